@@ -1,0 +1,74 @@
+# `make` alone lists the commands. Every one of them makes .venv first if it is missing or out of date.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# Extra words for pip, for example an index that carries torch builds for your machine.
+PIP_ARGS ?=
+# Extra words for `hinode generate`, for example ARGS="--seconds 3 --seed 7".
+ARGS ?=
+PROMPT ?= a red balloon rising over the mountains at noon
+
+# The prompt travels in the environment, unexpanded: quotes, apostrophes, dollars and hashes arrive as typed.
+unexport PROMPT
+export HINODE_MAKE_PROMPT := $(value PROMPT)
+
+CODE := src tests benchmarks
+STAMP := $(VENV)/.stamp-base
+DEV_STAMP := $(VENV)/.stamp-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help video install dev test check lint types floors format bench clean
+
+help: ## List the commands
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | \
+	  while IFS='|' read -r command text; do printf '%-16s%s\n' "$$command" "$$text"; done
+
+video: $(STAMP) ## Make a video: make video PROMPT="a purple kite circling over the sea at dusk"
+	@$(BIN)/hinode generate $(ARGS) -- "$$HINODE_MAKE_PROMPT"
+
+install: $(STAMP) ## Make .venv and install hinode into it
+
+dev: $(DEV_STAMP) ## The same, with what the tests and checks need
+
+test: $(DEV_STAMP) ## Run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint types floors test ## Style, types, floors and tests: what has to pass before a change lands
+
+lint: $(DEV_STAMP)
+	@$(BIN)/ruff check $(wildcard $(CODE))
+	@$(BIN)/ruff format --check $(wildcard $(CODE))
+
+types: $(DEV_STAMP)
+	@$(BIN)/mypy --strict
+
+floors: $(DEV_STAMP)
+	@$(BIN)/lint-imports
+
+format: $(DEV_STAMP) ## Put the code into the house's format
+	@$(BIN)/ruff check --fix $(wildcard $(CODE))
+	@$(BIN)/ruff format $(wildcard $(CODE))
+
+bench: $(STAMP) ## Measure speed and memory on this machine
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove .venv and every cache
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "hinode needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "could not make $(VENV); on Debian and Ubuntu, install the package python3-venv" >&2; exit 1; }
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing hinode into $(VENV) (torch is large: a few minutes, once)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e . >&2
+	@touch $@
+
+$(DEV_STAMP): $(STAMP)
+	@echo "installing the test tools into $(VENV)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]' >&2
+	@touch $@

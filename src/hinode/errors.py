@@ -1,0 +1,73 @@
+"""The errors a person can meet, each one plain sentence that also says what to do."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HinodeError(Exception):
+    """Base of every error that is shown to a person; any other exception is a bug.
+
+    `code` never changes once published: scripts and the HTTP API match on it. `exit_code` is the status of
+    the `hinode` process: 2 when the request has to change, 1 when the machine or the files are at fault.
+
+    Args:
+        message: what is wrong, without a full stop at the end.
+        remedy: what would put it right, without a full stop at the end; may be empty.
+    """
+
+    code: ClassVar[str] = "fault"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        self.message = message
+        self.remedy = remedy
+        super().__init__(message, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
+
+
+class BadInput(HinodeError):
+    """Something asked for cannot be done as asked.
+
+    Args:
+        message: what is wrong.
+        remedy: what would be right.
+        field: name of the offending part of the request ("prompt", "size", "seconds", ...).
+    """
+
+    code: ClassVar[str] = "bad_input"
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, message: str, remedy: str = "", *, field: str) -> None:
+        self.field = field
+        super().__init__(message, remedy)
+
+
+class ModelError(HinodeError):
+    """A weight file is missing, damaged, or not one that this version can read."""
+
+    code: ClassVar[str] = "model"
+
+
+class EngineError(HinodeError):
+    """An engine could not carry out a request that it had accepted."""
+
+    code: ClassVar[str] = "engine"
+
+
+class OutputError(HinodeError):
+    """The finished clip could not be written: a full disk, a folder without permission, a lost mount."""
+
+    code: ClassVar[str] = "output"
+
+
+def shown(text: str, most: int = 40) -> str:
+    """`text` in quotes, safe to print and no longer than `most` characters."""
+    return repr(text if len(text) <= most else text[: most - 1] + "…")
+
+
+def listed(names: tuple[str, ...], last: str = "and") -> str:
+    """ "a", "a and b", "a, b and c"; `last` is the word before the last one."""
+    return f" {last} ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

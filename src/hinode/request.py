@@ -1,0 +1,162 @@
+"""What a person asks for, and what an engine says it can do: one is checked against the other."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from hinode.errors import BadInput, listed, shown
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+LARGEST_SEED = 2**63 - 1
+"""The largest seed that every generator in use takes."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a model of an engine can be asked for; every range includes both ends.
+
+    Attributes:
+        engine: name of the engine.
+        model: name of the model.
+        models: all models that are installed, the default first.
+        operations: kinds of work, "generate" among them.
+        prompt_characters: longest prompt.
+        side: shortest and longest side of a frame in pixels.
+        pixels: most pixels of one frame.
+        seconds: shortest and longest clip; the shortest may be 0, which itself is no clip.
+        fps: lowest and highest frame rate of the finished clip.
+        steps: fewest and most sampling steps.
+        native_sizes: sizes that it draws at; any other is resized from the one nearest in shape.
+        native_fps: frame rates that it draws at, the default first.
+        licence: licence of its weights.
+    """
+
+    engine: str
+    model: str
+    models: tuple[str, ...]
+    operations: tuple[str, ...]
+    prompt_characters: int
+    side: tuple[int, int]
+    pixels: int
+    seconds: tuple[float, float]
+    fps: tuple[float, float]
+    steps: tuple[int, int]
+    native_sizes: tuple[Size, ...]
+    native_fps: tuple[float, ...]
+    licence: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """One clip, fully described: the same request on the same machine gives the same frames.
+
+    Attributes:
+        prompt: what to show, in words.
+        width: of the finished frame, in pixels.
+        height: of the finished frame, in pixels.
+        seconds: length of the clip.
+        fps: frames per second of the finished clip, or None for the rate that the engine draws at.
+        seed: starting point of the noise, 0 to 2**63 - 1.
+        engine: name of the engine.
+        model: name of one of the engine's models, or None for its default.
+        steps: sampling steps, or None for the model's default.
+        operation: what to do; "generate" makes a clip from the prompt alone.
+    """
+
+    prompt: str
+    width: int = 640
+    height: int = 360
+    seconds: float = 2.0
+    fps: float | None = None
+    seed: int = 0
+    engine: str = "native"
+    model: str | None = None
+    steps: int | None = None
+    operation: str = "generate"
+
+    @property
+    def size(self) -> Size:
+        return self.width, self.height
+
+    def check(self, able: Capabilities) -> None:
+        """Compare with what an engine is able to do.
+
+        Raises:
+            BadInput: names the first field that does not fit and what would.
+        """
+        if self.operation not in able.operations:
+            raise BadInput(
+                f"the {able.engine} engine cannot {shown(self.operation)}",
+                f"it can {listed(able.operations)}",
+                field="operation",
+            )
+        self._check_prompt(able)
+        self._check_size(able)
+        self._check_length(able)
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise BadInput(f"seed {self.seed} is out of range", f"give 0 to {LARGEST_SEED}", field="seed")
+        fewest, most = able.steps
+        if self.steps is not None and not fewest <= self.steps <= most:
+            raise BadInput(f"{self.steps} steps cannot be taken", f"give {fewest} to {most}", field="steps")
+
+    def _check_prompt(self, able: Capabilities) -> None:
+        if not self.prompt.strip():
+            raise BadInput("the prompt is empty", "say in words what to show", field="prompt")
+        if len(self.prompt) > able.prompt_characters:
+            raise BadInput(
+                f"the prompt has {len(self.prompt):,} characters",
+                f"shorten it to {able.prompt_characters:,} or fewer",
+                field="prompt",
+            )
+        if any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in self.prompt):
+            raise BadInput("the prompt is not readable text", "give it in UTF-8", field="prompt")
+
+    def _check_size(self, able: Capabilities) -> None:
+        shortest, longest = able.side
+        if not (shortest <= min(self.size) and max(self.size) <= longest):
+            raise BadInput(
+                f"size {self.width}x{self.height} is out of range",
+                f"give each side from {shortest} to {longest} pixels, for example 640x360",
+                field="size",
+            )
+        if self.width * self.height > able.pixels:
+            raise BadInput(
+                f"size {self.width}x{self.height} has too many pixels",
+                f"stay within {able.pixels:,} in one frame, for example 1920x1080",
+                field="size",
+            )
+
+    def _check_length(self, able: Capabilities) -> None:
+        least, most = able.seconds
+        # The comparison is false for NaN too.
+        if not (math.isfinite(self.seconds) and self.seconds > 0 and least <= self.seconds <= most):
+            raise BadInput(
+                f"{self.seconds:g} seconds cannot be made",
+                f"give {f'{least:g} to' if least else 'more than 0 and at most'} {most:g}",
+                field="seconds",
+            )
+        slowest, fastest = able.fps
+        if self.fps is not None and not slowest <= self.fps <= fastest:
+            raise BadInput(
+                f"{self.fps:g} frames per second cannot be made",
+                f"give {slowest:g} to {fastest:g}",
+                field="fps",
+            )
+
+
+def parse_size(text: str) -> Size:
+    """Read "640x360" (width, then height); "×" and "X" are as good as "x".
+
+    Raises:
+        BadInput: `text` is not two whole numbers of at most nine digits.
+    """
+    match = re.fullmatch(r"\s*([0-9]{1,9})\s*[xX×]\s*([0-9]{1,9})\s*", text)
+    if match is None:
+        raise BadInput(
+            f"size {shown(text)} is not width x height", "write it like 640x360, in pixels", field="size"
+        )
+    return int(match[1]), int(match[2])
