@@ -1,0 +1,244 @@
+"""Captions from scenes and facts from captions: the world's recaptioner and its inverse.
+
+`caption` says the same scene at four densities, in several grammars, with synonyms and clauses in any order
+(dense synthetic captions are the largest lever on prompt following; Sora's report calls it re-captioning).
+`parse` finds the facts in any text, and the words that mean nothing here.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+
+from hinode.world import lexicon
+from hinode.world.scene import Scene, Subject
+
+DENSITIES = ("tag", "short", "full", "dense")
+
+_LEXICON: dict[str, dict[str, tuple[str, ...]]] = {
+    "kind": lexicon.KINDS,
+    "color": lexicon.COLOR_WORDS,
+    "motion": lexicon.MOTION_WORDS,
+    "time": lexicon.TIME_WORDS,
+    "place": lexicon.PLACE_WORDS,
+    "weather": lexicon.WEATHER_WORDS,
+    "camera": lexicon.CAMERA_WORDS,
+}
+
+
+def words(text: str) -> list[str]:
+    """Split text into lower-case words; punctuation and digits' separators fall away."""
+    return re.findall(r"[^\W_]+", text.lower())
+
+
+# every known phrase as a tuple of words -> (attribute, value)
+_PHRASES: dict[tuple[str, ...], tuple[str, str]] = {
+    tuple(words(phrase)): (attribute, value)
+    for attribute, table in _LEXICON.items()
+    for value, phrases in table.items()
+    for phrase in phrases
+}
+# a colour or a direction inside these says nothing of a subject
+_NEUTRAL = {(color, "sky") for phrases in lexicon.COLOR_WORDS.values() for color in phrases} - _PHRASES.keys()
+_NEUTRAL |= {tuple(words(phrase)) for phrase in lexicon.NEUTRAL}
+_LONGEST = max(len(phrase) for phrase in _PHRASES)
+_FILLER = frozenset(lexicon.FILLER)
+VOCABULARY: tuple[str, ...] = tuple(
+    sorted({word for phrase in (*_PHRASES, *_NEUTRAL) for word in phrase} | _FILLER)
+)
+
+
+@dataclass(frozen=True)
+class SubjectFacts:
+    """What a text says of one subject; None where it says nothing."""
+
+    kind: str | None = None
+    color: str | None = None
+    motion: str | None = None
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a text says of a scene; None where it says nothing.
+
+    `understood`: the words that name a fact. `not_understood`: words that mean nothing in this world, in order
+    and once each.
+    """
+
+    subjects: tuple[SubjectFacts, ...]
+    time: str | None
+    place: str | None
+    weather: str | None
+    camera: str | None
+    understood: tuple[str, ...]
+    not_understood: tuple[str, ...]
+
+    def facts(self) -> dict[str, str]:
+        """The facts that were said, of the first subject and the scene, in the judge's names."""
+        first = self.subjects[0] if self.subjects else SubjectFacts()
+        said = {
+            "subject": first.kind,
+            "color": first.color,
+            "motion": first.motion,
+            "time": self.time,
+            "place": self.place,
+            "weather": self.weather,
+            "camera": self.camera,
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
+
+def parse(text: str) -> Parsed:
+    """Read the facts in a text by longest known phrase.
+
+    A colour belongs to the next subject, a motion to the last subject named (or, before any, to the first one).
+    Of two contradicting facts the first counts.
+    """
+    tokens: list[str] = []
+    breaks: list[int] = []  # a phrase never reaches over punctuation; breaks[i] is where the clause of i ends
+    for clause in re.split(r"[,.;:!?\n]", text):
+        tokens += words(clause)
+        breaks += [len(tokens)] * (len(tokens) - len(breaks))
+    subjects: list[dict[str, str]] = []
+    waiting: dict[str, str] = {}  # facts seen before the subject they belong to
+    scene: dict[str, str] = {}
+    understood: list[str] = []
+    unknown: list[str] = []
+    at = 0
+    while at < len(tokens):
+        for length in range(min(_LONGEST, breaks[at] - at), 0, -1):
+            phrase = tuple(tokens[at : at + length])
+            if phrase in _PHRASES or phrase in _NEUTRAL:
+                break
+        else:
+            if tokens[at] not in _FILLER and tokens[at] not in unknown:
+                unknown.append(tokens[at])
+            at += 1
+            continue
+        at += length
+        if phrase in _NEUTRAL:
+            continue
+        understood.extend(word for word in phrase if word not in understood)
+        attribute, value = _PHRASES[phrase]
+        if attribute == "kind":
+            subjects.append({"kind": value, **waiting})
+            waiting = {}
+        elif attribute == "color":
+            waiting["color"] = value
+        elif attribute == "motion":
+            (subjects[-1] if subjects else waiting).setdefault("motion", value)
+        else:
+            scene.setdefault(attribute, value)
+    if waiting and not subjects:
+        subjects.append(waiting)
+    return Parsed(
+        subjects=tuple(SubjectFacts(s.get("kind"), s.get("color"), s.get("motion")) for s in subjects),
+        time=scene.get("time"),
+        place=scene.get("place"),
+        weather=scene.get("weather"),
+        camera=scene.get("camera"),
+        understood=tuple(understood),
+        not_understood=tuple(unknown),
+    )
+
+
+def caption(scene: Scene, rng: random.Random, density: str | None = None) -> str:
+    """Say a scene in words.
+
+    `density`: one of `DENSITIES`, or None for a random one. "tag" and "short" may leave facts out; "full" names
+    the subjects, motions, place and time, and weather and camera unless they are clear and still; "dense" names
+    everything, sizes and speeds too.
+    """
+    density = density or rng.choice(DENSITIES)
+    if density not in DENSITIES:
+        raise ValueError(f"unknown caption density {density!r}: use one of {', '.join(DENSITIES)}")
+    if density == "tag":
+        return _tags(scene, rng)
+    dense = density == "dense"
+    keep = 0.75 if density == "short" else 1.0
+    who = " and ".join(_who(subject, rng, dense, keep) for subject in scene.subjects)
+    around: list[str] = []
+    if rng.random() < keep:
+        around.append(_where(scene, rng))
+    if rng.random() < keep:
+        around.append(_say("time", scene.time, rng, adverbial=True))
+    weather_said = dense or rng.random() < (keep if scene.weather != "clear" else 0.4)
+    if weather_said:
+        around.append(_say("weather", scene.weather, rng, adverbial=True))
+    rng.shuffle(around)
+    shot = ""
+    if dense or rng.random() < (keep if scene.camera != "still" else 0.2):
+        move = _say("camera", scene.camera, rng)
+        shot = f"the {move}" if move.startswith("camera") else move
+    return _sentence(who, around, shot, rng)
+
+
+def _sentence(who: str, around: list[str], shot: str, rng: random.Random) -> str:
+    style = rng.random()
+    if style < 0.55 or not around:
+        text = " ".join([who, *around])
+    elif style < 0.8:
+        text = f"{around[0]}, {' '.join([who, *around[1:]])}"
+    else:
+        text = f"{who}, {', '.join(around)}"
+    if rng.random() < 0.08:
+        opening = ("a video of", "a paper cut scene of", "an animation of", "cinematic shot of", "a clip of")
+        text = f"{rng.choice(opening)} {text}"
+    if shot:
+        text = rng.choice((f"{text}, {shot}", f"{text}. {shot}", f"{shot}. {text}", f"{shot}, {text}"))
+    if rng.random() < 0.3:
+        text = ". ".join(part[:1].upper() + part[1:] for part in text.split(". ")) + "."
+    return text
+
+
+def _say(attribute: str, value: str, rng: random.Random, adverbial: bool = False) -> str:
+    """A phrase for one fact, the canonical one half of the time; `adverbial` keeps to those that fit a sentence."""
+    phrases = _LEXICON[attribute][value]
+    if rng.random() < 0.5:
+        return phrases[0]
+    if adverbial:
+        first = ("at ", "in ", "under ", "while ", "by ", "on ", "through ", "during ")
+        phrases = tuple(p for p in phrases if p.startswith(first))
+    return rng.choice(phrases)
+
+
+def _article(noun: str, rng: random.Random) -> str:
+    if rng.random() < 0.1:
+        return f"the {noun}"
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+def _who(subject: Subject, rng: random.Random, dense: bool, keep: float) -> str:
+    noun = f"{_say('color', subject.color, rng)} {_say('kind', subject.kind, rng)}"
+    if dense and rng.random() < 0.5:
+        noun = f"{'large' if subject.size > 0.32 else 'small'} {noun}"
+    text = _article(noun, rng)
+    if rng.random() < max(keep, 0.85):
+        motion = _say("motion", subject.motion, rng)
+        if dense and subject.motion != "still" and rng.random() < 0.4:
+            motion = f"{motion} {'quickly' if subject.speed > 1.0 else 'slowly'}"
+        text = f"{text} {'is ' if rng.random() < 0.12 and motion.split()[0].endswith('ing') else ''}{motion}"
+    return text
+
+
+def _where(scene: Scene, rng: random.Random) -> str:
+    noun = _say("place", scene.place, rng)
+    return f"{rng.choice(('over', 'over', 'above', 'across', 'in front of', 'near'))} the {noun}"
+
+
+def _tags(scene: Scene, rng: random.Random) -> str:
+    cast = []
+    for subject in scene.subjects:
+        tag = f"{_say('color', subject.color, rng)} {_say('kind', subject.kind, rng)}"
+        if rng.random() < 0.9:
+            tag = f"{tag}{rng.choice((' ', ', '))}{_say('motion', subject.motion, rng)}"
+        cast.append(tag)
+    around = [_say(name, value, rng) for name, value in scene.facts().items() if name in ("time", "place")]
+    around = [tag for tag in around if rng.random() < 0.85]
+    if rng.random() < (0.85 if scene.weather != "clear" else 0.4):
+        around.append(_say("weather", scene.weather, rng))
+    if rng.random() < (0.85 if scene.camera != "still" else 0.2):
+        around.append(_say("camera", scene.camera, rng))
+    rng.shuffle(around)
+    return ", ".join([*cast, *around])

@@ -1,0 +1,188 @@
+"""The judge: frames in, attributes out. It measures what a clip shows and never teaches the model anything.
+
+A small video classifier, trained on ground-truth renders only (`hinode train judge`). Its own accuracy on held-out
+renders is printed beside every score it gives. It is never used as a loss, a filter or a reward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hinode.errors import ModelError
+from hinode.world import scene
+
+ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "subject": scene.SUBJECTS,
+    "color": scene.COLORS,
+    "motion": scene.MOTIONS,
+    "time": scene.TIMES,
+    "place": scene.PLACES,
+    "weather": scene.WEATHERS,
+    "camera": scene.CAMERAS,
+}
+SIDE, MOMENTS = 64, 16  # every clip is looked at as 16 moments of its first two seconds, 64 pixels square
+SPAN = 2.0
+TRIPLES = (0, 2, 4, 6, 8, 10, 12, 13)  # where the runs of three frames begin
+BANDS = 6
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the judge sees in one clip. `values`: attribute -> value; `confidence`: attribute -> 0..1."""
+
+    values: dict[str, str]
+    confidence: dict[str, float]
+
+
+class JudgeNet(nn.Module):
+    """Find the subject, read it where it is, follow its path, and measure the camera.
+
+    A 2-D network looks at eight triples of neighbouring frames. A heat map says where the subject is; subject and
+    colour are read from the features under it, motion from its path. The camera is told from the pan and zoom that best
+    explain the brightness changes in bands of the picture (least squares after Lucas and Kanade 1981).
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        deep = 4 * width
+        self.stem = nn.Sequential(
+            _conv(11, width, stride=2), _conv(width, 2 * width, stride=2), _conv(2 * width, 2 * width)
+        )
+        self.heat = nn.Conv2d(2 * width, 1, 3, padding=1)
+        self.body = nn.Sequential(_conv(2 * width, deep, stride=2), _conv(deep, deep))
+        self.subject = _head(3 * deep, len(scene.SUBJECTS))
+        self.color = _head(3 * deep, len(scene.COLORS))
+        self.motion = _head(len(TRIPLES) * 6, len(scene.MOTIONS))
+        self.step = nn.Linear(3 * deep, 4)
+        self.camera = _head(2 * BANDS * 2 + 2 * deep, len(scene.CAMERAS))
+        self.around = nn.ModuleDict({n: _head(2 * deep, len(ATTRIBUTES[n])) for n in ("time", "place", "weather")})
+
+    def forward(self, video: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """`video`: [B, 16, 3, 64, 64] in 0..1.
+
+        Returns logits per attribute, [B, values], and the log heat map, [B, 8, 16 * 16].
+        """
+        count = video.shape[0]
+        triples = torch.stack([video[:, k : k + 3] for k in TRIPLES], 1)  # (B, 8, 3, 3, 64, 64)
+        first, second, third = (triples * 2 - 1).flatten(0, 1).unbind(1)
+        axis = torch.linspace(-1.0, 1.0, SIDE, device=video.device)
+        grid = torch.stack([axis.expand(SIDE, SIDE), axis[:, None].expand(SIDE, SIDE)])
+        changes = ((second - first) * 4, (third - second) * 4)
+        pixels = torch.cat([second, *changes, grid.expand(len(second), 2, SIDE, SIDE)], 1)
+        features = self.stem(pixels)  # (B * 8, 2w, 16, 16)
+        heat = self.heat(features).flatten(1).float().log_softmax(-1)  # (B * 8, 256)
+        deep = self.body(features)  # (B * 8, 4w, 8, 8)
+        places = F.interpolate(grid[None], (16, 16), mode="area")[0].flatten(1)
+        where = heat.exp() @ places.T  # (B * 8, 2)
+        near = F.avg_pool2d(heat.exp().view(-1, 1, 16, 16), 2).flatten(1) * 4
+        under = torch.einsum("nk,nck->nc", near.to(deep.dtype), deep.flatten(2))
+        pooled = torch.cat([deep.mean((2, 3)), deep.amax((2, 3))], 1)
+        read = torch.cat([under, pooled], 1)
+
+        def over_time(values: Tensor) -> Tensor:
+            return values.view(count, len(TRIPLES), -1)
+
+        path = torch.cat([where, self.step(read)], 1)
+        whole = over_time(pooled).mean(1)
+        logits = {
+            "subject": over_time(self.subject(read)).mean(1),
+            "color": over_time(self.color(read)).mean(1),
+            "motion": self.motion(over_time(path).flatten(1)),
+            "camera": self.camera(torch.cat([camera_flow(video), whole], 1)),
+            **{name: head(whole) for name, head in self.around.items()},
+        }
+        return logits, over_time(heat)
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.GroupNorm(8, outputs), nn.GELU()
+    )
+
+
+def _head(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.LayerNorm(inputs), nn.Linear(inputs, 128), nn.GELU(), nn.Linear(128, outputs))
+
+
+def camera_flow(video: Tensor) -> Tensor:
+    """Sideways shift and growth per frame that best explain how brightness changes, by horizontal band.
+
+    `video`: [B, T, 3, 64, 64]. Returns [B, 2 * BANDS * 2]: two scales, bands from top to bottom, (shift, growth),
+    scaled to about -1..1 for the camera moves of this world.
+    """
+    gray = video.float().mean(2)
+    answers = []
+    for scale in (2, 4):
+        image = F.avg_pool2d(gray, scale)
+        side = image.shape[-1]
+        axis = torch.linspace(-1.0, 1.0, side, device=video.device)[1:-1]
+        mean = (image[:, 1:] + image[:, :-1]) / 2
+        dx = (mean[:, :, 1:-1, 2:] - mean[:, :, 1:-1, :-2]) / 2
+        dy = (mean[:, :, 2:, 1:-1] - mean[:, :, :-2, 1:-1]) / 2
+        dt = (image[:, 1:] - image[:, :-1])[:, :, 1:-1, 1:-1]
+        grow = dx * axis + dy * axis[:, None]
+
+        def band(a: Tensor, b: Tensor) -> Tensor:
+            rows = (a * b).sum((1, 3))  # over time and along a row: (B, rows)
+            return F.adaptive_avg_pool1d(rows[:, None], BANDS)[:, 0]
+
+        xx, xg, gg, xt, gt = band(dx, dx), band(dx, grow), band(grow, grow), band(dx, dt), band(grow, dt)
+        ridge = 1e-3 + 0.02 * (xx + gg)
+        det = (xx + ridge) * (gg + ridge) - xg * xg
+        shift = -((gg + ridge) * xt - xg * gt) / det
+        growth = -((xx + ridge) * gt - xg * xt) / det
+        answers += [shift * scale, growth * scale]
+    return torch.cat(answers, 1).clamp(-4.0, 4.0)
+
+
+def look(video: Tensor, fps: float) -> Tensor:
+    """Bring clips to the judge's view: the first two seconds at 16 moments, 64 x 64.
+
+    `video`: float [B, T, 3, H, W] in 0..1. A still image or a shorter clip is held on its last frame.
+    """
+    steps = torch.arange(MOMENTS, device=video.device) * (SPAN / MOMENTS) * fps
+    video = video[:, steps.round().long().clamp(max=video.shape[1] - 1)]
+    if video.shape[-2:] != (SIDE, SIDE):
+        flat = F.interpolate(video.flatten(0, 1), (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+        video = flat.view(*video.shape[:3], SIDE, SIDE)
+    return video
+
+
+def load_judge(path: Path | None = None) -> JudgeNet:
+    """The shipped judge, or the one at `path`. Raises ModelError when the file is missing or damaged."""
+    source = path or Path(str(files("hinode").joinpath("weights", "judge.safetensors")))
+    net = JudgeNet()
+    try:
+        net.load_state_dict({name: value.float() for name, value in load_file(source).items()})
+    except Exception as error:  # safetensors raises its own, undocumented types
+        raise ModelError(f"The judge's weights at {source} cannot be read ({error})", "reinstall hinode") from error
+    return net.eval()
+
+
+@torch.no_grad()
+def judge(frames: Tensor, fps: float, net: JudgeNet | None = None) -> list[Verdict]:
+    """Say what clips show.
+
+    `frames`: uint8 [B, T, H, W, 3] (or one clip, [T, H, W, 3]), sRGB. Returns one verdict per clip.
+    """
+    batch = frames if frames.dim() == 5 else frames[None]
+    net = net or load_judge()
+    logits, _ = net(look(batch.permute(0, 1, 4, 2, 3).float() / 255.0, fps))
+    verdicts = []
+    for row in range(len(batch)):
+        odds = {name: values[row].softmax(-1) for name, values in logits.items()}
+        best = {name: int(p.argmax()) for name, p in odds.items()}
+        verdicts.append(
+            Verdict(
+                values={name: ATTRIBUTES[name][i] for name, i in best.items()},
+                confidence={name: float(odds[name][i]) for name, i in best.items()},
+            )
+        )
+    return verdicts

@@ -1,0 +1,121 @@
+"""Closed-form motion: where each subject and the camera are at any moment, without stepping a simulation.
+
+Shapes: B scenes, T moments. Positions are fractions of the frame, sizes are in short sides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hinode.world.scene import MOTIONS, Scene, Subject
+
+SPEED = 0.22  # frame widths or heights per second along a straight path
+MARGIN = 0.22  # a straight path leaves the frame by this much before it enters again on the other side
+BOUNCE_PERIOD, BOUNCE_HEIGHT = 1.0, 0.36  # seconds from ground to ground, frame heights
+CIRCLE_PERIOD, CIRCLE_RADIUS = 2.2, 0.19  # seconds per turn, short sides
+PAN_SPEED = 0.24  # short sides per second, of the nearest layer
+ZOOM_RATE = 0.26  # e-folds per second at the start of a zoom
+
+
+@dataclass(frozen=True)
+class Path:
+    """The path of one subject per scene. All tensors are [B, T].
+
+    `x`, `y`: centre in frame fractions. `tilt`: radians. `facing`: 1 right, -1 left ([B, 1]).
+    `beat`: 0..1, the phase of flapping wings, rolling balls and flickering flames.
+    """
+
+    x: Tensor
+    y: Tensor
+    tilt: Tensor
+    facing: Tensor
+    beat: Tensor
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The camera of each scene: `pan` in short sides of the nearest layer, `zoom` as a factor. [B, T]."""
+
+    pan: Tensor
+    zoom: Tensor
+
+
+def _wrap(position: Tensor) -> Tensor:
+    span = 1.0 + 2.0 * MARGIN
+    return torch.remainder(position + MARGIN, span) - MARGIN
+
+
+def subject_path(subjects: Sequence[Subject], moments: Tensor, aspect: float) -> Path:
+    """Follow one subject per scene.
+
+    `moments`: seconds, [B, T]. `aspect`: frame width / height, so that circles are round in pixels.
+    """
+
+    def column(values: list[float]) -> Tensor:
+        return torch.tensor(values, device=moments.device, dtype=moments.dtype)[:, None]
+
+    x0, y0 = column([s.x for s in subjects]), column([s.y for s in subjects])
+    speed, phase = column([s.speed for s in subjects]), column([s.phase for s in subjects])
+    kind = column([float(MOTIONS.index(s.motion)) for s in subjects])
+
+    def doing(name: str) -> Tensor:
+        return (kind == MOTIONS.index(name)).to(moments.dtype)
+
+    travelled = SPEED * speed * moments
+    turn = 2.0 * math.pi * (moments * speed / CIRCLE_PERIOD + phase)
+    hop = torch.remainder(moments * speed / BOUNCE_PERIOD + phase, 1.0)
+    radius_x = CIRCLE_RADIUS / max(aspect, 1.0)
+    radius_y = CIRCLE_RADIUS * min(aspect, 1.0)
+    dx = (doing("right") - doing("left")) * travelled + doing("circle") * radius_x * torch.cos(turn)
+    dy = (doing("fall") - doing("rise")) * travelled + doing("circle") * radius_y * torch.sin(turn)
+    # a ballistic hop: 4h(1-h) is 0 on the ground and 1 at the top; the anchor is the middle of the hop
+    dy = dy + doing("bounce") * BOUNCE_HEIGHT * (0.5 - 4.0 * hop * (1.0 - hop))
+    swing = 2.0 * math.pi * (moments / 1.9 + phase)
+    return Path(
+        x=_wrap(x0 + dx),
+        y=_wrap(y0 + dy),
+        tilt=0.07 * torch.sin(swing),
+        facing=1.0 - 2.0 * doing("left"),
+        beat=torch.remainder(moments * 1.25 + phase, 1.0),
+    )
+
+
+def camera_path(scenes: Sequence[Scene], moments: Tensor) -> Camera:
+    """Follow the camera. A pan goes on at a steady speed; a zoom eases out after about three seconds."""
+
+    def doing(name: str) -> Tensor:
+        flags = [float(s.camera == name) for s in scenes]
+        return torch.tensor(flags, device=moments.device, dtype=moments.dtype)[:, None]
+
+    pan = (doing("pan right") - doing("pan left")) * PAN_SPEED * moments
+    eased = 3.0 * torch.tanh(moments / 3.0)
+    zoom_in, zoom_out = doing("zoom in"), doing("zoom out")
+    exponent = (zoom_in - zoom_out) * ZOOM_RATE * eased - 0.18 * zoom_in + 0.27 * zoom_out
+    return Camera(pan=pan, zoom=torch.exp(exponent))
+
+
+def presence(scenes: Sequence[Scene], moments: Tensor, x: Tensor, y: Tensor, aspect: float) -> Tensor:
+    """How much of the neighbourhood of each place and moment belongs to a subject, 0..1.
+
+    `moments`: seconds, [B, T]. `x` [w] and `y` [h]: places in frame fractions. Returns [B, T, h, w]; the soft disc
+    around a subject is about as large as its cut-out.
+    """
+    total = torch.zeros(*moments.shape, len(y), len(x), device=moments.device)
+    zoom = camera_path(scenes, moments).zoom
+    for layer in range(2):
+        index = [i for i, s in enumerate(scenes) if len(s.subjects) > layer]
+        if not index:
+            continue
+        subjects = [scenes[i].subjects[layer] for i in index]
+        path = subject_path(subjects, moments[index], aspect)
+        half = zoom[index] * torch.tensor([[s.size / 2] for s in subjects], device=moments.device)
+        dx = (x - path.x[:, :, None]) * max(aspect, 1.0)
+        dy = (y - path.y[:, :, None]) * max(1.0 / aspect, 1.0)
+        distance = torch.hypot(dx[:, :, None, :], dy[:, :, :, None]) / half[:, :, None, None]
+        total[index] += (1.6 - distance).clamp(0.0, 1.0)
+    return total.clamp_(max=1.0)
