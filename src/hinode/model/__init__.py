@@ -1,0 +1,37 @@
+"""The network: tensors in, tensors out. Nothing here knows about video files, servers or captions.
+
+Read it in this order: `tokens` (video <-> latents), `text` (words -> features), `layers` (the parts), `dit`
+(the network), `flow` (noise, loss, samplers), `checkpoint` (one file that holds a model).
+
+Shape key, used in every comment:
+
+    B   clips in a batch                    h, w   latent rows and columns (H / 8, W / 8)
+    T   video frames, T = 1 + 4k            n      tokens per latent frame (h * w fine, h * w / 4 coarse)
+    Tl  latent frames, Tl = 1 + k           C      values per latent (4 * 8 * 8 * 3 = 768)
+    H, W  pixels                            D      width of a token inside the network
+    L   words of text, padded               64     width of an attention head
+"""
+
+from hinode.model.checkpoint import Checkpoint, load, save
+from hinode.model.dit import Condition, DiT, DiTConfig
+from hinode.model.flow import Loss, Sampler, SamplerState, Sampling
+from hinode.model.layers import compute_dtype
+from hinode.model.text import Vocabulary
+from hinode.model.tokens import SpacetimePatches, Tokenizer
+
+__all__ = [
+    "Checkpoint",
+    "Condition",
+    "DiT",
+    "DiTConfig",
+    "Loss",
+    "Sampler",
+    "SamplerState",
+    "Sampling",
+    "SpacetimePatches",
+    "Tokenizer",
+    "Vocabulary",
+    "compute_dtype",
+    "load",
+    "save",
+]

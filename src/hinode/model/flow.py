@@ -1,0 +1,190 @@
+"""Rectified flow: how noise is added, what is learned, and how a clip is drawn from noise.
+
+Noise level t runs from 0 (pure noise) to 1 (clean): z = t * x + (1 - t) * s * noise. The network predicts the
+clean x; the error is measured in velocity v = (x - z) / (1 - t), which weighs nearly clean samples more.
+Predicting x keeps large patches learnable, because clean pictures fill a small part of pixel space and noise
+does not (arXiv 2511.13720).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hinode.model.dit import DiT
+from hinode.model.text import NULL, PAD
+
+LEVEL_MEAN, LEVEL_SPREAD = -0.8, 0.8  # of the logit-normal noise level while training
+NEAREST = 0.05  # smallest 1 - t in the loss: keeps the weight of almost clean samples finite
+SHARED, INDEPENDENT = 0.60, 0.25  # samples with one level, with one per latent frame; the rest: clean start
+TEXT_DROPOUT = 0.10
+
+
+def sample_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor:
+    """Noise levels for training, [B, Tl].
+
+    60 % of clips share one level; 25 % draw a level per latent frame; 15 % start with one or two clean latent
+    frames (t = 1), which is what continuing a clip or animating a picture looks like. An image has only one
+    level.
+    """
+    device = generator.device
+    each = torch.randn(batch, frames, generator=generator, device=device)
+    kind = torch.rand(batch, 1, generator=generator, device=device)
+    length = 1 + torch.rand(batch, 1, generator=generator, device=device).round()
+    levels = torch.sigmoid(LEVEL_MEAN + LEVEL_SPREAD * each)
+    independent = (kind >= SHARED) & (kind < SHARED + INDEPENDENT)
+    levels = torch.where(independent, levels, levels[:, :1])
+    clean = torch.arange(frames, device=device) < length.clamp(max=frames - 1)
+    return torch.where((kind >= SHARED + INDEPENDENT) & clean, 1.0, levels)
+
+
+def drop_text(ids: Tensor, generator: torch.Generator) -> Tensor:
+    """Replace a tenth of the texts by the null text, so that the network also learns the unconditional
+    field."""
+    dropped = (
+        torch.rand(ids.shape[0], 1, generator=generator, device=generator.device).to(ids.device)
+        < TEXT_DROPOUT
+    )
+    return torch.where(dropped, null_text(ids), ids)
+
+
+def null_text(ids: Tensor) -> Tensor:
+    """The null text in the shape of `ids` [B, L]."""
+    null = torch.full_like(ids, PAD)
+    null[:, 0] = NULL
+    return null
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The velocity error of one batch."""
+
+    value: Tensor  # mean, a scalar to differentiate
+    errors: Tensor  # the same per latent frame, [B, Tl], detached
+    levels: Tensor  # noise levels [B, Tl] they belong to; 1 where a frame was given and does not count
+
+
+def loss(
+    model: DiT,
+    x: Tensor,
+    ids: Tensor,
+    fps: float,
+    *,
+    levels: Tensor,
+    noise: Tensor,
+    weight: Tensor | None = None,
+) -> Loss:
+    """Velocity error of the model on clean latents x [B, Tl, h, w, C] with texts ids [B, L].
+
+    levels: [B, Tl] from `sample_levels`. noise: standard normal, shaped like x. weight: optional per-value
+    weight, broadcastable to x. Computed in float32.
+    """
+    t = levels[..., None, None, None]
+    z = t * x + (1 - t) * model.config.noise_scale * noise
+    predicted = model(z, levels, model.encode_text(ids), fps)
+    squared = (predicted - x).square()
+    if weight is not None:
+        squared = squared * weight
+    errors = squared.mean((2, 3, 4)) / (1 - levels).clamp(min=NEAREST).square()
+    counted = (levels < 1).float()
+    value = (errors * counted).sum() / counted.sum().clamp(min=1)
+    return Loss(value, errors.detach(), levels)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to draw a clip. Every published number names these."""
+
+    steps: int = 20
+    guidance: float = 2.5  # 1 is none
+    guided: tuple[float, float] = (0.1, 1.0)  # noise levels t at which guidance is applied
+    shift: float = 2.0  # > 1 spends more steps at high noise (arXiv 2403.03206)
+    heun: bool = False  # second order: two network calls per step
+
+    def schedule(self) -> Tensor:
+        """Noise levels from 0 to 1, [steps + 1], float64."""
+        noise = torch.linspace(1, 0, self.steps + 1, dtype=torch.float64)
+        return 1 - self.shift * noise / (1 + (self.shift - 1) * noise)
+
+
+@dataclass(frozen=True)
+class SamplerState:
+    """All there is to a run between two steps: save it, and the run continues bit for bit."""
+
+    latents: Tensor  # [B, Tl, h, w, C] float32
+    step: int = 0
+
+
+class Sampler(Iterator[SamplerState]):
+    """Draws clips from noise, one step per `next()`; stop, save `state` and go on later whenever you like.
+
+    No randomness after the first noise, so a resumed run gives the same bits as an uninterrupted one.
+    """
+
+    def __init__(
+        self,
+        model: DiT,
+        ids: Tensor,
+        fps: float,
+        noise: Tensor,
+        sampling: Sampling,
+        *,
+        given: Tensor | None = None,
+        state: SamplerState | None = None,
+    ) -> None:
+        """ids: texts [B, L]. noise: standard normal latents [B, Tl, h, w, C].
+
+        given: clean latents shaped like `noise`, NaN where the model should draw; what is given must be whole
+        latent frames and is kept as it is. state: go on from here.
+        """
+        self.model, self.fps, self.sampling = model, fps, sampling
+        self.times = sampling.schedule().tolist()
+        self.kept = None if given is None else ~given.isnan().flatten(2).any(-1)  # (B, Tl)
+        self.given = given
+        # Texts and their unconditional twins are encoded once and go through the network as one batch.
+        embedded = model.config.guidance_embedded
+        self.guided = sampling.guidance != 1 and not embedded
+        self.strength = (
+            torch.full((ids.shape[0],), sampling.guidance, device=ids.device) if embedded else None
+        )
+        with torch.inference_mode():
+            self.condition = model.encode_text(torch.cat((ids, null_text(ids))) if self.guided else ids)
+            self.state = state or SamplerState(self._keep(noise.float() * model.config.noise_scale))
+
+    def _keep(self, latents: Tensor) -> Tensor:
+        if self.given is None or self.kept is None:
+            return latents
+        return torch.where(self.kept[..., None, None, None], self.given, latents)
+
+    def predict(self, z: Tensor, t: float) -> Tensor:
+        """Clean latents as the model sees them from z at noise level t, guidance applied."""
+        batch = z.shape[0]
+        levels = z.new_full(z.shape[:2], t)
+        if self.kept is not None:
+            levels = levels.masked_fill(self.kept, 1.0)
+        low, high = self.sampling.guided
+        if not (self.guided and low <= t <= high):
+            clean: Tensor = self.model(z, levels, self.condition[:batch], self.fps, self.strength)
+            return clean
+        both: Tensor = self.model(torch.cat((z, z)), torch.cat((levels, levels)), self.condition, self.fps)
+        with_text, without = both.chunk(2)
+        return without + self.sampling.guidance * (with_text - without)
+
+    @torch.inference_mode()
+    def __next__(self) -> SamplerState:
+        """Take one step. StopIteration after the last; `state.latents` is then the clip."""
+        if self.state.step == self.sampling.steps:
+            raise StopIteration
+        z, (now, later) = self.state.latents, self.times[self.state.step : self.state.step + 2]
+        # A straight line from z at `now` through the predicted x at 1, followed up to `later`.
+        x = self.predict(z, now)
+        ahead = self._keep(z + (later - now) / (1 - now) * (x - z))
+        if self.sampling.heun and later < 1:
+            slope = (x - z) / (1 - now)
+            slope_ahead = (self.predict(ahead, later) - ahead) / (1 - later)
+            ahead = self._keep(z + (later - now) * (slope + slope_ahead) / 2)
+        self.state = SamplerState(ahead, self.state.step + 1)
+        return self.state

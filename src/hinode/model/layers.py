@@ -1,0 +1,98 @@
+"""The few layers everything else is made of.
+
+Compute type: weights stay float32 while training; every layer casts its weights to the type of the
+activations that reach it. So one choice, the type of the first activation, decides the precision of the whole
+network, and no autocast context is needed anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Linear(nn.Linear):
+    """A linear map without bias that computes in the type of its input."""
+
+    def __init__(self, inputs: int, outputs: int, *, zero: bool = False) -> None:
+        super().__init__(inputs, outputs, bias=False)
+        # Fan-in scaling; layers that end a residual branch start at zero so that a new block is the identity.
+        nn.init.normal_(self.weight, std=0.0 if zero else inputs**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.to(x.dtype))
+
+
+class Mlp(nn.Module):
+    """Width -> 4 x width -> width with the tanh form of GELU."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.rise = Linear(width, 4 * width)
+        self.fall = Linear(4 * width, width, zero=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.fall(F.gelu(self.rise(x), approximate="tanh"))
+        return out
+
+
+def rms_norm(x: Tensor) -> Tensor:
+    """Scale the last axis to root mean square 1, without learned weights."""
+    return F.rms_norm(x, x.shape[-1:], eps=1e-6)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+    """Softmax attention: q [B, heads, N, 64], k and v [B, heads, M, 64], bias [B or 1, 1, 1, M]."""
+    if q.device.type == "cpu" and k.shape[2] <= 256:
+        # Torch's fused CPU kernel is several times slower than two plain matrix products for short sequences.
+        scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+        mixed: Tensor = (scores if bias is None else scores + bias).softmax(-1) @ v
+        return mixed
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+
+
+def rotate(x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotary position embedding. x [B, heads, N, 64], rope = (cos, sin), each [N, 64]. Source: arXiv
+    2104.09864."""
+    cos, sin = rope
+    first, second = x.chunk(2, -1)
+    return x * cos + torch.cat((-second, first), -1) * sin
+
+
+def waves(values: Tensor, shortest: float, longest: float, count: int) -> Tensor:
+    """Phases of `values` on `count` waves whose periods run geometrically from `shortest` to `longest`.
+
+    values [...], in the same unit as the periods -> [..., count], radians, float32.
+    """
+    steps = torch.linspace(0.0, 1.0, count, device=values.device)
+    periods = shortest * (longest / shortest) ** steps
+    return values.float()[..., None] * (2 * math.pi / periods)
+
+
+def fourier(values: Tensor, shortest: float, longest: float, width: int) -> Tensor:
+    """Sinusoidal features [..., width] of `values` [...]; see `waves` for the periods."""
+    phases = waves(values, shortest, longest, width // 2)
+    return torch.cat((phases.cos(), phases.sin()), -1)
+
+
+def compute_dtype(device: torch.device | str) -> torch.dtype:
+    """The fastest type that is safe on this device: bfloat16 on CUDA and on CPUs where it really is faster.
+
+    CPUs without AVX512_BF16 or AMX emulate bfloat16 and are slower with it, so one matrix product is timed.
+    """
+    if torch.device(device).type != "cpu":
+        return torch.bfloat16
+
+    def seconds(dtype: torch.dtype) -> float:
+        a, b = torch.ones(512, 512, dtype=dtype), torch.ones(512, 1024, dtype=dtype)
+        torch.mm(a, b)
+        start = time.perf_counter()
+        for _ in range(4):
+            torch.mm(a, b)
+        return time.perf_counter() - start
+
+    return torch.bfloat16 if seconds(torch.bfloat16) < 0.8 * seconds(torch.float32) else torch.float32

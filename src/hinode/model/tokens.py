@@ -1,0 +1,104 @@
+"""Video to latents and back.
+
+A tokenizer maps a video of T = 1 + 4k frames to Tl = 1 + k latent frames: the first frame stands alone, so
+that an image is simply a video of one frame, and every later latent frame covers four frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Tokenizer(Protocol):
+    """What the rest of the system needs to know about latents, whether they are pixels or an autoencoder's
+    code."""
+
+    @property
+    def frames(self) -> int:
+        """Video frames per latent frame (after the first)."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Pixels per latent position along height and width."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Values per latent position."""
+        ...
+
+    def encode(self, video: Tensor) -> Tensor:
+        """video [B, T, 3, H, W] in -1..1 -> latents [B, Tl, h, w, C]."""
+        ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """latents [B, Tl, h, w, C] -> video [B, T, 3, H, W]."""
+        ...
+
+
+@dataclass(frozen=True)
+class SpacetimePatches:
+    """Lossless tokenizer: a latent is the raw pixels of one patch of spacetime (C = frames * size * size *
+    3).
+
+    The first frame is repeated to fill its patch and averaged back on decode, so decode(encode(x)) == x.
+    """
+
+    frames: int = 4
+    size: int = 8
+
+    @property
+    def channels(self) -> int:
+        return self.frames * self.size * self.size * 3
+
+    def encode(self, video: Tensor) -> Tensor:
+        """video [B, T, 3, H, W] -> latents [B, Tl, h, w, C]. ValueError if T, H or W do not fit the
+        patches."""
+        batch, frames, _, height, width = video.shape
+        f, s = self.frames, self.size
+        if (frames - 1) % f or height % s or width % s:
+            raise ValueError(
+                f"A video of {frames} frames of {width}x{height} cannot be cut into patches: "
+                f"use 1 + {f}k frames and a width and height that are multiples of {s}."
+            )
+        video = torch.cat((video[:, :1].expand(-1, f - 1, -1, -1, -1), video), 1)
+        grid = video.reshape(batch, -1, f, 3, height // s, s, width // s, s)
+        return grid.permute(0, 1, 4, 6, 2, 5, 7, 3).flatten(4)  # (B, Tl, h, w, [f, s, s, 3])
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """latents [B, Tl, h, w, C] -> video [B, T, 3, H, W]."""
+        batch, _, rows, columns, _ = latents.shape
+        f, s = self.frames, self.size
+        grid = latents.reshape(*latents.shape[:-1], f, s, s, 3)
+        grid = grid.permute(0, 1, 4, 7, 2, 5, 3, 6)  # (B, Tl, f, 3, h, s, w, s)
+        video = grid.reshape(batch, -1, 3, rows * s, columns * s)
+        return torch.cat((video[:, :f].mean(1, keepdim=True), video[:, f:]), 1)
+
+    def latent_frames(self, frames: int) -> int:
+        """Latent frames Tl that hold `frames` video frames (rounded up)."""
+        return 1 + -(-(frames - 1) // self.frames)
+
+    def video_frames(self, latent_frames: int) -> int:
+        """Video frames T in `latent_frames` latent frames."""
+        return 1 + (latent_frames - 1) * self.frames
+
+
+def positions(
+    latent_frames: int, rows: int, columns: int, *, fps: float, frames: int, device: torch.device
+) -> Tensor:
+    """Centres of all patches in physical units, so that one model serves any frame rate, size and duration.
+
+    Returns [Tl, h * w, 3]: seconds from the first frame; vertical and horizontal distance from the middle of
+    the picture, in units of its short side. `frames` is the number of video frames per latent frame.
+    """
+    index = torch.arange(latent_frames, device=device, dtype=torch.float32)
+    seconds = torch.where(index == 0, 0.0, ((index - 1) * frames + (frames + 1) / 2) / fps)
+    short = min(rows, columns)
+    y = (torch.arange(rows, device=device) + 0.5 - rows / 2) / short
+    x = (torch.arange(columns, device=device) + 0.5 - columns / 2) / short
+    return torch.stack(torch.meshgrid(seconds, y, x, indexing="ij"), -1).flatten(1, 2)
