@@ -1,0 +1,6 @@
+"""Teaching the native model: recipes (what), data (from what), trainer (how)."""
+
+from hinode.training.recipes import RECIPES, Bucket, Recipe, Stage
+from hinode.training.trainer import train
+
+__all__ = ["RECIPES", "Bucket", "Recipe", "Stage", "train"]

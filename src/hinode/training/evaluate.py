@@ -1,0 +1,277 @@
+"""Evaluation: draw given prompts, let the judge look, and say how often the clip shows what was asked for.
+
+Every score comes with its Wilson 95 % interval and, on request, with the floors and ceilings that give it meaning:
+the judge's own score on ground truth, on ground truth that went through tokeniser and H.264, on the model's clips with
+the prompts shuffled, and on ground truth frozen to one frame.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from hinode.clip import Clip, Making
+from hinode.engines import catalog
+from hinode.engines.native import Plan, compute_type
+from hinode.errors import BadInput
+from hinode.media.video import read_video, write_video
+from hinode.model import checkpoint
+from hinode.model.flow import Sampler
+from hinode.model.tokens import SpacetimePatches
+from hinode.request import Request
+from hinode.settings import Settings
+from hinode.world.caption import words
+from hinode.world.judge import ATTRIBUTES, load_judge
+from hinode.world.judge import judge as look_at
+from hinode.world.render import render
+from hinode.world.scene import Scene, place_subject, sample_scene
+
+BATCH = 8  # clips drawn together
+Facts = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of a prompt file: what is asked for, and the facts that will be judged."""
+
+    prompt: str
+    expect: Facts
+
+
+@dataclass(frozen=True)
+class Score:
+    """`right` of `n`, with the Wilson score interval at 95 % (Wilson 1927)."""
+
+    right: int
+    n: int
+
+    def as_json(self) -> dict[str, float | int]:
+        """{"accuracy", "low", "high", "n"}; all zero when nothing was judged."""
+        if not self.n:
+            return {"accuracy": 0.0, "low": 0.0, "high": 0.0, "n": 0}
+        z, p, n = 1.959964, self.right / self.n, self.n
+        middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        low, high = (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+        return {"accuracy": round(p, 4), "low": round(max(0.0, low), 4), "high": round(min(1.0, high), 4), "n": n}
+
+
+def read_cases(path: Path) -> list[Case]:
+    """Read a prompt file, one JSON object a line. BadInput names the line that is wrong and how."""
+
+    def wrong(number: int, what: str) -> BadInput:
+        return BadInput(
+            f"line {number} of {path} {what}",
+            'write lines like {"prompt": "a red balloon at noon", "expect": {"subject": "balloon", "color": "red"}}',
+            field="prompts",
+        )
+
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"the prompt file {path} cannot be read", "give a text file", field="prompts") from error
+    cases = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            prompt, expect = entry["prompt"], entry["expect"]
+        except (ValueError, KeyError, TypeError):
+            raise wrong(number, "is not an object with prompt and expect") from None
+        if not isinstance(prompt, str) or not prompt.strip() or not isinstance(expect, dict):
+            raise wrong(number, "needs a prompt in words and an object of expected facts")
+        for name, value in expect.items():
+            if name not in ATTRIBUTES:
+                raise wrong(number, f"expects {name!r}, but only {', '.join(ATTRIBUTES)} are judged")
+            if value not in ATTRIBUTES[name]:
+                raise wrong(number, f"expects {name} {value!r}, which is none of {', '.join(ATTRIBUTES[name])}")
+        cases.append(Case(prompt, dict(expect)))
+    if not cases:
+        raise BadInput(f"the prompt file {path} is empty", "give at least one line", field="prompts")
+    return cases
+
+
+def tally(seen: Sequence[Facts], cases: Sequence[Case]) -> dict[str, Any]:
+    """Scores of what was seen against what was expected; only attributes under `expect` count."""
+    whole, right, asked = 0, dict.fromkeys(ATTRIBUTES, 0), dict.fromkeys(ATTRIBUTES, 0)
+    for facts, case in zip(seen, cases, strict=True):
+        hits = {name: facts[name] == value for name, value in case.expect.items()}
+        whole += all(hits.values())
+        for name, hit in hits.items():
+            asked[name] += 1
+            right[name] += hit
+    return {
+        "n": len(cases),
+        "whole_prompt": Score(whole, len(cases)).as_json(),
+        "attributes": {name: Score(right[name], asked[name]).as_json() for name in ATTRIBUTES if asked[name]},
+    }
+
+
+def draw(
+    cases: Sequence[Case], plan: Plan, *, seed: int = 0, threads: int | None = None
+) -> Iterator[tuple[range, Tensor]]:
+    """Draw the cases in batches: yields (numbers of the cases, uint8 frames [B, T, H, W, 3] at native size).
+
+    Case i is drawn from noise seed `seed + i`, as `hinode generate --seed` would.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    loaded = checkpoint.load(plan.card.path, device, compute_type(device))
+    tokenizer = loaded.model.config.tokenizer
+    for first in range(0, len(cases), BATCH):
+        numbers = range(first, min(first + BATCH, len(cases)))
+        ids = loaded.vocabulary.batch([words(cases[i].prompt) for i in numbers], limit=plan.card.words)
+        shape = (*plan.latent_shape, tokenizer.channels)
+        noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed + i)) for i in numbers])
+        sampler = Sampler(loaded.model, ids.to(device), plan.shape.fps, noise.to(device), plan.sampling)
+        for _ in sampler:
+            pass
+        video = tokenizer.decode(sampler.state.latents)[:, : plan.frames]
+        yield numbers, to_bytes((video + 1) / 2)
+
+
+def to_bytes(video: Tensor) -> Tensor:
+    """float [B, T, 3, H, W] in 0..1 -> uint8 [B, T, H, W, 3] on the CPU."""
+    return (video * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 1, 3, 4, 2).cpu()
+
+
+def truth(case: Case, rng: random.Random) -> Scene:
+    """A random scene with the expected facts."""
+    scene = sample_scene(rng, subjects=1, held_out=None)
+    facts = {**scene.facts(), **case.expect}
+    subject = place_subject(rng, facts["subject"], facts["color"], facts["motion"])
+    return dataclasses.replace(
+        scene,
+        subjects=(subject,),
+        time=facts["time"],
+        place=facts["place"],
+        weather=facts["weather"],
+        camera=facts["camera"],
+    )
+
+
+def _judge_all(batches: Iterable[Tensor], fps: float) -> list[Facts]:
+    net = load_judge()
+    return [verdict.values for batch in batches for verdict in look_at(batch, fps, net)]
+
+
+def _through_file(frames: Tensor, fps: float, tokenizer: SpacetimePatches) -> Tensor:
+    """Send clips through the tokeniser and through a finished MP4 and back."""
+    video = frames.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
+    frames = to_bytes((tokenizer.decode(tokenizer.encode(video)) + 1) / 2)
+    back = []
+    with tempfile.TemporaryDirectory() as folder:
+        for clip in frames:
+            path = Path(folder) / "clip.mp4"
+            write_video(Clip(clip.numpy(), fps, Making("truth", "truth", 0, 0, (64, 64))), path)
+            back.append(torch.from_numpy(read_video(path).frames.copy()))
+    return torch.stack(back)
+
+
+def floors(cases: Sequence[Case], seen: Sequence[Facts], plan: Plan, progress: Any = None) -> dict[str, Any]:
+    """The scores beside which the model's own has to be read; same cases, same judge."""
+    rng = random.Random("evaluation-truth")
+    scenes = [truth(case, rng) for case in cases]
+    span, side = plan.card.patch
+    tokenizer, fps = SpacetimePatches(span, side), plan.shape.fps
+    seen_in: dict[str, list[Facts]] = {"ground_truth": [], "tokeniser_and_h264": [], "static_frame": []}
+    net = load_judge()
+    for first in range(0, len(scenes), BATCH):
+        frames = to_bytes(
+            render(
+                scenes[first : first + BATCH],
+                frames=plan.drawn_frames,
+                fps=fps,
+                width=plan.shape.width,
+                height=plan.shape.height,
+            )
+        )
+        middle = frames[:, frames.shape[1] // 2 : frames.shape[1] // 2 + 1].expand_as(frames)
+        variants = {
+            "ground_truth": frames,
+            "tokeniser_and_h264": _through_file(frames, fps, tokenizer),
+            "static_frame": middle,
+        }
+        for name, clips in variants.items():
+            seen_in[name] += [verdict.values for verdict in look_at(clips, fps, net)]
+        if progress is not None:
+            progress(len(frames))
+    # every clip is held against the next case's expectations
+    shuffled = [*cases[1:], cases[0]]
+    return {
+        **{name: tally(facts, cases) for name, facts in seen_in.items()},
+        "shuffled_captions": tally(seen, shuffled),
+    }
+
+
+def evaluate_file(
+    path: Path,
+    *,
+    model: str | None = None,
+    settings: Settings,
+    limit: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    with_floors: bool = False,
+    save_clips: Path | None = None,
+) -> dict[str, Any]:
+    """Score a model on a prompt file.
+
+    `limit`: only the first cases. `steps`: instead of the model's default. `with_floors`: add `floors`.
+    `save_clips`: write every clip's native frames there as one `.pt` file for contact sheets. Returns
+    {"n", "whole_prompt", "attributes", "model", "steps", "guidance", "size", "prompts_sha256", "seconds", ...}.
+    """
+    cases = read_cases(path)[:limit]
+    card = catalog.find(model, settings.models)
+    shape = card.shapes[0]
+    seconds = (shape.frames - 1) / shape.fps
+    request = Request("a clip", width=shape.width, height=shape.height, seconds=seconds, steps=steps, model=model)
+    plan = Plan.of(request, card)
+    began = time.monotonic()
+    seen: list[Facts] = []
+    kept: list[Tensor] = []
+    net = load_judge()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("drawing", total=len(cases))
+        for numbers, frames in draw(cases, plan, seed=seed, threads=settings.threads):
+            seen += [verdict.values for verdict in look_at(frames, plan.shape.fps, net)]
+            if save_clips is not None:
+                kept.append(frames)
+            bar.advance(task, len(numbers))
+        result = {
+            **tally(seen, cases),
+            "model": card.name,
+            "steps": plan.sampling.steps,
+            "guidance": plan.sampling.guidance,
+            "size": [shape.width, shape.height],
+            "fps": shape.fps,
+            "frames": plan.frames,
+            "seed": seed,
+            "prompts_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "draw_seconds": round(time.monotonic() - began, 1),
+        }
+        if with_floors:
+            task = bar.add_task("floors", total=len(cases))
+            result["floors"] = floors(cases, seen, plan, lambda count: bar.advance(task, count))
+    if save_clips is not None:
+        save_clips.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"frames": torch.cat(kept), "seen": seen, "cases": [dataclasses.asdict(c) for c in cases]}, save_clips)
+    return result

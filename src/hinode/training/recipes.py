@@ -1,0 +1,156 @@
+"""Recipes: everything that decides how a model is trained, as data. One function per published model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hinode.model.dit import DiTConfig
+from hinode.model.flow import Sampling
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A shape of training clips and how many of them make a batch. An image is a clip of one frame."""
+
+    frames: int
+    fps: float
+    width: int
+    height: int
+    batch: int
+
+    @property
+    def name(self) -> str:
+        """Such as 17x64x64@8 (frames, width, height, frames per second)."""
+        return f"{self.frames}x{self.width}x{self.height}@{self.fps:g}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the curriculum: until this fraction of the time, draw buckets with these weights."""
+
+    until: float
+    mix: tuple[tuple[Bucket, float], ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All choices of a training run. Times are fractions of `minutes`, so a slow machine still finishes
+    annealed."""
+
+    name: str
+    model: DiTConfig  # its `vocabulary` is filled in from the world when training starts
+    minutes: float
+    stages: tuple[Stage, ...]
+    validation: Bucket
+    shapes: tuple[Bucket, ...]  # what the finished model offers to draw, the default first
+    sampling: Sampling = Sampling(steps=12)  # and how, unless it is told otherwise
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.01
+    warmup_steps: int = 100
+    decay_from: float = 0.5  # the learning rate falls in a straight line to zero from here on
+    clip_norm: float = 1.0
+    emphasis: float = 4.0  # extra loss weight where a subject passes; see `data.emphasis`
+    average: float = 0.999  # cap of the moving average's decay
+    densities: tuple[tuple[str, float], ...] = (
+        ("tag", 0.10),
+        ("short", 0.20),
+        ("full", 0.45),
+        ("dense", 0.25),
+    )
+    seed: int = 20260
+    compile: bool = False
+    save_minutes: float = 3.0
+    validate_minutes: float = 10.0
+    log_seconds: float = 20.0
+
+    def mix(self, fraction: float) -> tuple[tuple[Bucket, float], ...]:
+        """Buckets and weights at this fraction of the run (0..1)."""
+        for stage in self.stages:
+            if fraction < stage.until:
+                return stage.mix
+        return self.stages[-1].mix
+
+    def rate(self, step: int, fraction: float) -> float:
+        """Learning rate: warm-up by steps, constant, then linear to zero by elapsed time."""
+        warm = min(1.0, (step + 1) / self.warmup_steps)
+        cool = min(1.0, max(0.0, (1 - fraction) / (1 - self.decay_from)))
+        return self.learning_rate * warm * cool
+
+
+def nano() -> Recipe:
+    """12 M parameters, 64-pixel clips of two seconds: trains on two CPU cores in an evening."""
+    square, wide, tall = (
+        Bucket(17, 8, w, h, batch) for w, h, batch in ((64, 64, 24), (112, 64, 14), (64, 112, 14))
+    )
+    smooth = Bucket(25, 12, 64, 64, 16)
+    image = Bucket(1, 8, 64, 64, 64)
+    return Recipe(
+        name="nano",
+        model=DiTConfig(vocabulary=0),
+        minutes=150,
+        stages=(
+            Stage(0.22, ((image, 1.0),)),
+            Stage(0.85, ((image, 0.12), (square, 0.60), (wide, 0.10), (tall, 0.10), (smooth, 0.08))),
+            Stage(1.00, ((image, 0.12), (square, 0.54), (wide, 0.10), (tall, 0.10), (smooth, 0.14))),
+        ),
+        validation=Bucket(17, 8, 64, 64, 16),
+        shapes=(square, wide, tall, smooth),
+        compile=True,
+    )
+
+
+def mini() -> Recipe:
+    """33 M parameters, 128-pixel clips of up to four seconds: half an hour on one data-centre GPU."""
+
+    def clips(frames: int, batch: int) -> tuple[tuple[Bucket, float], ...]:
+        fps = 12
+        return (
+            (Bucket(frames, fps, 128, 128, batch), 0.5),
+            (Bucket(frames, fps, 224, 128, batch * 4 // 7), 0.3),
+            (Bucket(frames, fps, 128, 224, batch * 4 // 7), 0.2),
+        )
+
+    def share(mix: tuple[tuple[Bucket, float], ...], part: float) -> tuple[tuple[Bucket, float], ...]:
+        return tuple((bucket, weight * part) for bucket, weight in mix)
+
+    images, short, middle, long = clips(1, 512), clips(17, 112), clips(33, 56), clips(49, 35)
+    return Recipe(
+        name="mini",
+        model=DiTConfig(
+            vocabulary=0, fine_width=256, width=448, depth=10, text_width=192, text_depth=3, noise_scale=2.0
+        ),
+        minutes=24,
+        stages=(
+            Stage(0.15, images),
+            Stage(0.50, (*share(images, 0.12), *share(short, 0.88))),
+            Stage(0.85, (*share(images, 0.12), *share(short, 0.30), *share(middle, 0.58))),
+            Stage(
+                1.00, (*share(images, 0.12), *share(short, 0.20), *share(middle, 0.30), *share(long, 0.38))
+            ),
+        ),
+        validation=Bucket(17, 12, 128, 128, 16),
+        shapes=tuple(bucket for clips in (middle, long, short) for bucket, _ in clips),
+        compile=True,
+        save_minutes=2.0,
+        validate_minutes=4.0,
+    )
+
+
+def smoke() -> Recipe:
+    """A network of toy size, trained for seconds: proves that the loop runs, nothing else."""
+    image, clip = Bucket(1, 8, 32, 32, 4), Bucket(5, 8, 32, 32, 2)
+    return Recipe(
+        name="smoke",
+        model=DiTConfig(
+            vocabulary=0, fine_width=64, width=64, depth=1, fine_out=1, text_width=64, text_depth=1
+        ),
+        minutes=0.1,
+        stages=(Stage(0.3, ((image, 1.0),)), Stage(1.0, ((image, 0.3), (clip, 0.7)))),
+        validation=Bucket(5, 8, 32, 32, 4),
+        shapes=(clip,),
+        log_seconds=1.0,
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"nano": nano, "mini": mini, "smoke": smoke}

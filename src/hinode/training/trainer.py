@@ -1,0 +1,353 @@
+"""The training loop: stop it whenever you like, start it again, and it goes on where it was.
+
+Weights and optimiser state are float32; activations are bfloat16 where that is fast. Matrices inside blocks
+are trained by Muon, everything else by AdamW (recipe arXiv 2510.19376). What is exported is a moving average
+of the weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch._dynamo
+from torch import Tensor, nn
+
+from hinode.errors import BadInput, ModelError
+from hinode.model import checkpoint, flow
+from hinode.model.dit import Block, DiT
+from hinode.model.layers import compute_dtype
+from hinode.model.text import TextBlock
+from hinode.training import data
+from hinode.training.journal import Journal
+from hinode.training.recipes import RECIPES, Recipe
+
+STATE_FILE, MODEL_FILE, LOG_FILE = "state.pt", "model.safetensors", "log.jsonl"
+STATE_FORMAT = 1
+
+
+def split_parameters(model: DiT) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """(matrices inside blocks, for Muon; everything else, for AdamW)."""
+    inside: list[nn.Parameter] = []
+    outside: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        block = name.startswith(("fine_in.", "coarse.", "fine_out.", "text.blocks."))
+        matrix = parameter.ndim == 2 and not name.endswith(".modulation")
+        (inside if block and matrix else outside).append(parameter)
+    return inside, outside
+
+
+def compile_blocks(model: DiT) -> None:
+    """Compile the blocks in place, one graph per shape: half the step time is small operations that it fuses.
+
+    Blocks of one level share their graph, so this takes seconds per shape where the whole network takes
+    minutes.
+    """
+    if shutil.which(os.environ.get("CXX", "g++")) is None and shutil.which("clang++") is None:
+        warnings.warn("there is no C++ compiler, so training runs uncompiled and slower", stacklevel=2)
+        return
+    torch._dynamo.config.recompile_limit = 128  # two levels times all shapes share one function
+    for module in model.modules():
+        if isinstance(module, (Block, TextBlock)):
+            module.compile(dynamic=False)
+
+
+@dataclass
+class Progress:
+    """How far a run is; saved with the weights."""
+
+    step: int = 0
+    elapsed: float = 0.0  # seconds of training, over all sittings
+    clips: int = 0
+    images: int = 0
+    flops: float = 0.0
+
+
+class Trainer:
+    """The state of a run and the operations on it. `train` drives it."""
+
+    def __init__(self, recipe: Recipe, out: Path, device: torch.device) -> None:
+        self.vocabulary = data.vocabulary()
+        config = dataclasses.replace(recipe.model, vocabulary=len(self.vocabulary))
+        self.recipe = dataclasses.replace(recipe, model=config)
+        self.out, self.device = out, device
+        torch.manual_seed(recipe.seed)
+        self.model = DiT(config).to(device)
+        self.average = DiT(config).to(device).requires_grad_(False)
+        self.average.load_state_dict(self.model.state_dict())
+        self.model.compute = self.average.compute = compute_dtype(device)
+        self.tokenizer = config.tokenizer
+        matrices, rest = split_parameters(self.model)
+        self.parameters = [*matrices, *rest]
+        self.optimisers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(
+                matrices,
+                lr=recipe.learning_rate,
+                weight_decay=recipe.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            ),
+            torch.optim.AdamW(
+                rest, lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay, fused=True
+            ),
+        ]
+        if recipe.compile:
+            compile_blocks(self.model)
+        self.progress = Progress()
+        self._frozen: list[tuple[data.Script, Tensor, Tensor, Tensor]] | None = None
+
+    def learn(self, script: data.Script, video: Tensor, rate: float) -> tuple[flow.Loss, Tensor]:
+        """One optimiser step; returns the loss and the norm of the gradient before clipping."""
+        generator = torch.Generator(self.device).manual_seed(self.recipe.seed * 1_000_003 + script.step)
+        x = self.tokenizer.encode(video)
+        ids = flow.drop_text(script.ids.to(self.device), generator)
+        levels = flow.sample_levels(x.shape[0], x.shape[1], generator)
+        noise = torch.randn(x.shape, generator=generator, device=self.device)
+        weight = data.emphasis(script, self.recipe.emphasis, self.tokenizer, self.device)
+        result = flow.loss(self.model, x, ids, script.bucket.fps, levels=levels, noise=noise, weight=weight)
+        torch.autograd.backward(result.value)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip_norm, foreach=True)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        self._follow()
+
+        bucket, progress = script.bucket, self.progress
+        progress.step += 1
+        progress.images += bucket.batch if bucket.frames == 1 else 0
+        progress.clips += bucket.batch if bucket.frames > 1 else 0
+        forward = self.model.flops(bucket.frames, bucket.height, bucket.width, script.ids.shape[1])
+        progress.flops += 3 * bucket.batch * forward
+        return result, norm
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the average towards the weights; slowly later, quickly at first."""
+        decay = min(self.recipe.average, (1 + self.progress.step) / (10 + self.progress.step))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, Any]:
+        """Velocity error of the averaged weights on frozen scenes with frozen noise, overall and by noise
+        level."""
+        if self._frozen is None:
+            self._frozen = []
+            generator = torch.Generator(self.device).manual_seed(7)
+            for script in data.validation_scripts(self.recipe, self.vocabulary):
+                x = self.tokenizer.encode(data.draw(script, self.device))
+                noise = torch.randn(x.shape, generator=generator, device=self.device)
+                # One level per clip, evenly over the quantiles of the training distribution.
+                quantile = (torch.arange(x.shape[0], device=self.device) + 0.5) / x.shape[0]
+                spread = flow.LEVEL_SPREAD * torch.special.ndtri(quantile)
+                levels = torch.sigmoid(flow.LEVEL_MEAN + spread)[:, None].expand(x.shape[:2])
+                self._frozen.append((script, x, noise, levels))
+        errors, all_levels = [], []
+        for script, x, noise, levels in self._frozen:
+            ids = script.ids.to(self.device)
+            result = flow.loss(self.average, x, ids, script.bucket.fps, levels=levels, noise=noise)
+            errors.append(result.errors.mean(1))
+            all_levels.append(levels[:, 0])
+        error, level = torch.cat(errors), torch.cat(all_levels)
+        quarters = error[level.argsort()].chunk(4)
+        return {
+            "validation": round(float(error.mean()), 5),
+            "validation_by_level": [round(float(quarter.mean()), 5) for quarter in quarters],
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """What is known of the weights, for the header of the exported file."""
+        return {
+            "recipe": self.recipe.name,
+            "steps": self.progress.step,
+            "minutes": round(self.progress.elapsed / 60, 2),
+            "clips": self.progress.clips,
+            "images": self.progress.images,
+            "training_flops": self.progress.flops,
+            "parameters": self.model.parameters_count(),
+            "torch": torch.__version__,
+            "shapes": [[b.frames, b.fps, b.width, b.height] for b in self.recipe.shapes],
+            "sampling": dataclasses.asdict(self.recipe.sampling),
+            **self.validate(),
+        }
+
+    def export(self) -> dict[str, Any]:
+        """Write the averaged weights as a model that can draw; returns its facts."""
+        facts = self.facts()
+        checkpoint.save(
+            self.out / MODEL_FILE, self.average.state_dict(), self.recipe.model, self.vocabulary, facts
+        )
+        return facts
+
+    def save(self) -> None:
+        """Write everything needed to go on, beside the old state, then rename: there is always one whole
+        state."""
+        state = {
+            "format": STATE_FORMAT,
+            "recipe": self.recipe.name,
+            "config": dataclasses.asdict(self.recipe.model),
+            "words": list(self.vocabulary.words),
+            "progress": dataclasses.asdict(self.progress),
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+        }
+        beside = self.out / (STATE_FILE + ".part")
+        torch.save(state, beside)
+        beside.replace(self.out / STATE_FILE)
+
+    def restore(self) -> bool:
+        """Go on from the saved state, if there is one. ModelError if it belongs to another network or
+        vocabulary.
+
+        Noise, scenes and captions are functions of (seed, step), so no generator needs saving.
+        """
+        path = self.out / STATE_FILE
+        if not path.is_file():
+            return False
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        same = (
+            state["format"] == STATE_FORMAT
+            and state["config"] == dataclasses.asdict(self.recipe.model)
+            and tuple(state["words"]) == self.vocabulary.words
+        )
+        if not same:
+            raise ModelError(
+                f"{path} holds the training of a different network or vocabulary",
+                "use another --out, or --no-resume to start over",
+            )
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.progress = Progress(**state["progress"])
+        return True
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[threading.Event]:
+    """An event that SIGTERM or the first Ctrl-C sets; a second Ctrl-C interrupts at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def ask(number: int, frame: object) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def train(
+    recipe: Recipe | str,
+    out: Path | str,
+    *,
+    minutes: float | None = None,
+    resume: bool = True,
+    device: torch.device | str | None = None,
+    threads: int | None = None,
+    compile: bool | None = None,
+) -> Path:
+    """Train a recipe into the folder `out`; returns the path of the exported model.
+
+    minutes: length of the whole run over all sittings (default: the recipe's). A resumed run may be given
+    more: its schedule is a function of elapsed / minutes. resume: go on from out/state.pt if it is there.
+    threads: CPU threads. Writes out/model.safetensors (averaged weights, the latest), out/state.pt,
+    out/log.jsonl. Raises BadInput for an unknown recipe, ModelError if the saved state does not fit.
+    """
+    if isinstance(recipe, str):
+        if recipe not in RECIPES:
+            raise BadInput(
+                f"There is no recipe called {recipe}", f"choose one of {', '.join(RECIPES)}", field="recipe"
+            )
+        recipe = RECIPES[recipe]()
+    changes: dict[str, Any] = {"minutes": minutes, "compile": compile}
+    recipe = dataclasses.replace(
+        recipe, **{name: value for name, value in changes.items() if value is not None}
+    )
+    if threads is not None:
+        torch.set_num_threads(threads)
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if where.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+
+    trainer = Trainer(recipe, out, where)
+    resumed = resume and trainer.restore()
+    with Journal(out / LOG_FILE, recipe, where, fresh=not resumed) as journal, stop_on_signal() as stop:
+        journal.note(
+            {
+                "event": "resume" if resumed else "start",
+                "recipe": recipe.name,
+                "minutes": recipe.minutes,
+                "parameters": trainer.model.parameters_count(),
+                "dtype": str(trainer.model.compute).removeprefix("torch."),
+                "device": str(where),
+                "threads": torch.get_num_threads(),
+                "torch": torch.__version__,
+            }
+        )
+        _drive(trainer, journal, stop)
+    return out / MODEL_FILE
+
+
+def _drive(trainer: Trainer, journal: Journal, stop: threading.Event) -> None:
+    recipe, progress, device = trainer.recipe, trainer.progress, trainer.device
+    budget = recipe.minutes * 60
+    began = time.monotonic() - progress.elapsed
+    saved = validated = progress.elapsed
+
+    def fraction() -> float:
+        return min(1.0, (time.monotonic() - began) / budget)
+
+    gpu = device.type == "cuda"
+    source = data.scripts(
+        recipe,
+        progress.step,
+        fraction,
+        trainer.vocabulary,
+        ahead=8 if gpu else 0,
+        multiple=16 if recipe.compile else 8,
+    )
+    try:
+        while fraction() < 1 and not stop.is_set():
+            started = time.monotonic()
+            script = next(source)
+            video = data.draw(script, device)
+            drawn = time.monotonic()
+            rate = recipe.rate(progress.step, fraction())
+            result, norm = trainer.learn(script, video, rate)
+            now = time.monotonic()
+            progress.elapsed = now - began
+            journal.step(result, norm, render_seconds=drawn - started)
+            if journal.due(now):
+                journal.report(progress, rate, fraction())
+            if progress.elapsed - saved > recipe.save_minutes * 60:
+                trainer.save()
+                saved = progress.elapsed
+            if progress.elapsed - validated > recipe.validate_minutes * 60:
+                journal.note({"event": "export", **trainer.export()})
+                validated = progress.elapsed
+    finally:
+        source.close()
+    trainer.save()
+    journal.note({"event": "stopped" if stop.is_set() else "done", **trainer.export()})
