@@ -1,0 +1,29 @@
+"""Write the prompt sets that every published score is measured on. They were committed before the weights were trained.
+
+    python benchmarks/prompts/make.py        # writes the same files again, byte for byte
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+from hinode.world.caption import caption, parse
+from hinode.world.scene import sample_scene
+
+
+def write(path: Path, name: str, count: int, held_out: bool) -> None:
+    """`count` one-subject prompts, seven in ten "full" and three in ten "dense", each with the facts that it names."""
+    rng = random.Random(f"evaluation-{name}")
+    with path.open("w") as file:
+        for _ in range(count):
+            scene = sample_scene(rng, subjects=1, held_out=held_out)
+            prompt = caption(scene, rng, "full" if rng.random() < 0.7 else "dense")
+            file.write(json.dumps({"prompt": prompt, "expect": parse(prompt).facts()}) + "\n")
+
+
+if __name__ == "__main__":
+    here = Path(__file__).parent
+    write(here / "one_subject.jsonl", "one-subject", 1000, held_out=False)
+    write(here / "held_out_pairs.jsonl", "held-out-pairs", 400, held_out=True)
