@@ -115,8 +115,7 @@ def load(
     try:
         config = DiTConfig(**header["config"])
         vocabulary = Vocabulary(tuple(header["vocabulary"]))
-        with torch.device("meta"):
-            model = DiT(config)
+        model = DiT(config)
         model.load_state_dict(state, assign=True)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(

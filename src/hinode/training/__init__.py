@@ -1,6 +1,7 @@
 """Teaching the native model: recipes (what), data (from what), trainer (how)."""
 
+from hinode.training.judging import train_judge
 from hinode.training.recipes import RECIPES, Bucket, Recipe, Stage
 from hinode.training.trainer import train
 
-__all__ = ["RECIPES", "Bucket", "Recipe", "Stage", "train"]
+__all__ = ["RECIPES", "Bucket", "Recipe", "Stage", "train", "train_judge"]

@@ -226,6 +226,7 @@ def evaluate_file(
     model: str | None = None,
     settings: Settings,
     limit: int | None = None,
+    size: tuple[int, int] | None = None,
     steps: int | None = None,
     seed: int = 0,
     with_floors: bool = False,
@@ -233,13 +234,13 @@ def evaluate_file(
 ) -> dict[str, Any]:
     """Score a model on a prompt file.
 
-    `limit`: only the first cases. `steps`: instead of the model's default. `with_floors`: add `floors`.
+    `limit`: only the first cases. `size`: draw in the native shape nearest to it; by default the model's first. `steps`: instead of the model's default. `with_floors`: add `floors`.
     `save_clips`: write every clip's native frames there as one `.pt` file for contact sheets. Returns
     {"n", "whole_prompt", "attributes", "model", "steps", "guidance", "size", "prompts_sha256", "seconds", ...}.
     """
     cases = read_cases(path)[:limit]
     card = catalog.find(model, settings.models)
-    shape = card.shapes[0]
+    shape = card.shapes[0] if size is None else card.shape_for(size, None)
     seconds = (shape.frames - 1) / shape.fps
     request = Request("a clip", width=shape.width, height=shape.height, seconds=seconds, steps=steps, model=model)
     plan = Plan.of(request, card)

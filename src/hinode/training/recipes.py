@@ -91,8 +91,7 @@ def nano() -> Recipe:
         minutes=150,
         stages=(
             Stage(0.22, ((image, 1.0),)),
-            Stage(0.85, ((image, 0.12), (square, 0.60), (wide, 0.10), (tall, 0.10), (smooth, 0.08))),
-            Stage(1.00, ((image, 0.12), (square, 0.54), (wide, 0.10), (tall, 0.10), (smooth, 0.14))),
+            Stage(1.00, ((image, 0.10), (square, 0.48), (wide, 0.24), (tall, 0.09), (smooth, 0.09))),
         ),
         validation=Bucket(17, 8, 64, 64, 16),
         shapes=(square, wide, tall, smooth),

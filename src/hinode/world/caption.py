@@ -104,7 +104,7 @@ def parse(text: str) -> Parsed:
     waiting: dict[str, str] = {}  # facts seen before the subject they belong to
     scene: dict[str, str] = {}
     understood: list[str] = []
-    unknown: list[str] = []
+    unknown: dict[str, None] = {}  # in order, once each
     at = 0
     while at < len(tokens):
         for length in range(min(_LONGEST, breaks[at] - at), 0, -1):
@@ -112,8 +112,8 @@ def parse(text: str) -> Parsed:
             if phrase in _PHRASES or phrase in _NEUTRAL:
                 break
         else:
-            if tokens[at] not in _FILLER and tokens[at] not in unknown:
-                unknown.append(tokens[at])
+            if tokens[at] not in _FILLER:
+                unknown[tokens[at]] = None
             at += 1
             continue
         at += length

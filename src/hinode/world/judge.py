@@ -45,7 +45,7 @@ class JudgeNet(nn.Module):
     """Find the subject, read it where it is, follow its path, and measure the camera.
 
     A 2-D network looks at eight triples of neighbouring frames. A heat map says where the subject is; subject and
-    colour are read from the features under it, motion from its path. The camera is told from the pan and zoom that best
+    colour are read from a crop around it, motion from its path. The camera is told from the pan and zoom that best
     explain the brightness changes in bands of the picture (least squares after Lucas and Kanade 1981).
     """
 
@@ -57,8 +57,11 @@ class JudgeNet(nn.Module):
         )
         self.heat = nn.Conv2d(2 * width, 1, 3, padding=1)
         self.body = nn.Sequential(_conv(2 * width, deep, stride=2), _conv(deep, deep))
-        self.subject = _head(3 * deep, len(scene.SUBJECTS))
-        self.color = _head(3 * deep, len(scene.COLORS))
+        self.crop = nn.Sequential(
+            _conv(3, width), _conv(width, 2 * width, stride=2), _conv(2 * width, 3 * width, stride=2), nn.Flatten()
+        )
+        self.subject = _head(3 * width * 49, len(scene.SUBJECTS))
+        self.color = _head(3 * width * 49, len(scene.COLORS))
         self.motion = _head(len(TRIPLES) * 6, len(scene.MOTIONS))
         self.step = nn.Linear(3 * deep, 4)
         self.camera = _head(2 * BANDS * 2 + 2 * deep, len(scene.CAMERAS))
@@ -91,14 +94,23 @@ class JudgeNet(nn.Module):
 
         path = torch.cat([where, self.step(read)], 1)
         whole = over_time(pooled).mean(1)
+        crops = self.crop(_crop(second, where.detach()))
         logits = {
-            "subject": over_time(self.subject(read)).mean(1),
-            "color": over_time(self.color(read)).mean(1),
+            "subject": over_time(self.subject(crops)).mean(1),
+            "color": over_time(self.color(crops)).mean(1),
             "motion": self.motion(over_time(path).flatten(1)),
             "camera": self.camera(torch.cat([camera_flow(video), whole], 1)),
             **{name: head(whole) for name, head in self.around.items()},
         }
         return logits, over_time(heat)
+
+
+def _crop(frames: Tensor, where: Tensor) -> Tensor:
+    """Cut 28 x 28 pixels around a place. `frames`: [N, 3, 64, 64], `where`: [N, 2] as x, y in -1..1."""
+    axis = (torch.arange(28, device=frames.device) - 13.5) * (2.0 / SIDE)
+    x = (where[:, None, None, 0] + axis).expand(-1, 28, -1)
+    y = (where[:, None, None, 1] + axis[:, None]).expand(-1, -1, 28)
+    return F.grid_sample(frames.float(), torch.stack([x, y], -1).float(), align_corners=False)
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

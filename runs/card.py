@@ -1,0 +1,116 @@
+"""Write a model card from what was measured: facts in the weight file, results of `hinode evaluate`.
+
+    python runs/card.py nano docs/evaluation runs/out/nano-clips.pt
+
+Reads docs/evaluation/NAME-*.json and the clips that `hinode evaluate --save-clips` kept; writes docs/model-card-NAME.md
+and docs/images/NAME-contact-sheet.png (the first 64 prompts of the committed list, never picked).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, ImageDraw
+
+from hinode.engines import catalog
+from hinode.model import checkpoint
+
+ROOT = Path(__file__).resolve().parent.parent
+CELL, COLUMNS, SHOWN = 96, 8, 64
+FLOORS = {
+    "ground_truth": "ground truth (ceiling of the judge)",
+    "tokeniser_and_h264": "ground truth through tokeniser and H.264",
+    "static_frame": "ground truth frozen to one frame",
+    "shuffled_captions": "the model's clips, prompts shuffled",
+}
+
+
+def contact_sheet(clips: dict[str, Any], path: Path) -> None:
+    """First and last third of each of the first 64 clips, with what was asked; red words were not found by the judge."""
+    line = 11
+    sheet = Image.new("RGB", (COLUMNS * (2 * CELL + 8), (SHOWN // COLUMNS) * (CELL + 2 * line + 8)), "white")
+    pen = ImageDraw.Draw(sheet)
+    for number, (frames, seen, case) in enumerate(
+        zip(clips["frames"][:SHOWN], clips["seen"], clips["cases"], strict=False)
+    ):
+        left = (number % COLUMNS) * (2 * CELL + 8) + 4
+        top = (number // COLUMNS) * (CELL + 2 * line + 8) + 4
+        for place, moment in enumerate((len(frames) // 6, len(frames) * 5 // 6)):
+            picture = Image.fromarray(frames[moment].numpy()).resize((CELL, CELL), Image.Resampling.LANCZOS)
+            sheet.paste(picture, (left + place * CELL, top))
+        expect = case["expect"]
+        rows = (("color", "subject", "motion", "camera"), ("place", "time", "weather"))
+        for row, names in enumerate(rows):
+            x = left
+            for name in names:
+                if name in expect and (name, expect[name]) != ("camera", "still"):
+                    ink = "black" if seen[name] == expect[name] else "red"
+                    pen.text((x, top + CELL + row * line), expect[name], fill=ink, font_size=10)
+                    x += int(pen.textlength(expect[name] + " ", font_size=10))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path, optimize=True)
+
+
+def percent(score: dict[str, float]) -> str:
+    """Such as 87.1 % (84.9 to 89.0)."""
+    return f"{score['accuracy']:.1%} ({score['low']:.1%} to {score['high']:.1%})".replace("%", " %")
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """Rows are kinds of clips, columns are attributes."""
+    names = ["whole_prompt", "subject", "color", "motion", "time", "place", "weather", "camera"]
+    head = "| | n | " + " | ".join(name.replace("_", " ") for name in names) + " |"
+    lines = [head, "|---" * (len(names) + 2) + "|"]
+    for title, result in results.items():
+        scores = {"whole_prompt": result["whole_prompt"], **result["attributes"]}
+        cells = [percent(scores[name]) if name in scores else "" for name in names]
+        lines.append(f"| {title} | {result['n']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main(name: str, folder: Path, clips: Path) -> None:
+    """Fill docs/model-card-NAME.template.md and write the card and its pictures."""
+    results = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-*.json"))}
+    main_result = results[f"{name}-one-subject"]
+    model = checkpoint.load(catalog.shipped() / f"{name}.safetensors")
+    facts, network = model.facts, model.model
+    contact_sheet(torch.load(clips), ROOT / "docs" / "images" / f"{name}-contact-sheet.png")
+
+    rows = {"**the model**, one subject": main_result}
+    if f"{name}-held-out-pairs" in results:
+        rows["**the model**, pairs never seen in training"] = results[f"{name}-held-out-pairs"]
+    if f"{name}-wide" in results:
+        rows["**the model**, wide (16:9)"] = results[f"{name}-wide"]
+    rows |= {title: main_result["floors"][key] for key, title in FLOORS.items()}
+    steps = {
+        f"{result['steps']} steps, guidance {result['guidance']:g}": result
+        for stem, result in results.items()
+        if "-steps-" in stem
+    }
+    frames, fps, width, height = facts["shapes"][0]
+    values = {
+        "parameters": f"{network.parameters_count() / 1e6:.1f} M",
+        "training_flops": f"{facts['training_flops']:.2e}",
+        "minutes": f"{facts['minutes']:.0f}",
+        "steps": f"{facts['steps']:,}",
+        "clips": f"{facts['clips']:,}",
+        "images": f"{facts['images']:,}",
+        "validation": f"{facts['validation']:.4f}",
+        "forward": f"{network.flops(frames, height, width) / 1e9:.2f}",
+        "sampling": f"{main_result['steps']} Euler steps, guidance {main_result['guidance']:g}",
+        "prompts_sha256": main_result["prompts_sha256"][:16],
+        "evaluation": table(rows),
+        "by_steps": table(steps) if steps else "",
+    }
+    template = (ROOT / "docs" / f"model-card-{name}.template.md").read_text()
+    for key, value in values.items():
+        template = template.replace("{{" + key + "}}", value)
+    (ROOT / "docs" / f"model-card-{name}.md").write_text(template)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

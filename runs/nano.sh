@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# How src/hinode/weights/judge.safetensors and nano.safetensors came about, and every figure of their model card.
+# About three hours on two CPU cores. Stop and start it again at any moment: training goes on where it was.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+hinode=${HINODE:-.venv/bin/hinode}
+python=${PYTHON:-.venv/bin/python}
+out=${OUT:-runs/out}
+
+[ -f "$out/judge/judge.safetensors" ] || $hinode train judge --out "$out/judge"
+$hinode train nano --out "$out/nano" --minutes "${MINUTES:-112}" --threads "${THREADS:-2}"
+cp "$out/judge/judge.safetensors" src/hinode/weights/judge.safetensors
+cp "$out/nano/model.safetensors" src/hinode/weights/nano.safetensors
+cp "$out/nano/log.jsonl" runs/nano.jsonl
+
+mkdir -p docs/evaluation
+$hinode evaluate --model nano --prompts benchmarks/prompts/one_subject.jsonl --floors --json \
+    --save-clips "$out/nano-clips.pt" > docs/evaluation/nano-one-subject.json
+$hinode evaluate --model nano --prompts benchmarks/prompts/held_out_pairs.jsonl --json \
+    > docs/evaluation/nano-held-out-pairs.json
+$hinode evaluate --model nano --prompts benchmarks/prompts/one_subject.jsonl --limit 400 --size 640x360 --json \
+    > docs/evaluation/nano-wide.json
+for steps in 4 8 12 24; do
+    $hinode evaluate --model nano --prompts benchmarks/prompts/one_subject.jsonl --limit 200 --steps "$steps" --json \
+        > "docs/evaluation/nano-steps-$(printf %02d "$steps").json"
+done
+$python runs/card.py nano docs/evaluation "$out/nano-clips.pt"

@@ -1,0 +1,172 @@
+"""Which models are installed, and what their files say about themselves; no weights are read here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from hinode.errors import BadInput, ModelError, listed, shown
+from hinode.request import Size
+
+PREFERRED = ("mini", "nano")
+"""Models that ship with the package, the better one first: the first that is there is the default."""
+
+SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A kind of clip that a model was trained on."""
+
+    frames: int
+    fps: float
+    width: int
+    height: int
+
+    @property
+    def size(self) -> Size:
+        return self.width, self.height
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.fps
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a weight file says about itself.
+
+    Attributes:
+        name: name of the model.
+        path: its file; for several shards, the name they share.
+        shapes: kinds of clips that it was trained on, the default first.
+        patch: video frames per latent frame, and pixels per latent position along a side.
+        words: the most known words of a prompt that it reads.
+        guidance_embedded: whether it follows a prompt closely in one pass a step instead of two.
+        sampling: how clips are drawn from it, as arguments of `flow.Sampling`.
+        licence: of the weights.
+    """
+
+    name: str
+    path: Path
+    shapes: tuple[Shape, ...]
+    patch: tuple[int, int]
+    words: int
+    guidance_embedded: bool
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = "Apache-2.0"
+
+    def shape_for(self, size: Size, fps: float | None) -> Shape:
+        """The trained shape nearest to `size` in aspect, and of those the one at `fps`, else the first."""
+        aspect = Fraction(*size)
+
+        def distance(shape: Shape) -> Fraction:
+            ratio = Fraction(*shape.size) / aspect
+            return max(ratio, 1 / ratio)
+
+        return min(self.shapes, key=lambda shape: (distance(shape), shape.fps != fps))
+
+    @property
+    def seconds(self) -> float:
+        """The longest clip that any shape was trained on."""
+        return max(shape.seconds for shape in self.shapes)
+
+    def fingerprint(self) -> str:
+        """A digest of the weights: equal digests draw equal clips."""
+        digest = hashlib.sha256()
+        for path in shards(self.path):
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+
+def shipped() -> Path:
+    """Folder of the weights inside the package."""
+    return Path(str(files("hinode") / "weights"))
+
+
+def installed(home: Path) -> dict[str, Path]:
+    """Every model by name, the default first.
+
+    Args:
+        home: folder of models that the person added; they go before shipped ones of the same name.
+    """
+    found = {
+        SHARD.sub("", path.stem): path.with_name(SHARD.sub("", path.stem) + path.suffix)
+        for folder in (shipped(), home)
+        for path in sorted(folder.glob("*.safetensors"))
+    }
+    rank = {name: place for place, name in enumerate(PREFERRED)}
+    return dict(sorted(found.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])))
+
+
+def find(name: str | None, home: Path) -> Card:
+    """The card of a model.
+
+    Args:
+        name: name of the model, or None for the default.
+        home: folder of models that the person added.
+
+    Raises:
+        BadInput: there is no such model.
+        ModelError: none is installed, or its file is damaged or of another kind.
+    """
+    models = installed(home)
+    if not models:
+        raise ModelError(
+            "no model is installed", f"train one with `hinode train nano` and put its file into {home}"
+        )
+    if name is not None and name not in models:
+        raise BadInput(
+            f"there is no model {shown(name)}", f"choose {listed(tuple(models), 'or')}", field="model"
+        )
+    name = name or next(iter(models))
+    return read_card(name, models[name])
+
+
+def read_card(name: str, path: Path) -> Card:
+    """Read the head of a weight file.
+
+    Raises:
+        ModelError: it is missing, damaged or of another kind.
+    """
+    try:
+        with safe_open(shards(path)[0], framework="numpy") as file:
+            head = json.loads((file.metadata() or {})["hinode"])
+        config, facts = head["config"], head["facts"]
+        return Card(
+            name=name,
+            path=path,
+            shapes=tuple(Shape(*shape) for shape in facts["shapes"]),
+            patch=(int(config["patch_frames"]), int(config["patch_size"])),
+            words=int(config["words"]),
+            guidance_embedded=bool(config["guidance_embedded"]),
+            sampling={
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in facts.get("sampling", {}).items()
+            },
+            licence=str(facts.get("licence", Card.licence)),
+        )
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(
+            f"the weights of model {name}, {path}, cannot be read, for the file is cut off or damaged",
+            "fetch or train it again",
+        ) from error
+    except (KeyError, TypeError, IndexError) as error:
+        raise ModelError(
+            f"{path} is not a model that can be drawn with", "use one trained or published for this version"
+        ) from error
+
+
+def shards(path: Path) -> list[Path]:
+    """The files that hold a model: the one named, or its numbered shards."""
+    return [path] if path.is_file() else sorted(path.parent.glob(f"{path.stem}-?????-of-?????{path.suffix}"))

@@ -1,0 +1,289 @@
+"""The engine of Hinode's own model: rectified flow over spacetime patches, drawn on this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from hinode.clip import Clip, Frames, Making
+from hinode.engines import catalog
+from hinode.engines.catalog import Card, Shape
+from hinode.engines.protocol import Capabilities, Progress, State, Work
+from hinode.errors import EngineError, ModelError
+from hinode.model import checkpoint
+from hinode.model.checkpoint import Checkpoint
+from hinode.model.flow import Sampler, SamplerState, Sampling
+from hinode.request import Request
+from hinode.settings import Settings
+from hinode.world.caption import Parsed, SubjectFacts, parse, words
+
+NAME = "native"
+
+PROMPT_CHARACTERS = 32_000
+SIDE = (16, 4096)
+PIXELS = 4096 * 2160
+FPS = (1.0, 60.0)
+STEPS = (1, 200)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one request will be drawn: all that is decided before any weights are read."""
+
+    request: Request
+    card: Card
+    shape: Shape
+    frames: int  # to keep
+    drawn_frames: int  # to draw: 1 + 4k, at least as many
+    sampling: Sampling
+
+    @classmethod
+    def of(cls, request: Request, card: Card) -> Plan:
+        shape = card.shape_for(request.size, request.fps)
+        frames = max(1, math.ceil(round(request.seconds * shape.fps, 6)))
+        span = card.patch[0]
+        try:
+            sampling = Sampling(**card.sampling)
+        except TypeError as error:
+            raise ModelError(
+                f"{card.path} asks for a sampler that is not known", "use a model published for this version"
+            ) from error
+        if request.steps is not None:
+            sampling = dataclasses.replace(sampling, steps=request.steps)
+        return cls(request, card, shape, frames, 1 + span * math.ceil((frames - 1) / span), sampling)
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Latent frames, rows and columns."""
+        span, side = self.card.patch
+        return 1 + (self.drawn_frames - 1) // span, self.shape.height // side, self.shape.width // side
+
+
+class NativeEngine:
+    """Draws clips of the paper-cut world. It knows no other."""
+
+    name = NAME
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def capabilities(self, model: str | None = None) -> Capabilities:
+        """See `Engine.capabilities`."""
+        card = catalog.find(model, self.settings.models)
+        return Capabilities(
+            engine=self.name,
+            model=card.name,
+            models=tuple(catalog.installed(self.settings.models)),
+            operations=("generate",),
+            prompt_characters=PROMPT_CHARACTERS,
+            side=SIDE,
+            pixels=PIXELS,
+            seconds=(0.0, card.seconds),
+            fps=FPS,
+            steps=STEPS,
+            native_sizes=tuple(dict.fromkeys(shape.size for shape in card.shapes)),
+            native_fps=tuple(dict.fromkeys(shape.fps for shape in card.shapes)),
+            licence=card.licence,
+        )
+
+    def work(self, request: Request) -> Work:
+        """See `Engine.work`."""
+        plan = self.plan(request)
+        times = plan.sampling.schedule().tolist()[:-1]
+        low, high = plan.sampling.guided
+        twice = plan.sampling.guidance != 1 and not plan.card.guidance_embedded
+        guided = sum(low <= t <= high for t in times) if twice else 0
+        return Work(
+            tokens=math.prod(plan.latent_shape),
+            steps=plan.sampling.steps,
+            passes=plan.sampling.steps + guided,
+            pixels=plan.drawn_frames * plan.shape.width * plan.shape.height,
+        )
+
+    def plan(self, request: Request) -> Plan:
+        """Decide how a request is drawn.
+
+        Raises:
+            BadInput: it cannot be.
+        """
+        request.check(self.capabilities(request.model))
+        return Plan.of(request, catalog.find(request.model, self.settings.models))
+
+    def start(self, request: Request, state: State | None = None) -> NativeRun:
+        """See `Engine.start`."""
+        return NativeRun(self.plan(request), self.settings, state)
+
+
+class NativeRun:
+    """One clip being drawn. Between two steps it is nothing but its latents and a step number."""
+
+    def __init__(self, plan: Plan, settings: Settings, state: State | None) -> None:
+        self.plan = plan
+        self.parsed = parse(plan.request.prompt)
+        self.stage_seconds: dict[str, float] = {}
+        self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if settings.threads is not None:
+            torch.set_num_threads(settings.threads)
+        self._resumed = None if state is None else self._read(state)
+        self._model: Checkpoint | None = None
+        self._sampler: Sampler | None = None
+        self._frames: Frames | None = None
+
+    def __iter__(self) -> Iterator[Progress]:
+        """See `Run.__iter__`."""
+        if self._model is None:
+            yield Progress("load", 0, 1)
+            with self._timed("load"):
+                self._model = checkpoint.load(self.plan.card.path, self.device, compute_type(self.device))
+        if self._sampler is None:
+            yield Progress("text", 0, 1)
+            with self._timed("text"):
+                self._sampler = self._begin(self._model)
+        steps = self.plan.sampling.steps
+        yield Progress("sample", self._sampler.state.step, steps)
+        while self._sampler.state.step < steps:
+            before = self._sampler.state
+            with self._timed("sample"):
+                after = next(self._sampler)
+                preview = self._preview(before, after)
+            yield Progress("sample", after.step, steps, preview)
+        if self._frames is None:
+            yield Progress("decode", 0, 1)
+            with self._timed("decode"):
+                self._frames = self._decode(self._sampler.state.latents)[: self.plan.frames]
+        yield Progress("decode", 1, 1)
+
+    def state(self) -> State:
+        """See `Run.state`. Before the first step there are no latents in it: the seed gives them again."""
+        now = self._sampler.state if self._sampler else self._resumed
+        head = {**self._identity, "step": now.step if now else 0, "stage_seconds": self.stage_seconds}
+        latents = {"latents": now.latents.cpu()} if now and now.step else {}
+        body = safetensors.torch.save(latents, {"hinode": json.dumps(head)})
+        return State(NAME, now.step if now else 0, body)
+
+    def clip(self) -> Clip:
+        """See `Run.clip`."""
+        if self._frames is None:
+            raise EngineError("the clip is not finished", "run all steps first")
+        request, card = self.plan.request, self.plan.card
+        return Clip(
+            self._frames,
+            self.plan.shape.fps,
+            Making(
+                engine=NAME,
+                model=card.name,
+                seed=request.seed,
+                steps=self.plan.sampling.steps,
+                native_size=self.plan.shape.size,
+                stage_seconds=self.stage_seconds,
+                understood=self.parsed.understood,
+                not_understood=self.parsed.not_understood,
+                read_as=read_as(self.parsed),
+            ),
+        )
+
+    def _begin(self, model: Checkpoint) -> Sampler:
+        ids = model.vocabulary.batch([words(self.plan.request.prompt)], limit=self.plan.card.words)
+        # Drawn on the CPU whatever the device, because only there the same seed always gives the same noise.
+        generator = torch.Generator().manual_seed(self.plan.request.seed)
+        noise = torch.randn(
+            (1, *self.plan.latent_shape, model.model.config.tokenizer.channels), generator=generator
+        )
+        return Sampler(
+            model.model,
+            ids.to(self.device),
+            self.plan.shape.fps,
+            noise.to(self.device),
+            self.plan.sampling,
+            state=self._resumed,
+        )
+
+    def _preview(self, before: SamplerState, after: SamplerState) -> Frames:
+        """A frame from the middle of the clip that the last step was heading for."""
+        now, later = self.plan.sampling.schedule()[before.step : after.step + 1].tolist()
+        middle = [0, after.latents.shape[1] // 2]
+        z, ahead = before.latents[:, middle], after.latents[:, middle]
+        last: Frames = self._decode(z + (ahead - z) * ((1 - now) / (later - now)))[-1]
+        return last
+
+    def _decode(self, latents: Tensor) -> Frames:
+        assert self._model is not None
+        video = self._model.model.config.tokenizer.decode(latents)[0]  # (T, 3, H, W) in -1..1
+        levels = ((video + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        frames: Frames = np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
+        return frames
+
+    @cached_property
+    def _identity(self) -> dict[str, object]:
+        """What a state has to agree with to be continued here."""
+        return {
+            "request": dataclasses.asdict(self.plan.request),
+            "model": self.plan.card.name,
+            "weights": self.plan.card.fingerprint(),
+        }
+
+    def _read(self, state: State) -> SamplerState | None:
+        try:
+            length = int.from_bytes(state.body[:8], "little")
+            head = json.loads(json.loads(state.body[8 : 8 + length])["__metadata__"]["hinode"])
+            tensors = safetensors.torch.load(state.body)
+            step, seconds = head.pop("step"), head.pop("stage_seconds")
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise EngineError("the saved run is damaged", "start it again") from error
+        if state.engine != NAME or head != self._identity:
+            raise EngineError(
+                "the saved run belongs to another request or to other weights",
+                "start from the beginning",
+            )
+        self.stage_seconds.update(seconds)
+        return SamplerState(tensors["latents"].to(self.device), step) if step else None
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + spent
+
+
+def compute_type(device: torch.device) -> torch.dtype:
+    """The number type to compute with: bfloat16 where the hardware multiplies it, else float32.
+
+    It follows from what the processor says of itself and not from a timing: the two types draw different
+    bits, and the same seed has to give the same ones every time.
+    """
+    if device.type != "cpu":
+        return torch.bfloat16
+    able = torch.cpu.get_capabilities()
+    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+
+
+def read_as(parsed: Parsed) -> str:
+    """What a prompt was taken to mean, and what it left to the model, in one line."""
+    said: list[str] = []
+    left: list[str] = []
+    for subject in parsed.subjects or (SubjectFacts(),):
+        said += [" ".join(filter(None, (subject.color, subject.kind, subject.motion)))]
+        facts = {"subject": subject.kind, "color": subject.color, "motion": subject.motion}
+        left += [name for name, fact in facts.items() if fact is None]
+    scene = {name: getattr(parsed, name) for name in ("time", "place", "weather", "camera")}
+    said += [f"{name} {fact}" for name, fact in scene.items() if fact is not None]
+    left += [name for name, fact in scene.items() if fact is None]
+    parts = [", ".join(filter(None, said)) or "nothing that it knows"]
+    if left:
+        parts.append(f"chosen by the model: {', '.join(dict.fromkeys(left))}")
+    return "; ".join(parts)

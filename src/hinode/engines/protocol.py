@@ -1,0 +1,113 @@
+"""What every engine is to the rest of the house: small, and steppable.
+
+Between two steps a run can be stopped for good, looked at, saved, moved to another process and continued.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from hinode.clip import Clip, Frames
+from hinode.request import Capabilities, Request
+
+__all__ = ["Capabilities", "Engine", "Progress", "Run", "State", "Work"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much a request is to do; a quote is computed from it.
+
+    Attributes:
+        tokens: tokens that the network sees in one pass, the finest level counted.
+        steps: sampling steps.
+        passes: passes through the network over all steps; guidance may take two for one step.
+        pixels: pixels that are drawn, over all frames, at native size.
+    """
+
+    tokens: int
+    steps: int
+    passes: int
+    pixels: int
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """What a run has just done.
+
+    Attributes:
+        stage: name of the stage: "load", "text", "sample", "decode", ...
+        done: units of the stage that are done.
+        total: units of the stage in all, at least 1.
+        preview: what the middle of the clip looks like so far, uint8 [H, W, 3] at native size, or None.
+    """
+
+    stage: str
+    done: int
+    total: int
+    preview: Frames | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """A run between two steps, to be kept on disk; only the engine that wrote it can read it.
+
+    Attributes:
+        engine: name of that engine.
+        step: sampling steps that are done.
+        body: everything else.
+    """
+
+    engine: str
+    step: int
+    body: bytes
+
+
+class Run(Protocol):
+    """One request being carried out."""
+
+    def __iter__(self) -> Iterator[Progress]:
+        """Work, a step at a time; leaving the loop pauses the run, another loop goes on with it."""
+        ...
+
+    def state(self) -> State:
+        """Everything needed to go on from here, to the same bits."""
+        ...
+
+    def clip(self) -> Clip:
+        """The finished clip.
+
+        Raises:
+            EngineError: the run is not over yet.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """Whatever turns a request into a clip."""
+
+    @property
+    def name(self) -> str: ...
+
+    def capabilities(self, model: str | None = None) -> Capabilities:
+        """What can be asked for of a model, by default the engine's own default.
+
+        Raises:
+            BadInput: there is no such model.
+            ModelError: its weights are missing or damaged.
+        """
+        ...
+
+    def work(self, request: Request) -> Work:
+        """How much the request is to do; nothing is computed yet."""
+        ...
+
+    def start(self, request: Request, state: State | None = None) -> Run:
+        """A run that has not begun, or one that goes on from `state`.
+
+        Raises:
+            BadInput: the request does not fit the capabilities.
+            EngineError: the state is not one of this request and model.
+        """
+        ...

@@ -1,0 +1,130 @@
+"""Moving pictures that need no video player: animated GIF and WebP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import numpy as np
+from PIL import Image
+
+from hinode.clip import Frames
+from hinode.errors import BadInput
+from hinode.media.label import Label
+from hinode.media.output import replacing
+from hinode.media.timeline import Timeline
+
+GIF_TICKS = 100
+GIF_LEAST_TICKS = 2
+"""Browsers slow a GIF frame of one tick down to ten."""
+
+WEBP_TICKS = 1000
+WEBP_QUALITY = 90
+
+PALETTE_PIXELS = 2**17
+"""Pixels that the common palette of a GIF is chosen from, over all frames."""
+
+XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:description><rdf:Alt>\
+<rdf:li xml:lang="x-default">{}</rdf:li></rdf:Alt></dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"""
+"""The least metadata packet with a description (ISO 16684-1), for EXIF holds only ASCII."""
+
+
+def check_gif_rate(fps: Fraction) -> None:
+    """A GIF counts time in hundredths of a second, and two of them are the least that browsers keep to.
+
+    Raises:
+        BadInput: `fps` is above 50.
+    """
+    most = GIF_TICKS // GIF_LEAST_TICKS
+    if fps > most:
+        raise BadInput(
+            f"a GIF cannot show {float(fps):g} frames per second", f"ask for {most} or fewer", field="fps"
+        )
+
+
+def write_gif(path: Path, frames: Iterable[Frames], timeline: Timeline, label: Label) -> None:
+    """Write an animated GIF that repeats forever.
+
+    All frames share one palette and plain rounding to it, so that what does not move does not flicker. Each
+    time is rounded to hundredths of a second by itself, so that the whole is as long as it should be.
+
+    Args:
+        path: the file; one that is there is replaced once the new one is whole.
+        frames: uint8 [height, width, 3] each, as many as `timeline` shows.
+        timeline: when they are shown, at 50 frames per second at most.
+        label: what the file says about itself.
+
+    Raises:
+        BadInput: a faster rate.
+        OutputError: the file cannot be written.
+    """
+    check_gif_rate(timeline.fps)
+    pictures = list(frames)
+    palette = _palette(pictures)
+    first, *rest = (
+        Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures
+    )
+    with replacing(path) as part:
+        first.save(
+            part,
+            format="GIF",
+            save_all=True,
+            append_images=rest,
+            duration=[ticks * (1000 // GIF_TICKS) for ticks in timeline.durations(GIF_TICKS)],
+            loop=0,
+            comment=_told(label).encode(),
+        )
+
+
+def write_webp(path: Path, frames: Iterable[Frames], timeline: Timeline, label: Label) -> None:
+    """Write an animated WebP that repeats forever, with times in milliseconds.
+
+    Args:
+        path: the file; one that is there is replaced once the new one is whole.
+        frames: uint8 [height, width, 3] each, as many as `timeline` shows.
+        timeline: when they are shown.
+        label: what the file says about itself.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    pictures = map(Image.fromarray, frames)
+    first = next(pictures)
+    with replacing(path) as part:
+        first.save(
+            part,
+            format="WEBP",
+            save_all=True,
+            append_images=pictures,
+            duration=timeline.durations(WEBP_TICKS),
+            loop=0,
+            quality=WEBP_QUALITY,
+            method=4,
+            xmp=_xmp(label),
+        )
+
+
+def _palette(pictures: list[Frames]) -> Image.Image:
+    """An image whose 256 colours suit all pictures.
+
+    They are chosen from every n-th pixel of all, where a colour counts by the square root of how often
+    it is there: else a wide sky would take the whole palette and a small flame would lose its own colour.
+    """
+    height, width = pictures[0].shape[:2]
+    step = max(1, round((len(pictures) * height * width / PALETTE_PIXELS) ** 0.5))
+    pixels = np.concatenate([picture[::step, ::step].reshape(-1, 3) for picture in pictures])
+    codes, counts = np.unique(pixels @ np.array([1 << 16, 1 << 8, 1]), return_counts=True)
+    weighed = np.repeat(codes, np.ceil(np.sqrt(counts)).astype(int))
+    colours = (weighed[:, None] >> np.array([16, 8, 0]) & 255).astype(np.uint8)
+    return Image.fromarray(colours[None]).quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
+
+
+def _xmp(label: Label) -> bytes:
+    return XMP.format(escape(_told(label))).encode()
+
+
+def _told(label: Label) -> str:
+    return "\n".join(part for part in (label.heading, label.comment, label.json) if part)

@@ -1,0 +1,91 @@
+"""The kinds of file that a clip can be written as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from hinode.clip import Frames
+from hinode.errors import BadInput, listed, shown
+from hinode.media import output
+from hinode.media.label import Label
+from hinode.media.timeline import Timeline
+from hinode.request import Size
+
+FORMATS = ("mp4", "gif", "webp", "png")
+"""The default first. "png" is a folder of numbered frames, the others are one file."""
+
+
+def choose(named: str | None, path: Path | None) -> str:
+    """The format to write: the one named, else the one that the path ends in, else MP4.
+
+    Raises:
+        BadInput: the format is unknown, or the path ends in another one.
+    """
+    suffix = path.suffix.lower().removeprefix(".") if path else ""
+    if named is not None and named not in FORMATS:
+        raise BadInput(
+            f"format {shown(named)} is not known", f"choose one of {listed(FORMATS, 'or')}", field="format"
+        )
+    if named is None and suffix and suffix not in FORMATS:
+        raise BadInput(
+            f"no format is known by the ending {shown('.' + suffix)}",
+            f"end the name in {listed(tuple('.' + known for known in FORMATS), 'or')}, or name the format",
+            field="output",
+        )
+    if named is not None and suffix in FORMATS and suffix != named:
+        raise BadInput(
+            f"the output ends in .{suffix} but the format is {named}", "make them agree", field="output"
+        )
+    return named or suffix or FORMATS[0]
+
+
+def check(kind: str, path: Path, size: Size, timeline: Timeline) -> None:
+    """Find out what can be known before the frames are made.
+
+    Raises:
+        BadInput: the format cannot hold such a clip, or the path cannot be written.
+        OutputError: the disk is full.
+    """
+    if kind == "mp4":
+        from hinode.media.video import check_size
+
+        check_size(size)
+    elif kind == "gif":
+        from hinode.media.animation import check_gif_rate
+
+        check_gif_rate(timeline.fps)
+    output.check(path, folder=kind == "png")
+
+
+def write(
+    kind: str, path: Path, frames: Iterable[Frames], size: Size, timeline: Timeline, label: Label
+) -> None:
+    """Write a clip; nothing is at `path` before all of it is.
+
+    The libraries are imported here because each format needs only one of them.
+
+    Args:
+        kind: one of `FORMATS`.
+        path: file, or folder for "png".
+        frames: uint8 [height, width, 3] each, as many as `timeline` shows.
+        size: width and height of the frames.
+        timeline: when they are shown.
+        label: what the file says about itself.
+
+    Raises:
+        BadInput: the format cannot hold such a clip.
+        OutputError: the file cannot be written.
+    """
+    if kind == "mp4":
+        from hinode.media.video import write_mp4
+
+        write_mp4(path, frames, size, timeline, label)
+    elif kind == "png":
+        from hinode.media.stills import write_pngs
+
+        write_pngs(path, frames, label)
+    else:
+        from hinode.media import animation
+
+        {"gif": animation.write_gif, "webp": animation.write_webp}[kind](path, frames, timeline, label)

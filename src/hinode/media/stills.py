@@ -1,0 +1,69 @@
+"""Still pictures of a clip: its frames as PNG files, a thumbnail, a sheet of several frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from hinode.clip import Frames
+from hinode.media.label import Label
+from hinode.media.output import replacing
+from hinode.media.resize import crop_box, enlarge
+from hinode.media.timeline import spread
+from hinode.request import Size
+
+PNG_LEVEL = 6
+
+
+def write_pngs(folder: Path, frames: Iterable[Frames], label: Label) -> None:
+    """Write a folder of frames named 0001.png, 0002.png, ...; it appears when all of them are there.
+
+    Args:
+        folder: made new; it may exist if it is empty.
+        frames: uint8 [height, width, 3] each.
+        label: what every file says about itself.
+
+    Raises:
+        OutputError: the folder cannot be written or has something in it.
+    """
+    info = PngInfo()
+    for key, text in (("Title", label.heading), ("Description", label.comment), ("Comment", label.json)):
+        info.add_itxt(key, text)
+    with replacing(folder) as part:
+        part.mkdir()
+        for number, frame in enumerate(frames, start=1):
+            Image.fromarray(frame).save(part / f"{number:04}.png", compress_level=PNG_LEVEL, pnginfo=info)
+
+
+def thumbnail(frames: Frames, size: Size) -> Image.Image:
+    """The middle frame at exactly `size`, cropped evenly if the shape differs.
+
+    Args:
+        frames: uint8 [T, H, W, 3].
+        size: width and height.
+    """
+    middle = Image.fromarray(frames[len(frames) // 2])
+    return enlarge(middle, size, crop_box(middle.size, size))
+
+
+def spritesheet(frames: Frames, tile: Size, *, columns: int = 4, rows: int = 4) -> Image.Image:
+    """Frames spread evenly over the clip, in reading order on one picture, each tile exactly `tile` large.
+
+    A clip of fewer frames than tiles leaves the last tiles black.
+
+    Args:
+        frames: uint8 [T, H, W, 3].
+        tile: width and height of one tile.
+        columns: tiles beside each other, at least 1.
+        rows: tiles above each other, at least 1.
+    """
+    width, height = tile
+    sheet = Image.new("RGB", (columns * width, rows * height))
+    for place, index in enumerate(spread(len(frames), columns * rows)):
+        picture = Image.fromarray(frames[index])
+        row, column = divmod(place, columns)
+        sheet.paste(enlarge(picture, tile, crop_box(picture.size, tile)), (column * width, row * height))
+    return sheet

@@ -1,0 +1,80 @@
+"""When each frame is shown: exact fractions of a second, so that no rounding piles up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Frames k = 0, 1, ... shown from k / fps on, all of them over at `seconds`.
+
+    The last frame is cut short if `seconds` is no whole number of frames, so that the clip has exactly the
+    length that was asked for.
+    """
+
+    fps: Fraction
+    seconds: Fraction
+
+    @classmethod
+    def of(cls, fps: float, seconds: float) -> Timeline:
+        """From plain numbers, read as the decimals that a person would write (0.1 is 1/10)."""
+        return cls(frame_rate(fps), Fraction(str(float(seconds))).limit_denominator(90_000))
+
+    @property
+    def frames(self) -> int:
+        """How many frames are shown, at least 1."""
+        return max(1, math.ceil(self.seconds * self.fps))
+
+    def starts(self, ticks: int) -> list[int]:
+        """Times at which the frames begin, and at the end the time at which the last one is over.
+
+        Args:
+            ticks: ticks per second; every time is rounded to a tick by itself.
+        """
+        times = [Fraction(index) / self.fps for index in range(self.frames)] + [self.seconds]
+        marks = [round(time * ticks) for time in times]
+        marks[-1] = max(marks[-1], marks[-2] + 1)
+        return marks
+
+    def durations(self, ticks: int) -> list[int]:
+        """How long each frame is shown, in ticks; the sum is the rounded length of the clip."""
+        marks = self.starts(ticks)
+        return [after - before for before, after in pairwise(marks)]
+
+    def sources(self, fps: Fraction, available: int) -> Iterator[int]:
+        """For each frame of this timeline, the index of the frame then on show in a clip of rate `fps`.
+
+        Frames are held, never blended: a blend would be a picture that nobody drew.
+
+        Args:
+            fps: rate of the clip that the indices point into.
+            available: its number of frames; later times show its last one.
+        """
+        for index in range(self.frames):
+            yield min(math.floor(Fraction(index) / self.fps * fps), available - 1)
+
+
+def frame_rate(fps: float) -> Fraction:
+    """The exact rate that `fps` stands for; 23.976, 29.97 and 59.94 are the broadcast rates over 1001."""
+    nominal = round(fps)
+    broadcast = Fraction(nominal * 1000, 1001)
+    if abs(fps - broadcast) < 0.005 and abs(fps - nominal) > 0.005:
+        return broadcast
+    return Fraction(str(float(fps))).limit_denominator(1001)
+
+
+def spread(total: int, count: int) -> list[int]:
+    """Indices of `count` frames spread evenly over `total`, the first and the last among them.
+
+    A clip of no more than `count` frames gives all of them; count 1 gives the middle one.
+    """
+    if count >= total:
+        return list(range(total))
+    if count == 1:
+        return [total // 2]
+    return [round(index * (total - 1) / (count - 1)) for index in range(count)]

@@ -1,0 +1,197 @@
+"""MP4 files: H.264 pictures that every player and browser opens, written and read through PyAV (FFmpeg)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.packet import Packet
+from av.video.reformatter import (
+    ColorPrimaries,
+    ColorRange,
+    Colorspace,
+    ColorTrc,
+    Interpolation,
+    VideoReformatter,
+)
+from av.video.stream import VideoStream
+
+from hinode.clip import Frames
+from hinode.errors import BadInput, shown
+from hinode.media.label import Label
+from hinode.media.output import replacing
+from hinode.media.timeline import Timeline
+from hinode.request import Size
+
+CRF = 16
+"""Constant rate factor of x264: 16 is hard to tell from the frames themselves."""
+
+PRESET = "medium"
+
+LEAST_TICKS = 90_000
+"""The file's clock ticks at least this often per second."""
+
+UNSPECIFIED = 2
+"""H.273 code of a colour matrix that is not named."""
+
+_REFORMATTER = VideoReformatter()
+_EXACT = (
+    Interpolation.BICUBIC
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INP
+    | Interpolation.FULL_CHR_H_INT
+)
+
+
+def check_size(size: Size) -> None:
+    """Chroma is stored at half the width and height, so both have to be even.
+
+    Raises:
+        BadInput: one of them is odd.
+    """
+    width, height = size
+    if width % 2 or height % 2:
+        raise BadInput(
+            f"an MP4 cannot be {width}x{height}, for its sides have to be even",
+            f"ask for {width + width % 2}x{height + height % 2}",
+            field="size",
+        )
+
+
+def write_mp4(path: Path, frames: Iterable[Frames], size: Size, timeline: Timeline, label: Label) -> None:
+    """Write an MP4: H.264, yuv420p, BT.709, index at the front, exact times.
+
+    Args:
+        path: the file; one that is there is replaced once the new one is whole.
+        frames: uint8 [height, width, 3] each, as many as `timeline` shows.
+        size: width and height, both even.
+        timeline: when they are shown.
+        label: what the file says about itself.
+
+    Raises:
+        BadInput: an odd size.
+        OutputError: the file cannot be written.
+    """
+    check_size(size)
+    # A clock on which every frame begins at a whole tick.
+    ticks = timeline.fps.numerator * -(-LEAST_TICKS // timeline.fps.numerator)
+    durations = dict(zip(timeline.starts(ticks), timeline.durations(ticks), strict=False))
+    options = {"movflags": "+faststart"}
+    with (
+        replacing(path) as part,
+        _plain_faults(),
+        av.open(str(part), "w", format="mp4", container_options=options) as file,
+    ):
+        file.metadata.update(title=label.heading, comment=label.comment, description=label.json)
+        stream = file.add_stream("libx264", rate=timeline.fps)
+        context = stream.codec_context
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = context.time_base = Fraction(1, ticks)
+        # Without B-frames decoding order is showing order, so the times in the file are the times meant.
+        stream.options = {"crf": str(CRF), "preset": PRESET, "bf": "0"}
+        context.color_primaries = ColorPrimaries.BT709
+        context.color_trc = ColorTrc.BT709
+        context.colorspace = Colorspace.ITU709
+        context.color_range = ColorRange.MPEG
+
+        def mux(packets: Iterable[Packet[VideoStream]]) -> None:
+            for packet in packets:
+                packet.duration = durations[packet.pts or 0]
+                file.mux(packet)
+
+        for start, frame in zip(durations, frames, strict=True):
+            picture = _to_yuv(frame)
+            picture.pts, picture.time_base = start, Fraction(1, ticks)
+            mux(context.encode(picture))
+        mux(context.encode(None))
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """A video file, decoded.
+
+    Attributes:
+        frames: uint8 [T, H, W, 3], sRGB.
+        starts: when each frame is shown first, in seconds.
+        seconds: length of the video.
+        fps: its nominal rate.
+        metadata: what the file says about itself.
+    """
+
+    frames: Frames
+    starts: tuple[Fraction, ...]
+    seconds: Fraction
+    fps: Fraction
+    metadata: Mapping[str, str]
+
+
+def read_video(path: Path) -> Footage:
+    """Decode the pictures of a video file, all of them, into memory.
+
+    Raises:
+        BadInput: the file is missing or is no video that can be decoded.
+    """
+    try:
+        with av.open(str(path)) as file:
+            if not file.streams.video:
+                raise BadInput(f"{shown(str(path), 200)} has no pictures", "give a video file", field="video")
+            stream = file.streams.video[0]
+            frames, starts = [], []
+            end = Fraction(0)
+            for frame in file.decode(stream):
+                frames.append(_to_rgb(frame))
+                tick = frame.time_base or Fraction(1, av.time_base)
+                starts.append((frame.pts or 0) * tick)
+                end = starts[-1] + frame.duration * tick
+            if not frames:
+                raise av.error.InvalidDataError(0, "no frame")
+            return Footage(
+                frames=np.stack(frames),
+                starts=tuple(starts),
+                seconds=end,
+                fps=Fraction(stream.guessed_rate or len(frames) / end),
+                metadata=dict(file.metadata),
+            )
+    except av.error.FFmpegError as error:
+        raise BadInput(
+            f"{shown(str(path), 200)} cannot be read as a video: {error.strerror}",
+            "give a file that a video player opens",
+            field="video",
+        ) from error
+
+
+def _to_yuv(frame: Frames) -> av.VideoFrame:
+    return _REFORMATTER.reformat(
+        av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"),
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=_EXACT,
+    )
+
+
+def _to_rgb(frame: av.VideoFrame) -> Frames:
+    # A file that does not name its matrix is taken for BT.709, as players do.
+    rgb = _REFORMATTER.reformat(
+        frame,
+        format="rgb24",
+        src_colorspace=Colorspace.ITU709 if frame.colorspace == UNSPECIFIED else None,
+        interpolation=_EXACT,
+    )
+    return rgb.to_ndarray().astype(np.uint8, copy=False)
+
+
+@contextmanager
+def _plain_faults() -> Iterator[None]:
+    """Turn FFmpeg's errors into the OSErrors that they stand for."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        raise OSError(error.errno, error.strerror) from error

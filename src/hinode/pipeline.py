@@ -1,0 +1,177 @@
+"""From a request to a finished file: the one road that the command line takes and all others share."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hinode import __version__
+from hinode.clip import Clip, Frames
+from hinode.engines.protocol import Engine, Progress, Run
+from hinode.media import formats
+from hinode.media.label import Label
+from hinode.media.resize import fit
+from hinode.media.timeline import Timeline, frame_rate
+from hinode.request import Request, Size
+
+Watch = Callable[[Progress], None]
+"""Called after every step of the work."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished file and how it came to be.
+
+    Attributes:
+        path: the file, or the folder of frames.
+        format: kind of file.
+        prompt: what was asked for.
+        seed: starting point of the noise; the same one gives the same clip.
+        size: width and height of the frames in the file.
+        native_size: width and height that the model drew at.
+        seconds: length of the clip.
+        fps: frames per second in the file.
+        frames: number of frames in the file.
+        stage_seconds: wall-clock seconds of each stage, in order.
+        engine: name of the engine.
+        model: name of the model.
+        steps: sampling steps taken.
+        understood: words of the prompt that the model knows.
+        not_understood: words of the prompt that it passed over.
+        read_as: what it took the prompt to mean, and what it was left to choose.
+        bytes: size on disk.
+    """
+
+    path: Path
+    format: str
+    prompt: str
+    seed: int
+    size: Size
+    native_size: Size
+    seconds: float
+    fps: float
+    frames: int
+    stage_seconds: Mapping[str, float]
+    engine: str
+    model: str
+    steps: int
+    understood: tuple[str, ...]
+    not_understood: tuple[str, ...]
+    read_as: str
+    bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The result in plain JSON values; sizes are written as they are on the command line, "640x360"."""
+        return {
+            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
+            "path": str(self.path),
+            "size": written(self.size),
+            "native_size": written(self.native_size),
+            "stage_seconds": {name: round(spent, 4) for name, spent in self.stage_seconds.items()},
+        }
+
+
+def generate(
+    request: Request, engine: Engine, path: Path, format: str, watch: Watch = lambda progress: None
+) -> Result:
+    """Carry out a request and write the clip; nothing is at `path` before all of it is.
+
+    Args:
+        request: what to make.
+        engine: who makes it.
+        path: file to write, or folder for the format "png".
+        format: one of `media.formats.FORMATS`.
+        watch: told of every step.
+
+    Raises:
+        BadInput: the request or the path cannot be; found out before any work is done.
+        ModelError: the weights are damaged.
+        EngineError: the engine failed.
+        OutputError: the file could not be written.
+    """
+    run = engine.start(request)
+    able = engine.capabilities(request.model)
+    timeline = Timeline.of(request.fps or able.native_fps[0], request.seconds)
+    formats.check(format, path, request.size, timeline)
+    return finish(request, draw(run, watch), path, format, watch)
+
+
+def draw(run: Run, watch: Watch) -> Clip:
+    """Drive a run to its end."""
+    for progress in run:
+        watch(progress)
+    return run.clip()
+
+
+def finish(
+    request: Request, clip: Clip, path: Path, format: str, watch: Watch = lambda progress: None
+) -> Result:
+    """Bring a clip to the size and rate that were asked for, and write it.
+
+    Raises:
+        OutputError: the file could not be written.
+    """
+    start = time.perf_counter()
+    timeline = Timeline.of(request.fps or clip.fps, request.seconds)
+    shown = list(timeline.sources(frame_rate(clip.fps), len(clip.frames)))
+    watch(Progress("encode", 0, len(shown)))
+
+    def frames() -> Iterator[Frames]:
+        for done, frame in enumerate(fit(clip.frames, request.size, shown), start=1):
+            yield frame
+            watch(Progress("encode", done, len(shown)))
+
+    formats.write(format, path, frames(), request.size, timeline, label(request, clip))
+    making = clip.making
+    return Result(
+        path=path,
+        format=format,
+        prompt=request.prompt,
+        seed=making.seed,
+        size=request.size,
+        native_size=making.native_size,
+        seconds=float(timeline.seconds),
+        fps=float(timeline.fps),
+        frames=timeline.frames,
+        stage_seconds={**making.stage_seconds, "encode": time.perf_counter() - start},
+        engine=making.engine,
+        model=making.model,
+        steps=making.steps,
+        understood=making.understood,
+        not_understood=making.not_understood,
+        read_as=making.read_as,
+        bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
+    )
+
+
+def label(request: Request, clip: Clip) -> Label:
+    """What the file says about itself; nothing in it depends on the day or the machine."""
+    making = clip.making
+    resized = making.native_size != request.size
+    drawn = f"drawn at {written(making.native_size)}"
+    if resized:
+        drawn += f" and resized to {written(request.size)}"
+    return Label(
+        title=request.prompt,
+        comment=f"Made by the model {making.model} in Hinode {__version__} from seed {making.seed}, {drawn}.",
+        facts={
+            "generator": f"hinode {__version__}",
+            "prompt": request.prompt,
+            "engine": making.engine,
+            "model": making.model,
+            "seed": making.seed,
+            "steps": making.steps,
+            "size": written(request.size),
+            "native_size": written(making.native_size),
+            **({"upscaled_from": written(making.native_size)} if resized else {}),
+        },
+    )
+
+
+def written(size: Size) -> str:
+    """A size as people write it, "640x360"."""
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,77 @@
+"""What several rooms' tests share: a home with a model of toy size, and a clip that needs no model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hinode.clip import Clip, Frames, Making
+from hinode.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def toy_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A HINODE_HOME whose only model, "toy", has random weights: what it draws is noise, but it draws."""
+    import torch
+
+    from hinode.model import checkpoint
+    from hinode.model.dit import DiT, DiTConfig
+    from hinode.model.text import Vocabulary
+    from hinode.world.caption import VOCABULARY
+
+    vocabulary = Vocabulary(tuple(VOCABULARY))
+    config = DiTConfig(
+        vocabulary=len(vocabulary),
+        fine_width=64,
+        fine_out=1,
+        width=64,
+        depth=1,
+        text_width=64,
+        text_depth=1,
+        conditioning=64,
+    )
+    model = DiT(config)
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1, generator=generator)
+    home = tmp_path_factory.mktemp("home")
+    checkpoint.save(
+        home / "models" / "toy.safetensors",
+        model.state_dict(),
+        config,
+        vocabulary,
+        {
+            "shapes": [[17, 8, 32, 32], [17, 8, 64, 32], [17, 8, 32, 64], [25, 12, 32, 32]],
+            "sampling": {"steps": 3, "guidance": 2.0},
+        },
+    )
+    return home
+
+
+@pytest.fixture
+def settings(toy_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings with the toy model only, whatever the package ships."""
+    from hinode.engines import catalog
+
+    empty = tmp_path / "nothing-shipped"
+    empty.mkdir()
+    monkeypatch.setattr(catalog, "shipped", lambda: empty)
+    return Settings(home=toy_home, threads=1, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def frames() -> Frames:
+    """Sixteen frames, 64x36: a bright square crossing a sky that darkens from top to bottom."""
+    sky = np.linspace((250, 190, 120), (40, 60, 140), 36).astype(np.uint8)
+    video = np.broadcast_to(sky[None, :, None], (16, 36, 64, 3)).copy()
+    for index, picture in enumerate(video):
+        picture[12:20, 3 * index : 3 * index + 8] = (220, 30, 40)
+    return video
+
+
+@pytest.fixture
+def clip(frames: Frames) -> Clip:
+    """The same frames at 8 per second."""
+    return Clip(frames.copy(), 8.0, Making("native", "toy", seed=5, steps=3, native_size=(64, 36)))

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hinode import engines
+from hinode.clip import Clip, Frames
+from hinode.engines.native import NativeEngine, NativeRun, read_as
+from hinode.engines.protocol import State
+from hinode.errors import BadInput, EngineError, ModelError
+from hinode.request import Request
+from hinode.settings import Settings
+from hinode.world.caption import parse
+
+REQUEST = Request("a red balloon rising over the wibbly mountains at noon", 64, 64, seconds=1.0, seed=7)
+
+
+@pytest.fixture
+def engine(settings: Settings) -> NativeEngine:
+    return NativeEngine(settings)
+
+
+def drawn(engine: NativeEngine, **changes: Any) -> Clip:
+    run = engine.start(dataclasses.replace(REQUEST, **changes))
+    for _ in run:
+        pass
+    return run.clip()
+
+
+def test_a_known_engine_is_found_and_an_unknown_one_is_answered_with_the_known(settings: Settings) -> None:
+    assert engines.get("native", settings).name == "native"
+    with pytest.raises(BadInput, match="choose native") as caught:
+        engines.get("sora", settings)
+    assert caught.value.field == "engine"
+
+
+def test_says_what_it_can_do(engine: NativeEngine) -> None:
+    able = engine.capabilities()
+    assert (able.engine, able.model, able.models) == ("native", "toy", ("toy",))
+    assert able.native_sizes == ((32, 32), (64, 32), (32, 64))
+    assert able.native_fps == (8, 12)
+    assert able.seconds == (0.0, 17 / 8)
+    with pytest.raises(BadInput, match="no model"):
+        engine.capabilities("sora")
+
+
+def test_refuses_what_does_not_fit_before_anything_is_loaded(engine: NativeEngine) -> None:
+    with pytest.raises(BadInput, match=r"at most 2\.125"):
+        engine.start(dataclasses.replace(REQUEST, seconds=60.0))
+
+
+def test_counts_the_work(engine: NativeEngine) -> None:
+    work = engine.work(REQUEST)
+    # 9 frames are 3 latent frames of 4x4 positions; guidance doubles all passes but the first
+    assert (work.tokens, work.steps, work.pixels) == (3 * 4 * 4, 3, 9 * 32 * 32)
+    assert work.passes == 5
+    assert engine.work(dataclasses.replace(REQUEST, steps=10)).steps == 10
+
+
+def test_draws_and_tells_every_step(engine: NativeEngine) -> None:
+    run = engine.start(REQUEST)
+    told = list(run)
+    assert [(step.stage, step.done, step.total) for step in told] == [
+        ("load", 0, 1),
+        ("text", 0, 1),
+        ("sample", 0, 3),
+        ("sample", 1, 3),
+        ("sample", 2, 3),
+        ("sample", 3, 3),
+        ("decode", 0, 1),
+        ("decode", 1, 1),
+    ]
+    previews = [step.preview for step in told if step.preview is not None]
+    assert [preview.shape for preview in previews] == [(32, 32, 3)] * 3
+    clip = run.clip()
+    assert clip.frames.shape == (8, 32, 32, 3)
+    # The last step heads for the clip itself.
+    assert (np.abs(clip.frames.astype(int) - previews[-1]).max((1, 2, 3)) <= 1).any()
+    assert clip.fps == 8
+    making = clip.making
+    assert (making.engine, making.model, making.seed, making.steps) == ("native", "toy", 7, 3)
+    assert making.native_size == (32, 32)
+    assert list(making.stage_seconds) == ["load", "text", "sample", "decode"]
+    assert making.not_understood == ("wibbly",)
+    assert "balloon" in making.understood
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fps", "frames"),
+    [(1.0, None, 8), (0.1, None, 1), (1.125, None, 9), (1.0, 12.0, 12), (0.55, None, 5)],
+)
+def test_draws_as_many_frames_as_the_seconds_need(
+    engine: NativeEngine, seconds: float, fps: float | None, frames: int
+) -> None:
+    assert len(drawn(engine, seconds=seconds, fps=fps, steps=1).frames) == frames
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(engine: NativeEngine) -> None:
+    first: Frames = drawn(engine).frames
+    assert drawn(engine).frames.tobytes() == first.tobytes()
+    assert drawn(engine, seed=8).frames.tobytes() != first.tobytes()
+    assert drawn(engine, prompt="a blue fish").frames.tobytes() != first.tobytes()
+
+
+def stopped_after(engine: NativeEngine, steps: int) -> NativeRun:
+    run = engine.start(REQUEST)
+    for step in run:
+        if (step.stage, step.done) == ("sample", steps):
+            return run
+    raise AssertionError("the run has fewer steps")
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+def test_a_saved_run_goes_on_to_the_same_bytes(engine: NativeEngine, settings: Settings, steps: int) -> None:
+    state = stopped_after(engine, steps).state()
+    assert (state.engine, state.step) == ("native", steps)
+    resumed = NativeEngine(settings).start(REQUEST, State(state.engine, state.step, bytes(state.body)))
+    told = [(step.stage, step.done) for step in resumed]
+    assert ("sample", steps) in told
+    assert ("sample", steps - 1) not in told
+    assert resumed.clip().frames.tobytes() == drawn(engine).frames.tobytes()
+    assert resumed.state().step == 3
+
+
+def test_a_paused_run_goes_on_where_it_was(engine: NativeEngine) -> None:
+    run = stopped_after(engine, 1)
+    with pytest.raises(EngineError, match="not finished"):
+        run.clip()
+    assert [step.done for step in run if step.stage == "sample"] == [1, 2, 3]
+    assert run.clip().frames.tobytes() == drawn(engine).frames.tobytes()
+    assert list(run)[-1].stage == "decode"  # a finished run stays finished
+
+
+def test_a_state_knows_where_it_belongs(engine: NativeEngine) -> None:
+    state = stopped_after(engine, 1).state()
+    for request in (dataclasses.replace(REQUEST, seed=8), dataclasses.replace(REQUEST, prompt="a blue fish")):
+        with pytest.raises(EngineError, match="another request"):
+            engine.start(request, state)
+    with pytest.raises(EngineError, match="another request"):
+        engine.start(REQUEST, dataclasses.replace(state, engine="other"))
+    for body in (b"", state.body[:40], state.body[:-8], b"\xff" * 64):
+        with pytest.raises(EngineError, match="damaged"):
+            engine.start(REQUEST, dataclasses.replace(state, body=body))
+
+
+def test_a_sampler_of_the_future_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hinode.engines import catalog
+
+    card = dataclasses.replace(catalog.find(None, settings.models), sampling={"telepathy": True})
+    monkeypatch.setattr(catalog, "find", lambda name, home: card)
+    with pytest.raises(ModelError, match="sampler that is not known"):
+        NativeEngine(settings).start(REQUEST)
+
+
+def test_says_how_a_prompt_was_read() -> None:
+    said, left = read_as(parse("a red balloon rising over the mountains at noon")).split(
+        "; chosen by the model: "
+    )
+    assert said == "red balloon rise, time noon, place mountains"
+    assert left == "weather, camera"
+    assert read_as(parse("colourless ideas sleep furiously")).startswith("nothing that it knows; chosen")

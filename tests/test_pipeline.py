@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hinode import pipeline
+from hinode.clip import Clip
+from hinode.engines.native import NativeEngine
+from hinode.engines.protocol import Capabilities, Progress, State, Work
+from hinode.errors import BadInput, EngineError, OutputError
+from hinode.media.video import read_video
+from hinode.request import Request
+from hinode.settings import Settings
+
+REQUEST = Request("a red balloon over the wibbly sea", 128, 72, seconds=1.0, seed=7)
+
+
+class Recorded:
+    """An engine that plays a clip it already has; it counts how often it was asked to."""
+
+    name = "recorded"
+
+    def __init__(self, clip: Clip, *, failing: bool = False) -> None:
+        self.recording, self.failing, self.steps = clip, failing, 0
+
+    def capabilities(self, model: str | None = None) -> Capabilities:
+        sizes = ((64, 36),)
+        return Capabilities(
+            "recorded",
+            "toy",
+            ("toy",),
+            ("generate",),
+            100,
+            (16, 4096),
+            10**7,
+            (0, 2),
+            (1, 60),
+            (1, 9),
+            sizes,
+            (8,),
+            "CC0",
+        )
+
+    def work(self, request: Request) -> Work:
+        return Work(1, 1, 1, 1)
+
+    def start(self, request: Request, state: State | None = None) -> Recorded:
+        request.check(self.capabilities())
+        return self
+
+    def __iter__(self) -> Iterator[Progress]:
+        self.steps += 1
+        if self.failing:
+            raise EngineError("the needle is stuck", "lift it")
+        yield Progress("sample", 1, 1)
+
+    def state(self) -> State:
+        return State(self.name, 0, b"")
+
+    def clip(self) -> Clip:
+        return self.recording
+
+
+def test_a_request_becomes_a_file(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    told: list[Progress] = []
+    result = pipeline.generate(REQUEST, NativeEngine(settings), path, "mp4", told.append)
+    footage = read_video(path)
+    assert footage.frames.shape == (8, 72, 128, 3)
+    assert (footage.seconds, footage.fps) == (1, 8)
+    stages = list(dict.fromkeys(step.stage for step in told))
+    assert stages == ["load", "text", "sample", "decode", "encode"]
+    assert list(result.stage_seconds) == stages
+    assert told[-1].done == told[-1].total == 8
+
+    facts = json.loads(footage.metadata["description"])
+    assert facts["prompt"] == REQUEST.prompt
+    assert (facts["seed"], facts["model"], facts["size"], facts["upscaled_from"]) == (
+        7,
+        "toy",
+        "128x72",
+        "64x32",
+    )
+    assert "drawn at 64x32 and resized to 128x72" in footage.metadata["comment"]
+
+    told_json = json.loads(json.dumps(result.as_json()))
+    assert told_json["path"] == str(path)
+    assert (told_json["size"], told_json["native_size"], told_json["seconds"]) == ("128x72", "64x32", 1.0)
+    assert (told_json["seed"], told_json["engine"], told_json["model"]) == (7, "native", "toy")
+    assert told_json["not_understood"] == ["wibbly"]
+    assert "balloon" in told_json["understood"]
+    assert told_json["bytes"] == path.stat().st_size
+
+
+def test_the_same_request_gives_the_same_file(settings: Settings, tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        pipeline.generate(REQUEST, NativeEngine(settings), tmp_path / name, "mp4")
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_frames_are_held_to_reach_the_asked_rate(clip: Clip, tmp_path: Path) -> None:
+    request = Request("x", 64, 36, seconds=1.0, fps=24.0)
+    result = pipeline.generate(request, Recorded(clip), tmp_path / "frames", "png")
+    assert (result.frames, result.fps) == (24, 24.0)
+    pictures = [np.asarray(Image.open(file)) for file in sorted((tmp_path / "frames").iterdir())]
+    for index, picture in enumerate(pictures):
+        np.testing.assert_array_equal(picture, clip.frames[index // 3])
+    assert result.bytes == sum(file.stat().st_size for file in (tmp_path / "frames").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("request_", "name", "field"),
+    [
+        (Request("", 64, 36), "clip.mp4", "prompt"),
+        (Request("x", 63, 36), "clip.mp4", "size"),
+        (Request("x", 64, 36), "missing/clip.mp4", "output"),
+    ],
+)
+def test_what_cannot_be_is_known_before_any_work(
+    clip: Clip, tmp_path: Path, request_: Request, name: str, field: str
+) -> None:
+    engine = Recorded(clip)
+    with pytest.raises(BadInput) as caught:
+        pipeline.generate(request_, engine, tmp_path / name, "mp4")
+    assert (caught.value.field, engine.steps) == (field, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_run_leaves_the_old_file(clip: Clip, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_text("old")
+    with pytest.raises(EngineError, match="stuck; lift it"):
+        pipeline.generate(Request("x", 64, 36), Recorded(clip, failing=True), path, "mp4")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_stopping_while_the_file_is_written_leaves_nothing(clip: Clip, tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if (progress.stage, progress.done) == ("encode", 3):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.generate(Request("x", 64, 36), Recorded(clip), tmp_path / "clip.mp4", "mp4", stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_leaves_nothing(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+    import os
+
+    def full(part: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OutputError, match="the disk is full"):
+        pipeline.generate(Request("x", 64, 36), Recorded(clip), tmp_path / "clip.mp4", "mp4")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hinode.errors import BadInput
+from hinode.request import Capabilities, Request, parse_size
+
+ABLE = Capabilities(
+    engine="native",
+    model="nano",
+    models=("nano",),
+    operations=("generate",),
+    prompt_characters=32_000,
+    side=(16, 4096),
+    pixels=4096 * 2160,
+    seconds=(0.0, 2.125),
+    fps=(1.0, 60.0),
+    steps=(1, 200),
+    native_sizes=((64, 64),),
+    native_fps=(8.0,),
+    licence="Apache-2.0",
+)
+
+
+def test_the_defaults_fit() -> None:
+    Request("a red balloon").check(ABLE)
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "says"),
+    [
+        ("prompt", {"prompt": ""}, "empty"),
+        ("prompt", {"prompt": " \n\t"}, "empty"),
+        ("prompt", {"prompt": "x" * 40_000}, "40,000 characters; shorten it to 32,000"),
+        ("prompt", {"prompt": "a \udcff balloon"}, "readable"),
+        ("size", {"width": 0, "height": 0}, "0x0"),
+        ("size", {"width": 640, "height": -360}, "640x-360"),
+        ("size", {"width": 100_000, "height": 100_000}, "100000x100000"),
+        ("size", {"width": 4096, "height": 4096}, "too many pixels"),
+        ("seconds", {"seconds": -1.0}, "-1 seconds"),
+        ("seconds", {"seconds": 0.0}, "more than 0 and at most 2.125"),
+        ("seconds", {"seconds": float("nan")}, "nan"),
+        ("seconds", {"seconds": float("inf")}, "inf"),
+        ("seconds", {"seconds": 3600.0}, "3600"),
+        ("fps", {"fps": 0.0}, "1 to 60"),
+        ("fps", {"fps": float("nan")}, "1 to 60"),
+        ("seed", {"seed": -1}, "seed -1"),
+        ("seed", {"seed": 2**63}, "out of range"),
+        ("steps", {"steps": 0}, "1 to 200"),
+        ("steps", {"steps": 201}, "1 to 200"),
+        ("operation", {"operation": "extend"}, "it can generate"),
+    ],
+)
+def test_what_does_not_fit_is_named_in_one_sentence(field: str, change: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        dataclasses.replace(Request("a red balloon"), **change).check(ABLE)
+    assert caught.value.field == field
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+def test_the_ends_of_every_range_fit() -> None:
+    Request("x" * 32_000, 4096, 2160, 2.125, fps=60.0, seed=2**63 - 1, steps=200).check(ABLE)
+    Request("x", 16, 16, 0.001, fps=1.0, seed=0, steps=1).check(ABLE)
+
+
+@pytest.mark.parametrize("text", ["640x360", "640X360", "640×360", " 640 x 360 "])
+def test_sizes_are_read_as_people_write_them(text: str) -> None:
+    assert parse_size(text) == (640, 360)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "640", "640x", "x360", "640x360x3", "640.5x360", "-1x5", "٣x٤", "9" * 99 + "x1"]
+)
+def test_other_sizes_are_not(text: str) -> None:
+    with pytest.raises(BadInput, match="640x360") as caught:
+        parse_size(text)
+    assert caught.value.field == "size"
+
+
+@given(st.integers(0, 10**9 - 1), st.integers(0, 10**9 - 1))
+def test_every_size_reads_back(width: int, height: int) -> None:
+    assert parse_size(f"{width}x{height}") == (width, height)
