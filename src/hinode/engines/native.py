@@ -27,7 +27,7 @@ from hinode.model.checkpoint import Checkpoint
 from hinode.model.flow import Sampler, SamplerState, Sampling
 from hinode.request import Request
 from hinode.settings import Settings
-from hinode.world.caption import Parsed, SubjectFacts, parse, words
+from hinode.world.caption import VOCABULARY, Parsed, SubjectFacts, parse, words
 
 NAME = "native"
 
@@ -190,9 +190,15 @@ class NativeRun:
                 stage_seconds=self.stage_seconds,
                 understood=self.parsed.understood,
                 not_understood=self.parsed.not_understood,
-                read_as=read_as(self.parsed),
+                read_as=read_as(self.parsed) + self._cut(),
             ),
         )
+
+    def _cut(self) -> str:
+        """A remark if the prompt has more known words than the model reads."""
+        known, most = set(VOCABULARY), self.plan.card.words
+        count = sum(word in known for word in words(self.plan.request.prompt))
+        return f"; only the first {most} of {count} known words were read" if count > most else ""
 
     def _begin(self, model: Checkpoint) -> Sampler:
         ids = model.vocabulary.batch([words(self.plan.request.prompt)], limit=self.plan.card.words)

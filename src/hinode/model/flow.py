@@ -19,14 +19,14 @@ from hinode.model.text import NULL, PAD
 
 LEVEL_MEAN, LEVEL_SPREAD = -0.8, 0.8  # of the logit-normal noise level while training
 NEAREST = 0.05  # smallest 1 - t in the loss: keeps the weight of almost clean samples finite
-SHARED, INDEPENDENT = 0.60, 0.25  # samples with one level, with one per latent frame; the rest: clean start
+SHARED, INDEPENDENT = 0.80, 0.10  # samples with one level, with one per latent frame; the rest: clean start
 TEXT_DROPOUT = 0.10
 
 
 def sample_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor:
     """Noise levels for training, [B, Tl].
 
-    60 % of clips share one level; 25 % draw a level per latent frame; 15 % start with one or two clean latent
+    80 % of clips share one level; 10 % draw a level per latent frame; 10 % start with one or two clean latent
     frames (t = 1), which is what continuing a clip or animating a picture looks like. An image has only one
     level.
     """

@@ -1,8 +1,8 @@
 """Evaluation: draw given prompts, let the judge look, and say how often the clip shows what was asked for.
 
-Every score comes with its Wilson 95 % interval and, on request, with the floors and ceilings that give it meaning:
-the judge's own score on ground truth, on ground truth that went through tokeniser and H.264, on the model's clips with
-the prompts shuffled, and on ground truth frozen to one frame.
+Every score comes with its Wilson 95 % interval and, on request, with the floors and ceilings that give it
+meaning: the judge's own score on ground truth, on ground truth that went through tokeniser and H.264, on the
+model's clips with the prompts shuffled, and on ground truth frozen to one frame.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from hinode.clip import Clip, Making
 from hinode.engines import catalog
 from hinode.engines.native import Plan, compute_type
 from hinode.errors import BadInput
-from hinode.media.video import read_video, write_video
+from hinode.media.label import Label
+from hinode.media.timeline import Timeline
+from hinode.media.video import read_video, write_mp4
 from hinode.model import checkpoint
 from hinode.model.flow import Sampler
 from hinode.model.tokens import SpacetimePatches
@@ -67,7 +68,12 @@ class Score:
         z, p, n = 1.959964, self.right / self.n, self.n
         middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
         low, high = (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
-        return {"accuracy": round(p, 4), "low": round(max(0.0, low), 4), "high": round(min(1.0, high), 4), "n": n}
+        return {
+            "accuracy": round(p, 4),
+            "low": round(max(0.0, low), 4),
+            "high": round(min(1.0, high), 4),
+            "n": n,
+        }
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -76,14 +82,16 @@ def read_cases(path: Path) -> list[Case]:
     def wrong(number: int, what: str) -> BadInput:
         return BadInput(
             f"line {number} of {path} {what}",
-            'write lines like {"prompt": "a red balloon at noon", "expect": {"subject": "balloon", "color": "red"}}',
+            'write lines like {"prompt": "a red ball at noon", "expect": {"color": "red", "time": "noon"}}',
             field="prompts",
         )
 
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"the prompt file {path} cannot be read", "give a text file", field="prompts") from error
+        raise BadInput(
+            f"the prompt file {path} cannot be read", "give a text file", field="prompts"
+        ) from error
     cases = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -99,7 +107,9 @@ def read_cases(path: Path) -> list[Case]:
             if name not in ATTRIBUTES:
                 raise wrong(number, f"expects {name!r}, but only {', '.join(ATTRIBUTES)} are judged")
             if value not in ATTRIBUTES[name]:
-                raise wrong(number, f"expects {name} {value!r}, which is none of {', '.join(ATTRIBUTES[name])}")
+                raise wrong(
+                    number, f"expects {name} {value!r}, which is none of {', '.join(ATTRIBUTES[name])}"
+                )
         cases.append(Case(prompt, dict(expect)))
     if not cases:
         raise BadInput(f"the prompt file {path} is empty", "give at least one line", field="prompts")
@@ -138,7 +148,9 @@ def draw(
         numbers = range(first, min(first + BATCH, len(cases)))
         ids = loaded.vocabulary.batch([words(cases[i].prompt) for i in numbers], limit=plan.card.words)
         shape = (*plan.latent_shape, tokenizer.channels)
-        noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed + i)) for i in numbers])
+        noise = torch.stack(
+            [torch.randn(shape, generator=torch.Generator().manual_seed(seed + i)) for i in numbers]
+        )
         sampler = Sampler(loaded.model, ids.to(device), plan.shape.fps, noise.to(device), plan.sampling)
         for _ in sampler:
             pass
@@ -175,12 +187,14 @@ def _through_file(frames: Tensor, fps: float, tokenizer: SpacetimePatches) -> Te
     """Send clips through the tokeniser and through a finished MP4 and back."""
     video = frames.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
     frames = to_bytes((tokenizer.decode(tokenizer.encode(video)) + 1) / 2)
+    _, count, height, width, _ = frames.shape
+    timeline = Timeline.of(fps, count / fps)
     back = []
     with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
         for clip in frames:
-            path = Path(folder) / "clip.mp4"
-            write_video(Clip(clip.numpy(), fps, Making("truth", "truth", 0, 0, (64, 64))), path)
-            back.append(torch.from_numpy(read_video(path).frames.copy()))
+            write_mp4(path, clip.numpy(), (width, height), timeline, Label())
+            back.append(torch.from_numpy(read_video(path).frames))
     return torch.stack(back)
 
 
@@ -234,15 +248,18 @@ def evaluate_file(
 ) -> dict[str, Any]:
     """Score a model on a prompt file.
 
-    `limit`: only the first cases. `size`: draw in the native shape nearest to it; by default the model's first. `steps`: instead of the model's default. `with_floors`: add `floors`.
-    `save_clips`: write every clip's native frames there as one `.pt` file for contact sheets. Returns
-    {"n", "whole_prompt", "attributes", "model", "steps", "guidance", "size", "prompts_sha256", "seconds", ...}.
+    `limit`: only the first cases. `size`: draw in the native shape nearest to it; by default the first one.
+    `steps`: instead of the model's default. `with_floors`: add `floors`. `save_clips`: write every clip's
+    native frames there as one `.pt` file for contact sheets. Returns {"n", "whole_prompt", "attributes",
+    "model", "steps", "guidance", "size", "prompts_sha256", "draw_seconds", ...}.
     """
     cases = read_cases(path)[:limit]
     card = catalog.find(model, settings.models)
     shape = card.shapes[0] if size is None else card.shape_for(size, None)
     seconds = (shape.frames - 1) / shape.fps
-    request = Request("a clip", width=shape.width, height=shape.height, seconds=seconds, steps=steps, model=model)
+    request = Request(
+        "a clip", width=shape.width, height=shape.height, seconds=seconds, steps=steps, model=model
+    )
     plan = Plan.of(request, card)
     began = time.monotonic()
     seen: list[Facts] = []
@@ -274,5 +291,8 @@ def evaluate_file(
             result["floors"] = floors(cases, seen, plan, lambda count: bar.advance(task, count))
     if save_clips is not None:
         save_clips.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"frames": torch.cat(kept), "seen": seen, "cases": [dataclasses.asdict(c) for c in cases]}, save_clips)
+        torch.save(
+            {"frames": torch.cat(kept), "seen": seen, "cases": [dataclasses.asdict(c) for c in cases]},
+            save_clips,
+        )
     return result

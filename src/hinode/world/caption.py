@@ -40,8 +40,8 @@ _PHRASES: dict[tuple[str, ...], tuple[str, str]] = {
     for phrase in phrases
 }
 # a colour or a direction inside these says nothing of a subject
-_NEUTRAL = {(color, "sky") for phrases in lexicon.COLOR_WORDS.values() for color in phrases} - _PHRASES.keys()
-_NEUTRAL |= {tuple(words(phrase)) for phrase in lexicon.NEUTRAL}
+_COLORED_SKY = [f"{color} sky" for phrases in lexicon.COLOR_WORDS.values() for color in phrases]
+_NEUTRAL = {tuple(words(phrase)) for phrase in (*_COLORED_SKY, *lexicon.NEUTRAL)} - _PHRASES.keys()
 _LONGEST = max(len(phrase) for phrase in _PHRASES)
 _FILLER = frozenset(lexicon.FILLER)
 VOCABULARY: tuple[str, ...] = tuple(
@@ -62,8 +62,8 @@ class SubjectFacts:
 class Parsed:
     """What a text says of a scene; None where it says nothing.
 
-    `understood`: the words that name a fact. `not_understood`: words that mean nothing in this world, in order
-    and once each.
+    `understood`: the words that name a fact. `not_understood`: words that mean nothing in this world, in
+    order and once each.
     """
 
     subjects: tuple[SubjectFacts, ...]
@@ -92,8 +92,8 @@ class Parsed:
 def parse(text: str) -> Parsed:
     """Read the facts in a text by longest known phrase.
 
-    A colour belongs to the next subject, a motion to the last subject named (or, before any, to the first one).
-    Of two contradicting facts the first counts.
+    A colour belongs to the next subject, a motion to the last subject named (or, before any, to the first
+    one). Of two contradicting facts the first counts.
     """
     tokens: list[str] = []
     breaks: list[int] = []  # a phrase never reaches over punctuation; breaks[i] is where the clause of i ends
@@ -146,9 +146,9 @@ def parse(text: str) -> Parsed:
 def caption(scene: Scene, rng: random.Random, density: str | None = None) -> str:
     """Say a scene in words.
 
-    `density`: one of `DENSITIES`, or None for a random one. "tag" and "short" may leave facts out; "full" names
-    the subjects, motions, place and time, and weather and camera unless they are clear and still; "dense" names
-    everything, sizes and speeds too.
+    `density`: one of `DENSITIES`, or None for a random one. "tag" and "short" may leave facts out; "full"
+    names the subjects, motions, place and time, and weather and camera unless they are clear and still;
+    "dense" names everything, sizes and speeds too.
     """
     density = density or rng.choice(DENSITIES)
     if density not in DENSITIES:
@@ -193,7 +193,7 @@ def _sentence(who: str, around: list[str], shot: str, rng: random.Random) -> str
 
 
 def _say(attribute: str, value: str, rng: random.Random, adverbial: bool = False) -> str:
-    """A phrase for one fact, the canonical one half of the time; `adverbial` keeps to those that fit a sentence."""
+    """A phrase for one fact, the canonical one half of the time; `adverbial`: one that fits a sentence."""
     phrases = _LEXICON[attribute][value]
     if rng.random() < 0.5:
         return phrases[0]

@@ -136,7 +136,11 @@ def _star(u: Tensor, v: Tensor, beat: Tensor) -> list[Part]:
     length = math.hypot(x1, y1 - 1.0)
     whole = (x * (1.0 - y1) + (y - 1.0) * x1) / length
     # facets lean the same way round, so the star looks folded from one sheet
-    return [(whole, "base"), (torch.maximum(whole, -local * radius), "shade"), (circle(u, v, 0, 0, 0.16), "light")]
+    return [
+        (whole, "base"),
+        (torch.maximum(whole, -local * radius), "shade"),
+        (circle(u, v, 0, 0, 0.16), "light"),
+    ]
 
 
 def _train(u: Tensor, v: Tensor, beat: Tensor) -> list[Part]:

@@ -1,7 +1,7 @@
 """The judge: frames in, attributes out. It measures what a clip shows and never teaches the model anything.
 
-A small video classifier, trained on ground-truth renders only (`hinode train judge`). Its own accuracy on held-out
-renders is printed beside every score it gives. It is never used as a loss, a filter or a reward.
+A small video classifier, trained on ground-truth renders only (`hinode train judge`). Its own accuracy on
+held-out renders is printed beside every score it gives. It is never used as a loss, a filter or a reward.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 SIDE, MOMENTS = 64, 16  # every clip is looked at as 16 moments of its first two seconds, 64 pixels square
 SPAN = 2.0
 TRIPLES = (0, 2, 4, 6, 8, 10, 12, 13)  # where the runs of three frames begin
-BANDS = 6
+BANDS = 16
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,43 @@ class Verdict:
     confidence: dict[str, float]
 
 
+class CameraNet(nn.Module):
+    """Read the camera from slices through the clip: brightness over (time, x) and (time, y), averaged in bands.
+
+    In such a slice a pan is a slanted line and a zoom a fan (epipolar-plane images, Bolles et al. 1987); the median
+    of three frames and averaging within a band hide rain and snow.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _conv(2 * BANDS, width, stride=(1, 2)),
+            _conv(width, 2 * width, stride=2),
+            _conv(2 * width, 2 * width, stride=2),
+            nn.Flatten(),
+        )
+        self.answer = _head(2 * width * (MOMENTS // 4) * (SIDE // 8), len(scene.CAMERAS))
+
+    def forward(self, video: Tensor) -> Tensor:
+        """`video`: [B, 16, 3, 64, 64] in 0..1. Returns logits [B, cameras]."""
+        gray = video.float().mean(2)
+        gray = torch.cat([gray[:, :1], gray.unfold(1, 3, 1).median(-1).values, gray[:, -1:]], 1)
+        count, band = len(gray), SIDE // BANDS
+        across = gray.view(count, MOMENTS, BANDS, band, SIDE).mean(3).transpose(1, 2)  # (B, bands, 16, x)
+        down = gray.view(count, MOMENTS, SIDE, BANDS, band).mean(4).permute(0, 3, 1, 2)  # (B, bands, 16, y)
+        slices = torch.cat([across, down], 1)
+        spread, mean = torch.std_mean(slices, (2, 3), keepdim=True)
+        logits: Tensor = self.answer(self.body((slices - mean) / (spread + 0.01)))
+        return logits
+
+
 class JudgeNet(nn.Module):
     """Find the subject, read it where it is, follow its path, and measure the camera.
 
-    A 2-D network looks at eight triples of neighbouring frames. A heat map says where the subject is; subject and
-    colour are read from a crop around it, motion from its path. The camera is told from the pan and zoom that best
-    explain the brightness changes in bands of the picture (least squares after Lucas and Kanade 1981).
+    A 2-D network looks at eight triples of neighbouring frames. A heat map says where the subject is; subject
+    and colour are read from a crop around it, motion from its path. The camera is told from the pan and zoom
+    that best explain the brightness changes in bands of the picture (least squares after Lucas and Kanade
+    1981).
     """
 
     def __init__(self, width: int = 32) -> None:
@@ -58,14 +89,19 @@ class JudgeNet(nn.Module):
         self.heat = nn.Conv2d(2 * width, 1, 3, padding=1)
         self.body = nn.Sequential(_conv(2 * width, deep, stride=2), _conv(deep, deep))
         self.crop = nn.Sequential(
-            _conv(3, width), _conv(width, 2 * width, stride=2), _conv(2 * width, 3 * width, stride=2), nn.Flatten()
+            _conv(3, width),
+            _conv(width, 2 * width, stride=2),
+            _conv(2 * width, 3 * width, stride=2),
+            nn.Flatten(),
         )
         self.subject = _head(3 * width * 49, len(scene.SUBJECTS))
         self.color = _head(3 * width * 49, len(scene.COLORS))
         self.motion = _head(len(TRIPLES) * 6, len(scene.MOTIONS))
         self.step = nn.Linear(3 * deep, 4)
-        self.camera = _head(2 * BANDS * 2 + 2 * deep, len(scene.CAMERAS))
-        self.around = nn.ModuleDict({n: _head(2 * deep, len(ATTRIBUTES[n])) for n in ("time", "place", "weather")})
+        self.camera = CameraNet()
+        self.around = nn.ModuleDict(
+            {n: _head(2 * deep, len(ATTRIBUTES[n])) for n in ("time", "place", "weather")}
+        )
 
     def forward(self, video: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """`video`: [B, 16, 3, 64, 64] in 0..1.
@@ -99,7 +135,7 @@ class JudgeNet(nn.Module):
             "subject": over_time(self.subject(crops)).mean(1),
             "color": over_time(self.color(crops)).mean(1),
             "motion": self.motion(over_time(path).flatten(1)),
-            "camera": self.camera(torch.cat([camera_flow(video), whole], 1)),
+            "camera": self.camera(video),
             **{name: head(whole) for name, head in self.around.items()},
         }
         return logits, over_time(heat)
@@ -113,7 +149,7 @@ def _crop(frames: Tensor, where: Tensor) -> Tensor:
     return F.grid_sample(frames.float(), torch.stack([x, y], -1).float(), align_corners=False)
 
 
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+def _conv(inputs: int, outputs: int, stride: int | tuple[int, int] = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.GroupNorm(8, outputs), nn.GELU()
     )
@@ -121,37 +157,6 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 def _head(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.LayerNorm(inputs), nn.Linear(inputs, 128), nn.GELU(), nn.Linear(128, outputs))
-
-
-def camera_flow(video: Tensor) -> Tensor:
-    """Sideways shift and growth per frame that best explain how brightness changes, by horizontal band.
-
-    `video`: [B, T, 3, 64, 64]. Returns [B, 2 * BANDS * 2]: two scales, bands from top to bottom, (shift, growth),
-    scaled to about -1..1 for the camera moves of this world.
-    """
-    gray = video.float().mean(2)
-    answers = []
-    for scale in (2, 4):
-        image = F.avg_pool2d(gray, scale)
-        side = image.shape[-1]
-        axis = torch.linspace(-1.0, 1.0, side, device=video.device)[1:-1]
-        mean = (image[:, 1:] + image[:, :-1]) / 2
-        dx = (mean[:, :, 1:-1, 2:] - mean[:, :, 1:-1, :-2]) / 2
-        dy = (mean[:, :, 2:, 1:-1] - mean[:, :, :-2, 1:-1]) / 2
-        dt = (image[:, 1:] - image[:, :-1])[:, :, 1:-1, 1:-1]
-        grow = dx * axis + dy * axis[:, None]
-
-        def band(a: Tensor, b: Tensor) -> Tensor:
-            rows = (a * b).sum((1, 3))  # over time and along a row: (B, rows)
-            return F.adaptive_avg_pool1d(rows[:, None], BANDS)[:, 0]
-
-        xx, xg, gg, xt, gt = band(dx, dx), band(dx, grow), band(grow, grow), band(dx, dt), band(grow, dt)
-        ridge = 1e-3 + 0.02 * (xx + gg)
-        det = (xx + ridge) * (gg + ridge) - xg * xg
-        shift = -((gg + ridge) * xt - xg * gt) / det
-        growth = -((xx + ridge) * gt - xg * xt) / det
-        answers += [shift * scale, growth * scale]
-    return torch.cat(answers, 1).clamp(-4.0, 4.0)
 
 
 def look(video: Tensor, fps: float) -> Tensor:
@@ -162,7 +167,9 @@ def look(video: Tensor, fps: float) -> Tensor:
     steps = torch.arange(MOMENTS, device=video.device) * (SPAN / MOMENTS) * fps
     video = video[:, steps.round().long().clamp(max=video.shape[1] - 1)]
     if video.shape[-2:] != (SIDE, SIDE):
-        flat = F.interpolate(video.flatten(0, 1), (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+        flat = F.interpolate(
+            video.flatten(0, 1), (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False
+        )
         video = flat.view(*video.shape[:3], SIDE, SIDE)
     return video
 
@@ -174,7 +181,9 @@ def load_judge(path: Path | None = None) -> JudgeNet:
     try:
         net.load_state_dict({name: value.float() for name, value in load_file(source).items()})
     except Exception as error:  # safetensors raises its own, undocumented types
-        raise ModelError(f"The judge's weights at {source} cannot be read ({error})", "reinstall hinode") from error
+        raise ModelError(
+            f"The judge's weights at {source} cannot be read ({error})", "reinstall hinode"
+        ) from error
     return net.eval()
 
 

@@ -1,7 +1,7 @@
 """The language of the drawn world: every phrase that names a fact, and the words that fill the gaps.
 
-A phrase is a lower-case string of words. The first phrase of each list is the canonical one; captions prefer it,
-the parser knows them all. Words of `FILLER` carry no fact but are expected in prompts.
+A phrase is a lower-case string of words. The first phrase of each list is the canonical one; captions prefer
+it, the parser knows them all. Words of `FILLER` carry no fact but are expected in prompts.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ COLOR_WORDS: dict[str, tuple[str, ...]] = {
     "white": ("white", "ivory", "cream"),
 }
 _GO = ("moving", "drifting", "flying", "gliding", "sailing", "travelling", "traveling", "floating", "going",
-       "heading", "sliding", "racing", "moves", "drifts", "flies", "glides", "sails", "travels", "floats", "goes",
-       "heads", "slides", "crossing", "running", "rolling", "swimming")  # fmt: skip
+       "heading", "sliding", "racing", "moves", "drifts", "flies", "glides", "sails", "travels", "floats",
+       "goes", "heads", "slides", "crossing", "running", "rolling", "swimming")  # fmt: skip
 _UP = ("rising", "climbing", "ascending", "soaring", "rises", "climbs", "ascends", "soars", "lifting off",
        "lifts off", "taking off", "takes off")  # fmt: skip
 _DOWN = ("falling", "descending", "dropping", "sinking", "falls", "descends", "drops", "sinks", "plunging",
@@ -37,7 +37,9 @@ _DOWN = ("falling", "descending", "dropping", "sinking", "falls", "descends", "d
 
 
 def _directed(direction: str) -> tuple[str, ...]:
-    return tuple(f"{go} {way}" for go in _GO for way in (direction, f"to the {direction}", f"towards the {direction}"))
+    return tuple(
+        f"{go} {way}" for go in _GO for way in (direction, f"to the {direction}", f"towards the {direction}")
+    )
 
 
 MOTION_WORDS: dict[str, tuple[str, ...]] = {
@@ -46,49 +48,53 @@ MOTION_WORDS: dict[str, tuple[str, ...]] = {
     "rise": ("rising", *_UP, *(f"{w} up" for w in (*_GO, "rising", "climbing", "soaring")),
              *(f"{w} upward" for w in _GO), *(f"{w} upwards" for w in _GO), "rise", "upward", "upwards"),
     "fall": ("falling", *_DOWN, *(f"{w} down" for w in (*_GO, "falling", "sinking", "tumbling")),
-             *(f"{w} downward" for w in _GO), *(f"{w} downwards" for w in _GO), "fall", "downward", "downwards"),
-    "bounce": ("bouncing", "hopping", "jumping", "bouncing up and down", "jumping up and down", "bounces", "hops",
-               "jumps", "bounces up and down", "hopping up and down", "moving up and down", "bobbing up and down",
-               "bounce"),
+             *(f"{w} downward" for w in _GO), *(f"{w} downwards" for w in _GO), "fall", "downward",
+             "downwards"),
+    "bounce": ("bouncing", "hopping", "jumping", "bouncing up and down", "jumping up and down", "bounces",
+               "hops", "jumps", "bounces up and down", "hopping up and down", "moving up and down",
+               "bobbing up and down", "bounce"),
     "circle": ("circling", "going in circles", "flying in circles", "moving in circles", "moving in a circle",
                "flying in a circle", "circles", "orbiting", "looping", "goes in circles", "flies in circles",
-               "going round in circles", "circling around", "looping around", "in circles", "in a circle", "circle"),
-    "still": ("staying still", "hovering", "standing still", "holding still", "motionless", "resting", "hovers",
-              "stands still", "stays still", "hanging still", "floating in place", "hovering in place",
-              "not moving", "keeping still", "remaining still", "still", "at rest"),
+               "going round in circles", "circling around", "looping around", "in circles", "in a circle",
+               "circle"),
+    "still": ("staying still", "hovering", "standing still", "holding still", "motionless", "resting",
+              "hovers", "stands still", "stays still", "hanging still", "floating in place",
+              "hovering in place", "not moving", "keeping still", "remaining still", "still", "at rest"),
 }  # fmt: skip
 TIME_WORDS: dict[str, tuple[str, ...]] = {
-    "dawn": ("at dawn", "at sunrise", "at daybreak", "in the early morning", "in the morning", "dawn", "sunrise",
-             "daybreak", "early morning", "morning", "first light"),
-    "noon": ("at noon", "at midday", "in the middle of the day", "in daylight", "in broad daylight", "noon", "midday",
-             "daytime", "daylight", "during the day", "by day", "in the daytime", "in the afternoon", "afternoon"),
+    "dawn": ("at dawn", "at sunrise", "at daybreak", "in the early morning", "in the morning", "dawn",
+             "sunrise", "daybreak", "early morning", "morning", "first light"),
+    "noon": ("at noon", "at midday", "in the middle of the day", "in daylight", "in broad daylight", "noon",
+             "midday", "daytime", "daylight", "during the day", "by day", "in the daytime",
+             "in the afternoon", "afternoon"),
     "sunset": ("at sunset", "at dusk", "in the evening", "at sundown", "sunset", "dusk", "evening", "sundown",
                "golden hour", "at golden hour", "in the sunset", "twilight"),
-    "night": ("at night", "at midnight", "under the stars", "under the moon", "in the moonlight", "night", "midnight",
-              "by moonlight", "moonlight", "in the dark", "nighttime", "moonlit", "starry night", "under a starry sky",
-              "at nighttime", "starlit", "stars"),
+    "night": ("at night", "at midnight", "under the stars", "under the moon", "in the moonlight", "night",
+              "midnight", "by moonlight", "moonlight", "in the dark", "nighttime", "moonlit", "starry night",
+              "under a starry sky", "at nighttime", "starlit", "stars"),
 }  # fmt: skip
 PLACE_WORDS: dict[str, tuple[str, ...]] = {
-    "hills": ("hills", "hill", "green hills", "rolling hills", "meadow", "meadows", "countryside", "green fields",
-              "fields", "grassland"),
-    "mountains": ("mountains", "mountain", "peaks", "mountain range", "snowy mountains", "snowy peaks", "alps",
-                  "mountain peaks", "rocky mountains"),
+    "hills": ("hills", "hill", "green hills", "rolling hills", "meadow", "meadows", "countryside",
+              "green fields", "fields", "grassland"),
+    "mountains": ("mountains", "mountain", "peaks", "mountain range", "snowy mountains", "snowy peaks",
+                  "alps", "mountain peaks", "rocky mountains"),
     "sea": ("sea", "ocean", "waves", "water", "blue sea", "blue ocean", "seaside", "open sea", "open ocean"),
     "desert": ("desert", "dunes", "sand dunes", "sand", "sandy desert", "pyramids"),
     "city": ("city", "skyline", "city skyline", "town", "skyscrapers", "rooftops", "buildings", "metropolis",
              "downtown"),
 }  # fmt: skip
 WEATHER_WORDS: dict[str, tuple[str, ...]] = {
-    "clear": ("under a clear sky", "in clear weather", "clear weather", "clear sky", "clear", "sunny", "clear skies",
-              "under clear skies", "blue sky", "cloudless", "fine weather", "on a sunny day", "bright sky"),
+    "clear": ("under a clear sky", "in clear weather", "clear weather", "clear sky", "clear", "sunny",
+              "clear skies", "under clear skies", "blue sky", "cloudless", "fine weather", "on a sunny day",
+              "bright sky"),
     "rain": ("in the rain", "rain", "rainy", "in heavy rain", "while it rains", "raining", "rain falling",
-             "falling rain", "rain falls", "it rains", "it is raining", "in rainy weather", "a rainstorm", "rainstorm",
-             "rainy weather", "in a downpour", "downpour", "drizzle", "showers", "storm"),
+             "falling rain", "rain falls", "it rains", "it is raining", "in rainy weather", "a rainstorm",
+             "rainstorm", "rainy weather", "in a downpour", "downpour", "drizzle", "showers", "storm"),
     "snow": ("in the snow", "snow", "snowy", "in falling snow", "while it snows", "snowing", "snow falling",
-             "falling snow", "snow falls", "it snows", "it is snowing", "snowfall", "in snowy weather", "snowflakes",
-             "snowy weather", "snowstorm", "blizzard"),
-    "fog": ("in the fog", "fog", "foggy", "in thick fog", "in the mist", "mist", "misty", "in foggy weather", "haze",
-            "hazy", "foggy weather", "in a fog", "through the fog", "through the mist"),
+             "falling snow", "snow falls", "it snows", "it is snowing", "snowfall", "in snowy weather",
+             "snowflakes", "snowy weather", "snowstorm", "blizzard"),
+    "fog": ("in the fog", "fog", "foggy", "in thick fog", "in the mist", "mist", "misty", "in foggy weather",
+            "haze", "hazy", "foggy weather", "in a fog", "through the fog", "through the mist"),
 }  # fmt: skip
 
 
@@ -100,12 +106,13 @@ _PAN = ("camera pans", "camera panning", "camera moves", "panning", "pan", "pans
         "tracking shot")  # fmt: skip
 _ZOOM = ("camera zooms", "camera zooming", "zooming", "zoom", "zooms", "camera zoom", "slow zoom")
 CAMERA_WORDS: dict[str, tuple[str, ...]] = {
-    "still": ("static camera", "still camera", "fixed camera", "static shot", "camera is still", "locked camera",
-              "camera stays still", "camera does not move", "fixed shot", "camera still", "locked off shot",
-              "steady camera"),
+    "still": ("static camera", "still camera", "fixed camera", "static shot", "camera is still",
+              "locked camera", "camera stays still", "camera does not move", "fixed shot", "camera still",
+              "locked off shot", "steady camera"),
     "pan left": ("camera pans left", *_move(_PAN, "left"), *_move(_PAN, "to the left")),
     "pan right": ("camera pans right", *_move(_PAN, "right"), *_move(_PAN, "to the right")),
-    "zoom in": ("camera zooms in", *_move(_ZOOM, "in"), "dolly in", "push in", "camera pushes in", "moving closer"),
+    "zoom in": ("camera zooms in", *_move(_ZOOM, "in"), "dolly in", "push in", "camera pushes in",
+                "moving closer"),
     "zoom out": ("camera zooms out", *_move(_ZOOM, "out"), "dolly out", "pull out", "camera pulls back",
                  "moving away"),
 }  # fmt: skip
@@ -115,12 +122,13 @@ NEUTRAL = ("on the left", "on the right", "left side", "right side", "left hand 
            "at the left", "at the right")  # fmt: skip
 
 FILLER = tuple(
-    """a an the and with of over above across by in on at to from under through near beside past against into onto
-    while as it is are was there here this that its his her their one two up down slowly gently quickly fast slow
-    small large big little tiny huge paper cut cutout art style scene video clip shot film animation picture image
-    cinematic beautiful pretty lovely calm quiet peaceful bright dark soft colorful colourful sky skies air clouds
-    cloud day weather light sun moon camera view landscape background foreground front behind side top bottom
-    middle center centre frame wide close long short time some very high low far deep layered paper made moving
-    drifting flying gliding sailing travelling traveling floating going move fly float drift sail glide travel
-    wind breeze heavy falls another other both together first second then also hot""".split()
+    """a an the and with of over above across by in on at to from under through near beside past against into
+    onto while as it is are was there here this that its his her their one two up down slowly gently quickly
+    fast slow small large big little tiny huge paper cut cutout art style scene video clip shot film animation
+    picture image cinematic beautiful pretty lovely calm quiet peaceful bright dark soft colorful colourful
+    sky skies air clouds cloud day weather light sun moon camera view landscape background foreground front
+    behind side top bottom middle center centre frame wide close long short time some very high low far deep
+    layered paper made moving drifting flying gliding sailing travelling traveling floating going move fly
+    float drift sail glide travel wind breeze heavy falls another other both together first second then also
+    hot""".split()  # noqa: SIM905
 )

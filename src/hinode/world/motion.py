@@ -102,8 +102,8 @@ def camera_path(scenes: Sequence[Scene], moments: Tensor) -> Camera:
 def presence(scenes: Sequence[Scene], moments: Tensor, x: Tensor, y: Tensor, aspect: float) -> Tensor:
     """How much of the neighbourhood of each place and moment belongs to a subject, 0..1.
 
-    `moments`: seconds, [B, T]. `x` [w] and `y` [h]: places in frame fractions. Returns [B, T, h, w]; the soft disc
-    around a subject is about as large as its cut-out.
+    `moments`: seconds, [B, T]. `x` [w] and `y` [h]: places in frame fractions. Returns [B, T, h, w]; the soft
+    disc around a subject is about as large as its cut-out.
     """
     total = torch.zeros(*moments.shape, len(y), len(x), device=moments.device)
     zoom = camera_path(scenes, moments).zoom

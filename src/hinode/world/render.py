@@ -1,7 +1,8 @@
 """Draw scenes: scene graphs in, video out, as one batched tensor program on any device.
 
-Sheets of paper are laid from far to near: sky, stars, sun, clouds, three sheets of land, the cast, the weather.
-Scenes that share a place (or a cut-out) are drawn together, so a large batch costs few kernel launches.
+Sheets of paper are laid from far to near: sky, stars, sun, clouds, three sheets of land, the cast, the
+weather. Scenes that share a place (or a cut-out) are drawn together, so a large batch costs few kernel
+launches.
 """
 
 from __future__ import annotations
@@ -15,7 +16,19 @@ from hinode.world import palette
 from hinode.world.cutouts import CUTOUTS
 from hinode.world.motion import Camera, camera_path, subject_path
 from hinode.world.scene import Scene, Subject
-from hinode.world.scenery import HORIZON, Frame, cloud, coverage, frame_grid, hashed, paint, rain, ridge, snow, stars
+from hinode.world.scenery import (
+    HORIZON,
+    Frame,
+    cloud,
+    coverage,
+    frame_grid,
+    hashed,
+    paint,
+    rain,
+    ridge,
+    snow,
+    stars,
+)
 
 Paint = palette.Paint
 
@@ -50,8 +63,8 @@ def render(
 ) -> Tensor:
     """Draw a batch of scenes.
 
-    `frames` frames at `fps`; frame k shows the moment `start + k / fps` seconds (`start` may differ by scene).
-    `width`, `height` in pixels, any aspect ratio. Returns float32 [B, T, 3, H, W], sRGB in 0..1.
+    `frames` frames at `fps`; frame k shows the moment `start + k / fps` seconds (`start` may differ by
+    scene). `width`, `height` in pixels, any aspect ratio. Returns float32 [B, T, 3, H, W], sRGB in 0..1.
     """
     if frames < 1 or fps <= 0 or width < 8 or height < 8:
         raise ValueError(f"cannot draw {frames} frames of {width}x{height} at {fps} fps")
@@ -79,11 +92,17 @@ def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera)
     top, middle, low = (_paper([palette.SKY[s.time][k] for s in scenes], device) for k in range(3))
     down = (torch.arange(height, device=device) + 0.5) / height / (0.5 + HORIZON)
     down = down.clamp(max=1.0)[:, None]
-    gradient = torch.where(down < 0.5, top.lerp(middle, (down * 2).clamp(max=1)), middle.lerp(low, down * 2 - 1))
+    gradient = torch.where(
+        down < 0.5, top.lerp(middle, (down * 2).clamp(max=1)), middle.lerp(low, down * 2 - 1)
+    )
     grey = _paper([palette.STORM for _ in scenes], device) * _light(scenes, device).mean(2, keepdim=True)
     gradient = gradient.lerp(grey, 0.5 * _flags(scenes, lambda s: s.weather == "rain", device))
-    gradient = gradient.lerp(_mist(scenes, device), 0.45 * _flags(scenes, lambda s: s.weather == "snow", device))
-    gradient = gradient.lerp(_mist(scenes, device), 0.5 * _flags(scenes, lambda s: s.weather == "fog", device))
+    gradient = gradient.lerp(
+        _mist(scenes, device), 0.45 * _flags(scenes, lambda s: s.weather == "snow", device)
+    )
+    gradient = gradient.lerp(
+        _mist(scenes, device), 0.5 * _flags(scenes, lambda s: s.weather == "fog", device)
+    )
     canvas = gradient.expand(count, moments.shape[1], 3, height, width).clone()
 
     starry = [i for i, s in enumerate(scenes) if s.time == "night" and s.weather == "clear"]
@@ -93,7 +112,9 @@ def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera)
 
     aspect = width / height
     spots = [palette.DISC_AT[s.time] for s in scenes]
-    across = torch.tensor([x + 0.05 * s.sun for (x, _, _), s in zip(spots, scenes, strict=True)], device=device)
+    across = torch.tensor(
+        [x + 0.05 * s.sun for (x, _, _), s in zip(spots, scenes, strict=True)], device=device
+    )
     x = (across - 0.5)[:, None] * max(aspect, 1.0) - 0.05 * camera.pan
     y = torch.tensor([[y - 0.5] for _, y, _ in spots], device=device) * max(1.0 / aspect, 1.0)
     radius = torch.tensor([[r] for _, _, r in spots], device=device)[:, :, None, None]
@@ -108,9 +129,13 @@ def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera)
     crescent = [i for i, s in enumerate(scenes) if s.time == "night"]
     if crescent:  # a second circle of sky bites the moon
         bite = torch.hypot(
-            frame.x - x[crescent][:, :, None, None] + 0.04, frame.y[:, None] - y[crescent][:, :, None, None] + 0.022
+            frame.x - x[crescent][:, :, None, None] + 0.04,
+            frame.y[:, None] - y[crescent][:, :, None, None] + 0.022,
         )
-        mask = coverage(torch.maximum(bite - radius[crescent] * 0.95, distance[crescent] - radius[crescent] - 0.01), frame.pixel)
+        mask = coverage(
+            torch.maximum(bite - radius[crescent] * 0.95, distance[crescent] - radius[crescent] - 0.01),
+            frame.pixel,
+        )
         night = canvas[crescent]
         paint(night, mask, gradient[crescent].expand_as(night))
         canvas[crescent] = night
@@ -124,7 +149,9 @@ def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera)
         reach = max(aspect, 1.0) / 2
         stormy = _flags(chosen, lambda s: s.weather == "rain", device)
         light = _light(chosen, device)
-        white = (_paper([palette.SKY[s.time][2] for s in chosen], device) * 0.35 + 0.65 * light).clamp(max=1.0)
+        white = (_paper([palette.SKY[s.time][2] for s in chosen], device) * 0.35 + 0.65 * light).clamp(
+            max=1.0
+        )
         paper = white.lerp(_paper([palette.STORM for _ in chosen], device) * (0.25 + 0.6 * light), stormy)
         strength = (0.72 + 0.28 * stormy)[..., 0]
         top_edge = float(frame.y[0])
@@ -175,19 +202,33 @@ def _land(canvas: Tensor, scenes: Sequence[Scene], frame: Frame, moments: Tensor
             # the sheet is a little lighter along its cut edge
             tone = 1.10 - 0.22 * (frame.y[:, None] - HORIZON - 0.1 * sheet + 0.1).clamp(0.0, 1.0)
             paint(part, inside, land * tone)
-            paint(part, inside * coverage(depth - 0.012, frame.pixel) * 0.55, (land * 1.25 + 0.06).clamp(max=1.0))
+            paint(
+                part,
+                inside * coverage(depth - 0.012, frame.pixel) * 0.55,
+                (land * 1.25 + 0.06).clamp(max=1.0),
+            )
             if place == "mountains" and sheet < 2:
                 zigzag = 0.022 * (torch.remainder(x / 0.07, 1.0) * 2.0 - 1.0).abs()
                 line = (HORIZON - (0.13, 0.02)[sheet]) * zoom[:, :, None] + zigzag
                 cap = torch.maximum(-depth, frame.y[:, None] - line[:, :, None, :])
-                paint(part, coverage(cap, frame.pixel) * (1.0 - 0.7 * foggy[..., 0]), whiter.lerp(mist, foggy * 0.6))
+                paint(
+                    part,
+                    coverage(cap, frame.pixel) * (1.0 - 0.7 * foggy[..., 0]),
+                    whiter.lerp(mist, foggy * 0.6),
+                )
             if place == "city" and sheet > 0:
                 _windows(part, chosen, frame, x, skyline, inside, foggy[..., 0])
         canvas[index] = part
 
 
 def _windows(
-    part: Tensor, scenes: Sequence[Scene], frame: Frame, x: Tensor, skyline: Tensor, inside: Tensor, foggy: Tensor
+    part: Tensor,
+    scenes: Sequence[Scene],
+    frame: Frame,
+    x: Tensor,
+    skyline: Tensor,
+    inside: Tensor,
+    foggy: Tensor,
 ) -> None:
     """Light some windows of one sheet of houses: bright at night, faint by day."""
     device = part.device
@@ -217,7 +258,9 @@ def _cast(
     _, _, _, height, width = canvas.shape
     short = min(width, height)
     path = subject_path(subjects, moments[index], width / height)
-    half = torch.tensor([[s.size / 2] for s in subjects], device=device) * camera.zoom[index] * short  # pixels
+    half = (
+        torch.tensor([[s.size / 2] for s in subjects], device=device) * camera.zoom[index] * short
+    )  # pixels
     reach = int(half.max() * 1.25) + 2
     rows = torch.arange(-reach, reach + 1, device=device)
     middle_x, middle_y = path.x * width, path.y * height
@@ -258,9 +301,9 @@ def _cast(
     # the window may stick out of the frame: read clamped, write back only what lies inside
     where = inside.nonzero(as_tuple=True)
     bi, ti = torch.tensor(index, device=device)[where[0]], where[1]
-    canvas[bi, ti, :, row[where[0], where[1], where[2]], column[where[0], where[1], where[3]]] = patch.permute(
-        0, 1, 3, 4, 2
-    )[where]
+    canvas[bi, ti, :, row[where[0], where[1], where[2]], column[where[0], where[1], where[3]]] = (
+        patch.permute(0, 1, 3, 4, 2)[where]
+    )
 
 
 def _weather(canvas: Tensor, scenes: Sequence[Scene], frame: Frame, moments: Tensor) -> None:
@@ -276,7 +319,11 @@ def _weather(canvas: Tensor, scenes: Sequence[Scene], frame: Frame, moments: Ten
             drops = _paper([(206, 222, 244)] * len(chosen), device) * (0.45 + 0.55 * light)
             paint(part, rain(frame, when, phase), drops)
         elif weather == "snow":
-            paint(part, snow(frame, when, phase), torch.tensor(0.99, device=device) * (0.3 + 0.7 * light).clamp(max=1))
+            paint(
+                part,
+                snow(frame, when, phase),
+                torch.tensor(0.99, device=device) * (0.3 + 0.7 * light).clamp(max=1),
+            )
         else:  # two slow banks of fog in front of everything
             for level, thickness, pace in ((0.10, 0.10, 0.05), (0.30, 0.13, -0.04)):
                 wave = 0.03 * torch.sin(5.0 * frame.x + 6.3 * (phase + pace * when)[:, :, None])

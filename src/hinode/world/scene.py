@@ -94,9 +94,7 @@ def place_subject(rng: random.Random, kind: str, color: str, motion: str, side: 
     return Subject(kind, color, motion, x, y, size, rng.uniform(0.88, 1.12), rng.random())
 
 
-def sample_scene(
-    rng: random.Random, *, subjects: int | None = None, held_out: bool | None = False
-) -> Scene:
+def sample_scene(rng: random.Random, *, subjects: int | None = None, held_out: bool | None = False) -> Scene:
     """Draw a random scene.
 
     `subjects`: 1, 2, or None for a mix (one in eight scenes has two). `held_out`: False never uses a pair of

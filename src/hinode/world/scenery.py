@@ -19,7 +19,7 @@ PARALLAX = (0.35, 0.65, 1.0)  # how much of a camera move each sheet of land mak
 
 @dataclass(frozen=True)
 class Frame:
-    """Pixel grid. `x`: [W] and `y`: [H], pixel centres in short sides from the middle. `pixel`: one pixel's side."""
+    """Pixel grid: centres `x` [W] and `y` [H] in short sides from the middle; `pixel`: a pixel's side."""
 
     x: Tensor
     y: Tensor
@@ -34,7 +34,7 @@ def frame_grid(width: int, height: int, device: torch.device | str) -> Frame:
 
 
 def paint(canvas: Tensor, mask: Tensor, color: Tensor) -> None:
-    """Lay paper on the canvas in place. `mask`: [B, T, H, W] (or broadcastable), `color`: broadcastable to canvas."""
+    """Lay paper on the canvas in place. `mask`: broadcastable to [B, T, H, W], `color`: to the canvas."""
     canvas.lerp_(color.expand_as(canvas), mask.unsqueeze(2).expand_as(canvas))
 
 
@@ -59,7 +59,9 @@ def _hills(x: Tensor, sheet: int, moments: Tensor, pixel: float) -> Tensor:
         cell = torch.floor(x / 0.16)
         tall = 0.05 + 0.06 * hashed(cell, 3.0)
         stands = (hashed(cell, 7.0) > 0.35).to(x.dtype)
-        rolling = rolling + stands * tall * (1.0 - (torch.remainder(x, 0.16) / 0.08 - 1.0).abs() * 1.6).clamp(min=0)
+        rolling = rolling + stands * tall * (1.0 - (torch.remainder(x, 0.16) / 0.08 - 1.0).abs() * 1.6).clamp(
+            min=0
+        )
     return rolling + 0.02
 
 
@@ -110,11 +112,13 @@ def _city(x: Tensor, sheet: int, moments: Tensor, pixel: float) -> Tensor:
 RIDGES = {"hills": _hills, "mountains": _mountains, "sea": _sea, "desert": _desert, "city": _city}
 
 
-def ridge(place: str, sheet: int, frame: Frame, shift: Tensor, zoom: Tensor, moments: Tensor) -> tuple[Tensor, Tensor]:
+def ridge(
+    place: str, sheet: int, frame: Frame, shift: Tensor, zoom: Tensor, moments: Tensor
+) -> tuple[Tensor, Tensor]:
     """Skyline of one sheet of land as the camera sees it.
 
-    `shift`, `zoom`, `moments`: [B, T]. Returns the height of the skyline (y in short sides, [B, T, W]) and the
-    sheet's own x under each pixel column ([B, T, W]).
+    `shift`, `zoom`, `moments`: [B, T]. Returns the height of the skyline (y in short sides, [B, T, W]) and
+    the sheet's own x under each pixel column ([B, T, W]).
     """
     depth = PARALLAX[sheet]
     scale = (1.0 + (zoom - 1.0) * depth)[:, :, None]
