@@ -61,7 +61,9 @@ class CameraNet(nn.Module):
     def forward(self, video: Tensor) -> Tensor:
         """`video`: [B, 16, 3, 64, 64] in 0..1. Returns logits [B, cameras]."""
         gray = video.float().mean(2)
-        gray = torch.cat([gray[:, :1], gray.unfold(1, 3, 1).median(-1).values, gray[:, -1:]], 1)
+        before, now, after = gray[:, :-2], gray[:, 1:-1], gray[:, 2:]
+        low, high = torch.minimum(before, now), torch.maximum(before, now)
+        gray = torch.cat([gray[:, :1], torch.maximum(low, torch.minimum(high, after)), gray[:, -1:]], 1)
         count, band = len(gray), SIDE // BANDS
         across = gray.view(count, MOMENTS, BANDS, band, SIDE).mean(3).transpose(1, 2)  # (B, bands, 16, x)
         down = gray.view(count, MOMENTS, SIDE, BANDS, band).mean(4).permute(0, 3, 1, 2)  # (B, bands, 16, y)
