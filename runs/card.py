@@ -2,8 +2,8 @@
 
     python runs/card.py nano docs/evaluation runs/out/nano-clips.pt
 
-Reads docs/evaluation/NAME-*.json and the clips that `hinode evaluate --save-clips` kept; writes docs/model-card-NAME.md
-and docs/images/NAME-contact-sheet.png (the first 64 prompts of the committed list, never picked).
+Reads docs/evaluation/NAME-*.json and the clips that `hinode evaluate --save-clips` kept; writes
+docs/model-card-NAME.md and docs/images/NAME-contact-sheet.png (the first 64 prompts, never picked).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FLOORS = {
 
 
 def contact_sheet(clips: dict[str, Any], path: Path) -> None:
-    """First and last third of each of the first 64 clips, with what was asked; red words were not found by the judge."""
+    """Two moments of each of the first 64 clips, with what was asked; the judge did not find the red words."""
     line = 11
     sheet = Image.new("RGB", (COLUMNS * (2 * CELL + 8), (SHOWN // COLUMNS) * (CELL + 2 * line + 8)), "white")
     pen = ImageDraw.Draw(sheet)
@@ -91,7 +91,7 @@ def main(name: str, folder: Path, clips: Path) -> None:
         for stem, result in results.items()
         if "-steps-" in stem
     }
-    frames, fps, width, height = facts["shapes"][0]
+    frames, _, width, height = facts["shapes"][0]
     values = {
         "parameters": f"{network.parameters_count() / 1e6:.1f} M",
         "training_flops": f"{facts['training_flops']:.2e}",

@@ -1,6 +1,6 @@
-"""Write the prompt sets that every published score is measured on. They were committed before the weights were trained.
+"""Write the prompt sets that every published score is measured on, committed before the weights were trained.
 
-    python benchmarks/prompts/make.py        # writes the same files again, byte for byte
+python benchmarks/prompts/make.py        # writes the same files again, byte for byte
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hinode.world.scene import sample_scene
 
 
 def write(path: Path, name: str, count: int, held_out: bool) -> None:
-    """`count` one-subject prompts, seven in ten "full" and three in ten "dense", each with the facts that it names."""
+    """`count` one-subject prompts, seven in ten "full" and three in ten "dense", each with its facts."""
     rng = random.Random(f"evaluation-{name}")
     with path.open("w") as file:
         for _ in range(count):

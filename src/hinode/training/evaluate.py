@@ -36,7 +36,7 @@ from hinode.model.flow import Sampler
 from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.settings import Settings
-from hinode.world.caption import words
+from hinode.world.caption import parse, words
 from hinode.world.judge import ATTRIBUTES, load_judge
 from hinode.world.judge import judge as look_at
 from hinode.world.render import render
@@ -103,17 +103,26 @@ def read_cases(path: Path) -> list[Case]:
             raise wrong(number, "is not an object with prompt and expect") from None
         if not isinstance(prompt, str) or not prompt.strip() or not isinstance(expect, dict):
             raise wrong(number, "needs a prompt in words and an object of expected facts")
+        facts: Facts = {}
         for name, value in expect.items():
             if name not in ATTRIBUTES:
                 raise wrong(number, f"expects {name!r}, but only {', '.join(ATTRIBUTES)} are judged")
-            if value not in ATTRIBUTES[name]:
+            known = _canonical(name, str(value))
+            if known is None:
                 raise wrong(
                     number, f"expects {name} {value!r}, which is none of {', '.join(ATTRIBUTES[name])}"
                 )
-        cases.append(Case(prompt, dict(expect)))
+            facts[name] = known
+        cases.append(Case(prompt, facts))
     if not cases:
         raise BadInput(f"the prompt file {path} is empty", "give at least one line", field="prompts")
     return cases
+
+
+def _canonical(name: str, value: str) -> str | None:
+    """The judge's word for a value or a synonym ("rising", "sunrise", "pan_left"), or None."""
+    plain = value.lower().replace("_", " ").replace("-", " ").strip()
+    return plain if plain in ATTRIBUTES[name] else parse(plain).facts().get(name)
 
 
 def tally(seen: Sequence[Facts], cases: Sequence[Case]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Part:
     name: str
     share: float  # of the whole time
     answers: tuple[str, ...]
-    noise: float  # most grain laid over its clips; the waves of a night sea, which give a pan away, drown in more
+    noise: float  # most grain laid over its clips; the waves of a night sea, which show a pan, drown in more
 
 
 PARTS = (
@@ -80,10 +80,10 @@ def train_judge(
     threads: int = 1,
     go_on: tuple[str, ...] = (),
 ) -> Path:
-    """Train the judge and write `<out>/judge.safetensors`; one-subject scenes, all pairs of colour and subject.
+    """Train the judge and write `<out>/judge.safetensors`; one-subject scenes, all pairs of colour and kind.
 
-    Its two parts are trained one after the other and kept in `<out>/PART.safetensors`. With `go_on`, only the parts
-    that it names are trained, from the weights that are there. Returns the path of the whole.
+    Its two parts are trained one after the other and kept in `<out>/PART.safetensors`. With `go_on`, only the
+    parts that it names are trained, from the weights that are there. Returns the path of the whole.
     """
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
@@ -142,7 +142,9 @@ def _train_part(
                     logits, heat = net(video)
                     places = _places(scenes, width / height)
                     found = F.nll_loss(heat.flatten(0, 1), places.flatten(), ignore_index=-1)
-            errors = torch.stack([F.cross_entropy(logits[name].float(), truth[name]) for name in part.answers])
+            errors = torch.stack(
+                [F.cross_entropy(logits[name].float(), truth[name]) for name in part.answers]
+            )
             loss = errors.mean() + 0.3 * found
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from hinode.model.dit import DiTConfig
 from hinode.model.flow import Sampling
 
+TWELVE = Sampling(steps=12)
+
 
 @dataclass(frozen=True)
 class Bucket:
@@ -44,7 +46,7 @@ class Recipe:
     stages: tuple[Stage, ...]
     validation: Bucket
     shapes: tuple[Bucket, ...]  # what the finished model offers to draw, the default first
-    sampling: Sampling = Sampling(steps=12)  # and how, unless it is told otherwise
+    sampling: Sampling = TWELVE  # and how, unless it is told otherwise
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.01
     warmup_steps: int = 100

@@ -42,10 +42,10 @@ class Verdict:
 
 
 class CameraNet(nn.Module):
-    """Read the camera from slices through the clip: brightness over (time, x) and (time, y), averaged in bands.
+    """Read the camera from slices through the clip: brightness over (time, x) and (time, y), in bands.
 
-    In such a slice a pan is a slanted line and a zoom a fan (epipolar-plane images, Bolles et al. 1987); the median
-    of three frames and averaging within a band hide rain and snow.
+    In such a slice a pan is a slanted line and a zoom a fan (epipolar-plane images, Bolles et al. 1987); the
+    median of three frames and averaging within a band hide rain and snow.
     """
 
     def __init__(self, width: int = 32) -> None:
