@@ -30,7 +30,7 @@ FLOORS = {
 
 
 def contact_sheet(clips: dict[str, Any], path: Path) -> None:
-    """Two moments of each of the first 64 clips, with what was asked; the judge did not find the red words."""
+    """Two moments of each of the first 64 clips, with what was asked; red words were not found."""
     line = 11
     sheet = Image.new("RGB", (COLUMNS * (2 * CELL + 8), (SHOWN // COLUMNS) * (CELL + 2 * line + 8)), "white")
     pen = ImageDraw.Draw(sheet)
