@@ -3,7 +3,7 @@
     python runs/card.py nano docs/evaluation runs/out/nano-clips.pt
 
 Reads docs/evaluation/NAME-*.json and the clips that `hinode evaluate --save-clips` kept; writes
-docs/model-card-NAME.md and docs/images/NAME-contact-sheet.png (the first 64 prompts, never picked).
+docs/model-card-NAME.md, and into docs/images a contact sheet and a moving strip of the first prompts, unpicked.
 """
 
 from __future__ import annotations
@@ -55,6 +55,13 @@ def contact_sheet(clips: dict[str, Any], path: Path) -> None:
     sheet.save(path, optimize=True)
 
 
+def moving_strip(clips: dict[str, Any], path: Path, count: int = 6) -> None:
+    """The first clips of the list side by side, as one animated GIF."""
+    rows = clips["frames"][:count].permute(1, 2, 0, 3, 4).flatten(2, 3)  # (T, H, count * W, 3)
+    big = [Image.fromarray(row.numpy()).resize((count * 128, 128), Image.Resampling.LANCZOS) for row in rows]
+    big[0].save(path, save_all=True, append_images=big[1:], duration=125, loop=0, optimize=True)
+
+
 def percent(score: dict[str, float]) -> str:
     """Such as 87.1 % (84.9 to 89.0)."""
     return f"{score['accuracy']:.1%} ({score['low']:.1%} to {score['high']:.1%})".replace("%", " %")
@@ -78,7 +85,9 @@ def main(name: str, folder: Path, clips: Path) -> None:
     main_result = results[f"{name}-one-subject"]
     model = checkpoint.load(catalog.shipped() / f"{name}.safetensors")
     facts, network = model.facts, model.model
-    contact_sheet(torch.load(clips), ROOT / "docs" / "images" / f"{name}-contact-sheet.png")
+    kept = torch.load(clips)
+    contact_sheet(kept, ROOT / "docs" / "images" / f"{name}-contact-sheet.png")
+    moving_strip(kept, ROOT / "docs" / "images" / f"{name}-first-six.gif")
 
     rows = {"**the model**, one subject": main_result}
     if f"{name}-held-out-pairs" in results:

@@ -29,7 +29,7 @@ from hinode.engines import catalog
 from hinode.engines.native import Plan, compute_type
 from hinode.errors import BadInput
 from hinode.media.label import Label
-from hinode.media.timeline import Timeline
+from hinode.media.timeline import Timeline, frame_rate
 from hinode.media.video import read_video, write_mp4
 from hinode.model import checkpoint
 from hinode.model.flow import Sampler
@@ -197,7 +197,8 @@ def _through_file(frames: Tensor, fps: float, tokenizer: SpacetimePatches) -> Te
     video = frames.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
     frames = to_bytes((tokenizer.decode(tokenizer.encode(video)) + 1) / 2)
     _, count, height, width, _ = frames.shape
-    timeline = Timeline.of(fps, count / fps)
+    rate = frame_rate(fps)
+    timeline = Timeline(rate, count / rate)
     back = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"

@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hinode.model import flow
+from hinode.model.dit import DiT, DiTConfig
+from hinode.model.flow import Sampler, SamplerState, Sampling, drop_text, loss, null_text, sample_levels
+from hinode.model.text import NULL, PAD
+
+TOY = DiTConfig(
+    vocabulary=20, fine_width=64, fine_out=1, width=64, depth=1, text_width=64, text_depth=1, conditioning=64
+)
+IDS = torch.tensor([[5, 9, 3, PAD], [7, 4, PAD, PAD]])
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@dataclass
+class Oracle:
+    """Stands in for a network: knows the clean latents of a text, and remembers what it was asked."""
+
+    clean: Any  # (z, levels, first word of each text) -> clean latents
+    config: DiTConfig = TOY
+    calls: list[tuple[Tensor, Tensor, Tensor | None]] = field(default_factory=list)
+
+    def encode_text(self, ids: Tensor) -> Tensor:
+        return ids[:, :1]
+
+    def __call__(
+        self, z: Tensor, t: Tensor, text: Tensor, fps: float, guidance: Tensor | None = None
+    ) -> Tensor:
+        self.calls.append((z.clone(), t.clone(), guidance))
+        out: Tensor = self.clean(z, t, text)
+        return out
+
+
+def draw(model: Any, start: Tensor, sampling: Sampling, ids: Tensor = IDS, **more: Any) -> list[Tensor]:
+    """The latents before the first step and after every one."""
+    sampler = Sampler(model, ids[: len(start)], 8.0, start, sampling, **more)
+    return [sampler.state.latents, *(state.latents for state in sampler)]
+
+
+@pytest.fixture(scope="module")
+def model() -> DiT:
+    torch.manual_seed(6)
+    model = DiT(TOY)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return model.requires_grad_(False)
+
+
+# Noise levels of training
+
+
+def test_levels_come_in_three_kinds() -> None:
+    levels = sample_levels(20_000, 4, seeded(1))
+    assert levels.shape == (20_000, 4)
+    assert levels.min() > 0
+    assert levels.max() <= 1
+    clean = levels == 1
+    alike = (levels == levels[:, :1]).all(1)
+    assert alike.float().mean() == pytest.approx(flow.SHARED, abs=0.015)
+    assert clean.any(1).float().mean() == pytest.approx(1 - flow.SHARED - flow.INDEPENDENT, abs=0.01)
+    # What is given is the first latent frame or the first two, and the rest has one level.
+    given_first = clean[clean.any(1)]
+    lengths = given_first.sum(1)
+    assert set(lengths.tolist()) == {1, 2}
+    assert (lengths == 1).float().mean() == pytest.approx(0.5, abs=0.05)
+    for length in (1, 2):
+        rows = levels[clean.sum(1) == length]
+        assert (rows[:, :length] == 1).all()
+        assert (rows[:, length:] == rows[:, length : length + 1]).all()
+    free = levels[~alike & ~clean.any(1)]
+    assert all(len(row.unique()) == 4 for row in free[:200])
+
+
+def test_levels_are_logit_normal() -> None:
+    logits = sample_levels(20_000, 1, seeded(2)).logit()
+    assert float(logits.mean()) == pytest.approx(flow.LEVEL_MEAN, abs=0.02)
+    assert float(logits.std()) == pytest.approx(flow.LEVEL_SPREAD, abs=0.02)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 13])
+def test_there_is_always_something_left_to_draw(frames: int) -> None:
+    assert (sample_levels(5000, frames, seeded(3))[:, -1] < 1).all()
+
+
+def test_levels_follow_from_the_seed() -> None:
+    assert torch.equal(sample_levels(8, 3, seeded(4)), sample_levels(8, 3, seeded(4)))
+    assert not torch.equal(sample_levels(8, 3, seeded(4)), sample_levels(8, 3, seeded(5)))
+
+
+def test_a_tenth_of_the_texts_is_dropped_whole() -> None:
+    ids = IDS[:1].expand(20_000, -1)
+    dropped = drop_text(ids, seeded(1))
+    gone = (dropped != ids).any(1)
+    assert gone.float().mean() == pytest.approx(flow.TEXT_DROPOUT, abs=0.01)
+    assert dropped[gone].unique(dim=0).tolist() == [[NULL, PAD, PAD, PAD]]
+    assert null_text(IDS).tolist() == [[NULL, PAD, PAD, PAD]] * 2
+
+
+# Loss
+
+
+def test_the_loss_is_the_velocity_error() -> None:
+    x, epsilon = noise(2, 3, 2, 2, 8, seed=1), noise(2, 3, 2, 2, 8, seed=2)
+    levels = torch.tensor([[0.2, 0.5, 0.9], [0.1, 0.1, 0.1]])
+    weight = 1 + torch.rand(2, 3, 2, 2, 1, generator=seeded(3))
+    config = dataclasses.replace(TOY, noise_scale=2.0)
+    oracle = Oracle(lambda z, t, text: 0.7 * z, config)
+    result = loss(oracle, x, IDS, 8.0, levels=levels, noise=epsilon, weight=weight)  # type: ignore[arg-type]
+    t = levels[..., None, None, None]
+    z = t * x + (1 - t) * 2.0 * epsilon
+    assert torch.allclose(oracle.calls[0][0], z)
+    velocity, predicted = (x - z) / (1 - t), (0.7 * z - x + x - z) / (1 - t)
+    by_hand = (weight * (predicted - velocity).square()).mean((2, 3, 4))
+    assert torch.allclose(result.errors, by_hand, rtol=1e-4)
+    assert torch.allclose(result.value, by_hand.mean(), rtol=1e-4)
+    assert torch.equal(result.levels, levels)
+
+
+def test_a_perfect_prediction_costs_nothing() -> None:
+    x = noise(2, 3, 2, 2, 8)
+    oracle = Oracle(lambda z, t, text: x)
+    result = loss(oracle, x, IDS, 8.0, levels=torch.rand(2, 3), noise=noise(2, 3, 2, 2, 8, seed=1))  # type: ignore[arg-type]
+    assert result.value == 0
+
+
+def test_frames_that_were_given_do_not_count() -> None:
+    x, epsilon = noise(2, 3, 2, 2, 8, seed=1), noise(2, 3, 2, 2, 8, seed=2)
+    levels = torch.tensor([[1.0, 0.3, 0.3], [1.0, 1.0, 0.6]])
+
+    def cost(wrong_by: float) -> Tensor:
+        off = wrong_by * (levels == 1).float()[..., None, None, None]
+        oracle = Oracle(lambda z, t, text: 0.5 * z + off)
+        return loss(oracle, x, IDS, 8.0, levels=levels, noise=epsilon).value  # type: ignore[arg-type]
+
+    assert torch.equal(cost(0.0), cost(100.0))
+    # ... and those that do count as much as ever: the mean is over three frames, not six.
+    alone = Oracle(lambda z, t, text: 0.5 * z)
+    errors = loss(alone, x, IDS, 8.0, levels=levels, noise=epsilon).errors  # type: ignore[arg-type]
+    assert torch.allclose(cost(0.0), errors[levels < 1].mean())
+
+
+def test_nearly_clean_frames_weigh_no_more_than_the_bound() -> None:
+    x = noise(1, 1, 2, 2, 8)
+    oracle = Oracle(lambda z, t, text: x + 0.1)
+    levels = torch.tensor([[0.9999]])
+    result = loss(oracle, x, IDS[:1], 8.0, levels=levels, noise=noise(1, 1, 2, 2, 8))  # type: ignore[arg-type]
+    assert float(result.value) == pytest.approx((0.1 / flow.NEAREST) ** 2, rel=1e-3)
+
+
+def test_the_loss_teaches_the_network(model: DiT) -> None:
+    learner = DiT(TOY)
+    x = learner.config.tokenizer.encode(noise(2, 5, 3, 16, 16).clamp(-1, 1))
+    inputs = {"levels": torch.rand(2, 2, generator=seeded(1)), "noise": noise(*x.shape, seed=2)}
+    optimiser = torch.optim.Adam(learner.parameters(), 1e-2)
+    costs = []
+    for _ in range(12):
+        result = loss(learner, x, IDS, 8.0, **inputs)
+        torch.autograd.backward(result.value)
+        optimiser.step()
+        optimiser.zero_grad()
+        costs.append(float(result.value.detach()))
+    assert costs[-1] < 0.6 * costs[0]
+
+
+# Sampling
+
+
+@settings(deadline=None)
+@given(st.integers(1, 60), st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.0, 5.0]))
+def test_a_schedule_climbs_from_exactly_0_to_exactly_1(steps: int, shift: float) -> None:
+    times = Sampling(steps=steps, shift=shift).schedule().tolist()
+    assert len(times) == steps + 1
+    assert (times[0], times[-1]) == (0.0, 1.0)
+    assert all(after > before for before, after in itertools.pairwise(times))
+    at_high_noise = sum(t < 0.5 for t in times) / len(times)
+    if steps > 10:
+        assert (at_high_noise > 0.55) == (shift > 1)
+
+
+@pytest.mark.parametrize("heun", [False, True])
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_with_the_answer_known_the_clip_is_the_answer(steps: int, heun: bool) -> None:
+    x, start = noise(2, 3, 2, 2, 8, seed=1), noise(2, 3, 2, 2, 8, seed=2)
+    sampling = Sampling(steps=steps, guidance=1.0, heun=heun)
+    path = draw(Oracle(lambda z, t, text: x), start, sampling)
+    assert torch.allclose(path[-1], x, atol=1e-5)
+    for t, latents in zip(sampling.schedule().tolist(), path, strict=True):
+        assert torch.allclose(latents, t * x + (1 - t) * start, atol=1e-5)
+
+
+def test_every_step_is_told_the_noise_level_it_is_at() -> None:
+    oracle = Oracle(lambda z, t, text: 0.5 * z)
+    sampling = Sampling(steps=5, guidance=1.0)
+    draw(oracle, noise(2, 3, 2, 2, 8), sampling)
+    told = [levels.unique().tolist() for _, levels, _ in oracle.calls]
+    assert told == [pytest.approx([t]) for t in sampling.schedule().tolist()[:-1]]
+
+
+def test_noise_is_scaled_as_in_training() -> None:
+    start = noise(2, 3, 2, 2, 8)
+    oracle = Oracle(lambda z, t, text: z, dataclasses.replace(TOY, noise_scale=2.0))
+    assert torch.equal(draw(oracle, start, Sampling(steps=1))[0], 2 * start)
+
+
+def test_heun_follows_a_curved_path_to_second_order() -> None:
+    """Data from a Gaussian of width s: the best prediction is known, and so is the end of every path."""
+    spread = 0.3
+
+    def clean(z: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        t = t[..., None, None, None].double()
+        return t * spread**2 / (t**2 * spread**2 + (1 - t) ** 2) * z
+
+    start = noise(1, 1, 2, 2, 8)
+
+    def error(steps: int, heun: bool) -> float:
+        sampling = Sampling(steps=steps, guidance=1.0, shift=1.0, heun=heun)
+        return float((draw(Oracle(clean), start, sampling)[-1] - spread * start).abs().max())
+
+    assert 1.7 < error(20, False) / error(40, False) < 2.3
+    assert 3.2 < error(20, True) / error(40, True) < 5.0
+    assert error(20, True) < 0.3 * error(40, False)
+
+
+def test_a_resumed_run_gives_the_same_bits(model: DiT) -> None:
+    start = noise(2, 3, 4, 4, TOY.tokenizer.channels)
+    for heun in (False, True):
+        sampling = Sampling(steps=5, guidance=2.0, heun=heun)
+        whole = draw(model, start, sampling)
+        for stop in range(6):
+            state = SamplerState(whole[stop].clone(), stop)
+            rest = draw(model, torch.zeros_like(start), sampling, state=state)
+            assert len(rest) == 6 - stop
+            assert torch.equal(rest[-1], whole[-1])
+
+
+def test_a_finished_run_stays_finished(model: DiT) -> None:
+    sampler = Sampler(model, IDS[:1], 8.0, noise(1, 1, 2, 2, 768), Sampling(steps=2))
+    assert [state.step for state in sampler] == [1, 2]
+    last = sampler.state
+    assert list(sampler) == []
+    with pytest.raises(StopIteration):
+        next(sampler)
+    assert sampler.state is last
+
+
+def by_text(z: Tensor, t: Tensor, text: Tensor) -> Tensor:
+    """Clean latents that are the number of the first word."""
+    return torch.zeros_like(z) + text[:, :, None, None, None]
+
+
+def test_guidance_goes_away_from_the_unconditional_answer() -> None:
+    start = noise(2, 1, 2, 2, 8)
+    for guidance in (1.0, 2.5):
+        end = draw(Oracle(by_text), start, Sampling(4, guidance, guided=(0.0, 1.0)))[-1]
+        for row, word in enumerate((5, 7)):
+            assert torch.allclose(end[row], torch.tensor(NULL + guidance * (word - NULL)), atol=1e-4)
+
+
+def test_guidance_1_asks_once_a_step_and_is_the_conditional_answer(model: DiT) -> None:
+    start = noise(2, 3, 4, 4, TOY.tokenizer.channels)
+    plain = Oracle(by_text)
+    draw(plain, start, Sampling(steps=3, guidance=1.0))
+    assert [len(z) for z, _, _ in plain.calls] == [2, 2, 2]
+    # Guidance of 1.0001 computes both answers and mixes in next to nothing of the second.
+    exact, nearly = (draw(model, start, Sampling(3, g, guided=(0.0, 1.0)))[-1] for g in (1.0, 1.0001))
+    assert torch.allclose(exact, nearly, atol=1e-2)
+    assert not torch.allclose(exact, draw(model, start, Sampling(3, 3.0))[-1], atol=1e-2)
+
+
+def test_guidance_is_spent_only_within_its_noise_levels() -> None:
+    oracle = Oracle(by_text)
+    sampling = Sampling(steps=10, guidance=2.0, guided=(0.3, 0.8), shift=1.0)
+    draw(oracle, noise(2, 1, 2, 2, 8), sampling)
+    doubled = [len(z) == 4 for z, _, _ in oracle.calls]
+    assert doubled == [0.3 <= t <= 0.8 for t in sampling.schedule().tolist()[:-1]]
+    assert 0 < sum(doubled) < 10
+
+
+def test_a_student_of_guidance_is_told_the_strength_and_asked_once() -> None:
+    oracle = Oracle(by_text, dataclasses.replace(TOY, guidance_embedded=True))
+    draw(oracle, noise(2, 1, 2, 2, 8), Sampling(steps=3, guidance=2.5))
+    for z, _, guidance in oracle.calls:
+        assert len(z) == 2
+        assert guidance is not None
+        assert guidance.tolist() == [2.5, 2.5]
+    oracle = Oracle(by_text)
+    draw(oracle, noise(2, 1, 2, 2, 8), Sampling(steps=3, guidance=1.0))
+    assert all(guidance is None for _, _, guidance in oracle.calls)
+
+
+@pytest.mark.parametrize("heun", [False, True])
+def test_frames_that_are_given_are_kept_and_called_clean(model: DiT, heun: bool) -> None:
+    start = noise(2, 3, 4, 4, TOY.tokenizer.channels)
+    given_frames = torch.full_like(start, torch.nan)
+    given_frames[0, :2] = noise(2, 4, 4, TOY.tokenizer.channels, seed=1)
+    given_frames[1, 2] = noise(4, 4, TOY.tokenizer.channels, seed=2)
+    kept = torch.tensor([[True, True, False], [False, False, True]])
+    sampling = Sampling(steps=4, guidance=2.0, guided=(0.0, 1.0), heun=heun)
+    path = draw(model, start, sampling, given=given_frames)
+    for latents in path:
+        assert torch.equal(latents[kept], given_frames[kept])
+        assert not latents.isnan().any()
+    assert not torch.equal(path[-1][~kept], draw(model, start, sampling)[-1][~kept])
+    oracle = Oracle(by_text)
+    draw(oracle, start, sampling, given=given_frames)
+    for _, levels, _ in oracle.calls:
+        assert torch.equal(levels == 1, kept.repeat(len(levels) // 2, 1))
+
+
+def test_the_words_decide_what_is_drawn(model: DiT) -> None:
+    start = noise(1, 1, 4, 4, TOY.tokenizer.channels)
+    one, other = (draw(model, start, Sampling(steps=3), ids=IDS[k : k + 1])[-1] for k in (0, 1))
+    assert (one - other).abs().max() > 0.01

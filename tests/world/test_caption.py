@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hinode.world import lexicon
+from hinode.world.caption import DENSITIES, VOCABULARY, Parsed, SubjectFacts, caption, parse, words
+from hinode.world.scene import (
+    CAMERAS,
+    COLORS,
+    MOTIONS,
+    PLACES,
+    SUBJECTS,
+    TIMES,
+    WEATHERS,
+    Scene,
+    Subject,
+    sample_scene,
+)
+
+AROUND = ("time", "place", "weather", "camera")
+
+
+def samples(count: int, seed: str) -> list[Scene]:
+    rng = random.Random(seed)
+    return [sample_scene(rng, held_out=None) for _ in range(count)]
+
+
+def truth(scene: Scene) -> tuple[SubjectFacts, ...]:
+    return tuple(SubjectFacts(s.kind, s.color, s.motion) for s in scene.subjects)
+
+
+def around(parsed: Parsed) -> dict[str, str]:
+    return {name: value for name in AROUND if (value := getattr(parsed, name)) is not None}
+
+
+@pytest.mark.parametrize("density", DENSITIES)
+def test_what_a_caption_says_is_true_and_parse_hears_all_of_it(density: str) -> None:
+    rng = random.Random(f"captions {density}")
+    for scene in samples(2500, density):
+        text = caption(scene, rng, density)
+        parsed = parse(text)
+        assert parsed.not_understood == (), text
+        for name, value in around(parsed).items():
+            assert value == getattr(scene, name), text
+        assert len(parsed.subjects) == len(scene.subjects), text
+        for said, true in zip(parsed.subjects, truth(scene), strict=True):
+            assert (said.kind, said.color) == (true.kind, true.color), text
+            assert said.motion in (true.motion, None), text
+        if density in ("full", "dense"):
+            assert parsed.subjects == truth(scene), text
+            named = {"time": scene.time, "place": scene.place}
+            if density == "dense" or scene.weather != "clear":
+                named["weather"] = scene.weather
+            if density == "dense" or scene.camera != "still":
+                named["camera"] = scene.camera
+            assert named.items() <= around(parsed).items(), text
+
+
+@pytest.mark.parametrize("density", [*DENSITIES, None])
+def test_captions_are_made_of_known_words_and_fit_the_text_encoder(density: str | None) -> None:
+    rng = random.Random(f"words {density}")
+    known = frozenset(VOCABULARY)
+    lengths = []
+    for scene in samples(1500, f"words {density}"):
+        said = words(caption(scene, rng, density))
+        assert known.issuperset(said)
+        lengths.append(len(said))
+    assert min(lengths) >= 2
+    assert max(lengths) <= 48  # `DiTConfig.words`
+
+
+def test_denser_captions_say_more_and_short_ones_leave_things_out() -> None:
+    said = {}
+    for density in DENSITIES:
+        rng = random.Random("how much")
+        parses = [parse(caption(scene, rng, density)) for scene in samples(600, "how much")]
+        said[density] = sum(len(p.facts()) for p in parses) / len(parses)
+    assert said["short"] < said["full"] < said["dense"] == 7
+    assert said["tag"] < said["full"]
+
+
+def test_the_usual_mostly_goes_without_saying() -> None:
+    """So a prompt without a word on them mostly means a clear sky and a still camera."""
+    rng = random.Random("usual")
+    unsaid: dict[str, Counter[str]] = {"weather": Counter(), "camera": Counter()}
+    for scene in samples(3000, "usual"):
+        parsed = parse(caption(scene, rng))
+        for name, counts in unsaid.items():
+            counts[getattr(scene, name)] += getattr(parsed, name) is None
+    for name, usual in (("weather", "clear"), ("camera", "still")):
+        assert unsaid[name][usual] > 0.5 * unsaid[name].total() > 200
+
+
+def test_a_scene_has_many_captions_and_a_seed_has_one() -> None:
+    one = samples(1, "one")[0]
+    texts = {caption(one, random.Random(seed)) for seed in range(200)}
+    assert len(texts) > 150
+    assert caption(one, random.Random(3)) == caption(one, random.Random(3))
+
+
+def test_an_unknown_density_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="'loud': use one of tag, short, full, dense"):
+        caption(samples(1, "x")[0], random.Random(0), "loud")
+
+
+def test_every_phrase_of_the_lexicon_means_one_thing_and_parse_knows_it() -> None:
+    tables = {
+        "kind": (lexicon.KINDS, SUBJECTS),
+        "color": (lexicon.COLOR_WORDS, COLORS),
+        "motion": (lexicon.MOTION_WORDS, MOTIONS),
+        "time": (lexicon.TIME_WORDS, TIMES),
+        "place": (lexicon.PLACE_WORDS, PLACES),
+        "weather": (lexicon.WEATHER_WORDS, WEATHERS),
+        "camera": (lexicon.CAMERA_WORDS, CAMERAS),
+    }
+    meanings: dict[tuple[str, ...], tuple[str, str]] = {}
+    for attribute, (table, values) in tables.items():
+        assert tuple(table) == values
+        for value, phrases in table.items():
+            for phrase in phrases:
+                assert meanings.setdefault(tuple(words(phrase)), (attribute, value)) == (attribute, value)
+                parsed = parse(phrase)
+                facts = parsed.subjects[0] if parsed.subjects else parsed
+                assert getattr(facts, attribute) == value, phrase
+                assert parsed.not_understood == ()
+    assert set(VOCABULARY) >= {word for phrase in meanings for word in phrase}
+    assert list(VOCABULARY) == sorted(set(VOCABULARY))
+
+
+# What a person would take each prompt to mean: (colour, kind, motion) of every subject, then the rest.
+PROMPTS = [
+    ("A red balloon rising over the mountains at noon.", ["red balloon rise"], "noon mountains"),
+    ("a purple kite circling over the sea at dusk", ["purple kite circle"], "sunset sea"),
+    ("RED BALLOON", ["red balloon -"], ""),
+    ("GOLDEN BIRD, SOARING UPWARD! CITY SKYLINE; MIDNIGHT", ["yellow bird rise"], "night city"),
+    (
+        "a blue boat drifting left and a white sailboat moving right on the ocean at dawn",
+        ["blue boat left", "white boat right"],
+        "dawn sea",
+    ),
+    ("a bird flying left, then a ball falling", ["- bird left", "- ball fall"], ""),
+    ("a rocket flying up and a ball rolling down", ["- rocket rise", "- ball fall"], ""),
+    ("A fish.\nA boat.", ["- fish -", "- boat -"], ""),
+    (
+        "a green train and a pink fish in the desert at night, snow falling",
+        ["green train -", "pink fish -"],
+        "night desert snow",
+    ),
+    ("an orange ball bouncing up and down on the sand", ["orange ball bounce"], "desert"),
+    ("a kite on the left, flying right", ["- kite right"], ""),
+    ("a boat on the right side of the frame, motionless", ["- boat still"], ""),
+    ("a rocket under an orange sky at sunset", ["- rocket -"], "sunset"),
+    ("red sky at night over the city", [], "night city"),
+    ("a train under a blue sky", ["- train -"], "clear"),
+    (
+        "an emerald fish swimming to the right under the open sea",
+        ["green fish right"],
+        "sea",
+    ),
+    (
+        "sunny afternoon in the countryside, a violet hot-air balloon drifting to the left",
+        ["purple balloon left"],
+        "noon hills clear",
+    ),
+    ("snowy mountains at golden hour, static shot, a gold star", ["yellow star -"], "sunset mountains still"),
+    (
+        "the camera zooms in on a motionless star under a starry sky",
+        ["- star still"],
+        "night zoom in",
+    ),
+    ("dunes; a pink rocket taking off; camera pan to the right", ["pink rocket rise"], "desert pan right"),
+    ("the balloon stays still while the camera moves right", ["- balloon still"], "pan right"),
+    ("slow zoom out, a locomotive heading left", ["- train left"], "zoom out"),
+    ("a boat in the falling rain", ["- boat -"], "rain"),
+    ("a crimson ball falling in falling snow", ["red ball fall"], "snow"),
+    ("on a snowy night, a red train", ["red train -"], "night snow"),
+    ("a paper kite hovering above the rooftops in thick fog", ["- kite still"], "city fog"),
+    ("a spaceship descends over the dunes in broad daylight", ["- rocket fall"], "noon desert"),
+    ("a rising red balloon", ["red balloon rise"], ""),
+    ("from right to left, a yellow bird", ["yellow bird left"], ""),
+    ("a balloon rises, then falls", ["- balloon rise"], ""),
+    ("a golden fish at golden hour", ["yellow fish -"], "sunset"),
+    ("in the morning mist, an ivory yacht", ["white boat -"], "dawn fog"),
+    ("a falling star", ["- star fall"], ""),
+    ("green hills, no people", [], "hills"),
+]
+
+
+@pytest.mark.parametrize(("prompt", "subjects", "rest"), PROMPTS, ids=[prompt for prompt, _, _ in PROMPTS])
+def test_reads_a_prompt_as_a_person_would(prompt: str, subjects: list[str], rest: str) -> None:
+    parsed = parse(prompt)
+    heard = [" ".join(x or "-" for x in (s.color, s.kind, s.motion)) for s in parsed.subjects]
+    assert heard == subjects
+    assert " ".join(around(parsed).values()) == rest
+
+
+@pytest.mark.parametrize(
+    ("prompt", "unknown"),
+    [
+        ("a dragon over the hills at noon", ("dragon",)),
+        ("¿Un globo rojo? ¡Un globo!", ("un", "globo", "rojo")),
+        ("赤い気球", ("赤い気球",)),
+        ("a pinkball", ("pinkball",)),
+        ("a stationary red balloon, 42 m high", ("stationary", "42", "m")),
+        ("a red balloon, slowly and gently, in the middle of the frame", ()),
+        ("", ()),
+        ("... !!! ---", ()),
+    ],
+)
+def test_names_the_words_that_mean_nothing_here(prompt: str, unknown: tuple[str, ...]) -> None:
+    assert parse(prompt).not_understood == unknown
+
+
+def test_says_which_words_it_understood() -> None:
+    parsed = parse("A scarlet airship drifting left over a quiet ocean, drifting left")
+    assert parsed.understood == ("scarlet", "airship", "drifting", "left", "ocean")
+    assert parsed.facts() == {"subject": "balloon", "color": "red", "motion": "left", "place": "sea"}
+    assert parse("hello").facts() == {}
+
+
+def test_of_two_contradicting_facts_the_first_counts() -> None:
+    parsed = parse("a ball at noon over the sea, at night over the hills, rising, falling")
+    assert (parsed.time, parsed.place) == ("noon", "sea")
+    assert parsed.subjects == (SubjectFacts("ball", None, "rise"),)
+
+
+def test_a_phrase_never_reaches_over_punctuation() -> None:
+    assert parse("moving closer").camera == "zoom in"
+    assert parse("moving. closer").camera is None
+    assert parse("not moving").subjects == (SubjectFacts(None, None, "still"),)
+    assert parse("why not, moving left").subjects == (SubjectFacts(None, None, "left"),)
+
+
+ALPHABET = st.text(st.characters(codec="utf-8"), max_size=60)
+PIECES = st.sampled_from([*VOCABULARY, "dragon", ",", ".", "\n", "İ", "ß"])
+MIXTURE = st.lists(PIECES, max_size=30).map(" ".join)
+
+
+@settings(deadline=None)
+@given(st.one_of(ALPHABET, MIXTURE))
+def test_any_text_is_read_without_complaint(text: str) -> None:
+    parsed = parse(text)
+    for subject in parsed.subjects:
+        assert subject.kind in (*SUBJECTS, None)
+        assert subject.color in (*COLORS, None)
+        assert subject.motion in (*MOTIONS, None)
+        assert dataclasses.astuple(subject) != (None, None, None)
+    assert parsed.time in (*TIMES, None)
+    assert parsed.place in (*PLACES, None)
+    assert parsed.weather in (*WEATHERS, None)
+    assert parsed.camera in (*CAMERAS, None)
+    assert set(VOCABULARY).issuperset(parsed.understood)
+    assert len(set(parsed.not_understood)) == len(parsed.not_understood)
+    assert not set(parsed.not_understood) & set(lexicon.FILLER)
+
+
+@settings(deadline=None)
+@given(MIXTURE)
+def test_every_word_is_understood_or_filler_or_named_as_unknown(text: str) -> None:
+    parsed = parse(text)
+    accounted = {*parsed.understood, *parsed.not_understood, *lexicon.FILLER}
+    neutral = {word for phrase in lexicon.NEUTRAL for word in words(phrase)} | set(lexicon.COLOR_WORDS)
+    synonyms = {word for phrases in lexicon.COLOR_WORDS.values() for word in phrases}
+    assert set(words(text)) <= accounted | neutral | synonyms
+
+
+def test_words_are_lower_case_runs_of_letters_and_digits() -> None:
+    assert words("Hot-air BALLOON's 2nd_flight, at 8:30!") == [
+        "hot", "air", "balloon", "s", "2nd", "flight", "at", "8", "30",
+    ]  # fmt: skip
+
+
+def test_two_subjects_keep_their_own_colours_and_motions() -> None:
+    rng = random.Random("two")
+    for scene_of_two in (sample_scene(rng, subjects=2) for _ in range(400)):
+        assert parse(caption(scene_of_two, rng, "full")).subjects == truth(scene_of_two)
+
+
+def test_a_dense_caption_tells_size_and_pace() -> None:
+    def told(size: float, speed: float) -> Counter[str]:
+        rng = random.Random("dense")
+        subject = Subject("kite", "red", "left", size=size, speed=speed)
+        texts = [words(caption(Scene((subject,)), rng, "dense")) for _ in range(100)]
+        return Counter(word for text in texts for word in {"large", "small", "quickly", "slowly"} & set(text))
+
+    assert set(told(0.36, 1.1)) == {"large", "quickly"}
+    assert set(told(0.28, 0.9)) == {"small", "slowly"}
