@@ -3,7 +3,7 @@
     python runs/card.py nano docs/evaluation runs/out/nano-clips.pt
 
 Reads docs/evaluation/NAME-*.json and the clips that `hinode evaluate --save-clips` kept; writes
-docs/model-card-NAME.md, and into docs/images a contact sheet and a moving strip of the first prompts, unpicked.
+docs/model-card-NAME.md, and into docs/images a contact sheet and a moving strip of the first prompts.
 """
 
 from __future__ import annotations
