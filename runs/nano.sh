@@ -21,7 +21,7 @@ $hinode evaluate --model nano --prompts benchmarks/prompts/held_out_pairs.jsonl 
     > docs/evaluation/nano-held-out-pairs.json
 $hinode evaluate --model nano --prompts benchmarks/prompts/one_subject.jsonl --limit 200 --size 640x360 --json \
     > docs/evaluation/nano-wide.json
-for steps in 4 8 24; do
+for steps in 4 8 12 24; do
     $hinode evaluate --model nano --prompts benchmarks/prompts/one_subject.jsonl --limit 200 --steps "$steps" --json \
         > "docs/evaluation/nano-steps-$(printf %02d "$steps").json"
 done

@@ -141,10 +141,10 @@ def test_a_fact_may_be_written_as_people_write_it(
         ('{"prompt": "a kite"}', "is not an object with prompt and expect"),
         ('{"prompt": "", "expect": {}}', "needs a prompt in words"),
         ('{"prompt": ["a kite"], "expect": {}}', "needs a prompt in words"),
-        ('{"prompt": "a kite", "expect": ["kite"]}', "needs a prompt in words and an object of expected facts"),
+        ('{"prompt": "a kite", "expect": ["kite"]}', "needs a prompt in words and an object"),
         ('{"prompt": "a kite", "expect": {"mood": "gay"}}', "expects 'mood', but only subject, color"),
         ('{"prompt": "a kite", "expect": {"color": "mauve"}}', "expects color 'mauve', which is none of red"),
-        ('{"prompt": "a kite", "expect": {"camera": "left"}}', "expects camera 'left', which is none of still"),
+        ('{"prompt": "a kite", "expect": {"camera": "left"}}', "expects camera 'left', which is none"),
         ('{"prompt": "a kite", "expect": {"color": null}}', "expects color None"),
     ],
 )

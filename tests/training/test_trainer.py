@@ -65,7 +65,7 @@ def weights(student: Trainer) -> torch.Tensor:
 
 
 def test_the_first_loss_is_what_it_always_was(tmp_path: Path) -> None:
-    """An untrained network predicts zero: this is the drawing, the noise levels, the noise and the weighting."""
+    """An untrained network predicts zero: this is the drawing, the noise, its levels and the weighting."""
     images = learn(Trainer(SMOKE, tmp_path, CPU), range(1), 0.0)
     clips = learn(Trainer(SMOKE, tmp_path, CPU), range(1, 2), 0.9)  # one of them with its first frame given
     assert images == [pytest.approx(0.74366, rel=1e-3)]
@@ -90,6 +90,20 @@ def test_a_step_counts_what_it_learnt_from(tmp_path: Path) -> None:
     learn(student, steps, 0.9)
     buckets = [data.step_script(student.recipe, s, 0.9, student.vocabulary, multiple=8).bucket for s in steps]
     assert student.progress.clips == sum(b.batch for b in buckets if b.frames > 1) > 0
+
+
+def test_the_learning_rate_is_the_size_of_the_step(tmp_path: Path) -> None:
+    def moved(rate: float) -> torch.Tensor:
+        student = Trainer(SMOKE, tmp_path, CPU)
+        before = weights(student)
+        script = data.step_script(student.recipe, 0, 0.0, student.vocabulary, multiple=8)
+        student.learn(script, data.draw(script, CPU), rate)
+        return weights(student) - before
+
+    assert not moved(0.0).any()
+    step = moved(1e-3)
+    assert step.any()
+    assert torch.allclose(moved(2e-3), 2 * step, atol=1e-6)
 
 
 def test_large_gradients_are_clipped(tmp_path: Path) -> None:
@@ -307,11 +321,12 @@ def test_a_signal_ends_the_run_with_everything_saved(
 
 
 def test_a_second_interrupt_does_not_wait() -> None:
+    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), trainer.stop_on_signal() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.is_set()
         os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_unknown_recipe_is_answered_with_the_known(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_the_shipped_judge_reads_ground_truth(shipped: JudgeNet) -> None:
     rng = random.Random("judging the judge")
     wrong: Counter[str] = Counter()
     formats = ((17, 8.0, 64, 64), (17, 8.0, 112, 64), (25, 12.0, 64, 64), (17, 8.0, 64, 112))
-    batch, batches = 32, 6
+    batch, batches = 32, 8
     for number in range(batches):
         scenes = [sample_scene(rng, subjects=1, held_out=None) for _ in range(batch)]
         frames, fps, width, height = formats[number % len(formats)]

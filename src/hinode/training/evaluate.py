@@ -14,7 +14,6 @@ import math
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -261,7 +260,7 @@ def evaluate_file(
     `limit`: only the first cases. `size`: draw in the native shape nearest to it; by default the first one.
     `steps`: instead of the model's default. `with_floors`: add `floors`. `save_clips`: write every clip's
     native frames there as one `.pt` file for contact sheets. Returns {"n", "whole_prompt", "attributes",
-    "model", "steps", "guidance", "size", "prompts_sha256", "draw_seconds", ...}.
+    "model", "steps", "guidance", "size", "prompts_sha256", ...}.
     """
     cases = read_cases(path)[:limit]
     card = catalog.find(model, settings.models)
@@ -271,7 +270,6 @@ def evaluate_file(
         "a clip", width=shape.width, height=shape.height, seconds=seconds, steps=steps, model=model
     )
     plan = Plan.of(request, card)
-    began = time.monotonic()
     seen: list[Facts] = []
     kept: list[Tensor] = []
     net = load_judge()
@@ -294,7 +292,6 @@ def evaluate_file(
             "frames": plan.frames,
             "seed": seed,
             "prompts_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "draw_seconds": round(time.monotonic() - began, 1),
         }
         if with_floors:
             task = bar.add_task("floors", total=len(cases))
