@@ -1,14 +1,20 @@
-"""What several rooms' tests share: a home with a model of toy size, and a clip that needs no model."""
+"""What several rooms' tests share: a home with a model of toy size, a clip that needs no model, databases."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.postgres import PostgreSQL
 from hinode.clip import Clip, Frames, Making
+from hinode.records.database import Database
 from hinode.settings import Settings
+
+BACKENDS = ("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="session")
@@ -75,3 +81,64 @@ def frames() -> Frames:
 def clip(frames: Frames) -> Clip:
     """The same frames at 8 per second."""
     return Clip(frames.copy(), 8.0, Making("native", "toy", seed=5, steps=3, native_size=(64, 36)))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgreSQL]:
+    """A real PostgreSQL of this test run, from a wheel in `[dev]`; it ends with the run, even if killed."""
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with every table and no row."""
+    path = tmp_path_factory.mktemp("template") / "hinode.db"
+    database = Database(f"sqlite:///{path}")
+    database.upgrade()
+    database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgreSQL) -> str:
+    """The URL of a PostgreSQL database with every table and no row."""
+    url = postgres.create()
+    database = Database(url)
+    database.upgrade()
+    database.close()
+    return url
+
+
+@pytest.fixture(params=BACKENDS)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of this test's own with nothing in it, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'hinode.db'}"
+        return
+    server: PostgreSQL = request.getfixturevalue("postgres")
+    url = server.create()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture(params=BACKENDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of this test's own with every table and no row, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        path = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "hinode.db")
+        yield f"sqlite:///{path}"
+        return
+    template = request.getfixturevalue("postgres_template")
+    server: PostgreSQL = request.getfixturevalue("postgres")
+    url = server.create(template)
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The database at `database_url`, open."""
+    opened = Database(database_url)
+    yield opened
+    opened.close()

@@ -1,0 +1,1 @@
+"""The durable life of a request: admitted, queued, fairly scheduled, worked on, finished, told of."""

@@ -1,0 +1,176 @@
+"""One way into the database, SQLite or PostgreSQL: connect, bring the tables up to date, run transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from hinode.errors import BadInput, HinodeError
+
+BUSY_SECONDS = 30
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+class DatabaseError(HinodeError):
+    """The database cannot be reached, or is not one that this version can use."""
+
+    code = "database"
+
+
+class Database:
+    """A pool of connections and the two kinds of transaction. Safe to use from several threads.
+
+    SQLite runs in WAL mode with `synchronous=FULL`, because with less an accepted job could be lost with the
+    power, and every writing transaction takes the write lock at once, because one that begins by reading
+    could fail half way. PostgreSQL runs at its default level, read committed.
+    """
+
+    def __init__(self, url: str, *, connections: int = 8) -> None:
+        """
+        Args:
+            url: such as sqlite:////var/lib/hinode/hinode.db or postgresql://user:password@host/name.
+            connections: most connections that are kept open.
+
+        Raises:
+            BadInput: the URL is of no database that Hinode can use.
+        """
+        self.url = parse(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"pool_size": connections, "max_overflow": 8, "poolclass": QueuePool}
+        if self.sqlite:
+            # Transactions are begun by `write` and `read` below, not by the driver.
+            options["connect_args"] = {
+                "timeout": BUSY_SECONDS,
+                "isolation_level": None,
+                "check_same_thread": False,
+            }
+        else:
+            options["pool_pre_ping"] = True
+        try:
+            self.engine: Engine = sa.create_engine(self.url, **options)
+        except ModuleNotFoundError as error:
+            raise BadInput(
+                "the driver for PostgreSQL is not installed",
+                "install it with: pip install 'hinode[postgres]'",
+                field="HINODE_DATABASE_URL",
+            ) from error
+        if self.sqlite:
+            sa.event.listen(self.engine, "connect", _prepare)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write; it commits if the block ends, and leaves no trace if it raises.
+
+        Raises:
+            DatabaseError: the database cannot be reached.
+        """
+        with self._connected() as connection, connection.begin():
+            if self.sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database and does not write.
+
+        Raises:
+            DatabaseError: the database cannot be reached.
+        """
+        with self._connected() as connection, connection.begin():
+            if self.sqlite:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        try:
+            connection = self.engine.connect()
+        except OperationalError as error:
+            raise self._unreachable(error) from error
+        try:
+            yield connection
+        except OperationalError as error:
+            raise self._unreachable(error) from error
+        finally:
+            connection.close()
+
+    def upgrade(self) -> None:
+        """Make the tables, or change them into what this version needs; safe to call at every start.
+
+        Raises:
+            DatabaseError: the database is newer than this version, or cannot be reached.
+        """
+        from alembic import command
+        from alembic.config import Config
+        from alembic.util import CommandError
+
+        if self.sqlite and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        try:
+            with self.engine.connect() as connection, connection.begin():
+                # Two processes may start at once.
+                lock = "BEGIN IMMEDIATE" if self.sqlite else "SELECT pg_advisory_xact_lock(4815162342)"
+                connection.exec_driver_sql(lock)
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except CommandError as error:
+            raise DatabaseError(
+                "the database was made by a newer version of Hinode", "upgrade Hinode on this machine"
+            ) from error
+        except OperationalError as error:
+            raise self._unreachable(error) from error
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def _unreachable(self, error: DBAPIError) -> DatabaseError:
+        where = self.url.render_as_string(hide_password=True)
+        reason = " ".join(str(error.orig).split())[:300]
+        return DatabaseError(
+            f"the database {where} cannot be used: {reason}", "see that it is there and runs"
+        )
+
+
+def parse(url: str) -> URL:
+    """Read a database URL; `postgres://` and `postgresql://` mean the psycopg driver.
+
+    Raises:
+        BadInput: it is no URL, or of another database.
+    """
+    try:
+        made = make_url(url)
+        backend = made.get_backend_name()
+    except (ArgumentError, NoSuchModuleError):
+        backend = ""
+    if backend in ("postgres", "postgresql"):
+        return made.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and made.database:
+        return made
+    raise BadInput(
+        "the database URL is not one that Hinode can use",
+        "write sqlite:////path/to/hinode.db or postgresql://user:password@host/name",
+        field="HINODE_DATABASE_URL",
+    )
+
+
+def _prepare(connection: sqlite3.Connection, record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

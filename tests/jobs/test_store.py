@@ -1,0 +1,512 @@
+"""Transactions on jobs, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from benchmarks import histories
+from hinode.errors import BadInput
+from hinode.jobs import admit, transitions
+from hinode.jobs.admit import Draft
+from hinode.jobs.job import Artifact, Idempotency, Lease, LeaseLost, Orders, OverQuota, Unfinished
+from hinode.jobs.states import MOST_CRASHES, Priority, Status
+from hinode.jobs.store import Store
+from hinode.records.database import Database
+from hinode.records.tables import attempts, events, organisations, projects
+from hinode.request import Reference, Request
+
+START = 1_800_000_000.0
+FILES = [Artifact(role, f"{role:x<64}", "video/mp4", 7) for role in ("video", "thumbnail", "spritesheet")]
+BEAT = {"stage": "sample", "preview": 0, "slice_seconds": 15.0}
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(database: Database, clock: Clock) -> Store:
+    with database.write() as connection:
+        connection.execute(organisations.insert(), {"id": "org_1", "name": "o", "created_at": START})
+        for name in ("proj_1", "proj_2"):
+            connection.execute(
+                projects.insert(),
+                {"id": name, "organisation_id": "org_1", "name": name, "created_at": START},
+            )
+    return Store(database, clock)
+
+
+def draft(project: str = "proj_1", **values: Any) -> Draft:
+    request = Request("a red kite", engine="testcard", model="testcard", seconds=4.0)
+    return Draft(project, "key_1", request, "sora-2", **values)
+
+
+def limit(store: Store, project: str = "proj_1", **values: object) -> None:
+    with store.database.write() as connection:
+        connection.execute(projects.update().where(projects.c.id == project).values(**values))
+
+
+def claimed(store: Store, host: str = "here") -> Lease:
+    lease = store.claim(store.enrol(host, 1), host=host)
+    assert lease is not None
+    return lease
+
+
+def told(store: Store) -> list[tuple[str, str]]:
+    with store.database.read() as connection:
+        return [(row.type, row.data["id"]) for row in connection.execute(sa.select(events))]
+
+
+def status(store: Store, job_id: str) -> Status:
+    job = store.job("proj_1", job_id)
+    assert job is not None
+    return job.status
+
+
+# A life
+
+
+def test_a_job_is_accepted_claimed_and_finished(store: Store, clock: Clock) -> None:
+    job = store.submit([draft()]).jobs[0]
+    assert (job.status, job.progress, job.asked_model, job.seconds) == (Status.QUEUED, 0, "sora-2", 4.0)
+    assert job.id.startswith("video_")
+    lease = claimed(store)
+    assert (lease.job.id, lease.epoch, lease.job.status) == (job.id, 1, Status.RUNNING)
+    assert store.claim(lease.worker_id, host="here") is None
+    clock.now += 5
+    assert store.heartbeat(lease, progress=40, **BEAT) == Orders(cancel=False, give_way=False)
+    clock.now += 5
+    store.finish(lease, FILES, {"seed": 7}, retention=3600)
+    done = store.job("proj_1", job.id)
+    assert done is not None
+    assert (done.status, done.progress, done.making) == (Status.COMPLETED, 100, {"seed": 7})
+    assert (done.completed_at, done.expires_at) == (START + 10, START + 10 + 3600)
+    assert done.compute_seconds == pytest.approx(10)
+    assert store.artifacts(job.id) == {file.role: file for file in FILES}
+    assert told(store) == [("video.completed", job.id)]
+
+
+def test_a_request_comes_back_as_it_was_written() -> None:
+    request = Request(
+        "a kite",
+        seconds=3.5,
+        fps=12.0,
+        seed=9,
+        model="nano",
+        negative_prompt="rain",
+        references=(Reference("source", "a" * 64, "video/mp4", path="/somewhere"),),
+    )
+    values = admit.written(request)
+    assert "path" not in values["references"][0]
+    assert admit.read({**values, "added_later": 1}) == request
+
+
+def test_progress_never_falls_and_only_the_file_makes_it_100(store: Store) -> None:
+    job = store.submit([draft()]).jobs[0]
+    lease = claimed(store)
+    for progress, shown in ((40, 40), (30, 40), (120, 99)):
+        store.heartbeat(lease, progress=progress, **BEAT)
+        again = store.job("proj_1", job.id)
+        assert again is not None
+        assert again.progress == shown
+
+
+# Fencing
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store, lease: store.heartbeat(lease, progress=1, **BEAT),
+        lambda store, lease: store.checkpoint(lease, "c" * 64, 1),
+        lambda store, lease: store.give_back(lease, digest="c" * 64, step=1),
+        lambda store, lease: store.finish(lease, FILES, {}, 1.0),
+        lambda store, lease: store.fail(lease, "x", "y", final=True),
+        lambda store, lease: store.cancelled(lease),
+    ],
+    ids=["heartbeat", "checkpoint", "give_back", "finish", "fail", "cancelled"],
+)
+def test_a_worker_that_slept_past_its_lease_changes_nothing(
+    store: Store, clock: Clock, write: Callable[[Store, Lease], object]
+) -> None:
+    job = store.submit([draft()]).jobs[0]
+    sleeper = claimed(store, "sleeper")
+    clock.now += store.lease_seconds + 1
+    assert store.reap() == 1
+    other = claimed(store, "other")
+    assert other.epoch == sleeper.epoch + 1
+    before = store.job("proj_1", job.id)
+    with pytest.raises(LeaseLost):
+        write(store, sleeper)
+    assert store.job("proj_1", job.id) == before
+    store.finish(other, FILES, {}, 1.0)
+    with pytest.raises(LeaseLost):
+        write(store, sleeper)
+    assert told(store) == [("video.completed", job.id)]
+
+
+def test_a_machine_that_slept_can_go_on_if_nobody_took_its_job(store: Store, clock: Clock) -> None:
+    job = store.submit([draft()]).jobs[0]
+    lease = claimed(store)
+    clock.now += 3600
+    store.heartbeat(lease, progress=50, **BEAT)
+    assert store.reap() == 0
+    store.finish(lease, FILES, {}, 1.0)
+    assert status(store, job.id) is Status.COMPLETED
+
+
+def test_a_lease_is_kept_by_heartbeats(store: Store, clock: Clock) -> None:
+    store.submit([draft()])
+    lease = claimed(store)
+    for _ in range(5):
+        clock.now += store.lease_seconds - 1
+        assert store.reap() == 0
+        store.heartbeat(lease, progress=1, **BEAT)
+
+
+def test_two_workers_never_get_the_same_job(store: Store) -> None:
+    store.submit([draft() for _ in range(40)])
+    taken: list[str] = []
+
+    def take() -> None:
+        worker = store.enrol("here", 1)
+        while lease := store.claim(worker, host="here"):
+            taken.append(lease.job.id)
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == len(set(taken)) == 40
+
+
+# Failures
+
+
+def test_a_failed_job_is_left_to_another_host(store: Store, clock: Clock) -> None:
+    job = store.submit([draft()]).jobs[0]
+    for host in ("a", "b", "c"):
+        store.enrol(host, 1)
+    for count, host in enumerate(("a", "b", "c"), start=1):
+        lease = claimed(store, host)
+        store.fail(lease, "processing_error", "the engine broke", final=False)
+        assert status(store, job.id) is (Status.QUEUED if count < 3 else Status.FAILED)
+        clock.now += 59  # longer than it has to wait before the next try, shorter than a worker is counted on
+        for other in ("a", "b", "c"):
+            store.enrol(other, 1)
+        assert store.claim(lease.worker_id, host=host) is None, "a host fails at a job only once"
+    failed = store.job("proj_1", job.id)
+    assert failed is not None
+    assert (failed.error_code, failed.error_message) == ("processing_error", "the engine broke")
+    assert told(store) == [("video.failed", job.id)]
+
+
+def test_without_another_host_a_failed_job_fails_at_once(store: Store) -> None:
+    job = store.submit([draft()]).jobs[0]
+    store.fail(claimed(store, "only"), "processing_error", "the engine broke", final=False)
+    assert status(store, job.id) is Status.FAILED
+
+
+def test_a_request_at_fault_is_not_tried_again(store: Store) -> None:
+    job = store.submit([draft()]).jobs[0]
+    store.enrol("another", 1)
+    store.fail(claimed(store), "bad_input", "the size is odd", final=True)
+    assert status(store, job.id) is Status.FAILED
+
+
+def test_a_job_that_takes_its_workers_down_is_quarantined(store: Store, clock: Clock) -> None:
+    job = store.submit([draft()]).jobs[0]
+    for _ in range(MOST_CRASHES):
+        assert status(store, job.id) is Status.QUEUED
+        lease = claimed(store)
+        assert store.lost(lease.worker_id) == 1
+        clock.now += 60
+    poison = store.job("proj_1", job.id)
+    assert poison is not None
+    assert (poison.status, poison.error_code) == (Status.FAILED, "quarantined")
+
+
+def test_a_job_that_gets_further_between_crashes_is_no_poison(store: Store, clock: Clock) -> None:
+    job = store.submit([draft()]).jobs[0]
+    for step in range(1, 2 * MOST_CRASHES):
+        lease = claimed(store)
+        assert lease.job.checkpoint_step == step - 1
+        store.checkpoint(lease, f"{step:064}", step)
+        store.lost(lease.worker_id)
+        clock.now += 60
+    assert status(store, job.id) is Status.QUEUED
+
+
+def test_a_lost_job_can_be_claimed_at_once(store: Store) -> None:
+    store.submit([draft()])
+    lease = claimed(store)
+    store.lost(lease.worker_id)
+    assert claimed(store).epoch == 2
+
+
+# Giving way
+
+
+def test_a_job_given_back_keeps_its_place_and_its_state(store: Store, clock: Clock) -> None:
+    first, second = store.submit([draft(), draft()]).jobs
+    lease = claimed(store)
+    assert lease.job.id == first.id
+    store.give_back(lease, digest="s" * 64, step=3)
+    again = claimed(store)
+    assert (again.job.id, again.job.checkpoint, again.job.checkpoint_step) == (first.id, "s" * 64, 3)
+    assert claimed(store).job.id == second.id
+    assert store.digests() == {"s" * 64}
+
+
+def test_a_long_job_is_told_to_give_way_to_a_preview_of_another(store: Store, clock: Clock) -> None:
+    store.submit([draft(), draft()])
+    lease = claimed(store)
+    clock.now += 20
+    assert not store.heartbeat(lease, progress=1, **BEAT).give_way, "its own queue does not push it out"
+    store.submit([draft("proj_2", priority=Priority.PREVIEW)])
+    assert not store.heartbeat(lease, progress=1, **{**BEAT, "slice_seconds": 30.0}).give_way
+    clock.now += 5
+    assert store.heartbeat(lease, progress=1, **BEAT).give_way
+
+
+# Ending early
+
+
+def test_a_waiting_job_is_cancelled_at_once(store: Store) -> None:
+    job = store.submit([draft()]).jobs[0]
+    done = store.cancel("proj_1", job.id)
+    assert done is not None
+    assert (done.status, done.error_code) == (Status.CANCELLED, "cancelled")
+    assert store.claim(store.enrol("here", 1), host="here") is None
+    assert told(store) == [("video.failed", job.id)]
+
+
+def test_a_running_job_is_asked_to_stop(store: Store) -> None:
+    job = store.submit([draft()]).jobs[0]
+    lease = claimed(store)
+    store.cancel("proj_1", job.id)
+    assert status(store, job.id) is Status.RUNNING
+    assert store.heartbeat(lease, progress=1, **BEAT).cancel
+    store.cancelled(lease)
+    assert status(store, job.id) is Status.CANCELLED
+
+
+@pytest.mark.parametrize("how", ["give_back", "fail", "lost"])
+def test_a_job_to_be_cancelled_is_not_tried_again(store: Store, how: str) -> None:
+    job = store.submit([draft()]).jobs[0]
+    store.enrol("another", 1)
+    lease = claimed(store)
+    store.cancel("proj_1", job.id)
+    if how == "give_back":
+        store.give_back(lease, digest=None, step=0)
+    elif how == "fail":
+        store.fail(lease, "x", "y", final=False)
+    else:
+        store.lost(lease.worker_id)
+    assert status(store, job.id) is Status.CANCELLED
+
+
+def test_an_ended_job_cannot_be_cancelled(store: Store) -> None:
+    job = store.submit([draft()]).jobs[0]
+    store.finish(claimed(store), FILES, {}, 1.0)
+    done = store.cancel("proj_1", job.id)
+    assert done is not None
+    assert done.status is Status.COMPLETED
+
+
+def test_only_ended_jobs_are_deleted_with_their_files(store: Store) -> None:
+    job = store.submit([draft()]).jobs[0]
+    with pytest.raises(Unfinished, match="not finished"):
+        store.delete("proj_1", job.id)
+    store.finish(claimed(store), FILES, {}, 1.0)
+    assert store.digests() == {file.digest for file in FILES}
+    assert store.delete("proj_1", job.id) is not None
+    assert store.job("proj_1", job.id) is None
+    assert store.delete("proj_1", job.id) is None
+    assert store.digests() == set()
+
+
+def test_files_expire_and_the_job_stays(store: Store, clock: Clock) -> None:
+    job = store.submit([draft()]).jobs[0]
+    store.finish(claimed(store), FILES, {}, retention=100.0)
+    assert store.expire() == []
+    clock.now += 101
+    assert store.expire() == [job.id]
+    assert (store.artifacts(job.id), store.expire()) == ({}, [])
+    assert status(store, job.id) is Status.COMPLETED
+
+
+def test_closing_a_batch_ends_what_waits_and_asks_what_runs(store: Store) -> None:
+    jobs = store.submit([draft(batch_id="batch_1") for _ in range(3)]).jobs
+    lease = claimed(store)
+    assert store.close_batch("batch_1", Status.EXPIRED) == 2
+    assert [status(store, job.id) for job in jobs] == [Status.RUNNING, Status.EXPIRED, Status.EXPIRED]
+    assert store.heartbeat(lease, progress=1, **BEAT).cancel
+
+
+# Being asked twice
+
+
+def test_the_same_key_gives_the_same_jobs(store: Store) -> None:
+    promise = Idempotency("POST /v1/videos", "k", "hash")
+    first = store.submit([draft(), draft()], idempotency=promise)
+    again = store.submit([draft(), draft()], idempotency=promise)
+    assert (first.replayed, again.replayed) == (False, True)
+    assert [job.id for job in again.jobs] == [job.id for job in first.jobs]
+    other = store.submit([draft("proj_2")], idempotency=promise)
+    assert not other.replayed, "keys of two projects have nothing to do with each other"
+
+
+def test_the_same_key_for_another_request_is_refused(store: Store) -> None:
+    store.submit([draft()], idempotency=Idempotency("POST /v1/videos", "k", "hash"))
+    with pytest.raises(BadInput, match="another request") as refusal:
+        store.submit([draft()], idempotency=Idempotency("POST /v1/videos", "k", "other"))
+    assert refusal.value.field == "Idempotency-Key"
+
+
+def test_a_clients_retry_finds_the_job_of_its_first_try(store: Store, clock: Clock) -> None:
+    a = store.submit([draft(request_hash="h")]).jobs[0]
+    clock.now += 1
+    b = store.submit([draft(request_hash="h")]).jobs[0]
+    assert a.id != b.id, "two equal requests are two jobs"
+    first = store.submit([draft(request_hash="h")], retry_count=1)
+    second = store.submit([draft(request_hash="h")], retry_count=1)
+    assert [first.jobs[0].id, second.jobs[0].id] == [a.id, b.id]
+    assert not store.submit([draft(request_hash="h")], retry_count=1).replayed
+    assert not store.submit([draft(request_hash="other")], retry_count=1).replayed
+    clock.now += 1000
+    assert not store.submit([draft(request_hash="h")], retry_count=2).replayed
+
+
+def test_all_jobs_of_a_submission_are_accepted_or_none(store: Store) -> None:
+    limit(store, most_queued=3)
+    store.submit([draft(), draft()])
+    with pytest.raises(OverQuota, match="at most 3") as refusal:
+        store.submit([draft(), draft()])
+    assert refusal.value.retry_after > 0
+    assert len(store.jobs("proj_1", after=None, limit=10, descending=False)[0]) == 2
+
+
+def test_a_days_quota_frees_itself(store: Store, clock: Clock) -> None:
+    limit(store, daily_seconds=10.0)
+    store.submit([draft(), draft()])
+    clock.now += 3600
+    with pytest.raises(OverQuota, match="8 of its 10 seconds") as refusal:
+        store.submit([draft()])
+    assert refusal.value.retry_after == pytest.approx(23 * 3600)
+    clock.now += refusal.value.retry_after + 1
+    assert store.submit([draft()]).jobs
+
+
+def test_a_tenants_cap_holds_and_others_go_on(store: Store) -> None:
+    limit(store, most_running=1)
+    mine = store.submit([draft(), draft()]).jobs
+    other = store.submit([draft("proj_2")]).jobs[0]
+    first = claimed(store)
+    assert first.job.id == mine[0].id
+    assert claimed(store).job.id == other.id
+    assert store.claim(first.worker_id, host="here") is None
+    store.finish(first, FILES, {}, 1.0)
+    assert claimed(store).job.id == mine[1].id
+
+
+def test_a_worker_takes_only_what_its_engines_can_do(store: Store) -> None:
+    store.submit([draft()])
+    worker = store.enrol("here", 1)
+    assert store.claim(worker, host="here", engines={"native"}) is None
+    assert store.claim(worker, host="here", engines={"native", "testcard"}) is not None
+
+
+# Lists
+
+
+def test_lists_page_through_all_jobs_in_both_directions(store: Store, clock: Clock) -> None:
+    names = []
+    for _ in range(5):
+        names += [store.submit([draft()]).jobs[0].id]
+        clock.now += 1
+    for descending in (False, True):
+        expected = names[::-1] if descending else names
+        page, more = store.jobs("proj_1", after=None, limit=2, descending=descending)
+        assert ([job.id for job in page], more) == (expected[:2], True)
+        page, more = store.jobs("proj_1", after=page[-1].id, limit=3, descending=descending)
+        assert ([job.id for job in page], more) == (expected[2:], False)
+    with pytest.raises(BadInput, match="no video"):
+        store.jobs("proj_2", after=names[0], limit=1, descending=False)
+
+
+def test_a_job_of_another_project_is_not_there(store: Store) -> None:
+    job = store.submit([draft()]).jobs[0]
+    assert store.job("proj_2", job.id) is None
+    assert store.cancel("proj_2", job.id) is None
+    assert store.delete("proj_2", job.id) is None
+
+
+def test_counts_say_how_things_stand(store: Store) -> None:
+    store.submit([draft(), draft(priority=Priority.BATCH), draft()])
+    claimed(store)
+    counts = store.counts()
+    assert counts.jobs == {
+        (Status.QUEUED, Priority.INTERACTIVE): 1,
+        (Status.QUEUED, Priority.BATCH): 1,
+        (Status.RUNNING, Priority.INTERACTIVE): 1,
+    }
+    assert (counts.workers, counts.deliveries, counts.oldest_queued) == (1, 0, START)
+
+
+def test_every_attempt_is_on_record(store: Store, clock: Clock) -> None:
+    job = store.submit([draft()]).jobs[0]
+    store.give_back(claimed(store), digest=None, step=0)
+    store.lost(claimed(store).worker_id)
+    store.finish(claimed(store), FILES, {}, 1.0)
+    with store.database.read() as connection:
+        rows = connection.execute(sa.select(attempts).order_by(attempts.c.epoch)).all()
+    assert [(row.job_id, row.epoch, row.outcome) for row in rows] == [
+        (job.id, 1, "yielded"),
+        (job.id, 2, "lost"),
+        (job.id, 3, "completed"),
+    ]
+
+
+# Histories
+
+
+def test_no_history_breaks_an_invariant(database_url: str) -> None:
+    """The long run is `python -m benchmarks histories`: 10,000 of them."""
+    count = 60 if database_url.startswith("sqlite") else 25
+    happened = histories.live_through(database_url, range(count))
+    faults = (
+        "crashes",
+        "pauses",
+        "clock jumps",
+        "failed transactions",
+        "stale writes refused",
+        "leases taken",
+    )
+    assert all(happened[fault] for fault in faults), "the faults have to occur for this to mean something"
+    assert happened["completed"] > 3 * count
+
+
+def test_the_histories_notice_a_broken_store(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the fencing token a worker that slept too long gets its way, and that is seen."""
+    anything_goes = sa.select(sa.null().label("cancel_requested_at"))
+    monkeypatch.setattr(transitions, "_RENEW", anything_goes)
+    with pytest.raises(histories.Broken, match="stale lease"):
+        histories.live_through(database_url, range(40))
