@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hinode.errors import BadInput
-from hinode.request import Capabilities, Request, parse_size
+from hinode.request import Capabilities, Reference, Request, parse_size
 
 ABLE = Capabilities(
     engine="native",
@@ -27,8 +28,72 @@ ABLE = Capabilities(
 )
 
 
+ABLER = dataclasses.replace(
+    ABLE,
+    model="omni",
+    operations=("generate", "remix", "edit", "extend"),
+    references=("first_frame", "source", "character"),
+    negative_prompt=True,
+)
+
+PICTURE = Reference("first_frame", "ab" * 32, "image/png")
+VIDEO = Reference("source", "cd" * 32, "video/mp4")
+MOSSY = Reference("character", "ef" * 32, "video/mp4", "Mossy")
+
+
 def test_the_defaults_fit() -> None:
     Request("a red balloon").check(ABLE)
+    Request("a red balloon").check(ABLER)
+
+
+@pytest.mark.parametrize(
+    ("able", "field", "change", "says"),
+    [
+        (ABLE, "negative_prompt", {"negative_prompt": "rain"}, "nano takes no negative prompt"),
+        (ABLER, "negative_prompt", {"negative_prompt": "x" * 32_001}, "32,001 characters"),
+        (ABLER, "negative_prompt", {"negative_prompt": "a \udcff"}, "readable"),
+        (ABLE, "first_frame", {"references": (PICTURE,)}, "nano cannot take an image as first frame"),
+        (ABLE, "character", {"references": (MOSSY,)}, "nano cannot take a character; leave it out"),
+        (
+            ABLER,
+            "references",
+            {"references": (Reference("mood", "00", "text/plain"),)},
+            "a reference as 'mood'",
+        ),
+        (ABLER, "first_frame", {"references": (PICTURE, PICTURE)}, "more than an image as first frame"),
+        (ABLER, "character", {"references": (MOSSY,) * 3}, "give 2 at most"),
+        (ABLER, "source", {"references": (VIDEO,)}, "edit, extend or remix the video instead"),
+        (ABLER, "source", {"operation": "edit"}, "no video to edit"),
+        (ABLER, "source", {"operation": "extend", "references": (PICTURE,)}, "no video to extend"),
+    ],
+)
+def test_references_that_do_not_fit_are_named_in_one_sentence(
+    able: Capabilities, field: str, change: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        dataclasses.replace(Request("a red balloon"), **change).check(able)
+    assert caught.value.field == field
+    assert says in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+def test_references_that_fit_are_taken() -> None:
+    request = Request("Mossy on a hill", references=(PICTURE, MOSSY, MOSSY), negative_prompt="rain")
+    request.check(ABLER)
+    assert request.source is None
+    for operation in ("remix", "edit", "extend"):
+        edited = Request("at night", operation=operation, references=(VIDEO, MOSSY))
+        edited.check(ABLER)
+        assert edited.source == VIDEO
+
+
+def test_where_a_file_lies_does_not_make_another_request() -> None:
+    request = Request("x", references=(PICTURE,), negative_prompt="y")
+    moved = dataclasses.replace(request, references=(dataclasses.replace(PICTURE, path="/mnt/p.png"),))
+    assert moved == request
+    assert moved.identity() == request.identity() == json.loads(json.dumps(request.identity()))
+    other = dataclasses.replace(request, references=(dataclasses.replace(PICTURE, digest="0" * 64),))
+    assert other.identity() != request.identity()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,14 +14,20 @@ from typing import Any
 from hinode import __version__
 from hinode.clip import Clip, Frames
 from hinode.engines.protocol import Engine, Progress, Run
-from hinode.media import formats
+from hinode.media import formats, stills
 from hinode.media.label import Label
+from hinode.media.output import replacing
 from hinode.media.resize import fit
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.request import Request, Size
 
 Watch = Callable[[Progress], None]
 """Called after every step of the work."""
+
+THUMBNAIL_SIDE = 512
+TILE_SIDE = 320
+STILL_QUALITY = 88
+PREVIEW_QUALITY = 70
 
 
 @dataclass(frozen=True)
@@ -146,6 +154,43 @@ def finish(
         read_as=making.read_as,
         bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
     )
+
+
+def write_stills(request: Request, clip: Clip, thumbnail: Path, spritesheet: Path) -> None:
+    """Write the pictures that go with a finished video: its middle frame, and sixteen moments on one sheet.
+
+    Args:
+        request: what was asked for; the pictures have its shape.
+        clip: the clip.
+        thumbnail: WebP file to write; its longer side is that of the video, or 512 pixels if that is less.
+        spritesheet: JPEG file to write, four tiles by four; the longer side of a tile is 320 pixels at most.
+
+    Raises:
+        OutputError: one of them could not be written.
+    """
+    # Frames beyond the length that was asked for are not in the video either.
+    frames = clip.frames[: max(1, math.ceil(round(request.seconds * clip.fps, 6)))]
+    small = stills.thumbnail(frames, reduced(request.size, THUMBNAIL_SIDE))
+    sheet = stills.spritesheet(frames, reduced(request.size, TILE_SIDE))
+    for path, kind, picture in ((thumbnail, "WEBP", small), (spritesheet, "JPEG", sheet)):
+        with replacing(path) as part:
+            picture.save(part, format=kind, quality=STILL_QUALITY)
+
+
+def preview(frame: Frames) -> bytes:
+    """A small WebP of one frame, uint8 [H, W, 3]: what people see while they wait."""
+    height, width = frame.shape[:2]
+    file = io.BytesIO()
+    stills.thumbnail(frame[None], reduced((width, height), THUMBNAIL_SIDE)).save(
+        file, format="WEBP", quality=PREVIEW_QUALITY, method=0
+    )
+    return file.getvalue()
+
+
+def reduced(size: Size, longest: int) -> Size:
+    """A size of the same shape whose longer side is `longest` at most."""
+    scale = min(1.0, longest / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def label(request: Request, clip: Clip) -> Label:

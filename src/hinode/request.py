@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from hinode.errors import BadInput, listed, shown
 
@@ -13,6 +16,18 @@ Size = tuple[int, int]
 
 LARGEST_SEED = 2**63 - 1
 """The largest seed that every generator in use takes."""
+
+FIRST_FRAME, SOURCE, CHARACTER = "first_frame", "source", "character"
+
+ROLES = {
+    FIRST_FRAME: "an image as first frame",
+    SOURCE: "a video to work on",
+    CHARACTER: "a character",
+}
+"""What a reference can be to a clip: the picture that it opens with, the video that an operation other than
+"generate" starts from, or a video of somebody who appears in it."""
+
+MOST_CHARACTERS = 2
 
 
 @dataclass(frozen=True)
@@ -30,9 +45,12 @@ class Capabilities:
         seconds: shortest and longest clip; the shortest may be 0, which itself is no clip.
         fps: lowest and highest frame rate of the finished clip.
         steps: fewest and most sampling steps.
-        native_sizes: sizes that it draws at; any other is resized from the one nearest in shape.
+        native_sizes: sizes that it draws at; any other is resized from the one nearest in shape. Empty if it
+            draws at every size.
         native_fps: frame rates that it draws at, the default first.
         licence: licence of its weights.
+        references: roles that a reference may have.
+        negative_prompt: whether it can be told what not to show.
     """
 
     engine: str
@@ -48,6 +66,27 @@ class Capabilities:
     native_sizes: tuple[Size, ...]
     native_fps: tuple[float, ...]
     licence: str
+    references: tuple[str, ...] = ()
+    negative_prompt: bool = False
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A picture or a video that a request refers to. Its digest says which; two with the same one are equal.
+
+    Attributes:
+        role: one of `ROLES`.
+        digest: SHA-256 of the file in hexadecimal.
+        media_type: such as "image/png" or "video/mp4".
+        name: what the prompt calls it: the name of a character.
+        path: where the file is on this machine, or "" while that does not matter.
+    """
+
+    role: str
+    digest: str
+    media_type: str
+    name: str = ""
+    path: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -58,13 +97,16 @@ class Request:
         prompt: what to show, in words.
         width: of the finished frame, in pixels.
         height: of the finished frame, in pixels.
-        seconds: length of the clip.
+        seconds: length of the finished clip; of an extended one, the source in it included.
         fps: frames per second of the finished clip, or None for the rate that the engine draws at.
         seed: starting point of the noise, 0 to 2**63 - 1.
         engine: name of the engine.
         model: name of one of the engine's models, or None for its default.
         steps: sampling steps, or None for the model's default.
-        operation: what to do; "generate" makes a clip from the prompt alone.
+        operation: what to do: "generate" makes a new clip; "remix" and "edit" change the source, and "extend"
+            goes on from it.
+        negative_prompt: what not to show, in words.
+        references: pictures and videos to work from.
     """
 
     prompt: str
@@ -77,10 +119,26 @@ class Request:
     model: str | None = None
     steps: int | None = None
     operation: str = "generate"
+    negative_prompt: str = ""
+    references: tuple[Reference, ...] = ()
 
     @property
     def size(self) -> Size:
         return self.width, self.height
+
+    @property
+    def source(self) -> Reference | None:
+        """The video to work on, if there is one."""
+        return next((reference for reference in self.references if reference.role == SOURCE), None)
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the frames, in JSON values: a state saved for one identity continues only
+        there. Paths are left out, for a run may go on where the same files lie elsewhere."""
+        placeless = tuple(dataclasses.replace(reference, path="") for reference in self.references)
+        values: dict[str, Any] = json.loads(
+            json.dumps(dataclasses.asdict(dataclasses.replace(self, references=placeless)))
+        )
+        return values
 
     def check(self, able: Capabilities) -> None:
         """Compare with what an engine is able to do.
@@ -95,6 +153,7 @@ class Request:
                 field="operation",
             )
         self._check_prompt(able)
+        self._check_references(able)
         self._check_size(able)
         self._check_length(able)
         if not 0 <= self.seed <= LARGEST_SEED:
@@ -112,8 +171,55 @@ class Request:
                 f"shorten it to {able.prompt_characters:,} or fewer",
                 field="prompt",
             )
-        if any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in self.prompt):
+        if not _readable(self.prompt):
             raise BadInput("the prompt is not readable text", "give it in UTF-8", field="prompt")
+        if not self.negative_prompt:
+            return
+        if not able.negative_prompt:
+            raise BadInput(
+                f"the model {able.model} takes no negative prompt",
+                "leave it out and say in the prompt what to show instead",
+                field="negative_prompt",
+            )
+        if len(self.negative_prompt) > able.prompt_characters:
+            raise BadInput(
+                f"the negative prompt has {len(self.negative_prompt):,} characters",
+                f"shorten it to {able.prompt_characters:,} or fewer",
+                field="negative_prompt",
+            )
+        if not _readable(self.negative_prompt):
+            raise BadInput(
+                "the negative prompt is not readable text", "give it in UTF-8", field="negative_prompt"
+            )
+
+    def _check_references(self, able: Capabilities) -> None:
+        count = dict.fromkeys(ROLES, 0)
+        for reference in self.references:
+            role = reference.role
+            if role not in able.references:
+                raise BadInput(
+                    f"the model {able.model} cannot take {ROLES.get(role, f'a reference as {shown(role)}')}",
+                    "leave it out or ask for another model",
+                    field=role if role in ROLES else "references",
+                )
+            count[role] += 1
+            most = MOST_CHARACTERS if role == CHARACTER else 1
+            if count[role] > most:
+                raise BadInput(
+                    f"there is more than {ROLES[role]}"
+                    if most == 1
+                    else f"there are {count[role]} characters",
+                    f"give {most}" if most == 1 else f"give {most} at most",
+                    field=role,
+                )
+        if self.operation == "generate" and count[SOURCE]:
+            raise BadInput(
+                "a new clip is not made from a video", "edit, extend or remix the video instead", field=SOURCE
+            )
+        if self.operation != "generate" and not count[SOURCE]:
+            raise BadInput(
+                f"there is no video to {self.operation}", "name one or send its file", field=SOURCE
+            )
 
     def _check_size(self, able: Capabilities) -> None:
         shortest, longest = able.side
@@ -146,6 +252,11 @@ class Request:
                 f"give {slowest:g} to {fastest:g}",
                 field="fps",
             )
+
+
+def _readable(text: str) -> bool:
+    """Whether it can be written as UTF-8 and kept in a database."""
+    return not any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in text)
 
 
 def parse_size(text: str) -> Size:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from hinode.clip import Clip, Frames
 from hinode.engines.native import NativeEngine, NativeRun, read_as
 from hinode.engines.protocol import State
 from hinode.errors import BadInput, EngineError, ModelError
-from hinode.request import Request
+from hinode.request import Reference, Request
 from hinode.settings import Settings
 from hinode.world.caption import parse
 
@@ -144,6 +146,69 @@ def test_a_state_knows_where_it_belongs(engine: NativeEngine) -> None:
     for body in (b"", state.body[:40], state.body[:-8], b"\xff" * 64):
         with pytest.raises(EngineError, match="damaged"):
             engine.start(REQUEST, dataclasses.replace(state, body=body))
+
+
+def test_a_negative_prompt_leads_away_from_its_words(engine: NativeEngine) -> None:
+    assert engine.capabilities().negative_prompt
+    plain, without = drawn(engine), drawn(engine, negative_prompt="snow at night")
+    assert without.frames.tobytes() != plain.frames.tobytes()
+    assert drawn(engine, negative_prompt="snow at night").frames.tobytes() == without.frames.tobytes()
+    assert "led away from: snow night" in without.making.read_as
+    # Words that it does not know lead nowhere, and it says so.
+    unknown = drawn(engine, negative_prompt="bokeh artefacts")
+    assert unknown.frames.tobytes() == plain.frames.tobytes()
+    assert "no word of the negative prompt is known" in unknown.making.read_as
+    assert "negative" not in plain.making.read_as
+
+
+def test_a_model_that_does_without_guidance_takes_no_negative_prompt(
+    engine: NativeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hinode.engines import catalog
+
+    card = catalog.find(None, settings.models)
+    for change in ({"guidance_embedded": True}, {"sampling": {"guidance": 1.0}}):
+        monkeypatch.setattr(catalog, "find", lambda name, home, to=change: dataclasses.replace(card, **to))
+        with pytest.raises(BadInput, match="takes no negative prompt"):
+            engine.start(dataclasses.replace(REQUEST, negative_prompt="snow"))
+
+
+def test_what_it_cannot_do_it_says(engine: NativeEngine) -> None:
+    picture = Reference("first_frame", "ab" * 32, "image/png")
+    with pytest.raises(BadInput, match="toy cannot take an image as first frame; leave it out"):
+        engine.start(dataclasses.replace(REQUEST, references=(picture,)))
+    with pytest.raises(BadInput, match="native engine cannot 'extend'; it can generate"):
+        engine.start(dataclasses.replace(REQUEST, operation="extend"))
+
+
+def test_a_saved_run_with_a_negative_prompt_goes_on_to_the_same_bytes(engine: NativeEngine) -> None:
+    request = dataclasses.replace(REQUEST, negative_prompt="snow at night")
+    run = engine.start(request)
+    for step in run:
+        if (step.stage, step.done) == ("sample", 2):
+            break
+    resumed = engine.start(request, run.state())
+    assert [step.done for step in resumed if step.stage == "sample"] == [2, 3]
+    assert resumed.clip().frames.tobytes() == drawn(engine, negative_prompt="snow at night").frames.tobytes()
+    with pytest.raises(EngineError, match="another request"):
+        engine.start(REQUEST, run.state())
+
+
+def test_the_model_stays_in_memory_until_its_file_changes(
+    engine: NativeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hinode.model import checkpoint
+
+    loaded: list[Path] = []
+    load = checkpoint.load
+    monkeypatch.setattr(checkpoint, "load", lambda path, *more: (loaded.append(path), load(path, *more))[1])
+    first = drawn(engine, steps=1).frames.tobytes()
+    assert drawn(engine, steps=1).frames.tobytes() == first
+    assert len(loaded) == 1
+    weights = settings.models / "toy.safetensors"
+    os.utime(weights, ns=(0, weights.stat().st_mtime_ns + 1))
+    assert drawn(engine, steps=1).frames.tobytes() == first
+    assert len(loaded) == 2
 
 
 def test_a_sampler_of_the_future_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -274,6 +274,17 @@ def test_guidance_goes_away_from_the_unconditional_answer() -> None:
             assert torch.allclose(end[row], torch.tensor(NULL + guidance * (word - NULL)), atol=1e-4)
 
 
+def test_guidance_can_lead_away_from_a_text() -> None:
+    start, unwanted = noise(2, 1, 2, 2, 8), torch.tensor([[4, PAD, PAD, PAD], [NULL, PAD, PAD, PAD]])
+    sampling = Sampling(4, 2.5, guided=(0.0, 1.0))
+    end = draw(Oracle(by_text), start, sampling, unwanted=unwanted)[-1]
+    for row, (word, away) in enumerate(((5, 4), (7, NULL))):
+        assert torch.allclose(end[row], torch.tensor(away + 2.5 * (word - away)), atol=1e-4)
+    # The null text is what it leads away from if nothing is said.
+    said = draw(Oracle(by_text), start, sampling, unwanted=null_text(IDS))[-1]
+    assert torch.equal(said, draw(Oracle(by_text), start, sampling)[-1])
+
+
 def test_guidance_1_asks_once_a_step_and_is_the_conditional_answer(model: DiT) -> None:
     start = noise(2, 3, 4, 4, TOY.tokenizer.channels)
     plain = Oracle(by_text)

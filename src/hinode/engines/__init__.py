@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hinode.engines import catalog
 from hinode.engines.protocol import Engine
 from hinode.errors import BadInput, listed, shown
+from hinode.request import Capabilities
 from hinode.settings import Settings
 
 
@@ -15,8 +17,14 @@ def _native(settings: Settings) -> Engine:
     return NativeEngine(settings)
 
 
+def _testcard(settings: Settings) -> Engine:
+    from hinode.engines.testcard import TestcardEngine
+
+    return TestcardEngine(settings)
+
+
 # Each engine is imported when it is asked for, since each brings libraries that take seconds to load.
-ENGINES: dict[str, Callable[[Settings], Engine]] = {"native": _native}
+ENGINES: dict[str, Callable[[Settings], Engine]] = {"native": _native, "testcard": _testcard}
 
 
 def get(name: str, settings: Settings) -> Engine:
@@ -30,3 +38,17 @@ def get(name: str, settings: Settings) -> Engine:
             f"there is no engine {shown(name)}", f"choose {listed(tuple(ENGINES), 'or')}", field="engine"
         )
     return ENGINES[name](settings)
+
+
+def capabilities(name: str, settings: Settings, model: str | None = None) -> Capabilities:
+    """What can be asked for of a model of the engine `name`; see `Engine.capabilities`.
+
+    Unlike asking the engine itself it never loads torch, so a process that only takes requests stays small.
+
+    Raises:
+        BadInput: there is no such engine or model.
+        ModelError: the weights of the model are missing or damaged.
+    """
+    if name == catalog.ENGINE:
+        return catalog.capabilities(model, settings.models)
+    return get(name, settings).capabilities(model)

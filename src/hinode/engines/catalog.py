@@ -15,10 +15,19 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from hinode.errors import BadInput, ModelError, listed, shown
-from hinode.request import Size
+from hinode.request import Capabilities, Size
 
 PREFERRED = ("mini", "nano")
 """Models that ship with the package, the better one first: the first that is there is the default."""
+
+ENGINE = "native"
+"""The engine whose models these are."""
+
+PROMPT_CHARACTERS = 32_000
+SIDE = (16, 4096)
+PIXELS = 4096 * 2160
+FPS = (1.0, 60.0)
+STEPS = (1, 200)
 
 SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
@@ -131,6 +140,37 @@ def find(name: str | None, home: Path) -> Card:
         )
     name = name or next(iter(models))
     return read_card(name, models[name])
+
+
+def capabilities(name: str | None, home: Path) -> Capabilities:
+    """What can be asked for of a model; see `Engine.capabilities`. No torch is needed to know it.
+
+    Args:
+        name: name of the model, or None for the default.
+        home: folder of models that the person added.
+
+    Raises:
+        BadInput: there is no such model.
+        ModelError: none is installed, or its file is damaged or of another kind.
+    """
+    card = find(name, home)
+    return Capabilities(
+        engine=ENGINE,
+        model=card.name,
+        models=tuple(installed(home)),
+        operations=("generate",),
+        prompt_characters=PROMPT_CHARACTERS,
+        side=SIDE,
+        pixels=PIXELS,
+        seconds=(0.0, card.seconds),
+        fps=FPS,
+        steps=STEPS,
+        native_sizes=tuple(dict.fromkeys(shape.size for shape in card.shapes)),
+        native_fps=tuple(dict.fromkeys(shape.fps for shape in card.shapes)),
+        licence=card.licence,
+        # A model that learnt guidance by heart computes no answer to be led away from.
+        negative_prompt=card.sampling.get("guidance") != 1 and not card.guidance_embedded,
+    )
 
 
 def read_card(name: str, path: Path) -> Card:

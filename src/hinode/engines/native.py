@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,13 +29,7 @@ from hinode.request import Request
 from hinode.settings import Settings
 from hinode.world.caption import VOCABULARY, Parsed, SubjectFacts, parse, words
 
-NAME = "native"
-
-PROMPT_CHARACTERS = 32_000
-SIDE = (16, 4096)
-PIXELS = 4096 * 2160
-FPS = (1.0, 60.0)
-STEPS = (1, 200)
+NAME = catalog.ENGINE
 
 
 @dataclass(frozen=True)
@@ -54,12 +48,7 @@ class Plan:
         shape = card.shape_for(request.size, request.fps)
         frames = max(1, math.ceil(round(request.seconds * shape.fps, 6)))
         span = card.patch[0]
-        try:
-            sampling = Sampling(**card.sampling)
-        except TypeError as error:
-            raise ModelError(
-                f"{card.path} asks for a sampler that is not known", "use a model published for this version"
-            ) from error
+        sampling = _sampling(card)
         if request.steps is not None:
             sampling = dataclasses.replace(sampling, steps=request.steps)
         return cls(request, card, shape, frames, 1 + span * math.ceil((frames - 1) / span), sampling)
@@ -78,25 +67,13 @@ class NativeEngine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        # The model drawn with last stays in memory for the next run, and what its file was like when read.
+        self._resident: Checkpoint | None = None
+        self._resident_as: object = None
 
     def capabilities(self, model: str | None = None) -> Capabilities:
         """See `Engine.capabilities`."""
-        card = catalog.find(model, self.settings.models)
-        return Capabilities(
-            engine=self.name,
-            model=card.name,
-            models=tuple(catalog.installed(self.settings.models)),
-            operations=("generate",),
-            prompt_characters=PROMPT_CHARACTERS,
-            side=SIDE,
-            pixels=PIXELS,
-            seconds=(0.0, card.seconds),
-            fps=FPS,
-            steps=STEPS,
-            native_sizes=tuple(dict.fromkeys(shape.size for shape in card.shapes)),
-            native_fps=tuple(dict.fromkeys(shape.fps for shape in card.shapes)),
-            licence=card.licence,
-        )
+        return catalog.capabilities(model, self.settings.models)
 
     def work(self, request: Request) -> Work:
         """See `Engine.work`."""
@@ -123,14 +100,30 @@ class NativeEngine:
 
     def start(self, request: Request, state: State | None = None) -> NativeRun:
         """See `Engine.start`."""
-        return NativeRun(self.plan(request), self.settings, state)
+        return NativeRun(self.plan(request), self.settings, state, self._load)
+
+    def _load(self, card: Card, device: torch.device) -> Checkpoint:
+        files = [(path, path.stat().st_size, path.stat().st_mtime_ns) for path in catalog.shards(card.path)]
+        wanted = (files, device)
+        if self._resident is None or self._resident_as != wanted:
+            self._resident = None  # first, so that two models need not fit into memory
+            self._resident = checkpoint.load(card.path, device, compute_type(device))
+            self._resident_as = wanted
+        return self._resident
 
 
 class NativeRun:
     """One clip being drawn. Between two steps it is nothing but its latents and a step number."""
 
-    def __init__(self, plan: Plan, settings: Settings, state: State | None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        settings: Settings,
+        state: State | None,
+        load: Callable[[Card, torch.device], Checkpoint],
+    ) -> None:
         self.plan = plan
+        self._load = load
         self.parsed = parse(plan.request.prompt)
         self.stage_seconds: dict[str, float] = {}
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -146,7 +139,7 @@ class NativeRun:
         if self._model is None:
             yield Progress("load", 0, 1)
             with self._timed("load"):
-                self._model = checkpoint.load(self.plan.card.path, self.device, compute_type(self.device))
+                self._model = self._load(self.plan.card, self.device)
         if self._sampler is None:
             yield Progress("text", 0, 1)
             with self._timed("text"):
@@ -190,7 +183,7 @@ class NativeRun:
                 stage_seconds=self.stage_seconds,
                 understood=self.parsed.understood,
                 not_understood=self.parsed.not_understood,
-                read_as=read_as(self.parsed) + self._cut(),
+                read_as=read_as(self.parsed) + self._cut() + self._avoided(),
             ),
         )
 
@@ -200,19 +193,31 @@ class NativeRun:
         count = sum(word in known for word in words(self.plan.request.prompt))
         return f"; only the first {most} of {count} known words were read" if count > most else ""
 
+    def _avoided(self) -> str:
+        """A remark on the negative prompt, if there is one."""
+        if not self.plan.request.negative_prompt:
+            return ""
+        known = set(VOCABULARY)
+        avoided = [word for word in words(self.plan.request.negative_prompt) if word in known]
+        said = " ".join(avoided[: self.plan.card.words])
+        return f"; led away from: {said or 'nothing, no word of the negative prompt is known'}"
+
     def _begin(self, model: Checkpoint) -> Sampler:
-        ids = model.vocabulary.batch([words(self.plan.request.prompt)], limit=self.plan.card.words)
+        request = self.plan.request
+        texts = [words(text) for text in (request.prompt, request.negative_prompt) if text]
+        ids = model.vocabulary.batch(texts, limit=self.plan.card.words).to(self.device)
         # Drawn on the CPU whatever the device, because only there the same seed always gives the same noise.
-        generator = torch.Generator().manual_seed(self.plan.request.seed)
+        generator = torch.Generator().manual_seed(request.seed)
         noise = torch.randn(
             (1, *self.plan.latent_shape, model.model.config.tokenizer.channels), generator=generator
         )
         return Sampler(
             model.model,
-            ids.to(self.device),
+            ids[:1],
             self.plan.shape.fps,
             noise.to(self.device),
             self.plan.sampling,
+            unwanted=ids[1:] if request.negative_prompt else None,
             state=self._resumed,
         )
 
@@ -235,7 +240,7 @@ class NativeRun:
     def _identity(self) -> dict[str, object]:
         """What a state has to agree with to be continued here."""
         return {
-            "request": dataclasses.asdict(self.plan.request),
+            "request": self.plan.request.identity(),
             "model": self.plan.card.name,
             "weights": self.plan.card.fingerprint(),
         }
@@ -264,6 +269,16 @@ class NativeRun:
         finally:
             spent = time.perf_counter() - start
             self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + spent
+
+
+def _sampling(card: Card) -> Sampling:
+    """How clips are drawn from a model if nothing else is said."""
+    try:
+        return Sampling(**card.sampling)
+    except TypeError as error:
+        raise ModelError(
+            f"{card.path} asks for a sampler that is not known", "use a model published for this version"
+        ) from error
 
 
 def compute_type(device: torch.device) -> torch.dtype:

@@ -132,11 +132,13 @@ class Sampler(Iterator[SamplerState]):
         noise: Tensor,
         sampling: Sampling,
         *,
+        unwanted: Tensor | None = None,
         given: Tensor | None = None,
         state: SamplerState | None = None,
     ) -> None:
         """ids: texts [B, L]. noise: standard normal latents [B, Tl, h, w, C].
 
+        unwanted: texts shaped like `ids` that guidance leads away from, instead of the null text.
         given: clean latents shaped like `noise`, NaN where the model should draw; what is given must be whole
         latent frames and is kept as it is. state: go on from here.
         """
@@ -145,13 +147,14 @@ class Sampler(Iterator[SamplerState]):
         self.kept = None if given is None else ~given.isnan().flatten(2).any(-1)  # (B, Tl)
         self.given = given
         # Texts and their unconditional twins are encoded once and go through the network as one batch.
+        away = null_text(ids) if unwanted is None else unwanted
         embedded = model.config.guidance_embedded
         self.guided = sampling.guidance != 1 and not embedded
         self.strength = (
             torch.full((ids.shape[0],), sampling.guidance, device=ids.device) if embedded else None
         )
         with torch.inference_mode():
-            self.condition = model.encode_text(torch.cat((ids, null_text(ids))) if self.guided else ids)
+            self.condition = model.encode_text(torch.cat((ids, away)) if self.guided else ids)
             self.state = state or SamplerState(self._keep(noise.float() * model.config.noise_scale))
 
     def _keep(self, latents: Tensor) -> Tensor:
