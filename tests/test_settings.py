@@ -40,3 +40,70 @@ def test_a_device_is_one_that_torch_could_have() -> None:
     assert Settings.from_environment({"HINODE_DEVICE": "cuda:1"}).device == "cuda:1"
     with pytest.raises(BadInput, match="HINODE_DEVICE"):
         Settings.from_environment({"HINODE_DEVICE": "toaster"})
+
+
+def test_jobs_live_in_the_home_unless_told_otherwise(tmp_path: Path) -> None:
+    settings = Settings(tmp_path)
+    assert settings.database_url == f"sqlite:///{tmp_path}/hinode.db"
+    assert settings.store == tmp_path / "store"
+    assert settings == Settings.from_environment({"HINODE_HOME": str(tmp_path)})
+    elsewhere = Settings.from_environment(
+        {"HINODE_HOME": str(tmp_path), "HINODE_DATABASE_URL": "postgresql://db/hinode", "HINODE_STORE": "s"}
+    )
+    assert elsewhere.database_url == "postgresql://db/hinode"
+    assert elsewhere.store == Path.cwd() / "s"
+
+
+def test_the_clockwork_of_jobs_can_be_set() -> None:
+    settings = Settings.from_environment(
+        {
+            "HINODE_RETENTION_HOURS": "0.5",
+            "HINODE_LEASE_SECONDS": "3",
+            "HINODE_CHECKPOINT_SECONDS": "2.5",
+            "HINODE_SLICE_SECONDS": "4.",
+            "HINODE_TESTCARD_STEP_SECONDS": "0",
+        }
+    )
+    assert settings.retention_seconds == 1800
+    assert (settings.lease_seconds, settings.checkpoint_seconds, settings.slice_seconds) == (3, 2.5, 4)
+    assert settings.testcard_step_seconds == 0
+    ordinary = Settings.from_environment({})
+    assert ordinary.retention_seconds == 7 * 86400
+    assert (ordinary.lease_seconds, ordinary.checkpoint_seconds, ordinary.slice_seconds) == (15, 10, 15)
+
+
+@pytest.mark.parametrize("name", ["RETENTION_HOURS", "LEASE_SECONDS", "CHECKPOINT_SECONDS", "SLICE_SECONDS"])
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e3", "1_0", "soon", "٣", "9" * 400])
+def test_times_are_sensible_numbers(name: str, text: str) -> None:
+    with pytest.raises(BadInput, match=name) as caught:
+        Settings.from_environment({f"HINODE_{name}": text})
+    assert caught.value.field == f"HINODE_{name}"
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"), [("1", True), ("Yes", True), ("0", False), ("off", False), ("", False)]
+)
+def test_private_addresses_are_allowed_by_a_switch(text: str, allowed: bool) -> None:
+    assert Settings.from_environment({"HINODE_ALLOW_PRIVATE_URLS": text}).allow_private_urls is allowed
+
+
+def test_a_switch_is_on_or_off() -> None:
+    with pytest.raises(BadInput, match="HINODE_ALLOW_PRIVATE_URLS"):
+        Settings.from_environment({"HINODE_ALLOW_PRIVATE_URLS": "maybe"})
+
+
+def test_clients_names_of_models_are_mapped() -> None:
+    text = " sora-2 = native/nano, sora-2-pro=testcard ,"
+    settings = Settings.from_environment({"HINODE_MODELS": text})
+    assert settings.aliases == {"sora-2": "native/nano", "sora-2-pro": "testcard"}
+    assert Settings.from_environment({}).aliases == {}
+    assert hash(settings) == hash(settings)
+
+
+@pytest.mark.parametrize(
+    "text", ["sora-2", "=native", "sora-2=", "a=b=c", "a=../x", "a=native/nano,a=native/mini"]
+)
+def test_a_map_of_models_says_what_each_name_means(text: str) -> None:
+    with pytest.raises(BadInput, match="HINODE_MODELS"):
+        Settings.from_environment({"HINODE_MODELS": text})

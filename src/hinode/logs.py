@@ -1,0 +1,80 @@
+"""Log lines on standard error: one JSON object each, or plain text for a person at a terminal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+_about: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa: B039 (never changed in place)
+
+# What every record carries; all else in it was given as `extra`.
+_USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+@contextmanager
+def about(**ids: str) -> Iterator[None]:
+    """Name what is at hand, such as request_id="req_…" or job_id="video_…", in every line logged inside.
+
+    It holds for this thread or this asynchronous task, and for tasks that it starts.
+    """
+    token = _about.set({**_about.get(), **ids})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def start(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
+    """Send the log lines of this process to `stream` (by default standard error), and to nowhere else."""
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(PlainLines() if stream.isatty() else JsonLines())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    for chatty in ("uvicorn", "httpx", "httpcore", "alembic", "PIL"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class JsonLines(logging.Formatter):
+    """time (UTC), level, logger, message, then what it is about, and the traceback of an exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC)
+        line: dict[str, Any] = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_facts(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        # Escaped to ASCII: no terminal, no file and no line separator can spoil it.
+        return json.dumps(line, default=str)
+
+
+class PlainLines(logging.Formatter):
+    """Hour, level, message, and in brackets what it is about."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created).astimezone()
+        facts = " ".join(f"{name}={value}" for name, value in _facts(record).items())
+        line = f"{moment:%H:%M:%S} {record.levelname.lower():<7} {_printable(record.getMessage())}"
+        line += f"  [{_printable(facts)}]" if facts else ""
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _facts(record: logging.LogRecord) -> dict[str, Any]:
+    given = {name: value for name, value in vars(record).items() if name not in _USUAL}
+    return {**_about.get(), **given}
+
+
+def _printable(text: str) -> str:
+    """The same text, with what could move the cursor or forge a line written out."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
