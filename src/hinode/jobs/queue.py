@@ -30,10 +30,10 @@ WITH RECURSIVE heads(lane) AS (
     FROM heads WHERE heads.lane IS NOT NULL
 ),
 busy(project_id, running, spent) AS (
-    SELECT jobs.project_id, count(*), sum(:now - attempts.started_at)
+    SELECT jobs.project_id || '', count(*), sum(:now - attempts.started_at)
     FROM jobs JOIN attempts ON attempts.job_id = jobs.id AND attempts.epoch = jobs.epoch
     WHERE jobs.status = 'running'
-    GROUP BY jobs.project_id
+    GROUP BY jobs.project_id || ''
 )
 SELECT heads.lane, head.id AS job_id, head.queued_at,
        projects.id, projects.attained, projects.attained_at, projects.weight, projects.most_running,

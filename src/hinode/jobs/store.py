@@ -201,10 +201,15 @@ class Store:
             connection.execute(artifacts.delete().where(artifacts.c.job_id == job_id))
             return job
 
-    def close_batch(self, batch_id: str, status: Status) -> int:
+    def close_batch(self, batch_id: str, status: Status, most: int = 250) -> int:
         """End the waiting jobs of a batch as cancelled or expired, and ask the running ones to stop.
 
-        Returns: how many had been waiting.
+        Args:
+            batch_id: which.
+            status: what the waiting ones become.
+            most: waiting ones that are ended at once, so that others get their turn at the database.
+
+        Returns: how many were ended; if any, there may be more of them.
         """
         now = self.clock()
         code, message = {
@@ -214,20 +219,24 @@ class Store:
         with self.database.write() as connection:
             rows = connection.execute(
                 sa.select(jobs)
-                .where(jobs.c.batch_id == batch_id, jobs.c.status.in_(("queued", "running")))
+                .where(jobs.c.batch_id == batch_id, jobs.c.status == "queued")
                 .order_by(jobs.c.id)
+                .limit(most)
                 .with_for_update()
             ).mappings()
-            found = [Job.of(row) for row in rows]
-            for job in found:
-                if job.status is Status.QUEUED:
-                    transitions.end(connection, job, status, now, code, message)
+            waiting = [Job.of(row) for row in rows]
+            for job in waiting:
+                transitions.end(connection, job, status, now, code, message)
             connection.execute(
                 jobs.update()
-                .where(jobs.c.batch_id == batch_id, jobs.c.status == "running")
-                .values(cancel_requested_at=sa.func.coalesce(jobs.c.cancel_requested_at, now))
+                .where(
+                    jobs.c.batch_id == batch_id,
+                    jobs.c.status == "running",
+                    jobs.c.cancel_requested_at.is_(None),
+                )
+                .values(cancel_requested_at=now)
             )
-            return sum(job.status is Status.QUEUED for job in found)
+            return len(waiting)
 
     # What workers do
 

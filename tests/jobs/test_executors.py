@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hinode.jobs.executors import LocalExecutor, Spec, backoff
+from hinode.records.database import DatabaseError
+
+PATIENCE = 60.0
+
+# Stands in for a worker: it says who it is and what it was given, and lives as it is told to.
+WORKER = """
+import json, os, signal, sys
+def tell(line): print(line, flush=True)
+lived = sys.argv[1]
+if lived == "stubbornly": signal.signal(signal.SIGTERM, signal.SIG_IGN)
+tell("a word first")
+tell(json.dumps({"worker": f"worker_{os.getpid()}"}))
+open(sys.argv[2] + f"/{os.getpid()}", "w").write(os.environ["HINODE_THREADS"] + os.environ.get("COLOUR", ""))
+if lived == "briefly": sys.exit(3)
+while sys.stdin.buffer.read(1) or lived == "stubbornly": pass
+open(sys.argv[2] + f"/{os.getpid()}-left", "w")
+"""
+
+
+class Told:
+    """Hears which workers were lost."""
+
+    def __init__(self) -> None:
+        self.lost: queue.Queue[str] = queue.Queue()
+
+    def __call__(self, worker_id: str) -> None:
+        self.lost.put(worker_id)
+
+    def next(self) -> str:
+        return self.lost.get(timeout=PATIENCE)
+
+
+def spec(life: str, folder: Path) -> Spec:
+    folder.mkdir(exist_ok=True)
+    return Spec((sys.executable, "-c", WORKER, life, str(folder)), {"COLOUR": " red"})
+
+
+def pids(folder: Path, count: int) -> list[int]:
+    """Process numbers of so many workers, once they are all there."""
+    until = time.monotonic() + PATIENCE
+    while len(found := [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]) < count:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_workers_run_until_they_are_drained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HINODE_THREADS", raising=False)
+    told = Told()
+    executor = LocalExecutor(2, told)
+    assert executor.capacity() == 2
+    for left in (1, 0):
+        executor.launch(spec("long", tmp_path / "w"))
+        assert executor.capacity() == left
+    with pytest.raises(ValueError, match="no place"):
+        executor.launch(spec("long", tmp_path / "w"))
+    running = pids(tmp_path / "w", 2)
+    executor.drain(PATIENCE)
+    assert executor.alive() == 0
+    assert not any(map(is_alive, running))
+    assert {told.next(), told.next()} == {f"worker_{pid}" for pid in running}
+    given = (tmp_path / "w" / str(running[0])).read_text()
+    assert int(given.split()[0]) >= 1
+    assert given.endswith("red")
+    assert executor.capacity() == 0
+
+
+def test_a_worker_that_is_killed_is_told_of_at_once_and_replaced(tmp_path: Path) -> None:
+    told = Told()
+    executor = LocalExecutor(1, told)
+    executor.launch(spec("long", tmp_path / "w"))
+    (first,) = pids(tmp_path / "w", 1)
+    os.kill(first, signal.SIGKILL)
+    assert told.next() == f"worker_{first}"
+    second = next(pid for pid in pids(tmp_path / "w", 2) if pid != first)
+    assert is_alive(second)
+    executor.stop()
+    assert not is_alive(second)
+
+
+def test_a_worker_that_keeps_going_down_is_started_less_and_less_often(tmp_path: Path) -> None:
+    executor = LocalExecutor(1, told := Told())
+    executor.launch(spec("briefly", tmp_path / "w"))
+    assert len({told.next(), told.next()}) == 2
+    executor.stop()
+    assert [backoff(crashes) for crashes in (0, 1, 2, 3, 4, 20)] == [0, 0, 1, 2, 4, 30]
+
+
+def test_a_worker_that_will_not_end_is_ended(tmp_path: Path) -> None:
+    executor = LocalExecutor(1, told := Told())
+    executor.launch(spec("stubbornly", tmp_path / "w"))
+    (pid,) = pids(tmp_path / "w", 1)
+    executor.drain(0.2)
+    assert not is_alive(pid)
+    assert told.next() == f"worker_{pid}"
+
+
+def test_a_database_that_is_away_does_not_end_the_watch(tmp_path: Path) -> None:
+    lost: queue.Queue[str] = queue.Queue()
+
+    def unreachable(worker_id: str) -> None:
+        lost.put(worker_id)
+        raise DatabaseError("the database cannot be used")
+
+    executor = LocalExecutor(1, unreachable)
+    executor.launch(spec("briefly", tmp_path / "w"))
+    assert lost.get(timeout=PATIENCE) != lost.get(timeout=PATIENCE)
+    executor.stop()
+
+
+def test_a_program_that_is_not_there_does_not_end_the_watch(tmp_path: Path) -> None:
+    executor = LocalExecutor(1, Told())
+    executor.launch(Spec((str(tmp_path / "missing"),)))
+    executor.drain(PATIENCE)
+    assert executor.alive() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_do_not_outlive_whoever_started_them(tmp_path: Path, number: signal.Signals) -> None:
+    program = (
+        "import sys, threading\n"
+        "from hinode.jobs.executors import LocalExecutor, Spec\n"
+        "executor = LocalExecutor(2, print)\n"
+        "for _ in range(2): executor.launch(Spec(tuple(sys.argv[1:])))\n"
+        "threading.Event().wait()\n"
+    )
+    command = spec("long", tmp_path / "w").command
+    parent = subprocess.Popen([sys.executable, "-c", program, *command], stdout=subprocess.DEVNULL)
+    running = pids(tmp_path / "w", 2)
+    parent.send_signal(number)
+    parent.wait(PATIENCE)
+    until = time.monotonic() + PATIENCE
+    while len([path for path in (tmp_path / "w").iterdir() if path.name.endswith("-left")]) < 2:
+        assert time.monotonic() < until, f"{running} are still there"
+        time.sleep(0.01)
