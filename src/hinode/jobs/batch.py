@@ -1,0 +1,117 @@
+"""A batch as it stands in the database, and the parts of transactions on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from hinode.jobs.states import Status
+from hinode.records.tables import batch_lines, batches, jobs
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A row of `records.tables.batches` with its counts; times are seconds since 1970.
+
+    Attributes:
+        completed: lines that became a finished video.
+        failed: lines that never will.
+    """
+
+    id: str
+    project_id: str
+    key_id: str | None
+    input_file_id: str
+    endpoint: str
+    completion_window: str
+    status: str
+    metadata: Mapping[str, str] | None
+    errors: Sequence[Mapping[str, Any]] | None
+    lines: int
+    admitted: int
+    output_file_id: str | None
+    error_file_id: str | None
+    output_seconds: float | None
+    created_at: float
+    in_progress_at: float | None
+    finalizing_at: float | None
+    completed_at: float | None
+    failed_at: float | None
+    expired_at: float | None
+    cancelling_at: float | None
+    cancelled_at: float | None
+    expires_at: float | None
+    completed: int = 0
+    failed: int = 0
+
+    @classmethod
+    def of(cls, row: sa.RowMapping, counts: Mapping[str, int]) -> Batch:
+        """The batch in a row of the table, with what `counts_of` says of it."""
+        never = row["lines"] - row["admitted"] if row["status"] in ("expired", "cancelled") else 0
+        lost = ("refused", Status.FAILED.value, Status.CANCELLED.value, Status.EXPIRED.value)
+        values = {name: row[name] for name in cls.__dataclass_fields__ if name not in ("completed", "failed")}
+        return cls(
+            **values,
+            completed=counts.get(Status.COMPLETED.value, 0),
+            failed=sum(counts.get(name, 0) for name in lost) + never,
+        )
+
+
+class Overtaken(Exception):
+    """The batch is not any more where this step begins; the step leaves no trace."""
+
+
+def moved(connection: Connection, batch: Batch, **values: Any) -> None:
+    """Change a batch that is still as it was read, in the caller's transaction.
+
+    Raises:
+        Overtaken: it is not.
+    """
+    row = connection.execute(
+        batches.update()
+        .where(
+            batches.c.id == batch.id,
+            batches.c.status == batch.status,
+            batches.c.admitted == batch.admitted,
+        )
+        .values(**values)
+        .returning(batches.c.id)
+    ).first()
+    if row is None:
+        raise Overtaken(batch.id)
+
+
+def one(connection: Connection, project_id: str, batch_id: str) -> Batch | None:
+    """A batch of a project with its counts, or None if there is no such one."""
+    row = (
+        connection.execute(
+            sa.select(batches).where(batches.c.id == batch_id, batches.c.project_id == project_id)
+        )
+        .mappings()
+        .first()
+    )
+    return Batch.of(row, counts_of(connection, [batch_id]).get(batch_id, {})) if row else None
+
+
+def counts_of(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many jobs each batch has in each status, and under "refused" how many lines became no job."""
+    found: dict[str, dict[str, int]] = {}
+    by_status = connection.execute(
+        sa.select(jobs.c.batch_id, jobs.c.status, sa.func.count())
+        .where(jobs.c.batch_id.in_(names))
+        .group_by(jobs.c.batch_id, jobs.c.status)
+    )
+    for batch_id, status, count in by_status:
+        found.setdefault(batch_id, {})[status] = count
+    refused = connection.execute(
+        sa.select(batch_lines.c.batch_id, sa.func.count())
+        .where(batch_lines.c.batch_id.in_(names), batch_lines.c.job_id.is_(None))
+        .group_by(batch_lines.c.batch_id)
+    )
+    for batch_id, count in refused:
+        found.setdefault(batch_id, {})["refused"] = count
+    return found

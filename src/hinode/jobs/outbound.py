@@ -1,0 +1,473 @@
+"""Requests to URLs that strangers chose: they go out to the public internet, and to nowhere else.
+
+A name is looked up once per connection, every address that it has is checked, and the connection is made to
+one of those very addresses: a name server that answers differently the second time gains nothing. The URL
+keeps its name, so `Host` and the TLS certificate are those of the name. Each redirect is a new URL, checked
+as the first was. One deadline holds for all of it, from the look-up to the last byte.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import ClassVar
+
+import httpcore
+import httpx
+
+import hinode
+from hinode.errors import BadInput, shown
+
+Resolve = Callable[[str, int], Sequence[str]]
+"""Every address of a host name, as text; raises OSError if there is none."""
+
+PORTS = frozenset({80, 443, 8080, 8443})
+MOST_REDIRECTS = 3
+MOST_ADDRESSES = 4  # of one name that are tried
+LONGEST_URL = 4096
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_UNICAST = ip_network("2000::/3")
+# Global by their number, and yet a way to somewhere else.
+_NEVER = tuple(
+    ip_network(network)
+    for network in (
+        "168.63.129.16/32",  # Azure's own channel to each virtual machine
+        "192.0.0.0/24",  # protocol assignments; one cloud's metadata service
+        "192.88.99.0/24",  # 6to4 relays
+        "2001::/23",  # protocol assignments, Teredo among them, which has an IPv4 address inside
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4: an IPv4 address inside
+        "3fff::/20",  # documentation
+    )
+)
+# What `allow_private` opens. Link-local addresses, where clouds keep their secrets, stay closed.
+_PRIVATE = tuple(
+    ip_network(network)
+    for network in (
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "::1/128",
+        "fc00::/7",
+    )
+)
+_NOT_PUBLIC = "the URL points to an address that is not public"
+_ISATAP = (0x00005EFE, 0x02005EFE)  # upper half of an interface number with an IPv4 address inside
+
+
+class OutboundError(BadInput):
+    """A URL may not be asked, or gave no usable answer."""
+
+    code: ClassVar[str] = "invalid_url"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said to a POST; its body is not read.
+
+    Attributes:
+        status: HTTP status code.
+        headers: by name in small letters.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What was fetched.
+
+    Attributes:
+        media_type: as the server called it, in small letters, without parameters; "" if it did not say.
+        bytes: how many there were.
+        url: where they came from in the end.
+    """
+
+    media_type: str
+    bytes: int
+    url: str
+
+
+class Outbound:
+    """Sends requests to the public internet. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        resolve: Resolve | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
+        """
+        Args:
+            allow_private: let private and loopback addresses, and any port, pass too.
+            resolve: how names are looked up; by default as the machine does it.
+            clock: seconds from any beginning.
+            trust: which certificates to trust; by default the usual ones.
+        """
+        self.allow_private = allow_private
+        self._resolve = resolve or _look_up
+        self._clock = clock
+        self._trust = trust or httpx.create_ssl_context()
+
+    def check(self, url: str, *, https: bool = False, field: str = "url") -> httpx.URL:
+        """Read a URL and see that it is of a kind that may be asked; nothing is sent or looked up.
+
+        Args:
+            url: as a stranger gave it.
+            https: refuse plain HTTP, unless private addresses are allowed.
+            field: what to name in the error.
+
+        Raises:
+            OutboundError: it may not.
+        """
+        try:
+            parsed = httpx.URL(url) if len(url) <= LONGEST_URL else None
+        except (httpx.InvalidURL, UnicodeError, ValueError):
+            parsed = None
+        if (
+            parsed is None
+            or parsed.scheme not in ("http", "https")
+            or not parsed.raw_host
+            or not 0 < _port(parsed) < 65536
+        ):
+            raise OutboundError(
+                f"{shown(url)} is not the URL of a web server",
+                "give one such as https://host/path",
+                field=field,
+            )
+        if https and parsed.scheme != "https" and not self.allow_private:
+            raise OutboundError(
+                f"{shown(url)} is not encrypted", "give a URL that begins with https://", field=field
+            )
+        if parsed.userinfo:
+            raise OutboundError(
+                "the URL has a user name or password in it", "leave them out of it", field=field
+            )
+        if _port(parsed) not in PORTS and not self.allow_private:
+            raise OutboundError(
+                f"port {_port(parsed)} is not one that may be asked", "use 80, 443, 8080 or 8443", field=field
+            )
+        literal = parsed.raw_host.decode("ascii")
+        if _parsed(literal) is not None and not self._may_ask(literal):
+            raise OutboundError(_NOT_PUBLIC, "give one on the internet", field=field)
+        return parsed
+
+    def fetch(
+        self,
+        url: str,
+        into: Callable[[bytes], object],
+        *,
+        most_bytes: int,
+        seconds: float = 20.0,
+        accept: str = "*/*",
+        field: str = "image_url",
+    ) -> Fetched:
+        """GET a URL, piece by piece; at most three redirects are followed.
+
+        Args:
+            url: where from.
+            into: is handed each piece; on an error it has been handed the beginning.
+            most_bytes: more than this are not taken.
+            seconds: for everything together.
+            accept: media types that are wanted, as in HTTP.
+            field: what to name in errors.
+
+        Raises:
+            OutboundError: the URL, or one that it redirects to, may not be asked; or there was no answer in
+                time, one that is not 200, or one that is too large.
+        """
+        deadline = self._clock() + seconds
+        target = self.check(url, field=field)
+        headers = {"Accept": accept}
+        for _ in range(MOST_REDIRECTS + 1):
+            with self._opened("GET", target, headers, None, deadline, field) as response:
+                said = _headers(response)
+                if response.status in _REDIRECTS and "location" in said:
+                    target = self._redirected(target, said["location"], field)
+                    continue
+                if response.status != 200:
+                    raise OutboundError(
+                        f"the server of the URL answered {response.status}",
+                        "see that anyone can open the URL",
+                        field=field,
+                    )
+                count = _received(response, said, into, most_bytes, field)
+                media_type = said.get("content-type", "").partition(";")[0].strip().lower()
+                return Fetched(media_type, count, str(target))
+        raise OutboundError(
+            f"the URL redirects more than {MOST_REDIRECTS} times", "give the last URL itself", field=field
+        )
+
+    def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float = 10.0, field: str = "url"
+    ) -> Answer:
+        """POST to an https URL; redirects are not followed, and the body of the answer is not read.
+
+        Args:
+            url: where to.
+            body: what to send.
+            headers: beside `Host`, `User-Agent` and the length.
+            seconds: for everything together.
+            field: what to name in errors.
+
+        Raises:
+            OutboundError: the URL may not be asked, or there was no answer in time.
+        """
+        deadline = self._clock() + seconds
+        target = self.check(url, https=True, field=field)
+        with self._opened("POST", target, headers, body, deadline, field) as response:
+            return Answer(response.status, _headers(response))
+
+    def _redirected(self, before: httpx.URL, location: str, field: str) -> httpx.URL:
+        try:
+            after = before.join(location)
+        except (httpx.InvalidURL, UnicodeError, ValueError):
+            after = None
+        if after is None or (before.scheme == "https" and after.scheme != "https"):
+            raise OutboundError(
+                "the URL redirects to one that may not be asked", "give the last URL itself", field=field
+            )
+        return self.check(str(after), field=field)
+
+    @contextmanager
+    def _opened(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: float,
+        field: str,
+    ) -> Iterator[httpcore.Response]:
+        """A connection of its own for one request, without the proxies that the environment may name."""
+        sent: list[tuple[bytes | str, bytes | str]] = [
+            ("Host", url.netloc),
+            ("User-Agent", f"hinode/{hinode.__version__}"),
+            ("Accept-Encoding", "identity"),  # so that what is counted is what there is
+            ("Connection", "close"),
+            *headers.items(),
+        ]
+        network = _Guarded(self._addresses, _Deadline(deadline, self._clock))
+        target = httpcore.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path or b"/"
+        )
+        try:
+            with (
+                httpcore.ConnectionPool(
+                    ssl_context=self._trust, network_backend=network, max_connections=1
+                ) as pool,
+                pool.stream(method, target, headers=sent, content=body) as response,
+            ):
+                yield response
+        except _NotPublic as error:
+            raise OutboundError(_NOT_PUBLIC, "give one on the internet", field=field) from error
+        except httpcore.TimeoutException as error:
+            raise OutboundError(
+                "the server of the URL did not answer in time", "see that it is up and fast", field=field
+            ) from error
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+            reason = " ".join(str(error).split())[:200] or "the connection failed"
+            raise OutboundError(
+                f"the server of the URL could not be asked: {reason}",
+                "see that anyone can open the URL",
+                field=field,
+            ) from error
+
+    def _addresses(self, host: str, port: int, left: Callable[[], float]) -> list[str]:
+        """Addresses of `host`, each of which may be asked.
+
+        Raises:
+            _NotPublic: one of them may not.
+            httpcore.ConnectError: there are none.
+        """
+        found = list(dict.fromkeys(_in_time(lambda: self._resolve(host, port), left())))
+        if not found:
+            raise httpcore.ConnectError("the name has no address")
+        if not all(map(self._may_ask, found)):
+            raise _NotPublic
+        return found[:MOST_ADDRESSES]
+
+    def _may_ask(self, address: str) -> bool:
+        return is_public(address) or (self.allow_private and is_private(address))
+
+
+def is_public(address: str) -> bool:
+    """True if a server on the internet can have this address: neither special nor a wrapped other one."""
+    parsed = _parsed(address)
+    if parsed is None or not parsed.is_global or parsed.is_multicast:
+        return False
+    if any(parsed.version == network.version and parsed in network for network in _NEVER):
+        return False
+    if isinstance(parsed, IPv6Address):
+        return parsed in _UNICAST and (int(parsed) >> 32) & 0xFFFFFFFF not in _ISATAP
+    return True
+
+
+def is_private(address: str) -> bool:
+    """True if it is an address of this machine or of a private network; link-local ones are not meant."""
+    parsed = _parsed(address)
+    return parsed is not None and any(
+        parsed.version == network.version and parsed in network for network in _PRIVATE
+    )
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return None
+    # An address with a scope ("fe80::1%eth0") means something on this machine only.
+    return None if isinstance(parsed, IPv6Address) and parsed.scope_id else parsed
+
+
+class _NotPublic(Exception):
+    """A name has an address that may not be asked. It is not said which, nor to whom it belongs."""
+
+
+@dataclass(frozen=True)
+class _Deadline:
+    at: float
+    clock: Callable[[], float]
+
+    def __call__(self) -> float:
+        """Seconds left.
+
+        Raises:
+            httpcore.TimeoutException: there are none.
+        """
+        left = self.at - self.clock()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the time is over")
+        return left
+
+
+class _Guarded(httpcore.NetworkBackend):
+    """Connects to checked addresses only, within the deadline."""
+
+    def __init__(
+        self, addresses: Callable[[str, int, Callable[[], float]], list[str]], left: Callable[[], float]
+    ) -> None:
+        self._addresses = addresses
+        self._left = left
+        self._plain = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        addresses = self._addresses(host, port, self._left)
+        failure: Exception | None = None
+        for index, address in enumerate(addresses):
+            # A silent address leaves time for those after it.
+            share = self._left() / (len(addresses) - index)
+            try:
+                stream = self._plain.connect_tcp(address, port, share, None, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _Stream(stream, self._left)
+        assert failure is not None
+        raise failure
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection whose every step ends with the deadline, so that a slow drip does not prolong it."""
+
+    def __init__(self, stream: httpcore.NetworkStream, left: Callable[[], float]) -> None:
+        self._stream = stream
+        self._left = left
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._left())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._left())
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, self._left()), self._left)
+
+    def get_extra_info(self, info: str) -> object:
+        return self._stream.get_extra_info(info)
+
+
+def _look_up(host: str, port: int) -> Sequence[str]:
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def _in_time(look_up: Callable[[], Sequence[str]], seconds: float) -> Sequence[str]:
+    """The result of a look-up, which the machine itself puts no limit on; a late one is abandoned."""
+    result: Future[Sequence[str]] = Future()
+
+    def work() -> None:
+        try:
+            result.set_result(look_up())
+        except Exception as error:
+            result.set_exception(error)
+
+    threading.Thread(target=work, name="look-up", daemon=True).start()
+    try:
+        return result.result(seconds)
+    except TimeoutError as error:
+        raise httpcore.ConnectTimeout("the name could not be looked up in time") from error
+    except UnicodeError as error:
+        raise httpcore.ConnectError("that is no host name") from error
+    except OSError as error:
+        raise httpcore.ConnectError(error.strerror or str(error)) from error
+
+
+def _received(
+    response: httpcore.Response,
+    said: Mapping[str, str],
+    into: Callable[[bytes], object],
+    most_bytes: int,
+    field: str,
+) -> int:
+    too_large = OutboundError(
+        f"the file at the URL has more than {most_bytes:,} bytes", "give a smaller one", field=field
+    )
+    if said.get("content-encoding", "identity").lower() != "identity":
+        raise OutboundError(
+            "the server of the URL sends it packed, which was not asked for",
+            "serve the file as it is",
+            field=field,
+        )
+    length = said.get("content-length", "")
+    if length.isdecimal() and (len(length) > 18 or int(length) > most_bytes):
+        raise too_large
+    count = 0
+    for piece in response.iter_stream():
+        count += len(piece)
+        if count > most_bytes:
+            raise too_large
+        into(piece)
+    return count
+
+
+def _headers(response: httpcore.Response) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+
+
+def _port(url: httpx.URL) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
