@@ -1,0 +1,1 @@
+"""HTTP: Sora's wire format in, ours out."""

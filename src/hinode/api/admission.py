@@ -1,0 +1,177 @@
+"""From the fields of a request to drafts of jobs: everything is looked at here before a job is accepted."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from hinode.api.catalogue import Catalogue, Model
+from hinode.api.fields import Fields
+from hinode.api.inputs import Inputs, Source, Taken
+from hinode.errors import BadInput, shown
+from hinode.jobs.admit import Draft
+from hinode.media.video import check_size
+from hinode.request import SOURCE, Reference, Request, Size, parse_size
+
+DEFAULT_SECONDS = 4.0
+DEFAULT_SIZE = (720, 1280)
+MOST_VIDEOS = 10
+RANDOM_SEEDS = 2**31  # so that a script in any language reads them exactly
+
+
+class Admission:
+    """Looks at requests and writes drafts. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        inputs: Inputs,
+        seed: Callable[[], int] = lambda: secrets.randbelow(RANDOM_SEEDS),
+    ) -> None:
+        """
+        Args:
+            catalogue: the models.
+            inputs: finds what requests refer to.
+            seed: of a video for which none is given.
+        """
+        self.catalogue = catalogue
+        self.inputs = inputs
+        self.seed = seed
+
+    def create(self, given: Fields, project_id: str, key_id: str | None) -> list[Draft]:
+        """Drafts of the videos that a request to create asks for, one or more.
+
+        Raises:
+            BadInput: something about it is not right.
+            HinodeError: it cannot be looked at now.
+        """
+        model = self.catalogue.find(_name(given))
+        size = _size(given) or DEFAULT_SIZE
+        seconds = _or(given.number("seconds"), DEFAULT_SECONDS)
+        plan = _plan(given, model, "generate", size, seconds)
+        wants = self.inputs.wanted(given, plan, model.able)
+        check_size(size)
+        inputs = self.inputs.taken(given, plan, wants, project_id)
+        return self._drafts(given, plan, model, inputs, project_id, key_id)
+
+    def remix(self, given: Fields, video_id: str, project_id: str, key_id: str | None) -> list[Draft]:
+        """Drafts of new versions of a video of this project; see `create` for what is raised."""
+        return self._from(
+            given, "remix", self.inputs.made(video_id, project_id, "video_id"), project_id, key_id
+        )
+
+    def edit(self, given: Fields, project_id: str, key_id: str | None) -> list[Draft]:
+        """Drafts of changed versions of a video, named or sent; see `create` for what is raised."""
+        return self._from(given, "edit", self.inputs.source(given, project_id), project_id, key_id)
+
+    def extend(self, given: Fields, project_id: str, key_id: str | None) -> list[Draft]:
+        """Drafts of continuations of a video, named or sent; see `create` for what is raised."""
+        return self._from(given, "extend", self.inputs.source(given, project_id), project_id, key_id)
+
+    def _from(
+        self, given: Fields, operation: str, source: Source, project_id: str, key_id: str | None
+    ) -> list[Draft]:
+        name = _name(given) or (source.job.asked_model if source.job else None)
+        model = self.catalogue.find(name)
+        seconds = source.seconds
+        if operation == "extend":
+            more = given.number("seconds")
+            if more is None:
+                raise BadInput(
+                    "it is not said how much is to be added",
+                    "give the seconds of the new part",
+                    field="seconds",
+                )
+            if not more > 0:
+                raise BadInput(f"{more:g} seconds cannot be added", "give more than 0", field="seconds")
+            seconds += more
+        plan = _plan(given, model, operation, source.size, seconds)
+        reference = Reference(SOURCE, source.artifact.digest, source.artifact.media_type)
+        dataclasses.replace(plan, references=(reference,)).check(model.able)
+        check_size(source.size)
+        artifact = dataclasses.replace(source.artifact, role=SOURCE)
+        inputs = Taken((reference,), (artifact,))
+        source_id = source.job.id if source.job else None
+        return self._drafts(given, plan, model, inputs, project_id, key_id, source_id)
+
+    def _drafts(
+        self,
+        given: Fields,
+        plan: Request,
+        model: Model,
+        inputs: Taken,
+        project_id: str,
+        key_id: str | None,
+        source_id: str | None = None,
+    ) -> list[Draft]:
+        count = _or(given.whole("n"), 1)
+        if not 1 <= count <= MOST_VIDEOS:
+            raise BadInput(f"{count} videos at once cannot be made", f"give 1 to {MOST_VIDEOS}", field="n")
+        seed = given.whole("seed")
+        plan = dataclasses.replace(plan, references=inputs.references)
+        plan.check(model.able)
+        asked = {**fields_of(plan), "seed": seed, "n": count, "model": model.name, "source": source_id}
+        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        drafts = []
+        for index in range(count):
+            # Several from one seed are the seeds that follow it.
+            request = dataclasses.replace(plan, seed=self.seed() if seed is None else seed + index)
+            request.check(model.able)
+            drafts.append(
+                Draft(
+                    project_id=project_id,
+                    key_id=key_id,
+                    request=request,
+                    asked_model=model.name,
+                    inputs=inputs.artifacts,
+                    source_id=source_id,
+                    request_hash=digest,
+                )
+            )
+        return drafts
+
+
+def fields_of(plan: Request) -> dict[str, Any]:
+    """What a request comes down to, in JSON values; files are told by their digests."""
+    return {key: value for key, value in plan.identity().items() if key not in ("engine", "model", "seed")}
+
+
+def _plan(given: Fields, model: Model, operation: str, size: Size, seconds: float) -> Request:
+    """The request without what it refers to; not checked yet."""
+    prompt = given.text("prompt")
+    if prompt is None:
+        raise BadInput("there is no prompt", "say in words what to show", field="prompt")
+    return Request(
+        prompt=prompt,
+        width=size[0],
+        height=size[1],
+        seconds=seconds,
+        fps=given.number("fps"),
+        seed=_or(given.whole("seed"), 0),
+        engine=model.engine,
+        model=model.model,
+        steps=given.whole("steps"),
+        operation=operation,
+        negative_prompt=given.text("negative_prompt") or "",
+    )
+
+
+def _name(given: Fields) -> str | None:
+    """The name of the model, if it is one that could be."""
+    name = given.text("model")
+    if name is not None and not (len(name) <= 200 and name.isprintable()):
+        raise BadInput(f"there is no model {shown(name)}", "GET /v1/models lists them", field="model")
+    return name
+
+
+def _size(given: Fields) -> Size | None:
+    text = given.text("size")
+    return None if text is None else parse_size(text)
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value

@@ -1,0 +1,136 @@
+"""What OpenAPI tells of the bodies that are taken, of errors and of keys.
+
+People and tools read it; the server itself does not, and is more lenient (`fields`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, ConfigDict, Field
+
+from hinode import __version__
+from hinode.api import wire
+from hinode.api.described import inlined
+
+DESCRIPTION = """The API that clients of Sora speak, with additions that they pass over.
+
+Bodies may be JSON or multipart/form-data; in the latter, paths of values are written into brackets:
+`video[id]`, `input_reference[image_url]`, `characters[][id]`. Fields that are not known are passed over."""
+
+_SIZE = Field("720x1280", description="Width x height in pixels, both even.", examples=["1280x720"])
+_SEED = Field(None, ge=0, description="The same seed gives the same video; by default a new one.")
+_N = Field(1, ge=1, le=10, description="How many videos; from a given seed they take it and those after it.")
+
+
+_File = Annotated[str, Field(json_schema_extra={"format": "binary"}, description="A file, in a form.")]
+JSON, FORM = "application/json", "multipart/form-data"
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class ImageReference(_Body):
+    """An image by exactly one of the two."""
+
+    file_id: str | None = None
+    image_url: str | None = Field(None, description="A link, or a data URL.", max_length=20_971_520)
+
+
+class VideoReference(_Body):
+    """A video of this project, or a file that was uploaded."""
+
+    id: str
+
+
+class CharacterReference(_Body):
+    """A character of this project."""
+
+    id: str
+
+
+class _Prompted(_Body):
+    prompt: str = Field(min_length=1, max_length=32_000, description="What to show, in words.")
+    n: int | str = _N
+    seed: int | str | None = _SEED
+    fps: float | str | None = Field(None, description="Frames per second; by default the model's own.")
+    steps: int | str | None = Field(None, description="Sampling steps; by default the model's own number.")
+    negative_prompt: str | None = Field(None, max_length=32_000, description="What not to show.")
+
+
+class CreateVideo(_Prompted):
+    """A new video."""
+
+    model: str = "sora-2"
+    seconds: str | float = Field("4", description="Length of the video.")
+    size: str = _SIZE
+    input_reference: ImageReference | _File | None = Field(None, description="The first frame.")
+    input_reference_fit: Literal["crop", "pad", "stretch"] | None = Field(
+        None, description="Bring the image to the size; otherwise it has to have it."
+    )
+    characters: list[CharacterReference] | None = Field(None, max_length=2)
+
+
+class RemixVideo(_Prompted):
+    """A video made again with another prompt."""
+
+    model: str | None = Field(None, description="By default that of the video.")
+
+
+class EditVideo(_Prompted):
+    """A change to a video."""
+
+    video: VideoReference | _File
+    model: str | None = Field(None, description="By default that of the video.")
+
+
+class ExtendVideo(EditVideo):
+    """A continuation of a video."""
+
+    seconds: str | float = Field(description="Length of the new part.")
+
+
+class CreateCharacter(_Body):
+    """A character; the video is an MP4 file, so it comes as multipart/form-data."""
+
+    name: str = Field(min_length=1, max_length=80)
+    video: _File
+
+
+def describe(app: FastAPI) -> None:
+    """Make the application tell of the bodies, errors and keys that FastAPI does not see by itself."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _openapi(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    made = get_openapi(
+        title="Hinode", version=__version__, description=DESCRIPTION, routes=app.routes, tags=app.openapi_tags
+    )
+    components = made.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas["Error"] = inlined(wire.Error.model_json_schema())
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    error = {
+        "description": "What is wrong.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+    for path, operations in made.get("paths", {}).items():
+        for operation in operations.values():
+            answers = operation["responses"]
+            answers.pop("422", None)
+            if path.startswith("/v1/"):
+                operation["security"] = [{"key": []}]
+                answers["4XX"] = error
+            answers["5XX"] = error
+    return made

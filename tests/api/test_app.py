@@ -1,0 +1,186 @@
+"""What holds for every route: ids, logs, numbers, errors, and a description that is true."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from hinode.api.app import create_app
+from hinode.records.database import DatabaseError
+
+from .conftest import Server
+
+Refused = Callable[..., dict[str, Any]]
+
+
+def test_every_answer_has_an_id(server: Server) -> None:
+    seen = {
+        server.client.get(path).headers["x-request-id"] for path in ("/v1/videos", "/nothing", "/healthz")
+    }
+    assert len(seen) == 3
+    assert server.client.get("/v1/videos").headers["openai-processing-ms"].isdigit()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/", "/v1/nothing", "/v1/videos/", "/v1/videos/a/b/c", "/v2"]
+)
+def test_addresses_that_there_are_not(server: Server, refused: Refused, path: str) -> None:
+    refused(server.client.get(path), 404)
+
+
+def test_methods_that_there_are_not(server: Server, refused: Refused) -> None:
+    answer = server.client.put("/v1/videos", json={})
+    refused(answer, 405)
+    assert answer.headers["allow"]
+
+
+def test_static_routes_come_before_ids(server: Server) -> None:
+    assert server.client.get("/v1/videos/characters").json()["object"] == "list"
+    for path in ("edits", "extensions", "characters"):
+        assert server.client.post(f"/v1/videos/{path}", json={}).status_code == 400
+
+
+def test_a_bug_says_nothing_of_the_inside(
+    server: Server, refused: Refused, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*args: object) -> None:
+        raise RuntimeError("the secret is 1234")
+
+    monkeypatch.setattr(server.context.store, "job", broken)
+    error = refused(server.client.get("/v1/videos/video_0"), 500)
+    assert "1234" not in json.dumps(error)
+    assert error["type"] == "server_error"
+    assert "the secret is 1234" in caplog.text  # for who may read the log
+
+
+def test_a_database_that_is_away(server: Server, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*args: object) -> None:
+        raise DatabaseError("postgresql://me:password@db cannot be used")
+
+    monkeypatch.setattr(server.context.store, "job", away)
+    monkeypatch.setattr(server.context.store, "counts", away)
+    answer = server.client.get("/v1/videos/video_0")
+    assert "password" not in refused(answer, 503)["message"]
+    assert answer.headers["retry-after"] == "2"
+    refused(server.client.get("/readyz"), 503)
+    assert server.client.get("/healthz").json() == {"status": "ok"}
+    monkeypatch.setattr(server.context.tenants, "authenticate", away)
+    refused(server.client.get("/v1/videos", headers={"authorization": "Bearer x"}), 503)
+
+
+def test_the_log_has_a_line_for_each(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "hinode.api.requests"):
+        server.client.get("/v1/videos/video_0")
+    [line] = [record for record in caplog.records if record.name == "hinode.api.requests"]
+    facts = vars(line)
+    assert (facts["method"], facts["path"], facts["status"]) == ("GET", "/v1/videos/video_0", 404)
+    assert facts["project_id"] == server.project_id
+    assert server.key not in json.dumps({name: str(value) for name, value in facts.items()})
+
+
+def test_metrics(server: Server) -> None:
+    server.create()
+    server.client.get("/v1/videos/video_0")
+    server.client.get("/somewhere/else")
+    text = server.client.get("/metrics").text
+    assert 'hinode_http_requests_total{method="POST",route="/v1/videos",status="200"} 1.0' in text
+    assert 'route="/v1/videos/{video_id}",status="404"} 1.0' in text
+    assert 'route="other",status="404"} 1.0' in text
+    assert 'hinode_jobs{priority="interactive",status="queued"} 1.0' in text
+    assert "hinode_http_requests_under_way 1.0" in text
+    assert "/somewhere" not in text
+
+
+def test_ready(server: Server) -> None:
+    assert server.client.get("/readyz").json() == {"status": "ok", "workers": 0}
+    server.finished()
+    assert server.client.get("/readyz").json()["workers"] == 1
+    server.context.stopping.set()
+    assert server.client.get("/readyz").status_code == 503
+
+
+def test_models(server: Server, refused: Refused) -> None:
+    listed = server.client.get("/v1/models").json()
+    names = {model["id"] for model in listed["data"]}
+    assert listed["object"] == "list"
+    assert names >= {
+        "sora-2",
+        "sora-2-pro",
+        "sora-2-2025-10-06",
+        "sora-2-pro-2025-10-06",
+        "sora-2-2025-12-08",
+    }
+    assert {"nano", "testcard"} <= names
+    for model in listed["data"]:
+        assert model["object"] == "model"
+        assert model["shutdown_date"] is None
+        assert server.client.get(f"/v1/models/{model['id']}").json() == model
+    assert server.client.get("/v1/models/native/nano").json()["model"] == "nano"
+    refused(server.client.get("/v1/models/sora-1"), 404, "model")
+
+
+def test_the_description_tells_of_everything(server: Server) -> None:
+    described = server.client.get("/openapi.json").json()
+    paths = {f"{method.upper()} {path}" for path, methods in described["paths"].items() for method in methods}
+    assert paths >= {
+        "POST /v1/videos",
+        "GET /v1/videos",
+        "GET /v1/videos/{video_id}",
+        "DELETE /v1/videos/{video_id}",
+        "GET /v1/videos/{video_id}/content",
+        "POST /v1/videos/{video_id}/remix",
+        "POST /v1/videos/{video_id}/cancel",
+        "GET /v1/videos/{video_id}/events",
+        "POST /v1/videos/edits",
+        "POST /v1/videos/extensions",
+        "POST /v1/videos/characters",
+        "GET /v1/videos/characters",
+        "GET /v1/videos/characters/{character_id}",
+        "DELETE /v1/videos/characters/{character_id}",
+        "POST /v1/batches",
+        "POST /v1/files",
+        "GET /v1/models",
+        "POST /v1/webhook_endpoints",
+    }
+    create = described["paths"]["/v1/videos"]["post"]
+    assert set(create["requestBody"]["content"]) == {"application/json", "multipart/form-data"}
+    assert create["security"] == [{"key": []}]
+    assert "422" not in json.dumps(described["paths"])
+    references = {
+        word for word in json.dumps(described).split('"') if word.startswith("#/components/schemas/")
+    }
+    known = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
+    assert references <= known
+
+
+def test_the_pages_about_it_need_no_other_server(server: Server) -> None:
+    page = server.client.get("/docs").text
+    assert "https://" not in page
+    for path in (word for word in page.split('"') if word.startswith("/static")):
+        assert server.client.get(path).status_code == 200
+
+
+def test_answers_are_as_described(server: Server) -> None:
+    from hinode.api import wire
+
+    done = server.finished(n=2)
+    wire.Video.model_validate(done, strict=True)
+    wire.VideoList.model_validate(server.client.get("/v1/videos").json(), strict=True)
+    wire.ModelList.model_validate(server.client.get("/v1/models").json(), strict=True)
+
+
+def test_torch_stays_out() -> None:
+    code = "import sys, hinode.api.app; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_two_applications_in_one_process(server: Server) -> None:
+    with TestClient(create_app(server.context)) as client:
+        assert client.get("/healthz").status_code == 200

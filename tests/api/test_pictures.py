@@ -1,0 +1,172 @@
+"""Images as first frames: of the right size or made so, and of no other kind than they say."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from hinode.api import pictures
+from hinode.errors import BadInput
+
+from .conftest import SMALL, Server
+
+Refused = Callable[..., dict[str, Any]]
+SIZE = (64, 36)
+
+
+def picture(size: tuple[int, int] = SIZE, kind: str = "PNG", mode: str = "RGB", **more: Any) -> bytes:
+    target = io.BytesIO()
+    Image.new(mode, size).save(target, kind, **more)
+    return target.getvalue()
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG that says it is far larger than its file."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 10_000_000))
+
+
+def upload(server: Server, image: bytes, **fields: str) -> Any:
+    data = {"prompt": "a kite", "size": SMALL, "seconds": "1", **fields}
+    return server.client.post(
+        "/v1/videos", data=data, files={"input_reference": ("../x.png", image, "image/png")}
+    )
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_an_image_of_the_right_size(server: Server, kind: str) -> None:
+    assert upload(server, picture(kind=kind)).status_code == 200
+    assert server.work() == 1
+    video = server.client.get("/v1/videos").json()["data"][0]
+    assert video["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        lambda url: {"json": {"input_reference": {"image_url": url}}},
+        lambda url: {"json": {"input_reference": url}},
+        lambda url: {"data": {"input_reference[image_url]": url}},
+        lambda url: {"files": {"input_reference[image_url]": (None, url)}},
+    ],
+)
+def test_data_urls(server: Server, reference: Callable[[str], dict[str, Any]]) -> None:
+    body = reference("data:image/png;base64," + base64.b64encode(picture()).decode())
+    fields = {"prompt": "a kite", "size": SMALL, "seconds": "1"}
+    if "files" in body:
+        body["data"] = fields
+    else:
+        next(iter(body.values())).update(fields)
+    answer = server.client.post("/v1/videos", **body)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("url", ["data:", "data:image/png,abc", "data:image/png;base64,%%%", "data:;base64,"])
+def test_broken_data_urls(server: Server, refused: Refused, url: str) -> None:
+    body = {"prompt": "a kite", "size": SMALL, "input_reference": {"image_url": url}}
+    refused(server.client.post("/v1/videos", json=body), 400, "input_reference")
+
+
+def test_uploaded_files(server: Server, refused: Refused) -> None:
+    sent = server.client.post(
+        "/v1/files", data={"purpose": "vision"}, files={"file": ("a.png", picture(), "image/png")}
+    ).json()
+    body = {"prompt": "a kite", "size": SMALL, "input_reference": {"file_id": sent["id"]}}
+    assert server.client.post("/v1/videos", json=body).status_code == 200
+    refused(
+        server.client.post("/v1/videos", json={**body, "input_reference": {"file_id": "file-0"}}),
+        404,
+        "input_reference",
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1/a.png", "http://169.254.169.254/", "file:///etc/passwd", "x"]
+)
+def test_links_lead_to_the_internet_only(server: Server, refused: Refused, url: str) -> None:
+    body = {"prompt": "a kite", "size": SMALL, "input_reference": {"image_url": url}}
+    refused(server.client.post("/v1/videos", json=body), 400, "input_reference")
+
+
+def test_another_size_is_refused_in_sora_s_words(server: Server, refused: Refused) -> None:
+    error = refused(upload(server, picture((60, 36))), 400, "input_reference")
+    assert error["message"].startswith("Inpaint image must match the requested width and height")
+    assert "60x36" in error["message"]
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_another_size_is_fitted_on_request(server: Server, fit: str) -> None:
+    answer = upload(server, picture((200, 300), "JPEG"), input_reference_fit=fit)
+    assert answer.status_code == 200, answer.text
+    job = server.context.store.job(server.project_id, answer.json()["id"])
+    assert job is not None
+    kept = server.context.objects.path(job.request["references"][0]["digest"])
+    with Image.open(kept) as image:
+        assert (image.size, image.format) == (SIZE, "PNG")
+
+
+def test_a_fit_that_there_is_not(server: Server, refused: Refused) -> None:
+    refused(upload(server, picture(), input_reference_fit="squash"), 400, "input_reference_fit")
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        b"\x00" * 50,
+        b"<svg/>",
+        picture(kind="GIF"),
+        picture(kind="BMP"),
+        picture()[:-40],
+        bomb(*SIZE)[:60],
+        bomb(50_000, 50_000),
+        bomb(9000, 9000),
+    ],
+    ids=["nothing", "svg", "gif", "bmp", "cut", "head", "huge", "large"],
+)
+@pytest.mark.parametrize("fit", ["", "crop"])
+def test_what_is_no_image_or_too_large_a_one(
+    server: Server, refused: Refused, image: bytes, fit: str
+) -> None:
+    refused(upload(server, image, input_reference_fit=fit), 400, "input_reference")
+    refused(upload(server, image, input_reference_fit=fit), 400, "input_reference")
+    left = [path for path in server.context.objects.root.rglob("*") if path.is_file()]
+    assert left == []
+
+
+def test_only_the_picture_is_kept_of_a_photograph(tmp_path: Path) -> None:
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by a quarter
+    path.write_bytes(picture((36, 64), "JPEG", exif=exif))
+    changed, media_type = pictures.ready(path, SIZE, None)
+    assert changed is not None
+    assert media_type == "image/png"
+    with Image.open(io.BytesIO(changed)) as image:
+        assert image.size == SIZE
+        assert not image.getexif()
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("RGBA", "PNG"), ("P", "PNG"), ("L", "PNG"), ("CMYK", "JPEG")])
+def test_every_kind_of_pixel(tmp_path: Path, mode: str, kind: str) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(picture(kind=kind, mode=mode))
+    changed, _ = pictures.ready(path, SIZE, None)
+    with Image.open(io.BytesIO(changed) if changed else path) as image:
+        assert image.mode in ("RGB", "L")
+
+
+def test_a_data_url_has_an_end() -> None:
+    with pytest.raises(BadInput, match="stay within"):
+        pictures.from_data_url("data:image/png;base64," + "A" * pictures.LONGEST_URL)

@@ -1,0 +1,92 @@
+"""Streams of events: every change until the end, with previews."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from PIL import Image
+from starlette.testclient import TestClient
+
+from hinode.api.app import create_app
+
+from .conftest import Server
+
+
+def events(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for block in text.strip().split("\n\n"):
+        if block.startswith(":"):
+            continue
+        kind, data = block.split("\n")
+        yield kind.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+
+def test_a_video_that_has_ended(server: Server) -> None:
+    video = server.finished()
+    answer = server.client.get(f"/v1/videos/{video['id']}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-store"
+    assert list(events(answer.text)) == [("video.completed", video)]
+    waiting = server.create()["id"]
+    server.client.post(f"/v1/videos/{waiting}/cancel")
+    [(kind, data)] = events(server.client.get(f"/v1/videos/{waiting}/events").text)
+    assert (kind, data["error"]["code"]) == ("video.failed", "cancelled")
+
+
+def test_from_the_queue_to_the_end(server: Server) -> None:
+    context = replace(server.context, event_seconds=0.001)
+    video = server.create()
+    with TestClient(create_app(context), headers={"authorization": f"Bearer {server.key}"}) as client:
+        store, objects = context.store, context.objects
+        worker = store.enrol("here", 1)
+        lease = store.claim(worker, host="here")
+        assert lease is not None
+        picture = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(picture, "WEBP")
+        objects.show(video["id"], picture.getvalue())
+        store.heartbeat(lease, stage="sample", progress=40, preview=1, slice_seconds=15)
+
+        def finish() -> None:
+            looked.wait(20)
+            store.finish(lease, [], {}, 60.0)
+
+        looked = threading.Event()
+        ending = threading.Thread(target=finish)
+        ending.start()
+        seen = []
+        with client.stream("GET", f"/v1/videos/{video['id']}/events") as answer:
+            looked.set()
+            text = "".join(answer.iter_text())
+        ending.join()
+        seen = list(events(text))
+    kinds = [kind for kind, _ in seen]
+    assert kinds[-1] == "video.completed"
+    assert seen[-1][1]["progress"] == 100
+    if "video.preview" in kinds:  # the stream may have come too late for it
+        url = seen[kinds.index("video.preview")][1]["image_url"]
+        assert url.startswith("data:image/webp;base64,")
+        body = base64.b64decode(url.partition(",")[2])
+        assert Image.open(io.BytesIO(body)).size == (8, 8)
+
+
+def test_streams_end_when_the_server_stops(server: Server) -> None:
+    context = replace(server.context, event_seconds=0.001)
+    video = server.create()
+    context.stopping.set()
+    with TestClient(create_app(context), headers={"authorization": f"Bearer {server.key}"}) as client:
+        seen = list(events(client.get(f"/v1/videos/{video['id']}/events").text))
+    assert [kind for kind, _ in seen] == ["video.progress"]
+    assert context.streams.count == 0
+
+
+def test_there_is_an_end_to_streams(server: Server) -> None:
+    video = server.create()
+    server.context.streams.count = 10_000
+    answer = server.client.get(f"/v1/videos/{video['id']}/events")
+    assert answer.status_code == 429
+    assert answer.headers["retry-after"] == "10"
