@@ -1,0 +1,111 @@
+"""`hinode train` and `hinode evaluate`: make a model, and measure it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hinode.cli.endings import plain_endings
+from hinode.request import parse_size
+from hinode.settings import Settings
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="What to train: nano, mini, or judge.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the model, the state and the log.", show_default=False)
+    ],
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Length of the whole run; by default the recipe's.", show_default=False),
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the state that is in the folder.")] = True,
+    threads: Annotated[
+        int | None, typer.Option(help="Processor threads; by default all.", show_default=False)
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.", show_default=False)
+    ] = None,
+) -> None:
+    """Train a model, or go on training it; stop whenever you like."""
+    with plain_endings():
+        from hinode.training import train as run
+        from hinode.training import train_judge
+
+        settings = Settings.from_environment(os.environ)
+        if recipe == "judge":
+            print(train_judge(out, minutes=minutes or 25.0, threads=threads or settings.threads or 1))
+            return
+        path = run(
+            recipe,
+            out,
+            minutes=minutes,
+            resume=resume,
+            threads=threads or settings.threads,
+            device=device or settings.device,
+        )
+        print(path)
+
+
+def evaluate(
+    prompts: Annotated[
+        Path,
+        typer.Option(
+            help='File of lines {"prompt": "...", "expect": {"subject": "balloon", "color": "red", ...}}.',
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="Which model; by default the best.", show_default=False)
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Sampling steps; by default the model's own number.", show_default=False),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Draw in the native shape nearest to it; by default square.", show_default=False),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Only the first lines of the file; by default all.", show_default=False)
+    ] = None,
+    floors: Annotated[
+        bool, typer.Option("--floors", help="Add the scores of ground truth, shuffled captions and the like.")
+    ] = False,
+    save_clips: Annotated[
+        Path | None, typer.Option(help="Keep the clips in this file, for runs/card.py.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Draw given prompts and print how often the judge finds in them what was asked for."""
+    with plain_endings():
+        from hinode.training.evaluate import evaluate_file
+
+        settings = Settings.from_environment(os.environ)
+        scores = evaluate_file(
+            prompts,
+            model=model,
+            settings=settings,
+            limit=limit,
+            size=None if size is None else parse_size(size),
+            steps=steps,
+            with_floors=floors,
+            save_clips=save_clips,
+        )
+        if as_json:
+            print(json.dumps(scores))
+        else:
+            for title, table in {scores["model"]: scores, **scores.get("floors", {})}.items():
+                _tell_scores(title, table)
+            print(f"{scores['n']} prompts; in brackets, 95 % intervals")
+
+
+def _tell_scores(title: str, scores: dict[str, Any]) -> None:
+    """Print one table of an evaluation."""
+    print(title.replace("_", " "))
+    for name, score in {"whole prompt": scores["whole_prompt"], **scores["attributes"]}.items():
+        print(f"  {name:<13}{score['accuracy']:7.1%}  ({score['low']:.1%} to {score['high']:.1%})")
