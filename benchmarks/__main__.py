@@ -1,145 +1,44 @@
-"""How fast is the default clip? Both ratios that the project holds itself to, stage times and peak memory.
+"""Run one benchmark by name, or all the short ones: `python -m benchmarks [NAME] [OPTIONS]`.
 
-    whole process    wall-clock time of `hinode generate` over that of `python -c "import torch"`
-    sampling         time of the sampling stage over its floor: the floating-point operations of the network
-                     divided by the rate at which this machine multiplies large matrices of the same type
+    speed       the default clip: whole process, stages, sampling over its floor, memory
+    fairness    waits under the scheduler and under simpler ones, with a virtual clock
+    queue       jobs claimed and finished per second by several processes on one SQLite file
+    latency     answering times of the API while workers generate and clients poll
 
-Every time is the median of several runs in fresh processes.
+and, only by name, because they take long:
+
+    histories   simulated lives of the job service with random faults, against its invariants
+    torture     workers and servers killed at random points, again and again
+
+Options go to the benchmark that is named; NAME --help lists them. With --json alone each of the short ones
+prints one JSON object on a line.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import statistics
-import subprocess
+import importlib
 import sys
-import tempfile
-import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-PROMPT = "a red balloon rising over the mountains at noon"
-MATRIX = 2048
-BAR = 4.0
+SHORT = ("speed", "fairness", "queue", "latency")
+NAMES = (*SHORT, "histories", "torture")
 
 
-@dataclass(frozen=True)
-class Child:
-    """A finished process: wall-clock seconds, peak resident memory in bytes, standard output."""
-
-    seconds: float
-    memory: int
-    output: str
+def run(name: str, words: list[str]) -> None:
+    """Run benchmark `name` with the command-line words that are meant for it."""
+    importlib.import_module(f"benchmarks.{name}").main(words)
 
 
-def child(*words: str) -> Child:
-    """Run this Python with `words`; a failure ends the benchmark."""
-    start = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen([sys.executable, *words], stdout=output)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - start
-        if process.returncode:
-            sys.exit(f"{' '.join(words)} ended with {process.returncode}")
-        output.seek(0)
-        # Linux counts in KiB, macOS in bytes.
-        return Child(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), output.read())
-
-
-def floor_seconds(model: str | None, steps: int | None) -> tuple[float, float, float]:
-    """Seconds that sampling would take at the speed of large matrix products; the operations; the rate."""
-    import torch
-
-    from hinode.engines.native import NativeEngine, compute_type
-    from hinode.model import checkpoint
-    from hinode.request import Request
-    from hinode.settings import Settings
-    from hinode.world.caption import words
-
-    settings = Settings.from_environment(os.environ)
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    dtype = compute_type(device)
-    engine, request = NativeEngine(settings), Request(PROMPT, model=model, steps=steps)
-    plan, work = engine.plan(request), engine.work(request)
-    network = checkpoint.load(plan.card.path).model
-    per_pass = network.flops(plan.drawn_frames, plan.shape.height, plan.shape.width, len(words(PROMPT)))
-
-    a, b = (torch.randn(MATRIX, MATRIX, device=device).to(dtype) for _ in range(2))
-    times = []
-    for _ in range(8):
-        start = time.perf_counter()
-        (a @ b)[0, 0].item()  # waits for the device
-        times.append(time.perf_counter() - start)
-    rate = 2 * MATRIX**3 / min(times)
-    return work.passes * per_pass / rate, float(work.passes * per_pass), rate
-
-
-def measure(runs: int, model: str | None, steps: int | None) -> dict[str, Any]:
-    """All figures as plain numbers: seconds, bytes, operations, operations per second."""
-    words = ["-m", "hinode", "generate", PROMPT, "--seed", "1", "--json"]
-    words += ["--model", model] if model else []
-    words += ["--steps", str(steps)] if steps else []
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "clip.mp4")
-        for warm_up in (("-c", "import torch"), (*words, "-o", path)):
-            child(*warm_up)  # the disk cache is filled, compiled files are written
-        imports = [child("-c", "import torch") for _ in range(runs)]
-        clips = [child(*words, "-o", path) for _ in range(runs)]
-    told = [json.loads(clip.output) for clip in clips]
-    stages = {
-        name: statistics.median(result["stage_seconds"][name] for result in told)
-        for name in told[0]["stage_seconds"]
-    }
-    floor, operations, rate = floor_seconds(model, steps)
-    torch_seconds = statistics.median(run.seconds for run in imports)
-    process_seconds = statistics.median(run.seconds for run in clips)
-    return {
-        "model": told[0]["model"],
-        "steps": told[0]["steps"],
-        "size": told[0]["size"],
-        "native_size": told[0]["native_size"],
-        "import_torch_seconds": torch_seconds,
-        "process_seconds": process_seconds,
-        "process_ratio": process_seconds / torch_seconds,
-        "stage_seconds": stages,
-        "sampling_floor_seconds": floor,
-        "sampling_ratio": stages["sample"] / floor,
-        "sampling_operations": operations,
-        "matrix_operations_per_second": rate,
-        "peak_memory_bytes": max(run.memory for run in clips),
-    }
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--runs", type=int, default=3, help="processes to take the median of (default 3)")
-    parser.add_argument("--model", help="which model; by default the best that is installed")
-    parser.add_argument("--steps", type=int, help="sampling steps; by default the model's own number")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    asked = parser.parse_args()
-    found = measure(asked.runs, asked.model, asked.steps)
-    if asked.json:
-        print(json.dumps(found))
-        return
-    print(f"{found['model']}, {found['steps']} steps, {found['native_size']} resized to {found['size']}")
-    for name, seconds in found["stage_seconds"].items():
-        print(f"  {name:<22}{seconds:8.2f} s")
-    print(f"  {'whole process':<22}{found['process_seconds']:8.2f} s")
-    print(f"  {'import torch':<22}{found['import_torch_seconds']:8.2f} s")
-    print(f"  {'floor of sampling':<22}{found['sampling_floor_seconds']:8.2f} s", end="")
-    print(f"  ({found['sampling_operations'] / 1e9:.0f} G operations", end="")
-    print(f" at {found['matrix_operations_per_second'] / 1e9:.0f} G/s)")
-    print(f"  {'peak memory':<22}{found['peak_memory_bytes'] / 2**20:8.0f} MiB")
-    for name in ("process", "sampling"):
-        print(f"{name} ratio {found[f'{name}_ratio']:.2f} (bar: {BAR:g})")
+def main(words: list[str]) -> None:
+    """Run what the command line asks for."""
+    if words and words[0] in NAMES:
+        run(words[0], words[1:])
+    elif words in ([], ["--json"]):
+        for name in SHORT:
+            run(name, words)
+    else:
+        print((__doc__ or "").strip())
+        sys.exit(0 if words in (["-h"], ["--help"]) else 2)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,0 +1,147 @@
+"""Holds what a server left in its database and its store against what it had promised."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from hinode.jobs.states import FINAL, Outcome, Status
+from hinode.records.database import Database
+from hinode.records.tables import artifacts, attempts, events, jobs
+
+FINALS = frozenset(status.value for status in FINAL)
+
+
+@dataclass
+class Promise:
+    """A job that the server said it would make.
+
+    Attributes:
+        kind: number of the request that it was made from, or None if there is nothing to compare it with.
+        cancelled: whether it was asked to be cancelled; then it may also have been too late for that.
+    """
+
+    kind: int | None
+    cancelled: bool = False
+
+
+@dataclass
+class Books:
+    """What the audit found.
+
+    Attributes:
+        ended: how many jobs ended in each way.
+        attempts: how often work on a job was begun.
+        problems: everything that should not be; empty if all is well.
+    """
+
+    ended: Counter[str] = field(default_factory=Counter)
+    attempts: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def audit(
+    database: Database,
+    store: Path,
+    promises: Mapping[str, Promise],
+    expected: Sequence[Mapping[str, str]],
+    told: Mapping[str, set[tuple[str, str]]],
+) -> Books:
+    """Look for jobs that were lost, made twice or left half done.
+
+    Args:
+        database: of a server that has ended.
+        store: its folder of files.
+        promises: the jobs by id.
+        expected: for every kind of request the digests of its files by role, from an undisturbed run.
+        told: the events that the webhook endpoint was told of, for each job.
+    """
+    books = Books()
+    sizes, wrong = _files(store)
+    books.problems += wrong
+    with database.read() as connection:
+        if database.sqlite:
+            verdict = connection.exec_driver_sql("PRAGMA integrity_check").scalar_one()
+            if verdict != "ok":
+                books.problems.append(f"SQLite finds its file damaged: {verdict}")
+        rows = {row["id"]: row for row in connection.execute(sa.select(jobs)).mappings()}
+        files: dict[str, dict[str, sa.RowMapping]] = defaultdict(dict)
+        for row in connection.execute(sa.select(artifacts)).mappings():
+            files[row["job_id"]][row["role"]] = row
+        outcomes: dict[str, Counter[str | None]] = defaultdict(Counter)
+        for job_id, outcome in connection.execute(sa.select(attempts.c.job_id, attempts.c.outcome)):
+            outcomes[job_id][outcome] += 1
+        emitted: dict[str, list[str]] = defaultdict(list)
+        for kind, data in connection.execute(sa.select(events.c.type, events.c.data)):
+            emitted[data["id"]].append(kind)
+    books.attempts = sum(sum(counts.values()) for counts in outcomes.values())
+    books.problems += [f"{job} was accepted and is lost" for job in promises if job not in rows]
+    books.problems += [f"{job} was made and never asked for" for job in rows if job not in promises]
+    for job, promise in promises.items():
+        if job in rows:
+            books.ended[rows[job]["status"]] += 1
+            look = _Look(rows[job], promise, outcomes[job], emitted[job], told.get(job, set()))
+            books.problems += [f"{job} {wrong}" for wrong in look.wrong()]
+            books.problems += [f"{job} {wrong}" for wrong in _damage(files[job], sizes)]
+            if promise.kind is not None and rows[job]["status"] == Status.COMPLETED:
+                found = {role: row["digest"] for role, row in files[job].items()}
+                if found != expected[promise.kind]:
+                    books.problems.append(f"{job} has other files than an undisturbed run: {found}")
+    return books
+
+
+@dataclass
+class _Look:
+    """Everything that is known of one job."""
+
+    row: sa.RowMapping
+    promise: Promise
+    outcomes: Counter[str | None]
+    emitted: list[str]
+    told: set[tuple[str, str]]
+
+    def wrong(self) -> Iterator[str]:
+        status = self.row["status"]
+        if status not in FINALS:
+            yield f"is left {status}"
+            return
+        good = {Status.COMPLETED.value} | ({Status.CANCELLED.value} if self.promise.cancelled else set())
+        if status not in good:
+            yield f"ended as {status}: {self.row['error_code']}, {self.row['error_message']}"
+        completed = status == Status.COMPLETED
+        event = "video.completed" if completed else "video.failed"
+        if self.emitted != [event]:
+            yield f"ended as {status} and has the events {self.emitted}"
+        if [kind for kind, _ in self.told] != [event]:
+            yield f"ended as {status} and its endpoint was told {sorted(self.told)}"
+        if self.outcomes[Outcome.COMPLETED.value] != int(completed):
+            yield f"ended as {status} after attempts that ended {dict(self.outcomes)}"
+        if None in self.outcomes:
+            yield "has an attempt that never ended"
+        if self.row["lease_until"] is not None or self.row["worker_id"] is not None:
+            yield "has ended and is still leased"
+
+
+def _files(store: Path) -> tuple[dict[str, int], list[str]]:
+    """The sizes of all files of the store by digest, and which are not what their names say."""
+    sizes, wrong = {}, []
+    for path in store.glob("objects/*/*"):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        sizes[path.name] = path.stat().st_size
+        if digest != path.name:
+            wrong.append(f"the file {path.name} has the digest {digest}: it is not whole")
+    return sizes, wrong
+
+
+def _damage(files: Mapping[str, sa.RowMapping], sizes: Mapping[str, int]) -> Iterator[str]:
+    for role, row in files.items():
+        if row["digest"] not in sizes:
+            yield f"has no file for its {role}"
+        elif sizes[row["digest"]] != row["bytes"]:
+            yield f"has a {role} of {sizes[row['digest']]} bytes that should have {row['bytes']}"

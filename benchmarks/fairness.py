@@ -1,0 +1,308 @@
+"""What do light users wait when somebody dumps a day's work? The real scheduler under a virtual clock.
+
+Eight places. At time 0 one project queues 400 finals of 180 s each; twenty others send work at random times
+for about seven hours, 70 % previews of 10 s and 30 % finals of 180 s. Extra wait is the time from sending to
+having the clip, less the time that it takes to make. Policies:
+
+    fifo        first in, first out
+    priority    previews first, then first in, first out
+    least       hinode.jobs.schedule.choose: classes, then who has had least; what runs is never disturbed
+    yielding    the same with hinode.jobs.schedule.gives_way, which is what Hinode does: a job that ran its
+                slice is asked at every heartbeat, and saving and loading it costs its place 0.5 s
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import math
+import random
+import sys
+from bisect import insort
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+from hinode.jobs import schedule
+from hinode.jobs.schedule import Lane, Policy, Tenant
+from hinode.jobs.states import Priority
+
+BAR = 20.0
+HEAVY = "heavy"
+MODEL = "native/nano"
+
+Choose = Callable[[Sequence[Lane], dict[str, Tenant], float], Lane | None]
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is sent, and to how many places; times in seconds.
+
+    Attributes:
+        places: jobs that run at once.
+        dumped: finals that the heavy project queues at time 0.
+        sent: jobs of the light projects.
+        light: how many light projects there are.
+        rate: jobs that they send per second, all together.
+        previews: which part of these are previews.
+        preview: what a preview takes.
+        final: what a final takes.
+        overhead: what giving way costs its place.
+        beat: time between two heartbeats of a running job.
+    """
+
+    places: int = 8
+    dumped: int = 400
+    sent: int = 600
+    light: int = 20
+    rate: float = 0.025
+    previews: float = 0.7
+    preview: float = 10.0
+    final: float = 180.0
+    overhead: float = 0.5
+    beat: float = 3.75
+
+
+@dataclass(eq=False)
+class Job:
+    """One piece of work and what became of it."""
+
+    project: str
+    priority: Priority
+    sent_at: float
+    seconds: float
+    left: float = field(init=False)
+    started_at: float = 0.0
+    finished_at: float = math.nan
+    yields: int = 0
+
+    def __post_init__(self) -> None:
+        self.left = self.seconds
+
+    @property
+    def group(self) -> str:
+        if self.project == HEAVY:
+            return HEAVY
+        return "light previews" if self.priority is Priority.PREVIEW else "light finals"
+
+    @property
+    def extra(self) -> float:
+        return self.finished_at - self.sent_at - self.seconds
+
+    def lane(self) -> Lane:
+        key = f"{self.priority.value}:{self.project}:{MODEL}"
+        return Lane(key, self.project, self.priority, MODEL, self.sent_at)
+
+
+def jobs(load: Load, seed: int) -> list[Job]:
+    """Everything that is sent, in the order of time."""
+    dice = random.Random(seed)
+    made = [Job(HEAVY, Priority.INTERACTIVE, 0.0, load.final) for _ in range(load.dumped)]
+    now = 0.0
+    for _ in range(load.sent):
+        now += dice.expovariate(load.rate)
+        project = f"light-{dice.randrange(load.light):02d}"
+        if dice.random() < load.previews:
+            made.append(Job(project, Priority.PREVIEW, now, load.preview))
+        else:
+            made.append(Job(project, Priority.INTERACTIVE, now, load.final))
+    return made
+
+
+class Farm:
+    """Places, lanes and projects in a virtual time. Asks the policy whenever a place is free."""
+
+    def __init__(self, load: Load, choose: Choose, policy: Policy, yielding: bool) -> None:
+        self.load, self.choose, self.policy, self.yielding = load, choose, policy, yielding
+        self.lanes: dict[str, list[tuple[float, int, Job]]] = {}
+        self.tenants: dict[str, Tenant] = {}
+        self.running: dict[Job, int] = {}
+        self.leaving: set[Job] = set()
+        self.free = load.places
+        self.now = 0.0
+        self.number = count()
+        self.events: list[tuple[float, int, Callable[[Job], None], Job]] = []
+        self.order: dict[Job, int] = {}
+
+    def run(self, sent: Sequence[Job]) -> float:
+        """Work until everything is finished; the time at which it is."""
+        for job in sent:
+            self.order[job] = len(self.order)
+            self.tenants.setdefault(job.project, Tenant(job.project, 0.0, 0.0, 1.0, 0, None))
+            self.at(job.sent_at, self.queue, job)
+        while self.events:
+            self.now, _, happen, job = heapq.heappop(self.events)
+            happen(job)
+            # Everything of one moment happens before places are given out.
+            if not self.events or self.events[0][0] > self.now:
+                self.give_out()
+        return max(job.finished_at for job in sent)
+
+    def at(self, time: float, happen: Callable[[Job], None], job: Job) -> None:
+        heapq.heappush(self.events, (time, next(self.number), happen, job))
+
+    def queue(self, job: Job) -> None:
+        insort(self.lanes.setdefault(job.lane().key, []), (job.sent_at, self.order[job], job))
+
+    def heads(self) -> list[Lane]:
+        return [waiting[0][2].lane() for waiting in self.lanes.values() if waiting]
+
+    def accounts(self) -> dict[str, Tenant]:
+        """The projects with what their running jobs have used so far, as the job store counts it."""
+        told = {}
+        for project, tenant in self.tenants.items():
+            had = schedule.attained(tenant, self.now, self.policy)
+            told[project] = replace(tenant, attained=had, attained_at=self.now)
+        for job in self.running:
+            tenant = told[job.project]
+            told[job.project] = replace(tenant, attained=tenant.attained + self.now - job.started_at)
+        return told
+
+    def give_out(self) -> None:
+        while self.free and (heads := self.heads()):
+            lane = self.choose(heads, self.accounts(), self.now)
+            if lane is None:
+                return
+            self.start(self.lanes[lane.key].pop(0)[2])
+
+    def start(self, job: Job) -> None:
+        self.free -= 1
+        self.tenants[job.project] = replace(
+            self.tenants[job.project], running=self.tenants[job.project].running + 1
+        )
+        job.started_at = self.now
+        self.running[job] = job.yields
+        self.at(self.now + job.left, self.finish, job)
+        if self.yielding and job.left > self.policy.slice:
+            self.at(self.now + self.policy.slice, self.beat, job)
+
+    def beat(self, job: Job) -> None:
+        if job not in self.running or job in self.leaving:
+            return
+        ran_for = self.now - job.started_at
+        if ran_for < self.policy.slice:  # a heartbeat of an earlier attempt
+            return
+        if schedule.gives_way(
+            job.lane(),
+            self.heads(),
+            self.accounts(),
+            now=self.now,
+            policy=self.policy,
+            ran_for=ran_for,
+            yielding=len(self.leaving),
+        ):
+            job.left -= ran_for
+            job.yields += 1
+            self.leaving.add(job)
+            self.at(self.now + self.load.overhead, self.leave, job)
+        else:
+            self.at(self.now + self.load.beat, self.beat, job)
+
+    def leave(self, job: Job) -> None:
+        self.leaving.remove(job)
+        self.release(job)
+        self.queue(job)
+
+    def finish(self, job: Job) -> None:
+        if self.running.get(job) != job.yields:  # it gave way before it got there
+            return
+        self.release(job)
+        job.finished_at = self.now
+
+    def release(self, job: Job) -> None:
+        self.free += 1
+        del self.running[job]
+        tenant = self.tenants[job.project]
+        had = schedule.attained(tenant, self.now, self.policy) + self.now - job.started_at
+        self.tenants[job.project] = replace(
+            tenant, attained=had, attained_at=self.now, running=tenant.running - 1
+        )
+
+
+def fifo(lanes: Sequence[Lane], tenants: dict[str, Tenant], now: float) -> Lane | None:
+    """First in, first out."""
+    return min(lanes, key=lambda lane: (lane.queued_at, lane.key))
+
+
+def priority(lanes: Sequence[Lane], tenants: dict[str, Tenant], now: float) -> Lane | None:
+    """Classes, and within one first in, first out."""
+    return min(lanes, key=lambda lane: (lane.priority, lane.queued_at, lane.key))
+
+
+def least(lanes: Sequence[Lane], tenants: dict[str, Tenant], now: float) -> Lane | None:
+    """What Hinode does."""
+    return schedule.choose(lanes, tenants, now=now, policy=Policy(), resident=(MODEL,))
+
+
+POLICIES: dict[str, tuple[Choose, bool]] = {
+    "fifo": (fifo, False),
+    "priority": (priority, False),
+    "least": (least, False),
+    "yielding": (least, True),
+}
+GROUPS = ("light previews", "light finals", HEAVY)
+
+
+def simulate(name: str, load: Load, seed: int) -> dict[str, Any]:
+    """The jobs, their extra waits by group, the makespan, and how often a job gave way."""
+    choose, yielding = POLICIES[name]
+    sent = jobs(load, seed)
+    makespan = Farm(load, choose, Policy(), yielding).run(sent)
+    return {
+        "jobs": sent,
+        "waits": {group: [job.extra for job in sent if job.group == group] for group in GROUPS},
+        "makespan": makespan,
+        "heavy_done": max(job.finished_at for job in sent if job.project == HEAVY),
+        "yields": sum(job.yields for job in sent),
+    }
+
+
+def nearly_worst(waits: Sequence[float]) -> float:
+    """The 95th percentile."""
+    return sorted(waits)[math.ceil(0.95 * len(waits)) - 1]
+
+
+def measure(seeds: int) -> dict[str, Any]:
+    """The table: seconds of extra wait, mean and p95 over all seeds, and light work's p95 of the worst."""
+    table = {}
+    for name in POLICIES:
+        found = [simulate(name, Load(), seed) for seed in range(seeds)]
+        row: dict[str, Any] = {}
+        for group in GROUPS:
+            waits = [wait for one in found for wait in one["waits"][group]]
+            row[group] = {"mean": sum(waits) / len(waits), "p95": nearly_worst(waits)}
+        row["light_p95_worst_seed"] = max(
+            nearly_worst(one["waits"]["light previews"] + one["waits"]["light finals"]) for one in found
+        )
+        for key in ("makespan", "heavy_done", "yields"):
+            row[key] = sum(one[key] for one in found) / seeds
+        table[name] = row
+    return {"seeds": seeds, "bar_seconds": BAR, "policies": table}
+
+
+def main(words: list[str]) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks fairness", description=__doc__.split("\n", 1)[0]
+    )
+    parser.add_argument("--seeds", type=int, default=5, help="different arrivals to average over (default 5)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    asked = parser.parse_args(words)
+    found = measure(asked.seeds)
+    if asked.json:
+        print(json.dumps(found))
+        return
+    print(f"extra wait in seconds, mean / p95, over {found['seeds']} seeds")
+    print(f"{'':<12}{'light previews':>18}{'light finals':>18}{'heavy':>18}{'makespan':>10}{'yields':>8}")
+    for name, row in found["policies"].items():
+        cells = (f"{row[group]['mean']:,.0f} / {row[group]['p95']:,.0f}" for group in GROUPS)
+        print(f"{name:<12}" + "".join(f"{cell:>18}" for cell in cells), end="")
+        print(f"{row['makespan']:>10,.0f}{row['yields']:>8,.0f}")
+    worst = found["policies"]["yielding"]["light_p95_worst_seed"]
+    print(f"light work, p95 of the worst seed: {worst:.1f} s (bar: {BAR:g})")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,432 @@
+"""Kill workers and servers with SIGKILL at random points while they make videos, and see what is left.
+
+Every request is first made once undisturbed. Then a client keeps asking for the same requests while, again
+and again, a worker, the server alone, or the server with all its workers is killed, and what was killed is
+started anew. A request that is not answered is sent again under its Idempotency-Key, as careful clients do.
+At the end the books are audited: see `audit`.
+
+    recovery    from the kill until every job that it interrupted is under way again, or has ended
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import http.client
+import itertools
+import json
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import sqlalchemy as sa
+
+from benchmarks.audit import FINALS, Promise, audit
+from benchmarks.postgres import PostgreSQL
+from benchmarks.receiver import Receiver
+from benchmarks.serving import Server
+from hinode.jobs.states import Status
+from hinode.records.database import Database
+from hinode.records.tables import artifacts, jobs, workers
+
+BAR_SECONDS = 30.0
+WAIT_SECONDS = 120.0
+OUTSTANDING = 6
+VICTIMS = ("worker", "server", "everything")
+SOURCE = {"prompt": "a balloon over the sea", "model": "sora-2", "seconds": "1", "size": "96x64", "seed": 9}
+
+# Long enough to be killed under way, small enough to be made in a second or so.
+REQUESTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("/v1/videos", {**SOURCE, "seed": 1, "steps": 12}),
+    ("/v1/videos", {**SOURCE, "seed": 2, "steps": 40, "seconds": "2"}),
+    ("/v1/videos", {**SOURCE, "seed": 3, "steps": 4, "size": "320x180"}),
+    ("/v1/videos/extensions", {"prompt": "it lands", "seconds": "1", "seed": 4, "video": {"id": "SOURCE"}}),
+    ("/v1/videos/edits", {"prompt": "in blue", "seed": 5, "video": {"id": "SOURCE"}}),
+)
+
+
+@dataclass
+class Report:
+    """What the torture found; times in seconds.
+
+    Attributes:
+        database: "sqlite" or "postgresql".
+        seed: of everything that was random.
+        cycles: how many kills there were.
+        killed: how often each kind of victim.
+        interrupted: jobs that were under way when they were killed.
+        accepted: jobs that the server said it would make.
+        ended: how many of them ended in each way.
+        attempts: how often work on them was begun.
+        recovery: for each kill that interrupted something.
+        problems: everything that should not be; empty if all is well.
+    """
+
+    database: str
+    seed: int
+    cycles: int = 0
+    killed: Counter[str] = field(default_factory=Counter)
+    interrupted: int = 0
+    accepted: int = 0
+    ended: Counter[str] = field(default_factory=Counter)
+    attempts: int = 0
+    recovery: list[float] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def worst(self) -> float:
+        """The longest recovery."""
+        return max(self.recovery, default=0.0)
+
+
+class Client:
+    """Asks for videos, several at a time, and never gives up; remembers what was accepted."""
+
+    def __init__(self, server: Server, key: str, chance: random.Random) -> None:
+        self.server = server
+        self.key = key
+        self.chance = chance
+        self.accepted: dict[str, Promise] = {}
+        self.problems: list[str] = []
+        self._numbers = itertools.count(1)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="client")
+
+    def ask(self, method: str, path: str, body: Any = None, key: str = "") -> dict[str, Any]:
+        """One request, sent again until there is an answer.
+
+        Raises:
+            RuntimeError: the answer is an error of the request's own, or there is none for two minutes.
+        """
+        headers = {"Idempotency-Key": key} if key else {}
+        end = time.monotonic() + WAIT_SECONDS
+        last: object = None
+        while time.monotonic() < end:
+            try:
+                status, answer = self.server.request(method, path, key=self.key, body=body, headers=headers)
+            except (OSError, http.client.HTTPException) as error:
+                last = repr(error)
+            else:
+                if status < 400:
+                    found: dict[str, Any] = json.loads(answer)
+                    return found
+                last = f"{status} {answer[:500]!r}"
+                if status < 500 and status not in (408, 429):
+                    break
+                if status == 500:
+                    self.problems.append(f"{method} {path} was answered with {last}")
+            time.sleep(0.05)
+        raise RuntimeError(f"{method} {path} came to nothing: {last}")
+
+    def make(self, kind: int, source: str) -> str:
+        """Ask for the request number `kind` of `REQUESTS`; the job's id."""
+        path, body = REQUESTS[kind]
+        if "video" in body:
+            body = {**body, "video": {"id": source}}
+        key = f"key-{next(self._numbers)}"
+        made: str = self.ask("POST", path, body, key)["id"]
+        if self.chance.random() < 0.1:  # as if the answer had been lost
+            again = self.ask("POST", path, body, key)["id"]
+            if again != made:
+                self.problems.append(f"{key} made two jobs, {made} and {again}")
+        self.accepted[made] = Promise(kind)
+        return made
+
+    def finish(self, job: str) -> None:
+        """Wait until a job is finished.
+
+        Raises:
+            RuntimeError: it failed, or is not finished in two minutes.
+        """
+        end = time.monotonic() + WAIT_SECONDS
+        while (video := self.ask("GET", f"/v1/videos/{job}"))["status"] != "completed":
+            if video["status"] == "failed" or time.monotonic() > end:
+                raise RuntimeError(f"{job} is not finished: {video}")
+            time.sleep(0.05)
+
+    def start(self, source: str) -> None:
+        """Begin to ask for videos, from `source` where one is needed, in a thread of its own."""
+        self._source = source
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask for no more."""
+        self._over.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        open_: list[str] = []
+        try:
+            while not self._over.is_set():
+                while len(open_) < OUTSTANDING:
+                    open_.append(self.make(self.chance.randrange(len(REQUESTS)), self._source))
+                    if self.chance.random() < 0.08:
+                        self.accepted[open_[-1]].cancelled = True
+                        self.ask("POST", f"/v1/videos/{open_[-1]}/cancel")
+                page = self.ask("GET", f"/v1/videos?limit={3 * OUTSTANDING}")["data"]
+                done = {video["id"] for video in page if video["status"] in ("completed", "failed")}
+                open_ = [job for job in open_ if job not in done]
+                self._over.wait(0.1)
+        except Exception as error:
+            self.problems.append(f"the client gave up: {error}")
+
+
+class Watch:
+    """Reads the database beside the server, and notices when what is final changes."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url, connections=2)
+        self.final: dict[str, tuple[str, float, int]] = {}
+        self.problems: list[str] = []
+
+    def look(self) -> list[sa.RowMapping]:
+        """Every job as it is now."""
+        columns = (jobs.c.id, jobs.c.status, jobs.c.epoch, jobs.c.completed_at, workers.c.pid)
+        query = sa.select(*columns).outerjoin_from(jobs, workers, jobs.c.worker_id == workers.c.id)
+        with self.database.read() as connection:
+            rows = list(connection.execute(query).mappings())
+        for row in rows:
+            now = row["status"], row["completed_at"], row["epoch"]
+            if self.final.get(row["id"], now) != now:
+                self.problems.append(f"{row['id']} was {self.final[row['id']]} and is now {now}")
+            if row["status"] in FINALS:
+                self.final[row["id"]] = now
+        return rows
+
+    def ended(self) -> set[str]:
+        """The jobs that have ended."""
+        self.look()
+        return set(self.final)
+
+    def running(self, pid: int | None = None) -> dict[str, int]:
+        """The epochs of the jobs under way, all of them or those of one worker's process."""
+        return {
+            row["id"]: row["epoch"]
+            for row in self.look()
+            if row["status"] == Status.RUNNING and pid in (None, row["pid"])
+        }
+
+    def resumed(self, interrupted: Mapping[str, int]) -> bool:
+        """Whether each of these jobs was taken up again since, or has ended."""
+        now = {row["id"]: row for row in self.look()}
+        return all(
+            now[job]["status"] in FINALS or now[job]["epoch"] > epoch for job, epoch in interrupted.items()
+        )
+
+    def files(self, job: str) -> dict[str, str]:
+        """The digests of a job's files by role."""
+        query = sa.select(artifacts.c.role, artifacts.c.digest).where(artifacts.c.job_id == job)
+        with self.database.read() as connection:
+            return {row.role: row.digest for row in connection.execute(query)}
+
+
+def torture(
+    home: Path,
+    *,
+    database_url: str = "",
+    cycles: int = 10,
+    workers: int = 2,
+    seed: int = 1,
+    lease_seconds: float = 15.0,
+    say: Callable[[str], None] = lambda line: None,
+) -> Report:
+    """Kill, start again, and audit.
+
+    Args:
+        home: an empty folder, for the server.
+        database_url: of an empty database; by default SQLite in `home`.
+        cycles: how many kills.
+        workers: processes that the server keeps.
+        seed: of the choice of victims, times and requests. What the processes make of it is up to the
+            machine, so a run cannot be repeated exactly.
+        lease_seconds: HINODE_LEASE_SECONDS.
+        say: told of every kill.
+
+    Returns:
+        What was found.
+    """
+    chance = random.Random(seed)
+    environment = {
+        "HINODE_DATABASE_URL": database_url,
+        "HINODE_TESTCARD_STEP_SECONDS": "0.03",
+        "HINODE_CHECKPOINT_SECONDS": "0.2",
+        "HINODE_LEASE_SECONDS": f"{lease_seconds:g}",
+        "HINODE_SLICE_SECONDS": "0.5",  # so that jobs also give way to each other
+    }
+    server = Server(home, workers=workers, environment=environment)
+    url = database_url or f"sqlite:///{home / 'hinode.db'}"
+    report = Report(url.split(":")[0], seed)
+    with ExitStack() as stack:
+        stack.callback(server.kill)
+        server.start()
+        client = Client(server, server.key("torture"), random.Random(seed + 1))
+        receiver = stack.enter_context(Receiver())
+        events = ["video.completed", "video.failed"]
+        client.ask("POST", "/v1/webhook_endpoints", {"name": "t", "url": receiver.url, "event_types": events})
+        watch = Watch(url)
+        stack.callback(watch.database.close)
+
+        source = client.ask("POST", "/v1/videos", SOURCE)["id"]
+        client.finish(source)
+        undisturbed = [client.make(kind, source) for kind in range(len(REQUESTS))]
+        for job in undisturbed:
+            client.finish(job)
+        expected = [watch.files(job) for job in undisturbed]
+        client.accepted[source] = Promise(None)
+
+        client.start(source)
+        stack.callback(client.stop)
+        for cycle in range(1, cycles + 1):
+            if not _until(lambda: bool(watch.running())):
+                report.problems.append(f"no work was taken up before kill {cycle}")
+                break
+            time.sleep(chance.uniform(0.0, 0.6))
+            victim = chance.choices(VICTIMS, (6, 1, 3))[0]
+            interrupted, seconds = kill(server, watch, victim, chance)
+            report.cycles += 1
+            report.killed[victim] += 1
+            report.interrupted += len(interrupted)
+            if seconds is None:
+                report.problems.append(
+                    f"after kill {cycle}, of {victim}, {interrupted} was not taken up again"
+                )
+                break
+            if interrupted:
+                report.recovery.append(seconds)
+            say(f"{cycle:4}  {victim:10}  {len(interrupted)} interrupted, back after {seconds:5.2f} s")
+        client.stop()
+        promises = client.accepted
+        if not _until(lambda: watch.ended() >= set(promises)):
+            report.problems.append("two minutes after the last kill some jobs have not ended")
+        if not _until(lambda: set(receiver.told()) >= set(promises)):
+            report.problems.append("two minutes after the last job the endpoint was not told of every one")
+        report.problems += client.problems + watch.problems
+        if status := server.stop():
+            report.problems.append(f"the server ended with {status}")
+        books = audit(watch.database, home / "store", promises, expected, receiver.told())
+    report.accepted = len(promises)
+    report.ended, report.attempts = books.ended, books.attempts
+    report.problems += books.problems
+    return report
+
+
+def kill(
+    server: Server, watch: Watch, victim: str, chance: random.Random
+) -> tuple[dict[str, int], float | None]:
+    """Kill once, and wait until what was interrupted is under way again.
+
+    Args:
+        server: running.
+        watch: of its database.
+        victim: one of `VICTIMS`.
+        chance: chooses the worker.
+
+    Returns:
+        The epochs of the jobs that were under way, and how long they were not, in seconds; None if they
+        still are not after two minutes.
+    """
+    workers = server.workers_running()
+    if victim == "worker" and workers:
+        worker = chance.choice(workers)
+        interrupted = watch.running(worker.pid)
+        start = time.monotonic()
+        worker.kill()
+        gone = [worker]
+    else:
+        interrupted = watch.running()
+        start = time.monotonic()
+        if victim == "server":
+            server.kill_parent()
+        else:
+            server.kill()
+        gone = workers
+        server.start()
+    back = _until(lambda: watch.resumed(interrupted), pause=0.02)
+    seconds = time.monotonic() - start
+    _, left = psutil.wait_procs(gone, timeout=WAIT_SECONDS)
+    if left:
+        watch.problems.append(f"workers outlive their server: {[process.pid for process in left]}")
+    return interrupted, seconds if back else None
+
+
+def _until(happened: Callable[[], bool], pause: float = 0.05) -> bool:
+    """Wait until something has happened, at most `WAIT_SECONDS`; whether it has."""
+    end = time.monotonic() + WAIT_SECONDS
+    while not happened():
+        if time.monotonic() > end:
+            return False
+        time.sleep(pause)
+    return True
+
+
+def told(report: Report) -> list[str]:
+    """The report in lines for a person."""
+    recovery = sorted(report.recovery)
+    ended = ", ".join(f"{count} {status}" for status, count in sorted(report.ended.items()))
+    killed = ", ".join(f"{report.killed[victim]} of {victim}" for victim in VICTIMS)
+    lines = [
+        f"{report.database}, seed {report.seed}",
+        f"  kills          {report.cycles}: {killed}; {report.interrupted} jobs interrupted",
+        f"  accepted       {report.accepted} jobs, {report.attempts} attempts",
+        f"  ended          {ended}",
+    ]
+    if recovery:
+        median, p95 = statistics.median(recovery), recovery[int(0.95 * (len(recovery) - 1))]
+        lines.append(
+            f"  recovery       median {median:.2f} s, p95 {p95:.2f} s, longest {report.worst:.2f} s"
+            f" (bar: {BAR_SECONDS:g} s)"
+        )
+    return [*lines, f"  problems       {len(report.problems)}", *(f"    {line}" for line in report.problems)]
+
+
+def main() -> None:
+    """Run what the command line asks for; the exit status tells whether the bar was met."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--cycles", type=int, default=200, help="kills on each database")
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--lease", type=float, default=15.0, help="HINODE_LEASE_SECONDS; 15 is what people have"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    words = parser.parse_args()
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    reports = []
+    for backend in ("sqlite", "postgresql") if words.database == "both" else (words.database,):
+        with ExitStack() as stack:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hinode-torture-")))
+            url = stack.enter_context(PostgreSQL()).create() if backend == "postgresql" else ""
+            report = torture(
+                home / "home",
+                database_url=url,
+                cycles=words.cycles,
+                workers=words.workers,
+                seed=words.seed,
+                lease_seconds=words.lease,
+                say=say,
+            )
+        reports.append(report)
+        if not words.json:
+            print("\n".join(told(report)), flush=True)
+    if words.json:
+        print(json.dumps({report.database: dataclasses.asdict(report) for report in reports}))
+    sys.exit(any(report.problems or report.worst > BAR_SECONDS for report in reports))
+
+
+if __name__ == "__main__":
+    main()

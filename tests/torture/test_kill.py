@@ -1,0 +1,28 @@
+"""Workers and servers are killed with SIGKILL while they work, and nothing that was promised is lost.
+
+`python -m benchmarks torture` does the same two hundred times and more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.postgres import PostgreSQL
+from benchmarks.torture import BAR_SECONDS, told, torture
+
+
+@pytest.mark.parametrize(("backend", "cycles"), [("sqlite", 10), ("postgresql", 4)])
+def test_nothing_is_lost(backend: str, cycles: int, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    url = ""
+    if backend == "postgresql":
+        server: PostgreSQL = request.getfixturevalue("postgres")
+        url = server.create()
+    # A short lease: what the default one adds is waiting.
+    report = torture(tmp_path / "home", database_url=url, cycles=cycles, lease_seconds=3.0, seed=20)
+    print("\n".join(told(report)))
+    assert report.problems == []
+    assert report.cycles == cycles
+    assert report.interrupted > 0
+    assert report.worst <= BAR_SECONDS
