@@ -50,7 +50,7 @@ format: $(DEV_STAMP) ## Put the code into the house's format
 	@$(BIN)/ruff check --fix $(wildcard $(CODE))
 	@$(BIN)/ruff format $(wildcard $(CODE))
 
-bench: $(STAMP) ## Measure speed and memory on this machine
+bench: $(DEV_STAMP) ## Measure speed, memory, queue, waits and latency on this machine
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove .venv and every cache

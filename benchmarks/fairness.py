@@ -150,7 +150,7 @@ class Farm:
         return [waiting[0][2].lane() for waiting in self.lanes.values() if waiting]
 
     def accounts(self) -> dict[str, Tenant]:
-        """The projects with what their running jobs have used so far, as the job store counts it."""
+        """The projects, with what their running jobs have used so far."""
         told = {}
         for project, tenant in self.tenants.items():
             had = schedule.attained(tenant, self.now, self.policy)

@@ -390,9 +390,11 @@ def told(report: Report) -> list[str]:
     return [*lines, f"  problems       {len(report.problems)}", *(f"    {line}" for line in report.problems)]
 
 
-def main() -> None:
-    """Run what the command line asks for; the exit status tells whether the bar was met."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+def main(words: list[str]) -> None:
+    """Torture each database and print what was found; the exit status tells whether the bar was met."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks torture", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--cycles", type=int, default=200, help="kills on each database")
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     parser.add_argument("--workers", type=int, default=2)
@@ -401,32 +403,32 @@ def main() -> None:
         "--lease", type=float, default=15.0, help="HINODE_LEASE_SECONDS; 15 is what people have"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    words = parser.parse_args()
+    asked = parser.parse_args(words)
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
     reports = []
-    for backend in ("sqlite", "postgresql") if words.database == "both" else (words.database,):
+    for backend in ("sqlite", "postgresql") if asked.database == "both" else (asked.database,):
         with ExitStack() as stack:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hinode-torture-")))
             url = stack.enter_context(PostgreSQL()).create() if backend == "postgresql" else ""
             report = torture(
                 home / "home",
                 database_url=url,
-                cycles=words.cycles,
-                workers=words.workers,
-                seed=words.seed,
-                lease_seconds=words.lease,
+                cycles=asked.cycles,
+                workers=asked.workers,
+                seed=asked.seed,
+                lease_seconds=asked.lease,
                 say=say,
             )
         reports.append(report)
-        if not words.json:
+        if not asked.json:
             print("\n".join(told(report)), flush=True)
-    if words.json:
+    if asked.json:
         print(json.dumps({report.database: dataclasses.asdict(report) for report in reports}))
     sys.exit(any(report.problems or report.worst > BAR_SECONDS for report in reports))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

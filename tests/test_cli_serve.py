@@ -239,6 +239,7 @@ def test_a_taken_port_is_one_plain_sentence(server: Server) -> None:
         (["--host", "192.0.2.1", "--port", "0"], {}, 1, "is not an address of this machine"),
         (["--port", "0"], {"HINODE_DATABASE_URL": "mysql://x/y"}, 2, "is not one that Hinode can use"),
         (["--port", "0"], {"HINODE_DATABASE_URL": "postgresql://127.0.0.1:1/x"}, 1, "cannot be used"),
+        (["--port", "0"], {"HINODE_HOME": "/dev/null/home"}, 1, "choose another folder with HINODE_HOME"),
         (["--port", "0"], {"HINODE_MODELS": "sora-2"}, 2, "HINODE_MODELS has 'sora-2' in it"),
         (["--port", "70000"], {}, 2, "65535"),
     ],

@@ -61,31 +61,32 @@ def known(context: Context, key: str) -> dict[str, str]:
     picture = io.BytesIO()
     Image.new("RGB", (64, 36)).save(picture, "PNG")
     line = b'{"custom_id": "a", "method": "POST", "url": "/v1/videos", "body": {"prompt": "x"}}'
-    with TestClient(create_app(context), headers={"authorization": f"Bearer {key}"}) as client:
+    # Not in a `with` block: at its end the application would shut down what the tests go on to use.
+    client = TestClient(create_app(context), headers={"authorization": f"Bearer {key}"})
 
-        def made(path: str, **more: Any) -> str:
-            answer = client.post(path, **more)
-            assert answer.status_code == 200, answer.text
-            return str(answer.json()["id"])
+    def made(path: str, **more: Any) -> str:
+        answer = client.post(path, **more)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["id"])
 
-        video = made("/v1/videos", json={"prompt": "a kite", "size": "64x36", "seconds": "1"})
-        Worker(context.store, context.objects, context.settings).run_one()
-        film = client.get(f"/v1/videos/{video}/content")
-        file = made("/v1/files", data={"purpose": "batch"}, files={"file": ("l.jsonl", line)})
-        hook = {"name": "n", "url": "https://8.8.8.8/hook", "event_types": ["video.completed"]}
-        return {
-            "video_id": video,
-            "character_id": made(
-                "/v1/videos/characters", data={"name": "Momo"}, files={"video": ("c.mp4", film.content)}
-            ),
-            "file_id": file,
-            "batch_id": made(
-                "/v1/batches",
-                json={"input_file_id": file, "endpoint": "/v1/videos", "completion_window": "24h"},
-            ),
-            "webhook_endpoint_id": made("/v1/webhook_endpoints", json=hook),
-            "model": "sora-2",
-        }
+    video = made("/v1/videos", json={"prompt": "a kite", "size": "64x36", "seconds": "1"})
+    Worker(context.store, context.objects, context.settings).run_one()
+    film = client.get(f"/v1/videos/{video}/content")
+    file = made("/v1/files", data={"purpose": "batch"}, files={"file": ("l.jsonl", line)})
+    hook = {"name": "n", "url": "https://8.8.8.8/hook", "event_types": ["video.completed"]}
+    return {
+        "video_id": video,
+        "character_id": made(
+            "/v1/videos/characters", data={"name": "Momo"}, files={"video": ("c.mp4", film.content)}
+        ),
+        "file_id": file,
+        "batch_id": made(
+            "/v1/batches",
+            json={"input_file_id": file, "endpoint": "/v1/videos", "completion_window": "24h"},
+        ),
+        "webhook_endpoint_id": made("/v1/webhook_endpoints", json=hook),
+        "model": "sora-2",
+    }
 
 
 @pytest.fixture(scope="module")

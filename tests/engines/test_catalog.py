@@ -100,3 +100,8 @@ def test_equal_weights_have_equal_fingerprints(settings: Settings, tmp_path: Pat
     (tmp_path / "other.safetensors").write_bytes(data)
     assert catalog.find("same", tmp_path).fingerprint() == card.fingerprint()
     assert catalog.find("other", tmp_path).fingerprint() != card.fingerprint()
+
+
+def test_the_judge_is_no_model(tmp_path: Path) -> None:
+    assert "nano" in catalog.installed(tmp_path)
+    assert "judge" not in catalog.installed(tmp_path)

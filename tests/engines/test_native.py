@@ -153,7 +153,7 @@ def test_a_negative_prompt_leads_away_from_its_words(engine: NativeEngine) -> No
     plain, without = drawn(engine), drawn(engine, negative_prompt="snow at night")
     assert without.frames.tobytes() != plain.frames.tobytes()
     assert drawn(engine, negative_prompt="snow at night").frames.tobytes() == without.frames.tobytes()
-    assert "led away from: snow night" in without.making.read_as
+    assert "led away from: snow at night" in without.making.read_as
     # Words that it does not know lead nowhere, and it says so.
     unknown = drawn(engine, negative_prompt="bokeh artefacts")
     assert unknown.frames.tobytes() == plain.frames.tobytes()

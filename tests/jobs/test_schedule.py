@@ -127,15 +127,14 @@ def test_places_are_divided_without_rest_and_by_weight(
 ) -> None:
     lanes, tenants = queue
     entitled = places(lanes, tenants)
+    assert set(entitled) == {one.project_id for one in lanes}
     total = 1 + sum(tenants[project].running for project in entitled)
-    waiting = {one.project_id for one in lanes}
     hungry = []
     for project, share in entitled.items():
         one = tenants[project]
-        uses = one.running if project not in waiting else one.most_running
         assert share >= 0
-        assert uses is None or share <= uses + 1e-6
-        if one.weight and (uses is None or share < uses - 1e-6):
+        assert one.most_running is None or share <= one.most_running + 1e-6
+        if one.weight and (one.most_running is None or share < one.most_running - 1e-6):
             hungry.append(share / one.weight)
     assert sum(entitled.values()) <= total + 1e-6
     if hungry:  # whoever could use more than they are entitled to gets as much per weight as any other

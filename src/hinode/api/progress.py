@@ -39,7 +39,7 @@ _EXAMPLE = 'event: video.progress\ndata: {"id": "video_…", "status": "in_progr
         200: {
             "description": "Events video.progress and video.preview until video.completed or video.failed, "
             "whose data is the Video.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+            "content": {"text/event-stream": {"example": _EXAMPLE}},
         }
     },
 )

@@ -22,7 +22,7 @@ from hinode.errors import BadInput, HinodeError, shown
 from hinode.jobs.chores import Chore, Chores
 from hinode.jobs.executors import LocalExecutor, Spec
 from hinode.jobs.webhooks import Deliverer
-from hinode.records.database import Database
+from hinode.records.database import Database, DatabaseError
 from hinode.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,9 @@ DRAIN_SECONDS = 20.0
 """How long workers may take to save their runs."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and proxies keep an idle connection, so that it is they who close it."""
+
+CONNECTIONS = 24
+"""For the threads of the API, of the chores and of the webhooks."""
 
 REAP_EVERY = 1.0
 DELIVER_EVERY = 0.5
@@ -190,11 +193,17 @@ def _signals(server: uvicorn.Server) -> Iterator[None]:
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Database]:
     """The database, up to date."""
-    # What people ask for is nobody else's business on this machine.
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, connections=CONNECTIONS)
     try:
-        database.upgrade()
+        try:
+            # What people ask for is nobody else's business on this machine.
+            settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            database.upgrade()
+        except OSError as error:
+            raise DatabaseError(
+                f"{error.filename or settings.home} cannot be made: {error.strerror}",
+                "choose another folder with HINODE_HOME",
+            ) from error
         yield database
     finally:
         database.close()

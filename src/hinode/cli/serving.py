@@ -37,8 +37,8 @@ def worker(
     host: Annotated[
         str | None,
         typer.Option(
-            help="What this machine is called; workers of one host count as one when it comes to failures. "
-            "By default its name.",
+            help="Name of this machine: workers of one name count as one when it comes to failures. "
+            "By default what the system calls it.",
             show_default=False,
         ),
     ] = None,

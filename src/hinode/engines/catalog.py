@@ -17,6 +17,9 @@ from safetensors import SafetensorError, safe_open
 from hinode.errors import BadInput, ModelError, listed, shown
 from hinode.request import Capabilities, Size
 
+JUDGE = "judge"
+"""The weights that lie beside the models and draw nothing: they score clips."""
+
 PREFERRED = ("mini", "nano")
 """Models that ship with the package, the better one first: the first that is there is the default."""
 
@@ -113,6 +116,7 @@ def installed(home: Path) -> dict[str, Path]:
         SHARD.sub("", path.stem): path.with_name(SHARD.sub("", path.stem) + path.suffix)
         for folder in (shipped(), home)
         for path in sorted(folder.glob("*.safetensors"))
+        if path.stem != JUDGE
     }
     rank = {name: place for place, name in enumerate(PREFERRED)}
     return dict(sorted(found.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])))

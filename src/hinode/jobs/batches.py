@@ -229,7 +229,7 @@ class Batches:
     # What the house does by itself
 
     def advance(self, now: float) -> int:
-        """Move every batch on by a step, as often as there is a step to take but for not much over a second.
+        """Move every batch on by a step, as often as there is one to take, but for about half a second only.
 
         Args:
             now: seconds since 1970.
@@ -237,7 +237,7 @@ class Batches:
         Returns: number of steps taken.
         """
         self.uploads.expire(now)
-        steps, until = 0, time.monotonic() + 1.0
+        steps, until = 0, time.monotonic() + 0.5
         with self.database.read() as connection:
             waiting = list(
                 connection.scalars(

@@ -8,8 +8,8 @@ at a handful of heads and never at the whole queue. Lanes are ordered by
    moves up, as the rules below have it, and the others follow behind it: a queue of hundreds does not pass
    its neighbours of the same class by growing old;
 2. **standing**: projects that hold fewer places than they are entitled to right now, then those at a fraction
-   of a place, then those that hold more. The places are divided as water finds its level: by weight, and
-   nobody is entitled to more than they can use (max-min fairness);
+   of a place, then those that hold more. The places of those who want more are divided by weight, and as
+   water finds its level: nobody is entitled to more than their cap (max-min fairness);
 3. **attained compute**, weighted: whoever has had the least goes first. It fades with `half_life`, so a past
    of plenty is forgiven; standing comes before it, so that a newcomer without a past cannot take every place;
 4. time of queueing, and the lane's key: there are no ties.
@@ -133,7 +133,7 @@ def choose(
 
     Args:
         lanes: those with a job waiting, in any order.
-        tenants: by project; at least the projects of `lanes` and all that have jobs running.
+        tenants: by project; those of `lanes` are looked at.
         now: seconds since 1970.
         policy: what to weigh.
         resident: models ("engine/model") that the place has in its memory.
@@ -170,7 +170,7 @@ def gives_way(
     Args:
         running: the lane of the running job, with that job's own `queued_at`.
         lanes: those with a job waiting.
-        tenants: by project, the running job counted.
+        tenants: by project, the running job counted; those of `lanes` and its own are looked at.
         now: seconds since 1970.
         policy: what to weigh.
         ran_for: seconds since its first step in this attempt (loading a model or a checkpoint does not
@@ -196,23 +196,21 @@ def gives_way(
 
 
 def places(lanes: Sequence[Lane], tenants: Mapping[str, Tenant]) -> dict[str, float]:
-    """How many places each project is entitled to, one more being given out than are taken now.
+    """How many places each project with a job waiting is entitled to.
 
-    Places are divided by weight among the projects with jobs waiting or running. Who can use fewer than that
-    (nothing waits, or a cap) is entitled to what they can use, and the others divide the rest.
+    What these projects hold now, and one place more, is divided among them by weight. Who may hold fewer than
+    that because of a cap is entitled to as many as they may, and the others divide the rest.
     """
-    waiting = {lane.project_id for lane in lanes}
-    uses: dict[str, float] = {}
-    for project, tenant in tenants.items():
-        if project in waiting:
-            uses[project] = math.inf if tenant.most_running is None else tenant.most_running
-        elif tenant.running:
-            uses[project] = tenant.running
-    entitled = dict.fromkeys(uses, 0.0)
-    weights = {project: tenants[project].weight for project in uses if tenants[project].weight > 0}
-    left, weight = 1.0 + sum(tenants[project].running for project in uses), sum(weights.values())
-    for project in sorted(weights, key=lambda project: (uses[project] / weights[project], project)):
-        entitled[project] = min(uses[project], left * weights[project] / weight)
+    waiting = {lane.project_id: tenants[lane.project_id] for lane in lanes}
+    most = {
+        project: math.inf if tenant.most_running is None else tenant.most_running
+        for project, tenant in waiting.items()
+    }
+    entitled = dict.fromkeys(waiting, 0.0)
+    weights = {project: tenant.weight for project, tenant in waiting.items() if tenant.weight > 0}
+    left, weight = 1.0 + sum(tenant.running for tenant in waiting.values()), sum(weights.values())
+    for project in sorted(weights, key=lambda project: (most[project] / weights[project], project)):
+        entitled[project] = min(most[project], left * weights[project] / weight)
         left -= entitled[project]
         # Differences of fractions may come out as 0 or less while somebody is still to be served.
         weight = max(weight - weights[project], weights[project] * HAIR)

@@ -63,8 +63,8 @@ class Worker:
             store: the jobs.
             objects: the files.
             settings: of this process.
-            host: what it runs on, by default the name of the machine. Workers of one host fail a job only
-                once between them.
+            host: what it counts as when it comes to failures: workers of one host fail a job only once
+                between them. By default each process counts for itself.
             engines: names of the engines that it may run, by default all that are installed.
             engine: makes the engine of a name.
             clock: seconds since any moment.
@@ -75,7 +75,7 @@ class Worker:
         self.store = store
         self.objects = objects
         self.settings = settings
-        self.host = host or platform.node() or "localhost"
+        self.host = host or f"{platform.node() or 'localhost'}/{os.getpid()}"
         self.engines = tuple(installed.ENGINES if engines is None else engines)
         self.clock = clock
         self.faults = 0

@@ -113,7 +113,8 @@ class Database:
         from alembic.util import CommandError
 
         if self.sqlite and self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            # Keys and secrets of webhooks lie there.
+            Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         try:

@@ -273,6 +273,7 @@ deliveries = Table(
         postgresql_where=text("status = 'pending'"),
     ),
     Index("ix_deliveries_endpoint_id", "endpoint_id", "id"),
+    Index("ix_deliveries_event_id", "event_id"),
 )
 
 delivery_attempts = Table(

@@ -307,6 +307,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index("ix_deliveries_endpoint_id", ["endpoint_id", "id"], unique=False)
+        batch_op.create_index("ix_deliveries_event_id", ["event_id"], unique=False)
         batch_op.create_index(
             "ix_deliveries_pending",
             ["next_at"],
