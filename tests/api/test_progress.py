@@ -14,6 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from hinode.api.app import create_app
+from hinode.jobs.job import Artifact
 
 from .conftest import Server
 
@@ -53,12 +54,11 @@ def test_from_the_queue_to_the_end(server: Server) -> None:
 
         def finish() -> None:
             looked.wait(20)
-            store.finish(lease, [], {}, 60.0)
+            store.finish(lease, [Artifact("video", "0" * 64, "video/mp4", 1)], {}, 60.0)
 
         looked = threading.Event()
         ending = threading.Thread(target=finish)
         ending.start()
-        seen = []
         with client.stream("GET", f"/v1/videos/{video['id']}/events") as answer:
             looked.set()
             text = "".join(answer.iter_text())

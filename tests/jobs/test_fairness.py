@@ -1,4 +1,4 @@
-"""The simulation of benchmarks/fairness.py in small: what light users wait while a heavy one has work queued."""
+"""The simulation of benchmarks/fairness.py in small: what light users wait beside a heavy one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ SMALL = Load(dumped=120, sent=150)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_light_users_hardly_wait_where_first_in_first_out_makes_them_wait_for_ages(seed: int) -> None:
     found = {name: simulate(name, SMALL, seed) for name in ("fifo", "yielding")}
-    worst = {
-        name: [nearly_worst(one["waits"][group]) for group in GROUPS[:2]] for name, one in found.items()
-    }
+    worst = {name: [nearly_worst(one["waits"][group]) for group in GROUPS[:2]] for name, one in found.items()}
     assert max(worst["yielding"]) <= BAR
     assert min(worst["fifo"]) > 50 * BAR
     # The heavy one pays with what the light ones had in the meantime, and no place stands idle for it.

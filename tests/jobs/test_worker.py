@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -230,6 +231,53 @@ def test_states_are_saved_as_often_as_it_is_told_and_before_decoding(house: Hous
     job_id, seen = house.submit(), []
     house.worker(lambda number: seen.append(house.job(job_id).checkpoint_step)).run_one()
     assert seen == [0, 1, 2, 3, 4, 5]
+
+
+def test_after_a_crash_every_step_is_saved(house: House, finished: str) -> None:
+    job_id = house.submit()
+
+    def die(number: int) -> None:
+        if number == 4:
+            raise Killed
+
+    for crashes, step in ((1, 0), (1, 3), (1, 6)):
+        dead = house.worker(die, checkpoint_seconds=1e6)
+        if step == 6:
+            assert dead.run_one()  # three steps were left
+            continue
+        with pytest.raises(Killed):
+            dead.run_one()
+        house.store.lost(dead.id)
+        job = house.job(job_id)
+        assert (job.checkpoint_step, job.crashes) == (step, crashes)
+    assert house.video(job_id) == finished
+
+
+def test_a_step_that_takes_every_worker_down_is_found_out(house: House) -> None:
+    job_id, taken = house.submit(), []
+
+    class Deadly(TestcardEngine):
+        def start(self, request: Request, state: State | None = None) -> TestcardRun:
+            run = super().start(request, state)
+            run.wait = lambda: deadly(run.step)
+            return run
+
+    def deadly(step: int) -> None:
+        taken.append(step)
+        if step == 4:
+            raise Killed
+
+    for attempts in itertools.count(1):
+        if house.job(job_id).final:
+            break
+        dead = house.worker(make=Deadly, checkpoint_seconds=1e6)
+        house.store.clock = lambda later=100.0 * attempts: time.time() + later  # it waits between two crashes
+        with pytest.raises(Killed):
+            dead.run_one()
+        house.store.lost(dead.id)
+    assert house.job(job_id).error_code == "quarantined"
+    # From the beginning twice, and then only the step itself.
+    assert taken == [0, 1, 2, 3, 4] * 2 + [4] * 4
 
 
 @pytest.mark.parametrize("step", [1, 3, 6])

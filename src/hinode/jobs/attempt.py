@@ -220,11 +220,14 @@ class Attempt:
                 self._save(run)
                 self._ready = True
             self._tell(progress, pulse, run)
-            if progress.stage == "sample" and self._due():
+            if self._step != self._first and progress.stage == "sample" and self._due():
                 self._save(run)
 
     def _due(self) -> bool:
-        return self.clock() - self._saved_at >= self.settings.checkpoint_seconds
+        """Whether to save the state now. After a crash it is done at every step: then either the job comes
+        through between two crashes, or it soon shows which step it is that takes workers down."""
+        crashed = self.lease.job.crashes > 0
+        return crashed or self.clock() - self._saved_at >= self.settings.checkpoint_seconds
 
     def _tell(self, progress: Progress, pulse: Pulse, run: Run | None = None) -> None:
         """Pass on how far the work is, and stop it if that is ordered."""

@@ -1,0 +1,167 @@
+"""Images that are more than they seem, and names that lead out of the house, sent to a real server."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import tempfile
+import zlib
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+
+from tests.api.house import CREATE, MARK, MEGABYTE, PROMPT, House, at_home, field, file, house, png, refused
+
+__all__ = ["house"]
+
+# Images that are more than they seem
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """The beginning of a JPEG that says it is this large."""
+    frame = struct.pack(">BHHB", 8, height, width, 3) + b"\x01\x11\x00\x02\x11\x00\x03\x11\x00"
+    return b"\xff\xd8\xff\xc0" + struct.pack(">H", len(frame) + 2) + frame + b"\xff\xda\x00\x02" + b"\0" * 99
+
+
+def webp(width: int, height: int) -> bytes:
+    """The beginning of a WebP that says it is this large."""
+    bits = (width - 1) | (height - 1) << 14
+    body = b"VP8L" + struct.pack("<IBI", 50, 0x2F, bits) + b"\0" * 45
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+
+
+LONG_TEXT = b"Comment\0\0" + zlib.compress(b"x" * 300 * MEGABYTE, 9)
+IMAGES: dict[str, Callable[[], bytes]] = {
+    "2.5 gigapixels of PNG": lambda: png(50_000, 50_000),
+    "a PNG as wide as can be": lambda: png(2**31 - 1, 1, rows=0),
+    "a PNG of no size": lambda: png(0, 0, rows=0),
+    "a PNG with a text of 300 MB": lambda: png(1280, 720, (b"zTXt", LONG_TEXT)),
+    "a PNG with a profile of 300 MB": lambda: png(1280, 720, (b"iCCP", LONG_TEXT)),
+    "a PNG without its end": lambda: png(1280, 720)[:-60],
+    "a JPEG of 4 gigapixels": lambda: jpeg(65_500, 65_500),
+    "a WebP of 268 megapixels": lambda: webp(16_384, 16_384),
+    "a GIF": lambda: b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + b"\0" * 20,
+    "an SVG": lambda: b'<svg xmlns="http://www.w3.org/2000/svg" width="1280" height="720"/>',
+    "nothing": lambda: b"",
+    "noise": lambda: bytes(range(256)) * 40,
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_images_that_are_more_than_they_seem(house: House, name: str) -> None:
+    image = IMAGES[name]()
+    url = "data:image/png;base64," + base64.b64encode(image).decode()
+    wanted = {"prompt": PROMPT, "size": "1280x720", "input_reference_fit": "crop"}
+    with house.staying_below(100 * MEGABYTE):
+        parts = [field(key, value) for key, value in wanted.items()]
+        answers = [
+            house.form(CREATE, *parts, file("input_reference", image)),
+            house.json(CREATE, {**wanted, "input_reference": {"image_url": url}}),
+        ]
+    for answer in answers:
+        if name.startswith("a PNG with a"):  # whether the text is passed over or refused, it is not unpacked
+            assert answer.status == 200 or refused(answer, 400)
+        else:
+            refused(answer, 400, 413)
+    at_home(house)
+
+
+# Ways out of the house
+
+
+def escapes(house: House) -> list[str]:
+    up = "../" * 12
+    return [
+        f"../{MARK}",
+        f"{up}{tempfile.gettempdir()}/{MARK}.png",
+        f"..\\..\\{MARK}.png",
+        f"{tempfile.gettempdir()}/{MARK}.png",
+        str(house.around / "a" / f"{MARK}.png"),
+        f"C:\\{MARK}.png",
+        f"a/../../{MARK}",
+        f"{MARK}\0.png",
+        f"....//....//{MARK}",
+        f"%2e%2e%2f{MARK}",
+        f"~/{MARK}",
+        f"{MARK}:stream",
+        "..",
+        ".",
+        "/",
+        "x" * 5_000 + MARK,
+    ]
+
+
+def test_file_names_lead_nowhere(house: House) -> None:
+    image = png(1280, 720)
+    movie = b"\0\0\0\x18ftypmp42" + bytes(200)
+    for name in escapes(house):
+        answer = house.form(
+            CREATE,
+            field("prompt", PROMPT),
+            field("size", "1280x720"),
+            file("input_reference", image, name),
+        )
+        assert answer.status == 200 or refused(answer, 400)
+        for path in ("/v1/videos/edits", "/v1/videos/characters"):
+            refused(
+                house.form(path, field("prompt", PROMPT), field("name", name), file("video", movie, name)),
+                400,
+            )
+        answer = house.form("/v1/files", field("purpose", "vision"), file("file", image, name))
+        if answer.status == 200:
+            kept = json.loads(answer.body)["filename"]
+            assert "/" not in kept
+            assert "\\" not in kept
+            assert len(kept) <= 255
+        else:
+            refused(answer, 400)
+    at_home(house)
+
+
+def test_ids_lead_nowhere(house: House) -> None:
+    for name in escapes(house):
+        word = quote(name, safe="")
+        for path in (
+            f"/v1/videos/{word}",
+            f"/v1/videos/{word}/content",
+            f"/v1/videos/{word}/events",
+            f"/v1/videos/characters/{word}",
+            f"/v1/files/{word}/content",
+            f"/v1/batches/{word}",
+            f"/v1/models/{word}",
+            f"/v1/videos?after={word}",
+            f"/v1/videos/video_1/content?variant={word}",
+        ):
+            answer = house.ask("GET", path)
+            # A name such as ".." may be resolved on the way, to a list for example; it is never a file.
+            assert answer.status == 200 or refused(answer, 400, 404, 405), path
+            if answer.status == 200:
+                assert json.loads(answer.body)["object"] == "list", path
+        for body in (
+            {"prompt": PROMPT, "model": name},
+            {"prompt": PROMPT, "input_reference": {"file_id": name}},
+            {"prompt": PROMPT, "video": {"id": name}, "seconds": "4"},
+            {"prompt": PROMPT, "characters": [{"id": name}]},
+        ):
+            path = "/v1/videos/extensions" if "video" in body else CREATE
+            refused(house.json(path, body), 400, 404)
+        refused(house.json("/v1/batches", {"input_file_id": name, "endpoint": CREATE}), 400, 404)
+    at_home(house)
+
+
+def test_the_raw_path_leads_nowhere(house: House) -> None:
+    for path in (
+        "/../../../../etc/passwd",
+        "/docs/../../../../etc/passwd",
+        "/static/../../../../../etc/passwd",
+        "/v1/videos/../../../../etc/passwd",
+        "//etc/passwd",
+        "/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+        "/v1/videos/%00",
+        "/v1/videos/%ff%fe",
+    ):
+        answer = house.ask("GET", path)
+        refused(answer)
+        assert b"root:" not in answer.body
