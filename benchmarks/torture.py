@@ -217,6 +217,10 @@ class Watch:
             if row["status"] == Status.RUNNING and pid in (None, row["pid"])
         }
 
+    def busy(self) -> set[int]:
+        """The processes of the workers that have a job."""
+        return {row["pid"] for row in self.look() if row["status"] == Status.RUNNING}
+
     def resumed(self, interrupted: Mapping[str, int]) -> bool:
         """Whether each of these jobs was taken up again since, or has ended."""
         now = {row["id"]: row for row in self.look()}
@@ -338,7 +342,8 @@ def kill(
     """
     workers = server.workers_running()
     if victim == "worker" and workers:
-        worker = chance.choice(workers)
+        busy = watch.busy()
+        worker = chance.choice([one for one in workers if one.pid in busy] or workers)
         interrupted = watch.running(worker.pid)
         start = time.monotonic()
         worker.kill()

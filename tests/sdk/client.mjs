@@ -36,7 +36,7 @@ const create = (more = {}, options = {}) =>
 async function finished({ id }) {
   let video = await client.videos.retrieve(id);
   while (video.status === "queued" || video.status === "in_progress") {
-    await sleep(100);
+    await sleep(200);
     video = await client.videos.retrieve(id);
   }
   assert.equal(video.status, "completed", JSON.stringify(video));

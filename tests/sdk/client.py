@@ -68,7 +68,7 @@ def defaults() -> None:
 @scenario
 def poll_and_download() -> dict[str, Any]:
     video = client.videos.create_and_poll(
-        prompt=PROMPT, model="sora-2", seconds="4", size=SIZE, poll_interval_ms=100
+        prompt=PROMPT, model="sora-2", seconds="4", size=SIZE, poll_interval_ms=200
     )
     video = finished(video)
     files = {
@@ -426,7 +426,7 @@ def webhooks() -> None:
 def asynchronous() -> None:
     async def main() -> None:
         async with AsyncOpenAI(base_url=WORLD["base_url"], api_key=WORLD["key"]) as other:
-            video = await other.videos.create_and_poll(prompt=PROMPT, size=SIZE, poll_interval_ms=100)
+            video = await other.videos.create_and_poll(prompt=PROMPT, size=SIZE, poll_interval_ms=200)
             assert video.status == "completed", video
             content = await other.videos.download_content(video.id)
             assert content.content[4:8] == b"ftyp"

@@ -45,7 +45,7 @@ def create(**more: Any) -> Any:
 
 
 def finished(video: Any) -> Any:
-    video = client.videos.poll(video.id, poll_interval_ms=100)
+    video = client.videos.poll(video.id, poll_interval_ms=200)
     assert video.status == "completed", video
     assert video.progress == 100
     assert video.created_at <= video.completed_at < video.expires_at

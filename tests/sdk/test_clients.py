@@ -76,9 +76,9 @@ class Driver:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose jobs take a fifth of a second at least, so that they can be seen under way."""
+    """A server whose jobs take a moment, so that they can be seen under way."""
     home = tmp_path_factory.mktemp("served") / "home"
-    with Server(home, workers=2, environment={"HINODE_TESTCARD_STEP_SECONDS": "0.02"}) as running:
+    with Server(home, workers=2, environment={"HINODE_TESTCARD_STEP_SECONDS": "0.01"}) as running:
         yield running
         assert running.stop() == 0, running.last_words()
 

@@ -33,7 +33,7 @@ from hinode.errors import HinodeError
 LOOKING_THREADS = 12
 """How many requests at once may look into the database; fewer than it keeps connections for."""
 MOST_BODY = 600 << 20
-MOST_DRAINED = 600 << 20
+MOST_OF_STRANGERS = 32 << 20
 DRAIN_SECONDS = 30.0
 
 # Characters come before videos, whose routes take any word for an id.
@@ -71,8 +71,8 @@ def create_app(context: Context) -> FastAPI:
         app.add_exception_handler(kind, failures.handle)
     schema.describe(app)
     # The one that is added last is the outermost.
-    app.add_middleware(Bounds, most=MOST_BODY, most_left=MOST_DRAINED, seconds=DRAIN_SECONDS)
     app.add_middleware(Authentication, tenants=context.tenants)
+    app.add_middleware(Bounds, most=MOST_BODY, most_of_strangers=MOST_OF_STRANGERS, seconds=DRAIN_SECONDS)
     app.add_middleware(Journal, metrics=app.state.metrics, clock=context.clock)
     return app
 

@@ -30,7 +30,6 @@ from hinode.jobs.outbound import Outbound
 from hinode.jobs.store import Store
 from hinode.jobs.tenants import Identity, Tenants
 from hinode.jobs.uploads import Uploads
-from hinode.jobs.webhooks import Deliverer
 from hinode.records.database import Database
 from hinode.settings import Settings
 
@@ -70,7 +69,6 @@ class Context:
         uploads: files that clients put in.
         characters: subjects that clients put in.
         endpoints: webhook endpoints.
-        deliverer: what makes the deliveries of webhooks; the chores run it.
         batches: batches.
         catalogue: models, and what they can do.
         inputs: images, videos and characters that requests refer to.
@@ -90,7 +88,6 @@ class Context:
     uploads: Uploads
     characters: Characters
     endpoints: Endpoints
-    deliverer: Deliverer
     batches: Batches
     catalogue: Catalogue
     inputs: Inputs
@@ -139,7 +136,6 @@ class Context:
             uploads=uploads,
             characters=characters,
             endpoints=Endpoints(database, outbound, clock),
-            deliverer=Deliverer(database, outbound, clock),
             batches=Batches(store, objects, uploads, BatchWire(admission), clock),
             catalogue=catalogue,
             inputs=inputs,
@@ -151,7 +147,7 @@ class Context:
     @classmethod
     @contextmanager
     def open(cls, settings: Settings, clock: Callable[[], float] = time.time) -> Iterator[Context]:
-        """The same on the database that the settings name, brought up to date and closed in the end.
+        """The same on the database that the settings name, which is brought up to date first and closed last.
 
         Raises:
             BadInput: the URL of the database cannot be used.
@@ -165,7 +161,6 @@ class Context:
                 yield context
             finally:
                 context.stopping.set()
-                context.deliverer.close()
         finally:
             database.close()
 

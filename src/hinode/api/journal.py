@@ -95,17 +95,18 @@ class Bounds:
     """Refuses bodies that are too large by their own word, and takes in the rest of those that are refused
     later: a client that is still sending would not see the answer otherwise, but a broken connection."""
 
-    def __init__(self, app: ASGIApp, *, most: int, most_left: int, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, *, most: int, most_of_strangers: int, seconds: float) -> None:
         """
         Args:
             app: what is inside.
-            most: bytes of a body; routes set lower bounds of their own.
-            most_left: bytes that are taken in after an answer is ready.
-            seconds: for that.
+            most: bytes of a body; routes set lower bounds of their own. As many are taken in of one that was
+                refused.
+            most_of_strangers: bytes that are taken in of the body of a request without a good key.
+            seconds: for taking in what is refused.
         """
         self.app = app
         self.most = most
-        self.most_left = most_left
+        self.most_of_strangers = most_of_strangers
         self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,7 +124,8 @@ class Bounds:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start" and not finished:
-                await self._drain(receiving, lambda: finished)
+                known = "identity" in scope.get("state", {})
+                await self._drain(receiving, lambda: finished, self.most if known else self.most_of_strangers)
             await send(message)
 
         declared = dict(scope["headers"]).get(b"content-length", b"0")
@@ -133,8 +135,7 @@ class Bounds:
             return
         await self.app(scope, receiving, sending)
 
-    async def _drain(self, receive: Receive, finished: Callable[[], bool]) -> None:
-        left = self.most_left
+    async def _drain(self, receive: Receive, finished: Callable[[], bool], left: int) -> None:
         with anyio.move_on_after(self.seconds):
             while not finished() and left > 0:
                 message = await receive()

@@ -20,10 +20,11 @@ DESCRIPTION = """The API that clients of Sora speak, with additions that they pa
 Bodies may be JSON or multipart/form-data; in the latter, paths of values are written into brackets:
 `video[id]`, `input_reference[image_url]`, `characters[][id]`. Fields that are not known are passed over."""
 
-_SIZE = Field("720x1280", description="Width x height in pixels, both even.", examples=["1280x720"])
-_SEED = Field(None, ge=0, description="The same seed gives the same video; by default a new one.")
-_N = Field(1, ge=1, le=10, description="How many videos; from a given seed they take it and those after it.")
-
+# Forms have only texts, so what is a number may be written as one.
+_Whole = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
+_Decimal = Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,6})?$")]
+_Seconds = Annotated[float, Field(gt=0, le=120)] | _Decimal
+_N = Annotated[int, Field(ge=1, le=10)] | Annotated[str, Field(pattern="^([1-9]|10)$")]
 
 _File = Annotated[str, Field(json_schema_extra={"format": "binary"}, description="A file, in a form.")]
 JSON, FORM = "application/json", "multipart/form-data"
@@ -54,19 +55,32 @@ class CharacterReference(_Body):
 
 class _Prompted(_Body):
     prompt: str = Field(min_length=1, max_length=32_000, description="What to show, in words.")
-    n: int | str = _N
-    seed: int | str | None = _SEED
-    fps: float | str | None = Field(None, description="Frames per second; by default the model's own.")
-    steps: int | str | None = Field(None, description="Sampling steps; by default the model's own number.")
+    n: _N = Field(1, description="How many videos; from a given seed they take it and those after it.")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | _Whole | None = Field(
+        None, description="The same seed gives the same video; by default a new one."
+    )
+    fps: Annotated[float, Field(ge=1, le=60)] | _Decimal | None = Field(
+        None, description="Frames per second; by default the model's own."
+    )
+    steps: Annotated[int, Field(ge=1, le=200)] | _Whole | None = Field(
+        None, description="Sampling steps; by default the model's own number."
+    )
     negative_prompt: str | None = Field(None, max_length=32_000, description="What not to show.")
 
 
 class CreateVideo(_Prompted):
     """A new video."""
 
-    model: str = "sora-2"
-    seconds: str | float = Field("4", description="Length of the video.")
-    size: str = _SIZE
+    model: str = Field("sora-2", description="GET /v1/models lists them.", examples=["sora-2", "native/nano"])
+    seconds: _Seconds = Field(
+        "4", description="Length of the video; how long it may be depends on the model."
+    )
+    size: str = Field(
+        "720x1280",
+        pattern="^[0-9]{2,4}x[0-9]{2,4}$",
+        description="Width x height in pixels, both even.",
+        examples=["1280x720"],
+    )
     input_reference: ImageReference | _File | None = Field(None, description="The first frame.")
     input_reference_fit: Literal["crop", "pad", "stretch"] | None = Field(
         None, description="Bring the image to the size; otherwise it has to have it."
@@ -90,7 +104,7 @@ class EditVideo(_Prompted):
 class ExtendVideo(EditVideo):
     """A continuation of a video."""
 
-    seconds: str | float = Field(description="Length of the new part.")
+    seconds: _Seconds = Field(description="Length of the new part.")
 
 
 class CreateCharacter(_Body):

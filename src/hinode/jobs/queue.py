@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.jobs.job import Counts
-from hinode.jobs.schedule import Lane, Policy, Tenant, choose
+from hinode.jobs.schedule import Lane, Policy, Tenant, attained, choose
 from hinode.jobs.states import Priority, Status
 from hinode.records.tables import deliveries, jobs, projects, workers
 
@@ -22,22 +23,29 @@ _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(4815162343)")
 # The lanes are found by jumping from one to the next in the index of waiting jobs, so that a queue of a
 # hundred thousand costs no more than a short one. Of each lane only the first job counts that may start now
 # and has not failed on this host.
-_HEADS = """
-WITH RECURSIVE heads(lane) AS (
-    SELECT min(lane) FROM jobs WHERE status = 'queued'
-    UNION ALL
-    SELECT (SELECT min(jobs.lane) FROM jobs WHERE jobs.status = 'queued' AND jobs.lane > heads.lane)
-    FROM heads WHERE heads.lane IS NOT NULL
-),
+_BUSY_PROJECTS = """
 busy(project_id, running, spent) AS (
     SELECT jobs.project_id || '', count(*), sum(:now - attempts.started_at)
     FROM jobs JOIN attempts ON attempts.job_id = jobs.id AND attempts.epoch = jobs.epoch
     WHERE jobs.status = 'running'
     GROUP BY jobs.project_id || ''
 )
-SELECT heads.lane, head.id AS job_id, head.queued_at,
+"""
+_ACCOUNT = """
        projects.id, projects.attained, projects.attained_at, projects.weight, projects.most_running,
        coalesce(busy.running, 0) AS running, coalesce(busy.spent, 0) AS spent
+"""
+_WAITING = sa.text(
+    f"""
+WITH RECURSIVE heads(lane) AS (
+    SELECT min(lane) FROM jobs WHERE status = 'queued'
+    UNION ALL
+    SELECT (SELECT min(jobs.lane) FROM jobs WHERE jobs.status = 'queued' AND jobs.lane > heads.lane)
+    FROM heads WHERE heads.lane IS NOT NULL
+),
+{_BUSY_PROJECTS}
+SELECT heads.lane, head.id AS job_id, head.queued_at, head.compute_seconds,
+{_ACCOUNT}
 FROM heads
 JOIN jobs AS head ON head.id = (
     SELECT jobs.id FROM jobs
@@ -52,16 +60,19 @@ JOIN jobs AS head ON head.id = (
 JOIN projects ON projects.id = head.project_id
 LEFT JOIN busy ON busy.project_id = projects.id
 """
-_WAITING = sa.text(_HEADS)
+)
 _BUSY = sa.text(
-    """
-SELECT projects.id, projects.attained, projects.attained_at, projects.weight, projects.most_running,
-       count(jobs.id) AS running, coalesce(sum(:now - attempts.started_at), 0) AS spent
-FROM projects
-LEFT JOIN jobs ON jobs.project_id = projects.id AND jobs.status = 'running'
-LEFT JOIN attempts ON attempts.job_id = jobs.id AND attempts.epoch = jobs.epoch
+    f"""
+WITH {_BUSY_PROJECTS}
+SELECT {_ACCOUNT}
+FROM projects LEFT JOIN busy ON busy.project_id = projects.id
 WHERE projects.id = :project
-GROUP BY projects.id, projects.attained, projects.attained_at, projects.weight, projects.most_running
+"""
+)
+_LEAVING = sa.text(
+    """
+SELECT count(*) FROM jobs
+WHERE status = 'running' AND lease_until IS NOT NULL AND give_way_at > :since AND id != :job
 """
 )
 
@@ -90,43 +101,49 @@ def pick(
         connection.execute(_ONE_AT_A_TIME)
     rows = connection.execute(_WAITING, {"now": now, "host": host}).all()
     heads = {row.lane: row.job_id for row in rows}
-    lanes = [lane(row.lane, row.queued_at) for row in rows]
+    lanes = [lane(row.lane, row.queued_at, row.compute_seconds) for row in rows]
     if engines is not None:
         lanes = [one for one in lanes if one.model.split("/", 1)[0] in engines]
-    tenants = {row.id: tenant(row, row.running, row.spent) for row in rows}
+    tenants = {row.id: tenant(row, now, policy) for row in rows}
     chosen = choose(lanes, tenants, now=now, policy=policy, resident=resident)
     return heads[chosen.key] if chosen else None
 
 
 def waiting(
-    connection: Connection, now: float, also: Collection[str] = ()
+    connection: Connection, now: float, policy: Policy, also: str
 ) -> tuple[list[Lane], dict[str, Tenant]]:
     """All lanes that have a job to start, and their tenants.
 
     Args:
         connection: in a transaction.
         now: seconds since 1970.
-        also: projects to describe even if nothing of theirs is waiting.
+        policy: by which accounts fade.
+        also: project to describe even if nothing of it is waiting.
     """
     rows = connection.execute(_WAITING, {"now": now, "host": ""}).all()
-    tenants = {row.id: tenant(row, row.running, row.spent) for row in rows}
-    for project in set(also) - set(tenants):
-        row = connection.execute(_BUSY, {"now": now, "project": project}).one()
-        tenants[project] = tenant(row, row.running, row.spent)
-    return [lane(row.lane, row.queued_at) for row in rows], tenants
+    tenants = {row.id: tenant(row, now, policy) for row in rows}
+    if also not in tenants:
+        row = connection.execute(_BUSY, {"now": now, "project": also}).one()
+        tenants[also] = tenant(row, now, policy)
+    return [lane(row.lane, row.queued_at, row.compute_seconds) for row in rows], tenants
 
 
-def lane(key: str, queued_at: float) -> Lane:
+def leaving(connection: Connection, job_id: str, since: float) -> int:
+    """How many other jobs were told to give way after `since`, and still run."""
+    return int(connection.execute(_LEAVING, {"job": job_id, "since": since}).scalar_one())
+
+
+def lane(key: str, queued_at: float, served: float) -> Lane:
     """The lane that a key names; see `admit.lane`."""
     priority, project, model = key.split(":", 2)
-    return Lane(key, project, Priority(int(priority)), model, queued_at)
+    return Lane(key, project, Priority(int(priority)), model, queued_at, served)
 
 
-def tenant(row: Any, running: int = 0, spent: float = 0.0) -> Tenant:
-    """The tenant in a row of `PROJECT`; `spent` is what its running attempts have had so far, in seconds."""
-    # What is running now was not put on the account yet. Adding it before the account fades makes a hardly
-    # noticeable difference over the seconds that an attempt lasts.
-    return Tenant(row.id, row.attained + spent, row.attained_at, row.weight, running, row.most_running)
+def tenant(row: Any, now: float, policy: Policy) -> Tenant:
+    """The tenant in a row, with what its running attempts have had so far."""
+    account = Tenant(row.id, row.attained, row.attained_at, row.weight, row.running, row.most_running)
+    had = attained(account, now, policy) + max(0.0, row.spent)
+    return replace(account, attained=had, attained_at=now)
 
 
 def counts(connection: Connection, live_since: float) -> Counts:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -329,11 +330,10 @@ class Store:
                 preview=preview,
             )
             connection.execute(workers.update().where(workers.c.id == lease.worker_id).values(seen_at=now))
-            ran_for = now - lease.claimed_at
-            return Orders(
-                cancel=cancel,
-                give_way=ran_for >= slice_seconds and self._gives_way(connection, lease.job, now, ran_for),
-            )
+            gives_way = self._gives_way(connection, lease, now, slice_seconds)
+            if gives_way:
+                transitions.tell(connection, lease, now)
+            return Orders(cancel=cancel, give_way=gives_way)
 
     def checkpoint(self, lease: Lease, digest: str, step: int) -> None:
         """Enter the saved state of a run, which is in the store already.
@@ -512,7 +512,19 @@ class Store:
                 transitions.lose(connection, job, now, self.policy)
             return len(taken)
 
-    def _gives_way(self, connection: sa.Connection, job: Job, now: float, ran_for: float) -> bool:
-        waiting, tenants = queue.waiting(connection, now, {job.project_id})
-        mine = queue.lane(job.lane, job.queued_at)
-        return gives_way(mine, waiting, tenants, now=now, policy=self.policy, ran_for=ran_for)
+    def _gives_way(self, connection: sa.Connection, lease: Lease, now: float, slice_seconds: float) -> bool:
+        ran_for = now - lease.claimed_at
+        if ran_for < slice_seconds:
+            return False
+        job, policy = lease.job, replace(self.policy, slice=slice_seconds)
+        waiting, tenants = queue.waiting(connection, now, policy, job.project_id)
+        return gives_way(
+            queue.lane(job.lane, job.queued_at, job.compute_seconds),
+            waiting,
+            tenants,
+            now=now,
+            policy=policy,
+            ran_for=ran_for,
+            # One that cannot stop, say because it is writing its file, does not hold up the others for ever.
+            yielding=queue.leaving(connection, job.id, now - self.lease_seconds),
+        )

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from hinode.jobs import outbox, queue
 from hinode.jobs.job import Artifact, Job, Lease, LeaseLost
-from hinode.jobs.schedule import Policy, attained
+from hinode.jobs.schedule import Policy, Tenant, attained
 from hinode.jobs.states import MOST_CRASHES, Outcome, Status
 from hinode.records.tables import artifacts, attempts, jobs, projects
 
@@ -42,6 +42,7 @@ _CLAIM = (
         lease_until=sa.bindparam("until"),
         started_at=sa.func.coalesce(jobs.c.started_at, sa.bindparam("now")),
         stage="start",
+        give_way_at=None,
     )
     .returning(jobs)
 )
@@ -59,6 +60,7 @@ _RENEW = (
     )
     .returning(jobs.c.cancel_requested_at)
 )
+_TELL = jobs.update().where(_HELD).values(give_way_at=sa.bindparam("now"))
 _CHECKPOINT = (
     jobs.update()
     .where(_HELD)
@@ -152,6 +154,11 @@ def renew(
     if row is None:
         raise _lost(lease)
     return row.cancel_requested_at is not None
+
+
+def tell(connection: Connection, lease: Lease, now: float) -> None:
+    """Enter that the worker was told to give way."""
+    connection.execute(_TELL, {"job": lease.job.id, "token": lease.epoch, "now": now})
 
 
 def save(connection: Connection, lease: Lease, digest: str, step: int) -> None:
@@ -298,7 +305,8 @@ def _account(
     spent = max(0.0, now - started)  # a clock may be set back
     connection.execute(_SPENT, {"job": job.id, "spent": spent})
     project = connection.execute(_PROJECT, {"project": job.project_id}).one()
-    had = attained(queue.tenant(project), now, policy)
+    account = Tenant(project.id, project.attained, project.attained_at, project.weight, 0, None)
+    had = attained(account, now, policy)
     connection.execute(_ATTAINED, {"project": job.project_id, "had": had + spent, "now": now})
 
 

@@ -97,6 +97,7 @@ jobs = Table(
     Column("expires_at", Float(53)),  # when its files go
     Column("deleted_at", Float(53)),
     Column("cancel_requested_at", Float(53)),
+    Column("give_way_at", Float(53)),  # when the worker was told to save the run and give the job back
     # The fencing token: it grows with every claim, and a write that carries an older one does nothing.
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("worker_id", String(64)),

@@ -170,6 +170,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.Float(precision=53), nullable=True),
         sa.Column("deleted_at", sa.Float(precision=53), nullable=True),
         sa.Column("cancel_requested_at", sa.Float(precision=53), nullable=True),
+        sa.Column("give_way_at", sa.Float(precision=53), nullable=True),
         sa.Column("epoch", sa.Integer(), server_default="0", nullable=False),
         sa.Column("worker_id", sa.String(length=64), nullable=True),
         sa.Column("lease_until", sa.Float(precision=53), nullable=True),
