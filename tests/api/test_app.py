@@ -7,13 +7,18 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from hinode.api import failures
 from hinode.api.app import create_app
+from hinode.api.catalogue import Catalogue
+from hinode.jobs.job import OverQuota
 from hinode.records.database import DatabaseError
+from hinode.settings import Settings
 
 from .conftest import Server
 
@@ -184,3 +189,31 @@ def test_torch_stays_out() -> None:
 def test_two_applications_in_one_process(server: Server) -> None:
     with TestClient(create_app(server.context)) as client:
         assert client.get("/healthz").status_code == 200
+
+
+def test_when_to_ask_again() -> None:
+    soon = failures.of(OverQuota("too much", "wait", retry_after=2.1))
+    assert (soon.status, soon.headers["retry-after"]) == (429, "3")
+    assert "x-should-retry" not in soon.headers
+    # Clients do not wait for hours, and asking again at once is no use.
+    assert failures.of(OverQuota("too much", "wait", retry_after=7200)).headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize(
+    "name", ["sora-2-2025-12-08", "sora-2-pro-2025-10-06", "testcard", "testcard/testcard"]
+)
+def test_names_of_models(server: Server, name: str) -> None:
+    video = server.create(model=name)
+    assert video["model"] == name
+    job = server.context.store.job(server.project_id, video["id"])
+    assert job is not None
+    assert (job.engine, job.model) == ("testcard", "testcard")
+
+
+def test_without_aliases_sora_s_names_mean_the_model_of_the_house(tmp_path: Path) -> None:
+    catalogue = Catalogue(Settings(home=tmp_path), lambda: 0.0)
+    for name in (None, "sora-2", "sora-2-pro-2025-10-06"):
+        assert (catalogue.find(name).engine, catalogue.find(name).model) == ("native", "nano")
+    dated = Catalogue(Settings(home=tmp_path, aliases={"sora-2-pro": "testcard"}), lambda: 0.0)
+    assert dated.find("sora-2-pro-2025-10-06").engine == "testcard"
+    assert dated.find("sora-2-2025-10-06").engine == "native"

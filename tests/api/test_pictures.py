@@ -5,16 +5,24 @@ from __future__ import annotations
 import base64
 import io
 import struct
+import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
 from hinode.api import pictures
+from hinode.api.app import create_app
+from hinode.api.context import Context
 from hinode.errors import BadInput
+from hinode.jobs.job import OverQuota
 
 from .conftest import SMALL, Server
 
@@ -98,6 +106,58 @@ def test_uploaded_files(server: Server, refused: Refused) -> None:
 def test_links_lead_to_the_internet_only(server: Server, refused: Refused, url: str) -> None:
     body = {"prompt": "a kite", "size": SMALL, "input_reference": {"image_url": url}}
     refused(server.client.post("/v1/videos", json=body), 400, "input_reference")
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """A web server on this machine that has one picture, a page, and a picture without end."""
+
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = {"/picture.png": picture(), "/page": b"<html>"}.get(self.path)
+            self.send_response(200 if body or self.path == "/endless" else 404)
+            self.end_headers()
+            with suppress(OSError):
+                self.wfile.write(body or b"")
+                while self.path == "/endless":
+                    self.wfile.write(b"\0" * 65536)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as web:
+        thread = threading.Thread(target=web.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{web.server_address[1]}"
+        web.shutdown()
+        thread.join()
+
+
+def test_links(server: Server, refused: Refused, elsewhere: str) -> None:
+    settings = replace(server.context.settings, allow_private_urls=True)
+    context = Context.of(settings, server.context.store.database, server.context.clock)
+    with TestClient(create_app(context), headers={"authorization": f"Bearer {server.key}"}) as client:
+        body = {"prompt": "a kite", "size": SMALL, "seconds": "1"}
+        for reference in ({"image_url": f"{elsewhere}/picture.png"}, f"{elsewhere}/picture.png"):
+            answer = client.post("/v1/videos", json={**body, "input_reference": reference})
+            assert answer.status_code == 200, answer.text
+        for path in ("/page", "/missing", "/endless"):
+            answer = client.post("/v1/videos", json={**body, "input_reference": elsewhere + path})
+            refused(answer, 400, "input_reference")
+    assert list((context.objects.root / "temporary").iterdir()) == []
+
+
+def test_slow_servers_elsewhere_hold_up_nobody_else(server: Server) -> None:
+    fetches = server.context.inputs._fetches
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(fetches.one("proj_1"))
+        with pytest.raises(OverQuota), fetches.one("proj_1"):
+            pass
+        with fetches.one("proj_2"):
+            pass
+    with fetches.one("proj_1"):
+        pass
 
 
 def test_another_size_is_refused_in_sora_s_words(server: Server, refused: Refused) -> None:

@@ -353,6 +353,16 @@ def test_files_expire_and_the_job_stays(store: Store, clock: Clock) -> None:
     assert status(store, job.id) is Status.COMPLETED
 
 
+def test_the_inputs_of_a_job_without_a_video_go_after_a_day(store: Store, clock: Clock) -> None:
+    picture = Artifact("first_frame", "p" * 64, "image/png", 3)
+    job = store.submit([draft(inputs=(picture,))]).jobs[0]
+    store.cancel("proj_1", job.id)
+    clock.now += 86_000
+    assert store.expire() == []
+    clock.now += 1_000
+    assert store.expire() == [job.id]
+
+
 def test_closing_a_batch_ends_what_waits_and_asks_what_runs(store: Store) -> None:
     jobs = store.submit([draft(batch_id="batch_1") for _ in range(3)]).jobs
     lease = claimed(store)
@@ -393,6 +403,12 @@ def test_a_clients_retry_finds_the_job_of_its_first_try(store: Store, clock: Clo
     assert not store.submit([draft(request_hash="other")], retry_count=1).replayed
     clock.now += 1000
     assert not store.submit([draft(request_hash="h")], retry_count=2).replayed
+
+
+def test_a_retry_of_a_request_for_several_finds_them_all(store: Store) -> None:
+    jobs = store.submit([draft(request_hash="h") for _ in range(3)]).jobs
+    again = store.submit([draft(request_hash="h") for _ in range(3)], retry_count=1)
+    assert (again.replayed, [job.id for job in again.jobs]) == (True, [job.id for job in jobs])
 
 
 def test_all_jobs_of_a_submission_are_accepted_or_none(store: Store) -> None:

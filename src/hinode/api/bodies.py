@@ -30,6 +30,7 @@ MOST_FILE = 256 * MEGABYTE
 MOST_FILES = 4
 MOST_PARTS = 128
 LONGEST_NAME = 200
+LONGEST_HEADER, MOST_HEADERS = 8192, 16
 WRITE_BLOCK = MEGABYTE
 
 
@@ -177,9 +178,18 @@ class _Form:
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self.header_name += data[start:end]
+        self._check_head()
 
     def _on_header_value(self, data: bytes, start: int, end: int) -> None:
         self.header_value += data[start:end]
+        self._check_head()
+
+    def _check_head(self) -> None:
+        if (
+            len(self.header_value) + len(self.header_name) > LONGEST_HEADER
+            or len(self.headers) > MOST_HEADERS
+        ):
+            raise BadInput("the head of a part of the body is too long", "say less in it", field="body")
 
     def _on_header_end(self) -> None:
         self.headers[bytes(self.header_name).lower()] = bytes(self.header_value)

@@ -61,6 +61,7 @@ Clock = Callable[[], float]
 """Seconds since 1970."""
 
 LIVE_SECONDS = 60.0  # a worker that was not heard of for so long is not counted on
+INPUT_SECONDS = 86_400.0  # for which the inputs of a job that failed are kept
 KEY_SECONDS = 30 * 86_400.0  # for which idempotency keys are remembered
 
 
@@ -376,13 +377,7 @@ class Store:
         """
         now = self.clock()
         with self.database.write() as connection:
-            job = transitions.release(connection, lease, Outcome.COMPLETED, now, self.policy)
-            connection.execute(
-                artifacts.insert(), [{"job_id": job.id, **transitions.columns(artifact)} for artifact in made]
-            )
-            transitions.end(
-                connection, job, Status.COMPLETED, now, making=dict(making), expires_at=now + retention
-            )
+            transitions.complete(connection, lease, made, making, now, now + retention, self.policy)
 
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None:
         """Enter that the job failed on this worker; another one may try unless that is pointless.
@@ -471,7 +466,13 @@ class Store:
                     sa.select(artifacts.c.job_id)
                     .distinct()
                     .join(jobs, jobs.c.id == artifacts.c.job_id)
-                    .where(jobs.c.expires_at <= now)
+                    .where(
+                        sa.or_(
+                            jobs.c.expires_at <= now,
+                            # What a job without a video was to be made from.
+                            sa.and_(jobs.c.expires_at.is_(None), jobs.c.completed_at <= now - INPUT_SECONDS),
+                        )
+                    )
                     .limit(most)
                 )
             )

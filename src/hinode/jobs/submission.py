@@ -87,22 +87,20 @@ def _replay(
         return by_id(connection, row.job_ids)
     if retry_count and draft.request_hash:
         # Each try of the client finds the first job once: two equal requests stay two jobs.
-        found = connection.scalar(
-            sa.select(jobs.c.id)
-            .where(
-                jobs.c.request_hash == draft.request_hash,
-                jobs.c.key_id == draft.key_id,
-                jobs.c.project_id == draft.project_id,
-                jobs.c.retry_count < retry_count,
-                jobs.c.created_at > now - RETRY_WINDOW,
-                jobs.c.deleted_at.is_(None),
-            )
-            .order_by(jobs.c.id)
-            .limit(1)
+        same = sa.and_(
+            jobs.c.request_hash == draft.request_hash,
+            jobs.c.key_id == draft.key_id,
+            jobs.c.project_id == draft.project_id,
+            jobs.c.retry_count < retry_count,
+            jobs.c.created_at > now - RETRY_WINDOW,
+            jobs.c.deleted_at.is_(None),
         )
+        # What was made at one instant from one request is the answer to it: a request can ask for several.
+        first = sa.select(sa.func.min(jobs.c.created_at)).where(same).scalar_subquery()
+        found = list(connection.scalars(sa.select(jobs.c.id).where(same, jobs.c.created_at == first)))
         if found:
-            connection.execute(jobs.update().where(jobs.c.id == found).values(retry_count=retry_count))
-            return by_id(connection, [found])
+            connection.execute(jobs.update().where(jobs.c.id.in_(found)).values(retry_count=retry_count))
+            return by_id(connection, found)
     return ()
 
 

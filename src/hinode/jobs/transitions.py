@@ -73,6 +73,23 @@ _CHECKPOINT = (
     .returning(jobs.c.id)
 )
 _RELEASE = jobs.update().where(_HELD).values(worker_id=None, lease_until=None).returning(jobs)
+_FINISH = (
+    jobs.update()
+    .where(_HELD)
+    .values(
+        status=Status.COMPLETED.value,
+        worker_id=None,
+        lease_until=None,
+        stage=None,
+        checkpoint=None,
+        progress=100,
+        completed_at=sa.bindparam("now"),
+        expires_at=sa.bindparam("until"),
+        making=sa.bindparam("made", type_=sa.JSON(none_as_null=True)),
+        compute_seconds=jobs.c.compute_seconds + sa.bindparam("spent"),
+    )
+    .returning(jobs.c.project_id)
+)
 _REQUEUE = (
     jobs.update()
     .where(jobs.c.id == sa.bindparam("job"))
@@ -86,11 +103,8 @@ _END = (
         completed_at=sa.bindparam("now"),
         stage=None,
         checkpoint=None,
-        progress=sa.bindparam("how_far"),
         error_code=sa.bindparam("code"),
         error_message=sa.bindparam("message"),
-        making=sa.bindparam("made", type_=sa.JSON(none_as_null=True)),
-        expires_at=sa.bindparam("until"),
     )
 )
 _SPENT = (
@@ -110,6 +124,8 @@ _ATTAINED = (
     .where(projects.c.id == sa.bindparam("project"))
     .values(attained=sa.bindparam("had"), attained_at=sa.bindparam("now"))
 )
+_ATTEMPT = attempts.insert()
+_KEEP = artifacts.insert()
 _ARTIFACTS = sa.select(artifacts).where(artifacts.c.job_id == sa.bindparam("job"))
 
 
@@ -126,7 +142,7 @@ def claim(
         return None
     job = Job.of(row)
     connection.execute(
-        attempts.insert(),
+        _ATTEMPT,
         {"job_id": job.id, "epoch": job.epoch, "worker_id": worker_id, "host": host, "started_at": now},
     )
     return job
@@ -189,8 +205,41 @@ def release(
     if row is None:
         raise _lost(lease)
     job = Job.of(row)
-    _account(connection, job, outcome, now, policy, error)
+    spent = _account(connection, job.project_id, job.id, job.epoch, outcome, now, policy, error)
+    connection.execute(_SPENT, {"job": job.id, "spent": spent})
     return job
+
+
+def complete(
+    connection: Connection,
+    lease: Lease,
+    made: Sequence[Artifact],
+    making: Mapping[str, Any],
+    now: float,
+    expires_at: float,
+    policy: Policy,
+) -> None:
+    """running -> completed, with its files, its account and its event.
+
+    Raises:
+        LeaseLost: the job was taken away.
+    """
+    job_id = lease.job.id
+    values = {
+        "job": job_id,
+        "token": lease.epoch,
+        "now": now,
+        "until": expires_at,
+        "made": dict(making),
+        "spent": max(0.0, now - lease.claimed_at),
+    }
+    project_id = connection.execute(_FINISH, values).scalar_one_or_none()
+    if project_id is None:
+        raise _lost(lease)
+    if made:
+        connection.execute(_KEEP, [{"job_id": job_id, **columns(artifact)} for artifact in made])
+    _account(connection, project_id, job_id, lease.epoch, Outcome.COMPLETED, now, policy)
+    _tell_of_end(connection, project_id, job_id, "video.completed", now)
 
 
 def requeue(connection: Connection, job: Job, *, not_before: float = 0.0) -> None:
@@ -198,51 +247,20 @@ def requeue(connection: Connection, job: Job, *, not_before: float = 0.0) -> Non
     connection.execute(_REQUEUE, {"job": job.id, "earliest": not_before})
 
 
-def end(
-    connection: Connection,
-    job: Job,
-    status: Status,
-    now: float,
-    code: str | None = None,
-    message: str | None = None,
-    *,
-    making: Mapping[str, Any] | None = None,
-    expires_at: float | None = None,
-) -> None:
-    """Into a final state, and tell of it.
+def end(connection: Connection, job: Job, status: Status, now: float, code: str, message: str) -> None:
+    """Into a final state without a video, and tell of it.
 
     Args:
         connection: in the caller's transaction.
         job: queued, or running and released.
         status: the final one.
         now: seconds since 1970.
-        code: short name of the error, if it is one.
+        code: short name of what went wrong.
         message: one sentence for the person.
-        making: how the clip came to be, if there is one.
-        expires_at: when its files go.
     """
-    completed = status is Status.COMPLETED
-    connection.execute(
-        _END,
-        {
-            "job": job.id,
-            "new": status.value,
-            "now": now,
-            "how_far": 100 if completed else job.progress,
-            "code": code,
-            "message": message,
-            "made": None if making is None else dict(making),
-            "until": expires_at,
-        },
-    )
-    outbox.emit(
-        connection,
-        project_id=job.project_id,
-        type="video.completed" if completed else "video.failed",
-        data={"id": job.id},
-        once=f"{job.id}:ended",
-        now=now,
-    )
+    values = {"job": job.id, "new": status.value, "now": now, "code": code, "message": message}
+    connection.execute(_END, values)
+    _tell_of_end(connection, job.project_id, job.id, "video.failed", now)
 
 
 def cancel(connection: Connection, job: Job, now: float) -> None:
@@ -252,7 +270,8 @@ def cancel(connection: Connection, job: Job, now: float) -> None:
 
 def lose(connection: Connection, job: Job, now: float, policy: Policy) -> None:
     """The worker of a running job went down, or was not heard of for too long."""
-    _account(connection, job, Outcome.LOST, now, policy, None)
+    spent = _account(connection, job.project_id, job.id, job.epoch, Outcome.LOST, now, policy)
+    connection.execute(_SPENT, {"job": job.id, "spent": spent})
     crashes = job.crashes + 1
     connection.execute(
         jobs.update().where(jobs.c.id == job.id).values(worker_id=None, lease_until=None, crashes=crashes)
@@ -295,19 +314,37 @@ def columns(artifact: Artifact) -> dict[str, Any]:
 
 
 def _account(
-    connection: Connection, job: Job, outcome: Outcome, now: float, policy: Policy, error: str | None
-) -> None:
-    """Close the attempt of the job's epoch and put its time on the job's and the project's account."""
+    connection: Connection,
+    project_id: str,
+    job_id: str,
+    epoch: int,
+    outcome: Outcome,
+    now: float,
+    policy: Policy,
+    error: str | None = None,
+) -> float:
+    """Close an attempt and put its time on the project's account; how many seconds it was."""
     started = connection.execute(
         _END_ATTEMPT,
-        {"job": job.id, "token": job.epoch, "now": now, "how": outcome.value, "why": error},
+        {"job": job_id, "token": epoch, "now": now, "how": outcome.value, "why": error},
     ).scalar_one()
     spent = max(0.0, now - started)  # a clock may be set back
-    connection.execute(_SPENT, {"job": job.id, "spent": spent})
-    project = connection.execute(_PROJECT, {"project": job.project_id}).one()
+    project = connection.execute(_PROJECT, {"project": project_id}).one()
     account = Tenant(project.id, project.attained, project.attained_at, project.weight, 0, None)
     had = attained(account, now, policy)
-    connection.execute(_ATTAINED, {"project": job.project_id, "had": had + spent, "now": now})
+    connection.execute(_ATTAINED, {"project": project_id, "had": had + spent, "now": now})
+    return float(spent)
+
+
+def _tell_of_end(connection: Connection, project_id: str, job_id: str, type: str, now: float) -> None:
+    outbox.emit(
+        connection,
+        project_id=project_id,
+        type=type,
+        data={"id": job_id},
+        once=f"{job_id}:ended",
+        now=now,
+    )
 
 
 def _lost(lease: Lease) -> LeaseLost:

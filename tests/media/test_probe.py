@@ -1,0 +1,74 @@
+"""What a video file is, found out from its head."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from hinode.errors import BadInput
+from hinode.media.probe import probe
+
+
+def write(path: Path, size: tuple[int, int] = (64, 36), frames: int = 16, **more: str) -> Path:
+    with av.open(str(path), "w", format=more.get("format", "mp4")) as file:
+        stream = file.add_stream(more.get("codec", "libx264"), rate=8)
+        stream.width, stream.height = size
+        stream.pix_fmt = more.get("pix_fmt", "yuv420p")
+        for _ in range(frames):
+            picture = av.VideoFrame.from_ndarray(np.zeros((size[1], size[0], 3), np.uint8), format="rgb24")
+            file.mux(stream.encode(picture))
+        file.mux(stream.encode(None))
+    return path
+
+
+def test_an_mp4(tmp_path: Path) -> None:
+    found = probe(write(tmp_path / "a.mp4"), most_seconds=120)
+    assert (found.size, found.codec, found.fps) == ((64, 36), "h264", Fraction(8))
+    assert found.seconds == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"format": "matroska"}, "not an MP4"),
+        ({"codec": "mjpeg", "pix_fmt": "yuvj420p"}, "packed in a way"),
+    ],
+)
+def test_other_kinds(tmp_path: Path, more: dict[str, str], words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        probe(write(tmp_path / "a.mp4", **more), most_seconds=120)
+
+
+def test_bounds(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="2 seconds"):
+        probe(write(tmp_path / "long.mp4"), most_seconds=1.5)
+    with pytest.raises(BadInput, match="14x14"):
+        probe(write(tmp_path / "small.mp4", (14, 14), 2), most_seconds=120)
+    with pytest.raises(BadInput, match="4352x64"):
+        probe(write(tmp_path / "wide.mp4", (4352, 64), 2), most_seconds=120)
+
+
+@pytest.mark.parametrize("kept", [0, 5, 12, 40, 600])
+def test_damage(tmp_path: Path, kept: int) -> None:
+    path = write(tmp_path / "a.mp4")
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(BadInput) as raised:
+        probe(path, most_seconds=120, field="source")
+    assert raised.value.field == "source"
+
+
+def test_a_playlist_opens_nothing(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.mp4"
+    write(secret)
+    playlist = tmp_path / "list.mp4"
+    for text in (f"#EXTM3U\n#EXTINF:1,\n{secret}\n", f"ffconcat version 1.0\nfile {secret}\n"):
+        playlist.write_text(text)
+        with pytest.raises(BadInput):
+            probe(playlist, most_seconds=120)
+        playlist.write_bytes(b"\x00\x00\x00\x18ftyp" + text.encode())
+        with pytest.raises(BadInput):
+            probe(playlist, most_seconds=120)
