@@ -372,3 +372,16 @@ def test_quota(server: Server, refused: Refused) -> None:
     error = refused(answer, 429)
     assert error["code"] == "rate_limit_exceeded"
     assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_previews_go_first_and_are_small(server: Server, refused: Refused) -> None:
+    for priority in ("batch", "interactive", "preview"):
+        assert server.create(priority=priority)["priority"] == priority
+    server.work(most=1)
+    page = server.client.get("/v1/videos").json()["data"]
+    assert [video["priority"] for video in page if video["status"] == "completed"] == ["preview"]
+    answer = server.client.post(
+        "/v1/videos", json={"prompt": "a kite", "size": "1280x720", "seconds": 1, "priority": "preview"}
+    )
+    refused(answer, 400, "priority")
+    refused(server.client.post("/v1/videos", json={"prompt": "a kite", "priority": "now"}), 400, "priority")

@@ -12,14 +12,16 @@ from typing import Any
 from hinode.api.catalogue import Catalogue, Model
 from hinode.api.fields import Fields
 from hinode.api.inputs import Inputs, Source, Taken
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, listed, shown
 from hinode.jobs.admit import Draft
+from hinode.jobs.states import Priority
 from hinode.media.video import check_size
 from hinode.request import SOURCE, Reference, Request, Size, parse_size
 
 DEFAULT_SECONDS = 4.0
 DEFAULT_SIZE = (720, 1280)
 MOST_VIDEOS = 10
+PREVIEW_SECONDS, PREVIEW_PIXELS = 5.0, 640 * 360
 RANDOM_SEEDS = 2**31  # so that a script in any language reads them exactly
 
 
@@ -112,9 +114,11 @@ class Admission:
         if not 1 <= count <= MOST_VIDEOS:
             raise BadInput(f"{count} videos at once cannot be made", f"give 1 to {MOST_VIDEOS}", field="n")
         seed = given.whole("seed")
+        priority = _priority(given, plan)
         plan = dataclasses.replace(plan, references=inputs.references)
         plan.check(model.able)
-        asked = {**fields_of(plan), "seed": seed, "n": count, "model": model.name, "source": source_id}
+        asked = {**fields_of(plan), "seed": seed, "n": count, "model": model.name}
+        asked |= {"source": source_id, "priority": priority}
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
         drafts = []
         for index in range(count):
@@ -127,6 +131,7 @@ class Admission:
                     key_id=key_id,
                     request=request,
                     asked_model=model.name,
+                    priority=priority,
                     inputs=inputs.artifacts,
                     source_id=source_id,
                     request_hash=digest,
@@ -158,6 +163,25 @@ def _plan(given: Fields, model: Model, operation: str, size: Size, seconds: floa
         operation=operation,
         negative_prompt=given.text("negative_prompt") or "",
     )
+
+
+def _priority(given: Fields, plan: Request) -> Priority:
+    """The class of work. Previews go before everything else, so only what is small can be one."""
+    text = given.text("priority") or Priority.INTERACTIVE.name
+    if text.upper() not in Priority.__members__:
+        names = tuple(name.lower() for name in Priority.__members__)
+        raise BadInput(
+            f"there is no priority {shown(text)}", f"choose {listed(names, 'or')}", field="priority"
+        )
+    priority = Priority[text.upper()]
+    small = plan.seconds <= PREVIEW_SECONDS and plan.width * plan.height <= PREVIEW_PIXELS
+    if priority is Priority.PREVIEW and not small:
+        raise BadInput(
+            "the video is too large for a preview",
+            f"ask for at most {PREVIEW_SECONDS:g} seconds and {PREVIEW_PIXELS:,} pixels, such as 640x360",
+            field="priority",
+        )
+    return priority
 
 
 def _name(given: Fields) -> str | None:

@@ -66,6 +66,9 @@ class _Prompted(_Body):
         None, description="Sampling steps; by default the model's own number."
     )
     negative_prompt: str | None = Field(None, max_length=32_000, description="What not to show.")
+    priority: Literal["preview", "interactive", "batch"] | None = Field(
+        None, description="Who goes first; a preview has 5 seconds and 640 x 360 pixels at most."
+    )
 
 
 class CreateVideo(_Prompted):

@@ -95,6 +95,7 @@ class Video(_Shape):
     operation: Literal["generate", "remix", "edit", "extend"]
     source_video_id: str | None
     stage: str | None = Field(description="What is being done at present.")
+    priority: Literal["preview", "interactive", "batch"]
     cancel_requested: bool
     batch_id: str | None
     making: Making | None
@@ -200,6 +201,7 @@ def video(job: Job) -> dict[str, Any]:
         "operation": job.operation,
         "source_video_id": job.source_id,
         "stage": job.stage,
+        "priority": job.priority.name.lower(),
         "cancel_requested": job.cancel_requested_at is not None,
         "batch_id": job.batch_id,
         "making": _making(job.making),

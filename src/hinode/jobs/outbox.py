@@ -17,9 +17,7 @@ DELIVERED = "delivered"
 FAILED = "failed"
 
 _EVENT = {
-    name: insert(events)
-    .on_conflict_do_nothing(index_elements=["once"])
-    .returning(events.c.id)
+    name: insert(events).on_conflict_do_nothing(index_elements=["once"]).returning(events.c.id)
     for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
 _ENDPOINTS = (

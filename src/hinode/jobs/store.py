@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hinode.errors import BadInput, shown
-from hinode.jobs import ids, queue, submission, transitions
+from hinode.jobs import ids, queue, submission, transitions, upkeep
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import (
     Artifact,
@@ -35,10 +35,7 @@ from hinode.records.database import Database
 from hinode.records.tables import (
     artifacts,
     attempts,
-    characters,
-    idempotency,
     jobs,
-    uploads,
     workers,
 )
 
@@ -61,8 +58,6 @@ Clock = Callable[[], float]
 """Seconds since 1970."""
 
 LIVE_SECONDS = 60.0  # a worker that was not heard of for so long is not counted on
-INPUT_SECONDS = 86_400.0  # for which the inputs of a job that failed are kept
-KEY_SECONDS = 30 * 86_400.0  # for which idempotency keys are remembered
 
 
 class Store:
@@ -459,38 +454,13 @@ class Store:
 
         Returns: the jobs.
         """
-        now = self.clock()
         with self.database.write() as connection:
-            over = list(
-                connection.scalars(
-                    sa.select(artifacts.c.job_id)
-                    .distinct()
-                    .join(jobs, jobs.c.id == artifacts.c.job_id)
-                    .where(
-                        sa.or_(
-                            jobs.c.expires_at <= now,
-                            # What a job without a video was to be made from.
-                            sa.and_(jobs.c.expires_at.is_(None), jobs.c.completed_at <= now - INPUT_SECONDS),
-                        )
-                    )
-                    .limit(most)
-                )
-            )
-            if over:
-                connection.execute(artifacts.delete().where(artifacts.c.job_id.in_(over)))
-            connection.execute(idempotency.delete().where(idempotency.c.created_at < now - KEY_SECONDS))
-        return over
+            return upkeep.expire(connection, self.clock(), most)
 
     def digests(self) -> set[str]:
         """Every file that something still refers to."""
-        wanted = sa.union(
-            sa.select(artifacts.c.digest),
-            sa.select(jobs.c.checkpoint).where(jobs.c.checkpoint.is_not(None)),
-            sa.select(uploads.c.digest).where(uploads.c.deleted_at.is_(None)),
-            sa.select(characters.c.digest).where(characters.c.deleted_at.is_(None)),
-        )
         with self.database.read() as connection:
-            return set(connection.scalars(wanted))
+            return upkeep.digests(connection)
 
     def counts(self) -> Counts:
         """How things stand."""
