@@ -112,7 +112,7 @@ class History:
         self.chance = self.database.chance = random.Random(self.seed)
         self.store.clock = lambda: self.now
         # Histories share a database, each with its own projects: making one takes longer than living through.
-        self.now += self.seed % 1000 * 1e6
+        self.now += self.seed * 1e6
         self.caps = {
             ids.make("proj_", self.now): self.chance.choice((None, 1, 2))
             for _ in range(self.chance.randint(1, 3))
@@ -186,6 +186,7 @@ class History:
         for _ in range(2_000):
             self.now += 5.0
             self.store.reap()
+            self.store.give_up()
             for worker in self.workers:
                 worker.asleep_until = 0.0
                 self.progress(worker, healthy=True)
@@ -323,6 +324,7 @@ class History:
 
     def keep_house(self) -> None:
         self.counts["leases taken"] += self.store.reap()
+        self.counts["given up"] += self.store.give_up()
         if self.chance.random() < 0.2:
             for name in self.store.expire():
                 self.final_files[name] = frozenset()

@@ -21,9 +21,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from hinode.jobs.admit import Draft
+from hinode.jobs.job import Artifact
 from hinode.jobs.schedule import Policy
 from hinode.jobs.states import Priority
-from hinode.jobs.store import Artifact, Store
+from hinode.jobs.store import Store
 from hinode.records.database import Database
 from hinode.records.tables import organisations, projects
 from hinode.request import Request

@@ -224,6 +224,48 @@ def test_without_another_host_a_failed_job_fails_at_once(store: Store) -> None:
     assert status(store, job.id) is Status.FAILED
 
 
+def test_a_job_that_failed_on_every_worker_left_is_given_up(store: Store, clock: Clock) -> None:
+    job = store.submit([draft()]).jobs[0]
+    other = store.enrol("other", 1)
+    lease = claimed(store, "here")
+    store.fail(lease, "engine", "it broke: here", final=False)
+    assert (status(store, job.id), store.give_up()) == (Status.QUEUED, 0)
+    store.stopped(other)
+    assert store.give_up() == 1
+    failed = store.job("proj_1", job.id)
+    assert failed is not None
+    assert (failed.status, failed.error_code, failed.error_message) == (
+        Status.FAILED,
+        "engine",
+        "it broke: here",
+    )
+    assert told(store) == [("video.failed", job.id)]
+
+
+def test_while_there_is_no_worker_at_all_nothing_is_given_up(store: Store, clock: Clock) -> None:
+    job = store.submit([draft()]).jobs[0]
+    other = store.enrol("other", 1)
+    lease = claimed(store, "here")
+    store.fail(lease, "engine", "it broke", final=False)
+    for worker in (other, lease.worker_id):
+        store.stopped(worker)
+    assert (store.give_up(), status(store, job.id)) == (0, Status.QUEUED)
+
+
+def test_a_job_does_not_give_way_to_one_that_its_worker_cannot_take(store: Store, clock: Clock) -> None:
+    store.enrol("other", 1)
+    failing = store.submit([draft("proj_2", priority=Priority.PREVIEW)]).jobs[0]
+    lease = claimed(store)
+    assert lease.job.id == failing.id
+    store.fail(lease, "engine", "it broke", final=False)
+    clock.now += 10
+    store.submit([draft()])
+    lease = claimed(store)
+    clock.now += 20
+    store.enrol("other", 1)
+    assert not store.heartbeat(lease, progress=1, **BEAT).give_way
+
+
 def test_a_request_at_fault_is_not_tried_again(store: Store) -> None:
     job = store.submit([draft()]).jobs[0]
     store.enrol("another", 1)

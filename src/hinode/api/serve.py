@@ -38,6 +38,7 @@ KEEP_ALIVE_SECONDS = 75
 CONNECTIONS = 24
 """For the threads of the API, of the chores and of the webhooks."""
 
+GIVE_UP_EVERY = 30.0
 REAP_EVERY = 1.0
 DELIVER_EVERY = 0.5
 ADVANCE_EVERY = 1.0
@@ -217,6 +218,7 @@ def _chores(context: Context, deliverer: Deliverer) -> list[Chore]:
         Chore("delivering webhooks", DELIVER_EVERY, lambda: deliverer.run_due(clock())),
         Chore("moving batches on", ADVANCE_EVERY, lambda: context.batches.advance(clock())),
         Chore("noting uses of keys", USES_EVERY, context.tenants.record_uses),
+        Chore("giving up what no worker is left to try", GIVE_UP_EVERY, context.store.give_up),
         Chore("removing files that nothing needs", SWEEP_EVERY, lambda: sweep(context)),
     ]
 

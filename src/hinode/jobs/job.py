@@ -121,6 +121,8 @@ class Lease:
         worker_id: who holds the lease.
         claimed_at: when the attempt began, seconds since 1970.
         inputs: files that the request refers to, by role.
+        host: what the worker counts as when it comes to failures.
+        engines: names of the engines that the worker can run, or None for all.
     """
 
     job: Job
@@ -128,6 +130,8 @@ class Lease:
     worker_id: str
     claimed_at: float
     inputs: Mapping[str, Artifact] = field(default_factory=dict)
+    host: str = ""
+    engines: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -99,33 +99,46 @@ def pick(
     if connection.dialect.name == "postgresql":
         # SQLite has one writer at a time anyway; here two claims could otherwise both fill a tenant's cap.
         connection.execute(_ONE_AT_A_TIME)
-    rows = connection.execute(_WAITING, {"now": now, "host": host}).all()
+    rows = _heads(connection, now, host, engines)
     heads = {row.lane: row.job_id for row in rows}
     lanes = [lane(row.lane, row.queued_at, row.compute_seconds) for row in rows]
-    if engines is not None:
-        lanes = [one for one in lanes if one.model.split("/", 1)[0] in engines]
     tenants = {row.id: tenant(row, now, policy) for row in rows}
     chosen = choose(lanes, tenants, now=now, policy=policy, resident=resident)
     return heads[chosen.key] if chosen else None
 
 
 def waiting(
-    connection: Connection, now: float, policy: Policy, also: str
+    connection: Connection,
+    now: float,
+    policy: Policy,
+    also: str,
+    *,
+    host: str,
+    engines: Collection[str] | None,
 ) -> tuple[list[Lane], dict[str, Tenant]]:
-    """All lanes that have a job to start, and their tenants.
+    """All lanes that have a job which a worker of this host could start, and their tenants.
 
     Args:
         connection: in a transaction.
         now: seconds since 1970.
         policy: by which accounts fade.
         also: project to describe even if nothing of it is waiting.
+        host: what the worker runs on.
+        engines: names of engines that it can run, or None for all.
     """
-    rows = connection.execute(_WAITING, {"now": now, "host": ""}).all()
+    rows = _heads(connection, now, host, engines)
     tenants = {row.id: tenant(row, now, policy) for row in rows}
     if also not in tenants:
         row = connection.execute(_BUSY, {"now": now, "project": also}).one()
         tenants[also] = tenant(row, now, policy)
     return [lane(row.lane, row.queued_at, row.compute_seconds) for row in rows], tenants
+
+
+def _heads(
+    connection: Connection, now: float, host: str, engines: Collection[str] | None
+) -> list[sa.Row[Any]]:
+    rows = connection.execute(_WAITING, {"now": now, "host": host}).all()
+    return [row for row in rows if engines is None or lane(row.lane, 0, 0).model.split("/")[0] in engines]
 
 
 def leaving(connection: Connection, job_id: str, since: float) -> int:

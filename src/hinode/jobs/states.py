@@ -1,11 +1,4 @@
-"""What can become of a job. docs/jobs.md draws it; `STEPS` is the drawing as data.
-
-queued ──claim──► running ──finish──► completed
-  ▲  │              │ │ └────fail───► failed
-  │  └──cancel────┐ │ └─────cancel──► cancelled
-  │               └─│───────────────► cancelled
-  └─yield, retry, lost lease
-"""
+"""What can become of a job. docs/jobs.md draws it; `STEPS` is the drawing as data."""
 
 from __future__ import annotations
 
@@ -30,6 +23,7 @@ STEPS: frozenset[tuple[Status, Status]] = frozenset(
         (Status.QUEUED, Status.RUNNING),
         (Status.QUEUED, Status.CANCELLED),
         (Status.QUEUED, Status.EXPIRED),
+        (Status.QUEUED, Status.FAILED),  # it has failed on every worker that is left
         (Status.RUNNING, Status.QUEUED),
         (Status.RUNNING, Status.COMPLETED),
         (Status.RUNNING, Status.FAILED),
@@ -60,5 +54,5 @@ class Priority(IntEnum):
 MOST_FAILURES = 3
 """A job fails when so many different workers failed at it."""
 
-MOST_CRASHES = 5
+MOST_CRASHES = 10
 """A job is poison, and fails, when so many attempts in a row took their worker down without any progress."""

@@ -23,9 +23,7 @@ from hinode.jobs.job import (
     Idempotency,
     Job,
     Lease,
-    LeaseLost,
     Orders,
-    OverQuota,
     Submitted,
     Unfinished,
 )
@@ -38,21 +36,6 @@ from hinode.records.tables import (
     jobs,
     workers,
 )
-
-__all__ = [
-    "Artifact",
-    "Clock",
-    "Counts",
-    "Idempotency",
-    "Job",
-    "Lease",
-    "LeaseLost",
-    "Orders",
-    "OverQuota",
-    "Store",
-    "Submitted",
-    "Unfinished",
-]
 
 Clock = Callable[[], float]
 """Seconds since 1970."""
@@ -298,7 +281,8 @@ class Store:
             if job is None:  # it was cancelled in this instant (PostgreSQL)
                 return None
             inputs = transitions.artifacts_of(connection, job.id) if job.request.get("references") else {}
-            return Lease(job, job.epoch, worker_id, now, inputs)
+            able = None if engines is None else frozenset(engines)
+            return Lease(job, job.epoch, worker_id, now, inputs, host, able)
 
     def heartbeat(
         self, lease: Lease, *, stage: str, progress: int, preview: int, slice_seconds: float
@@ -449,6 +433,15 @@ class Store:
             )
         return self._take(jobs.c.lease_until < self.clock()) if late else 0
 
+    def give_up(self) -> int:
+        """Fail the jobs that wait in vain, having failed on every worker that there is.
+
+        Returns: how many there were.
+        """
+        with self.database.write() as connection:
+            now = self.clock()
+            return upkeep.give_up(connection, now, now - LIVE_SECONDS)
+
     def expire(self, most: int = 500) -> list[str]:
         """Forget the files of jobs whose time is over, and idempotency keys older than 30 days.
 
@@ -488,7 +481,10 @@ class Store:
         if ran_for < slice_seconds:
             return False
         job, policy = lease.job, replace(self.policy, slice=slice_seconds)
-        waiting, tenants = queue.waiting(connection, now, policy, job.project_id)
+        # What this worker could not take it must not give way to: it would only be given its own job again.
+        waiting, tenants = queue.waiting(
+            connection, now, policy, job.project_id, host=lease.host, engines=lease.engines
+        )
         return gives_way(
             queue.lane(job.lane, job.queued_at, job.compute_seconds),
             waiting,

@@ -1,11 +1,13 @@
-"""What goes with time: files that nobody may ask for any more, and what is still referred to."""
+"""What goes with time: files that nobody may ask for any more, and jobs that nobody is left to try."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.records.tables import artifacts, characters, idempotency, jobs, uploads
+from hinode.jobs import transitions
+from hinode.jobs.states import Outcome, Status
+from hinode.records.tables import artifacts, attempts, characters, idempotency, jobs, uploads, workers
 
 INPUT_SECONDS = 86_400.0  # for which the inputs of a job that made no video are kept
 KEY_SECONDS = 30 * 86_400.0  # for which idempotency keys are remembered
@@ -46,3 +48,37 @@ def digests(connection: Connection) -> set[str]:
         sa.select(characters.c.digest).where(characters.c.deleted_at.is_(None)),
     )
     return set(connection.scalars(wanted))
+
+
+def give_up(connection: Connection, now: float, live_since: float) -> int:
+    """Fail the jobs that have failed on every worker that there is; see `Store.give_up`.
+
+    When a job fails, another worker may be there to try it, and be gone before it does.
+
+    Args:
+        connection: in a writing transaction.
+        now: seconds since 1970.
+        live_since: a worker counts if it was heard of after this time.
+    """
+    live = set(
+        connection.scalars(
+            sa.select(workers.c.host).where(workers.c.stopped_at.is_(None), workers.c.seen_at > live_since)
+        )
+    )
+    failures = connection.execute(
+        sa.select(attempts.c.job_id, attempts.c.host, attempts.c.error)
+        .join(jobs, jobs.c.id == attempts.c.job_id)
+        .where(jobs.c.status == Status.QUEUED.value, attempts.c.outcome == Outcome.FAILED.value)
+        .order_by(attempts.c.job_id, attempts.c.epoch)
+    )
+    failed: dict[str, set[str]] = {}
+    last: dict[str, str] = {}
+    for job_id, host, error in failures:
+        failed.setdefault(job_id, set()).add(host)
+        last[job_id] = error
+    # With no worker at all, as during an upgrade, everything waits.
+    given_up = [job_id for job_id, hosts in failed.items() if live and live <= hosts]
+    for job in transitions.by_id(connection, given_up):
+        code, _, message = last[job.id].partition(": ")
+        transitions.end(connection, job, Status.FAILED, now, code, message)
+    return len(given_up)
