@@ -91,7 +91,10 @@ def audit(
             if promise.kind is not None and rows[job]["status"] == Status.COMPLETED:
                 found = {role: row["digest"] for role, row in files[job].items()}
                 if found != expected[promise.kind]:
-                    books.problems.append(f"{job} has other files than an undisturbed run: {found}")
+                    books.problems.append(
+                        f"{job}, of kind {promise.kind}, has other files than an undisturbed run:"
+                        f" {found} instead of {expected[promise.kind]}"
+                    )
     return books
 
 

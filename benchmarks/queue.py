@@ -31,6 +31,7 @@ from hinode.request import Request
 
 BAR = 2000.0
 CHUNK = 500
+GATHER_SECONDS = 120.0
 ROLES = {"video": "video/mp4", "thumbnail": "image/webp", "spritesheet": "image/jpeg"}
 MAKING = {"seed": 1, "native_size": [320, 180], "stage_seconds": {"sample": 1.5, "decode": 0.2}}
 
@@ -79,7 +80,7 @@ def work(url: str, number: int, seconds: float, start: Barrier, told: Any) -> No
     host = f"host-{number}"
     worker = store.enrol(host, number)
     claims, finishes = [], []
-    start.wait()
+    start.wait(GATHER_SECONDS)
     begin = time.perf_counter()
     now = begin
     while now - begin < seconds:
@@ -105,12 +106,12 @@ def measure(processes: int, seconds: float, jobs: int, tenants: int) -> dict[str
         fill(url, jobs, tenants)
         start, told = context.Barrier(processes), context.Queue()
         workers = [
-            context.Process(target=work, args=(url, number, seconds, start, told))
+            context.Process(target=work, args=(url, number, seconds, start, told), daemon=True)
             for number in range(processes)
         ]
         for worker in workers:
             worker.start()
-        found: list[Told] = [told.get() for _ in workers]
+        found: list[Told] = [told.get(timeout=seconds + GATHER_SECONDS) for _ in workers]
         for worker in workers:
             worker.join()
     done = sum(len(one.finishes) for one in found)

@@ -16,6 +16,7 @@ import http.client
 import itertools
 import json
 import random
+import shutil
 import statistics
 import sys
 import tempfile
@@ -416,7 +417,7 @@ def main(words: list[str]) -> None:
     reports = []
     for backend in ("sqlite", "postgresql") if asked.database == "both" else (asked.database,):
         with ExitStack() as stack:
-            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hinode-torture-")))
+            home = Path(tempfile.mkdtemp(prefix="hinode-torture-"))
             url = stack.enter_context(PostgreSQL()).create() if backend == "postgresql" else ""
             report = torture(
                 home / "home",
@@ -428,6 +429,10 @@ def main(words: list[str]) -> None:
                 say=say,
             )
         reports.append(report)
+        if report.problems:
+            say(f"the server's files are left in {home}")
+        else:
+            shutil.rmtree(home)
         if not asked.json:
             print("\n".join(told(report)), flush=True)
     if asked.json:

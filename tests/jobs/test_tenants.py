@@ -158,7 +158,7 @@ def test_who_has_made_a_key_needs_no_first_start(tenants: Tenants) -> None:
 def _start(url: str, gate: object, answers: object) -> None:
     database = Database(url)
     database.upgrade()
-    gate.wait()  # type: ignore[attr-defined]
+    gate.wait(60)  # type: ignore[attr-defined]
     answers.put(Tenants(database, lambda: 1.0).first_start())  # type: ignore[attr-defined]
 
 
@@ -166,12 +166,12 @@ def test_two_processes_that_start_together_make_one_key(empty_database_url: str)
     url = empty_database_url
     context = multiprocessing.get_context("spawn")
     gate, answers = context.Barrier(2), context.Queue()
-    processes = [context.Process(target=_start, args=(url, gate, answers)) for _ in range(2)]
+    processes = [context.Process(target=_start, args=(url, gate, answers), daemon=True) for _ in range(2)]
     for process in processes:
         process.start()
-    keys = [answers.get(timeout=60) for _ in processes]
+    keys = [answers.get(timeout=90) for _ in processes]
     for process in processes:
-        process.join()
+        process.join(60)
     assert sum(key is not None for key in keys) == 1
     database = Database(url)
     with database.read() as connection:
@@ -185,7 +185,7 @@ def test_many_threads_that_start_together_make_one_key(tenants: Tenants) -> None
     keys: list[str | None] = []
 
     def start() -> None:
-        gate.wait()
+        gate.wait(60)
         keys.append(tenants.first_start())
 
     threads = [threading.Thread(target=start) for _ in range(6)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -50,6 +51,22 @@ def test_processes_that_start_together_make_the_tables_once(empty_database_url: 
     for thread in threads:
         thread.join()
     assert problems == []
+
+
+def test_a_new_sqlite_file_that_another_process_writes_to_is_waited_for(tmp_path: Path) -> None:
+    """SQLite itself would not wait with changing into WAL mode."""
+    path = tmp_path / "h.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE t (x)")
+    ending = threading.Timer(0.3, lambda: other.execute("COMMIT"))
+    ending.start()
+    database = Database(f"sqlite:///{path}")
+    with database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+    ending.join()
+    database.close()
+    other.close()
 
 
 def test_a_transaction_happens_whole_or_not_at_all(database: Database) -> None:

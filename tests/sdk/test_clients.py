@@ -32,6 +32,8 @@ from hinode.jobs.tenants import Tenants
 from hinode.records.database import Database
 
 HERE = Path(__file__).resolve().parent
+
+pytestmark = pytest.mark.timeout(1200)  # the first one installs the clients
 VERSIONS = ("2.2.0", "2.11.0", "2.30.0", "3.54.0")
 """Versions of `openai` for Python: the first with videos, two of its prime, the newest."""
 CACHE = Path(sys.prefix) / "clients"

@@ -13,6 +13,7 @@ from benchmarks.postgres import PostgreSQL
 from benchmarks.torture import BAR_SECONDS, told, torture
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("backend", "cycles", "seed"), [("sqlite", 10, 20), ("postgresql", 4, 7)])
 def test_nothing_is_lost(
     backend: str, cycles: int, seed: int, tmp_path: Path, request: pytest.FixtureRequest
