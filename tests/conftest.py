@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,11 @@ from hinode.records.database import Database
 from hinode.settings import Settings
 
 BACKENDS = ("sqlite", "postgresql")
+
+
+def pytest_sessionfinish() -> None:
+    """A thread or a process that outlives its test is shown, and cannot keep the run from ending."""
+    faulthandler.dump_traceback_later(60, exit=True, file=sys.__stderr__)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from hinode.jobs.states import MOST_CRASHES, Outcome, Status
 from hinode.records.tables import artifacts, attempts, jobs, projects
 
 LONGEST_BACKOFF = 60.0
+LONGEST_AFTER_CRASH = 8.0  # a lease that has to run out first comes on top
 
 # Statements are built once, here, and given their values when they run: building one costs more than SQLite
 # needs to carry it out.
@@ -283,12 +284,13 @@ def lose(connection: Connection, job: Job, now: float, policy: Policy) -> None:
         end(connection, job, Status.FAILED, now, "quarantined", sentence)
     else:
         # Most often it was not the job's fault, so the first time it waits for nothing.
-        requeue(connection, job, not_before=now + (backoff(crashes - 1) if crashes > 1 else 0.0))
+        wait = backoff(crashes - 1, LONGEST_AFTER_CRASH) if crashes > 1 else 0.0
+        requeue(connection, job, not_before=now + wait)
 
 
-def backoff(count: int) -> float:
-    """Seconds to wait after so many failures: 2, 4, 8, … up to a minute."""
-    return min(2.0**count, LONGEST_BACKOFF)
+def backoff(count: int, longest: float = LONGEST_BACKOFF) -> float:
+    """Seconds to wait after so many failures: 2, 4, 8, … up to the longest."""
+    return min(2.0**count, longest)
 
 
 def by_id(connection: Connection, names: Sequence[str]) -> tuple[Job, ...]:
