@@ -15,7 +15,7 @@ from hinode.clip import Frames
 from hinode.errors import BadInput, OutputError
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
-from hinode.media.video import read_video, write_mp4
+from hinode.media.video import read_video, same_bytes, write_mp4
 
 LABEL = Label('a "red" balloon\nover the sea', "Made by a test.", {"prompt": "a balloon, 日の出", "seed": 7})
 SIZE = (64, 36)
@@ -103,6 +103,12 @@ def test_the_same_frames_give_the_same_bytes(tmp_path: Path, frames: Frames) -> 
     for name in ("a.mp4", "b.mp4"):
         write_mp4(tmp_path / name, frames, SIZE, Timeline.of(8, 2), LABEL)
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_x264_keeps_to_the_routines_that_always_decide_alike() -> None:
+    flags = "processor\t: 0\nflags\t\t: fpu sse2 avx2 {}\nbugs\t\t: sysret\n"
+    assert same_bytes(flags.format("avx512f avx512dq")) == {"x264-params": "asm=avx2"}
+    assert same_bytes(flags.format("")) == same_bytes("") == {}
 
 
 @pytest.mark.parametrize(("size", "nearest"), [((63, 36), "64x36"), ((64, 35), "64x36"), ((63, 35), "64x36")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,7 +97,7 @@ def write_mp4(path: Path, frames: Iterable[Frames], size: Size, timeline: Timeli
         stream.pix_fmt = "yuv420p"
         stream.time_base = context.time_base = Fraction(1, ticks)
         # Without B-frames decoding order is showing order, so the times in the file are the times meant.
-        stream.options = {"crf": str(CRF), "preset": PRESET, "bf": "0"}
+        stream.options = {"crf": str(CRF), "preset": PRESET, "bf": "0", **same_bytes(_processor())}
         context.color_primaries = ColorPrimaries.BT709
         context.color_trc = ColorTrc.BT709
         context.colorspace = Colorspace.ITU709
@@ -111,6 +113,26 @@ def write_mp4(path: Path, frames: Iterable[Frames], size: Size, timeline: Timeli
             picture.pts, picture.time_base = start, Fraction(1, ticks)
             mux(context.encode(picture))
         mux(context.encode(None))
+
+
+def same_bytes(processor: str) -> dict[str, str]:
+    """Options for x264 under which equal frames always become equal bytes.
+
+    Its routines for AVX-512 (seen with PyAV 18.1 on an AMD EPYC) once in some hundred clips choose otherwise,
+    by what happens to lie in memory beside theirs; those up to AVX2 do not and take 8 % longer.
+
+    Args:
+        processor: the text of /proc/cpuinfo, or "" where there is none.
+    """
+    return {"x264-params": "asm=avx2"} if re.search(r"^flags\b.*\bavx512f\b", processor, re.M) else {}
+
+
+@functools.cache
+def _processor() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True, eq=False)
