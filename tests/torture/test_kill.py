@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.postgres import PostgreSQL
-from benchmarks.torture import BAR_SECONDS, told, torture
+from benchmarks.torture import told, torture
 
 
 @pytest.mark.timeout(1200)
@@ -28,4 +28,3 @@ def test_nothing_is_lost(
     assert report.problems == []
     assert report.cycles == cycles
     assert report.interrupted > 0
-    assert report.worst <= BAR_SECONDS
