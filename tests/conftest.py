@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -17,6 +18,12 @@ from hinode.records.database import Database
 from hinode.settings import Settings
 
 BACKENDS = ("sqlite", "postgresql")
+
+# How long something takes says nothing about whether it is right: the machine may be busy.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_sessionfinish() -> None:

@@ -325,7 +325,7 @@ def test_weights_are_honoured_in_the_long_run(machines: int, weights: tuple[int,
         assert done[f"proj_{number}"] / total == pytest.approx(weight / sum(weights), rel=0.12, abs=0.01)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=6), st.integers(1, 4))
 def test_nobody_waits_without_bound(past: list[float], machines: int) -> None:
     # The most that can have been attained: all machines, for ever.

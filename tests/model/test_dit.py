@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -158,7 +158,6 @@ def test_both_ways_to_compute_attention_agree(model: DiT) -> None:
     assert torch.allclose(repeated, fused, atol=1e-5)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 2), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
 def test_merging_neighbours_can_be_undone(batch: int, frames: int, rows: int, columns: int) -> None:
     x = noise(batch, frames, 4 * rows * columns, 5)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -183,7 +183,6 @@ def test_the_loss_teaches_the_network(model: DiT) -> None:
 # Sampling
 
 
-@settings(deadline=None)
 @given(st.integers(1, 60), st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.0, 5.0]))
 def test_a_schedule_climbs_from_exactly_0_to_exactly_1(steps: int, shift: float) -> None:
     times = Sampling(steps=steps, shift=shift).schedule().tolist()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hinode.model.text import FIRST_WORD, NULL, PAD, TextEncoder, Vocabulary, padding_bias
@@ -37,7 +37,6 @@ def test_a_text_without_a_known_word_is_the_null_text(text: list[str]) -> None:
     assert KNOWN.encode(text) == [NULL]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.sampled_from([*WORDS, "dragon"]), max_size=60), min_size=1, max_size=5),
     st.sampled_from([8, 20, 48]),

@@ -15,7 +15,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(1, 3),
     st.integers(0, 3),
@@ -35,7 +35,6 @@ def test_a_video_comes_back_exactly(
     assert torch.equal(patches.decode(latents), video)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 200), st.sampled_from([1, 2, 4, 8]))
 def test_latent_frames_hold_the_video_and_no_frame_more_than_they_must(frames: int, span: int) -> None:
     patches = SpacetimePatches(span)

@@ -5,7 +5,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hinode.world import lexicon
@@ -242,7 +242,6 @@ PIECES = st.sampled_from([*VOCABULARY, "dragon", ",", ".", "\n", "İ", "ß"])
 MIXTURE = st.lists(PIECES, max_size=30).map(" ".join)
 
 
-@settings(deadline=None)
 @given(st.one_of(ALPHABET, MIXTURE))
 def test_any_text_is_read_without_complaint(text: str) -> None:
     parsed = parse(text)
@@ -260,7 +259,6 @@ def test_any_text_is_read_without_complaint(text: str) -> None:
     assert not set(parsed.not_understood) & set(lexicon.FILLER)
 
 
-@settings(deadline=None)
 @given(MIXTURE)
 def test_every_word_is_understood_or_filler_or_named_as_unknown(text: str) -> None:
     parsed = parse(text)
