@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import sys
 import tempfile
 import time
@@ -32,6 +33,7 @@ from hinode.request import Request
 BAR = 2000.0
 CHUNK = 500
 GATHER_SECONDS = 120.0
+FLUSHES = 300
 ROLES = {"video": "video/mp4", "thumbnail": "image/webp", "spritesheet": "image/jpeg"}
 MAKING = {"seed": 1, "native_size": [320, 180], "stage_seconds": {"sample": 1.5, "decode": 0.2}}
 
@@ -103,6 +105,7 @@ def measure(processes: int, seconds: float, jobs: int, tenants: int) -> dict[str
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'queue.db'}"
+        flush = flushing(Path(folder))
         fill(url, jobs, tenants)
         start, told = context.Barrier(processes), context.Queue()
         workers = [
@@ -124,9 +127,22 @@ def measure(processes: int, seconds: float, jobs: int, tenants: int) -> dict[str
         "seconds": took,
         "jobs_per_second": done / took,
         "transactions_per_second": 2 * done / took,
+        "flush": flush,
         "claim": spread([call for one in found for call in one.claims]),
         "finish": spread([call for one in found for call in one.finishes]),
     }
+
+
+def flushing(folder: Path) -> float:
+    """Median seconds that the disk takes to keep 8 KiB for good, as every commit has to wait for."""
+    took = []
+    with (folder / "flush").open("wb", buffering=0) as file:
+        for _ in range(FLUSHES):
+            file.write(bytes(8192))
+            start = time.perf_counter()
+            os.fsync(file.fileno())
+            took.append(time.perf_counter() - start)
+    return sorted(took)[FLUSHES // 2]
 
 
 def spread(calls: list[float]) -> dict[str, float]:
@@ -155,6 +171,8 @@ def main(words: list[str]) -> None:
         times = found[name]
         print(f"  {name:<22}{times['p50'] * 1e3:8.2f} ms median, {times['p99'] * 1e3:.2f} ms p99")
     print(f"  {'jobs':<22}{found['jobs_per_second']:8,.0f} claimed and finished per second")
+    flush = found["flush"]
+    print(f"  {'one flush of the disk':<22}{flush * 1e3:8.2f} ms median: {1 / flush:,.0f} per second at most")
     print(f"claims + finishes per second {found['transactions_per_second']:,.0f} (bar: {BAR:,.0f})")
 
 
