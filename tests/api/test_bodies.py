@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hinode.api import bodies
+from hinode.api.limits import Room
 
 from .conftest import SMALL, Server
 
@@ -101,3 +102,27 @@ def test_files_are_gone_after_the_request(server: Server) -> None:
     files = {"input_reference": ("a.png", b"x" * 100_000, "image/png")}
     assert server.client.post("/v1/videos", data={"prompt": "a"}, files=files).status_code == 400
     assert list((server.context.objects.root / "temporary").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["json", "form", "web form"])
+def test_large_bodies_share_what_room_there_is(server: Server, refused: Refused, kind: str) -> None:
+    room: Room = server.client.app.state.room  # type: ignore[attr-defined]
+    taken = room.most - 3 * bodies.MEGABYTE
+
+    def ask(size: int) -> Any:
+        letters = b"x" * size
+        if kind == "form":
+            return post(server, part("prompt", letters) + b"--part--\r\n")
+        if kind == "json":
+            return server.client.post("/v1/videos", content=b'{"prompt": "%b"}' % letters)
+        urlencoded = {"content-type": "application/x-www-form-urlencoded"}
+        return post(server, b"prompt=" + letters, **urlencoded)
+
+    assert room.take(taken)
+    answer = ask(4 * bodies.MEGABYTE)
+    refused(answer, 503)
+    assert answer.headers["retry-after"] == "2"
+    refused(ask(2 * bodies.MEGABYTE), 400, "prompt")  # what was taken for the one before was given back
+    assert room.take(3 * bodies.MEGABYTE)
+    refused(ask(bodies.MEGABYTE - 100), 400, "prompt")  # a small one needs none
+    assert room.taken == room.most

@@ -12,7 +12,20 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.api.house import CREATE, MARK, MEGABYTE, PROMPT, House, at_home, field, file, house, png, refused
+from tests.api.house import (
+    CREATE,
+    MARK,
+    MEGABYTE,
+    PROMPT,
+    House,
+    at_home,
+    field,
+    file,
+    house,
+    mp4,
+    png,
+    refused,
+)
 
 __all__ = ["house"]
 
@@ -65,6 +78,16 @@ def test_images_that_are_more_than_they_seem(house: House, name: str) -> None:
             assert answer.status == 200 or refused(answer, 400)
         else:
             refused(answer, 400, 413)
+    at_home(house)
+
+
+@pytest.mark.parametrize("frames", [15_000_000, 60_000_000])
+def test_a_video_of_millions_of_frames_in_a_kilobyte(house: House, frames: int) -> None:
+    bomb = file("video", mp4(frames), "a.mp4", "video/mp4")
+    with house.staying_below(50 * MEGABYTE):
+        for path in ("/v1/videos/characters", "/v1/videos/edits"):
+            answer = house.form(path, field("name", "Pip"), field("prompt", PROMPT), bomb)
+            assert "video" in refused(answer, 400)
     at_home(house)
 
 

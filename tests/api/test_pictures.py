@@ -14,11 +14,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile
 from starlette.testclient import TestClient
 
-from hinode.api import pictures
+from hinode.api import inputs, pictures
 from hinode.api.app import create_app
 from hinode.api.context import Context
 from hinode.errors import BadInput
@@ -230,3 +232,112 @@ def test_every_kind_of_pixel(tmp_path: Path, mode: str, kind: str) -> None:
 def test_a_data_url_has_an_end() -> None:
     with pytest.raises(BadInput, match="stay within"):
         pictures.from_data_url("data:image/png;base64," + "A" * pictures.LONGEST_URL)
+
+
+def scanned(times: int) -> bytes:
+    """A progressive JPEG that goes over its picture so many times."""
+    whole = picture((256, 256), "JPEG", "L", progressive=True)
+    last = whole.rindex(b"\xff\xda")
+    return whole[:last] + whole[last:-2] * (times - whole.count(b"\xff\xda") + 1) + whole[-2:]
+
+
+def test_a_jpeg_that_is_painted_over_and_over(server: Server, refused: Refused) -> None:
+    for times, status in ((pictures.MOST_SCANS, 200), (pictures.MOST_SCANS + 1, 400)):
+        answer = upload(server, scanned(times), input_reference_fit="crop")
+        assert answer.status_code == status, answer.text
+    assert "101 scans" in refused(answer, 400, "input_reference")["message"]
+
+
+def test_more_bytes_than_a_picture_has(server: Server, refused: Refused) -> None:
+    heavy = picture() + bytes(pictures.MOST_BYTES)
+    assert "bytes" in refused(upload(server, heavy), 400, "input_reference")["message"]
+    sent = server.client.post(
+        "/v1/files", data={"purpose": "vision"}, files={"file": ("a.png", heavy, "image/png")}
+    ).json()
+    body = {"prompt": "a kite", "size": SMALL, "input_reference": {"file_id": sent["id"]}}
+    assert "bytes" in refused(server.client.post("/v1/videos", json=body), 400, "input_reference")["message"]
+
+
+def test_a_photograph_with_others_behind_it(server: Server) -> None:
+    more = [Image.new("RGB", (16, 9))]
+    assert upload(server, picture(kind="MPO", save_all=True, append_images=more)).status_code == 200
+    assert server.work() == 1
+    assert server.client.get("/v1/videos").json()["data"][0]["status"] == "completed"
+
+
+def test_pictures_are_measured_before_they_are_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(image: Any) -> None:
+        raise AssertionError("it was unpacked")
+
+    monkeypatch.setattr(PngImageFile, "load", load)
+    path = tmp_path / "picture"
+    path.write_bytes(bomb(9000, 9000))
+    with pytest.raises(BadInput, match="9000x9000"):
+        pictures.ready(path, SIZE, "crop")
+
+
+def test_few_pictures_are_unpacked_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    places, ready, free = server.context.inputs._decodes, pictures.ready, []
+
+    def looking(*args: Any) -> Any:
+        with ExitStack() as taken:
+            free.append(0)
+            while places.acquire(blocking=False):
+                taken.callback(places.release)
+                free[-1] += 1
+        return ready(*args)
+
+    monkeypatch.setattr(pictures, "ready", looking)
+    for _ in range(2):
+        assert upload(server, picture()).status_code == 200
+    assert free == [inputs.MOST_DECODES - 1] * 2
+
+
+@pytest.mark.parametrize("fit", pictures.FITS)
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_large_picture_is_made_smaller_band_by_band(tmp_path: Path, fit: str, turn: int) -> None:
+    """The result is as if it had been turned and made smaller in one go."""
+    path = tmp_path / "picture"
+    x, y = np.meshgrid(np.linspace(0, 255, 1001), np.linspace(0, 255, 803))
+    pixels = np.stack([x, y, 255 - x, 128 + y / 2], axis=2).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    Image.fromarray(pixels).save(path, "PNG", exif=exif)
+    changed, _ = pictures.ready(path, SIZE, fit)
+    assert changed is not None
+    with Image.open(path) as image:
+        whole = ImageOps.exif_transpose(image).convert("RGBA")
+        white = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
+        expected = {
+            "crop": lambda: ImageOps.fit(white, SIZE, Image.Resampling.LANCZOS),
+            "pad": lambda: ImageOps.pad(white, SIZE, Image.Resampling.LANCZOS),
+            "stretch": lambda: white.resize(SIZE, Image.Resampling.LANCZOS),
+        }[fit]()
+    with Image.open(io.BytesIO(changed)) as image:
+        off = np.abs(np.asarray(image, np.int16) - np.asarray(expected, np.int16))
+    # At most the edges of a padded picture differ, by rounding.
+    assert np.mean(off) < 1
+    assert np.percentile(off, 95) <= 3
+
+
+def test_of_a_large_picture_there_are_no_copies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pixels = []
+
+    def counting(name: str) -> None:
+        method = getattr(Image.Image, name)
+
+        def counted(image: Image.Image, *args: Any, **more: Any) -> Any:
+            pixels.append(image.width * image.height)
+            return method(image, *args, **more)
+
+        monkeypatch.setattr(Image.Image, name, counted)
+
+    for name in ("convert", "copy", "resize", "transpose", "alpha_composite", "reduce"):
+        counting(name)
+    path = tmp_path / "picture"
+    path.write_bytes(picture((2048, 2048), mode="RGBA"))
+    pictures.ready(path, SIZE, "crop")
+    assert pixels
+    assert max(pixels) <= 2048 * 2048 // 16

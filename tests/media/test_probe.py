@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 
 from hinode.errors import BadInput
+from hinode.media import probe as probing
 from hinode.media.probe import probe
 
 
@@ -72,3 +76,32 @@ def test_a_playlist_opens_nothing(tmp_path: Path) -> None:
         playlist.write_bytes(b"\x00\x00\x00\x18ftyp" + text.encode())
         with pytest.raises(BadInput):
             probe(playlist, most_seconds=120)
+
+
+def test_a_look_that_does_not_end_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(command: list[str], *, timeout: float, **more: object) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    path = write(tmp_path / "a.mp4")
+    monkeypatch.setattr(subprocess, "run", endless)
+    with pytest.raises(BadInput, match="damaged"):
+        probe(path, most_seconds=120)
+
+
+def test_a_look_that_goes_down_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(command: list[str], **more: object) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.CompletedProcess(command, -signal.SIGSEGV, b"")
+
+    path = write(tmp_path / "a.mp4")
+    monkeypatch.setattr(subprocess, "run", down)
+    with pytest.raises(BadInput, match="damaged"):
+        probe(path, most_seconds=120)
+
+
+def test_a_look_has_bounds_of_its_own(tmp_path: Path) -> None:
+    script = "import resource, signal; from hinode.media import probe; probe._hold_back(); " + (
+        "print(resource.getrlimit(resource.RLIMIT_AS)[0], signal.alarm(0))"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout.split()
+    assert int(said[0]) == probing.MOST_MEMORY
+    assert 0 < int(said[1]) <= probing.MOST_SECONDS

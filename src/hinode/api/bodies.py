@@ -18,14 +18,20 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from hinode.api import fields
-from hinode.api.failures import Refusal
+from hinode.api.failures import SERVER_ERROR, Refusal
 from hinode.api.fields import Fields, Part
+from hinode.api.limits import Room
 from hinode.errors import BadInput
 from hinode.jobs.objects import Objects
 
 MEGABYTE = 1 << 20
 MOST_TEXT = 24 * MEGABYTE
 """All text of a body; an image in a data URL may have 20 MiB."""
+MOST_AT_ONCE = 256 * MEGABYTE
+"""All text of all bodies that are there at one time."""
+SMALL = MEGABYTE
+"""A body with less text always gets in."""
+BUSY_RETRY = "2"
 MOST_FILE = 256 * MEGABYTE
 MOST_FILES = 4
 MOST_PARTS = 128
@@ -65,8 +71,17 @@ async def received(
         most_text: bytes of everything else.
 
     Raises:
-        Refusal: too large, too many parts, or of a kind that cannot be read.
+        Refusal: too large, too many parts, of a kind that cannot be read, or one large body too many at once.
     """
+    with _Claim(request.app.state.room) as claim:
+        async with _received(request, objects, claim, most_file, most_text) as body:
+            yield body
+
+
+@asynccontextmanager
+async def _received(
+    request: Request, objects: Objects, claim: _Claim, most_file: int, most_text: int
+) -> AsyncIterator[Body]:
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal(415, "the body is packed; send it as it is", code="unsupported_encoding")
@@ -75,13 +90,13 @@ async def received(
         if not 1 <= len(boundary) <= 256:
             raise Refusal(400, "the content-type names no boundary of the parts", code="bad_input")
         with ExitStack() as stack:
-            form = _Form(boundary, objects, stack, most_file, most_text)
+            form = _Form(boundary, objects, stack, claim, most_file, most_text)
             yield Body(None, await form.read(request))
     elif kind == b"application/x-www-form-urlencoded":
-        text = await _whole(request, most_text)
+        text = await _whole(request, claim, most_text)
         yield Body(None, _pairs(text))
     elif kind in (b"", b"application/json", b"text/plain") or kind.endswith(b"+json"):
-        yield Body(await _whole(request, most_text), [])
+        yield Body(await _whole(request, claim, most_text), [])
     else:
         raise Refusal(
             415,
@@ -95,11 +110,44 @@ def too_large(what: str, most: int) -> Refusal:
     return Refusal(413, f"{what} has more than {most:,} bytes; send less", code="too_large")
 
 
-async def _whole(request: Request, most: int) -> bytes:
+class _Claim:
+    """What the text of one body takes of the room that all bodies share; it is given back after the block."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.size = self.taken = 0
+
+    def __enter__(self) -> _Claim:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.room.give(self.taken)
+
+    def more(self, size: int) -> None:
+        """So many bytes have come in.
+
+        Raises:
+            Refusal: they are too many beside those of the others.
+        """
+        self.size += size
+        if self.size >= SMALL:
+            if not self.room.take(self.size - self.taken):
+                raise Refusal(
+                    503,
+                    "too many large bodies are being read at the moment; ask again in a little while",
+                    code="unavailable",
+                    type=SERVER_ERROR,
+                    headers={"retry-after": BUSY_RETRY},
+                )
+            self.taken = self.size
+
+
+async def _whole(request: Request, claim: _Claim, most: int) -> bytes:
     pieces = bytearray()
     async for piece in request.stream():
         if len(pieces) + len(piece) > most:
             raise too_large("the body", most)
+        claim.more(len(piece))
         pieces += piece
     return bytes(pieces)
 
@@ -119,10 +167,17 @@ class _Form:
     """Takes a multipart body apart as it arrives."""
 
     def __init__(
-        self, boundary: bytes, objects: Objects, stack: ExitStack, most_file: int, most_text: int
+        self,
+        boundary: bytes,
+        objects: Objects,
+        stack: ExitStack,
+        claim: _Claim,
+        most_file: int,
+        most_text: int,
     ) -> None:
         self.objects = objects
         self.stack = stack
+        self.claim = claim
         self.most_file = most_file
         self.most_text = most_text
         self.pairs: list[tuple[str, Any]] = []
@@ -220,6 +275,7 @@ class _Form:
             self.text_bytes += end - start
             if self.text_bytes > self.most_text:
                 raise too_large("the text of the body", self.most_text)
+            self.claim.more(end - start)
             self.text += data[start:end]
             return
         self.file_bytes += end - start

@@ -1,11 +1,19 @@
-"""How many requests a key may make: a bucket of tokens for each, which fills up evenly."""
+"""How much of the server one client may have: requests in a minute, and things that go on at once.
+
+`Buckets` hold tokens for requests, one for each key, which fills up evenly. `Places` are for what waits for
+servers elsewhere. `Room` is for bodies in memory.
+"""
 
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+from hinode.jobs.job import OverQuota
 
 
 @dataclass(frozen=True)
@@ -62,3 +70,75 @@ class Buckets:
             wait = (1.0 - tokens) / rate
         self._levels[key_id] = tokens, now
         return Standing(per_minute, max(0, math.floor(tokens + 1e-9)), (per_minute - tokens) / rate, wait)
+
+
+class Places:
+    """A few places for what waits for servers elsewhere, so that slow ones hold up nobody but who named them.
+    Safe to use from several threads."""
+
+    def __init__(
+        self, most: int, most_each: int, *, what: str, remedy: str = "ask again", retry_after: float = 2.0
+    ) -> None:
+        """
+        Args:
+            most: places in all.
+            most_each: places that one project may have.
+            what: what there are too many of, as errors say it.
+            remedy: what to do if there is no place.
+            retry_after: seconds after which to ask again.
+        """
+        self.most = most
+        self.most_each = most_each
+        self.what = what
+        self.remedy = remedy
+        self.retry_after = retry_after
+        self._lock = threading.Lock()
+        self._taken: dict[str, int] = {}
+
+    @contextmanager
+    def one(self, project_id: str) -> Iterator[None]:
+        """A place while the block lasts.
+
+        Raises:
+            OverQuota: there is none.
+        """
+        with self._lock:
+            mine = self._taken.get(project_id, 0)
+            if mine >= self.most_each or sum(self._taken.values()) >= self.most:
+                raise OverQuota(f"{self.what} at the moment", self.remedy, retry_after=self.retry_after)
+            self._taken[project_id] = mine + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                left = self._taken[project_id] - 1
+                if left:
+                    self._taken[project_id] = left
+                else:
+                    del self._taken[project_id]
+
+
+class Room:
+    """Memory for the bodies of all requests together. Safe to use from several threads."""
+
+    def __init__(self, most: int) -> None:
+        """
+        Args:
+            most: bytes.
+        """
+        self.most = most
+        self.taken = 0
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> bool:
+        """Whether there was room for so many bytes more, which are taken then."""
+        with self._lock:
+            if self.taken + size > self.most:
+                return False
+            self.taken += size
+            return True
+
+    def give(self, size: int) -> None:
+        """Give back what was taken."""
+        with self._lock:
+            self.taken -= size

@@ -27,6 +27,9 @@ EXACT = (
 )
 """Colours come out as they went in: a clip may be extended again and again."""
 
+_OPTIONS = {"protocol_whitelist": "file", "enable_drefs": "0"}
+"""So that no list dressed up as a video makes the reader open other files."""
+
 
 def picture(reference: Reference) -> Image.Image:
     """The image of a reference, in RGB.
@@ -96,7 +99,8 @@ def film(reference: Reference, fps: Fraction) -> Iterator[Frames]:
 
 def _opened(reference: Reference) -> av.container.InputContainer:
     try:
-        file = av.open(str(_file(reference)))
+        # Every video that is kept is an MP4: those of clients were looked at when they came.
+        file = av.open(str(_file(reference)), format="mp4", options=_OPTIONS)
     except (av.error.FFmpegError, OSError) as error:
         raise _unreadable(reference) from error
     if not file.streams.video:
