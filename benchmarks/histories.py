@@ -1,8 +1,9 @@
 """Many short lives of the job service, each with its own faults, against the invariants of docs/jobs.md.
 
-A history is one thread with a virtual clock and a seeded source of chance. Clients submit, repeat, cancel and
-delete; workers claim, beat, save, give back, finish, fail, crash, and fall asleep past their lease and go on
-as if nothing had been; the clock jumps; transactions fail before they commit, and commit without an answer.
+A history is one thread with a virtual clock and a seeded source of chance. Clients submit, repeat (with a key
+or as client libraries do, by counting their tries), cancel and delete; workers, some of which run only one
+engine, claim, beat, save, give back, finish, fail, crash, and fall asleep past their lease and go on as if
+nothing had been; the clock jumps; transactions fail before they commit, and commit without an answer.
 The store and the database under it are the real ones. After every action all jobs are read and compared with
 what had been seen before; at the end the faults stop, healthy workers finish what is left, and the books are
 gone through once more.
@@ -14,6 +15,7 @@ gone through once more.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import sys
@@ -21,20 +23,28 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from benchmarks.shaky import Fault, ShakyDatabase
 from hinode.errors import BadInput
 from hinode.jobs import ids
 from hinode.jobs.admit import Draft
-from hinode.jobs.job import Artifact, Idempotency, Job, Lease, LeaseLost, OverQuota, Unfinished
+from hinode.jobs.job import (
+    Artifact,
+    Idempotency,
+    Job,
+    Lease,
+    LeaseLost,
+    OverQuota,
+    Submitted,
+    Unfinished,
+)
 from hinode.jobs.states import STEPS, Outcome, Priority, Status
 from hinode.jobs.store import Store
-from hinode.records.database import Database
 from hinode.records.tables import (
     attempts,
     deliveries,
@@ -50,34 +60,12 @@ STEPS_OF_A_RUN = 6
 ACTIONS = 90
 LONGEST_JUMP = 600.0
 KEPT = 5_000.0
+ENGINES = ("testcard", "native")
 BAR = 10_000
 
 
 class Broken(AssertionError):
     """An invariant does not hold."""
-
-
-class Fault(Exception):
-    """The connection to the database went away."""
-
-
-class ShakyDatabase(Database):
-    """A database whose transactions now and then fail before they commit, or commit without saying so."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.chance = random.Random(0)
-        self.fault_rate = 0.0
-
-    @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        roll = self.chance.random()
-        with super().write() as connection:
-            yield connection
-            if roll < self.fault_rate:
-                raise Fault("before the commit")
-        if roll > 1 - self.fault_rate:
-            raise Fault("after the commit")
 
 
 @dataclass
@@ -86,6 +74,7 @@ class Worker:
 
     id: str
     host: str
+    engines: tuple[str, ...] | None
     lease: Lease | None = None
     step: int = 0
     asleep_until: float = 0.0
@@ -103,6 +92,7 @@ class History:
     files: set[str] = field(default_factory=set)
     accepted: set[str] = field(default_factory=set)
     by_key: dict[str, list[str]] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
     seen: dict[str, Job] = field(default_factory=dict)
     final_files: dict[str, frozenset[str]] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
@@ -145,8 +135,11 @@ class History:
                         "updated_at": self.now,
                     },
                 )
-        for number in range(self.chance.randint(2, 4)):
-            self.workers.append(self.recruit(f"host-{number}"))
+        able = [self.chance.choice((None, None, *((engine,) for engine in ENGINES))) for _ in range(2)]
+        able += [None] if all(able) and len({*able}) == 1 else []  # each engine has somebody who can run it
+        able += [(self.chance.choice(ENGINES),) for _ in range(self.chance.randint(0, 2))]
+        for number, engines in enumerate(able):
+            self.workers.append(self.recruit(f"host-{number}", engines))
 
     # The history
 
@@ -199,8 +192,10 @@ class History:
 
     def submit(self) -> None:
         project = self.chance.choice(list(self.caps))
-        request = Request("a kite", engine="testcard", model="testcard", seed=self.chance.randrange(3))
-        fingerprint = json.dumps(request.identity())
+        engine = self.chance.choice(ENGINES)
+        request = Request("a kite", engine=engine, model=engine, seed=self.chance.randrange(3))
+        count = self.chance.choice((1, 1, 1, 3))
+        fingerprint = hashlib.sha256(json.dumps([request.identity(), count]).encode()).hexdigest()
         drafts = [
             Draft(
                 project,
@@ -208,30 +203,51 @@ class History:
                 request,
                 "sora-2",
                 self.chance.choice(list(Priority)),
-                request_hash=fingerprint[:8],
+                request_hash=fingerprint,
             )
-            for _ in range(self.chance.choice((1, 1, 1, 3)))
+            for _ in range(count)
         ]
         promise = None
         if self.chance.random() < 0.5:
             key = f"{project}-{self.chance.randrange(4)}"
-            promise = Idempotency("POST /v1/videos", key, f"{request.seed}-{len(drafts)}")
-        for _ in range(3):  # a client that gets no answer asks again
+            promise = Idempotency("POST /v1/videos", key, fingerprint)
+        before, since = set(self.names()), 0.0
+        for tries in range(4):  # a client that gets no answer, or is told to wait, asks again
             try:
-                answer = self.store.submit(drafts, idempotency=promise)
-            except Fault:
-                if promise is None:
-                    return
+                answer = self.store.submit(
+                    drafts, idempotency=promise, retry_count=0 if promise else tries, since=since
+                )
+            except Fault as fault:
+                if tries == 0 and not fault.committed and not promise:
+                    return  # a try that never arrived cannot be told from one whose answer was lost
                 continue
-            except (OverQuota, BadInput) as error:
+            except BadInput as error:
                 self.counts[type(error).__name__] += 1
                 return
-            names = [job.id for job in answer.jobs]
-            self.accepted.update(names)
-            if promise:
-                self.expect(self.by_key.setdefault(promise.key, names) == names, "the same key, another job")
-            self.counts["accepted"] += 0 if answer.replayed else len(names)
+            except OverQuota as error:
+                self.counts[type(error).__name__] += 1
+                since = self.now if tries == 0 else since
+                self.now += self.chance.uniform(0.0, 8.0)
+                continue
+            self.answered(answer, promise, before, since)
+            self.expect(len(set(self.names()) - before) in (0, count), "a request was accepted twice")
             return
+
+    def answered(
+        self, answer: Submitted, promise: Idempotency | None, before: set[str], since: float
+    ) -> None:
+        names = [job.id for job in answer.jobs]
+        self.accepted.update(names)
+        if promise:
+            made = self.by_key.setdefault(promise.key, names)
+            left = [name for name in made if name not in self.deleted]
+            self.expect(names == left, "the same key, another job")
+        else:
+            self.expect(bool(names), "an answer without a job")
+            self.expect(not self.deleted & set(names), "a deleted job as an answer")
+            self.expect(all(job.created_at >= since for job in answer.jobs), "an older job as an answer")
+        self.counts["replayed"] += answer.replayed
+        self.counts["accepted"] += 0 if answer.replayed else len(names)
 
     def cancel(self) -> None:
         if job := self.any_job():
@@ -241,6 +257,10 @@ class History:
         if job := self.any_job():
             try:
                 self.store.delete(job.project_id, job.id)
+                self.deleted.add(job.id)
+            except Fault as fault:
+                self.deleted |= {job.id} if fault.committed else set()
+                raise
             except Unfinished:
                 self.expect(not self.seen[job.id].final, "an ended job could not be deleted")
 
@@ -253,7 +273,7 @@ class History:
 
     def progress(self, worker: Worker, *, healthy: bool) -> None:
         if worker.lease is None:
-            worker.lease = self.store.claim(worker.id, host=worker.host)
+            worker.lease = self.store.claim(worker.id, host=worker.host, engines=worker.engines)
             worker.step = worker.lease.job.checkpoint_step if worker.lease else 0
             if worker.lease is None:
                 self.store.seen(worker.id)
@@ -285,7 +305,10 @@ class History:
             worker.lease = None
         elif worker.step < STEPS_OF_A_RUN:
             done = 100 * worker.step // STEPS_OF_A_RUN
-            orders = self.store.heartbeat(lease, stage="sample", progress=done, preview=0, slice_seconds=15)
+            ran_for = max(0.0, self.now - lease.claimed_at)
+            orders = self.store.heartbeat(
+                lease, stage="sample", progress=done, preview=0, slice_seconds=15, ran_for=ran_for
+            )
             if orders.cancel:
                 self.store.cancelled(lease)
                 worker.lease = None
@@ -311,7 +334,7 @@ class History:
         self.counts["crashes"] += 1
         if self.chance.random() < 0.5:  # its parent has seen it die
             self.store.lost(worker.id)
-        self.workers[self.workers.index(worker)] = self.recruit(worker.host)
+        self.workers[self.workers.index(worker)] = self.recruit(worker.host, worker.engines)
 
     def sleep(self) -> None:
         worker = self.chance.choice(self.workers)
@@ -408,10 +431,10 @@ class History:
 
     # Parts
 
-    def recruit(self, host: str) -> Worker:
+    def recruit(self, host: str, engines: tuple[str, ...] | None) -> Worker:
         while True:
             try:
-                return Worker(self.store.enrol(host, 1), host)
+                return Worker(self.store.enrol(host, 1, engines), host, engines)
             except Fault:
                 continue
 
@@ -425,6 +448,10 @@ class History:
                 sa.select(jobs.c.epoch, jobs.c.status).where(jobs.c.id == lease.job.id)
             ).one()
         return bool(row.epoch == lease.epoch and row.status == Status.RUNNING)
+
+    def names(self) -> list[str]:
+        with self.database.read() as connection:
+            return list(connection.scalars(sa.select(jobs.c.id).where(jobs.c.project_id.in_(self.caps))))
 
     def any_job(self) -> Job | None:
         return self.chance.choice(list(self.seen.values())) if self.seen else None

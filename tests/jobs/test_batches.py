@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from hinode.jobs import lines, results
 from hinode.jobs.admit import Draft
 from hinode.jobs.batch import Batch, Overtaken
 from hinode.jobs.batches import Batches
-from hinode.jobs.job import Artifact, Job, Lease
+from hinode.jobs.job import Artifact, Idempotency, Job, Lease
 from hinode.jobs.objects import Objects
+from hinode.jobs.replay import RETRY_WINDOW
 from hinode.jobs.states import Priority, Status
 from hinode.jobs.store import Store
 from hinode.jobs.uploads import Uploads
@@ -55,7 +57,7 @@ class Wire:
         if prompt in self.trouble:
             raise self.trouble[prompt]
         request = Request(prompt, engine="testcard", model="testcard", seconds=4.0)
-        return Draft(project_id, key_id, request, "sora-2")
+        return Draft(project_id, key_id, request, "sora-2", request_hash=prompt)
 
     def video(self, job: Job) -> dict[str, Any]:
         error = {"code": job.error_code, "message": job.error_message} if job.error_code else None
@@ -87,6 +89,13 @@ def here(database: Database, clock: Clock, wire: Wire, tmp_path: Path) -> Batche
     return Batches(Store(database, clock), objects, Uploads(database, objects, clock), wire, clock)
 
 
+@pytest.fixture(autouse=True)
+def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is."""
+    for name in ("LINE_SECONDS", "CHUNK_SECONDS", "ROUND_SECONDS"):
+        monkeypatch.setattr(module, name, 60.0)
+
+
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHUNK", 2)
@@ -98,28 +107,26 @@ def line(number: int, prompt: str | None = None, **values: Any) -> str:
     return json.dumps(request | values)
 
 
-def put(here: Batches, text: str | bytes, purpose: str = "batch", **values: Any) -> str:
+def put(
+    here: Batches, text: str | bytes, purpose: str = "batch", project: str = "proj_1", **values: Any
+) -> str:
     with here.objects.temporary() as path:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         upload = here.uploads.create(
-            "proj_1", purpose=purpose, filename="in.jsonl", media_type="text/plain", path=path, **values
+            project, purpose=purpose, filename="in.jsonl", media_type="text/plain", path=path, **values
         )
     return upload.id
 
 
-def begun(here: Batches, *rows: str, **values: Any) -> Batch:
-    return here.create(
-        "proj_1",
-        "key_1",
-        input_file_id=put(here, "\n".join(rows)),
-        endpoint="/v1/videos",
-        completion_window="24h",
-        **values,
-    )
+def begun(here: Batches, *rows: str, project: str = "proj_1", **values: Any) -> Batch:
+    asked = {"endpoint": "/v1/videos", "completion_window": "24h", **values}
+    if "input_file_id" not in asked:
+        asked["input_file_id"] = put(here, "\n".join(rows), project=project)
+    return here.create(project, "key_1", **asked)[0]
 
 
 def now(here: Batches, batch: Batch) -> Batch:
-    found = here.get("proj_1", batch.id)
+    found = here.get(batch.project_id, batch.id)
     assert found is not None
     return found
 
@@ -283,7 +290,7 @@ def test_a_wrong_file_fails_the_batch(
     here: Batches, text: str | bytes, code: str, row: int | None, param: str | None
 ) -> None:
     file = put(here, text)
-    batch = here.create("proj_1", None, input_file_id=file, endpoint="/v1/videos", completion_window="24h")
+    batch = begun(here, input_file_id=file)
     batch = advanced(here, batch)
     assert (batch.status, batch.failed_at) == ("failed", START)
     (error,) = batch.errors or ()
@@ -573,6 +580,128 @@ def test_one_broken_batch_does_not_hold_up_the_others(here: Batches, monkeypatch
     monkeypatch.setattr(Batches, "_validate", failing)
     assert advanced(here, fine).admitted == 1
     assert now(here, broken).status == "validating"
+
+
+# Being asked twice
+
+
+def test_a_line_is_no_answer_to_a_request_that_is_tried_again(here: Batches, wire: Wire) -> None:
+    batch = advanced(here, begun(here, line(0, "a kite")))
+    (job,) = jobs_of(here, batch)
+    draft = wire.draft("proj_1", "key_1", {"prompt": "a kite"})
+    retry = here.store.submit([draft], retry_count=1)
+    assert not retry.replayed
+    assert retry.jobs[0].id != job.id
+
+
+def test_the_same_key_gives_the_same_batch(here: Batches, clock: Clock) -> None:
+    file_id = put(here, line(0))
+    promise = Idempotency("POST /v1/batches", "k", "hash")
+    asked = {"input_file_id": file_id, "endpoint": "/v1/videos", "completion_window": "24h"}
+    first, replayed = here.create("proj_1", "key_1", **asked, idempotency=promise)
+    assert not replayed
+    assert work(here) == 0
+    batch = advanced(here, first)
+    work(here)
+    assert advanced(here, batch).status == "completed"
+    assert here.uploads.delete("proj_1", file_id)
+    again, replayed = here.create("proj_1", "key_1", **asked, idempotency=promise)
+    assert (replayed, again) == (True, now(here, first))
+    with pytest.raises(BadInput, match="another request"):
+        here.create("proj_1", "key_1", **asked, idempotency=replace(promise, request_hash="other"))
+    videos = Idempotency("POST /v1/videos", "k", "hash")
+    assert not here.store.submit([Wire().draft("proj_1", None, {"prompt": "a"})], idempotency=videos).replayed
+
+
+def test_a_clients_retry_finds_the_batch_of_its_first_try(here: Batches, clock: Clock) -> None:
+    asked = {"input_file_id": put(here, line(0)), "request_hash": "h"}
+    first = begun(here, **asked)
+    clock.now += 1
+    second = begun(here, **asked)
+    assert first.id != second.id, "two equal requests are two batches"
+    assert begun(here, **asked, retry_count=1).id == first.id
+    clock.now += 1
+    new = begun(here, **asked, retry_count=2, since=clock.now)
+    assert new.id not in (first.id, second.id), "they were there before the first try"
+    assert begun(here, **{**asked, "request_hash": "other"}, retry_count=3).id != first.id
+    clock.now += RETRY_WINDOW
+    assert begun(here, **asked, retry_count=3).id not in (first.id, second.id, new.id)
+
+
+# Lines that take long
+
+
+@pytest.fixture
+def slow(wire: Wire) -> Iterator[threading.Event]:
+    """Lines of which the prompt is "slow" are not read before this is set."""
+    go_on = threading.Event()
+    read = wire.draft
+
+    def draft(project_id: str, key_id: str | None, body: Mapping[str, Any]) -> Draft:
+        if body["prompt"] == "slow":
+            assert go_on.wait(60)
+        return read(project_id, key_id, body)
+
+    wire.draft = draft  # type: ignore[method-assign]
+    yield go_on
+    go_on.set()
+
+
+def test_a_line_that_takes_long_holds_up_nobody_else(
+    here: Batches, slow: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = begun(here, line(0), line(1, "slow"), line(2))
+    theirs = begun(here, line(0), line(1), project="proj_2")
+    wait_for = here._errands.done
+
+    def patient(project_id: str, name: str, number: int, work: Any, seconds: float) -> Any:
+        # A line that is held is not waited for, the others for as long as it takes.
+        return wait_for(project_id, name, number, work, 0.0 if (name, number) == (held.id, 1) else 60.0)
+
+    monkeypatch.setattr(here._errands, "done", patient)
+    assert advanced(here, held).admitted == 1
+    assert now(here, theirs).admitted == 2
+    assert here.advance(START) == 0
+    others = [begun(here, line(0), project="proj_2") for _ in range(3)]
+    assert [advanced(here, one).admitted for one in others] == [1, 1, 1]
+    slow.set()
+    while now(here, held).admitted < 3:
+        here.advance(START)
+    assert {job.request["prompt"] for job in jobs_of(here, held)} == {"prompt 0", "slow", "prompt 2"}
+    assert here._errands.names() == set()
+
+
+def test_a_batch_that_ends_while_a_line_takes_long_leaves_nothing(
+    here: Batches, slow: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LINE_SECONDS", 0.0)
+    batch = advanced(here, begun(here, line(0, "slow")))
+    assert (batch.admitted, here._errands.names()) == (0, {batch.id})
+    here.cancel("proj_1", batch.id)
+    assert advanced(here, batch).status == "cancelled"
+    slow.set()
+    while here._errands.names():
+        here.advance(START)
+    assert jobs_of(here, batch) == []
+
+
+def test_projects_take_turns(here: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = sorted(begun(here, line(0)).id for _ in range(3))
+    theirs = begun(here, line(0), project="proj_2").id
+    turns: list[str] = []
+
+    def step(self: Batches, batch_id: str, now: float) -> bool:
+        turns.append(batch_id)
+        return False
+
+    monkeypatch.setattr(Batches, "step", step)
+    here.advance(START)
+    assert turns == [mine[0], theirs, mine[1], mine[2]]
+    monkeypatch.setattr(module, "CHUNK_SECONDS", 1e-9)  # one step takes all that a project gets
+    turns.clear()
+    for _ in range(3):
+        here.advance(START)
+    assert turns == [mine[0], theirs, mine[1], theirs, mine[2], theirs]
 
 
 def test_batches_of_a_project_page_by_page(here: Batches) -> None:

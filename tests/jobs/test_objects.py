@@ -133,6 +133,20 @@ def test_putting_an_old_file_again_saves_it_from_the_sweep(tmp_path: Path) -> No
     assert objects.sweep(set(), older_than=3600) == 0
 
 
+def test_a_file_that_was_looked_up_is_left_to_whoever_is_about_to_refer_to_it(tmp_path: Path) -> None:
+    clock = Clock()
+    objects = Objects(tmp_path, clock)
+    digest, _ = objects.put(b"hello")
+    aged(objects.path(digest), clock.now - 10_000)
+    wanted: set[str] = set()  # what was read before the file was looked up
+    assert objects.keep(digest)
+    assert objects.sweep(wanted, older_than=3600) == 0
+    assert objects.has(digest)
+    aged(objects.path(digest), clock.now - 10_000)
+    assert objects.sweep(wanted, older_than=3600) == 1
+    assert not objects.keep(digest)
+
+
 def test_a_file_put_while_it_is_being_swept_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     objects = Objects(tmp_path, clock)

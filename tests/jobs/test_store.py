@@ -14,6 +14,7 @@ from hinode.errors import BadInput
 from hinode.jobs import admit, transitions
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import Artifact, Idempotency, Lease, LeaseLost, Orders, OverQuota, Unfinished
+from hinode.jobs.replay import RETRY_WINDOW
 from hinode.jobs.states import MOST_CRASHES, Priority, Status
 from hinode.jobs.store import Store
 from hinode.records.database import Database
@@ -22,7 +23,7 @@ from hinode.request import Reference, Request
 
 START = 1_800_000_000.0
 FILES = [Artifact(role, f"{role:x<64}", "video/mp4", 7) for role in ("video", "thumbnail", "spritesheet")]
-BEAT = {"stage": "sample", "preview": 0, "slice_seconds": 15.0}
+BEAT = {"stage": "sample", "preview": 0, "slice_seconds": 15.0, "ran_for": 0.0}
 
 
 class Clock:
@@ -252,6 +253,29 @@ def test_while_there_is_no_worker_at_all_nothing_is_given_up(store: Store, clock
     assert (store.give_up(), status(store, job.id)) == (0, Status.QUEUED)
 
 
+@pytest.mark.parametrize("gone", [False, True], ids=["at once", "when the other has gone"])
+def test_a_failed_job_does_not_wait_for_workers_that_cannot_run_it(store: Store, gone: bool) -> None:
+    job = store.submit([draft()]).jobs[0]
+    for number, engines in enumerate((["native"], ["native", "other"])):
+        store.enrol(f"of no use {number}", 1, engines)
+    other = store.enrol("other", 1, ["testcard"]) if gone else ""
+    lease = claimed(store, "here")
+    store.fail(lease, "engine", "it broke", final=False)
+    assert status(store, job.id) is (Status.QUEUED if gone else Status.FAILED)
+    if gone:
+        assert store.give_up() == 0
+        store.stopped(other)
+        assert (store.give_up(), status(store, job.id)) == (1, Status.FAILED)
+
+
+def test_workers_of_one_host_can_run_what_either_can(store: Store) -> None:
+    job = store.submit([draft()]).jobs[0]
+    for engines in (["native"], ["testcard"]):
+        store.enrol("both", 1, engines)
+    store.fail(claimed(store, "here"), "engine", "it broke", final=False)
+    assert status(store, job.id) is Status.QUEUED
+
+
 def test_a_job_does_not_give_way_to_one_that_its_worker_cannot_take(store: Store, clock: Clock) -> None:
     store.enrol("other", 1)
     failing = store.submit([draft("proj_2", priority=Priority.PREVIEW)]).jobs[0]
@@ -263,7 +287,7 @@ def test_a_job_does_not_give_way_to_one_that_its_worker_cannot_take(store: Store
     lease = claimed(store)
     clock.now += 20
     store.enrol("other", 1)
-    assert not store.heartbeat(lease, progress=1, **BEAT).give_way
+    assert not store.heartbeat(lease, progress=1, **{**BEAT, "ran_for": 20.0}).give_way
 
 
 def test_a_request_at_fault_is_not_tried_again(store: Store) -> None:
@@ -320,12 +344,14 @@ def test_a_job_given_back_keeps_its_place_and_its_state(store: Store, clock: Clo
 def test_a_long_job_is_told_to_give_way_to_a_preview_of_another(store: Store, clock: Clock) -> None:
     store.submit([draft(), draft()])
     lease = claimed(store)
-    clock.now += 20
-    assert not store.heartbeat(lease, progress=1, **BEAT).give_way, "its own queue does not push it out"
+    clock.now += 60
+    ran = {**BEAT, "ran_for": 20.0}
+    assert not store.heartbeat(lease, progress=1, **ran).give_way, "its own queue does not push it out"
     store.submit([draft("proj_2", priority=Priority.PREVIEW)])
-    assert not store.heartbeat(lease, progress=1, **{**BEAT, "slice_seconds": 30.0}).give_way
     clock.now += 5
-    assert store.heartbeat(lease, progress=1, **BEAT).give_way
+    assert not store.heartbeat(lease, progress=1, **{**ran, "slice_seconds": 30.0}).give_way
+    assert not store.heartbeat(lease, progress=1, **{**ran, "ran_for": 5.0}).give_way, "it was loading"
+    assert store.heartbeat(lease, progress=1, **ran).give_way
 
 
 # Ending early
@@ -443,8 +469,30 @@ def test_a_clients_retry_finds_the_job_of_its_first_try(store: Store, clock: Clo
     assert [first.jobs[0].id, second.jobs[0].id] == [a.id, b.id]
     assert not store.submit([draft(request_hash="h")], retry_count=1).replayed
     assert not store.submit([draft(request_hash="other")], retry_count=1).replayed
-    clock.now += 1000
+    clock.now += RETRY_WINDOW
     assert not store.submit([draft(request_hash="h")], retry_count=2).replayed
+
+
+def test_a_retry_is_not_answered_with_what_was_there_before_its_first_try(store: Store, clock: Clock) -> None:
+    older = store.submit([draft(request_hash="h")]).jobs[0]
+    clock.now += 10
+    began = clock.now  # of a try that is refused
+    clock.now += 1
+    retry = store.submit([draft(request_hash="h")], retry_count=1, since=began)
+    assert not retry.replayed
+    assert retry.jobs[0].id != older.id
+    again = store.submit([draft(request_hash="h")], retry_count=2, since=began)
+    assert (again.replayed, again.jobs[0].id) == (True, retry.jobs[0].id)
+
+
+def test_a_deleted_job_is_no_answer_to_its_key(store: Store) -> None:
+    promise = Idempotency("POST /v1/videos", "k", "hash")
+    first, second = store.submit([draft(), draft()], idempotency=promise).jobs
+    for job, left in ((first, [second.id]), (second, [])):
+        store.cancel("proj_1", job.id)
+        store.delete("proj_1", job.id)
+        again = store.submit([draft(), draft()], idempotency=promise)
+        assert (again.replayed, [job.id for job in again.jobs]) == (True, left)
 
 
 def test_a_retry_of_a_request_for_several_finds_them_all(store: Store) -> None:
@@ -471,6 +519,19 @@ def test_a_days_quota_frees_itself(store: Store, clock: Clock) -> None:
     assert refusal.value.retry_after == pytest.approx(23 * 3600)
     clock.now += refusal.value.retry_after + 1
     assert store.submit([draft()]).jobs
+
+
+def test_what_a_worker_had_begun_counts_for_the_days_quota_though_it_was_cancelled(store: Store) -> None:
+    limit(store, daily_seconds=8.0)
+    begun, waiting = store.submit([draft(), draft()]).jobs
+    lease = claimed(store)
+    for job in (begun, waiting):
+        store.cancel("proj_1", job.id)
+    store.cancelled(lease)
+    assert [status(store, job.id) for job in (begun, waiting)] == [Status.CANCELLED] * 2
+    assert store.submit([draft()]).jobs
+    with pytest.raises(OverQuota, match="8 of its 8 seconds"):
+        store.submit([draft()])
 
 
 def test_a_tenants_cap_holds_and_others_go_on(store: Store) -> None:

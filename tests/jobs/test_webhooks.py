@@ -461,6 +461,65 @@ def test_a_slow_endpoint_does_not_hold_up_the_others(
     assert sum(delivery.status == "delivered" for delivery in the_log(here, slow)) == 4
 
 
+def test_a_project_with_many_slow_endpoints_does_not_hold_up_the_others(
+    here: Endpoints, receiver: Receiver, added: Callable[..., Any], clock: Clock
+) -> None:
+    for _ in range(5):
+        added("/slow")
+    for number in range(4):
+        emit(here, f"slow {number}")
+    quick, _ = added("/quick", project="proj_2")
+    clock.now += 1
+    emit(here, "quick", project_id="proj_2")
+    deliverer = Deliverer(here.database, here.outbound, clock, threads=8)
+    assert deliverer.run_due(clock.now) == webhooks.MOST_OF_PROJECT + 1
+    assert deliverer.run_due(clock.now) == 0
+    receiver.go_on.set()
+    deliverer.settle(20)
+    found = here.deliveries("proj_2", quick.id, after=None, limit=10)
+    assert found is not None
+    assert [delivery.status for delivery in found[0]] == ["delivered"]
+    done = webhooks.MOST_OF_PROJECT
+    while count := deliverer.run_due(clock.now):
+        assert count <= webhooks.MOST_OF_PROJECT
+        done += count
+        deliverer.settle(20)
+    deliverer.close()
+    assert done == 20
+
+
+def test_endpoints_that_are_busy_leave_the_places_of_their_project_to_others(
+    here: Endpoints, deliverer: Deliverer, added: Callable[..., Any], clock: Clock
+) -> None:
+    first, _ = added("/a")
+    for number in range(3):
+        emit(here, f"event {number}")
+    second, _ = added("/b")
+    clock.now += 1
+    emit(here, "event 3")
+    busy = {first.id: 2, "proj_1": 2}
+    assert [due.endpoint_id for due in deliverer._take(clock.now, 8, busy)] == [second.id]
+    clock.now += webhooks.LEASE_SECONDS
+    busy = {first.id: 1, "proj_1": 1}
+    assert [due.endpoint_id for due in deliverer._take(clock.now, 8, busy)] == [first.id, second.id]
+    assert deliverer._take(clock.now, 8, {"proj_1": 3}) == []
+
+
+def test_a_busy_month_is_forgotten_in_pieces(
+    here: Endpoints, deliverer: Deliverer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "MOST_FORGOTTEN", 2)
+    deliverer.run_due(clock.now)
+    for number in range(5):
+        emit(here, f"old {number}")
+    clock.now += webhooks.LOG_SECONDS + 1
+    left = []
+    for _ in range(4):
+        deliverer.run_due(clock.now)
+        left.append(rows(here, events))
+    assert left == [3, 1, 0, 0]
+
+
 def test_old_deliveries_are_forgotten(
     here: Endpoints, deliverer: Deliverer, receiver: Receiver, added: Callable[..., Any], clock: Clock
 ) -> None:

@@ -18,10 +18,11 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
+from hinode.engines import ENGINES
 from hinode.engines.protocol import Engine, Progress, State
 from hinode.engines.testcard import TestcardEngine, TestcardRun
 from hinode.errors import BadInput, EngineError, ModelError
-from hinode.jobs import attempt, pulse
+from hinode.jobs import attempt, pulse, roster
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import Artifact, Job, Orders
 from hinode.jobs.objects import Objects
@@ -643,6 +644,32 @@ def test_the_lease_is_kept_through_a_long_step(either: House) -> None:
     assert beats[-1] == 40
     job = house.job(lease.job.id)
     assert (job.stage, job.progress, job.preview) == ("sample", 40, 2)
+
+
+def test_loading_does_not_count_as_running(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, told = 100.0, []
+    house.submit()
+    lease = house.store.claim("worker_1", host="here")
+    assert lease is not None
+
+    def heartbeat(*args: Any, ran_for: float, **more: Any) -> Orders:
+        told.append(ran_for)
+        return Orders()
+
+    monkeypatch.setattr(house.store, "heartbeat", heartbeat)
+    heart = Pulse(house.store, lease, slice_seconds=15.0, clock=lambda: now)
+    for stage in ("load", "text", "sample", "sample", "decode"):
+        now += 10.0
+        heart.check(stage, 1, 0)
+    assert told == [0.0, 0.0, 0.0, 10.0, 20.0]
+
+
+def test_a_worker_says_which_engines_it_can_run(house: House) -> None:
+    for engines in (None, ["native"]):
+        Worker(house.store, house.objects, house.settings, host=f"of {engines}", engines=engines)
+    with house.store.database.read() as connection:
+        there = roster.live(connection, house.store.clock())
+    assert there == {"of None": frozenset(ENGINES), "of ['native']": frozenset({"native"})}
 
 
 def test_an_end_is_told_once(house: House) -> None:

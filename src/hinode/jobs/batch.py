@@ -9,8 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from hinode.errors import BadInput
 from hinode.jobs.states import Status
 from hinode.records.tables import batch_lines, batches, jobs
+
+MOST_PAIRS = 16
+MOST_KEY_CHARACTERS = 64
+MOST_VALUE_CHARACTERS = 512
 
 
 @dataclass(frozen=True)
@@ -115,3 +120,27 @@ def counts_of(connection: Connection, names: Sequence[str]) -> dict[str, dict[st
     for batch_id, count in refused:
         found.setdefault(batch_id, {})["refused"] = count
     return found
+
+
+def check_metadata(metadata: Mapping[str, str] | None) -> None:
+    """See that the pairs that come with a batch can be kept.
+
+    Raises:
+        BadInput: they cannot.
+    """
+    if metadata is None:
+        return
+    if len(metadata) > MOST_PAIRS or not all(
+        len(key) <= MOST_KEY_CHARACTERS and len(value) <= MOST_VALUE_CHARACTERS and _is_text(key + value)
+        for key, value in metadata.items()
+    ):
+        raise BadInput(
+            "the metadata cannot be kept",
+            f"give at most {MOST_PAIRS} pairs, keys of {MOST_KEY_CHARACTERS} and values of "
+            f"{MOST_VALUE_CHARACTERS} characters",
+            field="metadata",
+        )
+
+
+def _is_text(value: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in value)

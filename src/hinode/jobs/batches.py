@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -23,27 +24,29 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, HinodeError, shown
-from hinode.jobs import ids, lines, outbox, results
+from hinode.jobs import ids, lines, outbox, replay, results, submission
 from hinode.jobs.admit import Draft
-from hinode.jobs.batch import Batch, Overtaken, counts_of, moved, one
-from hinode.jobs.job import Job, OverQuota
+from hinode.jobs.batch import Batch, Overtaken, check_metadata, counts_of, moved, one
+from hinode.jobs.errands import Errands, NotYet
+from hinode.jobs.job import Idempotency, Job, OverQuota
 from hinode.jobs.lines import ENDPOINT, Line
 from hinode.jobs.objects import Objects
 from hinode.jobs.states import FINAL, Priority, Status
 from hinode.jobs.store import Store
 from hinode.jobs.uploads import BATCH, BATCH_SECONDS, UNFINISHED, Uploads, check_expiry
 from hinode.records.database import Database, DatabaseError
-from hinode.records.tables import batch_lines, batches, jobs, uploads
+from hinode.records.tables import batch_lines, batches, jobs
 
 log = logging.getLogger(__name__)
 
 WINDOW = "24h"
 WINDOW_SECONDS = 24 * 3600.0
 CHUNK = 100  # lines that become jobs in one transaction
-CHUNK_SECONDS = 5.0  # for reading and checking the lines of a chunk, pictures on the web included
-MOST_PAIRS = 16
-MOST_KEY_CHARACTERS = 64
-MOST_VALUE_CHARACTERS = 512
+CHUNK_SECONDS = 2.0  # for reading and checking the lines of a chunk
+LINE_SECONDS = 1.0  # that one line is waited for; with a picture on the web it may take longer
+MOST_ERRANDS, MOST_ERRANDS_EACH = 4, 1
+"""Lines that are taking longer, in all and of one project; each may hold a place among those that fetch."""
+ROUND_SECONDS = 0.5
 
 
 class Wire(Protocol):
@@ -66,8 +69,10 @@ class Wire(Protocol):
         ...
 
 
+Read = tuple[Draft | None, dict[str, Any] | None]
+"""The draft that a line gave, or the answer that refuses it."""
 Looked = tuple[Line, Draft | None, dict[str, Any] | None]
-"""A line, and either the draft that it gave or the answer that refuses it."""
+"""A line, and one or the other."""
 
 
 class Batches:
@@ -89,6 +94,8 @@ class Batches:
         self.clock = clock
         # Where the first line that is no job yet begins: number of the line and place in the file.
         self._places: dict[str, tuple[int, int]] = {}
+        self._errands = Errands[Read](MOST_ERRANDS, MOST_ERRANDS_EACH)
+        self._last: dict[str, str] = {}  # batch that had the last turn of its project
 
     # What people ask for
 
@@ -102,7 +109,11 @@ class Batches:
         completion_window: str,
         metadata: Mapping[str, str] | None = None,
         output_seconds: float | None = None,
-    ) -> Batch:
+        request_hash: str | None = None,
+        idempotency: Idempotency | None = None,
+        retry_count: int = 0,
+        since: float = 0.0,
+    ) -> tuple[Batch, bool]:
         """Accept a batch; its lines are looked at later.
 
         Args:
@@ -113,9 +124,15 @@ class Batches:
             completion_window: only "24h".
             metadata: up to 16 pairs that are given back as they are.
             output_seconds: how long the files of results are kept, an hour to 30 days.
+            request_hash: digest of the request in normal form, by which a retried one is recognised.
+            idempotency: what makes a repeated request the same request.
+            retry_count: how often the client says that it has tried before; see `Store.submit`.
+            since: batches from before this time, in seconds since 1970, are no answer to a retry.
+
+        Returns: the batch, and whether it had been there before.
 
         Raises:
-            BadInput: a field is not right.
+            BadInput: a field is not right, or the idempotency key was used for another request.
         """
         if endpoint != ENDPOINT:
             raise BadInput(
@@ -127,11 +144,11 @@ class Batches:
                 f"give {WINDOW}",
                 field="completion_window",
             )
-        _check_metadata(metadata)
+        check_metadata(metadata)
         if output_seconds is not None:
             check_expiry(output_seconds, "output_expires_after")
         now = self.clock()
-        row = {
+        row: dict[str, Any] = {
             "id": ids.make("batch_", now),
             "project_id": project_id,
             "key_id": key_id,
@@ -143,31 +160,37 @@ class Batches:
             "output_seconds": output_seconds,
             "created_at": now,
             "expires_at": now + WINDOW_SECONDS,
+            "request_hash": request_hash,
+            "retry_count": retry_count,
         }
-        upload = self.uploads.get(project_id, input_file_id)
-        if upload is None:
+        with self.database.write() as connection:
+            connection.execute(submission.locked(project_id))
+            if idempotency:
+                before = replay.promised(connection, project_id, idempotency)
+            else:
+                asked = {key: row[key] for key in ("project_id", "key_id", "request_hash", "retry_count")}
+                before = replay.retried(connection, batches, **asked, since=since, now=now)
+            if before and (batch := one(connection, project_id, before[0])):
+                return batch, True
+            self._check_input(connection, project_id, input_file_id)
+            connection.execute(batches.insert().values(**row))
+            if idempotency:
+                replay.keep(connection, project_id, idempotency, [row["id"]], now)
+            made = one(connection, project_id, row["id"])
+            assert made is not None, "it was made above"
+            return made, False
+
+    def _check_input(self, connection: Connection, project_id: str, upload_id: str) -> None:
+        """See that a file is there for a batch, and lock it, so that it is not deleted in this instant."""
+        purpose = self.uploads.locked(connection, project_id, upload_id)
+        if purpose is None:
+            raise BadInput(f"there is no file {shown(upload_id)}", "upload it first", field="input_file_id")
+        if purpose != BATCH:
             raise BadInput(
-                f"there is no file {shown(input_file_id)}", "upload it first", field="input_file_id"
-            )
-        if upload.purpose != BATCH:
-            raise BadInput(
-                f"file {input_file_id} was uploaded for {shown(upload.purpose)}",
+                f"file {upload_id} was uploaded for {shown(purpose)}",
                 f"upload it for {BATCH!r}",
                 field="input_file_id",
             )
-        with self.database.write() as connection:
-            # Locked, so that it is not deleted in this instant.
-            there = connection.scalar(
-                sa.select(uploads.c.id)
-                .where(uploads.c.id == input_file_id, uploads.c.deleted_at.is_(None))
-                .with_for_update()
-            )
-            if there is None:
-                raise BadInput(
-                    f"there is no file {shown(input_file_id)}", "upload it first", field="input_file_id"
-                )
-            made = connection.execute(batches.insert().values(**row).returning(batches)).mappings().one()
-            return Batch.of(made, {})
 
     def get(self, project_id: str, batch_id: str) -> Batch | None:
         """A batch of a project, or None if there is no such one."""
@@ -229,7 +252,10 @@ class Batches:
     # What the house does by itself
 
     def advance(self, now: float) -> int:
-        """Move every batch on by a step, as often as there is one to take, but for about half a second only.
+        """Move the batches on by a step, as often as there is one to take, but for about half a second only.
+
+        The projects take turns, and none gets more than two seconds: whoever has many batches, or lines that
+        take long, keeps nobody else waiting for more.
 
         Args:
             now: seconds since 1970.
@@ -237,17 +263,40 @@ class Batches:
         Returns: number of steps taken.
         """
         self.uploads.expire(now)
-        steps, until = 0, time.monotonic() + 0.5
-        with self.database.read() as connection:
-            waiting = list(
-                connection.scalars(
-                    sa.select(batches.c.id).where(batches.c.status.in_(UNFINISHED)).order_by(batches.c.id)
-                )
-            )
+        steps, until = 0, time.monotonic() + ROUND_SECONDS
+        spent: defaultdict[str, float] = defaultdict(float)
+        waiting = self._turns()
         while waiting and (steps == 0 or time.monotonic() < until):
-            waiting = [batch_id for batch_id in waiting if self._step_safely(batch_id, now)]
-            steps += len(waiting)
+            moving = []
+            for project_id, batch_id in waiting:
+                began = time.monotonic()
+                if spent[project_id] < CHUNK_SECONDS:
+                    self._last[project_id] = batch_id
+                    if self._step_safely(batch_id, now):
+                        moving.append((project_id, batch_id))
+                    spent[project_id] += time.monotonic() - began
+            waiting, steps = moving, steps + len(moving)
         return steps
+
+    def _turns(self) -> list[tuple[str, str]]:
+        """Projects and batches that have not ended, one of each project before the second of any."""
+        query = sa.select(batches.c.project_id, batches.c.id).where(batches.c.status.in_(UNFINISHED))
+        with self.database.read() as connection:
+            found = [(row.project_id, row.id) for row in connection.execute(query.order_by(batches.c.id))]
+        ended = (self._errands.names() | set(self._places)) - {batch_id for _, batch_id in found}
+        self._errands.drop(ended)
+        for batch_id in ended:
+            self._places.pop(batch_id, None)
+        self._last = {project_id: self._last.get(project_id, "") for project_id, _ in found}
+        # Within a project, from the one that follows the last that had a turn.
+        found.sort(key=lambda one: (one[1] <= self._last[one[0]], one[1]))
+        places: Counter[str] = Counter()
+        ranked = []
+        for project_id, batch_id in found:
+            places[project_id] += 1
+            ranked.append((places[project_id], self._errands.busy(project_id), project_id, batch_id))
+        # Those whose lines take long come after those whose lines may not.
+        return [(project_id, batch_id) for *_, project_id, batch_id in sorted(ranked)]
 
     def _step_safely(self, batch_id: str, now: float) -> bool:
         """One step of one batch, whose fault must not keep the others waiting; returns whether it got on."""
@@ -334,9 +383,13 @@ class Batches:
             if line.number < batch.admitted:
                 continue
             try:
-                looked = self._drafted(batch, line)
-            except OverQuota:
-                break  # too much is being fetched from elsewhere at present
+                looked = self._errands.done(
+                    *(batch.project_id, batch.id, line.number),
+                    partial(self._drafted, batch, line),
+                    LINE_SECONDS,
+                )
+            except (OverQuota, NotYet):
+                break  # too much is being fetched from elsewhere at present, or this line takes long
             # Without the body, which may have a picture of many megabytes in it.
             chunk.append((replace(line, body={}), *looked))
             if len(chunk) == CHUNK or time.monotonic() > until:
@@ -362,7 +415,7 @@ class Batches:
                 chunk = chunk[: len(chunk) // 2]
         return 0
 
-    def _drafted(self, batch: Batch, line: Line) -> tuple[Draft | None, dict[str, Any] | None]:
+    def _drafted(self, batch: Batch, line: Line) -> Read:
         """The draft of a line, or why there is none."""
         try:
             draft = self.wire.draft(batch.project_id, batch.key_id, line.body)
@@ -373,7 +426,10 @@ class Batches:
         except Exception:
             log.exception("line %d of batch %s could not be read", line.number, batch.id)
             return None, self._refused(HinodeError("the request met a fault inside this server"))
-        return replace(draft, priority=Priority.BATCH, batch_id=batch.id, key_id=batch.key_id), None
+        # Without the hash by which retries find their first try: none was ever answered with this job.
+        return replace(
+            draft, priority=Priority.BATCH, batch_id=batch.id, key_id=batch.key_id, request_hash=None
+        ), None
 
     def _refused(self, error: HinodeError) -> dict[str, Any]:
         status, content = self.wire.refusal(error)
@@ -381,7 +437,6 @@ class Batches:
 
     def _finalize(self, batch: Batch, now: float) -> None:
         """Write the files of results and end the batch; until the last transaction nobody sees them."""
-        self._places.pop(batch.id, None)
         made = results.write(
             self.database, self.objects, self.wire.video, batch, partial(self._source, batch)
         )
@@ -430,22 +485,3 @@ def _admitted(batch: Batch, chunk: Sequence[Looked], connection: Connection, nam
     for rows in (made, refused):
         if rows:
             connection.execute(batch_lines.insert(), rows)
-
-
-def _is_text(value: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in value)
-
-
-def _check_metadata(metadata: Mapping[str, str] | None) -> None:
-    if metadata is None:
-        return
-    if len(metadata) > MOST_PAIRS or not all(
-        len(key) <= MOST_KEY_CHARACTERS and len(value) <= MOST_VALUE_CHARACTERS and _is_text(key + value)
-        for key, value in metadata.items()
-    ):
-        raise BadInput(
-            "the metadata cannot be kept",
-            f"give at most {MOST_PAIRS} pairs, keys of {MOST_KEY_CHARACTERS} and values of "
-            f"{MOST_VALUE_CHARACTERS} characters",
-            field="metadata",
-        )

@@ -52,6 +52,15 @@ class Objects:
         """Whether the file with this digest is there; see `path` for what is raised."""
         return self.path(digest).is_file()
 
+    def keep(self, digest: str) -> bool:
+        """Whether the file with this digest is there; if so, it is young again, so that `sweep` leaves it to
+        whoever is about to refer to it. See `path` for what is raised."""
+        try:
+            os.utime(self.path(digest))
+        except FileNotFoundError:
+            return False
+        return True
+
     @contextmanager
     def temporary(self, suffix: str = "") -> Iterator[Path]:
         """A path inside the store to write a file to; what is left there after the block is removed.
@@ -142,7 +151,8 @@ class Objects:
     def sweep(self, keep: Collection[str], older_than: float) -> int:
         """Remove files that nothing refers to.
 
-        Files younger than `older_than` stay, because what was just put may be referred to a moment later.
+        Files younger than `older_than` stay, because what was just put, or looked up with `keep`, may be
+        referred to a moment later.
 
         Args:
             keep: digests that something refers to; ask for them before, not after.

@@ -45,6 +45,7 @@ class Pulse:
         self.slice_seconds = slice_seconds
         self.clock = clock
         self._now = ("start", 0, lease.job.preview)  # stage, progress, number of previews
+        self._steps_since: float | None = None
         self._orders = Orders()
         self._lost: LeaseLost | None = None
         self._last = clock()
@@ -74,6 +75,8 @@ class Pulse:
             LeaseLost: the job was taken away.
         """
         self._now = (stage, progress, preview)
+        if stage == "sample" and self._steps_since is None:
+            self._steps_since = self.clock()
         if self.clock() - self._last >= SOON:
             self._beat()
         if self._lost is not None:
@@ -87,6 +90,7 @@ class Pulse:
     def _beat(self) -> None:
         with self._beating:
             stage, progress, preview = self._now
+            ran_for = 0.0 if self._steps_since is None else self.clock() - self._steps_since
             try:
                 self._orders = self.store.heartbeat(
                     self.lease,
@@ -94,6 +98,7 @@ class Pulse:
                     progress=progress,
                     preview=preview,
                     slice_seconds=self.slice_seconds,
+                    ran_for=ran_for,
                 )
             except LeaseLost as error:
                 self._lost = error

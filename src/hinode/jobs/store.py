@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hinode.errors import BadInput, shown
-from hinode.jobs import ids, queue, submission, transitions, upkeep
+from hinode.jobs import queue, roster, submission, transitions, upkeep
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import (
     Artifact,
@@ -30,17 +30,10 @@ from hinode.jobs.job import (
 from hinode.jobs.schedule import Policy, gives_way
 from hinode.jobs.states import MOST_FAILURES, Outcome, Status
 from hinode.records.database import Database
-from hinode.records.tables import (
-    artifacts,
-    attempts,
-    jobs,
-    workers,
-)
+from hinode.records.tables import artifacts, attempts, jobs, workers
 
 Clock = Callable[[], float]
 """Seconds since 1970."""
-
-LIVE_SECONDS = 60.0  # a worker that was not heard of for so long is not counted on
 
 
 class Store:
@@ -66,6 +59,7 @@ class Store:
         *,
         idempotency: Idempotency | None = None,
         retry_count: int = 0,
+        since: float = 0.0,
         also: Callable[[sa.Connection, Sequence[str]], None] | None = None,
     ) -> Submitted:
         """Accept jobs of one project, all of them or none.
@@ -74,8 +68,11 @@ class Store:
             drafts: at least one, all of one project.
             idempotency: what makes a repeated request the same request.
             retry_count: how often the client says that it has tried before; such a retry is answered with the
-                job that its first try made, if there is one from the last quarter of an hour.
+                jobs that its first try made, if there are any from the last `replay.RETRY_WINDOW` seconds.
+            since: jobs from before this time, in seconds since 1970, are no answer to a retry.
             also: done in the same transaction, with the ids of the new jobs in the order of `drafts`.
+
+        Returns: the jobs; none if they were made before, under the same key, and have been deleted since.
 
         Raises:
             BadInput: the idempotency key was used for another request.
@@ -83,7 +80,7 @@ class Store:
         """
         now = self.clock()
         with self.database.write() as connection:
-            accepted = submission.accept(connection, drafts, idempotency, retry_count, now)
+            accepted = submission.accept(connection, drafts, idempotency, retry_count, since, now)
             if also and not accepted.replayed:
                 also(connection, [job.id for job in accepted.jobs])
             return accepted
@@ -220,24 +217,18 @@ class Store:
 
     # What workers do
 
-    def enrol(self, host: str, pid: int) -> str:
+    def enrol(self, host: str, pid: int, engines: Collection[str] | None = None) -> str:
         """Enter a worker process.
 
         Args:
             host: what it runs on; workers with the same one count as one when it comes to failures.
             pid: its process number.
+            engines: names of the engines that it can run, or None for all.
 
         Returns: its identity, a new one every time.
         """
-        now = self.clock()
-        worker = ids.make("worker_", now)
         with self.database.write() as connection:
-            connection.execute(
-                workers.insert().values(
-                    id=worker, host=host, pid=pid, started_at=now, seen_at=now, resident=[], draining=False
-                )
-            )
-        return worker
+            return roster.enrol(connection, host, pid, engines, self.clock())
 
     def stopped(self, worker_id: str) -> None:
         """Enter that a worker has ended."""
@@ -285,7 +276,14 @@ class Store:
             return Lease(job, job.epoch, worker_id, now, inputs, host, able)
 
     def heartbeat(
-        self, lease: Lease, *, stage: str, progress: int, preview: int, slice_seconds: float
+        self,
+        lease: Lease,
+        *,
+        stage: str,
+        progress: int,
+        preview: int,
+        slice_seconds: float,
+        ran_for: float,
     ) -> Orders:
         """Keep the lease, tell how far the job is, and learn what to do.
 
@@ -295,6 +293,8 @@ class Store:
             progress: 0 to 100; what people see never falls.
             preview: how many previews there were so far.
             slice_seconds: how long a job runs before it may have to give way.
+            ran_for: seconds since the first step of this attempt, 0 while there was none: loading a model or
+                a saved state is no running.
 
         Raises:
             LeaseLost: the job was taken away.
@@ -310,7 +310,7 @@ class Store:
                 preview=preview,
             )
             connection.execute(workers.update().where(workers.c.id == lease.worker_id).values(seen_at=now))
-            gives_way = self._gives_way(connection, lease, now, slice_seconds)
+            gives_way = self._gives_way(connection, lease, now, slice_seconds, ran_for)
             if gives_way:
                 transitions.tell(connection, lease, now)
             return Orders(cancel=cancel, give_way=gives_way)
@@ -361,8 +361,8 @@ class Store:
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None:
         """Enter that the job failed on this worker; another one may try unless that is pointless.
 
-        The job fails for good if `final`, if three hosts have failed at it, or if no other host is there to
-        try.
+        The job fails for good if `final`, if three hosts have failed at it, or if no other host that can run
+        its engine is there to try.
 
         Args:
             lease: the worker's.
@@ -388,14 +388,8 @@ class Store:
                     )
                 )
             )
-            live = set(
-                connection.scalars(
-                    sa.select(workers.c.host).where(
-                        workers.c.stopped_at.is_(None), workers.c.seen_at > now - LIVE_SECONDS
-                    )
-                )
-            )
-            if final or len(failed) >= MOST_FAILURES or not live - failed:
+            able = roster.able(roster.live(connection, now), job.engine)
+            if final or len(failed) >= MOST_FAILURES or not able - failed:
                 transitions.end(connection, job, Status.FAILED, now, code, message)
             else:
                 transitions.requeue(connection, job, not_before=now + transitions.backoff(len(failed)))
@@ -434,13 +428,12 @@ class Store:
         return self._take(jobs.c.lease_until < self.clock()) if late else 0
 
     def give_up(self) -> int:
-        """Fail the jobs that wait in vain, having failed on every worker that there is.
+        """Fail the jobs that wait in vain, having failed on every worker that could run them.
 
         Returns: how many there were.
         """
         with self.database.write() as connection:
-            now = self.clock()
-            return upkeep.give_up(connection, now, now - LIVE_SECONDS)
+            return upkeep.give_up(connection, self.clock())
 
     def expire(self, most: int = 500) -> list[str]:
         """Forget the files of jobs whose time is over, and idempotency keys older than 30 days.
@@ -458,16 +451,19 @@ class Store:
     def counts(self) -> Counts:
         """How things stand."""
         with self.database.read() as connection:
-            return queue.counts(connection, self.clock() - LIVE_SECONDS)
+            return queue.counts(connection, self.clock() - roster.LIVE_SECONDS)
 
     def _take(self, which: sa.ColumnElement[bool], stopped: str | None = None) -> int:
         now = self.clock()
         with self.database.write() as connection:
             if stopped:
                 connection.execute(workers.update().where(workers.c.id == stopped).values(stopped_at=now))
+            running = (jobs.c.status == Status.RUNNING.value, which)
+            owners = connection.scalars(sa.select(jobs.c.project_id).distinct().where(*running))
+            locked = [transitions.account_of(connection, owner).project_id for owner in sorted(owners)]
             rows = connection.execute(
                 sa.select(jobs)
-                .where(jobs.c.status == Status.RUNNING.value, which)
+                .where(*running, jobs.c.project_id.in_(locked))
                 .order_by(jobs.c.id)
                 .with_for_update(skip_locked=True)
             ).mappings()
@@ -476,8 +472,9 @@ class Store:
                 transitions.lose(connection, job, now, self.policy)
             return len(taken)
 
-    def _gives_way(self, connection: sa.Connection, lease: Lease, now: float, slice_seconds: float) -> bool:
-        ran_for = now - lease.claimed_at
+    def _gives_way(
+        self, connection: sa.Connection, lease: Lease, now: float, slice_seconds: float, ran_for: float
+    ) -> bool:
         if ran_for < slice_seconds:
             return False
         job, policy = lease.job, replace(self.policy, slice=slice_seconds)

@@ -8,16 +8,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.errors import BadInput, shown
-from hinode.jobs import admit
+from hinode.jobs import admit, replay
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import Idempotency, Job, OverQuota, Submitted
 from hinode.jobs.states import Status
 from hinode.jobs.transitions import by_id, columns
-from hinode.records.tables import artifacts, idempotency, jobs, projects
+from hinode.records.tables import artifacts, jobs, projects
 
 DAY = 86_400.0
-RETRY_WINDOW = 900.0  # seconds in which a client's own retry is taken for the request that it repeats
 FULL_QUEUE_RETRY = 10.0
 
 
@@ -26,16 +24,15 @@ def accept(
     drafts: Sequence[Draft],
     promise: Idempotency | None,
     retry_count: int,
+    since: float,
     now: float,
 ) -> Submitted:
     """Turn drafts into jobs, in the caller's transaction; see `Store.submit`."""
     project_id = drafts[0].project_id
     # Locking the project keeps two submissions from both taking the last place.
-    project = connection.execute(
-        sa.select(projects).where(projects.c.id == project_id).with_for_update()
-    ).one()
-    before = _replay(connection, drafts[0], promise, retry_count, now)
-    if before:
+    project = connection.execute(locked(project_id)).one()
+    before = _replay(connection, drafts[0], promise, retry_count, since, now)
+    if before is not None:
         return Submitted(before, replayed=True)
     _check_quota(connection, project, drafts, now)
     rows = [admit.row(draft, now, retry_count) for draft in drafts]
@@ -51,57 +48,48 @@ def accept(
     if inputs:
         connection.execute(artifacts.insert(), inputs)
     if promise:
-        connection.execute(
-            idempotency.insert().values(
-                project_id=project_id,
-                route=promise.route,
-                key=promise.key,
-                request_hash=promise.request_hash,
-                job_ids=names,
-                created_at=now,
-            )
-        )
+        replay.keep(connection, project_id, promise, names, now)
     return Submitted(by_id(connection, names))
 
 
+def locked(project_id: str) -> sa.Select[Any]:
+    """The project, locked against everybody else who would accept something for it.
+
+    Whoever locks jobs or a batch too does so after it, and rows that refer to it may still be written.
+    """
+    return sa.select(projects).where(projects.c.id == project_id).with_for_update(key_share=True)
+
+
 def _replay(
-    connection: Connection, draft: Draft, promise: Idempotency | None, retry_count: int, now: float
-) -> tuple[Job, ...]:
-    """The jobs that an earlier request like this one made."""
+    connection: Connection,
+    draft: Draft,
+    promise: Idempotency | None,
+    retry_count: int,
+    since: float,
+    now: float,
+) -> tuple[Job, ...] | None:
+    """The jobs that an earlier request like this one made, without those deleted since; None if there was
+    no such request."""
     if promise:
-        row = connection.execute(
-            sa.select(idempotency).where(
-                idempotency.c.project_id == draft.project_id,
-                idempotency.c.route == promise.route,
-                idempotency.c.key == promise.key,
-            )
-        ).first()
-        if row is None:
-            return ()
-        if row.request_hash != promise.request_hash:
-            raise BadInput(
-                f"the idempotency key {shown(promise.key)} was used for another request",
-                "send a new key with every new request",
-                field="Idempotency-Key",
-            )
-        return by_id(connection, row.job_ids)
-    if retry_count and draft.request_hash:
-        # Each try of the client finds the first job once: two equal requests stay two jobs.
-        same = sa.and_(
-            jobs.c.request_hash == draft.request_hash,
-            jobs.c.key_id == draft.key_id,
-            jobs.c.project_id == draft.project_id,
-            jobs.c.retry_count < retry_count,
-            jobs.c.created_at > now - RETRY_WINDOW,
-            jobs.c.deleted_at.is_(None),
-        )
-        # What was made at one instant from one request is the answer to it: a request can ask for several.
-        first = sa.select(sa.func.min(jobs.c.created_at)).where(same).scalar_subquery()
-        found = list(connection.scalars(sa.select(jobs.c.id).where(same, jobs.c.created_at == first)))
-        if found:
-            connection.execute(jobs.update().where(jobs.c.id.in_(found)).values(retry_count=retry_count))
-            return by_id(connection, found)
-    return ()
+        made = replay.promised(connection, draft.project_id, promise)
+        if made is None:
+            return None
+        return tuple(Job.of(row) for row in connection.execute(_kept(made)).mappings())
+    found = replay.retried(
+        connection,
+        jobs,
+        project_id=draft.project_id,
+        key_id=draft.key_id,
+        request_hash=draft.request_hash,
+        retry_count=retry_count,
+        since=since,
+        now=now,
+    )
+    return by_id(connection, found) if found else None
+
+
+def _kept(names: Sequence[str]) -> sa.Select[Any]:
+    return sa.select(jobs).where(jobs.c.id.in_(names), jobs.c.deleted_at.is_(None)).order_by(jobs.c.id)
 
 
 def _check_quota(connection: Connection, project: sa.Row[Any], drafts: Sequence[Draft], now: float) -> None:
@@ -127,7 +115,13 @@ def _check_quota(connection: Connection, project: sa.Row[Any], drafts: Sequence[
             sa.select(sa.func.sum(jobs.c.seconds), sa.func.min(jobs.c.created_at)).where(
                 jobs.c.project_id == project.id,
                 jobs.c.id > f"video_{int((now - DAY) * 1000):012x}",  # identities sort by time
-                jobs.c.status.not_in((Status.FAILED.value, Status.CANCELLED.value, Status.EXPIRED.value)),
+                jobs.c.status != Status.FAILED.value,
+                # What was cancelled counts if a worker had begun it: else nothing would keep a project from
+                # having the machines for as long as it cancels in time.
+                sa.or_(
+                    jobs.c.status.not_in((Status.CANCELLED.value, Status.EXPIRED.value)),
+                    jobs.c.started_at.is_not(None),
+                ),
             )
         ).one()
         more = sum(draft.request.seconds for draft in drafts)

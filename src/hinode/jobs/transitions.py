@@ -93,12 +93,12 @@ _FINISH = (
 )
 _REQUEUE = (
     jobs.update()
-    .where(jobs.c.id == sa.bindparam("job"))
+    .where(jobs.c.id == sa.bindparam("job"), jobs.c.status == Status.RUNNING.value)
     .values(status=Status.QUEUED.value, not_before=sa.bindparam("earliest"))
 )
 _END = (
     jobs.update()
-    .where(jobs.c.id == sa.bindparam("job"))
+    .where(jobs.c.id == sa.bindparam("job"), jobs.c.status == sa.bindparam("was"))
     .values(
         status=sa.bindparam("new"),
         completed_at=sa.bindparam("now"),
@@ -107,6 +107,7 @@ _END = (
         error_code=sa.bindparam("code"),
         error_message=sa.bindparam("message"),
     )
+    .returning(jobs.c.id)
 )
 _SPENT = (
     jobs.update()
@@ -119,7 +120,7 @@ _END_ATTEMPT = (
     .values(ended_at=sa.bindparam("now"), outcome=sa.bindparam("how"), error=sa.bindparam("why"))
     .returning(attempts.c.started_at)
 )
-_PROJECT = queue.PROJECT.where(projects.c.id == sa.bindparam("project")).with_for_update()
+_PROJECT = queue.PROJECT.where(projects.c.id == sa.bindparam("project")).with_for_update(key_share=True)
 _ATTAINED = (
     projects.update()
     .where(projects.c.id == sa.bindparam("project"))
@@ -202,11 +203,12 @@ def release(
     Raises:
         LeaseLost: the job was taken away.
     """
+    account = account_of(connection, lease.job.project_id)
     row = connection.execute(_RELEASE, {"job": lease.job.id, "token": lease.epoch}).mappings().first()
     if row is None:
         raise _lost(lease)
     job = Job.of(row)
-    spent = _account(connection, job.project_id, job.id, job.epoch, outcome, now, policy, error)
+    spent = _account(connection, account, job.id, job.epoch, outcome, now, policy, error)
     connection.execute(_SPENT, {"job": job.id, "spent": spent})
     return job
 
@@ -234,12 +236,13 @@ def complete(
         "made": dict(making),
         "spent": max(0.0, now - lease.claimed_at),
     }
+    account = account_of(connection, lease.job.project_id)
     project_id = connection.execute(_FINISH, values).scalar_one_or_none()
     if project_id is None:
         raise _lost(lease)
     if made:
         connection.execute(_KEEP, [{"job_id": job_id, **columns(artifact)} for artifact in made])
-    _account(connection, project_id, job_id, lease.epoch, Outcome.COMPLETED, now, policy)
+    _account(connection, account, job_id, lease.epoch, Outcome.COMPLETED, now, policy)
     _tell_of_end(connection, project_id, job_id, "video.completed", now)
 
 
@@ -252,15 +255,19 @@ def end(connection: Connection, job: Job, status: Status, now: float, code: str,
     """Into a final state without a video, and tell of it.
 
     Args:
-        connection: in the caller's transaction.
+        connection: in the caller's transaction, which has locked the job's row.
         job: queued, or running and released.
         status: the final one.
         now: seconds since 1970.
         code: short name of what went wrong.
         message: one sentence for the person.
+
+    Raises:
+        RuntimeError: the job is not as it was read, because the caller did not lock it.
     """
-    values = {"job": job.id, "new": status.value, "now": now, "code": code, "message": message}
-    connection.execute(_END, values)
+    values = {"job": job.id, "was": job.status.value, "new": status.value, "now": now}
+    if connection.execute(_END, {**values, "code": code, "message": message}).first() is None:
+        raise RuntimeError(f"video {job.id} is not {job.status.value} any more")
     _tell_of_end(connection, job.project_id, job.id, "video.failed", now)
 
 
@@ -270,8 +277,16 @@ def cancel(connection: Connection, job: Job, now: float) -> None:
 
 
 def lose(connection: Connection, job: Job, now: float, policy: Policy) -> None:
-    """The worker of a running job went down, or was not heard of for too long."""
-    spent = _account(connection, job.project_id, job.id, job.epoch, Outcome.LOST, now, policy)
+    """The worker of a running job went down, or was not heard of for too long.
+
+    Args:
+        connection: in the caller's transaction, which has locked the job's project and then its row.
+        job: running.
+        now: seconds since 1970.
+        policy: by which accounts fade.
+    """
+    account = account_of(connection, job.project_id)
+    spent = _account(connection, account, job.id, job.epoch, Outcome.LOST, now, policy)
     connection.execute(_SPENT, {"job": job.id, "spent": spent})
     crashes = job.crashes + 1
     connection.execute(
@@ -315,9 +330,16 @@ def columns(artifact: Artifact) -> dict[str, Any]:
     }
 
 
+def account_of(connection: Connection, project_id: str) -> Tenant:
+    """A project's account, locked. Whoever needs a job's row too locks that afterwards, as submitting does:
+    two that lock the same rows in different orders would wait for each other."""
+    row = connection.execute(_PROJECT, {"project": project_id}).one()
+    return Tenant(row.id, row.attained, row.attained_at, row.weight, 0, None)
+
+
 def _account(
     connection: Connection,
-    project_id: str,
+    account: Tenant,
     job_id: str,
     epoch: int,
     outcome: Outcome,
@@ -331,10 +353,8 @@ def _account(
         {"job": job_id, "token": epoch, "now": now, "how": outcome.value, "why": error},
     ).scalar_one()
     spent = max(0.0, now - started)  # a clock may be set back
-    project = connection.execute(_PROJECT, {"project": project_id}).one()
-    account = Tenant(project.id, project.attained, project.attained_at, project.weight, 0, None)
     had = attained(account, now, policy)
-    connection.execute(_ATTAINED, {"project": project_id, "had": had + spent, "now": now})
+    connection.execute(_ATTAINED, {"project": account.project_id, "had": had + spent, "now": now})
     return float(spent)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import transitions
+from hinode.jobs import roster, transitions
+from hinode.jobs.job import Job
 from hinode.jobs.states import Outcome, Status
-from hinode.records.tables import artifacts, attempts, characters, idempotency, jobs, uploads, workers
+from hinode.records.tables import artifacts, attempts, characters, idempotency, jobs, uploads
 
 INPUT_SECONDS = 86_400.0  # for which the inputs of a job that made no video are kept
 KEY_SECONDS = 30 * 86_400.0  # for which idempotency keys are remembered
@@ -50,25 +51,27 @@ def digests(connection: Connection) -> set[str]:
     return set(connection.scalars(wanted))
 
 
-def give_up(connection: Connection, now: float, live_since: float) -> int:
-    """Fail the jobs that have failed on every worker that there is; see `Store.give_up`.
+def give_up(connection: Connection, now: float) -> int:
+    """Fail the jobs that have failed on every worker that could run them; see `Store.give_up`.
 
     When a job fails, another worker may be there to try it, and be gone before it does.
 
     Args:
         connection: in a writing transaction.
         now: seconds since 1970.
-        live_since: a worker counts if it was heard of after this time.
     """
-    live = set(
-        connection.scalars(
-            sa.select(workers.c.host).where(workers.c.stopped_at.is_(None), workers.c.seen_at > live_since)
-        )
-    )
+    tried = sa.select(attempts.c.job_id).where(attempts.c.outcome == Outcome.FAILED.value)
+    # Locked, so that what is read below is still so when they are ended.
+    rows = connection.execute(
+        sa.select(jobs)
+        .where(jobs.c.status == Status.QUEUED.value, jobs.c.id.in_(tried))
+        .order_by(jobs.c.id)
+        .with_for_update()
+    ).mappings()
+    waiting = [Job.of(row) for row in rows]
     failures = connection.execute(
         sa.select(attempts.c.job_id, attempts.c.host, attempts.c.error)
-        .join(jobs, jobs.c.id == attempts.c.job_id)
-        .where(jobs.c.status == Status.QUEUED.value, attempts.c.outcome == Outcome.FAILED.value)
+        .where(attempts.c.job_id.in_([job.id for job in waiting]), attempts.c.outcome == Outcome.FAILED.value)
         .order_by(attempts.c.job_id, attempts.c.epoch)
     )
     failed: dict[str, set[str]] = {}
@@ -76,9 +79,12 @@ def give_up(connection: Connection, now: float, live_since: float) -> int:
     for job_id, host, error in failures:
         failed.setdefault(job_id, set()).add(host)
         last[job_id] = error
-    # With no worker at all, as during an upgrade, everything waits.
-    given_up = [job_id for job_id, hosts in failed.items() if live and live <= hosts]
-    for job in transitions.by_id(connection, given_up):
-        code, _, message = last[job.id].partition(": ")
-        transitions.end(connection, job, Status.FAILED, now, code, message)
-    return len(given_up)
+    there, count = roster.live(connection, now), 0
+    for job in waiting:
+        able = roster.able(there, job.engine)
+        # With no worker for it at all, as during an upgrade, it waits.
+        if able and able <= failed[job.id]:
+            code, _, message = last[job.id].partition(": ")
+            transitions.end(connection, job, Status.FAILED, now, code, message)
+            count += 1
+    return count

@@ -118,6 +118,12 @@ class Uploads:
             )
         return _upload(row) if row else None
 
+    def locked(self, connection: Connection, project_id: str, upload_id: str) -> str | None:
+        """What a file of a project was put in for, or None if there is no such one; it cannot be deleted
+        before the caller's transaction is over."""
+        query = sa.select(uploads.c.purpose).where(uploads.c.id == upload_id, *self._of(project_id))
+        return connection.scalar(query.with_for_update())
+
     def held(self, upload_id: str) -> Upload | None:
         """A file that is kept, whosever it is and even if its time is over; None if it was deleted."""
         with self.database.read() as connection:
@@ -177,12 +183,7 @@ class Uploads:
             BadInput: a batch still needs it.
         """
         with self.database.write() as connection:
-            found = connection.scalar(
-                sa.select(uploads.c.id)
-                .where(uploads.c.id == upload_id, *self._of(project_id))
-                .with_for_update()
-            )
-            if found is None:
+            if self.locked(connection, project_id, upload_id) is None:
                 return False
             batch = connection.scalar(
                 sa.select(batches.c.id)

@@ -41,6 +41,8 @@ LEASE_SECONDS = 60.0
 LOG_SECONDS = 30 * 24 * HOUR
 """How long deliveries that have ended can be looked up."""
 MOST_AT_ONCE = 2  # to one endpoint, so that a slow one does not hold up the others
+MOST_OF_PROJECT = 3  # to all endpoints of one project
+MOST_FORGOTTEN = 5000  # events at once, so that others get their turn at the database
 
 GONE = 410
 
@@ -55,6 +57,7 @@ class Due:
         attempt: which attempt it is, from 1.
         created_at: when the delivery was written, seconds since 1970.
         event: row of the event: id, type, data, created_at.
+        project_id: whose event it is.
         endpoint_id: who is told.
         url: where to.
         secrets: what to sign with, the newest first.
@@ -65,6 +68,7 @@ class Due:
     attempt: int
     created_at: float
     event: Mapping[str, Any]
+    project_id: str
     endpoint_id: str
     url: str
     secrets: tuple[str, ...]
@@ -185,7 +189,7 @@ class Deliverer:
         self._fraction = fraction
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="webhook")
         self._lock = Lock()
-        self._under_way: dict[Future[None], str] = {}
+        self._under_way: dict[Future[None], Due] = {}
         self._forget_at = 0.0
 
     def run_due(self, now: float) -> int:
@@ -197,15 +201,16 @@ class Deliverer:
         Returns: how many were begun.
         """
         if now >= self._forget_at:
-            self._forget_at = now + HOUR
-            self.forget(now)
+            # What is left is forgotten the next time, so that deliveries do not wait for it.
+            self._forget_at = now + HOUR if self.forget(now) < MOST_FORGOTTEN else now
         with self._lock:
-            busy = Counter(self._under_way.values())
-        taken = self._take(now, self.threads - busy.total(), busy)
+            under_way = list(self._under_way.values())
+        busy = Counter(name for due in under_way for name in (due.endpoint_id, due.project_id))
+        taken = self._take(now, self.threads - len(under_way), busy)
         for due in taken:
             with self._lock:
                 future = self._pool.submit(self._attempt, due)
-                self._under_way[future] = due.endpoint_id
+                self._under_way[future] = due
             future.add_done_callback(self._ended)
         return len(taken)
 
@@ -219,16 +224,18 @@ class Deliverer:
         """Wait for the attempts that are under way, which takes ten seconds at most, and begin no more."""
         self._pool.shutdown(wait=True)
 
-    def forget(self, now: float, most: int = 5000) -> int:
+    def forget(self, now: float) -> int:
         """Remove the log of deliveries, and events, that are older than 30 days.
 
-        Returns: how many events were removed.
+        Returns: how many events were removed; if `MOST_FORGOTTEN`, there may be more of them.
         """
         with self.database.write() as connection:
             # One that was never ended (nobody served for a month) is removed all the same.
             old = list(
                 connection.scalars(
-                    sa.select(events.c.id).where(events.c.created_at < now - LOG_SECONDS).limit(most)
+                    sa.select(events.c.id)
+                    .where(events.c.created_at < now - LOG_SECONDS)
+                    .limit(MOST_FORGOTTEN)
                 )
             )
             told = sa.select(deliveries.c.id).where(deliveries.c.event_id.in_(old))
@@ -242,7 +249,13 @@ class Deliverer:
             self._under_way.pop(future, None)
 
     def _take(self, now: float, room: int, busy: Mapping[str, int]) -> list[Due]:
-        """Lease deliveries: the longest due first, few of each endpoint."""
+        """Lease deliveries: the longest due first, few of each endpoint and of each project.
+
+        Args:
+            now: seconds since 1970.
+            room: at most so many.
+            busy: attempts under way, by endpoint and by project.
+        """
         if room <= 0:
             return []
         with self.database.read() as connection:  # nearly always there is nothing to write
@@ -355,23 +368,43 @@ def _due(now: float) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def _candidates(connection: Connection, now: float, room: int, busy: Mapping[str, int]) -> list[str]:
-    place = sa.func.row_number().over(
-        partition_by=deliveries.c.endpoint_id, order_by=(deliveries.c.next_at, deliveries.c.id)
-    )
-    full = [endpoint for endpoint, count in busy.items() if count >= MOST_AT_ONCE]
+    """The deliveries to begin, the longest due first; `busy` counts by endpoint and by project."""
+    order = (deliveries.c.next_at, deliveries.c.id)
+    place = sa.func.row_number().over(partition_by=deliveries.c.endpoint_id, order_by=order)
+    full = [name for name, count in busy.items() if count >= MOST_AT_ONCE]
+    full_projects = [name for name, count in busy.items() if count >= MOST_OF_PROJECT]
     ranked = (
-        sa.select(deliveries.c.id, deliveries.c.endpoint_id, deliveries.c.next_at, place.label("place"))
-        .where(*_due(now), deliveries.c.endpoint_id.not_in(full))
+        sa.select(
+            *(deliveries.c.id, deliveries.c.endpoint_id, deliveries.c.next_at),
+            webhook_endpoints.c.project_id,
+            place.label("place"),
+        )
+        .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id)
+        .where(
+            *_due(now),
+            deliveries.c.endpoint_id.not_in(full),
+            webhook_endpoints.c.project_id.not_in(full_projects),
+        )
         .subquery()
     )
-    found = connection.execute(
-        sa.select(ranked.c.id, ranked.c.endpoint_id, ranked.c.place)
-        .where(ranked.c.place <= MOST_AT_ONCE)
-        .order_by(ranked.c.next_at, ranked.c.id)
-        .limit(room * MOST_AT_ONCE)
+    among = sa.func.row_number().over(
+        partition_by=ranked.c.project_id, order_by=(ranked.c.next_at, ranked.c.id)
     )
-    free = [row.id for row in found if row.place + busy.get(row.endpoint_id, 0) <= MOST_AT_ONCE]
-    return free[:room]
+    few = sa.select(ranked, among.label("among")).where(ranked.c.place <= MOST_AT_ONCE).subquery()
+    # An attempt under way keeps one of these from beginning, and takes a place of its project: so many are
+    # always enough. And the first of each project can begin.
+    found = connection.execute(
+        sa.select(few)
+        .where(few.c.among <= MOST_OF_PROJECT)
+        .order_by(few.c.next_at, few.c.id)
+        .limit(room * MOST_OF_PROJECT)
+    )
+    counts, chosen = Counter(busy), list[str]()
+    for row in found:
+        if counts[row.endpoint_id] < MOST_AT_ONCE and counts[row.project_id] < MOST_OF_PROJECT:
+            counts.update((row.endpoint_id, row.project_id))
+            chosen.append(row.id)
+    return chosen[:room]
 
 
 def _loaded(connection: Connection, row: sa.RowMapping, now: float) -> Due | None:
@@ -393,6 +426,7 @@ def _loaded(connection: Connection, row: sa.RowMapping, now: float) -> Due | Non
         attempt=row["attempts"] + 1,
         created_at=row["created_at"],
         event=dict(event),
+        project_id=endpoint["project_id"],
         endpoint_id=endpoint["id"],
         url=endpoint["url"],
         secrets=living_secrets(endpoint, now),

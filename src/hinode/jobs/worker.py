@@ -79,7 +79,7 @@ class Worker:
         self.engines = tuple(installed.ENGINES if engines is None else engines)
         self.clock = clock
         self.faults = 0
-        self.id = store.enrol(self.host, os.getpid())
+        self.id = store.enrol(self.host, os.getpid(), self.engines)
         self._make_engine = engine
         self._engine: tuple[str, Engine] | None = None
         self._resident: tuple[str, ...] = ()

@@ -212,6 +212,8 @@ batches = Table(
     Column("cancelling_at", Float(53)),
     Column("cancelled_at", Float(53)),
     Column("expires_at", Float(53)),
+    Column("request_hash", String(64)),
+    Column("retry_count", Integer, nullable=False, server_default="0"),
     Index("ix_batches_project_id_id", "project_id", "id"),
 )
 
@@ -295,7 +297,7 @@ idempotency = Table(
     Column("route", String(200), primary_key=True),
     Column("key", String(255), primary_key=True),
     Column("request_hash", String(64), nullable=False),
-    Column("job_ids", JSON, nullable=False),
+    Column("made", JSON, nullable=False),  # ids of the jobs, or of the batch
     Column("created_at", Float(53), nullable=False, index=True),
 )
 
@@ -305,6 +307,7 @@ workers = Table(
     Column("id", String(64), primary_key=True),  # worker_…; a new one with every start of the process
     Column("host", String(200), nullable=False),
     Column("pid", Integer, nullable=False),
+    Column("engines", JSON),  # names of those that it can run; null: every one
     Column("started_at", Float(53), nullable=False),
     Column("seen_at", Float(53), nullable=False),
     Column("stopped_at", Float(53)),
