@@ -16,11 +16,12 @@ from starlette.testclient import TestClient
 from hinode.api import failures
 from hinode.api.app import create_app
 from hinode.api.catalogue import Catalogue
-from hinode.jobs.job import OverQuota
+from hinode.api.metrics import COUNT_SECONDS, Tally
+from hinode.jobs.job import Counts, OverQuota
 from hinode.records.database import DatabaseError
 from hinode.settings import Settings
 
-from .conftest import Server
+from .conftest import Clock, Server
 
 Refused = Callable[..., dict[str, Any]]
 
@@ -103,9 +104,51 @@ def test_metrics(server: Server) -> None:
     assert "/somewhere" not in text
 
 
-def test_ready(server: Server) -> None:
+def test_counting_jobs_is_not_for_everyone_to_cause(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, counted = server.context.store, 0
+
+    def counts() -> Counts:
+        nonlocal counted
+        counted += 1
+        return Counts({}, counted, 0, None)
+
+    monkeypatch.setattr(store, "counts", counts)
+    for _ in range(5):
+        server.client.get("/readyz")
+        server.client.get("/metrics")
+    assert counted == 1
+    clock.now += COUNT_SECONDS
+    assert "hinode_workers 2.0" in server.client.get("/metrics").text
+    clock.now -= 3600  # a clock that was put back does not keep the old numbers for an hour
+    assert "hinode_workers 3.0" in server.client.get("/metrics").text
+
+
+def test_while_one_counts_the_others_take_the_last_numbers(server: Server, clock: Clock) -> None:
+    tally = Tally(server.context.store)
+    assert tally.now().jobs == {}
+    server.create()
+    clock.now += COUNT_SECONDS
+    with tally._counting:
+        assert tally.now().jobs == {}
+    assert sum(tally.now().jobs.values()) == 1
+
+
+def test_ready_means_that_the_database_answers(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert server.client.get("/readyz").status_code == 200
+
+    def away() -> None:
+        raise DatabaseError("it cannot be reached")
+
+    monkeypatch.setattr(server.context.store.database, "read", away)
+    assert server.client.get("/readyz").status_code == 503
+
+
+def test_ready(server: Server, clock: Clock) -> None:
     assert server.client.get("/readyz").json() == {"status": "ok", "workers": 0}
     server.finished()
+    clock.now += COUNT_SECONDS
     assert server.client.get("/readyz").json()["workers"] == 1
     server.context.stopping.set()
     assert server.client.get("/readyz").status_code == 503

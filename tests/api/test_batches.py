@@ -163,6 +163,25 @@ def test_pages(client: OpenAI) -> None:
     assert caught.value.param == "after"
 
 
+def test_a_batch_is_made_once_for_a_key_and_for_a_retry(server: Any, client: OpenAI, refused: Any) -> None:
+    file = client.files.create(file=json.dumps(line("one")).encode(), purpose="batch")
+    body = {"input_file_id": file.id, "endpoint": "/v1/videos", "completion_window": "24h"}
+
+    def ask(metadata: dict[str, str] | None = None, **headers: str) -> Any:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return server.client.post("/v1/batches", json={**body, "metadata": metadata}, headers=named)
+
+    first, again = ask(idempotency_key="one"), ask(idempotency_key="one")
+    assert first.json() == again.json()
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    refused(ask({"a": "b"}, idempotency_key="one"), 400, "Idempotency-Key")
+    tried = [ask({"c": "d"}, x_stainless_retry_count=count) for count in "0120"]
+    assert len({answer.json()["id"] for answer in tried[:3]}) == 1
+    assert tried[3].json()["id"] != tried[0].json()["id"]
+    assert len(list(client.batches.list())) == 3
+
+
 def test_results_are_kept_as_long_as_asked(server: Any, client: OpenAI) -> None:
     batch = begun(
         client, line("one", prompt=""), output_expires_after={"anchor": "created_at", "seconds": 3600}

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from hinode.api import auth
 from hinode.api.app import create_app
 from hinode.jobs.job import Artifact
 
@@ -50,7 +52,7 @@ def test_from_the_queue_to_the_end(server: Server) -> None:
         picture = io.BytesIO()
         Image.new("RGB", (8, 8)).save(picture, "WEBP")
         objects.show(video["id"], picture.getvalue())
-        store.heartbeat(lease, stage="sample", progress=40, preview=1, slice_seconds=15)
+        store.heartbeat(lease, stage="sample", progress=40, preview=1, slice_seconds=15, ran_for=0)
 
         def finish() -> None:
             looked.wait(20)
@@ -90,3 +92,25 @@ def test_there_is_an_end_to_streams(server: Server) -> None:
     answer = server.client.get(f"/v1/videos/{video['id']}/events")
     assert answer.status_code == 429
     assert answer.headers["retry-after"] == "10"
+
+
+def test_a_revoked_key_sees_nothing_more(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "KNOWN_SECONDS", 0.0)
+    context = replace(server.context, event_seconds=0.001)
+    store, looks, video = context.store, 0, server.create()
+    look = store.job
+
+    def looking(project_id: str, job_id: str) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            [key] = context.tenants.all_keys()
+            context.tenants.revoke(key.id)
+        if looks > 5:
+            context.stopping.set()  # or the stream would not end
+        return look(project_id, job_id)
+
+    monkeypatch.setattr(store, "job", looking)
+    with TestClient(create_app(context), headers={"authorization": f"Bearer {server.key}"}) as client:
+        assert client.get(f"/v1/videos/{video['id']}/events").status_code == 200
+    assert looks == 2

@@ -147,6 +147,10 @@ def test_a_finished_video(server: Server, clock: Clock) -> None:
 def test_get_tells_when_to_ask_again(server: Server) -> None:
     answer = server.client.get(f"/v1/videos/{server.create()['id']}")
     assert 100 <= int(answer.headers["openai-poll-after-ms"]) <= 10_000
+    assert server.work() == 1
+    answer = server.client.get(f"/v1/videos/{answer.json()['id']}")
+    assert answer.json()["status"] == "completed"
+    assert "openai-poll-after-ms" not in answer.headers
 
 
 @pytest.mark.parametrize("name", ["video_0", "a", "%00", "video_%F0%9F%98%80", "x" * 100])
@@ -298,6 +302,24 @@ def test_extend_gives_the_whole(server: Server, refused: Refused) -> None:
     for seconds in (0, -1, 119, "x"):
         answer = server.client.post("/v1/videos/extensions", json={**named, "seconds": seconds})
         refused(answer, 400, "seconds")
+
+
+def test_extensions_have_an_end(server: Server, refused: Refused) -> None:
+    last = server.finished(seconds="0.2")["id"]
+
+    def extend(seconds: str = "0.2") -> Any:
+        body = {"prompt": "on and on", "video": {"id": last}, "seconds": seconds}
+        return server.client.post("/v1/videos/extensions", json=body)
+
+    assert "at most" in refused(extend("119.9"), 400, "seconds")["message"]
+    for _ in range(6):
+        last = extend().json()["id"]
+        assert server.work() == 1
+    assert "6 times" in refused(extend(), 400, "video")["message"]
+    # What is made from it anew can be extended again.
+    last = server.client.post(f"/v1/videos/{last}/remix", json={"prompt": "at night"}).json()["id"]
+    assert server.work() == 1
+    assert extend().status_code == 200
 
 
 def test_a_source_that_is_not_there_or_not_ready(server: Server, refused: Refused) -> None:

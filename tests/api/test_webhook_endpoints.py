@@ -7,12 +7,14 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import openai
 import pytest
 from openai import OpenAI
 
+from hinode.api import context
 from hinode.jobs.outbound import Outbound
 from hinode.jobs.webhooks import Deliverer
 
@@ -137,6 +139,26 @@ def test_a_test_of_an_endpoint_that_is_down(client: OpenAI, receiver: Any) -> No
     endpoint = client.webhooks.create(name="down", url="http://127.0.0.1:1/", event_types=["video.completed"])
     with pytest.raises(openai.BadRequestError, match="could not be asked"):
         client.webhooks.test(endpoint.id, event_type="video.completed")
+
+
+def test_trying_out_endpoints_holds_up_nobody(server: Any, client: OpenAI, receiver: Any) -> None:
+    endpoint = made(client, receiver)
+    with ExitStack() as places:
+        for _ in range(context.MOST_TESTS_EACH):
+            places.enter_context(server.context.tests.one(server.project_id))
+        with pytest.raises(openai.RateLimitError, match="tried out"):
+            client.webhooks.test(endpoint.id, event_type="video.completed")
+        assert receiver.got == []
+    free = []
+    answer = server.context.endpoints.test
+
+    def testing(*args: Any) -> Any:
+        free.append(context.MOST_TESTS_EACH - server.context.tests._taken[server.project_id])
+        return answer(*args)
+
+    server.context.endpoints.test = testing
+    client.webhooks.test(endpoint.id, event_type="video.completed")
+    assert free == [context.MOST_TESTS_EACH - 1]
 
 
 def test_pages(server: Any, client: OpenAI, receiver: Any) -> None:

@@ -103,7 +103,7 @@ const scenarios = {
   },
 
   async poll_header() {
-    const { id } = await create();
+    const { id } = await create({ steps: 40 });
     const { response } = await client.videos.retrieve(id).withResponse();
     assert.ok(Number(response.headers.get("openai-poll-after-ms")) > 0);
   },

@@ -21,6 +21,8 @@ from hinode.request import SOURCE, Reference, Request, Size, parse_size
 DEFAULT_SECONDS = 4.0
 DEFAULT_SIZE = (720, 1280)
 MOST_VIDEOS = 10
+MOST_EXTENSIONS, MOST_EXTENDED_SECONDS = 6, 120.0
+"""How often a video may be extended, and how long it may become by it, as it was with Sora."""
 PREVIEW_SECONDS, PREVIEW_PIXELS = 5.0, 640 * 360
 RANDOM_SEEDS = 2**31  # so that a script in any language reads them exactly
 
@@ -91,6 +93,7 @@ class Admission:
             if not more > 0:
                 raise BadInput(f"{more:g} seconds cannot be added", "give more than 0", field="seconds")
             seconds += more
+            self._check_extended(source, seconds, project_id)
         plan = _plan(given, model, operation, source.size, seconds)
         reference = Reference(SOURCE, source.artifact.digest, source.artifact.media_type)
         dataclasses.replace(plan, references=(reference,)).check(model.able)
@@ -99,6 +102,24 @@ class Admission:
         inputs = Taken((reference,), (artifact,))
         source_id = source.job.id if source.job else None
         return self._drafts(given, plan, model, inputs, project_id, key_id, source_id)
+
+    def _check_extended(self, source: Source, seconds: float, project_id: str) -> None:
+        if seconds > MOST_EXTENDED_SECONDS:
+            raise BadInput(
+                f"old and new part together have {seconds:g} seconds",
+                f"give so many seconds that they have {MOST_EXTENDED_SECONDS:g} at most",
+                field="seconds",
+            )
+        job, extensions = source.job, 0
+        while job is not None and job.operation == "extend":
+            extensions += 1
+            if extensions >= MOST_EXTENSIONS:
+                raise BadInput(
+                    f"the video has been extended {MOST_EXTENSIONS} times, which is the most",
+                    "extend one that has been extended less often",
+                    field="video",
+                )
+            job = self.inputs.store.job(project_id, job.source_id) if job.source_id else None
 
     def _drafts(
         self,

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from hinode.api import (
     batches,
+    bodies,
     characters,
     content,
     failures,
@@ -27,7 +28,9 @@ from hinode.api import (
 from hinode.api.auth import Authentication
 from hinode.api.context import Context
 from hinode.api.journal import Bounds, Journal
+from hinode.api.limits import Room
 from hinode.api.metrics import Metrics
+from hinode.api.replays import Refused, Watch
 from hinode.errors import HinodeError
 
 LOOKING_THREADS = 12
@@ -65,6 +68,8 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     app.state.metrics = Metrics(context.store)
+    app.state.refused = Refused()
+    app.state.room = Room(bodies.MOST_AT_ONCE)
     for router in ROUTERS:
         app.include_router(router)
     for kind in (HTTPException, RequestValidationError, HinodeError):
@@ -72,6 +77,7 @@ def create_app(context: Context) -> FastAPI:
     schema.describe(app)
     # The one that is added last is the outermost.
     app.add_middleware(Authentication, tenants=context.tenants)
+    app.add_middleware(Watch, refused=app.state.refused, clock=context.clock)
     app.add_middleware(Bounds, most=MOST_BODY, most_of_strangers=MOST_OF_STRANGERS, seconds=DRAIN_SECONDS)
     app.add_middleware(Journal, metrics=app.state.metrics, clock=context.clock)
     return app

@@ -62,7 +62,16 @@ class Authentication:
         except (Refusal, HinodeError) as error:
             await failures.of(error).response()(scope, receive, send)
             return
-        scope.setdefault("state", {})["identity"] = identity
+
+        async def still_known() -> bool:
+            """Whether the key is still good, for what goes on for long."""
+            try:
+                await self._identity(scope)
+            except Refusal:
+                return False
+            return True
+
+        scope.setdefault("state", {}).update(identity=identity, still_known=still_known)
         await self.app(scope, receive, send if standing is None else _with(standing, send))
 
     async def _identity(self, scope: Scope) -> Identity:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -13,6 +15,7 @@ from hinode.api.context import Caller, Context, Here
 from hinode.api.described import described
 from hinode.api.fields import Fields
 from hinode.api.files import ExpiresAfter, expiry
+from hinode.api.replays import REPLAYED, Attempt
 from hinode.api.wire import After, Id, Limit
 from hinode.errors import BadInput
 from hinode.jobs.batch import Batch
@@ -105,8 +108,14 @@ class CreateBatch(BaseModel):
 @router.post("", response_model=BatchObject, openapi_extra=described(CreateBatch))
 async def create_batch(request: Request, here: Here, caller: Caller) -> JSONResponse:
     """Begin a batch; its lines are looked at afterwards, and errors in them are told in the batch itself."""
+    attempt = Attempt.of(request)
+
+    def accept() -> JSONResponse:
+        batch, replayed = _create(here, caller, body.fields(), attempt)
+        return JSONResponse(shape(batch), headers=REPLAYED if replayed else None)
+
     async with bodies.received(request, here.objects, most_text=MOST_TEXT) as body:
-        return await here.slowly(lambda: JSONResponse(shape(_create(here, caller, body.fields()))))
+        return await here.slowly(accept)
 
 
 @router.get("", response_model=BatchList)
@@ -159,8 +168,8 @@ def shape(batch: Batch) -> dict[str, Any]:
     }
 
 
-def _create(here: Context, caller: Identity, given: Fields) -> Batch:
-    values = {}
+def _create(here: Context, caller: Identity, given: Fields, attempt: Attempt) -> tuple[Batch, bool]:
+    values: dict[str, str] = {}
     for name in ("input_file_id", "endpoint", "completion_window"):
         text = given.text(name)
         if text is None:
@@ -168,12 +177,19 @@ def _create(here: Context, caller: Identity, given: Fields) -> Batch:
         values[name] = text
     if not wire.is_id(values["input_file_id"]):
         raise failures.not_found("file", values["input_file_id"], "input_file_id")
+    metadata, output_seconds = _metadata(given), expiry(given, "output_expires_after")
+    asked = {**values, "metadata": metadata, "output_seconds": output_seconds}
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     return here.batches.create(
         caller.project_id,
         caller.key_id,
-        metadata=_metadata(given),
-        output_seconds=expiry(given, "output_expires_after"),
         **values,
+        metadata=metadata,
+        output_seconds=output_seconds,
+        request_hash=digest,
+        idempotency=attempt.promise(digest),
+        retry_count=attempt.tries,
+        since=attempt.since,
     )
 
 

@@ -21,6 +21,7 @@ from fastapi import Depends, Request
 from hinode.api.admission import Admission
 from hinode.api.catalogue import Catalogue
 from hinode.api.inputs import Inputs
+from hinode.api.limits import Places
 from hinode.api.lines import BatchWire
 from hinode.jobs.batches import Batches
 from hinode.jobs.characters import Characters
@@ -38,6 +39,8 @@ T = TypeVar("T")
 
 SLOW_THREADS = 16
 """How many requests at once may decode images, fetch them or keep files, beside those that only look."""
+MOST_TESTS, MOST_TESTS_EACH = 4, 2
+"""Webhook endpoints that are being tried out at once, in all and for one project."""
 
 
 class Streams:
@@ -78,6 +81,7 @@ class Context:
         stopping: set when the process is about to end, so that open streams end too.
         streams: streams of events that are open.
         slow: places for work that may take long.
+        tests: places for trying out webhook endpoints.
     """
 
     settings: Settings
@@ -97,6 +101,11 @@ class Context:
     stopping: threading.Event = field(default_factory=threading.Event)
     streams: Streams = field(default_factory=Streams)
     slow: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(SLOW_THREADS))
+    tests: Places = field(
+        default_factory=lambda: Places(
+            MOST_TESTS, MOST_TESTS_EACH, what="too many webhook endpoints are being tried out"
+        )
+    )
 
     @classmethod
     def of(

@@ -19,12 +19,14 @@ async def health() -> JSONResponse:
 
 
 @router.get("/readyz")
-def ready(here: Here) -> JSONResponse:
+def ready(request: Request, here: Here) -> JSONResponse:
     """That requests can be accepted; `workers` tells whether somebody is there to make the videos."""
-    counts = here.store.counts()  # a database that cannot be reached raises, and is answered with 503
+    numbers: Metrics = request.app.state.metrics
     if here.stopping.is_set():
         return JSONResponse({"status": "stopping"}, 503)
-    return JSONResponse({"status": "ok", "workers": counts.workers})
+    with here.store.database.read():  # one that cannot be reached raises, and is answered with 503
+        pass
+    return JSONResponse({"status": "ok", "workers": numbers.tally.now().workers})
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -12,9 +12,10 @@ from typing import Any
 
 from hinode.api import failures, fields, pictures, wire
 from hinode.api.fields import Fields, Part
+from hinode.api.limits import Places
 from hinode.errors import BadInput, shown
 from hinode.jobs.characters import Characters
-from hinode.jobs.job import Artifact, Job, OverQuota
+from hinode.jobs.job import Artifact, Job
 from hinode.jobs.objects import Objects
 from hinode.jobs.outbound import Outbound
 from hinode.jobs.states import Status
@@ -37,7 +38,8 @@ MP4 = "video/mp4"
 MOST_FETCHES, MOST_FETCHES_EACH = 8, 3
 """Images that are fetched from elsewhere at once, in all and for one project."""
 FETCH_SECONDS = 20.0
-FETCH_RETRY = 2.0
+MOST_DECODES, MOST_PROBES = 2, 4
+"""Images and videos that are looked at together: each takes memory and a processor."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,14 @@ class Inputs:
         self.uploads = uploads
         self.characters = characters
         self.outbound = outbound
-        self._fetches = _Fetches()
+        self._fetches = Places(
+            MOST_FETCHES,
+            MOST_FETCHES_EACH,
+            what="too many images are being fetched from elsewhere",
+            remedy="ask again, or send the image itself",
+        )
+        self._decodes = threading.BoundedSemaphore(MOST_DECODES)
+        self._probes = threading.BoundedSemaphore(MOST_PROBES)
 
     # For a new clip
 
@@ -105,7 +114,7 @@ class Inputs:
         # Each input has its own role among the job's files: the second character is "character_2".
         for number, name in enumerate(_character_ids(given), start=1):
             one = self.characters.get(project_id, name) if wire.is_id(name) else None
-            if one is None:
+            if one is None or not self.objects.keep(one.digest):
                 raise failures.not_found("character", name, "characters")
             if one.name not in plan.prompt:
                 raise BadInput(
@@ -126,7 +135,8 @@ class Inputs:
         """The image that a video is to begin with, in the store, at the size of the video."""
         fit = pictures.check_fit(given.text("input_reference_fit"))
         with self._image_file(fields.unpacked(given.get("input_reference")), project_id) as path:
-            changed, media_type = pictures.ready(path, size, fit)
+            with self._decodes:
+                changed, media_type = pictures.ready(path, size, fit)
             digest, count = self.objects.put(path if changed is None else changed)
         return Artifact(FIRST_FRAME, digest, media_type, count)
 
@@ -168,7 +178,7 @@ class Inputs:
 
     def _upload(self, name: str, project_id: str, field: str) -> Path:
         upload = self.uploads.get(project_id, name) if wire.is_id(name) else None
-        if upload is None or not self.objects.has(upload.digest):
+        if upload is None or not self.objects.keep(upload.digest):
             raise failures.not_found("file", name, field)
         return self.objects.path(upload.digest)
 
@@ -193,7 +203,7 @@ class Inputs:
             )
         if name.startswith("file-"):
             path = self._upload(name, project_id, "video")
-            found = probe(path, most_seconds=MOST_SOURCE_SECONDS)
+            found = self._probed(path)
             digest, size = self.objects.put(path)
             return Source(Artifact(SOURCE, digest, MP4, size), found.size, found.seconds)
         return self.made(name, project_id, "video")
@@ -215,7 +225,7 @@ class Inputs:
                 field=field,
             )
         artifact = self.store.artifacts(name).get("video")
-        if artifact is None or not self.objects.has(artifact.digest):
+        if artifact is None or not self.objects.keep(artifact.digest):
             raise BadInput(
                 f"the file of video {shown(name, 80)} has expired", "make the video again", field=field
             )
@@ -228,43 +238,13 @@ class Inputs:
         Raises:
             BadInput: it is not an MP4 that can be worked on.
         """
-        found = probe(part.path, most_seconds=MOST_SOURCE_SECONDS)
+        found = self._probed(part.path)
         digest, size = self.objects.put(part.path)
         return Artifact(SOURCE, digest, MP4, size), found
 
-
-class _Fetches:
-    """A few places for fetching images, so that slow servers elsewhere hold up nobody but who named them."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._under_way: dict[str, int] = {}
-
-    @contextmanager
-    def one(self, project_id: str) -> Iterator[None]:
-        """A place while the block lasts.
-
-        Raises:
-            OverQuota: there is none.
-        """
-        with self._lock:
-            mine = self._under_way.get(project_id, 0)
-            if mine >= MOST_FETCHES_EACH or sum(self._under_way.values()) >= MOST_FETCHES:
-                raise OverQuota(
-                    "too many images are being fetched from elsewhere at the moment",
-                    "ask again, or send the image itself",
-                    retry_after=FETCH_RETRY,
-                )
-            self._under_way[project_id] = mine + 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                left = self._under_way[project_id] - 1
-                if left:
-                    self._under_way[project_id] = left
-                else:
-                    del self._under_way[project_id]
+    def _probed(self, path: Path) -> Probe:
+        with self._probes:
+            return probe(path, most_seconds=MOST_SOURCE_SECONDS)
 
 
 def _character_ids(given: Fields) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -10,17 +11,21 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from hinode import __version__
+from hinode.jobs.job import Counts
 from hinode.jobs.states import Priority, Status
 from hinode.jobs.store import Store
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 OTHER = "other"
+COUNT_SECONDS = 5.0
+"""How old the numbers of jobs may be: anybody may ask for them, and to count takes a look at every job."""
 
 
 class Metrics:
     """The numbers of one application."""
 
     def __init__(self, store: Store) -> None:
+        self.tally = Tally(store)
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "hinode_http_requests",
@@ -40,7 +45,7 @@ class Metrics:
         )
         version = Gauge("hinode_version", "The version that runs.", ("version",), registry=self.registry)
         version.labels(__version__).set(1)
-        self.registry.register(_Jobs(store))
+        self.registry.register(_Jobs(self.tally))
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer; `route` is the pattern and not the path, of which there are too many."""
@@ -56,17 +61,48 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-class _Jobs(Collector):
-    """Counted in the database when asked, so that every process tells the same."""
+class Tally:
+    """How the jobs stand, counted in the database when somebody asks, but not more often than every few
+    seconds. Safe to use from several threads."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._counting = threading.Lock()
+        self._last: tuple[float, Counts] | None = None
+
+    def now(self) -> Counts:
+        """The numbers.
+
+        Raises:
+            DatabaseError: the database cannot be reached.
+        """
+        last = self._last
+        if last is not None and 0 <= self.store.clock() - last[0] < COUNT_SECONDS:
+            return last[1]
+        # While one counts, the others make do with the numbers that there are.
+        if not self._counting.acquire(blocking=last is None):
+            assert last is not None
+            return last[1]
+        try:
+            if self._last is last:
+                self._last = self.store.clock(), self.store.counts()
+            assert self._last is not None
+            return self._last[1]
+        finally:
+            self._counting.release()
+
+
+class _Jobs(Collector):
+    """The numbers of jobs; they come out of the database, so that every process tells the same."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        counts = self.store.counts()
+        counts = self.tally.now()
         jobs = GaugeMetricFamily("hinode_jobs", "Jobs by status and priority.", labels=("status", "priority"))
         known = {(status, priority): 0 for status in Status for priority in Priority}
         for (status, priority), count in {**known, **counts.jobs}.items():
@@ -76,7 +112,7 @@ class _Jobs(Collector):
         yield GaugeMetricFamily(
             "hinode_deliveries_pending", "Webhook deliveries that are still to be made.", counts.deliveries
         )
-        waited = 0.0 if counts.oldest_queued is None else self.store.clock() - counts.oldest_queued
+        waited = 0.0 if counts.oldest_queued is None else self.tally.store.clock() - counts.oldest_queued
         yield GaugeMetricFamily(
             "hinode_oldest_queued_seconds",
             "How long the job that waits longest has waited.",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import anyio
 import anyio.to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import StreamingResponse
 
 from hinode.api import wire
@@ -43,7 +43,7 @@ _EXAMPLE = 'event: video.progress\ndata: {"id": "video_…", "status": "in_progr
         }
     },
 )
-async def stream_events(video_id: Id, here: Here, caller: Caller) -> StreamingResponse:
+async def stream_events(video_id: Id, request: Request, here: Here, caller: Caller) -> StreamingResponse:
     """Follow a video until it ends, without asking again and again."""
     if here.streams.count >= MOST_STREAMS:
         raise Refusal(
@@ -55,13 +55,15 @@ async def stream_events(video_id: Id, here: Here, caller: Caller) -> StreamingRe
         )
     job = await anyio.to_thread.run_sync(found, here, caller, video_id)
     return StreamingResponse(
-        _events(here, caller, job),
+        _events(here, caller, job, request.state.still_known),
         media_type="text/event-stream",
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )
 
 
-async def _events(here: Context, caller: Identity, job: Job) -> AsyncIterator[str]:
+async def _events(
+    here: Context, caller: Identity, job: Job, still_known: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[str]:
     said: dict[str, Any] | None = None
     preview, quiet = 0, 0.0
     with here.streams.one():
@@ -93,6 +95,8 @@ async def _events(here: Context, caller: Identity, job: Job) -> AsyncIterator[st
             if here.stopping.is_set():
                 return
             with suppress(DatabaseError):  # it may be back at the next look
+                if not await still_known():  # the key was revoked
+                    return
                 later = await anyio.to_thread.run_sync(here.store.job, caller.project_id, job.id)
                 if later is None:  # deleted
                     return

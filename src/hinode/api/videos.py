@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,10 +13,10 @@ from hinode.api.context import Caller, Context, Here
 from hinode.api.described import described
 from hinode.api.failures import Refusal
 from hinode.api.fields import Fields
+from hinode.api.replays import IDEMPOTENCY_KEY, REPLAYED, Attempt
 from hinode.api.wire import After, Id, Limit, Order
-from hinode.errors import BadInput
 from hinode.jobs.admit import Draft
-from hinode.jobs.job import Idempotency, Job
+from hinode.jobs.job import Job
 from hinode.jobs.tenants import Identity
 
 router = APIRouter(prefix="/v1/videos", tags=["Videos"])
@@ -25,42 +24,6 @@ router = APIRouter(prefix="/v1/videos", tags=["Videos"])
 POLL_HEADER = "openai-poll-after-ms"
 POLL_MILLISECONDS = "1000"
 """The Python client takes the first value it is told for the whole of its waiting."""
-IDEMPOTENCY_KEY = "Idempotency-Key"
-LONGEST_KEY = 255
-MOST_TRIES = 1000
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What a client says about a request that it may have made before.
-
-    Attributes:
-        route: method and path.
-        key: its idempotency key, or None.
-        tries: how often its library has tried before.
-    """
-
-    route: str
-    key: str | None
-    tries: int
-
-    @classmethod
-    def of(cls, request: Request) -> Attempt:
-        """Read it from the headers.
-
-        Raises:
-            BadInput: the key is empty, too long, or not in plain letters.
-        """
-        key = request.headers.get(IDEMPOTENCY_KEY)
-        if key is not None and not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-            raise BadInput(
-                "the idempotency key cannot be used",
-                f"send 1 to {LONGEST_KEY} plain letters",
-                field=IDEMPOTENCY_KEY,
-            )
-        tries = request.headers.get("x-stainless-retry-count", "0")
-        count = int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 5 else 0
-        return cls(f"{request.method} {request.url.path}"[:200], key, min(count, MOST_TRIES))
 
 
 @router.post(
@@ -108,7 +71,8 @@ async def extend_video(request: Request, here: Here, caller: Caller) -> JSONResp
 def get_video(video_id: Id, here: Here, caller: Caller) -> JSONResponse:
     """How far a video is."""
     job = found(here, caller, video_id)
-    return JSONResponse(wire.video(job), headers={POLL_HEADER: POLL_MILLISECONDS})
+    headers = None if job.final else {POLL_HEADER: POLL_MILLISECONDS}
+    return JSONResponse(wire.video(job), headers=headers)
 
 
 @router.delete("/{video_id}", response_model=wire.DeletedVideo)
@@ -163,15 +127,22 @@ async def _ask(request: Request, here: Context, caller: Identity, drafts: Drafts
 
     def accept() -> JSONResponse:
         asked = list(drafts(body.fields(), caller.project_id, caller.key_id))
-        promise = None
-        if attempt.key is not None:
-            promise = Idempotency(attempt.route, attempt.key, asked[0].request_hash or "")
-        accepted = here.store.submit(asked, idempotency=promise, retry_count=attempt.tries)
+        accepted = here.store.submit(
+            asked,
+            idempotency=attempt.promise(asked[0].request_hash or ""),
+            retry_count=attempt.tries,
+            since=attempt.since,
+        )
         if not accepted.jobs:
-            raise Refusal(404, "the video that this request made before has been deleted", code="not_found")
-        headers = {"idempotent-replayed": "true"} if accepted.replayed else None
+            raise Refusal(
+                404,
+                "the video that this request made before has been deleted; "
+                "send a new idempotency key to make another",
+                code="not_found",
+                param=IDEMPOTENCY_KEY,
+            )
         answer: dict[str, Any] = wire.videos(accepted.jobs)
-        return JSONResponse(answer, headers=headers)
+        return JSONResponse(answer, headers=REPLAYED if accepted.replayed else None)
 
     async with bodies.received(request, here.objects) as body:
         return await here.slowly(accept)

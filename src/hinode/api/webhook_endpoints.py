@@ -267,7 +267,8 @@ async def test_webhook_endpoint(
 
     def test() -> JSONResponse:
         event_type = _needed(body.fields(), "event_type")
-        answer = here.endpoints.test(caller.project_id, name, event_type)
+        with here.tests.one(caller.project_id):
+            answer = here.endpoints.test(caller.project_id, name, event_type)
         if answer is None:
             raise _missing(name)
         return JSONResponse(

@@ -38,7 +38,7 @@ def worker(
         str | None,
         typer.Option(
             help="Name of this machine: workers of one name count as one when it comes to failures. "
-            "By default what the system calls it.",
+            "By default the system's name for it and the number of the process, which is another for each.",
             show_default=False,
         ),
     ] = None,
