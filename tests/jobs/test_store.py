@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from benchmarks import histories
+from benchmarks import history
 from hinode.errors import BadInput
 from hinode.jobs import admit, transitions
 from hinode.jobs.admit import Draft
@@ -610,7 +610,7 @@ def test_every_attempt_is_on_record(store: Store, clock: Clock) -> None:
 def test_no_history_breaks_an_invariant(database_url: str) -> None:
     """The long run is `python -m benchmarks histories`: 10,000 of them."""
     count = 60 if database_url.startswith("sqlite") else 25
-    happened = histories.live_through(database_url, range(count))
+    happened = history.live_through(database_url, range(count))
     faults = (
         "crashes",
         "pauses",
@@ -627,5 +627,5 @@ def test_the_histories_notice_a_broken_store(database_url: str, monkeypatch: pyt
     """Without the fencing token a worker that slept too long gets its way, and that is seen."""
     anything_goes = sa.select(sa.null().label("cancel_requested_at"))
     monkeypatch.setattr(transitions, "_RENEW", anything_goes)
-    with pytest.raises(histories.Broken, match="stale lease"):
-        histories.live_through(database_url, range(40))
+    with pytest.raises(history.Broken, match="stale lease"):
+        history.live_through(database_url, range(40))
