@@ -30,6 +30,7 @@ class Making:
         not_understood: words of the prompt that it does not know and passed over.
         read_as: what the model took the prompt to mean, and what it was left to choose, in plain words.
         parents: identities of the clips that this one was made from.
+        licence: of the weights, a key of `engines.licences.LICENCES` or its name; "" if it is not known.
     """
 
     engine: str
@@ -42,6 +43,7 @@ class Making:
     not_understood: tuple[str, ...] = ()
     read_as: str = ""
     parents: tuple[str, ...] = ()
+    licence: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage_seconds", MappingProxyType(dict(self.stage_seconds)))

@@ -184,6 +184,7 @@ class NativeRun:
                 understood=self.parsed.understood,
                 not_understood=self.parsed.not_understood,
                 read_as=read_as(self.parsed) + self._cut() + self._avoided(),
+                licence=card.licence,
             ),
         )
 

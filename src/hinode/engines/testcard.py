@@ -27,6 +27,7 @@ from hinode.request import CHARACTER, FIRST_FRAME, ROLES, SOURCE, Request, Size
 from hinode.settings import Settings
 
 NAME = "testcard"
+LICENCE = "Apache-2.0"
 
 PROMPT_CHARACTERS = 32_000
 SIDE = (16, 4096)
@@ -88,7 +89,7 @@ class TestcardEngine:
             steps=STEPS,
             native_sizes=(),
             native_fps=(DEFAULT_FPS,),
-            licence="Apache-2.0",
+            licence=LICENCE,
             references=tuple(ROLES),
             negative_prompt=True,
         )
@@ -175,6 +176,7 @@ class TestcardRun:
                 native_size=(width, height),
                 stage_seconds=self.stage_seconds,
                 read_as="a test card: the words are written on it, not drawn",
+                licence=LICENCE,
             ),
         )
 

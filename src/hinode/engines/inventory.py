@@ -1,0 +1,115 @@
+"""Every model of every engine, with what a person wants to know of it before asking for a clip."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hinode import engines
+from hinode.engines import acquisition, catalog, licences, registry
+from hinode.engines.registry import Entry
+from hinode.errors import BadInput, HinodeError
+from hinode.request import Capabilities
+from hinode.settings import Settings
+
+
+@dataclass(frozen=True)
+class Item:
+    """A model as a list shows it.
+
+    Attributes:
+        name: what clients ask for.
+        engine: who draws with it.
+        family: which kind of network it is, or "" if the engine has no families.
+        licence: key of the licence of its weights, "" if it cannot be known.
+        bytes: on this disk.
+        usable: whether this operator can use it here and now.
+        reason: why not, with what to do about it; "" if they can.
+        entry: what was written down when it was added, or None for one that came with its engine.
+    """
+
+    name: str
+    engine: str
+    family: str
+    licence: str
+    bytes: int
+    usable: bool
+    reason: str = ""
+    entry: Entry | None = None
+
+
+def items(settings: Settings) -> list[Item]:
+    """Every model: native ones first, then those of other engines, then those that were added."""
+    found = list(_native(settings))
+    for engine in engines.ENGINES:
+        if engine not in (catalog.ENGINE, registry.ENGINE):
+            found += _others(engine, settings)
+    found += [_added(name, settings) for name in registry.names(settings.home)]
+    return found
+
+
+def find(name: str, settings: Settings) -> Item:
+    """The model called `name`, or ENGINE/NAME.
+
+    Raises:
+        BadInput: there is none.
+    """
+    known = items(settings)
+    for item in known:
+        if name in (item.name, f"{item.engine}/{item.name}"):
+            return item
+    registry.find(name, settings.home)  # says that there is none, and which there are
+    raise AssertionError(f"{name} is in the registry and not in the list")
+
+
+def _native(settings: Settings) -> Iterator[Item]:
+    for name, path in catalog.installed(settings.models).items():
+        size = sum(shard.stat().st_size for shard in catalog.shards(path))
+        try:
+            card = catalog.read_card(name, path)
+        except HinodeError as error:
+            yield Item(name, catalog.ENGINE, "", "", size, usable=False, reason=str(error))
+        else:
+            yield Item(name, catalog.ENGINE, "", card.licence, size, usable=True)
+
+
+def _others(engine: str, settings: Settings) -> Iterator[Item]:
+    """The models of an engine that keeps them itself, as far as it answers."""
+    try:
+        names = engines.models(engine, settings)
+    except HinodeError:
+        return
+    for name in names:
+        able: Capabilities | None = None
+        reason = ""
+        try:
+            able = engines.get(engine, settings).capabilities(name)
+            licences.check(able.licence, settings.home)
+        except HinodeError as error:
+            reason = str(error)
+        yield Item(name, engine, "", able.licence if able else "", 0, usable=not reason, reason=reason)
+
+
+def _added(name: str, settings: Settings) -> Item:
+    try:
+        entry = registry.read(name, settings.home)
+    except HinodeError as error:
+        return Item(name, registry.ENGINE, "", "", 0, usable=False, reason=str(error))
+    reason = registry.hindrance(entry, settings.home) or _library(entry)
+    size = acquisition.sizes(entry, settings.home)
+    return Item(name, entry.engine, entry.family, entry.licence, size, not reason, reason, entry)
+
+
+def _library(entry: Entry) -> str:
+    if entry.engine == registry.ENGINE and importlib.util.find_spec("diffusers") is None:
+        return "the package diffusers is not installed; install it with `pip install 'hinode[diffusers]'`"
+    return ""
+
+
+def terms(item: Item) -> list[str]:
+    """The terms of a model's licence in plain words."""
+    try:
+        return licences.plain(licences.find(item.licence))
+    except BadInput:
+        return [f"{item.licence or 'Its licence'}: not known here; read it yourself."]

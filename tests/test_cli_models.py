@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from hinode import cli
+from hinode.engines import operator, registry
+from hinode.engines.families import FAMILIES
+from hinode.engines.licences import LICENCES, Licence
+from hinode.engines.operator import EUROPEAN_UNION, Operator
+from tests.engines.shelf import served, write_pipeline
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "models.md"
+FAMILY = next(iter(FAMILIES))
+HUNYUAN = next(name for name, family in FAMILIES.items() if family.licence == "Tencent-Hunyuan-Community")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HINODE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    return write_pipeline(tmp_path / "weights")
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(cli.app, ("models", *words))
+
+
+def add(name: str, source: Path | str, *words: str, family: str = FAMILY) -> Result:
+    return run("add", name, "--family", family, "--source", str(source), *words)
+
+
+def test_every_model_of_every_engine_is_listed(home: Path, checkpoint: Path) -> None:
+    assert add("mine", checkpoint).exit_code == 0
+    told = {item["name"]: item for item in json.loads(run("list", "--json").stdout)}
+    assert told["nano"] | {"bytes": 0} == {
+        "name": "nano",
+        "engine": "native",
+        "family": "",
+        "licence": "Apache-2.0",
+        "bytes": 0,
+        "usable": True,
+        "reason": "",
+        "entry": None,
+    }
+    assert told["nano"]["bytes"] > 10**6
+    assert told["testcard"]["engine"] == "testcard"
+    assert (told["mine"]["engine"], told["mine"]["family"]) == ("diffusers", FAMILY)
+    assert told["mine"]["entry"]["source"] == str(checkpoint)
+    table = run("list").stdout
+    assert all(name in table for name in ("NAME", "nano", "testcard", "mine", FAMILY))
+
+
+def test_a_model_is_added_shown_verified_and_removed(home: Path, checkpoint: Path) -> None:
+    added = add("mine", checkpoint, "--profile", "draft")
+    assert (added.exit_code, added.stdout) == (0, f"{home / 'models' / 'mine.toml'}\n")
+    shown = run("show", "mine").stdout
+    assert str(checkpoint) in shown
+    assert "draft" in shown
+    assert FAMILIES[FAMILY].licence in shown
+    assert run("show", "diffusers/mine").stdout == shown
+    assert run("verify").stdout == "mine: 7 files as they were\n"
+    (checkpoint / "vae" / "config.json").write_text("{ }")
+    spoilt = run("verify", "mine")
+    assert (spoilt.exit_code, spoilt.stdout) == (1, "mine: changed: vae/config.json\n")
+    (told,) = json.loads(run("verify", "--json").stdout)
+    assert (told["good"], told["changed"]) == (False, ["vae/config.json"])
+    assert run("remove", "mine").stdout == "removed mine\n"
+    assert (checkpoint / "model_index.json").is_file()
+    assert "mine" not in run("list").stdout
+
+
+def test_the_terms_of_a_licence_are_shown_in_plain_words(checkpoint: Path) -> None:
+    add("h3", checkpoint, "--licence", "MiniMax-H3-Community")
+    shown = run("show", "h3").stdout
+    assert "Not in the European Union, GB, KR and US (Sections I.5 and V.4" in shown
+    assert "up to 20,000,000 US dollars" in shown
+    assert 'Show "MiniMax H3"' in shown
+    assert "the text was not read" in shown
+    assert json.loads(run("show", "nano", "--json").stdout)["terms"][0].startswith("Apache License 2.0")
+
+
+def test_the_operator_is_stated_once_and_bit_by_bit(home: Path) -> None:
+    assert "not stated" in run("operator").stdout
+    assert not home.exists()
+    first = run("operator", "--territory", "DE", "--territory", "FR", "--revenue", "2000000")
+    assert first.exit_code == 0, first.output
+    assert "DE FR" in first.stdout
+    assert "2,000,000 US dollars" in first.stdout
+    told = json.loads(run("operator", "--no-commercial", "--permission", "cogvideox", "--json").stdout)
+    assert told == {
+        "territories": ["DE", "FR"],
+        "annual_revenue": 2000000.0,
+        "monthly_users": None,
+        "commercial": False,
+        "permissions": ["CogVideoX"],
+    }
+    run("operator", "--territory", "EU")
+    assert operator.stated(home).territories == EUROPEAN_UNION
+
+
+def test_a_licence_that_excludes_the_operator_is_refused_by_its_clause(home: Path, checkpoint: Path) -> None:
+    added = add("hy", checkpoint, family=HUNYUAN)
+    assert added.exit_code == 0
+    assert "you have not stated what it depends on" in added.stderr
+    operator.state(Operator(("FR",), monthly_users=1), home)
+    item = next(item for item in json.loads(run("list", "--json").stdout) if item["name"] == "hy")
+    assert not item["usable"]
+    assert 'grants nothing in FR (Sections 1(l) and 5(c), "Territory")' in item["reason"]
+    table = run("list")
+    assert next(line for line in table.stdout.splitlines() if line.startswith("hy ")).endswith("no")
+    assert table.stderr.startswith("hy: the Tencent Hunyuan Community License Agreement grants nothing")
+
+
+def test_a_model_is_pulled_from_the_hub(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("huggingface_hub")
+    write_pipeline(tmp_path / "hub" / "org" / "wan")
+    added = add("wan", "org/wan")
+    assert "hinode models pull wan" in added.stderr
+    assert "is not on this machine yet" in run("verify", "wan").stderr
+    with served(tmp_path / "hub") as (address, _):
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        pulled = run("pull", "wan")
+    assert (pulled.exit_code, pulled.stdout) == (0, f"{home / 'models' / 'wan'}\n"), pulled.output
+    assert registry.find("wan", home).pulled
+    assert run("verify", "wan").stdout == "wan: 7 files as they were\n"
+    told = json.loads(run("remove", "wan", "--json").stdout)
+    assert told["freed"] > 0
+    assert not (home / "models" / "wan").exists()
+
+
+def test_the_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_pipeline(tmp_path / "weights")
+    blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    commands = [shlex.split(line) for block in blocks for line in block.splitlines()]
+    assert len(commands) >= 8
+    for dollar, program, *words in commands:
+        assert (dollar, program) == ("$", "hinode")
+        result = CliRunner().invoke(cli.app, words)
+        assert result.exit_code == 0, (words, result.output)
+
+
+@pytest.mark.parametrize("licence", LICENCES.values(), ids=LICENCES)
+def test_every_licence_is_on_the_page_as_it_is_known_here(licence: Licence) -> None:
+    row = next(
+        line
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if f"`{licence.key}`" in line and line[0] == "|"
+    )
+    assert row.rstrip(" |").endswith(licence.reading)
+    for ceiling in (licence.revenue, licence.users):
+        assert ceiling is None or f"{ceiling.most:,}" in row
+    assert ("EU, GB, KR" in row) == bool(licence.excluded)
+    assert ("US (" in row) == ("US" in licence.excluded)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["show", "sora"], "no added model 'sora'"),
+        (["pull", "sora"], "no added model 'sora'"),
+        (["verify", "sora"], "no added model 'sora'"),
+        (["remove", "nano"], "no added model 'nano'"),
+        (["add", "x", "--family", "sora", "--source", "."], "there is no family 'sora'; choose "),
+        (["add", "x", "--family", FAMILY, "--source", "."], "no model_index.json"),
+        (
+            ["add", "x", "--family", FAMILY, "--source", "o/r", "--licence", "GPL"],
+            "there is no licence 'GPL'; choose",
+        ),
+        (["operator", "--territory", "Germany"], "no territory 'Germany'"),
+        (["operator", "--revenue", "-1"], "no amount of revenue"),
+        (["operator", "--permission", "GPL"], "no licence 'GPL'"),
+    ],
+)
+def test_what_cannot_be_is_one_plain_sentence(
+    words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert says in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
