@@ -13,7 +13,8 @@ from typing import Any
 
 from hinode import __version__
 from hinode.clip import Clip, Frames
-from hinode.engines.protocol import Engine, Progress, Run
+from hinode.engines import licences
+from hinode.engines.protocol import Engine, Progress, Run, abandon
 from hinode.media import formats, stills
 from hinode.media.label import Label
 from hinode.media.output import replacing
@@ -109,9 +110,13 @@ def generate(
 
 
 def draw(run: Run, watch: Watch) -> Clip:
-    """Drive a run to its end."""
-    for progress in run:
-        watch(progress)
+    """Drive a run to its end; one that is broken off is given up wherever it goes on."""
+    try:
+        for progress in run:
+            watch(progress)
+    except BaseException:
+        abandon(run)
+        raise
     return run.clip()
 
 
@@ -202,7 +207,8 @@ def label(request: Request, clip: Clip) -> Label:
         drawn += f" and resized to {written(request.size)}"
     return Label(
         title=request.prompt,
-        comment=f"Made by the model {making.model} in Hinode {__version__} from seed {making.seed}, {drawn}.",
+        comment=f"Made by the model {making.model} in Hinode {__version__} from seed {making.seed}, {drawn}."
+        + licences.remark(making.licence),
         facts={
             "generator": f"hinode {__version__}",
             "prompt": request.prompt,
@@ -213,6 +219,7 @@ def label(request: Request, clip: Clip) -> Label:
             "size": written(request.size),
             "native_size": written(making.native_size),
             **({"upscaled_from": written(making.native_size)} if resized else {}),
+            **licences.stamp(making.licence),
         },
     )
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hinode.clip import Clip, Frames
 from hinode.request import Capabilities, Request
 
-__all__ = ["Capabilities", "Engine", "Progress", "Run", "State", "Work"]
+__all__ = ["Capabilities", "Elsewhere", "Engine", "Progress", "Run", "State", "Work", "abandon"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,21 @@ class Run(Protocol):
             EngineError: the run is not over yet.
         """
         ...
+
+
+@runtime_checkable
+class Elsewhere(Protocol):
+    """A run whose work goes on somewhere else while nobody iterates over it."""
+
+    def abandon(self) -> None:
+        """Have that work stopped, for nobody wants the clip; takes seconds at most, and raises nothing."""
+        ...
+
+
+def abandon(run: Run) -> None:
+    """Give a run up for good; one that works only while it is iterated over need not be told."""
+    if isinstance(run, Elsewhere):
+        run.abandon()
 
 
 class Engine(Protocol):

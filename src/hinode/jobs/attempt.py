@@ -12,7 +12,7 @@ from typing import Any
 
 from hinode import pipeline
 from hinode.clip import Clip
-from hinode.engines.protocol import Engine, Progress, Run, State
+from hinode.engines.protocol import Engine, Progress, Run, State, abandon
 from hinode.errors import BadInput, EngineError, HinodeError, OutputError
 from hinode.jobs import admit
 from hinode.jobs.job import Artifact, Lease, LeaseLost
@@ -174,7 +174,10 @@ class Attempt:
             try:
                 self._drive(run, pulse)
                 return self._keep(request, run.clip(), pulse)
-            except (_Cancelled, _GivenBack, LeaseLost, BadInput):
+            except _Cancelled:
+                abandon(run)
+                raise
+            except (_GivenBack, LeaseLost, BadInput):
                 raise
             except Exception as error:
                 if not self._ready or not retries:

@@ -1,0 +1,295 @@
+"""How each kind of server is spoken to, as data.
+
+Every entry says what was read of that server and what is only assumed. "Read" is its own source or its own
+pages in public repositories, at versions between August and November 2026; nothing here was tried against
+the servers themselves, for they need GPUs that the tests have not. Hinode's own dialect is the exception: it
+is tested against a real `hinode serve`.
+
+A path such as "error.message" leads through the objects of an answer; a field such as
+"sample_params.sample_steps" is put there in a JSON body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+
+
+class Form(Enum):
+    """How a request is written down."""
+
+    JSON = "json"
+    MULTIPART = "multipart"
+    EITHER = "either"
+    """JSON; multipart if there is a file to send."""
+
+
+class Image(Enum):
+    """How a picture is put into a request."""
+
+    FILE = "file"
+    BASE64 = "base64"
+
+
+class Phase(StrEnum):
+    """How far a job of an upstream is."""
+
+    WAITING = "waiting"
+    WORKING = "working"
+    DONE = "done"
+    FAILED = "failed"
+
+
+_WORDS = {
+    "queued": Phase.WAITING,
+    "pending": Phase.WAITING,
+    "in_progress": Phase.WORKING,
+    "processing": Phase.WORKING,
+    "running": Phase.WORKING,
+    "generating": Phase.WORKING,
+    "completed": Phase.DONE,
+    "succeeded": Phase.DONE,
+    "failed": Phase.FAILED,
+    "cancelled": Phase.FAILED,
+    "canceled": Phase.FAILED,
+    "expired": Phase.FAILED,
+    "deleted": Phase.FAILED,
+}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One way to ask for a video.
+
+    Attributes:
+        name: as `upstreams.toml` calls it.
+        create: path to POST to, by operation.
+        fields: what they call our facts: prompt, model, size or width and height, seconds or frames, fps,
+            seed, steps, negative_prompt, first_frame, source. What is missing here cannot be asked for.
+        form: how the request is written down.
+        image: how a picture is put into it.
+        constants: fields that are always sent.
+        words_for_numbers: facts that they want as text.
+        job: path of a job, with "{id}" in it, or "" if creating answers with the video itself.
+        content: path of the finished file, or "" if it is in the job.
+        inline: where the file is in the job, in base64, or "".
+        link: where the job names another address of the file, or "".
+        id: where the answer to creating has the identity of the job.
+        status: where a job has its status.
+        words: what their words for a status mean.
+        progress: where a job has its progress in percent, or "" if it never says.
+        error: where a job says what went wrong: code and message.
+        making: where a job says what it understood of the prompt, or "".
+        cancel: method and path that give a job up, or None.
+        cancel_stops: whether their machine really stops working on it then.
+        idempotent: whether an `Idempotency-Key` keeps a repeated request from making a second job.
+        health: path that answers if the server is up.
+        key_header: header of the key; in "Authorization" it is preceded by "Bearer".
+        largest_seed: larger seeds are wrapped.
+        fps: frame rates that it draws at if nothing is configured, the default first.
+        lengths: seconds that it draws, or empty if it draws any length.
+        seconds: shortest and longest clip if nothing is configured.
+        whole_seconds: whether lengths have to be whole.
+        sizes: sizes that it draws at if nothing is configured; empty means all.
+    """
+
+    name: str
+    create: Mapping[str, str]
+    fields: Mapping[str, str]
+    form: Form = Form.EITHER
+    image: Image = Image.FILE
+    constants: Mapping[str, str] = field(default_factory=dict)
+    words_for_numbers: tuple[str, ...] = ()
+    job: str = "/v1/videos/{id}"
+    content: str = "/v1/videos/{id}/content"
+    inline: str = ""
+    link: str = ""
+    id: str = "id"
+    status: str = "status"
+    words: Mapping[str, Phase] = field(default_factory=lambda: _WORDS)
+    progress: str = "progress"
+    error: tuple[str, str] = ("error.code", "error.message")
+    making: str = ""
+    cancel: tuple[str, str] | None = None
+    cancel_stops: bool = False
+    idempotent: bool = False
+    health: str = "/health"
+    key_header: str = "Authorization"
+    largest_seed: int = 2**63 - 1
+    fps: tuple[float, ...] = (24.0,)
+    lengths: tuple[float, ...] = ()
+    seconds: tuple[float, float] = (0.0, 20.0)
+    whole_seconds: bool = False
+    sizes: tuple[tuple[int, int], ...] = ()
+
+    def able(self, fact: str) -> bool:
+        """Whether it can be told this fact."""
+        return fact in self.fields
+
+
+_GENERATE = {"generate": "/v1/videos"}
+_DIFFUSION = {
+    "prompt": "prompt",
+    "model": "model",
+    "size": "size",
+    "frames": "num_frames",
+    "fps": "fps",
+    "seed": "seed",
+    "steps": "num_inference_steps",
+    "negative_prompt": "negative_prompt",
+    "first_frame": "input_reference",
+}
+
+HINODE = Dialect(
+    # docs/api.md; tested against the real thing.
+    name="hinode",
+    create={**_GENERATE, "edit": "/v1/videos/edits", "extend": "/v1/videos/extensions"},
+    fields={
+        "prompt": "prompt",
+        "model": "model",
+        "size": "size",
+        "seconds": "seconds",
+        "fps": "fps",
+        "seed": "seed",
+        "steps": "steps",
+        "negative_prompt": "negative_prompt",
+        "first_frame": "input_reference",
+        "source": "video",
+    },
+    words_for_numbers=("seconds",),
+    making="making",
+    cancel=("POST", "/v1/videos/{id}/cancel"),
+    cancel_stops=True,
+    idempotent=True,
+    health="/readyz",
+    fps=(),
+    seconds=(0.0, 120.0),
+)
+
+OPENAI = Dialect(
+    # Read: OpenAI's own specification and clients. They always send multipart, know no seed, no steps and no
+    # way to cancel, and DELETE is for jobs that are over. Assumed: that hosted providers who say that they
+    # speak it take the same; some refuse fields that are not Sora's, so none other is sent.
+    name="openai",
+    create={**_GENERATE, "edit": "/v1/videos/edits", "extend": "/v1/videos/extensions"},
+    fields={
+        "prompt": "prompt",
+        "model": "model",
+        "size": "size",
+        "seconds": "seconds",
+        "first_frame": "input_reference",
+        "source": "video",
+    },
+    form=Form.MULTIPART,
+    words_for_numbers=("seconds",),
+    link="url",
+    cancel=("DELETE", "/v1/videos/{id}"),
+    health="/v1/models",
+    fps=(30.0,),
+    lengths=(4.0, 8.0, 12.0),
+    seconds=(0.0, 12.0),
+    whole_seconds=True,
+    sizes=((1280, 720), (720, 1280)),
+)
+
+SGLANG = Dialect(
+    # Read: entrypoints/openai/video_api.py and protocol.py. JSON takes every field of its request; multipart
+    # needs a picture in the older versions, so a request without one goes as JSON. A job's record is dropped
+    # by DELETE and its GPU goes on. With a bucket configured, /content answers 400 and the job has a `url`.
+    # Assumed: that multipart takes seed, steps and negative prompt as fields, as its descendants do.
+    name="sglang",
+    create=_GENERATE,
+    fields=_DIFFUSION,
+    link="url",
+    cancel=("DELETE", "/v1/videos/{id}"),
+)
+
+VLLM_OMNI = Dialect(
+    # Read: docs/serving/videos_api.md and protocol/videos.py. Multipart only; `seconds` has to be whole, so
+    # frames are sent instead; steps 1 to 200. DELETE aborts the engine at its next boundary. Progress stays
+    # at 0 until it is 100, so it is not read. A failed job answers GET with a status that is not 200, its
+    # body being the job.
+    name="vllm-omni",
+    create=_GENERATE,
+    fields=_DIFFUSION,
+    form=Form.MULTIPART,
+    progress="",
+    cancel=("DELETE", "/v1/videos/{id}"),
+    cancel_stops=True,
+)
+
+FASTVIDEO = Dialect(
+    # Read: entrypoints/openai/video_api.py and protocol.py. JSON, or multipart with a file, in which all
+    # fields below are known. No progress, and DELETE drops the record alone.
+    name="fastvideo",
+    create=_GENERATE,
+    fields=_DIFFUSION,
+    progress="",
+    cancel=("DELETE", "/v1/videos/{id}"),
+)
+
+SDCPP = Dialect(
+    # Read: examples/server/api.md, routes_sdcpp.cpp and async_jobs.cpp. The file comes in base64 with the
+    # finished job, as AVI (Motion JPEG), WebM or WebP; AVI is the one that every build has. Cancelling works
+    # on a queued job; one that is being made answered 409 in the version that was read, while newer ones may
+    # stop it. 429 when the queue is full, 410 for a job that was there once. The server draws with the model
+    # that it was started with. Progress is not in the job.
+    name="stable-diffusion.cpp",
+    create={"generate": "/sdcpp/v1/vid_gen"},
+    fields={
+        "prompt": "prompt",
+        "width": "width",
+        "height": "height",
+        "frames": "video_frames",
+        "fps": "fps",
+        "seed": "seed",
+        "steps": "sample_params.sample_steps",
+        "negative_prompt": "negative_prompt",
+        "first_frame": "init_image",
+    },
+    form=Form.JSON,
+    image=Image.BASE64,
+    constants={"output_format": "avi"},
+    job="/sdcpp/v1/jobs/{id}",
+    content="",
+    inline="result.b64_json",
+    progress="",
+    cancel=("POST", "/sdcpp/v1/jobs/{id}/cancel"),
+    health="/sdcpp/v1/capabilities",
+    fps=(16.0,),
+)
+
+LOCALAI = Dialect(
+    # Read: core/http/endpoints/localai/video.go and core/schema/localai.go. One POST that answers when the
+    # video is finished; in base64 if that is asked for, which leaves no file behind on the server. Seeds have
+    # 32 bits. Hanging up does not stop the backend in the version that was read.
+    name="localai",
+    create={"generate": "/video"},
+    fields={
+        "prompt": "prompt",
+        "model": "model",
+        "width": "width",
+        "height": "height",
+        "frames": "num_frames",
+        "fps": "fps",
+        "seed": "seed",
+        "steps": "step",
+        "negative_prompt": "negative_prompt",
+        "first_frame": "start_image",
+    },
+    form=Form.JSON,
+    image=Image.BASE64,
+    constants={"response_format": "b64_json"},
+    job="",
+    content="",
+    inline="data.0.b64_json",
+    progress="",
+    health="/readyz",
+    largest_seed=2**31 - 1,
+    fps=(16.0,),
+)
+
+DIALECTS: dict[str, Dialect] = {
+    dialect.name: dialect for dialect in (HINODE, OPENAI, SGLANG, VLLM_OMNI, FASTVIDEO, SDCPP, LOCALAI)
+}

@@ -1,0 +1,303 @@
+"""Servers that answer in the shapes of each dialect, on real sockets of this machine.
+
+The shapes are those of the servers' own sources and pages; `hinode.engines.remote.dialects` says which.
+"""
+
+from __future__ import annotations
+
+import base64
+import email
+import io
+import json
+import socket
+import threading
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+
+from hinode.media.label import Label
+from hinode.media.timeline import Timeline
+from hinode.media.video import write_mp4
+
+KEY = "sk-secret-9f3a"
+VIDEOS = "/v1/videos"
+
+
+def frames(size: tuple[int, int], count: int) -> list[Any]:
+    """A grey that grows brighter from frame to frame, with a white left half."""
+    pictures = []
+    for index in range(count):
+        picture = np.full((size[1], size[0], 3), 40 + 4 * index % 180, np.uint8)
+        picture[:, : size[0] // 2] = 255
+        pictures.append(picture)
+    return pictures
+
+
+def mp4(path: Path, size: tuple[int, int], count: int, fps: float) -> bytes:
+    write_mp4(path, frames(size, count), size, Timeline.of(fps, count / fps), Label("t", "c", {}))
+    return path.read_bytes()
+
+
+def avi(size: tuple[int, int], count: int, fps: float) -> bytes:
+    file = io.BytesIO()
+    with av.open(file, "w", format="avi") as container:
+        stream = container.add_stream("mjpeg", rate=round(fps))
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuvj420p"
+        for picture in frames(size, count):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it came."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Of a JSON body, or of a form; a file is bytes."""
+        kind = self.headers.get("content-type", "")
+        if kind.startswith("application/json"):
+            return dict(json.loads(self.body))
+        assert kind.startswith("multipart/form-data"), kind
+        message = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + self.body)
+        found: dict[str, Any] = {}
+        for part in message.get_payload():
+            content = part.get_payload(decode=True)
+            name = part.get_param("name", header="content-disposition")
+            found[name] = content if part.get_filename() else content.decode()
+        return found
+
+
+@dataclass
+class Answer:
+    """What to answer instead of the usual."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: int = 0
+    """Hang up after so many bytes of the body."""
+    hang: bool = False
+    """Do not answer until the server is stopped."""
+
+
+class Stub:
+    """One server of a dialect; `looks` is what a job says each time it is looked at, the last for good."""
+
+    def __init__(self, dialect: str, folder: Path) -> None:
+        self.dialect = dialect
+        self.folder = folder
+        self.asked: list[Asked] = []
+        self.instead: dict[str, deque[Answer]] = defaultdict(deque)
+        self.looks: list[tuple[str, int]] = [("queued", 0), ("in_progress", 40), ("completed", 100)]
+        self.error: dict[str, Any] = {"code": "generation_failed", "message": "out of memory in /srv/models"}
+        self.extra: dict[str, Any] = {}
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.cancelled: list[str] = []
+        self.content: bytes | None = None
+        self.size: tuple[int, int] | None = None
+        self.fps, self.count = 8.0, 8
+        self.stopped = threading.Event()
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+            def _answer(self) -> None:
+                length = int(self.headers.get("content-length", 0))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                asked = Asked(self.command, self.path, headers, self.rfile.read(length))
+                stub.asked.append(asked)
+                stub.respond(self, asked)
+
+            do_GET = do_POST = do_DELETE = _answer
+
+        class Quiet(ThreadingHTTPServer):
+            daemon_threads = True
+            block_on_close = False
+
+            def handle_error(self, request: Any, address: Any) -> None:
+                pass  # a client that hung up
+
+            def get_request(self) -> Any:
+                made = super().get_request()
+                stub.connections.append(made[0])
+                return made
+
+        self.connections: list[socket.socket] = []
+        self.server = Quiet(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def close(self) -> None:
+        """As if it had crashed: the port is closed and every connection ended."""
+        if self.stopped.is_set():
+            return
+        self.stopped.set()
+        self.server.shutdown()
+        self.server.server_close()
+        for one in self.connections:
+            try:
+                one.shutdown(socket.SHUT_RDWR)  # the handler's own thread still holds it
+                one.close()
+            except OSError:
+                continue
+        self.thread.join()
+
+    def __enter__(self) -> Stub:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def made(self) -> list[Asked]:
+        """The requests that had a job made."""
+        return [one for one in self.asked if self.kind(one) == "create"]
+
+    def kind(self, asked: Asked) -> str:
+        path = asked.path.partition("?")[0]
+        if asked.method == "DELETE" or path.endswith("/cancel"):
+            return "cancel"
+        if asked.method == "POST":
+            return "create"
+        if path.endswith("/content"):
+            return "content"
+        if path.startswith((VIDEOS, "/sdcpp/v1/jobs")):
+            return "look"
+        return "file" if path.startswith("/bucket") else "health"
+
+    def respond(self, to: BaseHTTPRequestHandler, asked: Asked) -> None:
+        kind = self.kind(asked)
+        answer = self.instead[kind].popleft() if self.instead[kind] else self.usual(kind, asked)
+        if answer.hang:
+            self.stopped.wait()
+            return
+        body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        to.send_response(answer.status)
+        to.send_header("Content-Length", str(len(body)))
+        for name, value in answer.headers.items():
+            to.send_header(name, value)
+        to.end_headers()
+        if answer.cut:
+            to.wfile.write(body[: answer.cut])
+            to.close_connection = True
+            return
+        to.wfile.write(body)
+
+    def usual(self, kind: str, asked: Asked) -> Answer:
+        if kind == "health":
+            return Answer(body={"status": "ok"})
+        if kind == "create":
+            self.note(asked.fields)
+            if self.dialect == "localai":
+                return Answer(body=self.localai())
+            name = f"{'job' if self.dialect == 'stable-diffusion.cpp' else 'video'}_{len(self.jobs) + 1}"
+            self.jobs[name] = {"looks": 0}
+            status = 202 if self.dialect == "stable-diffusion.cpp" else 200
+            return Answer(status, self.shape(name, "queued", 0))
+        if kind == "file":
+            return Answer(body=self.video())
+        parts = asked.path.partition("?")[0].split("/")
+        name = next((part for part in parts if part in self.jobs), "")
+        if not name:
+            return Answer(404, {"detail": "Video not found"})
+        if kind == "cancel":
+            self.cancelled.append(name)
+            return Answer(body={"id": name, "status": "cancelled"})
+        if kind == "content":
+            return Answer(body=self.video(), headers={"Content-Type": "video/mp4"})
+        job = self.jobs[name]
+        word, percent = self.looks[min(job["looks"], len(self.looks) - 1)]
+        job["looks"] += 1
+        failed = word in ("failed", "cancelled")
+        # vllm-omni: the job is the body of an answer that says 500.
+        status = 500 if failed and self.dialect == "vllm-omni" else 200
+        return Answer(status, self.shape(name, word, percent))
+
+    def note(self, fields: dict[str, Any]) -> None:
+        """Remember what is to be made."""
+        size = fields.get("size")
+        if size is not None:
+            width, height = size.split("x")
+            self.size = self.size or (int(width), int(height))
+        elif "width" in fields:
+            self.size = self.size or (fields["width"], fields["height"])
+        self.fps = float(fields.get("fps") or self.fps)
+        count = fields.get("num_frames") or fields.get("video_frames")
+        self.count = int(count) if count else round(float(fields.get("seconds", 1)) * self.fps)
+
+    def video(self) -> bytes:
+        if self.content is None:
+            size = self.size or (64, 48)
+            if self.dialect == "stable-diffusion.cpp":
+                self.content = avi(size, self.count, self.fps)
+            else:
+                self.content = mp4(self.folder / f"{id(self)}.mp4", size, self.count, self.fps)
+        return self.content
+
+    def shape(self, name: str, word: str, percent: int) -> dict[str, Any]:
+        failed = word in ("failed", "cancelled")
+        if self.dialect == "stable-diffusion.cpp":
+            word = {"in_progress": "generating"}.get(word, word)
+            done = word == "completed"
+            result = {
+                "output_format": "avi",
+                "mime_type": "video/x-msvideo",
+                "fps": self.fps,
+                "frame_count": self.count,
+                "b64_json": base64.b64encode(self.video()).decode() if done else "",
+            }
+            return {
+                "id": name,
+                "kind": "vid_gen",
+                "status": word,
+                "created": 1775401200,
+                "started": None,
+                "completed": None,
+                "queue_position": 0,
+                "result": result if done else None,
+                "error": self.error if failed else None,
+                **self.extra,
+            }
+        shape = {
+            "id": name,
+            "object": "video",
+            "model": "theirs",
+            "status": word,
+            # vllm-omni says nothing until it is done.
+            "progress": percent if self.dialect != "vllm-omni" or word == "completed" else 0,
+            "created_at": 1775401200,
+            "size": "64x48",
+            "seconds": "1",
+            "error": self.error if failed else None,
+        }
+        if self.dialect in ("sglang", "fastvideo"):
+            shape |= {"quality": "standard", "url": None, "file_path": "/srv/outputs/a.mp4"}
+        return {**shape, **self.extra}
+
+    def localai(self) -> dict[str, Any]:
+        content = base64.b64encode(self.video()).decode()
+        return {"id": "uuid", "created": 1775401200, "data": [{"b64_json": content}], "usage": {}}

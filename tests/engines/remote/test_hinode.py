@@ -1,0 +1,259 @@
+"""Hinode against Hinode: a real `hinode serve` as upstream, and what happens to it midway."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.serving import ROOT, Server
+from hinode import pipeline
+from hinode.engines.remote.engine import RemoteEngine
+from hinode.engines.remote.surroundings import Surroundings
+from hinode.jobs.admit import Draft
+from hinode.jobs.objects import Objects
+from hinode.jobs.states import Status
+from hinode.jobs.store import Store
+from hinode.jobs.tenants import Tenants
+from hinode.jobs.worker import Worker
+from hinode.media.video import read_video
+from hinode.records.database import Database
+from hinode.request import Request
+from hinode.settings import Settings
+
+PATIENCE = 120.0
+SLOW = {"HINODE_TESTCARD_STEP_SECONDS": "0.25", "HINODE_LEASE_SECONDS": "2"}
+REQUEST = Request("a kite", 64, 64, seconds=1.0, fps=8.0, seed=3, engine="remote", model="card", steps=20)
+
+
+class Upstream:
+    """A real server, and a key of it in the environment."""
+
+    def __init__(self, home: Path) -> None:
+        self.server = Server(home, environment=SLOW)
+        self.server.start()
+        self.key = self.server.key("downstream")
+
+    def videos(self) -> list[dict[str, Any]]:
+        status, body = self.server.request("GET", "/v1/videos", key=self.key)
+        assert status == 200
+        return list(json.loads(body)["data"])
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    made = Upstream(tmp_path_factory.mktemp("first"))
+    yield made
+    made.server.kill()
+
+
+def configure(home: Path, *upstreams: Upstream) -> dict[str, str]:
+    """Write the file; returns the environment with the keys."""
+    home.mkdir(parents=True, exist_ok=True)
+    keys, text = {}, ""
+    for number, one in enumerate(upstreams, start=1):
+        keys[f"KEY_{number}"] = one.key
+        text += f"""
+[[upstream]]
+name = "u{number}"
+dialect = "hinode"
+url = "{one.server.base_url}"
+key_env = "KEY_{number}"
+models = {{card = "testcard/testcard"}}
+priority = {number}
+poll_seconds = 0.1
+lost_seconds = 1
+"""
+    (home / "upstreams.toml").write_text(text)
+    return keys
+
+
+def until(happened: Callable[[], Any]) -> Any:
+    end = time.monotonic() + PATIENCE
+    while not (answer := happened()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return answer
+
+
+def test_a_clip_made_there_is_the_clip_made_here(first: Upstream, tmp_path: Path) -> None:
+    from hinode.engines.testcard import TestcardEngine
+
+    keys = configure(tmp_path, first)
+    engine = RemoteEngine(Settings(tmp_path), Surroundings(environment=keys))
+    run = engine.start(dataclasses.replace(REQUEST, width=128, height=96, steps=4))
+    told = [progress.done for progress in run if progress.stage == "sample"]
+    clip = run.clip()
+    same = dataclasses.replace(run.request, engine="testcard", model="testcard")
+    here = TestcardEngine(Settings(tmp_path)).start(same)
+    list(here)
+    assert told == sorted(told)
+    pipeline.finish(same, here.clip(), tmp_path / "here.mp4", "mp4")
+    assert (clip.frames == read_video(tmp_path / "here.mp4").frames).all()
+    assert clip.making.read_as.endswith("made by u1 with testcard/testcard")
+    assert clip.making.steps == 4
+
+
+def test_generate_from_the_command_line(first: Upstream, tmp_path: Path) -> None:
+    keys = configure(tmp_path / "home", first)
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("HINODE_")},
+        **keys,
+        "PYTHONPATH": str(ROOT / "src"),
+        "HINODE_HOME": str(tmp_path / "home"),
+    }
+    words = [
+        "a kite",
+        "--engine",
+        "remote",
+        "--model",
+        "card",
+        "--size",
+        "64x64",
+        "--seconds",
+        "1",
+        "--steps",
+        "2",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "hinode", "generate", *words, "--json", "-o", str(tmp_path / "a.mp4")],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    assert (told["engine"], told["model"], told["steps"]) == ("remote", "card", 2)
+    assert len(read_video(tmp_path / "a.mp4").frames) == told["frames"]
+    assert first.key not in done.stdout + done.stderr
+    # Broken off, it takes its job with it.
+    child = subprocess.Popen(
+        [sys.executable, "-m", "hinode", "generate", *words[:-1], "200", "-q", "-o", str(tmp_path / "b.mp4")],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until(lambda: any(one["steps"] == 200 and one["status"] == "in_progress" for one in first.videos()))
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(PATIENCE) == 143
+    (video,) = [one for one in first.videos() if one["steps"] == 200]
+    assert until(lambda: all(one["status"] != "in_progress" for one in first.videos()))
+    (video,) = [one for one in first.videos() if one["steps"] == 200]
+    assert video["error"]["code"] == "cancelled"
+
+
+def test_a_server_in_front_of_a_server(first: Upstream, tmp_path: Path) -> None:
+    keys = configure(tmp_path / "front", first)
+    with Server(tmp_path / "front", environment={**keys, "HINODE_MODELS": "sora-2=remote/card"}) as front:
+        key = front.key("person")
+        body = {"prompt": "a kite", "size": "64x64", "seconds": "1", "seed": 9, "steps": 2}
+        status, answer = front.request("POST", "/v1/videos", key=key, body=body)
+        assert status == 200, answer
+        name = json.loads(answer)["id"]
+
+        def over() -> Any:
+            video = json.loads(front.request("GET", f"/v1/videos/{name}", key=key)[1])
+            return video if video["status"] in ("completed", "failed") else None
+
+        video = until(over)
+        assert video["status"] == "completed", front.last_words()
+        assert (video["making"]["engine"], video["making"]["steps"]) == ("remote", 2)
+        status, content = front.request("GET", f"/v1/videos/{name}/content", key=key)
+        assert (status, content[4:8]) == (200, b"ftyp")
+        models = json.loads(front.request("GET", "/v1/models", key=key)[1])["data"]
+        assert "card" in {model["id"] for model in models}
+        assert first.key not in front.log.read_text()
+
+
+class House:
+    """Jobs of our own, whose engine is the remote one."""
+
+    def __init__(self, template: Path, home: Path, keys: dict[str, str]) -> None:
+        self.database = Database(f"sqlite:///{shutil.copy(template, home / 'jobs.db')}")
+        self.settings = Settings(home=home, checkpoint_seconds=0.0)
+        self.store = Store(self.database)
+        self.project = Tenants(self.database, time.time).create_project("films").id
+        self.keys = keys
+
+    def submit(self) -> str:
+        return self.store.submit([Draft(self.project, None, REQUEST, "card")]).jobs[0].id
+
+    def job(self, name: str) -> Any:
+        return self.store.job(self.project, name)
+
+    def work(self, stop: threading.Event | None = None) -> threading.Thread:
+        """A worker that does one job, in a thread."""
+        engine = RemoteEngine(self.settings, Surroundings(environment=self.keys))
+        worker = Worker(
+            self.store,
+            Objects(self.settings.store),
+            self.settings,
+            host="here",
+            engine=lambda name, settings: engine,
+        )
+        thread = threading.Thread(target=worker.run_one, args=(stop,), daemon=True)
+        thread.start()
+        return thread
+
+
+@pytest.fixture
+def house(sqlite_template: Path, tmp_path: Path, first: Upstream) -> Iterator[House]:
+    made = House(sqlite_template, tmp_path, configure(tmp_path, first))
+    yield made
+    made.database.close()
+
+
+def test_cancelling_a_job_cancels_it_there(house: House, first: Upstream) -> None:
+    name = house.submit()
+    thread = house.work()
+    until(lambda: house.job(name).progress > 10)
+    house.store.cancel(house.project, name)
+    thread.join(PATIENCE)
+    assert house.job(name).status is Status.CANCELLED
+    newest = first.videos()[0]
+    assert newest["cancel_requested"]
+    until(lambda: first.videos()[0]["status"] == "failed")
+    assert first.videos()[0]["error"]["code"] == "cancelled"
+
+
+def test_a_worker_that_is_stopped_leaves_the_job_running_there(house: House, first: Upstream) -> None:
+    before = len(first.videos())
+    name, stop = house.submit(), threading.Event()
+    thread = house.work(stop)
+    until(lambda: house.job(name).progress > 10)
+    stop.set()
+    thread.join(PATIENCE)
+    assert house.job(name).status is Status.QUEUED
+    assert first.videos()[0]["status"] == "in_progress"
+    house.work().join(PATIENCE)
+    assert house.job(name).status is Status.COMPLETED
+    assert len(first.videos()) == before + 1
+
+
+def test_an_upstream_killed_midway_is_replaced(house: House, first: Upstream, tmp_path: Path) -> None:
+    doomed = Upstream(tmp_path / "doomed")
+    try:
+        house.keys.update(configure(tmp_path, doomed, first))
+        before = len(first.videos())
+        name = house.submit()
+        thread = house.work()
+        until(lambda: house.job(name).progress > 20)
+        doomed.server.kill()
+        thread.join(PATIENCE)
+    finally:
+        doomed.server.kill()
+    job = house.job(name)
+    assert (job.status, job.error_code) == (Status.COMPLETED, None)
+    assert job.making["read_as"].endswith("made by u2 with testcard/testcard")
+    assert len(first.videos()) == before + 1
