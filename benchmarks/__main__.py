@@ -8,6 +8,7 @@
 and, only by name, because they take long:
 
     histories   simulated lives of the job service with random faults, against its invariants
+    memory      peak memory of the diffusers engine beside what its plan foretold
     torture     workers and servers killed at random points, again and again
 
 Options go to the benchmark that is named; NAME --help lists them. With --json alone each of the short ones
@@ -20,7 +21,7 @@ import importlib
 import sys
 
 SHORT = ("speed", "fairness", "queue", "latency")
-NAMES = (*SHORT, "histories", "torture")
+NAMES = (*SHORT, "histories", "memory", "torture")
 
 
 def run(name: str, words: list[str]) -> None:

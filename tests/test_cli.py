@@ -141,7 +141,7 @@ def test_a_bug_is_one_sentence_and_a_log(run, tmp_path: Path, monkeypatch) -> No
 
     monkeypatch.setenv("HINODE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("hinode.pipeline.generate", broken)
-    result = run("generate", PROMPT)
+    result = run("generate", PROMPT, "--engine", "testcard")
     assert result.exit_code == 1
     assert "ZeroDivisionError" in result.stderr
     assert "Traceback" not in result.stderr

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hinode import engines
 from hinode.engines import catalog
-from hinode.errors import BadInput, HinodeError, ModelError, listed, shown
+from hinode.errors import BadInput, HinodeError, listed, shown
 from hinode.request import Capabilities
 from hinode.settings import Settings
 
@@ -79,11 +79,11 @@ class Catalogue:
         return model
 
     def named(self) -> list[Model]:
-        """Every model by each name that it is offered under; one whose weights are damaged is left out."""
+        """Every model by each name that it is offered under; one that cannot be used is left out."""
         names = [*dict.fromkeys((*SORA, *self.settings.aliases))]
         for engine in engines.ENGINES:
             try:
-                names += engines.capabilities(engine, self.settings).models
+                names += engines.models(engine, self.settings)
             except HinodeError:
                 continue
         found = []
@@ -116,8 +116,8 @@ class Catalogue:
         offered: list[str] = []
         for engine in engines.ENGINES:
             try:
-                models = engines.capabilities(engine, self.settings).models
-            except ModelError:
+                models = engines.models(engine, self.settings)
+            except HinodeError:
                 continue
             if name in models:
                 return engines.capabilities(engine, self.settings, name)

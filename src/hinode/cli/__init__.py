@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hinode import __version__
-from hinode.cli import generating, jobs, serving, tenants, training
+from hinode.cli import generating, jobs, models, serving, tenants, training
 
 # torch, NumPy, the media libraries, the database and the web server are imported by the commands that need
 # them: help and mistakes in the command line are answered at once.
@@ -30,6 +30,7 @@ app.command()(serving.worker)
 app.add_typer(tenants.keys, name="keys")
 app.add_typer(tenants.projects, name="projects")
 app.add_typer(jobs.jobs, name="jobs")
+app.add_typer(models.models, name="models")
 app.command()(training.train)
 app.command()(training.evaluate)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import mimetypes
 import os
 import re
 import secrets
@@ -15,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hinode.cli.endings import plain_endings
-from hinode.request import Request, parse_size
+from hinode.errors import BadInput
+from hinode.request import FIRST_FRAME, Reference, Request, parse_size
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,6 +62,13 @@ def generate(
         str | None,
         typer.Option(help="Which of the engine's models; by default its best.", show_default=False),
     ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            help="Picture that the clip opens with, for models that can; cut to the clip's shape.",
+            show_default=False,
+        ),
+    ] = None,
     format: Annotated[
         str | None,
         typer.Option(
@@ -82,11 +92,13 @@ def generate(
             engine=engine,
             model=model,
             steps=steps,
+            references=() if image is None else (_first_frame(image),),
         )
         from hinode import engines, pipeline
         from hinode.media import formats
 
         settings = Settings.from_environment(os.environ)
+        engines.capabilities(engine, settings, model)  # the licence of the model may exclude who asks
         kind = formats.choose(format, output)
         path = output or _free_name(request, kind)
         with _progress(shown=not (as_json or quiet)) as watch:
@@ -97,6 +109,18 @@ def generate(
             if not quiet:
                 _tell(result)
             print(result.path)
+
+
+def _first_frame(path: Path) -> Reference:
+    """The picture at `path` as the first frame of a clip."""
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BadInput(
+            f"the picture {path} cannot be read: {error.strerror}", "name a JPEG, PNG or WebP", field="image"
+        ) from error
+    media_type, _ = mimetypes.guess_type(path.name)
+    return Reference(FIRST_FRAME, digest, media_type or "image/png", path=str(path.absolute()))
 
 
 def _tell(result: Result) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hinode.engines import catalog
+from hinode.engines import catalog, licences, registry
+from hinode.engines.diffusers import offer
 from hinode.engines.protocol import Engine
 from hinode.errors import BadInput, listed, shown
 from hinode.request import Capabilities
@@ -23,8 +24,25 @@ def _testcard(settings: Settings) -> Engine:
     return TestcardEngine(settings)
 
 
+def _diffusers(settings: Settings) -> Engine:
+    from hinode.engines.diffusers.engine import DiffusersEngine
+
+    return DiffusersEngine(settings)
+
+
+def _remote(settings: Settings) -> Engine:
+    from hinode.engines.remote.engine import RemoteEngine
+
+    return RemoteEngine(settings)
+
+
 # Each engine is imported when it is asked for, since each brings libraries that take seconds to load.
-ENGINES: dict[str, Callable[[Settings], Engine]] = {"native": _native, "testcard": _testcard}
+ENGINES: dict[str, Callable[[Settings], Engine]] = {
+    "native": _native,
+    "testcard": _testcard,
+    "diffusers": _diffusers,
+    "remote": _remote,
+}
 
 
 def get(name: str, settings: Settings) -> Engine:
@@ -46,9 +64,29 @@ def capabilities(name: str, settings: Settings, model: str | None = None) -> Cap
     Unlike asking the engine itself it never loads torch, so a process that only takes requests stays small.
 
     Raises:
-        BadInput: there is no such engine or model.
+        BadInput: there is no such engine or model, or its licence excludes the operator.
         ModelError: the weights of the model are missing or damaged.
     """
     if name == catalog.ENGINE:
-        return catalog.capabilities(model, settings.models)
-    return get(name, settings).capabilities(model)
+        able = catalog.capabilities(model, settings.models)
+    elif name == offer.ENGINE:
+        able = offer.capabilities(model, settings.home)
+        registry.present(registry.find(able.model, settings.home), settings.home)
+    else:
+        able = get(name, settings).capabilities(model)
+    licences.check(able.licence, settings.home)
+    return able
+
+
+def models(name: str, settings: Settings) -> tuple[str, ...]:
+    """Names of the models of the engine `name`, the default first, whether they can be used or not.
+
+    Raises:
+        BadInput: there is no such engine.
+        ModelError: none of its models can be asked.
+    """
+    if name == catalog.ENGINE:
+        return tuple(catalog.installed(settings.models))
+    if name == registry.ENGINE:
+        return registry.offered(name, settings.home)
+    return get(name, settings).capabilities().models

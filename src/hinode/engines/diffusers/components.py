@@ -1,0 +1,410 @@
+"""The parts of a model, read from its folder or its single file; nothing is fetched, no code in it is run."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from hinode.engines import registry
+from hinode.engines.diffusers import headers
+from hinode.engines.diffusers.plan import Sizes
+from hinode.engines.families import Family
+from hinode.engines.registry import Entry
+from hinode.errors import HinodeError, ModelError, shown
+
+INDEX = "model_index.json"
+SUFFIXES = (".safetensors", ".gguf")
+"""What a single file of weights ends in."""
+
+EXACT, LIGHT = torch.float32, torch.float8_e4m3fn
+
+
+class Model:
+    """A model on this machine, loaded a part at a time.
+
+    Attributes:
+        entry: what the registry says of it.
+        family: what kind it is.
+        device: where it computes.
+        dtype: what it computes in.
+        light: whether its denoisers keep their weights in 8 bits; set before they are loaded.
+        parts: what is loaded, by name.
+    """
+
+    def __init__(
+        self, entry: Entry, family: Family, home: Path, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        """
+        Args:
+            home: `Settings.home`.
+
+        Raises:
+            ModelError: its files are not what the registry says.
+        """
+        self.entry = entry
+        self.family = family
+        self.device = device
+        self.dtype = dtype
+        self.source = registry.folder(entry, home)
+        self.single = self.source if self.source.suffix.lower() in SUFFIXES else None
+        self.folder = self.source
+        if self.single is not None:
+            if not entry.base:
+                raise ModelError(
+                    f"the model {entry.name} is a single file, and nothing says where its other parts are",
+                    "add it again with the folder of the model that it belongs to as its base",
+                )
+            if len(family.denoisers) > 1:
+                raise ModelError(
+                    f"a model of the family {family.name} has two networks and cannot be a single file",
+                    "add the folder of the whole model",
+                )
+            self.folder = registry.located(entry.base, entry, home)
+        self.loras = [(registry.located(lora.source, entry, home), lora.weight) for lora in entry.loras]
+        self.index = read_index(self.folder)
+        self.parts: dict[str, Any] = {}
+        self._streamed: set[str] = set()
+        self.light = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all its parts."""
+        return tuple(
+            name
+            for name, kind in self.index.items()
+            if isinstance(kind, list) and kind and kind[0] is not None
+        )
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What its index says beside the parts, such as where the second network takes over."""
+        return {
+            name: value
+            for name, value in self.index.items()
+            if not name.startswith("_") and not isinstance(value, list)
+        }
+
+    def prepare(self) -> None:
+        """Load what every stage needs: all but the denoisers and what reads the prompt."""
+        for name in self.names:
+            if name not in (*self.family.encoders, *self.family.denoisers):
+                part = self.load(name)
+                if isinstance(part, nn.Module):
+                    part.to(self.device)
+
+    def load(self, name: str) -> Any:
+        """The part called `name`, loaded if it is not there yet, or None if it has none of that name.
+
+        Raises:
+            ModelError: it cannot be read.
+        """
+        if name not in self.parts and name in self.names:
+            self.parts[name] = self._read(name)
+        return self.parts.get(name)
+
+    def settle(self, name: str, *, streamed: bool = False) -> nn.Module:
+        """A loaded part, moved to where it computes.
+
+        Args:
+            streamed: whether its weights come there a block at a time, each for as long as it is used.
+        """
+        part: nn.Module = self.parts[name]
+        if streamed and self.device.type != "cpu":
+            if name not in self._streamed:
+                self._streamed.add(name)
+                part.enable_group_offload(  # type: ignore[operator]
+                    onload_device=self.device,
+                    offload_device=torch.device("cpu"),
+                    offload_type="block_level",
+                    num_blocks_per_group=1,
+                    use_stream=True,
+                )
+            return part
+        # Asked before every pass, so no walk through the whole network if it is there.
+        return part if next(part.parameters()).device.type == self.device.type else part.to(self.device)
+
+    def retire(self, name: str) -> None:
+        """Take a part out of the memory that is short: off the accelerator, or without one out of memory."""
+        part = self.parts.get(name)
+        if part is None or name in self._streamed:
+            return
+        if self.device.type == "cpu":
+            del self.parts[name]
+        else:
+            part.to("cpu")
+
+    def empty(self, name: str) -> Any:
+        """A part without weights: it knows its settings and takes no memory."""
+        made = _class(*self.index[name])
+        with torch.device("meta"):
+            empty = made.from_config(made.load_config(self.folder / name, local_files_only=True))
+        return nn.Module.to(empty, self._dtype(name))
+
+    def assemble(self, kind: str, **given: Any) -> Any:
+        """A pipeline of the parts that are loaded; the others are None in it.
+
+        Args:
+            kind: class in diffusers.
+            given: parts to use instead of those that are loaded.
+
+        Raises:
+            ModelError: diffusers has no such class.
+        """
+        import diffusers
+
+        pipeline = getattr(diffusers, kind, None)
+        if pipeline is None:
+            raise ModelError(f"the installed diffusers has no {kind}", "install the one in constraints.txt")
+        known = inspect.signature(pipeline.__init__).parameters
+        parts = {
+            name: None for name in known if name != "self" and known[name].default is inspect.Parameter.empty
+        }
+        parts |= {name: part for name, part in {**self.parts, **given}.items() if name in known}
+        made = _placed(pipeline, self.device)(
+            **parts, **{name: value for name, value in self.values.items() if name in known}
+        )
+        made.set_progress_bar_config(disable=True)
+        return made
+
+    def _add_loras(self, name: str, denoiser: Any) -> None:
+        """Put the LoRAs of the entry over one of its denoisers."""
+        meant = [(path, weight) for path, weight in self.loras if name in _meant(path, self.family.denoisers)]
+        if not meant:
+            return
+        pipeline = self.assemble(next(iter(self.family.pipelines.values())), **{name: denoiser})
+        weights = {f"lora_{place}": weight for place, (_, weight) in enumerate(meant)}
+        for adapter, (path, _) in zip(weights, meant, strict=True):
+            try:
+                pipeline.load_lora_weights(
+                    path.parent,
+                    weight_name=path.name,
+                    adapter_name=adapter,
+                    local_files_only=True,
+                    use_safetensors=not self.entry.pickle,
+                    **({"load_into_transformer_2": True} if name == "transformer_2" else {}),
+                )
+            except (OSError, ValueError, RuntimeError, KeyError, IndexError) as error:
+                raise ModelError(
+                    f"the LoRA {path.name} does not fit the model {self.entry.name}",
+                    "take one that was trained for this family and size",
+                ) from error
+            if adapter not in (getattr(denoiser, "peft_config", None) or {}):
+                raise ModelError(
+                    f"the LoRA {path.name} changes nothing in the model {self.entry.name}",
+                    "take one that was trained for this family",
+                )
+        denoiser.set_adapters(list(weights), list(weights.values()))
+
+    def fingerprint(self, *names: str) -> str:
+        """A digest of what the parts called `names` are made of, or of the whole model without any."""
+        digest = hashlib.sha256()
+        digest.update(
+            json.dumps([self.entry.family, str(self.dtype), sorted(self.index.items(), key=str)]).encode()
+        )
+        for file in self._files(*names):
+            digest.update(f"{file.name}\0{self._digest(file)}\0".encode())
+        return digest.hexdigest()
+
+    def sizes(self) -> Sizes:
+        """What its files say of its size; no weight is read.
+
+        Raises:
+            ModelError: one of them cannot be read.
+        """
+        width = self.dtype.itemsize
+        weights = {name: headers.read(self._weights(name)) for name in self.names}
+        loaded = {name: weights[name].loaded(self._dtype(name).itemsize) for name in self.names}
+        denoisers = [name for name in self.family.denoisers if name in self.names]
+        if self.single is not None and self.single.suffix.lower() == ".gguf":
+            loaded[denoisers[0]] = weights[denoisers[0]].stored
+        settings, decoder = self._settings(denoisers[0]), self._settings("vae")
+        channels = settings.get("num_attention_heads", 1) * settings.get("attention_head_dim", 1)
+        return Sizes(
+            encoders=sum(loaded[name] for name in self.family.encoders if name in loaded),
+            denoisers=tuple(loaded[name] for name in denoisers),
+            light=tuple(min(loaded[name], weights[name].numbers) for name in denoisers),
+            rest=sum(
+                size for name, size in loaded.items() if name not in (*self.family.encoders, *denoisers)
+            ),
+            width=channels,
+            feed_forward=int(settings.get("ffn_dim") or settings.get("mlp_ratio", 4) * channels),
+            decoder_width=_decoder_width(decoder),
+            number=width,
+            decoder_number=self._dtype("vae").itemsize,
+            accelerated=self.device.type != "cpu",
+        )
+
+    @property
+    def held(self) -> int:
+        """Bytes of the weights that are loaded."""
+        return sum(
+            tensor.numel() * tensor.element_size()
+            for part in self.parts.values()
+            if isinstance(part, nn.Module)
+            for tensor in part.parameters()
+        )
+
+    def _weights(self, name: str) -> list[Path]:
+        if self.single is not None and name == self.family.denoisers[0]:
+            return [self.single]
+        variant = _variant(self.folder / name)
+        files = sorted((self.folder / name).glob("*.safetensors"))
+        return [file for file in files if not variant or f".{variant}" in file.name]
+
+    def _settings(self, name: str) -> dict[str, Any]:
+        try:
+            settings = json.loads((self.folder / name / "config.json").read_text())
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"the part {name} of the model {self.entry.name} has no settings that can be read",
+                "fetch it again",
+            ) from error
+        return settings if isinstance(settings, dict) else {}
+
+    def _files(self, *names: str) -> list[Path]:
+        """The files of some parts in a fixed order; without names all, the single file and LoRAs too."""
+        folders = [self.folder / name for name in names or self.names]
+        files = [file for folder in folders for file in sorted(folder.glob("*")) if file.is_file()]
+        rest = [self.single] if self.single is not None and not names else []
+        return files + rest + ([path for path, _ in self.loras] if not names else [])
+
+    def _digest(self, file: Path) -> str:
+        """What the registry noted for a file, else its size and when it was written."""
+        for key, digest in self.entry.files.items():
+            if file.as_posix().endswith(key) and file == self.source / key:
+                return digest
+        about = file.stat()
+        return f"{about.st_size} {about.st_mtime_ns}"
+
+    def _read(self, name: str) -> Any:
+        library, kind = self.index[name]
+        try:
+            made = _class(library, kind)
+            if self.single is not None and name == self.family.denoisers[0]:
+                part = self._read_single(made, name)
+            else:
+                part = made.from_pretrained(self.folder / name, **self._options(made, name))
+        except HinodeError:
+            raise
+        except (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError, ImportError) as error:
+            raise ModelError(
+                f"the part {name} of the model {self.entry.name} cannot be read: {_first_line(error)}",
+                "fetch it again, or install what the sentence names",
+            ) from error
+        if isinstance(part, nn.Module):
+            part.eval().requires_grad_(False)
+        if name in self.family.denoisers:
+            self._add_loras(name, part)
+            if self.light:
+                part.enable_layerwise_casting(storage_dtype=LIGHT, compute_dtype=self.dtype)
+        return part
+
+    def _options(self, made: type, name: str) -> dict[str, Any]:
+        options: dict[str, Any] = {"local_files_only": True}
+        if not _of_diffusers(made):
+            options |= {"trust_remote_code": False}
+        if issubclass(made, nn.Module):
+            options |= {"dtype": self._dtype(name)}
+            options |= {"use_safetensors": None if self.entry.pickle else True}
+            variant = _variant(self.folder / name)
+            options |= {"variant": variant} if variant else {}
+        return options
+
+    def _dtype(self, name: str) -> torch.dtype:
+        return EXACT if name in self.family.exact else self.dtype
+
+    def _read_single(self, made: Any, name: str) -> Any:
+        assert self.single is not None
+        options: dict[str, Any] = {"torch_dtype": self.dtype, "local_files_only": True}
+        if self.single.suffix.lower() == ".gguf":
+            import diffusers
+
+            options["quantization_config"] = diffusers.GGUFQuantizationConfig(compute_dtype=self.dtype)
+        return made.from_single_file(str(self.single), config=str(self.folder), subfolder=name, **options)
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """What a model folder says of its parts.
+
+    Raises:
+        ModelError: it says nothing, or asks for code of its own.
+    """
+    try:
+        index = json.loads((folder / INDEX).read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{folder} has no {INDEX} that can be read",
+            "give the folder of a whole model in its layout",
+        ) from error
+    if not isinstance(index, dict) or isinstance(index.get("_class_name"), list):
+        raise ModelError(f"{folder} asks for code of its own", "take a model of one of the known families")
+    return index
+
+
+def _class(library: str, kind: str) -> Any:
+    """A class of diffusers, of one of its pipelines, or of transformers, and of nothing else."""
+    if library in ("diffusers", "transformers"):
+        found = getattr(importlib.import_module(library), kind, None)
+    elif re.fullmatch("[a-z0-9_]{1,40}", library):
+        try:
+            found = getattr(importlib.import_module(f"diffusers.pipelines.{library}"), kind, None)
+        except ModuleNotFoundError:
+            found = None
+    else:
+        found = None
+    # A pipeline as a part of another could bring code of its own.
+    if not hasattr(found, "from_pretrained") or hasattr(found, "register_modules"):
+        raise ModelError(
+            f"the model asks for {shown(kind)} of {shown(library)}, which is not installed",
+            "install the versions in constraints.txt",
+        )
+    return found
+
+
+def _placed(pipeline: Any, device: torch.device) -> Any:
+    """A kind of pipeline that computes on `device`, wherever its parts are while they wait."""
+    places = {"device": property(lambda self: device), "_execution_device": property(lambda self: device)}
+    return type(pipeline.__name__, (pipeline,), {**places, "__module__": pipeline.__module__})
+
+
+def _of_diffusers(made: type) -> bool:
+    return made.__module__.startswith("diffusers.")
+
+
+def _variant(folder: Path) -> str:
+    """ "fp16" where a part is there in that kind only, "" where it is there without a kind."""
+    names = [file.name for file in folder.glob("*.safetensors")]
+    if not names or any(name.count(".") == 1 for name in names):
+        return ""
+    match = re.search(r"\.(fp16|bf16|fp32)[.-]", names[0])
+    return match[1] if match else ""
+
+
+def _meant(path: Path, denoisers: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of two networks a LoRA is for: the file says "high" or "low" for the noise, or it is for both."""
+    if len(denoisers) == 1:
+        return denoisers
+    name = path.name.lower()
+    return denoisers[:1] if "high" in name else denoisers[1:] if "low" in name else denoisers
+
+
+def _decoder_width(settings: dict[str, Any]) -> int:
+    """Channels at full size: the narrowest, for each level below it has a quarter of the positions."""
+    for name in ("decoder_base_dim", "base_dim"):
+        if settings.get(name):
+            return int(settings[name])
+    blocks = settings.get("decoder_block_out_channels") or settings.get("block_out_channels") or [128]
+    return int(min(blocks))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,87 @@
+"""The engine itself: it finds models in the registry, plans the memory, and keeps the last model in it."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+
+from hinode.engines import licences, registry
+from hinode.engines.diffusers import offer
+from hinode.engines.diffusers.components import Model
+from hinode.engines.diffusers.embeddings import Embeddings
+from hinode.engines.diffusers.plan import Plan, Room
+from hinode.engines.diffusers.run import DiffusersRun, device_of
+from hinode.engines.diffusers.task import Task
+from hinode.engines.native import compute_type
+from hinode.engines.protocol import Capabilities, State, Work
+from hinode.errors import ModelError
+from hinode.request import Request
+from hinode.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class DiffusersEngine:
+    """Draws with open checkpoints."""
+
+    name = offer.ENGINE
+
+    def __init__(self, settings: Settings, room: Room | None = None) -> None:
+        """
+        Args:
+            settings: where models are, how many threads to use and which device.
+            room: how much memory there is; by default what the machine says.
+        """
+        self.settings = settings
+        self.room = room
+        self._resident: Model | None = None
+
+    def capabilities(self, model: str | None = None) -> Capabilities:
+        """See `Engine.capabilities`."""
+        return offer.capabilities(model, self.settings.home)
+
+    def work(self, request: Request) -> Work:
+        """See `Engine.work`."""
+        return Task.of(request, self.settings).work()
+
+    def start(self, request: Request, state: State | None = None) -> DiffusersRun:
+        """See `Engine.start`. The memory is planned here, before a weight is read.
+
+        Raises:
+            BadInput: the request does not fit the model or the memory, or the licence excludes the operator.
+            ModelError: the model is not on this machine, or damaged.
+            EngineError: the state is not one of this request and model.
+        """
+        task = Task.of(request, self.settings)
+        licences.check(task.entry.licence, self.settings.home)
+        registry.present(task.entry, self.settings.home)
+        _check_library()
+        if self.settings.threads is not None:
+            torch.set_num_threads(self.settings.threads)
+        home, device = self.settings.home, device_of(self.settings.device)
+        model = Model(task.entry, task.family, home, device, compute_type(device))
+        held = self._held(model)
+        room = (self.room or Room.of(device)).with_loaded(held.held if held else 0)
+        plan = Plan.of(task, model.sizes(), room)
+        log.info("memory plan: %s", plan.words)
+        if held is not None and held.light == plan.light:
+            model = held
+        model.light = plan.light
+        self._resident = model
+        return DiffusersRun(task, plan, model, Embeddings(home / "embeddings"), state)
+
+    def _held(self, model: Model) -> Model | None:
+        """The model in memory if it is the same one; another one is let go, for both need not fit."""
+        if self._resident is not None and self._resident.fingerprint() != model.fingerprint():
+            self._resident = None
+        return self._resident
+
+
+def _check_library() -> None:
+    try:
+        import diffusers  # noqa: F401
+    except ImportError as error:
+        raise ModelError(
+            "the library diffusers is not installed", 'install it with `pip install "hinode[diffusers]"`'
+        ) from error
