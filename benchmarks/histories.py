@@ -59,7 +59,7 @@ def main(words: list[str]) -> None:
                     problems += [problem] if problem else []
                     left = (time.monotonic() - start) / done * (len(seeds) - done)
                     print(
-                        f"\r{done:,} of {len(seeds):,}, {left:.0f} s left ",
+                        f"\r{done:,} of {len(seeds):,}, {len(problems)} violations, {left:.0f} s left ",
                         end="",
                         file=sys.stderr,
                         flush=True,
