@@ -14,6 +14,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.errors import BadInput, ModelError, listed, shown
 from hinode.request import Capabilities, Size
 
@@ -26,11 +27,6 @@ PREFERRED = ("mini", "nano")
 ENGINE = "native"
 """The engine whose models these are."""
 
-PROMPT_CHARACTERS = 32_000
-SIDE = (16, 4096)
-PIXELS = 4096 * 2160
-FPS = (1.0, 60.0)
-STEPS = (1, 200)
 
 SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 

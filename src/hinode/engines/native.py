@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +18,7 @@ from torch import Tensor
 from hinode.clip import Clip, Frames, Making
 from hinode.engines import catalog
 from hinode.engines.catalog import Card, Shape
-from hinode.engines.protocol import Capabilities, Progress, State, Work
+from hinode.engines.protocol import Capabilities, Progress, State, Work, timed
 from hinode.errors import EngineError, ModelError
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
@@ -138,23 +136,23 @@ class NativeRun:
         """See `Run.__iter__`."""
         if self._model is None:
             yield Progress("load", 0, 1)
-            with self._timed("load"):
+            with timed(self.stage_seconds, "load"):
                 self._model = self._load(self.plan.card, self.device)
         if self._sampler is None:
             yield Progress("text", 0, 1)
-            with self._timed("text"):
+            with timed(self.stage_seconds, "text"):
                 self._sampler = self._begin(self._model)
         steps = self.plan.sampling.steps
         yield Progress("sample", self._sampler.state.step, steps)
         while self._sampler.state.step < steps:
             before = self._sampler.state
-            with self._timed("sample"):
+            with timed(self.stage_seconds, "sample"):
                 after = next(self._sampler)
                 preview = self._preview(before, after)
             yield Progress("sample", after.step, steps, preview)
         if self._frames is None:
             yield Progress("decode", 0, 1)
-            with self._timed("decode"):
+            with timed(self.stage_seconds, "decode"):
                 self._frames = self._decode(self._sampler.state.latents)[: self.plan.frames]
         yield Progress("decode", 1, 1)
 
@@ -261,15 +259,6 @@ class NativeRun:
             )
         self.stage_seconds.update(seconds)
         return SamplerState(tensors["latents"].to(self.device), step) if step else None
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - start
-            self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + spent
 
 
 def _sampling(card: Card) -> Sampling:

@@ -5,14 +5,16 @@ Between two steps a run can be stopped for good, looked at, saved, moved to anot
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from hinode.clip import Clip, Frames
 from hinode.request import Capabilities, Request
 
-__all__ = ["Capabilities", "Elsewhere", "Engine", "Progress", "Run", "State", "Work", "abandon"]
+__all__ = ["Capabilities", "Elsewhere", "Engine", "Progress", "Run", "State", "Work", "abandon", "timed"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,16 @@ def abandon(run: Run) -> None:
     """Give a run up for good; one that works only while it is iterated over need not be told."""
     if isinstance(run, Elsewhere):
         run.abandon()
+
+
+@contextmanager
+def timed(stage_seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the wall-clock seconds that the block takes to those of a stage, also if it raises."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        stage_seconds[stage] = stage_seconds.get(stage, 0.0) + time.perf_counter() - start
 
 
 class Engine(Protocol):

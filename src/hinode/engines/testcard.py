@@ -13,7 +13,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 
 import numpy as np
@@ -21,7 +20,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from hinode.clip import Clip, Frames, Making
 from hinode.engines import references
-from hinode.engines.protocol import Capabilities, Progress, State, Work
+from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
+from hinode.engines.protocol import Capabilities, Progress, State, Work, timed
 from hinode.errors import BadInput, EngineError, shown
 from hinode.request import CHARACTER, FIRST_FRAME, ROLES, SOURCE, Request, Size
 from hinode.settings import Settings
@@ -29,12 +29,7 @@ from hinode.settings import Settings
 NAME = "testcard"
 LICENCE = "Apache-2.0"
 
-PROMPT_CHARACTERS = 32_000
-SIDE = (16, 4096)
-PIXELS = 4096 * 2160
 SECONDS = (0.0, 120.0)
-FPS = (1.0, 60.0)
-STEPS = (1, 200)
 DEFAULT_FPS = 8.0
 DEFAULT_STEPS = 8
 MOST_BYTES = 2**29
@@ -130,11 +125,11 @@ class TestcardRun:
         """See `Run.__iter__`."""
         if self._fps is None:
             yield Progress("load", 0, 1)
-            with self._timed("load"):
+            with timed(self.stage_seconds, "load"):
                 self._fps = self._rate()
         yield Progress("sample", self.step, self.steps)
         while self.step < self.steps:
-            with self._timed("sample"):
+            with timed(self.stage_seconds, "sample"):
                 self.wait()
                 self.step += 1
                 self.marks = hashlib.sha256(self.marks + self.step.to_bytes(4, "big")).digest()
@@ -145,7 +140,7 @@ class TestcardRun:
             self._frames, self._drawing = self._begin(self._fps)
         count = len(self._frames)
         while self._drawn < count:
-            with self._timed("decode"):
+            with timed(self.stage_seconds, "decode"):
                 self._frames[self._drawn] = next(self._drawing)
             self._drawn += 1
             yield Progress("decode", self._drawn, count)
@@ -236,15 +231,6 @@ class TestcardRun:
             raise EngineError("the saved run belongs to another request", "start from the beginning")
         self.step, self.marks = step, marks
         self.stage_seconds.update(seconds)
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - start
-            self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + spent
 
 
 class Card:

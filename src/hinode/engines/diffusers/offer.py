@@ -6,17 +6,12 @@ from pathlib import Path
 
 from hinode.engines import registry
 from hinode.engines.families import FAMILIES, Family
+from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.registry import Entry
 from hinode.errors import BadInput, ModelError, listed, shown
 from hinode.request import Capabilities
 
 ENGINE = "diffusers"
-
-PROMPT_CHARACTERS = 32_000
-SIDE = (16, 4096)
-PIXELS = 4096 * 2160
-FPS = (1.0, 60.0)
-STEPS = (1, 200)
 
 
 def find(name: str | None, home: Path) -> tuple[Entry, Family]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +20,7 @@ from hinode.engines.diffusers.plan import Plan
 from hinode.engines.diffusers.stepping import Stepper
 from hinode.engines.diffusers.steps import Kept
 from hinode.engines.diffusers.task import Task
-from hinode.engines.protocol import Progress, State
+from hinode.engines.protocol import Progress, State, timed
 from hinode.errors import EngineError
 
 
@@ -67,12 +65,12 @@ class DiffusersRun:
             return
         if self._stepper is None:
             yield Progress("load", 0, 1)
-            with self._timed("load"):
+            with timed(self.stage_seconds, "load"):
                 self.model.prepare()
                 self._call = Call(self.task, self.plan, self.model, self._embeddings, self._resumed)
                 self._stepper = Stepper(self._call)
         while True:
-            with self._timed(self._last.stage):
+            with timed(self.stage_seconds, self._last.stage):
                 progress = self._stepper.advance()
             if progress is None:
                 break
@@ -159,15 +157,6 @@ class DiffusersRun:
             )
         self.stage_seconds.update(seconds)
         return kept
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - start
-            self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + spent
 
 
 def pixels(frames: Any) -> Frames:

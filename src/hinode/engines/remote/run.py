@@ -10,13 +10,12 @@ import json
 import logging
 import math
 import tempfile
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from hinode.clip import Clip, Frames, Making
-from hinode.engines.protocol import Progress, State
+from hinode.engines.protocol import Progress, State, timed
 from hinode.engines.remote import wire
 from hinode.engines.remote.call import Call
 from hinode.engines.remote.client import Client
@@ -192,7 +191,7 @@ class RemoteRun:
         given_up = self._clock() + self.patience_seconds
         nonce = self._nonce()
         last = "has no free place"
-        with self._timed("wait"):
+        with timed(self.stage_seconds, "wait"):
             while True:
                 soonest = math.inf
                 for server in self.pool.order(self._left()):
@@ -301,7 +300,7 @@ class RemoteRun:
             self._slot = self.pool.slots(server).take()
         self._began_at = self._began_at or self._clock()
         yield self._progress()
-        with self._timed("sample"):
+        with timed(self.stage_seconds, "sample"):
             while self._job is not None and self._job.phase is not Phase.DONE:
                 name = self._job.id
                 try:
@@ -369,7 +368,7 @@ class RemoteRun:
         assert client is not None
         try:
             with tempfile.TemporaryFile() as file:
-                with self._timed("fetch"):
+                with timed(self.stage_seconds, "fetch"):
                     for tries_left in reversed(range(DOWNLOADS)):
                         try:
                             file.seek(0)
@@ -381,7 +380,7 @@ class RemoteRun:
                                 raise
                             yield from self._wait(fault.wait or FIRST_BACKOFF)
                 self._job = Job(job.id, job.phase, job.percent, making=job.making)  # without the file in it
-                with self._timed("decode"):
+                with timed(self.stage_seconds, "decode"):
                     yield from self._decode(Footage(file, size=self._size(), seconds=self.request.seconds))
         except Fault as fault:
             self.pool.failed(server)
@@ -453,15 +452,6 @@ class RemoteRun:
         if server is not None and isinstance(job, str) and job and server.dialect.job:
             self._server, self._job = server, Job(job, Phase.WORKING)
             self._done, self._jobs = min(max(done, MADE), FETCHING), 1
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - start
-            self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + spent
 
 
 def _refused() -> BadInput:

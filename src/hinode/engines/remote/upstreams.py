@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from hinode.engines import tomlfile
+from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.remote.dialects import DIALECTS, Dialect
 from hinode.errors import BadInput, ModelError, listed, shown
 from hinode.request import FIRST_FRAME, SOURCE, Capabilities, Request, Size, parse_size
@@ -19,11 +20,6 @@ from hinode.request import FIRST_FRAME, SOURCE, Capabilities, Request, Size, par
 ENGINE = "remote"
 FILE = "upstreams.toml"
 
-PROMPT_CHARACTERS = 32_000
-SIDE = (16, 4096)
-PIXELS = 4096 * 2160
-FPS = (1.0, 60.0)
-STEPS = (1, 200)
 PATIENCE_SECONDS = 900.0
 UNKNOWN = "unknown"
 """Licence of a model of which nobody said anything."""
