@@ -18,11 +18,11 @@ STAMP := $(VENV)/.stamp-base
 DEV_STAMP := $(VENV)/.stamp-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help video install dev test check lint types floors format bench clean
+.PHONY: help video install dev test check lint types floors format bench bench-gpu clean
 
 help: ## List the commands
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | \
-	  while IFS='|' read -r command text; do printf '%-16s%s\n' "$$command" "$$text"; done
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1|/' | \
+	  while IFS='|' read -r command text; do printf '%-18s%s\n' "$$command" "$$text"; done
 
 video: $(STAMP) ## Make a video: make video PROMPT="a purple kite circling over the sea at dusk"
 	@$(BIN)/hinode generate $(ARGS) -- "$$HINODE_MAKE_PROMPT"
@@ -49,6 +49,9 @@ floors: $(DEV_STAMP)
 format: $(DEV_STAMP) ## Put the code into the house's format
 	@$(BIN)/ruff check --fix $(wildcard $(CODE))
 	@$(BIN)/ruff format $(wildcard $(CODE))
+
+bench-gpu: $(DEV_STAMP) ## Measure plain diffusers against the profiles on a GPU, with a network of real size
+	@$(BIN)/python -m benchmarks gpu $(ARGS)
 
 bench: $(DEV_STAMP) ## Measure speed, memory, queue, waits and latency on this machine
 	@$(BIN)/python -m benchmarks $(ARGS)

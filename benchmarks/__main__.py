@@ -9,6 +9,9 @@ and, only by name, because they take long:
 
     histories   simulated lives of the job service with random faults, against its invariants
     memory      peak memory of the diffusers engine beside what its plan foretold
+    overhead    what the diffusers engine adds to plain diffusers, as a ratio
+    profiles    clips by plain diffusers and under each profile, cold and warm
+    gpu         the same on a GPU, with a network of the size of Wan 2.1 1.3B
     torture     workers and servers killed at random points, again and again
 
 Options go to the benchmark that is named; NAME --help lists them. With --json alone each of the short ones
@@ -21,7 +24,7 @@ import importlib
 import sys
 
 SHORT = ("speed", "fairness", "queue", "latency")
-NAMES = (*SHORT, "histories", "memory", "torture")
+NAMES = (*SHORT, "histories", "memory", "overhead", "profiles", "gpu", "torture")
 
 
 def run(name: str, words: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""How well the memory plan of the diffusers engine foretells the peak, on a toy network of real weight.
+"""How well the memory plan of the diffusers engine foretells the peak, on networks of real weight.
 
 Each case is a process of its own: the growth of its resident memory from just before the model is loaded to
 the end of the clip, beside what the plan said.
@@ -13,11 +13,38 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
-CASES = ((128, 128, 9, 0.0), (192, 128, 9, 0.0), (192, 192, 9, 0.0), (256, 192, 17, 0.0), (192, 192, 9, 2.2))
-"""Width, height, frames, and gigabytes that the plan is told there are; 0 for plenty."""
-FAMILY = "wan2.1-t2v"
+
+@dataclass(frozen=True)
+class Case:
+    """A clip to draw.
+
+    Attributes:
+        family: of the checkpoint, a key of `large.LARGE`.
+        size: width and height.
+        frames: how many.
+        gigabytes: what the plan is told there is; 0 for plenty.
+    """
+
+    family: str
+    size: tuple[int, int]
+    frames: int
+    gigabytes: float = 0.0
+
+
+CASES = (
+    Case("wan2.1-t2v", (128, 128), 9),
+    Case("wan2.1-t2v", (256, 192), 17),
+    Case("wan2.1-t2v", (192, 192), 9, 2.0),
+    Case("wan2.2-ti2v", (256, 192), 9),
+    Case("ltx-video", (512, 320), 17),
+    Case("ltx-2", (512, 320), 17),
+    Case("cogvideox", (192, 128), 9),
+    Case("cogvideox", (256, 192), 17),
+    Case("hunyuanvideo-1.5-t2v", (192, 128), 9),
+)
 EVERY_SECONDS = 0.004
 
 
@@ -29,7 +56,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(words)
     if options.case is not None:
-        print(json.dumps(measured(options.folder, *CASES[options.case])))
+        print(json.dumps(measured(options.folder, CASES[options.case])))
         return
     with tempfile.TemporaryDirectory() as place:
         for number in range(len(CASES)):
@@ -40,12 +67,12 @@ def main(words: list[str]) -> None:
                 print(json.dumps(found))
             else:
                 print(
-                    "{clip}: predicted {predicted:.2f} GB, measured {measured:.2f} GB, "
+                    "{family}, {clip}: predicted {predicted:.2f} GB, measured {measured:.2f} GB, "
                     "ratio {ratio:.3f}; {plan}".format(**found)
                 )
 
 
-def measured(folder: Path, width: int, height: int, frames: int, gigabytes: float) -> dict[str, object]:
+def measured(folder: Path, case: Case) -> dict[str, object]:
     """Draw one clip and watch the memory."""
     import psutil
 
@@ -56,26 +83,32 @@ def measured(folder: Path, width: int, height: int, frames: int, gigabytes: floa
     from hinode.request import Request
     from hinode.settings import Settings
 
-    source = folder / "model"
+    source = folder / case.family
     if not source.is_dir():
         # Not here: what building it leaves behind would count as ours.
         subprocess.run(
-            [sys.executable, "-c", f"import benchmarks.memory as m; m.build({str(source)!r})"], check=True
+            [
+                sys.executable,
+                "-c",
+                "import pathlib, sys, benchmarks.large as l; l.build(sys.argv[1], pathlib.Path(sys.argv[2]))",
+                case.family,
+                str(source),
+            ],
+            check=True,
         )
     files = {file.relative_to(source).as_posix(): "0" * 64 for file in source.rglob("*") if file.is_file()}
-    entry = registry.Entry("large", "diffusers", FAMILY, str(source), "", files, "best", (), "Apache-2.0")
+    entry = registry.Entry(
+        "large", "diffusers", case.family, str(source), "", files, "best", (), "Apache-2.0"
+    )
     registry.save(entry, folder / "home")
-    room = Room(int((gigabytes or 1000) * 1e9), int((gigabytes or 1000) * 1e9))
+    room = Room(int((case.gigabytes or 1000) * 1e9), int((case.gigabytes or 1000) * 1e9))
     engine = DiffusersEngine(Settings(home=folder / "home", threads=1, device="cpu"), room=room)
-    seconds = frames / FAMILIES[FAMILY].fps
-    request = Request("a red balloon", width, height, seconds, engine="diffusers", model="large", steps=1)
+    seconds = case.frames / FAMILIES[case.family].fps
+    request = Request("a red balloon", *case.size, seconds, engine="diffusers", model="large", steps=2)
     run = engine.start(request)
-    import diffusers
-    import transformers
-
     # Code is not what the plan is about.
-    _ = diffusers.WanPipeline, diffusers.AutoencoderKLWan, diffusers.WanTransformer3DModel
-    _ = transformers.UMT5EncoderModel
+    for part in run.model.names:
+        run.model.kind(part)
     me = psutil.Process()
     gc.collect()
     before = most = me.memory_info().rss
@@ -88,32 +121,17 @@ def measured(folder: Path, width: int, height: int, frames: int, gigabytes: floa
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    for _ in run:
-        pass
-    over.set()
-    watcher.join()
+    try:
+        for _ in run:
+            pass
+    finally:
+        over.set()
+        watcher.join()
     return {
-        "clip": f"{width}x{height}, {frames} frames",
+        "family": case.family,
+        "clip": f"{case.size[0]}x{case.size[1]}, {case.frames} frames",
         "plan": run.plan.place.value,
         "predicted": run.plan.peak / 1e9,
         "measured": (most - before) / 1e9,
         "ratio": run.plan.peak / (most - before),
     }
-
-
-def build(folder: str) -> None:
-    """Write a Wan of twelve layers with 1.5 GB of weights in bfloat16."""
-    import diffusers
-    import torch
-
-    from tests.engines.diffusers import parts, toy_wan
-
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.bfloat16)
-    diffusers.WanPipeline(
-        tokenizer=parts.tokenizer(),
-        text_encoder=parts.t5(),
-        vae=toy_wan.wan_vae(base_dim=32, dim_mult=[1, 2, 4, 4], num_res_blocks=2),
-        scheduler=toy_wan.unipc(3.0),
-        transformer=toy_wan.wan_transformer(32, num_layers=12, ffn_dim=6144),
-    ).save_pretrained(folder)

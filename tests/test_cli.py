@@ -79,6 +79,7 @@ def test_json_is_one_object(run) -> None:
         "not_understood": ["wibbly"],
         "read_as": "red balloon rise, time noon, place sea; chosen by the model: weather, camera",
         "bytes": None,
+        "sound": None,
     }
     assert set(told["stage_seconds"]) == {"load", "text", "sample", "decode", "encode"}
 
@@ -203,3 +204,16 @@ def test_the_whole_process(toy_home: Path, tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (0, f"{path}\n"), result.stderr
     assert path.is_file()
     assert "\x1b" not in result.stderr  # no bar where there is no terminal
+
+
+def test_sound_is_asked_for_and_told_of(run) -> None:
+    card = ("--engine", "testcard", *SMALL)
+    asked = run("generate", PROMPT, *card, "--sound", "-o", "a.mp4")
+    assert "sound: stereo, 48000 Hz" in asked.stderr
+    assert "sound" not in run("generate", PROMPT, *card, "--no-sound", "-o", "b.mp4").stderr
+    assert "sound" not in run("generate", PROMPT, *card, "-o", "c.mp4").stderr
+    left = run("generate", PROMPT, *card, "--sound", "-o", "d.gif")
+    assert "without its sound, which a gif cannot hold; an mp4 can" in left.stderr
+    refused = run("generate", PROMPT, *SMALL, "--sound", "-o", "e.mp4")
+    assert (refused.exit_code, Path("e.mp4").exists()) == (2, False)
+    assert "the model toy makes no sound; ask for the clip without" in refused.stderr

@@ -13,7 +13,7 @@ from hinode.engines import operator, registry
 from hinode.engines.families import FAMILIES
 from hinode.engines.licences import LICENCES, Licence
 from hinode.engines.operator import EUROPEAN_UNION, Operator
-from tests.engines.shelf import served, write_pipeline
+from tests.engines.shelf import served, write_pipeline, write_weights
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "models.md"
 FAMILY = next(iter(FAMILIES))
@@ -79,13 +79,25 @@ def test_a_model_is_added_shown_verified_and_removed(home: Path, checkpoint: Pat
     assert "mine" not in run("list").stdout
 
 
+def test_a_lora_and_its_licence_are_shown(tmp_path: Path, checkpoint: Path) -> None:
+    file = write_weights(tmp_path / "style.safetensors")
+    added = add("mine", checkpoint, "--lora", f"{file}:0.5", "--lora-licence", "CC-BY-NC-4.0")
+    assert added.exit_code == 0
+    assert "--no-commercial" in added.stderr
+    shown = run("show", "mine").stdout
+    assert "lora terms CC-BY-NC-4.0" in shown
+    assert f"{FAMILIES[FAMILY].licence} AND CC-BY-NC-4.0" in shown
+    assert "Not for commercial use (Sections 1(i) and 2(a)(1))." in shown
+    assert "Apache License 2.0: the whole text was read." in shown
+
+
 def test_the_terms_of_a_licence_are_shown_in_plain_words(checkpoint: Path) -> None:
     add("h3", checkpoint, "--licence", "MiniMax-H3-Community")
     shown = run("show", "h3").stdout
     assert "Not in the European Union, GB, KR and US (Sections I.5 and V.4" in shown
     assert "up to 20,000,000 US dollars" in shown
     assert 'Show "MiniMax H3"' in shown
-    assert "the text was not read" in shown
+    assert "only excerpts of the text were read" in shown
     assert json.loads(run("show", "nano", "--json").stdout)["terms"][0].startswith("Apache License 2.0")
 
 

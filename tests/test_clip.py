@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hinode.clip import Clip, Making
+from hinode.clip import Clip, Making, Sound
+from hinode.errors import EngineError
 
 MAKING = Making("native", "toy", seed=1, steps=2, native_size=(64, 36), stage_seconds={"load": 1.0})
 
@@ -32,3 +33,46 @@ def test_nothing_in_it_can_be_changed() -> None:
 def test_frames_are_bytes_in_the_one_shape(frames: np.ndarray) -> None:
     with pytest.raises(AssertionError):
         Clip(frames, 8.0, MAKING)
+
+
+def test_sound_knows_its_length_and_cannot_be_changed() -> None:
+    sound = Sound(np.zeros((2, 1200), np.float32), 24000)
+    assert (sound.channels, sound.seconds) == (2, 0.05)
+    assert Clip(np.zeros((1, 2, 2, 3), np.uint8), 8.0, MAKING, sound).sound is sound
+    with pytest.raises(ValueError, match="read-only"):
+        sound.samples[0, 0] = 1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        sound.rate = 1  # type: ignore[misc]
+
+
+def test_parts_of_a_sound() -> None:
+    sound = Sound(np.arange(10, dtype=np.float32)[None] / 10, 10)
+    assert sound.between(8, 12).tolist() == [[np.float32(0.8), np.float32(0.9), 0.0, 0.0]]
+    assert sound.between(12, 14).tolist() == [[0.0, 0.0]]
+    assert (sound.until(0.5).samples.shape, sound.until(5.0).samples.shape) == ((1, 5), (1, 10))
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate"),
+    [
+        (np.zeros((2, 8)), 8000),
+        (np.zeros(8, np.float32), 8000),
+        (np.zeros((3, 8), np.float32), 8000),
+        (np.zeros((1, 8), np.float32), 0),
+        (np.full((1, 8), 1.5, np.float32), 8000),
+        (np.full((1, 8), np.nan, np.float32), 8000),
+    ],
+)
+def test_samples_are_numbers_in_the_one_shape(samples: np.ndarray, rate: int) -> None:
+    with pytest.raises(AssertionError):
+        Sound(samples, rate)
+
+
+def test_what_a_model_gives_is_clipped_but_has_to_be_numbers() -> None:
+    loud = Sound.drawn([[0.5, 2.0, -3.0]], 8000)
+    assert loud.samples.tolist() == [[0.5, 1.0, -1.0]]
+    for value in (np.nan, np.inf):
+        with pytest.raises(EngineError, match="no numbers; ask for"):
+            Sound.drawn([[0.0, value]], 8000)
+    with pytest.raises(EngineError, match=r"shape \(3, 2\)"):
+        Sound.drawn(np.zeros((3, 2)), 8000)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +10,14 @@ import pytest
 from PIL import Image
 
 from hinode import pipeline
-from hinode.clip import Clip
+from hinode.clip import Clip, Sound
 from hinode.engines.native import NativeEngine
 from hinode.engines.protocol import Capabilities, Progress, State, Work
 from hinode.errors import BadInput, EngineError, OutputError
 from hinode.media.video import read_video
 from hinode.request import Request
 from hinode.settings import Settings
+from tests.hearing import clicks, heard, tone, tracks
 
 REQUEST = Request("a red balloon over the wibbly sea", 128, 72, seconds=1.0, seed=7)
 
@@ -163,3 +165,35 @@ def test_a_disk_that_fills_up_leaves_nothing(
     with pytest.raises(OutputError, match="the disk is full"):
         pipeline.generate(Request("x", 64, 36), Recorded(clip), tmp_path / "clip.mp4", "mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sound_stays_in_step_whatever_the_frames_are_held_to(clip: Clip, tmp_path: Path) -> None:
+    """Two seconds at 8 frames per second with a click at the second one, shown faster, longer, shorter."""
+    sounding = dataclasses.replace(clip, sound=Sound(tone(2.0, 24000, clicks=(1.0,)), 24000))
+    for number, (fps, seconds) in enumerate(((None, 2.0), (30.0, 2.0), (23.976, 3.0), (5.0, 1.5))):
+        path = tmp_path / f"{number}.mp4"
+        request = Request("x", 128, 72, seconds=seconds, fps=fps)
+        result = pipeline.finish(request, sounding, path, "mp4")
+        samples, rate = heard(path)
+        assert (result.sound, rate, samples.shape) == ("stereo, 24000 Hz", 24000, (2, round(seconds * 24000)))
+        assert clicks(samples, rate) == pytest.approx([1.0], abs=0.001)
+        footage = read_video(path)
+        shown = next(index for index, at in enumerate(footage.starts) if at >= 1)
+        same = np.abs(footage.frames[shown][::2, ::2].astype(int) - clip.frames[8]).mean()
+        assert same < 8  # the frame that begins with the click, enlarged
+        assert json.loads(footage.metadata["description"])["sound"] == "stereo, 24000 Hz"
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "png"])
+def test_a_format_without_sound_says_that_it_left_it_out(clip: Clip, tmp_path: Path, kind: str) -> None:
+    request = Request("x", 64, 36, seconds=1.0)
+    sounding = dataclasses.replace(clip, sound=Sound(tone(1.0), 48000))
+    assert pipeline.generate(request, Recorded(sounding), tmp_path / "a", kind).sound == "left out"
+    assert pipeline.generate(request, Recorded(clip), tmp_path / "b", kind).sound is None
+
+
+def test_a_clip_without_sound_is_a_file_without_a_track(clip: Clip, tmp_path: Path) -> None:
+    request = Request("x", 64, 36, seconds=1.0)
+    result = pipeline.generate(request, Recorded(clip), tmp_path / "a.mp4", "mp4")
+    assert (result.sound, tracks(tmp_path / "a.mp4")) == (None, ["video"])
+    assert "sound" not in json.loads(read_video(tmp_path / "a.mp4").metadata["description"])

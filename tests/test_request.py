@@ -34,6 +34,7 @@ ABLER = dataclasses.replace(
     operations=("generate", "remix", "edit", "extend"),
     references=("first_frame", "source", "character"),
     negative_prompt=True,
+    profiles=("draft", "best"),
 )
 
 PICTURE = Reference("first_frame", "ab" * 32, "image/png")
@@ -50,8 +51,11 @@ def test_the_defaults_fit() -> None:
     ("able", "field", "change", "says"),
     [
         (ABLE, "negative_prompt", {"negative_prompt": "rain"}, "nano takes no negative prompt"),
+        (ABLE, "profile", {"profile": "draft"}, "nano has no profile 'draft'; leave it out"),
+        (ABLER, "profile", {"profile": "worst"}, "choose draft or best"),
         (ABLER, "negative_prompt", {"negative_prompt": "x" * 32_001}, "32,001 characters"),
         (ABLER, "negative_prompt", {"negative_prompt": "a \udcff"}, "readable"),
+        (ABLE, "sound", {"sound": True}, "nano makes no sound; ask for the clip without"),
         (ABLE, "first_frame", {"references": (PICTURE,)}, "nano cannot take an image as first frame"),
         (ABLE, "character", {"references": (MOSSY,)}, "nano cannot take a character; leave it out"),
         (
@@ -75,6 +79,57 @@ def test_references_that_do_not_fit_are_named_in_one_sentence(
     assert caught.value.field == field
     assert says in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+NEEDY = dataclasses.replace(
+    ABLER,
+    references=("first_frame", "last_frame", "source"),
+    required_references=("first_frame", "last_frame"),
+    extension_seconds=4.0,
+)
+END = Reference("last_frame", "12" * 32, "image/png")
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "says"),
+    [
+        ("first_frame", (), "omni draws from an image as first frame and there is none"),
+        ("first_frame", (END,), "omni draws from an image as first frame and there is none"),
+        ("last_frame", (PICTURE,), "omni draws from an image as last frame and there is none"),
+    ],
+)
+def test_what_a_model_cannot_do_without_is_asked_for(
+    field: str, given: tuple[Reference, ...], says: str
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        Request("a red balloon", references=given).check(NEEDY)
+    assert caught.value.field == field
+    assert says in str(caught.value)
+    Request("a red balloon", references=(PICTURE, END)).check(NEEDY)
+    # A video is all that is needed to work on it.
+    Request("at night", operation="edit", references=(VIDEO,)).check(NEEDY)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [
+        (8.0, None),
+        (4.001, None),
+        (8.01, "4.01 seconds"),
+        (4.0, "0 seconds"),
+        (float("nan"), "nan"),
+        (-1, "-5"),
+    ],
+)
+def test_what_is_added_counts_where_the_source_is_known(seconds: float, says: str | None) -> None:
+    request = Request("it sinks", seconds=seconds, operation="extend", references=(VIDEO,))
+    if says is None:
+        request.check(NEEDY, source_seconds=4.0)
+        request.check(NEEDY)
+        return
+    with pytest.raises(BadInput, match=says) as caught:
+        request.check(NEEDY, source_seconds=4.0)
+    assert caught.value.field == "seconds"
 
 
 def test_references_that_fit_are_taken() -> None:
@@ -152,3 +207,13 @@ def test_other_sizes_are_not(text: str) -> None:
 @given(st.integers(0, 10**9 - 1), st.integers(0, 10**9 - 1))
 def test_every_size_reads_back(width: int, height: int) -> None:
     assert parse_size(f"{width}x{height}") == (width, height)
+
+
+def test_sound_is_a_wish_only_if_it_is_spoken() -> None:
+    quiet = Request("a red balloon")
+    dataclasses.replace(quiet, sound=False).check(ABLE)
+    for sound in (None, False, True):
+        dataclasses.replace(quiet, sound=sound).check(dataclasses.replace(ABLE, sound=True))
+    # What says nothing of it is what it was before there was sound: saved runs go on, cards look the same.
+    assert "sound" not in quiet.identity()
+    assert dataclasses.replace(quiet, sound=False).identity()["sound"] is False

@@ -9,10 +9,14 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from hinode.errors import EngineError
 from hinode.request import Size
 
 Frames = npt.NDArray[np.uint8]
 """Frames [T, H, W, 3], or one frame [H, W, 3]: sRGB, 0..255."""
+
+Samples = npt.NDArray[np.float32]
+"""Samples of sound [channels, N], -1..1."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +54,79 @@ class Making:
 
 
 @dataclass(frozen=True, eq=False)
+class Sound:
+    """What can be heard from the first frame of a clip on.
+
+    Attributes:
+        samples: float32 [channels, N] in -1..1, one channel or left and right; made read-only.
+        rate: samples per second and channel, in Hz.
+    """
+
+    samples: Samples
+    rate: int
+
+    def __post_init__(self) -> None:
+        shape = self.samples.shape
+        assert self.samples.dtype == np.float32, f"samples are {self.samples.dtype}, not float32"
+        assert len(shape) == 2, f"samples have shape {shape}"
+        assert shape[0] in (1, 2), f"there are {shape[0]} channels"
+        assert self.rate > 0, f"{self.rate} samples per second"
+        assert not shape[1] or float(np.abs(self.samples).max()) <= 1, "samples are out of range"
+        self.samples.flags.writeable = False
+
+    @classmethod
+    def drawn(cls, samples: npt.ArrayLike, rate: int) -> Sound:
+        """What a model gave, samples [channels, N]; what is louder than can be is clipped.
+
+        Raises:
+            EngineError: there are more than two channels, or some samples are no numbers.
+        """
+        values = np.array(samples, np.float32, ndmin=2)
+        if values.ndim != 2 or values.shape[0] not in (1, 2):
+            raise EngineError(
+                f"the model gave a sound of shape {values.shape}", "ask for the clip without sound"
+            )
+        if not np.isfinite(values).all():
+            raise EngineError(
+                "the sound that the model gave has values that are no numbers",
+                "ask for another seed, or for the clip without sound",
+            )
+        return cls(values.clip(-1.0, 1.0), rate)
+
+    @property
+    def channels(self) -> int:
+        return int(self.samples.shape[0])
+
+    @property
+    def seconds(self) -> float:
+        return int(self.samples.shape[1]) / self.rate
+
+    def until(self, seconds: float) -> Sound:
+        """Its first seconds; all of it if it is shorter."""
+        return Sound(self.samples[:, : round(seconds * self.rate)].copy(), self.rate)
+
+    def between(self, start: int, end: int) -> Samples:
+        """Its samples from number `start` to before `end`; where it is over, there is silence."""
+        kept = self.samples[:, start:end]
+        return np.pad(kept, ((0, 0), (0, end - start - kept.shape[1])))
+
+
+@dataclass(frozen=True, eq=False)
 class Clip:
-    """Frames that follow each other at a fixed rate.
+    """Frames that follow each other at a fixed rate, and the sound that goes with them.
 
     Attributes:
         frames: uint8 [T, H, W, 3] in sRGB, at least one frame; made read-only.
         fps: frames per second, above 0.
         making: where they came from.
+        sound: begins with the first frame, or None for a clip that has none; it may be shorter or longer
+            than the frames.
     """
 
     frames: Frames
     fps: float
     making: Making
+    sound: Sound | None = None
 
     def __post_init__(self) -> None:
         shape = self.frames.shape

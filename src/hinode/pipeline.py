@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hinode import __version__
-from hinode.clip import Clip, Frames
+from hinode.clip import Clip, Frames, Sound
 from hinode.engines import licences
 from hinode.engines.protocol import Engine, Progress, Run, abandon
 from hinode.media import formats, stills
@@ -29,6 +29,9 @@ THUMBNAIL_SIDE = 512
 TILE_SIDE = 320
 STILL_QUALITY = 88
 PREVIEW_QUALITY = 70
+
+LEFT_OUT = "left out"
+"""What became of the sound of a clip in a file that cannot hold any."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Result:
         not_understood: words of the prompt that it passed over.
         read_as: what it took the prompt to mean, and what it was left to choose.
         bytes: size on disk.
+        sound: what can be heard, such as "stereo, 48000 Hz"; "left out" if the format has no place for it,
+            and None for a clip that has none.
     """
 
     path: Path
@@ -72,6 +77,7 @@ class Result:
     not_understood: tuple[str, ...]
     read_as: str
     bytes: int
+    sound: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The result in plain JSON values; sizes are written as they are on the command line, "640x360"."""
@@ -138,7 +144,9 @@ def finish(
             yield frame
             watch(Progress("encode", done, len(shown)))
 
-    formats.write(format, path, frames(), request.size, timeline, label(request, clip))
+    sound = clip.sound if format in formats.SOUNDING else None
+    told = label(request, clip, heard(sound))
+    formats.write(format, path, frames(), request.size, timeline, told, sound)
     making = clip.making
     return Result(
         path=path,
@@ -158,6 +166,7 @@ def finish(
         not_understood=making.not_understood,
         read_as=making.read_as,
         bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
+        sound=LEFT_OUT if sound is None and clip.sound is not None else heard(sound),
     )
 
 
@@ -198,8 +207,14 @@ def reduced(size: Size, longest: int) -> Size:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def label(request: Request, clip: Clip) -> Label:
-    """What the file says about itself; nothing in it depends on the day or the machine."""
+def label(request: Request, clip: Clip, sound: str | None = None) -> Label:
+    """What the file says about itself; nothing in it depends on the day or the machine.
+
+    Args:
+        request: what was asked for.
+        clip: what is in it.
+        sound: what can be heard in it, in words, or None.
+    """
     making = clip.making
     resized = making.native_size != request.size
     drawn = f"drawn at {written(making.native_size)}"
@@ -219,9 +234,19 @@ def label(request: Request, clip: Clip) -> Label:
             "size": written(request.size),
             "native_size": written(making.native_size),
             **({"upscaled_from": written(making.native_size)} if resized else {}),
+            **({"sound": sound} if sound else {}),
             **licences.stamp(making.licence),
         },
     )
+
+
+def heard(sound: Sound | None) -> str | None:
+    """A sound, as it is in a file, in the words of people: "stereo, 48000 Hz"; None if there is none."""
+    if sound is None:
+        return None
+    from hinode.media.sound import rate_for
+
+    return f"{'mono' if sound.channels == 1 else 'stereo'}, {rate_for(sound.rate)} Hz"
 
 
 def written(size: Size) -> str:

@@ -17,15 +17,16 @@ Size = tuple[int, int]
 LARGEST_SEED = 2**63 - 1
 """The largest seed that every generator in use takes."""
 
-FIRST_FRAME, SOURCE, CHARACTER = "first_frame", "source", "character"
+FIRST_FRAME, LAST_FRAME, SOURCE, CHARACTER = "first_frame", "last_frame", "source", "character"
 
 ROLES = {
     FIRST_FRAME: "an image as first frame",
+    LAST_FRAME: "an image as last frame",
     SOURCE: "a video to work on",
     CHARACTER: "a character",
 }
-"""What a reference can be to a clip: the picture that it opens with, the video that an operation other than
-"generate" starts from, or a video of somebody who appears in it."""
+"""What a reference can be to a clip: the picture that it opens or ends with, the video that an operation
+other than "generate" starts from, or a video of somebody who appears in it."""
 
 MOST_CHARACTERS = 2
 
@@ -51,6 +52,11 @@ class Capabilities:
         licence: licence of its weights.
         references: roles that a reference may have.
         negative_prompt: whether it can be told what not to show.
+        sound: whether it can make sound too.
+        required_references: those of `references` without which it makes no new clip.
+        extension_seconds: the most that "extend" adds to its source, whose own length then does not count; 0
+            if the whole has to be within `seconds`.
+        profiles: names of the ways in which it can draw, the quickest first; empty if it has only one.
     """
 
     engine: str
@@ -68,6 +74,10 @@ class Capabilities:
     licence: str
     references: tuple[str, ...] = ()
     negative_prompt: bool = False
+    sound: bool = False
+    required_references: tuple[str, ...] = ()
+    extension_seconds: float = 0.0
+    profiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,10 +113,13 @@ class Request:
         engine: name of the engine.
         model: name of one of the engine's models, or None for its default.
         steps: sampling steps, or None for the model's default.
+        profile: one of the model's profiles, or None for its default.
         operation: what to do: "generate" makes a new clip; "remix" and "edit" change the source, and "extend"
             goes on from it.
         negative_prompt: what not to show, in words.
         references: pictures and videos to work from.
+        sound: whether the clip has sound; None leaves it to the model, and a model that makes none is not
+            asked for any.
     """
 
     prompt: str
@@ -118,9 +131,11 @@ class Request:
     engine: str = "native"
     model: str | None = None
     steps: int | None = None
+    profile: str | None = None
     operation: str = "generate"
     negative_prompt: str = ""
     references: tuple[Reference, ...] = ()
+    sound: bool | None = None
 
     @property
     def size(self) -> Size:
@@ -129,19 +144,29 @@ class Request:
     @property
     def source(self) -> Reference | None:
         """The video to work on, if there is one."""
-        return next((reference for reference in self.references if reference.role == SOURCE), None)
+        return self.reference(SOURCE)
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the frames, in JSON values: a state saved for one identity continues only
-        there. Paths are left out, for a run may go on where the same files lie elsewhere."""
+        """Everything that decides the frames and the sound, in JSON values: a state saved for one identity
+        continues only there. Paths are left out, for a run may go on where the same files lie elsewhere."""
         placeless = tuple(dataclasses.replace(reference, path="") for reference in self.references)
         values: dict[str, Any] = json.loads(
             json.dumps(dataclasses.asdict(dataclasses.replace(self, references=placeless)))
         )
+        if self.sound is None:
+            del values["sound"]  # so that requests that say nothing of it are what they were before it was
         return values
 
-    def check(self, able: Capabilities) -> None:
+    def reference(self, role: str) -> Reference | None:
+        """The first reference that has a role, if there is one."""
+        return next((reference for reference in self.references if reference.role == role), None)
+
+    def check(self, able: Capabilities, source_seconds: float | None = None) -> None:
         """Compare with what an engine is able to do.
+
+        Args:
+            able: what that is.
+            source_seconds: length of the source, where it is known.
 
         Raises:
             BadInput: names the first field that does not fit and what would.
@@ -155,12 +180,24 @@ class Request:
         self._check_prompt(able)
         self._check_references(able)
         self._check_size(able)
-        self._check_length(able)
+        self._check_length(able, source_seconds)
         if not 0 <= self.seed <= LARGEST_SEED:
             raise BadInput(f"seed {self.seed} is out of range", f"give 0 to {LARGEST_SEED}", field="seed")
         fewest, most = able.steps
         if self.steps is not None and not fewest <= self.steps <= most:
             raise BadInput(f"{self.steps} steps cannot be taken", f"give {fewest} to {most}", field="steps")
+        if self.sound and not able.sound:
+            raise BadInput(
+                f"the model {able.model} makes no sound",
+                "ask for the clip without, or ask for another model",
+                field="sound",
+            )
+        if self.profile is not None and self.profile not in able.profiles:
+            raise BadInput(
+                f"the model {able.model} has no profile {shown(self.profile)}",
+                f"choose {listed(able.profiles, 'or')}" if able.profiles else "leave it out",
+                field="profile",
+            )
 
     def _check_prompt(self, able: Capabilities) -> None:
         if not self.prompt.strip():
@@ -220,6 +257,15 @@ class Request:
             raise BadInput(
                 f"there is no video to {self.operation}", "name one or send its file", field=SOURCE
             )
+        if self.operation != "generate":
+            return
+        for role in able.required_references:
+            if not count[role]:
+                raise BadInput(
+                    f"the model {able.model} draws from {ROLES[role]} and there is none",
+                    "give one, or ask for a model that does without",
+                    field=role,
+                )
 
     def _check_size(self, able: Capabilities) -> None:
         shortest, longest = able.side
@@ -236,8 +282,16 @@ class Request:
                 field="size",
             )
 
-    def _check_length(self, able: Capabilities) -> None:
+    def _check_length(self, able: Capabilities, source_seconds: float | None) -> None:
         least, most = able.seconds
+        if self.operation == "extend" and able.extension_seconds:
+            least, most = 0.0, math.inf if source_seconds is None else source_seconds + able.extension_seconds
+            if source_seconds is not None and not source_seconds < self.seconds <= most:
+                raise BadInput(
+                    f"{self.seconds - source_seconds:g} seconds cannot be added",
+                    f"give more than 0 and at most {able.extension_seconds:g}",
+                    field="seconds",
+                )
         # The comparison is false for NaN too.
         if not (math.isfinite(self.seconds) and self.seconds > 0 and least <= self.seconds <= most):
             raise BadInput(

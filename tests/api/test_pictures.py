@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import struct
 import threading
@@ -23,6 +24,7 @@ from starlette.testclient import TestClient
 from hinode.api import inputs, pictures
 from hinode.api.app import create_app
 from hinode.api.context import Context
+from hinode.engines import registry
 from hinode.errors import BadInput
 from hinode.jobs.job import OverQuota
 
@@ -80,6 +82,57 @@ def test_data_urls(server: Server, reference: Callable[[str], dict[str, Any]]) -
     else:
         next(iter(body.values())).update(fields)
     answer = server.client.post("/v1/videos", **body)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        lambda url: {"json": {"last_frame_reference": {"image_url": url}}},
+        lambda url: {"data": {"last_frame_reference[image_url]": url}},
+        lambda url: {"files": {"last_frame_reference": ("x.png", picture((200, 300)), "image/png")}},
+    ],
+)
+def test_an_image_to_end_with(server: Server, reference: Callable[[str], dict[str, Any]]) -> None:
+    body = reference("data:image/png;base64," + base64.b64encode(picture((200, 300))).decode())
+    given = {"prompt": "a kite", "size": SMALL, "seconds": "1", "input_reference_fit": "crop"}
+    body.setdefault("json" if "json" in body else "data", {}).update(given)
+    answer = server.client.post("/v1/videos", **body)
+    assert answer.status_code == 200, answer.text
+    job = server.context.store.job(server.project_id, answer.json()["id"])
+    assert job is not None
+    assert [one["role"] for one in job.request["references"]] == ["last_frame"]
+    assert server.work() == 1
+    assert server.client.get(f"/v1/videos/{job.id}").json()["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    "value", [7, {"file_id": "file-0"}, {"image_url": "data:"}, "http://127.0.0.1/a.png"]
+)
+def test_a_broken_image_to_end_with_is_named(server: Server, refused: Refused, value: object) -> None:
+    body = {"prompt": "a kite", "size": SMALL, "last_frame_reference": value}
+    status = 404 if value == {"file_id": "file-0"} else 400
+    refused(server.client.post("/v1/videos", json=body), status, "last_frame_reference")
+
+
+def test_a_model_that_draws_from_pictures_is_not_asked_without(server: Server, refused: Refused) -> None:
+    home = server.context.settings.home
+    weights = home / "weights.safetensors"
+    weights.write_bytes(b"")
+    files = {str(weights): hashlib.sha256(b"").hexdigest()}
+    values = ("diffusers", "wan2.1-flf2v", str(home), "", files, "best", (), "Apache-2.0")
+    registry.save(registry.Entry("ends", *values), home)
+    about = server.client.get("/v1/models/ends").json()
+    assert about["required_references"] == about["references"] == ["first_frame", "last_frame"]
+    body = {"prompt": "a kite", "size": SMALL, "model": "ends", "seconds": 1}
+    url = "data:image/png;base64," + base64.b64encode(picture()).decode()
+    error = refused(server.client.post("/v1/videos", json=body), 400, "input_reference")
+    assert "draws from an image as first frame and there is none" in error["message"]
+    first = {**body, "input_reference": url}
+    error = refused(server.client.post("/v1/videos", json=first), 400, "last_frame_reference")
+    assert "an image as last frame" in error["message"]
+    assert server.client.get("/v1/videos").json()["data"] == []
+    answer = server.client.post("/v1/videos", json={**first, "last_frame_reference": url})
     assert answer.status_code == 200, answer.text
 
 

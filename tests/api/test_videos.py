@@ -95,7 +95,11 @@ def test_every_encoding_is_the_same_request(server: Server, body: dict[str, Any]
         ({"seed": 2**63 - 1, "n": 2}, "seed", "out of range"),
         ({"fps": 61}, "fps", "frames per second"),
         ({"steps": 1000}, "steps", "steps"),
+        ({"profile": "draft"}, "profile", "no profile 'draft'"),
+        ({"profile": 7}, "profile", "7"),
         ({"negative_prompt": {"a": 1}}, "negative_prompt", "an object"),
+        ({"sound": "loud"}, "sound", "give true or false"),
+        ({"sound": 1}, "sound", "give true or false"),
         ({"input_reference": 7}, "input_reference", "one image"),
         ({"input_reference": {}}, "input_reference", "one image"),
         ({"input_reference": {"file_id": "file-1", "image_url": "x"}}, "input_reference", "one image"),
@@ -134,6 +138,33 @@ def test_additions_come_back(server: Server) -> None:
     done = server.finished(seed=3, steps=4)
     assert done["making"]["engine"] == "testcard"
     assert done["making"]["native_size"] == SMALL
+
+
+@pytest.mark.parametrize(("sound", "heard"), [(True, "stereo, 48000 Hz"), (False, None), (None, None)])
+def test_sound_is_had_for_the_asking(server: Server, sound: bool | None, heard: str | None) -> None:
+    done = server.finished(sound=sound)
+    assert done["making"]["sound"] == heard
+    content = server.client.get(f"/v1/videos/{done['id']}/content").content
+    assert (b"mp4a" in content) == bool(sound)
+    for variant in ("thumbnail", "spritesheet"):
+        path = f"/v1/videos/{done['id']}/content?variant={variant}"
+        assert server.client.get(path).status_code == 200
+    longer = server.client.post(
+        "/v1/videos/extensions", json={"video": {"id": done["id"]}, "prompt": "it lands", "seconds": 1}
+    ).json()
+    server.work()
+    made = server.client.get(f"/v1/videos/{longer['id']}").json()
+    assert made["making"]["sound"] == heard
+
+
+def test_forms_say_it_in_words(server: Server) -> None:
+    for word in ("true", "false"):
+        answer = server.client.post("/v1/videos", data={"prompt": "a kite", "size": SMALL, "sound": word})
+        assert answer.status_code == 200, answer.text
+    (model,) = [one for one in server.client.get("/v1/models").json()["data"] if one["engine"] == "testcard"][
+        :1
+    ]
+    assert model["sound"] is True
 
 
 def test_a_finished_video(server: Server, clock: Clock) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from hinode.engines.hub import HubFile, Listing
+from hinode.engines.taehv import Layout
 from hinode.errors import BadInput, ModelError
 
 COMMITS = {"main": "a" * 40, "v1": "b" * 40}
@@ -27,6 +28,12 @@ def write_weights(path: Path, fill: float = 0.5, count: int = 64) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({"weight": np.full((count, 16), fill, dtype=np.float32)}, path)
     return path
+
+
+def tiny_decoder(channels: int = 16) -> dict[str, np.ndarray]:
+    """The tensors of a tiny decoder for Wan 2.1 in TAEHV's layout, narrow and empty."""
+    shapes = Layout(channels, (8, 8, 8, 8), (1, 2, 2), 1).shapes()
+    return {name: np.zeros(shape, np.float16) for name, shape in shapes.items()}
 
 
 def write_gguf(path: Path, tensors: int = 1) -> Path:

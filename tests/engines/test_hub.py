@@ -6,14 +6,16 @@ import types
 from pathlib import Path
 
 import pytest
+import torch
 
 from hinode.engines import acquisition, huggingface, operator, registry
+from hinode.engines.families import FAMILIES
 from hinode.engines.huggingface import HuggingFace
 from hinode.engines.operator import Operator
 from hinode.engines.registry import Entry
 from hinode.errors import BadInput, ModelError, OutputError
 
-from .shelf import COMMITS, Shelf, served, write_gguf, write_pipeline, write_weights
+from .shelf import COMMITS, Shelf, served, tiny_decoder, write_gguf, write_pipeline, write_weights
 
 FAMILY = "wan2.1-t2v"
 VAE = "vae/diffusion_pytorch_model.safetensors"
@@ -23,7 +25,7 @@ TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors"
 @pytest.fixture(autouse=True)
 def _family(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("hinode.engines.families")
-    module.FAMILIES = {FAMILY: types.SimpleNamespace(licence="Apache-2.0")}  # type: ignore[attr-defined]
+    module.FAMILIES = {FAMILY: FAMILIES[FAMILY]}  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "hinode.engines.families", module)
 
 
@@ -48,7 +50,9 @@ def shelf(tmp_path: Path) -> Shelf:
     write_gguf(extras / "q4.gguf")
     write_gguf(extras / "q8.gguf")
     write_weights(extras / "loras" / "fast.safetensors")
-    (extras / "taew.pth").write_bytes(b"PK\x03\x04")
+    tensors = {name: torch.from_numpy(values) for name, values in tiny_decoder().items()}
+    torch.save(tensors, extras / "taew.pth")
+    torch.save({"other": torch.zeros(1)}, extras / "other.pth")
     return Shelf(tmp_path / "hub")
 
 
@@ -165,6 +169,11 @@ def test_pickles_are_refused_before_a_byte_of_them_is_fetched(home: Path, shelf:
     registry.remove("wan", home)
     entry = add(home, "org/extras/q4.gguf", base="org/wan", decoder="org/extras/taew.pth", pickle=True)
     assert acquisition.pull(entry, home, lambda: shelf).pulled
+    registry.remove("wan", home)
+    entry = add(home, "org/extras/q4.gguf", base="org/wan", decoder="org/extras/other.pth", pickle=True)
+    with pytest.raises(BadInput, match="no tiny decoder that can be read"):
+        acquisition.pull(entry, home, lambda: shelf)
+    assert not registry.find("wan", home).pulled
 
 
 def test_a_repository_with_code_of_its_own_is_not_made_usable(home: Path, shelf: Shelf) -> None:

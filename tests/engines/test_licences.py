@@ -156,3 +156,23 @@ def test_a_stamp_names_the_licence_and_what_it_asks_for() -> None:
     assert "attribution" not in licences.stamp("apache-2.0")
     assert licences.remark("Apache-2.0") == licences.remark("") == licences.remark("other") == ""
     assert licences.remark("MiniMax-H3-Community").startswith(" MiniMax H3. Its weights are under the ")
+
+
+def test_several_licences_hold_together(tmp_path: Path) -> None:
+    both = licences.both("Apache-2.0", "", "CC-BY-NC-4.0", "Apache-2.0", "CC-BY-NC-4.0")
+    assert both == "Apache-2.0 AND CC-BY-NC-4.0"
+    licences.check("Apache-2.0", tmp_path)
+    with pytest.raises(BadInput, match=r"have not stated what it depends on; .*--no-commercial"):
+        licences.check(both, tmp_path)
+    operator.state(Operator(commercial=True), tmp_path)
+    with pytest.raises(BadInput, match=r"allows no commercial use, and you stated .* \(Sections 1\(i\) and"):
+        licences.check(both, tmp_path)
+    operator.state(Operator(commercial=False), tmp_path)
+    licences.check(both, tmp_path)
+    stamp = licences.stamp(both)
+    assert stamp["licence"] == (
+        "Apache License 2.0 AND Creative Commons Attribution-NonCommercial 4.0 International"
+    )
+    assert len(stamp["licence_terms"]) == 2  # type: ignore[arg-type]
+    assert "NonCommercial" in licences.remark(both)
+    assert licences.stamp("Apache-2.0 AND my own")["licence"] == "Apache License 2.0 AND my own"

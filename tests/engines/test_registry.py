@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.numpy import save_file
 
 from hinode.engines import acquisition, operator, registry
+from hinode.engines.families import FAMILIES
 from hinode.engines.operator import Operator
 from hinode.engines.registry import Entry, Lora, Remote
 from hinode.errors import BadInput, ModelError, OutputError
 
-from .shelf import write_gguf, write_pipeline, write_weights
+from .shelf import tiny_decoder, write_gguf, write_pipeline, write_weights
 
 FAMILY = "wan2.1-t2v"
 
@@ -25,8 +29,8 @@ def _family(monkeypatch: pytest.MonkeyPatch) -> None:
 
     module = types.ModuleType("hinode.engines.families")
     module.FAMILIES = {  # type: ignore[attr-defined]
-        FAMILY: types.SimpleNamespace(licence="Apache-2.0"),
-        "h3": types.SimpleNamespace(licence="MiniMax-H3-Community"),
+        FAMILY: FAMILIES[FAMILY],
+        "h3": dataclasses.replace(FAMILIES[FAMILY], licence="MiniMax-H3-Community"),
     }
     monkeypatch.setitem(sys.modules, "hinode.engines.families", module)
 
@@ -64,7 +68,8 @@ def test_everything_an_entry_can_say_is_read_back(home: Path, tmp_path: Path, ch
     single = write_gguf(tmp_path / 'a "strange"\x7f näme.gguf')
     lora = write_weights(tmp_path / "loras" / "fast.safetensors")
     other = write_weights(tmp_path / "loras" / "style:2.safetensors")
-    decoder = write_weights(tmp_path / "taew.safetensors")
+    decoder = tmp_path / "taew.safetensors"
+    save_file(tiny_decoder(), decoder)
     entry = add(
         home,
         "Wan_2.1-q4",
@@ -88,6 +93,78 @@ def test_everything_an_entry_can_say_is_read_back(home: Path, tmp_path: Path, ch
     moved = tmp_path / "elsewhere" / lora.name
     write_weights(moved)
     assert str(moved) in add(home, "second", source=str(checkpoint), loras=[str(moved)]).files
+
+
+def test_a_lora_may_be_for_some_profiles_and_distil(home: Path, tmp_path: Path, checkpoint: Path) -> None:
+    files = [str(write_weights(tmp_path / name)) for name in ("fast.safetensors", "style.safetensors")]
+    loras = acquisition.given_loras(
+        [files[0], f"{files[1]}:0.5"], profiles=["draft, standard", "all"], steps=[4, 0], shifts=[5.0, 0.0]
+    )
+    fast, style = Lora(files[0], 1.0, ("draft", "standard"), 4, 5.0), Lora(files[1], 0.5)
+    assert loras == (fast, style)
+    assert acquisition.given_loras(files, weights=[0.8]) == (Lora(files[0], 0.8), Lora(files[1], 0.8))
+    entry = add(home, source=str(checkpoint), loras=loras, eight_bits=True)
+    assert registry.find("wan", home) == entry
+    assert entry.eight_bits
+    assert entry.under("draft").loras == (fast, style)
+    best = entry.under("best")
+    assert (best.profile, best.loras, best.files) == ("best", (style,), entry.files)
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "words"),
+    [
+        ({"steps": [4, 4]}, "lora-steps", "given 2 times and --lora 1 times"),
+        ({"steps": [201]}, "lora-steps", "201 steps"),
+        ({"profiles": ["draft,fast"]}, "lora-profiles", "no profile 'fast'"),
+        ({"weights": [math.inf]}, "lora", "cannot have 'inf'"),
+    ],
+)
+def test_what_cannot_be_said_of_a_lora(
+    tmp_path: Path, said: dict[str, list[Any]], field: str, words: str
+) -> None:
+    with pytest.raises(BadInput, match=words) as caught:
+        acquisition.given_loras([str(write_weights(tmp_path / "fast.safetensors"))], **said)
+    assert caught.value.field == field
+
+
+def test_loras_have_licences_of_their_own(home: Path, tmp_path: Path, checkpoint: Path) -> None:
+    loras = [str(write_weights(tmp_path / f"{name}.safetensors")) for name in ("style", "fast")]
+    given = {"source": str(checkpoint), "loras": loras}
+    entry = add(home, "two", **given, lora_licences=("cc-by-nc-4.0", ""))
+    assert [lora.licence for lora in entry.loras] == ["CC-BY-NC-4.0", ""]
+    assert registry.find("two", home) == entry
+    assert entry.terms == "Apache-2.0 AND CC-BY-NC-4.0"
+    assert "--no-commercial" in (registry.hindrance(entry, home) or "")
+    operator.state(Operator(commercial=False), home)
+    assert registry.hindrance(entry, home) is None
+    assert add(home, "same", **given, lora_licences=("Apache-2.0",)).terms == "Apache-2.0"
+    with pytest.raises(BadInput, match="--lora-licence is given 3 times and --lora 2 times"):
+        add(home, "many", **given, lora_licences=("MIT",) * 3)
+    with pytest.raises(BadInput, match="there is no licence 'GPL'"):
+        add(home, "other", **given, lora_licences=("GPL",))
+    file = registry.path("two", home)
+    file.write_text(file.read_text().replace("CC-BY-NC-4.0", "my own"))
+    with pytest.raises(ModelError, match="there is no licence 'my own'"):
+        registry.find("two", home)
+
+
+def test_a_base_and_every_lora_are_verified(home: Path, tmp_path: Path, checkpoint: Path) -> None:
+    files = {name: write_weights(tmp_path / f"{name}.safetensors") for name in ("one", "style")}
+    entry = add(
+        home,
+        source=str(files["one"]),
+        base=str(checkpoint),
+        loras=[str(files["style"])],
+    )
+    assert acquisition.verify(entry, home).good
+    files["base"] = checkpoint / "vae" / "diffusion_pytorch_model.safetensors"
+    for file in files.values():
+        data = file.read_bytes()
+        file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        (changed,) = acquisition.verify(entry, home).changed
+        assert changed.endswith(file.name)
+        file.write_bytes(data)
 
 
 def test_what_differs_is_named(home: Path, checkpoint: Path) -> None:
@@ -252,6 +329,8 @@ def test_a_family_that_no_table_knows_needs_a_licence(
         'family = "wan"\nsource = "x"\nlicence = "MIT"\n[files]\n"a" = "00"',
         'family = "wan"\nsource = "x"\nlicence = "MIT"\n[[loras]]\nsource = "x"\nweight = "much"',
         'family = "wan"\nsource = "x"\nlicence = "MIT"\n[[loras]]\nweight = 1',
+        'family = "wan"\nsource = "x"\nlicence = "MIT"\n[[loras]]\nsource = "x"\nsteps = "few"',
+        'family = "wan"\nsource = "x"\nlicence = "MIT"\n[[loras]]\nsource = "x"\nprofiles = ["fast"]',
     ],
 )
 def test_a_damaged_entry_is_one_sentence_and_hides_no_other(home: Path, checkpoint: Path, text: str) -> None:

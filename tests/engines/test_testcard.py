@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from hinode import engines, pipeline
-from hinode.clip import Clip, Frames
+from hinode.clip import Clip, Frames, Sound
 from hinode.engines import testcard
 from hinode.engines.protocol import Progress, State
 from hinode.engines.testcard import TestcardEngine, TestcardRun
@@ -18,6 +18,7 @@ from hinode.errors import BadInput, EngineError
 from hinode.media.video import read_video
 from hinode.request import Reference, Request
 from hinode.settings import Settings
+from tests.hearing import alike, clicks, heard, tone
 
 REQUEST = Request("a red balloon over the sea", 96, 64, seconds=1.0, seed=7, engine="testcard")
 
@@ -69,7 +70,7 @@ def test_can_be_asked_for_by_name_and_needs_nothing(settings: Settings) -> None:
     able = engine.capabilities("testcard")
     assert (able.engine, able.model, able.models) == ("testcard", "testcard", ("testcard",))
     assert able.operations == ("generate", "remix", "edit", "extend")
-    assert able.references == ("first_frame", "source", "character")
+    assert able.references == ("first_frame", "last_frame", "source", "character")
     with pytest.raises(BadInput, match="choose testcard") as caught:
         engine.capabilities("sora")
     assert caught.value.field == "model"
@@ -206,6 +207,15 @@ def test_an_image_is_the_exact_first_frame(engine: TestcardEngine, photo: Refere
     assert drawn(engine, width=64, height=64, references=(photo,)).frames.shape[1:] == (64, 64, 3)
 
 
+def test_an_image_is_the_exact_last_frame(engine: TestcardEngine, photo: Reference) -> None:
+    last = dataclasses.replace(photo, role="last_frame")
+    clip = drawn(engine, references=(last,))
+    np.testing.assert_array_equal(clip.frames[-1], np.asarray(Image.open(photo.path)))
+    assert (clip.frames[:-1, 3, 3] == testcard.BARS[0]).all()
+    both = drawn(engine, references=(photo, last))
+    np.testing.assert_array_equal(both.frames[0], both.frames[-1])
+
+
 def test_an_extended_clip_is_its_source_and_then_a_card(engine: TestcardEngine, source: Reference) -> None:
     clip = drawn(engine, operation="extend", seconds=2.5, references=(source,))
     footage = read_video(Path(source.path))
@@ -278,3 +288,101 @@ def test_a_finished_file_has_its_pictures_beside_it(engine: TestcardEngine, tmp_
     assert (tmp_path / "one.webp").read_bytes() == (tmp_path / "two.webp").read_bytes()
     assert (tmp_path / "one.jpg").read_bytes() == (tmp_path / "two.jpg").read_bytes()
     assert len(list(tmp_path.iterdir())) == 5
+
+
+def flashes(frames: Frames) -> list[int]:
+    """Numbers of the frames that are white above."""
+    return [number for number, frame in enumerate(frames) if (frame[:20] == 255).all()]
+
+
+def test_it_is_silent_unless_it_is_asked_for_sound(engine: TestcardEngine) -> None:
+    assert engine.capabilities().sound
+    assert drawn(engine).sound is None
+    assert drawn(engine, sound=False).sound is None
+    assert flashes(drawn(engine, seconds=2.5).frames) == []
+
+
+@pytest.mark.parametrize(("fps", "seen"), [(8.0, [0, 8, 16]), (7.5, [0, 8, 15])])
+def test_it_flashes_and_clicks_together_over_line_up_tone(
+    engine: TestcardEngine, tmp_path: Path, fps: float, seen: list[int]
+) -> None:
+    request = dataclasses.replace(REQUEST, seconds=2.5, fps=fps, sound=True)
+    clip = drawn(engine, seconds=2.5, fps=fps, sound=True)
+    assert clip.sound is not None
+    assert flashes(clip.frames) == seen
+    assert clicks(clip.sound.samples, 48000) == pytest.approx([index / fps for index in seen], abs=1e-4)
+    quiet = clip.sound.samples[:, 24000:36000]
+    assert 20 * np.log10(np.abs(quiet).max()) == pytest.approx(-18, abs=0.01)
+    assert np.argmax(np.abs(np.fft.rfft(quiet[0]))) * 48000 / 12000 == 1000
+    pipeline.finish(request, clip, tmp_path / "card.mp4", "mp4")
+    samples, rate = heard(tmp_path / "card.mp4")
+    assert clicks(samples, rate) == pytest.approx([index / fps for index in seen], abs=0.001)
+
+
+def test_a_resumed_card_sounds_the_same(engine: TestcardEngine) -> None:
+    request = dataclasses.replace(REQUEST, sound=True)
+    resumed = engine.start(request, stopped_after(engine, request, 3).state())
+    list(resumed)
+    here, there = drawn(engine, sound=True).sound, resumed.clip().sound
+    assert here is not None
+    assert there is not None
+    np.testing.assert_array_equal(here.samples, there.samples)
+
+
+@pytest.fixture
+def sounding(engine: TestcardEngine, tmp_path: Path) -> Reference:
+    """A finished video of one second with sound of its own, at 44.1 kHz."""
+    clip = dataclasses.replace(drawn(engine, fps=12.0), sound=Sound(tone(1.0, 44100), 44100))
+    pipeline.finish(dataclasses.replace(REQUEST, fps=12.0), clip, tmp_path / "sounding.mp4", "mp4")
+    return reference("source", tmp_path / "sounding.mp4", "video/mp4")
+
+
+@pytest.mark.parametrize("operation", ["edit", "remix", "extend"])
+@pytest.mark.parametrize("sound", [None, True, False])
+def test_a_source_keeps_its_sound(
+    engine: TestcardEngine, sounding: Reference, operation: str, sound: bool | None
+) -> None:
+    seconds = 2.5 if operation == "extend" else 1.0
+    clip = drawn(engine, operation=operation, seconds=seconds, sound=sound, references=(sounding,))
+    if sound is False:
+        assert clip.sound is None
+        return
+    assert clip.sound is not None
+    assert clip.sound.rate == 44100
+    assert alike(clip.sound.samples[:, :44100], tone(1.0, 44100)) > 0.98
+    if operation == "extend" and sound:
+        assert clip.sound.seconds == 2.5
+        assert clicks(clip.sound.samples, 44100) == pytest.approx([1.0, 2.0], abs=1e-4)
+        assert flashes(clip.frames) == [12, 24]
+    else:
+        assert clip.sound.seconds == pytest.approx(1.0)
+        assert clicks(clip.sound.samples, 44100) == flashes(clip.frames) == []
+
+
+def test_a_silent_source_is_given_sound_where_it_is_asked_for(
+    engine: TestcardEngine, source: Reference
+) -> None:
+    longer = drawn(engine, operation="extend", seconds=2.5, sound=True, references=(source,)).sound
+    assert longer is not None
+    assert not longer.samples[:, :48000].any()
+    assert clicks(longer.samples, 48000) == pytest.approx([1.0, 2.0], abs=1e-4)
+    changed = drawn(engine, operation="edit", seconds=1.0, sound=True, references=(source,)).sound
+    assert changed is not None
+    assert clicks(changed.samples, 48000) == [0.0]
+    for operation in ("extend", "edit"):
+        assert drawn(engine, operation=operation, references=(source,)).sound is None
+
+
+def test_a_source_with_broken_sound_is_worked_on_without_it(
+    engine: TestcardEngine, sounding: Reference
+) -> None:
+    path = Path(sounding.path)
+    content = path.read_bytes()
+    settings = content.index(b"\x05\x80\x80\x80", content.index(b"esds")) + 5
+    path.write_bytes(content[:settings] + b"\xff\xff" + content[settings + 2 :])
+    clip = drawn(engine, operation="edit", seconds=1.0, references=(sounding,))
+    assert clip.sound is None
+    assert "without the sound of its source, which" in clip.making.read_as
+    with pytest.raises(BadInput, match="has sound that") as caught:
+        drawn(engine, operation="edit", seconds=1.0, sound=True, references=(sounding,))
+    assert caught.value.field == "source"

@@ -110,6 +110,7 @@ def test_a_request_comes_back_as_it_was_written() -> None:
         fps=12.0,
         seed=9,
         model="nano",
+        profile="draft",
         negative_prompt="rain",
         references=(Reference("source", "a" * 64, "video/mp4", path="/somewhere"),),
     )

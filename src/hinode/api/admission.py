@@ -96,7 +96,7 @@ class Admission:
             self._check_extended(source, seconds, project_id)
         plan = _plan(given, model, operation, source.size, seconds)
         reference = Reference(SOURCE, source.artifact.digest, source.artifact.media_type)
-        dataclasses.replace(plan, references=(reference,)).check(model.able)
+        dataclasses.replace(plan, references=(reference,)).check(model.able, source.seconds)
         check_size(source.size)
         artifact = dataclasses.replace(source.artifact, role=SOURCE)
         inputs = Taken((reference,), (artifact,))
@@ -181,8 +181,10 @@ def _plan(given: Fields, model: Model, operation: str, size: Size, seconds: floa
         engine=model.engine,
         model=model.model,
         steps=given.whole("steps"),
+        profile=given.text("profile"),
         operation=operation,
         negative_prompt=given.text("negative_prompt") or "",
+        sound=given.switch("sound"),
     )
 
 

@@ -32,6 +32,7 @@ LONGEST_WAIT = 60.0
 
 PARAMS = {
     "first_frame": "input_reference",
+    "last_frame": "last_frame_reference",
     "references": "input_reference",
     "source": "video",
     "character": "characters",

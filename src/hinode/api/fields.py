@@ -108,6 +108,20 @@ class Fields:
             return int(value)
         raise BadInput(f"{name} is {_kind(value)}", "give a whole number", field=name)
 
+    def switch(self, name: str) -> bool | None:
+        """Yes or no, which may be written as a text: true, "true", "false".
+
+        Raises:
+            BadInput: it is something else.
+        """
+        value = self.get(name)
+        known = {"true": True, "false": False}
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.strip().lower() in known:
+            return known[value.strip().lower()]
+        raise BadInput(f"{name} is {_kind(value)}", "give true or false", field=name)
+
     def known(self) -> dict[str, Any]:
         """The values without files, for what is kept of them."""
         return {name: value for name, value in self.values.items() if not isinstance(value, Part)}

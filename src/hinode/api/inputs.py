@@ -25,6 +25,7 @@ from hinode.media.probe import Probe, probe
 from hinode.request import (
     CHARACTER,
     FIRST_FRAME,
+    LAST_FRAME,
     MOST_CHARACTERS,
     SOURCE,
     Capabilities,
@@ -33,6 +34,8 @@ from hinode.request import (
     Size,
 )
 
+IMAGES = {FIRST_FRAME: "input_reference", LAST_FRAME: "last_frame_reference"}
+"""Fields that bring an image, by the role that it has."""
 MOST_SOURCE_SECONDS = 120.0
 MP4 = "video/mp4"
 MOST_FETCHES, MOST_FETCHES_EACH = 8, 3
@@ -95,9 +98,7 @@ class Inputs:
         Raises:
             BadInput: the model cannot take them, or cannot do the rest of the plan.
         """
-        roles = []
-        if given.get("input_reference") is not None:
-            roles.append(FIRST_FRAME)
+        roles = [role for role, field in IMAGES.items() if given.get(field) is not None]
         roles += [CHARACTER] * len(_character_ids(given))
         stand_ins = tuple(Reference(role, "", "") for role in roles)
         dataclasses.replace(plan, references=stand_ins).check(able)
@@ -125,24 +126,26 @@ class Inputs:
             references.append(Reference(CHARACTER, one.digest, one.media_type, one.name))
             role = CHARACTER if number == 1 else f"{CHARACTER}_{number}"
             artifacts.append(Artifact(role, one.digest, one.media_type, one.bytes))
-        if FIRST_FRAME in roles:
-            picture = self._picture(given, plan.size, project_id)
-            references.insert(0, Reference(FIRST_FRAME, picture.digest, picture.media_type))
-            artifacts.insert(0, picture)
+        for role in (LAST_FRAME, FIRST_FRAME):
+            if role in roles:
+                picture = self._picture(given, role, plan.size, project_id)
+                references.insert(0, Reference(role, picture.digest, picture.media_type))
+                artifacts.insert(0, picture)
         return Taken(tuple(references), tuple(artifacts))
 
-    def _picture(self, given: Fields, size: Size, project_id: str) -> Artifact:
-        """The image that a video is to begin with, in the store, at the size of the video."""
+    def _picture(self, given: Fields, role: str, size: Size, project_id: str) -> Artifact:
+        """The image that a video is to begin or end with, in the store, at the size of the video."""
+        field = IMAGES[role]
         fit = pictures.check_fit(given.text("input_reference_fit"))
-        with self._image_file(fields.unpacked(given.get("input_reference")), project_id) as path:
+        with self._image_file(fields.unpacked(given.get(field)), field, project_id) as path:
             with self._decodes:
-                changed, media_type = pictures.ready(path, size, fit)
+                changed, media_type = pictures.ready(path, size, fit, field)
             digest, count = self.objects.put(path if changed is None else changed)
-        return Artifact(FIRST_FRAME, digest, media_type, count)
+        return Artifact(role, digest, media_type, count)
 
     @contextmanager
-    def _image_file(self, value: Any, project_id: str) -> Iterator[Path]:
-        """Where the image of `input_reference` is, in whichever way it is given."""
+    def _image_file(self, value: Any, field: str, project_id: str) -> Iterator[Path]:
+        """Where the image that a field brings is, in whichever way it is given."""
         if isinstance(value, Part):
             yield value.path
             return
@@ -152,16 +155,16 @@ class Inputs:
         named = [key for key in known if isinstance(value, dict) and value.get(key) not in (None, "")]
         if len(named) != 1 or not isinstance(value[named[0]], str):
             raise BadInput(
-                "input_reference does not name one image",
+                f"{field} does not name one image",
                 "give a file, or an object with either file_id or image_url",
-                field="input_reference",
+                field=field,
             )
         text: str = value[named[0]]
         if named[0] == "file_id":
-            yield self._upload(text, project_id, "input_reference")
+            yield self._upload(text, project_id, field)
         elif text[:5].lower() == "data:":
             with self.objects.temporary() as path:
-                path.write_bytes(pictures.from_data_url(text))
+                path.write_bytes(pictures.from_data_url(text, field))
                 yield path
         else:
             with self.objects.temporary() as path, self._fetches.one(project_id):
@@ -172,7 +175,7 @@ class Inputs:
                         most_bytes=pictures.MOST_BYTES,
                         seconds=FETCH_SECONDS,
                         accept=", ".join(pictures.FORMATS.values()),
-                        field="input_reference",
+                        field=field,
                     )
                 yield path
 

@@ -1,4 +1,4 @@
-"""Images that a video is to begin with: measured before they are decoded, brought to its size on request."""
+"""Images that a video is to begin or end with: measured before they are decoded, brought to its size."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ MOST_SCANS = 100
 BAND_ROWS = 64
 LONGEST_URL = 20_971_520
 FIELD = "input_reference"
+"""What errors name if they are told no other field."""
 
 _TURNED = range(5, 9)  # EXIF orientations in which width and height are exchanged
 _TURNS = {
@@ -40,7 +41,7 @@ _SCAN = b"\xff\xda"  # never part of the compressed picture itself
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[\w.+-]+)*)(;base64)?,", re.ASCII)
 
 
-def from_data_url(url: str) -> bytes:
+def from_data_url(url: str, field: str = FIELD) -> bytes:
     """The file in a data URL.
 
     Raises:
@@ -48,26 +49,27 @@ def from_data_url(url: str) -> bytes:
     """
     if len(url) > LONGEST_URL:
         raise BadInput(
-            f"the data URL has {len(url):,} characters", f"stay within {LONGEST_URL:,}", field=FIELD
+            f"the data URL has {len(url):,} characters", f"stay within {LONGEST_URL:,}", field=field
         )
     head = _DATA_URL.match(url)
     if head is None or not head[3]:
-        raise BadInput("the data URL cannot be read", "write it as data:image/png;base64,…", field=FIELD)
+        raise BadInput("the data URL cannot be read", "write it as data:image/png;base64,…", field=field)
     try:
         return base64.b64decode(url[head.end() :].strip(), validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadInput(
-            "the data URL is not base64", "write it as data:image/png;base64,…", field=FIELD
+            "the data URL is not base64", "write it as data:image/png;base64,…", field=field
         ) from error
 
 
-def ready(path: Path, size: Size, fit: str | None) -> tuple[bytes | None, str]:
-    """See that an image can be the first frame of a video of this size, or make it so.
+def ready(path: Path, size: Size, fit: str | None, field: str = FIELD) -> tuple[bytes | None, str]:
+    """See that an image can be the first or last frame of a video of this size, or make it so.
 
     Args:
         path: of the image.
         size: width and height of the video.
         fit: None if the image must have that size; else "crop", "pad" or "stretch" it.
+        field: what to name in errors.
 
     Returns:
         The file to use instead, or None to use the image as it is; and the media type.
@@ -77,14 +79,14 @@ def ready(path: Path, size: Size, fit: str | None) -> tuple[bytes | None, str]:
     """
     length = path.stat().st_size
     if length > MOST_BYTES:
-        raise BadInput(f"the image has {length:,} bytes", f"send one of at most {MOST_BYTES:,}", field=FIELD)
-    with _opened(path) as image:
+        raise BadInput(f"the image has {length:,} bytes", f"send one of at most {MOST_BYTES:,}", field=field)
+    with _opened(path, field) as image:
         # First of all: to read the orientation of a PNG may mean to unpack it.
         if image.width * image.height > MOST_PIXELS:
             raise BadInput(
                 f"the image is {image.width}x{image.height}",
                 f"send one of at most {MOST_PIXELS:,} pixels",
-                field=FIELD,
+                field=field,
             )
         turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
         have = (image.height, image.width) if turned else image.size
@@ -94,12 +96,12 @@ def ready(path: Path, size: Size, fit: str | None) -> tuple[bytes | None, str]:
                 f"Inpaint image must match the requested width and height: the image is {have[0]}x{have[1]} "
                 f"and the video {size[0]}x{size[1]}",
                 f"send it at that size, or add input_reference_fit with {listed(FITS, 'or')}",
-                field=FIELD,
+                field=field,
             )
         # Telephones put further pictures behind the JPEG that one sees, and Pillow has another name for that.
         kind = FORMATS.get(image.format or "", FORMATS["JPEG"])
         if kind == FORMATS["JPEG"]:
-            _check_scans(path)
+            _check_scans(path, field)
         image.load()
         upright = image.getexif().get(_ORIENTATION, 1) == 1
         if have == size and upright and image.mode in ("RGB", "L"):
@@ -159,7 +161,7 @@ def _flat(image: Image.Image, size: Size) -> Image.Image:
     return flat
 
 
-def _check_scans(path: Path) -> None:
+def _check_scans(path: Path, field: str) -> None:
     """Refuse a JPEG whose picture is painted over and over, which takes hours and few bytes.
 
     Raises:
@@ -170,22 +172,22 @@ def _check_scans(path: Path) -> None:
         raise BadInput(
             f"the image is a JPEG of {scans:,} scans",
             f"save it again with at most {MOST_SCANS}, such as without progressive refinement",
-            field=FIELD,
+            field=field,
         )
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path, field: str) -> Iterator[Image.Image]:
     try:
         with Image.open(path, formats=tuple(FORMATS)) as image:
             yield image
     except UnidentifiedImageError as error:
-        raise BadInput("the image is no JPEG, PNG or WebP", "send one of these", field=FIELD) from error
+        raise BadInput("the image is no JPEG, PNG or WebP", "send one of these", field=field) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise BadInput(
-            "the image has too many pixels", f"send one of at most {MOST_PIXELS:,}", field=FIELD
+            "the image has too many pixels", f"send one of at most {MOST_PIXELS:,}", field=field
         ) from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise BadInput(
-            "the image cannot be read, for its file is cut off or damaged", "send it again", field=FIELD
+            "the image cannot be read, for its file is cut off or damaged", "send it again", field=field
         ) from error

@@ -65,7 +65,13 @@ class _Prompted(_Body):
     steps: Annotated[int, Field(ge=1, le=200)] | _Whole | None = Field(
         None, description="Sampling steps; by default the model's own number."
     )
+    profile: Literal["draft", "standard", "best"] | None = Field(
+        None, description="How quick and how fine, for models that have profiles; by default the model's own."
+    )
     negative_prompt: str | None = Field(None, max_length=32_000, description="What not to show.")
+    sound: bool | Literal["true", "false"] | None = Field(
+        None, description="With sound, or without; by default as the model does."
+    )
     priority: Literal["preview", "interactive", "batch"] | None = Field(
         None, description="Who goes first; a preview has 5 seconds and 640 x 360 pixels at most."
     )
@@ -85,8 +91,11 @@ class CreateVideo(_Prompted):
         examples=["1280x720"],
     )
     input_reference: ImageReference | _File | None = Field(None, description="The first frame.")
+    last_frame_reference: ImageReference | _File | None = Field(
+        None, description="The last frame, for models that can."
+    )
     input_reference_fit: Literal["crop", "pad", "stretch"] | None = Field(
-        None, description="Bring the image to the size; otherwise it has to have it."
+        None, description="Bring the images to the size; otherwise they have to have it."
     )
     characters: list[CharacterReference] | None = Field(None, max_length=2)
 

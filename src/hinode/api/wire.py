@@ -70,6 +70,7 @@ class Making(_Shape):
     understood: list[str] = []
     not_understood: list[str] = []
     stage_seconds: dict[str, float] = {}
+    sound: str | None = Field(None, description='What can be heard, such as "stereo, 48000 Hz".')
 
 
 class Video(_Shape):
@@ -91,6 +92,7 @@ class Video(_Shape):
     seed: int = Field(description="The same seed gives the same video.")
     fps: float | None
     steps: int | None
+    profile: str | None
     negative_prompt: str | None
     operation: Literal["generate", "remix", "edit", "extend"]
     source_video_id: str | None
@@ -197,6 +199,7 @@ def video(job: Job) -> dict[str, Any]:
         "seed": request["seed"],
         "fps": request.get("fps"),
         "steps": request.get("steps"),
+        "profile": request.get("profile"),
         "negative_prompt": request.get("negative_prompt") or None,
         "operation": job.operation,
         "source_video_id": job.source_id,
@@ -232,11 +235,15 @@ def model(of: Model) -> dict[str, Any]:
         "model": able.model,
         "operations": list(able.operations),
         "references": list(able.references),
+        "required_references": list(able.required_references),
         "seconds": list(able.seconds),
+        "extension_seconds": able.extension_seconds or None,
         "fps": list(able.fps),
         "native_sizes": ["{}x{}".format(*size) for size in able.native_sizes],
         "native_fps": list(able.native_fps),
         "negative_prompt": able.negative_prompt,
+        "sound": able.sound,
+        "profiles": list(able.profiles),
         "licence": able.licence,
     }
 

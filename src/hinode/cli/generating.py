@@ -18,7 +18,7 @@ import typer
 
 from hinode.cli.endings import plain_endings
 from hinode.errors import BadInput
-from hinode.request import FIRST_FRAME, Reference, Request, parse_size
+from hinode.request import FIRST_FRAME, LAST_FRAME, Reference, Request, parse_size
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,6 +57,13 @@ def generate(
         int | None,
         typer.Option(help="Sampling steps; by default the model's own number.", show_default=False),
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            help="draft, standard or best, for models that have them; by default the model's own.",
+            show_default=False,
+        ),
+    ] = None,
     engine: Annotated[str, typer.Option(help="Who draws.")] = "native",
     model: Annotated[
         str | None,
@@ -66,6 +73,21 @@ def generate(
         Path | None,
         typer.Option(
             help="Picture that the clip opens with, for models that can; cut to the clip's shape.",
+            show_default=False,
+        ),
+    ] = None,
+    last_image: Annotated[
+        Path | None,
+        typer.Option(
+            help="Picture that the clip ends with, for models that can; cut to the clip's shape.",
+            show_default=False,
+        ),
+    ] = None,
+    sound: Annotated[
+        bool | None,
+        typer.Option(
+            "--sound/--no-sound",
+            help="With sound, or without; by default as the model does. Only mp4 keeps it.",
             show_default=False,
         ),
     ] = None,
@@ -92,7 +114,13 @@ def generate(
             engine=engine,
             model=model,
             steps=steps,
-            references=() if image is None else (_first_frame(image),),
+            profile=profile,
+            references=tuple(
+                _picture(path, role)
+                for role, path in ((FIRST_FRAME, image), (LAST_FRAME, last_image))
+                if path is not None
+            ),
+            sound=sound,
         )
         from hinode import engines, pipeline
         from hinode.media import formats
@@ -111,20 +139,22 @@ def generate(
             print(result.path)
 
 
-def _first_frame(path: Path) -> Reference:
-    """The picture at `path` as the first frame of a clip."""
+def _picture(path: Path, role: str) -> Reference:
+    """The picture at `path` as the first or last frame of a clip."""
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise BadInput(
-            f"the picture {path} cannot be read: {error.strerror}", "name a JPEG, PNG or WebP", field="image"
+            f"the picture {path} cannot be read: {error.strerror}", "name a JPEG, PNG or WebP", field=role
         ) from error
     media_type, _ = mimetypes.guess_type(path.name)
-    return Reference(FIRST_FRAME, digest, media_type or "image/png", path=str(path.absolute()))
+    return Reference(role, digest, media_type or "image/png", path=str(path.absolute()))
 
 
 def _tell(result: Result) -> None:
     """Say on standard error what was made, and what was made of the prompt."""
+    from hinode.pipeline import LEFT_OUT
+
     size = "x".join(map(str, result.size))
     native = "x".join(map(str, result.native_size))
     lines = [
@@ -132,6 +162,10 @@ def _tell(result: Result) -> None:
         f"in {sum(result.stage_seconds.values()):.1f} s",
         f"read as: {result.read_as}",
     ]
+    if result.sound == LEFT_OUT:
+        lines.append(f"without its sound, which a {result.format} cannot hold; an mp4 can")
+    elif result.sound is not None:
+        lines.append(f"sound: {result.sound}")
     if result.not_understood:
         words = result.not_understood[:MOST_WORDS]
         more = len(result.not_understood) - len(words)

@@ -14,6 +14,7 @@ import typer
 
 from hinode.cli.endings import plain_endings
 from hinode.cli.table import print_table
+from hinode.errors import listed
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def show_model(name: Name, as_json: AsJson = False) -> None:
             print(json.dumps(_told(item) | {"terms": terms}))
             return
         for word, value in _facts(item):
-            print(f"{word:<10}{value}")
+            print(f"{word:<11}{value}")
         print("\n".join(["", *terms]))
 
 
@@ -93,6 +94,37 @@ def add_model(
         list[str] | None,
         typer.Option(help="PATH or PATH:WEIGHT, here or on the hub; may be repeated.", show_default=False),
     ] = None,
+    lora_weight: Annotated[
+        list[float] | None,
+        typer.Option(help="How strongly, for all LoRAs or for each in order.", show_default=False),
+    ] = None,
+    lora_profiles: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Profiles that the LoRA is for, such as draft,standard; by default all.", show_default=False
+        ),
+    ] = None,
+    lora_steps: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Steps that the LoRA distils the model to; 0, the default, if it does not.",
+            show_default=False,
+        ),
+    ] = None,
+    lora_shift: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Timestep shift that it was distilled with; by default the one known for the family.",
+            show_default=False,
+        ),
+    ] = None,
+    eight_bits: Annotated[
+        bool,
+        typer.Option(
+            "--eight-bits",
+            help="8-bit weights on a processor too, in all profiles but best; a GPU needs no asking.",
+        ),
+    ] = False,
     licence: Annotated[
         str, typer.Option(help="Of the weights; by default that of the family.", show_default=False)
     ] = "",
@@ -104,7 +136,18 @@ def add_model(
     ] = "",
     decoder: Annotated[
         str,
-        typer.Option(help="A tiny decoder, kept with the model; not used yet.", show_default=False),
+        typer.Option(help="A tiny decoder for drafts and previews: a file of TAEHV.", show_default=False),
+    ] = "",
+    lora_licence: Annotated[
+        list[str] | None,
+        typer.Option(help="Licence of all LoRAs, or of each in order.", show_default=False),
+    ] = None,
+    second: Annotated[
+        str,
+        typer.Option(
+            help="For a single file of a model with two denoisers: the file with the other one.",
+            show_default=False,
+        ),
     ] = "",
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="Let weights be loaded that can run code.")
@@ -124,11 +167,20 @@ def add_model(
                 source=source,
                 revision=revision,
                 profile=profile,
-                loras=lora or (),
+                loras=acquisition.given_loras(
+                    lora or (),
+                    weights=lora_weight or (),
+                    profiles=lora_profiles or (),
+                    steps=lora_steps or (),
+                    shifts=lora_shift or (),
+                ),
+                eight_bits=eight_bits,
                 licence=licence,
                 base=base,
                 decoder=decoder,
                 pickle=allow_pickle,
+                lora_licences=lora_licence or (),
+                second=second,
                 watch=watch,
             )
         item = inventory.find(entry.name, settings)
@@ -290,11 +342,15 @@ def _facts(item: Item) -> Iterator[tuple[str, str]]:
     yield "family", entry.family
     yield "source", entry.source + (f" at {entry.revision}" if entry.revision else "")
     yield "profile", entry.profile
-    for word, value in (("base", entry.base), ("decoder", entry.decoder)):
+    for word, value in (("second", entry.second), ("base", entry.base), ("decoder", entry.decoder)):
         if value:
             yield word, value
     for lora in entry.loras:
-        yield "lora", f"{lora.source} at {lora.weight:g}"
+        told = f"{lora.source} at {lora.weight:g}"
+        told += f", for {listed(lora.profiles)} only" if lora.profiles else ""
+        yield "lora", told + (f", distilled to {lora.steps} steps" if lora.steps else "")
+    if entry.loras:
+        yield "lora terms", ", ".join(lora.licence or "not stated" for lora in entry.loras)
     yield "files", f"{len(entry.files)}" if entry.pulled else "not pulled yet"
     if entry.pickle:
         yield "pickle", "allowed"

@@ -7,15 +7,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hinode.engines import hub, inspection, licences, registry
+from hinode.engines import hub, inspection, licences, lora_terms, registry, singles, taehv
 from hinode.engines.hub import Hub, HubFile
 from hinode.engines.inspection import Watch
 from hinode.engines.registry import PARTS, Entry, Lora, Remote
 from hinode.errors import BadInput, listed, shown
-
-TRANSFORMER = "transformer"
-"""The part of a pipeline that a single file stands for."""
 
 
 def quiet(name: str, done: int, total: int) -> None:
@@ -30,11 +28,14 @@ def add(
     source: str,
     revision: str = "",
     profile: str = "standard",
-    loras: Sequence[str] = (),
+    loras: Sequence[str | Lora] = (),
     licence: str = "",
     base: str = "",
     decoder: str = "",
     pickle: bool = False,
+    eight_bits: bool = False,
+    lora_licences: Sequence[str] = (),
+    second: str = "",
     watch: Watch = quiet,
 ) -> Entry:
     """Make a model known. What is here is looked at and its digests are written down; what is on the hub is
@@ -47,11 +48,14 @@ def add(
         source: a Diffusers folder or a single weight file here, or `ORG/REPO[/PATH/FILE]` on the hub.
         revision: of a source on the hub; "" for the newest when it is pulled.
         profile: "draft", "standard" or "best".
-        loras: each a file here or on the hub, with `:WEIGHT` behind it if that is not 1.
+        loras: each a file here or on the hub, with `:WEIGHT` behind it if that is not 1; see `given_loras`.
         licence: a key of `licences.LICENCES`; "" for that of the family.
         base: the other parts of a pipeline whose transformer is the single file.
-        decoder: a tiny decoder, a file here or on the hub; nothing uses it yet.
+        decoder: a tiny decoder, a file here or on the hub; see `taehv`.
         pickle: whether weights are let through that can run code.
+        eight_bits: see `Entry`.
+        lora_licences: keys of `licences.LICENCES` or "": one for all LoRAs, or one for each in their order.
+        second: the single file with the weights of the second denoiser, in families that have two.
         watch: told while digests are taken.
 
     Raises:
@@ -88,13 +92,18 @@ def add(
         revision=revision,
         files={},
         profile=profile,
-        loras=tuple(_lora(text) for text in loras),
+        loras=tuple(_lora(lora) if isinstance(lora, str) else lora for lora in loras),
         licence=licences.find(licence or str(known.licence)).key,
         base=_reference(base, "base") if base else "",
         decoder=_reference(decoder, "decoder") if decoder else "",
         pickle=pickle,
+        eight_bits=eight_bits,
+        second=_reference(second, "second") if second else "",
     )
+    entry = dataclasses.replace(entry, loras=lora_terms.licensed(entry.loras, lora_licences))
     _check_parts(entry)
+    _check_decoder(entry, home)
+    singles.check(entry, home)
     here = {registry.key_of(file, entry, home): file for file in _local_files(entry)}
     if not entry.remote:
         entry = dataclasses.replace(entry, files=inspection.digests(here, watch))
@@ -123,7 +132,7 @@ def pull(entry: Entry, home: Path, connect: Callable[[], Hub], watch: Watch = qu
             f"look at them with `hinode models verify {entry.name}`",
             field="model",
         )
-    licences.check(entry.licence, home)
+    licences.check(entry.terms, home)
     there = connect()
     entry = _pinned(entry, there)
     registry.save(entry, home)
@@ -142,7 +151,7 @@ def pull(entry: Entry, home: Path, connect: Callable[[], Hub], watch: Watch = qu
                 for key, digest in entry.files.items()
                 if key.startswith(before)
             },
-            without=TRANSFORMER if field == "base" else "",
+            without=singles.parts(entry) if field == "base" else (),
             watch=watch,
             check=lambda files: _check_kinds(files, entry),
         )
@@ -150,6 +159,8 @@ def pull(entry: Entry, home: Path, connect: Callable[[], Hub], watch: Watch = qu
     for reference, field in _fields(entry):
         if Remote.of(reference) is not None:
             _check(registry.located(reference, entry, home), entry, field)
+    _check_decoder(entry, home)
+    singles.check(entry, home)
     here = {registry.key_of(file, entry, home): file for file in _local_files(entry)}
     entry = dataclasses.replace(entry, files=found | inspection.digests(here, watch))
     registry.save(entry, home)
@@ -181,6 +192,7 @@ def verify(entry: Entry, home: Path, watch: Watch = quiet) -> Verdict:
     """Take every digest again.
 
     Raises:
+        BadInput: all files are what they were, and the tiny decoder does not fit the model.
         ModelError: the model was never pulled, or a file cannot be read.
     """
     if not entry.pulled:
@@ -199,7 +211,7 @@ def verify(entry: Entry, home: Path, watch: Watch = quiet) -> Verdict:
         else []
     )
     known = set(files.values())
-    return Verdict(
+    verdict = Verdict(
         missing=tuple(key for key in files if key not in here),
         changed=tuple(key for key, digest in digests.items() if digest != entry.files[key]),
         added=tuple(
@@ -209,6 +221,9 @@ def verify(entry: Entry, home: Path, watch: Watch = quiet) -> Verdict:
         ),
         checked=len(files),
     )
+    if verdict.good:
+        _check_decoder(entry, home)
+    return verdict
 
 
 def _check_parts(entry: Entry) -> None:
@@ -239,7 +254,17 @@ def _check_parts(entry: Entry) -> None:
     base = Remote.of(entry.base) if entry.base else None
     if base is not None and base.path:
         raise BadInput("the base is a single file", "name a folder or a whole repository", field="base")
-    for reference, field in ((entry.decoder, "decoder"), *((lora.source, "lora") for lora in entry.loras)):
+    if entry.second and not single:
+        raise BadInput(
+            "a whole pipeline needs no second file",
+            "leave --second out, or name a single file as source",
+            field="second",
+        )
+    for reference, field in (
+        (entry.second, "second"),
+        (entry.decoder, "decoder"),
+        *((lora.source, "lora") for lora in entry.loras),
+    ):
         remote = Remote.of(reference) if reference else None
         if remote is not None and not remote.path:
             raise BadInput(
@@ -259,6 +284,7 @@ def _local_files(entry: Entry) -> list[Path]:
 
 def _fields(entry: Entry) -> list[tuple[str, str]]:
     rest = [
+        (entry.second, "second"),
         (entry.base, "base"),
         (entry.decoder, "decoder"),
         *((lora.source, "lora") for lora in entry.loras),
@@ -269,10 +295,19 @@ def _fields(entry: Entry) -> list[tuple[str, str]]:
 def _check(place: Path, entry: Entry, field: str) -> tuple[Path, ...]:
     """Look at one thing that an entry is made of, and say which files it has."""
     if place.is_dir() and field in ("source", "base"):
-        without = TRANSFORMER if field == "base" else ""
+        without = singles.parts(entry) if field == "base" else ()
         return inspection.check_folder(place, pickle=entry.pickle, without=without, field=field)
     inspection.check_weights(place, pickle=entry.pickle, field=field)
     return (place,)
+
+
+def _check_decoder(entry: Entry, home: Path) -> None:
+    """Make sure that the tiny decoder fits the model, as far as both are on this machine."""
+    place = registry.located(entry.decoder, entry, home) if entry.decoder else None
+    family = registry.family(entry.family)
+    if place is not None and place.is_file() and family is not None:
+        folder = registry.located(entry.base or entry.source, entry, home)
+        taehv.check(place, family, folder if folder.is_dir() else None, pickle=entry.pickle)
 
 
 def _check_kinds(files: Sequence[HubFile], entry: Entry) -> None:
@@ -312,7 +347,8 @@ def _pinned(entry: Entry, there: Hub) -> Entry:
         revision=revision,
         base=pin(entry.base) if entry.base else "",
         decoder=pin(entry.decoder) if entry.decoder else "",
-        loras=tuple(Lora(pin(lora.source), lora.weight) for lora in entry.loras),
+        loras=tuple(dataclasses.replace(lora, source=pin(lora.source)) for lora in entry.loras),
+        second=pin(entry.second) if entry.second else "",
     )
 
 
@@ -328,6 +364,81 @@ def _reference(text: str, field: str) -> str:
             raise BadInput(f"the {field} is empty", "name a folder, a file or ORG/REPO", field=field)
         return str(path.absolute())
     return text
+
+
+def given_loras(
+    texts: Sequence[str],
+    *,
+    weights: Sequence[float] = (),
+    profiles: Sequence[str] = (),
+    steps: Sequence[int] = (),
+    shifts: Sequence[float] = (),
+) -> tuple[Lora, ...]:
+    """LoRAs as they are written on the command line. Of what is said about them there is nothing, one value
+    for all of them, or one for each in order.
+
+    Args:
+        texts: each a file here or on the hub, with `:WEIGHT` behind it if that is not 1.
+        weights: in place of that.
+        profiles: names with commas between, or "all".
+        steps: how many they distil to, 0 for none.
+        shifts: timestep shift that they were distilled with, 0 for the one known for the family.
+
+    Raises:
+        BadInput: something of it cannot be.
+    """
+    columns = {"lora-weight": weights, "lora-profiles": profiles, "lora-steps": steps, "lora-shift": shifts}
+    for option, values in columns.items():
+        if len(values) not in (0, 1, len(texts)) or (values and not texts):
+            raise BadInput(
+                f"--{option} is given {len(values)} times and --lora {len(texts)} times",
+                "give it once for all LoRAs, or once for each in their order",
+                field=option,
+            )
+    made = []
+    for place, text in enumerate(texts):
+        said: dict[str, Any] = {
+            option: values[0] if len(values) == 1 else values[place]
+            for option, values in columns.items()
+            if values
+        }
+        lora = _lora(text)
+        lora = dataclasses.replace(
+            lora,
+            weight=_finite(said.get("lora-weight", lora.weight)),
+            profiles=_profiles(said.get("lora-profiles", "all")),
+            steps=said.get("lora-steps", 0),
+            shift=_finite(said.get("lora-shift", 0.0), "lora-shift"),
+        )
+        if not 0 <= lora.steps <= registry.MOST_STEPS:
+            raise BadInput(
+                f"a LoRA cannot be distilled to {lora.steps} steps",
+                f"give 1 to {registry.MOST_STEPS}, or 0 if it is not distilled",
+                field="lora-steps",
+            )
+        made.append(lora)
+    return tuple(made)
+
+
+def _profiles(text: str) -> tuple[str, ...]:
+    """Read "draft,standard"; "all" is none in particular."""
+    names = tuple(name.strip() for name in text.split(","))
+    if names == ("all",):
+        return ()
+    unknown = [name for name in names if name not in registry.PROFILES]
+    if unknown:
+        raise BadInput(
+            f"there is no profile {shown(unknown[0])}",
+            f"choose {listed(registry.PROFILES, 'or')}, several with commas between, or all",
+            field="lora-profiles",
+        )
+    return names
+
+
+def _finite(number: float, field: str = "lora") -> float:
+    if not math.isfinite(number):
+        raise BadInput(f"a LoRA cannot have {shown(str(number))}", "give a number such as 0.8", field=field)
+    return number
 
 
 def _lora(text: str) -> Lora:

@@ -2,190 +2,90 @@
 
 Adding a family is one entry here and one twin in `tests/engines/diffusers/twins.py`. Nothing is imported that
 takes time to load. Sizes, frame rules, rates, steps, guidance and shifts are what the makers of the weights
-are known to recommend; not every value was held against their pages. Where a checkpoint says otherwise in
-its own scheduler, the checkpoint is believed.
+give in their code or on their pages; `docs/diffusers.md` says where. Where a family names no shifts, the
+scheduler of the checkpoint is believed.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
-from hinode.request import FIRST_FRAME, Size
+from hinode.engines.family import (
+    BEST,
+    BOTH_ENDS,
+    DRAFT,
+    EDIT,
+    EXTEND,
+    REMIX,
+    STANDARD,
+    Family,
+    Profile,
+    Shape,
+    few_steps,
+)
+from hinode.request import FIRST_FRAME, LAST_FRAME, MOST_CHARACTERS
 
-DRAFT, STANDARD, BEST = "draft", "standard", "best"
-PROFILES = (DRAFT, STANDARD, BEST)
+_REUSE_DRAFT, _REUSE_STANDARD = 0.10, 0.05
+"""0.05 is the default of diffusers' first-block cache; those who made the method use 0.06 to 0.08."""
 
 
-@dataclass(frozen=True)
-class Profile:
-    """How a family draws under one profile. Only what is written here differs between profiles.
+def _profiles(
+    steps: int, guidance: float, guidance_2: float | None = None, *, reuse: bool = True
+) -> Mapping[str, Profile]:
+    """The profiles of a family that was not distilled: fewer steps and smaller frames for a draft; nothing
+    but what the makers do for the best.
 
-    Attributes:
-        steps: sampling steps.
-        guidance: how strongly the prompt is followed; 1 for one pass a step instead of two.
-        guidance_2: that of the second denoiser, for families that have two; None for the same.
-        pixels: most pixels of a frame that is drawn; a larger one is drawn smaller and resized.
+    Args:
+        reuse: whether diffusers knows the blocks of its denoiser, and nothing is added between them.
     """
-
-    steps: int
-    guidance: float
-    guidance_2: float | None = None
-    pixels: int = 0
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a denoiser computes on: how the memory plan counts, before any weight is read.
-
-    Attributes:
-        compression: frames per latent frame, and pixels per latent position along a side.
-        patch: latent positions per token along a side.
-        channels: of the latents.
-        text_tokens: tokens of a prompt that take part in every attention.
-        decoded: frames that are decoded at a time, or 0 for all at once.
-    """
-
-    compression: tuple[int, int]
-    patch: int
-    channels: int
-    text_tokens: int
-    decoded: int = 0
-
-
-@dataclass(frozen=True)
-class Family:
-    """One kind of checkpoint.
-
-    Attributes:
-        name: key in `FAMILIES`.
-        title: what people call it.
-        pipelines: class in diffusers that draws, by the role of the reference it starts from; "" for words
-            alone. A family without "" needs a picture.
-        licence: key of `licences.LICENCES`; a checkpoint of its own licence says so in its entry.
-        fps: frame rate that it draws at.
-        frame_rule: (k, o): it draws k*n + o frames.
-        most_frames: longest clip that it was trained on.
-        multiple: both sides of a frame are multiples of this many pixels.
-        sizes: sizes that it was trained on, the default first.
-        profiles: by name.
-        shape: see `Shape`.
-        shifts: (pixels, shift): the timestep shift of frames with that many pixels or fewer; empty to leave
-            the scheduler of the checkpoint as it is.
-        arguments: what else the pipeline is called with.
-        rate_argument: name of the pipeline's argument for frames per second, or "".
-        guidance_argument: name of the pipeline's argument for guidance, or "" where a guider of the pipeline
-            holds it.
-        denoisers: components that take the steps.
-        encoders: components that read the prompt; they are loaded for that and not kept unless there is room.
-        decoders: components that turn latents into pictures and sound.
-        exact: components that compute in float32 whatever the others do.
-        schedulers: how many schedulers take part in one step: sound has its own.
-        batched: whether both passes of a step are made at once.
-        negative_prompt: whether it can be told what not to show.
-        sound: whether it makes sound too.
-    """
-
-    name: str
-    title: str
-    pipelines: Mapping[str, str]
-    licence: str
-    fps: float
-    frame_rule: tuple[int, int]
-    most_frames: int
-    multiple: int
-    sizes: tuple[Size, ...]
-    profiles: Mapping[str, Profile]
-    shape: Shape
-    shifts: tuple[tuple[int, float], ...] = ()
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    rate_argument: str = ""
-    guidance_argument: str = "guidance_scale"
-    denoisers: tuple[str, ...] = ("transformer",)
-    encoders: tuple[str, ...] = ("text_encoder",)
-    decoders: tuple[str, ...] = ("vae",)
-    exact: tuple[str, ...] = ()
-    schedulers: int = 1
-    batched: bool = False
-    negative_prompt: bool = True
-    sound: bool = False
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """Roles of references that it can work from."""
-        return tuple(role for role in self.pipelines if role)
-
-    @property
-    def pixels(self) -> int:
-        """Most pixels of a frame that it was trained on."""
-        return max(width * height for width, height in self.sizes)
-
-    @property
-    def seconds(self) -> float:
-        """Length of the longest clip that it was trained on."""
-        return self.most_frames / self.fps
-
-    def frames(self, seconds: float) -> tuple[int, int]:
-        """How many frames a clip of so many seconds has, and how many are drawn for it."""
-        kept = max(1, math.ceil(round(seconds * self.fps, 6)))
-        every, offset = self.frame_rule
-        return kept, offset + every * max(0, math.ceil((kept - offset) / every))
-
-    def size(self, size: Size, profile: Profile) -> Size:
-        """The size to draw at for a clip of `size`: that one, or the nearest that the network can draw."""
-        most = min(self.pixels, profile.pixels or self.pixels)
-        scale = min(1.0, math.sqrt(most / (size[0] * size[1])))
-        # Rounding both sides up may not make a frame larger than what the memory plan was told.
-        sides = [max(1, round(side * scale / self.multiple)) for side in size]
-        while sides[0] * sides[1] * self.multiple**2 > most and max(sides) > 1:
-            sides[sides.index(max(sides))] -= 1
-        return sides[0] * self.multiple, sides[1] * self.multiple
-
-    def shift(self, size: Size) -> float | None:
-        """The timestep shift for frames of a size, or None for the checkpoint's own."""
-        pixels = size[0] * size[1]
-        return next((shift for most, shift in self.shifts if pixels <= most), None)
-
-
-def _profiles(steps: int, guidance: float, guidance_2: float | None = None) -> Mapping[str, Profile]:
-    """The profiles of a family that was not distilled: fewer steps and smaller frames for a draft."""
+    best = Profile(steps, guidance, guidance_2)
+    quick = dataclasses.replace(best, compiled=True, eight_bits=True, attention=True)
     return {
-        DRAFT: Profile(max(8, steps * 2 // 5), guidance, guidance_2, pixels=416 * 240),
-        STANDARD: Profile(max(8, steps * 3 // 5), guidance, guidance_2),
-        BEST: Profile(steps, guidance, guidance_2),
+        DRAFT: dataclasses.replace(
+            quick,
+            steps=max(8, steps * 2 // 5),
+            pixels=416 * 240,
+            reuse=_REUSE_DRAFT if reuse else 0.0,
+            tiny=True,
+        ),
+        STANDARD: dataclasses.replace(
+            quick, steps=max(8, steps * 3 // 5), reuse=_REUSE_STANDARD if reuse else 0.0
+        ),
+        BEST: best,
     }
 
 
-def _distilled(steps: int, shift: float, base: Family, name: str, title: str) -> Family:
+def _distilled(steps: int, base: Family, name: str, title: str) -> Family:
     """The same family with weights, or a LoRA, that were distilled to few steps without a double pass."""
-    profile = Profile(steps, 1.0)
     return dataclasses.replace(
         base,
         name=name,
         title=title,
         profiles={
-            DRAFT: dataclasses.replace(profile, pixels=416 * 240),
-            STANDARD: profile,
-            BEST: dataclasses.replace(profile, steps=2 * steps),
+            key: few_steps(profile, base, 2 * steps if key == BEST else steps)
+            for key, profile in base.profiles.items()
         },
-        shifts=((10**9, shift),),
         negative_prompt=False,
     )
 
 
-_480P = ((832, 480), (480, 832), (624, 624))
-_720P = ((1280, 720), (720, 1280), (960, 960))
-_WAN = Shape((4, 8), 2, 16, 512, decoded=4)
-_WAN_SHIFTS = ((832 * 480 + 1, 3.0), (10**9, 5.0))
+# Wan 2.1: wan/configs/__init__.py and shared_config.py, generate.py, 2025. Text asks for a shift of 5 at
+# every size, a picture for 3 at 480p, VACE for 16. (For the 1.3B alone the README prefers guidance 6 and 8
+# to 12.)
+_480P = ((832, 480), (480, 832))
+_720P = ((1280, 720), (720, 1280))
+_WAN = Shape((4, 8), 2, 16, 512)
+_ANY_SIZE = 10**9
+
+_STRENGTHS = {REMIX: 0.8, EDIT: 0.6}
+"""0.8 is what diffusers does by default; an edit keeps more of the source than a remix."""
 
 _WAN_T2V = Family(
     name="wan2.1-t2v",
     title="Wan 2.1 text to video (1.3B, 14B)",
-    pipelines={"": "WanPipeline"},
+    pipelines={"": "WanPipeline", REMIX: "WanVideoToVideoPipeline", EDIT: "WanVideoToVideoPipeline"},
     licence="Apache-2.0",
     fps=16.0,
     frame_rule=(4, 1),
@@ -194,8 +94,10 @@ _WAN_T2V = Family(
     sizes=_480P + _720P,
     profiles=_profiles(50, 5.0),
     shape=_WAN,
-    shifts=_WAN_SHIFTS,
+    shifts=((_ANY_SIZE, 5.0),),
+    few_step_shift=8.0,
     exact=("vae", "image_encoder"),
+    strengths=_STRENGTHS,
 )
 _WAN_I2V = dataclasses.replace(
     _WAN_T2V,
@@ -203,14 +105,31 @@ _WAN_I2V = dataclasses.replace(
     title="Wan 2.1 image to video (14B)",
     pipelines={FIRST_FRAME: "WanImageToVideoPipeline"},
     profiles=_profiles(40, 5.0),
+    shifts=((832 * 480, 3.0), (_ANY_SIZE, 5.0)),
+    few_step_shift=5.0,
     encoders=("text_encoder", "image_encoder"),
+)
+_WAN_FLF2V = dataclasses.replace(
+    _WAN_I2V,
+    name="wan2.1-flf2v",
+    title="Wan 2.1 first and last frame to video (14B)",
+    pipelines={BOTH_ENDS: "WanImageToVideoPipeline"},
+    sizes=_720P + _480P,
+    profiles=_profiles(50, 5.0),
+    shifts=((10**9, 16.0),),
 )
 _WAN_VACE = dataclasses.replace(
     _WAN_T2V,
     name="wan2.1-vace",
     title="Wan 2.1 VACE (1.3B, 14B)",
-    pipelines={"": "WanVACEPipeline", FIRST_FRAME: "WanVACEPipeline"},
+    pipelines=dict.fromkeys(("", FIRST_FRAME, LAST_FRAME, BOTH_ENDS, EDIT, EXTEND), "WanVACEPipeline"),
+    profiles=_profiles(50, 5.0, reuse=False),
+    shifts=((_ANY_SIZE, 16.0),),
+    overlap=17,
+    characters=MOST_CHARACTERS,
 )
+# Wan 2.2: wan/configs/wan_ti2v_5B.py, wan_t2v_A14B.py and wan_i2v_A14B.py, 2025; guidance is that of high
+# noise, then of low noise.
 _WAN_TI2V = dataclasses.replace(
     _WAN_T2V,
     name="wan2.2-ti2v",
@@ -220,24 +139,31 @@ _WAN_TI2V = dataclasses.replace(
     most_frames=121,
     multiple=32,
     sizes=((1280, 704), (704, 1280)),
-    shape=Shape((4, 16), 2, 48, 512, decoded=4),
-    shifts=(),
+    shape=Shape((4, 16), 2, 48, 512),
+    shifts=((_ANY_SIZE, 5.0),),
+    few_step_shift=5.0,
 )
 _WAN_A14B = dataclasses.replace(
     _WAN_T2V,
     name="wan2.2-t2v-a14b",
     title="Wan 2.2 text to video (A14B)",
+    pipelines={"": "WanPipeline"},
     profiles=_profiles(40, 4.0, 3.0),
-    shifts=(),
+    shifts=((_ANY_SIZE, 12.0),),
+    few_step_shift=5.0,
     denoisers=("transformer", "transformer_2"),
 )
 _WAN_A14B_I2V = dataclasses.replace(
     _WAN_A14B,
     name="wan2.2-i2v-a14b",
     title="Wan 2.2 image to video (A14B)",
-    pipelines={FIRST_FRAME: "WanImageToVideoPipeline"},
+    pipelines=dict.fromkeys((FIRST_FRAME, BOTH_ENDS), "WanImageToVideoPipeline"),
     profiles=_profiles(40, 3.5, 3.5),
+    shifts=((_ANY_SIZE, 5.0),),
 )
+# LTX-Video: README and configs/ltxv-13b-0.9.7-dev.yaml, 2025: sides by 32, 8n+1 frames, under 1280x720 and
+# 257 frames, guidance 3 to 3.5, 40 steps and more. The guidance of the 13B changes from step to step in
+# their code.
 _LTX = Family(
     name="ltx-video",
     title="LTX-Video (0.9, 2B and 13B)",
@@ -249,26 +175,59 @@ _LTX = Family(
     multiple=32,
     sizes=((768, 512), (512, 768), (704, 480), (1216, 704), (704, 1216)),
     profiles=_profiles(50, 3.0),
+    masked=True,
     shape=Shape((8, 32), 1, 128, 128),
     arguments={"decode_timestep": 0.05, "decode_noise_scale": 0.025},
     rate_argument="frame_rate",
     batched=True,
 )
+_LTX_095 = dataclasses.replace(
+    _LTX,
+    name="ltx-video-0.9.5",
+    title="LTX-Video (0.9.5 and newer, 2B and 13B)",
+    pipelines=dict.fromkeys(("", FIRST_FRAME, LAST_FRAME, BOTH_ENDS, EXTEND), "LTXConditionPipeline"),
+    sizes=((1216, 704), (704, 1216), (768, 512), (512, 768)),
+    profiles=_profiles(40, 3.0),
+    overlap=25,
+)
+# CogVideoX: README of zai-org/CogVideo and inference/cli_demo.py, 2024: 720x480 alone, 8n+1 frames up to
+# 49, 8 a second, 226 tokens, guidance 6, 50 steps, dynamic guidance with the DPM scheduler of the 5B.
 _COGVIDEOX = Family(
     name="cogvideox",
     title="CogVideoX (2B, 5B)",
-    pipelines={"": "CogVideoXPipeline"},
+    pipelines={
+        "": "CogVideoXPipeline",
+        REMIX: "CogVideoXVideoToVideoPipeline",
+        EDIT: "CogVideoXVideoToVideoPipeline",
+    },
     licence="CogVideoX",
     fps=8.0,
-    frame_rule=(4, 1),
+    frame_rule=(8, 1),
     most_frames=49,
     multiple=16,
     sizes=((720, 480),),
     profiles=_profiles(50, 6.0),
-    shape=Shape((4, 8), 2, 16, 226, decoded=8),
+    shape=Shape((4, 8), 2, 16, 226, frames_first=True, paired=True),
     arguments={"use_dynamic_cfg": True},
     batched=True,
+    converted=False,
+    strengths=_STRENGTHS,
 )
+_COGVIDEOX_15 = dataclasses.replace(
+    _COGVIDEOX,
+    name="cogvideox-1.5",
+    title="CogVideoX 1.5 (5B)",
+    # The pipeline that changes videos takes even numbers of latent frames, and 16n + 1 frames are an odd one.
+    pipelines={"": "CogVideoXPipeline"},
+    fps=16.0,
+    frame_rule=(16, 1),
+    most_frames=161,
+    sizes=((1360, 768),),
+    shape=dataclasses.replace(_COGVIDEOX.shape, frames=2),
+)
+# HunyuanVideo 1.5: "Optimal Inference Configurations" in its README, December 2025: guidance 6, 50 steps,
+# and a shift of 5 at 480p, at 720p of 9 for words and 7 for a picture: weights of their own each, so it is
+# their scheduler that says it.
 _HUNYUAN = Family(
     name="hunyuanvideo-1.5-t2v",
     title="HunyuanVideo 1.5 text to video",
@@ -279,22 +238,32 @@ _HUNYUAN = Family(
     most_frames=121,
     multiple=16,
     sizes=((848, 480), (480, 848), (640, 640), (1280, 720), (720, 1280)),
-    profiles=_profiles(50, 6.0),
+    profiles=_profiles(50, 6.0, reuse=False),
+    masked=True,
     shape=Shape((4, 16), 1, 32, 1256),
     guidance_argument="",
     encoders=("text_encoder", "text_encoder_2"),
+    converted=False,
 )
+# LTX-2: ltx_pipelines/utils/constants.py of January 2026: 768x512, 121 frames at 24, 40 steps, guidance 4.
+# Ten seconds are what its makers offer of it at most sizes (docs.ltx.video/models).
 _LTX2 = Family(
     name="ltx-2",
     title="LTX-2 with sound (19B)",
-    pipelines={"": "LTX2Pipeline", FIRST_FRAME: "LTX2ImageToVideoPipeline"},
+    pipelines={
+        "": "LTX2Pipeline",
+        FIRST_FRAME: "LTX2ImageToVideoPipeline",
+        LAST_FRAME: "LTX2ConditionPipeline",
+        BOTH_ENDS: "LTX2ConditionPipeline",
+    },
     licence="LTX-2-Community",
     fps=24.0,
     frame_rule=(8, 1),
     most_frames=241,
     multiple=32,
     sizes=((768, 512), (512, 768), (1280, 704), (704, 1280)),
-    profiles=_profiles(40, 4.0),
+    profiles=_profiles(40, 4.0, reuse=False),
+    masked=True,
     shape=Shape((8, 32), 1, 128, 1024),
     # What 2.0 was published with; the defaults of the pipeline are those of 2.3.
     arguments={
@@ -317,26 +286,34 @@ _LTX2 = Family(
 
 _ALL = (
     _WAN_T2V,
-    _distilled(4, 8.0, _WAN_T2V, "wan2.1-t2v-distilled", "Wan 2.1 text to video, distilled to few steps"),
+    _distilled(4, _WAN_T2V, "wan2.1-t2v-distilled", "Wan 2.1 text to video, distilled to few steps"),
     _WAN_I2V,
-    _distilled(4, 5.0, _WAN_I2V, "wan2.1-i2v-distilled", "Wan 2.1 image to video, distilled to few steps"),
+    _distilled(4, _WAN_I2V, "wan2.1-i2v-distilled", "Wan 2.1 image to video, distilled to few steps"),
+    _WAN_FLF2V,
     _WAN_VACE,
     _WAN_TI2V,
     _WAN_A14B,
-    _distilled(
-        4, 5.0, _WAN_A14B, "wan2.2-t2v-a14b-distilled", "Wan 2.2 text to video, distilled to few steps"
-    ),
+    _distilled(4, _WAN_A14B, "wan2.2-t2v-a14b-distilled", "Wan 2.2 text to video, distilled to few steps"),
     _WAN_A14B_I2V,
     _distilled(
-        4, 5.0, _WAN_A14B_I2V, "wan2.2-i2v-a14b-distilled", "Wan 2.2 image to video, distilled to few steps"
+        4, _WAN_A14B_I2V, "wan2.2-i2v-a14b-distilled", "Wan 2.2 image to video, distilled to few steps"
     ),
     _LTX,
+    _LTX_095,
     _COGVIDEOX,
     dataclasses.replace(
         _COGVIDEOX,
         name="cogvideox-i2v",
         title="CogVideoX image to video (5B)",
         pipelines={FIRST_FRAME: "CogVideoXImageToVideoPipeline"},
+    ),
+    _COGVIDEOX_15,
+    dataclasses.replace(
+        _COGVIDEOX_15,
+        name="cogvideox-1.5-i2v",
+        title="CogVideoX 1.5 image to video (5B)",
+        pipelines={FIRST_FRAME: "CogVideoXImageToVideoPipeline"},
+        sizes=((1360, 768), (768, 1360), (768, 768)),
     ),
     _HUNYUAN,
     dataclasses.replace(

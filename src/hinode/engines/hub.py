@@ -74,7 +74,9 @@ class Hub(Protocol):
         ...
 
 
-def chosen(listing: Listing, remote: Remote, parts: Sequence[str], without: str = "") -> tuple[HubFile, ...]:
+def chosen(
+    listing: Listing, remote: Remote, parts: Sequence[str], without: Sequence[str] = ()
+) -> tuple[HubFile, ...]:
     """The files to fetch of a repository: the one that is named, or what a Diffusers pipeline loads.
 
     Weights in half precision that lie beside full ones, and pickles beside safe weights, are left out.
@@ -83,7 +85,7 @@ def chosen(listing: Listing, remote: Remote, parts: Sequence[str], without: str 
         listing: what there is.
         remote: what is asked for.
         parts: folders that the pipeline's index names; of no use if a file is named.
-        without: one of them whose weights come from elsewhere.
+        without: those of them whose weights come from elsewhere.
 
     Raises:
         BadInput: it is not there.
@@ -99,7 +101,7 @@ def chosen(listing: Listing, remote: Remote, parts: Sequence[str], without: str 
         file
         for file in listing.files
         if _belongs(PurePosixPath(file.path), parts)
-        and not (_folder(file) == without and PurePosixPath(file.path).suffix in (*SAFE, *PICKLED))
+        and not (_folder(file) in without and file.path.endswith((*SAFE, *PICKLED, ".index.json")))
     ]
     safe = {_folder(file) for file in found if file.path.endswith(SAFE)}
     full = {_folder(file) for file in found if file.path.endswith(SAFE) and not _HALF.search(file.path)}
@@ -117,7 +119,7 @@ def pull(
     folder: Path,
     known: Mapping[str, str],
     *,
-    without: str = "",
+    without: Sequence[str] = (),
     watch: Watch = lambda name, done, total: None,
     check: Callable[[Sequence[HubFile]], None] = lambda files: None,
 ) -> dict[str, str]:
@@ -131,7 +133,7 @@ def pull(
         remote: which one, and what of it.
         folder: where to.
         known: SHA-256 that files had when they were pulled before, by their path; another one is refused.
-        without: a part of the pipeline whose weights come from elsewhere.
+        without: parts of the pipeline whose weights come from elsewhere.
         watch: told of progress in bytes.
         check: called with the files before their weights are fetched; raises if they must not be.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from hinode.errors import BadInput, ModelError, listed, shown
 
 INDEX = "model_index.json"
 """What a Diffusers folder says of its parts."""
+
+SETTINGS = "config.json"
+"""What says how a part is built."""
 
 SAFE = (".safetensors", ".sft", ".gguf")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
@@ -30,13 +33,15 @@ _GGUF_VERSIONS = (2, 3)
 _MOST_TENSORS = 2**20
 
 
-def check_folder(folder: Path, *, pickle: bool, without: str = "", field: str = "source") -> tuple[Path, ...]:
+def check_folder(
+    folder: Path, *, pickle: bool, without: Sequence[str] = (), field: str = "source"
+) -> tuple[Path, ...]:
     """Look at a Diffusers folder.
 
     Args:
         folder: with a `model_index.json` and a folder for each part that it names.
         pickle: whether weights that can run code are let through.
-        without: a part that need not be there, for it comes from elsewhere.
+        without: parts of which only the settings need be there, for their weights come from elsewhere.
         field: what to name in errors.
 
     Returns:
@@ -55,13 +60,26 @@ def check_folder(folder: Path, *, pickle: bool, without: str = "", field: str = 
             continue
         if (folder / f"{part}.py").exists() or (folder / part / f"{kind[0]}.py").exists():
             raise _own_code(folder, f"{part} is of a class in a file of its own")
-        if not (folder / part).is_dir() and part != without:
+        if part in without and not (folder / part / SETTINGS).is_file():
+            raise BadInput(
+                f"{_quoted(folder)} has no settings of its {part}, which the single file needs",
+                f"put {part}/{SETTINGS} there, from the repository of the whole model",
+                field=field,
+            )
+        if not (folder / part).is_dir():
             raise BadInput(
                 f"{_quoted(folder)} has no {part}, which its {INDEX} names", "fetch it whole", field="source"
             )
     if isinstance(index.get("_class_name"), list):
         raise _own_code(folder, f"its {INDEX} names a pipeline in a file of its own")
-    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not _hidden(file, folder)]
+    files = [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+        and not _hidden(file, folder)
+        # Where the weights come from elsewhere, those that may be there are not looked at.
+        and not (file.parent.name in without and file.name.endswith((*SAFE, *PICKLED, ".index.json")))
+    ]
     for file in files:
         if file.suffix == ".json" and file.stat().st_size <= LARGEST_JSON:
             _check_json(file, folder)
@@ -112,6 +130,12 @@ def check_weights(file: Path, *, pickle: bool, field: str = "source") -> None:
         ) from error
     if not count:
         raise BadInput(f"there are no tensors in {_quoted(file)}", "name another file", field=field)
+
+
+def tensor_names(file: Path) -> tuple[str, ...]:
+    """Names of the tensors in a safetensors file that was looked at before."""
+    with safe_open(file, framework="numpy") as opened:
+        return tuple(opened.keys())
 
 
 def digests(files: Mapping[str, Path], watch: Watch = lambda name, done, total: None) -> dict[str, str]:

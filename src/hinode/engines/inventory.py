@@ -22,7 +22,8 @@ class Item:
         name: what clients ask for.
         engine: who draws with it.
         family: which kind of network it is, or "" if the engine has no families.
-        licence: key of the licence of its weights, "" if it cannot be known.
+        licence: key of the licence of its weights, "" if it cannot be known; with " AND " between where LoRAs
+            have others.
         bytes: on this disk.
         usable: whether this operator can use it here and now.
         reason: why not, with what to do about it; "" if they can.
@@ -98,7 +99,7 @@ def _added(name: str, settings: Settings) -> Item:
         return Item(name, registry.ENGINE, "", "", 0, usable=False, reason=str(error))
     reason = registry.hindrance(entry, settings.home) or _library(entry)
     size = acquisition.sizes(entry, settings.home)
-    return Item(name, entry.engine, entry.family, entry.licence, size, not reason, reason, entry)
+    return Item(name, entry.engine, entry.family, entry.terms, size, not reason, reason, entry)
 
 
 def _library(entry: Entry) -> str:
@@ -109,7 +110,10 @@ def _library(entry: Entry) -> str:
 
 def terms(item: Item) -> list[str]:
     """The terms of a model's licence in plain words."""
-    try:
-        return licences.plain(licences.find(item.licence))
-    except BadInput:
-        return [f"{item.licence or 'Its licence'}: not known here; read it yourself."]
+    lines: list[str] = []
+    for key in item.licence.split(licences.AND):
+        try:
+            lines += licences.plain(licences.find(key))
+        except BadInput:
+            lines.append(f"{key or 'Its licence'}: not known here; read it yourself.")
+    return lines

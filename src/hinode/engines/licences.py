@@ -12,7 +12,10 @@ from hinode.engines.operator import EUROPEAN_UNION, Operator, stated
 from hinode.engines.terms import LICENCES, READINGS, Licence
 from hinode.errors import BadInput, listed, shown
 
-__all__ = ["LICENCES", "Licence", "check", "find", "needs", "plain", "refusal", "remark", "stamp"]
+__all__ = ["LICENCES", "Licence", "both", "check", "find", "needs", "plain", "refusal", "remark", "stamp"]
+
+AND = " AND "
+"""Between two licences that hold together, as in SPDX expressions."""
 
 _BY_FOLDED = {key.casefold(): licence for key, licence in LICENCES.items()}
 
@@ -31,6 +34,18 @@ def find(key: str) -> Licence:
     return licence
 
 
+def both(*keys: str) -> str:
+    """The expression for licences that hold together; those that are "" are left out, and so is each that is
+    there already."""
+    return AND.join(dict.fromkeys(key for key in keys if key))
+
+
+def _known(expression: str) -> list[Licence]:
+    """Those licences of an expression that are known here."""
+    found = (_BY_FOLDED.get(key.casefold()) for key in expression.split(AND))
+    return [licence for licence in found if licence is not None]
+
+
 def refusal(licence: Licence, operator: Operator) -> str | None:
     """Why this operator may not use weights under `licence`, in one sentence with its remedy, or None."""
     grounds = _grounds(licence, operator)
@@ -43,7 +58,7 @@ def check(key: str, home: Path) -> None:
     A name that is not known here passes: nothing is known against it.
 
     Args:
-        key: of `LICENCES`.
+        key: of `LICENCES`, or several with " AND " between; every one of them has to allow it.
         home: `Settings.home`, where the operator's statement is.
 
     Raises:
@@ -51,13 +66,11 @@ def check(key: str, home: Path) -> None:
             names the clause.
         ModelError: the statement is damaged.
     """
-    licence = _BY_FOLDED.get(key.casefold())
-    # What holds for everybody needs no statement, and no damaged one stands in its way.
-    if licence is None or _grounds(licence, Operator()) is None:
-        return
-    grounds = _grounds(licence, stated(home))
-    if grounds is not None:
-        raise BadInput(*grounds, field="model")
+    for licence in _known(key):
+        # What holds for everybody needs no statement, and no damaged one stands in its way.
+        grounds = _grounds(licence, Operator()) and _grounds(licence, stated(home))
+        if grounds is not None:
+            raise BadInput(*grounds, field="model")
 
 
 def needs(licence: Licence, operator: Operator) -> tuple[str, ...]:
@@ -65,7 +78,10 @@ def needs(licence: Licence, operator: Operator) -> tuple[str, ...]:
     missing = (
         (bool(licence.excluded) and not operator.territories, "--territory DE"),
         (licence.revenue is not None and operator.annual_revenue is None, "--revenue 0"),
-        (licence.registration is not None and operator.commercial is None, "--no-commercial"),
+        (
+            (licence.registration is not None or bool(licence.noncommercial)) and operator.commercial is None,
+            "--no-commercial",
+        ),
         (licence.users is not None and operator.monthly_users is None, "--monthly-users 100"),
     )
     return tuple(option for lacking, option in missing if lacking)
@@ -93,6 +109,12 @@ def _grounds(licence: Licence, operator: Operator) -> tuple[str, str] | None:
                 f"{amount:,.0f} ({ceiling.clause})",
                 own,
             )
+    if licence.noncommercial and operator.commercial:
+        return (
+            f"the {licence.name} allows no commercial use, and you stated that yours is "
+            f"({licence.noncommercial})",
+            own,
+        )
     if licence.registration is not None and operator.commercial:
         asked = licence.registration.text[0].lower() + licence.registration.text[1:].rstrip(".")
         return (
@@ -125,6 +147,8 @@ def plain(licence: Licence) -> list[str]:
     if licence.users is not None:
         word = "up to" if licence.users.included else "below"
         lines.append(f"Only {word} {licence.users.most:,} users a month ({licence.users.clause}).")
+    if licence.noncommercial:
+        lines.append(f"Not for commercial use ({licence.noncommercial}).")
     if licence.registration is not None:
         lines.append(f"{licence.registration.text} ({licence.registration.clause})")
     if licence.attribution:
@@ -136,19 +160,20 @@ def plain(licence: Licence) -> list[str]:
 
 
 def stamp(key: str) -> dict[str, object]:
-    """What a file that was made under the licence `key` says of it: `Label.facts` to add."""
-    licence = _BY_FOLDED.get(key.casefold())
-    if licence is None:
-        return {"licence": key} if key else {}
+    """What a file that was made under the licence `key`, or several of them, says of it: `Label.facts` to
+    add."""
+    if not key:
+        return {}
+    known = _known(key)
+    names = {licence.key.casefold(): licence.name for licence in known}
+    urls = [licence.url for licence in known if licence.url]
+    credits = [licence.attribution for licence in known if licence.attribution]
+    duties = [f"{duty.text} ({duty.clause})" for licence in known for duty in licence.duties]
     return {
-        "licence": licence.name,
-        **({"licence_url": licence.url} if licence.url else {}),
-        **({"attribution": licence.attribution} if licence.attribution else {}),
-        **(
-            {"licence_terms": [f"{duty.text} ({duty.clause})" for duty in licence.duties]}
-            if licence.duties
-            else {}
-        ),
+        "licence": AND.join(names.get(one.casefold(), one) for one in key.split(AND)),
+        **({"licence_url": ", ".join(urls)} if urls else {}),
+        **({"attribution": ", ".join(credits)} if credits else {}),
+        **({"licence_terms": duties} if duties else {}),
     }
 
 
@@ -157,8 +182,9 @@ def remark(key: str) -> str:
 
     A licence that restricts no use is not spoken of.
     """
-    licence = _BY_FOLDED.get(key.casefold())
-    if licence is None or not (licence.use and licence.url):
+    known = [licence for licence in _known(key) if licence.use and licence.url]
+    if not known:
         return ""
-    credit = f" {licence.attribution}." if licence.attribution else ""
-    return f"{credit} Its weights are under the {licence.name}."
+    credit = "".join(f" {licence.attribution}." for licence in known if licence.attribution)
+    names = listed(tuple(f"the {licence.name}" for licence in known))
+    return f"{credit} Its weights are under {names}."

@@ -1,20 +1,22 @@
-"""The pictures behind a request's references, opened where an engine needs them."""
+"""The pictures, videos and sound behind a request's references, opened where an engine needs them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
 import av.error
 import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
-from PIL import Image
+from PIL import Image, ImageOps
 
-from hinode.clip import Frames
+from hinode.clip import Frames, Sound
+from hinode.engines import soundtrack
 from hinode.errors import BadInput
-from hinode.request import Reference
+from hinode.request import Reference, Size
 
 UNNAMED = 2
 """H.273 code of a colour matrix that is not named; such a video is read as BT.709, as players do."""
@@ -57,6 +59,51 @@ def rate(reference: Reference) -> Fraction | None:
         return Fraction(found) if found else None
 
 
+def seconds(reference: Reference) -> Fraction:
+    """Length of the video of a reference, by what its file says; more than 0.
+
+    Raises:
+        BadInput: its file is missing or is no video.
+    """
+    with _opened(reference) as file:
+        stream = file.streams.video[0]
+        if stream.duration is not None and stream.time_base is not None:
+            found = stream.duration * stream.time_base
+        else:
+            found = Fraction(file.duration or 0, av.time_base)
+    if found <= 0:
+        raise _unreadable(reference)
+    return found
+
+
+def frames(reference: Reference, fps: Fraction, size: Size, count: int) -> Iterator[Image.Image]:
+    """The first `count` of the frames that `film` gives, cut to the shape of `size` from their middle and
+    resized; the last one stays if the video is over before.
+
+    Raises:
+        BadInput: its file is missing or is no video.
+    """
+    held: Image.Image | None = None
+    shown = 0
+    for frame in islice(film(reference, fps), count):
+        held = ImageOps.fit(Image.fromarray(frame), size, Image.Resampling.LANCZOS)
+        shown += 1
+        yield held
+    while held is not None and shown < count:
+        shown += 1
+        yield held
+
+
+def middle(reference: Reference) -> Image.Image:
+    """The picture in the middle of the video of a reference, in RGB.
+
+    Raises:
+        BadInput: its file is missing or is no video.
+    """
+    *_, found = islice(film(reference, 2 / seconds(reference)), 2)
+    return Image.fromarray(found)
+
+
 def film(reference: Reference, fps: Fraction) -> Iterator[Frames]:
     """What the video of a reference shows at the times k / fps, until it is over; one frame is in memory at a
     time.
@@ -95,6 +142,16 @@ def film(reference: Reference, fps: Fraction) -> Iterator[Frames]:
     while Fraction(shown) / fps < end or shown == 0:
         yield now
         shown += 1
+
+
+def sound(reference: Reference, seconds: float) -> Sound | None:
+    """The first seconds of what is heard in the video of a reference, or None if it has no sound.
+
+    Raises:
+        BadInput: its file is missing or is no video.
+        Unheard: it has sound that cannot be decoded.
+    """
+    return soundtrack.read(lambda: _opened(reference), seconds)
 
 
 def _opened(reference: Reference) -> av.container.InputContainer:

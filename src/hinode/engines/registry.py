@@ -25,6 +25,9 @@ NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,99}", re.ASCII)
 PARTS = ".parts"
 """Folder of what a model takes from repositories other than its own, inside the model's folder."""
 
+MOST_STEPS = 200
+"""A LoRA may distil a model to that many steps at most."""
+
 _REMOTE = re.compile(r"([\w.-]+/[\w.-]+?)((?:/[^/@\\]+)*)(?:@([\w.-]+))?", re.ASCII)
 _SINGLE = (".safetensors", ".gguf", ".sft", ".bin", ".pt", ".pth", ".ckpt")
 
@@ -36,10 +39,18 @@ class Lora:
     Attributes:
         source: a file here, or one in a repository of the hub; see `Remote`.
         weight: how strongly, 1 for as they were trained.
+        profiles: names of the profiles that they are for; empty for all.
+        steps: how many steps they distil the model to; it then needs no second pass. 0 if they do not.
+        shift: timestep shift that they were distilled with; 0 for the one known for the family.
+        licence: of these weights, a key of `licences.LICENCES`; "" if it is not known.
     """
 
     source: str
     weight: float = 1.0
+    profiles: tuple[str, ...] = ()
+    steps: int = 0
+    shift: float = 0.0
+    licence: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,8 +69,10 @@ class Entry:
         loras: added to the weights, in this order.
         licence: of the weights, a key of `licences.LICENCES`.
         base: of a single file: the folder, here or on the hub, that gives the other components.
-        decoder: a tiny decoder in TAEHV's layout; a file here or on the hub. Nothing uses it yet.
+        second: of a single file in a family of two denoisers: the file with the other one's weights.
+        decoder: a tiny decoder in TAEHV's layout, see `taehv`; a file here or on the hub.
         pickle: whether the operator lets weights be loaded that can run code.
+        eight_bits: whether, in all profiles but the best, its denoiser has 8-bit weights on a processor too.
     """
 
     name: str
@@ -74,11 +87,25 @@ class Entry:
     base: str = ""
     decoder: str = ""
     pickle: bool = False
+    eight_bits: bool = False
+    second: str = ""
+
+    def under(self, profile: str) -> Entry:
+        """The same model with another profile, and of its LoRAs only those that are for it."""
+        loras = tuple(lora for lora in self.loras if not lora.profiles or profile in lora.profiles)
+        return dataclasses.replace(self, profile=profile, loras=loras)
+
+    @property
+    def terms(self) -> str:
+        """The licences of all its weights, as an SPDX expression: "Apache-2.0 AND CC-BY-NC-4.0". Base and
+        second file belong to the model and have its licence; the tiny decoders are under MIT, which asks
+        nothing of those who draw."""
+        return licences.both(self.licence, *(lora.licence for lora in self.loras))
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Everything that it is made of: the source first, then base, decoder and LoRAs."""
-        rest = (self.base, self.decoder, *(lora.source for lora in self.loras))
+        """Everything that it is made of: the source first, then second, base, decoder and LoRAs."""
+        rest = (self.second, self.base, self.decoder, *(lora.source for lora in self.loras))
         return (self.source, *(reference for reference in rest if reference))
 
     @property
@@ -173,7 +200,7 @@ def offered(engine: str, home: Path) -> tuple[str, ...]:
 def hindrance(entry: Entry, home: Path) -> str | None:
     """Why a model cannot be used at present, in one sentence with its remedy, or None. Reads no weights."""
     try:
-        licences.check(entry.licence, home)
+        licences.check(entry.terms, home)
         present(entry, home)
     except (BadInput, ModelError) as error:
         return str(error)
@@ -298,7 +325,10 @@ def save(entry: Entry, home: Path) -> Path:
         for name, value in dataclasses.asdict(entry).items()
         if name != "name" and value not in ("", ()) and value is not False
     }
-    values["loras"] = [dataclasses.asdict(lora) for lora in entry.loras]
+    values["loras"] = [
+        {name: value for name, value in dataclasses.asdict(lora).items() if name == "weight" or value}
+        for lora in entry.loras
+    ]
     values = {name: values[name] for name in values if name not in ("files", "loras")} | {
         "loras": values["loras"],
         "files": dict(sorted(entry.files.items())),
@@ -365,11 +395,13 @@ def read(name: str, home: Path) -> Entry:
             revision=_text(values, "revision", ""),
             files={str(key): str(digest) for key, digest in files.items()},
             profile=_text(values, "profile", "standard"),
-            loras=tuple(Lora(_text(lora, "source"), _weight(lora)) for lora in loras),
+            loras=tuple(_lora(lora) for lora in loras),
             licence=licences.find(_text(values, "licence")).key,
             base=_text(values, "base", ""),
             decoder=_text(values, "decoder", ""),
             pickle=values.pop("pickle", False) is True,
+            eight_bits=values.pop("eight_bits", False) is True,
+            second=_text(values, "second", ""),
         )
         if values:
             raise ValueError(f"{shown(next(iter(values)))} means nothing here")
@@ -395,8 +427,25 @@ def _text(values: dict[str, Any], key: str, default: str | None = None) -> str:
     return value
 
 
-def _weight(values: dict[str, Any]) -> float:
-    value = values.pop("weight", 1.0)
+def _lora(values: dict[str, Any]) -> Lora:
+    lora = Lora(
+        _text(values, "source"),
+        _number(values, "weight", 1.0),
+        tuple(values.pop("profiles", ())),
+        values.pop("steps", 0),
+        _number(values, "shift", 0.0),
+        licences.find(licence).key if (licence := _text(values, "licence", "")) else "",
+    )
+    unknown = [name for name in lora.profiles if name not in PROFILES]
+    if unknown:
+        raise ValueError(f"the profile {shown(str(unknown[0]))} of a LoRA is none of {listed(PROFILES)}")
+    if not isinstance(lora.steps, int) or not 0 <= lora.steps <= MOST_STEPS:
+        raise ValueError(f"the steps of a LoRA are no number from 0 to {MOST_STEPS}")
+    return lora
+
+
+def _number(values: dict[str, Any], key: str, default: float) -> float:
+    value = values.pop(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError("the weight of a LoRA is no number")
+        raise ValueError(f"the {key} of a LoRA is no number")
     return float(value)

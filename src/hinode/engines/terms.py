@@ -14,6 +14,7 @@ from hinode.engines.operator import EUROPEAN_UNION
 READINGS = {
     "full text": "the whole text was read",
     "copy": "the whole text was read in a copy that others published",
+    "sister text": "the whole text was read as it stands for another model of the same maker",
     "excerpts": "only excerpts of the text were read",
     "second-hand": "the text was not read, only what others quote from it",
     "unread": "nothing of it was read",
@@ -67,6 +68,7 @@ class Licence:
         revenue: most annual revenue in US dollars, all companies under one control together.
         users: most users, or visits, in a month.
         registration: what has to be done before any commercial use.
+        noncommercial: where it says that it allows no commercial use; "" if it does not.
         attribution: words to show beside what was made; "" if it asks for none.
         attribution_clause: where it asks for them.
         duties: what else to do: mark, hand on, keep.
@@ -83,6 +85,7 @@ class Licence:
     revenue: Ceiling | None = None
     users: Ceiling | None = None
     registration: Duty | None = None
+    noncommercial: str = ""
     attribution: str = ""
     attribution_clause: str = ""
     duties: tuple[Duty, ...] = ()
@@ -146,25 +149,29 @@ _ALL = (
         key="LTX-2-Community",
         name="LTX-2 Community License Agreement of 5 January 2026",
         url="https://github.com/Lightricks/LTX-2/blob/main/LICENSE",
-        reading="excerpts",
+        reading="copy",
         licensor="Lightricks",
         revenue=Ceiling('Section 2, "Commercial Entities"', 10_000_000, included=False),
         duties=(
-            Duty("Attachment A", MACHINE_MADE),
-            Duty("Section 3(a)", "Bind your own users to the same restrictions of use."),
+            Duty("Attachment A, 5", MACHINE_MADE),
+            Duty("Sections 3(a) and 4", "Bind your own users to the same restrictions of use."),
+            Duty("Section 3(b)", "Hand on the weights, or weights made from them, under this licence only."),
         ),
-        use=RAIL_USE,
+        use=RAIL_USE
+        + " No military use, no training of another model for commercial use, nothing that competes with "
+        "Lightricks.",
     ),
     Licence(
         key="LTXV-Open-Weights",
         name="LTXV Open Weights License 0.X of 15 April 2025",
         url="https://huggingface.co/Lightricks/LTX-Video/blob/main/LTX-Video-Open-Weights-License-0.X.txt",
-        reading="excerpts",
+        # The text of 5 May 2025, for 0.9.7.
+        reading="sister text",
         licensor="Lightricks",
         revenue=Ceiling('Section 2, "Commercial Entities"', 10_000_000, included=False),
         duties=(
             Duty("Attachment A (e)", MACHINE_MADE),
-            Duty("Section 3", "Bind your own users to the same restrictions of use."),
+            Duty("Sections 3.1 and 4", "Bind your own users to the same restrictions of use."),
         ),
         use=RAIL_USE,
     ),
@@ -181,13 +188,15 @@ _ALL = (
         key="Tencent-Hunyuan-Community",
         name="Tencent Hunyuan Community License Agreement",
         url="https://huggingface.co/tencent/HunyuanVideo-1.5/blob/main/LICENSE",
-        reading="second-hand",
+        # The text of 3 December 2024, for HunyuanVideo.
+        reading="sister text",
         licensor="Tencent",
         excluded=(*EUROPEAN_UNION, "GB", "KR"),
         territory_clause='Sections 1(l) and 5(c), "Territory"',
         users=Ceiling("Section 4, monthly active users", 100_000_000, included=True),
         duties=(
-            Duty("the Acceptable Use Policy", MACHINE_MADE),
+            Duty("Exhibit A, 12", MACHINE_MADE),
+            Duty("Section 5(a)", "Bind your own users to the same restrictions of use."),
             Duty("Section 5(b)", "Do not improve another AI model with the model or with what it makes."),
             Duty("Section 5(c)", "Neither use nor show what it makes in the excluded territories."),
         ),
@@ -197,12 +206,15 @@ _ALL = (
         key="CogVideoX",
         name="The CogVideoX License",
         url="https://huggingface.co/zai-org/CogVideoX-5b/blob/main/LICENSE",
-        reading="second-hand",
+        reading="full text",
         licensor="Zhipu AI",
-        users=Ceiling("the grant of commercial use, visits a month", 1_000_000, included=True),
+        users=Ceiling("Section 2, visits a month of what you do commercially", 1_000_000, included=True),
         registration=Duty(
-            "the grant of commercial use",
+            "Section 2",
             "Register at https://open.bigmodel.cn/mla/form before commercial use.",
+        ),
+        duties=(
+            Duty("Section 2", "If you hand on the weights, hand on the copyright and licence statements."),
         ),
         use="No military and no unlawful use, nothing against China's security or the public interest.",
     ),
@@ -210,8 +222,8 @@ _ALL = (
         key="MiniMax-H3-Community",
         name="MiniMax H3 Community License Agreement of 2 August 2026",
         url="https://huggingface.co/MiniMaxAI/MiniMax-H3/blob/main/LICENSE",
-        reading="second-hand",
-        licensor="MiniMax",
+        reading="excerpts",
+        licensor="MiniMax (Nanonoble Pte. Ltd.)",
         excluded=(*EUROPEAN_UNION, "GB", "KR", "US"),
         territory_clause='Sections I.5 and V.4, "Excluded Territories"',
         revenue=Ceiling("Section IV.1, yearly revenue", 20_000_000, included=True),
@@ -225,6 +237,21 @@ _ALL = (
             Duty("Section V.5", "Keep safeguards against misuse running if others can use it through you."),
         ),
         use=RAIL_USE + " No military use.",
+    ),
+    Licence(
+        key="CC-BY-NC-4.0",
+        name="Creative Commons Attribution-NonCommercial 4.0 International",
+        url="https://creativecommons.org/licenses/by-nc/4.0/legalcode",
+        reading="full text",
+        licensor="the authors of the weights",
+        noncommercial="Sections 1(i) and 2(a)(1)",
+        duties=(
+            Duty(
+                "Section 3(a)",
+                "If you hand on the weights, name their authors and this licence, and say what you changed.",
+            ),
+        ),
+        use="Nothing that is primarily meant for commercial advantage or for pay.",
     ),
     Licence(
         key="CreativeML-OpenRAIL-M",

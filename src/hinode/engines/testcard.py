@@ -4,6 +4,9 @@ It needs no model and no GPU and can do everything that the rest of the house kn
 are tried out on it. What it draws follows from the request alone. It takes its steps one after another like
 any other engine, and each of them leaves its mark on a strip of coloured squares: a run that went on after a
 pause from the wrong place, or took a step twice, can be told by its strip.
+
+It is silent unless it is asked for sound: then it gives line-up tone, and clicks and flashes at every second.
+A video that it works on keeps its sound.
 """
 
 from __future__ import annotations
@@ -18,12 +21,13 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from hinode.clip import Clip, Frames, Making
-from hinode.engines import references
+from hinode.clip import Clip, Frames, Making, Sound
+from hinode.engines import references, tone
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.protocol import Capabilities, Progress, State, Work, timed
+from hinode.engines.soundtrack import Unheard
 from hinode.errors import BadInput, EngineError, shown
-from hinode.request import CHARACTER, FIRST_FRAME, ROLES, SOURCE, Request, Size
+from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME, ROLES, SOURCE, Request, Size
 from hinode.settings import Settings
 
 NAME = "testcard"
@@ -87,6 +91,7 @@ class TestcardEngine:
             licence=LICENCE,
             references=tuple(ROLES),
             negative_prompt=True,
+            sound=True,
         )
 
     def work(self, request: Request) -> Work:
@@ -118,6 +123,9 @@ class TestcardRun:
         self._frames: Frames | None = None
         self._drawing: Iterator[Frames] | None = None
         self._drawn = 0
+        self._sound: Sound | None = None
+        self._read_as = "a test card: the words are written on it, not drawn"
+        self._toned_from = math.inf  # second from which it gives its own sound
         if state is not None:
             self._read(state)
 
@@ -170,9 +178,10 @@ class TestcardRun:
                 steps=self.steps,
                 native_size=(width, height),
                 stage_seconds=self.stage_seconds,
-                read_as="a test card: the words are written on it, not drawn",
+                read_as=self._read_as,
                 licence=LICENCE,
             ),
+            self._sound,
         )
 
     def _rate(self) -> Fraction:
@@ -186,28 +195,64 @@ class TestcardRun:
     def _begin(self, fps: Fraction) -> tuple[Frames, Iterator[Frames]]:
         count = max(1, math.ceil(round(self.request.seconds * float(fps), 6)))
         width, height = native_size(self.request.size, count)
+        self._sound, self._toned_from = self._listen(float(count / fps), fps)
         return np.empty((count, height, width, 3), np.uint8), self._draw((width, height), count, fps)
+
+    def _listen(self, seconds: float, fps: Fraction) -> tuple[Sound | None, float]:
+        """The sound of the card, and the second from which it is the card's own and not that of its source:
+        an extended source is heard to its end first, and one that has sound is never talked over."""
+        if self.request.sound is False:
+            return None, math.inf
+        source = self.request.source
+        try:
+            found = references.sound(source, seconds) if source else None
+        except Unheard as error:
+            if self.request.sound:
+                raise BadInput(
+                    f"the video to work from has sound that {error}", "send it without", field=SOURCE
+                ) from error
+            self._read_as += f"; without the sound of its source, which {error}"
+            return None, math.inf
+        extending = self.request.operation == "extend"
+        if not self.request.sound or (found is not None and not extending):
+            return found, math.inf
+        rate, channels = (found.rate, found.channels) if found else (tone.RATE, 2)
+        begin = float(references.seconds(source)) if source and extending else 0.0
+        count = round(seconds * rate)
+        samples = tone.tone(rate, channels, count, fps, round(begin * rate))
+        if found is not None:
+            heard = found.until(begin).samples
+            samples[:, : heard.shape[1]] = heard
+        return Sound(samples, rate), begin
 
     def _draw(self, size: Size, count: int, fps: Fraction) -> Iterator[Frames]:
         source = self.request.source
         film = iter(references.film(source, fps)) if source else iter(())
         over = self.request.operation in ("remix", "edit")  # the card lies on the source, to its last frame
         card = Card(self.request, (size[0] // 2, size[1] // 2) if over else size, self.marks)
-        first = {reference.role: reference for reference in self.request.references}.get(FIRST_FRAME)
+        first, last = self.request.reference(FIRST_FRAME), self.request.reference(LAST_FRAME)
         held: Image.Image | None = None
         for index in range(count):
             found = next(film, None)
             held = held if found is None else ImageOps.fit(Image.fromarray(found), size)
             if over and held is not None:
                 picture = held.copy()
-                picture.paste(card.frame(index, count, fps), (size[0] - card.width, size[1] - card.height))
+                picture.paste(
+                    self._card(card, index, count, fps), (size[0] - card.width, size[1] - card.height)
+                )
             elif found is not None and held is not None:
                 picture = held
             elif first is not None and index == 0:
                 picture = ImageOps.fit(references.picture(first), size)
+            elif last is not None and index == count - 1:
+                picture = ImageOps.fit(references.picture(last), size)
             else:
-                picture = card.frame(index, count, fps)
+                picture = self._card(card, index, count, fps)
             yield np.asarray(picture)
+
+    def _card(self, card: Card, index: int, count: int, fps: Fraction) -> Image.Image:
+        flash = index / fps >= self._toned_from and tone.flashes(index, fps)
+        return card.frame(index, count, fps, flash=flash)
 
     def _preview(self) -> Frames:
         """The middle of the clip, with the marks of the steps that are still to come left out."""
@@ -258,12 +303,14 @@ class Card:
         for place, text in enumerate(_words(request), start=1):
             self._write(pen, place, text)
 
-    def frame(self, index: int, count: int, fps: Fraction) -> Image.Image:
-        """The card as it is at frame `index` of `count`, from 0."""
+    def frame(self, index: int, count: int, fps: Fraction, *, flash: bool = False) -> Image.Image:
+        """The card as it is at frame `index` of `count`, from 0; white above the marks if it flashes."""
         picture = self.still.copy()
         pen = ImageDraw.Draw(picture)
         seconds = float(index / fps)
         digits = len(str(count))
+        if flash:
+            pen.rectangle(self._row(0, 1, 0.0, 0.42), (255, 255, 255))
         self._write(pen, 0, f"frame {index + 1:0{digits}} of {count}   {seconds:06.3f} s")
         x, y, radius = self.width * 0.84, self.height * 0.75, min(self.width * 0.13, self.height * 0.2)
         line = max(1, round(radius / 12))
@@ -302,7 +349,7 @@ def _words(request: Request) -> list[str]:
     lines = [f"{request.operation}   seed {request.seed}", prompt]
     if request.negative_prompt:
         lines.append(f"not: {' '.join(request.negative_prompt.split()[:8])}")
-    names = {FIRST_FRAME: "first frame", SOURCE: "source", CHARACTER: "character"}
+    names = {FIRST_FRAME: "first frame", LAST_FRAME: "last frame", SOURCE: "source", CHARACTER: "character"}
     for reference in request.references:
         who = f"{names[reference.role]} {reference.name}".strip()
         lines.append(f"{who}   {reference.digest[:12]}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from hinode.clip import Frames
+from hinode.clip import Frames, Sound
 from hinode.errors import BadInput, listed, shown
 from hinode.media import output
 from hinode.media.label import Label
@@ -14,6 +14,9 @@ from hinode.request import Size
 
 FORMATS = ("mp4", "gif", "webp", "png")
 """The default first. "png" is a folder of numbered frames, the others are one file."""
+
+SOUNDING = ("mp4",)
+"""Those that can be heard; in the others there is no place for sound."""
 
 
 def choose(named: str | None, path: Path | None) -> str:
@@ -59,7 +62,13 @@ def check(kind: str, path: Path, size: Size, timeline: Timeline) -> None:
 
 
 def write(
-    kind: str, path: Path, frames: Iterable[Frames], size: Size, timeline: Timeline, label: Label
+    kind: str,
+    path: Path,
+    frames: Iterable[Frames],
+    size: Size,
+    timeline: Timeline,
+    label: Label,
+    sound: Sound | None = None,
 ) -> None:
     """Write a clip; nothing is at `path` before all of it is.
 
@@ -72,6 +81,7 @@ def write(
         size: width and height of the frames.
         timeline: when they are shown.
         label: what the file says about itself.
+        sound: what is heard; only the formats of `SOUNDING` keep it.
 
     Raises:
         BadInput: the format cannot hold such a clip.
@@ -80,7 +90,7 @@ def write(
     if kind == "mp4":
         from hinode.media.video import write_mp4
 
-        write_mp4(path, frames, size, timeline, label)
+        write_mp4(path, frames, size, timeline, label, sound)
     elif kind == "png":
         from hinode.media.stills import write_pngs
 

@@ -6,6 +6,7 @@ bytes can make a reader of videos take gigabytes, by the number of frames that i
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 
 import av
 import av.error
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -49,6 +51,21 @@ _PLAYABLE = "send an MP4 that a video player opens"
 
 
 @dataclass(frozen=True)
+class Heard:
+    """What the sound of a video file is, as far as the file says.
+
+    Attributes:
+        rate: samples per second.
+        channels: how many.
+        seconds: how long it lasts.
+    """
+
+    rate: int
+    channels: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Probe:
     """What a video file is.
 
@@ -57,12 +74,14 @@ class Probe:
         seconds: its length.
         fps: its nominal rate, or None if the file does not say.
         codec: how its pictures are packed, one of `CODECS`.
+        sound: its sound, or None if it has none; whether it can be decoded is not known.
     """
 
     size: Size
     seconds: float
     fps: Fraction | None
     codec: str
+    sound: Heard | None = None
 
 
 def probe(path: Path, *, most_seconds: float, field: str = "video") -> Probe:
@@ -84,7 +103,8 @@ def probe(path: Path, *, most_seconds: float, field: str = "video") -> Probe:
     if "message" in said:
         raise BadInput(said["message"], said["remedy"], field=field)
     fps = Fraction(said["fps"]) if said["fps"] else None
-    return Probe((said["width"], said["height"]), said["seconds"], fps, said["codec"])
+    sound = None if said["sound"] is None else Heard(*said["sound"])
+    return Probe((said["width"], said["height"]), said["seconds"], fps, said["codec"], sound)
 
 
 def _looked_at(path: Path, most_seconds: float) -> dict[str, Any]:
@@ -121,6 +141,7 @@ def look(path: Path, most_seconds: float) -> dict[str, Any]:
         "seconds": found.seconds,
         "fps": fps,
         "codec": found.codec,
+        "sound": None if found.sound is None else dataclasses.astuple(found.sound),
     }
 
 
@@ -170,10 +191,15 @@ def _read(container: InputContainer, most_seconds: float) -> Probe:
     # Only now that its size is known to be bearable.
     if next(container.decode(stream), None) is None:
         raise _bad("the video has no frames", _PLAYABLE)
-    return Probe(size, float(seconds), Fraction(rate) if rate else None, codec)
+    sound = None
+    if container.streams.audio:
+        heard = container.streams.audio[0]
+        context = heard.codec_context
+        sound = Heard(context.sample_rate, context.channels, float(_seconds(container, heard)))
+    return Probe(size, float(seconds), Fraction(rate) if rate else None, codec, sound)
 
 
-def _seconds(container: InputContainer, stream: VideoStream) -> Fraction:
+def _seconds(container: InputContainer, stream: VideoStream | AudioStream) -> Fraction:
     if stream.duration is not None and stream.time_base is not None:
         return stream.duration * stream.time_base
     return Fraction(container.duration or 0, av.time_base)

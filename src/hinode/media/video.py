@@ -1,4 +1,5 @@
-"""MP4 files: H.264 pictures that every player and browser opens, written and read through PyAV (FFmpeg)."""
+"""MP4 files: H.264 pictures and AAC sound that every player and browser opens, written and read through PyAV
+(FFmpeg)."""
 
 from __future__ import annotations
 
@@ -24,10 +25,11 @@ from av.video.reformatter import (
 )
 from av.video.stream import VideoStream
 
-from hinode.clip import Frames
+from hinode.clip import Frames, Sound
 from hinode.errors import BadInput, shown
 from hinode.media.label import Label
 from hinode.media.output import replacing
+from hinode.media.sound import Track
 from hinode.media.timeline import Timeline
 from hinode.request import Size
 
@@ -66,8 +68,15 @@ def check_size(size: Size) -> None:
         )
 
 
-def write_mp4(path: Path, frames: Iterable[Frames], size: Size, timeline: Timeline, label: Label) -> None:
-    """Write an MP4: H.264, yuv420p, BT.709, index at the front, exact times.
+def write_mp4(
+    path: Path,
+    frames: Iterable[Frames],
+    size: Size,
+    timeline: Timeline,
+    label: Label,
+    sound: Sound | None = None,
+) -> None:
+    """Write an MP4: H.264, yuv420p, BT.709, index at the front, exact times; the sound as AAC.
 
     Args:
         path: the file; one that is there is replaced once the new one is whole.
@@ -75,6 +84,8 @@ def write_mp4(path: Path, frames: Iterable[Frames], size: Size, timeline: Timeli
         size: width and height, both even.
         timeline: when they are shown.
         label: what the file says about itself.
+        sound: what is heard from the first frame on; what is longer than `timeline` is cut, and silence
+            follows what is shorter.
 
     Raises:
         BadInput: an odd size.
@@ -84,7 +95,7 @@ def write_mp4(path: Path, frames: Iterable[Frames], size: Size, timeline: Timeli
     # A clock on which every frame begins at a whole tick.
     ticks = timeline.fps.numerator * -(-LEAST_TICKS // timeline.fps.numerator)
     durations = dict(zip(timeline.starts(ticks), timeline.durations(ticks), strict=False))
-    options = {"movflags": "+faststart"}
+    options = {"movflags": "+faststart", **(Track.options(sound) if sound else {})}
     with (
         replacing(path) as part,
         _plain_faults(),
@@ -102,6 +113,7 @@ def write_mp4(path: Path, frames: Iterable[Frames], size: Size, timeline: Timeli
         context.color_trc = ColorTrc.BT709
         context.colorspace = Colorspace.ITU709
         context.color_range = ColorRange.MPEG
+        track = None if sound is None else Track(file, sound, timeline.seconds)
 
         def mux(packets: Iterable[Packet[VideoStream]]) -> None:
             for packet in packets:
@@ -109,9 +121,13 @@ def write_mp4(path: Path, frames: Iterable[Frames], size: Size, timeline: Timeli
                 file.mux(packet)
 
         for start, frame in zip(durations, frames, strict=True):
+            if track is not None:
+                track.write(Fraction(start, ticks))
             picture = _to_yuv(frame)
             picture.pts, picture.time_base = start, Fraction(1, ticks)
             mux(context.encode(picture))
+        if track is not None:
+            track.close()
         mux(context.encode(None))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +16,24 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
+from hinode import pipeline
 from hinode.clip import Clip
 from hinode.engines import registry
 from hinode.engines.diffusers.engine import DiffusersEngine
 from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.families import FAMILIES
+from hinode.engines.family import EXTEND
 from hinode.engines.native import compute_type
 from hinode.engines.registry import Entry
-from hinode.request import FIRST_FRAME, Reference, Request
+from hinode.engines.testcard import TestcardEngine
+from hinode.media.video import read_video
+from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME, SOURCE, Reference, Request
 from hinode.settings import Settings
 from tests.engines.diffusers import twins
 
 PROMPT = "a red balloon over the sea"
 STEPS = 4
+FILM_SECONDS = 1.0
 
 
 @dataclass
@@ -38,11 +44,15 @@ class Shelf:
         home: `Settings.home`.
         folder: where the twins' files are.
         photo: a picture to begin a clip with.
+        finish: a picture to end a clip with.
+        film: a video of a second, with twelve frames.
     """
 
     home: Path
     folder: Path
     photo: Path
+    finish: Path
+    film: Path
 
     @property
     def settings(self) -> Settings:
@@ -82,12 +92,30 @@ class Shelf:
         registry.save(entry, self.home)
         return entry
 
+    def references(self, role: str) -> tuple[Reference, ...]:
+        """What a clip is drawn from on one of a family's roads: a key of its `pipelines`."""
+        files = {FIRST_FRAME: self.photo, LAST_FRAME: self.finish}
+        wanted = {one: files[one] for one in role.split("+") if one in files}
+        if role and not wanted:
+            wanted = {SOURCE: self.film}
+        return tuple(
+            Reference(
+                one,
+                hashlib.sha256(path.read_bytes()).hexdigest(),
+                "video/mp4" if one == SOURCE else "image/png",
+                path=str(path),
+            )
+            for one, path in wanted.items()
+        )
+
     def request(self, name: str, role: str = "", **changes: Any) -> Request:
-        """A request for as many frames as the twin draws in tests."""
+        """A request for as many frames as the twin draws in tests, or for a few more than the film has."""
         family = FAMILIES[registry.find(name, self.home).family]
         twin = twins.TWINS[family.name]
-        digest = hashlib.sha256(self.photo.read_bytes()).hexdigest()
-        reference = Reference(FIRST_FRAME, digest, "image/png", "", str(self.photo))
+        given = self.references(role)
+        works = any(one.role == SOURCE for one in given)
+        if role == EXTEND:
+            changes = {"seconds": FILM_SECONDS + 6 / family.fps, **changes}
         values: dict[str, Any] = {
             "width": twin.size[0],
             "height": twin.size[1],
@@ -96,7 +124,8 @@ class Shelf:
             "engine": "diffusers",
             "model": name,
             "steps": STEPS,
-            "references": (reference,) if role == FIRST_FRAME else (),
+            "references": given,
+            "operation": role if works else "generate",
             **changes,
         }
         return Request(PROMPT, **values)
@@ -120,8 +149,13 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     gc.freeze()
     root = tmp_path_factory.mktemp("shelf")
     levels = np.arange(48 * 64 * 3, dtype=np.uint32).reshape(48, 64, 3) * 7
-    Image.fromarray((levels % 251).astype(np.uint8)).save(root / "photo.png")
-    yield Shelf(root / "home", root / "twins", root / "photo.png")
+    photo = Image.fromarray((levels % 251).astype(np.uint8))
+    photo.save(root / "photo.png")
+    photo.rotate(180).save(root / "finish.png")
+    shelf = Shelf(root / "home", root / "twins", root / "photo.png", root / "finish.png", root / "film.mp4")
+    card = Request("a film", 96, 64, FILM_SECONDS, fps=12.0, engine="testcard")
+    pipeline.generate(card, TestcardEngine(shelf.settings), shelf.film, "mp4")
+    yield shelf
     gc.unfreeze()
     torch.set_num_threads(threads)
 
@@ -134,10 +168,11 @@ def drawn(run: DiffusersRun) -> Clip:
 
 
 @pytest.fixture(scope="session")
-def plain(shelf: Shelf) -> Callable[..., npt.NDArray[np.float32]]:
-    """What diffusers itself makes of a run's task, float32 [T, H, W, 3] in 0..1, by its documented use."""
+def plain(shelf: Shelf) -> Callable[..., Any]:
+    """What diffusers itself makes of a run's task, float32 [T, H, W, 3] in 0..1, by its documented use: all
+    frames that are drawn; with `sound` the samples float32 [channels, N] too."""
 
-    def draw(run: DiffusersRun) -> npt.NDArray[np.float32]:
+    def draw(run: DiffusersRun, *, sound: bool = False) -> Any:
         import diffusers
 
         task, family, profile = run.task, run.task.family, run.task.profile
@@ -146,7 +181,7 @@ def plain(shelf: Shelf) -> Callable[..., npt.NDArray[np.float32]]:
         pipe = kind.from_pretrained(task.entry.source, dtype=types, local_files_only=True)
         pipe.set_progress_bar_config(disable=True)
         options: dict[str, Any] = dict(family.arguments)
-        shift = family.shift(task.size)
+        shift = family.shift(task.size, profile)
         if shift is not None:
             pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, flow_shift=shift)
         if family.guidance_argument:
@@ -159,25 +194,81 @@ def plain(shelf: Shelf) -> Callable[..., npt.NDArray[np.float32]]:
             options[family.rate_argument] = family.fps
         if kind.__name__ != "HunyuanVideo15ImageToVideoPipeline":
             options |= {"width": task.size[0], "height": task.size[1]}
-        if task.role:
-            photo = ImageOps.fit(Image.open(shelf.photo).convert("RGB"), task.size, Image.Resampling.LANCZOS)
-            if kind.__name__ == "WanVACEPipeline":
-                grey = Image.new("RGB", task.size, (128, 128, 128))
-                black, white = (Image.new("L", task.size, level) for level in (0, 255))
-                options["video"] = [photo] + [grey] * (task.drawn - 1)
-                options["mask"] = [black] + [white] * (task.drawn - 1)
-            else:
-                options["image"] = photo
-        made = pipe(
-            prompt=PROMPT,
-            negative_prompt="",
-            num_frames=task.drawn,
-            num_inference_steps=profile.steps,
-            generator=torch.Generator().manual_seed(task.request.seed),
-            output_type="np",
-            **options,
-        )
-        frames: npt.NDArray[np.float32] = np.asarray(made.frames)[0][: task.frames]
-        return frames
+        options |= _given(shelf, run)
+        characters = [one for one in task.request.references if one.role == CHARACTER]
+        if characters:
+            options["reference_images"] = [Image.fromarray(read_video(shelf.film).frames[6])] * len(
+                characters
+            )
+        if "VideoToVideo" not in kind.__name__:
+            options |= {"num_frames": task.drawn, "num_inference_steps": profile.steps}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            made = pipe(
+                prompt=PROMPT,
+                negative_prompt="",
+                generator=torch.Generator().manual_seed(task.request.seed),
+                output_type="np",
+                **options,
+            )
+        frames: npt.NDArray[np.float32] = np.asarray(made.frames)[0]
+        return (frames, made.audio[0].float().numpy()) if sound else frames
 
     return draw
+
+
+def _given(shelf: Shelf, run: DiffusersRun) -> dict[str, Any]:
+    """The references of a run's task as its pipeline is documented to take them."""
+    from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
+    from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
+
+    task = run.task
+    kind, role, count = task.pipeline, task.role, task.drawn
+    first, last = (
+        ImageOps.fit(Image.open(path).convert("RGB"), task.size, Image.Resampling.LANCZOS)
+        if place in role
+        else None
+        for place, path in ((FIRST_FRAME, shelf.photo), (LAST_FRAME, shelf.finish))
+    )
+    if role in ("remix", "edit", "extend"):
+        film = film_at(shelf, task.family.fps, task.size)
+        if "VideoToVideo" in kind:
+            # Of the ten steps of the schedule, those that strength leaves: int(5 x 0.8), int(7 x 0.6).
+            steps, strength = {"remix": (5, 0.8), "edit": (7, 0.6)}[role]
+            film = (film + [film[-1]] * count)[:count]
+            return {"video": film, "strength": strength, "num_inference_steps": steps}
+        if role == "edit":
+            film = [frame.convert("L").convert("RGB") for frame in (film + [film[-1]] * count)[:count]]
+            return {"video": film, "mask": [Image.new("L", task.size, 255)] * count}
+        overlap = {"wan2.1-vace": 13, "ltx-video-0.9.5": 17}[task.family.name]
+        if "LTX" in kind:
+            return {"conditions": [LTXVideoCondition(video=film[-overlap:], frame_index=0)]}
+        known = dict(enumerate(film[-overlap:]))
+    else:
+        known = {0: first} if first else {}
+        known |= {count - 1: last} if last else {}
+        if not known:
+            return {}
+        if "LTXCondition" in kind:
+            places = known.items()
+            return {"conditions": [LTXVideoCondition(image=one, frame_index=at) for at, one in places]}
+        if "LTX2Condition" in kind:
+            ends = ((first, 0), (last, -1))
+            return {"conditions": [LTX2VideoCondition(frames=one, index=at) for one, at in ends if one]}
+        if "VACE" not in kind:
+            return {"image": first} | ({"last_image": last} if last else {})
+    grey = Image.new("RGB", task.size, (128, 128, 128))
+    return {
+        "video": [known.get(place, grey) for place in range(count)],
+        "mask": [Image.new("L", task.size, 0 if place in known else 255) for place in range(count)],
+    }
+
+
+def film_at(shelf: Shelf, fps: float, size: tuple[int, int]) -> list[Image.Image]:
+    """The film at another rate, each frame the one that is seen at that moment, and at another size."""
+    frames = read_video(shelf.film).frames
+    times = (place / fps for place in range(round(FILM_SECONDS * fps)))
+    return [
+        ImageOps.fit(Image.fromarray(frames[int(time * 12 + 1e-6)]), size, Image.Resampling.LANCZOS)
+        for time in times
+    ]

@@ -4,6 +4,7 @@ clip to a lack of memory while it is decoded."""
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,20 +13,29 @@ import numpy as np
 import pytest
 import torch
 
+from hinode import pipeline
 from hinode.clip import Clip
 from hinode.engines.diffusers.decode import WAYS
 from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.families import FAMILIES
-from hinode.engines.protocol import State
+from hinode.engines.protocol import Progress, State
 from tests.engines.diffusers.conftest import STEPS, Shelf, drawn
 from tests.engines.diffusers.twins import TWINS
 
 CASES = [(family, role) for family in TWINS for role in FAMILIES[family].pipelines]
 FAILING = [(*case, 1) for case in CASES]
 FAILING += [(family, next(iter(FAMILIES[family].pipelines)), many) for family in TWINS for many in (2, 3)]
-EVERY = pytest.mark.parametrize(
-    ("family", "role"), CASES, ids=[f"{one}-{role or 'words'}" for one, role in CASES]
-)
+
+
+def named(value: str) -> str:
+    return value or "words"
+
+
+EVERY = pytest.mark.parametrize(("family", "role"), CASES, ids=named)
+
+
+class Stop(Exception):
+    """The person does not want the clip any more."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,10 @@ def whole(shelf: Shelf) -> Callable[[str, str], Whole]:
     return draw
 
 
+def test_every_family_has_a_twin() -> None:
+    assert set(TWINS) == set(FAMILIES)
+
+
 @EVERY
 def test_draws_what_diffusers_draws(
     whole: Callable[[str, str], Whole], plain: Callable[..., Any], family: str, role: str
@@ -73,9 +87,11 @@ def test_draws_what_diffusers_draws(
         ("decode", 0, 1),
         ("decode", 1, 1),
     ]
-    frames = made.clip.frames
-    assert frames.std() > 5  # not a grey nothing that would equal any other
-    assert float(np.abs(frames / np.float32(255) - plain(made.run)).max()) <= 1 / 255
+    frames, task = made.clip.frames, made.run.task
+    assert len(frames) == task.frames
+    drawn = frames[task.before :]
+    assert drawn.std() > 5  # not a grey nothing that would equal any other
+    assert float(np.abs(drawn / np.float32(255) - plain(made.run)[task.shown]).max()) <= 1 / 255
 
 
 @EVERY
@@ -89,6 +105,27 @@ def test_goes_on_to_the_same_bits(
     steps = [one.done for one in resumed if one.stage == "sample"]
     assert steps == ([] if where[0] == "decode" else list(range(where[1], STEPS + 1)))
     assert np.array_equal(resumed.clip().frames, made.clip.frames)
+    here, there = resumed.clip().sound, made.clip.sound
+    assert (there is not None) == FAMILIES[family].sound
+    assert here is there or np.array_equal(here.samples, there.samples)  # type: ignore[union-attr]
+
+
+@EVERY
+def test_a_cancelled_run_takes_no_further_step(shelf: Shelf, family: str, role: str) -> None:
+    shelf.add(family)
+    run = shelf.run(family, role, steps=20)
+    seen = []
+
+    def watch(progress: Progress) -> None:
+        seen.append((progress.stage, progress.done))
+        if seen[-1] == ("sample", 2):
+            raise Stop
+
+    with pytest.raises(Stop):
+        pipeline.draw(run, watch)
+    assert seen[-1] == ("sample", 2)
+    assert run.state().step == 2
+    assert not any(thread.name == "pipeline" for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize(("family", "role", "failures"), FAILING)

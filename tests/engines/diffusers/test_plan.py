@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hinode.engines.diffusers.decode import TILES, WHOLE
+from hinode.engines.diffusers.footprint import Footprint
 from hinode.engines.diffusers.plan import Place, Plan, Room, Sizes, available, gigabytes
 from hinode.engines.diffusers.task import Task
 from hinode.errors import BadInput, EngineError
@@ -23,9 +24,8 @@ A14B = Sizes(
     rest=GB // 2,
     width=5120,
     feed_forward=13824,
-    decoder_width=96,
+    decoder=Footprint(level=28_000.0, frame=147.0),
     number=2,
-    decoder_number=4,
     accelerated=False,
 )
 

@@ -13,40 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hinode import engines, pipeline
+from hinode import engines
 from hinode.engines.diffusers import saved
 from hinode.engines.diffusers.embeddings import Embeddings
 from hinode.engines.families import FAMILIES
-from hinode.engines.protocol import Progress, State
+from hinode.engines.protocol import State
 from hinode.errors import BadInput, EngineError, ModelError
 from tests.engines.diffusers.conftest import Shelf, drawn
 
 FAMILY = "wan2.1-t2v"
-
-
-class Stop(Exception):
-    """The person does not want the clip any more."""
-
-
-def threads() -> int:
-    return sum(thread.name == "pipeline" for thread in threading.enumerate())
-
-
-def test_a_cancelled_run_takes_no_further_step(shelf: Shelf) -> None:
-    shelf.add(FAMILY)
-    run = shelf.run(FAMILY, steps=20)
-    seen = []
-
-    def watch(progress: Progress) -> None:
-        seen.append((progress.stage, progress.done))
-        if seen[-1] == ("sample", 3):
-            raise Stop
-
-    with pytest.raises(Stop):
-        pipeline.draw(run, watch)
-    assert seen[-1] == ("sample", 3)
-    assert run.state().step == 3
-    assert threads() == 0
 
 
 def test_a_run_that_nobody_holds_ends(shelf: Shelf) -> None:

@@ -59,6 +59,42 @@ def ltx(scale: int) -> Any:
     )
 
 
+def ltx_095(scale: int) -> Any:
+    from diffusers import AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler, LTXConditionPipeline
+
+    older = ltx(scale)
+    vae = AutoencoderKLLTXVideo(
+        latent_channels=8,
+        block_out_channels=(8, 8, 16, 16, 16),
+        down_block_types=("LTXVideo095DownBlock3D",) * 4,
+        downsample_type=("spatial", "temporal", "spatiotemporal", "spatiotemporal"),
+        decoder_block_out_channels=(8, 16, 32),
+        layers_per_block=(1, 1, 1, 1, 1),
+        decoder_layers_per_block=(1, 1, 1, 1),
+        spatio_temporal_scaling=(True, True, True, True),
+        decoder_spatio_temporal_scaling=(True, True, True),
+        decoder_inject_noise=(False, False, False, False),
+        upsample_residual=(True, True, True),
+        upsample_factor=(2, 2, 2),
+        timestep_conditioning=True,
+        patch_size=4,
+        patch_size_t=1,
+        encoder_causal=True,
+        decoder_causal=False,
+        spatial_compression_ratio=32,
+        temporal_compression_ratio=8,
+    )
+    return LTXConditionPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler.from_config(
+            older.scheduler.config, use_dynamic_shifting=False, shift_terminal=None
+        ),
+        vae=shaken(vae),
+        text_encoder=older.text_encoder,
+        tokenizer=older.tokenizer,
+        transformer=older.transformer,
+    )
+
+
 # CogVideoX
 
 
@@ -125,6 +161,29 @@ def cogvideox_i2v(scale: int) -> Any:
         transformer=shaken(transformer),
         scheduler=CogVideoXDDIMScheduler.from_config(words.scheduler.config),
     )
+
+
+def cogvideox_15(scale: int) -> Any:
+    from diffusers import CogVideoXPipeline
+
+    older = cogvideox(scale)
+    return CogVideoXPipeline(**{**older.components, "transformer": _cogvideox_15(older.transformer)})
+
+
+def cogvideox_15_i2v(scale: int) -> Any:
+    from diffusers import CogVideoXImageToVideoPipeline
+
+    older = cogvideox(scale)
+    vae = type(older.vae)(**{**older.vae.config, "invert_scale_latents": True})
+    transformer = _cogvideox_15(older.transformer, in_channels=8, ofs_embed_dim=16)
+    return CogVideoXImageToVideoPipeline(
+        **{**older.components, "vae": shaken(vae), "transformer": transformer}
+    )
+
+
+def _cogvideox_15(older: Any, **changes: Any) -> Any:
+    newer = {"patch_size_t": 2, "patch_bias": False, "sample_width": 30, "sample_height": 30}
+    return shaken(type(older)(**{**older.config, **newer, "sample_frames": 17, **changes}))
 
 
 # HunyuanVideo 1.5
@@ -205,6 +264,16 @@ def hunyuan_i2v(scale: int) -> Any:
 # LTX-2
 
 
+def audible(vocoder: Any) -> Any:
+    """A vocoder whose sound is more than a hum too low to be heard: no biases, and strong weights."""
+    for name, parameter in vocoder.named_parameters():
+        if name.endswith("bias"):
+            parameter.data.zero_()
+        elif not name.startswith("resnets"):
+            parameter.data.mul_(2.5)
+    return vocoder
+
+
 def ltx2(scale: int) -> Any:
     from diffusers import (
         AutoencoderKLLTX2Audio,
@@ -263,10 +332,11 @@ def ltx2(scale: int) -> Any:
     )
     vocoder = LTX2Vocoder(
         in_channels=32,
-        hidden_channels=16,
+        hidden_channels=32,
         out_channels=2,
-        upsample_kernel_sizes=[4, 4],
-        upsample_factors=[2, 2],
+        # 240 samples for each of the 100 columns of a second of mel spectrogram: 24 kHz, as it says.
+        upsample_kernel_sizes=[16, 15, 8, 4, 4],
+        upsample_factors=[6, 5, 2, 2, 2],
         resnet_kernel_sizes=[3],
         resnet_dilations=[[1, 3]],
     )
@@ -285,5 +355,5 @@ def ltx2(scale: int) -> Any:
         tokenizer=tokenizer(model_max_length=1024),
         connectors=shaken(connectors),
         transformer=shaken(transformer),
-        vocoder=shaken(vocoder),
+        vocoder=audible(shaken(vocoder)),
     )

@@ -89,6 +89,22 @@ def wan_i2v(scale: int) -> Any:
     )
 
 
+def wan_flf2v(scale: int) -> Any:
+    pipeline = wan_i2v(scale)
+    seen = pipeline.image_encoder.config
+    places = (seen.image_size // seen.patch_size) ** 2 + 1
+    pipeline.register_modules(
+        transformer=wan_transformer(
+            scale,
+            in_channels=36,
+            image_dim=32,
+            added_kv_proj_dim=64 * scale,
+            pos_embed_seq_len=2 * places,  # 514 in the real one, whose encoder sees 16 x 16 patches
+        )
+    )
+    return pipeline
+
+
 def wan_ti2v(scale: int) -> Any:
     from diffusers import WanPipeline
 

@@ -22,6 +22,7 @@ from typing import Any
 import av
 import numpy as np
 
+from hinode.clip import Sound
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
 from hinode.media.video import write_mp4
@@ -40,8 +41,8 @@ def frames(size: tuple[int, int], count: int) -> list[Any]:
     return pictures
 
 
-def mp4(path: Path, size: tuple[int, int], count: int, fps: float) -> bytes:
-    write_mp4(path, frames(size, count), size, Timeline.of(fps, count / fps), Label("t", "c", {}))
+def mp4(path: Path, size: tuple[int, int], count: int, fps: float, sound: Sound | None = None) -> bytes:
+    write_mp4(path, frames(size, count), size, Timeline.of(fps, count / fps), Label("t", "c", {}), sound)
     return path.read_bytes()
 
 
@@ -111,6 +112,7 @@ class Stub:
         self.content: bytes | None = None
         self.size: tuple[int, int] | None = None
         self.fps, self.count = 8.0, 8
+        self.sound: Sound | None = None
         self.stopped = threading.Event()
         stub = self
 
@@ -255,7 +257,8 @@ class Stub:
             if self.dialect == "stable-diffusion.cpp":
                 self.content = avi(size, self.count, self.fps)
             else:
-                self.content = mp4(self.folder / f"{id(self)}.mp4", size, self.count, self.fps)
+                path = self.folder / f"{id(self)}.mp4"
+                self.content = mp4(path, size, self.count, self.fps, self.sound)
         return self.content
 
     def shape(self, name: str, word: str, percent: int) -> dict[str, Any]:

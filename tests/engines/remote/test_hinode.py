@@ -31,6 +31,7 @@ from hinode.media.video import read_video
 from hinode.records.database import Database
 from hinode.request import Request
 from hinode.settings import Settings
+from tests.hearing import alike, clicks, heard
 
 PATIENCE = 120.0
 SLOW = {"HINODE_TESTCARD_STEP_SECONDS": "0.25", "HINODE_LEASE_SECONDS": "2"}
@@ -103,6 +104,34 @@ def test_a_clip_made_there_is_the_clip_made_here(first: Upstream, tmp_path: Path
     assert (clip.frames == read_video(tmp_path / "here.mp4").frames).all()
     assert clip.making.read_as.endswith("made by u1 with testcard/testcard")
     assert clip.making.steps == 4
+
+
+@pytest.mark.parametrize(("seconds", "clicked"), [(1.0, [0.0]), (2.1, [0.0, 1.0, 2.0])])
+def test_sound_made_there_is_heard_here(
+    first: Upstream, tmp_path: Path, seconds: float, clicked: list[float]
+) -> None:
+    from hinode.engines.testcard import TestcardEngine
+
+    keys = configure(tmp_path, first)
+    engine = RemoteEngine(Settings(tmp_path), Surroundings(environment=keys))
+    assert engine.capabilities("card").sound
+    request = dataclasses.replace(REQUEST, steps=2, seconds=seconds, sound=True)
+    run = engine.start(request)
+    list(run)
+    clip = run.clip()
+    assert clip.sound is not None
+    assert (clip.sound.rate, clip.sound.channels) == (48000, 2)
+    here = TestcardEngine(Settings(tmp_path)).start(
+        dataclasses.replace(request, engine="testcard", model=None)
+    )
+    list(here)
+    original = here.clip().sound
+    assert original is not None
+    assert alike(clip.sound.samples, original.samples) > 0.98
+    result = pipeline.finish(request, clip, tmp_path / "here.mp4", "mp4")
+    samples, rate = heard(tmp_path / "here.mp4")
+    assert (result.sound, samples.shape) == ("stereo, 48000 Hz", (2, round(seconds * 48000)))
+    assert clicks(samples, rate) == pytest.approx(clicked, abs=0.001)
 
 
 def test_generate_from_the_command_line(first: Upstream, tmp_path: Path) -> None:

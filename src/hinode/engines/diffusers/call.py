@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import copy
 import functools
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from hinode.engines import references
+from hinode.clip import Sound
+from hinode.engines.diffusers import conditions, speed
 from hinode.engines.diffusers.components import Model
-from hinode.engines.diffusers.decode import Decoder, free
+from hinode.engines.diffusers.decode import WHOLE, Decoder, free, lay_tiles, out_of_memory
 from hinode.engines.diffusers.embeddings import Embeddings
 from hinode.engines.diffusers.plan import Place, Plan
+from hinode.engines.diffusers.previews import Previews
+from hinode.engines.diffusers.speed import PLAIN, Reuse
 from hinode.engines.diffusers.stepping import Pause
 from hinode.engines.diffusers.steps import Kept, Steps
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Progress
 
-GREY = (128, 128, 128)
-"""What VACE takes for a frame that is to be drawn."""
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -39,6 +41,8 @@ class Call:
         kept: where to go on from.
         decoder: what decoded, or is to decode; None before the call.
         steps: how far the call is; None before it.
+        reuse: what it takes from one step for the next; None if nothing.
+        remark: how the denoisers computed, if not as their makers do.
     """
 
     task: Task
@@ -48,26 +52,45 @@ class Call:
     kept: Kept | None
     decoder: Decoder | None = None
     steps: Steps | None = None
+    reuse: Reuse | None = None
+    remark: str = ""
 
-    def __call__(self, pause: Pause) -> tuple[Any, Tensor | None]:
+    @property
+    def sounding(self) -> bool:
+        """Whether sound is decoded too. It is always drawn with the frames: each attends to the other."""
+        return self.task.family.sound and self.task.request.sound is not False
+
+    def __call__(self, pause: Pause) -> tuple[Any, Sound | None]:
         """Draw.
 
         Returns:
-            Frames float32 [T, H, W, 3] in 0..1, and the sound, float32 [channels, samples], or None.
+            Frames float32 [T, H, W, 3] in 0..1, and the sound that goes with them, or None.
+
+        Raises:
+            EngineError: the sound is none.
         """
         task, model = self.task, self.model
         generator = torch.Generator("cpu").manual_seed(task.request.seed)
-        total = task.profile.steps
+        total, previews = task.profile.steps, Previews(task, model.tiny)
+        reuse: Reuse | None = None
+        kept = self.kept
+        if task.profile.reuse and model.wanted.reusing:
+            self.reuse = reuse = Reuse(task.profile.reuse, kept.inputs if kept else {})
         self.steps = Steps(
             schedulers=task.family.schedulers,
             generator=generator,
             device=model.device,
-            done=lambda step: pause(Progress("sample", step, total)),
-            kept=self.kept,
+            done=lambda step, heading: pause(Progress("sample", step, total, previews(step, heading))),
+            kept=kept,
+            inputs=lambda: dict(reuse.inputs) if reuse else {},
         )
         pipeline = self._pipeline(self.steps, pause)
         made = pipeline(**self._arguments(), generator=generator, output_type="np", return_dict=False)
-        return np.asarray(made[0])[0], (made[1][0].float().cpu() if task.family.sound else None)
+        sound = None
+        if self.sounding:
+            samples = made[1][0].float().cpu().numpy()
+            sound = Sound.drawn(samples, int(pipeline.vocoder.config.output_sampling_rate))
+        return np.asarray(made[0])[0], sound
 
     @property
     def _denoisers(self) -> list[str]:
@@ -91,15 +114,28 @@ class Call:
             pause(Progress("sample", steps.step, task.profile.steps))
             return denoiser
 
+        def carried(name: str, *inputs: Any, **options: Any) -> Any:
+            return self._carried(name, functools.partial(real, name), inputs, options)
+
+        context = self.reuse.context if self.reuse else None
         for name in self._denoisers:
-            given[name] = steps.stand_in(model.empty(name), functools.partial(real, name))
-        pipeline = model.assemble(task.family.pipelines[task.role], **given)
+            given[name] = steps.stand_in(model.empty(name), functools.partial(carried, name), context)
+        if task.family.sound and not self.sounding:
+            given |= self._muted()
+        pipeline = model.assemble(task.pipeline, **given)
         self._listen(pipeline, vae, pause)
         return pipeline
 
+    def _muted(self) -> dict[str, Any]:
+        """Stand-ins for what decodes sound: they know what the drawing of it asks them, and make none."""
+        audio_vae, vocoder = copy.copy(self.model.parts["audio_vae"]), self.model.empty("vocoder")
+        audio_vae.decode = lambda *inputs, **options: (None,)
+        vocoder.__dict__["forward"] = lambda mel: None
+        return {"audio_vae": audio_vae, "vocoder": vocoder}
+
     def _scheduler(self) -> Any:
         scheduler = self.model.load("scheduler")
-        shift = self.task.family.shift(self.task.size)
+        shift = self.task.family.shift(self.task.size, self.task.profile)
         for name in ("flow_shift", "shift"):
             if shift is not None and name in scheduler.config:
                 return type(scheduler).from_config(scheduler.config, **{name: shift})
@@ -114,16 +150,40 @@ class Call:
         self.model.load(name)
         return self.model.settle(name, streamed=self.plan.place is Place.GROUPS)
 
+    def _carried(
+        self, name: str, real: Callable[[], nn.Module], inputs: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        """A pass; if it cannot be made as the profile permits, it and all after it are made plainly."""
+        model, denoiser = self.model, real()
+        try:
+            output = speed.carried(name, denoiser, model.ways, self.reuse, inputs, options)
+            self.remark = model.ways.words
+            return output
+        except Exception as error:  # whatever a library, a compiler or a driver may raise
+            if model.ways == PLAIN or out_of_memory(error):
+                raise
+            said = speed.first_line(error)
+            log.warning("a pass failed and is made again, not %s: %s", model.ways.words, said)
+        del denoiser  # its memory is needed for the one that takes its place
+        model.ways, self.remark = PLAIN, ""
+        if self.reuse:
+            self.reuse.forget()
+        for other in self._denoisers:
+            model.let_go(other)
+        return speed.carried(name, self._denoiser(name), PLAIN, None, inputs, options)
+
     def _listen(self, pipeline: Any, vae: Any, pause: Pause) -> None:
         """Have a pipeline tell when it reads and when it decodes, and do both our way."""
         task, model = self.task, self.model
         decoder = self.decoder = Decoder(
-            vae, self.plan.decode, task.family.shape.compression[1], make_room=self._make_room
+            vae, self.plan.decode, task.family.shape.compression[1], self._make_room, model.tiny
         )
         told: list[bool] = []
 
         def decode(*inputs: Any, **options: Any) -> Any:
             pause(Progress("decode", 0, 1))
+            if self.reuse is not None:
+                self.reuse.forget()
             if self.plan.place in (Place.TURNS, Place.GROUPS):
                 self._make_room()
             return decoder(*inputs, **options)
@@ -137,7 +197,13 @@ class Call:
 
             return read
 
-        vae.decode = decode
+        def encode(video: Tensor, *inputs: Any, **options: Any) -> Any:
+            if self.plan.decode != WHOLE:
+                side = task.family.shape.compression[1]
+                lay_tiles(vae, video[..., ::side, ::side], side)
+            return type(vae).encode(vae, video, *inputs, **options)
+
+        vae.decode, vae.encode = decode, encode
         encoders = [name for name in task.family.encoders if name in model.names]
         pictures = [name for name in encoders if name.startswith("image")]
         words = [name for name in encoders if name not in pictures]
@@ -194,7 +260,7 @@ class Call:
         return self.embeddings.key(
             layout=1,
             model=self.model.fingerprint(*parts, *tokenizers),
-            pipeline=self.task.family.pipelines[self.task.role],
+            pipeline=self.task.pipeline,
             libraries=[diffusers.__version__, transformers.__version__, torch.__version__],
             device=self.model.device.type,
             inputs=list(inputs),
@@ -209,7 +275,7 @@ class Call:
             "height": height,
             "width": width,
             "num_frames": task.drawn,
-            "num_inference_steps": profile.steps,
+            "num_inference_steps": task.schedule,
             **family.arguments,
         }
         # As it is where there is no other: a pipeline may take "" for a word of its own.
@@ -221,24 +287,10 @@ class Call:
             arguments["guidance_scale_2"] = profile.guidance_2
         if family.rate_argument:
             arguments[family.rate_argument] = family.fps
-        if task.first_frame is not None:
-            picture = ImageOps.fit(references.picture(task.first_frame), task.size, Image.Resampling.LANCZOS)
-            arguments |= self._opening(picture)
-        kind = family.pipelines[task.role]
-        if kind == "HunyuanVideo15ImageToVideoPipeline":
-            del arguments["height"], arguments["width"]  # it follows the picture
+        arguments |= conditions.arguments(task)
+        for followed in conditions.FOLLOWED.get(task.pipeline, ()):
+            del arguments[followed]
         return arguments
-
-    def _opening(self, picture: Image.Image) -> dict[str, Any]:
-        """What a pipeline is given for a clip to open with a picture."""
-        if not self.task.family.pipelines[self.task.role].startswith("WanVACE"):
-            return {"image": picture}
-        empty = Image.new("RGB", picture.size, GREY)
-        rest = self.task.drawn - 1
-        return {
-            "video": [picture] + [empty] * rest,
-            "mask": [Image.new("L", picture.size, 0)] + [Image.new("L", picture.size, 255)] * rest,
-        }
 
     def _make_room(self) -> None:
         """Take away what is not needed any more; a run that needs it loads it, or moves it back."""

@@ -15,11 +15,16 @@ import torch
 from torch import nn
 
 from hinode.engines import registry
-from hinode.engines.diffusers import headers
+from hinode.engines.diffusers import footprint, headers, singles, speed
+from hinode.engines.diffusers.footprint import Footprint
 from hinode.engines.diffusers.plan import Sizes
-from hinode.engines.families import Family
+from hinode.engines.diffusers.speed import PLAIN, first_line
+from hinode.engines.diffusers.tiny import Tiny, layout_of
+from hinode.engines.family import Family
 from hinode.engines.registry import Entry
+from hinode.engines.taehv import Layout
 from hinode.errors import HinodeError, ModelError, shown
+from hinode.request import Size
 
 INDEX = "model_index.json"
 SUFFIXES = (".safetensors", ".gguf")
@@ -37,7 +42,10 @@ class Model:
         device: where it computes.
         dtype: what it computes in.
         light: whether its denoisers keep their weights in 8 bits; set before they are loaded.
+        wanted: how its denoisers are to compute; set before they are loaded.
+        ways: how they do, for want of what could not be set up.
         parts: what is loaded, by name.
+        tiny: the tiny decoder, once it is loaded, if it has one.
     """
 
     def __init__(
@@ -55,25 +63,32 @@ class Model:
         self.device = device
         self.dtype = dtype
         self.source = registry.folder(entry, home)
-        self.single = self.source if self.source.suffix.lower() in SUFFIXES else None
         self.folder = self.source
-        if self.single is not None:
+        self.singles: dict[str, Path] = {}
+        if self.source.suffix.lower() in SUFFIXES:
             if not entry.base:
                 raise ModelError(
                     f"the model {entry.name} is a single file, and nothing says where its other parts are",
                     "add it again with the folder of the model that it belongs to as its base",
                 )
-            if len(family.denoisers) > 1:
+            files = [self.source, *([registry.located(entry.second, entry, home)] if entry.second else [])]
+            if len(files) != len(family.denoisers):
                 raise ModelError(
-                    f"a model of the family {family.name} has two networks and cannot be a single file",
-                    "add the folder of the whole model",
+                    f"a model of the family {family.name} has {len(family.denoisers)} denoisers, and "
+                    f"{entry.name} has single files for {len(files)}",
+                    "add it again with as many files, or with the folder of the whole model",
                 )
+            self.singles = dict(zip(family.denoisers, files, strict=True))
             self.folder = registry.located(entry.base, entry, home)
         self.loras = [(registry.located(lora.source, entry, home), lora.weight) for lora in entry.loras]
         self.index = read_index(self.folder)
+        self.tiny_file = registry.located(entry.decoder, entry, home) if entry.decoder else None
+        self.tiny: Tiny | None = None
         self.parts: dict[str, Any] = {}
         self._streamed: set[str] = set()
         self.light = False
+        self.wanted = self.ways = PLAIN
+        self._quickened: set[str] = set()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,6 +110,11 @@ class Model:
 
     def prepare(self) -> None:
         """Load what every stage needs: all but the denoisers and what reads the prompt."""
+        if self.tiny is None and self.tiny_file is not None:
+            layout = self._tiny_layout()
+            assert layout is not None
+            paired = self.family.shape.paired
+            self.tiny = Tiny.read(self.tiny_file, layout, paired=paired, device=self.device)
         for name in self.names:
             if name not in (*self.family.encoders, *self.family.denoisers):
                 part = self.load(name)
@@ -120,6 +140,7 @@ class Model:
         part: nn.Module = self.parts[name]
         if streamed and self.device.type != "cpu":
             if name not in self._streamed:
+                self._quicken(name)
                 self._streamed.add(name)
                 part.enable_group_offload(  # type: ignore[operator]
                     onload_device=self.device,
@@ -130,7 +151,21 @@ class Model:
                 )
             return part
         # Asked before every pass, so no walk through the whole network if it is there.
-        return part if next(part.parameters()).device.type == self.device.type else part.to(self.device)
+        if next(part.parameters()).device.type != self.device.type:
+            part.to(self.device)
+        self._quicken(name)
+        return part
+
+    def _quicken(self, name: str) -> None:
+        if name in self.family.denoisers and name not in self._quickened:
+            self._quickened.add(name)
+            self.ways = speed.quicken(self.parts[name], self.ways)
+
+    def let_go(self, name: str) -> None:
+        """Forget a part; the next time it is wanted it is read again."""
+        for names in (self._quickened, self._streamed):
+            names.discard(name)
+        self.parts.pop(name, None)
 
     def retire(self, name: str) -> None:
         """Take a part out of the memory that is short: off the accelerator, or without one out of memory."""
@@ -138,13 +173,21 @@ class Model:
         if part is None or name in self._streamed:
             return
         if self.device.type == "cpu":
-            del self.parts[name]
+            self.let_go(name)
         else:
             part.to("cpu")
 
+    def kind(self, name: str) -> Any:
+        """The class of a part.
+
+        Raises:
+            ModelError: it is none of the libraries'.
+        """
+        return _class(*self.index[name])
+
     def empty(self, name: str) -> Any:
         """A part without weights: it knows its settings and takes no memory."""
-        made = _class(*self.index[name])
+        made = self.kind(name)
         with torch.device("meta"):
             empty = made.from_config(made.load_config(self.folder / name, local_files_only=True))
         return nn.Module.to(empty, self._dtype(name))
@@ -204,6 +247,22 @@ class Model:
                 )
         denoiser.set_adapters(list(weights), list(weights.values()))
 
+    @property
+    def packed(self) -> bool:
+        """Whether its denoiser comes in blocks of few bits."""
+        return any(file.suffix.lower() == ".gguf" for file in self.singles.values())
+
+    def same(self, other: Model, *, but_denoisers: bool = False) -> bool:
+        """Whether it is made of the same weights as another one."""
+        if but_denoisers:
+            rest = [name for name in self.names if name not in self.family.denoisers]
+            return self.fingerprint(*rest) == other.fingerprint(*rest)
+        return self.loras == other.loras and self.fingerprint() == other.fingerprint()
+
+    def take_over(self, other: Model) -> None:
+        """Use what another model has in memory and this one needs in just the same way."""
+        self.parts |= {name: part for name, part in other.parts.items() if name not in self.family.denoisers}
+
     def fingerprint(self, *names: str) -> str:
         """A digest of what the parts called `names` are made of, or of the whole model without any."""
         digest = hashlib.sha256()
@@ -224,9 +283,10 @@ class Model:
         weights = {name: headers.read(self._weights(name)) for name in self.names}
         loaded = {name: weights[name].loaded(self._dtype(name).itemsize) for name in self.names}
         denoisers = [name for name in self.family.denoisers if name in self.names]
-        if self.single is not None and self.single.suffix.lower() == ".gguf":
-            loaded[denoisers[0]] = weights[denoisers[0]].stored
-        settings, decoder = self._settings(denoisers[0]), self._settings("vae")
+        for name, file in self.singles.items():
+            if file.suffix.lower() == ".gguf":
+                loaded[name] = weights[name].stored
+        settings = self._settings(denoisers[0])
         channels = settings.get("num_attention_heads", 1) * settings.get("attention_head_dim", 1)
         return Sizes(
             encoders=sum(loaded[name] for name in self.family.encoders if name in loaded),
@@ -237,10 +297,27 @@ class Model:
             ),
             width=channels,
             feed_forward=int(settings.get("ffn_dim") or settings.get("mlp_ratio", 4) * channels),
-            decoder_width=_decoder_width(decoder),
+            decoder=self._footprint(),
             number=width,
-            decoder_number=self._dtype("vae").itemsize,
             accelerated=self.device.type != "cpu",
+            tiny=self._tiny_layout(),
+        )
+
+    @property
+    def only_size(self) -> Size | None:
+        """The one size that its denoiser can draw at, where it learnt its positions by heart; else None."""
+        settings = self._settings(self.family.denoisers[0])
+        if not settings.get("use_learned_positional_embeddings"):
+            return None
+        edge = self.family.shape.compression[1]
+        return settings["sample_width"] * edge, settings["sample_height"] * edge
+
+    def _footprint(self) -> Footprint:
+        """What its decoder takes."""
+        settings, shape = self._settings("vae"), self.family.shape
+        channels = int(settings.get("z_dim") or settings.get("latent_channels") or shape.channels)
+        return footprint.of(
+            self.kind("vae"), json.dumps(settings), self._dtype("vae"), channels, shape.compression[1]
         )
 
     @property
@@ -248,14 +325,25 @@ class Model:
         """Bytes of the weights that are loaded."""
         return sum(
             tensor.numel() * tensor.element_size()
-            for part in self.parts.values()
+            for part in (*self.parts.values(), self.tiny)
             if isinstance(part, nn.Module)
             for tensor in part.parameters()
         )
 
+    @property
+    def tiny_digest(self) -> str:
+        """A digest of the tiny decoder, "" if there is none. It is not in the fingerprint: what is saved of a
+        run does not depend on it."""
+        return self._digest(self.tiny_file) if self.tiny_file is not None else ""
+
+    def _tiny_layout(self) -> Layout | None:
+        if self.tiny_file is None:
+            return None
+        return layout_of(self.tiny_file, self.family, self.folder, pickle=self.entry.pickle)
+
     def _weights(self, name: str) -> list[Path]:
-        if self.single is not None and name == self.family.denoisers[0]:
-            return [self.single]
+        if name in self.singles:
+            return [self.singles[name]]
         variant = _variant(self.folder / name)
         files = sorted((self.folder / name).glob("*.safetensors"))
         return [file for file in files if not variant or f".{variant}" in file.name]
@@ -271,10 +359,10 @@ class Model:
         return settings if isinstance(settings, dict) else {}
 
     def _files(self, *names: str) -> list[Path]:
-        """The files of some parts in a fixed order; without names all, the single file and LoRAs too."""
+        """The files of some parts in a fixed order; without names all, single files and LoRAs too."""
         folders = [self.folder / name for name in names or self.names]
         files = [file for folder in folders for file in sorted(folder.glob("*")) if file.is_file()]
-        rest = [self.single] if self.single is not None and not names else []
+        rest = [] if names else list(self.singles.values())
         return files + rest + ([path for path, _ in self.loras] if not names else [])
 
     def _digest(self, file: Path) -> str:
@@ -289,15 +377,21 @@ class Model:
         library, kind = self.index[name]
         try:
             made = _class(library, kind)
-            if self.single is not None and name == self.family.denoisers[0]:
-                part = self._read_single(made, name)
+            if name in self.singles:
+                part = singles.read(
+                    made,
+                    self.singles[name],
+                    self.folder / name,
+                    self._options(made, name),
+                    converted=self.family.converted,
+                )
             else:
                 part = made.from_pretrained(self.folder / name, **self._options(made, name))
         except HinodeError:
             raise
         except (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError, ImportError) as error:
             raise ModelError(
-                f"the part {name} of the model {self.entry.name} cannot be read: {_first_line(error)}",
+                f"the part {name} of the model {self.entry.name} cannot be read: {first_line(error)}",
                 "fetch it again, or install what the sentence names",
             ) from error
         if isinstance(part, nn.Module):
@@ -321,15 +415,6 @@ class Model:
 
     def _dtype(self, name: str) -> torch.dtype:
         return EXACT if name in self.family.exact else self.dtype
-
-    def _read_single(self, made: Any, name: str) -> Any:
-        assert self.single is not None
-        options: dict[str, Any] = {"torch_dtype": self.dtype, "local_files_only": True}
-        if self.single.suffix.lower() == ".gguf":
-            import diffusers
-
-            options["quantization_config"] = diffusers.GGUFQuantizationConfig(compute_dtype=self.dtype)
-        return made.from_single_file(str(self.single), config=str(self.folder), subfolder=name, **options)
 
 
 def read_index(folder: Path) -> dict[str, Any]:
@@ -395,16 +480,3 @@ def _meant(path: Path, denoisers: tuple[str, ...]) -> tuple[str, ...]:
         return denoisers
     name = path.name.lower()
     return denoisers[:1] if "high" in name else denoisers[1:] if "low" in name else denoisers
-
-
-def _decoder_width(settings: dict[str, Any]) -> int:
-    """Channels at full size: the narrowest, for each level below it has a quarter of the positions."""
-    for name in ("decoder_base_dim", "base_dim"):
-        if settings.get(name):
-            return int(settings[name])
-    blocks = settings.get("decoder_block_out_channels") or settings.get("block_out_channels") or [128]
-    return int(min(blocks))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 
 import torch
 
 from hinode.engines import licences, registry
-from hinode.engines.diffusers import offer
+from hinode.engines.diffusers import allocator, offer, speed
 from hinode.engines.diffusers.components import Model
 from hinode.engines.diffusers.embeddings import Embeddings
-from hinode.engines.diffusers.plan import Plan, Room
+from hinode.engines.diffusers.plan import Place, Plan, Room
 from hinode.engines.diffusers.run import DiffusersRun, device_of
+from hinode.engines.diffusers.speed import PLAIN, Hardware
 from hinode.engines.diffusers.task import Task
 from hinode.engines.native import compute_type
 from hinode.engines.protocol import Capabilities, State, Work
@@ -54,26 +56,47 @@ class DiffusersEngine:
             EngineError: the state is not one of this request and model.
         """
         task = Task.of(request, self.settings)
-        licences.check(task.entry.licence, self.settings.home)
+        licences.check(task.entry.terms, self.settings.home)
         registry.present(task.entry, self.settings.home)
         _check_library()
         if self.settings.threads is not None:
             torch.set_num_threads(self.settings.threads)
         home, device = self.settings.home, device_of(self.settings.device)
+        if device.type == "cpu":
+            allocator.give_back_large_blocks()
         model = Model(task.entry, task.family, home, device, compute_type(device))
         held = self._held(model)
         room = (self.room or Room.of(device)).with_loaded(held.held if held else 0)
+        task = dataclasses.replace(task, size=model.only_size or task.size)
         plan = Plan.of(task, model.sizes(), room)
         log.info("memory plan: %s", plan.words)
-        if held is not None and held.light == plan.light:
+        ways = speed.ways(
+            task.profile,
+            task.family,
+            Hardware.of(device),
+            light=plan.light,
+            streamed=plan.place is Place.GROUPS,
+            packed=model.packed,
+            asked=task.entry.eight_bits,
+        )
+        if ways != PLAIN:
+            log.info("the denoiser computes otherwise than plainly: %s", ways.words)
+        if held is not None and held.same(model) and (held.light, held.wanted) == (plan.light, ways):
             model = held
-        model.light = plan.light
+        else:
+            model.light, model.wanted, model.ways = plan.light, ways, ways
+            if held is not None:
+                model.take_over(held)
         self._resident = model
         return DiffusersRun(task, plan, model, Embeddings(home / "embeddings"), state)
 
     def _held(self, model: Model) -> Model | None:
-        """The model in memory if it is the same one; another one is let go, for both need not fit."""
-        if self._resident is not None and self._resident.fingerprint() != model.fingerprint():
+        """The model in memory if it is the same one, or differs in its denoisers alone; another one is let
+        go, for both need not fit."""
+        held = self._resident
+        if held is not None and (
+            not held.same(model, but_denoisers=True) or held.tiny_digest != model.tiny_digest
+        ):
             self._resident = None
         return self._resident
 

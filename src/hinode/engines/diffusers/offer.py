@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hinode.engines import registry
-from hinode.engines.families import FAMILIES, Family
+from hinode.engines.families import FAMILIES
+from hinode.engines.family import PROFILES, Family
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.registry import Entry
 from hinode.errors import BadInput, ModelError, listed, shown
@@ -58,7 +59,7 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
         engine=ENGINE,
         model=entry.name,
         models=registry.offered(ENGINE, home),
-        operations=("generate",),
+        operations=family.operations,
         prompt_characters=PROMPT_CHARACTERS,
         side=SIDE,
         pixels=PIXELS,
@@ -67,7 +68,11 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
         steps=STEPS,
         native_sizes=(),
         native_fps=(family.fps,),
-        licence=entry.licence,
+        licence=entry.terms,
         references=family.references,
         negative_prompt=family.negative_prompt,
+        sound=family.sound,
+        required_references=family.required,
+        extension_seconds=family.extension_seconds,
+        profiles=PROFILES,
     )

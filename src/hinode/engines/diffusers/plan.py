@@ -1,8 +1,8 @@
 """The memory plan: which parts of a model are in memory when, decided before the first weight is read.
 
-Weights are counted from the heads of the files; what a denoiser and a decoder need beside their weights
-follows from the size of the clip and from the widths in their settings. `docs/diffusers.md` says how well the
-estimates hold.
+Weights are counted from the heads of the files; what a denoiser needs beside its weights follows from the
+size of the clip and from the widths in its settings, and what a decoder needs is counted (`footprint`).
+`docs/diffusers.md` says how well the estimates hold.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from pathlib import Path
 
 import torch
 
-from hinode.engines.diffusers.decode import TILES, WHOLE
+from hinode.engines.diffusers.decode import TILES, TINY, WHOLE
+from hinode.engines.diffusers.footprint import Footprint
 from hinode.engines.diffusers.task import Task
+from hinode.engines.taehv import Layout
 from hinode.errors import BadInput, EngineError
 
 GIGABYTE = 1e9
@@ -29,11 +31,15 @@ STREAMED = 10
 """A denoiser that is streamed has a tenth of its weights on the accelerator at once, or less."""
 ATTENTION, STREAM = 7, 8
 """Tensors as wide as the denoiser that an attention holds, and bytes of its stream and norms in float32."""
+REUSED = 2
+"""Tensors as wide as the denoiser that a first-block cache holds for each pass of a step."""
 LATENTS = 8
 """Copies of the latents: of the pipeline, its scheduler and what it saves."""
-LEVELS_PROCESSOR, LEVELS_ACCELERATOR = 42, 12
-"""Tensors of the decoder's full size that decoding holds. A processor unrolls convolutions: measured. What an
-accelerator holds is an estimate that was not measured."""
+HEAP = 50_000_000
+"""Bytes that a processor's memory holds beside what decoding needs: small blocks that the C library keeps,
+and code that is loaded on the way. Measured; an accelerator has no such thing."""
+LEVELS_TINY = 4
+"""Tensors of its largest size that the tiny decoder holds; on a processor 3.6 to 4.5 were measured."""
 VIDEOS = 3
 """Copies of the finished frames in float32."""
 TILE_SIDE = 256
@@ -132,7 +138,7 @@ class Plan:
     Attributes:
         place: where weights are while they are not at work.
         light: whether denoisers keep their weights in 8 bits.
-        decode: the way of decoding to begin with, one of `decode.WAYS`.
+        decode: the way of decoding to begin with, one of `decode.WAYS`, or `decode.TINY`.
         peak: most bytes in use at once, by estimate.
         words: the plan in one sentence.
     """
@@ -173,10 +179,10 @@ class Sizes:
         rest: bytes of the other parts' weights, as loaded.
         width: channels of the denoiser.
         feed_forward: channels inside its feed-forward layers.
-        decoder_width: channels of the decoder at full size.
+        decoder: what decoding takes.
         number: bytes of one number that is computed with.
-        decoder_number: the same in the decoder.
         accelerated: whether it computes on an accelerator.
+        tiny: the tiny decoder, if there is one.
     """
 
     encoders: int
@@ -185,10 +191,10 @@ class Sizes:
     rest: int
     width: int
     feed_forward: int
-    decoder_width: int
+    decoder: Footprint
     number: int
-    decoder_number: int
     accelerated: bool
+    tiny: Layout | None = None
 
     def needs(self, task: Task, *, light: bool) -> Needs:
         """What a task needs in memory."""
@@ -198,20 +204,31 @@ class Sizes:
         # and rotations, then the feed-forward before and after its activation.
         attention = tokens * self.width * (ATTENTION * self.number + STREAM)
         widening = tokens * (2 * self.feed_forward * self.number + self.width * STREAM)
+        reused = 0
+        if task.profile.reuse:
+            apart = 2 if task.profile.guidance > 1 and not task.family.batched else 1
+            reused = apart * REUSED * tokens * self.width * self.number
         latents = LATENTS * 4 * task.tokens * task.family.shape.patch**2 * task.family.shape.channels
         video = task.drawn * task.size[0] * task.size[1] * 3 * 4
-        frames = min(task.drawn, task.family.shape.decoded or task.drawn)
         area = task.size[0] * task.size[1]
         tile = min(area, TILE_SIDE**2)
-        levels = LEVELS_ACCELERATOR if self.accelerated else LEVELS_PROCESSOR
-        level = frames * self.decoder_width * self.decoder_number * levels
+        heap = 0 if self.accelerated else HEAP
+        decoding = max(self.decoder.bytes(task.latent_frames, area) + heap, VIDEOS * video)
+        tiled = self.decoder.bytes(task.latent_frames, tile) + heap + (VIDEOS + 1) * video
+        preview = small = 0
+        if self.tiny is not None:
+            kind = 2 if self.accelerated else 4
+            small = kind * self.tiny.numbers
+            preview = LEVELS_TINY * kind * self.tiny.widest(task.size)
+            if task.tiny:
+                decoding = tiled = preview + VIDEOS * video
         return Needs(
             encoders=self.encoders,
             denoisers=self.light if light else self.denoisers,
-            rest=self.rest,
-            sampling=int(max(attention, widening) + latents),
-            decoding=int(level * area + VIDEOS * video),
-            tiled=int(level * tile + (VIDEOS + 1) * video),
+            rest=self.rest + small,
+            sampling=int(max(attention, widening, preview) + reused + latents),
+            decoding=int(decoding),
+            tiled=int(tiled),
         )
 
 
@@ -224,12 +241,14 @@ def _fitting(task: Task, sizes: Sizes, room: Room) -> Plan | None:
             words = place.value
             if light:
                 words += ", the denoiser's weights in 8 bits"
-            if tiles:
+            if task.tiny:
+                words += ", the clip is decoded by the tiny decoder"
+            elif tiles:
                 words += ", the clip is decoded in tiles"
             words += (
                 f"; at most {gigabytes(peak)} in use while {stage}, of {gigabytes(room.device)} that are free"
             )
-            return Plan(place, light, TILES if tiles else WHOLE, peak, words)
+            return Plan(place, light, TINY if task.tiny else TILES if tiles else WHOLE, peak, words)
     return None
 
 
@@ -267,10 +286,11 @@ def _refusal(task: Task, sizes: Sizes, room: Room) -> BadInput | EngineError:
 def _shorter(task: Task, sizes: Sizes, room: Room) -> float | None:
     """The longest clip of the same size that fits, in seconds; None if there is none."""
     every, _ = task.family.frame_rule
-    for drawn in range(task.drawn - every, 0, -every):
-        shorter = dataclasses.replace(task, drawn=drawn, frames=drawn)
+    source = task.before - task.overlap
+    for drawn in range(task.drawn - every, task.overlap, -every):
+        shorter = dataclasses.replace(task, drawn=drawn, frames=source + drawn)
         if _fitting(shorter, sizes, room):
-            return math.floor(drawn / task.family.fps * 100) / 100
+            return math.floor((source + drawn) / task.family.fps * 100) / 100
     return None
 
 

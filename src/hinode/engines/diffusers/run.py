@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from hinode.clip import Clip, Frames, Making
-from hinode.engines.diffusers import saved
+from hinode.clip import Clip, Frames, Making, Sound
+from hinode.engines.diffusers import conditions, saved
 from hinode.engines.diffusers.call import Call
 from hinode.engines.diffusers.components import Model
-from hinode.engines.diffusers.decode import WHOLE
 from hinode.engines.diffusers.embeddings import Embeddings
 from hinode.engines.diffusers.offer import ENGINE
 from hinode.engines.diffusers.plan import Plan
@@ -56,7 +55,7 @@ class DiffusersRun:
         self._call: Call | None = None
         self._stepper: Stepper | None = None
         self._frames: Frames | None = None
-        self._sound: Any = None
+        self._sound: Sound | None = None
         self._last = Progress("load", 0, 1)
 
     def __iter__(self) -> Iterator[Progress]:
@@ -76,8 +75,10 @@ class DiffusersRun:
                 break
             self._last = progress
             yield progress
-        frames, self._sound = self._stepper.result
-        self._frames = pixels(frames[: self.task.frames])
+        frames, sound = self._stepper.result
+        self._frames = conditions.joined(self.task, pixels(frames))
+        if sound is not None:
+            self._sound = sound.until(self.task.frames / self.task.family.fps)
         self._stepper.close()
         yield Progress("decode", 1, 1)
 
@@ -109,17 +110,22 @@ class DiffusersRun:
                 native_size=(width, height),
                 stage_seconds=self.stage_seconds,
                 read_as=self._remarks(),
-                licence=self.task.entry.licence,
+                licence=self.task.entry.terms,
             ),
+            self._sound,
         )
 
     def _remarks(self) -> str:
         family = self.task.family
         parts = [f"the whole prompt, by {family.title}, profile {self.task.entry.profile}"]
+        if self.task.strength is not None:
+            parts.append(f"the video drawn over with a strength of {self.task.strength:g}")
+        if self.task.before:
+            parts.append(f"behind the video, drawn on from the last {self.task.overlap} frames of it")
+        if self._call is not None and self._call.remark:
+            parts.append(self._call.remark)
         if self._call is not None and self._call.decoder is not None:
-            used = self._call.decoder.used
-            if used and used != WHOLE:
-                parts.append(f"decoded {used}, for want of memory")
+            parts += [self._call.decoder.remark] if self._call.decoder.remark else []
         return "; ".join(parts)
 
     @property
@@ -140,6 +146,7 @@ class DiffusersRun:
             "loras": [[path.name, weight] for path, weight in self.model.loras],
             "profile": self.task.entry.profile,
             "light": self.plan.light,
+            "bits": self.model.wanted.bits,
             "diffusers": diffusers.__version__,
         }
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hinode.engines.diffusers import saved
+from hinode.engines.diffusers.previews import heading
 
 Outputs = list[list[list[tuple[list[int], str]]]]
 """Shape and type of everything that the denoisers gave, by step and call."""
@@ -34,6 +35,7 @@ class Kept:
         memories: what each scheduler remembers.
         numbers: state of the random numbers.
         outputs: see `Outputs`.
+        inputs: of the passes that a later step may take something from; see `speed.Reuse`.
     """
 
     step: int
@@ -41,6 +43,7 @@ class Kept:
     memories: list[dict[str, Any]]
     numbers: Tensor
     outputs: Outputs
+    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Steps:
@@ -52,16 +55,19 @@ class Steps:
         schedulers: int,
         generator: torch.Generator,
         device: torch.device,
-        done: Callable[[int], None],
+        done: Callable[[int, Callable[[], Tensor]], None],
         kept: Kept | None = None,
+        inputs: Callable[[], dict[str, dict[str, Any]]] = dict,
     ) -> None:
         """
         Args:
             schedulers: how many take part in one step.
             generator: the pipeline's random numbers.
             device: where it computes.
-            done: called with the number of steps that are done, after each.
+            done: called after each step with the number of steps that are done, and with what gives the
+                latents that it was heading for.
             kept: where to go on from.
+            inputs: gives those that belong to a pipeline between two steps, see `Kept`.
         """
         self.schedulers = schedulers
         self.generator = generator
@@ -69,6 +75,7 @@ class Steps:
         self.kept = kept
         self.step = 0
         self._done = done
+        self._inputs = inputs
         self._seen: list[Any] = []
         self._answers: list[tuple[Tensor, ...]] = []
         self._outputs: Outputs = [[]]
@@ -86,31 +93,38 @@ class Steps:
         class Told(kind):  # type: ignore[misc]
             @functools.wraps(kind.step)
             def step(self, *arguments: Any, **options: Any) -> Any:
-                return steps._stepped(self, functools.partial(kind.step, self, *arguments, **options))
+                return steps._stepped(
+                    self, functools.partial(kind.step, self, *arguments, **options), arguments, options
+                )
 
         Told.__name__, Told.__qualname__, Told.__module__ = kind.__name__, kind.__qualname__, kind.__module__
         made = copy.deepcopy(original)
         made.__class__ = Told
         return made
 
-    def stand_in(self, empty: nn.Module, real: Callable[[], nn.Module]) -> nn.Module:
+    def stand_in(
+        self, empty: nn.Module, real: Callable[..., Any], context: Callable[..., Any] | None = None
+    ) -> nn.Module:
         """What a pipeline is given for a denoiser. Nothing of the pipeline holds on to the denoiser itself.
 
         Args:
             empty: a denoiser of the same kind without weights; it is changed.
-            real: gives the denoiser, each time that it is to be used.
+            real: carries a pass out with the denoiser.
+            context: stands in for its `cache_context`, which tells the passes of a step from each other.
         """
 
         def forward(*inputs: Any, **options: Any) -> Any:
             if self.passing:
                 return self._nothing()
-            output = real()(*inputs, **options)
+            output = real(*inputs, **options)
             self._outputs[-1].append(
                 [(list(part.shape), str(part.dtype).removeprefix("torch.")) for part in output]
             )
             return output
 
         empty.__dict__["forward"] = forward
+        if context is not None and hasattr(empty, "cache_context"):
+            empty.__dict__["cache_context"] = context
         return empty
 
     def _nothing(self) -> tuple[Tensor, ...]:
@@ -123,7 +137,9 @@ class Steps:
             for shape, kind in shapes
         )
 
-    def _stepped(self, scheduler: Any, real: Callable[[], Any]) -> Any:
+    def _stepped(
+        self, scheduler: Any, real: Callable[[], Any], inputs: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
         place = next((place for place, one in enumerate(self._seen) if one is scheduler), None)
         if place is None:
             place = len(self._seen)
@@ -143,6 +159,8 @@ class Steps:
         answer = real()
         assert isinstance(answer, tuple), "the pipeline asks its scheduler for more than a tuple"
         self._answers[place] = answer
+        if place == 0:
+            self._heading = functools.partial(heading, scheduler, inputs, answer, options)
         if last:
             self._count()
             self.kept = Kept(
@@ -151,8 +169,10 @@ class Steps:
                 [_memory(one) for one in self._seen],
                 self.generator.get_state(),
                 self._outputs[: self.step],
+                self._inputs(),
             )
-            self._done(self.step)
+            self._done(self.step, self._heading)
+            del self._heading  # and what it holds
         return answer
 
     def _count(self) -> None:

@@ -66,7 +66,8 @@ class Dialect:
         name: as `upstreams.toml` calls it.
         create: path to POST to, by operation.
         fields: what they call our facts: prompt, model, size or width and height, seconds or frames, fps,
-            seed, steps, negative_prompt, first_frame, source. What is missing here cannot be asked for.
+            seed, steps, negative_prompt, sound, first_frame, source. What is missing here cannot be asked
+            for.
         form: how the request is written down.
         image: how a picture is put into it.
         constants: fields that are always sent.
@@ -154,6 +155,7 @@ HINODE = Dialect(
         "seed": "seed",
         "steps": "steps",
         "negative_prompt": "negative_prompt",
+        "sound": "sound",
         "first_frame": "input_reference",
         "source": "video",
     },

@@ -14,7 +14,8 @@ from av.container import InputContainer
 from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
-from hinode.clip import Frames
+from hinode.clip import Frames, Sound
+from hinode.engines import soundtrack
 from hinode.engines.references import EXACT, UNNAMED
 from hinode.request import Size
 
@@ -52,10 +53,9 @@ class Footage:
             Unusable: it is no such video.
         """
         file.seek(0)
-        kind = _kind(file.read(32))
-        file.seek(0)
+        self._file, self._kind = file, _kind(file.read(32))
         try:
-            self._container: InputContainer = av.open(file, "r", format=kind, options=_OPTIONS)
+            self._container: InputContainer = self._opened()
         except (av.error.FFmpegError, ValueError, OverflowError) as error:
             raise Unusable("is cut off or damaged") from error
         try:
@@ -117,6 +117,18 @@ class Footage:
             raise Unusable(f"has {self.count} frames of {declared}")
         if self.count < self._least:
             raise Unusable(f"has {self.count} frames, too few for its length")
+
+    def hear(self) -> Sound | None:
+        """What is heard with the frames, after they were decoded; None if the file has no sound.
+
+        Raises:
+            Unheard: it has some that cannot be decoded.
+        """
+        return soundtrack.read(self._opened, self.count / float(self.fps))
+
+    def _opened(self) -> InputContainer:
+        self._file.seek(0)
+        return av.open(self._file, "r", format=self._kind, options=_OPTIONS)
 
     def close(self) -> None:
         """Let go of the file."""

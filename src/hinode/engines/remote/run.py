@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from hinode.clip import Clip, Frames, Making
+from hinode.clip import Clip, Frames, Making, Sound
 from hinode.engines.protocol import Progress, State, timed
 from hinode.engines.remote import wire
 from hinode.engines.remote.call import Call
@@ -27,6 +27,7 @@ from hinode.engines.remote.slots import Slot
 from hinode.engines.remote.surroundings import Surroundings
 from hinode.engines.remote.upstreams import ENGINE, UNKNOWN, Offer, Upstream
 from hinode.engines.remote.wire import Drawing, Job
+from hinode.engines.soundtrack import Unheard
 from hinode.errors import BadInput, EngineError, OutputError
 from hinode.request import Request
 
@@ -108,6 +109,8 @@ class RemoteRun:
         self._jobs = 0
         self._frames: Frames | None = None
         self._fps = 0.0
+        self._sound: Sound | None = None
+        self._unheard = ""
         if state is not None:
             self._read(state)
 
@@ -144,7 +147,7 @@ class RemoteRun:
         if self._frames is None or self._server is None:
             raise EngineError("the clip is not finished", "run all steps first")
         told = self._job.making if self._job else {}
-        elsewhere = f"made by {self._server.name} with {self._server.models[self.model]}"
+        elsewhere = f"made by {self._server.name} with {self._server.models[self.model]}{self._unheard}"
         read_as = told.get("read_as")
         return Clip(
             self._frames,
@@ -161,6 +164,7 @@ class RemoteRun:
                 read_as=f"{read_as[:MOST_WORDS]}; {elsewhere}" if isinstance(read_as, str) else elsewhere,
                 licence=self.offer.licence if self.offer.licence != UNKNOWN else "",
             ),
+            self._sound,
         )
 
     def abandon(self) -> None:
@@ -401,9 +405,25 @@ class RemoteRun:
             yield Progress("decode", 0, footage.wanted)
             for count in footage:
                 yield Progress("decode", count, footage.wanted)
+            self._sound = None if self.request.sound is False else self._hear(footage)
             self._frames, self._fps = footage.frames, float(footage.fps)
         finally:
             footage.close()
+
+    def _hear(self, footage: Footage) -> Sound | None:
+        """The sound of what was made. Who asked for it would rather have another clip than none of it."""
+        self._unheard = ""
+        try:
+            sound = footage.hear()
+        except Unheard as error:
+            if self.request.sound:
+                raise Unusable(f"has sound that {error}") from error
+            log.warning("upstream %s sent a file whose sound %s", self._at().name, error)
+            self._unheard = f", without its sound, which {error}"
+            return None
+        if self.request.sound and sound is None:
+            raise Unusable("has no sound")
+        return sound
 
     def _size(self) -> tuple[int, int]:
         return self.drawing.size if self.request.operation == "generate" else self.request.size

@@ -86,6 +86,7 @@ class Offer:
         steps: fewest and most sampling steps.
         first_frame: whether it takes a picture to begin with.
         negative_prompt: whether it can be told what not to show.
+        sound: whether it can make sound too.
         frame_step: numbers of frames are one more than a multiple of this; 1 means any number.
         licence: of the weights.
         prompt_characters: longest prompt.
@@ -100,6 +101,7 @@ class Offer:
     steps: tuple[int, int]
     first_frame: bool
     negative_prompt: bool
+    sound: bool = False
     frame_step: int = 1
     licence: str = UNKNOWN
     prompt_characters: int = PROMPT_CHARACTERS
@@ -151,6 +153,7 @@ class Upstreams:
             licence=offer.licence,
             references=references + ((SOURCE,) if set(offer.operations) - {"generate"} else ()),
             negative_prompt=offer.negative_prompt,
+            sound=offer.sound,
         )
 
     def able(self, request: Request) -> tuple[Upstream, ...]:
@@ -323,6 +326,7 @@ def _offer(table: _Table, dialects: list[Dialect]) -> Offer:
         negative_prompt=table.switch(
             "negative_prompt", all(dialect.able("negative_prompt") for dialect in dialects)
         ),
+        sound=table.switch("sound", all(dialect.able("sound") for dialect in dialects)),
         frame_step=table.whole("frame_step", 1, least=1, most=64),
         licence=table.text("licence") or UNKNOWN,
         prompt_characters=table.whole(

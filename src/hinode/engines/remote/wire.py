@@ -158,6 +158,7 @@ def _facts(request: Request, drawing: Drawing, upstream: Upstream) -> dict[str, 
         "seed": request.seed % (upstream.dialect.largest_seed + 1),
         "steps": request.steps,
         "negative_prompt": request.negative_prompt or None,
+        "sound": request.sound,
     }
     if request.operation == "generate":
         facts |= {

@@ -1,0 +1,97 @@
+"""The sound of an MP4: an AAC track beside the pictures, in step with them to the sample.
+
+An AAC encoder begins with a frame of its own making. FFmpeg writes into the file that it is not to be heard,
+and every player that reads this (an edit list) begins with the first sample that was given.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+
+from hinode.clip import Samples, Sound
+
+RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+"""Rates that AAC has and players take; any other is resampled to the next higher, or to the highest."""
+
+BITS = 96_000
+"""Bits per second of one channel: hard to tell from the samples themselves."""
+
+MOST_BITS = 6144
+"""Bits that AAC has for one frame of one channel at most (ISO/IEC 14496-3, 4.5.3)."""
+
+FRAME = 1024
+"""Samples of a frame of AAC."""
+
+
+class Track:
+    """The sound of a file that is being written."""
+
+    def __init__(self, file: OutputContainer, sound: Sound, seconds: Fraction) -> None:
+        """
+        Args:
+            file: opened with `options`; the track becomes its next stream.
+            sound: what is heard.
+            seconds: how long the file is.
+        """
+        self.rate = rate_for(sound.rate)
+        self.layout = "mono" if sound.channels == 1 else "stereo"
+        self._sound = at_rate(sound, self.rate)
+        self._count = max(1, round(seconds * self.rate))
+        self._next = 0
+        stream: AudioStream = file.add_stream("aac", rate=self.rate)
+        stream.layout = self.layout
+        stream.format = "fltp"
+        stream.bit_rate = sound.channels * min(BITS, MOST_BITS * self.rate // FRAME)
+        self._file, self._stream = file, stream
+
+    @staticmethod
+    def options(sound: Sound) -> dict[str, str]:
+        """What the container has to be opened with: times as fine as the samples, and no frame of the one
+        stream written long before those of the other, however long the encoder of pictures looks ahead."""
+        return {"movie_timescale": str(rate_for(sound.rate)), "max_interleave_delta": "0"}
+
+    def write(self, until: Fraction) -> None:
+        """Write what is heard before the time `until`, in whole frames."""
+        while self._next < self._count and Fraction(self._next, self.rate) <= until:
+            end = min(self._next + FRAME, self._count)
+            frame = frame_of(self._sound.between(self._next, end), self.layout, self.rate, self._next)
+            self._file.mux(self._stream.encode(frame))
+            self._next = end
+
+    def close(self) -> None:
+        """Write the rest."""
+        self.write(Fraction(self._count, self.rate))
+        self._file.mux(self._stream.encode(None))
+
+
+def rate_for(rate: int) -> int:
+    """The rate to write a sound of `rate` at, in Hz."""
+    return next((known for known in RATES if known >= rate), RATES[-1])
+
+
+def at_rate(sound: Sound, rate: int) -> Sound:
+    """The same sound at another rate in Hz; nothing is shifted in time."""
+    if sound.rate == rate:
+        return sound
+    if not sound.samples.size:
+        return Sound(sound.samples, rate)
+    layout = "mono" if sound.channels == 1 else "stereo"
+    resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
+    frames = resampler.resample(frame_of(sound.samples, layout, sound.rate, 0)) + resampler.resample(None)
+    parts = [frame.to_ndarray() for frame in frames]
+    # The filter overshoots a little where the sound is as loud as can be.
+    return Sound(np.concatenate(parts, axis=1).clip(-1.0, 1.0), rate)
+
+
+def frame_of(samples: Samples, layout: str, rate: int, start: int) -> AudioFrame:
+    """Samples float32 [channels, N] as FFmpeg takes them; the first is number `start` of its sound."""
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+    frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+    return frame

@@ -1,0 +1,91 @@
+"""What a decoder takes is counted on tensors without numbers."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from hinode.engines.diffusers import allocator, footprint
+from hinode.engines.diffusers.footprint import Alive
+from hinode.engines.families import FAMILIES
+from tests.engines.diffusers.conftest import Shelf
+from tests.engines.diffusers.twins import TWINS
+
+KILO = 250
+"""Numbers of four bytes in a thousand bytes."""
+
+
+def test_what_is_let_go_is_not_counted_twice() -> None:
+    with Alive() as alive:
+        first = torch.zeros(KILO, device="meta")
+        second = first + 1
+        assert alive.most == 2000
+        del first
+        third = second.view(5, -1)  # the same memory
+        assert alive.most == 2000
+        fourth = third * 2
+        del second, third, fourth
+        assert alive.most == 2000
+        torch.zeros(3 * KILO, device="meta")
+    assert alive.most == 3000
+
+
+def test_a_convolution_needs_as_much_again_as_goes_in_and_comes_out() -> None:
+    layer = nn.Conv3d(1, 2, 1, device="meta")
+    given = torch.zeros((1, 1, 1, 1, KILO), device="meta")
+    with torch.no_grad(), Alive() as alive:
+        layer(given)
+    assert alive.most == 2000 + (1000 + 2000)
+
+
+def test_a_thread_gives_back_what_it_took() -> None:
+    if not allocator.give_back_large_blocks():
+        pytest.skip("this C library cannot be told")
+    taken: list[int] = []
+
+    def work() -> None:
+        before = _resident()
+        kept = [bytearray(1)]
+        for _ in range(60):  # a small block between large ones keeps the end of a heap where it is
+            block = bytearray(3 * allocator.LARGE)
+            kept.append(bytearray(1000))
+            del block
+        blocks = [bytearray(3 * allocator.LARGE) for _ in range(20)]
+        taken.append(_resident() - before)
+        del blocks
+        taken.append(_resident() - before)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    most, left = taken
+    assert most > 50 * allocator.LARGE
+    assert left < 6 * allocator.LARGE
+
+
+def _resident() -> int:
+    """Bytes of this process that are in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize("family", TWINS)
+def test_clips_that_were_not_tried_take_what_is_foretold(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    shelf.add(family)
+    run = shelf.run(family, next(iter(FAMILIES[family].pipelines)))
+    shape, decoder = FAMILIES[family].shape, run.model.empty("vae")
+    foretold = run.model.sizes().decoder
+    channels = int(decoder.config.get("z_dim") or decoder.config.latent_channels)
+    monkeypatch.setattr(footprint, "SIDE", 12)
+    area = (12 * shape.compression[1]) ** 2
+    for frames in (6, 11):
+        counted = footprint._peak(decoder, channels, frames)
+        assert abs(foretold.bytes(frames, area) / counted - 1) < 0.05
+    assert run.model.parts == {}

@@ -1,0 +1,120 @@
+"""The sound of what another server made: kept, left out if it is not wanted, missed if it was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hinode import pipeline
+from hinode.clip import Sound
+from hinode.engines.remote.upstreams import read
+from hinode.errors import BadInput, EngineError
+from tests.engines.remote.fleet import MODEL, Fleet, steps
+from tests.engines.remote.stubs import Stub
+from tests.hearing import alike, clicks, heard, tone
+
+SOUND = "sound = true\n"
+
+
+def sounding(fleet: Fleet, dialect: str = "openai", rate: int = 24000, **settings: Any) -> Stub:
+    stub = fleet.add(dialect, **settings)
+    stub.sound = Sound(tone(1.0, rate, clicks=(0.5,)), rate)
+    return stub
+
+
+@pytest.mark.parametrize("dialect", ["hinode", "openai", "sglang", "vllm-omni", "fastvideo", "localai"])
+def test_sound_is_kept_as_it_comes(fleet: Fleet, dialect: str, tmp_path: Path) -> None:
+    stub = sounding(fleet, dialect)
+    run = fleet.start()
+    steps(run)
+    clip = run.clip()
+    assert clip.sound is not None
+    assert (clip.sound.rate, clip.sound.samples.shape) == (24000, (2, 24000))
+    assert "sound" not in stub.made()[0].fields  # nobody asked for it
+    assert clip.making.read_as == "made by s1 with Wan-AI/Wan2.1"
+    pipeline.finish(run.request, clip, tmp_path / "clip.mp4", "mp4")
+    samples, rate = heard(tmp_path / "clip.mp4")
+    assert clicks(samples, rate) == pytest.approx([0.5], abs=0.001)
+    assert alike(samples, tone(1.0, 24000, clicks=(0.5,))) > 0.95
+
+
+def test_sound_beyond_the_clip_is_cut(fleet: Fleet) -> None:
+    stub = sounding(fleet, "hinode", rate=48000)
+    stub.sound = Sound(tone(1.0), 48000)
+    run = fleet.start(seconds=0.5)
+    steps(run)
+    clip = run.clip()
+    assert clip.sound is not None
+    assert (len(clip.frames), clip.sound.samples.shape) == (4, (2, 24000))
+
+
+@pytest.mark.parametrize("dialect", ["hinode", "openai"])
+def test_sound_that_is_not_wanted_is_not_taken(fleet: Fleet, dialect: str) -> None:
+    stub = sounding(fleet, dialect)
+    run = fleet.start(sound=False)
+    steps(run)
+    assert run.clip().sound is None
+    assert stub.made()[0].fields.get("sound") == (False if dialect == "hinode" else None)
+
+
+def test_a_hinode_is_told_and_others_need_not_be(fleet: Fleet) -> None:
+    fleet.model = MODEL + SOUND
+    for dialect, told in (("hinode", True), ("openai", None)):
+        stub = sounding(fleet, dialect)
+        fleet.entries = fleet.entries[-1:]
+        run = fleet.start(sound=True)
+        steps(run)
+        assert run.clip().sound is not None
+        assert stub.made()[0].fields.get("sound") is told
+
+
+def test_whether_a_model_has_sound_is_what_the_operator_says(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.add("openai")
+    with pytest.raises(BadInput, match="the model wan makes no sound") as caught:
+        fleet.start(sound=True)
+    assert caught.value.field == "sound"
+    assert not read(fleet.home).capabilities("wan").sound
+    fleet.model = MODEL + SOUND
+    fleet.engine()
+    assert read(fleet.home).capabilities("wan").sound
+
+
+def test_who_asked_for_sound_gets_it_elsewhere(fleet: Fleet) -> None:
+    fleet.model = MODEL + SOUND
+    silent, other = fleet.add("openai"), sounding(fleet)
+    run = fleet.start(sound=True)
+    steps(run)
+    assert run.clip().sound is not None
+    assert (len(silent.made()), len(other.made())) == (1, 1)
+
+
+def test_nobody_has_the_sound_that_was_asked_for(fleet: Fleet) -> None:
+    fleet.model = MODEL + SOUND
+    fleet.add("openai")
+    with pytest.raises(EngineError, match="none of the servers"):
+        steps(fleet.start(sound=True))
+
+
+@pytest.mark.parametrize("asked", [None, True])
+def test_broken_sound_costs_no_clip_unless_it_was_asked_for(fleet: Fleet, asked: bool | None) -> None:
+    fleet.model = MODEL + SOUND
+    stub = sounding(fleet)
+    stub.size, stub.fps, stub.count = (64, 48), 8.0, 8
+    whole = stub.video()
+    settings = whole.index(b"\x05\x80\x80\x80", whole.index(b"esds")) + 5
+    stub.content = whole[:settings] + b"\xff\xff" + whole[settings + 2 :]
+    other = sounding(fleet)
+    run = fleet.start(sound=asked)
+    steps(run)
+    clip = run.clip()
+    if asked:
+        assert clip.sound is not None
+        assert len(other.made()) == 1
+    else:
+        assert clip.sound is None
+        assert "made by s1 with Wan-AI/Wan2.1, without its sound, which " in clip.making.read_as
+        assert other.made() == []
+    assert np.array_equal(clip.frames.shape, (8, 48, 64, 3))
