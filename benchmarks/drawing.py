@@ -251,7 +251,7 @@ class Drawer:
         import diffusers
         import torch
 
-        from hinode.engines.native import compute_type
+        from hinode.model.layers import compute_type
 
         torch.set_num_threads(self.threads)
         kind = compute_type(torch.device(self.device))

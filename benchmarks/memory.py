@@ -37,7 +37,7 @@ class Case:
 CASES = (
     Case("wan2.1-t2v", (128, 128), 9),
     Case("wan2.1-t2v", (256, 192), 17),
-    Case("wan2.1-t2v", (192, 192), 9, 2.0),
+    Case("wan2.1-t2v", (192, 192), 9, 1.75),
     Case("wan2.2-ti2v", (256, 192), 9),
     Case("ltx-video", (512, 320), 17),
     Case("ltx-2", (512, 320), 17),

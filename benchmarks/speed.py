@@ -54,10 +54,12 @@ def floor_seconds(model: str | None, steps: int | None) -> tuple[float, float, f
     """Seconds that sampling would take at the speed of large matrix products; the operations; the rate."""
     import torch
 
-    from hinode.engines.native import NativeEngine, compute_type
+    from hinode.engines.native import NativeEngine
     from hinode.model import checkpoint
+    from hinode.model.layers import compute_type
     from hinode.request import Request
     from hinode.settings import Settings
+    from hinode.training.cost import flops
     from hinode.world.caption import words
 
     settings = Settings.from_environment(os.environ)
@@ -68,7 +70,9 @@ def floor_seconds(model: str | None, steps: int | None) -> tuple[float, float, f
     engine, request = NativeEngine(settings), Request(PROMPT, model=model, steps=steps)
     plan, work = engine.plan(request), engine.work(request)
     network = checkpoint.load(plan.card.path).model
-    per_pass = network.flops(plan.drawn_frames, plan.shape.height, plan.shape.width, len(words(PROMPT)))
+    per_pass = flops(
+        network.config, plan.drawn_frames, plan.shape.height, plan.shape.width, len(words(PROMPT))
+    )
 
     a, b = (torch.randn(MATRIX, MATRIX, device=device).to(dtype) for _ in range(2))
     times = []

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 
 from hinode.engines import catalog
 from hinode.model import checkpoint
+from hinode.training.cost import flops
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL, COLUMNS, SHOWN = 96, 8, 64
@@ -109,7 +110,7 @@ def main(name: str, folder: Path, clips: Path) -> None:
         "clips": f"{facts['clips']:,}",
         "images": f"{facts['images']:,}",
         "validation": f"{facts['validation']:.4f}",
-        "forward": f"{network.flops(frames, height, width) / 1e9:.2f}",
+        "forward": f"{flops(network.config, frames, height, width) / 1e9:.2f}",
         "sampling": f"{main_result['steps']} Euler steps, guidance {main_result['guidance']:g}",
         "prompts_sha256": main_result["prompts_sha256"][:16],
         "evaluation": table(rows),

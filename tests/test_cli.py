@@ -31,7 +31,7 @@ def run(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_prints_the_path_of_a_video_and_nothing_else(run) -> None:
-    result = run("generate", PROMPT, *SMALL, "--seed", "7")
+    result = run("generate", PROMPT, *SMALL, "--seed", "7", "--no-expand")
     assert result.exit_code == 0, result.output
     assert result.stdout == "a-red-balloon-rising-over-the-wibbly-sea-at-noon-7.mp4\n"
     assert read_video(Path(result.stdout.strip())).frames.shape == (4, 36, 64, 3)
@@ -55,9 +55,8 @@ def test_without_a_seed_every_clip_is_a_new_one(run) -> None:
 
 
 def test_json_is_one_object(run) -> None:
-    result = run(
-        "generate", PROMPT, *SMALL, "--json", "-o", "x.gif", "--seed", "1", "--steps", "2", "--fps", "4"
-    )
+    words = ("--json", "-o", "x.gif", "--seed", "1", "--steps", "2", "--fps", "4", "--no-expand")
+    result = run("generate", PROMPT, *SMALL, *words)
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     told = json.loads(result.stdout)
@@ -217,3 +216,15 @@ def test_sound_is_asked_for_and_told_of(run) -> None:
     refused = run("generate", PROMPT, *SMALL, "--sound", "-o", "e.mp4")
     assert (refused.exit_code, Path("e.mp4").exists()) == (2, False)
     assert "the model toy makes no sound; ask for the clip without" in refused.stderr
+
+
+def test_a_suite_is_named_and_has_cases(run) -> None:  # type: ignore[no-untyped-def]
+    nothing = run("evaluate")
+    assert nothing.exit_code == 2
+    assert "there is nothing to draw" in nothing.stderr
+    other = run("evaluate", "--suite", "painting")
+    assert other.exit_code == 2
+    assert "there is no suite 'painting'; name directing" in other.stderr
+    elsewhere = run("evaluate", "--suite", "directing", "--only", "loop", "--model", "toy")
+    assert elsewhere.exit_code == 2
+    assert "loop.jsonl cannot be read" in elsewhere.stderr

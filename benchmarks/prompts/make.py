@@ -9,6 +9,7 @@ import json
 import random
 from pathlib import Path
 
+from hinode.training.directing import cases
 from hinode.world.caption import caption, parse
 from hinode.world.scene import sample_scene
 
@@ -27,3 +28,7 @@ if __name__ == "__main__":
     here = Path(__file__).parent
     write(here / "one_subject.jsonl", "one-subject", 1000, held_out=False)
     write(here / "held_out_pairs.jsonl", "held-out-pairs", 400, held_out=True)
+    for bar in cases.INVENTORS:
+        path = here / "directing" / f"{bar}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        cases.write(path, cases.invented(bar, "evaluation", cases.COUNT))

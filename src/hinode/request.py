@@ -7,6 +7,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from hinode.errors import BadInput, listed, shown
@@ -18,17 +19,36 @@ LARGEST_SEED = 2**63 - 1
 """The largest seed that every generator in use takes."""
 
 FIRST_FRAME, LAST_FRAME, SOURCE, CHARACTER = "first_frame", "last_frame", "source", "character"
+KEYFRAME, FOOTAGE, MASK, GUIDE = "keyframe", "footage", "mask", "guide"
 
 ROLES = {
     FIRST_FRAME: "an image as first frame",
     LAST_FRAME: "an image as last frame",
     SOURCE: "a video to work on",
     CHARACTER: "a character",
+    KEYFRAME: "an image as keyframe",
+    FOOTAGE: "footage that it contains",
+    MASK: "a mask",
+    GUIDE: "footage to draw over",
 }
 """What a reference can be to a clip: the picture that it opens or ends with, the video that an operation
-other than "generate" starts from, or a video of somebody who appears in it."""
+other than "generate" starts from, or a video of somebody who appears in it; a picture or footage that it
+contains from a moment on; which part of that footage is drawn anew, where the mask is white; footage that it
+follows as closely as `Request.strength` says."""
 
 MOST_CHARACTERS = 2
+MOST = {CHARACTER: MOST_CHARACTERS, KEYFRAME: 16, FOOTAGE: 4, SOURCE: 64}
+"""How many references may have a role, if more than one."""
+
+_MANY = {CHARACTER: "characters", KEYFRAME: "keyframes", FOOTAGE: "pieces of footage", SOURCE: "sources"}
+
+FROM_ONE = ("remix", "edit", "extend")
+"""Operations that work on one video."""
+
+STRENGTH, PATH, CAMERA = "strength", "path", "camera"
+
+Track = tuple[tuple[float, float, float], ...]
+"""Moments in order, each with two values; between two of them both change evenly."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,8 @@ class Capabilities:
         extension_seconds: the most that "extend" adds to its source, whose own length then does not count; 0
             if the whole has to be within `seconds`.
         profiles: names of the ways in which it can draw, the quickest first; empty if it has only one.
+        controls: which of "strength", "path" and "camera" it follows.
+        expands: whether it says what a prompt leaves open.
     """
 
     engine: str
@@ -78,6 +100,8 @@ class Capabilities:
     required_references: tuple[str, ...] = ()
     extension_seconds: float = 0.0
     profiles: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()
+    expands: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +114,7 @@ class Reference:
         media_type: such as "image/png" or "video/mp4".
         name: what the prompt calls it: the name of a character.
         path: where the file is on this machine, or "" while that does not matter.
+        at: seconds into the clip at which it is shown, for keyframes and footage.
     """
 
     role: str
@@ -97,6 +122,41 @@ class Reference:
     media_type: str
     name: str = ""
     path: str = field(default="", compare=False)
+    at: float = 0.0
+
+    @property
+    def still(self) -> bool:
+        """Whether it is a picture and not a video."""
+        return self.media_type.startswith("image/")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a directed clip: kept from footage, or drawn, or drawn over footage.
+
+    Attributes:
+        seconds: how long it is.
+        keep: digest of the reference that it is kept from, or "" to draw it.
+        start: seconds into that footage, or into the one to draw over.
+        prompt: what is drawn, in words; "" for the prompt of the request.
+        cut: whether it begins anew instead of going on from what stands before it.
+        guide: digest of the reference to draw over, or "".
+        strength: how far to go from the guide.
+        onto: digest of footage that the guide fades into, or "".
+        onto_start: seconds into that footage.
+        curve: (share of the segment, share of `onto` in the guide), both 0..1; empty for a straight line.
+    """
+
+    seconds: float
+    keep: str = ""
+    start: float = 0.0
+    prompt: str = ""
+    cut: bool = False
+    guide: str = ""
+    strength: float = 1.0
+    onto: str = ""
+    onto_start: float = 0.0
+    curve: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +178,15 @@ class Request:
             goes on from it.
         negative_prompt: what not to show, in words.
         references: pictures and videos to work from.
+        strength: how far the clip may go from its guide: 0 not at all, 1 as far as the prompt leads.
+        path: where the subject's middle is: (seconds, x, y), in fractions of width and height from the top
+        left.
+        camera: how the camera moves: (seconds, pan, zoom), pan in short sides of the frame to the right since
+            the first moment, zoom as a factor, 1 for none.
+        segments: what the clip is put together from, for operations that do so; their seconds add up to the
+            clip's.
+        looped: whether the end goes over into the beginning.
+        expand: whether a model that knows how may say what the prompt leaves open.
         sound: whether the clip has sound; None leaves it to the model, and a model that makes none is not
             asked for any.
     """
@@ -135,6 +204,12 @@ class Request:
     operation: str = "generate"
     negative_prompt: str = ""
     references: tuple[Reference, ...] = ()
+    strength: float | None = None
+    path: Track = ()
+    camera: Track = ()
+    segments: tuple[Segment, ...] = ()
+    looped: bool = False
+    expand: bool = True
     sound: bool | None = None
 
     @property
@@ -148,14 +223,15 @@ class Request:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the frames and the sound, in JSON values: a state saved for one identity
-        continues only there. Paths are left out, for a run may go on where the same files lie elsewhere."""
+        continues only there. Paths are left out, for a run may go on where the same files lie elsewhere;
+        and so is what is at its default, so that a field that came later changes nothing for who does not
+        use it."""
         placeless = tuple(dataclasses.replace(reference, path="") for reference in self.references)
         values: dict[str, Any] = json.loads(
             json.dumps(dataclasses.asdict(dataclasses.replace(self, references=placeless)))
         )
-        if self.sound is None:
-            del values["sound"]  # so that requests that say nothing of it are what they were before it was
-        return values
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if getattr(self, name) != usual[name]}
 
     def reference(self, role: str) -> Reference | None:
         """The first reference that has a role, if there is one."""
@@ -179,6 +255,7 @@ class Request:
             )
         self._check_prompt(able)
         self._check_references(able)
+        self._check_controls(able)
         self._check_size(able)
         self._check_length(able, source_seconds)
         if not 0 <= self.seed <= LARGEST_SEED:
@@ -240,20 +317,32 @@ class Request:
                     field=role if role in ROLES else "references",
                 )
             count[role] += 1
-            most = MOST_CHARACTERS if role == CHARACTER else 1
+            most = 1 if role == SOURCE and self.operation in FROM_ONE else MOST.get(role, 1)
             if count[role] > most:
                 raise BadInput(
                     f"there is more than {ROLES[role]}"
                     if most == 1
-                    else f"there are {count[role]} characters",
+                    else f"there are {count[role]} {_MANY[role]}",
                     f"give {most}" if most == 1 else f"give {most} at most",
                     field=role,
                 )
+            if not 0 <= reference.at < self.seconds and reference.at:
+                raise BadInput(
+                    f"{ROLES[role]} at {reference.at:g} s is outside the clip",
+                    f"give a moment from 0 to {self.seconds:g} s",
+                    field=role,
+                )
+        moments = [reference.at for reference in self.references if reference.role == KEYFRAME]
+        if len(set(moments)) < len(moments):
+            twice = next(moment for moment in moments if moments.count(moment) > 1)
+            raise BadInput(
+                f"two keyframes are at {twice:g} s", "give each a moment of its own", field=KEYFRAME
+            )
         if self.operation == "generate" and count[SOURCE]:
             raise BadInput(
                 "a new clip is not made from a video", "edit, extend or remix the video instead", field=SOURCE
             )
-        if self.operation != "generate" and not count[SOURCE]:
+        if self.operation in FROM_ONE and not count[SOURCE]:
             raise BadInput(
                 f"there is no video to {self.operation}", "name one or send its file", field=SOURCE
             )
@@ -266,6 +355,27 @@ class Request:
                     "give one, or ask for a model that does without",
                     field=role,
                 )
+
+    def _check_controls(self, able: Capabilities) -> None:
+        tracks = {PATH: self.path, CAMERA: self.camera}
+        given = {STRENGTH: self.strength is not None, **{name: bool(track) for name, track in tracks.items()}}
+        for name, there in given.items():
+            if there and name not in able.controls:
+                raise BadInput(f"the model {able.model} follows no {name}", "leave it out", field=name)
+        if self.strength is not None and not 0 <= self.strength <= 1:
+            raise BadInput(f"strength {self.strength:g} is out of range", "give 0 to 1", field=STRENGTH)
+        for name, track in tracks.items():
+            moments = [moment for moment, _, _ in track]
+            if not all(math.isfinite(value) for point in track for value in point):
+                raise BadInput(f"the {name} has a value that is no number", "give numbers", field=name)
+            if any(after <= before for before, after in pairwise((-1e-9, *moments))):
+                raise BadInput(
+                    f"the moments of the {name} do not follow each other",
+                    "give seconds from 0 on, each later than the one before",
+                    field=name,
+                )
+        if any(zoom <= 0 for _, _, zoom in self.camera):
+            raise BadInput("the camera has a zoom of 0 or less", "give factors above 0", field=CAMERA)
 
     def _check_size(self, able: Capabilities) -> None:
         shortest, longest = able.side

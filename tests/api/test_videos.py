@@ -374,17 +374,14 @@ def test_the_source_may_go_while_the_edit_waits(server: Server) -> None:
 
 
 def test_an_engine_that_cannot(server: Server, refused: Refused) -> None:
-    source = server.finished()
-    answer = server.client.post(
-        f"/v1/videos/{source['id']}/remix", json={"prompt": "night", "model": "native/nano"}
-    )
+    answer = server.client.post("/v1/videos/loops", json={"prompt": "night", "model": "native/nano"})
     error = refused(answer, 400, "model")
     assert error["code"] == "operation_not_supported"
     answer = server.client.post(
         "/v1/videos",
-        json={"prompt": "x", "model": "native/nano", "input_reference": {"image_url": "http://[bad"}},
+        json={"prompt": "x", "model": "native/nano", "last_frame_reference": {"image_url": "http://[bad"}},
     )
-    refused(answer, 400, "input_reference")
+    refused(answer, 400, "last_frame_reference")
 
 
 def test_idempotency_key(server: Server, refused: Refused) -> None:

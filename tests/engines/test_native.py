@@ -174,8 +174,8 @@ def test_a_model_that_does_without_guidance_takes_no_negative_prompt(
 
 
 def test_what_it_cannot_do_it_says(engine: NativeEngine) -> None:
-    picture = Reference("first_frame", "ab" * 32, "image/png")
-    with pytest.raises(BadInput, match="toy cannot take an image as first frame; leave it out"):
+    picture = Reference("keyframe", "ab" * 32, "image/png", at=0.5)
+    with pytest.raises(BadInput, match="toy cannot take an image as keyframe; leave it out"):
         engine.start(dataclasses.replace(REQUEST, references=(picture,)))
     with pytest.raises(BadInput, match="native engine cannot 'extend'; it can generate"):
         engine.start(dataclasses.replace(REQUEST, operation="extend"))

@@ -118,6 +118,7 @@ def test_a_lora_may_be_for_some_profiles_and_distil(home: Path, tmp_path: Path, 
         ({"steps": [201]}, "lora-steps", "201 steps"),
         ({"profiles": ["draft,fast"]}, "lora-profiles", "no profile 'fast'"),
         ({"weights": [math.inf]}, "lora", "cannot have 'inf'"),
+        ({"shifts": [-3.0]}, "lora-shift", "cannot have the timestep shift -3"),
     ],
 )
 def test_what_cannot_be_said_of_a_lora(
@@ -330,6 +331,7 @@ def test_a_family_that_no_table_knows_needs_a_licence(
         'family = "wan"\nsource = "x"\nlicence = "MIT"\n[[loras]]\nsource = "x"\nweight = "much"',
         'family = "wan"\nsource = "x"\nlicence = "MIT"\n[[loras]]\nweight = 1',
         'family = "wan"\nsource = "x"\nlicence = "MIT"\n[[loras]]\nsource = "x"\nsteps = "few"',
+        'family = "wan"\nsource = "x"\nlicence = "MIT"\n[[loras]]\nsource = "x"\nshift = -3.0',
         'family = "wan"\nsource = "x"\nlicence = "MIT"\n[[loras]]\nsource = "x"\nprofiles = ["fast"]',
     ],
 )

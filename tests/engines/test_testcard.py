@@ -70,7 +70,14 @@ def test_can_be_asked_for_by_name_and_needs_nothing(settings: Settings) -> None:
     able = engine.capabilities("testcard")
     assert (able.engine, able.model, able.models) == ("testcard", "testcard", ("testcard",))
     assert able.operations == ("generate", "remix", "edit", "extend")
-    assert able.references == ("first_frame", "last_frame", "source", "character")
+    assert able.references == (
+        "first_frame",
+        "last_frame",
+        "keyframe",
+        "footage",
+        "source",
+        "character",
+    )
     with pytest.raises(BadInput, match="choose testcard") as caught:
         engine.capabilities("sora")
     assert caught.value.field == "model"

@@ -137,7 +137,8 @@ def test_a_job_becomes_a_video_and_its_pictures(house: House) -> None:
     job_id = house.submit(width=1280, height=720)
     assert house.steps() == 6
     job = house.job(job_id)
-    assert (job.status, job.progress, job.error_code, job.preview) == (Status.COMPLETED, 100, None, 1)
+    assert (job.status, job.progress, job.error_code) == (Status.COMPLETED, 100, None)
+    assert job.preview >= 1  # one a second
     assert job.expires_at is not None
     assert job.expires_at - (job.completed_at or 0) == house.settings.retention_seconds
     files = house.store.artifacts(job_id)

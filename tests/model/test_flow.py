@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hinode.model import flow
+from hinode.model import flow, hints
 from hinode.model.dit import DiT, DiTConfig
 from hinode.model.flow import Sampler, SamplerState, Sampling, drop_text, loss, null_text, sample_levels
 from hinode.model.text import NULL, PAD
@@ -37,13 +37,21 @@ class Oracle:
     clean: Any  # (z, levels, first word of each text) -> clean latents
     config: DiTConfig = TOY
     calls: list[tuple[Tensor, Tensor, Tensor | None]] = field(default_factory=list)
+    hinted: Tensor | None = None
 
     def encode_text(self, ids: Tensor) -> Tensor:
         return ids[:, :1]
 
     def __call__(
-        self, z: Tensor, t: Tensor, text: Tensor, fps: float, guidance: Tensor | None = None
+        self,
+        z: Tensor,
+        t: Tensor,
+        text: Tensor,
+        fps: float,
+        guidance: Tensor | None = None,
+        hinted: Tensor | None = None,
     ) -> Tensor:
+        self.hinted = hinted
         self.calls.append((z.clone(), t.clone(), guidance))
         out: Tensor = self.clean(z, t, text)
         return out
@@ -67,37 +75,20 @@ def model() -> DiT:
 # Noise levels of training
 
 
-def test_levels_come_in_three_kinds() -> None:
+def test_a_clip_has_one_level_or_one_per_frame() -> None:
     levels = sample_levels(20_000, 4, seeded(1))
     assert levels.shape == (20_000, 4)
     assert levels.min() > 0
-    assert levels.max() <= 1
-    clean = levels == 1
+    assert levels.max() < 1
     alike = (levels == levels[:, :1]).all(1)
-    assert alike.float().mean() == pytest.approx(flow.SHARED, abs=0.015)
-    assert clean.any(1).float().mean() == pytest.approx(1 - flow.SHARED - flow.INDEPENDENT, abs=0.01)
-    # What is given is the first latent frame or the first two, and the rest has one level.
-    given_first = clean[clean.any(1)]
-    lengths = given_first.sum(1)
-    assert set(lengths.tolist()) == {1, 2}
-    assert (lengths == 1).float().mean() == pytest.approx(0.5, abs=0.05)
-    for length in (1, 2):
-        rows = levels[clean.sum(1) == length]
-        assert (rows[:, :length] == 1).all()
-        assert (rows[:, length:] == rows[:, length : length + 1]).all()
-    free = levels[~alike & ~clean.any(1)]
-    assert all(len(row.unique()) == 4 for row in free[:200])
+    assert alike.float().mean() == pytest.approx(1 - flow.INDEPENDENT, abs=0.01)
+    assert all(len(row.unique()) == 4 for row in levels[~alike][:200])
 
 
 def test_levels_are_logit_normal() -> None:
     logits = sample_levels(20_000, 1, seeded(2)).logit()
     assert float(logits.mean()) == pytest.approx(flow.LEVEL_MEAN, abs=0.02)
     assert float(logits.std()) == pytest.approx(flow.LEVEL_SPREAD, abs=0.02)
-
-
-@pytest.mark.parametrize("frames", [1, 2, 3, 13])
-def test_there_is_always_something_left_to_draw(frames: int) -> None:
-    assert (sample_levels(5000, frames, seeded(3))[:, -1] < 1).all()
 
 
 def test_levels_follow_from_the_seed() -> None:
@@ -155,6 +146,29 @@ def test_frames_that_were_given_do_not_count() -> None:
     alone = Oracle(lambda z, t, text: 0.5 * z)
     errors = loss(alone, x, IDS, 8.0, levels=levels, noise=epsilon).errors  # type: ignore[arg-type]
     assert torch.allclose(cost(0.0), errors[levels < 1].mean())
+
+
+def test_what_is_known_is_shown_clean_told_and_does_not_count() -> None:
+    x, epsilon = noise(1, 2, 2, 2, 8, seed=1), noise(1, 2, 2, 2, 8, seed=2)
+    known = torch.zeros(1, 2, 2, 2, 4, dtype=torch.bool)
+    known[0, 0] = True  # a whole latent frame
+    known[0, 1, 0, 1, 2] = True  # one patch of one video frame
+    given = known.repeat_interleave(2, -1)
+    levels = torch.tensor([[0.4, 0.4]])
+
+    def cost(wrong_by: Tensor) -> flow.Loss:
+        oracle = Oracle(lambda z, t, text: x + wrong_by)
+        result = loss(oracle, x, IDS[:1], 8.0, levels=levels, noise=epsilon, known=known)  # type: ignore[arg-type]
+        z, told, _ = oracle.calls[0]
+        assert torch.equal(z[given], x[given])
+        assert torch.allclose(z[~given], (0.4 * x + 0.6 * epsilon)[~given])
+        assert told.tolist() == [[1.0, pytest.approx(0.4)]]
+        assert oracle.hinted is not None
+        assert torch.equal(oracle.hinted[..., :4], hints.GAIN * known.float())
+        return result
+
+    assert cost(100.0 * given.float()).value == 0
+    assert float(cost(0.6 * torch.ones_like(x)).value) == pytest.approx(1.0, rel=1e-5)
 
 
 def test_nearly_clean_frames_weigh_no_more_than_the_bound() -> None:
@@ -333,6 +347,47 @@ def test_frames_that_are_given_are_kept_and_called_clean(model: DiT, heun: bool)
     draw(oracle, start, sampling, given=given_frames)
     for _, levels, _ in oracle.calls:
         assert torch.equal(levels == 1, kept.repeat(len(levels) // 2, 1))
+
+
+def test_a_single_frame_or_patch_that_is_given_is_kept(model: DiT) -> None:
+    start = noise(1, 3, 4, 4, TOY.tokenizer.channels)
+    given_values = torch.full_like(start, torch.nan).unflatten(-1, (4, -1))
+    given_values[0, 1, :, :, 3] = 0.25  # the last video frame of a latent frame
+    given_values[0, 2, 1, 2, :, :-1] = 0.5  # not all of a patch: not given
+    latents = draw(model, start, Sampling(steps=3), given=given_values.flatten(-2))[-1].unflatten(-1, (4, -1))
+    assert (latents[0, 1, :, :, 3] == 0.25).all()
+    assert not (latents[0, 1, :, :, :3] == 0.25).any()
+    assert not (latents[0, 2] == 0.5).any()
+    assert not latents.isnan().any()
+
+
+def test_a_network_that_reads_hints_is_told_what_is_given() -> None:
+    config = dataclasses.replace(TOY, hints=True)
+    oracle = Oracle(by_text, config)
+    start = noise(1, 2, 2, 2, 8)
+    given_frames = torch.full_like(start, torch.nan)
+    given_frames[:, 0] = 0.0
+    motion = noise(1, 2, 2, 2, 7, seed=1)
+    draw(oracle, start, Sampling(steps=2, guidance=2.0, guided=(0.0, 1.0)), given=given_frames, motion=motion)
+    assert oracle.hinted is not None
+    assert oracle.hinted.shape == (2, 2, 2, 2, 11)
+    assert torch.equal(oracle.hinted[0], oracle.hinted[1])
+    assert oracle.hinted[:, 0, ..., :4].min() == hints.GAIN
+    assert oracle.hinted[:, 1, ..., :4].max() == 0
+    assert torch.equal(oracle.hinted[:1, ..., 4:], hints.GAIN * motion)
+
+
+@pytest.mark.parametrize(("strength", "steps"), [(0.0, 0), (0.3, 3), (1.0, 10)])
+def test_a_guide_is_followed_the_closer_the_less_strength(model: DiT, strength: float, steps: int) -> None:
+    start, guide = noise(1, 1, 4, 4, TOY.tokenizer.channels), torch.full((1, 1, 4, 4, 768), 0.5)
+    sampler = Sampler(model, IDS[:1], 8.0, start, Sampling(steps=10, shift=1.0))
+    sampler.follow(guide, strength)
+    t = 1 - strength
+    assert torch.allclose(sampler.state.latents, t * guide + (1 - t) * start, atol=1e-5)
+    path = list(sampler)
+    assert len(path) == steps
+    if not steps:
+        assert torch.equal(sampler.state.latents, guide)
 
 
 def test_the_words_decide_what_is_drawn(model: DiT) -> None:

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from hinode.api import controls
 from hinode.api.catalogue import Catalogue, Model
 from hinode.api.fields import Fields
 from hinode.api.inputs import Inputs, Source, Taken
@@ -16,7 +17,7 @@ from hinode.errors import BadInput, listed, shown
 from hinode.jobs.admit import Draft
 from hinode.jobs.states import Priority
 from hinode.media.video import check_size
-from hinode.request import SOURCE, Reference, Request, Size, parse_size
+from hinode.request import MASK, SOURCE, Reference, Request, Segment, Size, parse_size
 
 DEFAULT_SECONDS = 4.0
 DEFAULT_SIZE = (720, 1280)
@@ -79,8 +80,7 @@ class Admission:
     def _from(
         self, given: Fields, operation: str, source: Source, project_id: str, key_id: str | None
     ) -> list[Draft]:
-        name = _name(given) or (source.job.asked_model if source.job else None)
-        model = self.catalogue.find(name)
+        model = self._model(given, source)
         seconds = source.seconds
         if operation == "extend":
             more = given.number("seconds")
@@ -96,12 +96,66 @@ class Admission:
             self._check_extended(source, seconds, project_id)
         plan = _plan(given, model, operation, source.size, seconds)
         reference = Reference(SOURCE, source.artifact.digest, source.artifact.media_type)
-        dataclasses.replace(plan, references=(reference,)).check(model.able, source.seconds)
+        if operation == "extend" and given.switch("backward"):
+            kept = Segment(source.seconds, keep=reference.digest)
+            plan = dataclasses.replace(plan, segments=(Segment(seconds - source.seconds), kept))
+        masked = operation == "edit" and given.get(MASK) is not None
+        stand_ins = (reference, *((Reference(MASK, "", "image/png"),) * masked))
+        dataclasses.replace(plan, references=stand_ins).check(model.able, source.seconds)
         check_size(source.size)
         artifact = dataclasses.replace(source.artifact, role=SOURCE)
         inputs = Taken((reference,), (artifact,))
+        mask = self.inputs.mask(given, source.size, project_id) if masked else None
+        if mask is not None:
+            inputs = Taken((reference, Reference(MASK, mask.digest, mask.media_type)), (artifact, mask))
         source_id = source.job.id if source.job else None
-        return self._drafts(given, plan, model, inputs, project_id, key_id, source_id)
+        return self._drafts(
+            given, plan, model, inputs, project_id, key_id, source_id, source_seconds=source.seconds
+        )
+
+    def plan(self, given: Fields, operation: str, source: Source | None, seconds: float) -> Request:
+        """What a body asks for beside the videos that it is made from; not checked yet.
+
+        Args:
+            given: the body.
+            operation: what is to be done.
+            source: the first of the videos, whose size and model count if no other is named.
+            seconds: length of the clip.
+
+        Raises:
+            BadInput: a field cannot be read, or there is no such model.
+        """
+        size = (source.size if source else None) or _size(given) or DEFAULT_SIZE
+        return _plan(given, self._model(given, source), operation, size, seconds)
+
+    def directed(
+        self,
+        given: Fields,
+        plan: Request,
+        inputs: Taken,
+        source: Source | None,
+        project_id: str,
+        key_id: str | None,
+    ) -> list[Draft]:
+        """Drafts of a clip that is put together from segments; see `create` for what is raised.
+
+        Args:
+            given: the body.
+            plan: the request, from `plan`, with its segments.
+            inputs: the videos that it is cut from.
+            source: the first of them.
+            project_id: whose the clip is.
+            key_id: with which key it is asked for.
+        """
+        check_size(plan.size)
+        source_id = source.job.id if source and source.job else None
+        return self._drafts(given, plan, self._model(given, source), inputs, project_id, key_id, source_id)
+
+    def _model(self, given: Fields, source: Source | None) -> Model:
+        """The model that is named, else that of the video, else the usual one."""
+        return self.catalogue.find(
+            _name(given) or (source.job.asked_model if source and source.job else None)
+        )
 
     def _check_extended(self, source: Source, seconds: float, project_id: str) -> None:
         if seconds > MOST_EXTENDED_SECONDS:
@@ -130,6 +184,7 @@ class Admission:
         project_id: str,
         key_id: str | None,
         source_id: str | None = None,
+        source_seconds: float | None = None,
     ) -> list[Draft]:
         count = _or(given.whole("n"), 1)
         if not 1 <= count <= MOST_VIDEOS:
@@ -137,7 +192,8 @@ class Admission:
         seed = given.whole("seed")
         priority = _priority(given, plan)
         plan = dataclasses.replace(plan, references=inputs.references)
-        plan.check(model.able)
+        plan.check(model.able, source_seconds)
+        self.catalogue.check(plan, source_seconds)
         asked = {**fields_of(plan), "seed": seed, "n": count, "model": model.name}
         asked |= {"source": source_id, "priority": priority}
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
@@ -145,7 +201,7 @@ class Admission:
         for index in range(count):
             # Several from one seed are the seeds that follow it.
             request = dataclasses.replace(plan, seed=self.seed() if seed is None else seed + index)
-            request.check(model.able)
+            request.check(model.able, source_seconds)
             drafts.append(
                 Draft(
                     project_id=project_id,
@@ -184,6 +240,7 @@ def _plan(given: Fields, model: Model, operation: str, size: Size, seconds: floa
         profile=given.text("profile"),
         operation=operation,
         negative_prompt=given.text("negative_prompt") or "",
+        **controls.controls(given),
         sound=given.switch("sound"),
     )
 

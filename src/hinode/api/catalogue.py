@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hinode import engines
+from hinode import directing, engines
 from hinode.engines import catalog
 from hinode.errors import BadInput, HinodeError, listed, shown
-from hinode.request import Capabilities
+from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
 SORA = ("sora-2", "sora-2-pro", "sora-2-2025-10-06", "sora-2-pro-2025-10-06", "sora-2-2025-12-08")
@@ -57,6 +57,14 @@ class Catalogue:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, Model]] = {}
 
+    def check(self, request: Request, source_seconds: float | None) -> None:
+        """See `directing.check`.
+
+        Raises:
+            BadInput: the request cannot be carried out.
+        """
+        directing.check(request, self.settings, source_seconds)
+
     def find(self, name: str | None) -> Model:
         """The model called `name`: an alias, one of Sora's names, ENGINE/MODEL, ENGINE or MODEL.
 
@@ -98,7 +106,7 @@ class Catalogue:
         target = self._target(name)
         engine, _, model = target.partition("/")
         if engine in engines.ENGINES:
-            able = engines.capabilities(engine, self.settings, model or None)
+            able = directing.capabilities(engine, self.settings, model or None)
         else:
             able = self._by_model(name)
         return Model(name, able, self._made(able))
@@ -120,7 +128,7 @@ class Catalogue:
             except HinodeError:
                 continue
             if name in models:
-                return engines.capabilities(engine, self.settings, name)
+                return directing.capabilities(engine, self.settings, name)
             offered += models
         names = dict.fromkeys((*SORA[:2], *self.settings.aliases, *offered))
         raise BadInput(

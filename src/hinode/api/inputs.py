@@ -25,7 +25,9 @@ from hinode.media.probe import Probe, probe
 from hinode.request import (
     CHARACTER,
     FIRST_FRAME,
+    KEYFRAME,
     LAST_FRAME,
+    MASK,
     MOST_CHARACTERS,
     SOURCE,
     Capabilities,
@@ -35,6 +37,7 @@ from hinode.request import (
 )
 
 IMAGES = {FIRST_FRAME: "input_reference", LAST_FRAME: "last_frame_reference"}
+KEYFRAMES = "keyframes"
 """Fields that bring an image, by the role that it has."""
 MOST_SOURCE_SECONDS = 120.0
 MP4 = "video/mp4"
@@ -100,8 +103,11 @@ class Inputs:
         """
         roles = [role for role, field in IMAGES.items() if given.get(field) is not None]
         roles += [CHARACTER] * len(_character_ids(given))
-        stand_ins = tuple(Reference(role, "", "") for role in roles)
-        dataclasses.replace(plan, references=stand_ins).check(able)
+        stand_ins = [Reference(role, "", "") for role in roles]
+        keyframes = _keyframes(given)
+        roles += [KEYFRAME] * len(keyframes)
+        stand_ins += [Reference(KEYFRAME, "", "", at=moment) for moment, _ in keyframes]
+        dataclasses.replace(plan, references=tuple(stand_ins)).check(able)
         return roles
 
     def taken(self, given: Fields, plan: Request, roles: list[str], project_id: str) -> Taken:
@@ -126,18 +132,34 @@ class Inputs:
             references.append(Reference(CHARACTER, one.digest, one.media_type, one.name))
             role = CHARACTER if number == 1 else f"{CHARACTER}_{number}"
             artifacts.append(Artifact(role, one.digest, one.media_type, one.bytes))
+        for number, (moment, image) in enumerate(_keyframes(given) if KEYFRAME in roles else (), start=1):
+            picture = self._picture(given, image, KEYFRAMES, f"{KEYFRAME}_{number}", plan.size, project_id)
+            references.append(Reference(KEYFRAME, picture.digest, picture.media_type, at=moment))
+            artifacts.append(picture)
         for role in (LAST_FRAME, FIRST_FRAME):
             if role in roles:
-                picture = self._picture(given, role, plan.size, project_id)
+                field = IMAGES[role]
+                picture = self._picture(given, given.get(field), field, role, plan.size, project_id)
                 references.insert(0, Reference(role, picture.digest, picture.media_type))
                 artifacts.insert(0, picture)
         return Taken(tuple(references), tuple(artifacts))
 
-    def _picture(self, given: Fields, role: str, size: Size, project_id: str) -> Artifact:
-        """The image that a video is to begin or end with, in the store, at the size of the video."""
-        field = IMAGES[role]
+    def mask(self, given: Fields, size: Size, project_id: str) -> Artifact | None:
+        """The image that says which part of a video is drawn anew, in the store, at the size of the video;
+        None if there is none.
+
+        Raises:
+            BadInput: it cannot be read, or has another size.
+        """
+        value = given.get(MASK)
+        return None if value is None else self._picture(given, value, MASK, MASK, size, project_id)
+
+    def _picture(
+        self, given: Fields, value: Any, field: str, role: str, size: Size, project_id: str
+    ) -> Artifact:
+        """An image that a video is made from, in the store, at the size of the video."""
         fit = pictures.check_fit(given.text("input_reference_fit"))
-        with self._image_file(fields.unpacked(given.get(field)), field, project_id) as path:
+        with self._image_file(fields.unpacked(value), field, project_id) as path:
             with self._decodes:
                 changed, media_type = pictures.ready(path, size, fit, field)
             digest, count = self.objects.put(path if changed is None else changed)
@@ -193,7 +215,10 @@ class Inputs:
         Raises:
             BadInput: it is not there, not finished, or cannot be read.
         """
-        value = fields.unpacked(given.get("video"))
+        return self.source_of(fields.unpacked(given.get("video")), project_id, "video")
+
+    def source_of(self, value: Any, project_id: str, field: str) -> Source:
+        """The video that a value of a field names or is; see `source`."""
         if isinstance(value, Part):
             artifact, found = self.video_file(value)
             return Source(artifact, found.size, found.seconds)
@@ -202,14 +227,14 @@ class Inputs:
             raise BadInput(
                 "it is not said which video is meant",
                 'give an object such as {"id": "video_…"}, or an MP4 file',
-                field="video",
+                field=field,
             )
         if name.startswith("file-"):
-            path = self._upload(name, project_id, "video")
+            path = self._upload(name, project_id, field)
             found = self._probed(path)
             digest, size = self.objects.put(path)
             return Source(Artifact(SOURCE, digest, MP4, size), found.size, found.seconds)
-        return self.made(name, project_id, "video")
+        return self.made(name, project_id, field)
 
     def made(self, name: str, project_id: str, field: str) -> Source:
         """A finished video of the project.
@@ -248,6 +273,25 @@ class Inputs:
     def _probed(self, path: Path) -> Probe:
         with self._probes:
             return probe(path, most_seconds=MOST_SOURCE_SECONDS)
+
+
+def _keyframes(given: Fields) -> list[tuple[float, Any]]:
+    """Moments and images of the keyframes."""
+    value = fields.unpacked(given.get(KEYFRAMES))
+    if value is None:
+        return []
+    entries = value if isinstance(value, list) else [value]
+    found = []
+    for entry in entries:
+        moment = Fields(entry).number("at") if isinstance(entry, dict) else None
+        if moment is None or moment < 0:
+            raise BadInput(
+                "keyframes does not say at which moment an image is shown",
+                'give a list such as [{"at": 1.5, "file_id": "file-…"}]',
+                field=KEYFRAMES,
+            )
+        found.append((moment, entry.get("image") or entry))
+    return found
 
 
 def _character_ids(given: Fields) -> list[str]:

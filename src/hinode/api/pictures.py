@@ -1,43 +1,23 @@
-"""Images that a video is to begin or end with: measured before they are decoded, brought to its size."""
+"""Images that a video is made from, as clients send them."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
-
 from hinode.errors import BadInput, listed, shown
+from hinode.media import pictures
+from hinode.media.pictures import FITS, FORMATS, MOST_BYTES, MOST_SCANS
 from hinode.request import Size
 
-FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-FITS = ("crop", "pad", "stretch")
-MOST_PIXELS = 4096 * 4096
-MOST_BYTES = 20 << 20
-MOST_SCANS = 100
-"""Times that a progressive JPEG may go over its picture; cameras and programs make it about ten."""
-BAND_ROWS = 64
+__all__ = ["FIELD", "FITS", "FORMATS", "MOST_BYTES", "MOST_SCANS", "check_fit", "from_data_url", "ready"]
+
 LONGEST_URL = 20_971_520
 FIELD = "input_reference"
 """What errors name if they are told no other field."""
 
-_TURNED = range(5, 9)  # EXIF orientations in which width and height are exchanged
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_ORIENTATION = 0x0112
-_SCAN = b"\xff\xda"  # never part of the compressed picture itself
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[\w.+-]+)*)(;base64)?,", re.ASCII)
 
 
@@ -77,36 +57,17 @@ def ready(path: Path, size: Size, fit: str | None, field: str = FIELD) -> tuple[
     Raises:
         BadInput: it is no JPEG, PNG or WebP, is too large, is damaged, or has another size.
     """
-    length = path.stat().st_size
-    if length > MOST_BYTES:
-        raise BadInput(f"the image has {length:,} bytes", f"send one of at most {MOST_BYTES:,}", field=field)
-    with _opened(path, field) as image:
-        # First of all: to read the orientation of a PNG may mean to unpack it.
-        if image.width * image.height > MOST_PIXELS:
-            raise BadInput(
-                f"the image is {image.width}x{image.height}",
-                f"send one of at most {MOST_PIXELS:,} pixels",
-                field=field,
-            )
-        turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
-        have = (image.height, image.width) if turned else image.size
-        if have != size and fit is None:
-            # The first words are Sora's: clients look for them.
-            raise BadInput(
-                f"Inpaint image must match the requested width and height: the image is {have[0]}x{have[1]} "
-                f"and the video {size[0]}x{size[1]}",
-                f"send it at that size, or add input_reference_fit with {listed(FITS, 'or')}",
-                field=field,
-            )
-        # Telephones put further pictures behind the JPEG that one sees, and Pillow has another name for that.
-        kind = FORMATS.get(image.format or "", FORMATS["JPEG"])
-        if kind == FORMATS["JPEG"]:
-            _check_scans(path, field)
-        image.load()
-        upright = image.getexif().get(_ORIENTATION, 1) == 1
-        if have == size and upright and image.mode in ("RGB", "L"):
-            return None, kind
-        return _fitted(image, size, fit or "stretch"), "image/png"
+
+    def other_size(have: Size) -> BadInput:
+        # The first words are Sora's: clients look for them.
+        return BadInput(
+            f"Inpaint image must match the requested width and height: the image is {have[0]}x{have[1]} "
+            f"and the video {size[0]}x{size[1]}",
+            f"send it at that size, or add input_reference_fit with {listed(FITS, 'or')}",
+            field=field,
+        )
+
+    return pictures.ready(path, size, fit, field=field, other_size=other_size)
 
 
 def check_fit(fit: str | None) -> str | None:
@@ -122,72 +83,3 @@ def check_fit(fit: str | None) -> str | None:
             field="input_reference_fit",
         )
     return fit
-
-
-def _fitted(image: Image.Image, size: Size, fit: str) -> bytes:
-    turn = image.getexif().get(_ORIENTATION, 1)
-    flat = _flat(image, (size[1], size[0]) if turn in _TURNED else size)
-    upright = flat.transpose(_TURNS[turn]) if turn in _TURNS else flat
-    if fit == "crop":
-        upright = ImageOps.fit(upright, size, Image.Resampling.LANCZOS)
-    elif fit == "pad":
-        upright = ImageOps.pad(upright, size, Image.Resampling.LANCZOS, color="black")
-    elif upright.size != size:
-        upright = upright.resize(size, Image.Resampling.LANCZOS)
-    target = io.BytesIO()
-    upright.save(target, "PNG", compress_level=1)
-    return target.getvalue()
-
-
-def _flat(image: Image.Image, size: Size) -> Image.Image:
-    """The image in RGB, and made smaller if it is more than twice as large as it need be.
-
-    It is done a band of rows after the other, so that of a large image there are no copies in memory.
-
-    Args:
-        image: after it was loaded.
-        size: width and height that the result must not fall short of, unless the image does.
-    """
-    less = max(1, min(image.width // (2 * size[0]), image.height // (2 * size[1])))
-    flat = Image.new("RGB", (-(-image.width // less), -(-image.height // less)))
-    rows = less * max(1, BAND_ROWS // less)
-    for top in range(0, image.height, rows):
-        band = image.crop((0, top, image.width, min(top + rows, image.height)))
-        if band.mode != "RGB":
-            # What shines through is white, as on paper.
-            layered = band.convert("RGBA")
-            band = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
-        flat.paste(band.reduce(less), (0, top // less))
-    return flat
-
-
-def _check_scans(path: Path, field: str) -> None:
-    """Refuse a JPEG whose picture is painted over and over, which takes hours and few bytes.
-
-    Raises:
-        BadInput: it is one.
-    """
-    scans = path.read_bytes().count(_SCAN)
-    if scans > MOST_SCANS:
-        raise BadInput(
-            f"the image is a JPEG of {scans:,} scans",
-            f"save it again with at most {MOST_SCANS}, such as without progressive refinement",
-            field=field,
-        )
-
-
-@contextmanager
-def _opened(path: Path, field: str) -> Iterator[Image.Image]:
-    try:
-        with Image.open(path, formats=tuple(FORMATS)) as image:
-            yield image
-    except UnidentifiedImageError as error:
-        raise BadInput("the image is no JPEG, PNG or WebP", "send one of these", field=field) from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise BadInput(
-            "the image has too many pixels", f"send one of at most {MOST_PIXELS:,}", field=field
-        ) from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise BadInput(
-            "the image cannot be read, for its file is cut off or damaged", "send it again", field=field
-        ) from error

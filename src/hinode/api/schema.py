@@ -24,10 +24,13 @@ Bodies may be JSON or multipart/form-data; in the latter, paths of values are wr
 _Whole = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
 _Decimal = Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,6})?$")]
 _Seconds = Annotated[float, Field(gt=0, le=120)] | _Decimal
+_Moment = Annotated[float, Field(ge=0, le=120)] | _Decimal
+_Point = Annotated[list[float], Field(min_length=3, max_length=3)]
 _N = Annotated[int, Field(ge=1, le=10)] | Annotated[str, Field(pattern="^([1-9]|10)$")]
 
 _File = Annotated[str, Field(json_schema_extra={"format": "binary"}, description="A file, in a form.")]
 JSON, FORM = "application/json", "multipart/form-data"
+BOTH = (JSON, FORM)
 
 
 class _Body(BaseModel):
@@ -77,7 +80,28 @@ class _Prompted(_Body):
     )
 
 
-class CreateVideo(_Prompted):
+class _Steered(_Prompted):
+    strength: Annotated[float, Field(ge=0, le=1)] | _Decimal | None = Field(
+        None, description="How far to go from the video; by default as the operation usually does."
+    )
+    path: list[_Point] | None = Field(
+        None, max_length=256, description="Where the subject is: seconds, x and y as shares of the frame."
+    )
+    camera: list[_Point] | None = Field(
+        None, max_length=256, description="Where the camera is: seconds, pan in short sides, zoom."
+    )
+    expand: bool | Literal["true", "false"] = Field(
+        True, description="Whether the model says what the prompt leaves open."
+    )
+
+
+class Keyframe(ImageReference):
+    """An image that is shown at a moment."""
+
+    at: Annotated[float, Field(ge=0, le=120)] | _Decimal
+
+
+class CreateVideo(_Steered):
     """A new video."""
 
     model: str = Field("sora-2", description="GET /v1/models lists them.", examples=["sora-2", "native/nano"])
@@ -97,26 +121,92 @@ class CreateVideo(_Prompted):
     input_reference_fit: Literal["crop", "pad", "stretch"] | None = Field(
         None, description="Bring the images to the size; otherwise they have to have it."
     )
+    keyframes: list[Keyframe] | None = Field(None, max_length=16)
     characters: list[CharacterReference] | None = Field(None, max_length=2)
 
 
-class RemixVideo(_Prompted):
+class RemixVideo(_Steered):
     """A video made again with another prompt."""
 
     model: str | None = Field(None, description="By default that of the video.")
 
 
-class EditVideo(_Prompted):
-    """A change to a video."""
-
+class _FromVideo(_Steered):
     video: VideoReference | _File
     model: str | None = Field(None, description="By default that of the video.")
 
 
-class ExtendVideo(EditVideo):
+class EditVideo(_FromVideo):
+    """A change to a video."""
+
+    mask: ImageReference | _File | None = Field(
+        None, description="Where it is white the video is drawn anew; the rest stays as it is."
+    )
+
+
+class ExtendVideo(_FromVideo):
     """A continuation of a video."""
 
     seconds: _Seconds = Field(description="Length of the new part.")
+    backward: bool | Literal["true", "false"] = Field(False, description="Before the video, not after it.")
+
+
+class LoopVideo(_Steered):
+    """A video that can be shown over and over."""
+
+    video: VideoReference | _File | None = Field(None, description="The one to close; by default a new one.")
+    model: str | None = None
+    size: str | None = Field(None, pattern="^[0-9]{2,4}x[0-9]{2,4}$")
+    seconds: _Seconds | None = Field(None, description="Length of the loop, 4 or that of the video and 1.")
+
+
+class _Span(_FromVideo):
+    from_: _Moment | None = Field(None, alias="from", description="Seconds into the video.")
+    to: _Moment | None = Field(None, description="Seconds into the video.")
+
+
+class BlendVideos(_Steered):
+    """Two videos, one going over into the other."""
+
+    prompt: str | None = Field(None, max_length=32_000)  # type: ignore[assignment]
+    videos: list[VideoReference] = Field(min_length=2, max_length=2)
+    model: str | None = None
+    seconds: _Seconds | None = Field(None, description="Length of the transition, 1 by default.")
+    from_: _Moment | None = Field(
+        None, alias="from", description="Seconds into the first at which the transition begins."
+    )
+    to: _Moment | None = Field(None, description="Seconds into the second at which it is over.")
+    curve: Literal["linear", "smooth", "early", "late"] | list[list[float]] | None = None
+
+
+class RetakeVideo(_Span):
+    """A span of a video drawn anew."""
+
+
+class RecutVideo(_Span):
+    """The best span of a video, with something new before and after."""
+
+    before: _Moment | None = None
+    after: _Moment | None = None
+
+
+class Shot(_Body):
+    """A shot of a storyboard: drawn from words, or kept from a video."""
+
+    prompt: str | None = Field(None, max_length=32_000)
+    seconds: _Seconds
+    cut: bool = Field(True, description="Whether it begins anew, instead of going on from the one before.")
+    video: VideoReference | None = None
+    from_: _Moment | None = Field(None, alias="from", description="Seconds into the video.")
+
+
+class Storyboard(_Steered):
+    """A film of several shots."""
+
+    prompt: str | None = Field(None, max_length=32_000)  # type: ignore[assignment]
+    shots: list[Shot] = Field(min_length=1, max_length=64)
+    model: str | None = None
+    size: str | None = Field(None, pattern="^[0-9]{2,4}x[0-9]{2,4}$")
 
 
 class CreateCharacter(_Body):

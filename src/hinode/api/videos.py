@@ -31,7 +31,7 @@ POLL_MILLISECONDS = "1000"
 )
 async def create_video(request: Request, here: Here, caller: Caller) -> JSONResponse:
     """Ask for a video, or up to ten of them; the answer is the first one, and `videos` has all of them."""
-    return await _ask(request, here, caller, here.admission.create)
+    return await ask(request, here, caller, here.admission.create)
 
 
 @router.get("", response_model=wire.VideoList)
@@ -54,7 +54,7 @@ def list_videos(
 )
 async def edit_video(request: Request, here: Here, caller: Caller) -> JSONResponse:
     """Change a video that was made here or is sent along; length and structure stay."""
-    return await _ask(request, here, caller, here.admission.edit)
+    return await ask(request, here, caller, here.admission.edit)
 
 
 @router.post(
@@ -64,7 +64,7 @@ async def edit_video(request: Request, here: Here, caller: Caller) -> JSONRespon
 )
 async def extend_video(request: Request, here: Here, caller: Caller) -> JSONResponse:
     """Go on from the end of a video; the result is the whole, old and new part together."""
-    return await _ask(request, here, caller, here.admission.extend)
+    return await ask(request, here, caller, here.admission.extend)
 
 
 @router.get("/{video_id}", response_model=wire.Video)
@@ -94,7 +94,7 @@ async def remix_video(video_id: Id, request: Request, here: Here, caller: Caller
     def drafts(given: Fields, project_id: str, key_id: str | None) -> list[Draft]:
         return here.admission.remix(given, video_id, project_id, key_id)
 
-    return await _ask(request, here, caller, drafts)
+    return await ask(request, here, caller, drafts)
 
 
 @router.post("/{video_id}/cancel", response_model=wire.Video)
@@ -121,7 +121,7 @@ def found(here: Context, caller: Identity, video_id: str) -> Job:
 Drafts = Callable[[Fields, str, str | None], Sequence[Draft]]
 
 
-async def _ask(request: Request, here: Context, caller: Identity, drafts: Drafts) -> JSONResponse:
+async def ask(request: Request, here: Context, caller: Identity, drafts: Drafts) -> JSONResponse:
     """Read a body, look at it, and accept what it asks for."""
     attempt = Attempt.of(request)
 

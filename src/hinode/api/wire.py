@@ -18,8 +18,12 @@ from hinode.errors import BadInput, shown
 from hinode.jobs.characters import Character
 from hinode.jobs.job import Job
 from hinode.jobs.states import Status
+from hinode.request import FOOTAGE, GUIDE
 
 T = TypeVar("T")
+
+INNER = (FOOTAGE, GUIDE)
+"""Roles of references that only the house itself gives."""
 
 STATUS = {
     Status.QUEUED: "queued",
@@ -94,7 +98,9 @@ class Video(_Shape):
     steps: int | None
     profile: str | None
     negative_prompt: str | None
-    operation: Literal["generate", "remix", "edit", "extend"]
+    operation: Literal[
+        "generate", "remix", "edit", "extend", "loop", "blend", "retake", "recut", "storyboard"
+    ]
     source_video_id: str | None
     stage: str | None = Field(description="What is being done at present.")
     priority: Literal["preview", "interactive", "batch"]
@@ -234,7 +240,7 @@ def model(of: Model) -> dict[str, Any]:
         "engine": able.engine,
         "model": able.model,
         "operations": list(able.operations),
-        "references": list(able.references),
+        "references": [role for role in able.references if role not in INNER],
         "required_references": list(able.required_references),
         "seconds": list(able.seconds),
         "extension_seconds": able.extension_seconds or None,

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hinode import __version__
-from hinode.cli import generating, jobs, models, serving, tenants, training
+from hinode.cli import directing, generating, jobs, models, serving, storyboarding, tenants, training
 
 # torch, NumPy, the media libraries, the database and the web server are imported by the commands that need
 # them: help and mistakes in the command line are answered at once.
@@ -25,6 +25,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(generating.generate)
+app.command()(directing.animate)
+app.command()(directing.extend)
+app.command()(directing.loop)
+app.command()(directing.blend)
+app.command()(directing.remix)
+app.command()(directing.edit)
+app.command()(directing.retake)
+app.command()(directing.recut)
+app.command()(storyboarding.storyboard)
 app.command()(serving.serve)
 app.command()(serving.worker)
 app.add_typer(tenants.keys, name="keys")

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hinode.cli.endings import plain_endings
+from hinode.cli.options import Expand, Fit, Keyframes, Move, Way
+from hinode.cli.steering import steered
 from hinode.errors import BadInput
 from hinode.request import FIRST_FRAME, LAST_FRAME, Reference, Request, parse_size
 from hinode.settings import Settings
@@ -91,6 +93,11 @@ def generate(
             show_default=False,
         ),
     ] = None,
+    keyframe: Keyframes = None,
+    fit: Fit = None,
+    path: Way = None,
+    camera: Move = None,
+    expand: Expand = True,
     format: Annotated[
         str | None,
         typer.Option(
@@ -121,22 +128,38 @@ def generate(
                 if path is not None
             ),
             sound=sound,
+            expand=expand,
         )
-        from hinode import engines, pipeline
-        from hinode.media import formats
-
         settings = Settings.from_environment(os.environ)
-        engines.capabilities(engine, settings, model)  # the licence of the model may exclude who asks
-        kind = formats.choose(format, output)
-        path = output or _free_name(request, kind)
-        with _progress(shown=not (as_json or quiet)) as watch:
-            result = pipeline.generate(request, engines.get(engine, settings), path, kind, watch)
-        if as_json:
-            print(json.dumps(result.as_json(), ensure_ascii=False))
-        else:
-            if not quiet:
-                _tell(result)
-            print(result.path)
+        with steered(request, settings, keyframe or (), fit, path, camera) as asked:
+            make(asked, settings, output=output, format=format, as_json=as_json, quiet=quiet)
+
+
+def make(
+    request: Request,
+    settings: Settings,
+    *,
+    output: Path | None,
+    format: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Carry out a request and print what came of it; see `generate` for what is given."""
+    from hinode import directing, pipeline
+    from hinode.media import formats
+
+    # The licence of the model may exclude who asks.
+    directing.capabilities(request.engine, settings, request.model)
+    kind = formats.choose(format, output)
+    path = output or _free_name(request, kind)
+    with progress(shown=not (as_json or quiet)) as watch:
+        result = pipeline.generate(request, directing.get(request.engine, settings), path, kind, watch)
+    if as_json:
+        print(json.dumps(result.as_json(), ensure_ascii=False))
+    else:
+        if not quiet:
+            _tell(result)
+        print(result.path)
 
 
 def _picture(path: Path, role: str) -> Reference:
@@ -186,7 +209,7 @@ def _free_name(request: Request, kind: str) -> Path:
 
 
 @contextmanager
-def _progress(*, shown: bool) -> Iterator[Watch]:
+def progress(*, shown: bool) -> Iterator[Watch]:
     """A bar on standard error with the name of the stage and the time left; none if nobody is looking."""
     if not shown or not sys.stderr.isatty():
         yield lambda progress: None

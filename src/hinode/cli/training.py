@@ -10,8 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from hinode.cli.endings import plain_endings
+from hinode.errors import BadInput
 from hinode.request import parse_size
 from hinode.settings import Settings
+
+DIRECTING = "directing"
+"""The suite that there is."""
 
 
 def train(
@@ -53,12 +57,28 @@ def train(
 
 def evaluate(
     prompts: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            help='File of lines {"prompt": "...", "expect": {"subject": "balloon", "color": "red", ...}}.',
+            help='File of lines {"prompt": "...", "expect": {"subject": "balloon", "color": "red", ...}}; '
+            "with --suite, the folder of its cases.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(help="A whole suite instead of prompts: directing.", show_default=False),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help="Bars of the suite, such as extension,loop; by default all.", show_default=False),
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for what the suite measures case by case; the same line goes on where it was.",
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Which model; by default the best.", show_default=False)
     ] = None,
@@ -71,7 +91,7 @@ def evaluate(
         typer.Option(help="Draw in the native shape nearest to it; by default square.", show_default=False),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="Only the first lines of the file; by default all.", show_default=False)
+        int | None, typer.Option(help="Only the first lines of a file; by default all.", show_default=False)
     ] = None,
     floors: Annotated[
         bool, typer.Option("--floors", help="Add the scores of ground truth, shuffled captions and the like.")
@@ -83,6 +103,11 @@ def evaluate(
 ) -> None:
     """Draw given prompts and print how often the judge finds in them what was asked for."""
     with plain_endings():
+        if suite is not None:
+            _evaluate_suite(suite, prompts, only, keep, model, steps, limit, as_json=as_json)
+            return
+        if prompts is None:
+            raise BadInput("there is nothing to draw", "name a file of prompts or a suite", field="prompts")
         from hinode.training.evaluate import evaluate_file
 
         settings = Settings.from_environment(os.environ)
@@ -102,6 +127,40 @@ def evaluate(
             for title, table in {scores["model"]: scores, **scores.get("floors", {})}.items():
                 _tell_scores(title, table)
             print(f"{scores['n']} prompts; in brackets, 95 % intervals")
+
+
+def _evaluate_suite(
+    suite: str,
+    folder: Path | None,
+    only: str | None,
+    keep: Path | None,
+    model: str | None,
+    steps: int | None,
+    limit: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Play a suite and print its table."""
+    if suite != DIRECTING:
+        raise BadInput(f"there is no suite {suite!r}", f"name {DIRECTING}", field="suite")
+    from hinode.training.directing import Row, evaluate_directing, table
+
+    found = evaluate_directing(
+        folder or Path("benchmarks", "prompts", DIRECTING),
+        model=model,
+        settings=Settings.from_environment(os.environ),
+        only=tuple(only.split(",")) if only else (),
+        limit=limit,
+        steps=steps,
+        keep=keep,
+    )
+    if as_json:
+        print(json.dumps(found))
+        return
+    print(table([Row(**row) for row in found["rows"]]))
+    print(f"model {found['model']}, {found['steps']} steps")
+    for name, seconds in found["seconds"].items():
+        print(f"{name}: {seconds:g} s a case")
 
 
 def _tell_scores(title: str, scores: dict[str, Any]) -> None:

@@ -416,6 +416,12 @@ def given_loras(
                 f"give 1 to {registry.MOST_STEPS}, or 0 if it is not distilled",
                 field="lora-steps",
             )
+        if lora.shift < 0:
+            raise BadInput(
+                f"a LoRA cannot have the timestep shift {lora.shift:g}",
+                "give a number above 0 such as 5, or 0 for that of the family",
+                field="lora-shift",
+            )
         made.append(lora)
     return tuple(made)
 

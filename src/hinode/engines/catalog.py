@@ -16,7 +16,19 @@ from safetensors import SafetensorError, safe_open
 
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.errors import BadInput, ModelError, listed, shown
-from hinode.request import Capabilities, Size
+from hinode.request import (
+    CAMERA,
+    FIRST_FRAME,
+    FOOTAGE,
+    GUIDE,
+    KEYFRAME,
+    LAST_FRAME,
+    MASK,
+    PATH,
+    STRENGTH,
+    Capabilities,
+    Size,
+)
 
 JUDGE = "judge"
 """The weights that lie beside the models and draw nothing: they score clips."""
@@ -59,6 +71,7 @@ class Card:
         shapes: kinds of clips that it was trained on, the default first.
         patch: video frames per latent frame, and pixels per latent position along a side.
         words: the most known words of a prompt that it reads.
+        hints: whether it is told what is given, where the subject goes and what the camera does.
         guidance_embedded: whether it follows a prompt closely in one pass a step instead of two.
         sampling: how clips are drawn from it, as arguments of `flow.Sampling`.
         licence: of the weights.
@@ -70,6 +83,7 @@ class Card:
     patch: tuple[int, int]
     words: int
     guidance_embedded: bool
+    hints: bool = False
     sampling: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "Apache-2.0"
 
@@ -170,7 +184,17 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
         licence=card.licence,
         # A model that learnt guidance by heart computes no answer to be led away from.
         negative_prompt=card.sampling.get("guidance") != 1 and not card.guidance_embedded,
+        references=HINTED if card.hints else GIVEN,
+        controls=(STRENGTH, PATH, CAMERA) if card.hints else (STRENGTH,),
+        expands=True,
     )
+
+
+GIVEN = (FIRST_FRAME, GUIDE)
+"""What any model can be given: every one has seen clips that begin with a clean frame, and what it draws can
+be begun from footage instead of noise."""
+HINTED = (FIRST_FRAME, LAST_FRAME, KEYFRAME, FOOTAGE, MASK, GUIDE)
+"""What a model that reads hints can be given."""
 
 
 def read_card(name: str, path: Path) -> Card:
@@ -190,6 +214,7 @@ def read_card(name: str, path: Path) -> Card:
             patch=(int(config["patch_frames"]), int(config["patch_size"])),
             words=int(config["words"]),
             guidance_embedded=bool(config["guidance_embedded"]),
+            hints=bool(config.get("hints", False)),
             sampling={
                 key: tuple(value) if isinstance(value, list) else value
                 for key, value in facts.get("sampling", {}).items()

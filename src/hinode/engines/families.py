@@ -127,6 +127,7 @@ _WAN_VACE = dataclasses.replace(
     shifts=((_ANY_SIZE, 16.0),),
     overlap=17,
     characters=MOST_CHARACTERS,
+    strengths={},  # it draws an edit from noise, with the source beside it
 )
 # Wan 2.2: wan/configs/wan_ti2v_5B.py, wan_t2v_A14B.py and wan_i2v_A14B.py, 2025; guidance is that of high
 # noise, then of low noise.
@@ -223,7 +224,7 @@ _COGVIDEOX_15 = dataclasses.replace(
     frame_rule=(16, 1),
     most_frames=161,
     sizes=((1360, 768),),
-    shape=dataclasses.replace(_COGVIDEOX.shape, frames=2),
+    shape=dataclasses.replace(_COGVIDEOX.shape, text_tokens=224, frames=2),
 )
 # HunyuanVideo 1.5: "Optimal Inference Configurations" in its README, December 2025: guidance 6, 50 steps,
 # and a shift of 5 at 480p, at 720p of 9 for words and 7 for a picture: weights of their own each, so it is

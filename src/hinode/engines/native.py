@@ -18,16 +18,23 @@ from torch import Tensor
 from hinode.clip import Clip, Frames, Making
 from hinode.engines import catalog
 from hinode.engines.catalog import Card, Shape
+from hinode.engines.conditioning import Canvas
+from hinode.engines.expansion import expanded
 from hinode.engines.protocol import Capabilities, Progress, State, Work, timed
 from hinode.errors import EngineError, ModelError
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
 from hinode.model.flow import Sampler, SamplerState, Sampling
+from hinode.model.layers import compute_type
+from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.settings import Settings
 from hinode.world.caption import VOCABULARY, Parsed, SubjectFacts, parse, words
 
 NAME = catalog.ENGINE
+
+GUIDED = 0.7
+"""How far a clip goes from its guide if nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,12 @@ class Plan:
         if request.steps is not None:
             sampling = dataclasses.replace(sampling, steps=request.steps)
         return cls(request, card, shape, frames, 1 + span * math.ceil((frames - 1) / span), sampling)
+
+    @property
+    def canvas(self) -> Canvas:
+        """What is drawn on."""
+        patches = SpacetimePatches(*self.card.patch)
+        return Canvas(self.drawn_frames, self.frames, self.shape.fps, self.shape.size, patches)
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -123,6 +136,7 @@ class NativeRun:
         self.plan = plan
         self._load = load
         self.parsed = parse(plan.request.prompt)
+        self.prompt = read_prompt(plan.request)
         self.stage_seconds: dict[str, float] = {}
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if settings.threads is not None:
@@ -181,15 +195,19 @@ class NativeRun:
                 stage_seconds=self.stage_seconds,
                 understood=self.parsed.understood,
                 not_understood=self.parsed.not_understood,
-                read_as=read_as(self.parsed) + self._cut() + self._avoided(),
+                read_as=read_as(parse(self.prompt)) + self._expanded() + self._cut() + self._avoided(),
                 licence=card.licence,
             ),
         )
 
+    def _expanded(self) -> str:
+        """What the prompt was made into, if it left something open."""
+        return "" if self.prompt == self.plan.request.prompt else f"; expanded to: {self.prompt}"
+
     def _cut(self) -> str:
         """A remark if the prompt has more known words than the model reads."""
         known, most = set(VOCABULARY), self.plan.card.words
-        count = sum(word in known for word in words(self.plan.request.prompt))
+        count = sum(word in known for word in words(self.prompt))
         return f"; only the first {most} of {count} known words were read" if count > most else ""
 
     def _avoided(self) -> str:
@@ -203,22 +221,31 @@ class NativeRun:
 
     def _begin(self, model: Checkpoint) -> Sampler:
         request = self.plan.request
-        texts = [words(text) for text in (request.prompt, request.negative_prompt) if text]
+        texts = [words(text) for text in (self.prompt, request.negative_prompt) if text]
         ids = model.vocabulary.batch(texts, limit=self.plan.card.words).to(self.device)
         # Drawn on the CPU whatever the device, because only there the same seed always gives the same noise.
         generator = torch.Generator().manual_seed(request.seed)
         noise = torch.randn(
             (1, *self.plan.latent_shape, model.model.config.tokenizer.channels), generator=generator
         )
-        return Sampler(
+        canvas = self.plan.canvas
+        given, motion = canvas.given(request), canvas.motion(request)
+        sampler = Sampler(
             model.model,
             ids[:1],
             self.plan.shape.fps,
             noise.to(self.device),
             self.plan.sampling,
             unwanted=ids[1:] if request.negative_prompt else None,
+            given=None if given is None else given.to(self.device),
+            motion=None if motion is None else motion.to(self.device),
             state=self._resumed,
         )
+        guide = None if self._resumed else canvas.guide(request)
+        if guide is not None:
+            strength = GUIDED if request.strength is None else request.strength
+            sampler.follow(guide.to(self.device), strength)
+        return sampler
 
     def _preview(self, before: SamplerState, after: SamplerState) -> Frames:
         """A frame from the middle of the clip that the last step was heading for."""
@@ -271,16 +298,11 @@ def _sampling(card: Card) -> Sampling:
         ) from error
 
 
-def compute_type(device: torch.device) -> torch.dtype:
-    """The number type to compute with: bfloat16 where the hardware multiplies it, else float32.
-
-    It follows from what the processor says of itself and not from a timing: the two types draw different
-    bits, and the same seed has to give the same ones every time.
-    """
-    if device.type != "cpu":
-        return torch.bfloat16
-    able = torch.cpu.get_capabilities()
-    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+def read_prompt(request: Request) -> str:
+    """The words that the network reads for a request."""
+    if not request.expand:
+        return request.prompt
+    return expanded(request.prompt, request.seed, motion=not request.path, camera=not request.camera)
 
 
 def read_as(parsed: Parsed) -> str:

@@ -441,6 +441,8 @@ def _lora(values: dict[str, Any]) -> Lora:
         raise ValueError(f"the profile {shown(str(unknown[0]))} of a LoRA is none of {listed(PROFILES)}")
     if not isinstance(lora.steps, int) or not 0 <= lora.steps <= MOST_STEPS:
         raise ValueError(f"the steps of a LoRA are no number from 0 to {MOST_STEPS}")
+    if lora.shift < 0:
+        raise ValueError("the shift of a LoRA is less than 0")
     return lora
 
 

@@ -27,7 +27,16 @@ from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.protocol import Capabilities, Progress, State, Work, timed
 from hinode.engines.soundtrack import Unheard
 from hinode.errors import BadInput, EngineError, shown
-from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME, ROLES, SOURCE, Request, Size
+from hinode.request import (
+    CHARACTER,
+    FIRST_FRAME,
+    FOOTAGE,
+    KEYFRAME,
+    LAST_FRAME,
+    SOURCE,
+    Request,
+    Size,
+)
 from hinode.settings import Settings
 
 NAME = "testcard"
@@ -89,7 +98,7 @@ class TestcardEngine:
             native_sizes=(),
             native_fps=(DEFAULT_FPS,),
             licence=LICENCE,
-            references=tuple(ROLES),
+            references=(FIRST_FRAME, LAST_FRAME, KEYFRAME, FOOTAGE, SOURCE, CHARACTER),
             negative_prompt=True,
             sound=True,
         )
@@ -230,7 +239,7 @@ class TestcardRun:
         film = iter(references.film(source, fps)) if source else iter(())
         over = self.request.operation in ("remix", "edit")  # the card lies on the source, to its last frame
         card = Card(self.request, (size[0] // 2, size[1] // 2) if over else size, self.marks)
-        first, last = self.request.reference(FIRST_FRAME), self.request.reference(LAST_FRAME)
+        given = self._given(count, fps)
         held: Image.Image | None = None
         for index in range(count):
             found = next(film, None)
@@ -242,13 +251,23 @@ class TestcardRun:
                 )
             elif found is not None and held is not None:
                 picture = held
-            elif first is not None and index == 0:
-                picture = ImageOps.fit(references.picture(first), size)
-            elif last is not None and index == count - 1:
-                picture = ImageOps.fit(references.picture(last), size)
+            elif index in given:
+                picture = ImageOps.fit(given[index], size)
             else:
                 picture = self._card(card, index, count, fps)
             yield np.asarray(picture)
+
+    def _given(self, count: int, fps: Fraction) -> dict[int, Image.Image]:
+        """The pictures and the footage of the request, by the frames that they are."""
+        given: dict[int, Image.Image] = {}
+        for reference in self.request.references:
+            start = count - 1 if reference.role == LAST_FRAME else round(reference.at * float(fps))
+            if reference.role in (FIRST_FRAME, LAST_FRAME, KEYFRAME):
+                given[start] = references.picture(reference)
+            elif reference.role == FOOTAGE:
+                for index, frame in enumerate(references.film(reference, fps), start):
+                    given[index] = Image.fromarray(frame)
+        return given
 
     def _card(self, card: Card, index: int, count: int, fps: Fraction) -> Image.Image:
         flash = index / fps >= self._toned_from and tone.flashes(index, fps)
@@ -349,9 +368,8 @@ def _words(request: Request) -> list[str]:
     lines = [f"{request.operation}   seed {request.seed}", prompt]
     if request.negative_prompt:
         lines.append(f"not: {' '.join(request.negative_prompt.split()[:8])}")
-    names = {FIRST_FRAME: "first frame", LAST_FRAME: "last frame", SOURCE: "source", CHARACTER: "character"}
     for reference in request.references:
-        who = f"{names[reference.role]} {reference.name}".strip()
+        who = f"{reference.role.replace('_', ' ')} {reference.name}".strip()
         lines.append(f"{who}   {reference.digest[:12]}")
     return lines
 

@@ -10,7 +10,7 @@ from typing import Any
 from hinode.jobs import ids
 from hinode.jobs.job import Artifact
 from hinode.jobs.states import Priority, Status
-from hinode.request import Reference, Request
+from hinode.request import Reference, Request, Segment
 
 
 @dataclass(frozen=True)
@@ -85,4 +85,10 @@ def read(values: Mapping[str, Any]) -> Request:
     known = {field.name for field in dataclasses.fields(Request)}
     kept = {name: value for name, value in values.items() if name in known}
     kept["references"] = tuple(Reference(**reference) for reference in kept.get("references", ()))
+    for track in ("path", "camera"):
+        kept[track] = tuple(tuple(point) for point in kept.get(track, ()))
+    kept["segments"] = tuple(
+        Segment(**{**segment, "curve": tuple(tuple(point) for point in segment["curve"])})
+        for segment in kept.get("segments", ())
+    )
     return Request(**kept)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from types import FrameType
 
+from hinode import directing, logs
 from hinode import engines as installed
-from hinode import logs
 from hinode.engines.protocol import Engine
 from hinode.errors import HinodeError
 from hinode.jobs.attempt import Attempt
@@ -55,7 +55,7 @@ class Worker:
         *,
         host: str | None = None,
         engines: Collection[str] | None = None,
-        engine: Callable[[str, Settings], Engine] = installed.get,
+        engine: Callable[[str, Settings], Engine] = directing.get,
         clock: Clock = time.monotonic,
     ) -> None:
         """

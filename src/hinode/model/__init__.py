@@ -1,7 +1,7 @@
 """The network: tensors in, tensors out. Nothing here knows about video files, servers or captions.
 
-Read it in this order: `tokens` (video <-> latents), `text` (words -> features), `layers` (the parts), `dit`
-(the network), `flow` (noise, loss, samplers), `checkpoint` (one file that holds a model).
+Read it in this order: `tokens` (video <-> latents), `text` (words -> features), `layers` (the parts), `hints`
+and `dit` (the network), `flow` (noise, loss, samplers), `checkpoint` (one file that holds a model).
 
 Shape key, used in every comment:
 
@@ -11,27 +11,3 @@ Shape key, used in every comment:
     H, W  pixels                            D      width of a token inside the network
     L   words of text, padded               64     width of an attention head
 """
-
-from hinode.model.checkpoint import Checkpoint, load, save
-from hinode.model.dit import Condition, DiT, DiTConfig
-from hinode.model.flow import Loss, Sampler, SamplerState, Sampling
-from hinode.model.layers import compute_dtype
-from hinode.model.text import Vocabulary
-from hinode.model.tokens import SpacetimePatches, Tokenizer
-
-__all__ = [
-    "Checkpoint",
-    "Condition",
-    "DiT",
-    "DiTConfig",
-    "Loss",
-    "Sampler",
-    "SamplerState",
-    "Sampling",
-    "SpacetimePatches",
-    "Tokenizer",
-    "Vocabulary",
-    "compute_dtype",
-    "load",
-    "save",
-]

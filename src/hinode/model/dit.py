@@ -26,6 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hinode.model import hints
 from hinode.model.layers import Linear, Mlp, attend, fourier, rms_norm, rotate, waves
 from hinode.model.text import TextEncoder, padding_bias
 from hinode.model.tokens import SpacetimePatches, positions
@@ -59,6 +60,7 @@ class DiTConfig:
     conditioning: int = 256  # width of the vector behind adaptive layer norm
     noise_scale: float = 1.0  # standard deviation of pure noise, in latent units
     guidance_embedded: bool = False  # a student that learned guidance: its strength is an input
+    hints: bool = False  # it is told which pixels are given, where a subject goes, what the camera does
 
     def __post_init__(self) -> None:
         for name in ("fine_width", "width", "text_width"):
@@ -205,6 +207,7 @@ class DiT(nn.Module):
         self.guidance = Linear(FEATURES, config.conditioning) if config.guidance_embedded else None
 
         self.embed = Linear(channels, fine)
+        self.hints = Linear(hints.channels(config.patch_frames), fine, zero=True) if config.hints else None
         # Rotary positions are relative; that the sky is up and the ground is down is absolute.
         self.place = Linear(2 * FEATURES, fine)
         self.merge = Linear(4 * fine, width)
@@ -239,13 +242,19 @@ class DiT(nn.Module):
         return Condition(keys, values, padding_bias(ids, self.compute), self.pool(pooled))
 
     def forward(
-        self, z: Tensor, t: Tensor, condition: Condition, fps: float, guidance: Tensor | None = None
+        self,
+        z: Tensor,
+        t: Tensor,
+        condition: Condition,
+        fps: float,
+        guidance: Tensor | None = None,
+        hinted: Tensor | None = None,
     ) -> Tensor:
         """Predict the clean latents.
 
         z: noisy latents [B, Tl, h, w, C], h and w even. t: noise level of each latent frame [B, Tl], 1 is
         clean. fps: frames per second of the video. guidance: strength [B], only for a network that has it
-        embedded. Returns float32 [B, Tl, h, w, C].
+        embedded. hinted: from `hints.draw`, for one that reads them. Returns float32 [B, Tl, h, w, C].
         """
         _, frames, rows, columns, _ = z.shape
         places = partial(positions, frames, fps=fps, frames=self.config.patch_frames, device=z.device)
@@ -263,6 +272,8 @@ class DiT(nn.Module):
         x = self.embed(z.to(self.compute)).flatten(2, 3)  # (B, Tl, h * w, fine)
         where = fourier(fine_places[0, :, 1:], *SPACE_PERIODS, FEATURES).flatten(1)
         x = x + self.place(where.to(x.dtype))
+        if self.hints is not None and hinted is not None:
+            x = x + self.hints(hinted.to(x.dtype)).flatten(2, 3)
         x = torch.cat((x[:, :1] + self.first.to(x.dtype), x[:, 1:]), 1)
 
         fine = self.fine_modulation(c).unflatten(-1, (6, -1))
@@ -287,33 +298,3 @@ class DiT(nn.Module):
     def parameters_count(self) -> int:
         """Number of learned values."""
         return sum(parameter.numel() for parameter in self.parameters())
-
-    def flops(self, frames: int, height: int, width: int, text_tokens: int = 24) -> int:
-        """Floating-point operations of one forward pass for one clip (text encoding included).
-
-        frames, height, width: of the video, in frames and pixels. A multiply-add counts as two. A training
-        step costs three times as much per clip.
-        """
-        config, size = self.config, self.config.patch_size
-        latent_frames = config.tokenizer.latent_frames(frames)
-        fine_tokens = latent_frames * (height // size) * (width // size)
-        coarse_tokens = fine_tokens // 4
-
-        def block(d: int, tokens: int) -> int:
-            linear = 2 * 12 * d * d * tokens + 2 * 2 * config.text_width * d * text_tokens
-            return linear + 2 * 2 * d * tokens * (tokens + text_tokens)
-
-        fine, coarse = config.fine_width, config.width
-        ends = 2 * 2 * config.tokenizer.channels * fine * fine_tokens  # embed and final
-        between = 2 * 2 * 4 * fine * coarse * coarse_tokens  # merge and split
-        text_layer = config.text_width * text_tokens * (24 * config.text_width + 4 * text_tokens)
-        modulation = 2 * latent_frames * config.conditioning * (8 * fine + 6 * coarse)
-        blocks = (config.fine_in + config.fine_out) * block(fine, fine_tokens)
-        return (
-            blocks
-            + config.depth * block(coarse, coarse_tokens)
-            + ends
-            + between
-            + config.text_depth * text_layer
-            + modulation
-        )

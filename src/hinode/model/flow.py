@@ -14,31 +14,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hinode.model import hints
 from hinode.model.dit import DiT
 from hinode.model.text import NULL, PAD
 
 LEVEL_MEAN, LEVEL_SPREAD = -0.8, 0.8  # of the logit-normal noise level while training
 NEAREST = 0.05  # smallest 1 - t in the loss: keeps the weight of almost clean samples finite
-SHARED, INDEPENDENT = 0.80, 0.10  # samples with one level, with one per latent frame; the rest: clean start
+INDEPENDENT = 0.10  # samples with a level per latent frame; the rest has one for the whole clip
 TEXT_DROPOUT = 0.10
 
 
 def sample_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor:
-    """Noise levels for training, [B, Tl].
-
-    80 % of clips share one level; 10 % draw a level per latent frame; 10 % start with one or two clean latent
-    frames (t = 1), which is what continuing a clip or animating a picture looks like. An image has only one
-    level.
-    """
+    """Noise levels for training, [B, Tl]: a tenth of the clips draw a level per latent frame, the others
+    share one."""
     device = generator.device
     each = torch.randn(batch, frames, generator=generator, device=device)
-    kind = torch.rand(batch, 1, generator=generator, device=device)
-    length = 1 + torch.rand(batch, 1, generator=generator, device=device).round()
+    alone = torch.rand(batch, 1, generator=generator, device=device) < INDEPENDENT
     levels = torch.sigmoid(LEVEL_MEAN + LEVEL_SPREAD * each)
-    independent = (kind >= SHARED) & (kind < SHARED + INDEPENDENT)
-    levels = torch.where(independent, levels, levels[:, :1])
-    clean = torch.arange(frames, device=device) < length.clamp(max=frames - 1)
-    return torch.where((kind >= SHARED + INDEPENDENT) & clean, 1.0, levels)
+    return torch.where(alone, levels, levels[:, :1])
 
 
 def drop_text(ids: Tensor, generator: torch.Generator) -> Tensor:
@@ -76,19 +69,31 @@ def loss(
     levels: Tensor,
     noise: Tensor,
     weight: Tensor | None = None,
+    known: Tensor | None = None,
+    motion: Tensor | None = None,
 ) -> Loss:
     """Velocity error of the model on clean latents x [B, Tl, h, w, C] with texts ids [B, L].
 
     levels: [B, Tl] from `sample_levels`. noise: standard normal, shaped like x. weight: optional per-value
-    weight, broadcastable to x. Computed in float32.
+    weight, broadcastable to x. known [B, Tl, h, w, f]: what is given clean and does not count. motion: see
+    `hints.draw`. Computed in float32.
     """
+    hinted = given = None
+    if known is not None:
+        hinted = hints.draw(known, motion)
+        given = known.repeat_interleave(x.shape[-1] // known.shape[-1], -1)
+        levels = levels.masked_fill(known.flatten(2).all(-1), 1.0)
     t = levels[..., None, None, None]
     z = t * x + (1 - t) * model.config.noise_scale * noise
-    predicted = model(z, levels, model.encode_text(ids), fps)
+    z = z if given is None else torch.where(given, x, z)
+    predicted = model(z, levels, model.encode_text(ids), fps, hinted=hinted)
     squared = (predicted - x).square()
     if weight is not None:
         squared = squared * weight
-    errors = squared.mean((2, 3, 4)) / (1 - levels).clamp(min=NEAREST).square()
+    if given is not None:  # the mean is over what is drawn
+        squared = squared.masked_fill(given, 0.0) / (1 - given.float().mean((2, 3, 4), True)).clamp(min=1e-3)
+    errors = squared.mean((2, 3, 4))
+    errors = errors / (1 - levels).clamp(min=NEAREST).square()
     counted = (levels < 1).float()
     value = (errors * counted).sum() / counted.sum().clamp(min=1)
     return Loss(value, errors.detach(), levels)
@@ -134,18 +139,24 @@ class Sampler(Iterator[SamplerState]):
         *,
         unwanted: Tensor | None = None,
         given: Tensor | None = None,
+        motion: Tensor | None = None,
         state: SamplerState | None = None,
     ) -> None:
         """ids: texts [B, L]. noise: standard normal latents [B, Tl, h, w, C].
 
         unwanted: texts shaped like `ids` that guidance leads away from, instead of the null text.
-        given: clean latents shaped like `noise`, NaN where the model should draw; what is given must be whole
-        latent frames and is kept as it is. state: go on from here.
+        given: clean latents shaped like `noise`, NaN where the model should draw. A patch of a video frame
+        counts as given if it is whole, and is kept as it is. motion: see `hints.draw`. state: go on from
+        here.
         """
         self.model, self.fps, self.sampling = model, fps, sampling
         self.times = sampling.schedule().tolist()
-        self.kept = None if given is None else ~given.isnan().flatten(2).any(-1)  # (B, Tl)
-        self.given = given
+        self.given = noise.new_full(noise.shape, torch.nan) if given is None else given
+        span = model.config.patch_frames
+        known = ~self.given.view(*noise.shape[:-1], span, -1).isnan().any(-1)  # (B, Tl, h, w, f)
+        self.kept = known.repeat_interleave(noise.shape[-1] // span, -1)
+        self.whole = known.flatten(2).all(-1)  # (B, Tl)
+        self.hinted = hints.draw(known, motion) if model.config.hints else None
         # Texts and their unconditional twins are encoded once and go through the network as one batch.
         away = null_text(ids) if unwanted is None else unwanted
         embedded = model.config.guidance_embedded
@@ -157,22 +168,32 @@ class Sampler(Iterator[SamplerState]):
             self.condition = model.encode_text(torch.cat((ids, away)) if self.guided else ids)
             self.state = state or SamplerState(self._keep(noise.float() * model.config.noise_scale))
 
+    def follow(self, guide: Tensor, strength: float) -> None:
+        """Begin from a noised `guide` (clean latents) instead of noise: SDEdit, arXiv 2108.01073.
+
+        strength: 1 for noise alone, 0 for the guide itself; rounded to a step, and those before it are left
+        out.
+        """
+        step = min(range(len(self.times)), key=lambda step: abs(self.times[step] - (1 - strength)))
+        t, noise = self.times[step], self.state.latents
+        self.state = SamplerState(self._keep(t * guide + (1 - t) * noise), step)
+
     def _keep(self, latents: Tensor) -> Tensor:
-        if self.given is None or self.kept is None:
-            return latents
-        return torch.where(self.kept[..., None, None, None], self.given, latents)
+        return torch.where(self.kept, self.given, latents)
 
     def predict(self, z: Tensor, t: float) -> Tensor:
         """Clean latents as the model sees them from z at noise level t, guidance applied."""
-        batch = z.shape[0]
-        levels = z.new_full(z.shape[:2], t)
-        if self.kept is not None:
-            levels = levels.masked_fill(self.kept, 1.0)
+        batch, hinted = z.shape[0], self.hinted
+        levels = z.new_full(z.shape[:2], t).masked_fill(self.whole, 1.0)
         low, high = self.sampling.guided
         if not (self.guided and low <= t <= high):
-            clean: Tensor = self.model(z, levels, self.condition[:batch], self.fps, self.strength)
+            text = self.condition[:batch]
+            clean: Tensor = self.model(z, levels, text, self.fps, self.strength, hinted)
             return clean
-        both: Tensor = self.model(torch.cat((z, z)), torch.cat((levels, levels)), self.condition, self.fps)
+        twice = None if hinted is None else torch.cat((hinted, hinted))
+        both: Tensor = self.model(
+            torch.cat((z, z)), torch.cat((levels, levels)), self.condition, self.fps, hinted=twice
+        )
         with_text, without = both.chunk(2)
         return without + self.sampling.guidance * (with_text - without)
 

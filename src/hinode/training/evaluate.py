@@ -25,13 +25,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from hinode.engines import catalog
-from hinode.engines.native import Plan, compute_type
+from hinode.engines.native import Plan, read_prompt
 from hinode.errors import BadInput
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.media.video import read_video, write_mp4
 from hinode.model import checkpoint
 from hinode.model.flow import Sampler
+from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.settings import Settings
@@ -154,7 +155,9 @@ def draw(
     tokenizer = loaded.model.config.tokenizer
     for first in range(0, len(cases), BATCH):
         numbers = range(first, min(first + BATCH, len(cases)))
-        ids = loaded.vocabulary.batch([words(cases[i].prompt) for i in numbers], limit=plan.card.words)
+        asked = [dataclasses.replace(plan.request, prompt=cases[i].prompt, seed=seed + i) for i in numbers]
+        texts = [words(read_prompt(request)) for request in asked]
+        ids = loaded.vocabulary.batch(texts, limit=plan.card.words)
         shape = (*plan.latent_shape, tokenizer.channels)
         noise = torch.stack(
             [torch.randn(shape, generator=torch.Generator().manual_seed(seed + i)) for i in numbers]

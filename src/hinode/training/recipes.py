@@ -53,6 +53,9 @@ class Recipe:
     decay_from: float = 0.5  # the learning rate falls in a straight line to zero from here on
     clip_norm: float = 1.0
     emphasis: float = 4.0  # extra loss weight where a subject passes; see `data.emphasis`
+    known: float = 0.35  # of the clips, those of which a part is given; see `directions`
+    paths: float = 0.45  # those whose subject's path is told
+    cameras: float = 0.25  # and whose camera's
     average: float = 0.999  # cap of the moving average's decay
     densities: tuple[tuple[str, float], ...] = (
         ("tag", 0.10),
@@ -86,20 +89,30 @@ def nano() -> Recipe:
         Bucket(17, 8, w, h, batch) for w, h, batch in ((64, 64, 24), (112, 64, 14), (64, 112, 14))
     )
     smooth, long = Bucket(25, 12, 64, 64, 16), Bucket(33, 8, 64, 64, 12)
+    film, classic = Bucket(17, 8, 144, 64, 10), Bucket(17, 8, 80, 64, 19)
     image = Bucket(1, 8, 64, 64, 64)
     return Recipe(
         name="nano",
-        model=DiTConfig(vocabulary=0),
+        model=DiTConfig(vocabulary=0, hints=True),
         minutes=150,
         stages=(
             Stage(0.22, ((image, 1.0),)),
             Stage(
                 1.00,
-                ((image, 0.10), (square, 0.47), (wide, 0.22), (tall, 0.08), (smooth, 0.06), (long, 0.07)),
+                (
+                    (image, 0.08),
+                    (square, 0.42),
+                    (wide, 0.20),
+                    (tall, 0.08),
+                    (smooth, 0.05),
+                    (long, 0.09),
+                    (film, 0.04),
+                    (classic, 0.04),
+                ),
             ),
         ),
         validation=Bucket(17, 8, 64, 64, 16),
-        shapes=(square, wide, tall, smooth, long),
+        shapes=(square, wide, tall, smooth, long, film, classic),
         compile=True,
     )
 
@@ -122,7 +135,14 @@ def mini() -> Recipe:
     return Recipe(
         name="mini",
         model=DiTConfig(
-            vocabulary=0, fine_width=256, width=448, depth=10, text_width=192, text_depth=3, noise_scale=2.0
+            vocabulary=0,
+            fine_width=256,
+            width=448,
+            depth=10,
+            text_width=192,
+            text_depth=3,
+            noise_scale=2.0,
+            hints=True,
         ),
         minutes=24,
         stages=(
@@ -147,7 +167,14 @@ def smoke() -> Recipe:
     return Recipe(
         name="smoke",
         model=DiTConfig(
-            vocabulary=0, fine_width=64, width=64, depth=1, fine_out=1, text_width=64, text_depth=1
+            vocabulary=0,
+            fine_width=64,
+            width=64,
+            depth=1,
+            fine_out=1,
+            text_width=64,
+            text_depth=1,
+            hints=True,
         ),
         minutes=0.1,
         stages=(Stage(0.3, ((image, 1.0),)), Stage(1.0, ((image, 0.3), (clip, 0.7)))),

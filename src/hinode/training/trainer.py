@@ -27,9 +27,10 @@ from torch import Tensor, nn
 from hinode.errors import BadInput, ModelError
 from hinode.model import checkpoint, flow
 from hinode.model.dit import Block, DiT
-from hinode.model.layers import compute_dtype
+from hinode.model.layers import compute_type
 from hinode.model.text import TextBlock
-from hinode.training import data
+from hinode.training import data, directions
+from hinode.training.cost import flops
 from hinode.training.journal import Journal
 from hinode.training.recipes import RECIPES, Recipe
 
@@ -86,7 +87,7 @@ class Trainer:
         self.model = DiT(config).to(device)
         self.average = DiT(config).to(device).requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
-        self.model.compute = self.average.compute = compute_dtype(device)
+        self.model.compute = self.average.compute = compute_type(device)
         self.tokenizer = config.tokenizer
         matrices, rest = split_parameters(self.model)
         self.parameters = [*matrices, *rest]
@@ -114,7 +115,18 @@ class Trainer:
         levels = flow.sample_levels(x.shape[0], x.shape[1], generator)
         noise = torch.randn(x.shape, generator=generator, device=self.device)
         weight = data.emphasis(script, self.recipe.emphasis, self.tokenizer, self.device)
-        result = flow.loss(self.model, x, ids, script.bucket.fps, levels=levels, noise=noise, weight=weight)
+        known, motion = directions.directions(self.recipe, script, self.tokenizer, self.device)
+        result = flow.loss(
+            self.model,
+            x,
+            ids,
+            script.bucket.fps,
+            levels=levels,
+            noise=noise,
+            weight=weight,
+            known=known,
+            motion=motion,
+        )
         torch.autograd.backward(result.value)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip_norm, foreach=True)
         for optimiser in self.optimisers:
@@ -128,7 +140,7 @@ class Trainer:
         progress.step += 1
         progress.images += bucket.batch if bucket.frames == 1 else 0
         progress.clips += bucket.batch if bucket.frames > 1 else 0
-        forward = self.model.flops(bucket.frames, bucket.height, bucket.width, script.ids.shape[1])
+        forward = flops(self.model.config, bucket.frames, bucket.height, bucket.width, script.ids.shape[1])
         progress.flops += 3 * bucket.batch * forward
         return result, norm
 

@@ -23,10 +23,10 @@ from hinode.engines.diffusers.engine import DiffusersEngine
 from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.families import FAMILIES
 from hinode.engines.family import EXTEND
-from hinode.engines.native import compute_type
 from hinode.engines.registry import Entry
 from hinode.engines.testcard import TestcardEngine
 from hinode.media.video import read_video
+from hinode.model.layers import compute_type
 from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME, SOURCE, Reference, Request
 from hinode.settings import Settings
 from tests.engines.diffusers import twins

@@ -78,6 +78,37 @@ def test_a_lora_changes_what_is_drawn_as_strongly_as_its_weight_says(
     assert far_apart(clips[0.05], without) < far_apart(clips[1.0], without)
 
 
+def test_a_lora_is_put_over_the_second_network_alone(shelf: Shelf, tmp_path: Path) -> None:
+    family = "wan2.2-t2v-a14b"
+    file = twins.write_lora(shelf.twin(family), tmp_path / "style.safetensors")
+    shelf.add(family, "second", loras=(Lora(str(file), 0.5),))
+    model = shelf.run("second").model
+    assert list(model.load("transformer_2").peft_config) == ["lora_0"]
+    assert "transformer" not in model.parts
+
+
+@pytest.mark.filterwarnings("ignore:Already found a `peft_config`:UserWarning")  # two LoRAs, as meant
+def test_a_lora_for_connectors_counts_from_the_first_clip_on_and_stays_out_of_the_best(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    family = "ltx-2"
+    shelf.add(family)
+    both = twins.write_lora(shelf.twin(family), tmp_path / "both.safetensors", "transformer", "connectors")
+    one = twins.write_lora(shelf.twin(family), tmp_path / "one.safetensors")
+    draft = {"profiles": ("draft",)}
+    shelf.add(family, "both", loras=(Lora(str(both), 0.5, **draft), Lora(str(one), 0.1, **draft)))
+    shelf.add(family, "one", loras=(Lora(str(one), 0.5, **draft), Lora(str(one), 0.1, **draft)))
+    engine = shelf.engine()
+    best = drawn(engine.start(shelf.request("both"))).frames
+    clips = [drawn(engine.start(shelf.request("both", profile="draft"))).frames for _ in range(2)]
+    assert np.array_equal(*clips)
+    assert engine._resident is not None
+    assert list(engine._resident.parts["connectors"].peft_config) == ["lora_0"]
+    assert not np.array_equal(clips[0], drawn(shelf.run("one", profile="draft")).frames)
+    for name in ("both", family):
+        assert np.array_equal(drawn(engine.start(shelf.request(name, profile="best"))).frames, best)
+
+
 def test_a_lora_for_something_else_is_refused(shelf: Shelf, tmp_path: Path) -> None:
     file = twins.write_lora(shelf.twin("ltx-video"), tmp_path / "other.safetensors")
     shelf.add(FAMILY, "misfit", loras=(Lora(str(file), 1.0),))

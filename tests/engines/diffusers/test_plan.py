@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from hinode.engines.diffusers.decode import TILES, WHOLE
-from hinode.engines.diffusers.footprint import Footprint
+from hinode.engines.diffusers.footprint import Alive, Footprint
 from hinode.engines.diffusers.plan import Place, Plan, Room, Sizes, available, gigabytes
 from hinode.engines.diffusers.task import Task
 from hinode.errors import BadInput, EngineError
@@ -88,6 +90,66 @@ def test_what_does_not_fit_is_refused_with_what_would(task: Task) -> None:
     assert plan(dataclasses.replace(large, size=(width, height)), memory).peak <= memory * GB
     with pytest.raises(EngineError, match="a smaller model"):
         plan(large, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "operation", "remedy", "field"),
+    [
+        ("wan2.1-t2v", "remix", r"give a video of [0-9.]+ s or less or of \d+x\d+", "source"),
+        ("wan2.1-vace", "edit", r"give a video of [0-9.]+ s or less or of \d+x\d+", "source"),
+        ("wan2.1-vace", "extend", r"add [0-9.]+ s or less or give a video of \d+x\d+", "seconds"),
+    ],
+)
+def test_what_is_made_from_a_video_is_refused_with_what_can_be_changed(
+    shelf: Shelf, name: str, operation: str, remedy: str, field: str
+) -> None:
+    shelf.add(name)
+    given = {"width": 832, "height": 480, "seconds": 5.0}
+    task = Task.of(shelf.request(name, operation, **given), shelf.settings)
+    needs = A14B.needs(task, light=True)
+    memory = (A14B.rest + 14 * GB + 0.8 * needs.sampling) / GB / 0.95
+    with pytest.raises(BadInput) as caught:
+        plan(task, memory)
+    assert re.fullmatch(remedy, caught.value.remedy)
+    assert caught.value.field == field
+    if operation == "extend":
+        given["seconds"] = 1 + float(caught.value.remedy.split()[1])
+        shorter = Task.of(shelf.request(name, operation, **given), shelf.settings)
+        assert plan(shorter, memory).peak <= memory * GB
+
+
+def test_the_hints_of_vace_are_counted(shelf: Shelf) -> None:
+    import diffusers
+
+    width, layers = 128, [0, 1, 2, 3, 4, 5]
+    settings = {"num_attention_heads": 2, "attention_head_dim": width // 2, "ffn_dim": width * 2}
+    settings |= {"num_layers": len(layers), "text_dim": 32}
+    video = torch.zeros(1, 16, 5, 60, 104, device="meta")
+    tokens = 5 * 30 * 52
+    given = {
+        "timestep": torch.zeros(1, device="meta"),
+        "encoder_hidden_states": torch.zeros(1, 8, 32, device="meta"),
+        "return_dict": False,
+    }
+    with torch.device("meta"):
+        plain = diffusers.WanTransformer3DModel(**settings).eval()
+        vace = diffusers.WanVACETransformer3DModel(**settings, vace_layers=layers, vace_in_channels=96).eval()
+    with torch.no_grad(), Alive() as without:
+        plain(video, **given)
+    control = torch.zeros(1, 96, 5, 60, 104, device="meta")
+    with torch.no_grad(), Alive() as beside:
+        vace(video, control_hidden_states=control, control_hidden_states_scale=torch.ones(6), **given)
+    more = (beside.most - without.most) / (tokens * width * 4)
+
+    shelf.add("wan2.1-vace")
+    run = shelf.run("wan2.1-vace")
+    sizes = run.model.sizes()
+    assert sizes.hints == 2
+    needs = [dataclasses.replace(A14B, hints=count).needs(run.task, light=False).sampling for count in (0, 6)]
+    foretold = (needs[1] - needs[0]) / (
+        (run.task.tokens + run.task.family.shape.text_tokens) * A14B.width * 2
+    )
+    assert more == pytest.approx(foretold, abs=1)
 
 
 def test_weights_are_counted_from_heads_alone(shelf: Shelf) -> None:

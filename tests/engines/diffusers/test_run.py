@@ -18,7 +18,9 @@ from hinode.engines.diffusers import saved
 from hinode.engines.diffusers.embeddings import Embeddings
 from hinode.engines.families import FAMILIES
 from hinode.engines.protocol import State
+from hinode.engines.registry import Lora
 from hinode.errors import BadInput, EngineError, ModelError
+from tests.engines.diffusers import twins
 from tests.engines.diffusers.conftest import Shelf, drawn
 
 FAMILY = "wan2.1-t2v"
@@ -85,6 +87,18 @@ def test_a_state_of_something_else_is_refused(shelf: Shelf) -> None:
     for body in (b"", b"nothing", state.body[:-200], saved.dump({"head": 1})):
         with pytest.raises(EngineError, match="damaged"):
             engine.start(shelf.request(FAMILY), State("diffusers", 2, body))
+
+
+def test_a_state_of_another_schedule_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+    file = twins.write_lora(shelf.twin(FAMILY), tmp_path / "fast.safetensors")
+    shelf.add(FAMILY, "redone", loras=(Lora(str(file), steps=4, shift=3.0),))
+    run = shelf.run("redone", steps=None)
+    next(progress for progress in run if (progress.stage, progress.done) == ("sample", 2))
+    state = run.state()
+    for steps, shift in ((4, 9.0), (8, 3.0)):
+        shelf.add(FAMILY, "redone", loras=(Lora(str(file), steps=steps, shift=shift),))
+        with pytest.raises(EngineError, match="another request"):
+            shelf.engine().start(shelf.request("redone", steps=None), state)
 
 
 def test_the_clip_is_there_only_at_the_end(shelf: Shelf) -> None:

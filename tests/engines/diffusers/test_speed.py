@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import logging
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from hinode.engines.diffusers import speed
 from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.diffusers.speed import NATIVE, PLAIN, Hardware, Ways
+from hinode.engines.diffusers.task import UNCACHED
 from hinode.engines.families import FAMILIES
 from hinode.engines.family import PROFILES
 from hinode.engines.protocol import State
@@ -198,3 +200,49 @@ def test_what_cannot_be_set_up_is_left_out(shelf: Shelf, caplog: pytest.LogCaptu
     assert run.model.ways == PLAIN
     assert np.array_equal(clip.frames, drawn(shelf.run(FAMILY)).frames)
     assert clip.making.read_as.endswith("profile best")
+
+
+def test_a_pass_that_failed_concerns_its_own_run_alone(shelf: Shelf) -> None:
+    shelf.add(FAMILY)
+    engine = shelf.engine()
+    run = engine.start(shelf.request(FAMILY, profile="standard", steps=STEPS))
+    run.model.ways = dataclasses.replace(run.model.ways, attention="sage")
+    states = {progress.done: run.state() for progress in run if progress.stage == "sample"}
+    frames = run.clip().frames
+    assert run.model.ways == PLAIN
+    resumed = shelf.engine().start(shelf.request(FAMILY, profile="standard", steps=STEPS), states[2])
+    assert np.array_equal(drawn(resumed).frames, frames)
+    assert resumed.model.ways == PLAIN
+    after = engine.start(shelf.request(FAMILY, profile="standard", steps=STEPS))
+    assert "blocks are reused" in drawn(after).making.read_as
+
+
+@pytest.mark.parametrize(
+    "name", sorted({road for one in FAMILIES.values() for road in one.pipelines.values()})
+)
+def test_blocks_are_reused_only_where_a_pipeline_tells_its_passes_apart(name: str) -> None:
+    import diffusers
+
+    source = inspect.getsource(inspect.unwrap(getattr(diffusers, name).__call__))
+    assert ("cache_context" in source) == (name not in UNCACHED)
+
+
+@pytest.mark.parametrize("operation", ["remix", "edit"])
+def test_a_video_is_changed_quickly_without_reuse(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture, operation: str
+) -> None:
+    shelf.add(FAMILY)
+    engine = shelf.engine()
+    run = engine.start(shelf.request(FAMILY, operation, profile="standard"))
+    with caplog.at_level(logging.WARNING, "hinode"):
+        drawn(run)
+    assert not [record for record in caplog.records if record.name.startswith("hinode")]
+    assert not run.model.ways.reusing
+    after = drawn(engine.start(shelf.request(FAMILY, profile="standard", steps=STEPS)))
+    assert "blocks are reused" in after.making.read_as
+
+
+def test_an_edit_that_begins_with_noise_takes_all_its_steps(shelf: Shelf) -> None:
+    shelf.add("wan2.1-vace")
+    work = shelf.engine().work(shelf.request("wan2.1-vace", "edit", steps=None, profile="best"))
+    assert work.steps == 50

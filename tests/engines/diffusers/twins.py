@@ -145,15 +145,16 @@ def write_gguf(folder: Path, file: Path, kind: str = "Q8_0", part: str = "transf
     return file
 
 
-def write_lora(folder: Path, file: Path, *, rank: int = 4, part: str = "transformer") -> Path:
-    """Write a LoRA for the attention of a twin's denoiser, strong enough to be seen."""
+def write_lora(folder: Path, file: Path, *parts: str, rank: int = 4) -> Path:
+    """Write a LoRA for the attention of a twin's denoiser, or of some parts, strong enough to be seen."""
     generator = torch.Generator().manual_seed(SEED)
     pairs = {}
-    for name, tensor in tensors(folder, part).items():
-        if name.endswith(("attn1.to_q.weight", "attn1.to_v.weight")):
-            layer = f"{part}.{name.removesuffix('.weight')}"
-            pairs[f"{layer}.lora_A.weight"] = torch.randn(rank, tensor.shape[1], generator=generator)
-            pairs[f"{layer}.lora_B.weight"] = torch.randn(tensor.shape[0], rank, generator=generator)
+    for part in parts or ("transformer",):
+        for name, tensor in tensors(folder, part).items():
+            if name.endswith(("attn1.to_q.weight", "attn1.to_v.weight")):
+                layer = f"{part}.{name.removesuffix('.weight')}"
+                pairs[f"{layer}.lora_A.weight"] = torch.randn(rank, tensor.shape[1], generator=generator)
+                pairs[f"{layer}.lora_B.weight"] = torch.randn(tensor.shape[0], rank, generator=generator)
     safetensors.torch.save_file(pairs, file)
     return file
 

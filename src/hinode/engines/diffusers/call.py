@@ -165,11 +165,10 @@ class Call:
             said = speed.first_line(error)
             log.warning("a pass failed and is made again, not %s: %s", model.ways.words, said)
         del denoiser  # its memory is needed for the one that takes its place
-        model.ways, self.remark = PLAIN, ""
+        self.remark = ""
         if self.reuse:
             self.reuse.forget()
-        for other in self._denoisers:
-            model.let_go(other)
+        model.narrow(PLAIN)
         return speed.carried(name, self._denoiser(name), PLAIN, None, inputs, options)
 
     def _listen(self, pipeline: Any, vae: Any, pause: Pause) -> None:

@@ -15,10 +15,11 @@ import torch
 from torch import nn
 
 from hinode.engines import registry
-from hinode.engines.diffusers import footprint, headers, singles, speed
+from hinode.engines.diffusers import footprint, headers, loras, singles, speed
 from hinode.engines.diffusers.footprint import Footprint
+from hinode.engines.diffusers.loras import CONNECTORS
 from hinode.engines.diffusers.plan import Sizes
-from hinode.engines.diffusers.speed import PLAIN, first_line
+from hinode.engines.diffusers.speed import PLAIN, Ways, first_line
 from hinode.engines.diffusers.tiny import Tiny, layout_of
 from hinode.engines.family import Family
 from hinode.engines.registry import Entry
@@ -44,6 +45,7 @@ class Model:
         light: whether its denoisers keep their weights in 8 bits; set before they are loaded.
         wanted: how its denoisers are to compute; set before they are loaded.
         ways: how they do, for want of what could not be set up.
+        narrowed: whether something of `wanted` was given up after it had been set up, or before that.
         parts: what is loaded, by name.
         tiny: the tiny decoder, once it is loaded, if it has one.
     """
@@ -88,6 +90,7 @@ class Model:
         self._streamed: set[str] = set()
         self.light = False
         self.wanted = self.ways = PLAIN
+        self.narrowed = False
         self._quickened: set[str] = set()
 
     @property
@@ -167,6 +170,12 @@ class Model:
             names.discard(name)
         self.parts.pop(name, None)
 
+    def narrow(self, ways: Ways) -> None:
+        """Have the denoisers compute in `ways`, which are less than they were to; they are read again."""
+        self.ways, self.narrowed = ways, True
+        for name in self.family.denoisers:
+            self.let_go(name)
+
     def retire(self, name: str) -> None:
         """Take a part out of the memory that is short: off the accelerator, or without one out of memory."""
         part = self.parts.get(name)
@@ -218,35 +227,6 @@ class Model:
         made.set_progress_bar_config(disable=True)
         return made
 
-    def _add_loras(self, name: str, denoiser: Any) -> None:
-        """Put the LoRAs of the entry over one of its denoisers."""
-        meant = [(path, weight) for path, weight in self.loras if name in _meant(path, self.family.denoisers)]
-        if not meant:
-            return
-        pipeline = self.assemble(next(iter(self.family.pipelines.values())), **{name: denoiser})
-        weights = {f"lora_{place}": weight for place, (_, weight) in enumerate(meant)}
-        for adapter, (path, _) in zip(weights, meant, strict=True):
-            try:
-                pipeline.load_lora_weights(
-                    path.parent,
-                    weight_name=path.name,
-                    adapter_name=adapter,
-                    local_files_only=True,
-                    use_safetensors=not self.entry.pickle,
-                    **({"load_into_transformer_2": True} if name == "transformer_2" else {}),
-                )
-            except (OSError, ValueError, RuntimeError, KeyError, IndexError) as error:
-                raise ModelError(
-                    f"the LoRA {path.name} does not fit the model {self.entry.name}",
-                    "take one that was trained for this family and size",
-                ) from error
-            if adapter not in (getattr(denoiser, "peft_config", None) or {}):
-                raise ModelError(
-                    f"the LoRA {path.name} changes nothing in the model {self.entry.name}",
-                    "take one that was trained for this family",
-                )
-        denoiser.set_adapters(list(weights), list(weights.values()))
-
     @property
     def packed(self) -> bool:
         """Whether its denoiser comes in blocks of few bits."""
@@ -261,7 +241,8 @@ class Model:
 
     def take_over(self, other: Model) -> None:
         """Use what another model has in memory and this one needs in just the same way."""
-        self.parts |= {name: part for name, part in other.parts.items() if name not in self.family.denoisers}
+        own = {*self.family.denoisers, *((CONNECTORS,) if self.loras or other.loras else ())}
+        self.parts |= {name: part for name, part in other.parts.items() if name not in own}
 
     def fingerprint(self, *names: str) -> str:
         """A digest of what the parts called `names` are made of, or of the whole model without any."""
@@ -301,6 +282,7 @@ class Model:
             number=width,
             accelerated=self.device.type != "cpu",
             tiny=self._tiny_layout(),
+            hints=len(settings.get("vace_layers") or ()),
         )
 
     @property
@@ -396,10 +378,10 @@ class Model:
             ) from error
         if isinstance(part, nn.Module):
             part.eval().requires_grad_(False)
-        if name in self.family.denoisers:
-            self._add_loras(name, part)
-            if self.light:
-                part.enable_layerwise_casting(storage_dtype=LIGHT, compute_dtype=self.dtype)
+        if name in (*self.family.denoisers, CONNECTORS):
+            loras.add(self, name, part)
+        if name in self.family.denoisers and self.light:
+            part.enable_layerwise_casting(storage_dtype=LIGHT, compute_dtype=self.dtype)
         return part
 
     def _options(self, made: type, name: str) -> dict[str, Any]:
@@ -472,11 +454,3 @@ def _variant(folder: Path) -> str:
         return ""
     match = re.search(r"\.(fp16|bf16|fp32)[.-]", names[0])
     return match[1] if match else ""
-
-
-def _meant(path: Path, denoisers: tuple[str, ...]) -> tuple[str, ...]:
-    """Which of two networks a LoRA is for: the file says "high" or "low" for the noise, or it is for both."""
-    if len(denoisers) == 1:
-        return denoisers
-    name = path.name.lower()
-    return denoisers[:1] if "high" in name else denoisers[1:] if "low" in name else denoisers

@@ -97,6 +97,10 @@ class Decoder:
             return ""
         if self.used == self.first == TINY:
             return f"decoded {self.used}"
+        if self.used == TINY_PROCESSOR and self.first == TINY:
+            return f"decoded {self.used}, " + (
+                "for its first attempt failed" if self.failed else "for want of memory"
+            )
         broken = "the model's own decoder" if self.used in TINY_WAYS else "the tiny decoder"
         return f"decoded {self.used}, " + (f"for {broken} failed" if self.failed else "for want of memory")
 

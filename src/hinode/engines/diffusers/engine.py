@@ -15,9 +15,9 @@ from hinode.engines.diffusers.plan import Place, Plan, Room
 from hinode.engines.diffusers.run import DiffusersRun, device_of
 from hinode.engines.diffusers.speed import PLAIN, Hardware
 from hinode.engines.diffusers.task import Task
-from hinode.engines.native import compute_type
 from hinode.engines.protocol import Capabilities, State, Work
 from hinode.errors import ModelError
+from hinode.model.layers import compute_type
 from hinode.request import Request
 from hinode.settings import Settings
 
@@ -81,7 +81,11 @@ class DiffusersEngine:
         )
         if ways != PLAIN:
             log.info("the denoiser computes otherwise than plainly: %s", ways.words)
-        if held is not None and held.same(model) and (held.light, held.wanted) == (plan.light, ways):
+        if (
+            held is not None
+            and held.same(model)
+            and (held.light, held.wanted, held.narrowed) == (plan.light, ways, False)
+        ):
             model = held
         else:
             model.light, model.wanted, model.ways = plan.light, ways, ways

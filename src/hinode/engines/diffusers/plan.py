@@ -19,8 +19,10 @@ import torch
 from hinode.engines.diffusers.decode import TILES, TINY, WHOLE
 from hinode.engines.diffusers.footprint import Footprint
 from hinode.engines.diffusers.task import Task
+from hinode.engines.family import EXTEND, GENERATE
 from hinode.engines.taehv import Layout
 from hinode.errors import BadInput, EngineError
+from hinode.request import SOURCE
 
 GIGABYTE = 1e9
 SPARE = 0.05
@@ -183,6 +185,7 @@ class Sizes:
         number: bytes of one number that is computed with.
         accelerated: whether it computes on an accelerator.
         tiny: the tiny decoder, if there is one.
+        hints: how many hints the denoiser makes of a video that it is given, all before it uses the first.
     """
 
     encoders: int
@@ -195,6 +198,7 @@ class Sizes:
     number: int
     accelerated: bool
     tiny: Layout | None = None
+    hints: int = 0
 
     def needs(self, task: Task, *, light: bool) -> Needs:
         """What a task needs in memory."""
@@ -204,6 +208,8 @@ class Sizes:
         # and rotations, then the feed-forward before and after its activation.
         attention = tokens * self.width * (ATTENTION * self.number + STREAM)
         widening = tokens * (2 * self.feed_forward * self.number + self.width * STREAM)
+        # Beside the hints there is the stream that they are made of.
+        hints = (self.hints + 1) * tokens * self.width * self.number if self.hints else 0
         reused = 0
         if task.profile.reuse:
             apart = 2 if task.profile.guidance > 1 and not task.family.batched else 1
@@ -226,7 +232,7 @@ class Sizes:
             encoders=self.encoders,
             denoisers=self.light if light else self.denoisers,
             rest=self.rest + small,
-            sampling=int(max(attention, widening, preview) + reused + latents),
+            sampling=int(max(attention + hints, widening + hints, preview) + reused + latents),
             decoding=int(decoding),
             tiled=int(tiled),
         )
@@ -272,25 +278,36 @@ def _refusal(task: Task, sizes: Sizes, room: Room) -> BadInput | EngineError:
         f"take {gigabytes(least)} of memory, and {gigabytes(room.device)} are free"
     )
     shorter, smaller = _shorter(task, sizes, room), _smaller(task, sizes, room)
-    ways = [f"ask for {shorter:g} s or less"] if shorter else []
-    ways += (
-        [f"for {smaller[0]}x{smaller[1]}" if ways else f"ask for {smaller[0]}x{smaller[1]}"]
-        if smaller
-        else []
-    )
+    length = f"{shorter:g} s or less" if shorter else ""
+    frame = f"{smaller[0]}x{smaller[1]}" if smaller else ""
+    operation, field = task.request.operation, "seconds" if shorter else "size"
+    if operation == GENERATE:
+        ways = _either("ask for ", length, frame, "for ")
+    elif operation == EXTEND:
+        ways = _either("", length and f"add {length}", frame and f"give a video of {frame}")
+        field = field if shorter else SOURCE
+    else:
+        ways, field = _either("give a video of ", length, frame, "of "), SOURCE
     if not ways:
         return EngineError(said, "use a smaller model, weights in GGUF, or a machine with more memory")
-    return BadInput(said, " or ".join(ways), field="seconds" if shorter else "size")
+    return BadInput(said, ways, field=field)
+
+
+def _either(begin: str, length: str, frame: str, again: str = "") -> str:
+    """What would fit, in words: one of two things, or the one that there is; "" if there is none."""
+    both = f"{length} or {again}{frame}" if length and frame else length or frame
+    return f"{begin}{both}" if both else ""
 
 
 def _shorter(task: Task, sizes: Sizes, room: Room) -> float | None:
-    """The longest clip of the same size that fits, in seconds; None if there is none."""
+    """The longest clip of the same size that fits, in seconds, or what can be added to a source that is
+    extended; None if there is none."""
     every, _ = task.family.frame_rule
     source = task.before - task.overlap
     for drawn in range(task.drawn - every, task.overlap, -every):
         shorter = dataclasses.replace(task, drawn=drawn, frames=source + drawn)
         if _fitting(shorter, sizes, room):
-            return math.floor((source + drawn) / task.family.fps * 100) / 100
+            return math.floor((drawn - task.overlap) / task.family.fps * 100) / 100
     return None
 
 

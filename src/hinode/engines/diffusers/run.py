@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,7 @@ from hinode.engines.diffusers.components import Model
 from hinode.engines.diffusers.embeddings import Embeddings
 from hinode.engines.diffusers.offer import ENGINE
 from hinode.engines.diffusers.plan import Plan
+from hinode.engines.diffusers.speed import Ways
 from hinode.engines.diffusers.stepping import Stepper
 from hinode.engines.diffusers.steps import Kept
 from hinode.engines.diffusers.task import Task
@@ -85,7 +87,11 @@ class DiffusersRun:
     def state(self) -> State:
         """See `Run.state`. Before the first step there is nothing in it: the seed gives that again."""
         kept = self._kept
-        head = {"identity": self._identity, "stage_seconds": self.stage_seconds}
+        head = {
+            "identity": self._identity,
+            "ways": dataclasses.asdict(self.model.ways),
+            "stage_seconds": self.stage_seconds,
+        }
         body = {"head": head, "kept": None if kept is None else vars(kept)}
         return State(ENGINE, kept.step if kept else 0, saved.dump(body))
 
@@ -145,6 +151,9 @@ class DiffusersRun:
             "weights": self.model.fingerprint(),
             "loras": [[path.name, weight] for path, weight in self.model.loras],
             "profile": self.task.entry.profile,
+            "steps": self.task.profile.steps,
+            "guidance": [self.task.profile.guidance, self.task.profile.guidance_2],
+            "shift": self.task.family.shift(self.task.size, self.task.profile),
             "light": self.plan.light,
             "bits": self.model.wanted.bits,
             "diffusers": diffusers.__version__,
@@ -154,6 +163,7 @@ class DiffusersRun:
         try:
             body = saved.load(state.body, self.model.device)
             identity, seconds = body["head"]["identity"], dict(body["head"]["stage_seconds"])
+            ways = Ways(**body["head"].get("ways", {}))
             kept = None if body["kept"] is None else Kept(**body["kept"])
         except (ValueError, KeyError, TypeError) as error:
             raise EngineError("the saved run is damaged", "start it again") from error
@@ -162,6 +172,9 @@ class DiffusersRun:
                 "the saved run belongs to another request, to other weights or to another diffusers",
                 "start from the beginning",
             )
+        # What failed before the run was saved is not tried again in the middle of a clip.
+        if kept is not None and self.model.ways.shared(ways) != self.model.ways:
+            self.model.narrow(self.model.ways.shared(ways))
         self.stage_seconds.update(seconds)
         return kept
 

@@ -82,6 +82,15 @@ class Ways:
         parts += ["blocks are reused between steps" if self.reusing else ""]
         return ", ".join(filter(None, parts))
 
+    def shared(self, other: Ways) -> Ways:
+        """What both permit."""
+        return Ways(
+            bits=self.bits if self.bits == other.bits else "",
+            compiled=self.compiled and other.compiled,
+            attention=self.attention if self.attention == other.attention else NATIVE,
+            reusing=self.reusing and other.reusing,
+        )
+
 
 PLAIN = Ways()
 """The makers' own way."""

@@ -15,6 +15,10 @@ from hinode.errors import BadInput
 from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME, Request, Size
 from hinode.settings import Settings
 
+UNCACHED = frozenset({"WanVideoToVideoPipeline"})
+"""Pipelines that do not tell their denoisers which of the passes of a step comes next: no blocks can be
+reused there."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -87,6 +91,8 @@ class Task:
                 "leave out one that it can do without",
                 field="references",
             )
+        if task.pipeline in UNCACHED:
+            return dataclasses.replace(task, profile=dataclasses.replace(profile, reuse=0.0))
         return task
 
     @property

@@ -1,0 +1,56 @@
+"""Shots from shots: what an engine draws in one go becomes longer clips, loops, blends, edits and films.
+
+Everything is put together from segments (`cutting`), each drawn in windows that overlap (`windows`,
+`layout`); `run` draws and joins them. All of it is made over the one protocol of the engines, so each engine
+gains what its capabilities allow (`offer`).
+"""
+
+from __future__ import annotations
+
+from hinode import engines
+from hinode.directing.offer import widened
+from hinode.engines.protocol import Engine
+from hinode.request import Capabilities, Request
+from hinode.settings import Settings
+
+
+def get(name: str, settings: Settings) -> Engine:
+    """The engine called `name`, which can do more than by itself.
+
+    Raises:
+        BadInput: there is none.
+    """
+    from hinode.directing.engine import DirectedEngine
+
+    return DirectedEngine(engines.get(name, settings))
+
+
+def check(request: Request, settings: Settings, source_seconds: float | None = None) -> None:
+    """See that a request can be carried out, as far as that is known before anything is read; without torch.
+
+    Args:
+        request: of which `capabilities` were already asked.
+        settings: where models are.
+        source_seconds: length of its source, if it has one.
+
+    Raises:
+        BadInput: it cannot be; the sentence says why.
+        ModelError: the weights of the model are missing or damaged.
+    """
+    from hinode.directing import cutting
+    from hinode.directing.layout import Layout
+    from hinode.directing.offer import simple
+
+    able = engines.capabilities(request.engine, settings, request.model)
+    if simple(request, able):
+        request.check(able, source_seconds)
+    else:
+        Layout(request, able, cutting.segments(request, source_seconds)).check()
+
+
+def capabilities(name: str, settings: Settings, model: str | None = None) -> Capabilities:
+    """What can be asked for of a model; see `engines.capabilities`, which raises the same.
+
+    It never loads torch.
+    """
+    return widened(engines.capabilities(name, settings, model))

@@ -1,0 +1,185 @@
+"""Files on this machine that a clip is made from: looked at, and of its size or brought to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+
+from hinode.errors import BadInput, listed, shown
+from hinode.media import pictures
+from hinode.media.probe import FIRST_BOX, probe
+from hinode.request import MASK, SOURCE, Reference, Size
+
+LONGEST_SOURCE = 3600.0
+"""Seconds of the longest video that a clip can be made from."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video to make another one from.
+
+    Attributes:
+        reference: to its file.
+        size: width and height in pixels.
+        seconds: its length.
+        fps: its nominal rate, or None if the file does not say.
+        prompt: what it was made from, if the file says so; else "".
+    """
+
+    reference: Reference
+    size: Size
+    seconds: float
+    fps: Fraction | None
+    prompt: str
+
+    @property
+    def digest(self) -> str:
+        """That of its file."""
+        return self.reference.digest
+
+
+def video(path: Path, *, role: str = SOURCE, field: str = "video") -> Video:
+    """Look at a video.
+
+    Args:
+        path: of the file, an MP4.
+        role: what it is to the clip.
+        field: what to name in errors.
+
+    Raises:
+        BadInput: it is missing or is no video that can be worked on.
+    """
+    with named(path, field):
+        found = probe(path, most_seconds=LONGEST_SOURCE, field=field)
+        reference = Reference(role, _digest(path), "video/mp4", path=str(path.absolute()))
+        return Video(reference, found.size, found.seconds, found.fps, _prompt(path))
+
+
+def picture(
+    path: Path,
+    size: Size,
+    role: str,
+    *,
+    folder: Path,
+    fit: str | None = None,
+    at: float = 0.0,
+    field: str = "image",
+) -> Reference:
+    """Look at a picture that a clip is to show.
+
+    Args:
+        path: of the file, a JPEG, PNG or WebP.
+        size: width and height of the clip.
+        role: what it is to the clip.
+        folder: where a copy goes if it has to be changed.
+        fit: how it is brought to that size, one of `pictures.FITS`; None if it has to have it.
+        at: seconds into the clip at which it is shown.
+        field: what to name in errors.
+
+    Raises:
+        BadInput: it is missing, no picture, or of another size.
+    """
+
+    def other_size(have: Size) -> BadInput:
+        return BadInput(
+            f"it is {have[0]}x{have[1]} and the clip {size[0]}x{size[1]}",
+            f"give one of that size, or say how it is brought to it (fit): {listed(pictures.FITS, 'or')}",
+            field=field,
+        )
+
+    check_fit(fit)
+    with named(path, field):
+        changed, media_type = pictures.ready(path, size, fit, field=field, other_size=other_size)
+        if changed is None:
+            return Reference(role, _digest(path), media_type, path=str(path.absolute()), at=at)
+        digest = hashlib.sha256(changed).hexdigest()
+        copy = folder / f"{digest}.png"
+        copy.write_bytes(changed)
+        return Reference(role, digest, media_type, path=str(copy.absolute()), at=at)
+
+
+def mask(path: Path, size: Size) -> Reference:
+    """Look at a mask: a picture, or a video for one that moves; it is white where the source may change.
+
+    Raises:
+        BadInput: it is neither, or is not of the size of the video, which is `size`.
+    """
+    with named(path, MASK):
+        with path.open("rb") as file:
+            moving = file.read(12)[4:8] == FIRST_BOX
+        if moving:
+            found = video(path, role=MASK, field=MASK)
+            have, reference = found.size, found.reference
+        else:
+            have, media_type = pictures.measure(path, field=MASK)
+            reference = Reference(MASK, _digest(path), media_type, path=str(path.absolute()))
+        if have != size:
+            raise BadInput(
+                f"it is {have[0]}x{have[1]} and the video {size[0]}x{size[1]}",
+                "give one of the size of the video",
+                field=MASK,
+            )
+        return reference
+
+
+def check_fit(fit: str | None) -> None:
+    """See that a way to bring pictures to a size is known.
+
+    Raises:
+        BadInput: it is not.
+    """
+    if fit is not None and fit not in pictures.FITS:
+        raise BadInput(f"there is no fit {shown(fit)}", f"choose {listed(pictures.FITS, 'or')}", field="fit")
+
+
+@contextmanager
+def named(path: Path, field: str) -> Iterator[None]:
+    """Have what is wrong with a file say which one it is."""
+    name = f"{field} {shown(str(path), 200)}"
+    try:
+        yield
+    except BadInput as error:
+        if error.message.startswith(name):
+            raise
+        raise BadInput(f"{name}: {error.message}", error.remedy, field=field) from error
+    except OSError as error:
+        raise BadInput(
+            f"{name} cannot be read: {error.strerror}", "name another file", field=field
+        ) from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def made_here(path: Path) -> bool:
+    """Whether a file says that it was made by Hinode; any other says so in no way that is looked for."""
+    if path.suffix.lower() == ".mp4":
+        return str(_facts(path).get("generator", "")).startswith("hinode ")
+    with path.open("rb") as file:
+        return b"hinode" in file.read(2**20)
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """What the label of an MP4 says; see `media.label`."""
+    try:
+        with av.open(str(path), format="mp4") as file:
+            facts = json.loads(file.metadata.get("description", ""))
+    except (av.error.FFmpegError, OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _prompt(path: Path) -> str:
+    found = _facts(path).get("prompt")
+    return found if isinstance(found, str) else ""

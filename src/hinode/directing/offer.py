@@ -1,0 +1,59 @@
+"""What an engine can do once its clips are directed; known without torch, as what the engine itself can do
+is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hinode.request import FIRST_FRAME, FOOTAGE, GUIDE, SOURCE, Capabilities, Request
+
+LONGEST_SECONDS = 120.0
+"""The longest clip that is put together out of several."""
+
+CONTEXT = 9
+"""Frames that a window is given of its neighbour, where a model takes footage: one and twice four, so that
+they are whole latent frames of every model. One that takes pictures only is given one."""
+
+REPAINTED, JOINED = ("remix", "edit"), ("extend", "loop", "blend", "retake", "recut", "storyboard")
+"""Operations that draw over footage, and those that draw what comes before, after or between it."""
+
+
+def widened(able: Capabilities) -> Capabilities:
+    """What can be asked for of a model beyond what its engine can: longer clips and clips from clips, as far
+    as it can go on from frames that it is given."""
+    operations = list(able.operations)
+    references = list(able.references)
+    seconds = able.seconds
+    needed = set(able.required_references)
+    enough = able.seconds[1] * able.native_fps[0] > 2 * CONTEXT
+    takes_footage = FOOTAGE in able.references and enough
+    if takes_footage or (FIRST_FRAME in able.references and needed <= {FIRST_FRAME}):
+        seconds = (seconds[0], max(seconds[1], LONGEST_SECONDS))
+        # A shot that begins anew has no picture to begin with.
+        gained = ("extend",) if needed else ("extend", "storyboard")
+        operations += [name for name in gained if name not in operations]
+    if takes_footage:
+        operations += [name for name in JOINED if name not in operations]
+    if GUIDE in able.references:
+        operations += [name for name in REPAINTED if name not in operations]
+    if len(operations) > len(able.operations) and SOURCE not in references:
+        references.append(SOURCE)
+    return dataclasses.replace(
+        able, operations=tuple(operations), references=tuple(references), seconds=seconds
+    )
+
+
+def simple(request: Request, able: Capabilities) -> bool:
+    """Whether the engine does it in one go."""
+    return (
+        request.operation in able.operations
+        and not request.segments
+        and not request.looped
+        and not (
+            request.operation in ("generate", "extend")
+            and request.seconds > able.seconds[1]
+            and not able.extension_seconds
+            and {FIRST_FRAME, FOOTAGE} & set(able.references)
+        )
+        and all(reference.role in able.references for reference in request.references)
+    )

@@ -1,0 +1,88 @@
+"""Short prompts made into whole descriptions of a scene, within what the native model knows.
+
+A prompt that leaves something open gets it said: what the model is not told it chooses badly. The person's
+own words stay as they are; what is added follows from the seed, so that the same request says the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from hinode.world import lexicon
+from hinode.world.caption import SubjectFacts, parse
+from hinode.world.scene import COLORS, HELD_OUT_PAIRS, MOTIONS, PLACES, SUBJECTS, TIMES
+
+MOVING = tuple(motion for motion in MOTIONS if motion != "still")
+USUAL = {"weather": "clear", "camera": "still"}
+"""What is meant if nothing is said; of everything else there is no usual one."""
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+SCENE_WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "place": lexicon.PLACE_WORDS,
+    "time": lexicon.TIME_WORDS,
+    "weather": lexicon.WEATHER_WORDS,
+    "camera": lexicon.CAMERA_WORDS,
+}
+
+
+def expanded(
+    prompt: str,
+    seed: int,
+    *,
+    motion: bool = True,
+    camera: bool = True,
+    known: Mapping[str, str] = NOTHING,
+) -> str:
+    """A prompt with what it leaves open said too.
+
+    Args:
+        prompt: as the person wrote it.
+        seed: of the clip.
+        motion: whether to say what the subject does; not if it is shown its way.
+        camera: whether to say what the camera does.
+        known: what is so if the prompt leaves it open, such as {"color": "red"}, by the names of `ATTRIBUTES`
+            of the judge; the rest follows from the seed.
+
+    Returns:
+        The prompt and what is added to it; if it leaves something of a subject open, one sentence instead
+        that says all that it says, and the rest.
+    """
+    # The choices depend on the seed alone: shots of one film choose alike.
+    rng = random.Random(f"expansion/{seed}")
+    said = parse(prompt)
+    cast = said.subjects or (SubjectFacts(),)
+    whole = all(
+        None not in (subject.kind, subject.color, subject.motion or (None if motion else ""))
+        for subject in cast
+    )
+    chosen = {"place": rng.choice(PLACES), "time": rng.choice(TIMES), **USUAL, **known}
+    around = []
+    for name, phrases in SCENE_WORDS.items():
+        fact = getattr(said, name)
+        if name == "camera" and not (fact or camera):
+            continue
+        if fact is None or not whole:
+            words = phrases[fact or chosen[name]][0]
+            around.append(f"over the {words}" if name == "place" else words)
+    if not whole:
+        who = " and ".join(_somebody(one, rng, known, motion=motion) for one in cast)
+        return ", ".join([f"{who} {around[0]}", *around[1:]])
+    return ", ".join([prompt.strip().rstrip(".,;:"), *around])
+
+
+def _somebody(subject: SubjectFacts, rng: random.Random, known: Mapping[str, str], *, motion: bool) -> str:
+    usual_kind, usual_motion = rng.choice(SUBJECTS), rng.choice(MOVING)
+    usual_colors = rng.sample(COLORS, len(COLORS))
+    kind = subject.kind or known.get("subject", usual_kind)
+    moving = subject.motion or (known.get("motion", usual_motion) if motion else None)
+    if kind == known.get("subject", kind):
+        subject = dataclasses.replace(subject, color=subject.color or known.get("color"))
+    # A pair that no clip was trained on is drawn less well, so nobody gets one without asking.
+    color = subject.color or next(color for color in usual_colors if (color, kind) not in HELD_OUT_PAIRS)
+    words = [lexicon.COLOR_WORDS[color][0], lexicon.KINDS[kind][0]]
+    words += [lexicon.MOTION_WORDS[moving][0]] if moving else []
+    return f"{'an' if words[0][0] in 'aeiou' else 'a'} {' '.join(words)}"

@@ -1,0 +1,165 @@
+"""Images that become frames of a video: measured before they are decoded, brought to its size on request."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from hinode.errors import BadInput
+from hinode.request import Size
+
+FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+FITS = ("crop", "pad", "stretch")
+MOST_PIXELS = 4096 * 4096
+MOST_BYTES = 20 << 20
+MOST_SCANS = 100
+"""Times that a progressive JPEG may go over its picture; cameras and programs make it about ten."""
+BAND_ROWS = 64
+
+_TURNED = range(5, 9)  # EXIF orientations in which width and height are exchanged
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION = 0x0112
+_SCAN = b"\xff\xda"  # never part of the compressed picture itself
+
+
+def measure(path: Path, *, field: str) -> tuple[Size, str]:
+    """Width and height of an image as it is seen, and its media type.
+
+    Raises:
+        BadInput: it is no JPEG, PNG or WebP, is too large or damaged.
+    """
+    with _opened(path, field) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise _too_large(image, field)
+        turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
+        kind = FORMATS.get(image.format or "", FORMATS["JPEG"])
+        return (image.height, image.width) if turned else image.size, kind
+
+
+def ready(
+    path: Path, size: Size, fit: str | None, *, field: str, other_size: Callable[[Size], BadInput]
+) -> tuple[bytes | None, str]:
+    """See that an image can be a frame of a video of this size, or make it so.
+
+    Args:
+        path: of the image.
+        size: width and height of the video.
+        fit: None if the image must have that size; else "crop", "pad" or "stretch" it.
+        field: what to name in errors.
+        other_size: what to say of an image of the size that it is given.
+
+    Returns:
+        The file to use instead, or None to use the image as it is; and the media type.
+
+    Raises:
+        BadInput: it is no JPEG, PNG or WebP, is too large, is damaged, or has another size.
+    """
+    length = path.stat().st_size
+    if length > MOST_BYTES:
+        raise BadInput(f"the image has {length:,} bytes", f"send one of at most {MOST_BYTES:,}", field=field)
+    with _opened(path, field) as image:
+        # First of all: to read the orientation of a PNG may mean to unpack it.
+        if image.width * image.height > MOST_PIXELS:
+            raise _too_large(image, field)
+        turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
+        have = (image.height, image.width) if turned else image.size
+        if have != size and fit is None:
+            raise other_size(have)
+        # Telephones put further pictures behind the JPEG that one sees, and Pillow has another name for that.
+        kind = FORMATS.get(image.format or "", FORMATS["JPEG"])
+        if kind == FORMATS["JPEG"]:
+            _check_scans(path, field)
+        image.load()
+        upright = image.getexif().get(_ORIENTATION, 1) == 1
+        if have == size and upright and image.mode in ("RGB", "L"):
+            return None, kind
+        return _fitted(image, size, fit or "stretch"), "image/png"
+
+
+def _fitted(image: Image.Image, size: Size, fit: str) -> bytes:
+    turn = image.getexif().get(_ORIENTATION, 1)
+    flat = _flat(image, (size[1], size[0]) if turn in _TURNED else size)
+    upright = flat.transpose(_TURNS[turn]) if turn in _TURNS else flat
+    if fit == "crop":
+        upright = ImageOps.fit(upright, size, Image.Resampling.LANCZOS)
+    elif fit == "pad":
+        upright = ImageOps.pad(upright, size, Image.Resampling.LANCZOS, color="black")
+    elif upright.size != size:
+        upright = upright.resize(size, Image.Resampling.LANCZOS)
+    target = io.BytesIO()
+    upright.save(target, "PNG", compress_level=1)
+    return target.getvalue()
+
+
+def _flat(image: Image.Image, size: Size) -> Image.Image:
+    """The image in RGB, and made smaller if it is more than twice as large as it need be.
+
+    It is done a band of rows after the other, so that of a large image there are no copies in memory.
+
+    Args:
+        image: after it was loaded.
+        size: width and height that the result must not fall short of, unless the image does.
+    """
+    less = max(1, min(image.width // (2 * size[0]), image.height // (2 * size[1])))
+    flat = Image.new("RGB", (-(-image.width // less), -(-image.height // less)))
+    rows = less * max(1, BAND_ROWS // less)
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        if band.mode != "RGB":
+            # What shines through is white, as on paper.
+            layered = band.convert("RGBA")
+            band = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
+        flat.paste(band.reduce(less), (0, top // less))
+    return flat
+
+
+def _check_scans(path: Path, field: str) -> None:
+    """Refuse a JPEG whose picture is painted over and over, which takes hours and few bytes.
+
+    Raises:
+        BadInput: it is one.
+    """
+    scans = path.read_bytes().count(_SCAN)
+    if scans > MOST_SCANS:
+        raise BadInput(
+            f"the image is a JPEG of {scans:,} scans",
+            f"save it again with at most {MOST_SCANS}, such as without progressive refinement",
+            field=field,
+        )
+
+
+@contextmanager
+def _opened(path: Path, field: str) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path, formats=tuple(FORMATS)) as image:
+            yield image
+    except UnidentifiedImageError as error:
+        raise BadInput("the image is no JPEG, PNG or WebP", "send one of these", field=field) from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise BadInput(
+            "the image has too many pixels", f"send one of at most {MOST_PIXELS:,}", field=field
+        ) from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise BadInput(
+            "the image cannot be read, for its file is cut off or damaged", "send it again", field=field
+        ) from error
+
+
+def _too_large(image: Image.Image, field: str) -> BadInput:
+    return BadInput(
+        f"the image is {image.width}x{image.height}",
+        f"send one of at most {MOST_PIXELS:,} pixels",
+        field=field,
+    )

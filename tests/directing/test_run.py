@@ -1,0 +1,267 @@
+"""Directed clips, drawn for real by a network of toy size."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hinode.clip import Clip, Frames
+from hinode.directing import footage
+from hinode.directing.engine import DirectedEngine
+from hinode.engines.protocol import Progress, State
+from hinode.errors import BadInput, EngineError
+from hinode.request import MASK, SOURCE, Reference, Request, Segment
+
+REQUEST = Request("a red balloon rising over the sea at noon", 32, 32, seconds=2.0, seed=3, model="toy")
+FPS = Fraction(8)
+
+
+def drawn(engine: DirectedEngine, request: Request) -> Clip:
+    run = engine.start(request)
+    list(run)
+    return run.clip()
+
+
+def source(folder: Path, frames: Frames, name: str = "") -> Reference:
+    return dataclasses.replace(footage.keep(frames, FPS, SOURCE, folder), name=name)
+
+
+def moving(count: int, size: int = 32, shift: int = 0) -> Frames:
+    """A picture in which every frame is another."""
+    steps = np.arange(count)[:, None, None, None]
+    rows, columns = np.mgrid[:size, :size]
+    picture = np.stack((rows * 5, columns * 5, rows + columns), -1) + shift
+    return ((picture[None] + steps * 3) % 256).astype(np.uint8)
+
+
+def test_a_clip_that_fits_into_one_window_is_drawn_by_the_engine_alone(engine: DirectedEngine) -> None:
+    alone = engine.engine.start(REQUEST)
+    list(alone)
+    assert np.array_equal(drawn(engine, REQUEST).frames, alone.clip().frames)
+
+
+def test_a_long_clip_goes_on_from_window_to_window(engine: DirectedEngine) -> None:
+    clip = drawn(engine, dataclasses.replace(REQUEST, seconds=7.0))
+    assert clip.frames.shape == (56, 32, 32, 3)
+    assert clip.seconds == 7.0
+    assert "3 pieces" in clip.making.read_as
+    assert len({frame.tobytes() for frame in clip.frames}) == 56
+
+
+def test_an_extended_clip_begins_with_its_source_bit_for_bit(engine: DirectedEngine, tmp_path: Path) -> None:
+    frames = moving(12)
+    request = dataclasses.replace(
+        REQUEST, operation="extend", seconds=4.0, references=(source(tmp_path, frames),)
+    )
+    clip = drawn(engine, request)
+    assert clip.frames.shape == (32, 32, 32, 3)
+    assert np.array_equal(clip.frames[:12], frames)
+    assert not np.array_equal(clip.frames[12], frames[-1])
+    longer = dataclasses.replace(request, seconds=9.0)
+    assert np.array_equal(drawn(engine, longer).frames[:12], frames)
+
+
+def test_a_clip_is_extended_backward_too(engine: DirectedEngine, tmp_path: Path) -> None:
+    frames = moving(8)
+    kept = source(tmp_path, frames)
+    request = dataclasses.replace(
+        REQUEST,
+        operation="extend",
+        seconds=6.0,
+        references=(kept,),
+        segments=(Segment(5.0), Segment(1.0, keep=kept.digest)),
+    )
+    clip = drawn(engine, request)
+    assert np.array_equal(clip.frames[40:], frames)
+    assert len({frame.tobytes() for frame in clip.frames}) == 48
+
+
+def test_two_clips_are_connected_and_kept(engine: DirectedEngine, tmp_path: Path) -> None:
+    one, other = moving(12), moving(12, shift=90)
+    first, second = source(tmp_path, one), source(tmp_path, other)
+    request = dataclasses.replace(
+        REQUEST,
+        operation="blend",
+        seconds=3.0,
+        references=(first, second),
+        segments=(
+            Segment(1.0, keep=first.digest),
+            Segment(1.0, guide=first.digest, start=1.0, strength=0.6, onto=second.digest),
+            Segment(1.0, keep=second.digest, start=0.5),
+        ),
+    )
+    clip = drawn(engine, request)
+    assert np.array_equal(clip.frames[:8], one[:8])
+    assert np.array_equal(clip.frames[16:], other[4:12])
+
+
+def test_the_closing_of_a_loop_knows_the_beginning(engine: DirectedEngine) -> None:
+    request = dataclasses.replace(REQUEST, operation="loop", looped=True, seconds=3.0)
+    run = engine.start(request)
+    list(run)
+    windows = run.layout.windows  # type: ignore[attr-defined]
+    assert (windows[0].head, windows[0].tail) == (0, 0)
+    assert (windows[1].head, windows[-1].tail) == (9, 9)
+    assert run.clip().frames.shape[0] == 24
+
+
+def test_outside_a_mask_nothing_is_changed(engine: DirectedEngine, tmp_path: Path) -> None:
+    frames = moving(16, size=64)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[10:30, 21:47] = 255
+    path = tmp_path / "mask.png"
+    Image.fromarray(mask).save(path)
+    masked = Reference(MASK, hashlib.sha256(path.read_bytes()).hexdigest(), "image/png", path=str(path))
+    request = dataclasses.replace(
+        REQUEST,
+        width=64,
+        height=64,
+        operation="edit",
+        references=(source(tmp_path, frames), masked),
+    )
+    clip = drawn(engine, request)
+    assert np.array_equal(clip.frames[:, mask == 0], frames[:, mask == 0])
+    assert (clip.frames[:, mask > 0] != frames[:, mask > 0]).any(-1).mean() > 0.9
+
+
+def test_a_remix_stays_the_closer_the_less_strength(engine: DirectedEngine, tmp_path: Path) -> None:
+    frames = moving(16)
+
+    def apart(strength: float) -> float:
+        request = dataclasses.replace(
+            REQUEST, operation="remix", references=(source(tmp_path, frames),), strength=strength
+        )
+        return float(np.abs(drawn(engine, request).frames.astype(int) - frames).mean())
+
+    assert apart(0.0) == 0
+    assert 0 < apart(0.4) < apart(1.0)
+
+
+def test_a_model_without_hints_stays_close_to_its_source_too(engine: DirectedEngine, tmp_path: Path) -> None:
+    frames = moving(16)
+    base = dataclasses.replace(REQUEST, model="unhinted")
+
+    def apart(strength: float, seconds: float = 2.0) -> float:
+        footage = source(tmp_path, moving(round(seconds * 8)))
+        request = dataclasses.replace(
+            base, operation="remix", references=(footage,), strength=strength, seconds=seconds
+        )
+        made = drawn(engine, request).frames
+        return float(np.abs(made.astype(int) - moving(len(made))).mean())
+
+    assert apart(0.0) == 0
+    assert 0 < apart(0.4) < apart(1.0)
+    assert apart(0.0, 5.0) == 0  # in two windows
+    longer = dataclasses.replace(
+        base, operation="extend", seconds=5.0, references=(source(tmp_path, frames),)
+    )
+    assert np.array_equal(drawn(engine, longer).frames[:16], frames)
+
+
+def test_a_model_without_hints_leads_to_nothing(engine: DirectedEngine, tmp_path: Path) -> None:
+    kept = source(tmp_path, moving(8))
+    backward = dataclasses.replace(
+        REQUEST,
+        model="unhinted",
+        operation="extend",
+        seconds=3.0,
+        references=(kept,),
+        segments=(Segment(2.0), Segment(1.0, keep=kept.digest)),
+    )
+    with pytest.raises(BadInput, match="can go on from footage and not lead to it"):
+        engine.start(backward)
+
+
+@pytest.mark.parametrize("seconds", [7.0, 12.0])
+def test_a_run_goes_on_from_any_moment_to_the_same_bits(engine: DirectedEngine, seconds: float) -> None:
+    request = dataclasses.replace(REQUEST, seconds=seconds)
+    whole = drawn(engine, request).frames
+    states: list[State] = []
+    run = engine.start(request)
+    for progress in run:
+        if progress.stage == "sample" and progress.done % 4 == 1:
+            states.append(run.state())
+    assert len(states) >= 3
+    for state in states:
+        again = engine.start(request, State(state.engine, state.step, state.body))
+        list(again)
+        assert np.array_equal(again.clip().frames, whole)
+
+
+def test_a_state_of_another_request_or_a_damaged_one_is_refused(engine: DirectedEngine) -> None:
+    request = dataclasses.replace(REQUEST, seconds=7.0)
+    run = engine.start(request)
+    for progress in run:
+        if progress.stage == "sample" and progress.done == 2:
+            break
+    state = run.state()
+    with pytest.raises(EngineError, match="another request"):
+        engine.start(dataclasses.replace(request, seed=4), state)
+    with pytest.raises(EngineError, match="damaged"):
+        engine.start(request, State(state.engine, state.step, state.body[:100]))
+
+
+def test_kept_footage_of_another_rate_leaves_no_gap(engine: DirectedEngine, tmp_path: Path) -> None:
+    kept = source(tmp_path, moving(16))
+    request = dataclasses.replace(
+        REQUEST,
+        operation="retake",
+        fps=1.0,
+        references=(kept,),
+        segments=(
+            Segment(0.5, keep=kept.digest),
+            Segment(1.0),
+            Segment(0.5, keep=kept.digest, start=1.5),
+        ),
+    )
+    assert drawn(engine, request).frames.shape[0] == 2
+
+
+def test_progress_never_falls_and_ends_with_all_steps(engine: DirectedEngine) -> None:
+    steps = [
+        (progress.done, progress.total)
+        for progress in engine.start(dataclasses.replace(REQUEST, seconds=7.0))
+        if isinstance(progress, Progress) and progress.stage == "sample"
+    ]
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+    assert {total for _, total in steps} == {9}
+    assert steps[-1][0] == 9
+
+
+def test_work_counts_every_window(engine: DirectedEngine) -> None:
+    one = engine.work(dataclasses.replace(REQUEST, seconds=3.0))
+    three = engine.work(dataclasses.replace(REQUEST, seconds=7.0))
+    assert three.steps == 3 * one.steps
+    assert three.pixels > 2 * one.pixels
+
+
+def test_what_does_not_add_up_is_refused_in_a_sentence(engine: DirectedEngine, tmp_path: Path) -> None:
+    kept = source(tmp_path, moving(16))
+    with pytest.raises(BadInput, match=r"has 2 s already"):
+        engine.start(dataclasses.replace(REQUEST, operation="extend", seconds=2.0, references=(kept,)))
+    with pytest.raises(BadInput, match=r"2 seconds together and the clip 3"):
+        engine.start(dataclasses.replace(REQUEST, operation="loop", seconds=3.0, segments=(Segment(2.0),)))
+    with pytest.raises(BadInput, match=r"not among the references"):
+        engine.start(dataclasses.replace(REQUEST, operation="blend", segments=(Segment(2.0, keep="0" * 64),)))
+    with pytest.raises(BadInput, match=r"there is no video to extend"):
+        engine.start(dataclasses.replace(REQUEST, operation="extend"))
+    with pytest.raises(BadInput, match=r"nothing of the clip would be drawn"):
+        engine.start(
+            dataclasses.replace(
+                REQUEST,
+                operation="storyboard",
+                references=(kept,),
+                segments=(Segment(2.0, keep=kept.digest),),
+            )
+        )
+    large = dataclasses.replace(REQUEST, operation="extend", seconds=100.0, width=3840, height=2160)
+    with pytest.raises(BadInput, match=r"would take 7\d GB; ask for a shorter or smaller clip"):
+        engine.start(dataclasses.replace(large, references=(kept,)))
+    with pytest.raises(BadInput, match=r"shorter than a frame"):
+        engine.start(dataclasses.replace(REQUEST, segments=(Segment(1.99), Segment(0.01))))

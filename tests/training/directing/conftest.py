@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.directing.conftest import home, settings
+
+__all__ = ["home", "settings"]
