@@ -331,7 +331,7 @@ class DirectedRun:
             TypeError,
             OSError,
             EOFError,
-            NotImplementedError,
+            RuntimeError,
             zipfile.BadZipFile,
             zlib.error,
             tokenize.TokenError,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hinode.engines import hub, inspection, licences, lora_terms, registry, singles, taehv
+from hinode.engines.family import PROFILES
 from hinode.engines.hub import Hub, HubFile
 from hinode.engines.inspection import Watch
 from hinode.engines.registry import PARTS, Entry, Lora, Remote
@@ -71,10 +72,10 @@ def add(
             f"choose {listed(tuple(licences.LICENCES), 'or')}",
             field="licence",
         )
-    if profile not in registry.PROFILES:
+    if profile not in PROFILES:
         raise BadInput(
             f"there is no profile {shown(profile)}",
-            f"choose {listed(registry.PROFILES, 'or')}",
+            f"choose {listed(PROFILES, 'or')}",
             field="profile",
         )
     where = _reference(source, "source")
@@ -431,11 +432,11 @@ def _profiles(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     if names == ("all",):
         return ()
-    unknown = [name for name in names if name not in registry.PROFILES]
+    unknown = [name for name in names if name not in PROFILES]
     if unknown:
         raise BadInput(
             f"there is no profile {shown(unknown[0])}",
-            f"choose {listed(registry.PROFILES, 'or')}, several with commas between, or all",
+            f"choose {listed(PROFILES, 'or')}, several with commas between, or all",
             field="lora-profiles",
         )
     return names

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from hinode.engines import catalog, licences, tomlfile
+from hinode.engines.family import PROFILES
 from hinode.errors import BadInput, ModelError, OutputError, listed, shown
 
 ENGINE = "diffusers"
-PROFILES = ("draft", "standard", "best")
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,99}", re.ASCII)
 PARTS = ".parts"
 """Folder of what a model takes from repositories other than its own, inside the model's folder."""

@@ -91,11 +91,6 @@ class Licence:
     duties: tuple[Duty, ...] = ()
     use: str = ""
 
-    @property
-    def second_hand(self) -> bool:
-        """Whether what stands here rests on other people's reading."""
-        return self.reading not in ("full text", "copy")
-
 
 RAIL_USE = (
     "Nothing unlawful or harmful to minors, no deliberate falsehood or harassment, no impersonation without "
