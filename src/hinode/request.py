@@ -179,6 +179,8 @@ class Request:
         negative_prompt: what not to show, in words.
         references: pictures and videos to work from.
         strength: how far the clip may go from its guide: 0 not at all, 1 as far as the prompt leads.
+        guide_prompt: what its guide shows, in words; a model that expands prompts then changes only what the
+            prompt says otherwise.
         path: where the subject's middle is: (seconds, x, y), in fractions of width and height from the top
         left.
         camera: how the camera moves: (seconds, pan, zoom), pan in short sides of the frame to the right since
@@ -205,6 +207,7 @@ class Request:
     negative_prompt: str = ""
     references: tuple[Reference, ...] = ()
     strength: float | None = None
+    guide_prompt: str = ""
     path: Track = ()
     camera: Track = ()
     segments: tuple[Segment, ...] = ()

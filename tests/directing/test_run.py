@@ -50,7 +50,7 @@ def test_a_long_clip_goes_on_from_window_to_window(engine: DirectedEngine) -> No
     clip = drawn(engine, dataclasses.replace(REQUEST, seconds=7.0))
     assert clip.frames.shape == (56, 32, 32, 3)
     assert clip.seconds == 7.0
-    assert "3 pieces" in clip.making.read_as
+    assert "4 pieces" in clip.making.read_as
     assert len({frame.tobytes() for frame in clip.frames}) == 56
 
 
@@ -107,7 +107,7 @@ def test_the_closing_of_a_loop_knows_the_beginning(engine: DirectedEngine) -> No
     list(run)
     windows = run.layout.windows  # type: ignore[attr-defined]
     assert (windows[0].head, windows[0].tail) == (0, 0)
-    assert (windows[1].head, windows[-1].tail) == (9, 9)
+    assert (windows[1].head, windows[-1].tail) == (11, 11)
     assert run.clip().frames.shape[0] == 24
 
 
@@ -230,15 +230,15 @@ def test_progress_never_falls_and_ends_with_all_steps(engine: DirectedEngine) ->
         if isinstance(progress, Progress) and progress.stage == "sample"
     ]
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
-    assert {total for _, total in steps} == {9}
-    assert steps[-1][0] == 9
+    assert {total for _, total in steps} == {12}
+    assert steps[-1][0] == 12
 
 
 def test_work_counts_every_window(engine: DirectedEngine) -> None:
     one = engine.work(dataclasses.replace(REQUEST, seconds=3.0))
-    three = engine.work(dataclasses.replace(REQUEST, seconds=7.0))
-    assert three.steps == 3 * one.steps
-    assert three.pixels > 2 * one.pixels
+    longer = engine.work(dataclasses.replace(REQUEST, seconds=7.0))
+    assert longer.steps == 4 * one.steps
+    assert longer.pixels > 3 * one.pixels
 
 
 def test_what_does_not_add_up_is_refused_in_a_sentence(engine: DirectedEngine, tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_what_is_known_is_shown_clean_told_and_does_not_count() -> None:
         assert torch.allclose(z[~given], (0.4 * x + 0.6 * epsilon)[~given])
         assert told.tolist() == [[1.0, pytest.approx(0.4)]]
         assert oracle.hinted is not None
-        assert torch.equal(oracle.hinted[..., :4], hints.GAIN * known.float())
+        assert torch.equal(oracle.hinted[..., :4], hints.GIVEN_GAIN * known.float())
         return result
 
     assert cost(100.0 * given.float()).value == 0
@@ -371,10 +371,12 @@ def test_a_network_that_reads_hints_is_told_what_is_given() -> None:
     draw(oracle, start, Sampling(steps=2, guidance=2.0, guided=(0.0, 1.0)), given=given_frames, motion=motion)
     assert oracle.hinted is not None
     assert oracle.hinted.shape == (2, 2, 2, 2, 11)
-    assert torch.equal(oracle.hinted[0], oracle.hinted[1])
-    assert oracle.hinted[:, 0, ..., :4].min() == hints.GAIN
+    assert torch.equal(oracle.hinted[0, ..., :4], oracle.hinted[1, ..., :4])
+    assert oracle.hinted[:, 0, ..., :4].min() == hints.GIVEN_GAIN
     assert oracle.hinted[:, 1, ..., :4].max() == 0
-    assert torch.equal(oracle.hinted[:1, ..., 4:], hints.GAIN * motion)
+    # What guidance leads away from is told what is given, and not how anything moves.
+    assert torch.equal(oracle.hinted[:1, ..., 4:], hints.MOTION_GAIN * motion)
+    assert oracle.hinted[1, ..., 4:].abs().max() == 0
 
 
 @pytest.mark.parametrize(("strength", "steps"), [(0.0, 0), (0.3, 3), (1.0, 10)])
@@ -388,6 +390,35 @@ def test_a_guide_is_followed_the_closer_the_less_strength(model: DiT, strength: 
     assert len(path) == steps
     if not steps:
         assert torch.equal(sampler.state.latents, guide)
+
+
+def test_an_edit_changes_what_the_words_change_and_nothing_else(model: DiT) -> None:
+    start, source = noise(1, 1, 4, 4, TOY.tokenizer.channels), noise(1, 1, 4, 4, 768, seed=5)
+
+    def edited(words: Tensor, strength: float = 1.0) -> Tensor:
+        sampler = Sampler(model, IDS[:1], 8.0, start, Sampling(steps=6, guidance=1.0))
+        sampler.edit(source, words, strength)
+        return [*sampler, sampler.state][-1].latents
+
+    assert torch.allclose(edited(IDS[:1]), source, atol=1e-5)
+    assert torch.equal(edited(IDS[1:], 0.0), source)
+    far, near = ((edited(IDS[1:], strength) - source).abs().mean() for strength in (1.0, 0.3))
+    assert 1e-3 < near < far
+
+
+def test_an_edit_goes_on_from_a_state_bit_for_bit(model: DiT) -> None:
+    start, source = noise(1, 1, 4, 4, TOY.tokenizer.channels), noise(1, 1, 4, 4, 768, seed=5)
+
+    def begun(state: SamplerState | None = None) -> Sampler:
+        sampler = Sampler(model, IDS[:1], 8.0, start, Sampling(steps=6), state=state)
+        sampler.edit(source, IDS[1:], 0.9)
+        return sampler
+
+    states = list(begun())
+    again = list(begun(states[2]))
+    assert again[-1].step == 6
+    assert len(again) == len(states) - 3
+    assert torch.equal(again[-1].latents, states[-1].latents)
 
 
 def test_the_words_decide_what_is_drawn(model: DiT) -> None:

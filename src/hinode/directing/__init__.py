@@ -45,7 +45,7 @@ def check(request: Request, settings: Settings, source_seconds: float | None = N
     if simple(request, able):
         request.check(able, source_seconds)
     else:
-        Layout(request, able, cutting.segments(request, source_seconds)).check()
+        Layout(request, able, cutting.segments(request, source_seconds, able)).check()
 
 
 def capabilities(name: str, settings: Settings, model: str | None = None) -> Capabilities:

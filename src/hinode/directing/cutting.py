@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from hinode.errors import BadInput
-from hinode.request import MASK, Request, Segment
+from hinode.request import MASK, Capabilities, Request, Segment
 
 REMIXED, EDITED = 0.75, 0.6
 """How far a remix and an edit go from their source if nothing is said."""
+
+CHANGED = {"remix": 0.95, "edit": 0.85}
+"""The same where only what the prompt says otherwise is changed."""
 
 LOOP_SECONDS = 1.0
 """How long a loop takes to find back to its beginning, or half of the clip if that is less."""
 
 
-def segments(request: Request, source_seconds: float | None) -> tuple[Segment, ...]:
+def segments(request: Request, source_seconds: float | None, able: Capabilities) -> tuple[Segment, ...]:
     """What a clip consists of.
 
     Args:
         request: as it came, of one of the operations that are directed.
         source_seconds: length of its source, if it has one.
+        able: the model.
 
     Raises:
         BadInput: the request does not add up.
@@ -33,7 +37,8 @@ def segments(request: Request, source_seconds: float | None) -> tuple[Segment, .
         return (Segment(request.seconds),)
     if request.operation in ("remix", "edit"):
         masked = any(reference.role == MASK for reference in request.references)
-        usual = REMIXED if request.operation == "remix" else 1.0 if masked else EDITED
+        usual = REMIXED if request.operation == "remix" else EDITED
+        usual = 1.0 if masked else CHANGED[request.operation] if able.expands else usual
         strength = usual if request.strength is None else request.strength
         return (Segment(request.seconds, guide=source.digest, strength=strength),)
     kept = min(source_seconds, request.seconds)

@@ -55,4 +55,4 @@ class DirectedEngine:
     def _layout(self, request: Request, able: Capabilities) -> Layout:
         source = request.source
         length = float(references.seconds(source)) if source is not None else None
-        return Layout(request, able, cutting.segments(request, length))
+        return Layout(request, able, cutting.segments(request, length, able))

@@ -13,8 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from hinode.directing import windows
-from hinode.directing.offer import CONTEXT
+from hinode.directing import offer, windows
 from hinode.directing.windows import Window
 from hinode.engines.expansion import expanded
 from hinode.errors import BadInput
@@ -39,6 +38,9 @@ from hinode.request import (
 
 HEAD, TAIL = "head", "tail"
 """What stands for the frames before and after a window, as long as they are not there."""
+
+UNSEEN = "a clip"
+"""What a source shows, as long as nobody has looked at it."""
 
 MP4 = "video/mp4"
 MOST_BYTES = 2**33
@@ -97,7 +99,7 @@ class Layout:
     @property
     def context(self) -> int:
         """Frames that a window is given of its neighbour."""
-        return CONTEXT if FOOTAGE in self.able.references else 1
+        return offer.context(self.able)
 
     @cached_property
     def windows(self) -> list[Window]:
@@ -130,6 +132,14 @@ class Layout:
     def guided(self, segment: Segment) -> bool:
         """Whether a segment is drawn over footage; a model that cannot do that draws it without."""
         return bool(segment.guide) and segment.strength < 1 and GUIDE in self.able.references
+
+    @property
+    def edits(self) -> bool:
+        """Whether only what the prompt says otherwise than the source shows is changed, for which the model
+        is told what that is."""
+        request = self.request
+        plain = request.operation in ("remix", "edit") and not request.segments and self.mask is None
+        return plain and self.able.expands and self.guided(self.segments[0])
 
     def _pictures(self, window: Window) -> tuple[Reference, ...]:
         """The pictures of the request that fall into a window, at their moments in it."""
@@ -244,6 +254,7 @@ class Layout:
             seed=request.seed if index == 0 else _seed(request.seed, index),
             references=references + pictures + characters,
             strength=segment.strength if self.guided(segment) else None,
+            guide_prompt=UNSEEN if self.edits else "",
             path=_cut(request.path, begin, end, lambda values, start: values),
             camera=_cut(
                 request.camera,

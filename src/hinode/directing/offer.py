@@ -5,17 +5,26 @@ from __future__ import annotations
 
 import dataclasses
 
+from hinode.engines import catalog
 from hinode.request import FIRST_FRAME, FOOTAGE, GUIDE, SOURCE, Capabilities, Request
 
 LONGEST_SECONDS = 120.0
 """The longest clip that is put together out of several."""
 
-CONTEXT = 9
+CONTEXT, MOST_CONTEXT = 9, 11
 """Frames that a window is given of its neighbour, where a model takes footage: one and twice four, so that
-they are whole latent frames of every model. One that takes pictures only is given one."""
+they are whole latent frames of every model; for the native one two more, so that it goes on amid a patch, of
+which it then knows how it began. One that takes pictures only is given one."""
 
 REPAINTED, JOINED = ("remix", "edit"), ("extend", "loop", "blend", "retake", "recut", "storyboard")
 """Operations that draw over footage, and those that draw what comes before, after or between it."""
+
+
+def context(able: Capabilities) -> int:
+    """Frames that a window is given of its neighbour."""
+    if FOOTAGE not in able.references:
+        return 1
+    return MOST_CONTEXT if able.engine == catalog.ENGINE else CONTEXT
 
 
 def widened(able: Capabilities) -> Capabilities:
@@ -25,7 +34,7 @@ def widened(able: Capabilities) -> Capabilities:
     references = list(able.references)
     seconds = able.seconds
     needed = set(able.required_references)
-    enough = able.seconds[1] * able.native_fps[0] > 2 * CONTEXT
+    enough = able.seconds[1] * able.native_fps[0] > 2 * context(able)
     takes_footage = FOOTAGE in able.references and enough
     if takes_footage or (FIRST_FRAME in able.references and needed <= {FIRST_FRAME}):
         seconds = (seconds[0], max(seconds[1], LONGEST_SECONDS))

@@ -27,19 +27,20 @@ SURE = 0.9
 WHO = ("color", "subject")
 
 
-def seen(frames: Frames, fps: float) -> dict[str, str]:
+def seen(frames: Frames, fps: float, sure: float = SURE) -> dict[str, str]:
     """What frames show, as far as the judge is sure: attributes of `judge.ATTRIBUTES` with their values.
 
     Args:
         frames: uint8 [T, H, W, 3].
         fps: frames per second.
+        sure: how sure it has to be.
     """
     import torch
 
     from hinode.world.judge import judge
 
     verdict = judge(torch.from_numpy(np.array(frames)), fps)[0]
-    return {name: value for name, value in verdict.values.items() if verdict.confidence[name] >= SURE}
+    return {name: value for name, value in verdict.values.items() if verdict.confidence[name] >= sure}
 
 
 def looked_at(reference: Reference, *, end: bool) -> Frames:

@@ -3,6 +3,7 @@ kept."""
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -22,16 +23,17 @@ import numpy as np
 from PIL import Image
 
 from hinode.clip import Clip, Frames, Making
-from hinode.directing import footage
+from hinode.directing import footage, reading
 from hinode.directing.layout import HEAD, TAIL, Layout
 from hinode.directing.windows import Window
 from hinode.engines import references
+from hinode.engines.expansion import expanded
 from hinode.engines.limits import FPS
 from hinode.engines.protocol import Engine, Progress, Run, State, abandon, timed
 from hinode.engines.soundtrack import Unheard
 from hinode.errors import EngineError, OutputError
 from hinode.media.timeline import frame_rate
-from hinode.request import FIRST_FRAME, FOOTAGE, GUIDE, MASK, Reference, Segment, Size
+from hinode.request import FIRST_FRAME, FOOTAGE, GUIDE, MASK, Reference, Request, Segment, Size
 
 WHITE = 128
 """Where a mask is at least this bright, the picture is drawn anew."""
@@ -60,6 +62,7 @@ class DirectedRun:
         self.stage_seconds: dict[str, float] = {}
         self._done = 0  # windows that are drawn
         self._silenced = False
+        self._shown: dict[str, str] | None = None  # what the source of an edit shows
         self._makings: list[Making] = []
         self._run: Run | None = None
         self._inner: State | None = None
@@ -95,7 +98,7 @@ class DirectedRun:
         before, total = sum(self._steps[:index]), sum(self._steps)
         if self._run is None:
             with timed(self.stage_seconds, "join"):
-                asked = self.layout.asked(index, self._given(window))
+                asked = self._told(self.layout.asked(index, self._given(window)))
             self._run = self.engine.start(asked, self._inner)
             self._inner = None
         for progress in self._run:
@@ -119,6 +122,20 @@ class DirectedRun:
             self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
         self._run = None
         self._done = index + 1
+
+    def _told(self, asked: Request) -> Request:
+        """A request of an edited clip with what its source shows, and what the prompt leaves open taken from
+        there."""
+        if not self.layout.edits:
+            return asked
+        prompt = self.layout.request.prompt
+        if self._shown is None:
+            source = self.layout.request.source
+            assert source is not None
+            self._shown = reading.seen(reading.looked_at(source, end=False), float(reading.RATE), sure=0.0)
+        if self.layout.request.expand:
+            prompt = expanded(prompt, 0, known=self._shown)
+        return dataclasses.replace(asked, prompt=prompt, guide_prompt=expanded("", 0, known=self._shown))
 
     @cached_property
     def _scratch(self) -> Path:
@@ -303,6 +320,7 @@ class DirectedRun:
             "done": self._done,
             "step": 0 if inner is None else inner.step,
             "stage_seconds": self.stage_seconds,
+            "shown": self._shown,
             "makings": [_plain(making) for making in self._makings],
         }
         arrays: dict[str, Any] = {
@@ -325,6 +343,7 @@ class DirectedRun:
                 self._drawn = {index: saved[f"window{index}"] for index in range(done)}
                 self._makings = [Making(**making) for making in head["makings"]]
                 identity, seconds = head["identity"], dict(head["stage_seconds"])
+                self._shown = head["shown"]
         except (
             ValueError,
             KeyError,

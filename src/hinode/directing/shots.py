@@ -16,7 +16,7 @@ from hinode import __version__
 from hinode.clip import Frames
 from hinode.directing import continuity, footage, material, moves, operations, reading
 from hinode.directing.material import Video
-from hinode.directing.offer import CONTEXT
+from hinode.directing.offer import MOST_CONTEXT
 from hinode.directing.storyboard import VIDEO, Given, Likeness, Shot, Storyboard
 from hinode.engines import catalog
 from hinode.errors import BadInput
@@ -143,7 +143,7 @@ class Script:
             frames = footage.film(film.reference, self.fps, self.drawn_size)
         else:
             frames = tail(source)
-        last = _last(frames, CONTEXT)
+        last = _last(frames, MOST_CONTEXT)
         kept = footage.keep(last, self.fps, SOURCE, self.scratch)
         lead = len(last) / float(self.fps)
         request = dataclasses.replace(
@@ -167,8 +167,8 @@ class Script:
             other: the shot that it leads to.
         """
         shot, overlap = self.board.shots[index], self.board.shots[index].transition.overlap
-        before = min(CONTEXT, round((length - overlap) * float(self.fps))) / float(self.fps)
-        after = min(CONTEXT, round((shot.seconds - overlap) * float(self.fps))) / float(self.fps)
+        before = min(MOST_CONTEXT, round((length - overlap) * float(self.fps))) / float(self.fps)
+        after = min(MOST_CONTEXT, round((shot.seconds - overlap) * float(self.fps))) / float(self.fps)
         leave = length - overlap
         segments = [
             Segment(

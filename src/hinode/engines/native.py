@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +21,7 @@ from hinode.engines.catalog import Card, Shape
 from hinode.engines.conditioning import Canvas
 from hinode.engines.expansion import expanded
 from hinode.engines.protocol import Capabilities, Progress, State, Work, timed
+from hinode.engines.smoothing import smoothed
 from hinode.errors import EngineError, ModelError
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
@@ -35,6 +36,9 @@ NAME = catalog.ENGINE
 
 GUIDED = 0.7
 """How far a clip goes from its guide if nothing is said."""
+
+EDIT_GUIDANCE = 3.5
+"""Guidance of edits: more than of new clips, for the source holds them back."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Plan:
         sampling = _sampling(card)
         if request.steps is not None:
             sampling = dataclasses.replace(sampling, steps=request.steps)
+        if request.guide_prompt and sampling.guidance > 1:
+            sampling = dataclasses.replace(sampling, guidance=EDIT_GUIDANCE)
         return cls(request, card, shape, frames, 1 + span * math.ceil((frames - 1) / span), sampling)
 
     @property
@@ -96,7 +102,7 @@ class NativeEngine:
         return Work(
             tokens=math.prod(plan.latent_shape),
             steps=plan.sampling.steps,
-            passes=plan.sampling.steps + guided,
+            passes=plan.sampling.steps * (2 if request.guide_prompt else 1) + guided,
             pixels=plan.drawn_frames * plan.shape.width * plan.shape.height,
         )
 
@@ -167,7 +173,7 @@ class NativeRun:
         if self._frames is None:
             yield Progress("decode", 0, 1)
             with timed(self.stage_seconds, "decode"):
-                self._frames = self._decode(self._sampler.state.latents)[: self.plan.frames]
+                self._frames = to_frames(finished(self._sampler, self.plan.request))[0][: self.plan.frames]
         yield Progress("decode", 1, 1)
 
     def state(self) -> State:
@@ -241,10 +247,9 @@ class NativeRun:
             motion=None if motion is None else motion.to(self.device),
             state=self._resumed,
         )
-        guide = None if self._resumed else canvas.guide(request)
+        guide = canvas.guide(request)
         if guide is not None:
-            strength = GUIDED if request.strength is None else request.strength
-            sampler.follow(guide.to(self.device), strength)
+            lead(sampler, guide, [self.plan], model)
         return sampler
 
     def _preview(self, before: SamplerState, after: SamplerState) -> Frames:
@@ -252,15 +257,10 @@ class NativeRun:
         now, later = self.plan.sampling.schedule()[before.step : after.step + 1].tolist()
         middle = [0, after.latents.shape[1] // 2]
         z, ahead = before.latents[:, middle], after.latents[:, middle]
-        last: Frames = self._decode(z + (ahead - z) * ((1 - now) / (later - now)))[-1]
-        return last
-
-    def _decode(self, latents: Tensor) -> Frames:
         assert self._model is not None
-        video = self._model.model.config.tokenizer.decode(latents)[0]  # (T, 3, H, W) in -1..1
-        levels = ((video + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        frames: Frames = np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
-        return frames
+        clean = z + (ahead - z) * ((1 - now) / (later - now))
+        last: Frames = to_frames(self._model.model.config.tokenizer.decode(clean))[0, -1]
+        return last
 
     @cached_property
     def _identity(self) -> dict[str, object]:
@@ -296,6 +296,35 @@ def _sampling(card: Card) -> Sampling:
         raise ModelError(
             f"{card.path} asks for a sampler that is not known", "use a model published for this version"
         ) from error
+
+
+def finished(sampler: Sampler, request: Request) -> Tensor:
+    """What a sampler has drawn for a request, or for several that are drawn together, as video
+    [B, T, 3, H, W] in -1..1."""
+    tokenizer = sampler.model.config.tokenizer
+    if request.strength == 0:  # nothing was drawn
+        return tokenizer.decode(sampler.state.latents)
+    kept = tokenizer.decode(sampler.kept.float()) > 0.5
+    return smoothed(tokenizer.decode(sampler.state.latents), tokenizer.frames, kept)
+
+
+def to_frames(video: Tensor) -> Frames:
+    """Video [B, T, 3, H, W] in -1..1 -> uint8 [B, T, H, W, 3]."""
+    levels = ((video + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    frames: Frames = np.ascontiguousarray(levels.permute(0, 1, 3, 4, 2).cpu().numpy())
+    return frames
+
+
+def lead(sampler: Sampler, guide: Tensor, plans: Sequence[Plan], model: Checkpoint) -> None:
+    """Let clips that are drawn together follow their guides: clean latents [B, Tl, h, w, C]."""
+    request, guide = plans[0].request, guide.to(sampler.start.device)
+    strength = GUIDED if request.strength is None else request.strength
+    if request.guide_prompt:
+        texts = [words(plan.request.guide_prompt) for plan in plans]
+        ids = model.vocabulary.batch(texts, limit=plans[0].card.words)
+        sampler.edit(guide, ids.to(guide.device), strength)
+    elif sampler.state.step == 0:
+        sampler.follow(guide, strength)
 
 
 def read_prompt(request: Request) -> str:

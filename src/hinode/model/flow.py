@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hinode.model import hints
-from hinode.model.dit import DiT
+from hinode.model.dit import Condition, DiT
 from hinode.model.text import NULL, PAD
 
 LEVEL_MEAN, LEVEL_SPREAD = -0.8, 0.8  # of the logit-normal noise level while training
@@ -157,6 +157,7 @@ class Sampler(Iterator[SamplerState]):
         self.kept = known.repeat_interleave(noise.shape[-1] // span, -1)
         self.whole = known.flatten(2).all(-1)  # (B, Tl)
         self.hinted = hints.draw(known, motion) if model.config.hints else None
+        self.untold = hints.draw(known, None)  # guidance leads away from what has neither text nor motion
         # Texts and their unconditional twins are encoded once and go through the network as one batch.
         away = null_text(ids) if unwanted is None else unwanted
         embedded = model.config.guidance_embedded
@@ -164,9 +165,11 @@ class Sampler(Iterator[SamplerState]):
         self.strength = (
             torch.full((ids.shape[0],), sampling.guidance, device=ids.device) if embedded else None
         )
+        self.start = noise.float() * model.config.noise_scale
+        self.source: tuple[Tensor, Condition] | None = None
         with torch.inference_mode():
             self.condition = model.encode_text(torch.cat((ids, away)) if self.guided else ids)
-            self.state = state or SamplerState(self._keep(noise.float() * model.config.noise_scale))
+            self.state = state or SamplerState(self._keep(self.start))
 
     def follow(self, guide: Tensor, strength: float) -> None:
         """Begin from a noised `guide` (clean latents) instead of noise: SDEdit, arXiv 2108.01073.
@@ -174,28 +177,55 @@ class Sampler(Iterator[SamplerState]):
         strength: 1 for noise alone, 0 for the guide itself; rounded to a step, and those before it are left
         out.
         """
-        step = min(range(len(self.times)), key=lambda step: abs(self.times[step] - (1 - strength)))
-        t, noise = self.times[step], self.state.latents
-        self.state = SamplerState(self._keep(t * guide + (1 - t) * noise), step)
+        step = self._first(strength)
+        t = self.times[step]
+        self.state = SamplerState(self._keep(t * guide + (1 - t) * self.start), step)
+
+    @torch.inference_mode()
+    def edit(self, source: Tensor, ids: Tensor, strength: float) -> None:
+        """Change `source` (clean latents), which texts ids [B, L] tell, only in what the sampler's own texts
+        tell otherwise: FlowEdit, arXiv 2412.08629.
+
+        The clip moves along the difference of two velocities, that of the wanted clip and that of the source
+        under the same noise. strength: as for `follow`. Call it also before going on from a state.
+        """
+        self.source = source, self.model.encode_text(ids)
+        if self.state.step == 0:
+            self.state = SamplerState(self._keep(source), self._first(strength))
+
+    def _first(self, strength: float) -> int:
+        """The step that begins nearest to noise level 1 - strength."""
+        return min(range(len(self.times)), key=lambda step: abs(self.times[step] - (1 - strength)))
 
     def _keep(self, latents: Tensor) -> Tensor:
         return torch.where(self.kept, self.given, latents)
 
     def predict(self, z: Tensor, t: float) -> Tensor:
         """Clean latents as the model sees them from z at noise level t, guidance applied."""
-        batch, hinted = z.shape[0], self.hinted
-        levels = z.new_full(z.shape[:2], t).masked_fill(self.whole, 1.0)
+        batch = z.shape[0]
         low, high = self.sampling.guided
         if not (self.guided and low <= t <= high):
-            text = self.condition[:batch]
-            clean: Tensor = self.model(z, levels, text, self.fps, self.strength, hinted)
-            return clean
-        twice = None if hinted is None else torch.cat((hinted, hinted))
-        both: Tensor = self.model(
-            torch.cat((z, z)), torch.cat((levels, levels)), self.condition, self.fps, hinted=twice
-        )
-        with_text, without = both.chunk(2)
+            return self._seen(z, t, self.condition[:batch], self.hinted)
+        pair = None if self.hinted is None else torch.cat((self.hinted, self.untold))
+        with_text, without = self._seen(torch.cat((z, z)), t, self.condition, pair).chunk(2)
         return without + self.sampling.guidance * (with_text - without)
+
+    def _seen(self, z: Tensor, t: float, condition: Condition, hinted: Tensor | None) -> Tensor:
+        whole = self.whole.repeat(len(z) // len(self.whole), 1)
+        levels = z.new_full(z.shape[:2], t).masked_fill(whole, 1.0)
+        clean: Tensor = self.model(z, levels, condition, self.fps, self.strength, hinted)
+        return clean
+
+    def velocity(self, z: Tensor, t: float) -> Tensor:
+        """Where z moves at noise level t: to the clean latents that are predicted; of an edited source, the
+        difference that the texts make."""
+        if self.source is None:
+            return (self.predict(z, t) - z) / (1 - t)
+        source, condition = self.source
+        beside = self._keep(t * source + (1 - t) * self.start)
+        z = self._keep(z + beside - source)
+        shown = self._seen(beside, t, condition, self.hinted)
+        return (self.predict(z, t) - z - shown + beside) / (1 - t)
 
     @torch.inference_mode()
     def __next__(self) -> SamplerState:
@@ -203,12 +233,10 @@ class Sampler(Iterator[SamplerState]):
         if self.state.step == self.sampling.steps:
             raise StopIteration
         z, (now, later) = self.state.latents, self.times[self.state.step : self.state.step + 2]
-        # A straight line from z at `now` through the predicted x at 1, followed up to `later`.
-        x = self.predict(z, now)
-        ahead = self._keep(z + (later - now) / (1 - now) * (x - z))
+        # Straight on from z at `now` up to `later`.
+        slope = self.velocity(z, now)
+        ahead = self._keep(z + (later - now) * slope)
         if self.sampling.heun and later < 1:
-            slope = (x - z) / (1 - now)
-            slope_ahead = (self.predict(ahead, later) - ahead) / (1 - later)
-            ahead = self._keep(z + (later - now) * (slope + slope_ahead) / 2)
+            ahead = self._keep(z + (later - now) * (slope + self.velocity(ahead, later)) / 2)
         self.state = SamplerState(ahead, self.state.step + 1)
         return self.state

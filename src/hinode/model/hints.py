@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-GAIN = 24.0  # beside hundreds of pixels in a patch, hints of size 1 would be learnt very slowly
+# Beside hundreds of pixels in a patch, hints of size 1 would be learnt very slowly.
+GIVEN_GAIN, MOTION_GAIN = 24.0, 96.0
 SPREAD = 0.1  # of the soft disc that marks the subject's place, in short sides
 
 
@@ -22,7 +23,7 @@ def draw(known: Tensor, motion: Tensor | None) -> Tensor:
     """
     untold = known.new_zeros(*known.shape[:-1], known.shape[-1] + 3, dtype=torch.float32)
     motion = untold if motion is None else motion
-    return GAIN * torch.cat((known.float(), motion), -1)
+    return torch.cat((GIVEN_GAIN * known.float(), MOTION_GAIN * motion), -1)
 
 
 def draw_motion(path: Tensor, camera: Tensor, rows: int, columns: int, patch_frames: int) -> Tensor:

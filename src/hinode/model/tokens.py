@@ -7,38 +7,9 @@ that an image is simply a video of one frame, and every later latent frame cover
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
-
-
-class Tokenizer(Protocol):
-    """What the rest of the system needs to know about latents, whether they are pixels or an autoencoder's
-    code."""
-
-    @property
-    def frames(self) -> int:
-        """Video frames per latent frame (after the first)."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """Pixels per latent position along height and width."""
-        ...
-
-    @property
-    def channels(self) -> int:
-        """Values per latent position."""
-        ...
-
-    def encode(self, video: Tensor) -> Tensor:
-        """video [B, T, 3, H, W] in -1..1 -> latents [B, Tl, h, w, C]."""
-        ...
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """latents [B, Tl, h, w, C] -> video [B, T, 3, H, W]."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -59,14 +59,18 @@ def given(rng: random.Random, shape: tuple[int, int, int, int]) -> Tensor:
     kind = rng.choices(names, weights)[0] if frames > 1 else "region"
     if kind == "opening":
         known[0] = True
-    elif kind == "start":
-        known[: rng.randint(1, frames - 1)] = True
-    elif kind == "end":
-        known[-rng.randint(1, frames - 1) :] = True
-    elif kind == "both":
-        some = rng.randint(1, max(1, frames - 2))
-        known[:some] = True
-        known[frames - rng.randint(0 if some == frames - 1 else 1, frames - 1 - some) :] = True
+    elif kind in ("start", "end", "both"):
+        # Not only where patches of time begin: what goes on from 1.3 seconds begins amid one.
+        flat = torch.zeros(1 + (frames - 1) * span, dtype=torch.bool)
+        if kind == "both":
+            first, last = sorted(rng.sample(range(1, len(flat)), 2))
+            flat[:first] = flat[last:] = True
+        elif kind == "start":
+            flat[: rng.randint(1, len(flat) - 1)] = True
+        else:
+            flat[rng.randint(1, len(flat) - 1) :] = True
+        tubes = torch.cat((flat[:1].expand(span - 1), flat)).view(frames, 1, 1, span)
+        known |= tubes
     elif kind == "frames":
         for _ in range(rng.randint(1, MOST_FRAMES)):
             latent = rng.randrange(frames)

@@ -25,7 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from hinode.engines import catalog
-from hinode.engines.native import Plan, read_prompt
+from hinode.engines.native import Plan, finished, read_prompt, to_frames
 from hinode.errors import BadInput
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline, frame_rate
@@ -165,8 +165,7 @@ def draw(
         sampler = Sampler(loaded.model, ids.to(device), plan.shape.fps, noise.to(device), plan.sampling)
         for _ in sampler:
             pass
-        video = tokenizer.decode(sampler.state.latents)[:, : plan.frames]
-        yield numbers, to_bytes((video + 1) / 2)
+        yield numbers, torch.from_numpy(to_frames(finished(sampler, plan.request)[:, : plan.frames]))
 
 
 def to_bytes(video: Tensor) -> Tensor:

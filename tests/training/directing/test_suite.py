@@ -78,7 +78,8 @@ def test_a_run_that_was_stopped_goes_on(
         return real(cases, first, stage)
 
     monkeypatch.setitem(BARS, "remix", Bar(measure, BARS["remix"].rows, 1))  # type: ignore[misc]
-    assert play(None)["rows"] == whole["rows"]
+    # The floor compares with the case before it in the same batch.
+    assert play(None)["rows"][:-1] == whole["rows"][:-1]
     assert played == [1, 2]
     assert play(None)["seconds"] == {}
     assert play(1)["rows"][0]["n"] == 1  # type: ignore[index]

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 
-import numpy as np
 import torch
 
 from hinode.clip import Clip, Frames, Making
 from hinode.directing.engine import DirectedEngine
-from hinode.engines.native import GUIDED, NativeEngine, Plan, read_prompt
+from hinode.engines.native import GUIDED, NativeEngine, Plan, finished, lead, read_prompt, to_frames
 from hinode.engines.protocol import Progress, State, Work
 from hinode.errors import EngineError
 from hinode.model import checkpoint
@@ -154,14 +153,10 @@ class Ensemble:
         guides = [plan.canvas.guide(part.plan.request) for part in parts]
         guide = torch.cat([one for one in guides if one is not None]) if guides[0] is not None else None
         if guide is not None:
-            strength = plan.request.strength
-            sampler.follow(guide.to(self.device), GUIDED if strength is None else strength)
+            lead(sampler, guide, [part.plan for part in parts], self._loaded)
         for _ in sampler:
             pass
-        video = tokenizer.decode(sampler.state.latents)
-        levels = ((video + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        frames: Frames = np.ascontiguousarray(levels.permute(0, 1, 3, 4, 2).cpu().numpy())
-        return frames
+        return to_frames(finished(sampler, plan.request))
 
 
 def drawn(requests: Sequence[Request], ensemble: Ensemble) -> list[Clip]:
