@@ -27,9 +27,11 @@ SMOOTHING = 0.98  # of the reported loss, per step
 class Journal:
     """Collects the numbers of each step without waiting for the device, and reports them now and then."""
 
-    def __init__(self, path: Path, recipe: Recipe, device: torch.device, *, fresh: bool) -> None:
-        self.path, self.recipe, self.device = path, recipe, device
-        if fresh:
+    def __init__(
+        self, path: Path, recipe: Recipe, device: torch.device, *, fresh: bool, silent: bool = False
+    ) -> None:
+        self.path, self.recipe, self.device, self.silent = path, recipe, device, silent
+        if fresh and not silent:
             path.unlink(missing_ok=True)
         self.console = Console(stderr=True)
         self.bar = Progress(
@@ -38,7 +40,7 @@ class Journal:
             TextColumn("{task.percentage:>5.1f}%  {task.description}"),
             TimeRemainingColumn(),
             console=self.console,
-            disable=not self.console.is_terminal,
+            disable=silent or not self.console.is_terminal,
         )
         self.task = self.bar.add_task("starting", total=1.0)
         self.edges = torch.tensor(LEVEL_EDGES, device=device)
@@ -105,6 +107,8 @@ class Journal:
 
     def note(self, line: dict[str, Any]) -> None:
         """Append one line to the log; without a terminal, print it as well."""
+        if self.silent:
+            return
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if not self.console.is_terminal:

@@ -32,10 +32,12 @@ from hinode.model.text import TextBlock
 from hinode.training import data, directions
 from hinode.training.cost import flops
 from hinode.training.journal import Journal
+from hinode.training.parallel import Team, joined
 from hinode.training.recipes import RECIPES, Recipe
 
 STATE_FILE, MODEL_FILE, LOG_FILE = "state.pt", "model.safetensors", "log.jsonl"
 STATE_FORMAT = 1
+ALONE = Team()
 
 
 def split_parameters(model: DiT) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
@@ -78,11 +80,11 @@ class Progress:
 class Trainer:
     """The state of a run and the operations on it. `train` drives it."""
 
-    def __init__(self, recipe: Recipe, out: Path, device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, out: Path, device: torch.device, team: Team = ALONE) -> None:
         self.vocabulary = data.vocabulary()
         config = dataclasses.replace(recipe.model, vocabulary=len(self.vocabulary))
         self.recipe = dataclasses.replace(recipe, model=config)
-        self.out, self.device = out, device
+        self.out, self.device, self.team = out, device, team
         torch.manual_seed(recipe.seed)
         self.model = DiT(config).to(device)
         self.average = DiT(config).to(device).requires_grad_(False)
@@ -108,26 +110,34 @@ class Trainer:
         self._frozen: list[tuple[data.Script, Tensor, Tensor, Tensor]] | None = None
 
     def learn(self, script: data.Script, video: Tensor, rate: float) -> tuple[flow.Loss, Tensor]:
-        """One optimiser step; returns the loss and the norm of the gradient before clipping."""
+        """One optimiser step; returns the loss and the norm of the gradient before clipping.
+
+        script: of the whole batch. video: the clips of this process's share. Whatever is random is drawn for
+        the whole batch, so that a team sees what one process would see.
+        """
+        batch, mine = len(script.scenes), self.team.mine
         generator = torch.Generator(self.device).manual_seed(self.recipe.seed * 1_000_003 + script.step)
         x = self.tokenizer.encode(video)
         ids = flow.drop_text(script.ids.to(self.device), generator)
-        levels = flow.sample_levels(x.shape[0], x.shape[1], generator)
-        noise = torch.randn(x.shape, generator=generator, device=self.device)
-        weight = data.emphasis(script, self.recipe.emphasis, self.tokenizer, self.device)
+        levels = flow.sample_levels(batch, x.shape[1], generator)
+        noise = torch.randn((batch, *x.shape[1:]), generator=generator, device=self.device)
+        weight = data.emphasis(self.team.share(script), self.recipe.emphasis, self.tokenizer, self.device)
         known, motion = directions.directions(self.recipe, script, self.tokenizer, self.device)
         result = flow.loss(
             self.model,
             x,
-            ids,
+            ids[mine],
             script.bucket.fps,
-            levels=levels,
-            noise=noise,
+            levels=levels[mine],
+            noise=noise[mine],
             weight=weight,
-            known=known,
-            motion=motion,
+            known=known[mine],
+            motion=motion[mine],
         )
-        torch.autograd.backward(result.value)
+        counted = (result.levels < 1).sum().float()
+        part = counted / self.team.add(counted.clone()).clamp(min=1)
+        torch.autograd.backward(result.value * part)
+        self.team.add_gradients(self.parameters)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip_norm, foreach=True)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
@@ -303,35 +313,47 @@ def train(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
 
-    trainer = Trainer(recipe, out, where)
-    resumed = resume and trainer.restore()
-    with Journal(out / LOG_FILE, recipe, where, fresh=not resumed) as journal, stop_on_signal() as stop:
-        journal.note(
-            {
-                "event": "resume" if resumed else "start",
-                "recipe": recipe.name,
-                "minutes": recipe.minutes,
-                "parameters": trainer.model.parameters_count(),
-                "dtype": str(trainer.model.compute).removeprefix("torch."),
-                "device": str(where),
-                "threads": torch.get_num_threads(),
-                "torch": torch.__version__,
-            }
-        )
-        _drive(trainer, journal, stop)
+    with joined(where) as team:
+        trainer = Trainer(recipe, out, where, team)
+        resumed = resume and trainer.restore()
+        log = Journal(out / LOG_FILE, recipe, where, fresh=not resumed, silent=not team.leads)
+        with log as journal, stop_on_signal() as stop:
+            journal.note(
+                {
+                    "event": "resume" if resumed else "start",
+                    "recipe": recipe.name,
+                    "minutes": recipe.minutes,
+                    "parameters": trainer.model.parameters_count(),
+                    "dtype": str(trainer.model.compute).removeprefix("torch."),
+                    "device": str(where),
+                    "processes": team.size,
+                    "threads": torch.get_num_threads(),
+                    "torch": torch.__version__,
+                }
+            )
+            _drive(trainer, journal, stop)
     return out / MODEL_FILE
 
 
 def _drive(trainer: Trainer, journal: Journal, stop: threading.Event) -> None:
-    recipe, progress, device = trainer.recipe, trainer.progress, trainer.device
+    recipe, progress, device, team = trainer.recipe, trainer.progress, trainer.device, trainer.team
     budget = recipe.minutes * 60
     began = time.monotonic() - progress.elapsed
     saved = validated = progress.elapsed
+    done = stopped = 0.0  # as the team agreed
 
     def fraction() -> float:
-        return min(1.0, (time.monotonic() - began) / budget)
+        return done if team.size > 1 else min(1.0, (time.monotonic() - began) / budget)
 
-    gpu = device.type == "cuda"
+    def agree() -> bool:
+        """Whether to take another step: no process may take one that another does not."""
+        nonlocal done, stopped
+        now = min(1.0, (time.monotonic() - began) / budget)
+        halt = team.add(torch.tensor(float(stop.is_set()), device=device))
+        done, stopped = team.agreed(now, float(halt))
+        return done < 1 and not stopped
+
+    gpu = device.type == "cuda" and team.size == 1
     source = data.scripts(
         recipe,
         progress.step,
@@ -341,10 +363,10 @@ def _drive(trainer: Trainer, journal: Journal, stop: threading.Event) -> None:
         multiple=16 if recipe.compile else 8,
     )
     try:
-        while fraction() < 1 and not stop.is_set():
+        while agree():
             started = time.monotonic()
             script = next(source)
-            video = data.draw(script, device)
+            video = data.draw(team.share(script), device)
             drawn = time.monotonic()
             rate = recipe.rate(progress.step, fraction())
             result, norm = trainer.learn(script, video, rate)
@@ -353,13 +375,14 @@ def _drive(trainer: Trainer, journal: Journal, stop: threading.Event) -> None:
             journal.step(result, norm, render_seconds=drawn - started)
             if journal.due(now):
                 journal.report(progress, rate, fraction())
-            if progress.elapsed - saved > recipe.save_minutes * 60:
+            if team.leads and progress.elapsed - saved > recipe.save_minutes * 60:
                 trainer.save()
                 saved = progress.elapsed
-            if progress.elapsed - validated > recipe.validate_minutes * 60:
+            if team.leads and progress.elapsed - validated > recipe.validate_minutes * 60:
                 journal.note({"event": "export", **trainer.export()})
                 validated = progress.elapsed
     finally:
         source.close()
-    trainer.save()
-    journal.note({"event": "stopped" if stop.is_set() else "done", **trainer.export()})
+    if team.leads:
+        trainer.save()
+        journal.note({"event": "stopped" if stopped else "done", **trainer.export()})
