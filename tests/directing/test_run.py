@@ -178,9 +178,13 @@ def test_a_model_without_hints_leads_to_nothing(engine: DirectedEngine, tmp_path
         engine.start(backward)
 
 
-@pytest.mark.parametrize("seconds", [7.0, 12.0])
-def test_a_run_goes_on_from_any_moment_to_the_same_bits(engine: DirectedEngine, seconds: float) -> None:
-    request = dataclasses.replace(REQUEST, seconds=seconds)
+@pytest.mark.parametrize(("operation", "seconds"), [("generate", 7.0), ("generate", 12.0), ("remix", 6.0)])
+def test_a_run_goes_on_from_any_moment_to_the_same_bits(
+    engine: DirectedEngine, operation: str, seconds: float, tmp_path: Path
+) -> None:
+    request = dataclasses.replace(REQUEST, operation=operation, seconds=seconds)
+    if operation == "remix":
+        request = dataclasses.replace(request, references=(source(tmp_path, moving(48)),), strength=0.9)
     whole = drawn(engine, request).frames
     states: list[State] = []
     run = engine.start(request)

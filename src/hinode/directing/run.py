@@ -327,23 +327,39 @@ class DirectedRun:
             "head": np.frombuffer(json.dumps(head).encode(), np.uint8),
             "inner": np.frombuffer(b"" if inner is None else inner.body, np.uint8),
         }
-        for index, window in enumerate(self.layout.windows[: self._done]):
-            begin = self.layout.edges[window.segment] + window.start
-            arrays[f"window{index}"] = self._film[begin : begin + window.new]
+        for index in range(self._done):
+            arrays[f"window{index}"] = np.frombuffer(self._packed(index).read_bytes(), np.uint8)
         body = io.BytesIO()
-        np.savez_compressed(body, **arrays)
+        np.savez(body, **arrays)
         steps = sum(self._steps[: self._done]) + (0 if inner is None else inner.step)
         return State(self.engine.name, steps, body.getvalue())
+
+    def _packed(self, index: int) -> Path:
+        """The new frames of a window that is drawn, compressed into a file, once for all states."""
+        path, window = self._scratch / f"window{index}.z", self.layout.windows[index]
+        if not path.is_file():
+            begin = self.layout.edges[window.segment] + window.start
+            path.write_bytes(zlib.compress(self._film[begin : begin + window.new].data, 1))
+        return path
+
+    def _unpacked(self, index: int, packed: bytes) -> Frames:
+        width, height = self.layout.size
+        frames = np.frombuffer(zlib.decompress(packed), np.uint8)
+        return frames.reshape(self.layout.windows[index].new, height, width, 3)
 
     def _read(self, state: State) -> None:
         try:
             with np.load(io.BytesIO(state.body), allow_pickle=False) as saved:
                 head = json.loads(saved["head"].tobytes())
                 done, inner = int(head["done"]), saved["inner"].tobytes()
-                self._drawn = {index: saved[f"window{index}"] for index in range(done)}
+                packed = [saved[f"window{index}"].tobytes() for index in range(done)]
                 self._makings = [Making(**making) for making in head["makings"]]
                 identity, seconds = head["identity"], dict(head["stage_seconds"])
                 self._shown = head["shown"]
+                if identity == self._identity:
+                    self._drawn = {
+                        index: self._unpacked(index, frames) for index, frames in enumerate(packed)
+                    }
         except (
             ValueError,
             KeyError,
