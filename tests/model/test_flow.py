@@ -85,7 +85,18 @@ def test_a_clip_has_one_level_or_one_per_frame() -> None:
     assert all(len(row.unique()) == 4 for row in levels[~alike][:200])
 
 
-def test_levels_are_logit_normal() -> None:
+def test_a_quarter_of_the_samples_sees_hardly_anything_but_noise() -> None:
+    levels = sample_levels(20_000, 1, seeded(2))
+    usual = torch.special.ndtr((torch.tensor(flow.EARLIEST).logit() - flow.LEVEL_MEAN) / flow.LEVEL_SPREAD)
+    share = flow.EARLY * (1 - flow.INDEPENDENT)
+    assert (levels < flow.EARLIEST).float().mean() == pytest.approx(
+        float(share + (1 - share) * usual), abs=0.01
+    )
+    assert (levels < flow.EARLIEST / 3).float().mean() == pytest.approx(share / 3, abs=0.01)
+
+
+def test_the_other_levels_are_logit_normal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "EARLY", 0.0)
     logits = sample_levels(20_000, 1, seeded(2)).logit()
     assert float(logits.mean()) == pytest.approx(flow.LEVEL_MEAN, abs=0.02)
     assert float(logits.std()) == pytest.approx(flow.LEVEL_SPREAD, abs=0.02)
@@ -164,7 +175,7 @@ def test_what_is_known_is_shown_clean_told_and_does_not_count() -> None:
         assert torch.allclose(z[~given], (0.4 * x + 0.6 * epsilon)[~given])
         assert told.tolist() == [[1.0, pytest.approx(0.4)]]
         assert oracle.hinted is not None
-        assert torch.equal(oracle.hinted[..., :4], hints.GIVEN_GAIN * known.float())
+        assert torch.equal(oracle.hinted[..., :4], hints.GAINS[0] * known.float())
         return result
 
     assert cost(100.0 * given.float()).value == 0
@@ -372,10 +383,11 @@ def test_a_network_that_reads_hints_is_told_what_is_given() -> None:
     assert oracle.hinted is not None
     assert oracle.hinted.shape == (2, 2, 2, 2, 11)
     assert torch.equal(oracle.hinted[0, ..., :4], oracle.hinted[1, ..., :4])
-    assert oracle.hinted[:, 0, ..., :4].min() == hints.GIVEN_GAIN
+    assert oracle.hinted[:, 0, ..., :4].min() == hints.GAINS[0]
     assert oracle.hinted[:, 1, ..., :4].max() == 0
     # What guidance leads away from is told what is given, and not how anything moves.
-    assert torch.equal(oracle.hinted[:1, ..., 4:], hints.MOTION_GAIN * motion)
+    nothing = torch.zeros(1, 2, 2, 2, 4, dtype=torch.bool)
+    assert torch.equal(oracle.hinted[:1, ..., 4:], hints.draw(nothing, motion)[..., 4:])
     assert oracle.hinted[1, ..., 4:].abs().max() == 0
 
 

@@ -50,6 +50,7 @@ def test_both_kinds_are_drawn_side_by_side() -> None:
     known[0, 1, 0, 0, 2] = True
     drawn = hints.draw(known, None)
     assert drawn.shape[-1] == hints.channels(SPAN)
-    assert drawn.sum() == drawn[0, 1, 0, 0, 2] == hints.GIVEN_GAIN
+    assert drawn.sum() == drawn[0, 1, 0, 0, 2] == hints.GAINS[0]
     motion = torch.rand(1, 2, 2, 2, SPAN + 3)
-    assert torch.equal(hints.draw(known, motion)[..., SPAN:], hints.MOTION_GAIN * motion)
+    gains = torch.tensor([hints.GAINS[1]] * SPAN + [hints.GAINS[2]] * 3)
+    assert torch.equal(hints.draw(known, motion)[..., SPAN:], gains * motion)

@@ -37,7 +37,7 @@ def same(one: Script, other: Script) -> bool:
 
 
 def filmed(*scenes: Scene, bucket: Bucket = CLIP, start: float = 0.0) -> Script:
-    return Script(0, bucket, list(scenes), torch.ones(len(scenes), 8, dtype=torch.long), start)
+    return Script(0, bucket, list(scenes), torch.ones(len(scenes), 8, dtype=torch.long), start, [False])
 
 
 def test_a_step_is_a_function_of_seed_and_number() -> None:

@@ -46,7 +46,7 @@ def path(value: object) -> Track:
 
 
 def camera(value: object, seconds: float, able: Capabilities) -> tuple[Track, str]:
-    """How the camera moves, and words for the prompt of a model that is told in words alone.
+    """How the camera moves, in numbers for a model that follows them, and in words for the prompt.
 
     Args:
         value: names of moves, such as "pan left", "zoom in slowly" or "pan right 1.5, zoom out" (the number
@@ -60,9 +60,10 @@ def camera(value: object, seconds: float, able: Capabilities) -> tuple[Track, st
     moves = named(value) if isinstance(value, str) else None
     if moves is None:
         return track(value, CAMERA), ""
+    words = "".join(f", {_said(name)}" for name in moves)
     if CAMERA not in able.controls:
-        return (), "".join(f", {_said(name)}" for name in moves)
-    return followed(moves, seconds), ""
+        return (), words
+    return followed(moves, seconds), words
 
 
 def named(text: str) -> dict[str, float] | None:

@@ -21,17 +21,22 @@ from hinode.model.text import NULL, PAD
 LEVEL_MEAN, LEVEL_SPREAD = -0.8, 0.8  # of the logit-normal noise level while training
 NEAREST = 0.05  # smallest 1 - t in the loss: keeps the weight of almost clean samples finite
 INDEPENDENT = 0.10  # samples with a level per latent frame; the rest has one for the whole clip
+EARLY, EARLIEST = (
+    0.25,
+    0.15,
+)  # samples below a level that others seldom have: there the camera is decided
 TEXT_DROPOUT = 0.10
 
 
 def sample_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor:
-    """Noise levels for training, [B, Tl]: a tenth of the clips draw a level per latent frame, the others
-    share one."""
+    """Noise levels for training, [B, Tl]: a tenth of the clips has one per latent frame, the others one in
+    all, a quarter of them a very low one."""
     device = generator.device
     each = torch.randn(batch, frames, generator=generator, device=device)
-    alone = torch.rand(batch, 1, generator=generator, device=device) < INDEPENDENT
+    alone, early, first = torch.rand(3, batch, 1, generator=generator, device=device)
     levels = torch.sigmoid(LEVEL_MEAN + LEVEL_SPREAD * each)
-    return torch.where(alone, levels, levels[:, :1])
+    shared = torch.where(early < EARLY, EARLIEST * first, levels[:, :1])
+    return torch.where(alone < INDEPENDENT, levels, shared)
 
 
 def drop_text(ids: Tensor, generator: torch.Generator) -> Tensor:
@@ -233,7 +238,6 @@ class Sampler(Iterator[SamplerState]):
         if self.state.step == self.sampling.steps:
             raise StopIteration
         z, (now, later) = self.state.latents, self.times[self.state.step : self.state.step + 2]
-        # Straight on from z at `now` up to `later`.
         slope = self.velocity(z, now)
         ahead = self._keep(z + (later - now) * slope)
         if self.sampling.heun and later < 1:

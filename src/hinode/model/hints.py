@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Beside hundreds of pixels in a patch, hints of size 1 would be learnt very slowly.
-GIVEN_GAIN, MOTION_GAIN = 24.0, 96.0
+GAINS = 24.0, 96.0, 384.0  # given, subject, camera: as 1, they would be learnt slowly beside many pixels
 SPREAD = 0.1  # of the soft disc that marks the subject's place, in short sides
 
 
@@ -16,14 +15,12 @@ def channels(patch_frames: int) -> int:
 
 
 def draw(known: Tensor, motion: Tensor | None) -> Tensor:
-    """Both kinds of hints together, [B, Tl, h, w, 2f + 3].
-
-    known [B, Tl, h, w, f]: whether that patch of that video frame is given clean. motion: from
-    `draw_motion`, or None where nothing is told.
-    """
-    untold = known.new_zeros(*known.shape[:-1], known.shape[-1] + 3, dtype=torch.float32)
-    motion = untold if motion is None else motion
-    return torch.cat((GIVEN_GAIN * known.float(), MOTION_GAIN * motion), -1)
+    """All hints, [B, Tl, h, w, 2f + 3]. known [B, Tl, h, w, f]: whether that patch of that video frame is
+    given clean. motion: from `draw_motion`, or None where nothing is told."""
+    sizes = [known.shape[-1], 3]
+    motion = known.new_zeros(*known.shape[:-1], sum(sizes)).float() if motion is None else motion
+    subject, camera = torch.split(motion, sizes, -1)
+    return torch.cat((GAINS[0] * known.float(), GAINS[1] * subject, GAINS[2] * camera), -1)
 
 
 def draw_motion(path: Tensor, camera: Tensor, rows: int, columns: int, patch_frames: int) -> Tensor:

@@ -14,8 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class SpacetimePatches:
-    """Lossless tokenizer: a latent is the raw pixels of one patch of spacetime (C = frames * size * size *
-    3).
+    """Lossless: a latent is the raw pixels of one patch of spacetime (C = frames * size * size * 3).
 
     The first frame is repeated to fill its patch and averaged back on decode, so decode(encode(x)) == x.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import queue
 import random
 import threading
@@ -21,6 +23,8 @@ from hinode.world.scene import Scene, sample_scene
 
 IMAGE_MOMENTS = 3.0  # an image shows its scene at a random time within this many seconds
 VALIDATION_SCENES = 64
+PACES = (-1.2, 0.7)  # logarithms of how fast cameras are that are told by a hint: 0.3 to 2 times as usual
+CAMERA_SAID_TOO = 0.3  # of those, how many are named in the caption as others are
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Script:
     scenes: list[Scene]
     ids: Tensor  # [B, L]
     start: float  # seconds into the scenes
+    told: list[bool]  # whether the camera of each scene is told by a hint
 
 
 def vocabulary() -> Vocabulary:
@@ -42,14 +47,34 @@ def vocabulary() -> Vocabulary:
 def write(
     recipe: Recipe, bucket: Bucket, step: int, rng: random.Random, known: Vocabulary, *, multiple: int = 8
 ) -> Script:
-    """Sample scenes and captions for one batch. Scenes never hold a held-out pair of colour and subject."""
+    """Sample scenes and captions for one batch. Scenes never hold a held-out pair of colour and subject.
+
+    Cameras that are told by a hint move at speeds of their own, and their captions mostly say nothing of
+    them, so that there is something to learn from the hint.
+    """
     names, weights = zip(*recipe.densities, strict=True)
     scenes = [sample_scene(rng, held_out=False) for _ in range(bucket.batch)]
-    texts = [words(caption(scene, rng, rng.choices(names, weights)[0])) for scene in scenes]
+    camera = random.Random(f"{recipe.name}/cameras/{recipe.seed}/{step}")
+    told = [camera.random() < recipe.cameras for _ in scenes]
+    scenes = [
+        dataclasses.replace(scene, pace=math.exp(camera.uniform(*PACES))) if hint else scene
+        for scene, hint in zip(scenes, told, strict=True)
+    ]
+    texts = [
+        words(
+            caption(
+                scene,
+                rng,
+                rng.choices(names, weights)[0],
+                camera=not hint or camera.random() < CAMERA_SAID_TOO,
+            )
+        )
+        for scene, hint in zip(scenes, told, strict=True)
+    ]
     limit = recipe.model.words
     ids = known.batch(texts, limit=limit, multiple=multiple)
     start = rng.uniform(0.0, IMAGE_MOMENTS) if bucket.frames == 1 else 0.0
-    return Script(step, bucket, scenes, ids, start)
+    return Script(step, bucket, scenes, ids, start, told)
 
 
 def step_script(recipe: Recipe, step: int, fraction: float, known: Vocabulary, *, multiple: int) -> Script:
@@ -62,7 +87,7 @@ def step_script(recipe: Recipe, step: int, fraction: float, known: Vocabulary, *
 
 def validation_scripts(recipe: Recipe, known: Vocabulary) -> list[Script]:
     """The frozen set that validation is measured on, from a namespace of seeds that training never uses."""
-    rng = random.Random(f"{recipe.name}/validation")
+    rng, recipe = random.Random(f"{recipe.name}/validation"), dataclasses.replace(recipe, cameras=0.0)
     batches = max(1, VALIDATION_SCENES // recipe.validation.batch)
     return [write(recipe, recipe.validation, number, rng, known) for number in range(batches)]
 

@@ -45,7 +45,7 @@ def directions(
     for clip in range(len(script.scenes)):
         if rng.random() >= recipe.paths:
             path[clip] = torch.nan
-        if rng.random() >= recipe.cameras:
+        if not script.told[clip]:
             moves[clip] = torch.nan
     motion = hints.draw_motion(path, moves, rows, columns, span)
     return known.to(device), motion.to(device)

@@ -53,7 +53,9 @@ class Team:
                 "start fewer",
                 field="nproc-per-node",
             )
-        return dataclasses.replace(script, scenes=script.scenes[self.mine], ids=script.ids[self.mine])
+        return dataclasses.replace(
+            script, scenes=script.scenes[self.mine], ids=script.ids[self.mine], told=script.told[self.mine]
+        )
 
     def add(self, values: Tensor) -> Tensor:
         """The sum over all processes."""

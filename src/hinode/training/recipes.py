@@ -55,7 +55,7 @@ class Recipe:
     emphasis: float = 4.0  # extra loss weight where a subject passes; see `data.emphasis`
     known: float = 0.35  # of the clips, those of which a part is given; see `directions`
     paths: float = 0.45  # those whose subject's path is told
-    cameras: float = 0.25  # and whose camera's
+    cameras: float = 0.35  # and whose camera's
     average: float = 0.999  # cap of the moving average's decay
     densities: tuple[tuple[str, float], ...] = (
         ("tag", 0.10),

@@ -143,18 +143,18 @@ def parse(text: str) -> Parsed:
     )
 
 
-def caption(scene: Scene, rng: random.Random, density: str | None = None) -> str:
+def caption(scene: Scene, rng: random.Random, density: str | None = None, *, camera: bool = True) -> str:
     """Say a scene in words.
 
     `density`: one of `DENSITIES`, or None for a random one. "tag" and "short" may leave facts out; "full"
     names the subjects, motions, place and time, and weather and camera unless they are clear and still;
-    "dense" names everything, sizes and speeds too.
+    "dense" names everything, sizes and speeds too. `camera`: whether its move may be named.
     """
     density = density or rng.choice(DENSITIES)
     if density not in DENSITIES:
         raise ValueError(f"unknown caption density {density!r}: use one of {', '.join(DENSITIES)}")
     if density == "tag":
-        return _tags(scene, rng)
+        return _tags(scene, rng, camera)
     dense = density == "dense"
     keep = 0.75 if density == "short" else 1.0
     who = " and ".join(_who(subject, rng, dense, keep) for subject in scene.subjects)
@@ -168,7 +168,7 @@ def caption(scene: Scene, rng: random.Random, density: str | None = None) -> str
         around.append(_say("weather", scene.weather, rng, adverbial=True))
     rng.shuffle(around)
     shot = ""
-    if dense or rng.random() < (keep if scene.camera != "still" else 0.2):
+    if (dense or rng.random() < (keep if scene.camera != "still" else 0.2)) and camera:
         move = _say("camera", scene.camera, rng)
         shot = f"the {move}" if move.startswith("camera") else move
     return _sentence(who, around, shot, rng)
@@ -227,7 +227,7 @@ def _where(scene: Scene, rng: random.Random) -> str:
     return f"{rng.choice(('over', 'over', 'above', 'across', 'in front of', 'near'))} the {noun}"
 
 
-def _tags(scene: Scene, rng: random.Random) -> str:
+def _tags(scene: Scene, rng: random.Random, camera: bool) -> str:
     cast = []
     for subject in scene.subjects:
         tag = f"{_say('color', subject.color, rng)} {_say('kind', subject.kind, rng)}"
@@ -238,7 +238,7 @@ def _tags(scene: Scene, rng: random.Random) -> str:
     around = [tag for tag in around if rng.random() < 0.85]
     if rng.random() < (0.85 if scene.weather != "clear" else 0.4):
         around.append(_say("weather", scene.weather, rng))
-    if rng.random() < (0.85 if scene.camera != "still" else 0.2):
+    if rng.random() < (0.85 if scene.camera != "still" else 0.2) and camera:
         around.append(_say("camera", scene.camera, rng))
     rng.shuffle(around)
     return ", ".join([*cast, *around])

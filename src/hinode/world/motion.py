@@ -87,15 +87,16 @@ def subject_path(subjects: Sequence[Subject], moments: Tensor, aspect: float) ->
 
 def camera_path(scenes: Sequence[Scene], moments: Tensor) -> Camera:
     """Follow the camera. A pan goes on at a steady speed; a zoom eases out after about three seconds."""
+    pace = torch.tensor([s.pace for s in scenes], device=moments.device, dtype=moments.dtype)[:, None]
 
     def doing(name: str) -> Tensor:
         flags = [float(s.camera == name) for s in scenes]
         return torch.tensor(flags, device=moments.device, dtype=moments.dtype)[:, None]
 
-    pan = (doing("pan right") - doing("pan left")) * PAN_SPEED * moments
+    pan = (doing("pan right") - doing("pan left")) * PAN_SPEED * moments * pace
     eased = 3.0 * torch.tanh(moments / 3.0)
     zoom_in, zoom_out = doing("zoom in"), doing("zoom out")
-    exponent = (zoom_in - zoom_out) * ZOOM_RATE * eased - 0.18 * zoom_in + 0.27 * zoom_out
+    exponent = (zoom_in - zoom_out) * ZOOM_RATE * eased * pace - 0.18 * zoom_in + 0.27 * zoom_out
     return Camera(pan=pan, zoom=torch.exp(exponent))
 
 

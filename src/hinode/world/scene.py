@@ -46,7 +46,8 @@ class Subject:
 class Scene:
     """A whole clip: one or two subjects in one place, at one time of day, in one weather, by one camera.
 
-    `terrain` (0..12) shifts the landscape, `sun` (-1..1) the sun or moon, `air` (0..1) clouds and drops.
+    `terrain` (0..12) shifts the landscape, `sun` (-1..1) the sun or moon, `air` (0..1) clouds and drops;
+    `pace` is how fast the camera moves, 1 the usual.
     """
 
     subjects: tuple[Subject, ...]
@@ -57,6 +58,7 @@ class Scene:
     terrain: float = 0.0
     sun: float = 0.0
     air: float = 0.0
+    pace: float = 1.0
 
     def facts(self) -> dict[str, str]:
         """The attributes a judge is asked for, of the first subject and of the whole scene."""

@@ -77,6 +77,7 @@ class Case:
         values = {name: value for name, value in vars(self).items() if value}
         scene = dataclasses.asdict(self.scene)
         (scene["subject"],) = scene.pop("subjects")
+        del scene["pace"]  # always the usual one
         return {**values, "scene": scene}
 
     @classmethod
