@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hinode.engines.expansion import expanded
+from hinode.request import Track
 from hinode.world.caption import parse
 from hinode.world.scene import HELD_OUT_PAIRS
 
@@ -53,3 +54,19 @@ def test_shots_of_one_film_choose_alike() -> None:
     first, second = (parse(expanded(f"a balloon {doing}", 5)) for doing in ("rising", "moving left"))
     assert first.subjects[0].color == second.subjects[0].color
     assert (first.place, first.time) == (second.place, second.time)
+
+
+@pytest.mark.parametrize(
+    ("track", "move"),
+    [
+        (((0.0, 0.0, 1.0), (2.0, 0.5, 1.0)), "pan right"),
+        (((0.0, 0.0, 1.0), (2.0, -0.5, 1.1)), "pan left"),
+        (((0.0, 0.0, 1.0), (1.0, 0.05, 1.3)), "zoom in"),
+        (((0.0, 0.3, 2.0), (2.0, 0.3, 1.0)), "zoom out"),
+        (((0.0, 0.0, 1.0), (4.0, 0.1, 1.0)), "still"),
+    ],
+)
+def test_a_camera_in_numbers_is_said_as_the_nearest_move(track: Track, move: str) -> None:
+    assert parse(expanded("a red balloon rising over the sea at noon", 3, camera=track)).camera == move
+    said = expanded("a red balloon rising over the sea at noon, the camera zooms in", 3, camera=track)
+    assert parse(said).camera == "zoom in"

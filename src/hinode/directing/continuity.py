@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from hinode.directing import storyboard
 from hinode.directing.storyboard import Shot, Storyboard
 from hinode.engines import catalog
 from hinode.engines.expansion import expanded
-from hinode.request import CAMERA, Capabilities
+from hinode.request import Capabilities, Track
 from hinode.world.caption import Parsed, SubjectFacts, parse
 
 NOTHING_SHOWN: Mapping[str, Mapping[str, str]] = MappingProxyType({})
@@ -22,6 +22,7 @@ def told(
     characters: Mapping[str, str],
     able: Capabilities,
     shown: Mapping[str, Mapping[str, str]] = NOTHING_SHOWN,
+    cameras: Sequence[Track] = (),
 ) -> list[str]:
     """The prompt of each shot as it goes to the engine.
 
@@ -33,6 +34,7 @@ def told(
         characters: descriptions by name.
         able: the model.
         shown: what the videos show that shots go on from, by their names.
+        cameras: how the camera of each shot moves, where that is told in numbers.
 
     Raises:
         BadInput: a prompt speaks of a character that is not there.
@@ -65,7 +67,7 @@ def told(
             text,
             board.seed,
             motion=shot.path is None,
-            camera=shot.camera is None or CAMERA not in able.controls,
+            camera=cameras[index] if cameras else (),
             known={name: value for name, value in known.items() if value},
         )
         now = parse(words)

@@ -155,13 +155,13 @@ class Layout:
                 found.append(dataclasses.replace(reference, at=(frame - first) / float(self.fps)))
         return tuple(found)
 
-    def prompt(self, segment: Segment) -> str:
+    def prompt(self, segment: Segment, camera: Track) -> str:
         """What is drawn in a segment, in words. What they leave open is said once for the whole clip: each
         window has a seed of its own and would choose for itself."""
         request, words = self.request, segment.prompt or self.request.prompt
         if not (request.expand and self.able.expands):
             return words
-        return expanded(words, request.seed, motion=not request.path, camera=not request.camera)
+        return expanded(words, request.seed, motion=not request.path, camera=camera)
 
     @property
     def mask(self) -> Reference | None:
@@ -242,12 +242,18 @@ class Layout:
         request, window = self.request, self.windows[index]
         segment, first = self.segments[window.segment], self.first(window)
         pictures = self._pictures(window)
-        characters = tuple(one for one in request.references if one.role == CHARACTER)
         begin, end = first / float(self.fps), (first + window.frames) / float(self.fps)
+        camera = _cut(
+            request.camera,
+            begin,
+            end,
+            lambda values, start: (values[0] - start[0], values[1] / start[1]),
+        )
+        characters = tuple(one for one in request.references if one.role == CHARACTER)
         return dataclasses.replace(
             request,
             operation="generate",
-            prompt=self.prompt(segment),
+            prompt=self.prompt(segment, camera),
             expand=False,
             seconds=window.frames / float(self.fps),
             fps=None,
@@ -256,12 +262,7 @@ class Layout:
             strength=segment.strength if self.guided(segment) else None,
             guide_prompt=UNSEEN if self.edits else "",
             path=_cut(request.path, begin, end, lambda values, start: values),
-            camera=_cut(
-                request.camera,
-                begin,
-                end,
-                lambda values, start: (values[0] - start[0], values[1] / start[1]),
-            ),
+            camera=camera,
             segments=(),
             looped=False,
         )

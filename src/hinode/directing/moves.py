@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hinode.engines.expansion import PAN_SPEED, ZOOM_RATE
 from hinode.errors import BadInput, listed, shown
 from hinode.request import CAMERA, PATH, Capabilities, Track
 
-PAN_SPEED, ZOOM_RATE, ZOOM_SECONDS = 0.24, 0.26, 3.0
-"""How fast the camera of the drawn world moves (`world.motion`): short sides per second, e-folds per second
-at the start of a zoom, and the seconds after which that eases out."""
+ZOOM_SECONDS = 3.0
+"""Seconds after which a zoom of the drawn world eases out."""
 
 MOVES: Mapping[str, tuple[float, float]] = {
     "still": (0.0, 0.0),
@@ -46,7 +46,7 @@ def path(value: object) -> Track:
 
 
 def camera(value: object, seconds: float, able: Capabilities) -> tuple[Track, str]:
-    """How the camera moves, in numbers for a model that follows them, and in words for the prompt.
+    """How the camera moves, and words for the prompt of a model that is told in words alone.
 
     Args:
         value: names of moves, such as "pan left", "zoom in slowly" or "pan right 1.5, zoom out" (the number
@@ -60,10 +60,9 @@ def camera(value: object, seconds: float, able: Capabilities) -> tuple[Track, st
     moves = named(value) if isinstance(value, str) else None
     if moves is None:
         return track(value, CAMERA), ""
-    words = "".join(f", {_said(name)}" for name in moves)
     if CAMERA not in able.controls:
-        return (), words
-    return followed(moves, seconds), words
+        return (), "".join(f", {_said(name)}" for name in moves)
+    return followed(moves, seconds), ""
 
 
 def named(text: str) -> dict[str, float] | None:

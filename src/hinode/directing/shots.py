@@ -87,9 +87,10 @@ class Script:
             for name in sorted(videos)
             if native
         }
-        self.prompts = continuity.told(board, self.characters, able, shown)
         self._parts = [self._pictures(shot) for shot in board.shots]
         self._tracks = [self._steering(index) for index in range(len(board.shots))]
+        cameras = [camera for _, camera, _ in self._tracks]
+        self.prompts = continuity.told(board, self.characters, able, shown, cameras)
         for index in range(len(board.shots)):
             self.check(index)
 

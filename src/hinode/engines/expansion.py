@@ -7,10 +7,12 @@ own words stay as they are; what is added follows from the seed, so that the sam
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from hinode.request import Track
 from hinode.world import lexicon
 from hinode.world.caption import SubjectFacts, parse
 from hinode.world.scene import COLORS, HELD_OUT_PAIRS, MOTIONS, PLACES, SUBJECTS, TIMES
@@ -18,6 +20,10 @@ from hinode.world.scene import COLORS, HELD_OUT_PAIRS, MOTIONS, PLACES, SUBJECTS
 MOVING = tuple(motion for motion in MOTIONS if motion != "still")
 USUAL = {"weather": "clear", "camera": "still"}
 """What is meant if nothing is said; of everything else there is no usual one."""
+
+PAN_SPEED, ZOOM_RATE = 0.24, 0.26
+"""How fast the camera of the drawn world moves (`world.motion`, which needs torch): short sides per second,
+and e-folds per second at the start of a zoom."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -34,7 +40,7 @@ def expanded(
     seed: int,
     *,
     motion: bool = True,
-    camera: bool = True,
+    camera: Track = (),
     known: Mapping[str, str] = NOTHING,
 ) -> str:
     """A prompt with what it leaves open said too.
@@ -43,7 +49,7 @@ def expanded(
         prompt: as the person wrote it.
         seed: of the clip.
         motion: whether to say what the subject does; not if it is shown its way.
-        camera: whether to say what the camera does.
+        camera: how the camera moves, if that is told in numbers: the move that is nearest is said too.
         known: what is so if the prompt leaves it open, such as {"color": "red"}, by the names of `ATTRIBUTES`
             of the judge; the rest follows from the seed.
 
@@ -60,11 +66,11 @@ def expanded(
         for subject in cast
     )
     chosen = {"place": rng.choice(PLACES), "time": rng.choice(TIMES), **USUAL, **known}
+    if camera:
+        chosen["camera"] = nearest(camera)
     around = []
     for name, phrases in SCENE_WORDS.items():
         fact = getattr(said, name)
-        if name == "camera" and not (fact or camera):
-            continue
         if fact is None or not whole:
             words = phrases[fact or chosen[name]][0]
             around.append(f"over the {words}" if name == "place" else words)
@@ -72,6 +78,19 @@ def expanded(
         who = " and ".join(_somebody(one, rng, known, motion=motion) for one in cast)
         return ", ".join([f"{who} {around[0]}", *around[1:]])
     return ", ".join([prompt.strip().rstrip(".,;:"), *around])
+
+
+def nearest(camera: Track) -> str:
+    """The move of the drawn world's camera that is nearest to one in numbers; at less than a third of the
+    usual speed it stands still."""
+    (begin, pan, zoom), (end, last_pan, last_zoom) = camera[0], camera[-1]
+    seconds = max(end - begin, 1e-6)
+    across, nearer = (last_pan - pan) / seconds / PAN_SPEED, math.log(last_zoom / zoom) / seconds / ZOOM_RATE
+    if max(abs(across), abs(nearer)) < 1 / 3:
+        return "still"
+    if abs(across) >= abs(nearer):
+        return "pan right" if across > 0 else "pan left"
+    return "zoom in" if nearer > 0 else "zoom out"
 
 
 def _somebody(subject: SubjectFacts, rng: random.Random, known: Mapping[str, str], *, motion: bool) -> str:

@@ -331,7 +331,7 @@ def read_prompt(request: Request) -> str:
     """The words that the network reads for a request."""
     if not request.expand:
         return request.prompt
-    return expanded(request.prompt, request.seed, motion=not request.path, camera=not request.camera)
+    return expanded(request.prompt, request.seed, motion=not request.path, camera=request.camera)
 
 
 def read_as(parsed: Parsed) -> str:
