@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from hinode.clip import Clip, Frames
-from hinode.directing import footage
+from hinode.directing import footage, reading
 from hinode.directing.engine import DirectedEngine
 from hinode.engines.protocol import Progress, State
 from hinode.errors import BadInput, EngineError
-from hinode.request import MASK, SOURCE, Reference, Request, Segment
+from hinode.request import CHARACTER, MASK, SOURCE, Reference, Request, Segment
 
 REQUEST = Request("a red balloon rising over the sea at noon", 32, 32, seconds=2.0, seed=3, model="toy")
 FPS = Fraction(8)
@@ -269,3 +270,24 @@ def test_what_does_not_add_up_is_refused_in_a_sentence(engine: DirectedEngine, t
         engine.start(dataclasses.replace(large, references=(kept,)))
     with pytest.raises(BadInput, match=r"shorter than a frame"):
         engine.start(dataclasses.replace(REQUEST, segments=(Segment(1.99), Segment(0.01))))
+
+
+def test_a_character_is_said_where_the_prompt_names_it(engine: DirectedEngine, tmp_path: Path) -> None:
+    from hinode.world.render import render
+    from hinode.world.scene import Scene, Subject
+
+    shown = render(
+        [Scene((Subject("balloon", "orange", "rise", 0.5, 0.5, 0.3),))], frames=16, fps=8, width=64, height=64
+    )
+    frames = (shown[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    pip = dataclasses.replace(footage.keep(frames, FPS, CHARACTER, tmp_path), name="Pip")
+    words = reading.cast(
+        dataclasses.replace(REQUEST, prompt="Pip rising, then @pip and the Pip", references=(pip,))
+    )
+    assert words.prompt == "an orange balloon rising, then an orange balloon and the orange balloon"
+    asked = dataclasses.replace(REQUEST, prompt="Pip rising over the sea at noon", references=(pip,))
+    assert engine.work(asked) == engine.work(dataclasses.replace(asked, references=()))
+    told = dataclasses.replace(asked, prompt="an orange balloon rising over the sea at noon", references=())
+    assert np.array_equal(drawn(engine, asked).frames, drawn(engine, told).frames)
+    longer = dataclasses.replace(asked, seconds=5.0)
+    assert drawn(engine, longer).making.read_as.startswith("orange balloon rise")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hinode.cli.endings import plain_endings
-from hinode.cli.options import Expand, Fit, Keyframes, Move, Way
+from hinode.cli.options import Characters, Expand, Fit, Keyframes, Move, Way
 from hinode.cli.steering import steered
 from hinode.errors import BadInput
 from hinode.request import FIRST_FRAME, LAST_FRAME, Reference, Request, parse_size
@@ -95,6 +95,7 @@ def generate(
     ] = None,
     keyframe: Keyframes = None,
     fit: Fit = None,
+    character: Characters = None,
     path: Way = None,
     camera: Move = None,
     expand: Expand = True,
@@ -131,7 +132,7 @@ def generate(
             expand=expand,
         )
         settings = Settings.from_environment(os.environ)
-        with steered(request, settings, keyframe or (), fit, path, camera) as asked:
+        with steered(request, settings, keyframe or (), fit, path, camera, character or ()) as asked:
             make(asked, settings, output=output, format=format, as_json=as_json, quiet=quiet)
 
 

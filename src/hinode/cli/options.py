@@ -30,6 +30,15 @@ Keyframes = Annotated[
         show_default=False,
     ),
 ]
+Characters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--character",
+        metavar="NAME=FILE",
+        help="Picture or MP4 of somebody whom the prompt calls @NAME; may be given again.",
+        show_default=False,
+    ),
+]
 Way = Annotated[
     str | None,
     typer.Option(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hinode.errors import BadInput, shown
-from hinode.request import KEYFRAME, Request
+from hinode.request import CHARACTER, KEYFRAME, Request
 from hinode.settings import Settings
 
 
@@ -21,6 +21,7 @@ def steered(
     fit: str | None,
     path: str | None,
     camera: str | None,
+    characters: Sequence[str] = (),
 ) -> Iterator[Request]:
     """A request with all of that; copies of pictures are there as long as the block runs.
 
@@ -31,11 +32,12 @@ def steered(
         fit: how pictures are brought to the size; None if they have to have it.
         path: see `moves.path`.
         camera: see `moves.camera`.
+        characters: "NAME=FILE" each.
 
     Raises:
         BadInput: something of it cannot be read.
     """
-    if not keyframes and fit is None and path is None and camera is None:
+    if not keyframes and not characters and fit is None and path is None and camera is None:
         yield request
         return
     from hinode import directing
@@ -43,6 +45,15 @@ def steered(
 
     able = directing.capabilities(request.engine, settings, request.model)
     material.check_fit(fit)
+    cast = [material.character(file, name) for name, file in map(_character, characters)]
+    for one in cast:
+        if one.name.lower() not in request.prompt.lower():
+            raise BadInput(
+                f"the prompt does not name the character {shown(one.name)}",
+                f"write @{one.name} where it appears",
+                field=CHARACTER,
+            )
+    request = dataclasses.replace(request, references=(*request.references, *cast))
     if path is not None:
         request = dataclasses.replace(request, path=moves.path(path))
     if camera is not None:
@@ -58,6 +69,17 @@ def steered(
         references = (*request.references, *pictures)
         operations.check_keyframes(references, able.native_fps[0])
         yield dataclasses.replace(request, references=references)
+
+
+def _character(text: str) -> tuple[str, Path]:
+    name, _, file = text.partition("=")
+    if not name.strip() or not file:
+        raise BadInput(
+            f"character {shown(text)} has no name or no file",
+            "write it like pip=pip.png, and @pip in the prompt",
+            field=CHARACTER,
+        )
+    return name.strip().removeprefix("@"), Path(file)
 
 
 def _keyframe(text: str) -> tuple[Path, float]:

@@ -39,9 +39,10 @@ def check(request: Request, settings: Settings, source_seconds: float | None = N
     """
     from hinode.directing import cutting
     from hinode.directing.layout import Layout
-    from hinode.directing.offer import simple
+    from hinode.directing.offer import simple, without_characters
 
     able = engines.capabilities(request.engine, settings, request.model)
+    request = without_characters(request, able)
     if simple(request, able):
         request.check(able, source_seconds)
     else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hinode.directing import cutting
+from hinode.directing import cutting, reading
 from hinode.directing.layout import Layout
-from hinode.directing.offer import simple, widened
+from hinode.directing.offer import simple, widened, without_characters
 from hinode.directing.run import DirectedRun
 from hinode.engines import references
 from hinode.engines.protocol import Engine, Run, State, Work
-from hinode.request import Capabilities, Request
+from hinode.request import CHARACTER, Capabilities, Request
 
 
 class DirectedEngine:
@@ -33,6 +33,7 @@ class DirectedEngine:
     def work(self, request: Request) -> Work:
         """See `Engine.work`; windows that overlap are counted whole."""
         able = self.engine.capabilities(request.model)
+        request = without_characters(request, able)
         if simple(request, able):
             return self.engine.work(request)
         run = DirectedRun(self._layout(request, able), self.engine, None)
@@ -47,6 +48,9 @@ class DirectedEngine:
     def start(self, request: Request, state: State | None = None) -> Run:
         """See `Engine.start`."""
         able = self.engine.capabilities(request.model)
+        if request.reference(CHARACTER) and CHARACTER not in able.references:
+            request.check(widened(able))
+            request = without_characters(reading.cast(request), able)
         if simple(request, able):
             return self.engine.start(request, state)
         request.check(widened(able))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import av.error
 from hinode.errors import BadInput, listed, shown
 from hinode.media import pictures
 from hinode.media.probe import FIRST_BOX, probe
-from hinode.request import MASK, SOURCE, Reference, Size
+from hinode.request import CHARACTER, MASK, SOURCE, Reference, Size
 
 LONGEST_SOURCE = 3600.0
 """Seconds of the longest video that a clip can be made from."""
@@ -139,6 +140,24 @@ def check_fit(fit: str | None) -> None:
     """
     if fit is not None and fit not in pictures.FITS:
         raise BadInput(f"there is no fit {shown(fit)}", f"choose {listed(pictures.FITS, 'or')}", field="fit")
+
+
+def character(path: Path, name: str, field: str = CHARACTER) -> Reference:
+    """Look at a picture or a video of somebody who appears in a clip.
+
+    Args:
+        path: of the file, a JPEG, PNG or WebP, or an MP4.
+        name: what the prompt calls them.
+        field: what to name in errors.
+
+    Raises:
+        BadInput: it is missing, or nothing of that kind.
+    """
+    if path.suffix.lower() == ".mp4":
+        return dataclasses.replace(video(path, role=CHARACTER, field=field).reference, name=name)
+    with named(path, field):
+        _, media_type = pictures.measure(path, field=field)
+        return Reference(CHARACTER, _digest(path), media_type, name, path=str(path.absolute()))
 
 
 @contextmanager

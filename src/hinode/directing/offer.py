@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 
 from hinode.engines import catalog
-from hinode.request import FIRST_FRAME, FOOTAGE, GUIDE, SOURCE, Capabilities, Request
+from hinode.request import CHARACTER, FIRST_FRAME, FOOTAGE, GUIDE, SOURCE, Capabilities, Request
 
 LONGEST_SECONDS = 120.0
 """The longest clip that is put together out of several."""
@@ -45,11 +45,21 @@ def widened(able: Capabilities) -> Capabilities:
         operations += [name for name in JOINED if name not in operations]
     if GUIDE in able.references:
         operations += [name for name in REPAINTED if name not in operations]
+    if able.expands and CHARACTER not in references:
+        references.append(CHARACTER)  # told in words: see `reading.cast`
     if len(operations) > len(able.operations) and SOURCE not in references:
         references.append(SOURCE)
     return dataclasses.replace(
         able, operations=tuple(operations), references=tuple(references), seconds=seconds
     )
+
+
+def without_characters(request: Request, able: Capabilities) -> Request:
+    """A request as the engine gets it: a model that is told in words who appears gets no pictures of them."""
+    if not able.expands or CHARACTER in able.references:
+        return request
+    others = tuple(one for one in request.references if one.role != CHARACTER)
+    return dataclasses.replace(request, references=others)
 
 
 def simple(request: Request, able: Capabilities) -> bool:

@@ -5,9 +5,12 @@ It is asked for the native engine only: the judge knows no other world.
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections import deque
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -17,7 +20,7 @@ from hinode.directing.material import Video
 from hinode.engines import catalog, references
 from hinode.engines.expansion import expanded
 from hinode.errors import BadInput
-from hinode.request import Capabilities, Reference
+from hinode.request import CHARACTER, Capabilities, Reference, Request
 
 RATE = Fraction(8)
 LOOK = 16
@@ -84,6 +87,29 @@ def told(
             field="prompt",
         )
     return text
+
+
+def cast(request: Request) -> Request:
+    """A request whose prompts say what its characters look like where they name them.
+
+    Raises:
+        BadInput: the judge cannot tell what one of them is.
+    """
+    for one in request.references:
+        if one.role == CHARACTER:
+            named = re.compile(rf"(?:\b(the|an?)\s+)?@?(?<!\w){re.escape(one.name)}(?!\w)", re.IGNORECASE)
+            who = partial(_named, described(one, one.name))
+            parts = [
+                dataclasses.replace(part, prompt=named.sub(who, part.prompt)) for part in request.segments
+            ]
+            prompt = named.sub(who, request.prompt)
+            request = dataclasses.replace(request, prompt=prompt, segments=tuple(parts))
+    return request
+
+
+def _named(words: str, match: re.Match[str]) -> str:
+    article = match[1] if match[1] and match[1].lower() == "the" else "an" if words[0] in "aeiou" else "a"
+    return f"{article} {words}"
 
 
 def described(reference: Reference, name: str) -> str:
