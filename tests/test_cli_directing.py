@@ -20,6 +20,8 @@ from hinode.media.label import Label
 from hinode.media.timeline import Timeline
 from hinode.media.video import read_video
 from hinode.world import motion
+from hinode.world.render import render
+from hinode.world.scene import Scene, Subject
 from tests.directing.conftest import home, settings  # noqa: F401
 
 Run = Callable[..., click.testing.Result]
@@ -202,6 +204,26 @@ def test_animate_shows_its_pictures(run: Run) -> None:
     )
     stretched = Image.open("big.png").resize((32, 32), Image.Resampling.LANCZOS)
     assert apart(clip[-1], np.asarray(stretched)) < 5
+
+
+def test_generate_knows_characters_by_a_picture_or_a_video(run: Run) -> None:
+    scene = Scene((Subject("balloon", "orange", "still", size=0.4),))
+    shown = render([scene], frames=16, fps=8, width=64, height=64)[0].permute(0, 2, 3, 1)
+    frames = (shown.numpy() * 255).round().astype(np.uint8)
+    Image.fromarray(frames[8]).save("pip.png")
+    film("pip.mp4", frames, prompt="")
+    words = ("generate", "@pip rising over the sea at noon", "--size", "32x32", *TOY, "--json")
+    for name in ("pip.png", "pip.mp4"):
+        about = json.loads(run(*words, "--character", f"pip={name}", "-o", "out.mp4").stdout)
+        assert about["read_as"].startswith("orange balloon rise")
+    for wrong, says in (
+        ("pip.png", "has no name or no file"),
+        ("max=pip.png", "the prompt does not name the character 'max'"),
+        ("pip=no.png", "No such file"),
+    ):
+        result = run(*words, "--character", wrong)
+        assert result.exit_code == 2
+        assert says in result.output
 
 
 def test_generate_takes_keyframes_a_path_and_more_seconds_than_the_model_draws_at_once(run: Run) -> None:
