@@ -2,8 +2,8 @@
 # How src/hinode/weights/judge.safetensors and nano.safetensors came about, and every figure of their model card.
 # Nine hours on two CPU cores. The shipped nano was trained in sittings: brought to its end after 103 minutes, taken
 # up again (on one thread) until 222 and again until 318; then with hints (`DiTConfig.hints`), at the full learning
-# rate until 461 and to zero until 500. What changed on the way stands in the model card, so weights that are trained
-# by this script today differ a little. The last 52 minutes were two processes with a batch of full size each:
+# rate until 492 and to zero until 517. What changed on the way stands in the model card, so weights that are trained
+# by this script today differ a little. The last 69 minutes were two processes with a batch of full size each:
 #     torchrun --standalone --nproc-per-node 2 -m hinode train nano --out OUT --threads 1
 # shares a batch out between them instead.
 # (The shipped camera part of the judge was trained in four sittings, by `train_judge(..., go_on=("camera",))`;
@@ -15,7 +15,7 @@ python=${PYTHON:-.venv/bin/python}
 out=${OUT:-runs/out}
 
 [ -f "$out/judge/judge.safetensors" ] || $hinode train judge --out "$out/judge"
-$hinode train nano --out "$out/nano" --minutes "${MINUTES:-500}" --threads "${THREADS:-2}"
+$hinode train nano --out "$out/nano" --minutes "${MINUTES:-517}" --threads "${THREADS:-2}"
 cp "$out/judge/judge.safetensors" src/hinode/weights/judge.safetensors
 cp "$out/nano/model.safetensors" src/hinode/weights/nano.safetensors
 cp "$out/nano/log.jsonl" runs/nano.jsonl

@@ -52,10 +52,10 @@ class Recipe:
     warmup_steps: int = 100
     decay_from: float = 0.5  # the learning rate falls in a straight line to zero from here on
     clip_norm: float = 1.0
-    emphasis: float = 4.0  # extra loss weight where a subject passes; see `data.emphasis`
+    emphasis: float = 6.0  # extra loss weight where a subject passes; see `data.emphasis`
     known: float = 0.35  # of the clips, those of which a part is given; see `directions`
     paths: float = 0.45  # those whose subject's path is told
-    cameras: float = 0.35  # and whose camera's
+    cameras: float = 0.15  # and whose camera's
     average: float = 0.999  # cap of the moving average's decay
     densities: tuple[tuple[str, float], ...] = (
         ("tag", 0.10),
@@ -100,11 +100,11 @@ def nano() -> Recipe:
             Stage(
                 1.00,
                 (
-                    (image, 0.08),
-                    (square, 0.42),
-                    (wide, 0.20),
-                    (tall, 0.08),
-                    (smooth, 0.05),
+                    (image, 0.05),
+                    (square, 0.38),
+                    (wide, 0.21),
+                    (tall, 0.15),
+                    (smooth, 0.04),
                     (long, 0.09),
                     (film, 0.04),
                     (classic, 0.04),
