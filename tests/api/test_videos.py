@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from hinode.engines import catalog
+
 from .conftest import SMALL, Clock, Server
 
 Refused = Callable[..., dict[str, Any]]
@@ -373,7 +375,8 @@ def test_the_source_may_go_while_the_edit_waits(server: Server) -> None:
     assert server.client.get(f"/v1/videos/{edit['id']}").json()["status"] == "completed"
 
 
-def test_an_engine_that_cannot(server: Server, refused: Refused) -> None:
+def test_an_engine_that_cannot(server: Server, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "HINTED", catalog.GIVEN)  # as if its weights read no hints
     answer = server.client.post("/v1/videos/loops", json={"prompt": "night", "model": "native/nano"})
     error = refused(answer, 400, "model")
     assert error["code"] == "operation_not_supported"
