@@ -64,6 +64,7 @@ def test_shots_of_one_film_choose_alike() -> None:
         (((0.0, 0.0, 1.0), (1.0, 0.05, 1.3)), "zoom in"),
         (((0.0, 0.3, 2.0), (2.0, 0.3, 1.0)), "zoom out"),
         (((0.0, 0.0, 1.0), (4.0, 0.1, 1.0)), "still"),
+        (((0.0, 0.0, 1.0), (4.0, 0.1, 0.0)), "still"),
     ],
 )
 def test_a_camera_in_numbers_is_said_as_the_nearest_move(track: Track, move: str) -> None:

@@ -84,6 +84,8 @@ def nearest(camera: Track) -> str:
     """The move of the drawn world's camera that is nearest to one in numbers; at less than a third of the
     usual speed it stands still."""
     (begin, pan, zoom), (end, last_pan, last_zoom) = camera[0], camera[-1]
+    if not (zoom > 0 and last_zoom > 0):
+        return "still"  # refused when the request is checked
     seconds = max(end - begin, 1e-6)
     across, nearer = (last_pan - pan) / seconds / PAN_SPEED, math.log(last_zoom / zoom) / seconds / ZOOM_RATE
     if max(abs(across), abs(nearer)) < 1 / 3:
