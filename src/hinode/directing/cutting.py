@@ -8,7 +8,7 @@ from hinode.request import MASK, Capabilities, Request, Segment
 REMIXED, EDITED = 0.75, 0.6
 """How far a remix and an edit go from their source if nothing is said."""
 
-CHANGED = {"remix": 0.95, "edit": 0.85}
+CHANGED = {"remix": 0.98, "edit": 0.85}
 """The same where only what the prompt says otherwise is changed."""
 
 LOOP_SECONDS = 1.0

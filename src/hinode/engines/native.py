@@ -37,8 +37,8 @@ NAME = catalog.ENGINE
 GUIDED = 0.7
 """How far a clip goes from its guide if nothing is said."""
 
-EDIT_GUIDANCE = 3.5
-"""Guidance of edits: more than of new clips, for the source holds them back."""
+EDIT_GUIDANCE = 2.0
+"""Guidance of edits: more of it changes no more of what was asked, and moves the subject."""
 
 
 @dataclass(frozen=True)
