@@ -156,8 +156,9 @@ def character(path: Path, name: str, field: str = CHARACTER) -> Reference:
     if path.suffix.lower() == ".mp4":
         return dataclasses.replace(video(path, role=CHARACTER, field=field).reference, name=name)
     with named(path, field):
+        digest = _digest(path)  # first, for it says it if there is no such file
         _, media_type = pictures.measure(path, field=field)
-        return Reference(CHARACTER, _digest(path), media_type, name, path=str(path.absolute()))
+        return Reference(CHARACTER, digest, media_type, name, path=str(path.absolute()))
 
 
 @contextmanager
