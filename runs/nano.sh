@@ -32,3 +32,11 @@ for steps in 4 8 12 24; do
         > "docs/evaluation/nano-steps-$(printf %02d "$steps").json"
 done
 $python runs/card.py nano docs/evaluation "$out/nano-clips.pt"
+
+# Directing: the first cases of each bar, as many as docs/evaluation-directing.md says.
+for bar in trajectory:500 region:500 extension:500 frames:400 loop:400 remix:320 storyboard:120 framing:120 minute:20 \
+    memory:1; do
+    $hinode evaluate --suite directing --model nano --only "${bar%:*}" --limit "${bar#*:}" --json \
+        > "docs/evaluation/nano-directing-${bar%:*}.json"
+done
+$python -m benchmarks.directing docs/evaluation/nano-directing-*.json

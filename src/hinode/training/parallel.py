@@ -91,6 +91,8 @@ def joined(device: torch.device) -> Iterator[Team]:
     if size == 1:
         yield Team()
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # each its own
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Team(dist.get_rank(), size)

@@ -348,9 +348,9 @@ def _drive(trainer: Trainer, journal: Journal, stop: threading.Event) -> None:
     def agree() -> bool:
         """Whether to take another step: no process may take one that another does not."""
         nonlocal done, stopped
-        now = min(1.0, (time.monotonic() - began) / budget)
-        halt = team.add(torch.tensor(float(stop.is_set()), device=device))
-        done, stopped = team.agreed(now, float(halt))
+        done, stopped = min(1.0, (time.monotonic() - began) / budget), float(stop.is_set())
+        if team.size > 1:  # alone there is nothing to wait for the device for
+            done, stopped = team.agreed(done, float(team.add(torch.tensor(stopped, device=device))))
         return done < 1 and not stopped
 
     gpu = device.type == "cuda" and team.size == 1
