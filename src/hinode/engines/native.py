@@ -342,6 +342,8 @@ def read_as(parsed: Parsed) -> str:
         said += [" ".join(filter(None, (subject.color, subject.kind, subject.motion)))]
         facts = {"subject": subject.kind, "color": subject.color, "motion": subject.motion}
         left += [name for name, fact in facts.items() if fact is None]
+    if parsed.relation is not None:
+        said += [f"the first {parsed.relation} the second"]
     scene = {name: getattr(parsed, name) for name in ("time", "place", "weather", "camera")}
     said += [f"{name} {fact}" for name, fact in scene.items() if fact is not None]
     left += [name for name, fact in scene.items() if fact is None]

@@ -19,7 +19,7 @@ from hinode.training.recipes import Bucket, Recipe
 from hinode.world.caption import VOCABULARY, caption, words
 from hinode.world.motion import presence
 from hinode.world.render import render
-from hinode.world.scene import Scene, sample_scene
+from hinode.world.scene import CASTS, Scene, sample_scene
 
 IMAGE_MOMENTS = 3.0  # an image shows its scene at a random time within this many seconds
 VALIDATION_SCENES = 64
@@ -53,7 +53,7 @@ def write(
     them, so that there is something to learn from the hint.
     """
     names, weights = zip(*recipe.densities, strict=True)
-    scenes = [sample_scene(rng, held_out=False) for _ in range(bucket.batch)]
+    scenes = [sample_scene(rng, held_out=False, casts=recipe.casts) for _ in range(bucket.batch)]
     camera = random.Random(f"{recipe.name}/cameras/{recipe.seed}/{step}")
     told = [camera.random() < recipe.cameras for _ in scenes]
     scenes = [
@@ -87,7 +87,8 @@ def step_script(recipe: Recipe, step: int, fraction: float, known: Vocabulary, *
 
 def validation_scripts(recipe: Recipe, known: Vocabulary) -> list[Script]:
     """The frozen set that validation is measured on, from a namespace of seeds that training never uses."""
-    rng, recipe = random.Random(f"{recipe.name}/validation"), dataclasses.replace(recipe, cameras=0.0)
+    rng = random.Random(f"{recipe.name}/validation")
+    recipe = dataclasses.replace(recipe, cameras=0.0, casts=CASTS)
     batches = max(1, VALIDATION_SCENES // recipe.validation.batch)
     return [write(recipe, recipe.validation, number, rng, known) for number in range(batches)]
 
