@@ -42,7 +42,7 @@ def train(
 
         settings = Settings.from_environment(os.environ)
         if recipe == "judge":
-            print(train_judge(out, minutes=minutes or 25.0, threads=threads or settings.threads or 1))
+            print(train_judge(out, minutes=minutes or 40.0, threads=threads or settings.threads or 1))
             return
         path = run(
             recipe,

@@ -30,7 +30,7 @@ from hinode.request import (
     Size,
 )
 
-JUDGE = "judge"
+JUDGES = ("judge", "cast")
 """The weights that lie beside the models and draw nothing: they score clips."""
 
 PREFERRED = ("mini", "nano")
@@ -126,7 +126,7 @@ def installed(home: Path) -> dict[str, Path]:
         SHARD.sub("", path.stem): path.with_name(SHARD.sub("", path.stem) + path.suffix)
         for folder in (shipped(), home)
         for path in sorted(folder.glob("*.safetensors"))
-        if path.stem != JUDGE
+        if path.stem not in JUDGES
     }
     rank = {name: place for place, name in enumerate(PREFERRED)}
     return dict(sorted(found.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])))

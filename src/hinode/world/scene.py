@@ -35,7 +35,7 @@ COLUMNS, ROWS = (
     (0.26, 0.74),
     (0.25, 0.63),
 )  # where two subjects are that are side by side, or one above another
-THIRDS = (0.24, 0.5, 0.76)  # three side by side
+THIRDS = (0.22, 0.5, 0.78)  # three side by side
 SMALLER = (1.0, 0.8, 0.68)  # the more there are, the smaller they are
 
 # Colour-subject pairs that no training clip ever shows: a model that draws them has learnt to combine.
@@ -114,25 +114,28 @@ def place_subject(rng: random.Random, kind: str, color: str, motion: str) -> Sub
 
 
 def place_cast(
-    rng: random.Random, cast: Sequence[tuple[str, str]], relation: str | None = ANY
+    rng: random.Random,
+    cast: Sequence[tuple[str, str]],
+    relation: str | None = ANY,
+    motions: Sequence[str] = (),
 ) -> tuple[str | None, list[Subject]]:
     """Anchor subjects given as (kind, colour): how the first relates to the second, and all of them.
 
     `relation`: one of `RELATIONS`, None for none, or by default any that so many subjects can have. Three
-    stand side by side.
+    stand side by side. `motions`: theirs, by default any that keep the relation.
     """
     count = len(cast)
     if count == 1:
         ((kind, color),) = cast
-        return None, [place_subject(rng, kind, color, rng.choice(MOTIONS))]
+        return None, [place_subject(rng, kind, color, motions[0] if motions else rng.choice(MOTIONS))]
     if relation == ANY:
         known = RELATIONS if count == 2 else RELATIONS[:2]
         relation = None if rng.random() < 0.3 else rng.choice(known)
     if relation in ("behind", "in front of"):
-        return relation, _overlapping(rng, cast)
+        return relation, _overlapping(rng, cast, motions[0] if motions else rng.choice(MOTIONS))
     upright = relation not in ("above", "below")
-    motions = UPRIGHT if relation in RELATIONS[:2] or count == 3 else MOTIONS if upright else LEVEL
-    subjects = []
+    fitting = UPRIGHT if relation in RELATIONS[:2] or count == 3 else MOTIONS if upright else LEVEL
+    subjects, loose = [], 0.05 if count == 2 else 0.02
     if upright:
         places = list(COLUMNS if count == 2 else rng.sample(THIRDS, 3))
         if (relation == "right of" and places[0] < places[1]) or (
@@ -141,29 +144,30 @@ def place_cast(
             places[:2] = places[1::-1]
     else:
         places = list(ROWS if relation == "above" else ROWS[::-1])
-    for (kind, color), place in zip(cast, places, strict=True):
-        subject = place_subject(rng, kind, color, rng.choice(motions))
+    for number, ((kind, color), place) in enumerate(zip(cast, places, strict=True)):
+        motion = motions[number] if motions else rng.choice(fitting)
+        subject = place_subject(rng, kind, color, motion)
         size = subject.size * SMALLER[count - 1]
         if not upright:
-            x = subject.x if subject.motion in ("left", "right") else 0.5 + rng.uniform(-0.16, 0.16)
-            subject = dataclasses.replace(subject, x=x, y=place + rng.uniform(-0.04, 0.04), size=size)
+            x = subject.x if subject.motion in ("left", "right") else 0.5 + rng.uniform(-0.12, 0.12)
+            subject = dataclasses.replace(subject, x=x, y=place + rng.uniform(-0.03, 0.03), size=size)
         elif subject.motion in ("left", "right"):  # they pass each other at different heights
             y = (0.25 if place < 0.5 else 0.65) + rng.uniform(-0.03, 0.03)
             subject = dataclasses.replace(subject, y=y, size=size)
         else:
-            subject = dataclasses.replace(subject, x=place + rng.uniform(-0.05, 0.05), size=size)
+            subject = dataclasses.replace(subject, x=place + rng.uniform(-loose, loose), size=size)
         subjects.append(subject)
     return relation, subjects
 
 
-def _overlapping(rng: random.Random, cast: Sequence[tuple[str, str]]) -> list[Subject]:
+def _overlapping(rng: random.Random, cast: Sequence[tuple[str, str]], motion: str) -> list[Subject]:
     """Two subjects that go the same way together, one covering a part of the other."""
     (first_kind, first_color), (kind, color) = cast
-    first = place_subject(rng, first_kind, first_color, rng.choice(MOTIONS))
+    first = place_subject(rng, first_kind, first_color, motion)
     x = max(first.x, 0.72) if first.motion == "left" else first.x
     x = min(x, 0.28) if first.motion == "right" else x
     first = dataclasses.replace(first, x=x, size=first.size * 0.85, speed=min(first.speed, 1.0))
-    aside, up = rng.choice((-1, 1)) * rng.uniform(0.11, 0.15), rng.uniform(-0.06, 0.06)
+    aside, up = rng.choice((-1, 1)) * rng.uniform(0.13, 0.16), rng.uniform(-0.05, 0.05)
     second = dataclasses.replace(first, kind=kind, color=color, x=first.x + aside, y=first.y + up)
     return [dataclasses.replace(one, x=one.x - aside / 3) for one in (first, second)]
 
