@@ -83,7 +83,7 @@ def owners(shapes: Sequence[tuple[int, int]], processes: int) -> list[int]:
 def orthogonal(
     matrix: Tensor, coefficients: tuple[float, float, float], iterations: int, eps: float
 ) -> Tensor:
-    """The nearest orthogonal matrix, roughly: what `torch.optim.Muon` does with a whole matrix, to the bit.
+    """The nearest orthogonal matrix, roughly: what `torch.optim.Muon` does with a whole matrix.
 
     matrix: bfloat16. Newton-Schulz iteration, see https://kellerjordan.github.io/posts/muon.
     """
@@ -102,8 +102,8 @@ class ShardedMuon(torch.optim.Muon):
 
     An orthogonal matrix cannot be found from some of its rows. So each matrix has an owner: one exchange
     brings the rows of every matrix to its owner, which makes it orthogonal alone, and a second one sends the
-    rows back. Both are in bfloat16, in which Muon computes anyway: the result is that of whole matrices to
-    the bit, and the work is shared as well.
+    rows back. Both are in bfloat16, in which Muon computes anyway: the result is that of whole matrices,
+    and the work is shared as well.
     """
 
     def __init__(self, matrices: list[torch.nn.Parameter], *, lr: float, weight_decay: float) -> None:
