@@ -34,6 +34,10 @@ def train(
     device: Annotated[
         str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.", show_default=False)
     ] = None,
+    shard: Annotated[
+        bool,
+        typer.Option("--shard", help="Under torchrun: each process keeps only its part of the weights."),
+    ] = False,
 ) -> None:
     """Train a model, or go on training it; stop whenever you like."""
     with plain_endings():
@@ -51,6 +55,7 @@ def train(
             resume=resume,
             threads=threads or settings.threads,
             device=device or settings.device,
+            shard=shard,
         )
         print(path)
 
