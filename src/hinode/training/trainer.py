@@ -80,14 +80,21 @@ class Progress:
 class Trainer:
     """The state of a run and the operations on it. `train` drives it."""
 
-    def __init__(self, recipe: Recipe, out: Path, device: torch.device, team: Team = ALONE) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: Path,
+        device: torch.device,
+        team: Team = ALONE,
+        network: type[DiT] = DiT,
+    ) -> None:
         self.vocabulary = data.vocabulary()
         config = dataclasses.replace(recipe.model, vocabulary=len(self.vocabulary))
         self.recipe = dataclasses.replace(recipe, model=config)
         self.out, self.device, self.team = out, device, team
         torch.manual_seed(recipe.seed)
-        self.model = DiT(config).to(device)
-        self.average = DiT(config).to(device).requires_grad_(False)
+        self.model = network(config).to(device)
+        self.average = network(config).to(device).requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
         self.model.compute = self.average.compute = compute_type(device)
         self.tokenizer = config.tokenizer
