@@ -1,4 +1,4 @@
-"""Experiments: small networks trained at exactly equal arithmetic, so that one choice at a time can be judged.
+"""Experiments: small networks trained at equal arithmetic, so that one choice at a time can be judged.
 
 An arm is one training run, as data. Its schedule follows the floating-point operations spent and not the
 clock, so a busy machine gives the same result, and every arm of a family sees the same scenes from the same
@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import random
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -27,14 +29,18 @@ from hinode.engines.smoothing import smoothed
 from hinode.errors import BadInput
 from hinode.model.dit import Condition, DiT, DiTConfig
 from hinode.model.flow import Sampler, Sampling
-from hinode.training import data
+from hinode.model.tokens import SpacetimePatches
+from hinode.training import autoencoder, data
 from hinode.training.cost import flops
-from hinode.training.evaluate import BATCH, Case, Facts, read_cases, tally
+from hinode.training.directing.measures import inside as within
+from hinode.training.directing.measures import places
+from hinode.training.evaluate import BATCH, Case, Facts, read_cases, tally, to_bytes, truth
 from hinode.training.recipes import Bucket, Recipe, Stage
 from hinode.training.trainer import STATE_FILE, Trainer, stop_on_signal
 from hinode.world.caption import DENSITIES, words
 from hinode.world.judge import judge as look_at
 from hinode.world.judge import load_judge
+from hinode.world.render import render
 
 BASE = 1e12
 """Floating-point operations of a run at 1x compute."""
@@ -45,6 +51,8 @@ CAPTION_WORDS = 32
 CLIP, IMAGE = Bucket(17, 8, 64, 64, 8), Bucket(1, 8, 64, 64, 32)
 WIDE, TALL = Bucket(1, 8, 112, 64, 18), Bucket(1, 8, 64, 112, 18)
 CUT = tuple(dataclasses.replace(IMAGE, cut_from=(one.width, one.height)) for one in (WIDE, TALL))
+FRAMES = {"square": IMAGE, "wide": WIDE, "tall": TALL}
+HALF = 0.16  # of a subject's size, in short sides: nearer to an edge than this it is cut
 MOVING = ("motion", "camera")  # attributes that a single frame cannot show
 SAMPLING = Sampling(steps=8, guided=(0.0, 1.0))
 SHOWN, MOMENTS = 6, (2, 8, 14)  # clips and frames of each that are kept as a picture
@@ -88,7 +96,7 @@ class Arm:
     size: str  # of `SIZES`
     compute: float  # in units of `BASE`, everything that is trained for this arm included
     seed: int = 1
-    space: str = "pixel"
+    space: str = "pixel"  # or "latent": that of a small video autoencoder
     target: str = "x"  # or "v": what the network's output means
     density: str = "mixed"  # of the captions: as the recipes mix them, or one of `DENSITIES`
     shapes: str = "clips"  # or "images", "native", "cut": single frames
@@ -117,7 +125,10 @@ def scaling(size: str, compute: float, seed: int = 1) -> Arm:
 
 FAMILIES: dict[str, tuple[Arm, ...]] = {
     "scaling": tuple(scaling(size, compute) for compute in (1, 4, 16) for size in SIZES),
-    "spaces": (Arm("spaces-pixel-v", "s", 16, target="v"),),
+    "spaces": (
+        Arm("spaces-latent-x", "s", 16, space="latent"),
+        Arm("spaces-pixel-v", "s", 16, target="v"),
+    ),
     "captions": tuple(
         Arm(f"captions-{density}", "s", 8, density=density, shapes="images", prompts=("captions",))
         for density in ("mixed", *DENSITIES)
@@ -194,6 +205,10 @@ def run_arm(arm: Arm, results: Path, work: Path, prompts: Path, tell: Callable[[
     out.mkdir(parents=True, exist_ok=True)
     config = DiTConfig(vocabulary=0, words=CAPTION_WORDS, **SIZES[arm.size])
     tokenizer_cost = 0.0
+    if arm.space == "latent":
+        path = work / "autoencoder.safetensors"
+        tokenizer_cost = autoencoder.train(path, autoencoder.SHARE * arm.budget, tell=tell)
+        config = autoencoder.latent_config(config, path)
     network = VelocityDiT if arm.target == "v" else DiT
     trainer = Trainer(recipe(arm, config), out, device, network=network)
     trainer.restore()
@@ -226,6 +241,13 @@ def run_arm(arm: Arm, results: Path, work: Path, prompts: Path, tell: Callable[[
         frames = draw(trainer, cases, arm.bucket)
         found["scores"][name] = score(frames, cases, arm.bucket.fps)
         keep_picture(frames, results / f"{arm.name}.png")
+        if arm.space == "latent":
+            found["reconstruction"] = reconstruction(trainer.tokenizer, cases)
+        if arm.shapes in ("native", "cut"):
+            full = cases[DENSITIES.index("full") :: len(DENSITIES)]
+            drawn = {shape: draw(trainer, full, bucket) for shape, bucket in FRAMES.items()}
+            found["framing"] = {shape: framing(frames, full) for shape, frames in drawn.items()}
+            found["training_inside"] = inside(training_pictures(trainer))
     found["seconds"] = {"training": round(seconds), "measuring": round(time.monotonic() - began)}
     trainer.export()
     beside = target.with_name(target.name + ".part")
@@ -328,6 +350,61 @@ def score(frames: Tensor, cases: Sequence[Case], fps: float) -> dict[str, Any]:
         "facts": round(sum(map(sum, hits)) / total, 4),
         "hits": [[sum(one), len(one)] for one in hits],
     }
+
+
+@torch.inference_mode()
+def reconstruction(tokenizer: SpacetimePatches, cases: Sequence[Case]) -> dict[str, float]:
+    """What a tokeniser loses of true clips: PSNR in dB, and the facts that the judge finds before and
+    after."""
+    rng = random.Random("experiments/reconstruction")
+    scenes = [truth(case, rng) for case in cases]
+    errors, before, after = [], [], []
+    for first in range(0, len(scenes), BATCH):
+        video = render(
+            scenes[first : first + BATCH],
+            frames=CLIP.frames,
+            fps=CLIP.fps,
+            width=CLIP.width,
+            height=CLIP.height,
+        )
+        back = ((tokenizer.decode(tokenizer.encode(video * 2 - 1)) + 1) / 2).clamp(0, 1)
+        errors += (back - video).square().mean((1, 2, 3, 4)).tolist()
+        before.append(to_bytes(video))
+        after.append(to_bytes(back))
+    return {
+        "psnr": round(-10 * math.log10(sum(errors) / len(errors)), 2),
+        "truth": score(torch.cat(before), cases, CLIP.fps)["facts"],
+        "facts": score(torch.cat(after), cases, CLIP.fps)["facts"],
+    }
+
+
+def training_pictures(trainer: Trainer, count: int = 160) -> Tensor:
+    """Pictures as an arm was shown them, from another namespace of seeds, uint8 [B, 1, H, W, 3]; of native
+    shapes only the first."""
+    plan, (bucket, _) = trainer.recipe, trainer.recipe.stages[0].mix[0]
+    rng, shown = random.Random("experiments/framing"), []
+    for number in range(-(-count // bucket.batch)):
+        script = data.write(plan, bucket, number, rng, trainer.vocabulary)
+        shown.append(to_bytes((data.draw(script, trainer.device) + 1) / 2))
+    return torch.cat(shown)[:count]
+
+
+def inside(frames: Tensor) -> dict[str, list[float]]:
+    """Of each picture [B, 1, H, W, 3], whether the subject is wholly in the frame (1 or 0), and how far from
+    its middle, in fractions of the frame."""
+    aspect = frames.shape[3] / frames.shape[2]
+    net = load_judge()
+    at = torch.cat([places(part, 8.0, net) for part in frames.split(BATCH)]).mean(1)
+    whole = within(at, HALF, aspect)
+    return {
+        "inside": [int(one) for one in whole],
+        "middle": [round(float(one), 4) for one in (at - 0.5).norm(dim=-1)],
+    }
+
+
+def framing(frames: Tensor, cases: Sequence[Case]) -> dict[str, Any]:
+    """Where subjects stand in pictures of one shape, and what else the judge finds."""
+    return {**inside(frames), "score": score(frames, cases, 8.0)}
 
 
 def keep_picture(frames: Tensor, path: Path) -> None:
