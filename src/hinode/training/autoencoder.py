@@ -51,7 +51,8 @@ class CausalBlock(nn.Module):
         """x [B, Tl, h, w, D] -> the same."""
         grid = F.pad(rms_norm(x).permute(0, 4, 1, 2, 3), (1, 1, 1, 1, 2, 0))
         x = x + self.near(grid).permute(0, 2, 3, 4, 1)
-        return x + self.mlp(rms_norm(x))
+        mixed: Tensor = x + self.mlp(rms_norm(x))
+        return mixed
 
 
 class Coder(nn.Module):
@@ -68,8 +69,8 @@ class Coder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, Tl, h, w, inputs] -> [B, Tl, h, w, outputs]."""
-        rest: Tensor = self.out(rms_norm(self.blocks(self.into(x))))
-        return self.shortcut(x) + rest
+        coded: Tensor = self.shortcut(x) + self.out(rms_norm(self.blocks(self.into(x))))
+        return coded
 
 
 class Autoencoder(nn.Module):
@@ -212,7 +213,7 @@ def train(path: Path, budget: float, *, tell: Callable[[str], None] = print) -> 
             tell(f"autoencoder: {spent / budget:.0%}, step {step}, error {loss.item():.4f}")
             told = time.monotonic()
     with torch.no_grad():
-        latents = torch.cat([net.encoder(net.patches.encode(some)) for some in sample.split(BATCH)])
+        latents = torch.cat([net.encoder(net.patches.encode(some)) for some in torch.split(sample, BATCH)])
         net.mean.copy_(latents.mean((0, 1, 2, 3)))
         net.spread.copy_(latents.std((0, 1, 2, 3)))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -58,32 +58,25 @@ SAMPLING = Sampling(steps=8, guided=(0.0, 1.0))
 SHOWN, MOMENTS = 6, (2, 8, 14)  # clips and frames of each that are kept as a picture
 SAVE_SECONDS, TELL_SECONDS = 120.0, 30.0
 
-SIZES: dict[str, dict[str, int]] = {
-    "xs": {"fine_width": 64, "width": 64, "depth": 3, "text_width": 64, "text_depth": 1, "conditioning": 64},
-    "s": {
-        "fine_width": 64,
-        "width": 128,
-        "depth": 4,
-        "text_width": 128,
-        "text_depth": 1,
-        "conditioning": 128,
-    },
-    "m": {
-        "fine_width": 128,
-        "width": 192,
-        "depth": 5,
-        "text_width": 192,
-        "text_depth": 1,
-        "conditioning": 192,
-    },
-    "l": {
-        "fine_width": 192,
-        "width": 256,
-        "depth": 8,
-        "text_width": 256,
-        "text_depth": 2,
-        "conditioning": 256,
-    },
+
+def _size(fine_width: int, width: int, depth: int, text_width: int, text_depth: int) -> DiTConfig:
+    return DiTConfig(
+        vocabulary=0,
+        words=CAPTION_WORDS,
+        fine_width=fine_width,
+        width=width,
+        depth=depth,
+        text_width=text_width,
+        text_depth=text_depth,
+        conditioning=text_width,
+    )
+
+
+SIZES = {
+    "xs": _size(64, 64, 3, 64, 1),
+    "s": _size(64, 128, 4, 128, 1),
+    "m": _size(128, 192, 5, 192, 1),
+    "l": _size(192, 256, 8, 256, 2),
 }
 """The family of networks: the same hourglass at four sizes, the largest nano's."""
 
@@ -97,6 +90,7 @@ class Arm:
     compute: float  # in units of `BASE`, everything that is trained for this arm included
     seed: int = 1
     space: str = "pixel"  # or "latent": that of a small video autoencoder
+    free_tokenizer: float = 0  # in units of `BASE`: what its autoencoder had beside the arm's own compute
     target: str = "x"  # or "v": what the network's output means
     density: str = "mixed"  # of the captions: as the recipes mix them, or one of `DENSITIES`
     shapes: str = "clips"  # or "images", "native", "cut": single frames
@@ -128,6 +122,7 @@ FAMILIES: dict[str, tuple[Arm, ...]] = {
     "spaces": (
         Arm("spaces-latent-x", "s", 16, space="latent"),
         Arm("spaces-pixel-v", "s", 16, target="v"),
+        Arm("spaces-latent-free-x", "s", 16, space="latent", free_tokenizer=8),
     ),
     "captions": tuple(
         Arm(f"captions-{density}", "s", 8, density=density, shapes="images", prompts=("captions",))
@@ -203,16 +198,20 @@ def run_arm(arm: Arm, results: Path, work: Path, prompts: Path, tell: Callable[[
         return True
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     out.mkdir(parents=True, exist_ok=True)
-    config = DiTConfig(vocabulary=0, words=CAPTION_WORDS, **SIZES[arm.size])
+    config = SIZES[arm.size]
     tokenizer_cost = 0.0
     if arm.space == "latent":
         path = work / "autoencoder.safetensors"
-        tokenizer_cost = autoencoder.train(path, autoencoder.SHARE * arm.budget, tell=tell)
+        if arm.free_tokenizer:
+            path = path.with_stem("autoencoder-free")
+        allowed = arm.free_tokenizer * BASE or autoencoder.SHARE * arm.budget
+        tokenizer_cost = autoencoder.train(path, allowed, tell=tell)
         config = autoencoder.latent_config(config, path)
     network = VelocityDiT if arm.target == "v" else DiT
     trainer = Trainer(recipe(arm, config), out, device, network=network)
     trainer.restore()
-    seconds = _train(arm, trainer, tokenizer_cost, tell)
+    counted = 0.0 if arm.free_tokenizer else tokenizer_cost
+    seconds = _train(arm, trainer, counted, tell)
     if seconds is None:
         return False
 
@@ -221,7 +220,7 @@ def run_arm(arm: Arm, results: Path, work: Path, prompts: Path, tell: Callable[[
     found: dict[str, Any] = {
         "arm": dataclasses.asdict(arm),
         "parameters": trainer.model.parameters_count(),
-        "flops": spent(trainer, tokenizer_cost),
+        "flops": spent(trainer, counted),
         "flops_tokenizer": tokenizer_cost,
         "flops_forward": flops(trainer.model.config, arm.bucket.frames, 64, 64, CAPTION_WORDS),
         "steps": trainer.progress.step,
@@ -394,7 +393,7 @@ def inside(frames: Tensor) -> dict[str, list[float]]:
     its middle, in fractions of the frame."""
     aspect = frames.shape[3] / frames.shape[2]
     net = load_judge()
-    at = torch.cat([places(part, 8.0, net) for part in frames.split(BATCH)]).mean(1)
+    at = torch.cat([places(part, 8.0, net) for part in torch.split(frames, BATCH)]).mean(1)
     whole = within(at, HALF, aspect)
     return {
         "inside": [int(one) for one in whole],

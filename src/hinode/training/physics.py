@@ -200,7 +200,7 @@ def find(frames: Tensor, case: Case) -> Finding:
     # A place where hardly anything would be seen of it (behind another, outside) explains any frame.
     least = VISIBLE * gains([[case.scene]] * count)[1]
     best = torch.zeros(count, 2)
-    gain = own = torch.zeros(count)
+    gain, own = torch.zeros(2, count)
     for level, step in enumerate(GRIDS):
         reach = round(REACH / step) if level == 0 else 1
         axis = torch.arange(-reach, reach + 1) * step
@@ -211,22 +211,29 @@ def find(frames: Tensor, case: Case) -> Finding:
         own = pixels.gather(1, chosen[:, None])[:, 0]
         best = places[torch.arange(count), chosen]
 
-    def likeliest(name: str, values: Sequence[str]) -> str:
-        near, _ = gains([[_changed(case, at, **{name: value}) for value in values] for at in best.tolist()])
-        return values[int(near.sum(0).argmax())]
+    # It is there if it is there in any colour or as any kind; which one is seen in all moments together.
+    there, likeliest = gain > LEAST * own, []
+    colors = [[_changed(case, at, color=value) for value in COLORS] for at in best.tolist()]
+    kinds = [[_changed(case, at, kind=value) for value in SUBJECTS] for at in best.tolist()]
+    for values, looks in ((COLORS, colors), (SUBJECTS, kinds)):
+        near, pixels = gains(looks)
+        there = there | (near > LEAST * pixels).any(1)
+        likeliest.append(values[int(near.sum(0).argmax())])
+    return Finding(best, there, *likeliest)
 
-    there = gain > LEAST * own
-    return Finding(best, there, likeliest("color", COLORS), likeliest("kind", SUBJECTS))
 
-
-def _changed(case: Case, shift: Sequence[float] | None, **look: str) -> Scene:
+def _changed(
+    case: Case, shift: Sequence[float] | None, color: str | None = None, kind: str | None = None
+) -> Scene:
     """The scene with the watched subject moved by (x, y) and looking otherwise; without it for None."""
     cast = list(case.scene.subjects)
     if shift is None:
         cast.pop(case.watched)
     else:
         one = cast[case.watched]
-        cast[case.watched] = dataclasses.replace(one, x=one.x + shift[0], y=one.y + shift[1], **look)
+        cast[case.watched] = dataclasses.replace(
+            one, x=one.x + shift[0], y=one.y + shift[1], color=color or one.color, kind=kind or one.kind
+        )
     return dataclasses.replace(case.scene, subjects=tuple(cast))
 
 
