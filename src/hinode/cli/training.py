@@ -14,8 +14,8 @@ from hinode.errors import BadInput
 from hinode.request import parse_size
 from hinode.settings import Settings
 
-DIRECTING = "directing"
-"""The suite that there is."""
+DIRECTING, PHYSICS = "directing", "physics"
+"""The suites that there are."""
 
 
 def train(
@@ -71,7 +71,7 @@ def evaluate(
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(help="A whole suite instead of prompts: directing.", show_default=False),
+        typer.Option(help="A whole suite instead of prompts: directing or physics.", show_default=False),
     ] = None,
     only: Annotated[
         str | None,
@@ -146,25 +146,33 @@ def _evaluate_suite(
     as_json: bool,
 ) -> None:
     """Play a suite and print its table."""
-    if suite != DIRECTING:
-        raise BadInput(f"there is no suite {suite!r}", f"name {DIRECTING}", field="suite")
+    if suite not in (DIRECTING, PHYSICS):
+        raise BadInput(f"there is no suite {suite!r}", f"name {DIRECTING} or {PHYSICS}", field="suite")
     from hinode.training.directing import Row, evaluate_directing, table
+    from hinode.training.physics import evaluate_physics
 
-    found = evaluate_directing(
-        folder or Path("benchmarks", "prompts", DIRECTING),
-        model=model,
-        settings=Settings.from_environment(os.environ),
-        only=tuple(only.split(",")) if only else (),
-        limit=limit,
-        steps=steps,
-        keep=keep,
-    )
+    settings = Settings.from_environment(os.environ)
+    bars = tuple(only.split(",")) if only else ()
+    if suite == PHYSICS:
+        found = evaluate_physics(
+            model=model, settings=settings, only=bars, limit=limit, steps=steps, keep=keep
+        )
+    else:
+        found = evaluate_directing(
+            folder or Path("benchmarks", "prompts", DIRECTING),
+            model=model,
+            settings=settings,
+            only=bars,
+            limit=limit,
+            steps=steps,
+            keep=keep,
+        )
     if as_json:
         print(json.dumps(found))
         return
     print(table([Row(**row) for row in found["rows"]]))
     print(f"model {found['model']}, {found['steps']} steps")
-    for name, seconds in found["seconds"].items():
+    for name, seconds in found.get("seconds", {}).items():
         print(f"{name}: {seconds:g} s a case")
 
 

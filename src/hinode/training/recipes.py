@@ -21,6 +21,7 @@ class Bucket:
     width: int
     height: int
     batch: int
+    cut_from: tuple[int, int] | None = None  # clips are the middle of ones with this width and height
 
     @property
     def name(self) -> str:

@@ -82,23 +82,30 @@ class Progress:
 class Trainer:
     """The state of a run and the operations on it. `train` drives it."""
 
-    def __init__(self, recipe: Recipe, out: Path, device: torch.device, team: Team = ALONE) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: Path,
+        device: torch.device,
+        team: Team = ALONE,
+        network: type[DiT] = DiT,
+    ) -> None:
         self.vocabulary = data.vocabulary()
         config = dataclasses.replace(recipe.model, vocabulary=len(self.vocabulary))
         self.recipe = dataclasses.replace(recipe, model=config)
         self.out, self.device, self.team = out, device, team
         team.check(recipe)
         torch.manual_seed(recipe.seed)
-        self.model = DiT(config)
-        self.average = DiT(config).requires_grad_(False)
+        self.model = network(config)
+        self.average = network(config).requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
         if recipe.compile:
             compile_blocks(self.model)
-        for network in (self.model, self.average):
+        for one in (self.model, self.average):
             if team.sharded:
-                shard(network, device, learns=network is self.model)
+                shard(one, device, learns=one is self.model)
             else:
-                network.to(device)
+                one.to(device)
         self.model.compute = self.average.compute = compute_type(device)
         self.tokenizer = config.tokenizer
         matrices, rest = split_parameters(self.model)
