@@ -40,7 +40,7 @@ def test_pairs_show_the_same_moments(pairs: list[Pairs], settings: Settings) -> 
 
 
 def test_a_batch_is_cut_from_the_same_places(pairs: list[Pairs], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teaching, "KINDS", (("small", 1.0),))
+    monkeypatch.setattr(teaching, "KINDS", {"small": 1.0})
     given, wanted = teaching.batch(pairs, random.Random(3))
     assert given.shape == (teaching.BATCH, 2, 3, 48, 48)
     assert wanted.shape == (teaching.BATCH, 2, 3, 96, 96)

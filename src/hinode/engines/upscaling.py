@@ -178,5 +178,4 @@ def load(path: Path) -> UpscalerNet:
         raise ModelError(
             f"the upscaler's weights at {path} cannot be read", "reinstall hinode, or set HINODE_UPSCALE=0"
         ) from error
-    net.to(compute_type(torch.device("cpu")), memory_format=torch.channels_last)
-    return net.eval().requires_grad_(False)
+    return net.to(compute_type(torch.device("cpu"))).eval().requires_grad_(False)

@@ -43,7 +43,7 @@ FRAMES, FPS = 9, 8.0
 SCENES, FOURFOLD, PROMPTS = 64, 16, 48  # of renders at twice and at four times the size, and of drawn clips
 EDGE = 0.04  # change of brightness from pixel to pixel, of 0..1, from which on a place counts as an edge
 STILL = 1 / 255  # a native pixel that changes no more than that from frame to frame stands still
-WORN_STEPS = 2  # last steps that the model takes anew on a render
+LEVEL = 0.71  # noise level from which the model draws a render again
 
 Method = Callable[[Tensor], Tensor]
 
@@ -81,7 +81,7 @@ def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | No
             start = rng.uniform(0.0, 1.0)
             small, large = (_render(scene, 64 * times, start) for times in (1, 2))
             texts = [words(caption(scene, rng, "dense"))]
-            again = redrawn(small[None], texts, WORN_STEPS, rng.getrandbits(32), card, loaded)[0]
+            again = redrawn(small[None], texts, LEVEL, rng.getrandbits(32), card, loaded)[0]
             averaged = F.avg_pool2d(large, 2)
             for name, given in zip(found, (small, averaged, again), strict=True):
                 found[name].append(_compared(_seen(given), large, scene))

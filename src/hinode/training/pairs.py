@@ -27,8 +27,7 @@ SHAPES = ((64, 64), (64, 112), (112, 64))  # height, width
 FRAMES, FPS = 17, 8.0
 SHOWN = 4  # neighbouring frames that are there in large
 TOGETHER = 8  # scenes that are drawn at once
-LAST_STEPS = (1, 4)  # how many of its last steps the model takes anew
-FEW = 48  # scenes after which it is told how far the gathering is
+LEVELS = (0.85, 0.71, 0.6, 0.5)  # noise levels from which the model draws a clip to its end again
 
 
 @dataclass(frozen=True)
@@ -61,23 +60,24 @@ def gather(
         small = render(scenes, frames=FRAMES, fps=FPS, width=width, height=height)
         large = render(scenes, frames=SHOWN, fps=FPS, width=2 * width, height=2 * height, start=at / FPS)
         texts = [words(caption(scene, rng, "dense")) for scene in scenes]
-        drawn = redrawn(small, texts, rng.randint(*LAST_STEPS), rng.getrandbits(32), card, model)
+        drawn = redrawn(small, texts, rng.choice(LEVELS), rng.getrandbits(32), card, model)
         yield Pairs(levels(small), levels(drawn), levels(large), at)
         done += len(scenes)
 
 
 @torch.inference_mode()
 def redrawn(
-    video: Tensor, texts: list[list[str]], steps: int, seed: int, card: Card, model: Checkpoint
+    video: Tensor, texts: list[list[str]], level: float, seed: int, card: Card, model: Checkpoint
 ) -> Tensor:
-    """What the model makes of clips [B, T, 3, H, W] in 0..1 if it takes its last steps on them."""
+    """What the model makes of clips [B, T, 3, H, W] in 0..1, noised to the one of its levels nearest to
+    `level` and drawn to the end; at least one step is taken."""
     tokenizer = model.model.config.tokenizer
     clean = tokenizer.encode(video * 2 - 1)
     sampling = sampling_of(card)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
     ids = model.vocabulary.batch(texts, limit=card.words)
     sampler = Sampler(model.model, ids, FPS, noise, sampling)
-    sampler.follow(clean, 1 - sampler.times[-1 - steps])
+    sampler.follow(clean, 1 - min(level, sampler.times[-2]))
     for _ in sampler:
         pass
     return (smoothed(tokenizer.decode(sampler.state.latents), tokenizer.frames) + 1) / 2

@@ -29,7 +29,7 @@ from hinode.training.pairs import SHOWN, Pairs, gather
 
 STEPS, SCENES = 3000, 240
 BATCH, SIDE = 8, 48  # clips a step, and the side of the small crop that is looked at
-KINDS = (("small", 0.6), ("drawn", 0.2), ("worn", 0.2))
+KINDS = {"small": 0.6, "drawn": 0.2, "worn": 0.2}
 RATE, WARM_UP = 1.5e-3, 50
 CHANGE = 0.5  # weight of the error of what changes between neighbours
 SAVE_SECONDS = 60.0
@@ -58,7 +58,7 @@ def train_upscaler(
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         pairs = _pairs(out / PAIRS_FILE, settings, scenes, seed, bar)
         torch.manual_seed(seed)
-        net = UpscalerNet().to(memory_format=torch.channels_last).train()
+        net = UpscalerNet().train()
         optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-4)
         state, log = out / STATE_FILE, out / LOG_FILE
         step, elapsed = 0, 0.0
@@ -145,9 +145,8 @@ def batch(pairs: list[Pairs], rng: random.Random) -> tuple[Tensor, Tensor]:
     of two is the moment after the first."""
     generator = torch.Generator().manual_seed(rng.getrandbits(48))
     given, wanted = [], []
-    kinds, weights = zip(*KINDS, strict=True)
     for _ in range(BATCH):
-        one, kind = rng.choice(pairs), rng.choices(kinds, weights)[0]
+        one, kind = rng.choice(pairs), rng.choices(list(KINDS), list(KINDS.values()))[0]
         clip, shown = rng.randrange(len(one.small)), rng.randrange(SHOWN - 1)
         height, width = one.small.shape[-2:]
         top, left = rng.randint(0, height - SIDE), rng.randint(0, width - SIDE)
