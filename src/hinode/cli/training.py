@@ -10,22 +10,31 @@ from typing import Annotated, Any
 import typer
 
 from hinode.cli.endings import plain_endings
-from hinode.errors import BadInput
+from hinode.errors import BadInput, listed
 from hinode.request import parse_size
 from hinode.settings import Settings
 
-DIRECTING, PHYSICS = "directing", "physics"
+DIRECTING, PHYSICS, UPSCALING = "directing", "physics", "upscaling"
+SUITES = (DIRECTING, PHYSICS, UPSCALING)
 """The suites that there are."""
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="What to train: nano, mini, or judge.", show_default=False)],
+    recipe: Annotated[
+        str, typer.Argument(help="What to train: nano, mini, judge or upscaler.", show_default=False)
+    ],
     out: Annotated[
         Path, typer.Option(help="Folder for the model, the state and the log.", show_default=False)
     ],
     minutes: Annotated[
         float | None,
-        typer.Option(help="Length of the whole run; by default the recipe's.", show_default=False),
+        typer.Option(
+            help="Length of the whole run; by default the recipe's. The upscaler takes a number of steps.",
+            show_default=False,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps of the upscaler; by default 3,000.", show_default=False)
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the state that is in the folder.")] = True,
     threads: Annotated[
@@ -42,12 +51,23 @@ def train(
     """Train a model, or go on training it; stop whenever you like."""
     with plain_endings():
         from hinode.training import train as run
-        from hinode.training import train_judge
+        from hinode.training import train_judge, train_upscaler
 
         settings = Settings.from_environment(os.environ)
         if recipe == "judge":
             print(train_judge(out, minutes=minutes or 40.0, threads=threads or settings.threads or 1))
             return
+        if recipe == "upscaler":
+            if minutes is not None:
+                raise BadInput(
+                    "the upscaler is trained for a number of steps", "say --steps", field="minutes"
+                )
+            amount = {} if steps is None else {"steps": steps}
+            processors = threads or settings.threads or 1
+            print(train_upscaler(out, settings=settings, threads=processors, resume=resume, **amount))
+            return
+        if steps is not None:
+            raise BadInput(f"{recipe} is trained for a time", "say --minutes", field="steps")
         path = run(
             recipe,
             out,
@@ -71,7 +91,9 @@ def evaluate(
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(help="A whole suite instead of prompts: directing or physics.", show_default=False),
+        typer.Option(
+            help="A whole suite instead of prompts: directing, physics or upscaling.", show_default=False
+        ),
     ] = None,
     only: Annotated[
         str | None,
@@ -146,8 +168,15 @@ def _evaluate_suite(
     as_json: bool,
 ) -> None:
     """Play a suite and print its table."""
-    if suite not in (DIRECTING, PHYSICS):
-        raise BadInput(f"there is no suite {suite!r}", f"name {DIRECTING} or {PHYSICS}", field="suite")
+    if suite not in SUITES:
+        raise BadInput(f"there is no suite {suite!r}", f"name {listed(SUITES, 'or')}", field="suite")
+    if suite == UPSCALING:
+        from hinode.training import enlarging
+
+        settings = Settings.from_environment(os.environ)
+        measured = enlarging.evaluate_upscaling(model=model, settings=settings, limit=limit)
+        print(json.dumps(measured) if as_json else enlarging.table(measured))
+        return
     from hinode.training.directing import Row, evaluate_directing, table
     from hinode.training.physics import evaluate_physics
 

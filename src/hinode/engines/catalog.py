@@ -30,8 +30,8 @@ from hinode.request import (
     Size,
 )
 
-JUDGES = ("judge", "cast")
-"""The weights that lie beside the models and draw nothing: they score clips."""
+JUDGES, UPSCALER = ("judge", "cast"), "upscaler"
+"""The weights that lie beside the models and draw nothing: they score clips, and enlarge them."""
 
 PREFERRED = ("mini", "nano")
 """Models that ship with the package, the better one first: the first that is there is the default."""
@@ -126,7 +126,7 @@ def installed(home: Path) -> dict[str, Path]:
         SHARD.sub("", path.stem): path.with_name(SHARD.sub("", path.stem) + path.suffix)
         for folder in (shipped(), home)
         for path in sorted(folder.glob("*.safetensors"))
-        if path.stem not in JUDGES
+        if path.stem not in (*JUDGES, UPSCALER)
     }
     rank = {name: place for place, name in enumerate(PREFERRED)}
     return dict(sorted(found.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])))

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from hinode.clip import Clip, Frames, Making
-from hinode.engines import catalog
+from hinode.engines import catalog, upscaling
 from hinode.engines.catalog import Card, Shape
 from hinode.engines.conditioning import Canvas
 from hinode.engines.expansion import expanded
@@ -57,7 +57,7 @@ class Plan:
         shape = card.shape_for(request.size, request.fps)
         frames = max(1, math.ceil(round(request.seconds * shape.fps, 6)))
         span = card.patch[0]
-        sampling = _sampling(card)
+        sampling = sampling_of(card)
         if request.steps is not None:
             sampling = dataclasses.replace(sampling, steps=request.steps)
         if request.guide_prompt and sampling.guidance > 1:
@@ -141,6 +141,7 @@ class NativeRun:
     ) -> None:
         self.plan = plan
         self._load = load
+        self.upscaler = upscaling.NAME if settings.upscale and upscaling.available() else ""
         self.parsed = parse(plan.request.prompt)
         self.prompt = read_prompt(plan.request)
         self.stage_seconds: dict[str, float] = {}
@@ -158,6 +159,8 @@ class NativeRun:
             yield Progress("load", 0, 1)
             with timed(self.stage_seconds, "load"):
                 self._model = self._load(self.plan.card, self.device)
+                if self.upscaler:  # now, for if its weights are damaged the clip could not be finished
+                    upscaling.load(upscaling.path())
         if self._sampler is None:
             yield Progress("text", 0, 1)
             with timed(self.stage_seconds, "text"):
@@ -203,6 +206,7 @@ class NativeRun:
                 not_understood=self.parsed.not_understood,
                 read_as=read_as(parse(self.prompt)) + self._expanded() + self._cut() + self._avoided(),
                 licence=card.licence,
+                upscaler=self.upscaler,
             ),
         )
 
@@ -288,7 +292,7 @@ class NativeRun:
         return SamplerState(tensors["latents"].to(self.device), step) if step else None
 
 
-def _sampling(card: Card) -> Sampling:
+def sampling_of(card: Card) -> Sampling:
     """How clips are drawn from a model if nothing else is said."""
     try:
         return Sampling(**card.sampling)

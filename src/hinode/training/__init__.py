@@ -3,5 +3,6 @@
 from hinode.training.judging import train_judge
 from hinode.training.recipes import RECIPES, Bucket, Recipe, Stage
 from hinode.training.trainer import train
+from hinode.training.upscaling import train_upscaler
 
-__all__ = ["RECIPES", "Bucket", "Recipe", "Stage", "train", "train_judge"]
+__all__ = ["RECIPES", "Bucket", "Recipe", "Stage", "train", "train_judge", "train_upscaler"]
