@@ -138,13 +138,7 @@ class Trainer:
         part = counted / self.team.add(counted.clone()).clamp(min=1)
         torch.autograd.backward(result.value * part)
         self.team.add_gradients(self.parameters)
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip_norm, foreach=True)
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-        self._follow()
+        norm = self.update(rate)
 
         bucket, progress = script.bucket, self.progress
         progress.step += 1
@@ -153,6 +147,18 @@ class Trainer:
         forward = flops(self.model.config, bucket.frames, bucket.height, bucket.width, script.ids.shape[1])
         progress.flops += 3 * bucket.batch * forward
         return result, norm
+
+    def update(self, rate: float) -> Tensor:
+        """Move the weights along their gradients, and the average after them; returns the norm of the
+        gradient before clipping."""
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip_norm, foreach=True)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        self._follow()
+        return norm
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -314,25 +320,30 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
 
     with joined(where) as team:
-        trainer = Trainer(recipe, out, where, team)
-        resumed = resume and trainer.restore()
-        log = Journal(out / LOG_FILE, recipe, where, fresh=not resumed, silent=not team.leads)
-        with log as journal, stop_on_signal() as stop:
-            journal.note(
-                {
-                    "event": "resume" if resumed else "start",
-                    "recipe": recipe.name,
-                    "minutes": recipe.minutes,
-                    "parameters": trainer.model.parameters_count(),
-                    "dtype": str(trainer.model.compute).removeprefix("torch."),
-                    "device": str(where),
-                    "processes": team.size,
-                    "threads": torch.get_num_threads(),
-                    "torch": torch.__version__,
-                }
-            )
-            _drive(trainer, journal, stop)
+        run(Trainer(recipe, out, where, team), resume=resume)
     return out / MODEL_FILE
+
+
+def run(trainer: Trainer, *, resume: bool) -> None:
+    """Train until the time of the recipe is over or somebody says stop; log, save and export on the way."""
+    recipe, out, team = trainer.recipe, trainer.out, trainer.team
+    resumed = resume and trainer.restore()
+    log = Journal(out / LOG_FILE, recipe, trainer.device, fresh=not resumed, silent=not team.leads)
+    with log as journal, stop_on_signal() as stop:
+        journal.note(
+            {
+                "event": "resume" if resumed else "start",
+                "recipe": recipe.name,
+                "minutes": recipe.minutes,
+                "parameters": trainer.model.parameters_count(),
+                "dtype": str(trainer.model.compute).removeprefix("torch."),
+                "device": str(trainer.device),
+                "processes": team.size,
+                "threads": torch.get_num_threads(),
+                "torch": torch.__version__,
+            }
+        )
+        _drive(trainer, journal, stop)
 
 
 def _drive(trainer: Trainer, journal: Journal, stop: threading.Event) -> None:
