@@ -308,7 +308,8 @@ def test_a_student_draws_by_its_own_levels_and_is_named(quick: Settings) -> None
 @pytest.mark.parametrize("steps", [3, 1, 5])
 def test_a_student_takes_no_other_number_of_steps(quick: Settings, steps: int) -> None:
     engine = NativeEngine(quick)
-    for asked in ({"model": "toy-fast"}, {"profile": "draft"}):
+    choices: tuple[dict[str, Any], ...] = ({"model": "toy-fast"}, {"profile": "draft"})
+    for asked in choices:
         with pytest.raises(BadInput, match=r"2 (or|to) 4") as caught:
             engine.plan(dataclasses.replace(REQUEST, steps=steps, **asked))
         assert caught.value.field == "steps"

@@ -57,7 +57,7 @@ def script(step: int = 3) -> data.Script:
 def recipe_of_smoke() -> Any:
     recipe = recipe_of(Checkpoint(None, WORDS, {"recipe": "smoke"}), 0.1)  # type: ignore[arg-type]
     (_, clip) = recipe.stages[0].mix
-    clips = dataclasses.replace(clip[0], batch=4)
+    clips = dataclasses.replace(clip[0], batch=2)
     return dataclasses.replace(recipe, stages=(dataclasses.replace(recipe.stages[0], mix=((clips, 1.0),)),))
 
 
@@ -152,24 +152,29 @@ def test_learning_brings_the_student_nearer_to_its_teacher(teacher: Checkpoint, 
     recipe = dataclasses.replace(recipe_of_smoke(), average=0.5)
     student = Distiller(recipe, tmp_path, CPU, teacher, teacher, "toy")
     before = student.validate()
-    for step in range(30):
+    for step in range(8):
         told = data.step_script(student.recipe, step, 1.0, WORDS, multiple=8)
-        student.learn(told, data.draw(told, CPU), 2e-3)
+        student.learn(told, data.draw(told, CPU), 3e-3)
     after = student.validate()
-    assert after["validation"] < 0.6 * before["validation"]
-    pairs = zip(after["validation_by_leap"], before["validation_by_leap"], strict=True)
-    assert all(now < once for now, once in pairs)
-    assert student.progress.clips == 30 * 4
+    assert after["validation"] < 0.7 * before["validation"]
+    assert (student.progress.step, student.progress.clips) == (8, 16)
     assert student.progress.flops > 0
 
 
-def test_a_clip_is_learnt_from_again_but_not_for_ever(teacher: Checkpoint, tmp_path: Path) -> None:
+def test_a_clip_is_learnt_from_again_but_not_for_ever(
+    teacher: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distillation, "KEPT", 3)
     student = Distiller(recipe_of_smoke(), tmp_path, CPU, teacher, teacher, "toy")
-    for step in range(14):
+    seen: list[list[Way]] = []
+    for step in range(3):
         told = data.step_script(student.recipe, step, 1.0, WORDS, multiple=8)
         student.learn(told, data.draw(told, CPU), 0.0)
-    (memory,) = student.memory.values()
-    assert len(memory) == distillation.KEPT < 14 * 4
+        (memory,) = student.memory.values()
+        seen.append(list(memory))
+    assert [len(memory) for memory in seen] == [2, 3, 3]
+    assert seen[1][0] is seen[0][1]
+    assert not any(new is old for new in seen[2] for old in seen[0])
 
 
 @pytest.fixture

@@ -39,11 +39,8 @@ def sample_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor
 def drop_text(ids: Tensor, generator: torch.Generator) -> Tensor:
     """Replace a tenth of the texts by the null text, so that the network also learns the unconditional
     field."""
-    dropped = (
-        torch.rand(ids.shape[0], 1, generator=generator, device=generator.device).to(ids.device)
-        < TEXT_DROPOUT
-    )
-    return torch.where(dropped, null_text(ids), ids)
+    chance = torch.rand(ids.shape[0], 1, generator=generator, device=generator.device)
+    return torch.where(chance.to(ids.device) < TEXT_DROPOUT, null_text(ids), ids)
 
 
 def null_text(ids: Tensor) -> Tensor:
