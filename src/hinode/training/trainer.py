@@ -154,13 +154,7 @@ class Trainer:
         torch.autograd.backward(result.value * (counted / everyone))
         result = dataclasses.replace(result, value=total / everyone)
         self.team.add_gradients(self.parameters)
-        norm = self._clip()
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-        self._follow()
+        norm = self.update(rate)
 
         bucket, progress = script.bucket, self.progress
         progress.step += 1
@@ -169,6 +163,18 @@ class Trainer:
         forward = flops(self.model.config, bucket.frames, bucket.height, bucket.width, script.ids.shape[1])
         progress.flops += 3 * bucket.batch * forward
         return result, norm
+
+    def update(self, rate: float) -> Tensor:
+        """Move the weights along their gradients, and the average after them; returns the norm of the
+        gradient before clipping."""
+        norm = self._clip()
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        self._follow()
+        return norm
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -352,26 +358,32 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
 
     with joined(where, shard=shard) as team, stop_on_signal() as stop:
-        trainer = Trainer(recipe, out, where, team)
-        resumed = resume and trainer.restore()
-        began = trainer.progress.elapsed
-        with Journal(out / LOG_FILE, recipe, where, team, began, fresh=not resumed) as journal:
-            journal.note(
-                {
-                    "event": "resume" if resumed else "start",
-                    "recipe": recipe.name,
-                    "minutes": recipe.minutes,
-                    "parameters": trainer.model.parameters_count(),
-                    "dtype": str(trainer.model.compute).removeprefix("torch."),
-                    "device": str(where),
-                    "processes": team.size,
-                    "sharded": team.sharded,
-                    "threads": torch.get_num_threads(),
-                    "torch": torch.__version__,
-                }
-            )
-            _drive(trainer, journal, stop)
+        run(Trainer(recipe, out, where, team), stop, resume=resume)
     return out / MODEL_FILE
+
+
+def run(trainer: Trainer, stop: threading.Event, *, resume: bool) -> None:
+    """Train until the time of the recipe is over or `stop` is set; log, save and export on the way."""
+    recipe, team = trainer.recipe, trainer.team
+    resumed = resume and trainer.restore()
+    began = trainer.progress.elapsed
+    log = Journal(trainer.out / LOG_FILE, recipe, trainer.device, team, began, fresh=not resumed)
+    with log as journal:
+        journal.note(
+            {
+                "event": "resume" if resumed else "start",
+                "recipe": recipe.name,
+                "minutes": recipe.minutes,
+                "parameters": trainer.model.parameters_count(),
+                "dtype": str(trainer.model.compute).removeprefix("torch."),
+                "device": str(trainer.device),
+                "processes": team.size,
+                "sharded": team.sharded,
+                "threads": torch.get_num_threads(),
+                "torch": torch.__version__,
+            }
+        )
+        _drive(trainer, journal, stop)
 
 
 def _drive(trainer: Trainer, journal: Journal, stop: threading.Event) -> None:
