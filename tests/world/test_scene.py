@@ -106,7 +106,7 @@ def test_a_relation_holds_on_the_mean_of_two_seconds(count: int, aspect: float) 
         elif scene.relation is not None:
             a, b = scene.subjects
             assert (a.motion, a.speed, a.phase, a.size) == (b.motion, b.speed, b.phase, b.size)
-            assert 0.05 < abs(dx) < 0.2
+            assert 0.05 < abs(dx) < 0.15
     kinds = Counter(scene.relation for scene in drawn)
     assert set(kinds) == {None, *(RELATIONS if count == 2 else RELATIONS[:2])}
     assert min(kinds.values()) > 50

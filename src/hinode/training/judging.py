@@ -17,13 +17,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hinode.world.cast import GRID, READ, TRIPLES, CastNet, triples
-from hinode.world.judge import ATTRIBUTES, MOMENTS, SPAN, JudgeNet, look
+from hinode.world.cast import GRID, TRIPLES, CastNet
+from hinode.world.judge import ATTRIBUTES, MOMENTS, SPAN, JudgeNet, look, squared
 from hinode.world.motion import subject_path
 from hinode.world.render import render
 from hinode.world.scene import CAMERAS, COLORS, MOTIONS, SUBJECTS, Scene, Subject, sample_scene
 
 # native formats that the judge must read: frames, fps, width, height
+GLIMPSES = (4, 2.0, SPAN / MOMENTS)  # the moments whose crops are read: `cast.READ` of `cast.TRIPLES`
 FORMATS = ((17, 8.0, 64, 64), (17, 8.0, 112, 64), (17, 8.0, 64, 112), (25, 12.0, 64, 64))
 
 
@@ -113,17 +114,17 @@ def _cast(nets: Nets, video: Tensor, scenes: list[Scene], aspect: float) -> Erro
 
 def _pair(nets: Nets, video: Tensor, scenes: list[Scene], aspect: float) -> Errors:
     """Loss of the part that tells which of two is in front. It is told where they are, nearly."""
-    moments = torch.tensor([[(k + 1) * SPAN / MOMENTS for k in TRIPLES[::2]]]).expand(len(scenes), -1)
+    count, fps, start = GLIMPSES
+    moments = (start + torch.arange(count) / fps).expand(len(scenes), -1)
     paths = [subject_path([scene.subjects[k] for scene in scenes], moments, aspect) for k in (0, 1)]
     where = torch.stack([torch.stack((path.x, path.y), -1) for path in paths], 2) * 2 - 1
     where = where + torch.randn_like(where) * 0.02
-    frames = triples(video)[0].view(len(scenes), len(TRIPLES), *video.shape[2:])[:, READ]
     kinds, colors = (
         torch.tensor([[values.index(getattr(one, name)) for one in scene.subjects] for scene in scenes])
         for name, values in (("kind", SUBJECTS), ("color", COLORS))
     )
     front = torch.tensor([float(scene.relation == "in front of") for scene in scenes])
-    odds = nets.cast.pair(frames, where, kinds, colors)
+    odds = nets.cast.pair(video * 2 - 1, where, kinds, colors)
     return {"pair": F.binary_cross_entropy_with_logits(odds.float(), front)}
 
 
@@ -153,6 +154,7 @@ class Part:
 
     Attributes:
         prefix: of the names of its weights, its network's first.
+        only: number, rate and beginning in seconds of the frames it is shown, where it needs not all.
     """
 
     name: str
@@ -161,6 +163,7 @@ class Part:
     scene: Callable[[random.Random], Scene]
     prefix: str
     noise: float  # most grain laid over its clips; the waves of a night sea, which show a pan, drown in more
+    only: tuple[int, float, float] | None = None
 
     def owns(self, parameter: str) -> bool:
         """Whether a parameter of the judge, by name, is of this part: that with the longest prefix."""
@@ -172,7 +175,7 @@ PARTS = (
     Part("reading", 0.4, _reading, _scenes((0.8, 0.15, 0.05), wet=0.3), "judge.", noise=0.05),
     Part("camera", 0.25, _camera, _scenes((0.7, 0.2, 0.1), wet=0.5), "judge.camera.", noise=0.01),
     Part("cast", 0.3, _cast, _scenes((0.25, 0.55, 0.2)), "cast.", noise=0.05),
-    Part("pair", 0.05, _pair, _overlapping, "cast.pair.", noise=0.03),
+    Part("pair", 0.05, _pair, _overlapping, "cast.pair.", noise=0.03, only=GLIMPSES),
 )
 
 
@@ -234,9 +237,10 @@ def _train_part(
                 group["lr"] = rate
             scenes = [part.scene(rng) for _ in range(batch)]
             frames, fps, width, height = rng.choice(FORMATS)
+            frames, fps, first = part.only or (frames, fps, 0.0)
             with torch.no_grad():
-                drawn = render(scenes, frames=frames, fps=fps, width=width, height=height)
-                video = _wear(look(drawn, fps), rng, part.noise)
+                drawn = render(scenes, frames=frames, fps=fps, width=width, height=height, start=first)
+                video = _wear(squared(drawn) if part.only else look(drawn, fps), rng, part.noise)
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
                 errors = part.losses(nets, video, scenes, width / height)
             loss = torch.stack(list(errors.values())).mean()

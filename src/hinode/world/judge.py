@@ -145,13 +145,17 @@ def look(video: Tensor, fps: float) -> Tensor:
     `video`: float [B, T, 3, H, W] in 0..1. A still image or a shorter clip is held on its last frame.
     """
     steps = torch.arange(MOMENTS, device=video.device) * (SPAN / MOMENTS) * fps
-    video = video[:, steps.round().long().clamp(max=video.shape[1] - 1)]
-    if video.shape[-2:] != (SIDE, SIDE):
-        flat = F.interpolate(
-            video.flatten(0, 1), (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False
-        )
-        video = flat.view(*video.shape[:3], SIDE, SIDE)
-    return video
+    return squared(video[:, steps.round().long().clamp(max=video.shape[1] - 1)])
+
+
+def squared(video: Tensor) -> Tensor:
+    """Every frame of [B, T, 3, H, W] as a square of 64 pixels."""
+    if video.shape[-2:] == (SIDE, SIDE):
+        return video
+    flat = F.interpolate(
+        video.flatten(0, 1), (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False
+    )
+    return flat.view(*video.shape[:3], SIDE, SIDE)
 
 
 def load_judge(path: Path | None = None) -> JudgeNet:
