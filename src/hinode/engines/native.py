@@ -20,15 +20,16 @@ from hinode.engines import catalog, upscaling
 from hinode.engines.catalog import Card, Shape
 from hinode.engines.conditioning import Canvas
 from hinode.engines.expansion import expanded
+from hinode.engines.family import STANDARD
 from hinode.engines.protocol import Capabilities, Progress, State, Work, timed
 from hinode.engines.smoothing import smoothed
-from hinode.errors import EngineError, ModelError
+from hinode.errors import BadInput, EngineError, ModelError, listed
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
 from hinode.model.flow import Sampler, SamplerState, Sampling
 from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches
-from hinode.request import Request
+from hinode.request import GUIDE, Request
 from hinode.settings import Settings
 from hinode.world.caption import VOCABULARY, Parsed, SubjectFacts, parse, words
 
@@ -60,6 +61,12 @@ class Plan:
         sampling = sampling_of(card)
         if request.steps is not None:
             sampling = dataclasses.replace(sampling, steps=request.steps)
+        if card.learnt and sampling.steps not in card.learnt:
+            raise BadInput(
+                f"{card.name} cannot draw in {sampling.steps} steps",
+                f"give {listed(tuple(map(str, card.learnt)), 'or')}, or ask for the model that taught it",
+                field="steps",
+            )
         if request.guide_prompt and sampling.guidance > 1:
             sampling = dataclasses.replace(sampling, guidance=EDIT_GUIDANCE)
         return cls(request, card, shape, frames, 1 + span * math.ceil((frames - 1) / span), sampling)
@@ -113,7 +120,28 @@ class NativeEngine:
             BadInput: it cannot be.
         """
         request.check(self.capabilities(request.model))
-        return Plan.of(request, catalog.find(request.model, self.settings.models))
+        return Plan.of(request, self._card(request))
+
+    def _card(self, request: Request) -> Card:
+        """Who draws a request: the model that is asked for, or whom its profile names instead. Who says a
+        number of steps and no profile means the model itself."""
+        card = catalog.find(request.model, self.settings.models)
+        if request.profile is None and request.steps is not None:
+            return card
+        profiles = catalog.profiles(card, self.settings.models)
+        chosen = profiles[request.profile or STANDARD]
+        if not chosen.learnt:
+            return chosen
+        if request.reference(GUIDE) or (request.negative_prompt and request.profile is None):
+            return card  # a student has not learnt to be led
+        if request.negative_prompt:
+            others = tuple(name for name, one in profiles.items() if not one.learnt)
+            raise BadInput(
+                f"the model {card.name} takes no negative prompt under the profile {request.profile}",
+                f"leave it out or choose {listed(others, 'or')}",
+                field="negative_prompt",
+            )
+        return chosen
 
     def start(self, request: Request, state: State | None = None) -> NativeRun:
         """See `Engine.start`."""
@@ -346,6 +374,8 @@ def read_as(parsed: Parsed) -> str:
         said += [" ".join(filter(None, (subject.color, subject.kind, subject.motion)))]
         facts = {"subject": subject.kind, "color": subject.color, "motion": subject.motion}
         left += [name for name, fact in facts.items() if fact is None]
+    if parsed.relation is not None:
+        said += [f"the first {parsed.relation} the second"]
     scene = {name: getattr(parsed, name) for name in ("time", "place", "weather", "camera")}
     said += [f"{name} {fact}" for name, fact in scene.items() if fact is not None]
     left += [name for name, fact in scene.items() if fact is None]

@@ -21,10 +21,7 @@ from hinode.model.text import NULL, PAD
 LEVEL_MEAN, LEVEL_SPREAD = -0.8, 0.8  # of the logit-normal noise level while training
 NEAREST = 0.05  # smallest 1 - t in the loss: keeps the weight of almost clean samples finite
 INDEPENDENT = 0.10  # samples with a level per latent frame; the rest has one for the whole clip
-EARLY, EARLIEST = (
-    0.25,
-    0.15,
-)  # samples below a level that others seldom have: there the camera is decided
+EARLY, EARLIEST = 0.25, 0.15  # samples below a level that others seldom have: the camera is decided there
 TEXT_DROPOUT = 0.10
 
 
@@ -42,11 +39,8 @@ def sample_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor
 def drop_text(ids: Tensor, generator: torch.Generator) -> Tensor:
     """Replace a tenth of the texts by the null text, so that the network also learns the unconditional
     field."""
-    dropped = (
-        torch.rand(ids.shape[0], 1, generator=generator, device=generator.device).to(ids.device)
-        < TEXT_DROPOUT
-    )
-    return torch.where(dropped, null_text(ids), ids)
+    chance = torch.rand(ids.shape[0], 1, generator=generator, device=generator.device)
+    return torch.where(chance.to(ids.device) < TEXT_DROPOUT, null_text(ids), ids)
 
 
 def null_text(ids: Tensor) -> Tensor:
@@ -113,9 +107,13 @@ class Sampling:
     guided: tuple[float, float] = (0.1, 1.0)  # noise levels t at which guidance is applied
     shift: float = 2.0  # > 1 spends more steps at high noise (arXiv 2403.03206)
     heun: bool = False  # second order: two network calls per step
+    learnt: tuple[tuple[float, ...], ...] = ()  # a student's own levels, for each number of steps it learnt
 
     def schedule(self) -> Tensor:
-        """Noise levels from 0 to 1, [steps + 1], float64."""
+        """Noise levels from 0 (or where a student begins) to 1, [steps + 1], float64."""
+        for levels in self.learnt:
+            if len(levels) == self.steps:
+                return torch.tensor((*levels, 1.0), dtype=torch.float64)
         noise = torch.linspace(1, 0, self.steps + 1, dtype=torch.float64)
         return 1 - self.shift * noise / (1 + (self.shift - 1) * noise)
 

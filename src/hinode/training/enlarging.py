@@ -32,7 +32,7 @@ from hinode.model.layers import compute_type
 from hinode.request import Request
 from hinode.settings import Settings
 from hinode.training.cost import flops
-from hinode.training.evaluate import Case, draw, tally, to_bytes
+from hinode.training.evaluate import Case, Observation, draw, tally, to_bytes
 from hinode.training.pairs import redrawn
 from hinode.world.caption import caption, words
 from hinode.world.judge import judge, load_judge
@@ -207,7 +207,7 @@ def _drawn(
     seconds = (shape.frames - 1) / shape.fps
     request = Request("a clip", width=shape.width, height=shape.height, seconds=seconds, model=card.name)
     plan = Plan.of(request, card)
-    seen: dict[str, list[dict[str, str]]] = {"native": [], **{name: [] for name in METHODS}}
+    seen: dict[str, list[Observation]] = {"native": [], **{name: [] for name in METHODS}}
     rows: list[dict[str, dict[str, float]]] = []
     for start in told(range(0, count, 8), "drawn clips"):
         for _, clips in draw(cases[start : start + 8], plan, seed=start, threads=settings.threads):
@@ -215,14 +215,14 @@ def _drawn(
             for name, method in METHODS.items():
                 made[name] = torch.stack([_uint8(method(as_floats(clip.numpy()))) for clip in clips])
             for name, shown in made.items():
-                seen[name] += [verdict.values for verdict in judge(shown, shape.fps, net)]
+                seen[name] += [Observation(verdict.values) for verdict in judge(shown, shape.fps, net)]
             rows += [_sharpness(*(made[name][k].numpy() for name in made)) for k in range(len(clips))]
     verdicts = zip(seen["lanczos"], seen["upscaler"], strict=True)
-    alike = _mean(float(all(a[name] == b[name] for name in a)) for a, b in verdicts)
+    alike = _mean(float(a.values == b.values) for a, b in verdicts)
     return {
         "prompts": count,
         "whole_prompt": {
-            name: tally(facts, cases)["whole_prompt"]["accuracy"] for name, facts in seen.items()
+            name: tally(clips, cases)["whole_prompt"]["accuracy"] for name, clips in seen.items()
         },
         "same_verdict_as_lanczos": alike,
         **{
