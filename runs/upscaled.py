@@ -25,7 +25,7 @@ PROMPTS = (
     "a yellow bird circling over the city at dawn",
     "a blue kite over the hills at night in the snow",
 )
-SHOWN, COLOURS = 2, 128
+SHOWN = 2
 
 
 def main() -> None:
@@ -39,8 +39,7 @@ def main() -> None:
         both = np.concatenate([as_bytes(method(frame))[0] for method in (lanczos, learned)], 1)
         tiles.append(both.repeat(SHOWN, 0).repeat(SHOWN, 1))
     rows = [np.concatenate(tiles[k : k + 2], 1) for k in (0, 2)]
-    picture = Image.fromarray(np.concatenate(rows)).quantize(COLOURS, dither=Image.Dither.NONE)
-    picture.save(PICTURE, optimize=True)
+    Image.fromarray(np.concatenate(rows)).save(PICTURE, optimize=True)
     print(PICTURE)
 
 

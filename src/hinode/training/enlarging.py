@@ -338,7 +338,7 @@ def _uint8(frames: Tensor) -> Tensor:
 
 
 def as_floats(frames: Frames) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
+    return torch.from_numpy(frames.copy()).permute(0, 3, 1, 2).float() / 255
 
 
 def _seen(frames: Tensor) -> Tensor:

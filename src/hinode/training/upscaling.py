@@ -61,16 +61,16 @@ def train_upscaler(
         net = UpscalerNet().train()
         optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-4)
         state, log = out / STATE_FILE, out / LOG_FILE
-        step, elapsed = 0, 0.0
+        step, elapsed, running = 0, 0.0, 0.0
         if resume and state.is_file():
             saved = torch.load(state, weights_only=True)
             net.load_state_dict(saved["model"])
             optimizer.load_state_dict(saved["optimizer"])
-            step, elapsed = saved["step"], saved["elapsed"]
+            step, elapsed, running = saved["step"], saved["elapsed"], saved["running"]
         else:
             log.unlink(missing_ok=True)
         bf16 = compute_type(torch.device("cpu")) == torch.bfloat16
-        began, kept, running = time.monotonic() - elapsed, time.monotonic(), 0.0
+        began, kept = time.monotonic() - elapsed, time.monotonic()
         task = bar.add_task("upscaler", total=steps, completed=step)
         while step < steps:
             rate = RATE * min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
@@ -101,7 +101,8 @@ def train_upscaler(
                     print(json.dumps(line), flush=True)
             if time.monotonic() - kept > SAVE_SECONDS or step == steps:
                 kept = time.monotonic()
-                _keep(state, net, optimizer, step, kept - began)
+                numbers = {"step": step, "elapsed": kept - began, "running": running}
+                _keep(state, net, optimizer, numbers)
     path = out / MODEL_FILE
     save(net, path, {"steps": step, "scenes": scenes, "seed": seed})
     return path
@@ -115,10 +116,9 @@ def save(net: UpscalerNet, path: Path, facts: dict[str, int]) -> None:
     beside.replace(path)
 
 
-def _keep(path: Path, net: UpscalerNet, optimizer: torch.optim.Optimizer, step: int, elapsed: float) -> None:
+def _keep(path: Path, net: UpscalerNet, optimizer: torch.optim.Optimizer, numbers: dict[str, float]) -> None:
     beside = path.with_suffix(".part")
-    state = {"model": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "elapsed": elapsed}
-    torch.save(state, beside)
+    torch.save({"model": net.state_dict(), "optimizer": optimizer.state_dict(), **numbers}, beside)
     beside.replace(path)
 
 
