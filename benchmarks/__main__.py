@@ -10,6 +10,7 @@ and, only by name, because they take long:
     histories   simulated lives of the job service with random faults, against its invariants
     memory      peak memory of the diffusers engine beside what its plan foretold
     overhead    what the diffusers engine adds to plain diffusers, as a ratio
+    inference   the default clip by our engine, compiled, stock diffusers, ONNX Runtime, OpenVINO and int8
     profiles    clips by plain diffusers and under each profile, cold and warm
     gpu         the same on a GPU, with a network of the size of Wan 2.1 1.3B
     parallel    training by one process, by two, and by two that keep half each: memory and speed
@@ -25,7 +26,17 @@ import importlib
 import sys
 
 SHORT = ("speed", "fairness", "queue", "latency")
-NAMES = (*SHORT, "histories", "memory", "overhead", "profiles", "gpu", "parallel", "torture")
+NAMES = (
+    *SHORT,
+    "histories",
+    "memory",
+    "overhead",
+    "inference",
+    "profiles",
+    "gpu",
+    "parallel",
+    "torture",
+)
 
 
 def run(name: str, words: list[str]) -> None:

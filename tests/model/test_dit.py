@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from hinode.model import layers
 from hinode.model.dit import DiT, DiTConfig, gather, rope_table, scatter
 from hinode.model.layers import rotate
 from hinode.model.text import PAD
@@ -48,6 +49,7 @@ def levels(*values: float) -> Tensor:
 
 
 TEXT = torch.tensor([[5, 9, 3, PAD]])
+TEXTS = torch.tensor([[5, 9, 3, PAD], [7, PAD, PAD, PAD]])
 
 
 @torch.no_grad()
@@ -147,7 +149,6 @@ def test_a_clip_is_answered_by_itself_whatever_stands_beside_it(model: DiT) -> N
 
 def test_both_ways_to_compute_attention_agree(model: DiT) -> None:
     """Short sequences on a CPU take another way than long ones."""
-    from hinode.model import layers
 
     q, k, v = (noise(2, 3, 40, 64, seed=seed) for seed in range(3))
     bias = torch.zeros(2, 1, 1, 40)
@@ -235,3 +236,41 @@ def test_a_width_that_no_head_fits_is_refused(name: str) -> None:
 
 def test_counts_its_parameters(model: DiT) -> None:
     assert model.parameters_count() == sum(len(p.flatten()) for p in model.state_dict().values())
+
+
+def test_a_clip_may_stand_once_for_several_texts(model: DiT) -> None:
+    z, condition = latents(1), model.encode_text(TEXTS)
+    t = torch.full((len(TEXTS), z.shape[1]), 0.4)
+    with torch.inference_mode():
+        apart = model(z.repeat(len(TEXTS), 1, 1, 1, 1), t, condition, 8.0)
+        assert torch.allclose(model(z, t, condition, 8.0), apart, atol=1e-5)
+
+
+def test_drawing_and_training_see_the_same_network() -> None:
+    network, z = awake(TOY).requires_grad_(), latents(1)
+    with torch.inference_mode():
+        drawn = network(z, torch.zeros(z.shape[:2]), network.encode_text(TEXTS[:1]), 8.0)
+    learnt = network(z, torch.zeros(z.shape[:2]), network.encode_text(TEXTS[:1]), 8.0)
+    assert torch.allclose(drawn, learnt, atol=1e-4)
+    learnt.square().mean().backward()  # what was laid out while drawing is no obstacle
+    assert network.embed.weight.grad is not None
+
+
+def test_the_norm_for_drawing_is_the_norm_for_training() -> None:
+    x = noise(2, 3, 5, 64) * 30
+    x[0, 0, 0] = 0.0
+    with torch.inference_mode():
+        assert torch.allclose(layers.rms_norm(x), torch.nn.functional.rms_norm(x, (64,), eps=1e-6), atol=1e-5)
+
+
+def test_a_bias_of_the_first_keys_is_a_bias_of_all(model: DiT) -> None:
+    q, k, v = (noise(2, 3, 40, 64, seed=seed) for seed in range(3))
+    bias = torch.zeros(2, 1, 1, 8)
+    bias[0, ..., 5:] = -1e4
+    whole = torch.nn.functional.pad(bias, (0, 32))
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=whole)
+    with torch.inference_mode():
+        assert torch.allclose(layers.attend(q, k, v, bias), expected, atol=1e-5)
+    long = [noise(2, 3, 300, 64, seed=seed).requires_grad_() for seed in (1, 2)]
+    bias = torch.nn.functional.pad(bias, (0, 292))
+    assert layers.attend(q, *long, bias[..., :8]).allclose(layers.attend(q, *long, bias), atol=1e-5)

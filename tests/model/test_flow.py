@@ -52,6 +52,7 @@ class Oracle:
         hinted: Tensor | None = None,
     ) -> Tensor:
         self.hinted = hinted
+        z = z.repeat(len(t) // len(z), 1, 1, 1, 1)
         self.calls.append((z.clone(), t.clone(), guidance))
         out: Tensor = self.clean(z, t, text)
         return out

@@ -110,7 +110,7 @@ def load(
     if header is None or header.get("format") != FORMAT:
         raise ModelError(
             f"{path} is not a Hinode model of format {FORMAT}",
-            "use a model trained or published for this version",
+            "use one trained or published for this version",
         )
     try:
         config = DiTConfig(**header["config"])

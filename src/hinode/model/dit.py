@@ -21,6 +21,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -75,8 +76,7 @@ class DiTConfig:
 
 @dataclass(frozen=True)
 class Condition:
-    """A batch of encoded texts: all that the network needs to know of them, independent of the noise
-    level."""
+    """A batch of encoded texts: all that the network needs to know of them at any noise level."""
 
     keys: tuple[Tensor, ...]  # per block [B, heads, L, 64]
     values: tuple[Tensor, ...]
@@ -84,12 +84,8 @@ class Condition:
     pooled: Tensor  # [B, conditioning]
 
     def __getitem__(self, rows: slice) -> Condition:
-        return Condition(
-            tuple(key[rows] for key in self.keys),
-            tuple(value[rows] for value in self.values),
-            self.bias[rows],
-            self.pooled[rows],
-        )
+        keys, values = (tuple(part[rows] for part in parts) for parts in (self.keys, self.values))
+        return Condition(keys, values, self.bias[rows], self.pooled[rows])
 
 
 @dataclass(frozen=True)
@@ -98,18 +94,18 @@ class Stream:
 
     modality: str
     tokens: Tensor  # [B, Tl, n, D]
-    positions: Tensor  # [Tl, n, 3], see `tokens.positions`
+    rope: tuple[Tensor, Tensor]  # see `rope_table`, each [Tl, n, 64]
 
 
 def rope_table(places: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """(cos, sin), each [N, 64], for `rotate`. places [..., 3] with N places in all."""
-    places = places.flatten(0, -2)
+    """(cos, sin), each [..., 64], for `rotate`. places [..., 3], see `tokens.positions`."""
     periods = (TIME_PERIODS, SPACE_PERIODS, SPACE_PERIODS)
     phases = [  # each wave turns a pair of values
-        waves(places[:, axis], *periods[axis], count=ROPE_SPLIT[axis] // 2) for axis in range(3)
+        waves(places[..., axis], *periods[axis], count=ROPE_SPLIT[axis] // 2) for axis in range(3)
     ]
-    angles = torch.cat(phases, -1).repeat(1, 2)
-    return angles.cos().to(dtype), angles.sin().to(dtype)
+    angles = torch.cat(phases, -1)
+    cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)
+    return torch.cat((cos, cos), -1), torch.cat((-sin, sin), -1)
 
 
 class Block(nn.Module):
@@ -139,17 +135,18 @@ class Block(nn.Module):
         rope: tuple[Tensor, Tensor],
         text_keys: Tensor,
         text_values: Tensor,
-        bias: Tensor,  # (B, 1, 1, L + Tl * n)
+        bias: Tensor,  # (B, 1, 1, at least L)
     ) -> Tensor:
         modulation = (shared + self.modulation.to(x.dtype)).unsqueeze(2)  # (B, Tl, 1, 6, D)
         shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = modulation.unbind(-2)
 
         y = torch.addcmul(shift, rms_norm(x), scale)
         qkv = self.qkv(y).flatten(1, 2).unflatten(-1, (3, -1, HEAD)).permute(2, 0, 3, 1, 4)
-        q, k, v = qkv.unbind(0)  # (B, heads, Tl * n, 64)
-        q = rotate(rms_norm(q) * self.q_scale.to(q.dtype), rope)
-        k = rotate(rms_norm(k) * self.k_scale.to(k.dtype), rope)
-        mixed = attend(q, torch.cat((text_keys, k), 2), torch.cat((text_values, v), 2), bias)
+        scales = torch.stack((self.q_scale, self.k_scale)).to(x.dtype)[:, None, None, None]
+        q, k = rotate(rms_norm(qkv[:2].contiguous()) * scales, rope)  # (B, heads, Tl * n, 64)
+        spare = k.new_zeros(*k.shape[:2], bias.shape[-1] - text_keys.shape[2], HEAD)
+        k, v = torch.cat((text_keys, spare, k), 2), torch.cat((text_values, spare, qkv[2]), 2)
+        mixed = attend(q, k, v, bias)
         mixed = self.out(mixed.transpose(1, 2).flatten(2)).view_as(x)
         x = torch.addcmul(x, gate, mixed)
 
@@ -165,14 +162,14 @@ def run(
 ) -> list[Tensor]:
     """Send all streams through the blocks as one sequence and return the tokens of each.
 
-    shared: modulation [B, Tl, 6, D]. prefixes: text keys and values, one pair is taken per block.
-    bias: [B, 1, 1, L], hides the padding of the text.
+    shared: modulation [B, Tl, 6, D]. prefixes: text keys and values, a pair per block. bias: of the text.
     """
     x = torch.cat([stream.tokens for stream in streams], 2)
-    rope = rope_table(torch.cat([stream.positions for stream in streams], 1), x.dtype)
-    bias = F.pad(bias, (0, x.shape[1] * x.shape[2]))
+    cos, sin = (torch.cat(tables, 1).flatten(0, 1) for tables in zip(*(s.rope for s in streams), strict=True))
+    # Attention over whole registers of keys, some of them hidden: its softmax on a CPU is twice as fast.
+    bias = F.pad(bias, (0, -(bias.shape[-1] + len(cos)) % 32), value=-1e4)
     for block, (keys, values) in zip(blocks, prefixes, strict=False):
-        x = block(x, shared, rope, keys, values, bias)
+        x = block(x, shared, (cos, sin), keys, values, bias)
     return list(torch.split(x, [stream.tokens.shape[2] for stream in streams], 2))
 
 
@@ -200,9 +197,8 @@ class DiT(nn.Module):
 
         self.text = TextEncoder(config.vocabulary, config.text_width, config.text_depth, config.words, HEAD)
         self.pool = Linear(config.text_width, config.conditioning)
-        self.level_mlp = nn.Sequential(
-            Linear(FEATURES, config.conditioning), nn.SiLU(), Linear(config.conditioning, config.conditioning)
-        )
+        told = config.conditioning
+        self.level_mlp = nn.Sequential(Linear(FEATURES, told), nn.SiLU(), Linear(told, told))
         self.rate = Linear(FEATURES, config.conditioning)
         self.guidance = Linear(FEATURES, config.conditioning) if config.guidance_embedded else None
 
@@ -227,6 +223,7 @@ class DiT(nn.Module):
         self.final_modulation = Linear(config.conditioning, 2 * fine, zero=True)
         self.final = Linear(fine, channels, zero=True)
         self.compute = torch.float32  # type of the activations; see `layers`
+        self._laid: Any = None, None  # see `_layout`
 
     def _blocks(self) -> Iterator[Block]:
         for block in (*self.fine_in, *self.coarse, *self.fine_out):
@@ -234,12 +231,23 @@ class DiT(nn.Module):
             yield block
 
     def encode_text(self, ids: Tensor) -> Condition:
-        """Word ids [B, L] (see `text.Vocabulary`) -> everything attention needs of them, for any noise
-        level."""
+        """Word ids [B, L] (see `text.Vocabulary`) -> everything attention needs of them."""
         features, pooled = self.text(ids, self.compute)
         prefixes = [block.text_prefix(features) for block in self._blocks()]
         keys, values = zip(*prefixes, strict=True)
         return Condition(keys, values, padding_bias(ids, self.compute), self.pool(pooled))
+
+    def _layout(self, *asked: Any) -> Any:
+        """What only depends on where the patches lie, kept from step to step."""
+        if self._laid[0] != (asked, self.compute):
+            frames, rows, columns, fps, device = asked
+            places = partial(positions, frames, fps=fps, frames=self.config.patch_frames, device=device)
+            with torch.inference_mode(False):  # or training could not use it
+                fine, coarse = places(rows, columns), places(rows // 2, columns // 2)
+                where = fourier(fine[0, :, 1:], *SPACE_PERIODS, FEATURES).flatten(1).to(self.compute)
+                ropes = rope_table(fine, self.compute), rope_table(coarse, self.compute)
+            self._laid = (asked, self.compute), (where, *ropes)
+        return self._laid[1]
 
     def forward(
         self,
@@ -252,13 +260,13 @@ class DiT(nn.Module):
     ) -> Tensor:
         """Predict the clean latents.
 
-        z: noisy latents [B, Tl, h, w, C], h and w even. t: noise level of each latent frame [B, Tl], 1 is
-        clean. fps: frames per second of the video. guidance: strength [B], only for a network that has it
-        embedded. hinted: from `hints.draw`, for one that reads them. Returns float32 [B, Tl, h, w, C].
+        z: noisy latents [B, Tl, h, w, C], h and w even; B may be that of the texts divided by a whole number.
+        t: noise level of each latent frame, one row per text [B, Tl], 1 is clean. fps: frames per second of
+        the video. guidance: strength [B], only for a network that has it embedded. hinted: from `hints.draw`,
+        for one that reads them. Returns float32 [B, Tl, h, w, C].
         """
         _, frames, rows, columns, _ = z.shape
-        places = partial(positions, frames, fps=fps, frames=self.config.patch_frames, device=z.device)
-        fine_places, coarse_places = places(rows, columns), places(rows // 2, columns // 2)
+        where, fine_rope, coarse_rope = self._layout(frames, rows, columns, fps, z.device)
 
         # What adaptive layer norm is told, per latent frame.
         c = self.level_mlp(fourier(t, *LEVEL_PERIODS, FEATURES).to(self.compute))  # (B, Tl, conditioning)
@@ -269,31 +277,30 @@ class DiT(nn.Module):
             c = c + self.guidance(fourier(guidance, *GUIDANCE_PERIODS, FEATURES).to(self.compute))[:, None]
         c = F.silu(c)
 
-        x = self.embed(z.to(self.compute)).flatten(2, 3)  # (B, Tl, h * w, fine)
-        where = fourier(fine_places[0, :, 1:], *SPACE_PERIODS, FEATURES).flatten(1)
-        x = x + self.place(where.to(x.dtype))
+        x = self.embed(z.to(self.compute)).flatten(2, 3).repeat(len(t) // len(z), 1, 1, 1)
+        x = x + self.place(where)
         if self.hints is not None and hinted is not None:
             x = x + self.hints(hinted.to(x.dtype)).flatten(2, 3)
         x = torch.cat((x[:, :1] + self.first.to(x.dtype), x[:, 1:]), 1)
 
         fine = self.fine_modulation(c).unflatten(-1, (6, -1))
         prefixes = iter(zip(condition.keys, condition.values, strict=True))
-        streams = [Stream("video", x, fine_places)]
+        streams = [Stream("video", x, fine_rope)]
         (x,) = run(self.fine_in, streams, fine, prefixes, condition.bias)
 
         merged = self.merge(rms_norm(gather(x, columns)))
         merged = merged + self.modality.weight[MODALITIES.index("video")].to(x.dtype)
         coarse = self.coarse_modulation(c).unflatten(-1, (6, -1))
-        streams = [Stream("video", merged, coarse_places)]
+        streams = [Stream("video", merged, coarse_rope)]
         (merged,) = run(self.coarse, streams, coarse, prefixes, condition.bias)
         x = x + scatter(self.split(rms_norm(merged)), columns)
 
-        (x,) = run(self.fine_out, [Stream("video", x, fine_places)], fine, prefixes, condition.bias)
+        (x,) = run(self.fine_out, [Stream("video", x, fine_rope)], fine, prefixes, condition.bias)
 
         shift, scale = self.final_modulation(c).unsqueeze(2).chunk(2, -1)
         x = torch.addcmul(shift, rms_norm(x), 1 + scale)
         clean: Tensor = self.final(x).float()
-        return clean.reshape(*z.shape)
+        return clean.reshape(-1, *z.shape[1:])
 
     def parameters_count(self) -> int:
         """Number of learned values."""

@@ -21,13 +21,12 @@ from hinode.model.text import NULL, PAD
 LEVEL_MEAN, LEVEL_SPREAD = -0.8, 0.8  # of the logit-normal noise level while training
 NEAREST = 0.05  # smallest 1 - t in the loss: keeps the weight of almost clean samples finite
 INDEPENDENT = 0.10  # samples with a level per latent frame; the rest has one for the whole clip
-EARLY, EARLIEST = 0.25, 0.15  # samples below a level that others seldom have: the camera is decided there
+EARLY, EARLIEST = 0.25, 0.15  # samples below a level that others seldom have: it decides the camera
 TEXT_DROPOUT = 0.10
 
 
 def sample_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor:
-    """Noise levels for training, [B, Tl]: a tenth of the clips has one per latent frame, the others one in
-    all, a quarter of them a very low one."""
+    """Noise levels for training, [B, Tl]: a tenth of clips has one per latent frame, a quarter a low one."""
     device = generator.device
     each = torch.randn(batch, frames, generator=generator, device=device)
     alone, early, first = torch.rand(3, batch, 1, generator=generator, device=device)
@@ -37,10 +36,9 @@ def sample_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor
 
 
 def drop_text(ids: Tensor, generator: torch.Generator) -> Tensor:
-    """Replace a tenth of the texts by the null text, so that the network also learns the unconditional
-    field."""
-    chance = torch.rand(ids.shape[0], 1, generator=generator, device=generator.device)
-    return torch.where(chance.to(ids.device) < TEXT_DROPOUT, null_text(ids), ids)
+    """Replace a tenth of the texts by the null text: the network also learns the unconditional field."""
+    odds = torch.rand(ids.shape[0], 1, generator=generator, device=generator.device)
+    return torch.where(odds.to(ids.device) < TEXT_DROPOUT, null_text(ids), ids)
 
 
 def null_text(ids: Tensor) -> Tensor:
@@ -158,6 +156,7 @@ class Sampler(Iterator[SamplerState]):
         span = model.config.patch_frames
         known = ~self.given.view(*noise.shape[:-1], span, -1).isnan().any(-1)  # (B, Tl, h, w, f)
         self.kept = known.repeat_interleave(noise.shape[-1] // span, -1)
+        self.bound = bool(known.any())
         self.whole = known.flatten(2).all(-1)  # (B, Tl)
         self.hinted = hints.draw(known, motion) if model.config.hints else None
         self.untold = hints.draw(known, None)  # guidance leads away from what has neither text nor motion
@@ -165,9 +164,8 @@ class Sampler(Iterator[SamplerState]):
         away = null_text(ids) if unwanted is None else unwanted
         embedded = model.config.guidance_embedded
         self.guided = sampling.guidance != 1 and not embedded
-        self.strength = (
-            torch.full((ids.shape[0],), sampling.guidance, device=ids.device) if embedded else None
-        )
+        strength = torch.full((ids.shape[0],), sampling.guidance, device=ids.device)
+        self.strength = strength if embedded else None
         self.start = noise.float() * model.config.noise_scale
         self.source: tuple[Tensor, Condition] | None = None
         with torch.inference_mode():
@@ -201,27 +199,25 @@ class Sampler(Iterator[SamplerState]):
         return min(range(len(self.times)), key=lambda step: abs(self.times[step] - (1 - strength)))
 
     def _keep(self, latents: Tensor) -> Tensor:
-        return torch.where(self.kept, self.given, latents)
+        return torch.where(self.kept, self.given, latents) if self.bound else latents
 
     def predict(self, z: Tensor, t: float) -> Tensor:
         """Clean latents as the model sees them from z at noise level t, guidance applied."""
         batch = z.shape[0]
-        low, high = self.sampling.guided
-        if not (self.guided and low <= t <= high):
+        if not (self.guided and self.sampling.guided[0] <= t <= self.sampling.guided[1]):
             return self._seen(z, t, self.condition[:batch], self.hinted)
         pair = None if self.hinted is None else torch.cat((self.hinted, self.untold))
-        with_text, without = self._seen(torch.cat((z, z)), t, self.condition, pair).chunk(2)
+        with_text, without = self._seen(z, t, self.condition, pair, 2).chunk(2)
         return without + self.sampling.guidance * (with_text - without)
 
-    def _seen(self, z: Tensor, t: float, condition: Condition, hinted: Tensor | None) -> Tensor:
-        whole = self.whole.repeat(len(z) // len(self.whole), 1)
-        levels = z.new_full(z.shape[:2], t).masked_fill(whole, 1.0)
+    def _seen(self, z: Tensor, t: float, condition: Condition, hinted: Tensor | None, by: int = 1) -> Tensor:
+        whole = self.whole.repeat(by, 1)
+        levels = z.new_full(whole.shape, t).masked_fill(whole, 1.0)
         clean: Tensor = self.model(z, levels, condition, self.fps, self.strength, hinted)
         return clean
 
     def velocity(self, z: Tensor, t: float) -> Tensor:
-        """Where z moves at noise level t: to the clean latents that are predicted; of an edited source, the
-        difference that the texts make."""
+        """Where z moves at noise level t; of an edited source, the difference that the texts make."""
         if self.source is None:
             return (self.predict(z, t) - z) / (1 - t)
         source, condition = self.source

@@ -18,8 +18,7 @@ FIRST_WORD = 2
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words the model knows; it travels inside the checkpoint. Unknown words are left out, not
-    guessed."""
+    """The words the model knows, kept in its checkpoint. Unknown words are left out, not guessed."""
 
     words: tuple[str, ...]
 
@@ -38,8 +37,7 @@ class Vocabulary:
     def batch(self, texts: Sequence[Sequence[str]], *, limit: int, multiple: int = 8) -> Tensor:
         """Ids [B, L] of several split texts, cut to `limit` words and padded.
 
-        L is the longest text rounded up to a multiple (larger multiples mean fewer shapes for compiled
-        graphs).
+        L is the longest text rounded up to a multiple (large ones mean few shapes for compiled graphs).
         """
         rows = [self.encode(text)[:limit] for text in texts]
         length = min(limit, -(-max(map(len, rows)) // multiple) * multiple)

@@ -167,7 +167,7 @@ def _overlapping(rng: random.Random, cast: Sequence[tuple[str, str]], motion: st
     x = max(first.x, 0.72) if first.motion == "left" else first.x
     x = min(x, 0.28) if first.motion == "right" else x
     first = dataclasses.replace(first, x=x, size=first.size * 0.85, speed=min(first.speed, 1.0))
-    aside, up = rng.choice((-1, 1)) * rng.uniform(0.1, 0.13), rng.uniform(-0.04, 0.04)
+    aside, up = rng.choice((-1, 1)) * rng.uniform(0.12, 0.145), rng.uniform(-0.04, 0.04)
     second = dataclasses.replace(first, kind=kind, color=color, x=first.x + aside, y=first.y + up)
     return [dataclasses.replace(one, x=one.x - aside / 3) for one in (first, second)]
 
