@@ -175,8 +175,7 @@ class Sampler(Iterator[SamplerState]):
     def follow(self, guide: Tensor, strength: float) -> None:
         """Begin from a noised `guide` (clean latents) instead of noise: SDEdit, arXiv 2108.01073.
 
-        strength: 1 for noise alone, 0 for the guide itself; rounded to a step, and those before it are left
-        out.
+        strength: 1 for noise alone, 0 for the guide itself; rounded to a step, those before it are left out.
         """
         step = self._first(strength)
         t = self.times[step]

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hinode.errors import ModelError
+from hinode.errors import ModelError, listed
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
 from hinode.model.flow import Loss, Sampler, Sampling
@@ -38,7 +38,7 @@ from hinode.training.trainer import MODEL_FILE, Trainer, run, stop_on_signal
 MINUTES = 40.0
 STEPS = 12
 """That the teacher takes: in more it draws no better."""
-STARTS = {(0, 2, 4, 8): 0.0, (0, 5): 0.02}
+STARTS = {(0, 5, 8, 10): 0.0, (0, 7): 0.02}
 """Where the student's steps begin, as steps of the teacher; and what the first noise level is said to be."""
 LEARNING_RATE = 5e-4
 AVERAGE = 0.98  # of the student's weights, per step; at the end the learning rate is zero anyway
@@ -214,7 +214,9 @@ def recipe_of(teacher: Checkpoint, minutes: float) -> Recipe:
     at a time."""
     name = teacher.facts.get("recipe")
     if name not in RECIPES:
-        raise ModelError(f"the model was trained by no known recipe: {name}", "distil nano or mini")
+        raise ModelError(
+            "the teacher was trained by no known recipe", f"distil {listed(tuple(RECIPES), 'or')}"
+        )
     recipe = RECIPES[name]()
     few = [
         (dataclasses.replace(bucket, batch=max(1, bucket.batch // AGAIN)), weight)
@@ -254,9 +256,9 @@ def distil(
         torch.set_num_threads(threads)
     shown = checkpoint.load(teacher, where, compute_type(where))
     begun = checkpoint.load(start or teacher, where)
-    out = Path(out)
+    recipe, out = recipe_of(shown, minutes), Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    distiller = Distiller(recipe_of(shown, minutes), out, where, shown, begun, Path(teacher).stem)
+    distiller = Distiller(recipe, out, where, shown, begun, Path(teacher).stem)
     with stop_on_signal() as stop:
         run(distiller, stop, resume=resume)
     return out / MODEL_FILE
