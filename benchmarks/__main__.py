@@ -13,6 +13,7 @@ and, only by name, because they take long:
     inference   the default clip by our engine, compiled, stock diffusers, ONNX Runtime, OpenVINO and int8
     profiles    clips by plain diffusers and under each profile, cold and warm
     gpu         the same on a GPU, with a network of the size of Wan 2.1 1.3B
+    parallel    training by one process, by two, and by two that keep half each: memory and speed
     torture     workers and servers killed at random points, again and again
 
 Options go to the benchmark that is named; NAME --help lists them. With --json alone each of the short ones
@@ -25,7 +26,17 @@ import importlib
 import sys
 
 SHORT = ("speed", "fairness", "queue", "latency")
-NAMES = (*SHORT, "histories", "memory", "overhead", "inference", "profiles", "gpu", "torture")
+NAMES = (
+    *SHORT,
+    "histories",
+    "memory",
+    "overhead",
+    "inference",
+    "profiles",
+    "gpu",
+    "parallel",
+    "torture",
+)
 
 
 def run(name: str, words: list[str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,12 @@ def percent(score: dict[str, float]) -> str:
     return f"{score['accuracy']:.1%} ({score['low']:.1%} to {score['high']:.1%})".replace("%", " %")
 
 
-def table(results: dict[str, dict[str, Any]]) -> str:
+ONE = ("whole_prompt", "subject", "color", "motion", "time", "place", "weather", "camera")
+SEVERAL = (*ONE[:4], "relation", "count", *ONE[4:])
+
+
+def table(results: dict[str, dict[str, Any]], names: Sequence[str] = ONE) -> str:
     """Rows are kinds of clips, columns are attributes."""
-    names = ["whole_prompt", "subject", "color", "motion", "time", "place", "weather", "camera"]
     head = "| | n | " + " | ".join(name.replace("_", " ") for name in names) + " |"
     lines = [head, "|---" * (len(names) + 2) + "|"]
     for title, result in results.items():
@@ -96,6 +100,12 @@ def main(name: str, folder: Path, clips: Path) -> None:
     if f"{name}-wide" in results:
         rows["**the model**, wide (16:9)"] = results[f"{name}-wide"]
     rows |= {title: main_result["floors"][key] for key, title in FLOORS.items()}
+    several: dict[str, dict[str, Any]] = {}
+    for count in ("two", "three"):
+        if result := results.get(f"{name}-{count}-subjects"):
+            several[f"**the model**, {count} subjects"] = result
+            several |= {f"{title}, {count}": result["floors"][key] for key, title in FLOORS.items()}
+    flicker = main_result["floors"].get("flicker", {})
     steps = {
         f"{result['steps']} steps, guidance {result['guidance']:g}": result
         for stem, result in results.items()
@@ -115,6 +125,10 @@ def main(name: str, folder: Path, clips: Path) -> None:
         "prompts_sha256": main_result["prompts_sha256"][:16],
         "evaluation": table(rows),
         "by_steps": table(steps) if steps else "",
+        "several": table(several, SEVERAL) if several else "",
+        "flicker": "{ratio:.2f} ({low:.2f} to {high:.2f}; {n} clips in clear air or fog)".format(**flicker)
+        if flicker
+        else "not measured",
     }
     template = (ROOT / "docs" / f"model-card-{name}.template.md").read_text()
     for key, value in values.items():

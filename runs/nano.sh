@@ -16,7 +16,7 @@ out=${OUT:-runs/out}
 
 [ -f "$out/judge/judge.safetensors" ] || $hinode train judge --out "$out/judge"
 $hinode train nano --out "$out/nano" --minutes "${MINUTES:-517}" --threads "${THREADS:-2}"
-cp "$out/judge/judge.safetensors" src/hinode/weights/judge.safetensors
+cp "$out/judge/judge.safetensors" "$out/judge/cast.safetensors" src/hinode/weights/
 cp "$out/nano/model.safetensors" src/hinode/weights/nano.safetensors
 cp "$out/nano/log.jsonl" runs/nano.jsonl
 
@@ -25,6 +25,10 @@ $hinode evaluate --model nano --prompts benchmarks/prompts/one_subject.jsonl --f
     --save-clips "$out/nano-clips.pt" > docs/evaluation/nano-one-subject.json
 $hinode evaluate --model nano --prompts benchmarks/prompts/held_out_pairs.jsonl --json \
     > docs/evaluation/nano-held-out-pairs.json
+for count in two three; do
+    $hinode evaluate --model nano --prompts "benchmarks/prompts/${count}_subjects.jsonl" --floors --json \
+        > "docs/evaluation/nano-$count-subjects.json"
+done
 $hinode evaluate --model nano --prompts benchmarks/prompts/one_subject.jsonl --limit 200 --size 640x360 --json \
     > docs/evaluation/nano-wide.json
 for steps in 4 8 12 24; do

@@ -218,6 +218,16 @@ def test_sound_is_asked_for_and_told_of(run) -> None:
     assert "the model toy makes no sound; ask for the clip without" in refused.stderr
 
 
+def test_only_what_a_recipe_trained_is_distilled(run) -> None:  # type: ignore[no-untyped-def]
+    unknown = run("distil", "sora", "--out", "student")
+    assert unknown.exit_code == 2
+    assert "there is no model 'sora'; choose toy" in unknown.stderr
+    toy = run("distil", "toy", "--out", "student")
+    assert toy.exit_code == 1
+    assert "trained by no known recipe; distil nano, mini or smoke" in toy.stderr
+    assert not Path("student").exists()
+
+
 def test_a_suite_is_named_and_has_cases(run) -> None:  # type: ignore[no-untyped-def]
     nothing = run("evaluate")
     assert nothing.exit_code == 2

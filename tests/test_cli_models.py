@@ -42,6 +42,8 @@ def add(name: str, source: Path | str, *words: str, family: str = FAMILY) -> Res
 def test_every_model_of_every_engine_is_listed(home: Path, checkpoint: Path) -> None:
     assert add("mine", checkpoint).exit_code == 0
     told = {item["name"]: item for item in json.loads(run("list", "--json").stdout)}
+    profiles = told["nano"].pop("profiles")
+    assert (profiles["standard"], profiles["best"]) == ("nano in 12 steps", "nano in 24 steps")
     assert told["nano"] | {"bytes": 0} == {
         "name": "nano",
         "engine": "native",
@@ -58,6 +60,7 @@ def test_every_model_of_every_engine_is_listed(home: Path, checkpoint: Path) -> 
     assert told["mine"]["entry"]["source"] == str(checkpoint)
     table = run("list").stdout
     assert all(name in table for name in ("NAME", "nano", "testcard", "mine", FAMILY))
+    assert "best       nano in 24 steps" in run("show", "nano").stdout
 
 
 def test_a_model_is_added_shown_verified_and_removed(home: Path, checkpoint: Path) -> None:

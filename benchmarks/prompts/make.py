@@ -10,24 +10,42 @@ import random
 from pathlib import Path
 
 from hinode.training.directing import cases
-from hinode.world.caption import caption, parse
+from hinode.world.caption import DENSITIES, caption, parse
 from hinode.world.scene import sample_scene
 
 
-def write(path: Path, name: str, count: int, held_out: bool) -> None:
-    """`count` one-subject prompts, seven in ten "full" and three in ten "dense", each with its facts."""
+def write(path: Path, name: str, count: int, *, held_out: bool = False, subjects: int = 1) -> None:
+    """`count` prompts, seven in ten "full" and three in ten "dense", each with its facts."""
     rng = random.Random(f"evaluation-{name}")
     with path.open("w") as file:
         for _ in range(count):
-            scene = sample_scene(rng, subjects=1, held_out=held_out)
+            scene = sample_scene(rng, subjects=subjects, held_out=held_out)
             prompt = caption(scene, rng, "full" if rng.random() < 0.7 else "dense")
-            file.write(json.dumps({"prompt": prompt, "expect": parse(prompt).facts()}) + "\n")
+            said = parse(prompt)
+            facts = said.facts() if subjects == 1 else said.cast_facts()
+            file.write(json.dumps({"prompt": prompt, "expect": facts}) + "\n")
+
+
+def write_densities(path: Path, name: str, count: int) -> None:
+    """`count` one-subject scenes, each said at all four densities; a prompt expects what it says."""
+    rng = random.Random(f"evaluation-{name}")
+    with path.open("w") as file:
+        for _ in range(count):
+            scene = sample_scene(rng, subjects=1)
+            for density in DENSITIES:
+                prompt = caption(scene, rng, density)
+                line = {"prompt": prompt, "expect": parse(prompt).facts(), "density": density}
+                file.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":
     here = Path(__file__).parent
-    write(here / "one_subject.jsonl", "one-subject", 1000, held_out=False)
+    write(here / "one_subject.jsonl", "one-subject", 1000)
     write(here / "held_out_pairs.jsonl", "held-out-pairs", 400, held_out=True)
+    write(here / "two_subjects.jsonl", "two-subjects", 1000, subjects=2)
+    write(here / "three_subjects.jsonl", "three-subjects", 400, subjects=3)
+    write(here / "scaling.jsonl", "scaling", 150)
+    write_densities(here / "captions.jsonl", "captions", 150)
     for bar in cases.INVENTORS:
         path = here / "directing" / f"{bar}.jsonl"
         path.parent.mkdir(exist_ok=True)

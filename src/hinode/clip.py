@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,18 @@ from hinode.request import Size
 
 Frames = npt.NDArray[np.uint8]
 """Frames [T, H, W, 3], or one frame [H, W, 3]: sRGB, 0..255."""
+
+
+class Reel(Protocol):
+    """Frames [T, H, W, 3] that are only indexed: all of them in memory, or each made when it is asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Frames: ...
+
 
 Samples = npt.NDArray[np.float32]
 """Samples of sound [channels, N], -1..1."""
@@ -35,6 +48,7 @@ class Making:
         read_as: what the model took the prompt to mean, and what it was left to choose, in plain words.
         parents: identities of the clips that this one was made from.
         licence: of the weights, a key of `engines.licences.LICENCES` or its name; "" if it is not known.
+        upscaler: name of the network that enlarges the frames where they are to be larger, or "" for none.
     """
 
     engine: str
@@ -48,6 +62,7 @@ class Making:
     read_as: str = ""
     parents: tuple[str, ...] = ()
     licence: str = ""
+    upscaler: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage_seconds", MappingProxyType(dict(self.stage_seconds)))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hinode import __version__
-from hinode.clip import Clip, Frames, Sound
+from hinode.clip import Clip, Frames, Reel, Sound
 from hinode.engines import licences
 from hinode.engines.protocol import Engine, Progress, Run, abandon
 from hinode.media import formats, stills
@@ -135,12 +135,14 @@ def finish(
         OutputError: the file could not be written.
     """
     start = time.perf_counter()
+    upscaling: dict[str, float] = {}
+    reel = enlarged(clip, clip.frames, request.size, upscaling)
     timeline = Timeline.of(request.fps or clip.fps, request.seconds)
     shown = list(timeline.sources(frame_rate(clip.fps), len(clip.frames)))
     watch(Progress("encode", 0, len(shown)))
 
     def frames() -> Iterator[Frames]:
-        for done, frame in enumerate(fit(clip.frames, request.size, shown), start=1):
+        for done, frame in enumerate(fit(reel, request.size, shown), start=1):
             yield frame
             watch(Progress("encode", done, len(shown)))
 
@@ -158,7 +160,11 @@ def finish(
         seconds=float(timeline.seconds),
         fps=float(timeline.fps),
         frames=timeline.frames,
-        stage_seconds={**making.stage_seconds, "encode": time.perf_counter() - start},
+        stage_seconds={
+            **making.stage_seconds,
+            **upscaling,
+            "encode": time.perf_counter() - start - sum(upscaling.values()),
+        },
         engine=making.engine,
         model=making.model,
         steps=making.steps,
@@ -168,6 +174,19 @@ def finish(
         bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
         sound=LEFT_OUT if sound is None and clip.sound is not None else heard(sound),
     )
+
+
+def enlarged(clip: Clip, frames: Frames, size: Size, stage_seconds: dict[str, float] | None = None) -> Reel:
+    """Frames of a clip, larger by the network that it was made with if `size` is larger than they are.
+
+    Raises:
+        ModelError: the weights of that network are damaged.
+    """
+    if not clip.making.upscaler:
+        return frames
+    from hinode.engines import upscaling
+
+    return upscaling.enlarged(frames, size, stage_seconds)
 
 
 def write_stills(request: Request, clip: Clip, thumbnail: Path, spritesheet: Path) -> None:
@@ -184,8 +203,9 @@ def write_stills(request: Request, clip: Clip, thumbnail: Path, spritesheet: Pat
     """
     # Frames beyond the length that was asked for are not in the video either.
     frames = clip.frames[: max(1, math.ceil(round(request.seconds * clip.fps, 6)))]
-    small = stills.thumbnail(frames, reduced(request.size, THUMBNAIL_SIDE))
-    sheet = stills.spritesheet(frames, reduced(request.size, TILE_SIDE))
+    large, tile = reduced(request.size, THUMBNAIL_SIDE), reduced(request.size, TILE_SIDE)
+    small = stills.thumbnail(enlarged(clip, frames, large), large)
+    sheet = stills.spritesheet(enlarged(clip, frames, tile), tile)
     for path, kind, picture in ((thumbnail, "WEBP", small), (spritesheet, "JPEG", sheet)):
         with replacing(path) as part:
             picture.save(part, format=kind, quality=STILL_QUALITY)
@@ -217,8 +237,11 @@ def label(request: Request, clip: Clip, sound: str | None = None) -> Label:
     """
     making = clip.making
     resized = making.native_size != request.size
+    larger = any(asked > native for asked, native in zip(request.size, making.native_size, strict=True))
+    upscaled = bool(making.upscaler) and larger
     drawn = f"drawn at {written(making.native_size)}"
     if resized:
+        drawn += ", enlarged by a network" if upscaled else ""
         drawn += f" and resized to {written(request.size)}"
     return Label(
         title=request.prompt,
@@ -234,6 +257,7 @@ def label(request: Request, clip: Clip, sound: str | None = None) -> Label:
             "size": written(request.size),
             "native_size": written(making.native_size),
             **({"upscaled_from": written(making.native_size)} if resized else {}),
+            **({"upscaler": making.upscaler} if upscaled else {}),
             **({"sound": sound} if sound else {}),
             **licences.stamp(making.licence),
         },

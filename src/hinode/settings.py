@@ -27,6 +27,8 @@ class Settings:
         threads: processor threads for the model, or None for torch's own choice. `HINODE_THREADS`.
         device: where the model runs, such as "cpu" or "cuda:1", or None for a GPU if there is one.
             `HINODE_DEVICE`.
+        upscale: whether clips of our own models are enlarged by a network before they are resized.
+            `HINODE_UPSCALE`, 1.
         database_url: where jobs, keys and webhooks are recorded. `HINODE_DATABASE_URL`; by default the SQLite
             file `hinode.db` in `home`.
         store: folder of the finished clips, the uploads and the saved states of runs; every machine of a
@@ -47,6 +49,7 @@ class Settings:
     home: Path
     threads: int | None = None
     device: str | None = None
+    upscale: bool = True
     database_url: str = field(default="", repr=False)  # it may hold a password
     store: Path = Path()
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -82,6 +85,7 @@ class Settings:
             home=Path(home).expanduser().absolute() if home else user_data_path("hinode", appauthor=False),
             threads=_threads(text("HINODE_THREADS")),
             device=_device(text("HINODE_DEVICE")),
+            upscale=_switch("HINODE_UPSCALE", text("HINODE_UPSCALE") or "1"),
             database_url=text("HINODE_DATABASE_URL"),
             store=Path(store).expanduser().absolute() if store else Path(),
             aliases=_aliases(text("HINODE_MODELS")),

@@ -12,12 +12,15 @@ import pytest
 import torch
 from PIL import Image
 
+from hinode import pipeline
 from hinode.clip import Clip, Frames
 from hinode.directing import footage, reading
 from hinode.directing.engine import DirectedEngine
+from hinode.engines import catalog, upscaling
 from hinode.engines.protocol import Progress, State
 from hinode.errors import BadInput, EngineError
 from hinode.request import CHARACTER, MASK, SOURCE, Reference, Request, Segment
+from hinode.training.upscaling import save
 
 REQUEST = Request("a red balloon rising over the sea at noon", 32, 32, seconds=2.0, seed=3, model="toy")
 FPS = Fraction(8)
@@ -81,6 +84,30 @@ def test_a_clip_is_extended_backward_too(engine: DirectedEngine, tmp_path: Path)
     clip = drawn(engine, request)
     assert np.array_equal(clip.frames[40:], frames)
     assert len({frame.tobytes() for frame in clip.frames}) == 48
+
+
+def test_what_is_drawn_beside_footage_is_enlarged_and_the_footage_is_not(
+    engine: DirectedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "shipped", lambda: tmp_path)
+    frames = moving(12, size=96)
+    request = dataclasses.replace(
+        REQUEST, width=96, height=96, operation="extend", references=(source(tmp_path, frames),)
+    )
+    request = dataclasses.replace(request, seconds=3.0)
+    plain = drawn(engine, request)
+    torch.manual_seed(1)
+    net = upscaling.UpscalerNet()
+    torch.nn.init.normal_(net.leave.weight, std=0.02)
+    save(net, upscaling.path(), {})
+    upscaling.load.cache_clear()
+    clip = drawn(engine, request)
+    upscaling.load.cache_clear()
+    assert clip.frames.shape == plain.frames.shape == (24, 96, 96, 3)
+    assert np.array_equal(clip.frames[:12], frames)
+    assert not np.array_equal(clip.frames[12:], plain.frames[12:])
+    assert (plain.making.upscaler, clip.making.upscaler) == ("", upscaling.NAME)
+    assert pipeline.enlarged(clip, clip.frames, request.size) is clip.frames  # not once more
 
 
 def test_two_clips_are_connected_and_kept(engine: DirectedEngine, tmp_path: Path) -> None:

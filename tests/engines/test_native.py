@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hinode.engines import native
 from hinode.engines.native import NativeEngine, NativeRun, read_as
 from hinode.engines.protocol import State
 from hinode.errors import BadInput, EngineError, ModelError
+from hinode.model import checkpoint
 from hinode.request import Reference, Request
 from hinode.settings import Settings
 from hinode.world.caption import parse
@@ -229,3 +231,102 @@ def test_says_how_a_prompt_was_read() -> None:
     assert said == "red balloon rise, time noon, place mountains"
     assert left == "weather, camera"
     assert read_as(parse("colourless ideas sleep furiously")).startswith("nothing that it knows; chosen")
+
+
+# Profiles and students
+
+
+@pytest.fixture
+def quick(settings: Settings, tmp_path: Path) -> Settings:
+    """The toy model, and another one that says that it was distilled from it."""
+    home = tmp_path / "with-student"
+    (home / "models").mkdir(parents=True)
+    toy = settings.models / "toy.safetensors"
+    shutil.copy(toy, home / "models" / "toy.safetensors")
+    loaded = checkpoint.load(toy)
+    learnt = [[0.0, 0.1, 0.3, 0.6], [0.02, 0.3]]
+    facts = {
+        "shapes": loaded.facts["shapes"],
+        "sampling": {"steps": 4, "guidance": 1.0, "learnt": learnt},
+        "teacher": "toy",
+    }
+    checkpoint.save(
+        home / "models" / "toy-fast.safetensors",
+        loaded.model.state_dict(),
+        loaded.model.config,
+        loaded.vocabulary,
+        facts,
+    )
+    return dataclasses.replace(settings, home=home)
+
+
+@pytest.mark.parametrize(
+    ("asked", "who", "steps", "passes"),
+    [
+        ({}, "toy", 3, 5),
+        ({"profile": "standard"}, "toy", 3, 5),
+        ({"profile": "best"}, "toy", 6, 10),
+        ({"profile": "best", "steps": 9}, "toy", 9, 16),
+        ({"profile": "draft"}, "toy-fast", 2, 2),
+        ({"profile": "draft", "steps": 4}, "toy-fast", 4, 4),
+        ({"steps": 2}, "toy", 2, 3),
+        ({"negative_prompt": "rain"}, "toy", 3, 5),
+        ({"model": "toy-fast"}, "toy-fast", 4, 4),
+        ({"model": "toy-fast", "steps": 2}, "toy-fast", 2, 2),
+        ({"model": "toy-fast", "profile": "draft"}, "toy-fast", 2, 2),
+    ],
+)
+def test_a_profile_says_who_draws_and_in_how_many_steps(
+    quick: Settings, asked: dict[str, Any], who: str, steps: int, passes: int
+) -> None:
+    engine = NativeEngine(quick)
+    request = dataclasses.replace(REQUEST, **asked)
+    plan = engine.plan(request)
+    assert (plan.card.name, plan.sampling.steps, engine.work(request).passes) == (who, steps, passes)
+
+
+def test_without_a_student_there_are_no_drafts(engine: NativeEngine, quick: Settings) -> None:
+    assert engine.capabilities().profiles == ("standard", "best")
+    with pytest.raises(BadInput, match="no profile 'draft'"):
+        engine.plan(dataclasses.replace(REQUEST, profile="draft"))
+    able = NativeEngine(quick).capabilities()
+    assert (able.model, able.models) == ("toy", ("toy", "toy-fast"))
+    assert able.profiles == ("draft", "standard", "best")
+    student = NativeEngine(quick).capabilities("toy-fast")
+    assert (student.profiles, student.steps) == (("draft", "standard"), (2, 4))
+
+
+def test_a_student_draws_by_its_own_levels_and_is_named(quick: Settings) -> None:
+    engine = NativeEngine(quick)
+    run = engine.start(dataclasses.replace(REQUEST, profile="draft"))
+    assert [step.done for step in run if step.stage == "sample"] == [0, 1, 2]
+    assert run.plan.sampling.schedule().tolist() == [0.02, 0.3, 1.0]
+    assert (run.clip().making.model, run.clip().making.steps) == ("toy-fast", 2)
+    assert run.clip().frames.shape == (8, 32, 32, 3)
+
+
+@pytest.mark.parametrize("steps", [3, 1, 5])
+def test_a_student_takes_no_other_number_of_steps(quick: Settings, steps: int) -> None:
+    engine = NativeEngine(quick)
+    choices: tuple[dict[str, Any], ...] = ({"model": "toy-fast"}, {"profile": "draft"})
+    for asked in choices:
+        with pytest.raises(BadInput, match=r"2 (or|to) 4") as caught:
+            engine.plan(dataclasses.replace(REQUEST, steps=steps, **asked))
+        assert caught.value.field == "steps"
+
+
+def test_a_student_is_led_by_nothing(quick: Settings) -> None:
+    engine = NativeEngine(quick)
+    with pytest.raises(BadInput, match="under the profile draft; leave it out or choose standard or best"):
+        engine.plan(dataclasses.replace(REQUEST, profile="draft", negative_prompt="rain"))
+    with pytest.raises(BadInput, match="takes no negative prompt"):
+        engine.plan(dataclasses.replace(REQUEST, model="toy-fast", negative_prompt="rain"))
+    video = Reference("guide", "ab" * 32, "video/mp4")
+    remix = dataclasses.replace(REQUEST, profile="draft", references=(video,))
+    assert engine.plan(remix).card.name == "toy"
+
+
+def test_a_damaged_file_is_nobodys_student(quick: Settings) -> None:
+    path = quick.models / "toy-fast.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    assert NativeEngine(quick).capabilities().profiles == ("standard", "best")

@@ -209,6 +209,13 @@ def test_the_loss_teaches_the_network(model: DiT) -> None:
 # Sampling
 
 
+def test_a_student_steps_from_the_levels_that_it_learnt() -> None:
+    rows = ((0.0, 0.1, 0.3, 0.6), (0.02, 0.3))
+    four, two, three = (Sampling(steps=steps, learnt=rows).schedule().tolist() for steps in (4, 2, 3))
+    assert (four, two) == ([*rows[0], 1.0], [*rows[1], 1.0])
+    assert three == Sampling(steps=3).schedule().tolist()
+
+
 @given(st.integers(1, 60), st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.0, 5.0]))
 def test_a_schedule_climbs_from_exactly_0_to_exactly_1(steps: int, shift: float) -> None:
     times = Sampling(steps=steps, shift=shift).schedule().tolist()

@@ -16,10 +16,22 @@ from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.settings import Settings
 from hinode.training import evaluate
-from hinode.training.evaluate import Case, Score, evaluate_file, read_cases, tally, to_bytes, truth
-from hinode.world.judge import ATTRIBUTES
+from hinode.training.evaluate import (
+    Case,
+    Observation,
+    Score,
+    evaluate_file,
+    read_cases,
+    tally,
+    to_bytes,
+    truth,
+)
+from hinode.training.flicker import beside, flicker
+from hinode.world.caption import caption, parse
+from hinode.world.cast import Cast, Seen
+from hinode.world.judge import ATTRIBUTES, load_judge
 from hinode.world.render import render
-from hinode.world.scene import sample_scene
+from hinode.world.scene import Scene, Subject, sample_scene
 
 PROMPTS = [
     {
@@ -65,8 +77,8 @@ def test_a_score_of_nothing_is_nothing() -> None:
     assert Score(0, 0).as_json() == {"accuracy": 0.0, "low": 0.0, "high": 0.0, "n": 0}
 
 
-def seen(**facts: str) -> dict[str, str]:
-    return {**{name: values[0] for name, values in ATTRIBUTES.items()}, **facts}
+def seen(**facts: str) -> Observation:
+    return Observation({**{name: values[0] for name, values in ATTRIBUTES.items()}, **facts})
 
 
 def test_only_what_was_expected_is_tallied() -> None:
@@ -89,6 +101,28 @@ def test_only_what_was_expected_is_tallied() -> None:
         "subject": Score(2, 3).as_json(),
         "color": Score(1, 1).as_json(),
         "time": Score(0, 1).as_json(),
+    }
+
+
+def test_the_facts_of_several_subjects_are_tallied_together_and_found_by_kind() -> None:
+    asked = {
+        "subject": "boat", "color": "blue", "subject 2": "kite", "motion 2": "rise", "subject 3": "star",
+        "relation": "left of", "count": "3", "time": "noon",
+    }  # fmt: skip
+    found = {
+        "kite": Seen("kite", "red", "rise", 0.8, 0.5),
+        "boat": Seen("boat", "blue", "still", 0.3, 0.5),
+    }
+    clip = Observation(seen(time="noon").values, Cast(found, frozenset()))
+    result = tally([clip], [Case("all", asked)])
+    assert result["whole_prompt"]["accuracy"] == 0.0
+    assert {name: (score["n"], score["accuracy"]) for name, score in result["attributes"].items()} == {
+        "subject": (3, 0.6667),
+        "color": (1, 1.0),
+        "motion": (1, 1.0),
+        "time": (1, 1.0),
+        "relation": (1, 1.0),
+        "count": (1, 0.0),
     }
 
 
@@ -122,6 +156,10 @@ def test_reads_prompts_and_what_they_expect(prompts: Path) -> None:
         ("place", " ocean ", "sea"),
         ("color", "crimson", "red"),
         ("weather", "clear", "clear"),
+        ("color 2", "crimson", "red"),
+        ("subject 3", "sailboat", "boat"),
+        ("relation", "left of", "left of"),
+        ("count", "2", "2"),
     ],
 )
 def test_a_fact_may_be_written_as_people_write_it(
@@ -143,6 +181,8 @@ def test_a_fact_may_be_written_as_people_write_it(
         ('{"prompt": ["a kite"], "expect": {}}', "needs a prompt in words"),
         ('{"prompt": "a kite", "expect": ["kite"]}', "needs a prompt in words and an object"),
         ('{"prompt": "a kite", "expect": {"mood": "gay"}}', "expects 'mood', but only subject, color"),
+        ('{"prompt": "a kite", "expect": {"time 2": "noon"}}', "expects 'time 2', but only subject, color"),
+        ('{"prompt": "a kite", "expect": {"count": "4"}}', "expects count '4', which is none of 1, 2, 3"),
         ('{"prompt": "a kite", "expect": {"color": "mauve"}}', "expects color 'mauve', which is none of red"),
         ('{"prompt": "a kite", "expect": {"camera": "left"}}', "expects camera 'left', which is none"),
         ('{"prompt": "a kite", "expect": {"color": null}}', "expects color None"),
@@ -187,6 +227,39 @@ def test_the_truth_of_a_case_shows_what_it_expects() -> None:
         x, y = subject.x, subject.y
         room = {"left": x > 0.6, "right": x < 0.4, "rise": y > 0.6, "fall": y < 0.3}
         assert room.get(subject.motion, True)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_truth_of_several_subjects_shows_them_as_they_are_said_to_relate(count: int) -> None:
+    rng = random.Random(f"truth of {count}")
+    for _ in range(200):
+        said = parse(caption(sample_scene(rng, subjects=count), rng, "full"))
+        scene = truth(Case("a clip", said.cast_facts()), rng)
+        cast = [(one.kind, one.color, one.motion) for one in scene.subjects]
+        assert cast == [(one.kind, one.color, one.motion) for one in said.subjects]
+        assert scene.relation == said.relation
+
+
+def test_a_trembling_background_flickers_and_a_subject_does_not_count() -> None:
+    rng = random.Random("flicker")
+    ball = Subject("ball", "red", "still", x=0.3, y=0.4)
+    calm = Scene((ball,), place="desert")
+    frames = to_bytes(render([calm, calm], frames=9, fps=8.0, width=64, height=64))
+    rest = flicker(frames, 8.0, load_judge())
+    assert rest[0] == rest[1] < 1
+    shaken = frames.clone()
+    for number in range(9):  # only where the ball is
+        shaken[0, number, 14:36, 10:30] += rng.randrange(8)
+    shaken[1, ::2, :, 48:] ^= 8
+    worse = flicker(shaken, 8.0, load_judge())
+    assert worse[0] == pytest.approx(rest[0], abs=0.05)
+    assert worse[1] > rest[1] + 2
+
+
+def test_flicker_is_compared_in_pairs() -> None:
+    result = beside([2.0, 4.0, float("nan")], [1.0, 2.0, 3.0])
+    assert result == {"drawn": 3.0, "true": 1.5, "ratio": 2.0, "low": 2.0, "high": 2.0, "n": 2}
+    assert beside([float("nan")], [1.0]) == {"n": 0}
 
 
 def test_what_is_not_expected_varies() -> None:
@@ -267,6 +340,8 @@ def test_scores_a_model_on_a_prompt_file(settings: Settings, prompts: Path, tmp_
     assert result["prompts_sha256"] == hashlib.sha256(prompts.read_bytes()).hexdigest()
     asked = {"subject": 1, "color": 2, "time": 1, "camera": 1, "weather": 1}
     floors = result["floors"]
+    flickering = floors.pop("flicker")
+    assert 0 < flickering["low"] <= flickering["ratio"] <= flickering["high"]
     assert set(floors) == {"ground_truth", "tokeniser_and_h264", "static_frame", "shuffled_captions"}
     for scores in (result, *floors.values()):
         assert {name: score["n"] for name, score in scores["attributes"].items()} == asked
@@ -276,7 +351,8 @@ def test_scores_a_model_on_a_prompt_file(settings: Settings, prompts: Path, tmp_
     saved = torch.load(clips, weights_only=True)
     assert saved["frames"].shape == (3, 16, 32, 32, 3)
     assert [case["prompt"] for case in saved["cases"]] == [line["prompt"] for line in PROMPTS]
-    assert tally(saved["seen"], read_cases(prompts))["whole_prompt"] == result["whole_prompt"]
+    again_seen = [Observation(facts) for facts in saved["seen"]]
+    assert tally(again_seen, read_cases(prompts))["whole_prompt"] == result["whole_prompt"]
     again = evaluate_file(prompts, settings=settings, steps=2, seed=3)
     assert again["attributes"] == result["attributes"]
 

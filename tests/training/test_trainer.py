@@ -17,7 +17,7 @@ from hinode.engines import catalog
 from hinode.errors import BadInput, ModelError
 from hinode.model import checkpoint
 from hinode.model.flow import Sampler, Sampling
-from hinode.training import data, journal, trainer
+from hinode.training import data, trainer
 from hinode.training.recipes import RECIPES, Recipe
 from hinode.training.trainer import Trainer, split_parameters, train
 
@@ -41,7 +41,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()
     slow = SimpleNamespace(monotonic=lambda: next(ticks) / 20)
     monkeypatch.setattr(trainer, "time", slow)
-    monkeypatch.setattr(journal, "time", slow)
 
 
 def learn(student: Trainer, steps: range, fraction: float = 0.9) -> list[float]:

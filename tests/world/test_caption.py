@@ -28,7 +28,7 @@ AROUND = ("time", "place", "weather", "camera")
 
 def samples(count: int, seed: str) -> list[Scene]:
     rng = random.Random(seed)
-    return [sample_scene(rng, held_out=None) for _ in range(count)]
+    return [sample_scene(rng, held_out=None, casts=(0.5, 0.3, 0.2)) for _ in range(count)]
 
 
 def truth(scene: Scene) -> tuple[SubjectFacts, ...]:
@@ -52,7 +52,9 @@ def test_what_a_caption_says_is_true_and_parse_hears_all_of_it(density: str) -> 
         for said, true in zip(parsed.subjects, truth(scene), strict=True):
             assert (said.kind, said.color) == (true.kind, true.color), text
             assert said.motion in (true.motion, None), text
+        assert parsed.relation in (scene.relation, None), text
         if density in ("full", "dense"):
+            assert parsed.relation == scene.relation, text
             assert parsed.subjects == truth(scene), text
             named = {"time": scene.time, "place": scene.place}
             if density == "dense" or scene.weather != "clear":
@@ -263,7 +265,9 @@ def test_any_text_is_read_without_complaint(text: str) -> None:
 def test_every_word_is_understood_or_filler_or_named_as_unknown(text: str) -> None:
     parsed = parse(text)
     accounted = {*parsed.understood, *parsed.not_understood, *lexicon.FILLER}
-    neutral = {word for phrase in lexicon.NEUTRAL for word in words(phrase)} | set(lexicon.COLOR_WORDS)
+    related = [phrase for phrases in lexicon.RELATION_WORDS.values() for phrase in phrases]
+    neutral = {word for phrase in (*lexicon.NEUTRAL, *related) for word in words(phrase)}
+    neutral |= set(lexicon.COLOR_WORDS)
     synonyms = {word for phrases in lexicon.COLOR_WORDS.values() for word in phrases}
     assert set(words(text)) <= accounted | neutral | synonyms
 
@@ -278,6 +282,40 @@ def test_two_subjects_keep_their_own_colours_and_motions() -> None:
     rng = random.Random("two")
     for scene_of_two in (sample_scene(rng, subjects=2) for _ in range(400)):
         assert parse(caption(scene_of_two, rng, "full")).subjects == truth(scene_of_two)
+
+
+@pytest.mark.parametrize(
+    ("text", "relation"),
+    [
+        ("a red ball behind a blue boat", "behind"),
+        ("a red ball, rising to the left of a large blue boat at sea", "left of"),
+        ("a red ball on the right side of the blue boat", "right of"),
+        ("a red ball underneath a kite and a star", "below"),
+        ("a red ball over the hills and a blue boat", None),
+        ("over a blue boat", None),
+        ("a red ball in front of the sea, a blue boat rising", None),
+        ("a ball and a kite above a boat", None),
+        ("a red ball moving to the left, a boat", None),
+    ],
+)
+def test_a_relation_stands_between_the_first_two_subjects(text: str, relation: str | None) -> None:
+    assert parse(text).relation == relation
+
+
+def test_the_facts_of_a_cast_are_numbered() -> None:
+    said = parse("a red ball rising above a blue boat and a white kite at noon")
+    assert said.cast_facts() == {
+        "subject": "ball",
+        "color": "red",
+        "motion": "rise",
+        "time": "noon",
+        "subject 2": "boat",
+        "color 2": "blue",
+        "subject 3": "kite",
+        "color 3": "white",
+        "relation": "above",
+        "count": "3",
+    }
 
 
 def test_a_dense_caption_tells_size_and_pace() -> None:

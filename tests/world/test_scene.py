@@ -9,7 +9,15 @@ import torch
 
 from hinode.world import scene as world
 from hinode.world.motion import subject_path
-from hinode.world.scene import COLORS, HELD_OUT_PAIRS, SUBJECTS, Scene, Subject, sample_scene
+from hinode.world.scene import (
+    COLORS,
+    HELD_OUT_PAIRS,
+    RELATIONS,
+    SUBJECTS,
+    Scene,
+    Subject,
+    sample_scene,
+)
 
 FACTS = {
     "kind": SUBJECTS,
@@ -74,9 +82,39 @@ def test_one_scene_in_eight_has_two_subjects_and_never_two_of_a_kind() -> None:
     assert {len(scene.subjects) for scene in scenes(50, subjects=2)} == {2}
 
 
-@pytest.mark.parametrize("count", [0, 3, -1])
+def test_the_shares_of_casts_can_be_chosen() -> None:
+    drawn = Counter(len(scene.subjects) for scene in scenes(3000, casts=(0.5, 0.3, 0.2)))
+    assert drawn[1] / 3000 == pytest.approx(0.5, abs=0.04)
+    assert drawn[2] / 3000 == pytest.approx(0.3, abs=0.04)
+    assert drawn[3] / 3000 == pytest.approx(0.2, abs=0.04)
+
+
+@pytest.mark.parametrize("aspect", [1.0, 16 / 9, 9 / 16])
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_relation_holds_on_the_mean_of_two_seconds(count: int, aspect: float) -> None:
+    drawn = scenes(800, f"relations of {count}", subjects=count)
+    moments = torch.linspace(0, 2, 21).expand(len(drawn), -1)
+    first, second = (
+        subject_path([scene.subjects[layer] for scene in drawn], moments, aspect) for layer in (0, 1)
+    )
+    right, down = (first.x - second.x).mean(1).tolist(), (first.y - second.y).mean(1).tolist()
+    expected = {"left of": -1, "right of": 1, "above": -1, "below": 1}
+    for scene, dx, dy in zip(drawn, right, down, strict=True):
+        if scene.relation in expected:
+            apart = dx if scene.relation.endswith("of") else dy
+            assert apart * expected[scene.relation] > 0.1, scene
+        elif scene.relation is not None:
+            a, b = scene.subjects
+            assert (a.motion, a.speed, a.phase, a.size) == (b.motion, b.speed, b.phase, b.size)
+            assert 0.05 < abs(dx) < 0.15
+    kinds = Counter(scene.relation for scene in drawn)
+    assert set(kinds) == {None, *(RELATIONS if count == 2 else RELATIONS[:2])}
+    assert min(kinds.values()) > 50
+
+
+@pytest.mark.parametrize("count", [0, 4, -1])
 def test_a_scene_of_any_other_number_is_refused(count: int) -> None:
-    with pytest.raises(ValueError, match=f"1 or 2 subjects, not {count}"):
+    with pytest.raises(ValueError, match=f"1 to 3 subjects, not {count}"):
         sample_scene(random.Random(0), subjects=count)
 
 
@@ -89,8 +127,8 @@ def test_the_same_seed_gives_the_same_scenes_and_scenes_are_values() -> None:
 
 @pytest.mark.parametrize("aspect", [1.0, 16 / 9, 9 / 16])
 def test_a_subject_stays_in_the_frame_for_two_and_a_half_seconds(aspect: float) -> None:
-    drawn = scenes(1500, f"paths at {aspect}", held_out=None)
-    for layer in range(2):
+    drawn = scenes(2000, f"paths at {aspect}", held_out=None, casts=(0.4, 0.4, 0.2))
+    for layer in range(3):
         cast = [scene.subjects[layer] for scene in drawn if len(scene.subjects) > layer]
         path = subject_path(cast, torch.linspace(0, 2.5, 26).expand(len(cast), -1), aspect)
         for position in (path.x, path.y):
@@ -98,13 +136,15 @@ def test_a_subject_stays_in_the_frame_for_two_and_a_half_seconds(aspect: float) 
             assert position.max() < 1
 
 
-def test_two_subjects_begin_on_their_own_sides_unless_they_cross() -> None:
-    for scene in scenes(300, subjects=2):
+def test_two_subjects_side_by_side_pass_each_other_at_different_heights() -> None:
+    for scene in scenes(600, subjects=2):
         left, right = scene.subjects
-        if left.motion not in ("left", "right") and right.motion not in ("left", "right"):
-            assert left.x < 0.5 < right.x
-        elif left.motion in ("left", "right") and right.motion in ("left", "right"):
-            assert right.y - left.y > 0.3  # one passes above the other
+        crossing = [one.motion in ("left", "right") for one in scene.subjects]
+        if scene.relation is None:
+            if not any(crossing):
+                assert left.x < 0.5 < right.x
+            elif all(crossing):
+                assert right.y - left.y > 0.3
 
 
 def test_facts_speak_of_the_first_subject_and_the_scene() -> None:

@@ -41,6 +41,7 @@ app.add_typer(tenants.projects, name="projects")
 app.add_typer(jobs.jobs, name="jobs")
 app.add_typer(models.models, name="models")
 app.command()(training.train)
+app.command()(training.distil)
 app.command()(training.evaluate)
 
 

@@ -276,6 +276,7 @@ def _plain(common: Common, prompt: str, size: Size) -> Request:
         engine=common.engine,
         model=common.model,
         steps=common.steps,
+        profile=common.profile,
         expand=common.expand,
     )
 

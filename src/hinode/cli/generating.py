@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hinode.cli.endings import plain_endings
-from hinode.cli.options import Characters, Expand, Fit, Keyframes, Move, Way
+from hinode.cli.options import Characters, Expand, Fit, Keyframes, Move, Profile, Way
 from hinode.cli.steering import steered
 from hinode.errors import BadInput
 from hinode.request import FIRST_FRAME, LAST_FRAME, Reference, Request, parse_size
@@ -59,13 +59,7 @@ def generate(
         int | None,
         typer.Option(help="Sampling steps; by default the model's own number.", show_default=False),
     ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            help="draft, standard or best, for models that have them; by default the model's own.",
-            show_default=False,
-        ),
-    ] = None,
+    profile: Profile = None,
     engine: Annotated[str, typer.Option(help="Who draws.")] = "native",
     model: Annotated[
         str | None,

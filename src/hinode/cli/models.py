@@ -336,6 +336,7 @@ def _facts(item: Item) -> Iterator[tuple[str, str]]:
     yield "usable", "yes" if item.usable else f"no: {item.reason}"
     yield "licence", item.licence or "-"
     yield "size", _size(item.bytes)
+    yield from item.profiles.items()
     entry = item.entry
     if entry is None:
         return

@@ -59,6 +59,13 @@ Move = Annotated[
         show_default=False,
     ),
 ]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        help="draft, standard or best, for models that have them; by default the model's own.",
+        show_default=False,
+    ),
+]
 Expand = Annotated[
     bool, typer.Option(help="Let the model say in words what the prompt leaves open; shown with the result.")
 ]
@@ -84,6 +91,7 @@ class Common:
         int | None,
         typer.Option(help="Sampling steps; by default the model's own number.", show_default=False),
     ] = None
+    profile: Profile = None
     engine: Annotated[str, typer.Option(help="Who draws.")] = "native"
     model: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""`hinode train` and `hinode evaluate`: make a model, and measure it."""
+"""`hinode train`, `hinode distil` and `hinode evaluate`: make a model, make it quick, measure it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,31 @@ from typing import Annotated, Any
 import typer
 
 from hinode.cli.endings import plain_endings
-from hinode.errors import BadInput
+from hinode.errors import BadInput, listed
 from hinode.request import parse_size
 from hinode.settings import Settings
 
-DIRECTING = "directing"
-"""The suite that there is."""
+DIRECTING, PHYSICS, UPSCALING = "directing", "physics", "upscaling"
+SUITES = (DIRECTING, PHYSICS, UPSCALING)
+"""The suites that there are."""
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="What to train: nano, mini, or judge.", show_default=False)],
+    recipe: Annotated[
+        str, typer.Argument(help="What to train: nano, mini, judge or upscaler.", show_default=False)
+    ],
     out: Annotated[
         Path, typer.Option(help="Folder for the model, the state and the log.", show_default=False)
     ],
     minutes: Annotated[
         float | None,
-        typer.Option(help="Length of the whole run; by default the recipe's.", show_default=False),
+        typer.Option(
+            help="Length of the whole run; by default the recipe's. The upscaler takes a number of steps.",
+            show_default=False,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps of the upscaler; by default 3,000.", show_default=False)
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the state that is in the folder.")] = True,
     threads: Annotated[
@@ -34,19 +43,74 @@ def train(
     device: Annotated[
         str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.", show_default=False)
     ] = None,
+    shard: Annotated[
+        bool,
+        typer.Option("--shard", help="Under torchrun: each process keeps only its part of the weights."),
+    ] = False,
 ) -> None:
     """Train a model, or go on training it; stop whenever you like."""
     with plain_endings():
         from hinode.training import train as run
-        from hinode.training import train_judge
+        from hinode.training import train_judge, train_upscaler
 
         settings = Settings.from_environment(os.environ)
         if recipe == "judge":
-            print(train_judge(out, minutes=minutes or 25.0, threads=threads or settings.threads or 1))
+            print(train_judge(out, minutes=minutes or 40.0, threads=threads or settings.threads or 1))
             return
+        if recipe == "upscaler":
+            if minutes is not None:
+                raise BadInput(
+                    "the upscaler is trained for a number of steps", "say --steps", field="minutes"
+                )
+            amount = {} if steps is None else {"steps": steps}
+            processors = threads or settings.threads or 1
+            print(train_upscaler(out, settings=settings, threads=processors, resume=resume, **amount))
+            return
+        if steps is not None:
+            raise BadInput(f"{recipe} is trained for a time", "say --minutes", field="steps")
         path = run(
             recipe,
             out,
+            minutes=minutes,
+            resume=resume,
+            threads=threads or settings.threads,
+            device=device or settings.device,
+            shard=shard,
+        )
+        print(path)
+
+
+def distil(
+    model: Annotated[str, typer.Argument(help="The teacher: an installed model.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the student, the state and the log.", show_default=False)
+    ],
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Model that the student begins as, such as its earlier self; by default the teacher.",
+            show_default=False,
+        ),
+    ] = None,
+    minutes: Annotated[float, typer.Option(help="Length of the whole run.")] = 40.0,
+    resume: Annotated[bool, typer.Option(help="Go on from the state that is in the folder.")] = True,
+    threads: Annotated[
+        int | None, typer.Option(help="Processor threads; by default all.", show_default=False)
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.", show_default=False)
+    ] = None,
+) -> None:
+    """Teach a student to draw as a model does, but in 2 or 4 steps and without guidance."""
+    with plain_endings():
+        from hinode.engines import catalog
+        from hinode.training import distil as run
+
+        settings = Settings.from_environment(os.environ)
+        path = run(
+            catalog.find(model, settings.models).path,
+            out,
+            start=None if start is None else catalog.find(start, settings.models).path,
             minutes=minutes,
             resume=resume,
             threads=threads or settings.threads,
@@ -66,7 +130,9 @@ def evaluate(
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(help="A whole suite instead of prompts: directing.", show_default=False),
+        typer.Option(
+            help="A whole suite instead of prompts: directing, physics or upscaling.", show_default=False
+        ),
     ] = None,
     only: Annotated[
         str | None,
@@ -141,25 +207,40 @@ def _evaluate_suite(
     as_json: bool,
 ) -> None:
     """Play a suite and print its table."""
-    if suite != DIRECTING:
-        raise BadInput(f"there is no suite {suite!r}", f"name {DIRECTING}", field="suite")
-    from hinode.training.directing import Row, evaluate_directing, table
+    if suite not in SUITES:
+        raise BadInput(f"there is no suite {suite!r}", f"name {listed(SUITES, 'or')}", field="suite")
+    if suite == UPSCALING:
+        from hinode.training import enlarging
 
-    found = evaluate_directing(
-        folder or Path("benchmarks", "prompts", DIRECTING),
-        model=model,
-        settings=Settings.from_environment(os.environ),
-        only=tuple(only.split(",")) if only else (),
-        limit=limit,
-        steps=steps,
-        keep=keep,
-    )
+        settings = Settings.from_environment(os.environ)
+        measured = enlarging.evaluate_upscaling(model=model, settings=settings, limit=limit)
+        print(json.dumps(measured) if as_json else enlarging.table(measured))
+        return
+    from hinode.training.directing import Row, evaluate_directing, table
+    from hinode.training.physics import evaluate_physics
+
+    settings = Settings.from_environment(os.environ)
+    bars = tuple(only.split(",")) if only else ()
+    if suite == PHYSICS:
+        found = evaluate_physics(
+            model=model, settings=settings, only=bars, limit=limit, steps=steps, keep=keep
+        )
+    else:
+        found = evaluate_directing(
+            folder or Path("benchmarks", "prompts", DIRECTING),
+            model=model,
+            settings=settings,
+            only=bars,
+            limit=limit,
+            steps=steps,
+            keep=keep,
+        )
     if as_json:
         print(json.dumps(found))
         return
     print(table([Row(**row) for row in found["rows"]]))
     print(f"model {found['model']}, {found['steps']} steps")
-    for name, seconds in found["seconds"].items():
+    for name, seconds in found.get("seconds", {}).items():
         print(f"{name}: {seconds:g} s a case")
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from hinode.clip import Clip, Frames, Making
+from hinode.clip import Clip, Frames, Making, Reel
 from hinode.directing import footage, reading
 from hinode.directing.layout import HEAD, TAIL, Layout
 from hinode.directing.windows import Window
@@ -250,6 +250,7 @@ class DirectedRun:
             + (f"; drawn in {windows} pieces that overlap" if windows > 1 else "")
             + ("; without its sound" if self._silenced or self._heard() else ""),
             licence=first.licence,
+            upscaler=first.upscaler,
         )
         if any(segment.keep for segment in layout.segments) or layout.mask is not None:
             fps = self._rate()
@@ -298,11 +299,16 @@ class DirectedRun:
     def _draw_over(self, whole: Frames, span: range, fps: Fraction, size: Size) -> None:
         mask = self.layout.mask
         masks = footage.film(mask, fps, size) if mask is not None else None
+        film: Reel = self._film
+        if self._makings[0].upscaler:
+            from hinode.engines import upscaling
+
+            film = upscaling.enlarged(film, size)
         for index in range(span.stop):
             shown = next(masks, None) if masks is not None else None
             if index < span.start:
                 continue
-            drawn = self._film[min(int(Fraction(index) / fps * self.layout.fps), self.layout.frames - 1)]
+            drawn = film[min(int(Fraction(index) / fps * self.layout.fps), self.layout.frames - 1)]
             enlarged = footage.fitted(Image.fromarray(drawn), size)
             if mask is None:
                 whole[index] = enlarged

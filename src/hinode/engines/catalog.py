@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -14,8 +15,9 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from hinode.engines.family import BEST, DRAFT, PROFILES, STANDARD
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
-from hinode.errors import BadInput, ModelError, listed, shown
+from hinode.errors import BadInput, HinodeError, ModelError, listed, shown
 from hinode.request import (
     CAMERA,
     FIRST_FRAME,
@@ -30,8 +32,8 @@ from hinode.request import (
     Size,
 )
 
-JUDGE = "judge"
-"""The weights that lie beside the models and draw nothing: they score clips."""
+JUDGES, UPSCALER = ("judge", "cast"), "upscaler"
+"""The weights that lie beside the models and draw nothing: they score clips, and enlarge them."""
 
 PREFERRED = ("mini", "nano")
 """Models that ship with the package, the better one first: the first that is there is the default."""
@@ -39,6 +41,9 @@ PREFERRED = ("mini", "nano")
 ENGINE = "native"
 """The engine whose models these are."""
 
+
+USUAL_STEPS = 20
+"""Of a model that names none; as in `flow.Sampling`."""
 
 SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
@@ -74,6 +79,7 @@ class Card:
         hints: whether it is told what is given, where the subject goes and what the camera does.
         guidance_embedded: whether it follows a prompt closely in one pass a step instead of two.
         sampling: how clips are drawn from it, as arguments of `flow.Sampling`.
+        teacher: name of the model that it was distilled from, or "".
         licence: of the weights.
     """
 
@@ -85,6 +91,7 @@ class Card:
     guidance_embedded: bool
     hints: bool = False
     sampling: Mapping[str, Any] = field(default_factory=dict)
+    teacher: str = ""
     licence: str = "Apache-2.0"
 
     def shape_for(self, size: Size, fps: float | None) -> Shape:
@@ -96,6 +103,20 @@ class Card:
             return max(ratio, 1 / ratio)
 
         return min(self.shapes, key=lambda shape: (distance(shape), shape.fps != fps))
+
+    @property
+    def steps(self) -> int:
+        """In how many steps it draws if nothing else is said."""
+        return int(self.sampling.get("steps", USUAL_STEPS))
+
+    @property
+    def learnt(self) -> tuple[int, ...]:
+        """Numbers of steps in which a student draws, the fewest first; empty for a model that takes any."""
+        return tuple(sorted(len(levels) for levels in self.sampling.get("learnt", ())))
+
+    def taking(self, steps: int) -> Card:
+        """The same model, drawing in so many steps."""
+        return dataclasses.replace(self, sampling={**self.sampling, "steps": steps})
 
     @property
     def seconds(self) -> float:
@@ -126,7 +147,7 @@ def installed(home: Path) -> dict[str, Path]:
         SHARD.sub("", path.stem): path.with_name(SHARD.sub("", path.stem) + path.suffix)
         for folder in (shipped(), home)
         for path in sorted(folder.glob("*.safetensors"))
-        if path.stem != JUDGE
+        if path.stem not in (*JUDGES, UPSCALER)
     }
     rank = {name: place for place, name in enumerate(PREFERRED)}
     return dict(sorted(found.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])))
@@ -156,6 +177,33 @@ def find(name: str | None, home: Path) -> Card:
     return read_card(name, models[name])
 
 
+def student(teacher: str, home: Path) -> Card | None:
+    """The first installed model that was distilled from the one called `teacher`, or None."""
+    for name, path in installed(home).items():
+        try:
+            card = read_card(name, path)
+        except HinodeError:
+            continue  # whoever asks for it by name is told why
+        if card.teacher == teacher and card.learnt:
+            return card
+    return None
+
+
+def profiles(card: Card, home: Path) -> dict[str, Card]:
+    """Who draws for a model under each profile that it has, and in how many steps.
+
+    Drafts are a student's, in the fewest steps that it learnt. Otherwise it is the model itself, for the best
+    in twice as many steps as usual. A student that is asked for by name draws everything itself.
+    """
+    if card.learnt:
+        return {DRAFT: card.taking(card.learnt[0]), STANDARD: card}
+    found = {STANDARD: card, BEST: card.taking(2 * card.steps)}
+    quick = student(card.name, home)
+    if quick is not None:
+        found |= {name: quick.taking(quick.learnt[place]) for name, place in STUDENTS.items()}
+    return {name: found[name] for name in PROFILES if name in found}
+
+
 def capabilities(name: str | None, home: Path) -> Capabilities:
     """What can be asked for of a model; see `Engine.capabilities`. No torch is needed to know it.
 
@@ -178,17 +226,21 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
         pixels=PIXELS,
         seconds=(0.0, card.seconds),
         fps=FPS,
-        steps=STEPS,
+        steps=(card.learnt[0], card.learnt[-1]) if card.learnt else STEPS,
         native_sizes=tuple(dict.fromkeys(shape.size for shape in card.shapes)),
         native_fps=tuple(dict.fromkeys(shape.fps for shape in card.shapes)),
         licence=card.licence,
         # A model that learnt guidance by heart computes no answer to be led away from.
         negative_prompt=card.sampling.get("guidance") != 1 and not card.guidance_embedded,
         references=HINTED if card.hints else GIVEN,
+        profiles=tuple(profiles(card, home)),
         controls=(STRENGTH, PATH, CAMERA) if card.hints else (STRENGTH,),
         expands=True,
     )
 
+
+STUDENTS = {DRAFT: 0}
+"""Profiles under which a student draws, each with the place of its number of steps among those it learnt."""
 
 GIVEN = (FIRST_FRAME, GUIDE)
 """What any model can be given: every one has seen clips that begin with a clean frame, and what it draws can
@@ -215,10 +267,8 @@ def read_card(name: str, path: Path) -> Card:
             words=int(config["words"]),
             guidance_embedded=bool(config["guidance_embedded"]),
             hints=bool(config.get("hints", False)),
-            sampling={
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in facts.get("sampling", {}).items()
-            },
+            sampling={key: _tuples(value) for key, value in facts.get("sampling", {}).items()},
+            teacher=str(facts.get("teacher", "")),
             licence=str(facts.get("licence", Card.licence)),
         )
     except (SafetensorError, OSError, ValueError) as error:
@@ -230,6 +280,11 @@ def read_card(name: str, path: Path) -> Card:
         raise ModelError(
             f"{path} is not a model that can be drawn with", "use one trained or published for this version"
         ) from error
+
+
+def _tuples(value: Any) -> Any:
+    """A JSON value with tuples for lists."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def shards(path: Path) -> list[Path]:

@@ -75,7 +75,10 @@ def expanded(
             words = phrases[fact or chosen[name]][0]
             around.append(f"over the {words}" if name == "place" else words)
     if not whole:
-        who = " and ".join(_somebody(one, rng, known, motion=motion) for one in cast)
+        who, *others = (_somebody(one, rng, known, motion=motion) for one in cast)
+        if said.relation is not None:
+            who = f"{who} {lexicon.RELATION_WORDS[said.relation][0]} {others.pop(0)}"
+        who = " and ".join([who, *others])
         return ", ".join([f"{who} {around[0]}", *around[1:]])
     return ", ".join([prompt.strip().rstrip(".,;:"), *around])
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from hinode import engines
 from hinode.engines import acquisition, catalog, licences, registry
@@ -27,6 +27,7 @@ class Item:
         bytes: on this disk.
         usable: whether this operator can use it here and now.
         reason: why not, with what to do about it; "" if they can.
+        profiles: who draws under each profile and in how many steps, for native models.
         entry: what was written down when it was added, or None for one that came with its engine.
     """
 
@@ -38,6 +39,7 @@ class Item:
     usable: bool
     reason: str = ""
     entry: Entry | None = None
+    profiles: Mapping[str, str] = field(default_factory=dict)
 
 
 def items(settings: Settings) -> list[Item]:
@@ -72,7 +74,11 @@ def _native(settings: Settings) -> Iterator[Item]:
         except HinodeError as error:
             yield Item(name, catalog.ENGINE, "", "", size, usable=False, reason=str(error))
         else:
-            yield Item(name, catalog.ENGINE, "", card.licence, size, usable=True)
+            profiles = {
+                profile: f"{drawing.name} in {drawing.steps} steps"
+                for profile, drawing in catalog.profiles(card, settings.models).items()
+            }
+            yield Item(name, catalog.ENGINE, "", card.licence, size, usable=True, profiles=profiles)
 
 
 def _others(engine: str, settings: Settings) -> Iterator[Item]:

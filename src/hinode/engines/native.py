@@ -16,19 +16,20 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from hinode.clip import Clip, Frames, Making
-from hinode.engines import catalog
+from hinode.engines import catalog, upscaling
 from hinode.engines.catalog import Card, Shape
 from hinode.engines.conditioning import Canvas
 from hinode.engines.expansion import expanded
+from hinode.engines.family import STANDARD
 from hinode.engines.protocol import Capabilities, Progress, State, Work, timed
 from hinode.engines.smoothing import smoothed
-from hinode.errors import EngineError, ModelError
+from hinode.errors import BadInput, EngineError, ModelError, listed
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
 from hinode.model.flow import Sampler, SamplerState, Sampling
 from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches
-from hinode.request import Request
+from hinode.request import GUIDE, Request
 from hinode.settings import Settings
 from hinode.world.caption import VOCABULARY, Parsed, SubjectFacts, parse, words
 
@@ -57,9 +58,15 @@ class Plan:
         shape = card.shape_for(request.size, request.fps)
         frames = max(1, math.ceil(round(request.seconds * shape.fps, 6)))
         span = card.patch[0]
-        sampling = _sampling(card)
+        sampling = sampling_of(card)
         if request.steps is not None:
             sampling = dataclasses.replace(sampling, steps=request.steps)
+        if card.learnt and sampling.steps not in card.learnt:
+            raise BadInput(
+                f"{card.name} cannot draw in {sampling.steps} steps",
+                f"give {listed(tuple(map(str, card.learnt)), 'or')}, or ask for the model that taught it",
+                field="steps",
+            )
         if request.guide_prompt and sampling.guidance > 1:
             sampling = dataclasses.replace(sampling, guidance=EDIT_GUIDANCE)
         return cls(request, card, shape, frames, 1 + span * math.ceil((frames - 1) / span), sampling)
@@ -113,7 +120,28 @@ class NativeEngine:
             BadInput: it cannot be.
         """
         request.check(self.capabilities(request.model))
-        return Plan.of(request, catalog.find(request.model, self.settings.models))
+        return Plan.of(request, self._card(request))
+
+    def _card(self, request: Request) -> Card:
+        """Who draws a request: the model that is asked for, or whom its profile names instead. Who says a
+        number of steps and no profile means the model itself."""
+        card = catalog.find(request.model, self.settings.models)
+        if request.profile is None and request.steps is not None:
+            return card
+        profiles = catalog.profiles(card, self.settings.models)
+        chosen = profiles[request.profile or STANDARD]
+        if not chosen.learnt:
+            return chosen
+        if request.reference(GUIDE) or (request.negative_prompt and request.profile is None):
+            return card  # a student has not learnt to be led
+        if request.negative_prompt:
+            others = tuple(name for name, one in profiles.items() if not one.learnt)
+            raise BadInput(
+                f"the model {card.name} takes no negative prompt under the profile {request.profile}",
+                f"leave it out or choose {listed(others, 'or')}",
+                field="negative_prompt",
+            )
+        return chosen
 
     def start(self, request: Request, state: State | None = None) -> NativeRun:
         """See `Engine.start`."""
@@ -141,6 +169,7 @@ class NativeRun:
     ) -> None:
         self.plan = plan
         self._load = load
+        self.upscaler = upscaling.NAME if settings.upscale and upscaling.available() else ""
         self.parsed = parse(plan.request.prompt)
         self.prompt = read_prompt(plan.request)
         self.stage_seconds: dict[str, float] = {}
@@ -158,6 +187,8 @@ class NativeRun:
             yield Progress("load", 0, 1)
             with timed(self.stage_seconds, "load"):
                 self._model = self._load(self.plan.card, self.device)
+                if self.upscaler:  # now, for if its weights are damaged the clip could not be finished
+                    upscaling.load(upscaling.path())
         if self._sampler is None:
             yield Progress("text", 0, 1)
             with timed(self.stage_seconds, "text"):
@@ -203,6 +234,7 @@ class NativeRun:
                 not_understood=self.parsed.not_understood,
                 read_as=read_as(parse(self.prompt)) + self._expanded() + self._cut() + self._avoided(),
                 licence=card.licence,
+                upscaler=self.upscaler,
             ),
         )
 
@@ -288,7 +320,7 @@ class NativeRun:
         return SamplerState(tensors["latents"].to(self.device), step) if step else None
 
 
-def _sampling(card: Card) -> Sampling:
+def sampling_of(card: Card) -> Sampling:
     """How clips are drawn from a model if nothing else is said."""
     try:
         return Sampling(**card.sampling)
@@ -342,6 +374,8 @@ def read_as(parsed: Parsed) -> str:
         said += [" ".join(filter(None, (subject.color, subject.kind, subject.motion)))]
         facts = {"subject": subject.kind, "color": subject.color, "motion": subject.motion}
         left += [name for name, fact in facts.items() if fact is None]
+    if parsed.relation is not None:
+        said += [f"the first {parsed.relation} the second"]
     scene = {name: getattr(parsed, name) for name in ("time", "place", "weather", "camera")}
     said += [f"{name} {fact}" for name, fact in scene.items() if fact is not None]
     left += [name for name, fact in scene.items() if fact is None]

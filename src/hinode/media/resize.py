@@ -8,14 +8,14 @@ from itertools import groupby
 import numpy as np
 from PIL import Image
 
-from hinode.clip import Frames
+from hinode.clip import Frames, Reel
 from hinode.request import Size
 
 MOST_STRETCH = 1.02
 """A shape this close to the asked one is stretched, unseen; beyond it the longer side is cropped, evenly."""
 
 
-def fit(frames: Frames, size: Size, order: Iterable[int]) -> Iterator[Frames]:
+def fit(frames: Reel, size: Size, order: Iterable[int]) -> Iterator[Frames]:
     """Frames of exactly `size`, one at a time: a long clip at full size need not fit into memory.
 
     Args:

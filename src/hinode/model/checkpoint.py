@@ -43,8 +43,7 @@ def save(
     *,
     shard_bytes: int | None = None,
 ) -> list[Path]:
-    """Write weights (usually the moving average) to `path`, e.g. model.safetensors; returns the files
-    written.
+    """Write weights (usually the moving average) to `path`, e.g. model.safetensors; returns all files.
 
     With `shard_bytes` the weights are spread over model-00001-of-0000N.safetensors, none larger than that
     (unless one tensor alone is).
@@ -88,8 +87,7 @@ def _shards(weights: dict[str, Tensor], limit: int | None) -> Iterator[dict[str,
 def load(
     path: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Checkpoint:
-    """Read a model that `save` wrote. `path` is its file, or for shards the name they share
-    (model.safetensors).
+    """Read a model that `save` wrote. `path` is its file, or the name that its shards share.
 
     dtype: type of the weights and of the computation. Raises ModelError if the file is missing, damaged,
     incomplete, or from another version.

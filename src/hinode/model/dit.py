@@ -98,7 +98,7 @@ class Stream:
 
 
 def rope_table(places: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """(cos, sin), each [..., 64], for `rotate`. places [..., 3], see `tokens.positions`."""
+    """(cos, -sin | sin), each [..., 64], for `rotate`. places [..., 3], see `tokens.positions`."""
     periods = (TIME_PERIODS, SPACE_PERIODS, SPACE_PERIODS)
     phases = [  # each wave turns a pair of values
         waves(places[..., axis], *periods[axis], count=ROPE_SPLIT[axis] // 2) for axis in range(3)

@@ -105,9 +105,13 @@ class Sampling:
     guided: tuple[float, float] = (0.1, 1.0)  # noise levels t at which guidance is applied
     shift: float = 2.0  # > 1 spends more steps at high noise (arXiv 2403.03206)
     heun: bool = False  # second order: two network calls per step
+    learnt: tuple[tuple[float, ...], ...] = ()  # a student's own levels, for each number of steps it learnt
 
     def schedule(self) -> Tensor:
-        """Noise levels from 0 to 1, [steps + 1], float64."""
+        """Noise levels from 0 (or where a student begins) to 1, [steps + 1], float64."""
+        for levels in self.learnt:
+            if len(levels) == self.steps:
+                return torch.tensor((*levels, 1.0), dtype=torch.float64)
         noise = torch.linspace(1, 0, self.steps + 1, dtype=torch.float64)
         return 1 - self.shift * noise / (1 + (self.shift - 1) * noise)
 
@@ -171,8 +175,7 @@ class Sampler(Iterator[SamplerState]):
     def follow(self, guide: Tensor, strength: float) -> None:
         """Begin from a noised `guide` (clean latents) instead of noise: SDEdit, arXiv 2108.01073.
 
-        strength: 1 for noise alone, 0 for the guide itself; rounded to a step, and those before it are left
-        out.
+        strength: 1 for noise alone, 0 for the guide itself; rounded to a step, those before it are left out.
         """
         step = self._first(strength)
         t = self.times[step]

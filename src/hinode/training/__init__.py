@@ -1,7 +1,9 @@
-"""Teaching the native model: recipes (what), data (from what), trainer (how)."""
+"""Teaching the native model: recipes (what), data (from what), trainer (how), distillation (in few steps)."""
 
+from hinode.training.distillation import distil
 from hinode.training.judging import train_judge
 from hinode.training.recipes import RECIPES, Bucket, Recipe, Stage
 from hinode.training.trainer import train
+from hinode.training.upscaling import train_upscaler
 
-__all__ = ["RECIPES", "Bucket", "Recipe", "Stage", "train", "train_judge"]
+__all__ = ["RECIPES", "Bucket", "Recipe", "Stage", "distil", "train", "train_judge", "train_upscaler"]

@@ -19,7 +19,7 @@ from hinode.training.recipes import Bucket, Recipe
 from hinode.world.caption import VOCABULARY, caption, words
 from hinode.world.motion import presence
 from hinode.world.render import render
-from hinode.world.scene import Scene, sample_scene
+from hinode.world.scene import CASTS, Scene, sample_scene
 
 IMAGE_MOMENTS = 3.0  # an image shows its scene at a random time within this many seconds
 VALIDATION_SCENES = 64
@@ -53,7 +53,7 @@ def write(
     them, so that there is something to learn from the hint.
     """
     names, weights = zip(*recipe.densities, strict=True)
-    scenes = [sample_scene(rng, held_out=False) for _ in range(bucket.batch)]
+    scenes = [sample_scene(rng, held_out=False, casts=recipe.casts) for _ in range(bucket.batch)]
     camera = random.Random(f"{recipe.name}/cameras/{recipe.seed}/{step}")
     told = [camera.random() < recipe.cameras for _ in scenes]
     scenes = [
@@ -87,7 +87,8 @@ def step_script(recipe: Recipe, step: int, fraction: float, known: Vocabulary, *
 
 def validation_scripts(recipe: Recipe, known: Vocabulary) -> list[Script]:
     """The frozen set that validation is measured on, from a namespace of seeds that training never uses."""
-    rng, recipe = random.Random(f"{recipe.name}/validation"), dataclasses.replace(recipe, cameras=0.0)
+    rng = random.Random(f"{recipe.name}/validation")
+    recipe = dataclasses.replace(recipe, cameras=0.0, casts=CASTS)
     batches = max(1, VALIDATION_SCENES // recipe.validation.batch)
     return [write(recipe, recipe.validation, number, rng, known) for number in range(batches)]
 
@@ -96,17 +97,25 @@ def validation_scripts(recipe: Recipe, known: Vocabulary) -> list[Script]:
 def draw(script: Script, device: torch.device) -> Tensor:
     """Render a script: video [B, T, 3, H, W] in -1..1."""
     bucket = script.bucket
+    width, height = bucket.cut_from or (bucket.width, bucket.height)
     video = render(
         script.scenes,
         frames=bucket.frames,
         fps=bucket.fps,
-        width=bucket.width,
-        height=bucket.height,
+        width=width,
+        height=height,
         start=script.start,
         device=device,
     )
+    video = middle(video, bucket.width, bucket.height)
     latent_range: Tensor = video * 2 - 1
     return latent_range
+
+
+def middle(video: Tensor, width: int, height: int) -> Tensor:
+    """The middle of a video [..., H, W], `width` by `height`."""
+    top, left = (video.shape[-2] - height) // 2, (video.shape[-1] - width) // 2
+    return video[..., top : top + height, left : left + width]
 
 
 @torch.no_grad()
@@ -120,9 +129,12 @@ def emphasis(script: Script, strength: float, tokenizer: SpacetimePatches, devic
     bucket = script.bucket
     clock = script.start + torch.arange(bucket.frames, device=device) / bucket.fps
     columns, rows = bucket.width // tokenizer.size, bucket.height // tokenizer.size
-    x = (torch.arange(columns, device=device) + 0.5) / columns
-    y = (torch.arange(rows, device=device) + 0.5) / rows
-    near = presence(script.scenes, clock.expand(len(script.scenes), -1), x, y, bucket.width / bucket.height)
+    width, height = bucket.cut_from or (bucket.width, bucket.height)
+    whole_columns, whole_rows = width // tokenizer.size, height // tokenizer.size
+    x = (torch.arange(whole_columns, device=device) + 0.5) / whole_columns
+    y = (torch.arange(whole_rows, device=device) + 0.5) / whole_rows
+    near = presence(script.scenes, clock.expand(len(script.scenes), -1), x, y, width / height)
+    near = middle(near, columns, rows)
     near = torch.cat((near[:, :1].expand(-1, tokenizer.frames - 1, -1, -1), near), 1)
     near = near.reshape(near.shape[0], -1, tokenizer.frames, rows, columns).amax(2)
     return 1 + strength * near[..., None]

@@ -14,7 +14,7 @@ import math
 import random
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,22 +36,53 @@ from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.settings import Settings
+from hinode.training.flicker import DRY, beside, flicker
 from hinode.world.caption import parse, words
-from hinode.world.judge import ATTRIBUTES, load_judge
-from hinode.world.judge import judge as look_at
+from hinode.world.cast import Cast, CastNet
+from hinode.world.cast import facts as cast_facts
+from hinode.world.judge import ATTRIBUTES, JudgeNet, judge, judge_cast, load_cast, load_judge
 from hinode.world.render import render
-from hinode.world.scene import Scene, place_subject, sample_scene
+from hinode.world.scene import MOST_SUBJECTS, RELATIONS, Scene, place_cast, place_subject, sample_scene
 
 BATCH = 8  # clips drawn together
+JUDGED = {**ATTRIBUTES, "relation": RELATIONS, "count": tuple(map(str, range(1, MOST_SUBJECTS + 1)))}
 Facts = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One line of a prompt file: what is asked for, and the facts that will be judged."""
+    """One line of a prompt file: what is asked for, and the facts that will be judged.
+
+    The facts of a second and a third subject are "subject 2", "color 2" and so on; with them come "count" and
+    perhaps "relation", of the first subject to the second.
+    """
 
     prompt: str
     expect: Facts
+
+    @property
+    def kinds(self) -> list[str]:
+        """The subjects asked for, in order."""
+        return [value for name, value in self.expect.items() if attribute(name) == "subject"]
+
+
+def attribute(name: str) -> str:
+    """The attribute that a fact is of: "color 2" is a "color"."""
+    return name.rstrip(" 23")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the judge saw in one clip: as one with a single subject, and whoever is in it; how much its
+    background trembles."""
+
+    values: Facts
+    cast: Cast | None = None
+    flicker: float = math.nan
+
+    def answers(self, case: Case) -> Facts:
+        """What was seen of the facts that a case asks for."""
+        return self.values if self.cast is None else {**self.values, **cast_facts(self.cast, case.kinds)}
 
 
 @dataclass(frozen=True)
@@ -105,13 +136,12 @@ def read_cases(path: Path) -> list[Case]:
             raise wrong(number, "needs a prompt in words and an object of expected facts")
         facts: Facts = {}
         for name, value in expect.items():
-            if name not in ATTRIBUTES:
-                raise wrong(number, f"expects {name!r}, but only {', '.join(ATTRIBUTES)} are judged")
-            known = _canonical(name, str(value))
+            of = attribute(name)
+            if of not in JUDGED or (name != of and of not in ("subject", "color", "motion")):
+                raise wrong(number, f"expects {name!r}, but only {', '.join(JUDGED)} are judged")
+            known = _canonical(of, str(value))
             if known is None:
-                raise wrong(
-                    number, f"expects {name} {value!r}, which is none of {', '.join(ATTRIBUTES[name])}"
-                )
+                raise wrong(number, f"expects {name} {value!r}, which is none of {', '.join(JUDGED[of])}")
             facts[name] = known
         cases.append(Case(prompt, facts))
     if not cases:
@@ -122,22 +152,24 @@ def read_cases(path: Path) -> list[Case]:
 def _canonical(name: str, value: str) -> str | None:
     """The judge's word for a value or a synonym ("rising", "sunrise", "pan_left"), or None."""
     plain = value.lower().replace("_", " ").replace("-", " ").strip()
-    return plain if plain in ATTRIBUTES[name] else parse(plain).facts().get(name)
+    return plain if plain in JUDGED[name] else parse(plain).facts().get(name)
 
 
-def tally(seen: Sequence[Facts], cases: Sequence[Case]) -> dict[str, Any]:
-    """Scores of what was seen against what was expected; only attributes under `expect` count."""
-    whole, right, asked = 0, dict.fromkeys(ATTRIBUTES, 0), dict.fromkeys(ATTRIBUTES, 0)
-    for facts, case in zip(seen, cases, strict=True):
-        hits = {name: facts[name] == value for name, value in case.expect.items()}
+def tally(seen: Sequence[Observation], cases: Sequence[Case]) -> dict[str, Any]:
+    """Scores of what was seen against what was expected; only attributes under `expect` count, those of
+    several subjects together."""
+    whole, right, asked = 0, dict.fromkeys(JUDGED, 0), dict.fromkeys(JUDGED, 0)
+    for clip, case in zip(seen, cases, strict=True):
+        facts = clip.answers(case)
+        hits = {name: facts.get(name) == value for name, value in case.expect.items()}
         whole += all(hits.values())
         for name, hit in hits.items():
-            asked[name] += 1
-            right[name] += hit
+            asked[attribute(name)] += 1
+            right[attribute(name)] += hit
     return {
         "n": len(cases),
         "whole_prompt": Score(whole, len(cases)).as_json(),
-        "attributes": {name: Score(right[name], asked[name]).as_json() for name in ATTRIBUTES if asked[name]},
+        "attributes": {name: Score(right[name], asked[name]).as_json() for name in JUDGED if asked[name]},
     }
 
 
@@ -175,12 +207,23 @@ def to_bytes(video: Tensor) -> Tensor:
 
 def truth(case: Case, rng: random.Random) -> Scene:
     """A random scene with the expected facts."""
-    scene = sample_scene(rng, subjects=1, held_out=None)
+    count = max(1, len(case.kinds))
+    scene = sample_scene(rng, subjects=count, held_out=None)
     facts = {**scene.facts(), **case.expect}
-    subject = place_subject(rng, facts["subject"], facts["color"], facts["motion"])
+    if count == 1:
+        relation, subjects = None, [place_subject(rng, facts["subject"], facts["color"], facts["motion"])]
+    else:
+        ends = ("", *(f" {number}" for number in range(2, count + 1)))
+        given = [
+            tuple(facts.get(name + end, getattr(one, of)) for name, of in SUBJECT_FACTS)
+            for one, end in zip(scene.subjects, ends, strict=True)
+        ]
+        cast, motions = [(kind, color) for kind, color, _ in given], [motion for *_, motion in given]
+        relation, subjects = place_cast(rng, cast, facts.get("relation"), motions)
     return dataclasses.replace(
         scene,
-        subjects=(subject,),
+        subjects=tuple(subjects),
+        relation=relation,
         time=facts["time"],
         place=facts["place"],
         weather=facts["weather"],
@@ -188,9 +231,23 @@ def truth(case: Case, rng: random.Random) -> Scene:
     )
 
 
-def _judge_all(batches: Iterable[Tensor], fps: float) -> list[Facts]:
-    net = load_judge()
-    return [verdict.values for batch in batches for verdict in look_at(batch, fps, net)]
+SUBJECT_FACTS = (("subject", "kind"), ("color", "color"), ("motion", "motion"))
+
+
+def observe(
+    frames: Tensor, fps: float, nets: tuple[JudgeNet, CastNet], cases: Sequence[Case]
+) -> list[Observation]:
+    """What the judge sees in the clips `frames` (uint8 [B, T, H, W, 3]) that were drawn for `cases`; it looks
+    for a cast where one is asked for."""
+    net, cast_net = nets
+    casts: Sequence[Cast | None] = [None] * len(cases)
+    if any("count" in case.expect for case in cases):
+        casts = judge_cast(frames, fps, cast_net)
+    trembling = flicker(frames, fps, net) if frames.shape[1] > 2 else [math.nan] * len(cases)
+    return [
+        Observation(verdict.values, cast if "count" in case.expect else None, tremble)
+        for verdict, cast, tremble, case in zip(judge(frames, fps, net), casts, trembling, cases, strict=True)
+    ]
 
 
 def _through_file(frames: Tensor, fps: float, tokenizer: SpacetimePatches) -> Tensor:
@@ -209,14 +266,16 @@ def _through_file(frames: Tensor, fps: float, tokenizer: SpacetimePatches) -> Te
     return torch.stack(back)
 
 
-def floors(cases: Sequence[Case], seen: Sequence[Facts], plan: Plan, progress: Any = None) -> dict[str, Any]:
+def floors(
+    cases: Sequence[Case], seen: Sequence[Observation], plan: Plan, progress: Any = None
+) -> dict[str, Any]:
     """The scores beside which the model's own has to be read; same cases, same judge."""
     rng = random.Random("evaluation-truth")
     scenes = [truth(case, rng) for case in cases]
     span, side = plan.card.patch
     tokenizer, fps = SpacetimePatches(span, side), plan.shape.fps
-    seen_in: dict[str, list[Facts]] = {"ground_truth": [], "tokeniser_and_h264": [], "static_frame": []}
-    net = load_judge()
+    seen_in: dict[str, list[Observation]] = {"ground_truth": [], "tokeniser_and_h264": [], "static_frame": []}
+    nets = load_judge(), load_cast()
     for first in range(0, len(scenes), BATCH):
         frames = to_bytes(
             render(
@@ -234,14 +293,17 @@ def floors(cases: Sequence[Case], seen: Sequence[Facts], plan: Plan, progress: A
             "static_frame": middle,
         }
         for name, clips in variants.items():
-            seen_in[name] += [verdict.values for verdict in look_at(clips, fps, net)]
+            seen_in[name] += observe(clips, fps, nets, cases[first : first + BATCH])
         if progress is not None:
             progress(len(frames))
     # every clip is held against the next case's expectations
     shuffled = [*cases[1:], cases[0]]
+    dry = [number for number, scene in enumerate(scenes) if scene.weather in DRY]
+    drawn, true = ([clips[number].flicker for number in dry] for clips in (seen, seen_in["ground_truth"]))
     return {
         **{name: tally(facts, cases) for name, facts in seen_in.items()},
         "shuffled_captions": tally(seen, shuffled),
+        "flicker": beside(drawn, true),
     }
 
 
@@ -272,15 +334,15 @@ def evaluate_file(
         "a clip", width=shape.width, height=shape.height, seconds=seconds, steps=steps, model=model
     )
     plan = Plan.of(request, card)
-    seen: list[Facts] = []
+    seen: list[Observation] = []
     kept: list[Tensor] = []
-    net = load_judge()
+    nets = load_judge(), load_cast()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task("drawing", total=len(cases))
         for numbers, frames in draw(cases, plan, seed=seed, threads=settings.threads):
-            seen += [verdict.values for verdict in look_at(frames, plan.shape.fps, net)]
+            seen += observe(frames, plan.shape.fps, nets, [cases[i] for i in numbers])
             if save_clips is not None:
                 kept.append(frames)
             bar.advance(task, len(numbers))
@@ -301,7 +363,11 @@ def evaluate_file(
     if save_clips is not None:
         save_clips.parent.mkdir(parents=True, exist_ok=True)
         torch.save(
-            {"frames": torch.cat(kept), "seen": seen, "cases": [dataclasses.asdict(c) for c in cases]},
+            {
+                "frames": torch.cat(kept),
+                "seen": [one.answers(case) for one, case in zip(seen, cases, strict=True)],
+                "cases": [dataclasses.asdict(case) for case in cases],
+            },
             save_clips,
         )
     return result

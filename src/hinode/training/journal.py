@@ -4,7 +4,6 @@ person."""
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from hinode.model.flow import Loss
+from hinode.training.parallel import Team
 from hinode.training.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -28,10 +28,11 @@ class Journal:
     """Collects the numbers of each step without waiting for the device, and reports them now and then."""
 
     def __init__(
-        self, path: Path, recipe: Recipe, device: torch.device, *, fresh: bool, silent: bool = False
+        self, path: Path, recipe: Recipe, device: torch.device, team: Team, began: float, *, fresh: bool
     ) -> None:
-        self.path, self.recipe, self.device, self.silent = path, recipe, device, silent
-        if fresh and not silent:
+        """began: seconds of training before now. fresh: whether to forget what the file tells."""
+        self.path, self.recipe, self.device, self.team = path, recipe, device, team
+        if fresh and team.leads:
             path.unlink(missing_ok=True)
         self.console = Console(stderr=True)
         self.bar = Progress(
@@ -40,13 +41,13 @@ class Journal:
             TextColumn("{task.percentage:>5.1f}%  {task.description}"),
             TimeRemainingColumn(),
             console=self.console,
-            disable=silent or not self.console.is_terminal,
+            disable=not team.leads or not self.console.is_terminal,
         )
         self.task = self.bar.add_task("starting", total=1.0)
         self.edges = torch.tensor(LEVEL_EDGES, device=device)
         self.smooth: Tensor | None = None
         self.norm = torch.zeros((), device=device)
-        self._reset(time.monotonic(), None)
+        self._reset(began, None)
 
     def __enter__(self) -> Journal:
         self.bar.start()
@@ -75,15 +76,15 @@ class Journal:
         self.sums[1].index_add_(0, bins, counted.float())
 
     def due(self, now: float) -> bool:
-        """Whether it is time for a report."""
+        """Whether it is time for a report, by seconds of training."""
         return now - self.since >= self.recipe.log_seconds
 
     def report(self, progress: RunProgress, rate: float, fraction: float) -> None:
-        """Write one line on everything since the last report."""
+        """Write one line on everything since the last report, over all processes; they all must call it."""
         smooth = float(self.smooth) if self.smooth is not None else float("nan")  # waits for the device
-        now = time.monotonic()
+        now = progress.elapsed
         seconds = now - self.since
-        errors, counts = self.sums.tolist()
+        errors, counts = self.team.add(self.sums).tolist()
         line: dict[str, Any] = {
             "step": progress.step,
             "elapsed": round(progress.elapsed, 1),
@@ -107,7 +108,7 @@ class Journal:
 
     def note(self, line: dict[str, Any]) -> None:
         """Append one line to the log; without a terminal, print it as well."""
-        if self.silent:
+        if not self.team.leads:
             return
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hinode.model.dit import DiTConfig
 from hinode.model.flow import Sampling
+from hinode.world.scene import CASTS
 
 TWELVE = Sampling(steps=12, guided=(0.0, 1.0))
 
@@ -20,6 +21,7 @@ class Bucket:
     width: int
     height: int
     batch: int
+    cut_from: tuple[int, int] | None = None  # clips are the middle of ones with this width and height
 
     @property
     def name(self) -> str:
@@ -56,6 +58,7 @@ class Recipe:
     known: float = 0.35  # of the clips, those of which a part is given; see `directions`
     paths: float = 0.45  # those whose subject's path is told
     cameras: float = 0.15  # and whose camera's
+    casts: tuple[float, float, float] = CASTS  # shares of scenes with one, two and three subjects
     average: float = 0.999  # cap of the moving average's decay
     densities: tuple[tuple[str, float], ...] = (
         ("tag", 0.10),
@@ -113,6 +116,7 @@ def nano() -> Recipe:
         ),
         validation=Bucket(17, 8, 64, 64, 16),
         shapes=(square, wide, tall, smooth, long, film, classic),
+        casts=(0.62, 0.29, 0.09),
         compile=True,
     )
 

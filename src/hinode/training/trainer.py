@@ -23,6 +23,7 @@ from typing import Any
 import torch
 import torch._dynamo
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from hinode.errors import BadInput, ModelError
 from hinode.model import checkpoint, flow
@@ -34,6 +35,7 @@ from hinode.training.cost import flops
 from hinode.training.journal import Journal
 from hinode.training.parallel import Team, joined
 from hinode.training.recipes import RECIPES, Recipe
+from hinode.training.sharding import ShardedMuon, local, put_together, shard
 
 STATE_FILE, MODEL_FILE, LOG_FILE = "state.pt", "model.safetensors", "log.jsonl"
 STATE_FORMAT = 1
@@ -80,32 +82,43 @@ class Progress:
 class Trainer:
     """The state of a run and the operations on it. `train` drives it."""
 
-    def __init__(self, recipe: Recipe, out: Path, device: torch.device, team: Team = ALONE) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: Path,
+        device: torch.device,
+        team: Team = ALONE,
+        network: type[DiT] = DiT,
+    ) -> None:
         self.vocabulary = data.vocabulary()
         config = dataclasses.replace(recipe.model, vocabulary=len(self.vocabulary))
         self.recipe = dataclasses.replace(recipe, model=config)
         self.out, self.device, self.team = out, device, team
+        team.check(recipe)
         torch.manual_seed(recipe.seed)
-        self.model = DiT(config).to(device)
-        self.average = DiT(config).to(device).requires_grad_(False)
+        self.model = network(config)
+        self.average = network(config).requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
+        if recipe.compile:
+            compile_blocks(self.model)
+        for one in (self.model, self.average):
+            if team.sharded:
+                shard(one, device, learns=one is self.model)
+            else:
+                one.to(device)
         self.model.compute = self.average.compute = compute_type(device)
         self.tokenizer = config.tokenizer
         matrices, rest = split_parameters(self.model)
         self.parameters = [*matrices, *rest]
+        lr, decay = recipe.learning_rate, recipe.weight_decay
         self.optimisers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(
-                matrices,
-                lr=recipe.learning_rate,
-                weight_decay=recipe.weight_decay,
-                adjust_lr_fn="match_rms_adamw",
-            ),
-            torch.optim.AdamW(
-                rest, lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay, fused=True
-            ),
+            ShardedMuon(matrices, lr=lr, weight_decay=decay)
+            if team.sharded
+            else torch.optim.Muon(matrices, lr=lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.95), weight_decay=decay, fused=True),
         ]
-        if recipe.compile:
-            compile_blocks(self.model)
+        self.weights = list(self.model.parameters())
+        self.averages = list(self.average.parameters())
         self.progress = Progress()
         self._frozen: list[tuple[data.Script, Tensor, Tensor, Tensor]] | None = None
 
@@ -113,7 +126,8 @@ class Trainer:
         """One optimiser step; returns the loss and the norm of the gradient before clipping.
 
         script: of the whole batch. video: the clips of this process's share. Whatever is random is drawn for
-        the whole batch, so that a team sees what one process would see.
+        the whole batch, so that a team sees what one process would see. The value of the loss is that of the
+        whole batch, its errors and levels are those of the share.
         """
         batch, mine = len(script.scenes), self.team.mine
         generator = torch.Generator(self.device).manual_seed(self.recipe.seed * 1_000_003 + script.step)
@@ -135,16 +149,12 @@ class Trainer:
             motion=motion[mine],
         )
         counted = (result.levels < 1).sum().float()
-        part = counted / self.team.add(counted.clone()).clamp(min=1)
-        torch.autograd.backward(result.value * part)
+        total, everyone = self.team.add(torch.stack((result.value.detach() * counted, counted)))
+        everyone = everyone.clamp(min=1)
+        torch.autograd.backward(result.value * (counted / everyone))
+        result = dataclasses.replace(result, value=total / everyone)
         self.team.add_gradients(self.parameters)
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip_norm, foreach=True)
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-        self._follow()
+        norm = self.update(rate)
 
         bucket, progress = script.bucket, self.progress
         progress.step += 1
@@ -154,34 +164,57 @@ class Trainer:
         progress.flops += 3 * bucket.batch * forward
         return result, norm
 
+    def update(self, rate: float) -> Tensor:
+        """Move the weights along their gradients, and the average after them; returns the norm of the
+        gradient before clipping."""
+        norm = self._clip()
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        self._follow()
+        return norm
+
     @torch.no_grad()
     def _follow(self) -> None:
         """Move the average towards the weights; slowly later, quickly at first."""
         decay = min(self.recipe.average, (1 + self.progress.step) / (10 + self.progress.step))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
+        torch._foreach_lerp_([local(a) for a in self.averages], [local(w) for w in self.weights], 1 - decay)
+
+    def _clip(self) -> Tensor:
+        """Shorten the gradient to the recipe's norm; returns the norm it had, over all shards."""
+        norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None], foreach=True)
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        nn.utils.clip_grads_with_norm_(self.parameters, self.recipe.clip_norm, norm, foreach=True)
+        return norm
 
     @torch.no_grad()
     def validate(self) -> dict[str, Any]:
         """Velocity error of the averaged weights on frozen scenes with frozen noise, overall and by noise
-        level."""
+        level. All processes must call it: each takes its share of the scenes."""
+        mine = self.team.mine
         if self._frozen is None:
             self._frozen = []
             generator = torch.Generator(self.device).manual_seed(7)
             for script in data.validation_scripts(self.recipe, self.vocabulary):
-                x = self.tokenizer.encode(data.draw(script, self.device))
-                noise = torch.randn(x.shape, generator=generator, device=self.device)
+                x = self.tokenizer.encode(data.draw(self.team.share(script), self.device))
+                batch = len(script.scenes)
+                noise = torch.randn((batch, *x.shape[1:]), generator=generator, device=self.device)
                 # One level per clip, evenly over the quantiles of the training distribution.
-                quantile = (torch.arange(x.shape[0], device=self.device) + 0.5) / x.shape[0]
+                quantile = (torch.arange(batch, device=self.device) + 0.5) / batch
                 spread = flow.LEVEL_SPREAD * torch.special.ndtri(quantile)
-                levels = torch.sigmoid(flow.LEVEL_MEAN + spread)[:, None].expand(x.shape[:2])
-                self._frozen.append((script, x, noise, levels))
+                levels = torch.sigmoid(flow.LEVEL_MEAN + spread)[:, None].expand(-1, x.shape[1])
+                self._frozen.append((script, x, noise[mine], levels))
         errors, all_levels = [], []
         for script, x, noise, levels in self._frozen:
-            ids = script.ids.to(self.device)
-            result = flow.loss(self.average, x, ids, script.bucket.fps, levels=levels, noise=noise)
-            errors.append(result.errors.mean(1))
+            ids = script.ids[mine].to(self.device)
+            result = flow.loss(self.average, x, ids, script.bucket.fps, levels=levels[mine], noise=noise)
+            whole = torch.zeros(len(levels), device=self.device)
+            whole[mine] = result.errors.mean(1)
+            errors.append(whole)
             all_levels.append(levels[:, 0])
-        error, level = torch.cat(errors), torch.cat(all_levels)
+        error, level = self.team.add(torch.cat(errors)), torch.cat(all_levels)
         quarters = error[level.argsort()].chunk(4)
         return {
             "validation": round(float(error.mean()), 5),
@@ -205,16 +238,17 @@ class Trainer:
         }
 
     def export(self) -> dict[str, Any]:
-        """Write the averaged weights as a model that can draw; returns its facts."""
+        """Write the averaged weights as a model that can draw; returns its facts. All processes must call it,
+        as `save`; the first one writes."""
         facts = self.facts()
-        checkpoint.save(
-            self.out / MODEL_FILE, self.average.state_dict(), self.recipe.model, self.vocabulary, facts
-        )
+        weights = put_together(self.average.state_dict(), keep=self.team.leads)
+        if self.team.leads:
+            checkpoint.save(self.out / MODEL_FILE, weights, self.recipe.model, self.vocabulary, facts)
         return facts
 
     def save(self) -> None:
         """Write everything needed to go on, beside the old state, then rename: there is always one whole
-        state."""
+        state. It is the same for any number of processes, sharded or not."""
         state = {
             "format": STATE_FORMAT,
             "recipe": self.recipe.name,
@@ -225,6 +259,9 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
         }
+        state = put_together(state, keep=self.team.leads)
+        if not self.team.leads:
+            return
         beside = self.out / (STATE_FILE + ".part")
         torch.save(state, beside)
         beside.replace(self.out / STATE_FILE)
@@ -235,10 +272,10 @@ class Trainer:
 
         Noise, scenes and captions are functions of (seed, step), so no generator needs saving.
         """
-        path = self.out / STATE_FILE
-        if not path.is_file():
+        path, receive = self.out / STATE_FILE, self.team.receive
+        state = self.team.read(path)
+        if state is None:
             return False
-        state = torch.load(path, map_location=self.device, weights_only=True)
         same = (
             state["format"] == STATE_FORMAT
             and state["config"] == dataclasses.asdict(self.recipe.model)
@@ -249,9 +286,14 @@ class Trainer:
                 f"{path} holds the training of a different network or vocabulary",
                 "use another --out, or --no-resume to start over",
             )
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
+        for network, saved in ((self.model, state["model"]), (self.average, state["average"])):
+            like = network.state_dict()
+            network.load_state_dict({name: receive(saved[name], like[name]) for name in like})
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            parameters = [one for group in optimiser.param_groups for one in group["params"]]
+            for number, values in saved["state"].items():
+                like = parameters[number]
+                saved["state"][number] = {name: receive(value, like) for name, value in values.items()}
             optimiser.load_state_dict(saved)
         self.progress = Progress(**state["progress"])
         return True
@@ -287,13 +329,15 @@ def train(
     device: torch.device | str | None = None,
     threads: int | None = None,
     compile: bool | None = None,
+    shard: bool = False,
 ) -> Path:
     """Train a recipe into the folder `out`; returns the path of the exported model.
 
     minutes: length of the whole run over all sittings (default: the recipe's). A resumed run may be given
     more: its schedule is a function of elapsed / minutes. resume: go on from out/state.pt if it is there.
-    threads: CPU threads. Writes out/model.safetensors (averaged weights, the latest), out/state.pt,
-    out/log.jsonl. Raises BadInput for an unknown recipe, ModelError if the saved state does not fit.
+    threads: CPU threads. shard: each process of a `torchrun` keeps only its part of the weights. Writes
+    out/model.safetensors (averaged weights, the latest), out/state.pt, out/log.jsonl. Raises BadInput for an
+    unknown recipe and for processes that cannot share it, ModelError if the saved state does not fit.
     """
     if isinstance(recipe, str):
         if recipe not in RECIPES:
@@ -313,26 +357,33 @@ def train(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
 
-    with joined(where) as team:
-        trainer = Trainer(recipe, out, where, team)
-        resumed = resume and trainer.restore()
-        log = Journal(out / LOG_FILE, recipe, where, fresh=not resumed, silent=not team.leads)
-        with log as journal, stop_on_signal() as stop:
-            journal.note(
-                {
-                    "event": "resume" if resumed else "start",
-                    "recipe": recipe.name,
-                    "minutes": recipe.minutes,
-                    "parameters": trainer.model.parameters_count(),
-                    "dtype": str(trainer.model.compute).removeprefix("torch."),
-                    "device": str(where),
-                    "processes": team.size,
-                    "threads": torch.get_num_threads(),
-                    "torch": torch.__version__,
-                }
-            )
-            _drive(trainer, journal, stop)
+    with joined(where, shard=shard) as team, stop_on_signal() as stop:
+        run(Trainer(recipe, out, where, team), stop, resume=resume)
     return out / MODEL_FILE
+
+
+def run(trainer: Trainer, stop: threading.Event, *, resume: bool) -> None:
+    """Train until the time of the recipe is over or `stop` is set; log, save and export on the way."""
+    recipe, team = trainer.recipe, trainer.team
+    resumed = resume and trainer.restore()
+    began = trainer.progress.elapsed
+    log = Journal(trainer.out / LOG_FILE, recipe, trainer.device, team, began, fresh=not resumed)
+    with log as journal:
+        journal.note(
+            {
+                "event": "resume" if resumed else "start",
+                "recipe": recipe.name,
+                "minutes": recipe.minutes,
+                "parameters": trainer.model.parameters_count(),
+                "dtype": str(trainer.model.compute).removeprefix("torch."),
+                "device": str(trainer.device),
+                "processes": team.size,
+                "sharded": team.sharded,
+                "threads": torch.get_num_threads(),
+                "torch": torch.__version__,
+            }
+        )
+        _drive(trainer, journal, stop)
 
 
 def _drive(trainer: Trainer, journal: Journal, stop: threading.Event) -> None:
@@ -340,18 +391,17 @@ def _drive(trainer: Trainer, journal: Journal, stop: threading.Event) -> None:
     budget = recipe.minutes * 60
     began = time.monotonic() - progress.elapsed
     saved = validated = progress.elapsed
-    done = stopped = 0.0  # as the team agreed
+    stopped = False
 
     def fraction() -> float:
-        return done if team.size > 1 else min(1.0, (time.monotonic() - began) / budget)
+        return min(1.0, progress.elapsed / budget)
 
-    def agree() -> bool:
-        """Whether to take another step: no process may take one that another does not."""
-        nonlocal done, stopped
-        done, stopped = min(1.0, (time.monotonic() - began) / budget), float(stop.is_set())
-        if team.size > 1:  # alone there is nothing to wait for the device for
-            done, stopped = team.agreed(done, float(team.add(torch.tensor(stopped, device=device))))
-        return done < 1 and not stopped
+    def go_on() -> bool:
+        """Read the clock, and say whether to take another step. Whatever hangs on the clock is done by all
+        processes together, so they all go by the first one's."""
+        nonlocal stopped
+        progress.elapsed, stopped = team.agreed(time.monotonic() - began, stop.is_set())
+        return progress.elapsed < budget and not stopped
 
     gpu = device.type == "cuda" and team.size == 1
     source = data.scripts(
@@ -363,26 +413,25 @@ def _drive(trainer: Trainer, journal: Journal, stop: threading.Event) -> None:
         multiple=16 if recipe.compile else 8,
     )
     try:
-        while agree():
+        more = go_on()
+        while more:
             started = time.monotonic()
             script = next(source)
             video = data.draw(team.share(script), device)
             drawn = time.monotonic()
             rate = recipe.rate(progress.step, fraction())
             result, norm = trainer.learn(script, video, rate)
-            now = time.monotonic()
-            progress.elapsed = now - began
+            more = go_on()
             journal.step(result, norm, render_seconds=drawn - started)
-            if journal.due(now):
+            if journal.due(progress.elapsed):
                 journal.report(progress, rate, fraction())
-            if team.leads and progress.elapsed - saved > recipe.save_minutes * 60:
+            if progress.elapsed - saved > recipe.save_minutes * 60:
                 trainer.save()
                 saved = progress.elapsed
-            if team.leads and progress.elapsed - validated > recipe.validate_minutes * 60:
+            if progress.elapsed - validated > recipe.validate_minutes * 60:
                 journal.note({"event": "export", **trainer.export()})
                 validated = progress.elapsed
     finally:
         source.close()
-    if team.leads:
-        trainer.save()
-        journal.note({"event": "stopped" if stopped else "done", **trainer.export()})
+    trainer.save()
+    journal.note({"event": "stopped" if stopped else "done", **trainer.export()})

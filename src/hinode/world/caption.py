@@ -40,12 +40,17 @@ _PHRASES: dict[tuple[str, ...], tuple[str, str]] = {
     for phrase in phrases
 }
 # a colour or a direction inside these says nothing of a subject
+_RELATIONS = {
+    tuple(words(phrase)): relation
+    for relation, phrases in lexicon.RELATION_WORDS.items()
+    for phrase in phrases
+}
 _COLORED_SKY = [f"{color} sky" for phrases in lexicon.COLOR_WORDS.values() for color in phrases]
 _NEUTRAL = {tuple(words(phrase)) for phrase in (*_COLORED_SKY, *lexicon.NEUTRAL)} - _PHRASES.keys()
-_LONGEST = max(len(phrase) for phrase in _PHRASES)
+_LONGEST = max(len(phrase) for phrase in (*_PHRASES, *_RELATIONS))
 _FILLER = frozenset(lexicon.FILLER)
 VOCABULARY: tuple[str, ...] = tuple(
-    sorted({word for phrase in (*_PHRASES, *_NEUTRAL) for word in phrase} | _FILLER)
+    sorted({word for phrase in (*_PHRASES, *_NEUTRAL, *_RELATIONS) for word in phrase} | _FILLER)
 )
 
 
@@ -63,7 +68,7 @@ class Parsed:
     """What a text says of a scene; None where it says nothing.
 
     `understood`: the words that name a fact. `not_understood`: words that mean nothing in this world, in
-    order and once each.
+    order and once each. `relation`: where the first subject is, seen from the second.
     """
 
     subjects: tuple[SubjectFacts, ...]
@@ -73,6 +78,7 @@ class Parsed:
     camera: str | None
     understood: tuple[str, ...]
     not_understood: tuple[str, ...]
+    relation: str | None = None
 
     def facts(self) -> dict[str, str]:
         """The facts that were said, of the first subject and the scene, in the judge's names."""
@@ -88,12 +94,25 @@ class Parsed:
         }
         return {name: value for name, value in said.items() if value is not None}
 
+    def cast_facts(self) -> dict[str, str]:
+        """`facts`, those of the others as "subject 2", "color 2", ..., how many they are ("count") and the
+        relation."""
+        others = {
+            f"{name} {number}": value
+            for number, one in enumerate(self.subjects[1:], start=2)
+            for name, value in (("subject", one.kind), ("color", one.color), ("motion", one.motion))
+            if value is not None
+        }
+        relation = {} if self.relation is None else {"relation": self.relation}
+        return {**self.facts(), **others, **relation, "count": str(len(self.subjects))}
+
 
 def parse(text: str) -> Parsed:
     """Read the facts in a text by longest known phrase.
 
     A colour belongs to the next subject, a motion to the last subject named (or, before any, to the first
-    one). Of two contradicting facts the first counts.
+    one). A relation counts if it stands between the first two subjects. Of two contradicting facts the first
+    counts.
     """
     tokens: list[str] = []
     breaks: list[int] = []  # a phrase never reaches over punctuation; breaks[i] is where the clause of i ends
@@ -103,13 +122,15 @@ def parse(text: str) -> Parsed:
     subjects: list[dict[str, str]] = []
     waiting: dict[str, str] = {}  # facts seen before the subject they belong to
     scene: dict[str, str] = {}
+    related: tuple[str, ...] | None = None  # a relation that waits for its second subject
+    relation: str | None = None
     understood: list[str] = []
     unknown: dict[str, None] = {}  # in order, once each
     at = 0
     while at < len(tokens):
         for length in range(min(_LONGEST, breaks[at] - at), 0, -1):
             phrase = tuple(tokens[at : at + length])
-            if phrase in _PHRASES or phrase in _NEUTRAL:
+            if phrase in _PHRASES or phrase in _RELATIONS or phrase in _NEUTRAL:
                 break
         else:
             if tokens[at] not in _FILLER:
@@ -117,10 +138,18 @@ def parse(text: str) -> Parsed:
             at += 1
             continue
         at += length
+        if phrase in _RELATIONS:
+            related = phrase if len(subjects) == 1 else None
+            continue
         if phrase in _NEUTRAL:
             continue
-        understood.extend(word for word in phrase if word not in understood)
         attribute, value = _PHRASES[phrase]
+        if attribute == "kind" and related:
+            relation = _RELATIONS[related]
+            phrase = (*related, *phrase)
+        if attribute != "color":
+            related = None
+        understood.extend(word for word in phrase if word not in understood)
         if attribute == "kind":
             subjects.append({"kind": value, **waiting})
             waiting = {}
@@ -140,6 +169,7 @@ def parse(text: str) -> Parsed:
         camera=scene.get("camera"),
         understood=tuple(understood),
         not_understood=tuple(unknown),
+        relation=relation,
     )
 
 
@@ -157,7 +187,7 @@ def caption(scene: Scene, rng: random.Random, density: str | None = None, *, cam
         return _tags(scene, rng, camera)
     dense = density == "dense"
     keep = 0.75 if density == "short" else 1.0
-    who = " and ".join(_who(subject, rng, dense, keep) for subject in scene.subjects)
+    who = _together([_who(subject, rng, dense, keep) for subject in scene.subjects], scene, rng, keep)
     around: list[str] = []
     if rng.random() < keep:
         around.append(_where(scene, rng))
@@ -172,6 +202,17 @@ def caption(scene: Scene, rng: random.Random, density: str | None = None, *, cam
         move = _say("camera", scene.camera, rng)
         shot = f"the {move}" if move.startswith("camera") else move
     return _sentence(who, around, shot, rng)
+
+
+def _together(cast: list[str], scene: Scene, rng: random.Random, keep: float) -> str:
+    """Join the cast, with its relation if there is one."""
+    if scene.relation is None or rng.random() > max(keep, 0.85):
+        if len(cast) > 2 and rng.random() < 0.5:
+            return f"{', '.join(cast[:-1])} and {cast[-1]}"
+        return " and ".join(cast)
+    phrases = lexicon.RELATION_WORDS[scene.relation]
+    phrase = phrases[0] if rng.random() < 0.5 else rng.choice(phrases)
+    return " and ".join([f"{cast[0]} {phrase} {cast[1]}", *cast[2:]])
 
 
 def _sentence(who: str, around: list[str], shot: str, rng: random.Random) -> str:
@@ -234,6 +275,8 @@ def _tags(scene: Scene, rng: random.Random, camera: bool) -> str:
         if rng.random() < 0.9:
             tag = f"{tag}{rng.choice((' ', ', '))}{_say('motion', subject.motion, rng)}"
         cast.append(tag)
+    if len(cast) > 1 and scene.relation is not None:
+        cast = [_together(cast, scene, rng, 1.0)]
     around = [_say(name, value, rng) for name, value in scene.facts().items() if name in ("time", "place")]
     around = [tag for tag in around if rng.random() < 0.85]
     if rng.random() < (0.85 if scene.weather != "clear" else 0.4):

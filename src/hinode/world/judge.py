@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from hinode.errors import ModelError
 from hinode.world import scene
+from hinode.world.cast import GRID, SIDE, TRIPLES, Cast, CastNet, cells, conv, crop, head, triples
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "subject": scene.SUBJECTS,
@@ -27,10 +28,10 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "weather": scene.WEATHERS,
     "camera": scene.CAMERAS,
 }
-SIDE, MOMENTS = 64, 16  # every clip is looked at as 16 moments of its first two seconds, 64 pixels square
+MOMENTS = 16  # every clip is looked at as 16 moments of its first two seconds, 64 pixels square
 SPAN = 2.0
-TRIPLES = (0, 2, 4, 6, 8, 10, 12, 13)  # where the runs of three frames begin
 BANDS = 16
+NEAR = 2  # cells around the hottest one of a heat map whose middle is the subject's place
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,12 @@ class CameraNet(nn.Module):
     def __init__(self, width: int = 32) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            _conv(2 * BANDS, width, stride=(1, 2)),
-            _conv(width, 2 * width, stride=2),
-            _conv(2 * width, 2 * width, stride=2),
+            conv(2 * BANDS, width, stride=(1, 2)),
+            conv(width, 2 * width, stride=2),
+            conv(2 * width, 2 * width, stride=2),
             nn.Flatten(),
         )
-        self.answer = _head(2 * width * (MOMENTS // 4) * (SIDE // 8), len(scene.CAMERAS))
+        self.answer = head(2 * width * (MOMENTS // 4) * (SIDE // 8), len(scene.CAMERAS))
 
     def forward(self, video: Tensor) -> Tensor:
         """`video`: [B, 16, 3, 64, 64] in 0..1. Returns logits [B, cameras]."""
@@ -86,42 +87,37 @@ class JudgeNet(nn.Module):
         super().__init__()
         deep = 4 * width
         self.stem = nn.Sequential(
-            _conv(11, width, stride=2), _conv(width, 2 * width, stride=2), _conv(2 * width, 2 * width)
+            conv(11, width, stride=2), conv(width, 2 * width, stride=2), conv(2 * width, 2 * width)
         )
         self.heat = nn.Conv2d(2 * width, 1, 3, padding=1)
-        self.body = nn.Sequential(_conv(2 * width, deep, stride=2), _conv(deep, deep))
+        self.body = nn.Sequential(conv(2 * width, deep, stride=2), conv(deep, deep))
         self.crop = nn.Sequential(
-            _conv(3, width),
-            _conv(width, 2 * width, stride=2),
-            _conv(2 * width, 3 * width, stride=2),
+            conv(3, width),
+            conv(width, 2 * width, stride=2),
+            conv(2 * width, 3 * width, stride=2),
             nn.Flatten(),
         )
-        self.subject = _head(3 * width * 49, len(scene.SUBJECTS))
-        self.color = _head(3 * width * 49, len(scene.COLORS))
-        self.motion = _head(len(TRIPLES) * 6, len(scene.MOTIONS))
+        self.subject = head(3 * width * 49, len(scene.SUBJECTS))
+        self.color = head(3 * width * 49, len(scene.COLORS))
+        self.motion = head(len(TRIPLES) * 6, len(scene.MOTIONS))
         self.step = nn.Linear(3 * deep, 4)
         self.camera = CameraNet()
         self.around = nn.ModuleDict(
-            {n: _head(2 * deep, len(ATTRIBUTES[n])) for n in ("time", "place", "weather")}
+            {n: head(2 * deep, len(ATTRIBUTES[n])) for n in ("time", "place", "weather")}
         )
 
     def forward(self, video: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """`video`: [B, 16, 3, 64, 64] in 0..1.
 
-        Returns logits per attribute, [B, values], and the log heat map, [B, 8, 16 * 16].
+        For clips with one subject; `cast.CastNet` looks for several. Returns logits per attribute,
+        [B, values], and the log heat map, [B, 8, 16 * 16].
         """
         count = video.shape[0]
-        triples = torch.stack([video[:, k : k + 3] for k in TRIPLES], 1)  # (B, 8, 3, 3, 64, 64)
-        first, second, third = (triples * 2 - 1).flatten(0, 1).unbind(1)
-        axis = torch.linspace(-1.0, 1.0, SIDE, device=video.device)
-        grid = torch.stack([axis.expand(SIDE, SIDE), axis[:, None].expand(SIDE, SIDE)])
-        changes = ((second - first) * 4, (third - second) * 4)
-        pixels = torch.cat([second, *changes, grid.expand(len(second), 2, SIDE, SIDE)], 1)
+        second, pixels = triples(video)
         features = self.stem(pixels)  # (B * 8, 2w, 16, 16)
         heat = self.heat(features).flatten(1).float().log_softmax(-1)  # (B * 8, 256)
         deep = self.body(features)  # (B * 8, 4w, 8, 8)
-        places = F.interpolate(grid[None], (16, 16), mode="area")[0].flatten(1)
-        where = heat.exp() @ places.T  # (B * 8, 2)
+        where = heat.exp() @ cells(video.device).T  # (B * 8, 2)
         near = F.avg_pool2d(heat.exp().view(-1, 1, 16, 16), 2).flatten(1) * 4
         under = torch.einsum("nk,nck->nc", near.to(deep.dtype), deep.flatten(2))
         pooled = torch.cat([deep.mean((2, 3)), deep.amax((2, 3))], 1)
@@ -132,7 +128,7 @@ class JudgeNet(nn.Module):
 
         path = torch.cat([where, self.step(read)], 1)
         whole = over_time(pooled).mean(1)
-        crops = self.crop(_crop(second, where.detach()))
+        crops = self.crop(crop(second, where.detach()))
         logits = {
             "subject": over_time(self.subject(crops)).mean(1),
             "color": over_time(self.color(crops)).mean(1),
@@ -143,50 +139,51 @@ class JudgeNet(nn.Module):
         return logits, over_time(heat)
 
 
-def _crop(frames: Tensor, where: Tensor) -> Tensor:
-    """Cut 28 x 28 pixels around a place. `frames`: [N, 3, 64, 64], `where`: [N, 2] as x, y in -1..1."""
-    axis = (torch.arange(28, device=frames.device) - 13.5) * (2.0 / SIDE)
-    x = (where[:, None, None, 0] + axis).expand(-1, 28, -1)
-    y = (where[:, None, None, 1] + axis[:, None]).expand(-1, -1, 28)
-    return F.grid_sample(frames.float(), torch.stack([x, y], -1).float(), align_corners=False)
-
-
-def _conv(inputs: int, outputs: int, stride: int | tuple[int, int] = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.GroupNorm(8, outputs), nn.GELU()
-    )
-
-
-def _head(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.LayerNorm(inputs), nn.Linear(inputs, 128), nn.GELU(), nn.Linear(128, outputs))
-
-
 def look(video: Tensor, fps: float) -> Tensor:
     """Bring clips to the judge's view: the first two seconds at 16 moments, 64 x 64.
 
     `video`: float [B, T, 3, H, W] in 0..1. A still image or a shorter clip is held on its last frame.
     """
     steps = torch.arange(MOMENTS, device=video.device) * (SPAN / MOMENTS) * fps
-    video = video[:, steps.round().long().clamp(max=video.shape[1] - 1)]
-    if video.shape[-2:] != (SIDE, SIDE):
-        flat = F.interpolate(
-            video.flatten(0, 1), (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False
-        )
-        video = flat.view(*video.shape[:3], SIDE, SIDE)
-    return video
+    return squared(video[:, steps.round().long().clamp(max=video.shape[1] - 1)])
+
+
+def squared(video: Tensor) -> Tensor:
+    """Every frame of [B, T, 3, H, W] as a square of 64 pixels."""
+    if video.shape[-2:] == (SIDE, SIDE):
+        return video
+    flat = F.interpolate(
+        video.flatten(0, 1), (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False
+    )
+    return flat.view(*video.shape[:3], SIDE, SIDE)
 
 
 def load_judge(path: Path | None = None) -> JudgeNet:
     """The shipped judge, or the one at `path`. Raises ModelError when the file is missing or damaged."""
-    source = path or Path(str(files("hinode").joinpath("weights", "judge.safetensors")))
     net = JudgeNet()
+    _load(net, path or _shipped("judge"))
+    return net.eval()
+
+
+def load_cast(path: Path | None = None) -> CastNet:
+    """The shipped part that looks for several subjects, or the one at `path`. Raises ModelError as
+    `load_judge` does."""
+    net = CastNet()
+    _load(net, path or _shipped("cast"))
+    return net.eval()
+
+
+def _shipped(name: str) -> Path:
+    return Path(str(files("hinode").joinpath("weights", f"{name}.safetensors")))
+
+
+def _load(net: nn.Module, path: Path) -> None:
     try:
-        net.load_state_dict({name: value.float() for name, value in load_file(source).items()})
+        net.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except Exception as error:  # safetensors raises its own, undocumented types
         raise ModelError(
-            f"The judge's weights at {source} cannot be read ({error})", "reinstall hinode"
+            f"The judge's weights at {path} cannot be read ({error})", "reinstall hinode"
         ) from error
-    return net.eval()
 
 
 @torch.no_grad()
@@ -209,3 +206,32 @@ def judge(frames: Tensor, fps: float, net: JudgeNet | None = None) -> list[Verdi
             )
         )
     return verdicts
+
+
+@torch.no_grad()
+def judge_cast(frames: Tensor, fps: float, net: CastNet | None = None) -> list[Cast]:
+    """Say who is in clips with any number of subjects. `frames`: as for `judge`."""
+    batch = frames if frames.dim() == 5 else frames[None]
+    net = net or load_cast()
+    return net.look(look(batch.permute(0, 1, 4, 2, 3).float() / 255.0, fps))
+
+
+@torch.no_grad()
+def places(frames: Tensor, fps: float, net: JudgeNet) -> Tensor:
+    """Where the judge finds the subject amid each run of three frames that it looks at, as fractions of width
+    and height: [B, 8, 2].
+
+    The judge's heat map is read, not its answers: the hottest cell and the mean of the heat around it. It is
+    told neither what to look for nor where. In a clip without a subject it still points somewhere.
+
+    frames: uint8 [B, T, H, W, 3].
+    """
+    _, heat = net(look(frames.permute(0, 1, 4, 2, 3).float() / 255, fps))
+    grid = torch.arange(GRID)
+    hottest = heat.argmax(-1, keepdim=True)
+    row, column = hottest // GRID, hottest % GRID
+    near = ((grid - row).abs() <= NEAR)[..., :, None] & ((grid - column).abs() <= NEAR)[..., None, :]
+    warm = heat.exp().unflatten(-1, (GRID, GRID)) * near
+    warm = warm / warm.sum((2, 3), keepdim=True)
+    middle = (grid + 0.5) / GRID
+    return torch.stack(((warm.sum(2) * middle).sum(-1), (warm.sum(3) * middle).sum(-1)), -1)

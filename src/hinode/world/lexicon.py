@@ -117,6 +117,17 @@ CAMERA_WORDS: dict[str, tuple[str, ...]] = {
                  "moving away"),
 }  # fmt: skip
 
+RELATION_WORDS: dict[str, tuple[str, ...]] = {
+    "left of": ("to the left of", "on the left of", "left of", "to the left side of", "on the left side of"),
+    "right of": ("to the right of", "on the right of", "right of", "to the right side of",
+                 "on the right side of"),
+    "above": ("above", "over", "on top of", "high above"),
+    "below": ("below", "under", "underneath", "beneath"),
+    "behind": ("behind", "partly behind"),
+    "in front of": ("in front of",),
+}  # fmt: skip
+"""Where the subject before it is, seen from the subject after it."""
+
 # phrases that would otherwise be taken for a motion
 NEUTRAL = ("on the left", "on the right", "left side", "right side", "left hand side", "right hand side",
            "at the left", "at the right")  # fmt: skip
@@ -130,5 +141,5 @@ FILLER = tuple(
     behind side top bottom middle center centre frame wide close long short time some very high low far deep
     layered paper made moving drifting flying gliding sailing travelling traveling floating going move fly
     float drift sail glide travel wind breeze heavy falls another other both together first second then also
-    hot""".split()  # noqa: SIM905
+    hot three""".split()  # noqa: SIM905
 )

@@ -15,7 +15,7 @@ from torch import Tensor
 from hinode.world import palette
 from hinode.world.cutouts import CUTOUTS
 from hinode.world.motion import Camera, camera_path, subject_path
-from hinode.world.scene import Scene, Subject
+from hinode.world.scene import MOST_SUBJECTS, Scene, Subject
 from hinode.world.scenery import (
     HORIZON,
     Frame,
@@ -77,13 +77,22 @@ def render(
     camera = camera_path(scenes, moments)
     canvas = _sky(scenes, frame, moments, camera)
     _land(canvas, scenes, frame, moments, camera)
-    for layer in (1, 0):  # the first subject is nearest to the camera
-        chosen = [i for i, s in enumerate(scenes) if len(s.subjects) > layer]
-        for kind, members in _groups([scenes[i].subjects[layer].kind for i in chosen]).items():
+    casts = [_by_nearness(scene) for scene in scenes]
+    for layer in reversed(range(MOST_SUBJECTS)):
+        chosen = [i for i, cast in enumerate(casts) if len(cast) > layer]
+        for kind, members in _groups([casts[i][layer].kind for i in chosen]).items():
             index = [chosen[m] for m in members]
-            _cast(canvas, index, [scenes[i].subjects[layer] for i in index], kind, scenes, moments, camera)
+            _cast(canvas, index, [casts[i][layer] for i in index], kind, scenes, moments, camera)
     _weather(canvas, scenes, frame, moments)
     return canvas.clamp_(0.0, 1.0)
+
+
+def _by_nearness(scene: Scene) -> tuple[Subject, ...]:
+    """The cast, the nearest to the camera first: in the order of the scene unless the first is behind."""
+    if scene.relation == "behind":
+        first, second, *others = scene.subjects
+        return second, first, *others
+    return scene.subjects
 
 
 def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera) -> Tensor:

@@ -6,7 +6,9 @@ camera move) and a few free numbers that only vary the drawing. The same scene a
 
 from __future__ import annotations
 
+import dataclasses
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SUBJECTS = ("balloon", "bird", "boat", "kite", "rocket", "ball", "star", "train", "fish")
@@ -16,6 +18,25 @@ TIMES = ("dawn", "noon", "sunset", "night")
 PLACES = ("hills", "mountains", "sea", "desert", "city")
 WEATHERS = ("clear", "rain", "snow", "fog")
 CAMERAS = ("still", "pan left", "pan right", "zoom in", "zoom out")
+RELATIONS = ("left of", "right of", "above", "below", "behind", "in front of")
+ANY = "any"
+MOST_SUBJECTS = 3
+CASTS = (0.875, 0.125, 0.0)  # shares of scenes with one, two and three subjects
+
+UPRIGHT = (
+    "rise",
+    "fall",
+    "bounce",
+    "circle",
+    "still",
+)  # motions that leave a subject left or right of another
+LEVEL = ("left", "right", "bounce", "circle", "still")  # and above or below it
+COLUMNS, ROWS = (
+    (0.26, 0.74),
+    (0.25, 0.63),
+)  # where two subjects are that are side by side, or one above another
+THIRDS = (0.22, 0.5, 0.78)  # three side by side
+SMALLER = (1.0, 0.8, 0.68)  # the more there are, the smaller they are
 
 # Colour-subject pairs that no training clip ever shows: a model that draws them has learnt to combine.
 HELD_OUT_PAIRS: frozenset[tuple[str, str]] = frozenset(
@@ -44,10 +65,12 @@ class Subject:
 
 @dataclass(frozen=True)
 class Scene:
-    """A whole clip: one or two subjects in one place, at one time of day, in one weather, by one camera.
+    """A whole clip: up to three subjects in one place, at one time of day, in one weather, by one camera.
 
-    `terrain` (0..12) shifts the landscape, `sun` (-1..1) the sun or moon, `air` (0..1) clouds and drops;
-    `pace` is how fast the camera moves, 1 the usual.
+    `relation`: where the first subject is, seen from the second (one of `RELATIONS`; the mean of their paths
+    over two seconds is so), or None where nothing is meant. The first subject is nearest to the camera,
+    unless it is behind the second. `terrain` (0..12) shifts the landscape, `sun` (-1..1) the sun or moon,
+    `air` (0..1) clouds and drops; `pace` is how fast the camera moves, 1 the usual.
     """
 
     subjects: tuple[Subject, ...]
@@ -59,6 +82,7 @@ class Scene:
     sun: float = 0.0
     air: float = 0.0
     pace: float = 1.0
+    relation: str | None = None
 
     def facts(self) -> dict[str, str]:
         """The attributes a judge is asked for, of the first subject and of the whole scene."""
@@ -74,13 +98,9 @@ class Scene:
         }
 
 
-def place_subject(rng: random.Random, kind: str, color: str, motion: str, side: int = 0) -> Subject:
-    """Anchor a subject so that its path stays in the frame for about three seconds.
-
-    `side`: 0 = the frame is its own, -1 / 1 = keep to the left / right half (scenes with two subjects).
-    """
-    wide = 0.06 if side else 0.12
-    x = 0.5 + 0.24 * side + rng.uniform(-wide, wide)
+def place_subject(rng: random.Random, kind: str, color: str, motion: str) -> Subject:
+    """Anchor a subject that has the frame to itself so that its path stays in it for about three seconds."""
+    x = 0.5 + rng.uniform(-0.12, 0.12)
     y = 0.42 + rng.uniform(-0.09, 0.09)
     if motion == "left":
         x = rng.uniform(0.66, 0.8)
@@ -90,22 +110,84 @@ def place_subject(rng: random.Random, kind: str, color: str, motion: str, side: 
         y = rng.uniform(0.64, 0.74)
     elif motion == "fall":
         y = rng.uniform(0.18, 0.28)
-    if side and motion in ("left", "right"):
-        y = 0.45 + 0.2 * side + rng.uniform(-0.03, 0.03)
-    size = rng.uniform(0.28, 0.36) * (0.8 if side else 1.0)
-    return Subject(kind, color, motion, x, y, size, rng.uniform(0.88, 1.12), rng.random())
+    return Subject(kind, color, motion, x, y, rng.uniform(0.28, 0.36), rng.uniform(0.88, 1.12), rng.random())
 
 
-def sample_scene(rng: random.Random, *, subjects: int | None = None, held_out: bool | None = False) -> Scene:
+def place_cast(
+    rng: random.Random,
+    cast: Sequence[tuple[str, str]],
+    relation: str | None = ANY,
+    motions: Sequence[str] = (),
+) -> tuple[str | None, list[Subject]]:
+    """Anchor subjects given as (kind, colour): how the first relates to the second, and all of them.
+
+    `relation`: one of `RELATIONS`, None for none, or by default any that so many subjects can have. Three
+    stand side by side. `motions`: theirs, by default any that keep the relation.
+    """
+    count = len(cast)
+    if count == 1:
+        ((kind, color),) = cast
+        return None, [place_subject(rng, kind, color, motions[0] if motions else rng.choice(MOTIONS))]
+    if relation == ANY:
+        known = RELATIONS if count == 2 else RELATIONS[:2]
+        relation = None if rng.random() < 0.3 else rng.choice(known)
+    if relation in ("behind", "in front of"):
+        return relation, _overlapping(rng, cast, motions[0] if motions else rng.choice(MOTIONS))
+    upright = relation not in ("above", "below")
+    fitting = UPRIGHT if relation in RELATIONS[:2] or count == 3 else MOTIONS if upright else LEVEL
+    subjects, loose = [], 0.05 if count == 2 else 0.02
+    if upright:
+        places = list(COLUMNS if count == 2 else rng.sample(THIRDS, 3))
+        if (relation == "right of" and places[0] < places[1]) or (
+            relation == "left of" and places[0] > places[1]
+        ):
+            places[:2] = places[1::-1]
+    else:
+        places = list(ROWS if relation == "above" else ROWS[::-1])
+    for number, ((kind, color), place) in enumerate(zip(cast, places, strict=True)):
+        motion = motions[number] if motions else rng.choice(fitting)
+        subject = place_subject(rng, kind, color, motion)
+        size = subject.size * SMALLER[count - 1]
+        if not upright:
+            x = subject.x if subject.motion in ("left", "right") else 0.5 + rng.uniform(-0.12, 0.12)
+            subject = dataclasses.replace(subject, x=x, y=place + rng.uniform(-0.03, 0.03), size=size)
+        elif subject.motion in ("left", "right"):  # they pass each other at different heights
+            y = (0.25 if place < 0.5 else 0.65) + rng.uniform(-0.03, 0.03)
+            subject = dataclasses.replace(subject, y=y, size=size)
+        else:
+            subject = dataclasses.replace(subject, x=place + rng.uniform(-loose, loose), size=size)
+        subjects.append(subject)
+    return relation, subjects
+
+
+def _overlapping(rng: random.Random, cast: Sequence[tuple[str, str]], motion: str) -> list[Subject]:
+    """Two subjects that go the same way together, one covering a part of the other."""
+    (first_kind, first_color), (kind, color) = cast
+    first = place_subject(rng, first_kind, first_color, motion)
+    x = max(first.x, 0.72) if first.motion == "left" else first.x
+    x = min(x, 0.28) if first.motion == "right" else x
+    first = dataclasses.replace(first, x=x, size=first.size * 0.85, speed=min(first.speed, 1.0))
+    aside, up = rng.choice((-1, 1)) * rng.uniform(0.12, 0.145), rng.uniform(-0.04, 0.04)
+    second = dataclasses.replace(first, kind=kind, color=color, x=first.x + aside, y=first.y + up)
+    return [dataclasses.replace(one, x=one.x - aside / 3) for one in (first, second)]
+
+
+def sample_scene(
+    rng: random.Random,
+    *,
+    subjects: int | None = None,
+    held_out: bool | None = False,
+    casts: tuple[float, float, float] = CASTS,
+) -> Scene:
     """Draw a random scene.
 
-    `subjects`: 1, 2, or None for a mix (one in eight scenes has two). `held_out`: False never uses a pair of
+    `subjects`: 1, 2, 3, or None for a mix with the shares `casts`. `held_out`: False never uses a pair of
     `HELD_OUT_PAIRS`, True uses one for the first subject, None does not care.
     """
-    count = subjects if subjects is not None else (2 if rng.random() < 0.125 else 1)
-    if count not in (1, 2):
-        raise ValueError(f"a scene has 1 or 2 subjects, not {count}")
-    cast: list[Subject] = []
+    count = subjects if subjects is not None else rng.choices((1, 2, 3), casts)[0]
+    if count not in range(1, MOST_SUBJECTS + 1):
+        raise ValueError(f"a scene has 1 to {MOST_SUBJECTS} subjects, not {count}")
+    cast: list[tuple[str, str]] = []
     for index in range(count):
         while True:
             if held_out and index == 0:
@@ -114,12 +196,12 @@ def sample_scene(rng: random.Random, *, subjects: int | None = None, held_out: b
                 kind, color = rng.choice(SUBJECTS), rng.choice(COLORS)
                 if held_out is not None and (color, kind) in HELD_OUT_PAIRS:
                     continue
-            if all(kind != other.kind for other in cast):  # two of a kind could not be told apart in words
+            if all(kind != other for other, _ in cast):  # two of a kind could not be told apart in words
                 break
-        side = 0 if count == 1 else (-1, 1)[index]
-        cast.append(place_subject(rng, kind, color, rng.choice(MOTIONS), side))
+        cast.append((kind, color))
+    relation, placed = place_cast(rng, cast)
     return Scene(
-        subjects=tuple(cast),
+        subjects=tuple(placed),
         time=rng.choice(TIMES),
         place=rng.choice(PLACES),
         weather=rng.choice(WEATHERS),
@@ -128,4 +210,5 @@ def sample_scene(rng: random.Random, *, subjects: int | None = None, held_out: b
         terrain=rng.uniform(0.0, 12.0),
         sun=rng.uniform(-1.0, 1.0),
         air=rng.random(),
+        relation=relation,
     )

@@ -12,13 +12,12 @@ from hinode.training.directing.measures import (
     inside,
     joint,
     masks,
-    places,
     psnr,
     resting,
     true_places,
 )
 from hinode.training.evaluate import to_bytes
-from hinode.world.judge import load_judge
+from hinode.world.judge import load_judge, places
 from hinode.world.render import render
 
 

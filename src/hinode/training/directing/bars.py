@@ -11,9 +11,10 @@ import torch
 
 from hinode.clip import Frames
 from hinode.training.directing.cases import Case
-from hinode.training.directing.measures import apart, inside, places
+from hinode.training.directing.measures import apart, inside
 from hinode.training.directing.rows import Row
 from hinode.training.directing.stage import Stage
+from hinode.world.judge import places
 
 Record = dict[str, Any]
 """What was measured in one case, in plain values: what truth or doing nothing scores stands in it too."""

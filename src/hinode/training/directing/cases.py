@@ -77,7 +77,7 @@ class Case:
         values = {name: value for name, value in vars(self).items() if value}
         scene = dataclasses.asdict(self.scene)
         (scene["subject"],) = scene.pop("subjects")
-        del scene["pace"]  # always the usual one
+        del scene["pace"], scene["relation"]  # always the usual one, and none
         return {**values, "scene": scene}
 
     @classmethod

@@ -8,6 +8,7 @@ joined by the same code, and each clip starts from the noise of its own seed.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from pathlib import Path
 
 import torch
 
@@ -73,8 +74,8 @@ class Part:
         """Equal for clips that fit into one batch."""
         request = self.plan.request
         guided = any(reference.role == GUIDE for reference in request.references)
-        strength = GUIDED if request.strength is None else request.strength
-        return self.plan.shape, self.plan.drawn_frames, self.plan.sampling, strength if guided else None
+        strength = (GUIDED if request.strength is None else request.strength) if guided else None
+        return self.plan.card.path, self.plan.shape, self.plan.drawn_frames, self.plan.sampling, strength
 
 
 class Ensemble:
@@ -91,6 +92,7 @@ class Ensemble:
         self.waiting: list[Part] = []
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._loaded: Checkpoint | None = None
+        self._path: Path | None = None
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
 
@@ -123,8 +125,9 @@ class Ensemble:
     def _drawn(self, parts: Sequence[Part]) -> Frames:
         """Clips of one kind, uint8 [B, T, H, W, 3]."""
         plan = parts[0].plan
-        if self._loaded is None:
+        if self._loaded is None or self._path != plan.card.path:
             self._loaded = checkpoint.load(plan.card.path, self.device, compute_type(self.device))
+            self._path = plan.card.path
         model = self._loaded.model
         tokenizer = model.config.tokenizer
         texts = [words(read_prompt(part.plan.request)) for part in parts]

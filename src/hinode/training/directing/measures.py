@@ -10,17 +10,13 @@ import torch
 from torch import Tensor
 
 from hinode.clip import Frames
-from hinode.world.judge import MOMENTS, SPAN, TRIPLES, JudgeNet, look
+from hinode.world.cast import TRIPLES
+from hinode.world.judge import MOMENTS, SPAN
 from hinode.world.motion import camera_path, subject_path
 from hinode.world.scene import Scene
 
 EXACT_DB = 100.0
 """What frames without any difference count as; a difference of one level in one value is less."""
-
-CELLS = 16
-"""Rows and columns of the judge's heat map."""
-NEAR = 2
-"""Cells around the hottest one whose middle is the subject's place."""
 
 SEEN_AT = tuple((first + 1) * SPAN / MOMENTS for first in TRIPLES)
 """Seconds at which a subject's place is read: amid each run of three frames that the judge looks at."""
@@ -45,26 +41,6 @@ def psnr(one: Frames, other: Frames) -> float:
     """Peak signal-to-noise ratio in dB, `EXACT_DB` at most."""
     error = float(np.square(one.astype(np.float64) - other).mean())
     return EXACT_DB if error == 0 else min(EXACT_DB, float(10 * np.log10(255**2 / error)))
-
-
-@torch.no_grad()
-def places(frames: Tensor, fps: float, net: JudgeNet) -> Tensor:
-    """Where the judge finds the subject at `SEEN_AT`, as fractions of width and height: [B, 8, 2].
-
-    The judge's heat map is read, not its answers: the hottest cell and the mean of the heat around it. It is
-    told neither what to look for nor where. In a clip without a subject it still points somewhere.
-
-    frames: uint8 [B, T, H, W, 3].
-    """
-    _, heat = net(look(frames.permute(0, 1, 4, 2, 3).float() / 255, fps))
-    grid = torch.arange(CELLS)
-    hottest = heat.argmax(-1, keepdim=True)
-    row, column = hottest // CELLS, hottest % CELLS
-    near = ((grid - row).abs() <= NEAR)[..., :, None] & ((grid - column).abs() <= NEAR)[..., None, :]
-    warm = heat.exp().unflatten(-1, (CELLS, CELLS)) * near
-    warm = warm / warm.sum((2, 3), keepdim=True)
-    middle = (grid + 0.5) / CELLS
-    return torch.stack(((warm.sum(2) * middle).sum(-1), (warm.sum(3) * middle).sum(-1)), -1)
 
 
 def true_places(scenes: Sequence[Scene], aspect: float, start: float = 0.0) -> Tensor:

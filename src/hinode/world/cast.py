@@ -1,0 +1,263 @@
+"""The part of the judge that looks for several subjects: who is there, in which colour, doing what, where.
+
+It is a detector: one heat map for each kind of subject (a scene has no two of a kind), a look at the crop
+around each one found, its motion from its path, and for two that overlap which of them is in front.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hinode.world import palette
+from hinode.world.scene import COLORS, MOTIONS, SUBJECTS
+
+SIDE = 64  # pixels of the square that is looked at
+GRID = 16  # cells of a heat map along a side
+CROP = 28  # pixels around a subject
+TRIPLES = (0, 2, 4, 6, 8, 10, 12, 13)  # of 16 moments: where the runs of three frames begin
+READ = slice(0, None, 2)  # the triples whose crops are read
+LIKE, DISC = 0.3, 0.2  # how far a colour may be from another, and a pixel from a subject, to be like it
+OVERLAP = 0.2  # of the frame: two whose centres are nearer than this cover each other
+KINDS = len(SUBJECTS)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A subject that was found. `x`, `y`: the mean of its path, in fractions of the frame."""
+
+    kind: str
+    color: str
+    motion: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Everyone found in a clip, by kind, and who is in front of whom."""
+
+    subjects: dict[str, Seen]
+    nearer: frozenset[tuple[str, str]]
+
+    def relation(self, first: str, second: str) -> str | None:
+        """Where `first` is, seen from `second` (kinds); None if one of them is not there.
+
+        Two that overlap are behind or in front of each other, of others the larger distance decides.
+        """
+        if first not in self.subjects or second not in self.subjects:
+            return None
+        a, b = self.subjects[first], self.subjects[second]
+        dx, dy = a.x - b.x, a.y - b.y
+        if dx * dx + dy * dy < OVERLAP * OVERLAP:
+            return "in front of" if (first, second) in self.nearer else "behind"
+        if abs(dx) > abs(dy):
+            return "left of" if dx < 0 else "right of"
+        return "above" if dy < 0 else "below"
+
+
+def conv(inputs: int, outputs: int, stride: int | tuple[int, int] = 1) -> nn.Sequential:
+    """A 3 x 3 convolution with group norm and GELU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.GroupNorm(8, outputs), nn.GELU()
+    )
+
+
+def head(inputs: int, outputs: int) -> nn.Sequential:
+    """Features to logits."""
+    return nn.Sequential(nn.LayerNorm(inputs), nn.Linear(inputs, 128), nn.GELU(), nn.Linear(128, outputs))
+
+
+def grid(device: torch.device) -> Tensor:
+    """x and y of every pixel, -1..1: [2, 64, 64]."""
+    axis = torch.linspace(-1.0, 1.0, SIDE, device=device)
+    return torch.stack([axis.expand(SIDE, SIDE), axis[:, None].expand(SIDE, SIDE)])
+
+
+def cells(device: torch.device) -> Tensor:
+    """x and y of every cell of a heat map, -1..1: [2, 256]."""
+    return F.interpolate(grid(device)[None], (GRID, GRID), mode="area")[0].flatten(1)
+
+
+def triples(video: Tensor) -> tuple[Tensor, Tensor]:
+    """`video` [B, 16, 3, 64, 64] -> the middle frames [B * 8, 3, 64, 64], and these with what changes before
+    and after them and where each pixel is [B * 8, 11, 64, 64]; all in -1..1."""
+    runs = torch.stack([video[:, k : k + 3] for k in TRIPLES], 1)  # (B, 8, 3, 3, 64, 64)
+    first, second, third = (runs * 2 - 1).flatten(0, 1).unbind(1)
+    changes = ((second - first) * 4, (third - second) * 4)
+    places = grid(video.device).expand(len(second), 2, SIDE, SIDE)
+    return second, torch.cat([second, *changes, places], 1)
+
+
+def crop(frames: Tensor, where: Tensor) -> Tensor:
+    """Cut 28 x 28 pixels around a place. `frames`: [N, 3, 64, 64], `where`: [N, 2] as x, y in -1..1."""
+    axis = (torch.arange(CROP, device=frames.device) - (CROP - 1) / 2) * (2.0 / SIDE)
+    x = (where[:, None, None, 0] + axis).expand(-1, CROP, -1)
+    y = (where[:, None, None, 1] + axis[:, None]).expand(-1, -1, CROP)
+    return F.grid_sample(frames.float(), torch.stack([x, y], -1).float(), align_corners=False)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the detector makes of a batch of B clips.
+
+    `present`: logits [B, kinds]. `heat`: log heat maps [B, 8, kinds, 256]. `where`: x, y in -1..1
+    [B, 8, kinds, 2]. `motion`: logits [B, kinds, motions]. `frames`: what was looked at, -1..1,
+    [B, 8, 3, 64, 64].
+    """
+
+    present: Tensor
+    heat: Tensor
+    where: Tensor
+    motion: Tensor
+    frames: Tensor
+
+
+class PairNet(nn.Module):
+    """Tell which of two subjects that overlap is in front.
+
+    It sees the picture around both, how much each pixel has the colour of the one and of the other, and where
+    each of them is.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        self.look = nn.Sequential(
+            conv(7, width),
+            conv(width, 2 * width, stride=2),
+            conv(2 * width, 2 * width, stride=2),
+            nn.Flatten(),
+        )
+        self.answer = head(2 * width * (CROP // 4) ** 2 + 2 * KINDS, 1)
+
+    def forward(self, frames: Tensor, where: Tensor, kinds: Tensor, colors: Tensor) -> Tensor:
+        """Logits [N] that the first of each pair is in front of the second.
+
+        frames: N clips, [N, M, 3, 64, 64] in -1..1. where: x, y in -1..1 of both, [N, M, 2, 2]. kinds,
+        colors: of both, [N, 2].
+        """
+        count, moments = frames.shape[:2]
+        at = where.detach().flatten(0, 1)
+        middle = at.mean(1)
+        seen = crop(frames.flatten(0, 1), middle)  # (N * M, 3, 28, 28)
+        paper = torch.tensor([palette.PAPER[name] for name in COLORS], device=frames.device) / 127.5 - 1
+        hue = paper[colors].repeat_interleave(moments, 0)[..., None, None]  # (N * M, 2, 3, 1, 1)
+        like = torch.exp(-(seen[:, None] - hue).square().sum(2) / (2 * LIKE**2))
+        axis = (torch.arange(CROP, device=frames.device) - (CROP - 1) / 2) * (2.0 / SIDE)
+        apart = (at - middle[:, None])[..., None]  # (N * M, 2, 2, 1)
+        down, across = (axis - apart[:, :, 1]).square(), (axis - apart[:, :, 0]).square()
+        disc = torch.exp(-(down[..., :, None] + across[..., None, :]) / (2 * DISC**2))
+
+        def one_way(order: list[int]) -> Tensor:
+            features = self.look(torch.cat([seen, like[:, order], disc[:, order]], 1))
+            told = F.one_hot(kinds[:, order], KINDS).flatten(1).to(features.dtype)
+            logits: Tensor = self.answer(torch.cat([features, told.repeat_interleave(moments, 0)], 1))
+            return logits
+
+        return (one_way([0, 1]) - one_way([1, 0])).view(count, moments).mean(1)
+
+
+class CastNet(nn.Module):
+    """Find every kind of subject, and read those that are there."""
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            conv(11, width, stride=2), conv(width, 2 * width, stride=2), conv(2 * width, 2 * width)
+        )
+        self.deep = nn.Sequential(conv(2 * width, 4 * width, stride=2), conv(4 * width, 4 * width))
+        self.join = conv(6 * width, 2 * width)
+        self.heat = nn.Conv2d(2 * width, KINDS, 1)
+        self.there = nn.Parameter(torch.randn(KINDS, 2 * width) * 0.05)
+        self.bias = nn.Parameter(torch.zeros(KINDS))
+        self.step = nn.Linear(2 * width, 4)
+        self.motion = head(len(TRIPLES) * 7, len(MOTIONS))
+        self.crop = nn.Sequential(
+            conv(3, width),
+            conv(width, 2 * width, stride=2),
+            conv(2 * width, 2 * width, stride=2),
+            nn.Flatten(),
+        )
+        wide = 2 * width * (CROP // 4) ** 2
+        self.color = head(wide + KINDS, len(COLORS))
+        self.pair = PairNet()
+
+    def forward(self, video: Tensor) -> Sight:
+        """`video`: [B, 16, 3, 64, 64] in 0..1."""
+        count = len(video)
+        frames, pixels = triples(video)
+        fine = self.stem(pixels)
+        deep = F.interpolate(self.deep(fine), scale_factor=2.0, mode="nearest")
+        features = self.join(torch.cat([fine, deep], 1))  # (B * 8, 2w, 16, 16)
+        heat = self.heat(features).flatten(2).float().log_softmax(-1)  # (B * 8, kinds, 256)
+        odds = heat.exp()
+        where = odds @ cells(video.device).T
+        under = odds.to(features.dtype) @ features.flatten(2).transpose(1, 2)  # (B * 8, kinds, 2w)
+        present = (under * self.there).sum(-1).float() + self.bias
+        path = torch.cat([where.to(under.dtype), present[..., None].tanh(), self.step(under)], -1)
+
+        def over_time(values: Tensor) -> Tensor:
+            return values.view(count, len(TRIPLES), *values.shape[1:])
+
+        steps = over_time(path).transpose(1, 2).flatten(2)  # (B, kinds, 8 * 7)
+        return Sight(
+            present=over_time(present).mean(1),
+            heat=over_time(heat),
+            where=over_time(where),
+            motion=self.motion(steps),
+            frames=over_time(frames),
+        )
+
+    def read(self, sight: Sight, clip: Tensor, kind: Tensor) -> Tensor:
+        """Colour logits [N, colours] of the subjects of `kind` [N] in the clips `clip` [N]."""
+        where = sight.where[clip, :, kind][:, READ].detach()  # (N, 4, 2)
+        seen = self.crop(crop(sight.frames[clip][:, READ].flatten(0, 1), where.flatten(0, 1)))
+        asked = F.one_hot(kind, KINDS).to(seen.dtype).repeat_interleave(where.shape[1], 0)
+        logits: Tensor = self.color(torch.cat([seen, asked], 1))
+        return logits.view(*where.shape[:2], len(COLORS)).mean(1)
+
+    @torch.no_grad()
+    def look(self, video: Tensor) -> list[Cast]:
+        """Everyone in each clip. `video`: [B, 16, 3, 64, 64] in 0..1; see `judge.look`."""
+        sight = self(video)
+        clip, kind = (sight.present > 0).nonzero(as_tuple=True)
+        middle = (sight.where.mean(1) + 1) / 2  # (B, kinds, 2)
+        colors = self.read(sight, clip, kind).argmax(-1).tolist() if len(clip) else []
+        motions = sight.motion[clip, kind].argmax(-1).tolist()
+        found: list[dict[str, Seen]] = [{} for _ in range(len(video))]
+        for row, k, color, motion in zip(clip.tolist(), kind.tolist(), colors, motions, strict=True):
+            x, y = middle[row, k].tolist()
+            found[row][SUBJECTS[k]] = Seen(SUBJECTS[k], COLORS[color], MOTIONS[motion], x, y)
+        pairs = [(row, a, b) for row, cast in enumerate(found) for a in cast for b in cast if a < b]
+        ahead: list[set[tuple[str, str]]] = [set() for _ in found]
+        if pairs:
+            rows = torch.tensor([row for row, _, _ in pairs])
+            names = [(found[row][a], found[row][b]) for row, a, b in pairs]
+            kinds, hues = (
+                torch.tensor([[values.index(getattr(one, name)) for one in pair] for pair in names])
+                for name, values in (("kind", SUBJECTS), ("color", COLORS))
+            )
+            where = torch.stack([sight.where[rows, :, kinds[:, k]] for k in (0, 1)], 2)[:, READ]
+            odds = self.pair(sight.frames[rows][:, READ], where, kinds, hues)
+            for (row, a, b), more in zip(pairs, odds.tolist(), strict=True):
+                ahead[row].add((a, b) if more > 0 else (b, a))
+        return [Cast(cast, frozenset(pairs)) for cast, pairs in zip(found, ahead, strict=True)]
+
+
+def facts(cast: Cast, expect: Sequence[str]) -> dict[str, str]:
+    """What was seen of the kinds in `expect`, in the order in which a prompt names them, as "subject",
+    "color", "motion", "subject 2", ...; "none" for one that is not there. Also "count" and "relation"."""
+    told: dict[str, str] = {"count": str(len(cast.subjects))}
+    for number, kind in enumerate(expect, start=1):
+        suffix = "" if number == 1 else f" {number}"
+        seen = cast.subjects.get(kind)
+        told["subject" + suffix] = "none" if seen is None else seen.kind
+        told["color" + suffix] = "none" if seen is None else seen.color
+        told["motion" + suffix] = "none" if seen is None else seen.motion
+    if len(expect) > 1:
+        told["relation"] = cast.relation(expect[0], expect[1]) or "none"
+    return told
