@@ -25,9 +25,9 @@ $hinode evaluate --model nano --prompts benchmarks/prompts/one_subject.jsonl --f
     --save-clips "$out/nano-clips.pt" > docs/evaluation/nano-one-subject.json
 $hinode evaluate --model nano --prompts benchmarks/prompts/held_out_pairs.jsonl --json \
     > docs/evaluation/nano-held-out-pairs.json
-for count in two three; do
-    $hinode evaluate --model nano --prompts "benchmarks/prompts/${count}_subjects.jsonl" --floors --json \
-        > "docs/evaluation/nano-$count-subjects.json"
+for count in two:300 three:200; do
+    $hinode evaluate --model nano --prompts "benchmarks/prompts/${count%:*}_subjects.jsonl" --limit "${count#*:}" \
+        --floors --json > "docs/evaluation/nano-${count%:*}-subjects.json"
 done
 $hinode evaluate --model nano --prompts benchmarks/prompts/one_subject.jsonl --limit 200 --size 640x360 --json \
     > docs/evaluation/nano-wide.json
