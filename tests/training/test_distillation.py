@@ -18,7 +18,7 @@ from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
 from hinode.model.dit import DiT
 from hinode.model.flow import Sampler, Sampling
-from hinode.training import data, distillation, journal, trainer
+from hinode.training import data, distillation, trainer
 from hinode.training.distillation import Distiller, Way, distil, drawn, leaps, loss, recipe_of, schedules
 from hinode.training.recipes import RECIPES
 
@@ -183,7 +183,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()
     slow = SimpleNamespace(monotonic=lambda: next(ticks) / 20)
     monkeypatch.setattr(trainer, "time", slow)
-    monkeypatch.setattr(journal, "time", slow)
 
 
 def test_a_run_goes_on_where_it_was_and_its_file_says_how_to_draw(

@@ -146,7 +146,8 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, exact: None, how: str
     (tmp_path / "curve.py").write_text(CURVE)
     launched(2, str(tmp_path / "curve.py"), str(together), str(alone), how)
     first, second = (torch.load(together / f"found-{rank}.pt") for rank in (0, 1))
-    assert first["costs"] == second["costs"] == pytest.approx(costs, rel=1e-4)
+    assert first["costs"] == second["costs"] == pytest.approx(costs, rel=5e-4)
+    assert first["costs"][:SAVED_AT] == pytest.approx(costs[:SAVED_AT], rel=5e-5)  # then roundings grow
     saved = torch.load(alone / trainer.STATE_FILE)["optimisers"]
     for restored, optimiser in zip(first["restored"], saved, strict=True):
         assert restored["param_groups"] == optimiser["param_groups"]
