@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hinode.engines.expansion import expanded
 from hinode.request import Track
 from hinode.world.caption import parse
-from hinode.world.scene import HELD_OUT_PAIRS
+from hinode.world.scene import HELD_OUT_PAIRS, RELATIONS
 
 ATTRIBUTES = {"subject", "color", "motion", "time", "place", "weather", "camera"}
 PROMPTS = (
@@ -71,3 +71,21 @@ def test_a_camera_in_numbers_is_said_as_the_nearest_move(track: Track, move: str
     assert parse(expanded("a red balloon rising over the sea at noon", 3, camera=track)).camera == move
     said = expanded("a red balloon rising over the sea at noon, the camera zooms in", 3, camera=track)
     assert parse(said).camera == "zoom in"
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_open_motions_keep_how_two_relate(relation: str) -> None:
+    for seed in range(40):
+        said = parse(expanded(f"a red kite {relation} a blue boat and a star", seed))
+        assert said.relation == relation
+        assert [one.kind for one in said.subjects] == ["kite", "boat", "star"]
+        first, second = (one.motion for one in said.subjects[:2])
+        if relation in ("behind", "in front of"):
+            assert first == second
+        else:
+            leaving = ("rise", "fall") if relation in ("above", "below") else ("left", "right")
+            assert {first, second}.isdisjoint(leaving)
+    said = parse(expanded(f"a red kite {relation} a blue boat moving left", 1))
+    assert said.subjects[1].motion == "left"
+    if relation in ("behind", "in front of"):
+        assert said.subjects[0].motion == "left"

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from hinode.request import Track
 from hinode.world import lexicon
 from hinode.world.caption import SubjectFacts, parse
-from hinode.world.scene import COLORS, HELD_OUT_PAIRS, MOTIONS, PLACES, SUBJECTS, TIMES
+from hinode.world.scene import COLORS, HELD_OUT_PAIRS, LEVEL, MOTIONS, PLACES, SUBJECTS, TIMES, UPRIGHT
 
 MOVING = tuple(motion for motion in MOTIONS if motion != "still")
 USUAL = {"weather": "clear", "camera": "still"}
@@ -75,6 +75,8 @@ def expanded(
             words = phrases[fact or chosen[name]][0]
             around.append(f"over the {words}" if name == "place" else words)
     if not whole:
+        if motion and said.relation is not None:
+            cast = _in_relation(cast, said.relation, rng)
         who, *others = (_somebody(one, rng, known, motion=motion) for one in cast)
         if said.relation is not None:
             who = f"{who} {lexicon.RELATION_WORDS[said.relation][0]} {others.pop(0)}"
@@ -96,6 +98,21 @@ def nearest(camera: Track) -> str:
     if abs(across) >= abs(nearer):
         return "pan right" if across > 0 else "pan left"
     return "zoom in" if nearer > 0 else "zoom out"
+
+
+def _in_relation(
+    cast: tuple[SubjectFacts, ...], relation: str, rng: random.Random
+) -> tuple[SubjectFacts, ...]:
+    """The cast with motions for the first two, where they are open, that keep how they relate: side by side
+    nobody leaves to a side, above and below nobody rises or falls, and two that overlap go together."""
+    fitting = [
+        motion for motion in (LEVEL if relation in ("above", "below") else UPRIGHT) if motion in MOVING
+    ]
+    if relation in ("behind", "in front of"):
+        fitting = [next((one.motion for one in cast[:2] if one.motion), rng.choice(MOVING))]
+    return *(dataclasses.replace(one, motion=one.motion or rng.choice(fitting)) for one in cast[:2]), *cast[
+        2:
+    ]
 
 
 def _somebody(subject: SubjectFacts, rng: random.Random, known: Mapping[str, str], *, motion: bool) -> str:
