@@ -6,6 +6,8 @@
 # by this script today differ a little. The last 69 minutes were two processes with a batch of full size each:
 #     torchrun --standalone --nproc-per-node 2 -m hinode train nano --out OUT --threads 1
 # shares a batch out between them instead.
+# The shipped cast.safetensors was trained by itself in sittings: three of the part that finds subjects (24, 16 and 9
+# minutes of a shared core) and five of the one that tells who is in front, while overlapping scenes got their layout.
 # (The shipped camera part of the judge was trained in four sittings, by `train_judge(..., go_on=("camera",))`;
 # docs/log.md says why.) Stop and start it again at any moment: training goes on where it was.
 set -euo pipefail

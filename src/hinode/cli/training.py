@@ -18,6 +18,12 @@ DIRECTING, PHYSICS, UPSCALING = "directing", "physics", "upscaling"
 SUITES = (DIRECTING, PHYSICS, UPSCALING)
 """The suites that there are."""
 
+Resume = Annotated[bool, typer.Option(help="Go on from the state that is in the folder.")]
+Threads = Annotated[int | None, typer.Option(help="Processor threads; by default all.", show_default=False)]
+Device = Annotated[
+    str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.", show_default=False)
+]
+
 
 def train(
     recipe: Annotated[
@@ -36,13 +42,9 @@ def train(
     steps: Annotated[
         int | None, typer.Option(help="Steps of the upscaler; by default 3,000.", show_default=False)
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the state that is in the folder.")] = True,
-    threads: Annotated[
-        int | None, typer.Option(help="Processor threads; by default all.", show_default=False)
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.", show_default=False)
-    ] = None,
+    resume: Resume = True,
+    threads: Threads = None,
+    device: Device = None,
     shard: Annotated[
         bool,
         typer.Option("--shard", help="Under torchrun: each process keeps only its part of the weights."),
@@ -93,13 +95,9 @@ def distil(
         ),
     ] = None,
     minutes: Annotated[float, typer.Option(help="Length of the whole run.")] = 40.0,
-    resume: Annotated[bool, typer.Option(help="Go on from the state that is in the folder.")] = True,
-    threads: Annotated[
-        int | None, typer.Option(help="Processor threads; by default all.", show_default=False)
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda; by default a GPU if there is one.", show_default=False)
-    ] = None,
+    resume: Resume = True,
+    threads: Threads = None,
+    device: Device = None,
 ) -> None:
     """Teach a student to draw as a model does, but in 2 or 4 steps and without guidance."""
     with plain_endings():

@@ -105,14 +105,12 @@ def _in_relation(
 ) -> tuple[SubjectFacts, ...]:
     """The cast with motions for the first two, where they are open, that keep how they relate: side by side
     nobody leaves to a side, above and below nobody rises or falls, and two that overlap go together."""
-    fitting = [
-        motion for motion in (LEVEL if relation in ("above", "below") else UPRIGHT) if motion in MOVING
-    ]
+    keeping = LEVEL if relation in ("above", "below") else UPRIGHT
+    fitting = [motion for motion in MOVING if motion in keeping]
     if relation in ("behind", "in front of"):
         fitting = [next((one.motion for one in cast[:2] if one.motion), rng.choice(MOVING))]
-    return *(dataclasses.replace(one, motion=one.motion or rng.choice(fitting)) for one in cast[:2]), *cast[
-        2:
-    ]
+    pair = [dataclasses.replace(one, motion=one.motion or rng.choice(fitting)) for one in cast[:2]]
+    return *pair, *cast[2:]
 
 
 def _somebody(subject: SubjectFacts, rng: random.Random, known: Mapping[str, str], *, motion: bool) -> str:

@@ -14,7 +14,7 @@ import math
 import random
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -191,13 +191,16 @@ def draw(
         texts = [words(read_prompt(request)) for request in asked]
         ids = loaded.vocabulary.batch(texts, limit=plan.card.words)
         shape = (*plan.latent_shape, tokenizer.channels)
-        noise = torch.stack(
-            [torch.randn(shape, generator=torch.Generator().manual_seed(seed + i)) for i in numbers]
-        )
+        noise = noise_of(range(seed + numbers.start, seed + numbers.stop), shape)
         sampler = Sampler(loaded.model, ids.to(device), plan.shape.fps, noise.to(device), plan.sampling)
         for _ in sampler:
             pass
         yield numbers, torch.from_numpy(to_frames(finished(sampler, plan.request)[:, : plan.frames]))
+
+
+def noise_of(seeds: Iterable[int], shape: Sequence[int]) -> Tensor:
+    """The noise that each seed begins a clip with, [seeds, *shape], as the native engine draws it."""
+    return torch.stack([torch.randn(*shape, generator=torch.Generator().manual_seed(one)) for one in seeds])
 
 
 def to_bytes(video: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ from hinode.model.tokens import SpacetimePatches
 from hinode.training import autoencoder, data
 from hinode.training.cost import flops
 from hinode.training.directing.measures import inside as within
-from hinode.training.evaluate import BATCH, Case, Observation, read_cases, tally, to_bytes, truth
+from hinode.training.evaluate import BATCH, Case, Observation, noise_of, read_cases, tally, to_bytes, truth
 from hinode.training.recipes import Bucket, Recipe, Stage
 from hinode.training.trainer import STATE_FILE, Trainer, stop_on_signal
 from hinode.world.caption import DENSITIES, words
@@ -320,9 +320,7 @@ def draw(trainer: Trainer, cases: Sequence[Case], bucket: Bucket) -> Tensor:
     for first in range(0, len(cases), batch):
         part = cases[first : first + batch]
         ids = trainer.vocabulary.batch([words(case.prompt) for case in part], limit=CAPTION_WORDS)
-        noise = torch.stack(
-            [torch.randn(shape, generator=torch.Generator().manual_seed(first + i)) for i in range(len(part))]
-        )
+        noise = noise_of(range(first, first + len(part)), shape)
         sampler = Sampler(
             model, ids.to(trainer.device), bucket.fps, noise.to(trainer.device), trainer.recipe.sampling
         )

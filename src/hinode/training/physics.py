@@ -35,6 +35,7 @@ from hinode.request import Request
 from hinode.settings import Settings
 from hinode.training.directing.rows import Row, mean, share
 from hinode.training.directing.suite import Kept
+from hinode.training.evaluate import noise_of
 from hinode.world.caption import caption, words
 from hinode.world.motion import CIRCLE_PERIOD, SPEED, subject_path
 from hinode.world.render import render
@@ -264,12 +265,7 @@ def continued(some: Sequence[Case], plan: Plan, model: checkpoint.Checkpoint, fi
     given = tokenizer.encode(true_clips(some, plan) * 2 - 1)
     given[:, tokenizer.latent_frames(1 + round(GIVEN * plan.shape.fps)) :] = torch.nan
     ids = model.vocabulary.batch([words(case.prompt) for case in some], limit=plan.card.words)
-    noise = torch.stack(
-        [
-            torch.randn(given.shape[1:], generator=torch.Generator().manual_seed(first + i))
-            for i in range(len(some))
-        ]
-    )
+    noise = noise_of(range(first, first + len(some)), given.shape[1:])
     sampler = Sampler(
         model.model, ids.to(device), plan.shape.fps, noise.to(device), plan.sampling, given=given.to(device)
     )

@@ -78,9 +78,8 @@ class JudgeNet(nn.Module):
     """Find the subject, read it where it is, follow its path, and measure the camera.
 
     A 2-D network looks at eight triples of neighbouring frames. A heat map says where the subject is; subject
-    and colour are read from a crop around it, motion from its path. The camera is told from the pan and zoom
-    that best explain the brightness changes in bands of the picture (least squares after Lucas and Kanade
-    1981).
+    and colour are read from a crop around it, motion from its path. `CameraNet` tells the camera, and
+    `cast.CastNet` finds several subjects.
     """
 
     def __init__(self, width: int = 32) -> None:
