@@ -214,20 +214,18 @@ def parts(points: Sequence[Result]) -> str:
 
 
 def verdict(results: dict[str, Result]) -> str:
-    """Which arm of E0 is ahead, and whether the intervals say so too."""
-    names = ("scaling-s-16x", "spaces-latent-x", "spaces-pixel-v")
-    have = {name: facts(results[name]["scores"]["scaling"]) for name in names if name in results}
-    if len(have) < len(names):
-        return ""
-    first, second, _ = sorted(names, key=lambda name: -have[name][0])
-    apart = have[first][1] > have[second][2]
-    titles = dict(zip(names, ("Pixels with x", "Latents", "Velocity"), strict=True))
-    sure = "beyond both intervals" if apart else "within the intervals: one seed does not decide it"
-    rest = "" if first == names[0] else " The default stays until larger budgets say the same."
-    return (
-        f"{titles[first]} is ahead, {sure}.{rest} The other arms stay runnable: "
-        "`python -m runs.experiments spaces`."
-    )
+    """Which space of E0 is ahead at each budget, and whether the intervals say so too."""
+    said = []
+    for pixels, latents in (("scaling-s-16x", "spaces-latent-x"), ("scaling-s-32x", "spaces-latent-x-32x")):
+        if pixels not in results or latents not in results:
+            continue
+        ours, theirs = (facts(results[name]["scores"]["scaling"]) for name in (pixels, latents))
+        ahead, behind = (ours, theirs) if ours[0] > theirs[0] else (theirs, ours)
+        apart = "beyond both intervals" if ahead[1] > behind[2] else "within the intervals"
+        points = 100 * (ahead[0] - behind[0])
+        compute, winner = results[pixels]["arm"]["compute"], "pixels" if ahead is ours else "latents"
+        said.append(f"at {compute:g}x {winner} are ahead by {points:.1f} points of facts, {apart}")
+    return f"With the clean clip predicted, {'; '.join(said)}." if said else ""
 
 
 def scaling_table(points: Sequence[Result]) -> str:
@@ -271,6 +269,8 @@ def spaces(results: dict[str, Result]) -> str:
         "spaces-pixel-v": "pixel patches, v predicted",
         "spaces-latent-x": "latents of the autoencoder, x predicted",
         "spaces-latent-free-x": "the same, with a better autoencoder for nothing",
+        "scaling-s-32x": "pixel patches, x predicted",
+        "spaces-latent-x-32x": "latents of the autoencoder, x predicted",
     }
     rows = []
     for name, title in names.items():

@@ -122,6 +122,7 @@ FAMILIES: dict[str, tuple[Arm, ...]] = {
         Arm("spaces-latent-x", "s", 16, space="latent"),
         Arm("spaces-pixel-v", "s", 16, target="v"),
         Arm("spaces-latent-free-x", "s", 16, space="latent", free_tokenizer=8),
+        Arm("spaces-latent-x-32x", "s", 32, space="latent"),
     ),
     "captions": tuple(
         Arm(f"captions-{density}", "s", 8, density=density, shapes="images", prompts=("captions",))
@@ -131,7 +132,7 @@ FAMILIES: dict[str, tuple[Arm, ...]] = {
         Arm(f"framing-{shapes}", "s", 8, shapes=shapes, prompts=("captions",)) for shapes in ("native", "cut")
     ),
     "seeds": tuple(scaling(size, compute, 2) for compute in (1, 4, 16) for size in SIZES),
-    "grid": (scaling("s", 32),),
+    "grid": (scaling("s", 32), scaling("xs", 32)),
 }
 """All experiments, in the order of their worth. Of E0, the arm pixel-x is the one of the scaling curve."""
 
