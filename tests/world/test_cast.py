@@ -76,8 +76,8 @@ def test_a_clip_is_looked_at_by_itself() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_shipped_judge_finds_everyone(count: int) -> None:
-    """At least 97 in 100 of kinds, colours and motions on true clips, and 93 of how many they are and of how
-    they relate: in wide and tall clips the judge sees them squeezed into a square."""
+    """At least 97 in 100 of every attribute on true clips, but 94 of relations and of three being three: wide
+    and tall clips are squeezed into a square, where the judge that ships misses more of these."""
     rng = random.Random(f"casts of {count}")
     net = load_cast()
     right: Counter[str] = Counter()
@@ -97,5 +97,6 @@ def test_the_shipped_judge_finds_everyone(count: int) -> None:
                 asked[name.rstrip(" 23")] += 1
                 right[name.rstrip(" 23")] += told[name] == value
     shares = {name: right[name] / asked[name] for name in asked}
-    assert min(shares[name] for name in ("subject", "color", "motion")) > 0.97, shares
-    assert min(shares[name] for name in ("count", "relation") if name in shares) > 0.93, shares
+    least = dict.fromkeys(shares, 0.97) | ({"relation": 0.94} if count > 1 else {})
+    least |= {"count": 0.94} if count == 3 else {}
+    assert all(shares[name] > least[name] for name in shares), shares

@@ -184,7 +184,7 @@ def sample_scene(
     `subjects`: 1, 2, 3, or None for a mix with the shares `casts`. `held_out`: False never uses a pair of
     `HELD_OUT_PAIRS`, True uses one for the first subject, None does not care.
     """
-    alone, *more = casts
+    alone, *more = casts  # one comes last, so that seeds give the scenes that they gave without `casts`
     count = subjects if subjects is not None else rng.choices((2, 3, 1), (*more, alone))[0]
     if count not in range(1, MOST_SUBJECTS + 1):
         raise ValueError(f"a scene has 1 to {MOST_SUBJECTS} subjects, not {count}")
