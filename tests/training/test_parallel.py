@@ -17,12 +17,14 @@ import torch.distributed as dist
 
 from hinode.errors import BadInput
 from hinode.training import data, trainer
+from hinode.training.muon import Muon, orthogonal
 from hinode.training.parallel import Team, joined
 from hinode.training.recipes import RECIPES
-from hinode.training.sharding import ShardedMuon, orthogonal, owners, rows
+from hinode.training.sharding import ShardedMuon, owners, rows
 from hinode.training.trainer import Trainer, train
 
 CPU = torch.device("cpu")
+TYPES = (torch.float32, torch.bfloat16)
 SMOKE = RECIPES["smoke"]()
 STEPS, SAVED_AT = 6, 3
 SHAPES = ((96, 32), (32, 96), (7, 16), (1, 8), (64, 64))
@@ -61,7 +63,7 @@ with joined(CPU, shard=shard) as team:
 
     mesh = init_device_mesh("cpu", (team.size,))
     found["moved"] = moved_by(
-        lambda matrices: ShardedMuon(matrices, lr=0.1, weight_decay=0.01),
+        lambda matrices: ShardedMuon(matrices, lr=0.1, weight_decay=0.01, dtype=torch.bfloat16),
         lambda matrix: distribute_tensor(matrix, mesh, [Shard(0)]),
     )
     torch.save(found, out / f"found-{team.rank}.pt")
@@ -273,24 +275,33 @@ def test_the_work_of_making_orthogonal_is_shared() -> None:
     assert owners(shapes, 1) == [0] * len(shapes)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_orthogonal_is_what_muon_computes(shape: tuple[int, int]) -> None:
-    gradient = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-    matrix = torch.nn.Parameter(torch.zeros(shape))
-    muon = torch.optim.Muon([matrix], lr=1.0, weight_decay=0.0, momentum=0.0, nesterov=False)
-    matrix.grad = gradient.clone()
-    muon.step()
-    (group,) = muon.param_groups
-    ours = orthogonal(gradient.bfloat16(), group["ns_coefficients"], group["ns_steps"], group["eps"])
-    expected = -(max(1, shape[0] / shape[1]) ** 0.5) * ours.float()
+@pytest.mark.parametrize("dtype", TYPES)
+def test_our_muon_is_torchs_in_either_type(dtype: torch.dtype) -> None:
+    muons = moved_by(
+        lambda some: torch.optim.Muon(some, lr=0.1, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        lambda matrix: matrix,
+    )
+    ours = moved_by(lambda some: Muon(some, lr=0.1, weight_decay=0.01, dtype=dtype), lambda matrix: matrix)
     # bfloat16, and versions of torch differ
-    assert torch.allclose(matrix.detach(), expected, rtol=0, atol=1e-2)
+    assert all(torch.allclose(a, b, rtol=0, atol=1e-2) for a, b in zip(ours, muons, strict=True))
+
+
+def test_muon_computes_in_its_type() -> None:
+    matrix = torch.randn(24, 40, generator=torch.Generator().manual_seed(1))
+    exact, rough = (orthogonal(matrix.to(type), (3.4445, -4.775, 2.0315), 5, 1e-7) for type in TYPES)
+    assert (exact.dtype, rough.dtype) == TYPES
+    assert 1e-4 < (exact - rough.float()).abs().max() < 2e-2
+    values = torch.linalg.svdvals(exact)
+    assert 0.5 < values.min() < values.max() < 1.5
 
 
 def test_a_single_process_may_use_the_sharded_optimiser() -> None:
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     try:
-        ours = moved_by(lambda some: ShardedMuon(some, lr=0.1, weight_decay=0.01), lambda matrix: matrix)
+        ours = moved_by(
+            lambda some: ShardedMuon(some, lr=0.1, weight_decay=0.01, dtype=torch.float32),
+            lambda matrix: matrix,
+        )
     finally:
         dist.destroy_process_group()
     muons = moved_by(

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hinode.model.layers import compute_type
 from hinode.world.cast import GRID, TRIPLES, CastNet
 from hinode.world.judge import ATTRIBUTES, MOMENTS, SPAN, JudgeNet, look, squared
 from hinode.world.motion import subject_path
@@ -225,7 +226,7 @@ def _train_part(
     nets.load_state_dict(start, strict=False)
     parameters = {name: value for name, value in nets.named_parameters() if part.owns(name)}
     optimizer = torch.optim.AdamW(parameters.values(), lr=2e-3, weight_decay=0.02)
-    bf16 = torch.backends.cpu.get_cpu_capability() != "DEFAULT"
+    bf16 = compute_type(torch.device("cpu")) == torch.bfloat16
     begin, step, running = time.monotonic(), 0, 2.0
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     console = Console(stderr=True)

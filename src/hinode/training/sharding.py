@@ -22,6 +22,7 @@ from torch.distributed.tensor import DTensor
 
 from hinode.model.dit import Block, DiT
 from hinode.model.text import TextBlock
+from hinode.training.muon import Muon, orthogonal
 
 
 def shard(model: DiT, device: torch.device, *, learns: bool) -> DiT:
@@ -80,57 +81,21 @@ def owners(shapes: Sequence[tuple[int, int]], processes: int) -> list[int]:
     return chosen
 
 
-def orthogonal(
-    matrix: Tensor, coefficients: tuple[float, float, float], iterations: int, eps: float
-) -> Tensor:
-    """The nearest orthogonal matrix, roughly: what `torch.optim.Muon` does with a whole matrix.
-
-    matrix: bfloat16. Newton-Schulz iteration, see https://kellerjordan.github.io/posts/muon.
-    """
-    a, b, c = coefficients
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / x.norm().clamp(min=eps)
-    for _ in range(iterations):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if tall else x
-
-
-class ShardedMuon(torch.optim.Muon):
+class ShardedMuon(Muon):
     """Muon for matrices that are cut by rows, with the momentum cut likewise.
 
     An orthogonal matrix cannot be found from some of its rows. So each matrix has an owner: one exchange
     brings the rows of every matrix to its owner, which makes it orthogonal alone, and a second one sends the
-    rows back. Both are in bfloat16, in which Muon computes anyway: the result is that of whole matrices,
+    rows back. Both are in the number type that Muon computes in anyway: the result is that of whole matrices,
     and the work is shared as well.
     """
 
-    def __init__(self, matrices: list[torch.nn.Parameter], *, lr: float, weight_decay: float) -> None:
-        super().__init__(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+    def here(self, matrix: Tensor) -> Tensor:
+        return local(matrix)
 
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One step of all matrices that have a gradient; all processes must call it."""
-        for group in self.param_groups:
-            matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
-            wanted = []
-            for matrix in matrices:
-                state = self.state[matrix]
-                if not state:
-                    state["momentum_buffer"] = torch.zeros_like(matrix.grad)
-                gradient, momentum = local(matrix.grad), local(state["momentum_buffer"])
-                momentum.lerp_(gradient, 1 - group["momentum"])
-                wanted.append(gradient.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum)
-            steps = self._orthogonal(wanted, [tuple(matrix.shape) for matrix in matrices], group)
-            for matrix, step in zip(matrices, steps, strict=True):
-                size = group["lr"] * 0.2 * math.sqrt(max(matrix.shape))  # adjust_lr_fn
-                local(matrix).mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-size)
-
-    def _orthogonal(
+    def made_orthogonal(
         self, parts: list[Tensor], shapes: list[tuple[int, int]], group: dict[str, Any]
     ) -> list[Tensor]:
-        """parts: this process's rows of each matrix; returns its rows of the orthogonal ones, bfloat16."""
         rank, size = dist.get_rank(), dist.get_world_size()
         owner, held = owners(shapes, size), [rows(shape[0], size) for shape in shapes]
         order = sorted(range(len(parts)), key=lambda number: owner[number])
@@ -139,7 +104,7 @@ class ShardedMuon(torch.optim.Muon):
         in_each = [[held[n][other] * shapes[n][1] for n in mine] for other in range(size)]
         come = [sum(sizes) for sizes in in_each]
 
-        sent = torch.cat([parts[n].flatten().bfloat16() for n in order])
+        sent = torch.cat([parts[n].flatten().to(self.dtype) for n in order])
         arrived = sent.new_empty(sum(come))
         dist.all_to_all_single(arrived, sent, come, out)
         pieces = [  # of each process, one for each of my matrices

@@ -33,6 +33,7 @@ from hinode.model.text import TextBlock
 from hinode.training import data, directions
 from hinode.training.cost import flops
 from hinode.training.journal import Journal
+from hinode.training.muon import Muon
 from hinode.training.parallel import Team, joined
 from hinode.training.recipes import RECIPES, Recipe
 from hinode.training.sharding import ShardedMuon, local, put_together, shard
@@ -111,10 +112,9 @@ class Trainer:
         matrices, rest = split_parameters(self.model)
         self.parameters = [*matrices, *rest]
         lr, decay = recipe.learning_rate, recipe.weight_decay
+        muon = ShardedMuon if team.sharded else Muon
         self.optimisers: list[torch.optim.Optimizer] = [
-            ShardedMuon(matrices, lr=lr, weight_decay=decay)
-            if team.sharded
-            else torch.optim.Muon(matrices, lr=lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+            muon(matrices, lr=lr, weight_decay=decay, dtype=self.model.compute),
             torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.95), weight_decay=decay, fused=True),
         ]
         self.weights = list(self.model.parameters())

@@ -1,0 +1,66 @@
+"""Muon: steps of equal size in all directions of a matrix (https://kellerjordan.github.io/posts/muon)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def orthogonal(
+    matrix: Tensor, coefficients: tuple[float, float, float], iterations: int, eps: float
+) -> Tensor:
+    """The nearest orthogonal matrix, roughly, by Newton-Schulz iteration in the number type of the matrix."""
+    a, b, c = coefficients
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / x.norm().clamp(min=eps)
+    for _ in range(iterations):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.T if tall else x
+
+
+class Muon(torch.optim.Muon):
+    """`torch.optim.Muon` in a number type of our choice.
+
+    Torch's own always iterates in bfloat16. A processor that cannot multiply it emulates it many times slower
+    than float32, and most of a training step is then spent there.
+    """
+
+    def __init__(
+        self, matrices: list[nn.Parameter], *, lr: float, weight_decay: float, dtype: torch.dtype
+    ) -> None:
+        super().__init__(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+        self.dtype = dtype
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One step of all matrices that have a gradient."""
+        for group in self.param_groups:
+            matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
+            wanted = []
+            for matrix in matrices:
+                state = self.state[matrix]
+                if not state:
+                    state["momentum_buffer"] = torch.zeros_like(matrix.grad)
+                gradient, momentum = self.here(matrix.grad), self.here(state["momentum_buffer"])
+                momentum.lerp_(gradient, 1 - group["momentum"])
+                wanted.append(gradient.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum)
+            steps = self.made_orthogonal(wanted, [tuple(matrix.shape) for matrix in matrices], group)
+            for matrix, step in zip(matrices, steps, strict=True):
+                size = group["lr"] * 0.2 * math.sqrt(max(matrix.shape))  # adjust_lr_fn
+                self.here(matrix).mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-size)
+
+    def here(self, matrix: Tensor) -> Tensor:
+        """The part of a matrix that this process keeps, in the same memory."""
+        return matrix
+
+    def made_orthogonal(
+        self, parts: list[Tensor], shapes: list[tuple[int, int]], group: dict[str, Any]
+    ) -> list[Tensor]:
+        """The orthogonal matrices nearest to those of which `parts` are here; again only what is here."""
+        settings = group["ns_coefficients"], group["ns_steps"], group["eps"]
+        return [orthogonal(part.to(self.dtype), *settings) for part in parts]
