@@ -11,7 +11,7 @@ import torch
 
 from hinode.errors import BadInput
 from hinode.model.dit import DiT
-from hinode.training import autoencoder, data, experiments
+from hinode.training import autoencoder, components, data, experiments
 from hinode.training.experiments import Arm, VelocityDiT, arms, recipe, run_arm
 from hinode.training.recipes import Bucket
 
@@ -139,6 +139,42 @@ def test_the_autoencoder_is_causal_normalised_and_counts_what_it_spends(
     error = (tokenizer.decode(latents) - video).square().mean()
     assert error < 0.1 * video.var()
     assert DiT(config).embed.in_features == autoencoder.CHANNELS
+
+
+def test_components_keep_most_and_all_of_them_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(components, "CLIPS", 8)
+    path = tmp_path / "components.safetensors"
+    cost = components.fit(path)
+    assert 1e9 < cost == components.fit(path)  # it is there
+    config = components.component_config(XS, path, 32)
+    tokenizer, arm = config.tokenizer, recipe(Arm("x", "xs", 1), config)
+    script = data.step_script(arm, 0, 1.0, data.vocabulary(), multiple=32)
+    script = dataclasses.replace(script, bucket=Bucket(9, 8, 64, 64, 8), scenes=script.scenes[:8])
+    video = data.draw(script, CPU)
+    latents = tokenizer.encode(video)
+    assert latents.shape == (8, 3, 8, 8, 32)
+    assert latents.square().mean().item() == pytest.approx(1, abs=0.3)
+    spread = latents.flatten(0, -2).std(0)
+    assert 2 * spread[-1] < spread[0]  # the largest still count most
+    errors = [
+        (one.decode(one.encode(video)) - video).square().mean().item()
+        for one in (components.load(path, kept) for kept in (32, 128, 768))
+    ]
+    assert 0.1 * float(video.var()) > errors[0] > 2 * errors[1]
+    assert errors[2] < 1e-8
+    assert DiT(config).embed.in_features == 32
+
+
+def test_an_arm_over_components_is_run(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(components, "CLIPS", 8)
+    arm = Arm("tiny", "xs", 1, space="components", kept=16)
+    assert run_arm(arm, tmp_path / "results", tmp_path / "work", small, quiet)
+    found = json.loads((tmp_path / "results" / "tiny.json").read_text())
+    assert found["flops"] >= arm.budget
+    assert found["flops_tokenizer"] > 0
+    assert found["reconstruction"]["psnr"] > 15
 
 
 def test_cut_pictures_are_the_middle_of_native_ones_and_so_is_their_emphasis() -> None:

@@ -30,7 +30,7 @@ from hinode.errors import BadInput
 from hinode.model.dit import Condition, DiT, DiTConfig
 from hinode.model.flow import Sampler, Sampling
 from hinode.model.tokens import SpacetimePatches
-from hinode.training import autoencoder, data
+from hinode.training import autoencoder, components, data
 from hinode.training.cost import flops
 from hinode.training.directing.measures import inside as within
 from hinode.training.evaluate import BATCH, Case, Observation, noise_of, read_cases, tally, to_bytes, truth
@@ -88,7 +88,8 @@ class Arm:
     size: str  # of `SIZES`
     compute: float  # in units of `BASE`, everything that is trained for this arm included
     seed: int = 1
-    space: str = "pixel"  # or "latent": that of a small video autoencoder
+    space: str = "pixel"  # or "latent": that of a small video autoencoder; or "components": principal ones
+    kept: int = 0  # how many of those
     free_tokenizer: float = 0  # in units of `BASE`: what its autoencoder had beside the arm's own compute
     target: str = "x"  # or "v": what the network's output means
     density: str = "mixed"  # of the captions: as the recipes mix them, or one of `DENSITIES`
@@ -123,6 +124,11 @@ FAMILIES: dict[str, tuple[Arm, ...]] = {
         Arm("spaces-pixel-v", "s", 16, target="v"),
         Arm("spaces-latent-free-x", "s", 16, space="latent", free_tokenizer=8),
         Arm("spaces-latent-x-32x", "s", 32, space="latent"),
+        *(
+            Arm(f"spaces-components{kept}-{compute}x", "s", compute, space="components", kept=kept)
+            for kept in (32, 128)
+            for compute in (4, 16, 32)
+        ),
     ),
     "captions": tuple(
         Arm(f"captions-{density}", "s", 8, density=density, shapes="images", prompts=("captions",))
@@ -207,6 +213,10 @@ def run_arm(arm: Arm, results: Path, work: Path, prompts: Path, tell: Callable[[
         allowed = arm.free_tokenizer * BASE or autoencoder.SHARE * arm.budget
         tokenizer_cost = autoencoder.train(path, allowed, tell=tell)
         config = autoencoder.latent_config(config, path)
+    if arm.space == "components":
+        path = work / "components.safetensors"
+        tokenizer_cost = components.fit(path)
+        config = components.component_config(config, path, arm.kept)
     network = VelocityDiT if arm.target == "v" else DiT
     trainer = Trainer(recipe(arm, config), out, device, network=network)
     trainer.restore()
@@ -240,7 +250,7 @@ def run_arm(arm: Arm, results: Path, work: Path, prompts: Path, tell: Callable[[
         frames = draw(trainer, cases, arm.bucket)
         found["scores"][name] = score(frames, cases, arm.bucket.fps)
         keep_picture(frames, results / f"{arm.name}.png")
-        if arm.space == "latent":
+        if arm.space != "pixel":
             found["reconstruction"] = reconstruction(trainer.tokenizer, cases)
         if arm.shapes in ("native", "cut"):
             full = cases[DENSITIES.index("full") :: len(DENSITIES)]
