@@ -60,6 +60,64 @@ def weights(student: Trainer) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in student.model.parameters()])
 
 
+# Beginning with what is published
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy model that had six seconds of training."""
+    student = Trainer(SMOKE, tmp_path_factory.mktemp("published"), CPU)
+    learn(student, range(3))
+    student.progress.elapsed = 6.0
+    student.export()
+    return student.out / trainer.MODEL_FILE
+
+
+def test_training_goes_on_with_published_weights(published: Path, tmp_path: Path, clock: None) -> None:
+    student = Trainer(SMOKE, tmp_path, CPU)
+    student.begin_as(published)
+    shown = checkpoint.load(published).model.state_dict()
+    for network in (student.model, student.average):
+        assert all(torch.equal(value, shown[name]) for name, value in network.state_dict().items())
+    assert (student.progress.step, student.progress.begun, student.progress.elapsed) == (3, 3, 6.0)
+
+    train(SMOKE, tmp_path / "on", start=published, minutes=0.12, threads=1)
+    noted = lines(tmp_path / "on")
+    assert (noted[0]["event"], noted[0]["begins_as"]) == ("start", "model")
+    facts = checkpoint.load(tmp_path / "on" / trainer.MODEL_FILE).facts
+    assert facts["steps"] > 3
+    assert facts["minutes"] == pytest.approx(0.12, abs=0.01)
+    assert facts["clips"] > checkpoint.load(published).facts["clips"]
+
+
+def test_the_learning_rate_warms_up_again_with_published_weights(
+    published: Path, tmp_path: Path, clock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    rate = Recipe.rate
+
+    def noted(self: Recipe, step: int, fraction: float) -> float:
+        asked.append(step)
+        return rate(self, step, fraction)
+
+    monkeypatch.setattr(Recipe, "rate", noted)
+    train(SMOKE, tmp_path, start=published, minutes=0.11, threads=1)
+    assert asked[:2] == [0, 1]
+    # and is not begun again when the run goes on from its own state
+    train(SMOKE, tmp_path, start=published, minutes=0.12, threads=1)
+    assert lines(tmp_path)[-1]["event"] == "done"
+    assert asked == list(range(len(asked)))
+
+
+def test_what_cannot_be_begun_with_is_said(published: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"had 0\.1 minutes of .*, and .* takes 0\.05") as caught:
+        train(SMOKE, tmp_path, start=published, minutes=0.05, threads=1)
+    assert caught.value.field == "minutes"
+    other = dataclasses.replace(SMOKE, model=dataclasses.replace(SMOKE.model, depth=2))
+    with pytest.raises(ModelError, match="a different network than the recipe smoke trains"):
+        train(other, tmp_path, start=published, threads=1)
+
+
 # One step
 
 

@@ -32,10 +32,18 @@ def train(
     out: Annotated[
         Path, typer.Option(help="Folder for the model, the state and the log.", show_default=False)
     ],
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Installed model whose weights it begins with, such as nano; by default with none.",
+            show_default=False,
+        ),
+    ] = None,
     minutes: Annotated[
         float | None,
         typer.Option(
-            help="Length of the whole run; by default the recipe's. The upscaler takes a number of steps.",
+            help="Length of the whole run, what --start had included; by default the recipe's. The upscaler "
+            "takes a number of steps.",
             show_default=False,
         ),
     ] = None,
@@ -52,10 +60,13 @@ def train(
 ) -> None:
     """Train a model, or go on training it; stop whenever you like."""
     with plain_endings():
+        from hinode.engines import catalog
         from hinode.training import train as run
         from hinode.training import train_judge, train_upscaler
 
         settings = Settings.from_environment(os.environ)
+        if start is not None and recipe in ("judge", "upscaler"):
+            raise BadInput(f"the {recipe} begins with no model", "leave --start out", field="start")
         if recipe == "judge":
             print(train_judge(out, minutes=minutes or 40.0, threads=threads or settings.threads or 1))
             return
@@ -73,6 +84,7 @@ def train(
         path = run(
             recipe,
             out,
+            start=None if start is None else catalog.find(start, settings.models).path,
             minutes=minutes,
             resume=resume,
             threads=threads or settings.threads,

@@ -78,6 +78,7 @@ class Progress:
     clips: int = 0
     images: int = 0
     flops: float = 0.0
+    begun: int = 0  # the step at which the optimisers were new, from which the learning rate warms up
 
 
 class Trainer:
@@ -298,6 +299,30 @@ class Trainer:
         self.progress = Progress(**state["progress"])
         return True
 
+    def begin_as(self, path: Path) -> None:
+        """Start with the weights of a published model, as far on as its facts say, with new optimisers.
+        ModelError if it is another network or has another vocabulary."""
+        published = checkpoint.load(path)
+        same = published.model.config == self.recipe.model
+        if not same or published.vocabulary.words != self.vocabulary.words:
+            raise ModelError(
+                f"{path} is a different network than the recipe {self.recipe.name} trains",
+                "begin as a model of that recipe, or leave --start out",
+            )
+        saved = published.model.state_dict()
+        for network in (self.model, self.average):
+            like = network.state_dict()
+            network.load_state_dict({name: self.team.receive(saved[name], like[name]) for name in like})
+        facts = published.facts
+        self.progress = Progress(
+            step=facts["steps"],
+            elapsed=60 * facts["minutes"],
+            clips=facts["clips"],
+            images=facts["images"],
+            flops=facts["training_flops"],
+            begun=facts["steps"],
+        )
+
 
 @contextmanager
 def stop_on_signal() -> Iterator[threading.Event]:
@@ -324,6 +349,7 @@ def train(
     recipe: Recipe | str,
     out: Path | str,
     *,
+    start: Path | None = None,
     minutes: float | None = None,
     resume: bool = True,
     device: torch.device | str | None = None,
@@ -333,11 +359,13 @@ def train(
 ) -> Path:
     """Train a recipe into the folder `out`; returns the path of the exported model.
 
-    minutes: length of the whole run over all sittings (default: the recipe's). A resumed run may be given
-    more: its schedule is a function of elapsed / minutes. resume: go on from out/state.pt if it is there.
+    start: weights to begin with, of the same recipe; their minutes count. minutes: length of the whole run
+    over all sittings (default: the recipe's). A resumed run may be given more: its schedule is a function of
+    elapsed / minutes. resume: go on from out/state.pt if it is there.
     threads: CPU threads. shard: each process of a `torchrun` keeps only its part of the weights. Writes
     out/model.safetensors (averaged weights, the latest), out/state.pt, out/log.jsonl. Raises BadInput for an
-    unknown recipe and for processes that cannot share it, ModelError if the saved state does not fit.
+    unknown recipe, for processes that cannot share it and if `start` had all these minutes already;
+    ModelError if the saved state or `start` does not fit.
     """
     if isinstance(recipe, str):
         if recipe not in RECIPES:
@@ -358,20 +386,30 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
 
     with joined(where, shard=shard) as team, stop_on_signal() as stop:
-        run(Trainer(recipe, out, where, team), stop, resume=resume)
+        run(Trainer(recipe, out, where, team), stop, start=start, resume=resume)
     return out / MODEL_FILE
 
 
-def run(trainer: Trainer, stop: threading.Event, *, resume: bool) -> None:
+def run(trainer: Trainer, stop: threading.Event, *, start: Path | None = None, resume: bool) -> None:
     """Train until the time of the recipe is over or `stop` is set; log, save and export on the way."""
     recipe, team = trainer.recipe, trainer.team
     resumed = resume and trainer.restore()
+    if start is not None and not resumed:
+        trainer.begin_as(start)
+        had = trainer.progress.elapsed / 60
+        if had >= recipe.minutes:
+            raise BadInput(
+                f"{start.name} had {had:g} minutes of training, and the whole run takes {recipe.minutes:g}",
+                "give more",
+                field="minutes",
+            )
     began = trainer.progress.elapsed
     log = Journal(trainer.out / LOG_FILE, recipe, trainer.device, team, began, fresh=not resumed)
     with log as journal:
         journal.note(
             {
                 "event": "resume" if resumed else "start",
+                **({"begins_as": start.stem} if start is not None and not resumed else {}),
                 "recipe": recipe.name,
                 "minutes": recipe.minutes,
                 "parameters": trainer.model.parameters_count(),
@@ -419,7 +457,7 @@ def _drive(trainer: Trainer, journal: Journal, stop: threading.Event) -> None:
             script = next(source)
             video = data.draw(team.share(script), device)
             drawn = time.monotonic()
-            rate = recipe.rate(progress.step, fraction())
+            rate = recipe.rate(progress.step - progress.begun, fraction())
             result, norm = trainer.learn(script, video, rate)
             more = go_on()
             journal.step(result, norm, render_seconds=drawn - started)
