@@ -23,7 +23,7 @@ from typing import Any
 
 PROMPT = "a red balloon rising over the mountains at noon"
 MATRIX = 2048
-BAR = 4.0
+BARS = {"process": 4.0, "sampling": 2.0}
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ def main(words: list[str]) -> None:
     print(f"  ({found['sampling_operations'] / 1e9:.0f} G operations", end="")
     print(f" at {found['matrix_operations_per_second'] / 1e9:.0f} G/s)")
     print(f"  {'peak memory':<22}{found['peak_memory_bytes'] / 2**20:8.0f} MiB")
-    for name in ("process", "sampling"):
-        print(f"{name} ratio {found[f'{name}_ratio']:.2f} (bar: {BAR:g})")
+    for name, bar in BARS.items():
+        print(f"{name} ratio {found[f'{name}_ratio']:.2f} (bar: {bar:g})")
 
 
 if __name__ == "__main__":

@@ -213,19 +213,61 @@ def parts(points: Sequence[Result]) -> str:
     )
 
 
+LATENTS, COMPONENTS = "latents of the autoencoder", "{} principal components"
+E0 = {
+    4: {
+        "scaling-s-4x": "pixels",
+        "spaces-components32-4x": COMPONENTS.format(32),
+        "spaces-components128-4x": COMPONENTS.format(128),
+    },
+    16: {
+        "scaling-s-16x": "pixels",
+        "spaces-latent-x": LATENTS,
+        "spaces-latent-free-x": "the same, with a better autoencoder for nothing",
+        "spaces-components32-16x": COMPONENTS.format(32),
+        "spaces-components128-16x": COMPONENTS.format(128),
+        "spaces-pixel-v": "pixels, velocity predicted",
+    },
+    32: {
+        "scaling-s-32x": "pixels",
+        "spaces-latent-x-32x": LATENTS,
+        "spaces-components32-32x": COMPONENTS.format(32),
+        "spaces-components128-32x": COMPONENTS.format(128),
+    },
+}
+"""Arms of E0 by compute, the one that the others are held against first."""
+
+
 def verdict(results: dict[str, Result]) -> str:
-    """Which space of E0 is ahead at each budget, and whether the intervals say so too."""
+    """How far each space of E0 is ahead of pixels, and whether the intervals say so too."""
     said = []
-    for pixels, latents in (("scaling-s-16x", "spaces-latent-x"), ("scaling-s-32x", "spaces-latent-x-32x")):
-        if pixels not in results or latents not in results:
-            continue
-        ours, theirs = (facts(results[name]["scores"]["scaling"]) for name in (pixels, latents))
-        ahead, behind = (ours, theirs) if ours[0] > theirs[0] else (theirs, ours)
-        apart = "beyond both intervals" if ahead[1] > behind[2] else "within the intervals"
-        points = 100 * (ahead[0] - behind[0])
-        compute, winner = results[pixels]["arm"]["compute"], "pixels" if ahead is ours else "latents"
-        said.append(f"at {compute:g}x {winner} are ahead by {points:.1f} points of facts, {apart}")
-    return f"With the clean clip predicted, {'; '.join(said)}." if said else ""
+    for compute, arms in E0.items():
+        first, *others = ((name, title) for name, title in arms.items() if name in results)
+        (ours, low, high), told = facts(results[first[0]]["scores"]["scaling"]), []
+        for name, title in others:
+            if results[name]["arm"]["target"] != "x" or results[name]["arm"]["free_tokenizer"]:
+                continue
+            theirs, least, most = facts(results[name]["scores"]["scaling"])
+            apart = "" if least > high or most < low else " (within the intervals)"
+            told.append(f"{title} {100 * (theirs - ours):+.1f}{apart}")
+        if told:
+            said.append(f"at {compute}x {', '.join(told)}")
+    return f"Against pixels, in points of facts: {'; '.join(said)}." if said else ""
+
+
+def seeds(points: Sequence[Result]) -> str:
+    """How far apart two seeds of the same run are."""
+    pairs: dict[tuple[int, float], list[float]] = {}
+    for one in points:
+        key = (one["parameters"], one["arm"]["compute"])
+        pairs.setdefault(key, []).append(facts(one["scores"]["scaling"])[0])
+    apart = [100 * (max(pair) - min(pair)) for pair in pairs.values() if len(pair) == 2]
+    if not apart:
+        return ""
+    return (
+        f"Of the {len(apart)} runs that have two seeds, these are {sum(apart) / len(apart):.1f} points of facts apart "
+        f"on average and {max(apart):.1f} at most."
+    )
 
 
 def scaling_table(points: Sequence[Result]) -> str:
@@ -264,16 +306,9 @@ def scaling_table(points: Sequence[Result]) -> str:
 
 def spaces(results: dict[str, Result]) -> str:
     """E0: the arms at equal arithmetic, judged by what they draw."""
-    names = {
-        "scaling-s-16x": "pixel patches, x predicted",
-        "spaces-pixel-v": "pixel patches, v predicted",
-        "spaces-latent-x": "latents of the autoencoder, x predicted",
-        "spaces-latent-free-x": "the same, with a better autoencoder for nothing",
-        "scaling-s-32x": "pixel patches, x predicted",
-        "spaces-latent-x-32x": "latents of the autoencoder, x predicted",
-    }
     rows = []
-    for name, title in names.items():
+    names = {name: (compute, title) for compute, arms in E0.items() for name, title in arms.items()}
+    for name, (compute, title) in names.items():
         if name not in results:
             continue
         one = results[name]
@@ -281,6 +316,7 @@ def spaces(results: dict[str, Result]) -> str:
         rebuilt = one.get("reconstruction")
         rows.append(
             [
+                f"{compute}x",
                 title,
                 f"{one['flops']:.2e}",
                 f"{one['flops_tokenizer']:.1e}" if one["flops_tokenizer"] else "none",
@@ -294,7 +330,7 @@ def spaces(results: dict[str, Result]) -> str:
                 else "exact",
             ]
         )
-    head = ["arm", "FLOPs", "for the tokeniser", "facts", "whole prompts"]
+    head = ["compute", "what is predicted", "FLOPs", "for the tokeniser", "facts", "whole prompts"]
     head += ["subject", "color", "motion", "time", "place", "camera", "reconstruction"]
     return table(head, rows) if len(rows) > 1 else PENDING
 
@@ -365,6 +401,7 @@ def main() -> None:
         "base": f"{BASE:.0e}",
         "guess": guess(ROOT / "benchmarks" / "prompts" / "scaling.jsonl"),
         "parts": parts(points),
+        "seeds": seeds(points),
         "e0": verdict(results),
         "scaling": scaling_table(points),
         "grid": grid(points, images / "scaling-grid.png"),
