@@ -215,11 +215,6 @@ def parts(points: Sequence[Result]) -> str:
 
 LATENTS, COMPONENTS = "latents of the autoencoder", "{} principal components"
 E0 = {
-    4: {
-        "scaling-s-4x": "pixels",
-        "spaces-components32-4x": COMPONENTS.format(32),
-        "spaces-components128-4x": COMPONENTS.format(128),
-    },
     16: {
         "scaling-s-16x": "pixels",
         "spaces-latent-x": LATENTS,
@@ -265,8 +260,8 @@ def seeds(points: Sequence[Result]) -> str:
     if not apart:
         return ""
     return (
-        f"Of the {len(apart)} runs that have two seeds, these are {sum(apart) / len(apart):.1f} points of facts apart "
-        f"on average and {max(apart):.1f} at most."
+        f"Of the {len(apart)} runs that have two seeds, these are {sum(apart) / len(apart):.1f} points of facts "
+        f"apart on average and {max(apart):.1f} at most."
     )
 
 

@@ -127,7 +127,7 @@ FAMILIES: dict[str, tuple[Arm, ...]] = {
         *(
             Arm(f"spaces-components{kept}-{compute}x", "s", compute, space="components", kept=kept)
             for kept in (32, 128)
-            for compute in (4, 16, 32)
+            for compute in (16, 32)
         ),
     ),
     "captions": tuple(
