@@ -259,9 +259,10 @@ def seeds(points: Sequence[Result]) -> str:
     apart = [100 * (max(pair) - min(pair)) for pair in pairs.values() if len(pair) == 2]
     if not apart:
         return ""
+    mean, most = sum(apart) / len(apart), max(apart)
     return (
-        f"Of the {len(apart)} runs that have two seeds, these are {sum(apart) / len(apart):.1f} points of facts "
-        f"apart on average and {max(apart):.1f} at most."
+        f"Of the {len(apart)} runs that have two seeds, these are {mean:.1f} points of facts apart on "
+        f"average and {most:.1f} at most."
     )
 
 
