@@ -218,6 +218,15 @@ def test_sound_is_asked_for_and_told_of(run) -> None:
     assert "the model toy makes no sound; ask for the clip without" in refused.stderr
 
 
+def test_training_begins_only_with_a_model_of_its_recipe(run) -> None:  # type: ignore[no-untyped-def]
+    judge = run("train", "judge", "--start", "toy", "--out", "out")
+    assert judge.exit_code == 2
+    assert "the judge begins with no model; leave --start out" in judge.stderr
+    other = run("train", "smoke", "--start", "toy", "--out", "out", "--threads", "1")
+    assert "is a different network than the recipe smoke trains" in other.stderr
+    assert not list(Path("out").glob("*.pt"))
+
+
 def test_only_what_a_recipe_trained_is_distilled(run) -> None:  # type: ignore[no-untyped-def]
     unknown = run("distil", "sora", "--out", "student")
     assert unknown.exit_code == 2

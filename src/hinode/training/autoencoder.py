@@ -121,11 +121,11 @@ class LatentPatches(SpacetimePatches):
 
     @torch.no_grad()
     def encode(self, video: Tensor) -> Tensor:
-        return self.net.encode(video)
+        return self.net.to(video.device).encode(video)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        return self.net.decode(latents)
+        return self.net.to(latents.device).decode(latents)
 
     def encode_flops(self, frames: int, height: int, width: int) -> int:
         """Arithmetic of encoding one clip; decoding costs the same."""

@@ -49,11 +49,17 @@ class ComponentPatches(SpacetimePatches):
         return self.main.shape[1]
 
     def encode(self, video: Tensor) -> Tensor:
-        latents: Tensor = (super().encode(video) - self.mean) @ self.main / self.spread
+        mean, main, spread = self._on(video)
+        latents: Tensor = (super().encode(video) - mean) @ main / spread
         return latents
 
     def decode(self, latents: Tensor) -> Tensor:
-        return super().decode((latents * self.spread) @ self.main.T + self.mean)
+        mean, main, spread = self._on(latents)
+        return super().decode((latents * spread) @ main.T + mean)
+
+    def _on(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean, components and spread where `like` is."""
+        return self.mean.to(like.device), self.main.to(like.device), self.spread.to(like.device)
 
     def encode_flops(self, frames: int, height: int, width: int) -> int:
         """Arithmetic of encoding one clip; decoding costs the same."""
