@@ -17,6 +17,7 @@ from hinode.engines import catalog
 from hinode.errors import BadInput, ModelError
 from hinode.model import checkpoint
 from hinode.model.flow import Sampler, Sampling
+from hinode.model.text import FIRST_WORD, Vocabulary
 from hinode.training import data, trainer
 from hinode.training.recipes import RECIPES, Recipe
 from hinode.training.trainer import Trainer, split_parameters, train
@@ -88,6 +89,25 @@ def test_training_goes_on_with_published_weights(published: Path, tmp_path: Path
     assert facts["steps"] > 3
     assert facts["minutes"] == pytest.approx(0.12, abs=0.01)
     assert facts["clips"] > checkpoint.load(published).facts["clips"]
+
+
+def test_words_that_are_new_since_then_begin_anew(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = data.vocabulary()
+    shown = checkpoint.load(published).model.state_dict()[trainer.WORDS]
+    more = Vocabulary(tuple(sorted({*now.words, "comet", "nebula"})))
+    monkeypatch.setattr(data, "vocabulary", lambda: more)
+    student = Trainer(SMOKE, tmp_path, CPU)
+    student.begin_as(published)
+    table = student.model.state_dict()[trainer.WORDS]
+    assert len(table) == len(shown) + 2
+    assert torch.equal(table[:FIRST_WORD], shown[:FIRST_WORD])
+    for word in now.words:
+        assert torch.equal(table[more.encode([word])], shown[now.encode([word])])
+    assert 0.5 < float(table[more.encode(["comet", "nebula"])].std()) < 1.5
+    assert torch.equal(student.average.state_dict()[trainer.WORDS], table)
+    assert learn(student, range(3, 5))
 
 
 def test_the_learning_rate_warms_up_again_with_published_weights(

@@ -29,7 +29,7 @@ from hinode.errors import BadInput, ModelError
 from hinode.model import checkpoint, flow
 from hinode.model.dit import Block, DiT
 from hinode.model.layers import compute_type
-from hinode.model.text import TextBlock
+from hinode.model.text import FIRST_WORD, TextBlock
 from hinode.training import data, directions
 from hinode.training.cost import flops
 from hinode.training.journal import Journal
@@ -40,6 +40,7 @@ from hinode.training.sharding import ShardedMuon, local, put_together, shard
 
 STATE_FILE, MODEL_FILE, LOG_FILE = "state.pt", "model.safetensors", "log.jsonl"
 STATE_FORMAT = 1
+WORDS = "text.embed.weight"  # a row for each word
 ALONE = Team()
 
 
@@ -300,16 +301,22 @@ class Trainer:
         return True
 
     def begin_as(self, path: Path) -> None:
-        """Start with the weights of a published model, as far on as its facts say, with new optimisers.
-        ModelError if it is another network or has another vocabulary."""
+        """Start with the weights of a published model, as far on as its facts say, with new optimisers. Words
+        that the world has learnt since begin as in a new network. ModelError if it is another network."""
         published = checkpoint.load(path)
-        same = published.model.config == self.recipe.model
-        if not same or published.vocabulary.words != self.vocabulary.words:
+        known, words = published.vocabulary, self.vocabulary
+        if dataclasses.replace(published.model.config, vocabulary=len(words)) != self.recipe.model:
             raise ModelError(
                 f"{path} is a different network than the recipe {self.recipe.name} trains",
                 "begin as a model of that recipe, or leave --start out",
             )
         saved = published.model.state_dict()
+        both = [word for word in words.words if word in known.words]
+        drawn = torch.Generator().manual_seed(self.recipe.seed)
+        table = torch.randn(len(words), saved[WORDS].shape[1], generator=drawn)
+        table[:FIRST_WORD] = saved[WORDS][:FIRST_WORD]
+        table[words.encode(both)] = saved[WORDS][known.encode(both)]
+        saved[WORDS] = table
         for network in (self.model, self.average):
             like = network.state_dict()
             network.load_state_dict({name: self.team.receive(saved[name], like[name]) for name in like})
