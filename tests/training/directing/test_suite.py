@@ -70,8 +70,10 @@ def test_a_run_that_was_stopped_goes_on(
     whole = evaluate_directing(folder, model="toy", settings=settings, only=("remix",), steps=1)
     monkeypatch.setitem(BARS, "remix", dataclasses.replace(BARS["remix"], together=1))  # type: ignore[misc]
     alone = evaluate_directing(folder, model="toy", settings=settings, only=("remix",), steps=1)
-    # One floor compares with the case before it in the same batch; all else is the same in any batches.
-    assert alone["rows"][:-1] == whole["rows"][:-1]
+    # The last bits of a sum depend on how many clips are in a batch, and on noise they decide what is seen:
+    # the figures need not be the same here. What is drawn is, see `test_drawn_together_as_drawn_alone`.
+    named = [[(row["what"], row["n"], row["want"]) for row in one["rows"]] for one in (alone, whole)]
+    assert named[0] == named[1]
     assert play(1)["rows"] != alone["rows"]
     played: list[int] = []
     real = BARS["remix"].measure
