@@ -23,7 +23,7 @@ from typing import Any
 
 PROMPT = "a red balloon rising over the mountains at noon"
 MATRIX = 2048
-BARS = {"process": 4.0, "sampling": 2.0}
+BAR, FEW, BAR_OF_FEW = 4.0, 4, 2.0  # of both ratios; of sampling in few steps
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ def main(words: list[str]) -> None:
     print(f"  ({found['sampling_operations'] / 1e9:.0f} G operations", end="")
     print(f" at {found['matrix_operations_per_second'] / 1e9:.0f} G/s)")
     print(f"  {'peak memory':<22}{found['peak_memory_bytes'] / 2**20:8.0f} MiB")
-    for name, bar in BARS.items():
+    for name in ("process", "sampling"):
+        bar = BAR_OF_FEW if name == "sampling" and found["steps"] <= FEW else BAR
         print(f"{name} ratio {found[f'{name}_ratio']:.2f} (bar: {bar:g})")
 
 
