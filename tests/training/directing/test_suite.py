@@ -70,10 +70,11 @@ def test_a_run_that_was_stopped_goes_on(
     whole = evaluate_directing(folder, model="toy", settings=settings, only=("remix",), steps=1)
     monkeypatch.setitem(BARS, "remix", dataclasses.replace(BARS["remix"], together=1))  # type: ignore[misc]
     alone = evaluate_directing(folder, model="toy", settings=settings, only=("remix",), steps=1)
-    # The last bits of a sum depend on how many clips are in a batch, and on noise they decide what is seen:
-    # the figures need not be the same here. What is drawn is, see `test_drawn_together_as_drawn_alone`.
-    named = [[(row["what"], row["n"], row["want"]) for row in one["rows"]] for one in (alone, whole)]
-    assert named[0] == named[1]
+    # One floor compares with the case before it in the same batch; all else is the same in any batches, but for
+    # the last bits of sums, by which one case may be seen otherwise on some processors: the toy draws noise.
+    for one, other in zip(alone["rows"][:-1], whole["rows"][:-1], strict=True):
+        assert (one["what"], one["n"], one["want"]) == (other["what"], other["n"], other["want"])
+        assert one["figure"] == pytest.approx(other["figure"], abs=1 / max(1, one["n"]) + 1e-3)
     assert play(1)["rows"] != alone["rows"]
     played: list[int] = []
     real = BARS["remix"].measure

@@ -69,7 +69,8 @@ class Previews:
             tokens = latents[0, -frames * height * width :]
             clip = tokens.reshape(-1, height, width, latents.shape[-1]).permute(3, 0, 1, 2)
         # What goes before the clip, a picture to start from or frames that make the count even, is not shown.
-        return clip[:, -frames:]
+        # In one layout: a run that goes on has its latents in another one, and convolutions round by it.
+        return clip[:, -frames:].contiguous()
 
 
 def heading(
