@@ -87,7 +87,7 @@ class ShardedMuon(Muon):
     An orthogonal matrix cannot be found from some of its rows. So each matrix has an owner: one exchange
     brings the rows of every matrix to its owner, which makes it orthogonal alone, and a second one sends the
     rows back. Both are in the number type that Muon computes in anyway: the result is that of whole matrices,
-    and the work is shared as well.
+    and the work is shared as well. All processes must take a step together.
     """
 
     def here(self, matrix: Tensor) -> Tensor:
