@@ -11,8 +11,8 @@ import pytest
 
 from hinode import engines
 from hinode.clip import Clip, Frames
-from hinode.engines import native
-from hinode.engines.native import NativeEngine, NativeRun, read_as
+from hinode.engines import catalog, native
+from hinode.engines.native import NativeEngine, NativeRun, Plan, read_as
 from hinode.engines.protocol import State
 from hinode.errors import BadInput, EngineError, ModelError
 from hinode.model import checkpoint
@@ -177,6 +177,27 @@ def test_a_model_that_does_without_guidance_takes_no_negative_prompt(
             engine.start(dataclasses.replace(REQUEST, negative_prompt="snow"))
 
 
+def test_guidance_gives_way_to_what_is_given(engine: NativeEngine, settings: Settings) -> None:
+    card = dataclasses.replace(catalog.find(None, settings.models), sampling={"guidance": 4.0})
+    picture = Reference("first_frame", "ab" * 32, "image/png")
+    footage = Reference("guide", "ab" * 32, "video/mp4")
+    asked = {
+        4.0: {},
+        native.GIVEN_GUIDANCE: {"references": (picture,)},
+        native.EDIT_GUIDANCE: {"references": (footage,), "guide_prompt": "a red ball at noon"},
+    }
+    for guidance, change in asked.items():
+        assert Plan.of(dataclasses.replace(REQUEST, **change), card).sampling.guidance == guidance
+    way = ((0.0, 0.2, 0.5), (1.0, 0.8, 0.5))
+    for change in ({"path": way}, {"camera": way}):
+        assert (
+            Plan.of(dataclasses.replace(REQUEST, **change), card).sampling.guidance == native.GIVEN_GUIDANCE
+        )
+    for little in (1.0, 1.5):  # a student's, and somebody's own
+        card = dataclasses.replace(card, sampling={"guidance": little})
+        assert Plan.of(dataclasses.replace(REQUEST, path=way), card).sampling.guidance == little
+
+
 def test_what_it_cannot_do_it_says(engine: NativeEngine) -> None:
     picture = Reference("keyframe", "ab" * 32, "image/png", at=0.5)
     with pytest.raises(BadInput, match="toy cannot take an image as keyframe; leave it out"):
@@ -216,8 +237,6 @@ def test_the_model_stays_in_memory_until_its_file_changes(
 
 
 def test_a_sampler_of_the_future_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hinode.engines import catalog
-
     card = dataclasses.replace(catalog.find(None, settings.models), sampling={"telepathy": True})
     monkeypatch.setattr(catalog, "find", lambda name, home: card)
     with pytest.raises(ModelError, match="sampler that is not known"):

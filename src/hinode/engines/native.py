@@ -22,7 +22,7 @@ from hinode.engines.conditioning import Canvas
 from hinode.engines.expansion import expanded
 from hinode.engines.family import STANDARD
 from hinode.engines.protocol import Capabilities, Progress, State, Work, timed
-from hinode.engines.smoothing import smoothed
+from hinode.engines.smoothing import eased, smoothed, steadied
 from hinode.errors import BadInput, EngineError, ModelError, listed
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
@@ -37,6 +37,10 @@ NAME = catalog.ENGINE
 
 GUIDED = 0.7
 """How far a clip goes from its guide if nothing is said."""
+
+GIVEN_GUIDANCE = 2.5
+"""Guidance at most where pictures, footage, a path or a camera are given: with more, the clip leaves them for
+what the words are usually drawn as."""
 
 EDIT_GUIDANCE = 2.0
 """Guidance of edits: more of it changes no more of what was asked, and moves the subject."""
@@ -67,8 +71,10 @@ class Plan:
                 f"give {listed(tuple(map(str, card.learnt)), 'or')}, or ask for the model that taught it",
                 field="steps",
             )
-        if request.guide_prompt and sampling.guidance > 1:
-            sampling = dataclasses.replace(sampling, guidance=EDIT_GUIDANCE)
+        if sampling.guidance > 1:
+            most = GIVEN_GUIDANCE if request.references or request.path or request.camera else math.inf
+            guidance = EDIT_GUIDANCE if request.guide_prompt else min(sampling.guidance, most)
+            sampling = dataclasses.replace(sampling, guidance=guidance)
         return cls(request, card, shape, frames, 1 + span * math.ceil((frames - 1) / span), sampling)
 
     @property
@@ -337,7 +343,9 @@ def finished(sampler: Sampler, request: Request) -> Tensor:
     if request.strength == 0:  # nothing was drawn
         return tokenizer.decode(sampler.state.latents)
     kept = tokenizer.decode(sampler.kept.float()) > 0.5
-    return smoothed(tokenizer.decode(sampler.state.latents), tokenizer.frames, kept)
+    clip = smoothed(tokenizer.decode(sampler.state.latents), tokenizer.frames, kept)
+    given = kept.flatten(1).any(1).view(-1, 1, 1, 1, 1)
+    return torch.where(given, eased(clip, kept), steadied(clip))
 
 
 def to_frames(video: Tensor) -> Frames:

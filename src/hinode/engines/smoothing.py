@@ -1,9 +1,9 @@
-"""Small jumps where patches of time meet, taken out of a drawn clip.
+"""Small jumps where patches of time meet, and small trembling, taken out of a drawn clip.
 
 The network draws a few frames as one patch, so what it gets slightly wrong is alike within a patch and jumps
 from one to the next, or from a given frame to a drawn one. Video codecs have the same trouble between blocks
 and the same remedy: a small jump is an error and is spread over the frames around it, a large one is motion
-and stays.
+and stays. What trembles a little from each frame to the next is an error by the same reasoning.
 """
 
 from __future__ import annotations
@@ -17,6 +17,13 @@ LIMIT = 24 / 127.5
 
 REACH = (1.0, 0.5)
 """How much of a jump is taken out of the frame next to it and of the one after that."""
+
+TREMBLE = 6 / 127.5
+"""Differences between neighbouring frames that are averaged away; twice as large ones hardly are. Rain and
+snow begin to go at 16 levels."""
+
+NEARLY = 12 / 127.5
+"""The same between a given frame and a drawn one, which looks a little different all over."""
 
 BLUR = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """Jumps are looked at this softly, along rows and columns: their noise is none of theirs."""
@@ -60,6 +67,57 @@ def smoothed(video: Tensor, span: int, kept: Tensor | None = None) -> Tensor:
                 share = torch.where(after, part, part / 2).masked_fill(fixed[:, at - 1 - away], 0)
                 clip[:, at - 1 - away] += share * small
     return clip
+
+
+def steadied(video: Tensor) -> Tensor:
+    """A clip whose pixels are averaged with themselves one frame before and after, where they are alike: a
+    bilateral filter in time (Tomasi and Manduchi 1998).
+
+    It is for clips of which nothing is given: beside given frames, which it may not touch, calm ones would
+    make the step between them stand out.
+
+    Args:
+        video: float [B, T, 3, H, W] in -1..1.
+
+    Returns:
+        A new clip, [B, T, 3, H, W].
+    """
+    step = video.diff(dim=1)
+    alike = _alike(step, TREMBLE)
+    return _drawn_together(video, step, alike, alike)
+
+
+def eased(video: Tensor, kept: Tensor) -> Tensor:
+    """A clip whose pixels meet given ones, a frame before or after, half way where they are nearly alike: the
+    given ones have no error, so what differs a little is the drawn ones'.
+
+    Args:
+        video: float [B, T, 3, H, W] in -1..1.
+        kept: bool, broadcastable to `video`: pixels that are given and stay as they are.
+
+    Returns:
+        A new clip, [B, T, 3, H, W].
+    """
+    step, given = video.diff(dim=1), kept.expand_as(video)[:, :, :1]
+    alike = _alike(step, NEARLY)
+    return _drawn_together(
+        video, step, alike * (given[:, 1:] & ~given[:, :-1]), alike * (given[:, :-1] & ~given[:, 1:])
+    )
+
+
+def _alike(step: Tensor, levels: float) -> Tensor:
+    """How much two pixels count as one by the difference of all their colours, [B, T - 1, 1, H, W]."""
+    return (-step.square().mean(2, keepdim=True) / levels**2).exp()
+
+
+def _drawn_together(video: Tensor, step: Tensor, forward: Tensor, backward: Tensor) -> Tensor:
+    """Averages of pixels with those after (weights `forward`) and before them (`backward`), own weight 1."""
+    total, change = torch.ones_like(video[:, :, :1]), torch.zeros_like(video)
+    total[:, :-1] += forward
+    total[:, 1:] += backward
+    change[:, :-1] += forward * step
+    change[:, 1:] -= backward * step
+    return video + change / total
 
 
 def _blurred(picture: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hinode.engines.catalog import Card
 from hinode.engines.native import sampling_of
-from hinode.engines.smoothing import smoothed
+from hinode.engines.smoothing import smoothed, steadied
 from hinode.model.checkpoint import Checkpoint
 from hinode.model.flow import Sampler
 from hinode.world.caption import caption, words
@@ -80,7 +80,7 @@ def redrawn(
     sampler.follow(clean, 1 - min(level, sampler.times[-2]))
     for _ in sampler:
         pass
-    return (smoothed(tokenizer.decode(sampler.state.latents), tokenizer.frames) + 1) / 2
+    return (steadied(smoothed(tokenizer.decode(sampler.state.latents), tokenizer.frames)) + 1) / 2
 
 
 def levels(video: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from hinode.engines import catalog
-from hinode.engines.native import Plan, finished
+from hinode.engines.native import GIVEN_GUIDANCE, Plan, finished
 from hinode.errors import BadInput, listed
 from hinode.model import checkpoint
 from hinode.model.flow import Sampler
@@ -383,6 +383,8 @@ def evaluate_physics(
         "a clip", width=shape.width, height=shape.height, seconds=LENGTH, steps=steps, model=card.name
     )
     plan = Plan.of(request, card)
+    guidance = min(plan.sampling.guidance, GIVEN_GUIDANCE)
+    plan = dataclasses.replace(plan, sampling=dataclasses.replace(plan.sampling, guidance=guidance))
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
