@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw
 from hinode.engines import catalog
 from hinode.model import checkpoint
 from hinode.training.cost import flops
+from hinode.training.evaluate import Score
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL, COLUMNS, SHOWN = 96, 8, 64
@@ -84,6 +85,19 @@ def table(results: dict[str, dict[str, Any]], names: Sequence[str] = ONE) -> str
     return "\n".join(lines)
 
 
+def by_value(clips: dict[str, Any], names: Sequence[str] = ("camera", "motion")) -> str:
+    """How often each value of some attributes was found where it was asked for."""
+    lines = ["| asked | found | of |", "|---|---|---|"]
+    for name in names:
+        pairs = [(c["expect"][name], s[name]) for s, c in zip(clips["seen"], clips["cases"], strict=True)
+                 if name in c["expect"]]  # fmt: skip
+        for value in sorted({asked for asked, _ in pairs}):
+            found = [seen == value for asked, seen in pairs if asked == value]
+            score = Score(sum(found), len(found)).as_json()
+            lines.append(f"| {name}: {value} | {percent(score)} | {len(found)} |")
+    return "\n".join(lines)
+
+
 def main(name: str, folder: Path, clips: Path) -> None:
     """Fill docs/model-card-NAME.template.md and write the card and its pictures."""
     results = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-*.json"))}
@@ -125,6 +139,7 @@ def main(name: str, folder: Path, clips: Path) -> None:
         "prompts_sha256": main_result["prompts_sha256"][:16],
         "evaluation": table(rows),
         "by_steps": table(steps) if steps else "",
+        "by_value": by_value(kept),
         "several": table(several, SEVERAL) if several else "",
         "flicker": "{ratio:.2f} ({low:.2f} to {high:.2f}; {n} clips in clear air or fog)".format(**flicker)
         if flicker

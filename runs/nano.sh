@@ -35,7 +35,7 @@ for count in two:300 three:200; do
 done
 $hinode evaluate --model nano --prompts benchmarks/prompts/one_subject.jsonl --limit 200 --size 640x360 --json \
     > docs/evaluation/nano-wide.json
-for steps in 4 8 12 24; do
+for steps in 4 8 16; do
     $hinode evaluate --model nano --prompts benchmarks/prompts/one_subject.jsonl --limit 200 --steps "$steps" --json \
         > "docs/evaluation/nano-steps-$(printf %02d "$steps").json"
 done
