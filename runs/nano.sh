@@ -42,7 +42,7 @@ done
 $python runs/card.py nano docs/evaluation "$out/nano-clips.pt"
 
 # Directing: the first cases of each bar, as many as docs/evaluation-directing.md says.
-for bar in trajectory:250 region:250 extension:200 frames:200 loop:120 remix:200 storyboard:60 framing:120 minute:20 \
+for bar in trajectory:120 region:120 extension:200 frames:120 loop:120 remix:60 storyboard:60 framing:48 minute:20 \
     memory:1; do
     $hinode evaluate --suite directing --model nano --only "${bar%:*}" --limit "${bar#*:}" --json \
         > "docs/evaluation/nano-directing-${bar%:*}.json"
