@@ -60,7 +60,7 @@ def test_every_model_of_every_engine_is_listed(home: Path, checkpoint: Path) -> 
     assert told["mine"]["entry"]["source"] == str(checkpoint)
     table = run("list").stdout
     assert all(name in table for name in ("NAME", "nano", "testcard", "mine", FAMILY))
-    assert "best       nano in 24 steps" in run("show", "nano").stdout
+    assert "best       nano in 16 steps" in run("show", "nano").stdout
 
 
 def test_a_model_is_added_shown_verified_and_removed(home: Path, checkpoint: Path) -> None:
