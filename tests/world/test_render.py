@@ -64,8 +64,8 @@ def test_a_scene_looks_the_same_alone_and_in_company() -> None:
     scenes = mixed(16)
     together = film(*scenes, frames=3)
     for scene_alone, expected in zip(scenes, together, strict=True):
-        assert_same_picture(film(scene_alone, frames=3)[0], expected)
-    assert_same_picture(film(*scenes[::-1], frames=3).flip(0), together)
+        assert (film(scene_alone, frames=3)[0] - expected).abs().max() < 0.5 / 255
+    assert (film(*scenes[::-1], frames=3).flip(0) - together).abs().max() < 0.5 / 255
 
 
 def test_frame_k_shows_the_moment_k_frames_after_the_start() -> None:

@@ -32,6 +32,9 @@ from hinode.world.scenery import (
 
 Paint = palette.Paint
 
+WINDOW = 1.4
+"""How far a cut-out's paper and shadow reach from its middle, in halves of its size."""
+
 
 def _paper(colors: Sequence[Sequence[float]], device: torch.device | str, scale: float = 255.0) -> Tensor:
     """Stack colours into [B, 1, 3, 1, 1]."""
@@ -270,7 +273,7 @@ def _cast(
     half = (
         torch.tensor([[s.size / 2] for s in subjects], device=device) * camera.zoom[index] * short
     )  # pixels
-    reach = int(half.max() * 1.25) + 2
+    reach = int(half.max() * WINDOW) + 2
     rows = torch.arange(-reach, reach + 1, device=device)
     middle_x, middle_y = path.x * width, path.y * height
     column = middle_x.floor()[:, :, None].long() + rows
@@ -284,6 +287,8 @@ def _cast(
     pixel = 1.0 / half[:, :, None, None]
     parts = CUTOUTS[kind](u, v, beat)
     outline = torch.stack([distance for distance, _ in parts]).amin(0)
+    # nothing is painted beyond a window of the cut-out's own size, whoever is drawn beside it
+    beyond = torch.maximum(dx.abs(), dy.abs()) - WINDOW
 
     base = _paper([palette.PAPER[s.color] for s in subjects], device)
     night = _flags([scenes[i] for i in index], lambda s: s.time == "night", device)
@@ -302,9 +307,9 @@ def _cast(
     t = torch.arange(canvas.shape[1], device=device)[None, :, None, None]
     r, c = row.clamp(0, height - 1)[:, :, :, None], column.clamp(0, width - 1)[:, :, None, :]
     patch = canvas[b, t, :, r, c].permute(0, 1, 4, 2, 3).contiguous()
-    shadow = (0.32 - outline).div_(0.4).clamp_(0.0, 1.0)
+    shadow = (0.32 - outline).div_(0.4).clamp_(0.0, 1.0) * (-beyond / 0.2).clamp_(0.0, 1.0)
     paint(patch, 0.30 * shadow, patch * 0.4)
-    paint(patch, coverage(outline - 0.085, pixel), tones["cream"] * light)
+    paint(patch, coverage(torch.maximum(outline - 0.085, beyond), pixel), tones["cream"] * light)
     for distance, role in parts:
         paint(patch, coverage(distance, pixel), tones[role] * light)
     # the window may stick out of the frame: read clamped, write back only what lies inside

@@ -53,7 +53,7 @@ def _triangle(x: Tensor) -> Tensor:
     return (torch.remainder(x, 1.0) * 2.0 - 1.0).abs()
 
 
-def _hills(x: Tensor, sheet: int, moments: Tensor, pixel: float) -> Tensor:
+def _hills(x: Tensor, sheet: int, moments: Tensor, pixel: Tensor) -> Tensor:
     rolling = 0.06 * torch.sin(3.1 * x + 1.7 * sheet) + 0.045 * torch.sin(5.3 * x + 4.0 * sheet)
     if sheet == 1:  # a row of pines on the middle sheet
         cell = torch.floor(x / 0.16)
@@ -65,7 +65,7 @@ def _hills(x: Tensor, sheet: int, moments: Tensor, pixel: float) -> Tensor:
     return rolling + 0.02
 
 
-def _mountains(x: Tensor, sheet: int, moments: Tensor, pixel: float) -> Tensor:
+def _mountains(x: Tensor, sheet: int, moments: Tensor, pixel: Tensor) -> Tensor:
     wide = (0.62, 0.5, 0.42)[sheet]
     peak = (0.36, 0.2, 0.1)[sheet]
     cell = torch.floor(x / wide + 0.5)
@@ -73,7 +73,7 @@ def _mountains(x: Tensor, sheet: int, moments: Tensor, pixel: float) -> Tensor:
     return ridge + 0.045 * _triangle(x / 0.19 + 0.3 * sheet) - 0.06
 
 
-def _sea(x: Tensor, sheet: int, moments: Tensor, pixel: float) -> Tensor:
+def _sea(x: Tensor, sheet: int, moments: Tensor, pixel: Tensor) -> Tensor:
     if sheet == 0:  # calm to the horizon, with a rocky island now and then
         island = (0.5 - (torch.remainder(x + 0.2, 1.1) - 0.55).abs() * 2.6).clamp(min=0.0)
         return 0.42 * island.clamp(max=0.36) - 0.03
@@ -82,7 +82,7 @@ def _sea(x: Tensor, sheet: int, moments: Tensor, pixel: float) -> Tensor:
     return (0.022, 0.032)[sheet - 1] * swell.abs() * 2.0 - 0.03
 
 
-def _desert(x: Tensor, sheet: int, moments: Tensor, pixel: float) -> Tensor:
+def _desert(x: Tensor, sheet: int, moments: Tensor, pixel: Tensor) -> Tensor:
     if sheet == 0:
         pyramid = (1.0 - (torch.remainder(x, 0.9) - 0.45).abs() / 0.26).clamp(min=0.0) * 0.3
         small = (1.0 - (torch.remainder(x + 0.33, 0.9) - 0.45).abs() / 0.15).clamp(min=0.0) * 0.17
@@ -99,7 +99,7 @@ def _desert(x: Tensor, sheet: int, moments: Tensor, pixel: float) -> Tensor:
     return height
 
 
-def _city(x: Tensor, sheet: int, moments: Tensor, pixel: float) -> Tensor:
+def _city(x: Tensor, sheet: int, moments: Tensor, pixel: Tensor) -> Tensor:
     wide = (0.14, 0.2, 0.26)[sheet]
     cell, inside = torch.floor(x / wide), torch.remainder(x, wide)
     height = (0.34, 0.22, 0.10)[sheet] * (0.25 + 1.0 * hashed(cell, 2.0 + sheet))
@@ -124,7 +124,7 @@ def ridge(
     scale = (1.0 + (zoom - 1.0) * depth)[:, :, None]
     x = frame.x / scale + (shift * depth)[:, :, None] + 3.7 * sheet
     base = HORIZON + (0.0, 0.1, 0.23)[sheet]
-    height = base - RIDGES[place](x, sheet, moments, frame.pixel / float(scale.mean()))
+    height = base - RIDGES[place](x, sheet, moments, frame.pixel / scale)
     return height * scale, x
 
 

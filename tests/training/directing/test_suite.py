@@ -70,11 +70,8 @@ def test_a_run_that_was_stopped_goes_on(
     whole = evaluate_directing(folder, model="toy", settings=settings, only=("remix",), steps=1)
     monkeypatch.setitem(BARS, "remix", dataclasses.replace(BARS["remix"], together=1))  # type: ignore[misc]
     alone = evaluate_directing(folder, model="toy", settings=settings, only=("remix",), steps=1)
-    # One floor compares with the case before it in the same batch; all else is the same in any batches, but
-    # for the last bits of sums: the toy draws noise, and on some processors one case is seen otherwise.
-    for one, other in zip(alone["rows"][:-1], whole["rows"][:-1], strict=True):
-        assert (one["what"], one["n"], one["want"]) == (other["what"], other["n"], other["want"])
-        assert one["figure"] == pytest.approx(other["figure"], abs=1 / max(1, one["n"]) + 1e-3)
+    # One floor compares with the case before it in the same batch; all else is the same in any batches.
+    assert alone["rows"][:-1] == whole["rows"][:-1]
     assert play(1)["rows"] != alone["rows"]
     played: list[int] = []
     real = BARS["remix"].measure

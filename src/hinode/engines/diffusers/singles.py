@@ -35,8 +35,10 @@ def read(made: Any, file: Path, folder: Path, options: Mapping[str, Any], *, con
         return part
     try:
         part = _converted(made, file, folder, options)
-    except NotImplementedError as error:  # what is not in the file has no numbers to convert
-        raise _lacking(file) from error
+    except RuntimeError as error:
+        if "meta tensor" not in str(error):
+            raise
+        raise _lacking(file) from error  # what is not in the file has no numbers to move
     for name, tensor in part.named_parameters():
         if tensor.is_meta:
             raise _lacking(file, name)
