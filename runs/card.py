@@ -89,8 +89,8 @@ def by_value(clips: dict[str, Any], names: Sequence[str] = ("camera", "motion"))
     """How often each value of some attributes was found where it was asked for."""
     lines = ["| asked | found | of |", "|---|---|---|"]
     for name in names:
-        pairs = [(c["expect"][name], s[name]) for s, c in zip(clips["seen"], clips["cases"], strict=True)
-                 if name in c["expect"]]  # fmt: skip
+        judged = zip(clips["cases"], clips["seen"], strict=True)
+        pairs = [(case["expect"][name], seen[name]) for case, seen in judged if name in case["expect"]]
         for value in sorted({asked for asked, _ in pairs}):
             found = [seen == value for asked, seen in pairs if asked == value]
             score = Score(sum(found), len(found)).as_json()

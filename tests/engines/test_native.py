@@ -22,6 +22,8 @@ from hinode.world.caption import parse
 
 REQUEST = Request("a red balloon rising over the wibbly mountains at noon", 64, 64, seconds=1.0, seed=7)
 
+PAIR = "a red balloon rising left of a blue kite bouncing over the sea at noon, pan left"
+
 
 @pytest.fixture
 def engine(settings: Settings) -> NativeEngine:
@@ -63,6 +65,8 @@ def test_counts_the_work(engine: NativeEngine) -> None:
     assert (work.tokens, work.steps, work.pixels) == (3 * 4 * 4, 3, 9 * 32 * 32)
     assert work.passes == 5
     assert engine.work(dataclasses.replace(REQUEST, steps=10)).steps == 10
+    # Two subjects are two passes, and one for both of them that guidance leads away from.
+    assert engine.work(dataclasses.replace(REQUEST, prompt=PAIR)).passes == 3 * 2 + 2
 
 
 def test_draws_and_tells_every_step(engine: NativeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +133,19 @@ def test_a_saved_run_goes_on_to_the_same_bytes(engine: NativeEngine, settings: S
     assert ("sample", steps - 1) not in told
     assert resumed.clip().frames.tobytes() == drawn(engine).frames.tobytes()
     assert resumed.state().step == 3
+
+
+def test_a_saved_run_of_two_subjects_goes_on_to_the_same_bytes(
+    engine: NativeEngine, settings: Settings
+) -> None:
+    request = dataclasses.replace(REQUEST, prompt=PAIR)
+    run = engine.start(request)
+    next(step for step in run if (step.stage, step.done) == ("sample", 1))
+    resumed = NativeEngine(settings).start(request, run.state())
+    assert ("sample", 0) not in [(step.stage, step.done) for step in resumed]
+    clip = resumed.clip()
+    assert clip.frames.tobytes() == drawn(engine, prompt=PAIR).frames.tobytes()
+    assert "each of the 2 subjects drawn in a place of its own" in clip.making.read_as
 
 
 def test_a_paused_run_goes_on_where_it_was(engine: NativeEngine) -> None:

@@ -445,3 +445,31 @@ def test_the_words_decide_what_is_drawn(model: DiT) -> None:
     start = noise(1, 1, 4, 4, TOY.tokenizer.channels)
     one, other = (draw(model, start, Sampling(steps=3), ids=IDS[k : k + 1])[-1] for k in (0, 1))
     assert (one - other).abs().max() > 0.01
+
+
+# Several texts in one clip
+
+
+def test_a_clip_is_put_together_from_its_texts_by_their_shares(model: DiT) -> None:
+    start, sampling = noise(1, 2, 4, 4, 768), Sampling(steps=3, guidance=1.0)
+    alone = [draw(model, start, sampling, IDS[number : number + 1])[-1] for number in (0, 1)]
+    both = IDS.clone()
+    for number in (0, 1):
+        shares = torch.zeros(2, *start.shape)
+        shares[number] = 1
+        sampler = Sampler(model, both, 8.0, start, sampling, shares=shares)
+        *_, last = sampler
+        torch.testing.assert_close(last.latents, alone[number])
+    halves = torch.full((2, *start.shape), 0.5)
+    ahead = next(Sampler(model, both, 8.0, start, sampling, shares=halves)).latents
+    steps = [draw(model, start, sampling, IDS[number : number + 1])[1] for number in (0, 1)]
+    torch.testing.assert_close(ahead, (steps[0] + steps[1]) / 2)
+
+
+def test_guidance_leads_all_texts_of_a_clip_away_from_the_same_nothing(model: DiT) -> None:
+    start, sampling = noise(2, 2, 4, 4, 768), Sampling(steps=2, guidance=3.0)
+    shares = torch.rand(2, *start.shape, generator=seeded(1))
+    shares = torch.stack((shares[0], 1 - shares[0]))
+    same = torch.cat((IDS, IDS))  # both texts of a clip say the same: it is as if there were one
+    *_, last = Sampler(model, same, 8.0, start, sampling, shares=shares)
+    torch.testing.assert_close(last.latents, draw(model, start, sampling)[-1], rtol=1e-3, atol=1e-4)

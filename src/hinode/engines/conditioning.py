@@ -92,17 +92,25 @@ class Canvas:
         frames += frames[-1:] * (self.frames - len(frames))
         return self.tokenizer.encode(torch.stack(frames)[None])
 
-    def motion(self, request: Request) -> Tensor | None:
-        """Path and camera of the request as `hints.draw_motion` has them, or None if neither is told."""
-        if not (request.path or request.camera):
-            return None
-        moments = np.arange(self.frames) / self.fps
-        path, camera = _followed(request.path, moments), _followed(request.camera, moments)
+    def path(self, request: Request) -> Tensor:
+        """Where the request says that the subject is, [T, 2] in fractions of the width and height; NaN if it
+        does not."""
+        return _followed(request.path, np.arange(self.frames) / self.fps)
+
+    def camera(self, request: Request) -> Tensor:
+        """The camera that the request tells in numbers, [T, 2]: how far it has panned to the right since the
+        first frame, in short sides, and the logarithm of how far it has zoomed in; NaN if it tells none."""
+        camera = _followed(request.camera, np.arange(self.frames) / self.fps)
         camera[:, 1] = camera[:, 1].log()
-        camera = camera - camera[:1]
+        return camera - camera[:1]
+
+    def motion(self, request: Request, paths: Tensor) -> Tensor:
+        """Paths [K, T, 2] as of `path`, each with the camera of the request, as `hints.draw_motion` has them:
+        [K, Tl, h, w, f + 3]."""
         side = self.tokenizer.size
+        camera = self.camera(request).expand(len(paths), -1, -1)
         return hints.draw_motion(
-            path[None], camera[None], self.size[1] // side, self.size[0] // side, self.tokenizer.frames
+            paths, camera, self.size[1] // side, self.size[0] // side, self.tokenizer.frames
         )
 
     def _mask(self, request: Request) -> Tensor:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from hinode.request import Track
 from hinode.world import lexicon
-from hinode.world.caption import SubjectFacts, parse
+from hinode.world.caption import Parsed, SubjectFacts, parse
 from hinode.world.scene import COLORS, HELD_OUT_PAIRS, LEVEL, MOTIONS, PLACES, SUBJECTS, TIMES, UPRIGHT
 
 MOVING = tuple(motion for motion in MOTIONS if motion != "still")
@@ -122,6 +122,25 @@ def _somebody(subject: SubjectFacts, rng: random.Random, known: Mapping[str, str
         subject = dataclasses.replace(subject, color=subject.color or known.get("color"))
     # A pair that no clip was trained on is drawn less well, so nobody gets one without asking.
     color = subject.color or next(color for color in usual_colors if (color, kind) not in HELD_OUT_PAIRS)
-    words = [lexicon.COLOR_WORDS[color][0], lexicon.KINDS[kind][0]]
-    words += [lexicon.MOTION_WORDS[moving][0]] if moving else []
+    return _named(SubjectFacts(kind, color, moving))
+
+
+def _named(subject: SubjectFacts, size: str = "") -> str:
+    """Such as "a small red ball bouncing"; what is None is left out."""
+    words = [size] if size else []
+    words += [lexicon.COLOR_WORDS[subject.color][0]] if subject.color else []
+    words += [lexicon.KINDS[subject.kind][0]] if subject.kind else []
+    words += [lexicon.MOTION_WORDS[subject.motion][0]] if subject.motion else []
     return f"{'an' if words[0][0] in 'aeiou' else 'a'} {' '.join(words)}"
+
+
+def alone(subject: SubjectFacts, scene: Parsed) -> str:
+    """What is said of one subject of several and of their scene, as a prompt with nobody else in it. Several
+    are small, so that they leave each other room."""
+    facts = [
+        (name, phrases[getattr(scene, name)][0])
+        for name, phrases in SCENE_WORDS.items()
+        if getattr(scene, name)
+    ]
+    around = [f"over the {words}" if name == "place" else words for name, words in facts]
+    return ", ".join([_named(subject, "small"), *around])

@@ -16,17 +16,18 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from hinode.clip import Clip, Frames, Making
-from hinode.engines import catalog, upscaling
+from hinode.engines import catalog, layout, upscaling
 from hinode.engines.catalog import Card, Shape
 from hinode.engines.conditioning import Canvas
 from hinode.engines.expansion import expanded
 from hinode.engines.family import STANDARD
+from hinode.engines.layout import Layout
 from hinode.engines.protocol import Capabilities, Progress, State, Work, timed
 from hinode.engines.smoothing import eased, smoothed, steadied
 from hinode.errors import BadInput, EngineError, ModelError, listed
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
-from hinode.model.flow import Sampler, SamplerState, Sampling
+from hinode.model.flow import Sampler, SamplerState, Sampling, null_text
 from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches
 from hinode.request import GUIDE, Request
@@ -83,6 +84,16 @@ class Plan:
         patches = SpacetimePatches(*self.card.patch)
         return Canvas(self.drawn_frames, self.frames, self.shape.fps, self.shape.size, patches)
 
+    @cached_property
+    def prompt(self) -> str:
+        """The words that the clip is laid out by."""
+        return read_prompt(self.request)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the network reads, and where."""
+        return layout.plan(self.request, self.prompt, self.canvas)
+
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """Latent frames, rows and columns."""
@@ -115,7 +126,7 @@ class NativeEngine:
         return Work(
             tokens=math.prod(plan.latent_shape),
             steps=plan.sampling.steps,
-            passes=plan.sampling.steps * (2 if request.guide_prompt else 1) + guided,
+            passes=plan.sampling.steps * (2 if request.guide_prompt else len(plan.layout.texts)) + guided,
             pixels=plan.drawn_frames * plan.shape.width * plan.shape.height,
         )
 
@@ -177,7 +188,6 @@ class NativeRun:
         self._load = load
         self.upscaler = upscaling.NAME if settings.upscale and upscaling.available() else ""
         self.parsed = parse(plan.request.prompt)
-        self.prompt = read_prompt(plan.request)
         self.stage_seconds: dict[str, float] = {}
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if settings.threads is not None:
@@ -198,7 +208,7 @@ class NativeRun:
         if self._sampler is None:
             yield Progress("text", 0, 1)
             with timed(self.stage_seconds, "text"):
-                self._sampler = self._begin(self._model)
+                self._sampler = begin([self.plan], self._model, self.device, self._resumed)
         steps = self.plan.sampling.steps
         yield Progress("sample", self._sampler.state.step, steps)
         while self._sampler.state.step < steps:
@@ -238,7 +248,11 @@ class NativeRun:
                 stage_seconds=self.stage_seconds,
                 understood=self.parsed.understood,
                 not_understood=self.parsed.not_understood,
-                read_as=read_as(parse(self.prompt)) + self._expanded() + self._cut() + self._avoided(),
+                read_as=read_as(parse(self.plan.prompt))
+                + self._apart()
+                + self._expanded()
+                + self._cut()
+                + self._avoided(),
                 licence=card.licence,
                 upscaler=self.upscaler,
             ),
@@ -246,12 +260,18 @@ class NativeRun:
 
     def _expanded(self) -> str:
         """What the prompt was made into, if it left something open."""
-        return "" if self.prompt == self.plan.request.prompt else f"; expanded to: {self.prompt}"
+        prompt = self.plan.prompt
+        return "" if prompt == self.plan.request.prompt else f"; expanded to: {prompt}"
+
+    def _apart(self) -> str:
+        """A remark if subjects are drawn each by itself."""
+        count = len(self.plan.layout.texts)
+        return f"; each of the {count} subjects drawn in a place of its own" if count > 1 else ""
 
     def _cut(self) -> str:
         """A remark if the prompt has more known words than the model reads."""
         known, most = set(VOCABULARY), self.plan.card.words
-        count = sum(word in known for word in words(self.prompt))
+        count = max(sum(word in known for word in words(text)) for text in self.plan.layout.texts)
         return f"; only the first {most} of {count} known words were read" if count > most else ""
 
     def _avoided(self) -> str:
@@ -262,33 +282,6 @@ class NativeRun:
         avoided = [word for word in words(self.plan.request.negative_prompt) if word in known]
         said = " ".join(avoided[: self.plan.card.words])
         return f"; led away from: {said or 'nothing, no word of the negative prompt is known'}"
-
-    def _begin(self, model: Checkpoint) -> Sampler:
-        request = self.plan.request
-        texts = [words(text) for text in (self.prompt, request.negative_prompt) if text]
-        ids = model.vocabulary.batch(texts, limit=self.plan.card.words).to(self.device)
-        # Drawn on the CPU whatever the device, because only there the same seed always gives the same noise.
-        generator = torch.Generator().manual_seed(request.seed)
-        noise = torch.randn(
-            (1, *self.plan.latent_shape, model.model.config.tokenizer.channels), generator=generator
-        )
-        canvas = self.plan.canvas
-        given, motion = canvas.given(request), canvas.motion(request)
-        sampler = Sampler(
-            model.model,
-            ids[:1],
-            self.plan.shape.fps,
-            noise.to(self.device),
-            self.plan.sampling,
-            unwanted=ids[1:] if request.negative_prompt else None,
-            given=None if given is None else given.to(self.device),
-            motion=None if motion is None else motion.to(self.device),
-            state=self._resumed,
-        )
-        guide = canvas.guide(request)
-        if guide is not None:
-            lead(sampler, guide, [self.plan], model)
-        return sampler
 
     def _preview(self, before: SamplerState, after: SamplerState) -> Frames:
         """A frame from the middle of the clip that the last step was heading for."""
@@ -334,6 +327,55 @@ def sampling_of(card: Card) -> Sampling:
         raise ModelError(
             f"{card.path} asks for a sampler that is not known", "use a model published for this version"
         ) from error
+
+
+def begin(
+    plans: Sequence[Plan], model: Checkpoint, device: torch.device, state: SamplerState | None = None
+) -> Sampler:
+    """A sampler for clips that are drawn together: plans of one shape with one way of sampling, given guides
+    all or none. `state`: go on from here."""
+    canvas, requests = plans[0].canvas, [plan.request for plan in plans]
+    layouts = [plan.layout for plan in plans]
+    most = max(len(one.texts) for one in layouts)  # who has fewer texts reads the last again, without a share
+    rows = [(one, min(number, len(one.texts) - 1)) for number in range(most) for one in layouts]
+    avoided = [request.negative_prompt for request in requests]
+    texts = [*(one.texts[number] for one, number in rows), *(avoided if any(avoided) else ())]
+    ids = model.vocabulary.batch([words(text) for text in texts], limit=plans[0].card.words)
+    ids, unwanted = ids[: len(rows)], ids[len(rows) :]
+    unsaid = torch.tensor([not text for text in avoided])[: len(unwanted), None]
+    unwanted = torch.where(unsaid, null_text(unwanted), unwanted)
+
+    noise = torch.stack([layout.noise(plan.request, plan.prompt, canvas) for plan in plans])
+    given = [canvas.given(request) for request in requests]
+    nothing = torch.full_like(noise[:1], torch.nan)
+    motion = [canvas.motion(request, one.paths) for request, one in zip(requests, layouts, strict=True)]
+    moves = [motion[index % len(plans)][number] for index, (_, number) in enumerate(rows)]
+    sampler = Sampler(
+        model.model,
+        ids.to(device),
+        plans[0].shape.fps,
+        noise.to(device),
+        plans[0].sampling,
+        unwanted=unwanted.to(device) if any(avoided) else None,
+        given=torch.cat([nothing if one is None else one for one in given]).to(device),
+        motion=torch.stack(moves).to(device),
+        shares=_shares(layouts, most, canvas).to(device) if most > 1 else None,
+        state=state,
+    )
+    guides = [guide for guide in map(canvas.guide, requests) if guide is not None]
+    if guides:
+        lead(sampler, torch.cat(guides), plans, model)
+    return sampler
+
+
+def _shares(layouts: Sequence[Layout], most: int, canvas: Canvas) -> Tensor:
+    """See `Sampler`; [most, B, Tl, h, w, C]."""
+    width, height = canvas.size
+    shares = torch.zeros(most, len(layouts), canvas.frames, height, width)
+    for index, one in enumerate(layouts):
+        shares[: len(one.texts), index] = 1.0 if one.shares is None else one.shares
+    encoded = canvas.tokenizer.encode(shares.flatten(0, 1)[:, :, None].expand(-1, -1, 3, -1, -1))
+    return encoded.view(most, len(layouts), *encoded.shape[1:])
 
 
 def finished(sampler: Sampler, request: Request) -> Tensor:

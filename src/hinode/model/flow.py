@@ -141,14 +141,17 @@ class Sampler(Iterator[SamplerState]):
         unwanted: Tensor | None = None,
         given: Tensor | None = None,
         motion: Tensor | None = None,
+        shares: Tensor | None = None,
         state: SamplerState | None = None,
     ) -> None:
         """ids: texts [B, L]. noise: standard normal latents [B, Tl, h, w, C].
 
-        unwanted: texts shaped like `ids` that guidance leads away from, instead of the null text.
+        unwanted: texts [B, L] that guidance leads away from, instead of the null text.
         given: clean latents shaped like `noise`, NaN where the model should draw. A patch of a video frame
         counts as given if it is whole, and is kept as it is. motion: see `hints.draw`. state: go on from
-        here.
+        here. shares [K, B, Tl, h, w, C]: a clip is put together from K texts, each with a motion of its own,
+        and this is how much of each value is whose; they sum to 1. `ids` and `motion` then have K * B rows,
+        the first text of every clip before the second of any (MultiDiffusion, arXiv 2302.08113).
         """
         self.model, self.fps, self.sampling = model, fps, sampling
         self.times = sampling.schedule().tolist()
@@ -158,10 +161,11 @@ class Sampler(Iterator[SamplerState]):
         self.kept = known.repeat_interleave(noise.shape[-1] // span, -1)
         self.bound = bool(known.any())
         self.whole = known.flatten(2).all(-1)  # (B, Tl)
-        self.hinted = hints.draw(known, motion) if model.config.hints else None
+        self.shares, self.texts = shares, len(ids) // len(noise)
+        self.hinted = hints.draw(known.repeat(self.texts, 1, 1, 1, 1), motion) if model.config.hints else None
         self.untold = hints.draw(known, None)  # guidance leads away from what has neither text nor motion
         # Texts and their unconditional twins are encoded once and go through the network as one batch.
-        away = null_text(ids) if unwanted is None else unwanted
+        away = null_text(ids[: len(noise)]) if unwanted is None else unwanted
         embedded = model.config.guidance_embedded
         self.guided = sampling.guidance != 1 and not embedded
         strength = torch.full((ids.shape[0],), sampling.guidance, device=ids.device)
@@ -202,12 +206,19 @@ class Sampler(Iterator[SamplerState]):
 
     def predict(self, z: Tensor, t: float) -> Tensor:
         """Clean latents as the model sees them from z at noise level t, guidance applied."""
-        batch = z.shape[0]
+        told = self.texts * len(z)
         if not (self.guided and self.sampling.guided[0] <= t <= self.sampling.guided[1]):
-            return self._seen(z, t, self.condition[:batch], self.hinted)
-        pair = None if self.hinted is None else torch.cat((self.hinted, self.untold))
-        with_text, without = self._seen(z, t, self.condition, pair, 2).chunk(2)
+            return self._joined(self._seen(z, t, self.condition[:told], self.hinted, self.texts))
+        both = None if self.hinted is None else torch.cat((self.hinted, self.untold))
+        seen = self._seen(z, t, self.condition, both, self.texts + 1)
+        with_text, without = self._joined(seen[:told]), seen[told:]
         return without + self.sampling.guidance * (with_text - without)
+
+    def _joined(self, seen: Tensor) -> Tensor:
+        """What the texts of a clip make of it, each in its share."""
+        if self.shares is None:
+            return seen
+        return (seen.view_as(self.shares) * self.shares).sum(0)
 
     def _seen(self, z: Tensor, t: float, condition: Condition, hinted: Tensor | None, by: int = 1) -> Tensor:
         whole = self.whole.repeat(by, 1)

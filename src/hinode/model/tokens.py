@@ -29,14 +29,19 @@ class SpacetimePatches:
     def encode(self, video: Tensor) -> Tensor:
         """video [B, T, 3, H, W] -> latents [B, Tl, h, w, C]. ValueError if T, H or W do not fit the
         patches."""
-        batch, frames, _, height, width = video.shape
+        _, frames, _, height, width = video.shape
         f, s = self.frames, self.size
         if (frames - 1) % f or height % s or width % s:
             raise ValueError(
                 f"A video of {frames} frames of {width}x{height} cannot be cut into patches: "
                 f"use 1 + {f}k frames and a width and height that are multiples of {s}."
             )
-        video = torch.cat((video[:, :1].expand(-1, f - 1, -1, -1, -1), video), 1)
+        return self.cut(torch.cat((video[:, :1].expand(-1, f - 1, -1, -1, -1), video), 1))
+
+    def cut(self, video: Tensor) -> Tensor:
+        """What `encode` makes of a video [B, f * Tl, 3, H, W] whose first frame has been repeated."""
+        batch, _, _, height, width = video.shape
+        f, s = self.frames, self.size
         grid = video.reshape(batch, -1, f, 3, height // s, s, width // s, s)
         return grid.permute(0, 1, 4, 6, 2, 5, 7, 3).flatten(4)  # (B, Tl, h, w, [f, s, s, 3])
 

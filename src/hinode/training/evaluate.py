@@ -25,19 +25,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from hinode.engines import catalog
-from hinode.engines.native import Plan, finished, read_prompt, to_frames
+from hinode.engines.native import Plan, begin, finished, to_frames
 from hinode.errors import BadInput
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.media.video import read_video, write_mp4
 from hinode.model import checkpoint
-from hinode.model.flow import Sampler
 from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.settings import Settings
 from hinode.training.flicker import DRY, beside, flicker
-from hinode.world.caption import parse, words
+from hinode.world.caption import parse
 from hinode.world.cast import Cast, CastNet
 from hinode.world.cast import facts as cast_facts
 from hinode.world.judge import ATTRIBUTES, JudgeNet, judge, judge_cast, load_cast, load_judge
@@ -184,22 +183,18 @@ def draw(
         torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     loaded = checkpoint.load(plan.card.path, device, compute_type(device))
-    tokenizer = loaded.model.config.tokenizer
     for first in range(0, len(cases), BATCH):
         numbers = range(first, min(first + BATCH, len(cases)))
         asked = [dataclasses.replace(plan.request, prompt=cases[i].prompt, seed=seed + i) for i in numbers]
-        texts = [words(read_prompt(request)) for request in asked]
-        ids = loaded.vocabulary.batch(texts, limit=plan.card.words)
-        shape = (*plan.latent_shape, tokenizer.channels)
-        noise = noise_of(range(seed + numbers.start, seed + numbers.stop), shape)
-        sampler = Sampler(loaded.model, ids.to(device), plan.shape.fps, noise.to(device), plan.sampling)
+        sampler = begin([dataclasses.replace(plan, request=request) for request in asked], loaded, device)
         for _ in sampler:
             pass
         yield numbers, torch.from_numpy(to_frames(finished(sampler, plan.request)[:, : plan.frames]))
 
 
 def noise_of(seeds: Iterable[int], shape: Sequence[int]) -> Tensor:
-    """The noise that each seed begins a clip with, [seeds, *shape], as the native engine draws it."""
+    """Independent noise of each seed, [seeds, *shape]: what the native engine begins a clip with whose camera
+    does not pan."""
     return torch.stack([torch.randn(*shape, generator=torch.Generator().manual_seed(one)) for one in seeds])
 
 

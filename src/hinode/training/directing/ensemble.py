@@ -14,16 +14,14 @@ import torch
 
 from hinode.clip import Clip, Frames, Making
 from hinode.directing.engine import DirectedEngine
-from hinode.engines.native import GUIDED, NativeEngine, Plan, finished, lead, read_prompt, to_frames
+from hinode.engines.native import GUIDED, NativeEngine, Plan, begin, finished, to_frames
 from hinode.engines.protocol import Progress, State, Work
 from hinode.errors import EngineError
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
-from hinode.model.flow import Sampler
 from hinode.model.layers import compute_type
 from hinode.request import GUIDE, Capabilities, Request
 from hinode.settings import Settings
-from hinode.world.caption import words
 
 TOGETHER = 8
 """Clips that go through the network in one batch."""
@@ -128,35 +126,7 @@ class Ensemble:
         if self._loaded is None or self._path != plan.card.path:
             self._loaded = checkpoint.load(plan.card.path, self.device, compute_type(self.device))
             self._path = plan.card.path
-        model = self._loaded.model
-        tokenizer = model.config.tokenizer
-        texts = [words(read_prompt(part.plan.request)) for part in parts]
-        ids = self._loaded.vocabulary.batch(texts, limit=plan.card.words)
-        shape = (*plan.latent_shape, tokenizer.channels)
-        seeds = [torch.Generator().manual_seed(part.plan.request.seed) for part in parts]
-        noise = torch.stack([torch.randn(shape, generator=seed) for seed in seeds])
-        given = torch.full_like(noise, torch.nan)
-        motion = noise.new_zeros(*shape[:-1], tokenizer.frames + 3)
-        for index, part in enumerate(parts):
-            one, moves = plan.canvas.given(part.plan.request), plan.canvas.motion(part.plan.request)
-            if one is not None:
-                given[index] = one[0]
-            if moves is not None:
-                motion = motion if motion.dim() > 4 else motion.repeat(len(parts), 1, 1, 1, 1)
-                motion[index] = moves[0]
-        sampler = Sampler(
-            model,
-            ids.to(self.device),
-            plan.shape.fps,
-            noise.to(self.device),
-            plan.sampling,
-            given=given.to(self.device),
-            motion=motion.to(self.device) if motion.dim() > 4 else None,
-        )
-        guides = [plan.canvas.guide(part.plan.request) for part in parts]
-        guide = torch.cat([one for one in guides if one is not None]) if guides[0] is not None else None
-        if guide is not None:
-            lead(sampler, guide, [part.plan for part in parts], self._loaded)
+        sampler = begin([part.plan for part in parts], self._loaded, self.device)
         for _ in sampler:
             pass
         return to_frames(finished(sampler, plan.request))
