@@ -96,8 +96,8 @@ def plan(request: Request, prompt: str, canvas: Canvas) -> Layout:
 
 
 def camera(request: Request, prompt: str, canvas: Canvas) -> tuple[Tensor, Tensor]:
-    """How the camera of a request moves, by its numbers or its words, at every frame [T]: how far it has panned
-    to the right, in short sides of the nearest layer, and its zoom as a factor."""
+    """How the camera of a request moves, by its numbers or its words, at every frame [T]: how far it has
+    panned to the right, in short sides of the nearest layer, and its zoom as a factor."""
     if request.camera:
         pan, zoom = canvas.camera(request).unbind(-1)
         return pan, zoom.exp()
@@ -110,8 +110,8 @@ def noise(request: Request, prompt: str, canvas: Canvas) -> Tensor:
 
     Where the camera pans over nothing but what the words say, a part of it is one picture of noise that moves
     as the land will: the network hears a direction in it that it often misses in words (compare arXiv
-    2501.08331, which trains for it). It is drawn on the CPU, because only there the same seed always gives the
-    same noise.
+    2501.08331, which trains for it). It is drawn on the CPU, because only there the same seed always gives
+    the same noise.
     """
     patches, (width, height) = canvas.tokenizer, canvas.size
     count = patches.latent_frames(canvas.frames)
