@@ -16,12 +16,12 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from hinode.clip import Clip, Frames, Making
-from hinode.engines import catalog, layout, upscaling
+from hinode.engines import catalog, composition, upscaling
 from hinode.engines.catalog import Card, Shape
+from hinode.engines.composition import Composition
 from hinode.engines.conditioning import Canvas
 from hinode.engines.expansion import expanded
 from hinode.engines.family import STANDARD
-from hinode.engines.layout import Layout
 from hinode.engines.protocol import Capabilities, Progress, State, Work, timed
 from hinode.engines.smoothing import eased, smoothed, steadied
 from hinode.errors import BadInput, EngineError, ModelError, listed
@@ -90,9 +90,9 @@ class Plan:
         return read_prompt(self.request)
 
     @cached_property
-    def layout(self) -> Layout:
+    def composition(self) -> Composition:
         """What the network reads, and where."""
-        return layout.plan(self.request, self.prompt, self.canvas)
+        return composition.compose(self.request, self.prompt, self.canvas)
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -126,7 +126,8 @@ class NativeEngine:
         return Work(
             tokens=math.prod(plan.latent_shape),
             steps=plan.sampling.steps,
-            passes=plan.sampling.steps * (2 if request.guide_prompt else len(plan.layout.texts)) + guided,
+            passes=plan.sampling.steps * (2 if request.guide_prompt else len(plan.composition.texts))
+            + guided,
             pixels=plan.drawn_frames * plan.shape.width * plan.shape.height,
         )
 
@@ -265,13 +266,13 @@ class NativeRun:
 
     def _apart(self) -> str:
         """A remark if subjects are drawn each by itself."""
-        count = len(self.plan.layout.texts)
+        count = len(self.plan.composition.texts)
         return f"; each of the {count} subjects drawn in a place of its own" if count > 1 else ""
 
     def _cut(self) -> str:
         """A remark if the prompt has more known words than the model reads."""
         known, most = set(VOCABULARY), self.plan.card.words
-        count = max(sum(word in known for word in words(text)) for text in self.plan.layout.texts)
+        count = max(sum(word in known for word in words(text)) for text in self.plan.composition.texts)
         return f"; only the first {most} of {count} known words were read" if count > most else ""
 
     def _avoided(self) -> str:
@@ -335,9 +336,9 @@ def begin(
     """A sampler for clips that are drawn together: plans of one shape with one way of sampling, given guides
     all or none. `state`: go on from here."""
     canvas, requests = plans[0].canvas, [plan.request for plan in plans]
-    layouts = [plan.layout for plan in plans]
-    most = max(len(one.texts) for one in layouts)  # who has fewer texts reads the last again, without a share
-    rows = [(one, min(number, len(one.texts) - 1)) for number in range(most) for one in layouts]
+    parts = [plan.composition for plan in plans]
+    most = max(len(one.texts) for one in parts)  # who has fewer texts reads the last again, without a share
+    rows = [(one, min(number, len(one.texts) - 1)) for number in range(most) for one in parts]
     avoided = [request.negative_prompt for request in requests]
     texts = [*(one.texts[number] for one, number in rows), *(avoided if any(avoided) else ())]
     ids = model.vocabulary.batch([words(text) for text in texts], limit=plans[0].card.words)
@@ -345,10 +346,10 @@ def begin(
     unsaid = torch.tensor([not text for text in avoided])[: len(unwanted), None]
     unwanted = torch.where(unsaid, null_text(unwanted), unwanted)
 
-    noise = torch.stack([layout.noise(plan.request, plan.prompt, canvas) for plan in plans])
+    noise = torch.stack([composition.noise(plan.request, plan.prompt, canvas) for plan in plans])
     given = [canvas.given(request) for request in requests]
     nothing = torch.full_like(noise[:1], torch.nan)
-    motion = [canvas.motion(request, one.paths) for request, one in zip(requests, layouts, strict=True)]
+    motion = [canvas.motion(request, one.paths) for request, one in zip(requests, parts, strict=True)]
     moves = [motion[index % len(plans)][number] for index, (_, number) in enumerate(rows)]
     sampler = Sampler(
         model.model,
@@ -359,7 +360,7 @@ def begin(
         unwanted=unwanted.to(device) if any(avoided) else None,
         given=torch.cat([nothing if one is None else one for one in given]).to(device),
         motion=torch.stack(moves).to(device),
-        shares=_shares(layouts, most, canvas).to(device) if most > 1 else None,
+        shares=_shares(parts, most, canvas).to(device) if most > 1 else None,
         state=state,
     )
     guides = [guide for guide in map(canvas.guide, requests) if guide is not None]
@@ -368,14 +369,14 @@ def begin(
     return sampler
 
 
-def _shares(layouts: Sequence[Layout], most: int, canvas: Canvas) -> Tensor:
+def _shares(parts: Sequence[Composition], most: int, canvas: Canvas) -> Tensor:
     """See `Sampler`; [most, B, Tl, h, w, C]."""
     width, height = canvas.size
-    shares = torch.zeros(most, len(layouts), canvas.frames, height, width)
-    for index, one in enumerate(layouts):
+    shares = torch.zeros(most, len(parts), canvas.frames, height, width)
+    for index, one in enumerate(parts):
         shares[: len(one.texts), index] = 1.0 if one.shares is None else one.shares
     encoded = canvas.tokenizer.encode(shares.flatten(0, 1)[:, :, None].expand(-1, -1, 3, -1, -1))
-    return encoded.view(most, len(layouts), *encoded.shape[1:])
+    return encoded.view(most, len(parts), *encoded.shape[1:])
 
 
 def finished(sampler: Sampler, request: Request) -> Tensor:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from hinode.engines import layout
+from hinode.engines import composition
+from hinode.engines.composition import Composition
 from hinode.engines.conditioning import Canvas
-from hinode.engines.layout import Layout
 from hinode.model.tokens import SpacetimePatches
 from hinode.request import Reference, Request
 from hinode.world.caption import parse
@@ -27,12 +27,12 @@ def request(prompt: str, **more: Any) -> Request:
     return Request(prompt, 64, 64, seconds=2.0, **more)
 
 
-def laid(prompt: str, canvas: Canvas = CANVAS, **more: Any) -> Layout:
-    return layout.plan(request(prompt, **more), prompt, canvas)
+def laid(prompt: str, canvas: Canvas = CANVAS, **more: Any) -> Composition:
+    return composition.compose(request(prompt, **more), prompt, canvas)
 
 
 def begun(prompt: str, canvas: Canvas = CANVAS, **more: Any) -> Tensor:
-    return layout.noise(request(prompt, **more), prompt, canvas)
+    return composition.noise(request(prompt, **more), prompt, canvas)
 
 
 # Who goes where
@@ -147,9 +147,9 @@ def test_noise_is_normal_and_follows_from_the_seed(camera: str, canvas: Canvas) 
 def test_noise_goes_the_way_the_land_goes(camera: str, way: int) -> None:
     video = CANVAS.tokenizer.decode(begun(f"{BALL}, {camera}")[None])[0]
     one, later = video[4], video[12]
-    speed = 0.24 / 8 * layout.MIDWAY * 64  # pixels a frame at the speed of the drawn world
+    speed = 0.24 / 8 * composition.MIDWAY * 64  # pixels a frame at the speed of the drawn world
     pixels = round(12 * speed) - round(4 * speed)
-    share = layout.ALONG**2
+    share = composition.ALONG**2
     assert alike(shifted(one, way * pixels), later) == pytest.approx(share, abs=0.06)
     assert alike(shifted(one, -way * pixels), later) == pytest.approx(0, abs=0.06)
     assert alike(one, later) == pytest.approx(0, abs=0.06)
@@ -158,8 +158,8 @@ def test_noise_goes_the_way_the_land_goes(camera: str, way: int) -> None:
 def test_a_camera_in_numbers_takes_the_noise_along_at_its_speed() -> None:
     camera = ((0.0, 0.0, 1.0), (2.0, -0.8, 1.0))
     video = CANVAS.tokenizer.decode(begun(BALL, camera=camera)[None])[0]
-    pixels = round(0.4 * layout.MIDWAY * 64)
-    assert alike(shifted(video[4], pixels), video[12]) == pytest.approx(layout.ALONG**2, abs=0.06)
+    pixels = round(0.4 * composition.MIDWAY * 64)
+    assert alike(shifted(video[4], pixels), video[12]) == pytest.approx(composition.ALONG**2, abs=0.06)
 
 
 def test_noise_stays_put_without_a_pan_and_beside_what_is_given() -> None:

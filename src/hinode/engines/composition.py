@@ -47,7 +47,7 @@ SOFT, REST = 0.08, 0.05
 
 
 @dataclass(frozen=True)
-class Layout:
+class Composition:
     """How a clip is put together.
 
     Attributes:
@@ -71,8 +71,8 @@ def apart(request: Request, prompt: str) -> tuple[SubjectFacts, ...]:
     return cast if free and told and 1 < len(cast) <= MOST_SUBJECTS else ()
 
 
-def plan(request: Request, prompt: str, canvas: Canvas) -> Layout:
-    """Lay a clip out.
+def compose(request: Request, prompt: str, canvas: Canvas) -> Composition:
+    """Decide who is where.
 
     Args:
         request: that it is drawn for.
@@ -84,15 +84,15 @@ def plan(request: Request, prompt: str, canvas: Canvas) -> Layout:
     if not cast:
         first = said.subjects[0] if len(said.subjects) == 1 else SubjectFacts()
         if request.path or request.references or first.motion not in LED:
-            return Layout((prompt,), canvas.path(request)[None])
-        return Layout((prompt,), _paths([place_subject(rng, "", "", first.motion)], canvas))
+            return Composition((prompt,), canvas.path(request)[None])
+        return Composition((prompt,), _paths([place_subject(rng, "", "", first.motion)], canvas))
     drafts = [_cast(rng, cast, said.relation) for _ in range(DRAFTS)]
     subjects = max(drafts, key=lambda draft: _distance(_paths(draft, canvas)))
     paths = _paths(subjects, canvas)
     overlapping = len(cast) == 2 and said.relation in ("behind", "in front of")
     front = None if not overlapping else 1 if said.relation == "behind" else 0
     shares = _shares(subjects, paths, front, camera(request, prompt, canvas)[1], canvas)
-    return Layout(tuple(alone(one, said) for one in cast), paths, shares)
+    return Composition(tuple(alone(one, said) for one in cast), paths, shares)
 
 
 def camera(request: Request, prompt: str, canvas: Canvas) -> tuple[Tensor, Tensor]:
@@ -166,7 +166,7 @@ def _distance(paths: Tensor) -> float:
 def _shares(
     subjects: list[Subject], paths: Tensor, front: int | None, zoom: Tensor, canvas: Canvas
 ) -> Tensor:
-    """See `Layout.shares`. A soft disc around each subject; `front`: who covers the other."""
+    """See `Composition.shares`. A soft disc around each subject; `front`: who covers the other."""
     width, height = canvas.size
     short = min(width, height)
     x, y = ((torch.arange(size) + 0.5) / short for size in (width, height))
