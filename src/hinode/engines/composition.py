@@ -42,6 +42,10 @@ REACH, REACH_IN_FRONT = 1.4, 1.0
 """How far the words of a subject reach from its middle, in halves of its size: less where it would cover
 another that is to be seen behind it."""
 
+PACE, INSIDE = 0.75, 0.31
+"""How fast those of a cast go that are led, in usual speeds, and how far the middle of their way stays from the
+edge of the picture: what turns slowly and is in it whole is drawn whole."""
+
 SOFT, REST = 0.08, 0.05
 """Width of the edge between two texts, in short sides, and what a text weighs where no subject is."""
 
@@ -139,6 +143,7 @@ def _cast(rng: random.Random, cast: tuple[SubjectFacts, ...], relation: str | No
         relation = None  # three stand side by side
     motions = [one.motion or "still" for one in cast]
     _, subjects = place_cast(rng, [(one.kind or "", one.color or "") for one in cast], relation, motions)
+    subjects = [_led(one) if one.motion in LED else one for one in subjects]
     if relation not in ("behind", "in front of"):
         return subjects
     first, second = subjects
@@ -148,6 +153,12 @@ def _cast(rng: random.Random, cast: tuple[SubjectFacts, ...], relation: str | No
         dataclasses.replace(first, x=middle + half, y=height),
         dataclasses.replace(second, x=middle - half, y=height),
     ]
+
+
+def _led(subject: Subject) -> Subject:
+    """Slower, and where it stays in the picture all the way."""
+    x = subject.x if subject.motion == "bounce" else min(max(subject.x, INSIDE), 1 - INSIDE)
+    return dataclasses.replace(subject, x=x, y=min(max(subject.y, INSIDE), 1 - INSIDE), speed=PACE)
 
 
 def _paths(subjects: list[Subject], canvas: Canvas) -> Tensor:
