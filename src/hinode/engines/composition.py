@@ -43,8 +43,8 @@ REACH, REACH_IN_FRONT = 1.4, 1.0
 another that is to be seen behind it."""
 
 PACE, INSIDE = 0.75, 0.31
-"""How fast those of a cast go that are led, in usual speeds, and how far the middle of their way stays from the
-edge of the picture: what turns slowly and is in it whole is drawn whole."""
+"""How fast those of a cast go that are led, in usual speeds, and how far the middle of their way stays from
+the edge of the picture: what turns slowly and is in it whole is drawn whole."""
 
 SOFT, REST = 0.08, 0.05
 """Width of the edge between two texts, in short sides, and what a text weighs where no subject is."""
