@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import faulthandler
 import shutil
 import sys
@@ -79,6 +80,28 @@ def settings(toy_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     empty.mkdir()
     monkeypatch.setattr(catalog, "shipped", lambda: empty)
     return Settings(home=toy_home, threads=1, device="cpu")
+
+
+@pytest.fixture
+def hinted_settings(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings with a toy that is told where subjects are."""
+    import torch
+
+    from hinode.model import checkpoint
+    from hinode.model.dit import DiT
+
+    toy = checkpoint.load(settings.models / "toy.safetensors")
+    config = dataclasses.replace(toy.model.config, hints=True)
+    model = DiT(config)
+    model.load_state_dict(toy.model.state_dict(), strict=False)
+    torch.nn.init.normal_(
+        model.get_parameter("hints.weight"), std=0.1, generator=torch.Generator().manual_seed(2)
+    )
+    home = tmp_path / "hinted"
+    checkpoint.save(
+        home / "models" / "toy.safetensors", model.state_dict(), config, toy.vocabulary, toy.facts
+    )
+    return dataclasses.replace(settings, home=home)
 
 
 @pytest.fixture(scope="session")

@@ -116,6 +116,13 @@ def test_three_stand_apart_and_four_are_too_many() -> None:
     assert len(laid(three.replace("and", "a pink star falling and")).texts) == 1
 
 
+def test_a_network_that_cannot_be_shown_where_draws_from_one_text() -> None:
+    for prompt in (BALL, f"a red ball rising and a blue kite bouncing {AROUND}"):
+        one = composition.compose(request(prompt), prompt, CANVAS, hints=False)
+        assert (one.texts, one.shares) == ((prompt,), None)
+        assert one.paths.isnan().all()
+
+
 def test_nobody_is_put_anywhere_of_whom_nothing_is_known() -> None:
     prompt = "a red ball and a blue kite over the sea"  # neither is said to do anything
     assert laid(prompt).texts == (prompt,)

@@ -65,8 +65,6 @@ def test_counts_the_work(engine: NativeEngine) -> None:
     assert (work.tokens, work.steps, work.pixels) == (3 * 4 * 4, 3, 9 * 32 * 32)
     assert work.passes == 5
     assert engine.work(dataclasses.replace(REQUEST, steps=10)).steps == 10
-    # Two subjects are two passes, and one for both of them that guidance leads away from.
-    assert engine.work(dataclasses.replace(REQUEST, prompt=PAIR)).passes == 3 * 2 + 2
 
 
 def test_draws_and_tells_every_step(engine: NativeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,17 +133,23 @@ def test_a_saved_run_goes_on_to_the_same_bytes(engine: NativeEngine, settings: S
     assert resumed.state().step == 3
 
 
-def test_a_saved_run_of_two_subjects_goes_on_to_the_same_bytes(
-    engine: NativeEngine, settings: Settings
-) -> None:
-    request = dataclasses.replace(REQUEST, prompt=PAIR)
+def test_a_saved_run_of_two_subjects_goes_on_to_the_same_bytes(hinted_settings: Settings) -> None:
+    engine, request = NativeEngine(hinted_settings), dataclasses.replace(REQUEST, prompt=PAIR)
+    # Two subjects are two passes a step, and one for both of them that guidance leads away from.
+    assert engine.work(request).passes == 3 * 2 + 2
     run = engine.start(request)
     next(step for step in run if (step.stage, step.done) == ("sample", 1))
-    resumed = NativeEngine(settings).start(request, run.state())
+    resumed = NativeEngine(hinted_settings).start(request, run.state())
     assert ("sample", 0) not in [(step.stage, step.done) for step in resumed]
     clip = resumed.clip()
     assert clip.frames.tobytes() == drawn(engine, prompt=PAIR).frames.tobytes()
     assert "each of the 2 subjects drawn in a place of its own" in clip.making.read_as
+
+
+def test_who_is_not_told_where_subjects_are_draws_from_one_text(engine: NativeEngine) -> None:
+    request = dataclasses.replace(REQUEST, prompt=PAIR)
+    assert engine.work(request).passes == engine.work(REQUEST).passes
+    assert "subjects drawn in a place" not in drawn(engine, prompt=PAIR).making.read_as
 
 
 def test_a_paused_run_goes_on_where_it_was(engine: NativeEngine) -> None:

@@ -307,7 +307,8 @@ def drawn(cases: Sequence[Case], plan: Plan, seed: int = 0) -> torch.Tensor:
     return torch.cat([frames for _, frames in batches])
 
 
-def test_a_case_is_drawn_as_the_command_would_draw_it(settings: Settings) -> None:
+def test_a_case_is_drawn_as_the_command_would_draw_it(hinted_settings: Settings) -> None:
+    settings = hinted_settings
     pair = "a red ball rising left of a blue kite bouncing over the sea at noon, pan left"
     cases = [*(Case(str(line["prompt"]), {}) for line in PROMPTS), Case(pair, {})]
     frames = drawn(cases, plan_of(settings), seed=40)

@@ -66,30 +66,25 @@ class Composition:
     shares: Tensor | None = None
 
 
-def apart(request: Request, prompt: str) -> tuple[SubjectFacts, ...]:
-    """The subjects that are drawn each by itself: two or three of whom kind and motion are said, in a clip to
-    which no pictures, footage or path are given. Otherwise nobody."""
-    cast = parse(prompt).subjects
-    told = all(one.kind and one.motion for one in cast)
-    free = not (request.references or request.path)
-    return cast if free and told and 1 < len(cast) <= MOST_SUBJECTS else ()
-
-
-def compose(request: Request, prompt: str, canvas: Canvas) -> Composition:
+def compose(request: Request, prompt: str, canvas: Canvas, *, hints: bool = True) -> Composition:
     """Decide who is where.
+
+    Two or three subjects of whom kind and motion are said are drawn each by itself, and one that bounces or
+    circles is shown where, if no pictures, footage or path are given.
 
     Args:
         request: that it is drawn for.
         prompt: what the network reads for it, expanded if it was to be.
         canvas: what it is drawn on.
+        hints: whether the network can be shown where somebody is. One that cannot draws from one text.
     """
-    said, cast = parse(prompt), apart(request, prompt)
-    rng = random.Random(f"layout/{request.seed}")
-    if not cast:
-        first = said.subjects[0] if len(said.subjects) == 1 else SubjectFacts()
-        if request.path or request.references or first.motion not in LED:
-            return Composition((prompt,), canvas.path(request)[None])
-        return Composition((prompt,), _paths([place_subject(rng, "", "", first.motion)], canvas))
+    said, rng = parse(prompt), random.Random(f"layout/{request.seed}")
+    cast, free = said.subjects, hints and not (request.references or request.path)
+    if free and len(cast) == 1 and cast[0].motion in LED:
+        return Composition((prompt,), _paths([place_subject(rng, "", "", cast[0].motion)], canvas))
+    told = all(one.kind and one.motion for one in cast)
+    if not (free and told and 1 < len(cast) <= MOST_SUBJECTS):
+        return Composition((prompt,), canvas.path(request)[None])
     drafts = [_cast(rng, cast, said.relation) for _ in range(DRAFTS)]
     subjects = max(drafts, key=lambda draft: _distance(_paths(draft, canvas)))
     paths = _paths(subjects, canvas)
@@ -126,9 +121,8 @@ def noise(request: Request, prompt: str, canvas: Canvas) -> Tensor:
     if request.references or len(pan) < 2 or not pan.any():
         return independent
     picture = torch.randn(3, height, width, generator=generator)
-    before = pan[0] + (pan[1] - pan[0]) * torch.arange(
-        1 - patches.frames, 0
-    )  # the first frame fills its tube
+    # the first frame fills its tube: the picture was on its way before it
+    before = pan[0] + (pan[1] - pan[0]) * torch.arange(1 - patches.frames, 0)
     pixels = (torch.cat((before, pan)) * -MIDWAY * min(width, height)).round().int().tolist()
     moving = patches.cut(torch.stack([picture.roll(shift, -1) for shift in pixels])[None])[0]
     return math.sqrt(1 - ALONG**2) * independent + ALONG * moving

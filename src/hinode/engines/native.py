@@ -92,7 +92,7 @@ class Plan:
     @cached_property
     def composition(self) -> Composition:
         """What the network reads, and where."""
-        return composition.compose(self.request, self.prompt, self.canvas)
+        return composition.compose(self.request, self.prompt, self.canvas, hints=self.card.hints)
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -249,11 +249,15 @@ class NativeRun:
                 stage_seconds=self.stage_seconds,
                 understood=self.parsed.understood,
                 not_understood=self.parsed.not_understood,
-                read_as=read_as(parse(self.plan.prompt))
-                + self._apart()
-                + self._expanded()
-                + self._cut()
-                + self._avoided(),
+                read_as="".join(
+                    (
+                        read_as(parse(self.plan.prompt)),
+                        self._apart(),
+                        self._expanded(),
+                        self._cut(),
+                        self._avoided(),
+                    )
+                ),
                 licence=card.licence,
                 upscaler=self.upscaler,
             ),
