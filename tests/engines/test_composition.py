@@ -109,10 +109,11 @@ def test_three_stand_apart_and_four_are_too_many() -> None:
     assert len(laid(three).texts) == 3
     across = laid(three).paths[..., 0].mean(1).sort().values.diff()
     assert (across > 0.15).all()
-    assert (
-        len(laid(f"a red ball rising above a blue kite bouncing and a green boat falling {AROUND}").texts)
-        == 3
-    )
+    for said, way in (("to the left of", -1), ("to the right of", 1)):
+        sides = laid(f"a red ball rising {said} a blue kite bouncing and a green boat falling {AROUND}")
+        assert way * float((sides.paths[0] - sides.paths[1]).mean(0)[0]) > 0.15
+    above = f"a red ball rising above a blue kite bouncing and a green boat falling {AROUND}"
+    assert len(laid(above).texts) == 3  # of three that is not kept
     assert len(laid(three.replace("and", "a pink star falling and")).texts) == 1
 
 
@@ -129,10 +130,6 @@ def test_nobody_is_put_anywhere_of_whom_nothing_is_known() -> None:
 
 
 # Noise
-
-
-def shifted(picture: Tensor, by: int) -> Tensor:
-    return picture.roll(by, -1)
 
 
 def alike(one: Tensor, other: Tensor) -> float:
@@ -157,8 +154,8 @@ def test_noise_goes_the_way_the_land_goes(camera: str, way: int) -> None:
     speed = 0.24 / 8 * composition.MIDWAY * 64  # pixels a frame at the speed of the drawn world
     pixels = round(12 * speed) - round(4 * speed)
     share = composition.ALONG**2
-    assert alike(shifted(one, way * pixels), later) == pytest.approx(share, abs=0.06)
-    assert alike(shifted(one, -way * pixels), later) == pytest.approx(0, abs=0.06)
+    assert alike(one.roll(way * pixels, -1), later) == pytest.approx(share, abs=0.06)
+    assert alike(one.roll(-way * pixels, -1), later) == pytest.approx(0, abs=0.06)
     assert alike(one, later) == pytest.approx(0, abs=0.06)
 
 
@@ -166,7 +163,7 @@ def test_a_camera_in_numbers_takes_the_noise_along_at_its_speed() -> None:
     camera = ((0.0, 0.0, 1.0), (2.0, -0.8, 1.0))
     video = CANVAS.tokenizer.decode(begun(BALL, camera=camera)[None])[0]
     pixels = round(0.4 * composition.MIDWAY * 64)
-    assert alike(shifted(video[4], pixels), video[12]) == pytest.approx(composition.ALONG**2, abs=0.06)
+    assert alike(video[4].roll(pixels, -1), video[12]) == pytest.approx(composition.ALONG**2, abs=0.06)
 
 
 def test_noise_stays_put_without_a_pan_and_beside_what_is_given() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from hinode import engines
 from hinode.clip import Clip, Frames
@@ -184,6 +185,22 @@ def test_a_negative_prompt_leads_away_from_its_words(engine: NativeEngine) -> No
     assert unknown.frames.tobytes() == plain.frames.tobytes()
     assert "no word of the negative prompt is known" in unknown.making.read_as
     assert "negative" not in plain.making.read_as
+
+
+def test_clips_drawn_together_are_led_away_each_from_its_own(hinted_settings: Settings) -> None:
+    engine = NativeEngine(hinted_settings)
+    asked = [
+        REQUEST,
+        dataclasses.replace(REQUEST, negative_prompt="snow at night"),
+        dataclasses.replace(REQUEST, prompt=PAIR, seed=8),
+    ]
+    plans = [engine.plan(request) for request in asked]
+    model = checkpoint.load(plans[0].card.path)
+    *_, together = native.begin(plans, model, torch.device("cpu"))
+    for plan, latents in zip(plans, together.latents, strict=True):
+        *_, alone = native.begin([plan], model, torch.device("cpu"))
+        torch.testing.assert_close(alone.latents[0], latents, rtol=1e-3, atol=1e-3)
+    assert (together.latents[0] - together.latents[1]).abs().max() > 0.01
 
 
 def test_a_model_that_does_without_guidance_takes_no_negative_prompt(

@@ -453,15 +453,13 @@ def test_the_words_decide_what_is_drawn(model: DiT) -> None:
 def test_a_clip_is_put_together_from_its_texts_by_their_shares(model: DiT) -> None:
     start, sampling = noise(1, 2, 4, 4, 768), Sampling(steps=3, guidance=1.0)
     alone = [draw(model, start, sampling, IDS[number : number + 1])[-1] for number in (0, 1)]
-    both = IDS.clone()
     for number in (0, 1):
         shares = torch.zeros(2, *start.shape)
         shares[number] = 1
-        sampler = Sampler(model, both, 8.0, start, sampling, shares=shares)
-        *_, last = sampler
+        *_, last = Sampler(model, IDS, 8.0, start, sampling, shares=shares)
         torch.testing.assert_close(last.latents, alone[number])
     halves = torch.full((2, *start.shape), 0.5)
-    ahead = next(Sampler(model, both, 8.0, start, sampling, shares=halves)).latents
+    ahead = next(Sampler(model, IDS, 8.0, start, sampling, shares=halves)).latents
     steps = [draw(model, start, sampling, IDS[number : number + 1])[1] for number in (0, 1)]
     torch.testing.assert_close(ahead, (steps[0] + steps[1]) / 2)
 

@@ -34,7 +34,7 @@ def mixed(count: int) -> list[Scene]:
 
 
 def assert_same_picture(one: Tensor, other: Tensor) -> None:
-    """Equal but for the rim of a shadow and a pixel here and there that rounding takes over an edge."""
+    """Equal but for a pixel here and there that rounding takes over an edge."""
     difference = (one - other).abs()
     assert difference.mean() < 3e-4
     assert (difference > 2 / 255).float().mean() < 0.01

@@ -113,10 +113,8 @@ def noise(request: Request, prompt: str, canvas: Canvas) -> Tensor:
     the same noise.
     """
     patches, (width, height) = canvas.tokenizer, canvas.size
-    count = patches.latent_frames(canvas.frames)
     generator = torch.Generator().manual_seed(request.seed)
-    shape = (count, height // patches.size, width // patches.size, patches.channels)
-    independent = torch.randn(shape, generator=generator)
+    independent = torch.randn((*canvas.latent_shape, patches.channels), generator=generator)
     pan, _ = camera(request, prompt, canvas)
     if request.references or len(pan) < 2 or not pan.any():
         return independent

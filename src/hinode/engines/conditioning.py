@@ -54,6 +54,13 @@ class Canvas:
     size: Size
     tokenizer: SpacetimePatches
 
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Latent frames, rows and columns."""
+        width, height = self.size
+        side = self.tokenizer.size
+        return self.tokenizer.latent_frames(self.frames), height // side, width // side
+
     def given(self, request: Request) -> Tensor | None:
         """What the request gives, as clean latents [1, Tl, h, w, C] with NaN where the network draws; None if
         nothing is given.
@@ -107,11 +114,9 @@ class Canvas:
     def motion(self, request: Request, paths: Tensor) -> Tensor:
         """Paths [K, T, 2] as of `path`, each with the camera of the request, as `hints.draw_motion` has them:
         [K, Tl, h, w, f + 3]."""
-        side = self.tokenizer.size
+        _, rows, columns = self.latent_shape
         camera = self.camera(request).expand(len(paths), -1, -1)
-        return hints.draw_motion(
-            paths, camera, self.size[1] // side, self.size[0] // side, self.tokenizer.frames
-        )
+        return hints.draw_motion(paths, camera, rows, columns, self.tokenizer.frames)
 
     def _mask(self, request: Request) -> Tensor:
         """Where footage is drawn anew from the moment of the mask on, bool, broadcastable to [T, 3, H, W];

@@ -97,8 +97,7 @@ class Plan:
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """Latent frames, rows and columns."""
-        span, side = self.card.patch
-        return 1 + (self.drawn_frames - 1) // span, self.shape.height // side, self.shape.width // side
+        return self.canvas.latent_shape
 
 
 class NativeEngine:
@@ -346,9 +345,11 @@ def begin(
     avoided = [request.negative_prompt for request in requests]
     texts = [*(one.texts[number] for one, number in rows), *(avoided if any(avoided) else ())]
     ids = model.vocabulary.batch([words(text) for text in texts], limit=plans[0].card.words)
-    ids, unwanted = ids[: len(rows)], ids[len(rows) :]
-    unsaid = torch.tensor([not text for text in avoided])[: len(unwanted), None]
-    unwanted = torch.where(unsaid, null_text(unwanted), unwanted)
+    unwanted = None
+    if any(avoided):
+        said = ids[len(rows) :]
+        silent = torch.tensor([not text for text in avoided])[:, None]
+        unwanted = torch.where(silent, null_text(said), said).to(device)
 
     noise = torch.stack([composition.noise(plan.request, plan.prompt, canvas) for plan in plans])
     given = [canvas.given(request) for request in requests]
@@ -357,11 +358,11 @@ def begin(
     moves = [motion[index % len(plans)][number] for index, (_, number) in enumerate(rows)]
     sampler = Sampler(
         model.model,
-        ids.to(device),
+        ids[: len(rows)].to(device),
         plans[0].shape.fps,
         noise.to(device),
         plans[0].sampling,
-        unwanted=unwanted.to(device) if any(avoided) else None,
+        unwanted=unwanted,
         given=torch.cat([nothing if one is None else one for one in given]).to(device),
         motion=torch.stack(moves).to(device),
         shares=_shares(parts, most, canvas).to(device) if most > 1 else None,
