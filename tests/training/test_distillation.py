@@ -13,13 +13,25 @@ import torch
 from torch import Tensor, nn
 
 from hinode.engines import catalog
+from hinode.engines.composition import ALONG
 from hinode.errors import ModelError
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
 from hinode.model.dit import DiT
-from hinode.model.flow import Sampler, Sampling
+from hinode.model.flow import Sampler, SamplerState, Sampling
 from hinode.training import data, distillation, trainer
-from hinode.training.distillation import Distiller, Way, distil, drawn, leaps, loss, recipe_of, schedules
+from hinode.training.directions import directions
+from hinode.training.distillation import (
+    Distiller,
+    Leap,
+    Way,
+    distil,
+    drawn,
+    leaps,
+    loss,
+    recipe_of,
+    schedules,
+)
 from hinode.training.recipes import RECIPES
 
 CPU = torch.device("cpu")
@@ -61,18 +73,21 @@ def recipe_of_smoke() -> Any:
     return dataclasses.replace(recipe, stages=(dataclasses.replace(recipe.stages[0], mix=((clips, 1.0),)),))
 
 
-def ways(teacher: Checkpoint, **changes: float) -> list[Way]:
+def ways(
+    teacher: Checkpoint, student: nn.Module | None = None, how: Sampling = WAY, **changes: float
+) -> list[Way]:
+    """What is learnt from a script; the student is the teacher itself if none is given."""
     told = script()
     recipe = dataclasses.replace(recipe_of_smoke(), **changes)
-    return drawn(teacher, told, recipe, WAY, data.draw(told, CPU))
+    return drawn(teacher, student or teacher.model, told, recipe, how, data.draw(told, CPU))
 
 
 class Knowing(nn.Module):
-    """A student that has learnt all leaps of one clip by heart: it goes by the noise levels alone."""
+    """A student that has learnt its teacher's ways by heart: it goes by the noise levels alone."""
 
-    def __init__(self, teacher: Checkpoint, way: Way) -> None:
+    def __init__(self, teacher: Checkpoint, states: list[Tensor]) -> None:
         super().__init__()
-        self.config, self.way, self.encode_text = teacher.model.config, way, teacher.model.encode_text
+        self.config, self.states, self.encode_text = teacher.model.config, states, teacher.model.encode_text
 
     def forward(
         self,
@@ -85,8 +100,8 @@ class Knowing(nn.Module):
     ) -> Tensor:
         now = float(levels.min())
         (leap,) = [leap for leap in leaps(WAY) if abs(leap.now - now) < 1e-6]
-        start, end = (self.way.states[step].float() for step in (leap.first, leap.last))
-        return (start + (end - start) * (1 - leap.now) / (leap.later - leap.now)).expand(z.shape)
+        start, end = self.states[leap.first], self.states[leap.last]
+        return start + (end - start) * (1 - leap.now) / (leap.later - leap.now)
 
 
 def test_both_schedules_are_told_apart_by_every_level_and_end_on_levels_of_the_teacher() -> None:
@@ -100,45 +115,83 @@ def test_both_schedules_are_told_apart_by_every_level_and_end_on_levels_of_the_t
         assert leap.now < leap.later == times[leap.last]
 
 
+def going(network: nn.Module, how: Sampling, **changes: float) -> Sampler:
+    """A network before its first step, from where the clips of `ways` begin."""
+    told = script()
+    recipe = dataclasses.replace(recipe_of_smoke(), **changes)
+    tokenizer = network.config.tokenizer
+    x = tokenizer.encode(data.draw(told, CPU))
+    known, motion = directions(recipe, told, tokenizer, CPU)
+    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + told.step)
+    noise = distillation.noise_of(told, known, tokenizer, generator)
+    given = x.masked_fill(~known.repeat_interleave(x.shape[-1] // known.shape[-1], -1), torch.nan)
+    return Sampler(network, told.ids, told.bucket.fps, noise, how, given=given, motion=motion)  # type: ignore[arg-type]
+
+
+def leg(shown: list[Way], leap: Leap) -> tuple[Tensor, Tensor]:
+    """Where a leap of all clips begins and where it should end."""
+    begun, ended = zip(*(way.legs[leap] for way in shown), strict=True)
+    return torch.stack(begun).float(), torch.stack(ended).float()
+
+
 @pytest.mark.parametrize("steps", [4, 2])
 def test_a_student_without_error_arrives_where_its_teacher_does(teacher: Checkpoint, steps: int) -> None:
-    for way in ways(teacher, known=0.5):
-        student = Knowing(teacher, way)
-        assert all(float(loss(student, [way], [leap], 8).value) < 1e-9 for leap in leaps(WAY))
-        noise = way.states[0].float()[None]
-        sampler = Sampler(
-            student,  # type: ignore[arg-type]
-            way.ids[None],
-            8,
-            noise,
-            Sampling(steps, guidance=1.0, learnt=schedules(WAY)),
-        )
-        assert len(list(sampler)) == steps
-        assert torch.allclose(sampler.state.latents[0], way.states[12].float(), atol=1e-4)
+    sampler = going(teacher.model, WAY, known=0.5)
+    states = [sampler.state.latents, *(state.latents for state in sampler)]
+    student = Knowing(teacher, states)
+    shown = ways(teacher, student, known=0.5)
+    for leap in leaps(WAY):
+        begun, ended = leg(shown, leap)
+        assert torch.allclose(begun, states[leap.first], atol=0.02)  # kept in bfloat16
+        assert torch.allclose(ended, states[leap.last], atol=0.02)
+        assert float(loss(student, shown, [leap] * len(shown), 8).value) < 1e-4
+    quick = going(student, Sampling(steps, guidance=1.0, learnt=schedules(WAY)), known=0.5)
+    assert len(list(quick)) == steps
+    assert torch.allclose(quick.state.latents, states[-1], atol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [4, 2])
+def test_a_student_is_shown_how_to_go_on_from_where_it_is(teacher: Checkpoint, steps: int) -> None:
+    """Not from where its teacher would be."""
+    torch.manual_seed(4)
+    student = DiT(teacher.model.config).eval()
+    for parameter in student.parameters():
+        nn.init.normal_(parameter, std=0.05)
+    shown = ways(teacher, student, known=0.3)
+    quick = going(student, Sampling(steps, guidance=1.0, learnt=schedules(WAY)), known=0.3)
+    led = going(teacher.model, WAY, known=0.3)
+    for leap in leaps(WAY)[:4] if steps == 4 else leaps(WAY)[4:]:
+        here = quick.state.latents
+        led.state = SamplerState(here, leap.first)
+        while led.state.step < leap.last:
+            next(led)
+        begun, ended = leg(shown, leap)
+        assert torch.allclose(begun, here, atol=0.02)
+        assert torch.allclose(ended, led.state.latents, atol=0.02)
+        next(quick)
+    alone = list(going(teacher.model, WAY, known=0.3))[-1].latents
+    assert not torch.allclose(ended, alone, atol=0.2)
 
 
 def test_the_teacher_follows_the_text_with_its_guidance(teacher: Checkpoint) -> None:
-    told = script()
-    video = data.draw(told, CPU)
     plain = dataclasses.replace(WAY, guidance=1.0)
-    recipe = dataclasses.replace(recipe_of_smoke(), known=0.0)
-    led, alone = (drawn(teacher, told, recipe, how, video)[0] for how in (WAY, plain))
-    assert torch.equal(led.states[0], alone.states[0])
-    assert not torch.allclose(led.states[12], alone.states[12], atol=1e-2)
+    first = leaps(WAY)[0]
+    led, alone = (ways(teacher, how=how, known=0.0)[0].legs[first] for how in (WAY, plain))
+    assert torch.equal(led[0], alone[0])
+    assert not torch.allclose(led[1], alone[1], atol=1e-2)
 
 
 def test_what_is_given_stays_and_is_not_learnt(teacher: Checkpoint) -> None:
     given = ways(teacher, known=1.0)
-    told = script()
-    x = teacher.model.config.tokenizer.encode(data.draw(told, CPU))
+    x = teacher.model.config.tokenizer.encode(data.draw(script(), CPU))
     assert all(way.kept.any() and not way.kept.all() for way in given)
     for way, clip in zip(given, x, strict=True):
-        for state in way.states.values():
+        for state in (state for leg in way.legs.values() for state in leg):
             assert torch.equal(state[way.kept], clip[way.kept].to(torch.bfloat16))
     leap = leaps(WAY)[1]
     spoilt = [
         dataclasses.replace(
-            way, states=way.states | {leap.last: way.states[leap.last].masked_fill(way.kept, 9.0)}
+            way, legs=way.legs | {leap: (way.legs[leap][0], way.legs[leap][1].masked_fill(way.kept, 9.0))}
         )
         for way in given
     ]
@@ -146,6 +199,29 @@ def test_what_is_given_stays_and_is_not_learnt(teacher: Checkpoint) -> None:
     before = loss(teacher.model, given, steps, 8).value
     assert before > 0
     assert torch.equal(loss(teacher.model, spoilt, steps, 8).value, before)
+
+
+def test_clips_are_drawn_from_noise_that_goes_along_as_it_does_in_use(teacher: Checkpoint) -> None:
+    """With a camera that pans, unless a part of the clip is given."""
+    told = script()
+    scenes = [dataclasses.replace(scene, camera="pan left") for scene in told.scenes]
+    told = dataclasses.replace(told, scenes=scenes)
+    patches = teacher.model.config.tokenizer
+    free = torch.zeros(2, 2, 4, 4, patches.frames, dtype=torch.bool)
+    given = free.clone()
+    given[1, 0] = True
+    still = dataclasses.replace(told, scenes=[dataclasses.replace(one, camera="still") for one in scenes])
+    independent, panned, partly = (
+        distillation.noise_of(one, known, patches, torch.Generator().manual_seed(1))
+        for one, known in ((still, free), (told, free), (told, given))
+    )
+    assert torch.equal(
+        independent, torch.randn(independent.shape, generator=torch.Generator().manual_seed(1))
+    )
+    both = torch.corrcoef(torch.stack((independent[0].flatten(), panned[0].flatten())))
+    assert float(both[0, 1]) == pytest.approx((1 - ALONG**2) ** 0.5, abs=0.03)
+    assert torch.equal(partly[0], panned[0])
+    assert torch.equal(partly[1], independent[1])
 
 
 def test_learning_brings_the_student_nearer_to_its_teacher(teacher: Checkpoint, tmp_path: Path) -> None:

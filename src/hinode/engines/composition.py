@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hinode.engines.conditioning import Canvas
 from hinode.engines.expansion import alone
+from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.world.caption import SubjectFacts, parse
 from hinode.world.motion import camera_path, subject_path
@@ -105,25 +106,36 @@ def camera(request: Request, prompt: str, canvas: Canvas) -> tuple[Tensor, Tenso
 
 
 def noise(request: Request, prompt: str, canvas: Canvas) -> Tensor:
-    """The noise a clip begins from, standard normal latents [Tl, h, w, C].
-
-    Where the camera pans over nothing but what the words say, a part of it is one picture of noise that moves
-    as the land will: the network hears a direction in it that it often misses in words (compare arXiv
-    2501.08331, which trains for it). It is drawn on the CPU, because only there the same seed always gives
-    the same noise.
-    """
-    patches, (width, height) = canvas.tokenizer, canvas.size
+    """The noise a clip begins from, standard normal latents [Tl, h, w, C]: where the camera pans over nothing
+    but what the words say, a part of it goes along. It is drawn on the CPU, because only there the same seed
+    always gives the same noise."""
     generator = torch.Generator().manual_seed(request.seed)
-    independent = torch.randn((*canvas.latent_shape, patches.channels), generator=generator)
-    pan, _ = camera(request, prompt, canvas)
-    if request.references or len(pan) < 2 or not pan.any():
+    independent = torch.randn((*canvas.latent_shape, canvas.tokenizer.channels), generator=generator)
+    if request.references:
         return independent
+    return along(independent, camera(request, prompt, canvas)[0], canvas.tokenizer, generator)
+
+
+def along(noise: Tensor, pan: Tensor, patches: SpacetimePatches, generator: torch.Generator) -> Tensor:
+    """Noise [Tl, h, w, C] of which a part is one picture that moves as the land will: the network hears a
+    direction in it that it often misses in words (compare arXiv 2501.08331, which trains for it).
+
+    Args:
+        noise: independent, standard normal; given back as it is where the camera does not pan.
+        pan: how far the camera has panned to the right at every frame [T], in short sides of the nearest
+            layer.
+        patches: that `noise` is cut into.
+        generator: draws the picture.
+    """
+    if len(pan) < 2 or not pan.any():
+        return noise
+    height, width = noise.shape[1] * patches.size, noise.shape[2] * patches.size
     picture = torch.randn(3, height, width, generator=generator)
     # the first frame fills its tube: the picture was on its way before it
     before = pan[0] + (pan[1] - pan[0]) * torch.arange(1 - patches.frames, 0)
     pixels = (torch.cat((before, pan)) * -MIDWAY * min(width, height)).round().int().tolist()
     moving = patches.cut(torch.stack([picture.roll(shift, -1) for shift in pixels])[None])[0]
-    return math.sqrt(1 - ALONG**2) * independent + ALONG * moving
+    return math.sqrt(1 - ALONG**2) * noise + ALONG * moving
 
 
 def _moments(canvas: Canvas) -> Tensor:

@@ -1,13 +1,13 @@
 """Distillation: a student draws in few steps, without guidance, what its teacher draws in many with it.
 
-The teacher draws clips from noise, and its way from there is fixed: for every step that the student will
-take, where it should end is known, and the student, which begins as a copy, learns to get there in one pass.
-Among true clips it would only learn the mean of all that may become of a noisy one. The student's noise
-levels are a choice of the teacher's; a run of fewer steps begins at a level of its own, which tells the one
-network how far to go.
+The student, which begins as a copy, goes its own way from noise. From every state that it comes to, the
+teacher shows where its step should have ended, and the student learns to get there in one pass. Along the
+teacher's way alone it would never see where its own small errors lead; among true clips it would only learn
+the mean of all that may become of a noisy one. The student's noise levels are a choice of the teacher's; a
+run of fewer steps begins at a level of its own, which tells the one network how far to go.
 
 Sources: progressive distillation arXiv 2202.00512, guidance learnt with it 2210.03142, fixed ways from noise
-to clips 2209.03003.
+to clips 2209.03003, learning where the learner goes 1011.0686.
 """
 
 from __future__ import annotations
@@ -23,17 +23,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hinode.engines.composition import along
 from hinode.errors import ModelError, listed
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
-from hinode.model.flow import Loss, Sampler, Sampling
+from hinode.model.dit import Condition
+from hinode.model.flow import Loss, Sampler, SamplerState, Sampling
 from hinode.model.layers import compute_type
 from hinode.model.text import PAD
+from hinode.model.tokens import SpacetimePatches
 from hinode.training import data
 from hinode.training.cost import flops
 from hinode.training.directions import directions
 from hinode.training.recipes import RECIPES, Recipe, Stage
 from hinode.training.trainer import MODEL_FILE, Trainer, run, stop_on_signal
+from hinode.world.motion import camera_path
 
 MINUTES = 40.0
 STEPS = 12
@@ -44,6 +48,9 @@ LEARNING_RATE = 5e-4
 AVERAGE = 0.98  # of the student's weights, per step; at the end the learning rate is zero anyway
 AGAIN = 12  # leaps that are learnt for each clip that the teacher draws
 KEPT = 48  # clips of each shape in memory
+VALIDATED = 8  # clips of a frozen batch
+DENSITIES = (("short", 0.15), ("full", 0.55), ("dense", 0.30))
+"""Captions as prompts are when they have been expanded."""
 
 
 @dataclass(frozen=True)
@@ -74,37 +81,65 @@ def leaps(sampling: Sampling) -> list[Leap]:
 
 @dataclass(frozen=True)
 class Way:
-    """A clip on its way from noise, as the teacher drew it."""
+    """A clip on the student's way from noise, and what the teacher made of it."""
 
-    states: dict[int, Tensor]  # by step: latents [Tl, h, w, C]
+    legs: dict[Leap, tuple[Tensor, Tensor]]  # where a leap begins and where it should end, [Tl, h, w, C]
     ids: Tensor  # [L]
     hinted: Tensor | None  # [Tl, h, w, 2f + 3]
     kept: Tensor  # bool, of what was given
     whole: Tensor  # bool [Tl]
 
 
+def noise_of(
+    script: data.Script, known: Tensor, tokenizer: SpacetimePatches, generator: torch.Generator
+) -> Tensor:
+    """What clips are drawn from, [B, Tl, h, w, C]: as `composition.noise`, going along with the camera where
+    nothing is given. known: see `directions`."""
+    noise = torch.randn((*known.shape[:4], tokenizer.channels), generator=generator)
+    moments = (script.start + torch.arange(script.bucket.frames) / script.bucket.fps).expand(len(noise), -1)
+    pans = camera_path(script.scenes, moments).pan
+    free = ~known.flatten(1).any(1)
+    clips = zip(noise, pans - pans[:, :1], free.tolist(), strict=True)
+    return torch.stack([along(one, pan, tokenizer, generator) if alone else one for one, pan, alone in clips])
+
+
+@torch.no_grad()
 def drawn(
-    teacher: Checkpoint, script: data.Script, recipe: Recipe, sampling: Sampling, video: Tensor
+    teacher: Checkpoint,
+    student: nn.Module,
+    script: data.Script,
+    recipe: Recipe,
+    sampling: Sampling,
+    video: Tensor,
 ) -> list[Way]:
-    """Let the teacher draw what a script tells, given and shown what the recipe says of its clips."""
+    """Let the student draw what a script tells, given and shown what the recipe says of its clips, and the
+    teacher go on from wherever it is."""
     tokenizer = teacher.model.config.tokenizer
-    generator = torch.Generator(video.device).manual_seed(recipe.seed * 1_000_003 + script.step)
+    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + script.step)
     x = tokenizer.encode(video)
     known, motion = directions(recipe, script, tokenizer, video.device)
     given = x.masked_fill(~known.repeat_interleave(x.shape[-1] // known.shape[-1], -1), torch.nan)
-    noise = torch.randn(x.shape, generator=generator, device=x.device)
-    ids = script.ids.to(x.device)
-    hinted = teacher.model.config.hints
-    sampler = Sampler(
-        teacher.model, ids, script.bucket.fps, noise, sampling, given=given, motion=motion if hinted else None
-    )
-    wanted = {step for leap in leaps(sampling) for step in (leap.first, leap.last)}
-    states = {0: sampler.state.latents.clone()}
-    states |= {state.step: state.latents.clone() for state in sampler if state.step in wanted}
-    half = {step: latents.to(torch.bfloat16) for step, latents in states.items()}
+    noise = noise_of(script, known.cpu(), tokenizer, generator).to(x)
+    ids, fps = script.ids.to(x.device), script.bucket.fps
+    hinted = motion if teacher.model.config.hints else None
+    sampler = Sampler(teacher.model, ids, fps, noise, sampling, given=given, motion=hinted)
+    condition = student.encode_text(ids)  # type: ignore[operator]
+    legs: dict[Leap, tuple[Tensor, Tensor]] = {}
+    alone = sampler.state  # of the teacher, which goes from noise but once
+    z = start = alone.latents.clone()
+    for leap in leaps(sampling):
+        first = leap.first == 0
+        z = start if first else z
+        sampler.state = alone if first else SamplerState(z, leap.first)
+        while sampler.state.step < leap.last:
+            next(sampler)
+        alone = sampler.state if first else alone
+        legs[leap] = z.to(torch.bfloat16), sampler.state.latents.to(torch.bfloat16)
+        slope = velocity(student, z, [leap] * len(z), condition, fps, sampler.hinted, sampler.whole)
+        z = torch.where(sampler.kept, z, z + (leap.later - leap.now) * slope)
     return [
         Way(
-            {step: latents[clip] for step, latents in half.items()},
+            {leap: (begin[clip], end[clip]) for leap, (begin, end) in legs.items()},
             ids[clip],
             None if sampler.hinted is None else sampler.hinted[clip],
             sampler.kept[clip],
@@ -114,23 +149,40 @@ def drawn(
     ]
 
 
+def velocity(
+    student: nn.Module,
+    z: Tensor,
+    steps: list[Leap],
+    condition: Condition,
+    fps: float,
+    hinted: Tensor | None,
+    whole: Tensor,
+) -> Tensor:
+    """Of a student that takes a leap from each of the states z."""
+    now = torch.tensor([leap.now for leap in steps], device=z.device)
+    levels = now[:, None].expand(whole.shape).masked_fill(whole, 1.0)
+    clean: Tensor = student(z, levels, condition, fps, None, hinted)
+    return (clean - z) / (1 - now.view(-1, 1, 1, 1, 1))
+
+
 def loss(model: nn.Module, ways: list[Way], steps: list[Leap], fps: float) -> Loss:
-    """How far the student is from the mean velocity of the teacher over its leaps, one leap for each clip."""
-    z = torch.stack([way.states[leap.first] for way, leap in zip(ways, steps, strict=True)]).float()
-    there = torch.stack([way.states[leap.last] for way, leap in zip(ways, steps, strict=True)]).float()
+    """How far the student is from the mean velocity that it should have, one leap for each clip."""
+    legs = [way.legs[leap] for way, leap in zip(ways, steps, strict=True)]
+    z, there = (torch.stack(states).float() for states in zip(*legs, strict=True))
     length = max(len(way.ids) for way in ways)
     ids = torch.stack([F.pad(way.ids, (0, length - len(way.ids)), value=PAD) for way in ways])
     hinted = None if ways[0].hinted is None else torch.stack([w.hinted for w in ways if w.hinted is not None])
     kept, whole = (torch.stack([getattr(way, name) for way in ways]) for name in ("kept", "whole"))
-    now, later = torch.tensor([[leap.now, leap.later] for leap in steps], device=z.device).unbind(1)
-    levels = now[:, None].expand(whole.shape).masked_fill(whole, 1.0)
-    clean = model(z, levels, model.encode_text(ids), fps, None, hinted)  # type: ignore[operator]
-    now, later = now.view(-1, 1, 1, 1, 1), later.view(-1, 1, 1, 1, 1)
-    squared = ((clean - z) / (1 - now) - (there - z) / (later - now)).square().masked_fill(kept, 0.0)
+    condition = model.encode_text(ids)  # type: ignore[operator]
+    far = torch.tensor([leap.later - leap.now for leap in steps], device=z.device).view(-1, 1, 1, 1, 1)
+    slope = velocity(model, z, steps, condition, fps, hinted, whole)
+    squared = (slope - (there - z) / far).square().masked_fill(kept, 0.0)
     squared = squared / (1 - kept.float().mean((2, 3, 4), True)).clamp(min=1e-3)
     errors = squared.mean((2, 3, 4))
     counted = (~whole).float()
-    return Loss((errors * counted).sum() / counted.sum().clamp(min=1), errors.detach(), levels)
+    levels = torch.tensor([leap.now for leap in steps], device=z.device)[:, None].expand(whole.shape)
+    value = (errors * counted).sum() / counted.sum().clamp(min=1)
+    return Loss(value, errors.detach(), levels.masked_fill(whole, 1.0))
 
 
 class Distiller(Trainer):
@@ -160,13 +212,12 @@ class Distiller(Trainer):
         for network in (self.model, self.average):
             network.load_state_dict(start.model.state_dict())
         self.memory: dict[str, deque[Way]] = {}
-        self.held: tuple[list[Way], float] | None = None
 
     def learn(self, script: data.Script, video: Tensor, rate: float) -> tuple[Loss, Tensor]:
         """Let the teacher draw a few clips, then take one optimiser step on many of those that it drew."""
         bucket, progress = script.bucket, self.progress
         memory = self.memory.setdefault(bucket.name, deque(maxlen=KEPT))
-        memory.extend(drawn(self.teacher, script, self.recipe, self.way, video))
+        memory.extend(drawn(self.teacher, self.average, script, self.recipe, self.way, video))
         rng = random.Random(f"{self.recipe.name}/leaps/{self.recipe.seed}/{script.step}")
         known = [(way, leap) for way in memory for leap in self.leaps]
         taken = rng.sample(known, min(len(known), AGAIN * bucket.batch))
@@ -180,18 +231,16 @@ class Distiller(Trainer):
         progress.images += drawn_images
         progress.clips += bucket.batch - drawn_images
         forward = flops(self.model.config, bucket.frames, bucket.height, bucket.width, script.ids.shape[1])
-        progress.flops += (3 * len(ways) + 2 * self.way.steps * bucket.batch) * forward
+        once = sum(leap.last - leap.first for leap in self.leaps) - min(row[1] for row in STARTS)
+        progress.flops += (3 * len(ways) + (2 * once + len(self.leaps)) * bucket.batch) * forward
         return result, norm
 
     @torch.no_grad()
     def validate(self) -> dict[str, Any]:
-        """The loss of the averaged weights, overall and by leap, on what the teacher drew for a frozen
-        batch."""
-        if self.held is None:
-            script = data.validation_scripts(self.recipe, self.vocabulary)[0]
-            video = data.draw(script, self.device)
-            self.held = drawn(self.teacher, script, self.recipe, self.way, video), script.bucket.fps
-        ways, fps = self.held
+        """The loss of the averaged weights, overall and by leap, on their own way through a frozen batch."""
+        script = data.validation_scripts(self.recipe, self.vocabulary)[0]
+        video = data.draw(script, self.device)
+        ways, fps = drawn(self.teacher, self.average, script, self.recipe, self.way, video), script.bucket.fps
         values = [float(loss(self.average, ways, [leap] * len(ways), fps).value) for leap in self.leaps]
         return {
             "validation": round(sum(values) / len(values), 5),
@@ -226,6 +275,8 @@ def recipe_of(teacher: Checkpoint, minutes: float) -> Recipe:
         recipe,
         minutes=minutes,
         stages=(Stage(1.0, tuple(few)),),
+        validation=dataclasses.replace(recipe.validation, batch=VALIDATED),
+        densities=DENSITIES,
         learning_rate=LEARNING_RATE,
         weight_decay=0.0,
         warmup_steps=20,
