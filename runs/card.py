@@ -24,6 +24,14 @@ from hinode.training.evaluate import Score
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL, COLUMNS, SHOWN = 96, 8, 64
+STUDENT = {
+    "steps-04": "one subject",
+    "steps-02": "one subject",
+    "held-out-pairs": "pairs never seen in training",
+    "wide": "wide (16:9)",
+    "two-subjects": "two subjects",
+    "like-teacher": "the first 400",
+}
 FLOORS = {
     "ground_truth": "ground truth (ceiling of the judge)",
     "tokeniser_and_h264": "ground truth through tokeniser and H.264",
@@ -120,11 +128,20 @@ def main(name: str, folder: Path, clips: Path) -> None:
             several[f"**the model**, {count} subjects"] = result
             several |= {f"{title}, {count}": result["floors"][key] for key, title in FLOORS.items()}
     flicker = main_result["floors"].get("flicker", {})
+    quick = f"{name}-fast"
     steps = {
         f"{result['steps']} steps, guidance {result['guidance']:g}": result
         for stem, result in results.items()
-        if "-steps-" in stem
+        if stem.startswith(f"{name}-steps-")
     }
+    fast = {
+        f"{title}, {result['steps']} steps": result
+        for stem, title in STUDENT.items()
+        if (result := results.get(f"{quick}-{stem}"))
+    }
+    if f"{quick}-like-teacher" in results:
+        fast["**its teacher**, the same prompts, 50 steps"] = results[f"{name}-steps-50"]
+    taught = checkpoint.load(catalog.shipped() / f"{quick}.safetensors").facts
     frames, _, width, height = facts["shapes"][0]
     values = {
         "parameters": f"{network.parameters_count() / 1e6:.1f} M",
@@ -140,6 +157,10 @@ def main(name: str, folder: Path, clips: Path) -> None:
         "evaluation": table(rows),
         "by_steps": table(steps) if steps else "",
         "by_value": by_value(kept),
+        "student": table(fast),
+        "student_minutes": f"{taught['minutes']:.0f}",
+        "student_flops": f"{taught['training_flops']:.2e}",
+        "student_steps": f"{taught['steps']:,}",
         "several": table(several, SEVERAL) if several else "",
         "flicker": "{ratio:.2f} ({low:.2f} to {high:.2f}; {n} clips in clear air or fog)".format(**flicker)
         if flicker

@@ -43,7 +43,15 @@ def test_every_model_of_every_engine_is_listed(home: Path, checkpoint: Path) -> 
     assert add("mine", checkpoint).exit_code == 0
     told = {item["name"]: item for item in json.loads(run("list", "--json").stdout)}
     profiles = told["nano"].pop("profiles")
-    assert (profiles["standard"], profiles["best"]) == ("nano in 8 steps", "nano in 16 steps")
+    assert profiles == {
+        "draft": "nano-fast in 2 steps",
+        "standard": "nano in 8 steps",
+        "best": "nano in 16 steps",
+    }
+    assert told["nano-fast"]["profiles"] == {
+        "draft": "nano-fast in 2 steps",
+        "standard": "nano-fast in 4 steps",
+    }
     assert told["nano"] | {"bytes": 0} == {
         "name": "nano",
         "engine": "native",

@@ -106,7 +106,7 @@ def distil(
             show_default=False,
         ),
     ] = None,
-    minutes: Annotated[float, typer.Option(help="Length of the whole run.")] = 40.0,
+    minutes: Annotated[float, typer.Option(help="Length of the whole run.")] = 90.0,
     resume: Resume = True,
     threads: Threads = None,
     device: Device = None,

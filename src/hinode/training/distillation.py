@@ -39,7 +39,7 @@ from hinode.training.recipes import RECIPES, Recipe, Stage
 from hinode.training.trainer import MODEL_FILE, Trainer, run, stop_on_signal
 from hinode.world.motion import camera_path
 
-MINUTES = 40.0
+MINUTES = 90.0
 STEPS = 12
 """That the teacher takes: in more it draws no better."""
 STARTS = {(0, 5, 8, 10): 0.0, (0, 7): 0.02}
