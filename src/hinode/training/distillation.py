@@ -46,7 +46,7 @@ STARTS = {(0, 5, 8, 10): 0.0, (0, 7): 0.02}
 """Where the student's steps begin, as steps of the teacher; and what the first noise level is said to be."""
 LEARNING_RATE = 5e-4
 AVERAGE = 0.98  # of the student's weights, per step; at the end the learning rate is zero anyway
-AGAIN = 12  # leaps that are learnt for each clip that the teacher draws
+AGAIN = 12  # leaps that are learnt for each clip that is drawn
 KEPT = 48  # clips of each shape in memory
 VALIDATED = 8  # clips of a frozen batch
 DENSITIES = (("short", 0.15), ("full", 0.55), ("dense", 0.30))
@@ -214,7 +214,7 @@ class Distiller(Trainer):
         self.memory: dict[str, deque[Way]] = {}
 
     def learn(self, script: data.Script, video: Tensor, rate: float) -> tuple[Loss, Tensor]:
-        """Let the teacher draw a few clips, then take one optimiser step on many of those that it drew."""
+        """Draw a few clips with the teacher, then take one optimiser step on many of those drawn so far."""
         bucket, progress = script.bucket, self.progress
         memory = self.memory.setdefault(bucket.name, deque(maxlen=KEPT))
         memory.extend(drawn(self.teacher, self.average, script, self.recipe, self.way, video))
@@ -231,8 +231,9 @@ class Distiller(Trainer):
         progress.images += drawn_images
         progress.clips += bucket.batch - drawn_images
         forward = flops(self.model.config, bucket.frames, bucket.height, bucket.width, script.ids.shape[1])
-        once = sum(leap.last - leap.first for leap in self.leaps) - min(row[1] for row in STARTS)
-        progress.flops += (3 * len(ways) + (2 * once + len(self.leaps)) * bucket.batch) * forward
+        # the teacher's steps: schedules share the way from noise to where the first of their leaps ends
+        led = sum(leap.last - leap.first for leap in self.leaps) - min(row[1] for row in STARTS)
+        progress.flops += (3 * len(ways) + (2 * led + len(self.leaps)) * bucket.batch) * forward
         return result, norm
 
     @torch.no_grad()
