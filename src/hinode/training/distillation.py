@@ -135,8 +135,9 @@ def drawn(
             next(sampler)
         alone = sampler.state if first else alone
         legs[leap] = z.to(torch.bfloat16), sampler.state.latents.to(torch.bfloat16)
-        slope = velocity(student, z, [leap] * len(z), condition, fps, sampler.hinted, sampler.whole)
-        z = torch.where(sampler.kept, z, z + (leap.later - leap.now) * slope)
+        if leap.later < 1:  # nothing is learnt from where its last leap ends
+            slope = velocity(student, z, [leap] * len(z), condition, fps, sampler.hinted, sampler.whole)
+            z = torch.where(sampler.kept, z, z + (leap.later - leap.now) * slope)
     return [
         Way(
             {leap: (begin[clip], end[clip]) for leap, (begin, end) in legs.items()},
@@ -233,7 +234,7 @@ class Distiller(Trainer):
         forward = flops(self.model.config, bucket.frames, bucket.height, bucket.width, script.ids.shape[1])
         # the teacher's steps: schedules share the way from noise to where the first of their leaps ends
         led = sum(leap.last - leap.first for leap in self.leaps) - min(row[1] for row in STARTS)
-        progress.flops += (3 * len(ways) + (2 * led + len(self.leaps)) * bucket.batch) * forward
+        progress.flops += (3 * len(ways) + (2 * led + len(self.leaps) - len(STARTS)) * bucket.batch) * forward
         return result, norm
 
     @torch.no_grad()
