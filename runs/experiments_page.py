@@ -10,6 +10,7 @@ docs/experiments.template.md. What has not been run is left out and said so.
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -387,9 +388,26 @@ def physics(path: Path) -> str:
     return table(["cases", "what", "figure", "95 % interval", "n"], rows)
 
 
+def strangers(results: dict[str, Result]) -> list[str]:
+    """Names of results that another judge read, or that were drawn from other prompts, than most were."""
+
+    def looked(one: Result) -> Counter[tuple[str, str, str]]:
+        return Counter((one["judge"], *prompts) for prompts in one["prompts"].items())
+
+    seen = sum(map(looked, results.values()), Counter[tuple[str, str, str]]())
+    # the last of each kind of prompts is the most frequent
+    usual = {kind[1]: kind for kind in sorted(seen, key=lambda kind: seen[kind])}
+    return [name for name, one in results.items() if set(looked(one)) - set(usual.values())]
+
+
 def main() -> None:
     """Draw everything that there are results for."""
     results = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    if odd := strangers(results):
+        sys.exit(
+            f"{', '.join(odd)}: read by another judge, or drawn from other prompts, than the rest, beside"
+            f" which they cannot stand; move them out of {RESULTS}, or run the rest anew"
+        )
     points = [one for name, one in results.items() if name.startswith("scaling-")]
     images = DOCS / "images"
     values = curve(points, images / "scaling-curve.svg") if points else {"fit": PENDING, "best": PENDING}

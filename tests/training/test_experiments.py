@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from hinode.model.dit import DiT
 from hinode.training import autoencoder, components, data, experiments
 from hinode.training.experiments import Arm, VelocityDiT, arms, recipe, run_arm
 from hinode.training.recipes import Bucket
+from runs.experiments_page import strangers
 
 PROMPTS = Path(__file__).parents[2] / "benchmarks" / "prompts"
 CPU = torch.device("cpu")
@@ -188,3 +190,13 @@ def test_cut_pictures_are_the_middle_of_native_ones_and_so_is_their_emphasis() -
     assert torch.equal(middle, whole[..., 24:88])
     weights = [data.emphasis(script, 6.0, plan.model.tokenizer, CPU) for script in scripts]
     assert torch.equal(weights[1], weights[0][:, :, :, 3:11])
+
+
+def test_what_another_judge_read_cannot_stand_beside_the_rest() -> None:
+    def result(judge: str, **prompts: str) -> dict[str, Any]:
+        return {"judge": judge, "prompts": prompts}
+
+    alike = {"a": result("j", scaling="p"), "b": result("j", scaling="p", captions="q")}
+    assert not strangers(alike | {"c": result("j", captions="q")})
+    assert strangers(alike | {"c": result("k", scaling="p")}) == ["c"]
+    assert strangers(alike | {"c": result("j", scaling="other")}) == ["c"]
