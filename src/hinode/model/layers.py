@@ -50,8 +50,11 @@ def rms_norm(x: Tensor) -> Tensor:
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     """Softmax attention: q [B, heads, N, 64], k, v [B, heads, M, 64], bias [B or 1, 1, 1, P] of P keys."""
-    if q.device.type == "cpu" and k.shape[2] <= (256 if torch.is_grad_enabled() else 4096):
-        # Torch's fused kernel takes twice as long there as two plain matrix products, but keeps less of them.
+    # On a CPU two plain matrix products beat torch's fused kernel where keys are few, and in bfloat16 where
+    # they are many too. In float32 the scores of many keys are megabytes that the system hands out anew each
+    # time, and training has to keep them.
+    plain = q.dtype == torch.bfloat16 and not torch.is_grad_enabled()
+    if q.device.type == "cpu" and k.shape[2] <= (4096 if plain else 256):
         scores = q / math.sqrt(q.shape[-1]) @ k.transpose(-1, -2)
         if bias is not None:
             scores[..., : bias.shape[-1]] += bias
