@@ -1,14 +1,16 @@
 """Write what `hinode evaluate --suite directing --json` found into docs/evaluation-directing.md.
 
-    python -m benchmarks.directing docs/evaluation/nano-directing*.json
+    python -m benchmarks.directing docs/evaluation/nano-directing*.json \
+        --beside docs/evaluation/nano-best-directing*.json
 
-Several files are bars that were played apart; they have to be of the same weights.
+Several files are bars that were played apart; they have to be drawn by the same weights. Figures of other
+weights can stand beside them, in a column of their own.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,35 +26,55 @@ def _value(figure: float, unit: str) -> str:
     return f"{100 * figure:.1f} %" if unit == "%" else f"{figure:.4g} {unit}"
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: dict[str, Any], others: dict[tuple[str, str], dict[str, Any]]) -> str:
     unit, mark = row["unit"], {True: "holds", False: "**misses**", None: ""}[row["holds"]]
     span = ""
     if row["low"] != row["high"]:
         span = f"{_value(row['low'], unit)} to {_value(row['high'], unit)}"
         span += " of cases" if row["interval"].endswith("of cases") else ""
     figure = _value(row["figure"], unit)
-    return f"| `{row['bar']}` | {row['what']} | {figure} | {span} | {row['n']} | {row['want']} | {mark} |"
+    line = f"| `{row['bar']}` | {row['what']} | {figure} | {span} | {row['n']} | {row['want']} | {mark} |"
+    if not others:
+        return line
+    other = others.get((row["bar"], row["what"]))
+    if other is None:
+        return f"{line} |"
+    cases = "" if other["n"] == row["n"] else f" of {other['n']}"
+    return f"{line} {_value(other['figure'], unit)}{cases} |"
 
 
-def table(results: list[dict[str, Any]]) -> str:
-    """All rows as Markdown."""
+def who(results: list[dict[str, Any]]) -> str:
+    """Who drew, with what weights, in how many steps; one sort for all results."""
     (weights,) = {result["weights"] for result in results}
-    head = "| bar | what | figure | interval | cases | wanted | |\n|---|---|---|---|---|---|---|\n"
-    rows = [_line(row) for result in results for row in result["rows"]]
     first = results[0]
-    return (
-        f"`{first['model']}` (weights {weights[:12]}), {first['steps']} steps:\n\n"
-        + head
-        + "\n".join(rows)
-        + "\n"
-    )
+    name, by = first["model"], first.get("drawn_by", first["model"])
+    return f"`{name}`{'' if by == name else f', drawn by `{by}`'} ({weights[:12]}), {first['steps']} steps"
+
+
+def table(results: list[dict[str, Any]], beside: list[dict[str, Any]]) -> str:
+    """All rows as Markdown."""
+    others = {(row["bar"], row["what"]): row for result in beside for row in result["rows"]}
+    title = who(results) + (f"; in the last column {who(beside)}" if beside else "")
+    names = ["bar", "what", "figure", "interval", "cases", "wanted", "", *(["beside"] if beside else [])]
+    head = f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n"
+    rows = [_line(row, others) for result in results for row in result["rows"]]
+    return f"{title}:\n\n{head}" + "\n".join(rows) + "\n"
+
+
+def read(paths: list[Path]) -> list[dict[str, Any]]:
+    """Results of the suite."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
 if __name__ == "__main__":
-    found = [json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:]]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("results", type=Path, nargs="+")
+    parser.add_argument("--beside", type=Path, nargs="+", default=[])
+    asked = parser.parse_args()
+    found = read(asked.results)
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
-    PAGE.write_text(before + BEGIN + table(found) + END + after, encoding="utf-8")
+    PAGE.write_text(before + BEGIN + table(found, read(asked.beside)) + END + after, encoding="utf-8")
     curve = next((result["drift"] for result in found if result["drift"]), None)
     if curve:
         CURVE.write_text(svg(curve), encoding="utf-8")

@@ -45,8 +45,8 @@ def test_every_model_of_every_engine_is_listed(home: Path, checkpoint: Path) -> 
     profiles = told["nano"].pop("profiles")
     assert profiles == {
         "draft": "nano-fast in 2 steps",
-        "standard": "nano in 8 steps",
-        "best": "nano in 16 steps",
+        "standard": "nano-fast in 4 steps",
+        "best": "nano in 8 steps",
     }
     assert told["nano-fast"]["profiles"] == {
         "draft": "nano-fast in 2 steps",
@@ -68,7 +68,7 @@ def test_every_model_of_every_engine_is_listed(home: Path, checkpoint: Path) -> 
     assert told["mine"]["entry"]["source"] == str(checkpoint)
     table = run("list").stdout
     assert all(name in table for name in ("NAME", "nano", "testcard", "mine", FAMILY))
-    assert "best       nano in 16 steps" in run("show", "nano").stdout
+    assert "best       nano in 8 steps" in run("show", "nano").stdout
 
 
 def test_a_model_is_added_shown_verified_and_removed(home: Path, checkpoint: Path) -> None:

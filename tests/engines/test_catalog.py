@@ -63,6 +63,23 @@ def test_the_best_shipped_model_is_the_default_and_shards_are_one_model(
     assert catalog.find(None, home).name == "mini"
 
 
+def test_a_model_of_ones_own_has_no_student_that_ships(tmp_path: Path, toy_home: Path) -> None:
+    home = tmp_path / "models"
+    home.mkdir()
+    assert catalog.profiles(catalog.find("nano", home), home)["standard"].name == "nano-fast"
+    ours = catalog.fingerprint("nano", home)
+
+    shutil.copy(toy_home / "models" / "toy.safetensors", home / "nano.safetensors")
+    own = catalog.find("nano", home)
+    assert list(catalog.profiles(own, home)) == ["standard", "best"]
+    assert catalog.profiles(own, home)["standard"] == own
+    assert catalog.fingerprint("nano", home) == own.fingerprint() != ours
+
+    shutil.copy(catalog.shipped() / "nano-fast.safetensors", home / "mine.safetensors")
+    assert catalog.profiles(own, home)["standard"].name == "mine"
+    assert catalog.fingerprint("nano", home) not in (own.fingerprint(), ours)
+
+
 def test_an_unknown_model_is_answered_with_the_known_ones(settings: Settings) -> None:
     with pytest.raises(BadInput, match="choose toy") as caught:
         catalog.find("sora", settings.models)

@@ -320,14 +320,18 @@ def quick(settings: Settings, tmp_path: Path) -> Settings:
 @pytest.mark.parametrize(
     ("asked", "who", "steps", "passes"),
     [
-        ({}, "toy", 3, 5),
-        ({"profile": "standard"}, "toy", 3, 5),
-        ({"profile": "best"}, "toy", 6, 10),
+        ({}, "toy-fast", 4, 4),
+        ({"profile": "standard"}, "toy-fast", 4, 4),
+        ({"profile": "best"}, "toy", 3, 5),
         ({"profile": "best", "steps": 9}, "toy", 9, 16),
         ({"profile": "draft"}, "toy-fast", 2, 2),
         ({"profile": "draft", "steps": 4}, "toy-fast", 4, 4),
-        ({"steps": 2}, "toy", 2, 3),
+        ({"steps": 2}, "toy-fast", 2, 2),
+        ({"steps": 3}, "toy", 3, 5),
+        ({"profile": "standard", "steps": 3}, "toy", 3, 5),
+        ({"profile": "best", "steps": 4}, "toy", 4, 7),
         ({"negative_prompt": "rain"}, "toy", 3, 5),
+        ({"profile": "standard", "negative_prompt": "rain"}, "toy", 3, 5),
         ({"model": "toy-fast"}, "toy-fast", 4, 4),
         ({"model": "toy-fast", "steps": 2}, "toy-fast", 2, 2),
         ({"model": "toy-fast", "profile": "draft"}, "toy-fast", 2, 2),
@@ -344,6 +348,9 @@ def test_a_profile_says_who_draws_and_in_how_many_steps(
 
 def test_without_a_student_there_are_no_drafts(engine: NativeEngine, quick: Settings) -> None:
     assert engine.capabilities().profiles == ("standard", "best")
+    for asked, steps in (({}, 3), ({"profile": "standard"}, 3), ({"profile": "best"}, 6)):
+        plan = engine.plan(dataclasses.replace(REQUEST, **asked))
+        assert (plan.card.name, plan.sampling.steps) == ("toy", steps)
     with pytest.raises(BadInput, match="no profile 'draft'"):
         engine.plan(dataclasses.replace(REQUEST, profile="draft"))
     able = NativeEngine(quick).capabilities()
@@ -379,8 +386,9 @@ def test_a_student_is_led_by_nothing(quick: Settings) -> None:
     with pytest.raises(BadInput, match="takes no negative prompt"):
         engine.plan(dataclasses.replace(REQUEST, model="toy-fast", negative_prompt="rain"))
     video = Reference("guide", "ab" * 32, "video/mp4")
-    remix = dataclasses.replace(REQUEST, profile="draft", references=(video,))
-    assert engine.plan(remix).card.name == "toy"
+    for profile in ("draft", "standard", None):
+        remix = dataclasses.replace(REQUEST, profile=profile, references=(video,))
+        assert engine.plan(remix).card.name == "toy"
 
 
 def test_a_damaged_file_is_nobodys_student(quick: Settings) -> None:

@@ -156,7 +156,12 @@ def evaluate(
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Which model; by default the best.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Which model; by default the best. It draws prompts itself, directing as for everybody: "
+            "with its student.",
+            show_default=False,
+        ),
     ] = None,
     steps: Annotated[
         int | None,
@@ -249,7 +254,9 @@ def _evaluate_suite(
         print(json.dumps(found))
         return
     print(table([Row(**row) for row in found["rows"]]))
-    print(f"model {found['model']}, {found['steps']} steps")
+    by = found.get("drawn_by", found["model"])
+    drawn = "" if by == found["model"] else f"drawn by {by}, "
+    print(f"model {found['model']}, {drawn}{found['steps']} steps")
     for name, seconds in found.get("seconds", {}).items():
         print(f"{name}: {seconds:g} s a case")
 

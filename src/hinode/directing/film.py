@@ -448,7 +448,7 @@ def make(
     able = engine.capabilities(board.model)
     weights = able.model
     if able.engine == catalog.ENGINE:
-        weights = catalog.find(able.model, settings.models).fingerprint()
+        weights = catalog.fingerprint(able.model, settings.models)
     kept = Shelf(shelf)
     with kept.scratch() as scratch:
         script = Script(board, folder, able, scratch)

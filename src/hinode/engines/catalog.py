@@ -15,7 +15,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from hinode.engines.family import BEST, DRAFT, PROFILES, STANDARD
+from hinode.engines.family import BEST, DRAFT, STANDARD
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.errors import BadInput, HinodeError, ModelError, listed, shown
 from hinode.request import (
@@ -177,14 +177,21 @@ def find(name: str | None, home: Path) -> Card:
     return read_card(name, models[name])
 
 
-def student(teacher: str, home: Path) -> Card | None:
-    """The first installed model that was distilled from the one called `teacher`, or None."""
+def student(teacher: Card, home: Path) -> Card | None:
+    """The first installed model that was distilled from `teacher`, or None.
+
+    A file says its teacher's name only. So one that ships is not taken for the student of a model that the
+    person added under a name of the package.
+    """
+    own = teacher.path.parent != shipped()
     for name, path in installed(home).items():
+        if own and path.parent == shipped():
+            continue
         try:
             card = read_card(name, path)
         except HinodeError:
             continue  # whoever asks for it by name is told why
-        if card.teacher == teacher and card.learnt:
+        if card.teacher == teacher.name and card.learnt:
             return card
     return None
 
@@ -192,16 +199,26 @@ def student(teacher: str, home: Path) -> Card | None:
 def profiles(card: Card, home: Path) -> dict[str, Card]:
     """Who draws for a model under each profile that it has, and in how many steps.
 
-    Drafts are a student's, in the fewest steps that it learnt. Otherwise it is the model itself, for the best
-    in twice as many steps as usual. A student that is asked for by name draws everything itself.
+    Where the model has a student, that draws: drafts in the fewest steps that it learnt, the standard in the
+    most; the best is the model itself. Without one the standard is the model itself, and the best is too, in
+    twice as many steps. A student that is asked for by name draws everything itself.
     """
     if card.learnt:
         return {DRAFT: card.taking(card.learnt[0]), STANDARD: card}
-    found = {STANDARD: card, BEST: card.taking(2 * card.steps)}
-    quick = student(card.name, home)
-    if quick is not None:
-        found |= {name: quick.taking(quick.learnt[place]) for name, place in STUDENTS.items()}
-    return {name: found[name] for name in PROFILES if name in found}
+    quick = student(card, home)
+    if quick is None:
+        return {STANDARD: card, BEST: card.taking(2 * card.steps)}
+    fewest, most = quick.learnt[0], quick.learnt[-1]
+    return {DRAFT: quick.taking(fewest), STANDARD: quick.taking(most), BEST: card}
+
+
+def fingerprint(name: str | None, home: Path) -> str:
+    """A digest of all weights that may draw for a model: its own and its student's. See `find` for what is
+    raised."""
+    card = find(name, home)
+    files = {one.path: one for one in (card, *profiles(card, home).values())}
+    digests = [one.fingerprint() for one in files.values()]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def capabilities(name: str | None, home: Path) -> Capabilities:
@@ -238,9 +255,6 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
         expands=True,
     )
 
-
-STUDENTS = {DRAFT: 0}
-"""Profiles under which a student draws, each with the place of its number of steps among those it learnt."""
 
 GIVEN = (FIRST_FRAME, GUIDE)
 """What any model can be given: every one has seen clips that begin with a clean frame, and what it draws can

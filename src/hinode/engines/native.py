@@ -140,21 +140,22 @@ class NativeEngine:
         return Plan.of(request, self._card(request))
 
     def _card(self, request: Request) -> Card:
-        """Who draws a request: the model that is asked for, or whom its profile names instead. Who says a
-        number of steps and no profile means the model itself."""
+        """Who draws a request: whom its profile names, and the model itself what a student has not learnt."""
         card = catalog.find(request.model, self.settings.models)
-        if request.profile is None and request.steps is not None:
-            return card
         profiles = catalog.profiles(card, self.settings.models)
-        chosen = profiles[request.profile or STANDARD]
+        profile = request.profile or STANDARD
+        chosen = profiles[profile]
         if not chosen.learnt:
             return chosen
-        if request.reference(GUIDE) or (request.negative_prompt and request.profile is None):
-            return card  # a student has not learnt to be led
+        if request.reference(GUIDE):
+            return card
+        if profile == STANDARD:
+            able = not request.negative_prompt and (request.steps is None or request.steps in chosen.learnt)
+            return chosen if able else card
         if request.negative_prompt:
-            others = tuple(name for name, one in profiles.items() if not one.learnt)
+            others = tuple(name for name in profiles if name != profile)
             raise BadInput(
-                f"the model {card.name} takes no negative prompt under the profile {request.profile}",
+                f"the model {card.name} takes no negative prompt under the profile {profile}",
                 f"leave it out or choose {listed(others, 'or')}",
                 field="negative_prompt",
             )

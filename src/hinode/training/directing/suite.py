@@ -67,8 +67,9 @@ def evaluate_directing(
         keep: folder for what is measured in each case; a run that was stopped goes on from there.
 
     Returns:
-        {"model", "weights", "steps", "rows": see `Row.as_json`, "drift": see `shots.drift`, "seconds": per
-        case and bar, of the cases that were played by this call}.
+        {"model", "drawn_by", "weights", "steps", "rows": see `Row.as_json`, "drift": see `shots.drift`,
+        "seconds": per case and bar, of the cases that were played by this call}. `drawn_by` is who draws for
+        the model, which may be a student; weights and steps are theirs.
 
     Raises:
         BadInput: a bar or the model is not known, there are no cases, or `keep` holds records of others.
@@ -78,7 +79,7 @@ def evaluate_directing(
         if name not in NAMES:
             raise BadInput(f"there is no bar {name!r}", f"name some of {listed(NAMES)}", field="only")
     card = catalog.find(model, settings.models)
-    weights = card.fingerprint()
+    weights = catalog.fingerprint(card.name, settings.models)
     files = {name: folder / f"{name}.jsonl" for name in names if name in BARS}
     cases = {name: read(path)[:limit] for name, path in files.items()}
     rows: list[Row] = []
@@ -90,6 +91,7 @@ def evaluate_directing(
         Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress,
     ):
         stage = Stage(Ensemble(settings), card, Path(scratch), steps)
+        plan = stage.ensemble.native.plan(stage.request("a clip", 0, 1.0))
         for name in names:
             if name == MEMORY:
                 rows += memory_rows(card.name, steps=steps)
@@ -110,8 +112,9 @@ def evaluate_directing(
                 curves = shots.drift(records)
     return {
         "model": card.name,
-        "weights": weights,
-        "steps": steps or card.sampling.get("steps"),
+        "drawn_by": plan.card.name,
+        "weights": plan.card.fingerprint(),
+        "steps": plan.sampling.steps,
         "rows": [row.as_json() for row in rows],
         "drift": curves,
         "seconds": spent,
