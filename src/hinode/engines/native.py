@@ -294,7 +294,7 @@ class NativeRun:
         middle = [0, after.latents.shape[1] // 2]
         z, ahead = before.latents[:, middle], after.latents[:, middle]
         assert self._model is not None
-        clean = z + (ahead - z) * ((1 - now) / (later - now))
+        clean = z.lerp(ahead, (1 - now) / (later - now))
         last: Frames = to_frames(self._model.model.config.tokenizer.decode(clean))[0, -1]
         return last
 

@@ -212,7 +212,7 @@ class Sampler(Iterator[SamplerState]):
         both = None if self.hinted is None else torch.cat((self.hinted, self.untold))
         seen = self._seen(z, t, self.condition, both, self.texts + 1)
         with_text, without = self._joined(seen[:told]), seen[told:]
-        return without + self.sampling.guidance * (with_text - without)
+        return without.lerp(with_text, self.sampling.guidance)
 
     def _joined(self, seen: Tensor) -> Tensor:
         """What the texts of a clip make of it, each in its share."""
@@ -242,9 +242,12 @@ class Sampler(Iterator[SamplerState]):
         if self.state.step == self.sampling.steps:
             raise StopIteration
         z, (now, later) = self.state.latents, self.times[self.state.step : self.state.step + 2]
-        slope = self.velocity(z, now)
-        ahead = self._keep(z + (later - now) * slope)
-        if self.sampling.heun and later < 1:
-            ahead = self._keep(z + (later - now) * (slope + self.velocity(ahead, later)) / 2)
+        if self.source is None and not self.sampling.heun:  # the same in fewer operations on megabytes
+            ahead = self._keep(z.add(self.predict(z, now) - z, alpha=(later - now) / (1 - now)))
+        else:
+            slope = self.velocity(z, now)
+            ahead = self._keep(z + (later - now) * slope)
+            if self.sampling.heun and later < 1:
+                ahead = self._keep(z + (later - now) * (slope + self.velocity(ahead, later)) / 2)
         self.state = SamplerState(ahead, self.state.step + 1)
         return self.state
