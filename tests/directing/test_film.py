@@ -153,6 +153,17 @@ def test_a_shot_goes_on_from_its_saved_step(stage: Set, settings: Settings) -> N
     assert list(stage.folder.glob("film.yaml.shots/*.state")) == []
 
 
+def test_a_film_is_drawn_under_its_profile(stage: Set) -> None:
+    stage.make(SHOTS[:1], profile="standard")
+    usual = stage.frames(stage.make(SHOTS[:1]), "one")
+    made = stage.make(SHOTS[:1], profile="best")
+    assert made.anew == ("one",)
+    assert not np.array_equal(stage.frames(made, "one"), usual)
+    with pytest.raises(BadInput, match="toy has no profile 'draft'; choose standard or best") as caught:
+        stage.make(SHOTS[:1], profile="draft")
+    assert caught.value.field == "profile"
+
+
 def test_damaged_and_missing_shots_are_drawn_again(stage: Set) -> None:
     first = stage.make(SHOTS[:2])
     folder = stage.folder / "film.yaml.shots"

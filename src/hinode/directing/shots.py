@@ -114,7 +114,8 @@ class Script:
                 )
             operations.check_keyframes(self._parts[index], float(self.fps))
         except BadInput as error:
-            where = f"shots.{shot.id}.{error.field}"
+            whole = set(type(self.board).model_fields) - set(type(shot).model_fields)
+            where = error.field if error.field in whole else f"shots.{shot.id}.{error.field}"
             raise BadInput(f"{where}: {error.message}", error.remedy, field=where) from error
 
     def asked(self, index: int, take: int, tail: Callable[[str], Iterator[Frames]]) -> Asked:
@@ -216,6 +217,7 @@ class Script:
             engine=board.engine,
             model=board.model,
             steps=board.steps,
+            profile=board.profile,
             path=path,
             camera=camera,
             expand=False,  # done, for the film as a whole

@@ -135,6 +135,10 @@ class Storyboard(Part):
     engine: str = Field("native", description="Who draws.")
     model: str | None = Field(None, description="Which of the engine's models; by default its best.")
     steps: int | None = Field(None, description="Sampling steps; by default the model's own number.")
+    profile: str | None = Field(
+        None,
+        description="draft, standard or best, for models that have profiles; by default the model's own.",
+    )
     style: str = Field("", description="Words put before the prompt of every shot.")
     place: str = Field("", description="Where every shot is, unless it says otherwise.")
     time: str = Field("", description="At what time of day.")
