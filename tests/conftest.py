@@ -83,6 +83,32 @@ def settings(toy_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
+def quick(settings: Settings, tmp_path: Path) -> Settings:
+    """The toy model, and another one that says that it was distilled from it."""
+    from hinode.model import checkpoint
+
+    home = tmp_path / "with-student"
+    (home / "models").mkdir(parents=True)
+    toy = settings.models / "toy.safetensors"
+    shutil.copy(toy, home / "models" / "toy.safetensors")
+    loaded = checkpoint.load(toy)
+    learnt = [[0.0, 0.1, 0.3, 0.6], [0.02, 0.3]]
+    facts = {
+        "shapes": loaded.facts["shapes"],
+        "sampling": {"steps": 4, "guidance": 1.0, "learnt": learnt},
+        "teacher": "toy",
+    }
+    checkpoint.save(
+        home / "models" / "toy-fast.safetensors",
+        loaded.model.state_dict(),
+        loaded.model.config,
+        loaded.vocabulary,
+        facts,
+    )
+    return dataclasses.replace(settings, home=home)
+
+
+@pytest.fixture
 def hinted_settings(settings: Settings, tmp_path: Path) -> Settings:
     """Settings with a toy that is told where subjects are."""
     import torch

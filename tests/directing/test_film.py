@@ -154,7 +154,6 @@ def test_a_shot_goes_on_from_its_saved_step(stage: Set, settings: Settings) -> N
 
 
 def test_a_film_is_drawn_under_its_profile(stage: Set) -> None:
-    stage.make(SHOTS[:1], profile="standard")
     usual = stage.frames(stage.make(SHOTS[:1]), "one")
     made = stage.make(SHOTS[:1], profile="best")
     assert made.anew == ("one",)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -291,30 +290,6 @@ def test_says_how_a_prompt_was_read() -> None:
 
 
 # Profiles and students
-
-
-@pytest.fixture
-def quick(settings: Settings, tmp_path: Path) -> Settings:
-    """The toy model, and another one that says that it was distilled from it."""
-    home = tmp_path / "with-student"
-    (home / "models").mkdir(parents=True)
-    toy = settings.models / "toy.safetensors"
-    shutil.copy(toy, home / "models" / "toy.safetensors")
-    loaded = checkpoint.load(toy)
-    learnt = [[0.0, 0.1, 0.3, 0.6], [0.02, 0.3]]
-    facts = {
-        "shapes": loaded.facts["shapes"],
-        "sampling": {"steps": 4, "guidance": 1.0, "learnt": learnt},
-        "teacher": "toy",
-    }
-    checkpoint.save(
-        home / "models" / "toy-fast.safetensors",
-        loaded.model.state_dict(),
-        loaded.model.config,
-        loaded.vocabulary,
-        facts,
-    )
-    return dataclasses.replace(settings, home=home)
 
 
 @pytest.mark.parametrize(

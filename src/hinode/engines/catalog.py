@@ -216,9 +216,10 @@ def fingerprint(name: str | None, home: Path) -> str:
     """A digest of all weights that may draw for a model: its own and its student's. See `find` for what is
     raised."""
     card = find(name, home)
-    files = {one.path: one for one in (card, *profiles(card, home).values())}
-    digests = [one.fingerprint() for one in files.values()]
-    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    quick = None if card.learnt else student(card, home)
+    if quick is None:
+        return card.fingerprint()
+    return hashlib.sha256((card.fingerprint() + quick.fingerprint()).encode()).hexdigest()
 
 
 def capabilities(name: str | None, home: Path) -> Capabilities:

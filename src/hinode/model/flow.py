@@ -229,7 +229,7 @@ class Sampler(Iterator[SamplerState]):
     def velocity(self, z: Tensor, t: float) -> Tensor:
         """Where z moves at noise level t; of an edited source, the difference that the texts make."""
         if self.source is None:
-            return (self.predict(z, t) - z) / (1 - t)
+            return (self.predict(z, t) - z).div_(1 - t)
         source, condition = self.source
         beside = self._keep(t * source + (1 - t) * self.start)
         z = self._keep(z + beside - source)
@@ -242,12 +242,9 @@ class Sampler(Iterator[SamplerState]):
         if self.state.step == self.sampling.steps:
             raise StopIteration
         z, (now, later) = self.state.latents, self.times[self.state.step : self.state.step + 2]
-        if self.source is None and not self.sampling.heun:  # the same in fewer operations on megabytes
-            ahead = self._keep(z.add(self.predict(z, now) - z, alpha=(later - now) / (1 - now)))
-        else:
-            slope = self.velocity(z, now)
-            ahead = self._keep(z + (later - now) * slope)
-            if self.sampling.heun and later < 1:
-                ahead = self._keep(z + (later - now) * (slope + self.velocity(ahead, later)) / 2)
+        slope = self.velocity(z, now)
+        ahead = self._keep(z.add(slope, alpha=later - now))
+        if self.sampling.heun and later < 1:
+            ahead = self._keep(z + (later - now) * (slope + self.velocity(ahead, later)) / 2)
         self.state = SamplerState(ahead, self.state.step + 1)
         return self.state

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hinode.engines import catalog
 from hinode.errors import BadInput
 from hinode.settings import Settings
 from hinode.training.directing import Row, evaluate_directing, memory, table
@@ -34,6 +35,22 @@ def test_every_bar_is_measured_and_said(bar: str, folder: Path, settings: Settin
     assert all(row.holds is None for row in rows if not row.want)
     assert "misses" in table(rows) or "holds" in table(rows)
     assert found["seconds"][bar] > 0
+
+
+@pytest.mark.parametrize(
+    ("steps", "who", "taken"), [(None, "toy-fast", 4), (2, "toy-fast", 2), (1, "toy", 1)]
+)
+def test_it_says_who_draws_for_the_model(
+    folder: Path, quick: Settings, tmp_path: Path, steps: int | None, who: str, taken: int
+) -> None:
+    kept = tmp_path / "kept"
+    again = {"model": "toy", "settings": quick, "only": ("frames",), "limit": 1, "keep": kept}
+    found = evaluate_directing(folder, **again, steps=steps)
+    assert (found["model"], found["drawn_by"], found["steps"]) == ("toy", who, taken)
+    assert found["weights"] == catalog.find(who, quick.models).fingerprint()
+    (quick.models / "toy-fast.safetensors").unlink()
+    with pytest.raises(BadInput, match="records of other weights"):
+        evaluate_directing(folder, **again, steps=steps)
 
 
 def test_what_a_network_of_noise_is_able_to(folder: Path, settings: Settings) -> None:
