@@ -13,12 +13,18 @@ PROMPT ?= a red balloon rising over the mountains at noon
 unexport PROMPT
 export HINODE_MAKE_PROMPT := $(value PROMPT)
 
-CODE := src tests benchmarks
+CODE := src tests benchmarks research runs
+# A file's tests stay in one process, since they share fixtures.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
+
 STAMP := $(VENV)/.stamp-base
-DEV_STAMP := $(VENV)/.stamp-dev
+DEV_# A file's tests stay in one process, since they share fixtures.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
+
+STAMP := $(VENV)/.stamp-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help video install dev test check lint types floors format bench bench-gpu clean
+.PHONY: help video install dev test test-slow test-all check lint types layers format bench bench-gpu clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1|/' | \
@@ -31,10 +37,16 @@ install: $(STAMP) ## Make .venv and install hinode into it
 
 dev: $(DEV_STAMP) ## The same, with what the tests and checks need
 
-test: $(DEV_STAMP) ## Run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(DEV_STAMP) ## Run the quick tests, a process for each core
+	@$(PYTEST) -m "not slow" $(ARGS)
 
-check: lint types floors test ## Style, types, floors and tests: what has to pass before a change lands
+test-slow: $(DEV_STAMP) ## Run the slow tests
+	@$(PYTEST) -m slow $(ARGS)
+
+test-all: $(DEV_STAMP) ## Run all tests
+	@$(PYTEST) $(ARGS)
+
+check: lint types layers test ## Style, types, layers and quick tests: what has to pass before a change lands
 
 lint: $(DEV_STAMP)
 	@$(BIN)/ruff check $(wildcard $(CODE))
@@ -43,7 +55,7 @@ lint: $(DEV_STAMP)
 types: $(DEV_STAMP)
 	@$(BIN)/mypy --strict
 
-floors: $(DEV_STAMP)
+layers: $(DEV_STAMP)
 	@$(BIN)/lint-imports
 
 format: $(DEV_STAMP) ## Put the code into the house's format

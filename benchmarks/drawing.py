@@ -124,15 +124,15 @@ def build(geometry: Geometry, folder: Path) -> None:
 def enter(folder: Path, *, few: int = 4) -> None:
     """Make the network known in the home `folder/home`: as "whole", and as "few" with a LoRA that counts as
     distilled to so many steps in the profiles `draft` and `standard`."""
-    from hinode.engines import registry
+    from hinode.registry import entries
 
     source = folder / "model"
     files = {file.relative_to(source).as_posix(): "0" * 64 for file in source.rglob("*") if file.is_file()}
-    whole = registry.Entry("whole", "diffusers", FAMILY, str(source), "", files, "best", (), "Apache-2.0")
+    whole = entries.Entry("whole", "diffusers", FAMILY, str(source), "", files, "best", (), "Apache-2.0")
     # Next to no weight: random weights of a LoRA over random weights would only make numbers overflow.
-    lora = registry.Lora(str(folder / "few.safetensors"), 0.01, ("draft", "standard"), few)
+    lora = entries.Lora(str(folder / "few.safetensors"), 0.01, ("draft", "standard"), few)
     for entry in (whole, dataclasses.replace(whole, name="few", loras=(lora,))):
-        registry.save(entry, folder / "home")
+        entries.save(entry, folder / "home")
 
 
 @dataclass
@@ -187,7 +187,7 @@ class Drawer:
 
     def request(self, prompt: str) -> Any:
         """What is asked for."""
-        from hinode.engines.families import FAMILIES
+        from hinode.registry.families import FAMILIES
         from hinode.request import Request
 
         return Request(
@@ -209,7 +209,7 @@ class Drawer:
         from hinode import pipeline
         from hinode.clip import Clip, Making
         from hinode.engines.diffusers.run import pixels
-        from hinode.engines.families import FAMILIES
+        from hinode.registry.families import FAMILIES
 
         family, geometry = FAMILIES[FAMILY], self.geometry
         steps = self.steps or family.profiles["best"].steps

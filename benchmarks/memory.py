@@ -76,10 +76,10 @@ def measured(folder: Path, case: Case) -> dict[str, object]:
     """Draw one clip and watch the memory."""
     import psutil
 
-    from hinode.engines import registry
     from hinode.engines.diffusers.engine import DiffusersEngine
-    from hinode.engines.diffusers.plan import Room
-    from hinode.engines.families import FAMILIES
+    from hinode.engines.diffusers.memory.plan import Room
+    from hinode.registry import entries
+    from hinode.registry.families import FAMILIES
     from hinode.request import Request
     from hinode.settings import Settings
 
@@ -97,10 +97,8 @@ def measured(folder: Path, case: Case) -> dict[str, object]:
             check=True,
         )
     files = {file.relative_to(source).as_posix(): "0" * 64 for file in source.rglob("*") if file.is_file()}
-    entry = registry.Entry(
-        "large", "diffusers", case.family, str(source), "", files, "best", (), "Apache-2.0"
-    )
-    registry.save(entry, folder / "home")
+    entry = entries.Entry("large", "diffusers", case.family, str(source), "", files, "best", (), "Apache-2.0")
+    entries.save(entry, folder / "home")
     room = Room(int((case.gigabytes or 1000) * 1e9), int((case.gigabytes or 1000) * 1e9))
     engine = DiffusersEngine(Settings(home=folder / "home", threads=1, device="cpu"), room=room)
     seconds = case.frames / FAMILIES[case.family].fps

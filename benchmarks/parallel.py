@@ -70,9 +70,9 @@ def work(name: str, clips: int, steps: int, out: Path, *, sharded: bool) -> None
     import torch
 
     from hinode.training import data
-    from hinode.training.parallel import joined
+    from hinode.training.distributed.parallel import joined
+    from hinode.training.distributed.sharding import local
     from hinode.training.recipes import RECIPES, Stage
-    from hinode.training.sharding import local
     from hinode.training.trainer import Trainer
 
     torch.set_num_threads(1)

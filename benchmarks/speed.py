@@ -53,7 +53,7 @@ def child(*words: str) -> Child:
 
 def operations(model: str | None, steps: int | None) -> float:
     """Floating-point operations of sampling the clip."""
-    from hinode.engines.native import NativeEngine
+    from hinode.engines.native.engine import NativeEngine
     from hinode.model import checkpoint
     from hinode.request import Request
     from hinode.settings import Settings

@@ -25,9 +25,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hinode.engines import catalog
-from hinode.engines.native import Plan, read_prompt, to_frames
-from hinode.engines.smoothing import smoothed
+from hinode.engines.native import catalog
+from hinode.engines.native.engine import Plan, read_prompt, to_frames
+from hinode.engines.native.smoothing import smoothed
 from hinode.model import checkpoint
 from hinode.model import dit as parts
 from hinode.model.dit import Condition, DiT

@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
-from hinode.engines import catalog
+from hinode.engines.native import catalog
+from hinode.evaluation.evaluate import Score
 from hinode.model import checkpoint
 from hinode.training.cost import flops
-from hinode.training.evaluate import Score
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL, COLUMNS, SHOWN = 96, 8, 64

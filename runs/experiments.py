@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from hinode.training.experiments import FAMILIES, arms, run_arm
+from research.experiments import FAMILIES, arms, run_arm
 
 ROOT = Path(__file__).resolve().parent.parent
 

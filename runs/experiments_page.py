@@ -20,8 +20,8 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw
 
-from hinode.training.evaluate import Score, read_cases
-from hinode.training.experiments import BASE, FAMILIES, SHOWN, SIZES
+from hinode.evaluation.evaluate import Score, read_cases
+from research.experiments import BASE, FAMILIES, SHOWN, SIZES
 
 matplotlib.use("svg")
 matplotlib.rcParams.update({"svg.hashsalt": "hinode", "font.size": 9, "axes.spines.top": False})

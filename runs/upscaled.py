@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hinode.engines.native import NativeEngine
+from hinode.engines.native.engine import NativeEngine
+from hinode.evaluation.upscaler import as_bytes, as_floats, lanczos, learned
 from hinode.request import Request
 from hinode.settings import Settings
-from hinode.training.enlarging import as_bytes, as_floats, lanczos, learned
 
 PICTURE = Path("docs/images/upscaled.png")
 PROMPTS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import faulthandler
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,10 @@ from hinode.clip import Clip, Frames, Making
 from hinode.records.database import Database
 from hinode.settings import Settings
 
+# One thread for each process, read by torch when it is imported: threads that wait for one another on a busy
+# machine take several times the processor time of the work itself.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 BACKENDS = ("sqlite", "postgresql")
 
 # How long something takes says nothing about whether it is right: the machine may be busy.
@@ -28,8 +33,9 @@ hypothesis.settings.load_profile("untimed")
 
 
 def pytest_sessionfinish() -> None:
-    """A thread or a process that outlives its test is shown, and cannot keep the run from ending."""
-    faulthandler.dump_traceback_later(60, exit=True, file=sys.__stderr__)
+    """Print threads that outlive their test, and end the run in spite of them."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # a worker waits for the others, and the first process ends it
+        faulthandler.dump_traceback_later(60, exit=True, file=sys.__stderr__)
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +80,7 @@ def toy_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def settings(toy_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings with the toy model only, whatever the package ships."""
-    from hinode.engines import catalog
+    from hinode.engines.native import catalog
 
     empty = tmp_path / "nothing-shipped"
     empty.mkdir()

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from hinode import cli
 from hinode.clip import Frames
-from hinode.directing import moves
+from hinode.directing import camera
 from hinode.media.formats import write
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
@@ -338,10 +338,10 @@ def test_bad_input_is_one_plain_sentence(run: Run, words: tuple[str, ...], says:
 
 
 def test_named_moves_are_those_of_the_drawn_world() -> None:
-    assert (moves.PAN_SPEED, moves.ZOOM_RATE) == (motion.PAN_SPEED, motion.ZOOM_RATE)
-    assert moves.named("Pan left slowly and zoom in 2") == {"pan left": 0.5, "zoom in": 2.0}
-    ((_, _, _), (at, pan, zoom)) = moves.followed({"pan right": 2.0}, 3.0)
+    assert (camera.PAN_SPEED, camera.ZOOM_RATE) == (motion.PAN_SPEED, motion.ZOOM_RATE)
+    assert camera.named("Pan left slowly and zoom in 2") == {"pan left": 0.5, "zoom in": 2.0}
+    ((_, _, _), (at, pan, zoom)) = camera.followed({"pan right": 2.0}, 3.0)
     assert (at, pan, zoom) == (3.0, pytest.approx(2 * 3 * motion.PAN_SPEED), 1.0)
-    track = moves.followed({"zoom out": 1.0}, 2.0)
+    track = camera.followed({"zoom out": 1.0}, 2.0)
     assert track[0] == (0.0, 0.0, 1.0)
     assert track[-1][2] == pytest.approx(np.exp(-motion.ZOOM_RATE * 3 * np.tanh(2 / 3)))

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from hinode import cli
 from hinode.jobs.admit import Draft
 from hinode.jobs.store import Store
-from hinode.jobs.tenants import Tenants
+from hinode.jobs.tenants.tenants import Tenants
 from hinode.records.database import Database
 from hinode.request import Request
 

@@ -9,11 +9,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hinode import cli
-from hinode.engines import operator, registry
-from hinode.engines.families import FAMILIES
-from hinode.engines.licences import LICENCES, Licence
-from hinode.engines.operator import EUROPEAN_UNION, Operator
-from tests.engines.shelf import served, write_pipeline, write_weights
+from hinode.licensing import operator
+from hinode.licensing.licences import LICENCES, Licence
+from hinode.licensing.operator import EUROPEAN_UNION, Operator
+from hinode.registry import entries
+from hinode.registry.families import FAMILIES
+from tests.registry.shelf import served, write_pipeline, write_weights
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "models.md"
 FAMILY = next(iter(FAMILIES))
@@ -154,7 +155,7 @@ def test_a_model_is_pulled_from_the_hub(home: Path, tmp_path: Path, monkeypatch:
         monkeypatch.setenv("HF_ENDPOINT", address)
         pulled = run("pull", "wan")
     assert (pulled.exit_code, pulled.stdout) == (0, f"{home / 'models' / 'wan'}\n"), pulled.output
-    assert registry.find("wan", home).pulled
+    assert entries.find("wan", home).pulled
     assert run("verify", "wan").stdout == "wan: 7 files as they were\n"
     told = json.loads(run("remove", "wan", "--json").stdout)
     assert told["freed"] > 0

@@ -14,12 +14,13 @@ from hinode import cli, engines, pipeline
 from hinode.api.app import create_app
 from hinode.api.context import Context
 from hinode.clip import Clip
-from hinode.engines import acquisition, operator
-from hinode.engines.operator import Operator
 from hinode.engines.protocol import Capabilities
-from hinode.engines.testcard import TestcardEngine
+from hinode.engines.testcard.engine import TestcardEngine
 from hinode.errors import BadInput, ModelError
+from hinode.licensing import operator
+from hinode.licensing.operator import Operator
 from hinode.media.video import read_video
+from hinode.registry import acquisition
 from hinode.request import Request
 from hinode.settings import Settings
 

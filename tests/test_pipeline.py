@@ -11,7 +11,7 @@ from PIL import Image
 
 from hinode import pipeline
 from hinode.clip import Clip, Sound
-from hinode.engines.native import NativeEngine
+from hinode.engines.native.engine import NativeEngine
 from hinode.engines.protocol import Capabilities, Progress, State, Work
 from hinode.errors import BadInput, EngineError, OutputError
 from hinode.media.video import read_video

@@ -9,7 +9,7 @@ import json
 import random
 from pathlib import Path
 
-from hinode.training.directing import cases
+from hinode.evaluation.directing import cases
 from hinode.world.caption import DENSITIES, caption, parse
 from hinode.world.scene import sample_scene
 

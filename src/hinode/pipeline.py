@@ -13,8 +13,8 @@ from typing import Any
 
 from hinode import __version__
 from hinode.clip import Clip, Frames, Reel, Sound
-from hinode.engines import licences
 from hinode.engines.protocol import Engine, Progress, Run, abandon
+from hinode.licensing import licences
 from hinode.media import formats, stills
 from hinode.media.label import Label
 from hinode.media.output import replacing
@@ -184,7 +184,7 @@ def enlarged(clip: Clip, frames: Frames, size: Size, stage_seconds: dict[str, fl
     """
     if not clip.making.upscaler:
         return frames
-    from hinode.engines import upscaling
+    from hinode.engines.native import upscaling
 
     return upscaling.enlarged(frames, size, stage_seconds)
 

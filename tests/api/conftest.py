@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from hinode.api.app import create_app
 from hinode.api.context import Context
-from hinode.jobs.worker import Worker
+from hinode.jobs.worker.worker import Worker
 from hinode.settings import Settings
 
 ALIASES = {"sora-2": "testcard/testcard", "sora-2-pro": "testcard/testcard"}

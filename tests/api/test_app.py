@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from hinode.api import failures
 from hinode.api.app import create_app
 from hinode.api.catalogue import Catalogue
-from hinode.api.metrics import COUNT_SECONDS, Tally
+from hinode.api.middleware.metrics import COUNT_SECONDS, Tally
 from hinode.jobs.job import Counts, OverQuota
 from hinode.records.database import DatabaseError
 from hinode.settings import Settings

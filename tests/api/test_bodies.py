@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hinode.api import bodies
 from hinode.api.limits import Room
+from hinode.api.requests import bodies
 
 from .conftest import SMALL, Server
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinode.api import fields
-from hinode.api.fields import Fields, Part
+from hinode.api.requests import fields
+from hinode.api.requests.fields import Fields, Part
 from hinode.errors import BadInput
 
 NAMES = st.text("abcdefghij_", min_size=1, max_size=8)

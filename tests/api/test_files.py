@@ -11,7 +11,7 @@ from openai import OpenAI
 from starlette.testclient import TestClient
 
 from hinode.api.context import Context
-from hinode.jobs import uploads
+from hinode.jobs.files import uploads
 
 URL = "http://testserver/v1"
 

@@ -21,12 +21,12 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngImageFile
 from starlette.testclient import TestClient
 
-from hinode.api import inputs, pictures
 from hinode.api.app import create_app
 from hinode.api.context import Context
-from hinode.engines import registry
+from hinode.api.requests import inputs, pictures
 from hinode.errors import BadInput
 from hinode.jobs.job import OverQuota
+from hinode.registry import entries
 
 from .conftest import SMALL, Server
 
@@ -121,7 +121,7 @@ def test_a_model_that_draws_from_pictures_is_not_asked_without(server: Server, r
     weights.write_bytes(b"")
     files = {str(weights): hashlib.sha256(b"").hexdigest()}
     values = ("diffusers", "wan2.1-flf2v", str(home), "", files, "best", (), "Apache-2.0")
-    registry.save(registry.Entry("ends", *values), home)
+    entries.save(entries.Entry("ends", *values), home)
     about = server.client.get("/v1/models/ends").json()
     assert about["required_references"] == about["references"] == ["first_frame", "last_frame"]
     body = {"prompt": "a kite", "size": SMALL, "model": "ends", "seconds": 1}

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from hinode.api import auth
 from hinode.api.app import create_app
+from hinode.api.middleware import authentication
 from hinode.jobs.job import Artifact
 
 from .conftest import Server
@@ -95,7 +95,7 @@ def test_there_is_an_end_to_streams(server: Server) -> None:
 
 
 def test_a_revoked_key_sees_nothing_more(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr(authentication, "KNOWN_SECONDS", 0.0)
     context = replace(server.context, event_seconds=0.001)
     store, looks, video = context.store, 0, server.create()
     look = store.job

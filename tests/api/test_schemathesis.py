@@ -29,7 +29,7 @@ from starlette.testclient import TestClient
 
 from hinode.api.app import create_app
 from hinode.api.context import Context
-from hinode.jobs.worker import Worker
+from hinode.jobs.worker.worker import Worker
 from hinode.settings import Settings
 
 EXAMPLES = 12  # of each kind for each operation

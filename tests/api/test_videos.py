@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hinode.engines import catalog
+from hinode.engines.native import catalog
 
 from .conftest import SMALL, Clock, Server
 

@@ -15,8 +15,8 @@ import pytest
 from openai import OpenAI
 
 from hinode.api import context
-from hinode.jobs.outbound import Outbound
-from hinode.jobs.webhooks import Deliverer
+from hinode.jobs.webhooks.delivery import Deliverer
+from hinode.outbound import Outbound
 
 URL = "http://testserver/v1"
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hinode.directing.engine import DirectedEngine
-from hinode.engines.native import NativeEngine
+from hinode.engines.native.engine import NativeEngine
 from hinode.model import checkpoint
 from hinode.model.dit import DiT, DiTConfig
 from hinode.settings import Settings

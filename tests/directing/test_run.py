@@ -14,9 +14,9 @@ from PIL import Image
 
 from hinode import pipeline
 from hinode.clip import Clip, Frames
-from hinode.directing import footage, reading
+from hinode.directing import footage, source_facts
 from hinode.directing.engine import DirectedEngine
-from hinode.engines import catalog, upscaling
+from hinode.engines.native import catalog, upscaling
 from hinode.engines.protocol import Progress, State
 from hinode.errors import BadInput, EngineError
 from hinode.request import CHARACTER, MASK, SOURCE, Reference, Request, Segment
@@ -308,7 +308,7 @@ def test_a_character_is_said_where_the_prompt_names_it(engine: DirectedEngine, t
     )
     frames = (shown[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     pip = dataclasses.replace(footage.keep(frames, FPS, CHARACTER, tmp_path), name="Pip")
-    words = reading.cast(
+    words = source_facts.cast(
         dataclasses.replace(REQUEST, prompt="Pip rising, then @pip and the Pip", references=(pip,))
     )
     assert words.prompt == "an orange balloon rising, then an orange balloon and the orange balloon"

@@ -13,8 +13,8 @@ from benchmarks import history
 from hinode.errors import BadInput
 from hinode.jobs import admit, transitions
 from hinode.jobs.admit import Draft
+from hinode.jobs.idempotency import RETRY_WINDOW
 from hinode.jobs.job import Artifact, Idempotency, Lease, LeaseLost, Orders, OverQuota, Unfinished
-from hinode.jobs.replay import RETRY_WINDOW
 from hinode.jobs.states import MOST_CRASHES, Priority, Status
 from hinode.jobs.store import Store
 from hinode.records.database import Database

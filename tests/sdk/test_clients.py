@@ -27,8 +27,8 @@ import pytest
 from PIL import Image
 
 from benchmarks.serving import Server
-from hinode.jobs.tenant import Limits
-from hinode.jobs.tenants import Tenants
+from hinode.jobs.tenants.tenant import Limits
+from hinode.jobs.tenants.tenants import Tenants
 from hinode.records.database import Database
 
 HERE = Path(__file__).resolve().parent

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from benchmarks.audit import Promise, audit
 from hinode.jobs.admit import Draft
+from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Artifact
-from hinode.jobs.objects import Objects
 from hinode.jobs.store import Store
-from hinode.jobs.tenants import Tenants
+from hinode.jobs.tenants.tenants import Tenants
 from hinode.records.database import Database
 from hinode.records.tables import artifacts, attempts, events, jobs
 from hinode.request import Request

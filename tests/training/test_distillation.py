@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hinode.engines import catalog
-from hinode.engines.composition import ALONG
+from hinode.engines.native import catalog
+from hinode.engines.native.composition import ALONG
 from hinode.errors import ModelError
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint

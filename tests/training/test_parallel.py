@@ -17,10 +17,10 @@ import torch.distributed as dist
 
 from hinode.errors import BadInput
 from hinode.training import data, trainer
+from hinode.training.distributed.parallel import Team, joined
+from hinode.training.distributed.sharding import ShardedMuon, owners, rows
 from hinode.training.muon import Muon, orthogonal
-from hinode.training.parallel import Team, joined
 from hinode.training.recipes import RECIPES
-from hinode.training.sharding import ShardedMuon, owners, rows
 from hinode.training.trainer import Trainer, train
 
 CPU = torch.device("cpu")

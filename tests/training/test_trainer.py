@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from hinode.engines import catalog
+from hinode.engines.native import catalog
 from hinode.errors import BadInput, ModelError
 from hinode.model import checkpoint
 from hinode.model.flow import Sampler, Sampling

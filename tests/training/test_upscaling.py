@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from hinode.engines import catalog, upscaling
+from hinode.engines.native import catalog, upscaling
 from hinode.errors import ModelError
+from hinode.evaluation import upscaler
 from hinode.model import checkpoint
 from hinode.settings import Settings
-from hinode.training import enlarging
 from hinode.training import upscaling as teaching
 from hinode.training.pairs import FRAMES, SHOWN, Pairs, gather
 
@@ -97,22 +97,22 @@ def test_training_goes_on_where_it_was_broken_off(
 
 def test_figures_are_what_they_are_called() -> None:
     clip = torch.rand(2, 3, 24, 24, generator=torch.Generator().manual_seed(1))
-    assert enlarging.psnr(clip * 0, clip * 0 + 0.1) == pytest.approx(20, abs=1e-3)
-    assert enlarging.ssim(clip, clip) == pytest.approx(1)
-    assert enlarging.ssim(clip, 1 - clip) < 0
+    assert upscaler.psnr(clip * 0, clip * 0 + 0.1) == pytest.approx(20, abs=1e-3)
+    assert upscaler.ssim(clip, clip) == pytest.approx(1)
+    assert upscaler.ssim(clip, 1 - clip) < 0
     ramp = torch.arange(8.0).expand(1, 3, 8, 8) / 100
-    assert torch.allclose(enlarging.slope(ramp), torch.tensor(0.01))
+    assert torch.allclose(upscaler.slope(ramp), torch.tensor(0.01))
 
 
 def test_nothing_is_measured_without_weights(settings: Settings) -> None:
     with pytest.raises(ModelError, match="no upscaler"):
-        enlarging.evaluate_upscaling(model=None, settings=settings)
+        upscaler.evaluate_upscaling(model=None, settings=settings)
 
 
 def test_the_suite_measures_and_tells(settings: Settings) -> None:
     upscaling.load.cache_clear()
     teaching.save(upscaling.UpscalerNet(), upscaling.path(), {})
-    found = enlarging.evaluate_upscaling(model=None, settings=settings, limit=2)
+    found = upscaler.evaluate_upscaling(model=None, settings=settings, limit=2)
     upscaling.load.cache_clear()
     assert json.loads(json.dumps(found)) == found
     # A network that has learnt nothing is a bicubic filter, which is behind Lanczos on these pictures.
@@ -124,7 +124,7 @@ def test_the_suite_measures_and_tells(settings: Settings) -> None:
     assert found["drawn"]["prompts"] == 2
     assert found["drawn"]["same_verdict_as_lanczos"] in (0, 0.5, 1)
     assert found["cost"]["upscaling_gflop"] > 0
-    assert "four times" in enlarging.table(found)
+    assert "four times" in upscaler.table(found)
 
 
 def test_a_setting_that_is_wrong_is_refused() -> None:

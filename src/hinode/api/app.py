@@ -11,27 +11,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
-from hinode.api import (
-    batches,
-    bodies,
-    characters,
-    content,
-    directing,
-    failures,
-    files,
-    health,
-    models,
-    progress,
-    schema,
-    videos,
-    webhook_endpoints,
-)
-from hinode.api.auth import Authentication
+from hinode.api import failures, schema
 from hinode.api.context import Context
-from hinode.api.journal import Bounds, Journal
 from hinode.api.limits import Room
-from hinode.api.metrics import Metrics
-from hinode.api.replays import Refused, Watch
+from hinode.api.middleware.access_log import Bounds, Journal
+from hinode.api.middleware.authentication import Authentication
+from hinode.api.middleware.metrics import Metrics
+from hinode.api.middleware.retries import Refused, Watch
+from hinode.api.requests import bodies
+from hinode.api.routes.accounts import webhook_endpoints
+from hinode.api.routes.library import characters, files
+from hinode.api.routes.operations import batches, health, models
+from hinode.api.routes.videos import content, directing, progress, videos
 from hinode.errors import HinodeError
 
 LOOKING_THREADS = 12

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hinode import directing, engines
-from hinode.engines import catalog
+from hinode.engines.native import catalog
 from hinode.errors import BadInput, HinodeError, listed, shown
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings

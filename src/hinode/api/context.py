@@ -18,19 +18,19 @@ import anyio
 import anyio.to_thread
 from fastapi import Depends, Request
 
-from hinode.api.admission import Admission
 from hinode.api.catalogue import Catalogue
-from hinode.api.inputs import Inputs
 from hinode.api.limits import Places
-from hinode.api.lines import BatchWire
-from hinode.jobs.batches import Batches
-from hinode.jobs.characters import Characters
-from hinode.jobs.endpoints import Endpoints
-from hinode.jobs.objects import Objects
-from hinode.jobs.outbound import Outbound
+from hinode.api.requests.admission import Admission
+from hinode.api.requests.inputs import Inputs
+from hinode.api.requests.lines import BatchWire
+from hinode.jobs.batches.batches import Batches
+from hinode.jobs.files.characters import Characters
+from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.uploads import Uploads
 from hinode.jobs.store import Store
-from hinode.jobs.tenants import Identity, Tenants
-from hinode.jobs.uploads import Uploads
+from hinode.jobs.tenants.tenants import Identity, Tenants
+from hinode.jobs.webhooks.endpoints import Endpoints
+from hinode.outbound import Outbound
 from hinode.records.database import Database
 from hinode.settings import Settings
 

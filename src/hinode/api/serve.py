@@ -19,9 +19,9 @@ from hinode import __version__
 from hinode.api.app import create_app
 from hinode.api.context import Context
 from hinode.errors import BadInput, HinodeError, shown
-from hinode.jobs.chores import Chore, Chores
 from hinode.jobs.executors import LocalExecutor, Spec
-from hinode.jobs.webhooks import Deliverer
+from hinode.jobs.periodic import Chore, Chores
+from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.records.database import Database, DatabaseError
 from hinode.settings import Settings
 

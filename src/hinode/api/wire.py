@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hinode.api.catalogue import Model
 from hinode.errors import BadInput, shown
-from hinode.jobs.characters import Character
+from hinode.jobs.files.characters import Character
 from hinode.jobs.job import Job
 from hinode.jobs.states import Status
 from hinode.request import FOOTAGE, GUIDE

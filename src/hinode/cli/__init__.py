@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hinode import __version__
-from hinode.cli import directing, generating, jobs, models, serving, storyboarding, tenants, training
+from hinode.cli import directing, generate, jobs, models, serve, storyboard, tenants, training
 
 # torch, NumPy, the media libraries, the database and the web server are imported by the commands that need
 # them: help and mistakes in the command line are answered at once.
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(generating.generate)
+app.command()(generate.generate)
 app.command()(directing.animate)
 app.command()(directing.extend)
 app.command()(directing.loop)
@@ -33,9 +33,9 @@ app.command()(directing.remix)
 app.command()(directing.edit)
 app.command()(directing.retake)
 app.command()(directing.recut)
-app.command()(storyboarding.storyboard)
-app.command()(serving.serve)
-app.command()(serving.worker)
+app.command()(storyboard.storyboard)
+app.command()(serve.serve)
+app.command()(serve.worker)
 app.add_typer(tenants.keys, name="keys")
 app.add_typer(tenants.projects, name="projects")
 app.add_typer(jobs.jobs, name="jobs")

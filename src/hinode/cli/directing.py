@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hinode.cli import generating
+from hinode.cli import generate
+from hinode.cli.controls import steered
 from hinode.cli.options import Common, Fit, Keyframes, Move, Way, with_common
-from hinode.cli.steering import steered
 from hinode.errors import BadInput
 from hinode.request import FIRST_FRAME, KEYFRAME, Capabilities, Request, Size, parse_size
 from hinode.settings import Settings
@@ -272,7 +272,7 @@ def _plain(common: Common, prompt: str, size: Size) -> Request:
         width=width,
         height=height,
         fps=common.fps,
-        seed=secrets.randbelow(generating.RANDOM_SEEDS) if common.seed is None else common.seed,
+        seed=secrets.randbelow(generate.RANDOM_SEEDS) if common.seed is None else common.seed,
         engine=common.engine,
         model=common.model,
         steps=common.steps,
@@ -285,15 +285,15 @@ def _base(
     common: Common, prompt: str | None, source: Video, *, end: bool = True, size: Size | None = None
 ) -> Request:
     """The same, where something is drawn beside or over footage; see `reading.told`."""
-    from hinode.directing import reading
+    from hinode.directing import source_facts
 
     base = _plain(common, "", size or source.size)
-    words = reading.told(prompt, source, _able(common), base.seed, end=end, expand=common.expand)
+    words = source_facts.told(prompt, source, _able(common), base.seed, end=end, expand=common.expand)
     return dataclasses.replace(base, prompt=words)
 
 
 def _make(request: Request, common: Common) -> None:
-    generating.make(
+    generate.make(
         request,
         Settings.from_environment(os.environ),
         output=common.output,

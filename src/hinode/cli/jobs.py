@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hinode.cli.endings import plain_endings
+from hinode.cli.exits import plain_endings
 from hinode.cli.table import moment, print_table
 from hinode.errors import BadInput, shown
 from hinode.settings import Settings
@@ -19,7 +19,7 @@ from hinode.settings import Settings
 if TYPE_CHECKING:
     from hinode.jobs.job import Job
     from hinode.jobs.store import Store
-    from hinode.jobs.tenants import Project
+    from hinode.jobs.tenants.tenants import Project
 
 jobs = typer.Typer(help="Jobs of the server: list, cancel.", no_args_is_help=True)
 
@@ -92,7 +92,7 @@ def cancel_job(
 @contextmanager
 def _store() -> Iterator[tuple[Store, list[Project]]]:
     from hinode.jobs.store import Store
-    from hinode.jobs.tenants import Tenants
+    from hinode.jobs.tenants.tenants import Tenants
     from hinode.records.database import Database
 
     database = Database(Settings.from_environment(os.environ).database_url)

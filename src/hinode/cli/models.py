@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hinode.cli.endings import plain_endings
+from hinode.cli.exits import plain_endings
 from hinode.cli.table import print_table
 from hinode.errors import listed
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
-    from hinode.engines.inspection import Watch
     from hinode.engines.inventory import Item
-    from hinode.engines.operator import Operator
-    from hinode.engines.registry import Entry
+    from hinode.licensing.operator import Operator
+    from hinode.registry.entries import Entry
+    from hinode.registry.inspection import Watch
 
 models = typer.Typer(help="Models: list, show, add, remove, pull, verify, operator.", no_args_is_help=True)
 
@@ -156,7 +156,9 @@ def add_model(
 ) -> None:
     """Make a model known that lies on this machine or on the hub."""
     with plain_endings():
-        from hinode.engines import acquisition, inventory, registry
+        from hinode import engines
+        from hinode.engines import inventory
+        from hinode.registry import acquisition, entries
 
         settings = _settings()
         with _progress(shown=not as_json) as watch:
@@ -181,6 +183,7 @@ def add_model(
                 pickle=allow_pickle,
                 lora_licences=lora_licence or (),
                 second=second,
+                reserved_names=engines.reserved_names(settings),
                 watch=watch,
             )
         item = inventory.find(entry.name, settings)
@@ -189,24 +192,25 @@ def add_model(
             return
         if item.reason:
             print(f"note: {item.reason}", file=sys.stderr)
-        print(registry.path(entry.name, settings.home))
+        print(entries.path(entry.name, settings.home))
 
 
 @models.command("pull")
 def pull_model(name: Name, as_json: AsJson = False) -> None:
     """Fetch a model from the hub, or what is still missing of it."""
     with plain_endings():
-        from hinode.engines import acquisition, huggingface, inventory, registry
+        from hinode.engines import inventory
+        from hinode.registry import acquisition, entries, huggingface
 
         settings = _settings()
-        entry = registry.find(name, settings.home)
+        entry = entries.find(name, settings.home)
         with _progress(shown=not as_json) as watch:
             endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
             acquisition.pull(entry, settings.home, lambda: huggingface.HuggingFace(endpoint), watch)
         if as_json:
             print(json.dumps(_told(inventory.find(name, settings))))
         else:
-            print(registry.pulled_folder(name, settings.home))
+            print(entries.pulled_folder(name, settings.home))
 
 
 @models.command("verify")
@@ -218,18 +222,18 @@ def verify_model(
 ) -> None:
     """Read every file of an added model again, and name what differs from when it was added."""
     with plain_endings():
-        from hinode.engines import acquisition, registry
+        from hinode.registry import acquisition, entries
 
         home = _settings().home
         chosen = (
             [name]
             if name is not None
-            else [known.name for known in registry.entries(home).values() if known.pulled]
+            else [known.name for known in entries.entries(home).values() if known.pulled]
         )
         found, good = [], True
         for one in chosen:
             with _progress(shown=not as_json) as watch:
-                verdict = acquisition.verify(registry.find(one, home), home, watch)
+                verdict = acquisition.verify(entries.find(one, home), home, watch)
             good = good and verdict.good
             found.append({"name": one, "good": verdict.good} | dataclasses.asdict(verdict))
             if not as_json:
@@ -252,10 +256,10 @@ def verify_model(
 def remove_model(name: Name, as_json: AsJson = False) -> None:
     """Forget an added model and delete what was pulled for it; your own files stay."""
     with plain_endings():
-        from hinode.engines import registry
+        from hinode.registry import entries
 
         home = _settings().home
-        freed = registry.remove(name, home)
+        freed = entries.remove(name, home)
         if as_json:
             print(json.dumps({"name": name, "freed": freed}))
         else:
@@ -292,7 +296,7 @@ def state_operator(
 ) -> None:
     """State where you are and how large, once; without options, print what you stated."""
     with plain_endings():
-        from hinode.engines import licences, operator
+        from hinode.licensing import licences, operator
 
         home = _settings().home
         given: dict[str, Any] = {

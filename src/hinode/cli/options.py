@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from hinode.cli.endings import plain_endings
+from hinode.cli.exits import plain_endings
 
 Fit = Annotated[
     str | None,

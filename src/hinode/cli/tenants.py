@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hinode.cli.endings import plain_endings
+from hinode.cli.exits import plain_endings
 from hinode.cli.table import amount, moment, print_table
 from hinode.errors import BadInput, shown
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
-    from hinode.jobs.tenants import Limits, Tenants
+    from hinode.jobs.tenants.tenants import Limits, Tenants
 
 keys = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 projects = typer.Typer(help="Projects and their limits: create, list, set.", no_args_is_help=True)
@@ -115,7 +115,7 @@ def create_project(
 ) -> None:
     """Make a project: jobs belong to it, and limits hold for it."""
     with plain_endings(), _tenants() as tenants:
-        from hinode.jobs.tenants import Limits
+        from hinode.jobs.tenants.tenants import Limits
 
         limits = _changed(Limits(), weight, most_running, most_queued, daily_seconds)
         made = tenants.create_project(name, limits)
@@ -163,7 +163,7 @@ def set_project(
 
 @contextmanager
 def _tenants() -> Iterator[Tenants]:
-    from hinode.jobs.tenants import Tenants
+    from hinode.jobs.tenants.tenants import Tenants
     from hinode.records.database import Database
 
     database = Database(Settings.from_environment(os.environ).database_url)

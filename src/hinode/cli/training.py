@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hinode.cli.endings import plain_endings
+from hinode.cli.exits import plain_endings
 from hinode.errors import BadInput, listed
 from hinode.request import parse_size
 from hinode.settings import Settings
@@ -60,7 +60,7 @@ def train(
 ) -> None:
     """Train a model, or go on training it; stop whenever you like."""
     with plain_endings():
-        from hinode.engines import catalog
+        from hinode.engines.native import catalog
         from hinode.training import train as run
         from hinode.training import train_judge, train_upscaler
 
@@ -113,7 +113,7 @@ def distil(
 ) -> None:
     """Teach a student to draw as a model does, but in 2 or 4 steps and without guidance."""
     with plain_endings():
-        from hinode.engines import catalog
+        from hinode.engines.native import catalog
         from hinode.training import distil as run
 
         settings = Settings.from_environment(os.environ)
@@ -189,7 +189,7 @@ def evaluate(
             return
         if prompts is None:
             raise BadInput("there is nothing to draw", "name a file of prompts or a suite", field="prompts")
-        from hinode.training.evaluate import evaluate_file
+        from hinode.evaluation.evaluate import evaluate_file
 
         settings = Settings.from_environment(os.environ)
         scores = evaluate_file(
@@ -225,14 +225,14 @@ def _evaluate_suite(
     if suite not in SUITES:
         raise BadInput(f"there is no suite {suite!r}", f"name {listed(SUITES, 'or')}", field="suite")
     if suite == UPSCALING:
-        from hinode.training import enlarging
+        from hinode.evaluation import upscaler
 
         settings = Settings.from_environment(os.environ)
-        measured = enlarging.evaluate_upscaling(model=model, settings=settings, limit=limit)
-        print(json.dumps(measured) if as_json else enlarging.table(measured))
+        measured = upscaler.evaluate_upscaling(model=model, settings=settings, limit=limit)
+        print(json.dumps(measured) if as_json else upscaler.table(measured))
         return
-    from hinode.training.directing import Row, evaluate_directing, table
-    from hinode.training.physics import evaluate_physics
+    from hinode.evaluation.directing import Row, evaluate_directing, table
+    from hinode.evaluation.physics import evaluate_physics
 
     settings = Settings.from_environment(os.environ)
     bars = tuple(only.split(",")) if only else ()

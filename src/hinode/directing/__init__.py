@@ -8,7 +8,7 @@ gains what its capabilities allow (`offer`).
 from __future__ import annotations
 
 from hinode import engines
-from hinode.directing.offer import widened
+from hinode.directing.capabilities import widened
 from hinode.engines.protocol import Engine
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
@@ -37,16 +37,16 @@ def check(request: Request, settings: Settings, source_seconds: float | None = N
         BadInput: it cannot be; the sentence says why.
         ModelError: the weights of the model are missing or damaged.
     """
-    from hinode.directing import cutting
+    from hinode.directing import segments
+    from hinode.directing.capabilities import simple, without_characters
     from hinode.directing.layout import Layout
-    from hinode.directing.offer import simple, without_characters
 
     able = engines.capabilities(request.engine, settings, request.model)
     request = without_characters(request, able)
     if simple(request, able):
         request.check(able, source_seconds)
     else:
-        Layout(request, able, cutting.segments(request, source_seconds, able)).check()
+        Layout(request, able, segments.segments(request, source_seconds, able)).check()
 
 
 def capabilities(name: str, settings: Settings, model: str | None = None) -> Capabilities:

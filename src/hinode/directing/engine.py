@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hinode.directing import cutting, reading
+from hinode.directing import segments, source_facts
+from hinode.directing.capabilities import simple, widened, without_characters
 from hinode.directing.layout import Layout
-from hinode.directing.offer import simple, widened, without_characters
 from hinode.directing.run import DirectedRun
-from hinode.engines import references
 from hinode.engines.protocol import Engine, Run, State, Work
+from hinode.media import references
 from hinode.request import CHARACTER, Capabilities, Request
 
 
@@ -50,7 +50,7 @@ class DirectedEngine:
         able = self.engine.capabilities(request.model)
         if request.reference(CHARACTER) and CHARACTER not in able.references:
             request.check(widened(able))
-            request = without_characters(reading.cast(request), able)
+            request = without_characters(source_facts.cast(request), able)
         if simple(request, able):
             return self.engine.start(request, state)
         request.check(widened(able))
@@ -59,4 +59,4 @@ class DirectedEngine:
     def _layout(self, request: Request, able: Capabilities) -> Layout:
         source = request.source
         length = float(references.seconds(source)) if source is not None else None
-        return Layout(request, able, cutting.segments(request, length, able))
+        return Layout(request, able, segments.segments(request, length, able))

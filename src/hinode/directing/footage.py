@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from hinode.clip import Frames
-from hinode.engines import references
+from hinode.media import references
 from hinode.media.resize import crop_box, enlarge
 from hinode.request import Reference, Size
 

@@ -13,9 +13,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from hinode.directing import offer, windows
+from hinode.directing import capabilities, windows
 from hinode.directing.windows import Window
-from hinode.engines.expansion import expanded
+from hinode.engines.native.expansion import expanded
 from hinode.errors import BadInput
 from hinode.media.resize import crop_box
 from hinode.media.timeline import frame_rate
@@ -99,7 +99,7 @@ class Layout:
     @property
     def context(self) -> int:
         """Frames that a window is given of its neighbour."""
-        return offer.context(self.able)
+        return capabilities.context(self.able)
 
     @cached_property
     def windows(self) -> list[Window]:

@@ -6,8 +6,8 @@ import dataclasses
 import math
 from itertools import pairwise
 
-from hinode.directing.cutting import LOOP_SECONDS
 from hinode.directing.material import Video
+from hinode.directing.segments import LOOP_SECONDS
 from hinode.errors import BadInput, listed, shown
 from hinode.request import KEYFRAME, STRENGTH, Reference, Request, Segment
 

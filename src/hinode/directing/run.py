@@ -23,15 +23,15 @@ import numpy as np
 from PIL import Image
 
 from hinode.clip import Clip, Frames, Making, Reel
-from hinode.directing import footage, reading
+from hinode.directing import footage, source_facts
 from hinode.directing.layout import HEAD, TAIL, Layout
 from hinode.directing.windows import Window
-from hinode.engines import references
-from hinode.engines.expansion import expanded
 from hinode.engines.limits import FPS
+from hinode.engines.native.expansion import expanded
 from hinode.engines.protocol import Engine, Progress, Run, State, abandon, timed
-from hinode.engines.soundtrack import Unheard
 from hinode.errors import EngineError, OutputError
+from hinode.media import references
+from hinode.media.soundtrack import Unheard
 from hinode.media.timeline import frame_rate
 from hinode.request import FIRST_FRAME, FOOTAGE, GUIDE, MASK, Reference, Request, Segment, Size
 
@@ -132,7 +132,9 @@ class DirectedRun:
         if self._shown is None:
             source = self.layout.request.source
             assert source is not None
-            self._shown = reading.seen(reading.looked_at(source, end=False), float(reading.RATE), sure=0.0)
+            self._shown = source_facts.seen(
+                source_facts.looked_at(source, end=False), float(source_facts.RATE), sure=0.0
+            )
         if self.layout.request.expand:
             prompt = expanded(prompt, 0, known=self._shown)
         return dataclasses.replace(asked, prompt=prompt, guide_prompt=expanded("", 0, known=self._shown))
@@ -301,7 +303,7 @@ class DirectedRun:
         masks = footage.film(mask, fps, size) if mask is not None else None
         film: Reel = self._film
         if self._makings[0].upscaler:
-            from hinode.engines import upscaling
+            from hinode.engines.native import upscaling
 
             film = upscaling.enlarged(film, size)
         for index in range(span.stop):

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hinode.engines import catalog, licences, registry
-from hinode.engines.diffusers import offer
+from hinode.engines.diffusers import capabilities as offer
+from hinode.engines.native import catalog
 from hinode.engines.protocol import Engine
 from hinode.errors import BadInput, listed, shown
+from hinode.licensing import licences
+from hinode.registry import entries
 from hinode.request import Capabilities
 from hinode.settings import Settings
 
 
 def _native(settings: Settings) -> Engine:
-    from hinode.engines.native import NativeEngine
+    from hinode.engines.native.engine import NativeEngine
 
     return NativeEngine(settings)
 
 
 def _testcard(settings: Settings) -> Engine:
-    from hinode.engines.testcard import TestcardEngine
+    from hinode.engines.testcard.engine import TestcardEngine
 
     return TestcardEngine(settings)
 
@@ -71,7 +73,7 @@ def capabilities(name: str, settings: Settings, model: str | None = None) -> Cap
         able = catalog.capabilities(model, settings.models)
     elif name == offer.ENGINE:
         able = offer.capabilities(model, settings.home)
-        registry.present(registry.find(able.model, settings.home), settings.home)
+        entries.present(entries.find(able.model, settings.home), settings.home)
     else:
         able = get(name, settings).capabilities(model)
     licences.check(able.licence, settings.home)
@@ -87,6 +89,11 @@ def models(name: str, settings: Settings) -> tuple[str, ...]:
     """
     if name == catalog.ENGINE:
         return tuple(catalog.installed(settings.models))
-    if name == registry.ENGINE:
-        return registry.offered(name, settings.home)
+    if name == entries.ENGINE:
+        return entries.offered(name, settings.home)
     return get(name, settings).capabilities().models
+
+
+def reserved_names(settings: Settings) -> tuple[str, ...]:
+    """Names that an added model cannot have: those of the engines and of the native engine's models."""
+    return (*ENGINES, *catalog.installed(settings.models))

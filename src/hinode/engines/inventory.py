@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hinode import engines
-from hinode.engines import acquisition, catalog, licences, registry
-from hinode.engines.registry import Entry
+from hinode.engines.native import catalog
 from hinode.errors import BadInput, HinodeError
+from hinode.licensing import licences
+from hinode.registry import acquisition, entries
+from hinode.registry.entries import Entry
 from hinode.request import Capabilities
 from hinode.settings import Settings
 
@@ -46,9 +48,9 @@ def items(settings: Settings) -> list[Item]:
     """Every model: native ones first, then those of other engines, then those that were added."""
     found = list(_native(settings))
     for engine in engines.ENGINES:
-        if engine not in (catalog.ENGINE, registry.ENGINE):
+        if engine not in (catalog.ENGINE, entries.ENGINE):
             found += _others(engine, settings)
-    found += [_added(name, settings) for name in registry.names(settings.home)]
+    found += [_added(name, settings) for name in entries.names(settings.home)]
     return found
 
 
@@ -62,7 +64,7 @@ def find(name: str, settings: Settings) -> Item:
     for item in known:
         if name in (item.name, f"{item.engine}/{item.name}"):
             return item
-    registry.find(name, settings.home)  # says that there is none, and which there are
+    entries.find(name, settings.home)  # says that there is none, and which there are
     raise AssertionError(f"{name} is in the registry and not in the list")
 
 
@@ -100,16 +102,16 @@ def _others(engine: str, settings: Settings) -> Iterator[Item]:
 
 def _added(name: str, settings: Settings) -> Item:
     try:
-        entry = registry.read(name, settings.home)
+        entry = entries.read(name, settings.home)
     except HinodeError as error:
-        return Item(name, registry.ENGINE, "", "", 0, usable=False, reason=str(error))
-    reason = registry.hindrance(entry, settings.home) or _library(entry)
+        return Item(name, entries.ENGINE, "", "", 0, usable=False, reason=str(error))
+    reason = entries.hindrance(entry, settings.home) or _library(entry)
     size = acquisition.sizes(entry, settings.home)
     return Item(name, entry.engine, entry.family, entry.terms, size, not reason, reason, entry)
 
 
 def _library(entry: Entry) -> str:
-    if entry.engine == registry.ENGINE and importlib.util.find_spec("diffusers") is None:
+    if entry.engine == entries.ENGINE and importlib.util.find_spec("diffusers") is None:
         return "the package diffusers is not installed; install it with `pip install 'hinode[diffusers]'`"
     return ""
 

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hinode.errors import BadInput, shown
-from hinode.jobs import queue, roster, submission, transitions, upkeep
+from hinode.jobs import live_workers, queue, submission, transitions, upkeep
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import (
     Artifact,
@@ -228,7 +228,7 @@ class Store:
         Returns: its identity, a new one every time.
         """
         with self.database.write() as connection:
-            return roster.enrol(connection, host, pid, engines, self.clock())
+            return live_workers.enrol(connection, host, pid, engines, self.clock())
 
     def stopped(self, worker_id: str) -> None:
         """Enter that a worker has ended."""
@@ -388,7 +388,7 @@ class Store:
                     )
                 )
             )
-            able = roster.able(roster.live(connection, now), job.engine)
+            able = live_workers.able(live_workers.live(connection, now), job.engine)
             if final or len(failed) >= MOST_FAILURES or not able - failed:
                 transitions.end(connection, job, Status.FAILED, now, code, message)
             else:
@@ -451,7 +451,7 @@ class Store:
     def counts(self) -> Counts:
         """How things stand."""
         with self.database.read() as connection:
-            return queue.counts(connection, self.clock() - roster.LIVE_SECONDS)
+            return queue.counts(connection, self.clock() - live_workers.LIVE_SECONDS)
 
     def _take(self, which: sa.ColumnElement[bool], stopped: str | None = None) -> int:
         now = self.clock()

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import admit, replay
+from hinode.jobs import admit, idempotency
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import Idempotency, Job, OverQuota, Submitted
 from hinode.jobs.states import Status
@@ -48,7 +48,7 @@ def accept(
     if inputs:
         connection.execute(artifacts.insert(), inputs)
     if promise:
-        replay.keep(connection, project_id, promise, names, now)
+        idempotency.keep(connection, project_id, promise, names, now)
     return Submitted(by_id(connection, names))
 
 
@@ -71,11 +71,11 @@ def _replay(
     """The jobs that an earlier request like this one made, without those deleted since; None if there was
     no such request."""
     if promise:
-        made = replay.promised(connection, draft.project_id, promise)
+        made = idempotency.promised(connection, draft.project_id, promise)
         if made is None:
             return None
         return tuple(Job.of(row) for row in connection.execute(_kept(made)).mappings())
-    found = replay.retried(
+    found = idempotency.retried(
         connection,
         jobs,
         project_id=draft.project_id,

@@ -11,10 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import outbox, queue
+from hinode.jobs import queue
 from hinode.jobs.job import Artifact, Job, Lease, LeaseLost
 from hinode.jobs.schedule import Policy, Tenant, attained
 from hinode.jobs.states import MOST_CRASHES, Outcome, Status
+from hinode.jobs.webhooks import outbox
 from hinode.records.tables import artifacts, attempts, jobs, projects
 
 LONGEST_BACKOFF = 60.0

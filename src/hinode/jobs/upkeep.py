@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import roster, transitions
+from hinode.jobs import live_workers, transitions
 from hinode.jobs.job import Job
 from hinode.jobs.states import Outcome, Status
 from hinode.records.tables import artifacts, attempts, characters, idempotency, jobs, uploads
@@ -79,9 +79,9 @@ def give_up(connection: Connection, now: float) -> int:
     for job_id, host, error in failures:
         failed.setdefault(job_id, set()).add(host)
         last[job_id] = error
-    there, count = roster.live(connection, now), 0
+    there, count = live_workers.live(connection, now), 0
     for job in waiting:
-        able = roster.able(there, job.engine)
+        able = live_workers.able(there, job.engine)
         # With no worker for it at all, as during an upgrade, it waits.
         if able and able <= failed[job.id]:
             code, _, message = last[job.id].partition(": ")

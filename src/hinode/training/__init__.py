@@ -1,7 +1,7 @@
 """Teaching the native model: recipes (what), data (from what), trainer (how), distillation (in few steps)."""
 
 from hinode.training.distillation import distil
-from hinode.training.judging import train_judge
+from hinode.training.judge import train_judge
 from hinode.training.recipes import RECIPES, Bucket, Recipe, Stage
 from hinode.training.trainer import train
 from hinode.training.upscaling import train_upscaler

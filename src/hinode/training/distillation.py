@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hinode.engines.composition import along
+from hinode.engines.native.composition import along
 from hinode.errors import ModelError, listed
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint

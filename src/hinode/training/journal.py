@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from hinode.model.flow import Loss
-from hinode.training.parallel import Team
+from hinode.training.distributed.parallel import Team
 from hinode.training.recipes import Recipe
 
 if TYPE_CHECKING:

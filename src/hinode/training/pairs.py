@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hinode.engines.catalog import Card
-from hinode.engines.native import sampling_of
-from hinode.engines.smoothing import smoothed, steadied
+from hinode.engines.native.catalog import Card
+from hinode.engines.native.engine import sampling_of
+from hinode.engines.native.smoothing import smoothed, steadied
 from hinode.model.checkpoint import Checkpoint
 from hinode.model.flow import Sampler
 from hinode.world.caption import caption, words

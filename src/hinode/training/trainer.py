@@ -32,11 +32,11 @@ from hinode.model.layers import compute_type
 from hinode.model.text import FIRST_WORD, TextBlock
 from hinode.training import data, directions
 from hinode.training.cost import flops
+from hinode.training.distributed.parallel import Team, joined
+from hinode.training.distributed.sharding import ShardedMuon, local, put_together, shard
 from hinode.training.journal import Journal
 from hinode.training.muon import Muon
-from hinode.training.parallel import Team, joined
 from hinode.training.recipes import RECIPES, Recipe
-from hinode.training.sharding import ShardedMuon, local, put_together, shard
 
 STATE_FILE, MODEL_FILE, LOG_FILE = "state.pt", "model.safetensors", "log.jsonl"
 STATE_FORMAT = 1

@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from hinode.engines import catalog
-from hinode.engines.upscaling import SCALE, UpscalerNet
+from hinode.engines.native import catalog
+from hinode.engines.native.upscaling import SCALE, UpscalerNet
 from hinode.model import checkpoint
 from hinode.model.layers import compute_type
 from hinode.settings import Settings

@@ -18,15 +18,15 @@ from PIL import Image, ImageOps
 
 from hinode import pipeline
 from hinode.clip import Clip
-from hinode.engines import registry
 from hinode.engines.diffusers.engine import DiffusersEngine
 from hinode.engines.diffusers.run import DiffusersRun
-from hinode.engines.families import FAMILIES
-from hinode.engines.family import EXTEND
-from hinode.engines.registry import Entry
-from hinode.engines.testcard import TestcardEngine
+from hinode.engines.testcard.engine import TestcardEngine
 from hinode.media.video import read_video
 from hinode.model.layers import compute_type
+from hinode.registry import entries
+from hinode.registry.entries import Entry
+from hinode.registry.families import FAMILIES
+from hinode.registry.family import EXTEND
 from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME, SOURCE, Reference, Request
 from hinode.settings import Settings
 from tests.engines.diffusers import twins
@@ -89,7 +89,7 @@ class Shelf:
             if file.is_file()
         }
         entry = Entry(**{"files": digests, **values})
-        registry.save(entry, self.home)
+        entries.save(entry, self.home)
         return entry
 
     def references(self, role: str) -> tuple[Reference, ...]:
@@ -110,7 +110,7 @@ class Shelf:
 
     def request(self, name: str, role: str = "", **changes: Any) -> Request:
         """A request for as many frames as the twin draws in tests, or for a few more than the film has."""
-        family = FAMILIES[registry.find(name, self.home).family]
+        family = FAMILIES[entries.find(name, self.home).family]
         twin = twins.TWINS[family.name]
         given = self.references(role)
         works = any(one.role == SOURCE for one in given)

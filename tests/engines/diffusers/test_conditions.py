@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hinode.engines import registry
-from hinode.engines.diffusers.decode import TILES
+from hinode.engines.diffusers.execution.decode import TILES
 from hinode.engines.diffusers.task import Task
-from hinode.engines.families import FAMILIES
-from hinode.engines.family import BOTH_ENDS, EDIT, EXTEND, GENERATE, REMIX
 from hinode.errors import BadInput
+from hinode.registry import entries
+from hinode.registry.families import FAMILIES
+from hinode.registry.family import BOTH_ENDS, EDIT, EXTEND, GENERATE, REMIX
 from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME, SOURCE, Reference, Request
 from tests.engines.diffusers.conftest import FILM_SECONDS, PROMPT, Shelf, drawn, film_at
 from tests.engines.diffusers.test_every_family import CASES
@@ -24,7 +24,7 @@ from tests.engines.diffusers.test_every_family import CASES
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_request_fits_if_and_only_if_there_is_a_pipeline_for_it(shelf: Shelf, family: str) -> None:
     name = f"{family}-known"
-    registry.save(dataclasses.replace(shelf.add("wan2.1-t2v"), name=name, family=family), shelf.home)
+    entries.save(dataclasses.replace(shelf.add("wan2.1-t2v"), name=name, family=family), shelf.home)
     able = shelf.engine().capabilities(name)
     assert set(able.required_references) <= set(able.references)
     for operation in (GENERATE, REMIX, EDIT, EXTEND):

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hinode.engines.diffusers.decode import TINY, Decoder
-from hinode.engines.diffusers.tiny import Tiny
-from hinode.engines.taehv import Layout
+from hinode.engines.diffusers.execution.decode import TINY, Decoder
+from hinode.engines.diffusers.loading.tiny_decoder import Tiny
+from hinode.registry.tiny_decoders import Layout
 
 
 class Plain(nn.Module):

@@ -15,10 +15,10 @@ import torch
 
 from hinode import pipeline
 from hinode.clip import Clip
-from hinode.engines.diffusers.decode import WAYS
+from hinode.engines.diffusers.execution.decode import WAYS
 from hinode.engines.diffusers.run import DiffusersRun
-from hinode.engines.families import FAMILIES
 from hinode.engines.protocol import Progress, State
+from hinode.registry.families import FAMILIES
 from tests.engines.diffusers.conftest import STEPS, Shelf, drawn
 from tests.engines.diffusers.twins import TWINS
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from hinode.engines.diffusers import allocator, footprint
-from hinode.engines.diffusers.footprint import Alive
-from hinode.engines.families import FAMILIES
+from hinode.engines.diffusers.memory import allocator, footprint
+from hinode.engines.diffusers.memory.footprint import Alive
+from hinode.registry.families import FAMILIES
 from tests.engines.diffusers.conftest import Shelf
 from tests.engines.diffusers.twins import TWINS
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hinode.engines.diffusers.components import Model
-from hinode.engines.diffusers.plan import Room
-from hinode.engines.registry import Lora
+from hinode.engines.diffusers.loading.model import Model
+from hinode.engines.diffusers.memory.plan import Room
 from hinode.errors import ModelError
+from hinode.registry.entries import Lora
 from tests.engines.diffusers import twins
 from tests.engines.diffusers.conftest import Shelf, drawn
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from hinode.engines.diffusers.decode import TILES, WHOLE
-from hinode.engines.diffusers.footprint import Alive, Footprint
-from hinode.engines.diffusers.plan import Place, Plan, Room, Sizes, available, gigabytes
+from hinode.engines.diffusers.execution.decode import TILES, WHOLE
+from hinode.engines.diffusers.memory.footprint import Alive, Footprint
+from hinode.engines.diffusers.memory.plan import Place, Plan, Room, Sizes, available, gigabytes
 from hinode.engines.diffusers.task import Task
 from hinode.errors import BadInput, EngineError
 from tests.engines.diffusers.conftest import Shelf, drawn

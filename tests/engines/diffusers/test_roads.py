@@ -15,19 +15,19 @@ from typer.testing import CliRunner
 
 from benchmarks.serving import Server
 from hinode import cli
-from hinode.engines import registry
-from hinode.engines.families import FAMILIES
 from hinode.engines.limits import STEPS
 from hinode.errors import BadInput
 from hinode.jobs.admit import Draft
+from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Artifact
-from hinode.jobs.objects import Objects
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
-from hinode.jobs.tenants import Tenants
-from hinode.jobs.worker import Worker
+from hinode.jobs.tenants.tenants import Tenants
+from hinode.jobs.worker.worker import Worker
 from hinode.media.video import read_video
 from hinode.records.database import Database
+from hinode.registry import entries
+from hinode.registry.families import FAMILIES
 from hinode.request import FIRST_FRAME, LAST_FRAME
 from tests.engines.diffusers import twins
 from tests.engines.diffusers.conftest import PROMPT, Shelf, drawn
@@ -85,7 +85,7 @@ def test_a_server_makes_a_video_of_every_family_from_all_that_it_can_start_from(
         shelf.add(family, f"api-{family}")
     (home / "models").mkdir(parents=True)
     for family in TWINS:
-        shutil.copy(registry.path(f"api-{family}", shelf.home), home / "models")
+        shutil.copy(entries.path(f"api-{family}", shelf.home), home / "models")
     with Server(home, environment={"HINODE_DEVICE": "cpu", "HINODE_THREADS": "1"}) as server:
         client = openai.OpenAI(base_url=server.base_url, api_key=server.key("films"))
         assert "api-ltx-2" in str(client.models.retrieve("diffusers/api-ltx-2"))

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from hinode import engines
-from hinode.engines.diffusers import saved
-from hinode.engines.diffusers.embeddings import Embeddings
-from hinode.engines.families import FAMILIES
+from hinode.engines import saved_state
+from hinode.engines.diffusers.loading.embeddings import Embeddings
 from hinode.engines.protocol import State
-from hinode.engines.registry import Lora
 from hinode.errors import BadInput, EngineError, ModelError
+from hinode.registry.entries import Lora
+from hinode.registry.families import FAMILIES
 from tests.engines.diffusers import twins
 from tests.engines.diffusers.conftest import Shelf, drawn
 
@@ -84,7 +84,7 @@ def test_a_state_of_something_else_is_refused(shelf: Shelf) -> None:
     assert (state.engine, state.step) == ("diffusers", 2)
     with pytest.raises(EngineError, match="another request"):
         engine.start(shelf.request(FAMILY, seed=6), state)
-    for body in (b"", b"nothing", state.body[:-200], saved.dump({"head": 1})):
+    for body in (b"", b"nothing", state.body[:-200], saved_state.dump({"head": 1})):
         with pytest.raises(EngineError, match="damaged"):
             engine.start(shelf.request(FAMILY), State("diffusers", 2, body))
 
@@ -143,7 +143,7 @@ def test_an_empty_registry_says_what_to_do(tmp_path: Path, shelf: Shelf) -> None
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_is_whole(name: str) -> None:
-    from hinode.engines import licences
+    from hinode.licensing import licences
 
     family = FAMILIES[name]
     assert licences.find(family.licence).key == family.licence

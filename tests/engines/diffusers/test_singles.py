@@ -11,10 +11,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from hinode.engines import acquisition, registry
-from hinode.engines.diffusers.components import Model
-from hinode.engines.families import FAMILIES
+from hinode.engines.diffusers.loading.model import Model
 from hinode.errors import BadInput, ModelError
+from hinode.registry import acquisition, entries
+from hinode.registry.families import FAMILIES
 from tests.engines.diffusers import twins
 from tests.engines.diffusers.conftest import Shelf, drawn
 from tests.engines.diffusers.twins import TWINS
@@ -25,7 +25,7 @@ OTHERS = [family for family in TWINS if not FAMILIES[family].converted]
 
 def model(shelf: Shelf, family: str, **changes: Any) -> Model:
     """A model that was added by the front door, with nothing loaded yet."""
-    name = f"single-{len(registry.names(shelf.home))}"
+    name = f"single-{len(entries.names(shelf.home))}"
     entry = acquisition.add(name, shelf.home, family=family, licence="Apache-2.0", **changes)
     return Model(entry, FAMILIES[family], shelf.home, torch.device("cpu"), torch.float32)
 

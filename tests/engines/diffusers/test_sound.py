@@ -12,8 +12,8 @@ import pytest
 import safetensors.torch
 
 from hinode import pipeline
-from hinode.engines.families import FAMILIES
 from hinode.errors import BadInput, EngineError
+from hinode.registry.families import FAMILIES
 from hinode.request import FIRST_FRAME
 from tests.engines.diffusers.conftest import Shelf, drawn
 from tests.hearing import alike, heard, tracks

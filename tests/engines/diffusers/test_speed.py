@@ -10,22 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hinode.engines.diffusers import speed
+from hinode.engines.diffusers.execution import acceleration
+from hinode.engines.diffusers.execution.acceleration import NATIVE, PLAIN, Hardware, Ways
 from hinode.engines.diffusers.run import DiffusersRun
-from hinode.engines.diffusers.speed import NATIVE, PLAIN, Hardware, Ways
 from hinode.engines.diffusers.task import UNCACHED
-from hinode.engines.families import FAMILIES
-from hinode.engines.family import PROFILES
 from hinode.engines.protocol import State
-from hinode.engines.registry import Lora
 from hinode.errors import BadInput
+from hinode.registry.entries import Lora
+from hinode.registry.families import FAMILIES
+from hinode.registry.family import PROFILES
 from hinode.request import Request
 from tests.engines.diffusers import twins
 from tests.engines.diffusers.conftest import Shelf, drawn
 
 FAMILY = "wan2.1-t2v"
 STEPS = 8
-ALL = frozenset(speed.PACKAGES)
+ALL = frozenset(acceleration.PACKAGES)
 WAN, MASKED = FAMILIES[FAMILY], FAMILIES["ltx-video"]
 REUSING = [name for name in twins.TWINS if FAMILIES[name].profiles["standard"].reuse]
 MACHINES = [
@@ -51,26 +51,26 @@ MACHINES = [
 )
 def test_the_machine_decides(hardware: Hardware, attention: str, masked: str, bits: str) -> None:
     standard = WAN.profiles["standard"]
-    ways = speed.ways(standard, WAN, hardware)
+    ways = acceleration.ways(standard, WAN, hardware)
     assert ways == Ways(bits, hardware.kind == "cuda", attention, reusing=True)
-    assert speed.ways(MASKED.profiles["standard"], MASKED, hardware).attention == masked
-    short = speed.ways(standard, WAN, hardware, streamed=True)
+    assert acceleration.ways(MASKED.profiles["standard"], MASKED, hardware).attention == masked
+    short = acceleration.ways(standard, WAN, hardware, streamed=True)
     assert (short.bits, short.compiled, short.attention) == ("", False, attention)
     for known in ({"light": True}, {"packed": True}):
-        assert speed.ways(standard, WAN, hardware, asked=True, **known).bits == ""
+        assert acceleration.ways(standard, WAN, hardware, asked=True, **known).bits == ""
 
 
 def test_a_processor_computes_in_8_bits_only_if_asked() -> None:
     hardware = Hardware("cpu", packages=ALL)
     for profile, bits in (("draft", "int8 weights"), ("standard", "int8 weights"), ("best", "")):
-        assert speed.ways(WAN.profiles[profile], WAN, hardware, asked=True).bits == bits
+        assert acceleration.ways(WAN.profiles[profile], WAN, hardware, asked=True).bits == bits
 
 
 @pytest.mark.parametrize("hardware", MACHINES, ids=str)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_best_is_what_the_makers_do(name: str, hardware: Hardware) -> None:
     family = FAMILIES[name]
-    assert speed.ways(family.profiles["best"], family, hardware, asked=True) == PLAIN
+    assert acceleration.ways(family.profiles["best"], family, hardware, asked=True) == PLAIN
 
 
 @pytest.mark.parametrize("name", [name for name in FAMILIES if name.endswith("-distilled")])

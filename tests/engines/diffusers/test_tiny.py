@@ -15,18 +15,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from hinode.clip import Frames
-from hinode.engines import acquisition, registry
-from hinode.engines.diffusers import saved
-from hinode.engines.diffusers.decode import TINY, TINY_PROCESSOR
-from hinode.engines.diffusers.plan import Plan, Room
-from hinode.engines.diffusers.previews import MOST, heading
+from hinode.engines import saved_state
+from hinode.engines.diffusers.execution.decode import TINY, TINY_PROCESSOR
+from hinode.engines.diffusers.execution.previews import MOST, heading
+from hinode.engines.diffusers.loading.tiny_decoder import Tiny
+from hinode.engines.diffusers.memory.plan import Plan, Room
 from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.diffusers.task import Task
-from hinode.engines.diffusers.tiny import Tiny
-from hinode.engines.families import FAMILIES
 from hinode.engines.protocol import State
-from hinode.engines.taehv import Layout
 from hinode.errors import BadInput, ModelError
+from hinode.registry import acquisition, entries
+from hinode.registry.families import FAMILIES
+from hinode.registry.tiny_decoders import Layout
 from tests.engines.diffusers import twins
 from tests.engines.diffusers.conftest import STEPS, Shelf, drawn
 from tests.engines.diffusers.test_every_family import EVERY
@@ -201,7 +201,7 @@ def latents(run: DiffusersRun) -> Tensor:
 
 def kept(state: State) -> bytes:
     """What is in a state but for the seconds that it took."""
-    return saved.dump(saved.load(state.body)["kept"])
+    return saved_state.dump(saved_state.load(state.body)["kept"])
 
 
 def alike(one: Frames, other: Frames) -> bool:
@@ -426,7 +426,7 @@ def test_a_plan_for_a_draft_never_tiles(shelf: Shelf, tiny_file: Callable[[str],
     assert Plan.of(task, sizes, Room(int(least / 0.94), 2**40)).decode == TINY
 
 
-def add(shelf: Shelf, family: str, decoder: Path, **options: Any) -> registry.Entry:
+def add(shelf: Shelf, family: str, decoder: Path, **options: Any) -> entries.Entry:
     return acquisition.add(
         "added",
         shelf.home,
@@ -441,8 +441,8 @@ def add(shelf: Shelf, family: str, decoder: Path, **options: Any) -> registry.En
 @pytest.fixture
 def added(shelf: Shelf) -> Any:
     yield
-    if "added" in registry.names(shelf.home):
-        registry.remove("added", shelf.home)
+    if "added" in entries.names(shelf.home):
+        entries.remove("added", shelf.home)
 
 
 @pytest.mark.usefixtures("added")
@@ -471,7 +471,7 @@ def test_adding_refuses_what_does_not_fit(
         safetensors.torch.save_file(broken, tmp_path / "odd.safetensors")
         with pytest.raises(BadInput, match=r"is no tiny decoder that can be read: its? "):
             add(shelf, WAN, tmp_path / "odd.safetensors")
-    assert "added" not in registry.names(shelf.home)
+    assert "added" not in entries.names(shelf.home)
 
 
 @pytest.mark.usefixtures("added")
@@ -481,7 +481,7 @@ def test_what_fits_is_added_verified_and_used(shelf: Shelf, tiny_file: Callable[
     assert any(one.preview is not None for one in shelf.run("added"))
     # Another file in its place, by hand.
     wrong = dataclasses.replace(entry, decoder=str(tiny_file(WAN22)))
-    registry.save(wrong, shelf.home)
+    entries.save(wrong, shelf.home)
     with pytest.raises(BadInput, match="48 channels"):
         acquisition.verify(wrong, shelf.home)
     with pytest.raises(ModelError, match="48 channels"):
@@ -499,14 +499,14 @@ def test_pickled_weights_need_leave_and_run_no_code(
         add(shelf, WAN, file)
     entry = add(shelf, WAN, file, pickle=True)
     pictures = [one.preview for one in shelf.run("added") if one.preview is not None]
-    registry.save(dataclasses.replace(entry, pickle=False), shelf.home)
+    entries.save(dataclasses.replace(entry, pickle=False), shelf.home)
     with pytest.raises(ModelError, match="is a pickle"):
         shelf.run("added")
-    registry.remove("added", shelf.home)
+    entries.remove("added", shelf.home)
     add(shelf, WAN, safe)
     others = [one.preview for one in shelf.run("added") if one.preview is not None]
     assert all(np.array_equal(one, other) for one, other in zip(pictures, others, strict=True))
-    registry.remove("added", shelf.home)
+    entries.remove("added", shelf.home)
 
     class Evil:
         def __reduce__(self) -> Any:

@@ -13,9 +13,9 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from hinode.engines.diffusers.tiny import Tiny
-from hinode.engines.families import FAMILIES
-from hinode.engines.taehv import Layout
+from hinode.engines.diffusers.loading.tiny_decoder import Tiny
+from hinode.registry.families import FAMILIES
+from hinode.registry.tiny_decoders import Layout
 from tests.engines.diffusers import toy_others, toy_wan
 
 SEED = 20_261_121

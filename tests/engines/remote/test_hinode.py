@@ -22,11 +22,11 @@ from hinode import pipeline
 from hinode.engines.remote.engine import RemoteEngine
 from hinode.engines.remote.surroundings import Surroundings
 from hinode.jobs.admit import Draft
-from hinode.jobs.objects import Objects
+from hinode.jobs.files.objects import Objects
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
-from hinode.jobs.tenants import Tenants
-from hinode.jobs.worker import Worker
+from hinode.jobs.tenants.tenants import Tenants
+from hinode.jobs.worker.worker import Worker
 from hinode.media.video import read_video
 from hinode.records.database import Database
 from hinode.request import Request
@@ -89,7 +89,7 @@ def until(happened: Callable[[], Any]) -> Any:
 
 
 def test_a_clip_made_there_is_the_clip_made_here(first: Upstream, tmp_path: Path) -> None:
-    from hinode.engines.testcard import TestcardEngine
+    from hinode.engines.testcard.engine import TestcardEngine
 
     keys = configure(tmp_path, first)
     engine = RemoteEngine(Settings(tmp_path), Surroundings(environment=keys))
@@ -110,7 +110,7 @@ def test_a_clip_made_there_is_the_clip_made_here(first: Upstream, tmp_path: Path
 def test_sound_made_there_is_heard_here(
     first: Upstream, tmp_path: Path, seconds: float, clicked: list[float]
 ) -> None:
-    from hinode.engines.testcard import TestcardEngine
+    from hinode.engines.testcard.engine import TestcardEngine
 
     keys = configure(tmp_path, first)
     engine = RemoteEngine(Settings(tmp_path), Surroundings(environment=keys))

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from hinode.clip import Frames
-from hinode.engines import references
 from hinode.engines.diffusers.task import Task
-from hinode.engines.family import EDIT, EXTEND
+from hinode.media import references
+from hinode.registry.family import EDIT, EXTEND
 from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME
 
 GREY = (128, 128, 128)

@@ -7,17 +7,20 @@ import logging
 
 import torch
 
-from hinode.engines import licences, registry
-from hinode.engines.diffusers import allocator, offer, speed
-from hinode.engines.diffusers.components import Model
-from hinode.engines.diffusers.embeddings import Embeddings
-from hinode.engines.diffusers.plan import Place, Plan, Room
+from hinode.engines.diffusers import capabilities as offer
+from hinode.engines.diffusers.execution import acceleration
+from hinode.engines.diffusers.execution.acceleration import PLAIN, Hardware
+from hinode.engines.diffusers.loading.embeddings import Embeddings
+from hinode.engines.diffusers.loading.model import Model
+from hinode.engines.diffusers.memory import allocator
+from hinode.engines.diffusers.memory.plan import Place, Plan, Room
 from hinode.engines.diffusers.run import DiffusersRun, device_of
-from hinode.engines.diffusers.speed import PLAIN, Hardware
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Capabilities, State, Work
 from hinode.errors import ModelError
+from hinode.licensing import licences
 from hinode.model.layers import compute_type
+from hinode.registry import entries
 from hinode.request import Request
 from hinode.settings import Settings
 
@@ -57,7 +60,7 @@ class DiffusersEngine:
         """
         task = Task.of(request, self.settings)
         licences.check(task.entry.terms, self.settings.home)
-        registry.present(task.entry, self.settings.home)
+        entries.present(task.entry, self.settings.home)
         _check_library()
         if self.settings.threads is not None:
             torch.set_num_threads(self.settings.threads)
@@ -70,7 +73,7 @@ class DiffusersEngine:
         task = dataclasses.replace(task, size=model.only_size or task.size)
         plan = Plan.of(task, model.sizes(), room)
         log.info("memory plan: %s", plan.words)
-        ways = speed.ways(
+        ways = acceleration.ways(
             task.profile,
             task.family,
             Hardware.of(device),

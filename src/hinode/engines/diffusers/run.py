@@ -11,15 +11,16 @@ import numpy as np
 import torch
 
 from hinode.clip import Clip, Frames, Making, Sound
-from hinode.engines.diffusers import conditions, saved
-from hinode.engines.diffusers.call import Call
-from hinode.engines.diffusers.components import Model
-from hinode.engines.diffusers.embeddings import Embeddings
-from hinode.engines.diffusers.offer import ENGINE
-from hinode.engines.diffusers.plan import Plan
-from hinode.engines.diffusers.speed import Ways
-from hinode.engines.diffusers.stepping import Stepper
-from hinode.engines.diffusers.steps import Kept
+from hinode.engines import saved_state
+from hinode.engines.diffusers import conditions
+from hinode.engines.diffusers.capabilities import ENGINE
+from hinode.engines.diffusers.execution.acceleration import Ways
+from hinode.engines.diffusers.execution.pipeline_call import Call
+from hinode.engines.diffusers.execution.stepping import Stepper
+from hinode.engines.diffusers.execution.steps import Kept
+from hinode.engines.diffusers.loading.embeddings import Embeddings
+from hinode.engines.diffusers.loading.model import Model
+from hinode.engines.diffusers.memory.plan import Plan
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Progress, State, timed
 from hinode.errors import EngineError
@@ -93,7 +94,7 @@ class DiffusersRun:
             "stage_seconds": self.stage_seconds,
         }
         body = {"head": head, "kept": None if kept is None else vars(kept)}
-        return State(ENGINE, kept.step if kept else 0, saved.dump(body))
+        return State(ENGINE, kept.step if kept else 0, saved_state.dump(body))
 
     def abandon(self) -> None:
         """Give the run up at once, and what it holds in memory with it."""
@@ -161,7 +162,7 @@ class DiffusersRun:
 
     def _read(self, state: State) -> Kept | None:
         try:
-            body = saved.load(state.body, self.model.device)
+            body = saved_state.load(state.body, self.model.device)
             identity, seconds = body["head"]["identity"], dict(body["head"]["stage_seconds"])
             ways = Ways(**body["head"].get("ways", {}))
             kept = None if body["kept"] is None else Kept(**body["kept"])

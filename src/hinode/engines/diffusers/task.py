@@ -6,12 +6,12 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from hinode.engines import references
-from hinode.engines.diffusers import offer
-from hinode.engines.family import EXTEND, GENERATE, Family, Profile, few_steps
+from hinode.engines.diffusers import capabilities
 from hinode.engines.protocol import Work
-from hinode.engines.registry import Entry
 from hinode.errors import BadInput
+from hinode.media import references
+from hinode.registry.entries import Entry
+from hinode.registry.family import EXTEND, GENERATE, Family, Profile, few_steps
 from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME, Request, Size
 from hinode.settings import Settings
 
@@ -55,13 +55,13 @@ class Task:
             BadInput: it cannot be.
             ModelError: the model is missing or damaged.
         """
-        able = offer.capabilities(request.model, settings.home)
+        able = capabilities.capabilities(request.model, settings.home)
         request.check(able)
         length = None
         if request.operation == EXTEND and request.source is not None:
             length = float(references.seconds(request.source))
             request.check(able, length)
-        entry, family = offer.find(request.model, settings.home)
+        entry, family = capabilities.find(request.model, settings.home)
         entry = entry.under(request.profile or entry.profile)
         profile = family.profiles[entry.profile]
         distilled = next((lora for lora in entry.loras if lora.steps), None)

@@ -9,7 +9,6 @@ from functools import cached_property
 
 import httpx
 
-from hinode.engines import licences
 from hinode.engines.protocol import Capabilities, State, Work
 from hinode.engines.remote import upstreams
 from hinode.engines.remote.client import Client, usable_key
@@ -21,6 +20,7 @@ from hinode.engines.remote.surroundings import Surroundings
 from hinode.engines.remote.upstreams import ENGINE, Upstream, Upstreams
 from hinode.engines.remote.wire import Drawing
 from hinode.errors import BadInput
+from hinode.licensing import licences
 from hinode.request import Request
 from hinode.settings import Settings
 

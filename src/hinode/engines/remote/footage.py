@@ -15,8 +15,8 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from hinode.clip import Frames, Sound
-from hinode.engines import soundtrack
-from hinode.engines.references import EXACT, UNNAMED
+from hinode.media import soundtrack
+from hinode.media.references import EXACT, UNNAMED
 from hinode.request import Size
 
 CODECS = frozenset({"h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mjpeg"})

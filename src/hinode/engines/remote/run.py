@@ -27,8 +27,8 @@ from hinode.engines.remote.slots import Slot
 from hinode.engines.remote.surroundings import Surroundings
 from hinode.engines.remote.upstreams import ENGINE, UNKNOWN, Offer, Upstream
 from hinode.engines.remote.wire import Drawing, Job
-from hinode.engines.soundtrack import Unheard
 from hinode.errors import BadInput, EngineError, OutputError
+from hinode.media.soundtrack import Unheard
 from hinode.request import Request
 
 log = logging.getLogger(__name__)

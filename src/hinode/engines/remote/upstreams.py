@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from hinode.engines import tomlfile
+from hinode import tomlfile
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.remote.dialects import DIALECTS, Dialect
 from hinode.errors import BadInput, ModelError, listed, shown

@@ -14,10 +14,10 @@ from typing import Any
 from PIL import Image as Pictures
 from PIL import ImageOps
 
-from hinode.engines import references
 from hinode.engines.remote.dialects import Dialect, Form, Image, Phase
 from hinode.engines.remote.upstreams import Offer, Upstream
 from hinode.errors import BadInput
+from hinode.media import references
 from hinode.request import FIRST_FRAME, SOURCE, Request, Size
 
 Part = tuple[str, bytes | Path, str]

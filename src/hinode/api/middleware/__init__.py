@@ -1,0 +1,1 @@
+"""What surrounds every request: authentication, the access log, retries, metrics."""

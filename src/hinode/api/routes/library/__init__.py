@@ -1,0 +1,1 @@
+"""Files and characters of a project."""

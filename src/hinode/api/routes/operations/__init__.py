@@ -1,0 +1,1 @@
+"""Batches, models, health and metrics."""

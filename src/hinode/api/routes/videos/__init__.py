@@ -1,0 +1,1 @@
+"""Videos: creation, direction, progress, files."""

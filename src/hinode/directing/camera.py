@@ -1,0 +1,175 @@
+"""Paths of a subject and moves of the camera, as people write them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hinode.engines.native.expansion import PAN_SPEED, ZOOM_RATE
+from hinode.errors import BadInput, listed, shown
+from hinode.request import CAMERA, PATH, Capabilities, Track
+
+ZOOM_SECONDS = 3.0
+"""Seconds after which a zoom of the drawn world eases out."""
+
+MOVES: Mapping[str, tuple[float, float]] = {
+    "still": (0.0, 0.0),
+    "pan left": (-1.0, 0.0),
+    "pan right": (1.0, 0.0),
+    "zoom in": (0.0, 1.0),
+    "zoom out": (0.0, -1.0),
+}
+"""Named moves: how often the usual speed of a pan and of a zoom each has."""
+
+SPEEDS = {"slowly": 0.5, "fast": 2.0}
+FASTEST = 10.0
+EACH = 0.25
+"""Seconds between the moments of a zoom that is written out."""
+
+LONGEST_FILE = 2**20
+_KEYS = {PATH: ("at", "x", "y"), CAMERA: ("at", "pan", "zoom")}
+_NAMED = re.compile(r"(pan|zoom) (left|right|in|out)(?: (slowly|fast|[0-9.]+))?|still")
+
+
+def path(value: object) -> Track:
+    """Where the subject's middle is, from "0,0.2,0.5; 2,0.8,0.5" (seconds, x, y), from a list, or from the
+    name of a JSON file with a list in it: of triples, or of objects with "at", "x" and "y".
+
+    Raises:
+        BadInput: it is none of these.
+    """
+    return track(value, PATH)
+
+
+def camera(value: object, seconds: float, able: Capabilities) -> tuple[Track, str]:
+    """How the camera moves, and words for the prompt of a model that is told in words alone.
+
+    Args:
+        value: names of moves, such as "pan left", "zoom in slowly" or "pan right 1.5, zoom out" (the number
+            is how often the usual speed); or what a path can be, with pan and zoom instead of x and y.
+        seconds: length of the clip.
+        able: the model.
+
+    Raises:
+        BadInput: it is none of these.
+    """
+    moves = named(value) if isinstance(value, str) else None
+    if moves is None:
+        return track(value, CAMERA), ""
+    if CAMERA not in able.controls:
+        return (), "".join(f", {_said(name)}" for name in moves)
+    return followed(moves, seconds), ""
+
+
+def named(text: str) -> dict[str, float] | None:
+    """Names of moves, each with how often the usual speed it has; None if the text is no list of names.
+
+    Raises:
+        BadInput: it names one that is not known.
+    """
+    if re.fullmatch(r"[-+0-9.,;eE\s]*", text) or text.lower().endswith(".json"):
+        return None
+    found = {}
+    for part in re.split(r",| and ", text.strip().lower()):
+        words = " ".join(part.split())
+        match = _NAMED.fullmatch(words)
+        name = "still" if words == "still" else f"{match[1]} {match[2]}" if match else ""
+        if match is None or name not in MOVES:
+            raise BadInput(
+                f"the camera cannot {shown(words)}",
+                f"say {listed(tuple(MOVES), 'or')}, with slowly, fast or a number behind it, "
+                "or write seconds, pan, zoom",
+                field=CAMERA,
+            )
+        found[name] = SPEEDS.get(match[3], 0.0) or _speed(match[3] or "1")
+    return found
+
+
+def followed(moves: Mapping[str, float], seconds: float) -> Track:
+    """Named moves at their speeds as a track over a clip of some seconds."""
+    pan = sum(MOVES[name][0] * speed for name, speed in moves.items()) * PAN_SPEED
+    zoom = sum(MOVES[name][1] * speed for name, speed in moves.items()) * ZOOM_RATE
+    count = max(1, math.ceil(seconds / EACH)) if zoom else 1
+    moments = [seconds * index / count for index in range(count + 1)]
+    return tuple(
+        (at, pan * at, math.exp(zoom * ZOOM_SECONDS * math.tanh(at / ZOOM_SECONDS))) for at in moments
+    )
+
+
+def track(value: object, field: str) -> Track:
+    """Moments with two values each; `field` is "path" or "camera". The request checks what they are.
+
+    Raises:
+        BadInput: it is no such thing.
+    """
+    if isinstance(value, str):
+        if value.lower().endswith(".json"):
+            return track(_read(Path(value), field), field)
+        value = [part.split(",") for part in value.split(";") if part.strip()]
+    if isinstance(value, Mapping):
+        value = value.get(field)
+    if not isinstance(value, Sequence) or not value:
+        raise _wrong(field, "nothing")
+    return tuple(_point(point, field) for point in value)
+
+
+def _point(point: object, field: str) -> tuple[float, float, float]:
+    keys = _KEYS[field]
+    if isinstance(point, Mapping) and set(point) == set(keys):
+        point = [point[key] for key in keys]
+    if isinstance(point, str) or not isinstance(point, Sequence) or len(point) != len(keys):
+        raise _wrong(field, shown(json.dumps(point, default=str)))
+    try:
+        at, one, other = (float(value) for value in point)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _wrong(field, shown(json.dumps(point, default=str))) from error
+    return at, one, other
+
+
+def _wrong(field: str, what: str) -> BadInput:
+    keys = _KEYS[field]
+    example = "0,0.2,0.5; 2,0.8,0.5" if field == PATH else "0,0,1; 2,0.5,1.2"
+    return BadInput(
+        f"the {field} has {what} where a moment should be",
+        f'write {keys[0]}, {keys[1]} and {keys[2]} of each moment, such as "{example}"',
+        field=field,
+    )
+
+
+def _read(path: Path, field: str) -> Any:
+    try:
+        with path.open("rb") as file:
+            return json.loads(file.read(LONGEST_FILE))
+    except OSError as error:
+        raise BadInput(
+            f"the {field} {shown(str(path), 200)} cannot be read: {error.strerror}",
+            "name a file",
+            field=field,
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise BadInput(
+            f"the {field} {shown(str(path), 200)} is not JSON", "write a list of moments in it", field=field
+        ) from error
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= FASTEST:
+        raise BadInput(
+            f"the camera has the speed {shown(text)}",
+            f"give more than 0 and at most {FASTEST:g}",
+            field=CAMERA,
+        )
+    return speed
+
+
+def _said(name: str) -> str:
+    verb, _, way = name.partition(" ")
+    return f"the camera {verb}s {way}" if way else "static camera"

@@ -1,0 +1,1 @@
+"""Films: a storyboard becomes shots, each rendered once, joined into one file."""

@@ -1,0 +1,1 @@
+"""A pipeline of diffusers, carried out a step at a time."""

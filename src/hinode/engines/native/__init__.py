@@ -1,0 +1,1 @@
+"""The engine of our own models: prompt, plan, sampling, frames."""

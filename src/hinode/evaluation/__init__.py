@@ -1,0 +1,1 @@
+"""How good a model is: the judge's figures, the directing suite, physics, the upscaler, flicker."""

@@ -1,0 +1,180 @@
+"""What a batch puts out: a file of the videos that its lines became, and one of the lines that became none.
+
+Each line of the first is an answer 200 with the video in its final state, which is not always "completed":
+see its `status` and `error`. The second has the requests that were refused, with the answer that says why,
+and those that were never begun.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from hinode.jobs.batches import lines
+from hinode.jobs.batches.batch import Batch
+from hinode.jobs.files import uploads
+from hinode.jobs.files.objects import Objects
+from hinode.jobs.job import Job
+from hinode.jobs.states import Status
+from hinode.records.database import Database
+from hinode.records.tables import batch_lines, jobs
+
+PAGE = 500
+NEVER_BEGUN = {
+    "cancelling": ("batch_cancelled", "The batch was cancelled before this request was begun."),
+    "finalizing": ("batch_expired", "The batch's window closed before this request was begun."),
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """Digest and size of each file, None for one without lines; and whether the window closed on any line."""
+
+    output: tuple[str, int] | None
+    errors: tuple[str, int] | None
+    expired: bool
+
+
+def write(
+    database: Database,
+    objects: Objects,
+    video: Callable[[Job], Mapping[str, Any]],
+    batch: Batch,
+    source: Callable[[], Path],
+) -> Results:
+    """Put the files of an ended batch into the store. Doing it again gives the same files.
+
+    Args:
+        database: where its lines are.
+        objects: the store.
+        video: a job as people see it.
+        batch: all of whose jobs have ended.
+        source: gives its input, for the names of the lines that were never begun.
+
+    Raises:
+        FileNotFoundError: the input is gone.
+    """
+    expired = False
+    counts = {"output": 0, "errors": 0}
+    with ExitStack() as stack:
+        paths = {name: stack.enter_context(objects.temporary(".jsonl")) for name in counts}
+        files = {
+            name: stack.enter_context(path.open("w", encoding="ascii", newline="\n"))
+            for name, path in paths.items()
+        }
+        for name, line, late in _lines(database, video, batch, source):
+            expired = expired or late
+            counts[name] += 1
+            files[name].write(json.dumps(line, separators=(",", ":")) + "\n")
+        for file in files.values():
+            file.close()
+        kept = {name: objects.put(paths[name]) if counts[name] else None for name in counts}
+    return Results(kept["output"], kept["errors"], expired)
+
+
+def enter(
+    connection: Connection, batch: Batch, name: str, file: tuple[str, int], now: float, keep: float
+) -> str:
+    """Make a file of results one of the project's files, in the caller's transaction; returns its id.
+
+    Args:
+        connection: inside a writing transaction.
+        batch: whose results.
+        name: "output" or "error".
+        file: digest and size.
+        now: seconds since 1970.
+        keep: how long it is to be kept, in seconds.
+    """
+    digest, size = file
+    row = uploads.new_row(
+        batch.project_id,
+        uploads.BATCH_OUTPUT,
+        f"{batch.id}_{name}.jsonl",
+        digest,
+        "application/jsonl",
+        size,
+        now,
+        keep,
+    )
+    return uploads.add(connection, row)
+
+
+def _lines(
+    database: Database, video: Callable[[Job], Mapping[str, Any]], batch: Batch, source: Callable[[], Path]
+) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Each line of the results: which file it goes to, what it says, and if the window closed on it."""
+    for number, custom_id, job, refusal in _begun(database, batch):
+        line = {"id": f"batch_req_{batch.id.removeprefix('batch_')}_{number}", "custom_id": custom_id}
+        request_id = f"req_{batch.id.removeprefix('batch_')}_{number}"
+        if job is not None:
+            answer = {"status_code": 200, "request_id": request_id, "body": dict(video(job))}
+            yield "output", {**line, "response": answer, "error": None}, _late(batch, job)
+        else:
+            answer = {
+                "status_code": refusal["status_code"],
+                "request_id": request_id,
+                "body": refusal["body"],
+            }
+            yield "errors", {**line, "response": answer, "error": None}, False
+    if batch.admitted >= batch.lines:
+        return
+    code, message = NEVER_BEGUN[batch.status]
+    for left in lines.read(source()):
+        if left.number >= batch.admitted:
+            yield (
+                "errors",
+                {
+                    "id": f"batch_req_{batch.id.removeprefix('batch_')}_{left.number}",
+                    "custom_id": left.custom_id,
+                    "response": None,
+                    "error": {"code": code, "message": message},
+                },
+                batch.status == "finalizing",
+            )
+
+
+def _begun(database: Database, batch: Batch) -> Iterator[tuple[int, str, Job | None, Mapping[str, Any]]]:
+    """Number and name of each line that was looked at, with its job or the reason why it has none."""
+    next_line = 0
+    while True:
+        with database.read() as connection:
+            rows = (
+                connection.execute(
+                    sa.select(
+                        batch_lines.c.line,
+                        batch_lines.c.custom_id,
+                        batch_lines.c.job_id,
+                        batch_lines.c.error.label("refusal"),
+                        jobs,
+                    )
+                    .join(jobs, jobs.c.id == batch_lines.c.job_id, isouter=True)
+                    .where(batch_lines.c.batch_id == batch.id, batch_lines.c.line >= next_line)
+                    .order_by(batch_lines.c.line)
+                    .limit(PAGE)
+                )
+                .mappings()
+                .all()
+            )
+        for row in rows:
+            yield row["line"], row["custom_id"], Job.of(row) if row["job_id"] else None, row["refusal"] or {}
+        if len(rows) < PAGE:
+            return
+        next_line = rows[-1]["line"] + 1
+
+
+def _late(batch: Batch, job: Job) -> bool:
+    """True if a job did not get to its end because the batch's window closed."""
+    if job.status is Status.EXPIRED:
+        return True
+    return (
+        job.status is Status.CANCELLED
+        and batch.expires_at is not None
+        and (job.cancel_requested_at or 0.0) >= batch.expires_at
+    )

@@ -1,0 +1,1 @@
+"""The object store, the files that clients upload, and characters."""

@@ -1,0 +1,448 @@
+"""Webhook endpoints of a project: who is told of what, with which secret, and what was told."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from hinode.errors import BadInput, listed, shown
+from hinode.jobs import ids
+from hinode.jobs.webhooks import delivery as webhooks
+from hinode.jobs.webhooks.outbox import DELIVERED, FAILED, PENDING
+from hinode.outbound import Answer, Outbound, OutboundError
+from hinode.records.database import Database
+from hinode.records.tables import deliveries, delivery_attempts, events, projects, webhook_endpoints
+
+EVENT_TYPES = (
+    "batch.cancelled",
+    "batch.completed",
+    "batch.expired",
+    "batch.failed",
+    "video.completed",
+    "video.failed",
+)
+MOST_ENDPOINTS = 20
+MOST_NAME_CHARACTERS = 200
+OLD_SECRET_SECONDS = 24 * 3600.0
+SECRET_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Someone who wants to be told of events.
+
+    Attributes:
+        id: `whe_…`.
+        name: for people.
+        url: where events are posted to.
+        event_types: which events.
+        hint: the end of the secret, to recognise it by.
+        created_at: seconds since 1970.
+        updated_at: last change of what is above.
+        disabled_at: when it answered 410 Gone, after which nothing is posted until it is updated; or None.
+    """
+
+    id: str
+    name: str
+    url: str
+    event_types: tuple[str, ...]
+    hint: str
+    created_at: float
+    updated_at: float
+    disabled_at: float | None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at a delivery: when it ended, how long it took, and what the server said or what was wrong."""
+
+    number: int
+    at: float
+    seconds: float
+    status_code: int | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An event on its way to an endpoint.
+
+    Attributes:
+        id: `dlv_…`.
+        event_id: `evt_…`, which the receiver sees as `webhook-id`.
+        event_type: such as "video.completed".
+        data: of the event.
+        status: "pending", "delivered" or "failed".
+        created_at: seconds since 1970.
+        next_at: earliest time of the next attempt if it is pending, else None.
+        delivered_at: when it arrived, or None.
+        attempts: every try so far.
+    """
+
+    id: str
+    event_id: str
+    event_type: str
+    data: Mapping[str, Any]
+    status: str
+    created_at: float
+    next_at: float | None
+    delivered_at: float | None
+    attempts: tuple[Attempt, ...]
+
+
+class Endpoints:
+    """The webhook endpoints in one database. Safe to use from several threads."""
+
+    def __init__(
+        self, database: Database, outbound: Outbound, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.database = database
+        self.outbound = outbound
+        self.clock = clock
+
+    def create(
+        self, project_id: str, *, name: str, url: str, event_types: Collection[str]
+    ) -> tuple[Endpoint, str]:
+        """Add an endpoint.
+
+        Returns: it, and its secret, which is not shown again.
+
+        Raises:
+            BadInput: a field is not right, or there are too many.
+        """
+        now = self.clock()
+        values = {
+            "name": _name(name),
+            "url": str(self.outbound.check(url, https=True)),
+            "event_types": _event_types(event_types),
+        }
+        secret = new_secret()
+        with self.database.write() as connection:
+            # Locking the project keeps two requests from both taking the last place.
+            connection.execute(sa.select(projects.c.id).where(projects.c.id == project_id).with_for_update())
+            count = connection.scalar(
+                sa.select(sa.func.count()).select_from(webhook_endpoints).where(*_of(project_id))
+            )
+            if (count or 0) >= MOST_ENDPOINTS:
+                raise BadInput(
+                    f"the project has {count} webhook endpoints, and more are not possible",
+                    "delete one first",
+                    field="url",
+                )
+            row = (
+                connection.execute(
+                    webhook_endpoints.insert()
+                    .values(
+                        id=ids.make("whe_", now),
+                        project_id=project_id,
+                        secret=secret,
+                        created_at=now,
+                        updated_at=now,
+                        **values,
+                    )
+                    .returning(webhook_endpoints)
+                )
+                .mappings()
+                .one()
+            )
+            return _endpoint(row), secret
+
+    def get(self, project_id: str, endpoint_id: str) -> Endpoint | None:
+        """An endpoint of a project, or None if there is no such one."""
+        with self.database.read() as connection:
+            row = _row(connection, project_id, endpoint_id)
+        return _endpoint(row) if row else None
+
+    def page(
+        self, project_id: str, *, after: str | None, limit: int, descending: bool = True
+    ) -> tuple[list[Endpoint], bool]:
+        """Endpoints of a project in the order of their creation, and whether there are more.
+
+        Raises:
+            BadInput: there is no endpoint `after`.
+        """
+        with self.database.read() as connection:
+            if after is not None and not connection.scalar(
+                sa.select(sa.true()).where(
+                    webhook_endpoints.c.id == after, webhook_endpoints.c.project_id == project_id
+                )
+            ):
+                raise BadInput(
+                    f"there is no webhook endpoint {shown(after)}",
+                    "give the id of an endpoint of this list",
+                    field="after",
+                )
+            query = _paged(sa.select(webhook_endpoints), webhook_endpoints.c.id, after, limit, descending)
+            rows = connection.execute(query.where(*_of(project_id))).mappings().all()
+        return [_endpoint(row) for row in rows[:limit]], len(rows) > limit
+
+    def update(
+        self,
+        project_id: str,
+        endpoint_id: str,
+        *,
+        name: str | None = None,
+        url: str | None = None,
+        event_types: Collection[str] | None = None,
+    ) -> Endpoint | None:
+        """Change what is given; an endpoint that was disabled is live again.
+
+        Returns: it afterwards, or None if there is no such one.
+
+        Raises:
+            BadInput: a field is not right.
+        """
+        values: dict[str, Any] = {}
+        if name is not None:
+            values["name"] = _name(name)
+        if url is not None:
+            values["url"] = str(self.outbound.check(url, https=True))
+        if event_types is not None:
+            values["event_types"] = _event_types(event_types)
+        with self.database.write() as connection:
+            row = _row(connection, project_id, endpoint_id, lock=True)
+            if row is None:
+                return None
+            if any(row[field] != value for field, value in values.items()) or row["disabled_at"] is not None:
+                values |= {"updated_at": self.clock(), "disabled_at": None}
+                row = _changed(connection, endpoint_id, values)
+            return _endpoint(row)
+
+    def delete(self, project_id: str, endpoint_id: str) -> bool:
+        """Remove an endpoint and give up what was still to be delivered to it.
+
+        Returns: whether it was there.
+        """
+        with self.database.write() as connection:
+            if _row(connection, project_id, endpoint_id, lock=True) is None:
+                return False
+            _changed(connection, endpoint_id, {"deleted_at": self.clock()})
+            connection.execute(
+                deliveries.update()
+                .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.status == PENDING)
+                .values(status=FAILED, lease_until=None)
+            )
+            return True
+
+    def rotate(self, project_id: str, endpoint_id: str, *, keep_old: bool) -> tuple[Endpoint, str] | None:
+        """Give an endpoint a new secret.
+
+        Args:
+            project_id: whose.
+            endpoint_id: which.
+            keep_old: sign with the old one too for 24 hours.
+
+        Returns: the endpoint and its new secret, which is not shown again; None if there is no such one.
+        """
+        now = self.clock()
+        secret = new_secret()
+        with self.database.write() as connection:
+            row = _row(connection, project_id, endpoint_id, lock=True)
+            if row is None:
+                return None
+            values = {
+                "secret": secret,
+                "old_secret": row["secret"] if keep_old else None,
+                "old_secret_until": now + OLD_SECRET_SECONDS if keep_old else None,
+                "updated_at": now,
+            }
+            return _endpoint(_changed(connection, endpoint_id, values)), secret
+
+    def test(self, project_id: str, endpoint_id: str, event_type: str) -> Answer | None:
+        """Post a sample event now, once, whether or not the endpoint asked for its type; it is logged.
+
+        Returns: what the endpoint answered, or None if there is no such endpoint.
+
+        Raises:
+            BadInput: there is no such event type.
+            OutboundError: the endpoint did not answer.
+        """
+        (event_type,) = _event_types([event_type])
+        now = self.clock()
+        with self.database.read() as connection:
+            row = _row(connection, project_id, endpoint_id)
+        if row is None:
+            return None
+        event = {
+            "id": ids.make("evt_", now),
+            "type": event_type,
+            "data": {"id": f"{event_type.partition('.')[0]}_test"},
+            "created_at": now,
+        }
+        began = time.monotonic()
+        answer, failure = None, None
+        try:
+            answer = webhooks.post(self.outbound, row["url"], event, webhooks.living_secrets(row, now), now)
+        except OutboundError as error:
+            failure = error
+        self._log_test(project_id, endpoint_id, event, answer, failure, time.monotonic() - began)
+        if failure:
+            raise failure
+        return answer
+
+    def deliveries(
+        self, project_id: str, endpoint_id: str, *, after: str | None, limit: int, descending: bool = True
+    ) -> tuple[list[Delivery], bool] | None:
+        """The log of an endpoint, and whether there is more of it; None if there is no such endpoint.
+
+        Raises:
+            BadInput: there is no delivery `after`.
+        """
+        with self.database.read() as connection:
+            if _row(connection, project_id, endpoint_id) is None:
+                return None
+            mine = deliveries.c.endpoint_id == endpoint_id
+            if after is not None and not connection.scalar(
+                sa.select(sa.true()).where(deliveries.c.id == after, mine)
+            ):
+                raise BadInput(
+                    f"there is no delivery {shown(after)}", "give the id of one of this list", field="after"
+                )
+            query = sa.select(deliveries, events.c.type, events.c.data).join(
+                events, events.c.id == deliveries.c.event_id
+            )
+            rows = (
+                connection.execute(_paged(query, deliveries.c.id, after, limit, descending).where(mine))
+                .mappings()
+                .all()
+            )
+            tries = _attempts(connection, [row["id"] for row in rows[:limit]])
+        return [_delivery(row, tries.get(row["id"], ())) for row in rows[:limit]], len(rows) > limit
+
+    def _log_test(
+        self,
+        project_id: str,
+        endpoint_id: str,
+        event: Mapping[str, Any],
+        answer: Answer | None,
+        failure: OutboundError | None,
+        seconds: float,
+    ) -> None:
+        now = self.clock()
+        arrived = answer is not None and 200 <= answer.status < 300
+        delivery = ids.make("dlv_", now)
+        with self.database.write() as connection:
+            connection.execute(
+                events.insert().values(project_id=project_id, once=f"test:{event['id']}", **event)
+            )
+            connection.execute(
+                deliveries.insert().values(
+                    id=delivery,
+                    event_id=event["id"],
+                    endpoint_id=endpoint_id,
+                    status=DELIVERED if arrived else FAILED,  # a test is not tried again
+                    attempts=1,
+                    created_at=event["created_at"],
+                    next_at=now,
+                    delivered_at=now if arrived else None,
+                )
+            )
+            webhooks.write_attempt(
+                connection, delivery, 1, now, seconds, answer, str(failure) if failure else None
+            )
+
+
+def new_secret() -> str:
+    """A signing secret: `whsec_` and 32 random bytes in base64."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
+
+
+def _name(name: str) -> str:
+    kept = name.strip()
+    if not 1 <= len(kept) <= MOST_NAME_CHARACTERS or not kept.isprintable():
+        raise BadInput(
+            "the name of the webhook endpoint cannot be used",
+            f"give 1 to {MOST_NAME_CHARACTERS} characters that can be shown",
+            field="name",
+        )
+    return kept
+
+
+def _event_types(event_types: Collection[str]) -> list[str]:
+    unknown = [name for name in event_types if name not in EVENT_TYPES]
+    if unknown or not event_types:
+        raise BadInput(
+            f"there are no events of type {shown(unknown[0])} here" if unknown else "no event type is given",
+            f"choose from {listed(EVENT_TYPES)}",
+            field="event_types",
+        )
+    return sorted(set(event_types))
+
+
+def _of(project_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return webhook_endpoints.c.project_id == project_id, webhook_endpoints.c.deleted_at.is_(None)
+
+
+def _row(
+    connection: Connection, project_id: str, endpoint_id: str, *, lock: bool = False
+) -> sa.RowMapping | None:
+    query = sa.select(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id, *_of(project_id))
+    return connection.execute(query.with_for_update() if lock else query).mappings().first()
+
+
+def _changed(connection: Connection, endpoint_id: str, values: Mapping[str, Any]) -> sa.RowMapping:
+    return (
+        connection.execute(
+            webhook_endpoints.update()
+            .where(webhook_endpoints.c.id == endpoint_id)
+            .values(**values)
+            .returning(webhook_endpoints)
+        )
+        .mappings()
+        .one()
+    )
+
+
+def _paged(
+    query: sa.Select[Any], column: sa.ColumnElement[str], after: str | None, limit: int, descending: bool
+) -> sa.Select[Any]:
+    if after is not None:
+        query = query.where(column < after if descending else column > after)
+    return query.order_by(column.desc() if descending else column).limit(limit + 1)
+
+
+def _attempts(connection: Connection, names: Sequence[str]) -> dict[str, tuple[Attempt, ...]]:
+    rows = connection.execute(
+        sa.select(delivery_attempts)
+        .where(delivery_attempts.c.delivery_id.in_(names))
+        .order_by(delivery_attempts.c.number)
+    )
+    found: dict[str, tuple[Attempt, ...]] = {}
+    for row in rows:
+        attempt = Attempt(row.number, row.at, row.seconds, row.status_code, row.error)
+        found[row.delivery_id] = (*found.get(row.delivery_id, ()), attempt)
+    return found
+
+
+def _endpoint(row: sa.RowMapping) -> Endpoint:
+    return Endpoint(
+        id=row["id"],
+        name=row["name"],
+        url=row["url"],
+        event_types=tuple(row["event_types"]),
+        hint=f"whsec_…{row['secret'][-4:]}",
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        disabled_at=row["disabled_at"],
+    )
+
+
+def _delivery(row: sa.RowMapping, attempts: tuple[Attempt, ...]) -> Delivery:
+    return Delivery(
+        id=row["id"],
+        event_id=row["event_id"],
+        event_type=row["type"],
+        data=row["data"],
+        status=row["status"],
+        created_at=row["created_at"],
+        next_at=row["next_at"] if row["status"] == PENDING else None,
+        delivered_at=row["delivered_at"],
+        attempts=attempts,
+    )

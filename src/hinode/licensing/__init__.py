@@ -1,0 +1,1 @@
+"""Licences of models: the terms as data, and whether an operator may use them."""

@@ -1,0 +1,144 @@
+"""Who runs this house, as far as licences ask: where they are, and how large. Stated once, in one file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hinode import tomlfile
+from hinode.errors import BadInput, ModelError, listed, shown
+
+FILE = "operator.toml"
+
+_UNION = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
+
+EUROPEAN_UNION = tuple(_UNION.split())
+"""ISO 3166-1 codes of the member states."""
+
+_CODES = """
+AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY
+BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK
+FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR
+IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK
+ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM
+PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF
+TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
+"""
+
+TERRITORIES = frozenset(_CODES.split())
+"""Every territory that ISO 3166-1 gives two letters."""
+
+OTHER_NAMES = {"UK": ("GB",), "EL": ("GR",), "EU": EUROPEAN_UNION}
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What the operator stated; what they did not state is empty or None.
+
+    Attributes:
+        territories: ISO 3166-1 codes of where they are, where the machines stand, and where what is made is
+            shown.
+        annual_revenue: in US dollars, of all companies under one control.
+        monthly_users: people, or visits, a month, over all they offer.
+        commercial: whether anything here is done for money.
+        permissions: keys of licences that they hold from the licensor itself, or are registered for; such a
+            licence excludes them from nothing here.
+    """
+
+    territories: tuple[str, ...] = ()
+    annual_revenue: float | None = None
+    monthly_users: int | None = None
+    commercial: bool | None = None
+    permissions: tuple[str, ...] = ()
+
+
+def territories(names: Iterable[str]) -> tuple[str, ...]:
+    """ISO 3166-1 codes in the order of the alphabet; "EU" is every member state, "UK" is GB.
+
+    Raises:
+        BadInput: one of them is no territory.
+    """
+    found: set[str] = set()
+    for name in names:
+        code = name.strip().upper()
+        if code not in TERRITORIES and code not in OTHER_NAMES:
+            raise BadInput(
+                f"there is no territory {shown(name)}",
+                "give two letters of ISO 3166-1, such as DE, GB or US, or EU for all of the European Union",
+                field="territory",
+            )
+        found.update(OTHER_NAMES.get(code, (code,)))
+    return tuple(sorted(found))
+
+
+def stated(home: Path) -> Operator:
+    """What the operator stated, read from `operator.toml`; nothing if there is no such file.
+
+    Args:
+        home: `Settings.home`.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    path = home / FILE
+    if not path.exists():
+        return Operator()
+    values = tomlfile.read(path)
+    return _of(values, path)
+
+
+def state(operator: Operator, home: Path) -> Path:
+    """Write down what the operator stated, and say where.
+
+    Raises:
+        BadInput: a number is below 0 or none.
+        OutputError: the file cannot be written.
+    """
+    for name, amount in (("revenue", operator.annual_revenue), ("monthly users", operator.monthly_users)):
+        if amount is not None and not 0 <= amount < 1e18:
+            raise BadInput(
+                f"{amount:g} is no amount of {name}", "give 0 or more", field=name.replace(" ", "_")
+            )
+    path = home / FILE
+    values = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(operator).items()
+        if value is not None
+    }
+    tomlfile.write(path, values, "Where the operator is and how large; licences of models depend on it.")
+    return path
+
+
+def _of(values: dict[str, Any], path: Path) -> Operator:
+    kinds: dict[str, tuple[type, ...]] = {
+        "territories": (list,),
+        "annual_revenue": (int, float),
+        "monthly_users": (int,),
+        "commercial": (bool,),
+        "permissions": (list,),
+    }
+    for name, value in values.items():
+        if name not in kinds:
+            raise ModelError(f"{path} states {shown(name)}", f"keep {listed(tuple(kinds))}")
+        if not isinstance(value, kinds[name]) or (isinstance(value, bool) and bool not in kinds[name]):
+            raise ModelError(
+                f"{path} states {name} as {shown(str(value))}", "write it as docs/models.md shows"
+            )
+        if isinstance(value, list) and not all(isinstance(one, str) for one in value):
+            raise ModelError(
+                f"{path} states {name} as {shown(str(value))}", "write it as docs/models.md shows"
+            )
+    try:
+        places = territories(values.get("territories", ()))
+    except BadInput as error:
+        raise ModelError(f"{path}: {error.message}", error.remedy) from error
+    return Operator(
+        territories=places,
+        annual_revenue=values.get("annual_revenue"),
+        monthly_users=values.get("monthly_users"),
+        commercial=values.get("commercial"),
+        permissions=tuple(values.get("permissions", ())),
+    )

@@ -1,0 +1,1 @@
+"""Models that people add: entries, acquisition, inspection, families."""

@@ -1,0 +1,171 @@
+"""Storyboards as files: what is read, and what is refused in which words."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hinode import directing
+from hinode.directing.films import continuity, storyboard
+from hinode.errors import BadInput
+from hinode.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLE = ROOT / "examples" / "film.yaml"
+
+
+def board(*shots: dict[str, Any], **more: Any) -> storyboard.Storyboard:
+    whole = [
+        {"id": f"shot{n}", "prompt": "a red balloon", "seconds": 2} | shot for n, shot in enumerate(shots)
+    ]
+    return storyboard.parsed({"shots": whole, **more})
+
+
+def test_yaml_and_json_say_the_same(tmp_path: Path) -> None:
+    plain = yaml.safe_load(EXAMPLE.read_text("utf-8"))
+    (tmp_path / "film.json").write_text(json.dumps(plain), "utf-8")
+    assert storyboard.read(tmp_path / "film.json") == storyboard.read(EXAMPLE)
+
+
+def test_the_page_names_every_field() -> None:
+    page = (ROOT / "docs" / "directing.md").read_text("utf-8")
+    schema = storyboard.Storyboard.model_json_schema()
+    parts = [schema, *schema["$defs"].values()]
+    missing = [name for part in parts for name in part["properties"] if f"`{name}`" not in page]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("value", "field", "says"),
+    [
+        ({}, "shots", "shots is missing"),
+        ({"shots": []}, "shots", "at least 1"),
+        ([1], "shots", "not a mapping"),
+        ({"shots": [{"id": "a"}]}, "shots.a.prompt", "shots.a.prompt is missing"),
+        ({"shots": [{"prompt": "x", "seconds": 1}]}, "shots.1.id", "shots.1.id is missing"),
+        ({"shots": [{"id": "a/b", "prompt": "x", "seconds": 1}]}, "shots.a/b.id", "'a/b' cannot be"),
+        ({"shots": [{"id": "a", "prompt": "x", "seconds": -1}]}, "shots.a.seconds", "greater than 0"),
+        ({"shots": [{"id": "a", "prompt": "x", "seconds": 1, "promt": "y"}]}, "shots.a.promt", "no field"),
+        ({"seed": -1, "shots": [{"id": "a", "prompt": "x", "seconds": 1}]}, "seed", "'-1' cannot be"),
+    ],
+)
+def test_what_has_the_wrong_form_is_one_sentence(value: object, field: str, says: str) -> None:
+    with pytest.raises(BadInput, match=says) as caught:
+        storyboard.parsed(value)
+    assert caught.value.field == field
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shots", "field", "says"),
+    [
+        ([{"prompt": "@bo rises"}], "shots.shot0.prompt", "speaks of @bo"),
+        ([{"transition": "continue"}], "shots.shot0.transition", "nothing comes before the first shot"),
+        ([{"transition": "fade"}], "shots.shot0.transition", "nothing comes before"),
+        ([{"transition": "wipe"}], "shots.shot0.transition.kind", "'wipe' cannot be"),
+        ([{"from": "elsewhere"}], "shots.shot0.from", "no shot 'elsewhere'"),
+        ([{"from": "shot1"}, {"from": "shot0"}], "shots.shot0.from", "shot0 and shot1 go on from each other"),
+        ([{"from": "shot0"}], "shots.shot0.from", "circle"),
+        ([{}, {"transition": {"kind": "fade", "seconds": 2.5}}], "shots.shot0.seconds", r"take 2.5 s"),
+        ([{}, {"id": "shot0"}], "shots", "two shots have the id 'shot0'"),
+        (
+            [{"keyframes": [{"file": "a.png", "at": 1}, {"file": "b.png", "at": 1}]}],
+            "shots.shot0.keyframes",
+            "two are at 1 s",
+        ),
+        ([{"keyframes": [{"file": "a.png", "at": 2}]}], "shots.shot0.keyframes", "outside the shot"),
+        (
+            [{}, {"transition": "continue", "references": [{"file": "a.png", "as": "first_frame"}]}],
+            "shots.shot1.references",
+            "has a first frame already",
+        ),
+    ],
+)
+def test_what_does_not_add_up_is_one_sentence(shots: list[dict[str, Any]], field: str, says: str) -> None:
+    with pytest.raises(BadInput, match=says) as caught:
+        board(*shots)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("shots: [", "not YAML in line 1"),
+        ("seed: 1\nseed: 2\nshots: []", "seed is there twice"),
+        ("a: &x [1, 2]\nb: *x", "references are not taken"),
+        ("[" * 5000, "neither YAML nor JSON"),
+        ("!!python/object/apply:os.system ['true']", "not YAML"),
+        ("\x00", "neither YAML nor JSON"),
+        ("x" * (storyboard.LARGEST_FILE + 1), "larger than"),
+    ],
+)
+def test_a_file_that_is_none_is_one_sentence(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "film.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=says) as caught:
+        storyboard.read(path)
+    assert caught.value.field == "file"
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_missing_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="No such file"):
+        storyboard.read(tmp_path / "film.yaml")
+
+
+def test_shots_are_drawn_after_those_they_go_on_from() -> None:
+    film = board({"from": "shot2"}, {}, {"transition": "continue"}, {"from": "shot0"})
+    assert film.order() == [1, 2, 0, 3]
+
+
+def test_names_stand_for_descriptions() -> None:
+    known = {"maya": "a red balloon", "pal": "blue kite"}
+    assert storyboard.cast("@maya follows the @pal", known, "x") == "a red balloon follows the blue kite"
+    assert storyboard.cast("The @maya rises", known, "x") == "The red balloon rises"
+
+
+def test_subject_place_and_time_stay_unless_a_shot_says_otherwise(settings: Settings) -> None:
+    able = directing.capabilities("native", settings, "toy")
+    film = board(
+        {"prompt": "@maya rising"},
+        {"prompt": "hovering"},
+        {"prompt": "@maya falling over the city", "time": "at night"},
+        {"prompt": "drifting on", "transition": "continue"},
+        {"prompt": "the balloon moving left"},
+        {"prompt": "a boat moving left over the sea"},
+        {"prompt": "a boat moving right"},
+        place="over the hills",
+        seed=3,
+        characters={"maya": "a red balloon"},
+    )
+    told = continuity.told(film, {"maya": "a red balloon"}, able)
+    facts = [continuity.parse(text) for text in told]
+    assert [(one.subjects[0].color, one.subjects[0].kind) for one in facts[:5]] == [("red", "balloon")] * 5
+    assert [one.place for one in facts] == ["hills", "hills", "city", "city", "hills", "sea", "hills"]
+    assert facts[2].time == facts[3].time == "night"
+    assert len({one.time for one in facts[:2] + facts[4:]}) == 1
+    assert facts[5].subjects[0].color == facts[6].subjects[0].color
+    assert continuity.told(film, {"maya": "a red balloon"}, able) == told
+
+
+def test_words_are_left_alone_where_nothing_may_be_added(settings: Settings) -> None:
+    able = directing.capabilities("native", settings, "toy")
+    film = board(
+        {"prompt": "@x rising", "time": "at noon"},
+        expand=False,
+        style="paper",
+        place="over the sea",
+        characters={"x": "a kite"},
+    )
+    assert continuity.told(film, {"x": "a kite"}, able) == ["paper, a kite rising, over the sea, at noon"]
+
+
+def test_the_schema_takes_the_example() -> None:
+    schema = storyboard.Storyboard.model_json_schema()
+    assert schema["additionalProperties"] is False
+    assert re.fullmatch(r"[\w ]+", storyboard.read(EXAMPLE).title)

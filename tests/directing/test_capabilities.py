@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from hinode.directing.capabilities import LONGEST_SECONDS, widened
+from hinode.request import FIRST_FRAME, FOOTAGE, GUIDE, LAST_FRAME, SOURCE, Capabilities
+
+ABLE = Capabilities(
+    engine="some",
+    model="one",
+    models=("one",),
+    operations=("generate",),
+    prompt_characters=100,
+    side=(16, 4096),
+    pixels=10**6,
+    seconds=(0.0, 5.0),
+    fps=(1.0, 60.0),
+    steps=(1, 200),
+    native_sizes=(),
+    native_fps=(16.0,),
+    licence="Apache-2.0",
+)
+
+
+@pytest.mark.parametrize(
+    ("references", "required", "gained"),
+    [
+        ((), (), set()),
+        ((FIRST_FRAME,), (), {"extend", "storyboard"}),
+        ((FIRST_FRAME,), (FIRST_FRAME,), {"extend"}),
+        ((FIRST_FRAME, LAST_FRAME), (FIRST_FRAME, LAST_FRAME), set()),
+        ((GUIDE,), (), {"remix", "edit"}),
+        ((FOOTAGE,), (), {"extend", "storyboard", "loop", "blend", "retake", "recut"}),
+    ],
+)
+def test_what_a_model_gains_follows_from_what_it_can_be_given(
+    references: tuple[str, ...], required: tuple[str, ...], gained: set[str]
+) -> None:
+    able = dataclasses.replace(ABLE, references=references, required_references=required)
+    more = widened(able)
+    assert set(more.operations) - set(able.operations) == gained
+    assert (SOURCE in more.references) == bool(gained)
+    longer = LONGEST_SECONDS if "extend" in gained else 5.0
+    assert more.seconds == (0.0, longer)
+    assert widened(dataclasses.replace(able, operations=("generate", "extend"))).operations[:2] == (
+        "generate",
+        "extend",
+    )

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hinode.engines.native import catalog
+from hinode.engines.native.catalog import Shape
+from hinode.errors import BadInput, ModelError
+from hinode.settings import Settings
+
+
+def test_reads_what_a_model_says_of_itself(settings: Settings) -> None:
+    card = catalog.find(None, settings.models)
+    assert (card.name, card.patch, card.words, card.licence) == ("toy", (4, 8), 48, "Apache-2.0")
+    assert card.shapes[0] == Shape(17, 8, 32, 32)
+    assert card.sampling == {"steps": 3, "guidance": 2.0}
+    assert card.seconds == 17 / 8
+
+
+@pytest.mark.parametrize(
+    ("size", "fps", "shape"),
+    [
+        ((640, 640), None, (32, 32)),
+        ((1920, 1080), None, (64, 32)),
+        ((1080, 1920), None, (32, 64)),
+        ((16, 4096), None, (32, 64)),
+        ((400, 300), None, (32, 32)),
+    ],
+)
+def test_draws_at_the_nearest_shape(
+    settings: Settings, size: tuple[int, int], fps: float | None, shape: tuple[int, int]
+) -> None:
+    assert catalog.find("toy", settings.models).shape_for(size, fps).size == shape
+
+
+def test_draws_at_the_asked_rate_if_it_was_trained(settings: Settings) -> None:
+    card = catalog.find("toy", settings.models)
+    assert card.shape_for((64, 64), None).fps == 8
+    assert card.shape_for((64, 64), 12.0).fps == 12
+    assert card.shape_for((64, 64), 30.0).fps == 8
+    assert card.shape_for((640, 360), 12.0).fps == 8  # that shape knows only one rate
+
+
+def test_the_best_shipped_model_is_the_default_and_shards_are_one_model(
+    tmp_path: Path, toy_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, home = tmp_path / "package", tmp_path / "home"
+    for folder, names in (
+        (package, ("nano", "mini-00001-of-00002", "mini-00002-of-00002")),
+        (home, ("aaa", "nano")),
+    ):
+        folder.mkdir()
+        for name in names:
+            shutil.copy(toy_home / "models" / "toy.safetensors", folder / f"{name}.safetensors")
+    monkeypatch.setattr(catalog, "shipped", lambda: package)
+    models = catalog.installed(home)
+    assert list(models) == ["mini", "nano", "aaa"]
+    assert models["nano"] == home / "nano.safetensors"  # the person's own goes first
+    assert models["mini"] == package / "mini.safetensors"
+    assert len(catalog.shards(models["mini"])) == 2
+    assert catalog.find(None, home).name == "mini"
+
+
+def test_a_model_of_ones_own_has_no_student_that_ships(tmp_path: Path, toy_home: Path) -> None:
+    home = tmp_path / "models"
+    home.mkdir()
+    assert catalog.profiles(catalog.find("nano", home), home)["standard"].name == "nano-fast"
+    ours = catalog.fingerprint("nano", home)
+
+    shutil.copy(toy_home / "models" / "toy.safetensors", home / "nano.safetensors")
+    own = catalog.find("nano", home)
+    assert list(catalog.profiles(own, home)) == ["standard", "best"]
+    assert catalog.profiles(own, home)["standard"] == own
+    assert catalog.fingerprint("nano", home) == own.fingerprint() != ours
+
+    shutil.copy(catalog.shipped() / "nano-fast.safetensors", home / "mine.safetensors")
+    assert catalog.profiles(own, home)["standard"].name == "mine"
+    assert catalog.fingerprint("nano", home) not in (own.fingerprint(), ours)
+
+
+def test_an_unknown_model_is_answered_with_the_known_ones(settings: Settings) -> None:
+    with pytest.raises(BadInput, match="choose toy") as caught:
+        catalog.find("sora", settings.models)
+    assert caught.value.field == "model"
+
+
+def test_without_any_model_it_says_how_to_get_one(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="hinode train"):
+        catalog.find(None, tmp_path / "empty")
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 20_000, -1])
+def test_a_truncated_file_is_one_sentence(settings: Settings, tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "cut.safetensors"
+    path.write_bytes((settings.models / "toy.safetensors").read_bytes()[:keep])
+    with pytest.raises(ModelError, match="cut off or damaged") as caught:
+        catalog.find("cut", tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_another_kind_is_one_sentence(settings: Settings, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ModelError, match="not a model that can be drawn with"):
+        catalog.find("other", tmp_path)
+
+
+def test_equal_weights_have_equal_fingerprints(settings: Settings, tmp_path: Path) -> None:
+    card = catalog.find("toy", settings.models)
+    data = bytearray(card.path.read_bytes())
+    (tmp_path / "same.safetensors").write_bytes(data)
+    data[-1] ^= 1
+    (tmp_path / "other.safetensors").write_bytes(data)
+    assert catalog.find("same", tmp_path).fingerprint() == card.fingerprint()
+    assert catalog.find("other", tmp_path).fingerprint() != card.fingerprint()
+
+
+def test_the_judge_is_no_model(tmp_path: Path) -> None:
+    assert "nano" in catalog.installed(tmp_path)
+    assert "judge" not in catalog.installed(tmp_path)

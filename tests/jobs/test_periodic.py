@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+
+from hinode.jobs.periodic import Chore, Chores
+
+
+def test_chores_do_not_wait_for_each_other() -> None:
+    gate, done, slow_began = threading.Event(), threading.Event(), threading.Event()
+    times: list[int] = []
+
+    def slow() -> None:
+        slow_began.set()
+        gate.wait(30)
+
+    def quick() -> None:
+        assert slow_began.wait(30)
+        times.append(len(times))
+        if len(times) == 3:
+            done.set()
+
+    chores = Chores([Chore("slow", 0.0, slow), Chore("quick", 0.0, quick)])
+    chores.start()
+    assert done.wait(30)
+    gate.set()
+    chores.stop()
+    assert len(times) >= 3
+    before = len(times)
+    assert not any(thread.name.startswith("chore-") for thread in threading.enumerate())
+    assert len(times) == before
+
+
+def test_a_trouble_is_told_of_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    done = threading.Event()
+    answers = iter([OSError("disk is gone")] * 5 + [None, None])
+    now = [0.0]
+
+    def do() -> None:
+        answer = next(answers, "over")
+        if answer == "over":
+            done.set()
+        elif isinstance(answer, OSError):
+            raise answer
+
+    chores = Chores([Chore("sweeping", 0.0, do)], clock=lambda: now[0])
+    with caplog.at_level(logging.INFO):
+        chores.start()
+        assert done.wait(30)
+        chores.stop()
+    assert [record.getMessage() for record in caplog.records] == [
+        "sweeping failed, and will be tried again",
+        "sweeping works again",
+    ]
+    assert "disk is gone" in caplog.text
+
+
+def test_stopping_what_never_began_is_nothing() -> None:
+    Chores([Chore("idle", 1.0, lambda: None)]).stop()
