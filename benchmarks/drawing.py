@@ -207,7 +207,7 @@ class Drawer:
         import torch
 
         from hinode import pipeline
-        from hinode.clip import Clip, Making
+        from hinode.clip import Clip, Provenance
         from hinode.engines.diffusers.run import pixels
         from hinode.registry.families import FAMILIES
 
@@ -243,8 +243,8 @@ class Drawer:
         hook.remove()
         frames = pixels(np.asarray(made.frames)[0])
         watch.turn("encode")
-        making = Making(PLAIN, FAMILY, 0, steps, (geometry.width, geometry.height))
-        pipeline.finish(self.request(prompt), Clip(frames, family.fps, making), path, "mp4")
+        provenance = Provenance(PLAIN, FAMILY, 0, steps, (geometry.width, geometry.height))
+        pipeline.finish(self.request(prompt), Clip(frames, family.fps, provenance), path, "mp4")
         return {"steps": steps, "passes": 2 * steps, "reused": 0, "drawn": (geometry.width, geometry.height)}
 
     def _plain_pipeline(self) -> Any:

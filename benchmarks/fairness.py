@@ -184,7 +184,7 @@ class Farm:
         ran_for = self.now - job.started_at
         if ran_for < self.policy.slice:  # a heartbeat of an earlier attempt
             return
-        if schedule.gives_way(
+        if schedule.should_preempt(
             job.lane(),
             self.heads(),
             self.accounts(),

@@ -50,7 +50,7 @@ from hinode.request import Request
 
 STEPS_OF_A_RUN = 6
 ACTIONS = 90
-LONGEST_JUMP = 600.0
+MAX_JUMP = 600.0
 KEPT = 5_000.0
 ENGINES = ("testcard", "native")
 
@@ -126,10 +126,12 @@ class History:
                         "updated_at": self.now,
                     },
                 )
-        able = [self.chance.choice((None, None, *((engine,) for engine in ENGINES))) for _ in range(2)]
-        able += [None] if all(able) and len({*able}) == 1 else []  # each engine has somebody who can run it
-        able += [(self.chance.choice(ENGINES),) for _ in range(self.chance.randint(0, 2))]
-        for number, engines in enumerate(able):
+        engine_sets = [self.chance.choice((None, None, *((engine,) for engine in ENGINES))) for _ in range(2)]
+        engine_sets += (
+            [None] if all(engine_sets) and len({*engine_sets}) == 1 else []
+        )  # each engine has somebody who can run it
+        engine_sets += [(self.chance.choice(ENGINES),) for _ in range(self.chance.randint(0, 2))]
+        for number, engines in enumerate(engine_sets):
             self.workers.append(self.recruit(f"host-{number}", engines))
 
     # The history
@@ -333,7 +335,7 @@ class History:
         self.counts["pauses"] += 1
 
     def jump(self) -> None:
-        self.now += self.chance.uniform(-LONGEST_JUMP / 10, LONGEST_JUMP)
+        self.now += self.chance.uniform(-MAX_JUMP / 10, MAX_JUMP)
         self.counts["clock jumps"] += 1
 
     def keep_house(self) -> None:

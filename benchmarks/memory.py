@@ -77,7 +77,7 @@ def measured(folder: Path, case: Case) -> dict[str, object]:
     import psutil
 
     from hinode.engines.diffusers.engine import DiffusersEngine
-    from hinode.engines.diffusers.memory.plan import Room
+    from hinode.engines.diffusers.memory.plan import MemoryBudget
     from hinode.registry import entries
     from hinode.registry.families import FAMILIES
     from hinode.request import Request
@@ -99,7 +99,7 @@ def measured(folder: Path, case: Case) -> dict[str, object]:
     files = {file.relative_to(source).as_posix(): "0" * 64 for file in source.rglob("*") if file.is_file()}
     entry = entries.Entry("large", "diffusers", case.family, str(source), "", files, "best", (), "Apache-2.0")
     entries.save(entry, folder / "home")
-    room = Room(int((case.gigabytes or 1000) * 1e9), int((case.gigabytes or 1000) * 1e9))
+    room = MemoryBudget(int((case.gigabytes or 1000) * 1e9), int((case.gigabytes or 1000) * 1e9))
     engine = DiffusersEngine(Settings(home=folder / "home", threads=1, device="cpu"), room=room)
     seconds = case.frames / FAMILIES[case.family].fps
     request = Request("a red balloon", *case.size, seconds, engine="diffusers", model="large", steps=2)

@@ -62,7 +62,7 @@ def operations(model: str | None, steps: int | None) -> float:
 
     engine = NativeEngine(Settings.from_environment(os.environ))
     request = Request(PROMPT, model=model, steps=steps)
-    plan, work = engine.plan(request), engine.work(request)
+    plan, work = engine.plan(request), engine.estimate(request)
     network = checkpoint.load(plan.card.path).model
     size = plan.drawn_frames, plan.shape.height, plan.shape.width
     return float(work.passes * flops(network.config, *size, len(words(PROMPT))))

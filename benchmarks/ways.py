@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from hinode.engines.native import catalog
 from hinode.engines.native.engine import Plan, read_prompt, to_frames
-from hinode.engines.native.smoothing import smoothed
+from hinode.engines.native.smoothing import smooth_patch_seams
 from hinode.model import checkpoint
 from hinode.model import dit as parts
 from hinode.model.dit import Condition, DiT
@@ -399,7 +399,9 @@ def shot(latents: Tensor, drawing: Drawing) -> Any:
     """The frames of a clip as our engine hands them out."""
     tokenizer = SpacetimePatches(*drawing.plan.card.patch)
     nothing = torch.zeros(latents.shape, dtype=torch.bool)
-    video = smoothed(tokenizer.decode(latents), tokenizer.frames, tokenizer.decode(nothing.float()) > 0.5)
+    video = smooth_patch_seams(
+        tokenizer.decode(latents), tokenizer.frames, tokenizer.decode(nothing.float()) > 0.5
+    )
     return to_frames(video)[0][: drawing.plan.frames]
 
 

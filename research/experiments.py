@@ -25,7 +25,7 @@ from PIL import Image
 from torch import Tensor
 
 from hinode.engines.native.engine import to_frames
-from hinode.engines.native.smoothing import smoothed
+from hinode.engines.native.smoothing import smooth_patch_seams
 from hinode.errors import BadInput
 from hinode.evaluation.directing.measures import inside as within
 from hinode.evaluation.evaluate import BATCH, Case, Observation, noise_of, read_cases, tally, to_bytes, truth
@@ -338,7 +338,7 @@ def draw(trainer: Trainer, cases: Sequence[Case], bucket: Bucket) -> Tensor:
         )
         for _ in sampler:
             pass
-        video = smoothed(tokenizer.decode(sampler.state.latents), tokenizer.frames)
+        video = smooth_patch_seams(tokenizer.decode(sampler.state.latents), tokenizer.frames)
         drawn.append(torch.from_numpy(to_frames(video)))
     return torch.cat(drawn)
 

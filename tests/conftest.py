@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks.postgres import PostgreSQL
-from hinode.clip import Clip, Frames, Making
+from hinode.clip import Clip, Frames, Provenance
 from hinode.records.database import Database
 from hinode.settings import Settings
 
@@ -34,7 +34,9 @@ hypothesis.settings.load_profile("untimed")
 
 def pytest_sessionfinish() -> None:
     """Print threads that outlive their test, and end the run in spite of them."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:  # a worker waits for the others, and the first process ends it
+    if (
+        "PYTEST_XDIST_WORKER" not in os.environ
+    ):  # a worker waits for the others, and the first process ends it
         faulthandler.dump_traceback_later(60, exit=True, file=sys.__stderr__)
 
 
@@ -149,7 +151,7 @@ def frames() -> Frames:
 @pytest.fixture
 def clip(frames: Frames) -> Clip:
     """The same frames at 8 per second."""
-    return Clip(frames.copy(), 8.0, Making("native", "toy", seed=5, steps=3, native_size=(64, 36)))
+    return Clip(frames.copy(), 8.0, Provenance("native", "toy", seed=5, steps=3, native_size=(64, 36)))
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hinode.clip import Clip, Making, Sound
+from hinode.clip import Clip, Provenance, Sound
 from hinode.errors import EngineError
 
-MAKING = Making("native", "toy", seed=1, steps=2, native_size=(64, 36), stage_seconds={"load": 1.0})
+MAKING = Provenance("native", "toy", seed=1, steps=2, native_size=(64, 36), stage_seconds={"load": 1.0})
 
 
 def test_knows_its_size_and_length() -> None:
@@ -21,7 +21,7 @@ def test_nothing_in_it_can_be_changed() -> None:
     with pytest.raises(ValueError, match="read-only"):
         clip.frames[0] = 1
     with pytest.raises(TypeError):
-        clip.making.stage_seconds["load"] = 2.0  # type: ignore[index]
+        clip.provenance.stage_seconds["load"] = 2.0  # type: ignore[index]
     with pytest.raises(dataclasses.FrozenInstanceError):
         clip.fps = 9.0  # type: ignore[misc]
 

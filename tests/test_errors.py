@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hinode.errors import BadInput, EngineError, HinodeError, ModelError, OutputError, listed, shown
+from hinode.errors import BadInput, EngineError, HinodeError, ModelError, OutputError, join_names, quote
 
 
 def test_says_what_is_wrong_and_what_to_do_in_one_sentence() -> None:
@@ -23,8 +23,8 @@ def test_faults_exit_with_1_and_keep_their_published_codes(kind: type[HinodeErro
 
 
 def test_words_for_messages() -> None:
-    assert listed(("a",)) == "a"
-    assert listed(("a", "b")) == "a and b"
-    assert listed(("a", "b", "c"), "or") == "a, b or c"
-    assert shown("x" * 1000) == repr("x" * 39 + "…")
-    assert "\n" not in shown("two\nlines")
+    assert join_names(("a",)) == "a"
+    assert join_names(("a", "b")) == "a and b"
+    assert join_names(("a", "b", "c"), "or") == "a, b or c"
+    assert quote("x" * 1000) == repr("x" * 39 + "…")
+    assert "\n" not in quote("two\nlines")

@@ -93,7 +93,7 @@ def test_a_licence_of_ones_own_lifts_it(settings: Settings) -> None:
 
 
 def test_a_video_carries_the_terms_of_its_weights(clip: Clip, tmp_path: Path) -> None:
-    made = Clip(clip.frames.copy(), clip.fps, dataclasses.replace(clip.making, model="h3", licence=H3))
+    made = Clip(clip.frames.copy(), clip.fps, dataclasses.replace(clip.provenance, model="h3", licence=H3))
     pipeline.finish(SMALL, made, tmp_path / "clip.mp4", "mp4")
     metadata = read_video(tmp_path / "clip.mp4").metadata
     facts = json.loads(metadata["description"])

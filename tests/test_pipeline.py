@@ -12,7 +12,7 @@ from PIL import Image
 from hinode import pipeline
 from hinode.clip import Clip, Sound
 from hinode.engines.native.engine import NativeEngine
-from hinode.engines.protocol import Capabilities, Progress, State, Work
+from hinode.engines.protocol import Capabilities, Cost, Progress, State
 from hinode.errors import BadInput, EngineError, OutputError
 from hinode.media.video import read_video
 from hinode.request import Request
@@ -48,8 +48,8 @@ class Recorded:
             "CC0",
         )
 
-    def work(self, request: Request) -> Work:
-        return Work(1, 1, 1, 1)
+    def estimate(self, request: Request) -> Cost:
+        return Cost(1, 1, 1, 1)
 
     def start(self, request: Request, state: State | None = None) -> Recorded:
         request.check(self.capabilities())

@@ -72,10 +72,10 @@ def test_the_defaults_fit() -> None:
     ],
 )
 def test_references_that_do_not_fit_are_named_in_one_sentence(
-    able: Capabilities, field: str, change: dict[str, Any], says: str
+    capabilities: Capabilities, field: str, change: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(BadInput) as caught:
-        dataclasses.replace(Request("a red balloon"), **change).check(able)
+        dataclasses.replace(Request("a red balloon"), **change).check(capabilities)
     assert caught.value.field == field
     assert says in str(caught.value)
     assert len(str(caught.value)) < 200

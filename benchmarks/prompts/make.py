@@ -49,4 +49,4 @@ if __name__ == "__main__":
     for bar in cases.INVENTORS:
         path = here / "directing" / f"{bar}.jsonl"
         path.parent.mkdir(exist_ok=True)
-        cases.write(path, cases.invented(bar, "evaluation", cases.COUNT))
+        cases.write(path, cases.generate(bar, "evaluation", cases.COUNT))

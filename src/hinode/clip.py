@@ -17,7 +17,7 @@ Frames = npt.NDArray[np.uint8]
 """Frames [T, H, W, 3], or one frame [H, W, 3]: sRGB, 0..255."""
 
 
-class Reel(Protocol):
+class FrameSource(Protocol):
     """Frames [T, H, W, 3] that are only indexed: all of them in memory, or each made when it is asked for."""
 
     @property
@@ -33,7 +33,7 @@ Samples = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Making:
+class Provenance:
     """How a clip came to be.
 
     Attributes:
@@ -133,14 +133,14 @@ class Clip:
     Attributes:
         frames: uint8 [T, H, W, 3] in sRGB, at least one frame; made read-only.
         fps: frames per second, above 0.
-        making: where they came from.
+        provenance: where they came from.
         sound: begins with the first frame, or None for a clip that has none; it may be shorter or longer
             than the frames.
     """
 
     frames: Frames
     fps: float
-    making: Making
+    provenance: Provenance
     sound: Sound | None = None
 
     def __post_init__(self) -> None:

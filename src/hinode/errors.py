@@ -63,11 +63,11 @@ class OutputError(HinodeError):
     code: ClassVar[str] = "output"
 
 
-def shown(text: str, most: int = 40) -> str:
+def quote(text: str, most: int = 40) -> str:
     """`text` in quotes, safe to print and no longer than `most` characters."""
     return repr(text if len(text) <= most else text[: most - 1] + "…")
 
 
-def listed(names: tuple[str, ...], last: str = "and") -> str:
+def join_names(names: tuple[str, ...], last: str = "and") -> str:
     """ "a", "a and b", "a, b and c"; `last` is the word before the last one."""
     return f" {last} ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

@@ -23,15 +23,15 @@ import httpcore
 import httpx
 
 import hinode
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Every address of a host name, as text; raises OSError if there is none."""
 
 PORTS = frozenset({80, 443, 8080, 8443})
-MOST_REDIRECTS = 3
-MOST_ADDRESSES = 4  # of one name that are tried
-LONGEST_URL = 4096
+MAX_REDIRECTS = 3
+MAX_ADDRESSES = 4  # of one name that are tried
+MAX_URL_LENGTH = 4096
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _UNICAST = ip_network("2000::/3")
@@ -134,7 +134,7 @@ class Outbound:
             OutboundError: it may not.
         """
         try:
-            parsed = httpx.URL(url) if len(url) <= LONGEST_URL else None
+            parsed = httpx.URL(url) if len(url) <= MAX_URL_LENGTH else None
         except (httpx.InvalidURL, UnicodeError, ValueError):
             parsed = None
         if (
@@ -144,13 +144,13 @@ class Outbound:
             or not 0 < _port(parsed) < 65536
         ):
             raise OutboundError(
-                f"{shown(url)} is not the URL of a web server",
+                f"{quote(url)} is not the URL of a web server",
                 "give one such as https://host/path",
                 field=field,
             )
         if https and parsed.scheme != "https" and not self.allow_private:
             raise OutboundError(
-                f"{shown(url)} is not encrypted", "give a URL that begins with https://", field=field
+                f"{quote(url)} is not encrypted", "give a URL that begins with https://", field=field
             )
         if parsed.userinfo:
             raise OutboundError(
@@ -192,7 +192,7 @@ class Outbound:
         deadline = self._clock() + seconds
         target = self.check(url, field=field)
         headers = {"Accept": accept}
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             with self._opened("GET", target, headers, None, deadline, field) as response:
                 said = _headers(response)
                 if response.status in _REDIRECTS and "location" in said:
@@ -208,7 +208,7 @@ class Outbound:
                 media_type = said.get("content-type", "").partition(";")[0].strip().lower()
                 return Fetched(media_type, count, str(target))
         raise OutboundError(
-            f"the URL redirects more than {MOST_REDIRECTS} times", "give the last URL itself", field=field
+            f"the URL redirects more than {MAX_REDIRECTS} times", "give the last URL itself", field=field
         )
 
     def post(
@@ -298,7 +298,7 @@ class Outbound:
             raise httpcore.ConnectError("the name has no address")
         if not all(map(self._may_ask, found)):
             raise _NotPublic
-        return found[:MOST_ADDRESSES]
+        return found[:MAX_ADDRESSES]
 
     def _may_ask(self, address: str) -> bool:
         return is_public(address) or (self.allow_private and is_private(address))

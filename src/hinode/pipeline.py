@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hinode import __version__
-from hinode.clip import Clip, Frames, Reel, Sound
+from hinode.clip import Clip, Frames, FrameSource, Sound
 from hinode.engines.protocol import Engine, Progress, Run, abandon
 from hinode.licensing import licences
 from hinode.media import formats, stills
@@ -84,8 +84,8 @@ class Result:
         return {
             **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
             "path": str(self.path),
-            "size": written(self.size),
-            "native_size": written(self.native_size),
+            "size": format_size(self.size),
+            "native_size": format_size(self.native_size),
             "stage_seconds": {name: round(spent, 4) for name, spent in self.stage_seconds.items()},
         }
 
@@ -109,8 +109,8 @@ def generate(
         OutputError: the file could not be written.
     """
     run = engine.start(request)
-    able = engine.capabilities(request.model)
-    timeline = Timeline.of(request.fps or able.native_fps[0], request.seconds)
+    capabilities = engine.capabilities(request.model)
+    timeline = Timeline.of(request.fps or capabilities.native_fps[0], request.seconds)
     formats.check(format, path, request.size, timeline)
     return finish(request, draw(run, watch), path, format, watch)
 
@@ -136,7 +136,7 @@ def finish(
     """
     start = time.perf_counter()
     upscaling: dict[str, float] = {}
-    reel = enlarged(clip, clip.frames, request.size, upscaling)
+    reel = upscale_frames(clip, clip.frames, request.size, upscaling)
     timeline = Timeline.of(request.fps or clip.fps, request.seconds)
     shown = list(timeline.sources(frame_rate(clip.fps), len(clip.frames)))
     watch(Progress("encode", 0, len(shown)))
@@ -147,46 +147,48 @@ def finish(
             watch(Progress("encode", done, len(shown)))
 
     sound = clip.sound if format in formats.SOUNDING else None
-    told = label(request, clip, heard(sound))
+    told = label(request, clip, describe_sound(sound))
     formats.write(format, path, frames(), request.size, timeline, told, sound)
-    making = clip.making
+    provenance = clip.provenance
     return Result(
         path=path,
         format=format,
         prompt=request.prompt,
-        seed=making.seed,
+        seed=provenance.seed,
         size=request.size,
-        native_size=making.native_size,
+        native_size=provenance.native_size,
         seconds=float(timeline.seconds),
         fps=float(timeline.fps),
         frames=timeline.frames,
         stage_seconds={
-            **making.stage_seconds,
+            **provenance.stage_seconds,
             **upscaling,
             "encode": time.perf_counter() - start - sum(upscaling.values()),
         },
-        engine=making.engine,
-        model=making.model,
-        steps=making.steps,
-        understood=making.understood,
-        not_understood=making.not_understood,
-        read_as=making.read_as,
+        engine=provenance.engine,
+        model=provenance.model,
+        steps=provenance.steps,
+        understood=provenance.understood,
+        not_understood=provenance.not_understood,
+        read_as=provenance.read_as,
         bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
-        sound=LEFT_OUT if sound is None and clip.sound is not None else heard(sound),
+        sound=LEFT_OUT if sound is None and clip.sound is not None else describe_sound(sound),
     )
 
 
-def enlarged(clip: Clip, frames: Frames, size: Size, stage_seconds: dict[str, float] | None = None) -> Reel:
+def upscale_frames(
+    clip: Clip, frames: Frames, size: Size, stage_seconds: dict[str, float] | None = None
+) -> FrameSource:
     """Frames of a clip, larger by the network that it was made with if `size` is larger than they are.
 
     Raises:
         ModelError: the weights of that network are damaged.
     """
-    if not clip.making.upscaler:
+    if not clip.provenance.upscaler:
         return frames
     from hinode.engines.native import upscaling
 
-    return upscaling.enlarged(frames, size, stage_seconds)
+    return upscaling.upscaled(frames, size, stage_seconds)
 
 
 def write_stills(request: Request, clip: Clip, thumbnail: Path, spritesheet: Path) -> None:
@@ -203,9 +205,9 @@ def write_stills(request: Request, clip: Clip, thumbnail: Path, spritesheet: Pat
     """
     # Frames beyond the length that was asked for are not in the video either.
     frames = clip.frames[: max(1, math.ceil(round(request.seconds * clip.fps, 6)))]
-    large, tile = reduced(request.size, THUMBNAIL_SIDE), reduced(request.size, TILE_SIDE)
-    small = stills.thumbnail(enlarged(clip, frames, large), large)
-    sheet = stills.spritesheet(enlarged(clip, frames, tile), tile)
+    large, tile = fit_within(request.size, THUMBNAIL_SIDE), fit_within(request.size, TILE_SIDE)
+    small = stills.thumbnail(upscale_frames(clip, frames, large), large)
+    sheet = stills.spritesheet(upscale_frames(clip, frames, tile), tile)
     for path, kind, picture in ((thumbnail, "WEBP", small), (spritesheet, "JPEG", sheet)):
         with replacing(path) as part:
             picture.save(part, format=kind, quality=STILL_QUALITY)
@@ -215,13 +217,13 @@ def preview(frame: Frames) -> bytes:
     """A small WebP of one frame, uint8 [H, W, 3]: what people see while they wait."""
     height, width = frame.shape[:2]
     file = io.BytesIO()
-    stills.thumbnail(frame[None], reduced((width, height), THUMBNAIL_SIDE)).save(
+    stills.thumbnail(frame[None], fit_within((width, height), THUMBNAIL_SIDE)).save(
         file, format="WEBP", quality=PREVIEW_QUALITY, method=0
     )
     return file.getvalue()
 
 
-def reduced(size: Size, longest: int) -> Size:
+def fit_within(size: Size, longest: int) -> Size:
     """A size of the same shape whose longer side is `longest` at most."""
     scale = min(1.0, longest / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
@@ -235,36 +237,36 @@ def label(request: Request, clip: Clip, sound: str | None = None) -> Label:
         clip: what is in it.
         sound: what can be heard in it, in words, or None.
     """
-    making = clip.making
-    resized = making.native_size != request.size
-    larger = any(asked > native for asked, native in zip(request.size, making.native_size, strict=True))
-    upscaled = bool(making.upscaler) and larger
-    drawn = f"drawn at {written(making.native_size)}"
+    provenance = clip.provenance
+    resized = provenance.native_size != request.size
+    larger = any(asked > native for asked, native in zip(request.size, provenance.native_size, strict=True))
+    upscaled = bool(provenance.upscaler) and larger
+    drawn = f"drawn at {format_size(provenance.native_size)}"
     if resized:
         drawn += ", enlarged by a network" if upscaled else ""
-        drawn += f" and resized to {written(request.size)}"
+        drawn += f" and resized to {format_size(request.size)}"
     return Label(
         title=request.prompt,
-        comment=f"Made by the model {making.model} in Hinode {__version__} from seed {making.seed}, {drawn}."
-        + licences.remark(making.licence),
+        comment=f"Made by the model {provenance.model} in Hinode {__version__} "
+        f"from seed {provenance.seed}, {drawn}." + licences.remark(provenance.licence),
         facts={
             "generator": f"hinode {__version__}",
             "prompt": request.prompt,
-            "engine": making.engine,
-            "model": making.model,
-            "seed": making.seed,
-            "steps": making.steps,
-            "size": written(request.size),
-            "native_size": written(making.native_size),
-            **({"upscaled_from": written(making.native_size)} if resized else {}),
-            **({"upscaler": making.upscaler} if upscaled else {}),
+            "engine": provenance.engine,
+            "model": provenance.model,
+            "seed": provenance.seed,
+            "steps": provenance.steps,
+            "size": format_size(request.size),
+            "native_size": format_size(provenance.native_size),
+            **({"upscaled_from": format_size(provenance.native_size)} if resized else {}),
+            **({"upscaler": provenance.upscaler} if upscaled else {}),
             **({"sound": sound} if sound else {}),
-            **licences.stamp(making.licence),
+            **licences.stamp(provenance.licence),
         },
     )
 
 
-def heard(sound: Sound | None) -> str | None:
+def describe_sound(sound: Sound | None) -> str | None:
     """A sound, as it is in a file, in the words of people: "stereo, 48000 Hz"; None if there is none."""
     if sound is None:
         return None
@@ -273,6 +275,6 @@ def heard(sound: Sound | None) -> str | None:
     return f"{'mono' if sound.channels == 1 else 'stereo'}, {rate_for(sound.rate)} Hz"
 
 
-def written(size: Size) -> str:
+def format_size(size: Size) -> str:
     """A size as people write it, "640x360"."""
     return f"{size[0]}x{size[1]}"

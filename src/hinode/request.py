@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from hinode.errors import BadInput, listed, shown
+from hinode.errors import BadInput, join_names, quote
 
 Size = tuple[int, int]
 """Width and height in pixels."""
 
-LARGEST_SEED = 2**63 - 1
+MAX_SEED = 2**63 - 1
 """The largest seed that every generator in use takes."""
 
 FIRST_FRAME, LAST_FRAME, SOURCE, CHARACTER = "first_frame", "last_frame", "source", "character"
-KEYFRAME, FOOTAGE, MASK, GUIDE = "keyframe", "footage", "mask", "guide"
+KEYFRAME, CONTEXT_VIDEO, MASK, GUIDE_VIDEO = "keyframe", "footage", "mask", "guide"
 
 ROLES = {
     FIRST_FRAME: "an image as first frame",
@@ -27,27 +27,32 @@ ROLES = {
     SOURCE: "a video to work on",
     CHARACTER: "a character",
     KEYFRAME: "an image as keyframe",
-    FOOTAGE: "footage that it contains",
+    CONTEXT_VIDEO: "footage that it contains",
     MASK: "a mask",
-    GUIDE: "footage to draw over",
+    GUIDE_VIDEO: "footage to draw over",
 }
 """What a reference can be to a clip: the picture that it opens or ends with, the video that an operation
 other than "generate" starts from, or a video of somebody who appears in it; a picture or footage that it
 contains from a moment on; which part of that footage is drawn anew, where the mask is white; footage that it
 follows as closely as `Request.strength` says."""
 
-MOST_CHARACTERS = 2
-MOST = {CHARACTER: MOST_CHARACTERS, KEYFRAME: 16, FOOTAGE: 4, SOURCE: 64}
+MAX_CHARACTERS = 2
+MAX_PER_ROLE = {CHARACTER: MAX_CHARACTERS, KEYFRAME: 16, CONTEXT_VIDEO: 4, SOURCE: 64}
 """How many references may have a role, if more than one."""
 
-_MANY = {CHARACTER: "characters", KEYFRAME: "keyframes", FOOTAGE: "pieces of footage", SOURCE: "sources"}
+_MANY = {
+    CHARACTER: "characters",
+    KEYFRAME: "keyframes",
+    CONTEXT_VIDEO: "pieces of footage",
+    SOURCE: "sources",
+}
 
 FROM_ONE = ("remix", "edit", "extend")
 """Operations that work on one video."""
 
 STRENGTH, PATH, CAMERA = "strength", "path", "camera"
 
-Track = tuple[tuple[float, float, float], ...]
+Trajectory = tuple[tuple[float, float, float], ...]
 """Moments in order, each with two values; between two of them both change evenly."""
 
 
@@ -208,8 +213,8 @@ class Request:
     references: tuple[Reference, ...] = ()
     strength: float | None = None
     guide_prompt: str = ""
-    path: Track = ()
-    camera: Track = ()
+    path: Trajectory = ()
+    camera: Trajectory = ()
     segments: tuple[Segment, ...] = ()
     looped: bool = False
     expand: bool = True
@@ -240,7 +245,7 @@ class Request:
         """The first reference that has a role, if there is one."""
         return next((reference for reference in self.references if reference.role == role), None)
 
-    def check(self, able: Capabilities, source_seconds: float | None = None) -> None:
+    def check(self, capabilities: Capabilities, source_seconds: float | None = None) -> None:
         """Compare with what an engine is able to do.
 
         Args:
@@ -250,58 +255,60 @@ class Request:
         Raises:
             BadInput: names the first field that does not fit and what would.
         """
-        if self.operation not in able.operations:
+        if self.operation not in capabilities.operations:
             raise BadInput(
-                f"the {able.engine} engine cannot {shown(self.operation)}",
-                f"it can {listed(able.operations)}",
+                f"the {capabilities.engine} engine cannot {quote(self.operation)}",
+                f"it can {join_names(capabilities.operations)}",
                 field="operation",
             )
-        self._check_prompt(able)
-        self._check_references(able)
-        self._check_controls(able)
-        self._check_size(able)
-        self._check_length(able, source_seconds)
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise BadInput(f"seed {self.seed} is out of range", f"give 0 to {LARGEST_SEED}", field="seed")
-        fewest, most = able.steps
+        self._check_prompt(capabilities)
+        self._check_references(capabilities)
+        self._check_controls(capabilities)
+        self._check_size(capabilities)
+        self._check_length(capabilities, source_seconds)
+        if not 0 <= self.seed <= MAX_SEED:
+            raise BadInput(f"seed {self.seed} is out of range", f"give 0 to {MAX_SEED}", field="seed")
+        fewest, most = capabilities.steps
         if self.steps is not None and not fewest <= self.steps <= most:
             raise BadInput(f"{self.steps} steps cannot be taken", f"give {fewest} to {most}", field="steps")
-        if self.sound and not able.sound:
+        if self.sound and not capabilities.sound:
             raise BadInput(
-                f"the model {able.model} makes no sound",
+                f"the model {capabilities.model} makes no sound",
                 "ask for the clip without, or ask for another model",
                 field="sound",
             )
-        if self.profile is not None and self.profile not in able.profiles:
+        if self.profile is not None and self.profile not in capabilities.profiles:
             raise BadInput(
-                f"the model {able.model} has no profile {shown(self.profile)}",
-                f"choose {listed(able.profiles, 'or')}" if able.profiles else "leave it out",
+                f"the model {capabilities.model} has no profile {quote(self.profile)}",
+                f"choose {join_names(capabilities.profiles, 'or')}"
+                if capabilities.profiles
+                else "leave it out",
                 field="profile",
             )
 
-    def _check_prompt(self, able: Capabilities) -> None:
+    def _check_prompt(self, capabilities: Capabilities) -> None:
         if not self.prompt.strip():
             raise BadInput("the prompt is empty", "say in words what to show", field="prompt")
-        if len(self.prompt) > able.prompt_characters:
+        if len(self.prompt) > capabilities.prompt_characters:
             raise BadInput(
                 f"the prompt has {len(self.prompt):,} characters",
-                f"shorten it to {able.prompt_characters:,} or fewer",
+                f"shorten it to {capabilities.prompt_characters:,} or fewer",
                 field="prompt",
             )
         if not _readable(self.prompt):
             raise BadInput("the prompt is not readable text", "give it in UTF-8", field="prompt")
         if not self.negative_prompt:
             return
-        if not able.negative_prompt:
+        if not capabilities.negative_prompt:
             raise BadInput(
-                f"the model {able.model} takes no negative prompt",
+                f"the model {capabilities.model} takes no negative prompt",
                 "leave it out and say in the prompt what to show instead",
                 field="negative_prompt",
             )
-        if len(self.negative_prompt) > able.prompt_characters:
+        if len(self.negative_prompt) > capabilities.prompt_characters:
             raise BadInput(
                 f"the negative prompt has {len(self.negative_prompt):,} characters",
-                f"shorten it to {able.prompt_characters:,} or fewer",
+                f"shorten it to {capabilities.prompt_characters:,} or fewer",
                 field="negative_prompt",
             )
         if not _readable(self.negative_prompt):
@@ -309,18 +316,19 @@ class Request:
                 "the negative prompt is not readable text", "give it in UTF-8", field="negative_prompt"
             )
 
-    def _check_references(self, able: Capabilities) -> None:
+    def _check_references(self, capabilities: Capabilities) -> None:
         count = dict.fromkeys(ROLES, 0)
         for reference in self.references:
             role = reference.role
-            if role not in able.references:
+            if role not in capabilities.references:
+                kind = ROLES.get(role, f"a reference as {quote(role)}")
                 raise BadInput(
-                    f"the model {able.model} cannot take {ROLES.get(role, f'a reference as {shown(role)}')}",
+                    f"the model {capabilities.model} cannot take {kind}",
                     "leave it out or ask for another model",
                     field=role if role in ROLES else "references",
                 )
             count[role] += 1
-            most = 1 if role == SOURCE and self.operation in FROM_ONE else MOST.get(role, 1)
+            most = 1 if role == SOURCE and self.operation in FROM_ONE else MAX_PER_ROLE.get(role, 1)
             if count[role] > most:
                 raise BadInput(
                     f"there is more than {ROLES[role]}"
@@ -351,20 +359,22 @@ class Request:
             )
         if self.operation != "generate":
             return
-        for role in able.required_references:
+        for role in capabilities.required_references:
             if not count[role]:
                 raise BadInput(
-                    f"the model {able.model} draws from {ROLES[role]} and there is none",
+                    f"the model {capabilities.model} draws from {ROLES[role]} and there is none",
                     "give one, or ask for a model that does without",
                     field=role,
                 )
 
-    def _check_controls(self, able: Capabilities) -> None:
+    def _check_controls(self, capabilities: Capabilities) -> None:
         tracks = {PATH: self.path, CAMERA: self.camera}
         given = {STRENGTH: self.strength is not None, **{name: bool(track) for name, track in tracks.items()}}
         for name, there in given.items():
-            if there and name not in able.controls:
-                raise BadInput(f"the model {able.model} follows no {name}", "leave it out", field=name)
+            if there and name not in capabilities.controls:
+                raise BadInput(
+                    f"the model {capabilities.model} follows no {name}", "leave it out", field=name
+                )
         if self.strength is not None and not 0 <= self.strength <= 1:
             raise BadInput(f"strength {self.strength:g} is out of range", "give 0 to 1", field=STRENGTH)
         for name, track in tracks.items():
@@ -380,29 +390,32 @@ class Request:
         if any(zoom <= 0 for _, _, zoom in self.camera):
             raise BadInput("the camera has a zoom of 0 or less", "give factors above 0", field=CAMERA)
 
-    def _check_size(self, able: Capabilities) -> None:
-        shortest, longest = able.side
+    def _check_size(self, capabilities: Capabilities) -> None:
+        shortest, longest = capabilities.side
         if not (shortest <= min(self.size) and max(self.size) <= longest):
             raise BadInput(
                 f"size {self.width}x{self.height} is out of range",
                 f"give each side from {shortest} to {longest} pixels, for example 640x360",
                 field="size",
             )
-        if self.width * self.height > able.pixels:
+        if self.width * self.height > capabilities.pixels:
             raise BadInput(
                 f"size {self.width}x{self.height} has too many pixels",
-                f"stay within {able.pixels:,} in one frame, for example 1920x1080",
+                f"stay within {capabilities.pixels:,} in one frame, for example 1920x1080",
                 field="size",
             )
 
-    def _check_length(self, able: Capabilities, source_seconds: float | None) -> None:
-        least, most = able.seconds
-        if self.operation == "extend" and able.extension_seconds:
-            least, most = 0.0, math.inf if source_seconds is None else source_seconds + able.extension_seconds
+    def _check_length(self, capabilities: Capabilities, source_seconds: float | None) -> None:
+        least, most = capabilities.seconds
+        if self.operation == "extend" and capabilities.extension_seconds:
+            least, most = (
+                0.0,
+                math.inf if source_seconds is None else source_seconds + capabilities.extension_seconds,
+            )
             if source_seconds is not None and not source_seconds < self.seconds <= most:
                 raise BadInput(
                     f"{self.seconds - source_seconds:g} seconds cannot be added",
-                    f"give more than 0 and at most {able.extension_seconds:g}",
+                    f"give more than 0 and at most {capabilities.extension_seconds:g}",
                     field="seconds",
                 )
         # The comparison is false for NaN too.
@@ -412,7 +425,7 @@ class Request:
                 f"give {f'{least:g} to' if least else 'more than 0 and at most'} {most:g}",
                 field="seconds",
             )
-        slowest, fastest = able.fps
+        slowest, fastest = capabilities.fps
         if self.fps is not None and not slowest <= self.fps <= fastest:
             raise BadInput(
                 f"{self.fps:g} frames per second cannot be made",
@@ -435,6 +448,6 @@ def parse_size(text: str) -> Size:
     match = re.fullmatch(r"\s*([0-9]{1,9})\s*[xX×]\s*([0-9]{1,9})\s*", text)
     if match is None:
         raise BadInput(
-            f"size {shown(text)} is not width x height", "write it like 640x360, in pixels", field="size"
+            f"size {quote(text)} is not width x height", "write it like 640x360, in pixels", field="size"
         )
     return int(match[1]), int(match[2])

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 
-MOST_THREADS = 1024
-MOST_SECONDS = 100 * 366 * 86400.0
+MAX_THREADS = 1024
+MAX_SECONDS = 100 * 366 * 86400.0
 HOUR = 3600.0
 
 
@@ -113,10 +113,10 @@ class Settings:
 def _threads(text: str) -> int | None:
     if not text:
         return None
-    if re.fullmatch("[0-9]{1,9}", text) is None or not 1 <= int(text) <= MOST_THREADS:
+    if re.fullmatch("[0-9]{1,9}", text) is None or not 1 <= int(text) <= MAX_THREADS:
         raise BadInput(
-            f"HINODE_THREADS is {shown(text)}",
-            f"give a whole number from 1 to {MOST_THREADS} or leave it unset",
+            f"HINODE_THREADS is {quote(text)}",
+            f"give a whole number from 1 to {MAX_THREADS} or leave it unset",
             field="HINODE_THREADS",
         )
     return int(text)
@@ -127,7 +127,7 @@ def _device(text: str) -> str | None:
         return None
     if re.fullmatch("(cpu|mps|cuda)(:[0-9]{1,3})?", text) is None:
         raise BadInput(
-            f"HINODE_DEVICE is {shown(text)}", "give cpu, cuda or cuda:1, say", field="HINODE_DEVICE"
+            f"HINODE_DEVICE is {quote(text)}", "give cpu, cuda or cuda:1, say", field="HINODE_DEVICE"
         )
     return text
 
@@ -138,10 +138,10 @@ def _seconds(name: str, text: str, default: float, *, least: float, unit: float)
         return default
     # Not float() alone: it also reads "nan", "1_0" and other alphabets' digits.
     number = float(text) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{0,12})?", text) else math.nan
-    if not least <= number * unit <= MOST_SECONDS:
+    if not least <= number * unit <= MAX_SECONDS:
         word = "hours" if unit == HOUR else "seconds"
         raise BadInput(
-            f"{name} is {shown(text)}",
+            f"{name} is {quote(text)}",
             f"give a number of {word} from {least / unit:.2g} up or leave it unset",
             field=name,
         )
@@ -153,7 +153,7 @@ def _switch(name: str, text: str) -> bool:
         return True
     if text.lower() in ("", "0", "false", "no", "off"):
         return False
-    raise BadInput(f"{name} is {shown(text)}", "give 1 or 0", field=name)
+    raise BadInput(f"{name} is {quote(text)}", "give 1 or 0", field=name)
 
 
 def _aliases(text: str) -> Mapping[str, str]:
@@ -163,13 +163,13 @@ def _aliases(text: str) -> Mapping[str, str]:
         match = re.fullmatch(r"([\w.:-]{1,100})\s*=\s*([\w-]{1,64}(?:/[\w./:-]{1,200})?)", pair, re.ASCII)
         if match is None:
             raise BadInput(
-                f"HINODE_MODELS has {shown(pair)} in it",
+                f"HINODE_MODELS has {quote(pair)} in it",
                 "write NAME=ENGINE/MODEL, several with commas between, such as sora-2=native/nano",
                 field="HINODE_MODELS",
             )
         if match[1] in aliases:
             raise BadInput(
-                f"HINODE_MODELS says twice what {shown(match[1])} is", "keep one", field="HINODE_MODELS"
+                f"HINODE_MODELS says twice what {quote(match[1])} is", "keep one", field="HINODE_MODELS"
             )
         aliases[match[1]] = match[2]
     return aliases

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hinode.api.limits import Room
+from hinode.api.limits import ByteBudget
 from hinode.api.requests import bodies
 
 from .conftest import SMALL, Server
@@ -75,7 +75,7 @@ def test_too_many_parts_and_files(server: Server, refused: Refused) -> None:
 def test_too_much_text_and_too_large_a_file(
     server: Server, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    long = b"x" * (bodies.MOST_TEXT + 1)
+    long = b"x" * (bodies.MAX_TEXT_BYTES + 1)
     refused(post(server, part("prompt", long) + b"--part--\r\n"), 413)
     refused(server.client.post("/v1/videos", content=b'{"prompt": "' + long), 413)
     refused(server.client.post("/v1/videos", content=iter([long])), 413)
@@ -106,7 +106,7 @@ def test_files_are_gone_after_the_request(server: Server) -> None:
 
 @pytest.mark.parametrize("kind", ["json", "form", "web form"])
 def test_large_bodies_share_what_room_there_is(server: Server, refused: Refused, kind: str) -> None:
-    room: Room = server.client.app.state.room  # type: ignore[attr-defined]
+    room: ByteBudget = server.client.app.state.room  # type: ignore[attr-defined]
     taken = room.most - 3 * bodies.MEGABYTE
 
     def ask(size: int) -> Any:

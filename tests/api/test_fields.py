@@ -39,7 +39,7 @@ def deep(value: Any) -> int:
     return 1 + max(map(deep, inner), default=-1) if inner else 0
 
 
-@given(st.dictionaries(NAMES, TREES.filter(lambda tree: deep(tree) < fields.DEEPEST), max_size=4))
+@given(st.dictionaries(NAMES, TREES.filter(lambda tree: deep(tree) < fields.MAX_DEPTH), max_size=4))
 def test_forms_say_what_json_says(values: dict[str, Any]) -> None:
     pairs = [pair for name, value in values.items() for pair in flat(value, name)]
     assert fields.nested(pairs) == fields.from_json(json.dumps(values).encode())

@@ -145,8 +145,8 @@ def test_wrong_fields_are_named(
 
 
 def test_files_that_are_too_large(http: TestClient, here: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MOST_BYTES", 100)
-    monkeypatch.setattr(uploads, "MOST_BATCH_BYTES", 50)
+    monkeypatch.setattr(uploads, "MAX_BYTES", 100)
+    monkeypatch.setattr(uploads, "MAX_BATCH_BYTES", 50)
 
     def sent(size: int, purpose: str) -> Any:
         return http.post("/v1/files", files={"file": b"x" * size}, data={"purpose": purpose})

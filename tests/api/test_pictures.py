@@ -284,7 +284,7 @@ def test_every_kind_of_pixel(tmp_path: Path, mode: str, kind: str) -> None:
 
 def test_a_data_url_has_an_end() -> None:
     with pytest.raises(BadInput, match="stay within"):
-        pictures.from_data_url("data:image/png;base64," + "A" * pictures.LONGEST_URL)
+        pictures.from_data_url("data:image/png;base64," + "A" * pictures.MAX_URL_LENGTH)
 
 
 def scanned(times: int) -> bytes:
@@ -295,14 +295,14 @@ def scanned(times: int) -> bytes:
 
 
 def test_a_jpeg_that_is_painted_over_and_over(server: Server, refused: Refused) -> None:
-    for times, status in ((pictures.MOST_SCANS, 200), (pictures.MOST_SCANS + 1, 400)):
+    for times, status in ((pictures.MAX_SCANS, 200), (pictures.MOST_SCANS + 1, 400)):
         answer = upload(server, scanned(times), input_reference_fit="crop")
         assert answer.status_code == status, answer.text
     assert "101 scans" in refused(answer, 400, "input_reference")["message"]
 
 
 def test_more_bytes_than_a_picture_has(server: Server, refused: Refused) -> None:
-    heavy = picture() + bytes(pictures.MOST_BYTES)
+    heavy = picture() + bytes(pictures.MAX_BYTES)
     assert "bytes" in refused(upload(server, heavy), 400, "input_reference")["message"]
     sent = server.client.post(
         "/v1/files", data={"purpose": "vision"}, files={"file": ("a.png", heavy, "image/png")}
@@ -345,7 +345,7 @@ def test_few_pictures_are_unpacked_at_once(server: Server, monkeypatch: pytest.M
     monkeypatch.setattr(pictures, "ready", looking)
     for _ in range(2):
         assert upload(server, picture()).status_code == 200
-    assert free == [inputs.MOST_DECODES - 1] * 2
+    assert free == [inputs.MAX_DECODES - 1] * 2
 
 
 @pytest.mark.parametrize("fit", pictures.FITS)

@@ -95,7 +95,7 @@ def test_there_is_an_end_to_streams(server: Server) -> None:
 
 
 def test_a_revoked_key_sees_nothing_more(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(authentication, "KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr(authentication, "CACHE_SECONDS", 0.0)
     context = replace(server.context, event_seconds=0.001)
     store, looks, video = context.store, 0, server.create()
     look = store.job

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from hinode.api.limits import Buckets, Standing
+from hinode.api.limits import Buckets, RateLimitStatus
 from hinode.api.middleware import retries
-from hinode.api.middleware.retries import Refused
+from hinode.api.middleware.retries import RejectedRequests
 from hinode.records.database import DatabaseError
 
 from .conftest import SMALL, Server
@@ -43,7 +43,7 @@ def use_up_the_rate(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     made = server.context.tenants.create_key("limited", requests_per_minute=100)
     server.client.headers["authorization"] = f"Bearer {made.key}"
     assert ask(server, 0).status_code == 200  # by this key
-    monkeypatch.setattr(Buckets, "take", lambda self, key, rate: Standing(rate, 0, 60.0, 1.0))
+    monkeypatch.setattr(Buckets, "take", lambda self, key, rate: RateLimitStatus(rate, 0, 60.0, 1.0))
 
 
 def lose_the_database(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,8 +83,8 @@ def test_a_retry_of_what_was_answered_and_lost_still_finds_it(
 
 
 def test_what_is_remembered_of_refused_tries_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "MOST_KNOWN", 2)
-    refused = Refused()
+    monkeypatch.setattr(retries, "MAX_ENTRIES", 2)
+    refused = RejectedRequests()
     for number, name in enumerate("abac", start=1):
         refused.note((name, "POST /v1/videos", "9"), float(number))
     assert [refused.since((name, "POST /v1/videos", "9")) for name in "abc"] == [3.0, 0.0, 4.0]

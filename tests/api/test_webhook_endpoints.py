@@ -144,7 +144,7 @@ def test_a_test_of_an_endpoint_that_is_down(client: OpenAI, receiver: Any) -> No
 def test_trying_out_endpoints_holds_up_nobody(server: Any, client: OpenAI, receiver: Any) -> None:
     endpoint = made(client, receiver)
     with ExitStack() as places:
-        for _ in range(context.MOST_TESTS_EACH):
+        for _ in range(context.MAX_TESTS_PER_PROJECT):
             places.enter_context(server.context.tests.one(server.project_id))
         with pytest.raises(openai.RateLimitError, match="tried out"):
             client.webhooks.test(endpoint.id, event_type="video.completed")
@@ -153,12 +153,12 @@ def test_trying_out_endpoints_holds_up_nobody(server: Any, client: OpenAI, recei
     answer = server.context.endpoints.test
 
     def testing(*args: Any) -> Any:
-        free.append(context.MOST_TESTS_EACH - server.context.tests._taken[server.project_id])
+        free.append(context.MAX_TESTS_PER_PROJECT - server.context.tests._taken[server.project_id])
         return answer(*args)
 
     server.context.endpoints.test = testing
     client.webhooks.test(endpoint.id, event_type="video.completed")
-    assert free == [context.MOST_TESTS_EACH - 1]
+    assert free == [context.MAX_TESTS_PER_PROJECT - 1]
 
 
 def test_pages(server: Any, client: OpenAI, receiver: Any) -> None:

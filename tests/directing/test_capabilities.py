@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from hinode.directing.capabilities import LONGEST_SECONDS, widened
-from hinode.request import FIRST_FRAME, FOOTAGE, GUIDE, LAST_FRAME, SOURCE, Capabilities
+from hinode.directing.capabilities import MAX_SECONDS, extend_capabilities
+from hinode.request import CONTEXT_VIDEO, FIRST_FRAME, GUIDE_VIDEO, LAST_FRAME, SOURCE, Capabilities
 
 ABLE = Capabilities(
     engine="some",
@@ -31,20 +31,22 @@ ABLE = Capabilities(
         ((FIRST_FRAME,), (), {"extend", "storyboard"}),
         ((FIRST_FRAME,), (FIRST_FRAME,), {"extend"}),
         ((FIRST_FRAME, LAST_FRAME), (FIRST_FRAME, LAST_FRAME), set()),
-        ((GUIDE,), (), {"remix", "edit"}),
-        ((FOOTAGE,), (), {"extend", "storyboard", "loop", "blend", "retake", "recut"}),
+        ((GUIDE_VIDEO,), (), {"remix", "edit"}),
+        ((CONTEXT_VIDEO,), (), {"extend", "storyboard", "loop", "blend", "retake", "recut"}),
     ],
 )
 def test_what_a_model_gains_follows_from_what_it_can_be_given(
     references: tuple[str, ...], required: tuple[str, ...], gained: set[str]
 ) -> None:
-    able = dataclasses.replace(ABLE, references=references, required_references=required)
-    more = widened(able)
-    assert set(more.operations) - set(able.operations) == gained
+    capabilities = dataclasses.replace(ABLE, references=references, required_references=required)
+    more = extend_capabilities(capabilities)
+    assert set(more.operations) - set(capabilities.operations) == gained
     assert (SOURCE in more.references) == bool(gained)
-    longer = LONGEST_SECONDS if "extend" in gained else 5.0
+    longer = MAX_SECONDS if "extend" in gained else 5.0
     assert more.seconds == (0.0, longer)
-    assert widened(dataclasses.replace(able, operations=("generate", "extend"))).operations[:2] == (
+    assert extend_capabilities(
+        dataclasses.replace(capabilities, operations=("generate", "extend"))
+    ).operations[:2] == (
         "generate",
         "extend",
     )

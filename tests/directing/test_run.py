@@ -54,7 +54,7 @@ def test_a_long_clip_goes_on_from_window_to_window(engine: DirectedEngine) -> No
     clip = drawn(engine, dataclasses.replace(REQUEST, seconds=7.0))
     assert clip.frames.shape == (56, 32, 32, 3)
     assert clip.seconds == 7.0
-    assert "4 pieces" in clip.making.read_as
+    assert "4 pieces" in clip.provenance.read_as
     assert len({frame.tobytes() for frame in clip.frames}) == 56
 
 
@@ -106,8 +106,8 @@ def test_what_is_drawn_beside_footage_is_enlarged_and_the_footage_is_not(
     assert clip.frames.shape == plain.frames.shape == (24, 96, 96, 3)
     assert np.array_equal(clip.frames[:12], frames)
     assert not np.array_equal(clip.frames[12:], plain.frames[12:])
-    assert (plain.making.upscaler, clip.making.upscaler) == ("", upscaling.NAME)
-    assert pipeline.enlarged(clip, clip.frames, request.size) is clip.frames  # not once more
+    assert (plain.provenance.upscaler, clip.provenance.upscaler) == ("", upscaling.NAME)
+    assert pipeline.upscale_frames(clip, clip.frames, request.size) is clip.frames  # not once more
 
 
 def test_two_clips_are_connected_and_kept(engine: DirectedEngine, tmp_path: Path) -> None:
@@ -267,8 +267,8 @@ def test_progress_never_falls_and_ends_with_all_steps(engine: DirectedEngine) ->
 
 
 def test_work_counts_every_window(engine: DirectedEngine) -> None:
-    one = engine.work(dataclasses.replace(REQUEST, seconds=3.0))
-    longer = engine.work(dataclasses.replace(REQUEST, seconds=7.0))
+    one = engine.estimate(dataclasses.replace(REQUEST, seconds=3.0))
+    longer = engine.estimate(dataclasses.replace(REQUEST, seconds=7.0))
     assert longer.steps == 4 * one.steps
     assert longer.pixels > 3 * one.pixels
 
@@ -313,8 +313,8 @@ def test_a_character_is_said_where_the_prompt_names_it(engine: DirectedEngine, t
     )
     assert words.prompt == "an orange balloon rising, then an orange balloon and the orange balloon"
     asked = dataclasses.replace(REQUEST, prompt="Pip rising over the sea at noon", references=(pip,))
-    assert engine.work(asked) == engine.work(dataclasses.replace(asked, references=()))
+    assert engine.estimate(asked) == engine.estimate(dataclasses.replace(asked, references=()))
     told = dataclasses.replace(asked, prompt="an orange balloon rising over the sea at noon", references=())
     assert np.array_equal(drawn(engine, asked).frames, drawn(engine, told).frames)
     longer = dataclasses.replace(asked, seconds=5.0)
-    assert drawn(engine, longer).making.read_as.startswith("orange balloon rise")
+    assert drawn(engine, longer).provenance.read_as.startswith("orange balloon rise")

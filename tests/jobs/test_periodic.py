@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from hinode.jobs.periodic import Chore, Chores
+from hinode.jobs.periodic import PeriodicTask, PeriodicTasks
 
 
 def test_chores_do_not_wait_for_each_other() -> None:
@@ -22,7 +22,7 @@ def test_chores_do_not_wait_for_each_other() -> None:
         if len(times) == 3:
             done.set()
 
-    chores = Chores([Chore("slow", 0.0, slow), Chore("quick", 0.0, quick)])
+    chores = PeriodicTasks([PeriodicTask("slow", 0.0, slow), PeriodicTask("quick", 0.0, quick)])
     chores.start()
     assert done.wait(30)
     gate.set()
@@ -45,7 +45,7 @@ def test_a_trouble_is_told_of_once_and_so_is_its_end(caplog: pytest.LogCaptureFi
         elif isinstance(answer, OSError):
             raise answer
 
-    chores = Chores([Chore("sweeping", 0.0, do)], clock=lambda: now[0])
+    chores = PeriodicTasks([PeriodicTask("sweeping", 0.0, do)], clock=lambda: now[0])
     with caplog.at_level(logging.INFO):
         chores.start()
         assert done.wait(30)
@@ -58,4 +58,4 @@ def test_a_trouble_is_told_of_once_and_so_is_its_end(caplog: pytest.LogCaptureFi
 
 
 def test_stopping_what_never_began_is_nothing() -> None:
-    Chores([Chore("idle", 1.0, lambda: None)]).stop()
+    PeriodicTasks([PeriodicTask("idle", 1.0, lambda: None)]).stop()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hinode.jobs.schedule import Lane, Policy, Tenant, attained, choose, gives_way, level, order, places
+from hinode.jobs.schedule import Lane, Policy, Tenant, attained, choose, level, order, places, should_preempt
 from hinode.jobs.states import Priority
 
 NOW = 1_800_000_000.0
@@ -222,7 +222,7 @@ def test_a_model_in_memory_is_preferred_while_nobody_waits_too_long_for_it() -> 
 def asks(
     running: Lane, lanes: Sequence[Lane], *tenants: Tenant, ran_for: float = 30.0, yielding: int = 0
 ) -> bool:
-    return gives_way(
+    return should_preempt(
         running, lanes, book(*tenants), now=NOW, policy=POLICY, ran_for=ran_for, yielding=yielding
     )
 
@@ -267,7 +267,7 @@ def test_whoever_gives_way_is_not_taken_back_and_whoever_takes_the_place_keeps_i
     mine = tenants[job.project_id]
     tenants = {**tenants, job.project_id: replace(mine, running=mine.running + 1)}
     waiting = [one for one in waiting if NOW - one.queued_at >= POLICY.notice]
-    if not gives_way(job, waiting, tenants, now=NOW, policy=POLICY, ran_for=ran_for):
+    if not should_preempt(job, waiting, tenants, now=NOW, policy=POLICY, ran_for=ran_for):
         return
     assert ran_for >= POLICY.slice
     stopped = replace(job, served=job.served + ran_for)
@@ -281,7 +281,7 @@ def test_whoever_gives_way_is_not_taken_back_and_whoever_takes_the_place_keeps_i
     assume(NOW - stopped.queued_at >= POLICY.notice)
     others = [stopped, *(one for one in waiting if one.key != taken.key)]
     impatient = replace(POLICY, slice=0.0)
-    assert not gives_way(taken, others, tenants, now=NOW, policy=impatient, ran_for=0.0)
+    assert not should_preempt(taken, others, tenants, now=NOW, policy=impatient, ran_for=0.0)
 
 
 # In the long run: every project always has work waiting, in jobs of one length.

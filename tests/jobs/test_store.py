@@ -14,8 +14,8 @@ from hinode.errors import BadInput
 from hinode.jobs import admit, transitions
 from hinode.jobs.admit import Draft
 from hinode.jobs.idempotency import RETRY_WINDOW
-from hinode.jobs.job import Artifact, Idempotency, Lease, LeaseLost, Orders, OverQuota, Unfinished
-from hinode.jobs.states import MOST_CRASHES, Priority, Status
+from hinode.jobs.job import Artifact, HeartbeatReply, Idempotency, Lease, LeaseLost, OverQuota, Unfinished
+from hinode.jobs.states import MAX_CRASHES, Priority, Status
 from hinode.jobs.store import Store
 from hinode.records.database import Database
 from hinode.records.tables import attempts, events, organisations, projects
@@ -91,7 +91,7 @@ def test_a_job_is_accepted_claimed_and_finished(store: Store, clock: Clock) -> N
     assert (lease.job.id, lease.epoch, lease.job.status) == (job.id, 1, Status.RUNNING)
     assert store.claim(lease.worker_id, host="here") is None
     clock.now += 5
-    assert store.heartbeat(lease, progress=40, **BEAT) == Orders(cancel=False, give_way=False)
+    assert store.heartbeat(lease, progress=40, **BEAT) == HeartbeatReply(cancel=False, give_way=False)
     clock.now += 5
     store.finish(lease, FILES, {"seed": 7}, retention=3600)
     done = store.job("proj_1", job.id)
@@ -300,7 +300,7 @@ def test_a_request_at_fault_is_not_tried_again(store: Store) -> None:
 
 def test_a_job_that_takes_its_workers_down_is_quarantined(store: Store, clock: Clock) -> None:
     job = store.submit([draft()]).jobs[0]
-    for _ in range(MOST_CRASHES):
+    for _ in range(MAX_CRASHES):
         assert status(store, job.id) is Status.QUEUED
         lease = claimed(store)
         assert store.lost(lease.worker_id) == 1
@@ -312,7 +312,7 @@ def test_a_job_that_takes_its_workers_down_is_quarantined(store: Store, clock: C
 
 def test_a_job_that_gets_further_between_crashes_is_no_poison(store: Store, clock: Clock) -> None:
     job = store.submit([draft()]).jobs[0]
-    for step in range(1, 2 * MOST_CRASHES):
+    for step in range(1, 2 * MAX_CRASHES):
         lease = claimed(store)
         assert lease.job.checkpoint_step == step - 1
         store.checkpoint(lease, f"{step:064}", step)

@@ -107,8 +107,8 @@ def test_a_look_has_bounds_of_its_own(tmp_path: Path) -> None:
         "print(resource.getrlimit(resource.RLIMIT_AS)[0], signal.alarm(0))"
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout.split()
-    assert int(said[0]) == probing.MOST_MEMORY
-    assert 0 < int(said[1]) <= probing.MOST_SECONDS
+    assert int(said[0]) == probing.MAX_MEMORY
+    assert 0 < int(said[1]) <= probing.MAX_SECONDS
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(48000, 2), (22050, 1)])
@@ -116,5 +116,5 @@ def test_its_sound_is_reported(tmp_path: Path, rate: int, channels: int) -> None
     sound = Sound(np.zeros((channels, rate), np.float32), rate)
     frames = np.zeros((12, 36, 64, 3), np.uint8)
     write_mp4(tmp_path / "a.mp4", frames, (64, 36), Timeline.of(8, 1.5), Label(), sound)
-    assert probe(tmp_path / "a.mp4", most_seconds=120).sound == probing.Heard(rate, channels, 1.5)
+    assert probe(tmp_path / "a.mp4", most_seconds=120).sound == probing.SoundFacts(rate, channels, 1.5)
     assert probe(write(tmp_path / "b.mp4"), most_seconds=120).sound is None

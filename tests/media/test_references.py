@@ -33,10 +33,10 @@ def write(path: Path) -> Path:
 def test_a_list_of_videos_opens_none(tmp_path: Path) -> None:
     film = write(tmp_path / "film.mp4")
     assert references.rate(source(film)) == 8
-    assert len(list(references.film(source(film), Fraction(8)))) == 4
+    assert len(list(references.iter_frames(source(film), Fraction(8)))) == 4
     playlist = tmp_path / "list.mp4"
     playlist.write_text("ffconcat version 1.0\nfile film.mp4\n")
     with pytest.raises(BadInput, match="cannot be read"):
         references.rate(source(playlist))
     with pytest.raises(BadInput, match="cannot be read"):
-        list(references.film(source(playlist), Fraction(8)))
+        list(references.iter_frames(source(playlist), Fraction(8)))

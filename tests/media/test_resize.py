@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hinode.clip import Frames
-from hinode.media.resize import MOST_STRETCH, crop_box, fit
+from hinode.media.resize import MAX_STRETCH, crop_box, fit
 
 SIDES = st.integers(16, 4096)
 
@@ -44,7 +44,7 @@ def test_the_box_is_inside_centred_and_of_the_right_shape(a: int, b: int, c: int
     assert bottom <= b + 1e-6
     assert (left + right, top + bottom) == pytest.approx((a, b))
     stretch = (c / d) / ((right - left) / (bottom - top))
-    assert 1 / MOST_STRETCH - 1e-6 <= stretch <= MOST_STRETCH + 1e-6
+    assert 1 / MAX_STRETCH - 1e-6 <= stretch <= MAX_STRETCH + 1e-6
     assert (left, right) == (0, a) or (top, bottom) == (0, b)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from hinode.clip import Sound
 from hinode.media import soundtrack
-from hinode.media.soundtrack import Unheard
+from hinode.media.soundtrack import UnusableSound
 from tests.hearing import Samples, alike, clicks, tone
 
 
@@ -130,7 +130,7 @@ def test_a_file_without_sound(tmp_path: Path) -> None:
 
 def test_what_is_packed_strangely_is_not_tried(tmp_path: Path) -> None:
     path = write(tmp_path / "a", tone(2.0), codec="adpcm_ms", kind="avi")
-    with pytest.raises(Unheard, match="packed in a way"):
+    with pytest.raises(UnusableSound, match="packed in a way"):
         read(path)
 
 
@@ -138,8 +138,8 @@ def test_damage(tmp_path: Path) -> None:
     path = write(tmp_path / "a", tone(2.0), codec="flac", kind="matroska")
     whole = path.read_bytes()
     path.write_bytes(whole[:300])
-    with pytest.raises(Unheard, match="cut off or damaged"):
+    with pytest.raises(UnusableSound, match="cut off or damaged"):
         read(path)
     path.write_bytes(b"nothing")
-    with pytest.raises(Unheard, match="cut off or damaged"):
+    with pytest.raises(UnusableSound, match="cut off or damaged"):
         read(path)

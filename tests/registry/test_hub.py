@@ -80,7 +80,7 @@ def test_what_a_pipeline_loads_is_fetched_and_nothing_else(home: Path, shelf: Sh
     assert told[-1][1] == told[-1][2] == acquisition.sizes(entry, home)
     assert all(0 <= done <= total for _, done, total in told)
     assert acquisition.verify(entry, home).good
-    assert entries.hindrance(entry, home) is None
+    assert entries.obstacle(entry, home) is None
 
 
 def test_a_pull_that_stopped_goes_on_at_the_same_commit(home: Path, shelf: Shelf) -> None:
@@ -138,11 +138,11 @@ def test_a_single_file_brings_its_base_its_decoder_and_its_loras(
     assert entry.base == f"org/wan@{COMMITS['main']}"
     assert entry.loras[0].source == f"org/extras/loras/fast.safetensors@{COMMITS['main']}"
     assert entries.folder(entry, home) == home / "models" / "wan" / "q4.gguf"
-    assert (entries.located(entry.base, entry, home) / VAE).is_file()
-    assert entries.located(entry.loras[0].source, entry, home).is_file()
-    assert entries.located(entry.loras[1].source, entry, home) == own
+    assert (entries.locate(entry.base, entry, home) / VAE).is_file()
+    assert entries.locate(entry.loras[0].source, entry, home).is_file()
+    assert entries.locate(entry.loras[1].source, entry, home) == own
     assert str(own) in entry.files
-    assert entries.hindrance(entry, home) is None
+    assert entries.obstacle(entry, home) is None
     assert acquisition.verify(entry, home).good
     assert entries.remove("wan", home) > 0
     assert own.is_file()
@@ -336,7 +336,7 @@ class TestTheRealLibrary:
             pytest.raises(ModelError, match="goes on from where it stopped"),
         ):
             acquisition.pull(add(home), home, lambda: HuggingFace(address, pauses.append))
-        assert seen.count("config.json") == huggingface.MOST_TRIES
+        assert seen.count("config.json") == huggingface.MAX_ATTEMPTS
         assert pauses == [2.0, 4.0, 8.0, 16.0]
 
     def test_a_hub_that_is_not_there_is_one_sentence(self, home: Path) -> None:

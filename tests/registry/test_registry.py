@@ -64,7 +64,7 @@ def test_a_folder_is_added_with_all_its_digests_and_read_back(home: Path, checkp
     }
     assert told[-1][1] == told[-1][2] == acquisition.sizes(entry, home)
     assert acquisition.verify(entry, home).good
-    assert entries.hindrance(entry, home) is None
+    assert entries.obstacle(entry, home) is None
     assert [path.name for path in (home / "models").iterdir()] == ["wan.toml"]
 
 
@@ -87,7 +87,7 @@ def test_everything_an_entry_can_say_is_read_back(home: Path, tmp_path: Path, ch
     assert entry.loras == (Lora(str(lora), 0.75), Lora(str(other), 1.0), Lora(str(other), -0.1))
     assert entries.find("Wan_2.1-q4", home) == entry
     assert entries.folder(entry, home) == single
-    assert entries.located(entry.base, entry, home) == checkpoint
+    assert entries.locate(entry.base, entry, home) == checkpoint
     assert single.name in entry.files
     assert {"loras/fast.safetensors", "loras/style:2.safetensors", decoder.name} <= set(entry.files)
     assert "my weights/vae/config.json" in entry.files
@@ -101,12 +101,12 @@ def test_everything_an_entry_can_say_is_read_back(home: Path, tmp_path: Path, ch
 
 def test_a_lora_may_be_for_some_profiles_and_distil(home: Path, tmp_path: Path, checkpoint: Path) -> None:
     files = [str(write_weights(tmp_path / name)) for name in ("fast.safetensors", "style.safetensors")]
-    loras = acquisition.given_loras(
+    loras = acquisition.parse_loras(
         [files[0], f"{files[1]}:0.5"], profiles=["draft, standard", "all"], steps=[4, 0], shifts=[5.0, 0.0]
     )
     fast, style = Lora(files[0], 1.0, ("draft", "standard"), 4, 5.0), Lora(files[1], 0.5)
     assert loras == (fast, style)
-    assert acquisition.given_loras(files, weights=[0.8]) == (Lora(files[0], 0.8), Lora(files[1], 0.8))
+    assert acquisition.parse_loras(files, weights=[0.8]) == (Lora(files[0], 0.8), Lora(files[1], 0.8))
     entry = add(home, source=str(checkpoint), loras=loras, eight_bits=True)
     assert entries.find("wan", home) == entry
     assert entry.eight_bits
@@ -129,7 +129,7 @@ def test_what_cannot_be_said_of_a_lora(
     tmp_path: Path, said: dict[str, list[Any]], field: str, words: str
 ) -> None:
     with pytest.raises(BadInput, match=words) as caught:
-        acquisition.given_loras([str(write_weights(tmp_path / "fast.safetensors"))], **said)
+        acquisition.parse_loras([str(write_weights(tmp_path / "fast.safetensors"))], **said)
     assert caught.value.field == field
 
 
@@ -140,9 +140,9 @@ def test_loras_have_licences_of_their_own(home: Path, tmp_path: Path, checkpoint
     assert [lora.licence for lora in entry.loras] == ["CC-BY-NC-4.0", ""]
     assert entries.find("two", home) == entry
     assert entry.terms == "Apache-2.0 AND CC-BY-NC-4.0"
-    assert "--no-commercial" in (entries.hindrance(entry, home) or "")
+    assert "--no-commercial" in (entries.obstacle(entry, home) or "")
     operator.state(Operator(commercial=False), home)
-    assert entries.hindrance(entry, home) is None
+    assert entries.obstacle(entry, home) is None
     assert add(home, "same", **given, lora_licences=("Apache-2.0",)).terms == "Apache-2.0"
     with pytest.raises(BadInput, match="--lora-licence is given 3 times and --lora 2 times"):
         add(home, "many", **given, lora_licences=("MIT",) * 3)
@@ -186,7 +186,7 @@ def test_what_differs_is_named(home: Path, checkpoint: Path) -> None:
     assert verdict.missing == ("vae/config.json",)
     assert verdict.added == ("transformer/more.safetensors",)
     assert verdict.checked == len(entry.files)
-    assert "lacks 'vae/config.json'" in (entries.hindrance(entry, home) or "")
+    assert "lacks 'vae/config.json'" in (entries.obstacle(entry, home) or "")
 
 
 def broken(checkpoint: Path, what: str) -> None:
@@ -385,13 +385,11 @@ def test_models_that_can_be_used_are_offered_first(home: Path, checkpoint: Path)
     add(home, "a-h3", source=str(checkpoint), family="h3")
     add(home, "b-unpulled", source="org/repo")
     add(home, "c-wan", source=str(checkpoint))
-    assert entries.offered("diffusers", home) == ("c-wan", "a-h3", "b-unpulled")
-    assert entries.offered("native", home) == ()
+    assert entries.available("diffusers", home) == ("c-wan", "a-h3", "b-unpulled")
+    assert entries.available("native", home) == ()
     operator.state(Operator(("JP",), 0.0), home)
-    assert entries.offered("diffusers", home) == ("a-h3", "c-wan", "b-unpulled")
-    assert "hinode models pull b-unpulled" in (
-        entries.hindrance(entries.find("b-unpulled", home), home) or ""
-    )
+    assert entries.available("diffusers", home) == ("a-h3", "c-wan", "b-unpulled")
+    assert "hinode models pull b-unpulled" in (entries.obstacle(entries.find("b-unpulled", home), home) or "")
 
 
 @pytest.mark.parametrize(

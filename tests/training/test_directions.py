@@ -8,7 +8,7 @@ import torch
 
 from hinode.model.tokens import SpacetimePatches
 from hinode.training.data import step_script, vocabulary
-from hinode.training.directions import KINDS, directions, given
+from hinode.training.directions import KINDS, conditioning_mask, directions
 from hinode.training.recipes import RECIPES, Bucket
 from hinode.world.motion import subject_path
 
@@ -33,7 +33,7 @@ def directed(step: int = 3, **changes: float):
 def test_something_is_given_and_something_is_left_to_draw(shape: tuple[int, int, int, int]) -> None:
     rng = random.Random(1)
     for _ in range(300):
-        known = given(rng, shape)
+        known = conditioning_mask(rng, shape)
         assert known.shape == shape
         assert 0 < known.float().mean() < 1
 
@@ -42,7 +42,7 @@ def test_all_kinds_of_parts_are_given() -> None:
     rng = random.Random(2)
     seen = set()
     for _ in range(400):
-        known = given(rng, (5, 8, 8, 4))
+        known = conditioning_mask(rng, (5, 8, 8, 4))
         whole = known.flatten(1).all(1)
         if whole.any():
             seen.add(("start" if whole[0] else "") + ("end" if whole[-1] else ""))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hinode.engines.native import catalog
-from hinode.engines.native.composition import ALONG
+from hinode.engines.native.composition import CAMERA_NOISE_SHARE
 from hinode.errors import ModelError
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
@@ -219,7 +219,7 @@ def test_clips_are_drawn_from_noise_that_goes_along_as_it_does_in_use(teacher: C
         independent, torch.randn(independent.shape, generator=torch.Generator().manual_seed(1))
     )
     both = torch.corrcoef(torch.stack((independent[0].flatten(), panned[0].flatten())))
-    assert float(both[0, 1]) == pytest.approx((1 - ALONG**2) ** 0.5, abs=0.03)
+    assert float(both[0, 1]) == pytest.approx((1 - CAMERA_NOISE_SHARE**2) ** 0.5, abs=0.03)
     assert torch.equal(partly[0], panned[0])
     assert torch.equal(partly[1], independent[1])
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hinode.world.cast import Cast, CastNet, PairNet, Seen, facts
+from hinode.world.cast import Cast, CastNet, PairNet, SubjectReading, facts
 from hinode.world.judge import MOMENTS, judge_cast, load_cast
 from hinode.world.render import render
 from hinode.world.scene import RELATIONS, SUBJECTS, Scene, sample_scene
@@ -19,8 +19,8 @@ def filmed(scenes: list[Scene], width: int = 64, height: int = 64) -> Tensor:
     return (video * 255).round().to(torch.uint8).permute(0, 1, 3, 4, 2)
 
 
-def at(kind: str, x: float, y: float) -> Seen:
-    return Seen(kind, "red", "still", x, y)
+def at(kind: str, x: float, y: float) -> SubjectReading:
+    return SubjectReading(kind, "red", "still", x, y)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,9 @@ def test_a_relation_follows_from_where_two_are(x: float, y: float, ahead: bool, 
 
 
 def test_facts_are_told_in_the_order_of_the_prompt() -> None:
-    cast = Cast({"boat": at("boat", 0.2, 0.5), "kite": Seen("kite", "blue", "rise", 0.8, 0.5)}, frozenset())
+    cast = Cast(
+        {"boat": at("boat", 0.2, 0.5), "kite": SubjectReading("kite", "blue", "rise", 0.8, 0.5)}, frozenset()
+    )
     assert facts(cast, ["kite", "boat", "star"]) == {
         "count": "2",
         "subject": "kite", "color": "blue", "motion": "rise",

@@ -13,11 +13,11 @@ from starlette.exceptions import HTTPException
 
 from hinode.api import failures, schema
 from hinode.api.context import Context
-from hinode.api.limits import Room
-from hinode.api.middleware.access_log import Bounds, Journal
+from hinode.api.limits import ByteBudget
+from hinode.api.middleware.access_log import AccessLog, BodySizeLimit
 from hinode.api.middleware.authentication import Authentication
 from hinode.api.middleware.metrics import Metrics
-from hinode.api.middleware.retries import Refused, Watch
+from hinode.api.middleware.retries import RejectedRequests, RetryTracker
 from hinode.api.requests import bodies
 from hinode.api.routes.accounts import webhook_endpoints
 from hinode.api.routes.library import characters, files
@@ -27,8 +27,8 @@ from hinode.errors import HinodeError
 
 LOOKING_THREADS = 12
 """How many requests at once may look into the database; fewer than it keeps connections for."""
-MOST_BODY = 600 << 20
-MOST_OF_STRANGERS = 32 << 20
+MAX_BODY_BYTES = 600 << 20
+MAX_UNAUTHENTICATED_BYTES = 32 << 20
 DRAIN_SECONDS = 30.0
 
 # Characters come before videos, whose routes take any word for an id.
@@ -61,8 +61,8 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     app.state.metrics = Metrics(context.store)
-    app.state.refused = Refused()
-    app.state.room = Room(bodies.MOST_AT_ONCE)
+    app.state.refused = RejectedRequests()
+    app.state.room = ByteBudget(bodies.MAX_CONCURRENT)
     for router in ROUTERS:
         app.include_router(router)
     for kind in (HTTPException, RequestValidationError, HinodeError):
@@ -70,9 +70,11 @@ def create_app(context: Context) -> FastAPI:
     schema.describe(app)
     # The one that is added last is the outermost.
     app.add_middleware(Authentication, tenants=context.tenants)
-    app.add_middleware(Watch, refused=app.state.refused, clock=context.clock)
-    app.add_middleware(Bounds, most=MOST_BODY, most_of_strangers=MOST_OF_STRANGERS, seconds=DRAIN_SECONDS)
-    app.add_middleware(Journal, metrics=app.state.metrics, clock=context.clock)
+    app.add_middleware(RetryTracker, refused=app.state.refused, clock=context.clock)
+    app.add_middleware(
+        BodySizeLimit, most=MAX_BODY_BYTES, most_of_strangers=MAX_UNAUTHENTICATED_BYTES, seconds=DRAIN_SECONDS
+    )
+    app.add_middleware(AccessLog, metrics=app.state.metrics, clock=context.clock)
     return app
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hinode import directing, engines
 from hinode.engines.native import catalog
-from hinode.errors import BadInput, HinodeError, listed, shown
+from hinode.errors import BadInput, HinodeError, join_names, quote
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
@@ -17,7 +17,7 @@ SORA = ("sora-2", "sora-2-pro", "sora-2-2025-10-06", "sora-2-pro-2025-10-06", "s
 DEFAULT = "sora-2"
 FALLBACK = catalog.ENGINE
 FRESH_SECONDS = 5.0
-LONGEST_NAME = 200
+MAX_NAME_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class Model:
     """
 
     name: str
-    able: Capabilities
+    capabilities: Capabilities
     created_at: float = 0.0
 
     @property
     def engine(self) -> str:
-        return self.able.engine
+        return self.capabilities.engine
 
     @property
     def model(self) -> str:
-        return self.able.model
+        return self.capabilities.model
 
 
 class Catalogue:
@@ -106,10 +106,10 @@ class Catalogue:
         target = self._target(name)
         engine, _, model = target.partition("/")
         if engine in engines.ENGINES:
-            able = directing.capabilities(engine, self.settings, model or None)
+            capabilities = directing.capabilities(engine, self.settings, model or None)
         else:
-            able = self._by_model(name)
-        return Model(name, able, self._made(able))
+            capabilities = self._by_model(name)
+        return Model(name, capabilities, self._made(capabilities))
 
     def _target(self, name: str) -> str:
         """ENGINE/MODEL that a name stands for, or the name itself."""
@@ -132,11 +132,11 @@ class Catalogue:
             offered += models
         names = dict.fromkeys((*SORA[:2], *self.settings.aliases, *offered))
         raise BadInput(
-            f"there is no model {shown(name)}", f"choose {listed(tuple(names), 'or')}", field="model"
+            f"there is no model {quote(name)}", f"choose {join_names(tuple(names), 'or')}", field="model"
         )
 
-    def _made(self, able: Capabilities) -> float:
-        if able.engine != catalog.ENGINE:
+    def _made(self, capabilities: Capabilities) -> float:
+        if capabilities.engine != catalog.ENGINE:
             return 0.0
-        path = catalog.installed(self.settings.models)[able.model]
+        path = catalog.installed(self.settings.models)[capabilities.model]
         return max((file.stat().st_mtime for file in catalog.shards(path)), default=0.0)

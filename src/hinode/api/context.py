@@ -19,7 +19,7 @@ import anyio.to_thread
 from fastapi import Depends, Request
 
 from hinode.api.catalogue import Catalogue
-from hinode.api.limits import Places
+from hinode.api.limits import ConcurrencyLimit
 from hinode.api.requests.admission import Admission
 from hinode.api.requests.inputs import Inputs
 from hinode.api.requests.lines import BatchWire
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 SLOW_THREADS = 16
 """How many requests at once may decode images, fetch them or keep files, beside those that only look."""
-MOST_TESTS, MOST_TESTS_EACH = 4, 2
+MAX_TESTS, MAX_TESTS_PER_PROJECT = 4, 2
 """Webhook endpoints that are being tried out at once, in all and for one project."""
 
 
@@ -101,9 +101,9 @@ class Context:
     stopping: threading.Event = field(default_factory=threading.Event)
     streams: Streams = field(default_factory=Streams)
     slow: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(SLOW_THREADS))
-    tests: Places = field(
-        default_factory=lambda: Places(
-            MOST_TESTS, MOST_TESTS_EACH, what="too many webhook endpoints are being tried out"
+    tests: ConcurrencyLimit = field(
+        default_factory=lambda: ConcurrencyLimit(
+            MAX_TESTS, MAX_TESTS_PER_PROJECT, what="too many webhook endpoints are being tried out"
         )
     )
 
@@ -188,5 +188,5 @@ async def _caller(request: Request) -> Identity:
     return identity
 
 
-Here = Annotated[Context, Depends(_here)]
-Caller = Annotated[Identity, Depends(_caller)]
+AppContext = Annotated[Context, Depends(_here)]
+CurrentIdentity = Annotated[Identity, Depends(_caller)]

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import Request
 
-from hinode.errors import BadInput, HinodeError, shown
+from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.job import OverQuota, Unfinished
 from hinode.records.database import DatabaseError
 
@@ -27,7 +27,7 @@ INVALID_REQUEST = "invalid_request_error"
 SERVER_ERROR = "server_error"
 RATE_LIMIT = "rate_limit_error"
 
-LONGEST_WAIT = 60.0
+MAX_RETRY_AFTER = 60.0
 """Client libraries wait at most that many seconds before they ask again, whatever they are told."""
 
 PARAMS = {
@@ -91,7 +91,7 @@ class Failure:
 
 def not_found(kind: str, name: str, field: str) -> NotFound:
     """That there is no video, character or file with this id."""
-    return NotFound(f"there is no {kind} {shown(name, 80)}", "see that the id is right", field=field)
+    return NotFound(f"there is no {kind} {quote(name, 80)}", "see that the id is right", field=field)
 
 
 def of(error: Exception) -> Failure:
@@ -128,7 +128,7 @@ def sentence(text: str) -> str:
 def retry_after(seconds: float) -> dict[str, str]:
     """Headers that tell when to ask again, or that it is no use to wait for it."""
     headers = {"retry-after": str(max(1, math.ceil(seconds)))}
-    if seconds > LONGEST_WAIT:
+    if seconds > MAX_RETRY_AFTER:
         headers["x-should-retry"] = "false"
     return headers
 

@@ -1,7 +1,7 @@
 """How much of the server one client may have: requests in a minute, and things that go on at once.
 
-`Buckets` hold tokens for requests, one for each key, which fills up evenly. `Places` are for what waits for
-servers elsewhere. `Room` is for bodies in memory.
+`Buckets` limits the requests of each key to a rate. `ConcurrencyLimit` limits calls that wait for other
+servers. `ByteBudget` limits the memory of request bodies.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hinode.jobs.job import OverQuota
 
 
 @dataclass(frozen=True)
-class Standing:
+class RateLimitStatus:
     """How a key stands after a request.
 
     Attributes:
@@ -52,7 +52,7 @@ class Buckets:
         self.clock = clock
         self._levels: dict[str, tuple[float, float]] = {}  # tokens, and when there were so many
 
-    def take(self, key_id: str, per_minute: int) -> Standing:
+    def take(self, key_id: str, per_minute: int) -> RateLimitStatus:
         """Take a token for a request, if there is one; a minute's worth may be used at once.
 
         Args:
@@ -69,10 +69,12 @@ class Buckets:
         else:
             wait = (1.0 - tokens) / rate
         self._levels[key_id] = tokens, now
-        return Standing(per_minute, max(0, math.floor(tokens + 1e-9)), (per_minute - tokens) / rate, wait)
+        return RateLimitStatus(
+            per_minute, max(0, math.floor(tokens + 1e-9)), (per_minute - tokens) / rate, wait
+        )
 
 
-class Places:
+class ConcurrencyLimit:
     """A few places for what waits for servers elsewhere, so that slow ones hold up nobody but who named them.
     Safe to use from several threads."""
 
@@ -118,7 +120,7 @@ class Places:
                     del self._taken[project_id]
 
 
-class Room:
+class ByteBudget:
     """Memory for the bodies of all requests together. Safe to use from several threads."""
 
     def __init__(self, most: int) -> None:

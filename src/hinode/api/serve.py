@@ -18,9 +18,9 @@ import uvicorn
 from hinode import __version__
 from hinode.api.app import create_app
 from hinode.api.context import Context
-from hinode.errors import BadInput, HinodeError, shown
+from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.executors import LocalExecutor, Spec
-from hinode.jobs.periodic import Chore, Chores
+from hinode.jobs.periodic import PeriodicTask, PeriodicTasks
 from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.records.database import Database, DatabaseError
 from hinode.settings import Settings
@@ -77,7 +77,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
         context = Context.of(settings, database)
         deliverer = Deliverer(database, context.outbound, context.clock)
         executor = LocalExecutor(workers, context.store.lost)
-        chores = Chores(_chores(context, deliverer))
+        chores = PeriodicTasks(_chores(context, deliverer))
 
         def begin() -> None:
             _announce(context, host, listener.getsockname()[1])
@@ -149,7 +149,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise BadInput(
-            f"there is no address {shown(host)}", "give 127.0.0.1 for this machine only", field="host"
+            f"there is no address {quote(host)}", "give 127.0.0.1 for this machine only", field="host"
         ) from error
     family, kind, protocol, _, address = found[0]
     with socket.socket(family, kind, protocol) as listener:
@@ -171,7 +171,7 @@ def _refused(host: str, port: int, error: OSError) -> ListenError:
     if error.errno in (errno.EACCES, errno.EPERM):
         return ListenError(f"port {port} may not be used by you", "choose one from 1024 up")
     if error.errno == errno.EADDRNOTAVAIL:
-        return ListenError(f"{shown(host)} is not an address of this machine", "leave --host out")
+        return ListenError(f"{quote(host)} is not an address of this machine", "leave --host out")
     return ListenError(f"{host} port {port} cannot be listened on: {error.strerror}", "choose another")
 
 
@@ -210,16 +210,16 @@ def _opened(settings: Settings) -> Iterator[Database]:
         database.close()
 
 
-def _chores(context: Context, deliverer: Deliverer) -> list[Chore]:
+def _chores(context: Context, deliverer: Deliverer) -> list[PeriodicTask]:
     """What the house does by itself as long as the server runs."""
     clock = context.clock
     return [
-        Chore("taking back the jobs of silent workers", REAP_EVERY, context.store.reap),
-        Chore("delivering webhooks", DELIVER_EVERY, lambda: deliverer.run_due(clock())),
-        Chore("moving batches on", ADVANCE_EVERY, lambda: context.batches.advance(clock())),
-        Chore("noting uses of keys", USES_EVERY, context.tenants.record_uses),
-        Chore("giving up what no worker is left to try", GIVE_UP_EVERY, context.store.give_up),
-        Chore("removing files that nothing needs", SWEEP_EVERY, lambda: sweep(context)),
+        PeriodicTask("taking back the jobs of silent workers", REAP_EVERY, context.store.reap),
+        PeriodicTask("delivering webhooks", DELIVER_EVERY, lambda: deliverer.run_due(clock())),
+        PeriodicTask("moving batches on", ADVANCE_EVERY, lambda: context.batches.advance(clock())),
+        PeriodicTask("noting uses of keys", USES_EVERY, context.tenants.record_uses),
+        PeriodicTask("giving up what no worker is left to try", GIVE_UP_EVERY, context.store.give_up),
+        PeriodicTask("removing files that nothing needs", SWEEP_EVERY, lambda: sweep(context)),
     ]
 
 

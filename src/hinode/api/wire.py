@@ -14,15 +14,15 @@ from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from hinode.api.catalogue import Model
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 from hinode.jobs.files.characters import Character
 from hinode.jobs.job import Job
 from hinode.jobs.states import Status
-from hinode.request import FOOTAGE, GUIDE
+from hinode.request import CONTEXT_VIDEO, GUIDE_VIDEO
 
 T = TypeVar("T")
 
-INNER = (FOOTAGE, GUIDE)
+INNER = (CONTEXT_VIDEO, GUIDE_VIDEO)
 """Roles of references that only the house itself gives."""
 
 STATUS = {
@@ -33,7 +33,7 @@ STATUS = {
     Status.CANCELLED: "failed",  # with the error "cancelled": Sora's clients know no other end
     Status.EXPIRED: "expired",
 }
-DEFAULT_LIMIT, MOST_LIMIT = 20, 100
+DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -173,7 +173,7 @@ class ModelList(_Shape):
     data: list[ModelObject]
 
 
-Limit = Annotated[int, Query(ge=0, le=MOST_LIMIT, description="Most entries of a page.")]
+Limit = Annotated[int, Query(ge=0, le=MAX_LIMIT, description="Most entries of a page.")]
 After = Annotated[str | None, Query(description="Go on behind the entry with this id.")]
 Order = Annotated[Literal["asc", "desc"], Query(description="By time of creation; newest first by default.")]
 Id = Annotated[str, Path(max_length=100)]
@@ -230,27 +230,27 @@ def character(of: Character) -> dict[str, Any]:
 
 def model(of: Model) -> dict[str, Any]:
     """A model as an object, with what it can do."""
-    able = of.able
+    capabilities = of.capabilities
     return {
         "id": of.name,
         "object": "model",
         "created": int(of.created_at),
         "owned_by": "hinode",
         "shutdown_date": None,
-        "engine": able.engine,
-        "model": able.model,
-        "operations": list(able.operations),
-        "references": [role for role in able.references if role not in INNER],
-        "required_references": list(able.required_references),
-        "seconds": list(able.seconds),
-        "extension_seconds": able.extension_seconds or None,
-        "fps": list(able.fps),
-        "native_sizes": ["{}x{}".format(*size) for size in able.native_sizes],
-        "native_fps": list(able.native_fps),
-        "negative_prompt": able.negative_prompt,
-        "sound": able.sound,
-        "profiles": list(able.profiles),
-        "licence": able.licence,
+        "engine": capabilities.engine,
+        "model": capabilities.model,
+        "operations": list(capabilities.operations),
+        "references": [role for role in capabilities.references if role not in INNER],
+        "required_references": list(capabilities.required_references),
+        "seconds": list(capabilities.seconds),
+        "extension_seconds": capabilities.extension_seconds or None,
+        "fps": list(capabilities.fps),
+        "native_sizes": ["{}x{}".format(*size) for size in capabilities.native_sizes],
+        "native_fps": list(capabilities.native_fps),
+        "negative_prompt": capabilities.negative_prompt,
+        "sound": capabilities.sound,
+        "profiles": list(capabilities.profiles),
+        "licence": capabilities.licence,
     }
 
 
@@ -285,7 +285,7 @@ def after(name: str | None) -> str | None:
     """
     if name is not None and not is_id(name):
         raise BadInput(
-            f"there is nothing with the id {shown(name)}",
+            f"there is nothing with the id {quote(name)}",
             "give the last_id of the page before",
             field="after",
         )

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 from hinode.request import CHARACTER, KEYFRAME, Request
 from hinode.settings import Settings
 
 
 @contextmanager
-def steered(
+def with_controls(
     request: Request,
     settings: Settings,
     keyframes: Sequence[str],
@@ -44,13 +44,13 @@ def steered(
     from hinode.directing import camera as moves
     from hinode.directing import material, operations
 
-    able = directing.capabilities(request.engine, settings, request.model)
+    capabilities = directing.capabilities(request.engine, settings, request.model)
     material.check_fit(fit)
     cast = [material.character(file, name) for name, file in map(_character, characters)]
     for one in cast:
         if one.name.lower() not in request.prompt.lower():
             raise BadInput(
-                f"the prompt does not name the character {shown(one.name)}",
+                f"the prompt does not name the character {quote(one.name)}",
                 f"write @{one.name} where it appears",
                 field=CHARACTER,
             )
@@ -58,7 +58,7 @@ def steered(
     if path is not None:
         request = dataclasses.replace(request, path=moves.path(path))
     if camera is not None:
-        track, words = moves.camera(camera, request.seconds, able)
+        track, words = moves.camera(camera, request.seconds, capabilities)
         request = dataclasses.replace(request, camera=track, prompt=request.prompt + words)
     with tempfile.TemporaryDirectory(prefix="hinode-") as scratch:
         pictures = [
@@ -68,7 +68,7 @@ def steered(
             for name, at in map(_keyframe, keyframes)
         ]
         references = (*request.references, *pictures)
-        operations.check_keyframes(references, able.native_fps[0])
+        operations.check_keyframes(references, capabilities.native_fps[0])
         yield dataclasses.replace(request, references=references)
 
 
@@ -76,7 +76,7 @@ def _character(text: str) -> tuple[str, Path]:
     name, _, file = text.partition("=")
     if not name.strip() or not file:
         raise BadInput(
-            f"character {shown(text)} has no name or no file",
+            f"character {quote(text)} has no name or no file",
             "write it like pip=pip.png, and @pip in the prompt",
             field=CHARACTER,
         )
@@ -91,7 +91,7 @@ def _keyframe(text: str) -> tuple[Path, float]:
         name, at = "", 0.0
     if not name:
         raise BadInput(
-            f"keyframe {shown(text)} has no moment",
+            f"keyframe {quote(text)} has no moment",
             "write it like picture.png@1.5, in seconds",
             field=KEYFRAME,
         )

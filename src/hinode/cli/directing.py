@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hinode.cli import generate
-from hinode.cli.controls import steered
-from hinode.cli.options import Common, Fit, Keyframes, Move, Way, with_common
+from hinode.cli.controls import with_controls
+from hinode.cli.options import Common, Fit, Keyframes, Move, PathOption, with_common
 from hinode.errors import BadInput
 from hinode.request import FIRST_FRAME, KEYFRAME, Capabilities, Request, Size, parse_size
 from hinode.settings import Settings
@@ -218,7 +218,7 @@ def animate(
     last: Annotated[Path | None, typer.Option(help="The picture to end with.", show_default=False)] = None,
     keyframe: Keyframes = None,
     fit: Fit = None,
-    path: Way = None,
+    path: PathOption = None,
     camera: Move = None,
     common: Common,
 ) -> None:
@@ -242,7 +242,7 @@ def animate(
             at = operations.last_moment(seconds, rate)
             given.append(material.picture(last, size, KEYFRAME, folder=folder, fit=fit, at=at, field="last"))
         base = dataclasses.replace(base, references=tuple(given))
-        with steered(base, settings, keyframe or (), fit, path, camera) as request:
+        with with_controls(base, settings, keyframe or (), fit, path, camera) as request:
             _make(request, common)
 
 

@@ -20,7 +20,7 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def plain_endings() -> Iterator[None]:
+def exit_on_error() -> Iterator[None]:
     """Let every way in which a command can fail end in one sentence and an exit status."""
     try:
         yield

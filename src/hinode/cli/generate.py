@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hinode.cli.controls import steered
-from hinode.cli.exits import plain_endings
-from hinode.cli.options import Characters, Expand, Fit, Keyframes, Move, Profile, Way
+from hinode.cli.controls import with_controls
+from hinode.cli.exits import exit_on_error
+from hinode.cli.options import Characters, Expand, Fit, Keyframes, Move, PathOption, Profile
 from hinode.errors import BadInput
 from hinode.request import FIRST_FRAME, LAST_FRAME, Reference, Request, parse_size
 from hinode.settings import Settings
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 RANDOM_SEEDS = 2**31
 
 SLUG_CHARACTERS = 60
-MOST_WORDS = 20
+MAX_NAME_WORDS = 20
 
 
 def generate(
@@ -90,7 +90,7 @@ def generate(
     keyframe: Keyframes = None,
     fit: Fit = None,
     character: Characters = None,
-    path: Way = None,
+    path: PathOption = None,
     camera: Move = None,
     expand: Expand = True,
     format: Annotated[
@@ -104,7 +104,7 @@ def generate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the path.")] = False,
 ) -> None:
     """Make a video from words and print the path of its file."""
-    with plain_endings():
+    with exit_on_error():
         width, height = parse_size(size)
         request = Request(
             prompt=prompt,
@@ -126,7 +126,7 @@ def generate(
             expand=expand,
         )
         settings = Settings.from_environment(os.environ)
-        with steered(request, settings, keyframe or (), fit, path, camera, character or ()) as asked:
+        with with_controls(request, settings, keyframe or (), fit, path, camera, character or ()) as asked:
             make(asked, settings, output=output, format=format, as_json=as_json, quiet=quiet)
 
 
@@ -185,7 +185,7 @@ def _tell(result: Result) -> None:
     elif result.sound is not None:
         lines.append(f"sound: {result.sound}")
     if result.not_understood:
-        words = result.not_understood[:MOST_WORDS]
+        words = result.not_understood[:MAX_NAME_WORDS]
         more = len(result.not_understood) - len(words)
         lines.insert(1, f"not understood: {', '.join(words)}" + (f" and {more} more words" if more else ""))
     print("\n".join(lines), file=sys.stderr)

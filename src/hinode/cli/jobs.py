@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hinode.cli.exits import plain_endings
+from hinode.cli.exits import exit_on_error
 from hinode.cli.table import moment, print_table
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ def list_jobs(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the newest jobs."""
-    with plain_endings(), _store() as (store, projects):
+    with exit_on_error(), _store() as (store, projects):
         if project is not None:
             projects = [known for known in projects if project in (known.id, known.name)]
             if not projects:
                 raise BadInput(
-                    f"there is no project {shown(project)}",
+                    f"there is no project {quote(project)}",
                     "see which there are with `hinode projects list`",
                     field="project",
                 )
@@ -65,7 +65,7 @@ def list_jobs(
                     f"{job.engine}/{job.model}",
                     f"{job.seconds:g}",
                     moment(job.created_at),
-                    shown(str(job.request["prompt"]), PROMPT_CHARACTERS),
+                    quote(str(job.request["prompt"]), PROMPT_CHARACTERS),
                 )
                 for job in newest
             ],
@@ -77,7 +77,7 @@ def cancel_job(
     id: Annotated[str, typer.Argument(help="The job's id, video_…", show_default=False)],
 ) -> None:
     """End a waiting job, or ask its worker to stop."""
-    with plain_endings(), _store() as (store, projects):
+    with exit_on_error(), _store() as (store, projects):
         for project in projects:
             job = store.cancel(project.id, id)
             if job is not None:
@@ -85,7 +85,7 @@ def cancel_job(
                 print(f"{job.id} is {'stopping' if stopping else job.status.value}")
                 return
         raise BadInput(
-            f"there is no job {shown(id)}", "see which there are with `hinode jobs list`", field="id"
+            f"there is no job {quote(id)}", "see which there are with `hinode jobs list`", field="id"
         )
 
 

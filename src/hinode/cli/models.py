@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hinode.cli.exits import plain_endings
+from hinode.cli.exits import exit_on_error
 from hinode.cli.table import print_table
-from hinode.errors import listed
+from hinode.errors import join_names
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Name = Annotated[str, typer.Argument(help="Its name.", show_default=False)]
 @models.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """Print every model of every engine, and whether you can use it."""
-    with plain_endings():
+    with exit_on_error():
         from hinode.engines import inventory
 
         items = inventory.items(_settings())
@@ -61,7 +61,7 @@ def list_models(as_json: AsJson = False) -> None:
 @models.command("show")
 def show_model(name: Name, as_json: AsJson = False) -> None:
     """Print what is known of a model, and the terms of its licence in plain words."""
-    with plain_endings():
+    with exit_on_error():
         from hinode.engines import inventory
 
         settings = _settings()
@@ -155,7 +155,7 @@ def add_model(
     as_json: AsJson = False,
 ) -> None:
     """Make a model known that lies on this machine or on the hub."""
-    with plain_endings():
+    with exit_on_error():
         from hinode import engines
         from hinode.engines import inventory
         from hinode.registry import acquisition, entries
@@ -169,7 +169,7 @@ def add_model(
                 source=source,
                 revision=revision,
                 profile=profile,
-                loras=acquisition.given_loras(
+                loras=acquisition.parse_loras(
                     lora or (),
                     weights=lora_weight or (),
                     profiles=lora_profiles or (),
@@ -198,7 +198,7 @@ def add_model(
 @models.command("pull")
 def pull_model(name: Name, as_json: AsJson = False) -> None:
     """Fetch a model from the hub, or what is still missing of it."""
-    with plain_endings():
+    with exit_on_error():
         from hinode.engines import inventory
         from hinode.registry import acquisition, entries, huggingface
 
@@ -221,7 +221,7 @@ def verify_model(
     as_json: AsJson = False,
 ) -> None:
     """Read every file of an added model again, and name what differs from when it was added."""
-    with plain_endings():
+    with exit_on_error():
         from hinode.registry import acquisition, entries
 
         home = _settings().home
@@ -255,7 +255,7 @@ def verify_model(
 @models.command("remove")
 def remove_model(name: Name, as_json: AsJson = False) -> None:
     """Forget an added model and delete what was pulled for it; your own files stay."""
-    with plain_endings():
+    with exit_on_error():
         from hinode.registry import entries
 
         home = _settings().home
@@ -295,7 +295,7 @@ def state_operator(
     as_json: AsJson = False,
 ) -> None:
     """State where you are and how large, once; without options, print what you stated."""
-    with plain_endings():
+    with exit_on_error():
         from hinode.licensing import licences, operator
 
         home = _settings().home
@@ -352,7 +352,7 @@ def _facts(item: Item) -> Iterator[tuple[str, str]]:
             yield word, value
     for lora in entry.loras:
         told = f"{lora.source} at {lora.weight:g}"
-        told += f", for {listed(lora.profiles)} only" if lora.profiles else ""
+        told += f", for {join_names(lora.profiles)} only" if lora.profiles else ""
         yield "lora", told + (f", distilled to {lora.steps} steps" if lora.steps else "")
     if entry.loras:
         yield "lora terms", ", ".join(lora.licence or "not stated" for lora in entry.loras)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from hinode.cli.exits import plain_endings
+from hinode.cli.exits import exit_on_error
 
 Fit = Annotated[
     str | None,
@@ -39,7 +39,7 @@ Characters = Annotated[
         show_default=False,
     ),
 ]
-Way = Annotated[
+PathOption = Annotated[
     str | None,
     typer.Option(
         "--path",
@@ -136,7 +136,7 @@ def with_common(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(**words: Any) -> None:
-        with plain_endings():
+        with exit_on_error():
             common = Common(**{one.name: words.pop(one.name) for one in fields(Common)})
             command(**words, common=common)
 

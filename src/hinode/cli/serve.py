@@ -7,21 +7,21 @@ from typing import Annotated
 
 import typer
 
-from hinode.cli.exits import plain_endings
+from hinode.cli.exits import exit_on_error
 from hinode.settings import Settings
 
-MOST_WORKERS = 256
+MAX_WORKERS = 256
 
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every one.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     workers: Annotated[
-        int, typer.Option(min=0, max=MOST_WORKERS, help="Worker processes; 0 leaves the work to others.")
+        int, typer.Option(min=0, max=MAX_WORKERS, help="Worker processes; 0 leaves the work to others.")
     ] = 1,
 ) -> None:
     """Serve Sora's API, and make the videos that it is asked for."""
-    with plain_endings():
+    with exit_on_error():
         from hinode import logs
         from hinode.api import serve
 
@@ -45,7 +45,7 @@ def worker(
     attached: Annotated[bool, typer.Option("--attached", hidden=True)] = False,
 ) -> None:
     """Work on the jobs of a server that uses the same database and store, until stopped."""
-    with plain_endings():
+    with exit_on_error():
         from hinode import engines, logs
         from hinode.jobs.worker import worker
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hinode.cli.exits import plain_endings
+from hinode.cli.exits import exit_on_error
 from hinode.cli.generate import progress
-from hinode.errors import BadInput, listed, shown
+from hinode.errors import BadInput, join_names, quote
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def storyboard(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the path.")] = False,
 ) -> None:
     """Make a film from a file of shots; only shots that have changed are drawn again."""
-    with plain_endings():
+    with exit_on_error():
         from hinode import directing
         from hinode.directing.films import renderer as film
         from hinode.directing.films import storyboard
@@ -101,7 +101,7 @@ def _check_own(path: Path) -> None:
 
     if path.is_file() and not material.made_here(path):
         raise BadInput(
-            f"{shown(str(path), 200)} is there and was not made by Hinode",
+            f"{quote(str(path), 200)} is there and was not made by Hinode",
             "name another output",
             field="output",
         )
@@ -116,6 +116,6 @@ def _tell(film: Film) -> None:
         if drawn.not_understood:
             lines.append(f"  not understood: {', '.join(drawn.not_understood[:20])}")
     if film.outdated:
-        names = listed(film.outdated)
+        names = join_names(film.outdated)
         lines.append(f"as they were, though the storyboard has changed for them: {names}; run without --only")
     print("\n".join(lines), file=sys.stderr)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hinode.cli.exits import plain_endings
+from hinode.cli.exits import exit_on_error
 from hinode.cli.table import amount, moment, print_table
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def create_key(
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it, this once."""
-    with plain_endings(), _tenants() as tenants:
+    with exit_on_error(), _tenants() as tenants:
         made = tenants.create_key(
             name,
             project=project,
@@ -72,7 +72,7 @@ def create_key(
 @keys.command("list")
 def list_keys(as_json: AsJson = False) -> None:
     """Print every key, without the secret part."""
-    with plain_endings(), _tenants() as tenants:
+    with exit_on_error(), _tenants() as tenants:
         known = tenants.all_keys()
         if as_json:
             print(json.dumps([dataclasses.asdict(key) for key in known]))
@@ -100,7 +100,7 @@ def revoke_key(
     id: Annotated[str, typer.Argument(help="The key's id, key_…", show_default=False)],
 ) -> None:
     """Make a key good for nothing, at once."""
-    with plain_endings(), _tenants() as tenants:
+    with exit_on_error(), _tenants() as tenants:
         print(f"revoked {tenants.revoke(id).id}")
 
 
@@ -114,7 +114,7 @@ def create_project(
     as_json: AsJson = False,
 ) -> None:
     """Make a project: jobs belong to it, and limits hold for it."""
-    with plain_endings(), _tenants() as tenants:
+    with exit_on_error(), _tenants() as tenants:
         from hinode.jobs.tenants.tenants import Limits
 
         limits = _changed(Limits(), weight, most_running, most_queued, daily_seconds)
@@ -125,7 +125,7 @@ def create_project(
 @projects.command("list")
 def list_projects(as_json: AsJson = False) -> None:
     """Print every project and its limits."""
-    with plain_endings(), _tenants() as tenants:
+    with exit_on_error(), _tenants() as tenants:
         known = tenants.projects()
         if as_json:
             print(json.dumps([dataclasses.asdict(project) for project in known]))
@@ -154,7 +154,7 @@ def set_project(
     as_json: AsJson = False,
 ) -> None:
     """Change the limits that you name, and leave the others."""
-    with plain_endings(), _tenants() as tenants:
+    with exit_on_error(), _tenants() as tenants:
         changed = tenants.change_limits(
             project, lambda limits: _changed(limits, weight, most_running, most_queued, daily_seconds)
         )
@@ -200,7 +200,7 @@ def _number(name: str, text: str, read: type[int] | type[float]) -> float | None
         return read(text)
     except ValueError:
         raise BadInput(
-            f"{shown(text)} cannot be a limit for {name.replace('_', ' ')}",
+            f"{quote(text)} cannot be a limit for {name.replace('_', ' ')}",
             'give a number, or "none" for no limit',
             field=name,
         ) from None

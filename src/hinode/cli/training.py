@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hinode.cli.exits import plain_endings
-from hinode.errors import BadInput, listed
+from hinode.cli.exits import exit_on_error
+from hinode.errors import BadInput, join_names
 from hinode.request import parse_size
 from hinode.settings import Settings
 
@@ -59,7 +59,7 @@ def train(
     ] = False,
 ) -> None:
     """Train a model, or go on training it; stop whenever you like."""
-    with plain_endings():
+    with exit_on_error():
         from hinode.engines.native import catalog
         from hinode.training import train as run
         from hinode.training import train_judge, train_upscaler
@@ -112,7 +112,7 @@ def distil(
     device: Device = None,
 ) -> None:
     """Teach a student to draw as a model does, but in 2 or 4 steps and without guidance."""
-    with plain_endings():
+    with exit_on_error():
         from hinode.engines.native import catalog
         from hinode.training import distil as run
 
@@ -183,7 +183,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Draw given prompts and print how often the judge finds in them what was asked for."""
-    with plain_endings():
+    with exit_on_error():
         if suite is not None:
             _evaluate_suite(suite, prompts, only, keep, model, steps, limit, as_json=as_json)
             return
@@ -223,7 +223,7 @@ def _evaluate_suite(
 ) -> None:
     """Play a suite and print its table."""
     if suite not in SUITES:
-        raise BadInput(f"there is no suite {suite!r}", f"name {listed(SUITES, 'or')}", field="suite")
+        raise BadInput(f"there is no suite {suite!r}", f"name {join_names(SUITES, 'or')}", field="suite")
     if suite == UPSCALING:
         from hinode.evaluation import upscaler
 

@@ -8,7 +8,7 @@ gains what its capabilities allow (`offer`).
 from __future__ import annotations
 
 from hinode import engines
-from hinode.directing.capabilities import widened
+from hinode.directing.capabilities import extend_capabilities
 from hinode.engines.protocol import Engine
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
@@ -41,12 +41,12 @@ def check(request: Request, settings: Settings, source_seconds: float | None = N
     from hinode.directing.capabilities import simple, without_characters
     from hinode.directing.layout import Layout
 
-    able = engines.capabilities(request.engine, settings, request.model)
-    request = without_characters(request, able)
-    if simple(request, able):
-        request.check(able, source_seconds)
+    capabilities = engines.capabilities(request.engine, settings, request.model)
+    request = without_characters(request, capabilities)
+    if simple(request, capabilities):
+        request.check(capabilities, source_seconds)
     else:
-        Layout(request, able, segments.segments(request, source_seconds, able)).check()
+        Layout(request, capabilities, segments.segments(request, source_seconds, capabilities)).check()
 
 
 def capabilities(name: str, settings: Settings, model: str | None = None) -> Capabilities:
@@ -54,4 +54,4 @@ def capabilities(name: str, settings: Settings, model: str | None = None) -> Cap
 
     It never loads torch.
     """
-    return widened(engines.capabilities(name, settings, model))
+    return extend_capabilities(engines.capabilities(name, settings, model))

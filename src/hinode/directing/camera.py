@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hinode.engines.native.expansion import PAN_SPEED, ZOOM_RATE
-from hinode.errors import BadInput, listed, shown
-from hinode.request import CAMERA, PATH, Capabilities, Track
+from hinode.errors import BadInput, join_names, quote
+from hinode.request import CAMERA, PATH, Capabilities, Trajectory
 
 ZOOM_SECONDS = 3.0
 """Seconds after which a zoom of the drawn world eases out."""
@@ -30,12 +30,12 @@ FASTEST = 10.0
 EACH = 0.25
 """Seconds between the moments of a zoom that is written out."""
 
-LONGEST_FILE = 2**20
+MAX_FILE_BYTES = 2**20
 _KEYS = {PATH: ("at", "x", "y"), CAMERA: ("at", "pan", "zoom")}
 _NAMED = re.compile(r"(pan|zoom) (left|right|in|out)(?: (slowly|fast|[0-9.]+))?|still")
 
 
-def path(value: object) -> Track:
+def path(value: object) -> Trajectory:
     """Where the subject's middle is, from "0,0.2,0.5; 2,0.8,0.5" (seconds, x, y), from a list, or from the
     name of a JSON file with a list in it: of triples, or of objects with "at", "x" and "y".
 
@@ -45,7 +45,7 @@ def path(value: object) -> Track:
     return track(value, PATH)
 
 
-def camera(value: object, seconds: float, able: Capabilities) -> tuple[Track, str]:
+def camera(value: object, seconds: float, capabilities: Capabilities) -> tuple[Trajectory, str]:
     """How the camera moves, and words for the prompt of a model that is told in words alone.
 
     Args:
@@ -60,7 +60,7 @@ def camera(value: object, seconds: float, able: Capabilities) -> tuple[Track, st
     moves = named(value) if isinstance(value, str) else None
     if moves is None:
         return track(value, CAMERA), ""
-    if CAMERA not in able.controls:
+    if CAMERA not in capabilities.controls:
         return (), "".join(f", {_said(name)}" for name in moves)
     return followed(moves, seconds), ""
 
@@ -80,8 +80,8 @@ def named(text: str) -> dict[str, float] | None:
         name = "still" if words == "still" else f"{match[1]} {match[2]}" if match else ""
         if match is None or name not in MOVES:
             raise BadInput(
-                f"the camera cannot {shown(words)}",
-                f"say {listed(tuple(MOVES), 'or')}, with slowly, fast or a number behind it, "
+                f"the camera cannot {quote(words)}",
+                f"say {join_names(tuple(MOVES), 'or')}, with slowly, fast or a number behind it, "
                 "or write seconds, pan, zoom",
                 field=CAMERA,
             )
@@ -89,7 +89,7 @@ def named(text: str) -> dict[str, float] | None:
     return found
 
 
-def followed(moves: Mapping[str, float], seconds: float) -> Track:
+def followed(moves: Mapping[str, float], seconds: float) -> Trajectory:
     """Named moves at their speeds as a track over a clip of some seconds."""
     pan = sum(MOVES[name][0] * speed for name, speed in moves.items()) * PAN_SPEED
     zoom = sum(MOVES[name][1] * speed for name, speed in moves.items()) * ZOOM_RATE
@@ -100,7 +100,7 @@ def followed(moves: Mapping[str, float], seconds: float) -> Track:
     )
 
 
-def track(value: object, field: str) -> Track:
+def track(value: object, field: str) -> Trajectory:
     """Moments with two values each; `field` is "path" or "camera". The request checks what they are.
 
     Raises:
@@ -122,11 +122,11 @@ def _point(point: object, field: str) -> tuple[float, float, float]:
     if isinstance(point, Mapping) and set(point) == set(keys):
         point = [point[key] for key in keys]
     if isinstance(point, str) or not isinstance(point, Sequence) or len(point) != len(keys):
-        raise _wrong(field, shown(json.dumps(point, default=str)))
+        raise _wrong(field, quote(json.dumps(point, default=str)))
     try:
         at, one, other = (float(value) for value in point)
     except (TypeError, ValueError, OverflowError) as error:
-        raise _wrong(field, shown(json.dumps(point, default=str))) from error
+        raise _wrong(field, quote(json.dumps(point, default=str))) from error
     return at, one, other
 
 
@@ -143,16 +143,16 @@ def _wrong(field: str, what: str) -> BadInput:
 def _read(path: Path, field: str) -> Any:
     try:
         with path.open("rb") as file:
-            return json.loads(file.read(LONGEST_FILE))
+            return json.loads(file.read(MAX_FILE_BYTES))
     except OSError as error:
         raise BadInput(
-            f"the {field} {shown(str(path), 200)} cannot be read: {error.strerror}",
+            f"the {field} {quote(str(path), 200)} cannot be read: {error.strerror}",
             "name a file",
             field=field,
         ) from error
     except (ValueError, RecursionError) as error:
         raise BadInput(
-            f"the {field} {shown(str(path), 200)} is not JSON", "write a list of moments in it", field=field
+            f"the {field} {quote(str(path), 200)} is not JSON", "write a list of moments in it", field=field
         ) from error
 
 
@@ -163,7 +163,7 @@ def _speed(text: str) -> float:
         speed = 0.0
     if not 0 < speed <= FASTEST:
         raise BadInput(
-            f"the camera has the speed {shown(text)}",
+            f"the camera has the speed {quote(text)}",
             f"give more than 0 and at most {FASTEST:g}",
             field=CAMERA,
         )

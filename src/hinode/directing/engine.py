@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hinode.directing import segments, source_facts
-from hinode.directing.capabilities import simple, widened, without_characters
+from hinode.directing.capabilities import extend_capabilities, simple, without_characters
 from hinode.directing.layout import Layout
 from hinode.directing.run import DirectedRun
-from hinode.engines.protocol import Engine, Run, State, Work
+from hinode.engines.protocol import Cost, Engine, Run, State
 from hinode.media import references
 from hinode.request import CHARACTER, Capabilities, Request
 
@@ -28,17 +28,17 @@ class DirectedEngine:
 
     def capabilities(self, model: str | None = None) -> Capabilities:
         """See `Engine.capabilities`."""
-        return widened(self.engine.capabilities(model))
+        return extend_capabilities(self.engine.capabilities(model))
 
-    def work(self, request: Request) -> Work:
-        """See `Engine.work`; windows that overlap are counted whole."""
-        able = self.engine.capabilities(request.model)
-        request = without_characters(request, able)
-        if simple(request, able):
-            return self.engine.work(request)
-        run = DirectedRun(self._layout(request, able), self.engine, None)
+    def estimate(self, request: Request) -> Cost:
+        """See `Engine.estimate`; windows that overlap are counted whole."""
+        capabilities = self.engine.capabilities(request.model)
+        request = without_characters(request, capabilities)
+        if simple(request, capabilities):
+            return self.engine.estimate(request)
+        run = DirectedRun(self._layout(request, capabilities), self.engine, None)
         works = run.works
-        return Work(
+        return Cost(
             tokens=max(work.tokens for work in works),
             steps=sum(work.steps for work in works),
             passes=sum(work.passes for work in works),
@@ -47,16 +47,16 @@ class DirectedEngine:
 
     def start(self, request: Request, state: State | None = None) -> Run:
         """See `Engine.start`."""
-        able = self.engine.capabilities(request.model)
-        if request.reference(CHARACTER) and CHARACTER not in able.references:
-            request.check(widened(able))
-            request = without_characters(source_facts.cast(request), able)
-        if simple(request, able):
+        capabilities = self.engine.capabilities(request.model)
+        if request.reference(CHARACTER) and CHARACTER not in capabilities.references:
+            request.check(extend_capabilities(capabilities))
+            request = without_characters(source_facts.cast(request), capabilities)
+        if simple(request, capabilities):
             return self.engine.start(request, state)
-        request.check(widened(able))
-        return DirectedRun(self._layout(request, able), self.engine, state)
+        request.check(extend_capabilities(capabilities))
+        return DirectedRun(self._layout(request, capabilities), self.engine, state)
 
-    def _layout(self, request: Request, able: Capabilities) -> Layout:
+    def _layout(self, request: Request, capabilities: Capabilities) -> Layout:
         source = request.source
         length = float(references.seconds(source)) if source is not None else None
-        return Layout(request, able, segments.segments(request, length, able))
+        return Layout(request, capabilities, segments.segments(request, length, capabilities))

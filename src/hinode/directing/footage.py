@@ -42,7 +42,7 @@ def keep(frames: Frames, fps: Fraction, role: str, folder: Path, at: float = 0.0
     return Reference(role, digest.hexdigest(), "video/mp4", path=str(path), at=at)
 
 
-def film(reference: Reference, fps: Fraction, size: Size, start: float = 0.0) -> Iterator[Frames]:
+def iter_frames(reference: Reference, fps: Fraction, size: Size, start: float = 0.0) -> Iterator[Frames]:
     """What a reference shows from `start` seconds on, at the rate and size of a clip; a picture is shown for
     ever. Before its beginning (below 0) its first frame is held, and after its end there is its last one."""
     if reference.still:
@@ -51,7 +51,7 @@ def film(reference: Reference, fps: Fraction, size: Size, start: float = 0.0) ->
             yield shown
     skipped = round(Fraction(str(start)) * fps)
     frame, count = None, 0
-    for count, frame in enumerate(references.film(reference, fps), start=1):
+    for count, frame in enumerate(references.iter_frames(reference, fps), start=1):
         if count > skipped:
             shown = fitted(Image.fromarray(frame), size)
             yield from repeat(shown, 1 - min(skipped, 0) if count == 1 else 1)

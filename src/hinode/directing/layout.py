@@ -13,27 +13,28 @@ from itertools import pairwise
 
 import numpy as np
 
-from hinode.directing import capabilities, windows
+from hinode.directing import windows
+from hinode.directing.capabilities import context as context_of
 from hinode.directing.windows import Window
-from hinode.engines.native.expansion import expanded
+from hinode.engines.native.expansion import expand_prompt
 from hinode.errors import BadInput
 from hinode.media.resize import crop_box
 from hinode.media.timeline import frame_rate
 from hinode.request import (
     CHARACTER,
+    CONTEXT_VIDEO,
     FIRST_FRAME,
-    FOOTAGE,
-    GUIDE,
+    GUIDE_VIDEO,
     KEYFRAME,
-    LARGEST_SEED,
     LAST_FRAME,
     MASK,
+    MAX_SEED,
     Capabilities,
     Reference,
     Request,
     Segment,
     Size,
-    Track,
+    Trajectory,
 )
 
 HEAD, TAIL = "head", "tail"
@@ -43,7 +44,7 @@ UNSEEN = "a clip"
 """What a source shows, as long as nobody has looked at it."""
 
 MP4 = "video/mp4"
-MOST_BYTES = 2**33
+MAX_BYTES = 2**33
 """Frames of a clip that footage is kept in."""
 
 
@@ -58,13 +59,13 @@ class Layout:
     """
 
     request: Request
-    able: Capabilities
+    capabilities: Capabilities
     segments: tuple[Segment, ...]
 
     @cached_property
     def fps(self) -> Fraction:
         """Frames per second that are drawn."""
-        return frame_rate(self.able.native_fps[0])
+        return frame_rate(self.capabilities.native_fps[0])
 
     @cached_property
     def size(self) -> Size:
@@ -75,7 +76,7 @@ class Layout:
             left, top, right, bottom = crop_box(have, want)
             return 1 - (right - left) * (bottom - top) / (have[0] * have[1])
 
-        return min(self.able.native_sizes, key=cropped, default=want)
+        return min(self.capabilities.native_sizes, key=cropped, default=want)
 
     @cached_property
     def edges(self) -> list[int]:
@@ -99,12 +100,12 @@ class Layout:
     @property
     def context(self) -> int:
         """Frames that a window is given of its neighbour."""
-        return capabilities.context(self.able)
+        return context_of(self.capabilities)
 
     @cached_property
     def windows(self) -> list[Window]:
         """What is drawn, in that order."""
-        most = math.floor(round(self.able.seconds[1] * float(self.fps), 6))
+        most = math.floor(round(self.capabilities.seconds[1] * float(self.fps), 6))
         found: list[Window] = []
         for index, segment in enumerate(self.segments):
             if segment.keep:
@@ -124,14 +125,14 @@ class Layout:
         last = index == len(self.segments) - 1
         if last and self.request.looped and index > 0:
             return self.edges[1]
-        if last or FOOTAGE not in self.able.references:
+        if last or CONTEXT_VIDEO not in self.capabilities.references:
             return 0
         following = self.segments[index + 1]
         return self.edges[index + 2] - self.edges[index + 1] if following.keep and not following.cut else 0
 
     def guided(self, segment: Segment) -> bool:
         """Whether a segment is drawn over footage; a model that cannot do that draws it without."""
-        return bool(segment.guide) and segment.strength < 1 and GUIDE in self.able.references
+        return bool(segment.guide) and segment.strength < 1 and GUIDE_VIDEO in self.capabilities.references
 
     @property
     def edits(self) -> bool:
@@ -139,7 +140,7 @@ class Layout:
         is told what that is."""
         request = self.request
         plain = request.operation in ("remix", "edit") and not request.segments and self.mask is None
-        return plain and self.able.expands and self.guided(self.segments[0])
+        return plain and self.capabilities.expands and self.guided(self.segments[0])
 
     def _pictures(self, window: Window) -> tuple[Reference, ...]:
         """The pictures of the request that fall into a window, at their moments in it."""
@@ -155,13 +156,13 @@ class Layout:
                 found.append(dataclasses.replace(reference, at=(frame - first) / float(self.fps)))
         return tuple(found)
 
-    def prompt(self, segment: Segment, camera: Track) -> str:
+    def prompt(self, segment: Segment, camera: Trajectory) -> str:
         """What is drawn in a segment, in words. What they leave open is said once for the whole clip: each
         window has a seed of its own and would choose for itself."""
         request, words = self.request, segment.prompt or self.request.prompt
-        if not (request.expand and self.able.expands):
+        if not (request.expand and self.capabilities.expands):
             return words
-        return expanded(words, request.seed, motion=not request.path, camera=camera)
+        return expand_prompt(words, request.seed, motion=not request.path, camera=camera)
 
     @property
     def mask(self) -> Reference | None:
@@ -176,16 +177,19 @@ class Layout:
         """What a window is given beside the pictures of the request, without the files."""
         segment = self.segments[window.segment]
         fps, body = float(self.fps), window.head / float(self.fps)
-        if FOOTAGE not in self.able.references:
+        if CONTEXT_VIDEO not in self.capabilities.references:
             given = [Reference(FIRST_FRAME, HEAD, "image/png")] * bool(window.head)
         else:
-            given = [Reference(FOOTAGE, HEAD, MP4)] * bool(window.head)
+            given = [Reference(CONTEXT_VIDEO, HEAD, MP4)] * bool(window.head)
             end = (window.head + window.new) / fps
-            given += [Reference(FOOTAGE, TAIL, MP4, at=end)] * bool(window.tail)
+            given += [Reference(CONTEXT_VIDEO, TAIL, MP4, at=end)] * bool(window.tail)
             if segment.guide and self.mask is not None:
-                given += [Reference(FOOTAGE, "under", MP4, at=body), Reference(MASK, "mask", MP4, at=body)]
+                given += [
+                    Reference(CONTEXT_VIDEO, "under", MP4, at=body),
+                    Reference(MASK, "mask", MP4, at=body),
+                ]
         if self.guided(segment):
-            given.append(Reference(GUIDE, "guide", MP4))
+            given.append(Reference(GUIDE_VIDEO, "guide", MP4))
         return tuple(given)
 
     def check(self) -> None:
@@ -194,7 +198,7 @@ class Layout:
         Raises:
             BadInput: it cannot; the sentence says which part of it, and why.
         """
-        able, request = self.able, self.request
+        capabilities, request = self.capabilities, self.request
         if not self.windows:
             raise BadInput(
                 "nothing of the clip would be drawn", "leave a part of it to be drawn", field="segments"
@@ -204,29 +208,34 @@ class Layout:
                 "a clip that is put together has no sound yet", "ask for it without", field="sound"
             )
         for before, after in pairwise(self.segments):
-            if after.keep and not before.keep and not after.cut and FOOTAGE not in able.references:
+            if (
+                after.keep
+                and not before.keep
+                and not after.cut
+                and CONTEXT_VIDEO not in capabilities.references
+            ):
                 raise BadInput(
-                    f"the model {able.model} can go on from footage and not lead to it",
+                    f"the model {capabilities.model} can go on from footage and not lead to it",
                     "ask for a model that takes footage",
                     field="operation",
                 )
-        if request.looped and FOOTAGE not in able.references:
+        if request.looped and CONTEXT_VIDEO not in capabilities.references:
             raise BadInput(
-                f"the model {able.model} cannot lead back to the beginning of a clip",
+                f"the model {capabilities.model} cannot lead back to the beginning of a clip",
                 "ask for a model that takes footage",
                 field="operation",
             )
         fps = frame_rate(request.fps) if request.fps is not None else max(self.fps, Fraction(30))
         size = self.count(fps) * request.width * request.height * 3
-        if any(segment.keep for segment in self.segments) and size > MOST_BYTES:
+        if any(segment.keep for segment in self.segments) and size > MAX_BYTES:
             raise BadInput(
                 f"the frames of {request.seconds:g} s at {request.width}x{request.height} would take "
                 f"{size / 1e9:.0f} GB",
-                f"ask for a shorter or smaller clip, of {MOST_BYTES / 1e9:.0f} GB at most",
+                f"ask for a shorter or smaller clip, of {MAX_BYTES / 1e9:.0f} GB at most",
                 field="size",
             )
         for index, window in enumerate(self.windows):
-            self.asked(index, self.stand_ins(window)).check(able)
+            self.asked(index, self.stand_ins(window)).check(capabilities)
 
     def first(self, window: Window) -> int:
         """First frame that a window shows, its context included; below 0 is before the clip."""
@@ -271,7 +280,7 @@ class Layout:
 Pair = tuple[float, float]
 
 
-def _cut(track: Track, begin: float, end: float, since: Callable[[Pair, Pair], Pair]) -> Track:
+def _cut(track: Trajectory, begin: float, end: float, since: Callable[[Pair, Pair], Pair]) -> Trajectory:
     """The part of a track within a window, its moments counted from there; empty if it has none there."""
     if not track or end <= track[0][0] or begin > track[-1][0]:
         return ()
@@ -289,4 +298,4 @@ def _cut(track: Track, begin: float, end: float, since: Callable[[Pair, Pair], P
 def _seed(seed: int, index: int) -> int:
     """A seed of its own for each window: equal noise would make them alike."""
     digest = hashlib.sha256(f"{seed}/{index}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") % (LARGEST_SEED + 1)
+    return int.from_bytes(digest[:8], "big") % (MAX_SEED + 1)

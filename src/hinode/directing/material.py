@@ -15,12 +15,12 @@ from typing import Any
 import av
 import av.error
 
-from hinode.errors import BadInput, listed, shown
+from hinode.errors import BadInput, join_names, quote
 from hinode.media import pictures
 from hinode.media.probe import FIRST_BOX, probe
 from hinode.request import CHARACTER, MASK, SOURCE, Reference, Size
 
-LONGEST_SOURCE = 3600.0
+MAX_SOURCE_SECONDS = 3600.0
 """Seconds of the longest video that a clip can be made from."""
 
 
@@ -60,7 +60,7 @@ def video(path: Path, *, role: str = SOURCE, field: str = "video") -> Video:
         BadInput: it is missing or is no video that can be worked on.
     """
     with named(path, field):
-        found = probe(path, most_seconds=LONGEST_SOURCE, field=field)
+        found = probe(path, most_seconds=MAX_SOURCE_SECONDS, field=field)
         reference = Reference(role, _digest(path), "video/mp4", path=str(path.absolute()))
         return Video(reference, found.size, found.seconds, found.fps, _prompt(path))
 
@@ -93,7 +93,7 @@ def picture(
     def other_size(have: Size) -> BadInput:
         return BadInput(
             f"it is {have[0]}x{have[1]} and the clip {size[0]}x{size[1]}",
-            f"give one of that size, or say how it is brought to it (fit): {listed(pictures.FITS, 'or')}",
+            f"give one of that size, or say how it is brought to it (fit): {join_names(pictures.FITS, 'or')}",
             field=field,
         )
 
@@ -139,7 +139,9 @@ def check_fit(fit: str | None) -> None:
         BadInput: it is not.
     """
     if fit is not None and fit not in pictures.FITS:
-        raise BadInput(f"there is no fit {shown(fit)}", f"choose {listed(pictures.FITS, 'or')}", field="fit")
+        raise BadInput(
+            f"there is no fit {quote(fit)}", f"choose {join_names(pictures.FITS, 'or')}", field="fit"
+        )
 
 
 def character(path: Path, name: str, field: str = CHARACTER) -> Reference:
@@ -164,7 +166,7 @@ def character(path: Path, name: str, field: str = CHARACTER) -> Reference:
 @contextmanager
 def named(path: Path, field: str) -> Iterator[None]:
     """Have what is wrong with a file say which one it is."""
-    name = f"{field} {shown(str(path), 200)}"
+    name = f"{field} {quote(str(path), 200)}"
     try:
         yield
     except BadInput as error:

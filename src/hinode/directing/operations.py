@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from hinode.directing.material import Video
 from hinode.directing.segments import LOOP_SECONDS
-from hinode.errors import BadInput, listed, shown
+from hinode.errors import BadInput, join_names, quote
 from hinode.request import KEYFRAME, STRENGTH, Reference, Request, Segment
 
 BLENDED = 0.7
@@ -221,8 +221,8 @@ def strength(text: str | None) -> float | None:
         return _share(STRENGTHS[text] if text in STRENGTHS else float(text))
     except ValueError as error:
         raise BadInput(
-            f"strength {shown(text)} is no number",
-            f"give 0 to 1, or {listed(tuple(STRENGTHS), 'or')}",
+            f"strength {quote(text)} is no number",
+            f"give 0 to 1, or {join_names(tuple(STRENGTHS), 'or')}",
             field=STRENGTH,
         ) from error
 
@@ -240,8 +240,8 @@ def curve(text: str | None) -> Curve:
         found = tuple((time, share) for time, share in points)
     except ValueError as error:
         raise BadInput(
-            f"the curve {shown(text)} is not known",
-            f'name {listed(tuple(CURVES), "or")}, or write points such as "0,0; 0.5,0.8; 1,1"',
+            f"the curve {quote(text)} is not known",
+            f'name {join_names(tuple(CURVES), "or")}, or write points such as "0,0; 0.5,0.8; 1,1"',
             field="curve",
         ) from error
     check_curve(found)
@@ -277,7 +277,7 @@ def span(text: str, field: str) -> tuple[float, float]:
         begin, end = (float(part) for part in text.replace("–", "-").split("-"))
     except ValueError as error:
         raise BadInput(
-            f"{field} {shown(text)} is no span of time", "write it like 1.5-3, in seconds", field=field
+            f"{field} {quote(text)} is no span of time", "write it like 1.5-3, in seconds", field=field
         ) from error
     return begin, end
 

@@ -22,18 +22,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from hinode.clip import Clip, Frames, Making, Reel
+from hinode.clip import Clip, Frames, FrameSource, Provenance
 from hinode.directing import footage, source_facts
 from hinode.directing.layout import HEAD, TAIL, Layout
 from hinode.directing.windows import Window
 from hinode.engines.limits import FPS
-from hinode.engines.native.expansion import expanded
+from hinode.engines.native.expansion import expand_prompt
 from hinode.engines.protocol import Engine, Progress, Run, State, abandon, timed
 from hinode.errors import EngineError, OutputError
 from hinode.media import references
-from hinode.media.soundtrack import Unheard
+from hinode.media.soundtrack import UnusableSound
 from hinode.media.timeline import frame_rate
-from hinode.request import FIRST_FRAME, FOOTAGE, GUIDE, MASK, Reference, Request, Segment, Size
+from hinode.request import CONTEXT_VIDEO, FIRST_FRAME, GUIDE_VIDEO, MASK, Reference, Request, Segment, Size
 
 WHITE = 128
 """Where a mask is at least this bright, the picture is drawn anew."""
@@ -63,7 +63,7 @@ class DirectedRun:
         self._done = 0  # windows that are drawn
         self._silenced = False
         self._shown: dict[str, str] | None = None  # what the source of an edit shows
-        self._makings: list[Making] = []
+        self._provenances: list[Provenance] = []
         self._run: Run | None = None
         self._inner: State | None = None
         self._clip: Clip | None = None
@@ -73,7 +73,7 @@ class DirectedRun:
         # Asked now, so that what cannot be drawn is refused before anything is.
         layout.check()
         self.works = [
-            engine.work(layout.asked(index, layout.stand_ins(window)))
+            engine.estimate(layout.asked(index, layout.stand_ins(window)))
             for index, window in enumerate(layout.windows)
         ]
         self._steps = [work.steps for work in self.works]
@@ -117,8 +117,8 @@ class DirectedRun:
         for new in range(window.new):
             frame = clip.frames[min(int((window.head + new) * pace), len(clip.frames) - 1)]
             self._film[begin + new] = footage.fitted(Image.fromarray(frame), self.layout.size)
-        self._makings.append(clip.making)
-        for stage, seconds in clip.making.stage_seconds.items():
+        self._provenances.append(clip.provenance)
+        for stage, seconds in clip.provenance.stage_seconds.items():
             self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
         self._run = None
         self._done = index + 1
@@ -136,8 +136,8 @@ class DirectedRun:
                 source_facts.looked_at(source, end=False), float(source_facts.RATE), sure=0.0
             )
         if self.layout.request.expand:
-            prompt = expanded(prompt, 0, known=self._shown)
-        return dataclasses.replace(asked, prompt=prompt, guide_prompt=expanded("", 0, known=self._shown))
+            prompt = expand_prompt(prompt, 0, known=self._shown)
+        return dataclasses.replace(asked, prompt=prompt, guide_prompt=expand_prompt("", 0, known=self._shown))
 
     @cached_property
     def _scratch(self) -> Path:
@@ -173,9 +173,9 @@ class DirectedRun:
                 given.append(self._picture(head))
                 continue
             frames = {
-                FOOTAGE: head if wanted.digest == HEAD else tail if wanted.digest == TAIL else under,
+                CONTEXT_VIDEO: head if wanted.digest == HEAD else tail if wanted.digest == TAIL else under,
                 MASK: self._masked(window) if wanted.role == MASK else under,
-                GUIDE: np.concatenate((head, under, tail)),
+                GUIDE_VIDEO: np.concatenate((head, under, tail)),
             }[wanted.role]
             given.append(footage.keep(frames, layout.fps, wanted.role, self._scratch, wanted.at))
         return tuple(given)
@@ -194,7 +194,7 @@ class DirectedRun:
         offset = window.start / float(layout.fps)
 
         def shown(digest: str, start: float) -> Frames:
-            film = footage.film(self._reference(digest), layout.fps, layout.size, start + offset)
+            film = footage.iter_frames(self._reference(digest), layout.fps, layout.size, start + offset)
             return footage.taken(film, window.new)
 
         under = shown(segment.guide, segment.start)
@@ -212,7 +212,7 @@ class DirectedRun:
         mask = self.layout.mask
         assert mask is not None
         start = (self.layout.edges[window.segment] + window.start) / float(self.layout.fps)
-        return footage.taken(footage.film(mask, self.layout.fps, self.layout.size, start), window.new)
+        return footage.taken(footage.iter_frames(mask, self.layout.fps, self.layout.size, start), window.new)
 
     def _reference(self, digest: str) -> Reference:
         return next(one for one in self.layout.request.references if one.digest == digest)
@@ -221,11 +221,13 @@ class DirectedRun:
     def _film(self) -> Frames:
         """The whole clip at the size that is worked on: what is kept is there from the beginning."""
         layout = self.layout
-        film = room((layout.frames, layout.size[1], layout.size[0], 3))
+        film = allocate_frames((layout.frames, layout.size[1], layout.size[0], 3))
         for index, segment in enumerate(layout.segments):
             if segment.keep:
                 begin, end = layout.edges[index : index + 2]
-                shown = footage.film(self._reference(segment.keep), layout.fps, layout.size, segment.start)
+                shown = footage.iter_frames(
+                    self._reference(segment.keep), layout.fps, layout.size, segment.start
+                )
                 footage.fill(film[begin:end], shown)
         for index, frames in self._drawn.items():
             window = layout.windows[index]
@@ -237,9 +239,9 @@ class DirectedRun:
 
     def _join(self) -> Iterator[Progress]:
         request, layout = self.layout.request, self.layout
-        first = self._makings[0]
+        first = self._provenances[0]
         windows = len(layout.windows)
-        making = Making(
+        provenance = Provenance(
             engine=first.engine,
             model=first.model,
             seed=request.seed,
@@ -256,11 +258,11 @@ class DirectedRun:
         )
         if any(segment.keep for segment in layout.segments) or layout.mask is not None:
             fps = self._rate()
-            whole = room((layout.count(fps), request.height, request.width, 3))
+            whole = allocate_frames((layout.count(fps), request.height, request.width, 3))
             yield from self._at_full_size(whole, fps)
-            self._clip = Clip(whole, float(fps), making)
+            self._clip = Clip(whole, float(fps), provenance)
         else:
-            self._clip = Clip(self._film, float(layout.fps), making)
+            self._clip = Clip(self._film, float(layout.fps), provenance)
 
     def _heard(self) -> bool:
         """Whether footage that is kept has sound, which is not."""
@@ -269,7 +271,7 @@ class DirectedRun:
                 try:
                     if references.sound(self._reference(segment.keep), 0.1) is not None:
                         return True
-                except Unheard:
+                except UnusableSound:
                     return True
         return False
 
@@ -293,19 +295,19 @@ class DirectedRun:
             source = segment.keep or (segment.guide if layout.mask is not None else "")
             if source:
                 footage.fill(
-                    whole[begin:end], footage.film(self._reference(source), fps, size, segment.start)
+                    whole[begin:end], footage.iter_frames(self._reference(source), fps, size, segment.start)
                 )
             if not segment.keep:
                 self._draw_over(whole, range(begin, end), fps, size)
 
     def _draw_over(self, whole: Frames, span: range, fps: Fraction, size: Size) -> None:
         mask = self.layout.mask
-        masks = footage.film(mask, fps, size) if mask is not None else None
-        film: Reel = self._film
-        if self._makings[0].upscaler:
+        masks = footage.iter_frames(mask, fps, size) if mask is not None else None
+        film: FrameSource = self._film
+        if self._provenances[0].upscaler:
             from hinode.engines.native import upscaling
 
-            film = upscaling.enlarged(film, size)
+            film = upscaling.upscaled(film, size)
         for index in range(span.stop):
             shown = next(masks, None) if masks is not None else None
             if index < span.start:
@@ -329,7 +331,7 @@ class DirectedRun:
             "step": 0 if inner is None else inner.step,
             "stage_seconds": self.stage_seconds,
             "shown": self._shown,
-            "makings": [_plain(making) for making in self._makings],
+            "provenances": [_plain(provenance) for provenance in self._provenances],
         }
         arrays: dict[str, Any] = {
             "head": np.frombuffer(json.dumps(head).encode(), np.uint8),
@@ -361,7 +363,7 @@ class DirectedRun:
                 head = json.loads(saved["head"].tobytes())
                 done, inner = int(head["done"]), saved["inner"].tobytes()
                 packed = [saved[f"window{index}"].tobytes() for index in range(done)]
-                self._makings = [Making(**making) for making in head["makings"]]
+                self._provenances = [Provenance(**provenance) for provenance in head["provenances"]]
                 identity, seconds = head["identity"], dict(head["stage_seconds"])
                 self._shown = head["shown"]
                 if identity == self._identity:
@@ -392,7 +394,7 @@ class DirectedRun:
         layout = self.layout
         identity = {
             "request": layout.request.identity(),
-            "model": layout.able.model,
+            "model": layout.capabilities.model,
             "size": layout.size,
             "windows": [[w.segment, w.start, w.new, w.head, w.tail] for w in layout.windows],
         }
@@ -400,7 +402,7 @@ class DirectedRun:
         return plain
 
 
-def room(shape: tuple[int, int, int, int]) -> Frames:
+def allocate_frames(shape: tuple[int, int, int, int]) -> Frames:
     """Space for frames: in memory, or in a file that is gone when they are not used any more."""
     if np.prod(shape) <= IN_MEMORY:
         return np.zeros(shape, np.uint8)
@@ -419,6 +421,6 @@ def room(shape: tuple[int, int, int, int]) -> Frames:
         return frames
 
 
-def _plain(making: Making) -> dict[str, Any]:
-    values = {name: getattr(making, name) for name in Making.__dataclass_fields__}
-    return {**values, "stage_seconds": dict(making.stage_seconds)}
+def _plain(provenance: Provenance) -> dict[str, Any]:
+    values = {name: getattr(provenance, name) for name in Provenance.__dataclass_fields__}
+    return {**values, "stage_seconds": dict(provenance.stage_seconds)}

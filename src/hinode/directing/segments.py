@@ -15,7 +15,9 @@ LOOP_SECONDS = 1.0
 """How long a loop takes to find back to its beginning, or half of the clip if that is less."""
 
 
-def segments(request: Request, source_seconds: float | None, able: Capabilities) -> tuple[Segment, ...]:
+def segments(
+    request: Request, source_seconds: float | None, capabilities: Capabilities
+) -> tuple[Segment, ...]:
     """What a clip consists of.
 
     Args:
@@ -38,7 +40,7 @@ def segments(request: Request, source_seconds: float | None, able: Capabilities)
     if request.operation in ("remix", "edit"):
         masked = any(reference.role == MASK for reference in request.references)
         usual = REMIXED if request.operation == "remix" else EDITED
-        usual = 1.0 if masked else CHANGED[request.operation] if able.expands else usual
+        usual = 1.0 if masked else CHANGED[request.operation] if capabilities.expands else usual
         strength = usual if request.strength is None else request.strength
         return (Segment(request.seconds, guide=source.digest, strength=strength),)
     kept = min(source_seconds, request.seconds)

@@ -18,7 +18,7 @@ import numpy as np
 from hinode.clip import Frames
 from hinode.directing.material import Video
 from hinode.engines.native import catalog
-from hinode.engines.native.expansion import expanded
+from hinode.engines.native.expansion import expand_prompt
 from hinode.errors import BadInput
 from hinode.media import references
 from hinode.request import CHARACTER, Capabilities, Reference, Request
@@ -55,12 +55,18 @@ def looked_at(reference: Reference, *, end: bool) -> Frames:
     """
     if reference.still:
         return np.asarray(references.picture(reference))[None]
-    film = references.film(reference, RATE)
+    film = references.iter_frames(reference, RATE)
     return np.stack(deque(film, maxlen=LOOK) if end else list(islice(film, LOOK)))
 
 
 def told(
-    prompt: str | None, source: Video, able: Capabilities, seed: int, *, end: bool = True, expand: bool = True
+    prompt: str | None,
+    source: Video,
+    capabilities: Capabilities,
+    seed: int,
+    *,
+    end: bool = True,
+    expand: bool = True,
 ) -> str:
     """What to show beside or over footage, in words: the prompt, and where the model draws the world that the
     judge knows, what the footage shows wherever the prompt leaves it open.
@@ -77,10 +83,10 @@ def told(
         BadInput: there is no prompt, and nothing to take one from.
     """
     text = source.prompt if prompt is None else prompt
-    if able.engine == catalog.ENGINE and expand and (prompt is None or prompt.strip()):
-        return expanded(text, seed, known=seen(looked_at(source.reference, end=end), float(RATE))).lstrip(
-            ", "
-        )
+    if capabilities.engine == catalog.ENGINE and expand and (prompt is None or prompt.strip()):
+        return expand_prompt(
+            text, seed, known=seen(looked_at(source.reference, end=end), float(RATE))
+        ).lstrip(", ")
     if prompt is None and not text.strip():
         raise BadInput(
             "the video does not say what it was made from, so there is no prompt",

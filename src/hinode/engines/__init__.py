@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hinode.engines.diffusers import capabilities as offer
 from hinode.engines.native import catalog
 from hinode.engines.protocol import Engine
-from hinode.errors import BadInput, listed, shown
+from hinode.errors import BadInput, join_names, quote
 from hinode.licensing import licences
 from hinode.registry import entries
 from hinode.request import Capabilities
@@ -55,7 +55,7 @@ def get(name: str, settings: Settings) -> Engine:
     """
     if name not in ENGINES:
         raise BadInput(
-            f"there is no engine {shown(name)}", f"choose {listed(tuple(ENGINES), 'or')}", field="engine"
+            f"there is no engine {quote(name)}", f"choose {join_names(tuple(ENGINES), 'or')}", field="engine"
         )
     return ENGINES[name](settings)
 
@@ -70,14 +70,14 @@ def capabilities(name: str, settings: Settings, model: str | None = None) -> Cap
         ModelError: the weights of the model are missing or damaged.
     """
     if name == catalog.ENGINE:
-        able = catalog.capabilities(model, settings.models)
+        capabilities = catalog.capabilities(model, settings.models)
     elif name == offer.ENGINE:
-        able = offer.capabilities(model, settings.home)
-        entries.present(entries.find(able.model, settings.home), settings.home)
+        capabilities = offer.capabilities(model, settings.home)
+        entries.check_present(entries.find(capabilities.model, settings.home), settings.home)
     else:
-        able = get(name, settings).capabilities(model)
-    licences.check(able.licence, settings.home)
-    return able
+        capabilities = get(name, settings).capabilities(model)
+    licences.check(capabilities.licence, settings.home)
+    return capabilities
 
 
 def models(name: str, settings: Settings) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def models(name: str, settings: Settings) -> tuple[str, ...]:
     if name == catalog.ENGINE:
         return tuple(catalog.installed(settings.models))
     if name == entries.ENGINE:
-        return entries.offered(name, settings.home)
+        return entries.available(name, settings.home)
     return get(name, settings).capabilities().models
 
 

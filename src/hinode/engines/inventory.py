@@ -90,14 +90,22 @@ def _others(engine: str, settings: Settings) -> Iterator[Item]:
     except HinodeError:
         return
     for name in names:
-        able: Capabilities | None = None
+        capabilities: Capabilities | None = None
         reason = ""
         try:
-            able = engines.get(engine, settings).capabilities(name)
-            licences.check(able.licence, settings.home)
+            capabilities = engines.get(engine, settings).capabilities(name)
+            licences.check(capabilities.licence, settings.home)
         except HinodeError as error:
             reason = str(error)
-        yield Item(name, engine, "", able.licence if able else "", 0, usable=not reason, reason=reason)
+        yield Item(
+            name,
+            engine,
+            "",
+            capabilities.licence if capabilities else "",
+            0,
+            usable=not reason,
+            reason=reason,
+        )
 
 
 def _added(name: str, settings: Settings) -> Item:
@@ -105,7 +113,7 @@ def _added(name: str, settings: Settings) -> Item:
         entry = entries.read(name, settings.home)
     except HinodeError as error:
         return Item(name, entries.ENGINE, "", "", 0, usable=False, reason=str(error))
-    reason = entries.hindrance(entry, settings.home) or _library(entry)
+    reason = entries.obstacle(entry, settings.home) or _library(entry)
     size = acquisition.sizes(entry, settings.home)
     return Item(name, entry.engine, entry.family, entry.terms, size, not reason, reason, entry)
 

@@ -14,11 +14,11 @@ from typing import Protocol, runtime_checkable
 from hinode.clip import Clip, Frames
 from hinode.request import Capabilities, Request
 
-__all__ = ["Capabilities", "Elsewhere", "Engine", "Progress", "Run", "State", "Work", "abandon", "timed"]
+__all__ = ["Abandonable", "Capabilities", "Cost", "Engine", "Progress", "Run", "State", "abandon", "timed"]
 
 
 @dataclass(frozen=True)
-class Work:
+class Cost:
     """How much a request is to do; a quote is computed from it.
 
     Attributes:
@@ -87,7 +87,7 @@ class Run(Protocol):
 
 
 @runtime_checkable
-class Elsewhere(Protocol):
+class Abandonable(Protocol):
     """A run whose work goes on somewhere else while nobody iterates over it."""
 
     def abandon(self) -> None:
@@ -97,7 +97,7 @@ class Elsewhere(Protocol):
 
 def abandon(run: Run) -> None:
     """Give a run up for good; one that works only while it is iterated over need not be told."""
-    if isinstance(run, Elsewhere):
+    if isinstance(run, Abandonable):
         run.abandon()
 
 
@@ -126,7 +126,7 @@ class Engine(Protocol):
         """
         ...
 
-    def work(self, request: Request) -> Work:
+    def estimate(self, request: Request) -> Cost:
         """How much the request is to do; nothing is computed yet."""
         ...
 

@@ -25,7 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from hinode.engines.native import catalog
-from hinode.engines.native.engine import Plan, begin, finished, to_frames
+from hinode.engines.native.engine import Plan, decode_frames, make_sampler, to_frames
 from hinode.errors import BadInput
 from hinode.evaluation.flicker import DRY, beside, flicker
 from hinode.media.label import Label
@@ -41,10 +41,10 @@ from hinode.world.cast import Cast, CastNet
 from hinode.world.cast import facts as cast_facts
 from hinode.world.judge import ATTRIBUTES, JudgeNet, judge, judge_cast, load_cast, load_judge
 from hinode.world.render import render
-from hinode.world.scene import MOST_SUBJECTS, RELATIONS, Scene, place_cast, place_subject, sample_scene
+from hinode.world.scene import MAX_SUBJECTS, RELATIONS, Scene, place_cast, place_subject, sample_scene
 
 BATCH = 8  # clips drawn together
-JUDGED = {**ATTRIBUTES, "relation": RELATIONS, "count": tuple(map(str, range(1, MOST_SUBJECTS + 1)))}
+JUDGED = {**ATTRIBUTES, "relation": RELATIONS, "count": tuple(map(str, range(1, MAX_SUBJECTS + 1)))}
 Facts = dict[str, str]
 
 
@@ -186,10 +186,12 @@ def draw(
     for first in range(0, len(cases), BATCH):
         numbers = range(first, min(first + BATCH, len(cases)))
         asked = [dataclasses.replace(plan.request, prompt=cases[i].prompt, seed=seed + i) for i in numbers]
-        sampler = begin([dataclasses.replace(plan, request=request) for request in asked], loaded, device)
+        sampler = make_sampler(
+            [dataclasses.replace(plan, request=request) for request in asked], loaded, device
+        )
         for _ in sampler:
             pass
-        yield numbers, torch.from_numpy(to_frames(finished(sampler, plan.request)[:, : plan.frames]))
+        yield numbers, torch.from_numpy(to_frames(decode_frames(sampler, plan.request)[:, : plan.frames]))
 
 
 def noise_of(seeds: Iterable[int], shape: Sequence[int]) -> Tensor:

@@ -26,8 +26,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from hinode.engines.native import catalog
-from hinode.engines.native.engine import GIVEN_GUIDANCE, Plan, finished
-from hinode.errors import BadInput, listed
+from hinode.engines.native.engine import CONDITIONED_GUIDANCE, Plan, decode_frames
+from hinode.errors import BadInput, join_names
 from hinode.evaluation.directing.rows import Row, mean, share
 from hinode.evaluation.directing.suite import Kept
 from hinode.evaluation.evaluate import noise_of
@@ -46,7 +46,9 @@ BATCH = 4  # clips drawn together
 MOMENTS = (1.25, 1.75, 2.25, 2.75, 3.25, 3.75)  # seconds at which moving subjects are looked for
 GRIDS = (0.06, 0.03, 0.015)  # steps of the search, coarse to fine, in fractions of the frame
 REACH = 0.3  # the coarse grid goes this far; a subject that is not found counts as this far off
-LEAST = 0.5  # of the best candidate's pixels, how much nearer a frame must be to it than to no subject at all
+MIN_VISIBLE = (
+    0.5  # of the best candidate's pixels, how much nearer a frame must be to it than to no subject at all
+)
 VISIBLE = 0.5  # of what is to be seen of it at its true place, what a place must show to count
 SOLID = ("ball", "balloon")  # cut-outs that hide what is behind them
 
@@ -213,12 +215,12 @@ def find(frames: Tensor, case: Case) -> Finding:
         best = places[torch.arange(count), chosen]
 
     # It is there if it is there in any colour or as any kind; which one is seen in all moments together.
-    there, likeliest = gain > LEAST * own, []
+    there, likeliest = gain > MIN_VISIBLE * own, []
     colors = [[_changed(case, at, color=value) for value in COLORS] for at in best.tolist()]
     kinds = [[_changed(case, at, kind=value) for value in SUBJECTS] for at in best.tolist()]
     for values, looks in ((COLORS, colors), (SUBJECTS, kinds)):
         near, pixels = gains(looks)
-        there = there | (near > LEAST * pixels).any(1)
+        there = there | (near > MIN_VISIBLE * pixels).any(1)
         likeliest.append(values[int(near.sum(0).argmax())])
     return Finding(best, there, *likeliest)
 
@@ -271,7 +273,7 @@ def continued(some: Sequence[Case], plan: Plan, model: checkpoint.Checkpoint, fi
     )
     for _ in sampler:
         pass
-    return ((finished(sampler, plan.request).cpu() + 1) / 2).clamp(0, 1)
+    return ((decode_frames(sampler, plan.request).cpu() + 1) / 2).clamp(0, 1)
 
 
 def seen_case(case: Case, fps: float) -> Case:
@@ -375,7 +377,7 @@ def evaluate_physics(
     for bar in only:
         if bar not in INVENTORS:
             raise BadInput(
-                f"there is no bar {bar!r}", f"name some of {listed(tuple(INVENTORS))}", field="only"
+                f"there is no bar {bar!r}", f"name some of {join_names(tuple(INVENTORS))}", field="only"
             )
     card = catalog.find(model, settings.models)
     shape = card.shapes[0]
@@ -383,7 +385,7 @@ def evaluate_physics(
         "a clip", width=shape.width, height=shape.height, seconds=LENGTH, steps=steps, model=card.name
     )
     plan = Plan.of(request, card)
-    guidance = min(plan.sampling.guidance, GIVEN_GUIDANCE)
+    guidance = min(plan.sampling.guidance, CONDITIONED_GUIDANCE)
     plan = dataclasses.replace(plan, sampling=dataclasses.replace(plan.sampling, guidance=guidance))
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)

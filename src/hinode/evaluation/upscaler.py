@@ -262,7 +262,7 @@ def _cost(card: catalog.Card, settings: Settings) -> dict[str, float]:
     from hinode.engines.native.engine import NativeEngine
 
     engine, request = NativeEngine(settings), Request("a red balloon rising over the hills at noon")
-    plan, work, run = engine.plan(request), engine.work(request), engine.start(request)
+    plan, work, run = engine.plan(request), engine.estimate(request), engine.start(request)
     for _ in run:
         pass
     network = checkpoint.load(card.path).model.config
@@ -273,14 +273,14 @@ def _cost(card: catalog.Card, settings: Settings) -> dict[str, float]:
         times = []
         for _ in range(3):
             start = time.perf_counter()
-            reel = upscaling.enlarged(frames, size)
+            reel = upscaling.upscaled(frames, size)
             for index in range(len(reel)):
                 reel[index]
             times.append(time.perf_counter() - start)
         seconds[name] = min(times)
     per_pixel = upscaling.flops_per_pixel(upscaling.load(upscaling.path()))
     sampling = work.passes * flops(network, plan.drawn_frames, height, width, len(words(request.prompt)))
-    spent = run.clip().making.stage_seconds["sample"]
+    spent = run.clip().provenance.stage_seconds["sample"]
     return {
         "frames": len(frames),
         "sampling_gflop": round(sampling / 1e9, 2),

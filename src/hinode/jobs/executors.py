@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 STEADY_SECONDS = 60.0
 """A worker that lived so long counts as sound: if it goes down, its successor starts at once."""
 
-LONGEST_BACKOFF = 30.0
+MAX_BACKOFF = 30.0
 LAST_WORDS_SECONDS = 1.0
 
 
@@ -178,14 +178,14 @@ class LocalExecutor:
 
     def _share(self) -> dict[str, str]:
         """The variables that keep workers from each taking all processors for itself."""
-        able = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        share = str(max(1, able // max(1, self.workers)))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        share = str(max(1, cores // max(1, self.workers)))
         return {name: share for name in ("HINODE_THREADS", "OMP_NUM_THREADS") if not os.environ.get(name)}
 
 
 def backoff(crashes: int) -> float:
     """Seconds to wait before the next worker, after so many in a row that did not live long."""
-    return 0.0 if crashes < 2 else min(0.5 * 2.0 ** (crashes - 1), LONGEST_BACKOFF)
+    return 0.0 if crashes < 2 else min(0.5 * 2.0 ** (crashes - 1), MAX_BACKOFF)
 
 
 def _hear(stream: IO[bytes], said: list[str]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 from hinode.jobs.job import Idempotency
 from hinode.records.tables import idempotency
 
@@ -38,7 +38,7 @@ def promised(connection: Connection, project_id: str, promise: Idempotency) -> l
         return None
     if row.request_hash != promise.request_hash:
         raise BadInput(
-            f"the idempotency key {shown(promise.key)} was used for another request",
+            f"the idempotency key {quote(promise.key)} was used for another request",
             "send a new key with every new request",
             field="Idempotency-Key",
         )

@@ -135,7 +135,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Orders:
+class HeartbeatReply:
     """What a worker learns from its heartbeat.
 
     Attributes:

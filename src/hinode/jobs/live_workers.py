@@ -16,7 +16,7 @@ Roster = Mapping[str, frozenset[str] | None]
 """Hosts with a live worker, and the engines that their workers can run, or None for every one."""
 
 
-def enrol(connection: Connection, host: str, pid: int, engines: Collection[str] | None, now: float) -> str:
+def register(connection: Connection, host: str, pid: int, engines: Collection[str] | None, now: float) -> str:
     """Enter a worker process; returns its identity. See `Store.enrol`."""
     worker = ids.make("worker_", now)
     connection.execute(
@@ -48,6 +48,6 @@ def live(connection: Connection, now: float) -> Roster:
     return found
 
 
-def able(roster: Roster, engine: str) -> set[str]:
+def capable_workers(roster: Roster, engine: str) -> set[str]:
     """The hosts that can run an engine."""
     return {host for host, engines in roster.items() if engines is None or engine in engines}

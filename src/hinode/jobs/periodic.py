@@ -14,7 +14,7 @@ SAY_AGAIN = 60.0  # seconds after which a trouble that lasts is told of again
 
 
 @dataclass(frozen=True)
-class Chore:
+class PeriodicTask:
     """Something to be done every so often.
 
     Attributes:
@@ -28,10 +28,10 @@ class Chore:
     do: Callable[[], object]
 
 
-class Chores:
+class PeriodicTasks:
     """Chores that are being done between `start` and `stop`."""
 
-    def __init__(self, chores: Sequence[Chore], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, chores: Sequence[PeriodicTask], clock: Callable[[], float] = time.monotonic) -> None:
         """
         Args:
             chores: what is to be done; for the first time at once.
@@ -57,7 +57,7 @@ class Chores:
             if thread.ident is not None:
                 thread.join(max(0.0, until - self.clock()))
 
-    def _go(self, chore: Chore) -> None:
+    def _go(self, chore: PeriodicTask) -> None:
         said, at = "", 0.0
         while not self._stopping.is_set():
             try:

@@ -33,7 +33,7 @@ from dataclasses import dataclass, replace
 
 from hinode.jobs.states import Priority
 
-HAIR = 1e-9
+EPSILON = 1e-9
 """Places closer together than this are the same: fractions of weights do not add up exactly."""
 
 
@@ -153,7 +153,7 @@ def order(
     return list(_in_order(lanes, tenants, now=now, policy=policy, resident=resident))
 
 
-def gives_way(
+def should_preempt(
     running: Lane,
     lanes: Sequence[Lane],
     tenants: Mapping[str, Tenant],
@@ -213,7 +213,7 @@ def places(lanes: Sequence[Lane], tenants: Mapping[str, Tenant]) -> dict[str, fl
         entitled[project] = min(most[project], left * weights[project] / weight)
         left -= entitled[project]
         # Differences of fractions may come out as 0 or less while somebody is still to be served.
-        weight = max(weight - weights[project], weights[project] * HAIR)
+        weight = max(weight - weights[project], weights[project] * EPSILON)
     return entitled
 
 
@@ -262,6 +262,6 @@ def _below_cap(tenant: Tenant) -> bool:
 
 def _standing(running: int, entitled: float) -> int:
     """0: a whole place is owed; 1: a fraction of one; 2: none."""
-    if running < math.floor(entitled + HAIR):
+    if running < math.floor(entitled + EPSILON):
         return 0
-    return 1 if running < math.ceil(entitled - HAIR) else 2
+    return 1 if running < math.ceil(entitled - EPSILON) else 2

@@ -51,8 +51,8 @@ class Priority(IntEnum):
     BATCH = 2
 
 
-MOST_FAILURES = 3
+MAX_FAILURES = 3
 """A job fails when so many different workers failed at it."""
 
-MOST_CRASHES = 10
+MAX_CRASHES = 10
 """A job is poison, and fails, when so many attempts in a row took their worker down without any progress."""

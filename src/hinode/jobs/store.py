@@ -14,21 +14,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 from hinode.jobs import live_workers, queue, submission, transitions, upkeep
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import (
     Artifact,
     Counts,
+    HeartbeatReply,
     Idempotency,
     Job,
     Lease,
-    Orders,
     Submitted,
     Unfinished,
 )
-from hinode.jobs.schedule import Policy, gives_way
-from hinode.jobs.states import MOST_FAILURES, Outcome, Status
+from hinode.jobs.schedule import Policy, should_preempt
+from hinode.jobs.states import MAX_FAILURES, Outcome, Status
 from hinode.records.database import Database
 from hinode.records.tables import artifacts, attempts, jobs, workers
 
@@ -119,7 +119,7 @@ class Store:
                 )
                 if there is None:
                     raise BadInput(
-                        f"there is no video {shown(after)}",
+                        f"there is no video {quote(after)}",
                         "give the id of a video of this list",
                         field="after",
                     )
@@ -172,7 +172,7 @@ class Store:
             job = Job.of(row)
             if not job.final:
                 raise Unfinished(
-                    f"video {shown(job_id)} is not finished yet", "cancel it first, or wait until it is"
+                    f"video {quote(job_id)} is not finished yet", "cancel it first, or wait until it is"
                 )
             connection.execute(jobs.update().where(jobs.c.id == job_id).values(deleted_at=now))
             connection.execute(artifacts.delete().where(artifacts.c.job_id == job_id))
@@ -228,7 +228,7 @@ class Store:
         Returns: its identity, a new one every time.
         """
         with self.database.write() as connection:
-            return live_workers.enrol(connection, host, pid, engines, self.clock())
+            return live_workers.register(connection, host, pid, engines, self.clock())
 
     def stopped(self, worker_id: str) -> None:
         """Enter that a worker has ended."""
@@ -272,8 +272,8 @@ class Store:
             if job is None:  # it was cancelled in this instant (PostgreSQL)
                 return None
             inputs = transitions.artifacts_of(connection, job.id) if job.request.get("references") else {}
-            able = None if engines is None else frozenset(engines)
-            return Lease(job, job.epoch, worker_id, now, inputs, host, able)
+            engine_names = None if engines is None else frozenset(engines)
+            return Lease(job, job.epoch, worker_id, now, inputs, host, engine_names)
 
     def heartbeat(
         self,
@@ -284,7 +284,7 @@ class Store:
         preview: int,
         slice_seconds: float,
         ran_for: float,
-    ) -> Orders:
+    ) -> HeartbeatReply:
         """Keep the lease, tell how far the job is, and learn what to do.
 
         Args:
@@ -312,8 +312,8 @@ class Store:
             connection.execute(workers.update().where(workers.c.id == lease.worker_id).values(seen_at=now))
             gives_way = self._gives_way(connection, lease, now, slice_seconds, ran_for)
             if gives_way:
-                transitions.tell(connection, lease, now)
-            return Orders(cancel=cancel, give_way=gives_way)
+                transitions.report(connection, lease, now)
+            return HeartbeatReply(cancel=cancel, give_way=gives_way)
 
     def checkpoint(self, lease: Lease, digest: str, step: int) -> None:
         """Enter the saved state of a run, which is in the store already.
@@ -388,8 +388,8 @@ class Store:
                     )
                 )
             )
-            able = live_workers.able(live_workers.live(connection, now), job.engine)
-            if final or len(failed) >= MOST_FAILURES or not able - failed:
+            workers = live_workers.capable_workers(live_workers.live(connection, now), job.engine)
+            if final or len(failed) >= MAX_FAILURES or not workers - failed:
                 transitions.end(connection, job, Status.FAILED, now, code, message)
             else:
                 transitions.requeue(connection, job, not_before=now + transitions.backoff(len(failed)))
@@ -482,7 +482,7 @@ class Store:
         waiting, tenants = queue.waiting(
             connection, now, policy, job.project_id, host=lease.host, engines=lease.engines
         )
-        return gives_way(
+        return should_preempt(
             queue.lane(job.lane, job.queued_at, job.compute_seconds),
             waiting,
             tenants,

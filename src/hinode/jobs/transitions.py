@@ -14,12 +14,12 @@ from sqlalchemy.engine import Connection
 from hinode.jobs import queue
 from hinode.jobs.job import Artifact, Job, Lease, LeaseLost
 from hinode.jobs.schedule import Policy, Tenant, attained
-from hinode.jobs.states import MOST_CRASHES, Outcome, Status
+from hinode.jobs.states import MAX_CRASHES, Outcome, Status
 from hinode.jobs.webhooks import outbox
 from hinode.records.tables import artifacts, attempts, jobs, projects
 
-LONGEST_BACKOFF = 60.0
-LONGEST_AFTER_CRASH = 8.0  # a lease that has to run out first comes on top
+MAX_BACKOFF = 60.0
+MAX_BACKOFF_AFTER_CRASH = 8.0  # a lease that has to run out first comes on top
 
 # Statements are built once, here, and given their values when they run: building one costs more than SQLite
 # needs to carry it out.
@@ -175,7 +175,7 @@ def renew(
     return row.cancel_requested_at is not None
 
 
-def tell(connection: Connection, lease: Lease, now: float) -> None:
+def report(connection: Connection, lease: Lease, now: float) -> None:
     """Enter that the worker was told to give way."""
     connection.execute(_TELL, {"job": lease.job.id, "token": lease.epoch, "now": now})
 
@@ -295,16 +295,16 @@ def lose(connection: Connection, job: Job, now: float, policy: Policy) -> None:
     )
     if job.cancel_requested_at is not None:
         cancel(connection, job, now)
-    elif crashes >= MOST_CRASHES:
+    elif crashes >= MAX_CRASHES:
         sentence = f"{crashes} workers in a row went down over this video, so it is not tried again"
         end(connection, job, Status.FAILED, now, "quarantined", sentence)
     else:
         # Most often it was not the job's fault, so the first time it waits for nothing.
-        wait = backoff(crashes - 1, LONGEST_AFTER_CRASH) if crashes > 1 else 0.0
+        wait = backoff(crashes - 1, MAX_BACKOFF_AFTER_CRASH) if crashes > 1 else 0.0
         requeue(connection, job, not_before=now + wait)
 
 
-def backoff(count: int, longest: float = LONGEST_BACKOFF) -> float:
+def backoff(count: int, longest: float = MAX_BACKOFF) -> float:
     """Seconds to wait after so many failures: 2, 4, 8, … up to the longest."""
     return min(2.0**count, longest)
 

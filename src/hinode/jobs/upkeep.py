@@ -81,9 +81,9 @@ def give_up(connection: Connection, now: float) -> int:
         last[job_id] = error
     there, count = live_workers.live(connection, now), 0
     for job in waiting:
-        able = live_workers.able(there, job.engine)
+        workers = live_workers.capable_workers(there, job.engine)
         # With no worker for it at all, as during an upgrade, it waits.
-        if able and able <= failed[job.id]:
+        if workers and workers <= failed[job.id]:
             code, _, message = last[job.id].partition(": ")
             transitions.end(connection, job, Status.FAILED, now, code, message)
             count += 1

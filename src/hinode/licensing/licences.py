@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hinode.errors import BadInput, listed, shown
+from hinode.errors import BadInput, join_names, quote
 from hinode.licensing.operator import EUROPEAN_UNION, Operator, stated
 from hinode.licensing.terms import LICENCES, READINGS, Licence
 
@@ -29,7 +29,9 @@ def find(key: str) -> Licence:
     licence = _BY_FOLDED.get(key.casefold())
     if licence is None:
         raise BadInput(
-            f"there is no licence {shown(key)}", f"choose {listed(tuple(LICENCES), 'or')}", field="licence"
+            f"there is no licence {quote(key)}",
+            f"choose {join_names(tuple(LICENCES), 'or')}",
+            field="licence",
         )
     return licence
 
@@ -97,7 +99,7 @@ def _grounds(licence: Licence, operator: Operator) -> tuple[str, str] | None:
     )
     outside = tuple(code for code in operator.territories if code in licence.excluded)
     if outside:
-        return f"the {licence.name} grants nothing in {listed(outside)} ({licence.territory_clause})", own
+        return f"the {licence.name} grants nothing in {join_names(outside)} ({licence.territory_clause})", own
     for ceiling, amount, unit in (
         (licence.revenue, operator.annual_revenue, "US dollars of annual revenue"),
         (licence.users, operator.monthly_users, "users a month"),
@@ -138,7 +140,7 @@ def plain(licence: Licence) -> list[str]:
     if licence.excluded:
         codes = tuple(code for code in licence.excluded if code not in EUROPEAN_UNION)
         union = ("the European Union",) if set(EUROPEAN_UNION) <= set(licence.excluded) else ()
-        lines.append(f"Not in {listed((*union, *codes))} ({licence.territory_clause}).")
+        lines.append(f"Not in {join_names((*union, *codes))} ({licence.territory_clause}).")
     if licence.revenue is not None:
         word = "up to" if licence.revenue.included else "below"
         lines.append(
@@ -186,5 +188,5 @@ def remark(key: str) -> str:
     if not known:
         return ""
     credit = "".join(f" {licence.attribution}." for licence in known if licence.attribution)
-    names = listed(tuple(f"the {licence.name}" for licence in known))
+    names = join_names(tuple(f"the {licence.name}" for licence in known))
     return f"{credit} Its weights are under {names}."

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hinode import tomlfile
-from hinode.errors import BadInput, ModelError, listed, shown
+from hinode.errors import BadInput, ModelError, join_names, quote
 
 FILE = "operator.toml"
 
@@ -66,7 +66,7 @@ def territories(names: Iterable[str]) -> tuple[str, ...]:
         code = name.strip().upper()
         if code not in TERRITORIES and code not in OTHER_NAMES:
             raise BadInput(
-                f"there is no territory {shown(name)}",
+                f"there is no territory {quote(name)}",
                 "give two letters of ISO 3166-1, such as DE, GB or US, or EU for all of the European Union",
                 field="territory",
             )
@@ -122,14 +122,14 @@ def _of(values: dict[str, Any], path: Path) -> Operator:
     }
     for name, value in values.items():
         if name not in kinds:
-            raise ModelError(f"{path} states {shown(name)}", f"keep {listed(tuple(kinds))}")
+            raise ModelError(f"{path} states {quote(name)}", f"keep {join_names(tuple(kinds))}")
         if not isinstance(value, kinds[name]) or (isinstance(value, bool) and bool not in kinds[name]):
             raise ModelError(
-                f"{path} states {name} as {shown(str(value))}", "write it as docs/models.md shows"
+                f"{path} states {name} as {quote(str(value))}", "write it as docs/models.md shows"
             )
         if isinstance(value, list) and not all(isinstance(one, str) for one in value):
             raise ModelError(
-                f"{path} states {name} as {shown(str(value))}", "write it as docs/models.md shows"
+                f"{path} states {name} as {quote(str(value))}", "write it as docs/models.md shows"
             )
     try:
         places = territories(values.get("territories", ()))

@@ -17,7 +17,7 @@ from hinode.media.output import replacing
 from hinode.media.timeline import Timeline
 
 GIF_TICKS = 100
-GIF_LEAST_TICKS = 2
+GIF_MIN_TICKS = 2
 """Browsers slow a GIF frame of one tick down to ten."""
 
 WEBP_TICKS = 1000
@@ -38,7 +38,7 @@ def check_gif_rate(fps: Fraction) -> None:
     Raises:
         BadInput: `fps` is above 50.
     """
-    most = GIF_TICKS // GIF_LEAST_TICKS
+    most = GIF_TICKS // GIF_MIN_TICKS
     if fps > most:
         raise BadInput(
             f"a GIF cannot show {float(fps):g} frames per second", f"ask for {most} or fewer", field="fps"

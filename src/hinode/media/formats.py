@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hinode.clip import Frames, Sound
-from hinode.errors import BadInput, listed, shown
+from hinode.errors import BadInput, join_names, quote
 from hinode.media import output
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
@@ -28,12 +28,14 @@ def choose(named: str | None, path: Path | None) -> str:
     suffix = path.suffix.lower().removeprefix(".") if path else ""
     if named is not None and named not in FORMATS:
         raise BadInput(
-            f"format {shown(named)} is not known", f"choose one of {listed(FORMATS, 'or')}", field="format"
+            f"format {quote(named)} is not known",
+            f"choose one of {join_names(FORMATS, 'or')}",
+            field="format",
         )
     if named is None and suffix and suffix not in FORMATS:
         raise BadInput(
-            f"no format is known by the ending {shown('.' + suffix)}",
-            f"end the name in {listed(tuple('.' + known for known in FORMATS), 'or')}, or name the format",
+            f"no format is known by the ending {quote('.' + suffix)}",
+            f"end the name in {join_names(tuple('.' + name for name in FORMATS), 'or')}, or name the format",
             field="output",
         )
     if named is not None and suffix in FORMATS and suffix != named:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-LONGEST_TITLE = 200
+MAX_TITLE_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Label:
     def heading(self) -> str:
         """The title in one line of at most 200 characters."""
         line = " ".join(self.title.split())
-        return line if len(line) <= LONGEST_TITLE else line[: LONGEST_TITLE - 1] + "…"
+        return line if len(line) <= MAX_TITLE_LENGTH else line[: MAX_TITLE_LENGTH - 1] + "…"
 
     @property
     def json(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hinode.errors import BadInput, HinodeError, OutputError, shown
+from hinode.errors import BadInput, HinodeError, OutputError, quote
 
 BLOCK = bytes(4096)
 
@@ -41,7 +41,7 @@ def check(path: Path, *, folder: bool = False) -> None:
     Raises:
         BadInput: it cannot be written; a full disk is an OutputError, for the path is not to blame.
     """
-    name = shown(str(path), 200)
+    name = quote(str(path), 200)
     path = path.resolve()
     try:
         if folder:
@@ -101,4 +101,4 @@ def _beside(path: Path) -> Path:
 def _fault(path: Path, error: OSError) -> HinodeError:
     known = REASONS.get(error.errno or 0)
     reason, remedy = known or (error.strerror or str(error), "choose another path")
-    return OutputError(f"cannot write {shown(str(path), 200)}: {reason}", remedy)
+    return OutputError(f"cannot write {quote(str(path), 200)}: {reason}", remedy)

@@ -14,9 +14,9 @@ from hinode.request import Size
 
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 FITS = ("crop", "pad", "stretch")
-MOST_PIXELS = 4096 * 4096
-MOST_BYTES = 20 << 20
-MOST_SCANS = 100
+MAX_PIXELS = 4096 * 4096
+MAX_BYTES = 20 << 20
+MAX_SCANS = 100
 """Times that a progressive JPEG may go over its picture; cameras and programs make it about ten."""
 BAND_ROWS = 64
 
@@ -41,7 +41,7 @@ def measure(path: Path, *, field: str) -> tuple[Size, str]:
         BadInput: it is no JPEG, PNG or WebP, is too large or damaged.
     """
     with _opened(path, field) as image:
-        if image.width * image.height > MOST_PIXELS:
+        if image.width * image.height > MAX_PIXELS:
             raise _too_large(image, field)
         turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
         kind = FORMATS.get(image.format or "", FORMATS["JPEG"])
@@ -67,11 +67,11 @@ def ready(
         BadInput: it is no JPEG, PNG or WebP, is too large, is damaged, or has another size.
     """
     length = path.stat().st_size
-    if length > MOST_BYTES:
-        raise BadInput(f"the image has {length:,} bytes", f"send one of at most {MOST_BYTES:,}", field=field)
+    if length > MAX_BYTES:
+        raise BadInput(f"the image has {length:,} bytes", f"send one of at most {MAX_BYTES:,}", field=field)
     with _opened(path, field) as image:
         # First of all: to read the orientation of a PNG may mean to unpack it.
-        if image.width * image.height > MOST_PIXELS:
+        if image.width * image.height > MAX_PIXELS:
             raise _too_large(image, field)
         turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
         have = (image.height, image.width) if turned else image.size
@@ -132,10 +132,10 @@ def _check_scans(path: Path, field: str) -> None:
         BadInput: it is one.
     """
     scans = path.read_bytes().count(_SCAN)
-    if scans > MOST_SCANS:
+    if scans > MAX_SCANS:
         raise BadInput(
             f"the image is a JPEG of {scans:,} scans",
-            f"save it again with at most {MOST_SCANS}, such as without progressive refinement",
+            f"save it again with at most {MAX_SCANS}, such as without progressive refinement",
             field=field,
         )
 
@@ -149,7 +149,7 @@ def _opened(path: Path, field: str) -> Iterator[Image.Image]:
         raise BadInput("the image is no JPEG, PNG or WebP", "send one of these", field=field) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise BadInput(
-            "the image has too many pixels", f"send one of at most {MOST_PIXELS:,}", field=field
+            "the image has too many pixels", f"send one of at most {MAX_PIXELS:,}", field=field
         ) from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise BadInput(
@@ -160,6 +160,6 @@ def _opened(path: Path, field: str) -> Iterator[Image.Image]:
 def _too_large(image: Image.Image, field: str) -> BadInput:
     return BadInput(
         f"the image is {image.width}x{image.height}",
-        f"send one of at most {MOST_PIXELS:,} pixels",
+        f"send one of at most {MAX_PIXELS:,} pixels",
         field=field,
     )

@@ -29,12 +29,12 @@ from hinode.request import Size
 CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4")
 SIDE = (16, 4096)
 PIXELS = 4096 * 2304
-MOST_FPS = 240
+MAX_FPS = 240
 FIRST_BOX = b"ftyp"
 """What an MP4 begins with, after four bytes of length."""
-MOST_MEMORY = 512 << 20
+MAX_MEMORY = 512 << 20
 """Bytes of address space that a look at a file may take, where the system can hold a process to that."""
-MOST_SECONDS = 15
+MAX_SECONDS = 15
 """Seconds that it may take."""
 
 # The format is named, so that no playlist dressed up as a video makes the demuxer open other files, and so is
@@ -51,7 +51,7 @@ _PLAYABLE = "send an MP4 that a video player opens"
 
 
 @dataclass(frozen=True)
-class Heard:
+class SoundFacts:
     """What the sound of a video file is, as far as the file says.
 
     Attributes:
@@ -81,7 +81,7 @@ class Probe:
     seconds: float
     fps: Fraction | None
     codec: str
-    sound: Heard | None = None
+    sound: SoundFacts | None = None
 
 
 def probe(path: Path, *, most_seconds: float, field: str = "video") -> Probe:
@@ -103,7 +103,7 @@ def probe(path: Path, *, most_seconds: float, field: str = "video") -> Probe:
     if "message" in said:
         raise BadInput(said["message"], said["remedy"], field=field)
     fps = Fraction(said["fps"]) if said["fps"] else None
-    sound = None if said["sound"] is None else Heard(*said["sound"])
+    sound = None if said["sound"] is None else SoundFacts(*said["sound"])
     return Probe((said["width"], said["height"]), said["seconds"], fps, said["codec"], sound)
 
 
@@ -116,7 +116,7 @@ def _looked_at(path: Path, most_seconds: float) -> dict[str, Any]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=MOST_SECONDS,
+            timeout=MAX_SECONDS,
         )
         # Nothing was said if the process went down: over its bounds, or over what is broken in the file.
         said: dict[str, Any] = json.loads(done.stdout)
@@ -183,10 +183,10 @@ def _read(container: InputContainer, most_seconds: float) -> Probe:
             f"send one of more than 0 and at most {most_seconds:g}",
         )
     rate = stream.average_rate or stream.guessed_rate
-    if rate is not None and rate > MOST_FPS:
+    if rate is not None and rate > MAX_FPS:
         raise _bad(
             f"the video has {float(rate):.6g} frames per second",
-            f"send one with at most {MOST_FPS}",
+            f"send one with at most {MAX_FPS}",
         )
     # Only now that its size is known to be bearable.
     if next(container.decode(stream), None) is None:
@@ -195,7 +195,7 @@ def _read(container: InputContainer, most_seconds: float) -> Probe:
     if container.streams.audio:
         heard = container.streams.audio[0]
         context = heard.codec_context
-        sound = Heard(context.sample_rate, context.channels, float(_seconds(container, heard)))
+        sound = SoundFacts(context.sample_rate, context.channels, float(_seconds(container, heard)))
     return Probe(size, float(seconds), Fraction(rate) if rate else None, codec, sound)
 
 
@@ -210,9 +210,9 @@ def _hold_back() -> None:
     with suppress(ImportError, AttributeError, ValueError, OSError):  # not every system can do that
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     with suppress(AttributeError, ValueError):
-        signal.alarm(MOST_SECONDS)
+        signal.alarm(MAX_SECONDS)
 
 
 if __name__ == "__main__":

@@ -77,15 +77,15 @@ def seconds(reference: Reference) -> Fraction:
 
 
 def frames(reference: Reference, fps: Fraction, size: Size, count: int) -> Iterator[Image.Image]:
-    """The first `count` of the frames that `film` gives, cut to the shape of `size` from their middle and
-    resized; the last one stays if the video is over before.
+    """The first `count` of the frames that `iter_frames` gives, cut to the shape of `size` from their middle
+    and resized; the last one stays if the video is over before.
 
     Raises:
         BadInput: its file is missing or is no video.
     """
     held: Image.Image | None = None
     shown = 0
-    for frame in islice(film(reference, fps), count):
+    for frame in islice(iter_frames(reference, fps), count):
         held = ImageOps.fit(Image.fromarray(frame), size, Image.Resampling.LANCZOS)
         shown += 1
         yield held
@@ -100,11 +100,11 @@ def middle(reference: Reference) -> Image.Image:
     Raises:
         BadInput: its file is missing or is no video.
     """
-    *_, found = islice(film(reference, 2 / seconds(reference)), 2)
+    *_, found = islice(iter_frames(reference, 2 / seconds(reference)), 2)
     return Image.fromarray(found)
 
 
-def film(reference: Reference, fps: Fraction) -> Iterator[Frames]:
+def iter_frames(reference: Reference, fps: Fraction) -> Iterator[Frames]:
     """What the video of a reference shows at the times k / fps, until it is over; one frame is in memory at a
     time.
 

@@ -8,14 +8,14 @@ from itertools import groupby
 import numpy as np
 from PIL import Image
 
-from hinode.clip import Frames, Reel
+from hinode.clip import Frames, FrameSource
 from hinode.request import Size
 
-MOST_STRETCH = 1.02
+MAX_STRETCH = 1.02
 """A shape this close to the asked one is stretched, unseen; beyond it the longer side is cropped, evenly."""
 
 
-def fit(frames: Reel, size: Size, order: Iterable[int]) -> Iterator[Frames]:
+def fit(frames: FrameSource, size: Size, order: Iterable[int]) -> Iterator[Frames]:
     """Frames of exactly `size`, one at a time: a long clip at full size need not fit into memory.
 
     Args:
@@ -48,7 +48,7 @@ def crop_box(have: Size, want: Size) -> tuple[float, float, float, float]:
         Left, top, right and bottom edge in pixels of `have`, fractions included.
     """
     stretch = (want[0] / want[1]) / (have[0] / have[1])
-    if 1 / MOST_STRETCH <= stretch <= MOST_STRETCH:
+    if 1 / MAX_STRETCH <= stretch <= MAX_STRETCH:
         return 0, 0, *have
     width = have[0] * min(1.0, stretch)
     height = have[1] * min(1.0, 1 / stretch)

@@ -23,14 +23,14 @@ RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88
 BITS = 96_000
 """Bits per second of one channel: hard to tell from the samples themselves."""
 
-MOST_BITS = 6144
+MAX_BITS = 6144
 """Bits that AAC has for one frame of one channel at most (ISO/IEC 14496-3, 4.5.3)."""
 
 FRAME = 1024
 """Samples of a frame of AAC."""
 
 
-class Track:
+class SoundEncoder:
     """The sound of a file that is being written."""
 
     def __init__(self, file: OutputContainer, sound: Sound, seconds: Fraction) -> None:
@@ -48,7 +48,7 @@ class Track:
         stream: AudioStream = file.add_stream("aac", rate=self.rate)
         stream.layout = self.layout
         stream.format = "fltp"
-        stream.bit_rate = sound.channels * min(BITS, MOST_BITS * self.rate // FRAME)
+        stream.bit_rate = sound.channels * min(BITS, MAX_BITS * self.rate // FRAME)
         self._file, self._stream = file, stream
 
     @staticmethod

@@ -18,7 +18,7 @@ from hinode.clip import Sound
 CODECS = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus", "vorbis"})
 """What sound may be packed as, beside plain samples."""
 
-MOST_RATE = 96_000
+MAX_RATE = 96_000
 """Samples per second that are kept; a file may name any number."""
 
 DRIFT = Fraction(1, 20)
@@ -26,7 +26,7 @@ DRIFT = Fraction(1, 20)
 some files are so coarse that every piece would be followed by a click."""
 
 
-class Unheard(Exception):
+class UnusableSound(Exception):
     """A file has sound that cannot be used; the text says why, after "its sound"."""
 
 
@@ -47,17 +47,17 @@ def read(opened: Callable[[], InputContainer], seconds: float) -> Sound | None:
         with opened() as file:
             return _read(file, file.streams.audio[0], seconds) if file.streams.audio else None
     except (av.error.FFmpegError, ValueError, OverflowError) as error:
-        raise Unheard("is cut off or damaged") from error
+        raise UnusableSound("is cut off or damaged") from error
 
 
 def _read(file: InputContainer, stream: AudioStream, seconds: float) -> Sound | None:
     context = stream.codec_context
     codec = context.codec.canonical_name
     if codec not in CODECS and not codec.startswith("pcm_"):
-        raise Unheard("is packed in a way that cannot be read here")
+        raise UnusableSound("is packed in a way that cannot be read here")
     if context.sample_rate <= 0 or context.channels <= 0:
-        raise Unheard("has no sensible rate or channels")
-    rate, channels = min(context.sample_rate, MOST_RATE), min(context.channels, 2)
+        raise UnusableSound("has no sensible rate or channels")
+    rate, channels = min(context.sample_rate, MAX_RATE), min(context.channels, 2)
     begin = _begin(file)
     if stream.duration is not None and stream.time_base is not None:
         # The last frame of a codec is filled up beyond what is to be heard.
@@ -77,7 +77,7 @@ def _read(file: InputContainer, stream: AudioStream, seconds: float) -> Sound | 
         if place >= samples.shape[1]:
             break
     if not np.isfinite(samples).all():
-        raise Unheard("has values that are no numbers")
+        raise UnusableSound("has values that are no numbers")
     return Sound(samples[:, :end].clip(-1.0, 1.0), rate) if place is not None else None
 
 

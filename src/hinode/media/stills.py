@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from hinode.clip import Frames, Reel
+from hinode.clip import Frames, FrameSource
 from hinode.media.label import Label
 from hinode.media.output import replacing
 from hinode.media.resize import crop_box, enlarge
@@ -38,7 +38,7 @@ def write_pngs(folder: Path, frames: Iterable[Frames], label: Label) -> None:
             Image.fromarray(frame).save(part / f"{number:04}.png", compress_level=PNG_LEVEL, pnginfo=info)
 
 
-def thumbnail(frames: Reel, size: Size) -> Image.Image:
+def thumbnail(frames: FrameSource, size: Size) -> Image.Image:
     """The middle frame at exactly `size`, cropped evenly if the shape differs.
 
     Args:
@@ -49,7 +49,7 @@ def thumbnail(frames: Reel, size: Size) -> Image.Image:
     return enlarge(middle, size, crop_box(middle.size, size))
 
 
-def spritesheet(frames: Reel, tile: Size, *, columns: int = 4, rows: int = 4) -> Image.Image:
+def spritesheet(frames: FrameSource, tile: Size, *, columns: int = 4, rows: int = 4) -> Image.Image:
     """Frames spread evenly over the clip, in reading order on one picture, each tile exactly `tile` large.
 
     A clip of fewer frames than tiles leaves the last tiles black.

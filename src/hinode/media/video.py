@@ -26,10 +26,10 @@ from av.video.reformatter import (
 from av.video.stream import VideoStream
 
 from hinode.clip import Frames, Sound
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 from hinode.media.label import Label
 from hinode.media.output import replacing
-from hinode.media.sound import Track
+from hinode.media.sound import SoundEncoder
 from hinode.media.timeline import Timeline
 from hinode.request import Size
 
@@ -38,7 +38,7 @@ CRF = 16
 
 PRESET = "medium"
 
-LEAST_TICKS = 90_000
+MIN_TICKS = 90_000
 """The file's clock ticks at least this often per second."""
 
 UNSPECIFIED = 2
@@ -93,9 +93,9 @@ def write_mp4(
     """
     check_size(size)
     # A clock on which every frame begins at a whole tick.
-    ticks = timeline.fps.numerator * -(-LEAST_TICKS // timeline.fps.numerator)
+    ticks = timeline.fps.numerator * -(-MIN_TICKS // timeline.fps.numerator)
     durations = dict(zip(timeline.starts(ticks), timeline.durations(ticks), strict=False))
-    options = {"movflags": "+faststart", **(Track.options(sound) if sound else {})}
+    options = {"movflags": "+faststart", **(SoundEncoder.options(sound) if sound else {})}
     with (
         replacing(path) as part,
         _plain_faults(),
@@ -113,7 +113,7 @@ def write_mp4(
         context.color_trc = ColorTrc.BT709
         context.colorspace = Colorspace.ITU709
         context.color_range = ColorRange.MPEG
-        track = None if sound is None else Track(file, sound, timeline.seconds)
+        track = None if sound is None else SoundEncoder(file, sound, timeline.seconds)
 
         def mux(packets: Iterable[Packet[VideoStream]]) -> None:
             for packet in packets:
@@ -152,7 +152,7 @@ def _processor() -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Footage:
+class DecodedVideo:
     """A video file, decoded.
 
     Attributes:
@@ -170,7 +170,7 @@ class Footage:
     metadata: Mapping[str, str]
 
 
-def read_video(path: Path) -> Footage:
+def read_video(path: Path) -> DecodedVideo:
     """Decode the pictures of a video file, all of them, into memory.
 
     Raises:
@@ -179,7 +179,7 @@ def read_video(path: Path) -> Footage:
     try:
         with av.open(str(path)) as file:
             if not file.streams.video:
-                raise BadInput(f"{shown(str(path), 200)} has no pictures", "give a video file", field="video")
+                raise BadInput(f"{quote(str(path), 200)} has no pictures", "give a video file", field="video")
             stream = file.streams.video[0]
             frames, starts = [], []
             end = Fraction(0)
@@ -190,7 +190,7 @@ def read_video(path: Path) -> Footage:
                 end = starts[-1] + frame.duration * tick
             if not frames:
                 raise av.error.InvalidDataError(0, "no frame")
-            return Footage(
+            return DecodedVideo(
                 frames=np.stack(frames),
                 starts=tuple(starts),
                 seconds=end,
@@ -199,7 +199,7 @@ def read_video(path: Path) -> Footage:
             )
     except av.error.FFmpegError as error:
         raise BadInput(
-            f"{shown(str(path), 200)} cannot be read as a video: {error.strerror}",
+            f"{quote(str(path), 200)} cannot be read as a video: {error.strerror}",
             "give a file that a video player opens",
             field="video",
         ) from error

@@ -96,5 +96,5 @@ def compute_type(device: torch.device) -> torch.dtype:
     """
     if device.type != "cpu":
         return torch.bfloat16
-    able = torch.cpu.get_capabilities()
-    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+    processor = torch.cpu.get_capabilities()
+    return torch.bfloat16 if processor.get("avx512_bf16") or processor.get("amx_bf16") else torch.float32

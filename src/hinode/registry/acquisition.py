@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hinode.errors import BadInput, listed, shown
+from hinode.errors import BadInput, join_names, quote
 from hinode.licensing import licences
 from hinode.registry import entries, hub, inspection, lora_terms, single_files, tiny_decoders
 from hinode.registry.entries import PARTS, Entry, Lora, Remote
@@ -51,7 +51,7 @@ def add(
         source: a Diffusers folder or a single weight file here, or `ORG/REPO[/PATH/FILE]` on the hub.
         revision: of a source on the hub; "" for the newest when it is pulled.
         profile: "draft", "standard" or "best".
-        loras: each a file here or on the hub, with `:WEIGHT` behind it if that is not 1; see `given_loras`.
+        loras: each a file here or on the hub, with `:WEIGHT` behind it if that is not 1; see `parse_loras`.
         licence: a key of `licences.LICENCES`; "" for that of the family.
         base: the other parts of a pipeline whose transformer is the single file.
         decoder: a tiny decoder, a file here or on the hub; see `taehv`.
@@ -72,13 +72,13 @@ def add(
     if not licence and known is None:
         raise BadInput(
             "the licence of the weights is not stated",
-            f"choose {listed(tuple(licences.LICENCES), 'or')}",
+            f"choose {join_names(tuple(licences.LICENCES), 'or')}",
             field="licence",
         )
     if profile not in PROFILES:
         raise BadInput(
-            f"there is no profile {shown(profile)}",
-            f"choose {listed(PROFILES, 'or')}",
+            f"there is no profile {quote(profile)}",
+            f"choose {join_names(PROFILES, 'or')}",
             field="profile",
         )
     where = _reference(source, "source")
@@ -162,7 +162,7 @@ def pull(entry: Entry, home: Path, connect: Callable[[], Hub], watch: Watch = qu
         found |= {before + path: digest for path, digest in pulled.items()}
     for reference, field in _fields(entry):
         if Remote.of(reference) is not None:
-            _check(entries.located(reference, entry, home), entry, field)
+            _check(entries.locate(reference, entry, home), entry, field)
     _check_decoder(entry, home)
     single_files.check(entry, home)
     here = {entries.key_of(file, entry, home): file for file in _local_files(entry)}
@@ -200,7 +200,7 @@ def verify(entry: Entry, home: Path, watch: Watch = quiet) -> Verdict:
         ModelError: the model was never pulled, or a file cannot be read.
     """
     if not entry.pulled:
-        entries.present(entry, home)
+        entries.check_present(entry, home)
     files = {key: entries.path_of(key, entry, home) for key in sorted(entry.files)}
     here = {key: file for key, file in files.items() if file.is_file()}
     digests = inspection.digests(here, watch)
@@ -237,7 +237,7 @@ def _check_parts(entry: Entry) -> None:
         single = bool(source.path)
     elif not Path(entry.source).exists():
         raise BadInput(
-            f"there is nothing at {shown(entry.source, 200)}",
+            f"there is nothing at {quote(entry.source, 200)}",
             "name a folder or a file that is there, or ORG/REPO on the hub",
             field="source",
         )
@@ -307,10 +307,10 @@ def _check(place: Path, entry: Entry, field: str) -> tuple[Path, ...]:
 
 def _check_decoder(entry: Entry, home: Path) -> None:
     """Make sure that the tiny decoder fits the model, as far as both are on this machine."""
-    place = entries.located(entry.decoder, entry, home) if entry.decoder else None
+    place = entries.locate(entry.decoder, entry, home) if entry.decoder else None
     family = entries.family(entry.family)
     if place is not None and place.is_file() and family is not None:
-        folder = entries.located(entry.base or entry.source, entry, home)
+        folder = entries.locate(entry.base or entry.source, entry, home)
         tiny_decoders.check(place, family, folder if folder.is_dir() else None, pickle=entry.pickle)
 
 
@@ -319,7 +319,7 @@ def _check_kinds(files: Sequence[HubFile], entry: Entry) -> None:
     pickled = [file.path for file in files if Path(file.path).suffix.lower() in inspection.PICKLED]
     if pickled and not entry.pickle:
         raise BadInput(
-            f"{shown(pickled[0], 200)} is a pickle, and loading one runs whatever code is in it",
+            f"{quote(pickled[0], 200)} is a pickle, and loading one runs whatever code is in it",
             "use a repository with safetensors, or add it with --allow-pickle if you trust who made it",
             field="source",
         )
@@ -370,7 +370,7 @@ def _reference(text: str, field: str) -> str:
     return text
 
 
-def given_loras(
+def parse_loras(
     texts: Sequence[str],
     *,
     weights: Sequence[float] = (),
@@ -414,10 +414,10 @@ def given_loras(
             steps=said.get("lora-steps", 0),
             shift=_finite(said.get("lora-shift", 0.0), "lora-shift"),
         )
-        if not 0 <= lora.steps <= entries.MOST_STEPS:
+        if not 0 <= lora.steps <= entries.MAX_STEPS:
             raise BadInput(
                 f"a LoRA cannot be distilled to {lora.steps} steps",
-                f"give 1 to {entries.MOST_STEPS}, or 0 if it is not distilled",
+                f"give 1 to {entries.MAX_STEPS}, or 0 if it is not distilled",
                 field="lora-steps",
             )
         if lora.shift < 0:
@@ -438,8 +438,8 @@ def _profiles(text: str) -> tuple[str, ...]:
     unknown = [name for name in names if name not in PROFILES]
     if unknown:
         raise BadInput(
-            f"there is no profile {shown(unknown[0])}",
-            f"choose {listed(PROFILES, 'or')}, several with commas between, or all",
+            f"there is no profile {quote(unknown[0])}",
+            f"choose {join_names(PROFILES, 'or')}, several with commas between, or all",
             field="lora-profiles",
         )
     return names
@@ -447,7 +447,7 @@ def _profiles(text: str) -> tuple[str, ...]:
 
 def _finite(number: float, field: str = "lora") -> float:
     if not math.isfinite(number):
-        raise BadInput(f"a LoRA cannot have {shown(str(number))}", "give a number such as 0.8", field=field)
+        raise BadInput(f"a LoRA cannot have {quote(str(number))}", "give a number such as 0.8", field=field)
     return number
 
 
@@ -462,7 +462,7 @@ def _lora(text: str) -> Lora:
         source, number = text, 1.0
     if not math.isfinite(number):
         raise BadInput(
-            f"a LoRA cannot have the weight {shown(weight)}", "give a number such as 0.8", field="lora"
+            f"a LoRA cannot have the weight {quote(weight)}", "give a number such as 0.8", field="lora"
         )
     return Lora(_reference(source, "lora"), number)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hinode import tomlfile
-from hinode.errors import BadInput, ModelError, OutputError, listed, shown
+from hinode.errors import BadInput, ModelError, OutputError, join_names, quote
 from hinode.licensing import licences
 from hinode.registry.family import PROFILES
 
@@ -26,7 +26,7 @@ NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,99}", re.ASCII)
 PARTS = ".parts"
 """Folder of what a model takes from repositories other than its own, inside the model's folder."""
 
-MOST_STEPS = 200
+MAX_STEPS = 200
 """A LoRA may distil a model to that many steps at most."""
 
 _REMOTE = re.compile(r"([\w.-]+/[\w.-]+?)((?:/[^/@\\]+)*)(?:@([\w.-]+))?", re.ASCII)
@@ -183,32 +183,32 @@ def find(name: str, home: Path) -> Entry:
     """
     known = names(home)
     if name not in known:
-        remedy = f"choose {listed(known, 'or')}" if known else "add one with `hinode models add`"
-        raise BadInput(f"there is no added model {shown(name)}", remedy, field="model")
+        remedy = f"choose {join_names(known, 'or')}" if known else "add one with `hinode models add`"
+        raise BadInput(f"there is no added model {quote(name)}", remedy, field="model")
     return read(name, home)
 
 
-def offered(engine: str, home: Path) -> tuple[str, ...]:
+def available(engine: str, home: Path) -> tuple[str, ...]:
     """Names of an engine's added models for `Capabilities.models`: those that are here and that the operator
     may use come first, so that the first one is a default that works."""
     ranked = sorted(
         (entry for entry in entries(home).values() if entry.engine == engine),
-        key=lambda entry: (hindrance(entry, home) is not None, entry.name),
+        key=lambda entry: (obstacle(entry, home) is not None, entry.name),
     )
     return tuple(entry.name for entry in ranked)
 
 
-def hindrance(entry: Entry, home: Path) -> str | None:
+def obstacle(entry: Entry, home: Path) -> str | None:
     """Why a model cannot be used at present, in one sentence with its remedy, or None. Reads no weights."""
     try:
         licences.check(entry.terms, home)
-        present(entry, home)
+        check_present(entry, home)
     except (BadInput, ModelError) as error:
         return str(error)
     return None
 
 
-def present(entry: Entry, home: Path) -> None:
+def check_present(entry: Entry, home: Path) -> None:
     """Make sure that every file of a model is where it should be.
 
     Raises:
@@ -222,7 +222,7 @@ def present(entry: Entry, home: Path) -> None:
     missing = [key for key in entry.files if not path_of(key, entry, home).is_file()]
     if missing:
         raise ModelError(
-            f"the model {entry.name} lacks {shown(missing[0], 200)}"
+            f"the model {entry.name} lacks {quote(missing[0], 200)}"
             + (f" and {len(missing) - 1} more of its files" if len(missing) > 1 else ""),
             f"put it back, fetch it with `hinode models pull {entry.name}`, or add the model anew",
         )
@@ -238,7 +238,7 @@ def pulled_folder(name: str, home: Path) -> Path:
     return home / "models" / name
 
 
-def located(reference: str, entry: Entry, home: Path) -> Path:
+def locate(reference: str, entry: Entry, home: Path) -> Path:
     """Where a source, base, decoder or LoRA of an entry lies on this machine: a folder or a single file."""
     remote = Remote.of(reference)
     if remote is None:
@@ -251,7 +251,7 @@ def located(reference: str, entry: Entry, home: Path) -> Path:
 
 def folder(entry: Entry, home: Path) -> Path:
     """Where the weights of a model lie: its folder, or its single file."""
-    return located(entry.source, entry, home)
+    return locate(entry.source, entry, home)
 
 
 def root(entry: Entry, home: Path) -> Path:
@@ -290,13 +290,13 @@ def check_name(name: str, home: Path, reserved: Collection[str] = ()) -> None:
     """
     if NAME.fullmatch(name) is None:
         raise BadInput(
-            f"{shown(name)} cannot be the name of a model",
+            f"{quote(name)} cannot be the name of a model",
             "use letters, digits, dots, dashes and underscores, such as wan-2.2-5b",
             field="name",
         )
     if name.casefold() in {other.casefold() for other in (*names(home), *reserved)}:
         raise BadInput(
-            f"there is already something called {shown(name)}",
+            f"there is already something called {quote(name)}",
             "choose another name, or remove the model first with `hinode models remove`",
             field="name",
         )
@@ -314,7 +314,7 @@ def family(name: str) -> Any:
         return None
     if name not in table:
         raise BadInput(
-            f"there is no family {shown(name)}", f"choose {listed(tuple(table), 'or')}", field="family"
+            f"there is no family {quote(name)}", f"choose {join_names(tuple(table), 'or')}", field="family"
         )
     return table[name]
 
@@ -409,12 +409,12 @@ def read(name: str, home: Path) -> Entry:
             second=_text(values, "second", ""),
         )
         if values:
-            raise ValueError(f"{shown(next(iter(values)))} means nothing here")
+            raise ValueError(f"{quote(next(iter(values)))} means nothing here")
         if entry.profile not in PROFILES:
-            raise ValueError(f"the profile {shown(entry.profile)} is none of {listed(PROFILES)}")
+            raise ValueError(f"the profile {quote(entry.profile)} is none of {join_names(PROFILES)}")
         bad = [digest for digest in entry.files.values() if not re.fullmatch("[0-9a-f]{64}", digest)]
         if bad:
-            raise ValueError(f"{shown(bad[0])} is no SHA-256")
+            raise ValueError(f"{quote(bad[0])} is no SHA-256")
     except BadInput as error:
         raise ModelError(f"{file} is not the entry of a model: {error.message}", error.remedy) from error
     except (ValueError, TypeError, AttributeError) as error:
@@ -443,9 +443,9 @@ def _lora(values: dict[str, Any]) -> Lora:
     )
     unknown = [name for name in lora.profiles if name not in PROFILES]
     if unknown:
-        raise ValueError(f"the profile {shown(str(unknown[0]))} of a LoRA is none of {listed(PROFILES)}")
-    if not isinstance(lora.steps, int) or not 0 <= lora.steps <= MOST_STEPS:
-        raise ValueError(f"the steps of a LoRA are no number from 0 to {MOST_STEPS}")
+        raise ValueError(f"the profile {quote(str(unknown[0]))} of a LoRA is none of {join_names(PROFILES)}")
+    if not isinstance(lora.steps, int) or not 0 <= lora.steps <= MAX_STEPS:
+        raise ValueError(f"the steps of a LoRA are no number from 0 to {MAX_STEPS}")
     if lora.shift < 0:
         raise ValueError("the shift of a LoRA is less than 0")
     return lora

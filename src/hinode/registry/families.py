@@ -25,7 +25,7 @@ from hinode.registry.family import (
     Shape,
     few_steps,
 )
-from hinode.request import FIRST_FRAME, LAST_FRAME, MOST_CHARACTERS
+from hinode.request import FIRST_FRAME, LAST_FRAME, MAX_CHARACTERS
 
 _REUSE_DRAFT, _REUSE_STANDARD = 0.10, 0.05
 """0.05 is the default of diffusers' first-block cache; those who made the method use 0.06 to 0.08."""
@@ -126,7 +126,7 @@ _WAN_VACE = dataclasses.replace(
     profiles=_profiles(50, 5.0, reuse=False),
     shifts=((_ANY_SIZE, 16.0),),
     overlap=17,
-    characters=MOST_CHARACTERS,
+    characters=MAX_CHARACTERS,
     strengths={},  # it draws an edit from noise, with the source beside it
 )
 # Wan 2.2: wan/configs/wan_ti2v_5B.py, wan_t2v_A14B.py and wan_i2v_A14B.py, 2025; guidance is that of high

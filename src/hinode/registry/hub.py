@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from hinode.errors import BadInput, ModelError, OutputError, shown
+from hinode.errors import BadInput, ModelError, OutputError, quote
 from hinode.registry.entries import Remote
 from hinode.registry.inspection import BLOCK, INDEX, PICKLED, SAFE, Watch, read_json
 
@@ -150,7 +150,7 @@ def pull(
         path = PurePosixPath(file.path)
         if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in file.path:
             raise BadInput(
-                f"{remote} has a file called {shown(file.path)}", "use another source", field="source"
+                f"{remote} has a file called {quote(file.path)}", "use another source", field="source"
             )
     _room(folder, 0)
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import httpx
 
-from hinode.errors import BadInput, HinodeError, ModelError, OutputError, shown
+from hinode.errors import BadInput, HinodeError, ModelError, OutputError, quote
 from hinode.registry.hub import HubFile, Listing
 
-LARGEST_PIECE = 50 * 10**9
+MAX_PIECE_BYTES = 50 * 10**9
 """Bytes of the largest file that the hub gives out over plain HTTP."""
 
 BLOCK = 2**20
-MOST_TRIES = 5
+MAX_ATTEMPTS = 5
 PASSING = (408, 429, 500, 502, 503, 504)
 """Statuses after which the same request may succeed."""
 
@@ -77,7 +77,7 @@ class HuggingFace:
         larger than the hub gives out in one piece are left to it."""
         place = folder / file.path
         try:
-            if file.size > LARGEST_PIECE:
+            if file.size > MAX_PIECE_BYTES:
                 self.library.hf_hub_download(
                     repository, file.path, revision=commit, local_dir=folder, endpoint=self.endpoint
                 )
@@ -109,7 +109,7 @@ class HuggingFace:
             if broken is None and there >= file.size:
                 break
             tries = 0 if there > before else tries + 1
-            if tries >= MOST_TRIES:
+            if tries >= MAX_ATTEMPTS:
                 raise broken or httpx.ReadError("the answers hold nothing")
             self.pause(2.0**tries)
 
@@ -147,11 +147,11 @@ class HuggingFace:
             )
         if isinstance(error, self.errors.RevisionNotFoundError):
             return BadInput(
-                f"{repository} has no revision {shown(revision)}", "give a commit of it", field="revision"
+                f"{repository} has no revision {quote(revision)}", "give a commit of it", field="revision"
             )
         if isinstance(error, self.errors.RepositoryNotFoundError | self.errors.HFValidationError):
             return BadInput(
-                f"there is no repository {shown(repository)} on the hub, or it is not open to you",
+                f"there is no repository {quote(repository)} on the hub, or it is not open to you",
                 "check the name, or set HF_TOKEN",
                 field="source",
             )

@@ -12,7 +12,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from hinode.errors import BadInput, ModelError, listed, shown
+from hinode.errors import BadInput, ModelError, join_names, quote
 
 INDEX = "model_index.json"
 """What a Diffusers folder says of its parts."""
@@ -23,14 +23,14 @@ SETTINGS = "config.json"
 SAFE = (".safetensors", ".sft", ".gguf")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 BLOCK = 2**22
-LARGEST_JSON = 2**24
+MAX_JSON_BYTES = 2**24
 
 Watch = Callable[[str, int, int], None]
 """Told of every piece of work: which file, how many bytes of all are done, how many there are."""
 
 _GGUF = struct.Struct("<4sIQQ")  # magic, version, tensors, metadata entries
 _GGUF_VERSIONS = (2, 3)
-_MOST_TENSORS = 2**20
+_MAX_TENSORS = 2**20
 
 
 def check_folder(
@@ -81,7 +81,7 @@ def check_folder(
         and not (file.parent.name in without and file.name.endswith((*SAFE, *PICKLED, ".index.json")))
     ]
     for file in files:
-        if file.suffix == ".json" and file.stat().st_size <= LARGEST_JSON:
+        if file.suffix == ".json" and file.stat().st_size <= MAX_JSON_BYTES:
             _check_json(file, folder)
     weights = [file for file in files if file.suffix.lower() in (*SAFE, *PICKLED)]
     if not weights:
@@ -184,7 +184,7 @@ def _check_json(file: Path, folder: Path) -> None:
         # A pickle's index may lie beside safe weights whose own index is complete.
         if missing and Path(missing[0]).suffix in SAFE:
             raise BadInput(
-                f"{_quoted(folder)} lacks {listed(tuple(missing[:3]))}", "fetch it whole", field="source"
+                f"{_quoted(folder)} lacks {join_names(tuple(missing[:3]))}", "fetch it whole", field="source"
             )
 
 
@@ -229,7 +229,7 @@ def _gguf_tensors(file: Path) -> int:
     """
     with file.open("rb") as opened:
         magic, version, tensors, entries = _GGUF.unpack(opened.read(_GGUF.size))
-    if magic != b"GGUF" or version not in _GGUF_VERSIONS or max(tensors, entries) > _MOST_TENSORS:
+    if magic != b"GGUF" or version not in _GGUF_VERSIONS or max(tensors, entries) > _MAX_TENSORS:
         raise ValueError("no head of GGUF")
     if file.stat().st_size <= _GGUF.size:
         raise ValueError("cut off")
@@ -241,4 +241,4 @@ def _hidden(file: Path, folder: Path) -> bool:
 
 
 def _quoted(path: Path) -> str:
-    return shown(str(path), 200)
+    return quote(str(path), 200)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 from hinode.registry import entries, inspection
 from hinode.registry.entries import Entry
 
@@ -47,7 +47,7 @@ def check(entry: Entry, home: Path) -> None:
         )
     if not getattr(family, "converted", True):
         for reference in (entry.source, entry.second)[:networks]:
-            _check_names(entries.located(reference, entry, home), entry)
+            _check_names(entries.locate(reference, entry, home), entry)
 
 
 def _check_names(file: Path, entry: Entry) -> None:
@@ -58,7 +58,7 @@ def _check_names(file: Path, entry: Entry) -> None:
     if kind == ".gguf" or not any(name.startswith(NAMED) for name in inspection.tensor_names(file)):
         raise BadInput(
             f"of the family {entry.family} diffusers reads a single file only as safetensors whose tensors "
-            f"have its own names, and {shown(file.name, 200)} is no such file",
+            f"have its own names, and {quote(file.name, 200)} is no such file",
             "add the folder of the whole model in Diffusers' layout",
             field="source",
         )

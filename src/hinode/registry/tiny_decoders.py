@@ -23,7 +23,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 from hinode.registry import inspection
 from hinode.registry.family import Family
 
@@ -161,7 +161,7 @@ def check(file: Path, family: Family, folder: Path | None, *, pickle: bool) -> L
         BadInput: it is none, or for other latents.
     """
     inspection.check_weights(file, pickle=pickle, field="decoder")
-    name = shown(file.name, 100)
+    name = quote(file.name, 100)
     try:
         layout = Layout.of(_shapes(file))
     except (ValueError, OSError, SafetensorError) as error:

@@ -17,7 +17,7 @@ from hinode.world.motion import camera_path, subject_path
 KINDS = (("opening", 4), ("start", 3), ("end", 2), ("both", 2), ("frames", 3), ("region", 3))
 """Which part of a clip is given, and how often: the first frame (a picture comes alive), the start (extend),
 the end (extend backward), both (connect, loop), some single frames, and everything but a region (edit)."""
-MOST_FRAMES = 3
+MAX_FRAMES = 3
 OUTSIDE = 0.3  # of the regions, those where the region is given and everything around it is drawn
 
 
@@ -32,7 +32,7 @@ def directions(
     shape = (tokenizer.latent_frames(bucket.frames), rows, columns, span)
     nothing = torch.zeros(shape, dtype=torch.bool)
     known = torch.stack(
-        [given(rng, shape) if rng.random() < recipe.known else nothing for _ in script.scenes]
+        [conditioning_mask(rng, shape) if rng.random() < recipe.known else nothing for _ in script.scenes]
     )
     moments = (script.start + torch.arange(bucket.frames) / bucket.fps).expand(len(script.scenes), -1)
     route = subject_path(
@@ -51,7 +51,7 @@ def directions(
     return known.to(device), motion.to(device)
 
 
-def given(rng: random.Random, shape: tuple[int, int, int, int]) -> Tensor:
+def conditioning_mask(rng: random.Random, shape: tuple[int, int, int, int]) -> Tensor:
     """A random part of a clip that is given, bool [Tl, h, w, f]; never all of it."""
     frames, rows, columns, span = shape
     known = torch.zeros(shape, dtype=torch.bool)
@@ -72,7 +72,7 @@ def given(rng: random.Random, shape: tuple[int, int, int, int]) -> Tensor:
         tubes = torch.cat((flat[:1].expand(span - 1), flat)).view(frames, 1, 1, span)
         known |= tubes
     elif kind == "frames":
-        for _ in range(rng.randint(1, MOST_FRAMES)):
+        for _ in range(rng.randint(1, MAX_FRAMES)):
             latent = rng.randrange(frames)
             known[latent, :, :, slice(None) if latent == 0 else rng.randrange(span)] = True
     else:

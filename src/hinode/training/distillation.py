@@ -23,8 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hinode.engines.native.composition import along
-from hinode.errors import ModelError, listed
+from hinode.engines.native.composition import camera_noise
+from hinode.errors import ModelError, join_names
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
 from hinode.model.dit import Condition
@@ -100,7 +100,9 @@ def noise_of(
     pans = camera_path(script.scenes, moments).pan
     free = ~known.flatten(1).any(1)
     clips = zip(noise, pans - pans[:, :1], free.tolist(), strict=True)
-    return torch.stack([along(one, pan, tokenizer, generator) if alone else one for one, pan, alone in clips])
+    return torch.stack(
+        [camera_noise(one, pan, tokenizer, generator) if alone else one for one, pan, alone in clips]
+    )
 
 
 @torch.no_grad()
@@ -266,7 +268,7 @@ def recipe_of(teacher: Checkpoint, minutes: float) -> Recipe:
     name = teacher.facts.get("recipe")
     if name not in RECIPES:
         raise ModelError(
-            "the teacher was trained by no known recipe", f"distil {listed(tuple(RECIPES), 'or')}"
+            "the teacher was trained by no known recipe", f"distil {join_names(tuple(RECIPES), 'or')}"
         )
     recipe = RECIPES[name]()
     few = [

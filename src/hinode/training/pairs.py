@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hinode.engines.native.catalog import Card
 from hinode.engines.native.engine import sampling_of
-from hinode.engines.native.smoothing import smoothed, steadied
+from hinode.engines.native.smoothing import reduce_flicker, smooth_patch_seams
 from hinode.model.checkpoint import Checkpoint
 from hinode.model.flow import Sampler
 from hinode.world.caption import caption, words
@@ -80,7 +80,9 @@ def redrawn(
     sampler.follow(clean, 1 - min(level, sampler.times[-2]))
     for _ in sampler:
         pass
-    return (steadied(smoothed(tokenizer.decode(sampler.state.latents), tokenizer.frames)) + 1) / 2
+    return (
+        reduce_flicker(smooth_patch_seams(tokenizer.decode(sampler.state.latents), tokenizer.frames)) + 1
+    ) / 2
 
 
 def levels(video: Tensor) -> Tensor:

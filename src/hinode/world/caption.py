@@ -47,7 +47,7 @@ _RELATIONS = {
 }
 _COLORED_SKY = [f"{color} sky" for phrases in lexicon.COLOR_WORDS.values() for color in phrases]
 _NEUTRAL = {tuple(words(phrase)) for phrase in (*_COLORED_SKY, *lexicon.NEUTRAL)} - _PHRASES.keys()
-_LONGEST = max(len(phrase) for phrase in (*_PHRASES, *_RELATIONS))
+_MAX_PHRASE_WORDS = max(len(phrase) for phrase in (*_PHRASES, *_RELATIONS))
 _FILLER = frozenset(lexicon.FILLER)
 VOCABULARY: tuple[str, ...] = tuple(
     sorted({word for phrase in (*_PHRASES, *_NEUTRAL, *_RELATIONS) for word in phrase} | _FILLER)
@@ -128,7 +128,7 @@ def parse(text: str) -> Parsed:
     unknown: dict[str, None] = {}  # in order, once each
     at = 0
     while at < len(tokens):
-        for length in range(min(_LONGEST, breaks[at] - at), 0, -1):
+        for length in range(min(_MAX_PHRASE_WORDS, breaks[at] - at), 0, -1):
             phrase = tuple(tokens[at : at + length])
             if phrase in _PHRASES or phrase in _RELATIONS or phrase in _NEUTRAL:
                 break

@@ -27,7 +27,7 @@ KINDS = len(SUBJECTS)
 
 
 @dataclass(frozen=True)
-class Seen:
+class SubjectReading:
     """A subject that was found. `x`, `y`: the mean of its path, in fractions of the frame."""
 
     kind: str
@@ -41,7 +41,7 @@ class Seen:
 class Cast:
     """Everyone found in a clip, by kind, and who is in front of whom."""
 
-    subjects: dict[str, Seen]
+    subjects: dict[str, SubjectReading]
     nearer: frozenset[tuple[str, str]]
 
     def relation(self, first: str, second: str) -> str | None:
@@ -228,10 +228,10 @@ class CastNet(nn.Module):
         middle = (sight.where.mean(1) + 1) / 2  # (B, kinds, 2)
         colors = self.read(sight, clip, kind).argmax(-1).tolist() if len(clip) else []
         motions = sight.motion[clip, kind].argmax(-1).tolist()
-        found: list[dict[str, Seen]] = [{} for _ in range(len(video))]
+        found: list[dict[str, SubjectReading]] = [{} for _ in range(len(video))]
         for row, k, color, motion in zip(clip.tolist(), kind.tolist(), colors, motions, strict=True):
             x, y = middle[row, k].tolist()
-            found[row][SUBJECTS[k]] = Seen(SUBJECTS[k], COLORS[color], MOTIONS[motion], x, y)
+            found[row][SUBJECTS[k]] = SubjectReading(SUBJECTS[k], COLORS[color], MOTIONS[motion], x, y)
         pairs = [(row, a, b) for row, cast in enumerate(found) for a in cast for b in cast if a < b]
         ahead: list[set[tuple[str, str]]] = [set() for _ in found]
         if pairs:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hinode.world.scene import MOST_SUBJECTS, MOTIONS, Scene, Subject
+from hinode.world.scene import MAX_SUBJECTS, MOTIONS, Scene, Subject
 
 SPEED = 0.22  # frame widths or heights per second along a straight path
 MARGIN = 0.22  # a straight path leaves the frame by this much before it enters again on the other side
@@ -108,7 +108,7 @@ def presence(scenes: Sequence[Scene], moments: Tensor, x: Tensor, y: Tensor, asp
     """
     total = torch.zeros(*moments.shape, len(y), len(x), device=moments.device)
     zoom = camera_path(scenes, moments).zoom
-    for layer in range(MOST_SUBJECTS):
+    for layer in range(MAX_SUBJECTS):
         index = [i for i, s in enumerate(scenes) if len(s.subjects) > layer]
         if not index:
             continue

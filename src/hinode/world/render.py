@@ -15,7 +15,7 @@ from torch import Tensor
 from hinode.world import palette
 from hinode.world.cutouts import CUTOUTS
 from hinode.world.motion import Camera, camera_path, subject_path
-from hinode.world.scene import MOST_SUBJECTS, Scene, Subject
+from hinode.world.scene import MAX_SUBJECTS, Scene, Subject
 from hinode.world.scenery import (
     HORIZON,
     Frame,
@@ -81,7 +81,7 @@ def render(
     canvas = _sky(scenes, frame, moments, camera)
     _land(canvas, scenes, frame, moments, camera)
     casts = [_by_nearness(scene) for scene in scenes]
-    for layer in reversed(range(MOST_SUBJECTS)):
+    for layer in reversed(range(MAX_SUBJECTS)):
         chosen = [i for i, cast in enumerate(casts) if len(cast) > layer]
         for kind, members in _groups([casts[i][layer].kind for i in chosen]).items():
             index = [chosen[m] for m in members]

@@ -20,7 +20,7 @@ WEATHERS = ("clear", "rain", "snow", "fog")
 CAMERAS = ("still", "pan left", "pan right", "zoom in", "zoom out")
 RELATIONS = ("left of", "right of", "above", "below", "behind", "in front of")
 ANY = "any"
-MOST_SUBJECTS = 3
+MAX_SUBJECTS = 3
 CASTS = (0.875, 0.125, 0.0)  # shares of scenes with one, two and three subjects
 
 UPRIGHT = (
@@ -186,8 +186,8 @@ def sample_scene(
     """
     alone, *more = casts  # one comes last, so that seeds give the scenes that they gave without `casts`
     count = subjects if subjects is not None else rng.choices((2, 3, 1), (*more, alone))[0]
-    if count not in range(1, MOST_SUBJECTS + 1):
-        raise ValueError(f"a scene has 1 to {MOST_SUBJECTS} subjects, not {count}")
+    if count not in range(1, MAX_SUBJECTS + 1):
+        raise ValueError(f"a scene has 1 to {MAX_SUBJECTS} subjects, not {count}")
     cast: list[tuple[str, str]] = []
     for index in range(count):
         while True:

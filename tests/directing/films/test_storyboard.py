@@ -101,7 +101,7 @@ def test_what_does_not_add_up_is_one_sentence(shots: list[dict[str, Any]], field
         ("[" * 5000, "neither YAML nor JSON"),
         ("!!python/object/apply:os.system ['true']", "not YAML"),
         ("\x00", "neither YAML nor JSON"),
-        ("x" * (storyboard.LARGEST_FILE + 1), "larger than"),
+        ("x" * (storyboard.MAX_FILE_BYTES + 1), "larger than"),
     ],
 )
 def test_a_file_that_is_none_is_one_sentence(tmp_path: Path, text: str, says: str) -> None:
@@ -130,7 +130,7 @@ def test_names_stand_for_descriptions() -> None:
 
 
 def test_subject_place_and_time_stay_unless_a_shot_says_otherwise(settings: Settings) -> None:
-    able = directing.capabilities("native", settings, "toy")
+    capabilities = directing.capabilities("native", settings, "toy")
     film = board(
         {"prompt": "@maya rising"},
         {"prompt": "hovering"},
@@ -143,18 +143,18 @@ def test_subject_place_and_time_stay_unless_a_shot_says_otherwise(settings: Sett
         seed=3,
         characters={"maya": "a red balloon"},
     )
-    told = continuity.told(film, {"maya": "a red balloon"}, able)
+    told = continuity.complete_prompts(film, {"maya": "a red balloon"}, capabilities)
     facts = [continuity.parse(text) for text in told]
     assert [(one.subjects[0].color, one.subjects[0].kind) for one in facts[:5]] == [("red", "balloon")] * 5
     assert [one.place for one in facts] == ["hills", "hills", "city", "city", "hills", "sea", "hills"]
     assert facts[2].time == facts[3].time == "night"
     assert len({one.time for one in facts[:2] + facts[4:]}) == 1
     assert facts[5].subjects[0].color == facts[6].subjects[0].color
-    assert continuity.told(film, {"maya": "a red balloon"}, able) == told
+    assert continuity.complete_prompts(film, {"maya": "a red balloon"}, capabilities) == told
 
 
 def test_words_are_left_alone_where_nothing_may_be_added(settings: Settings) -> None:
-    able = directing.capabilities("native", settings, "toy")
+    capabilities = directing.capabilities("native", settings, "toy")
     film = board(
         {"prompt": "@x rising", "time": "at noon"},
         expand=False,
@@ -162,7 +162,9 @@ def test_words_are_left_alone_where_nothing_may_be_added(settings: Settings) -> 
         place="over the sea",
         characters={"x": "a kite"},
     )
-    assert continuity.told(film, {"x": "a kite"}, able) == ["paper, a kite rising, over the sea, at noon"]
+    assert continuity.complete_prompts(film, {"x": "a kite"}, capabilities) == [
+        "paper, a kite rising, over the sea, at noon"
+    ]
 
 
 def test_the_schema_takes_the_example() -> None:

@@ -25,8 +25,8 @@ from tests.engines.diffusers.test_every_family import CASES
 def test_a_request_fits_if_and_only_if_there_is_a_pipeline_for_it(shelf: Shelf, family: str) -> None:
     name = f"{family}-known"
     entries.save(dataclasses.replace(shelf.add("wan2.1-t2v"), name=name, family=family), shelf.home)
-    able = shelf.engine().capabilities(name)
-    assert set(able.required_references) <= set(able.references)
+    capabilities = shelf.engine().capabilities(name)
+    assert set(capabilities.required_references) <= set(capabilities.references)
     for operation in (GENERATE, REMIX, EDIT, EXTEND):
         for pictures in ("", FIRST_FRAME, LAST_FRAME, BOTH_ENDS):
             given = shelf.references(pictures)
@@ -35,7 +35,7 @@ def test_a_request_fits_if_and_only_if_there_is_a_pipeline_for_it(shelf: Shelf, 
             alone = operation == GENERATE or not pictures
             fits = alone and (pictures if operation == GENERATE else operation) in FAMILIES[family].pipelines
             try:
-                request.check(able)
+                request.check(capabilities)
                 task = Task.of(request, shelf.settings)
             except BadInput:
                 assert not fits, (operation, pictures)
@@ -67,7 +67,7 @@ def test_an_extended_clip_opens_with_its_source(shelf: Shelf, family: str) -> No
     assert (task.drawn - task.family.frame_rule[1]) % task.family.frame_rule[0] == 0
     assert len(clip.frames) == task.before + 6
     np.testing.assert_array_equal(clip.frames[: task.before], np.stack([np.asarray(one) for one in before]))
-    assert "behind the video" in clip.making.read_as
+    assert "behind the video" in clip.provenance.read_as
 
 
 def test_only_so_much_is_added_and_something_is(shelf: Shelf) -> None:
@@ -86,7 +86,7 @@ def test_as_many_steps_are_taken_as_are_asked_for(
 ) -> None:
     shelf.add("wan2.1-t2v")
     task = Task.of(shelf.request("wan2.1-t2v", operation, steps=steps), shelf.settings)
-    assert task.profile.steps == task.work().steps == steps == int(task.schedule * strength)
+    assert task.profile.steps == task.estimate().steps == steps == int(task.schedule * strength)
 
 
 def test_an_unasked_number_of_steps_is_the_share_that_strength_leaves(shelf: Shelf) -> None:

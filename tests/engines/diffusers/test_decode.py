@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hinode.engines.diffusers.execution.decode import TINY, Decoder
-from hinode.engines.diffusers.loading.tiny_decoder import Tiny
+from hinode.engines.diffusers.loading.tiny_decoder import TinyDecoder
 from hinode.registry.tiny_decoders import Layout
 
 
@@ -31,12 +31,12 @@ def test_a_draft_says_why_the_tiny_decoder_went_to_the_processor(
 ) -> None:
     errors = [error]
 
-    def decode(self: Tiny, latents: Tensor) -> Tensor:
+    def decode(self: TinyDecoder, latents: Tensor) -> Tensor:
         if errors:
             raise errors.pop()
         return torch.zeros(1, 3, 8, 8)
 
-    monkeypatch.setattr(Tiny, "decode", decode)
-    decoder = Decoder(Plain(), TINY, 8, lambda: None, Tiny(Layout(16, (16, 12, 8, 8), (1, 2, 2), 1)))
+    monkeypatch.setattr(TinyDecoder, "decode", decode)
+    decoder = Decoder(Plain(), TINY, 8, lambda: None, TinyDecoder(Layout(16, (16, 12, 8, 8), (1, 2, 2), 1)))
     decoder(torch.zeros(1, 16, 1, 1, 1))
     assert decoder.remark == f"decoded by the tiny decoder on the processor, {why}"

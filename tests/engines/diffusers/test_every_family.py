@@ -15,7 +15,7 @@ import torch
 
 from hinode import pipeline
 from hinode.clip import Clip
-from hinode.engines.diffusers.execution.decode import WAYS
+from hinode.engines.diffusers.execution.decode import DECODE_FALLBACKS
 from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.protocol import Progress, State
 from hinode.registry.families import FAMILIES
@@ -151,6 +151,6 @@ def test_delivers_though_the_memory_runs_out_at_the_end(
     clip = drawn(shelf.engine().start(shelf.request(family, role), made.states["decode", 0]))
     assert left == [0]
     assert clip.frames.shape == made.clip.frames.shape
-    assert f"decoded {WAYS[failures]}, for want of memory" in clip.making.read_as
+    assert f"decoded {DECODE_FALLBACKS[failures]}, for want of memory" in clip.provenance.read_as
     # The same picture, seams and other roundings and all.
     assert float(np.abs(clip.frames.astype(int) - made.clip.frames).mean()) < made.clip.frames.std()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hinode.engines.diffusers.loading.model import Model
-from hinode.engines.diffusers.memory.plan import Room
+from hinode.engines.diffusers.memory.plan import MemoryBudget
 from hinode.errors import ModelError
 from hinode.registry.entries import Lora
 from tests.engines.diffusers import twins
@@ -127,7 +127,7 @@ def test_weights_in_8_bits_take_half_the_memory_and_draw_nearly_the_same(shelf: 
         model.load("transformer")
         sizes.append(model.held)
     assert sizes[1] < 0.7 * sizes[0]
-    run = shelf.engine(room=Room(2**40, 2**40)).start(shelf.request(FAMILY))
+    run = shelf.engine(room=MemoryBudget(2**40, 2**40)).start(shelf.request(FAMILY))
     run.model.light = True
     assert 0 < far_apart(drawn(run), clip) < 20
 

@@ -11,7 +11,14 @@ import torch
 
 from hinode.engines.diffusers.execution.decode import TILES, WHOLE
 from hinode.engines.diffusers.memory.footprint import Alive, Footprint
-from hinode.engines.diffusers.memory.plan import Place, Plan, Room, Sizes, available, gigabytes
+from hinode.engines.diffusers.memory.plan import (
+    MemoryBudget,
+    MemoryPlan,
+    Residence,
+    Sizes,
+    available,
+    gigabytes,
+)
 from hinode.engines.diffusers.task import Task
 from hinode.errors import BadInput, EngineError
 from tests.engines.diffusers.conftest import Shelf, drawn
@@ -39,21 +46,23 @@ def task(shelf: Shelf) -> Task:
     return Task.of(shelf.request(FAMILY, width=832, height=480, seconds=5.0), shelf.settings)
 
 
-def plan(task: Task, device: float, host: float | None = None, **changes: object) -> Plan:
+def plan(task: Task, device: float, host: float | None = None, **changes: object) -> MemoryPlan:
     sizes = dataclasses.replace(A14B, **changes)  # type: ignore[arg-type]
-    return Plan.of(task, sizes, Room(int(device * GB), int((device if host is None else host) * GB)))
+    return MemoryPlan.of(
+        task, sizes, MemoryBudget(int(device * GB), int((device if host is None else host) * GB))
+    )
 
 
 def test_the_more_memory_the_quicker_the_plan(task: Task) -> None:
     places = [plan(task, memory).place for memory in (200, 74, 45)]
-    assert places == [Place.RESIDENT, Place.STAGED, Place.TURNS]
+    assert places == [Residence.RESIDENT, Residence.STAGED, Residence.TURNS]
     assert not plan(task, 45).light
     tight = plan(task, 24)
-    assert (tight.place, tight.light) == (Place.TURNS, True)
+    assert (tight.place, tight.light) == (Residence.TURNS, True)
 
 
 def test_an_accelerator_with_little_memory_streams_the_denoiser(task: Task) -> None:
-    assert plan(task, 16, host=128, accelerated=True).place is Place.GROUPS
+    assert plan(task, 16, host=128, accelerated=True).place is Residence.GROUPS
     with pytest.raises((BadInput, EngineError)):
         plan(task, 16, host=8, accelerated=True)
 
@@ -62,16 +71,16 @@ def test_the_clip_is_decoded_in_tiles_where_only_that_fits(task: Task) -> None:
     whole = A14B.needs(task, light=True)
     decoding = dataclasses.replace(A14B, encoders=0, denoisers=(0,), light=(0,))
     assert whole.tiled < whole.decoding
-    fits = Plan.of(task, decoding, Room(10**12, 10**12))
+    fits = MemoryPlan.of(task, decoding, MemoryBudget(10**12, 10**12))
     assert fits.decode == WHOLE
     between = int((decoding.rest + (whole.tiled + whole.decoding) / 2) / 0.95)
     if between > decoding.rest + whole.sampling:
-        assert Plan.of(task, decoding, Room(between, between)).decode == TILES
+        assert MemoryPlan.of(task, decoding, MemoryBudget(between, between)).decode == TILES
 
 
 def test_the_plan_is_said_in_words(task: Task) -> None:
     words = plan(task, 45).words
-    assert words.startswith(Place.TURNS.value)
+    assert words.startswith(Residence.TURNS.value)
     assert "while sampling" in words
     assert "of 45.0 GB that are free" in words
 
@@ -168,13 +177,13 @@ def test_every_plan_draws_the_same_frames(shelf: Shelf) -> None:
     shelf.add(FAMILY)
     request = shelf.request(FAMILY)
     clips = {}
-    for place in (Place.RESIDENT, Place.STAGED, Place.TURNS):
+    for place in (Residence.RESIDENT, Residence.STAGED, Residence.TURNS):
         run = shelf.engine().start(request)
         run.plan = dataclasses.replace(run.plan, place=place)
         clips[place] = drawn(run).frames.tobytes()
         left = set(run.model.parts) & {"transformer", "transformer_2"}
-        assert left == (set() if place is Place.TURNS else {"transformer", "transformer_2"})
-        assert "text_encoder" not in run.model.parts or place is Place.RESIDENT
+        assert left == (set() if place is Residence.TURNS else {"transformer", "transformer_2"})
+        assert "text_encoder" not in run.model.parts or place is Residence.RESIDENT
     assert len(set(clips.values())) == 1
 
 

@@ -109,15 +109,15 @@ def test_the_clip_is_there_only_at_the_end(shelf: Shelf) -> None:
 
 def test_says_who_drew_and_how(shelf: Shelf) -> None:
     shelf.add(FAMILY)
-    making = drawn(shelf.run(FAMILY)).making
-    assert (making.engine, making.model, making.steps, making.licence) == (
+    provenance = drawn(shelf.run(FAMILY)).provenance
+    assert (provenance.engine, provenance.model, provenance.steps, provenance.licence) == (
         "diffusers",
         FAMILY,
         4,
         "Apache-2.0",
     )
-    assert "the whole prompt, by Wan 2.1 text to video" in making.read_as
-    assert list(making.stage_seconds) == ["load", "text", "sample", "decode"]
+    assert "the whole prompt, by Wan 2.1 text to video" in provenance.read_as
+    assert list(provenance.stage_seconds) == ["load", "text", "sample", "decode"]
 
 
 def test_what_can_be_asked_is_known_without_torch(shelf: Shelf) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hinode.engines.diffusers.execution import acceleration
-from hinode.engines.diffusers.execution.acceleration import NATIVE, PLAIN, Hardware, Ways
+from hinode.engines.diffusers.execution.acceleration import NATIVE, UNACCELERATED, Execution, Hardware
 from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.diffusers.task import UNCACHED
 from hinode.engines.protocol import State
@@ -51,26 +51,28 @@ MACHINES = [
 )
 def test_the_machine_decides(hardware: Hardware, attention: str, masked: str, bits: str) -> None:
     standard = WAN.profiles["standard"]
-    ways = acceleration.ways(standard, WAN, hardware)
-    assert ways == Ways(bits, hardware.kind == "cuda", attention, reusing=True)
-    assert acceleration.ways(MASKED.profiles["standard"], MASKED, hardware).attention == masked
-    short = acceleration.ways(standard, WAN, hardware, streamed=True)
+    ways = acceleration.choose_execution(standard, WAN, hardware)
+    assert ways == Execution(bits, hardware.kind == "cuda", attention, reusing=True)
+    assert acceleration.choose_execution(MASKED.profiles["standard"], MASKED, hardware).attention == masked
+    short = acceleration.choose_execution(standard, WAN, hardware, streamed=True)
     assert (short.bits, short.compiled, short.attention) == ("", False, attention)
     for known in ({"light": True}, {"packed": True}):
-        assert acceleration.ways(standard, WAN, hardware, asked=True, **known).bits == ""
+        assert acceleration.choose_execution(standard, WAN, hardware, asked=True, **known).bits == ""
 
 
 def test_a_processor_computes_in_8_bits_only_if_asked() -> None:
     hardware = Hardware("cpu", packages=ALL)
     for profile, bits in (("draft", "int8 weights"), ("standard", "int8 weights"), ("best", "")):
-        assert acceleration.ways(WAN.profiles[profile], WAN, hardware, asked=True).bits == bits
+        assert acceleration.choose_execution(WAN.profiles[profile], WAN, hardware, asked=True).bits == bits
 
 
 @pytest.mark.parametrize("hardware", MACHINES, ids=str)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_best_is_what_the_makers_do(name: str, hardware: Hardware) -> None:
     family = FAMILIES[name]
-    assert acceleration.ways(family.profiles["best"], family, hardware, asked=True) == PLAIN
+    assert (
+        acceleration.choose_execution(family.profiles["best"], family, hardware, asked=True) == UNACCELERATED
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in FAMILIES if name.endswith("-distilled")])
@@ -83,10 +85,10 @@ def test_what_is_distilled_takes_one_pass_and_reuses_nothing(name: str) -> None:
 
 def test_a_profile_can_be_asked_for(shelf: Shelf) -> None:
     shelf.add(FAMILY)
-    able = shelf.engine().capabilities(FAMILY)
-    assert able.profiles == PROFILES
+    capabilities = shelf.engine().capabilities(FAMILY)
+    assert capabilities.profiles == PROFILES
     requests = {name: shelf.request(FAMILY, steps=None, profile=name) for name in (None, *PROFILES)}
-    steps = {name: shelf.engine().work(request).steps for name, request in requests.items()}
+    steps = {name: shelf.engine().estimate(request).steps for name, request in requests.items()}
     assert steps == {None: 50, "draft": 20, "standard": 30, "best": 50}
     assert requests["draft"].identity() != requests["best"].identity()
     with pytest.raises(BadInput, match="no profile 'worst'; choose draft, standard or best") as caught:
@@ -110,7 +112,7 @@ def test_a_lora_that_distils_counts_in_its_profiles_alone(shelf: Shelf, tmp_path
     }
     assert facts == {None: (4, 4, 8.0, 1), "draft": (4, 4, 8.0, 1), "best": (50, 100, None, 0)}
     clip = drawn(runs[None])
-    assert clip.making.steps == 4
+    assert clip.provenance.steps == 4
     scheduler = runs[None]._call._scheduler() if runs[None]._call else None
     assert scheduler.config.flow_shift == 8.0
     # The best is drawn as if there were no such LoRA, though the same engine drew with it before.
@@ -143,7 +145,7 @@ def test_a_run_that_reuses_blocks_goes_on_to_the_same_bits(shelf: Shelf, family:
     assert run._call is not None
     assert run._call.reuse is not None
     assert 2 <= run._call.reuse.reused < run._call.reuse.passes
-    assert "blocks are reused between steps" in run.clip().making.read_as
+    assert "blocks are reused between steps" in run.clip().provenance.read_as
     assert len(states[STEPS - 1].body) < 3 * len(states[0].body) + 2_000_000  # not what the blocks gave
     for step in (1, 2, 3, 4, STEPS - 1):
         resumed = generous(shelf, family, states[step])
@@ -181,7 +183,7 @@ def test_8_bits_on_a_processor_draw_nearly_the_same_and_hold_the_loras(shelf: Sh
     run.task = dataclasses.replace(run.task, profile=dataclasses.replace(run.task.profile, reuse=1e-9))
     clip, whole = drawn(run), drawn(shelf.run("whole"))
     assert run.model.ways.bits == "int8 weights"
-    assert "in int8 weights" in clip.making.read_as
+    assert "in int8 weights" in clip.provenance.read_as
     block = run.model.parts["transformer"].blocks[0]
     assert type(block.ffn.net[2].weight).__name__ == "Int8Tensor"
     assert not getattr(run.model.parts["transformer"], "peft_config", None)
@@ -191,15 +193,15 @@ def test_8_bits_on_a_processor_draw_nearly_the_same_and_hold_the_loras(shelf: Sh
 def test_what_cannot_be_set_up_is_left_out(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
     shelf.add(FAMILY)
     run = shelf.run(FAMILY)
-    run.model.ways = run.model.wanted = Ways(bits="float8", attention="sage", reusing=True)
+    run.model.ways = run.model.wanted = Execution(bits="float8", attention="sage", reusing=True)
     with caplog.at_level(logging.WARNING, "hinode"):
         clip = drawn(run)
     said = [record.message for record in caplog.records if record.name.startswith("hinode")]
     assert any("computing in float8 is left out" in line for line in said)
     assert any("a pass failed and is made again, not" in line for line in said)
-    assert run.model.ways == PLAIN
+    assert run.model.ways == UNACCELERATED
     assert np.array_equal(clip.frames, drawn(shelf.run(FAMILY)).frames)
-    assert clip.making.read_as.endswith("profile best")
+    assert clip.provenance.read_as.endswith("profile best")
 
 
 def test_a_pass_that_failed_concerns_its_own_run_alone(shelf: Shelf) -> None:
@@ -209,12 +211,12 @@ def test_a_pass_that_failed_concerns_its_own_run_alone(shelf: Shelf) -> None:
     run.model.ways = dataclasses.replace(run.model.ways, attention="sage")
     states = {progress.done: run.state() for progress in run if progress.stage == "sample"}
     frames = run.clip().frames
-    assert run.model.ways == PLAIN
+    assert run.model.ways == UNACCELERATED
     resumed = shelf.engine().start(shelf.request(FAMILY, profile="standard", steps=STEPS), states[2])
     assert np.array_equal(drawn(resumed).frames, frames)
-    assert resumed.model.ways == PLAIN
+    assert resumed.model.ways == UNACCELERATED
     after = engine.start(shelf.request(FAMILY, profile="standard", steps=STEPS))
-    assert "blocks are reused" in drawn(after).making.read_as
+    assert "blocks are reused" in drawn(after).provenance.read_as
 
 
 @pytest.mark.parametrize(
@@ -239,10 +241,10 @@ def test_a_video_is_changed_quickly_without_reuse(
     assert not [record for record in caplog.records if record.name.startswith("hinode")]
     assert not run.model.ways.reusing
     after = drawn(engine.start(shelf.request(FAMILY, profile="standard", steps=STEPS)))
-    assert "blocks are reused" in after.making.read_as
+    assert "blocks are reused" in after.provenance.read_as
 
 
 def test_an_edit_that_begins_with_noise_takes_all_its_steps(shelf: Shelf) -> None:
     shelf.add("wan2.1-vace")
-    work = shelf.engine().work(shelf.request("wan2.1-vace", "edit", steps=None, profile="best"))
+    work = shelf.engine().estimate(shelf.request("wan2.1-vace", "edit", steps=None, profile="best"))
     assert work.steps == 50

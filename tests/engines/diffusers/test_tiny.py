@@ -17,9 +17,9 @@ from torch.nn import functional
 from hinode.clip import Frames
 from hinode.engines import saved_state
 from hinode.engines.diffusers.execution.decode import TINY, TINY_PROCESSOR
-from hinode.engines.diffusers.execution.previews import MOST, heading
-from hinode.engines.diffusers.loading.tiny_decoder import Tiny
-from hinode.engines.diffusers.memory.plan import Plan, Room
+from hinode.engines.diffusers.execution.previews import MAX_SIDE, heading
+from hinode.engines.diffusers.loading.tiny_decoder import TinyDecoder
+from hinode.engines.diffusers.memory.plan import MemoryBudget, MemoryPlan
 from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import State
@@ -80,7 +80,7 @@ def test_the_published_files_are_known_by_their_shapes(name: str) -> None:
     shape = FAMILIES[family].shape
     assert (layout.channels, (layout.frames, layout.side)) == (shape.channels, shape.compression)
     with torch.device("meta"):
-        tiny = Tiny(layout)
+        tiny = TinyDecoder(layout)
     assert {key: tuple(tensor.shape) for key, tensor in tiny.state_dict().items()} == shapes
 
 
@@ -106,7 +106,9 @@ def test_the_wide_file_is_known_too() -> None:
     layout = Layout.of(shapes)
     assert (layout.wide, layout.frames, layout.side, layout.channels) == (True, 8, 32, 128)
     with torch.device("meta"):
-        assert {key: tuple(tensor.shape) for key, tensor in Tiny(layout).state_dict().items()} == shapes
+        assert {
+            key: tuple(tensor.shape) for key, tensor in TinyDecoder(layout).state_dict().items()
+        } == shapes
 
 
 def by_hand(weights: dict[str, Tensor], latents: Tensor, patch: int, groups: int) -> Tensor:
@@ -158,7 +160,7 @@ def test_decodes_as_taehv_does_however_many_frames_together(
 ) -> None:
     torch.manual_seed(1)
     width = 128 if wide else 12
-    tiny = Tiny(Layout(5, (width, 8, 8, 6), growth, patch, wide)).eval()
+    tiny = TinyDecoder(Layout(5, (width, 8, 8, 6), growth, patch, wide)).eval()
     with torch.no_grad():
         for tensor in tiny.parameters():
             tensor.mul_(1.5)
@@ -172,7 +174,7 @@ def test_decodes_as_taehv_does_however_many_frames_together(
 
 
 def test_latent_frames_in_pairs_lose_no_frame_at_the_beginning() -> None:
-    tiny = Tiny(Layout(4, (8, 8, 8, 8), (1, 2, 2), 1), paired=True)
+    tiny = TinyDecoder(Layout(4, (8, 8, 8, 8), (1, 2, 2), 1), paired=True)
     assert [tiny.decode(torch.zeros(4, count, 2, 2)).shape[1] for count in (1, 2, 3, 4)] == [1, 8, 9, 16]
 
 
@@ -218,7 +220,7 @@ def test_a_draft_is_decoded_by_it(shelf: Shelf, tiny_file: Callable[[str], Path]
     assert run.plan.decode == TINY
     assert "by the tiny decoder" in run.plan.words
     clip = drawn(run)
-    assert clip.making.read_as.endswith("; decoded by the tiny decoder")
+    assert clip.provenance.read_as.endswith("; decoded by the tiny decoder")
     assert clip.frames.std() > 2
     assert clip.frames.shape[0] == run.task.frames
     drawn_by_it = run.model.tiny.decode(latents(run))  # type: ignore[union-attr]
@@ -327,7 +329,7 @@ def test_previews_are_few(shelf: Shelf, tiny_file: Callable[[str], Path]) -> Non
     shelf.add(WAN, "seen", decoder=str(tiny_file(WAN)))
     run = shelf.run("seen", steps=20)
     seen = [one.done for one in run if one.preview is not None]
-    assert len(seen) == MOST
+    assert len(seen) == MAX_SIDE
     assert seen[-1] == 20
 
 
@@ -338,10 +340,10 @@ def test_a_preview_that_fails_is_left_out(
     whole = drawn(shelf.run("seen"))
     shelf.add(WAN, "seen", decoder=str(tiny_file(WAN)))
 
-    def decode(self: Tiny, latents: Tensor) -> Tensor:
+    def decode(self: TinyDecoder, latents: Tensor) -> Tensor:
         raise torch.OutOfMemoryError("out of memory, says the test")
 
-    monkeypatch.setattr(Tiny, "decode", decode)
+    monkeypatch.setattr(TinyDecoder, "decode", decode)
     run = shelf.run("seen")
     assert [one.preview for one in run if one.stage == "sample"] == [None] * (STEPS + 1)
     assert np.array_equal(run.clip().frames, whole.frames)
@@ -369,7 +371,7 @@ def test_it_delivers_what_the_models_own_decoder_cannot(
     clip = drawn(again)
     assert len(asked) == (1 if broken else 4)
     why = "for the model's own decoder failed" if broken else "for want of memory"
-    assert clip.making.read_as.endswith(f"; decoded {TINY}, {why}")
+    assert clip.provenance.read_as.endswith(f"; decoded {TINY}, {why}")
     assert clip.frames.shape == run.clip().frames.shape
     shelf.add(WAN, "rescued")
     with pytest.raises(RuntimeError, match="says the test" if broken else "out of memory"):
@@ -380,10 +382,10 @@ def test_a_draft_falls_back_to_the_models_own_decoder(
     shelf: Shelf, tiny_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf.add(WAN, "quick", profile="draft", decoder=str(tiny_file(WAN)))
-    real, left = Tiny.decode, [STEPS, 1]  # previews, then failures
+    real, left = TinyDecoder.decode, [STEPS, 1]  # previews, then failures
     error: list[RuntimeError] = [torch.OutOfMemoryError("out of memory, says the test")]
 
-    def decode(self: Tiny, latents: Tensor, *, together: int = 1) -> Tensor:
+    def decode(self: TinyDecoder, latents: Tensor, *, together: int = 1) -> Tensor:
         if left[0]:
             left[0] -= 1
         elif left[1]:
@@ -391,13 +393,13 @@ def test_a_draft_falls_back_to_the_models_own_decoder(
             raise error[-1]
         return real(self, latents, together=together)
 
-    monkeypatch.setattr(Tiny, "decode", decode)
-    assert f"decoded {TINY_PROCESSOR}, for want of memory" in drawn(shelf.run("quick")).making.read_as
+    monkeypatch.setattr(TinyDecoder, "decode", decode)
+    assert f"decoded {TINY_PROCESSOR}, for want of memory" in drawn(shelf.run("quick")).provenance.read_as
     left[:] = [STEPS, 2]
-    assert "decoded in tiles, for want of memory" in drawn(shelf.run("quick")).making.read_as
+    assert "decoded in tiles, for want of memory" in drawn(shelf.run("quick")).provenance.read_as
     left[:] = [STEPS, 2]
     error.append(RuntimeError("broken, says the test"))
-    assert "decoded in tiles, for the tiny decoder failed" in drawn(shelf.run("quick")).making.read_as
+    assert "decoded in tiles, for the tiny decoder failed" in drawn(shelf.run("quick")).provenance.read_as
 
 
 def test_it_is_in_the_memory_plan(shelf: Shelf, tiny_file: Callable[[str], Path]) -> None:
@@ -422,8 +424,8 @@ def test_a_plan_for_a_draft_never_tiles(shelf: Shelf, tiny_file: Callable[[str],
     run = shelf.run("quick")
     task = Task.of(shelf.request("quick"), shelf.settings)
     sizes = run.model.sizes()
-    least = Plan.of(task, sizes, Room(2**40, 2**40)).peak
-    assert Plan.of(task, sizes, Room(int(least / 0.94), 2**40)).decode == TINY
+    least = MemoryPlan.of(task, sizes, MemoryBudget(2**40, 2**40)).peak
+    assert MemoryPlan.of(task, sizes, MemoryBudget(int(least / 0.94), 2**40)).decode == TINY
 
 
 def add(shelf: Shelf, family: str, decoder: Path, **options: Any) -> entries.Entry:
@@ -459,7 +461,7 @@ def test_adding_refuses_what_does_not_fit(
         (Layout(16, (8, 8, 8, 8), (1, 2, 2), 2), "16 pixels to a side of one latent position"),
         (Layout(16, (8, 8, 8, 8), (2, 2, 2), 1), "8 frames to one of the latents"),
     ):
-        safetensors.torch.save_file(Tiny(layout).state_dict(), tmp_path / "odd.safetensors")
+        safetensors.torch.save_file(TinyDecoder(layout).state_dict(), tmp_path / "odd.safetensors")
         with pytest.raises(BadInput, match=said):
             add(shelf, WAN, tmp_path / "odd.safetensors")
     for broken in (

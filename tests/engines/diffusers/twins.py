@@ -13,7 +13,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from hinode.engines.diffusers.loading.tiny_decoder import Tiny
+from hinode.engines.diffusers.loading.tiny_decoder import TinyDecoder
 from hinode.registry.families import FAMILIES
 from hinode.registry.tiny_decoders import Layout
 from tests.engines.diffusers import toy_others, toy_wan
@@ -166,7 +166,7 @@ def write_tiny(family: str, folder: Path, file: Path, *, wide: bool = False) -> 
     growth = {4: (1, 2, 2), 8: (2, 2, 2)}[frames]
     channels = settings.get("z_dim") or settings["latent_channels"]
     with _seeded():
-        tiny = Tiny(Layout(channels, (16, 12, 8, 8), growth, side // 8, wide))
+        tiny = TinyDecoder(Layout(channels, (16, 12, 8, 8), growth, side // 8, wide))
         tensors = {name: 2 * tensor.half() for name, tensor in tiny.state_dict().items()}
     # The files hold an encoder too; nothing reads it.
     tensors["encoder.0.weight"] = torch.zeros(64, 3, 3, 3, dtype=torch.float16)

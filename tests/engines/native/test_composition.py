@@ -153,7 +153,7 @@ def test_noise_goes_the_way_the_land_goes(camera: str, way: int) -> None:
     one, later = video[4], video[12]
     speed = 0.24 / 8 * composition.MIDWAY * 64  # pixels a frame at the speed of the drawn world
     pixels = round(12 * speed) - round(4 * speed)
-    share = composition.ALONG**2
+    share = composition.CAMERA_NOISE_SHARE**2
     assert alike(one.roll(way * pixels, -1), later) == pytest.approx(share, abs=0.06)
     assert alike(one.roll(-way * pixels, -1), later) == pytest.approx(0, abs=0.06)
     assert alike(one, later) == pytest.approx(0, abs=0.06)
@@ -163,7 +163,9 @@ def test_a_camera_in_numbers_takes_the_noise_along_at_its_speed() -> None:
     camera = ((0.0, 0.0, 1.0), (2.0, -0.8, 1.0))
     video = CANVAS.tokenizer.decode(begun(BALL, camera=camera)[None])[0]
     pixels = round(0.4 * composition.MIDWAY * 64)
-    assert alike(video[4].roll(pixels, -1), video[12]) == pytest.approx(composition.ALONG**2, abs=0.06)
+    assert alike(video[4].roll(pixels, -1), video[12]) == pytest.approx(
+        composition.CAMERA_NOISE_SHARE**2, abs=0.06
+    )
 
 
 def test_noise_stays_put_without_a_pan_and_beside_what_is_given() -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinode.engines.native.expansion import expanded
-from hinode.request import Track
+from hinode.engines.native.expansion import expand_prompt
+from hinode.request import Trajectory
 from hinode.world.caption import parse
 from hinode.world.scene import HELD_OUT_PAIRS, RELATIONS
 
@@ -24,7 +24,7 @@ PROMPTS = (
 @pytest.mark.parametrize("prompt", PROMPTS)
 @given(seed=st.integers(0, 2**63 - 1))
 def test_nothing_is_left_open_and_nothing_said_is_changed(prompt: str, seed: int) -> None:
-    said, told = parse(prompt), parse(expanded(prompt, seed))
+    said, told = parse(prompt), parse(expand_prompt(prompt, seed))
     assert set(told.facts()) == ATTRIBUTES
     assert all(told.facts()[name] == fact for name, fact in said.facts().items())
     assert len(told.subjects) == max(1, len(said.subjects))
@@ -37,21 +37,23 @@ def test_nothing_is_left_open_and_nothing_said_is_changed(prompt: str, seed: int
 
 def test_a_whole_prompt_stays_as_it_is() -> None:
     prompt = "a red balloon rising over the mountains at noon in the rain, zoom in"
-    assert expanded(prompt, 3) == prompt
+    assert expand_prompt(prompt, 3) == prompt
 
 
 def test_words_of_a_prompt_are_kept_if_its_subject_is_whole() -> None:
     prompt = "a large red balloon rising slowly over the mountains at noon."
-    assert expanded(prompt, 3).startswith("a large red balloon rising slowly over the mountains at noon, ")
+    assert expand_prompt(prompt, 3).startswith(
+        "a large red balloon rising slowly over the mountains at noon, "
+    )
 
 
 def test_the_seed_decides() -> None:
-    assert expanded("a balloon", 1) == expanded("a balloon", 1)
-    assert len({expanded("a balloon", seed) for seed in range(20)}) > 5
+    assert expand_prompt("a balloon", 1) == expand_prompt("a balloon", 1)
+    assert len({expand_prompt("a balloon", seed) for seed in range(20)}) > 5
 
 
 def test_shots_of_one_film_choose_alike() -> None:
-    first, second = (parse(expanded(f"a balloon {doing}", 5)) for doing in ("rising", "moving left"))
+    first, second = (parse(expand_prompt(f"a balloon {doing}", 5)) for doing in ("rising", "moving left"))
     assert first.subjects[0].color == second.subjects[0].color
     assert (first.place, first.time) == (second.place, second.time)
 
@@ -67,16 +69,16 @@ def test_shots_of_one_film_choose_alike() -> None:
         (((0.0, 0.0, 1.0), (4.0, 0.1, 0.0)), "still"),
     ],
 )
-def test_a_camera_in_numbers_is_said_as_the_nearest_move(track: Track, move: str) -> None:
-    assert parse(expanded("a red balloon rising over the sea at noon", 3, camera=track)).camera == move
-    said = expanded("a red balloon rising over the sea at noon, the camera zooms in", 3, camera=track)
+def test_a_camera_in_numbers_is_said_as_the_nearest_move(track: Trajectory, move: str) -> None:
+    assert parse(expand_prompt("a red balloon rising over the sea at noon", 3, camera=track)).camera == move
+    said = expand_prompt("a red balloon rising over the sea at noon, the camera zooms in", 3, camera=track)
     assert parse(said).camera == "zoom in"
 
 
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_open_motions_keep_how_two_relate(relation: str) -> None:
     for seed in range(40):
-        said = parse(expanded(f"a red kite {relation} a blue boat and a star", seed))
+        said = parse(expand_prompt(f"a red kite {relation} a blue boat and a star", seed))
         assert said.relation == relation
         assert [one.kind for one in said.subjects] == ["kite", "boat", "star"]
         first, second = (one.motion for one in said.subjects[:2])
@@ -85,7 +87,7 @@ def test_open_motions_keep_how_two_relate(relation: str) -> None:
         else:
             leaving = ("rise", "fall") if relation in ("above", "below") else ("left", "right")
             assert {first, second}.isdisjoint(leaving)
-    said = parse(expanded(f"a red kite {relation} a blue boat moving left", 1))
+    said = parse(expand_prompt(f"a red kite {relation} a blue boat moving left", 1))
     assert said.subjects[1].motion == "left"
     if relation in ("behind", "in front of"):
         assert said.subjects[0].motion == "left"

@@ -46,11 +46,11 @@ def test_a_known_engine_is_found_and_an_unknown_one_is_answered_with_the_known(s
 
 
 def test_says_what_it_can_do(engine: NativeEngine) -> None:
-    able = engine.capabilities()
-    assert (able.engine, able.model, able.models) == ("native", "toy", ("toy",))
-    assert able.native_sizes == ((32, 32), (64, 32), (32, 64))
-    assert able.native_fps == (8, 12)
-    assert able.seconds == (0.0, 17 / 8)
+    capabilities = engine.capabilities()
+    assert (capabilities.engine, capabilities.model, capabilities.models) == ("native", "toy", ("toy",))
+    assert capabilities.native_sizes == ((32, 32), (64, 32), (32, 64))
+    assert capabilities.native_fps == (8, 12)
+    assert capabilities.seconds == (0.0, 17 / 8)
     with pytest.raises(BadInput, match="no model"):
         engine.capabilities("sora")
 
@@ -61,11 +61,11 @@ def test_refuses_what_does_not_fit_before_anything_is_loaded(engine: NativeEngin
 
 
 def test_counts_the_work(engine: NativeEngine) -> None:
-    work = engine.work(REQUEST)
+    work = engine.estimate(REQUEST)
     # 9 frames are 3 latent frames of 4x4 positions; guidance doubles all passes but the first
     assert (work.tokens, work.steps, work.pixels) == (3 * 4 * 4, 3, 9 * 32 * 32)
     assert work.passes == 5
-    assert engine.work(dataclasses.replace(REQUEST, steps=10)).steps == 10
+    assert engine.estimate(dataclasses.replace(REQUEST, steps=10)).steps == 10
 
 
 def test_draws_and_tells_every_step(engine: NativeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,12 +89,12 @@ def test_draws_and_tells_every_step(engine: NativeEngine, monkeypatch: pytest.Mo
     # The last step heads for the clip itself.
     assert (np.abs(clip.frames.astype(int) - previews[-1]).max((1, 2, 3)) <= 1).any()
     assert clip.fps == 8
-    making = clip.making
-    assert (making.engine, making.model, making.seed, making.steps) == ("native", "toy", 7, 3)
-    assert making.native_size == (32, 32)
-    assert list(making.stage_seconds) == ["load", "text", "sample", "decode"]
-    assert making.not_understood == ("wibbly",)
-    assert "balloon" in making.understood
+    provenance = clip.provenance
+    assert (provenance.engine, provenance.model, provenance.seed, provenance.steps) == ("native", "toy", 7, 3)
+    assert provenance.native_size == (32, 32)
+    assert list(provenance.stage_seconds) == ["load", "text", "sample", "decode"]
+    assert provenance.not_understood == ("wibbly",)
+    assert "balloon" in provenance.understood
 
 
 @pytest.mark.parametrize(
@@ -137,20 +137,20 @@ def test_a_saved_run_goes_on_to_the_same_bytes(engine: NativeEngine, settings: S
 def test_a_saved_run_of_two_subjects_goes_on_to_the_same_bytes(hinted_settings: Settings) -> None:
     engine, request = NativeEngine(hinted_settings), dataclasses.replace(REQUEST, prompt=PAIR)
     # Two subjects are two passes a step, and one for both of them that guidance leads away from.
-    assert engine.work(request).passes == 3 * 2 + 2
+    assert engine.estimate(request).passes == 3 * 2 + 2
     run = engine.start(request)
     next(step for step in run if (step.stage, step.done) == ("sample", 1))
     resumed = NativeEngine(hinted_settings).start(request, run.state())
     assert ("sample", 0) not in [(step.stage, step.done) for step in resumed]
     clip = resumed.clip()
     assert clip.frames.tobytes() == drawn(engine, prompt=PAIR).frames.tobytes()
-    assert "each of the 2 subjects drawn in a place of its own" in clip.making.read_as
+    assert "each of the 2 subjects drawn in a place of its own" in clip.provenance.read_as
 
 
 def test_who_is_not_told_where_subjects_are_draws_from_one_text(engine: NativeEngine) -> None:
     request = dataclasses.replace(REQUEST, prompt=PAIR)
-    assert engine.work(request).passes == engine.work(REQUEST).passes
-    assert "subjects drawn in a place" not in drawn(engine, prompt=PAIR).making.read_as
+    assert engine.estimate(request).passes == engine.estimate(REQUEST).passes
+    assert "subjects drawn in a place" not in drawn(engine, prompt=PAIR).provenance.read_as
 
 
 def test_a_paused_run_goes_on_where_it_was(engine: NativeEngine) -> None:
@@ -179,12 +179,12 @@ def test_a_negative_prompt_leads_away_from_its_words(engine: NativeEngine) -> No
     plain, without = drawn(engine), drawn(engine, negative_prompt="snow at night")
     assert without.frames.tobytes() != plain.frames.tobytes()
     assert drawn(engine, negative_prompt="snow at night").frames.tobytes() == without.frames.tobytes()
-    assert "led away from: snow at night" in without.making.read_as
+    assert "led away from: snow at night" in without.provenance.read_as
     # Words that it does not know lead nowhere, and it says so.
     unknown = drawn(engine, negative_prompt="bokeh artefacts")
     assert unknown.frames.tobytes() == plain.frames.tobytes()
-    assert "no word of the negative prompt is known" in unknown.making.read_as
-    assert "negative" not in plain.making.read_as
+    assert "no word of the negative prompt is known" in unknown.provenance.read_as
+    assert "negative" not in plain.provenance.read_as
 
 
 def test_clips_drawn_together_are_led_away_each_from_its_own(hinted_settings: Settings) -> None:
@@ -196,9 +196,9 @@ def test_clips_drawn_together_are_led_away_each_from_its_own(hinted_settings: Se
     ]
     plans = [engine.plan(request) for request in asked]
     model = checkpoint.load(plans[0].card.path)
-    *_, together = native.begin(plans, model, torch.device("cpu"))
+    *_, together = native.make_sampler(plans, model, torch.device("cpu"))
     for plan, latents in zip(plans, together.latents, strict=True):
-        *_, alone = native.begin([plan], model, torch.device("cpu"))
+        *_, alone = native.make_sampler([plan], model, torch.device("cpu"))
         torch.testing.assert_close(alone.latents[0], latents, rtol=1e-3, atol=1e-3)
     assert (together.latents[0] - together.latents[1]).abs().max() > 0.01
 
@@ -221,7 +221,7 @@ def test_guidance_gives_way_to_what_is_given(engine: NativeEngine, settings: Set
     footage = Reference("guide", "ab" * 32, "video/mp4")
     asked = {
         4.0: {},
-        native.GIVEN_GUIDANCE: {"references": (picture,)},
+        native.CONDITIONED_GUIDANCE: {"references": (picture,)},
         native.EDIT_GUIDANCE: {"references": (footage,), "guide_prompt": "a red ball at noon"},
     }
     for guidance, change in asked.items():
@@ -229,7 +229,8 @@ def test_guidance_gives_way_to_what_is_given(engine: NativeEngine, settings: Set
     way = ((0.0, 0.2, 0.5), (1.0, 0.8, 0.5))
     for change in ({"path": way}, {"camera": way}):
         assert (
-            Plan.of(dataclasses.replace(REQUEST, **change), card).sampling.guidance == native.GIVEN_GUIDANCE
+            Plan.of(dataclasses.replace(REQUEST, **change), card).sampling.guidance
+            == native.CONDITIONED_GUIDANCE
         )
     for little in (1.0, 1.5):  # a student's, and somebody's own
         card = dataclasses.replace(card, sampling={"guidance": little})
@@ -319,7 +320,7 @@ def test_a_profile_says_who_draws_and_in_how_many_steps(
     engine = NativeEngine(quick)
     request = dataclasses.replace(REQUEST, **asked)
     plan = engine.plan(request)
-    assert (plan.card.name, plan.sampling.steps, engine.work(request).passes) == (who, steps, passes)
+    assert (plan.card.name, plan.sampling.steps, engine.estimate(request).passes) == (who, steps, passes)
 
 
 def test_without_a_student_there_are_no_drafts(engine: NativeEngine, quick: Settings) -> None:
@@ -329,9 +330,9 @@ def test_without_a_student_there_are_no_drafts(engine: NativeEngine, quick: Sett
         assert (plan.card.name, plan.sampling.steps) == ("toy", steps)
     with pytest.raises(BadInput, match="no profile 'draft'"):
         engine.plan(dataclasses.replace(REQUEST, profile="draft"))
-    able = NativeEngine(quick).capabilities()
-    assert (able.model, able.models) == ("toy", ("toy", "toy-fast"))
-    assert able.profiles == ("draft", "standard", "best")
+    capabilities = NativeEngine(quick).capabilities()
+    assert (capabilities.model, capabilities.models) == ("toy", ("toy", "toy-fast"))
+    assert capabilities.profiles == ("draft", "standard", "best")
     student = NativeEngine(quick).capabilities("toy-fast")
     assert (student.profiles, student.steps) == (("draft", "standard"), (2, 4))
 
@@ -341,7 +342,7 @@ def test_a_student_draws_by_its_own_levels_and_is_named(quick: Settings) -> None
     run = engine.start(dataclasses.replace(REQUEST, profile="draft"))
     assert [step.done for step in run if step.stage == "sample"] == [0, 1, 2]
     assert run.plan.sampling.schedule().tolist() == [0.02, 0.3, 1.0]
-    assert (run.clip().making.model, run.clip().making.steps) == ("toy-fast", 2)
+    assert (run.clip().provenance.model, run.clip().provenance.steps) == ("toy-fast", 2)
     assert run.clip().frames.shape == (8, 32, 32, 3)
 
 

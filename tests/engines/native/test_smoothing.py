@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from hinode.engines.native.smoothing import LIMIT, NEARLY, TREMBLE, eased, smoothed, steadied
+from hinode.engines.native.smoothing import (
+    LIMIT,
+    NEARLY,
+    TREMBLE,
+    blend_fixed_edges,
+    reduce_flicker,
+    smooth_patch_seams,
+)
 
 SPAN = 4
 
@@ -17,7 +24,7 @@ def clip(*levels: float) -> Tensor:
 def test_a_small_jump_between_patches_is_spread() -> None:
     jump = LIMIT / 2
     video = clip(0, 0, 0, 0, 0, *[jump] * 4)
-    out = smoothed(video, SPAN)[0, :, 0, 4, 4]
+    out = smooth_patch_seams(video, SPAN)[0, :, 0, 4, 4]
     steps = out.diff().abs()
     assert steps.max() < 0.6 * jump
     assert torch.allclose(out[[0, 1, 2]], torch.zeros(3))
@@ -27,11 +34,11 @@ def test_a_small_jump_between_patches_is_spread() -> None:
 
 def test_motion_stays() -> None:
     even = clip(*torch.linspace(-0.8, 0.8, 9).tolist())
-    assert torch.allclose(smoothed(even, SPAN), even, atol=1e-6)
+    assert torch.allclose(smooth_patch_seams(even, SPAN), even, atol=1e-6)
     large = clip(0, 0, 0, 0, 0, *[2 * LIMIT] * 4)
-    assert torch.equal(smoothed(large, SPAN), large)
+    assert torch.equal(smooth_patch_seams(large, SPAN), large)
     within = clip(0, 0, 0, *[LIMIT / 2] * 6)  # not where patches meet
-    assert torch.equal(smoothed(within, SPAN), within)
+    assert torch.equal(smooth_patch_seams(within, SPAN), within)
 
 
 def test_what_is_given_stays_and_the_other_side_meets_it() -> None:
@@ -39,13 +46,13 @@ def test_what_is_given_stays_and_the_other_side_meets_it() -> None:
     video = clip(0, 0, 0, *[jump] * 6)
     kept = torch.zeros(1, 9, 1, 1, 1, dtype=torch.bool)
     kept[:, :3] = True
-    out = smoothed(video, 2 * SPAN, kept)
+    out = smooth_patch_seams(video, 2 * SPAN, kept)
     assert torch.equal(out[:, :3], video[:, :3])
     assert torch.allclose(out[0, 3:6, 0, 4, 4], torch.tensor([0.0, jump / 2, jump]), atol=1e-6)
     region = torch.zeros(1, 1, 1, 8, 8, dtype=torch.bool)
     region[..., :4] = True
     across = clip(0, 0, 0, 0, 0, *[jump] * 4)
-    out = smoothed(across, SPAN, region)
+    out = smooth_patch_seams(across, SPAN, region)
     assert torch.equal(out[..., :4], across[..., :4])
     assert not torch.equal(out[..., 4:], across[..., 4:])
 
@@ -53,25 +60,25 @@ def test_what_is_given_stays_and_the_other_side_meets_it() -> None:
 def test_short_clips() -> None:
     for frames in (1, 2, 3):
         video = clip(*torch.arange(float(frames)).tolist())
-        assert smoothed(video, SPAN).shape == video.shape
+        assert smooth_patch_seams(video, SPAN).shape == video.shape
 
 
 def test_trembling_is_averaged_and_motion_is_not() -> None:
     small = TREMBLE / 3
     trembling = clip(0, small, 0, small, 0, small, 0)
-    out = steadied(trembling)[0, :, 0, 4, 4]
+    out = reduce_flicker(trembling)[0, :, 0, 4, 4]
     assert out.diff().abs().max() < 0.5 * small
     assert float(out.mean()) == pytest.approx(float(trembling.mean()), abs=small / 10)
     large = clip(0, 0, 0, *[4 * TREMBLE] * 4)
-    assert torch.allclose(steadied(large), large, atol=1e-6)
+    assert torch.allclose(reduce_flicker(large), large, atol=1e-6)
     even = clip(*torch.linspace(-0.5, 0.5, 9).tolist())
-    assert torch.allclose(steadied(even)[:, 1:-1], even[:, 1:-1], atol=1e-6)
+    assert torch.allclose(reduce_flicker(even)[:, 1:-1], even[:, 1:-1], atol=1e-6)
 
 
 def test_a_change_of_colour_at_one_brightness_is_motion() -> None:
     video = clip(0.0, 0.0, 0.0, 0.0, 0.0)
     video[:, 2, 0], video[:, 2, 1] = 5 * TREMBLE, -5 * TREMBLE
-    assert torch.allclose(steadied(video), video, atol=1e-6)
+    assert torch.allclose(reduce_flicker(video), video, atol=1e-6)
 
 
 def test_a_drawn_frame_meets_a_given_one_half_way() -> None:
@@ -79,21 +86,21 @@ def test_a_drawn_frame_meets_a_given_one_half_way() -> None:
     video = clip(0, 0, small, small, small)
     kept = torch.zeros(1, 5, 1, 8, 8, dtype=torch.bool)
     kept[:, :2] = True
-    out = eased(video, kept)
+    out = blend_fixed_edges(video, kept)
     assert torch.equal(out[:, :2], video[:, :2])
     assert torch.equal(out[:, 3:], video[:, 3:])
     assert float(out[0, 2, 0, 4, 4]) == pytest.approx(small / 2, rel=0.1)
-    back = eased(video.flip(1), kept.flip(1))
+    back = blend_fixed_edges(video.flip(1), kept.flip(1))
     assert torch.allclose(back.flip(1), out)
     moved = clip(0, 0, *[4 * NEARLY] * 3)
-    assert torch.allclose(eased(moved, kept), moved, atol=1e-6)
+    assert torch.allclose(blend_fixed_edges(moved, kept), moved, atol=1e-6)
 
 
 def test_only_what_is_beside_something_given_is_eased() -> None:
     video = clip(0, NEARLY / 4, 0)
     kept = torch.zeros(1, 3, 1, 8, 8, dtype=torch.bool)
     kept[:, 0, ..., :4] = True
-    out = eased(video, kept)
+    out = blend_fixed_edges(video, kept)
     assert torch.equal(out[..., 4:], video[..., 4:])
     assert (out[:, 1, ..., :4] < video[:, 1, ..., :4]).all()
-    assert torch.equal(eased(video, torch.zeros_like(kept)), video)
+    assert torch.equal(blend_fixed_edges(video, torch.zeros_like(kept)), video)

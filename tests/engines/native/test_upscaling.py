@@ -12,7 +12,7 @@ from hinode import pipeline
 from hinode.clip import Clip, Frames
 from hinode.engines.native import catalog, upscaling
 from hinode.engines.native.engine import NativeEngine
-from hinode.engines.native.upscaling import Enlarged, UpscalerNet, enlarge, enlarged, plain
+from hinode.engines.native.upscaling import Enlarged, UpscalerNet, enlarge, plain, upscaled
 from hinode.errors import ModelError
 from hinode.media.video import read_video
 from hinode.request import Request
@@ -76,17 +76,17 @@ def test_the_number_of_threads_changes_nothing(frames: Frames) -> None:
 
 @pytest.mark.usefixtures("weights")
 def test_as_large_as_it_takes_and_no_larger(frames: Frames) -> None:
-    assert enlarged(frames, (64, 36)) is frames
-    assert enlarged(frames, (32, 36)) is frames
-    assert enlarged(frames, (65, 36)).shape == (16, 72, 128, 3)
-    assert enlarged(frames, (32, 72)).shape == (16, 72, 128, 3)  # cropped, the height counts
-    assert enlarged(frames, (192, 108)).shape == (16, 144, 256, 3)
-    assert enlarged(frames, (192, 108))[5].shape == (144, 256, 3)
+    assert upscaled(frames, (64, 36)) is frames
+    assert upscaled(frames, (32, 36)) is frames
+    assert upscaled(frames, (65, 36)).shape == (16, 72, 128, 3)
+    assert upscaled(frames, (32, 72)).shape == (16, 72, 128, 3)  # cropped, the height counts
+    assert upscaled(frames, (192, 108)).shape == (16, 144, 256, 3)
+    assert upscaled(frames, (192, 108))[5].shape == (144, 256, 3)
 
 
 def test_without_weights_nothing_is_enlarged(settings: Settings, frames: Frames) -> None:
     assert not upscaling.available()
-    assert enlarged(frames, (640, 360)) is frames
+    assert upscaled(frames, (640, 360)) is frames
 
 
 @pytest.mark.usefixtures("weights")
@@ -130,7 +130,7 @@ def test_pictures_of_a_clip_are_enlarged_too(clip: Clip, tmp_path: Path) -> None
     request = Request("x", 640, 360, seconds=2.0)
     paths = []
     for name in ("", upscaling.NAME):
-        one = Clip(clip.frames, clip.fps, dataclasses.replace(clip.making, upscaler=name))
+        one = Clip(clip.frames, clip.fps, dataclasses.replace(clip.provenance, upscaler=name))
         paths.append((tmp_path / f"thumbnail{name}", tmp_path / f"sheet{name}"))
         pipeline.write_stills(request, one, *paths[-1])
     for before, after in zip(*paths, strict=True):

@@ -10,7 +10,7 @@ from typing import Any
 from hinode.engines.protocol import Progress, State
 from hinode.engines.remote.engine import RemoteEngine
 from hinode.engines.remote.run import RemoteRun
-from hinode.engines.remote.surroundings import Surroundings
+from hinode.engines.remote.surroundings import Environment
 from hinode.request import Request
 from hinode.settings import Settings
 from tests.engines.remote.stubs import KEY, Stub
@@ -70,7 +70,7 @@ class Fleet:
 
     def engine(self, **changes: Any) -> RemoteEngine:
         (self.home / "upstreams.toml").write_text("\n".join([*self.entries, self.model]))
-        surroundings = Surroundings(
+        surroundings = Environment(
             clock=self.clock, pause=self.clock.pause, chance=lambda: 0.5, environment=self.environment
         )
         return RemoteEngine(Settings(self.home), dataclasses.replace(surroundings, **changes))

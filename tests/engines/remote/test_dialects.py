@@ -92,7 +92,7 @@ def test_a_clip_is_made(fleet: Fleet, dialect: str) -> None:
     assert clip.fps == 8.0
     assert [int(frame[24, 60, 0]) for frame in clip.frames[::7]] == pytest.approx([40, 68], abs=3)
     assert clip.frames[:, 20, 10].min() > 245
-    assert (clip.making.engine, clip.making.model, clip.making.seed) == ("remote", "wan", 5)
+    assert (clip.provenance.engine, clip.provenance.model, clip.provenance.seed) == ("remote", "wan", 5)
     (made,) = stub.made()
     assert made.path == PATHS.get(dialect, "/v1/videos")
     assert made.fields == PLAIN[dialect]
@@ -236,7 +236,11 @@ def test_hinode_says_what_it_understood(fleet: Fleet) -> None:
     }
     run = fleet.start()
     steps(run)
-    making = run.clip().making
-    assert (making.understood, making.not_understood, making.steps) == (("red", "kite"), ("a",), 24)
-    assert making.read_as == "red kite; made by s1 with Wan-AI/Wan2.1"
+    provenance = run.clip().provenance
+    assert (provenance.understood, provenance.not_understood, provenance.steps) == (
+        ("red", "kite"),
+        ("a",),
+        24,
+    )
+    assert provenance.read_as == "red kite; made by s1 with Wan-AI/Wan2.1"
     assert stub.made()[0].headers["idempotency-key"]

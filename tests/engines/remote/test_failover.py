@@ -33,7 +33,7 @@ def elsewhere(fleet: Fleet, first: Stub, second: Stub) -> None:
     run = fleet.start()
     steps(run)
     assert len(second.made()) == 1
-    assert run.clip().making.read_as.startswith("made by s2")
+    assert run.clip().provenance.read_as.startswith("made by s2")
 
 
 # Before a job is there
@@ -154,7 +154,7 @@ def test_one_that_is_killed_midway_is_replaced(fleet: Fleet) -> None:
             first.close()
     clip = run.clip()
     assert clip.frames.shape == (8, 48, 64, 3)
-    assert clip.making.read_as.startswith("made by s2")
+    assert clip.provenance.read_as.startswith("made by s2")
     assert len(second.made()) == 1
     assert told[-1] == 8
 
@@ -255,11 +255,11 @@ def test_a_download_that_breaks_off_is_tried_again(fleet: Fleet) -> None:
 
 def test_a_file_that_is_too_large_is_not_taken(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = fleet.add("sglang"), fleet.add("stable-diffusion.cpp")
-    monkeypatch.setattr(remote_client, "MOST_FILE", 2**19)
+    monkeypatch.setattr(remote_client, "MAX_FILE_BYTES", 2**19)
     first.instead["content"].extend([Answer(200, b"0" * 2**20)] * 9)
     run = fleet.start()
     steps(run)
-    assert run.clip().making.read_as.startswith("made by s2")
+    assert run.clip().provenance.read_as.startswith("made by s2")
 
 
 def test_a_size_rounded_to_what_a_model_needs_is_taken(fleet: Fleet) -> None:
@@ -267,7 +267,7 @@ def test_a_size_rounded_to_what_a_model_needs_is_taken(fleet: Fleet) -> None:
     stub.size = (64, 64)
     run = fleet.start()
     steps(run)
-    assert run.clip().making.native_size == (64, 64)
+    assert run.clip().provenance.native_size == (64, 64)
 
 
 def test_what_is_longer_than_asked_for_is_cut(fleet: Fleet) -> None:
@@ -304,7 +304,7 @@ def test_a_redirect_to_nowhere_ends(fleet: Fleet, place: str) -> None:
     first.instead["health"].extend([Answer(302, b"", {"Location": place})] * 20)
     run = fleet.start()
     steps(run)
-    assert run.clip().making.read_as.startswith("made by s2")
+    assert run.clip().provenance.read_as.startswith("made by s2")
 
 
 # Giving up

@@ -20,7 +20,7 @@ import pytest
 from benchmarks.serving import ROOT, Server
 from hinode import pipeline
 from hinode.engines.remote.engine import RemoteEngine
-from hinode.engines.remote.surroundings import Surroundings
+from hinode.engines.remote.surroundings import Environment
 from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.states import Status
@@ -92,7 +92,7 @@ def test_a_clip_made_there_is_the_clip_made_here(first: Upstream, tmp_path: Path
     from hinode.engines.testcard.engine import TestcardEngine
 
     keys = configure(tmp_path, first)
-    engine = RemoteEngine(Settings(tmp_path), Surroundings(environment=keys))
+    engine = RemoteEngine(Settings(tmp_path), Environment(environment=keys))
     run = engine.start(dataclasses.replace(REQUEST, width=128, height=96, steps=4))
     told = [progress.done for progress in run if progress.stage == "sample"]
     clip = run.clip()
@@ -102,8 +102,8 @@ def test_a_clip_made_there_is_the_clip_made_here(first: Upstream, tmp_path: Path
     assert told == sorted(told)
     pipeline.finish(same, here.clip(), tmp_path / "here.mp4", "mp4")
     assert (clip.frames == read_video(tmp_path / "here.mp4").frames).all()
-    assert clip.making.read_as.endswith("made by u1 with testcard/testcard")
-    assert clip.making.steps == 4
+    assert clip.provenance.read_as.endswith("made by u1 with testcard/testcard")
+    assert clip.provenance.steps == 4
 
 
 @pytest.mark.parametrize(("seconds", "clicked"), [(1.0, [0.0]), (2.1, [0.0, 1.0, 2.0])])
@@ -113,7 +113,7 @@ def test_sound_made_there_is_heard_here(
     from hinode.engines.testcard.engine import TestcardEngine
 
     keys = configure(tmp_path, first)
-    engine = RemoteEngine(Settings(tmp_path), Surroundings(environment=keys))
+    engine = RemoteEngine(Settings(tmp_path), Environment(environment=keys))
     assert engine.capabilities("card").sound
     request = dataclasses.replace(REQUEST, steps=2, seconds=seconds, sound=True)
     run = engine.start(request)
@@ -223,7 +223,7 @@ class House:
 
     def work(self, stop: threading.Event | None = None) -> threading.Thread:
         """A worker that does one job, in a thread."""
-        engine = RemoteEngine(self.settings, Surroundings(environment=self.keys))
+        engine = RemoteEngine(self.settings, Environment(environment=self.keys))
         worker = Worker(
             self.store,
             Objects(self.settings.store),

@@ -12,7 +12,7 @@ import pytest
 from hinode.engines.remote.breaker import Breaker
 from hinode.engines.remote.dialects import DIALECTS
 from hinode.engines.remote.pool import HEALTH_SECONDS, Pool
-from hinode.engines.remote.slots import Slots
+from hinode.engines.remote.slots import Semaphore
 from hinode.engines.remote.upstreams import Upstream
 from tests.engines.remote.fleet import Clock, Fleet, steps
 from tests.engines.remote.stubs import Answer
@@ -63,7 +63,7 @@ def test_an_open_breaker_is_not_asked_and_half_open_asked_once(fleet: Fleet) -> 
 
         run = engine.start(REQUEST)
         steps(run)
-        return run.clip().making.read_as.split()[2]
+        return run.clip().provenance.read_as.split()[2]
 
     assert [one(), one()] == ["s2", "s2"]
     asked = len(first.asked)
@@ -106,12 +106,12 @@ def test_health_is_asked_after_a_while(tmp_path: Path) -> None:
 
 
 def test_places_are_counted_and_given_back(tmp_path: Path) -> None:
-    slots = Slots(tmp_path / "locks", "a", 2)
+    slots = Semaphore(tmp_path / "locks", "a", 2)
     one, two = slots.take(), slots.take()
     assert one is not None
     assert two is not None
     assert slots.take() is None
-    assert Slots(tmp_path / "locks", "a", 2).take() is None  # as another process sees it
+    assert Semaphore(tmp_path / "locks", "a", 2).take() is None  # as another process sees it
     one.release()
     one.release()
     three = slots.take()
@@ -122,7 +122,7 @@ def test_places_are_counted_and_given_back(tmp_path: Path) -> None:
 
 
 def hold(folder: str, taken: object, over: object) -> None:
-    slot = Slots(Path(folder), "a", 1).take()
+    slot = Semaphore(Path(folder), "a", 1).take()
     assert slot is not None
     taken.set()  # type: ignore[attr-defined]
     over.wait(60)  # type: ignore[attr-defined]
@@ -135,7 +135,7 @@ def test_a_killed_process_gives_its_place_back(tmp_path: Path) -> None:
     process.start()
     try:
         assert taken.wait(60)
-        slots = Slots(tmp_path, "a", 1)
+        slots = Semaphore(tmp_path, "a", 1)
         assert slots.take() is None
         process.kill()
         process.join()
@@ -150,7 +150,7 @@ def test_a_killed_process_gives_its_place_back(tmp_path: Path) -> None:
 
 def test_a_home_that_cannot_be_written_to_counts_for_itself(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    slots = Slots(tmp_path / "file", "a", 1)
+    slots = Semaphore(tmp_path / "file", "a", 1)
     slot = slots.take()
     assert slot is not None
     assert slots.take() is None

@@ -34,7 +34,7 @@ def test_sound_is_kept_as_it_comes(fleet: Fleet, dialect: str, tmp_path: Path) -
     assert clip.sound is not None
     assert (clip.sound.rate, clip.sound.samples.shape) == (24000, (2, 24000))
     assert "sound" not in stub.made()[0].fields  # nobody asked for it
-    assert clip.making.read_as == "made by s1 with Wan-AI/Wan2.1"
+    assert clip.provenance.read_as == "made by s1 with Wan-AI/Wan2.1"
     pipeline.finish(run.request, clip, tmp_path / "clip.mp4", "mp4")
     samples, rate = heard(tmp_path / "clip.mp4")
     assert clicks(samples, rate) == pytest.approx([0.5], abs=0.001)
@@ -115,6 +115,6 @@ def test_broken_sound_costs_no_clip_unless_it_was_asked_for(fleet: Fleet, asked:
         assert len(other.made()) == 1
     else:
         assert clip.sound is None
-        assert "made by s1 with Wan-AI/Wan2.1, without its sound, which " in clip.making.read_as
+        assert "made by s1 with Wan-AI/Wan2.1, without its sound, which " in clip.provenance.read_as
         assert other.made() == []
     assert np.array_equal(clip.frames.shape, (8, 48, 64, 3))

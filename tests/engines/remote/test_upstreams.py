@@ -12,7 +12,7 @@ import pytest
 from hinode import engines
 from hinode.engines.remote.dialects import DIALECTS
 from hinode.engines.remote.upstreams import read
-from hinode.engines.remote.wire import Drawing
+from hinode.engines.remote.wire import NativeForm
 from hinode.errors import BadInput, ModelError
 from hinode.request import FIRST_FRAME, SOURCE, Request
 from hinode.settings import Settings
@@ -32,10 +32,18 @@ def test_the_shortest_file(tmp_path: Path) -> None:
     found = read(written(tmp_path, HEAD + MODELS))
     (server,) = found.servers
     assert (server.url, server.concurrency, server.key_env) == ("http://10.0.0.5:30000", 1, "")
-    able = found.capabilities(None)
-    assert (able.engine, able.model, able.models) == ("remote", "wan", ("wan",))
-    assert (able.operations, able.references, able.negative_prompt) == (("generate",), (FIRST_FRAME,), True)
-    assert (able.native_sizes, able.native_fps, able.seconds) == ((), (24.0,), (0.0, 20.0))
+    capabilities = found.capabilities(None)
+    assert (capabilities.engine, capabilities.model, capabilities.models) == ("remote", "wan", ("wan",))
+    assert (capabilities.operations, capabilities.references, capabilities.negative_prompt) == (
+        ("generate",),
+        (FIRST_FRAME,),
+        True,
+    )
+    assert (capabilities.native_sizes, capabilities.native_fps, capabilities.seconds) == (
+        (),
+        (24.0,),
+        (0.0, 20.0),
+    )
 
 
 def test_what_the_operator_says_of_a_model_holds(tmp_path: Path) -> None:
@@ -53,32 +61,40 @@ licence = "Apache-2.0"
 prompt_characters = 2000
 """
     found = read(written(tmp_path, HEAD + MODELS + model))
-    able = found.capabilities("wan")
-    assert able.native_sizes == ((832, 480), (480, 832))
-    assert (able.seconds, able.native_fps, able.steps) == ((1.0, 5.0), (16.0,), (1, 50))
-    assert (able.references, able.negative_prompt, able.licence) == ((SOURCE,), False, "Apache-2.0")
-    assert able.prompt_characters == 2000
+    capabilities = found.capabilities("wan")
+    assert capabilities.native_sizes == ((832, 480), (480, 832))
+    assert (capabilities.seconds, capabilities.native_fps, capabilities.steps) == (
+        (1.0, 5.0),
+        (16.0,),
+        (1, 50),
+    )
+    assert (capabilities.references, capabilities.negative_prompt, capabilities.licence) == (
+        (SOURCE,),
+        False,
+        "Apache-2.0",
+    )
+    assert capabilities.prompt_characters == 2000
     offer = found.offers["wan"]
     request = Request("a kite", 640, 360, seconds=5.0, engine="remote", model="wan")
-    assert Drawing.of(request, offer) == Drawing((832, 480), 5.0, 16.0, 81)
-    tall = Drawing.of(Request("a kite", 360, 640, seconds=1.3, model="wan"), offer)
+    assert NativeForm.of(request, offer) == NativeForm((832, 480), 5.0, 16.0, 81)
+    tall = NativeForm.of(Request("a kite", 360, 640, seconds=1.3, model="wan"), offer)
     assert (tall.size, tall.frames) == ((480, 832), 21)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_dialect_offers_something_sensible(tmp_path: Path, dialect: str) -> None:
-    able = read(written(tmp_path, HEAD.replace("sglang", dialect) + MODELS)).capabilities("wan")
-    assert able.operations == ("generate",)
-    assert able.seconds[1] >= 12
-    assert able.native_fps
+    capabilities = read(written(tmp_path, HEAD.replace("sglang", dialect) + MODELS)).capabilities("wan")
+    assert capabilities.operations == ("generate",)
+    assert capabilities.seconds[1] >= 12
+    assert capabilities.native_fps
 
 
 def test_several_servers_of_one_model_offer_what_any_can(tmp_path: Path) -> None:
     other = HEAD.replace('"a"', '"b"').replace("sglang", "openai")
     found = read(written(tmp_path, HEAD + MODELS + other + MODELS))
     assert not found.capabilities("wan").negative_prompt
-    assert [server.name for server in found.able(Request("a", model="wan"))] == ["a", "b"]
-    assert [server.name for server in found.able(Request("a", model="wan", steps=4))] == ["a"]
+    assert [server.name for server in found.servers_for(Request("a", model="wan"))] == ["a", "b"]
+    assert [server.name for server in found.servers_for(Request("a", model="wan", steps=4))] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +159,7 @@ def test_the_file_is_read_again(tmp_path: Path) -> None:
     assert engine.capabilities().models == ("wan",)
     written(tmp_path, HEAD + MODELS.replace("wan", "ltx"))
     assert engine.capabilities().models == ("ltx",)
-    work = engine.work(Request("a kite", 640, 360, seconds=1.0, model="ltx", steps=4))
+    work = engine.estimate(Request("a kite", 640, 360, seconds=1.0, model="ltx", steps=4))
     assert (work.tokens, work.steps, work.pixels) == (24, 4, 24 * 640 * 360)
 
 

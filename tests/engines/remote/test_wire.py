@@ -32,7 +32,7 @@ def test_any_answer_is_read_or_refused(dialect: str, answer: dict[str, Any]) -> 
         return
     assert job.phase in Phase
     assert job.percent is None or 0 <= job.percent <= 100
-    assert len(job.id) <= wire.MOST_ID
+    assert len(job.id) <= wire.MAX_ID_LENGTH
     assert isinstance(job.refused, bool)
 
 

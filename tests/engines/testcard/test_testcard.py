@@ -67,10 +67,14 @@ def far_apart(one: Frames, other: Frames) -> float:
 
 def test_can_be_asked_for_by_name_and_needs_nothing(settings: Settings) -> None:
     engine = engines.get("testcard", settings)
-    able = engine.capabilities("testcard")
-    assert (able.engine, able.model, able.models) == ("testcard", "testcard", ("testcard",))
-    assert able.operations == ("generate", "remix", "edit", "extend")
-    assert able.references == (
+    capabilities = engine.capabilities("testcard")
+    assert (capabilities.engine, capabilities.model, capabilities.models) == (
+        "testcard",
+        "testcard",
+        ("testcard",),
+    )
+    assert capabilities.operations == ("generate", "remix", "edit", "extend")
+    assert capabilities.references == (
         "first_frame",
         "last_frame",
         "keyframe",
@@ -93,7 +97,7 @@ def test_draws_what_was_asked_for_and_tells_every_step(engine: TestcardEngine) -
     assert [step.preview.shape for step in told if step.preview is not None] == [(64, 96, 3)] * 8
     clip = run.clip()
     assert clip.frames.shape == (8, 64, 96, 3)
-    assert (clip.fps, clip.making.native_size, clip.making.steps) == (8.0, (96, 64), 8)
+    assert (clip.fps, clip.provenance.native_size, clip.provenance.steps) == (8.0, (96, 64), 8)
     assert list(run)[-1].stage == "sample"  # a finished run stays finished
     # Colour bars above, and something that moves below.
     assert (clip.frames[:, 3, 3] == testcard.BARS[0]).all()
@@ -138,7 +142,7 @@ def test_odd_words_do_not_trouble_it(engine: TestcardEngine) -> None:
 def test_a_long_clip_is_drawn_smaller_instead_of_filling_the_memory() -> None:
     assert testcard.native_size((1280, 720), 160) == (1280, 720)
     width, height = testcard.native_size((1920, 1080), 120 * 8)
-    assert 0.8 * testcard.MOST_BYTES < width * height * 3 * 960 <= testcard.MOST_BYTES
+    assert 0.8 * testcard.MAX_BYTES < width * height * 3 * 960 <= testcard.MAX_BYTES
     assert width / height == pytest.approx(1920 / 1080, rel=0.01)
 
 
@@ -389,7 +393,7 @@ def test_a_source_with_broken_sound_is_worked_on_without_it(
     path.write_bytes(content[:settings] + b"\xff\xff" + content[settings + 2 :])
     clip = drawn(engine, operation="edit", seconds=1.0, references=(sounding,))
     assert clip.sound is None
-    assert "without the sound of its source, which" in clip.making.read_as
+    assert "without the sound of its source, which" in clip.provenance.read_as
     with pytest.raises(BadInput, match="has sound that") as caught:
         drawn(engine, operation="edit", seconds=1.0, sound=True, references=(sounding,))
     assert caught.value.field == "source"

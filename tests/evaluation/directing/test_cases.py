@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hinode.errors import BadInput
-from hinode.evaluation.directing.cases import COUNT, INVENTORS, MARGIN, PACE, STAYING, invented, read, write
+from hinode.evaluation.directing.cases import COUNT, INVENTORS, MARGIN, PACE, STAYING, generate, read, write
 from hinode.world.caption import parse
 from hinode.world.scene import HELD_OUT_PAIRS
 
@@ -17,8 +17,8 @@ FOLDER = Path(__file__).parents[3] / "benchmarks" / "prompts" / "directing"
 def test_committed_cases_are_what_the_seed_gives(bar: str) -> None:
     committed = read(FOLDER / f"{bar}.jsonl")
     assert len(committed) == COUNT
-    assert committed[:100] == invented(bar, "evaluation", 100)
-    assert invented(bar, "trial", 20) != committed[:20]
+    assert committed[:100] == generate(bar, "evaluation", 100)
+    assert generate(bar, "trial", 20) != committed[:20]
     assert len({case.prompt for case in committed}) > 0.9 * COUNT
 
 
@@ -76,7 +76,7 @@ def test_given_moments_are_frames_of_their_own() -> None:
 
 @pytest.mark.parametrize("bar", INVENTORS)
 def test_cases_come_back_from_their_file(bar: str, tmp_path: Path) -> None:
-    cases = invented(bar, "test", 5)
+    cases = generate(bar, "test", 5)
     write(tmp_path / "cases.jsonl", cases)
     assert read(tmp_path / "cases.jsonl") == cases
 

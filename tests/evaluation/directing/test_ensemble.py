@@ -11,8 +11,8 @@ import pytest
 from hinode import directing
 from hinode.engines.native import catalog
 from hinode.errors import EngineError
-from hinode.evaluation.directing.cases import invented
-from hinode.evaluation.directing.ensemble import Ensemble, drawn
+from hinode.evaluation.directing.cases import generate
+from hinode.evaluation.directing.ensemble import BatchedEngine, drawn
 from hinode.evaluation.directing.measures import masks
 from hinode.evaluation.directing.stage import Stage, with_references
 from hinode.request import FIRST_FRAME, KEYFRAME, Request, Segment
@@ -21,12 +21,12 @@ from hinode.settings import Settings
 
 @pytest.fixture
 def stage(settings: Settings, tmp_path: Path) -> Stage:
-    return Stage(Ensemble(settings, together=3), catalog.find("toy", settings.models), tmp_path)
+    return Stage(BatchedEngine(settings, together=3), catalog.find("toy", settings.models), tmp_path)
 
 
 def requests(stage: Stage) -> dict[str, Request]:
     """One request of every kind that the suite makes."""
-    case = invented("region", "test", 1)[0]
+    case = generate("region", "test", 1)[0]
     (truth,) = stage.rendered([case.scene], 2.0)
     source = stage.source(truth)
     mask = stage.mask(masks(case.scene, 16, stage.fps, *stage.size, still=True))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hinode.evaluation.directing.cases import invented
+from hinode.evaluation.directing.cases import generate
 from hinode.evaluation.directing.measures import (
     EXACT_DB,
     apart,
@@ -49,7 +49,7 @@ def test_likeness() -> None:
 
 @pytest.mark.parametrize("size", [(64, 64), (112, 64), (64, 112)])
 def test_the_judge_finds_subjects_where_they_are(size: tuple[int, int]) -> None:
-    scenes = [case.scene for case in invented("framing", "test", 12)]
+    scenes = [case.scene for case in generate("framing", "test", 12)]
     width, height = size
     frames = to_bytes(render(scenes, frames=16, fps=8.0, width=width, height=height))
     found = places(frames, 8.0, load_judge())
@@ -73,14 +73,14 @@ def test_what_is_in_the_picture() -> None:
 
 
 def test_at_rest_only_the_small_things_move() -> None:
-    scene = next(case.scene for case in invented("loop", "test", 40) if case.scene.weather == "clear")
+    scene = next(case.scene for case in generate("loop", "test", 40) if case.scene.weather == "clear")
     moving, still = to_bytes(render([scene, resting(scene)], frames=16, fps=8.0, width=64, height=64)).numpy()
     assert 0 < changes(still).mean() < changes(moving).mean()
 
 
 @pytest.mark.parametrize("still", [True, False])
 def test_masks_cover_the_subject(still: bool) -> None:
-    for case in invented("region", "test", 8):
+    for case in generate("region", "test", 8):
         (frames,) = to_bytes(render([case.scene], frames=16, fps=8.0, width=64, height=64)).numpy()
         bare = to_bytes(render([_without(case)], frames=16, fps=8.0, width=64, height=64)).numpy()[0]
         white = masks(case.scene, 16, 8.0, 64, 64, still=still)[..., 0] > 0

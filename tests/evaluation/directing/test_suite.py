@@ -9,8 +9,8 @@ import pytest
 from hinode.engines.native import catalog
 from hinode.errors import BadInput
 from hinode.evaluation.directing import Row, evaluate_directing, memory, table
-from hinode.evaluation.directing.cases import INVENTORS, invented, write
-from hinode.evaluation.directing.metrics import Bar
+from hinode.evaluation.directing.cases import INVENTORS, generate, write
+from hinode.evaluation.directing.metrics import Metric
 from hinode.evaluation.directing.suite import BARS, MEMORY, NAMES
 from hinode.settings import Settings
 
@@ -19,7 +19,7 @@ from hinode.settings import Settings
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cases")
     for bar in INVENTORS:
-        write(folder / f"{bar}.jsonl", invented(bar, "test", 3))
+        write(folder / f"{bar}.jsonl", generate(bar, "test", 3))
     return folder
 
 
@@ -97,7 +97,7 @@ def test_a_run_that_was_stopped_goes_on(
         played.append(first)
         return real(cases, first, stage)
 
-    monkeypatch.setitem(BARS, "remix", Bar(measure, BARS["remix"].rows, 1))  # type: ignore[misc]
+    monkeypatch.setitem(BARS, "remix", Metric(measure, BARS["remix"].rows, 1))  # type: ignore[misc]
     assert play(None)["rows"] == alone["rows"]
     assert played == [1, 2]
     assert play(None)["seconds"] == {}

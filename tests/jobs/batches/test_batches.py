@@ -16,7 +16,7 @@ from hinode.errors import BadInput, HinodeError
 from hinode.jobs.admit import Draft
 from hinode.jobs.batches import batches as module
 from hinode.jobs.batches import lines, results
-from hinode.jobs.batches.batch import Batch, Overtaken
+from hinode.jobs.batches.batch import Batch, ConcurrentUpdate
 from hinode.jobs.batches.batches import Batches
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.uploads import Uploads
@@ -303,16 +303,16 @@ def test_a_wrong_file_fails_the_batch(
 
 
 def test_bounds_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "MOST_LINES", 3)
-    monkeypatch.setattr(lines, "MOST_LINE_BYTES", 200)
+    monkeypatch.setattr(lines, "MAX_LINES", 3)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 200)
     path = tmp_path / "file"
     path.write_text("\n".join(line(number) for number in range(4)))
     assert [error["code"] for error in lines.check(path)[1]] == ["too_many_requests"]
     path.write_text(line(0, "x" * 200) + "\n" + line(1))
     assert [error["code"] for error in lines.check(path)[1]] == ["line_too_long"]
-    monkeypatch.setattr(lines, "MOST_LINES", 300)
+    monkeypatch.setattr(lines, "MAX_LINES", 300)
     path.write_text("x\n" * 200)
-    assert len(lines.check(path)[1]) == lines.MOST_FAULTS
+    assert len(lines.check(path)[1]) == lines.MAX_ERRORS
 
 
 def test_a_file_that_was_removed_by_hand(here: Batches) -> None:
@@ -437,7 +437,7 @@ def test_a_batch_that_is_cancelled_while_a_chunk_is_read_gets_no_more_jobs(
         return read(self, *rest)
 
     monkeypatch.setattr(Wire, "draft", draft)
-    with pytest.raises(Overtaken):
+    with pytest.raises(ConcurrentUpdate):
         here.step(batch.id, START)
     assert not jobs_of(here, batch)
     assert advanced(here, batch).status == "cancelled"

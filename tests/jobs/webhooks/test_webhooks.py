@@ -473,16 +473,16 @@ def test_a_project_with_many_slow_endpoints_does_not_hold_up_the_others(
     clock.now += 1
     emit(here, "quick", project_id="proj_2")
     deliverer = Deliverer(here.database, here.outbound, clock, threads=8)
-    assert deliverer.run_due(clock.now) == webhooks.MOST_OF_PROJECT + 1
+    assert deliverer.run_due(clock.now) == webhooks.MAX_PER_PROJECT + 1
     assert deliverer.run_due(clock.now) == 0
     receiver.go_on.set()
     deliverer.settle(20)
     found = here.deliveries("proj_2", quick.id, after=None, limit=10)
     assert found is not None
     assert [delivery.status for delivery in found[0]] == ["delivered"]
-    done = webhooks.MOST_OF_PROJECT
+    done = webhooks.MAX_PER_PROJECT
     while count := deliverer.run_due(clock.now):
-        assert count <= webhooks.MOST_OF_PROJECT
+        assert count <= webhooks.MAX_PER_PROJECT
         done += count
         deliverer.settle(20)
     deliverer.close()
@@ -509,7 +509,7 @@ def test_endpoints_that_are_busy_leave_the_places_of_their_project_to_others(
 def test_a_busy_month_is_forgotten_in_pieces(
     here: Endpoints, deliverer: Deliverer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "MOST_FORGOTTEN", 2)
+    monkeypatch.setattr(webhooks, "MAX_DELETIONS", 2)
     deliverer.run_due(clock.now)
     for number in range(5):
         emit(here, f"old {number}")
@@ -623,7 +623,7 @@ def test_wrong_fields_are_named(here: Endpoints, values: dict[str, Any], field: 
 
 
 def test_there_are_at_most_twenty(here: Endpoints, added: Callable[..., Any]) -> None:
-    made = [added()[0] for _ in range(endpoints.MOST_ENDPOINTS)]
+    made = [added()[0] for _ in range(endpoints.MAX_ENDPOINTS)]
     with pytest.raises(BadInput, match="delete one"):
         added()
     added(project="proj_2")

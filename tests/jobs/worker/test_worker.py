@@ -25,13 +25,13 @@ from hinode.errors import BadInput, EngineError, ModelError
 from hinode.jobs import live_workers
 from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
-from hinode.jobs.job import Artifact, Job, Orders
-from hinode.jobs.states import MOST_CRASHES, Status
+from hinode.jobs.job import Artifact, HeartbeatReply, Job
+from hinode.jobs.states import MAX_CRASHES, Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.worker import attempt
 from hinode.jobs.worker import heartbeat as pulse
-from hinode.jobs.worker.heartbeat import Pulse
+from hinode.jobs.worker.heartbeat import Heartbeat
 from hinode.jobs.worker.worker import Worker
 from hinode.media.video import read_video
 from hinode.records.database import Database, DatabaseError
@@ -281,7 +281,7 @@ def test_a_step_that_takes_every_worker_down_is_found_out(house: House) -> None:
         house.store.lost(dead.id)
     assert house.job(job_id).error_code == "quarantined"
     # From the beginning twice, and then only the step itself.
-    assert taken == [0, 1, 2, 3, 4] * 2 + [4] * (MOST_CRASHES - 1)
+    assert taken == [0, 1, 2, 3, 4] * 2 + [4] * (MAX_CRASHES - 1)
 
 
 @pytest.mark.parametrize("step", [1, 3, 6])
@@ -327,9 +327,9 @@ def test_a_job_that_gives_way_goes_on_later_to_the_same_bits(
     job_id, beat = house.submit(), house.store.heartbeat
     ordered = [True]
 
-    def give_way(*args: Any, **more: Any) -> Orders:
+    def give_way(*args: Any, **more: Any) -> HeartbeatReply:
         beat(*args, **more)
-        return Orders(give_way=ordered[0])
+        return HeartbeatReply(give_way=ordered[0])
 
     monkeypatch.setattr(house.store, "heartbeat", give_way)
     # It is always one step further, so that two jobs cannot push each other aside for ever.
@@ -634,14 +634,14 @@ def test_the_lease_is_kept_through_a_long_step(either: House) -> None:
     assert lease is not None
     beat = store.heartbeat
 
-    def counted(*args: Any, **more: Any) -> Orders:
+    def counted(*args: Any, **more: Any) -> HeartbeatReply:
         beats.append(more["progress"])
         if len(beats) == 3:
             enough.set()
         return beat(*args, **more)
 
     store.heartbeat = counted  # type: ignore[method-assign]
-    with Pulse(store, lease, slice_seconds=1000.0) as heart:
+    with Heartbeat(store, lease, slice_seconds=1000.0) as heart:
         heart.check("sample", 40, 2)
         assert enough.wait(20)
     assert beats[-1] == 40
@@ -655,12 +655,12 @@ def test_loading_does_not_count_as_running(house: House, monkeypatch: pytest.Mon
     lease = house.store.claim("worker_1", host="here")
     assert lease is not None
 
-    def heartbeat(*args: Any, ran_for: float, **more: Any) -> Orders:
+    def heartbeat(*args: Any, ran_for: float, **more: Any) -> HeartbeatReply:
         told.append(ran_for)
-        return Orders()
+        return HeartbeatReply()
 
     monkeypatch.setattr(house.store, "heartbeat", heartbeat)
-    heart = Pulse(house.store, lease, slice_seconds=15.0, clock=lambda: now)
+    heart = Heartbeat(house.store, lease, slice_seconds=15.0, clock=lambda: now)
     for stage in ("load", "text", "sample", "sample", "decode"):
         now += 10.0
         heart.check(stage, 1, 0)

@@ -27,7 +27,7 @@ CLIENT_GONE = 499
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class Journal:
+class AccessLog:
     """The outermost layer: what comes out of it is an answer, whatever happened inside."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
@@ -92,7 +92,7 @@ class Journal:
         log.info("request", extra=facts)
 
 
-class Bounds:
+class BodySizeLimit:
     """Refuses bodies that are too large by their own word, and takes in the rest of those that are refused
     later: a client that is still sending would not see the answer otherwise, but a broken connection."""
 

@@ -15,13 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hinode.api import failures
 from hinode.api.failures import RATE_LIMIT, Refusal
-from hinode.api.limits import Buckets, Standing
+from hinode.api.limits import Buckets, RateLimitStatus
 from hinode.errors import HinodeError
 from hinode.jobs.tenants.tenants import Identity, Tenants
 
 PREFIX = "/v1/"
-KNOWN_SECONDS = 0.25
-MOST_KNOWN = 10_000
+CACHE_SECONDS = 0.25
+MAX_CACHED_KEYS = 10_000
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -45,7 +45,7 @@ class Authentication:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
             await self.app(scope, receive, send)
             return
-        standing: Standing | None = None
+        standing: RateLimitStatus | None = None
         try:
             identity = await self._identity(scope)
             if identity.requests_per_minute is not None:
@@ -80,12 +80,12 @@ class Authentication:
             raise _unknown("there is no API key in the request; send it as Authorization: Bearer KEY")
         now = self.clock()
         seen_at, identity = self._known.get(key, (0.0, None))
-        if identity is None or now - seen_at >= KNOWN_SECONDS:
+        if identity is None or now - seen_at >= CACHE_SECONDS:
             identity = await anyio.to_thread.run_sync(self.tenants.authenticate, key)
             if identity is None:
                 self._known.pop(key, None)
                 raise _unknown("the API key is not known here, or was revoked; see that it is whole")
-            if len(self._known) >= MOST_KNOWN:
+            if len(self._known) >= MAX_CACHED_KEYS:
                 self._known.clear()
             self._known[key] = now, identity
         return identity
@@ -103,7 +103,7 @@ def _unknown(message: str) -> Refusal:
     return Refusal(401, message, code="invalid_api_key", headers={"www-authenticate": "Bearer"})
 
 
-def _too_fast(standing: Standing) -> Refusal:
+def _too_fast(standing: RateLimitStatus) -> Refusal:
     return Refusal(
         429,
         f"this API key may make {standing.limit} requests a minute, and they are used up; ask again later",
@@ -113,7 +113,7 @@ def _too_fast(standing: Standing) -> Refusal:
     )
 
 
-def _with(standing: Standing, send: Send) -> Send:
+def _with(standing: RateLimitStatus, send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)

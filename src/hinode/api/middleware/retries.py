@@ -23,16 +23,16 @@ from hinode.jobs.job import Idempotency
 IDEMPOTENCY_KEY = "Idempotency-Key"
 RETRY_COUNT = "x-stainless-retry-count"
 REPLAYED = {"idempotent-replayed": "true"}
-LONGEST_KEY = 255
-MOST_TRIES = 1000
-MOST_KNOWN = 10_000
+MAX_KEY_LENGTH = 255
+MAX_RETRY_COUNT = 1000
+MAX_ENTRIES = 10_000
 
-Mark = tuple[str, str, str]
+RequestFingerprint = tuple[str, str, str]
 """What tells one request from another before its body has been read: key, address, and length of the body."""
 
 
 @dataclass(frozen=True)
-class Attempt:
+class RetryInfo:
     """What a client says about a request that it may have made before.
 
     Attributes:
@@ -48,20 +48,20 @@ class Attempt:
     since: float
 
     @classmethod
-    def of(cls, request: Request) -> Attempt:
+    def of(cls, request: Request) -> RetryInfo:
         """Read it from the headers.
 
         Raises:
             BadInput: the key is empty, too long, or not in plain letters.
         """
         key = request.headers.get(IDEMPOTENCY_KEY)
-        if key is not None and not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+        if key is not None and not (1 <= len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
             raise BadInput(
                 "the idempotency key cannot be used",
-                f"send 1 to {LONGEST_KEY} plain letters",
+                f"send 1 to {MAX_KEY_LENGTH} plain letters",
                 field=IDEMPOTENCY_KEY,
             )
-        refused: Refused = request.app.state.refused
+        refused: RejectedRequests = request.app.state.refused
         return cls(_route(request.scope), key, _tries(request.headers), refused.since(_mark(request.scope)))
 
     def promise(self, request_hash: str) -> Idempotency | None:
@@ -69,34 +69,34 @@ class Attempt:
         return None if self.key is None else Idempotency(self.route, self.key, request_hash)
 
 
-class Refused:
+class RejectedRequests:
     """When first tries began that were refused, as far as this process remembers."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._began: OrderedDict[Mark, float] = OrderedDict()
+        self._began: OrderedDict[RequestFingerprint, float] = OrderedDict()
 
-    def note(self, mark: Mark, began: float) -> None:
+    def note(self, mark: RequestFingerprint, began: float) -> None:
         """Remember a refused try that began at this time, in seconds since 1970."""
         with self._lock:
             self._began[mark] = began
             self._began.move_to_end(mark)
-            if len(self._began) > MOST_KNOWN:
+            if len(self._began) > MAX_ENTRIES:
                 self._began.popitem(last=False)
 
-    def since(self, mark: Mark) -> float:
+    def since(self, mark: RequestFingerprint) -> float:
         """When the last first try like this that was refused began, or 0."""
         with self._lock:
             return self._began.get(mark, 0.0)
 
 
-class Watch:
+class RetryTracker:
     """Notes first tries that are answered in a way after which client libraries try again.
 
     It stands before the door, so that it sees what is refused there.
     """
 
-    def __init__(self, app: ASGIApp, refused: Refused, clock: Callable[[], float]) -> None:
+    def __init__(self, app: ASGIApp, refused: RejectedRequests, clock: Callable[[], float]) -> None:
         """
         Args:
             app: what is behind it.
@@ -132,14 +132,14 @@ def _is_first(headers: Headers) -> bool:
 
 def _tries(headers: Headers) -> int:
     tries = headers.get(RETRY_COUNT, "0")
-    return min(int(tries), MOST_TRIES) if tries.isascii() and tries.isdigit() and len(tries) < 5 else 0
+    return min(int(tries), MAX_RETRY_COUNT) if tries.isascii() and tries.isdigit() and len(tries) < 5 else 0
 
 
 def _route(scope: Scope) -> str:
     return f"{scope['method']} {scope['path']}"[:200]
 
 
-def _mark(scope: Scope) -> Mark:
+def _mark(scope: Scope) -> RequestFingerprint:
     headers = Headers(scope=scope)
     key = hashlib.sha256(headers.get("authorization", "").encode()).hexdigest()
     return key, _route(scope), headers.get("content-length", "")[:20]

@@ -12,8 +12,8 @@ from typing import Any
 from hinode.api.catalogue import Catalogue, Model
 from hinode.api.requests import controls
 from hinode.api.requests.fields import Fields
-from hinode.api.requests.inputs import Inputs, Source, Taken
-from hinode.errors import BadInput, listed, shown
+from hinode.api.requests.inputs import Inputs, ResolvedInputs, VideoSource
+from hinode.errors import BadInput, join_names, quote
 from hinode.jobs.admit import Draft
 from hinode.jobs.states import Priority
 from hinode.media.video import check_size
@@ -21,8 +21,8 @@ from hinode.request import MASK, SOURCE, Reference, Request, Segment, Size, pars
 
 DEFAULT_SECONDS = 4.0
 DEFAULT_SIZE = (720, 1280)
-MOST_VIDEOS = 10
-MOST_EXTENSIONS, MOST_EXTENDED_SECONDS = 6, 120.0
+MAX_VIDEOS = 10
+MAX_EXTENSIONS, MAX_EXTENDED_SECONDS = 6, 120.0
 """How often a video may be extended, and how long it may become by it, as it was with Sora."""
 PREVIEW_SECONDS, PREVIEW_PIXELS = 5.0, 640 * 360
 RANDOM_SEEDS = 2**31  # so that a script in any language reads them exactly
@@ -58,7 +58,7 @@ class Admission:
         size = _size(given) or DEFAULT_SIZE
         seconds = _or(given.number("seconds"), DEFAULT_SECONDS)
         plan = _plan(given, model, "generate", size, seconds)
-        wants = self.inputs.wanted(given, plan, model.able)
+        wants = self.inputs.wanted(given, plan, model.capabilities)
         check_size(size)
         inputs = self.inputs.taken(given, plan, wants, project_id)
         return self._drafts(given, plan, model, inputs, project_id, key_id)
@@ -78,7 +78,7 @@ class Admission:
         return self._from(given, "extend", self.inputs.source(given, project_id), project_id, key_id)
 
     def _from(
-        self, given: Fields, operation: str, source: Source, project_id: str, key_id: str | None
+        self, given: Fields, operation: str, source: VideoSource, project_id: str, key_id: str | None
     ) -> list[Draft]:
         model = self._model(given, source)
         seconds = source.seconds
@@ -101,19 +101,21 @@ class Admission:
             plan = dataclasses.replace(plan, segments=(Segment(seconds - source.seconds), kept))
         masked = operation == "edit" and given.get(MASK) is not None
         stand_ins = (reference, *((Reference(MASK, "", "image/png"),) * masked))
-        dataclasses.replace(plan, references=stand_ins).check(model.able, source.seconds)
+        dataclasses.replace(plan, references=stand_ins).check(model.capabilities, source.seconds)
         check_size(source.size)
         artifact = dataclasses.replace(source.artifact, role=SOURCE)
-        inputs = Taken((reference,), (artifact,))
+        inputs = ResolvedInputs((reference,), (artifact,))
         mask = self.inputs.mask(given, source.size, project_id) if masked else None
         if mask is not None:
-            inputs = Taken((reference, Reference(MASK, mask.digest, mask.media_type)), (artifact, mask))
+            inputs = ResolvedInputs(
+                (reference, Reference(MASK, mask.digest, mask.media_type)), (artifact, mask)
+            )
         source_id = source.job.id if source.job else None
         return self._drafts(
             given, plan, model, inputs, project_id, key_id, source_id, source_seconds=source.seconds
         )
 
-    def plan(self, given: Fields, operation: str, source: Source | None, seconds: float) -> Request:
+    def plan(self, given: Fields, operation: str, source: VideoSource | None, seconds: float) -> Request:
         """What a body asks for beside the videos that it is made from; not checked yet.
 
         Args:
@@ -132,8 +134,8 @@ class Admission:
         self,
         given: Fields,
         plan: Request,
-        inputs: Taken,
-        source: Source | None,
+        inputs: ResolvedInputs,
+        source: VideoSource | None,
         project_id: str,
         key_id: str | None,
     ) -> list[Draft]:
@@ -151,25 +153,25 @@ class Admission:
         source_id = source.job.id if source and source.job else None
         return self._drafts(given, plan, self._model(given, source), inputs, project_id, key_id, source_id)
 
-    def _model(self, given: Fields, source: Source | None) -> Model:
+    def _model(self, given: Fields, source: VideoSource | None) -> Model:
         """The model that is named, else that of the video, else the usual one."""
         return self.catalogue.find(
             _name(given) or (source.job.asked_model if source and source.job else None)
         )
 
-    def _check_extended(self, source: Source, seconds: float, project_id: str) -> None:
-        if seconds > MOST_EXTENDED_SECONDS:
+    def _check_extended(self, source: VideoSource, seconds: float, project_id: str) -> None:
+        if seconds > MAX_EXTENDED_SECONDS:
             raise BadInput(
                 f"old and new part together have {seconds:g} seconds",
-                f"give so many seconds that they have {MOST_EXTENDED_SECONDS:g} at most",
+                f"give so many seconds that they have {MAX_EXTENDED_SECONDS:g} at most",
                 field="seconds",
             )
         job, extensions = source.job, 0
         while job is not None and job.operation == "extend":
             extensions += 1
-            if extensions >= MOST_EXTENSIONS:
+            if extensions >= MAX_EXTENSIONS:
                 raise BadInput(
-                    f"the video has been extended {MOST_EXTENSIONS} times, which is the most",
+                    f"the video has been extended {MAX_EXTENSIONS} times, which is the most",
                     "extend one that has been extended less often",
                     field="video",
                 )
@@ -180,19 +182,19 @@ class Admission:
         given: Fields,
         plan: Request,
         model: Model,
-        inputs: Taken,
+        inputs: ResolvedInputs,
         project_id: str,
         key_id: str | None,
         source_id: str | None = None,
         source_seconds: float | None = None,
     ) -> list[Draft]:
         count = _or(given.whole("n"), 1)
-        if not 1 <= count <= MOST_VIDEOS:
-            raise BadInput(f"{count} videos at once cannot be made", f"give 1 to {MOST_VIDEOS}", field="n")
+        if not 1 <= count <= MAX_VIDEOS:
+            raise BadInput(f"{count} videos at once cannot be made", f"give 1 to {MAX_VIDEOS}", field="n")
         seed = given.whole("seed")
         priority = _priority(given, plan)
         plan = dataclasses.replace(plan, references=inputs.references)
-        plan.check(model.able, source_seconds)
+        plan.check(model.capabilities, source_seconds)
         self.catalogue.check(plan, source_seconds)
         asked = {**fields_of(plan), "seed": seed, "n": count, "model": model.name}
         asked |= {"source": source_id, "priority": priority}
@@ -201,7 +203,7 @@ class Admission:
         for index in range(count):
             # Several from one seed are the seeds that follow it.
             request = dataclasses.replace(plan, seed=self.seed() if seed is None else seed + index)
-            request.check(model.able, source_seconds)
+            request.check(model.capabilities, source_seconds)
             drafts.append(
                 Draft(
                     project_id=project_id,
@@ -251,7 +253,7 @@ def _priority(given: Fields, plan: Request) -> Priority:
     if text.upper() not in Priority.__members__:
         names = tuple(name.lower() for name in Priority.__members__)
         raise BadInput(
-            f"there is no priority {shown(text)}", f"choose {listed(names, 'or')}", field="priority"
+            f"there is no priority {quote(text)}", f"choose {join_names(names, 'or')}", field="priority"
         )
     priority = Priority[text.upper()]
     small = plan.seconds <= PREVIEW_SECONDS and plan.width * plan.height <= PREVIEW_PIXELS
@@ -268,7 +270,7 @@ def _name(given: Fields) -> str | None:
     """The name of the model, if it is one that could be."""
     name = given.text("model")
     if name is not None and not (len(name) <= 200 and name.isprintable()):
-        raise BadInput(f"there is no model {shown(name)}", "GET /v1/models lists them", field="model")
+        raise BadInput(f"there is no model {quote(name)}", "GET /v1/models lists them", field="model")
     return name
 
 

@@ -18,25 +18,25 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from hinode.api.failures import SERVER_ERROR, Refusal
-from hinode.api.limits import Room
+from hinode.api.limits import ByteBudget
 from hinode.api.requests import fields
 from hinode.api.requests.fields import Fields, Part
 from hinode.errors import BadInput
 from hinode.jobs.files.objects import Objects
 
 MEGABYTE = 1 << 20
-MOST_TEXT = 24 * MEGABYTE
+MAX_TEXT_BYTES = 24 * MEGABYTE
 """All text of a body; an image in a data URL may have 20 MiB."""
-MOST_AT_ONCE = 256 * MEGABYTE
+MAX_CONCURRENT = 256 * MEGABYTE
 """All text of all bodies that are there at one time."""
 SMALL = MEGABYTE
 """A body with less text always gets in."""
 BUSY_RETRY = "2"
-MOST_FILE = 256 * MEGABYTE
-MOST_FILES = 4
-MOST_PARTS = 128
-LONGEST_NAME = 200
-LONGEST_HEADER, MOST_HEADERS = 8192, 16
+MAX_FILE_BYTES = 256 * MEGABYTE
+MAX_FILES = 4
+MAX_PARTS = 128
+MAX_FIELD_NAME_LENGTH = 200
+MAX_HEADER_BYTES, MAX_HEADERS = 8192, 16
 WRITE_BLOCK = MEGABYTE
 
 
@@ -60,7 +60,7 @@ class Body:
 
 @asynccontextmanager
 async def received(
-    request: Request, objects: Objects, *, most_file: int = MOST_FILE, most_text: int = MOST_TEXT
+    request: Request, objects: Objects, *, most_file: int = MAX_FILE_BYTES, most_text: int = MAX_TEXT_BYTES
 ) -> AsyncIterator[Body]:
     """The body of a request; its files are there while the block lasts.
 
@@ -73,14 +73,14 @@ async def received(
     Raises:
         Refusal: too large, too many parts, of a kind that cannot be read, or one large body too many at once.
     """
-    with _Claim(request.app.state.room) as claim:
+    with _ByteReservation(request.app.state.room) as claim:
         async with _received(request, objects, claim, most_file, most_text) as body:
             yield body
 
 
 @asynccontextmanager
 async def _received(
-    request: Request, objects: Objects, claim: _Claim, most_file: int, most_text: int
+    request: Request, objects: Objects, claim: _ByteReservation, most_file: int, most_text: int
 ) -> AsyncIterator[Body]:
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if request.headers.get("content-encoding", "identity").lower() != "identity":
@@ -110,14 +110,14 @@ def too_large(what: str, most: int) -> Refusal:
     return Refusal(413, f"{what} has more than {most:,} bytes; send less", code="too_large")
 
 
-class _Claim:
+class _ByteReservation:
     """What the text of one body takes of the room that all bodies share; it is given back after the block."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: ByteBudget) -> None:
         self.room = room
         self.size = self.taken = 0
 
-    def __enter__(self) -> _Claim:
+    def __enter__(self) -> _ByteReservation:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -142,7 +142,7 @@ class _Claim:
             self.taken = self.size
 
 
-async def _whole(request: Request, claim: _Claim, most: int) -> bytes:
+async def _whole(request: Request, claim: _ByteReservation, most: int) -> bytes:
     pieces = bytearray()
     async for piece in request.stream():
         if len(pieces) + len(piece) > most:
@@ -155,11 +155,11 @@ async def _whole(request: Request, claim: _Claim, most: int) -> bytes:
 def _pairs(text: bytes) -> list[tuple[str, Any]]:
     try:
         return list(
-            parse_qsl(text.decode(), keep_blank_values=True, max_num_fields=MOST_PARTS, errors="strict")
+            parse_qsl(text.decode(), keep_blank_values=True, max_num_fields=MAX_PARTS, errors="strict")
         )
     except ValueError as error:
         raise BadInput(
-            "the form cannot be read", f"send at most {MOST_PARTS} fields in UTF-8", field="body"
+            "the form cannot be read", f"send at most {MAX_PARTS} fields in UTF-8", field="body"
         ) from error
 
 
@@ -171,7 +171,7 @@ class _Form:
         boundary: bytes,
         objects: Objects,
         stack: ExitStack,
-        claim: _Claim,
+        claim: _ByteReservation,
         most_file: int,
         most_text: int,
     ) -> None:
@@ -225,8 +225,8 @@ class _Form:
 
     def _begin(self) -> None:
         self.parts += 1
-        if self.parts > MOST_PARTS:
-            raise Refusal(413, f"the body has more than {MOST_PARTS} parts; send fewer", code="too_large")
+        if self.parts > MAX_PARTS:
+            raise Refusal(413, f"the body has more than {MAX_PARTS} parts; send fewer", code="too_large")
         self.headers = {}
         self.text = bytearray()
         self.file = None
@@ -241,8 +241,8 @@ class _Form:
 
     def _check_head(self) -> None:
         if (
-            len(self.header_value) + len(self.header_name) > LONGEST_HEADER
-            or len(self.headers) > MOST_HEADERS
+            len(self.header_value) + len(self.header_name) > MAX_HEADER_BYTES
+            or len(self.headers) > MAX_HEADERS
         ):
             raise BadInput("the head of a part of the body is too long", "say less in it", field="body")
 
@@ -256,13 +256,13 @@ class _Form:
         if kind != b"form-data" or b"name" not in options:
             raise BadInput("a part of the body has no name", "name each of them", field="body")
         self.name = options[b"name"].decode()
-        if len(self.name) > LONGEST_NAME:
+        if len(self.name) > MAX_FIELD_NAME_LENGTH:
             raise BadInput("the name of a field is too long", "see what the fields are called", field="body")
         if b"filename" not in options:
             return
         self.files += 1
-        if self.files > MOST_FILES:
-            raise Refusal(413, f"the body has more than {MOST_FILES} files; send fewer", code="too_large")
+        if self.files > MAX_FILES:
+            raise Refusal(413, f"the body has more than {MAX_FILES} files; send fewer", code="too_large")
         self.filename = options[b"filename"].decode(errors="replace")
         media_type, _ = parse_options_header(self.headers.get(b"content-type", b""))
         self.media_type = media_type.decode("latin-1").lower() or "application/octet-stream"

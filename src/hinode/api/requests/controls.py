@@ -9,10 +9,10 @@ from typing import Any
 from hinode.api.requests import fields
 from hinode.api.requests.fields import Fields
 from hinode.directing import operations
-from hinode.errors import BadInput, listed
-from hinode.request import CAMERA, PATH, Track
+from hinode.errors import BadInput, join_names
+from hinode.request import CAMERA, PATH, Trajectory
 
-MOST_POINTS = 256
+MAX_POINTS = 256
 
 
 def controls(given: Fields) -> dict[str, Any]:
@@ -23,13 +23,13 @@ def controls(given: Fields) -> dict[str, Any]:
     """
     return {
         "strength": given.number("strength"),
-        "path": track(given, PATH, ("seconds", "x", "y")),
-        "camera": track(given, CAMERA, ("seconds", "pan", "zoom")),
+        "path": trajectory(given, PATH, ("seconds", "x", "y")),
+        "camera": trajectory(given, CAMERA, ("seconds", "pan", "zoom")),
         "expand": given.switch("expand") is not False,
     }
 
 
-def track(given: Fields, field: str, names: tuple[str, str, str]) -> Track:
+def trajectory(given: Fields, field: str, names: tuple[str, str, str]) -> Trajectory:
     """Moments with two values each, as lists of three numbers or as objects.
 
     Raises:
@@ -39,10 +39,10 @@ def track(given: Fields, field: str, names: tuple[str, str, str]) -> Track:
     if value is None:
         return ()
     points = [_point(entry, names) for entry in value] if isinstance(value, list) else [None]
-    if None in points or len(points) > MOST_POINTS:
+    if None in points or len(points) > MAX_POINTS:
         raise BadInput(
             f"{field} cannot be read",
-            f"give a list of {', '.join(names)}, such as [[0, 0.2, 0.5], [2, 0.8, 0.5]], of {MOST_POINTS} at "
+            f"give a list of {', '.join(names)}, such as [[0, 0.2, 0.5], [2, 0.8, 0.5]], of {MAX_POINTS} at "
             "most",
             field=field,
         )
@@ -60,10 +60,10 @@ def curve(given: Fields) -> operations.Curve:
         return operations.curve(value)
     points = [_numbers(entry, 2) for entry in value] if isinstance(value, list) else [None]
     whole = tuple((point[0], point[1]) for point in points if point is not None)
-    if None in points or not 2 <= len(whole) <= MOST_POINTS:
+    if None in points or not 2 <= len(whole) <= MAX_POINTS:
         raise BadInput(
             "curve cannot be read",
-            f"name {listed(tuple(operations.CURVES), 'or')}, or give points (time, share) from 0 to 1",
+            f"name {join_names(tuple(operations.CURVES), 'or')}, or give points (time, share) from 0 to 1",
             field="curve",
         )
     operations.check_curve(whole)

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 
-DEEPEST = 4
-MOST_ENTRIES = 100
-MOST_MARKS = 200_000
+MAX_DEPTH = 4
+MAX_ENTRIES = 100
+MAX_STRUCTURE_CHARACTERS = 200_000
 """Brackets and commas in a JSON body; a value costs far more memory than the two letters it is written in."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?")
@@ -135,7 +135,7 @@ def from_json(body: bytes) -> dict[str, Any]:
     """
     if not body.strip():
         return {}
-    if sum(map(body.count, (b",", b"[", b"{"))) > MOST_MARKS:
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_STRUCTURE_CHARACTERS:
         raise BadInput("the body has too many values in it", "send only what is needed", field="body")
     try:
         values = json.loads(body, parse_constant=_no_constant)
@@ -159,12 +159,12 @@ def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
         match = _NAME.fullmatch(name)
         if match is None:
             raise BadInput(
-                f"{shown(name)} is no name of a field", "write it like prompt or video[id]", field="body"
+                f"{quote(name)} is no name of a field", "write it like prompt or video[id]", field="body"
             )
         path = [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])]
-        if len(path) > DEEPEST:
+        if len(path) > MAX_DEPTH:
             raise BadInput(
-                f"field {shown(name)} is too deep", f"stay within {DEEPEST} levels", field=match[1]
+                f"field {quote(name)} is too deep", f"stay within {MAX_DEPTH} levels", field=match[1]
             )
         _place(root, path, value, match[1])
     return root
@@ -183,10 +183,10 @@ def _place(root: dict[str, Any], path: list[str], value: Any, field: str) -> Non
                 here = here.setdefault(key, below)
         elif isinstance(here, list) and (key == "" or re.fullmatch("[0-9]{1,3}", key, re.ASCII)):
             at = _entry(here, key, path[index + 1 :])
-            if at > len(here) or at >= MOST_ENTRIES:
+            if at > len(here) or at >= MAX_ENTRIES:
                 raise BadInput(
                     f"the entries of {field} are not in order",
-                    f"number them from 0, {MOST_ENTRIES} at most",
+                    f"number them from 0, {MAX_ENTRIES} at most",
                     field=field,
                 )
             if at == len(here):
@@ -230,9 +230,9 @@ def _no_constant(name: str) -> None:
 
 def _kind(value: Any) -> str:
     if isinstance(value, str):
-        return shown(value)
+        return quote(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (int, float)):
-        return shown(str(value) if abs(value) < 1e40 else "a number too large to write out")
+        return quote(str(value) if abs(value) < 1e40 else "a number too large to write out")
     return {dict: "an object", list: "a list", Part: "a file"}.get(type(value), "nothing")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from hinode.api import failures, wire
-from hinode.api.limits import Places
+from hinode.api.limits import ConcurrencyLimit
 from hinode.api.requests import fields, pictures
 from hinode.api.requests.fields import Fields, Part
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 from hinode.jobs.files.characters import Characters
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.uploads import Uploads
@@ -29,7 +29,7 @@ from hinode.request import (
     KEYFRAME,
     LAST_FRAME,
     MASK,
-    MOST_CHARACTERS,
+    MAX_CHARACTERS,
     SOURCE,
     Capabilities,
     Reference,
@@ -40,17 +40,17 @@ from hinode.request import (
 IMAGES = {FIRST_FRAME: "input_reference", LAST_FRAME: "last_frame_reference"}
 KEYFRAMES = "keyframes"
 """Fields that bring an image, by the role that it has."""
-MOST_SOURCE_SECONDS = 120.0
+MAX_SOURCE_SECONDS = 120.0
 MP4 = "video/mp4"
-MOST_FETCHES, MOST_FETCHES_EACH = 8, 3
+MAX_FETCHES, MAX_FETCHES_PER_PROJECT = 8, 3
 """Images that are fetched from elsewhere at once, in all and for one project."""
 FETCH_SECONDS = 20.0
-MOST_DECODES, MOST_PROBES = 2, 4
+MAX_DECODES, MAX_PROBES = 2, 4
 """Images and videos that are looked at together: each takes memory and a processor."""
 
 
 @dataclass(frozen=True)
-class Source:
+class VideoSource:
     """The video that another one is to be made from.
 
     Attributes:
@@ -67,7 +67,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Taken:
+class ResolvedInputs:
     """References of a request, and their files among those of its job."""
 
     references: tuple[Reference, ...] = ()
@@ -85,18 +85,18 @@ class Inputs:
         self.uploads = uploads
         self.characters = characters
         self.outbound = outbound
-        self._fetches = Places(
-            MOST_FETCHES,
-            MOST_FETCHES_EACH,
+        self._fetches = ConcurrencyLimit(
+            MAX_FETCHES,
+            MAX_FETCHES_PER_PROJECT,
             what="too many images are being fetched from elsewhere",
             remedy="ask again, or send the image itself",
         )
-        self._decodes = threading.BoundedSemaphore(MOST_DECODES)
-        self._probes = threading.BoundedSemaphore(MOST_PROBES)
+        self._decodes = threading.BoundedSemaphore(MAX_DECODES)
+        self._probes = threading.BoundedSemaphore(MAX_PROBES)
 
     # For a new clip
 
-    def wanted(self, given: Fields, plan: Request, able: Capabilities) -> list[str]:
+    def wanted(self, given: Fields, plan: Request, capabilities: Capabilities) -> list[str]:
         """Roles of the references that a request brings, checked before any of them is fetched or decoded.
 
         Raises:
@@ -108,10 +108,10 @@ class Inputs:
         keyframes = _keyframes(given)
         roles += [KEYFRAME] * len(keyframes)
         stand_ins += [Reference(KEYFRAME, "", "", at=moment) for moment, _ in keyframes]
-        dataclasses.replace(plan, references=tuple(stand_ins)).check(able)
+        dataclasses.replace(plan, references=tuple(stand_ins)).check(capabilities)
         return roles
 
-    def taken(self, given: Fields, plan: Request, roles: list[str], project_id: str) -> Taken:
+    def taken(self, given: Fields, plan: Request, roles: list[str], project_id: str) -> ResolvedInputs:
         """Find, check and keep what `wanted` said that the request brings.
 
         Raises:
@@ -126,7 +126,7 @@ class Inputs:
                 raise failures.not_found("character", name, "characters")
             if one.name not in plan.prompt:
                 raise BadInput(
-                    f"the prompt does not name the character {shown(one.name, 80)}",
+                    f"the prompt does not name the character {quote(one.name, 80)}",
                     "write the name into the prompt as it is",
                     field="prompt",
                 )
@@ -143,7 +143,7 @@ class Inputs:
                 picture = self._picture(given, given.get(field), field, role, plan.size, project_id)
                 references.insert(0, Reference(role, picture.digest, picture.media_type))
                 artifacts.insert(0, picture)
-        return Taken(tuple(references), tuple(artifacts))
+        return ResolvedInputs(tuple(references), tuple(artifacts))
 
     def mask(self, given: Fields, size: Size, project_id: str) -> Artifact | None:
         """The image that says which part of a video is drawn anew, in the store, at the size of the video;
@@ -195,7 +195,7 @@ class Inputs:
                     self.outbound.fetch(
                         text,
                         file.write,
-                        most_bytes=pictures.MOST_BYTES,
+                        most_bytes=pictures.MAX_BYTES,
                         seconds=FETCH_SECONDS,
                         accept=", ".join(pictures.FORMATS.values()),
                         field=field,
@@ -210,7 +210,7 @@ class Inputs:
 
     # For a clip that is made from another
 
-    def source(self, given: Fields, project_id: str) -> Source:
+    def source(self, given: Fields, project_id: str) -> VideoSource:
         """The video that a request names or brings.
 
         Raises:
@@ -218,11 +218,11 @@ class Inputs:
         """
         return self.source_of(fields.unpacked(given.get("video")), project_id, "video")
 
-    def source_of(self, value: Any, project_id: str, field: str) -> Source:
+    def source_of(self, value: Any, project_id: str, field: str) -> VideoSource:
         """The video that a value of a field names or is; see `source`."""
         if isinstance(value, Part):
             artifact, found = self.video_file(value)
-            return Source(artifact, found.size, found.seconds)
+            return VideoSource(artifact, found.size, found.seconds)
         name = value.get("id") or value.get("file_id") if isinstance(value, dict) else value
         if not isinstance(name, str) or not name:
             raise BadInput(
@@ -234,10 +234,10 @@ class Inputs:
             path = self._upload(name, project_id, field)
             found = self._probed(path)
             digest, size = self.objects.put(path)
-            return Source(Artifact(SOURCE, digest, MP4, size), found.size, found.seconds)
+            return VideoSource(Artifact(SOURCE, digest, MP4, size), found.size, found.seconds)
         return self.made(name, project_id, field)
 
-    def made(self, name: str, project_id: str, field: str) -> Source:
+    def made(self, name: str, project_id: str, field: str) -> VideoSource:
         """A finished video of the project.
 
         Raises:
@@ -249,17 +249,17 @@ class Inputs:
         if job.status is not Status.COMPLETED:
             is_over = job.final
             raise BadInput(
-                f"video {shown(name, 80)} {'has failed' if is_over else 'is not finished yet'}",
+                f"video {quote(name, 80)} {'has failed' if is_over else 'is not finished yet'}",
                 "name another one" if is_over else "wait until its status is completed",
                 field=field,
             )
         artifact = self.store.artifacts(name).get("video")
         if artifact is None or not self.objects.keep(artifact.digest):
             raise BadInput(
-                f"the file of video {shown(name, 80)} has expired", "make the video again", field=field
+                f"the file of video {quote(name, 80)} has expired", "make the video again", field=field
             )
         size = job.request["width"], job.request["height"]
-        return Source(artifact, size, job.seconds, job)
+        return VideoSource(artifact, size, job.seconds, job)
 
     def video_file(self, part: Part) -> tuple[Artifact, Probe]:
         """Keep a video file that came with a request.
@@ -273,7 +273,7 @@ class Inputs:
 
     def _probed(self, path: Path) -> Probe:
         with self._probes:
-            return probe(path, most_seconds=MOST_SOURCE_SECONDS)
+            return probe(path, most_seconds=MAX_SOURCE_SECONDS)
 
 
 def _keyframes(given: Fields) -> list[tuple[float, Any]]:
@@ -307,8 +307,8 @@ def _character_ids(given: Fields) -> list[str]:
             'give a list such as [{"id": "char_…"}]',
             field="characters",
         )
-    if len(names) > MOST_CHARACTERS:
+    if len(names) > MAX_CHARACTERS:
         raise BadInput(
-            f"there are {len(names)} characters", f"give {MOST_CHARACTERS} at most", field="characters"
+            f"there are {len(names)} characters", f"give {MAX_CHARACTERS} at most", field="characters"
         )
     return [str(name) for name in names]

@@ -7,14 +7,14 @@ import binascii
 import re
 from pathlib import Path
 
-from hinode.errors import BadInput, listed, shown
+from hinode.errors import BadInput, join_names, quote
 from hinode.media import pictures
-from hinode.media.pictures import FITS, FORMATS, MOST_BYTES, MOST_SCANS
+from hinode.media.pictures import FITS, FORMATS, MAX_BYTES, MAX_SCANS
 from hinode.request import Size
 
-__all__ = ["FIELD", "FITS", "FORMATS", "MOST_BYTES", "MOST_SCANS", "check_fit", "from_data_url", "ready"]
+__all__ = ["FIELD", "FITS", "FORMATS", "MAX_BYTES", "MAX_SCANS", "check_fit", "from_data_url", "ready"]
 
-LONGEST_URL = 20_971_520
+MAX_URL_LENGTH = 20_971_520
 FIELD = "input_reference"
 """What errors name if they are told no other field."""
 
@@ -27,9 +27,9 @@ def from_data_url(url: str, field: str = FIELD) -> bytes:
     Raises:
         BadInput: it is not a base64 data URL, or is too long.
     """
-    if len(url) > LONGEST_URL:
+    if len(url) > MAX_URL_LENGTH:
         raise BadInput(
-            f"the data URL has {len(url):,} characters", f"stay within {LONGEST_URL:,}", field=field
+            f"the data URL has {len(url):,} characters", f"stay within {MAX_URL_LENGTH:,}", field=field
         )
     head = _DATA_URL.match(url)
     if head is None or not head[3]:
@@ -63,7 +63,7 @@ def ready(path: Path, size: Size, fit: str | None, field: str = FIELD) -> tuple[
         return BadInput(
             f"Inpaint image must match the requested width and height: the image is {have[0]}x{have[1]} "
             f"and the video {size[0]}x{size[1]}",
-            f"send it at that size, or add input_reference_fit with {listed(FITS, 'or')}",
+            f"send it at that size, or add input_reference_fit with {join_names(FITS, 'or')}",
             field=field,
         )
 
@@ -78,8 +78,8 @@ def check_fit(fit: str | None) -> str | None:
     """
     if fit is not None and fit not in FITS:
         raise BadInput(
-            f"an image cannot be brought to its size by {shown(fit)}",
-            f"choose {listed(FITS, 'or')}",
+            f"an image cannot be brought to its size by {quote(fit)}",
+            f"choose {join_names(FITS, 'or')}",
             field="input_reference_fit",
         )
     return fit

@@ -16,7 +16,7 @@ from typing import Any
 from hinode.clip import Frames
 from hinode.directing import footage
 from hinode.engines.protocol import State
-from hinode.errors import OutputError, shown
+from hinode.errors import OutputError, quote
 from hinode.media.output import replacing
 from hinode.request import SOURCE, Reference
 
@@ -25,7 +25,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Drawn:
+class RenderedShot:
     """A shot, or a transition between two, that is drawn.
 
     Attributes:
@@ -64,7 +64,7 @@ class Drawn:
         return Fraction(self.fps)
 
 
-class Shelf:
+class ShotCache:
     """A folder of drawn shots; each is there whole or not at all, whatever ends the process."""
 
     def __init__(self, folder: Path) -> None:
@@ -89,11 +89,11 @@ class Shelf:
             self._takes: dict[str, int] = {name: int(take) for name, take in plain.get("takes", {}).items()}
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise OutputError(
-                f"the folder of finished shots, {shown(str(folder), 200)}, cannot be used",
+                f"the folder of finished shots, {quote(str(folder), 200)}, cannot be used",
                 "remove it, and the shots are drawn again",
             ) from error
 
-    def find(self, key: str) -> Drawn | None:
+    def find(self, key: str) -> RenderedShot | None:
         """What is drawn under a key, if its file is there as it was."""
         drawn = self._drawn.get(key)
         if drawn is None:
@@ -105,7 +105,7 @@ class Shelf:
             return None
         return drawn if whole else None
 
-    def current(self, name: str) -> Drawn | None:
+    def current(self, name: str) -> RenderedShot | None:
         """The shot that was last in the film under an id."""
         return self.find(self._current.get(name, ""))
 
@@ -113,15 +113,15 @@ class Shelf:
         """How often a shot was asked for anew."""
         return self._takes.get(name, 0)
 
-    def path(self, drawn: Drawn) -> Path:
+    def path(self, drawn: RenderedShot) -> Path:
         """Where its file is."""
         return self.folder / drawn.file
 
-    def reference(self, drawn: Drawn) -> Reference:
+    def reference(self, drawn: RenderedShot) -> Reference:
         """Its file as footage."""
         return Reference(SOURCE, drawn.digest, "video/mp4", path=str(self.path(drawn).absolute()))
 
-    def put(self, drawn: Drawn, frames: Frames, take: int = 0) -> Drawn:
+    def put(self, drawn: RenderedShot, frames: Frames, take: int = 0) -> RenderedShot:
         """Keep a shot as the current one of its id.
 
         Args:
@@ -146,7 +146,7 @@ class Shelf:
         self._state(drawn.key).unlink(missing_ok=True)
         return drawn
 
-    def choose(self, drawn: Drawn) -> None:
+    def choose(self, drawn: RenderedShot) -> None:
         """Make a shot the current one of its id."""
         self._current[drawn.id] = drawn.key
         plain = {
@@ -189,5 +189,5 @@ class Shelf:
             yield Path(folder)
 
 
-def _drawn(values: dict[str, Any]) -> Drawn:
-    return Drawn(**{**values, "not_understood": tuple(values["not_understood"])})
+def _drawn(values: dict[str, Any]) -> RenderedShot:
+    return RenderedShot(**{**values, "not_understood": tuple(values["not_understood"])})

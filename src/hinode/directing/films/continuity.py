@@ -8,8 +8,8 @@ from types import MappingProxyType
 from hinode.directing.films import storyboard
 from hinode.directing.films.storyboard import Shot, Storyboard
 from hinode.engines.native import catalog
-from hinode.engines.native.expansion import expanded
-from hinode.request import Capabilities, Track
+from hinode.engines.native.expansion import expand_prompt
+from hinode.request import Capabilities, Trajectory
 from hinode.world.caption import Parsed, SubjectFacts, parse
 
 NOTHING_SHOWN: Mapping[str, Mapping[str, str]] = MappingProxyType({})
@@ -17,12 +17,12 @@ NOTHING_SHOWN: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 SCENE = ("place", "time", "weather")
 
 
-def told(
+def complete_prompts(
     board: Storyboard,
     characters: Mapping[str, str],
-    able: Capabilities,
+    capabilities: Capabilities,
     shown: Mapping[str, Mapping[str, str]] = NOTHING_SHOWN,
-    cameras: Sequence[Track] = (),
+    cameras: Sequence[Trajectory] = (),
 ) -> list[str]:
     """The prompt of each shot as it goes to the engine.
 
@@ -40,7 +40,7 @@ def told(
         BadInput: a prompt speaks of a character that is not there.
     """
     prompts = [_prompt(board, shot, characters) for shot in board.shots]
-    if able.engine != catalog.ENGINE or not board.expand:
+    if capabilities.engine != catalog.ENGINE or not board.expand:
         return [
             ", ".join(filter(None, [text, *(_own(shot, name) or _own(board, name) for name in SCENE)]))
             for text, shot in zip(prompts, board.shots, strict=True)
@@ -63,7 +63,7 @@ def told(
         color = around.get("color") if kind == around.get("subject") else None
         known = {name: around.get(name) for name in SCENE}
         known |= {"subject": kind, "color": color or colors.get(kind or "")}
-        words = expanded(
+        words = expand_prompt(
             text,
             board.seed,
             motion=shot.path is None,

@@ -17,12 +17,12 @@ from hinode import __version__
 from hinode.clip import Frames
 from hinode.directing import footage
 from hinode.directing.films import shots
-from hinode.directing.films.cache import Drawn, Shelf
-from hinode.directing.films.shots import Asked, Script
+from hinode.directing.films.cache import RenderedShot, ShotCache
+from hinode.directing.films.shots import ResolvedStoryboard, ShotRequest
 from hinode.directing.films.storyboard import Storyboard
 from hinode.engines.native import catalog
 from hinode.engines.protocol import Engine, Progress, Run, abandon
-from hinode.errors import BadInput, EngineError, listed, shown
+from hinode.errors import BadInput, EngineError, join_names, quote
 from hinode.licensing import licences
 from hinode.media import editorial, formats
 from hinode.media.editorial import Cut
@@ -55,7 +55,7 @@ class Film:
     seconds: float
     fps: float
     frames: int
-    shots: tuple[Drawn, ...]
+    shots: tuple[RenderedShot, ...]
     anew: tuple[str, ...]
     outdated: tuple[str, ...]
     bytes: int
@@ -66,14 +66,14 @@ class Film:
         return {**plain, "path": str(self.path), "timeline": str(self.timeline)}
 
 
-class Production:
+class FilmRenderer:
     """A film in the making; what is drawn stays, however it ends."""
 
     def __init__(
         self,
-        script: Script,
+        script: ResolvedStoryboard,
         engine: Engine,
-        shelf: Shelf,
+        shelf: ShotCache,
         weights: str,
         *,
         watch: Watch = lambda progress: None,
@@ -99,8 +99,8 @@ class Production:
         self.clock = clock
         self.anew: list[str] = []
         self.outdated: list[str] = []
-        self._shots: dict[str, Drawn] = {}
-        self._transitions: dict[str, Drawn] = {}
+        self._shots: dict[str, RenderedShot] = {}
+        self._transitions: dict[str, RenderedShot] = {}
         self._done, self._total = 0, 0
 
     def make(self, path: Path, format: str, only: Collection[str] = ()) -> Film:
@@ -120,11 +120,11 @@ class Production:
         unknown = [name for name in only if name not in {shot.id for shot in board.shots}]
         if unknown:
             raise BadInput(
-                f"there is no shot {shown(unknown[0])}",
-                f"choose {listed(tuple(shot.id for shot in board.shots), 'or')}",
+                f"there is no shot {quote(unknown[0])}",
+                f"choose {join_names(tuple(shot.id for shot in board.shots), 'or')}",
                 field="only",
             )
-        joined = Joined(self.script)
+        joined = FilmTimeline(self.script)
         formats.check(format, path, self.script.size, joined.timeline)
         self._total = sum(self._steps(index) for index in range(len(board.shots)))
         for index in board.order():
@@ -139,7 +139,7 @@ class Production:
     def _steps(self, index: int) -> int:
         """About how many steps a shot takes."""
         script = self.script
-        return self.engine.work(dataclasses.replace(script.plain(index), references=())).steps
+        return self.engine.estimate(dataclasses.replace(script.plain(index), references=())).steps
 
     def _shoot(self, index: int, only: Collection[str]) -> None:
         shot, shelf = self.script.board.shots[index], self.shelf
@@ -151,7 +151,7 @@ class Production:
             current = shelf.current(shot.id)
             if current is None:
                 raise BadInput(
-                    f"the shot {shown(shot.id)} is not drawn yet, so there is no film to put others into",
+                    f"the shot {quote(shot.id)} is not drawn yet, so there is no film to put others into",
                     "draw all of them first",
                     field="only",
                 )
@@ -184,15 +184,15 @@ class Production:
         found = shelf.find(key)
         if found is None:
             count = round(after.transition.overlap * float(self.script.fps))
-            steps = self.engine.work(asked.request).steps
+            steps = self.engine.estimate(asked.request).steps
             self._total += steps
             found = self._draw(name, asked, key, 0, steps, max(1, count))
             self.anew.append(name)
         self._transitions[after.id] = found
 
     def _draw(
-        self, name: str, asked: Asked, key: str, take: int, steps: int, count: int | None = None
-    ) -> Drawn:
+        self, name: str, asked: ShotRequest, key: str, take: int, steps: int, count: int | None = None
+    ) -> RenderedShot:
         """Draw something and keep it.
 
         Args:
@@ -220,25 +220,25 @@ class Production:
         self._done += steps
         clip = run.clip()
         frames = clip.frames[asked.head :][:count]
-        making = clip.making
-        drawn = Drawn(
+        provenance = clip.provenance
+        drawn = RenderedShot(
             id=name,
             key=key,
             file="",
             digest="",
             frames=len(frames),
             fps=str(frame_rate(clip.fps)),
-            seed=making.seed,
+            seed=provenance.seed,
             prompt=asked.request.prompt,
-            model=making.model,
-            not_understood=making.not_understood,
-            read_as=making.read_as,
-            licence=making.licence,
-            stage_seconds=round(sum(making.stage_seconds.values()), 3),
+            model=provenance.model,
+            not_understood=provenance.not_understood,
+            read_as=provenance.read_as,
+            licence=provenance.licence,
+            stage_seconds=round(sum(provenance.stage_seconds.values()), 3),
         )
         return self.shelf.put(drawn, frames, take)
 
-    def _start(self, asked: Asked, key: str) -> Run:
+    def _start(self, asked: ShotRequest, key: str) -> Run:
         state = self.shelf.saved(key)
         if state is not None:
             try:
@@ -253,11 +253,11 @@ class Production:
 
     def _tail(self, name: str) -> Iterator[Frames]:
         drawn = self._shots[name]
-        return footage.film(self.shelf.reference(drawn), drawn.rate, self.script.drawn_size)
+        return footage.iter_frames(self.shelf.reference(drawn), drawn.rate, self.script.drawn_size)
 
     # Joining
 
-    def _write(self, joined: Joined, path: Path, format: str) -> Film:
+    def _write(self, joined: FilmTimeline, path: Path, format: str) -> Film:
         script, timeline = self.script, joined.timeline
         total = timeline.frames
 
@@ -290,8 +290,8 @@ class Production:
             bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
         )
 
-    def _everything(self) -> dict[str, Drawn]:
-        found: dict[str, Drawn] = {}
+    def _everything(self) -> dict[str, RenderedShot]:
+        found: dict[str, RenderedShot] = {}
         for shot in self.script.board.shots:
             if shot.id in self._transitions:
                 found[self._transitions[shot.id].id] = self._transitions[shot.id]
@@ -301,7 +301,7 @@ class Production:
     def _film(self, name: str, *, transition: bool = False) -> Reference:
         return self.shelf.reference(self._transitions[name] if transition else self._shots[name])
 
-    def _relative(self, drawn: Drawn, beside: Path) -> str:
+    def _relative(self, drawn: RenderedShot, beside: Path) -> str:
         return Path(os.path.relpath(self.shelf.path(drawn), beside.resolve().parent)).as_posix()
 
     def _label(self) -> Label:
@@ -327,10 +327,10 @@ class Production:
         )
 
 
-class Joined:
+class FilmTimeline:
     """How the shots of a film follow each other, in its frames."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: ResolvedStoryboard) -> None:
         """
         Args:
             script: the film.
@@ -365,11 +365,11 @@ class Joined:
         size, fps = self.script.size, self.fps
         before: Iterator[Frames] = iter(())
         for index, shot in enumerate(self.script.board.shots):
-            now = _held(footage.film(film(shot.id), fps, size))
+            now = _held(footage.iter_frames(film(shot.id), fps, size))
             overlap = self.overlaps[index]
             drawn: Iterator[Frames] = iter(())
             if overlap and shot.transition.kind == "blend":
-                drawn = _held(footage.film(film(shot.id, transition=True), fps, size))
+                drawn = _held(footage.iter_frames(film(shot.id, transition=True), fps, size))
             for step in range(overlap):
                 one, other = next(before), next(now)
                 piece = next(drawn, None)
@@ -379,7 +379,10 @@ class Joined:
             before = now
 
     def cuts(
-        self, drawn: Mapping[str, Drawn], transitions: Mapping[str, Drawn], files: Mapping[str, str]
+        self,
+        drawn: Mapping[str, RenderedShot],
+        transitions: Mapping[str, RenderedShot],
+        files: Mapping[str, str],
     ) -> list[Cut]:
         """The film as an editing program has it: fades are transitions, and what is drawn between two shots
         is a clip of its own.
@@ -406,7 +409,7 @@ class Joined:
         return [cut for cut in found if cut.frames]
 
     def _cut(
-        self, drawn: Drawn, file: str, start: int, frames: int, overlap: int, facts: Mapping[str, Any]
+        self, drawn: RenderedShot, file: str, start: int, frames: int, overlap: int, facts: Mapping[str, Any]
     ) -> Cut:
         known = {"id": drawn.id, "prompt": drawn.prompt, "seed": drawn.seed, "model": drawn.model}
         return Cut(
@@ -434,7 +437,7 @@ def make(
     only: Collection[str] = (),
     watch: Watch = lambda progress: None,
 ) -> Film:
-    """Make a storyboard into a film; see `Production.make` for what is raised.
+    """Make a storyboard into a film; see `FilmRenderer.make` for what is raised.
 
     Args:
         board: the storyboard.
@@ -447,14 +450,14 @@ def make(
         only: ids of shots to draw anew.
         watch: told of every step.
     """
-    able = engine.capabilities(board.model)
-    weights = able.model
-    if able.engine == catalog.ENGINE:
-        weights = catalog.fingerprint(able.model, settings.models)
-    kept = Shelf(shelf)
+    capabilities = engine.capabilities(board.model)
+    weights = capabilities.model
+    if capabilities.engine == catalog.ENGINE:
+        weights = catalog.fingerprint(capabilities.model, settings.models)
+    kept = ShotCache(shelf)
     with kept.scratch() as scratch:
-        script = Script(board, folder, able, scratch)
-        production = Production(
+        script = ResolvedStoryboard(board, folder, capabilities, scratch)
+        production = FilmRenderer(
             script,
             engine,
             kept,

@@ -16,9 +16,9 @@ from hinode import __version__
 from hinode.clip import Frames
 from hinode.directing import camera as moves
 from hinode.directing import footage, material, operations, source_facts
-from hinode.directing.capabilities import MOST_CONTEXT
+from hinode.directing.capabilities import MAX_CONTEXT
 from hinode.directing.films import continuity
-from hinode.directing.films.storyboard import VIDEO, Given, Likeness, Shot, Storyboard
+from hinode.directing.films.storyboard import VIDEO, CharacterImage, Shot, ShotReference, Storyboard
 from hinode.directing.material import Video
 from hinode.engines.native import catalog
 from hinode.errors import BadInput
@@ -28,20 +28,20 @@ from hinode.media.timeline import frame_rate
 from hinode.request import (
     FIRST_FRAME,
     KEYFRAME,
-    LARGEST_SEED,
+    MAX_SEED,
     SOURCE,
     Capabilities,
     Reference,
     Request,
     Segment,
     Size,
-    Track,
+    Trajectory,
     parse_size,
 )
 
 
 @dataclass(frozen=True)
-class Asked:
+class ShotRequest:
     """What a shot is drawn from.
 
     Attributes:
@@ -53,10 +53,10 @@ class Asked:
     head: int
 
 
-class Script:
+class ResolvedStoryboard:
     """A storyboard with all that it refers to."""
 
-    def __init__(self, board: Storyboard, folder: Path, able: Capabilities, scratch: Path) -> None:
+    def __init__(self, board: Storyboard, folder: Path, capabilities: Capabilities, scratch: Path) -> None:
         """
         Args:
             board: the film.
@@ -69,17 +69,17 @@ class Script:
         """
         self.board = board
         self.folder = folder
-        self.able = able
+        self.capabilities = capabilities
         self.scratch = scratch
         self.size: Size = parse_size(board.size)
-        self.drawn_size = _native(self.size, able)
-        self.fps: Fraction = frame_rate(able.native_fps[0])
+        self.drawn_size = _native(self.size, capabilities)
+        self.fps: Fraction = frame_rate(capabilities.native_fps[0])
         self._videos: dict[str, Video] = {}
         self.characters = {
-            name: self._described(name, one) if isinstance(one, Likeness) else one
+            name: self._described(name, one) if isinstance(one, CharacterImage) else one
             for name, one in board.characters.items()
         }
-        native = able.engine == catalog.ENGINE and board.expand
+        native = capabilities.engine == catalog.ENGINE and board.expand
         sources = {board.source(index) for index in range(len(board.shots))}
         videos = [name for name in sources if name is not None and name.lower().endswith(VIDEO)]
         shown = {
@@ -92,7 +92,7 @@ class Script:
         self._parts = [self._pictures(shot) for shot in board.shots]
         self._tracks = [self._steering(index) for index in range(len(board.shots))]
         cameras = [camera for _, camera, _ in self._tracks]
-        self.prompts = continuity.told(board, self.characters, able, shown, cameras)
+        self.prompts = continuity.complete_prompts(board, self.characters, capabilities, shown, cameras)
         for index in range(len(board.shots)):
             self.check(index)
 
@@ -105,14 +105,18 @@ class Script:
         shot = self.board.shots[index]
         request = dataclasses.replace(self.plain(index, 0), references=self._parts[index])
         try:
-            request.check(self.able)
-            if shot.transition.kind == "blend" and "blend" not in self.able.operations:
+            request.check(self.capabilities)
+            if shot.transition.kind == "blend" and "blend" not in self.capabilities.operations:
                 raise BadInput(
-                    f"the model {self.able.model} draws no transitions", "fade instead", field="transition"
+                    f"the model {self.capabilities.model} draws no transitions",
+                    "fade instead",
+                    field="transition",
                 )
-            if self.board.source(index) is not None and "storyboard" not in self.able.operations:
+            if self.board.source(index) is not None and "storyboard" not in self.capabilities.operations:
                 raise BadInput(
-                    f"the model {self.able.model} cannot go on from other shots", "cut instead", field="from"
+                    f"the model {self.capabilities.model} cannot go on from other shots",
+                    "cut instead",
+                    field="from",
                 )
             operations.check_keyframes(self._parts[index], float(self.fps))
         except BadInput as error:
@@ -120,7 +124,7 @@ class Script:
             where = error.field if error.field in whole else f"shots.{shot.id}.{error.field}"
             raise BadInput(f"{where}: {error.message}", error.remedy, field=where) from error
 
-    def asked(self, index: int, take: int, tail: Callable[[str], Iterator[Frames]]) -> Asked:
+    def asked(self, index: int, take: int, tail: Callable[[str], Iterator[Frames]]) -> ShotRequest:
         """What a shot is drawn from.
 
         Args:
@@ -139,15 +143,15 @@ class Script:
             files = (film.reference,)
         if source is None:
             if guide is None:
-                return Asked(dataclasses.replace(request, references=parts), 0)
+                return ShotRequest(dataclasses.replace(request, references=parts), 0)
             request = dataclasses.replace(request, operation="remix", segments=(drawn,))
-            return Asked(dataclasses.replace(request, references=(*files, *parts)), 0)
+            return ShotRequest(dataclasses.replace(request, references=(*files, *parts)), 0)
         if source.lower().endswith(VIDEO):
             film = self.video(source, f"shots.{shot.id}.from")
-            frames = footage.film(film.reference, self.fps, self.drawn_size)
+            frames = footage.iter_frames(film.reference, self.fps, self.drawn_size)
         else:
             frames = tail(source)
-        last = _last(frames, MOST_CONTEXT)
+        last = _last(frames, MAX_CONTEXT)
         kept = footage.keep(last, self.fps, SOURCE, self.scratch)
         lead = len(last) / float(self.fps)
         request = dataclasses.replace(
@@ -159,9 +163,9 @@ class Script:
             path=_later(request.path, lead),
             camera=_later(request.camera, lead),
         )
-        return Asked(request, len(last))
+        return ShotRequest(request, len(last))
 
-    def transition(self, index: int, one: Reference, length: float, other: Reference) -> Asked:
+    def transition(self, index: int, one: Reference, length: float, other: Reference) -> ShotRequest:
         """What the transition from the shot before is drawn from.
 
         Args:
@@ -171,8 +175,8 @@ class Script:
             other: the shot that it leads to.
         """
         shot, overlap = self.board.shots[index], self.board.shots[index].transition.overlap
-        before = min(MOST_CONTEXT, round((length - overlap) * float(self.fps))) / float(self.fps)
-        after = min(MOST_CONTEXT, round((shot.seconds - overlap) * float(self.fps))) / float(self.fps)
+        before = min(MAX_CONTEXT, round((length - overlap) * float(self.fps))) / float(self.fps)
+        after = min(MAX_CONTEXT, round((shot.seconds - overlap) * float(self.fps))) / float(self.fps)
         leave = length - overlap
         segments = [
             Segment(
@@ -197,7 +201,7 @@ class Script:
             path=(),
             camera=(),
         )
-        return Asked(request, round(before * float(self.fps)))
+        return ShotRequest(request, round(before * float(self.fps)))
 
     def video(self, name: str, field: str) -> Video:
         """A video beside the storyboard, looked at once."""
@@ -225,12 +229,12 @@ class Script:
             expand=False,  # done, for the film as a whole
         )
 
-    def _steering(self, index: int) -> tuple[Track, Track, str]:
+    def _steering(self, index: int) -> tuple[Trajectory, Trajectory, str]:
         shot = self.board.shots[index]
-        path: Track = () if shot.path is None else moves.path(self._beside(shot.path))
+        path: Trajectory = () if shot.path is None else moves.path(self._beside(shot.path))
         if shot.camera is None:
             return path, (), ""
-        camera, words = moves.camera(self._beside(shot.camera), shot.seconds, self.able)
+        camera, words = moves.camera(self._beside(shot.camera), shot.seconds, self.capabilities)
         return path, camera, words
 
     def _beside(self, value: object) -> object:
@@ -246,18 +250,18 @@ class Script:
                 found.append(self._picture(given, shot))
         return tuple(found)
 
-    def _picture(self, given: Given, shot: Shot) -> Reference:
+    def _picture(self, given: ShotReference, shot: Shot) -> Reference:
         role = FIRST_FRAME if given.role == "first_frame" else KEYFRAME
         field = f"shots.{shot.id}.{'references' if given in shot.references else 'keyframes'}"
         at = given.at if role == KEYFRAME else 0.0
         path = self.folder / given.file
         return material.picture(path, self.size, role, folder=self.scratch, fit=given.fit, at=at, field=field)
 
-    def _described(self, name: str, likeness: Likeness) -> str:
+    def _described(self, name: str, likeness: CharacterImage) -> str:
         field = f"characters.{name}"
-        if self.able.engine != catalog.ENGINE:
+        if self.capabilities.engine != catalog.ENGINE:
             raise BadInput(
-                f"{field}: for the {self.able.engine} engine a character cannot be read from a file",
+                f"{field}: for the {self.capabilities.engine} engine a character cannot be read from a file",
                 "describe it in words",
                 field=field,
             )
@@ -271,7 +275,7 @@ class Script:
         )
 
 
-def key(name: str, asked: Asked, weights: str) -> str:
+def key(name: str, asked: ShotRequest, weights: str) -> str:
     """Digest of everything that decides the frames of a shot, and of its name.
 
     Args:
@@ -287,17 +291,17 @@ def _last(frames: Iterator[Frames], count: int) -> Frames:
     return np.stack(deque(frames, maxlen=count))
 
 
-def _native(size: Size, able: Capabilities) -> Size:
+def _native(size: Size, capabilities: Capabilities) -> Size:
     """The size that the model draws at for a film of some size: shots are kept and continued at that one."""
 
     def cropped(have: Size) -> float:
         left, top, right, bottom = crop_box(have, size)
         return 1 - (right - left) * (bottom - top) / (have[0] * have[1])
 
-    return min(able.native_sizes, key=cropped, default=size)
+    return min(capabilities.native_sizes, key=cropped, default=size)
 
 
-def _later(track: Track, seconds: float) -> Track:
+def _later(track: Trajectory, seconds: float) -> Trajectory:
     return tuple((at + seconds, one, other) for at, one, other in track)
 
 
@@ -305,4 +309,4 @@ def _seed(seed: int, take: int) -> int:
     if not take:
         return seed
     digest = hashlib.sha256(f"{seed}/take/{take}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") % (LARGEST_SEED + 1)
+    return int.from_bytes(digest[:8], "big") % (MAX_SEED + 1)

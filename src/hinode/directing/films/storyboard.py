@@ -12,11 +12,11 @@ import pydantic
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from hinode.errors import BadInput, listed, shown
-from hinode.request import LARGEST_SEED
+from hinode.errors import BadInput, join_names, quote
+from hinode.request import MAX_SEED
 
-LARGEST_FILE = 2**20
-MOST_SHOTS = 200
+MAX_FILE_BYTES = 2**20
+MAX_SHOTS = 200
 SHORTEST_OVERLAP = 0.05
 DEFAULT_OVERLAPS = {"fade": 0.5, "blend": 1.0}
 VIDEO = ".mp4"
@@ -26,7 +26,7 @@ NAMED = re.compile(r"(?:\b(an?|the)\s+)?@(\w+)", re.IGNORECASE)
 _ARTICLE = re.compile(r"(an?|the)\s+", re.IGNORECASE)
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
-Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Moments: TypeAlias = str | list[tuple[float, float, float]] | list[dict[str, float]]
 
 
@@ -36,14 +36,14 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class Likeness(Part):
+class CharacterImage(Part):
     """A character by a picture or a video of it."""
 
     image: str | None = Field(None, description="JPEG, PNG or WebP of the character.")
     video: str | None = Field(None, description="MP4 of the character; its first two seconds are looked at.")
 
     @pydantic.model_validator(mode="after")
-    def _one(self) -> Likeness:
+    def _one(self) -> CharacterImage:
         if (self.image is None) == (self.video is None):
             raise ValueError("give an image or a video, one of them")
         return self
@@ -76,7 +76,7 @@ def _transition(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-class Given(Part):
+class ShotReference(Part):
     """A picture or a video that a shot is made from."""
 
     file: str = Field(description="JPEG, PNG, WebP or MP4; a path beside the storyboard.")
@@ -115,12 +115,12 @@ class Shot(Part):
         None, description='Moves such as "pan left", or moments with seconds, pan and zoom.'
     )
     path: Moments | None = Field(None, description="Where the subject goes: moments with seconds, x and y.")
-    keyframes: tuple[Given, ...] = Field((), max_length=16, description="Pictures that it shows.")
-    references: tuple[Given, ...] = Field((), max_length=16, description="What else it is made from.")
+    keyframes: tuple[ShotReference, ...] = Field((), max_length=16, description="Pictures that it shows.")
+    references: tuple[ShotReference, ...] = Field((), max_length=16, description="What else it is made from.")
     seed: Seed | None = Field(None, description="Instead of the film's.")
 
     @property
-    def given(self) -> tuple[Given, ...]:
+    def given(self) -> tuple[ShotReference, ...]:
         """Keyframes and references."""
         return (*self.keyframes, *self.references)
 
@@ -144,11 +144,11 @@ class Storyboard(Part):
     time: str = Field("", description="At what time of day.")
     weather: str = Field("", description="In which weather.")
     expand: bool = Field(True, description="Whether the model may say what the prompts leave open.")
-    characters: dict[Annotated[str, Field(pattern=r"^\w{1,40}$")], str | Likeness] = Field(
+    characters: dict[Annotated[str, Field(pattern=r"^\w{1,40}$")], str | CharacterImage] = Field(
         {}, description="Names with a description in words, or with an image or a video."
     )
     shots: tuple[Shot, ...] = Field(
-        min_length=1, max_length=MOST_SHOTS, description="In the order of the film."
+        min_length=1, max_length=MAX_SHOTS, description="In the order of the film."
     )
 
     def source(self, index: int) -> str | None:
@@ -173,7 +173,7 @@ class Storyboard(Part):
                 if at in chain:
                     circle = [self.shots[one].id for one in [*chain[chain.index(at) :], at]]
                     raise BadInput(
-                        f"the shots {listed(tuple(circle[:-1]))} go on from each other in a circle",
+                        f"the shots {join_names(tuple(circle[:-1]))} go on from each other in a circle",
                         "let one of them begin with a cut",
                         field=f"shots.{circle[0]}.from",
                     )
@@ -189,16 +189,16 @@ def read(path: Path) -> Storyboard:
     Raises:
         BadInput: it cannot be read, or something in it is not right; the sentence and `field` say which part.
     """
-    name = f"the storyboard {shown(str(path), 200)}"
+    name = f"the storyboard {quote(str(path), 200)}"
     try:
         with path.open("rb") as file:
-            text = file.read(LARGEST_FILE + 1)
+            text = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise BadInput(
             f"{name} cannot be read: {error.strerror}", "name a YAML or JSON file", field="file"
         ) from error
-    if len(text) > LARGEST_FILE:
-        raise BadInput(f"{name} is larger than {LARGEST_FILE:,} bytes", "shorten it", field="file")
+    if len(text) > MAX_FILE_BYTES:
+        raise BadInput(f"{name} is larger than {MAX_FILE_BYTES:,} bytes", "shorten it", field="file")
     try:
         value = json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
@@ -259,7 +259,7 @@ def _check(board: Storyboard) -> None:
     ids = [shot.id for shot in board.shots]
     twice = next((name for name in ids if ids.count(name) > 1), None)
     if twice is not None:
-        raise BadInput(f"two shots have the id {shown(twice)}", "give each its own", field="shots")
+        raise BadInput(f"two shots have the id {quote(twice)}", "give each its own", field="shots")
     for index, shot in enumerate(board.shots):
         where, kind = f"shots.{shot.id}", shot.transition.kind
         if index == 0 and (shot.transition.overlap or (kind == "continue" and shot.goes_on is None)):
@@ -271,8 +271,8 @@ def _check(board: Storyboard) -> None:
         source = board.source(index)
         if source is not None and not source.lower().endswith(VIDEO) and source not in ids:
             raise BadInput(
-                f"{where}.from: there is no shot {shown(source)}",
-                f"choose {listed(tuple(ids), 'or')}, or name an MP4",
+                f"{where}.from: there is no shot {quote(source)}",
+                f"choose {join_names(tuple(ids), 'or')}, or name an MP4",
                 field=f"{where}.from",
             )
         following = board.shots[index + 1].transition.overlap if index + 1 < len(ids) else 0.0
@@ -321,7 +321,7 @@ def _plain(error: pydantic.ValidationError, value: Mapping[Any, Any]) -> BadInpu
         return BadInput(
             f"there is no field {field}", "see docs/directing.md for those there are", field=field
         )
-    found = shown(str(first["input"])) if isinstance(first["input"], str | int | float) else "what is there"
+    found = quote(str(first["input"])) if isinstance(first["input"], str | int | float) else "what is there"
     said = first["msg"].removeprefix("Value error, ")
     return BadInput(f"{field}: {found} cannot be, {said[:1].lower()}{said[1:]}", "correct it", field=field)
 

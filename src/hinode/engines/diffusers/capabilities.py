@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
-from hinode.errors import BadInput, ModelError, listed, shown
+from hinode.errors import BadInput, ModelError, join_names, quote
 from hinode.registry import entries
 from hinode.registry.entries import Entry
 from hinode.registry.families import FAMILIES
@@ -26,19 +26,21 @@ def find(name: str | None, home: Path) -> tuple[Entry, Family]:
         BadInput: there is no such model, or the registry gives it to another engine.
         ModelError: no model was added, or the entry is damaged.
     """
-    offered = entries.offered(ENGINE, home)
+    offered = entries.available(ENGINE, home)
     if not offered:
         raise ModelError(
             "no model of the diffusers engine is installed",
             "add one with `hinode models add`, see docs/models.md",
         )
     if name is not None and name not in offered:
-        raise BadInput(f"there is no model {shown(name)}", f"choose {listed(offered, 'or')}", field="model")
+        raise BadInput(
+            f"there is no model {quote(name)}", f"choose {join_names(offered, 'or')}", field="model"
+        )
     entry = entries.find(name or offered[0], home)
     if entry.family not in FAMILIES:
         raise ModelError(
-            f"the model {entry.name} is of the family {shown(entry.family)}, which is not known here",
-            f"use one of the families {listed(tuple(FAMILIES), 'or')}",
+            f"the model {entry.name} is of the family {quote(entry.family)}, which is not known here",
+            f"use one of the families {join_names(tuple(FAMILIES), 'or')}",
         )
     return entry, FAMILIES[entry.family]
 
@@ -58,7 +60,7 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
     return Capabilities(
         engine=ENGINE,
         model=entry.name,
-        models=entries.offered(ENGINE, home),
+        models=entries.available(ENGINE, home),
         operations=family.operations,
         prompt_characters=PROMPT_CHARACTERS,
         side=SIDE,

@@ -9,14 +9,14 @@ import torch
 
 from hinode.engines.diffusers import capabilities as offer
 from hinode.engines.diffusers.execution import acceleration
-from hinode.engines.diffusers.execution.acceleration import PLAIN, Hardware
+from hinode.engines.diffusers.execution.acceleration import UNACCELERATED, Hardware
 from hinode.engines.diffusers.loading.embeddings import Embeddings
 from hinode.engines.diffusers.loading.model import Model
 from hinode.engines.diffusers.memory import allocator
-from hinode.engines.diffusers.memory.plan import Place, Plan, Room
+from hinode.engines.diffusers.memory.plan import MemoryBudget, MemoryPlan, Residence
 from hinode.engines.diffusers.run import DiffusersRun, device_of
 from hinode.engines.diffusers.task import Task
-from hinode.engines.protocol import Capabilities, State, Work
+from hinode.engines.protocol import Capabilities, Cost, State
 from hinode.errors import ModelError
 from hinode.licensing import licences
 from hinode.model.layers import compute_type
@@ -32,7 +32,7 @@ class DiffusersEngine:
 
     name = offer.ENGINE
 
-    def __init__(self, settings: Settings, room: Room | None = None) -> None:
+    def __init__(self, settings: Settings, room: MemoryBudget | None = None) -> None:
         """
         Args:
             settings: where models are, how many threads to use and which device.
@@ -46,9 +46,9 @@ class DiffusersEngine:
         """See `Engine.capabilities`."""
         return offer.capabilities(model, self.settings.home)
 
-    def work(self, request: Request) -> Work:
-        """See `Engine.work`."""
-        return Task.of(request, self.settings).work()
+    def estimate(self, request: Request) -> Cost:
+        """See `Engine.estimate`."""
+        return Task.of(request, self.settings).estimate()
 
     def start(self, request: Request, state: State | None = None) -> DiffusersRun:
         """See `Engine.start`. The memory is planned here, before a weight is read.
@@ -60,7 +60,7 @@ class DiffusersEngine:
         """
         task = Task.of(request, self.settings)
         licences.check(task.entry.terms, self.settings.home)
-        entries.present(task.entry, self.settings.home)
+        entries.check_present(task.entry, self.settings.home)
         _check_library()
         if self.settings.threads is not None:
             torch.set_num_threads(self.settings.threads)
@@ -69,20 +69,20 @@ class DiffusersEngine:
             allocator.give_back_large_blocks()
         model = Model(task.entry, task.family, home, device, compute_type(device))
         held = self._held(model)
-        room = (self.room or Room.of(device)).with_loaded(held.held if held else 0)
+        room = (self.room or MemoryBudget.of(device)).with_loaded(held.held if held else 0)
         task = dataclasses.replace(task, size=model.only_size or task.size)
-        plan = Plan.of(task, model.sizes(), room)
+        plan = MemoryPlan.of(task, model.sizes(), room)
         log.info("memory plan: %s", plan.words)
-        ways = acceleration.ways(
+        ways = acceleration.choose_execution(
             task.profile,
             task.family,
             Hardware.of(device),
             light=plan.light,
-            streamed=plan.place is Place.GROUPS,
+            streamed=plan.place is Residence.GROUPS,
             packed=model.packed,
             asked=task.entry.eight_bits,
         )
-        if ways != PLAIN:
+        if ways != UNACCELERATED:
             log.info("the denoiser computes otherwise than plainly: %s", ways.words)
         if (
             held is not None

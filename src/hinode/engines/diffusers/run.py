@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from hinode.clip import Clip, Frames, Making, Sound
+from hinode.clip import Clip, Frames, Provenance, Sound
 from hinode.engines import saved_state
 from hinode.engines.diffusers import conditions
 from hinode.engines.diffusers.capabilities import ENGINE
-from hinode.engines.diffusers.execution.acceleration import Ways
-from hinode.engines.diffusers.execution.pipeline_call import Call
+from hinode.engines.diffusers.execution.acceleration import Execution
+from hinode.engines.diffusers.execution.pipeline_call import PipelineCall
 from hinode.engines.diffusers.execution.stepping import Stepper
-from hinode.engines.diffusers.execution.steps import Kept
+from hinode.engines.diffusers.execution.steps import StepState
 from hinode.engines.diffusers.loading.embeddings import Embeddings
 from hinode.engines.diffusers.loading.model import Model
-from hinode.engines.diffusers.memory.plan import Plan
+from hinode.engines.diffusers.memory.plan import MemoryPlan
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Progress, State, timed
 from hinode.errors import EngineError
@@ -33,7 +33,7 @@ class DiffusersRun:
     def __init__(
         self,
         task: Task,
-        plan: Plan,
+        plan: MemoryPlan,
         model: Model,
         embeddings: Embeddings,
         state: State | None,
@@ -55,7 +55,7 @@ class DiffusersRun:
         self.stage_seconds: dict[str, float] = {}
         self._embeddings = embeddings
         self._resumed = None if state is None else self._read(state)
-        self._call: Call | None = None
+        self._call: PipelineCall | None = None
         self._stepper: Stepper | None = None
         self._frames: Frames | None = None
         self._sound: Sound | None = None
@@ -69,7 +69,7 @@ class DiffusersRun:
             yield Progress("load", 0, 1)
             with timed(self.stage_seconds, "load"):
                 self.model.prepare()
-                self._call = Call(self.task, self.plan, self.model, self._embeddings, self._resumed)
+                self._call = PipelineCall(self.task, self.plan, self.model, self._embeddings, self._resumed)
                 self._stepper = Stepper(self._call)
         while True:
             with timed(self.stage_seconds, self._last.stage):
@@ -109,7 +109,7 @@ class DiffusersRun:
         return Clip(
             self._frames,
             self.task.family.fps,
-            Making(
+            Provenance(
                 engine=ENGINE,
                 model=self.task.entry.name,
                 seed=self.task.request.seed,
@@ -136,7 +136,7 @@ class DiffusersRun:
         return "; ".join(parts)
 
     @property
-    def _kept(self) -> Kept | None:
+    def _kept(self) -> StepState | None:
         if self._call is not None and self._call.steps is not None:
             return self._call.steps.kept
         return self._resumed
@@ -160,12 +160,12 @@ class DiffusersRun:
             "diffusers": diffusers.__version__,
         }
 
-    def _read(self, state: State) -> Kept | None:
+    def _read(self, state: State) -> StepState | None:
         try:
             body = saved_state.load(state.body, self.model.device)
             identity, seconds = body["head"]["identity"], dict(body["head"]["stage_seconds"])
-            ways = Ways(**body["head"].get("ways", {}))
-            kept = None if body["kept"] is None else Kept(**body["kept"])
+            ways = Execution(**body["head"].get("ways", {}))
+            kept = None if body["kept"] is None else StepState(**body["kept"])
         except (ValueError, KeyError, TypeError) as error:
             raise EngineError("the saved run is damaged", "start it again") from error
         if state.engine != ENGINE or identity != self._identity:

@@ -6,8 +6,8 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from hinode.engines.diffusers import capabilities
-from hinode.engines.protocol import Work
+from hinode.engines.diffusers import capabilities as models
+from hinode.engines.protocol import Cost
 from hinode.errors import BadInput
 from hinode.media import references
 from hinode.registry.entries import Entry
@@ -55,13 +55,13 @@ class Task:
             BadInput: it cannot be.
             ModelError: the model is missing or damaged.
         """
-        able = capabilities.capabilities(request.model, settings.home)
-        request.check(able)
+        capabilities = models.capabilities(request.model, settings.home)
+        request.check(capabilities)
         length = None
         if request.operation == EXTEND and request.source is not None:
             length = float(references.seconds(request.source))
-            request.check(able, length)
-        entry, family = capabilities.find(request.model, settings.home)
+            request.check(capabilities, length)
+        entry, family = models.find(request.model, settings.home)
         entry = entry.under(request.profile or entry.profile)
         profile = family.profiles[entry.profile]
         distilled = next((lora for lora in entry.loras if lora.steps), None)
@@ -159,9 +159,9 @@ class Task:
         """Passes through the denoiser in all."""
         return self.profile.steps * (2 if self.profile.guidance > 1 else 1)
 
-    def work(self) -> Work:
-        """See `Engine.work`."""
-        return Work(
+    def estimate(self) -> Cost:
+        """See `Engine.estimate`."""
+        return Cost(
             tokens=self.tokens,
             steps=self.profile.steps,
             passes=self.passes,

@@ -16,13 +16,13 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
-from hinode.errors import BadInput, HinodeError, ModelError, listed, shown
+from hinode.errors import BadInput, HinodeError, ModelError, join_names, quote
 from hinode.registry.family import BEST, DRAFT, STANDARD
 from hinode.request import (
     CAMERA,
+    CONTEXT_VIDEO,
     FIRST_FRAME,
-    FOOTAGE,
-    GUIDE,
+    GUIDE_VIDEO,
     KEYFRAME,
     LAST_FRAME,
     MASK,
@@ -171,7 +171,7 @@ def find(name: str | None, home: Path) -> Card:
         )
     if name is not None and name not in models:
         raise BadInput(
-            f"there is no model {shown(name)}", f"choose {listed(tuple(models), 'or')}", field="model"
+            f"there is no model {quote(name)}", f"choose {join_names(tuple(models), 'or')}", field="model"
         )
     name = name or next(iter(models))
     return read_card(name, models[name])
@@ -257,10 +257,10 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
     )
 
 
-GIVEN = (FIRST_FRAME, GUIDE)
+GIVEN = (FIRST_FRAME, GUIDE_VIDEO)
 """What any model can be given: every one has seen clips that begin with a clean frame, and what it draws can
 be begun from footage instead of noise."""
-HINTED = (FIRST_FRAME, LAST_FRAME, KEYFRAME, FOOTAGE, MASK, GUIDE)
+HINTED = (FIRST_FRAME, LAST_FRAME, KEYFRAME, CONTEXT_VIDEO, MASK, GUIDE_VIDEO)
 """What a model that reads hints can be given."""
 
 

@@ -22,12 +22,12 @@ from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.world.caption import SubjectFacts, parse
 from hinode.world.motion import camera_path, subject_path
-from hinode.world.scene import MOST_SUBJECTS, RELATIONS, Scene, Subject, place_cast, place_subject
+from hinode.world.scene import MAX_SUBJECTS, RELATIONS, Scene, Subject, place_cast, place_subject
 
-LED = ("bounce", "circle")
+PATH_GUIDED_MOTIONS = ("bounce", "circle")
 """Motions that the network draws better when it is shown a path than from words alone."""
 
-ALONG = 0.5
+CAMERA_NOISE_SHARE = 0.5
 """Share of the noise, in deviations, that goes along with the camera."""
 
 MIDWAY = 0.625
@@ -36,14 +36,14 @@ MIDWAY = 0.625
 DRAFTS = 32
 """Layouts that are tried for a cast; the one whose subjects keep farthest from each other is taken."""
 
-ASIDE = 0.165
+OVERLAP_OFFSET = 0.165
 """How far two that overlap are apart, in frame widths."""
 
 REACH, REACH_IN_FRONT = 1.4, 1.0
 """How far the words of a subject reach from its middle, in halves of its size: less where it would cover
 another that is to be seen behind it."""
 
-PACE, INSIDE = 0.75, 0.31
+CAST_SPEED, INSIDE = 0.75, 0.31
 """How fast those of a cast go that are led, in usual speeds, and how far the middle of their way stays from
 the edge of the picture: what turns slowly and is in it whole is drawn whole."""
 
@@ -81,10 +81,10 @@ def compose(request: Request, prompt: str, canvas: Canvas, *, hints: bool = True
     """
     said, rng = parse(prompt), random.Random(f"layout/{request.seed}")
     cast, free = said.subjects, hints and not (request.references or request.path)
-    if free and len(cast) == 1 and cast[0].motion in LED:
+    if free and len(cast) == 1 and cast[0].motion in PATH_GUIDED_MOTIONS:
         return Composition((prompt,), _paths([place_subject(rng, "", "", cast[0].motion)], canvas))
     told = all(one.kind and one.motion for one in cast)
-    if not (free and told and 1 < len(cast) <= MOST_SUBJECTS):
+    if not (free and told and 1 < len(cast) <= MAX_SUBJECTS):
         return Composition((prompt,), canvas.path(request)[None])
     drafts = [_cast(rng, cast, said.relation) for _ in range(DRAFTS)]
     subjects = max(drafts, key=lambda draft: _distance(_paths(draft, canvas)))
@@ -113,10 +113,10 @@ def noise(request: Request, prompt: str, canvas: Canvas) -> Tensor:
     independent = torch.randn((*canvas.latent_shape, canvas.tokenizer.channels), generator=generator)
     if request.references:
         return independent
-    return along(independent, camera(request, prompt, canvas)[0], canvas.tokenizer, generator)
+    return camera_noise(independent, camera(request, prompt, canvas)[0], canvas.tokenizer, generator)
 
 
-def along(noise: Tensor, pan: Tensor, patches: SpacetimePatches, generator: torch.Generator) -> Tensor:
+def camera_noise(noise: Tensor, pan: Tensor, patches: SpacetimePatches, generator: torch.Generator) -> Tensor:
     """Noise [Tl, h, w, C] of which a part is one picture that moves as the land will: the network hears a
     direction in it that it often misses in words (compare arXiv 2501.08331, which trains for it).
 
@@ -135,7 +135,7 @@ def along(noise: Tensor, pan: Tensor, patches: SpacetimePatches, generator: torc
     before = pan[0] + (pan[1] - pan[0]) * torch.arange(1 - patches.frames, 0)
     pixels = (torch.cat((before, pan)) * -MIDWAY * min(width, height)).round().int().tolist()
     moving = patches.cut(torch.stack([picture.roll(shift, -1) for shift in pixels])[None])[0]
-    return math.sqrt(1 - ALONG**2) * noise + ALONG * moving
+    return math.sqrt(1 - CAMERA_NOISE_SHARE**2) * noise + CAMERA_NOISE_SHARE * moving
 
 
 def _moments(canvas: Canvas) -> Tensor:
@@ -147,11 +147,11 @@ def _cast(rng: random.Random, cast: tuple[SubjectFacts, ...], relation: str | No
         relation = None  # three stand side by side
     motions = [one.motion or "still" for one in cast]
     _, subjects = place_cast(rng, [(one.kind or "", one.color or "") for one in cast], relation, motions)
-    subjects = [_led(one) if one.motion in LED else one for one in subjects]
+    subjects = [_led(one) if one.motion in PATH_GUIDED_MOTIONS else one for one in subjects]
     if relation not in ("behind", "in front of"):
         return subjects
     first, second = subjects
-    middle, half = (first.x + second.x) / 2, math.copysign(ASIDE / 2, first.x - second.x)
+    middle, half = (first.x + second.x) / 2, math.copysign(OVERLAP_OFFSET / 2, first.x - second.x)
     height = (first.y + second.y) / 2
     return [
         dataclasses.replace(first, x=middle + half, y=height),
@@ -162,7 +162,7 @@ def _cast(rng: random.Random, cast: tuple[SubjectFacts, ...], relation: str | No
 def _led(subject: Subject) -> Subject:
     """Slower, and where it stays in the picture all the way."""
     x = subject.x if subject.motion == "bounce" else min(max(subject.x, INSIDE), 1 - INSIDE)
-    return dataclasses.replace(subject, x=x, y=min(max(subject.y, INSIDE), 1 - INSIDE), speed=PACE)
+    return dataclasses.replace(subject, x=x, y=min(max(subject.y, INSIDE), 1 - INSIDE), speed=CAST_SPEED)
 
 
 def _paths(subjects: list[Subject], canvas: Canvas) -> Tensor:

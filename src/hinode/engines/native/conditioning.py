@@ -20,16 +20,16 @@ from hinode.media import references
 from hinode.model import hints
 from hinode.model.tokens import SpacetimePatches
 from hinode.request import (
+    CONTEXT_VIDEO,
     FIRST_FRAME,
-    FOOTAGE,
-    GUIDE,
+    GUIDE_VIDEO,
     KEYFRAME,
     LAST_FRAME,
     MASK,
     Reference,
     Request,
     Size,
-    Track,
+    Trajectory,
 )
 
 WHITE = 128
@@ -68,7 +68,7 @@ class Canvas:
         Raises:
             BadInput: a file cannot be read, or two things are given for one moment.
         """
-        roles = (FIRST_FRAME, LAST_FRAME, KEYFRAME, FOOTAGE)
+        roles = (FIRST_FRAME, LAST_FRAME, KEYFRAME, CONTEXT_VIDEO)
         wanted = [one for one in request.references if one.role in roles]
         if not wanted:
             return None
@@ -92,7 +92,7 @@ class Canvas:
 
     def guide(self, request: Request) -> Tensor | None:
         """Footage to draw over, as clean latents [1, Tl, h, w, C]; its last frame is held to the end."""
-        reference = next((one for one in request.references if one.role == GUIDE), None)
+        reference = next((one for one in request.references if one.role == GUIDE_VIDEO), None)
         if reference is None:
             return None
         frames = [_values(frame) for frame in islice(self._pictures(reference), self.frames)]
@@ -139,7 +139,7 @@ class Canvas:
         if reference.still:
             yield resized(references.picture(reference), self.size)
             return
-        for frame in references.film(reference, Fraction(str(self.fps)).limit_denominator(1001)):
+        for frame in references.iter_frames(reference, Fraction(str(self.fps)).limit_denominator(1001)):
             yield resized(Image.fromarray(frame), self.size)
 
 
@@ -159,7 +159,7 @@ def _values(frame: Frames) -> Tensor:
     return torch.from_numpy(np.array(frame)).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def _followed(track: Track, moments: npt.NDArray[np.float64]) -> Tensor:
+def _followed(track: Trajectory, moments: npt.NDArray[np.float64]) -> Tensor:
     """A track at some moments, [T, 2]; NaN without one."""
     if not track:
         return torch.full((len(moments), 2), math.nan)

@@ -15,22 +15,22 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from hinode.clip import Clip, Frames, Making
+from hinode.clip import Clip, Frames, Provenance
 from hinode.engines.native import catalog, composition, upscaling
 from hinode.engines.native.catalog import Card, Shape
 from hinode.engines.native.composition import Composition
 from hinode.engines.native.conditioning import Canvas
-from hinode.engines.native.expansion import expanded
-from hinode.engines.native.smoothing import eased, smoothed, steadied
-from hinode.engines.protocol import Capabilities, Progress, State, Work, timed
-from hinode.errors import BadInput, EngineError, ModelError, listed
+from hinode.engines.native.expansion import expand_prompt
+from hinode.engines.native.smoothing import blend_fixed_edges, reduce_flicker, smooth_patch_seams
+from hinode.engines.protocol import Capabilities, Cost, Progress, State, timed
+from hinode.errors import BadInput, EngineError, ModelError, join_names
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
 from hinode.model.flow import Sampler, SamplerState, Sampling, null_text
 from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches
 from hinode.registry.family import STANDARD
-from hinode.request import GUIDE, Request
+from hinode.request import GUIDE_VIDEO, Request
 from hinode.settings import Settings
 from hinode.world.caption import VOCABULARY, Parsed, SubjectFacts, parse, words
 
@@ -39,7 +39,7 @@ NAME = catalog.ENGINE
 GUIDED = 0.7
 """How far a clip goes from its guide if nothing is said."""
 
-GIVEN_GUIDANCE = 2.5
+CONDITIONED_GUIDANCE = 2.5
 """Guidance at most where pictures, footage, a path or a camera are given: with more, the clip leaves them for
 what the words are usually drawn as."""
 
@@ -69,11 +69,11 @@ class Plan:
         if card.learnt and sampling.steps not in card.learnt:
             raise BadInput(
                 f"{card.name} cannot draw in {sampling.steps} steps",
-                f"give {listed(tuple(map(str, card.learnt)), 'or')}, or ask for the model that taught it",
+                f"give {join_names(tuple(map(str, card.learnt)), 'or')}, or ask for the model that taught it",
                 field="steps",
             )
         if sampling.guidance > 1:
-            most = GIVEN_GUIDANCE if request.references or request.path or request.camera else math.inf
+            most = CONDITIONED_GUIDANCE if request.references or request.path or request.camera else math.inf
             guidance = EDIT_GUIDANCE if request.guide_prompt else min(sampling.guidance, most)
             sampling = dataclasses.replace(sampling, guidance=guidance)
         return cls(request, card, shape, frames, 1 + span * math.ceil((frames - 1) / span), sampling)
@@ -115,14 +115,14 @@ class NativeEngine:
         """See `Engine.capabilities`."""
         return catalog.capabilities(model, self.settings.models)
 
-    def work(self, request: Request) -> Work:
-        """See `Engine.work`."""
+    def estimate(self, request: Request) -> Cost:
+        """See `Engine.estimate`."""
         plan = self.plan(request)
         times = plan.sampling.schedule().tolist()[:-1]
         low, high = plan.sampling.guided
         twice = plan.sampling.guidance != 1 and not plan.card.guidance_embedded
         guided = sum(low <= t <= high for t in times) if twice else 0
-        return Work(
+        return Cost(
             tokens=math.prod(plan.latent_shape),
             steps=plan.sampling.steps,
             passes=plan.sampling.steps * (2 if request.guide_prompt else len(plan.composition.texts))
@@ -147,16 +147,18 @@ class NativeEngine:
         chosen = profiles[profile]
         if not chosen.learnt:
             return chosen
-        if request.reference(GUIDE):
+        if request.reference(GUIDE_VIDEO):
             return card
         if profile == STANDARD:
-            able = not request.negative_prompt and (request.steps is None or request.steps in chosen.learnt)
-            return chosen if able else card
+            suitable = not request.negative_prompt and (
+                request.steps is None or request.steps in chosen.learnt
+            )
+            return chosen if suitable else card
         if request.negative_prompt:
             others = tuple(name for name in profiles if name != profile)
             raise BadInput(
                 f"the model {card.name} takes no negative prompt under the profile {profile}",
-                f"leave it out or choose {listed(others, 'or')}",
+                f"leave it out or choose {join_names(others, 'or')}",
                 field="negative_prompt",
             )
         return chosen
@@ -209,7 +211,7 @@ class NativeRun:
         if self._sampler is None:
             yield Progress("text", 0, 1)
             with timed(self.stage_seconds, "text"):
-                self._sampler = begin([self.plan], self._model, self.device, self._resumed)
+                self._sampler = make_sampler([self.plan], self._model, self.device, self._resumed)
         steps = self.plan.sampling.steps
         yield Progress("sample", self._sampler.state.step, steps)
         while self._sampler.state.step < steps:
@@ -221,7 +223,9 @@ class NativeRun:
         if self._frames is None:
             yield Progress("decode", 0, 1)
             with timed(self.stage_seconds, "decode"):
-                self._frames = to_frames(finished(self._sampler, self.plan.request))[0][: self.plan.frames]
+                self._frames = to_frames(decode_frames(self._sampler, self.plan.request))[0][
+                    : self.plan.frames
+                ]
         yield Progress("decode", 1, 1)
 
     def state(self) -> State:
@@ -240,7 +244,7 @@ class NativeRun:
         return Clip(
             self._frames,
             self.plan.shape.fps,
-            Making(
+            Provenance(
                 engine=NAME,
                 model=card.name,
                 seed=request.seed,
@@ -334,7 +338,7 @@ def sampling_of(card: Card) -> Sampling:
         ) from error
 
 
-def begin(
+def make_sampler(
     plans: Sequence[Plan], model: Checkpoint, device: torch.device, state: SamplerState | None = None
 ) -> Sampler:
     """A sampler for clips that are drawn together: plans of one shape with one way of sampling, given guides
@@ -371,7 +375,7 @@ def begin(
     )
     guides = [guide for guide in map(canvas.guide, requests) if guide is not None]
     if guides:
-        lead(sampler, torch.cat(guides), plans, model)
+        apply_guide(sampler, torch.cat(guides), plans, model)
     return sampler
 
 
@@ -385,16 +389,16 @@ def _shares(parts: Sequence[Composition], most: int, canvas: Canvas) -> Tensor:
     return encoded.view(most, len(parts), *encoded.shape[1:])
 
 
-def finished(sampler: Sampler, request: Request) -> Tensor:
+def decode_frames(sampler: Sampler, request: Request) -> Tensor:
     """What a sampler has drawn for a request, or for several that are drawn together, as video
     [B, T, 3, H, W] in -1..1."""
     tokenizer = sampler.model.config.tokenizer
     if request.strength == 0:  # nothing was drawn
         return tokenizer.decode(sampler.state.latents)
     kept = tokenizer.decode(sampler.kept.float()) > 0.5
-    clip = smoothed(tokenizer.decode(sampler.state.latents), tokenizer.frames, kept)
+    clip = smooth_patch_seams(tokenizer.decode(sampler.state.latents), tokenizer.frames, kept)
     given = kept.flatten(1).any(1).view(-1, 1, 1, 1, 1)
-    return torch.where(given, eased(clip, kept), steadied(clip))
+    return torch.where(given, blend_fixed_edges(clip, kept), reduce_flicker(clip))
 
 
 def to_frames(video: Tensor) -> Frames:
@@ -404,7 +408,7 @@ def to_frames(video: Tensor) -> Frames:
     return frames
 
 
-def lead(sampler: Sampler, guide: Tensor, plans: Sequence[Plan], model: Checkpoint) -> None:
+def apply_guide(sampler: Sampler, guide: Tensor, plans: Sequence[Plan], model: Checkpoint) -> None:
     """Let clips that are drawn together follow their guides: clean latents [B, Tl, h, w, C]."""
     request, guide = plans[0].request, guide.to(sampler.start.device)
     strength = GUIDED if request.strength is None else request.strength
@@ -420,7 +424,7 @@ def read_prompt(request: Request) -> str:
     """The words that the network reads for a request."""
     if not request.expand:
         return request.prompt
-    return expanded(request.prompt, request.seed, motion=not request.path, camera=request.camera)
+    return expand_prompt(request.prompt, request.seed, motion=not request.path, camera=request.camera)
 
 
 def read_as(parsed: Parsed) -> str:

@@ -12,7 +12,7 @@ import random
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from hinode.request import Track
+from hinode.request import Trajectory
 from hinode.world import lexicon
 from hinode.world.caption import Parsed, SubjectFacts, parse
 from hinode.world.scene import COLORS, HELD_OUT_PAIRS, LEVEL, MOTIONS, PLACES, SUBJECTS, TIMES, UPRIGHT
@@ -35,12 +35,12 @@ SCENE_WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def expanded(
+def expand_prompt(
     prompt: str,
     seed: int,
     *,
     motion: bool = True,
-    camera: Track = (),
+    camera: Trajectory = (),
     known: Mapping[str, str] = NOTHING,
 ) -> str:
     """A prompt with what it leaves open said too.
@@ -85,7 +85,7 @@ def expanded(
     return ", ".join([prompt.strip().rstrip(".,;:"), *around])
 
 
-def nearest(camera: Track) -> str:
+def nearest(camera: Trajectory) -> str:
     """The move of the drawn world's camera that is nearest to one in numbers; at less than a third of the
     usual speed it stands still."""
     (begin, pan, zoom), (end, last_pan, last_zoom) = camera[0], camera[-1]

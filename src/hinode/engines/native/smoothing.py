@@ -29,7 +29,7 @@ BLUR = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """Jumps are looked at this softly, along rows and columns: their noise is none of theirs."""
 
 
-def smoothed(video: Tensor, span: int, kept: Tensor | None = None) -> Tensor:
+def smooth_patch_seams(video: Tensor, span: int, kept: Tensor | None = None) -> Tensor:
     """A clip without small jumps between patches, and between what is given and what is drawn.
 
     Args:
@@ -69,7 +69,7 @@ def smoothed(video: Tensor, span: int, kept: Tensor | None = None) -> Tensor:
     return clip
 
 
-def steadied(video: Tensor) -> Tensor:
+def reduce_flicker(video: Tensor) -> Tensor:
     """A clip whose pixels are averaged with themselves one frame before and after, where they are alike: a
     bilateral filter in time (Tomasi and Manduchi 1998).
 
@@ -87,7 +87,7 @@ def steadied(video: Tensor) -> Tensor:
     return _drawn_together(video, step, alike, alike)
 
 
-def eased(video: Tensor, kept: Tensor) -> Tensor:
+def blend_fixed_edges(video: Tensor, kept: Tensor) -> Tensor:
     """A clip whose pixels meet given ones, a frame before or after, half way where they are nearly alike: the
     given ones have no error, so what differs a little is the drawn ones'.
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hinode.clip import Frames, Reel
+from hinode.clip import Frames, FrameSource
 from hinode.engines.native import catalog
 from hinode.engines.protocol import timed
 from hinode.errors import ModelError
@@ -83,7 +83,7 @@ class Enlarged:
     It stands where frames uint8 [T, H, W, 3] are only indexed, mostly forwards.
     """
 
-    def __init__(self, frames: Reel, net: UpscalerNet, stage_seconds: dict[str, float]) -> None:
+    def __init__(self, frames: FrameSource, net: UpscalerNet, stage_seconds: dict[str, float]) -> None:
         """
         Args:
             frames: uint8 [T, H, W, 3], or what is itself made when it is asked for.
@@ -126,7 +126,7 @@ def enlarge(frames: Frames, net: UpscalerNet) -> Frames:
     return large
 
 
-def enlarged(frames: Reel, size: Size, stage_seconds: dict[str, float] | None = None) -> Reel:
+def upscaled(frames: FrameSource, size: Size, stage_seconds: dict[str, float] | None = None) -> FrameSource:
     """Frames that are large enough to be brought to a size by plain means, or nearly so.
 
     Without weights, and for a size no larger than that of the frames, these are the frames themselves.
@@ -144,7 +144,7 @@ def enlarged(frames: Reel, size: Size, stage_seconds: dict[str, float] | None = 
     if times <= 1 or not available():
         return frames
     net, spent = load(path()), {} if stage_seconds is None else stage_seconds
-    reel: Reel = Enlarged(frames, net, spent)
+    reel: FrameSource = Enlarged(frames, net, spent)
     return Enlarged(reel, net, spent) if times >= TWICE_FROM else reel
 
 

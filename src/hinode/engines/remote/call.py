@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Call(Generic[T]):
+class BackgroundCall(Generic[T]):
     """A function being called. Its thread does not keep the process from ending."""
 
     def __init__(self, work: Callable[[], T]) -> None:

@@ -1,4 +1,4 @@
-"""One server, asked over HTTP. Whatever goes wrong becomes a `Fault` that says what to do about it.
+"""One server, asked over HTTP. Whatever goes wrong becomes a `UpstreamError` that says what to do about it.
 
 The key goes to the address that the operator wrote down and to nowhere else. Redirects are followed for the
 finished file alone, and without the key as soon as they leave that address. Bodies are read up to a bound,
@@ -27,24 +27,24 @@ import httpx
 import hinode
 from hinode.engines.remote import wire
 from hinode.engines.remote.dialects import Phase
-from hinode.engines.remote.faults import Fault, Kind, retry_after, sensible
+from hinode.engines.remote.faults import Category, UpstreamError, retry_after, sensible
 from hinode.engines.remote.upstreams import Upstream
 from hinode.engines.remote.wire import Body, Job
 
 log = logging.getLogger(__name__)
 
-MOST_ANSWER = 2**20
-MOST_FILE = 2**30
-MOST_INLINE = 2**28
+MAX_ANSWER_BYTES = 2**20
+MAX_FILE_BYTES = 2**30
+MAX_INLINE_BYTES = 2**28
 """Bytes of an answer, of a finished file, and of an answer with the file in it, which has to fit into memory
 several times over."""
-MOST_REDIRECTS = 3
-MOST_WAIT = 300.0
-LEAST_POLL, MOST_POLL = 0.1, 60.0
+MAX_REDIRECTS = 3
+MAX_WAIT = 300.0
+MIN_POLL, MAX_POLL = 0.1, 60.0
 HEALTH_SECONDS = 5.0
 CANCEL_SECONDS = 5.0
 SAID = 300
-LEAST_KEY = 8
+MIN_KEY_LENGTH = 8
 # An answer may be an hour in coming; a machine that is gone without a word is noticed within a minute.
 _KEEPALIVE = [
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -116,7 +116,7 @@ class Client:
         answer = self._ask("GET", self.upstream.dialect.health, seconds=seconds)
         # Whatever it says about the path, it is there to say it.
         if answer.status >= 500:
-            raise Fault(Kind.DOWN, "is not ready", wait=self._wait(answer))
+            raise UpstreamError(Category.DOWN, "is not ready", wait=self._wait(answer))
 
     def create(self, body: Body, nonce: str) -> Job:
         """Have a job made; with a dialect that knows no jobs, have all of it done.
@@ -152,10 +152,10 @@ class Client:
         dialect = self.upstream.dialect
         answer = self._ask("GET", _path(dialect.job, name), most=self._most_inline())
         if answer.status in (404, 410):
-            raise Fault(Kind.GONE, "does not know the job any more")
+            raise UpstreamError(Category.GONE, "does not know the job any more")
         with suppress(ValueError):
             wanted = sensible(float(answer.headers.get("openai-poll-after-ms", "")) / 1000)
-            self.poll_after = None if wanted is None else min(max(wanted, LEAST_POLL), MOST_POLL)
+            self.poll_after = None if wanted is None else min(max(wanted, MIN_POLL), MAX_POLL)
         if answer.status >= 300:
             values = answer.values()
             # Some report a failed job with a status of failure and the job as its body.
@@ -182,12 +182,12 @@ class Client:
             try:
                 into.write(base64.b64decode(job.content, validate=True))
             except (binascii.Error, ValueError):
-                raise Fault(Kind.DOWN, "sent a file that cannot be read") from None
+                raise UpstreamError(Category.DOWN, "sent a file that cannot be read") from None
             return
         try:
             self._download(self.upstream.url + _path(self.upstream.dialect.content, job.id), into, told)
-        except Fault as fault:
-            if not job.link or fault.kind not in (Kind.GONE, Kind.REFUSED):
+        except UpstreamError as fault:
+            if not job.link or fault.kind not in (Category.GONE, Category.REFUSED):
                 raise
             into.seek(0)
             into.truncate()
@@ -205,7 +205,7 @@ class Client:
         method, path = dialect.cancel
         try:
             answer = self._ask(method, _path(path, name), seconds=CANCEL_SECONDS)
-        except Fault as fault:
+        except UpstreamError as fault:
             self._note(f"could not be told to give the job up: it {fault.message}")
             return False
         if answer.status >= 300:
@@ -231,7 +231,7 @@ class Client:
         body: Body | None = None,
         headers: dict[str, str] | None = None,
         seconds: float | None = None,
-        most: int = MOST_ANSWER,
+        most: int = MAX_ANSWER_BYTES,
     ) -> _Answer:
         seconds = self.upstream.read_seconds if seconds is None else seconds
         deadline = self._clock() + seconds
@@ -241,7 +241,9 @@ class Client:
                 self._opened(method, self.upstream.url + path, seconds, headers, **sent)
             )
             if response.status_code in _REDIRECTS:
-                raise Fault(Kind.UNUSABLE, "answers with a redirect, which is not followed with a key")
+                raise UpstreamError(
+                    Category.UNUSABLE, "answers with a redirect, which is not followed with a key"
+                )
             pieces = b"".join(self._pieces(response, most, deadline))
             # Blotted out here, a key that a server repeats gets no further, neither into logs nor states.
             return _Answer(response.status_code, response.headers, self._blotted(pieces))
@@ -249,24 +251,24 @@ class Client:
     def _download(self, url: str, into: IO[bytes], told: Callable[[int], None]) -> None:
         deadline = self._clock() + self.upstream.whole_seconds
         target = httpx.URL(url)
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             with self._opened("GET", str(target), self.upstream.read_seconds) as response:
                 if response.status_code in _REDIRECTS and "location" in response.headers:
                     target = self._next(target, response.headers["location"])
                     continue
                 if response.status_code != 200:
-                    pieces = b"".join(self._pieces(response, MOST_ANSWER, deadline))
+                    pieces = b"".join(self._pieces(response, MAX_ANSWER_BYTES, deadline))
                     answer = _Answer(response.status_code, response.headers, self._blotted(pieces))
                     if answer.status in (404, 410):
-                        raise Fault(Kind.GONE, "does not have the finished file")
+                        raise UpstreamError(Category.GONE, "does not have the finished file")
                     raise self._refusal(answer)
                 count = 0
-                for piece in self._pieces(response, MOST_FILE, deadline):
+                for piece in self._pieces(response, MAX_FILE_BYTES, deadline):
                     into.write(piece)
                     count += len(piece)
                     told(count)
                 return
-        raise Fault(Kind.UNUSABLE, "redirects too often")
+        raise UpstreamError(Category.UNUSABLE, "redirects too often")
 
     def _next(self, before: httpx.URL, location: str) -> httpx.URL:
         try:
@@ -278,7 +280,7 @@ class Client:
             or after.scheme not in ("http", "https")
             or (before.scheme == "https" and after.scheme != "https")
         ):
-            raise Fault(Kind.UNUSABLE, "redirects to an address that cannot be used")
+            raise UpstreamError(Category.UNUSABLE, "redirects to an address that cannot be used")
         return after
 
     @contextmanager
@@ -324,10 +326,10 @@ class Client:
             ):
                 yield response
         except httpx.TimeoutException:
-            raise Fault(Kind.DOWN, "did not answer in time") from None
+            raise UpstreamError(Category.DOWN, "did not answer in time") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             self._note(f"cannot be asked: {error}")
-            raise Fault(Kind.DOWN, "could not be reached or hung up") from None
+            raise UpstreamError(Category.DOWN, "could not be reached or hung up") from None
         finally:
             with self._guard:
                 self._sockets.difference_update(used)
@@ -341,14 +343,14 @@ class Client:
     def _pieces(self, response: httpx.Response, most: int, deadline: float) -> Iterator[bytes]:
         declared = response.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > most:
-            raise Fault(Kind.UNUSABLE, "sends more than can be taken")
+            raise UpstreamError(Category.UNUSABLE, "sends more than can be taken")
         count = 0
         for piece in response.iter_raw():
             count += len(piece)
             if count > most:
-                raise Fault(Kind.UNUSABLE, "sends more than can be taken")
+                raise UpstreamError(Category.UNUSABLE, "sends more than can be taken")
             if self._clock() > deadline:
-                raise Fault(Kind.DOWN, "takes too long to answer")
+                raise UpstreamError(Category.DOWN, "takes too long to answer")
             yield piece
 
     def _job(self, answer: _Answer) -> Job:
@@ -357,33 +359,35 @@ class Client:
             return wire.job(self.upstream.dialect, values if isinstance(values, dict) else {})
         except ValueError as error:
             self._note(f"gave an answer that cannot be used, for {error}", answer.text)
-            raise Fault(Kind.DOWN, "gave an answer that cannot be used") from None
+            raise UpstreamError(Category.DOWN, "gave an answer that cannot be used") from None
 
     def _told(self, job: Job) -> Job:
         if job.phase is Phase.FAILED:
             self._note(f"failed with its job ({job.code or 'no code'})", job.message)
         return job
 
-    def _refusal(self, answer: _Answer) -> Fault:
+    def _refusal(self, answer: _Answer) -> UpstreamError:
         """What an answer with a status of failure means."""
         status, wait = answer.status, self._wait(answer)
         self._note(f"answered {status}", answer.text)
         if wire.code(answer.values()) in wire.REFUSALS:
-            return Fault(Kind.REFUSED, "does not make such videos", final=True)
+            return UpstreamError(Category.REFUSED, "does not make such videos", final=True)
         if status == 429 or (status == 503 and wait is not None):
-            return Fault(Kind.BUSY, "has too much to do", wait=wait)
+            return UpstreamError(Category.BUSY, "has too much to do", wait=wait)
         if status in (401, 403):
-            return Fault(Kind.UNUSABLE, "does not accept the key that it was given")
+            return UpstreamError(Category.UNUSABLE, "does not accept the key that it was given")
         if status in (404, 405):
-            return Fault(Kind.UNUSABLE, "does not know the address or the model that is configured")
+            return UpstreamError(
+                Category.UNUSABLE, "does not know the address or the model that is configured"
+            )
         if status in _REFUSED:
-            return Fault(Kind.REFUSED, f"refused the request (status {status})")
-        return Fault(Kind.DOWN, f"failed (status {status})", wait=wait)
+            return UpstreamError(Category.REFUSED, f"refused the request (status {status})")
+        return UpstreamError(Category.DOWN, f"failed (status {status})", wait=wait)
 
     def _wait(self, answer: _Answer) -> float | None:
         """Seconds to wait, if the answer says so: at most five minutes."""
         wait = retry_after(answer.headers, self._now())
-        return None if wait is None else min(wait, MOST_WAIT)
+        return None if wait is None else min(wait, MAX_WAIT)
 
     def _note(self, what: str, said: str = "") -> None:
         text = " ".join(f"{what}: {said[:SAID]}".split() if said else what.split())
@@ -392,10 +396,10 @@ class Client:
 
     def _blotted(self, body: bytes) -> bytes:
         # Shorter ones are no secrets but words such as "none", and may be part of anything.
-        return body.replace(self._key.encode(), b"[key]") if len(self._key) >= LEAST_KEY else body
+        return body.replace(self._key.encode(), b"[key]") if len(self._key) >= MIN_KEY_LENGTH else body
 
     def _most_inline(self) -> int:
-        return MOST_INLINE if self.upstream.dialect.inline else MOST_ANSWER
+        return MAX_INLINE_BYTES if self.upstream.dialect.inline else MAX_ANSWER_BYTES
 
 
 def usable_key(key: str) -> bool:

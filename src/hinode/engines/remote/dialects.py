@@ -124,7 +124,7 @@ class Dialect:
     whole_seconds: bool = False
     sizes: tuple[tuple[int, int], ...] = ()
 
-    def able(self, fact: str) -> bool:
+    def supports(self, fact: str) -> bool:
         """Whether it can be told this fact."""
         return fact in self.fields
 

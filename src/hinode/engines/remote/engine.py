@@ -9,16 +9,16 @@ from functools import cached_property
 
 import httpx
 
-from hinode.engines.protocol import Capabilities, State, Work
+from hinode.engines.protocol import Capabilities, Cost, State
 from hinode.engines.remote import upstreams
 from hinode.engines.remote.client import Client, usable_key
-from hinode.engines.remote.faults import Fault, Kind
-from hinode.engines.remote.footage import MOST_BYTES
+from hinode.engines.remote.faults import Category, UpstreamError
+from hinode.engines.remote.footage import MAX_BYTES
 from hinode.engines.remote.pool import Pool
 from hinode.engines.remote.run import RemoteRun
-from hinode.engines.remote.surroundings import Surroundings
+from hinode.engines.remote.surroundings import Environment
 from hinode.engines.remote.upstreams import ENGINE, Upstream, Upstreams
-from hinode.engines.remote.wire import Drawing
+from hinode.engines.remote.wire import NativeForm
 from hinode.errors import BadInput
 from hinode.licensing import licences
 from hinode.request import Request
@@ -32,14 +32,14 @@ class RemoteEngine:
 
     name = ENGINE
 
-    def __init__(self, settings: Settings, surroundings: Surroundings | None = None) -> None:
+    def __init__(self, settings: Settings, surroundings: Environment | None = None) -> None:
         """
         Args:
             settings: whose `home` has the file.
             surroundings: clock, chance, and the keys.
         """
         self.settings = settings
-        self.surroundings = surroundings or Surroundings()
+        self.surroundings = surroundings or Environment()
         self.pool = Pool(
             settings.home / "upstreams", clock=self.surroundings.clock, chance=self.surroundings.chance
         )
@@ -48,11 +48,11 @@ class RemoteEngine:
         """See `Engine.capabilities`; nothing is asked over the network."""
         return self._configured().capabilities(model)
 
-    def work(self, request: Request) -> Work:
-        """See `Engine.work`; what the network at the other end does is not known, so pixels have to do."""
+    def estimate(self, request: Request) -> Cost:
+        """See `Engine.estimate`. The network of the server is unknown, so only pixels count."""
         drawing, frames = self._drawing(request, self._configured())
         steps = request.steps or 1
-        return Work(tokens=frames, steps=steps, passes=steps, pixels=frames * math.prod(drawing.size))
+        return Cost(tokens=frames, steps=steps, passes=steps, pixels=frames * math.prod(drawing.size))
 
     def start(self, request: Request, state: State | None = None) -> RemoteRun:
         """See `Engine.start`.
@@ -63,13 +63,13 @@ class RemoteEngine:
             ModelError: `upstreams.toml` is missing or wrong.
         """
         configured = self._configured()
-        able = configured.capabilities(request.model)
-        licences.check(able.licence, self.settings.home)
-        request.check(able)
-        request = dataclasses.replace(request, model=able.model)
-        servers = configured.able(request)
+        capabilities = configured.capabilities(request.model)
+        licences.check(capabilities.licence, self.settings.home)
+        request.check(capabilities)
+        request = dataclasses.replace(request, model=capabilities.model)
+        servers = configured.servers_for(request)
         drawing, frames = self._drawing(request, configured)
-        if 3 * frames * math.prod(drawing.size) > MOST_BYTES:
+        if 3 * frames * math.prod(drawing.size) > MAX_BYTES:
             raise BadInput(
                 f"{request.seconds:g} seconds at {request.width}x{request.height} do not fit into memory",
                 "make it shorter or smaller",
@@ -78,7 +78,7 @@ class RemoteEngine:
         return RemoteRun(
             request,
             drawing,
-            configured.offers[able.model],
+            configured.offers[capabilities.model],
             servers,
             self.pool,
             self._client,
@@ -90,9 +90,9 @@ class RemoteEngine:
     def _configured(self) -> Upstreams:
         return upstreams.read(self.settings.home)
 
-    def _drawing(self, request: Request, configured: Upstreams) -> tuple[Drawing, int]:
+    def _drawing(self, request: Request, configured: Upstreams) -> tuple[NativeForm, int]:
         offer = configured.offers[configured.capabilities(request.model).model]
-        drawing = Drawing.of(request, offer)
+        drawing = NativeForm.of(request, offer)
         fastest = max(drawing.fps or FASTEST, request.fps or 0.0)
         return drawing, drawing.frames or max(1, math.ceil(drawing.seconds * fastest))
 
@@ -104,9 +104,9 @@ class RemoteEngine:
         """
         key = self.surroundings.environment.get(upstream.key_env, "") if upstream.key_env else ""
         if upstream.key_env and not key:
-            raise Fault(Kind.UNUSABLE, f"has no key, for {upstream.key_env} is not set")
+            raise UpstreamError(Category.UNUSABLE, f"has no key, for {upstream.key_env} is not set")
         if not usable_key(key):
-            raise Fault(Kind.UNUSABLE, f"has a key in {upstream.key_env} that cannot be sent")
+            raise UpstreamError(Category.UNUSABLE, f"has a key in {upstream.key_env} that cannot be sent")
         return Client(upstream, key, trust=self._trust, clock=self.surroundings.clock)
 
     @cached_property

@@ -10,7 +10,7 @@ from enum import Enum
 import httpx
 
 
-class Kind(Enum):
+class Category(Enum):
     """What a failure means."""
 
     BUSY = "busy"
@@ -25,7 +25,7 @@ class Kind(Enum):
     """It cannot be used as it is configured."""
 
 
-class Fault(Exception):
+class UpstreamError(Exception):
     """A server did not do what it was asked for.
 
     Args:
@@ -36,7 +36,9 @@ class Fault(Exception):
         final: whether nobody else need be asked either.
     """
 
-    def __init__(self, kind: Kind, message: str, *, wait: float | None = None, final: bool = False) -> None:
+    def __init__(
+        self, kind: Category, message: str, *, wait: float | None = None, final: bool = False
+    ) -> None:
         self.kind = kind
         self.message = message
         self.wait = wait

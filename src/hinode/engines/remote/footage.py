@@ -20,10 +20,10 @@ from hinode.media.references import EXACT, UNNAMED
 from hinode.request import Size
 
 CODECS = frozenset({"h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mjpeg"})
-MOST_BYTES = 2**32
+MAX_BYTES = 2**32
 """Memory that the frames of one clip may take."""
 
-MOST_FPS = 240
+MAX_FPS = 240
 NEAR = 32
 """Pixels by which a side may differ: servers round sizes to what their model needs."""
 
@@ -35,11 +35,11 @@ HALF_SECOND = 0.5
 _OPTIONS = {"probesize": "5000000", "analyzeduration": "5000000", "enable_drefs": "0"}
 
 
-class Unusable(Exception):
+class UnusableVideo(Exception):
     """What came back is not the video that was asked for; the text says why, after "the file"."""
 
 
-class Footage:
+class VideoDecoder:
     """A video file being decoded; iterate over it to fill `frames`."""
 
     def __init__(self, file: IO[bytes], *, size: Size, seconds: float) -> None:
@@ -57,7 +57,7 @@ class Footage:
         try:
             self._container: InputContainer = self._opened()
         except (av.error.FFmpegError, ValueError, OverflowError) as error:
-            raise Unusable("is cut off or damaged") from error
+            raise UnusableVideo("is cut off or damaged") from error
         try:
             self._check(size, seconds)
         except BaseException:
@@ -66,23 +66,23 @@ class Footage:
 
     def _check(self, size: Size, seconds: float) -> None:
         if not self._container.streams.video:
-            raise Unusable("has no pictures")
+            raise UnusableVideo("has no pictures")
         self._stream: VideoStream = self._container.streams.video[0]
         context = self._stream.codec_context
         codec = context.name.removeprefix("lib").split("-")[0]
         if {"dav1d": "av1", "vpx": "vp9"}.get(codec, codec) not in CODECS:
-            raise Unusable("is packed in a way that cannot be read here")
+            raise UnusableVideo("is packed in a way that cannot be read here")
         self.size: Size = context.width, context.height
         if any(abs(have - want) > NEAR for have, want in zip(self.size, size, strict=True)):
-            raise Unusable(f"is {self.size[0]}x{self.size[1]} where {size[0]}x{size[1]} was asked for")
+            raise UnusableVideo(f"is {self.size[0]}x{self.size[1]} where {size[0]}x{size[1]} was asked for")
         rate = self._stream.average_rate or self._stream.guessed_rate
-        if rate is None or not 0 < rate <= MOST_FPS:
-            raise Unusable("has no sensible frame rate")
+        if rate is None or not 0 < rate <= MAX_FPS:
+            raise UnusableVideo("has no sensible frame rate")
         self.fps = Fraction(rate)
         self.wanted = max(1, math.ceil(round(seconds * float(self.fps), 6)))
         self._least = max(1, math.floor(self.wanted - max(SHORT * seconds, HALF_SECOND) * float(self.fps)))
-        if self.wanted * self.size[0] * self.size[1] * 3 > MOST_BYTES:
-            raise Unusable("is larger than can be taken into memory")
+        if self.wanted * self.size[0] * self.size[1] * 3 > MAX_BYTES:
+            raise UnusableVideo("is larger than can be taken into memory")
         self._buffer: Frames = np.empty((self.wanted, self.size[1], self.size[0], 3), np.uint8)
         self.count = 0
 
@@ -101,7 +101,7 @@ class Footage:
         try:
             for frame in self._container.decode(self._stream):
                 if (frame.width, frame.height) != self.size:
-                    raise Unusable("changes its size midway")
+                    raise UnusableVideo("changes its size midway")
                 source = Colorspace.ITU709 if frame.colorspace == UNNAMED else None
                 rgb = reformatter.reformat(frame, format="rgb24", src_colorspace=source, interpolation=EXACT)
                 self._buffer[self.count] = rgb.to_ndarray()
@@ -110,13 +110,13 @@ class Footage:
                 if self.count == self.wanted:
                     break
         except (av.error.FFmpegError, ValueError, OverflowError) as error:
-            raise Unusable("is cut off or damaged") from error
+            raise UnusableVideo("is cut off or damaged") from error
         # An MP4 says how many frames it has; one that was cut off lacks some of them.
         declared = min(self._stream.frames or self.count, self.wanted)
         if self.count < declared:
-            raise Unusable(f"has {self.count} frames of {declared}")
+            raise UnusableVideo(f"has {self.count} frames of {declared}")
         if self.count < self._least:
-            raise Unusable(f"has {self.count} frames, too few for its length")
+            raise UnusableVideo(f"has {self.count} frames, too few for its length")
 
     def hear(self) -> Sound | None:
         """What is heard with the frames, after they were decoded; None if the file has no sound.
@@ -147,4 +147,4 @@ def _kind(head: bytes) -> str:
         return "matroska,webm"
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return "avi"
-    raise Unusable("is no video" if head else "is empty")
+    raise UnusableVideo("is no video" if head else "is empty")

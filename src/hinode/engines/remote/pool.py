@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hinode.engines.remote.breaker import Breaker
-from hinode.engines.remote.slots import Slots
+from hinode.engines.remote.slots import Semaphore
 from hinode.engines.remote.upstreams import Upstream
 
 HEALTH_SECONDS = 30.0
@@ -29,7 +29,7 @@ class Pool:
         self.chance = chance
         self._guard = threading.Lock()
         self._breakers: dict[str, tuple[Upstream, Breaker]] = {}
-        self._slots: dict[tuple[str, int], Slots] = {}
+        self._slots: dict[tuple[str, int], Semaphore] = {}
         self._heard: dict[str, float] = {}
 
     def order(self, servers: Iterable[Upstream]) -> list[Upstream]:
@@ -47,11 +47,11 @@ class Pool:
                 self._breakers[server.name] = known
             return known[1]
 
-    def slots(self, server: Upstream) -> Slots:
+    def slots(self, server: Upstream) -> Semaphore:
         """The places at a server."""
         with self._guard:
             key = server.name, server.concurrency
-            return self._slots.setdefault(key, Slots(self.folder, *key))
+            return self._slots.setdefault(key, Semaphore(self.folder, *key))
 
     def heard(self, server: Upstream) -> None:
         """A server answered as it should."""

@@ -14,21 +14,21 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from hinode.clip import Clip, Frames, Making, Sound
+from hinode.clip import Clip, Frames, Provenance, Sound
 from hinode.engines.protocol import Progress, State, timed
 from hinode.engines.remote import wire
-from hinode.engines.remote.call import Call
+from hinode.engines.remote.call import BackgroundCall
 from hinode.engines.remote.client import Client
 from hinode.engines.remote.dialects import Phase
-from hinode.engines.remote.faults import Fault, Kind
-from hinode.engines.remote.footage import Footage, Unusable
+from hinode.engines.remote.faults import Category, UpstreamError
+from hinode.engines.remote.footage import UnusableVideo, VideoDecoder
 from hinode.engines.remote.pool import Pool
-from hinode.engines.remote.slots import Slot
-from hinode.engines.remote.surroundings import Surroundings
+from hinode.engines.remote.slots import Permit
+from hinode.engines.remote.surroundings import Environment
 from hinode.engines.remote.upstreams import ENGINE, UNKNOWN, Offer, Upstream
-from hinode.engines.remote.wire import Drawing, Job
+from hinode.engines.remote.wire import Job, NativeForm
 from hinode.errors import BadInput, EngineError, OutputError
-from hinode.media.soundtrack import Unheard
+from hinode.media.soundtrack import UnusableSound
 from hinode.request import Request
 
 log = logging.getLogger(__name__)
@@ -40,20 +40,20 @@ MADE, FETCHING = 1, 99
 """Percent at which a job is there, and at which its file is."""
 
 TICK = 0.25
-LONGEST_PAUSE = 1.0
+MAX_PAUSE = 1.0
 """Seconds between two steps while a server is awaited: an order to stop is heard between steps."""
 
 POLL_SECONDS = 1.0
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 30.0
-MOST_JOBS = 8
-MOST_LOSSES = 2
+FIRST_BACKOFF, MAX_BACKOFF = 0.5, 30.0
+MAX_JOBS = 8
+MAX_LOSSES = 2
 DOWNLOADS = 3
 """Jobs that one run has made in all, jobs that one server may lose of it, and tries at fetching a file."""
 
 GRACE_SECONDS = 5.0
 YOUNG_SECONDS = 5.0
 """A new job that is not known yet is looked for again so long: one machine made it, and another is asked."""
-MOST_WORDS = 1000
+MAX_MESSAGE_LENGTH = 1000
 
 
 class RemoteRun:
@@ -62,12 +62,12 @@ class RemoteRun:
     def __init__(
         self,
         request: Request,
-        drawing: Drawing,
+        drawing: NativeForm,
         offer: Offer,
         servers: Sequence[Upstream],
         pool: Pool,
         client: Callable[[Upstream], Client],
-        surroundings: Surroundings,
+        surroundings: Environment,
         state: State | None,
         *,
         patience_seconds: float,
@@ -100,8 +100,8 @@ class RemoteRun:
         self._job: Job | None = None
         self._began_at = self._young_until = 0.0
         self._client: Client | None = None
-        self._slot: Slot | None = None
-        self._call: Call[Any] | None = None
+        self._slot: Permit | None = None
+        self._call: BackgroundCall[Any] | None = None
         self._out: dict[str, str] = {}  # servers that are not asked again, and why
         self._not_before: dict[str, float] = {}
         self._failures: dict[str, int] = {}
@@ -152,7 +152,7 @@ class RemoteRun:
         return Clip(
             self._frames,
             self._fps,
-            Making(
+            Provenance(
                 engine=ENGINE,
                 model=self.model,
                 seed=self.request.seed,
@@ -161,7 +161,9 @@ class RemoteRun:
                 stage_seconds=self.stage_seconds,
                 understood=_words(told.get("understood")),
                 not_understood=_words(told.get("not_understood")),
-                read_as=f"{read_as[:MOST_WORDS]}; {elsewhere}" if isinstance(read_as, str) else elsewhere,
+                read_as=f"{read_as[:MAX_MESSAGE_LENGTH]}; {elsewhere}"
+                if isinstance(read_as, str)
+                else elsewhere,
                 licence=self.offer.licence if self.offer.licence != UNKNOWN else "",
             ),
             self._sound,
@@ -218,9 +220,9 @@ class RemoteRun:
                     try:
                         yield from self._create(server, nonce)
                         return
-                    except Fault as fault:
+                    except UpstreamError as fault:
                         self._let_go()
-                        last = fault.message if fault.kind in (Kind.BUSY, Kind.DOWN) else last
+                        last = fault.message if fault.kind in (Category.BUSY, Category.DOWN) else last
                         soonest = min(soonest, self._put_off(server, fault))
                 if not self._left():
                     raise self._nobody()
@@ -228,8 +230,8 @@ class RemoteRun:
                     raise EngineError(
                         f"no server took the request in time; the last one {last}", "try again later"
                     )
-                wait = soonest - self._clock() if soonest < math.inf else LONGEST_PAUSE
-                yield from self._wait(min(max(wait, TICK), LONGEST_PAUSE))
+                wait = soonest - self._clock() if soonest < math.inf else MAX_PAUSE
+                yield from self._wait(min(max(wait, TICK), MAX_PAUSE))
 
     def _left(self) -> list[Upstream]:
         return [server for server in self.servers if server.name not in self._out]
@@ -250,36 +252,36 @@ class RemoteRun:
         self._jobs += 1
         log.info("upstream %s began", server.name, extra={"upstream": server.name, "remote_job": job.id})
 
-    def _adopt(self, call: Call[Any]) -> Steps[None]:
+    def _adopt(self, call: BackgroundCall[Any]) -> Steps[None]:
         """Hear the answer to what was asked just before the run was paused."""
         while not call.wait(TICK):
             yield self._progress()
         self._call = None
-        with suppress(Fault):
+        with suppress(UpstreamError):
             job = call.result()
             if isinstance(job, Job) and self._job is None:
                 self._begun(self._at(), job)
 
-    def _put_off(self, server: Upstream, fault: Fault) -> float:
+    def _put_off(self, server: Upstream, fault: UpstreamError) -> float:
         """When a server that could not begin is asked again, if ever."""
         log.warning("upstream %s %s", server.name, fault.message)
         if fault.final:
             raise _refused()
-        if fault.kind in (Kind.REFUSED, Kind.UNUSABLE):
-            if fault.kind is Kind.UNUSABLE:
+        if fault.kind in (Category.REFUSED, Category.UNUSABLE):
+            if fault.kind is Category.UNUSABLE:
                 self.pool.failed(server)
             self._out[server.name] = fault.kind.value
             return math.inf
         failures = self._failures[server.name] = self._failures.get(server.name, 0) + 1
-        if fault.kind is not Kind.BUSY:
+        if fault.kind is not Category.BUSY:
             self.pool.failed(server)
-        backoff = min(FIRST_BACKOFF * 2.0 ** (failures - 1), LONGEST_BACKOFF)
+        backoff = min(FIRST_BACKOFF * 2.0 ** (failures - 1), MAX_BACKOFF)
         ready = self._clock() + (backoff if fault.wait is None else fault.wait)
         self._not_before[server.name] = ready
         return ready
 
     def _nobody(self) -> Exception:
-        if self._out and set(self._out.values()) == {Kind.REFUSED.value}:
+        if self._out and set(self._out.values()) == {Category.REFUSED.value}:
             return BadInput(
                 f"no server that makes {self.model} accepts the request",
                 "change it; whoever runs this server can read in its log what was wrong",
@@ -297,7 +299,7 @@ class RemoteRun:
         server, silent_since = self._at(), None
         try:
             client = self._client = self._client or self._new_client(server)
-        except Fault as fault:
+        except UpstreamError as fault:
             self._lose(server, fault.message)
             return
         if self._slot is None:  # gone on with after a pause: the job runs whether there is a place or not
@@ -309,12 +311,12 @@ class RemoteRun:
                 name = self._job.id
                 try:
                     job = yield from self._meanwhile(lambda name=name: client.look(name))  # type: ignore[misc]
-                except Fault as fault:
+                except UpstreamError as fault:
                     silent_since = self._clock() if silent_since is None else silent_since
                     if fault.final:
                         raise _refused() from None
-                    young = fault.kind is Kind.GONE and self._clock() < self._young_until
-                    if fault.kind not in (Kind.DOWN, Kind.BUSY) and not young:
+                    young = fault.kind is Category.GONE and self._clock() < self._young_until
+                    if fault.kind not in (Category.DOWN, Category.BUSY) and not young:
                         self._lose(server, fault.message)
                         return
                     if self._clock() - silent_since >= server.lost_seconds:
@@ -351,8 +353,8 @@ class RemoteRun:
         if cancel and self._client is not None and self._job is not None:
             self._client.cancel(self._job.id)
         losses = self._losses[server.name] = self._losses.get(server.name, 0) + 1
-        self._not_before[server.name] = self._clock() + min(FIRST_BACKOFF * 2.0**losses, LONGEST_BACKOFF)
-        if losses >= MOST_LOSSES:
+        self._not_before[server.name] = self._clock() + min(FIRST_BACKOFF * 2.0**losses, MAX_BACKOFF)
+        if losses >= MAX_LOSSES:
             self._out[server.name] = "lost"
         self._leave()
 
@@ -360,7 +362,7 @@ class RemoteRun:
         self._let_go()
         self._job = self._client = None
         self._done, self._began_at = 0, 0.0
-        if self._jobs >= MOST_JOBS:
+        if self._jobs >= MAX_JOBS:
             raise self._nobody()
 
     # Having it
@@ -379,17 +381,19 @@ class RemoteRun:
                             file.truncate()
                             yield from self._meanwhile(lambda: client.fetch(job, file))
                             break
-                        except Fault as fault:
-                            if fault.kind not in (Kind.DOWN, Kind.BUSY) or not tries_left:
+                        except UpstreamError as fault:
+                            if fault.kind not in (Category.DOWN, Category.BUSY) or not tries_left:
                                 raise
                             yield from self._wait(fault.wait or FIRST_BACKOFF)
                 self._job = Job(job.id, job.phase, job.percent, making=job.making)  # without the file in it
                 with timed(self.stage_seconds, "decode"):
-                    yield from self._decode(Footage(file, size=self._size(), seconds=self.request.seconds))
-        except Fault as fault:
+                    yield from self._decode(
+                        VideoDecoder(file, size=self._size(), seconds=self.request.seconds)
+                    )
+        except UpstreamError as fault:
             self.pool.failed(server)
             self._lose(server, fault.message)
-        except Unusable as error:
+        except UnusableVideo as error:
             log.warning("upstream %s sent a file that %s", server.name, error)
             self.pool.failed(server)
             self._out[server.name] = "unusable"
@@ -400,7 +404,7 @@ class RemoteRun:
                 "make room in the temporary folder",
             ) from error
 
-    def _decode(self, footage: Footage) -> Steps[None]:
+    def _decode(self, footage: VideoDecoder) -> Steps[None]:
         try:
             yield Progress("decode", 0, footage.wanted)
             for count in footage:
@@ -410,19 +414,19 @@ class RemoteRun:
         finally:
             footage.close()
 
-    def _hear(self, footage: Footage) -> Sound | None:
+    def _hear(self, footage: VideoDecoder) -> Sound | None:
         """The sound of what was made. Who asked for it would rather have another clip than none of it."""
         self._unheard = ""
         try:
             sound = footage.hear()
-        except Unheard as error:
+        except UnusableSound as error:
             if self.request.sound:
-                raise Unusable(f"has sound that {error}") from error
+                raise UnusableVideo(f"has sound that {error}") from error
             log.warning("upstream %s sent a file whose sound %s", self._at().name, error)
             self._unheard = f", without its sound, which {error}"
             return None
         if self.request.sound and sound is None:
-            raise Unusable("has no sound")
+            raise UnusableVideo("has no sound")
         return sound
 
     def _size(self) -> tuple[int, int]:
@@ -439,7 +443,7 @@ class RemoteRun:
 
     def _meanwhile(self, work: Callable[[], T]) -> Steps[T]:
         """Call something slow, with a step every quarter of a second."""
-        call = Call(work)
+        call = BackgroundCall(work)
         self._call = call
         while not call.wait(TICK):
             yield self._progress()
@@ -448,7 +452,7 @@ class RemoteRun:
 
     def _wait(self, seconds: float) -> Steps[None]:
         while seconds > 0:
-            share = min(seconds, LONGEST_PAUSE)
+            share = min(seconds, MAX_PAUSE)
             self._pause(share)
             seconds -= share
             yield self._progress()
@@ -483,7 +487,7 @@ def _refused() -> BadInput:
 
 
 def _words(value: Any) -> tuple[str, ...]:
-    return tuple(str(word)[:100] for word in value[:MOST_WORDS]) if isinstance(value, list) else ()
+    return tuple(str(word)[:100] for word in value[:MAX_MESSAGE_LENGTH]) if isinstance(value, list) else ()
 
 
 def _whole(value: Any) -> int:

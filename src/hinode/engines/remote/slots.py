@@ -16,10 +16,10 @@ if sys.platform != "win32":
     import fcntl
 
 
-class Slot:
+class Permit:
     """A place at a server; give it back with `release`."""
 
-    def __init__(self, slots: Slots, number: int, file: IO[bytes] | None) -> None:
+    def __init__(self, slots: Semaphore, number: int, file: IO[bytes] | None) -> None:
         self._slots = slots
         self._number = number
         self._file = file
@@ -34,7 +34,7 @@ class Slot:
                 self._file.close()
 
 
-class Slots:
+class Semaphore:
     """The places at one server. Safe to use from several threads."""
 
     def __init__(self, folder: Path, name: str, count: int) -> None:
@@ -50,7 +50,7 @@ class Slots:
         self._guard = threading.Lock()
         self._taken: set[int] = set()
 
-    def take(self) -> Slot | None:
+    def take(self) -> Permit | None:
         """A free place, or None if there is none at the moment."""
         with self._guard:
             for number in range(self.count):
@@ -60,7 +60,7 @@ class Slots:
                 if file is False:
                     continue
                 self._taken.add(number)
-                return Slot(self, number, file)
+                return Permit(self, number, file)
         return None
 
     def _free(self, number: int) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Environment:
     """
     Attributes:
         clock: seconds from any beginning.

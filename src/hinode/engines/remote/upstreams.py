@@ -14,7 +14,7 @@ import httpx
 from hinode import tomlfile
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.remote.dialects import DIALECTS, Dialect
-from hinode.errors import BadInput, ModelError, listed, shown
+from hinode.errors import BadInput, ModelError, join_names, quote
 from hinode.request import FIRST_FRAME, SOURCE, Capabilities, Request, Size, parse_size
 
 ENGINE = "remote"
@@ -131,8 +131,8 @@ class Upstreams:
         name = next(iter(self.offers)) if model is None else model
         if name not in self.offers:
             raise BadInput(
-                f"there is no model {shown(name)}",
-                f"choose {listed(tuple(self.offers), 'or')}",
+                f"there is no model {quote(name)}",
+                f"choose {join_names(tuple(self.offers), 'or')}",
                 field="model",
             )
         offer = self.offers[name]
@@ -156,7 +156,7 @@ class Upstreams:
             sound=offer.sound,
         )
 
-    def able(self, request: Request) -> tuple[Upstream, ...]:
+    def servers_for(self, request: Request) -> tuple[Upstream, ...]:
         """The servers that have the model of a request, which names one, and can be told all of it.
 
         Raises:
@@ -171,7 +171,7 @@ class Upstreams:
         }
         for fact, (called, wanted) in told.items():
             if wanted:
-                having = [server for server in having if server.dialect.able(fact)]
+                having = [server for server in having if server.dialect.supports(fact)]
             if not having:
                 raise BadInput(f"no server that makes {model} takes {called}", "leave it out", field=fact)
         having = [server for server in having if request.operation in server.dialect.create]
@@ -208,11 +208,11 @@ def _read(values: Mapping[str, Any]) -> Upstreams:
     servers = tuple(map(_server, entries))
     names = [server.name for server in servers]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise _wrong(f"two upstreams are called {shown(twice)}", "give each a name of its own")
+        raise _wrong(f"two upstreams are called {quote(twice)}", "give each a name of its own")
     models = dict.fromkeys(model for server in servers for model in server.models)
     tables = root.table("model")
     if stray := next((name for name in tables if name not in models), None):
-        raise _wrong(f"no upstream has the model {shown(stray)}", "list it under one's models, or remove it")
+        raise _wrong(f"no upstream has the model {quote(stray)}", "list it under one's models, or remove it")
     offers = {
         model: _offer(
             _Table(tables.get(model, {}), f"[model.{model}]"),
@@ -227,11 +227,11 @@ def _read(values: Mapping[str, Any]) -> Upstreams:
 
 def _server(table: _Table) -> Upstream:
     name = table.text("name", required=True, form=_NAME)
-    table.what = f"upstream {shown(name)}"
+    table.what = f"upstream {quote(name)}"
     dialect = table.text("dialect", required=True)
     if dialect not in DIALECTS:
         raise _wrong(
-            f"{table.what} speaks {shown(dialect)}", f"choose the dialect {listed(tuple(DIALECTS), 'or')}"
+            f"{table.what} speaks {quote(dialect)}", f"choose the dialect {join_names(tuple(DIALECTS), 'or')}"
         )
     if "key" in table.values:
         # The value is not repeated: this sentence may end in a log.
@@ -322,11 +322,11 @@ def _offer(table: _Table, dialects: list[Dialect]) -> Offer:
         lengths=tuple(sorted(lengths)),
         fps=fps,
         steps=(int(steps[0]), int(steps[1])),
-        first_frame=table.switch("first_frame", all(dialect.able(FIRST_FRAME) for dialect in dialects)),
+        first_frame=table.switch("first_frame", all(dialect.supports(FIRST_FRAME) for dialect in dialects)),
         negative_prompt=table.switch(
-            "negative_prompt", all(dialect.able("negative_prompt") for dialect in dialects)
+            "negative_prompt", all(dialect.supports("negative_prompt") for dialect in dialects)
         ),
-        sound=table.switch("sound", all(dialect.able("sound") for dialect in dialects)),
+        sound=table.switch("sound", all(dialect.supports("sound") for dialect in dialects)),
         frame_step=table.whole("frame_step", 1, least=1, most=64),
         licence=table.text("licence") or UNKNOWN,
         prompt_characters=table.whole(
@@ -336,7 +336,7 @@ def _offer(table: _Table, dialects: list[Dialect]) -> Offer:
     )
     known = ("generate", "edit", "extend")
     if not offer.operations or set(offer.operations) - set(known):
-        raise _wrong(f"{table.what} has operations that are not known", f"choose among {listed(known)}")
+        raise _wrong(f"{table.what} has operations that are not known", f"choose among {join_names(known)}")
     table.nothing_more()
     return offer
 
@@ -414,7 +414,7 @@ class _Table:
         """See that no setting is misspelt: one that is passed over in silence is worse than an error."""
         for name in self.values:
             if name not in self.seen:
-                raise _wrong(f"{self.what} has a setting that is not known, {shown(name)}", "remove it")
+                raise _wrong(f"{self.what} has a setting that is not known, {quote(name)}", "remove it")
 
 
 def _wrong(message: str, remedy: str) -> BadInput:

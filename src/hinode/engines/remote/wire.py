@@ -23,7 +23,7 @@ from hinode.request import FIRST_FRAME, SOURCE, Request, Size
 Part = tuple[str, bytes | Path, str]
 """A file of a form: its name, what is in it or where it is, its media type."""
 
-MOST_ID = 200
+MAX_ID_LENGTH = 200
 REFUSALS = frozenset(
     {"moderation_blocked", "content_policy_violation", "content_filter", "safety", "input_moderation"}
 )
@@ -31,7 +31,7 @@ REFUSALS = frozenset(
 
 
 @dataclass(frozen=True)
-class Drawing:
+class NativeForm:
     """How a request is drawn by a server.
 
     Attributes:
@@ -47,7 +47,7 @@ class Drawing:
     frames: int | None
 
     @classmethod
-    def of(cls, request: Request, offer: Offer) -> Drawing:
+    def of(cls, request: Request, offer: Offer) -> NativeForm:
         """Choose among what is offered: the size nearest in shape, the next longer length, the rate."""
         size = request.size
         if offer.sizes and request.operation == "generate":
@@ -116,7 +116,7 @@ class Job:
         return self.phase is Phase.FAILED and self.code in REFUSALS
 
 
-def body(request: Request, drawing: Drawing, offer: Offer, upstream: Upstream) -> Body:
+def body(request: Request, drawing: NativeForm, offer: Offer, upstream: Upstream) -> Body:
     """What to send to have a request made.
 
     Raises:
@@ -139,7 +139,7 @@ def body(request: Request, drawing: Drawing, offer: Offer, upstream: Upstream) -
         files[dialect.fields[SOURCE]] = ("source.mp4", Path(request.source.path), "video/mp4")
     values: dict[str, Any] = {}
     for fact, value in facts.items():
-        if dialect.able(fact):
+        if dialect.supports(fact):
             value = str(value) if fact in dialect.words_for_numbers else value
             _put(values, dialect.fields[fact], value)
     for name, value in (*dialect.constants.items(), *offer.extra.items()):
@@ -150,7 +150,7 @@ def body(request: Request, drawing: Drawing, offer: Offer, upstream: Upstream) -
     return Body(path, form={name: _written(value) for name, value in values.items()}, files=files)
 
 
-def _facts(request: Request, drawing: Drawing, upstream: Upstream) -> dict[str, Any]:
+def _facts(request: Request, drawing: NativeForm, upstream: Upstream) -> dict[str, Any]:
     """What there is to say of a request, by the names of `Dialect.fields`."""
     facts: dict[str, Any] = {
         "prompt": request.prompt,
@@ -187,7 +187,7 @@ def job(dialect: Dialect, answer: Mapping[str, Any]) -> Job:
         if not isinstance(content, str) or not content:
             raise ValueError("there is no video in the answer")
         return Job("", Phase.DONE, 100.0, content=content)
-    if not isinstance(name, str) or not 0 < len(name) <= MOST_ID or not name.isprintable():
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_ID_LENGTH or not name.isprintable():
         raise ValueError("the job has no usable id")
     word = _at(answer, dialect.status)
     phase = dialect.words.get(word.lower()) if isinstance(word, str) else None

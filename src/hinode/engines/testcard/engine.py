@@ -21,17 +21,17 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from hinode.clip import Clip, Frames, Making, Sound
+from hinode.clip import Clip, Frames, Provenance, Sound
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
-from hinode.engines.protocol import Capabilities, Progress, State, Work, timed
+from hinode.engines.protocol import Capabilities, Cost, Progress, State, timed
 from hinode.engines.testcard import tone
-from hinode.errors import BadInput, EngineError, shown
+from hinode.errors import BadInput, EngineError, quote
 from hinode.media import references
-from hinode.media.soundtrack import Unheard
+from hinode.media.soundtrack import UnusableSound
 from hinode.request import (
     CHARACTER,
+    CONTEXT_VIDEO,
     FIRST_FRAME,
-    FOOTAGE,
     KEYFRAME,
     LAST_FRAME,
     SOURCE,
@@ -46,12 +46,12 @@ LICENCE = "Apache-2.0"
 SECONDS = (0.0, 120.0)
 DEFAULT_FPS = 8.0
 DEFAULT_STEPS = 8
-MOST_BYTES = 2**29
+MAX_BYTES = 2**29
 """A clip whose frames would need more memory than that is drawn smaller and resized in the end."""
 
 PREVIEW_SIDE = 320
 MARKS = 32
-LONGEST_LINE = 200
+MAX_LINE_LENGTH = 200
 HAND_SECONDS = 2.0  # in which the hand goes round
 
 PAPER, INK, DIM = (22, 24, 30), (238, 236, 228), (58, 62, 74)
@@ -84,7 +84,7 @@ class TestcardEngine:
     def capabilities(self, model: str | None = None) -> Capabilities:
         """See `Engine.capabilities`."""
         if model not in (None, NAME):
-            raise BadInput(f"there is no model {shown(str(model))}", f"choose {NAME}", field="model")
+            raise BadInput(f"there is no model {quote(str(model))}", f"choose {NAME}", field="model")
         return Capabilities(
             engine=NAME,
             model=NAME,
@@ -99,17 +99,17 @@ class TestcardEngine:
             native_sizes=(),
             native_fps=(DEFAULT_FPS,),
             licence=LICENCE,
-            references=(FIRST_FRAME, LAST_FRAME, KEYFRAME, FOOTAGE, SOURCE, CHARACTER),
+            references=(FIRST_FRAME, LAST_FRAME, KEYFRAME, CONTEXT_VIDEO, SOURCE, CHARACTER),
             negative_prompt=True,
             sound=True,
         )
 
-    def work(self, request: Request) -> Work:
-        """See `Engine.work`; a card has no tokens but its frames."""
+    def estimate(self, request: Request) -> Cost:
+        """See `Engine.estimate`; a card has no tokens but its frames."""
         count = math.ceil(round(request.seconds * (request.fps or DEFAULT_FPS), 6))
         width, height = native_size(request.size, count)
         steps = request.steps or DEFAULT_STEPS
-        return Work(tokens=count, steps=steps, passes=steps, pixels=count * width * height)
+        return Cost(tokens=count, steps=steps, passes=steps, pixels=count * width * height)
 
     def start(self, request: Request, state: State | None = None) -> TestcardRun:
         """See `Engine.start`."""
@@ -181,7 +181,7 @@ class TestcardRun:
         return Clip(
             self._frames,
             float(self._fps),
-            Making(
+            Provenance(
                 engine=NAME,
                 model=NAME,
                 seed=self.request.seed,
@@ -216,7 +216,7 @@ class TestcardRun:
         source = self.request.source
         try:
             found = references.sound(source, seconds) if source else None
-        except Unheard as error:
+        except UnusableSound as error:
             if self.request.sound:
                 raise BadInput(
                     f"the video to work from has sound that {error}", "send it without", field=SOURCE
@@ -237,7 +237,7 @@ class TestcardRun:
 
     def _draw(self, size: Size, count: int, fps: Fraction) -> Iterator[Frames]:
         source = self.request.source
-        film = iter(references.film(source, fps)) if source else iter(())
+        film = iter(references.iter_frames(source, fps)) if source else iter(())
         over = self.request.operation in ("remix", "edit")  # the card lies on the source, to its last frame
         card = Card(self.request, (size[0] // 2, size[1] // 2) if over else size, self.marks)
         given = self._given(count, fps)
@@ -265,8 +265,8 @@ class TestcardRun:
             start = count - 1 if reference.role == LAST_FRAME else round(reference.at * float(fps))
             if reference.role in (FIRST_FRAME, LAST_FRAME, KEYFRAME):
                 given[start] = references.picture(reference)
-            elif reference.role == FOOTAGE:
-                for index, frame in enumerate(references.film(reference, fps), start):
+            elif reference.role == CONTEXT_VIDEO:
+                for index, frame in enumerate(references.iter_frames(reference, fps), start):
                     given[index] = Image.fromarray(frame)
         return given
 
@@ -349,7 +349,7 @@ class Card:
     def _write(self, pen: ImageDraw.ImageDraw, place: int, text: str) -> None:
         # The lines beside the dial are shorter than those that may be below it.
         room = self.width * (0.94 if place > 5 else 0.66)
-        kept = text = text[:LONGEST_LINE]
+        kept = text = text[:MAX_LINE_LENGTH]
         while kept and pen.textlength(text, self.font) > room:
             kept = kept[: len(kept) - 1 - len(kept) // 12]
             text = f"{kept.rstrip()}…"
@@ -359,7 +359,7 @@ class Card:
 def native_size(size: Size, count: int) -> Size:
     """The size to draw `count` frames at: the one asked for, or a smaller one that fits into memory."""
     width, height = size
-    scale = math.sqrt(min(1.0, MOST_BYTES / (3 * width * height * count)))
+    scale = math.sqrt(min(1.0, MAX_BYTES / (3 * width * height * count)))
     return (width, height) if scale == 1 else (max(2, int(width * scale)), max(2, int(height * scale)))
 
 

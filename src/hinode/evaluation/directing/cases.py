@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hinode.errors import BadInput
-from hinode.request import Track
+from hinode.request import Trajectory
 from hinode.world import lexicon
 from hinode.world.caption import caption
 from hinode.world.scene import (
@@ -65,7 +65,7 @@ class Case:
     kind: str = ""
     at: tuple[float, ...] = ()
     change: Mapping[str, str] = field(default_factory=dict)
-    path: Track = ()
+    path: Trajectory = ()
     shots: tuple[str, ...] = ()
 
     def expected(self) -> dict[str, str]:
@@ -96,7 +96,7 @@ class Case:
         )
 
 
-def invented(bar: str, namespace: str, count: int) -> list[Case]:
+def generate(bar: str, namespace: str, count: int) -> list[Case]:
     """Cases of a bar, the same for the same words.
 
     Args:
@@ -222,7 +222,7 @@ def _trajectory(rng: random.Random, number: int) -> Case:
     return Case(prompt, scene, path=_path(rng))
 
 
-def _path(rng: random.Random) -> Track:
+def _path(rng: random.Random) -> Trajectory:
     """A path as a person might draw it: straight, bent, or winding, and anywhere in the picture."""
     step = SECONDS / (POINTS - 1)
     while True:

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import torch
 
-from hinode.clip import Clip, Frames, Making
+from hinode.clip import Clip, Frames, Provenance
 from hinode.directing.engine import DirectedEngine
-from hinode.engines.native.engine import GUIDED, NativeEngine, Plan, begin, finished, to_frames
-from hinode.engines.protocol import Progress, State, Work
+from hinode.engines.native.engine import GUIDED, NativeEngine, Plan, decode_frames, make_sampler, to_frames
+from hinode.engines.protocol import Cost, Progress, State
 from hinode.errors import EngineError
 from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
 from hinode.model.layers import compute_type
-from hinode.request import GUIDE, Capabilities, Request
+from hinode.request import GUIDE_VIDEO, Capabilities, Request
 from hinode.settings import Settings
 
 TOGETHER = 8
@@ -58,25 +58,25 @@ class Part:
         """See `Run.clip`."""
         if self.frames is None:
             raise EngineError("the clip is not finished", "run all steps first")
-        making = Making(
+        provenance = Provenance(
             engine="native",
             model=self.plan.card.name,
             seed=self.plan.request.seed,
             steps=self.plan.sampling.steps,
             native_size=self.plan.shape.size,
         )
-        return Clip(self.frames, self.plan.shape.fps, making)
+        return Clip(self.frames, self.plan.shape.fps, provenance)
 
     @property
     def kind(self) -> Hashable:
         """Equal for clips that fit into one batch."""
         request = self.plan.request
-        guided = any(reference.role == GUIDE for reference in request.references)
+        guided = any(reference.role == GUIDE_VIDEO for reference in request.references)
         strength = (GUIDED if request.strength is None else request.strength) if guided else None
         return self.plan.card.path, self.plan.shape, self.plan.drawn_frames, self.plan.sampling, strength
 
 
-class Ensemble:
+class BatchedEngine:
     """See `Engine`. Clips are planned as `NativeEngine` plans them and drawn when `perform` is called."""
 
     def __init__(self, settings: Settings, together: int = TOGETHER) -> None:
@@ -103,9 +103,9 @@ class Ensemble:
         """See `Engine.capabilities`."""
         return self.native.capabilities(model)
 
-    def work(self, request: Request) -> Work:
-        """See `Engine.work`."""
-        return self.native.work(request)
+    def estimate(self, request: Request) -> Cost:
+        """See `Engine.estimate`."""
+        return self.native.estimate(request)
 
     def start(self, request: Request, state: State | None = None) -> Part:
         """See `Engine.start`; there is no state to go on from."""
@@ -126,13 +126,13 @@ class Ensemble:
         if self._loaded is None or self._path != plan.card.path:
             self._loaded = checkpoint.load(plan.card.path, self.device, compute_type(self.device))
             self._path = plan.card.path
-        sampler = begin([part.plan for part in parts], self._loaded, self.device)
+        sampler = make_sampler([part.plan for part in parts], self._loaded, self.device)
         for _ in sampler:
             pass
-        return to_frames(finished(sampler, plan.request))
+        return to_frames(decode_frames(sampler, plan.request))
 
 
-def drawn(requests: Sequence[Request], ensemble: Ensemble) -> list[Clip]:
+def drawn(requests: Sequence[Request], ensemble: BatchedEngine) -> list[Clip]:
     """The clips that a directed engine makes of some requests, in their order.
 
     Each run goes on until it waits for the network; then all of them are drawn, and so on to the end.
@@ -146,7 +146,7 @@ def drawn(requests: Sequence[Request], ensemble: Ensemble) -> list[Clip]:
     return [run.clip() for run in runs]
 
 
-def _waits(run: Iterator[Progress], ensemble: Ensemble) -> bool:
+def _waits(run: Iterator[Progress], ensemble: BatchedEngine) -> bool:
     """Let a run go on until it waits to be drawn; False if it is over."""
     before = len(ensemble.waiting)
     return any(len(ensemble.waiting) > before for _ in run)

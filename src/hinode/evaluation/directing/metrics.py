@@ -19,13 +19,13 @@ from hinode.world.judge import places
 Record = dict[str, Any]
 """What was measured in one case, in plain values: what truth or doing nothing scores stands in it too."""
 
-MOST_CASES = 0.95
+MAX_CASES = 0.95
 """The share of cases that the bar of extensions names; taken too wherever a bar has to hold for a case and
 the share of such cases is not said."""
 
 
 @dataclass(frozen=True)
-class Bar:
+class Metric:
     """One bar of the suite.
 
     Attributes:

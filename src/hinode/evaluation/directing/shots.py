@@ -13,10 +13,10 @@ from hinode.evaluation.directing.measures import SEEN_AT, inside, true_places
 from hinode.evaluation.directing.metrics import Record, every, located, strayed
 from hinode.evaluation.directing.rows import Row, mean, share
 from hinode.evaluation.directing.stage import Stage
-from hinode.request import Segment, Track
+from hinode.request import Segment, Trajectory
 
 SHOTS = 6
-MOST_APART = 0.05
+MAX_DISTANCE = 0.05
 """Frame widths between a subject and its drawn path."""
 HALF = 0.16
 """Half of a cut-out of usual size, in short sides."""
@@ -81,7 +81,7 @@ def measure_trajectory(cases: Sequence[Case], first: int, stage: Stage) -> list[
     ]
 
 
-def _followed(path: Track) -> torch.Tensor:
+def _followed(path: Trajectory) -> torch.Tensor:
     """Where a drawn path is when the subject's place is read: [8, 2]."""
     when, x, y = zip(*path, strict=True)
     places = [np.interp(SEEN_AT, when, values) for values in (x, y)]
@@ -92,8 +92,10 @@ def trajectory_rows(records: Sequence[Record]) -> list[Row]:
     """See `Bar.rows`."""
     bar = "trajectory"
     return [
-        mean(bar, "distance from the drawn path, in widths", every(records, "away"), "%", most=MOST_APART),
-        share(bar, f"within {MOST_APART:.0%} of the width", [one["away"] <= MOST_APART for one in records]),
+        mean(bar, "distance from the drawn path, in widths", every(records, "away"), "%", most=MAX_DISTANCE),
+        share(
+            bar, f"within {MAX_DISTANCE:.0%} of the width", [one["away"] <= MAX_DISTANCE for one in records]
+        ),
         mean(bar, "the same of renders from their own path (what is measured at best)",
              every(records, "away_in_truth"), "%"),
         mean(bar, "distance from another case's path (floor)", every(records, "away_from_another"), "%"),

@@ -16,7 +16,7 @@ from PIL import Image
 from hinode.clip import Frames
 from hinode.directing import footage
 from hinode.engines.native.catalog import Card
-from hinode.evaluation.directing.ensemble import Ensemble, drawn
+from hinode.evaluation.directing.ensemble import BatchedEngine, drawn
 from hinode.evaluation.evaluate import to_bytes
 from hinode.media.timeline import frame_rate
 from hinode.request import MASK, SOURCE, Reference, Request, Size
@@ -37,7 +37,7 @@ class Stage:
         net: the judge.
     """
 
-    ensemble: Ensemble
+    ensemble: BatchedEngine
     card: Card
     folder: Path
     steps: int | None = None

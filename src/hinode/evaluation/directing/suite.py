@@ -16,26 +16,26 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hinode.engines.native import catalog
-from hinode.errors import BadInput, listed
+from hinode.errors import BadInput, join_names
 from hinode.evaluation.directing import edits, shots, transitions
 from hinode.evaluation.directing.cases import Case, read
-from hinode.evaluation.directing.ensemble import Ensemble
+from hinode.evaluation.directing.ensemble import BatchedEngine
 from hinode.evaluation.directing.memory import memory_rows
-from hinode.evaluation.directing.metrics import Bar, Record
+from hinode.evaluation.directing.metrics import Metric, Record
 from hinode.evaluation.directing.rows import Row
 from hinode.evaluation.directing.stage import Stage
 from hinode.settings import Settings
 
-BARS: Mapping[str, Bar] = {
-    "frames": Bar(transitions.measure_frames, transitions.frames_rows),
-    "extension": Bar(transitions.measure_extension, transitions.extension_rows),
-    "loop": Bar(transitions.measure_loop, transitions.loop_rows),
-    "region": Bar(edits.measure_region, edits.region_rows),
-    "remix": Bar(edits.measure_remix, edits.remix_rows),
-    "storyboard": Bar(shots.measure_storyboard, shots.storyboard_rows, together=4),
-    "trajectory": Bar(shots.measure_trajectory, shots.trajectory_rows),
-    "minute": Bar(shots.measure_minute, shots.minute_rows, together=4),
-    "framing": Bar(shots.measure_framing, shots.framing_rows),
+BARS: Mapping[str, Metric] = {
+    "frames": Metric(transitions.measure_frames, transitions.frames_rows),
+    "extension": Metric(transitions.measure_extension, transitions.extension_rows),
+    "loop": Metric(transitions.measure_loop, transitions.loop_rows),
+    "region": Metric(edits.measure_region, edits.region_rows),
+    "remix": Metric(edits.measure_remix, edits.remix_rows),
+    "storyboard": Metric(shots.measure_storyboard, shots.storyboard_rows, together=4),
+    "trajectory": Metric(shots.measure_trajectory, shots.trajectory_rows),
+    "minute": Metric(shots.measure_minute, shots.minute_rows, together=4),
+    "framing": Metric(shots.measure_framing, shots.framing_rows),
 }
 """Bars that have cases, in the order of the table."""
 
@@ -77,7 +77,7 @@ def evaluate_directing(
     names = tuple(only) or NAMES
     for name in names:
         if name not in NAMES:
-            raise BadInput(f"there is no bar {name!r}", f"name some of {listed(NAMES)}", field="only")
+            raise BadInput(f"there is no bar {name!r}", f"name some of {join_names(NAMES)}", field="only")
     card = catalog.find(model, settings.models)
     weights = catalog.fingerprint(card.name, settings.models)
     files = {name: folder / f"{name}.jsonl" for name in names if name in BARS}
@@ -90,7 +90,7 @@ def evaluate_directing(
         tempfile.TemporaryDirectory(prefix="hinode-suite-") as scratch,
         Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress,
     ):
-        stage = Stage(Ensemble(settings), card, Path(scratch), steps)
+        stage = Stage(BatchedEngine(settings), card, Path(scratch), steps)
         plan = stage.ensemble.native.plan(stage.request("a clip", 0, 1.0))
         for name in names:
             if name == MEMORY:

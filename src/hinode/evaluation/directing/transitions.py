@@ -12,7 +12,7 @@ import numpy as np
 from hinode.clip import Frames
 from hinode.evaluation.directing.cases import SECONDS, Case
 from hinode.evaluation.directing.measures import changes, joint, psnr, resting, true_places
-from hinode.evaluation.directing.metrics import MOST_CASES, Record, every, of_kind, ratios, strayed
+from hinode.evaluation.directing.metrics import MAX_CASES, Record, every, of_kind, ratios, strayed
 from hinode.evaluation.directing.rows import Row, lowest, mean, share, spread
 from hinode.evaluation.directing.stage import Stage, with_references
 from hinode.media.label import Label
@@ -20,8 +20,8 @@ from hinode.media.timeline import Timeline
 from hinode.media.video import read_video, write_mp4
 from hinode.request import FIRST_FRAME, KEYFRAME, Segment
 
-LEAST_DB = 35.0
-MOST_SEAM = 1.5
+MIN_DB = 35.0
+MAX_SEAM = 1.5
 SOURCE_SECONDS = 1.25
 LOOP_SECONDS = 3.0
 
@@ -63,11 +63,11 @@ def frames_rows(records: Sequence[Record]) -> list[Row]:
     kinds = [(kind, of_kind(records, kind)) for kind in ("first", "last", "keyframes")]
     return [
         *(
-            lowest(bar, f"{kind}: PSNR of the worst given frame", every(some, "psnr"), "dB", LEAST_DB)
+            lowest(bar, f"{kind}: PSNR of the worst given frame", every(some, "psnr"), "dB", MIN_DB)
             for kind, some in kinds
             if some
         ),
-        share(bar, "moves more than the scene at rest", moves, MOST_CASES),
+        share(bar, "moves more than the scene at rest", moves, MAX_CASES),
         spread(bar, "motion as a multiple of the truth's", ratios(records, "motion", "motion_in_truth"), "x"),
         spread(bar, "motion at rest as a multiple of the truth's (floor)",
                ratios(records, "motion_at_rest", "motion_in_truth"), "x"),
@@ -131,9 +131,9 @@ def extension_rows(records: Sequence[Record]) -> list[Row]:
         if not some:
             continue
         for name, what in (("seam", ""), ("seam_in_truth", " (truth)")):
-            good = [one[name] <= MOST_SEAM for one in some]
-            wanted = MOST_CASES if name == "seam" else None
-            rows.append(share(bar, f"{kind}: seam <= {MOST_SEAM} x the median step{what}", good, wanted))
+            good = [one[name] <= MAX_SEAM for one in some]
+            wanted = MAX_CASES if name == "seam" else None
+            rows.append(share(bar, f"{kind}: seam <= {MAX_SEAM} x the median step{what}", good, wanted))
         rows.append(spread(bar, f"{kind}: seam by the median step", every(some, "seam"), "x"))
         for name, what in (
             ("right", ""),
@@ -141,7 +141,7 @@ def extension_rows(records: Sequence[Record]) -> list[Row]:
             ("right_if_held", " (last frame held)"),
         ):
             good = [all(one[name].values()) for one in some]
-            wanted = MOST_CASES if name == "right" else None
+            wanted = MAX_CASES if name == "right" else None
             rows.append(share(bar, f"{kind}: all attributes unchanged{what}", good, wanted))
         rows += [
             share(bar, f"{kind}: {name} unchanged", [one["right"][name] for one in some])
@@ -185,20 +185,18 @@ def loop_rows(records: Sequence[Record]) -> list[Row]:
     for kind in ("prompt", "clip"):
         some = of_kind(records, kind)
         if some:
-            good = [one["seam"] <= MOST_SEAM for one in some]
+            good = [one["seam"] <= MAX_SEAM for one in some]
             rows += [
-                share(
-                    bar, f"from a {kind}: last to first <= {MOST_SEAM} x the median step", good, MOST_CASES
-                ),
+                share(bar, f"from a {kind}: last to first <= {MAX_SEAM} x the median step", good, MAX_CASES),
                 spread(bar, f"from a {kind}: last to first by the median step", every(some, "seam"), "x"),
             ]
     moves = [one["motion"] > one["motion_at_rest"] for one in records]
     return [
         *rows,
-        share(bar, "moves more than the scene at rest", moves, MOST_CASES),
+        share(bar, "moves more than the scene at rest", moves, MAX_CASES),
         spread(bar, "motion as a multiple of the truth's", ratios(records, "motion", "motion_in_truth"), "x"),
         share(bar, "last to first of a clip that was not looped (floor)",
-              [one["seam_of_a_cut"] <= MOST_SEAM for one in records]),
+              [one["seam_of_a_cut"] <= MAX_SEAM for one in records]),
         *(share(bar, f"{name} as asked", [one["right"][name] for one in records])
           for name in ("subject", "color", "place")),
     ]  # fmt: skip

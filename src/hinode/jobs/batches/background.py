@@ -11,11 +11,11 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class NotYet(Exception):
+class StillRunning(Exception):
     """It is not done yet; ask again later."""
 
 
-class Errands(Generic[T]):
+class BackgroundCalls(Generic[T]):
     """Pieces of work, each in a thread of its own, few of them for one project.
 
     For one thread that asks. What takes too long goes on by itself, and its result is there when it is asked
@@ -47,7 +47,7 @@ class Errands(Generic[T]):
         """
         number_before, _, errand = self._under_way.get(name, (number, project_id, None))
         if errand is not None and not errand.done() and number_before != number:
-            raise NotYet
+            raise StillRunning
         if errand is None or number_before != number:
             self._under_way.pop(name, None)
             self._check_room(project_id)
@@ -55,7 +55,7 @@ class Errands(Generic[T]):
             self._under_way[name] = number, project_id, errand
             threading.Thread(target=_do, args=(work, errand), name="errand", daemon=True).start()
         if not wait([errand], seconds).done:
-            raise NotYet
+            raise StillRunning
         del self._under_way[name]
         return errand.result()
 
@@ -76,7 +76,7 @@ class Errands(Generic[T]):
     def _check_room(self, project_id: str) -> None:
         busy = Counter(project for _, project, errand in self._under_way.values() if not errand.done())
         if busy.total() >= self.most or busy[project_id] >= self.most_each:
-            raise NotYet
+            raise StillRunning
 
 
 def _do(work: Callable[[], T], errand: Future[T]) -> None:

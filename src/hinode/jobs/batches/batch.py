@@ -13,9 +13,9 @@ from hinode.errors import BadInput
 from hinode.jobs.states import Status
 from hinode.records.tables import batch_lines, batches, jobs
 
-MOST_PAIRS = 16
-MOST_KEY_CHARACTERS = 64
-MOST_VALUE_CHARACTERS = 512
+MAX_METADATA_PAIRS = 16
+MAX_METADATA_KEY_LENGTH = 64
+MAX_METADATA_VALUE_LENGTH = 512
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ class Batch:
         )
 
 
-class Overtaken(Exception):
+class ConcurrentUpdate(Exception):
     """The batch is not any more where this step begins; the step leaves no trace."""
 
 
-def moved(connection: Connection, batch: Batch, **values: Any) -> None:
+def transition(connection: Connection, batch: Batch, **values: Any) -> None:
     """Change a batch that is still as it was read, in the caller's transaction.
 
     Raises:
@@ -87,10 +87,10 @@ def moved(connection: Connection, batch: Batch, **values: Any) -> None:
         .returning(batches.c.id)
     ).first()
     if row is None:
-        raise Overtaken(batch.id)
+        raise ConcurrentUpdate(batch.id)
 
 
-def one(connection: Connection, project_id: str, batch_id: str) -> Batch | None:
+def fetch(connection: Connection, project_id: str, batch_id: str) -> Batch | None:
     """A batch of a project with its counts, or None if there is no such one."""
     row = (
         connection.execute(
@@ -130,14 +130,16 @@ def check_metadata(metadata: Mapping[str, str] | None) -> None:
     """
     if metadata is None:
         return
-    if len(metadata) > MOST_PAIRS or not all(
-        len(key) <= MOST_KEY_CHARACTERS and len(value) <= MOST_VALUE_CHARACTERS and _is_text(key + value)
+    if len(metadata) > MAX_METADATA_PAIRS or not all(
+        len(key) <= MAX_METADATA_KEY_LENGTH
+        and len(value) <= MAX_METADATA_VALUE_LENGTH
+        and _is_text(key + value)
         for key, value in metadata.items()
     ):
         raise BadInput(
             "the metadata cannot be kept",
-            f"give at most {MOST_PAIRS} pairs, keys of {MOST_KEY_CHARACTERS} and values of "
-            f"{MOST_VALUE_CHARACTERS} characters",
+            f"give at most {MAX_METADATA_PAIRS} pairs, keys of {MAX_METADATA_KEY_LENGTH} and values of "
+            f"{MAX_METADATA_VALUE_LENGTH} characters",
             field="metadata",
         )
 

@@ -23,13 +23,13 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.errors import BadInput, HinodeError, shown
+from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs import idempotency as replay
 from hinode.jobs import ids, submission
 from hinode.jobs.admit import Draft
 from hinode.jobs.batches import lines, results
-from hinode.jobs.batches.background import Errands, NotYet
-from hinode.jobs.batches.batch import Batch, Overtaken, check_metadata, counts_of, moved, one
+from hinode.jobs.batches.background import BackgroundCalls, StillRunning
+from hinode.jobs.batches.batch import Batch, ConcurrentUpdate, check_metadata, counts_of, fetch, transition
 from hinode.jobs.batches.lines import ENDPOINT, Line
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.uploads import BATCH, BATCH_SECONDS, UNFINISHED, Uploads, check_expiry
@@ -47,7 +47,7 @@ WINDOW_SECONDS = 24 * 3600.0
 CHUNK = 100  # lines that become jobs in one transaction
 CHUNK_SECONDS = 2.0  # for reading and checking the lines of a chunk
 LINE_SECONDS = 1.0  # that one line is waited for; with a picture on the web it may take longer
-MOST_ERRANDS, MOST_ERRANDS_EACH = 4, 1
+MAX_BACKGROUND_CALLS, MAX_BACKGROUND_CALLS_PER_PROJECT = 4, 1
 """Lines that are taking longer, in all and of one project; each may hold a place among those that fetch."""
 ROUND_SECONDS = 0.5
 
@@ -97,7 +97,7 @@ class Batches:
         self.clock = clock
         # Where the first line that is no job yet begins: number of the line and place in the file.
         self._places: dict[str, tuple[int, int]] = {}
-        self._errands = Errands[Read](MOST_ERRANDS, MOST_ERRANDS_EACH)
+        self._errands = BackgroundCalls[Read](MAX_BACKGROUND_CALLS, MAX_BACKGROUND_CALLS_PER_PROJECT)
         self._last: dict[str, str] = {}  # batch that had the last turn of its project
 
     # What people ask for
@@ -139,11 +139,11 @@ class Batches:
         """
         if endpoint != ENDPOINT:
             raise BadInput(
-                f"batches for {shown(endpoint)} are not made here", f"give {ENDPOINT}", field="endpoint"
+                f"batches for {quote(endpoint)} are not made here", f"give {ENDPOINT}", field="endpoint"
             )
         if completion_window != WINDOW:
             raise BadInput(
-                f"the completion window {shown(completion_window)} is not possible",
+                f"the completion window {quote(completion_window)} is not possible",
                 f"give {WINDOW}",
                 field="completion_window",
             )
@@ -173,13 +173,13 @@ class Batches:
             else:
                 asked = {key: row[key] for key in ("project_id", "key_id", "request_hash", "retry_count")}
                 before = replay.retried(connection, batches, **asked, since=since, now=now)
-            if before and (batch := one(connection, project_id, before[0])):
+            if before and (batch := fetch(connection, project_id, before[0])):
                 return batch, True
             self._check_input(connection, project_id, input_file_id)
             connection.execute(batches.insert().values(**row))
             if idempotency:
                 replay.keep(connection, project_id, idempotency, [row["id"]], now)
-            made = one(connection, project_id, row["id"])
+            made = fetch(connection, project_id, row["id"])
             assert made is not None, "it was made above"
             return made, False
 
@@ -187,10 +187,10 @@ class Batches:
         """See that a file is there for a batch, and lock it, so that it is not deleted in this instant."""
         purpose = self.uploads.locked(connection, project_id, upload_id)
         if purpose is None:
-            raise BadInput(f"there is no file {shown(upload_id)}", "upload it first", field="input_file_id")
+            raise BadInput(f"there is no file {quote(upload_id)}", "upload it first", field="input_file_id")
         if purpose != BATCH:
             raise BadInput(
-                f"file {upload_id} was uploaded for {shown(purpose)}",
+                f"file {upload_id} was uploaded for {quote(purpose)}",
                 f"upload it for {BATCH!r}",
                 field="input_file_id",
             )
@@ -198,7 +198,7 @@ class Batches:
     def get(self, project_id: str, batch_id: str) -> Batch | None:
         """A batch of a project, or None if there is no such one."""
         with self.database.read() as connection:
-            return one(connection, project_id, batch_id)
+            return fetch(connection, project_id, batch_id)
 
     def page(self, project_id: str, *, after: str | None, limit: int) -> tuple[list[Batch], bool]:
         """Batches of a project, the newest first, and whether there are more.
@@ -209,9 +209,9 @@ class Batches:
         query = sa.select(batches).where(batches.c.project_id == project_id)
         with self.database.read() as connection:
             if after is not None:
-                if one(connection, project_id, after) is None:
+                if fetch(connection, project_id, after) is None:
                     raise BadInput(
-                        f"there is no batch {shown(after)}", "give the id of one of this list", field="after"
+                        f"there is no batch {quote(after)}", "give the id of one of this list", field="after"
                     )
                 query = query.where(batches.c.id < after)
             rows = connection.execute(query.order_by(batches.c.id.desc()).limit(limit + 1)).mappings().all()
@@ -240,7 +240,7 @@ class Batches:
                     .returning(batches.c.id)
                 )
             ).first()
-            batch = one(connection, project_id, batch_id)
+            batch = fetch(connection, project_id, batch_id)
         if row is not None:
             self.store.close_batch(batch_id, Status.CANCELLED)  # the first of them; `advance` ends the rest
             return self.get(project_id, batch_id)
@@ -305,7 +305,7 @@ class Batches:
         """One step of one batch, whose fault must not keep the others waiting; returns whether it got on."""
         try:
             return self.step(batch_id, now)
-        except Overtaken:
+        except ConcurrentUpdate:
             return False  # another process is at it
         except HinodeError as fault:
             log.error("batch %s could not be moved on: %s", batch_id, fault)
@@ -360,7 +360,7 @@ class Batches:
         if errors:
             with self.database.write() as connection:
                 self._tell(connection, batch, "batch.failed", now)
-                moved(connection, batch, status="failed", failed_at=now, errors=errors, lines=count)
+                transition(connection, batch, status="failed", failed_at=now, errors=errors, lines=count)
         else:
             self._move(batch, "in_progress", in_progress_at=now, lines=count)
 
@@ -391,7 +391,7 @@ class Batches:
                     partial(self._drafted, batch, line),
                     LINE_SECONDS,
                 )
-            except (OverQuota, NotYet):
+            except (OverQuota, StillRunning):
                 break  # too much is being fetched from elsewhere at present, or this line takes long
             # Without the body, which may have a picture of many megabytes in it.
             chunk.append((replace(line, body={}), *looked))
@@ -456,7 +456,7 @@ class Batches:
                 )
                 if file is not None
             }
-            moved(connection, batch, **{"status": end, f"{end}_at": now, **files})
+            transition(connection, batch, **{"status": end, f"{end}_at": now, **files})
 
     def _tell(self, connection: Connection, batch: Batch, type: str, now: float) -> None:
         # Before the batch's row is locked: whoever submits its lines locks the project first, too.
@@ -471,12 +471,12 @@ class Batches:
 
     def _move(self, batch: Batch, status: str, **values: Any) -> None:
         with self.database.write() as connection:
-            moved(connection, batch, status=status, **values)
+            transition(connection, batch, status=status, **values)
 
 
 def _admitted(batch: Batch, chunk: Sequence[Looked], connection: Connection, names: Sequence[str]) -> None:
     """Note what the lines of a chunk became, in the transaction that makes their jobs."""
-    moved(connection, batch, admitted=batch.admitted + len(chunk))
+    transition(connection, batch, admitted=batch.admitted + len(chunk))
     fresh = iter(names)
     made, refused = [], []
     for line, draft, refusal in chunk:

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hinode.errors import shown
+from hinode.errors import quote
 
 ENDPOINT = "/v1/videos"
-MOST_LINES = 50_000
-MOST_LINE_BYTES = 24 << 20  # an image of the largest size that fits into a request, and the rest
-MOST_MARKS = 200_000  # brackets and commas; a value costs far more memory than the letters it is written in
-MOST_FAULTS = 100
-MOST_CUSTOM_ID_CHARACTERS = 512
+MAX_LINES = 50_000
+MAX_LINE_BYTES = 24 << 20  # an image of the largest size that fits into a request, and the rest
+MAX_STRUCTURE_CHARACTERS = (
+    200_000  # brackets and commas; a value costs far more memory than the letters it is written in
+)
+MAX_ERRORS = 100
+MAX_CUSTOM_ID_LENGTH = 512
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,15 @@ def check(path: Path) -> tuple[int, list[dict[str, Any]]]:
             if text is not None and not text.strip():
                 continue
             count += 1
-            if count > MOST_LINES:
+            if count > MAX_LINES:
                 faults.append(
-                    fault("too_many_requests", f"the file has more than {MOST_LINES:,} lines; split it", row)
+                    fault("too_many_requests", f"the file has more than {MAX_LINES:,} lines; split it", row)
                 )
                 break
             wrong = _fault(text, row, seen)
             if wrong is not None:
                 faults.append(wrong)
-                if len(faults) == MOST_FAULTS:
+                if len(faults) == MAX_ERRORS:
                     break
     if not count:
         faults.append(fault("empty_file", "the file has no lines; write one request on each", None))
@@ -96,8 +98,8 @@ def fault(code: str, message: str, line: int | None, param: str | None = None) -
 
 def _rows(file: BinaryIO) -> Iterator[bytes | None]:
     """The lines of a file; None, and no more, for one that is too long to be read."""
-    while text := file.readline(MOST_LINE_BYTES + 1):
-        if len(text) > MOST_LINE_BYTES:
+    while text := file.readline(MAX_LINE_BYTES + 1):
+        if len(text) > MAX_LINE_BYTES:
             yield None
             return
         yield text
@@ -105,8 +107,8 @@ def _rows(file: BinaryIO) -> Iterator[bytes | None]:
 
 def _fault(text: bytes | None, row: int, seen: set[bytes]) -> dict[str, Any] | None:
     if text is None:
-        return fault("line_too_long", f"the line has more than {MOST_LINE_BYTES:,} bytes", row)
-    if sum(map(text.count, (b",", b"[", b"{"))) > MOST_MARKS:
+        return fault("line_too_long", f"the line has more than {MAX_LINE_BYTES:,} bytes", row)
+    if sum(map(text.count, (b",", b"[", b"{"))) > MAX_STRUCTURE_CHARACTERS:
         return fault("line_too_long", "the line has too many values in it", row)
     try:
         values = json.loads(text, parse_constant=_no_constant)
@@ -115,10 +117,10 @@ def _fault(text: bytes | None, row: int, seen: set[bytes]) -> dict[str, Any] | N
     if not isinstance(values, dict):
         return fault("invalid_json_line", "the line is not a JSON object", row)
     custom_id = values.get("custom_id")
-    if not isinstance(custom_id, str) or not 1 <= len(custom_id) <= MOST_CUSTOM_ID_CHARACTERS:
+    if not isinstance(custom_id, str) or not 1 <= len(custom_id) <= MAX_CUSTOM_ID_LENGTH:
         return fault(
             "invalid_custom_id",
-            f"custom_id is not a string of 1 to {MOST_CUSTOM_ID_CHARACTERS} characters",
+            f"custom_id is not a string of 1 to {MAX_CUSTOM_ID_LENGTH} characters",
             row,
             "custom_id",
         )
@@ -127,7 +129,7 @@ def _fault(text: bytes | None, row: int, seen: set[bytes]) -> dict[str, Any] | N
     mark = hashlib.blake2b(custom_id.encode(), digest_size=16).digest()
     if mark in seen:
         return fault(
-            "duplicate_custom_id", f"custom_id {shown(custom_id)} is on another line too", row, "custom_id"
+            "duplicate_custom_id", f"custom_id {quote(custom_id)} is on another line too", row, "custom_id"
         )
     seen.add(mark)
     if values.get("method") != "POST":

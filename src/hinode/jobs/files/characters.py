@@ -8,14 +8,14 @@ from dataclasses import dataclass, fields
 
 import sqlalchemy as sa
 
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 from hinode.jobs import ids
 from hinode.jobs.job import Artifact
 from hinode.records.database import Database
 from hinode.records.tables import characters, projects
 
-MOST_NAME_CHARACTERS = 80
-MOST_CHARACTERS = 1000
+MAX_NAME_LENGTH = 80
+MAX_CHARACTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Characters:
         Raises:
             BadInput: the name is not right, or there are too many characters.
         """
-        name = checked_name(name)
+        name = parse_name(name)
         now = self.clock()
         row = {
             "id": ids.make("char_", now),
@@ -76,7 +76,7 @@ class Characters:
             count = connection.scalar(
                 sa.select(sa.func.count()).select_from(characters).where(*_of(project_id))
             )
-            if (count or 0) >= MOST_CHARACTERS:
+            if (count or 0) >= MAX_CHARACTERS:
                 raise BadInput(
                     f"the project has {count} characters, and more are not possible",
                     "delete one first",
@@ -121,7 +121,7 @@ class Characters:
                 sa.select(sa.true()).where(characters.c.id == after, characters.c.project_id == project_id)
             ):
                 raise BadInput(
-                    f"there is no character {shown(after)}",
+                    f"there is no character {quote(after)}",
                     "give the id of a character of this list",
                     field="after",
                 )
@@ -142,17 +142,17 @@ class Characters:
         return gone.rowcount > 0
 
 
-def checked_name(name: str) -> str:
+def parse_name(name: str) -> str:
     """`name` without spaces around it.
 
     Raises:
         BadInput: it has none or too many letters, or some that cannot be shown.
     """
     name = name.strip()
-    if not 1 <= len(name) <= MOST_NAME_CHARACTERS:
+    if not 1 <= len(name) <= MAX_NAME_LENGTH:
         raise BadInput(
             f"the name of the character has {len(name)} letters",
-            f"give 1 to {MOST_NAME_CHARACTERS}",
+            f"give 1 to {MAX_NAME_LENGTH}",
             field="name",
         )
     if not name.isprintable():

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.errors import BadInput, listed, shown
+from hinode.errors import BadInput, join_names, quote
 from hinode.jobs import ids
 from hinode.jobs.files.objects import Objects
 from hinode.records.database import Database
@@ -22,9 +22,9 @@ BATCH = "batch"
 BATCH_OUTPUT = "batch_output"
 PURPOSES = ("assistants", BATCH, "evals", "fine-tune", "user_data", "vision")
 """What a file may be put in for. Hinode itself tells `batch` from the others and no more."""
-MOST_BATCH_BYTES = 200_000_000
-MOST_BYTES = 512_000_000
-MOST_NAME_CHARACTERS = 255
+MAX_BATCH_BYTES = 200_000_000
+MAX_BYTES = 512_000_000
+MAX_NAME_LENGTH = 255
 DAY = 86_400.0
 BATCH_SECONDS = 30 * DAY
 """How long files of batches are kept unless it is said otherwise; all others are kept until deleted."""
@@ -94,7 +94,7 @@ class Uploads:
         """
         check_purpose(purpose)
         size = path.stat().st_size
-        most = most_bytes(purpose)
+        most = max_bytes(purpose)
         if size > most:
             raise BadInput(f"the file has {size:,} bytes", f"give one of {most:,} or fewer", field="file")
         if expires_after is None and purpose == BATCH:
@@ -169,7 +169,7 @@ class Uploads:
                 sa.select(sa.true()).where(uploads.c.id == after, uploads.c.project_id == project_id)
             ):
                 raise BadInput(
-                    f"there is no file {shown(after)}", "give the id of a file of this list", field="after"
+                    f"there is no file {quote(after)}", "give the id of a file of this list", field="after"
                 )
             rows = connection.execute(query).mappings().all()
         return [_upload(row) for row in rows[:limit]], len(rows) > limit
@@ -233,8 +233,8 @@ def check_purpose(purpose: str) -> None:
     """
     if purpose not in PURPOSES:
         raise BadInput(
-            f"a file cannot be put in for {shown(purpose)}",
-            f"choose from {listed(PURPOSES, last='or')}",
+            f"a file cannot be put in for {quote(purpose)}",
+            f"choose from {join_names(PURPOSES, last='or')}",
             field="purpose",
         )
 
@@ -254,9 +254,9 @@ def check_expiry(seconds: float, field: str) -> None:
         )
 
 
-def most_bytes(purpose: str) -> int:
+def max_bytes(purpose: str) -> int:
     """The largest file that may be put in for a purpose."""
-    return MOST_BATCH_BYTES if purpose == BATCH else MOST_BYTES
+    return MAX_BATCH_BYTES if purpose == BATCH else MAX_BYTES
 
 
 def new_row(
@@ -292,7 +292,7 @@ def add(connection: Connection, row: dict[str, Any]) -> str:
 def _filename(name: str) -> str:
     """The last part of a path, in letters that can be shown."""
     last = name.replace("\\", "/").rpartition("/")[2]
-    return "".join(letter for letter in last if letter.isprintable())[:MOST_NAME_CHARACTERS] or "file"
+    return "".join(letter for letter in last if letter.isprintable())[:MAX_NAME_LENGTH] or "file"
 
 
 def _upload(row: sa.RowMapping) -> Upload:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from hinode.errors import BadInput, listed, shown
+from hinode.errors import BadInput, join_names, quote
 
 SCOPES = ("read", "write")
 """What a key can be good for: looking at videos, files and batches; and making, changing or deleting them."""
 
-LONGEST_NAME = 100
-MOST_PER_MINUTE = 1_000_000
-LARGEST_LIMIT = 1_000_000_000
+MAX_NAME_LENGTH = 100
+MAX_REQUESTS_PER_MINUTE = 1_000_000
+MAX_LIMIT = 1_000_000_000
 HEAVIEST = 1000.0
 
 
@@ -61,10 +61,10 @@ class Limits:
             )
         for name in ("most_running", "most_queued", "daily_seconds"):
             limit = getattr(self, name)
-            if limit is not None and not (math.isfinite(limit) and 0 <= limit <= LARGEST_LIMIT):
+            if limit is not None and not (math.isfinite(limit) and 0 <= limit <= MAX_LIMIT):
                 raise BadInput(
                     f"a limit of {limit:g} for {name.replace('_', ' ')} is out of range",
-                    f"give 0 to {LARGEST_LIMIT:,}",
+                    f"give 0 to {MAX_LIMIT:,}",
                     field=name,
                 )
 
@@ -115,21 +115,23 @@ class NewKey:
     key: str = field(repr=False)
 
 
-def checked_name(name: str) -> str:
+def parse_name(name: str) -> str:
     """The name of a thing, without spaces around it.
 
     Raises:
         BadInput: it is empty, too long, or not on one line.
     """
     name = name.strip()
-    if not (name and len(name) <= LONGEST_NAME and name.isprintable()):
+    if not (name and len(name) <= MAX_NAME_LENGTH and name.isprintable()):
         raise BadInput(
-            f"{shown(name)} cannot be a name", f"give 1 to {LONGEST_NAME} letters on one line", field="name"
+            f"{quote(name)} cannot be a name",
+            f"give 1 to {MAX_NAME_LENGTH} letters on one line",
+            field="name",
         )
     return name
 
 
-def checked_scopes(scopes: Collection[str]) -> tuple[str, ...]:
+def parse_scopes(scopes: Collection[str]) -> tuple[str, ...]:
     """The scopes in their usual order, each once.
 
     Raises:
@@ -138,23 +140,23 @@ def checked_scopes(scopes: Collection[str]) -> tuple[str, ...]:
     if not scopes or not set(scopes) <= set(SCOPES):
         unknown = sorted(set(scopes) - set(SCOPES))
         raise BadInput(
-            f"there is no scope {shown(unknown[0])}" if unknown else "a key without a scope opens nothing",
-            f"give {listed(SCOPES)}, or one of them",
+            f"there is no scope {quote(unknown[0])}" if unknown else "a key without a scope opens nothing",
+            f"give {join_names(SCOPES)}, or one of them",
             field="scopes",
         )
     return tuple(scope for scope in SCOPES if scope in scopes)
 
 
-def checked_rate(requests_per_minute: int | None) -> int | None:
+def parse_rate(requests_per_minute: int | None) -> int | None:
     """The same number.
 
     Raises:
         BadInput: it is out of range.
     """
-    if requests_per_minute is not None and not 1 <= requests_per_minute <= MOST_PER_MINUTE:
+    if requests_per_minute is not None and not 1 <= requests_per_minute <= MAX_REQUESTS_PER_MINUTE:
         raise BadInput(
             f"{requests_per_minute} requests a minute is out of range",
-            f"give 1 to {MOST_PER_MINUTE:,}",
+            f"give 1 to {MAX_REQUESTS_PER_MINUTE:,}",
             field="requests_per_minute",
         )
     return requests_per_minute

@@ -18,7 +18,7 @@ from dataclasses import asdict
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.errors import BadInput, shown
+from hinode.errors import BadInput, quote
 from hinode.jobs import ids
 from hinode.jobs.tenants.tenant import (
     SCOPES,
@@ -27,10 +27,10 @@ from hinode.jobs.tenants.tenant import (
     Limits,
     NewKey,
     Project,
-    checked_name,
-    checked_rate,
-    checked_scopes,
     key_of,
+    parse_name,
+    parse_rate,
+    parse_scopes,
     project_of,
 )
 from hinode.records.database import Database
@@ -44,7 +44,7 @@ FIRST_NAME = "default"
 KEY_START = "sk-hinode-"
 LETTERS = string.ascii_letters + string.digits
 KEY_LETTERS = 43  # of 62 each: 256 bits
-LONGEST_KEY = 200
+MAX_KEY_LENGTH = 200
 
 USE_SECONDS = 60.0  # how often at most the last use of a key is written down
 
@@ -68,7 +68,7 @@ class Tenants:
 
     def authenticate(self, key: str) -> Identity | None:
         """Whom `key` stands for, or None if it is unknown or revoked. It reads one row and writes nothing."""
-        if not key.isascii() or len(key) > LONGEST_KEY:
+        if not key.isascii() or len(key) > MAX_KEY_LENGTH:
             return None
         with self.database.read() as connection:
             row = connection.execute(_BY_DIGEST, {"sought": _digest(key)}).first()
@@ -122,9 +122,9 @@ class Tenants:
         Raises:
             BadInput: one of these cannot be so, or there is no such project.
         """
-        name = checked_name(name)
-        wanted = checked_scopes(scopes)
-        rate = checked_rate(requests_per_minute)
+        name = parse_name(name)
+        wanted = parse_scopes(scopes)
+        rate = parse_rate(requests_per_minute)
         with self.database.write() as connection:
             if project is None:
                 self._alone(connection)
@@ -153,7 +153,7 @@ class Tenants:
             ).first()
         if row is None:
             raise BadInput(
-                f"there is no key {shown(key_id)}",
+                f"there is no key {quote(key_id)}",
                 "give an id that `hinode keys list` shows, not the key itself",
                 field="id",
             )
@@ -167,7 +167,7 @@ class Tenants:
         Raises:
             BadInput: the name is empty or too long.
         """
-        name = checked_name(name)
+        name = parse_name(name)
         with self.database.write() as connection:
             return self._insert_organisation(connection, name)
 
@@ -184,17 +184,17 @@ class Tenants:
         Raises:
             BadInput: the name cannot be used, or there is no such organisation.
         """
-        name = checked_name(name)
+        name = parse_name(name)
         with self.database.write() as connection:
             self._alone(connection)
             if connection.scalar(sa.select(projects.c.id).where(projects.c.name == name)) is not None:
                 raise BadInput(
-                    f"there is a project {shown(name)} already", "choose another name", field="name"
+                    f"there is a project {quote(name)} already", "choose another name", field="name"
                 )
             known = list(connection.scalars(sa.select(organisations.c.id).order_by(organisations.c.id)))
             if organisation_id is not None and organisation_id not in known:
                 raise BadInput(
-                    f"there is no organisation {shown(organisation_id)}",
+                    f"there is no organisation {quote(organisation_id)}",
                     "leave it out for the first one",
                     field="organisation",
                 )
@@ -270,7 +270,7 @@ class Tenants:
         ).first()
         if row is None:
             raise BadInput(
-                f"there is no project {shown(project)}",
+                f"there is no project {quote(project)}",
                 "see which there are with `hinode projects list`",
                 field="project",
             )

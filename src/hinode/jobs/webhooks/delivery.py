@@ -35,14 +35,14 @@ HOUR = 3600.0
 RETRY_SECONDS = 72 * HOUR
 """How long after its event a delivery is tried."""
 FIRST_DELAY = 5.0
-LONGEST_DELAY = 6 * HOUR
+MAX_DELAY = 6 * HOUR
 ATTEMPT_SECONDS = 10.0
 LEASE_SECONDS = 60.0
 LOG_SECONDS = 30 * 24 * HOUR
 """How long deliveries that have ended can be looked up."""
-MOST_AT_ONCE = 2  # to one endpoint, so that a slow one does not hold up the others
-MOST_OF_PROJECT = 3  # to all endpoints of one project
-MOST_FORGOTTEN = 5000  # events at once, so that others get their turn at the database
+MAX_CONCURRENT = 2  # to one endpoint, so that a slow one does not hold up the others
+MAX_PER_PROJECT = 3  # to all endpoints of one project
+MAX_DELETIONS = 5000  # events at once, so that others get their turn at the database
 
 GONE = 410
 
@@ -75,7 +75,7 @@ class Due:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DeliveryOutcome:
     """What an attempt means for its delivery.
 
     Attributes:
@@ -120,7 +120,7 @@ def headers(event_id: str, content: bytes, secrets: tuple[str, ...], now: float)
     }
 
 
-def living_secrets(endpoint: sa.RowMapping, now: float) -> tuple[str, ...]:
+def active_secrets(endpoint: sa.RowMapping, now: float) -> tuple[str, ...]:
     """The secrets to sign with at `now`: two for the day after a rotation that kept the old one."""
     if endpoint["old_secret"] and (endpoint["old_secret_until"] or 0.0) > now:
         return endpoint["secret"], endpoint["old_secret"]
@@ -134,11 +134,13 @@ def delay(attempt: int, fraction: float) -> float:
         attempt: the one that failed, from 1.
         fraction: a random number from 0 to 1, so that deliveries which failed together come back apart.
     """
-    seconds = min(FIRST_DELAY * 4.0 ** min(attempt - 1, 10), LONGEST_DELAY)
+    seconds = min(FIRST_DELAY * 4.0 ** min(attempt - 1, 10), MAX_DELAY)
     return seconds * (0.75 + 0.5 * fraction)
 
 
-def judge(*, created_at: float, attempt: int, now: float, fraction: float, answer: Answer | None) -> Verdict:
+def judge(
+    *, created_at: float, attempt: int, now: float, fraction: float, answer: Answer | None
+) -> DeliveryOutcome:
     """Decide what an attempt means.
 
     Args:
@@ -149,17 +151,17 @@ def judge(*, created_at: float, attempt: int, now: float, fraction: float, answe
         answer: of the server, or None if there was none.
     """
     if answer and 200 <= answer.status < 300:
-        return Verdict(DELIVERED, now)
+        return DeliveryOutcome(DELIVERED, now)
     if answer and answer.status == GONE:
-        return Verdict(FAILED, now, gone=True)
+        return DeliveryOutcome(FAILED, now, gone=True)
     last = created_at + RETRY_SECONDS
     if now >= last:
-        return Verdict(FAILED, now)
+        return DeliveryOutcome(FAILED, now)
     wait_seconds = delay(attempt, fraction)
     asked = answer.headers.get("retry-after", "") if answer else ""
     if asked.isascii() and asked.isdecimal():
-        wait_seconds = max(wait_seconds, min(float(asked[:9]), LONGEST_DELAY))
-    return Verdict(PENDING, min(now + wait_seconds, last))
+        wait_seconds = max(wait_seconds, min(float(asked[:9]), MAX_DELAY))
+    return DeliveryOutcome(PENDING, min(now + wait_seconds, last))
 
 
 class Deliverer:
@@ -202,7 +204,7 @@ class Deliverer:
         """
         if now >= self._forget_at:
             # What is left is forgotten the next time, so that deliveries do not wait for it.
-            self._forget_at = now + HOUR if self.forget(now) < MOST_FORGOTTEN else now
+            self._forget_at = now + HOUR if self.forget(now) < MAX_DELETIONS else now
         with self._lock:
             under_way = list(self._under_way.values())
         busy = Counter(name for due in under_way for name in (due.endpoint_id, due.project_id))
@@ -227,15 +229,13 @@ class Deliverer:
     def forget(self, now: float) -> int:
         """Remove the log of deliveries, and events, that are older than 30 days.
 
-        Returns: how many events were removed; if `MOST_FORGOTTEN`, there may be more of them.
+        Returns: how many events were removed; if `MAX_DELETIONS`, there may be more of them.
         """
         with self.database.write() as connection:
             # One that was never ended (nobody served for a month) is removed all the same.
             old = list(
                 connection.scalars(
-                    sa.select(events.c.id)
-                    .where(events.c.created_at < now - LOG_SECONDS)
-                    .limit(MOST_FORGOTTEN)
+                    sa.select(events.c.id).where(events.c.created_at < now - LOG_SECONDS).limit(MAX_DELETIONS)
                 )
             )
             told = sa.select(deliveries.c.id).where(deliveries.c.event_id.in_(old))
@@ -371,8 +371,8 @@ def _candidates(connection: Connection, now: float, room: int, busy: Mapping[str
     """The deliveries to begin, the longest due first; `busy` counts by endpoint and by project."""
     order = (deliveries.c.next_at, deliveries.c.id)
     place = sa.func.row_number().over(partition_by=deliveries.c.endpoint_id, order_by=order)
-    full = [name for name, count in busy.items() if count >= MOST_AT_ONCE]
-    full_projects = [name for name, count in busy.items() if count >= MOST_OF_PROJECT]
+    full = [name for name, count in busy.items() if count >= MAX_CONCURRENT]
+    full_projects = [name for name, count in busy.items() if count >= MAX_PER_PROJECT]
     ranked = (
         sa.select(
             *(deliveries.c.id, deliveries.c.endpoint_id, deliveries.c.next_at),
@@ -390,18 +390,18 @@ def _candidates(connection: Connection, now: float, room: int, busy: Mapping[str
     among = sa.func.row_number().over(
         partition_by=ranked.c.project_id, order_by=(ranked.c.next_at, ranked.c.id)
     )
-    few = sa.select(ranked, among.label("among")).where(ranked.c.place <= MOST_AT_ONCE).subquery()
+    few = sa.select(ranked, among.label("among")).where(ranked.c.place <= MAX_CONCURRENT).subquery()
     # An attempt under way keeps one of these from beginning, and takes a place of its project: so many are
     # always enough. And the first of each project can begin.
     found = connection.execute(
         sa.select(few)
-        .where(few.c.among <= MOST_OF_PROJECT)
+        .where(few.c.among <= MAX_PER_PROJECT)
         .order_by(few.c.next_at, few.c.id)
-        .limit(room * MOST_OF_PROJECT)
+        .limit(room * MAX_PER_PROJECT)
     )
     counts, chosen = Counter(busy), list[str]()
     for row in found:
-        if counts[row.endpoint_id] < MOST_AT_ONCE and counts[row.project_id] < MOST_OF_PROJECT:
+        if counts[row.endpoint_id] < MAX_CONCURRENT and counts[row.project_id] < MAX_PER_PROJECT:
             counts.update((row.endpoint_id, row.project_id))
             chosen.append(row.id)
     return chosen[:room]
@@ -429,5 +429,5 @@ def _loaded(connection: Connection, row: sa.RowMapping, now: float) -> Due | Non
         project_id=endpoint["project_id"],
         endpoint_id=endpoint["id"],
         url=endpoint["url"],
-        secrets=living_secrets(endpoint, now),
+        secrets=active_secrets(endpoint, now),
     )

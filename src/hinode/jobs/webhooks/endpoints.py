@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.errors import BadInput, listed, shown
+from hinode.errors import BadInput, join_names, quote
 from hinode.jobs import ids
 from hinode.jobs.webhooks import delivery as webhooks
 from hinode.jobs.webhooks.outbox import DELIVERED, FAILED, PENDING
@@ -28,8 +28,8 @@ EVENT_TYPES = (
     "video.completed",
     "video.failed",
 )
-MOST_ENDPOINTS = 20
-MOST_NAME_CHARACTERS = 200
+MAX_ENDPOINTS = 20
+MAX_NAME_LENGTH = 200
 OLD_SECRET_SECONDS = 24 * 3600.0
 SECRET_BYTES = 32
 
@@ -60,7 +60,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class DeliveryAttempt:
     """One try at a delivery: when it ended, how long it took, and what the server said or what was wrong."""
 
     number: int
@@ -94,7 +94,7 @@ class Delivery:
     created_at: float
     next_at: float | None
     delivered_at: float | None
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[DeliveryAttempt, ...]
 
 
 class Endpoints:
@@ -130,7 +130,7 @@ class Endpoints:
             count = connection.scalar(
                 sa.select(sa.func.count()).select_from(webhook_endpoints).where(*_of(project_id))
             )
-            if (count or 0) >= MOST_ENDPOINTS:
+            if (count or 0) >= MAX_ENDPOINTS:
                 raise BadInput(
                     f"the project has {count} webhook endpoints, and more are not possible",
                     "delete one first",
@@ -175,7 +175,7 @@ class Endpoints:
                 )
             ):
                 raise BadInput(
-                    f"there is no webhook endpoint {shown(after)}",
+                    f"there is no webhook endpoint {quote(after)}",
                     "give the id of an endpoint of this list",
                     field="after",
                 )
@@ -279,7 +279,7 @@ class Endpoints:
         began = time.monotonic()
         answer, failure = None, None
         try:
-            answer = webhooks.post(self.outbound, row["url"], event, webhooks.living_secrets(row, now), now)
+            answer = webhooks.post(self.outbound, row["url"], event, webhooks.active_secrets(row, now), now)
         except OutboundError as error:
             failure = error
         self._log_test(project_id, endpoint_id, event, answer, failure, time.monotonic() - began)
@@ -303,7 +303,7 @@ class Endpoints:
                 sa.select(sa.true()).where(deliveries.c.id == after, mine)
             ):
                 raise BadInput(
-                    f"there is no delivery {shown(after)}", "give the id of one of this list", field="after"
+                    f"there is no delivery {quote(after)}", "give the id of one of this list", field="after"
                 )
             query = sa.select(deliveries, events.c.type, events.c.data).join(
                 events, events.c.id == deliveries.c.event_id
@@ -356,10 +356,10 @@ def new_secret() -> str:
 
 def _name(name: str) -> str:
     kept = name.strip()
-    if not 1 <= len(kept) <= MOST_NAME_CHARACTERS or not kept.isprintable():
+    if not 1 <= len(kept) <= MAX_NAME_LENGTH or not kept.isprintable():
         raise BadInput(
             "the name of the webhook endpoint cannot be used",
-            f"give 1 to {MOST_NAME_CHARACTERS} characters that can be shown",
+            f"give 1 to {MAX_NAME_LENGTH} characters that can be shown",
             field="name",
         )
     return kept
@@ -369,8 +369,8 @@ def _event_types(event_types: Collection[str]) -> list[str]:
     unknown = [name for name in event_types if name not in EVENT_TYPES]
     if unknown or not event_types:
         raise BadInput(
-            f"there are no events of type {shown(unknown[0])} here" if unknown else "no event type is given",
-            f"choose from {listed(EVENT_TYPES)}",
+            f"there are no events of type {quote(unknown[0])} here" if unknown else "no event type is given",
+            f"choose from {join_names(EVENT_TYPES)}",
             field="event_types",
         )
     return sorted(set(event_types))
@@ -408,15 +408,15 @@ def _paged(
     return query.order_by(column.desc() if descending else column).limit(limit + 1)
 
 
-def _attempts(connection: Connection, names: Sequence[str]) -> dict[str, tuple[Attempt, ...]]:
+def _attempts(connection: Connection, names: Sequence[str]) -> dict[str, tuple[DeliveryAttempt, ...]]:
     rows = connection.execute(
         sa.select(delivery_attempts)
         .where(delivery_attempts.c.delivery_id.in_(names))
         .order_by(delivery_attempts.c.number)
     )
-    found: dict[str, tuple[Attempt, ...]] = {}
+    found: dict[str, tuple[DeliveryAttempt, ...]] = {}
     for row in rows:
-        attempt = Attempt(row.number, row.at, row.seconds, row.status_code, row.error)
+        attempt = DeliveryAttempt(row.number, row.at, row.seconds, row.status_code, row.error)
         found[row.delivery_id] = (*found.get(row.delivery_id, ()), attempt)
     return found
 
@@ -434,7 +434,7 @@ def _endpoint(row: sa.RowMapping) -> Endpoint:
     )
 
 
-def _delivery(row: sa.RowMapping, attempts: tuple[Attempt, ...]) -> Delivery:
+def _delivery(row: sa.RowMapping, attempts: tuple[DeliveryAttempt, ...]) -> Delivery:
     return Delivery(
         id=row["id"],
         event_id=row["event_id"],

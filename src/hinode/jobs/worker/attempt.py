@@ -19,7 +19,7 @@ from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Artifact, Lease, LeaseLost
 from hinode.jobs.states import Outcome
 from hinode.jobs.store import Store
-from hinode.jobs.worker.heartbeat import Pulse
+from hinode.jobs.worker.heartbeat import Heartbeat
 from hinode.media.video import check_size
 from hinode.records.database import DatabaseError
 from hinode.request import Request
@@ -106,7 +106,7 @@ class Attempt:
                 its last saved state.
         """
         lease, store = self.lease, self.store
-        pulse = Pulse(store, lease, slice_seconds=self.settings.slice_seconds, clock=self.clock)
+        pulse = Heartbeat(store, lease, slice_seconds=self.settings.slice_seconds, clock=self.clock)
         # The heart stops before the end is written: after it, there is no lease to keep.
         try:
             with pulse:
@@ -163,7 +163,7 @@ class Attempt:
     # The work
 
     def _make(
-        self, request: Request, engine_of: Callable[[str], Engine], pulse: Pulse
+        self, request: Request, engine_of: Callable[[str], Engine], pulse: Heartbeat
     ) -> tuple[list[Artifact], dict[str, Any]]:
         request = self._placed(request)
         check_size(request.size)  # now, and not when the frames are there
@@ -214,7 +214,7 @@ class Attempt:
                 log.warning("the saved state cannot be used, so the video is begun again: %s", error)
         return engine.start(request)
 
-    def _drive(self, run: Run, pulse: Pulse) -> None:
+    def _drive(self, run: Run, pulse: Heartbeat) -> None:
         for progress in run:
             if progress.stage == "sample":
                 self._first = progress.done if self._first is None else self._first
@@ -232,7 +232,7 @@ class Attempt:
         crashed = self.lease.job.crashes > 0
         return crashed or self.clock() - self._saved_at >= self.settings.checkpoint_seconds
 
-    def _tell(self, progress: Progress, pulse: Pulse, run: Run | None = None) -> None:
+    def _tell(self, progress: Progress, pulse: Heartbeat, run: Run | None = None) -> None:
         """Pass on how far the work is, and stop it if that is ordered."""
         begin, end = STAGES.get(progress.stage, (self._percent, self._percent))
         self._stage = progress.stage
@@ -272,7 +272,7 @@ class Attempt:
         except (OSError, DatabaseError) as error:
             log.warning("the state of the run could not be saved: %s", error)
 
-    def _keep(self, request: Request, clip: Clip, pulse: Pulse) -> tuple[list[Artifact], dict[str, Any]]:
+    def _keep(self, request: Request, clip: Clip, pulse: Heartbeat) -> tuple[list[Artifact], dict[str, Any]]:
         """Write the files of the finished clip into the store."""
         objects = self.objects
         try:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from hinode.jobs.job import Lease, LeaseLost, Orders
+from hinode.jobs.job import HeartbeatReply, Lease, LeaseLost
 from hinode.jobs.store import Store
 from hinode.records.database import DatabaseError
 
@@ -19,7 +19,7 @@ SOON = 0.1
 order is heard after the step in which it was given."""
 
 
-class Pulse:
+class Heartbeat:
     """Beats from a thread of its own, and after every step from the thread that works.
 
     The first keeps the lease through a step that takes minutes; the second makes cancelling prompt.
@@ -46,14 +46,14 @@ class Pulse:
         self.clock = clock
         self._now = ("start", 0, lease.job.preview)  # stage, progress, number of previews
         self._steps_since: float | None = None
-        self._orders = Orders()
+        self._orders = HeartbeatReply()
         self._lost: LeaseLost | None = None
         self._last = clock()
         self._beating = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="heartbeat", daemon=True)
 
-    def __enter__(self) -> Pulse:
+    def __enter__(self) -> Heartbeat:
         self._thread.start()
         return self
 
@@ -63,7 +63,7 @@ class Pulse:
         self._over.set()
         self._thread.join()
 
-    def check(self, stage: str, progress: int, preview: int) -> Orders:
+    def check(self, stage: str, progress: int, preview: int) -> HeartbeatReply:
         """Say how far the job is, and hear what is ordered.
 
         Args:

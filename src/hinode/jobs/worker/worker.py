@@ -30,12 +30,12 @@ log = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
 
-FIRST_IDLE, LONGEST_IDLE = 0.05, 0.5
+FIRST_IDLE, MAX_IDLE = 0.05, 0.5
 """Seconds between two looks at the queue: right after a job, and after a long time without one."""
 
 DATABASE_PAUSE = 2.0
 SEEN_SECONDS = 15.0
-MOST_FAULTS = 3
+MAX_FAULTS = 3
 """Unforeseen errors in a row after which a worker ends: its process, or its GPU, may be the one at fault."""
 
 NICENESS = 5
@@ -88,7 +88,7 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Carry out jobs until `stop` is set, or until this process cannot be trusted any more."""
         idle = FIRST_IDLE
-        while not stop.is_set() and self.faults < MOST_FAULTS:
+        while not stop.is_set() and self.faults < MAX_FAULTS:
             try:
                 busy = self.run_one(stop)
                 if not busy:
@@ -97,7 +97,7 @@ class Worker:
                 log.warning("%s", error)
                 stop.wait(DATABASE_PAUSE)
                 continue
-            idle = FIRST_IDLE if busy else min(1.5 * idle, LONGEST_IDLE)
+            idle = FIRST_IDLE if busy else min(1.5 * idle, MAX_IDLE)
             if not busy:
                 stop.wait(idle)
 
@@ -190,7 +190,7 @@ def main(
             except HinodeError as error:
                 log.warning("%s", error)
             log.info("worker ended")
-        return 1 if worker.faults >= MOST_FAULTS else 0
+        return 1 if worker.faults >= MAX_FAULTS else 0
     finally:
         database.close()
 

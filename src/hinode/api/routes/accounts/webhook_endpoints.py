@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from hinode.api import failures, wire
-from hinode.api.context import Caller, Here
+from hinode.api.context import AppContext, CurrentIdentity
 from hinode.api.described import described
 from hinode.api.failures import NotFound
 from hinode.api.requests import bodies, fields
@@ -21,7 +21,7 @@ from hinode.jobs.webhooks.endpoints import Delivery, Endpoint
 
 router = APIRouter(prefix="/v1", tags=["Webhooks"])
 
-MOST_TEXT = 1 << 16
+MAX_TEXT_BYTES = 1 << 16
 EventType = Literal[
     "batch.cancelled", "batch.completed", "batch.expired", "batch.failed", "video.completed", "video.failed"
 ]
@@ -148,7 +148,7 @@ class TestWebhookEndpoint(BaseModel):
 
 
 @router.get("/webhook_event_types", response_model=WebhookEventTypes)
-def list_event_types(caller: Caller) -> JSONResponse:
+def list_event_types(caller: CurrentIdentity) -> JSONResponse:
     """The types of events that endpoints can be told of."""
     return JSONResponse({"object": "list", "data": list(endpoints.EVENT_TYPES)})
 
@@ -158,7 +158,9 @@ def list_event_types(caller: Caller) -> JSONResponse:
     response_model=WebhookEndpointWithSecret,
     openapi_extra=described(CreateWebhookEndpoint),
 )
-async def create_webhook_endpoint(request: Request, here: Here, caller: Caller) -> JSONResponse:
+async def create_webhook_endpoint(
+    request: Request, here: AppContext, caller: CurrentIdentity
+) -> JSONResponse:
     """Add an endpoint. Only this answer has its secret."""
 
     def create() -> JSONResponse:
@@ -171,13 +173,13 @@ async def create_webhook_endpoint(request: Request, here: Here, caller: Caller) 
         )
         return JSONResponse({**shape(endpoint), "signing_secret": secret})
 
-    async with bodies.received(request, here.objects, most_text=MOST_TEXT) as body:
+    async with bodies.received(request, here.objects, most_text=MAX_TEXT_BYTES) as body:
         return await here.slowly(create)
 
 
 @router.get("/webhook_endpoints", response_model=WebhookEndpointList)
 def list_webhook_endpoints(
-    here: Here, caller: Caller, after: After = None, limit: Limit = wire.DEFAULT_LIMIT
+    here: AppContext, caller: CurrentIdentity, after: After = None, limit: Limit = wire.DEFAULT_LIMIT
 ) -> JSONResponse:
     """The endpoints of the project that the API key belongs to, the newest first."""
     found, more = here.endpoints.page(caller.project_id, after=wire.after(after), limit=limit)
@@ -185,7 +187,7 @@ def list_webhook_endpoints(
 
 
 @router.get("/webhook_endpoints/{webhook_endpoint_id}", response_model=WebhookEndpoint)
-def get_webhook_endpoint(webhook_endpoint_id: Id, here: Here, caller: Caller) -> JSONResponse:
+def get_webhook_endpoint(webhook_endpoint_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """An endpoint, without its secret."""
     name = _id(webhook_endpoint_id)
     endpoint = here.endpoints.get(caller.project_id, name)
@@ -200,7 +202,7 @@ def get_webhook_endpoint(webhook_endpoint_id: Id, here: Here, caller: Caller) ->
     openapi_extra=described(UpdateWebhookEndpoint),
 )
 async def update_webhook_endpoint(
-    webhook_endpoint_id: Id, request: Request, here: Here, caller: Caller
+    webhook_endpoint_id: Id, request: Request, here: AppContext, caller: CurrentIdentity
 ) -> JSONResponse:
     """Change an endpoint; one that was disabled is told of events again."""
     name = _id(webhook_endpoint_id)
@@ -218,12 +220,14 @@ async def update_webhook_endpoint(
             raise _missing(name)
         return JSONResponse(shape(endpoint))
 
-    async with bodies.received(request, here.objects, most_text=MOST_TEXT) as body:
+    async with bodies.received(request, here.objects, most_text=MAX_TEXT_BYTES) as body:
         return await here.slowly(update)
 
 
 @router.delete("/webhook_endpoints/{webhook_endpoint_id}", response_model=DeletedWebhookEndpoint)
-def delete_webhook_endpoint(webhook_endpoint_id: Id, here: Here, caller: Caller) -> JSONResponse:
+def delete_webhook_endpoint(
+    webhook_endpoint_id: Id, here: AppContext, caller: CurrentIdentity
+) -> JSONResponse:
     """Remove an endpoint; what was still to be delivered to it is given up."""
     name = _id(webhook_endpoint_id)
     if not here.endpoints.delete(caller.project_id, name):
@@ -237,7 +241,7 @@ def delete_webhook_endpoint(webhook_endpoint_id: Id, here: Here, caller: Caller)
     openapi_extra=described(RotateSecret, required=False),
 )
 async def rotate_webhook_secret(
-    webhook_endpoint_id: Id, request: Request, here: Here, caller: Caller
+    webhook_endpoint_id: Id, request: Request, here: AppContext, caller: CurrentIdentity
 ) -> JSONResponse:
     """Give an endpoint a new secret, which only this answer has. The old one may stay good for 24 hours, in
     which events carry a signature of each."""
@@ -251,7 +255,7 @@ async def rotate_webhook_secret(
         endpoint, secret = rotated
         return JSONResponse({**shape(endpoint), "signing_secret": secret})
 
-    async with bodies.received(request, here.objects, most_text=MOST_TEXT) as body:
+    async with bodies.received(request, here.objects, most_text=MAX_TEXT_BYTES) as body:
         return await here.slowly(rotate)
 
 
@@ -261,7 +265,7 @@ async def rotate_webhook_secret(
     openapi_extra=described(TestWebhookEndpoint),
 )
 async def test_webhook_endpoint(
-    webhook_endpoint_id: Id, request: Request, here: Here, caller: Caller
+    webhook_endpoint_id: Id, request: Request, here: AppContext, caller: CurrentIdentity
 ) -> JSONResponse:
     """Send an endpoint a sample event now, and tell what it answers."""
     name = _id(webhook_endpoint_id)
@@ -282,15 +286,15 @@ async def test_webhook_endpoint(
             }
         )
 
-    async with bodies.received(request, here.objects, most_text=MOST_TEXT) as body:
+    async with bodies.received(request, here.objects, most_text=MAX_TEXT_BYTES) as body:
         return await here.slowly(test)
 
 
 @router.get("/webhook_endpoints/{webhook_endpoint_id}/deliveries", response_model=WebhookDeliveryList)
 def list_webhook_deliveries(
     webhook_endpoint_id: Id,
-    here: Here,
-    caller: Caller,
+    here: AppContext,
+    caller: CurrentIdentity,
     after: After = None,
     limit: Limit = wire.DEFAULT_LIMIT,
 ) -> JSONResponse:

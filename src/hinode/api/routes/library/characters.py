@@ -6,13 +6,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from hinode.api import failures, schema, wire
-from hinode.api.context import Caller, Here
+from hinode.api.context import AppContext, CurrentIdentity
 from hinode.api.described import described
 from hinode.api.requests import bodies
 from hinode.api.requests.fields import Part
 from hinode.api.wire import After, Id, Limit, Order
 from hinode.errors import BadInput
-from hinode.jobs.files.characters import checked_name
+from hinode.jobs.files.characters import parse_name
 
 router = APIRouter(prefix="/v1/videos/characters", tags=["Characters"])
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/videos/characters", tags=["Characters"])
 @router.post(
     "", response_model=wire.CharacterObject, openapi_extra=described(schema.CreateCharacter, schema.FORM)
 )
-async def create_character(request: Request, here: Here, caller: Caller) -> JSONResponse:
+async def create_character(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Add a character from an MP4 that shows it."""
 
     def accept() -> JSONResponse:
@@ -28,7 +28,7 @@ async def create_character(request: Request, here: Here, caller: Caller) -> JSON
         name = given.text("name")
         if name is None:
             raise BadInput("the character has no name", "give it one of 1 to 80 letters", field="name")
-        checked_name(name)
+        parse_name(name)
         part = given.get("video")
         if not isinstance(part, Part):
             raise BadInput(
@@ -43,8 +43,8 @@ async def create_character(request: Request, here: Here, caller: Caller) -> JSON
 
 @router.get("", response_model=wire.CharacterList)
 def list_characters(
-    here: Here,
-    caller: Caller,
+    here: AppContext,
+    caller: CurrentIdentity,
     after: After = None,
     limit: Limit = wire.DEFAULT_LIMIT,
     order: Order = "desc",
@@ -57,7 +57,7 @@ def list_characters(
 
 
 @router.get("/{character_id}", response_model=wire.CharacterObject)
-def get_character(character_id: Id, here: Here, caller: Caller) -> JSONResponse:
+def get_character(character_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """A character."""
     character = here.characters.get(caller.project_id, character_id) if wire.is_id(character_id) else None
     if character is None:
@@ -66,7 +66,7 @@ def get_character(character_id: Id, here: Here, caller: Caller) -> JSONResponse:
 
 
 @router.delete("/{character_id}", response_model=wire.DeletedCharacter)
-def delete_character(character_id: Id, here: Here, caller: Caller) -> JSONResponse:
+def delete_character(character_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Forget a character; videos that were made with it stay."""
     if not wire.is_id(character_id) or not here.characters.delete(caller.project_id, character_id):
         raise failures.not_found("character", character_id, "character_id")

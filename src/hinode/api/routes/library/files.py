@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from hinode.api import failures, wire
-from hinode.api.context import Caller, Context, Here
+from hinode.api.context import AppContext, Context, CurrentIdentity
 from hinode.api.described import described
 from hinode.api.failures import Refusal
 from hinode.api.requests import bodies, fields
@@ -22,8 +22,8 @@ from hinode.jobs.tenants.tenants import Identity
 
 router = APIRouter(prefix="/v1/files", tags=["Files"])
 
-MOST_LIMIT = 10_000
-MOST_TEXT = 1 << 16
+MAX_PAGE = 10_000
+MAX_TEXT_BYTES = 1 << 16
 SHOWN_PURPOSES = frozenset({*uploads.PURPOSES, uploads.BATCH_OUTPUT})
 
 
@@ -75,24 +75,24 @@ class CreateFile(BaseModel):
 
 
 Purpose = Annotated[str | None, Query(description="Only files that were put in for this.")]
-Most = Annotated[int, Query(ge=0, le=MOST_LIMIT, description="Most entries of a page.")]
+Most = Annotated[int, Query(ge=0, le=MAX_PAGE, description="Most entries of a page.")]
 
 
 @router.post("", response_model=File, openapi_extra=described(CreateFile, "multipart/form-data"))
-async def create_file(request: Request, here: Here, caller: Caller) -> JSONResponse:
+async def create_file(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Keep a file: up to 200 MB for a batch, up to 512 MB for anything else."""
     async with bodies.received(
-        request, here.objects, most_file=uploads.MOST_BYTES, most_text=MOST_TEXT
+        request, here.objects, most_file=uploads.MAX_BYTES, most_text=MAX_TEXT_BYTES
     ) as body:
         return await here.slowly(lambda: JSONResponse(shape(_keep(here, caller, body.fields()))))
 
 
 @router.get("", response_model=FileList)
 def list_files(
-    here: Here,
-    caller: Caller,
+    here: AppContext,
+    caller: CurrentIdentity,
     after: After = None,
-    limit: Most = MOST_LIMIT,
+    limit: Most = MAX_PAGE,
     order: Order = "desc",
     purpose: Purpose = None,
 ) -> JSONResponse:
@@ -110,13 +110,13 @@ def list_files(
 
 
 @router.get("/{file_id}", response_model=File)
-def get_file(file_id: Id, here: Here, caller: Caller) -> JSONResponse:
+def get_file(file_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """What is known of a file."""
     return JSONResponse(shape(_found(here, caller, file_id)))
 
 
 @router.delete("/{file_id}", response_model=DeletedFile)
-def delete_file(file_id: Id, here: Here, caller: Caller) -> JSONResponse:
+def delete_file(file_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Forget a file that no unfinished batch is made from."""
     if not wire.is_id(file_id) or not here.uploads.delete(caller.project_id, file_id):
         raise failures.not_found("file", file_id, "file_id")
@@ -133,7 +133,7 @@ def delete_file(file_id: Id, here: Here, caller: Caller) -> JSONResponse:
         }
     },
 )
-def get_file_content(file_id: Id, request: Request, here: Here, caller: Caller) -> Response:
+def get_file_content(file_id: Id, request: Request, here: AppContext, caller: CurrentIdentity) -> Response:
     """Download a file, always the whole of it."""
     upload = _found(here, caller, file_id)
     path = here.objects.path(upload.digest)

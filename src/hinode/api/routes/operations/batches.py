@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from hinode.api import failures, wire
-from hinode.api.context import Caller, Context, Here
+from hinode.api.context import AppContext, Context, CurrentIdentity
 from hinode.api.described import described
-from hinode.api.middleware.retries import REPLAYED, Attempt
+from hinode.api.middleware.retries import REPLAYED, RetryInfo
 from hinode.api.requests import bodies
 from hinode.api.requests.fields import Fields
 from hinode.api.routes.library.files import ExpiresAfter, expiry
@@ -24,7 +24,7 @@ from hinode.jobs.tenants.tenants import Identity
 
 router = APIRouter(prefix="/v1/batches", tags=["Batches"])
 
-MOST_TEXT = 1 << 18
+MAX_TEXT_BYTES = 1 << 18
 
 
 class BatchFault(BaseModel):
@@ -107,21 +107,21 @@ class CreateBatch(BaseModel):
 
 
 @router.post("", response_model=BatchObject, openapi_extra=described(CreateBatch))
-async def create_batch(request: Request, here: Here, caller: Caller) -> JSONResponse:
+async def create_batch(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Begin a batch; its lines are looked at afterwards, and errors in them are told in the batch itself."""
-    attempt = Attempt.of(request)
+    attempt = RetryInfo.of(request)
 
     def accept() -> JSONResponse:
         batch, replayed = _create(here, caller, body.fields(), attempt)
         return JSONResponse(shape(batch), headers=REPLAYED if replayed else None)
 
-    async with bodies.received(request, here.objects, most_text=MOST_TEXT) as body:
+    async with bodies.received(request, here.objects, most_text=MAX_TEXT_BYTES) as body:
         return await here.slowly(accept)
 
 
 @router.get("", response_model=BatchList)
 def list_batches(
-    here: Here, caller: Caller, after: After = None, limit: Limit = wire.DEFAULT_LIMIT
+    here: AppContext, caller: CurrentIdentity, after: After = None, limit: Limit = wire.DEFAULT_LIMIT
 ) -> JSONResponse:
     """The batches of the project that the API key belongs to, the newest first."""
     found, more = here.batches.page(caller.project_id, after=wire.after(after), limit=limit)
@@ -129,7 +129,7 @@ def list_batches(
 
 
 @router.get("/{batch_id}", response_model=BatchObject)
-def get_batch(batch_id: Id, here: Here, caller: Caller) -> JSONResponse:
+def get_batch(batch_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """How far a batch is."""
     batch = here.batches.get(caller.project_id, batch_id) if wire.is_id(batch_id) else None
     if batch is None:
@@ -138,7 +138,7 @@ def get_batch(batch_id: Id, here: Here, caller: Caller) -> JSONResponse:
 
 
 @router.post("/{batch_id}/cancel", response_model=BatchObject)
-def cancel_batch(batch_id: Id, here: Here, caller: Caller) -> JSONResponse:
+def cancel_batch(batch_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Stop a batch; videos that are finished stay, and the files of results tell of them."""
     batch = here.batches.cancel(caller.project_id, batch_id) if wire.is_id(batch_id) else None
     if batch is None:
@@ -169,7 +169,7 @@ def shape(batch: Batch) -> dict[str, Any]:
     }
 
 
-def _create(here: Context, caller: Identity, given: Fields, attempt: Attempt) -> tuple[Batch, bool]:
+def _create(here: Context, caller: Identity, given: Fields, attempt: RetryInfo) -> tuple[Batch, bool]:
     values: dict[str, str] = {}
     for name in ("input_file_id", "endpoint", "completion_window"):
         text = given.text(name)

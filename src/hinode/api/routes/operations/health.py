@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from hinode.api.context import Here
+from hinode.api.context import AppContext
 from hinode.api.middleware.metrics import Metrics
 
 router = APIRouter(tags=["Operation"])
@@ -19,7 +19,7 @@ async def health() -> JSONResponse:
 
 
 @router.get("/readyz")
-def ready(request: Request, here: Here) -> JSONResponse:
+def ready(request: Request, here: AppContext) -> JSONResponse:
     """That requests can be accepted; `workers` tells whether somebody is there to make the videos."""
     numbers: Metrics = request.app.state.metrics
     if here.stopping.is_set():

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 
-from hinode.api.context import Caller, Here
+from hinode.api.context import AppContext, CurrentIdentity
 from hinode.api.failures import Refusal
-from hinode.api.routes.videos.videos import found
+from hinode.api.routes.videos.videos import get_job_or_404
 from hinode.api.wire import Id
 from hinode.jobs.job import Artifact, Job
 from hinode.jobs.states import Status
@@ -40,10 +40,10 @@ _FILES = {
 @router.get("/{video_id}/content", response_class=Response, responses=_FILES)  # type: ignore[arg-type]
 @router.head("/{video_id}/content", include_in_schema=False)
 def get_content(
-    video_id: Id, request: Request, here: Here, caller: Caller, variant: Variant = "video"
+    video_id: Id, request: Request, here: AppContext, caller: CurrentIdentity, variant: Variant = "video"
 ) -> Response:
     """Download a finished video, its thumbnail or its spritesheet."""
-    job = found(here, caller, video_id)
+    job = get_job_or_404(here, caller, video_id)
     if job.status is not Status.COMPLETED:
         raise _no_file(job)
     artifact = here.store.artifacts(job.id).get(variant)

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from hinode.api import schema, wire
-from hinode.api.context import Caller, Context, Here
+from hinode.api.context import AppContext, Context, CurrentIdentity
 from hinode.api.described import described
 from hinode.api.requests import controls, fields
 from hinode.api.requests.admission import Admission
 from hinode.api.requests.fields import Fields
-from hinode.api.requests.inputs import Source, Taken
-from hinode.api.routes.videos.videos import ask
+from hinode.api.requests.inputs import ResolvedInputs, VideoSource
+from hinode.api.routes.videos.videos import submit
 from hinode.directing import operations
 from hinode.directing.material import Video
 from hinode.errors import BadInput
@@ -26,7 +26,7 @@ from hinode.request import Request as Plan
 
 router = APIRouter(prefix="/v1/videos", tags=["Directing"])
 
-MOST_SHOTS = 64
+MAX_SHOTS = 64
 SECONDS, BLEND_SECONDS = 4.0, 1.0
 """Length of a loop from words, and of a transition, if nothing is said."""
 
@@ -44,7 +44,7 @@ class Director:
         self.admission = admission
         self.project_id = project_id
         self.key_id = key_id
-        self._sources: list[Source] = []
+        self._sources: list[VideoSource] = []
         self._named: dict[str, Video] = {}
 
     def loop(self, given: Fields) -> Sequence[Draft]:
@@ -96,10 +96,10 @@ class Director:
     def storyboard(self, given: Fields) -> Sequence[Draft]:
         """Shots, one after another."""
         shots = fields.unpacked(given.get("shots"))
-        if not isinstance(shots, list) or not 1 <= len(shots) <= MOST_SHOTS:
+        if not isinstance(shots, list) or not 1 <= len(shots) <= MAX_SHOTS:
             raise BadInput(
                 "shots is no list of shots",
-                f'give 1 to {MOST_SHOTS}, such as [{{"prompt": "…", "seconds": 2}}]',
+                f'give 1 to {MAX_SHOTS}, such as [{{"prompt": "…", "seconds": 2}}]',
                 field="shots",
             )
         segments = [self._shot(number, entry) for number, entry in enumerate(shots, start=1)]
@@ -147,7 +147,7 @@ class Director:
             self._named[name] = video
         return video
 
-    def _reference(self, source: Source) -> Reference:
+    def _reference(self, source: VideoSource) -> Reference:
         return Reference(SOURCE, source.artifact.digest, source.artifact.media_type)
 
     def _base(self, given: Fields, operation: str, seconds: float) -> Plan:
@@ -163,7 +163,7 @@ class Director:
             dataclasses.replace(source.artifact, role=SOURCE if number == 1 else f"{SOURCE}_{number}")
             for number, source in enumerate(self._sources, start=1)
         )
-        inputs = Taken(request.references, artifacts)
+        inputs = ResolvedInputs(request.references, artifacts)
         first = self._sources[0] if self._sources else None
         return self.admission.directed(given, request, inputs, first, self.project_id, self.key_id)
 
@@ -175,29 +175,29 @@ async def _direct(request: Request, here: Context, caller: Any, method: Method) 
     def drafts(given: Fields, project_id: str, key_id: str | None) -> Sequence[Draft]:
         return method(Director(here.admission, project_id, key_id), given)
 
-    return await ask(request, here, caller, drafts)
+    return await submit(request, here, caller, drafts)
 
 
 @router.post("/loops", response_model=wire.Video, openapi_extra=described(schema.LoopVideo, *schema.BOTH))
-async def loop_video(request: Request, here: Here, caller: Caller) -> JSONResponse:
+async def loop_video(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Make a video that can be shown over and over: from words, or by closing one that is there."""
     return await _direct(request, here, caller, Director.loop)
 
 
 @router.post("/blends", response_model=wire.Video, openapi_extra=described(schema.BlendVideos, *schema.BOTH))
-async def blend_videos(request: Request, here: Here, caller: Caller) -> JSONResponse:
+async def blend_videos(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Connect two videos by a transition that is drawn."""
     return await _direct(request, here, caller, Director.blend)
 
 
 @router.post("/retakes", response_model=wire.Video, openapi_extra=described(schema.RetakeVideo, *schema.BOTH))
-async def retake_video(request: Request, here: Here, caller: Caller) -> JSONResponse:
+async def retake_video(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Draw a span of a video anew."""
     return await _direct(request, here, caller, Director.retake)
 
 
 @router.post("/recuts", response_model=wire.Video, openapi_extra=described(schema.RecutVideo, *schema.BOTH))
-async def recut_video(request: Request, here: Here, caller: Caller) -> JSONResponse:
+async def recut_video(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Keep the best span of a video, and draw what comes before and after it."""
     return await _direct(request, here, caller, Director.recut)
 
@@ -205,6 +205,6 @@ async def recut_video(request: Request, here: Here, caller: Caller) -> JSONRespo
 @router.post(
     "/storyboards", response_model=wire.Video, openapi_extra=described(schema.Storyboard, *schema.BOTH)
 )
-async def make_storyboard(request: Request, here: Here, caller: Caller) -> JSONResponse:
+async def make_storyboard(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Make a film of several shots."""
     return await _direct(request, here, caller, Director.storyboard)

@@ -14,9 +14,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import StreamingResponse
 
 from hinode.api import wire
-from hinode.api.context import Caller, Context, Here
+from hinode.api.context import AppContext, Context, CurrentIdentity
 from hinode.api.failures import RATE_LIMIT, Refusal
-from hinode.api.routes.videos.videos import found
+from hinode.api.routes.videos.videos import get_job_or_404
 from hinode.api.wire import Id
 from hinode.jobs.job import Job
 from hinode.jobs.states import Status
@@ -25,10 +25,10 @@ from hinode.records.database import DatabaseError
 
 router = APIRouter(prefix="/v1/videos", tags=["Videos"])
 
-MOST_STREAMS = 500
+MAX_STREAMS = 500
 QUIET_SECONDS = 15.0
 """A stream says something at least that often, lest a proxy takes it for dead."""
-MOST_PREVIEW_BYTES = 2 << 20
+MAX_PREVIEW_BYTES = 2 << 20
 _EXAMPLE = 'event: video.progress\ndata: {"id": "video_…", "status": "in_progress", "progress": 40}\n\n'
 
 
@@ -43,9 +43,11 @@ _EXAMPLE = 'event: video.progress\ndata: {"id": "video_…", "status": "in_progr
         }
     },
 )
-async def stream_events(video_id: Id, request: Request, here: Here, caller: Caller) -> StreamingResponse:
+async def stream_events(
+    video_id: Id, request: Request, here: AppContext, caller: CurrentIdentity
+) -> StreamingResponse:
     """Follow a video until it ends, without asking again and again."""
-    if here.streams.count >= MOST_STREAMS:
+    if here.streams.count >= MAX_STREAMS:
         raise Refusal(
             429,
             "too many videos are being followed at the moment; ask for this one's status instead",
@@ -53,7 +55,7 @@ async def stream_events(video_id: Id, request: Request, here: Here, caller: Call
             type=RATE_LIMIT,
             headers={"retry-after": "10"},
         )
-    job = await anyio.to_thread.run_sync(found, here, caller, video_id)
+    job = await anyio.to_thread.run_sync(get_job_or_404, here, caller, video_id)
     return StreamingResponse(
         _events(here, caller, job, request.state.still_known),
         media_type="text/event-stream",
@@ -109,7 +111,7 @@ def _preview(here: Context, job_id: str) -> str | None:
         body = here.objects.preview(job_id).read_bytes()
     except OSError:
         return None
-    if len(body) > MOST_PREVIEW_BYTES:
+    if len(body) > MAX_PREVIEW_BYTES:
         return None
     return f"data:image/webp;base64,{base64.b64encode(body).decode()}"
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from hinode.api import failures, schema, wire
-from hinode.api.context import Caller, Context, Here
+from hinode.api.context import AppContext, Context, CurrentIdentity
 from hinode.api.described import described
 from hinode.api.failures import Refusal
-from hinode.api.middleware.retries import IDEMPOTENCY_KEY, REPLAYED, Attempt
+from hinode.api.middleware.retries import IDEMPOTENCY_KEY, REPLAYED, RetryInfo
 from hinode.api.requests import bodies
 from hinode.api.requests.fields import Fields
 from hinode.api.wire import After, Id, Limit, Order
@@ -30,15 +30,15 @@ POLL_MILLISECONDS = "1000"
 @router.post(
     "", response_model=wire.Video, openapi_extra=described(schema.CreateVideo, schema.JSON, schema.FORM)
 )
-async def create_video(request: Request, here: Here, caller: Caller) -> JSONResponse:
+async def create_video(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Ask for a video, or up to ten of them; the answer is the first one, and `videos` has all of them."""
-    return await ask(request, here, caller, here.admission.create)
+    return await submit(request, here, caller, here.admission.create)
 
 
 @router.get("", response_model=wire.VideoList)
 def list_videos(
-    here: Here,
-    caller: Caller,
+    here: AppContext,
+    caller: CurrentIdentity,
     after: After = None,
     limit: Limit = wire.DEFAULT_LIMIT,
     order: Order = "desc",
@@ -53,9 +53,9 @@ def list_videos(
 @router.post(
     "/edits", response_model=wire.Video, openapi_extra=described(schema.EditVideo, schema.JSON, schema.FORM)
 )
-async def edit_video(request: Request, here: Here, caller: Caller) -> JSONResponse:
+async def edit_video(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Change a video that was made here or is sent along; length and structure stay."""
-    return await ask(request, here, caller, here.admission.edit)
+    return await submit(request, here, caller, here.admission.edit)
 
 
 @router.post(
@@ -63,21 +63,21 @@ async def edit_video(request: Request, here: Here, caller: Caller) -> JSONRespon
     response_model=wire.Video,
     openapi_extra=described(schema.ExtendVideo, schema.JSON, schema.FORM),
 )
-async def extend_video(request: Request, here: Here, caller: Caller) -> JSONResponse:
+async def extend_video(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Go on from the end of a video; the result is the whole, old and new part together."""
-    return await ask(request, here, caller, here.admission.extend)
+    return await submit(request, here, caller, here.admission.extend)
 
 
 @router.get("/{video_id}", response_model=wire.Video)
-def get_video(video_id: Id, here: Here, caller: Caller) -> JSONResponse:
+def get_video(video_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """How far a video is."""
-    job = found(here, caller, video_id)
+    job = get_job_or_404(here, caller, video_id)
     headers = None if job.final else {POLL_HEADER: POLL_MILLISECONDS}
     return JSONResponse(wire.video(job), headers=headers)
 
 
 @router.delete("/{video_id}", response_model=wire.DeletedVideo)
-def delete_video(video_id: Id, here: Here, caller: Caller) -> JSONResponse:
+def delete_video(video_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Forget a video that has ended, and remove its files."""
     if not wire.is_id(video_id) or here.store.delete(caller.project_id, video_id) is None:
         raise failures.not_found("video", video_id, "video_id")
@@ -89,17 +89,19 @@ def delete_video(video_id: Id, here: Here, caller: Caller) -> JSONResponse:
     response_model=wire.Video,
     openapi_extra=described(schema.RemixVideo, schema.JSON, schema.FORM),
 )
-async def remix_video(video_id: Id, request: Request, here: Here, caller: Caller) -> JSONResponse:
+async def remix_video(
+    video_id: Id, request: Request, here: AppContext, caller: CurrentIdentity
+) -> JSONResponse:
     """Make a video again with another prompt."""
 
     def drafts(given: Fields, project_id: str, key_id: str | None) -> list[Draft]:
         return here.admission.remix(given, video_id, project_id, key_id)
 
-    return await ask(request, here, caller, drafts)
+    return await submit(request, here, caller, drafts)
 
 
 @router.post("/{video_id}/cancel", response_model=wire.Video)
-def cancel_video(video_id: Id, here: Here, caller: Caller) -> JSONResponse:
+def cancel_video(video_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
     """Give a video up: at once if it waits, within two steps if it is being made; an ended one stays."""
     job = here.store.cancel(caller.project_id, video_id) if wire.is_id(video_id) else None
     if job is None:
@@ -107,7 +109,7 @@ def cancel_video(video_id: Id, here: Here, caller: Caller) -> JSONResponse:
     return JSONResponse(wire.video(job))
 
 
-def found(here: Context, caller: Identity, video_id: str) -> Job:
+def get_job_or_404(here: Context, caller: Identity, video_id: str) -> Job:
     """The job with this id.
 
     Raises:
@@ -122,9 +124,9 @@ def found(here: Context, caller: Identity, video_id: str) -> Job:
 Drafts = Callable[[Fields, str, str | None], Sequence[Draft]]
 
 
-async def ask(request: Request, here: Context, caller: Identity, drafts: Drafts) -> JSONResponse:
+async def submit(request: Request, here: Context, caller: Identity, drafts: Drafts) -> JSONResponse:
     """Read a body, look at it, and accept what it asks for."""
-    attempt = Attempt.of(request)
+    attempt = RetryInfo.of(request)
 
     def accept() -> JSONResponse:
         asked = list(drafts(body.fields(), caller.project_id, caller.key_id))

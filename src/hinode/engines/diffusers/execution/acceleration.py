@@ -1,7 +1,7 @@
 """How a denoiser computes where a profile permits more than the makers' own way: compiled, in 8 bits, with
 another attention, and without what the step before gives as well.
 
-What a machine can do is decided by `ways`, which is a pure function. Whatever then cannot be set up is left
+`choose_execution`, a pure function, decides what a machine can do. Whatever then cannot be set up is left
 out with a line in the log, and if a pass fails, the denoiser is read again and computes as its makers do: no
 clip is lost to an attempt at speed. The profile `best` permits none of this.
 """
@@ -29,7 +29,7 @@ NATIVE = "native"
 FLOAT8, INT8, INT8_WEIGHTS = "float8", "int8", "int8 weights"
 """Matrices and what they are multiplied with in 8 bits, or the matrices alone."""
 PACKAGES = ("flash_attn_interface", "sageattention", "torchao")
-MOST_REUSED = 2
+MAX_REUSED_STEPS = 2
 """After so many passes that took the blocks of another one, one is computed in full whatever its first block
 gives: what was measured from step to step may still drift far over many."""
 VARYING = ("hidden_states", "timestep")
@@ -59,7 +59,7 @@ class Hardware:
 
 
 @dataclass(frozen=True)
-class Ways:
+class Execution:
     """How denoisers compute.
 
     Attributes:
@@ -82,9 +82,9 @@ class Ways:
         parts += ["blocks are reused between steps" if self.reusing else ""]
         return ", ".join(filter(None, parts))
 
-    def shared(self, other: Ways) -> Ways:
+    def shared(self, other: Execution) -> Execution:
         """What both permit."""
-        return Ways(
+        return Execution(
             bits=self.bits if self.bits == other.bits else "",
             compiled=self.compiled and other.compiled,
             attention=self.attention if self.attention == other.attention else NATIVE,
@@ -92,11 +92,11 @@ class Ways:
         )
 
 
-PLAIN = Ways()
+UNACCELERATED = Execution()
 """The makers' own way."""
 
 
-def ways(
+def choose_execution(
     profile: Profile,
     family: Family,
     hardware: Hardware,
@@ -105,7 +105,7 @@ def ways(
     streamed: bool = False,
     packed: bool = False,
     asked: bool = False,
-) -> Ways:
+) -> Execution:
     """How the denoisers of a family compute under a profile.
 
     Args:
@@ -115,7 +115,7 @@ def ways(
         asked: whether 8-bit weights were asked for on a processor too.
     """
     quantised = profile.eight_bits and not (light or streamed or packed) and "torchao" in hardware.packages
-    return Ways(
+    return Execution(
         bits=_bits(hardware, asked=asked) if quantised else "",
         compiled=profile.compiled and hardware.kind == "cuda" and not (light or streamed),
         attention=attention(hardware, masked=family.masked) if profile.attention else NATIVE,
@@ -147,7 +147,7 @@ def _bits(hardware: Hardware, *, asked: bool) -> str:
     return FLOAT8 if hardware.capability >= (8, 9) else INT8
 
 
-def quicken(denoiser: nn.Module, wanted: Ways) -> Ways:
+def accelerate(denoiser: nn.Module, wanted: Execution) -> Execution:
     """Set a denoiser up, which is where it will compute.
 
     Returns:
@@ -262,7 +262,7 @@ class Reuse:
         key = f"{name}/{context}"
         held = self._held.setdefault(name, {})
         before = self.inputs.get(key)
-        if before is not None and before["reused"] >= MOST_REUSED:
+        if before is not None and before["reused"] >= MAX_REUSED_STEPS:
             held.pop(context, None)
         elif before is not None and context not in held:
             self._pass(denoiser, held, options | before["given"])
@@ -308,7 +308,7 @@ def _leader(denoiser: nn.Module) -> Any:
 def carried(
     name: str,
     denoiser: Any,
-    ways: Ways,
+    ways: Execution,
     reuse: Reuse | None,
     inputs: tuple[Any, ...],
     options: dict[str, Any],

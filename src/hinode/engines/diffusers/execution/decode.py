@@ -17,12 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hinode.engines.diffusers.loading.tiny_decoder import Tiny, undone
+from hinode.engines.diffusers.loading.tiny_decoder import TinyDecoder, undone
 
 log = logging.getLogger(__name__)
 
 WHOLE, TILES, SMALL_TILES, PROCESSOR = "whole", "in tiles", "in small tiles", "on the processor"
-WAYS = (WHOLE, TILES, SMALL_TILES, PROCESSOR)
+DECODE_FALLBACKS = (WHOLE, TILES, SMALL_TILES, PROCESSOR)
 """How a clip can be decoded by the model's own decoder, the quickest first."""
 TINY, TINY_PROCESSOR = "by the tiny decoder", "by the tiny decoder on the processor"
 TINY_WAYS = (TINY, TINY_PROCESSOR)
@@ -30,7 +30,7 @@ TINY_WAYS = (TINY, TINY_PROCESSOR)
 
 TILE = 256
 """Pixels along the side of a tile."""
-LEAST_TILE = 4
+MIN_TILE = 4
 """Latent positions along the side of the smallest tile, and what every side is a multiple of: the overlap, a
 quarter of it, is a whole number of them."""
 
@@ -53,7 +53,7 @@ class Decoder:
     first: str
     compression: int
     make_room: Callable[[], None]
-    tiny: Tiny | None = None
+    tiny: TinyDecoder | None = None
     used: str = ""
     failed: bool = False
 
@@ -61,7 +61,11 @@ class Decoder:
     def ways(self) -> tuple[str, ...]:
         """Every way of decoding, in the order in which they are tried."""
         tiny = TINY_WAYS if self.tiny is not None else ()
-        return (*tiny, *WAYS[1:]) if self.first == TINY else (*WAYS[WAYS.index(self.first) :], *tiny)
+        return (
+            (*tiny, *DECODE_FALLBACKS[1:])
+            if self.first == TINY
+            else (*DECODE_FALLBACKS[DECODE_FALLBACKS.index(self.first) :], *tiny)
+        )
 
     def __call__(self, latents: Tensor, *arguments: Any, **options: Any) -> Any:
         """As `decode` of the autoencoder.
@@ -77,7 +81,7 @@ class Decoder:
                 if not out_of_memory(error):
                     # More memory would not help this decoder; there may be another.
                     self.failed = True
-                    same = WAYS if way in WAYS else (TINY,)
+                    same = DECODE_FALLBACKS if way in DECODE_FALLBACKS else (TINY,)
                     left = [other for other in left if other not in same]
                 if not left:
                     raise
@@ -139,7 +143,7 @@ def lay_tiles(vae: Any, latents: Tensor, compression: int, *, small: bool = Fals
         small: whether the tiles are half as large, and few frames are decoded at a time.
     """
     longest = min(max(latents.shape[-2:]) // 2, TILE // compression)
-    side = max(LEAST_TILE, longest // (2 if small else 1) // LEAST_TILE * LEAST_TILE)
+    side = max(MIN_TILE, longest // (2 if small else 1) // MIN_TILE * MIN_TILE)
     stride = side * 3 // 4
     # Each kind of autoencoder has some of these.
     wanted = {

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from hinode.clip import Sound
 from hinode.engines.diffusers import conditions
 from hinode.engines.diffusers.execution import acceleration
-from hinode.engines.diffusers.execution.acceleration import PLAIN, Reuse
+from hinode.engines.diffusers.execution.acceleration import UNACCELERATED, Reuse
 from hinode.engines.diffusers.execution.decode import WHOLE, Decoder, free, lay_tiles, out_of_memory
 from hinode.engines.diffusers.execution.previews import Previews
 from hinode.engines.diffusers.execution.stepping import Pause
-from hinode.engines.diffusers.execution.steps import Kept, Steps
+from hinode.engines.diffusers.execution.steps import StepLoop, StepState
 from hinode.engines.diffusers.loading.embeddings import Embeddings
 from hinode.engines.diffusers.loading.model import Model
-from hinode.engines.diffusers.memory.plan import Place, Plan
+from hinode.engines.diffusers.memory.plan import MemoryPlan, Residence
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Progress
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Call:
+class PipelineCall:
     """Carries out one task in the thread of a `Stepper`.
 
     Attributes:
@@ -47,12 +47,12 @@ class Call:
     """
 
     task: Task
-    plan: Plan
+    plan: MemoryPlan
     model: Model
     embeddings: Embeddings
-    kept: Kept | None
+    kept: StepState | None
     decoder: Decoder | None = None
-    steps: Steps | None = None
+    steps: StepLoop | None = None
     reuse: Reuse | None = None
     remark: str = ""
 
@@ -77,7 +77,7 @@ class Call:
         kept = self.kept
         if task.profile.reuse and model.wanted.reusing:
             self.reuse = reuse = Reuse(task.profile.reuse, kept.inputs if kept else {})
-        self.steps = Steps(
+        self.steps = StepLoop(
             schedulers=task.family.schedulers,
             generator=generator,
             device=model.device,
@@ -97,7 +97,7 @@ class Call:
     def _denoisers(self) -> list[str]:
         return [name for name in self.task.family.denoisers if name in self.model.names]
 
-    def _pipeline(self, steps: Steps, pause: Pause) -> Any:
+    def _pipeline(self, steps: StepLoop, pause: Pause) -> Any:
         """A pipeline of this call's own: what it changes in its parts, no other call sees."""
         task, model = self.task, self.model
         vae = copy.copy(model.parts["vae"])
@@ -144,12 +144,12 @@ class Call:
 
     def _denoiser(self, name: str) -> nn.Module:
         """A denoiser with its weights, where it computes; if parts are loaded in turn, the other one goes."""
-        if self.plan.place is Place.TURNS:
+        if self.plan.place is Residence.TURNS:
             for other in self._denoisers:
                 if other != name:
                     self.model.retire(other)
         self.model.load(name)
-        return self.model.settle(name, streamed=self.plan.place is Place.GROUPS)
+        return self.model.settle(name, streamed=self.plan.place is Residence.GROUPS)
 
     def _carried(
         self, name: str, real: Callable[[], nn.Module], inputs: tuple[Any, ...], options: dict[str, Any]
@@ -161,7 +161,7 @@ class Call:
             self.remark = model.ways.words
             return output
         except Exception as error:  # whatever a library, a compiler or a driver may raise
-            if model.ways == PLAIN or out_of_memory(error):
+            if model.ways == UNACCELERATED or out_of_memory(error):
                 raise
             said = acceleration.first_line(error)
             log.warning("a pass failed and is made again, not %s: %s", model.ways.words, said)
@@ -169,8 +169,8 @@ class Call:
         self.remark = ""
         if self.reuse:
             self.reuse.forget()
-        model.narrow(PLAIN)
-        return acceleration.carried(name, self._denoiser(name), PLAIN, None, inputs, options)
+        model.narrow(UNACCELERATED)
+        return acceleration.carried(name, self._denoiser(name), UNACCELERATED, None, inputs, options)
 
     def _listen(self, pipeline: Any, vae: Any, pause: Pause) -> None:
         """Have a pipeline tell when it reads and when it decodes, and do both our way."""
@@ -184,7 +184,7 @@ class Call:
             pause(Progress("decode", 0, 1))
             if self.reuse is not None:
                 self.reuse.forget()
-            if self.plan.place in (Place.TURNS, Place.GROUPS):
+            if self.plan.place in (Residence.TURNS, Residence.GROUPS):
                 self._make_room()
             return decoder(*inputs, **options)
 
@@ -234,7 +234,7 @@ class Call:
             self.model.load(name)
             setattr(pipeline, name, self.model.settle(name))
         read = encode(*inputs, **options)
-        if self.plan.place is not Place.RESIDENT:
+        if self.plan.place is not Residence.RESIDENT:
             for name in parts:
                 setattr(pipeline, name, None)
                 self.model.retire(name)

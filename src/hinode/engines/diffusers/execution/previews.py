@@ -15,12 +15,12 @@ import numpy as np
 from torch import Tensor
 
 from hinode.clip import Frames
-from hinode.engines.diffusers.loading.tiny_decoder import Tiny
+from hinode.engines.diffusers.loading.tiny_decoder import TinyDecoder
 from hinode.engines.diffusers.task import Task
 
 log = logging.getLogger(__name__)
 
-MOST = 8
+MAX_SIDE = 8
 """Pictures of one clip."""
 
 
@@ -34,7 +34,7 @@ class Previews:
     """
 
     task: Task
-    tiny: Tiny | None
+    tiny: TinyDecoder | None
 
     def __call__(self, step: int, heading: Callable[[], Tensor]) -> Frames | None:
         """The picture after a step, uint8 [H, W, 3], or None.
@@ -44,7 +44,7 @@ class Previews:
             heading: gives the latents that the step was heading for.
         """
         total = self.task.profile.steps
-        if self.tiny is None or step * MOST // total == (step - 1) * MOST // total:
+        if self.tiny is None or step * MAX_SIDE // total == (step - 1) * MAX_SIDE // total:
             return None
         try:
             latents = self._clip(heading())

@@ -26,7 +26,7 @@ Outputs = list[list[list[tuple[list[int], str]]]]
 
 
 @dataclass(frozen=True)
-class Kept:
+class StepState:
     """A pipeline between two steps.
 
     Attributes:
@@ -46,7 +46,7 @@ class Kept:
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-class Steps:
+class StepLoop:
     """Watches over the steps of one call of a pipeline; used in the thread that makes the call."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Steps:
         generator: torch.Generator,
         device: torch.device,
         done: Callable[[int, Callable[[], Tensor]], None],
-        kept: Kept | None = None,
+        kept: StepState | None = None,
         inputs: Callable[[], dict[str, dict[str, Any]]] = dict,
     ) -> None:
         """
@@ -67,7 +67,7 @@ class Steps:
             done: called after each step with the number of steps that are done, and with what gives the
                 latents that it was heading for.
             kept: where to go on from.
-            inputs: gives those that belong to a pipeline between two steps, see `Kept`.
+            inputs: gives those that belong to a pipeline between two steps, see `StepState`.
         """
         self.schedulers = schedulers
         self.generator = generator
@@ -163,7 +163,7 @@ class Steps:
             self._heading = functools.partial(heading, scheduler, inputs, answer, options)
         if last:
             self._count()
-            self.kept = Kept(
+            self.kept = StepState(
                 self.step,
                 list(self._answers),
                 [_memory(one) for one in self._seen],

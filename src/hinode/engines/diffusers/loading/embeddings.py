@@ -14,14 +14,14 @@ from hinode.engines import saved_state
 
 log = logging.getLogger(__name__)
 
-MOST_FILES = 512
+MAX_FILES = 512
 """How many are kept; beyond that the one used longest ago goes first. One of them takes a few megabytes."""
 
 
 class Embeddings:
     """A folder of encoded prompts, each under the digest of all that it depends on."""
 
-    def __init__(self, folder: Path, most: int = MOST_FILES) -> None:
+    def __init__(self, folder: Path, most: int = MAX_FILES) -> None:
         """
         Args:
             folder: made when something is first kept.

@@ -12,7 +12,7 @@ from typing import Any
 
 from hinode.errors import ModelError
 
-LONGEST_HEAD = 2**28
+MAX_HEADER_BYTES = 2**28
 WIDTHS = {
     "F64": 8,
     "F32": 4,
@@ -61,7 +61,7 @@ def _safetensors(file: Path) -> Weights:
     try:
         with file.open("rb") as opened:
             (length,) = struct.unpack("<Q", opened.read(8))
-            if length > LONGEST_HEAD:
+            if length > MAX_HEADER_BYTES:
                 raise ValueError("the head is too long")
             head: Mapping[str, Any] = json.loads(opened.read(length))
         tensors = [about for name, about in head.items() if name != "__metadata__"]

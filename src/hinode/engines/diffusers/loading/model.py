@@ -15,14 +15,14 @@ import torch
 from torch import nn
 
 from hinode.engines.diffusers.execution import acceleration
-from hinode.engines.diffusers.execution.acceleration import PLAIN, Ways, first_line
+from hinode.engines.diffusers.execution.acceleration import UNACCELERATED, Execution, first_line
 from hinode.engines.diffusers.loading import headers, loras, single_files
 from hinode.engines.diffusers.loading.loras import CONNECTORS
-from hinode.engines.diffusers.loading.tiny_decoder import Tiny, layout_of
+from hinode.engines.diffusers.loading.tiny_decoder import TinyDecoder, layout_of
 from hinode.engines.diffusers.memory import footprint
 from hinode.engines.diffusers.memory.footprint import Footprint
 from hinode.engines.diffusers.memory.plan import Sizes
-from hinode.errors import HinodeError, ModelError, shown
+from hinode.errors import HinodeError, ModelError, quote
 from hinode.registry import entries
 from hinode.registry.entries import Entry
 from hinode.registry.family import Family
@@ -75,7 +75,7 @@ class Model:
                     f"the model {entry.name} is a single file, and nothing says where its other parts are",
                     "add it again with the folder of the model that it belongs to as its base",
                 )
-            files = [self.source, *([entries.located(entry.second, entry, home)] if entry.second else [])]
+            files = [self.source, *([entries.locate(entry.second, entry, home)] if entry.second else [])]
             if len(files) != len(family.denoisers):
                 raise ModelError(
                     f"a model of the family {family.name} has {len(family.denoisers)} denoisers, and "
@@ -83,15 +83,15 @@ class Model:
                     "add it again with as many files, or with the folder of the whole model",
                 )
             self.singles = dict(zip(family.denoisers, files, strict=True))
-            self.folder = entries.located(entry.base, entry, home)
-        self.loras = [(entries.located(lora.source, entry, home), lora.weight) for lora in entry.loras]
+            self.folder = entries.locate(entry.base, entry, home)
+        self.loras = [(entries.locate(lora.source, entry, home), lora.weight) for lora in entry.loras]
         self.index = read_index(self.folder)
-        self.tiny_file = entries.located(entry.decoder, entry, home) if entry.decoder else None
-        self.tiny: Tiny | None = None
+        self.tiny_file = entries.locate(entry.decoder, entry, home) if entry.decoder else None
+        self.tiny: TinyDecoder | None = None
         self.parts: dict[str, Any] = {}
         self._streamed: set[str] = set()
         self.light = False
-        self.wanted = self.ways = PLAIN
+        self.wanted = self.ways = UNACCELERATED
         self.narrowed = False
         self._quickened: set[str] = set()
 
@@ -119,7 +119,7 @@ class Model:
             layout = self._tiny_layout()
             assert layout is not None
             paired = self.family.shape.paired
-            self.tiny = Tiny.read(self.tiny_file, layout, paired=paired, device=self.device)
+            self.tiny = TinyDecoder.read(self.tiny_file, layout, paired=paired, device=self.device)
         for name in self.names:
             if name not in (*self.family.encoders, *self.family.denoisers):
                 part = self.load(name)
@@ -164,7 +164,7 @@ class Model:
     def _quicken(self, name: str) -> None:
         if name in self.family.denoisers and name not in self._quickened:
             self._quickened.add(name)
-            self.ways = acceleration.quicken(self.parts[name], self.ways)
+            self.ways = acceleration.accelerate(self.parts[name], self.ways)
 
     def let_go(self, name: str) -> None:
         """Forget a part; the next time it is wanted it is read again."""
@@ -172,7 +172,7 @@ class Model:
             names.discard(name)
         self.parts.pop(name, None)
 
-    def narrow(self, ways: Ways) -> None:
+    def narrow(self, ways: Execution) -> None:
         """Have the denoisers compute in `ways`, which are less than they were to; they are read again."""
         self.ways, self.narrowed = ways, True
         for name in self.family.denoisers:
@@ -433,7 +433,7 @@ def _class(library: str, kind: str) -> Any:
     # A pipeline as a part of another could bring code of its own.
     if not hasattr(found, "from_pretrained") or hasattr(found, "register_modules"):
         raise ModelError(
-            f"the model asks for {shown(kind)} of {shown(library)}, which is not installed",
+            f"the model asks for {quote(kind)} of {quote(library)}, which is not installed",
             "install the versions in constraints.txt",
         )
     return found

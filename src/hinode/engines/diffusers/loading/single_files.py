@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hinode.errors import ModelError, shown
+from hinode.errors import ModelError, quote
 
 SETTINGS = "config.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -48,7 +48,7 @@ def read(made: Any, file: Path, folder: Path, options: Mapping[str, Any], *, con
 def _lacking(file: Path, name: str = "") -> ModelError:
     return ModelError(
         f"{file.name} lacks weights of the network that its base describes"
-        + (f", such as {shown(name, 100)}" if name else ""),
+        + (f", such as {quote(name, 100)}" if name else ""),
         "take a file of the same family and size as its base",
     )
 

@@ -59,7 +59,7 @@ class Grow(nn.Module):
         return frames.reshape(-1, *x.shape[1:])
 
 
-class Tiny(nn.Module):
+class TinyDecoder(nn.Module):
     """A tiny decoder; its weights have the names of the published files.
 
     Attributes:
@@ -84,7 +84,7 @@ class Tiny(nn.Module):
         self.decoder = nn.Sequential(*layers)
 
     @classmethod
-    def read(cls, file: Path, layout: Layout, *, paired: bool, device: torch.device) -> Tiny:
+    def read(cls, file: Path, layout: Layout, *, paired: bool, device: torch.device) -> TinyDecoder:
         """The decoder in a file, ready to decode on `device`.
 
         Args:

@@ -48,7 +48,7 @@ TILE_SIDE = 256
 """Pixels along the side of a tile."""
 
 
-class Place(Enum):
+class Residence(Enum):
     """Where weights are while they are not at work."""
 
     RESIDENT = "all parts stay in memory"
@@ -58,7 +58,7 @@ class Place(Enum):
 
 
 @dataclass(frozen=True)
-class Room:
+class MemoryBudget:
     """Memory at hand, in bytes.
 
     Attributes:
@@ -70,7 +70,7 @@ class Room:
     host: int
 
     @classmethod
-    def of(cls, device: torch.device) -> Room:
+    def of(cls, device: torch.device) -> MemoryBudget:
         """What the machine says is free now."""
         host = available(Path("/proc/meminfo"), Path("/sys/fs/cgroup"))
         if device.type == "cuda":
@@ -78,7 +78,7 @@ class Room:
             return cls(free, host)
         return cls(host, host)
 
-    def with_loaded(self, held: int) -> Room:
+    def with_loaded(self, held: int) -> MemoryBudget:
         """The same if `held` bytes of it are taken by weights that will be used."""
         return dataclasses.replace(self, device=self.device + held)
 
@@ -107,25 +107,25 @@ class Needs:
     def weights(self) -> int:
         return self.encoders + sum(self.denoisers) + self.rest
 
-    def peak(self, place: Place, *, tiles: bool) -> tuple[int, str]:
+    def peak(self, place: Residence, *, tiles: bool) -> tuple[int, str]:
         """Most memory in use at once under a plan, and the stage where it is."""
         decoding = self.tiled if tiles else self.decoding
         sampling, together = self.rest + self.sampling, sum(self.denoisers)
         stages = {"reading the prompt": self.rest + self.encoders}
         match place:
-            case Place.RESIDENT:
+            case Residence.RESIDENT:
                 # Denoisers are loaded after the prompt is read, and stay for the next clip.
                 stages["reading the prompt"] += together
                 stages["sampling"] = sampling + self.encoders + together
                 stages["decoding"] = self.rest + self.encoders + together + decoding
-            case Place.STAGED:
+            case Residence.STAGED:
                 stages["reading the prompt"] += together
                 stages["sampling"] = sampling + together
                 stages["decoding"] = self.rest + together + decoding
-            case Place.TURNS:
+            case Residence.TURNS:
                 stages["sampling"] = sampling + max(self.denoisers)
                 stages["decoding"] = self.rest + decoding
-            case Place.GROUPS:
+            case Residence.GROUPS:
                 # Two blocks at a time: the one at work and the one on its way.
                 stages["sampling"] = sampling + max(self.denoisers) // STREAMED
                 stages["decoding"] = self.rest + decoding
@@ -134,25 +134,25 @@ class Needs:
 
 
 @dataclass(frozen=True)
-class Plan:
+class MemoryPlan:
     """How a task uses memory.
 
     Attributes:
         place: where weights are while they are not at work.
         light: whether denoisers keep their weights in 8 bits.
-        decode: the way of decoding to begin with, one of `decode.WAYS`, or `decode.TINY`.
+        decode: the way of decoding to begin with, one of `decode.DECODE_FALLBACKS`, or `decode.TINY`.
         peak: most bytes in use at once, by estimate.
         words: the plan in one sentence.
     """
 
-    place: Place
+    place: Residence
     light: bool
     decode: str
     peak: int
     words: str
 
     @classmethod
-    def of(cls, task: Task, sizes: Sizes, room: Room) -> Plan:
+    def of(cls, task: Task, sizes: Sizes, room: MemoryBudget) -> MemoryPlan:
         """The quickest plan that fits.
 
         Args:
@@ -238,11 +238,11 @@ class Sizes:
         )
 
 
-def _fitting(task: Task, sizes: Sizes, room: Room) -> Plan | None:
+def _fitting(task: Task, sizes: Sizes, room: MemoryBudget) -> MemoryPlan | None:
     for place, light, tiles in _choices(sizes):
         needs = sizes.needs(task, light=light)
         peak, stage = needs.peak(place, tiles=tiles)
-        held = needs.weights if sizes.accelerated and place is not Place.RESIDENT else 0
+        held = needs.weights if sizes.accelerated and place is not Residence.RESIDENT else 0
         if peak <= room.device * (1 - SPARE) and held <= room.host * (1 - SPARE):
             words = place.value
             if light:
@@ -254,21 +254,21 @@ def _fitting(task: Task, sizes: Sizes, room: Room) -> Plan | None:
             words += (
                 f"; at most {gigabytes(peak)} in use while {stage}, of {gigabytes(room.device)} that are free"
             )
-            return Plan(place, light, TINY if task.tiny else TILES if tiles else WHOLE, peak, words)
+            return MemoryPlan(place, light, TINY if task.tiny else TILES if tiles else WHOLE, peak, words)
     return None
 
 
-def _choices(sizes: Sizes) -> Iterator[tuple[Place, bool, bool]]:
+def _choices(sizes: Sizes) -> Iterator[tuple[Residence, bool, bool]]:
     """Every plan, the quickest and most exact first."""
-    places = [Place.RESIDENT, Place.STAGED, Place.TURNS]
-    places += [Place.GROUPS] if sizes.accelerated else []
+    places = [Residence.RESIDENT, Residence.STAGED, Residence.TURNS]
+    places += [Residence.GROUPS] if sizes.accelerated else []
     for light in (False, True):
         for place in places:
             for tiles in (False, True):
                 yield place, light, tiles
 
 
-def _refusal(task: Task, sizes: Sizes, room: Room) -> BadInput | EngineError:
+def _refusal(task: Task, sizes: Sizes, room: MemoryBudget) -> BadInput | EngineError:
     """Why there is no plan, and the smallest change with which there would be one."""
     least = min(
         sizes.needs(task, light=light).peak(place, tiles=tiles)[0] for place, light, tiles in _choices(sizes)
@@ -299,7 +299,7 @@ def _either(begin: str, length: str, frame: str, again: str = "") -> str:
     return f"{begin}{both}" if both else ""
 
 
-def _shorter(task: Task, sizes: Sizes, room: Room) -> float | None:
+def _shorter(task: Task, sizes: Sizes, room: MemoryBudget) -> float | None:
     """The longest clip of the same size that fits, in seconds, or what can be added to a source that is
     extended; None if there is none."""
     every, _ = task.family.frame_rule
@@ -311,7 +311,7 @@ def _shorter(task: Task, sizes: Sizes, room: Room) -> float | None:
     return None
 
 
-def _smaller(task: Task, sizes: Sizes, room: Room) -> tuple[int, int] | None:
+def _smaller(task: Task, sizes: Sizes, room: MemoryBudget) -> tuple[int, int] | None:
     """The largest frame of the same shape that fits; None if there is none."""
     step = task.family.multiple
     for width in range(task.size[0] - step, 0, -step):
