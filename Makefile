@@ -14,14 +14,10 @@ unexport PROMPT
 export HINODE_MAKE_PROMPT := $(value PROMPT)
 
 CODE := src tests benchmarks research runs
-# A file's tests stay in one process, since they share fixtures.
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
-
 STAMP := $(VENV)/.stamp-base
-DEV_# A file's tests stay in one process, since they share fixtures.
+DEV_STAMP := $(VENV)/.stamp-dev
+# The tests of a file stay in one process, since they share fixtures.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
-
-STAMP := $(VENV)/.stamp-dev
 
 .DEFAULT_GOAL := help
 .PHONY: help video install dev test test-slow test-all check lint types layers format bench bench-gpu clean

@@ -48,7 +48,7 @@ def test_the_defaults_fit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("able", "field", "change", "says"),
+    ("capabilities", "field", "change", "says"),
     [
         (ABLE, "negative_prompt", {"negative_prompt": "rain"}, "nano takes no negative prompt"),
         (ABLE, "profile", {"profile": "draft"}, "nano has no profile 'draft'; leave it out"),

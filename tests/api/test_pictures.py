@@ -295,7 +295,7 @@ def scanned(times: int) -> bytes:
 
 
 def test_a_jpeg_that_is_painted_over_and_over(server: Server, refused: Refused) -> None:
-    for times, status in ((pictures.MAX_SCANS, 200), (pictures.MOST_SCANS + 1, 400)):
+    for times, status in ((pictures.MAX_SCANS, 200), (pictures.MAX_SCANS + 1, 400)):
         answer = upload(server, scanned(times), input_reference_fit="crop")
         assert answer.status_code == status, answer.text
     assert "101 scans" in refused(answer, 400, "input_reference")["message"]

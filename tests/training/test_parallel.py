@@ -39,8 +39,8 @@ import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Shard, distribute_tensor
 from hinode.training import trainer
-from hinode.training.parallel import joined
-from hinode.training.sharding import ShardedMuon, put_together
+from hinode.training.distributed.parallel import joined
+from hinode.training.distributed.sharding import ShardedMuon, put_together
 from tests.training.test_parallel import CPU, SAVED_AT, SHAPES, SMOKE, STEPS, held, learn, moved_by
 
 torch.set_num_threads(1)

@@ -45,7 +45,7 @@ def test_a_convolution_needs_as_much_again_as_goes_in_and_comes_out() -> None:
 ONE_THREAD = """
 import os, threading
 from pathlib import Path
-from hinode.engines.diffusers import allocator
+from hinode.engines.diffusers.memory import allocator
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -66,7 +66,7 @@ def test_a_processor_computes_in_8_bits_only_if_asked() -> None:
         assert acceleration.choose_execution(WAN.profiles[profile], WAN, hardware, asked=True).bits == bits
 
 
-@pytest.mark.parametrize("hardware", MACHINES, ids=str)
+@pytest.mark.parametrize("hardware", MACHINES, ids=lambda machine: f"{machine.kind}-{machine.capability}")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_best_is_what_the_makers_do(name: str, hardware: Hardware) -> None:
     family = FAMILIES[name]

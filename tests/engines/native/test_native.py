@@ -69,7 +69,7 @@ def test_counts_the_work(engine: NativeEngine) -> None:
 
 
 def test_draws_and_tells_every_step(engine: NativeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "smoothed", lambda video, *how: video)  # previews are not
+    monkeypatch.setattr(native, "smooth_patch_seams", lambda video, *how: video)  # previews are not
     run = engine.start(REQUEST)
     told = list(run)
     assert [(step.stage, step.done, step.total) for step in told] == [

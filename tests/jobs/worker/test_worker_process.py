@@ -31,7 +31,7 @@ PATIENCE = 120.0
 PROGRAM = """
 import os, sys
 from hinode import logs
-from hinode.jobs.worker import main
+from hinode.jobs.worker.worker import main
 from hinode.settings import Settings
 logs.start()
 sys.exit(main(Settings.from_environment(os.environ), attached=sys.argv[1] == "attached"))
