@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -23,6 +21,7 @@ import httpcore
 import httpx
 
 import hinode
+from hinode.background import start_call
 from hinode.errors import BadInput, quote
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -418,17 +417,8 @@ def _look_up(host: str, port: int) -> Sequence[str]:
 
 def _in_time(look_up: Callable[[], Sequence[str]], seconds: float) -> Sequence[str]:
     """The result of a look-up, which the machine itself puts no limit on; a late one is abandoned."""
-    result: Future[Sequence[str]] = Future()
-
-    def work() -> None:
-        try:
-            result.set_result(look_up())
-        except Exception as error:
-            result.set_exception(error)
-
-    threading.Thread(target=work, name="look-up", daemon=True).start()
     try:
-        return result.result(seconds)
+        return start_call(look_up, "look-up").result(seconds)
     except TimeoutError as error:
         raise httpcore.ConnectTimeout("the name could not be looked up in time") from error
     except UnicodeError as error:

@@ -17,9 +17,9 @@ from hinode.engines.protocol import Engine, Progress, Run, abandon
 from hinode.licensing import licences
 from hinode.media import formats, stills
 from hinode.media.label import Label
-from hinode.media.output import replacing
 from hinode.media.resize import fit
 from hinode.media.timeline import Timeline, frame_rate
+from hinode.output import replace_file
 from hinode.request import Request, Size
 
 Watch = Callable[[Progress], None]
@@ -209,7 +209,7 @@ def write_stills(request: Request, clip: Clip, thumbnail: Path, spritesheet: Pat
     small = stills.thumbnail(upscale_frames(clip, frames, large), large)
     sheet = stills.spritesheet(upscale_frames(clip, frames, tile), tile)
     for path, kind, picture in ((thumbnail, "WEBP", small), (spritesheet, "JPEG", sheet)):
-        with replacing(path) as part:
+        with replace_file(path) as part:
             picture.save(part, format=kind, quality=STILL_QUALITY)
 
 

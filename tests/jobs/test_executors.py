@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hinode.jobs.executors import LocalExecutor, Spec, backoff
+from hinode.jobs.executors import LocalExecutor, Spec, restart_delay
 from hinode.records.database import DatabaseError
 
 PATIENCE = 60.0
@@ -104,7 +104,7 @@ def test_a_worker_that_keeps_going_down_is_started_less_and_less_often(tmp_path:
     executor.launch(spec("briefly", tmp_path / "w"))
     assert len({told.next(), told.next()}) == 2
     executor.stop()
-    assert [backoff(crashes) for crashes in (0, 1, 2, 3, 4, 20)] == [0, 0, 1, 2, 4, 30]
+    assert [restart_delay(crashes) for crashes in (0, 1, 2, 3, 4, 20)] == [0, 0, 1, 2, 4, 30]
 
 
 def test_a_worker_that_will_not_end_is_ended(tmp_path: Path) -> None:

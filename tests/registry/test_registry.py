@@ -417,5 +417,5 @@ def test_places_on_the_hub_are_told_from_paths(text: str, remote: Remote | None)
 
 def test_where_nothing_can_be_written_it_says_so(home: Path, checkpoint: Path) -> None:
     home.write_text("a file where the folder should be")
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot make"):
         add(home, source=str(checkpoint))

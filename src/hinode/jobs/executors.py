@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import IO, Protocol
 
 from hinode.errors import HinodeError
+from hinode.retry import backoff
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +143,7 @@ class LocalExecutor:
             if self._over.is_set():
                 return
             crashes = 0 if self.clock() - began >= STEADY_SECONDS else crashes + 1
-            wait = backoff(crashes)
+            wait = restart_delay(crashes)
             log.warning("a worker ended; the next one starts in %g s", wait, extra={"exit_status": status})
             self._over.wait(wait)
 
@@ -183,9 +184,9 @@ class LocalExecutor:
         return {name: share for name in ("HINODE_THREADS", "OMP_NUM_THREADS") if not os.environ.get(name)}
 
 
-def backoff(crashes: int) -> float:
+def restart_delay(crashes: int) -> float:
     """Seconds to wait before the next worker, after so many in a row that did not live long."""
-    return 0.0 if crashes < 2 else min(0.5 * 2.0 ** (crashes - 1), MAX_BACKOFF)
+    return 0.0 if crashes < 2 else backoff(crashes, first=0.5, maximum=MAX_BACKOFF)
 
 
 def _hear(stream: IO[bytes], said: list[str]) -> None:

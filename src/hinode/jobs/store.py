@@ -31,6 +31,7 @@ from hinode.jobs.schedule import Policy, should_preempt
 from hinode.jobs.states import MAX_FAILURES, Outcome, Status
 from hinode.records.database import Database
 from hinode.records.tables import artifacts, attempts, jobs, workers
+from hinode.retry import backoff
 
 Clock = Callable[[], float]
 """Seconds since 1970."""
@@ -392,7 +393,11 @@ class Store:
             if final or len(failed) >= MAX_FAILURES or not workers - failed:
                 transitions.end(connection, job, Status.FAILED, now, code, message)
             else:
-                transitions.requeue(connection, job, not_before=now + transitions.backoff(len(failed)))
+                transitions.requeue(
+                    connection,
+                    job,
+                    not_before=now + backoff(len(failed), first=2.0, maximum=transitions.MAX_BACKOFF),
+                )
 
     def cancelled(self, lease: Lease) -> None:
         """Enter that the worker has stopped as it was asked to.

@@ -17,6 +17,7 @@ from hinode.jobs.schedule import Policy, Tenant, attained
 from hinode.jobs.states import MAX_CRASHES, Outcome, Status
 from hinode.jobs.webhooks import outbox
 from hinode.records.tables import artifacts, attempts, jobs, projects
+from hinode.retry import backoff
 
 MAX_BACKOFF = 60.0
 MAX_BACKOFF_AFTER_CRASH = 8.0  # a lease that has to run out first comes on top
@@ -300,13 +301,8 @@ def lose(connection: Connection, job: Job, now: float, policy: Policy) -> None:
         end(connection, job, Status.FAILED, now, "quarantined", sentence)
     else:
         # Most often it was not the job's fault, so the first time it waits for nothing.
-        wait = backoff(crashes - 1, MAX_BACKOFF_AFTER_CRASH) if crashes > 1 else 0.0
+        wait = backoff(crashes - 1, first=2.0, maximum=MAX_BACKOFF_AFTER_CRASH) if crashes > 1 else 0.0
         requeue(connection, job, not_before=now + wait)
-
-
-def backoff(count: int, longest: float = MAX_BACKOFF) -> float:
-    """Seconds to wait after so many failures: 2, 4, 8, … up to the longest."""
-    return min(2.0**count, longest)
 
 
 def by_id(connection: Connection, names: Sequence[str]) -> tuple[Job, ...]:

@@ -13,8 +13,8 @@ from PIL import Image
 from hinode.clip import Frames
 from hinode.errors import BadInput
 from hinode.media.label import Label
-from hinode.media.output import replacing
 from hinode.media.timeline import Timeline
+from hinode.output import replace_file
 
 GIF_TICKS = 100
 GIF_MIN_TICKS = 2
@@ -67,7 +67,7 @@ def write_gif(path: Path, frames: Iterable[Frames], timeline: Timeline, label: L
     first, *rest = (
         Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures
     )
-    with replacing(path) as part:
+    with replace_file(path) as part:
         first.save(
             part,
             format="GIF",
@@ -93,7 +93,7 @@ def write_webp(path: Path, frames: Iterable[Frames], timeline: Timeline, label: 
     """
     pictures = map(Image.fromarray, frames)
     first = next(pictures)
-    with replacing(path) as part:
+    with replace_file(path) as part:
         first.save(
             part,
             format="WEBP",

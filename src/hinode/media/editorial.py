@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from hinode.media.output import replacing
+from hinode.output import replace_file
 
 
 @dataclass(frozen=True)
@@ -90,5 +90,5 @@ def write_otio(path: Path, title: str, fps: Fraction, cuts: Sequence[Cut], facts
                 markers=[marker],
             )
         )
-    with replacing(path) as part:
+    with replace_file(path) as part:
         part.write_text(otio.adapters.write_to_string(timeline, "otio_json"), "utf-8")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from hinode import output
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput, join_names, quote
-from hinode.media import output
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
 from hinode.request import Size
@@ -60,7 +60,7 @@ def check(kind: str, path: Path, size: Size, timeline: Timeline) -> None:
         from hinode.media.animation import check_gif_rate
 
         check_gif_rate(timeline.fps)
-    output.check(path, folder=kind == "png")
+    output.check_writable(path, folder=kind == "png")
 
 
 def write(

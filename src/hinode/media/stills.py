@@ -10,9 +10,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from hinode.clip import Frames, FrameSource
 from hinode.media.label import Label
-from hinode.media.output import replacing
 from hinode.media.resize import crop_box, enlarge
 from hinode.media.timeline import spread
+from hinode.output import replace_file
 from hinode.request import Size
 
 PNG_LEVEL = 6
@@ -32,7 +32,7 @@ def write_pngs(folder: Path, frames: Iterable[Frames], label: Label) -> None:
     info = PngInfo()
     for key, text in (("Title", label.heading), ("Description", label.comment), ("Comment", label.json)):
         info.add_itxt(key, text)
-    with replacing(folder) as part:
+    with replace_file(folder) as part:
         part.mkdir()
         for number, frame in enumerate(frames, start=1):
             Image.fromarray(frame).save(part / f"{number:04}.png", compress_level=PNG_LEVEL, pnginfo=info)

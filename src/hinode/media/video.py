@@ -28,9 +28,9 @@ from av.video.stream import VideoStream
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput, quote
 from hinode.media.label import Label
-from hinode.media.output import replacing
 from hinode.media.sound import SoundEncoder
 from hinode.media.timeline import Timeline
+from hinode.output import replace_file
 from hinode.request import Size
 
 CRF = 16
@@ -97,7 +97,7 @@ def write_mp4(
     durations = dict(zip(timeline.starts(ticks), timeline.durations(ticks), strict=False))
     options = {"movflags": "+faststart", **(SoundEncoder.options(sound) if sound else {})}
     with (
-        replacing(path) as part,
+        replace_file(path) as part,
         _plain_faults(),
         av.open(str(part), "w", format="mp4", container_options=options) as file,
     ):

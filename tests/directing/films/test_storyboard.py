@@ -44,14 +44,30 @@ def test_the_page_names_every_field() -> None:
     ("value", "field", "says"),
     [
         ({}, "shots", "shots is missing"),
-        ({"shots": []}, "shots", "at least 1"),
-        ([1], "shots", "not a mapping"),
+        ({"shots": []}, "shots", "shots is a list; give 1 at least"),
+        ([1], "shots", "the storyboard is a list; give an object"),
         ({"shots": [{"id": "a"}]}, "shots.a.prompt", "shots.a.prompt is missing"),
         ({"shots": [{"prompt": "x", "seconds": 1}]}, "shots.1.id", "shots.1.id is missing"),
-        ({"shots": [{"id": "a/b", "prompt": "x", "seconds": 1}]}, "shots.a/b.id", "'a/b' cannot be"),
-        ({"shots": [{"id": "a", "prompt": "x", "seconds": -1}]}, "shots.a.seconds", "greater than 0"),
-        ({"shots": [{"id": "a", "prompt": "x", "seconds": 1, "promt": "y"}]}, "shots.a.promt", "no field"),
-        ({"seed": -1, "shots": [{"id": "a", "prompt": "x", "seconds": 1}]}, "seed", "'-1' cannot be"),
+        (
+            {"shots": [{"id": "a/b", "prompt": "x", "seconds": 1}]},
+            "shots.a/b.id",
+            "shots.a/b.id is 'a/b'; give text that matches",
+        ),
+        (
+            {"shots": [{"id": "a", "prompt": "x", "seconds": -1}]},
+            "shots.a.seconds",
+            "shots.a.seconds is '-1'; give more than 0",
+        ),
+        (
+            {"shots": [{"id": "a", "prompt": "x", "seconds": 1, "promt": "y"}]},
+            "shots.a.promt",
+            "has no field 'shots.a.promt'; the nearest known field is prompt",
+        ),
+        (
+            {"seed": -1, "shots": [{"id": "a", "prompt": "x", "seconds": 1}]},
+            "seed",
+            "seed is '-1'; give 0 or more",
+        ),
     ],
 )
 def test_what_has_the_wrong_form_is_one_sentence(value: object, field: str, says: str) -> None:
@@ -67,7 +83,11 @@ def test_what_has_the_wrong_form_is_one_sentence(value: object, field: str, says
         ([{"prompt": "@bo rises"}], "shots.shot0.prompt", "speaks of @bo"),
         ([{"transition": "continue"}], "shots.shot0.transition", "nothing comes before the first shot"),
         ([{"transition": "fade"}], "shots.shot0.transition", "nothing comes before"),
-        ([{"transition": "wipe"}], "shots.shot0.transition.kind", "'wipe' cannot be"),
+        (
+            [{"transition": "wipe"}],
+            "shots.shot0.transition.kind",
+            "is 'wipe'; choose cut, continue, fade or blend",
+        ),
         ([{"from": "elsewhere"}], "shots.shot0.from", "no shot 'elsewhere'"),
         ([{"from": "shot1"}, {"from": "shot0"}], "shots.shot0.from", "shot0 and shot1 go on from each other"),
         ([{"from": "shot0"}], "shots.shot0.from", "circle"),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hinode.background import wait_for
 from hinode.engines.remote.dialects import DIALECTS
 from hinode.errors import EngineError
 from hinode.request import FIRST_FRAME, Reference
@@ -157,7 +158,7 @@ def test_giving_up_a_blocking_server_hangs_up(fleet: Fleet) -> None:
     call = run._call
     assert call is not None
     run.abandon()
-    assert call.wait(10)
+    assert wait_for(call, 10)
 
 
 @pytest.mark.parametrize("dialect", WITH_JOBS)

@@ -17,7 +17,7 @@ from hinode.clip import Frames
 from hinode.directing import footage
 from hinode.engines.protocol import State
 from hinode.errors import OutputError, quote
-from hinode.media.output import replacing
+from hinode.output import replace_file
 from hinode.request import SOURCE, Reference
 
 INDEX = "index.json"
@@ -134,7 +134,7 @@ class ShotCache:
         """
         # A plus would not stay as it is in the URLs of timelines.
         name = f"{drawn.id.replace('+', '~')}.{drawn.key[:16]}.mp4"
-        with replacing(self.folder / name) as part, TemporaryDirectory(dir=self.folder) as scratch:
+        with replace_file(self.folder / name) as part, TemporaryDirectory(dir=self.folder) as scratch:
             kept = Path(footage.keep(frames, drawn.rate, SOURCE, Path(scratch)).path)
             kept.replace(part)
         with (self.folder / name).open("rb") as file:
@@ -156,7 +156,7 @@ class ShotCache:
             "drawn": {key: dataclasses.asdict(value) for key, value in self._drawn.items()},
         }
         text = json.dumps(plain, ensure_ascii=False, indent=1)
-        with replacing(self.folder / INDEX) as part:
+        with replace_file(self.folder / INDEX) as part:
             part.write_text(text, "utf-8")
 
     # Shots that are not finished
@@ -168,7 +168,7 @@ class ShotCache:
             OutputError: it cannot be written.
         """
         head = json.dumps({"engine": state.engine, "step": state.step}).encode()
-        with replacing(self._state(key)) as part:
+        with replace_file(self._state(key)) as part:
             part.write_bytes(head + b"\n" + state.body)
 
     def saved(self, key: str) -> State | None:

@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import pydantic
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from hinode.errors import BadInput, join_names, quote
+from hinode.parsing import Input, parse
 from hinode.request import MAX_SEED
 
 MAX_FILE_BYTES = 2**20
@@ -30,10 +31,10 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Moments: TypeAlias = str | list[tuple[float, float, float]] | list[dict[str, float]]
 
 
-class Part(BaseModel):
-    """What all parts of a storyboard have in common: no field may be misspelt."""
+class Part(Input):
+    """Base of all parts of a storyboard."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
 
 class CharacterImage(Part):
@@ -218,12 +219,7 @@ def parsed(value: object) -> Storyboard:
     Raises:
         BadInput: see `read`.
     """
-    if not isinstance(value, Mapping):
-        raise BadInput("the storyboard is not a mapping of fields", "give it shots at least", field="shots")
-    try:
-        board = Storyboard.model_validate(value)
-    except pydantic.ValidationError as error:
-        raise _plain(error, value) from None
+    board = parse(Storyboard, value, what="the storyboard", field="shots")
     _check(board)
     return board
 
@@ -307,45 +303,6 @@ def _check(board: Storyboard) -> None:
                 )
         cast(shot.prompt, dict.fromkeys(board.characters, ""), f"{where}.prompt")
     board.order()
-
-
-def _plain(error: pydantic.ValidationError, value: Mapping[Any, Any]) -> BadInput:
-    """The first of what is wrong, as a sentence."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    loc = [part for part in first["loc"] if not (isinstance(part, str) and part in _BRANCHES)]
-    field = _field(loc, value)
-    kind = first["type"]
-    if kind == "missing":
-        return BadInput(f"{field} is missing", "add it", field=field)
-    if kind == "extra_forbidden":
-        return BadInput(
-            f"there is no field {field}", "see docs/directing.md for those there are", field=field
-        )
-    found = quote(str(first["input"])) if isinstance(first["input"], str | int | float) else "what is there"
-    said = first["msg"].removeprefix("Value error, ")
-    return BadInput(f"{field}: {found} cannot be, {said[:1].lower()}{said[1:]}", "correct it", field=field)
-
-
-# What pydantic adds to a place for each kind of value that would do there.
-_BRANCHES = {"str", "Likeness", "list[tuple[float,float,float]]", "list[dict[str,float]]", "function-before"}
-
-
-def _field(loc: list[int | str], value: Any) -> str:
-    """A place in the file, with ids instead of numbers where shots have them."""
-    parts: list[str] = []
-    for part in loc:
-        name = str(part)
-        if isinstance(value, Mapping):
-            value = value.get(part)
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            value = value[part]
-            if parts == ["shots"]:
-                own = value.get("id") if isinstance(value, Mapping) else None
-                name = own if isinstance(own, str) and own else str(part + 1)
-        else:
-            value = None
-        parts.append(name)
-    return ".".join(parts) or "shots"
 
 
 class _Loader(yaml.SafeLoader):

@@ -11,13 +11,14 @@ import logging
 import math
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from hinode.background import start_call, wait_for
 from hinode.clip import Clip, Frames, Provenance, Sound
 from hinode.engines.protocol import Progress, State, timed
 from hinode.engines.remote import wire
-from hinode.engines.remote.call import BackgroundCall
 from hinode.engines.remote.client import Client
 from hinode.engines.remote.dialects import Phase
 from hinode.engines.remote.faults import Category, UpstreamError
@@ -30,6 +31,7 @@ from hinode.engines.remote.wire import Job, NativeForm
 from hinode.errors import BadInput, EngineError, OutputError
 from hinode.media.soundtrack import UnusableSound
 from hinode.request import Request
+from hinode.retry import backoff
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -101,7 +103,7 @@ class RemoteRun:
         self._began_at = self._young_until = 0.0
         self._client: Client | None = None
         self._slot: Permit | None = None
-        self._call: BackgroundCall[Any] | None = None
+        self._call: Future[Any] | None = None
         self._out: dict[str, str] = {}  # servers that are not asked again, and why
         self._not_before: dict[str, float] = {}
         self._failures: dict[str, int] = {}
@@ -177,7 +179,7 @@ class RemoteRun:
         name = self._job.id if self._job else ""
         if call is not None and self._server is not None and not self._server.dialect.job:
             client.hang_up()
-        elif call is not None and not name and call.wait(GRACE_SECONDS):
+        elif call is not None and not name and wait_for(call, GRACE_SECONDS):
             # It was being asked to begin; only its answer says what there is to give up.
             try:
                 made = call.result()
@@ -252,9 +254,9 @@ class RemoteRun:
         self._jobs += 1
         log.info("upstream %s began", server.name, extra={"upstream": server.name, "remote_job": job.id})
 
-    def _adopt(self, call: BackgroundCall[Any]) -> Steps[None]:
+    def _adopt(self, call: Future[Any]) -> Steps[None]:
         """Hear the answer to what was asked just before the run was paused."""
-        while not call.wait(TICK):
+        while not wait_for(call, TICK):
             yield self._progress()
         self._call = None
         with suppress(UpstreamError):
@@ -275,8 +277,10 @@ class RemoteRun:
         failures = self._failures[server.name] = self._failures.get(server.name, 0) + 1
         if fault.kind is not Category.BUSY:
             self.pool.failed(server)
-        backoff = min(FIRST_BACKOFF * 2.0 ** (failures - 1), MAX_BACKOFF)
-        ready = self._clock() + (backoff if fault.wait is None else fault.wait)
+        wait = (
+            backoff(failures, first=FIRST_BACKOFF, maximum=MAX_BACKOFF) if fault.wait is None else fault.wait
+        )
+        ready = self._clock() + wait
         self._not_before[server.name] = ready
         return ready
 
@@ -353,7 +357,9 @@ class RemoteRun:
         if cancel and self._client is not None and self._job is not None:
             self._client.cancel(self._job.id)
         losses = self._losses[server.name] = self._losses.get(server.name, 0) + 1
-        self._not_before[server.name] = self._clock() + min(FIRST_BACKOFF * 2.0**losses, MAX_BACKOFF)
+        self._not_before[server.name] = self._clock() + backoff(
+            losses + 1, first=FIRST_BACKOFF, maximum=MAX_BACKOFF
+        )
         if losses >= MAX_LOSSES:
             self._out[server.name] = "lost"
         self._leave()
@@ -443,9 +449,9 @@ class RemoteRun:
 
     def _meanwhile(self, work: Callable[[], T]) -> Steps[T]:
         """Call something slow, with a step every quarter of a second."""
-        call = BackgroundCall(work)
+        call = start_call(work, "upstream")
         self._call = call
-        while not call.wait(TICK):
+        while not wait_for(call, TICK):
             yield self._progress()
         self._call = None
         return call.result()

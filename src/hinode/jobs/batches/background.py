@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
 from typing import Generic, TypeVar
+
+from hinode.background import start_call
 
 T = TypeVar("T")
 
@@ -51,9 +52,8 @@ class BackgroundCalls(Generic[T]):
         if errand is None or number_before != number:
             self._under_way.pop(name, None)
             self._check_room(project_id)
-            errand = Future()
+            errand = start_call(work, "batch line")
             self._under_way[name] = number, project_id, errand
-            threading.Thread(target=_do, args=(work, errand), name="errand", daemon=True).start()
         if not wait([errand], seconds).done:
             raise StillRunning
         del self._under_way[name]
@@ -77,10 +77,3 @@ class BackgroundCalls(Generic[T]):
         busy = Counter(project for _, project, errand in self._under_way.values() if not errand.done())
         if busy.total() >= self.most or busy[project_id] >= self.most_each:
             raise StillRunning
-
-
-def _do(work: Callable[[], T], errand: Future[T]) -> None:
-    try:
-        errand.set_result(work())
-    except BaseException as error:
-        errand.set_exception(error)

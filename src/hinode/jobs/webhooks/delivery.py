@@ -28,6 +28,7 @@ from hinode.jobs.webhooks.outbox import DELIVERED, FAILED, PENDING
 from hinode.outbound import Answer, Outbound, OutboundError
 from hinode.records.database import Database
 from hinode.records.tables import deliveries, delivery_attempts, events, webhook_endpoints
+from hinode.retry import backoff
 
 log = logging.getLogger(__name__)
 
@@ -134,8 +135,7 @@ def delay(attempt: int, fraction: float) -> float:
         attempt: the one that failed, from 1.
         fraction: a random number from 0 to 1, so that deliveries which failed together come back apart.
     """
-    seconds = min(FIRST_DELAY * 4.0 ** min(attempt - 1, 10), MAX_DELAY)
-    return seconds * (0.75 + 0.5 * fraction)
+    return backoff(attempt, first=FIRST_DELAY, maximum=MAX_DELAY, factor=4.0, jitter=0.5 * fraction - 0.25)
 
 
 def judge(

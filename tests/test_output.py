@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hinode import output
 from hinode.errors import BadInput, OutputError
-from hinode.media import output
 
 Limit = Callable[[int], AbstractContextManager[None]]
 
@@ -17,7 +17,7 @@ Limit = Callable[[int], AbstractContextManager[None]]
 def test_the_file_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_text("old")
-    with output.replacing(path) as part:
+    with output.replace_file(path) as part:
         part.write_text("new")
         assert path.read_text() == "old"
         assert part.parent == tmp_path
@@ -31,7 +31,7 @@ def test_whatever_goes_wrong_leaves_the_old_file_and_nothing_else(
 ) -> None:
     path = tmp_path / "clip.mp4"
     path.write_text("old")
-    with pytest.raises(type(failure)), output.replacing(path) as part:
+    with pytest.raises(type(failure)), output.replace_file(path) as part:
         part.write_text("half")
         raise failure
     assert path.read_text() == "old"
@@ -48,7 +48,7 @@ def test_whatever_goes_wrong_leaves_the_old_file_and_nothing_else(
     ],
 )
 def test_faults_of_the_disk_are_said_plainly(tmp_path: Path, number: int, says: str) -> None:
-    with pytest.raises(OutputError) as caught, output.replacing(tmp_path / "clip.mp4") as part:
+    with pytest.raises(OutputError) as caught, output.replace_file(tmp_path / "clip.mp4") as part:
         part.write_text("half")
         raise OSError(number, os.strerror(number))
     assert says in str(caught.value)
@@ -59,7 +59,7 @@ def test_faults_of_the_disk_are_said_plainly(tmp_path: Path, number: int, says: 
 def test_a_write_that_the_kernel_cuts_off(tmp_path: Path, files_of_at_most: Limit) -> None:
     with (
         pytest.raises(OutputError, match="beyond the size"),
-        output.replacing(tmp_path / "clip.mp4") as part,
+        output.replace_file(tmp_path / "clip.mp4") as part,
         files_of_at_most(1000),
         part.open("wb", buffering=0) as file,
     ):
@@ -72,7 +72,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     link = tmp_path / "link.mp4"
     link.symlink_to(tmp_path / "real" / "clip.mp4")
-    with output.replacing(link) as part:
+    with output.replace_file(link) as part:
         part.write_text("new")
     assert link.is_symlink()
     assert (tmp_path / "real" / "clip.mp4").read_text() == "new"
@@ -82,27 +82,27 @@ def test_a_link_to_a_missing_folder_cannot_be_written(tmp_path: Path) -> None:
     link = tmp_path / "link.mp4"
     link.symlink_to(tmp_path / "missing" / "clip.mp4")
     with pytest.raises(BadInput, match="its folder does not exist"):
-        output.check(link)
+        output.check_writable(link)
 
 
 def test_a_folder_appears_at_once_and_replaces_only_an_empty_one(tmp_path: Path) -> None:
     path = tmp_path / "frames"
     path.mkdir()
-    with output.replacing(path) as part:
+    with output.replace_file(path) as part:
         part.mkdir()
         (part / "1").write_text("one")
     assert (path / "1").read_text() == "one"
-    with pytest.raises(OutputError), output.replacing(path) as part:
+    with pytest.raises(OutputError), output.replace_file(path) as part:
         part.mkdir()
     assert (path / "1").read_text() == "one"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_path_that_can_be_written_passes_and_is_left_as_it_was(tmp_path: Path) -> None:
-    output.check(tmp_path / "new.mp4")
+    output.check_writable(tmp_path / "new.mp4")
     (tmp_path / "old.mp4").write_text("old")
-    output.check(tmp_path / "old.mp4")
-    output.check(tmp_path / "frames", folder=True)
+    output.check_writable(tmp_path / "old.mp4")
+    output.check_writable(tmp_path / "frames", folder=True)
     assert [file.name for file in tmp_path.iterdir()] == ["old.mp4"]
 
 
@@ -118,20 +118,20 @@ def test_a_path_that_can_be_written_passes_and_is_left_as_it_was(tmp_path: Path)
 def test_a_path_that_cannot_be_written(tmp_path: Path, name: str, says: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match=says) as caught:
-        output.check(tmp_path / name)
+        output.check_writable(tmp_path / name)
     assert caught.value.field == "output"
     assert len(str(caught.value)) < 400
 
 
 def test_a_device_is_never_replaced() -> None:
     with pytest.raises(BadInput, match="not a regular file"):
-        output.check(Path(os.devnull))
+        output.check_writable(Path(os.devnull))
 
 
 def test_a_folder_of_frames_never_mixes_with_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("")
     with pytest.raises(BadInput, match="already exists"):
-        output.check(tmp_path, folder=True)
+        output.check_writable(tmp_path, folder=True)
 
 
 def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Path, "write_bytes", refuse)  # the tests may run as root, who may do everything
     with pytest.raises(BadInput, match="permission is denied; choose a folder"):
-        output.check(tmp_path / "clip.mp4")
+        output.check_writable(tmp_path / "clip.mp4")
 
 
 def test_a_full_disk_is_a_fault_and_no_mistake(tmp_path: Path) -> None:
@@ -150,6 +150,6 @@ def test_a_full_disk_is_a_fault_and_no_mistake(tmp_path: Path) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         patch.setattr(Path, "write_bytes", full)
-        output.check(tmp_path / "clip.mp4")
+        output.check_writable(tmp_path / "clip.mp4")
     assert caught.value.exit_code == 1
     assert list(tmp_path.iterdir()) == []

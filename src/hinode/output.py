@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ REASONS = {
 }
 
 
-def check(path: Path, *, folder: bool = False) -> None:
+def check_writable(path: Path, *, folder: bool = False) -> None:
     """Make sure that `path` can be written, before any work is spent on what goes into it.
 
     A block is written beside it and removed, because permissions and free space are only really known then.
@@ -68,10 +69,15 @@ def check(path: Path, *, folder: bool = False) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replace_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Give a path beside `path` to write to; on success it is renamed to `path`, on failure removed.
 
     What is written may be a file or a folder of files. A symbolic link is followed, not replaced.
+
+    Args:
+        path: the file or folder to write or replace.
+        durable: whether a file is flushed to the disk before it is renamed, so that a power cut leaves
+            either the old content or the new one.
 
     Raises:
         OutputError: an OSError, FFmpeg's among them, came out of the block or the renaming.
@@ -80,6 +86,9 @@ def replacing(path: Path) -> Iterator[Path]:
     part = _beside(target)
     try:
         yield part
+        if durable:
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
         if part.is_dir() and target.is_dir():
             target.rmdir()  # only an empty folder lets itself be replaced
         part.replace(target)
