@@ -85,7 +85,7 @@ def test_what_has_the_wrong_form_is_one_sentence(value: object, field: str, says
         ([{"transition": "fade"}], "shots.shot0.transition", "nothing comes before"),
         (
             [{"transition": "wipe"}],
-            "shots.shot0.transition.kind",
+            "shots.shot0.transition",
             "is 'wipe'; choose cut, continue, fade or blend",
         ),
         ([{"from": "elsewhere"}], "shots.shot0.from", "no shot 'elsewhere'"),
