@@ -212,7 +212,7 @@ def test_sound_is_asked_for_and_told_of(run) -> None:
     assert "sound" not in run("generate", PROMPT, *card, "--no-sound", "-o", "b.mp4").stderr
     assert "sound" not in run("generate", PROMPT, *card, "-o", "c.mp4").stderr
     left = run("generate", PROMPT, *card, "--sound", "-o", "d.gif")
-    assert "without its sound, which a gif cannot hold; an mp4 can" in left.stderr
+    assert "without sound: gif files hold none, mp4 files do" in left.stderr
     refused = run("generate", PROMPT, *SMALL, "--sound", "-o", "e.mp4")
     assert (refused.exit_code, Path("e.mp4").exists()) == (2, False)
     assert "the model toy makes no sound; ask for the clip without" in refused.stderr

@@ -252,7 +252,7 @@ def test_storyboard_makes_a_film_and_takes_a_shot_again(run: Run) -> None:
     )
     result = run("storyboard", "film.yaml")
     assert (result.exit_code, result.stdout) == (0, "film.mp4\n")
-    assert "one: drawn in" in result.stderr
+    assert "one: rendered in" in result.stderr
     again = json.loads(run("storyboard", "film.yaml", "--only", "two", "--json").stdout)
     assert again["anew"] == ["two"]
     assert [shot["id"] for shot in again["shots"]] == ["one", "two"]
@@ -320,7 +320,7 @@ def test_a_file_that_hinode_did_not_make_is_never_replaced_unasked(run: Run) -> 
         (("animate", "a.png", "a kite", "--camera", "0,0,0"), "a zoom of 0 or less"),
         (("storyboard",), "there is no storyboard; name its file"),
         (("storyboard", "no.yaml"), "the storyboard 'no.yaml' cannot be read"),
-        (("storyboard", "words.mp4"), "is not a mapping of fields"),
+        (("storyboard", "words.mp4"), "give an object with named fields"),
     ],
 )
 def test_bad_input_is_one_plain_sentence(run: Run, words: tuple[str, ...], says: str) -> None:

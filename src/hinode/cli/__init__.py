@@ -1,4 +1,4 @@
-"""The `hinode` command: it reads the command line, calls the rest of the house, prints what came of it."""
+"""The `hinode` command: it parses the command line, calls the packages below, and prints the result."""
 
 from __future__ import annotations
 
@@ -10,13 +10,33 @@ import typer
 
 from hinode import __version__
 from hinode.cli import directing, generate, jobs, models, serve, storyboard, tenants, training
+from hinode.cli.command import Command, CommandGroup
 
-# torch, NumPy, the media libraries, the database and the web server are imported by the commands that need
-# them: help and mistakes in the command line are answered at once.
+# torch, NumPy, the media libraries, the database and the web server are imported inside the commands that
+# need them, so that help and usage errors are printed at once.
 
 TERMINATED = 143
 
+COMMANDS = {
+    "Generate": (generate.generate, directing.animate, directing.loop, storyboard.storyboard),
+    "Change videos": (
+        directing.extend,
+        directing.blend,
+        directing.remix,
+        directing.edit,
+        directing.retake,
+        directing.recut,
+    ),
+    "Serve": (serve.serve, serve.worker),
+    "Train": (training.train, training.distil, training.evaluate),
+}
+GROUPS = {
+    "Serve": {"jobs": jobs.jobs, "keys": tenants.keys, "projects": tenants.projects},
+    "Models": {"models": models.models},
+}
+
 app = typer.Typer(
+    cls=CommandGroup,
     help="Text to video on your own machine.",
     no_args_is_help=True,
     add_completion=False,
@@ -24,35 +44,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(generate.generate)
-app.command()(directing.animate)
-app.command()(directing.extend)
-app.command()(directing.loop)
-app.command()(directing.blend)
-app.command()(directing.remix)
-app.command()(directing.edit)
-app.command()(directing.retake)
-app.command()(directing.recut)
-app.command()(storyboard.storyboard)
-app.command()(serve.serve)
-app.command()(serve.worker)
-app.add_typer(tenants.keys, name="keys")
-app.add_typer(tenants.projects, name="projects")
-app.add_typer(jobs.jobs, name="jobs")
-app.add_typer(models.models, name="models")
-app.command()(training.train)
-app.command()(training.distil)
-app.command()(training.evaluate)
+for panel, functions in COMMANDS.items():
+    for function in functions:
+        app.command(cls=Command, rich_help_panel=panel)(function)
+for panel, groups in GROUPS.items():
+    for name, group in groups.items():
+        app.add_typer(group, name=name, rich_help_panel=panel)
 
 
 def main() -> None:
     """Run the command line; the entry point of the `hinode` script."""
-    signal.signal(signal.SIGTERM, _terminated)  # as an exception, so that half-written files are removed
+    signal.signal(signal.SIGTERM, _exit_on_signal)
     app()
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         print(f"hinode {__version__}")
         raise typer.Exit
 
@@ -60,11 +67,13 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     pass
 
 
-def _terminated(number: int, frame: object) -> NoReturn:
+def _exit_on_signal(number: int, frame: object) -> NoReturn:
+    """Leave by an exception, so that half-written files are removed on the way."""
     sys.exit(TERMINATED)

@@ -1,107 +1,119 @@
-"""The commands that make clips out of others: `hinode extend`, `loop`, `blend`, `remix`, `edit`, `retake`,
-`recut` and `animate`."""
+"""The commands that make a clip from videos or from a picture, such as `hinode extend`."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import secrets
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hinode.cli import generate
+from hinode.cli import options
 from hinode.cli.controls import with_controls
-from hinode.cli.options import Common, Fit, Keyframes, Move, PathOption, with_common
+from hinode.cli.generate import DEFAULT_SIZE, render
+from hinode.cli.options import ClipOptions
 from hinode.errors import BadInput
-from hinode.request import FIRST_FRAME, KEYFRAME, Capabilities, Request, Size, parse_size
-from hinode.settings import Settings
+from hinode.request import FIRST_FRAME, KEYFRAME, Request, Size, parse_size
 
 if TYPE_CHECKING:
     from hinode.directing.material import Video
 
-LOOP_SIZE = (640, 360)
+LOOP_SECONDS = 4.0
 
-Source = Annotated[Path, typer.Argument(help="The video, an MP4.", show_default=False)]
-Prompt = Annotated[str, typer.Argument(help="What to show, in words.", show_default=False)]
-Words = Annotated[
+Source = Annotated[Path, typer.Argument(help="Video to work on, an MP4.")]
+SourcePrompt = Annotated[
     str | None,
     typer.Argument(
-        help="What to show, in words; by default what the video was made from, or what it shows.",
-        show_default=False,
+        help="Text that says what to show.", show_default="the prompt in the video file, or what it shows"
     ),
 ]
 Strength = Annotated[
     str | None,
     typer.Option(
-        help="How far to go from the source: 0 to 1, or subtle, mild or strong.", show_default=False
+        metavar="SHARE",
+        help="How far the result may differ from the source: 0 to 1, or subtle, mild or strong.",
     ),
 ]
 
 
-@with_common
 def extend(
     video: Source,
-    prompt: Words = None,
+    prompt: SourcePrompt = None,
     *,
-    seconds: Annotated[float, typer.Option(help="How much to add.", show_default=False)],
-    backward: Annotated[bool, typer.Option("--backward", help="Add it before the video.")] = False,
-    common: Common,
+    seconds: Annotated[float, typer.Option(help="Seconds to add.")],
+    backward: Annotated[bool, typer.Option("--backward", help="Add them before the video.")] = False,
+    size: options.SourceSize = None,
+    fps: options.SourceFps = None,
+    seed: options.Seed = None,
+    engine: options.Engine = "native",
+    model: options.Model = None,
+    profile: options.Profile = None,
+    steps: options.Steps = None,
+    expand: options.Expand = True,
+    output: options.Output = None,
+    format: options.Format = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Go on from a video, or with --backward lead to it; the video is kept as it is."""
+    """Extend a video at its end, or at its start with --backward."""
     from hinode.directing import material, operations
 
+    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
     source = material.video(video)
-    base = _base(common, prompt, source, end=not backward)
-    _make(operations.extended(base, source, seconds, backward=backward), common)
+    request = _request(clip, prompt, source, end=not backward)
+    render(operations.extended(request, source, seconds, backward=backward), clip)
 
 
-@with_common
 def loop(
-    prompt: Words = None,
+    prompt: SourcePrompt = None,
     *,
     video: Annotated[
-        Path | None, typer.Option(help="Video that the loop opens with, an MP4.", show_default=False)
+        Path | None, typer.Option(metavar="FILE", help="Video that the loop begins with, an MP4.")
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(
-            help="Length of the loop; by default 4, or that of the video and one more to find back.",
-            show_default=False,
-        ),
+        typer.Option(help="Length of the loop.", show_default="4, or that of the video and one more"),
     ] = None,
-    common: Common,
+    size: options.SourceSize = None,
+    fps: options.SourceFps = None,
+    seed: options.Seed = None,
+    engine: options.Engine = "native",
+    model: options.Model = None,
+    profile: options.Profile = None,
+    steps: options.Steps = None,
+    expand: options.Expand = True,
+    output: options.Output = None,
+    format: options.Format = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Make a clip that can be played over and over without a seam."""
+    """Generate a clip that repeats without a seam."""
     from hinode.directing import material, operations
 
+    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
     if video is None:
         if prompt is None:
-            raise BadInput("there is nothing to make a loop of", "give a prompt or --video", field="prompt")
-        base = dataclasses.replace(
-            _plain(common, prompt, LOOP_SIZE), seconds=4.0 if seconds is None else seconds
-        )
-        _make(operations.looped(base, None, None), common)
-        return
-    source = material.video(video)
-    _make(operations.looped(_base(common, prompt, source), source, seconds), common)
+            raise BadInput("there is nothing to loop", "give a prompt or --video", field="prompt")
+        request = clip.request(prompt, parse_size(DEFAULT_SIZE))
+        request = dataclasses.replace(request, seconds=LOOP_SECONDS if seconds is None else seconds)
+        render(operations.looped(request, None, None), clip)
+    else:
+        source = material.video(video)
+        render(operations.looped(_request(clip, prompt, source), source, seconds), clip)
 
 
-@with_common
 def blend(
-    first: Annotated[Path, typer.Argument(help="The video that comes first, an MP4.", show_default=False)],
-    second: Annotated[Path, typer.Argument(help="The video that comes after it.", show_default=False)],
-    prompt: Words = None,
+    first: Annotated[Path, typer.Argument(help="Video that comes first, an MP4.")],
+    second: Annotated[Path, typer.Argument(help="Video that comes after it, an MP4.")],
+    prompt: SourcePrompt = None,
     *,
     seconds: Annotated[float, typer.Option(help="Length of the transition.")] = 1.0,
     curve: Annotated[
         str | None,
         typer.Option(
-            help="How the second one takes over: linear, smooth, early, late, or points of time and share: "
-            '"0,0; 0.5,0.8; 1,1".',
-            show_default=False,
+            help="How the second video takes over: linear, smooth, early, late, or points of time and share, "
+            'both 0 to 1, such as "0,0; 0.5,0.8; 1,1".',
         ),
     ] = None,
     leave: Annotated[
@@ -109,8 +121,8 @@ def blend(
         typer.Option(
             "--from",
             metavar="SECONDS",
-            help="Where in the first video the transition begins; by default it ends with it.",
-            show_default=False,
+            help="Moment of the first video at which the transition begins.",
+            show_default="so that both end together",
         ),
     ] = None,
     enter: Annotated[
@@ -118,186 +130,218 @@ def blend(
         typer.Option(
             "--to",
             metavar="SECONDS",
-            help="Where in the second one it is over; by default it begins with it.",
-            show_default=False,
+            help="Moment of the second video at which the transition ends.",
+            show_default="so that both begin together",
         ),
     ] = None,
     strength: Strength = None,
-    common: Common,
+    size: options.SourceSize = None,
+    fps: options.SourceFps = None,
+    seed: options.Seed = None,
+    engine: options.Engine = "native",
+    model: options.Model = None,
+    profile: options.Profile = None,
+    steps: options.Steps = None,
+    expand: options.Expand = True,
+    output: options.Output = None,
+    format: options.Format = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Connect two videos through a transition that is drawn; the rest of both is kept as it is."""
+    """Join two videos by a generated transition."""
     from hinode.directing import material, operations
 
-    influence = operations.curve(curve)
-    far = operations.strength(strength)
-    one, other = material.video(first, field="first video"), material.video(second, field="second video")
-    base = _base(common, prompt, other, end=False, size=one.size)
-    far = operations.BLENDED if far is None else far
-    _make(
-        operations.blended(
-            base, one, other, seconds, leave=leave, enter=enter, curve=influence, strength=far
-        ),
-        common,
+    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
+    shape = operations.curve(curve)
+    share = operations.strength(strength)
+    before, after = material.video(first, field="first video"), material.video(second, field="second video")
+    request = operations.blended(
+        _request(clip, prompt, after, end=False, size=before.size),
+        before,
+        after,
+        seconds,
+        leave=leave,
+        enter=enter,
+        curve=shape,
+        strength=operations.BLENDED if share is None else share,
     )
+    render(request, clip)
 
 
-@with_common
-def remix(video: Source, prompt: Prompt, *, strength: Strength = None, common: Common) -> None:
-    """Draw a video again with something changed; what the prompt leaves open stays as it is."""
-    _redraw("remix", video, prompt, strength, None, common)
+def remix(
+    video: Source,
+    prompt: options.Prompt,
+    *,
+    strength: Strength = None,
+    size: options.SourceSize = None,
+    fps: options.SourceFps = None,
+    seed: options.Seed = None,
+    engine: options.Engine = "native",
+    model: options.Model = None,
+    profile: options.Profile = None,
+    steps: options.Steps = None,
+    expand: options.Expand = True,
+    output: options.Output = None,
+    format: options.Format = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Generate a video again with another prompt. What the prompt leaves open stays as it is."""
+    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
+    _redraw("remix", video, prompt, strength, None, clip)
 
 
-@with_common
 def edit(
     video: Source,
-    prompt: Prompt,
+    prompt: options.Prompt,
     *,
     mask: Annotated[
         Path | None,
         typer.Option(
-            help="Picture or MP4 of the video's size, white where it may change; every other pixel is kept.",
-            show_default=False,
+            metavar="FILE",
+            help="Picture or MP4 of the size of the video, white where pixels may change; all others stay.",
         ),
     ] = None,
     strength: Strength = None,
-    common: Common,
+    size: options.SourceSize = None,
+    fps: options.SourceFps = None,
+    seed: options.Seed = None,
+    engine: options.Engine = "native",
+    model: options.Model = None,
+    profile: options.Profile = None,
+    steps: options.Steps = None,
+    expand: options.Expand = True,
+    output: options.Output = None,
+    format: options.Format = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Change a video, or with --mask only a part of the picture."""
-    _redraw("edit", video, prompt, strength, mask, common)
+    """Change a video, or with --mask only a part of its picture."""
+    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
+    _redraw("edit", video, prompt, strength, mask, clip)
 
 
-@with_common
 def retake(
     video: Source,
-    prompt: Words = None,
+    prompt: SourcePrompt = None,
     *,
-    begin: Annotated[
-        float, typer.Option("--from", metavar="SECONDS", help="Where the span begins.", show_default=False)
-    ],
-    end: Annotated[float, typer.Option("--to", metavar="SECONDS", help="Where it ends.", show_default=False)],
-    common: Common,
+    begin: Annotated[float, typer.Option("--from", metavar="SECONDS", help="Start of the span.")],
+    end: Annotated[float, typer.Option("--to", metavar="SECONDS", help="End of the span.")],
+    size: options.SourceSize = None,
+    fps: options.SourceFps = None,
+    seed: options.Seed = None,
+    engine: options.Engine = "native",
+    model: options.Model = None,
+    profile: options.Profile = None,
+    steps: options.Steps = None,
+    expand: options.Expand = True,
+    output: options.Output = None,
+    format: options.Format = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Draw a span of a video anew; the rest is kept as it is."""
+    """Generate a span of a video again. The rest stays as it is."""
     from hinode.directing import material, operations
 
+    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
     source = material.video(video)
-    base = _base(common, prompt, source)
-    _make(operations.retaken(base, source, begin, end), common)
+    render(operations.retaken(_request(clip, prompt, source), source, begin, end), clip)
 
 
-@with_common
 def recut(
     video: Source,
-    prompt: Words = None,
+    prompt: SourcePrompt = None,
     *,
-    keep: Annotated[
-        str, typer.Option(metavar="FROM-TO", help="The span to keep, in seconds.", show_default=False)
-    ],
-    before: Annotated[float, typer.Option(help="Seconds to draw before it.")] = 0.0,
-    after: Annotated[float, typer.Option(help="Seconds to draw after it.")] = 0.0,
-    common: Common,
+    keep: Annotated[str, typer.Option(metavar="FROM-TO", help="Span to keep, in seconds.")],
+    before: Annotated[float, typer.Option(help="Seconds to generate before it.")] = 0.0,
+    after: Annotated[float, typer.Option(help="Seconds to generate after it.")] = 0.0,
+    size: options.SourceSize = None,
+    fps: options.SourceFps = None,
+    seed: options.Seed = None,
+    engine: options.Engine = "native",
+    model: options.Model = None,
+    profile: options.Profile = None,
+    steps: options.Steps = None,
+    expand: options.Expand = True,
+    output: options.Output = None,
+    format: options.Format = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Keep the best span of a video and draw what comes before and after it."""
+    """Keep a span of a video and generate what surrounds it."""
     from hinode.directing import material, operations
 
+    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
     begin, end = operations.span(keep, "keep")
     source = material.video(video)
-    base = _base(common, prompt, source)
-    _make(operations.recut(base, source, begin, end, before, after), common)
+    render(operations.recut(_request(clip, prompt, source), source, begin, end, before, after), clip)
 
 
-@with_common
 def animate(
-    image: Annotated[
-        Path,
-        typer.Argument(help="The picture to begin with: a JPEG, PNG or WebP.", show_default=False),
-    ],
-    prompt: Prompt,
+    image: Annotated[Path, typer.Argument(help="Picture to begin with: a JPEG, PNG or WebP.")],
+    prompt: options.Prompt,
     *,
-    seconds: Annotated[float, typer.Option(help="Length of the clip.")] = 2.0,
-    last: Annotated[Path | None, typer.Option(help="The picture to end with.", show_default=False)] = None,
-    keyframe: Keyframes = None,
-    fit: Fit = None,
-    path: PathOption = None,
-    camera: Move = None,
-    common: Common,
+    seconds: options.Seconds = 2.0,
+    last: Annotated[Path | None, typer.Option(metavar="FILE", help="Picture to end with.")] = None,
+    keyframe: options.Keyframes = None,
+    fit: options.Fit = None,
+    path: options.SubjectPath = None,
+    camera: options.Camera = None,
+    size: options.SourceSize = None,
+    fps: options.SourceFps = None,
+    seed: options.Seed = None,
+    engine: options.Engine = "native",
+    model: options.Model = None,
+    profile: options.Profile = None,
+    steps: options.Steps = None,
+    expand: options.Expand = True,
+    output: options.Output = None,
+    format: options.Format = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Make a picture move; by default at its own size."""
+    """Generate a clip that begins with a picture."""
     from hinode.directing import material, operations
     from hinode.media import pictures
 
+    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
     material.check_fit(fit)
-    if common.size is None:
-        with material.named(image, "image"):
-            size, _ = pictures.measure(image, field="image")
-    else:
-        size = parse_size(common.size)
-    settings = Settings.from_environment(os.environ)
-    rate = _able(common).native_fps[0]
-    base = dataclasses.replace(_plain(common, prompt, size), seconds=seconds)
+    with material.named(image, "image"):
+        image_size = pictures.measure(image, field="image")[0] if size is None else parse_size(size)
+    request = dataclasses.replace(clip.request(prompt, image_size), seconds=seconds)
     with tempfile.TemporaryDirectory(prefix="hinode-") as scratch:
         folder = Path(scratch)
-        given = [material.picture(image, size, FIRST_FRAME, folder=folder, fit=fit)]
+        references = [material.picture(image, request.size, FIRST_FRAME, folder=folder, fit=fit)]
         if last is not None:
-            at = operations.last_moment(seconds, rate)
-            given.append(material.picture(last, size, KEYFRAME, folder=folder, fit=fit, at=at, field="last"))
-        base = dataclasses.replace(base, references=tuple(given))
-        with with_controls(base, settings, keyframe or (), fit, path, camera) as request:
-            _make(request, common)
+            moment = operations.last_moment(seconds, clip.capabilities().native_fps[0])
+            references.append(
+                material.picture(
+                    last, request.size, KEYFRAME, folder=folder, fit=fit, at=moment, field="last"
+                )
+            )
+        request = dataclasses.replace(request, references=tuple(references))
+        with with_controls(request, clip, keyframe, fit, path, camera) as controlled:
+            render(controlled, clip)
 
 
 def _redraw(
-    operation: str, video: Path, prompt: str, strength: str | None, mask: Path | None, common: Common
+    operation: str, video: Path, prompt: str, strength: str | None, mask: Path | None, clip: ClipOptions
 ) -> None:
     from hinode.directing import material, operations
 
-    far = operations.strength(strength)
+    share = operations.strength(strength)
     source = material.video(video)
-    masked = None if mask is None else material.mask(mask, source.size)
-    base = _base(common, prompt, source, end=False)
-    _make(operations.redrawn(base, operation, source, far, masked), common)
+    region = None if mask is None else material.mask(mask, source.size)
+    request = _request(clip, prompt, source, end=False)
+    render(operations.redrawn(request, operation, source, share, region), clip)
 
 
-def _able(common: Common) -> Capabilities:
-    from hinode import directing
-
-    return directing.capabilities(common.engine, Settings.from_environment(os.environ), common.model)
-
-
-def _plain(common: Common, prompt: str, size: Size) -> Request:
-    """What all of these commands ask for alike."""
-    width, height = size if common.size is None else parse_size(common.size)
-    return Request(
-        prompt=prompt,
-        width=width,
-        height=height,
-        fps=common.fps,
-        seed=secrets.randbelow(generate.RANDOM_SEEDS) if common.seed is None else common.seed,
-        engine=common.engine,
-        model=common.model,
-        steps=common.steps,
-        profile=common.profile,
-        expand=common.expand,
-    )
-
-
-def _base(
-    common: Common, prompt: str | None, source: Video, *, end: bool = True, size: Size | None = None
+def _request(
+    clip: ClipOptions, prompt: str | None, source: Video, *, end: bool = True, size: Size | None = None
 ) -> Request:
-    """The same, where something is drawn beside or over footage; see `reading.told`."""
+    """The request for a clip beside or over a source; see `source_facts.told` for its prompt."""
     from hinode.directing import source_facts
 
-    base = _plain(common, "", size or source.size)
-    words = source_facts.told(prompt, source, _able(common), base.seed, end=end, expand=common.expand)
-    return dataclasses.replace(base, prompt=words)
-
-
-def _make(request: Request, common: Common) -> None:
-    generate.make(
-        request,
-        Settings.from_environment(os.environ),
-        output=common.output,
-        format=common.format,
-        as_json=common.as_json,
-        quiet=common.quiet,
-    )
+    request = clip.request("", size or source.size)
+    words = source_facts.told(prompt, source, clip.capabilities(), request.seed, end=end, expand=clip.expand)
+    return dataclasses.replace(request, prompt=words)

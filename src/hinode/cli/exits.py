@@ -1,4 +1,4 @@
-"""How a command ends when it fails: in one sentence and an exit status."""
+"""How a failed command ends: with one sentence on standard error and an exit status."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ INTERRUPTED = 130
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Let every way in which a command can fail end in one sentence and an exit status."""
+    """Turn every exception of the block into one sentence and an exit status."""
     try:
         yield
+    except typer.Exit:
+        raise
     except HinodeError as error:
-        _end(str(error), error.exit_code)
+        _exit(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _end("stopped", INTERRUPTED)
+        _exit("stopped", INTERRUPTED)
     except MemoryError:
-        _end("this machine has not enough memory for it; ask for a smaller size or a shorter clip", 1)
+        _exit("not enough memory; choose a smaller size or a shorter clip", 1)
     except Exception as error:
-        if isinstance(error, typer.Exit):
-            raise
-        _end(f"something in Hinode broke ({type(error).__name__}); {_report(error)}", 1)
+        _exit(f"internal error ({type(error).__name__}); {_write_report(error)}", 1)
 
 
-def _end(sentence: str, status: int) -> NoReturn:
-    print(f"error: {sentence}", file=sys.stderr)
+def _exit(message: str, status: int) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
     raise typer.Exit(status)
 
 
-def _report(error: Exception) -> str:
-    """Keep the traceback in a file, and say where; a person is never shown it unasked."""
+def _write_report(error: Exception) -> str:
+    """Write the traceback to a file of the log folder, and return where it is."""
     try:
         folder = Settings.from_environment(os.environ).logs
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,5 +54,5 @@ def _report(error: Exception) -> str:
             errors="backslashreplace",
         )
     except (OSError, HinodeError):
-        return "and the details could not be written to its log folder"
+        return "the details could not be written to the log folder"
     return f"the details are in {path}"

@@ -1,147 +1,181 @@
-"""Options that several commands have in common, each said once."""
+"""Options that several commands share, each declared once; panels are the headings of `--help`."""
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+import os
+import secrets
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated
 
 import typer
 
-from hinode.cli.exits import exit_on_error
+from hinode.request import Capabilities, Request, parse_size
+from hinode.request import Size as PixelSize
+from hinode.settings import Settings
 
-Fit = Annotated[
+RANDOM_SEEDS = 2**31
+
+clip_option, control_option, model_option, output_option = (
+    partial(typer.Option, rich_help_panel=panel) for panel in ("Clip", "Controls", "Model", "Output")
+)
+
+Prompt = Annotated[str, typer.Argument(help="Text that says what to show.")]
+
+Seconds = Annotated[float, clip_option(metavar="SECONDS", help="Length of the clip.")]
+Size = Annotated[str | None, clip_option(metavar="WxH", help="Width and height in pixels, such as 640x360.")]
+SourceSize = Annotated[
     str | None,
-    typer.Option(
-        help="How pictures of another size are brought to that of the clip: crop, pad or stretch; by default "
-        "they have to have it.",
-        show_default=False,
+    clip_option(
+        "--size", metavar="WxH", help="Width and height in pixels.", show_default="the size of the source"
     ),
 ]
+Fps = Annotated[
+    float | None, clip_option(metavar="RATE", help="Frames per second.", show_default="the rate of the model")
+]
+SourceFps = Annotated[
+    float | None,
+    clip_option("--fps", metavar="RATE", help="Frames per second.", show_default="the rate of the source"),
+]
+Seed = Annotated[
+    int | None,
+    clip_option(metavar="NUMBER", help="The same seed renders the same clip.", show_default="a new seed"),
+]
+
 Keyframes = Annotated[
     list[str] | None,
-    typer.Option(
+    control_option(
         "--keyframe",
         metavar="FILE@SECONDS",
-        help="Picture that is shown at that moment; may be given again.",
-        show_default=False,
+        help="Picture that the clip shows at this moment. Repeatable.",
+    ),
+]
+Fit = Annotated[
+    str | None,
+    control_option(
+        metavar="METHOD",
+        help="How a picture of another size is brought to the size of the clip: crop, pad or stretch.",
+        show_default="such a picture is an error",
     ),
 ]
 Characters = Annotated[
     list[str] | None,
-    typer.Option(
+    control_option(
         "--character",
         metavar="NAME=FILE",
-        help="Picture or MP4 of somebody whom the prompt calls @NAME; may be given again.",
-        show_default=False,
+        help="Picture or MP4 of a character that the prompt calls @NAME. Repeatable.",
     ),
 ]
-PathOption = Annotated[
+SubjectPath = Annotated[
     str | None,
-    typer.Option(
+    control_option(
         "--path",
         metavar="POINTS",
-        help='Where the subject goes: "0,0.2,0.5; 2,0.8,0.5" (seconds, x, y from the top left, 0 to 1), or a '
-        "JSON file of such triples.",
-        show_default=False,
+        help='Positions of the subject as "seconds,x,y; ...", with x and y from 0 (top left) to 1, such as '
+        '"0,0.2,0.5; 2,0.8,0.5"; or a JSON file with a list of them.',
     ),
 ]
-Move = Annotated[
+Camera = Annotated[
     str | None,
-    typer.Option(
-        "--camera",
+    control_option(
         metavar="MOVES",
-        help='"pan left", "zoom in slowly", "pan right 1.5, zoom out", or seconds, pan and zoom: '
-        '"0,0,1; 2,0.5,1.2".',
-        show_default=False,
+        help='Camera moves, such as "zoom in slowly" or "pan right 1.5, zoom out"; or positions as '
+        '"seconds,pan,zoom; ...", such as "0,0,1; 2,0.5,1.2".',
     ),
+]
+
+Engine = Annotated[
+    str,
+    model_option(
+        metavar="NAME", help="Engine that generates the clip: native, diffusers, remote or testcard."
+    ),
+]
+Model = Annotated[
+    str | None, model_option(metavar="NAME", help="Model of the engine.", show_default="chosen by the engine")
 ]
 Profile = Annotated[
     str | None,
-    typer.Option(
-        help="draft, standard or best, for models that have them; by default the model's own.",
-        show_default=False,
+    model_option(
+        metavar="NAME",
+        help="Trade of speed against quality, for models that offer it: draft, standard or best.",
+        show_default="chosen by the model",
     ),
 ]
-Expand = Annotated[
-    bool, typer.Option(help="Let the model say in words what the prompt leaves open; shown with the result.")
+Steps = Annotated[
+    int | None, model_option(metavar="NUMBER", help="Sampling steps.", show_default="chosen by the model")
 ]
+Expand = Annotated[
+    bool,
+    model_option(help="Let the model choose what the prompt leaves open; the result says what it chose."),
+]
+
+Output = Annotated[
+    Path | None,
+    output_option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        help="File to write, or folder for png. A file named here is replaced if it exists.",
+        show_default="a new file here, named after the prompt",
+    ),
+]
+Format = Annotated[
+    str | None,
+    output_option(
+        metavar="NAME",
+        help="mp4, gif, webp, or png for a folder of frames.",
+        show_default="by the name of the output, or mp4",
+    ),
+]
+AsJson = Annotated[bool, output_option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, output_option("--quiet", "-q", help="Print only the path.")]
 
 
 @dataclass(frozen=True)
-class Common:
-    """What every command that makes a clip out of others can be told."""
+class ClipOptions:
+    """Values of the options that every command for one clip has."""
 
-    size: Annotated[
-        str | None,
-        typer.Option(help="Width x height in pixels; by default that of the source.", show_default=False),
-    ] = None
-    fps: Annotated[
-        float | None,
-        typer.Option(help="Frames per second; by default those of the source.", show_default=False),
-    ] = None
-    seed: Annotated[
-        int | None,
-        typer.Option(help="The same seed gives the same clip; by default a new one.", show_default=False),
-    ] = None
-    steps: Annotated[
-        int | None,
-        typer.Option(help="Sampling steps; by default the model's own number.", show_default=False),
-    ] = None
-    profile: Profile = None
-    engine: Annotated[str, typer.Option(help="Who draws.")] = "native"
-    model: Annotated[
-        str | None,
-        typer.Option(help="Which of the engine's models; by default its best.", show_default=False),
-    ] = None
-    expand: Expand = True
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="File to write (a folder for png); by default named after the prompt, in this folder.",
-            show_default=False,
-        ),
-    ] = None
-    format: Annotated[
-        str | None,
-        typer.Option(
-            help="mp4, gif, webp or png; by default what the output ends in, or mp4.", show_default=False
-        ),
-    ] = None
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object about the clip.")] = False
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the path.")] = False
+    size: str | None
+    fps: float | None
+    seed: int | None
+    engine: str
+    model: str | None
+    profile: str | None
+    steps: int | None
+    expand: bool
+    output: Path | None
+    format: str | None
+    as_json: bool
+    quiet: bool
 
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of this process, read once."""
+        return Settings.from_environment(os.environ)
 
-def with_common(command: Callable[..., None]) -> Callable[..., None]:
-    """A command for typer out of one that takes its last argument, `common`, as a `Common`: the fields of it
-    become options, and every ending a plain one."""
-    types = get_type_hints(Common, include_extras=True)
-    own = get_type_hints(command, include_extras=True)
-    shared = [
-        inspect.Parameter(
-            one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=types[one.name]
+    def capabilities(self) -> Capabilities:
+        """What the model can do; see `directing.capabilities`, which raises the same."""
+        from hinode import directing
+
+        return directing.capabilities(self.engine, self.settings, self.model)
+
+    def request(self, prompt: str, default_size: PixelSize) -> Request:
+        """The request that these options describe, with a new seed if none is set.
+
+        Raises:
+            BadInput: the size is not width x height.
+        """
+        width, height = default_size if self.size is None else parse_size(self.size)
+        return Request(
+            prompt=prompt,
+            width=width,
+            height=height,
+            fps=self.fps,
+            seed=secrets.randbelow(RANDOM_SEEDS) if self.seed is None else self.seed,
+            engine=self.engine,
+            model=self.model,
+            profile=self.profile,
+            steps=self.steps,
+            expand=self.expand,
         )
-        for one in fields(Common)
-    ]
-    parameters = [
-        one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=own[one.name])
-        for one in inspect.signature(command).parameters.values()
-        if one.name != "common"
-    ]
-
-    @functools.wraps(command)
-    def run(**words: Any) -> None:
-        with exit_on_error():
-            common = Common(**{one.name: words.pop(one.name) for one in fields(Common)})
-            command(**words, common=common)
-
-    every = [*parameters, *shared]
-    del run.__wrapped__
-    run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
-    run.__annotations__ = {one.name: one.annotation for one in every}
-    return run

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print `rows` under `head`, each column as wide as its longest cell."""
     table = [head, *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
@@ -20,5 +20,5 @@ def amount(number: float | None) -> str:
 
 
 def moment(seconds: float | None) -> str:
-    """Seconds since 1970 as the local date and time, or a dash if there are none."""
+    """Seconds since 1970 as the local date and time, or a dash for None."""
     return "-" if seconds is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -13,191 +13,200 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hinode.cli.exits import exit_on_error
+from hinode.cli import options
+from hinode.cli.command import Command
 from hinode.cli.table import amount, moment, print_table
 from hinode.errors import BadInput, quote
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
     from hinode.jobs.tenants.tenants import Limits, Tenants
+    from hinode.records.database import Database
 
-keys = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
-projects = typer.Typer(help="Projects and their limits: create, list, set.", no_args_is_help=True)
+keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
+projects = typer.Typer(help="Create and list projects, and set their limits.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Weight = Annotated[
     float | None,
-    typer.Option(help="Share of the machines; 2 gets twice as much as 1.", show_default=False),
+    typer.Option(help="Share of the machines: a project of weight 2 gets twice as much as one of weight 1."),
 ]
 MostRunning = Annotated[
-    str | None, typer.Option(help='Most jobs at once, or "none" for no limit.', show_default=False)
+    str | None, typer.Option(metavar="NUMBER", help='Running jobs at most, or "none" for no limit.')
 ]
 MostQueued = Annotated[
-    str | None,
-    typer.Option(help='Most jobs waiting or running, or "none" for no limit.', show_default=False),
+    str | None, typer.Option(metavar="NUMBER", help='Waiting and running jobs at most, or "none".')
 ]
 DailySeconds = Annotated[
-    str | None,
-    typer.Option(help='Most seconds of video in 24 hours, or "none" for no limit.', show_default=False),
+    str | None, typer.Option(metavar="NUMBER", help='Seconds of video in 24 hours at most, or "none".')
 ]
 
 
-@keys.command("create")
+@keys.command("create", cls=Command)
 def create_key(
-    name: Annotated[str, typer.Option(help="What you call it.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Name for the key.")],
     project: Annotated[
-        str | None, typer.Option(help="Name or id of its project; by default the first.", show_default=False)
+        str | None,
+        typer.Option(metavar="NAME", help="Name or id of its project.", show_default="the first project"),
     ] = None,
-    scopes: Annotated[str, typer.Option(help="What it is good for.")] = "read,write",
+    scopes: Annotated[
+        str, typer.Option(metavar="LIST", help="What the key permits, separated by commas.")
+    ] = "read,write",
     rpm: Annotated[
-        int | None, typer.Option(help="Most requests a minute; by default any number.", show_default=False)
+        int | None,
+        typer.Option(metavar="NUMBER", help="Requests per minute at most.", show_default="no limit"),
     ] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Make a key and print it, this once."""
-    with exit_on_error(), _tenants() as tenants:
-        made = tenants.create_key(
+    """Create a key and print it. It cannot be printed again."""
+    with open_tenants() as tenants:
+        created = tenants.create_key(
             name,
             project=project,
             scopes=[scope.strip() for scope in scopes.split(",") if scope.strip()],
             requests_per_minute=rpm,
         )
-        if as_json:
-            print(json.dumps({"id": made.id, "key": made.key}))
-        else:
-            print(f"{made.id}; keep the key, it is not shown again:", file=sys.stderr)
-            print(made.key)
+    if as_json:
+        print(json.dumps({"id": created.id, "key": created.key}))
+    else:
+        print(f"{created.id}; keep the key, it is not shown again:", file=sys.stderr)
+        print(created.key)
 
 
-@keys.command("list")
-def list_keys(as_json: AsJson = False) -> None:
-    """Print every key, without the secret part."""
-    with exit_on_error(), _tenants() as tenants:
-        known = tenants.all_keys()
-        if as_json:
-            print(json.dumps([dataclasses.asdict(key) for key in known]))
-            return
+@keys.command("list", cls=Command)
+def list_keys(as_json: options.AsJson = False) -> None:
+    """Print every key, without its secret part."""
+    with open_tenants() as tenants:
+        keys = tenants.all_keys()
         names = {project.id: project.name for project in tenants.projects()}
-        print_table(
-            ("ID", "NAME", "KEY", "PROJECT", "SCOPES", "PER MINUTE", "CREATED", "LAST USED", "REVOKED"),
-            [
-                (
-                    key.id,
-                    key.name,
-                    key.hint,
-                    names[key.project_id],
-                    ",".join(key.scopes),
-                    amount(key.requests_per_minute),
-                    *map(moment, (key.created_at, key.last_used_at, key.revoked_at)),
-                )
-                for key in known
-            ],
-        )
+    if as_json:
+        print(json.dumps([dataclasses.asdict(key) for key in keys]))
+        return
+    print_table(
+        ("ID", "NAME", "KEY", "PROJECT", "SCOPES", "PER MINUTE", "CREATED", "LAST USED", "REVOKED"),
+        [
+            (
+                key.id,
+                key.name,
+                key.hint,
+                names[key.project_id],
+                ",".join(key.scopes),
+                amount(key.requests_per_minute),
+                *map(moment, (key.created_at, key.last_used_at, key.revoked_at)),
+            )
+            for key in keys
+        ],
+    )
 
 
-@keys.command("revoke")
-def revoke_key(
-    id: Annotated[str, typer.Argument(help="The key's id, key_…", show_default=False)],
-) -> None:
-    """Make a key good for nothing, at once."""
-    with exit_on_error(), _tenants() as tenants:
+@keys.command("revoke", cls=Command)
+def revoke_key(id: Annotated[str, typer.Argument(help="Id of the key, key_…")]) -> None:
+    """Revoke a key. The server refuses it from now on."""
+    with open_tenants() as tenants:
         print(f"revoked {tenants.revoke(id).id}")
 
 
-@projects.command("create")
+@projects.command("create", cls=Command)
 def create_project(
-    name: Annotated[str, typer.Option(help="What you call it.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Name for the project.")],
     weight: Weight = None,
     most_running: MostRunning = None,
     most_queued: MostQueued = None,
     daily_seconds: DailySeconds = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Make a project: jobs belong to it, and limits hold for it."""
-    with exit_on_error(), _tenants() as tenants:
+    """Create a project: the owner of keys and jobs, with limits of its own."""
+    with open_tenants() as tenants:
         from hinode.jobs.tenants.tenants import Limits
 
-        limits = _changed(Limits(), weight, most_running, most_queued, daily_seconds)
-        made = tenants.create_project(name, limits)
-        print(json.dumps(dataclasses.asdict(made)) if as_json else made.id)
+        limits = _replace_limits(Limits(), weight, most_running, most_queued, daily_seconds)
+        created = tenants.create_project(name, limits)
+    print(json.dumps(dataclasses.asdict(created)) if as_json else created.id)
 
 
-@projects.command("list")
-def list_projects(as_json: AsJson = False) -> None:
+@projects.command("list", cls=Command)
+def list_projects(as_json: options.AsJson = False) -> None:
     """Print every project and its limits."""
-    with exit_on_error(), _tenants() as tenants:
-        known = tenants.projects()
-        if as_json:
-            print(json.dumps([dataclasses.asdict(project) for project in known]))
-            return
-        print_table(
-            ("ID", "NAME", "WEIGHT", "MOST RUNNING", "MOST QUEUED", "DAILY SECONDS", "CREATED"),
-            [
-                (
-                    project.id,
-                    project.name,
-                    *map(amount, dataclasses.astuple(project.limits)),
-                    moment(project.created_at),
-                )
-                for project in known
-            ],
-        )
+    with open_tenants() as tenants:
+        projects = tenants.projects()
+    if as_json:
+        print(json.dumps([dataclasses.asdict(project) for project in projects]))
+        return
+    print_table(
+        ("ID", "NAME", "WEIGHT", "MOST RUNNING", "MOST QUEUED", "DAILY SECONDS", "CREATED"),
+        [
+            (
+                project.id,
+                project.name,
+                *map(amount, dataclasses.astuple(project.limits)),
+                moment(project.created_at),
+            )
+            for project in projects
+        ],
+    )
 
 
-@projects.command("set")
+@projects.command("set", cls=Command)
 def set_project(
-    project: Annotated[str, typer.Argument(help="Its name or id.", show_default=False)],
+    project: Annotated[str, typer.Argument(help="Name or id of the project.")],
     weight: Weight = None,
     most_running: MostRunning = None,
     most_queued: MostQueued = None,
     daily_seconds: DailySeconds = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Change the limits that you name, and leave the others."""
-    with exit_on_error(), _tenants() as tenants:
+    """Change the limits that are named here, and no others."""
+    with open_tenants() as tenants:
         changed = tenants.change_limits(
-            project, lambda limits: _changed(limits, weight, most_running, most_queued, daily_seconds)
+            project, lambda limits: _replace_limits(limits, weight, most_running, most_queued, daily_seconds)
         )
-        print(json.dumps(dataclasses.asdict(changed)) if as_json else f"changed {changed.id}")
+    print(json.dumps(dataclasses.asdict(changed)) if as_json else f"changed {changed.id}")
 
 
 @contextmanager
-def _tenants() -> Iterator[Tenants]:
-    from hinode.jobs.tenants.tenants import Tenants
+def open_database() -> Iterator[Database]:
+    """The database of the settings, upgraded to this version."""
     from hinode.records.database import Database
 
     database = Database(Settings.from_environment(os.environ).database_url)
     try:
         database.upgrade()
-        yield Tenants(database, time.time)
+        yield database
     finally:
         database.close()
 
 
-def _changed(
+@contextmanager
+def open_tenants() -> Iterator[Tenants]:
+    """The projects and keys in that database."""
+    from hinode.jobs.tenants.tenants import Tenants
+
+    with open_database() as database:
+        yield Tenants(database, time.time)
+
+
+def _replace_limits(
     limits: Limits,
     weight: float | None,
     most_running: str | None,
     most_queued: str | None,
     daily_seconds: str | None,
 ) -> Limits:
-    """`limits` with those replaced that the command line names."""
-    given: dict[str, Any] = {} if weight is None else {"weight": weight}
-    for name, text, read in (
+    changes: dict[str, Any] = {} if weight is None else {"weight": weight}
+    for name, text, parse in (
         ("most_running", most_running, int),
         ("most_queued", most_queued, int),
         ("daily_seconds", daily_seconds, float),
     ):
         if text is not None:
-            given[name] = _number(name, text, read)
-    return dataclasses.replace(limits, **given)
+            changes[name] = _parse_limit(name, text, parse)
+    return dataclasses.replace(limits, **changes)
 
 
-def _number(name: str, text: str, read: type[int] | type[float]) -> float | None:
+def _parse_limit(name: str, text: str, parse: type[int] | type[float]) -> float | None:
     if text.strip().lower() == "none":
         return None
     try:
-        return read(text)
+        return parse(text)
     except ValueError:
         raise BadInput(
             f"{quote(text)} cannot be a limit for {name.replace('_', ' ')}",
