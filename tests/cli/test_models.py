@@ -16,7 +16,7 @@ from hinode.registry import entries
 from hinode.registry.families import FAMILIES
 from tests.registry.shelf import served, write_pipeline, write_weights
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "models.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 FAMILY = next(iter(FAMILIES))
 HUNYUAN = next(name for name, family in FAMILIES.items() if family.licence == "Tencent-Hunyuan-Community")
 
