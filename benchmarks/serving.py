@@ -10,10 +10,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -21,6 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
+WAIT_SECONDS = 60.0
+
+T = TypeVar("T")
 
 # Sora's five names, all drawn by the engine that needs no model.
 MODELS = ("sora-2", "sora-2-pro", "sora-2-2025-10-06", "sora-2-pro-2025-10-06", "sora-2-2025-12-08")
@@ -130,6 +133,44 @@ class Server:
             return answer.status, answer.read()
         finally:
             connection.close()
+
+    def submit(self, key: str, **fields: Any) -> str:
+        """Request a small video, other than that described by `fields`, and return its id."""
+        body = {"prompt": "a kite", "seconds": "1", "size": "64x64", **fields}
+        return str(self._json("POST", "/v1/videos", key, body)["id"])
+
+    def video(self, key: str, video_id: str) -> dict[str, Any]:
+        """A video as the API describes it."""
+        return self._json("GET", f"/v1/videos/{video_id}", key)
+
+    def finished_video(self, key: str, video_id: str) -> dict[str, Any]:
+        """Wait until a video is completed or has failed, and return it."""
+
+        def final_video() -> dict[str, Any] | None:
+            video = self.video(key, video_id)
+            return None if video["status"] in ("queued", "in_progress") else video
+
+        return self.wait_for(final_video)
+
+    def wait_for(self, condition: Callable[[], T | None], seconds: float = WAIT_SECONDS) -> T:
+        """Call `condition` until its result is true, and return the result.
+
+        Raises:
+            RuntimeError: it was not true in time; the text holds the end of the log.
+        """
+        end = time.monotonic() + seconds
+        while not (result := condition()):
+            if time.monotonic() > end:
+                raise RuntimeError(f"nothing happened for {seconds:g} seconds:\n{self.last_words()}")
+            time.sleep(0.02)
+        return result
+
+    def _json(self, method: str, path: str, key: str, body: Any = None) -> dict[str, Any]:
+        status, content = self.request(method, path, key=key, body=body)
+        if status != 200:
+            raise RuntimeError(f"{method} {path} answered {status}: {content.decode(errors='replace')}")
+        result: dict[str, Any] = json.loads(content)
+        return result
 
     def command(self, *words: str) -> str:
         """Run `hinode WORDS` beside the server, and return what it prints.

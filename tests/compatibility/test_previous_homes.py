@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
-import signal
 import sqlite3
-import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -18,6 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from benchmarks.serving import Server
 
 ARCHIVES = sorted(Path(__file__).parent.glob("home-*.tar.gz"))
 PATIENCE = 120.0
@@ -33,39 +30,32 @@ def previous(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         archive.extractall(folder, filter="data")
     facts = json.loads((folder / "facts.json").read_text())
     _move_expiry(folder / "home" / "hinode.db")
-    log = folder / "server.log"
-    environment = {**os.environ, "HINODE_HOME": str(folder / "home"), "HINODE_MODELS": "sora-2=testcard"}
-    command = [sys.executable, "-m", "hinode", "serve", "--port", "0", "--workers", "1"]
-    with log.open("w") as file:
-        process = subprocess.Popen(command, env=environment, stderr=file, stdout=subprocess.DEVNULL)
-    try:
-        while not (address := re.search(r"http://[0-9.:]+", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.05)
+    environment = {"HINODE_MODELS": "sora-2=testcard", "HINODE_THREADS": "1"}
+    with Server(folder / "home", environment=environment) as server:
         headers = {"Authorization": f"Bearer {facts['key']}"}
-        with httpx.Client(base_url=f"{address[0]}/v1", headers=headers, timeout=30) as client:
-            yield Previous(client, facts, folder / "home")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        with httpx.Client(base_url=server.base_url, headers=headers, timeout=30) as client:
+            yield Previous(client, facts, server)
 
 
 class Previous:
-    def __init__(self, client: httpx.Client, facts: dict[str, Any], home: Path) -> None:
+    def __init__(self, client: httpx.Client, facts: dict[str, Any], server: Server) -> None:
         self.client = client
         self.facts = facts
-        self.home = home
+        self.server = server
 
     def get(self, path: str) -> dict[str, Any]:
         answer: dict[str, Any] = self.client.get(path).raise_for_status().json()
         return answer
 
     def end(self, path: str) -> dict[str, Any]:
-        deadline = time.monotonic() + PATIENCE
-        while (answer := self.get(path))["status"] in ("queued", "in_progress", "validating", "finalizing"):
-            assert time.monotonic() < deadline, answer
-            time.sleep(0.1)
-        return answer
+        """Wait until a video or a batch has ended, and return it."""
+
+        def final() -> dict[str, Any] | None:
+            answer = self.get(path)
+            unfinished = ("queued", "in_progress", "validating", "finalizing")
+            return None if answer["status"] in unfinished else answer
+
+        return self.server.wait_for(final, PATIENCE)
 
 
 def _move_expiry(database: Path) -> None:
@@ -123,7 +113,5 @@ def test_batches_files_characters_and_endpoints_are_there(previous: Previous) ->
 
 
 def test_added_models_are_there(previous: Previous) -> None:
-    command = [sys.executable, "-m", "hinode", "models", "list", "--json"]
-    environment = {**os.environ, "HINODE_HOME": str(previous.home)}
-    listing = json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    listing = json.loads(previous.server.command("models", "list", "--json"))
     assert {"toy", "wan"} <= {model["name"] for model in listing}
