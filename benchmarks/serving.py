@@ -49,6 +49,7 @@ class Server:
             **{name: value for name, value in os.environ.items() if not name.startswith("HINODE_")},
             "PYTHONPATH": os.pathsep.join(paths),
             "OMP_NUM_THREADS": "1",
+            "HINODE_THREADS": "1",
             "HINODE_HOME": str(home),
             "HINODE_MODELS": ALIASES,
             "HINODE_ALLOW_PRIVATE_URLS": "1",

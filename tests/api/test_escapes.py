@@ -1,4 +1,4 @@
-"""Images that are more than they seem, and names that lead out of the house, sent to a real server."""
+"""Images that unpack to gigabytes, and names that lead out of the store, sent to a real server."""
 
 from __future__ import annotations
 
@@ -12,37 +12,23 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.api.house import (
+from tests.api.malicious_files import jpeg, mp4, png, webp
+from tests.api.raw_client import (
     CREATE,
     MARK,
     MEGABYTE,
     PROMPT,
-    House,
-    at_home,
+    RawClient,
+    check_files,
     field,
     file,
-    house,
-    mp4,
-    png,
-    refused,
+    raw_client,
+    rejection,
 )
 
-__all__ = ["house"]
+__all__ = ["raw_client"]
 
-# Images that are more than they seem
-
-
-def jpeg(width: int, height: int) -> bytes:
-    """The beginning of a JPEG that says it is this large."""
-    frame = struct.pack(">BHHB", 8, height, width, 3) + b"\x01\x11\x00\x02\x11\x00\x03\x11\x00"
-    return b"\xff\xd8\xff\xc0" + struct.pack(">H", len(frame) + 2) + frame + b"\xff\xda\x00\x02" + b"\0" * 99
-
-
-def webp(width: int, height: int) -> bytes:
-    """The beginning of a WebP that says it is this large."""
-    bits = (width - 1) | (height - 1) << 14
-    body = b"VP8L" + struct.pack("<IBI", 50, 0x2F, bits) + b"\0" * 45
-    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+# Images that unpack to far more than their size
 
 
 LONG_TEXT = b"Comment\0\0" + zlib.compress(b"x" * 300 * MEGABYTE, 9)
@@ -63,45 +49,47 @@ IMAGES: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_images_that_are_more_than_they_seem(house: House, name: str) -> None:
+def test_images_that_unpack_to_far_more_than_their_size(raw_client: RawClient, name: str) -> None:
     image = IMAGES[name]()
     url = "data:image/png;base64," + base64.b64encode(image).decode()
-    wanted = {"prompt": PROMPT, "size": "1280x720", "input_reference_fit": "crop"}
-    with house.staying_below(100 * MEGABYTE):
-        parts = [field(key, value) for key, value in wanted.items()]
+    fields = {"prompt": PROMPT, "size": "1280x720", "input_reference_fit": "crop"}
+    with raw_client.memory_below(100 * MEGABYTE):
+        parts = [field(key, value) for key, value in fields.items()]
         answers = [
-            house.form(CREATE, *parts, file("input_reference", image)),
-            house.json(CREATE, {**wanted, "input_reference": {"image_url": url}}),
+            raw_client.post_form(CREATE, *parts, file("input_reference", image)),
+            raw_client.post_json(CREATE, {**fields, "input_reference": {"image_url": url}}),
         ]
     for answer in answers:
-        if name.startswith("a PNG with a"):  # whether the text is passed over or refused, it is not unpacked
-            assert answer.status == 200 or refused(answer, 400)
+        if name.startswith(
+            "a PNG with a"
+        ):  # whether the text is passed over or rejection, it is not unpacked
+            assert answer.status == 200 or rejection(answer, 400)
         else:
-            refused(answer, 400, 413)
-    at_home(house)
+            rejection(answer, 400, 413)
+    check_files(raw_client)
 
 
 @pytest.mark.parametrize("frames", [15_000_000, 60_000_000])
-def test_a_video_of_millions_of_frames_in_a_kilobyte(house: House, frames: int) -> None:
+def test_a_video_of_millions_of_frames_in_a_kilobyte(raw_client: RawClient, frames: int) -> None:
     bomb = file("video", mp4(frames), "a.mp4", "video/mp4")
-    with house.staying_below(50 * MEGABYTE):
+    with raw_client.memory_below(50 * MEGABYTE):
         for path in ("/v1/videos/characters", "/v1/videos/edits"):
-            answer = house.form(path, field("name", "Pip"), field("prompt", PROMPT), bomb)
-            assert "video" in refused(answer, 400)
-    at_home(house)
+            answer = raw_client.post_form(path, field("name", "Pip"), field("prompt", PROMPT), bomb)
+            assert "video" in rejection(answer, 400)
+    check_files(raw_client)
 
 
-# Ways out of the house
+# Names that lead out of the store
 
 
-def escapes(house: House) -> list[str]:
+def escapes(raw_client: RawClient) -> list[str]:
     up = "../" * 12
     return [
         f"../{MARK}",
         f"{up}{tempfile.gettempdir()}/{MARK}.png",
         f"..\\..\\{MARK}.png",
         f"{tempfile.gettempdir()}/{MARK}.png",
-        str(house.around / "a" / f"{MARK}.png"),
+        str(raw_client.folder / "a" / f"{MARK}.png"),
         f"C:\\{MARK}.png",
         f"a/../../{MARK}",
         f"{MARK}\0.png",
@@ -116,35 +104,37 @@ def escapes(house: House) -> list[str]:
     ]
 
 
-def test_file_names_lead_nowhere(house: House) -> None:
+def test_file_names_lead_nowhere(raw_client: RawClient) -> None:
     image = png(1280, 720)
     movie = b"\0\0\0\x18ftypmp42" + bytes(200)
-    for name in escapes(house):
-        answer = house.form(
+    for name in escapes(raw_client):
+        answer = raw_client.post_form(
             CREATE,
             field("prompt", PROMPT),
             field("size", "1280x720"),
             file("input_reference", image, name),
         )
-        assert answer.status == 200 or refused(answer, 400)
+        assert answer.status == 200 or rejection(answer, 400)
         for path in ("/v1/videos/edits", "/v1/videos/characters"):
-            refused(
-                house.form(path, field("prompt", PROMPT), field("name", name), file("video", movie, name)),
+            rejection(
+                raw_client.post_form(
+                    path, field("prompt", PROMPT), field("name", name), file("video", movie, name)
+                ),
                 400,
             )
-        answer = house.form("/v1/files", field("purpose", "vision"), file("file", image, name))
+        answer = raw_client.post_form("/v1/files", field("purpose", "vision"), file("file", image, name))
         if answer.status == 200:
-            kept = json.loads(answer.body)["filename"]
-            assert "/" not in kept
-            assert "\\" not in kept
-            assert len(kept) <= 255
+            stored = json.loads(answer.body)["filename"]
+            assert "/" not in stored
+            assert "\\" not in stored
+            assert len(stored) <= 255
         else:
-            refused(answer, 400)
-    at_home(house)
+            rejection(answer, 400)
+    check_files(raw_client)
 
 
-def test_ids_lead_nowhere(house: House) -> None:
-    for name in escapes(house):
+def test_ids_lead_nowhere(raw_client: RawClient) -> None:
+    for name in escapes(raw_client):
         word = quote(name, safe="")
         for path in (
             f"/v1/videos/{word}",
@@ -157,9 +147,9 @@ def test_ids_lead_nowhere(house: House) -> None:
             f"/v1/videos?after={word}",
             f"/v1/videos/video_1/content?variant={word}",
         ):
-            answer = house.ask("GET", path)
+            answer = raw_client.request("GET", path)
             # A name such as ".." may be resolved on the way, to a list for example; it is never a file.
-            assert answer.status == 200 or refused(answer, 400, 404, 405), path
+            assert answer.status == 200 or rejection(answer, 400, 404, 405), path
             if answer.status == 200:
                 assert json.loads(answer.body)["object"] == "list", path
         for body in (
@@ -169,12 +159,12 @@ def test_ids_lead_nowhere(house: House) -> None:
             {"prompt": PROMPT, "characters": [{"id": name}]},
         ):
             path = "/v1/videos/extensions" if "video" in body else CREATE
-            refused(house.json(path, body), 400, 404)
-        refused(house.json("/v1/batches", {"input_file_id": name, "endpoint": CREATE}), 400, 404)
-    at_home(house)
+            rejection(raw_client.post_json(path, body), 400, 404)
+        rejection(raw_client.post_json("/v1/batches", {"input_file_id": name, "endpoint": CREATE}), 400, 404)
+    check_files(raw_client)
 
 
-def test_the_raw_path_leads_nowhere(house: House) -> None:
+def test_the_raw_path_leads_nowhere(raw_client: RawClient) -> None:
     for path in (
         "/../../../../etc/passwd",
         "/docs/../../../../etc/passwd",
@@ -185,6 +175,6 @@ def test_the_raw_path_leads_nowhere(house: House) -> None:
         "/v1/videos/%00",
         "/v1/videos/%ff%fe",
     ):
-        answer = house.ask("GET", path)
-        refused(answer)
+        answer = raw_client.request("GET", path)
+        rejection(answer)
         assert b"root:" not in answer.body

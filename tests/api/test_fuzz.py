@@ -1,4 +1,4 @@
-"""What nobody should send, sent to a real server: it says what is wrong, and stays small."""
+"""Oversized and malformed requests to a real server: it refuses each in one sentence and stays small."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.house import (
+from tests.api.raw_client import (
     BOUNDARY,
     CREATE,
     FIELDS,
@@ -20,19 +20,19 @@ from tests.api.house import (
     POSTS,
     PROMPT,
     Answer,
-    House,
-    at_home,
-    ending,
+    RawClient,
+    check_files,
+    closing_boundary,
     field,
     file,
     form,
-    house,
-    refused,
+    raw_client,
+    rejection,
 )
 
-__all__ = ["house"]
+__all__ = ["raw_client"]
 
-# Too much
+# Oversized requests
 
 
 def block(size: int, letter: bytes = b"x") -> Iterator[bytes]:
@@ -40,94 +40,100 @@ def block(size: int, letter: bytes = b"x") -> Iterator[bytes]:
         yield letter * MEGABYTE
 
 
-def around(before: bytes, middle: Iterable[bytes], after: bytes) -> Iterator[bytes]:
+def join_blocks(before: bytes, middle: Iterable[bytes], after: bytes) -> Iterator[bytes]:
     yield before
     yield from middle
     yield after
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["content-length", "chunked"])
+@pytest.mark.parametrize("sized", [True, False], ids=["content-length", "chunked"])
 @pytest.mark.parametrize("kind", ["json", "form", "web form"])
-def test_a_prompt_of_100_megabytes(house: House, kind: str, told: bool) -> None:
+def test_a_prompt_of_100_megabytes(raw_client: RawClient, kind: str, sized: bool) -> None:
     size = 100 * MEGABYTE
     before, after, media_type = {
         "json": (b'{"prompt": "', b'"}', "application/json"),
         "form": (
             b"--%b\r\n" % BOUNDARY.encode() + field("prompt", b""),
-            b"\r\n" + ending(),
+            b"\r\n" + closing_boundary(),
             f"multipart/form-data; boundary={BOUNDARY}",
         ),
         "web form": (b"prompt=", b"", "application/x-www-form-urlencoded"),
     }[kind]
-    headers = {"Content_Length": str(size + len(before) + len(after))} if told else {}
-    with house.staying_below(100 * MEGABYTE):
-        answer = house.ask("POST", CREATE, around(before, block(size), after), media_type, **headers)
-    assert "bytes" in refused(answer, 400, 413)
+    headers = {"Content_Length": str(size + len(before) + len(after))} if sized else {}
+    with raw_client.memory_below(100 * MEGABYTE):
+        answer = raw_client.request(
+            "POST", CREATE, join_blocks(before, block(size), after), media_type, **headers
+        )
+    assert "bytes" in rejection(answer, 400, 413)
 
 
 @pytest.mark.parametrize("size", [32_001, MEGABYTE, 20 * MEGABYTE])
-def test_a_prompt_that_fits_the_body_and_not_the_model(house: House, size: int) -> None:
-    with house.staying_below(200 * MEGABYTE):
-        assert "prompt" in refused(house.json(CREATE, {"prompt": "x" * size}), 400)
+def test_a_prompt_that_fits_the_body_and_not_the_model(raw_client: RawClient, size: int) -> None:
+    with raw_client.memory_below(200 * MEGABYTE):
+        assert "prompt" in rejection(raw_client.post_json(CREATE, {"prompt": "x" * size}), 400)
 
 
-def test_ten_thousand_files(house: House) -> None:
+def test_ten_thousand_files(raw_client: RawClient) -> None:
     parts = [file("input_reference", b"x", f"{number}.png") for number in range(10_000)]
-    with house.staying_below(100 * MEGABYTE):
-        refused(house.form(CREATE, field("prompt", PROMPT), *parts), 400, 413)
-    at_home(house)
+    with raw_client.memory_below(100 * MEGABYTE):
+        rejection(raw_client.post_form(CREATE, field("prompt", PROMPT), *parts), 400, 413)
+    check_files(raw_client)
 
 
-def test_ten_thousand_fields(house: House) -> None:
+def test_ten_thousand_fields(raw_client: RawClient) -> None:
     parts = [field(f"field{number}", b"x") for number in range(10_000)]
-    with house.staying_below(100 * MEGABYTE):
-        refused(house.form(CREATE, *parts), 400, 413)
-        refused(house.json(CREATE, {"characters": [{"id": "char_1"}] * 10_000, "prompt": PROMPT}), 400, 413)
+    with raw_client.memory_below(100 * MEGABYTE):
+        rejection(raw_client.post_form(CREATE, *parts), 400, 413)
+        rejection(
+            raw_client.post_json(CREATE, {"characters": [{"id": "char_1"}] * 10_000, "prompt": PROMPT}),
+            400,
+            413,
+        )
         pairs = b"&".join(b"field%d=x" % number for number in range(10_000))
-        refused(house.ask("POST", CREATE, pairs, "application/x-www-form-urlencoded"), 400, 413)
+        rejection(raw_client.request("POST", CREATE, pairs, "application/x-www-form-urlencoded"), 400, 413)
 
 
-def test_a_file_that_does_not_end(house: House) -> None:
+def test_a_file_that_does_not_end(raw_client: RawClient) -> None:
     head = b"--%b\r\n" % BOUNDARY.encode() + file("video", b"", "a.mp4", "video/mp4")
-    with house.staying_below(100 * MEGABYTE):
-        answer = house.ask(
+    with raw_client.memory_below(100 * MEGABYTE):
+        answer = raw_client.request(
             "POST",
             "/v1/videos/edits",
-            around(head, block(300 * MEGABYTE), b"\r\n" + ending()),
+            join_blocks(head, block(300 * MEGABYTE), b"\r\n" + closing_boundary()),
             f"multipart/form-data; boundary={BOUNDARY}",
         )
-    refused(answer, 400, 413)
-    at_home(house)
+    rejection(answer, 400, 413)
+    check_files(raw_client)
 
 
-def test_many_at_once(house: House) -> None:
-    def one(number: int) -> Answer:
-        return house.ask(
-            "POST", CREATE, around(b'{"prompt": "', block(100 * MEGABYTE), b'"}'), "application/json"
+def test_many_large_bodies_at_once(raw_client: RawClient) -> None:
+    def send(number: int) -> Answer:
+        return raw_client.request(
+            "POST", CREATE, join_blocks(b'{"prompt": "', block(100 * MEGABYTE), b'"}'), "application/json"
         )
 
-    with house.staying_below(400 * MEGABYTE), ThreadPoolExecutor(8) as pool:
-        for answer in pool.map(one, range(8)):
-            refused(answer, 400, 413, 429)
+    with raw_client.memory_below(400 * MEGABYTE), ThreadPoolExecutor(8) as pool:
+        for answer in pool.map(send, range(8)):
+            rejection(answer, 400, 413, 429)
 
 
-def test_headers_and_addresses_without_end(house: House) -> None:
-    with house.staying_below(50 * MEGABYTE):
+def test_headers_and_addresses_without_end(raw_client: RawClient) -> None:
+    with raw_client.memory_below(50 * MEGABYTE):
         for answer in (
-            house.ask("GET", "/v1/videos?after=" + "x" * 30_000),
-            house.ask("GET", "/v1/videos/" + "x" * 30_000),
-            house.ask("POST", CREATE, b"{}", "application/json", Idempotency_Key="k" * 10_000),
+            raw_client.request("GET", "/v1/videos?after=" + "x" * 30_000),
+            raw_client.request("GET", "/v1/videos/" + "x" * 30_000),
+            raw_client.request("POST", CREATE, b"{}", "application/json", Idempotency_Key="k" * 10_000),
         ):
-            refused(answer)
+            rejection(answer)
         for path, header in (("/v1/videos/" + "x" * 200_000, "x"), ("/v1/videos", "x" * 200_000)):
             # They do not get as far as the application: the connection is cut, with or without a word.
             with suppress(ConnectionError):
-                assert 400 <= house.ask("GET", path, X_Long=header).status < 500
+                assert 400 <= raw_client.request("GET", path, X_Long=header).status < 500
 
 
 # Wrong types
 
-LONELY = "\ud800"
+LONE_SURROGATE = "\ud800"
 DEEP = b'{"prompt": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
 BODIES: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "application/json"),
@@ -159,18 +165,22 @@ BODIES: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("path", POSTS)
-def test_bodies_that_cannot_be_read(house: House, path: str) -> None:
+def test_bodies_that_cannot_be_read(raw_client: RawClient, path: str) -> None:
     for name, (content, kind) in BODIES.items():
-        answer = house.ask("POST", path, content, kind)
+        answer = raw_client.request("POST", path, content, kind)
         assert 400 <= answer.status < 500, (name, answer)
-        refused(answer)
+        rejection(answer)
 
 
-def test_packed_bodies_are_not_unpacked(house: House) -> None:
+def test_packed_bodies_are_not_unpacked(raw_client: RawClient) -> None:
     bomb = zlib.compress(b'{"prompt": "' + b"x" * 200 * MEGABYTE + b'"}', 9)
-    with house.staying_below(50 * MEGABYTE):
+    with raw_client.memory_below(50 * MEGABYTE):
         for packing in ("gzip", "deflate", "br", "gzip, gzip"):
-            refused(house.ask("POST", CREATE, bomb, "application/json", Content_Encoding=packing), 415, 400)
+            rejection(
+                raw_client.request("POST", CREATE, bomb, "application/json", Content_Encoding=packing),
+                415,
+                400,
+            )
 
 
 WRONG: tuple[Any, ...] = (
@@ -186,20 +196,20 @@ WRONG: tuple[Any, ...] = (
     {"a": 1},
     "x",
     "\0",
-    LONELY,
+    LONE_SURROGATE,
     "9" * 400,
 )
 
 
 @pytest.mark.parametrize("name", [*FIELDS, "input_reference", "characters"])
-def test_wrong_types_of_fields(house: House, name: str) -> None:
+def test_wrong_types_of_fields(raw_client: RawClient, name: str) -> None:
     for value in WRONG:
-        answer = house.json(CREATE, {"prompt": PROMPT, name: value})
+        answer = raw_client.post_json(CREATE, {"prompt": PROMPT, name: value})
         # Some of these are right for some fields, such as seed 0; and there is no character "x".
-        assert answer.status == 200 or refused(answer, 400, 404), (name, value, answer)
+        assert answer.status == 200 or rejection(answer, 400, 404), (name, value, answer)
     for value in ({}, [], [[]], {"a": 1}):
         if (name, value) != ("characters", []):
-            refused(house.json(CREATE, {"prompt": PROMPT, name: value}), 400)
+            rejection(raw_client.post_json(CREATE, {"prompt": PROMPT, name: value}), 400)
 
 
 @pytest.mark.parametrize(
@@ -226,8 +236,8 @@ def test_wrong_types_of_fields(house: House, name: str) -> None:
     ],
     ids=lambda reference: str(reference)[:40],
 )
-def test_references_to_nothing(house: House, reference: Any) -> None:
-    refused(house.json(CREATE, {"prompt": PROMPT, "input_reference": reference}), 400, 404)
+def test_references_to_nothing(raw_client: RawClient, reference: Any) -> None:
+    rejection(raw_client.post_json(CREATE, {"prompt": PROMPT, "input_reference": reference}), 400, 404)
 
 
 json_values = st.recursive(
@@ -261,9 +271,9 @@ names = st.sampled_from([*FIELDS, *OTHERS]) | st.text(max_size=10)
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(POSTS), st.dictionaries(names, json_values, max_size=6), st.booleans())
-def test_any_json_at_all(house: House, path: str, values: dict[str, Any], prompted: bool) -> None:
-    answer = house.json(path, {**values, **({"prompt": PROMPT} if prompted else {})})
-    assert answer.status == 200 or refused(answer)
+def test_any_json_at_all(raw_client: RawClient, path: str, values: dict[str, Any], with_prompt: bool) -> None:
+    answer = raw_client.post_json(path, {**values, **({"prompt": PROMPT} if with_prompt else {})})
+    assert answer.status == 200 or rejection(answer)
 
 
 part_names = st.sampled_from(
@@ -281,6 +291,6 @@ part_names = st.sampled_from(
         max_size=5,
     ),
 )
-def test_any_form_at_all(house: House, path: str, parts: list[bytes]) -> None:
-    answer = house.form(path, *parts)
-    assert answer.status == 200 or refused(answer)
+def test_any_form_at_all(raw_client: RawClient, path: str, parts: list[bytes]) -> None:
+    answer = raw_client.post_form(path, *parts)
+    assert answer.status == 200 or rejection(answer)

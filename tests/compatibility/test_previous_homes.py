@@ -30,8 +30,7 @@ def previous(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         archive.extractall(folder, filter="data")
     facts = json.loads((folder / "facts.json").read_text())
     _move_expiry(folder / "home" / "hinode.db")
-    environment = {"HINODE_MODELS": "sora-2=testcard", "HINODE_THREADS": "1"}
-    with Server(folder / "home", environment=environment) as server:
+    with Server(folder / "home", environment={"HINODE_MODELS": "sora-2=testcard"}) as server:
         headers = {"Authorization": f"Bearer {facts['key']}"}
         with httpx.Client(base_url=server.base_url, headers=headers, timeout=30) as client:
             yield Previous(client, facts, server)
