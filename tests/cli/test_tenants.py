@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from hinode.records.database import Database
 from hinode.request import Request
 
 
+@pytest.fixture
+def database_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """SQLite only: what the commands do with a database is tested on both in tests/jobs."""
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'hinode.db')}"
+
+
 @pytest.fixture(autouse=True)
 def _home(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HINODE_HOME", str(tmp_path / "home"))
@@ -26,10 +33,10 @@ def run(*words: str) -> Result:
 
 
 def test_a_key_is_printed_once_and_then_never_again(database: Database) -> None:
-    made = run("keys", "create", "--name", "laptop")
-    assert made.exit_code == 0, made.output
-    key = made.stdout.strip()
-    assert "not shown again" in made.stderr
+    created = run("keys", "create", "--name", "laptop")
+    assert created.exit_code == 0, created.output
+    key = created.stdout.strip()
+    assert "not shown again" in created.stderr
     identity = Tenants(database, time.time).authenticate(key)
     assert identity is not None
     table = run("keys", "list").stdout
@@ -41,34 +48,34 @@ def test_a_key_is_printed_once_and_then_never_again(database: Database) -> None:
 
 def test_a_key_in_json(database: Database) -> None:
     assert run("projects", "create", "--name", "films").exit_code == 0
-    made = run(
+    created = run(
         *("keys", "create", "--name", "ci", "--json", "--scopes", "read", "--rpm", "60"),
         *("--project", "films"),
     )
-    assert made.stderr == ""
-    told = json.loads(made.stdout)
-    assert set(told) == {"id", "key"}
-    identity = Tenants(database, time.time).authenticate(told["key"])
+    assert created.stderr == ""
+    key = json.loads(created.stdout)
+    assert set(key) == {"id", "key"}
+    identity = Tenants(database, time.time).authenticate(key["key"])
     assert identity is not None
-    assert identity.key_id == told["id"]
+    assert identity.key_id == key["id"]
     assert (identity.scopes, identity.requests_per_minute) == ({"read"}, 60)
     (listed,) = json.loads(run("keys", "list", "--json").stdout)
-    assert listed["id"] == told["id"]
+    assert listed["id"] == key["id"]
     assert listed["scopes"] == ["read"]
-    assert told["key"] not in str(listed)
+    assert key["key"] not in str(listed)
     assert "digest" not in listed
 
 
-def test_a_revoked_key_opens_nothing(database: Database) -> None:
-    told = json.loads(run("keys", "create", "--name", "lost", "--json").stdout)
-    assert run("keys", "revoke", told["id"]).stdout == f"revoked {told['id']}\n"
-    assert Tenants(database, time.time).authenticate(told["key"]) is None
+def test_a_revoked_key_is_refused(database: Database) -> None:
+    key = json.loads(run("keys", "create", "--name", "lost", "--json").stdout)
+    assert run("keys", "revoke", key["id"]).stdout == f"revoked {key['id']}\n"
+    assert Tenants(database, time.time).authenticate(key["key"]) is None
     assert json.loads(run("keys", "list", "--json").stdout)[0]["revoked_at"] is not None
 
 
 def test_limits_of_a_project_are_changed_one_by_one() -> None:
-    made = run("projects", "create", "--name", "films", "--weight", "2", "--most-running", "4", "--json")
-    project = json.loads(made.stdout)
+    created = run("projects", "create", "--name", "films", "--weight", "2", "--most-running", "4", "--json")
+    project = json.loads(created.stdout)
     assert project["limits"] == {
         "weight": 2.0,
         "most_running": 4,
@@ -76,8 +83,8 @@ def test_limits_of_a_project_are_changed_one_by_one() -> None:
         "daily_seconds": None,
     }
     assert run("projects", "set", "films", "--daily-seconds", "600", "--most-running", "none").exit_code == 0
-    (known,) = json.loads(run("projects", "list", "--json").stdout)
-    assert known["limits"] == {
+    (listed,) = json.loads(run("projects", "list", "--json").stdout)
+    assert listed["limits"] == {
         "weight": 2.0,
         "most_running": None,
         "most_queued": None,
@@ -97,9 +104,9 @@ def test_jobs_are_listed_and_cancelled(database: Database) -> None:
     tenants = Tenants(database, time.time)
     first, second = tenants.create_project("first"), tenants.create_project("second")
     old, new = submit(database, first.id, "old \x1b[2J"), submit(database, second.id, "new")
-    told = json.loads(run("jobs", "list", "--json").stdout)
-    assert {job["id"] for job in told} == {old, new}
-    assert told[0]["status"] == "queued"
+    listing = json.loads(run("jobs", "list", "--json").stdout)
+    assert {job["id"] for job in listing} == {old, new}
+    assert listing[0]["status"] == "queued"
     table = run("jobs", "list", "--project", "first").stdout
     assert old in table
     assert new not in table
@@ -114,7 +121,7 @@ def test_jobs_are_listed_and_cancelled(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (["keys", "create", "--name", ""], "cannot be a name"),
         (["keys", "create", "--name", "a", "--scopes", "root"], "no scope 'root'"),
@@ -130,9 +137,9 @@ def test_jobs_are_listed_and_cancelled(database: Database) -> None:
         (["jobs", "cancel", "video_x"], "no job 'video_x'"),
     ],
 )
-def test_what_cannot_be_is_one_plain_sentence(words: list[str], says: str) -> None:
+def test_bad_input_is_one_plain_sentence(words: list[str], message: str) -> None:
     result = run(*words)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert says in result.stderr
+    assert message in result.stderr
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
