@@ -1,13 +1,16 @@
-# `make` alone lists the commands. Every one of them makes .venv first if it is missing or out of date.
+# `make` alone lists the commands. Each of them creates .venv first if it is missing or out of date.
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Extra words for pip, for example an index that carries torch builds for your machine.
+# More arguments for pip, for example an index with torch builds for this machine.
 PIP_ARGS ?=
-# Extra words for `hinode generate`, for example ARGS="--seconds 3 --seed 7".
+# More arguments for the program behind a command: for `hinode generate`, such as ARGS="--seconds 3 --seed 7",
+# or for pytest, such as ARGS="tests/cli -x".
 ARGS ?=
 PROMPT ?= a red balloon rising over the mountains at noon
+# Test processes: a number, or auto for one on each core.
+WORKERS ?= auto
 
 # The prompt travels in the environment, unexpanded: quotes, apostrophes, dollars and hashes arrive as typed.
 unexport PROMPT
@@ -16,11 +19,11 @@ export HINODE_MAKE_PROMPT := $(value PROMPT)
 CODE := src tests benchmarks research runs
 STAMP := $(VENV)/.stamp-base
 DEV_STAMP := $(VENV)/.stamp-dev
-# The tests of a file stay in one process, since they share fixtures.
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
+# The tests of a file run in one process, since they share fixtures. The slowest tests are listed at the end.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=10
 
 .DEFAULT_GOAL := help
-.PHONY: help video install dev test test-slow test-all check lint types layers format bench bench-gpu clean
+.PHONY: help video install dev test test-slow test-all coverage check lint types layers format bench bench-gpu clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1|/' | \
@@ -29,11 +32,11 @@ help: ## List the commands
 video: $(STAMP) ## Make a video: make video PROMPT="a purple kite circling over the sea at dusk"
 	@$(BIN)/hinode generate $(ARGS) -- "$$HINODE_MAKE_PROMPT"
 
-install: $(STAMP) ## Make .venv and install hinode into it
+install: $(STAMP) ## Create .venv and install hinode into it
 
-dev: $(DEV_STAMP) ## The same, with what the tests and checks need
+dev: $(DEV_STAMP) ## The same, with the packages that tests and checks need
 
-test: $(DEV_STAMP) ## Run the quick tests, a process for each core
+test: $(DEV_STAMP) ## Run the quick tests; ARGS and WORKERS go to pytest
 	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-slow: $(DEV_STAMP) ## Run the slow tests
@@ -42,19 +45,22 @@ test-slow: $(DEV_STAMP) ## Run the slow tests
 test-all: $(DEV_STAMP) ## Run all tests
 	@$(PYTEST) $(ARGS)
 
-check: lint types layers test ## Style, types, layers and quick tests: what has to pass before a change lands
+coverage: $(DEV_STAMP) ## Run the quick tests and print line and branch coverage; ARGS='-m ""' for all tests
+	@$(PYTEST) --cov --cov-report=term:skip-covered -m "not slow" $(ARGS)
 
-lint: $(DEV_STAMP)
+check: lint types layers test ## Check style, types and layers, and run the quick tests: before every change lands
+
+lint: $(DEV_STAMP) ## Check style
 	@$(BIN)/ruff check $(wildcard $(CODE))
 	@$(BIN)/ruff format --check $(wildcard $(CODE))
 
-types: $(DEV_STAMP)
+types: $(DEV_STAMP) ## Check types
 	@$(BIN)/mypy --strict
 
-layers: $(DEV_STAMP)
+layers: $(DEV_STAMP) ## Check that modules import only from layers below
 	@$(BIN)/lint-imports
 
-format: $(DEV_STAMP) ## Put the code into the house's format
+format: $(DEV_STAMP) ## Format the code
 	@$(BIN)/ruff check --fix $(wildcard $(CODE))
 	@$(BIN)/ruff format $(wildcard $(CODE))
 
@@ -64,15 +70,15 @@ bench-gpu: $(DEV_STAMP) ## Measure plain diffusers against the profiles on a GPU
 bench: $(DEV_STAMP) ## Measure speed, memory, queue, waits and latency on this machine
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-clean: ## Remove .venv and every cache
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## Remove .venv and all caches
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "hinode needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \
-	  { echo "could not make $(VENV); on Debian and Ubuntu, install the package python3-venv" >&2; exit 1; }
+	  { echo "could not create $(VENV); on Debian and Ubuntu, install the package python3-venv" >&2; exit 1; }
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing hinode into $(VENV) (torch is large: a few minutes, once)" >&2

@@ -210,6 +210,17 @@ def test_animate_shows_its_pictures(run: Run) -> None:
     assert difference(clip[-1], np.asarray(stretched)) < 5
 
 
+def test_generate_begins_with_an_image(run: Run) -> None:
+    picture = gradient(1)[0]
+    Image.fromarray(picture).save("a.png")
+    words = ("--size", "32x32", "--seconds", "1", *TOY, "-q")
+    clip = frames_of(run("generate", PROMPT, *words, "--image", "a.png"))
+    assert difference(clip[0], picture) < 5 < difference(clip[4], picture)
+    result = run("generate", PROMPT, *words, "--image", "no.png")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "the picture no.png cannot be read: No such file" in result.stderr
+
+
 def test_generate_knows_characters_by_a_picture_or_a_video(run: Run) -> None:
     scene = Scene((Subject("balloon", "orange", "still", size=0.4),))
     video = render([scene], frames=16, fps=8, width=64, height=64)[0].permute(0, 2, 3, 1)
@@ -246,18 +257,24 @@ def test_no_expand_leaves_the_prompt_alone(run: Run) -> None:
 
 
 def test_storyboard_renders_a_film_and_one_shot_again(run: Run) -> None:
-    Path("film.yaml").write_text(
+    text = (
         "size: 32x32\nmodel: toy\nshots:\n"
-        "  - {id: one, prompt: a red balloon rising, seconds: 1}\n"
+        "  - {id: one, prompt: a wibbly red balloon rising, seconds: 1}\n"
         "  - {id: two, prompt: a red balloon falling, seconds: 1, transition: continue}\n"
     )
+    Path("film.yaml").write_text(text)
     result = run("storyboard", "film.yaml")
     assert (result.exit_code, result.stdout) == (0, "film.mp4\n")
     assert "one: rendered in" in result.stderr
-    again = json.loads(run("storyboard", "film.yaml", "--only", "two", "--json").stdout)
-    assert again["anew"] == ["two"]
-    assert [shot["id"] for shot in again["shots"]] == ["one", "two"]
+    assert "  not understood: wibbly\n" in result.stderr
+    film = json.loads(run("storyboard", "film.yaml", "--only", "two", "--json").stdout)
+    assert film["anew"] == ["two"]
+    assert [shot["id"] for shot in film["shots"]] == ["one", "two"]
     assert Path("film.otio").is_file()
+    Path("film.yaml").write_text(text.replace("balloon rising", "kite rising"))
+    summary = run("storyboard", "film.yaml", "--only", "two").stderr
+    assert "one: unchanged" in summary
+    assert "not rendered again, although the storyboard changed: one; run without --only" in summary
     assert json.loads(run("storyboard", "--schema").stdout)["title"] == "Storyboard"
 
 
