@@ -58,7 +58,7 @@ types: $(DEV_STAMP) ## Check types
 	@$(BIN)/mypy --strict
 
 layers: $(DEV_STAMP) ## Check that modules import only from layers below
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: $(DEV_STAMP) ## Format the code
 	@$(BIN)/ruff check --fix $(wildcard $(CODE))
