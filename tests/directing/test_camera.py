@@ -4,7 +4,31 @@ import numpy as np
 import pytest
 
 from hinode.directing import camera
+from hinode.errors import BadInput
 from hinode.world import motion
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0,0.2,0.5; 2,0.8,0.5",
+        [[0, 0.2, 0.5], ["2", 0.8, 0.5]],
+        [{"seconds": 0, "x": 0.2, "y": 0.5}, {"seconds": 2, "x": 0.8, "y": 0.5}],
+        [{"at": 0, "x": 0.2, "y": 0.5}, {"at": 2, "x": 0.8, "y": 0.5}],
+        {"path": [[0, 0.2, 0.5], [2, 0.8, 0.5]]},
+    ],
+    ids=["text", "triples", "objects as in the API", "objects with at", "object with the list"],
+)
+def test_a_path_has_a_text_form_and_a_json_form(value: object) -> None:
+    assert camera.path(value) == ((0.0, 0.2, 0.5), (2.0, 0.8, 0.5))
+
+
+@pytest.mark.parametrize(
+    "value", ["0,1", [], [{"at": 0, "x": 1}], [{"at": 0, "seconds": 0, "x": 1}], ["0,1"]]
+)
+def test_a_moment_without_three_values_is_refused(value: object) -> None:
+    with pytest.raises(BadInput, match="write seconds, x and y of each moment"):
+        camera.path(value)
 
 
 def test_named_moves_are_those_of_the_drawn_world() -> None:

@@ -31,13 +31,13 @@ EACH = 0.25
 """Seconds between the moments of a zoom that is written out."""
 
 MAX_FILE_BYTES = 2**20
-_KEYS = {PATH: ("at", "x", "y"), CAMERA: ("at", "pan", "zoom")}
+_KEYS = {PATH: ("seconds", "x", "y"), CAMERA: ("seconds", "pan", "zoom")}  # as in the HTTP API
 _NAMED = re.compile(r"(pan|zoom) (left|right|in|out)(?: (slowly|fast|[0-9.]+))?|still")
 
 
 def path(value: object) -> Trajectory:
     """Where the subject's middle is, from "0,0.2,0.5; 2,0.8,0.5" (seconds, x, y), from a list, or from the
-    name of a JSON file with a list in it: of triples, or of objects with "at", "x" and "y".
+    name of a JSON file with a list in it: of triples, or of objects with "seconds" (or "at"), "x" and "y".
 
     Raises:
         BadInput: it is none of these.
@@ -119,8 +119,9 @@ def track(value: object, field: str) -> Trajectory:
 
 def _point(point: object, field: str) -> tuple[float, float, float]:
     keys = _KEYS[field]
-    if isinstance(point, Mapping) and set(point) == set(keys):
-        point = [point[key] for key in keys]
+    if isinstance(point, Mapping):
+        moment = {("seconds" if key == "at" else key): value for key, value in point.items()}
+        point = [moment[key] for key in keys] if set(moment) == set(keys) else point
     if isinstance(point, str) or not isinstance(point, Sequence) or len(point) != len(keys):
         raise _wrong(field, quote(json.dumps(point, default=str)))
     try:
