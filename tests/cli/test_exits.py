@@ -38,7 +38,7 @@ def test_interrupts_and_lack_of_memory_are_one_sentence(
     assert message in result.stderr
 
 
-def test_a_log_folder_that_cannot_be_written_is_said_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_folder_that_cannot_be_written_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object) -> None:
         monkeypatch.setenv("HINODE_HOME", "/dev/null/home")
         raise ZeroDivisionError
