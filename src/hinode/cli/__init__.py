@@ -10,15 +10,16 @@ import typer
 
 from hinode import __version__
 from hinode.cli import directing, generate, jobs, models, serve, storyboard, tenants, training
-from hinode.cli.command import Command, CommandGroup
+from hinode.cli.command import ClipCommand, Command, CommandGroup
 
 # torch, NumPy, the media libraries, the database and the web server are imported inside the commands that
 # need them, so that help and usage errors are printed at once.
 
 TERMINATED = 143
 
-COMMANDS = {
-    "Generate": (generate.generate, directing.animate, directing.loop, storyboard.storyboard),
+# By the sections of `hinode --help`.
+CLIP_COMMANDS = {
+    "Generate": (generate.generate, directing.animate, directing.loop),
     "Change videos": (
         directing.extend,
         directing.blend,
@@ -27,6 +28,9 @@ COMMANDS = {
         directing.retake,
         directing.recut,
     ),
+}
+COMMANDS = {
+    "Generate": (storyboard.storyboard,),
     "Serve": (serve.serve, serve.worker),
     "Train": (training.train, training.distil, training.evaluate),
 }
@@ -44,9 +48,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for panel, functions in COMMANDS.items():
-    for function in functions:
-        app.command(cls=Command, rich_help_panel=panel)(function)
+for kind, commands in ((ClipCommand, CLIP_COMMANDS), (Command, COMMANDS)):
+    for panel, functions in commands.items():
+        for function in functions:
+            app.command(cls=kind, rich_help_panel=panel)(function)
 for panel, groups in GROUPS.items():
     for name, group in groups.items():
         app.add_typer(group, name=name, rich_help_panel=panel)

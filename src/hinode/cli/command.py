@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from hinode.cli.exits import exit_on_error
+from hinode.cli.options import ClipOptions
 
 # Typer groups help by `rich_help_panel` only when rich draws it, in boxes. Plain text is easier to search,
 # to copy and to read aloud, so these classes write the panels as sections of plain text.
@@ -32,6 +36,25 @@ class Command(TyperCommand):
         )
 
 
+class ClipContext(typer.Context):
+    """The context of a command for one clip: `clip` holds the values of the options of `ClipOptions`."""
+
+    clip: ClipOptions
+
+
+class ClipCommand(Command):
+    """A command for one clip: the options of `ClipOptions` are added to its own."""
+
+    context_class = ClipContext
+
+    def __init__(self, *args: Any, params: list[Any], **settings: Any) -> None:
+        super().__init__(*args, params=[*params, *_clip_parameters()], **settings)
+
+    def invoke(self, ctx: Any) -> Any:
+        ctx.clip = ClipOptions(**{field.name: ctx.params.pop(field.name) for field in fields(ClipOptions)})
+        return super().invoke(ctx)
+
+
 class CommandGroup(TyperGroup):
     """A group whose `--help` lists the commands by panel."""
 
@@ -44,6 +67,13 @@ class CommandGroup(TyperGroup):
                 for name, command in self.commands.items()
             ),
         )
+
+
+def _clip_parameters() -> list[Any]:
+    """The options of `ClipOptions`: Typer reads its fields like the parameters of a function."""
+    app = typer.Typer(add_completion=False)
+    app.command()(ClipOptions)
+    return list(get_command(app).params)
 
 
 def _panel(item: object, default: str) -> str:

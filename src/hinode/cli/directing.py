@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hinode.cli import options
+from hinode.cli.command import ClipContext
 from hinode.cli.controls import with_controls
-from hinode.cli.generate import DEFAULT_SIZE, render
+from hinode.cli.generate import render
 from hinode.cli.options import ClipOptions
 from hinode.errors import BadInput
-from hinode.request import FIRST_FRAME, KEYFRAME, Request, Size, parse_size
+from hinode.request import FIRST_FRAME, KEYFRAME, Request, Size
 
 if TYPE_CHECKING:
     from hinode.directing.material import Video
@@ -38,34 +39,23 @@ Strength = Annotated[
 
 
 def extend(
+    ctx: ClipContext,
     video: Source,
     prompt: SourcePrompt = None,
     *,
     seconds: Annotated[float, typer.Option(help="Seconds to add.")],
     backward: Annotated[bool, typer.Option("--backward", help="Add them before the video.")] = False,
-    size: options.SourceSize = None,
-    fps: options.SourceFps = None,
-    seed: options.Seed = None,
-    engine: options.Engine = "native",
-    model: options.Model = None,
-    profile: options.Profile = None,
-    steps: options.Steps = None,
-    expand: options.Expand = True,
-    output: options.Output = None,
-    format: options.Format = None,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
 ) -> None:
     """Extend a video at its end, or at its start with --backward."""
     from hinode.directing import material, operations
 
-    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
     source = material.video(video)
-    request = _request(clip, prompt, source, end=not backward)
-    render(operations.extended(request, source, seconds, backward=backward), clip)
+    request = _request(ctx.clip, prompt, source, end=not backward)
+    render(operations.extended(request, source, seconds, backward=backward), ctx.clip)
 
 
 def loop(
+    ctx: ClipContext,
     prompt: SourcePrompt = None,
     *,
     video: Annotated[
@@ -75,35 +65,23 @@ def loop(
         float | None,
         typer.Option(help="Length of the loop.", show_default="4, or that of the video and one more"),
     ] = None,
-    size: options.SourceSize = None,
-    fps: options.SourceFps = None,
-    seed: options.Seed = None,
-    engine: options.Engine = "native",
-    model: options.Model = None,
-    profile: options.Profile = None,
-    steps: options.Steps = None,
-    expand: options.Expand = True,
-    output: options.Output = None,
-    format: options.Format = None,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
 ) -> None:
     """Generate a clip that repeats without a seam."""
     from hinode.directing import material, operations
 
-    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
     if video is None:
         if prompt is None:
             raise BadInput("there is nothing to loop", "give a prompt or --video", field="prompt")
-        request = clip.request(prompt, parse_size(DEFAULT_SIZE))
+        request = ctx.clip.request(prompt)
         request = dataclasses.replace(request, seconds=LOOP_SECONDS if seconds is None else seconds)
-        render(operations.looped(request, None, None), clip)
+        render(operations.looped(request, None, None), ctx.clip)
     else:
         source = material.video(video)
-        render(operations.looped(_request(clip, prompt, source), source, seconds), clip)
+        render(operations.looped(_request(ctx.clip, prompt, source), source, seconds), ctx.clip)
 
 
 def blend(
+    ctx: ClipContext,
     first: Annotated[Path, typer.Argument(help="Video that comes first, an MP4.")],
     second: Annotated[Path, typer.Argument(help="Video that comes after it, an MP4.")],
     prompt: SourcePrompt = None,
@@ -135,28 +113,15 @@ def blend(
         ),
     ] = None,
     strength: Strength = None,
-    size: options.SourceSize = None,
-    fps: options.SourceFps = None,
-    seed: options.Seed = None,
-    engine: options.Engine = "native",
-    model: options.Model = None,
-    profile: options.Profile = None,
-    steps: options.Steps = None,
-    expand: options.Expand = True,
-    output: options.Output = None,
-    format: options.Format = None,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
 ) -> None:
     """Join two videos by a generated transition."""
     from hinode.directing import material, operations
 
-    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
     shape = operations.curve(curve)
     share = operations.strength(strength)
     before, after = material.video(first, field="first video"), material.video(second, field="second video")
     request = operations.blended(
-        _request(clip, prompt, after, end=False, size=before.size),
+        _request(ctx.clip, prompt, after, end=False, size=before.size),
         before,
         after,
         seconds,
@@ -165,33 +130,16 @@ def blend(
         curve=shape,
         strength=operations.BLENDED if share is None else share,
     )
-    render(request, clip)
+    render(request, ctx.clip)
 
 
-def remix(
-    video: Source,
-    prompt: options.Prompt,
-    *,
-    strength: Strength = None,
-    size: options.SourceSize = None,
-    fps: options.SourceFps = None,
-    seed: options.Seed = None,
-    engine: options.Engine = "native",
-    model: options.Model = None,
-    profile: options.Profile = None,
-    steps: options.Steps = None,
-    expand: options.Expand = True,
-    output: options.Output = None,
-    format: options.Format = None,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
-) -> None:
+def remix(ctx: ClipContext, video: Source, prompt: options.Prompt, *, strength: Strength = None) -> None:
     """Generate a video again with another prompt. What the prompt leaves open stays as it is."""
-    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
-    _redraw("remix", video, prompt, strength, None, clip)
+    _redraw("remix", video, prompt, strength, None, ctx.clip)
 
 
 def edit(
+    ctx: ClipContext,
     video: Source,
     prompt: options.Prompt,
     *,
@@ -203,81 +151,45 @@ def edit(
         ),
     ] = None,
     strength: Strength = None,
-    size: options.SourceSize = None,
-    fps: options.SourceFps = None,
-    seed: options.Seed = None,
-    engine: options.Engine = "native",
-    model: options.Model = None,
-    profile: options.Profile = None,
-    steps: options.Steps = None,
-    expand: options.Expand = True,
-    output: options.Output = None,
-    format: options.Format = None,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
 ) -> None:
     """Change a video, or with --mask only a part of its picture."""
-    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
-    _redraw("edit", video, prompt, strength, mask, clip)
+    _redraw("edit", video, prompt, strength, mask, ctx.clip)
 
 
 def retake(
+    ctx: ClipContext,
     video: Source,
     prompt: SourcePrompt = None,
     *,
     begin: Annotated[float, typer.Option("--from", metavar="SECONDS", help="Start of the span.")],
     end: Annotated[float, typer.Option("--to", metavar="SECONDS", help="End of the span.")],
-    size: options.SourceSize = None,
-    fps: options.SourceFps = None,
-    seed: options.Seed = None,
-    engine: options.Engine = "native",
-    model: options.Model = None,
-    profile: options.Profile = None,
-    steps: options.Steps = None,
-    expand: options.Expand = True,
-    output: options.Output = None,
-    format: options.Format = None,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
 ) -> None:
     """Generate a span of a video again. The rest stays as it is."""
     from hinode.directing import material, operations
 
-    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
     source = material.video(video)
-    render(operations.retaken(_request(clip, prompt, source), source, begin, end), clip)
+    render(operations.retaken(_request(ctx.clip, prompt, source), source, begin, end), ctx.clip)
 
 
 def recut(
+    ctx: ClipContext,
     video: Source,
     prompt: SourcePrompt = None,
     *,
     keep: Annotated[str, typer.Option(metavar="FROM-TO", help="Span to keep, in seconds.")],
     before: Annotated[float, typer.Option(help="Seconds to generate before it.")] = 0.0,
     after: Annotated[float, typer.Option(help="Seconds to generate after it.")] = 0.0,
-    size: options.SourceSize = None,
-    fps: options.SourceFps = None,
-    seed: options.Seed = None,
-    engine: options.Engine = "native",
-    model: options.Model = None,
-    profile: options.Profile = None,
-    steps: options.Steps = None,
-    expand: options.Expand = True,
-    output: options.Output = None,
-    format: options.Format = None,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
 ) -> None:
     """Keep a span of a video and generate what surrounds it."""
     from hinode.directing import material, operations
 
-    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
     begin, end = operations.span(keep, "keep")
     source = material.video(video)
-    render(operations.recut(_request(clip, prompt, source), source, begin, end, before, after), clip)
+    render(operations.recut(_request(ctx.clip, prompt, source), source, begin, end, before, after), ctx.clip)
 
 
 def animate(
+    ctx: ClipContext,
     image: Annotated[Path, typer.Argument(help="Picture to begin with: a JPEG, PNG or WebP.")],
     prompt: options.Prompt,
     *,
@@ -287,41 +199,28 @@ def animate(
     fit: options.Fit = None,
     path: options.SubjectPath = None,
     camera: options.Camera = None,
-    size: options.SourceSize = None,
-    fps: options.SourceFps = None,
-    seed: options.Seed = None,
-    engine: options.Engine = "native",
-    model: options.Model = None,
-    profile: options.Profile = None,
-    steps: options.Steps = None,
-    expand: options.Expand = True,
-    output: options.Output = None,
-    format: options.Format = None,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
 ) -> None:
     """Generate a clip that begins with a picture."""
     from hinode.directing import material, operations
     from hinode.media import pictures
 
-    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
     material.check_fit(fit)
     with material.named(image, "image"):
-        image_size = pictures.measure(image, field="image")[0] if size is None else parse_size(size)
-    request = dataclasses.replace(clip.request(prompt, image_size), seconds=seconds)
+        image_size = pictures.measure(image, field="image")[0]
+    request = dataclasses.replace(ctx.clip.request(prompt, image_size), seconds=seconds)
     with tempfile.TemporaryDirectory(prefix="hinode-") as scratch:
         folder = Path(scratch)
         references = [material.picture(image, request.size, FIRST_FRAME, folder=folder, fit=fit)]
         if last is not None:
-            moment = operations.last_moment(seconds, clip.capabilities().native_fps[0])
+            moment = operations.last_moment(seconds, ctx.clip.capabilities().native_fps[0])
             references.append(
                 material.picture(
                     last, request.size, KEYFRAME, folder=folder, fit=fit, at=moment, field="last"
                 )
             )
         request = dataclasses.replace(request, references=tuple(references))
-        with with_controls(request, clip, keyframe, fit, path, camera) as controlled:
-            render(controlled, clip)
+        with with_controls(request, ctx.clip, keyframe, fit, path, camera) as controlled:
+            render(controlled, ctx.clip)
 
 
 def _redraw(

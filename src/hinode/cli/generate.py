@@ -14,26 +14,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from hinode.cli import options
+from hinode.cli.command import ClipContext
 from hinode.cli.controls import with_controls
 from hinode.cli.options import ClipOptions
 from hinode.errors import BadInput
-from hinode.request import FIRST_FRAME, LAST_FRAME, Reference, Request, parse_size
+from hinode.request import FIRST_FRAME, LAST_FRAME, Reference, Request
 
 if TYPE_CHECKING:
     from hinode.engines.protocol import Progress
     from hinode.pipeline import Result, Watch
 
-DEFAULT_SIZE = "640x360"
 MAX_NAME_CHARACTERS = 60
 MAX_LISTED_WORDS = 20
 
 
 def generate(
+    ctx: ClipContext,
     prompt: options.Prompt,
     seconds: options.Seconds = 2.0,
-    size: options.Size = DEFAULT_SIZE,
-    fps: options.Fps = None,
-    seed: options.Seed = None,
     sound: Annotated[
         bool | None,
         options.clip_option(
@@ -54,26 +52,22 @@ def generate(
     ] = None,
     keyframe: options.Keyframes = None,
     fit: options.Fit = None,
-    character: options.Characters = None,
+    character: Annotated[
+        list[str] | None,
+        options.control_option(
+            metavar="NAME=FILE",
+            help="Picture or MP4 of a character that the prompt calls @NAME. Repeatable.",
+        ),
+    ] = None,
     path: options.SubjectPath = None,
     camera: options.Camera = None,
-    engine: options.Engine = "native",
-    model: options.Model = None,
-    profile: options.Profile = None,
-    steps: options.Steps = None,
-    expand: options.Expand = True,
-    output: options.Output = None,
-    format: options.Format = None,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
 ) -> None:
     """Generate a clip from a text prompt.
 
     Prints the path of the file on standard output, and everything else on standard error.
     """
-    clip = ClipOptions(size, fps, seed, engine, model, profile, steps, expand, output, format, as_json, quiet)
     request = dataclasses.replace(
-        clip.request(prompt, parse_size(DEFAULT_SIZE)),
+        ctx.clip.request(prompt),
         seconds=seconds,
         sound=sound,
         references=tuple(
@@ -82,8 +76,8 @@ def generate(
             if file is not None
         ),
     )
-    with with_controls(request, clip, keyframe, fit, path, camera, character) as controlled:
-        render(controlled, clip)
+    with with_controls(request, ctx.clip, keyframe, fit, path, camera, character) as controlled:
+        render(controlled, ctx.clip)
 
 
 def render(request: Request, clip: ClipOptions) -> None:

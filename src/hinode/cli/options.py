@@ -11,37 +11,18 @@ from typing import Annotated
 
 import typer
 
-from hinode.request import Capabilities, Request, parse_size
-from hinode.request import Size as PixelSize
+from hinode.request import Capabilities, Request, Size, parse_size
 from hinode.settings import Settings
 
 RANDOM_SEEDS = 2**31
+DEFAULT_SIZE = (640, 360)
 
 clip_option, control_option, model_option, output_option = (
     partial(typer.Option, rich_help_panel=panel) for panel in ("Clip", "Controls", "Model", "Output")
 )
 
 Prompt = Annotated[str, typer.Argument(help="Text that says what to show.")]
-
 Seconds = Annotated[float, clip_option(metavar="SECONDS", help="Length of the clip.")]
-Size = Annotated[str | None, clip_option(metavar="WxH", help="Width and height in pixels, such as 640x360.")]
-SourceSize = Annotated[
-    str | None,
-    clip_option(
-        "--size", metavar="WxH", help="Width and height in pixels.", show_default="the size of the source"
-    ),
-]
-Fps = Annotated[
-    float | None, clip_option(metavar="RATE", help="Frames per second.", show_default="the rate of the model")
-]
-SourceFps = Annotated[
-    float | None,
-    clip_option("--fps", metavar="RATE", help="Frames per second.", show_default="the rate of the source"),
-]
-Seed = Annotated[
-    int | None,
-    clip_option(metavar="NUMBER", help="The same seed renders the same clip.", show_default="a new seed"),
-]
 
 Keyframes = Annotated[
     list[str] | None,
@@ -57,14 +38,6 @@ Fit = Annotated[
         metavar="METHOD",
         help="How a picture of another size is brought to the size of the clip: crop, pad or stretch.",
         show_default="such a picture is an error",
-    ),
-]
-Characters = Annotated[
-    list[str] | None,
-    control_option(
-        "--character",
-        metavar="NAME=FILE",
-        help="Picture or MP4 of a character that the prompt calls @NAME. Repeatable.",
     ),
 ]
 SubjectPath = Annotated[
@@ -85,41 +58,13 @@ Camera = Annotated[
     ),
 ]
 
-Engine = Annotated[
-    str,
-    model_option(
-        metavar="NAME", help="Engine that generates the clip: native, diffusers, remote or testcard."
-    ),
-]
 Model = Annotated[
     str | None, model_option(metavar="NAME", help="Model of the engine.", show_default="chosen by the engine")
-]
-Profile = Annotated[
-    str | None,
-    model_option(
-        metavar="NAME",
-        help="Trade of speed against quality, for models that offer it: draft, standard or best.",
-        show_default="chosen by the model",
-    ),
 ]
 Steps = Annotated[
     int | None, model_option(metavar="NUMBER", help="Sampling steps.", show_default="chosen by the model")
 ]
-Expand = Annotated[
-    bool,
-    model_option(help="Let the model choose what the prompt leaves open; the result says what it chose."),
-]
 
-Output = Annotated[
-    Path | None,
-    output_option(
-        "--output",
-        "-o",
-        metavar="PATH",
-        help="File to write, or folder for png. A file named here is replaced if it exists.",
-        show_default="a new file here, named after the prompt",
-    ),
-]
 Format = Annotated[
     str | None,
     output_option(
@@ -134,20 +79,57 @@ Quiet = Annotated[bool, output_option("--quiet", "-q", help="Print only the path
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """Values of the options that every command for one clip has."""
+    """The options of every command for one clip; see `command.ClipCommand`."""
 
-    size: str | None
-    fps: float | None
-    seed: int | None
-    engine: str
-    model: str | None
-    profile: str | None
-    steps: int | None
-    expand: bool
-    output: Path | None
-    format: str | None
-    as_json: bool
-    quiet: bool
+    size: Annotated[
+        str | None,
+        clip_option(
+            metavar="WxH", help="Width and height in pixels.", show_default="those of the source, or 640x360"
+        ),
+    ] = None
+    fps: Annotated[
+        float | None,
+        clip_option(
+            metavar="RATE", help="Frames per second.", show_default="the rate of the source, or of the model"
+        ),
+    ] = None
+    seed: Annotated[
+        int | None,
+        clip_option(metavar="NUMBER", help="The same seed renders the same clip.", show_default="a new seed"),
+    ] = None
+    engine: Annotated[
+        str,
+        model_option(
+            metavar="NAME", help="Engine that generates the clip: native, diffusers, remote or testcard."
+        ),
+    ] = "native"
+    model: Model = None
+    profile: Annotated[
+        str | None,
+        model_option(
+            metavar="NAME",
+            help="Trade of speed against quality, for models that offer it: draft, standard or best.",
+            show_default="chosen by the model",
+        ),
+    ] = None
+    steps: Steps = None
+    expand: Annotated[
+        bool,
+        model_option(help="Let the model choose what the prompt leaves open; the result says what it chose."),
+    ] = True
+    output: Annotated[
+        Path | None,
+        output_option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="File to write, or folder for png. A file named here is replaced if it exists.",
+            show_default="a new file here, named after the prompt",
+        ),
+    ] = None
+    format: Format = None
+    as_json: AsJson = False
+    quiet: Quiet = False
 
     @cached_property
     def settings(self) -> Settings:
@@ -160,7 +142,7 @@ class ClipOptions:
 
         return directing.capabilities(self.engine, self.settings, self.model)
 
-    def request(self, prompt: str, default_size: PixelSize) -> Request:
+    def request(self, prompt: str, default_size: Size = DEFAULT_SIZE) -> Request:
         """The request that these options describe, with a new seed if none is set.
 
         Raises:
