@@ -28,7 +28,7 @@ from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.settings import Settings
 from hinode.world.caption import caption, parse
-from hinode.world.cast import Cast, SubjectReading
+from hinode.world.detector import Cast, Detection
 from hinode.world.judge import ATTRIBUTES, load_judge
 from hinode.world.render import render
 from hinode.world.scene import Scene, Subject, sample_scene
@@ -110,8 +110,8 @@ def test_the_facts_of_several_subjects_are_tallied_together_and_found_by_kind() 
         "relation": "left of", "count": "3", "time": "noon",
     }  # fmt: skip
     found = {
-        "kite": SubjectReading("kite", "red", "rise", 0.8, 0.5),
-        "boat": SubjectReading("boat", "blue", "still", 0.3, 0.5),
+        "kite": Detection("kite", "red", "rise", 0.8, 0.5),
+        "boat": Detection("boat", "blue", "still", 0.3, 0.5),
     }
     clip = Observation(seen(time="noon").values, Cast(found, frozenset()))
     result = tally([clip], [Case("all", asked)])

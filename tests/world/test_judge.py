@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hinode.errors import ModelError
-from hinode.world.judge import ATTRIBUTES, MOMENTS, SIDE, JudgeNet, judge, load_judge, look
+from hinode.world.judge import ATTRIBUTES, MOMENTS, SIDE, JudgeNet, judge, load_judge, sample_moments
 from hinode.world.render import render
 from hinode.world.scene import Scene, Subject, sample_scene
 
@@ -28,44 +28,56 @@ def untrained() -> JudgeNet:
     return JudgeNet().eval()
 
 
-def filmed(scenes: list[Scene], frames: int, fps: float, width: int, height: int) -> Tensor:
+def clips(scenes: list[Scene], frames: int, fps: float, width: int, height: int) -> Tensor:
     """uint8 [B, T, H, W, 3], as the judge gets them."""
     video = render(scenes, frames=frames, fps=fps, width=width, height=height)
     return (video * 255).round().to(torch.uint8).permute(0, 1, 3, 4, 2)
 
 
-def test_the_shipped_judge_reads_ground_truth(shipped: JudgeNet) -> None:
-    """At least 98 in 100 of every attribute, over pairs and formats, on scenes that no training has seen."""
+FORMATS = ((17, 8.0, 64, 64), (17, 8.0, 112, 64), (25, 12.0, 64, 64), (17, 8.0, 64, 112))
+
+
+def errors(judge_net: JudgeNet, clips_per_format: int, rounds: int = 1) -> Counter[str]:
+    """How often the judge misreads each attribute of ground truth that no training has seen."""
     rng = random.Random("judging the judge")
     wrong: Counter[str] = Counter()
-    formats = ((17, 8.0, 64, 64), (17, 8.0, 112, 64), (25, 12.0, 64, 64), (17, 8.0, 64, 112))
-    batch, batches = 32, 8
-    for number in range(batches):
-        scenes = [sample_scene(rng, subjects=1, held_out=None) for _ in range(batch)]
-        frames, fps, width, height = formats[number % len(formats)]
-        verdicts = judge(filmed(scenes, frames, fps, width, height), fps, shipped)
+    for frames, fps, width, height in FORMATS * rounds:
+        scenes = [sample_scene(rng, subjects=1, held_out=None) for _ in range(clips_per_format)]
+        verdicts = judge(clips(scenes, frames, fps, width, height), fps, judge_net)
         for verdict, scene in zip(verdicts, scenes, strict=True):
             wrong.update(name for name, value in scene.facts().items() if verdict.values[name] != value)
-    most = int(0.02 * batch * batches)
-    assert {name: count for name, count in wrong.items() if count > most} == {}
+    return wrong
+
+
+@pytest.mark.slow
+def test_the_shipped_judge_reads_ground_truth(shipped: JudgeNet) -> None:
+    """At least 98 in 100 of every attribute, over pairs and formats."""
+    wrong = errors(shipped, 32, rounds=2)
+    maximum = int(0.02 * 32 * 2 * len(FORMATS))
+    assert {name: count for name, count in wrong.items() if count > maximum} == {}
+
+
+def test_the_shipped_judge_reads_a_few_clips(shipped: JudgeNet) -> None:
+    wrong = errors(shipped, 8)
+    assert all(count <= 1 for count in wrong.values()), wrong
 
 
 def test_the_shipped_judge_needs_movement_to_tell_motion_and_camera(shipped: JudgeNet) -> None:
-    """What a single picture cannot show, it does not read off one either."""
+    """What a single frame cannot show, the judge does not read from one either."""
     rng = random.Random("frozen")
-    scenes = [sample_scene(rng, subjects=1) for _ in range(48)]
-    stills = filmed(scenes, 1, 8.0, 64, 64)
+    scenes = [sample_scene(rng, subjects=1) for _ in range(24)]
+    stills = clips(scenes, 1, 8.0, 64, 64)
     right: Counter[str] = Counter()
     for verdict, scene in zip(judge(stills, 8.0, shipped), scenes, strict=True):
         right.update(name for name, value in scene.facts().items() if verdict.values[name] == value)
-    assert right["motion"] < 24
-    assert right["camera"] < 40
-    assert right["place"] > 44
+    assert right["motion"] < 12
+    assert right["camera"] < 20
+    assert right["place"] > 22
 
 
 def test_a_verdict_names_a_value_and_a_confidence_for_every_attribute(untrained: JudgeNet) -> None:
     rng = random.Random("verdicts")
-    frames = filmed([sample_scene(rng) for _ in range(3)], 5, 8.0, 48, 64)
+    frames = clips([sample_scene(rng) for _ in range(3)], 5, 8.0, 48, 64)
     verdicts = judge(frames, 8.0, untrained)
     assert len(verdicts) == 3
     for verdict in verdicts:
@@ -76,14 +88,14 @@ def test_a_verdict_names_a_value_and_a_confidence_for_every_attribute(untrained:
             assert 1 / len(ATTRIBUTES[name]) - 1e-6 <= verdict.confidence[name] <= 1
 
 
-def test_a_clip_is_judged_by_itself_whatever_stands_beside_it(untrained: JudgeNet) -> None:
+def test_a_clip_is_judged_independently_of_its_batch(untrained: JudgeNet) -> None:
     rng = random.Random("beside")
-    frames = filmed([sample_scene(rng) for _ in range(3)], 17, 8.0, 64, 64)
-    together = judge(frames, 8.0, untrained)
-    for clip, expected in zip(frames, together, strict=True):
-        (alone,) = judge(clip, 8.0, untrained)
-        assert alone.values == expected.values
-        assert alone.confidence == pytest.approx(expected.confidence, abs=1e-4)
+    frames = clips([sample_scene(rng) for _ in range(3)], 17, 8.0, 64, 64)
+    batch = judge(frames, 8.0, untrained)
+    for clip, expected in zip(frames, batch, strict=True):
+        (single,) = judge(clip, 8.0, untrained)
+        assert single.values == expected.values
+        assert single.confidence == pytest.approx(expected.confidence, abs=1e-4)
 
 
 def test_the_attributes_are_the_facts_of_a_scene() -> None:
@@ -104,7 +116,7 @@ def numbered(frames: int, width: int = SIDE, height: int = SIDE) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("frames", "fps", "seen"),
+    ("frames", "fps", "expected"),
     [
         (17, 8.0, list(range(16))),
         (33, 16.0, list(range(0, 32, 2))),
@@ -115,22 +127,22 @@ def numbered(frames: int, width: int = SIDE, height: int = SIDE) -> Tensor:
         (81, 8.0, list(range(16))),
     ],
 )
-def test_looks_at_sixteen_moments_of_two_seconds(frames: int, fps: float, seen: list[int]) -> None:
-    view = look(numbered(frames), fps)
+def test_the_judge_sees_sixteen_moments_of_two_seconds(frames: int, fps: float, expected: list[int]) -> None:
+    view = sample_moments(numbered(frames), fps)
     assert view.shape == (1, MOMENTS, 3, SIDE, SIDE)
-    assert view[0, :, 0, 0, 0].tolist() == seen
+    assert view[0, :, 0, 0, 0].tolist() == expected
 
 
 @pytest.mark.parametrize(("width", "height"), [(128, 128), (112, 64), (64, 112), (640, 360), (32, 32)])
-def test_looks_at_a_square_of_64_pixels(width: int, height: int) -> None:
+def test_the_judge_sees_a_square_of_64_pixels(width: int, height: int) -> None:
     ramp = torch.linspace(0, 1, width).expand(1, 1, 3, height, width)
-    view = look(ramp, 8.0)
+    view = sample_moments(ramp, 8.0)
     assert view.shape == (1, MOMENTS, 3, SIDE, SIDE)
     centres = (torch.arange(SIDE) + 0.5) / SIDE
     assert (view[0, 0, 0, 5] - centres).abs().max() < 0.03
 
 
-def test_weights_that_are_missing_or_damaged_are_told(tmp_path: Path) -> None:
+def test_missing_and_damaged_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nowhere\.safetensors cannot be read"):
         load_judge(tmp_path / "nowhere.safetensors")
     shipped = files("hinode").joinpath("weights", "judge.safetensors").read_bytes()
@@ -142,7 +154,7 @@ def test_weights_that_are_missing_or_damaged_are_told(tmp_path: Path) -> None:
         assert caught.value.remedy == "reinstall hinode"
 
 
-def test_weights_of_another_network_are_told(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"stem.0.0.weight": torch.zeros(3)}, path)
     with pytest.raises(ModelError, match="cannot be read"):
@@ -159,17 +171,17 @@ def test_loaded_weights_are_the_ones_in_the_file(tmp_path: Path, untrained: Judg
     assert judge(frames, 8.0, loaded) == judge(frames, 8.0, untrained)
 
 
-def test_noise_shakes_the_confidence(shipped: JudgeNet) -> None:
+def test_noise_lowers_the_confidence(shipped: JudgeNet) -> None:
     rng = random.Random("noise")
-    clean = filmed([sample_scene(rng, subjects=1) for _ in range(8)], 17, 8.0, 64, 64)
+    clean = clips([sample_scene(rng, subjects=1) for _ in range(8)], 17, 8.0, 64, 64)
     noise = torch.randint(0, 256, clean.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
-    def sure(frames: Tensor) -> float:
+    def confidence(frames: Tensor) -> float:
         verdicts = judge(frames, 8.0, shipped)
         return sum(sum(v.confidence.values()) for v in verdicts) / len(verdicts) / len(ATTRIBUTES)
 
-    assert sure(clean) > 0.95
-    assert sure(noise) < sure(clean) - 0.05
+    assert confidence(clean) > 0.95
+    assert confidence(noise) < confidence(clean) - 0.05
 
 
 def test_a_verdict_is_a_value(untrained: JudgeNet) -> None:

@@ -235,10 +235,10 @@ def test_weather_moves_over_land_that_does_not() -> None:
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_plain_words(changes: dict[str, Any], text: str) -> None:
-    with pytest.raises(ValueError, match=rf"cannot draw .*{text}"):
+    with pytest.raises(ValueError, match=rf"cannot render .*{text}"):
         film(PLAIN, **changes)
 
 
 def test_no_scene_is_refused() -> None:
-    with pytest.raises(ValueError, match="nothing to draw"):
+    with pytest.raises(ValueError, match="there is nothing to render"):
         film()

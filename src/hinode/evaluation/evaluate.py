@@ -37,8 +37,8 @@ from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.settings import Settings
 from hinode.world.caption import parse
-from hinode.world.cast import Cast, CastNet
-from hinode.world.cast import facts as cast_facts
+from hinode.world.detector import Cast, CastNet
+from hinode.world.detector import facts as cast_facts
 from hinode.world.judge import ATTRIBUTES, JudgeNet, judge, judge_cast, load_cast, load_judge
 from hinode.world.render import render
 from hinode.world.scene import MAX_SUBJECTS, RELATIONS, Scene, place_cast, place_subject, sample_scene

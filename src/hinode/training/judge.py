@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hinode.model.layers import compute_type
-from hinode.world.cast import GRID, TRIPLES, CastNet
-from hinode.world.judge import ATTRIBUTES, MOMENTS, SPAN, JudgeNet, look, squared
+from hinode.world.detector import GRID, TRIPLES, CastNet
+from hinode.world.judge import ATTRIBUTES, MOMENTS, SPAN, JudgeNet, resize_square, sample_moments
 from hinode.world.motion import subject_path
 from hinode.world.render import render
 from hinode.world.scene import CAMERAS, COLORS, MOTIONS, SUBJECTS, Scene, Subject, sample_scene
@@ -241,7 +241,7 @@ def _train_part(
             frames, fps, first = part.only or (frames, fps, 0.0)
             with torch.no_grad():
                 drawn = render(scenes, frames=frames, fps=fps, width=width, height=height, start=first)
-                video = _wear(squared(drawn) if part.only else look(drawn, fps), rng, part.noise)
+                video = _wear(resize_square(drawn) if part.only else sample_moments(drawn, fps), rng, part.noise)
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
                 errors = part.losses(nets, video, scenes, width / height)
             loss = torch.stack(list(errors.values())).mean()

@@ -1,15 +1,15 @@
 """Captions from scenes and facts from captions: the world's recaptioner and its inverse.
 
-`caption` says the same scene at four densities, in several grammars, with synonyms and clauses in any order
-(dense synthetic captions are the largest lever on prompt following; Sora's report calls it re-captioning).
-`parse` finds the facts in any text, and the words that mean nothing here.
+`caption` describes a scene at four densities, in several grammars, with synonyms and clauses in any order
+(dense synthetic captions help prompt following most; Sora's report calls it re-captioning). `parse` finds the
+facts in any text, and the words that mean nothing in this world.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from hinode.world import lexicon
 from hinode.world.scene import Scene, Subject
@@ -28,23 +28,23 @@ _LEXICON: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def words(text: str) -> list[str]:
-    """Split text into lower-case words; punctuation and digits' separators fall away."""
+    """Split text into lower-case words, without punctuation."""
     return re.findall(r"[^\W_]+", text.lower())
 
 
-# every known phrase as a tuple of words -> (attribute, value)
+# phrase as a tuple of words -> (attribute, value)
 _PHRASES: dict[tuple[str, ...], tuple[str, str]] = {
     tuple(words(phrase)): (attribute, value)
     for attribute, table in _LEXICON.items()
     for value, phrases in table.items()
     for phrase in phrases
 }
-# a colour or a direction inside these says nothing of a subject
 _RELATIONS = {
     tuple(words(phrase)): relation
     for relation, phrases in lexicon.RELATION_WORDS.items()
     for phrase in phrases
 }
+# a colour or a direction inside these phrases does not describe a subject
 _COLORED_SKY = [f"{color} sky" for phrases in lexicon.COLOR_WORDS.values() for color in phrases]
 _NEUTRAL = {tuple(words(phrase)) for phrase in (*_COLORED_SKY, *lexicon.NEUTRAL)} - _PHRASES.keys()
 _MAX_PHRASE_WORDS = max(len(phrase) for phrase in (*_PHRASES, *_RELATIONS))
@@ -56,7 +56,7 @@ VOCABULARY: tuple[str, ...] = tuple(
 
 @dataclass(frozen=True)
 class SubjectFacts:
-    """What a text says of one subject; None where it says nothing."""
+    """The facts of one subject in a text; None where it states none."""
 
     kind: str | None = None
     color: str | None = None
@@ -65,42 +65,31 @@ class SubjectFacts:
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a text says of a scene; None where it says nothing.
-
-    `understood`: the words that name a fact. `not_understood`: words that mean nothing in this world, in
-    order and once each. `relation`: where the first subject is, seen from the second.
-    """
+    """The facts of a scene in a text; None where it states none."""
 
     subjects: tuple[SubjectFacts, ...]
     time: str | None
     place: str | None
     weather: str | None
     camera: str | None
-    understood: tuple[str, ...]
-    not_understood: tuple[str, ...]
-    relation: str | None = None
+    understood: tuple[str, ...]  # the words that state a fact
+    not_understood: tuple[str, ...]  # words that mean nothing in this world, in order and once each
+    relation: str | None = None  # where the first subject is, seen from the second
 
     def facts(self) -> dict[str, str]:
-        """The facts that were said, of the first subject and the scene, in the judge's names."""
+        """The facts of the first subject and the scene that the text states, in the judge's names."""
         first = self.subjects[0] if self.subjects else SubjectFacts()
-        said = {
-            "subject": first.kind,
-            "color": first.color,
-            "motion": first.motion,
-            "time": self.time,
-            "place": self.place,
-            "weather": self.weather,
-            "camera": self.camera,
-        }
-        return {name: value for name, value in said.items() if value is not None}
+        facts = {"subject": first.kind, "color": first.color, "motion": first.motion}
+        facts |= {name: getattr(self, name) for name in ("time", "place", "weather", "camera")}
+        return {name: value for name, value in facts.items() if value is not None}
 
     def cast_facts(self) -> dict[str, str]:
-        """`facts`, those of the others as "subject 2", "color 2", ..., how many they are ("count") and the
-        relation."""
+        """`facts`, those of the other subjects as "subject 2", "color 2", ..., the "count" and the
+        "relation"."""
         others = {
             f"{name} {number}": value
-            for number, one in enumerate(self.subjects[1:], start=2)
-            for name, value in (("subject", one.kind), ("color", one.color), ("motion", one.motion))
+            for number, subject in enumerate(self.subjects[1:], start=2)
+            for name, value in zip(("subject", "color", "motion"), astuple(subject), strict=True)
             if value is not None
         }
         relation = {} if self.relation is None else {"relation": self.relation}
@@ -108,11 +97,10 @@ class Parsed:
 
 
 def parse(text: str) -> Parsed:
-    """Read the facts in a text by longest known phrase.
+    """Find the facts in a text, by the longest phrase of the lexicon at each word.
 
-    A colour belongs to the next subject, a motion to the last subject named (or, before any, to the first
-    one). A relation counts if it stands between the first two subjects. Of two contradicting facts the first
-    counts.
+    A colour belongs to the next subject, a motion to the last subject named (or, before any, to the first).
+    A relation counts if it stands between the first two subjects, and of two contradicting facts the first.
     """
     tokens: list[str] = []
     breaks: list[int] = []  # a phrase never reaches over punctuation; breaks[i] is where the clause of i ends
@@ -174,11 +162,11 @@ def parse(text: str) -> Parsed:
 
 
 def caption(scene: Scene, rng: random.Random, density: str | None = None, *, camera: bool = True) -> str:
-    """Say a scene in words.
+    """Describe a scene in words.
 
     `density`: one of `DENSITIES`, or None for a random one. "tag" and "short" may leave facts out; "full"
     names the subjects, motions, place and time, and weather and camera unless they are clear and still;
-    "dense" names everything, sizes and speeds too. `camera`: whether its move may be named.
+    "dense" names everything, sizes and speeds too. `camera`: whether the text may name its move.
     """
     density = density or rng.choice(DENSITIES)
     if density not in DENSITIES:
@@ -187,25 +175,24 @@ def caption(scene: Scene, rng: random.Random, density: str | None = None, *, cam
         return _tags(scene, rng, camera)
     dense = density == "dense"
     keep = 0.75 if density == "short" else 1.0
-    who = _together([_who(subject, rng, dense, keep) for subject in scene.subjects], scene, rng, keep)
+    cast = _join([_subject(subject, rng, dense, keep) for subject in scene.subjects], scene, rng, keep)
     around: list[str] = []
     if rng.random() < keep:
-        around.append(_where(scene, rng))
+        around.append(_place(scene, rng))
     if rng.random() < keep:
-        around.append(_say("time", scene.time, rng, adverbial=True))
-    weather_said = dense or rng.random() < (keep if scene.weather != "clear" else 0.4)
-    if weather_said:
-        around.append(_say("weather", scene.weather, rng, adverbial=True))
+        around.append(_phrase("time", scene.time, rng, adverbial=True))
+    if dense or rng.random() < (keep if scene.weather != "clear" else 0.4):
+        around.append(_phrase("weather", scene.weather, rng, adverbial=True))
     rng.shuffle(around)
     shot = ""
     if (dense or rng.random() < (keep if scene.camera != "still" else 0.2)) and camera:
-        move = _say("camera", scene.camera, rng)
+        move = _phrase("camera", scene.camera, rng)
         shot = f"the {move}" if move.startswith("camera") else move
-    return _sentence(who, around, shot, rng)
+    return _sentence(cast, around, shot, rng)
 
 
-def _together(cast: list[str], scene: Scene, rng: random.Random, keep: float) -> str:
-    """Join the cast, with its relation if there is one."""
+def _join(cast: list[str], scene: Scene, rng: random.Random, keep: float) -> str:
+    """Join the descriptions of the subjects, with their relation if there is one."""
     if scene.relation is None or rng.random() > max(keep, 0.85):
         if len(cast) > 2 and rng.random() < 0.5:
             return f"{', '.join(cast[:-1])} and {cast[-1]}"
@@ -215,14 +202,14 @@ def _together(cast: list[str], scene: Scene, rng: random.Random, keep: float) ->
     return " and ".join([f"{cast[0]} {phrase} {cast[1]}", *cast[2:]])
 
 
-def _sentence(who: str, around: list[str], shot: str, rng: random.Random) -> str:
+def _sentence(cast: str, around: list[str], shot: str, rng: random.Random) -> str:
     style = rng.random()
     if style < 0.55 or not around:
-        text = " ".join([who, *around])
+        text = " ".join([cast, *around])
     elif style < 0.8:
-        text = f"{around[0]}, {' '.join([who, *around[1:]])}"
+        text = f"{around[0]}, {' '.join([cast, *around[1:]])}"
     else:
-        text = f"{who}, {', '.join(around)}"
+        text = f"{cast}, {', '.join(around)}"
     if rng.random() < 0.08:
         opening = ("a video of", "a paper cut scene of", "an animation of", "cinematic shot of", "a clip of")
         text = f"{rng.choice(opening)} {text}"
@@ -233,8 +220,8 @@ def _sentence(who: str, around: list[str], shot: str, rng: random.Random) -> str
     return text
 
 
-def _say(attribute: str, value: str, rng: random.Random, adverbial: bool = False) -> str:
-    """A phrase for one fact, the canonical one half of the time; `adverbial`: one that fits a sentence."""
+def _phrase(attribute: str, value: str, rng: random.Random, adverbial: bool = False) -> str:
+    """A phrase for one fact, half of the time the canonical one; `adverbial`: one that fits a sentence."""
     phrases = _LEXICON[attribute][value]
     if rng.random() < 0.5:
         return phrases[0]
@@ -250,38 +237,38 @@ def _article(noun: str, rng: random.Random) -> str:
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
-def _who(subject: Subject, rng: random.Random, dense: bool, keep: float) -> str:
-    noun = f"{_say('color', subject.color, rng)} {_say('kind', subject.kind, rng)}"
+def _subject(subject: Subject, rng: random.Random, dense: bool, keep: float) -> str:
+    noun = f"{_phrase('color', subject.color, rng)} {_phrase('kind', subject.kind, rng)}"
     if dense and rng.random() < 0.5:
         noun = f"{'large' if subject.size > 0.32 else 'small'} {noun}"
     text = _article(noun, rng)
     if rng.random() < max(keep, 0.85):
-        motion = _say("motion", subject.motion, rng)
+        motion = _phrase("motion", subject.motion, rng)
         if dense and subject.motion != "still" and rng.random() < 0.4:
             motion = f"{motion} {'quickly' if subject.speed > 1.0 else 'slowly'}"
         text = f"{text} {'is ' if rng.random() < 0.12 and motion.split()[0].endswith('ing') else ''}{motion}"
     return text
 
 
-def _where(scene: Scene, rng: random.Random) -> str:
-    noun = _say("place", scene.place, rng)
+def _place(scene: Scene, rng: random.Random) -> str:
+    noun = _phrase("place", scene.place, rng)
     return f"{rng.choice(('over', 'over', 'above', 'across', 'in front of', 'near'))} the {noun}"
 
 
 def _tags(scene: Scene, rng: random.Random, camera: bool) -> str:
     cast = []
     for subject in scene.subjects:
-        tag = f"{_say('color', subject.color, rng)} {_say('kind', subject.kind, rng)}"
+        tag = f"{_phrase('color', subject.color, rng)} {_phrase('kind', subject.kind, rng)}"
         if rng.random() < 0.9:
-            tag = f"{tag}{rng.choice((' ', ', '))}{_say('motion', subject.motion, rng)}"
+            tag = f"{tag}{rng.choice((' ', ', '))}{_phrase('motion', subject.motion, rng)}"
         cast.append(tag)
     if len(cast) > 1 and scene.relation is not None:
-        cast = [_together(cast, scene, rng, 1.0)]
-    around = [_say(name, value, rng) for name, value in scene.facts().items() if name in ("time", "place")]
+        cast = [_join(cast, scene, rng, 1.0)]
+    around = [_phrase(name, value, rng) for name, value in scene.facts().items() if name in ("time", "place")]
     around = [tag for tag in around if rng.random() < 0.85]
     if rng.random() < (0.85 if scene.weather != "clear" else 0.4):
-        around.append(_say("weather", scene.weather, rng))
+        around.append(_phrase("weather", scene.weather, rng))
     if rng.random() < (0.85 if scene.camera != "still" else 0.2) and camera:
-        around.append(_say("camera", scene.camera, rng))
+        around.append(_phrase("camera", scene.camera, rng))
     rng.shuffle(around)
     return ", ".join([*cast, *around])

@@ -1,4 +1,4 @@
-"""The cast: nine paper cut-outs, each a short list of signed distance shapes glued on top of each other.
+"""The nine paper cut-outs, each a short list of signed distance shapes on top of each other.
 
 Coordinates are local to the cut-out: u to the right, v down, the figure inside [-1, 1] x [-1, 1]. A signed
 distance is negative inside, in the same unit (forms after Inigo Quilez, "2D distance functions").

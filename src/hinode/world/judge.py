@@ -1,4 +1,4 @@
-"""The judge: frames in, attributes out. It measures what a clip shows and never teaches the model anything.
+"""The judge: frames in, attributes out. It measures what a clip shows.
 
 A small video classifier, trained on ground-truth renders only (`hinode train judge`). Its own accuracy on
 held-out renders is printed beside every score it gives. It is never used as a loss, a filter or a reward.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 
 from hinode.errors import ModelError
 from hinode.world import scene
-from hinode.world.cast import GRID, SIDE, TRIPLES, Cast, CastNet, cells, conv, crop, head, triples
+from hinode.world.detector import GRID, SIDE, TRIPLES, Cast, CastNet, cells, conv, crop, head, triples
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "subject": scene.SUBJECTS,
@@ -28,15 +29,17 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "weather": scene.WEATHERS,
     "camera": scene.CAMERAS,
 }
-MOMENTS = 16  # every clip is looked at as 16 moments of its first two seconds, 64 pixels square
+MOMENTS = 16  # the judge sees every clip as 16 moments of its first two seconds, 64 pixels square
 SPAN = 2.0
 BANDS = 16
-NEAR = 2  # cells around the hottest one of a heat map whose middle is the subject's place
+NEAR = 2  # cells around the hottest one of a heat map whose mean is the subject's place
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the judge sees in one clip. `values`: attribute -> value; `confidence`: attribute -> 0..1."""
+    """The judge's answer for one clip. `values`: attribute -> value; `confidence`: attribute -> 0..1."""
 
     values: dict[str, str]
     confidence: dict[str, float]
@@ -75,11 +78,11 @@ class CameraNet(nn.Module):
 
 
 class JudgeNet(nn.Module):
-    """Find the subject, read it where it is, follow its path, and measure the camera.
+    """Locate the subject, classify it, follow its path, and measure the camera.
 
-    A 2-D network looks at eight triples of neighbouring frames. A heat map says where the subject is; subject
-    and colour are read from a crop around it, motion from its path. `CameraNet` tells the camera, and
-    `cast.CastNet` finds several subjects.
+    A 2-D network sees eight triples of neighbouring frames. A heat map says where the subject is; its kind
+    and colour are read from a crop around it, its motion from its path. `CameraNet` reads the camera, and
+    `detector.CastNet` detects several subjects.
     """
 
     def __init__(self, width: int = 32) -> None:
@@ -106,11 +109,8 @@ class JudgeNet(nn.Module):
         )
 
     def forward(self, video: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """`video`: [B, 16, 3, 64, 64] in 0..1.
-
-        For clips with one subject; `cast.CastNet` looks for several. Returns logits per attribute,
-        [B, values], and the log heat map, [B, 8, 16 * 16].
-        """
+        """`video`: [B, 16, 3, 64, 64] in 0..1, with one subject. Returns logits per attribute, [B, values],
+        and the log heat map, [B, 8, 16 * 16]."""
         count = video.shape[0]
         second, pixels = triples(video)
         features = self.stem(pixels)  # (B * 8, 2w, 16, 16)
@@ -138,17 +138,17 @@ class JudgeNet(nn.Module):
         return logits, over_time(heat)
 
 
-def look(video: Tensor, fps: float) -> Tensor:
-    """Bring clips to the judge's view: the first two seconds at 16 moments, 64 x 64.
+def sample_moments(video: Tensor, fps: float) -> Tensor:
+    """The judge's input: the first two seconds of clips at 16 moments, 64 x 64.
 
-    `video`: float [B, T, 3, H, W] in 0..1. A still image or a shorter clip is held on its last frame.
+    `video`: float [B, T, 3, H, W] in 0..1. A still image or a shorter clip is extended by its last frame.
     """
     steps = torch.arange(MOMENTS, device=video.device) * (SPAN / MOMENTS) * fps
-    return squared(video[:, steps.round().long().clamp(max=video.shape[1] - 1)])
+    return resize_square(video[:, steps.round().long().clamp(max=video.shape[1] - 1)])
 
 
-def squared(video: Tensor) -> Tensor:
-    """Every frame of [B, T, 3, H, W] as a square of 64 pixels."""
+def resize_square(video: Tensor) -> Tensor:
+    """Resize every frame of [B, T, 3, H, W] to a square of 64 pixels."""
     if video.shape[-2:] == (SIDE, SIDE):
         return video
     flat = F.interpolate(
@@ -158,42 +158,35 @@ def squared(video: Tensor) -> Tensor:
 
 
 def load_judge(path: Path | None = None) -> JudgeNet:
-    """The shipped judge, or the one at `path`. Raises ModelError when the file is missing or damaged."""
-    net = JudgeNet()
-    _load(net, path or _shipped("judge"))
-    return net.eval()
+    """The shipped judge, or the one at `path`. ModelError if the file is missing or damaged."""
+    return _load(JudgeNet(), "judge", path)
 
 
 def load_cast(path: Path | None = None) -> CastNet:
-    """The shipped part that looks for several subjects, or the one at `path`. Raises ModelError as
-    `load_judge` does."""
-    net = CastNet()
-    _load(net, path or _shipped("cast"))
-    return net.eval()
+    """The shipped detector of several subjects, or the one at `path`. ModelError as for `load_judge`."""
+    return _load(CastNet(), "cast", path)
 
 
-def _shipped(name: str) -> Path:
-    return Path(str(files("hinode").joinpath("weights", f"{name}.safetensors")))
-
-
-def _load(net: nn.Module, path: Path) -> None:
+def _load(net: Net, name: str, path: Path | None) -> Net:
+    path = path or Path(str(files("hinode").joinpath("weights", f"{name}.safetensors")))
     try:
-        net.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+        net.load_state_dict({key: value.float() for key, value in load_file(path).items()})
     except Exception as error:  # safetensors raises its own, undocumented types
         raise ModelError(
-            f"The judge's weights at {path} cannot be read ({error})", "reinstall hinode"
+            f"the judge's weights at {path} cannot be read ({error})", "reinstall hinode"
         ) from error
+    return net.eval()
 
 
 @torch.no_grad()
 def judge(frames: Tensor, fps: float, net: JudgeNet | None = None) -> list[Verdict]:
-    """Say what clips show.
+    """Classify clips; returns one verdict for each.
 
-    `frames`: uint8 [B, T, H, W, 3] (or one clip, [T, H, W, 3]), sRGB. Returns one verdict per clip.
+    `frames`: uint8 [B, T, H, W, 3] (or one clip, [T, H, W, 3]), sRGB.
     """
     batch = frames if frames.dim() == 5 else frames[None]
     net = net or load_judge()
-    logits, _ = net(look(batch.permute(0, 1, 4, 2, 3).float() / 255.0, fps))
+    logits, _ = net(sample_moments(batch.permute(0, 1, 4, 2, 3).float() / 255.0, fps))
     verdicts = []
     for row in range(len(batch)):
         odds = {name: values[row].softmax(-1) for name, values in logits.items()}
@@ -209,23 +202,20 @@ def judge(frames: Tensor, fps: float, net: JudgeNet | None = None) -> list[Verdi
 
 @torch.no_grad()
 def judge_cast(frames: Tensor, fps: float, net: CastNet | None = None) -> list[Cast]:
-    """Say who is in clips with any number of subjects. `frames`: as for `judge`."""
+    """Detect the subjects of clips with any number of them. `frames`: as for `judge`."""
     batch = frames if frames.dim() == 5 else frames[None]
     net = net or load_cast()
-    return net.look(look(batch.permute(0, 1, 4, 2, 3).float() / 255.0, fps))
+    return net.detect(sample_moments(batch.permute(0, 1, 4, 2, 3).float() / 255.0, fps))
 
 
 @torch.no_grad()
 def places(frames: Tensor, fps: float, net: JudgeNet) -> Tensor:
-    """Where the judge finds the subject amid each run of three frames that it looks at, as fractions of width
-    and height: [B, 8, 2].
+    """Where the subject is amid each triple of frames, in fractions of width and height: [B, 8, 2].
 
-    The judge's heat map is read, not its answers: the hottest cell and the mean of the heat around it. It is
-    told neither what to look for nor where. In a clip without a subject it still points somewhere.
-
-    frames: uint8 [B, T, H, W, 3].
+    The mean of the judge's heat map around its hottest cell. The judge knows neither what it looks for nor
+    where; in a clip without a subject it still points somewhere. `frames`: uint8 [B, T, H, W, 3].
     """
-    _, heat = net(look(frames.permute(0, 1, 4, 2, 3).float() / 255, fps))
+    _, heat = net(sample_moments(frames.permute(0, 1, 4, 2, 3).float() / 255, fps))
     grid = torch.arange(GRID)
     hottest = heat.argmax(-1, keepdim=True)
     row, column = hottest // GRID, hottest % GRID

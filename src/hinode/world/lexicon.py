@@ -1,7 +1,7 @@
-"""The language of the drawn world: every phrase that names a fact, and the words that fill the gaps.
+"""The language of the drawn world: every phrase that states a fact, and the words that state none.
 
-A phrase is a lower-case string of words. The first phrase of each list is the canonical one; captions prefer
-it, the parser knows them all. Words of `FILLER` carry no fact but are expected in prompts.
+A phrase is a lower-case string of words. Captions prefer the first phrase of each list; the parser knows all.
+Words of `FILLER` state no fact but are expected in prompts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ _DOWN = ("falling", "descending", "dropping", "sinking", "falls", "descends", "d
 
 def _directed(direction: str) -> tuple[str, ...]:
     return tuple(
-        f"{go} {way}" for go in _GO for way in (direction, f"to the {direction}", f"towards the {direction}")
+        f"{go} {tail}"
+        for go in _GO
+        for tail in (direction, f"to the {direction}", f"towards the {direction}")
     )
 
 

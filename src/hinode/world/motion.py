@@ -1,4 +1,4 @@
-"""Closed-form motion: where each subject and the camera are at any moment, without stepping a simulation.
+"""Closed-form motion: where each subject and the camera are at any moment, without a stepwise simulation.
 
 Shapes: B scenes, T moments. Positions are fractions of the frame, sizes are in short sides.
 """
@@ -86,7 +86,7 @@ def subject_path(subjects: Sequence[Subject], moments: Tensor, aspect: float) ->
 
 
 def camera_path(scenes: Sequence[Scene], moments: Tensor) -> Camera:
-    """Follow the camera. A pan goes on at a steady speed; a zoom eases out after about three seconds."""
+    """Follow the camera. A pan has a constant speed; a zoom slows down after about three seconds."""
     pace = torch.tensor([s.pace for s in scenes], device=moments.device, dtype=moments.dtype)[:, None]
 
     def doing(name: str) -> Tensor:
@@ -94,17 +94,16 @@ def camera_path(scenes: Sequence[Scene], moments: Tensor) -> Camera:
         return torch.tensor(flags, device=moments.device, dtype=moments.dtype)[:, None]
 
     pan = (doing("pan right") - doing("pan left")) * PAN_SPEED * moments * pace
-    eased = 3.0 * torch.tanh(moments / 3.0)
+    seconds = 3.0 * torch.tanh(moments / 3.0)  # of zooming at full speed
     zoom_in, zoom_out = doing("zoom in"), doing("zoom out")
-    exponent = (zoom_in - zoom_out) * ZOOM_RATE * eased * pace - 0.18 * zoom_in + 0.27 * zoom_out
+    exponent = (zoom_in - zoom_out) * ZOOM_RATE * seconds * pace - 0.18 * zoom_in + 0.27 * zoom_out
     return Camera(pan=pan, zoom=torch.exp(exponent))
 
 
 def presence(scenes: Sequence[Scene], moments: Tensor, x: Tensor, y: Tensor, aspect: float) -> Tensor:
-    """How much of the neighbourhood of each place and moment belongs to a subject, 0..1.
+    """How near each place and moment is to a subject, 0..1: a soft disc about as large as its cut-out.
 
-    `moments`: seconds, [B, T]. `x` [w] and `y` [h]: places in frame fractions. Returns [B, T, h, w]; the soft
-    disc around a subject is about as large as its cut-out.
+    `moments`: seconds, [B, T]. `x` [w] and `y` [h]: places in frame fractions. Returns [B, T, h, w].
     """
     total = torch.zeros(*moments.shape, len(y), len(x), device=moments.device)
     zoom = camera_path(scenes, moments).zoom

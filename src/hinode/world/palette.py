@@ -1,4 +1,4 @@
-"""The paper drawer: every colour of the drawn world, as sRGB triples 0..255."""
+"""Every colour of the drawn world, as sRGB triples 0..255."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DISC: dict[str, Paint] = {
     "sunset": (255, 216, 120),
     "night": (250, 244, 214),
 }
-# where the disc hangs: x and y in frame fractions, radius in short sides
+# place of the disc: x and y in frame fractions, radius in short sides
 DISC_AT: dict[str, tuple[float, float, float]] = {
     "dawn": (0.24, 0.47, 0.085),
     "noon": (0.76, 0.15, 0.075),

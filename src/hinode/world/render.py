@@ -1,7 +1,7 @@
-"""Draw scenes: scene graphs in, video out, as one batched tensor program on any device.
+"""Render scenes: scene graphs in, video out, as one batched tensor program on any device.
 
-Sheets of paper are laid from far to near: sky, stars, sun, clouds, three sheets of land, the cast, the
-weather. Scenes that share a place (or a cut-out) are drawn together, so a large batch costs few kernel
+Sheets of paper are painted from far to near: sky, stars, sun, clouds, three sheets of land, the subjects, the
+weather. Scenes that share a place (or a cut-out) are painted together, so a large batch needs few kernel
 launches.
 """
 
@@ -64,15 +64,15 @@ def render(
     start: float | Sequence[float] = 0.0,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Draw a batch of scenes.
+    """Render a batch of scenes.
 
     `frames` frames at `fps`; frame k shows the moment `start + k / fps` seconds (`start` may differ by
     scene). `width`, `height` in pixels, any aspect ratio. Returns float32 [B, T, 3, H, W], sRGB in 0..1.
     """
     if frames < 1 or fps <= 0 or width < 8 or height < 8:
-        raise ValueError(f"cannot draw {frames} frames of {width}x{height} at {fps} fps")
+        raise ValueError(f"cannot render {frames} frames of {width}x{height} at {fps} fps")
     if not scenes:
-        raise ValueError("nothing to draw: give at least one scene")
+        raise ValueError("there is nothing to render: give at least one scene")
     starts = [start] * len(scenes) if isinstance(start, (int, float)) else list(start)
     clock = torch.arange(frames, device=device, dtype=torch.float32) / fps
     moments = torch.tensor(starts, device=device, dtype=torch.float32)[:, None] + clock
@@ -91,7 +91,7 @@ def render(
 
 
 def _by_nearness(scene: Scene) -> tuple[Subject, ...]:
-    """The cast, the nearest to the camera first: in the order of the scene unless the first is behind."""
+    """The subjects, the nearest to the camera first: in the order of the scene unless the first is behind."""
     if scene.relation == "behind":
         first, second, *others = scene.subjects
         return second, first, *others
@@ -242,7 +242,7 @@ def _windows(
     inside: Tensor,
     foggy: Tensor,
 ) -> None:
-    """Light some windows of one sheet of houses: bright at night, faint by day."""
+    """Paint the lit windows of one sheet of houses: bright at night, faint by day."""
     device = part.device
     column, floor = 0.07, 0.085
     below = frame.y[:, None] - skyline[:, :, None, :]
@@ -265,14 +265,13 @@ def _cast(
     moments: Tensor,
     camera: Camera,
 ) -> None:
-    """Glue one cut-out per scene, touching only the pixels around it."""
+    """Paint one cut-out per scene, changing only the pixels around it."""
     device = canvas.device
     _, _, _, height, width = canvas.shape
     short = min(width, height)
     path = subject_path(subjects, moments[index], width / height)
-    half = (
-        torch.tensor([[s.size / 2] for s in subjects], device=device) * camera.zoom[index] * short
-    )  # pixels
+    sizes = torch.tensor([[s.size / 2] for s in subjects], device=device)
+    half = sizes * camera.zoom[index] * short  # pixels
     reach = int(half.max() * WINDOW) + 2
     rows = torch.arange(-reach, reach + 1, device=device)
     middle_x, middle_y = path.x * width, path.y * height
@@ -287,7 +286,7 @@ def _cast(
     pixel = 1.0 / half[:, :, None, None]
     parts = CUTOUTS[kind](u, v, beat)
     outline = torch.stack([distance for distance, _ in parts]).amin(0)
-    # nothing is painted beyond a window of the cut-out's own size, whoever is drawn beside it
+    # nothing is painted beyond a window of the cut-out's own size, whatever else is in the batch
     beyond = torch.maximum(dx.abs(), dy.abs()) - WINDOW
 
     base = _paper([palette.PAPER[s.color] for s in subjects], device)

@@ -1,7 +1,7 @@
 """The scene graph of the drawn world: everything that is true about a clip, as frozen values.
 
-A `Scene` holds facts a caption can name (who, what colour, doing what, when, where, which weather, which
-camera move) and a few free numbers that only vary the drawing. The same scene always draws the same pixels.
+A `Scene` holds the facts that a caption can name (subjects, colours, motions, time, place, weather, camera)
+and a few free numbers that only vary the picture. The same scene always gives the same pixels.
 """
 
 from __future__ import annotations
@@ -23,22 +23,13 @@ ANY = "any"
 MAX_SUBJECTS = 3
 CASTS = (0.875, 0.125, 0.0)  # shares of scenes with one, two and three subjects
 
-UPRIGHT = (
-    "rise",
-    "fall",
-    "bounce",
-    "circle",
-    "still",
-)  # motions that leave a subject left or right of another
+UPRIGHT = ("rise", "fall", "bounce", "circle", "still")  # motions that keep a subject beside another
 LEVEL = ("left", "right", "bounce", "circle", "still")  # and above or below it
-COLUMNS, ROWS = (
-    (0.26, 0.74),
-    (0.25, 0.63),
-)  # where two subjects are that are side by side, or one above another
-THIRDS = (0.22, 0.5, 0.78)  # three side by side
-SMALLER = (1.0, 0.8, 0.68)  # the more there are, the smaller they are
+COLUMNS, ROWS = (0.26, 0.74), (0.25, 0.63)  # places of two subjects side by side, and one above the other
+THIRDS = (0.22, 0.5, 0.78)  # of three side by side
+SCALES = (1.0, 0.8, 0.68)  # of one, two and three subjects
 
-# Colour-subject pairs that no training clip ever shows: a model that draws them has learnt to combine.
+# Pairs of colour and subject that no training clip shows: a model that draws them can combine what it knows.
 HELD_OUT_PAIRS: frozenset[tuple[str, str]] = frozenset(
     {("purple", "boat"), ("green", "bird"), ("pink", "rocket"), ("blue", "star"), ("orange", "fish")}
 )
@@ -67,10 +58,10 @@ class Subject:
 class Scene:
     """A whole clip: up to three subjects in one place, at one time of day, in one weather, by one camera.
 
-    `relation`: where the first subject is, seen from the second (one of `RELATIONS`; the mean of their paths
-    over two seconds is so), or None where nothing is meant. The first subject is nearest to the camera,
-    unless it is behind the second. `terrain` (0..12) shifts the landscape, `sun` (-1..1) the sun or moon,
-    `air` (0..1) clouds and drops; `pace` is how fast the camera moves, 1 the usual.
+    `relation`: where the first subject is, seen from the second, by the means of their paths over two seconds
+    (one of `RELATIONS`); None: no relation is meant. The first subject is nearest to the camera, unless it is
+    behind the second. `terrain` (0..12) shifts the landscape, `sun` (-1..1) the sun or moon, `air` (0..1)
+    clouds and drops; `pace`: speed of the camera, 1 = nominal.
     """
 
     subjects: tuple[Subject, ...]
@@ -85,21 +76,14 @@ class Scene:
     relation: str | None = None
 
     def facts(self) -> dict[str, str]:
-        """The attributes a judge is asked for, of the first subject and of the whole scene."""
+        """The attributes of the first subject and of the whole scene, in the judge's names."""
         first = self.subjects[0]
-        return {
-            "subject": first.kind,
-            "color": first.color,
-            "motion": first.motion,
-            "time": self.time,
-            "place": self.place,
-            "weather": self.weather,
-            "camera": self.camera,
-        }
+        facts = {"subject": first.kind, "color": first.color, "motion": first.motion}
+        return facts | {name: getattr(self, name) for name in ("time", "place", "weather", "camera")}
 
 
 def place_subject(rng: random.Random, kind: str, color: str, motion: str) -> Subject:
-    """Anchor a subject that has the frame to itself so that its path stays in it for about three seconds."""
+    """Anchor a single subject so that its path stays in the frame for about three seconds."""
     x = 0.5 + rng.uniform(-0.12, 0.12)
     y = 0.42 + rng.uniform(-0.09, 0.09)
     if motion == "left":
@@ -119,18 +103,17 @@ def place_cast(
     relation: str | None = ANY,
     motions: Sequence[str] = (),
 ) -> tuple[str | None, list[Subject]]:
-    """Anchor subjects given as (kind, colour): how the first relates to the second, and all of them.
+    """Anchor subjects, each a (kind, colour); returns the relation of the first to the second, and them.
 
     `relation`: one of `RELATIONS`, None for none, or by default any that so many subjects can have. Three
-    stand side by side. `motions`: theirs, by default any that keep the relation.
+    stand side by side. `motions`: of the subjects, by default any that keep the relation.
     """
     count = len(cast)
     if count == 1:
         ((kind, color),) = cast
         return None, [place_subject(rng, kind, color, motions[0] if motions else rng.choice(MOTIONS))]
     if relation == ANY:
-        known = RELATIONS if count == 2 else RELATIONS[:2]
-        relation = None if rng.random() < 0.3 else rng.choice(known)
+        relation = None if rng.random() < 0.3 else rng.choice(RELATIONS if count == 2 else RELATIONS[:2])
     if relation in ("behind", "in front of"):
         return relation, _overlapping(rng, cast, motions[0] if motions else rng.choice(MOTIONS))
     upright = relation not in ("above", "below")
@@ -147,7 +130,7 @@ def place_cast(
     for number, ((kind, color), place) in enumerate(zip(cast, places, strict=True)):
         motion = motions[number] if motions else rng.choice(fitting)
         subject = place_subject(rng, kind, color, motion)
-        size = subject.size * SMALLER[count - 1]
+        size = subject.size * SCALES[count - 1]
         if not upright:
             x = subject.x if subject.motion in ("left", "right") else 0.5 + rng.uniform(-0.12, 0.12)
             subject = dataclasses.replace(subject, x=x, y=place + rng.uniform(-0.03, 0.03), size=size)
@@ -161,7 +144,7 @@ def place_cast(
 
 
 def _overlapping(rng: random.Random, cast: Sequence[tuple[str, str]], motion: str) -> list[Subject]:
-    """Two subjects that go the same way together, one covering a part of the other."""
+    """Two subjects that move together, one covering a part of the other."""
     (first_kind, first_color), (kind, color) = cast
     first = place_subject(rng, first_kind, first_color, motion)
     x = max(first.x, 0.72) if first.motion == "left" else first.x
@@ -169,7 +152,7 @@ def _overlapping(rng: random.Random, cast: Sequence[tuple[str, str]], motion: st
     first = dataclasses.replace(first, x=x, size=first.size * 0.85, speed=min(first.speed, 1.0))
     aside, up = rng.choice((-1, 1)) * rng.uniform(0.12, 0.145), rng.uniform(-0.04, 0.04)
     second = dataclasses.replace(first, kind=kind, color=color, x=first.x + aside, y=first.y + up)
-    return [dataclasses.replace(one, x=one.x - aside / 3) for one in (first, second)]
+    return [dataclasses.replace(subject, x=subject.x - aside / 3) for subject in (first, second)]
 
 
 def sample_scene(
@@ -179,13 +162,13 @@ def sample_scene(
     held_out: bool | None = False,
     casts: tuple[float, float, float] = CASTS,
 ) -> Scene:
-    """Draw a random scene.
+    """Sample a random scene.
 
     `subjects`: 1, 2, 3, or None for a mix with the shares `casts`. `held_out`: False never uses a pair of
-    `HELD_OUT_PAIRS`, True uses one for the first subject, None does not care.
+    `HELD_OUT_PAIRS`, True uses one for the first subject, None allows them.
     """
-    alone, *more = casts  # one comes last, so that seeds give the scenes that they gave without `casts`
-    count = subjects if subjects is not None else rng.choices((2, 3, 1), (*more, alone))[0]
+    single, *several = casts  # in this order, so that seeds give the scenes that they gave before `casts`
+    count = subjects if subjects is not None else rng.choices((2, 3, 1), (*several, single))[0]
     if count not in range(1, MAX_SUBJECTS + 1):
         raise ValueError(f"a scene has 1 to {MAX_SUBJECTS} subjects, not {count}")
     cast: list[tuple[str, str]] = []
@@ -197,7 +180,7 @@ def sample_scene(
                 kind, color = rng.choice(SUBJECTS), rng.choice(COLORS)
                 if held_out is not None and (color, kind) in HELD_OUT_PAIRS:
                     continue
-            if all(kind != other for other, _ in cast):  # two of a kind could not be told apart in words
+            if all(kind != other for other, _ in cast):  # words cannot tell two of a kind apart
                 break
         cast.append((kind, color))
     relation, placed = place_cast(rng, cast)
@@ -206,7 +189,7 @@ def sample_scene(
         time=rng.choice(TIMES),
         place=rng.choice(PLACES),
         weather=rng.choice(WEATHERS),
-        # a still camera is what most prompts mean, so half of the world's clips have one
+        # most prompts mean a still camera, so half of the world's clips have one
         camera="still" if rng.random() < 0.5 else rng.choice(CAMERAS[1:]),
         terrain=rng.uniform(0.0, 12.0),
         sun=rng.uniform(-1.0, 1.0),

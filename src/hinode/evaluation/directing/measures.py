@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hinode.clip import Frames
-from hinode.world.cast import TRIPLES
+from hinode.world.detector import TRIPLES
 from hinode.world.judge import MOMENTS, SPAN
 from hinode.world.motion import camera_path, subject_path
 from hinode.world.scene import Scene

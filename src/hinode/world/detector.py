@@ -1,7 +1,7 @@
-"""The part of the judge that looks for several subjects: who is there, in which colour, doing what, where.
+"""The part of the judge that detects several subjects: their kinds, colours, motions and places.
 
-It is a detector: one heat map for each kind of subject (a scene has no two of a kind), a look at the crop
-around each one found, its motion from its path, and for two that overlap which of them is in front.
+It has one heat map for each kind of subject (a scene has no two of a kind). The colour of a subject is read
+from the crop around it, its motion from its path. For two that overlap it tells which is in front.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ GRID = 16  # cells of a heat map along a side
 CROP = 28  # pixels around a subject
 TRIPLES = (0, 2, 4, 6, 8, 10, 12, 13)  # of 16 moments: where the runs of three frames begin
 READ = slice(0, None, 2)  # the triples whose crops are read
-LIKE, DISC = 0.3, 0.2  # how far a colour may be from another, and a pixel from a subject, to be like it
-OVERLAP = 0.2  # of the frame: two whose centres are nearer than this cover each other
+COLOR_WIDTH, DISC = 0.3, 0.2  # widths of the Gaussians that mark a subject by its colour and by its place
+OVERLAP = 0.2  # of the frame: subjects whose centres are nearer than this overlap
 KINDS = len(SUBJECTS)
 
 
 @dataclass(frozen=True)
-class SubjectReading:
-    """A subject that was found. `x`, `y`: the mean of its path, in fractions of the frame."""
+class Detection:
+    """A detected subject. `x`, `y`: the mean of its path, in fractions of the frame."""
 
     kind: str
     color: str
@@ -39,15 +39,15 @@ class SubjectReading:
 
 @dataclass(frozen=True)
 class Cast:
-    """Everyone found in a clip, by kind, and who is in front of whom."""
+    """The subjects of a clip by kind, and which is in front of which."""
 
-    subjects: dict[str, SubjectReading]
+    subjects: dict[str, Detection]
     nearer: frozenset[tuple[str, str]]
 
     def relation(self, first: str, second: str) -> str | None:
-        """Where `first` is, seen from `second` (kinds); None if one of them is not there.
+        """Where the kind `first` is, seen from the kind `second`; None if one of them was not detected.
 
-        Two that overlap are behind or in front of each other, of others the larger distance decides.
+        Two that overlap are behind or in front of each other; otherwise the larger distance decides.
         """
         if first not in self.subjects or second not in self.subjects:
             return None
@@ -84,8 +84,8 @@ def cells(device: torch.device) -> Tensor:
 
 
 def triples(video: Tensor) -> tuple[Tensor, Tensor]:
-    """`video` [B, 16, 3, 64, 64] -> the middle frames [B * 8, 3, 64, 64], and these with what changes before
-    and after them and where each pixel is [B * 8, 11, 64, 64]; all in -1..1."""
+    """`video` [B, 16, 3, 64, 64] -> the middle frames of the triples [B * 8, 3, 64, 64], and these with the
+    changes before and after them and the place of each pixel [B * 8, 11, 64, 64]; all in -1..1."""
     runs = torch.stack([video[:, k : k + 3] for k in TRIPLES], 1)  # (B, 8, 3, 3, 64, 64)
     first, second, third = (runs * 2 - 1).flatten(0, 1).unbind(1)
     changes = ((second - first) * 4, (third - second) * 4)
@@ -102,26 +102,20 @@ def crop(frames: Tensor, where: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What the detector makes of a batch of B clips.
+class DetectorOutput:
+    """The network's output for a batch of B clips."""
 
-    `present`: logits [B, kinds]. `heat`: log heat maps [B, 8, kinds, 256]. `where`: x, y in -1..1
-    [B, 8, kinds, 2]. `motion`: logits [B, kinds, motions]. `frames`: what was looked at, -1..1,
-    [B, 8, 3, 64, 64].
-    """
-
-    present: Tensor
-    heat: Tensor
-    where: Tensor
-    motion: Tensor
-    frames: Tensor
+    present: Tensor  # logits [B, kinds]
+    heat: Tensor  # log heat maps [B, 8, kinds, 256]
+    where: Tensor  # x, y in -1..1 [B, 8, kinds, 2]
+    motion: Tensor  # logits [B, kinds, motions]
+    frames: Tensor  # the middle frames of the triples, -1..1, [B, 8, 3, 64, 64]
 
 
 class PairNet(nn.Module):
     """Tell which of two subjects that overlap is in front.
 
-    It sees the picture around both, how much each pixel has the colour of the one and of the other, and where
-    each of them is.
+    It sees the crop around both, how near each pixel is to the colour of either, and how near to its place.
     """
 
     def __init__(self, width: int = 32) -> None:
@@ -137,32 +131,33 @@ class PairNet(nn.Module):
     def forward(self, frames: Tensor, where: Tensor, kinds: Tensor, colors: Tensor) -> Tensor:
         """Logits [N] that the first of each pair is in front of the second.
 
-        frames: N clips, [N, M, 3, 64, 64] in -1..1. where: x, y in -1..1 of both, [N, M, 2, 2]. kinds,
-        colors: of both, [N, 2].
+        `frames`: [N, M, 3, 64, 64] in -1..1. `where`: x, y of both in -1..1, [N, M, 2, 2]. `kinds`, `colors`:
+        of both, [N, 2].
         """
         count, moments = frames.shape[:2]
         at = where.detach().flatten(0, 1)
         middle = at.mean(1)
-        seen = crop(frames.flatten(0, 1), middle)  # (N * M, 3, 28, 28)
+        pixels = crop(frames.flatten(0, 1), middle)  # (N * M, 3, 28, 28)
         paper = torch.tensor([palette.PAPER[name] for name in COLORS], device=frames.device) / 127.5 - 1
         hue = paper[colors].repeat_interleave(moments, 0)[..., None, None]  # (N * M, 2, 3, 1, 1)
-        like = torch.exp(-(seen[:, None] - hue).square().sum(2) / (2 * LIKE**2))
+        same = torch.exp(-(pixels[:, None] - hue).square().sum(2) / (2 * COLOR_WIDTH**2))
         axis = (torch.arange(CROP, device=frames.device) - (CROP - 1) / 2) * (2.0 / SIDE)
-        apart = (at - middle[:, None])[..., None]  # (N * M, 2, 2, 1)
-        down, across = (axis - apart[:, :, 1]).square(), (axis - apart[:, :, 0]).square()
+        offset = (at - middle[:, None])[..., None]  # (N * M, 2, 2, 1)
+        down, across = (axis - offset[:, :, 1]).square(), (axis - offset[:, :, 0]).square()
         disc = torch.exp(-(down[..., :, None] + across[..., None, :]) / (2 * DISC**2))
 
-        def one_way(order: list[int]) -> Tensor:
-            features = self.look(torch.cat([seen, like[:, order], disc[:, order]], 1))
-            told = F.one_hot(kinds[:, order], KINDS).flatten(1).to(features.dtype)
-            logits: Tensor = self.answer(torch.cat([features, told.repeat_interleave(moments, 0)], 1))
+        def odds(order: list[int]) -> Tensor:
+            features = self.look(torch.cat([pixels, same[:, order], disc[:, order]], 1))
+            kind = F.one_hot(kinds[:, order], KINDS).flatten(1).to(features.dtype)
+            logits: Tensor = self.answer(torch.cat([features, kind.repeat_interleave(moments, 0)], 1))
             return logits
 
-        return (one_way([0, 1]) - one_way([1, 0])).view(count, moments).mean(1)
+        # The difference of both orders makes the answer antisymmetric.
+        return (odds([0, 1]) - odds([1, 0])).view(count, moments).mean(1)
 
 
 class CastNet(nn.Module):
-    """Find every kind of subject, and read those that are there."""
+    """Detect the kinds of subjects, and read the colour and motion of each."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -186,7 +181,7 @@ class CastNet(nn.Module):
         self.color = head(wide + KINDS, len(COLORS))
         self.pair = PairNet()
 
-    def forward(self, video: Tensor) -> Sight:
+    def forward(self, video: Tensor) -> DetectorOutput:
         """`video`: [B, 16, 3, 64, 64] in 0..1."""
         count = len(video)
         frames, pixels = triples(video)
@@ -204,7 +199,7 @@ class CastNet(nn.Module):
             return values.view(count, len(TRIPLES), *values.shape[1:])
 
         steps = over_time(path).transpose(1, 2).flatten(2)  # (B, kinds, 8 * 7)
-        return Sight(
+        return DetectorOutput(
             present=over_time(present).mean(1),
             heat=over_time(heat),
             where=over_time(where),
@@ -212,52 +207,52 @@ class CastNet(nn.Module):
             frames=over_time(frames),
         )
 
-    def read(self, sight: Sight, clip: Tensor, kind: Tensor) -> Tensor:
+    def read(self, output: DetectorOutput, clip: Tensor, kind: Tensor) -> Tensor:
         """Colour logits [N, colours] of the subjects of `kind` [N] in the clips `clip` [N]."""
-        where = sight.where[clip, :, kind][:, READ].detach()  # (N, 4, 2)
-        seen = self.crop(crop(sight.frames[clip][:, READ].flatten(0, 1), where.flatten(0, 1)))
-        asked = F.one_hot(kind, KINDS).to(seen.dtype).repeat_interleave(where.shape[1], 0)
-        logits: Tensor = self.color(torch.cat([seen, asked], 1))
+        where = output.where[clip, :, kind][:, READ].detach()  # (N, 4, 2)
+        features = self.crop(crop(output.frames[clip][:, READ].flatten(0, 1), where.flatten(0, 1)))
+        kinds = F.one_hot(kind, KINDS).to(features.dtype).repeat_interleave(where.shape[1], 0)
+        logits: Tensor = self.color(torch.cat([features, kinds], 1))
         return logits.view(*where.shape[:2], len(COLORS)).mean(1)
 
     @torch.no_grad()
-    def look(self, video: Tensor) -> list[Cast]:
-        """Everyone in each clip. `video`: [B, 16, 3, 64, 64] in 0..1; see `judge.look`."""
-        sight = self(video)
-        clip, kind = (sight.present > 0).nonzero(as_tuple=True)
-        middle = (sight.where.mean(1) + 1) / 2  # (B, kinds, 2)
-        colors = self.read(sight, clip, kind).argmax(-1).tolist() if len(clip) else []
-        motions = sight.motion[clip, kind].argmax(-1).tolist()
-        found: list[dict[str, SubjectReading]] = [{} for _ in range(len(video))]
+    def detect(self, video: Tensor) -> list[Cast]:
+        """The subjects of each clip. `video`: [B, 16, 3, 64, 64] in 0..1; see `judge.sample_moments`."""
+        output = self(video)
+        clip, kind = (output.present > 0).nonzero(as_tuple=True)
+        middle = (output.where.mean(1) + 1) / 2  # (B, kinds, 2)
+        colors = self.read(output, clip, kind).argmax(-1).tolist() if len(clip) else []
+        motions = output.motion[clip, kind].argmax(-1).tolist()
+        subjects: list[dict[str, Detection]] = [{} for _ in range(len(video))]
         for row, k, color, motion in zip(clip.tolist(), kind.tolist(), colors, motions, strict=True):
             x, y = middle[row, k].tolist()
-            found[row][SUBJECTS[k]] = SubjectReading(SUBJECTS[k], COLORS[color], MOTIONS[motion], x, y)
-        pairs = [(row, a, b) for row, cast in enumerate(found) for a in cast for b in cast if a < b]
-        ahead: list[set[tuple[str, str]]] = [set() for _ in found]
+            subjects[row][SUBJECTS[k]] = Detection(SUBJECTS[k], COLORS[color], MOTIONS[motion], x, y)
+        pairs = [(row, a, b) for row, cast in enumerate(subjects) for a in cast for b in cast if a < b]
+        nearer: list[set[tuple[str, str]]] = [set() for _ in subjects]
         if pairs:
             rows = torch.tensor([row for row, _, _ in pairs])
-            names = [(found[row][a], found[row][b]) for row, a, b in pairs]
+            detections = [(subjects[row][a], subjects[row][b]) for row, a, b in pairs]
             kinds, hues = (
-                torch.tensor([[values.index(getattr(one, name)) for one in pair] for pair in names])
+                torch.tensor([[values.index(getattr(d, name)) for d in pair] for pair in detections])
                 for name, values in (("kind", SUBJECTS), ("color", COLORS))
             )
-            where = torch.stack([sight.where[rows, :, kinds[:, k]] for k in (0, 1)], 2)[:, READ]
-            odds = self.pair(sight.frames[rows][:, READ], where, kinds, hues)
-            for (row, a, b), more in zip(pairs, odds.tolist(), strict=True):
-                ahead[row].add((a, b) if more > 0 else (b, a))
-        return [Cast(cast, frozenset(pairs)) for cast, pairs in zip(found, ahead, strict=True)]
+            where = torch.stack([output.where[rows, :, kinds[:, k]] for k in (0, 1)], 2)[:, READ]
+            odds = self.pair(output.frames[rows][:, READ], where, kinds, hues)
+            for (row, a, b), logit in zip(pairs, odds.tolist(), strict=True):
+                nearer[row].add((a, b) if logit > 0 else (b, a))
+        return [Cast(cast, frozenset(pairs)) for cast, pairs in zip(subjects, nearer, strict=True)]
 
 
-def facts(cast: Cast, expect: Sequence[str]) -> dict[str, str]:
-    """What was seen of the kinds in `expect`, in the order in which a prompt names them, as "subject",
-    "color", "motion", "subject 2", ...; "none" for one that is not there. Also "count" and "relation"."""
-    told: dict[str, str] = {"count": str(len(cast.subjects))}
-    for number, kind in enumerate(expect, start=1):
+def facts(cast: Cast, kinds: Sequence[str]) -> dict[str, str]:
+    """Facts of the subjects of some kinds, in the order in which a prompt names them: "subject", "color",
+    "motion", "subject 2", ...; "none" for a kind that was not detected. Also "count" and "relation"."""
+    result = {"count": str(len(cast.subjects))}
+    for number, kind in enumerate(kinds, start=1):
         suffix = "" if number == 1 else f" {number}"
-        seen = cast.subjects.get(kind)
-        told["subject" + suffix] = "none" if seen is None else seen.kind
-        told["color" + suffix] = "none" if seen is None else seen.color
-        told["motion" + suffix] = "none" if seen is None else seen.motion
-    if len(expect) > 1:
-        told["relation"] = cast.relation(expect[0], expect[1]) or "none"
-    return told
+        detection = cast.subjects.get(kind)
+        for name in ("kind", "color", "motion"):
+            attribute = ("subject" if name == "kind" else name) + suffix
+            result[attribute] = "none" if detection is None else getattr(detection, name)
+    if len(kinds) > 1:
+        result["relation"] = cast.relation(kinds[0], kinds[1]) or "none"
+    return result
