@@ -1,11 +1,10 @@
+"""Rollouts, their targets and losses; students and their files."""
+
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,41 +18,32 @@ from hinode.model import checkpoint
 from hinode.model.checkpoint import Checkpoint
 from hinode.model.dit import DiT
 from hinode.model.flow import Sampler, SamplerState, Sampling
-from hinode.training import data, distillation, trainer
-from hinode.training.directions import directions
+from hinode.training import data, distillation, run
+from hinode.training.directions import sample_directions
 from hinode.training.distillation import (
     Distiller,
     Leap,
-    Way,
+    Rollout,
     distil,
-    drawn,
     leaps,
     loss,
-    recipe_of,
+    roll_out,
     schedules,
+    student_recipe,
 )
-from hinode.training.recipes import RECIPES
+from hinode.training.recipes import RECIPES, Recipe
 
 CPU = torch.device("cpu")
 WORDS = data.vocabulary()
 SMOKE = RECIPES["smoke"]()
-WAY = dataclasses.replace(SMOKE.sampling, steps=distillation.STEPS)
+SAMPLING = dataclasses.replace(SMOKE.sampling, steps=distillation.TEACHER_STEPS)
 
-
-@pytest.fixture(autouse=True)
-def exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """float32 on any machine, and one thread, so that numbers can be compared."""
-    for module in (trainer, distillation):
-        monkeypatch.setattr(module, "compute_type", lambda device: torch.float32)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("exact")
 
 
 @pytest.fixture(scope="module")
 def teacher() -> Checkpoint:
-    """A network of toy size that draws something, though nothing in particular."""
+    """A network of toy size that generates something, though nothing in particular."""
     torch.manual_seed(3)
     config = dataclasses.replace(SMOKE.model, vocabulary=len(WORDS))
     model = DiT(config)
@@ -62,231 +52,224 @@ def teacher() -> Checkpoint:
     return Checkpoint(model.eval().requires_grad_(False), WORDS, {"recipe": "smoke"})
 
 
-def script(step: int = 3) -> data.Script:
-    return data.step_script(recipe_of_smoke(), step, 1.0, WORDS, multiple=8)
+def smoke_recipe(**changes: float) -> Recipe:
+    """The student's recipe with batches of two clips."""
+    recipe = student_recipe(Checkpoint(None, WORDS, {"recipe": "smoke"}), 0.1)  # type: ignore[arg-type]
+    (_, (bucket, _)) = recipe.stages[0].mix
+    stage = dataclasses.replace(recipe.stages[0], mix=((dataclasses.replace(bucket, batch_size=2), 1.0),))
+    return dataclasses.replace(recipe, stages=(stage,), **changes)  # type: ignore[arg-type]
 
 
-def recipe_of_smoke() -> Any:
-    recipe = recipe_of(Checkpoint(None, WORDS, {"recipe": "smoke"}), 0.1)  # type: ignore[arg-type]
-    (_, clip) = recipe.stages[0].mix
-    clips = dataclasses.replace(clip[0], batch=2)
-    return dataclasses.replace(recipe, stages=(dataclasses.replace(recipe.stages[0], mix=((clips, 1.0),)),))
+def make_batch(step: int = 3) -> data.Batch:
+    return data.training_batch(smoke_recipe(), step, 1.0, WORDS, multiple=8)
 
 
-def ways(
-    teacher: Checkpoint, student: nn.Module | None = None, how: Sampling = WAY, **changes: float
-) -> list[Way]:
-    """What is learnt from a script; the student is the teacher itself if none is given."""
-    told = script()
-    recipe = dataclasses.replace(recipe_of_smoke(), **changes)
-    return drawn(teacher, student or teacher.model, told, recipe, how, data.draw(told, CPU))
+def make_rollouts(
+    teacher: Checkpoint, student: nn.Module | None = None, sampling: Sampling = SAMPLING, **changes: float
+) -> list[Rollout]:
+    """The rollouts of one batch; the student is the teacher itself if none is given."""
+    batch = make_batch()
+    video = data.render_batch(batch, CPU)
+    return roll_out(teacher, student or teacher.model, batch, smoke_recipe(**changes), sampling, video)
 
 
-class Knowing(nn.Module):
-    """A student that has learnt its teacher's ways by heart: it goes by the noise levels alone."""
+class PerfectStudent(nn.Module):
+    """A student that reproduces its teacher's states from the noise levels alone."""
 
     def __init__(self, teacher: Checkpoint, states: list[Tensor]) -> None:
         super().__init__()
         self.config, self.states, self.encode_text = teacher.model.config, states, teacher.model.encode_text
 
-    def forward(
-        self,
-        z: Tensor,
-        levels: Tensor,
-        condition: object,
-        fps: float,
-        guidance: Tensor | None = None,
-        hinted: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, z: Tensor, levels: Tensor, *_: object) -> Tensor:
         now = float(levels.min())
-        (leap,) = [leap for leap in leaps(WAY) if abs(leap.now - now) < 1e-6]
+        (leap,) = [leap for leap in leaps(SAMPLING) if abs(leap.now - now) < 1e-6]
         start, end = self.states[leap.first], self.states[leap.last]
         return start + (end - start) * (1 - leap.now) / (leap.later - leap.now)
 
 
-def test_both_schedules_are_told_apart_by_every_level_and_end_on_levels_of_the_teacher() -> None:
-    rows = schedules(WAY)
+def test_every_level_identifies_its_schedule_and_ends_on_a_level_of_the_teacher() -> None:
+    rows = schedules(SAMPLING)
     assert [len(row) for row in rows] == [4, 2]
-    told = [level for row in rows for level in row]
-    assert len(set(told)) == len(told)
-    times = WAY.schedule().tolist()
+    levels = [level for row in rows for level in row]
+    assert len(set(levels)) == len(levels)
+    times = SAMPLING.schedule().tolist()
     assert all(level in times for row in rows for level in row[1:])
-    for leap in leaps(WAY):
+    for leap in leaps(SAMPLING):
         assert leap.now < leap.later == times[leap.last]
 
 
-def going(network: nn.Module, how: Sampling, **changes: float) -> Sampler:
-    """A network before its first step, from where the clips of `ways` begin."""
-    told = script()
-    recipe = dataclasses.replace(recipe_of_smoke(), **changes)
+def start_sampler(network: nn.Module, sampling: Sampling, **changes: float) -> Sampler:
+    """A sampler before its first step, on the noise and the conditions of `make_rollouts`."""
+    batch, recipe = make_batch(), smoke_recipe(**changes)
     tokenizer = network.config.tokenizer
-    x = tokenizer.encode(data.draw(told, CPU))
-    known, motion = directions(recipe, told, tokenizer, CPU)
-    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + told.step)
-    noise = distillation.noise_of(told, known, tokenizer, generator)
-    given = x.masked_fill(~known.repeat_interleave(x.shape[-1] // known.shape[-1], -1), torch.nan)
-    return Sampler(network, told.ids, told.bucket.fps, noise, how, given=given, motion=motion)  # type: ignore[arg-type]
+    x = tokenizer.encode(data.render_batch(batch, CPU))
+    mask, motion = sample_directions(recipe, batch, tokenizer, CPU)
+    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + batch.step)
+    noise = distillation.sample_noise(batch, mask, tokenizer, generator)
+    pixels = x.masked_fill(~mask.repeat_interleave(x.shape[-1] // mask.shape[-1], -1), torch.nan)
+    return Sampler(network, batch.ids, batch.bucket.fps, noise, sampling, given=pixels, motion=motion)  # type: ignore[arg-type]
 
 
-def leg(shown: list[Way], leap: Leap) -> tuple[Tensor, Tensor]:
+def targets_of(rollouts: list[Rollout], leap: Leap) -> tuple[Tensor, Tensor]:
     """Where a leap of all clips begins and where it should end."""
-    begun, ended = zip(*(way.legs[leap] for way in shown), strict=True)
-    return torch.stack(begun).float(), torch.stack(ended).float()
+    starts, ends = zip(*(rollout.targets[leap] for rollout in rollouts), strict=True)
+    return torch.stack(starts).float(), torch.stack(ends).float()
 
 
 @pytest.mark.parametrize("steps", [4, 2])
-def test_a_student_without_error_arrives_where_its_teacher_does(teacher: Checkpoint, steps: int) -> None:
-    sampler = going(teacher.model, WAY, known=0.5)
+def test_a_perfect_student_arrives_where_its_teacher_does(teacher: Checkpoint, steps: int) -> None:
+    sampler = start_sampler(teacher.model, SAMPLING, mask_share=0.5)
     states = [sampler.state.latents, *(state.latents for state in sampler)]
-    student = Knowing(teacher, states)
-    shown = ways(teacher, student, known=0.5)
-    for leap in leaps(WAY):
-        begun, ended = leg(shown, leap)
-        assert torch.allclose(begun, states[leap.first], atol=0.02)  # kept in bfloat16
-        assert torch.allclose(ended, states[leap.last], atol=0.02)
-        assert float(loss(student, shown, [leap] * len(shown), 8).value) < 1e-4
-    quick = going(student, Sampling(steps, guidance=1.0, learnt=schedules(WAY)), known=0.5)
+    student = PerfectStudent(teacher, states)
+    rollouts = make_rollouts(teacher, student, mask_share=0.5)
+    for leap in leaps(SAMPLING):
+        start, end = targets_of(rollouts, leap)
+        assert torch.allclose(start, states[leap.first], atol=0.02)  # rollouts are bfloat16
+        assert torch.allclose(end, states[leap.last], atol=0.02)
+        assert float(loss(student, rollouts, [leap] * len(rollouts), 8).value) < 1e-4
+    sampling = Sampling(steps, guidance=1.0, learnt=schedules(SAMPLING))
+    quick = start_sampler(student, sampling, mask_share=0.5)
     assert len(list(quick)) == steps
     assert torch.allclose(quick.state.latents, states[-1], atol=1e-4)
 
 
 @pytest.mark.parametrize("steps", [4, 2])
-def test_a_student_is_shown_how_to_go_on_from_where_it_is(teacher: Checkpoint, steps: int) -> None:
-    """Not from where its teacher would be."""
+def test_targets_start_at_the_students_own_states(teacher: Checkpoint, steps: int) -> None:
+    """Not at its teacher's."""
     torch.manual_seed(4)
     student = DiT(teacher.model.config).eval()
     for parameter in student.parameters():
         nn.init.normal_(parameter, std=0.05)
-    shown = ways(teacher, student, known=0.3)
-    quick = going(student, Sampling(steps, guidance=1.0, learnt=schedules(WAY)), known=0.3)
-    led = going(teacher.model, WAY, known=0.3)
-    for leap in leaps(WAY)[:4] if steps == 4 else leaps(WAY)[4:]:
-        here = quick.state.latents
-        led.state = SamplerState(here, leap.first)
-        while led.state.step < leap.last:
-            next(led)
-        begun, ended = leg(shown, leap)
-        assert torch.allclose(begun, here, atol=0.02)
-        assert torch.allclose(ended, led.state.latents, atol=0.02)
+    rollouts = make_rollouts(teacher, student, mask_share=0.3)
+    sampling = Sampling(steps, guidance=1.0, learnt=schedules(SAMPLING))
+    quick = start_sampler(student, sampling, mask_share=0.3)
+    sampler = start_sampler(teacher.model, SAMPLING, mask_share=0.3)
+    for leap in leaps(SAMPLING)[:4] if steps == 4 else leaps(SAMPLING)[4:]:
+        state = quick.state.latents
+        sampler.state = SamplerState(state, leap.first)
+        while sampler.state.step < leap.last:
+            next(sampler)
+        start, end = targets_of(rollouts, leap)
+        assert torch.allclose(start, state, atol=0.02)
+        assert torch.allclose(end, sampler.state.latents, atol=0.02)
         next(quick)
-    alone = list(going(teacher.model, WAY, known=0.3))[-1].latents
-    assert not torch.allclose(ended, alone, atol=0.2)
+    final = list(start_sampler(teacher.model, SAMPLING, mask_share=0.3))[-1].latents
+    assert not torch.allclose(end, final, atol=0.2)
 
 
-def test_the_teacher_follows_the_text_with_its_guidance(teacher: Checkpoint) -> None:
-    plain = dataclasses.replace(WAY, guidance=1.0)
-    first = leaps(WAY)[0]
-    led, alone = (ways(teacher, how=how, known=0.0)[0].legs[first] for how in (WAY, plain))
-    assert torch.equal(led[0], alone[0])
-    assert not torch.allclose(led[1], alone[1], atol=1e-2)
+def test_the_teacher_uses_its_guidance(teacher: Checkpoint) -> None:
+    unguided = dataclasses.replace(SAMPLING, guidance=1.0)
+    first = leaps(SAMPLING)[0]
+    with_guidance, without = (
+        make_rollouts(teacher, sampling=sampling, mask_share=0.0)[0].targets[first]
+        for sampling in (SAMPLING, unguided)
+    )
+    assert torch.equal(with_guidance[0], without[0])
+    assert not torch.allclose(with_guidance[1], without[1], atol=1e-2)
 
 
-def test_what_is_given_stays_and_is_not_learnt(teacher: Checkpoint) -> None:
-    given = ways(teacher, known=1.0)
-    x = teacher.model.config.tokenizer.encode(data.draw(script(), CPU))
-    assert all(way.kept.any() and not way.kept.all() for way in given)
-    for way, clip in zip(given, x, strict=True):
-        for state in (state for leg in way.legs.values() for state in leg):
-            assert torch.equal(state[way.kept], clip[way.kept].to(torch.bfloat16))
-    leap = leaps(WAY)[1]
-    spoilt = [
-        dataclasses.replace(
-            way, legs=way.legs | {leap: (way.legs[leap][0], way.legs[leap][1].masked_fill(way.kept, 9.0))}
-        )
-        for way in given
-    ]
-    steps = [leap] * len(given)
-    before = loss(teacher.model, given, steps, 8).value
-    assert before > 0
-    assert torch.equal(loss(teacher.model, spoilt, steps, 8).value, before)
+def test_given_values_stay_and_are_not_learnt(teacher: Checkpoint) -> None:
+    rollouts = make_rollouts(teacher, mask_share=1.0)
+    x = teacher.model.config.tokenizer.encode(data.render_batch(make_batch(), CPU))
+    assert all(rollout.mask.any() and not rollout.mask.all() for rollout in rollouts)
+    for rollout, clip in zip(rollouts, x, strict=True):
+        for state in (state for pair in rollout.targets.values() for state in pair):
+            assert torch.equal(state[rollout.mask], clip[rollout.mask].to(torch.bfloat16))
+    leap = leaps(SAMPLING)[1]
+
+    def spoil(rollout: Rollout) -> Rollout:
+        start, end = rollout.targets[leap]
+        end = end.masked_fill(rollout.mask, 9.0)
+        return dataclasses.replace(rollout, targets=rollout.targets | {leap: (start, end)})
+
+    steps = [leap] * len(rollouts)
+    value = loss(teacher.model, rollouts, steps, 8).value
+    assert value > 0
+    assert torch.equal(loss(teacher.model, [spoil(rollout) for rollout in rollouts], steps, 8).value, value)
 
 
-def test_clips_are_drawn_from_noise_that_goes_along_as_it_does_in_use(teacher: Checkpoint) -> None:
-    """With a camera that pans, unless a part of the clip is given."""
-    told = script()
-    scenes = [dataclasses.replace(scene, camera="pan left") for scene in told.scenes]
-    told = dataclasses.replace(told, scenes=scenes)
+def test_noise_moves_with_the_camera_unless_pixels_are_given(teacher: Checkpoint) -> None:
+    batch = make_batch()
+    scenes = [dataclasses.replace(scene, camera="pan left") for scene in batch.scenes]
+    panning = dataclasses.replace(batch, scenes=scenes)
+    still = dataclasses.replace(batch, scenes=[dataclasses.replace(s, camera="still") for s in scenes])
     patches = teacher.model.config.tokenizer
     free = torch.zeros(2, 2, 4, 4, patches.frames, dtype=torch.bool)
     given = free.clone()
     given[1, 0] = True
-    still = dataclasses.replace(told, scenes=[dataclasses.replace(one, camera="still") for one in scenes])
-    independent, panned, partly = (
-        distillation.noise_of(one, known, patches, torch.Generator().manual_seed(1))
-        for one, known in ((still, free), (told, free), (told, given))
+    independent, moving, partial = (
+        distillation.sample_noise(b, mask, patches, torch.Generator().manual_seed(1))
+        for b, mask in ((still, free), (panning, free), (panning, given))
     )
     assert torch.equal(
         independent, torch.randn(independent.shape, generator=torch.Generator().manual_seed(1))
     )
-    both = torch.corrcoef(torch.stack((independent[0].flatten(), panned[0].flatten())))
-    assert float(both[0, 1]) == pytest.approx((1 - CAMERA_NOISE_SHARE**2) ** 0.5, abs=0.03)
-    assert torch.equal(partly[0], panned[0])
-    assert torch.equal(partly[1], independent[1])
+    correlation = torch.corrcoef(torch.stack((independent[0].flatten(), moving[0].flatten())))
+    assert float(correlation[0, 1]) == pytest.approx((1 - CAMERA_NOISE_SHARE**2) ** 0.5, abs=0.03)
+    assert torch.equal(partial[0], moving[0])
+    assert torch.equal(partial[1], independent[1])
 
 
-def test_learning_brings_the_student_nearer_to_its_teacher(teacher: Checkpoint, tmp_path: Path) -> None:
-    recipe = dataclasses.replace(recipe_of_smoke(), average=0.5)
+def test_training_brings_the_student_nearer_to_its_teacher(teacher: Checkpoint, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(smoke_recipe(), average=0.5)
     student = Distiller(recipe, tmp_path, CPU, teacher, teacher, "toy")
     before = student.validate()
     for step in range(8):
-        told = data.step_script(student.recipe, step, 1.0, WORDS, multiple=8)
-        student.learn(told, data.draw(told, CPU), 3e-3)
+        batch = data.training_batch(student.recipe, step, 1.0, WORDS, multiple=8)
+        student.learn(batch, data.render_batch(batch, CPU), 3e-3)
     after = student.validate()
     assert after["validation"] < 0.7 * before["validation"]
     assert (student.progress.step, student.progress.clips) == (8, 16)
     assert student.progress.flops > 0
 
 
-def test_a_clip_is_learnt_from_again_but_not_for_ever(
+def test_the_memory_holds_the_latest_rollouts(
     teacher: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distillation, "KEPT", 3)
-    student = Distiller(recipe_of_smoke(), tmp_path, CPU, teacher, teacher, "toy")
-    seen: list[list[Way]] = []
+    monkeypatch.setattr(distillation, "MEMORY_CLIPS", 3)
+    student = Distiller(smoke_recipe(), tmp_path, CPU, teacher, teacher, "toy")
+    contents: list[list[Rollout]] = []
     for step in range(3):
-        told = data.step_script(student.recipe, step, 1.0, WORDS, multiple=8)
-        student.learn(told, data.draw(told, CPU), 0.0)
+        batch = data.training_batch(student.recipe, step, 1.0, WORDS, multiple=8)
+        student.learn(batch, data.render_batch(batch, CPU), 0.0)
         (memory,) = student.memory.values()
-        seen.append(list(memory))
-    assert [len(memory) for memory in seen] == [2, 3, 3]
-    assert seen[1][0] is seen[0][1]
-    assert not any(new is old for new in seen[2] for old in seen[0])
+        contents.append(list(memory))
+    assert [len(memory) for memory in contents] == [2, 3, 3]
+    assert contents[1][0] is contents[0][1]
+    assert not any(new is old for new in contents[2] for old in contents[0])
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that goes on by 50 ms whenever it is read: runs take the same steps on any machine."""
-    ticks = itertools.count()
-    slow = SimpleNamespace(monotonic=lambda: next(ticks) / 20)
-    monkeypatch.setattr(trainer, "time", slow)
-
-
-def test_a_run_goes_on_where_it_was_and_its_file_says_how_to_draw(
-    teacher: Checkpoint, tmp_path: Path, clock: None
+def test_a_run_continues_and_its_file_says_how_to_sample(
+    teacher: Checkpoint, tmp_path: Path, clock: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(distillation, "VALIDATION_CLIPS", 2)
     path = tmp_path / "toy.safetensors"
     checkpoint.save(path, teacher.model.state_dict(), teacher.model.config, WORDS, teacher.facts)
     out = tmp_path / "out"
-    distil(path, out, minutes=0.02, threads=1)
-    first = [json.loads(line) for line in (out / trainer.LOG_FILE).read_text().splitlines()]
-    model = distil(path, out, minutes=0.04, threads=1)
-    log = [json.loads(line) for line in (out / trainer.LOG_FILE).read_text().splitlines()]
+
+    def read_log() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (out / run.LOG_FILE).read_text().splitlines()]
+
+    distil(path, out, minutes=0.01, threads=1)
+    first = read_log()
+    model = distil(path, out, minutes=0.02, threads=1)
+    log = read_log()
     assert log[: len(first)] == first
     assert [line["event"] for line in log if "event" in line] == ["start", "done", "resume", "done"]
     assert log[-1]["steps"] > first[-1]["steps"] > 0
     card = catalog.read_card("quick", model)
     assert (card.teacher, card.learnt) == ("toy", (2, 4))
     assert (card.sampling["steps"], card.sampling["guidance"]) == (4, 1.0)
-    assert card.sampling["learnt"] == schedules(WAY)
-    further = distil(path, tmp_path / "further", start=model, minutes=0.001, threads=1)
-    begun, ended = (checkpoint.load(one).model.final.weight for one in (model, further))
-    taught = checkpoint.load(path).model.final.weight
-    assert (ended - begun).abs().max() < 0.1 * (taught - begun).abs().max()
+    assert card.sampling["learnt"] == schedules(SAMPLING)
+    second = distil(path, tmp_path / "second", start=model, minutes=0.001, threads=1)
+    before, after = (checkpoint.load(file).model.final.weight for file in (model, second))
+    start = checkpoint.load(path).model.final.weight
+    assert (after - before).abs().max() < 0.1 * (start - before).abs().max()
 
 
-def test_a_teacher_that_no_recipe_made_is_refused(teacher: Checkpoint, tmp_path: Path) -> None:
+def test_unsuitable_teachers_are_refused(teacher: Checkpoint, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no known recipe"):
-        recipe_of(dataclasses.replace(teacher, facts={}), 1.0)
-    other = dataclasses.replace(RECIPES["smoke"](), model=dataclasses.replace(SMOKE.model, width=128))
+        student_recipe(dataclasses.replace(teacher, facts={}), 1.0)
+    other = dataclasses.replace(SMOKE, model=dataclasses.replace(SMOKE.model, width=128))
     with pytest.raises(ModelError, match="another network"):
         Distiller(other, tmp_path, CPU, teacher, teacher, "toy")

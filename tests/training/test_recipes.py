@@ -27,7 +27,7 @@ def parameters(recipe: Recipe) -> int:
         return DiT(config).parameters_count()
 
 
-def test_a_recipe_is_called_what_it_is_found_under() -> None:
+def test_a_recipe_has_the_name_that_it_is_listed_by() -> None:
     assert {name: make().name for name, make in RECIPES.items()} == {name: name for name in RECIPES}
 
 
@@ -36,7 +36,7 @@ def test_every_bucket_fits_the_network(recipe: Recipe) -> None:
     for bucket in (*buckets(recipe), recipe.validation, *recipe.shapes):
         assert (bucket.frames - 1) % recipe.model.patch_frames == 0, bucket.name
         assert bucket.width % merged == bucket.height % merged == 0, bucket.name
-        assert bucket.batch > 0
+        assert bucket.batch_size > 0
         assert bucket.fps > 0
 
 
@@ -68,7 +68,7 @@ def test_a_model_offers_only_what_it_was_trained_on(recipe: Recipe) -> None:
     assert len(set(recipe.shapes)) == len(recipe.shapes)
 
 
-def test_densities_are_known_and_weighed(recipe: Recipe) -> None:
+def test_densities_have_weights(recipe: Recipe) -> None:
     assert tuple(name for name, _ in recipe.densities) == DENSITIES
     assert all(weight > 0 for _, weight in recipe.densities)
     assert sum(weight for _, weight in recipe.densities) == pytest.approx(1.0)
@@ -89,10 +89,10 @@ def test_the_learning_rate_warms_up_holds_and_ends_at_nothing(recipe: Recipe) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "least", "most"), [("nano", 11e6, 13e6), ("mini", 30e6, 33e6), ("smoke", 0, 1e6)]
+    ("name", "minimum", "maximum"), [("nano", 11e6, 13e6), ("mini", 30e6, 33e6), ("smoke", 0, 1e6)]
 )
-def test_a_network_has_the_size_it_is_said_to_have(name: str, least: float, most: float) -> None:
-    assert least < parameters(RECIPES[name]()) <= most
+def test_a_network_has_its_documented_size(name: str, minimum: float, maximum: float) -> None:
+    assert minimum < parameters(RECIPES[name]()) <= maximum
 
 
 def test_the_largest_shipped_file_stays_within_66_megabytes() -> None:
@@ -100,12 +100,12 @@ def test_the_largest_shipped_file_stays_within_66_megabytes() -> None:
     assert max(2 * parameters(RECIPES[name]()) + header for name in ("nano", "mini")) <= 66e6
 
 
-def test_buckets_have_names_to_read() -> None:
+def test_buckets_have_readable_names() -> None:
     assert Bucket(17, 8, 112, 64, 14).name == "17x112x64@8"
     assert Bucket(1, 23.976, 64, 64, 1).name == "1x64x64@23.976"
 
 
-def test_recipes_are_made_anew_and_cannot_be_changed() -> None:
+def test_recipes_are_independent_and_immutable() -> None:
     assert RECIPES["nano"]() == RECIPES["nano"]()
     with pytest.raises(dataclasses.FrozenInstanceError):
         RECIPES["nano"]().minutes = 1.0  # type: ignore[misc]

@@ -1,9 +1,9 @@
-"""Teaching the native model: recipes (what), data (from what), trainer (how), distillation (in few steps)."""
+"""Training of the native model: recipes (what), data (from what), trainer (how), distillation (few steps)."""
 
 from hinode.training.distillation import distil
 from hinode.training.judge import train_judge
 from hinode.training.recipes import RECIPES, Bucket, Recipe, Stage
-from hinode.training.trainer import train
+from hinode.training.run import train
 from hinode.training.upscaling import train_upscaler
 
 __all__ = ["RECIPES", "Bucket", "Recipe", "Stage", "distil", "train", "train_judge", "train_upscaler"]

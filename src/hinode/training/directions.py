@@ -1,5 +1,5 @@
-"""What a training clip is told beside its caption: pixels that are given, the subject's path, the
-camera's."""
+"""What a training clip is conditioned on beside its caption: given pixels, the path of the subject, the path
+of the camera."""
 
 from __future__ import annotations
 
@@ -10,75 +10,71 @@ from torch import Tensor
 
 from hinode.model import hints
 from hinode.model.tokens import SpacetimePatches
-from hinode.training.data import Script
+from hinode.training.data import Batch
 from hinode.training.recipes import Recipe
 from hinode.world.motion import camera_path, subject_path
 
 KINDS = (("opening", 4), ("start", 3), ("end", 2), ("both", 2), ("frames", 3), ("region", 3))
-"""Which part of a clip is given, and how often: the first frame (a picture comes alive), the start (extend),
-the end (extend backward), both (connect, loop), some single frames, and everything but a region (edit)."""
+"""Parts of a clip that are given, with their weights: the first frame (animate), the start (extend), the end
+(extend backward), both (blend, loop), some single frames, and everything but a region (edit)."""
 MAX_FRAMES = 3
-OUTSIDE = 0.3  # of the regions, those where the region is given and everything around it is drawn
+OUTPAINT_SHARE = 0.3  # of the regions: those that are given while everything around them is generated
 
 
-def directions(
-    recipe: Recipe, script: Script, tokenizer: SpacetimePatches, device: torch.device
+def sample_directions(
+    recipe: Recipe, batch: Batch, tokenizer: SpacetimePatches, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Known patches, bool [B, Tl, h, w, f], and motion, [B, Tl, h, w, f + 3], for one batch; see
-    `hints.draw`."""
-    rng = random.Random(f"{recipe.name}/directions/{recipe.seed}/{script.step}")
-    bucket, span = script.bucket, tokenizer.frames
+    """Given patches, bool [B, Tl, h, w, f], and motion, [B, Tl, h, w, f + 3], of one batch; see
+    `hints.draw_motion`."""
+    rng = random.Random(f"{recipe.name}/directions/{recipe.seed}/{batch.step}")
+    bucket, span, count = batch.bucket, tokenizer.frames, len(batch.scenes)
     rows, columns = bucket.height // tokenizer.size, bucket.width // tokenizer.size
     shape = (tokenizer.latent_frames(bucket.frames), rows, columns, span)
     nothing = torch.zeros(shape, dtype=torch.bool)
-    known = torch.stack(
-        [conditioning_mask(rng, shape) if rng.random() < recipe.known else nothing for _ in script.scenes]
-    )
-    moments = (script.start + torch.arange(bucket.frames) / bucket.fps).expand(len(script.scenes), -1)
-    route = subject_path(
-        [scene.subjects[0] for scene in script.scenes], moments, bucket.width / bucket.height
-    )
-    camera = camera_path(script.scenes, moments)
+    masks = [sample_mask(rng, shape) if rng.random() < recipe.mask_share else nothing for _ in range(count)]
+    moments = (batch.start + torch.arange(bucket.frames) / bucket.fps).expand(count, -1)
+    aspect = bucket.width / bucket.height
+    subject = subject_path([scene.subjects[0] for scene in batch.scenes], moments, aspect)
+    path = torch.stack((subject.x, subject.y), -1)
+    camera = camera_path(batch.scenes, moments)
     zoom = camera.zoom.log()
-    path = torch.stack((route.x, route.y), -1)
     moves = torch.stack((camera.pan - camera.pan[:, :1], zoom - zoom[:, :1]), -1)
-    for clip in range(len(script.scenes)):
-        if rng.random() >= recipe.paths:
+    for clip in range(count):
+        if rng.random() >= recipe.path_share:
             path[clip] = torch.nan
-        if not script.told[clip]:
+        if not batch.camera_hints[clip]:
             moves[clip] = torch.nan
     motion = hints.draw_motion(path, moves, rows, columns, span)
-    return known.to(device), motion.to(device)
+    return torch.stack(masks).to(device), motion.to(device)
 
 
-def conditioning_mask(rng: random.Random, shape: tuple[int, int, int, int]) -> Tensor:
+def sample_mask(rng: random.Random, shape: tuple[int, int, int, int]) -> Tensor:
     """A random part of a clip that is given, bool [Tl, h, w, f]; never all of it."""
     frames, rows, columns, span = shape
-    known = torch.zeros(shape, dtype=torch.bool)
+    mask = torch.zeros(shape, dtype=torch.bool)
     names, weights = zip(*KINDS, strict=True)
     kind = rng.choices(names, weights)[0] if frames > 1 else "region"
     if kind == "opening":
-        known[0] = True
+        mask[0] = True
     elif kind in ("start", "end", "both"):
-        # Not only where patches of time begin: what goes on from 1.3 seconds begins amid one.
-        flat = torch.zeros(1 + (frames - 1) * span, dtype=torch.bool)
+        # By video frames, not by patches: a clip that continues from 1.3 seconds begins inside a patch.
+        flags = torch.zeros(1 + (frames - 1) * span, dtype=torch.bool)
         if kind == "both":
-            first, last = sorted(rng.sample(range(1, len(flat)), 2))
-            flat[:first] = flat[last:] = True
+            first, last = sorted(rng.sample(range(1, len(flags)), 2))
+            flags[:first] = flags[last:] = True
         elif kind == "start":
-            flat[: rng.randint(1, len(flat) - 1)] = True
+            flags[: rng.randint(1, len(flags) - 1)] = True
         else:
-            flat[rng.randint(1, len(flat) - 1) :] = True
-        tubes = torch.cat((flat[:1].expand(span - 1), flat)).view(frames, 1, 1, span)
-        known |= tubes
+            flags[rng.randint(1, len(flags) - 1) :] = True
+        mask |= torch.cat((flags[:1].expand(span - 1), flags)).view(frames, 1, 1, span)
     elif kind == "frames":
         for _ in range(rng.randint(1, MAX_FRAMES)):
             latent = rng.randrange(frames)
-            known[latent, :, :, slice(None) if latent == 0 else rng.randrange(span)] = True
+            mask[latent, :, :, slice(None) if latent == 0 else rng.randrange(span)] = True
     else:
-        high, wide = rng.randint(rows // 4, rows * 3 // 4), rng.randint(columns // 4, columns * 3 // 4)
-        top, left = rng.randint(0, rows - high), rng.randint(0, columns - wide)
+        height, width = rng.randint(rows // 4, rows * 3 // 4), rng.randint(columns // 4, columns * 3 // 4)
+        top, left = rng.randint(0, rows - height), rng.randint(0, columns - width)
         region = torch.zeros(rows, columns, dtype=torch.bool)
-        region[top : top + high, left : left + wide] = True
-        known[:] = (region if rng.random() < OUTSIDE else ~region)[:, :, None]
-    return known
+        region[top : top + height, left : left + width] = True
+        mask[:] = (region if rng.random() < OUTPAINT_SHARE else ~region)[:, :, None]
+    return mask

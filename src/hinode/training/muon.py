@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 
-def orthogonal(
+def orthogonalize(
     matrix: Tensor, coefficients: tuple[float, float, float], iterations: int, eps: float
 ) -> Tensor:
     """The nearest orthogonal matrix, roughly, by Newton-Schulz iteration in the number type of the matrix."""
@@ -41,26 +41,28 @@ class Muon(torch.optim.Muon):
         """One step of all matrices that have a gradient."""
         for group in self.param_groups:
             matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
-            wanted = []
+            updates = []
             for matrix in matrices:
                 state = self.state[matrix]
                 if not state:
                     state["momentum_buffer"] = torch.zeros_like(matrix.grad)
-                gradient, momentum = self.here(matrix.grad), self.here(state["momentum_buffer"])
+                gradient = self.local_part(matrix.grad)
+                momentum = self.local_part(state["momentum_buffer"])
                 momentum.lerp_(gradient, 1 - group["momentum"])
-                wanted.append(gradient.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum)
-            steps = self.made_orthogonal(wanted, [tuple(matrix.shape) for matrix in matrices], group)
+                updates.append(gradient.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum)
+            steps = self.orthogonalize_all(updates, [tuple(matrix.shape) for matrix in matrices], group)
             for matrix, step in zip(matrices, steps, strict=True):
                 size = group["lr"] * 0.2 * math.sqrt(max(matrix.shape))  # adjust_lr_fn
-                self.here(matrix).mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-size)
+                part = self.local_part(matrix)
+                part.mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-size)
 
-    def here(self, matrix: Tensor) -> Tensor:
+    def local_part(self, matrix: Tensor) -> Tensor:
         """The part of a matrix that this process keeps, in the same memory."""
         return matrix
 
-    def made_orthogonal(
+    def orthogonalize_all(
         self, parts: list[Tensor], shapes: list[tuple[int, int]], group: dict[str, Any]
     ) -> list[Tensor]:
-        """The orthogonal matrices nearest to those of which `parts` are here; again only what is here."""
+        """The local parts of the orthogonal matrices nearest to those of which `parts` are local."""
         settings = group["ns_coefficients"], group["ns_steps"], group["eps"]
-        return [orthogonal(part.to(self.dtype), *settings) for part in parts]
+        return [orthogonalize(part.to(self.dtype), *settings) for part in parts]

@@ -9,19 +9,19 @@ from hinode.model.dit import DiTConfig
 from hinode.model.flow import Sampling
 from hinode.world.scene import CASTS
 
-EIGHT = Sampling(steps=8, guidance=3.0, guided=(0.0, 1.0), shift=3.0)
+SAMPLING = Sampling(steps=8, guidance=3.0, guided=(0.0, 1.0), shift=3.0)
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """A shape of training clips and how many of them make a batch. An image is a clip of one frame."""
+    """A shape of training clips, and how many make a batch. An image is a clip of one frame."""
 
     frames: int
     fps: float
     width: int
     height: int
-    batch: int
-    cut_from: tuple[int, int] | None = None  # clips are the middle of ones with this width and height
+    batch_size: int
+    cut_from: tuple[int, int] | None = None  # width and height of the clips whose middle is used
 
     @property
     def name(self) -> str:
@@ -31,7 +31,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the curriculum: until this fraction of the time, draw buckets with these weights."""
+    """A part of the curriculum: until this fraction of the time, buckets are sampled with these weights."""
 
     until: float
     mix: tuple[tuple[Bucket, float], ...]
@@ -39,27 +39,29 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All choices of a training run. Times are fractions of `minutes`, so a slow machine still finishes
-    annealed."""
+    """All choices of a training run.
+
+    Its schedules are fractions of `minutes`, so the learning rate reaches zero on a slow machine too.
+    """
 
     name: str
     model: DiTConfig  # its `vocabulary` is filled in from the world when training starts
     minutes: float
     stages: tuple[Stage, ...]
     validation: Bucket
-    shapes: tuple[Bucket, ...]  # what the finished model offers to draw, the default first
-    sampling: Sampling = EIGHT  # and how, unless it is told otherwise
+    shapes: tuple[Bucket, ...]  # that the finished model offers, the default first
+    sampling: Sampling = SAMPLING  # default of the finished model
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.01
     warmup_steps: int = 100
-    decay_from: float = 0.5  # the learning rate falls in a straight line to zero from here on
+    decay_from: float = 0.5  # from this fraction on the learning rate falls linearly to zero
     clip_norm: float = 1.0
     emphasis: float = 6.0  # extra loss weight where a subject passes; see `data.emphasis`
-    known: float = 0.35  # of the clips, those of which a part is given; see `directions`
-    paths: float = 0.45  # those whose subject's path is told
-    cameras: float = 0.15  # and whose camera's
-    casts: tuple[float, float, float] = CASTS  # shares of scenes with one, two and three subjects
-    average: float = 0.999  # cap of the moving average's decay
+    mask_share: float = 0.35  # of the clips: those conditioned on a part of their pixels, see `directions`
+    path_share: float = 0.45  # on the path of their subject
+    camera_share: float = 0.15  # on the path of their camera
+    cast_shares: tuple[float, float, float] = CASTS  # of scenes with one, two and three subjects
+    average: float = 0.999  # largest decay of the moving average
     densities: tuple[tuple[str, float], ...] = (
         ("tag", 0.10),
         ("short", 0.20),
@@ -87,12 +89,12 @@ class Recipe:
 
 
 def nano() -> Recipe:
-    """12 M parameters, 64-pixel clips of up to four seconds: trains on two CPU cores in an evening."""
+    """12 M parameters, 64-pixel clips of up to four seconds; trains on two CPU cores in an evening."""
     square, wide, tall = (
         Bucket(17, 8, w, h, batch) for w, h, batch in ((64, 64, 24), (112, 64, 14), (64, 112, 14))
     )
-    smooth, long = Bucket(25, 12, 64, 64, 16), Bucket(33, 8, 64, 64, 12)
-    film, classic = Bucket(17, 8, 144, 64, 10), Bucket(17, 8, 80, 64, 19)
+    fast, long = Bucket(25, 12, 64, 64, 16), Bucket(33, 8, 64, 64, 12)
+    cinema, classic = Bucket(17, 8, 144, 64, 10), Bucket(17, 8, 80, 64, 19)
     image = Bucket(1, 8, 64, 64, 64)
     return Recipe(
         name="nano",
@@ -107,22 +109,22 @@ def nano() -> Recipe:
                     (square, 0.38),
                     (wide, 0.21),
                     (tall, 0.15),
-                    (smooth, 0.04),
+                    (fast, 0.04),
                     (long, 0.09),
-                    (film, 0.04),
+                    (cinema, 0.04),
                     (classic, 0.04),
                 ),
             ),
         ),
         validation=Bucket(17, 8, 64, 64, 16),
-        shapes=(square, wide, tall, smooth, long, film, classic),
-        casts=(0.62, 0.29, 0.09),
+        shapes=(square, wide, tall, fast, long, cinema, classic),
+        cast_shares=(0.62, 0.29, 0.09),
         compile=True,
     )
 
 
 def mini() -> Recipe:
-    """33 M parameters, 128-pixel clips of up to four seconds: half an hour on one data-centre GPU."""
+    """33 M parameters, 128-pixel clips of up to four seconds; half an hour on a data-centre GPU."""
 
     def clips(frames: int, batch: int) -> tuple[tuple[Bucket, float], ...]:
         fps = 12
@@ -166,7 +168,7 @@ def mini() -> Recipe:
 
 
 def smoke() -> Recipe:
-    """A network of toy size, trained for seconds: proves that the loop runs, nothing else."""
+    """A network of toy size, trained for seconds; shows only that the loop runs."""
     image, clip = Bucket(1, 8, 32, 32, 4), Bucket(5, 8, 32, 32, 2)
     return Recipe(
         name="smoke",

@@ -1,9 +1,9 @@
 """Training a network that is too large for one process: weights, gradients, average and optimiser state are
-cut by rows, and each process keeps its rows (FSDP2, `torch.distributed.fsdp.fully_shard`).
+divided by rows, and each process keeps its rows (FSDP2, `torch.distributed.fsdp.fully_shard`).
 
-A block is put together just before it is used and taken apart after, so a process holds its share of
-everything, one whole block, and the few layers outside the blocks. What is cut is a `DTensor`; `local` is the
-part of it that is here.
+A block is gathered just before it is used and freed after, so a process holds its share of everything, one
+whole block, and the few layers outside the blocks. A divided tensor is a `DTensor`; `local` is its part in
+this process.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from torch.distributed.tensor import DTensor
 
 from hinode.model.dit import Block, DiT
 from hinode.model.text import TextBlock
-from hinode.training.muon import Muon, orthogonal
+from hinode.training.muon import Muon, orthogonalize
 
 
-def shard(model: DiT, device: torch.device, *, learns: bool) -> DiT:
-    """Cut a network over all processes, block by block, in place; every process must hold the same weights.
+def shard(model: DiT, device: torch.device, *, trains: bool) -> DiT:
+    """Divide a network among all processes, block by block, in place; every process must hold the same
+    weights.
 
-    learns: whether gradients will be asked for; then what is outside the blocks stays whole from the first
-    use of a step until its gradients are known.
+    `trains`: whether gradients are computed; then what is outside the blocks stays whole from its first use
+    in a step until its gradients are known.
     """
-    # It tells what becomes of in-place changes to what a block returns; there are none.
+    # Torch warns of in-place changes to what a block returns; there are none.
     warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
     for module in model.modules():
@@ -39,7 +40,7 @@ def shard(model: DiT, device: torch.device, *, learns: bool) -> DiT:
             fully_shard(module, mesh=mesh)
         if isinstance(module, Block):
             register_fsdp_forward_method(module, "text_prefix")
-    whole = fully_shard(model, mesh=mesh, reshard_after_forward=not learns)
+    whole = fully_shard(model, mesh=mesh, reshard_after_forward=not trains)
     register_fsdp_forward_method(model, "encode_text")
     # Sums of gradients, not means; in the one way that all backends know.
     whole.set_force_sum_reduction_for_comms(True)
@@ -48,17 +49,17 @@ def shard(model: DiT, device: torch.device, *, learns: bool) -> DiT:
 
 
 def local(tensor: Tensor) -> Tensor:
-    """The part of a tensor that this process keeps; all of one that is not cut. It shares the memory."""
+    """The part of a tensor that this process keeps, in the same memory; all of one that is not divided."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
-def put_together(tree: Any, *, keep: bool) -> Any:
+def gather_state(tree: Any, *, keep: bool) -> Any:
     """A state with every tensor whole, in main memory. All processes must call it; those that do not `keep`
-    what they get hold one tensor at a time."""
+    the result hold one tensor at a time."""
     if isinstance(tree, dict):
-        return {name: put_together(part, keep=keep) for name, part in tree.items()}
+        return {name: gather_state(part, keep=keep) for name, part in tree.items()}
     if isinstance(tree, (list, tuple)):
-        return type(tree)(put_together(part, keep=keep) for part in tree)
+        return type(tree)(gather_state(part, keep=keep) for part in tree)
     if isinstance(tree, DTensor):
         whole = tree.full_tensor()
         return whole.cpu() if keep else whole.new_empty(0)
@@ -66,60 +67,62 @@ def put_together(tree: Any, *, keep: bool) -> Any:
 
 
 def rows(count: int, processes: int) -> list[int]:
-    """How many of `count` rows each process keeps, as FSDP2 cuts them: equal parts, the last ones shorter."""
+    """How many of `count` rows each process keeps, as FSDP2 divides them: equal parts, the last ones
+    shorter."""
     part = math.ceil(count / processes)
     return [max(0, min(part, count - rank * part)) for rank in range(processes)]
 
 
 def owners(shapes: Sequence[tuple[int, int]], processes: int) -> list[int]:
-    """Which process makes each matrix orthogonal: the costly ones first, each to the least busy."""
-    work, chosen = [0] * processes, [0] * len(shapes)
+    """Which process orthogonalizes each matrix: the costly ones first, each by the least busy process."""
+    work, result = [0] * processes, [0] * len(shapes)
     cost = [min(shape) * math.prod(shape) for shape in shapes]
     for number in sorted(range(len(shapes)), key=lambda number: -cost[number]):
-        chosen[number] = work.index(min(work))
-        work[chosen[number]] += cost[number]
-    return chosen
+        result[number] = work.index(min(work))
+        work[result[number]] += cost[number]
+    return result
 
 
 class ShardedMuon(Muon):
-    """Muon for matrices that are cut by rows, with the momentum cut likewise.
+    """Muon for matrices that are divided by rows, with the momentum divided likewise.
 
-    An orthogonal matrix cannot be found from some of its rows. So each matrix has an owner: one exchange
-    brings the rows of every matrix to its owner, which makes it orthogonal alone, and a second one sends the
-    rows back. Both are in the number type that Muon computes in anyway: the result is that of whole matrices,
-    and the work is shared as well. All processes must take a step together.
+    Some rows of a matrix are not enough to orthogonalize it. So each matrix has an owner: one exchange brings
+    the rows of every matrix to its owner, which orthogonalizes it, and a second one sends the rows back. Both
+    are in the number type that Muon computes in anyway: the result is that of whole matrices, and the work is
+    shared as well. All processes must take a step together.
     """
 
-    def here(self, matrix: Tensor) -> Tensor:
+    def local_part(self, matrix: Tensor) -> Tensor:
         return local(matrix)
 
-    def made_orthogonal(
+    def orthogonalize_all(
         self, parts: list[Tensor], shapes: list[tuple[int, int]], group: dict[str, Any]
     ) -> list[Tensor]:
         rank, size = dist.get_rank(), dist.get_world_size()
-        owner, held = owners(shapes, size), [rows(shape[0], size) for shape in shapes]
+        owner, heights = owners(shapes, size), [rows(shape[0], size) for shape in shapes]
         order = sorted(range(len(parts)), key=lambda number: owner[number])
         mine = [number for number in order if owner[number] == rank]
-        out = [sum(parts[n].numel() for n in order if owner[n] == other) for other in range(size)]
-        in_each = [[held[n][other] * shapes[n][1] for n in mine] for other in range(size)]
-        come = [sum(sizes) for sizes in in_each]
+        send_sizes = [sum(parts[n].numel() for n in order if owner[n] == other) for other in range(size)]
+        piece_sizes = [[heights[n][other] * shapes[n][1] for n in mine] for other in range(size)]
+        receive_sizes = [sum(sizes) for sizes in piece_sizes]
 
-        sent = torch.cat([parts[n].flatten().to(self.dtype) for n in order])
-        arrived = sent.new_empty(sum(come))
-        dist.all_to_all_single(arrived, sent, come, out)
+        buffer = torch.cat([parts[n].flatten().to(self.dtype) for n in order])
+        received = buffer.new_empty(sum(receive_sizes))
+        dist.all_to_all_single(received, buffer, receive_sizes, send_sizes)
         pieces = [  # of each process, one for each of my matrices
-            torch.split(here, sizes) for here, sizes in zip(torch.split(arrived, come), in_each, strict=True)
+            torch.split(part, sizes)
+            for part, sizes in zip(torch.split(received, receive_sizes), piece_sizes, strict=True)
         ]
         settings = group["ns_coefficients"], group["ns_steps"], group["eps"]
-        done = [
-            orthogonal(torch.cat([piece[place] for piece in pieces]).view(shapes[n]), *settings)
+        results = [
+            orthogonalize(torch.cat([piece[place] for piece in pieces]).view(shapes[n]), *settings)
             for place, n in enumerate(mine)
         ]
         back = [
-            torch.split(matrix, held[n])[other].flatten()
+            torch.split(matrix, heights[n])[other].flatten()
             for other in range(size)
-            for n, matrix in zip(mine, done, strict=True)
+            for n, matrix in zip(mine, results, strict=True)
         ]
-        dist.all_to_all_single(sent, torch.cat([*back, sent[:0]]), out, come)
-        found = dict(zip(order, torch.split(sent, [parts[n].numel() for n in order]), strict=True))
-        return [found[number].view_as(part) for number, part in enumerate(parts)]
+        dist.all_to_all_single(buffer, torch.cat([*back, buffer[:0]]), send_sizes, receive_sizes)
+        updates = dict(zip(order, torch.split(buffer, [parts[n].numel() for n in order]), strict=True))
+        return [updates[number].view_as(part) for number, part in enumerate(parts)]
