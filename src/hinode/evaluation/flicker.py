@@ -1,4 +1,4 @@
-"""Flicker: how much the background trembles from frame to frame, beside that of true clips."""
+"""Flicker: how much the background changes back and forth from frame to frame, compared with true clips."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from torch import Tensor
 
 from hinode.world.judge import JudgeNet, places
 
-AROUND = 0.3  # short sides around each place where the judge finds the subject that are not background
-DRY = ("clear", "fog")  # rain and snow flicker by nature, and hide what else does
+RADIUS = 0.3  # short sides around the subject that are not background
+STEADY_WEATHER = ("clear", "fog")  # rain and snow flicker by nature, and hide what else does
 RESAMPLES = 2000
 
 
 def flicker(frames: Tensor, fps: float, net: JudgeNet) -> list[float]:
     """Mean absolute second difference in time of each clip's background, in levels of 255.
 
-    frames: uint8 [B, T, H, W, 3], T >= 3. Steady movement, as of a pan over something smooth, counts little,
-    a trembling edge counts fully. The background is what is never near the subject, which the judge finds.
+    Steady movement, as of a pan over something smooth, counts little; a trembling edge counts fully. The
+    background is what is never near the subject, which the judge locates. `frames`: uint8 [B, T, H, W, 3],
+    T >= 3.
     """
     count, _, height, width, _ = frames.shape
     short = min(width, height)
@@ -29,28 +30,28 @@ def flicker(frames: Tensor, fps: float, net: JudgeNet) -> list[float]:
     at = places(frames, fps, net) * torch.tensor([width / short, height / short])
     across = (x - at[..., 0, None]).square()[..., None, :]
     down = (y - at[..., 1, None]).square()[..., :, None]
-    background = ((across + down) > AROUND**2).all(1)  # (B, H, W)
+    background = ((across + down) > RADIUS**2).all(1)  # (B, H, W)
     levels = frames.float()
-    tremble = (levels[:, 2:] - 2 * levels[:, 1:-1] + levels[:, :-2]).abs().mean((1, 4))
-    return [float(tremble[clip][background[clip]].mean()) for clip in range(count)]
+    change = (levels[:, 2:] - 2 * levels[:, 1:-1] + levels[:, :-2]).abs().mean((1, 4))
+    return [float(change[clip][background[clip]].mean()) for clip in range(count)]
 
 
-def beside(drawn: Sequence[float], true: Sequence[float], seed: int = 0) -> dict[str, float]:
-    """The mean flicker of drawn clips over that of true clips of the same facts, with a 95 % bootstrap
+def compare_flicker(generated: Sequence[float], true: Sequence[float], seed: int = 0) -> dict[str, float]:
+    """The mean flicker of generated clips over that of true clips of the same facts, with a 95 % bootstrap
     interval over the pairs."""
-    pairs = [pair for pair in zip(drawn, true, strict=True) if all(map(math.isfinite, pair))]
+    pairs = [pair for pair in zip(generated, true, strict=True) if all(map(math.isfinite, pair))]
     if not pairs:
         return {"n": 0}
 
-    def ratio(chosen: Sequence[tuple[float, float]]) -> float:
-        return sum(one for one, _ in chosen) / sum(other for _, other in chosen)
+    def ratio(sample: Sequence[tuple[float, float]]) -> float:
+        return sum(first for first, _ in sample) / sum(second for _, second in sample)
 
     rng = random.Random(f"flicker/{seed}")
-    again = sorted(ratio(rng.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES))
-    low, high = (again[int(share * (RESAMPLES - 1))] for share in (0.025, 0.975))
+    ratios = sorted(ratio(rng.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES))
+    low, high = (ratios[int(share * (RESAMPLES - 1))] for share in (0.025, 0.975))
     return {
-        "drawn": round(sum(one for one, _ in pairs) / len(pairs), 4),
-        "true": round(sum(other for _, other in pairs) / len(pairs), 4),
+        "drawn": round(sum(first for first, _ in pairs) / len(pairs), 4),
+        "true": round(sum(second for _, second in pairs) / len(pairs), 4),
         "ratio": round(ratio(pairs), 4),
         "low": round(low, 4),
         "high": round(high, 4),

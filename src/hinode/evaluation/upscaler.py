@@ -1,7 +1,7 @@
-"""Evaluation of the upscaler: beside Lanczos, on renders it has never seen and on clips that the model draws.
+"""Evaluation of the upscaler beside Lanczos, on unseen renders and on clips that the model generates.
 
-Of a render the truth is known at the larger size; of a drawn clip it is not, so there is measured how sharp
-it is, how much it flickers where nothing moves, and whether the judge sees in it what it saw before.
+For a render the truth is known at the larger size. For a generated clip it is not, so there is measured how
+sharp it is, how much it flickers where nothing moves, and whether the judge reads it as before.
 """
 
 from __future__ import annotations
@@ -9,94 +9,87 @@ from __future__ import annotations
 import math
 import random
 import statistics
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from torch import Tensor
 from torch.nn import functional as F
 
 from hinode.clip import Frames
 from hinode.engines.native import catalog, upscaling
-from hinode.engines.native.engine import Plan
+from hinode.engines.native.engine import NativeEngine
 from hinode.errors import ModelError
-from hinode.evaluation.evaluate import Case, Observation, draw, tally, to_bytes
+from hinode.evaluation.evaluate import generate, plan_of, to_bytes
+from hinode.evaluation.prompts import Case
+from hinode.evaluation.scores import Observation, tally
 from hinode.media.resize import fit
 from hinode.model import checkpoint
 from hinode.model.layers import compute_type
+from hinode.progress import progress_bar
 from hinode.request import Request
 from hinode.settings import Settings
 from hinode.training.cost import flops
-from hinode.training.pairs import redrawn
+from hinode.training.pairs import regenerate
 from hinode.world.caption import caption, words
 from hinode.world.judge import judge, load_judge
 from hinode.world.render import render
 from hinode.world.scene import Scene, sample_scene
 
 FRAMES, FPS = 9, 8.0
-SCENES, FOURFOLD, PROMPTS = 64, 16, 48  # of renders at twice and at four times the size, and of drawn clips
-EDGE = 0.04  # change of brightness from pixel to pixel, of 0..1, from which on a place counts as an edge
-STILL = 1 / 255  # a native pixel that changes no more than that from frame to frame stands still
-LEVEL = 0.71  # noise level from which the model draws a render again
+SCENES, FOURFOLD, PROMPTS = 64, 16, 48  # renders at twice and at four times the size, and generated clips
+BATCH = 8  # of generated clips
+EDGE = 0.04  # change of brightness (0..1) from pixel to pixel from which on a place counts as an edge
+STILL = 1 / 255  # a native pixel that changes by this at most from frame to frame does not move
+LEVEL = 0.71  # noise level from which the model generates a render again
 
 Method = Callable[[Tensor], Tensor]
 
 
 def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | None = None) -> dict[str, Any]:
-    """Measure the upscaler that ships.
+    """Measure the upscaler that ships; returns plain JSON values.
 
-    `limit`: only so many scenes and prompts of each kind. Returns plain JSON values; all PSNR in dB of the
-    whole clip, intervals at 95 %.
-
-    Raises:
-        ModelError: there are no weights of it.
+    `limit`: only so many scenes and prompts of each kind. All PSNR are in dB of the whole clip, intervals at
+    95 %. ModelError if no upscaler is installed.
     """
     if not upscaling.available():
         raise ModelError(
             "there is no upscaler to measure",
-            f"train one with `hinode train upscaler` and put its file to {upscaling.path()}",
+            f"train one with `hinode train upscaler` and copy its file to {upscaling.path()}",
         )
     card = catalog.find(model, settings.models)
-    cut = slice(limit)
     rng = random.Random("upscaler-held-out")
-    scenes = [sample_scene(rng, held_out=None) for _ in range(SCENES)][cut]
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
-
-        def told(values: Sequence[Any], what: str) -> Iterator[Any]:
-            yield from bar.track(values, description=what)
-
-        if settings.threads is not None:
-            torch.set_num_threads(settings.threads)
-        loaded = checkpoint.load(card.path, "cpu", compute_type(torch.device("cpu")))
-        found: dict[str, Any] = {"native renders": [], "averaged renders": [], "redrawn renders": []}
-        for scene in told(scenes, "renders"):
+    scenes = [sample_scene(rng, held_out=None) for _ in range(SCENES)][:limit]
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    loaded = checkpoint.load(card.path, "cpu", compute_type(torch.device("cpu")))
+    renders: dict[str, Any] = {"native renders": [], "averaged renders": [], "redrawn renders": []}
+    with progress_bar() as bar:
+        for scene in bar.track(scenes, description="renders"):
             start = rng.uniform(0.0, 1.0)
             small, large = (_render(scene, 64 * times, start) for times in (1, 2))
             texts = [words(caption(scene, rng, "dense"))]
-            again = redrawn(small[None], texts, LEVEL, rng.getrandbits(32), card, loaded)[0]
-            averaged = F.avg_pool2d(large, 2)
-            for name, given in zip(found, (small, averaged, again), strict=True):
-                found[name].append(_compared(_seen(given), large, scene))
+            generated = regenerate(small[None], texts, LEVEL, rng.getrandbits(32), card, loaded)[0]
+            for rows, source in zip(
+                renders.values(), (small, F.avg_pool2d(large, 2), generated), strict=True
+            ):
+                rows.append(_compare(_to_levels(source), large, scene))
         fourfold = [
-            _fourfold(_render(scene, 64, 0.0)[:3], _render(scene, 256, 0.0, frames=3))
-            for scene in told(scenes[:FOURFOLD], "four times as large")
+            _compare_fourfold(_render(scene, 64, 0.0)[:3], _render(scene, 256, 0.0, frames=3))
+            for scene in bar.track(scenes[:FOURFOLD], description="four times as large")
         ]
-        drawn = _drawn(card, settings, PROMPTS if limit is None else limit, told)
+        clips = _evaluate_clips(card, settings, PROMPTS if limit is None else limit, bar)
     return {
         "scenes": len(scenes),
-        **{name: _summary(rows) for name, rows in found.items()},
-        "by_weather": _grouped(found["native renders"], "weather"),
-        "by_place": _grouped(found["native renders"], "place"),
+        **{name: _summarize(rows) for name, rows in renders.items()},
+        "by_weather": _gains(renders["native renders"], "weather"),
+        "by_place": _gains(renders["native renders"], "place"),
         "four times": {name: _mean(row[name] for row in fourfold) for name in fourfold[0]},
-        "drawn": drawn,
+        "drawn": clips,
         "cost": _cost(card, settings),
         "model": card.name,
     }
@@ -104,29 +97,29 @@ def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | No
 
 def lanczos(frames: Tensor, times: int = 2) -> Tensor:
     """Frames [T, 3, H, W] in 0..1, of 255 levels, enlarged by Pillow's Lanczos filter."""
-    return _resized(frames, times, Image.Resampling.LANCZOS)
+    return _resize(frames, times, Image.Resampling.LANCZOS)
 
 
 def bicubic(frames: Tensor, times: int = 2) -> Tensor:
     """The same by the filter that files are written with."""
-    return _resized(frames, times, Image.Resampling.BICUBIC)
+    return _resize(frames, times, Image.Resampling.BICUBIC)
 
 
-def learned(frames: Tensor) -> Tensor:
+def upscale(frames: Tensor) -> Tensor:
     """The same by the upscaler, twice as large."""
-    reel = upscaling.Enlarged(as_bytes(frames), upscaling.load(upscaling.path()), {})
-    return as_floats(np.stack([reel[index] for index in range(len(reel))]))
+    large = upscaling.Enlarged(as_bytes(frames), upscaling.load(upscaling.path()), {})
+    return as_floats(np.stack([large[index] for index in range(len(large))]))
 
 
-METHODS: dict[str, Method] = {"lanczos": lanczos, "bicubic": bicubic, "upscaler": learned}
+METHODS: dict[str, Method] = {"lanczos": lanczos, "bicubic": bicubic, "upscaler": upscale}
 
 
-def psnr(made: Tensor, truth: Tensor) -> float:
+def psnr(frames: Tensor, truth: Tensor) -> float:
     """Peak signal-to-noise ratio of a clip in 0..1, in dB."""
-    return -10 * math.log10(max(float((made - truth).square().mean()), 1e-10))
+    return -10 * math.log10(max(float((frames - truth).square().mean()), 1e-10))
 
 
-def ssim(made: Tensor, truth: Tensor) -> float:
+def ssim(frames: Tensor, truth: Tensor) -> float:
     """Structural similarity of the brightness of clips [T, 3, H, W] in 0..1 (Wang et al. 2004)."""
     line = torch.exp(-0.5 * ((torch.arange(11.0) - 5) / 1.5) ** 2)
     window = torch.outer(line, line)[None, None] / line.sum() ** 2
@@ -134,97 +127,96 @@ def ssim(made: Tensor, truth: Tensor) -> float:
     def mean(values: Tensor) -> Tensor:
         return F.conv2d(values, window)
 
-    x, y = _brightness(made)[:, None], _brightness(truth)[:, None]
+    x, y = _brightness(frames)[:, None], _brightness(truth)[:, None]
     mx, my = mean(x), mean(y)
-    vx, vy, both = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
+    vx, vy, vxy = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
     a, b = 0.01**2, 0.03**2
-    return float(((2 * mx * my + a) * (2 * both + b) / ((mx**2 + my**2 + a) * (vx + vy + b))).mean())
+    return float(((2 * mx * my + a) * (2 * vxy + b) / ((mx**2 + my**2 + a) * (vx + vy + b))).mean())
 
 
 def slope(frames: Tensor) -> Tensor:
-    """How steep the brightness is at each pixel: [T, 3, H, W] -> [T, H - 1, W - 1]."""
+    """Steepness of the brightness at each pixel: [T, 3, H, W] -> [T, H - 1, W - 1]."""
     gray = _brightness(frames)
     across = gray[:, :-1, 1:] - gray[:, :-1, :-1]
     down = gray[:, 1:, :-1] - gray[:, :-1, :-1]
     return torch.hypot(across, down)
 
 
-def _compared(given: Tensor, truth: Tensor, scene: Scene) -> dict[str, Any]:
+def _compare(small: Tensor, truth: Tensor, scene: Scene) -> dict[str, Any]:
     """The figures of every method on one clip."""
     edges = slope(truth)
-    there = edges > EDGE
+    mask = edges > EDGE
     changes = truth[1:] - truth[:-1]
     row: dict[str, Any] = {"weather": scene.weather, "place": scene.place}
     for name, method in METHODS.items():
-        made = method(given)
+        large = method(small)
         row[name] = {
-            "psnr": psnr(made, truth),
-            "ssim": ssim(made, truth),
-            "edge_slope": float(slope(made)[there].mean() / edges[there].mean()),
-            "change_error": float((made[1:] - made[:-1] - changes).abs().mean()) * 255,
+            "psnr": psnr(large, truth),
+            "ssim": ssim(large, truth),
+            "edge_slope": float(slope(large)[mask].mean() / edges[mask].mean()),
+            "change_error": float((large[1:] - large[:-1] - changes).abs().mean()) * 255,
         }
     return row
 
 
-def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means over clips, and what is won over Lanczos."""
+def _compare_fourfold(small: Tensor, truth: Tensor) -> dict[str, float]:
+    small = _to_levels(small)
+    once = upscale(small)
+    clips = {"lanczos": lanczos(small, 4), "once": bicubic(once), "twice": upscale(once)}
+    return {name: psnr(clip, truth) for name, clip in clips.items()}
+
+
+def _summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means over clips, and the gain over Lanczos."""
     table = {name: {key: _mean(row[name][key] for row in rows) for key in rows[0][name]} for name in METHODS}
     return {**table, "gain_db": _gain(rows)}
 
 
 def _gain(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    won = [row["upscaler"]["psnr"] - row["lanczos"]["psnr"] for row in rows]
-    half = 1.96 * statistics.stdev(won) / len(won) ** 0.5 if len(won) > 1 else 0.0
-    mean, spread = statistics.fmean(won), round(half, 3)
+    gains = [row["upscaler"]["psnr"] - row["lanczos"]["psnr"] for row in rows]
+    half = round(1.96 * statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0, 3)
+    mean = statistics.fmean(gains)
+    low, high = mean - half, mean + half
     return {
         "mean": round(mean, 3),
-        "low": round(mean - spread, 3),
-        "high": round(mean + spread, 3),
-        "least": round(min(won), 3),
+        "low": round(low, 3),
+        "high": round(high, 3),
+        "least": round(min(gains), 3),
     }
 
 
-def _grouped(rows: Sequence[dict[str, Any]], fact: str) -> dict[str, Any]:
+def _gains(rows: Sequence[dict[str, Any]], fact: str) -> dict[str, Any]:
     kinds = sorted({row[fact] for row in rows})
     return {kind: _gain([row for row in rows if row[fact] == kind]) for kind in kinds}
 
 
-def _fourfold(small: Tensor, truth: Tensor) -> dict[str, float]:
-    small = _seen(small)
-    once = learned(small)
-    made = {"lanczos": lanczos(small, 4), "once": bicubic(once), "twice": learned(once)}
-    return {name: psnr(clip, truth) for name, clip in made.items()}
-
-
-def _drawn(
-    card: catalog.Card, settings: Settings, count: int, told: Callable[[Sequence[Any], str], Iterator[Any]]
-) -> dict[str, Any]:
-    """Clips of prompts that belong to no published set, drawn as the engine draws them."""
+def _evaluate_clips(card: catalog.Card, settings: Settings, count: int, bar: Progress) -> dict[str, Any]:
+    """Clips of prompts that belong to no published set, generated as the engine does it."""
     rng = random.Random("upscaler-prompts")
     scenes = [sample_scene(rng, subjects=1, held_out=None) for _ in range(count)]
     cases = [Case(caption(scene, rng, "dense"), scene.facts()) for scene in scenes]
-    shape, net = card.shapes[0], load_judge()
-    seconds = (shape.frames - 1) / shape.fps
-    request = Request("a clip", width=shape.width, height=shape.height, seconds=seconds, model=card.name)
-    plan = Plan.of(request, card)
-    seen: dict[str, list[Observation]] = {"native": [], **{name: [] for name in METHODS}}
+    plan, net = plan_of(card), load_judge()
+    readings: dict[str, list[Observation]] = {"native": [], **{name: [] for name in METHODS}}
     rows: list[dict[str, dict[str, float]]] = []
-    for start in told(range(0, count, 8), "drawn clips"):
-        for _, clips in draw(cases[start : start + 8], plan, seed=start, threads=settings.threads):
-            made = {"native": clips}
+    for start in bar.track(range(0, count, BATCH), description="generated clips"):
+        for _, clips in generate(cases[start : start + BATCH], plan, settings, seed=start):
+            versions = {"native": clips}
             for name, method in METHODS.items():
-                made[name] = torch.stack([_uint8(method(as_floats(clip.numpy()))) for clip in clips])
-            for name, shown in made.items():
-                seen[name] += [Observation(verdict.values) for verdict in judge(shown, shape.fps, net)]
-            rows += [_sharpness(*(made[name][k].numpy() for name in made)) for k in range(len(clips))]
-    verdicts = zip(seen["lanczos"], seen["upscaler"], strict=True)
-    alike = _mean(float(a.values == b.values) for a, b in verdicts)
+                large = [as_bytes(method(as_floats(clip.numpy()))) for clip in clips]
+                versions[name] = torch.from_numpy(np.stack(large))
+            for name, frames in versions.items():
+                verdicts = judge(frames, plan.shape.fps, net)
+                readings[name] += [Observation(verdict.values) for verdict in verdicts]
+            rows += [
+                _sharpness(*(frames[k].numpy() for frames in versions.values())) for k in range(len(clips))
+            ]
+    pairs = zip(readings["lanczos"], readings["upscaler"], strict=True)
     return {
         "prompts": count,
         "whole_prompt": {
-            name: tally(clips, cases)["whole_prompt"]["accuracy"] for name, clips in seen.items()
+            name: tally(values, cases)["whole_prompt"]["accuracy"] for name, values in readings.items()
         },
-        "same_verdict_as_lanczos": alike,
+        "same_verdict_as_lanczos": _mean(float(a.values == b.values) for a, b in pairs),
         **{
             key: {name: _mean(row[key][name] for row in rows) for name in METHODS}
             for key in ("edge_slope", "flicker", "round_trip_psnr")
@@ -232,123 +224,113 @@ def _drawn(
     }
 
 
-def _sharpness(native: Frames, *made: Frames) -> dict[str, dict[str, float]]:
-    """How steep the edges of Lanczos are in each version of a clip, how much it changes where the native one
-    stands still, in levels, and what is left of the native one after a file of 720p was made of it."""
-    given = as_floats(native)
-    clips = dict(zip(METHODS, (as_floats(frames) for frames in made), strict=True))
-    there = slope(clips["lanczos"]) > EDGE
-    still = ((given[1:] - given[:-1]).abs().amax(1, keepdim=True) <= STILL).float()
+def _sharpness(native: Frames, *versions: Frames) -> dict[str, dict[str, float]]:
+    """Of each method's version of a clip: how steep it is at the edges of Lanczos, how much it changes where
+    the native clip does not move, in levels, and how near the native clip a file of 720p comes back to."""
+    small = as_floats(native)
+    clips = dict(zip(METHODS, map(as_floats, versions), strict=True))
+    edges = slope(clips["lanczos"]) > EDGE
+    still = ((small[1:] - small[:-1]).abs().amax(1, keepdim=True) <= STILL).float()
     still = F.interpolate(-F.max_pool2d(-still, 3, 1, 1), scale_factor=2)
-    size = (native.shape[2] * 720 // native.shape[1], 720)
-    back: dict[str, float] = {}
+    native_size = native.shape[2], native.shape[1]
+    size = native_size[0] * 720 // native_size[1], 720
+    result: dict[str, dict[str, float]] = {"edge_slope": {}, "flicker": {}, "round_trip_psnr": {}}
     for name, clip in clips.items():
-        order = range(0, len(native), 8)
-        large = np.stack(list(fit(as_bytes(clip), size, order)))
-        small = np.stack(list(fit(large, (native.shape[2], native.shape[1]), range(len(large)))))
-        back[name] = psnr(as_floats(small), given[::8])
-    return {
-        "edge_slope": {name: float(slope(clip)[there].mean()) for name, clip in clips.items()},
-        "flicker": {
-            name: float(((clip[1:] - clip[:-1]).abs() * still).sum() / (3 * still.sum()).clamp(min=1)) * 255
-            for name, clip in clips.items()
-        },
-        "round_trip_psnr": back,
-    }
+        changes = (clip[1:] - clip[:-1]).abs() * still
+        large = np.stack(list(fit(as_bytes(clip), size, range(0, len(native), 8))))
+        back = np.stack(list(fit(large, native_size, range(len(large)))))
+        result["edge_slope"][name] = float(slope(clip)[edges].mean())
+        result["flicker"][name] = float(changes.sum() / (3 * still.sum()).clamp(min=1)) * 255
+        result["round_trip_psnr"][name] = psnr(as_floats(back), small[::8])
+    return result
 
 
 def _cost(card: catalog.Card, settings: Settings) -> dict[str, float]:
-    """What the default clip costs to draw and to enlarge, in operations and in seconds of the same run."""
-    from hinode.engines.native.engine import NativeEngine
-
+    """What it costs to generate and to enlarge the default clip, in operations and in seconds of one run."""
     engine, request = NativeEngine(settings), Request("a red balloon rising over the hills at noon")
-    plan, work, run = engine.plan(request), engine.estimate(request), engine.start(request)
+    plan, cost, run = engine.plan(request), engine.estimate(request), engine.start(request)
     for _ in run:
         pass
     network = checkpoint.load(card.path).model.config
     height, width = plan.shape.height, plan.shape.width
     frames = run.clip().frames
-    seconds = {}
-    for name, size in (("once", (2 * width, 2 * height)), ("asked_for", request.size)):
-        times = []
-        for _ in range(3):
-            start = time.perf_counter()
-            reel = upscaling.upscaled(frames, size)
-            for index in range(len(reel)):
-                reel[index]
-            times.append(time.perf_counter() - start)
-        seconds[name] = min(times)
+    twice, default = (
+        min(_upscaling_seconds(frames, size) for _ in range(3))
+        for size in ((2 * width, 2 * height), request.size)
+    )
     per_pixel = upscaling.flops_per_pixel(upscaling.load(upscaling.path()))
-    sampling = work.passes * flops(network, plan.drawn_frames, height, width, len(words(request.prompt)))
-    spent = run.clip().provenance.stage_seconds["sample"]
+    sampling = cost.passes * flops(network, plan.drawn_frames, height, width, len(words(request.prompt)))
+    seconds = run.clip().provenance.stage_seconds["sample"]
     return {
         "frames": len(frames),
         "sampling_gflop": round(sampling / 1e9, 2),
         "upscaling_gflop": round(per_pixel * len(frames) * width * height / 1e9, 2),
-        "sampling_seconds": round(spent, 3),
-        "upscaling_seconds": round(seconds["once"], 3),
-        "share_of_sampling": round(seconds["once"] / spent, 3),
-        "share_at_the_default_size": round(seconds["asked_for"] / spent, 3),
+        "sampling_seconds": round(seconds, 3),
+        "upscaling_seconds": round(twice, 3),
+        "share_of_sampling": round(twice / seconds, 3),
+        "share_at_the_default_size": round(default / seconds, 3),
     }
 
 
-def table(found: dict[str, Any]) -> str:
-    """The figures for a person."""
+def _upscaling_seconds(frames: Frames, size: tuple[int, int]) -> float:
+    start = time.perf_counter()
+    large = upscaling.upscaled(frames, size)
+    for index in range(len(large)):
+        large[index]
+    return time.perf_counter() - start
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result of `evaluate_upscaling` for a person."""
     lines = [f"{'':<18}{'method':<10}{'PSNR':>8}{'SSIM':>8}{'edges':>8}{'changes':>9}"]
     for name in ("native renders", "averaged renders", "redrawn renders"):
         for method in METHODS:
-            row = found[name][method]
+            row = result[name][method]
             lines.append(
                 f"{name:<18}{method:<10}{row['psnr']:8.2f}{row['ssim']:8.4f}{row['edge_slope']:8.3f}"
                 f"{row['change_error']:9.3f}"
             )
-        gain = found[name]["gain_db"]
+        gain = result[name]["gain_db"]
         lines.append(f"{'':<18}gain {gain['mean']:+.2f} dB ({gain['low']:.2f} to {gain['high']:.2f})")
     for fact in ("by_weather", "by_place"):
-        said = ", ".join(f"{kind} {gain['mean']:+.2f}" for kind, gain in found[fact].items())
-        lines.append(f"{fact.replace('_', ' ')}: {said} dB")
-    lines.append(
-        "four times: " + ", ".join(f"{name} {db:.2f} dB" for name, db in found["four times"].items())
-    )
-    for name, value in found["drawn"].items():
-        lines.append(f"drawn, {name.replace('_', ' ')}: {value}")
-    lines += [f"{name.replace('_', ' ')}: {value}" for name, value in found["cost"].items()]
+        gains = ", ".join(f"{kind} {gain['mean']:+.2f}" for kind, gain in result[fact].items())
+        lines.append(f"{fact.replace('_', ' ')}: {gains} dB")
+    fourfold = ", ".join(f"{name} {db:.2f} dB" for name, db in result["four times"].items())
+    lines.append(f"four times: {fourfold}")
+    lines += [f"generated, {name.replace('_', ' ')}: {value}" for name, value in result["drawn"].items()]
+    lines += [f"{name.replace('_', ' ')}: {value}" for name, value in result["cost"].items()]
     return "\n".join(lines)
+
+
+def as_bytes(frames: Tensor) -> Frames:
+    """[T, 3, H, W] in 0..1 -> uint8 [T, H, W, 3]."""
+    levels: Frames = to_bytes(frames[None])[0].numpy()
+    return levels
+
+
+def as_floats(frames: Frames) -> Tensor:
+    """The inverse of `as_bytes`."""
+    return torch.from_numpy(frames.copy()).permute(0, 3, 1, 2).float() / 255
+
+
+def _to_levels(frames: Tensor) -> Tensor:
+    """Rounded to 255 levels, as frames reach the upscaler."""
+    return as_floats(as_bytes(frames))
 
 
 def _render(scene: Scene, side: int, start: float, frames: int = FRAMES) -> Tensor:
     return render([scene], frames=frames, fps=FPS, width=side, height=side, start=start)[0]
 
 
-def _resized(frames: Tensor, times: int, how: Image.Resampling) -> Tensor:
-    height, width = frames.shape[-2:]
-    size = times * width, times * height
-    made = [np.asarray(Image.fromarray(frame).resize(size, how)) for frame in as_bytes(frames)]
-    return as_floats(np.stack(made))
-
-
-def as_bytes(frames: Tensor) -> Frames:
-    """[T, 3, H, W] in 0..1 -> uint8 [T, H, W, 3]."""
-    made: Frames = to_bytes(frames[None])[0].numpy()
-    return made
-
-
-def _uint8(frames: Tensor) -> Tensor:
-    return to_bytes(frames[None])[0]
-
-
-def as_floats(frames: Frames) -> Tensor:
-    return torch.from_numpy(frames.copy()).permute(0, 3, 1, 2).float() / 255
-
-
-def _seen(frames: Tensor) -> Tensor:
-    """As it reaches an upscaler: in 255 levels."""
-    return as_floats(as_bytes(frames))
+def _resize(frames: Tensor, times: int, filter: Image.Resampling) -> Tensor:
+    size = times * frames.shape[-1], times * frames.shape[-2]
+    large = [np.asarray(Image.fromarray(frame).resize(size, filter)) for frame in as_bytes(frames)]
+    return as_floats(np.stack(large))
 
 
 def _brightness(frames: Tensor) -> Tensor:
     return (frames * frames.new_tensor((0.2126, 0.7152, 0.0722))[:, None, None]).sum(-3)
 
 
-def _mean(values: Iterator[float] | Any) -> float:
+def _mean(values: Iterable[float]) -> float:
     return round(statistics.fmean(values), 4)

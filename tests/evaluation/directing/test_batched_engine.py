@@ -1,4 +1,4 @@
-"""Clips that are drawn together are the clips that the product makes one at a time."""
+"""Clips that are generated together are the clips that the product makes one at a time."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ import pytest
 from hinode import directing
 from hinode.engines.native import catalog
 from hinode.errors import EngineError
-from hinode.evaluation.directing.cases import generate
-from hinode.evaluation.directing.ensemble import BatchedEngine, drawn
-from hinode.evaluation.directing.measures import masks
-from hinode.evaluation.directing.stage import Stage, with_references
+from hinode.evaluation.directing.batched_engine import BatchedEngine, generate
+from hinode.evaluation.directing.cases import make_cases
+from hinode.evaluation.directing.harness import Harness, with_references
+from hinode.evaluation.directing.measures import subject_mask
 from hinode.request import FIRST_FRAME, KEYFRAME, Request, Segment
 from hinode.settings import Settings
 
 
 @pytest.fixture
-def stage(settings: Settings, tmp_path: Path) -> Stage:
-    return Stage(BatchedEngine(settings, together=3), catalog.find("toy", settings.models), tmp_path)
+def harness(settings: Settings, tmp_path: Path) -> Harness:
+    return Harness(BatchedEngine(settings, batch_size=3), catalog.find("toy", settings.models), tmp_path)
 
 
-def requests(stage: Stage) -> dict[str, Request]:
+def requests(harness: Harness) -> dict[str, Request]:
     """One request of every kind that the suite makes."""
-    case = generate("region", "test", 1)[0]
-    (truth,) = stage.rendered([case.scene], 2.0)
-    source = stage.source(truth)
-    mask = stage.mask(masks(case.scene, 16, stage.fps, *stage.size, still=True))
-    moving = stage.mask(masks(case.scene, 16, stage.fps, *stage.size, still=False))
-    new = stage.request(case.prompt, 7, 2.0)
+    case = make_cases("region", "test", 1)[0]
+    (truth,) = harness.render([case.scene], 2.0)
+    source = harness.source(truth)
+    mask = harness.mask(subject_mask(case.scene, 16, harness.fps, harness.size, still=True))
+    moving = harness.mask(subject_mask(case.scene, 16, harness.fps, harness.size, still=False))
+    new = harness.request(case.prompt, 7, 2.0)
     longer = dataclasses.replace(new, seconds=4.0)
     backward = Segment(2.0), Segment(2.0, keep=source.digest)
     shots = tuple(Segment(2.0, prompt=f"a red {kind}", cut=True) for kind in ("kite", "ball"))
     return {
         "new": new,
-        "first frame": with_references(new, "generate", stage.picture(truth[0], FIRST_FRAME)),
-        "keyframe": with_references(new, "generate", stage.picture(truth[9], KEYFRAME, 9 / 8)),
+        "first frame": with_references(new, "generate", harness.picture(truth[0], FIRST_FRAME)),
+        "keyframe": with_references(new, "generate", harness.picture(truth[9], KEYFRAME, 9 / 8)),
         "path": dataclasses.replace(new, path=((0.0, 0.2, 0.3), (2.0, 0.7, 0.6))),
-        "wide": stage.request(case.prompt, 8, 2.0, (64, 32)),
+        "wide": harness.request(case.prompt, 8, 2.0, (64, 32)),
         "forward": with_references(longer, "extend", source),
         "backward": dataclasses.replace(with_references(longer, "extend", source), segments=backward),
         "loop": dataclasses.replace(longer, operation="loop", looped=True),
@@ -52,34 +52,33 @@ def requests(stage: Stage) -> dict[str, Request]:
     }
 
 
-def test_drawn_together_as_drawn_alone(stage: Stage, settings: Settings) -> None:
-    asked = requests(stage)
+def test_a_batch_gives_the_clips_of_single_runs(harness: Harness, settings: Settings) -> None:
+    by_name = requests(harness)
     engine = directing.get("native", settings)
-    for name, request, clip in zip(
-        asked, asked.values(), drawn([*asked.values()], stage.ensemble), strict=True
-    ):
+    clips = generate([*by_name.values()], harness.engine)
+    for (name, request), clip in zip(by_name.items(), clips, strict=True):
         run = engine.start(request)
         for _ in run:
             pass
-        alone = run.clip()
-        assert alone.frames.shape == clip.frames.shape, name
-        assert alone.fps == clip.fps
+        single = run.clip()
+        assert single.frames.shape == clip.frames.shape, name
+        assert single.fps == clip.fps
         # The last bits of a sum depend on how many clips are in a batch.
-        assert np.abs(alone.frames.astype(int) - clip.frames).max() <= 1, name
+        assert np.abs(single.frames.astype(int) - clip.frames).max() <= 1, name
 
 
-def test_a_batch_is_no_larger_than_allowed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_has_its_maximum_size(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
-    real = stage.ensemble._drawn
-    monkeypatch.setattr(stage.ensemble, "_drawn", lambda parts: (sizes.append(len(parts)), real(parts))[1])
-    new = stage.request("a red kite", 0, 1.0)
-    drawn([dataclasses.replace(new, seed=seed) for seed in range(7)], stage.ensemble)
+    real = harness.engine._generate
+    monkeypatch.setattr(harness.engine, "_generate", lambda plans: (sizes.append(len(plans)), real(plans))[1])
+    new = harness.request("a red kite", 0, 1.0)
+    generate([dataclasses.replace(new, seed=seed) for seed in range(7)], harness.engine)
     assert sizes == [3, 3, 1]
 
 
-def test_a_clip_that_waits_is_not_there_yet(stage: Stage) -> None:
-    part = stage.ensemble.start(stage.request("a red kite", 0, 1.0))
+def test_a_pending_clip_is_not_finished(harness: Harness) -> None:
+    run = harness.engine.start(harness.request("a red kite", 0, 1.0))
     with pytest.raises(EngineError, match="not finished"):
-        part.clip()
+        run.clip()
     with pytest.raises(EngineError, match="cannot be saved"):
-        part.state()
+        run.state()

@@ -1,10 +1,9 @@
-"""The suite of directing: how well frames, extensions, loops, edits, storyboards, paths and minutes hold.
+"""The directing suite: how well frames, extensions, loops, edits, storyboards, paths and minutes work.
 
-`cases` are invented once and committed; `suite` plays them on a `stage`, where an `ensemble` of directed runs
-is drawn together; `joints`, `edits` and `shots` are the bars, made of `measures` and printed as `rows`.
+`cases` are made once and committed; `suite` measures them on a `harness`, whose `batched_engine` runs several
+directed requests together; `transitions`, `edits` and `generation` hold the metrics.
 """
 
-from hinode.evaluation.directing.rows import Row, table
 from hinode.evaluation.directing.suite import NAMES, evaluate_directing
 
-__all__ = ["NAMES", "Row", "evaluate_directing", "table"]
+__all__ = ["NAMES", "evaluate_directing"]

@@ -1,74 +1,63 @@
-"""The native engine drawing many clips at once: what directed runs ask for at the same time goes through the
+"""The native engine for many clips at once: what directed runs request at the same time goes through the
 network together.
 
-Only that is another than in the product: requests are planned, cut into windows, given their footage and
-joined by the same code, and each clip starts from the noise of its own seed.
+All else is as in the product: the same code plans the requests, cuts them into windows, gives them their
+sources and joins them, and each clip starts from the noise of its own seed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from pathlib import Path
 
 import torch
 
 from hinode.clip import Clip, Frames, Provenance
 from hinode.directing.engine import DirectedEngine
 from hinode.engines.native.engine import GUIDED, NativeEngine, Plan, decode_frames, make_sampler, to_frames
-from hinode.engines.protocol import Cost, Progress, State
+from hinode.engines.protocol import Progress, State
 from hinode.errors import EngineError
+from hinode.evaluation.evaluate import BATCH
 from hinode.model import checkpoint
-from hinode.model.checkpoint import Checkpoint
 from hinode.model.layers import compute_type
-from hinode.request import GUIDE_VIDEO, Capabilities, Request
+from hinode.request import GUIDE_VIDEO, Request
 from hinode.settings import Settings
 
-TOGETHER = 8
-"""Clips that go through the network in one batch."""
 
+class BatchedRun:
+    """See `Run`. One clip that waits until it is generated in a batch."""
 
-class Part:
-    """See `Run`. One clip that waits until it is drawn with others."""
-
-    def __init__(self, plan: Plan, waiting: list[Part]) -> None:
-        """
-        Args:
-            plan: how it is drawn.
-            waiting: where it puts itself to be drawn.
-        """
+    def __init__(self, plan: Plan, pending: list[BatchedRun]) -> None:
+        """`pending`: the list that it joins when it is started."""
         self.plan = plan
         self.frames: Frames | None = None
-        self._waiting = waiting
+        self._pending = pending
 
     def __iter__(self) -> Iterator[Progress]:
-        """See `Run.__iter__`; gives nothing but waits until `frames` are there."""
-        self._waiting.append(self)
+        """See `Run.__iter__`; it reports that it waits until `frames` are there."""
+        self._pending.append(self)
         while self.frames is None:
             yield Progress("text", 0, 1)
 
     def state(self) -> State:
-        """See `Run.state`.
-
-        Raises:
-            EngineError: always, for it is drawn in one go.
-        """
-        raise EngineError("a clip that is drawn with others cannot be saved", "draw it alone")
+        """See `Run.state`; always EngineError, since a batch is not divided into steps."""
+        raise EngineError("a clip of a batch cannot be saved", "generate it alone")
 
     def clip(self) -> Clip:
         """See `Run.clip`."""
         if self.frames is None:
             raise EngineError("the clip is not finished", "run all steps first")
+        plan = self.plan
         provenance = Provenance(
             engine="native",
-            model=self.plan.card.name,
-            seed=self.plan.request.seed,
-            steps=self.plan.sampling.steps,
-            native_size=self.plan.shape.size,
+            model=plan.card.name,
+            seed=plan.request.seed,
+            steps=plan.sampling.steps,
+            native_size=plan.shape.size,
         )
-        return Clip(self.frames, self.plan.shape.fps, provenance)
+        return Clip(self.frames, plan.shape.fps, provenance)
 
     @property
-    def kind(self) -> Hashable:
+    def batch_key(self) -> Hashable:
         """Equal for clips that fit into one batch."""
         request = self.plan.request
         guided = any(reference.role == GUIDE_VIDEO for reference in request.references)
@@ -76,77 +65,56 @@ class Part:
         return self.plan.card.path, self.plan.shape, self.plan.drawn_frames, self.plan.sampling, strength
 
 
-class BatchedEngine:
-    """See `Engine`. Clips are planned as `NativeEngine` plans them and drawn when `perform` is called."""
+class BatchedEngine(NativeEngine):
+    """A native engine that only plans a clip when it is started, and generates it in `run_pending`."""
 
-    def __init__(self, settings: Settings, together: int = TOGETHER) -> None:
-        """
-        Args:
-            settings: where models are and what to compute with.
-            together: clips in one batch.
-        """
-        self.native = NativeEngine(settings)
-        self.together = together
-        self.waiting: list[Part] = []
+    def __init__(self, settings: Settings, batch_size: int = BATCH) -> None:
+        super().__init__(settings)
+        self.batch_size = batch_size
+        self.pending: list[BatchedRun] = []
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._loaded: Checkpoint | None = None
-        self._path: Path | None = None
+        self._model: tuple[object, checkpoint.Checkpoint] | None = None
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
 
-    @property
-    def name(self) -> str:
-        """That of the native engine."""
-        return self.native.name
+    def start(self, request: Request, state: State | None = None) -> BatchedRun:  # type: ignore[override]
+        """See `Engine.start`; there is never a state to continue from."""
+        return BatchedRun(self.plan(request), self.pending)
 
-    def capabilities(self, model: str | None = None) -> Capabilities:
-        """See `Engine.capabilities`."""
-        return self.native.capabilities(model)
+    def run_pending(self) -> None:
+        """Generate all pending clips."""
+        while self.pending:
+            key = self.pending[0].batch_key
+            batch = [run for run in self.pending if run.batch_key == key][: self.batch_size]
+            for run, frames in zip(batch, self._generate([run.plan for run in batch]), strict=True):
+                run.frames = frames[: run.plan.frames]
+            self.pending[:] = [run for run in self.pending if run.frames is None]
 
-    def estimate(self, request: Request) -> Cost:
-        """See `Engine.estimate`."""
-        return self.native.estimate(request)
-
-    def start(self, request: Request, state: State | None = None) -> Part:
-        """See `Engine.start`; there is no state to go on from."""
-        return Part(self.native.plan(request), self.waiting)
-
-    def perform(self) -> None:
-        """Draw everything that waits."""
-        while self.waiting:
-            kind = self.waiting[0].kind
-            alike = [part for part in self.waiting if part.kind == kind][: self.together]
-            for part, frames in zip(alike, self._drawn(alike), strict=True):
-                part.frames = frames[: part.plan.frames]
-            self.waiting[:] = [part for part in self.waiting if part.frames is None]
-
-    def _drawn(self, parts: Sequence[Part]) -> Frames:
-        """Clips of one kind, uint8 [B, T, H, W, 3]."""
-        plan = parts[0].plan
-        if self._loaded is None or self._path != plan.card.path:
-            self._loaded = checkpoint.load(plan.card.path, self.device, compute_type(self.device))
-            self._path = plan.card.path
-        sampler = make_sampler([part.plan for part in parts], self._loaded, self.device)
+    def _generate(self, plans: Sequence[Plan]) -> Frames:
+        """Clips of one batch, uint8 [B, T, H, W, 3]."""
+        path = plans[0].card.path
+        if self._model is None or self._model[0] != path:
+            self._model = path, checkpoint.load(path, self.device, compute_type(self.device))
+        sampler = make_sampler(plans, self._model[1], self.device)
         for _ in sampler:
             pass
-        return to_frames(decode_frames(sampler, plan.request))
+        return to_frames(decode_frames(sampler, plans[0].request))
 
 
-def drawn(requests: Sequence[Request], ensemble: BatchedEngine) -> list[Clip]:
+def generate(requests: Sequence[Request], engine: BatchedEngine) -> list[Clip]:
     """The clips that a directed engine makes of some requests, in their order.
 
-    Each run goes on until it waits for the network; then all of them are drawn, and so on to the end.
+    Each run advances until it waits for the network; then the network runs for all of them, and so on.
     """
-    engine = DirectedEngine(ensemble)
-    runs = [engine.start(request) for request in requests]
-    going = [iter(run) for run in runs]
-    while going:
-        going = [one for one in going if _waits(one, ensemble)]
-        ensemble.perform()
+    runs = [DirectedEngine(engine).start(request) for request in requests]
+    active = [iter(run) for run in runs]
+    while active:
+        active = [run for run in active if _advance(run, engine)]
+        engine.run_pending()
     return [run.clip() for run in runs]
 
 
-def _waits(run: Iterator[Progress], ensemble: BatchedEngine) -> bool:
-    """Let a run go on until it waits to be drawn; False if it is over."""
-    before = len(ensemble.waiting)
-    return any(len(ensemble.waiting) > before for _ in run)
+def _advance(run: Iterator[Progress], engine: BatchedEngine) -> bool:
+    """Advance a run until it waits for the network; False if it is finished."""
+    before = len(engine.pending)
+    return any(len(engine.pending) > before for _ in run)

@@ -1,4 +1,4 @@
-"""Bars of what is drawn from words and directions: storyboards, drawn paths, shapes of frames, a minute."""
+"""Metrics of clips from words and directions: storyboards, paths, shapes of frames, a minute."""
 
 from __future__ import annotations
 
@@ -9,192 +9,196 @@ import numpy as np
 import torch
 
 from hinode.evaluation.directing.cases import SECONDS, Case
-from hinode.evaluation.directing.measures import SEEN_AT, inside, true_places
-from hinode.evaluation.directing.metrics import Record, every, located, strayed
-from hinode.evaluation.directing.rows import Row, mean, share
-from hinode.evaluation.directing.stage import Stage
+from hinode.evaluation.directing.harness import Harness
+from hinode.evaluation.directing.measures import (
+    PLACE_SECONDS,
+    column,
+    inside,
+    locate,
+    mean_distances,
+    true_places,
+)
+from hinode.evaluation.records import Record
+from hinode.evaluation.results import Row, mean, share
 from hinode.request import Segment, Trajectory
 
 SHOTS = 6
 MAX_DISTANCE = 0.05
-"""Frame widths between a subject and its drawn path."""
-HALF = 0.16
-"""Half of a cut-out of usual size, in short sides."""
+"""Frame widths between a subject and its path."""
+HALF_SUBJECT = 0.16
+"""Half of a cut-out of nominal size, in short sides."""
 SHAPES = {"1:1": (1, 1), "16:9": (16, 9), "9:16": (9, 16)}
 MINUTE = 60.0
 DRIFT = ("subject", "color", "place", "time", "weather")
 
 
-def measure_storyboard(cases: Sequence[Case], first: int, stage: Stage) -> list[Record]:
+def measure_storyboard(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
     """Make a film of six shots of one subject, and judge each shot."""
     requests = []
     for number, case in enumerate(cases, first):
         shots = tuple(
             Segment(SECONDS, prompt=prompt, cut=index > 0) for index, prompt in enumerate(case.shots)
         )
-        request = stage.request(case.prompt, number, SECONDS * len(shots))
+        request = harness.request(case.prompt, number, SECONDS * len(shots))
         requests.append(dataclasses.replace(request, operation="storyboard", segments=shots))
-    films = stage.drawn(requests)
-    length = round(SECONDS * stage.fps)
+    length = round(SECONDS * harness.fps)
     records = []
-    for case, film in zip(cases, films, strict=True):
-        facts = stage.right(
-            [film[index * length : (index + 1) * length] for index in range(len(case.shots))],
-            [case.expected()] * len(case.shots),
-        )
-        records.append({name: [one[name] for one in facts] for name in ("subject", "color", "place", "time")})
+    for case, film in zip(cases, harness.generate(requests), strict=True):
+        clips = [film[index * length : (index + 1) * length] for index in range(len(case.shots))]
+        facts = harness.check(clips, [case.expected()] * len(clips))
+        records.append({name: column(facts, name) for name in ("subject", "color", "place", "time")})
     return records
 
 
 def storyboard_rows(records: Sequence[Record]) -> list[Row]:
-    """See `Bar.rows`."""
-    bar = "storyboard"
-    same = [all(one["subject"]) and all(one["color"]) for one in records]
+    metric = "storyboard"
+    same = [all(record["subject"]) and all(record["color"]) for record in records]
     return [
-        share(bar, f"same subject and colour in all {SHOTS} shots", same, 0.9),
-        *(share(bar, f"{name} as asked in all shots", [all(one[name]) for one in records])
+        share(metric, f"same subject and colour in all {SHOTS} shots", same, 0.9),
+        *(share(metric, f"{name} as asked in all shots", [all(hits) for hits in column(records, name)])
           for name in ("subject", "color", "place", "time")),
-        *(share(bar, f"{name} as asked, by shot", [hit for one in records for hit in one[name]])
+        *(share(metric, f"{name} as asked, by shot", [hit for hits in column(records, name) for hit in hits])
           for name in ("subject", "color")),
     ]  # fmt: skip
 
 
-def measure_trajectory(cases: Sequence[Case], first: int, stage: Stage) -> list[Record]:
-    """Draw a path, and look how far from it the subject is."""
+def measure_trajectory(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
+    """Give a path, and measure how far from it the subject is."""
     requests = [
-        dataclasses.replace(stage.request(case.prompt, number, SECONDS), path=case.path)
+        dataclasses.replace(harness.request(case.prompt, number, SECONDS), path=case.path)
         for number, case in enumerate(cases, first)
     ]
-    clips = stage.drawn(requests)
-    paths = torch.stack([_followed(case.path) for case in cases])
+    clips = harness.generate(requests)
+    paths = torch.stack([_places(case.path) for case in cases])
     scenes = [case.scene for case in cases]
-    real = true_places(scenes, stage.aspect)
-    found = {
-        "away": strayed(clips, paths, stage),
-        "away_from_another": strayed(clips, paths.roll(1, 0), stage),
-        "away_in_truth": strayed(stage.rendered(scenes, SECONDS), real, stage),
-    }
-    right = stage.right(clips, [case.expected() for case in cases])
+    truths = harness.render(scenes, SECONDS)
+    right = harness.check(clips, [case.expected() for case in cases])
+    away = mean_distances(clips, paths, harness)
+    away_from_another = mean_distances(clips, paths.roll(1, 0), harness)
+    away_in_truth = mean_distances(truths, true_places(scenes, harness.aspect), harness)
     return [
-        {"right": right[index], **{name: values[index] for name, values in found.items()}}
+        {
+            "right": right[index],
+            "away": away[index],
+            "away_from_another": away_from_another[index],
+            "away_in_truth": away_in_truth[index],
+        }
         for index in range(len(cases))
     ]
 
 
-def _followed(path: Trajectory) -> torch.Tensor:
-    """Where a drawn path is when the subject's place is read: [8, 2]."""
-    when, x, y = zip(*path, strict=True)
-    places = [np.interp(SEEN_AT, when, values) for values in (x, y)]
+def _places(path: Trajectory) -> torch.Tensor:
+    """Where a path is when the judge locates the subject: [8, 2]."""
+    seconds, x, y = zip(*path, strict=True)
+    places = [np.interp(PLACE_SECONDS, seconds, values) for values in (x, y)]
     return torch.from_numpy(np.stack(places, -1)).float()
 
 
 def trajectory_rows(records: Sequence[Record]) -> list[Row]:
-    """See `Bar.rows`."""
-    bar = "trajectory"
+    metric, away = "trajectory", column(records, "away")
     return [
-        mean(bar, "distance from the drawn path, in widths", every(records, "away"), "%", most=MAX_DISTANCE),
-        share(
-            bar, f"within {MAX_DISTANCE:.0%} of the width", [one["away"] <= MAX_DISTANCE for one in records]
-        ),
-        mean(bar, "the same of renders from their own path (what is measured at best)",
-             every(records, "away_in_truth"), "%"),
-        mean(bar, "distance from another case's path (floor)", every(records, "away_from_another"), "%"),
-        *(share(bar, f"{name} as asked", [one["right"][name] for one in records])
+        mean(metric, "distance from the drawn path, in widths", away, "%", maximum=MAX_DISTANCE),
+        share(metric, f"within {MAX_DISTANCE:.0%} of the width", [value <= MAX_DISTANCE for value in away]),
+        mean(metric, "the same of renders from their own path (what is measured at best)",
+             column(records, "away_in_truth"), "%"),
+        mean(metric, "distance from another case's path (floor)", column(records, "away_from_another"), "%"),
+        *(share(metric, f"{name} as asked", column(records, "right", name))
           for name in ("subject", "color", "place")),
     ]  # fmt: skip
 
 
-def measure_framing(cases: Sequence[Case], first: int, stage: Stage) -> list[Record]:
-    """Draw the same words and seed in three shapes, and look whether the subject is all in the picture."""
+def measure_framing(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
+    """Generate the same words and seed in three shapes; measure how often the subject is completely in the
+    frame."""
     records: list[Record] = [{} for _ in cases]
     scenes = [case.scene for case in cases]
-    for name, wanted in SHAPES.items():
-        size = stage.card.shape_for(wanted, None).size
+    sizes = torch.tensor([scene.subjects[0].size / 2 for scene in scenes])[:, None]
+    for name, shape in SHAPES.items():
+        size = harness.card.shape_for(shape, None).size
         aspect = size[0] / size[1]
-        clips = stage.drawn(
-            [stage.request(case.prompt, number, SECONDS, size) for number, case in enumerate(cases, first)]
+        requests = [
+            harness.request(case.prompt, number, SECONDS, size) for number, case in enumerate(cases, first)
+        ]
+        clips = harness.generate(requests)
+        right = harness.check(clips, [case.expected() for case in cases])
+        places = true_places(scenes, aspect)
+        truly_inside = inside(places, sizes.expand(places.shape[:2]), aspect)
+        read_in_truth = inside(
+            locate(harness.render(scenes, SECONDS, size=size), harness), HALF_SUBJECT, aspect
         )
-        truths = stage.rendered(scenes, SECONDS, size=size)
-        right = stage.right(clips, [case.expected() for case in cases])
-        real = true_places(scenes, aspect)
-        halves = torch.tensor([scene.subjects[0].size / 2 for scene in scenes])[:, None].expand(
-            real.shape[:2]
-        )
-        really = inside(real, halves, aspect)
-        read = inside(located(truths, stage), HALF, aspect)
-        seen = inside(located(clips, stage), HALF, aspect)
+        read = inside(locate(clips, harness), HALF_SUBJECT, aspect)
         for index, record in enumerate(records):
-            there = right[index]["subject"]
+            subject = right[index]["subject"]
             record[name] = {
-                "inside": float(seen[index].float().mean()) if there else 0.0,
-                "inside_in_truth": float(really[index].float().mean()),
-                "read_in_truth": float(read[index].float().mean()),
-                "agreement": float((read[index] == really[index]).float().mean()),
-                "subject": there,
+                "inside": float(read[index].float().mean()) if subject else 0.0,
+                "inside_in_truth": float(truly_inside[index].float().mean()),
+                "read_in_truth": float(read_in_truth[index].float().mean()),
+                "agreement": float((read_in_truth[index] == truly_inside[index]).float().mean()),
+                "subject": subject,
             }
     return records
 
 
 def framing_rows(records: Sequence[Record]) -> list[Row]:
-    """See `Bar.rows`."""
-    bar = "framing"
-    shares = {name: [one[name]["inside"] for one in records] for name in SHAPES}
-    rows = [mean(bar, f"{name}: moments with the subject fully in frame", values, "%")
+    metric = "framing"
+    shares = {name: column(records, name, "inside") for name in SHAPES}
+    rows = [mean(metric, f"{name}: moments with the subject fully in frame", values, "%")
             for name, values in shares.items()]  # fmt: skip
     for name in ("16:9", "9:16"):
-        more = [other - one for one, other in zip(shares["1:1"], shares[name], strict=True)]
-        rows.append(mean(bar, f"{name} less 1:1", more, "%", least=0.0))
+        gain = [value - square for square, value in zip(shares["1:1"], shares[name], strict=True)]
+        rows.append(mean(metric, f"{name} less 1:1", gain, "%", minimum=0.0))
     for name in SHAPES:
-        some = [one[name] for one in records]
         rows += [
-            mean(bar, f"{name}: the same of renders", every(some, "inside_in_truth"), "%"),
-            mean(bar, f"{name}: moments of renders read as they are", every(some, "agreement"), "%"),
-            share(bar, f"{name}: subject as asked", [one["subject"] for one in some]),
-        ]
+            mean(metric, f"{name}: the same of renders", column(records, name, "inside_in_truth"), "%"),
+            mean(metric, f"{name}: moments of renders read as they are", column(records, name, "agreement"),
+                 "%"),
+            share(metric, f"{name}: subject as asked", column(records, name, "subject")),
+        ]  # fmt: skip
     return rows
 
 
-def measure_minute(cases: Sequence[Case], first: int, stage: Stage) -> list[Record]:
-    """Draw a minute, and judge two seconds from each second on."""
-    films = stage.drawn(
-        [stage.request(case.prompt, number, MINUTE) for number, case in enumerate(cases, first)]
+def measure_minute(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
+    """Generate a minute, and judge two seconds from each second on."""
+    films = harness.generate(
+        [harness.request(case.prompt, number, MINUTE) for number, case in enumerate(cases, first)]
     )
-    seconds = round(MINUTE - SECONDS)
-    ends = stage.rendered([case.scene for case in cases], SECONDS, float(seconds))
-    right = stage.right(ends, [case.expected() for case in cases])
+    seconds, length = round(MINUTE - SECONDS), round(SECONDS * harness.fps)
+    ends = harness.render([case.scene for case in cases], SECONDS, float(seconds))
+    right = harness.check(ends, [case.expected() for case in cases])
+    starts = [round(second * harness.fps) for second in range(seconds + 1)]
     records: list[Record] = []
     for case, film, end in zip(cases, films, right, strict=True):
-        begins = [round(second * stage.fps) for second in range(seconds + 1)]
-        looks = stage.right(
-            [film[begin : begin + round(SECONDS * stage.fps)] for begin in begins],
-            [case.expected()] * len(begins),
+        facts = harness.check(
+            [film[start : start + length] for start in starts], [case.expected()] * len(starts)
         )
-        records.append({
-            "right": {name: [one[name] for one in looks] for name in DRIFT},
-            "right_in_truth": {name: end[name] for name in DRIFT},
-        })  # fmt: skip
+        records.append(
+            {
+                "right": {name: column(facts, name) for name in DRIFT},
+                "right_in_truth": {name: end[name] for name in DRIFT},
+            }
+        )
     return records
 
 
 def minute_rows(records: Sequence[Record]) -> list[Row]:
-    """See `Bar.rows`."""
-    bar = "minute"
+    metric = "minute"
 
     def both(second: int) -> list[bool]:
-        return [one["right"]["subject"][second] and one["right"]["place"][second] for one in records]
+        facts = column(records, "right")
+        return [hits["subject"][second] and hits["place"][second] for hits in facts]
 
     judged = len(records[0]["right"]["subject"]) if records else 0
-    truth = [one["right_in_truth"]["subject"] and one["right_in_truth"]["place"] for one in records]
+    truth = [facts["subject"] and facts["place"] for facts in column(records, "right_in_truth")]
     return [
-        share(bar, "subject and place right in the last two seconds", both(-1), 0.8),
-        share(bar, "the same of renders", truth),
-        *(share(bar, f"{name} right in the last two seconds", [one["right"][name][-1] for one in records])
-          for name in DRIFT),
-        *(share(bar, f"subject and place right from second {second} on", both(second))
+        share(metric, "subject and place right in the last two seconds", both(-1), 0.8),
+        share(metric, "the same of renders", truth),
+        *(share(metric, f"{name} right in the last two seconds",
+                [hits[-1] for hits in column(records, "right", name)]) for name in DRIFT),
+        *(share(metric, f"subject and place right from second {second} on", both(second))
           for second in (0, 5, 15, 30, 45) if second < judged),
     ]  # fmt: skip
 
 
 def drift(records: Sequence[Record]) -> dict[str, list[float]]:
     """Share of minutes in which an attribute is right, by the second from which on it was judged."""
-    return {name: np.mean([one["right"][name] for one in records], 0).round(4).tolist() for name in DRIFT}
+    return {name: np.mean(column(records, "right", name), 0).round(4).tolist() for name in DRIFT}

@@ -1,4 +1,5 @@
-"""Where cases are played: requests are drawn, scenes rendered, clips kept as files, and judged."""
+"""What every metric of the directing suite runs on: requests become clips, scenes become true clips, clips
+become reference files, and the judge reads them."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from PIL import Image
 from hinode.clip import Frames
 from hinode.directing import footage
 from hinode.engines.native.catalog import Card
-from hinode.evaluation.directing.ensemble import BatchedEngine, drawn
+from hinode.evaluation.directing.batched_engine import BatchedEngine, generate
 from hinode.evaluation.evaluate import to_bytes
 from hinode.media.timeline import frame_rate
 from hinode.request import MASK, SOURCE, Reference, Request, Size
@@ -26,21 +27,13 @@ from hinode.world.scene import Scene
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What every bar needs.
+class Harness:
+    """An engine, a model, a folder and a judge."""
 
-    Attributes:
-        ensemble: draws.
-        card: of the model that is measured.
-        folder: where files of sources and masks go; it is emptied by who made it.
-        steps: sampling steps, or None for the model's own number.
-        net: the judge.
-    """
-
-    ensemble: BatchedEngine
-    card: Card
-    folder: Path
-    steps: int | None = None
+    engine: BatchedEngine
+    card: Card  # of the model that is measured
+    folder: Path  # for files of sources and masks; the caller empties it
+    steps: int | None = None  # sampling steps, or None for the model's own number
     net: JudgeNet = field(default_factory=load_judge)
 
     @property
@@ -64,39 +57,36 @@ class Stage:
         return self.size[0] / self.size[1]
 
     def request(self, prompt: str, seed: int, seconds: float, size: Size | None = None) -> Request:
-        """A new clip at the size that is drawn."""
+        """A new clip at its native size."""
         width, height = size or self.size
         return Request(
             prompt, width, height, seconds=seconds, seed=seed, model=self.card.name, steps=self.steps
         )
 
-    def drawn(self, requests: Sequence[Request]) -> list[Frames]:
+    def generate(self, requests: Sequence[Request]) -> list[Frames]:
         """The frames of some requests, uint8 [T, H, W, 3] each."""
-        return [clip.frames for clip in drawn(requests, self.ensemble)]
+        return [clip.frames for clip in generate(requests, self.engine)]
 
-    def rendered(
+    def render(
         self, scenes: Sequence[Scene], seconds: float, start: float = 0.0, size: Size | None = None
     ) -> list[Frames]:
-        """The truth: what the world shows from `start` on."""
+        """The true clips of some scenes from `start` on."""
         width, height = size or self.size
         count = round(seconds * self.fps)
         video = render(scenes, frames=count, fps=self.fps, width=width, height=height, start=start)
         return list(to_bytes(video).numpy())
 
-    def judged(self, clips: Sequence[Frames]) -> list[Mapping[str, str]]:
-        """What the judge sees in the first two seconds of each clip; all of one size."""
-        frames = torch.from_numpy(np.stack(clips))
-        return [verdict.values for verdict in judge(frames, self.fps, self.net)]
-
-    def right(self, clips: Sequence[Frames], expected: Sequence[Mapping[str, str]]) -> list[dict[str, bool]]:
-        """Which of the expected facts the judge sees in each clip."""
+    def check(self, clips: Sequence[Frames], expected: Sequence[Mapping[str, str]]) -> list[dict[str, bool]]:
+        """Which of the expected facts the judge finds in the first two seconds of each clip; all of one
+        size."""
+        verdicts = judge(torch.from_numpy(np.stack(clips)), self.fps, self.net)
         return [
-            {name: facts[name] == value for name, value in wanted.items()}
-            for facts, wanted in zip(self.judged(clips), expected, strict=True)
+            {name: verdict.values[name] == value for name, value in facts.items()}
+            for verdict, facts in zip(verdicts, expected, strict=True)
         ]
 
     def source(self, frames: Frames) -> Reference:
-        """A clip as a video to work on."""
+        """A clip as a source video."""
         return footage.keep(frames, self.rate, SOURCE, self.folder)
 
     def mask(self, frames: Frames) -> Reference:

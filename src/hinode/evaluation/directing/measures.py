@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from hinode.clip import Frames
+from hinode.evaluation.directing.harness import Harness
+from hinode.evaluation.records import Record
 from hinode.world.detector import TRIPLES
-from hinode.world.judge import MOMENTS, SPAN
+from hinode.world.judge import MOMENTS, SPAN, places
 from hinode.world.motion import camera_path, subject_path
 from hinode.world.scene import Scene
 
-EXACT_DB = 100.0
-"""What frames without any difference count as; a difference of one level in one value is less."""
-
-SEEN_AT = tuple((first + 1) * SPAN / MOMENTS for first in TRIPLES)
-"""Seconds at which a subject's place is read: amid each run of three frames that the judge looks at."""
+MAX_PSNR = 100.0
+"""PSNR of identical frames; a difference of one level in one value gives less."""
+PLACE_SECONDS = tuple((first + 1) * SPAN / MOMENTS for first in TRIPLES)
+"""When the judge locates the subject: amid each triple of frames."""
 
 
 def changes(frames: Frames) -> np.ndarray:
@@ -29,60 +31,94 @@ def changes(frames: Frames) -> np.ndarray:
     return values
 
 
-def joint(frames: Frames, at: int) -> float:
-    """The step into frame `at` as a multiple of the clip's median step; 0 means the frame before it, and for
-    the first one the last, so that of a loop is at 0."""
+def seam(frames: Frames, at: int) -> float:
+    """The change into frame `at` as a multiple of the clip's median change; into frame 0 the change from the
+    last frame, as in a loop."""
     steps = changes(np.concatenate((frames[-1:], frames)))
-    usual = float(np.median(np.delete(steps[1:], at - 1) if at else steps[1:]))
-    return float(steps[at]) / max(usual, 1e-3)
+    median = float(np.median(np.delete(steps[1:], at - 1) if at else steps[1:]))
+    return float(steps[at]) / max(median, 1e-3)
 
 
-def psnr(one: Frames, other: Frames) -> float:
-    """Peak signal-to-noise ratio in dB, `EXACT_DB` at most."""
-    error = float(np.square(one.astype(np.float64) - other).mean())
-    return EXACT_DB if error == 0 else min(EXACT_DB, float(10 * np.log10(255**2 / error)))
+def psnr(frames: Frames, other: Frames) -> float:
+    """Peak signal-to-noise ratio in dB, `MAX_PSNR` at most."""
+    error = float(np.square(frames.astype(np.float64) - other).mean())
+    return MAX_PSNR if error == 0 else min(MAX_PSNR, float(10 * np.log10(255**2 / error)))
 
 
 def true_places(scenes: Sequence[Scene], aspect: float, start: float = 0.0) -> Tensor:
-    """Where subjects really are `SEEN_AT` seconds after `start`: [B, 8, 2]."""
-    moments = (start + torch.tensor(SEEN_AT)).expand(len(scenes), -1)
+    """Where subjects truly are, `PLACE_SECONDS` after `start`: [B, 8, 2]."""
+    moments = (start + torch.tensor(PLACE_SECONDS)).expand(len(scenes), -1)
     path = subject_path([scene.subjects[0] for scene in scenes], moments, aspect)
     return torch.stack((path.x, path.y), -1)
 
 
-def apart(one: Tensor, other: Tensor, aspect: float) -> Tensor:
+def locate(clips: Sequence[Frames], harness: Harness) -> Tensor:
+    """Where the judge locates the subjects of clips: [B, 8, 2]."""
+    return places(torch.from_numpy(np.stack(clips)), harness.fps, harness.net)
+
+
+def distance(at: Tensor, other: Tensor, aspect: float) -> Tensor:
     """Distance of places [..., 2] in frame widths: [...]."""
-    return torch.hypot(one[..., 0] - other[..., 0], (one[..., 1] - other[..., 1]) / aspect)
+    return torch.hypot(at[..., 0] - other[..., 0], (at[..., 1] - other[..., 1]) / aspect)
 
 
 def inside(at: Tensor, half: Tensor | float, aspect: float) -> Tensor:
-    """Whether something at a place [..., 2] that reaches `half` short sides to each side is all in the
-    picture."""
+    """Whether something at a place [..., 2] that extends `half` short sides in each direction is completely
+    in the frame."""
     wide, high = max(aspect, 1.0), max(1 / aspect, 1.0)
     reach = torch.stack((torch.as_tensor(half) / wide, torch.as_tensor(half) / high), -1)
     return ((at >= reach) & (at <= 1 - reach)).all(-1)
 
 
-def resting(scene: Scene) -> Scene:
-    """The same scene in which nobody goes anywhere and the camera stands still: only weather, waves and wings
-    move."""
-    (one,) = scene.subjects
-    return dataclasses.replace(scene, subjects=(dataclasses.replace(one, motion="still"),), camera="still")
+def mean_distances(clips: Sequence[Frames], truth: Tensor, harness: Harness) -> list[float]:
+    """Mean distance of each clip's subject from places [B, 8, 2], in frame widths; places outside the frame
+    do not count."""
+    distances = distance(locate(clips, harness), truth, harness.aspect)
+    counted = inside(truth, 0.0, harness.aspect)
+    means: list[float] = ((distances * counted).sum(1) / counted.sum(1).clamp(min=1)).tolist()
+    return means
 
 
-def masks(scene: Scene, frames: int, fps: float, width: int, height: int, *, still: bool) -> Frames:
+def at_rest(scene: Scene) -> Scene:
+    """The same scene with a subject and a camera that stand still: only weather, waves and wings move."""
+    (subject,) = scene.subjects
+    return dataclasses.replace(
+        scene, subjects=(dataclasses.replace(subject, motion="still"),), camera="still"
+    )
+
+
+def subject_mask(scene: Scene, frames: int, fps: float, size: tuple[int, int], *, still: bool) -> Frames:
     """Where the subject of a scene is, and a little more: white boxes, uint8 [T, H, W, 3], or one that covers
-    all of its way, [1, H, W, 3]."""
+    its whole path, [1, H, W, 3]."""
+    width, height = size
     moments = (torch.arange(frames) / fps)[None]
     path = subject_path(scene.subjects, moments, width / height)
     zoom = camera_path([scene], moments).zoom
     half = (0.62 * scene.subjects[0].size * zoom[0] * min(width, height) + 1).numpy()
     x, y = path.x[0].numpy() * width, path.y[0].numpy() * height
     rows, columns = np.arange(height) + 0.5, np.arange(width) + 0.5
-    boxes = (np.abs(rows[None] - y[:, None]) <= half[:, None])[:, :, None] & (
-        np.abs(columns[None] - x[:, None]) <= half[:, None]
-    )[:, None, :]
+    tall = np.abs(rows[None] - y[:, None]) <= half[:, None]
+    wide = np.abs(columns[None] - x[:, None]) <= half[:, None]
+    boxes = tall[:, :, None] & wide[:, None, :]
     if still:
         boxes = boxes.any(0, keepdims=True)
-    shown: Frames = np.repeat(boxes[..., None], 3, -1).astype(np.uint8) * 255
-    return shown
+    mask: Frames = np.repeat(boxes[..., None], 3, -1).astype(np.uint8) * 255
+    return mask
+
+
+def of_kind(records: Sequence[Record], kind: str) -> list[Record]:
+    """The records of one kind of case."""
+    return [record for record in records if record["kind"] == kind]
+
+
+def column(records: Sequence[Record], *path: str) -> list[Any]:
+    """One value of every record; `path`: its key, and keys inside it."""
+    values: list[Any] = list(records)
+    for name in path:
+        values = [value[name] for value in values]
+    return values
+
+
+def ratios(records: Sequence[Record], name: str, other: str) -> list[float]:
+    """One value of every record as a multiple of another."""
+    return [record[name] / max(record[other], 1e-3) for record in records]
