@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hinode import __version__
-from hinode.cli import directing, generate, jobs, models, serve, storyboard, tenants, training
+from hinode.cli import directing, evaluate, generate, jobs, models, serve, storyboard, tenants, train
 from hinode.cli.command import ClipCommand, Command, CommandGroup
 
 # torch, NumPy, the media libraries, the database and the web server are imported inside the commands that
@@ -32,7 +32,7 @@ CLIP_COMMANDS = {
 COMMANDS = {
     "Generate": (storyboard.storyboard,),
     "Serve": (serve.serve, serve.worker),
-    "Train": (training.train, training.distil, training.evaluate),
+    "Train": (train.train, train.distil, evaluate.evaluate),
 }
 GROUPS = {
     "Serve": {"jobs": jobs.jobs, "keys": tenants.keys, "projects": tenants.projects},

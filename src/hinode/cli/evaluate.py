@@ -1,0 +1,159 @@
+"""`hinode evaluate`: measure a model on prompts or with a suite."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hinode.cli.exits import exit_on_error
+from hinode.errors import BadInput, join_names
+from hinode.request import parse_size
+from hinode.settings import Settings
+
+DIRECTING, PHYSICS, UPSCALING = "directing", "physics", "upscaling"
+SUITES = (DIRECTING, PHYSICS, UPSCALING)
+
+
+def evaluate(
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help='File of lines {"prompt": "...", "expect": {"subject": "balloon", "color": "red", ...}}; '
+            "with --suite directing, the folder of its cases.",
+            show_default=False,
+        ),
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Suite to run instead of prompts: directing, physics or upscaling.",
+            show_default=False,
+        ),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="Metrics of the suite, such as extension,loop.", show_default="all"
+        ),
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder for the results of each case; the same command continues a stopped run.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Model to measure. On prompts it generates by itself; in the directing suite its student "
+            "does, as for users.",
+            show_default="the best one",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="Sampling steps.", show_default="chosen by the model"),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WxH",
+            help="Generate in the native shape nearest to this size.",
+            show_default="the model's first shape",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER", help="Use only the first prompts or cases of each file.", show_default="all"
+        ),
+    ] = None,
+    floors: Annotated[
+        bool, typer.Option("--floors", help="Add the scores of ground truth, shuffled captions and the like.")
+    ] = False,
+    save_clips: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="File for the clips of a prompt file, for runs/card.py.", show_default=False
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Generate clips and print how often the judge finds in them what the prompts say."""
+    with exit_on_error():
+        settings = Settings.from_environment(os.environ)
+        if suite is not None:
+            arguments = {"model": model, "settings": settings, "limit": limit}
+            metrics = tuple(only.split(",")) if only else ()
+            result, text = _run_suite(
+                suite, prompts, arguments, {"only": metrics, "steps": steps, "keep": keep}
+            )
+        elif prompts is None:
+            raise BadInput(
+                "there is nothing to evaluate", "give a file of prompts or a suite", field="prompts"
+            )
+        else:
+            from hinode.evaluation.evaluate import evaluate_file
+
+            result = evaluate_file(
+                prompts,
+                model=model,
+                settings=settings,
+                limit=limit,
+                size=None if size is None else parse_size(size),
+                steps=steps,
+                with_floors=floors,
+                save_clips=save_clips,
+            )
+            text = _scores_text(result)
+        print(json.dumps(result) if as_json else text)
+
+
+def _run_suite(
+    suite: str, folder: Path | None, common: dict[str, Any], more: dict[str, Any]
+) -> tuple[dict[str, Any], str]:
+    """The result of a suite, and the same as text. `more`: what the upscaling suite does not take."""
+    if suite == UPSCALING:
+        from hinode.evaluation import upscaler
+
+        result = upscaler.evaluate_upscaling(**common)
+        return result, upscaler.table(result)
+    if suite == PHYSICS:
+        from hinode.evaluation.physics import evaluate_physics
+
+        result = evaluate_physics(**common, **more)
+    elif suite == DIRECTING:
+        from hinode.evaluation.directing import evaluate_directing
+
+        result = evaluate_directing(folder or Path("benchmarks", "prompts", DIRECTING), **common, **more)
+    else:
+        raise BadInput(f"there is no suite {suite!r}", f"choose {join_names(SUITES, 'or')}", field="suite")
+    from hinode.evaluation.results import Row, table
+
+    model, generator = result["model"], result.get("drawn_by", result["model"])
+    student = "" if generator == model else f"generated by {generator}, "
+    lines = [table([Row.of(row) for row in result["rows"]])]
+    lines.append(f"model {model}, {student}{result['steps']} steps")
+    lines += [f"{name}: {seconds:g} s a case" for name, seconds in result.get("seconds", {}).items()]
+    return result, "\n".join(lines)
+
+
+def _scores_text(result: dict[str, Any]) -> str:
+    """The scores of a prompt file, and its floors, as text."""
+    lines = []
+    for title, scores in {result["model"]: result, **result.get("floors", {})}.items():
+        lines.append(title.replace("_", " "))
+        for name, score in {"whole prompt": scores["whole_prompt"], **scores["attributes"]}.items():
+            interval = f"({score['low']:.1%} to {score['high']:.1%})"
+            lines.append(f"  {name:<13}{score['accuracy']:7.1%}  {interval}")
+    lines.append(f"{result['n']} prompts; in brackets, 95 % intervals")
+    return "\n".join(lines)
