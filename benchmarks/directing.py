@@ -1,10 +1,10 @@
-"""Write what `hinode evaluate --suite directing --json` found into docs/evaluation-directing.md.
+"""Write the results of `hinode evaluate --suite directing --json` into docs/evaluation-directing.md.
 
     python -m benchmarks.directing docs/evaluation/nano-directing*.json \
         --beside docs/evaluation/nano-best-directing*.json
 
-Several files are bars that were played apart; they have to be drawn by the same weights. Figures of other
-weights can stand beside them, in a column of their own.
+Several files hold metrics that were measured separately, with the same weights. Figures of other weights can
+be added in a column of their own.
 """
 
 from __future__ import annotations
@@ -43,18 +43,19 @@ def _line(row: dict[str, Any], others: dict[tuple[str, str], dict[str, Any]]) ->
     return f"{line} {_value(other['figure'], unit)}{cases} |"
 
 
-def who(results: list[dict[str, Any]]) -> str:
-    """Who drew, with what weights, in how many steps; one sort for all results."""
+def describe(results: list[dict[str, Any]]) -> str:
+    """The model, its weights and its steps, which are the same for all results."""
     (weights,) = {result["weights"] for result in results}
     first = results[0]
-    name, by = first["model"], first.get("drawn_by", first["model"])
-    return f"`{name}`{'' if by == name else f', drawn by `{by}`'} ({weights[:12]}), {first['steps']} steps"
+    name, generator = first["model"], first.get("drawn_by", first["model"])
+    student = "" if generator == name else f", drawn by `{generator}`"
+    return f"`{name}`{student} ({weights[:12]}), {first['steps']} steps"
 
 
 def table(results: list[dict[str, Any]], beside: list[dict[str, Any]]) -> str:
     """All rows as Markdown."""
     others = {(row["bar"], row["what"]): row for result in beside for row in result["rows"]}
-    title = who(results) + (f"; in the last column {who(beside)}" if beside else "")
+    title = describe(results) + (f"; in the last column {describe(beside)}" if beside else "")
     names = ["bar", "what", "figure", "interval", "cases", "wanted", "", *(["beside"] if beside else [])]
     head = f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n"
     rows = [_line(row, others) for result in results for row in result["rows"]]
@@ -70,11 +71,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("results", type=Path, nargs="+")
     parser.add_argument("--beside", type=Path, nargs="+", default=[])
-    asked = parser.parse_args()
-    found = read(asked.results)
+    arguments = parser.parse_args()
+    results = read(arguments.results)
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
-    PAGE.write_text(before + BEGIN + table(found, read(asked.beside)) + END + after, encoding="utf-8")
-    curve = next((result["drift"] for result in found if result["drift"]), None)
+    PAGE.write_text(before + BEGIN + table(results, read(arguments.beside)) + END + after, encoding="utf-8")
+    curve = next((result["drift"] for result in results if result["drift"]), None)
     if curve:
         CURVE.write_text(svg(curve), encoding="utf-8")

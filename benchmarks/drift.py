@@ -1,4 +1,4 @@
-"""The curve of what stays right through a minute, as an SVG.
+"""Which attributes stay right during a minute, as an SVG chart.
 
 python -m hinode evaluate --suite directing --only minute --json > minute.json
 python -m benchmarks.drift minute.json docs/images/drift.svg
@@ -35,14 +35,14 @@ def svg(curves: Mapping[str, Sequence[float]]) -> str:
         x = at(second, 0).split(",")[0]
         parts.append(f'<text x="{x}" y="{HEIGHT - 20}" text-anchor="middle">{second}</text>')
     parts.append(f'<text x="{LEFT + across / 2}" y="{HEIGHT - 5}" text-anchor="middle">second</text>')
-    # Names stand at the ends of their lines, pushed apart where those meet.
-    free = 0.0
+    # The names are at the ends of their lines, moved apart where those meet.
+    y = 0.0
     for name, curve in sorted(curves.items(), key=lambda item: -item[1][-1]):
         ink = INK.get(name, "#444")
         points = " ".join(at(second, share) for second, share in enumerate(curve))
         parts.append(f'<polyline points="{points}" fill="none" stroke="{ink}" stroke-width="1.6"/>')
-        free = max(free + 13, TOP + down * (1 - curve[-1]) + 4)
-        parts.append(f'<text x="{WIDTH - RIGHT + 6}" y="{free:.1f}" fill="{ink}">{name}</text>')
+        y = max(y + 13, TOP + down * (1 - curve[-1]) + 4)
+        parts.append(f'<text x="{WIDTH - RIGHT + 6}" y="{y:.1f}" fill="{ink}">{name}</text>')
     return "".join([*parts, "</svg>\n"])
 
 

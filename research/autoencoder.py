@@ -1,15 +1,14 @@
-"""A small causal video autoencoder: the other answer to what a spacetime patch should be.
+"""A small causal video autoencoder: the second answer to what a spacetime patch should be.
 
-Where `SpacetimePatches` hands the network raw pixels, this one squeezes each patch of 4 x 8 x 8 pixels into a
-few learnt numbers (Sora's "video compression network"). It begins as the principal components of patches,
-and residual blocks learn what those miss. Time is causal by latent frame: an image is the first frame of a
-clip, to the bit. Latents are normalised per channel (Open-Sora 1.2 found that it matters).
+`SpacetimePatches` gives the network raw pixels; this one compresses each patch of 4 x 8 x 8 pixels into a few
+learnt numbers (Sora's "video compression network"). It starts as the principal components of patches, and
+residual blocks learn what those miss. Time is causal by latent frame: an image is the first frame of a clip,
+to the bit. Latents are normalised per channel (Open-Sora 1.2 found that it matters).
 """
 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -24,18 +23,18 @@ from torch import Tensor, nn
 from hinode.model.dit import DiTConfig
 from hinode.model.layers import Mlp, rms_norm
 from hinode.model.tokens import SpacetimePatches
+from hinode.output import replace_file
+from hinode.training.loop import Progress, iterate_steps, take_step
 from hinode.world.render import render
 from hinode.world.scene import sample_scene
 
-SHARE = 0.12
-"""Of the arithmetic of an arm, what its autoencoder may spend."""
-
 CHANNELS, WIDTH, BLOCKS = 32, 128, 2
 FRAMES, FPS, SIDE, BATCH = 17, 8.0, 64, 2
-SAMPLE = 96  # batches that principal components and the normalisation are taken from
+SAMPLE = 96  # batches that principal components and the normalisation are computed from
 NOISE = 0.05  # on normalised latents while training, as a tiny KL term would: near latents look alike
-CHANGES = 0.25  # weight of the error of temporal differences
-RATE = 1e-3
+CHANGE = 0.25  # loss weight of temporal differences
+RATE, WARM_UP = 1e-3, 20
+REPORT_SECONDS = 20.0
 
 
 class CausalBlock(nn.Module):
@@ -56,7 +55,7 @@ class CausalBlock(nn.Module):
 
 
 class Coder(nn.Module):
-    """One direction: a linear shortcut, and blocks that add what it misses."""
+    """Encoder or decoder: a linear shortcut, and blocks that add what it misses."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -74,7 +73,7 @@ class Coder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """Patches to latents of `CHANNELS` numbers and back."""
+    """Patches to latents of `CHANNELS` numbers, and the inverse."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,12 +89,12 @@ class Autoencoder(nn.Module):
         return (latents - self.mean) / self.spread
 
     def decode(self, latents: Tensor) -> Tensor:
-        """The way back."""
+        """The inverse of `encode`."""
         return self.patches.decode(self.decoder(latents * self.spread + self.mean))
 
     @torch.no_grad()
-    def begin(self, patches: Tensor) -> None:
-        """Start as the principal components of patches [N, values]."""
+    def initialize(self, patches: Tensor) -> None:
+        """Become the principal components of patches [N, values]."""
         mean = patches.mean(0)
         _, vectors = torch.linalg.eigh(torch.cov(patches.T))
         main = vectors[:, -CHANNELS:]  # (values, C), the largest last
@@ -162,16 +161,16 @@ def load(path: Path) -> Autoencoder:
     return net.eval().requires_grad_(False)
 
 
-def error(net: Autoencoder, video: Tensor, noise: Tensor) -> Tensor:
+def loss(net: Autoencoder, video: Tensor, noise: Tensor) -> Tensor:
     """Squared error of pixels and of their changes in time."""
-    off = net.decode(net.encode(video) + NOISE * noise) - video
-    return off.square().mean() + CHANGES * off.diff(dim=1).square().mean()
+    error = net.decode(net.encode(video) + NOISE * noise) - video
+    return error.square().mean() + CHANGE * error.diff(dim=1).square().mean()
 
 
-def train(path: Path, budget: float, *, tell: Callable[[str], None] = print) -> float:
-    """Train an autoencoder with this much arithmetic and write it to `path`; returns what was spent.
+def train(path: Path, budget: float, *, report: Callable[[str], None] = print) -> float:
+    """Train an autoencoder with so much arithmetic and write it to `path`; returns what was spent.
 
-    Takes minutes and cannot be resumed within. If the file is there, only says what it cost.
+    It takes minutes and cannot be resumed. If the file exists, only its cost is returned.
     """
     if path.is_file():
         with safe_open(path, framework="pt") as reader:
@@ -182,38 +181,36 @@ def train(path: Path, budget: float, *, tell: Callable[[str], None] = print) -> 
 
     def clips() -> Tensor:
         scenes = [sample_scene(rng) for _ in range(BATCH)]
-        video = render(scenes, frames=FRAMES, fps=FPS, width=SIDE, height=SIDE)
-        return video * 2 - 1
+        return render(scenes, frames=FRAMES, fps=FPS, width=SIDE, height=SIDE) * 2 - 1
 
     sample = torch.cat([clips() for _ in range(SAMPLE)])
     patches = net.patches.encode(sample).flatten(0, -2)
     values = net.patches.channels
-    net.begin(patches)
-    coded = LatentPatches(net).encode_flops(FRAMES, SIDE, SIDE)
-    spent = 2.0 * values**2 * len(patches) + 10.0 * values**3 + 2.0 * values * CHANNELS * len(patches)
-    last = coded * len(sample)  # for the normalisation, at the end
-    optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, betas=(0.9, 0.95), weight_decay=0.0)
-    begun, told, step = spent, time.monotonic(), 0
-    while spent + last < budget:
-        video = clips()
-        part = (spent - begun) / max(budget - begun, 1.0)
-        noise = torch.randn(
-            (BATCH, net.patches.latent_frames(FRAMES), SIDE // 8, SIDE // 8, CHANNELS), generator=generator
-        )
-        loss = error(net, video, noise)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.param_groups[0]["lr"] = RATE * min(1.0, (step + 1) / 20) * (1 - part)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        spent, step = spent + 3 * 2 * coded * BATCH, step + 1
-        if time.monotonic() - told > 20:
-            tell(f"autoencoder: {spent / budget:.0%}, step {step}, error {loss.item():.4f}")
-            told = time.monotonic()
+    net.initialize(patches)
+    encoding = LatentPatches(net).encode_flops(FRAMES, SIDE, SIDE)
+    start = 2.0 * values**2 * len(patches) + 10.0 * values**3 + 2.0 * values * CHANNELS * len(patches)
+    end = encoding * len(sample)  # for the normalisation
+    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, betas=(0.9, 0.95), weight_decay=0.0)
+    progress, error = Progress(flops=start), 0.0
+    shape = BATCH, net.patches.latent_frames(FRAMES), SIDE // 8, SIDE // 8, CHANNELS
+
+    def report_progress() -> None:
+        report(f"autoencoder: {progress.flops / budget:.0%}, step {progress.step}, error {error:.4f}")
+
+    tasks = ((REPORT_SECONDS, report_progress),)
+    for _ in iterate_steps(lambda: progress.flops + end < budget, progress, tasks=tasks):
+        video, noise = clips(), torch.randn(shape, generator=generator)
+        value = loss(net, video, noise)
+        done = (progress.flops - start) / max(budget - start, 1.0)
+        take_step(value, optimizer, RATE * min(1.0, (progress.step + 1) / WARM_UP) * (1 - done))
+        progress.flops += 3 * 2 * encoding * BATCH
+        progress.step += 1
+        error = value.item()
     with torch.no_grad():
-        latents = torch.cat([net.encoder(net.patches.encode(some)) for some in torch.split(sample, BATCH)])
+        latents = torch.cat([net.encoder(net.patches.encode(part)) for part in torch.split(sample, BATCH)])
         net.mean.copy_(latents.mean((0, 1, 2, 3)))
         net.spread.copy_(latents.std((0, 1, 2, 3)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(net.state_dict(), path, {"flops": str(spent + last)})
-    return spent + last
+    with replace_file(path) as part:
+        save_file(net.state_dict(), part, {"flops": str(progress.flops + end)})
+    return progress.flops + end

@@ -1,9 +1,9 @@
 """Patches as their principal components: the third answer to what a spacetime patch should be, beside raw
 pixels and a learnt autoencoder.
 
-Most of the 768 numbers of a patch are fine grain that neither eye nor words ask for, and a network that has
-to predict all of them spends itself on those. The first few components hold nearly everything that moves.
-Nothing is trained: the components follow from some clips by linear algebra.
+Most of the 768 numbers of a patch are fine grain that matters neither to the eye nor to the prompt, and a
+network that has to predict all of them spends most of its capacity on those. The first few components hold
+nearly everything that moves. Nothing is trained: the components follow from some clips by linear algebra.
 """
 
 from __future__ import annotations
@@ -20,29 +20,24 @@ from torch import Tensor
 
 from hinode.model.dit import DiTConfig
 from hinode.model.tokens import SpacetimePatches
+from hinode.output import replace_file
 from hinode.world.render import render
 from hinode.world.scene import sample_scene
 
 FRAMES, FPS, SIDE = 17, 8.0, 64
-CLIPS, TOGETHER = 192, 8  # that the components are taken from
+CLIPS, BATCH = 192, 8  # clips that the components are computed from
 POWER = 0.5
-"""A component is divided by its deviation to this power. At 0 the small ones drown in noise that the large
-ones hardly feel; at 1 the smallest count as much as the subject."""
+"""A component is divided by its deviation to this power. At 0 noise hides the small components before the
+large ones; at 1 the smallest count as much as the subject."""
 
 
 @dataclass(frozen=True)
 class ComponentPatches(SpacetimePatches):
-    """The largest principal components of patches as a tokeniser; lossy unless all are kept.
+    """The largest principal components of patches as a tokeniser; lossless only with all of them."""
 
-    Attributes:
-        mean: of patches, [values].
-        main: the components, one a column and the largest first, [values, C].
-        spread: what each is divided by, [C]; the mean square of all that is kept is then 1.
-    """
-
-    mean: Tensor = field(default_factory=Tensor, compare=False)
-    main: Tensor = field(default_factory=Tensor, compare=False)
-    spread: Tensor = field(default_factory=Tensor, compare=False)
+    mean: Tensor = field(default_factory=Tensor, compare=False)  # of patches, [values]
+    main: Tensor = field(default_factory=Tensor, compare=False)  # a column each, largest first, [values, C]
+    spread: Tensor = field(default_factory=Tensor, compare=False)  # divisors that make the mean square 1, [C]
 
     @property
     def channels(self) -> int:
@@ -72,49 +67,50 @@ class ComponentConfig(DiTConfig):
     """The network over principal components of patches."""
 
     components: str = ""  # the file that `fit` wrote
-    kept: int = 32
+    count: int = 32
 
     @property
     def tokenizer(self) -> SpacetimePatches:
-        return load(Path(self.components), self.kept)
+        return load(Path(self.components), self.count)
 
 
-def component_config(config: DiTConfig, path: Path, kept: int) -> ComponentConfig:
-    """The same network, over the `kept` largest components."""
-    same = {one.name: getattr(config, one.name) for one in fields(DiTConfig)}
-    return ComponentConfig(**same, components=str(path), kept=kept)
+def component_config(config: DiTConfig, path: Path, count: int) -> ComponentConfig:
+    """The same network, over the `count` largest components."""
+    same = {field.name: getattr(config, field.name) for field in fields(DiTConfig)}
+    return ComponentConfig(**same, components=str(path), count=count)
 
 
 @lru_cache(maxsize=4)
-def load(path: Path, kept: int) -> ComponentPatches:
-    """The `kept` largest components of those that `fit` wrote to `path`."""
+def load(path: Path, count: int) -> ComponentPatches:
+    """The `count` largest components of those that `fit` wrote to `path`."""
     with safe_open(path, framework="pt") as reader:
         mean, vectors, deviations = (reader.get_tensor(name) for name in ("mean", "vectors", "deviations"))
-    deviations = deviations[:kept]
+    deviations = deviations[:count]
     spread = deviations**POWER
     spread = spread * (deviations / spread).square().mean().sqrt()
-    return ComponentPatches(mean=mean, main=vectors[:, :kept].contiguous(), spread=spread)
+    return ComponentPatches(mean=mean, main=vectors[:, :count].contiguous(), spread=spread)
 
 
 def fit(path: Path) -> float:
-    """Find the principal components of the patches of some clips and write all of them to `path`; returns the
-    arithmetic that it took. If the file is there, only says that."""
+    """Compute the principal components of the patches of some clips and write all of them to `path`; returns
+    the arithmetic that it took. If the file exists, only that is returned."""
     if path.is_file():
         with safe_open(path, framework="pt") as reader:
             return float((reader.metadata() or {})["flops"])
     rng, patches, clips = random.Random("components"), SpacetimePatches(), []
-    for _ in range(CLIPS // TOGETHER):
-        scenes = [sample_scene(rng) for _ in range(TOGETHER)]
+    for _ in range(CLIPS // BATCH):
+        scenes = [sample_scene(rng) for _ in range(BATCH)]
         video = render(scenes, frames=FRAMES, fps=FPS, width=SIDE, height=SIDE)
         clips.append(patches.encode(video * 2 - 1).flatten(0, -2))
-    seen, values = torch.cat(clips), patches.channels
-    variances, vectors = torch.linalg.eigh(torch.cov(seen.T).double())
-    found = {
-        "mean": seen.mean(0),
+    sample, values = torch.cat(clips), patches.channels
+    variances, vectors = torch.linalg.eigh(torch.cov(sample.T).double())
+    tensors = {
+        "mean": sample.mean(0),
         "vectors": vectors.flip(1).float().contiguous(),
         "deviations": variances.flip(0).clamp(min=0).sqrt().float(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    cost = 2.0 * values**2 * len(seen) + 10.0 * values**3
-    save_file(found, path, {"flops": str(cost)})
+    cost = 2.0 * values**2 * len(sample) + 10.0 * values**3
+    with replace_file(path) as part:
+        save_file(tensors, part, {"flops": str(cost)})
     return cost

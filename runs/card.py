@@ -1,9 +1,9 @@
-"""Write a model card from what was measured: facts in the weight file, results of `hinode evaluate`.
+"""Write a model card from the facts in the weight file and the results of `hinode evaluate`.
 
     python runs/card.py nano docs/evaluation runs/out/nano-clips.pt
 
-Reads docs/evaluation/NAME-*.json and the clips that `hinode evaluate --save-clips` kept; writes
-docs/model-card-NAME.md, and into docs/images a contact sheet and a moving strip of the first prompts.
+Reads docs/evaluation/NAME-*.json and the clips of `hinode evaluate --save-clips`; writes
+docs/model-card-NAME.md, and into docs/images a contact sheet and an animation of the first prompts.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import torch
 from PIL import Image, ImageDraw
 
 from hinode.engines.native import catalog
-from hinode.evaluation.evaluate import Score
+from hinode.evaluation.scores import Score
 from hinode.model import checkpoint
 from hinode.training.cost import flops
 
 ROOT = Path(__file__).resolve().parent.parent
-CELL, COLUMNS, SHOWN = 96, 8, 64
+CELL, COLUMNS, CLIPS = 96, 8, 64
 STUDENT = {
     "steps-04": "one subject",
     "steps-02": "one subject",
@@ -41,12 +41,13 @@ FLOORS = {
 
 
 def contact_sheet(clips: dict[str, Any], path: Path) -> None:
-    """Two moments of each of the first 64 clips, with what was asked; red words were not found."""
+    """Two moments of each of the first 64 clips with the expected facts, in red where the judge did not find
+    them."""
     line = 11
-    sheet = Image.new("RGB", (COLUMNS * (2 * CELL + 8), (SHOWN // COLUMNS) * (CELL + 2 * line + 8)), "white")
+    sheet = Image.new("RGB", (COLUMNS * (2 * CELL + 8), (CLIPS // COLUMNS) * (CELL + 2 * line + 8)), "white")
     pen = ImageDraw.Draw(sheet)
-    for number, (frames, seen, case) in enumerate(
-        zip(clips["frames"][:SHOWN], clips["seen"], clips["cases"], strict=False)
+    for number, (frames, facts, case) in enumerate(
+        zip(clips["frames"][:CLIPS], clips["seen"], clips["cases"], strict=False)
     ):
         left = (number % COLUMNS) * (2 * CELL + 8) + 4
         top = (number // COLUMNS) * (CELL + 2 * line + 8) + 4
@@ -59,14 +60,14 @@ def contact_sheet(clips: dict[str, Any], path: Path) -> None:
             x = left
             for name in names:
                 if name in expect and (name, expect[name]) != ("camera", "still"):
-                    ink = "black" if seen[name] == expect[name] else "red"
+                    ink = "black" if facts[name] == expect[name] else "red"
                     pen.text((x, top + CELL + row * line), expect[name], fill=ink, font_size=10)
                     x += int(pen.textlength(expect[name] + " ", font_size=10))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, optimize=True)
 
 
-def moving_strip(clips: dict[str, Any], path: Path, count: int = 6) -> None:
+def animation(clips: dict[str, Any], path: Path, count: int = 6) -> None:
     """The first clips of the list side by side, as one animated GIF."""
     rows = clips["frames"][:count].permute(1, 2, 0, 3, 4).flatten(2, 3)  # (T, H, count * W, 3)
     big = [Image.fromarray(row.numpy()).resize((count * 128, 128), Image.Resampling.LANCZOS) for row in rows]
@@ -78,11 +79,11 @@ def percent(score: dict[str, float]) -> str:
     return f"{score['accuracy']:.1%} ({score['low']:.1%} to {score['high']:.1%})".replace("%", " %")
 
 
-ONE = ("whole_prompt", "subject", "color", "motion", "time", "place", "weather", "camera")
-SEVERAL = (*ONE[:4], "relation", "count", *ONE[4:])
+SINGLE = ("whole_prompt", "subject", "color", "motion", "time", "place", "weather", "camera")
+SEVERAL = (*SINGLE[:4], "relation", "count", *SINGLE[4:])
 
 
-def table(results: dict[str, dict[str, Any]], names: Sequence[str] = ONE) -> str:
+def table(results: dict[str, dict[str, Any]], names: Sequence[str] = SINGLE) -> str:
     """Rows are kinds of clips, columns are attributes."""
     head = "| | n | " + " | ".join(name.replace("_", " ") for name in names) + " |"
     lines = [head, "|---" * (len(names) + 2) + "|"]
@@ -94,15 +95,15 @@ def table(results: dict[str, dict[str, Any]], names: Sequence[str] = ONE) -> str
 
 
 def by_value(clips: dict[str, Any], names: Sequence[str] = ("camera", "motion")) -> str:
-    """How often each value of some attributes was found where it was asked for."""
+    """How often the judge finds each value of some attributes where it is expected."""
     lines = ["| asked | found | of |", "|---|---|---|"]
     for name in names:
-        judged = zip(clips["cases"], clips["seen"], strict=True)
-        pairs = [(case["expect"][name], seen[name]) for case, seen in judged if name in case["expect"]]
-        for value in sorted({asked for asked, _ in pairs}):
-            found = [seen == value for asked, seen in pairs if asked == value]
-            score = Score(sum(found), len(found)).as_json()
-            lines.append(f"| {name}: {value} | {percent(score)} | {len(found)} |")
+        cases = zip(clips["cases"], clips["seen"], strict=True)
+        pairs = [(case["expect"][name], facts[name]) for case, facts in cases if name in case["expect"]]
+        for value in sorted({expected for expected, _ in pairs}):
+            hits = [reading == value for expected, reading in pairs if expected == value]
+            score = Score(sum(hits), len(hits)).as_json()
+            lines.append(f"| {name}: {value} | {percent(score)} | {len(hits)} |")
     return "\n".join(lines)
 
 
@@ -112,9 +113,9 @@ def main(name: str, folder: Path, clips: Path) -> None:
     main_result = results[f"{name}-one-subject"]
     model = checkpoint.load(catalog.shipped() / f"{name}.safetensors")
     facts, network = model.facts, model.model
-    kept = torch.load(clips)
-    contact_sheet(kept, ROOT / "docs" / "images" / f"{name}-contact-sheet.png")
-    moving_strip(kept, ROOT / "docs" / "images" / f"{name}-first-six.gif")
+    saved = torch.load(clips)
+    contact_sheet(saved, ROOT / "docs" / "images" / f"{name}-contact-sheet.png")
+    animation(saved, ROOT / "docs" / "images" / f"{name}-first-six.gif")
 
     rows = {"**the model**, one subject": main_result}
     if f"{name}-held-out-pairs" in results:
@@ -141,7 +142,7 @@ def main(name: str, folder: Path, clips: Path) -> None:
     }
     if f"{quick}-like-teacher" in results:
         fast["**its teacher**, the same prompts, 50 steps"] = results[f"{name}-steps-50"]
-    taught = checkpoint.load(catalog.shipped() / f"{quick}.safetensors").facts
+    student = checkpoint.load(catalog.shipped() / f"{quick}.safetensors").facts
     frames, _, width, height = facts["shapes"][0]
     values = {
         "parameters": f"{network.parameters_count() / 1e6:.1f} M",
@@ -156,11 +157,11 @@ def main(name: str, folder: Path, clips: Path) -> None:
         "prompts_sha256": main_result["prompts_sha256"][:16],
         "evaluation": table(rows),
         "by_steps": table(steps) if steps else "",
-        "by_value": by_value(kept),
+        "by_value": by_value(saved),
         "student": table(fast),
-        "student_minutes": f"{taught['minutes']:.0f}",
-        "student_flops": f"{taught['training_flops']:.2e}",
-        "student_steps": f"{taught['steps']:,}",
+        "student_minutes": f"{student['minutes']:.0f}",
+        "student_flops": f"{student['training_flops']:.2e}",
+        "student_steps": f"{student['steps']:,}",
         "several": table(several, SEVERAL) if several else "",
         "flicker": "{ratio:.2f} ({low:.2f} to {high:.2f}; {n} clips in clear air or fog)".format(**flicker)
         if flicker

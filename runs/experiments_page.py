@@ -1,10 +1,10 @@
-"""Write docs/experiments.md and its figures from the results in docs/experiments, as they stand.
+"""Write docs/experiments.md and its figures from the results in docs/experiments.
 
     python -m runs.experiments_page
 
 Reads docs/experiments/*.json and *.png (from `python -m runs.experiments`) and
 docs/evaluation/nano-physics.json (from `hinode evaluate --suite physics`); fills
-docs/experiments.template.md. What has not been run is left out and said so.
+docs/experiments.template.md. Experiments without a result are marked as pending.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw
 
-from hinode.evaluation.evaluate import Score, read_cases
-from research.experiments import BASE, FAMILIES, SHOWN, SIZES
+from hinode.evaluation.prompts import read_cases
+from hinode.evaluation.scores import Score
+from research.arms import BASE, FAMILIES, SIZES
+from research.scores import STRIP_CLIPS
 
 matplotlib.use("svg")
 matplotlib.rcParams.update({"svg.hashsalt": "hinode", "font.size": 9, "axes.spines.top": False})
@@ -30,7 +32,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 ROOT = Path(__file__).resolve().parent.parent
 DOCS, RESULTS = ROOT / "docs", ROOT / "docs" / "experiments"
 INKS = {"xs": "#edae49", "s": "#d1495b", "m": "#00798c", "l": "#30638e"}
-RESAMPLED = 1000
+RESAMPLES = 1000
 TILE = 64
 PENDING = "*Not run yet.*"
 Result = dict[str, Any]
@@ -42,19 +44,19 @@ def percent(values: tuple[float, float, float]) -> str:
     return f"{middle:.1%} ({low:.1%} to {high:.1%})".replace("%", " %")
 
 
-def facts(score: Result, keep: Callable[[int], bool] = lambda number: True) -> tuple[float, float, float]:
-    """Share of all expected facts that the judge found, with its bootstrap interval over prompts."""
-    hits = np.array([one for number, one in enumerate(score["hits"]) if keep(number)], float)
+def facts(score: Result, part: slice = slice(None)) -> tuple[float, float, float]:
+    """Share of the expected facts of some prompts that the judge found, with its bootstrap interval."""
+    hits = np.array(score["hits"][part], float)
     rng = np.random.default_rng(0)
-    drawn = hits[rng.integers(0, len(hits), (RESAMPLED, len(hits)))].sum(1)
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], (0.025, 0.975))
+    samples = hits[rng.integers(0, len(hits), (RESAMPLES, len(hits)))].sum(1)
+    low, high = np.quantile(samples[:, 0] / samples[:, 1], (0.025, 0.975))
     return float(hits[:, 0].sum() / hits[:, 1].sum()), float(low), float(high)
 
 
 def whole(score: Result) -> str:
     """Prompts of which every fact was found, with the Wilson interval."""
-    one = score["whole_prompt"]
-    return percent((one["accuracy"], one["low"], one["high"]))
+    prompts = score["whole_prompt"]
+    return percent((prompts["accuracy"], prompts["low"], prompts["high"]))
 
 
 def attributes(score: Result, names: Sequence[str]) -> list[str]:
@@ -68,7 +70,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def fitted(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+def fit(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     """(a, b, c) of y = a + b x^-c by least squares: c on a grid, a >= 0 and b in closed form."""
     best = (np.inf, 0.0, 0.0, 0.0)
     for c in np.linspace(0.02, 1.5, 149):
@@ -89,61 +91,63 @@ def envelope(points: Sequence[Result]) -> list[Result]:
     whole_columns = [
         group for group in by_compute.values() if len(group) >= len(SIZES) or len(by_compute) > 3
     ]
-    best = [min(group, key=lambda one: one["validation"]) for group in whole_columns]
-    return sorted(best, key=lambda one: one["flops"])
+    best = [min(group, key=lambda point: point["validation"]) for group in whole_columns]
+    return sorted(best, key=lambda point: point["flops"])
 
 
 def curve(points: Sequence[Result], path: Path) -> dict[str, str]:
-    """Draw validation error and facts against arithmetic, fit the error, and say what came out."""
+    """Draw validation error and facts against arithmetic, and fit the error; returns the fit in words."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
     for size, ink in INKS.items():
-        for seed in sorted({one["arm"]["seed"] for one in points}):
-            mine = sorted(
-                (one for one in points if (one["arm"]["size"], one["arm"]["seed"]) == (size, seed)),
-                key=lambda one: one["flops"],
+        for seed in sorted({point["arm"]["seed"] for point in points}):
+            line = sorted(
+                (p for p in points if (p["arm"]["size"], p["arm"]["seed"]) == (size, seed)),
+                key=lambda point: point["flops"],
             )
-            if not mine:
+            if not line:
                 continue
-            x = [one["flops"] for one in mine]
-            label = f"{mine[0]['parameters'] / 1e6:.1f} M" if seed == 1 else None
+            x = [point["flops"] for point in line]
+            label = f"{line[0]['parameters'] / 1e6:.1f} M" if seed == 1 else None
             style = "o-" if seed == 1 else "o:"
-            left.plot(x, [one["validation"] for one in mine], style, color=ink, label=label, ms=3, lw=1)
-            shares = [facts(one["scores"]["scaling"]) for one in mine]
+            left.plot(x, [point["validation"] for point in line], style, color=ink, label=label, ms=3, lw=1)
+            shares = [facts(point["scores"]["scaling"]) for point in line]
             bars = np.array([(mid - low, high - mid) for mid, low, high in shares]).T
-            right.errorbar(x, [one[0] for one in shares], bars, fmt=style, color=ink, ms=3, lw=1, capsize=2)
+            right.errorbar(
+                x, [share[0] for share in shares], bars, fmt=style, color=ink, ms=3, lw=1, capsize=2
+            )
     for axis, name in ((left, "validation error (velocity)"), (right, "expected facts that the judge finds")):
         axis.set(xscale="log", xlabel="training arithmetic, floating-point operations", ylabel=name)
     left.set_yscale("log")
-    said = {"fit": PENDING, "best": PENDING}
-    best = envelope([one for one in points if one["arm"]["seed"] == 1])
+    values = {"fit": PENDING, "best": PENDING}
+    best = envelope([point for point in points if point["arm"]["seed"] == 1])
     if len(best) >= 3:
-        x, y = (np.array([one[key] for one in best]) for key in ("flops", "validation"))
+        x, y = (np.array([point[key] for point in best]) for key in ("flops", "validation"))
         unit = x / BASE
-        a, b, c = fitted(unit, y)
+        a, b, c = fit(unit, y)
         line = np.geomspace(x[0] / 2, x[-1] * 8, 60)
         left.plot(line, a + b * (line / BASE) ** -c, "--", color="#444", lw=1, label="fit of the best sizes")
         spread = _exponents(points)
-        said["fit"] = f"L = {a:.4f} + {b:.4f} (C / {BASE:.0e})^-{c:.2f}" + (
+        values["fit"] = f"L = {a:.4f} + {b:.4f} (C / {BASE:.0e})^-{c:.2f}" + (
             f", the exponent {np.quantile(spread, 0.025):.2f} to {np.quantile(spread, 0.975):.2f}"
             if spread
             else ""
         )
     if best:
-        said["best"] = ", ".join(
-            f"{one['arm']['compute']:g}x: {one['parameters'] / 1e6:.1f} M" for one in best
+        values["best"] = ", ".join(
+            f"{point['arm']['compute']:g}x: {point['parameters'] / 1e6:.1f} M" for point in best
         )
     left.legend(frameon=False, fontsize=8)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
-    return said
+    return values
 
 
 def _exponents(points: Sequence[Result]) -> list[float]:
-    """Exponents of fits to envelopes drawn anew within the noise between seeds; none with one seed."""
+    """Exponents of fits to envelopes resampled with the noise between seeds; none with one seed."""
     cells: dict[tuple[float, str], list[Result]] = {}
-    for one in points:
-        cells.setdefault((one["arm"]["compute"], one["arm"]["size"]), []).append(one)
+    for point in points:
+        cells.setdefault((point["arm"]["compute"], point["arm"]["size"]), []).append(point)
     if max((len(group) for group in cells.values()), default=0) < 2:
         return []
     # The differences between seeds, pooled and relative, stand for the noise of one run.
@@ -153,58 +157,58 @@ def _exponents(points: Sequence[Result]) -> list[float]:
         if len(group) > 1
     ]
     noise, rng = float(np.sqrt(np.mean(np.square(gaps)))), np.random.default_rng(0)
-    found = []
+    exponents = []
     for _ in range(200):
-        drawn = [
+        sample = [
             {**group[0], "validation": group[0]["validation"] * float(np.exp(noise * rng.standard_normal()))}
             for group in cells.values()
         ]
-        best = envelope(drawn)
-        x, y = (np.array([one[key] for one in best]) for key in ("flops", "validation"))
-        found.append(fitted(x / BASE, y)[2])
-    return found
+        best = envelope(sample)
+        x, y = (np.array([point[key] for point in best]) for key in ("flops", "validation"))
+        exponents.append(fit(x / BASE, y)[2])
+    return exponents
 
 
 def grid(points: Sequence[Result], path: Path) -> str:
     """The same prompts from the same noise at growing compute, by the size that was trained longest."""
-    seed_one = [one for one in points if one["arm"]["seed"] == 1]
-    sizes = {one["arm"]["size"] for one in seed_one}
+    first_seed = [point for point in points if point["arm"]["seed"] == 1]
+    sizes = {point["arm"]["size"] for point in first_seed}
     if not sizes:
         return PENDING
 
     def reach(size: str) -> tuple[float, float]:
-        mine = [one for one in seed_one if one["arm"]["size"] == size]
-        most = max(mine, key=lambda one: one["arm"]["compute"])
-        return most["arm"]["compute"], -most["validation"]
+        line = [point for point in first_seed if point["arm"]["size"] == size]
+        last = max(line, key=lambda point: point["arm"]["compute"])
+        return last["arm"]["compute"], -last["validation"]
 
     chosen = max(sizes, key=reach)
-    mine = sorted((one for one in seed_one if one["arm"]["size"] == chosen), key=lambda one: one["flops"])
-    strips = [Image.open(RESULTS / f"{one['arm']['name']}.png") for one in mine]
+    line = sorted((p for p in first_seed if p["arm"]["size"] == chosen), key=lambda point: point["flops"])
+    strips = [Image.open(RESULTS / f"{point['arm']['name']}.png") for point in line]
     gap, head = 8, 14
-    sheet = Image.new("RGB", (sum(one.width + gap for one in strips), head + SHOWN * TILE), "white")
+    sheet = Image.new("RGB", (sum(strip.width + gap for strip in strips), head + STRIP_CLIPS * TILE), "white")
     pen, left = ImageDraw.Draw(sheet), 0
-    for one, strip in zip(mine, strips, strict=True):
+    for point, strip in zip(line, strips, strict=True):
         sheet.paste(strip, (left, head))
-        pen.text((left, 0), f"{one['arm']['compute']:g}x", fill="black", font_size=11)
+        pen.text((left, 0), f"{point['arm']['compute']:g}x", fill="black", font_size=11)
         left += strip.width + gap
     sheet.save(path, optimize=True)
-    return f"{mine[0]['parameters'] / 1e6:.1f} M parameters"
+    return f"{line[0]['parameters'] / 1e6:.1f} M parameters"
 
 
 def guess(path: Path) -> str:
-    """Facts that are found by always naming the most frequent value."""
-    asked: dict[str, Counter[str]] = {}
+    """Share of facts that are right by always naming the most frequent value."""
+    counts: dict[str, Counter[str]] = {}
     for case in read_cases(path):
         for name, value in case.expect.items():
-            asked.setdefault(name, Counter())[value] += 1
-    right = sum(values.most_common(1)[0][1] for values in asked.values())
-    return f"{right / sum(values.total() for values in asked.values()):.0%}".replace("%", " %")
+            counts.setdefault(name, Counter())[value] += 1
+    right = sum(values.most_common(1)[0][1] for values in counts.values())
+    return f"{right / sum(values.total() for values in counts.values()):.0%}".replace("%", " %")
 
 
 def parts(points: Sequence[Result]) -> str:
     """What was run, in a sentence."""
-    sizes = sorted({one["parameters"] for one in points})
-    computes = sorted({one["arm"]["compute"] for one in points})
+    sizes = sorted({point["parameters"] for point in points})
+    computes = sorted({point["arm"]["compute"] for point in points})
     if not sizes:
         return PENDING
     return (
@@ -231,39 +235,39 @@ E0 = {
         "spaces-components128-32x": COMPONENTS.format(128),
     },
 }
-"""Arms of E0 by compute, the one that the others are held against first."""
+"""Arms of E0 by compute, the one that the others are compared with first."""
 
 
 def verdict(results: dict[str, Result]) -> str:
-    """How far each space of E0 is ahead of pixels, and whether the intervals say so too."""
-    said = []
+    """How far each space of E0 is ahead of pixels, and whether the intervals agree."""
+    sentences = []
     for compute, arms in E0.items():
         first, *others = ((name, title) for name, title in arms.items() if name in results)
-        (ours, low, high), told = facts(results[first[0]]["scores"]["scaling"]), []
+        (ours, low, high), gains = facts(results[first[0]]["scores"]["scaling"]), []
         for name, title in others:
             if results[name]["arm"]["target"] != "x" or results[name]["arm"]["free_tokenizer"]:
                 continue
-            theirs, least, most = facts(results[name]["scores"]["scaling"])
-            apart = "" if least > high or most < low else " (within the intervals)"
-            told.append(f"{title} {100 * (theirs - ours):+.1f}{apart}")
-        if told:
-            said.append(f"at {compute}x {', '.join(told)}")
-    return f"Against pixels, in points of facts: {'; '.join(said)}." if said else ""
+            theirs, minimum, maximum = facts(results[name]["scores"]["scaling"])
+            overlap = "" if minimum > high or maximum < low else " (within the intervals)"
+            gains.append(f"{title} {100 * (theirs - ours):+.1f}{overlap}")
+        if gains:
+            sentences.append(f"at {compute}x {', '.join(gains)}")
+    return f"Against pixels, in points of facts: {'; '.join(sentences)}." if sentences else ""
 
 
 def seeds(points: Sequence[Result]) -> str:
     """How far apart two seeds of the same run are."""
     pairs: dict[tuple[int, float], list[float]] = {}
-    for one in points:
-        key = (one["parameters"], one["arm"]["compute"])
-        pairs.setdefault(key, []).append(facts(one["scores"]["scaling"])[0])
-    apart = [100 * (max(pair) - min(pair)) for pair in pairs.values() if len(pair) == 2]
-    if not apart:
+    for point in points:
+        key = (point["parameters"], point["arm"]["compute"])
+        pairs.setdefault(key, []).append(facts(point["scores"]["scaling"])[0])
+    gaps = [100 * (max(pair) - min(pair)) for pair in pairs.values() if len(pair) == 2]
+    if not gaps:
         return ""
-    mean, most = sum(apart) / len(apart), max(apart)
+    mean, maximum = sum(gaps) / len(gaps), max(gaps)
     return (
-        f"Of the {len(apart)} runs that have two seeds, these are {mean:.1f} points of facts apart on "
-        f"average and {most:.1f} at most."
+        f"Of the {len(gaps)} runs that have two seeds, these are {mean:.1f} points of facts apart on "
+        f"average and {maximum:.1f} at most."
     )
 
 
@@ -271,19 +275,19 @@ def scaling_table(points: Sequence[Result]) -> str:
     """A row per run."""
     rows = [
         [
-            f"{one['parameters'] / 1e6:.1f} M",
-            f"{one['arm']['compute']:g}x",
-            str(one["arm"]["seed"]),
-            f"{one['flops']:.2e}",
-            f"{one['steps']:,}",
-            f"{one['images']:,}",
-            f"{one['clips']:,}",
-            f"{one['validation']:.4f}",
-            percent(facts(one["scores"]["scaling"])),
-            whole(one["scores"]["scaling"]),
+            f"{point['parameters'] / 1e6:.1f} M",
+            f"{point['arm']['compute']:g}x",
+            str(point["arm"]["seed"]),
+            f"{point['flops']:.2e}",
+            f"{point['steps']:,}",
+            f"{point['images']:,}",
+            f"{point['clips']:,}",
+            f"{point['validation']:.4f}",
+            percent(facts(point["scores"]["scaling"])),
+            whole(point["scores"]["scaling"]),
         ]
-        for one in sorted(
-            points, key=lambda one: (one["arm"]["seed"], one["arm"]["compute"], one["parameters"])
+        for point in sorted(
+            points, key=lambda point: (point["arm"]["seed"], point["arm"]["compute"], point["parameters"])
         )
     ]
     head = [
@@ -308,15 +312,15 @@ def spaces(results: dict[str, Result]) -> str:
     for name, (compute, title) in names.items():
         if name not in results:
             continue
-        one = results[name]
-        score = one["scores"]["scaling"]
-        rebuilt = one.get("reconstruction")
+        result = results[name]
+        score = result["scores"]["scaling"]
+        rebuilt = result.get("reconstruction")
         rows.append(
             [
                 f"{compute}x",
                 title,
-                f"{one['flops']:.2e}",
-                f"{one['flops_tokenizer']:.1e}" if one["flops_tokenizer"] else "none",
+                f"{result['flops']:.2e}",
+                f"{result['flops_tokenizer']:.1e}" if result["flops_tokenizer"] else "none",
                 percent(facts(score)),
                 whole(score),
                 *attributes(score, ("subject", "color", "motion", "time", "place", "camera")),
@@ -337,11 +341,11 @@ def captions(results: dict[str, Result]) -> str:
     densities = ("tag", "short", "full", "dense")
     rows = []
     for trained in ("mixed", *densities):
-        one = results.get(f"captions-{trained}")
-        if one is None:
+        result = results.get(f"captions-{trained}")
+        if result is None:
             continue
-        score = one["scores"]["captions"]
-        cells = [percent(facts(score, lambda n, k=k: n % 4 == k)) for k in range(4)]  # type: ignore[misc]
+        score = result["scores"]["captions"]
+        cells = [percent(facts(score, slice(k, None, 4))) for k in range(4)]
         rows.append([trained, *cells, percent(facts(score))])
     return table(["trained on", *(f"{d} prompts" for d in densities), "all"], rows) if rows else PENDING
 
@@ -351,28 +355,22 @@ def framing(results: dict[str, Result]) -> str:
     titles = {"framing-native": "native shapes", "framing-cut": "squares cut from them"}
     rows = []
     for name, title in titles.items():
-        one = results.get(name)
-        if one is None:
+        result = results.get(name)
+        if result is None:
             continue
-        shown = Score(sum(one["training_inside"]["inside"]), len(one["training_inside"]["inside"])).as_json()
-        told = percent((float(shown["accuracy"]), float(shown["low"]), float(shown["high"])))
-        far = np.mean(one["training_inside"]["middle"])
-        rows.append([title, "in training", told, f"{far:.3f}", "", "", ""])
-        for shape, found in one["framing"].items():
-            inside = Score(sum(found["inside"]), len(found["inside"])).as_json()
-            missed = np.array(found["middle"], float)
-            rows.append(
-                [
-                    title,
-                    shape,
-                    percent((float(inside["accuracy"]), float(inside["low"]), float(inside["high"]))),
-                    f"{missed.mean():.3f}",
-                    percent(facts(found["score"])),
-                    *attributes(found["score"], ("subject", "color")),
-                ]
-            )
+        rows.append([title, "in training", *_places(result["training_inside"]), "", "", ""])
+        for shape, pictures in result["framing"].items():
+            cells = [percent(facts(pictures["score"])), *attributes(pictures["score"], ("subject", "color"))]
+            rows.append([title, shape, *_places(pictures), *cells])
     head = ["trained on", "asked for", "subject wholly in the frame", "distance from the middle", "facts"]
     return table([*head, "subject", "color"], rows) if rows else PENDING
+
+
+def _places(pictures: Result) -> list[str]:
+    """How often the subject is completely in the frame, and its mean distance from the middle."""
+    score = Score(sum(pictures["inside"]), len(pictures["inside"])).as_json()
+    share = percent((float(score["accuracy"]), float(score["low"]), float(score["high"])))
+    return [share, f"{np.mean(pictures['middle']):.3f}"]
 
 
 def physics(path: Path) -> str:
@@ -388,27 +386,27 @@ def physics(path: Path) -> str:
     return table(["cases", "what", "figure", "95 % interval", "n"], rows)
 
 
-def strangers(results: dict[str, Result]) -> list[str]:
-    """Names of results that another judge read, or that were drawn from other prompts, than most were."""
+def inconsistent(results: dict[str, Result]) -> list[str]:
+    """Names of results of another judge, or of other prompts, than most have."""
 
-    def looked(one: Result) -> Counter[tuple[str, str, str]]:
-        return Counter((one["judge"], *prompts) for prompts in one["prompts"].items())
+    def sources(result: Result) -> Counter[tuple[str, str, str]]:
+        return Counter((result["judge"], *prompts) for prompts in result["prompts"].items())
 
-    seen = sum(map(looked, results.values()), Counter[tuple[str, str, str]]())
+    counts = sum(map(sources, results.values()), Counter[tuple[str, str, str]]())
     # the last of each kind of prompts is the most frequent
-    usual = {kind[1]: kind for kind in sorted(seen, key=lambda kind: seen[kind])}
-    return [name for name, one in results.items() if set(looked(one)) - set(usual.values())]
+    common = {source[1]: source for source in sorted(counts, key=lambda source: counts[source])}
+    return [name for name, result in results.items() if set(sources(result)) - set(common.values())]
 
 
 def main() -> None:
-    """Draw everything that there are results for."""
+    """Write the page with everything that there are results for."""
     results = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
-    if odd := strangers(results):
+    if names := inconsistent(results):
         sys.exit(
-            f"{', '.join(odd)}: read by another judge, or drawn from other prompts, than the rest, beside"
-            f" which they cannot stand; move them out of {RESULTS}, or run the rest anew"
+            f"{', '.join(names)}: the judge or the prompts are not those of the other results; move these out"
+            f" of {RESULTS}, or run the others again"
         )
-    points = [one for name, one in results.items() if name.startswith("scaling-")]
+    points = [point for name, point in results.items() if name.startswith("scaling-")]
     images = DOCS / "images"
     values = curve(points, images / "scaling-curve.svg") if points else {"fit": PENDING, "best": PENDING}
     values |= {

@@ -1,8 +1,8 @@
-"""Draw docs/images/upscaled.png: a few drawn clips as Lanczos enlarges them, and as the upscaler does.
+"""Write docs/images/upscaled.png: a few generated frames enlarged by Lanczos, and by the upscaler.
 
     .venv/bin/python runs/upscaled.py
 
-Two by two frames; in each, Lanczos on the left. Both are shown at twice their pixels, each pixel a square.
+Two by two frames; in each, Lanczos on the left. Each pixel is shown as a square of two by two.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from hinode.engines.native.engine import NativeEngine
-from hinode.evaluation.upscaler import as_bytes, as_floats, lanczos, learned
+from hinode.evaluation.upscaler import as_bytes, as_floats, lanczos, upscale
 from hinode.request import Request
 from hinode.settings import Settings
 
@@ -25,7 +25,7 @@ PROMPTS = (
     "a yellow bird circling over the city at dawn",
     "a blue kite over the hills at night in the snow",
 )
-SHOWN = 2
+ZOOM = 2
 
 
 def main() -> None:
@@ -36,8 +36,8 @@ def main() -> None:
         for _ in run:
             pass
         frame = as_floats(run.clip().frames[8:9])
-        both = np.concatenate([as_bytes(method(frame))[0] for method in (lanczos, learned)], 1)
-        tiles.append(both.repeat(SHOWN, 0).repeat(SHOWN, 1))
+        both = np.concatenate([as_bytes(method(frame))[0] for method in (lanczos, upscale)], 1)
+        tiles.append(both.repeat(ZOOM, 0).repeat(ZOOM, 1))
     rows = [np.concatenate(tiles[k : k + 2], 1) for k in (0, 2)]
     Image.fromarray(np.concatenate(rows)).save(PICTURE, optimize=True)
     print(PICTURE)

@@ -1,4 +1,4 @@
-"""Write the prompt sets that every published score is measured on, committed before the weights were trained.
+"""Write the prompt sets of all published scores, which were committed before the weights were trained.
 
 python benchmarks/prompts/make.py        # writes the same files again, byte for byte
 """
@@ -15,19 +15,19 @@ from hinode.world.scene import sample_scene
 
 
 def write(path: Path, name: str, count: int, *, held_out: bool = False, subjects: int = 1) -> None:
-    """`count` prompts, seven in ten "full" and three in ten "dense", each with its facts."""
+    """Write `count` prompts, seven in ten "full" and three in ten "dense", each with its facts."""
     rng = random.Random(f"evaluation-{name}")
     with path.open("w") as file:
         for _ in range(count):
             scene = sample_scene(rng, subjects=subjects, held_out=held_out)
             prompt = caption(scene, rng, "full" if rng.random() < 0.7 else "dense")
-            said = parse(prompt)
-            facts = said.facts() if subjects == 1 else said.cast_facts()
+            parsed = parse(prompt)
+            facts = parsed.facts() if subjects == 1 else parsed.cast_facts()
             file.write(json.dumps({"prompt": prompt, "expect": facts}) + "\n")
 
 
 def write_densities(path: Path, name: str, count: int) -> None:
-    """`count` one-subject scenes, each said at all four densities; a prompt expects what it says."""
+    """Write `count` scenes with one subject, each described at all four densities."""
     rng = random.Random(f"evaluation-{name}")
     with path.open("w") as file:
         for _ in range(count):
@@ -46,7 +46,7 @@ if __name__ == "__main__":
     write(here / "three_subjects.jsonl", "three-subjects", 400, subjects=3)
     write(here / "scaling.jsonl", "scaling", 150)
     write_densities(here / "captions.jsonl", "captions", 150)
-    for bar in cases.INVENTORS:
-        path = here / "directing" / f"{bar}.jsonl"
+    for metric in cases.MAKERS:
+        path = here / "directing" / f"{metric}.jsonl"
         path.parent.mkdir(exist_ok=True)
-        cases.write(path, cases.generate(bar, "evaluation", cases.COUNT))
+        cases.write(path, cases.make_cases(metric, "evaluation", cases.COUNT))
