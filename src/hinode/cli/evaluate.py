@@ -150,10 +150,14 @@ def _run_suite(
 def _scores_text(result: dict[str, Any]) -> str:
     """The scores of a prompt file, and its floors, as text."""
     lines = []
-    for title, scores in {result["model"]: result, **result.get("floors", {})}.items():
+    floors = dict(result.get("floors", {}))
+    flicker = floors.pop("flicker", {"n": 0})
+    for title, scores in {result["model"]: result, **floors}.items():
         lines.append(title.replace("_", " "))
         for name, score in {"whole prompt": scores["whole_prompt"], **scores["attributes"]}.items():
             interval = f"({score['low']:.1%} to {score['high']:.1%})"
             lines.append(f"  {name:<13}{score['accuracy']:7.1%}  {interval}")
+    if flicker["n"]:
+        lines.append("flicker beside true clips: {ratio:.2f} ({low:.2f} to {high:.2f})".format(**flicker))
     lines.append(f"{result['n']} prompts; in brackets, 95 % intervals")
     return "\n".join(lines)
