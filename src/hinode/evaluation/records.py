@@ -18,19 +18,16 @@ Measure = Callable[[Sequence[C], int], list[Record]]
 """Measures some cases; the number is that of the first of them."""
 
 
+def to_records(**columns: Sequence[Any]) -> list[Record]:
+    """A record for each case, from the values of all cases by name."""
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
 class RecordLog:
     """Records of one metric, in memory and, if there is a folder, in a file of one line each."""
 
     def __init__(self, folder: Path | None, name: str, header: Mapping[str, Any]) -> None:
-        """
-        Args:
-            folder: folder of the file, or None.
-            name: of the metric.
-            header: what the records are of; the first line of the file.
-
-        Raises:
-            BadInput: the file holds records of something else.
-        """
+        """`header`: what the records are of; the first line of the file. BadInput if that differs."""
         self.name = name
         self.records: list[Record] = []
         self.path = None if folder is None else folder / f"{name}.jsonl"

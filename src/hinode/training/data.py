@@ -57,15 +57,7 @@ def sample_batch(
     """Sample scenes and captions for one batch. Scenes never have a held-out pair of colour and subject.
 
     Cameras that a hint describes move at varied speeds, and most of their captions leave them out, so that
-    there is something to learn from the hint.
-
-    Args:
-        recipe: the shares of everything.
-        bucket: shape of the clips, and how many there are.
-        step: number of the step.
-        rng: source of the scenes and captions.
-        vocabulary: the words.
-        multiple: captions are padded to a multiple of so many words.
+    there is something to learn from the hint. `multiple`: captions are padded to a multiple of so many words.
     """
     densities, weights = zip(*recipe.densities, strict=True)
     scenes = [sample_scene(rng, held_out=False, casts=recipe.cast_shares) for _ in range(bucket.batch_size)]

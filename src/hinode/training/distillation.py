@@ -87,7 +87,7 @@ class Rollout:
     ids: Tensor  # [L]
     hints: Tensor | None  # [Tl, h, w, 2f + 3]
     mask: Tensor  # values that are given, bool [Tl, h, w, C]
-    given_frames: Tensor  # latent frames that are given as a whole, bool [Tl]
+    frame_mask: Tensor  # latent frames that are given as a whole, bool [Tl]
 
 
 def sample_noise(
@@ -162,11 +162,11 @@ def velocity(
     condition: Condition,
     fps: float,
     hints: Tensor | None,
-    given_frames: Tensor,
+    frame_mask: Tensor,
 ) -> Tensor:
     """The student's velocity at states z, each of which begins a leap."""
     now = torch.tensor([leap.now for leap in steps], device=z.device)
-    levels = now[:, None].expand(given_frames.shape).masked_fill(given_frames, 1.0)
+    levels = now[:, None].expand(frame_mask.shape).masked_fill(frame_mask, 1.0)
     clean: Tensor = student(z, levels, condition, fps, None, hints)
     return (clean - z) / (1 - now.view(-1, 1, 1, 1, 1))
 
@@ -179,18 +179,18 @@ def loss(model: nn.Module, rollouts: list[Rollout], steps: list[Leap], fps: floa
     ids = torch.stack([F.pad(rollout.ids, (0, length - len(rollout.ids)), value=PAD) for rollout in rollouts])
     hints = [rollout.hints for rollout in rollouts if rollout.hints is not None]
     mask = torch.stack([rollout.mask for rollout in rollouts])
-    given_frames = torch.stack([rollout.given_frames for rollout in rollouts])
+    frame_mask = torch.stack([rollout.frame_mask for rollout in rollouts])
     condition = model.encode_text(ids)  # type: ignore[operator]
     distance = torch.tensor([leap.later - leap.now for leap in steps], device=z.device).view(-1, 1, 1, 1, 1)
-    slope = velocity(model, z, steps, condition, fps, torch.stack(hints) if hints else None, given_frames)
+    slope = velocity(model, z, steps, condition, fps, torch.stack(hints) if hints else None, frame_mask)
     squared = (slope - (end - z) / distance).square().masked_fill(mask, 0.0)
     # The mean over the values that are not given.
     squared = squared / (1 - mask.float().mean((2, 3, 4), True)).clamp(min=1e-3)
     errors = squared.mean((2, 3, 4))
-    counted = (~given_frames).float()
-    levels = torch.tensor([leap.now for leap in steps], device=z.device)[:, None].expand(given_frames.shape)
+    counted = (~frame_mask).float()
+    levels = torch.tensor([leap.now for leap in steps], device=z.device)[:, None].expand(frame_mask.shape)
     value = (errors * counted).sum() / counted.sum().clamp(min=1)
-    return Loss(value, errors.detach(), levels.masked_fill(given_frames, 1.0))
+    return Loss(value, errors.detach(), levels.masked_fill(frame_mask, 1.0))
 
 
 class Distiller(Trainer):

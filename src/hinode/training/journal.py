@@ -24,15 +24,7 @@ class Journal:
     def __init__(
         self, path: Path, recipe: Recipe, device: torch.device, team: Team, progress: Progress, *, new: bool
     ) -> None:
-        """
-        Args:
-            path: the log file.
-            recipe: what is trained.
-            device: where the numbers of a step are.
-            team: the processes; the main one writes.
-            progress: of the run.
-            new: whether to remove the lines of an earlier run.
-        """
+        """`device`: where the numbers of a step are. `new`: whether to remove the lines of an earlier run."""
         self.path, self.recipe, self.team, self.progress = path, recipe, team, progress
         if new and team.is_main:
             path.unlink(missing_ok=True)

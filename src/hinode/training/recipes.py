@@ -9,6 +9,7 @@ from hinode.model.dit import DiTConfig
 from hinode.model.flow import Sampling
 from hinode.world.scene import CASTS
 
+DENSITIES = (("tag", 0.10), ("short", 0.20), ("full", 0.45), ("dense", 0.25))
 SAMPLING = Sampling(steps=8, guidance=3.0, guided=(0.0, 1.0), shift=3.0)
 
 
@@ -29,12 +30,16 @@ class Bucket:
         return f"{self.frames}x{self.width}x{self.height}@{self.fps:g}"
 
 
+Mix = tuple[tuple[Bucket, float], ...]
+"""Buckets and their weights."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """A part of the curriculum: until this fraction of the time, buckets are sampled with these weights."""
 
     until: float
-    mix: tuple[tuple[Bucket, float], ...]
+    mix: Mix
 
 
 @dataclass(frozen=True)
@@ -62,19 +67,14 @@ class Recipe:
     camera_share: float = 0.15  # on the path of their camera
     cast_shares: tuple[float, float, float] = CASTS  # of scenes with one, two and three subjects
     average: float = 0.999  # largest decay of the moving average
-    densities: tuple[tuple[str, float], ...] = (
-        ("tag", 0.10),
-        ("short", 0.20),
-        ("full", 0.45),
-        ("dense", 0.25),
-    )
+    densities: tuple[tuple[str, float], ...] = DENSITIES
     seed: int = 20260
     compile: bool = False
     save_minutes: float = 3.0
     validate_minutes: float = 10.0
     log_seconds: float = 20.0
 
-    def mix(self, fraction: float) -> tuple[tuple[Bucket, float], ...]:
+    def mix(self, fraction: float) -> Mix:
         """Buckets and weights at this fraction of the run (0..1)."""
         for stage in self.stages:
             if fraction < stage.until:
@@ -90,34 +90,19 @@ class Recipe:
 
 def nano() -> Recipe:
     """12 M parameters, 64-pixel clips of up to four seconds; trains on two CPU cores in an evening."""
-    square, wide, tall = (
-        Bucket(17, 8, w, h, batch) for w, h, batch in ((64, 64, 24), (112, 64, 14), (64, 112, 14))
-    )
+    image = Bucket(1, 8, 64, 64, 64)
+    square, wide, tall = Bucket(17, 8, 64, 64, 24), Bucket(17, 8, 112, 64, 14), Bucket(17, 8, 64, 112, 14)
     fast, long = Bucket(25, 12, 64, 64, 16), Bucket(33, 8, 64, 64, 12)
     cinema, classic = Bucket(17, 8, 144, 64, 10), Bucket(17, 8, 80, 64, 19)
-    image = Bucket(1, 8, 64, 64, 64)
+    shapes = (square, wide, tall, fast, long, cinema, classic)
+    mix = ((image, 0.05), *zip(shapes, (0.38, 0.21, 0.15, 0.04, 0.09, 0.04, 0.04), strict=True))
     return Recipe(
         name="nano",
         model=DiTConfig(vocabulary=0, hints=True),
         minutes=150,
-        stages=(
-            Stage(0.22, ((image, 1.0),)),
-            Stage(
-                1.00,
-                (
-                    (image, 0.05),
-                    (square, 0.38),
-                    (wide, 0.21),
-                    (tall, 0.15),
-                    (fast, 0.04),
-                    (long, 0.09),
-                    (cinema, 0.04),
-                    (classic, 0.04),
-                ),
-            ),
-        ),
+        stages=(Stage(0.22, ((image, 1.0),)), Stage(1.00, mix)),
         validation=Bucket(17, 8, 64, 64, 16),
-        shapes=(square, wide, tall, fast, long, cinema, classic),
+        shapes=shapes,
         cast_shares=(0.62, 0.29, 0.09),
         compile=True,
     )
@@ -126,18 +111,20 @@ def nano() -> Recipe:
 def mini() -> Recipe:
     """33 M parameters, 128-pixel clips of up to four seconds; half an hour on a data-centre GPU."""
 
-    def clips(frames: int, batch: int) -> tuple[tuple[Bucket, float], ...]:
-        fps = 12
+    def clips(frames: int, batch: int) -> Mix:
         return (
-            (Bucket(frames, fps, 128, 128, batch), 0.5),
-            (Bucket(frames, fps, 224, 128, batch * 4 // 7), 0.3),
-            (Bucket(frames, fps, 128, 224, batch * 4 // 7), 0.2),
+            (Bucket(frames, 12, 128, 128, batch), 0.5),
+            (Bucket(frames, 12, 224, 128, batch * 4 // 7), 0.3),
+            (Bucket(frames, 12, 128, 224, batch * 4 // 7), 0.2),
         )
 
-    def share(mix: tuple[tuple[Bucket, float], ...], part: float) -> tuple[tuple[Bucket, float], ...]:
-        return tuple((bucket, weight * part) for bucket, weight in mix)
+    lengths = images, short, middle, long = clips(1, 512), clips(17, 112), clips(33, 56), clips(49, 35)
 
-    images, short, middle, long = clips(1, 512), clips(17, 112), clips(33, 56), clips(49, 35)
+    def mix(*shares: float) -> Mix:
+        """Images, short, middle and long clips by their shares."""
+        pairs = zip(lengths, shares, strict=False)
+        return tuple((bucket, weight * share) for length, share in pairs for bucket, weight in length)
+
     return Recipe(
         name="mini",
         model=DiTConfig(
@@ -153,14 +140,12 @@ def mini() -> Recipe:
         minutes=24,
         stages=(
             Stage(0.15, images),
-            Stage(0.50, (*share(images, 0.12), *share(short, 0.88))),
-            Stage(0.85, (*share(images, 0.12), *share(short, 0.30), *share(middle, 0.58))),
-            Stage(
-                1.00, (*share(images, 0.12), *share(short, 0.20), *share(middle, 0.30), *share(long, 0.38))
-            ),
+            Stage(0.50, mix(0.12, 0.88)),
+            Stage(0.85, mix(0.12, 0.30, 0.58)),
+            Stage(1.00, mix(0.12, 0.20, 0.30, 0.38)),
         ),
         validation=Bucket(17, 12, 128, 128, 16),
-        shapes=tuple(bucket for clips in (middle, long, short) for bucket, _ in clips),
+        shapes=tuple(bucket for length in (middle, long, short) for bucket, _ in length),
         compile=True,
         save_minutes=2.0,
         validate_minutes=4.0,

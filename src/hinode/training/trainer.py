@@ -229,11 +229,8 @@ class Trainer:
         return facts
 
     def save(self) -> None:
-        """Write everything that `restore` needs. The state is the same for any number of processes, sharded
-        or not.
-
-        Noise, scenes and captions are functions of (seed, step), so no random generator is saved.
-        """
+        """Write everything that `restore` needs, the same for any number of processes, sharded or not. Noise,
+        scenes and captions are functions of (seed, step), so no random generator is saved."""
         state = {
             "format": STATE_FORMAT,
             "recipe": self.recipe.name,
@@ -249,11 +246,8 @@ class Trainer:
             save_state(self.out / STATE_FILE, state)
 
     def restore(self) -> bool:
-        """Continue from the saved state; returns whether there is one.
-
-        Raises:
-            ModelError: the state belongs to another network or vocabulary.
-        """
+        """Continue from the saved state; returns whether there is one. ModelError if it belongs to another
+        network or vocabulary."""
         path, receive = self.out / STATE_FILE, self.team.receive
         state = self.team.load(path)
         if state is None:
@@ -280,12 +274,8 @@ class Trainer:
         return True
 
     def start_from(self, path: Path) -> None:
-        """Start with the weights and the progress of a published model, and with new optimisers. Words that
-        the world has learnt since are initialised as in a new network.
-
-        Raises:
-            ModelError: it is another network than that of the recipe.
-        """
+        """Start with the weights and the progress of a published model, and with new optimisers. Words added
+        to the world since then are initialised as in a new network. ModelError if it is another network."""
         published = checkpoint.load(path)
         old, new = published.vocabulary, self.vocabulary
         if dataclasses.replace(published.model.config, vocabulary=len(new)) != self.recipe.model:

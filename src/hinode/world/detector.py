@@ -72,6 +72,21 @@ def head(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.LayerNorm(inputs), nn.Linear(inputs, 128), nn.GELU(), nn.Linear(128, outputs))
 
 
+def stem(width: int) -> nn.Sequential:
+    """The output of `triples` to features at a quarter of the size."""
+    return nn.Sequential(
+        conv(11, width, stride=2), conv(width, 2 * width, stride=2), conv(2 * width, 2 * width)
+    )
+
+
+def crop_net(inputs: int, width: int, outputs: int) -> nn.Sequential:
+    """Crops to flat features, `outputs` at each of 7 x 7 places."""
+    wide = 2 * width
+    return nn.Sequential(
+        conv(inputs, width), conv(width, wide, stride=2), conv(wide, outputs, stride=2), nn.Flatten()
+    )
+
+
 def grid(device: torch.device) -> Tensor:
     """x and y of every pixel, -1..1: [2, 64, 64]."""
     axis = torch.linspace(-1.0, 1.0, SIDE, device=device)
@@ -120,12 +135,7 @@ class PairNet(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.look = nn.Sequential(
-            conv(7, width),
-            conv(width, 2 * width, stride=2),
-            conv(2 * width, 2 * width, stride=2),
-            nn.Flatten(),
-        )
+        self.look = crop_net(7, width, 2 * width)
         self.answer = head(2 * width * (CROP // 4) ** 2 + 2 * KINDS, 1)
 
     def forward(self, frames: Tensor, where: Tensor, kinds: Tensor, colors: Tensor) -> Tensor:
@@ -161,9 +171,7 @@ class CastNet(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            conv(11, width, stride=2), conv(width, 2 * width, stride=2), conv(2 * width, 2 * width)
-        )
+        self.stem = stem(width)
         self.deep = nn.Sequential(conv(2 * width, 4 * width, stride=2), conv(4 * width, 4 * width))
         self.join = conv(6 * width, 2 * width)
         self.heat = nn.Conv2d(2 * width, KINDS, 1)
@@ -171,14 +179,8 @@ class CastNet(nn.Module):
         self.bias = nn.Parameter(torch.zeros(KINDS))
         self.step = nn.Linear(2 * width, 4)
         self.motion = head(len(TRIPLES) * 7, len(MOTIONS))
-        self.crop = nn.Sequential(
-            conv(3, width),
-            conv(width, 2 * width, stride=2),
-            conv(2 * width, 2 * width, stride=2),
-            nn.Flatten(),
-        )
-        wide = 2 * width * (CROP // 4) ** 2
-        self.color = head(wide + KINDS, len(COLORS))
+        self.crop = crop_net(3, width, 2 * width)
+        self.color = head(2 * width * (CROP // 4) ** 2 + KINDS, len(COLORS))
         self.pair = PairNet()
 
     def forward(self, video: Tensor) -> DetectorOutput:

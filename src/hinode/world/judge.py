@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hinode.errors import ModelError
-from hinode.world import scene
-from hinode.world.detector import GRID, SIDE, TRIPLES, Cast, CastNet, cells, conv, crop, head, triples
+from hinode.world import detector, scene
+from hinode.world.detector import GRID, SIDE, TRIPLES, Cast, CastNet, conv, head
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "subject": scene.SUBJECTS,
@@ -88,35 +88,27 @@ class JudgeNet(nn.Module):
     def __init__(self, width: int = 32) -> None:
         super().__init__()
         deep = 4 * width
-        self.stem = nn.Sequential(
-            conv(11, width, stride=2), conv(width, 2 * width, stride=2), conv(2 * width, 2 * width)
-        )
+        self.stem = detector.stem(width)
         self.heat = nn.Conv2d(2 * width, 1, 3, padding=1)
         self.body = nn.Sequential(conv(2 * width, deep, stride=2), conv(deep, deep))
-        self.crop = nn.Sequential(
-            conv(3, width),
-            conv(width, 2 * width, stride=2),
-            conv(2 * width, 3 * width, stride=2),
-            nn.Flatten(),
-        )
+        self.crop = detector.crop_net(3, width, 3 * width)
         self.subject = head(3 * width * 49, len(scene.SUBJECTS))
         self.color = head(3 * width * 49, len(scene.COLORS))
         self.motion = head(len(TRIPLES) * 6, len(scene.MOTIONS))
         self.step = nn.Linear(3 * deep, 4)
         self.camera = CameraNet()
-        self.around = nn.ModuleDict(
-            {n: head(2 * deep, len(ATTRIBUTES[n])) for n in ("time", "place", "weather")}
-        )
+        around = {name: head(2 * deep, len(ATTRIBUTES[name])) for name in ("time", "place", "weather")}
+        self.around = nn.ModuleDict(around)
 
     def forward(self, video: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """`video`: [B, 16, 3, 64, 64] in 0..1, with one subject. Returns logits per attribute, [B, values],
         and the log heat map, [B, 8, 16 * 16]."""
         count = video.shape[0]
-        second, pixels = triples(video)
+        second, pixels = detector.triples(video)
         features = self.stem(pixels)  # (B * 8, 2w, 16, 16)
         heat = self.heat(features).flatten(1).float().log_softmax(-1)  # (B * 8, 256)
         deep = self.body(features)  # (B * 8, 4w, 8, 8)
-        where = heat.exp() @ cells(video.device).T  # (B * 8, 2)
+        where = heat.exp() @ detector.cells(video.device).T  # (B * 8, 2)
         near = F.avg_pool2d(heat.exp().view(-1, 1, 16, 16), 2).flatten(1) * 4
         under = torch.einsum("nk,nck->nc", near.to(deep.dtype), deep.flatten(2))
         pooled = torch.cat([deep.mean((2, 3)), deep.amax((2, 3))], 1)
@@ -127,7 +119,7 @@ class JudgeNet(nn.Module):
 
         path = torch.cat([where, self.step(read)], 1)
         whole = over_time(pooled).mean(1)
-        crops = self.crop(crop(second, where.detach()))
+        crops = self.crop(detector.crop(second, where.detach()))
         logits = {
             "subject": over_time(self.subject(crops)).mean(1),
             "color": over_time(self.color(crops)).mean(1),
@@ -191,12 +183,8 @@ def judge(frames: Tensor, fps: float, net: JudgeNet | None = None) -> list[Verdi
     for row in range(len(batch)):
         odds = {name: values[row].softmax(-1) for name, values in logits.items()}
         best = {name: int(p.argmax()) for name, p in odds.items()}
-        verdicts.append(
-            Verdict(
-                values={name: ATTRIBUTES[name][i] for name, i in best.items()},
-                confidence={name: float(odds[name][i]) for name, i in best.items()},
-            )
-        )
+        values = {name: ATTRIBUTES[name][i] for name, i in best.items()}
+        verdicts.append(Verdict(values, {name: float(odds[name][i]) for name, i in best.items()}))
     return verdicts
 
 

@@ -109,12 +109,9 @@ def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera)
     )
     grey = _paper([palette.STORM for _ in scenes], device) * _light(scenes, device).mean(2, keepdim=True)
     gradient = gradient.lerp(grey, 0.5 * _flags(scenes, lambda s: s.weather == "rain", device))
-    gradient = gradient.lerp(
-        _mist(scenes, device), 0.45 * _flags(scenes, lambda s: s.weather == "snow", device)
-    )
-    gradient = gradient.lerp(
-        _mist(scenes, device), 0.5 * _flags(scenes, lambda s: s.weather == "fog", device)
-    )
+    mist = _mist(scenes, device)
+    gradient = gradient.lerp(mist, 0.45 * _flags(scenes, lambda s: s.weather == "snow", device))
+    gradient = gradient.lerp(mist, 0.5 * _flags(scenes, lambda s: s.weather == "fog", device))
     canvas = gradient.expand(count, moments.shape[1], 3, height, width).clone()
 
     starry = [i for i, s in enumerate(scenes) if s.time == "night" and s.weather == "clear"]
@@ -124,9 +121,8 @@ def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera)
 
     aspect = width / height
     spots = [palette.DISC_AT[s.time] for s in scenes]
-    across = torch.tensor(
-        [x + 0.05 * s.sun for (x, _, _), s in zip(spots, scenes, strict=True)], device=device
-    )
+    places = [x + 0.05 * s.sun for (x, _, _), s in zip(spots, scenes, strict=True)]
+    across = torch.tensor(places, device=device)
     x = (across - 0.5)[:, None] * max(aspect, 1.0) - 0.05 * camera.pan
     y = torch.tensor([[y - 0.5] for _, y, _ in spots], device=device) * max(1.0 / aspect, 1.0)
     radius = torch.tensor([[r] for _, _, r in spots], device=device)[:, :, None, None]
@@ -144,10 +140,8 @@ def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera)
             frame.x - x[crescent][:, :, None, None] + 0.04,
             frame.y[:, None] - y[crescent][:, :, None, None] + 0.022,
         )
-        mask = coverage(
-            torch.maximum(bite - radius[crescent] * 0.95, distance[crescent] - radius[crescent] - 0.01),
-            frame.pixel,
-        )
+        disc_edge = distance[crescent] - radius[crescent] - 0.01
+        mask = coverage(torch.maximum(bite - radius[crescent] * 0.95, disc_edge), frame.pixel)
         night = canvas[crescent]
         paint(night, mask, gradient[crescent].expand_as(night))
         canvas[crescent] = night
@@ -161,9 +155,8 @@ def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera)
         reach = max(aspect, 1.0) / 2
         stormy = _flags(chosen, lambda s: s.weather == "rain", device)
         light = _light(chosen, device)
-        white = (_paper([palette.SKY[s.time][2] for s in chosen], device) * 0.35 + 0.65 * light).clamp(
-            max=1.0
-        )
+        white = _paper([palette.SKY[s.time][2] for s in chosen], device) * 0.35 + 0.65 * light
+        white = white.clamp(max=1.0)
         paper = white.lerp(_paper([palette.STORM for _ in chosen], device) * (0.25 + 0.6 * light), stormy)
         strength = (0.72 + 0.28 * stormy)[..., 0]
         top_edge = float(frame.y[0])
@@ -214,45 +207,32 @@ def _land(canvas: Tensor, scenes: Sequence[Scene], frame: Frame, moments: Tensor
             # the sheet is a little lighter along its cut edge
             tone = 1.10 - 0.22 * (frame.y[:, None] - HORIZON - 0.1 * sheet + 0.1).clamp(0.0, 1.0)
             paint(part, inside, land * tone)
-            paint(
-                part,
-                inside * coverage(depth - 0.012, frame.pixel) * 0.55,
-                (land * 1.25 + 0.06).clamp(max=1.0),
-            )
+            edge = inside * coverage(depth - 0.012, frame.pixel) * 0.55
+            paint(part, edge, (land * 1.25 + 0.06).clamp(max=1.0))
             if place == "mountains" and sheet < 2:
                 zigzag = 0.022 * (torch.remainder(x / 0.07, 1.0) * 2.0 - 1.0).abs()
                 line = (HORIZON - (0.13, 0.02)[sheet]) * zoom[:, :, None] + zigzag
                 cap = torch.maximum(-depth, frame.y[:, None] - line[:, :, None, :])
-                paint(
-                    part,
-                    coverage(cap, frame.pixel) * (1.0 - 0.7 * foggy[..., 0]),
-                    whiter.lerp(mist, foggy * 0.6),
-                )
+                mask = coverage(cap, frame.pixel) * (1.0 - 0.7 * foggy[..., 0])
+                paint(part, mask, whiter.lerp(mist, foggy * 0.6))
             if place == "city" and sheet > 0:
-                _windows(part, chosen, frame, x, skyline, inside, foggy[..., 0])
+                _windows(part, chosen, frame, x, depth, inside, foggy[..., 0])
         canvas[index] = part
 
 
 def _windows(
-    part: Tensor,
-    scenes: Sequence[Scene],
-    frame: Frame,
-    x: Tensor,
-    skyline: Tensor,
-    inside: Tensor,
-    foggy: Tensor,
+    part: Tensor, scenes: Sequence[Scene], frame: Frame, x: Tensor, below: Tensor, sheet: Tensor, fog: Tensor
 ) -> None:
     """Paint the lit windows of one sheet of houses: bright at night, faint by day."""
     device = part.device
     column, floor = 0.07, 0.085
-    below = frame.y[:, None] - skyline[:, :, None, :]
     row = torch.floor(below / floor)
     lit = hashed(torch.floor(x / column)[:, :, None, :] + 19.0 * row, 3.0) > 0.45
     across = (torch.remainder(x, column) - column / 2).abs() - 0.015
     down = (below - (row + 0.6) * floor).abs() - 0.02
-    mask = coverage(torch.maximum(across[:, :, None, :], down), frame.pixel) * inside * lit * (below > 0.02)
+    mask = coverage(torch.maximum(across[:, :, None, :], down), frame.pixel) * sheet * lit * (below > 0.02)
     glow = [{"night": 0.9, "sunset": 0.7, "dawn": 0.4, "noon": 0.25}[s.time] for s in scenes]
-    strength = torch.tensor(glow, device=device)[:, None, None, None] * (1.0 - 0.5 * foggy)
+    strength = torch.tensor(glow, device=device)[:, None, None, None] * (1.0 - 0.5 * fog)
     paint(part, mask * strength, _paper([palette.WINDOW[s.time] for s in scenes], device))
 
 
@@ -314,9 +294,8 @@ def _cast(
     # the window may stick out of the frame: read clamped, write back only what lies inside
     where = inside.nonzero(as_tuple=True)
     bi, ti = torch.tensor(index, device=device)[where[0]], where[1]
-    canvas[bi, ti, :, row[where[0], where[1], where[2]], column[where[0], where[1], where[3]]] = (
-        patch.permute(0, 1, 3, 4, 2)[where]
-    )
+    rows_inside, columns_inside = row[where[0], where[1], where[2]], column[where[0], where[1], where[3]]
+    canvas[bi, ti, :, rows_inside, columns_inside] = patch.permute(0, 1, 3, 4, 2)[where]
 
 
 def _weather(canvas: Tensor, scenes: Sequence[Scene], frame: Frame, moments: Tensor) -> None:
@@ -332,11 +311,8 @@ def _weather(canvas: Tensor, scenes: Sequence[Scene], frame: Frame, moments: Ten
             drops = _paper([(206, 222, 244)] * len(chosen), device) * (0.45 + 0.55 * light)
             paint(part, rain(frame, when, phase), drops)
         elif weather == "snow":
-            paint(
-                part,
-                snow(frame, when, phase),
-                torch.tensor(0.99, device=device) * (0.3 + 0.7 * light).clamp(max=1),
-            )
+            flakes = torch.tensor(0.99, device=device) * (0.3 + 0.7 * light).clamp(max=1)
+            paint(part, snow(frame, when, phase), flakes)
         else:  # two slow banks of fog in front of everything
             for level, thickness, pace in ((0.10, 0.10, 0.05), (0.30, 0.13, -0.04)):
                 wave = 0.03 * torch.sin(5.0 * frame.x + 6.3 * (phase + pace * when)[:, :, None])

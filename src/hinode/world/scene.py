@@ -121,10 +121,8 @@ def place_cast(
     subjects, loose = [], 0.05 if count == 2 else 0.02
     if upright:
         places = list(COLUMNS if count == 2 else rng.sample(THIRDS, 3))
-        if (relation == "right of" and places[0] < places[1]) or (
-            relation == "left of" and places[0] > places[1]
-        ):
-            places[:2] = places[1::-1]
+        ascending = {"right of": False, "left of": True}.get(relation or "", places[0] < places[1])
+        places[:2] = sorted(places[:2], reverse=not ascending)
     else:
         places = list(ROWS if relation == "above" else ROWS[::-1])
     for number, ((kind, color), place) in enumerate(zip(cast, places, strict=True)):

@@ -59,9 +59,8 @@ def _hills(x: Tensor, sheet: int, moments: Tensor, pixel: Tensor) -> Tensor:
         cell = torch.floor(x / 0.16)
         tall = 0.05 + 0.06 * hashed(cell, 3.0)
         stands = (hashed(cell, 7.0) > 0.35).to(x.dtype)
-        rolling = rolling + stands * tall * (1.0 - (torch.remainder(x, 0.16) / 0.08 - 1.0).abs() * 1.6).clamp(
-            min=0
-        )
+        tree = (1.0 - (torch.remainder(x, 0.16) / 0.08 - 1.0).abs() * 1.6).clamp(min=0)
+        rolling = rolling + stands * tall * tree
     return rolling + 0.02
 
 

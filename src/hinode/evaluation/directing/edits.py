@@ -9,7 +9,7 @@ import numpy as np
 from hinode.evaluation.directing.cases import SECONDS, Case
 from hinode.evaluation.directing.harness import Harness, with_references
 from hinode.evaluation.directing.measures import column, mean_distances, of_kind, subject_mask, true_places
-from hinode.evaluation.records import Record
+from hinode.evaluation.records import Record, to_records
 from hinode.evaluation.results import Row, share, spread
 
 MAX_SHIFT = 0.10
@@ -21,26 +21,22 @@ def measure_region(cases: Sequence[Case], first: int, harness: Harness) -> list[
     truths = harness.render([case.scene for case in cases], SECONDS)
     requests, masks = [], []
     for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first):
-        mask = subject_mask(
-            case.scene, len(truth), harness.fps, harness.size, still=case.kind == "still mask"
-        )
+        still = case.kind == "still mask"
+        mask = subject_mask(case.scene, len(truth), harness.fps, harness.size, still=still)
         request = harness.request(case.prompt, number, SECONDS)
         requests.append(with_references(request, "edit", harness.source(truth), harness.mask(mask)))
         masks.append(np.broadcast_to(mask[..., 0] > 0, truth.shape[:3]))
     clips = harness.generate(requests)
     expected = [case.expected() for case in cases]
-    right, before = harness.check(clips, expected), harness.check(truths, expected)
-    return [
-        {
-            "kind": case.kind,
-            "attribute": next(iter(case.change)),
-            "outside": int((clips[index] != truths[index]).any(-1)[~masks[index]].sum()),
-            "masked": float(masks[index].mean()),
-            "right": right[index],
-            "right_before": before[index],
-        }
-        for index, case in enumerate(cases)
-    ]
+    triples = zip(clips, truths, masks, strict=True)
+    return to_records(
+        kind=[case.kind for case in cases],
+        attribute=[next(iter(case.change)) for case in cases],
+        outside=[int((clip != truth).any(-1)[~mask].sum()) for clip, truth, mask in triples],
+        masked=[float(mask.mean()) for mask in masks],
+        right=harness.check(clips, expected),
+        right_before=harness.check(truths, expected),
+    )
 
 
 def region_rows(records: Sequence[Record]) -> list[Row]:
@@ -72,20 +68,14 @@ def measure_remix(cases: Sequence[Case], first: int, harness: Harness) -> list[R
     ]
     clips = harness.generate(requests)
     expected = [case.expected() for case in cases]
-    right, before = harness.check(clips, expected), harness.check(truths, expected)
     places = true_places(scenes, harness.aspect)
-    away = mean_distances(clips, places, harness)
-    away_from_another = mean_distances(clips, places.roll(1, 0), harness)
-    return [
-        {
-            "attribute": next(iter(case.change)),
-            "right": right[index],
-            "right_before": before[index],
-            "away": away[index],
-            "away_from_another": away_from_another[index],
-        }
-        for index, case in enumerate(cases)
-    ]
+    return to_records(
+        attribute=[next(iter(case.change)) for case in cases],
+        right=harness.check(clips, expected),
+        right_before=harness.check(truths, expected),
+        away=mean_distances(clips, places, harness),
+        away_from_another=mean_distances(clips, places.roll(1, 0), harness),
+    )
 
 
 def remix_rows(records: Sequence[Record]) -> list[Row]:

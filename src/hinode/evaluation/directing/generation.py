@@ -8,17 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from hinode.evaluation.directing import measures
 from hinode.evaluation.directing.cases import SECONDS, Case
 from hinode.evaluation.directing.harness import Harness
-from hinode.evaluation.directing.measures import (
-    PLACE_SECONDS,
-    column,
-    inside,
-    locate,
-    mean_distances,
-    true_places,
-)
-from hinode.evaluation.records import Record
+from hinode.evaluation.directing.measures import PLACE_SECONDS, column, inside, mean_distances, true_places
+from hinode.evaluation.records import Record, to_records
 from hinode.evaluation.results import Row, mean, share
 from hinode.request import Segment, Trajectory
 
@@ -72,19 +66,12 @@ def measure_trajectory(cases: Sequence[Case], first: int, harness: Harness) -> l
     paths = torch.stack([_places(case.path) for case in cases])
     scenes = [case.scene for case in cases]
     truths = harness.render(scenes, SECONDS)
-    right = harness.check(clips, [case.expected() for case in cases])
-    away = mean_distances(clips, paths, harness)
-    away_from_another = mean_distances(clips, paths.roll(1, 0), harness)
-    away_in_truth = mean_distances(truths, true_places(scenes, harness.aspect), harness)
-    return [
-        {
-            "right": right[index],
-            "away": away[index],
-            "away_from_another": away_from_another[index],
-            "away_in_truth": away_in_truth[index],
-        }
-        for index in range(len(cases))
-    ]
+    return to_records(
+        right=harness.check(clips, [case.expected() for case in cases]),
+        away=mean_distances(clips, paths, harness),
+        away_from_another=mean_distances(clips, paths.roll(1, 0), harness),
+        away_in_truth=mean_distances(truths, true_places(scenes, harness.aspect), harness),
+    )
 
 
 def _places(path: Trajectory) -> torch.Tensor:
@@ -110,33 +97,30 @@ def trajectory_rows(records: Sequence[Record]) -> list[Row]:
 def measure_framing(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
     """Generate the same words and seed in three shapes; measure how often the subject is completely in the
     frame."""
-    records: list[Record] = [{} for _ in cases]
+    by_shape: dict[str, list[Record]] = {}
     scenes = [case.scene for case in cases]
     sizes = torch.tensor([scene.subjects[0].size / 2 for scene in scenes])[:, None]
     for name, shape in SHAPES.items():
         size = harness.card.shape_for(shape, None).size
         aspect = size[0] / size[1]
-        requests = [
-            harness.request(case.prompt, number, SECONDS, size) for number, case in enumerate(cases, first)
-        ]
-        clips = harness.generate(requests)
-        right = harness.check(clips, [case.expected() for case in cases])
-        places = true_places(scenes, aspect)
-        truly_inside = inside(places, sizes.expand(places.shape[:2]), aspect)
-        read_in_truth = inside(
-            locate(harness.render(scenes, SECONDS, size=size), harness), HALF_SUBJECT, aspect
+        clips = harness.generate(
+            [harness.request(case.prompt, number, SECONDS, size) for number, case in enumerate(cases, first)]
         )
-        read = inside(locate(clips, harness), HALF_SUBJECT, aspect)
-        for index, record in enumerate(records):
-            subject = right[index]["subject"]
-            record[name] = {
-                "inside": float(read[index].float().mean()) if subject else 0.0,
-                "inside_in_truth": float(truly_inside[index].float().mean()),
-                "read_in_truth": float(read_in_truth[index].float().mean()),
-                "agreement": float((read_in_truth[index] == truly_inside[index]).float().mean()),
-                "subject": subject,
-            }
-    return records
+        subjects = column(harness.check(clips, [case.expected() for case in cases]), "subject")
+        places = true_places(scenes, aspect)
+        truths = measures.locate(harness.render(scenes, SECONDS, size=size), harness)
+        true = inside(places, sizes.expand(places.shape[:2]), aspect)
+        read_in_truth = inside(truths, HALF_SUBJECT, aspect)
+        read = inside(measures.locate(clips, harness), HALF_SUBJECT, aspect)
+        shares = zip(read.float().mean(1).tolist(), subjects, strict=True)
+        by_shape[name] = to_records(
+            inside=[share if subject else 0.0 for share, subject in shares],
+            inside_in_truth=true.float().mean(1).tolist(),
+            read_in_truth=read_in_truth.float().mean(1).tolist(),
+            agreement=(read_in_truth == true).float().mean(1).tolist(),
+            subject=subjects,
+        )
+    return to_records(**by_shape)
 
 
 def framing_rows(records: Sequence[Record]) -> list[Row]:

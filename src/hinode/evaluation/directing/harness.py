@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +39,6 @@ class Harness:
     def fps(self) -> float:
         """Frames per second of the model's first shape."""
         return self.card.shapes[0].fps
-
-    @property
-    def rate(self) -> Fraction:
-        """The same as a fraction."""
-        return frame_rate(self.fps)
 
     @property
     def size(self) -> Size:
@@ -87,13 +81,14 @@ class Harness:
 
     def source(self, frames: Frames) -> Reference:
         """A clip as a source video."""
-        return footage.keep(frames, self.rate, SOURCE, self.folder)
+        return self._video(frames, SOURCE)
 
     def mask(self, frames: Frames) -> Reference:
         """A moving mask as a video, or a still one as a picture."""
-        if len(frames) == 1:
-            return self.picture(frames[0], MASK)
-        return footage.keep(frames, self.rate, MASK, self.folder)
+        return self.picture(frames[0], MASK) if len(frames) == 1 else self._video(frames, MASK)
+
+    def _video(self, frames: Frames, role: str) -> Reference:
+        return footage.keep(frames, frame_rate(self.fps), role, self.folder)
 
     def picture(self, frame: Frames, role: str, at: float = 0.0) -> Reference:
         """A frame as a PNG."""

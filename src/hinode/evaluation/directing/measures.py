@@ -82,9 +82,8 @@ def mean_distances(clips: Sequence[Frames], truth: Tensor, harness: Harness) -> 
 def at_rest(scene: Scene) -> Scene:
     """The same scene with a subject and a camera that stand still: only weather, waves and wings move."""
     (subject,) = scene.subjects
-    return dataclasses.replace(
-        scene, subjects=(dataclasses.replace(subject, motion="still"),), camera="still"
-    )
+    subject = dataclasses.replace(subject, motion="still")
+    return dataclasses.replace(scene, subjects=(subject,), camera="still")
 
 
 def subject_mask(scene: Scene, frames: int, fps: float, size: tuple[int, int], *, still: bool) -> Frames:

@@ -29,11 +29,7 @@ def memory_rows(model: str | None, size: str = "640x360", steps: int | None = No
 
 
 def peak_memory(seconds: float, model: str | None, size: str, steps: int | None) -> int:
-    """Most bytes that were resident while a process made a clip into an MP4.
-
-    Raises:
-        subprocess.CalledProcessError: it failed.
-    """
+    """Most bytes that were resident while a process made a clip into an MP4."""
     arguments = json.dumps([seconds, model, size, steps])
     result = subprocess.run(
         [sys.executable, "-c", f"from {__name__} import main; main()", arguments],

@@ -7,21 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hinode.evaluation.directing import measures
 from hinode.evaluation.directing.cases import SECONDS, Case
 from hinode.evaluation.directing.harness import Harness, with_references
-from hinode.evaluation.directing.measures import (
-    at_rest,
-    changes,
-    column,
-    mean_distances,
-    of_kind,
-    psnr,
-    ratios,
-    seam,
-    true_places,
-)
+from hinode.evaluation.directing.measures import changes, column, of_kind, psnr, ratios, seam
 from hinode.evaluation.evaluate import reencode
-from hinode.evaluation.records import Record
+from hinode.evaluation.records import Record, to_records
 from hinode.evaluation.results import Row, lowest, mean, share, spread
 from hinode.request import FIRST_FRAME, KEYFRAME, Segment
 
@@ -36,7 +27,7 @@ LOOP_SECONDS = 3.0
 def measure_frames(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
     """Give frames of the truth; measure whether they are in the clip and whether it moves around them."""
     truths = harness.render([case.scene for case in cases], SECONDS)
-    rests = harness.render([at_rest(case.scene) for case in cases], SECONDS)
+    rests = harness.render([measures.at_rest(case.scene) for case in cases], SECONDS)
     requests, indices = [], []
     for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first):
         at = [min(round(moment * harness.fps), len(truth) - 1) for moment in case.at]
@@ -111,22 +102,16 @@ def measure_extension(cases: Sequence[Case], first: int, harness: Harness) -> li
     spans = [slice(length, None) if case.kind == "forward" else slice(0, more) for case in cases]
     new = [clip[span] for clip, span in zip(clips, spans, strict=True)]
     expected = [case.expected() for case in cases]
-    right = harness.check(new, expected)
-    right_in_truth = harness.check([t[span] for t, span in zip(truths, spans, strict=True)], expected)
-    right_if_frozen = harness.check(frozen, expected)
-    away = mean_distances(new, true_places([case.scene for case in cases], harness.aspect), harness)
-    return [
-        {
-            "kind": case.kind,
-            "seam": seam(clips[index], joins[index]),
-            "seam_in_truth": seam(truths[index], joins[index]),
-            "away": away[index],
-            "right": right[index],
-            "right_in_truth": right_in_truth[index],
-            "right_if_held": right_if_frozen[index],
-        }
-        for index, case in enumerate(cases)
-    ]
+    places = measures.true_places([case.scene for case in cases], harness.aspect)
+    return to_records(
+        kind=[case.kind for case in cases],
+        seam=list(map(seam, clips, joins)),
+        seam_in_truth=list(map(seam, truths, joins)),
+        away=measures.mean_distances(new, places, harness),
+        right=harness.check(new, expected),
+        right_in_truth=harness.check([t[span] for t, span in zip(truths, spans, strict=True)], expected),
+        right_if_held=harness.check(frozen, expected),
+    )
 
 
 def extension_rows(records: Sequence[Record]) -> list[Row]:
@@ -156,7 +141,7 @@ def extension_rows(records: Sequence[Record]) -> list[Row]:
 def measure_loop(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
     """Make loops, from words or from a clip; measure the step from the last frame to the first."""
     truths = harness.render([case.scene for case in cases], LOOP_SECONDS)
-    rests = harness.render([at_rest(case.scene) for case in cases], LOOP_SECONDS)
+    rests = harness.render([measures.at_rest(case.scene) for case in cases], LOOP_SECONDS)
     requests = []
     for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first):
         from_clip = case.kind == "clip"
@@ -164,19 +149,15 @@ def measure_loop(cases: Sequence[Case], first: int, harness: Harness) -> list[Re
         request = with_references(harness.request(case.prompt, number, LOOP_SECONDS), "loop", *sources)
         requests.append(dataclasses.replace(request, looped=True))
     clips = harness.generate(requests)
-    right = harness.check(clips, [case.expected() for case in cases])
-    return [
-        {
-            "kind": case.kind,
-            "seam": seam(clip, 0),
-            "seam_of_a_cut": seam(truth, 0),
-            "motion": float(np.median(changes(clip))),
-            "motion_at_rest": float(np.median(changes(rest))),
-            "motion_in_truth": float(np.median(changes(truth))),
-            "right": facts,
-        }
-        for case, clip, truth, rest, facts in zip(cases, clips, truths, rests, right, strict=True)
-    ]
+    return to_records(
+        kind=[case.kind for case in cases],
+        seam=[seam(clip, 0) for clip in clips],
+        seam_of_a_cut=[seam(truth, 0) for truth in truths],
+        motion=[float(np.median(changes(clip))) for clip in clips],
+        motion_at_rest=[float(np.median(changes(rest))) for rest in rests],
+        motion_in_truth=[float(np.median(changes(truth))) for truth in truths],
+        right=harness.check(clips, [case.expected() for case in cases]),
+    )
 
 
 def loop_rows(records: Sequence[Record]) -> list[Row]:

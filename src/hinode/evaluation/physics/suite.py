@@ -26,7 +26,7 @@ from hinode.world.caption import words
 from hinode.world.motion import SPEED, subject_path
 
 BATCH = 4  # clips that go through the network together
-Found = tuple[Case, Finding]
+CaseFinding = tuple[Case, Finding]
 
 
 def evaluate_physics(
@@ -38,22 +38,9 @@ def evaluate_physics(
     steps: int | None = None,
     keep: Path | None = None,
 ) -> dict[str, Any]:
-    """Measure how a model, by default the best, continues the cases.
-
-    Args:
-        model: name of an installed model.
-        settings: where models are, and threads.
-        only: metrics, by default all.
-        limit: only the first cases of each metric.
-        steps: sampling steps, by default the model's own number.
-        keep: folder for the record of each case, from which a stopped run continues.
-
-    Returns:
-        {"model", "weights", "steps", "guidance", "rows": see `Row.as_json`}; lengths are in frame widths.
-
-    Raises:
-        BadInput: there is no such metric or model, or `keep` holds records of others.
-    """
+    """Measure how a model, by default the best, continues the cases; arguments and errors are those of
+    `evaluate_directing`. Returns {"model", "weights", "steps", "guidance", "rows": see `Row.as_json`}, with
+    lengths in frame widths."""
     names = check_names(only, tuple(METRICS))
     plan = plan_of(catalog.find(model, settings.models), seconds=SECONDS, steps=steps)
     guidance = min(plan.sampling.guidance, CONDITIONED_GUIDANCE)
@@ -64,17 +51,16 @@ def evaluate_physics(
 
     def measure(cases: Sequence[Case], first: int) -> list[Record]:
         clips = continue_cases(cases, plan, loaded, device, first)
-        return [
-            find(frames_at(clip, case, fps), case).as_json() for clip, case in zip(clips, cases, strict=True)
-        ]
+        pairs = zip(clips, cases, strict=True)
+        return [find(frames_at(clip, case, fps), case).as_json() for clip, case in pairs]
 
     with progress_bar(keep=True) as bar:
         for name in names:
             cases = [case.snapped(fps) for case in make_cases(name)[:limit]]
             header = {"weights": weights, "steps": steps, "cases": repr(cases[:1])}
             records = RecordLog(keep, f"physics-{name}", header).complete(cases, BATCH, measure, bar)
-            found = [(case, Finding.of(record)) for case, record in zip(cases, records, strict=True)]
-            rows += summarize(name, found, fps, plan.shape.width / plan.shape.height)
+            findings = [(case, Finding.of(record)) for case, record in zip(cases, records, strict=True)]
+            rows += summarize(name, findings, fps, plan.shape.width / plan.shape.height)
     return {
         "model": plan.card.name,
         "weights": weights,
@@ -112,30 +98,30 @@ def true_place(case: Case, moments: Sequence[float], aspect: float) -> Tensor:
     return torch.stack((path.x[0], path.y[0]), -1)
 
 
-def summarize(metric: str, found: Sequence[Found], fps: float, aspect: float) -> list[Row]:
+def summarize(metric: str, findings: Sequence[CaseFinding], fps: float, aspect: float) -> list[Row]:
     """The rows of one metric."""
     if metric == "motion":
-        return _motion_rows(found, fps, aspect)
-    present = [bool(finding.present.sum() * 2 > len(finding.present)) for _, finding in found]
+        return _motion_rows(findings, fps, aspect)
+    present = [bool(finding.present.sum() * 2 > len(finding.present)) for _, finding in findings]
     rows = [share(metric, "there again", present)]
     for name in ("color", "kind"):
         same = [
             back and getattr(finding, name) == getattr(case.scene.subjects[case.watched], name)
-            for back, (case, finding) in zip(present, found, strict=True)
+            for back, (case, finding) in zip(present, findings, strict=True)
         ]
         rows.append(share(metric, f"there again, its {name} kept", same))
-    moments = [range(len(case.at)) for case, _ in found]
-    return rows + _distance_rows(metric, "after it came back", found, moments, fps, aspect)
+    moments = [range(len(case.at)) for case, _ in findings]
+    return rows + _distance_rows(metric, "after it came back", findings, moments, fps, aspect)
 
 
-def _motion_rows(found: Sequence[Found], fps: float, aspect: float) -> list[Row]:
+def _motion_rows(findings: Sequence[CaseFinding], fps: float, aspect: float) -> list[Row]:
     rows = []
     for second in (1, 2, 3):
-        moments = [[k for k, at in enumerate(case.at) if second <= at < second + 1] for case, _ in found]
-        rows += _distance_rows("motion", f"{second} to {second + 1} s", found, moments, fps, aspect)
+        moments = [[k for k, at in enumerate(case.at) if second <= at < second + 1] for case, _ in findings]
+        rows += _distance_rows("motion", f"{second} to {second + 1} s", findings, moments, fps, aspect)
     speeds = [
         _distance(finding.offset[k + 1] - finding.offset[k], aspect) / (case.at[k + 1] - case.at[k])
-        for case, finding in found
+        for case, finding in findings
         if bool(finding.present.all())
         for k in range(0, len(case.at) - 1, 2)
     ]
@@ -146,7 +132,7 @@ def _motion_rows(found: Sequence[Found], fps: float, aspect: float) -> list[Row]
 def _distance_rows(
     metric: str,
     when: str,
-    found: Sequence[Found],
+    findings: Sequence[CaseFinding],
     moments: Sequence[Sequence[int]],
     fps: float,
     aspect: float,
@@ -155,7 +141,7 @@ def _distance_rows(
     and of two ways to guess."""
     generated, copied, straight = [], [], []
     last = CONTEXT_SECONDS - 1 / fps
-    for (case, finding), numbers in zip(found, moments, strict=True):
+    for (case, finding), numbers in zip(findings, moments, strict=True):
         truth = true_place(case, case.at, aspect)
         before, end = true_place(case, (last, CONTEXT_SECONDS), aspect)
         step = (end - before) * fps

@@ -56,12 +56,8 @@ class Team:
         if self.size == 1:
             return batch
         share = self.share_slice
-        return dataclasses.replace(
-            batch,
-            scenes=batch.scenes[share],
-            ids=batch.ids[share],
-            camera_hints=batch.camera_hints[share],
-        )
+        scenes, ids, hints = batch.scenes[share], batch.ids[share], batch.camera_hints[share]
+        return dataclasses.replace(batch, scenes=scenes, ids=ids, camera_hints=hints)
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all processes, in place."""
@@ -76,9 +72,8 @@ class Team:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         total = self.sum(torch.cat([gradient.flatten() for gradient in gradients]))
         parts = torch.split(total, [gradient.numel() for gradient in gradients])
-        torch._foreach_copy_(
-            gradients, [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)]
-        )
+        sums = [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)]
+        torch._foreach_copy_(gradients, sums)
 
     def agree(self, elapsed: float, stop: bool) -> tuple[float, bool]:
         """The main process's clock, and whether any process has to stop."""
@@ -125,11 +120,8 @@ def _outline(state: Any) -> Any:
 
 @contextmanager
 def join_team(device: torch.device, *, shard: bool = False) -> Iterator[Team]:
-    """The team that the environment says this process belongs to; a team of one without `torchrun`.
-
-    Raises:
-        BadInput: a single process cannot shard its weights, or there are more processes than GPUs.
-    """
+    """The team that the environment says this process belongs to; a team of one without `torchrun`. BadInput
+    for a single process that has to shard, and for more processes than GPUs."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         if shard:
