@@ -306,14 +306,14 @@ def distil(
     `teacher`: weight file. `start`: weights that the student starts with, by default its teacher's; those of
     an earlier student need less time. All else is as for `train`. ModelError if the networks do not fit.
     """
-    place = choose_device(device)
+    device = choose_device(device)
     if threads is not None:
         torch.set_num_threads(threads)
-    model = checkpoint.load(teacher, place, compute_type(place))
-    student = checkpoint.load(start or teacher, place)
+    model = checkpoint.load(teacher, device, compute_type(device))
+    student = checkpoint.load(start or teacher, device)
     recipe, out = student_recipe(model, minutes), Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    distiller = Distiller(recipe, out, place, model, student, Path(teacher).stem)
+    distiller = Distiller(recipe, out, device, model, student, Path(teacher).stem)
     with stop_on_signal() as stop:
         run(distiller, stop, resume=resume)
     return out / MODEL_FILE

@@ -59,13 +59,13 @@ def train(
         recipe = dataclasses.replace(recipe, minutes=minutes)
     if threads is not None:
         torch.set_num_threads(threads)
-    place = choose_device(device)
-    if place.type == "cuda":
+    device = choose_device(device)
+    if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    with join_team(place, shard=shard) as team, stop_on_signal() as stop:
-        run(Trainer(recipe, out, place, team), stop, start=start, resume=resume)
+    with join_team(device, shard=shard) as team, stop_on_signal() as stop:
+        run(Trainer(recipe, out, device, team), stop, start=start, resume=resume)
     return out / MODEL_FILE
 
 
