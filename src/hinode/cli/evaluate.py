@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hinode.cli.exits import exit_on_error
+from hinode.cli import options
 from hinode.errors import BadInput, join_names
 from hinode.request import parse_size
 from hinode.settings import Settings
@@ -25,16 +25,11 @@ def evaluate(
             metavar="PATH",
             help='File of lines {"prompt": "...", "expect": {"subject": "balloon", "color": "red", ...}}; '
             "with --suite directing, the folder of its cases.",
-            show_default=False,
         ),
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Suite to run instead of prompts: directing, physics or upscaling.",
-            show_default=False,
-        ),
+        typer.Option(metavar="NAME", help="Suite to run on its own cases: directing, physics or upscaling."),
     ] = None,
     only: Annotated[
         str | None,
@@ -46,8 +41,7 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Folder for the results of each case; the same command continues a stopped run.",
-            show_default=False,
+            help="Folder for the results of each case, from which the same command continues a stopped run.",
         ),
     ] = None,
     model: Annotated[
@@ -59,10 +53,7 @@ def evaluate(
             show_default="the best one",
         ),
     ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(metavar="NUMBER", help="Sampling steps.", show_default="chosen by the model"),
-    ] = None,
+    steps: options.Steps = None,
     size: Annotated[
         str | None,
         typer.Option(
@@ -73,49 +64,39 @@ def evaluate(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(
-            metavar="NUMBER", help="Use only the first prompts or cases of each file.", show_default="all"
-        ),
+        typer.Option(metavar="NUMBER", help="Use only the first prompts or cases.", show_default="all"),
     ] = None,
     floors: Annotated[
         bool, typer.Option("--floors", help="Add the scores of ground truth, shuffled captions and the like.")
     ] = False,
     save_clips: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="File for the clips of a prompt file, for runs/card.py.", show_default=False
-        ),
+        Path | None, typer.Option(metavar="FILE", help="File for the clips of the prompts, for runs/card.py.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Generate clips and print how often the judge finds in them what the prompts say."""
-    with exit_on_error():
-        settings = Settings.from_environment(os.environ)
-        if suite is not None:
-            arguments = {"model": model, "settings": settings, "limit": limit}
-            metrics = tuple(only.split(",")) if only else ()
-            result, text = _run_suite(
-                suite, prompts, arguments, {"only": metrics, "steps": steps, "keep": keep}
-            )
-        elif prompts is None:
-            raise BadInput(
-                "there is nothing to evaluate", "give a file of prompts or a suite", field="prompts"
-            )
-        else:
-            from hinode.evaluation.evaluate import evaluate_file
+    settings = Settings.from_environment(os.environ)
+    if suite is not None:
+        common = {"model": model, "settings": settings, "limit": limit}
+        metrics = tuple(only.split(",")) if only else ()
+        result, text = _run_suite(suite, prompts, common, {"only": metrics, "steps": steps, "keep": keep})
+    elif prompts is None:
+        raise BadInput("there is nothing to evaluate", "give a file of prompts or a suite", field="prompts")
+    else:
+        from hinode.evaluation.evaluate import evaluate_file
 
-            result = evaluate_file(
-                prompts,
-                model=model,
-                settings=settings,
-                limit=limit,
-                size=None if size is None else parse_size(size),
-                steps=steps,
-                with_floors=floors,
-                save_clips=save_clips,
-            )
-            text = _scores_text(result)
-        print(json.dumps(result) if as_json else text)
+        result = evaluate_file(
+            prompts,
+            model=model,
+            settings=settings,
+            limit=limit,
+            size=None if size is None else parse_size(size),
+            steps=steps,
+            with_floors=floors,
+            save_clips=save_clips,
+        )
+        text = _scores_text(result)
+    print(json.dumps(result) if as_json else text)
 
 
 def _run_suite(

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from hinode.cli.exits import exit_on_error
 from hinode.errors import BadInput
 from hinode.settings import Settings
 
@@ -36,13 +35,16 @@ def train(
         typer.Option(
             metavar="NUMBER",
             help="Length of the whole run, including the minutes of --start and of earlier runs.",
-            show_default="the recipe's length",
+            show_default="that of the recipe",
         ),
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(metavar="NUMBER", help="Steps of the upscaler, which has no length in minutes.",
-                     show_default="3000"),
+        typer.Option(
+            metavar="NUMBER",
+            help="Steps of the upscaler, which has no length in minutes.",
+            show_default="3000",
+        ),
     ] = None,
     resume: Resume = True,
     threads: Threads = None,
@@ -50,39 +52,36 @@ def train(
     shard: Annotated[
         bool, typer.Option("--shard", help="Under torchrun: each process keeps only its part of the weights.")
     ] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Train a model; it can be stopped at any time, and the same command continues."""
-    with exit_on_error():
-        from hinode import training
-        from hinode.engines.native import catalog
+    from hinode import training
+    from hinode.engines.native import catalog
 
-        settings = Settings.from_environment(os.environ)
-        threads = threads or settings.threads
-        if start is not None and recipe in ("judge", "upscaler"):
-            raise BadInput(f"the {recipe} is trained from random weights", "leave --start out", field="start")
-        if minutes is not None and recipe == "upscaler":
-            raise BadInput("the upscaler is trained for a number of steps", "give --steps", field="minutes")
-        if steps is not None and recipe != "upscaler":
-            raise BadInput(f"{recipe} is trained for a time", "give --minutes", field="steps")
-        if recipe == "judge":
-            path = training.train_judge(out, minutes=minutes or 40.0, threads=threads or 1)
-        elif recipe == "upscaler":
-            length = {} if steps is None else {"steps": steps}
-            path = training.train_upscaler(
-                out, settings=settings, threads=threads or 1, resume=resume, **length
-            )
-        else:
-            path = training.train(
-                recipe,
-                out,
-                start=None if start is None else catalog.find(start, settings.models).path,
-                minutes=minutes,
-                resume=resume,
-                threads=threads,
-                device=device or settings.device,
-                shard=shard,
-            )
-        print(path)
+    settings = Settings.from_environment(os.environ)
+    threads = threads or settings.threads
+    if start is not None and recipe in ("judge", "upscaler"):
+        raise BadInput(f"the {recipe} is trained from random weights", "leave --start out", field="start")
+    if minutes is not None and recipe == "upscaler":
+        raise BadInput("the upscaler is trained for a number of steps", "give --steps", field="minutes")
+    if steps is not None and recipe != "upscaler":
+        raise BadInput(f"{recipe} is trained for a time", "give --minutes", field="steps")
+    if recipe == "judge":
+        path = training.train_judge(out, minutes=minutes or 40.0, threads=threads or 1)
+    elif recipe == "upscaler":
+        length = {} if steps is None else {"steps": steps}
+        path = training.train_upscaler(out, settings=settings, threads=threads or 1, resume=resume, **length)
+    else:
+        path = training.train(
+            recipe,
+            out,
+            start=None if start is None else catalog.find(start, settings.models).path,
+            minutes=minutes,
+            resume=resume,
+            threads=threads,
+            device=device or settings.device,
+            shard=shard,
+        )
+    print(path)
 
 
 def distil(
@@ -102,18 +101,17 @@ def distil(
     device: Device = None,
 ) -> None:
     """Train a student that generates as its teacher does, but in 2 or 4 steps and without guidance."""
-    with exit_on_error():
-        from hinode import training
-        from hinode.engines.native import catalog
+    from hinode import training
+    from hinode.engines.native import catalog
 
-        settings = Settings.from_environment(os.environ)
-        path = training.distil(
-            catalog.find(model, settings.models).path,
-            out,
-            start=None if start is None else catalog.find(start, settings.models).path,
-            minutes=minutes,
-            resume=resume,
-            threads=threads or settings.threads,
-            device=device or settings.device,
-        )
-        print(path)
+    settings = Settings.from_environment(os.environ)
+    path = training.distil(
+        catalog.find(model, settings.models).path,
+        out,
+        start=None if start is None else catalog.find(start, settings.models).path,
+        minutes=minutes,
+        resume=resume,
+        threads=threads or settings.threads,
+        device=device or settings.device,
+    )
+    print(path)
