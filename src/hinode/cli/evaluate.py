@@ -46,7 +46,7 @@ def evaluate(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(
+        options.model_option(
             metavar="NAME",
             help="Model to measure. On prompts it generates by itself; in the directing suite its student "
             "does, as for users.",
