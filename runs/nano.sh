@@ -10,7 +10,7 @@
 # model card, so weights that are trained by this script today differ a little.
 # The shipped cast.safetensors was trained by itself in sittings: three of the part that finds subjects (24, 16 and 9
 # minutes of a shared core) and five of the one that tells who is in front, while overlapping scenes got their layout.
-# Its camera part and, at last, the part that reads places were trained on by `train_judge(..., go_on=("camera",))`
+# Its camera part and, at last, the part that reads places were trained on by `train_judge(..., only=("camera",))`
 # and `("reading",)` (docs/log.md). Stop and start it again at any moment: training goes on where it was.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -41,11 +41,11 @@ for steps in 4 8 16; do
 done
 $python runs/card.py nano docs/evaluation "$out/nano-clips.pt"
 
-# Directing: the first cases of each bar, as many as docs/evaluation-directing.md says.
-for bar in trajectory:120 region:120 extension:200 frames:120 loop:120 remix:60 storyboard:60 framing:48 minute:20 \
+# Directing: the first cases of each metric, as many as docs/evaluation-directing.md says.
+for metric in trajectory:120 region:120 extension:200 frames:120 loop:120 remix:60 storyboard:60 framing:48 minute:20 \
     memory:1; do
-    $hinode evaluate --suite directing --model nano --only "${bar%:*}" --limit "${bar#*:}" --json \
-        > "docs/evaluation/nano-directing-${bar%:*}.json"
+    $hinode evaluate --suite directing --model nano --only "${metric%:*}" --limit "${metric#*:}" --json \
+        > "docs/evaluation/nano-directing-${metric%:*}.json"
 done
 $python -m benchmarks.directing docs/evaluation/nano-directing-*.json
 

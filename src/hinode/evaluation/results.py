@@ -30,6 +30,11 @@ class Row:
     target: str = ""  # such as ">= 95 %", or "" for figures that only give others their meaning
     reached: bool | None = None  # the target; None without one
 
+    def aim(self, relation: str, bound: float, reached: bool) -> Row:
+        """The row with a target; `relation`: ">=" or "<=" the bound."""
+        text = f"{bound * 100:g} %" if self.unit == "%" else f"{bound:g} {self.unit}"
+        return dataclasses.replace(self, target=f"{relation} {text}", reached=self.n > 0 and reached)
+
     def as_json(self) -> dict[str, Any]:
         """Plain values, rounded to six places."""
         values = {KEYS.get(name, name): value for name, value in dataclasses.asdict(self).items()}
@@ -53,16 +58,20 @@ def share(metric: str, what: str, hits: Sequence[bool], minimum: float | None = 
     score = Score(sum(hits), len(hits)).as_json()
     figure, low, high = (float(score[name]) for name in ("accuracy", "low", "high"))
     row = Row(metric, what, figure, low, high, "Wilson 95 %", len(hits), "%")
-    if minimum is None:
-        return row
-    reached = bool(hits) and sum(hits) >= minimum * len(hits)
-    return dataclasses.replace(row, target=f">= {minimum:.0%}".replace("%", " %"), reached=reached)
+    return row if minimum is None else row.aim(">=", minimum, sum(hits) >= minimum * len(hits))
 
 
 def spread(metric: str, what: str, values: Sequence[float], unit: str) -> Row:
     """The median case, and the range of nine cases in ten."""
     low, middle, high = np.quantile(values, (0.05, 0.5, 0.95)).tolist() if values else (0.0, 0.0, 0.0)
     return Row(metric, what, middle, low, high, "5 to 95 % of cases", len(values), unit)
+
+
+def lowest(metric: str, what: str, values: Sequence[float], unit: str, minimum: float) -> Row:
+    """The worst case, whose target is `minimum`, and the range of nine cases in ten."""
+    figure = min(values, default=0.0)
+    row = dataclasses.replace(spread(metric, what, values, unit), figure=figure)
+    return row.aim(">=", minimum, figure >= minimum)
 
 
 def mean(
@@ -84,27 +93,10 @@ def mean(
         figure = float(numbers.mean())
     row = Row(metric, what, figure, low, high, "bootstrap 95 %", len(values), unit)
     if minimum is not None:
-        reached = bool(values) and figure >= minimum
-        return dataclasses.replace(row, target=f">= {_with_unit(minimum, unit)}", reached=reached)
+        row = row.aim(">=", minimum, figure >= minimum)
     if maximum is not None:
-        reached = bool(values) and figure <= maximum
-        return dataclasses.replace(row, target=f"<= {_with_unit(maximum, unit)}", reached=reached)
+        row = row.aim("<=", maximum, figure <= maximum)
     return row
-
-
-def lowest(metric: str, what: str, values: Sequence[float], unit: str, minimum: float) -> Row:
-    """The worst case, whose target is `minimum`, and the range of nine cases in ten."""
-    figure = min(values, default=0.0)
-    return dataclasses.replace(
-        spread(metric, what, values, unit),
-        figure=figure,
-        target=f">= {_with_unit(minimum, unit)}",
-        reached=bool(values) and figure >= minimum,
-    )
-
-
-def _with_unit(value: float, unit: str) -> str:
-    return f"{value * 100:g} %" if unit == "%" else f"{value:g} {unit}"
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -114,19 +106,10 @@ def table(rows: Sequence[Row]) -> str:
         scale = 100 if row.unit == "%" else 1
         digits = 1 if row.unit in ("%", "dB", "MB") else 3
         low, figure, high = (f"{value * scale:.{digits}f}" for value in (row.low, row.figure, row.high))
+        figures = f"{figure} {row.unit}", f"{low} to {high}", str(row.n)
         verdict = {None: "", True: "reached", False: "missed"}[row.reached]
-        lines.append(
-            (
-                row.metric,
-                row.what,
-                f"{figure} {row.unit}",
-                f"{low} to {high}",
-                str(row.n),
-                row.target,
-                verdict,
-            )
-        )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+        lines.append((row.metric, row.what, *figures, row.target, verdict))
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines

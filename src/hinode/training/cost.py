@@ -1,4 +1,4 @@
-"""What the network costs to run."""
+"""The arithmetic of the network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hinode.model.dit import DiTConfig
 def flops(config: DiTConfig, frames: int, height: int, width: int, text_tokens: int = 24) -> int:
     """Floating-point operations of one forward pass for one clip (text encoding included).
 
-    frames, height, width: of the video, in frames and pixels. A multiply-add counts as two. A training
+    `frames`, `height`, `width`: of the video, in frames and pixels. A multiply-add counts as two. A training
     step costs three times as much per clip.
     """
     size = config.patch_size
@@ -26,11 +26,5 @@ def flops(config: DiTConfig, frames: int, height: int, width: int, text_tokens: 
     text_layer = config.text_width * text_tokens * (24 * config.text_width + 4 * text_tokens)
     modulation = 2 * latent_frames * config.conditioning * (8 * fine + 6 * coarse)
     blocks = (config.fine_in + config.fine_out) * block(fine, fine_tokens)
-    return (
-        blocks
-        + config.depth * block(coarse, coarse_tokens)
-        + ends
-        + between
-        + config.text_depth * text_layer
-        + modulation
-    )
+    blocks += config.depth * block(coarse, coarse_tokens)
+    return blocks + ends + between + config.text_depth * text_layer + modulation

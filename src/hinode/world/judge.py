@@ -170,17 +170,21 @@ def _load(net: Net, name: str, path: Path | None) -> Net:
     return net.eval()
 
 
+def _view(frames: Tensor, fps: float) -> Tensor:
+    batch = frames if frames.dim() == 5 else frames[None]
+    return sample_moments(batch.permute(0, 1, 4, 2, 3).float() / 255.0, fps)
+
+
 @torch.no_grad()
 def judge(frames: Tensor, fps: float, net: JudgeNet | None = None) -> list[Verdict]:
     """Classify clips; returns one verdict for each.
 
     `frames`: uint8 [B, T, H, W, 3] (or one clip, [T, H, W, 3]), sRGB.
     """
-    batch = frames if frames.dim() == 5 else frames[None]
-    net = net or load_judge()
-    logits, _ = net(sample_moments(batch.permute(0, 1, 4, 2, 3).float() / 255.0, fps))
+    net, view = net or load_judge(), _view(frames, fps)
+    logits, _ = net(view)
     verdicts = []
-    for row in range(len(batch)):
+    for row in range(len(view)):
         odds = {name: values[row].softmax(-1) for name, values in logits.items()}
         best = {name: int(p.argmax()) for name, p in odds.items()}
         values = {name: ATTRIBUTES[name][i] for name, i in best.items()}
@@ -191,9 +195,7 @@ def judge(frames: Tensor, fps: float, net: JudgeNet | None = None) -> list[Verdi
 @torch.no_grad()
 def judge_cast(frames: Tensor, fps: float, net: CastNet | None = None) -> list[Cast]:
     """Detect the subjects of clips with any number of them. `frames`: as for `judge`."""
-    batch = frames if frames.dim() == 5 else frames[None]
-    net = net or load_cast()
-    return net.detect(sample_moments(batch.permute(0, 1, 4, 2, 3).float() / 255.0, fps))
+    return (net or load_cast()).detect(_view(frames, fps))
 
 
 @torch.no_grad()
@@ -203,7 +205,7 @@ def places(frames: Tensor, fps: float, net: JudgeNet) -> Tensor:
     The mean of the judge's heat map around its hottest cell. The judge knows neither what it looks for nor
     where; in a clip without a subject it still points somewhere. `frames`: uint8 [B, T, H, W, 3].
     """
-    _, heat = net(sample_moments(frames.permute(0, 1, 4, 2, 3).float() / 255, fps))
+    _, heat = net(_view(frames, fps))
     grid = torch.arange(GRID)
     hottest = heat.argmax(-1, keepdim=True)
     row, column = hottest // GRID, hottest % GRID

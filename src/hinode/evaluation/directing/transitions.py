@@ -124,11 +124,8 @@ def extension_rows(records: Sequence[Record]) -> list[Row]:
             what = f"{kind}: seam <= {MAX_SEAM} x the median step{note}"
             rows.append(share(metric, what, [value <= MAX_SEAM for value in column(part, name)], minimum))
         rows.append(spread(metric, f"{kind}: seam by the median step", column(part, "seam"), "x"))
-        for name, note, minimum in (
-            ("right", "", MIN_SHARE),
-            ("right_in_truth", " (truth)", None),
-            ("right_if_held", " (last frame held)", None),
-        ):
+        floors = ("right_in_truth", " (truth)", None), ("right_if_held", " (last frame held)", None)
+        for name, note, minimum in (("right", "", MIN_SHARE), *floors):
             hits = [all(facts.values()) for facts in column(part, name)]
             rows.append(share(metric, f"{kind}: all attributes unchanged{note}", hits, minimum))
         rows += [
@@ -165,12 +162,9 @@ def loop_rows(records: Sequence[Record]) -> list[Row]:
     for kind in ("prompt", "clip"):
         seams = column(of_kind(records, kind), "seam")
         if seams:
-            closed = [value <= MAX_SEAM for value in seams]
-            rows += [
-                share(metric, f"from a {kind}: last to first <= {MAX_SEAM} x the median step", closed,
-                      MIN_SHARE),
-                spread(metric, f"from a {kind}: last to first by the median step", seams, "x"),
-            ]  # fmt: skip
+            what = f"from a {kind}: last to first <= {MAX_SEAM} x the median step"
+            rows.append(share(metric, what, [value <= MAX_SEAM for value in seams], MIN_SHARE))
+            rows.append(spread(metric, f"from a {kind}: last to first by the median step", seams, "x"))
     return [
         *rows,
         _moves(metric, records),
