@@ -195,11 +195,11 @@ def test_noise_moves_with_the_camera_unless_pixels_are_given(teacher: Checkpoint
     still = dataclasses.replace(batch, scenes=[dataclasses.replace(s, camera="still") for s in scenes])
     patches = teacher.model.config.tokenizer
     free = torch.zeros(2, 2, 4, 4, patches.frames, dtype=torch.bool)
-    given = free.clone()
-    given[1, 0] = True
+    opening = free.clone()
+    opening[1, 0] = True
     independent, moving, partial = (
         distillation.sample_noise(b, mask, patches, torch.Generator().manual_seed(1))
-        for b, mask in ((still, free), (panning, free), (panning, given))
+        for b, mask in ((still, free), (panning, free), (panning, opening))
     )
     assert torch.equal(
         independent, torch.randn(independent.shape, generator=torch.Generator().manual_seed(1))

@@ -40,7 +40,7 @@ def around(parsed: Parsed) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("density", DENSITIES)
-def test_what_a_caption_says_is_true_and_parse_hears_all_of_it(density: str) -> None:
+def test_a_caption_is_true_and_parse_finds_all_its_facts(density: str) -> None:
     rng = random.Random(f"captions {density}")
     for scene in samples(2500, density):
         text = caption(scene, rng, density)
@@ -49,9 +49,9 @@ def test_what_a_caption_says_is_true_and_parse_hears_all_of_it(density: str) -> 
         for name, value in around(parsed).items():
             assert value == getattr(scene, name), text
         assert len(parsed.subjects) == len(scene.subjects), text
-        for said, true in zip(parsed.subjects, truth(scene), strict=True):
-            assert (said.kind, said.color) == (true.kind, true.color), text
-            assert said.motion in (true.motion, None), text
+        for parsed_subject, subject in zip(parsed.subjects, truth(scene), strict=True):
+            assert (parsed_subject.kind, parsed_subject.color) == (subject.kind, subject.color), text
+            assert parsed_subject.motion in (subject.motion, None), text
         assert parsed.relation in (scene.relation, None), text
         if density in ("full", "dense"):
             assert parsed.relation == scene.relation, text
@@ -65,48 +65,48 @@ def test_what_a_caption_says_is_true_and_parse_hears_all_of_it(density: str) -> 
 
 
 @pytest.mark.parametrize("density", [*DENSITIES, None])
-def test_captions_are_made_of_known_words_and_fit_the_text_encoder(density: str | None) -> None:
+def test_captions_have_words_of_the_vocabulary_and_fit_the_text_encoder(density: str | None) -> None:
     rng = random.Random(f"words {density}")
-    known = frozenset(VOCABULARY)
+    vocabulary = frozenset(VOCABULARY)
     lengths = []
     for scene in samples(1500, f"words {density}"):
-        said = words(caption(scene, rng, density))
-        assert known.issuperset(said)
-        lengths.append(len(said))
+        text = words(caption(scene, rng, density))
+        assert vocabulary.issuperset(text)
+        lengths.append(len(text))
     assert min(lengths) >= 2
     assert max(lengths) <= 48  # `DiTConfig.words`
 
 
-def test_denser_captions_say_more_and_short_ones_leave_things_out() -> None:
-    said = {}
+def test_denser_captions_state_more_facts() -> None:
+    counts = {}
     for density in DENSITIES:
         rng = random.Random("how much")
         parses = [parse(caption(scene, rng, density)) for scene in samples(600, "how much")]
-        said[density] = sum(len(p.facts()) for p in parses) / len(parses)
-    assert said["short"] < said["full"] < said["dense"] == 7
-    assert said["tag"] < said["full"]
+        counts[density] = sum(len(p.facts()) for p in parses) / len(parses)
+    assert counts["short"] < counts["full"] < counts["dense"] == 7
+    assert counts["tag"] < counts["full"]
 
 
-def test_the_usual_mostly_goes_without_saying() -> None:
+def test_clear_weather_and_a_still_camera_are_mostly_omitted() -> None:
     """So a prompt without a word on them mostly means a clear sky and a still camera."""
     rng = random.Random("usual")
-    unsaid: dict[str, Counter[str]] = {"weather": Counter(), "camera": Counter()}
+    omitted: dict[str, Counter[str]] = {"weather": Counter(), "camera": Counter()}
     for scene in samples(3000, "usual"):
         parsed = parse(caption(scene, rng))
-        for name, counts in unsaid.items():
+        for name, counts in omitted.items():
             counts[getattr(scene, name)] += getattr(parsed, name) is None
-    for name, usual in (("weather", "clear"), ("camera", "still")):
-        assert unsaid[name][usual] > 0.5 * unsaid[name].total() > 200
+    for name, default in (("weather", "clear"), ("camera", "still")):
+        assert omitted[name][default] > 0.5 * omitted[name].total() > 200
 
 
 def test_a_scene_has_many_captions_and_a_seed_has_one() -> None:
-    one = samples(1, "one")[0]
-    texts = {caption(one, random.Random(seed)) for seed in range(200)}
+    scene = samples(1, "one")[0]
+    texts = {caption(scene, random.Random(seed)) for seed in range(200)}
     assert len(texts) > 150
-    assert caption(one, random.Random(3)) == caption(one, random.Random(3))
+    assert caption(scene, random.Random(3)) == caption(scene, random.Random(3))
 
 
-def test_an_unknown_density_is_answered_with_the_known_ones() -> None:
+def test_an_unknown_density_is_refused() -> None:
     with pytest.raises(ValueError, match="'loud': use one of tag, short, full, dense"):
         caption(samples(1, "x")[0], random.Random(0), "loud")
 
@@ -195,10 +195,10 @@ PROMPTS = [
 
 
 @pytest.mark.parametrize(("prompt", "subjects", "rest"), PROMPTS, ids=[prompt for prompt, _, _ in PROMPTS])
-def test_reads_a_prompt_as_a_person_would(prompt: str, subjects: list[str], rest: str) -> None:
+def test_a_prompt_is_read_as_a_person_would(prompt: str, subjects: list[str], rest: str) -> None:
     parsed = parse(prompt)
-    heard = [" ".join(x or "-" for x in (s.color, s.kind, s.motion)) for s in parsed.subjects]
-    assert heard == subjects
+    result = [" ".join(x or "-" for x in (s.color, s.kind, s.motion)) for s in parsed.subjects]
+    assert result == subjects
     assert " ".join(around(parsed).values()) == rest
 
 
@@ -215,11 +215,11 @@ def test_reads_a_prompt_as_a_person_would(prompt: str, subjects: list[str], rest
         ("... !!! ---", ()),
     ],
 )
-def test_names_the_words_that_mean_nothing_here(prompt: str, unknown: tuple[str, ...]) -> None:
+def test_meaningless_words_are_listed(prompt: str, unknown: tuple[str, ...]) -> None:
     assert parse(prompt).not_understood == unknown
 
 
-def test_says_which_words_it_understood() -> None:
+def test_understood_words_are_listed() -> None:
     parsed = parse("A scarlet airship drifting left over a quiet ocean, drifting left")
     assert parsed.understood == ("scarlet", "airship", "drifting", "left", "ocean")
     assert parsed.facts() == {"subject": "balloon", "color": "red", "motion": "left", "place": "sea"}
@@ -245,7 +245,7 @@ MIXTURE = st.lists(PIECES, max_size=30).map(" ".join)
 
 
 @given(st.one_of(ALPHABET, MIXTURE))
-def test_any_text_is_read_without_complaint(text: str) -> None:
+def test_any_text_can_be_parsed(text: str) -> None:
     parsed = parse(text)
     for subject in parsed.subjects:
         assert subject.kind in (*SUBJECTS, None)
@@ -303,8 +303,8 @@ def test_a_relation_stands_between_the_first_two_subjects(text: str, relation: s
 
 
 def test_the_facts_of_a_cast_are_numbered() -> None:
-    said = parse("a red ball rising above a blue boat and a white kite at noon")
-    assert said.cast_facts() == {
+    parsed = parse("a red ball rising above a blue boat and a white kite at noon")
+    assert parsed.cast_facts() == {
         "subject": "ball",
         "color": "red",
         "motion": "rise",
@@ -319,11 +319,11 @@ def test_the_facts_of_a_cast_are_numbered() -> None:
 
 
 def test_a_dense_caption_tells_size_and_pace() -> None:
-    def told(size: float, speed: float) -> Counter[str]:
+    def adjectives(size: float, speed: float) -> Counter[str]:
         rng = random.Random("dense")
         subject = Subject("kite", "red", "left", size=size, speed=speed)
         texts = [words(caption(Scene((subject,)), rng, "dense")) for _ in range(100)]
         return Counter(word for text in texts for word in {"large", "small", "quickly", "slowly"} & set(text))
 
-    assert set(told(0.36, 1.1)) == {"large", "quickly"}
-    assert set(told(0.28, 0.9)) == {"small", "slowly"}
+    assert set(adjectives(0.36, 1.1)) == {"large", "quickly"}
+    assert set(adjectives(0.28, 0.9)) == {"small", "slowly"}

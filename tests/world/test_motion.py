@@ -157,10 +157,10 @@ def test_presence_sees_both_subjects_and_grows_with_the_zoom() -> None:
     grid = torch.linspace(0, 1, 41)
     start, end = torch.zeros(3, 1), torch.full((3, 1), 2.0)
     cast = [Scene((first,)), Scene((first, second)), Scene((first,), camera="zoom in")]
-    one, two, zoomed = presence(cast, start, grid, grid, 1.0)
-    assert torch.equal(one[0, :, :20], two[0, :, :20])
-    assert torch.allclose(two[0, :, :20], two[0, :, 21:].flip(1), atol=1e-5)
+    single, double, zoomed = presence(cast, start, grid, grid, 1.0)
+    assert torch.equal(single[0, :, :20], double[0, :, :20])
+    assert torch.allclose(double[0, :, :20], double[0, :, 21:].flip(1), atol=1e-5)
     later = presence(cast, end, grid, grid, 1.0)
-    assert torch.equal(later[0], one)
+    assert torch.equal(later[0], single)
     assert later[2].sum() > 1.5 * zoomed.sum()
     assert later.max() <= 1

@@ -16,7 +16,7 @@ from hinode.world.render import render
 from hinode.world.scene import Scene, Subject, sample_scene
 
 BALL = Subject("ball", "red", "still", x=0.5, y=0.3, size=0.34)
-PLAIN = Scene((BALL,), terrain=2.0, air=0.5)
+SCENE = Scene((BALL,), terrain=2.0, air=0.5)
 
 
 def film(*scenes: Scene, side: int = 64, frames: int = 1, fps: float = 8.0, **more: Any) -> Tensor:
@@ -25,7 +25,7 @@ def film(*scenes: Scene, side: int = 64, frames: int = 1, fps: float = 8.0, **mo
 
 
 def cast(**changes: Any) -> Scene:
-    return dataclasses.replace(PLAIN, subjects=(dataclasses.replace(BALL, **changes),))
+    return dataclasses.replace(SCENE, subjects=(dataclasses.replace(BALL, **changes),))
 
 
 def mixed(count: int) -> list[Scene]:
@@ -33,16 +33,16 @@ def mixed(count: int) -> list[Scene]:
     return [sample_scene(rng, held_out=None) for _ in range(count)]
 
 
-def assert_same_picture(one: Tensor, other: Tensor) -> None:
+def assert_same_picture(picture: Tensor, other: Tensor) -> None:
     """Equal but for a pixel here and there that rounding takes over an edge."""
-    difference = (one - other).abs()
+    difference = (picture - other).abs()
     assert difference.mean() < 3e-4
     assert (difference > 2 / 255).float().mean() < 0.01
     assert (difference > 0.1).float().mean() < 2e-4
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (112, 64), (64, 112), (96, 40), (33, 57), (8, 8)])
-def test_draws_any_shape_in_range(width: int, height: int) -> None:
+def test_any_shape_is_rendered(width: int, height: int) -> None:
     scenes = mixed(12)
     video = render(scenes, frames=3, fps=8, width=width, height=height)
     assert video.shape == (12, 3, 3, height, width)
@@ -55,12 +55,12 @@ def test_draws_any_shape_in_range(width: int, height: int) -> None:
     assert len({clip.sum().item() for clip in video}) == 12
 
 
-def test_the_same_scene_draws_the_same_pixels_every_time() -> None:
+def test_the_same_scene_gives_the_same_pixels() -> None:
     scenes = mixed(6)
     assert torch.equal(film(*scenes, frames=3), film(*scenes, frames=3))
 
 
-def test_a_scene_looks_the_same_alone_and_in_company() -> None:
+def test_a_scene_does_not_depend_on_its_batch() -> None:
     scenes = mixed(16)
     together = film(*scenes, frames=3)
     for scene_alone, expected in zip(scenes, together, strict=True):
@@ -78,10 +78,10 @@ def test_frame_k_shows_the_moment_k_frames_after_the_start() -> None:
 
 
 def test_every_scene_may_start_at_its_own_time() -> None:
-    one, other = mixed(2)
-    both = film(one, other, frames=2, start=[0.5, 1.75])
-    assert_same_picture(film(one, frames=2, start=0.5)[0], both[0])
-    assert_same_picture(film(other, frames=2, start=1.75)[0], both[1])
+    first, second = mixed(2)
+    both = film(first, second, frames=2, start=[0.5, 1.75])
+    assert_same_picture(film(first, frames=2, start=0.5)[0], both[0])
+    assert_same_picture(film(second, frames=2, start=1.75)[0], both[1])
 
 
 def test_a_larger_picture_is_the_same_picture() -> None:
@@ -109,11 +109,11 @@ def test_a_subject_has_its_own_colour_and_no_other(time: str) -> None:
         pictures = film(*casts, start=0.3, side=96)[:, 0]
         window = pictures[:, :, 29 - 17 : 29 + 17, 48 - 17 : 48 + 17].flatten(2)
         off = (window[:, None] - papers[None, :, :, None]).abs().amax(2)  # (picture, paper, pixel)
-        found = (off < 4 / 255).sum(2)
-        assert torch.equal(found.argmax(1), torch.arange(len(scene.COLORS))), kind
-        own = found.diag()
+        counts = (off < 4 / 255).sum(2)
+        assert torch.equal(counts.argmax(1), torch.arange(len(scene.COLORS))), kind
+        own = counts.diag()
         assert (own > 12).all(), kind
-        assert (found - torch.diag(own)).max() <= 2, kind
+        assert (counts - torch.diag(own)).max() <= 2, kind
 
 
 def test_a_subject_is_where_its_path_says() -> None:
@@ -161,10 +161,10 @@ def test_a_pan_moves_the_scenery_the_other_way(place: str) -> None:
 
 def test_a_zoom_opens_up_and_closes_in_on_land_and_subject() -> None:
     for move, sign in (("zoom in", 1), ("zoom out", -1)):
-        clip = film(dataclasses.replace(PLAIN, camera=move, place="mountains"), frames=9)[0]
+        clip = film(dataclasses.replace(SCENE, camera=move, place="mountains"), frames=9)[0]
         red = (clip[:, 0] - clip[:, 1:].amax(1) > 0.3).sum((1, 2))
         assert (red.diff() * sign >= 0).all()
-        zoom = camera_path([dataclasses.replace(PLAIN, camera=move)], torch.tensor([[0.0, 1.0]])).zoom[0]
+        zoom = camera_path([dataclasses.replace(SCENE, camera=move)], torch.tensor([[0.0, 1.0]])).zoom[0]
         assert float(red[8] / red[0]) == pytest.approx(float(zoom[1] / zoom[0]) ** 2, rel=0.12)
         assert sideways(clip[0], clip[6], slice(0, 16)) * sign < 0
         assert sideways(clip[0], clip[6], slice(48, 64)) * sign > 0
@@ -182,18 +182,18 @@ def test_a_zoom_opens_up_and_closes_in_on_land_and_subject() -> None:
         ("camera", scene.CAMERAS),
     ],
 )
-def test_every_value_of_every_fact_draws_something_of_its_own(name: str, values: tuple[str, ...]) -> None:
+def test_every_value_of_every_fact_looks_different(name: str, values: tuple[str, ...]) -> None:
     of_subject = name in ("kind", "color", "motion")
-    scenes = [cast(**{name: v}) if of_subject else dataclasses.replace(PLAIN, **{name: v}) for v in values]
+    scenes = [cast(**{name: v}) if of_subject else dataclasses.replace(SCENE, **{name: v}) for v in values]
     clips = film(*scenes, frames=5, fps=4.0)
-    for (a, one), (b, other) in itertools.combinations(zip(values, clips, strict=True), 2):
-        visible = ((one - other).abs().amax(1) > 0.1).float().mean()
+    for (a, clip), (b, other) in itertools.combinations(zip(values, clips, strict=True), 2):
+        visible = ((clip - other).abs().amax(1) > 0.1).float().mean()
         assert visible > 0.01, (a, b)
 
 
 @pytest.mark.parametrize("number", ["terrain", "sun", "air"])
-def test_the_free_numbers_vary_the_drawing(number: str) -> None:
-    low, high = film(dataclasses.replace(PLAIN, **{number: 0.1}), dataclasses.replace(PLAIN, **{number: 0.9}))
+def test_the_free_numbers_vary_the_picture(number: str) -> None:
+    low, high = film(dataclasses.replace(SCENE, **{number: 0.1}), dataclasses.replace(SCENE, **{number: 0.9}))
     assert 5e-4 < (low - high).abs().mean() < 0.2
 
 
@@ -203,9 +203,9 @@ def test_two_subjects_are_both_there_and_the_first_is_in_front() -> None:
         dataclasses.replace(BALL, kind="kite", color="blue", x=0.72, size=0.26),
     )
     both, alone, behind = film(
-        dataclasses.replace(PLAIN, subjects=(first, second)),
-        dataclasses.replace(PLAIN, subjects=(first,)),
-        dataclasses.replace(PLAIN, subjects=(first, dataclasses.replace(second, x=0.3))),
+        dataclasses.replace(SCENE, subjects=(first, second)),
+        dataclasses.replace(SCENE, subjects=(first,)),
+        dataclasses.replace(SCENE, subjects=(first, dataclasses.replace(second, x=0.3))),
     )[:, 0]
     assert torch.equal(both[:, :, :30], alone[:, :, :30])
     assert (both - alone)[:, :, 40:52].abs().max() > 0.4
@@ -215,7 +215,7 @@ def test_two_subjects_are_both_there_and_the_first_is_in_front() -> None:
 
 
 def test_weather_moves_over_land_that_does_not() -> None:
-    clips = film(*(dataclasses.replace(PLAIN, weather=w) for w in scene.WEATHERS), frames=3, fps=4.0)
+    clips = film(*(dataclasses.replace(SCENE, weather=w) for w in scene.WEATHERS), frames=3, fps=4.0)
     change = clips[..., 40:, :].diff(dim=1).abs().mean((2, 3, 4))
     clear, rain, snow, fog = change.unbind()
     assert (clear == 0).all()
@@ -234,9 +234,9 @@ def test_weather_moves_over_land_that_does_not() -> None:
         ({"height": 0}, "64x0"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused_in_plain_words(changes: dict[str, Any], text: str) -> None:
+def test_what_cannot_be_rendered_is_refused(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=rf"cannot render .*{text}"):
-        film(PLAIN, **changes)
+        film(SCENE, **changes)
 
 
 def test_no_scene_is_refused() -> None:

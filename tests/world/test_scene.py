@@ -39,22 +39,22 @@ def pairs(scene: Scene) -> list[tuple[str, str]]:
     return [(subject.color, subject.kind) for subject in scene.subjects]
 
 
-def test_held_out_pairs_are_pairs_of_known_things_that_training_shows_apart() -> None:
-    shown = {(color, kind) for color in COLORS for kind in SUBJECTS} - HELD_OUT_PAIRS
-    assert len(shown) == len(COLORS) * len(SUBJECTS) - len(HELD_OUT_PAIRS)
-    assert {color for color, _ in shown} == set(COLORS)
-    assert {kind for _, kind in shown} == set(SUBJECTS)
+def test_training_shows_every_colour_and_kind_of_the_held_out_pairs() -> None:
+    training = {(color, kind) for color in COLORS for kind in SUBJECTS} - HELD_OUT_PAIRS
+    assert len(training) == len(COLORS) * len(SUBJECTS) - len(HELD_OUT_PAIRS)
+    assert {color for color, _ in training} == set(COLORS)
+    assert {kind for _, kind in training} == set(SUBJECTS)
 
 
 def test_by_default_every_pair_turns_up_except_those_held_out() -> None:
-    seen = {pair for scene in scenes(6000) for pair in pairs(scene)}
-    assert seen == {(color, kind) for color in COLORS for kind in SUBJECTS} - HELD_OUT_PAIRS
+    sampled = {pair for scene in scenes(6000) for pair in pairs(scene)}
+    assert sampled == {(color, kind) for color in COLORS for kind in SUBJECTS} - HELD_OUT_PAIRS
 
 
 def test_held_out_scenes_star_a_held_out_pair_beside_ordinary_ones() -> None:
-    drawn = scenes(600, held_out=True)
-    assert {pairs(scene)[0] for scene in drawn} == HELD_OUT_PAIRS
-    others = {pair for scene in drawn for pair in pairs(scene)[1:]}
+    sampled = scenes(600, held_out=True)
+    assert {pairs(scene)[0] for scene in sampled} == HELD_OUT_PAIRS
+    others = {pair for scene in sampled for pair in pairs(scene)[1:]}
     assert others
     assert not others & HELD_OUT_PAIRS
 
@@ -64,42 +64,42 @@ def test_scenes_without_restriction_hold_both() -> None:
     assert 0.5 < shares[True] / 2000 / (len(HELD_OUT_PAIRS) / 72) < 1.6
 
 
-def test_every_value_of_every_fact_is_drawn() -> None:
-    drawn = scenes(1500)
+def test_every_value_of_every_fact_is_sampled() -> None:
+    sampled = scenes(1500)
     for name, values in FACTS.items():
-        owners = [scene.subjects[0] if name in ("kind", "color", "motion") else scene for scene in drawn]
+        owners = [scene.subjects[0] if name in ("kind", "color", "motion") else scene for scene in sampled]
         counts = Counter(getattr(owner, name) for owner in owners)
         assert set(counts) == set(values)
         assert min(counts.values()) > 0.4 * 1500 / len(values) / (2 if name == "camera" else 1), name
 
 
 def test_one_scene_in_eight_has_two_subjects_and_never_two_of_a_kind() -> None:
-    drawn = scenes(4000)
-    double = [scene for scene in drawn if len(scene.subjects) == 2]
-    assert 0.10 < len(double) / len(drawn) < 0.15
+    sampled = scenes(4000)
+    double = [scene for scene in sampled if len(scene.subjects) == 2]
+    assert 0.10 < len(double) / len(sampled) < 0.15
     assert all(first.kind != second.kind for first, second in (scene.subjects for scene in double))
     assert {len(scene.subjects) for scene in scenes(50, subjects=1)} == {1}
     assert {len(scene.subjects) for scene in scenes(50, subjects=2)} == {2}
 
 
 def test_the_shares_of_casts_can_be_chosen() -> None:
-    drawn = Counter(len(scene.subjects) for scene in scenes(3000, casts=(0.5, 0.3, 0.2)))
-    assert drawn[1] / 3000 == pytest.approx(0.5, abs=0.04)
-    assert drawn[2] / 3000 == pytest.approx(0.3, abs=0.04)
-    assert drawn[3] / 3000 == pytest.approx(0.2, abs=0.04)
+    sampled = Counter(len(scene.subjects) for scene in scenes(3000, casts=(0.5, 0.3, 0.2)))
+    assert sampled[1] / 3000 == pytest.approx(0.5, abs=0.04)
+    assert sampled[2] / 3000 == pytest.approx(0.3, abs=0.04)
+    assert sampled[3] / 3000 == pytest.approx(0.2, abs=0.04)
 
 
 @pytest.mark.parametrize("aspect", [1.0, 16 / 9, 9 / 16])
 @pytest.mark.parametrize("count", [2, 3])
 def test_a_relation_holds_on_the_mean_of_two_seconds(count: int, aspect: float) -> None:
-    drawn = scenes(800, f"relations of {count}", subjects=count)
-    moments = torch.linspace(0, 2, 21).expand(len(drawn), -1)
+    sampled = scenes(800, f"relations of {count}", subjects=count)
+    moments = torch.linspace(0, 2, 21).expand(len(sampled), -1)
     first, second = (
-        subject_path([scene.subjects[layer] for scene in drawn], moments, aspect) for layer in (0, 1)
+        subject_path([scene.subjects[layer] for scene in sampled], moments, aspect) for layer in (0, 1)
     )
     right, down = (first.x - second.x).mean(1).tolist(), (first.y - second.y).mean(1).tolist()
     expected = {"left of": -1, "right of": 1, "above": -1, "below": 1}
-    for scene, dx, dy in zip(drawn, right, down, strict=True):
+    for scene, dx, dy in zip(sampled, right, down, strict=True):
         if scene.relation in expected:
             apart = dx if scene.relation.endswith("of") else dy
             assert apart * expected[scene.relation] > 0.1, scene
@@ -107,7 +107,7 @@ def test_a_relation_holds_on_the_mean_of_two_seconds(count: int, aspect: float) 
             a, b = scene.subjects
             assert (a.motion, a.speed, a.phase, a.size) == (b.motion, b.speed, b.phase, b.size)
             assert 0.05 < abs(dx) < 0.15
-    kinds = Counter(scene.relation for scene in drawn)
+    kinds = Counter(scene.relation for scene in sampled)
     assert set(kinds) == {None, *(RELATIONS if count == 2 else RELATIONS[:2])}
     assert min(kinds.values()) > 50
 
@@ -127,9 +127,9 @@ def test_the_same_seed_gives_the_same_scenes_and_scenes_are_values() -> None:
 
 @pytest.mark.parametrize("aspect", [1.0, 16 / 9, 9 / 16])
 def test_a_subject_stays_in_the_frame_for_two_and_a_half_seconds(aspect: float) -> None:
-    drawn = scenes(2000, f"paths at {aspect}", held_out=None, casts=(0.4, 0.4, 0.2))
+    sampled = scenes(2000, f"paths at {aspect}", held_out=None, casts=(0.4, 0.4, 0.2))
     for layer in range(3):
-        cast = [scene.subjects[layer] for scene in drawn if len(scene.subjects) > layer]
+        cast = [scene.subjects[layer] for scene in sampled if len(scene.subjects) > layer]
         path = subject_path(cast, torch.linspace(0, 2.5, 26).expand(len(cast), -1), aspect)
         for position in (path.x, path.y):
             assert position.min() > 0
@@ -139,7 +139,7 @@ def test_a_subject_stays_in_the_frame_for_two_and_a_half_seconds(aspect: float) 
 def test_two_subjects_side_by_side_pass_each_other_at_different_heights() -> None:
     for scene in scenes(600, subjects=2):
         left, right = scene.subjects
-        crossing = [one.motion in ("left", "right") for one in scene.subjects]
+        crossing = [subject.motion in ("left", "right") for subject in scene.subjects]
         if scene.relation is None:
             if not any(crossing):
                 assert left.x < 0.5 < right.x

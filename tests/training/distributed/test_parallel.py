@@ -221,15 +221,16 @@ def test_shards_are_saved_at_a_signal_and_continue_in_one_process(
             reports.append(json.loads(line))
             if len(reports) == 3:
                 process.send_signal(signal.SIGTERM)
-    start, one, two, *_, stopped = reports
+    start, first, second, *_, stopped = reports
     assert (start["event"], start["processes"], start["sharded"]) == ("start", 2, True)
     assert stopped["event"] == "stopped"
-    steps, samples = two["step"] - one["step"], two["clips"] + two["images"] - one["clips"] - one["images"]
+    steps = second["step"] - first["step"]
+    samples = second["clips"] + second["images"] - first["clips"] - first["images"]
     assert samples == 4 * steps  # of the whole batch: the first part of this recipe is images
-    assert two["samples_per_s"] == pytest.approx(4 * two["steps_per_s"], rel=0.01)
+    assert second["samples_per_s"] == pytest.approx(4 * second["steps_per_s"], rel=0.01)
     single = Trainer(SMOKE, tmp_path, CPU)
     assert single.restore()
-    assert single.progress.step == stopped["steps"] >= two["step"]
+    assert single.progress.step == stopped["steps"] >= second["step"]
     assert single.validate()["validation"] == pytest.approx(stopped["validation"], rel=0.02)
 
 
