@@ -85,7 +85,7 @@ class Rollout:
 
     targets: dict[Leap, tuple[Tensor, Tensor]]  # where a leap begins and where it should end, [Tl, h, w, C]
     ids: Tensor  # [L]
-    hints: Tensor | None  # [Tl, h, w, 2f + 3]
+    control: Tensor | None  # given pixels and motion, for networks that take them, [Tl, h, w, 2f + 3]
     mask: Tensor  # values that are given, bool [Tl, h, w, C]
     frame_mask: Tensor  # latent frames that are given as a whole, bool [Tl]
 
@@ -126,8 +126,8 @@ def roll_out(
     pixels = x.masked_fill(~mask.repeat_interleave(x.shape[-1] // mask.shape[-1], -1), torch.nan)
     noise = sample_noise(batch, mask.cpu(), tokenizer, generator).to(x)
     ids, fps = batch.ids.to(x.device), batch.bucket.fps
-    motion_hints = motion if teacher.model.config.hints else None
-    sampler = Sampler(teacher.model, ids, fps, noise, sampling, given=pixels, motion=motion_hints)
+    motion_control = motion if teacher.model.config.hints else None
+    sampler = Sampler(teacher.model, ids, fps, noise, sampling, given=pixels, motion=motion_control)
     condition = student.encode_text(ids)  # type: ignore[operator]
     targets: dict[Leap, tuple[Tensor, Tensor]] = {}
     from_noise = sampler.state  # the first leaps of all schedules share the teacher's steps from noise
@@ -161,13 +161,13 @@ def velocity(
     steps: list[Leap],
     condition: Condition,
     fps: float,
-    hints: Tensor | None,
+    control: Tensor | None,
     frame_mask: Tensor,
 ) -> Tensor:
     """The student's velocity at states z, each of which begins a leap."""
     now = torch.tensor([leap.now for leap in steps], device=z.device)
     levels = now[:, None].expand(frame_mask.shape).masked_fill(frame_mask, 1.0)
-    clean: Tensor = student(z, levels, condition, fps, None, hints)
+    clean: Tensor = student(z, levels, condition, fps, None, control)
     return (clean - z) / (1 - now.view(-1, 1, 1, 1, 1))
 
 
@@ -177,12 +177,13 @@ def loss(model: nn.Module, rollouts: list[Rollout], steps: list[Leap], fps: floa
     z, end = (torch.stack(states).float() for states in zip(*targets, strict=True))
     length = max(len(rollout.ids) for rollout in rollouts)
     ids = torch.stack([F.pad(rollout.ids, (0, length - len(rollout.ids)), value=PAD) for rollout in rollouts])
-    hints = [rollout.hints for rollout in rollouts if rollout.hints is not None]
+    controls = [rollout.control for rollout in rollouts if rollout.control is not None]
+    control = torch.stack(controls) if controls else None
     mask = torch.stack([rollout.mask for rollout in rollouts])
     frame_mask = torch.stack([rollout.frame_mask for rollout in rollouts])
     condition = model.encode_text(ids)  # type: ignore[operator]
     distance = torch.tensor([leap.later - leap.now for leap in steps], device=z.device).view(-1, 1, 1, 1, 1)
-    slope = velocity(model, z, steps, condition, fps, torch.stack(hints) if hints else None, frame_mask)
+    slope = velocity(model, z, steps, condition, fps, control, frame_mask)
     squared = (slope - (end - z) / distance).square().masked_fill(mask, 0.0)
     # The mean over the values that are not given.
     squared = squared / (1 - mask.float().mean((2, 3, 4), True)).clamp(min=1e-3)
