@@ -42,7 +42,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A house in Germany that has such an engine, and another name for its model."""
     monkeypatch.setitem(engines.ENGINES, "strict", Strict)
     monkeypatch.setenv("HINODE_HOME", str(tmp_path / "home"))
-    operator.state(Operator(("DE",), annual_revenue=0.0), tmp_path / "home")
+    operator.write(Operator(("DE",), annual_revenue=0.0), tmp_path / "home")
     return Settings(home=tmp_path / "home", aliases={"sora-2": "testcard", "film": "strict/h3"})
 
 
@@ -82,19 +82,19 @@ def test_the_api_refuses_by_every_name_and_offers_none(settings: Settings, model
         assert answer.status_code == 400, answer.text
         assert CLAUSE in answer.json()["error"]["message"]
         assert answer.json()["error"]["param"] == "model"
-        offered = {one["id"] for one in client.get("/v1/models").json()["data"]}
+        offered = {model["id"] for model in client.get("/v1/models").json()["data"]}
         assert "testcard" in offered
         assert not offered & {"film", "strict/h3", "h3"}
 
 
 def test_a_licence_of_ones_own_lifts_it(settings: Settings) -> None:
-    operator.state(Operator(("DE",), 0.0, permissions=(H3,)), settings.home)
+    operator.write(Operator(("DE",), 0.0, permissions=(H3,)), settings.home)
     assert engines.capabilities("strict", settings, "h3").licence == H3
 
 
 def test_a_video_carries_the_terms_of_its_weights(clip: Clip, tmp_path: Path) -> None:
-    made = Clip(clip.frames.copy(), clip.fps, dataclasses.replace(clip.provenance, model="h3", licence=H3))
-    pipeline.finish(SMALL, made, tmp_path / "clip.mp4", "mp4")
+    result = Clip(clip.frames.copy(), clip.fps, dataclasses.replace(clip.provenance, model="h3", licence=H3))
+    pipeline.finish(SMALL, result, tmp_path / "clip.mp4", "mp4")
     metadata = read_video(tmp_path / "clip.mp4").metadata
     facts = json.loads(metadata["description"])
     assert facts["licence"] == "MiniMax H3 Community License Agreement of 2 August 2026"

@@ -129,14 +129,14 @@ def test_the_operator_is_stated_once_and_bit_by_bit(home: Path) -> None:
         "permissions": ["CogVideoX"],
     }
     run("operator", "--territory", "EU")
-    assert operator.stated(home).territories == EUROPEAN_UNION
+    assert operator.read(home).territories == EUROPEAN_UNION
 
 
 def test_a_licence_that_excludes_the_operator_is_refused_by_its_clause(home: Path, checkpoint: Path) -> None:
     added = add("hy", checkpoint, family=HUNYUAN)
     assert added.exit_code == 0
     assert "you have not stated what it depends on" in added.stderr
-    operator.state(Operator(("FR",), monthly_users=1), home)
+    operator.write(Operator(("FR",), monthly_users=1), home)
     item = next(item for item in json.loads(run("list", "--json").stdout) if item["name"] == "hy")
     assert not item["usable"]
     assert 'grants nothing in FR (Sections 1(l) and 5(c), "Territory")' in item["reason"]
@@ -183,7 +183,7 @@ def test_every_licence_is_on_the_page_as_it_is_known_here(licence: Licence) -> N
     )
     assert row.rstrip(" |").endswith(licence.reading)
     for ceiling in (licence.revenue, licence.users):
-        assert ceiling is None or f"{ceiling.most:,}" in row
+        assert ceiling is None or f"{ceiling.maximum:,}" in row
     assert ("EU, GB, KR" in row) == bool(licence.excluded)
     assert ("US (" in row) == ("US" in licence.excluded)
 

@@ -24,9 +24,9 @@ def test_every_licence_says_where_it_stands_and_how_it_was_read(licence: licence
     assert bool(licence.attribution) == bool(licence.attribution_clause)
     assert licences.refusal(licence, AT_HOME) is None
     assert licences.find(licence.key.lower()) is licence
-    told = "\n".join(licences.plain(licence))
-    assert READINGS[licence.reading] in told
-    assert all(duty.text in told and duty.clause in told for duty in licence.duties)
+    description = "\n".join(licences.describe(licence))
+    assert READINGS[licence.reading] in description
+    assert all(duty.text in description and duty.clause in description for duty in licence.duties)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_every_licence_says_where_it_stands_and_how_it_was_read(licence: licence
         ("CogVideoX", Operator(monthly_users=1, commercial=True), "registration before commercial use"),
     ],
 )
-def test_who_is_excluded_is_told_by_which_clause(key: str, stated: Operator, clause: str) -> None:
+def test_a_refusal_names_the_clause(key: str, stated: Operator, clause: str) -> None:
     sentence = licences.refusal(LICENCES[key], stated)
     assert sentence is not None
     assert clause in sentence
@@ -66,7 +66,7 @@ def test_limits_are_those_of_the_text_to_the_dollar() -> None:
         ("CogVideoX", "--no-commercial --monthly-users 100`"),
     ],
 )
-def test_who_stated_nothing_is_told_what_to_state(key: str, options: str) -> None:
+def test_an_operator_without_a_statement_learns_what_to_state(key: str, options: str) -> None:
     sentence = licences.refusal(LICENCES[key], Operator())
     assert sentence is not None
     assert sentence.endswith(f"`hinode models operator {options}")
@@ -80,14 +80,14 @@ def test_what_holds_for_everybody_asks_for_no_statement(tmp_path: Path) -> None:
         licences.check("LTX-2.x-Community", tmp_path)
 
 
-def test_the_statement_of_this_house_decides(tmp_path: Path) -> None:
+def test_the_operators_statement_decides(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="you have not stated"):
         licences.check("MiniMax-H3-Community", tmp_path)
-    operator.state(Operator(("DE",), 0.0), tmp_path)
+    operator.write(Operator(("DE",), 0.0), tmp_path)
     with pytest.raises(BadInput, match="grants nothing in DE") as caught:
         licences.check("minimax-h3-community", tmp_path)
     assert caught.value.field == "model"
-    operator.state(Operator(("CH",), 0.0), tmp_path)
+    operator.write(Operator(("CH",), 0.0), tmp_path)
     licences.check("MiniMax-H3-Community", tmp_path)
 
 
@@ -98,24 +98,24 @@ def test_an_unknown_licence_is_answered_with_the_known_ones() -> None:
 
 def test_the_european_union_is_its_member_states() -> None:
     assert len(set(EUROPEAN_UNION)) == 27
-    assert operator.territories(["eu"]) == EUROPEAN_UNION
-    assert operator.territories([" uk", "GB", "de"]) == ("DE", "GB")
-    assert operator.territories(["EU", "DE"]) == EUROPEAN_UNION
+    assert operator.parse_territories(["eu"]) == EUROPEAN_UNION
+    assert operator.parse_territories([" uk", "GB", "de"]) == ("DE", "GB")
+    assert operator.parse_territories(["EU", "DE"]) == EUROPEAN_UNION
     for outside in ("CH", "NO", "IS"):
         assert licences.refusal(LICENCES["MiniMax-H3-Community"], Operator((outside,), 0.0)) is None
     with pytest.raises(BadInput, match="no territory 'Germany'"):
-        operator.territories(["Germany"])
+        operator.parse_territories(["Germany"])
 
 
 def test_what_was_stated_is_read_back(tmp_path: Path) -> None:
-    assert operator.stated(tmp_path) == Operator()
+    assert operator.read(tmp_path) == Operator()
     stated = Operator(("DE", "FR"), 2_000_000.0, 500, commercial=True, permissions=("CogVideoX",))
-    path = operator.state(stated, tmp_path)
-    assert operator.stated(tmp_path) == stated
+    path = operator.write(stated, tmp_path)
+    assert operator.read(tmp_path) == stated
     assert path.read_text().startswith("# ")
     assert [file.name for file in tmp_path.iterdir()] == [operator.FILE]
     path.write_text('territories = ["EU"]\nannual_revenue = 5\n')
-    assert operator.stated(tmp_path) == Operator(EUROPEAN_UNION, 5)
+    assert operator.read(tmp_path) == Operator(EUROPEAN_UNION, 5)
 
 
 @pytest.mark.parametrize(
@@ -135,14 +135,14 @@ def test_what_was_stated_is_read_back(tmp_path: Path) -> None:
 def test_a_damaged_statement_is_one_sentence(text: str, tmp_path: Path) -> None:
     (tmp_path / operator.FILE).write_text(text)
     with pytest.raises(ModelError, match=r"operator\.toml") as caught:
-        operator.stated(tmp_path)
+        operator.read(tmp_path)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("stated", [Operator(annual_revenue=-1), Operator(annual_revenue=float("nan"))])
 def test_an_amount_that_cannot_be_is_not_written_down(stated: Operator, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no amount of revenue"):
-        operator.state(stated, tmp_path)
+        operator.write(stated, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -159,15 +159,15 @@ def test_a_stamp_names_the_licence_and_what_it_asks_for() -> None:
 
 
 def test_several_licences_hold_together(tmp_path: Path) -> None:
-    both = licences.both("Apache-2.0", "", "CC-BY-NC-4.0", "Apache-2.0", "CC-BY-NC-4.0")
+    both = licences.combine("Apache-2.0", "", "CC-BY-NC-4.0", "Apache-2.0", "CC-BY-NC-4.0")
     assert both == "Apache-2.0 AND CC-BY-NC-4.0"
     licences.check("Apache-2.0", tmp_path)
     with pytest.raises(BadInput, match=r"have not stated what it depends on; .*--no-commercial"):
         licences.check(both, tmp_path)
-    operator.state(Operator(commercial=True), tmp_path)
+    operator.write(Operator(commercial=True), tmp_path)
     with pytest.raises(BadInput, match=r"allows no commercial use, and you stated .* \(Sections 1\(i\) and"):
         licences.check(both, tmp_path)
-    operator.state(Operator(commercial=False), tmp_path)
+    operator.write(Operator(commercial=False), tmp_path)
     licences.check(both, tmp_path)
     stamp = licences.stamp(both)
     assert stamp["licence"] == (

@@ -186,7 +186,7 @@ def test_a_repository_with_code_of_its_own_is_not_made_usable(home: Path, shelf:
 
 
 def test_a_licence_that_excludes_the_operator_keeps_the_weights_away(home: Path, shelf: Shelf) -> None:
-    operator.state(Operator(("DE",), 0.0), home)
+    operator.write(Operator(("DE",), 0.0), home)
     entry = add(home, licence="MiniMax-H3-Community")
     with pytest.raises(BadInput, match="grants nothing in DE"):
         acquisition.pull(entry, home, lambda: shelf)

@@ -141,7 +141,7 @@ def test_loras_have_licences_of_their_own(home: Path, tmp_path: Path, checkpoint
     assert entries.find("two", home) == entry
     assert entry.terms == "Apache-2.0 AND CC-BY-NC-4.0"
     assert "--no-commercial" in (entries.obstacle(entry, home) or "")
-    operator.state(Operator(commercial=False), home)
+    operator.write(Operator(commercial=False), home)
     assert entries.obstacle(entry, home) is None
     assert add(home, "same", **given, lora_licences=("Apache-2.0",)).terms == "Apache-2.0"
     with pytest.raises(BadInput, match="--lora-licence is given 3 times and --lora 2 times"):
@@ -387,7 +387,7 @@ def test_models_that_can_be_used_are_offered_first(home: Path, checkpoint: Path)
     add(home, "c-wan", source=str(checkpoint))
     assert entries.available("diffusers", home) == ("c-wan", "a-h3", "b-unpulled")
     assert entries.available("native", home) == ()
-    operator.state(Operator(("JP",), 0.0), home)
+    operator.write(Operator(("JP",), 0.0), home)
     assert entries.available("diffusers", home) == ("a-h3", "c-wan", "b-unpulled")
     assert "hinode models pull b-unpulled" in (entries.obstacle(entries.find("b-unpulled", home), home) or "")
 

@@ -300,7 +300,7 @@ def state_operator(
 
         home = _settings().home
         given: dict[str, Any] = {
-            "territories": None if territory is None else operator.territories(territory),
+            "territories": None if territory is None else operator.parse_territories(territory),
             "annual_revenue": revenue,
             "monthly_users": monthly_users,
             "commercial": commercial,
@@ -309,9 +309,9 @@ def state_operator(
             else tuple(sorted({licences.find(key).key for key in permission})),
         }
         given = {word: value for word, value in given.items() if value is not None}
-        stated = dataclasses.replace(operator.stated(home), **given)
+        stated = dataclasses.replace(operator.read(home), **given)
         if given:
-            operator.state(stated, home)
+            operator.write(stated, home)
         if as_json:
             print(json.dumps(dataclasses.asdict(stated)))
         else:

@@ -129,7 +129,7 @@ def terms(item: Item) -> list[str]:
     lines: list[str] = []
     for key in item.licence.split(licences.AND):
         try:
-            lines += licences.plain(licences.find(key))
+            lines += licences.describe(licences.find(key))
         except BadInput:
             lines.append(f"{key or 'Its licence'}: not known here; read it yourself.")
     return lines

@@ -1,1 +1,1 @@
-"""Licences of models: the terms as data, and whether an operator may use them."""
+"""Licences of model weights: the terms as data (`licences.toml`), and whether an operator may use a model."""

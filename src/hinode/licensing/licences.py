@@ -1,32 +1,34 @@
-"""Whether the operator may use weights under their licence, and what a clip made with them has to say.
+"""Whether an operator may use weights under their licence, and what a clip made with them has to say.
 
-The terms are data (`terms.py`), and so is what the operator stated (`operator.py`): where they are and how
-large. A licence that excludes them is refused with its clause named, before anything is loaded.
+A licence that excludes the operator is refused with its clause, before any weights are loaded. Several
+licences that hold together are written as an SPDX expression: "Apache-2.0 AND CC-BY-NC-4.0".
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from hinode.errors import BadInput, join_names, quote
-from hinode.licensing.operator import EUROPEAN_UNION, Operator, stated
-from hinode.licensing.terms import LICENCES, READINGS, Licence
+from hinode.licensing import operator as operators
+from hinode.licensing.operator import EUROPEAN_UNION, Operator
+from hinode.licensing.terms import LICENCES, READINGS, Ceiling, Licence
 
-__all__ = ["LICENCES", "Licence", "both", "check", "find", "needs", "plain", "refusal", "remark", "stamp"]
+__all__ = ["AND", "LICENCES", "Licence", "check", "combine", "describe", "find", "refusal", "remark", "stamp"]
 
 AND = " AND "
-"""Between two licences that hold together, as in SPDX expressions."""
 
-_BY_FOLDED = {key.casefold(): licence for key, licence in LICENCES.items()}
+_BY_FOLDED_KEY = {key.casefold(): licence for key, licence in LICENCES.items()}
 
 
 def find(key: str) -> Licence:
-    """The licence called `key`, capitals or not.
+    """The licence called `key`, in upper or lower case.
 
     Raises:
         BadInput: there is none.
     """
-    licence = _BY_FOLDED.get(key.casefold())
+    licence = _BY_FOLDED_KEY.get(key.casefold())
     if licence is None:
         raise BadInput(
             f"there is no licence {quote(key)}",
@@ -36,104 +38,120 @@ def find(key: str) -> Licence:
     return licence
 
 
-def both(*keys: str) -> str:
-    """The expression for licences that hold together; those that are "" are left out, and so is each that is
-    there already."""
+def combine(*keys: str) -> str:
+    """The expression for licences that hold together; "" and repeated keys are left out."""
     return AND.join(dict.fromkeys(key for key in keys if key))
 
 
-def _known(expression: str) -> list[Licence]:
-    """Those licences of an expression that are known here."""
-    found = (_BY_FOLDED.get(key.casefold()) for key in expression.split(AND))
-    return [licence for licence in found if licence is not None]
+def _licences_in(expression: str) -> list[Licence]:
+    """The licences of an expression that are known here."""
+    keys = (key.casefold() for key in expression.split(AND))
+    return [_BY_FOLDED_KEY[key] for key in keys if key in _BY_FOLDED_KEY]
+
+
+def check(expression: str, home: Path) -> None:
+    """Make sure that the operator may use weights under every licence of an expression.
+
+    A licence that is not known here passes, because nothing is known against it.
+
+    Args:
+        expression: one or more keys; see the module.
+        home: `Settings.home`, with the operator's statement.
+
+    Raises:
+        BadInput: a licence excludes the operator, or depends on something that they have not stated.
+        ModelError: the statement is damaged.
+    """
+    for licence in _licences_in(expression):
+        # A licence without restrictions needs no statement, so a damaged statement does not matter.
+        refused = _refusal(licence, Operator()) and _refusal(licence, operators.read(home))
+        if refused is not None:
+            raise BadInput(*refused, field="model")
 
 
 def refusal(licence: Licence, operator: Operator) -> str | None:
-    """Why this operator may not use weights under `licence`, in one sentence with its remedy, or None."""
-    grounds = _grounds(licence, operator)
-    return None if grounds is None else "; ".join(grounds)
+    """Why the operator may not use weights under a licence, in one sentence with its remedy, or None."""
+    refused = _refusal(licence, operator)
+    return None if refused is None else "; ".join(refused)
 
 
-def check(key: str, home: Path) -> None:
-    """Make sure that the operator of this house may use weights under the licence `key`.
+class _Restriction(NamedTuple):
+    """One restriction of a licence, applied to an operator.
 
-    A name that is not known here passes: nothing is known against it.
-
-    Args:
-        key: of `LICENCES`, or several with " AND " between; every one of them has to allow it.
-        home: `Settings.home`, where the operator's statement is.
-
-    Raises:
-        BadInput: the licence excludes them, or depends on something that they have not stated; the sentence
-            names the clause.
-        ModelError: the statement is damaged.
+    Attributes:
+        option: option of `hinode models operator` that states what it depends on.
+        stated: whether the operator stated that.
+        violation: how the operator violates it; "" if they do not, or stated nothing.
+        remedy: what to do; "" for a licence of their own.
     """
-    for licence in _known(key):
-        # What holds for everybody needs no statement, and no damaged one stands in its way.
-        grounds = _grounds(licence, Operator()) and _grounds(licence, stated(home))
-        if grounds is not None:
-            raise BadInput(*grounds, field="model")
+
+    option: str
+    stated: bool
+    violation: str
+    remedy: str = ""
 
 
-def needs(licence: Licence, operator: Operator) -> tuple[str, ...]:
-    """Options of `hinode models operator` that the licence depends on and the operator has not stated."""
-    missing = (
-        (bool(licence.excluded) and not operator.territories, "--territory DE"),
-        (licence.revenue is not None and operator.annual_revenue is None, "--revenue 0"),
-        (
-            (licence.registration is not None or bool(licence.noncommercial)) and operator.commercial is None,
-            "--no-commercial",
-        ),
-        (licence.users is not None and operator.monthly_users is None, "--monthly-users 100"),
-    )
-    return tuple(option for lacking, option in missing if lacking)
-
-
-def _grounds(licence: Licence, operator: Operator) -> tuple[str, str] | None:
-    """What is wrong and what to do about it."""
+def _refusal(licence: Licence, operator: Operator) -> tuple[str, str] | None:
+    """Message and remedy."""
     if licence.key in operator.permissions:
         return None
-    own = (
-        f"choose another model, or get a licence of your own from {licence.licensor} and state it with "
-        f"`hinode models operator --permission {licence.key}`"
+    own = f"choose another model, or get a licence of your own from {licence.licensor} and state it with"
+    permission = f"`hinode models operator --permission {licence.key}`"
+    restrictions = list(_restrictions(licence, operator))
+    for restriction in restrictions:
+        if restriction.violation:
+            return f"the {licence.name} {restriction.violation}", f"{restriction.remedy or own} {permission}"
+    missing = [restriction.option for restriction in restrictions if not restriction.stated]
+    if not missing:
+        return None
+    return (
+        f"the {licence.name} does not hold for everybody, and you have not stated what it depends on",
+        f"state it once, such as `hinode models operator {' '.join(missing)}`",
     )
-    outside = tuple(code for code in operator.territories if code in licence.excluded)
-    if outside:
-        return f"the {licence.name} grants nothing in {join_names(outside)} ({licence.territory_clause})", own
-    for ceiling, amount, unit in (
-        (licence.revenue, operator.annual_revenue, "US dollars of annual revenue"),
-        (licence.users, operator.monthly_users, "users a month"),
-    ):
-        if ceiling is not None and amount is not None and ceiling.exceeded(amount):
-            bound = "at most" if ceiling.included else "less than"
-            return (
-                f"the {licence.name} is for those with {bound} {ceiling.most:,} {unit}, and you stated "
-                f"{amount:,.0f} ({ceiling.clause})",
-                own,
-            )
-    if licence.noncommercial and operator.commercial:
-        return (
-            f"the {licence.name} allows no commercial use, and you stated that yours is "
-            f"({licence.noncommercial})",
-            own,
-        )
-    if licence.registration is not None and operator.commercial:
-        asked = licence.registration.text[0].lower() + licence.registration.text[1:].rstrip(".")
-        return (
-            f"the {licence.name} asks for registration before commercial use ({licence.registration.clause})",
-            f"{asked}, then state it with `hinode models operator --permission {licence.key}`",
-        )
-    missing = needs(licence, operator)
-    if missing:
-        return (
-            f"the {licence.name} does not hold for everybody, and you have not stated what it depends on",
-            f"state it once, such as `hinode models operator {' '.join(missing)}`",
-        )
-    return None
 
 
-def plain(licence: Licence) -> list[str]:
-    """The terms in sentences, one a line, for people."""
+def _restrictions(licence: Licence, operator: Operator) -> Iterator[_Restriction]:
+    if licence.excluded:
+        outside = tuple(code for code in operator.territories if code in licence.excluded)
+        violation = f"grants nothing in {join_names(outside)} ({licence.territory_clause})" if outside else ""
+        yield _Restriction("--territory DE", bool(operator.territories), violation)
+    if licence.revenue is not None:
+        amount, unit = operator.annual_revenue, "US dollars of annual revenue"
+        yield _Restriction("--revenue 0", amount is not None, _excess(licence.revenue, amount, unit))
+    if licence.noncommercial:
+        violation = f"allows no commercial use, and you stated that yours is ({licence.noncommercial})"
+        yield _commercial(operator, violation)
+    if licence.registration is not None:
+        clause, text = licence.registration.clause, licence.registration.text
+        yield _commercial(
+            operator,
+            f"asks for registration before commercial use ({clause})",
+            f"{text[0].lower()}{text[1:].rstrip('.')}, then state it with",
+        )
+    if licence.users is not None:
+        number = operator.monthly_users
+        yield _Restriction(
+            "--monthly-users 100", number is not None, _excess(licence.users, number, "users a month")
+        )
+
+
+def _excess(ceiling: Ceiling, amount: float | None, unit: str) -> str:
+    if amount is None or not ceiling.exceeded_by(amount):
+        return ""
+    bound = "at most" if ceiling.inclusive else "less than"
+    return (
+        f"is for those with {bound} {ceiling.maximum:,} {unit}, and you stated {amount:,.0f} "
+        f"({ceiling.clause})"
+    )
+
+
+def _commercial(operator: Operator, violation: str, remedy: str = "") -> _Restriction:
+    stated = operator.commercial is not None
+    return _Restriction("--no-commercial", stated, violation if operator.commercial else "", remedy)
+
+
+def describe(licence: Licence) -> list[str]:
+    """The terms in plain sentences, one a line."""
     lines = [f"{licence.name}: {READINGS[licence.reading]}."]
     if licence.url:
         lines.append(f"Text: {licence.url}")
@@ -141,14 +159,13 @@ def plain(licence: Licence) -> list[str]:
         codes = tuple(code for code in licence.excluded if code not in EUROPEAN_UNION)
         union = ("the European Union",) if set(EUROPEAN_UNION) <= set(licence.excluded) else ()
         lines.append(f"Not in {join_names((*union, *codes))} ({licence.territory_clause}).")
-    if licence.revenue is not None:
-        word = "up to" if licence.revenue.included else "below"
-        lines.append(
-            f"Only {word} {licence.revenue.most:,} US dollars of annual revenue ({licence.revenue.clause})."
-        )
-    if licence.users is not None:
-        word = "up to" if licence.users.included else "below"
-        lines.append(f"Only {word} {licence.users.most:,} users a month ({licence.users.clause}).")
+    for ceiling, unit in (
+        (licence.revenue, "US dollars of annual revenue"),
+        (licence.users, "users a month"),
+    ):
+        if ceiling is not None:
+            bound = "up to" if ceiling.inclusive else "below"
+            lines.append(f"Only {bound} {ceiling.maximum:,} {unit} ({ceiling.clause}).")
     if licence.noncommercial:
         lines.append(f"Not for commercial use ({licence.noncommercial}).")
     if licence.registration is not None:
@@ -161,32 +178,29 @@ def plain(licence: Licence) -> list[str]:
     return lines
 
 
-def stamp(key: str) -> dict[str, object]:
-    """What a file that was made under the licence `key`, or several of them, says of it: `Label.facts` to
-    add."""
-    if not key:
+def stamp(expression: str) -> dict[str, object]:
+    """What the metadata of a clip says of the licences of its weights; empty for ""."""
+    if not expression:
         return {}
-    known = _known(key)
-    names = {licence.key.casefold(): licence.name for licence in known}
-    urls = [licence.url for licence in known if licence.url]
-    credits = [licence.attribution for licence in known if licence.attribution]
-    duties = [f"{duty.text} ({duty.clause})" for licence in known for duty in licence.duties]
-    return {
-        "licence": AND.join(names.get(one.casefold(), one) for one in key.split(AND)),
-        **({"licence_url": ", ".join(urls)} if urls else {}),
-        **({"attribution": ", ".join(credits)} if credits else {}),
-        **({"licence_terms": duties} if duties else {}),
+    licences = _licences_in(expression)
+    names = {licence.key.casefold(): licence.name for licence in licences}
+    facts: dict[str, object] = {
+        "licence": AND.join(names.get(key.casefold(), key) for key in expression.split(AND)),
+        "licence_url": ", ".join(licence.url for licence in licences if licence.url),
+        "attribution": ", ".join(licence.attribution for licence in licences if licence.attribution),
+        "licence_terms": [f"{duty.text} ({duty.clause})" for licence in licences for duty in licence.duties],
     }
+    return {name: fact for name, fact in facts.items() if fact}
 
 
-def remark(key: str) -> str:
-    """The same for people: a sentence to add to the comment in a file, with a blank before it, or "".
+def remark(expression: str) -> str:
+    """The same for people: a sentence with a blank before it, to add to the comment in a file.
 
-    A licence that restricts no use is not spoken of.
+    It is "" if no licence restricts what may be made.
     """
-    known = [licence for licence in _known(key) if licence.use and licence.url]
-    if not known:
+    restricting = [licence for licence in _licences_in(expression) if licence.use and licence.url]
+    if not restricting:
         return ""
-    credit = "".join(f" {licence.attribution}." for licence in known if licence.attribution)
-    names = join_names(tuple(f"the {licence.name}" for licence in known))
+    credit = "".join(f" {licence.attribution}." for licence in restricting if licence.attribution)
+    names = join_names(tuple(f"the {licence.name}" for licence in restricting))
     return f"{credit} Its weights are under {names}."

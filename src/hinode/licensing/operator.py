@@ -1,4 +1,7 @@
-"""Who runs this house, as far as licences ask: where they are, and how large. Stated once, in one file."""
+"""Who operates this installation, as far as licences ask: where they are, and how large.
+
+The operator states it once, with `hinode models operator`; it is kept in `HOME/operator.toml`.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hinode import tomlfile
-from hinode.errors import BadInput, ModelError, join_names, quote
+from hinode.errors import BadInput, ModelError, quote
+from hinode.parsing import Boolean, Input, Integer, Number, parse
 
 FILE = "operator.toml"
 
@@ -19,19 +22,20 @@ EUROPEAN_UNION = tuple(_UNION.split())
 """ISO 3166-1 codes of the member states."""
 
 _CODES = """
-AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY
-BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK
-FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR
-IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK
-ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM
-PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF
-TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
+AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW
+BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI
+FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN
+IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME
+MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF
+PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV
+SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE
+YT ZA ZM ZW
 """
 
 TERRITORIES = frozenset(_CODES.split())
-"""Every territory that ISO 3166-1 gives two letters."""
+"""Every two-letter code of ISO 3166-1."""
 
-OTHER_NAMES = {"UK": ("GB",), "EL": ("GR",), "EU": EUROPEAN_UNION}
+ALIASES = {"UK": ("GB",), "EL": ("GR",), "EU": EUROPEAN_UNION}
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,12 @@ class Operator:
     """What the operator stated; what they did not state is empty or None.
 
     Attributes:
-        territories: ISO 3166-1 codes of where they are, where the machines stand, and where what is made is
-            shown.
+        territories: ISO 3166-1 codes of where they are, where the machines stand, and where clips are shown.
         annual_revenue: in US dollars, of all companies under one control.
-        monthly_users: people, or visits, a month, over all they offer.
+        monthly_users: people, or visits, a month, over all that they offer.
         commercial: whether anything here is done for money.
-        permissions: keys of licences that they hold from the licensor itself, or are registered for; such a
-            licence excludes them from nothing here.
+        permissions: keys of licences that they hold from the licensor itself, or are registered for. Such a
+            licence restricts them in nothing here.
     """
 
     territories: tuple[str, ...] = ()
@@ -55,27 +58,37 @@ class Operator:
     permissions: tuple[str, ...] = ()
 
 
-def territories(names: Iterable[str]) -> tuple[str, ...]:
-    """ISO 3166-1 codes in the order of the alphabet; "EU" is every member state, "UK" is GB.
+class _Statement(Input):
+    """The file; its fields are those of `Operator`."""
+
+    territories: tuple[str, ...] = ()
+    annual_revenue: Number | None = None
+    monthly_users: Integer | None = None
+    commercial: Boolean | None = None
+    permissions: tuple[str, ...] = ()
+
+
+def parse_territories(names: Iterable[str]) -> tuple[str, ...]:
+    """ISO 3166-1 codes in alphabetical order; "EU" stands for every member state, "UK" for GB.
 
     Raises:
-        BadInput: one of them is no territory.
+        BadInput: a name is not a territory.
     """
-    found: set[str] = set()
+    codes: set[str] = set()
     for name in names:
         code = name.strip().upper()
-        if code not in TERRITORIES and code not in OTHER_NAMES:
+        if code not in TERRITORIES and code not in ALIASES:
             raise BadInput(
                 f"there is no territory {quote(name)}",
                 "give two letters of ISO 3166-1, such as DE, GB or US, or EU for all of the European Union",
                 field="territory",
             )
-        found.update(OTHER_NAMES.get(code, (code,)))
-    return tuple(sorted(found))
+        codes.update(ALIASES.get(code, (code,)))
+    return tuple(sorted(codes))
 
 
-def stated(home: Path) -> Operator:
-    """What the operator stated, read from `operator.toml`; nothing if there is no such file.
+def read(home: Path) -> Operator:
+    """What the operator stated; nothing if there is no file.
 
     Args:
         home: `Settings.home`.
@@ -86,15 +99,19 @@ def stated(home: Path) -> Operator:
     path = home / FILE
     if not path.exists():
         return Operator()
-    values = tomlfile.read(path)
-    return _of(values, path)
+    try:
+        statement = parse(_Statement, tomlfile.read(path))
+        territories = parse_territories(statement.territories)
+    except BadInput as error:
+        raise ModelError(f"{path}: {error.message}", error.remedy) from error
+    return Operator(**{**dict(statement), "territories": territories})
 
 
-def state(operator: Operator, home: Path) -> Path:
-    """Write down what the operator stated, and say where.
+def write(operator: Operator, home: Path) -> Path:
+    """Keep what the operator stated, and return the path of the file.
 
     Raises:
-        BadInput: a number is below 0 or none.
+        BadInput: an amount is negative or not a number.
         OutputError: the file cannot be written.
     """
     for name, amount in (("revenue", operator.annual_revenue), ("monthly users", operator.monthly_users)):
@@ -103,42 +120,6 @@ def state(operator: Operator, home: Path) -> Path:
                 f"{amount:g} is no amount of {name}", "give 0 or more", field=name.replace(" ", "_")
             )
     path = home / FILE
-    values = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in dataclasses.asdict(operator).items()
-        if value is not None
-    }
+    values = {name: value for name, value in dataclasses.asdict(operator).items() if value is not None}
     tomlfile.write(path, values, "Where the operator is and how large; licences of models depend on it.")
     return path
-
-
-def _of(values: dict[str, Any], path: Path) -> Operator:
-    kinds: dict[str, tuple[type, ...]] = {
-        "territories": (list,),
-        "annual_revenue": (int, float),
-        "monthly_users": (int,),
-        "commercial": (bool,),
-        "permissions": (list,),
-    }
-    for name, value in values.items():
-        if name not in kinds:
-            raise ModelError(f"{path} states {quote(name)}", f"keep {join_names(tuple(kinds))}")
-        if not isinstance(value, kinds[name]) or (isinstance(value, bool) and bool not in kinds[name]):
-            raise ModelError(
-                f"{path} states {name} as {quote(str(value))}", "write it as docs/models.md shows"
-            )
-        if isinstance(value, list) and not all(isinstance(one, str) for one in value):
-            raise ModelError(
-                f"{path} states {name} as {quote(str(value))}", "write it as docs/models.md shows"
-            )
-    try:
-        places = territories(values.get("territories", ()))
-    except BadInput as error:
-        raise ModelError(f"{path}: {error.message}", error.remedy) from error
-    return Operator(
-        territories=places,
-        annual_revenue=values.get("annual_revenue"),
-        monthly_users=values.get("monthly_users"),
-        commercial=values.get("commercial"),
-        permissions=tuple(values.get("permissions", ())),
-    )

@@ -101,7 +101,7 @@ class Entry:
         """The licences of all its weights, as an SPDX expression: "Apache-2.0 AND CC-BY-NC-4.0". Base and
         second file belong to the model and have its licence; the tiny decoders are under MIT, which asks
         nothing of those who draw."""
-        return licences.both(self.licence, *(lora.licence for lora in self.loras))
+        return licences.combine(self.licence, *(lora.licence for lora in self.loras))
 
     @property
     def references(self) -> tuple[str, ...]:
