@@ -21,6 +21,7 @@ from hinode.licensing import operator
 from hinode.licensing.operator import Operator
 from hinode.media.video import read_video
 from hinode.registry import acquisition
+from hinode.registry.entry import Entry
 from hinode.request import Request
 from hinode.settings import Settings
 
@@ -56,7 +57,7 @@ def test_capabilities_refuse_and_name_the_clause(settings: Settings) -> None:
 
 
 def test_a_model_that_is_not_here_yet_is_not_promised(settings: Settings) -> None:
-    acquisition.add("wan", settings.home, family="wan2.1-t2v", source="org/wan")
+    acquisition.add(Entry("wan", "diffusers", "wan2.1-t2v", "org/wan"), settings.home)
     with pytest.raises(ModelError, match="hinode models pull wan"):
         engines.capabilities("diffusers", settings, "wan")
     assert engines.models("diffusers", settings) == ("wan",)

@@ -1,3 +1,5 @@
+"""`hinode models`: list, show, add, pull, verify, remove, and the operator's statement."""
+
 from __future__ import annotations
 
 import json
@@ -14,7 +16,8 @@ from hinode.licensing.licences import LICENCES, Licence
 from hinode.licensing.operator import EUROPEAN_UNION, Operator
 from hinode.registry import entries
 from hinode.registry.families import FAMILIES
-from tests.registry.shelf import served, write_pipeline, write_weights
+from tests.registry.checkpoints import write_pipeline, write_weights
+from tests.registry.hubs import serve
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 FAMILY = next(iter(FAMILIES))
@@ -32,28 +35,28 @@ def checkpoint(tmp_path: Path) -> Path:
     return write_pipeline(tmp_path / "weights")
 
 
-def run(*words: str) -> Result:
-    return CliRunner().invoke(cli.app, ("models", *words))
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, ("models", *arguments))
 
 
-def add(name: str, source: Path | str, *words: str, family: str = FAMILY) -> Result:
-    return run("add", name, "--family", family, "--source", str(source), *words)
+def add(name: str, source: Path | str, *options: str, family: str = FAMILY) -> Result:
+    return run("add", name, "--family", family, "--source", str(source), *options)
 
 
 def test_every_model_of_every_engine_is_listed(home: Path, checkpoint: Path) -> None:
     assert add("mine", checkpoint).exit_code == 0
-    told = {item["name"]: item for item in json.loads(run("list", "--json").stdout)}
-    profiles = told["nano"].pop("profiles")
+    items = {item["name"]: item for item in json.loads(run("list", "--json").stdout)}
+    profiles = items["nano"].pop("profiles")
     assert profiles == {
         "draft": "nano-fast in 2 steps",
         "standard": "nano-fast in 4 steps",
         "best": "nano in 8 steps",
     }
-    assert told["nano-fast"]["profiles"] == {
+    assert items["nano-fast"]["profiles"] == {
         "draft": "nano-fast in 2 steps",
         "standard": "nano-fast in 4 steps",
     }
-    assert told["nano"] | {"bytes": 0} == {
+    assert items["nano"] | {"bytes": 0} == {
         "name": "nano",
         "engine": "native",
         "family": "",
@@ -63,10 +66,10 @@ def test_every_model_of_every_engine_is_listed(home: Path, checkpoint: Path) -> 
         "reason": "",
         "entry": None,
     }
-    assert told["nano"]["bytes"] > 10**6
-    assert told["testcard"]["engine"] == "testcard"
-    assert (told["mine"]["engine"], told["mine"]["family"]) == ("diffusers", FAMILY)
-    assert told["mine"]["entry"]["source"] == str(checkpoint)
+    assert items["nano"]["bytes"] > 10**6
+    assert items["testcard"]["engine"] == "testcard"
+    assert (items["mine"]["engine"], items["mine"]["family"]) == ("diffusers", FAMILY)
+    assert items["mine"]["entry"]["source"] == str(checkpoint)
     table = run("list").stdout
     assert all(name in table for name in ("NAME", "nano", "testcard", "mine", FAMILY))
     assert "best       nano in 8 steps" in run("show", "nano").stdout
@@ -75,17 +78,17 @@ def test_every_model_of_every_engine_is_listed(home: Path, checkpoint: Path) -> 
 def test_a_model_is_added_shown_verified_and_removed(home: Path, checkpoint: Path) -> None:
     added = add("mine", checkpoint, "--profile", "draft")
     assert (added.exit_code, added.stdout) == (0, f"{home / 'models' / 'mine.toml'}\n")
-    shown = run("show", "mine").stdout
-    assert str(checkpoint) in shown
-    assert "draft" in shown
-    assert FAMILIES[FAMILY].licence in shown
-    assert run("show", "diffusers/mine").stdout == shown
+    output = run("show", "mine").stdout
+    assert str(checkpoint) in output
+    assert "draft" in output
+    assert FAMILIES[FAMILY].licence in output
+    assert run("show", "diffusers/mine").stdout == output
     assert run("verify").stdout == "mine: 7 files as they were\n"
     (checkpoint / "vae" / "config.json").write_text("{ }")
-    spoilt = run("verify", "mine")
-    assert (spoilt.exit_code, spoilt.stdout) == (1, "mine: changed: vae/config.json\n")
-    (told,) = json.loads(run("verify", "--json").stdout)
-    assert (told["good"], told["changed"]) == (False, ["vae/config.json"])
+    changed = run("verify", "mine")
+    assert (changed.exit_code, changed.stdout) == (1, "mine: changed: vae/config.json\n")
+    (result,) = json.loads(run("verify", "--json").stdout)
+    assert (result["good"], result["changed"]) == (False, ["vae/config.json"])
     assert run("remove", "mine").stdout == "removed mine\n"
     assert (checkpoint / "model_index.json").is_file()
     assert "mine" not in run("list").stdout
@@ -93,23 +96,26 @@ def test_a_model_is_added_shown_verified_and_removed(home: Path, checkpoint: Pat
 
 def test_a_lora_and_its_licence_are_shown(tmp_path: Path, checkpoint: Path) -> None:
     file = write_weights(tmp_path / "style.safetensors")
-    added = add("mine", checkpoint, "--lora", f"{file}:0.5", "--lora-licence", "CC-BY-NC-4.0")
+    added = add(
+        "mine", checkpoint, "--lora", f"{file}:0.5@draft,standard#4,5", "--lora-licence", "CC-BY-NC-4.0"
+    )
     assert added.exit_code == 0
     assert "--no-commercial" in added.stderr
-    shown = run("show", "mine").stdout
-    assert "lora terms CC-BY-NC-4.0" in shown
-    assert f"{FAMILIES[FAMILY].licence} AND CC-BY-NC-4.0" in shown
-    assert "Not for commercial use (Sections 1(i) and 2(a)(1))." in shown
-    assert "Apache License 2.0: the whole text was read." in shown
+    output = run("show", "mine").stdout
+    assert "at 0.5, for draft and standard only, distilled to 4 steps" in output
+    assert "lora terms CC-BY-NC-4.0" in output
+    assert f"{FAMILIES[FAMILY].licence} AND CC-BY-NC-4.0" in output
+    assert "Not for commercial use (Sections 1(i) and 2(a)(1))." in output
+    assert "Apache License 2.0: the whole text was read." in output
 
 
 def test_the_terms_of_a_licence_are_shown_in_plain_words(checkpoint: Path) -> None:
     add("h3", checkpoint, "--licence", "MiniMax-H3-Community")
-    shown = run("show", "h3").stdout
-    assert "Not in the European Union, GB, KR and US (Sections I.5 and V.4" in shown
-    assert "up to 20,000,000 US dollars" in shown
-    assert 'Show "MiniMax H3"' in shown
-    assert "only excerpts of the text were read" in shown
+    output = run("show", "h3").stdout
+    assert "Not in the European Union, GB, KR and US (Sections I.5 and V.4" in output
+    assert "up to 20,000,000 US dollars" in output
+    assert 'Show "MiniMax H3"' in output
+    assert "only excerpts of the text were read" in output
     assert json.loads(run("show", "nano", "--json").stdout)["terms"][0].startswith("Apache License 2.0")
 
 
@@ -120,8 +126,8 @@ def test_the_operator_is_stated_once_and_bit_by_bit(home: Path) -> None:
     assert first.exit_code == 0, first.output
     assert "DE FR" in first.stdout
     assert "2,000,000 US dollars" in first.stdout
-    told = json.loads(run("operator", "--no-commercial", "--permission", "cogvideox", "--json").stdout)
-    assert told == {
+    statement = json.loads(run("operator", "--no-commercial", "--permission", "cogvideox", "--json").stdout)
+    assert statement == {
         "territories": ["DE", "FR"],
         "annual_revenue": 2000000.0,
         "monthly_users": None,
@@ -151,14 +157,14 @@ def test_a_model_is_pulled_from_the_hub(home: Path, tmp_path: Path, monkeypatch:
     added = add("wan", "org/wan")
     assert "hinode models pull wan" in added.stderr
     assert "is not on this machine yet" in run("verify", "wan").stderr
-    with served(tmp_path / "hub") as (address, _):
+    with serve(tmp_path / "hub") as (address, _):
         monkeypatch.setenv("HF_ENDPOINT", address)
         pulled = run("pull", "wan")
     assert (pulled.exit_code, pulled.stdout) == (0, f"{home / 'models' / 'wan'}\n"), pulled.output
     assert entries.find("wan", home).pulled
     assert run("verify", "wan").stdout == "wan: 7 files as they were\n"
-    told = json.loads(run("remove", "wan", "--json").stdout)
-    assert told["freed"] > 0
+    removed = json.loads(run("remove", "wan", "--json").stdout)
+    assert removed["freed"] > 0
     assert not (home / "models" / "wan").exists()
 
 
@@ -168,14 +174,14 @@ def test_the_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.Monkey
     blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     commands = [shlex.split(line) for block in blocks for line in block.splitlines()]
     assert len(commands) >= 8
-    for dollar, program, *words in commands:
-        assert (dollar, program) == ("$", "hinode")
-        result = CliRunner().invoke(cli.app, words)
-        assert result.exit_code == 0, (words, result.output)
+    for prompt, program, *arguments in commands:
+        assert (prompt, program) == ("$", "hinode")
+        result = CliRunner().invoke(cli.app, arguments)
+        assert result.exit_code == 0, (arguments, result.output)
 
 
 @pytest.mark.parametrize("licence", LICENCES.values(), ids=LICENCES)
-def test_every_licence_is_on_the_page_as_it_is_known_here(licence: Licence) -> None:
+def test_the_page_lists_every_licence(licence: Licence) -> None:
     row = next(
         line
         for line in PAGE.read_text(encoding="utf-8").splitlines()
@@ -189,7 +195,7 @@ def test_every_licence_is_on_the_page_as_it_is_known_here(licence: Licence) -> N
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("arguments", "message"),
     [
         (["show", "sora"], "no added model 'sora'"),
         (["pull", "sora"], "no added model 'sora'"),
@@ -206,13 +212,13 @@ def test_every_licence_is_on_the_page_as_it_is_known_here(licence: Licence) -> N
         (["operator", "--permission", "GPL"], "no licence 'GPL'"),
     ],
 )
-def test_what_cannot_be_is_one_plain_sentence(
-    words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_mistake_is_one_sentence(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    result = run(*words)
+    result = run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert says in result.stderr
+    assert message in result.stderr
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1

@@ -13,11 +13,12 @@ from typing import NamedTuple
 from hinode.errors import BadInput, join_names, quote
 from hinode.licensing import operator as operators
 from hinode.licensing.operator import EUROPEAN_UNION, Operator
-from hinode.licensing.terms import LICENCES, READINGS, Ceiling, Licence
+from hinode.licensing.terms import LICENCES, READINGS, Licence
 
 __all__ = ["AND", "LICENCES", "Licence", "check", "combine", "describe", "find", "refusal", "remark", "stamp"]
 
 AND = " AND "
+REVENUE, USERS = "US dollars of annual revenue", "users a month"
 
 _BY_FOLDED_KEY = {key.casefold(): licence for key, licence in LICENCES.items()}
 
@@ -53,10 +54,6 @@ def check(expression: str, home: Path) -> None:
     """Make sure that the operator may use weights under every licence of an expression.
 
     A licence that is not known here passes, because nothing is known against it.
-
-    Args:
-        expression: one or more keys; see the module.
-        home: `Settings.home`, with the operator's statement.
 
     Raises:
         BadInput: a licence excludes the operator, or depends on something that they have not stated.
@@ -115,39 +112,26 @@ def _restrictions(licence: Licence, operator: Operator) -> Iterator[_Restriction
         outside = tuple(code for code in operator.territories if code in licence.excluded)
         violation = f"grants nothing in {join_names(outside)} ({licence.territory_clause})" if outside else ""
         yield _Restriction("--territory DE", bool(operator.territories), violation)
-    if licence.revenue is not None:
-        amount, unit = operator.annual_revenue, "US dollars of annual revenue"
-        yield _Restriction("--revenue 0", amount is not None, _excess(licence.revenue, amount, unit))
+    violation = remedy = ""
     if licence.noncommercial:
         violation = f"allows no commercial use, and you stated that yours is ({licence.noncommercial})"
-        yield _commercial(operator, violation)
-    if licence.registration is not None:
+    elif licence.registration is not None:
         clause, text = licence.registration.clause, licence.registration.text
-        yield _commercial(
-            operator,
-            f"asks for registration before commercial use ({clause})",
-            f"{text[0].lower()}{text[1:].rstrip('.')}, then state it with",
-        )
-    if licence.users is not None:
-        number = operator.monthly_users
-        yield _Restriction(
-            "--monthly-users 100", number is not None, _excess(licence.users, number, "users a month")
-        )
-
-
-def _excess(ceiling: Ceiling, amount: float | None, unit: str) -> str:
-    if amount is None or not ceiling.exceeded_by(amount):
-        return ""
-    bound = "at most" if ceiling.inclusive else "less than"
-    return (
-        f"is for those with {bound} {ceiling.maximum:,} {unit}, and you stated {amount:,.0f} "
-        f"({ceiling.clause})"
-    )
-
-
-def _commercial(operator: Operator, violation: str, remedy: str = "") -> _Restriction:
-    stated = operator.commercial is not None
-    return _Restriction("--no-commercial", stated, violation if operator.commercial else "", remedy)
+        violation = f"asks for registration before commercial use ({clause})"
+        remedy = f"{text[0].lower()}{text[1:].rstrip('.')}, then state it with"
+    if violation:
+        stated = operator.commercial is not None
+        yield _Restriction("--no-commercial", stated, violation if operator.commercial else "", remedy)
+    for ceiling, amount, option, unit in (
+        (licence.revenue, operator.annual_revenue, "--revenue 0", REVENUE),
+        (licence.users, operator.monthly_users, "--monthly-users 100", USERS),
+    ):
+        if ceiling is not None:
+            violation = ""
+            if amount is not None and ceiling.exceeded_by(amount):
+                bound = f"{'at most' if ceiling.inclusive else 'less than'} {ceiling.maximum:,} {unit}"
+                violation = f"is for those with {bound}, and you stated {amount:,.0f} ({ceiling.clause})"
+            yield _Restriction(option, amount is not None, violation)
 
 
 def describe(licence: Licence) -> list[str]:
@@ -159,10 +143,7 @@ def describe(licence: Licence) -> list[str]:
         codes = tuple(code for code in licence.excluded if code not in EUROPEAN_UNION)
         union = ("the European Union",) if set(EUROPEAN_UNION) <= set(licence.excluded) else ()
         lines.append(f"Not in {join_names((*union, *codes))} ({licence.territory_clause}).")
-    for ceiling, unit in (
-        (licence.revenue, "US dollars of annual revenue"),
-        (licence.users, "users a month"),
-    ):
+    for ceiling, unit in ((licence.revenue, REVENUE), (licence.users, USERS)):
         if ceiling is not None:
             bound = "up to" if ceiling.inclusive else "below"
             lines.append(f"Only {bound} {ceiling.maximum:,} {unit} ({ceiling.clause}).")

@@ -88,10 +88,7 @@ def parse_territories(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def read(home: Path) -> Operator:
-    """What the operator stated; nothing if there is no file.
-
-    Args:
-        home: `Settings.home`.
+    """What the operator stated, from the file in `home` (`Settings.home`); nothing if there is no file.
 
     Raises:
         ModelError: the file is damaged.

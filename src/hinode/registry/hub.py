@@ -1,4 +1,4 @@
-"""Fetching weights from a hub: at one commit, each file checked against its digest, going on after a stop."""
+"""Fetching weights from a hub: at one commit, resumable, each file compared with its published digest."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from hinode.errors import BadInput, ModelError, OutputError, quote
-from hinode.registry.entries import Remote
-from hinode.registry.inspection import BLOCK, INDEX, PICKLED, SAFE, Watch, read_json
+from hinode.registry.entry import Remote
+from hinode.registry.inspection import (
+    BLOCK,
+    INDEX,
+    PICKLED,
+    SAFE,
+    WEIGHT_INDEX,
+    WEIGHTS,
+    Watch,
+    ignore_progress,
+    read_json,
+)
 
-SPARE = 2**28
+SPARE_BYTES = 2**28
 """Bytes that are left free on the disk."""
 
-_WORDS = (".json", ".txt", ".model", ".md", ".jinja", ".vocab", ".merges", ".tiktoken")
-_HALF = re.compile(r"\.(fp16|bf16)[.-]")
-_TERMS = ("LICENSE", "LICENCE", "NOTICE", "README")
+_TEXTS = (".json", ".txt", ".model", ".md", ".jinja", ".vocab", ".merges", ".tiktoken")
+_HALF_PRECISION = re.compile(r"\.(fp16|bf16)[.-]")
+_LICENCE_FILES = ("LICENSE", "LICENCE", "NOTICE", "README")
 
 
 @dataclass(frozen=True)
@@ -31,13 +41,17 @@ class HubFile:
         path: in the repository.
         size: in bytes.
         sha256: in hexadecimal, or "" if the hub does not say.
-        blob: Git's digest of it (SHA-1 of a head and the content), or "".
+        blob: Git's digest of it (SHA-1 of a header and the content), or "".
     """
 
     path: str
     size: int
     sha256: str = ""
     blob: str = ""
+
+    @property
+    def folder(self) -> str:
+        return str(PurePosixPath(self.path).parent)
 
 
 @dataclass(frozen=True)
@@ -49,13 +63,13 @@ class Listing:
 
 
 class Hub(Protocol):
-    """Where repositories are."""
+    """A server of model repositories."""
 
     def listing(self, repository: str, revision: str) -> Listing:
         """A repository at a revision, "" for the newest.
 
         Raises:
-            BadInput: there is no such repository or revision, or it is not open to us.
+            BadInput: there is no such repository or revision, or access is denied.
             ModelError: the hub cannot be reached.
         """
         ...
@@ -63,53 +77,54 @@ class Hub(Protocol):
     def fetch(
         self, repository: str, commit: str, file: HubFile, folder: Path, watch: Callable[[int], None]
     ) -> None:
-        """Bring a file to its place below `folder`; what is there of it from an earlier try is kept.
+        """Fetch a file to its place below `folder`; bytes from an earlier attempt are reused.
 
         Args:
-            watch: told how many more bytes are there, as they come.
+            watch: called with the number of further bytes, as they arrive.
 
         Raises:
-            ModelError: it did not arrive; the next try goes on from here.
+            ModelError: it did not arrive; the next attempt resumes.
         """
         ...
 
 
-def chosen(
+def select_files(
     listing: Listing, remote: Remote, parts: Sequence[str], without: Sequence[str] = ()
 ) -> tuple[HubFile, ...]:
-    """The files to fetch of a repository: the one that is named, or what a Diffusers pipeline loads.
+    """The files of a repository to fetch: the one that is named, or what a Diffusers pipeline loads.
 
-    Weights in half precision that lie beside full ones, and pickles beside safe weights, are left out.
+    Half-precision copies beside full weights, and pickles beside safe weights, are left out.
 
     Args:
-        listing: what there is.
-        remote: what is asked for.
-        parts: folders that the pipeline's index names; of no use if a file is named.
-        without: those of them whose weights come from elsewhere.
+        parts: folders that the pipeline's index names; ignored if a file is named.
+        without: parts whose weights come from elsewhere.
 
     Raises:
-        BadInput: it is not there.
+        BadInput: the named file does not exist.
     """
     if remote.path:
         named = tuple(file for file in listing.files if file.path == remote.path)
         if not named:
             raise BadInput(
-                f"there is no file {remote.path} in {remote.repository}", "see its page", field="source"
+                f"the repository {remote.repository} has no file {remote.path}",
+                "check the list of files on its page",
+                field="source",
             )
         return named
-    found = [
+    files = [
         file
         for file in listing.files
         if _belongs(PurePosixPath(file.path), parts)
-        and not (_folder(file) in without and file.path.endswith((*SAFE, *PICKLED, ".index.json")))
+        and not (file.folder in without and file.path.endswith((*WEIGHTS, WEIGHT_INDEX)))
     ]
-    safe = {_folder(file) for file in found if file.path.endswith(SAFE)}
-    full = {_folder(file) for file in found if file.path.endswith(SAFE) and not _HALF.search(file.path)}
+    safe = [file for file in files if file.path.endswith(SAFE)]
+    with_safe = {file.folder for file in safe}
+    with_full = {file.folder for file in safe if not _HALF_PRECISION.search(file.path)}
     return tuple(
         file
-        for file in found
-        if not (PurePosixPath(file.path).suffix in PICKLED and _folder(file) in safe)
-        and not (_HALF.search(file.path) and _folder(file) in full)
+        for file in files
+        if not (PurePosixPath(file.path).suffix in PICKLED and file.folder in with_safe)
+        and not (_HALF_PRECISION.search(file.path) and file.folder in with_full)
     )
 
 
@@ -117,33 +132,30 @@ def pull(
     hub: Hub,
     remote: Remote,
     folder: Path,
-    known: Mapping[str, str],
+    digests: Mapping[str, str],
     *,
     without: Sequence[str] = (),
-    watch: Watch = lambda name, done, total: None,
+    watch: Watch = ignore_progress,
     check: Callable[[Sequence[HubFile]], None] = lambda files: None,
 ) -> dict[str, str]:
-    """Bring what a model needs of a repository into a folder.
+    """Fetch what a model needs of a repository into a folder.
 
-    What is there already and has the right digest is not fetched again; every file is read once more in the
-    end, whatever the connection said.
+    Files that are already there with the right digest are not fetched again. Every file is read once more
+    when it has arrived.
 
     Args:
-        hub: where the repository is.
-        remote: which one, and what of it.
-        folder: where to.
-        known: SHA-256 that files had when they were pulled before, by their path; another one is refused.
+        digests: SHA-256 of files that were pulled before, by path; other bytes are refused.
         without: parts of the pipeline whose weights come from elsewhere.
-        watch: told of progress in bytes.
-        check: called with the files before their weights are fetched; raises if they must not be.
+        watch: called with progress in bytes.
+        check: called with the files before any weights are fetched; raises if they must not be.
 
     Returns:
-        SHA-256 of every file that is now there, by its path.
+        SHA-256 of every file, by path.
 
     Raises:
-        BadInput: the repository has not what was asked for.
-        ModelError: something did not arrive, or not as it should be.
-        OutputError: the disk is too small or cannot be written.
+        BadInput: the repository lacks something.
+        ModelError: a file did not arrive, or not with the bytes that the hub promised.
+        OutputError: the disk is full or cannot be written.
     """
     listing = hub.listing(remote.repository, remote.revision)
     for file in listing.files:
@@ -152,70 +164,68 @@ def pull(
             raise BadInput(
                 f"{remote} has a file called {quote(file.path)}", "use another source", field="source"
             )
-    _room(folder, 0)
+    _check_space(folder, 0)
 
-    def bring(file: HubFile, more: Callable[[int], None] = lambda count: None) -> str:
+    def fetch(file: HubFile, more: Callable[[int], None] = lambda count: None) -> str:
         place = folder / file.path
-        digest = _digest(place, file, known.get(file.path, ""))
+        digest = _digest(place, file, digests.get(file.path, ""))
         if digest is None:
             hub.fetch(remote.repository, listing.commit, file, folder, more)
-            digest = _digest(place, file, known.get(file.path, ""))
+            digest = _digest(place, file, digests.get(file.path, ""))
         if digest is None:
             with suppress(OSError):
                 place.unlink(missing_ok=True)
             raise ModelError(
-                f"{file.path} of {remote.repository} came with other bytes than it should have",
-                "pull it again, and if that does not help, ask those who published it",
+                f"{file.path} of {remote.repository} arrived with other bytes than the hub promises",
+                "pull it again, and if that does not help, ask the publisher",
             )
         return digest
 
     parts: tuple[str, ...] = ()
     if not remote.path:
-        index = next((file for file in listing.files if file.path == INDEX), None)
-        if index is None:
-            weights = tuple(file.path for file in listing.files if file.path.endswith(SAFE))
-            example = f", such as {remote.repository}/{weights[0]}" if weights else ""
-            raise BadInput(
-                f"{remote.repository} has no {INDEX}", f"name one of its files{example}", field="source"
-            )
-        bring(index)
+        fetch(_index(listing, remote))
         parts = tuple(read_json(folder / INDEX))
-    files = chosen(listing, remote, parts, without)
+    files = select_files(listing, remote, parts, without)
     check(files)
     total, done = sum(file.size for file in files), 0
-    _room(folder, total - sum(_there(folder / file.path) for file in files))
-    found = {}
+    _check_space(folder, total - sum(_size(folder / file.path) for file in files))
+    result = {}
     for file in files:
-        before = done
+        start = done
 
         def more(count: int, name: str = file.path) -> None:
             nonlocal done
             done += count
             watch(name, min(done, total), total)
 
-        found[file.path] = bring(file, more)
-        done = before + file.size
+        result[file.path] = fetch(file, more)
+        done = start + file.size
         watch(file.path, done, total)
-    shutil.rmtree(folder / ".cache", ignore_errors=True)  # notes of the downloads, of no use any more
-    return found
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # partial downloads, all complete now
+    return result
+
+
+def _index(listing: Listing, remote: Remote) -> HubFile:
+    for file in listing.files:
+        if file.path == INDEX:
+            return file
+    weights = tuple(file.path for file in listing.files if file.path.endswith(SAFE))
+    example = f", such as {remote.repository}/{weights[0]}" if weights else ""
+    raise BadInput(f"{remote.repository} has no {INDEX}", f"name one of its files{example}", field="source")
 
 
 def _belongs(path: PurePosixPath, parts: Sequence[str]) -> bool:
-    """Whether a file in Diffusers' layout is one that a pipeline loads, or says on what terms."""
+    """Whether a pipeline in Diffusers' layout loads a file, or the file states its terms."""
     if len(path.parts) == 1:
-        return path.name == INDEX or path.name.upper().startswith(_TERMS)
-    return len(path.parts) == 2 and path.parts[0] in parts and path.suffix in (*SAFE, *PICKLED, *_WORDS)
+        return path.name == INDEX or path.name.upper().startswith(_LICENCE_FILES)
+    return len(path.parts) == 2 and path.parts[0] in parts and path.suffix in (*WEIGHTS, *_TEXTS)
 
 
-def _folder(file: HubFile) -> str:
-    return str(PurePosixPath(file.path).parent)
-
-
-def _there(place: Path) -> int:
+def _size(place: Path) -> int:
     return place.stat().st_size if place.is_file() else 0
 
 
-def _room(folder: Path, needed: int) -> None:
+def _check_space(folder: Path, size: int) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
@@ -223,26 +233,25 @@ def _room(folder: Path, needed: int) -> None:
         raise OutputError(
             f"cannot write {folder}: {error.strerror or error}", "choose another HINODE_HOME"
         ) from error
-    if needed + SPARE > free:
+    if size + SPARE_BYTES > free:
         raise OutputError(
-            f"{needed / 1e9:.1f} GB are to be fetched, and the disk has {free / 1e9:.1f} GB left",
-            "make room, or choose another HINODE_HOME",
+            f"the files to fetch take {size / 1e9:.1f} GB, and the disk has {free / 1e9:.1f} GB left",
+            "free some space, or choose another HINODE_HOME",
         )
 
 
-def _digest(place: Path, file: HubFile, known: str) -> str | None:
-    """SHA-256 of a file that is there as the hub describes it, or None."""
-    if _there(place) != file.size or not place.is_file():
+def _digest(place: Path, file: HubFile, expected: str) -> str | None:
+    """SHA-256 of a file if it is there as the hub describes it, and has the expected one unless that is "";
+    else None."""
+    if not place.is_file() or _size(place) != file.size:
         return None
     sha256 = hashlib.sha256()
-    blob = hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)  # as Git does it
+    blob = hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)  # as Git computes it
     with place.open("rb") as opened:
         while block := opened.read(BLOCK):
             sha256.update(block)
             if not file.sha256:
                 blob.update(block)
     digest = sha256.hexdigest()
-    right = not file.blob or blob.hexdigest() == file.blob
-    if file.sha256:
-        right = digest == file.sha256
-    return digest if right and known in ("", digest) else None
+    right = digest == file.sha256 if file.sha256 else file.blob in ("", blob.hexdigest())
+    return digest if right and expected in ("", digest) else None

@@ -1,4 +1,4 @@
-"""The Hugging Face Hub, through its own library; see `hub` for what is done with it."""
+"""The Hugging Face Hub, through its own library."""
 
 from __future__ import annotations
 
@@ -14,37 +14,41 @@ import httpx
 
 from hinode.errors import BadInput, HinodeError, ModelError, OutputError, quote
 from hinode.registry.hub import HubFile, Listing
+from hinode.retry import backoff
 
-MAX_PIECE_BYTES = 50 * 10**9
-"""Bytes of the largest file that the hub gives out over plain HTTP."""
+MAX_HTTP_BYTES = 50 * 10**9
+"""Size of the largest file that the hub serves over plain HTTP."""
 
 BLOCK = 2**20
 MAX_ATTEMPTS = 5
-PASSING = (408, 429, 500, 502, 503, 504)
-"""Statuses after which the same request may succeed."""
+RETRYABLE = (408, 429, 500, 502, 503, 504)
+"""HTTP statuses after which the same request may succeed."""
 
 
 class HuggingFace:
-    """The Hugging Face Hub or one like it; the token in `HF_TOKEN` is used where a repository asks for it."""
+    """The Hugging Face Hub or a compatible one.
+
+    The token in `HF_TOKEN` is sent, for repositories that require one.
+    """
 
     def __init__(self, endpoint: str | None = None, pause: Callable[[float], None] = time.sleep) -> None:
         """
         Args:
-            endpoint: address of the hub, or None for the usual one.
-            pause: waits that many seconds before a connection is made again.
+            endpoint: address of the hub, or None for the public one.
+            pause: waits for so many seconds before a connection is tried again.
 
         Raises:
-            ModelError: the library that speaks to it is not installed.
+            ModelError: the library is not installed.
         """
         try:
             self.library: Any = importlib.import_module("huggingface_hub")
             self.errors: Any = importlib.import_module("huggingface_hub.errors")
         except ImportError as error:
             raise ModelError(
-                "nothing can be fetched from a hub, for the package huggingface_hub is not installed",
+                "nothing can be fetched from a hub, because the package huggingface_hub is not installed",
                 "install it with `pip install 'hinode[diffusers]'`, or fetch the files and add their folder",
             ) from error
-        # What it warns of is raised too, or mended by itself; its words have addresses in them.
+        # The library raises what it warns of, or handles it itself; its warnings contain addresses.
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         self.endpoint = endpoint
         self.pause = pause
@@ -52,97 +56,98 @@ class HuggingFace:
     def listing(self, repository: str, revision: str) -> Listing:
         """See `Hub.listing`."""
         try:
-            told = self.library.HfApi(endpoint=self.endpoint).model_info(
+            info = self.library.HfApi(endpoint=self.endpoint).model_info(
                 repository, revision=revision or None, files_metadata=True, timeout=30
             )
         except Exception as error:
-            raise self._plain(error, repository, revision) from error
-        return Listing(
-            str(told.sha),
-            tuple(
-                HubFile(
-                    file.rfilename,
-                    int(file.size or 0),
-                    file.lfs.sha256 if file.lfs else "",
-                    file.blob_id or "",
-                )
-                for file in told.siblings or ()
-            ),
+            raise self._translate(error, repository, revision) from error
+        files = (
+            HubFile(
+                file.rfilename,
+                int(file.size or 0),
+                file.lfs.sha256 if file.lfs else "",
+                file.blob_id or "",
+            )
+            for file in info.siblings or ()
         )
+        return Listing(str(info.sha), tuple(files))
 
     def fetch(
         self, repository: str, commit: str, file: HubFile, folder: Path, watch: Callable[[int], None]
     ) -> None:
-        """See `Hub.fetch`. The library begins anew after a crash, so the bytes are fetched here; only files
-        larger than the hub gives out in one piece are left to it."""
+        """See `Hub.fetch`.
+
+        The library starts from the beginning after a crash, so bytes are fetched here. Only files that are
+        too large for plain HTTP are left to it.
+        """
         place = folder / file.path
         try:
-            if file.size > MAX_PIECE_BYTES:
+            if file.size > MAX_HTTP_BYTES:
                 self.library.hf_hub_download(
                     repository, file.path, revision=commit, local_dir=folder, endpoint=self.endpoint
                 )
                 return
-            kept = hashlib.sha256(f"{file.path} {file.sha256 or file.blob}".encode()).hexdigest()[:32]
-            part = folder / ".cache" / f"{kept}.part"
+            key = hashlib.sha256(f"{file.path} {file.sha256 or file.blob}".encode()).hexdigest()[:32]
+            part = folder / ".cache" / f"{key}.part"
             part.parent.mkdir(parents=True, exist_ok=True)
             place.parent.mkdir(parents=True, exist_ok=True)
             address = self.library.hf_hub_url(repository, file.path, revision=commit, endpoint=self.endpoint)
-            self._stream(address, part, file, watch)
+            self._download(address, part, file, watch)
             part.replace(place)
         except HinodeError:
             raise
         except Exception as error:
-            raise self._plain(error, repository, commit, file.path) from error
+            raise self._translate(error, repository, commit, file.path) from error
 
-    def _stream(self, address: str, part: Path, file: HubFile, watch: Callable[[int], None]) -> None:
-        """Fetch what is missing of `part`; a connection that breaks is made again as long as bytes come."""
-        there, tries = part.stat().st_size if part.exists() else 0, 0
-        watch(there)
-        while there < file.size or not part.exists():
-            before, broken = there, None
+    def _download(self, address: str, part: Path, file: HubFile, watch: Callable[[int], None]) -> None:
+        """Fetch what `part` lacks; a broken connection is tried again as long as bytes arrive."""
+        size, failures = _size(part), 0
+        watch(size)
+        while size < file.size or not part.exists():
+            start, problem = size, None
             try:
-                there = self._read_on(address, part, there, file, watch)
+                size = self._append(address, part, size, file, watch)
             except (httpx.TransportError, httpx.HTTPStatusError) as error:
-                if isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in PASSING:
+                if isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in RETRYABLE:
                     raise
-                there, broken = part.stat().st_size if part.exists() else 0, error
-            if broken is None and there >= file.size:
+                size, problem = _size(part), error
+            if problem is None and size >= file.size:
                 break
-            tries = 0 if there > before else tries + 1
-            if tries >= MAX_ATTEMPTS:
-                raise broken or httpx.ReadError("the answers hold nothing")
-            self.pause(2.0**tries)
+            failures = 0 if size > start else failures + 1
+            if failures >= MAX_ATTEMPTS:
+                raise problem or httpx.ReadError("the responses are empty")
+            self.pause(backoff(failures + 1, first=1.0, maximum=60.0))
 
-    def _read_on(
-        self, address: str, part: Path, there: int, file: HubFile, watch: Callable[[int], None]
+    def _append(
+        self, address: str, part: Path, size: int, file: HubFile, watch: Callable[[int], None]
     ) -> int:
-        """Add to `part` what one answer brings; returns how many bytes are there then."""
+        """Append the body of one response to `part`, and return the new size."""
         headers = dict(self.library.utils.build_hf_headers()) | {"Accept-Encoding": "identity"}
-        if there:
-            headers["Range"] = f"bytes={there}-"
-        # A token is not sent on to another host: httpx leaves it out when it is led there.
-        with httpx.stream("GET", address, headers=headers, follow_redirects=True, timeout=30) as answer:
-            answer.raise_for_status()
-            if there and answer.status_code != httpx.codes.PARTIAL_CONTENT:
-                watch(-there)
-                there = 0
-            with part.open("ab" if there else "wb") as opened:
-                for block in answer.iter_raw(BLOCK):
+        if size:
+            headers["Range"] = f"bytes={size}-"
+        # httpx drops the token when it is redirected to another host.
+        with httpx.stream("GET", address, headers=headers, follow_redirects=True, timeout=30) as response:
+            response.raise_for_status()
+            if size and response.status_code != httpx.codes.PARTIAL_CONTENT:
+                watch(-size)
+                size = 0
+            with part.open("ab" if size else "wb") as opened:
+                for block in response.iter_raw(BLOCK):
                     opened.write(block)
-                    there += len(block)
+                    size += len(block)
                     watch(len(block))
-                    if there > file.size:
-                        break  # it is not the file that was promised, and could go on for ever
-        return there
+                    if size > file.size:
+                        break  # not the promised file, and it could be endless
+        return size
 
-    def _plain(self, error: Exception, repository: str, revision: str, path: str = "") -> HinodeError:
-        """What to tell a person of what the library raised."""
+    def _translate(self, error: Exception, repository: str, revision: str, path: str = "") -> HinodeError:
+        """The library's error in plain words."""
         what = f"{path} of {repository}" if path else repository
         denied = isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403)
         if denied or isinstance(error, self.errors.GatedRepoError):
             return BadInput(
                 f"{repository} is open only to those who accepted its licence",
-                "accept it on its page, make a token there and set HF_TOKEN to it",
+                "accept it on its page, create a token there and set HF_TOKEN to it",
                 field="source",
             )
         if isinstance(error, self.errors.RevisionNotFoundError):
@@ -157,10 +162,15 @@ class HuggingFace:
             )
         if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
             return OutputError(
-                f"cannot write {what}: {error.strerror or error}", "make room or another HINODE_HOME"
+                f"cannot write {what}: {error.strerror or error}",
+                "free some space, or choose another HINODE_HOME",
             )
-        # The library's words may be many lines long, and may have a signed address in them.
+        # The library's own message may be many lines long, and may contain a signed address.
         return ModelError(
             f"{what} could not be fetched ({type(error).__name__})",
-            "check the connection and pull again; it goes on from where it stopped",
+            "check the connection and pull again; it resumes where it stopped",
         )
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0

@@ -1,5 +1,7 @@
-"""Looks at weight files before they are trusted: that they are whole, of a kind that runs no code, and which
-bytes they are. Heads are read, tensors never."""
+"""Checks weight files before they are trusted: that they are complete, and of a kind that runs no code.
+
+Headers are read, tensors never.
+"""
 
 from __future__ import annotations
 
@@ -15,100 +17,92 @@ from safetensors import SafetensorError, safe_open
 from hinode.errors import BadInput, ModelError, join_names, quote
 
 INDEX = "model_index.json"
-"""What a Diffusers folder says of its parts."""
+"""The file of a Diffusers folder that lists its parts."""
 
-SETTINGS = "config.json"
-"""What says how a part is built."""
+CONFIG = "config.json"
+"""The file that describes how a part is built."""
 
 SAFE = (".safetensors", ".sft", ".gguf")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+WEIGHTS = (*SAFE, *PICKLED)
+WEIGHT_INDEX = ".index.json"
 BLOCK = 2**22
 MAX_JSON_BYTES = 2**24
 
 Watch = Callable[[str, int, int], None]
-"""Told of every piece of work: which file, how many bytes of all are done, how many there are."""
+"""Called after every piece of work with the name of the file, bytes done over all files, and bytes in all."""
 
 _GGUF = struct.Struct("<4sIQQ")  # magic, version, tensors, metadata entries
 _GGUF_VERSIONS = (2, 3)
 _MAX_TENSORS = 2**20
 
 
+def ignore_progress(name: str, done: int, total: int) -> None:
+    """A `Watch` that does nothing."""
+
+
 def check_folder(
     folder: Path, *, pickle: bool, without: Sequence[str] = (), field: str = "source"
 ) -> tuple[Path, ...]:
-    """Look at a Diffusers folder.
+    """Check a folder in Diffusers' layout.
 
     Args:
-        folder: with a `model_index.json` and a folder for each part that it names.
-        pickle: whether weights that can run code are let through.
-        without: parts of which only the settings need be there, for their weights come from elsewhere.
-        field: what to name in errors.
+        folder: with a `model_index.json`, and a folder for each part that it names.
+        pickle: whether weights that can run code are allowed.
+        without: parts whose weights come from elsewhere; only their configs are required.
+        field: field that errors name.
 
     Returns:
-        Every file of it, but for hidden ones and for pickles that have safe weights beside them: those are
-        never loaded.
+        Every file that may be loaded: hidden files, and pickles beside safe weights, are left out.
 
     Raises:
-        BadInput: it is no such folder, lacks something, or asks for code that can not be trusted.
+        BadInput: it is not such a folder, lacks something, or brings code of its own.
     """
     index = read_json(
         folder / INDEX, missing="name a folder in Diffusers' layout, or a single weight file with --base"
     )
     for part, kind in index.items():
         named = isinstance(kind, list) and len(kind) == 2 and all(isinstance(word, str) for word in kind)
-        if part.startswith("_") or not named:
-            continue
-        if (folder / f"{part}.py").exists() or (folder / part / f"{kind[0]}.py").exists():
-            raise _own_code(folder, f"{part} is of a class in a file of its own")
-        if part in without and not (folder / part / SETTINGS).is_file():
-            raise BadInput(
-                f"{_quoted(folder)} has no settings of its {part}, which the single file needs",
-                f"put {part}/{SETTINGS} there, from the repository of the whole model",
-                field=field,
-            )
-        if not (folder / part).is_dir():
-            raise BadInput(
-                f"{_quoted(folder)} has no {part}, which its {INDEX} names", "fetch it whole", field="source"
-            )
+        if not part.startswith("_") and named:
+            _check_part(folder, part, kind[0], without=part in without, field=field)
     if isinstance(index.get("_class_name"), list):
         raise _own_code(folder, f"its {INDEX} names a pipeline in a file of its own")
     files = [
         file
         for file in sorted(folder.rglob("*"))
         if file.is_file()
-        and not _hidden(file, folder)
-        # Where the weights come from elsewhere, those that may be there are not looked at.
-        and not (file.parent.name in without and file.name.endswith((*SAFE, *PICKLED, ".index.json")))
+        and not hidden(file, folder)
+        # Weights that are not loaded from here are not checked either.
+        and not (file.parent.name in without and file.name.endswith((*WEIGHTS, WEIGHT_INDEX)))
     ]
     for file in files:
         if file.suffix == ".json" and file.stat().st_size <= MAX_JSON_BYTES:
             _check_json(file, folder)
-    weights = [file for file in files if file.suffix.lower() in (*SAFE, *PICKLED)]
+    weights = [file for file in files if file.suffix.lower() in WEIGHTS]
     if not weights:
-        raise BadInput(f"there are no weights in {_quoted(folder)}", "fetch it whole", field="source")
+        raise BadInput(f"there are no weights in {_quoted(folder)}", "fetch it again", field="source")
     safe = {file.parent for file in weights if file.suffix.lower() in SAFE}
-    passed_over = {file for file in weights if file.suffix.lower() in PICKLED and file.parent in safe}
+    never_loaded = {file for file in weights if file.suffix.lower() in PICKLED and file.parent in safe}
     for file in weights:
-        if file not in passed_over:
+        if file not in never_loaded:
             check_weights(file, pickle=pickle)
-    return tuple(file for file in files if file not in passed_over)
+    return tuple(file for file in files if file not in never_loaded)
 
 
 def check_weights(file: Path, *, pickle: bool, field: str = "source") -> None:
-    """Look at a single weight file.
+    """Check a weight file.
 
     Args:
-        file: of safetensors or GGUF; of a pickle, if those are let through.
-        pickle: whether they are.
-        field: what to name in errors.
+        pickle: whether weights that can run code are allowed, beside safetensors and GGUF.
+        field: field that errors name.
 
     Raises:
-        BadInput: it is missing, damaged, of another kind, or can run code.
+        BadInput: it is missing, damaged, of another format, or can run code.
     """
     if not file.is_file():
-        raise BadInput(f"there is no file {_quoted(file)}", "name one that is there", field=field)
-    kind = file.suffix.lower()
-    if kind in PICKLED:
+        raise BadInput(f"there is no file {_quoted(file)}", "name an existing file", field=field)
+    suffix = file.suffix.lower()
+    if suffix in PICKLED:
         if not pickle:
             raise BadInput(
                 f"{_quoted(file)} is a pickle, and loading one runs whatever code is in it",
@@ -116,15 +110,15 @@ def check_weights(file: Path, *, pickle: bool, field: str = "source") -> None:
                 field=field,
             )
         return
-    if kind not in SAFE:
+    if suffix not in SAFE:
         raise BadInput(
             f"{_quoted(file)} is no weight file", "name one that ends in .safetensors or .gguf", field=field
         )
     try:
-        count = _gguf_tensors(file) if kind == ".gguf" else _safetensors_tensors(file)
+        count = _count_gguf_tensors(file) if suffix == ".gguf" else len(tensor_shapes(file))
     except (SafetensorError, OSError, ValueError, struct.error) as error:
         raise BadInput(
-            f"{_quoted(file)} cannot be read, for it is cut off, damaged or of another kind than it says",
+            f"{_quoted(file)} cannot be read: it is cut off, damaged or of another format than its name says",
             "fetch it again",
             field=field,
         ) from error
@@ -132,23 +126,23 @@ def check_weights(file: Path, *, pickle: bool, field: str = "source") -> None:
         raise BadInput(f"there are no tensors in {_quoted(file)}", "name another file", field=field)
 
 
-def tensor_names(file: Path) -> tuple[str, ...]:
-    """Names of the tensors in a safetensors file that was looked at before."""
-    with safe_open(file, framework="numpy") as opened:
-        return tuple(opened.keys())
-
-
-def digests(files: Mapping[str, Path], watch: Watch = lambda name, done, total: None) -> dict[str, str]:
-    """SHA-256 of files in hexadecimal, by the same keys.
-
-    Args:
-        files: by any key.
-        watch: told of every block.
+def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors in a safetensors file.
 
     Raises:
-        ModelError: one cannot be read.
+        SafetensorError, OSError: it cannot be read.
     """
-    found, done = {}, 0
+    with safe_open(file, framework="numpy") as opened:
+        return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
+
+
+def digests(files: Mapping[str, Path], watch: Watch = ignore_progress) -> dict[str, str]:
+    """SHA-256 of files in hexadecimal, by the same keys.
+
+    Raises:
+        ModelError: a file cannot be read.
+    """
+    result, done = {}, 0
     try:
         total = size(files.values())
         for key, path in files.items():
@@ -158,44 +152,28 @@ def digests(files: Mapping[str, Path], watch: Watch = lambda name, done, total: 
                     digest.update(block)
                     done += len(block)
                     watch(path.name, done, total)
-            found[key] = digest.hexdigest()
+            result[key] = digest.hexdigest()
     except OSError as error:
         raise ModelError(
             f"{error.filename} cannot be read: {error.strerror or error}",
-            "see to its disk and its permissions",
+            "check its disk and its permissions",
         ) from error
-    return found
+    return result
 
 
 def size(files: Iterable[Path]) -> int:
-    """Bytes of files together."""
+    """Bytes of all files together."""
     return sum(file.stat().st_size for file in files)
 
 
-def _check_json(file: Path, folder: Path) -> None:
-    values = read_json(file)
-    if "auto_map" in values:
-        raise _own_code(folder, f"{file.relative_to(folder).as_posix()} has an auto_map")
-    shards = values.get("weight_map") if file.name.endswith(".index.json") else None
-    if isinstance(shards, dict):
-        missing = sorted(
-            {str(shard) for shard in shards.values() if not (file.parent / str(shard)).is_file()}
-        )
-        # A pickle's index may lie beside safe weights whose own index is complete.
-        if missing and Path(missing[0]).suffix in SAFE:
-            raise BadInput(
-                f"{_quoted(folder)} lacks {join_names(tuple(missing[:3]))}", "fetch it whole", field="source"
-            )
-
-
-def read_json(file: Path, missing: str = "fetch it whole") -> dict[str, Any]:
-    """The values of a JSON file; none if it holds something other than an object.
+def read_json(file: Path, missing: str = "fetch it again") -> dict[str, Any]:
+    """The object in a JSON file; empty if it holds something else.
 
     Args:
-        missing: what to do if there is no such file.
+        missing: remedy if there is no such file.
 
     Raises:
-        BadInput: it is not there or cannot be read.
+        BadInput: it does not exist or cannot be read.
     """
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
@@ -208,6 +186,42 @@ def read_json(file: Path, missing: str = "fetch it whole") -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
+def hidden(file: Path, folder: Path) -> bool:
+    """Whether a file, or a folder above it, has a name that starts with a dot, below `folder`."""
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def _check_part(folder: Path, part: str, library: str, *, without: bool, field: str) -> None:
+    if (folder / f"{part}.py").exists() or (folder / part / f"{library}.py").exists():
+        raise _own_code(folder, f"{part} is of a class in a file of its own")
+    if without and not (folder / part / CONFIG).is_file():
+        raise BadInput(
+            f"{_quoted(folder)} has no settings of its {part}, which the single file needs",
+            f"put {part}/{CONFIG} there, from the repository of the whole model",
+            field=field,
+        )
+    if not (folder / part).is_dir():
+        raise BadInput(
+            f"{_quoted(folder)} has no {part}, which its {INDEX} names", "fetch it again", field="source"
+        )
+
+
+def _check_json(file: Path, folder: Path) -> None:
+    values = read_json(file)
+    if "auto_map" in values:
+        raise _own_code(folder, f"{file.relative_to(folder).as_posix()} has an auto_map")
+    shards = values.get("weight_map") if file.name.endswith(WEIGHT_INDEX) else None
+    if isinstance(shards, dict):
+        missing = sorted(
+            {str(shard) for shard in shards.values() if not (file.parent / str(shard)).is_file()}
+        )
+        # A pickle's index may lie beside safe weights whose own index is complete.
+        if missing and Path(missing[0]).suffix in SAFE:
+            raise BadInput(
+                f"{_quoted(folder)} lacks {join_names(tuple(missing[:3]))}", "fetch it again", field="source"
+            )
+
+
 def _own_code(folder: Path, reason: str) -> BadInput:
     return BadInput(
         f"{_quoted(folder)} brings Python code of its own ({reason}), which is never run here",
@@ -216,28 +230,15 @@ def _own_code(folder: Path, reason: str) -> BadInput:
     )
 
 
-def _safetensors_tensors(file: Path) -> int:
-    with safe_open(file, framework="numpy") as opened:
-        return len(opened.keys())
-
-
-def _gguf_tensors(file: Path) -> int:
-    """Tensors that the head of a GGUF file counts (ggml's gguf.md).
-
-    Raises:
-        ValueError: it is no such file.
-    """
+def _count_gguf_tensors(file: Path) -> int:
+    """The number of tensors in the header of a GGUF file (ggml's gguf.md)."""
     with file.open("rb") as opened:
         magic, version, tensors, entries = _GGUF.unpack(opened.read(_GGUF.size))
     if magic != b"GGUF" or version not in _GGUF_VERSIONS or max(tensors, entries) > _MAX_TENSORS:
-        raise ValueError("no head of GGUF")
+        raise ValueError("not a GGUF header")
     if file.stat().st_size <= _GGUF.size:
         raise ValueError("cut off")
     return int(tensors)
-
-
-def _hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
 def _quoted(path: Path) -> str:

@@ -1,63 +1,58 @@
-"""Single files in the place of a model's denoisers: which parts they stand for, and whether they can."""
+"""Single files in place of a model's denoisers: which parts they replace, and whether they can."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from hinode.errors import BadInput, quote
-from hinode.registry import entries, inspection
-from hinode.registry.entries import Entry
+from hinode.registry import families, inspection, paths
+from hinode.registry.entry import Entry
 
-DENOISERS = ("transformer", "transformer_2")
-"""The parts of a pipeline that a single file, and a second one, stand for."""
-NAMED = "transformer_blocks."
-"""What names of tensors in a denoiser begin with in diffusers, in families of which it knows no others."""
+DIFFUSERS_PREFIX = "transformer_blocks."
+"""Prefix of tensor names in diffusers' layout, in the families whose files it does not convert."""
 
 
-def parts(entry: Entry) -> tuple[str, ...]:
+def replaced_parts(entry: Entry) -> tuple[str, ...]:
     """Names of the parts whose weights come from single files."""
-    return DENOISERS[: 2 if entry.second else 1] if entry.base else ()
+    return families.find(entry.family).denoisers if entry.base else ()
 
 
 def check(entry: Entry, home: Path) -> None:
-    """Make sure that single files can stand for the denoisers of the family, as far as they are here.
-
-    Args:
-        entry: a model.
-        home: `Settings.home`.
+    """Make sure that the single files of an entry can replace its denoisers, as far as they are here.
 
     Raises:
         BadInput: they cannot.
     """
-    family = entries.family(entry.family)
-    if not entry.base or family is None:
+    family = families.find(entry.family)
+    if not entry.base:
         return
-    networks = len(getattr(family, "denoisers", DENOISERS[:1]))
-    if networks > len(parts(entry)):
+    files = [reference for reference in (entry.source, entry.second) if reference]
+    if len(files) < len(family.denoisers):
         raise BadInput(
-            f"a model of the family {entry.family} has two networks, and one file is named",
+            f"a model of the family {family.name} has two networks, and one file is named",
             "name the file for high noise with --source and the one for low noise with --second",
             field="second",
         )
-    if networks < len(parts(entry)):
+    if len(files) > len(family.denoisers):
         raise BadInput(
-            f"a model of the family {entry.family} has one network, and two files are named",
+            f"a model of the family {family.name} has one network, and two files are named",
             "leave --second out",
             field="second",
         )
-    if not getattr(family, "converted", True):
-        for reference in (entry.source, entry.second)[:networks]:
-            _check_names(entries.locate(reference, entry, home), entry)
+    if not family.converted:
+        for reference in files:
+            _check_names(paths.locate(reference, entry, home), family.name)
 
 
-def _check_names(file: Path, entry: Entry) -> None:
-    """Make sure that a file can be read without names being converted."""
-    kind = file.suffix.lower()
-    if kind != ".gguf" and not (file.is_file() and kind in inspection.SAFE):
-        return  # not here yet, or a pickle, which says nothing of its names without being run
-    if kind == ".gguf" or not any(name.startswith(NAMED) for name in inspection.tensor_names(file)):
+def _check_names(file: Path, family: str) -> None:
+    """Make sure that diffusers can read a file without converting the names of its tensors."""
+    suffix = file.suffix.lower()
+    if suffix != ".gguf" and not (file.is_file() and suffix in inspection.SAFE):
+        return  # not here yet, or a pickle, whose names cannot be read without running it
+    names = () if suffix == ".gguf" else inspection.tensor_shapes(file)
+    if not any(name.startswith(DIFFUSERS_PREFIX) for name in names):
         raise BadInput(
-            f"of the family {entry.family} diffusers reads a single file only as safetensors whose tensors "
+            f"of the family {family} diffusers reads a single file only as safetensors whose tensors "
             f"have its own names, and {quote(file.name, 200)} is no such file",
             "add the folder of the whole model in Diffusers' layout",
             field="source",

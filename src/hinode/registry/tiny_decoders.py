@@ -1,16 +1,16 @@
-"""Tiny decoders in the layout of TAEHV (github.com/madebyollin/taehv, MIT): what a file of them says of
-itself, and whether it fits a model. Shapes are read, weights are not.
+"""Tiny decoders in the layout of TAEHV (github.com/madebyollin/taehv, MIT): what a file says of itself, and
+whether it fits a model. Shapes are read, weights are not.
 
-A decoder is a row of 23 layers, and its tensors are called `decoder.N…` after their places in it:
+A decoder is a sequence of 23 layers, and its tensors are called `decoder.N…` after their positions in it:
 
     0 clamp, 1 convolution, 2 ReLU
-    3, 4, 5 memory blocks, 6 twice the height and width, 7 more frames, 8 convolution
+    3, 4, 5 memory blocks, 6 upsampling of height and width, 7 more frames, 8 convolution
     9, 10, 11, 12, 13, 14 and 15, 16, 17, 18, 19, 20 the same again
     21 ReLU, 22 convolution to 3 colours of patch x patch pixels
 
-The published files differ in the channels of their latents, in their widths, in where the frames become more,
-in the patch, and in the blocks: the wide ones (`taeltx2_3_wide`) have two grouped convolutions in each. All
-of that follows from the shapes.
+The published files differ in the channels of their latents, in their widths, in which stages add frames, in
+the patch, and in the blocks: the wide ones (`taeltx2_3_wide`) have two grouped convolutions in each. All of
+that follows from the shapes.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from hinode.errors import BadInput, quote
 from hinode.registry import inspection
-from hinode.registry.family import Family
+from hinode.registry.families.family import Family
 
 PREFIX = "decoder."
 FIRST, LAST = 1, 22
 STAGES = (((3, 4, 5), 7, 8), ((9, 10, 11), 13, 14), ((15, 16, 17), 19, 20))
-"""Places of the memory blocks, of what makes more frames and of the convolution behind it, by stage."""
+"""By stage, the positions of the memory blocks, of the layer that adds frames, and of the convolution."""
 GROUP = 64
 """Channels of one group in a wide block."""
 
@@ -43,9 +43,9 @@ class Layout:
 
     Attributes:
         channels: of the latents.
-        widths: channels of each of the three stages, and behind them.
-        growth: how many frames each stage makes of one.
-        patch: pixels along a side that the last layer draws at once.
+        widths: channels of each of the three stages, and after them.
+        growth: frames that each stage makes of one.
+        patch: pixels along a side that the last layer outputs at once.
         wide: whether its memory blocks are those of the wide files.
     """
 
@@ -60,149 +60,147 @@ class Layout:
         """The layout of a file whose tensors have these shapes.
 
         Raises:
-            ValueError: it is no decoder of this kind.
+            ValueError: it is not such a decoder.
         """
-        found = {name: tuple(shape) for name, shape in shapes.items() if name.startswith(PREFIX)}
+        actual = {name: tuple(shape) for name, shape in shapes.items() if name.startswith(PREFIX)}
         try:
-            width, channels, *_ = found[f"{PREFIX}{FIRST}.weight"]
-            widths = (width, *(found[f"{PREFIX}{after}.weight"][0] for _, _, after in STAGES))
+            width, channels, *_ = actual[f"{PREFIX}{FIRST}.weight"]
+            widths = (width, *(actual[f"{PREFIX}{after}.weight"][0] for _, _, after in STAGES))
             layout = cls(
                 channels=channels,
                 widths=widths,
                 growth=tuple(
-                    found[f"{PREFIX}{grow}.conv.weight"][0] // wide
+                    actual[f"{PREFIX}{grow}.conv.weight"][0] // wide
                     for (_, grow, _), wide in zip(STAGES, widths, strict=False)
                 ),
-                patch=math.isqrt(found[f"{PREFIX}{LAST}.weight"][0] // 3),
-                wide=f"{PREFIX}{STAGES[0][0][0]}.conv.6.weight" in found,
+                patch=math.isqrt(actual[f"{PREFIX}{LAST}.weight"][0] // 3),
+                wide=f"{PREFIX}{STAGES[0][0][0]}.conv.6.weight" in actual,
             )
             expected = layout.shapes()
         except (KeyError, ValueError, ZeroDivisionError, IndexError) as error:
-            raise ValueError("it has not the tensors of a decoder of TAEHV") from error
-        if found != expected:
-            odd = sorted(name for name in found.keys() | expected if found.get(name) != expected.get(name))
-            raise ValueError(f"its tensor {odd[0]} is not what a decoder of TAEHV has there")
+            raise ValueError("it lacks the tensors of a TAEHV decoder") from error
+        if actual != expected:
+            names = actual.keys() | expected
+            wrong = min(name for name in names if actual.get(name) != expected.get(name))
+            raise ValueError(f"its tensor {wrong} is not what a TAEHV decoder has there")
         return layout
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of all its tensors."""
-        made = _convolution(FIRST, self.channels, self.widths[0])
-        for (blocks, grow, after), width, growth, later in zip(
+        shapes = _convolution(FIRST, self.channels, self.widths[0])
+        for (blocks, grow, after), width, growth, next_width in zip(
             STAGES, self.widths, self.growth, self.widths[1:], strict=False
         ):
-            for place in blocks:
-                for inner, (wide_in, wide_out, side) in self.block(width).items():
-                    name = f"{PREFIX}{place}.conv.{inner}"
-                    made |= {f"{name}.weight": (wide_out, wide_in, side, side), f"{name}.bias": (wide_out,)}
-            made[f"{PREFIX}{grow}.conv.weight"] = (growth * width, width, 1, 1)
-            made[f"{PREFIX}{after}.weight"] = (later, width, 3, 3)
-        return made | _convolution(LAST, self.widths[-1], 3 * self.patch**2)
+            for position in blocks:
+                for index, (inputs, outputs, side) in self.block(width).items():
+                    name = f"{PREFIX}{position}.conv.{index}"
+                    shapes |= {f"{name}.weight": (outputs, inputs, side, side), f"{name}.bias": (outputs,)}
+            shapes[f"{PREFIX}{grow}.conv.weight"] = (growth * width, width, 1, 1)
+            shapes[f"{PREFIX}{after}.weight"] = (next_width, width, 3, 3)
+        return shapes | _convolution(LAST, self.widths[-1], 3 * self.patch**2)
 
     def block(self, width: int) -> dict[int, tuple[int, int, int]]:
-        """The convolutions of one memory block by their places in it: channels that one output sees, channels
-        out, and side. Between them is a ReLU each."""
+        """The convolutions of one memory block by their positions in it, with a ReLU between them.
+
+        Returns:
+            Input channels of one group, output channels, and side of the kernel.
+        """
         if not self.wide:
             return {0: (2 * width, width, 3), 2: (width, width, 3), 4: (width, width, 3)}
-        seen = width // self.groups(width)
+        group = width // self.groups(width)
         return {
             0: (2 * width, width, 1),
-            2: (seen, width, 3),
+            2: (group, width, 3),
             4: (width, width, 1),
-            6: (seen, width, 3),
+            6: (group, width, 3),
         }
 
     def groups(self, width: int) -> int:
-        """Groups of the convolutions of side 3 in a memory block."""
+        """Groups of the convolutions with side 3 in a memory block."""
         return max(1, width // GROUP) if self.wide else 1
 
     @property
     def frames(self) -> int:
-        """Frames that one latent frame becomes; of the first one all but the last are dropped."""
+        """Frames for each latent frame; of the first latent frame only the last frame is used."""
         return math.prod(self.growth)
 
     @property
     def side(self) -> int:
-        """Pixels that one latent position becomes along a side."""
+        """Pixels for each latent position along a side."""
         return int(2 ** len(STAGES)) * self.patch
 
     @property
-    def numbers(self) -> int:
-        """How many weights it has."""
+    def parameters(self) -> int:
+        """Number of its weights."""
         return sum(math.prod(shape) for shape in self.shapes().values())
 
-    def widest(self, size: tuple[int, int]) -> int:
-        """Numbers in the largest tensor on the way from one latent frame to its frames.
-
-        Args:
-            size: width and height of the frames in pixels.
-        """
-        area, frames, most = size[0] * size[1] // self.side**2, 1, 0
+    def peak_elements(self, size: tuple[int, int]) -> int:
+        """Elements of the largest tensor while one latent frame is decoded to frames of `size` pixels."""
+        area, frames, peak = size[0] * size[1] // self.side**2, 1, 0
         for width, growth in zip(self.widths, self.growth, strict=False):
-            # A memory block sees its input and the one before side by side; then both sides double.
-            most = max(most, 2 * width * frames * area, 4 * width * growth * frames * area)
+            # A memory block concatenates its input and the previous one; then both sides double.
+            peak = max(peak, 2 * width * frames * area, 4 * width * growth * frames * area)
             area, frames = 4 * area, growth * frames
-        return max(most, self.widths[-1] * frames * area)
+        return max(peak, self.widths[-1] * frames * area)
 
 
-def _convolution(place: int, channels: int, width: int) -> dict[str, tuple[int, ...]]:
-    return {f"{PREFIX}{place}.weight": (width, channels, 3, 3), f"{PREFIX}{place}.bias": (width,)}
+def _convolution(position: int, channels: int, width: int) -> dict[str, tuple[int, ...]]:
+    name = f"{PREFIX}{position}"
+    return {f"{name}.weight": (width, channels, 3, 3), f"{name}.bias": (width,)}
 
 
 def check(file: Path, family: Family, folder: Path | None, *, pickle: bool) -> Layout:
-    """Make sure that a file is a tiny decoder, and one for the latents of a model.
+    """Make sure that a file is a tiny decoder for the latents of a model.
 
     Args:
         file: safetensors, or a pickle of nothing but tensors.
-        family: of the model.
         folder: of the model in Diffusers' layout, or None if it is not here yet.
-        pickle: whether the operator lets pickles through.
+        pickle: whether the operator allows pickles.
 
     Raises:
-        BadInput: it is none, or for other latents.
+        BadInput: it is not.
     """
     inspection.check_weights(file, pickle=pickle, field="decoder")
     name = quote(file.name, 100)
     try:
         layout = Layout.of(_shapes(file))
     except (ValueError, OSError, SafetensorError) as error:
-        said = f": {error}" if isinstance(error, ValueError) else ""
+        reason = f": {error}" if isinstance(error, ValueError) else ""
         raise BadInput(
-            f"{name} is no tiny decoder that can be read{said}",
+            f"{name} is no tiny decoder that can be read{reason}",
             "take a file of github.com/madebyollin/taehv, see docs/diffusers.md",
             field="decoder",
         ) from error
-    frames, side = family.shape.compression
-    channels = _channels(folder) or family.shape.channels
-    for what, its, models in (
-        ("channels", layout.channels, channels),
-        ("frames to one of the latents", layout.frames, frames),
-        ("pixels to a side of one latent position", layout.side, side),
+    shape = family.shape
+    for what, actual, expected in (
+        ("channels", layout.channels, _latent_channels(folder) or shape.channels),
+        ("frames to one of the latents", layout.frames, shape.frames_per_latent),
+        ("pixels to a side of one latent position", layout.side, shape.pixels_per_latent),
     ):
-        if its != models:
+        if actual != expected:
             raise BadInput(
-                f"the tiny decoder {name} has {its} {what}, and the family {family.name} has {models}",
-                "take the one that was made for this family, see docs/diffusers.md",
+                f"the tiny decoder {name} has {actual} {what}, and the family {family.name} has {expected}",
+                "take the file for this family, see docs/diffusers.md",
                 field="decoder",
             )
     return layout
 
 
-def _channels(folder: Path | None) -> int | None:
-    """Channels of the latents of a model, as its own decoder says; None if that cannot be read."""
+def _latent_channels(folder: Path | None) -> int | None:
+    """Channels of a model's latents, from the config of its own decoder; None if it cannot be read."""
     try:
-        settings = json.loads((folder / "vae" / "config.json").read_text()) if folder else {}
-        found = settings.get("z_dim") or settings.get("latent_channels")
+        config = json.loads((folder / "vae" / "config.json").read_text()) if folder else {}
+        channels = config.get("z_dim") or config.get("latent_channels")
     except (OSError, ValueError, AttributeError):
         return None
-    return found if isinstance(found, int) else None
+    return channels if isinstance(channels, int) else None
 
 
 def _shapes(file: Path) -> Shapes:
-    kind = file.suffix.lower()
-    if kind in (".safetensors", ".sft"):
-        with safe_open(file, framework="numpy") as opened:
-            return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
-    if kind not in inspection.PICKLED:
+    suffix = file.suffix.lower()
+    if suffix in (".safetensors", ".sft"):
+        return inspection.tensor_shapes(file)
+    if suffix not in inspection.PICKLED:
         raise ValueError("it is neither safetensors nor a .pth")
     from pickle import UnpicklingError
 

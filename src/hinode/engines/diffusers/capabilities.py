@@ -1,4 +1,4 @@
-"""What can be asked for of a model of this engine; known from the registry alone, without torch."""
+"""What can be requested of a model of this engine, from the registry alone and without torch."""
 
 from __future__ import annotations
 
@@ -7,55 +7,45 @@ from pathlib import Path
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.errors import BadInput, ModelError, join_names, quote
 from hinode.registry import entries
-from hinode.registry.entries import Entry
+from hinode.registry.entry import Entry
 from hinode.registry.families import FAMILIES
-from hinode.registry.family import PROFILES, Family
+from hinode.registry.families.family import Family
+from hinode.registry.profiles import PROFILES
 from hinode.request import Capabilities
 
 ENGINE = "diffusers"
 
 
 def find(name: str | None, home: Path) -> tuple[Entry, Family]:
-    """A model and its family.
+    """An added model and its family.
 
     Args:
-        name: name of a model that was added, or None for the first one that can be used.
+        name: name of the model, or None for the first one that can be used.
         home: `Settings.home`.
 
     Raises:
-        BadInput: there is no such model, or the registry gives it to another engine.
+        BadInput: there is no such model, or it belongs to another engine.
         ModelError: no model was added, or the entry is damaged.
     """
-    offered = entries.available(ENGINE, home)
-    if not offered:
+    names = entries.available(ENGINE, home)
+    if not names:
         raise ModelError(
             "no model of the diffusers engine is installed",
             "add one with `hinode models add`, see docs/models.md",
         )
-    if name is not None and name not in offered:
-        raise BadInput(
-            f"there is no model {quote(name)}", f"choose {join_names(offered, 'or')}", field="model"
-        )
-    entry = entries.find(name or offered[0], home)
+    if name is not None and name not in names:
+        raise BadInput(f"there is no model {quote(name)}", f"choose {join_names(names, 'or')}", field="model")
+    entry = entries.find(name or names[0], home)
     if entry.family not in FAMILIES:
         raise ModelError(
-            f"the model {entry.name} is of the family {quote(entry.family)}, which is not known here",
+            f"the model {entry.name} has the unknown family {quote(entry.family)}",
             f"use one of the families {join_names(tuple(FAMILIES), 'or')}",
         )
     return entry, FAMILIES[entry.family]
 
 
 def capabilities(name: str | None, home: Path) -> Capabilities:
-    """See `Engine.capabilities`.
-
-    Args:
-        name: name of a model that was added, or None for the first one that can be used.
-        home: `Settings.home`.
-
-    Raises:
-        BadInput: there is no such model.
-        ModelError: no model was added, or the entry is damaged.
-    """
+    """See `Engine.capabilities`; the arguments are those of `find`, and so are the errors."""
     entry, family = find(name, home)
     return Capabilities(
         engine=ENGINE,
@@ -74,7 +64,7 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
         references=family.references,
         negative_prompt=family.negative_prompt,
         sound=family.sound,
-        required_references=family.required,
+        required_references=family.required_references,
         extension_seconds=family.extension_seconds,
         profiles=PROFILES,
     )

@@ -1,4 +1,4 @@
-"""What a pipeline is given of the pictures and videos that a clip is drawn from."""
+"""The arguments that give a pipeline the pictures and videos that a clip is made from."""
 
 from __future__ import annotations
 
@@ -13,128 +13,130 @@ from PIL import Image, ImageOps
 from hinode.clip import Frames
 from hinode.engines.diffusers.task import Task
 from hinode.media import references
-from hinode.registry.family import EDIT, EXTEND
+from hinode.registry.families.family import EDIT, EXTEND
 from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME
 
 GREY = (128, 128, 128)
-"""What VACE takes for a frame that is to be drawn."""
-KNOWN, DRAWN = 0, 255
-"""What VACE's mask says of a frame."""
+"""VACE's placeholder for a frame to be sampled."""
+KEEP, SAMPLE = 0, 255
+"""Values of VACE's mask."""
 
-FOLLOWED = {
+DERIVED_ARGUMENTS = {
     "HunyuanVideo15ImageToVideoPipeline": ("height", "width"),
     "WanVideoToVideoPipeline": ("num_frames",),
     "CogVideoXVideoToVideoPipeline": ("num_frames",),
 }
-"""Arguments that a pipeline does not take: it follows the picture or the video."""
+"""Arguments that a pipeline does not take, because it derives them from the picture or the video."""
 
 
 def arguments(task: Task) -> dict[str, Any]:
-    """What the pipeline of a task is called with for its references; empty if it has none.
+    """The pipeline's arguments for the references of a task; empty if there are none.
 
     Raises:
-        BadInput: one of their files is missing or cannot be read.
+        BadInput: a file is missing or cannot be read.
     """
     if task.pipeline.startswith("WanVACE"):
         return _vace(task)
     if task.pipeline == "LTXConditionPipeline":
-        return _conditions(task)
+        return _ltx_video(task)
     if task.pipeline == "LTX2ConditionPipeline":
-        return _latent_conditions(task)
+        return _ltx_2(task)
     if task.strength is not None:
-        return {"video": list(_film(task, task.drawn)), "strength": task.strength}
+        return {"video": list(_source(task, task.network_frames)), "strength": task.strength}
     pictures = {"image": _picture(task, FIRST_FRAME), "last_image": _picture(task, LAST_FRAME)}
     return {name: picture for name, picture in pictures.items() if picture is not None}
 
 
-def joined(task: Task, drawn: Frames) -> Frames:
-    """The clip: of the frames that were drawn those that are shown, behind the source if it is extended.
+def assemble_clip(task: Task, frames: Frames) -> Frames:
+    """The frames of the clip, behind those of the source if it is extended.
 
-    Args:
-        task: what was drawn.
-        drawn: uint8 [T, H, W, 3], all that the pipeline gave.
+    `frames` is uint8 [T, H, W, 3], everything that the network sampled.
     """
-    shown = drawn if task.shown == list(range(len(drawn))) else drawn[task.shown]
-    if not task.before:
-        return shown
-    made = np.empty((task.before + len(shown), *shown.shape[1:]), np.uint8)
-    for place, frame in enumerate(_film(task, task.before)):
-        made[place] = np.asarray(frame)
-    made[task.before :] = shown
-    return made
+    indices = task.clip_indices
+    sampled = frames if indices == list(range(len(frames))) else frames[indices]
+    if not task.source_frames:
+        return sampled
+    clip = np.empty((task.source_frames + len(sampled), *sampled.shape[1:]), np.uint8)
+    for index, frame in enumerate(_source(task, task.source_frames)):
+        clip[index] = np.asarray(frame)
+    clip[task.source_frames :] = sampled
+    return clip
 
 
 def _vace(task: Task) -> dict[str, Any]:
-    """VACE is given every frame, and a mask that says which of them are to be drawn."""
-    given: dict[str, Any] = {}
-    characters = [one for one in task.request.references if one.role == CHARACTER]
+    """VACE takes a frame for every one of the clip, and a mask of those to be sampled."""
+    arguments: dict[str, Any] = {}
+    characters = [reference for reference in task.request.references if reference.role == CHARACTER]
     if characters:
-        given["reference_images"] = [references.middle(one) for one in characters]
-    first, last = _picture(task, FIRST_FRAME), _picture(task, LAST_FRAME)
+        arguments["reference_images"] = [references.middle(character) for character in characters]
     if task.request.operation == EDIT:
-        # In grey it says where things are, and leaves open what they look like.
-        frames = [frame.convert("L").convert("RGB") for frame in _film(task, task.drawn)]
-        return given | _masked(task, dict(enumerate(frames)), known=False)
-    known = {}
-    if task.request.operation == EXTEND:
-        known = dict(enumerate(_tail(task)))
+        # In grey the source says where things are, and leaves open what they look like.
+        source = _source(task, task.network_frames)
+        frames = {index: frame.convert("L").convert("RGB") for index, frame in enumerate(source)}
+        return arguments | _masked_video(task, frames, keep=False)
+    frames = dict(enumerate(_source_tail(task))) if task.request.operation == EXTEND else {}
+    first, last = _picture(task, FIRST_FRAME), _picture(task, LAST_FRAME)
     if first is not None:
-        known[0] = first
+        frames[0] = first
     if last is not None:
-        known[task.drawn - 1] = last
-    return given | (_masked(task, known, known=True) if known else {})
+        frames[task.network_frames - 1] = last
+    return arguments | (_masked_video(task, frames, keep=True) if frames else {})
 
 
-def _masked(task: Task, frames: dict[int, Image.Image], *, known: bool) -> dict[str, Any]:
+def _masked_video(task: Task, frames: dict[int, Image.Image], *, keep: bool) -> dict[str, Any]:
     empty = Image.new("RGB", task.size, GREY)
-    masks = [Image.new("L", task.size, level) for level in (KNOWN, DRAWN)]
+    masks = {level: Image.new("L", task.size, level) for level in (KEEP, SAMPLE)}
+    indices = range(task.network_frames)
     return {
-        "video": [frames.get(place, empty) for place in range(task.drawn)],
-        "mask": [masks[not (known and place in frames)] for place in range(task.drawn)],
+        "video": [frames.get(index, empty) for index in indices],
+        "mask": [masks[KEEP if keep and index in frames else SAMPLE] for index in indices],
     }
 
 
-def _conditions(task: Task) -> dict[str, Any]:
-    """LTX-Video is given pictures and stretches of video with the places that they have in the clip."""
+def _ltx_video(task: Task) -> dict[str, Any]:
+    """LTX-Video takes pictures and pieces of video with their frame indices in the clip."""
     from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition, linear_quadratic_schedule
 
-    made = []
+    conditions = []
     if task.request.operation == EXTEND:
-        made.append(LTXVideoCondition(video=_tail(task), frame_index=0))
-    first, last = _picture(task, FIRST_FRAME), _picture(task, LAST_FRAME)
-    if first is not None:
-        made.append(LTXVideoCondition(image=first, frame_index=0))
-    if last is not None:
-        made.append(LTXVideoCondition(image=last, frame_index=task.drawn - 1))
-    # The pipeline's own schedule, as numbers: it hands on a tensor where NumPy warns of one.
-    given: dict[str, Any] = {"timesteps": (linear_quadratic_schedule(task.schedule) * 1000).tolist()}
-    return given | ({"conditions": made} if made else {})
+        conditions.append(LTXVideoCondition(video=_source_tail(task), frame_index=0))
+    for role, index in ((FIRST_FRAME, 0), (LAST_FRAME, task.network_frames - 1)):
+        picture = _picture(task, role)
+        if picture is not None:
+            conditions.append(LTXVideoCondition(image=picture, frame_index=index))
+    # The pipeline's own schedule, as numbers: it passes on a tensor where NumPy warns of one.
+    timesteps = (linear_quadratic_schedule(task.schedule_steps) * 1000).tolist()
+    return {"timesteps": timesteps} | ({"conditions": conditions} if conditions else {})
 
 
-def _latent_conditions(task: Task) -> dict[str, Any]:
-    """LTX-2 is given pictures with the latent frames that they are to be; -1 is the last one."""
+def _ltx_2(task: Task) -> dict[str, Any]:
+    """LTX-2 takes pictures with the indices of their latent frames; -1 is the last one."""
     from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 
-    places = ((FIRST_FRAME, 0), (LAST_FRAME, -1))
-    pictures = [(_picture(task, role), place) for role, place in places]
-    made = [LTX2VideoCondition(frames=one, index=place) for one, place in pictures if one is not None]
-    return {"conditions": made}
+    pictures = [(_picture(task, role), index) for role, index in ((FIRST_FRAME, 0), (LAST_FRAME, -1))]
+    return {
+        "conditions": [
+            LTX2VideoCondition(frames=picture, index=index)
+            for picture, index in pictures
+            if picture is not None
+        ]
+    }
 
 
 def _picture(task: Task, role: str) -> Image.Image | None:
-    """The picture that has a role, at the size that is drawn."""
+    """The picture with a role, at the size that is sampled."""
     reference = task.request.reference(role)
     if reference is None:
         return None
     return ImageOps.fit(references.picture(reference), task.size, Image.Resampling.LANCZOS)
 
 
-def _film(task: Task, count: int) -> Iterator[Image.Image]:
-    """The first frames of the source, at the rate and size that are drawn."""
+def _source(task: Task, count: int) -> Iterator[Image.Image]:
+    """The first frames of the source, at the rate and size that are sampled."""
     assert task.request.source is not None
     return references.frames(task.request.source, Fraction(task.family.fps), task.size, count)
 
 
-def _tail(task: Task) -> list[Image.Image]:
-    """The frames at the end of the source that are drawn from when it is extended."""
-    return list(deque(_film(task, task.before), task.overlap))
+def _source_tail(task: Task) -> list[Image.Image]:
+    """The frames at the end of a source that an extension continues from."""
+    return list(deque(_source(task, task.source_frames), task.overlap))

@@ -1,4 +1,4 @@
-"""The engine itself: it finds models in the registry, plans the memory, and keeps the last model in it."""
+"""The engine: it finds models in the registry, plans the memory, and keeps the last model loaded."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import logging
 
 import torch
 
-from hinode.engines.diffusers import capabilities as offer
-from hinode.engines.diffusers.execution import acceleration
-from hinode.engines.diffusers.execution.acceleration import UNACCELERATED, Hardware
+from hinode.engines.diffusers import capabilities as models
+from hinode.engines.diffusers.loading.acceleration import UNACCELERATED, Hardware, choose_execution
 from hinode.engines.diffusers.loading.embeddings import Embeddings
 from hinode.engines.diffusers.loading.model import Model
 from hinode.engines.diffusers.memory import allocator
-from hinode.engines.diffusers.memory.plan import MemoryBudget, MemoryPlan, Residence
-from hinode.engines.diffusers.run import DiffusersRun, device_of
+from hinode.engines.diffusers.memory.budget import MemoryBudget
+from hinode.engines.diffusers.memory.plan import MemoryPlan, Residence
+from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Capabilities, Cost, State
 from hinode.errors import ModelError
@@ -28,30 +28,30 @@ log = logging.getLogger(__name__)
 
 
 class DiffusersEngine:
-    """Draws with open checkpoints."""
+    """Generates clips with open checkpoints."""
 
-    name = offer.ENGINE
+    name = models.ENGINE
 
-    def __init__(self, settings: Settings, room: MemoryBudget | None = None) -> None:
+    def __init__(self, settings: Settings, budget: MemoryBudget | None = None) -> None:
         """
         Args:
             settings: where models are, how many threads to use and which device.
-            room: how much memory there is; by default what the machine says.
+            budget: available memory; by default what the machine reports.
         """
         self.settings = settings
-        self.room = room
+        self.budget = budget
         self._resident: Model | None = None
 
     def capabilities(self, model: str | None = None) -> Capabilities:
         """See `Engine.capabilities`."""
-        return offer.capabilities(model, self.settings.home)
+        return models.capabilities(model, self.settings.home)
 
     def estimate(self, request: Request) -> Cost:
         """See `Engine.estimate`."""
         return Task.of(request, self.settings).estimate()
 
     def start(self, request: Request, state: State | None = None) -> DiffusersRun:
-        """See `Engine.start`. The memory is planned here, before a weight is read.
+        """See `Engine.start`. The memory is planned here, before any weight is read.
 
         Raises:
             BadInput: the request does not fit the model or the memory, or the licence excludes the operator.
@@ -64,48 +64,49 @@ class DiffusersEngine:
         _check_library()
         if self.settings.threads is not None:
             torch.set_num_threads(self.settings.threads)
-        home, device = self.settings.home, device_of(self.settings.device)
+        device = choose_device(self.settings.device)
         if device.type == "cpu":
-            allocator.give_back_large_blocks()
-        model = Model(task.entry, task.family, home, device, compute_type(device))
-        held = self._held(model)
-        room = (self.room or MemoryBudget.of(device)).with_loaded(held.held if held else 0)
-        task = dataclasses.replace(task, size=model.only_size or task.size)
-        plan = MemoryPlan.of(task, model.sizes(), room)
-        log.info("memory plan: %s", plan.words)
-        ways = acceleration.choose_execution(
+            allocator.return_large_blocks()
+        model = Model(task.entry, task.family, self.settings.home, device, compute_type(device))
+        resident = self._resident_for(model)
+        budget = self.budget or MemoryBudget.of(device)
+        if resident is not None:
+            budget = budget.with_loaded(resident.loaded_bytes)
+        task = dataclasses.replace(task, size=model.checkpoint.fixed_size or task.size)
+        plan = MemoryPlan.of(task, model.sizes(), budget)
+        log.info("memory plan: %s", plan.description)
+        execution = choose_execution(
             task.profile,
             task.family,
             Hardware.of(device),
-            light=plan.light,
-            streamed=plan.place is Residence.GROUPS,
-            packed=model.packed,
-            asked=task.entry.eight_bits,
+            float8_storage=plan.float8_storage,
+            streamed=plan.residence is Residence.GROUPS,
+            quantized=model.checkpoint.quantized,
+            eight_bits_on_cpu=task.entry.eight_bits,
         )
-        if ways != UNACCELERATED:
-            log.info("the denoiser computes otherwise than plainly: %s", ways.words)
-        if (
-            held is not None
-            and held.same(model)
-            and (held.light, held.wanted, held.narrowed) == (plan.light, ways, False)
-        ):
-            model = held
+        if execution != UNACCELERATED:
+            log.info("execution of the denoiser: %s", execution.description)
+        if resident is not None and resident.serves(model, plan.float8_storage, execution):
+            model = resident
         else:
-            model.light, model.wanted, model.ways = plan.light, ways, ways
-            if held is not None:
-                model.take_over(held)
+            model.configure(plan.float8_storage, execution)
+            if resident is not None:
+                model.adopt_parts(resident)
         self._resident = model
-        return DiffusersRun(task, plan, model, Embeddings(home / "embeddings"), state)
+        return DiffusersRun(task, plan, model, Embeddings(self.settings.home / "embeddings"), state)
 
-    def _held(self, model: Model) -> Model | None:
-        """The model in memory if it is the same one, or differs in its denoisers alone; another one is let
-        go, for both need not fit."""
-        held = self._resident
-        if held is not None and (
-            not held.same(model, but_denoisers=True) or held.tiny_digest != model.tiny_digest
-        ):
+    def _resident_for(self, model: Model) -> Model | None:
+        """The loaded model if it shares all parts but the denoisers with `model`. Another one is unloaded,
+        because both need not fit."""
+        resident = self._resident
+        if resident is not None and not resident.shares_parts(model):
             self._resident = None
         return self._resident
+
+
+def choose_device(name: str | None) -> torch.device:
+    """The device with this name, by default a GPU if there is one."""
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _check_library() -> None:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.errors import BadInput, HinodeError, ModelError, join_names, quote
-from hinode.registry.family import BEST, DRAFT, STANDARD
+from hinode.registry.profiles import BEST, DRAFT, STANDARD
 from hinode.request import (
     CAMERA,
     CONTEXT_VIDEO,

@@ -29,7 +29,7 @@ from hinode.model.checkpoint import Checkpoint
 from hinode.model.flow import Sampler, SamplerState, Sampling, null_text
 from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches
-from hinode.registry.family import STANDARD
+from hinode.registry.profiles import STANDARD
 from hinode.request import GUIDE_VIDEO, Request
 from hinode.settings import Settings
 from hinode.world.caption import VOCABULARY, Parsed, SubjectFacts, parse, words

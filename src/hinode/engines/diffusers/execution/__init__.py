@@ -1,1 +1,1 @@
-"""A pipeline of diffusers, carried out a step at a time."""
+"""Running a pipeline of diffusers one step at a time. Imports from `memory` and `loading`."""

@@ -1,8 +1,7 @@
-"""Decoding that gives up last: what hours of steps have made is not lost to a lack of memory at the end.
+"""Decoding with fallbacks: what hours of steps have computed is not lost to a lack of memory at the end.
 
-First the whole clip at once, or in tiles where the memory plan says so; then in tiles; then in smaller ones
-and fewer frames at a time; then on the processor, in full precision and in tiles; at last by the tiny
-decoder, where there is one. A draft begins with that.
+If a method fails, the next one of `memory.decoding` is tried: the whole clip at once; in tiles; in smaller
+tiles and fewer frames at a time; on the processor, in full precision and in tiles; by the tiny decoder.
 """
 
 from __future__ import annotations
@@ -17,124 +16,114 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hinode.engines.diffusers.loading.tiny_decoder import TinyDecoder, undone
+from hinode.engines.diffusers.loading.tiny_decoder import TinyDecoder, denormalize
+from hinode.engines.diffusers.memory.decoding import (
+    DECODE_FALLBACKS,
+    PROCESSOR,
+    TILES,
+    TINY,
+    TINY_FALLBACKS,
+    TINY_PROCESSOR,
+    WHOLE,
+    methods_from,
+)
+from hinode.engines.diffusers.memory.needs import TILE_SIDE
 
 log = logging.getLogger(__name__)
 
-WHOLE, TILES, SMALL_TILES, PROCESSOR = "whole", "in tiles", "in small tiles", "on the processor"
-DECODE_FALLBACKS = (WHOLE, TILES, SMALL_TILES, PROCESSOR)
-"""How a clip can be decoded by the model's own decoder, the quickest first."""
-TINY, TINY_PROCESSOR = "by the tiny decoder", "by the tiny decoder on the processor"
-TINY_WAYS = (TINY, TINY_PROCESSOR)
-"""The same by the tiny one."""
-
-TILE = 256
-"""Pixels along the side of a tile."""
 MIN_TILE = 4
-"""Latent positions along the side of the smallest tile, and what every side is a multiple of: the overlap, a
-quarter of it, is a whole number of them."""
+"""Latent positions along the side of the smallest tile, and what every side is a multiple of, so that the
+overlap, a quarter of it, is a whole number."""
 
 
 @dataclass
 class Decoder:
-    """Stands in for a `decode` of an autoencoder; see the module.
+    """Replaces the `decode` of an autoencoder.
 
     Attributes:
-        vae: the autoencoder; of this run alone, though its weights may be shared.
-        first: the way to begin with.
+        vae: the autoencoder; an object of this run alone, though its weights may be shared.
+        first: the method to start with.
         compression: pixels per latent position along a side.
-        make_room: moves out of the way what decoding does not need.
+        release_memory: takes parts that decoding does not need out of memory.
         tiny: the tiny decoder, if there is one.
-        used: the way that succeeded, or "" before.
+        method: the method that succeeded, or "" before.
         failed: whether a decoder failed for another reason than memory.
     """
 
     vae: nn.Module
     first: str
     compression: int
-    make_room: Callable[[], None]
+    release_memory: Callable[[], None]
     tiny: TinyDecoder | None = None
-    used: str = ""
+    method: str = ""
     failed: bool = False
 
-    @property
-    def ways(self) -> tuple[str, ...]:
-        """Every way of decoding, in the order in which they are tried."""
-        tiny = TINY_WAYS if self.tiny is not None else ()
-        return (
-            (*tiny, *DECODE_FALLBACKS[1:])
-            if self.first == TINY
-            else (*DECODE_FALLBACKS[DECODE_FALLBACKS.index(self.first) :], *tiny)
-        )
-
-    def __call__(self, latents: Tensor, *arguments: Any, **options: Any) -> Any:
+    def __call__(self, latents: Tensor, *args: Any, **kwargs: Any) -> Any:
         """As `decode` of the autoencoder.
 
         Raises:
-            RuntimeError: the memory did not suffice in any way, or something else was wrong.
+            RuntimeError: no method had enough memory, or something else was wrong.
         """
-        way, *left = self.ways
+        method, *methods = methods_from(self.first, tiny=self.tiny is not None)
         while True:
             try:
-                decoded = self._decode(way, latents, arguments, options)
+                decoded = self._decode(method, latents, args, kwargs)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
-                    # More memory would not help this decoder; there may be another.
+                    # Less memory would not help this decoder; there may be another one.
                     self.failed = True
-                    same = DECODE_FALLBACKS if way in DECODE_FALLBACKS else (TINY,)
-                    left = [other for other in left if other not in same]
-                if not left:
+                    same = DECODE_FALLBACKS if method in DECODE_FALLBACKS else (TINY,)
+                    methods = [other for other in methods if other not in same]
+                if not methods:
                     raise
-                log.warning("decoding %s failed, it is done %s next: %s", way, left[0], error)
+                log.warning("decoding %s failed, next attempt %s: %s", method, methods[0], error)
             else:
-                self.used = way
+                self.method = method
                 return decoded
-            # Here, and not where it is caught: the error held on to everything that had been computed.
-            self.make_room()
-            free()
-            way, *left = left
+            # Not in the handler above: there the error would hold everything that had been computed.
+            self.release_memory()
+            free_memory()
+            method, *methods = methods
 
     @property
     def remark(self) -> str:
         """How the clip was decoded, if not as the model's makers do it, and why; else ""."""
-        if not self.used or self.used == WHOLE:
+        if self.method in ("", WHOLE):
             return ""
-        if self.used == self.first == TINY:
-            return f"decoded {self.used}"
-        if self.used == TINY_PROCESSOR and self.first == TINY:
-            return f"decoded {self.used}, " + (
-                "for its first attempt failed" if self.failed else "for want of memory"
-            )
-        broken = "the model's own decoder" if self.used in TINY_WAYS else "the tiny decoder"
-        return f"decoded {self.used}, " + (f"for {broken} failed" if self.failed else "for want of memory")
+        if self.method == self.first == TINY:
+            return f"decoded {self.method}"
+        if not self.failed:
+            return f"decoded {self.method}, for want of memory"
+        if self.method == TINY_PROCESSOR and self.first == TINY:
+            return f"decoded {self.method}, for its first attempt failed"
+        decoder = "the model's own decoder" if self.method in TINY_FALLBACKS else "the tiny decoder"
+        return f"decoded {self.method}, for {decoder} failed"
 
-    def _decode(self, way: str, latents: Tensor, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def _decode(self, method: str, latents: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         vae = self.vae
-        if way in TINY_WAYS:
+        if method in TINY_FALLBACKS:
             assert self.tiny is not None
-            tiny = self.tiny if way == TINY else copy.deepcopy(self.tiny).to("cpu", torch.float32)
-            return _answer(tiny.decode(undone(vae, latents)[0])[None] * 2 - 1, options)
-        if way == PROCESSOR:
+            tiny = self.tiny if method == TINY else copy.deepcopy(self.tiny).to("cpu", torch.float32)
+            return _decoder_output(tiny.decode(denormalize(vae, latents)[0])[None] * 2 - 1, kwargs)
+        if method == PROCESSOR:
             vae = copy.deepcopy(vae).to("cpu", torch.float32)
             latents = latents.to("cpu", torch.float32)
-            arguments = tuple(
-                part.to("cpu", torch.float32) if isinstance(part, Tensor) else part for part in arguments
-            )
-        if way != WHOLE:
-            lay_tiles(vae, latents, self.compression, small=way != TILES)
+            args = tuple(arg.to("cpu", torch.float32) if isinstance(arg, Tensor) else arg for arg in args)
+        if method != WHOLE:
+            enable_tiles(vae, latents, self.compression, small=method != TILES)
         kind: Any = type(vae)
-        return kind.decode(vae, latents, *arguments, **options)
+        return kind.decode(vae, latents, *args, **kwargs)
 
 
-def _answer(video: Tensor, options: dict[str, Any]) -> Any:
-    """A video as `decode` of an autoencoder gives it."""
+def _decoder_output(video: Tensor, kwargs: dict[str, Any]) -> Any:
+    """A video as `decode` of an autoencoder returns it."""
     from diffusers.models.autoencoders.vae import DecoderOutput
 
-    return DecoderOutput(sample=video) if options.get("return_dict", True) else (video,)
+    return DecoderOutput(sample=video) if kwargs.get("return_dict", True) else (video,)
 
 
-def lay_tiles(vae: Any, latents: Tensor, compression: int, *, small: bool = False) -> None:
-    """Have an autoencoder decode in tiles that overlap by a quarter.
+def enable_tiles(vae: Any, latents: Tensor, compression: int, *, small: bool = False) -> None:
+    """Have an autoencoder work in tiles that overlap by a quarter.
 
     Args:
         vae: the autoencoder.
@@ -142,11 +131,11 @@ def lay_tiles(vae: Any, latents: Tensor, compression: int, *, small: bool = Fals
         compression: pixels per latent position along a side.
         small: whether the tiles are half as large, and few frames are decoded at a time.
     """
-    longest = min(max(latents.shape[-2:]) // 2, TILE // compression)
-    side = max(MIN_TILE, longest // (2 if small else 1) // MIN_TILE * MIN_TILE)
+    maximum = min(max(latents.shape[-2:]) // 2, TILE_SIDE // compression)
+    side = max(MIN_TILE, maximum // (2 if small else 1) // MIN_TILE * MIN_TILE)
     stride = side * 3 // 4
-    # Each kind of autoencoder has some of these.
-    wanted = {
+    # Each class of autoencoder has some of these attributes.
+    attributes = {
         "use_tiling": True,
         "tile_sample_min_height": side * compression,
         "tile_sample_min_width": side * compression,
@@ -159,25 +148,23 @@ def lay_tiles(vae: Any, latents: Tensor, compression: int, *, small: bool = Fals
         "tile_overlap_factor_width": 1 / 4,
     }
     if small:
-        wanted["use_framewise_decoding"] = True
-    for name, value in wanted.items():
+        attributes["use_framewise_decoding"] = True
+    for name, value in attributes.items():
         if hasattr(vae, name):
             setattr(vae, name, value)
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that the memory did not suffice."""
+    """Whether an error means that there was not enough memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    said = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        words in said
-        for words in ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
-    )
+    phrases = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+    message = str(error).lower()
+    return isinstance(error, RuntimeError) and any(phrase in message for phrase in phrases)
 
 
-def free() -> None:
-    """Give back to the machine what is no longer used."""
+def free_memory() -> None:
+    """Return unused memory to the system."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

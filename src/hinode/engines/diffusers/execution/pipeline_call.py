@@ -1,4 +1,4 @@
-"""One call of a pipeline, set up so that it can be followed: what it is given, and who stands in for whom."""
+"""One call of a pipeline: its arguments, and what replaces parts of it so that it can be observed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 import functools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,16 @@ from torch import Tensor, nn
 
 from hinode.clip import Sound
 from hinode.engines.diffusers import conditions
-from hinode.engines.diffusers.execution import acceleration
-from hinode.engines.diffusers.execution.acceleration import UNACCELERATED, Reuse
-from hinode.engines.diffusers.execution.decode import WHOLE, Decoder, free, lay_tiles, out_of_memory
+from hinode.engines.diffusers.execution import block_cache
+from hinode.engines.diffusers.execution.block_cache import BlockCache
+from hinode.engines.diffusers.execution.decode import Decoder, enable_tiles, free_memory, out_of_memory
 from hinode.engines.diffusers.execution.previews import Previews
-from hinode.engines.diffusers.execution.stepping import Pause
-from hinode.engines.diffusers.execution.steps import StepLoop, StepState
+from hinode.engines.diffusers.execution.step_loop import StepLoop, StepState
+from hinode.engines.diffusers.execution.stepper import Pause
+from hinode.engines.diffusers.loading.acceleration import UNACCELERATED, first_line
 from hinode.engines.diffusers.loading.embeddings import Embeddings
 from hinode.engines.diffusers.loading.model import Model
+from hinode.engines.diffusers.memory.decoding import WHOLE
 from hinode.engines.diffusers.memory.plan import MemoryPlan, Residence
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Progress
@@ -35,14 +37,11 @@ class PipelineCall:
     """Carries out one task in the thread of a `Stepper`.
 
     Attributes:
-        task: what to draw.
-        plan: how the memory is used.
-        model: with what.
-        embeddings: prompts that were read before.
-        kept: where to go on from.
-        decoder: what decoded, or is to decode; None before the call.
-        steps: how far the call is; None before it.
-        reuse: what it takes from one step for the next; None if nothing.
+        embeddings: cache of encoded prompts.
+        state: where to continue.
+        decoder: decodes the clip; None before the call.
+        steps: the loop of steps; None before the call.
+        cache: what one step keeps for the next; None if nothing.
         remark: how the denoisers computed, if not as their makers do.
     """
 
@@ -50,87 +49,73 @@ class PipelineCall:
     plan: MemoryPlan
     model: Model
     embeddings: Embeddings
-    kept: StepState | None
+    state: StepState | None
     decoder: Decoder | None = None
     steps: StepLoop | None = None
-    reuse: Reuse | None = None
+    cache: BlockCache | None = None
     remark: str = ""
+    _stages: set[str] = field(default_factory=set)
 
     @property
-    def sounding(self) -> bool:
-        """Whether sound is decoded too. It is always drawn with the frames: each attends to the other."""
+    def decodes_sound(self) -> bool:
+        """Whether sound is decoded. It is always sampled with the frames: each attends to the other."""
         return self.task.family.sound and self.task.request.sound is not False
 
     def __call__(self, pause: Pause) -> tuple[Any, Sound | None]:
-        """Draw.
+        """Run the pipeline.
 
         Returns:
-            Frames float32 [T, H, W, 3] in 0..1, and the sound that goes with them, or None.
+            Frames float32 [T, H, W, 3] in 0..1, and their sound, or None.
 
         Raises:
-            EngineError: the sound is none.
+            EngineError: the sound contains values that are not numbers.
         """
-        task, model = self.task, self.model
+        task, model, state = self.task, self.model, self.state
         generator = torch.Generator("cpu").manual_seed(task.request.seed)
         total, previews = task.profile.steps, Previews(task, model.tiny)
-        reuse: Reuse | None = None
-        kept = self.kept
-        if task.profile.reuse and model.wanted.reusing:
-            self.reuse = reuse = Reuse(task.profile.reuse, kept.inputs if kept else {})
+        cache: BlockCache | None = None
+        if task.profile.reuse and model.target_execution.reusing:
+            self.cache = cache = BlockCache(task.profile.reuse, state.cache_inputs if state else {})
         self.steps = StepLoop(
             schedulers=task.family.schedulers,
             generator=generator,
             device=model.device,
-            done=lambda step, heading: pause(Progress("sample", step, total, previews(step, heading))),
-            kept=kept,
-            inputs=lambda: dict(reuse.inputs) if reuse else {},
+            on_step=lambda step, estimate: pause(Progress("sample", step, total, previews(step, estimate))),
+            state=state,
+            cache_inputs=lambda: dict(cache.inputs) if cache else {},
         )
-        pipeline = self._pipeline(self.steps, pause)
-        made = pipeline(**self._arguments(), generator=generator, output_type="np", return_dict=False)
+        pipeline = self._assemble(self.steps, pause)
+        output = pipeline(**self._arguments(), generator=generator, output_type="np", return_dict=False)
         sound = None
-        if self.sounding:
-            samples = made[1][0].float().cpu().numpy()
+        if self.decodes_sound:
+            samples = output[1][0].float().cpu().numpy()
             sound = Sound.drawn(samples, int(pipeline.vocoder.config.output_sampling_rate))
-        return np.asarray(made[0])[0], sound
+        return np.asarray(output[0])[0], sound
 
-    @property
-    def _denoisers(self) -> list[str]:
-        return [name for name in self.task.family.denoisers if name in self.model.names]
-
-    def _pipeline(self, steps: StepLoop, pause: Pause) -> Any:
-        """A pipeline of this call's own: what it changes in its parts, no other call sees."""
+    def _assemble(self, steps: StepLoop, pause: Pause) -> Any:
+        """A pipeline of this call's own: no other call sees what is changed in its parts."""
         task, model = self.task, self.model
         vae = copy.copy(model.parts["vae"])
-        given: dict[str, Any] = {"scheduler": steps.scheduler(self._scheduler()), "vae": vae}
-        if "guider" in model.names:
-            given["guider"] = model.load("guider").new(guidance_scale=task.profile.guidance)
-        begun: list[bool] = []
-
-        def real(name: str) -> nn.Module:
-            if begun:
-                return self._denoiser(name)
-            begun.append(True)
-            pause(Progress("load", 0, 1))
-            denoiser = self._denoiser(name)
-            pause(Progress("sample", steps.step, task.profile.steps))
-            return denoiser
-
-        def carried(name: str, *inputs: Any, **options: Any) -> Any:
-            return self._carried(name, functools.partial(real, name), inputs, options)
-
-        context = self.reuse.context if self.reuse else None
-        for name in self._denoisers:
-            given[name] = steps.stand_in(model.empty(name), functools.partial(carried, name), context)
-        if task.family.sound and not self.sounding:
-            given |= self._muted()
-        pipeline = model.assemble(task.pipeline, **given)
-        self._listen(pipeline, vae, pause)
+        parts: dict[str, Any] = {"scheduler": steps.observe(self._scheduler()), "vae": vae}
+        if "guider" in model.checkpoint.part_names:
+            parts["guider"] = model.load("guider").new(guidance_scale=task.profile.guidance)
+        context = self.cache.context if self.cache else None
+        for name in model.checkpoint.denoisers:
+            forward = functools.partial(self._forward, pause, name)
+            parts[name] = steps.placeholder(model.checkpoint.empty_part(name), forward, context)
+        if task.family.sound and not self.decodes_sound:
+            parts |= self._silent_parts()
+        pipeline = model.assemble(task.pipeline, **parts)
+        self._replace_encoders(pipeline, pause)
+        self._replace_decoder(vae, pause)
         return pipeline
 
-    def _muted(self) -> dict[str, Any]:
-        """Stand-ins for what decodes sound: they know what the drawing of it asks them, and make none."""
-        audio_vae, vocoder = copy.copy(self.model.parts["audio_vae"]), self.model.empty("vocoder")
-        audio_vae.decode = lambda *inputs, **options: (None,)
+    def _silent_parts(self) -> dict[str, Any]:
+        """Replacements for the parts that decode sound: they answer the pipeline's questions and decode
+        nothing."""
+        audio_vae = copy.copy(self.model.parts["audio_vae"])
+        vocoder = self.model.checkpoint.empty_part("vocoder")
+        audio_vae.decode = lambda *args, **kwargs: (None,)
         vocoder.__dict__["forward"] = lambda mel: None
         return {"audio_vae": audio_vae, "vocoder": vocoder}
 
@@ -143,127 +128,131 @@ class PipelineCall:
         return scheduler
 
     def _denoiser(self, name: str) -> nn.Module:
-        """A denoiser with its weights, where it computes; if parts are loaded in turn, the other one goes."""
-        if self.plan.place is Residence.TURNS:
-            for other in self._denoisers:
+        """A denoiser with its weights on the device; if parts take turns, the other one leaves."""
+        if self.plan.residence is Residence.TURNS:
+            for other in self.model.checkpoint.denoisers:
                 if other != name:
-                    self.model.retire(other)
+                    self.model.offload(other)
         self.model.load(name)
-        return self.model.settle(name, streamed=self.plan.place is Residence.GROUPS)
+        return self.model.place(name, streamed=self.plan.residence is Residence.GROUPS)
 
-    def _carried(
-        self, name: str, real: Callable[[], nn.Module], inputs: tuple[Any, ...], options: dict[str, Any]
-    ) -> Any:
-        """A pass; if it cannot be made as the profile permits, it and all after it are made plainly."""
-        model, denoiser = self.model, real()
+    def _forward(self, pause: Pause, name: str, *args: Any, **kwargs: Any) -> Any:
+        """A pass of a denoiser. If it fails as accelerated, it and all later ones are computed plainly."""
+        assert self.steps is not None
+        if self._enter("sample"):
+            pause(Progress("load", 0, 1))
+            self._denoiser(name)
+            pause(Progress("sample", self.steps.step, self.task.profile.steps))
+        model, denoiser = self.model, self._denoiser(name)
         try:
-            output = acceleration.carried(name, denoiser, model.ways, self.reuse, inputs, options)
-            self.remark = model.ways.words
+            output = block_cache.forward(name, denoiser, model.execution, self.cache, args, kwargs)
+            self.remark = model.execution.description
             return output
         except Exception as error:  # whatever a library, a compiler or a driver may raise
-            if model.ways == UNACCELERATED or out_of_memory(error):
+            if model.execution == UNACCELERATED or out_of_memory(error):
                 raise
-            said = acceleration.first_line(error)
-            log.warning("a pass failed and is made again, not %s: %s", model.ways.words, said)
-        del denoiser  # its memory is needed for the one that takes its place
+            accelerated = model.execution.description
+            log.warning("a pass failed and is repeated, not %s: %s", accelerated, first_line(error))
+        del denoiser  # its memory is needed for the one that replaces it
         self.remark = ""
-        if self.reuse:
-            self.reuse.forget()
-        model.narrow(UNACCELERATED)
-        return acceleration.carried(name, self._denoiser(name), UNACCELERATED, None, inputs, options)
+        if self.cache:
+            self.cache.clear()
+        model.degrade(UNACCELERATED)
+        return block_cache.forward(name, self._denoiser(name), UNACCELERATED, None, args, kwargs)
 
-    def _listen(self, pipeline: Any, vae: Any, pause: Pause) -> None:
-        """Have a pipeline tell when it reads and when it decodes, and do both our way."""
-        task, model = self.task, self.model
+    def _replace_decoder(self, vae: Any, pause: Pause) -> None:
+        compression = self.task.family.shape.pixels_per_latent
         decoder = self.decoder = Decoder(
-            vae, self.plan.decode, task.family.shape.compression[1], self._make_room, model.tiny
+            vae, self.plan.decode, compression, self._release_denoisers, self.model.tiny
         )
-        told: list[bool] = []
 
-        def decode(*inputs: Any, **options: Any) -> Any:
+        def decode(*args: Any, **kwargs: Any) -> Any:
             pause(Progress("decode", 0, 1))
-            if self.reuse is not None:
-                self.reuse.forget()
-            if self.plan.place in (Residence.TURNS, Residence.GROUPS):
-                self._make_room()
-            return decoder(*inputs, **options)
+            if self.cache is not None:
+                self.cache.clear()
+            if self.plan.residence in (Residence.TURNS, Residence.GROUPS):
+                self._release_denoisers()
+            return decoder(*args, **kwargs)
 
-        def reading(encode: Callable[..., Any], parts: list[str], *, kept: bool) -> Callable[..., Any]:
-            def read(*inputs: Any, **options: Any) -> Any:
-                if not told:
-                    told.append(True)
-                    pause(Progress("text", 0, 1))
-                return self._read(pipeline, encode, parts, inputs, options, kept=kept)
-
-            return read
-
-        def encode(video: Tensor, *inputs: Any, **options: Any) -> Any:
+        def encode(video: Tensor, *args: Any, **kwargs: Any) -> Any:
             if self.plan.decode != WHOLE:
-                side = task.family.shape.compression[1]
-                lay_tiles(vae, video[..., ::side, ::side], side)
-            return type(vae).encode(vae, video, *inputs, **options)
+                enable_tiles(vae, video[..., ::compression, ::compression], compression)
+            return type(vae).encode(vae, video, *args, **kwargs)
 
         vae.decode, vae.encode = decode, encode
-        encoders = [name for name in task.family.encoders if name in model.names]
-        pictures = [name for name in encoders if name.startswith("image")]
-        words = [name for name in encoders if name not in pictures]
-        pipeline.encode_prompt = reading(pipeline.encode_prompt, words, kept=True)
-        if pictures:
-            pipeline.encode_image = reading(pipeline.encode_image, pictures, kept=False)
 
-    def _read(
+    def _replace_encoders(self, pipeline: Any, pause: Pause) -> None:
+        names = [name for name in self.task.family.encoders if name in self.model.checkpoint.part_names]
+        pictures = [name for name in names if name.startswith("image")]
+        texts = [name for name in names if name not in pictures]
+
+        def replace(method: str, parts: list[str], *, cached: bool) -> None:
+            original = getattr(pipeline, method)
+
+            def encode(*args: Any, **kwargs: Any) -> Any:
+                if self._enter("text"):
+                    pause(Progress("text", 0, 1))
+                key = self._embedding_key(parts, args, kwargs) if cached else None
+                return self._encode(pipeline, original, parts, args, kwargs, key)
+
+            setattr(pipeline, method, encode)
+
+        replace("encode_prompt", texts, cached=True)
+        if pictures:
+            replace("encode_image", pictures, cached=False)
+
+    def _encode(
         self,
         pipeline: Any,
         encode: Callable[..., Any],
         parts: list[str],
-        inputs: tuple[Any, ...],
-        options: dict[str, Any],
-        *,
-        kept: bool,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        key: str | None,
     ) -> Any:
-        """What the encoders make of a prompt, or of a picture: from the disk if it was made before."""
-        key = self._key(parts, inputs, options) if kept else None
-        found = self.embeddings.get(key, self.model.device) if key else None
-        # Pipelines set this while they read a prompt, and look at it later.
+        """What the encoders return for a prompt or a picture. With a key the cache is used."""
+        cached = self.embeddings.get(key, self.model.device) if key else None
+        # Pipelines set the padding side while they encode a prompt, and read it later.
         tokenizer = getattr(pipeline, "tokenizer", None)
-        if found is not None:
+        if cached is not None:
             if tokenizer is not None:
-                tokenizer.padding_side = found["padding_side"]
-            return found["read"]
+                tokenizer.padding_side = cached["padding_side"]
+            return cached["read"]
         for name in parts:
             self.model.load(name)
-            setattr(pipeline, name, self.model.settle(name))
-        read = encode(*inputs, **options)
-        if self.plan.place is not Residence.RESIDENT:
+            setattr(pipeline, name, self.model.place(name))
+        embeddings = encode(*args, **kwargs)
+        if self.plan.residence is not Residence.RESIDENT:
             for name in parts:
                 setattr(pipeline, name, None)
-                self.model.retire(name)
-            free()
+                self.model.offload(name)
+            free_memory()
         if key is not None:
-            self.embeddings.put(
-                key, {"read": read, "padding_side": getattr(tokenizer, "padding_side", "right")}
-            )
-        return read
+            padding_side = getattr(tokenizer, "padding_side", "right")
+            self.embeddings.put(key, {"read": embeddings, "padding_side": padding_side})
+        return embeddings
 
-    def _key(self, parts: list[str], inputs: tuple[Any, ...], options: dict[str, Any]) -> str | None:
-        """The name of what is made of these arguments, or None if they are not all plain values."""
+    def _embedding_key(self, parts: list[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+        """The key in the cache, or None if not all arguments are plain values."""
         plain = {
-            name: str(value) if isinstance(value, torch.dtype) else value for name, value in options.items()
+            name: str(value) if isinstance(value, torch.dtype) else value
+            for name, value in kwargs.items()
+            if name != "device"
         }
-        plain.pop("device", None)
-        if not all(isinstance(value, str | int | float | None) for value in (*plain.values(), *inputs)):
+        if not all(isinstance(value, str | int | float | None) for value in (*plain.values(), *args)):
             return None
         import diffusers
         import transformers
 
-        tokenizers = [name for name in self.model.names if name.startswith("tokenizer")]
+        checkpoint = self.model.checkpoint
+        tokenizers = [name for name in checkpoint.part_names if name.startswith("tokenizer")]
         return self.embeddings.key(
             layout=1,
-            model=self.model.fingerprint(*parts, *tokenizers),
+            model=checkpoint.fingerprint(*parts, *tokenizers),
             pipeline=self.task.pipeline,
             libraries=[diffusers.__version__, transformers.__version__, torch.__version__],
             device=self.model.device.type,
-            inputs=list(inputs),
+            inputs=list(args),
             options=plain,
         )
 
@@ -274,26 +263,33 @@ class PipelineCall:
             "prompt": task.request.prompt,
             "height": height,
             "width": width,
-            "num_frames": task.drawn,
-            "num_inference_steps": task.schedule,
+            "num_frames": task.network_frames,
+            "num_inference_steps": task.schedule_steps,
             **family.arguments,
         }
-        # As it is where there is no other: a pipeline may take "" for a word of its own.
+        # Not in families without it: to their pipelines "" may be a prompt of its own.
         if family.negative_prompt:
             arguments["negative_prompt"] = task.request.negative_prompt
         if family.guidance_argument:
             arguments[family.guidance_argument] = profile.guidance
-        if len(self._denoisers) > 1 and profile.guidance_2 is not None:
+        if len(self.model.checkpoint.denoisers) > 1 and profile.guidance_2 is not None:
             arguments["guidance_scale_2"] = profile.guidance_2
         if family.rate_argument:
             arguments[family.rate_argument] = family.fps
         arguments |= conditions.arguments(task)
-        for followed in conditions.FOLLOWED.get(task.pipeline, ()):
-            del arguments[followed]
+        for name in conditions.DERIVED_ARGUMENTS.get(task.pipeline, ()):
+            del arguments[name]
         return arguments
 
-    def _make_room(self) -> None:
-        """Take away what is not needed any more; a run that needs it loads it, or moves it back."""
-        for name in self._denoisers:
-            self.model.retire(name)
-        free()
+    def _release_denoisers(self) -> None:
+        """Take the denoisers out of memory; a run that needs them loads them, or moves them back."""
+        for name in self.model.checkpoint.denoisers:
+            self.model.offload(name)
+        free_memory()
+
+    def _enter(self, stage: str) -> bool:
+        """Whether a stage begins with this call."""
+        if stage in self._stages:
+            return False
+        self._stages.add(stage)
+        return True

@@ -1,4 +1,4 @@
-"""Prompts as the network reads them, kept on disk: another seed, or a remix, loads no text encoder."""
+"""A cache of encoded prompts on disk, so that another seed, or a remix, loads no text encoder."""
 
 from __future__ import annotations
 
@@ -6,60 +6,59 @@ import hashlib
 import json
 import logging
 import os
-import secrets
 from pathlib import Path
 from typing import Any
 
 from hinode.engines import saved_state
+from hinode.errors import OutputError
+from hinode.output import replace_file
 
 log = logging.getLogger(__name__)
 
 MAX_FILES = 512
-"""How many are kept; beyond that the one used longest ago goes first. One of them takes a few megabytes."""
+"""Default size of the cache. A file takes a few megabytes."""
 
 
 class Embeddings:
-    """A folder of encoded prompts, each under the digest of all that it depends on."""
+    """A folder of encoded prompts, each under a digest of everything that it depends on."""
 
-    def __init__(self, folder: Path, most: int = MAX_FILES) -> None:
+    def __init__(self, folder: Path, max_files: int = MAX_FILES) -> None:
         """
         Args:
-            folder: made when something is first kept.
-            most: how many files to keep.
+            folder: created when something is first stored.
+            max_files: beyond that the file used longest ago is deleted first.
         """
         self.folder = folder
-        self.most = most
+        self.max_files = max_files
 
     def key(self, **facts: Any) -> str:
-        """The name for what is encoded from these facts, which are plain JSON values."""
+        """The key of what is encoded from these facts, which are plain JSON values."""
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def get(self, key: str, device: Any) -> Any:
-        """What was kept under `key`, or None; a damaged file counts as none."""
+        """The value under `key`, with its tensors on `device`, or None; a damaged file counts as none."""
         file = self._file(key)
         try:
-            found = saved_state.load(file.read_bytes(), device)
-            os.utime(file)  # it was used
+            value = saved_state.load(file.read_bytes(), device)
+            os.utime(file)  # marks it as used
         except (OSError, ValueError):
             return None
-        return found
+        return value
 
     def put(self, key: str, value: Any) -> None:
-        """Keep `value` under `key`, if that can be done; the clip does not depend on it."""
-        part = self.folder / f"{key}.{secrets.token_hex(4)}.part"
+        """Store `value` under `key` if that is possible; no clip depends on it."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(saved_state.dump(value))
-            part.replace(self._file(key))
-            self._thin_out()
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            log.warning("the encoded prompt could not be kept: %s", error)
+            with replace_file(self._file(key)) as part:
+                part.write_bytes(saved_state.dump(value))
+            self._evict()
+        except (OSError, OutputError) as error:
+            log.warning("the encoded prompt could not be stored: %s", error)
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
 
-    def _thin_out(self) -> None:
-        used = {file: file.stat().st_mtime for file in self.folder.glob("*.safetensors")}
-        for file in sorted(used, key=lambda file: used[file])[: max(0, len(used) - self.most)]:
+    def _evict(self) -> None:
+        files = sorted(self.folder.glob("*.safetensors"), key=lambda file: file.stat().st_mtime)
+        for file in files[: max(0, len(files) - self.max_files)]:
             file.unlink(missing_ok=True)

@@ -1,86 +1,91 @@
-"""LoRAs put over the parts of a model that they are for."""
+"""Adding LoRAs to the parts of a model."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hinode.errors import ModelError
 
-if TYPE_CHECKING:
-    from hinode.engines.diffusers.loading.model import Model
-
 CONNECTORS = "connectors"
-"""What stands between the text encoder of LTX-2 and its denoiser; a LoRA may be for both."""
+"""The part between the text encoder of LTX-2 and its denoiser; a LoRA may be for both."""
 
 
-def add(model: Model, name: str, part: Any) -> None:
-    """Put the LoRAs of a model over one of its parts.
+def select(
+    loras: Sequence[tuple[Path, float]], name: str, denoisers: tuple[str, ...]
+) -> list[tuple[Path, float]]:
+    """The LoRAs, as (file, weight), that may be for a part: a denoiser, or `CONNECTORS`."""
+    return [lora for lora in loras if name == CONNECTORS or name in _denoisers_of(lora[0], denoisers)]
+
+
+def add(
+    loras: Sequence[tuple[Path, float]],
+    name: str,
+    part: Any,
+    pipeline: Any,
+    *,
+    separate: bool,
+    pickle: bool,
+    model: str,
+) -> None:
+    """Add LoRAs to a part with its weights.
 
     Args:
-        name: of a denoiser, or `CONNECTORS`.
-        part: it, with its weights.
+        loras: those that may be for it.
+        name: of the part in the pipeline.
+        pipeline: a pipeline of the model that holds the part; it reads the files.
+        separate: whether a LoRA may be for `CONNECTORS` too, which are loaded at another time.
+        pickle: whether files that can run code are allowed.
+        model: name of the model, for errors.
 
     Raises:
-        ModelError: one of them is not for this model.
+        ModelError: a LoRA is not for this model.
     """
-    connecting, denoisers = name == CONNECTORS, model.family.denoisers
-    meant = [(path, weight) for path, weight in model.loras if connecting or name in _meant(path, denoisers)]
-    if not meant:
-        return
-    # A LoRA for the second network is held against the settings of the first.
-    given = {name: part} if connecting else dict.fromkeys((denoisers[0], name), part)
-    pipeline = model.assemble(next(iter(model.family.pipelines.values())), **given)
     weights = {}
-    for place, (path, weight) in enumerate(meant):
-        adapter = f"lora_{place}"
+    for index, (path, weight) in enumerate(loras):
+        adapter = f"lora_{index}"
+        options = {"weight_name": path.name, "local_files_only": True, "use_safetensors": not pickle}
         try:
-            if CONNECTORS in model.names:
-                _put(pipeline, name, part, adapter, path, pickle=model.entry.pickle)
+            if separate:
+                _load_for_part(pipeline, name, part, adapter, path, options)
             else:
-                pipeline.load_lora_weights(
-                    path.parent,
-                    adapter_name=adapter,
-                    **_options(path, pickle=model.entry.pickle),
-                    **({"load_into_transformer_2": True} if name == "transformer_2" else {}),
-                )
+                if name == "transformer_2":
+                    options["load_into_transformer_2"] = True
+                pipeline.load_lora_weights(path.parent, adapter_name=adapter, **options)
         except (OSError, ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError) as error:
             raise ModelError(
-                f"the LoRA {path.name} does not fit the model {model.entry.name}",
+                f"the LoRA {path.name} does not fit the model {model}",
                 "take one that was trained for this family and size",
             ) from error
         if adapter in (getattr(part, "peft_config", None) or {}):
             weights[adapter] = weight
-        elif not connecting:
+        elif name != CONNECTORS:
             raise ModelError(
-                f"the LoRA {path.name} changes nothing in the model {model.entry.name}",
+                f"the LoRA {path.name} changes nothing in the model {model}",
                 "take one that was trained for this family",
             )
     if weights:
         part.set_adapters(list(weights), list(weights.values()))
 
 
-def _put(pipeline: Any, name: str, part: Any, adapter: str, path: Path, *, pickle: bool) -> None:
-    """What a LoRA holds for one part: its pipeline would put it over the connectors and the denoiser at once,
-    and they are not read at the same time."""
-    tensors, about = pipeline.lora_state_dict(
-        path.parent, return_lora_metadata=True, **_options(path, pickle=pickle)
-    )
+def _load_for_part(
+    pipeline: Any, name: str, part: Any, adapter: str, path: Path, options: dict[str, Any]
+) -> None:
+    """Load what a LoRA holds for one part. The pipeline by itself would load it into the connectors and the
+    denoiser at once."""
+    tensors, metadata = pipeline.lora_state_dict(path.parent, return_lora_metadata=True, **options)
     if not all("lora" in key for key in tensors):
         raise ValueError("not all of its tensors are those of a LoRA")
     own = {key: tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
     if own:
         pipeline.load_lora_into_transformer(
-            own, transformer=part, adapter_name=adapter, metadata=about, _pipeline=pipeline, prefix=name
+            own, transformer=part, adapter_name=adapter, metadata=metadata, _pipeline=pipeline, prefix=name
         )
 
 
-def _options(path: Path, *, pickle: bool) -> dict[str, Any]:
-    return {"weight_name": path.name, "local_files_only": True, "use_safetensors": not pickle}
-
-
-def _meant(path: Path, denoisers: tuple[str, ...]) -> tuple[str, ...]:
-    """Which of two networks a LoRA is for: the file says "high" or "low" for the noise, or it is for both."""
+def _denoisers_of(path: Path, denoisers: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of two denoisers a LoRA is for: "high" or "low" noise in the name of its file, or both."""
     if len(denoisers) == 1:
         return denoisers
     name = path.name.lower()

@@ -1,27 +1,27 @@
-"""Memory of the processor that is free goes back to the machine at once."""
+"""Returning free memory of the processor to the system at once."""
 
 from __future__ import annotations
 
 import ctypes
 
 LARGE = 2**20
-"""Bytes of the smallest block that is given back."""
+"""Bytes of the smallest block that is returned."""
 
 SMALL = 2**25
-"""Bytes of smaller blocks that are kept for later. Without them a pass of the network, which needs the same
+"""Bytes of smaller blocks that are kept for reuse. Without them a pass of the network, which needs the same
 blocks again and again, took a fifth longer."""
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
 
 
-def give_back_large_blocks() -> bool:
-    """Have the C library give each block of `LARGE` and more back as soon as it is free.
+def return_large_blocks() -> bool:
+    """Have the C library return each block of `LARGE` and more as soon as it is freed.
 
-    By itself it learns to keep blocks of up to 32 MB for later, and a thread other than the first keeps them
-    in pieces: decoding then takes two to three times what it needs. It holds for the whole process.
+    By default it learns to keep blocks of up to 32 MB, and in threads other than the first it keeps them in
+    pieces: decoding then takes two to three times what it needs. This holds for the whole process.
 
     Returns:
-        Whether it will; other C libraries than GNU's cannot be told.
+        Whether it works; only GNU's C library has the setting.
     """
     try:
         library = ctypes.CDLL(None)

@@ -1,27 +1,26 @@
-"""Wan, 2.1 and 2.2, in toy size."""
+"""Wan 2.1 and 2.2 in tiny size."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tests.engines.diffusers.parts import clip_vision, shaken, t5, tokenizer
+from tests.engines.diffusers.tiny_models.parts import clip_vision, randomize, t5, tokenizer
 
 
-def wan_transformer(scale: int = 1, **changes: Any) -> Any:
+def transformer(**changes: Any) -> Any:
     from diffusers import WanTransformer3DModel
 
-    heads = 2 * scale
-    return shaken(
+    return randomize(
         WanTransformer3DModel(
             **{
                 "patch_size": (1, 2, 2),
-                "num_attention_heads": heads,
+                "num_attention_heads": 2,
                 "attention_head_dim": 32,
                 "in_channels": 16,
                 "out_channels": 16,
                 "text_dim": 32,
                 "freq_dim": 32,
-                "ffn_dim": 96 * scale,
+                "ffn_dim": 96,
                 "num_layers": 2,
                 "cross_attn_norm": True,
                 "qk_norm": "rms_norm_across_heads",
@@ -32,16 +31,16 @@ def wan_transformer(scale: int = 1, **changes: Any) -> Any:
     )
 
 
-def wan_vae(**changes: Any) -> Any:
+def vae(**changes: Any) -> Any:
     from diffusers import AutoencoderKLWan
 
-    return shaken(
+    return randomize(
         AutoencoderKLWan(**{"base_dim": 4, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 1, **changes})
     )
 
 
-def wan_vae_22() -> Any:
-    return wan_vae(
+def vae_2_2() -> Any:
+    return vae(
         z_dim=48,
         is_residual=True,
         dim_mult=[1, 1, 1, 1],
@@ -49,12 +48,12 @@ def wan_vae_22() -> Any:
         out_channels=12,
         patch_size=2,
         scale_factor_spatial=16,
-        latents_mean=[0.01 * place for place in range(48)],
-        latents_std=[1.0 + 0.01 * place for place in range(48)],
+        latents_mean=[0.01 * channel for channel in range(48)],
+        latents_std=[1.0 + 0.01 * channel for channel in range(48)],
     )
 
 
-def unipc(shift: float) -> Any:
+def scheduler(shift: float) -> Any:
     from diffusers import UniPCMultistepScheduler
 
     return UniPCMultistepScheduler(
@@ -62,102 +61,101 @@ def unipc(shift: float) -> Any:
     )
 
 
-def wan_t2v(scale: int) -> Any:
+def t2v() -> Any:
     from diffusers import WanPipeline
 
     return WanPipeline(
         tokenizer=tokenizer(),
         text_encoder=t5(),
-        vae=wan_vae(),
-        scheduler=unipc(3.0),
-        transformer=wan_transformer(scale),
+        vae=vae(),
+        scheduler=scheduler(3.0),
+        transformer=transformer(),
     )
 
 
-def wan_i2v(scale: int) -> Any:
+def i2v() -> Any:
     from diffusers import WanImageToVideoPipeline
 
     image_encoder, image_processor = clip_vision()
     return WanImageToVideoPipeline(
         tokenizer=tokenizer(),
         text_encoder=t5(),
-        vae=wan_vae(),
-        scheduler=unipc(3.0),
+        vae=vae(),
+        scheduler=scheduler(3.0),
         image_encoder=image_encoder,
         image_processor=image_processor,
-        transformer=wan_transformer(scale, in_channels=36, image_dim=32, added_kv_proj_dim=64 * scale),
+        transformer=transformer(in_channels=36, image_dim=32, added_kv_proj_dim=64),
     )
 
 
-def wan_flf2v(scale: int) -> Any:
-    pipeline = wan_i2v(scale)
-    seen = pipeline.image_encoder.config
-    places = (seen.image_size // seen.patch_size) ** 2 + 1
+def flf2v() -> Any:
+    pipeline = i2v()
+    vision = pipeline.image_encoder.config
+    positions = (vision.image_size // vision.patch_size) ** 2 + 1
     pipeline.register_modules(
-        transformer=wan_transformer(
-            scale,
+        transformer=transformer(
             in_channels=36,
             image_dim=32,
-            added_kv_proj_dim=64 * scale,
-            pos_embed_seq_len=2 * places,  # 514 in the real one, whose encoder sees 16 x 16 patches
+            added_kv_proj_dim=64,
+            pos_embed_seq_len=2 * positions,  # 514 in the real one, whose encoder sees 16 x 16 patches
         )
     )
     return pipeline
 
 
-def wan_ti2v(scale: int) -> Any:
+def ti2v() -> Any:
     from diffusers import WanPipeline
 
     return WanPipeline(
         tokenizer=tokenizer(),
         text_encoder=t5(),
-        vae=wan_vae_22(),
-        scheduler=unipc(5.0),
-        transformer=wan_transformer(scale, in_channels=48, out_channels=48),
+        vae=vae_2_2(),
+        scheduler=scheduler(5.0),
+        transformer=transformer(in_channels=48, out_channels=48),
         expand_timesteps=True,
     )
 
 
-def wan_a14b(scale: int) -> Any:
+def a14b_t2v() -> Any:
     from diffusers import WanPipeline
 
     return WanPipeline(
         tokenizer=tokenizer(),
         text_encoder=t5(),
-        vae=wan_vae(),
-        scheduler=unipc(3.0),
-        transformer=wan_transformer(scale),
-        transformer_2=wan_transformer(scale),
+        vae=vae(),
+        scheduler=scheduler(3.0),
+        transformer=transformer(),
+        transformer_2=transformer(),
         boundary_ratio=0.875,
     )
 
 
-def wan_a14b_i2v(scale: int) -> Any:
+def a14b_i2v() -> Any:
     from diffusers import WanImageToVideoPipeline
 
     return WanImageToVideoPipeline(
         tokenizer=tokenizer(),
         text_encoder=t5(),
-        vae=wan_vae(),
-        scheduler=unipc(5.0),
-        transformer=wan_transformer(scale, in_channels=36),
-        transformer_2=wan_transformer(scale, in_channels=36),
+        vae=vae(),
+        scheduler=scheduler(5.0),
+        transformer=transformer(in_channels=36),
+        transformer_2=transformer(in_channels=36),
         boundary_ratio=0.9,
     )
 
 
-def wan_vace(scale: int) -> Any:
+def vace() -> Any:
     from diffusers import WanVACEPipeline, WanVACETransformer3DModel
 
-    transformer = WanVACETransformer3DModel(
+    vace_transformer = WanVACETransformer3DModel(
         patch_size=(1, 2, 2),
-        num_attention_heads=2 * scale,
+        num_attention_heads=2,
         attention_head_dim=32,
         in_channels=16,
         out_channels=16,
         text_dim=32,
         freq_dim=32,
-        ffn_dim=96 * scale,
+        ffn_dim=96,
         num_layers=3,
         cross_attn_norm=True,
         qk_norm="rms_norm_across_heads",
@@ -168,7 +166,7 @@ def wan_vace(scale: int) -> Any:
     return WanVACEPipeline(
         tokenizer=tokenizer(),
         text_encoder=t5(),
-        vae=wan_vae(),
-        scheduler=unipc(3.0),
-        transformer=shaken(transformer),
+        vae=vae(),
+        scheduler=scheduler(3.0),
+        transformer=randomize(vace_transformer),
     )

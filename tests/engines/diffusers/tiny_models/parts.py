@@ -1,4 +1,4 @@
-"""What toy networks share: text and image encoders, a tokenizer, and weights with nothing left at zero."""
+"""What tiny models share: text and image encoders, a tokenizer, and random weights."""
 
 from __future__ import annotations
 
@@ -6,26 +6,11 @@ from typing import Any
 
 import torch
 
-WORDS = (
-    "a",
-    "red",
-    "balloon",
-    "over",
-    "the",
-    "sea",
-    "at",
-    "noon",
-    "two",
-    "white",
-    "birds",
-    "on",
-    "blue",
-    "in",
-)
+WORDS = "a red balloon over the sea at noon two white birds on blue in"
 
 
-def shaken(module: torch.nn.Module) -> Any:
-    """`module` with no weight left at zero: a layer that begins as nothing hides what goes wrong in it."""
+def randomize(module: torch.nn.Module) -> Any:
+    """`module` without zero weights: a layer that is initialised to zero hides errors in it."""
     for name, parameter in module.named_parameters():
         if parameter.ndim < 2 and ("norm" in name or "scale" in name):
             torch.nn.init.normal_(parameter, mean=1.0, std=0.05)
@@ -35,12 +20,12 @@ def shaken(module: torch.nn.Module) -> Any:
 
 
 def tokenizer(**special: Any) -> Any:
-    """A tokenizer that knows a few words, built here: nothing is fetched."""
+    """A tokenizer of a few words, built here: nothing is fetched."""
     import transformers
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
-    pieces += [(f"▁{word}", -3.0) for word in dict.fromkeys(WORDS)]
+    pieces += [(f"▁{word}", -3.0) for word in WORDS.split()]
     pieces += [(letter, -5.0) for letter in "abcdefghijklmnopqrstuvwxyz.,"]
     inner = Tokenizer(models.Unigram(pieces, unk_id=2, byte_fallback=False))
     inner.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -91,15 +76,15 @@ def qwen(width: int = 32) -> tuple[Any, Any]:
         bos_token_id=1,
         eos_token_id=1,
     )
-    words = tokenizer(padding_side="right")
-    words.chat_template = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
-    return transformers.Qwen2_5_VLTextModel(config).eval(), words
+    chat_tokenizer = tokenizer(padding_side="right")
+    chat_tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
+    return transformers.Qwen2_5_VLTextModel(config).eval(), chat_tokenizer
 
 
 def gemma(width: int = 32) -> Any:
     import transformers
 
-    words = {
+    text = {
         "vocab_size": 128,
         "hidden_size": width,
         "intermediate_size": 64,
@@ -120,7 +105,7 @@ def gemma(width: int = 32) -> Any:
         "patch_size": 8,
     }
     config = transformers.Gemma3Config(
-        text_config=words,
+        text_config=text,
         vision_config=vision,
         mm_tokens_per_image=4,
         image_token_index=120,

@@ -1,0 +1,277 @@
+"""A checkpoint on disk: which parts it has, which files they come from, and how large they are.
+
+Nothing is fetched, no code in it is run, and no weight is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from hinode.engines.diffusers.loading import headers
+from hinode.engines.diffusers.memory import footprint
+from hinode.engines.diffusers.memory.footprint import Footprint
+from hinode.engines.diffusers.memory.needs import Sizes
+from hinode.errors import BadInput, ModelError, quote
+from hinode.registry import paths, tiny_decoders
+from hinode.registry.entry import Entry
+from hinode.registry.families.family import Family
+from hinode.registry.tiny_decoders import Layout
+from hinode.request import Size
+
+INDEX = "model_index.json"
+SINGLE_FILE = (".safetensors", ".gguf")
+
+
+class Checkpoint:
+    """The files of a model on this machine.
+
+    Attributes:
+        dtype: type that it computes in.
+        folder: folder in Diffusers' layout with all parts, or with those that single files do not replace.
+        single_files: by the names of the denoisers that they replace.
+        loras: file and weight of each LoRA.
+        index: parts of the pipeline and their classes, and further settings.
+        tiny_file: file of the tiny decoder, or None.
+    """
+
+    def __init__(self, entry: Entry, family: Family, home: Path, dtype: torch.dtype) -> None:
+        """
+        Raises:
+            ModelError: the files are not what the entry says.
+        """
+        self.entry = entry
+        self.family = family
+        self.dtype = dtype
+        self.source = self.folder = paths.locate(entry.source, entry, home)
+        self.single_files: dict[str, Path] = {}
+        if self.source.suffix.lower() in SINGLE_FILE:
+            if not entry.base:
+                raise ModelError(
+                    f"the model {entry.name} is a single file, and its entry does not say where its other "
+                    "parts are",
+                    "add it again with the folder of the model that it belongs to as its base",
+                )
+            references = [reference for reference in (entry.source, entry.second) if reference]
+            files = [paths.locate(reference, entry, home) for reference in references]
+            if len(files) != len(family.denoisers):
+                raise ModelError(
+                    f"a model of the family {family.name} has {len(family.denoisers)} denoisers, and "
+                    f"{entry.name} has single files for {len(files)}",
+                    "add it again with as many files, or with the folder of the whole model",
+                )
+            self.single_files = dict(zip(family.denoisers, files, strict=True))
+            self.folder = paths.locate(entry.base, entry, home)
+        self.loras = [(paths.locate(lora.source, entry, home), lora.weight) for lora in entry.loras]
+        self.index = read_index(self.folder)
+        self.tiny_file = paths.locate(entry.decoder, entry, home) if entry.decoder else None
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Names of all parts."""
+        return tuple(
+            name
+            for name, kind in self.index.items()
+            if isinstance(kind, list) and kind and kind[0] is not None
+        )
+
+    @property
+    def denoisers(self) -> list[str]:
+        """Names of its denoisers."""
+        return [name for name in self.family.denoisers if name in self.part_names]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Further values of the index, such as the noise level where the second denoiser takes over."""
+        return {
+            name: value
+            for name, value in self.index.items()
+            if not name.startswith("_") and not isinstance(value, list)
+        }
+
+    @property
+    def quantized(self) -> bool:
+        """Whether its denoiser is stored in blocks of few bits."""
+        return any(file.suffix.lower() == ".gguf" for file in self.single_files.values())
+
+    @property
+    def fixed_size(self) -> Size | None:
+        """The only size that its denoiser can sample, if it learned its positional embeddings; else None."""
+        config = self.config(self.family.denoisers[0])
+        if not config.get("use_learned_positional_embeddings"):
+            return None
+        edge = self.family.shape.pixels_per_latent
+        return config["sample_width"] * edge, config["sample_height"] * edge
+
+    def part_dtype(self, name: str) -> torch.dtype:
+        """The type that a part computes in."""
+        return torch.float32 if name in self.family.float32 else self.dtype
+
+    def part_class(self, name: str) -> Any:
+        """The class of a part.
+
+        Raises:
+            ModelError: it is not one of diffusers or transformers.
+        """
+        return _find_class(*self.index[name])
+
+    def empty_part(self, name: str) -> Any:
+        """A part with its config and without weights; it takes no memory."""
+        kind = self.part_class(name)
+        with torch.device("meta"):
+            part = kind.from_config(kind.load_config(self.folder / name, local_files_only=True))
+        return nn.Module.to(part, self.part_dtype(name))
+
+    def config(self, name: str) -> dict[str, Any]:
+        """The config of a part.
+
+        Raises:
+            ModelError: it cannot be read.
+        """
+        try:
+            config = json.loads((self.folder / name / "config.json").read_text())
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"the part {name} of the model {self.entry.name} has no settings that can be read",
+                "fetch it again",
+            ) from error
+        return config if isinstance(config, dict) else {}
+
+    def variant(self, name: str) -> str:
+        """ "fp16" or the like if the weights of a part exist only in that variant, else ""."""
+        names = [file.name for file in (self.folder / name).glob("*.safetensors")]
+        if not names or any(name.count(".") == 1 for name in names):
+            return ""
+        match = re.search(r"\.(fp16|bf16|fp32)[.-]", names[0])
+        return match[1] if match else ""
+
+    def tiny_layout(self) -> Layout | None:
+        """The layout of the tiny decoder, or None if there is none.
+
+        Raises:
+            ModelError: its file cannot be read, or is for other latents.
+        """
+        if self.tiny_file is None:
+            return None
+        try:
+            return tiny_decoders.check(self.tiny_file, self.family, self.folder, pickle=self.entry.pickle)
+        except BadInput as error:
+            raise ModelError(error.message, error.remedy) from error
+
+    def sizes(self, *, accelerated: bool) -> Sizes:
+        """The sizes of its parts, from the headers of its files.
+
+        Raises:
+            ModelError: a file cannot be read.
+        """
+        elements = {name: headers.count_elements(self._weight_files(name)) for name in self.part_names}
+        loaded = {name: count * self.part_dtype(name).itemsize for name, count in elements.items()}
+        for name, file in self.single_files.items():
+            if file.suffix.lower() == ".gguf":
+                loaded[name] = file.stat().st_size
+        encoders, denoisers = self.family.encoders, self.denoisers
+        config = self.config(denoisers[0])
+        width = config.get("num_attention_heads", 1) * config.get("attention_head_dim", 1)
+        return Sizes(
+            encoders=sum(loaded[name] for name in encoders if name in loaded),
+            denoisers=tuple(loaded[name] for name in denoisers),
+            float8_denoisers=tuple(min(loaded[name], elements[name]) for name in denoisers),
+            rest=sum(size for name, size in loaded.items() if name not in (*encoders, *denoisers)),
+            width=width,
+            feed_forward=int(config.get("ffn_dim") or config.get("mlp_ratio", 4) * width),
+            decoder=self._decoder_footprint(),
+            element_bytes=self.dtype.itemsize,
+            accelerated=accelerated,
+            tiny=self.tiny_layout(),
+            hints=len(config.get("vace_layers") or ()),
+        )
+
+    def fingerprint(self, *names: str) -> str:
+        """A digest of the files of some parts, or of the whole model if none are named."""
+        facts = [self.entry.family, str(self.dtype), sorted(self.index.items(), key=str)]
+        digest = hashlib.sha256(json.dumps(facts).encode())
+        folders = [self.folder / name for name in names or self.part_names]
+        files = [file for folder in folders for file in sorted(folder.glob("*")) if file.is_file()]
+        if not names:
+            files += [*self.single_files.values(), *(file for file, _ in self.loras)]
+        for file in files:
+            digest.update(f"{file.name}\0{self._digest(file)}\0".encode())
+        return digest.hexdigest()
+
+    @property
+    def tiny_digest(self) -> str:
+        """A digest of the tiny decoder, "" if there is none. It is not in the fingerprint, because saved runs
+        do not depend on it."""
+        return self._digest(self.tiny_file) if self.tiny_file is not None else ""
+
+    def _decoder_footprint(self) -> Footprint:
+        config, shape = self.config("vae"), self.family.shape
+        channels = int(config.get("z_dim") or config.get("latent_channels") or shape.channels)
+        return footprint.of_config(
+            self.part_class("vae"),
+            json.dumps(config),
+            self.part_dtype("vae"),
+            channels,
+            shape.pixels_per_latent,
+        )
+
+    def _weight_files(self, name: str) -> list[Path]:
+        if name in self.single_files:
+            return [self.single_files[name]]
+        variant = self.variant(name)
+        files = sorted((self.folder / name).glob("*.safetensors"))
+        return [file for file in files if not variant or f".{variant}" in file.name]
+
+    def _digest(self, file: Path) -> str:
+        """The digest of a file in the entry, else its size and time of change."""
+        for key, digest in self.entry.files.items():
+            if file.as_posix().endswith(key) and file == self.source / key:
+                return digest
+        status = file.stat()
+        return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """The index of a folder in Diffusers' layout.
+
+    Raises:
+        ModelError: it cannot be read, or names a class in a file of the folder.
+    """
+    try:
+        index = json.loads((folder / INDEX).read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{folder} has no {INDEX} that can be read",
+            "give the folder of a whole model in its layout",
+        ) from error
+    if not isinstance(index, dict) or isinstance(index.get("_class_name"), list):
+        raise ModelError(f"{folder} asks for code of its own", "take a model of one of the known families")
+    return index
+
+
+def _find_class(library: str, name: str) -> Any:
+    """A class of diffusers, of one of its pipelines, or of transformers, and of nothing else."""
+    module = None
+    if library in ("diffusers", "transformers"):
+        module = library
+    elif re.fullmatch("[a-z0-9_]{1,40}", library):
+        module = f"diffusers.pipelines.{library}"
+    try:
+        kind = getattr(importlib.import_module(module), name, None) if module else None
+    except ModuleNotFoundError:
+        kind = None
+    # A pipeline as a part of another could bring code of its own.
+    if not hasattr(kind, "from_pretrained") or hasattr(kind, "register_modules"):
+        raise ModelError(
+            f"the model asks for {quote(name)} of {quote(library)}, which is not installed",
+            "install the versions in constraints.txt",
+        )
+    return kind

@@ -1,0 +1,60 @@
+"""How much memory is available."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class MemoryBudget:
+    """Available memory in bytes.
+
+    Attributes:
+        device: of the accelerator, or of the machine if there is none.
+        host: of the machine.
+    """
+
+    device: int
+    host: int
+
+    @classmethod
+    def of(cls, device: torch.device) -> MemoryBudget:
+        """What is free now."""
+        host = available(Path("/proc/meminfo"), Path("/sys/fs/cgroup"))
+        if device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(device)
+            return cls(free, host)
+        return cls(host, host)
+
+    def with_loaded(self, loaded: int) -> MemoryBudget:
+        """The same if `loaded` bytes are occupied by weights that will be used."""
+        return dataclasses.replace(self, device=self.device + loaded)
+
+
+def available(meminfo: Path, cgroup: Path) -> int:
+    """Bytes of memory that the system, or the container, still grants.
+
+    Args:
+        meminfo: the system's file of that name; without it nothing is known, and nothing is refused.
+        cgroup: folder of the container's limits.
+    """
+    try:
+        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        free = int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, ValueError, KeyError, IndexError):
+        return 2**62
+    try:
+        limit = int((cgroup / "memory.max").read_text())
+        used = int((cgroup / "memory.current").read_text())
+    except (OSError, ValueError):  # no container, or one without a limit
+        return free
+    return min(free, max(0, limit - used))
+
+
+def format_bytes(count: float) -> str:
+    """A number of bytes in GB or MB."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -1,0 +1,31 @@
+"""The families of open checkpoints: one module per maker, listed in `_MAKERS`.
+
+To add a family, add it to the `FAMILIES` of its maker's module (a new maker is a new module and its name in
+`_MAKERS`), and a tiny model of it to `tests/engines/diffusers/tiny_models.py`. Sizes, frame rules, rates,
+steps, guidance and shifts are what the makers publish; `docs/diffusers.md` lists the sources. Nothing here
+imports torch.
+"""
+
+from __future__ import annotations
+
+from hinode.errors import BadInput, join_names, quote
+from hinode.registry.families import cogvideox, hunyuan, ltx, wan
+from hinode.registry.families.family import Family
+
+_MAKERS = (wan, ltx, cogvideox, hunyuan)
+
+FAMILIES: dict[str, Family] = {family.name: family for maker in _MAKERS for family in maker.FAMILIES}
+"""Every family by its name."""
+
+
+def find(name: str) -> Family:
+    """The family called `name`.
+
+    Raises:
+        BadInput: there is none.
+    """
+    if name not in FAMILIES:
+        raise BadInput(
+            f"there is no family {quote(name)}", f"choose {join_names(tuple(FAMILIES), 'or')}", field="family"
+        )
+    return FAMILIES[name]
