@@ -64,8 +64,8 @@ format: $(DEV_STAMP) ## Format the code
 	@$(BIN)/ruff check --fix $(wildcard $(CODE))
 	@$(BIN)/ruff format $(wildcard $(CODE))
 
-bench-gpu: $(DEV_STAMP) ## Measure plain diffusers against the profiles on a GPU, with a network of real size
-	@$(BIN)/python -m benchmarks gpu $(ARGS)
+bench-gpu: $(DEV_STAMP) ## Check and measure the diffusers engine on a GPU, with a network of real size
+	@$(BIN)/python -m benchmarks gpu-check $(ARGS)
 
 bench: $(DEV_STAMP) ## Measure speed, memory, queue, waits and latency on this machine
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -12,7 +12,7 @@ and, only by name, because they take long:
     overhead    what the diffusers engine adds to plain diffusers, as a ratio
     inference   the default clip by our engine, compiled, stock diffusers, ONNX Runtime, OpenVINO and int8
     profiles    clips by plain diffusers and under each profile, cold and warm
-    gpu         the same on a GPU, with a network of the size of Wan 2.1 1.3B
+    gpu-check   whether the diffusers engine works on a GPU, and how fast it is there
     parallel    training by one process, by two, and by two that keep half each: memory and speed
     torture     workers and servers killed at random points, again and again
 
@@ -33,7 +33,7 @@ NAMES = (
     "overhead",
     "inference",
     "profiles",
-    "gpu",
+    "gpu-check",
     "parallel",
     "torture",
 )
@@ -41,7 +41,8 @@ NAMES = (
 
 def run(name: str, words: list[str]) -> None:
     """Run benchmark `name` with the command-line words that are meant for it."""
-    importlib.import_module(f"benchmarks.{name}").main(words)
+    module = name.replace("-", "_")
+    importlib.import_module(f"benchmarks.{module}").main(words)
 
 
 def main(words: list[str]) -> None:

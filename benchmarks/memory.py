@@ -22,7 +22,7 @@ class Case:
     """A clip to draw.
 
     Attributes:
-        family: of the checkpoint, a key of `large.LARGE`.
+        family: of the checkpoint, a key of `large_models.LARGE_MODELS`.
         size: width and height.
         frames: how many.
         gigabytes: what the plan is told there is; 0 for plenty.
@@ -77,7 +77,7 @@ def measured(folder: Path, case: Case) -> dict[str, object]:
     import psutil
 
     from hinode.engines.diffusers.engine import DiffusersEngine
-    from hinode.engines.diffusers.memory.plan import MemoryBudget
+    from hinode.engines.diffusers.memory.budget import MemoryBudget
     from hinode.registry import entries
     from hinode.registry.families import FAMILIES
     from hinode.request import Request
@@ -87,26 +87,19 @@ def measured(folder: Path, case: Case) -> dict[str, object]:
     if not source.is_dir():
         # Not here: what building it leaves behind would count as ours.
         subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                "import pathlib, sys, benchmarks.large as l; l.build(sys.argv[1], pathlib.Path(sys.argv[2]))",
-                case.family,
-                str(source),
-            ],
-            check=True,
+            [sys.executable, "-m", "benchmarks.large_models", case.family, str(source)], check=True
         )
     files = {file.relative_to(source).as_posix(): "0" * 64 for file in source.rglob("*") if file.is_file()}
     entry = entries.Entry("large", "diffusers", case.family, str(source), "", files, "best", (), "Apache-2.0")
     entries.save(entry, folder / "home")
-    room = MemoryBudget(int((case.gigabytes or 1000) * 1e9), int((case.gigabytes or 1000) * 1e9))
-    engine = DiffusersEngine(Settings(home=folder / "home", threads=1, device="cpu"), room=room)
+    budget = MemoryBudget(int((case.gigabytes or 1000) * 1e9), int((case.gigabytes or 1000) * 1e9))
+    engine = DiffusersEngine(Settings(home=folder / "home", threads=1, device="cpu"), budget=budget)
     seconds = case.frames / FAMILIES[case.family].fps
     request = Request("a red balloon", *case.size, seconds, engine="diffusers", model="large", steps=2)
     run = engine.start(request)
     # Code is not what the plan is about.
-    for part in run.model.names:
-        run.model.kind(part)
+    for part in run.model.checkpoint.part_names:
+        run.model.checkpoint.part_class(part)
     me = psutil.Process()
     gc.collect()
     before = most = me.memory_info().rss
@@ -128,7 +121,7 @@ def measured(folder: Path, case: Case) -> dict[str, object]:
     return {
         "family": case.family,
         "clip": f"{case.size[0]}x{case.size[1]}, {case.frames} frames",
-        "plan": run.plan.place.value,
+        "plan": run.plan.residence.value,
         "predicted": run.plan.peak / 1e9,
         "measured": (most - before) / 1e9,
         "ratio": run.plan.peak / (most - before),

@@ -1,46 +1,47 @@
 """Checkpoints with random weights of 1 GB and more, one for each kind of network, with decoders built like
-the real ones but narrower: what a memory plan can be held against on a small machine."""
+the published ones but narrower: to compare a memory plan with the memory in use on a small machine."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 HEADS, HEAD = 32, 64
-"""Heads of every denoiser, and their width."""
+"""Attention heads of every denoiser, and their width."""
 
 
-def build(family: str, folder: Path) -> None:
-    """Write the checkpoint of a family, in bfloat16."""
+def write(family: str, folder: Path) -> None:
+    """Write the checkpoint of a family in bfloat16."""
     import torch
 
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16)
-    LARGE[family]().save_pretrained(folder)
+    LARGE_MODELS[family]().save_pretrained(folder)
 
 
-def wan() -> Any:
+def _wan_2_1() -> Any:
     import diffusers
 
-    from tests.engines.diffusers import parts, toy_wan
+    from tests.engines.diffusers.tiny_models import parts, wan
 
     return diffusers.WanPipeline(
         tokenizer=parts.tokenizer(),
         text_encoder=parts.t5(),
-        vae=toy_wan.wan_vae(base_dim=32, dim_mult=[1, 2, 4, 4], num_res_blocks=2),
-        scheduler=toy_wan.unipc(3.0),
-        transformer=toy_wan.wan_transformer(32, num_layers=12, ffn_dim=6144),
+        vae=wan.vae(base_dim=32, dim_mult=[1, 2, 4, 4], num_res_blocks=2),
+        scheduler=wan.scheduler(3.0),
+        transformer=wan.transformer(num_attention_heads=64, num_layers=12, ffn_dim=6144),
     )
 
 
-def wan_ti2v() -> Any:
+def _wan_2_2() -> Any:
     import diffusers
 
-    from tests.engines.diffusers import parts, toy_wan
+    from tests.engines.diffusers.tiny_models import parts, wan
 
-    vae = toy_wan.wan_vae(
+    vae = wan.vae(
         z_dim=48,
         is_residual=True,
         base_dim=40,
@@ -58,18 +59,20 @@ def wan_ti2v() -> Any:
         tokenizer=parts.tokenizer(),
         text_encoder=parts.t5(),
         vae=vae,
-        scheduler=toy_wan.unipc(5.0),
-        transformer=toy_wan.wan_transformer(32, num_layers=12, ffn_dim=6144, in_channels=48, out_channels=48),
+        scheduler=wan.scheduler(5.0),
+        transformer=wan.transformer(
+            num_attention_heads=64, num_layers=12, ffn_dim=6144, in_channels=48, out_channels=48
+        ),
         expand_timesteps=True,
     )
 
 
-def ltx() -> Any:
+def _ltx_video() -> Any:
     import diffusers
 
-    from tests.engines.diffusers import toy_others
+    from tests.engines.diffusers.tiny_models import ltx
 
-    small = toy_others.ltx(1)
+    small = ltx.ltx_video()
     vae = diffusers.AutoencoderKLLTXVideo(
         latent_channels=128,
         block_out_channels=(64, 128, 256, 256),
@@ -90,15 +93,15 @@ def ltx() -> Any:
         num_layers=10,
         caption_channels=32,
     )
-    return _with(small, vae=vae, transformer=transformer)
+    return _replace(small, vae=vae, transformer=transformer)
 
 
-def cogvideox() -> Any:
+def _cogvideox() -> Any:
     import diffusers
 
-    from tests.engines.diffusers import toy_others
+    from tests.engines.diffusers.tiny_models import cogvideox
 
-    small = toy_others.cogvideox(1)
+    small = cogvideox.t2v()
     vae = diffusers.AutoencoderKLCogVideoX(
         block_out_channels=(64, 128, 128, 256), latent_channels=16, layers_per_block=2
     )
@@ -115,15 +118,15 @@ def cogvideox() -> Any:
             "sample_frames": 49,
         }
     )
-    return _with(small, vae=vae, transformer=transformer)
+    return _replace(small, vae=vae, transformer=transformer)
 
 
-def hunyuan() -> Any:
+def _hunyuan() -> Any:
     import diffusers
 
-    from tests.engines.diffusers import toy_others
+    from tests.engines.diffusers.tiny_models import hunyuan
 
-    small = toy_others.hunyuan_t2v(1)
+    small = hunyuan.t2v()
     vae = diffusers.AutoencoderKLHunyuanVideo15(
         latent_channels=32, block_out_channels=(64, 128, 256, 256, 256), layers_per_block=2
     )
@@ -139,15 +142,15 @@ def hunyuan() -> Any:
             "num_layers": 5,
         }
     )
-    return _with(small, vae=vae, transformer=transformer)
+    return _replace(small, vae=vae, transformer=transformer)
 
 
-def ltx2() -> Any:
+def _ltx_2() -> Any:
     import diffusers
 
-    from tests.engines.diffusers import toy_others
+    from tests.engines.diffusers.tiny_models import ltx
 
-    small = toy_others.ltx2(1)
+    small = ltx.ltx_2()
     vae = diffusers.AutoencoderKLLTX2Video(
         latent_channels=128,
         block_out_channels=(64, 128, 256, 512),
@@ -169,22 +172,24 @@ def ltx2() -> Any:
             "num_layers": 8,
         }
     )
-    return _with(small, vae=vae, transformer=transformer)
+    return _replace(small, vae=vae, transformer=transformer)
 
 
-def _with(pipeline: Any, **parts: Any) -> Any:
-    """The same pipeline with other parts."""
+def _replace(pipeline: Any, **parts: Any) -> Any:
     return type(pipeline)(**{**pipeline.components, **parts})
 
 
-LARGE: Mapping[str, Callable[[], Any]] = MappingProxyType(
+LARGE_MODELS: Mapping[str, Callable[[], Any]] = MappingProxyType(
     {
-        "wan2.1-t2v": wan,
-        "wan2.2-ti2v": wan_ti2v,
-        "ltx-video": ltx,
-        "ltx-2": ltx2,
-        "cogvideox": cogvideox,
-        "hunyuanvideo-1.5-t2v": hunyuan,
+        "wan2.1-t2v": _wan_2_1,
+        "wan2.2-ti2v": _wan_2_2,
+        "ltx-video": _ltx_video,
+        "ltx-2": _ltx_2,
+        "cogvideox": _cogvideox,
+        "hunyuanvideo-1.5-t2v": _hunyuan,
     }
 )
 """How each is made, by its family."""
+
+if __name__ == "__main__":
+    write(sys.argv[1], Path(sys.argv[2]))
