@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hinode.cli.exits import exit_on_error
+from hinode.cli.command import Command
+from hinode.cli.options import AsJson
 from hinode.cli.table import print_table
 from hinode.errors import join_names
 from hinode.settings import Settings
@@ -22,240 +23,227 @@ if TYPE_CHECKING:
     from hinode.licensing.operator import Operator
     from hinode.registry.inspection import Watch
 
-models = typer.Typer(help="Models: list, show, add, remove, pull, verify, operator.", no_args_is_help=True)
+models = typer.Typer(help="Add, list, show, pull, verify and remove models.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Name of the model.")]
 
 
-def _option(help: str) -> Any:
-    return typer.Option(help=help, show_default=False)
+def _option(metavar: str, help: str, default: str | None = None) -> Any:
+    return typer.Option(metavar=metavar, help=help, show_default=default or False)
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Name = Annotated[str, typer.Argument(help="Name of the model.", show_default=False)]
-LoraOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="PATH[:WEIGHT][@PROFILE,...][#STEPS[,SHIFT]]",
-        help="A LoRA: a file here or ORG/REPO/FILE; its weight (1); the profiles that it is for (all); the "
-        "steps that it distils the model to, and its timestep shift (that of the family). May be repeated.",
-        show_default=False,
-    ),
-]
-
-
-@models.command("list")
+@models.command("list", cls=Command)
 def list_models(as_json: AsJson = False) -> None:
     """Print every model of every engine, and whether you can use it."""
-    with exit_on_error():
-        from hinode.engines import inventory
+    from hinode.engines import inventory
 
-        items = inventory.items(_settings())
-        if as_json:
-            print(json.dumps([_as_json(item) for item in items]))
-            return
-        print_table(
-            ("NAME", "ENGINE", "FAMILY", "LICENCE", "SIZE", "USABLE"),
-            [
-                (
-                    item.name,
-                    item.engine,
-                    item.family or "-",
-                    item.licence or "-",
-                    _format_bytes(item.bytes),
-                    "yes" if item.usable else "no",
-                )
-                for item in items
-            ],
-        )
-        for item in items:
-            if item.reason:
-                print(f"{item.name}: {item.reason}", file=sys.stderr)
+    items = inventory.items(_settings())
+    if as_json:
+        print(json.dumps([_as_json(item) for item in items]))
+        return
+    print_table(
+        ("NAME", "ENGINE", "FAMILY", "LICENCE", "SIZE", "USABLE"),
+        [
+            (
+                item.name,
+                item.engine,
+                item.family or "-",
+                item.licence or "-",
+                _format_bytes(item.bytes),
+                "yes" if item.usable else "no",
+            )
+            for item in items
+        ],
+    )
+    for item in items:
+        if item.reason:
+            print(f"{item.name}: {item.reason}", file=sys.stderr)
 
 
-@models.command("show")
+@models.command("show", cls=Command)
 def show_model(name: Name, as_json: AsJson = False) -> None:
     """Print what is known of a model, and the terms of its licence in plain words."""
-    with exit_on_error():
-        from hinode.engines import inventory
+    from hinode.engines import inventory
 
-        item = inventory.find(name, _settings())
-        terms = inventory.describe_terms(item)
-        if as_json:
-            print(json.dumps(_as_json(item) | {"terms": terms}))
-            return
-        for label, value in _facts(item):
-            print(f"{label:<11}{value}")
-        print("\n".join(["", *terms]))
+    item = inventory.find(name, _settings())
+    terms = inventory.describe_terms(item)
+    if as_json:
+        print(json.dumps(_as_json(item) | {"terms": terms}))
+        return
+    for label, value in _facts(item):
+        print(f"{label:<11}{value}")
+    print("\n".join(["", *terms]))
 
 
-@models.command("add")
+@models.command("add", cls=Command)
 def add_model(
-    name: Annotated[str, typer.Argument(help="Name of the model.", show_default=False)],
-    family: Annotated[str, _option("Family of the checkpoint; docs/diffusers.md lists them.")],
+    name: Name,
+    family: Annotated[str, _option("NAME", "Family of the checkpoint, see docs/diffusers.md.")],
     source: Annotated[
-        str, _option("A folder in Diffusers' layout, a weight file, or ORG/REPO[/FILE] on the hub.")
+        str, _option("SOURCE", "Diffusers folder, weight file, or ORG/REPO[/FILE] on the hub.")
     ],
-    revision: Annotated[str, _option("Commit, branch or tag on the hub; by default the newest.")] = "",
-    profile: Annotated[str, typer.Option(help="Default profile: draft, standard or best.")] = "standard",
-    lora: LoraOption = None,
+    revision: Annotated[
+        str, _option("REVISION", "Commit, branch or tag of a source on the hub.", "the newest")
+    ] = "",
+    profile: Annotated[str, _option("NAME", "Default profile.", "standard")] = "standard",
+    lora: Annotated[
+        list[str] | None,
+        _option(
+            "PATH[:WEIGHT][@PROFILE,...][#STEPS[,SHIFT]]",
+            "LoRA: a file or ORG/REPO/FILE; its weight (1); the profiles that it is for (all); the steps "
+            "that it distils the model to, and its timestep shift (that of the family). Repeatable.",
+        ),
+    ] = None,
     lora_licence: Annotated[
-        list[str] | None, _option("Licence of all LoRAs; or repeated, of each LoRA in order.")
+        list[str] | None,
+        _option("KEY", "Licence of all LoRAs, or if repeated of each in order.", "not stated"),
     ] = None,
     eight_bits: Annotated[
         bool,
-        typer.Option(
-            "--eight-bits",
-            help="Use 8-bit weights on a processor too, in all profiles but best; a GPU does so by itself.",
-        ),
+        typer.Option("--eight-bits", help="Use 8-bit weights on a processor too, in all profiles but best."),
     ] = False,
-    licence: Annotated[str, _option("Licence of the weights; by default that of the family.")] = "",
-    base: Annotated[str, _option("For a single file: the folder or ORG/REPO with the other parts.")] = "",
-    second: Annotated[
-        str, _option("For a single file of a model with two denoisers: the file of the second one.")
+    licence: Annotated[str, _option("KEY", "Licence of the weights.", "that of the family")] = "",
+    base: Annotated[
+        str, _option("SOURCE", "Of a single file: the folder or ORG/REPO with the other parts.")
     ] = "",
-    decoder: Annotated[str, _option("A tiny decoder for drafts and previews: a file of TAEHV.")] = "",
+    second: Annotated[
+        str, _option("SOURCE", "Of a single file in a family with two denoisers: the file of the second.")
+    ] = "",
+    decoder: Annotated[str, _option("SOURCE", "Tiny decoder for drafts and previews: a file of TAEHV.")] = "",
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="Allow weights that can run code.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add a model that is on this machine or on the hub."""
-    with exit_on_error():
-        from hinode import engines
-        from hinode.engines import inventory
-        from hinode.registry import acquisition, entries, loras, paths
-        from hinode.registry.entry import Entry
+    from hinode import engines
+    from hinode.engines import inventory
+    from hinode.registry import acquisition, entries, loras, paths
+    from hinode.registry.entry import Entry
 
-        settings = _settings()
-        entry = Entry(
-            name,
-            entries.ENGINE,
-            family,
-            source,
-            revision,
-            profile=profile,
-            loras=loras.parse(lora or (), lora_licence or ()),
-            licence=licence,
-            base=base,
-            decoder=decoder,
-            pickle=allow_pickle,
-            eight_bits=eight_bits,
-            second=second,
-        )
-        with _file_progress(show=not as_json) as watch:
-            acquisition.add(
-                entry, settings.home, reserved_names=engines.reserved_names(settings), watch=watch
-            )
-        item = inventory.find(name, settings)
-        if as_json:
-            print(json.dumps(_as_json(item)))
-            return
-        if item.reason:
-            print(f"note: {item.reason}", file=sys.stderr)
-        print(paths.entry_file(name, settings.home))
+    settings = _settings()
+    entry = Entry(
+        name,
+        entries.ENGINE,
+        family,
+        source,
+        revision,
+        profile=profile,
+        loras=loras.parse(lora or (), lora_licence or ()),
+        licence=licence,
+        base=base,
+        decoder=decoder,
+        pickle=allow_pickle,
+        eight_bits=eight_bits,
+        second=second,
+    )
+    with _file_progress(show=not as_json) as watch:
+        reserved = engines.reserved_names(settings)
+        acquisition.add(entry, settings.home, reserved_names=reserved, watch=watch)
+    item = inventory.find(name, settings)
+    if as_json:
+        print(json.dumps(_as_json(item)))
+        return
+    if item.reason:
+        print(f"note: {item.reason}", file=sys.stderr)
+    print(paths.entry_file(name, settings.home))
 
 
-@models.command("pull")
+@models.command("pull", cls=Command)
 def pull_model(name: Name, as_json: AsJson = False) -> None:
     """Fetch a model from the hub, or what is still missing of it."""
-    with exit_on_error():
-        from hinode.engines import inventory
-        from hinode.registry import acquisition, entries, huggingface, paths
+    from hinode.engines import inventory
+    from hinode.registry import acquisition, entries, huggingface, paths
 
-        settings = _settings()
-        entry = entries.find(name, settings.home)
-        with _file_progress(show=not as_json) as watch:
-            endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
-            acquisition.pull(entry, settings.home, lambda: huggingface.HuggingFace(endpoint), watch)
-        if as_json:
-            print(json.dumps(_as_json(inventory.find(name, settings))))
-        else:
-            print(paths.pulled_folder(name, settings.home))
+    settings = _settings()
+    entry = entries.find(name, settings.home)
+    with _file_progress(show=not as_json) as watch:
+        endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+        acquisition.pull(entry, settings.home, lambda: huggingface.HuggingFace(endpoint), watch)
+    if as_json:
+        print(json.dumps(_as_json(inventory.find(name, settings))))
+    else:
+        print(paths.pulled_folder(name, settings.home))
 
 
-@models.command("verify")
+@models.command("verify", cls=Command)
 def verify_model(
     name: Annotated[
-        str | None, typer.Argument(help="Name of the model; by default every one.", show_default=False)
+        str | None, typer.Argument(help="Name of the model.", show_default="every added model")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Read every file of an added model again, and list what differs from when it was added."""
-    with exit_on_error():
-        from hinode.registry import acquisition, entries
+    from hinode.registry import acquisition, entries
 
-        home = _settings().home
-        pulled = (entry.name for entry in entries.readable(home).values() if entry.pulled)
-        results = []
-        for model in pulled if name is None else [name]:
-            with _file_progress(show=not as_json) as watch:
-                result = acquisition.verify(entries.find(model, home), home, watch)
-            results.append({"name": model, "good": result.good} | dataclasses.asdict(result))
-            if as_json:
-                continue
-            for label in ("missing", "changed", "added"):
-                for file in getattr(result, label):
-                    print(f"{model}: {label}: {file}")
-            if result.good:
-                print(f"{model}: {result.checked} files as they were")
+    home = _settings().home
+    pulled = (entry.name for entry in entries.readable(home).values() if entry.pulled)
+    results = []
+    for model in pulled if name is None else [name]:
+        with _file_progress(show=not as_json) as watch:
+            result = acquisition.verify(entries.find(model, home), home, watch)
+        results.append({"name": model, "good": result.good} | dataclasses.asdict(result))
         if as_json:
-            print(json.dumps(results))
-        if not all(result["good"] for result in results):
-            raise typer.Exit(1)
+            continue
+        for label in ("missing", "changed", "added"):
+            for file in getattr(result, label):
+                print(f"{model}: {label}: {file}")
+        if result.good:
+            print(f"{model}: {result.checked} files as they were")
+    if as_json:
+        print(json.dumps(results))
+    if not all(result["good"] for result in results):
+        raise typer.Exit(1)
 
 
-@models.command("remove")
+@models.command("remove", cls=Command)
 def remove_model(name: Name, as_json: AsJson = False) -> None:
     """Remove an added model and delete what was pulled for it; your own files stay."""
-    with exit_on_error():
-        from hinode.registry import entries
+    from hinode.registry import entries
 
-        freed = entries.remove(name, _settings().home)
-        if as_json:
-            print(json.dumps({"name": name, "freed": freed}))
-        else:
-            print(f"removed {name}" + (f", {_format_bytes(freed)} freed" if freed else ""))
+    freed = entries.remove(name, _settings().home)
+    if as_json:
+        print(json.dumps({"name": name, "freed": freed}))
+    else:
+        print(f"removed {name}" + (f", {_format_bytes(freed)} freed" if freed else ""))
 
 
-@models.command("operator")
+@models.command("operator", cls=Command)
 def state_operator(
     territory: Annotated[
         list[str] | None,
-        _option("Where you are, and where clips are shown: DE, GB, US, or EU; may be repeated."),
+        _option("CODE", "Where you are, and where clips are shown: DE, GB, US, or EU. Repeatable."),
     ] = None,
-    revenue: Annotated[float | None, _option("Annual revenue in US dollars; 0 for none.")] = None,
-    monthly_users: Annotated[int | None, _option("Users, or visits, a month.")] = None,
+    revenue: Annotated[float | None, _option("DOLLARS", "Annual revenue in US dollars; 0 for none.")] = None,
+    monthly_users: Annotated[int | None, _option("NUMBER", "Users, or visits, a month.")] = None,
     commercial: Annotated[
-        bool | None,
-        typer.Option("--commercial/--no-commercial", help="Whether you do it for money.", show_default=False),
+        bool | None, typer.Option("--commercial/--no-commercial", help="Whether you do it for money.")
     ] = None,
     permission: Annotated[
         list[str] | None,
-        _option("A licence that the licensor granted you, or that you are registered for; may be repeated."),
+        _option("KEY", "Licence that the licensor granted you, or that you are registered for. Repeatable."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """State once where you are and how large; without options, print what you stated."""
-    with exit_on_error():
-        from hinode.licensing import licences, operator
+    from hinode.licensing import licences, operator
 
-        home = _settings().home
-        changes: dict[str, Any] = {
-            "territories": None if territory is None else operator.parse_territories(territory),
-            "annual_revenue": revenue,
-            "monthly_users": monthly_users,
-            "commercial": commercial,
-            "permissions": None
-            if permission is None
-            else tuple(sorted({licences.find(key).key for key in permission})),
-        }
-        changes = {name: value for name, value in changes.items() if value is not None}
-        statement = dataclasses.replace(operator.read(home), **changes)
-        if changes:
-            operator.write(statement, home)
-        if as_json:
-            print(json.dumps(dataclasses.asdict(statement)))
-        else:
-            _print_operator(statement)
+    home = _settings().home
+    options: dict[str, Any] = {
+        "territories": territory and operator.parse_territories(territory),
+        "annual_revenue": revenue,
+        "monthly_users": monthly_users,
+        "commercial": commercial,
+        "permissions": permission and tuple(sorted({licences.find(key).key for key in permission})),
+    }
+    changes = {name: value for name, value in options.items() if value is not None}
+    statement = dataclasses.replace(operator.read(home), **changes)
+    if changes:
+        operator.write(statement, home)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(statement)))
+    else:
+        _print_operator(statement)
 
 
 def _print_operator(operator: Operator) -> None:

@@ -234,12 +234,12 @@ class PipelineCall:
 
     def _embedding_key(self, parts: list[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         """The key in the cache, or None if not all arguments are plain values."""
-        plain = {
+        values = {
             name: str(value) if isinstance(value, torch.dtype) else value
             for name, value in kwargs.items()
             if name != "device"
         }
-        if not all(isinstance(value, str | int | float | None) for value in (*plain.values(), *args)):
+        if not all(isinstance(value, str | int | float | None) for value in (*values.values(), *args)):
             return None
         import diffusers
         import transformers
@@ -253,7 +253,7 @@ class PipelineCall:
             libraries=[diffusers.__version__, transformers.__version__, torch.__version__],
             device=self.model.device.type,
             inputs=list(args),
-            options=plain,
+            options=values,
         )
 
     def _arguments(self) -> dict[str, Any]:
