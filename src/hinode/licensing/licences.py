@@ -24,11 +24,7 @@ _BY_FOLDED_KEY = {key.casefold(): licence for key, licence in LICENCES.items()}
 
 
 def find(key: str) -> Licence:
-    """The licence called `key`, in upper or lower case.
-
-    Raises:
-        BadInput: there is none.
-    """
+    """The licence called `key`, in upper or lower case; BadInput if there is none."""
     licence = _BY_FOLDED_KEY.get(key.casefold())
     if licence is None:
         raise BadInput(
@@ -77,7 +73,6 @@ class _Restriction(NamedTuple):
 
     Attributes:
         option: option of `hinode models operator` that states what it depends on.
-        stated: whether the operator stated that.
         violation: how the operator violates it; "" if they do not, or stated nothing.
         remedy: what to do; "" for a licence of their own.
     """

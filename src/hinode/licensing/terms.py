@@ -29,8 +29,7 @@ class Ceiling:
 
     Attributes:
         clause: where the licence says so.
-        maximum: the amount.
-        inclusive: whether the licence still holds at exactly that amount.
+        inclusive: whether the licence still holds at exactly the maximum.
     """
 
     clause: str
@@ -44,12 +43,7 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class Duty:
-    """Something that a licence requires.
-
-    Attributes:
-        clause: where the licence says so.
-        text: what to do, in plain words.
-    """
+    """Something that a licence requires, in plain words, and the clause that says so."""
 
     clause: str
     text: str
@@ -61,8 +55,6 @@ class Licence:
 
     Attributes:
         key: SPDX identifier, or a name of ours where SPDX has none.
-        name: full name.
-        url: address of the text.
         reading: key of `READINGS`.
         licensor: who grants it, and can grant another licence.
         excluded: ISO 3166-1 codes of the territories where it grants nothing.

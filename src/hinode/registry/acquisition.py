@@ -116,14 +116,8 @@ def pull(entry: Entry, home: Path, connect: Callable[[], Hub], watch: Watch = ig
 
 @dataclass(frozen=True)
 class Verification:
-    """Differences between the files of a model and its entry; all empty if there are none.
-
-    Attributes:
-        missing: keys of files that do not exist.
-        changed: keys of files with other bytes.
-        added: weight files that were not there.
-        checked: number of files that were read.
-    """
+    """Keys of files that differ from the entry of a model, and how many were checked; `added` are weight
+    files that the entry does not know."""
 
     missing: tuple[str, ...]
     changed: tuple[str, ...]

@@ -35,14 +35,8 @@ _LICENCE_FILES = ("LICENSE", "LICENCE", "NOTICE", "README")
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of a repository.
-
-    Attributes:
-        path: in the repository.
-        size: in bytes.
-        sha256: in hexadecimal, or "" if the hub does not say.
-        blob: Git's digest of it (SHA-1 of a header and the content), or "".
-    """
+    """A file of a repository: its size in bytes, and its digests in hexadecimal as far as the hub states
+    them: SHA-256, and Git's (`blob`, SHA-1 of a header and the content)."""
 
     path: str
     size: int

@@ -26,9 +26,8 @@ class Profile:
         shift: timestep shift, or None for that of the family.
         reuse: relative change of the first block's output below which the outputs of the other blocks are
             reused from an earlier step (first-block cache); 0 to compute every block of every step.
-        compiled: whether the denoiser may be compiled, on a GPU.
-        eight_bits: whether the denoiser may compute in 8 bits, on a GPU that can.
-        attention: whether a faster attention than PyTorch's own may be used.
+        compiled, eight_bits, attention: whether a GPU may compile the denoiser, compute in 8 bits, and use a
+            faster attention than PyTorch's own.
         tiny: whether the tiny decoder decodes the clip, for models that have one.
     """
 

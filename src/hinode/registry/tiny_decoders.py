@@ -46,7 +46,6 @@ class Layout:
         widths: channels of each of the three stages, and after them.
         growth: frames that each stage makes of one.
         patch: pixels along a side that the last layer outputs at once.
-        wide: whether its memory blocks are those of the wide files.
     """
 
     channels: int

@@ -17,11 +17,7 @@ ENGINE = "diffusers"
 
 
 def find(name: str | None, home: Path) -> tuple[Entry, Family]:
-    """An added model and its family.
-
-    Args:
-        name: name of the model, or None for the first one that can be used.
-        home: `Settings.home`.
+    """An added model and its family; without a name, the first one that can be used.
 
     Raises:
         BadInput: there is no such model, or it belongs to another engine.

@@ -26,9 +26,7 @@ class Task:
     """A request and everything that follows from it.
 
     Attributes:
-        request: the request.
         entry: the model under the profile of the request, or under its default.
-        family: of the model.
         profile: its steps are those of the request, else those of a distilling LoRA, else those of the
             family.
         size: width and height that the network samples.
@@ -180,10 +178,7 @@ def _profile(request: Request, entry: Entry, family: Family) -> Profile:
 def _extension(frames: int, source_seconds: float, family: Family) -> tuple[int, int, int]:
     """`source_frames`, `overlap` and `network_frames` of a task that extends a source.
 
-    Args:
-        frames: of the whole clip, 2 or more.
-        source_seconds: length of the source.
-        family: of the model.
+    `frames` are those of the whole clip, 2 or more.
     """
     source_frames = min(family.frame_counts(source_seconds)[0], frames - 1)
     step, offset = family.frame_rule

@@ -52,19 +52,14 @@ class Family:
     """One family of checkpoints. "Parts" are the components of a pipeline, by their names in diffusers.
 
     Attributes:
-        name: key in `families.FAMILIES`.
-        title: name for people.
         pipelines: pipeline class of diffusers by input mode. An input mode is "" for text alone, the roles of
             the pictures that a clip starts from, joined by "+", or the operation that works on a video. A
             family without "" requires a picture.
         licence: key of `licences.LICENCES`. A checkpoint under another licence states it in its entry.
-        fps: frame rate.
         frame_rule: (k, o): the network samples k*n + o frames.
         max_frames: longest clip that it was trained on.
         multiple: both sides of a frame are multiples of this many pixels.
         pixels: of the largest frame that it was trained on.
-        profiles: by name.
-        shape: see `Shape`.
         few_step_shift: timestep shift of weights, or a LoRA, distilled to few steps; None for `shifts`.
         masked: whether its attention takes a mask, which not every attention backend supports.
         shifts: (pixels, shift): timestep shift of frames with at most that many pixels; empty to use the
@@ -78,8 +73,6 @@ class Family:
         float32: parts that always compute in float32.
         schedulers: schedulers that take part in one step; sound has its own.
         batched: whether both passes of a guided step are computed as one batch.
-        negative_prompt: whether it takes a negative prompt.
-        sound: whether it also makes sound.
         converted: whether diffusers converts a single file of a denoiser from the makers' tensor names, and
             from GGUF. If not, it reads only safetensors with its own names.
         strengths: by operation, how much of the source is replaced (SDEdit), for pipelines that add noise to
@@ -117,20 +110,14 @@ class Family:
     overlap: int = 0
     characters: int = 0
 
+    # The next properties have the meaning that they have in `Capabilities`.
+
     @property
     def operations(self) -> tuple[str, ...]:
-        """For `Capabilities.operations`."""
         return (GENERATE, *(mode for mode in self.pipelines if mode in _VIDEO_OPERATIONS))
 
     @property
-    def _picture_roles(self) -> list[set[str]]:
-        """The roles of pictures in each input mode that generates a new clip."""
-        modes = [mode for mode in self.pipelines if mode not in _VIDEO_OPERATIONS]
-        return [set(filter(None, mode.split("+"))) for mode in modes]
-
-    @property
     def references(self) -> tuple[str, ...]:
-        """For `Capabilities.references`."""
         roles = set().union(*self._picture_roles)
         roles |= {SOURCE} if len(self.operations) > 1 else set()
         roles |= {CHARACTER} if self.characters else set()
@@ -138,7 +125,6 @@ class Family:
 
     @property
     def required_references(self) -> tuple[str, ...]:
-        """For `Capabilities.required_references`."""
         roles = set.intersection(*self._picture_roles)
         return tuple(role for role in (FIRST_FRAME, LAST_FRAME) if role in roles)
 
@@ -151,6 +137,12 @@ class Family:
     def seconds(self) -> float:
         """Length of the longest clip that it was trained on."""
         return self.max_frames / self.fps
+
+    @property
+    def _picture_roles(self) -> list[set[str]]:
+        """The roles of pictures in each input mode that generates a new clip."""
+        modes = [mode for mode in self.pipelines if mode not in _VIDEO_OPERATIONS]
+        return [set(filter(None, mode.split("+"))) for mode in modes]
 
     def frame_counts(self, seconds: float) -> tuple[int, int]:
         """How many frames a clip of this length has, and how many the network samples for it."""

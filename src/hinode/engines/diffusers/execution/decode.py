@@ -45,7 +45,6 @@ class Decoder:
         first: the method to start with.
         compression: pixels per latent position along a side.
         release_memory: takes parts that decoding does not need out of memory.
-        tiny: the tiny decoder, if there is one.
         method: the method that succeeded, or "" before.
         failed: whether a decoder failed for another reason than memory.
     """
@@ -126,7 +125,6 @@ def enable_tiles(vae: Any, latents: Tensor, compression: int, *, small: bool = F
     """Have an autoencoder work in tiles that overlap by a quarter.
 
     Args:
-        vae: the autoencoder.
         latents: what will be decoded, [..., height, width]; the tiles are smaller than that.
         compression: pixels per latent position along a side.
         small: whether the tiles are half as large, and few frames are decoded at a time.

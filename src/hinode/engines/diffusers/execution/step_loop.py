@@ -30,7 +30,6 @@ class StepState:
     """A pipeline between two steps.
 
     Attributes:
-        step: number of finished steps.
         results: what each scheduler last returned.
         schedulers: attributes of each scheduler.
         random_state: state of the random number generator.
@@ -62,12 +61,9 @@ class StepLoop:
         """
         Args:
             schedulers: number of schedulers that take part in one step.
-            generator: the pipeline's random numbers.
-            device: where it computes.
             on_step: called after each step with the number of finished steps, and with a function that
                 returns an estimate of the clean latents.
             state: where to continue.
-            cache_inputs: returns `StepState.cache_inputs`.
         """
         self.generator = generator
         self.device = device

@@ -58,7 +58,6 @@ class Execution:
 
     Attributes:
         bits: "" for the type of the weights, or one of `FLOAT8`, `INT8` and `INT8_WEIGHTS`.
-        compiled: whether they are compiled.
         attention: name of an attention backend of diffusers.
         reusing: whether they have a first-block cache.
     """
@@ -118,11 +117,7 @@ def choose_execution(
 
 
 def choose_attention(hardware: Hardware, *, masked: bool) -> str:
-    """The fastest attention backend for some hardware.
-
-    Args:
-        masked: whether it has to take a mask.
-    """
+    """The fastest attention backend for some hardware; with `masked`, of those that take a mask."""
     if hardware.kind != "cuda":
         return NATIVE
     major, _ = hardware.capability
@@ -142,11 +137,7 @@ def _choose_bits(hardware: Hardware, eight_bits_on_cpu: bool) -> str:
 
 
 def accelerate(denoiser: nn.Module, execution: Execution) -> Execution:
-    """Set up a denoiser that is where it will compute.
-
-    Returns:
-        The execution without what could not be set up.
-    """
+    """Set up a denoiser where it will compute; returns the execution without what could not be set up."""
     steps: tuple[tuple[str, str, Callable[[], None]], ...] = (
         ("reusing", "reusing blocks", lambda: _enable_cache(denoiser)),
         ("bits", f"computing in {execution.bits}", lambda: quantize(denoiser, execution.bits)),

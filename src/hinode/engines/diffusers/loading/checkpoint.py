@@ -116,11 +116,7 @@ class Checkpoint:
         return torch.float32 if name in self.family.float32 else self.dtype
 
     def part_class(self, name: str) -> Any:
-        """The class of a part.
-
-        Raises:
-            ModelError: it is not one of diffusers or transformers.
-        """
+        """The class of a part; ModelError if it is not one of diffusers or transformers."""
         return _find_class(*self.index[name])
 
     def empty_part(self, name: str) -> Any:
@@ -131,11 +127,7 @@ class Checkpoint:
         return nn.Module.to(part, self.part_dtype(name))
 
     def config(self, name: str) -> dict[str, Any]:
-        """The config of a part.
-
-        Raises:
-            ModelError: it cannot be read.
-        """
+        """The config of a part; ModelError if it cannot be read."""
         try:
             config = json.loads((self.folder / name / "config.json").read_text())
         except (OSError, ValueError) as error:
@@ -154,11 +146,7 @@ class Checkpoint:
         return match[1] if match else ""
 
     def tiny_layout(self) -> Layout | None:
-        """The layout of the tiny decoder, or None if there is none.
-
-        Raises:
-            ModelError: its file cannot be read, or is for other latents.
-        """
+        """The layout of the tiny decoder, or None if there is none; ModelError if it does not fit."""
         if self.tiny_file is None:
             return None
         try:

@@ -24,8 +24,6 @@ class Model:
     """The parts of a model.
 
     Attributes:
-        checkpoint: the files that they come from.
-        device: where they compute.
         parts: loaded parts by name.
         tiny: the tiny decoder, once it is loaded, if there is one.
         float8_storage: whether denoisers store their weights in float8; see `configure`.
@@ -74,11 +72,7 @@ class Model:
         self.target_execution = self.execution = execution
 
     def prepare(self) -> None:
-        """Load what every stage needs: all parts but the denoisers and the encoders.
-
-        Raises:
-            ModelError: a part cannot be read.
-        """
+        """Load what every stage needs: all parts but the denoisers and the encoders."""
         layout = self.checkpoint.tiny_layout() if self.tiny is None else None
         if layout is not None and self.checkpoint.tiny_file is not None:
             paired = self.family.shape.paired
@@ -100,11 +94,7 @@ class Model:
         return self.parts.get(name)
 
     def place(self, name: str, *, streamed: bool = False) -> nn.Module:
-        """Move a loaded part to the device.
-
-        Args:
-            streamed: whether its weights are moved block by block, each for as long as it is used.
-        """
+        """Move a loaded part to the device; if `streamed`, block by block, each for as long as it is used."""
         part: nn.Module = self.parts[name]
         if streamed and self.device.type != "cpu":
             if name not in self._streamed:

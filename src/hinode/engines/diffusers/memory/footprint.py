@@ -68,9 +68,7 @@ def peak_bytes(autoencoder: Any, channels: int, frames: int, side: int = PROBE_S
 
     Args:
         autoencoder: one of diffusers on the meta device.
-        channels: of its latents.
-        frames: latent frames.
-        side: latent positions along each side.
+        channels, frames, side: of its latents.
     """
     dtype = next(autoencoder.parameters()).dtype
     latents = torch.zeros((1, channels, frames, side, side), dtype=dtype, device="meta")

@@ -59,16 +59,12 @@ class Sizes:
     """What the files of a model state.
 
     Attributes:
-        encoders: bytes of the weights that encode the prompt, as loaded.
-        denoisers: bytes of each denoiser's weights, as loaded.
-        float8_denoisers: the same with float8 storage.
-        rest: bytes of the other parts' weights, as loaded.
-        width: channels of the denoiser.
-        feed_forward: channels inside its feed-forward layers.
+        encoders, denoisers, rest: bytes of the weights that encode the prompt, of each denoiser's, and of the
+            other parts', as loaded.
+        float8_denoisers: bytes of each denoiser's weights with float8 storage.
+        width, feed_forward: channels of the denoiser, and inside its feed-forward layers.
         decoder: what decoding takes.
         element_bytes: bytes of one number that is computed with.
-        accelerated: whether it computes on an accelerator.
-        tiny: layout of the tiny decoder, if there is one.
         hints: hints that the denoiser computes from a control video, all before it uses the first (VACE).
     """
 

@@ -36,7 +36,6 @@ class MemoryPlan:
     """How a task uses memory.
 
     Attributes:
-        residence: where weights are while they are not in use.
         float8_storage: whether denoisers store their weights in float8, and compute in their own type.
         decode: the method of decoding to start with; see `decoding`.
         peak: estimate of the most bytes in use at once.
