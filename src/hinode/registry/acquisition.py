@@ -56,7 +56,7 @@ def add(
         decoder=_reference(entry.decoder, "decoder") if entry.decoder else "",
         second=_reference(entry.second, "second") if entry.second else "",
     )
-    _check_references(entry)
+    _check_references(entry, home)
     own = _check_files(entry, home)
     if not entry.remote:
         entry = dataclasses.replace(entry, files=_digests(own, entry, home, watch))
@@ -167,7 +167,7 @@ def size(entry: Entry, home: Path) -> int:
     return inspection.size(file for file in files if file.is_file())
 
 
-def _check_references(entry: Entry) -> None:
+def _check_references(entry: Entry, home: Path) -> None:
     """Make sure that the references of an entry fit each other, whether their files are here or not."""
     source = Remote.of(entry.source)
     if source is None and entry.revision:
@@ -182,13 +182,7 @@ def _check_references(entry: Entry) -> None:
             "name an existing folder or file, or ORG/REPO on the hub",
             field="source",
         )
-    single = bool(source.path) if source is not None else Path(entry.source).is_file()
-    if single and not entry.base:
-        raise BadInput(
-            "a single file is only one part of a pipeline",
-            "name the folder or the repository with the other parts with --base",
-            field="base",
-        )
+    single = single_files.locate(entry, home)
     for field, value in (("base", entry.base), ("second", entry.second)):
         if value and not single:
             raise BadInput(
@@ -221,7 +215,7 @@ def _check_files(entry: Entry, home: Path, *, pulled: bool = False) -> list[Path
             files = _check_place(paths.locate(reference, entry, home), entry, field)
             own += [] if remote else files
     _check_decoder(entry, home)
-    single_files.check(entry, home)
+    single_files.check_names(entry, home)
     return list(dict.fromkeys(own))
 
 

@@ -9,7 +9,8 @@ import hashlib
 import importlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,12 @@ from hinode.engines.diffusers.memory import footprint
 from hinode.engines.diffusers.memory.footprint import Footprint
 from hinode.engines.diffusers.memory.needs import Sizes
 from hinode.errors import BadInput, ModelError, quote
-from hinode.registry import paths, tiny_decoders
+from hinode.registry import inspection, paths, single_files, tiny_decoders
 from hinode.registry.entry import Entry
 from hinode.registry.families.family import Family
+from hinode.registry.inspection import CONFIG, INDEX
 from hinode.registry.tiny_decoders import Layout
 from hinode.request import Size
-
-INDEX = "model_index.json"
-SINGLE_FILE = (".safetensors", ".gguf")
 
 
 class Checkpoint:
@@ -51,27 +50,17 @@ class Checkpoint:
         self.entry = entry
         self.family = family
         self.dtype = dtype
-        self.source = self.folder = paths.locate(entry.source, entry, home)
-        self.single_files: dict[str, Path] = {}
-        if self.source.suffix.lower() in SINGLE_FILE:
-            if not entry.base:
-                raise ModelError(
-                    f"the model {entry.name} is a single file, and its entry does not say where its other "
-                    "parts are",
-                    "add it again with the folder of the model that it belongs to as its base",
-                )
-            references = [reference for reference in (entry.source, entry.second) if reference]
-            files = [paths.locate(reference, entry, home) for reference in references]
-            if len(files) != len(family.denoisers):
-                raise ModelError(
-                    f"a model of the family {family.name} has {len(family.denoisers)} denoisers, and "
-                    f"{entry.name} has single files for {len(files)}",
-                    "add it again with as many files, or with the folder of the whole model",
-                )
-            self.single_files = dict(zip(family.denoisers, files, strict=True))
-            self.folder = paths.locate(entry.base, entry, home)
+        self.source = paths.locate(entry.source, entry, home)
+        self.folder = paths.locate(entry.base or entry.source, entry, home)
+        with _as_model_error():
+            self.single_files = single_files.locate(entry, home)
         self.loras = [(paths.locate(lora.source, entry, home), lora.weight) for lora in entry.loras]
-        self.index = read_index(self.folder)
+        self.index = self._read_json(INDEX)
+        if not self.index or isinstance(self.index.get("_class_name"), list):
+            raise ModelError(
+                f"{self.folder} names no parts, or a pipeline of its own",
+                "take a model of one of the known families",
+            )
         self.tiny_file = paths.locate(entry.decoder, entry, home) if entry.decoder else None
 
     @property
@@ -128,14 +117,7 @@ class Checkpoint:
 
     def config(self, name: str) -> dict[str, Any]:
         """The config of a part; ModelError if it cannot be read."""
-        try:
-            config = json.loads((self.folder / name / "config.json").read_text())
-        except (OSError, ValueError) as error:
-            raise ModelError(
-                f"the part {name} of the model {self.entry.name} has no settings that can be read",
-                "fetch it again",
-            ) from error
-        return config if isinstance(config, dict) else {}
+        return self._read_json(f"{name}/{CONFIG}")
 
     def variant(self, name: str) -> str:
         """ "fp16" or the like if the weights of a part exist only in that variant, else ""."""
@@ -149,10 +131,8 @@ class Checkpoint:
         """The layout of the tiny decoder, or None if there is none; ModelError if it does not fit."""
         if self.tiny_file is None:
             return None
-        try:
+        with _as_model_error():
             return tiny_decoders.check(self.tiny_file, self.family, self.folder, pickle=self.entry.pickle)
-        except BadInput as error:
-            raise ModelError(error.message, error.remedy) from error
 
     def sizes(self, *, accelerated: bool) -> Sizes:
         """The sizes of its parts, from the headers of its files.
@@ -211,6 +191,10 @@ class Checkpoint:
             shape.pixels_per_latent,
         )
 
+    def _read_json(self, path: str) -> dict[str, Any]:
+        with _as_model_error():
+            return inspection.read_json(self.folder / path)
+
     def _weight_files(self, name: str) -> list[Path]:
         if name in self.single_files:
             return [self.single_files[name]]
@@ -227,22 +211,13 @@ class Checkpoint:
         return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def read_index(folder: Path) -> dict[str, Any]:
-    """The index of a folder in Diffusers' layout.
-
-    Raises:
-        ModelError: it cannot be read, or names a class in a file of the folder.
-    """
+@contextmanager
+def _as_model_error() -> Iterator[None]:
+    """Errors of the registry are those of the person who adds a model; here the model is at fault."""
     try:
-        index = json.loads((folder / INDEX).read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{folder} has no {INDEX} that can be read",
-            "give the folder of a whole model in its layout",
-        ) from error
-    if not isinstance(index, dict) or isinstance(index.get("_class_name"), list):
-        raise ModelError(f"{folder} asks for code of its own", "take a model of one of the known families")
-    return index
+        yield
+    except BadInput as error:
+        raise ModelError(error.message, error.remedy) from error
 
 
 def _find_class(library: str, name: str) -> Any:
