@@ -24,7 +24,7 @@ from typing import Any
 
 PROMPT = "a red balloon over the sea"
 FAMILY = "wan2.1-t2v"
-PLAIN = "plain"
+BASELINE = "plain"
 SHIFT = 5.0
 
 
@@ -164,7 +164,7 @@ def prepare(geometry: Geometry, folder: Path, *, steps: int = 4) -> None:
     register("few-step", folder / "model", folder / "home", loras=(lora,))
 
 
-def load_plain(folder: Path, device: str) -> Any:
+def load_baseline(folder: Path, device: str) -> Any:
     """A checkpoint as a pipeline of plain diffusers, in the types that its makers use."""
     import diffusers
     import torch
@@ -177,7 +177,7 @@ def load_plain(folder: Path, device: str) -> Any:
     return pipe.to(device)
 
 
-def run_plain(
+def run_baseline(
     pipe: Any,
     geometry: Geometry,
     steps: int,
@@ -292,16 +292,16 @@ class ClipMaker:
         """Make one clip, and return what it took."""
         stopwatch = Stopwatch()
         start, processor = time.perf_counter(), time.process_time()
-        facts = (self._plain if self.method == PLAIN else self._engine)(prompt, path, stopwatch)
+        facts = (self._baseline if self.method == BASELINE else self._engine)(prompt, path, stopwatch)
         stopwatch.enter("end")
         facts |= {"e2e": time.perf_counter() - start, "processor": time.process_time() - processor}
         return {"stages": stopwatch.seconds, **facts}
 
     def _request(self, prompt: str) -> Any:
-        profile = None if self.method == PLAIN else self.method
+        profile = None if self.method == BASELINE else self.method
         return make_request(self.geometry, self.model, prompt, profile=profile, steps=self.steps or None)
 
-    def _plain(self, prompt: str, path: Path, stopwatch: Stopwatch) -> dict[str, Any]:
+    def _baseline(self, prompt: str, path: Path, stopwatch: Stopwatch) -> dict[str, Any]:
         import torch
 
         from hinode import pipeline
@@ -312,9 +312,9 @@ class ClipMaker:
         steps = self.steps or family.profiles["best"].steps
         if self._loaded is None:
             torch.set_num_threads(self.threads)
-            self._loaded = load_plain(self.folder / "model", self.device)
+            self._loaded = load_baseline(self.folder / "model", self.device)
         stopwatch.enter("text")
-        frames = run_plain(
+        frames = run_baseline(
             self._loaded,
             self.geometry,
             steps,
@@ -323,7 +323,7 @@ class ClipMaker:
             on_step=lambda step: stopwatch.enter("decode") if step + 1 == steps else None,
         )
         stopwatch.enter("encode")
-        clip = Clip(frames, family.fps, Provenance(PLAIN, FAMILY, 0, steps, size))
+        clip = Clip(frames, family.fps, Provenance(BASELINE, FAMILY, 0, steps, size))
         pipeline.finish(self._request(prompt), clip, path, "mp4")
         return {"steps": steps, "passes": 2 * steps, "reused": 0, "size": size}
 

@@ -16,7 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.diffusers_speed import PLAIN, PROMPT, ClipMaker, Geometry, measure_in_child, prepare_in_child
+from benchmarks.diffusers_speed import (
+    BASELINE,
+    PROMPT,
+    ClipMaker,
+    Geometry,
+    measure_in_child,
+    prepare_in_child,
+)
 
 GEOMETRY = Geometry(128, 96, 9, heads=8, head=64, feed_forward=1024, layers=4)
 BAR = 1.03
@@ -55,7 +62,9 @@ def measure(pairs: int, cold: int, steps: int, geometry: Geometry = GEOMETRY) ->
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         prepare_in_child(geometry, folder)
-        makers = [ClipMaker(method, folder, geometry, steps, threads=threads) for method in (PLAIN, "best")]
+        makers = [
+            ClipMaker(method, folder, geometry, steps, threads=threads) for method in (BASELINE, "best")
+        ]
         times: dict[str, list[list[float]]] = {"warm, end to end": [], PROCESSOR: [], "warm, sampling": []}
         for pair in range(-1, pairs):
             prompt = f"{PROMPT} {'on ' * (pair + 2)}"
@@ -75,7 +84,7 @@ def measure(pairs: int, cold: int, steps: int, geometry: Geometry = GEOMETRY) ->
         "clip": f"{geometry.width}x{geometry.height}, {geometry.frames} frames",
         "steps": steps,
         "threads": threads,
-        "step_seconds": statistics.median(plain for plain, _ in times["warm, sampling"]) / steps,
+        "step_seconds": statistics.median(baseline for baseline, _ in times["warm, sampling"]) / steps,
         "ratios": {name: _ratio(seconds) for name, seconds in times.items()},
     }
 
@@ -87,9 +96,9 @@ def _in_turn(pair: int, makers: list[ClipMaker], act: Callable[..., Any]) -> lis
 
 
 def _ratio(seconds: list[list[float]]) -> dict[str, Any]:
-    ratios = sorted(engine / plain for plain, engine in seconds)
+    ratios = sorted(engine / baseline for baseline, engine in seconds)
     return {
-        "plain": statistics.median(plain for plain, _ in seconds),
+        "plain": statistics.median(baseline for baseline, _ in seconds),
         "engine": statistics.median(engine for _, engine in seconds),
         "ratio": statistics.median(ratios),
         "range": (ratios[0], ratios[-1]),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.diffusers_speed import PLAIN, ClipMaker, Geometry, measure_in_child, prepare_in_child
+from benchmarks.diffusers_speed import BASELINE, ClipMaker, Geometry, measure_in_child, prepare_in_child
 from benchmarks.overhead import GEOMETRY
 
 STAGES = ("load", "text", "sample", "decode", "encode")
@@ -51,7 +51,7 @@ def rows(steps: int) -> tuple[Row, ...]:
         steps: of rows without a distilling LoRA; 0 for those of each profile.
     """
     return (
-        Row("plain", "plain diffusers", PLAIN, steps=steps),
+        Row("plain", "plain diffusers", BASELINE, steps=steps),
         Row("best", "best", "best", steps=steps),
         Row("full", "standard, every pass in full", "standard", reuse=False, steps=steps),
         Row("standard", "standard", "standard", steps=steps),
@@ -152,7 +152,8 @@ def format_table(table: dict[str, Any], max_rate: float = 0.0) -> list[str]:
         ratios = [f"{line[f'{kind}_ratio']:.2f}x" for kind in ("cold", "warm") if line[f"{kind}_ratio"]]
         mfu = f", MFU {line['rate'] / max_rate:.1%}" if max_rate else ""
         text += [
-            f"{line['title']}: {line['steps']} steps at {line['size']}, {line['execution'] or 'plain'}",
+            f"{line['title']}: {line['steps']} steps at {line['size']}, "
+            f"{line['execution'] or 'unaccelerated'}",
             f"    end to end {line['cold']:.2f} s cold, {line['warm']:.2f} s warm, "
             f"{line['processor']:.2f} s of them on a processor"
             + (f"; {' and '.join(ratios)} the speed of plain" if ratios else ""),

@@ -7,7 +7,7 @@ from typing import Any
 import diffusers
 import torch
 
-from benchmarks.diffusers_speed import disable_reuse, load_plain
+from benchmarks.diffusers_speed import disable_reuse, load_baseline
 from benchmarks.gpu_check.clips import Check, engine_clip, facts, memory, reset_memory
 from benchmarks.gpu_check.parts import denoiser_inputs, timed_pass
 from hinode.engines.diffusers import engine as engine_module
@@ -61,7 +61,7 @@ def regional(check: Check) -> None:
     inputs = denoiser_inputs(check)
     for title in ("compiled", "compiled, float8"):
         if title == "compiled":
-            denoiser = load_plain(check.folder / "full", check.device).transformer
+            denoiser = load_baseline(check.folder / "full", check.device).transformer
         elif check.cuda:
             folder, dtype = check.folder / "full" / "transformer", compute_type(torch.device(check.device))
             denoiser = diffusers.WanTransformer3DModel.from_pretrained(folder, dtype=dtype).to(check.device)

@@ -18,7 +18,7 @@ import diffusers
 import numpy as np
 import torch
 
-from benchmarks.diffusers_speed import Geometry, make_request, run_plain, synchronise
+from benchmarks.diffusers_speed import Geometry, make_request, run_baseline, synchronise
 from benchmarks.gpu_check.report import Report
 from hinode.engines.diffusers.engine import DiffusersEngine
 from hinode.request import Request
@@ -39,7 +39,7 @@ class Check:
         device: "cuda", or "cpu" with --tiny.
         full: geometry of the network of real size.
         small: geometry of the network for parts that make many clips.
-        plain_frames: the clip of plain diffusers.
+        baseline_frames: the clip of plain diffusers.
     """
 
     report: Report
@@ -47,7 +47,7 @@ class Check:
     device: str
     full: Geometry
     small: Geometry
-    plain_frames: Any = None
+    baseline_frames: Any = None
 
     @property
     def cuda(self) -> bool:
@@ -107,7 +107,7 @@ class DecodeTimer:
             diffusers.AutoencoderKLWan.decode = decode
 
 
-def plain_clip(pipe: Any, geometry: Geometry, steps: int, seed: int = 0) -> dict[str, Any]:
+def baseline_clip(pipe: Any, geometry: Geometry, steps: int, seed: int = 0) -> dict[str, Any]:
     """A clip by plain diffusers."""
     moments: list[float] = []
 
@@ -119,7 +119,7 @@ def plain_clip(pipe: Any, geometry: Geometry, steps: int, seed: int = 0) -> dict
     synchronise()
     start = time.perf_counter()
     with timer.installed():
-        frames = run_plain(pipe, geometry, steps, seed=seed, on_start=mark, on_step=mark)
+        frames = run_baseline(pipe, geometry, steps, seed=seed, on_start=mark, on_step=mark)
     synchronise()
     return {
         "e2e": time.perf_counter() - start,

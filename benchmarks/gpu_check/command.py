@@ -28,7 +28,7 @@ TARGETS = {"standard": 2.0, "few": 10.0, "few-draft": 10.0}
 PARTS = (
     "environment",
     "build",
-    "plain",
+    "baseline",
     "best",
     "second-plan",
     "native",
@@ -113,7 +113,7 @@ def _run_parts(check: Any, names: list[str], *, tiny: bool) -> None:
     try:
         run("environment", 20)
         if run("build", 40):
-            run("plain", 50)
+            run("baseline", 50)
             run("best", 50)
             run("second-plan", 20)
         run("native", 25)
@@ -133,17 +133,19 @@ def _fast_folder() -> str | None:
 
 
 def _table(report: Report) -> list[str]:
-    """Seconds a step, seconds of decoding, peak, and speed beside plain's, by clip."""
-    clips = {"plain diffusers": report.values.get("plain")}
+    """Seconds a step, seconds of decoding, peak, and speed beside the baseline, by clip."""
+    clips = {"plain diffusers": report.values.get("baseline")}
     clips |= {f"best, clip {number}": report.values.get(f"best{number}") for number in (1, 2)}
     clips |= report.values.get("standard", {}).get("values", {})
-    lines, plain = [f"{'':<36}s a step  decoding s  peak GB  x plain (steps)"], 0.0
+    lines, baseline = [f"{'':<36}s a step  decoding s  peak GB  x baseline (steps)"], 0.0
     for title, clip in clips.items():
         if isinstance(clip, dict) and clip.get("steps"):
             step = median_step(clip["steps"])
-            plain = plain or step
+            baseline = baseline or step
             peak = clip["peak"] / 1e9
-            lines.append(f"{title:<36}{step:8.3f}  {clip['decode']:10.2f}  {peak:7.2f}  {plain / step:.2f}")
+            lines.append(
+                f"{title:<36}{step:8.3f}  {clip['decode']:10.2f}  {peak:7.2f}  {baseline / step:.2f}"
+            )
     return lines
 
 

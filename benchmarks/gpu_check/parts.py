@@ -14,16 +14,16 @@ import diffusers
 import torch
 import transformers
 
-from benchmarks.diffusers_speed import load_plain, register, synchronise, write_checkpoint
+from benchmarks.diffusers_speed import load_baseline, register, synchronise, write_checkpoint
 from benchmarks.gpu_check.clips import (
     STEPS,
     Check,
     DecodeTimer,
+    baseline_clip,
     difference,
     engine_clip,
     facts,
     memory,
-    plain_clip,
     reset_memory,
 )
 from benchmarks.gpu_check.report import OutOfTime, gigabytes, median_step
@@ -88,21 +88,21 @@ def build(check: Check) -> None:
     check.report.row(f"build: {time.time() - start:.1f} s")
 
 
-def plain(check: Check) -> None:
+def baseline(check: Check) -> None:
     """Plain diffusers: a clip, decoding in the type of the denoiser, and one pass by attention backend."""
     reset_memory()
     start = time.time()
-    pipe = load_plain(check.folder / "full", check.device)
+    pipe = load_baseline(check.folder / "full", check.device)
     synchronise()
     load = time.time() - start
-    clip = plain_clip(pipe, check.full, STEPS)
-    check.plain_frames = clip["frames"]
+    clip = baseline_clip(pipe, check.full, STEPS)
+    check.baseline_frames = clip["frames"]
     peak, step = memory(check.device)["peak"], median_step(clip["steps"])
     rate = 2 * check.full.operations() / step
     spread = float(clip["frames"].std())
-    check.report.note("plain", {**facts(clip), "load": load, "peak": peak, "rate": rate, "spread": spread})
+    check.report.note("baseline", {**facts(clip), "load": load, "peak": peak, "rate": rate, "spread": spread})
     check.report.row(
-        f"plain: {step:.3f} s a step (first {clip['steps'][0]:.2f}), decoding {clip['decode']:.2f} s in "
+        f"baseline: {step:.3f} s a step (first {clip['steps'][0]:.2f}), decoding {clip['decode']:.2f} s in "
         f"float32, end to end {clip['e2e']:.2f} s, loading {load:.1f} s, peak {gigabytes(peak)}, "
         f"{rate / 1e12:.0f} T operations a second"
     )
@@ -116,12 +116,12 @@ def plain(check: Check) -> None:
     with torch.no_grad(), timer.installed():
         pipe.vae.to(dtype).decode(latents, return_dict=False)
     peak = memory(check.device)["peak"]
-    check.report.note("plain.decode", {"dtype": str(dtype), "seconds": timer.seconds[0], "peak": peak})
+    check.report.note("baseline.decode", {"dtype": str(dtype), "seconds": timer.seconds[0], "peak": peak})
     check.report.row(f"  decoding in {dtype}: {timer.seconds[0]:.2f} s, peak {gigabytes(peak)}")
     pipe.vae.to("cpu")
     reset_memory()
     passes = _attention_passes(pipe.transformer, denoiser_inputs(check))
-    check.report.note("plain.attention", passes)
+    check.report.note("baseline.attention", passes)
     check.report.row(f"  one pass by attention: {passes}")
 
 
@@ -166,7 +166,7 @@ def _attention_passes(denoiser: Any, inputs: dict[str, Any]) -> dict[str, str]:
 
 
 def best(check: Check) -> None:
-    """The profile `best`: a clip beside plain's, and a second one of fewer steps for its plan and memory."""
+    """The profile `best`: a clip beside the baseline's, and a shorter one for its plan and memory."""
     engine = check.new_engine()
     for number, steps in ((1, STEPS), (2, 2)):
         reset_memory(empty=number == 1)
@@ -177,12 +177,14 @@ def best(check: Check) -> None:
             return
         clip = engine_clip(run)
         peak = memory(check.device)["peak"]
-        distance = difference(check.plain_frames, clip["frames"]) if number == 1 else "-"
-        check.report.note(f"best{number}", {**facts(clip), "before": before, "peak": peak, "plain": distance})
+        distance = difference(check.baseline_frames, clip["frames"]) if number == 1 else "-"
+        check.report.note(
+            f"best{number}", {**facts(clip), "before": before, "peak": peak, "difference": distance}
+        )
         check.report.row(
             f"best, clip {number}: {median_step(clip['steps']):.3f} s a step, decoding "
             f"{clip['decode']:.2f} s, end to end {clip['e2e']:.2f} s, peak {gigabytes(peak)} "
-            f"(planned {gigabytes(clip['plan_peak'])}), frames beside plain's: {distance}"
+            f"(planned {gigabytes(clip['plan_peak'])}), frames beside the baseline's: {distance}"
         )
         check.report.row(f"  plan: {clip['plan'][:200]}")
         del run, clip
@@ -234,8 +236,8 @@ def _forced_plan(residence: Residence, float8_storage: bool, tiles: bool) -> Ite
 
 def residences(check: Check) -> None:
     """Clips of the small network under every plan, beside the clip of plain diffusers."""
-    pipe = load_plain(check.folder / "small", check.device)
-    reference = plain_clip(pipe, check.small, 3)["frames"]
+    pipe = load_baseline(check.folder / "small", check.device)
+    reference = baseline_clip(pipe, check.small, 3)["frames"]
     del pipe
     reset_memory()
     engine, request = check.new_engine(), check.request("small", 3)
@@ -272,7 +274,7 @@ def residences(check: Check) -> None:
         "decoding out of memory once": clip_under(resident, failures=1),
         "decoding out of memory 3 times": clip_under(resident, failures=3),
     }
-    check.report.row("residences, frames beside those of plain diffusers:")
+    check.report.row("residences, frames beside those of the baseline:")
     for title, act in cases.items():
         if title.startswith("groups") and not check.cuda:
             continue
@@ -289,7 +291,7 @@ def residences(check: Check) -> None:
             check.report.row(f"  {title}: FAILED, {first_line(error)[:150]}")
             continue
         peak, distance = memory(check.device)["peak"], difference(reference, clip["frames"])
-        check.report.note(f"residences.{title}", {**facts(clip), "peak": peak, "plain": distance})
+        check.report.note(f"residences.{title}", {**facts(clip), "peak": peak, "difference": distance})
         remark = clip["read_as"].split("best", 1)[-1].strip("; ")
         check.report.row(
             f"  {title}: {distance}; {median_step(clip['steps']):.3f} s a step, peak {gigabytes(peak)} "

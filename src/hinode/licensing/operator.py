@@ -1,6 +1,6 @@
 """Who operates this installation, as far as licences ask: where they are, and how large.
 
-The operator states it once, with `hinode models operator`; it is kept in `HOME/operator.toml`.
+The operator states it once, with `hinode models operator`; it is stored in `HOME/operator.toml`.
 """
 
 from __future__ import annotations

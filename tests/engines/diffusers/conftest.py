@@ -242,7 +242,7 @@ def nearly_equal(frames: Frames, expected: Frames) -> bool:
 
 
 @pytest.fixture(scope="session")
-def plain(models: ModelHome) -> Callable[..., Any]:
+def reference(models: ModelHome) -> Callable[..., Any]:
     """What diffusers itself makes of a run's task, by its documented use.
 
     Returns all frames that the network samples, float32 [T, H, W, 3] in 0..1; with `sound` also the samples,

@@ -112,7 +112,7 @@ def test_the_default_number_of_steps_is_the_share_that_strength_leaves(models: M
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_characters_reach_the_pipeline(models: ModelHome, plain: Callable[..., Any], count: int) -> None:
+def test_characters_reach_the_pipeline(models: ModelHome, reference: Callable[..., Any], count: int) -> None:
     models.add(VACE)
     (video,) = models.references(EDIT)
     character = dataclasses.replace(video, role=CHARACTER, name="balloon")
@@ -120,7 +120,7 @@ def test_characters_reach_the_pipeline(models: ModelHome, plain: Callable[..., A
     clip = finish(run)
     without = models.run(VACE)
     assert run.task.tokens == without.task.tokens // 3 * (3 + count)
-    assert float(np.abs(clip.frames / np.float32(255) - plain(run)).max()) <= 1 / 255
+    assert float(np.abs(clip.frames / np.float32(255) - reference(run)).max()) <= 1 / 255
     if count == 1:
         assert (clip.frames != finish(without).frames).any()
 

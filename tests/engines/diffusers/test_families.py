@@ -85,7 +85,7 @@ def test_every_family_has_a_tiny_model() -> None:
 
 @every_case
 def test_the_frames_are_those_of_diffusers(
-    finished: Callable[[str, str], FinishedRun], plain: Callable[..., Any], family: str, mode: str
+    finished: Callable[[str, str], FinishedRun], reference: Callable[..., Any], family: str, mode: str
 ) -> None:
     original = finished(family, mode)
     assert original.progress == [
@@ -100,7 +100,7 @@ def test_the_frames_are_those_of_diffusers(
     assert len(frames) == task.frames
     sampled = frames[task.source_frames :]
     assert sampled.std() > 5  # not a uniform grey that would equal any other
-    expected = plain(original.run)[task.clip_indices]
+    expected = reference(original.run)[task.clip_indices]
     assert float(np.abs(sampled / np.float32(255) - expected).max()) <= 1 / 255
 
 

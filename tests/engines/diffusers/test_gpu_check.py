@@ -25,11 +25,11 @@ def test_every_part_succeeds_and_the_best_equals_plain_diffusers(tmp_path: Path)
     run(tmp_path, "--budget", "280")
     values = json.loads((tmp_path / "gpu-check.json").read_text())
     assert {name: values[f"{name}.status"] for name in PARTS} == dict.fromkeys(PARTS, "ok")
-    assert values["best1"]["plain"] == "max 0 mean 0.000"
+    assert values["best1"]["difference"] == "max 0 mean 0.000"
     first, second = (plan["plan"].split(";")[0] for plan in values["second-plan"]["plans"])
     assert first == second
     for name in ("resident", "resumed after step 2", "staged", "turns", "resident again"):
-        assert values[f"residences.{name}"]["plain"] == "max 0 mean 0.000"
+        assert values[f"residences.{name}"]["difference"] == "max 0 mean 0.000"
     assert values["standard"]["values"]["standard warm, every pass in full"]["execution"].startswith(
         "compiled"
     )

@@ -95,17 +95,17 @@ def test_a_lora_for_connectors_counts_from_the_first_clip_and_not_in_other_profi
     family, folder = "ltx-2", models.checkpoint("ltx-2")
     models.add(family)
     both = tiny_models.write_lora(folder, tmp_path / "both.safetensors", "transformer", "connectors")
-    plain = tiny_models.write_lora(folder, tmp_path / "plain.safetensors")
-    other = Lora(str(plain), 0.1, ("draft",))
+    single = tiny_models.write_lora(folder, tmp_path / "single.safetensors")
+    other = Lora(str(single), 0.1, ("draft",))
     models.add(family, "both", loras=(Lora(str(both), 0.5, ("draft",)), other))
-    models.add(family, "plain", loras=(Lora(str(plain), 0.5, ("draft",)), other))
+    models.add(family, "single", loras=(Lora(str(single), 0.5, ("draft",)), other))
     engine = models.engine()
     best = finish(engine.start(models.request("both"))).frames
     drafts = [finish(engine.start(models.request("both", profile="draft"))).frames for _ in range(2)]
     assert np.array_equal(*drafts)
     assert engine._resident is not None
     assert list(engine._resident.parts["connectors"].peft_config) == ["lora_0"]
-    assert not np.array_equal(drafts[0], models.clip("plain", profile="draft").frames)
+    assert not np.array_equal(drafts[0], models.clip("single", profile="draft").frames)
     for name in ("both", family):
         assert np.array_equal(finish(engine.start(models.request(name, profile="best"))).frames, best)
 

@@ -136,10 +136,10 @@ def test_the_hints_of_vace_are_counted(models: ModelHome) -> None:
         "return_dict": False,
     }
     with torch.device("meta"):
-        plain = diffusers.WanTransformer3DModel(**config).eval()
+        wan = diffusers.WanTransformer3DModel(**config).eval()
         vace = diffusers.WanVACETransformer3DModel(**config, vace_layers=layers, vace_in_channels=96).eval()
     with torch.no_grad(), LiveBytes() as without:
-        plain(video, **inputs)
+        wan(video, **inputs)
     control = torch.zeros(1, 96, 5, 60, 104, device="meta")
     scale = torch.ones(6)
     with torch.no_grad(), LiveBytes() as with_hints:

@@ -25,7 +25,7 @@ CASES = [(FAMILY, mode) for mode in FAMILIES[FAMILY].pipelines]
 
 @pytest.mark.parametrize(("family", "mode"), each_case(by=pipeline_kind, cases=CASES))
 def test_the_file_sounds_as_the_model_does(
-    models: ModelHome, plain: Callable[..., Any], tmp_path: Path, family: str, mode: str
+    models: ModelHome, reference: Callable[..., Any], tmp_path: Path, family: str, mode: str
 ) -> None:
     models.add(family)
     assert models.engine().capabilities(family).sound
@@ -34,7 +34,7 @@ def test_the_file_sounds_as_the_model_does(
     assert clip.sound is not None
     assert (clip.sound.rate, clip.sound.channels) == (RATE, 2)
     assert clip.sound.samples.shape[1] == 7000
-    _, samples = plain(run, sound=True)
+    _, samples = reference(run, sound=True)
     # The first column of the spectrogram is alone in its latent, so the sound is a little shorter.
     assert samples.shape[1] / RATE == pytest.approx(9 / 24, abs=0.05)
     assert samples.std(axis=1).min() > 0.01  # not a silence that would equal any other

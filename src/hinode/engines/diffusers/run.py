@@ -123,9 +123,9 @@ class DiffusersRun:
         task, call = self.task, self._call
         parts = [f"the whole prompt, by {task.family.title}, profile {task.entry.profile}"]
         if task.strength is not None:
-            parts.append(f"the video drawn over with a strength of {task.strength:g}")
+            parts.append(f"the video changed with a strength of {task.strength:g}")
         if task.source_frames:
-            parts.append(f"behind the video, drawn on from the last {task.overlap} frames of it")
+            parts.append(f"behind the video, continuing from its last {task.overlap} frames")
         if call is not None:
             parts += [call.remark, call.decoder.remark if call.decoder else ""]
         return "; ".join(filter(None, parts))

@@ -1,7 +1,7 @@
 """Previews: a frame from the middle of the clip while it is sampled, decoded by the tiny decoder.
 
 The latents of a step are still mostly noise, so a preview shows the estimate of the clean latents. Previews
-change nothing in the clip: no random number is drawn, and one that fails is left out.
+change nothing in the clip: no random number is used, and one that fails is left out.
 """
 
 from __future__ import annotations
