@@ -1,4 +1,4 @@
-"""Holds what a server left in its database and its store against what it had promised."""
+"""Compares the database and the store of a server that has ended with what it had promised."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FINALS = frozenset(status.value for status in FINAL)
 
 @dataclass
 class Promise:
-    """A job that the server said it would make.
+    """A job that the server has accepted.
 
     Attributes:
-        kind: number of the request that it was made from, or None if there is nothing to compare it with.
-        cancelled: whether it was asked to be cancelled; then it may also have been too late for that.
+        kind: number of its request, or None if there is nothing to compare it with.
+        cancelled: whether a client cancelled it; it may have been too late for that.
     """
 
     kind: int | None
@@ -31,13 +31,13 @@ class Promise:
 
 
 @dataclass
-class Books:
-    """What the audit found.
+class Audit:
+    """The result of an audit.
 
     Attributes:
-        ended: how many jobs ended in each way.
-        attempts: how often work on a job was begun.
-        problems: everything that should not be; empty if all is well.
+        ended: number of jobs by final state.
+        attempts: number of attempts.
+        problems: sentences; empty if nothing is wrong.
     """
 
     ended: Counter[str] = field(default_factory=Counter)
@@ -50,25 +50,25 @@ def audit(
     store: Path,
     promises: Mapping[str, Promise],
     expected: Sequence[Mapping[str, str]],
-    told: Mapping[str, set[tuple[str, str]]],
-) -> Books:
-    """Look for jobs that were lost, made twice or left half done.
+    delivered: Mapping[str, set[tuple[str, str]]],
+) -> Audit:
+    """Look for jobs that were lost, finished twice or left unfinished.
 
     Args:
         database: of a server that has ended.
         store: its folder of files.
         promises: the jobs by id.
         expected: for every kind of request the digests of its files by role, from an undisturbed run.
-        told: the events that the webhook endpoint was told of, for each job.
+        delivered: the events that the webhook endpoint got, for each job.
     """
-    books = Books()
-    sizes, wrong = _files(store)
-    books.problems += wrong
+    result = Audit()
+    sizes, damaged = _files(store)
+    result.problems += damaged
     with database.read() as connection:
         if database.sqlite:
             verdict = connection.exec_driver_sql("PRAGMA integrity_check").scalar_one()
             if verdict != "ok":
-                books.problems.append(f"SQLite finds its file damaged: {verdict}")
+                result.problems.append(f"SQLite finds its file damaged: {verdict}")
         rows = {row["id"]: row for row in connection.execute(sa.select(jobs)).mappings()}
         files: dict[str, dict[str, sa.RowMapping]] = defaultdict(dict)
         for row in connection.execute(sa.select(artifacts)).mappings():
@@ -79,49 +79,49 @@ def audit(
         emitted: dict[str, list[str]] = defaultdict(list)
         for kind, data in connection.execute(sa.select(events.c.type, events.c.data)):
             emitted[data["id"]].append(kind)
-    books.attempts = sum(sum(counts.values()) for counts in outcomes.values())
-    books.problems += [f"{job} was accepted and is lost" for job in promises if job not in rows]
-    books.problems += [f"{job} was made and never asked for" for job in rows if job not in promises]
+    result.attempts = sum(sum(counts.values()) for counts in outcomes.values())
+    result.problems += [f"{job} was accepted and is lost" for job in promises if job not in rows]
+    result.problems += [f"{job} was made and never requested" for job in rows if job not in promises]
     for job, promise in promises.items():
         if job in rows:
-            books.ended[rows[job]["status"]] += 1
-            look = _Look(rows[job], promise, outcomes[job], emitted[job], told.get(job, set()))
-            books.problems += [f"{job} {wrong}" for wrong in look.wrong()]
-            books.problems += [f"{job} {wrong}" for wrong in _damage(files[job], sizes)]
+            result.ended[rows[job]["status"]] += 1
+            record = _Record(rows[job], promise, outcomes[job], emitted[job], delivered.get(job, set()))
+            result.problems += [f"{job} {problem}" for problem in record.problems()]
+            result.problems += [f"{job} {problem}" for problem in _damage(files[job], sizes)]
             if promise.kind is not None and rows[job]["status"] == Status.COMPLETED:
-                found = {role: row["digest"] for role, row in files[job].items()}
-                if found != expected[promise.kind]:
-                    books.problems.append(
+                digests = {role: row["digest"] for role, row in files[job].items()}
+                if digests != expected[promise.kind]:
+                    result.problems.append(
                         f"{job}, of kind {promise.kind}, has other files than an undisturbed run:"
-                        f" {found} instead of {expected[promise.kind]}"
+                        f" {digests} instead of {expected[promise.kind]}"
                     )
-    return books
+    return result
 
 
 @dataclass
-class _Look:
-    """Everything that is known of one job."""
+class _Record:
+    """Everything on record about a job."""
 
     row: sa.RowMapping
     promise: Promise
     outcomes: Counter[str | None]
     emitted: list[str]
-    told: set[tuple[str, str]]
+    delivered: set[tuple[str, str]]
 
-    def wrong(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         status = self.row["status"]
         if status not in FINALS:
             yield f"is left {status}"
             return
-        good = {Status.COMPLETED.value} | ({Status.CANCELLED.value} if self.promise.cancelled else set())
-        if status not in good:
+        allowed = {Status.COMPLETED.value} | ({Status.CANCELLED.value} if self.promise.cancelled else set())
+        if status not in allowed:
             yield f"ended as {status}: {self.row['error_code']}, {self.row['error_message']}"
         completed = status == Status.COMPLETED
         event = "video.completed" if completed else "video.failed"
         if self.emitted != [event]:
             yield f"ended as {status} and has the events {self.emitted}"
-        if [kind for kind, _ in self.told] != [event]:
-            yield f"ended as {status} and its endpoint was told {sorted(self.told)}"
+        if [kind for kind, _ in self.delivered] != [event]:
+            yield f"ended as {status} and its endpoint got {sorted(self.delivered)}"
         if self.outcomes[Outcome.COMPLETED.value] != int(completed):
             yield f"ended as {status} after attempts that ended {dict(self.outcomes)}"
         if None in self.outcomes:
@@ -131,15 +131,15 @@ class _Look:
 
 
 def _files(store: Path) -> tuple[dict[str, int], list[str]]:
-    """The sizes of all files of the store by digest, and which are not what their names say."""
-    sizes, wrong = {}, []
+    """The sizes of all files of the store by digest, and a problem for each that has another digest."""
+    sizes, damaged = {}, []
     for path in store.glob("objects/*/*"):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         sizes[path.name] = path.stat().st_size
         if digest != path.name:
-            wrong.append(f"the file {path.name} has the digest {digest}: it is not whole")
-    return sizes, wrong
+            damaged.append(f"the file {path.name} has the digest {digest}: it is not whole")
+    return sizes, damaged
 
 
 def _damage(files: Mapping[str, sa.RowMapping], sizes: Mapping[str, int]) -> Iterator[str]:

@@ -4,10 +4,9 @@ Eight places. At time 0 one project queues 400 finals of 180 s each; twenty othe
 for about seven hours, 70 % previews of 10 s and 30 % finals of 180 s. Extra wait is the time from sending to
 having the clip, less the time that it takes to make. Policies:
 
-    fifo        first in, first out
-    priority    previews first, then first in, first out
-    least       hinode.jobs.schedule.choose: classes, then who has had least; what runs is never disturbed
-    yielding    the same with hinode.jobs.schedule.gives_way, which is what Hinode does: a job that ran its
+    fifo        first in, first out priority    previews first, then first in, first out least
+    hinode.jobs.schedule.choose: classes, then who has had least; what runs is never disturbed yielding    the
+    same with hinode.jobs.schedule.should_preempt, which is what Hinode does: a job that ran its
                 slice is asked at every heartbeat, and saving and loading it costs its place 0.5 s
 """
 
@@ -21,7 +20,7 @@ import random
 import sys
 from bisect import insort
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -154,10 +153,10 @@ class Farm:
         told = {}
         for project, tenant in self.tenants.items():
             had = schedule.attained(tenant, self.now, self.policy)
-            told[project] = replace(tenant, attained=had, attained_at=self.now)
+            told[project] = tenant._replace(attained=had, attained_at=self.now)
         for job in self.running:
             tenant = told[job.project]
-            told[job.project] = replace(tenant, attained=tenant.attained + self.now - job.started_at)
+            told[job.project] = tenant._replace(attained=tenant.attained + self.now - job.started_at)
         return told
 
     def give_out(self) -> None:
@@ -169,20 +168,20 @@ class Farm:
 
     def start(self, job: Job) -> None:
         self.free -= 1
-        self.tenants[job.project] = replace(
-            self.tenants[job.project], running=self.tenants[job.project].running + 1
+        self.tenants[job.project] = self.tenants[job.project]._replace(
+            running=self.tenants[job.project].running + 1
         )
         job.started_at = self.now
         self.running[job] = job.yields
         self.at(self.now + job.left, self.finish, job)
-        if self.yielding and job.left > self.policy.slice:
-            self.at(self.now + self.policy.slice, self.beat, job)
+        if self.yielding and job.left > self.policy.time_slice:
+            self.at(self.now + self.policy.time_slice, self.beat, job)
 
     def beat(self, job: Job) -> None:
         if job not in self.running or job in self.leaving:
             return
         ran_for = self.now - job.started_at
-        if ran_for < self.policy.slice:  # a heartbeat of an earlier attempt
+        if ran_for < self.policy.time_slice:  # a heartbeat of an earlier attempt
             return
         if schedule.should_preempt(
             job.lane(),
@@ -216,8 +215,8 @@ class Farm:
         del self.running[job]
         tenant = self.tenants[job.project]
         had = schedule.attained(tenant, self.now, self.policy) + self.now - job.started_at
-        self.tenants[job.project] = replace(
-            tenant, attained=had, attained_at=self.now, running=tenant.running - 1
+        self.tenants[job.project] = tenant._replace(
+            attained=had, attained_at=self.now, running=tenant.running - 1
         )
 
 

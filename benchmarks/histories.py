@@ -1,9 +1,9 @@
-"""Many short lives of the job service, each with its own faults, against the invariants of docs/jobs.md.
+"""Many short histories of the job service with random faults, against the invariants of docs/jobs.md.
 
     python -m benchmarks histories --count 10000
     python -m benchmarks histories --seed 4711        one history again
 
-See `benchmarks.history` for what happens in one. Ctrl-C ends the run and prints what came of it so far.
+`benchmarks.history` says what happens in one. Ctrl-C ends the run and prints the results so far.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.history import Broken, live_through
+from benchmarks.history import InvariantBroken, run_histories
 
 BAR = 10_000
 CHUNK = 20  # histories that share a database
 
 
-def _live(seeds: range) -> tuple[int, Counter[str], str]:
-    """How many histories were lived through, what happened in them, and what broke."""
+def _run(seeds: range) -> tuple[int, Counter[str], str]:
+    """The number of histories, how often each thing happened in them, and which invariant broke."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            return len(seeds), live_through(f"sqlite:///{Path(folder) / 'histories.db'}", seeds), ""
-        except Broken as broken:
-            return len(seeds), Counter(), str(broken)
+            return len(seeds), run_histories(f"sqlite:///{Path(folder) / 'histories.db'}", seeds), ""
+        except InvariantBroken as error:
+            return len(seeds), Counter(), str(error)
 
 
 def main(words: list[str]) -> None:
-    """Run histories and print what happened in them; the exit status tells whether an invariant broke."""
+    """Run histories and print the counts; the exit status is 1 if an invariant broke."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks histories", description=(__doc__ or "").split("\n")[0]
     )
@@ -46,16 +46,16 @@ def main(words: list[str]) -> None:
     options = parser.parse_args(words)
     seeds = range(options.count) if options.seed is None else range(options.seed, options.seed + 1)
     start = time.monotonic()
-    done, happened, problems = 0, Counter[str](), []
+    done, counts, problems = 0, Counter[str](), []
     if options.database:
-        happened, done = live_through(options.database, seeds), len(seeds)
+        counts, done = run_histories(options.database, seeds), len(seeds)
     else:
         chunks = [seeds[first : first + CHUNK] for first in range(0, len(seeds), CHUNK)]
         with multiprocessing.get_context("spawn").Pool(min(options.processes, len(chunks))) as pool:
             try:
-                for count, counts, problem in pool.imap_unordered(_live, chunks):
+                for count, more, problem in pool.imap_unordered(_run, chunks):
                     done += count
-                    happened += counts
+                    counts += more
                     problems += [problem] if problem else []
                     left = (time.monotonic() - start) / done * (len(seeds) - done)
                     print(
@@ -68,7 +68,7 @@ def main(words: list[str]) -> None:
                 pool.terminate()
         print(file=sys.stderr)
     print(f"{done:,} histories in {time.monotonic() - start:.0f} s, {len(problems)} violations")
-    for name, count in sorted(happened.items()):
+    for name, count in sorted(counts.items()):
         print(f"  {name:<22}{count:>9,}")
     for problem in problems:
         print(problem)

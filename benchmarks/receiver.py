@@ -1,4 +1,4 @@
-"""A web server that takes webhooks and remembers them."""
+"""A web server that receives webhooks and remembers them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Receiver(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self._told: dict[str, set[tuple[str, str]]] = {}
-        self._changing = threading.Lock()
+        self._events: dict[str, set[tuple[str, str]]] = {}
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self.serve_forever, name="receiver")
 
     @property
@@ -25,16 +25,16 @@ class Receiver(ThreadingHTTPServer):
         """Where to post to."""
         return f"http://127.0.0.1:{self.server_port}/hook"
 
-    def told(self) -> dict[str, set[tuple[str, str]]]:
-        """For each video that there was an event of: the events, as type and `webhook-id`."""
-        with self._changing:
-            return {video: set(events) for video, events in self._told.items()}
+    def events(self) -> dict[str, set[tuple[str, str]]]:
+        """The events of each video, as type and `webhook-id`."""
+        with self._lock:
+            return {video: set(events) for video, events in self._events.items()}
 
     def note(self, body: bytes, webhook_id: str) -> None:
         """Remember an event."""
         event = json.loads(body)
-        with self._changing:
-            self._told.setdefault(event["data"]["id"], set()).add((event["type"], webhook_id))
+        with self._lock:
+            self._events.setdefault(event["data"]["id"], set()).add((event["type"], webhook_id))
 
     def __enter__(self) -> Receiver:
         self._thread.start()

@@ -1,11 +1,11 @@
-"""Kill workers and servers with SIGKILL at random points while they make videos, and see what is left.
+"""Kill workers and servers with SIGKILL at random points while they make videos, and audit what is left.
 
-Every request is first made once undisturbed. Then a client keeps asking for the same requests while, again
-and again, a worker, the server alone, or the server with all its workers is killed, and what was killed is
-started anew. A request that is not answered is sent again under its Idempotency-Key, as careful clients do.
-At the end the books are audited: see `audit`.
+Every kind of request is carried out once undisturbed. Then a client keeps sending the same requests while,
+again and again, a worker, the server alone, or the server with all its workers is killed and started again. A
+request without an answer is sent again under its Idempotency-Key, as careful clients do. At the end `audit`
+compares the database and the files with what was promised.
 
-    recovery    from the kill until every job that it interrupted is under way again, or has ended
+    recovery    from the kill until every job that it interrupted runs again, or has ended
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ OUTSTANDING = 6
 VICTIMS = ("worker", "server", "everything")
 SOURCE = {"prompt": "a balloon over the sea", "model": "sora-2", "seconds": "1", "size": "96x64", "seed": 9}
 
-# Long enough to be killed under way, small enough to be made in a second or so.
+# Long enough to be killed while it runs, small enough to take a second or so.
 REQUESTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/v1/videos", {**SOURCE, "seed": 1, "steps": 12}),
     ("/v1/videos", {**SOURCE, "seed": 2, "steps": 40, "seconds": "2"}),
@@ -58,19 +58,19 @@ REQUESTS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 @dataclass
 class Report:
-    """What the torture found; times in seconds.
+    """The result of a run; times in seconds.
 
     Attributes:
         database: "sqlite" or "postgresql".
         seed: of everything that was random.
         cycles: how many kills there were.
-        killed: how often each kind of victim.
-        interrupted: jobs that were under way when they were killed.
-        accepted: jobs that the server said it would make.
-        ended: how many of them ended in each way.
-        attempts: how often work on them was begun.
-        recovery: for each kill that interrupted something.
-        problems: everything that should not be; empty if all is well.
+        killed: number of kills by kind of victim.
+        interrupted: jobs that ran when they were killed.
+        accepted: jobs that the server has accepted.
+        ended: number of these by final state.
+        attempts: number of attempts at them.
+        recovery: for each kill that interrupted a job.
+        problems: sentences; empty if nothing is wrong.
     """
 
     database: str
@@ -91,7 +91,7 @@ class Report:
 
 
 class Client:
-    """Asks for videos, several at a time, and never gives up; remembers what was accepted."""
+    """Requests videos, several at a time, and repeats a request until it is answered."""
 
     def __init__(self, server: Server, key: str, chance: random.Random) -> None:
         self.server = server
@@ -103,7 +103,7 @@ class Client:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="client")
 
-    def ask(self, method: str, path: str, body: Any = None, key: str = "") -> dict[str, Any]:
+    def request(self, method: str, path: str, body: Any = None, key: str = "") -> dict[str, Any]:
         """One request, sent again until there is an answer.
 
         Raises:
@@ -119,49 +119,49 @@ class Client:
                 last = repr(error)
             else:
                 if status < 400:
-                    found: dict[str, Any] = json.loads(answer)
-                    return found
+                    content: dict[str, Any] = json.loads(answer)
+                    return content
                 last = f"{status} {answer[:500]!r}"
                 if status < 500 and status not in (408, 429):
                     break
                 if status == 500:
                     self.problems.append(f"{method} {path} was answered with {last}")
             time.sleep(0.05)
-        raise RuntimeError(f"{method} {path} came to nothing: {last}")
+        raise RuntimeError(f"{method} {path} failed: {last}")
 
-    def make(self, kind: int, source: str) -> str:
-        """Ask for the request number `kind` of `REQUESTS`; the job's id."""
+    def submit(self, kind: int, source: str) -> str:
+        """Submit the request number `kind` of `REQUESTS`; returns the job's id."""
         path, body = REQUESTS[kind]
         if "video" in body:
             body = {**body, "video": {"id": source}}
         key = f"key-{next(self._numbers)}"
-        made: str = self.ask("POST", path, body, key)["id"]
+        job: str = self.request("POST", path, body, key)["id"]
         if self.chance.random() < 0.1:  # as if the answer had been lost
-            again = self.ask("POST", path, body, key)["id"]
-            if again != made:
-                self.problems.append(f"{key} made two jobs, {made} and {again}")
-        self.accepted[made] = Promise(kind)
-        return made
+            again = self.request("POST", path, body, key)["id"]
+            if again != job:
+                self.problems.append(f"{key} made two jobs, {job} and {again}")
+        self.accepted[job] = Promise(kind)
+        return job
 
-    def finish(self, job: str) -> None:
+    def wait(self, job: str) -> None:
         """Wait until a job is finished.
 
         Raises:
             RuntimeError: it failed, or is not finished in two minutes.
         """
         end = time.monotonic() + WAIT_SECONDS
-        while (video := self.ask("GET", f"/v1/videos/{job}"))["status"] != "completed":
+        while (video := self.request("GET", f"/v1/videos/{job}"))["status"] != "completed":
             if video["status"] == "failed" or time.monotonic() > end:
                 raise RuntimeError(f"{job} is not finished: {video}")
             time.sleep(0.05)
 
     def start(self, source: str) -> None:
-        """Begin to ask for videos, from `source` where one is needed, in a thread of its own."""
+        """Begin to request videos, from `source` where one is needed, in a thread of its own."""
         self._source = source
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask for no more."""
+        """Request no more."""
         self._over.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -171,11 +171,11 @@ class Client:
         try:
             while not self._over.is_set():
                 while len(open_) < OUTSTANDING:
-                    open_.append(self.make(self.chance.randrange(len(REQUESTS)), self._source))
+                    open_.append(self.submit(self.chance.randrange(len(REQUESTS)), self._source))
                     if self.chance.random() < 0.08:
                         self.accepted[open_[-1]].cancelled = True
-                        self.ask("POST", f"/v1/videos/{open_[-1]}/cancel")
-                page = self.ask("GET", f"/v1/videos?limit={3 * OUTSTANDING}")["data"]
+                        self.request("POST", f"/v1/videos/{open_[-1]}/cancel")
+                page = self.request("GET", f"/v1/videos?limit={3 * OUTSTANDING}")["data"]
                 done = {video["id"] for video in page if video["status"] in ("completed", "failed")}
                 open_ = [job for job in open_ if job not in done]
                 self._over.wait(0.1)
@@ -183,15 +183,15 @@ class Client:
             self.problems.append(f"the client gave up: {error}")
 
 
-class Watch:
-    """Reads the database beside the server, and notices when what is final changes."""
+class Observer:
+    """Reads the database beside the server, and notices when an ended job changes."""
 
     def __init__(self, url: str) -> None:
         self.database = Database(url, connections=2)
         self.final: dict[str, tuple[str, float, int]] = {}
         self.problems: list[str] = []
 
-    def look(self) -> list[sa.RowMapping]:
+    def read(self) -> list[sa.RowMapping]:
         """Every job as it is now."""
         columns = (jobs.c.id, jobs.c.status, jobs.c.epoch, jobs.c.completed_at, workers.c.pid)
         query = sa.select(*columns).outerjoin_from(jobs, workers, jobs.c.worker_id == workers.c.id)
@@ -207,24 +207,24 @@ class Watch:
 
     def ended(self) -> set[str]:
         """The jobs that have ended."""
-        self.look()
+        self.read()
         return set(self.final)
 
     def running(self, pid: int | None = None) -> dict[str, int]:
-        """The epochs of the jobs under way, all of them or those of one worker's process."""
+        """The epochs of the running jobs, all of them or those of one worker's process."""
         return {
             row["id"]: row["epoch"]
-            for row in self.look()
+            for row in self.read()
             if row["status"] == Status.RUNNING and pid in (None, row["pid"])
         }
 
     def busy(self) -> set[int]:
         """The processes of the workers that have a job."""
-        return {row["pid"] for row in self.look() if row["status"] == Status.RUNNING}
+        return {row["pid"] for row in self.read() if row["status"] == Status.RUNNING}
 
     def resumed(self, interrupted: Mapping[str, int]) -> bool:
-        """Whether each of these jobs was taken up again since, or has ended."""
-        now = {row["id"]: row for row in self.look()}
+        """Whether each of these jobs was claimed again since, or has ended."""
+        now = {row["id"]: row for row in self.read()}
         return all(
             now[job]["status"] in FINALS or now[job]["epoch"] > epoch for job, epoch in interrupted.items()
         )
@@ -244,7 +244,7 @@ def torture(
     workers: int = 2,
     seed: int = 1,
     lease_seconds: float = 15.0,
-    say: Callable[[str], None] = lambda line: None,
+    report_kill: Callable[[str], None] = lambda line: None,
 ) -> Report:
     """Kill, start again, and audit.
 
@@ -253,13 +253,11 @@ def torture(
         database_url: of an empty database; by default SQLite in `home`.
         cycles: how many kills.
         workers: processes that the server keeps.
-        seed: of the choice of victims, times and requests. What the processes make of it is up to the
-            machine, so a run cannot be repeated exactly.
+        seed: of the choice of victims, times and requests. The processes depend on the machine, so a run
+            cannot be repeated exactly.
         lease_seconds: HINODE_LEASE_SECONDS.
-        say: told of every kill.
+        report_kill: called with a line about every kill.
 
-    Returns:
-        What was found.
     """
     chance = random.Random(seed)
     environment = {
@@ -278,105 +276,109 @@ def torture(
         client = Client(server, server.key("torture"), random.Random(seed + 1))
         receiver = stack.enter_context(Receiver())
         events = ["video.completed", "video.failed"]
-        client.ask("POST", "/v1/webhook_endpoints", {"name": "t", "url": receiver.url, "event_types": events})
-        watch = Watch(url)
-        stack.callback(watch.database.close)
+        client.request(
+            "POST", "/v1/webhook_endpoints", {"name": "t", "url": receiver.url, "event_types": events}
+        )
+        observer = Observer(url)
+        stack.callback(observer.database.close)
 
-        source = client.ask("POST", "/v1/videos", SOURCE)["id"]
-        client.finish(source)
-        undisturbed = [client.make(kind, source) for kind in range(len(REQUESTS))]
+        source = client.request("POST", "/v1/videos", SOURCE)["id"]
+        client.wait(source)
+        undisturbed = [client.submit(kind, source) for kind in range(len(REQUESTS))]
         for job in undisturbed:
-            client.finish(job)
-        expected = [watch.files(job) for job in undisturbed]
+            client.wait(job)
+        expected = [observer.files(job) for job in undisturbed]
         client.accepted[source] = Promise(None)
 
         client.start(source)
         stack.callback(client.stop)
         for cycle in range(1, cycles + 1):
-            if not _until(lambda: bool(watch.running())):
-                report.problems.append(f"no work was taken up before kill {cycle}")
+            if not _until(lambda: bool(observer.running())):
+                report.problems.append(f"no job was claimed before kill {cycle}")
                 break
             time.sleep(chance.uniform(0.0, 0.6))
             victim = chance.choices(VICTIMS, (6, 1, 3))[0]
-            interrupted, seconds = kill(server, watch, victim, chance)
+            interrupted, seconds = kill(server, observer, victim, chance)
             report.cycles += 1
             report.killed[victim] += 1
             report.interrupted += len(interrupted)
             if seconds is None:
                 report.problems.append(
-                    f"after kill {cycle}, of {victim}, {interrupted} was not taken up again"
+                    f"after kill {cycle}, of {victim}, {interrupted} was not claimed again"
                 )
                 break
             if interrupted:
                 report.recovery.append(seconds)
-            say(f"{cycle:4}  {victim:10}  {len(interrupted)} interrupted, back after {seconds:5.2f} s")
+            report_kill(
+                f"{cycle:4}  {victim:10}  {len(interrupted)} interrupted, back after {seconds:5.2f} s"
+            )
         client.stop()
         promises = client.accepted
-        if not _until(lambda: watch.ended() >= set(promises)):
+        if not _until(lambda: observer.ended() >= set(promises)):
             report.problems.append("two minutes after the last kill some jobs have not ended")
-        if not _until(lambda: set(receiver.told()) >= set(promises)):
-            report.problems.append("two minutes after the last job the endpoint was not told of every one")
-        report.problems += client.problems + watch.problems
+        if not _until(lambda: set(receiver.events()) >= set(promises)):
+            report.problems.append("two minutes after the last job the endpoint did not get every event")
+        report.problems += client.problems + observer.problems
         if status := server.stop():
             report.problems.append(f"the server ended with {status}")
-        books = audit(watch.database, home / "store", promises, expected, receiver.told())
+        result = audit(observer.database, home / "store", promises, expected, receiver.events())
     report.accepted = len(promises)
-    report.ended, report.attempts = books.ended, books.attempts
-    report.problems += books.problems
+    report.ended, report.attempts = result.ended, result.attempts
+    report.problems += result.problems
     return report
 
 
 def kill(
-    server: Server, watch: Watch, victim: str, chance: random.Random
+    server: Server, observer: Observer, victim: str, chance: random.Random
 ) -> tuple[dict[str, int], float | None]:
-    """Kill once, and wait until what was interrupted is under way again.
+    """Kill once, and wait until the interrupted jobs run again.
 
     Args:
         server: running.
-        watch: of its database.
+        observer: of its database.
         victim: one of `VICTIMS`.
         chance: chooses the worker.
 
     Returns:
-        The epochs of the jobs that were under way, and how long they were not, in seconds; None if they
-        still are not after two minutes.
+        The epochs of the jobs that ran, and the seconds until all of them ran again; None if that takes
+        more than two minutes.
     """
     workers = server.workers_running()
     if victim == "worker" and workers:
-        busy = watch.busy()
-        worker = chance.choice([one for one in workers if one.pid in busy] or workers)
-        interrupted = watch.running(worker.pid)
+        busy = observer.busy()
+        worker = chance.choice([worker for worker in workers if worker.pid in busy] or workers)
+        interrupted = observer.running(worker.pid)
         start = time.monotonic()
         worker.kill()
-        gone = [worker]
+        killed = [worker]
     else:
-        interrupted = watch.running()
+        interrupted = observer.running()
         start = time.monotonic()
         if victim == "server":
             server.kill_parent()
         else:
             server.kill()
-        gone = workers
+        killed = workers
         server.start()
-    back = _until(lambda: watch.resumed(interrupted), pause=0.02)
+    back = _until(lambda: observer.resumed(interrupted), pause=0.02)
     seconds = time.monotonic() - start
-    _, left = psutil.wait_procs(gone, timeout=WAIT_SECONDS)
+    _, left = psutil.wait_procs(killed, timeout=WAIT_SECONDS)
     if left:
-        watch.problems.append(f"workers outlive their server: {[process.pid for process in left]}")
+        observer.problems.append(f"workers outlive their server: {[process.pid for process in left]}")
     return interrupted, seconds if back else None
 
 
-def _until(happened: Callable[[], bool], pause: float = 0.05) -> bool:
-    """Wait until something has happened, at most `WAIT_SECONDS`; whether it has."""
+def _until(holds: Callable[[], bool], pause: float = 0.05) -> bool:
+    """Wait until a condition holds, at most `WAIT_SECONDS`; returns whether it does."""
     end = time.monotonic() + WAIT_SECONDS
-    while not happened():
+    while not holds():
         if time.monotonic() > end:
             return False
         time.sleep(pause)
     return True
 
 
-def told(report: Report) -> list[str]:
+def summary(report: Report) -> list[str]:
     """The report in lines for a person."""
     recovery = sorted(report.recovery)
     ended = ", ".join(f"{count} {status}" for status, count in sorted(report.ended.items()))
@@ -397,7 +399,7 @@ def told(report: Report) -> list[str]:
 
 
 def main(words: list[str]) -> None:
-    """Torture each database and print what was found; the exit status tells whether the bar was met."""
+    """Run on each database and print the results; the exit status is 0 if the bar was met."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks torture", description=(__doc__ or "").split("\n")[0]
     )
@@ -409,33 +411,33 @@ def main(words: list[str]) -> None:
         "--lease", type=float, default=15.0, help="HINODE_LEASE_SECONDS; 15 is what people have"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    asked = parser.parse_args(words)
+    options = parser.parse_args(words)
 
-    def say(line: str) -> None:
+    def log(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
     reports = []
-    for backend in ("sqlite", "postgresql") if asked.database == "both" else (asked.database,):
+    for backend in ("sqlite", "postgresql") if options.database == "both" else (options.database,):
         with ExitStack() as stack:
             home = Path(tempfile.mkdtemp(prefix="hinode-torture-"))
             url = stack.enter_context(PostgreSQL()).create() if backend == "postgresql" else ""
             report = torture(
                 home / "home",
                 database_url=url,
-                cycles=asked.cycles,
-                workers=asked.workers,
-                seed=asked.seed,
-                lease_seconds=asked.lease,
-                say=say,
+                cycles=options.cycles,
+                workers=options.workers,
+                seed=options.seed,
+                lease_seconds=options.lease,
+                report_kill=log,
             )
         reports.append(report)
         if report.problems:
-            say(f"the server's files are left in {home}")
+            log(f"the server's files are left in {home}")
         else:
             shutil.rmtree(home)
-        if not asked.json:
-            print("\n".join(told(report)), flush=True)
-    if asked.json:
+        if not options.json:
+            print("\n".join(summary(report)), flush=True)
+    if options.json:
         print(json.dumps({report.database: dataclasses.asdict(report) for report in reports}))
     sys.exit(any(report.problems or report.worst > BAR_SECONDS for report in reports))
 

@@ -7,6 +7,7 @@ import faulthandler
 import os
 import resource
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,10 +16,12 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from benchmarks.postgres import PostgreSQL
 from hinode.clip import Clip, Frames, Provenance
 from hinode.records.database import Database
+from hinode.records.tables import metadata
 from hinode.settings import Settings
 
 # One thread for each process, read by torch when it is imported: threads that wait for one another on a busy
@@ -156,6 +159,18 @@ def clip(frames: Frames) -> Clip:
     return Clip(frames.copy(), 8.0, Provenance("native", "toy", seed=5, steps=3, native_size=(64, 36)))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark of tests in which SQL, locks or time matter: they run on both databases."""
+    config.addinivalue_line("markers", "both_databases: runs on PostgreSQL too")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Choose the databases of a test: SQLite, and with the mark `both_databases` PostgreSQL too."""
+    if "backend" in metafunc.fixturenames:
+        both = metafunc.definition.get_closest_marker("both_databases") is not None
+        metafunc.parametrize("backend", BACKENDS if both else BACKENDS[:1])
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgreSQL]:
     """A real PostgreSQL of this test run, from a wheel in `[dev]`; it ends with the run, even if killed."""
@@ -174,47 +189,59 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: PostgreSQL) -> str:
-    """The URL of a PostgreSQL database with every table and no row."""
-    url = postgres.create()
-    database = Database(url)
+def migrated_postgres(postgres: PostgreSQL) -> Iterator[Database]:
+    """The PostgreSQL database that the tests of this process share."""
+    database = Database(postgres.create())
     database.upgrade()
+    yield database
     database.close()
-    return url
 
 
-@pytest.fixture(params=BACKENDS)
-def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of this test's own with nothing in it, on SQLite and on PostgreSQL."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'hinode.db'}"
-        return
+@pytest.fixture
+def postgres_url(migrated_postgres: Database) -> Iterator[str]:
+    """The URL of a PostgreSQL database with every table and no row."""
+    yield migrated_postgres.url.render_as_string(hide_password=False)
+    tables = ", ".join(table.name for table in metadata.sorted_tables)
+    with migrated_postgres.write() as connection:
+        # A connection that a test left open would keep its locks.
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        connection.exec_driver_sql(f"TRUNCATE {tables}")
+
+
+@pytest.fixture
+def empty_database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database with nothing in it."""
+    if backend == "sqlite":
+        return f"sqlite:///{tmp_path / 'hinode.db'}"
     server: PostgreSQL = request.getfixturevalue("postgres")
-    url = server.create()
-    yield url
-    server.drop(url)
+    return server.create()
 
 
-@pytest.fixture(params=BACKENDS)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of this test's own with every table and no row, on SQLite and on PostgreSQL."""
-    if request.param == "sqlite":
+@pytest.fixture
+def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database with every table and no row."""
+    if backend == "sqlite":
         path = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "hinode.db")
-        yield f"sqlite:///{path}"
-        return
-    template = request.getfixturevalue("postgres_template")
-    server: PostgreSQL = request.getfixturevalue("postgres")
-    url = server.create(template)
-    yield url
-    server.drop(url)
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """The database at `database_url`, open."""
     opened = Database(database_url)
+    if opened.sqlite:  # a test does not have to survive a power cut
+        sa.event.listen(opened.engine, "connect", _do_not_flush)
     yield opened
     opened.close()
+
+
+def _do_not_flush(connection: sqlite3.Connection, record: object) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_from_the_queue_to_the_end(server: Server) -> None:
     video = server.create()
     with TestClient(create_app(context), headers={"authorization": f"Bearer {server.key}"}) as client:
         store, objects = context.store, context.objects
-        worker = store.enrol("here", 1)
+        worker = store.register_worker("here", 1)
         lease = store.claim(worker, host="here")
         assert lease is not None
         picture = io.BytesIO()

@@ -36,7 +36,7 @@ def ask(server: Server, tries: int, **changes: Any) -> Any:
 
 
 def fill_the_quota(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    server.context.tenants.change_limits(server.project_id, lambda limits: replace(limits, most_queued=1))
+    server.context.tenants.change_limits(server.project_id, lambda limits: replace(limits, max_queued=1))
 
 
 def use_up_the_rate(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_a_retry_of_what_was_refused_is_not_answered_with_an_older_video(
         trouble(server, patch)
         before |= {video["id"] for video in server.client.get("/v1/videos").json().get("data", [])}
         assert [ask(server, tries).status_code in (429, 503) for tries in (0, 1)] == [True, True]
-    server.context.tenants.change_limits(server.project_id, lambda limits: replace(limits, most_queued=None))
+    server.context.tenants.change_limits(server.project_id, lambda limits: replace(limits, max_queued=None))
     before |= {video["id"] for video in server.client.get("/v1/videos").json()["data"]}
     newer, again = ask(server, 2).json()["id"], ask(server, 3).json()["id"]
     assert newer not in before

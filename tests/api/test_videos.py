@@ -419,7 +419,7 @@ def test_a_retry_of_the_sdk_is_the_same_request(server: Server) -> None:
 
 
 def test_quota(server: Server, refused: Refused) -> None:
-    server.context.tenants.change_limits(server.project_id, lambda limits: replace(limits, most_queued=1))
+    server.context.tenants.change_limits(server.project_id, lambda limits: replace(limits, max_queued=1))
     server.create()
     answer = server.client.post("/v1/videos", json={"prompt": "a", "size": SMALL})
     error = refused(answer, 429)

@@ -74,20 +74,20 @@ def test_a_revoked_key_is_refused(database: Database) -> None:
 
 
 def test_limits_of_a_project_are_changed_one_by_one() -> None:
-    created = run("projects", "create", "--name", "films", "--weight", "2", "--most-running", "4", "--json")
+    created = run("projects", "create", "--name", "films", "--weight", "2", "--max-running", "4", "--json")
     project = json.loads(created.stdout)
     assert project["limits"] == {
         "weight": 2.0,
-        "most_running": 4,
-        "most_queued": None,
+        "max_running": 4,
+        "max_queued": None,
         "daily_seconds": None,
     }
-    assert run("projects", "set", "films", "--daily-seconds", "600", "--most-running", "none").exit_code == 0
+    assert run("projects", "set", "films", "--daily-seconds", "600", "--max-running", "none").exit_code == 0
     (listed,) = json.loads(run("projects", "list", "--json").stdout)
     assert listed["limits"] == {
         "weight": 2.0,
-        "most_running": None,
-        "most_queued": None,
+        "max_running": None,
+        "max_queued": None,
         "daily_seconds": 600.0,
     }
     table = run("projects", "list").stdout
@@ -115,7 +115,7 @@ def test_jobs_are_listed_and_cancelled(database: Database) -> None:
     assert run("jobs", "cancel", new).stdout == f"{new} is cancelled\n"
     assert run("jobs", "cancel", new).stdout == f"{new} is cancelled\n"
     store = Store(database)
-    lease = store.claim(store.enrol("host", 1), host="host")
+    lease = store.claim(store.register_worker("host", 1), host="host")
     assert lease is not None
     assert run("jobs", "cancel", old).stdout == f"{old} is stopping\n"
 
@@ -125,12 +125,12 @@ def test_jobs_are_listed_and_cancelled(database: Database) -> None:
     [
         (["keys", "create", "--name", ""], "cannot be a name"),
         (["keys", "create", "--name", "a", "--scopes", "root"], "no scope 'root'"),
-        (["keys", "create", "--name", "a", "--scopes", ","], "opens nothing"),
+        (["keys", "create", "--name", "a", "--scopes", ","], "allows nothing"),
         (["keys", "create", "--name", "a", "--rpm", "0"], "0 requests a minute"),
         (["keys", "create", "--name", "a", "--project", "b"], "no project 'b'"),
         (["keys", "revoke", "key_x"], "no key 'key_x'"),
         (["projects", "create", "--name", "a", "--weight", "-1"], "weight -1"),
-        (["projects", "create", "--name", "a", "--most-running", "1.5"], "'1.5' cannot be a limit"),
+        (["projects", "create", "--name", "a", "--max-running", "1.5"], "'1.5' cannot be a limit"),
         (["projects", "create", "--name", "a", "--daily-seconds", "nan"], "daily seconds"),
         (["projects", "set", "b"], "no project 'b'"),
         (["jobs", "list", "--project", "b"], "no project 'b'"),

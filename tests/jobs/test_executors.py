@@ -73,7 +73,7 @@ def test_workers_run_until_they_are_drained(tmp_path: Path, monkeypatch: pytest.
     for left in (1, 0):
         executor.launch(spec("long", tmp_path / "w"))
         assert executor.capacity() == left
-    with pytest.raises(ValueError, match="no place"):
+    with pytest.raises(ValueError, match="no capacity"):
         executor.launch(spec("long", tmp_path / "w"))
     running = pids(tmp_path / "w", 2)
     executor.drain(PATIENCE)

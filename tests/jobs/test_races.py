@@ -10,51 +10,44 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from benchmarks.postgres import PostgreSQL
 from hinode.jobs import transitions
-from hinode.jobs.admit import Draft
+from hinode.jobs.batches.batch import end_jobs
 from hinode.jobs.job import Lease
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
 from hinode.records.database import Database
-from hinode.records.tables import attempts, events, organisations, projects
-from hinode.request import Request
+from hinode.records.tables import attempts, events
+from tests.jobs.service import START, add_projects, draft
 
-START = 1_800_000_000.0
 SECONDS = 60.0
+RUNNING = sa.text("SELECT count(*) FROM jobs WHERE status = 'running'")
 
 
 @pytest.fixture
-def store(postgres: PostgreSQL, postgres_template: str) -> Iterator[Store]:
-    url = postgres.create(postgres_template)
-    database = Database(url)
-    with database.write() as connection:
-        connection.execute(organisations.insert(), {"id": "org_1", "name": "o", "created_at": START})
-        connection.execute(
-            projects.insert(), {"id": "proj_1", "organisation_id": "org_1", "name": "p", "created_at": START}
-        )
+def store(postgres_url: str) -> Iterator[Store]:
+    database = Database(postgres_url)
+    add_projects(database)
     yield Store(database, lambda: START)
     database.close()
-    postgres.drop(url)
 
 
-class Other:
-    """Does something in a thread of its own."""
+class Concurrent:
+    """A call in a thread of its own."""
 
-    def __init__(self, store: Store, do: Callable[[], Any]) -> None:
+    def __init__(self, store: Store, call: Callable[[], Any]) -> None:
         self.store = store
-        self.do = do
+        self.call = call
         self.answer: Any = None
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
         try:
-            self.answer = self.do()
+            self.answer = self.call()
         except BaseException as error:
             self.error = error
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Start it, and return once it waits for a lock, or has ended without."""
         self.thread.start()
         waiting = sa.text(
@@ -67,7 +60,7 @@ class Other:
                 if connection.scalar(waiting):
                     return
 
-    def end(self) -> Any:
+    def result(self) -> Any:
         self.thread.join(SECONDS)
         assert not self.thread.is_alive()
         if self.error:
@@ -75,49 +68,44 @@ class Other:
         return self.answer
 
 
-def draft(**values: Any) -> Draft:
-    request = Request("a red kite", engine="testcard", model="testcard", seconds=4.0)
-    return Draft("proj_1", "key_1", request, "sora-2", **values)
-
-
-def begun(store: Store, host: str, **values: Any) -> Lease:
+def claim_new(store: Store, host: str, **values: Any) -> Lease:
     store.submit([draft(**values)])
-    lease = store.claim(store.enrol(host, 1), host=host)
+    lease = store.claim(store.register_worker(host, 1), host=host)
     assert lease is not None
     return lease
 
 
-@pytest.mark.parametrize("how", ["claimed", "cancelled"])
-def test_a_job_is_not_given_up_while_something_else_happens_to_it(store: Store, how: str) -> None:
-    other = store.enrol("other", 1)
-    lease = begun(store, "here")
+@pytest.mark.parametrize("change", ["claimed", "cancelled"])
+def test_a_job_is_not_given_up_while_something_else_happens_to_it(store: Store, change: str) -> None:
+    other = store.register_worker("other", 1)
+    lease = claim_new(store, "here")
     store.fail(lease, "engine", "it broke", final=False)
-    store.stopped(other)
+    store.end_worker(other)
     job = store.job("proj_1", lease.job.id)
     assert job is not None
-    giving_up = Other(store, store.give_up)
+    giving_up = Concurrent(store, store.give_up)
     with store.database.write() as connection:
-        if how == "claimed":
+        if change == "claimed":
             assert transitions.claim(connection, job.id, other, "other", START, START + 15)
         else:
             transitions.cancel(connection, job, START)
-        giving_up.begin()
-    assert giving_up.end() == 0
+        giving_up.start()
+    assert giving_up.result() == 0
     after = store.job("proj_1", job.id)
     assert after is not None
     with store.database.read() as connection:
-        told = connection.execute(sa.select(events)).all()
+        emitted = connection.execute(sa.select(events)).all()
         outcomes = list(connection.scalars(sa.select(attempts.c.outcome).order_by(attempts.c.epoch)))
-    if how == "claimed":
+    if change == "claimed":
         assert (after.status, after.worker_id) == (Status.RUNNING, other)
-        assert (told, outcomes) == ([], ["failed", None])
+        assert (emitted, outcomes) == ([], ["failed", None])
     else:
         assert (after.status, after.error_code) == (Status.CANCELLED, "cancelled")
-        assert (len(told), outcomes) == (1, ["failed"])
+        assert (len(emitted), outcomes) == (1, ["failed"])
 
 
 def test_a_job_is_only_ended_as_it_was_read(store: Store) -> None:
-    lease = begun(store, "here")
+    lease = claim_new(store, "here")
     running = store.job("proj_1", lease.job.id)
     assert running is not None
     store.finish(lease, [], {}, 1.0)
@@ -127,24 +115,62 @@ def test_a_job_is_only_ended_as_it_was_read(store: Store) -> None:
         assert list(connection.scalars(sa.select(events.c.type))) == ["video.completed"]
 
 
-@pytest.mark.parametrize("how", ["finished", "failed", "lost"])
+@pytest.mark.parametrize("end", ["finished", "failed", "lost"])
 def test_a_retry_and_the_end_of_the_job_do_not_lock_each_other_out(
-    store: Store, monkeypatch: pytest.MonkeyPatch, how: str
+    store: Store, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    lease = begun(store, "here", request_hash="h")
-    retry = Other(store, lambda: store.submit([draft(request_hash="h")], retry_count=1))
-    settle = transitions._account
+    lease = claim_new(store, "here", request_hash="h")
+    retry = Concurrent(store, lambda: store.submit([draft(request_hash="h")], retry_count=1))
+    settle = transitions._settle
 
     def meeting(*args: Any, **more: Any) -> float:
-        retry.begin()
+        retry.start()
         return settle(*args, **more)
 
-    monkeypatch.setattr(transitions, "_account", meeting)
-    if how == "finished":
+    monkeypatch.setattr(transitions, "_settle", meeting)
+    if end == "finished":
         store.finish(lease, [], {}, 1.0)
-    elif how == "failed":
+    elif end == "failed":
         store.fail(lease, "engine", "it broke", final=True)
     else:
         assert store.lost(lease.worker_id) == 1
-    answer = retry.end()
+    answer = retry.result()
     assert (answer.replayed, [job.id for job in answer.jobs]) == (True, [lease.job.id])
+
+
+def test_finishing_and_claiming_does_not_wait_for_a_batch_that_is_closed(store: Store) -> None:
+    """The batch locks its waiting jobs and then its running ones, a worker the other way round."""
+    lease = claim_new(store, "here", batch_id="batch_1")
+    store.submit([draft(batch_id="batch_1")])
+    with store.database.write() as connection:
+        waiting = sa.text("SELECT id FROM jobs WHERE status = 'queued' FOR UPDATE")
+        assert len(connection.execute(waiting).all()) == 1
+        finishing = Concurrent(store, lambda: store.finish(lease, [], {}, 1.0, claim_next=True))
+        finishing.start()
+        assert finishing.result() is None, "the next job is locked, so it is not claimed now"
+        assert end_jobs(connection, "batch_1", Status.CANCELLED, START) == 1
+    job = store.job("proj_1", lease.job.id)
+    assert job is not None
+    assert job.status is Status.COMPLETED
+
+
+def test_two_workers_that_claim_at_once_keep_to_the_cap(store: Store) -> None:
+    with store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE projects SET most_running = 2")
+    store.submit([draft() for _ in range(40)])
+    counts: list[int] = []
+
+    def work(host: str) -> None:
+        lease = store.claim(store.register_worker(host, 1), host=host)
+        for _ in range(10):
+            with store.database.read() as connection:
+                counts.append(int(connection.execute(RUNNING).scalar_one()))
+            lease = store.finish(lease, [], {}, 1.0, claim_next=True) if lease else None
+            lease = lease or store.claim(store.register_worker(host, 1), host=host)
+
+    threads = [threading.Thread(target=work, args=(f"host-{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert max(counts) <= 2

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hinode.jobs.schedule import Lane, Policy, Tenant, attained, choose, level, order, places, should_preempt
+from hinode.jobs.schedule import (
+    Lane,
+    Policy,
+    Tenant,
+    attained,
+    choose,
+    entitlements,
+    level,
+    order,
+    should_preempt,
+)
 from hinode.jobs.states import Priority
 
 NOW = 1_800_000_000.0
@@ -91,7 +101,7 @@ def test_the_order_holds_every_lane_below_its_cap_once(
     may = [
         one
         for one in lanes
-        if (cap := tenants[one.project_id].most_running) is None or tenants[one.project_id].running < cap
+        if (cap := tenants[one.project_id].max_running) is None or tenants[one.project_id].running < cap
     ]
     assert Counter(one.key for one in found) == Counter(one.key for one in may)
     assert choose(lanes, tenants, now=NOW, policy=POLICY, resident=resident) == (found[0] if found else None)
@@ -113,9 +123,9 @@ def test_the_order_does_not_depend_on_how_the_queue_was_read(
 @given(queues(least=1), st.floats(0, 1_000_000))
 def test_only_differences_of_time_matter(queue: tuple[list[Lane], dict[str, Tenant]], later: float) -> None:
     later = round(later)  # seconds since 1970 and fractions of them do not add up exactly
-    lanes = [replace(one, queued_at=round(one.queued_at)) for one in queue[0]]
-    moved = [replace(one, queued_at=one.queued_at + later) for one in lanes]
-    tenants = {name: replace(one, attained_at=NOW + later) for name, one in queue[1].items()}
+    lanes = [one._replace(queued_at=round(one.queued_at)) for one in queue[0]]
+    moved = [one._replace(queued_at=one.queued_at + later) for one in lanes]
+    tenants = {name: one._replace(attained_at=NOW + later) for name, one in queue[1].items()}
     before = order(lanes, queue[1], now=NOW, policy=POLICY)
     after = order(moved, tenants, now=NOW + later, policy=POLICY)
     assert [one.key for one in after] == [one.key for one in before]
@@ -126,15 +136,15 @@ def test_places_are_divided_without_rest_and_by_weight(
     queue: tuple[list[Lane], dict[str, Tenant]],
 ) -> None:
     lanes, tenants = queue
-    entitled = places(lanes, tenants)
+    entitled = entitlements(lanes, tenants)
     assert set(entitled) == {one.project_id for one in lanes}
     total = 1 + sum(tenants[project].running for project in entitled)
     hungry = []
     for project, share in entitled.items():
         one = tenants[project]
         assert share >= 0
-        assert one.most_running is None or share <= one.most_running + 1e-6
-        if one.weight and (one.most_running is None or share < one.most_running - 1e-6):
+        assert one.max_running is None or share <= one.max_running + 1e-6
+        if one.weight and (one.max_running is None or share < one.max_running - 1e-6):
             hungry.append(share / one.weight)
     assert sum(entitled.values()) <= total + 1e-6
     if hungry:  # whoever could use more than they are entitled to gets as much per weight as any other
@@ -150,7 +160,7 @@ def test_what_was_attained_fades_by_half_in_a_half_life(had: float, first: float
     assert attained(one, NOW, POLICY) == had
     assert attained(one, NOW + POLICY.half_life, POLICY) == pytest.approx(had / 2)
     assert attained(one, NOW - 100, POLICY) == had, "a clock that is set back adds nothing"
-    there = replace(one, attained=attained(one, NOW + first, POLICY), attained_at=NOW + first)
+    there = one._replace(attained=attained(one, NOW + first, POLICY), attained_at=NOW + first)
     whole = attained(one, NOW + first + second, POLICY)
     assert attained(there, NOW + first + second, POLICY) == pytest.approx(whole, abs=1e-3)
 
@@ -265,22 +275,22 @@ def test_whoever_gives_way_is_not_taken_back_and_whoever_takes_the_place_keeps_i
 ) -> None:
     (job, *waiting), tenants = queue
     mine = tenants[job.project_id]
-    tenants = {**tenants, job.project_id: replace(mine, running=mine.running + 1)}
-    waiting = [one for one in waiting if NOW - one.queued_at >= POLICY.notice]
+    tenants = {**tenants, job.project_id: mine._replace(running=mine.running + 1)}
+    waiting = [one for one in waiting if NOW - one.queued_at >= POLICY.preemption_delay]
     if not should_preempt(job, waiting, tenants, now=NOW, policy=POLICY, ran_for=ran_for):
         return
-    assert ran_for >= POLICY.slice
-    stopped = replace(job, served=job.served + ran_for)
+    assert ran_for >= POLICY.time_slice
+    stopped = job._replace(served=job.served + ran_for)
     tenants[job.project_id] = mine
     taken = choose([stopped, *waiting], tenants, now=NOW, policy=POLICY, resident=[job.model])
     assert taken is not None
     assert taken.key != job.key
     # And now that it has the place, all who wait cannot move it away from there.
     its = tenants[taken.project_id]
-    tenants[taken.project_id] = replace(its, running=its.running + 1)
-    assume(NOW - stopped.queued_at >= POLICY.notice)
+    tenants[taken.project_id] = its._replace(running=its.running + 1)
+    assume(NOW - stopped.queued_at >= POLICY.preemption_delay)
     others = [stopped, *(one for one in waiting if one.key != taken.key)]
-    impatient = replace(POLICY, slice=0.0)
+    impatient = replace(POLICY, time_slice=0.0)
     assert not should_preempt(taken, others, tenants, now=NOW, policy=impatient, ran_for=0.0)
 
 
@@ -299,7 +309,7 @@ def farm(
             now, _, project = heapq.heappop(ends)
             one = tenants[project]
             had = attained(one, now, POLICY) + seconds
-            tenants[project] = replace(one, attained=had, attained_at=now, running=one.running - 1)
+            tenants[project] = one._replace(attained=had, attained_at=now, running=one.running - 1)
             done[project] += 1
         waiting = [Lane(f"1:{name}:m", name, INTERACTIVE, "m", last[name]) for name in tenants]
         found = choose(waiting, tenants, now=now, policy=POLICY)
@@ -307,7 +317,7 @@ def farm(
         name = found.project_id
         if not tenants[name].running:
             longest[name] = max(longest[name], now - last[name])
-        tenants[name] = replace(tenants[name], running=tenants[name].running + 1)
+        tenants[name] = tenants[name]._replace(running=tenants[name].running + 1)
         last[name] = now
         # Not all start at the same moment.
         first = seconds * (number + 1) / machines if number < machines else seconds

@@ -118,7 +118,7 @@ def drivers(
             folder = tmp_path_factory.mktemp(name)
             world = folder / "world.json"
             project = tenants.create_project(name, Limits()).id
-            small = tenants.create_project(f"{name}-small", Limits(most_queued=1)).id
+            small = tenants.create_project(f"{name}-small", Limits(max_queued=1)).id
             command, environment, packages = _command(name)
             world.write_text(
                 json.dumps(

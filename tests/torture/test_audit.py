@@ -24,119 +24,121 @@ ROLES = ("video", "thumbnail", "spritesheet")
 
 
 @dataclass
-class House:
-    """A database and a store after one job was made in good order, and what is known of it."""
+class Service:
+    """A database and a store after one job was finished in good order, and what was promised."""
 
     database: Database
     objects: Objects
     job: str = ""
     promises: dict[str, Promise] = field(default_factory=dict)
     expected: list[dict[str, str]] = field(default_factory=list)
-    told: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    delivered: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
 
     def problems(self) -> list[str]:
-        return audit(self.database, self.objects.root, self.promises, self.expected, self.told).problems
+        return audit(self.database, self.objects.root, self.promises, self.expected, self.delivered).problems
 
-    def do(self, statement: sa.Executable) -> None:
+    def execute(self, statement: sa.Executable) -> None:
         with self.database.write() as connection:
             connection.execute(statement)
 
 
 @pytest.fixture
-def house(database: Database, tmp_path: Path) -> House:
+def service(database: Database, tmp_path: Path) -> Service:
     tenants = Tenants(database, lambda: NOW)
     tenants.create_key("mine")
     project = tenants.projects()[0].id
     store = Store(database, lambda: NOW)
-    house = House(database, Objects(tmp_path / "store"))
+    service = Service(database, Objects(tmp_path / "store"))
     request = Request("a kite", engine="testcard", model="testcard", seconds=1.0)
-    house.job = store.submit([Draft(project, None, request, "sora-2")]).jobs[0].id
-    lease = store.claim(store.enrol("here", 1), host="here")
+    service.job = store.submit([Draft(project, None, request, "sora-2")]).jobs[0].id
+    lease = store.claim(store.register_worker("here", 1), host="here")
     assert lease is not None
-    files = [Artifact(role, *house.objects.put(role.encode()), "x/y") for role in ROLES]
+    files = [Artifact(role, *service.objects.put(role.encode()), "x/y") for role in ROLES]
     files = [Artifact(file.role, file.digest, "video/mp4", len(file.role)) for file in files]
     store.finish(lease, files, {}, retention=60.0)
-    house.promises[house.job] = Promise(0)
-    house.expected.append({file.role: file.digest for file in files})
-    house.told[house.job] = {("video.completed", "evt_1")}
-    return house
+    service.promises[service.job] = Promise(0)
+    service.expected.append({file.role: file.digest for file in files})
+    service.delivered[service.job] = {("video.completed", "evt_1")}
+    return service
 
 
-def test_a_house_in_order_has_no_problems(house: House) -> None:
-    books = audit(house.database, house.objects.root, house.promises, house.expected, house.told)
-    assert books.problems == []
-    assert (dict(books.ended), books.attempts) == ({"completed": 1}, 1)
+def test_a_service_in_order_has_no_problems(service: Service) -> None:
+    result = audit(
+        service.database, service.objects.root, service.promises, service.expected, service.delivered
+    )
+    assert result.problems == []
+    assert (dict(result.ended), result.attempts) == ({"completed": 1}, 1)
 
 
-def _lose(house: House) -> None:
-    house.promises["video_lost"] = Promise(0)
+def _lose(service: Service) -> None:
+    service.promises["video_lost"] = Promise(0)
 
 
-def _make_unasked(house: House) -> None:
-    del house.promises[house.job]
+def _add_unrequested(service: Service) -> None:
+    del service.promises[service.job]
 
 
-def _leave_open(house: House) -> None:
-    house.do(jobs.update().values(status="running"))
+def _leave_open(service: Service) -> None:
+    service.execute(jobs.update().values(status="running"))
 
 
-def _fail(house: House) -> None:
-    house.do(jobs.update().values(status="failed", error_code="x", error_message="y"))
+def _fail(service: Service) -> None:
+    service.execute(jobs.update().values(status="failed", error_code="x", error_message="y"))
 
 
-def _tell_twice(house: House) -> None:
-    house.told[house.job].add(("video.completed", "evt_2"))
+def _deliver_twice(service: Service) -> None:
+    service.delivered[service.job].add(("video.completed", "evt_2"))
 
 
-def _tell_nothing(house: House) -> None:
-    house.told.clear()
+def _deliver_nothing(service: Service) -> None:
+    service.delivered.clear()
 
 
-def _forget_event(house: House) -> None:
-    house.do(events.delete())
+def _forget_event(service: Service) -> None:
+    service.execute(events.delete())
 
 
-def _finish_twice(house: House) -> None:
-    values = {"job_id": house.job, "epoch": 2, "worker_id": "w", "host": "h", "started_at": NOW}
-    house.do(attempts.insert().values(**values, outcome="completed"))
+def _finish_twice(service: Service) -> None:
+    values = {"job_id": service.job, "epoch": 2, "worker_id": "w", "host": "h", "started_at": NOW}
+    service.execute(attempts.insert().values(**values, outcome="completed"))
 
 
-def _attempt_open(house: House) -> None:
-    values = {"job_id": house.job, "epoch": 2, "worker_id": "w", "host": "h", "started_at": NOW}
-    house.do(attempts.insert().values(**values))
+def _attempt_open(service: Service) -> None:
+    values = {"job_id": service.job, "epoch": 2, "worker_id": "w", "host": "h", "started_at": NOW}
+    service.execute(attempts.insert().values(**values))
 
 
-def _keep_lease(house: House) -> None:
-    house.do(jobs.update().values(lease_until=NOW, worker_id="w"))
+def _keep_lease(service: Service) -> None:
+    service.execute(jobs.update().values(lease_until=NOW, worker_id="w"))
 
 
-def _halve_file(house: House) -> None:
-    path = house.objects.path(house.expected[0]["video"])
+def _halve_file(service: Service) -> None:
+    path = service.objects.path(service.expected[0]["video"])
     path.write_bytes(path.read_bytes()[:2])
 
 
-def _remove_file(house: House) -> None:
-    house.objects.path(house.expected[0]["thumbnail"]).unlink()
+def _remove_file(service: Service) -> None:
+    service.objects.path(service.expected[0]["thumbnail"]).unlink()
 
 
-def _another_file(house: House) -> None:
-    digest, size = house.objects.put(b"another")
-    house.do(artifacts.update().where(artifacts.c.role == "video").values(digest=digest, bytes=size))
+def _another_file(service: Service) -> None:
+    digest, size = service.objects.put(b"another")
+    service.execute(artifacts.update().where(artifacts.c.role == "video").values(digest=digest, bytes=size))
 
 
-def _no_file(house: House) -> None:
-    house.do(artifacts.delete().where(artifacts.c.role == "spritesheet"))
+def _no_file(service: Service) -> None:
+    service.execute(artifacts.delete().where(artifacts.c.role == "spritesheet"))
 
 
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
         (_lose, "accepted and is lost"),
-        (_make_unasked, "never asked for"),
+        (_add_unrequested, "never requested"),
         (_leave_open, "is left running"),
         (_fail, "ended as failed: x, y"),
-        (_tell_twice, "endpoint was told"),
-        (_tell_nothing, "endpoint was told"),
+        (_deliver_twice, "endpoint got"),
+        (_deliver_nothing, "endpoint got"),
         (_forget_event, "has the events []"),
         (_finish_twice, "after attempts that ended"),
         (_attempt_open, "attempt that never ended"),
@@ -148,6 +150,6 @@ def _no_file(house: House) -> None:
         (_no_file, "other files than an undisturbed run"),
     ],
 )
-def test_damage_is_found(house: House, damage: Callable[[House], None], sentence: str) -> None:
-    damage(house)
-    assert any(sentence in problem for problem in house.problems()), house.problems()
+def test_damage_is_found(service: Service, damage: Callable[[Service], None], sentence: str) -> None:
+    damage(service)
+    assert any(sentence in problem for problem in service.problems()), service.problems()

@@ -214,12 +214,12 @@ def _chores(context: Context, deliverer: Deliverer) -> list[PeriodicTask]:
     """What the house does by itself as long as the server runs."""
     clock = context.clock
     return [
-        PeriodicTask("taking back the jobs of silent workers", REAP_EVERY, context.store.reap),
+        PeriodicTask("taking back jobs whose lease has expired", REAP_EVERY, context.store.reap),
         PeriodicTask("delivering webhooks", DELIVER_EVERY, lambda: deliverer.run_due(clock())),
-        PeriodicTask("moving batches on", ADVANCE_EVERY, lambda: context.batches.advance(clock())),
-        PeriodicTask("noting uses of keys", USES_EVERY, context.tenants.record_uses),
-        PeriodicTask("giving up what no worker is left to try", GIVE_UP_EVERY, context.store.give_up),
-        PeriodicTask("removing files that nothing needs", SWEEP_EVERY, lambda: sweep(context)),
+        PeriodicTask("advancing batches", ADVANCE_EVERY, lambda: context.batches.advance(clock())),
+        PeriodicTask("recording uses of keys", USES_EVERY, context.tenants.record_uses),
+        PeriodicTask("failing jobs that no live worker can run", GIVE_UP_EVERY, context.store.give_up),
+        PeriodicTask("removing unreferenced files", SWEEP_EVERY, lambda: sweep(context)),
     ]
 
 

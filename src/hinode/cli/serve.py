@@ -46,10 +46,10 @@ def worker(
 ) -> None:
     """Run jobs of a server with the same database and store."""
     from hinode import engines, logs
-    from hinode.jobs.worker import worker
+    from hinode.jobs.worker import process
 
     settings = Settings.from_environment(os.environ)
     for name in set(engine or ()) - set(engines.ENGINES):
         engines.get(name, settings)  # raises: there is no such engine
     logs.start()
-    raise typer.Exit(worker.main(settings, attached=attached, host=host, engines=engine or None))
+    raise typer.Exit(process.main(settings, attached=attached, host=host, engines=engine or None))

@@ -30,10 +30,10 @@ Weight = Annotated[
     float | None,
     typer.Option(help="Share of the machines: a project of weight 2 gets twice as much as one of weight 1."),
 ]
-MostRunning = Annotated[
+MaxRunning = Annotated[
     str | None, typer.Option(metavar="NUMBER", help='Running jobs at most, or "none" for no limit.')
 ]
-MostQueued = Annotated[
+MaxQueued = Annotated[
     str | None, typer.Option(metavar="NUMBER", help='Waiting and running jobs at most, or "none".')
 ]
 DailySeconds = Annotated[
@@ -109,8 +109,8 @@ def revoke_key(id: Annotated[str, typer.Argument(help="Id of the key, key_…")]
 def create_project(
     name: Annotated[str, typer.Option(help="Name for the project.")],
     weight: Weight = None,
-    most_running: MostRunning = None,
-    most_queued: MostQueued = None,
+    max_running: MaxRunning = None,
+    max_queued: MaxQueued = None,
     daily_seconds: DailySeconds = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -118,7 +118,7 @@ def create_project(
     with open_tenants() as tenants:
         from hinode.jobs.tenants.tenants import Limits
 
-        limits = _replace_limits(Limits(), weight, most_running, most_queued, daily_seconds)
+        limits = _replace_limits(Limits(), weight, max_running, max_queued, daily_seconds)
         created = tenants.create_project(name, limits)
     print(json.dumps(dataclasses.asdict(created)) if as_json else created.id)
 
@@ -132,7 +132,7 @@ def list_projects(as_json: options.AsJson = False) -> None:
         print(json.dumps([dataclasses.asdict(project) for project in projects]))
         return
     print_table(
-        ("ID", "NAME", "WEIGHT", "MOST RUNNING", "MOST QUEUED", "DAILY SECONDS", "CREATED"),
+        ("ID", "NAME", "WEIGHT", "MAX RUNNING", "MAX QUEUED", "DAILY SECONDS", "CREATED"),
         [
             (
                 project.id,
@@ -149,15 +149,15 @@ def list_projects(as_json: options.AsJson = False) -> None:
 def set_project(
     project: Annotated[str, typer.Argument(help="Name or id of the project.")],
     weight: Weight = None,
-    most_running: MostRunning = None,
-    most_queued: MostQueued = None,
+    max_running: MaxRunning = None,
+    max_queued: MaxQueued = None,
     daily_seconds: DailySeconds = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Change the limits that are named here, and no others."""
     with open_tenants() as tenants:
         changed = tenants.change_limits(
-            project, lambda limits: _replace_limits(limits, weight, most_running, most_queued, daily_seconds)
+            project, lambda limits: _replace_limits(limits, weight, max_running, max_queued, daily_seconds)
         )
     print(json.dumps(dataclasses.asdict(changed)) if as_json else f"changed {changed.id}")
 
@@ -187,14 +187,14 @@ def open_tenants() -> Iterator[Tenants]:
 def _replace_limits(
     limits: Limits,
     weight: float | None,
-    most_running: str | None,
-    most_queued: str | None,
+    max_running: str | None,
+    max_queued: str | None,
     daily_seconds: str | None,
 ) -> Limits:
     changes: dict[str, Any] = {} if weight is None else {"weight": weight}
     for name, text, parse in (
-        ("most_running", most_running, int),
-        ("most_queued", most_queued, int),
+        ("max_running", max_running, int),
+        ("max_queued", max_queued, int),
         ("daily_seconds", daily_seconds, float),
     ):
         if text is not None:

@@ -1,4 +1,4 @@
-"""Where workers run. The database knows the jobs; an executor only knows processes, and may lose them all."""
+"""Executors keep worker processes running. Only the database knows the jobs, so any process may be lost."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from hinode.retry import backoff
 
 log = logging.getLogger(__name__)
 
-STEADY_SECONDS = 60.0
-"""A worker that lived so long counts as sound: if it goes down, its successor starts at once."""
+HEALTHY_SECONDS = 60.0
+"""A worker that lived so long counts as healthy: if it goes down, its successor starts at once."""
 
 MAX_BACKOFF = 30.0
-LAST_WORDS_SECONDS = 1.0
+OUTPUT_SECONDS = 1.0  # for the rest of the output of a process that has ended
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What to run as a worker.
+    """How to start a worker.
 
     Attributes:
         command: the program and its arguments.
-        environment: variables beside, or instead of, those of this process.
+        environment: variables that are added to those of this process, or replace them.
     """
 
     command: tuple[str, ...] = (sys.executable, "-m", "hinode", "worker", "--attached")
@@ -40,14 +40,14 @@ class Spec:
 
 
 class Executor(Protocol):
-    """A place where workers run."""
+    """Runs workers."""
 
     def capacity(self) -> int:
         """How many more workers can be launched."""
         ...
 
     def launch(self, spec: Spec) -> None:
-        """Keep one worker running, a new one whenever it goes down.
+        """Keep one worker running: whenever it goes down, another one is started.
 
         Raises:
             ValueError: there is no capacity left.
@@ -66,8 +66,8 @@ class Executor(Protocol):
 class LocalExecutor:
     """Worker processes on this machine, children of this process.
 
-    A child holds the reading end of a pipe of which this process holds the other: when this process dies,
-    however suddenly, the children see the pipe end and give up. So there are never orphans.
+    A child reads from a pipe of which this process holds the other end. When this process dies, however
+    suddenly, the pipe ends and the children end too, so there are never orphans.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class LocalExecutor:
         """
         Args:
             workers: how many at most.
-            lost: told the identity of a worker whose process has ended; `Store.lost`.
+            lost: called with the id of a worker whose process has ended; `Store.lost`.
             clock: seconds since any moment.
         """
         self.workers = workers
@@ -89,32 +89,32 @@ class LocalExecutor:
         self._over = threading.Event()
         self._changing = threading.Lock()
         self._children: set[subprocess.Popen[bytes]] = set()
-        self._watches: list[threading.Thread] = []
+        self._threads: list[threading.Thread] = []
 
     def capacity(self) -> int:
         """See `Executor.capacity`."""
-        return 0 if self._over.is_set() else self.workers - len(self._watches)
+        return 0 if self._over.is_set() else self.workers - len(self._threads)
 
     def launch(self, spec: Spec) -> None:
         """See `Executor.launch`."""
         if self.capacity() < 1:
-            raise ValueError("there is no place for another worker")
-        watch = threading.Thread(
-            target=self._watch, args=(spec,), name=f"worker {len(self._watches)}", daemon=True
+            raise ValueError("there is no capacity for another worker")
+        thread = threading.Thread(
+            target=self._keep_running, args=(spec,), name=f"worker {len(self._threads)}", daemon=True
         )
-        self._watches.append(watch)
-        watch.start()
+        self._threads.append(thread)
+        thread.start()
 
     def drain(self, seconds: float) -> None:
         """See `Executor.drain`."""
         with self._changing:
             self._over.set()
             for child in self._children:
-                _let_go(child)
+                _close_pipe(child)
                 child.terminate()
-        until = self.clock() + seconds
-        for watch in self._watches:
-            watch.join(max(0.0, until - self.clock()))
+        deadline = self.clock() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - self.clock()))
         self.stop()
 
     def stop(self) -> None:
@@ -123,18 +123,18 @@ class LocalExecutor:
             self._over.set()
             for child in self._children:
                 child.kill()
-        for watch in self._watches:
-            watch.join()
+        for thread in self._threads:
+            thread.join()
 
     def alive(self) -> int:
         """How many workers are running."""
         with self._changing:
             return sum(child.poll() is None for child in self._children)
 
-    def _watch(self, spec: Spec) -> None:
+    def _keep_running(self, spec: Spec) -> None:
         crashes = 0
         while not self._over.is_set():
-            began = self.clock()
+            start = self.clock()
             try:
                 status = self._run(spec)
             except OSError as error:
@@ -142,13 +142,13 @@ class LocalExecutor:
                 status = None
             if self._over.is_set():
                 return
-            crashes = 0 if self.clock() - began >= STEADY_SECONDS else crashes + 1
+            crashes = 0 if self.clock() - start >= HEALTHY_SECONDS else crashes + 1
             wait = restart_delay(crashes)
             log.warning("a worker ended; the next one starts in %g s", wait, extra={"exit_status": status})
             self._over.wait(wait)
 
     def _run(self, spec: Spec) -> int | None:
-        """Run one process from its start to its end, whatever that is."""
+        """Run one process to its end; returns its exit status, or None if it was not started."""
         with self._changing:
             if self._over.is_set():
                 return None
@@ -159,26 +159,26 @@ class LocalExecutor:
                 env={**os.environ, **self._share(), **spec.environment},
             )
             self._children.add(child)
-        said: list[str] = []
+        worker_ids: list[str] = []
         assert child.stdout is not None
-        hearing = threading.Thread(target=_hear, args=(child.stdout, said), daemon=True)
-        hearing.start()
+        reader = threading.Thread(target=_read_ids, args=(child.stdout, worker_ids), daemon=True)
+        reader.start()
         try:
             status = child.wait()
-            hearing.join(LAST_WORDS_SECONDS)
+            reader.join(OUTPUT_SECONDS)
         finally:
             with self._changing:
                 self._children.discard(child)
-            _let_go(child)
-        for worker_id in said:
+            _close_pipe(child)
+        for worker_id in worker_ids:
             try:
                 self.lost(worker_id)
-            except HinodeError as error:  # its lease will run out
+            except HinodeError as error:  # its lease will expire
                 log.warning("%s", error, extra={"worker_id": worker_id})
         return status
 
     def _share(self) -> dict[str, str]:
-        """The variables that keep workers from each taking all processors for itself."""
+        """The variables that divide the processors among the workers."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         share = str(max(1, cores // max(1, self.workers)))
         return {name: share for name in ("HINODE_THREADS", "OMP_NUM_THREADS") if not os.environ.get(name)}
@@ -189,19 +189,19 @@ def restart_delay(crashes: int) -> float:
     return 0.0 if crashes < 2 else backoff(crashes, first=0.5, maximum=MAX_BACKOFF)
 
 
-def _hear(stream: IO[bytes], said: list[str]) -> None:
-    """Collect the identities that a worker announces; whatever else it says goes to the log."""
+def _read_ids(stream: IO[bytes], worker_ids: list[str]) -> None:
+    """Collect the ids that a worker announces on its standard output; its other output goes to the log."""
     with stream:
         for line in stream:
             text = line.decode("utf-8", "replace").strip()
             try:
-                said.append(str(json.loads(text)["worker"]))
+                worker_ids.append(str(json.loads(text)["worker"]))
             except (ValueError, KeyError, TypeError):
-                log.info("a worker says: %s", text[:500])
+                log.info("output of a worker: %s", text[:500])
 
 
-def _let_go(child: subprocess.Popen[bytes]) -> None:
-    """Close the pipe by which the child knows that this process is there."""
+def _close_pipe(child: subprocess.Popen[bytes]) -> None:
+    """Close the pipe by which the child knows that this process is alive."""
     if child.stdin is not None:
         with suppress(OSError):
             child.stdin.close()

@@ -1,27 +1,25 @@
-"""The values that the jobs room hands about: a job as it stands in the database, and what is done to it."""
+"""Values of the job service: a job as it is in the database, a worker's lease on it, and answers about it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any
-
-from sqlalchemy import RowMapping
 
 from hinode.errors import HinodeError
 from hinode.jobs.states import FINAL, Priority, Status
 
 
 class LeaseLost(HinodeError):
-    """The job was taken from this worker: what it has made does not count any more."""
+    """Another worker may have the job by now: the work of this one does not count any more."""
 
     code = "lease_lost"
 
 
 class OverQuota(HinodeError):
-    """The project has as much waiting, or has had as much today, as it may.
+    """The project has as many jobs waiting, or has had as much video today, as its limits allow.
 
-    `retry_after` is in how many seconds asking again may help.
+    `retry_after` is in how many seconds another request may succeed.
     """
 
     code = "rate_limit_exceeded"
@@ -32,7 +30,7 @@ class OverQuota(HinodeError):
 
 
 class Unfinished(HinodeError):
-    """Something was asked of a job that can only be done once it has ended."""
+    """The job has to end first."""
 
     code = "video_in_progress"
     exit_code = 2
@@ -57,7 +55,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Job:
-    """A row of `records.tables.jobs`; see there for what each column means."""
+    """A row of `records.tables.jobs`, which says what each column means."""
 
     id: str
     project_id: str
@@ -96,60 +94,50 @@ class Job:
 
     @property
     def final(self) -> bool:
-        """True once nothing more will happen to it."""
+        """True once its status cannot change any more."""
         return self.status in FINAL
-
-    @classmethod
-    def of(cls, row: RowMapping) -> Job:
-        """The job in a row of the table."""
-        values = {name: row[name] for name in _FIELDS}
-        values["status"] = Status(values["status"])
-        values["priority"] = Priority(values["priority"])
-        return cls(**values)
-
-
-_FIELDS = tuple(f.name for f in fields(Job))
 
 
 @dataclass(frozen=True)
 class Lease:
-    """A worker's right to work on a job, until someone else gets a higher epoch.
+    """A worker's right to work on a job, until another worker gets a higher epoch.
 
     Attributes:
         job: as it was when it was claimed.
-        epoch: the fencing token; every write carries it.
-        worker_id: who holds the lease.
+        worker_id: the worker.
         claimed_at: when the attempt began, seconds since 1970.
-        inputs: files that the request refers to, by role.
-        host: what the worker counts as when it comes to failures.
+        host: host of the worker; the workers of a host fail a job only once between them.
         engines: names of the engines that the worker can run, or None for all.
     """
 
     job: Job
-    epoch: int
     worker_id: str
     claimed_at: float
-    inputs: Mapping[str, Artifact] = field(default_factory=dict)
-    host: str = ""
-    engines: frozenset[str] | None = None
+    host: str
+    engines: frozenset[str] | None
+
+    @property
+    def epoch(self) -> int:
+        """The fencing token; every write of the worker carries it."""
+        return self.job.epoch
 
 
 @dataclass(frozen=True)
 class HeartbeatReply:
-    """What a worker learns from its heartbeat.
+    """What a worker has to do after a heartbeat.
 
     Attributes:
-        cancel: stop, the person does not want the clip any more.
-        give_way: save the run and give the job back; one that is more due is waiting.
+        cancel: stop; the job is to be cancelled.
+        preempt: save the run and give the job back in favour of another one.
     """
 
     cancel: bool = False
-    give_way: bool = False
+    preempt: bool = False
 
 
 @dataclass(frozen=True)
 class Idempotency:
-    """A promise of the client that requests with the same key are one request.
+    """The client's promise that requests with the same key are one request.
 
     Attributes:
         route: method and path that it was used with.
@@ -164,7 +152,7 @@ class Idempotency:
 
 @dataclass(frozen=True)
 class Submitted:
-    """What became of a submission: the jobs, and whether they had been there before."""
+    """The jobs of a submission, and whether an earlier request had made them."""
 
     jobs: tuple[Job, ...]
     replayed: bool = False
@@ -172,12 +160,12 @@ class Submitted:
 
 @dataclass(frozen=True)
 class Counts:
-    """How things stand, for metrics.
+    """Numbers for metrics.
 
     Attributes:
         jobs: number of jobs by status and priority.
-        workers: workers that were heard of lately.
-        deliveries: webhook deliveries that are still to be made.
+        workers: workers that were seen lately.
+        deliveries: webhook deliveries that are pending.
         oldest_queued: when the job that waits longest was queued, or None.
     """
 

@@ -1,23 +1,32 @@
-"""The workers that there are, and what each of them can run."""
+"""The live workers, and which of their hosts can run a job."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.jobs import ids
-from hinode.records.tables import workers
+from hinode.jobs.states import Outcome
+from hinode.records.tables import attempts, workers
 
-LIVE_SECONDS = 60.0  # a worker that was not heard of for so long is not counted on
+LIVE_SECONDS = 60.0  # a worker that was not seen for so long counts as dead
 
-Roster = Mapping[str, frozenset[str] | None]
-"""Hosts with a live worker, and the engines that their workers can run, or None for every one."""
+Engines = frozenset[str] | None
+"""Names of engines, or None for all."""
+
+
+class HostsThatTried(NamedTuple):
+    """The hosts that have failed at a job, with the error, and those that cannot read its request."""
+
+    failed: dict[str, str]
+    unsupported: set[str]
 
 
 def register(connection: Connection, host: str, pid: int, engines: Collection[str] | None, now: float) -> str:
-    """Enter a worker process; returns its identity. See `Store.enrol`."""
+    """Enter a worker process; returns its id. See `Store.register_worker`."""
     worker = ids.make("worker_", now)
     connection.execute(
         workers.insert().values(
@@ -26,28 +35,44 @@ def register(connection: Connection, host: str, pid: int, engines: Collection[st
             pid=pid,
             engines=sa.null() if engines is None else sorted(engines),
             started_at=now,
-            seen_at=now,
+            last_seen_at=now,
             resident=[],
-            draining=False,
         )
     )
     return worker
 
 
-def live(connection: Connection, now: float) -> Roster:
-    """Who is there at `now`, in seconds since 1970."""
+def live(connection: Connection, now: float) -> dict[str, Engines]:
+    """The hosts that have a live worker at `now` (seconds since 1970), and what their workers can run."""
     rows = connection.execute(
         sa.select(workers.c.host, workers.c.engines).where(
-            workers.c.stopped_at.is_(None), workers.c.seen_at > now - LIVE_SECONDS
+            workers.c.stopped_at.is_(None), workers.c.last_seen_at > now - LIVE_SECONDS
         )
     )
-    found: dict[str, frozenset[str] | None] = {}
+    hosts: dict[str, Engines] = {}
     for host, engines in rows:
-        before = found.get(host, frozenset())
-        found[host] = None if before is None or engines is None else before | frozenset(engines)
-    return found
+        others = hosts.get(host, frozenset())
+        hosts[host] = None if others is None or engines is None else others | frozenset(engines)
+    return hosts
 
 
-def capable_workers(roster: Roster, engine: str) -> set[str]:
-    """The hosts that can run an engine."""
-    return {host for host, engines in roster.items() if engines is None or engine in engines}
+def attempts_of(connection: Connection, job_ids: Collection[str]) -> dict[str, HostsThatTried]:
+    """The hosts that have tried each of these jobs in vain."""
+    hosts = {job_id: HostsThatTried({}, set()) for job_id in job_ids}
+    rows = connection.execute(
+        sa.select(attempts)
+        .where(attempts.c.job_id.in_(job_ids), attempts.c.outcome.in_((Outcome.FAILED, Outcome.UNSUPPORTED)))
+        .order_by(attempts.c.epoch)
+    )
+    for row in rows:
+        if row.outcome == Outcome.FAILED:
+            hosts[row.job_id].failed[row.host] = row.error
+        else:
+            hosts[row.job_id].unsupported.add(row.host)
+    return hosts
+
+
+def capable_hosts(live: Mapping[str, Engines], engine: str, tried: HostsThatTried) -> set[str]:
+    """Of the hosts with a live worker, those that can run an engine and can read the job's request."""
+    capable = {host for host, engines in live.items() if engines is None or engine in engines}
+    return capable - tried.unsupported

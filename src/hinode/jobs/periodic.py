@@ -1,4 +1,4 @@
-"""What the house does by itself, again and again; each chore in a thread of its own, so that none waits."""
+"""Tasks that the service repeats by itself; each has a thread of its own, so that none waits for another."""
 
 from __future__ import annotations
 
@@ -10,65 +10,66 @@ from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
-SAY_AGAIN = 60.0  # seconds after which a trouble that lasts is told of again
+LOG_AGAIN_SECONDS = 60.0
+"""A failure that lasts is logged again after so long."""
 
 
 @dataclass(frozen=True)
 class PeriodicTask:
-    """Something to be done every so often.
+    """A task that is repeated.
 
     Attributes:
-        name: what log lines call it.
-        every: seconds from the end of one time to the beginning of the next.
-        do: does it once; what it raises is logged, and it is done again all the same.
+        name: of the task, in log lines.
+        interval: seconds from the end of one run to the beginning of the next.
+        run: runs it once; what it raises is logged, and the task is repeated all the same.
     """
 
     name: str
-    every: float
-    do: Callable[[], object]
+    interval: float
+    run: Callable[[], object]
 
 
 class PeriodicTasks:
-    """Chores that are being done between `start` and `stop`."""
+    """Tasks that are repeated between `start` and `stop`."""
 
-    def __init__(self, chores: Sequence[PeriodicTask], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, tasks: Sequence[PeriodicTask], clock: Callable[[], float] = time.monotonic) -> None:
         """
         Args:
-            chores: what is to be done; for the first time at once.
-            clock: seconds, from any moment.
+            tasks: each runs for the first time at once.
+            clock: seconds since any moment.
         """
         self.clock = clock
         self._stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=self._go, args=(chore,), name=f"chore-{chore.name}", daemon=True)
-            for chore in chores
+            threading.Thread(target=self._repeat, args=(task,), name=f"task {task.name}", daemon=True)
+            for task in tasks
         ]
 
     def start(self) -> None:
-        """Begin, in the background."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def stop(self, seconds: float = 10.0) -> None:
-        """Begin no chore any more, and wait for those under way, but no longer than `seconds`."""
+        """Begin no run any more, and wait at most `seconds` for those in progress."""
         self._stopping.set()
-        until = self.clock() + seconds
+        deadline = self.clock() + seconds
         for thread in self._threads:
             if thread.ident is not None:
-                thread.join(max(0.0, until - self.clock()))
+                thread.join(max(0.0, deadline - self.clock()))
 
-    def _go(self, chore: PeriodicTask) -> None:
-        said, at = "", 0.0
+    def _repeat(self, task: PeriodicTask) -> None:
+        failure, logged_at = "", 0.0
         while not self._stopping.is_set():
             try:
-                chore.do()
-                if said:
-                    log.info("%s works again", chore.name)
-                    said = ""
+                task.run()
+                if failure:
+                    log.info("%s works again", task.name)
+                    failure = ""
             except Exception as error:
-                # A database that is away for an hour is one trouble, not one every second.
-                trouble, now = f"{type(error).__name__}: {error}", self.clock()
-                if trouble != said or now - at >= SAY_AGAIN:
-                    log.exception("%s failed, and will be tried again", chore.name)
-                    said, at = trouble, now
-            self._stopping.wait(chore.every)
+                # A database that is away for an hour is one failure, not one every second.
+                reason, now = f"{type(error).__name__}: {error}", self.clock()
+                if reason != failure or now - logged_at >= LOG_AGAIN_SECONDS:
+                    log.exception("%s failed, and will be tried again", task.name)
+                    failure, logged_at = reason, now
+            self._stopping.wait(task.interval)

@@ -1,29 +1,28 @@
-"""Reading the queue out of the database, as the values that `schedule` decides on."""
+"""Reads the queue from the database as the values that `schedule` decides on."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs.job import Counts
-from hinode.jobs.schedule import Lane, Policy, Tenant, attained, choose
+from hinode.jobs.job import Counts, Lease
+from hinode.jobs.schedule import Lane, Policy, Tenant, attained, choose, should_preempt
 from hinode.jobs.states import Priority, Status
-from hinode.records.tables import deliveries, jobs, projects, workers
+from hinode.records.prepared import Prepared
+from hinode.records.tables import deliveries, jobs, workers
 
-PROJECT = sa.select(
-    projects.c.id, projects.c.attained, projects.c.attained_at, projects.c.weight, projects.c.most_running
-)
+UNSUPPORTED_SECONDS = 300.0
+"""A host that cannot read a request is not given its job again for so long: it may be upgraded meanwhile."""
 
-_ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(4815162343)")
+# Two claims at once could both fill the last slot of a project's cap. SQLite has one writer at a time anyway.
+# A claim takes this lock after every other lock, and waits for none while it holds it (see `transitions`).
+_CLAIM_LOCK = sa.text("SELECT pg_advisory_xact_lock(4815162343)")
 
-# The lanes are found by jumping from one to the next in the index of waiting jobs, so that a queue of a
-# hundred thousand costs no more than a short one. Of each lane only the first job counts that may start now
-# and has not failed on this host.
-_BUSY_PROJECTS = """
+_BUSY = """
 busy(project_id, running, spent) AS (
     SELECT jobs.project_id || '', count(*), sum(:now - attempts.started_at)
     FROM jobs JOIN attempts ON attempts.job_id = jobs.id AND attempts.epoch = jobs.epoch
@@ -32,27 +31,32 @@ busy(project_id, running, spent) AS (
 )
 """
 _ACCOUNT = """
-       projects.id, projects.attained, projects.attained_at, projects.weight, projects.most_running,
-       coalesce(busy.running, 0) AS running, coalesce(busy.spent, 0) AS spent
-"""
-_WAITING = sa.text(
-    f"""
-WITH RECURSIVE heads(lane) AS (
+projects.id, projects.attained, projects.attained_at, projects.weight,
+       coalesce(busy.running, 0), projects.most_running, coalesce(busy.spent, 0)"""
+# The lanes are found by jumping from one to the next in the index of waiting jobs, so a queue of a hundred
+# thousand jobs costs no more than a short one. The head of a lane is its first job that may start now, has
+# not failed on this host, and was not found to need a later version there lately.
+_HEADS = Prepared(
+    sa.text(
+        f"""
+WITH RECURSIVE lanes(lane) AS (
     SELECT min(lane) FROM jobs WHERE status = 'queued'
     UNION ALL
-    SELECT (SELECT min(jobs.lane) FROM jobs WHERE jobs.status = 'queued' AND jobs.lane > heads.lane)
-    FROM heads WHERE heads.lane IS NOT NULL
+    SELECT (SELECT min(jobs.lane) FROM jobs WHERE jobs.status = 'queued' AND jobs.lane > lanes.lane)
+    FROM lanes WHERE lanes.lane IS NOT NULL
 ),
-{_BUSY_PROJECTS}
-SELECT heads.lane, head.id AS job_id, head.queued_at, head.compute_seconds,
-{_ACCOUNT}
-FROM heads
+{_BUSY}
+SELECT lanes.lane, head.id AS job_id, head.queued_at, head.compute_seconds,
+       {_ACCOUNT}
+FROM lanes
 JOIN jobs AS head ON head.id = (
     SELECT jobs.id FROM jobs
-    WHERE jobs.status = 'queued' AND jobs.lane = heads.lane AND jobs.not_before <= :now
+    WHERE jobs.status = 'queued' AND jobs.lane = lanes.lane AND jobs.not_before <= :now
       AND NOT EXISTS (
           SELECT 1 FROM attempts
-          WHERE attempts.job_id = jobs.id AND attempts.outcome = 'failed' AND attempts.host = :host
+          WHERE attempts.job_id = jobs.id AND attempts.host = :host
+            AND (attempts.outcome = 'failed'
+                 OR attempts.outcome = 'unsupported' AND attempts.ended_at > :now - {UNSUPPORTED_SECONDS})
       )
     ORDER BY jobs.queued_at, jobs.id
     LIMIT 1
@@ -60,21 +64,37 @@ JOIN jobs AS head ON head.id = (
 JOIN projects ON projects.id = head.project_id
 LEFT JOIN busy ON busy.project_id = projects.id
 """
+    )
 )
-_BUSY = sa.text(
+_PROJECT = sa.text(
     f"""
-WITH {_BUSY_PROJECTS}
+WITH {_BUSY}
 SELECT {_ACCOUNT}
 FROM projects LEFT JOIN busy ON busy.project_id = projects.id
 WHERE projects.id = :project
 """
 )
-_LEAVING = sa.text(
+_YIELDING = sa.text(
     """
 SELECT count(*) FROM jobs
 WHERE status = 'running' AND lease_until IS NOT NULL AND give_way_at > :since AND id != :job
 """
 )
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The waiting jobs that a worker could start.
+
+    Attributes:
+        lanes: every lane with such a job.
+        heads: by key of the lane, the first such job.
+        tenants: by id, the projects of the lanes.
+    """
+
+    lanes: list[Lane]
+    heads: dict[str, str]
+    tenants: dict[str, Tenant]
 
 
 def pick(
@@ -86,92 +106,94 @@ def pick(
     engines: Collection[str] | None,
     resident: Collection[str],
 ) -> str | None:
-    """The job that a worker of this host should take, or None.
+    """The job that a worker should start next, or None.
 
     Args:
         connection: in a writing transaction.
         now: seconds since 1970.
-        policy: how to choose.
-        host: what the worker runs on.
-        engines: names of engines that it can run, or None for all.
+        policy: parameters of the schedule.
+        host: host of the worker; jobs that failed there are passed over.
+        engines: names of the engines that it can run, or None for all.
         resident: models in its memory, "engine/model".
     """
     if connection.dialect.name == "postgresql":
-        # SQLite has one writer at a time anyway; here two claims could otherwise both fill a tenant's cap.
-        connection.execute(_ONE_AT_A_TIME)
-    rows = _heads(connection, now, host, engines)
-    heads = {row.lane: row.job_id for row in rows}
-    lanes = [lane(row.lane, row.queued_at, row.compute_seconds) for row in rows]
-    tenants = {row.id: tenant(row, now, policy) for row in rows}
-    chosen = choose(lanes, tenants, now=now, policy=policy, resident=resident)
-    return heads[chosen.key] if chosen else None
+        connection.execute(_CLAIM_LOCK)
+    queue = read(connection, now, policy, host=host, engines=engines)
+    lane = choose(queue.lanes, queue.tenants, now=now, policy=policy, resident=resident)
+    return queue.heads[lane.key] if lane else None
 
 
-def waiting(
-    connection: Connection,
-    now: float,
-    policy: Policy,
-    also: str,
-    *,
-    host: str,
-    engines: Collection[str] | None,
-) -> tuple[list[Lane], dict[str, Tenant]]:
-    """All lanes that have a job which a worker of this host could start, and their tenants.
+def read(
+    connection: Connection, now: float, policy: Policy, *, host: str, engines: Collection[str] | None
+) -> Queue:
+    """The queue as a worker sees it; see `pick` for the arguments."""
+    queue = Queue([], {}, {})
+    for key, job_id, queued_at, served, *account in _HEADS.run(connection, now=now, host=host):
+        lane = Lane.of(key, queued_at, served)
+        if engines is None or lane.engine in engines:
+            queue.lanes.append(lane)
+            queue.heads[key] = job_id
+            if lane.project_id not in queue.tenants:
+                queue.tenants[lane.project_id] = _tenant(account, now, policy)
+    return queue
+
+
+def is_preempted(
+    connection: Connection, lease: Lease, now: float, policy: Policy, ran_for: float, patience: float
+) -> bool:
+    """Whether a running job has to stop in favour of a waiting one that its worker can run.
 
     Args:
         connection: in a transaction.
+        lease: on the running job.
         now: seconds since 1970.
-        policy: by which accounts fade.
-        also: project to describe even if nothing of it is waiting.
-        host: what the worker runs on.
-        engines: names of engines that it can run, or None for all.
+        policy: parameters of the schedule.
+        ran_for: seconds since the first step of the attempt.
+        patience: seconds for which another job that was told to stop is expected to do so. A job that
+            cannot, because it is writing its file, does not hold up the others for ever.
     """
-    rows = _heads(connection, now, host, engines)
-    tenants = {row.id: tenant(row, now, policy) for row in rows}
-    if also not in tenants:
-        row = connection.execute(_BUSY, {"now": now, "project": also}).one()
-        tenants[also] = tenant(row, now, policy)
-    return [lane(row.lane, row.queued_at, row.compute_seconds) for row in rows], tenants
+    if ran_for < policy.time_slice:
+        return False
+    job = lease.job
+    queue = read(connection, now, policy, host=lease.host, engines=lease.engines)
+    if job.project_id not in queue.tenants:
+        account = connection.execute(_PROJECT, {"now": now, "project": job.project_id}).one()
+        queue.tenants[job.project_id] = _tenant(account, now, policy)
+    yielding = connection.execute(_YIELDING, {"job": job.id, "since": now - patience}).scalar_one()
+    return should_preempt(
+        Lane.of(job.lane, job.queued_at, job.compute_seconds),
+        queue.lanes,
+        queue.tenants,
+        now=now,
+        policy=policy,
+        ran_for=ran_for,
+        yielding=yielding,
+    )
 
 
-def _heads(
-    connection: Connection, now: float, host: str, engines: Collection[str] | None
-) -> list[sa.Row[Any]]:
-    rows = connection.execute(_WAITING, {"now": now, "host": host}).all()
-    return [row for row in rows if engines is None or lane(row.lane, 0, 0).model.split("/")[0] in engines]
-
-
-def leaving(connection: Connection, job_id: str, since: float) -> int:
-    """How many other jobs were told to give way after `since`, and still run."""
-    return int(connection.execute(_LEAVING, {"job": job_id, "since": since}).scalar_one())
-
-
-def lane(key: str, queued_at: float, served: float) -> Lane:
-    """The lane that a key names; see `admit.lane`."""
-    priority, project, model = key.split(":", 2)
-    return Lane(key, project, Priority(int(priority)), model, queued_at, served)
-
-
-def tenant(row: Any, now: float, policy: Policy) -> Tenant:
-    """The tenant in a row, with what its running attempts have had so far."""
-    account = Tenant(row.id, row.attained, row.attained_at, row.weight, row.running, row.most_running)
-    had = attained(account, now, policy) + max(0.0, row.spent)
-    return replace(account, attained=had, attained_at=now)
+def _tenant(account: Sequence[Any], now: float, policy: Policy) -> Tenant:
+    """The tenant in the columns of `_ACCOUNT`, with the compute of its running attempts so far."""
+    *values, spent = account
+    tenant = Tenant(*values)
+    compute = attained(tenant, now, policy) + max(0.0, spent)
+    return tenant._replace(attained=compute, attained_at=now)
 
 
 def counts(connection: Connection, live_since: float) -> Counts:
-    """How things stand.
+    """Numbers of jobs, workers and deliveries, for metrics.
 
     Args:
         connection: in a transaction.
-        live_since: a worker counts if it was heard of after this time.
+        live_since: a worker counts if it was last seen after this time.
     """
     by_state = connection.execute(
         sa.select(jobs.c.status, jobs.c.priority, sa.func.count())
         .where(jobs.c.deleted_at.is_(None))
         .group_by(jobs.c.status, jobs.c.priority)
     ).all()
-    live = sa.select(sa.func.count()).where(workers.c.stopped_at.is_(None), workers.c.seen_at > live_since)
+    live = sa.select(sa.func.count()).where(
+        workers.c.stopped_at.is_(None), workers.c.last_seen_at > live_since
+    )
     pending = sa.select(sa.func.count()).where(deliveries.c.status == "pending")
     return Counts(
         jobs={(Status(status), Priority(priority)): count for status, priority, count in by_state},

@@ -1,4 +1,4 @@
-"""What can become of a job. docs/jobs.md draws it; `STEPS` is the drawing as data."""
+"""The states of a job and the transitions between them, which docs/jobs.md draws."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum, StrEnum
 
 
 class Status(StrEnum):
-    """Where a job is. The last four are final: a job that reached one never leaves it."""
+    """The state of a job. The last four are final: a job never leaves them."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -18,12 +18,12 @@ class Status(StrEnum):
 
 FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.EXPIRED})
 
-STEPS: frozenset[tuple[Status, Status]] = frozenset(
+TRANSITIONS: frozenset[tuple[Status, Status]] = frozenset(
     {
         (Status.QUEUED, Status.RUNNING),
         (Status.QUEUED, Status.CANCELLED),
         (Status.QUEUED, Status.EXPIRED),
-        (Status.QUEUED, Status.FAILED),  # it has failed on every worker that is left
+        (Status.QUEUED, Status.FAILED),  # it has failed on every live worker that can run it
         (Status.RUNNING, Status.QUEUED),
         (Status.RUNNING, Status.COMPLETED),
         (Status.RUNNING, Status.FAILED),
@@ -37,14 +37,15 @@ class Outcome(StrEnum):
     """How one attempt at a job ended."""
 
     COMPLETED = "completed"
-    YIELDED = "yielded"  # gave way to a job more due, or its worker was asked to stop
+    YIELDED = "yielded"  # preempted, or its worker was asked to stop
+    UNSUPPORTED = "unsupported"  # the request needs a later version than the worker's
     FAILED = "failed"  # the engine raised an error
-    LOST = "lost"  # its lease ran out, or its process died
+    LOST = "lost"  # its lease expired, or its process died
     CANCELLED = "cancelled"
 
 
 class Priority(IntEnum):
-    """Classes of work: a lower number goes first, and waiting moves a job up (jobs.schedule)."""
+    """Classes of jobs: a lower number goes first, and waiting moves a job up (jobs.schedule)."""
 
     PREVIEW = 0
     INTERACTIVE = 1
@@ -52,7 +53,7 @@ class Priority(IntEnum):
 
 
 MAX_FAILURES = 3
-"""A job fails when so many different workers failed at it."""
+"""A job fails when workers of so many different hosts have failed at it."""
 
 MAX_CRASHES = 10
 """A job is poison, and fails, when so many attempts in a row took their worker down without any progress."""

@@ -1,9 +1,8 @@
 """Transactions on jobs. Each method is one of them: it happens whole or not at all.
 
-Every write of a worker carries the epoch of its lease, the fencing token: once the job has been claimed
-again, or has ended, such a write finds no row and raises `LeaseLost`. The token decides and not the clock, so
-a machine that slept past its lease can go on if nobody took its job in the meantime.
-"""
+Every write of a worker carries the epoch of its lease, the fencing token. Once the job has been claimed
+again, or has ended, such a write finds no row and raises `LeaseLost`. The token decides and not the clock: a
+machine that slept past its lease can go on if no other worker took its job in the meantime."""
 
 from __future__ import annotations
 
@@ -13,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
 from hinode.jobs import live_workers, queue, submission, transitions, upkeep
@@ -27,10 +27,12 @@ from hinode.jobs.job import (
     Submitted,
     Unfinished,
 )
-from hinode.jobs.schedule import Policy, should_preempt
+from hinode.jobs.rows import read_job
+from hinode.jobs.schedule import Policy
 from hinode.jobs.states import MAX_FAILURES, Outcome, Status
 from hinode.records.database import Database
-from hinode.records.tables import artifacts, attempts, jobs, workers
+from hinode.records.rows import first_row
+from hinode.records.tables import artifacts, jobs, workers
 from hinode.retry import backoff
 
 Clock = Callable[[], float]
@@ -52,7 +54,7 @@ class Store:
         self.policy = policy
         self.lease_seconds = lease_seconds
 
-    # What people ask for
+    # What clients do
 
     def submit(
         self,
@@ -61,7 +63,7 @@ class Store:
         idempotency: Idempotency | None = None,
         retry_count: int = 0,
         since: float = 0.0,
-        also: Callable[[sa.Connection, Sequence[str]], None] | None = None,
+        also: Callable[[Connection, Sequence[str]], None] | None = None,
     ) -> Submitted:
         """Accept jobs of one project, all of them or none.
 
@@ -69,15 +71,15 @@ class Store:
             drafts: at least one, all of one project.
             idempotency: what makes a repeated request the same request.
             retry_count: how often the client says that it has tried before; such a retry is answered with the
-                jobs that its first try made, if there are any from the last `replay.RETRY_WINDOW` seconds.
+                jobs of its first try, if there are any from the last `idempotency.RETRY_WINDOW` seconds.
             since: jobs from before this time, in seconds since 1970, are no answer to a retry.
-            also: done in the same transaction, with the ids of the new jobs in the order of `drafts`.
+            also: called in the same transaction, with the ids of the new jobs in the order of `drafts`.
 
         Returns: the jobs; none if they were made before, under the same key, and have been deleted since.
 
         Raises:
             BadInput: the idempotency key was used for another request.
-            OverQuota: the project may not have more at present.
+            OverQuota: the project's limits do not allow it at present.
         """
         now = self.clock()
         with self.database.write() as connection:
@@ -87,12 +89,10 @@ class Store:
             return accepted
 
     def job(self, project_id: str, job_id: str) -> Job | None:
-        """A job of a project, or None if there is no such one or it was deleted."""
+        """A job of a project, or None if there is none or it was deleted."""
         with self.database.read() as connection:
-            row = (
-                connection.execute(transitions.ONE, {"job": job_id, "project": project_id}).mappings().first()
-            )
-        return Job.of(row) if row else None
+            row = first_row(connection, transitions.JOB, job=job_id, project=project_id)
+        return read_job(row) if row else None
 
     def jobs(
         self, project_id: str, *, after: str | None, limit: int, descending: bool
@@ -125,7 +125,7 @@ class Store:
                         field="after",
                     )
             rows = connection.execute(query).mappings().all()
-        return [Job.of(row) for row in rows[:limit]], len(rows) > limit
+        return [read_job(row) for row in rows[:limit]], len(rows) > limit
 
     def artifacts(self, job_id: str) -> dict[str, Artifact]:
         """The files of a job by role."""
@@ -133,44 +133,34 @@ class Store:
             return transitions.artifacts_of(connection, job_id)
 
     def cancel(self, project_id: str, job_id: str) -> Job | None:
-        """End a waiting job at once, or ask its worker to stop; an ended one stays as it is.
+        """End a waiting job at once, or ask its worker to stop; an ended job stays as it is.
 
-        Returns: the job afterwards, or None if there is no such one.
+        Returns: the job afterwards, or None if there is none.
         """
         now = self.clock()
         with self.database.write() as connection:
-            row = (
-                connection.execute(transitions.ONE.with_for_update(), {"job": job_id, "project": project_id})
-                .mappings()
-                .first()
-            )
-            if row is None:
+            job = self._locked(connection, project_id, job_id)
+            if job is None:
                 return None
-            job = Job.of(row)
             if job.status is Status.QUEUED:
                 transitions.cancel(connection, job, now)
             elif job.status is Status.RUNNING and job.cancel_requested_at is None:
                 connection.execute(jobs.update().where(jobs.c.id == job_id).values(cancel_requested_at=now))
-            return transitions.by_id(connection, [job_id])[0]
+            return transitions.jobs_by_id(connection, [job_id])[0]
 
     def delete(self, project_id: str, job_id: str) -> Job | None:
         """Forget an ended job and its files.
 
-        Returns: the job as it was, or None if there is no such one.
+        Returns: the job as it was, or None if there is none.
 
         Raises:
             Unfinished: it has not ended yet.
         """
         now = self.clock()
         with self.database.write() as connection:
-            row = (
-                connection.execute(transitions.ONE.with_for_update(), {"job": job_id, "project": project_id})
-                .mappings()
-                .first()
-            )
-            if row is None:
+            job = self._locked(connection, project_id, job_id)
+            if job is None:
                 return None
-            job = Job.of(row)
             if not job.final:
                 raise Unfinished(
                     f"video {quote(job_id)} is not finished yet", "cancel it first, or wait until it is"
@@ -179,73 +169,32 @@ class Store:
             connection.execute(artifacts.delete().where(artifacts.c.job_id == job_id))
             return job
 
-    def close_batch(self, batch_id: str, status: Status, most: int = 250) -> int:
-        """End the waiting jobs of a batch as cancelled or expired, and ask the running ones to stop.
-
-        Args:
-            batch_id: which.
-            status: what the waiting ones become.
-            most: waiting ones that are ended at once, so that others get their turn at the database.
-
-        Returns: how many were ended; if any, there may be more of them.
-        """
-        now = self.clock()
-        code, message = {
-            Status.CANCELLED: ("cancelled", "the batch was cancelled"),
-            Status.EXPIRED: ("batch_expired", "the batch's window closed before this video was begun"),
-        }[status]
-        with self.database.write() as connection:
-            rows = connection.execute(
-                sa.select(jobs)
-                .where(jobs.c.batch_id == batch_id, jobs.c.status == "queued")
-                .order_by(jobs.c.id)
-                .limit(most)
-                .with_for_update()
-            ).mappings()
-            waiting = [Job.of(row) for row in rows]
-            for job in waiting:
-                transitions.end(connection, job, status, now, code, message)
-            connection.execute(
-                jobs.update()
-                .where(
-                    jobs.c.batch_id == batch_id,
-                    jobs.c.status == "running",
-                    jobs.c.cancel_requested_at.is_(None),
-                )
-                .values(cancel_requested_at=now)
-            )
-            return len(waiting)
-
     # What workers do
 
-    def enrol(self, host: str, pid: int, engines: Collection[str] | None = None) -> str:
+    def register_worker(self, host: str, pid: int, engines: Collection[str] | None = None) -> str:
         """Enter a worker process.
 
         Args:
-            host: what it runs on; workers with the same one count as one when it comes to failures.
+            host: its host; workers of one host count as one when it comes to failures.
             pid: its process number.
             engines: names of the engines that it can run, or None for all.
 
-        Returns: its identity, a new one every time.
+        Returns: its id, a new one every time.
         """
         with self.database.write() as connection:
             return live_workers.register(connection, host, pid, engines, self.clock())
 
-    def stopped(self, worker_id: str) -> None:
-        """Enter that a worker has ended."""
-        with self.database.write() as connection:
-            connection.execute(
-                workers.update().where(workers.c.id == worker_id).values(stopped_at=self.clock())
-            )
+    def touch_worker(self, worker_id: str, resident: Collection[str] = ()) -> None:
+        """Enter that an idle worker is alive, and which models are in its memory ("engine/model")."""
+        self._update_worker(worker_id, last_seen_at=self.clock(), resident=sorted(resident))
 
-    def seen(self, worker_id: str, resident: Collection[str] = ()) -> None:
-        """Enter that an idle worker is still there, and which models it has in memory ("engine/model")."""
+    def end_worker(self, worker_id: str) -> None:
+        """Enter that a worker has ended."""
+        self._update_worker(worker_id, stopped_at=self.clock())
+
+    def _update_worker(self, worker_id: str, **values: Any) -> None:
         with self.database.write() as connection:
-            connection.execute(
-                workers.update()
-                .where(workers.c.id == worker_id)
-                .values(seen_at=self.clock(), resident=sorted(resident))
-            )
+            connection.execute(workers.update().where(workers.c.id == worker_id).values(**values))
 
     def claim(
         self,
@@ -255,26 +204,18 @@ class Store:
         engines: Collection[str] | None = None,
         resident: Collection[str] = (),
     ) -> Lease | None:
-        """Take the job that is most due, or None if there is none for this worker.
+        """Claim the job that is next, or return None if there is none for this worker.
 
         Args:
-            worker_id: who takes it.
-            host: what the worker runs on; jobs that have failed there are left to others.
+            worker_id: the worker.
+            host: its host; jobs that have failed there are left to others.
             engines: names of the engines that it can run, or None for all.
-            resident: models that it has in memory, "engine/model".
+            resident: models in its memory, "engine/model".
         """
         now = self.clock()
+        names = None if engines is None else frozenset(engines)
         with self.database.write() as connection:
-            job_id = queue.pick(connection, now, self.policy, host=host, engines=engines, resident=resident)
-            if job_id is None:
-                return None
-            until = now + self.lease_seconds
-            job = transitions.claim(connection, job_id, worker_id, host, now, until)
-            if job is None:  # it was cancelled in this instant (PostgreSQL)
-                return None
-            inputs = transitions.artifacts_of(connection, job.id) if job.request.get("references") else {}
-            engine_names = None if engines is None else frozenset(engines)
-            return Lease(job, job.epoch, worker_id, now, inputs, host, engine_names)
+            return self._claim(connection, now, worker_id, host, names, resident)
 
     def heartbeat(
         self,
@@ -286,19 +227,19 @@ class Store:
         slice_seconds: float,
         ran_for: float,
     ) -> HeartbeatReply:
-        """Keep the lease, tell how far the job is, and learn what to do.
+        """Renew the lease and enter the progress; the reply says what the worker has to do.
 
         Args:
             lease: the worker's.
-            stage: name of the stage that it is in.
-            progress: 0 to 100; what people see never falls.
-            preview: how many previews there were so far.
-            slice_seconds: how long a job runs before it may have to give way.
-            ran_for: seconds since the first step of this attempt, 0 while there was none: loading a model or
-                a saved state is no running.
+            stage: name of the present stage.
+            progress: 0 to 100; the progress of a job never falls.
+            preview: number of previews so far.
+            slice_seconds: time that a job runs before it can be preempted.
+            ran_for: seconds since the first step of this attempt, 0 before it: loading a model or a saved
+                state does not count.
 
         Raises:
-            LeaseLost: the job was taken away.
+            LeaseLost: another worker may have the job.
         """
         now = self.clock()
         with self.database.write() as connection:
@@ -310,60 +251,88 @@ class Store:
                 progress=progress,
                 preview=preview,
             )
-            connection.execute(workers.update().where(workers.c.id == lease.worker_id).values(seen_at=now))
-            gives_way = self._gives_way(connection, lease, now, slice_seconds, ran_for)
-            if gives_way:
-                transitions.report(connection, lease, now)
-            return HeartbeatReply(cancel=cancel, give_way=gives_way)
+            connection.execute(
+                workers.update().where(workers.c.id == lease.worker_id).values(last_seen_at=now)
+            )
+            policy = replace(self.policy, time_slice=slice_seconds)
+            preempt = queue.is_preempted(connection, lease, now, policy, ran_for, self.lease_seconds)
+            if preempt:
+                transitions.enter_preemption(connection, lease, now)
+            return HeartbeatReply(cancel=cancel, preempt=preempt)
 
     def checkpoint(self, lease: Lease, digest: str, step: int) -> None:
         """Enter the saved state of a run, which is in the store already.
 
         Raises:
-            LeaseLost: the job was taken away.
+            LeaseLost: another worker may have the job.
         """
         with self.database.write() as connection:
-            transitions.save(connection, lease, digest, step)
+            transitions.checkpoint(connection, lease, digest, step)
 
-    def give_back(self, lease: Lease, *, digest: str | None, step: int) -> None:
-        """Put the job back into its queue, with its state if there is one.
+    def give_back(
+        self, lease: Lease, *, digest: str | None, step: int, outcome: Outcome = Outcome.YIELDED
+    ) -> None:
+        """Put the job back into its queue, with its saved state if there is a new one.
+
+        Args:
+            lease: the worker's.
+            digest: of the saved state, or None for the one that was entered before.
+            step: step of the saved state.
+            outcome: UNSUPPORTED if this worker cannot read the request; it is then left to others for
+                `queue.UNSUPPORTED_SECONDS`.
 
         Raises:
-            LeaseLost: the job was taken away.
+            LeaseLost: another worker may have the job.
         """
         now = self.clock()
         with self.database.write() as connection:
             if digest is not None:
-                transitions.save(connection, lease, digest, step)
-            job = transitions.release(connection, lease, Outcome.YIELDED, now, self.policy)
+                transitions.checkpoint(connection, lease, digest, step)
+            job = transitions.release(connection, lease, outcome, now, self.policy)
             if job.cancel_requested_at is not None:
                 transitions.cancel(connection, job, now)
             else:
-                transitions.requeue(connection, job, not_before=0.0)
+                transitions.requeue(connection, job)
 
     def finish(
-        self, lease: Lease, made: Sequence[Artifact], making: Mapping[str, Any], retention: float
-    ) -> None:
-        """Complete the job: its files, which are in the store already, its event and its account, at once.
+        self,
+        lease: Lease,
+        files: Sequence[Artifact],
+        provenance: Mapping[str, Any],
+        retention: float,
+        *,
+        claim_next: bool = False,
+    ) -> Lease | None:
+        """Complete the job, and claim the next one for the same worker, in one transaction.
+
+        The files, the event and the account of the job belong to the transaction too. Two transactions would
+        wait twice for the disk, which limits how many jobs a second go through the queue.
 
         Args:
             lease: the worker's.
-            made: the files.
-            making: how the clip came to be, in JSON values.
+            files: of the job; they are in the store already.
+            provenance: how the clip came to be, in JSON values.
             retention: seconds for which the files are kept.
+            claim_next: whether the worker takes another job.
+
+        Returns: the lease on the next job, or None if there is none for this worker, or none was asked for.
 
         Raises:
-            LeaseLost: the job was taken away.
+            LeaseLost: another worker may have the job; nothing is claimed.
         """
         now = self.clock()
         with self.database.write() as connection:
-            transitions.complete(connection, lease, made, making, now, now + retention, self.policy)
+            transitions.complete(connection, lease, files, provenance, now, now + retention, self.policy)
+            if not claim_next:
+                return None
+            resident = (f"{lease.job.engine}/{lease.job.model}",)
+            return self._claim(connection, now, lease.worker_id, lease.host, lease.engines, resident)
 
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None:
         """Enter that the job failed on this worker; another one may try unless that is pointless.
 
-        The job fails for good if `final`, if three hosts have failed at it, or if no other host that can run
-        its engine is there to try.
+        The job fails for good if `final`, if three hosts have failed at it, or if no other live host can run
+        its engine.
 
         Args:
             lease: the worker's.
@@ -372,7 +341,7 @@ class Store:
             final: the request itself is at fault.
 
         Raises:
-            LeaseLost: the job was taken away.
+            LeaseLost: another worker may have the job.
         """
         now = self.clock()
         with self.database.write() as connection:
@@ -382,118 +351,101 @@ class Store:
             if job.cancel_requested_at is not None:
                 transitions.cancel(connection, job, now)
                 return
-            failed = set(
-                connection.scalars(
-                    sa.select(attempts.c.host).where(
-                        attempts.c.job_id == job.id, attempts.c.outcome == Outcome.FAILED.value
-                    )
-                )
-            )
-            workers = live_workers.capable_workers(live_workers.live(connection, now), job.engine)
-            if final or len(failed) >= MAX_FAILURES or not workers - failed:
+            tried = live_workers.attempts_of(connection, [job.id])[job.id]
+            hosts = live_workers.capable_hosts(live_workers.live(connection, now), job.engine, tried)
+            failures = len(tried.failed)
+            if final or failures >= MAX_FAILURES or hosts <= tried.failed.keys():
                 transitions.end(connection, job, Status.FAILED, now, code, message)
             else:
-                transitions.requeue(
-                    connection,
-                    job,
-                    not_before=now + backoff(len(failed), first=2.0, maximum=transitions.MAX_BACKOFF),
-                )
+                wait = backoff(failures, first=2.0, maximum=transitions.MAX_BACKOFF)
+                transitions.requeue(connection, job, not_before=now + wait)
 
-    def cancelled(self, lease: Lease) -> None:
-        """Enter that the worker has stopped as it was asked to.
+    def acknowledge_cancel(self, lease: Lease) -> None:
+        """Enter that the worker has stopped because the job is to be cancelled.
 
         Raises:
-            LeaseLost: the job was taken away.
+            LeaseLost: another worker may have the job.
         """
         now = self.clock()
         with self.database.write() as connection:
             job = transitions.release(connection, lease, Outcome.CANCELLED, now, self.policy)
             transitions.cancel(connection, job, now)
 
-    # What the house does by itself
+    # Upkeep
 
     def lost(self, worker_id: str) -> int:
-        """Take the jobs of a worker whose process is known to be dead.
+        """Take back the jobs of a worker whose process is known to be dead.
 
         Returns: how many there were.
         """
-        return self._take(jobs.c.worker_id == worker_id, stopped=worker_id)
+        now = self.clock()
+        with self.database.write() as connection:
+            connection.execute(workers.update().where(workers.c.id == worker_id).values(stopped_at=now))
+            return upkeep.take_back(connection, jobs.c.worker_id == worker_id, now, self.policy)
 
     def reap(self) -> int:
-        """Take the jobs whose lease ran out.
+        """Take back the jobs whose lease has expired.
 
         Returns: how many there were.
         """
+        now = self.clock()
+        expired = jobs.c.lease_until < now
         with self.database.read() as connection:  # nearly always there is nothing to write
-            late = connection.scalar(
-                sa.select(jobs.c.id)
-                .where(jobs.c.status == "running", jobs.c.lease_until < self.clock())
-                .limit(1)
-            )
-        return self._take(jobs.c.lease_until < self.clock()) if late else 0
+            running = sa.select(jobs.c.id).where(jobs.c.status == Status.RUNNING.value, expired)
+            if connection.scalar(running.limit(1)) is None:
+                return 0
+        with self.database.write() as connection:
+            return upkeep.take_back(connection, expired, now, self.policy)
 
     def give_up(self) -> int:
-        """Fail the jobs that wait in vain, having failed on every worker that could run them.
+        """Fail the waiting jobs that have failed on every live worker that can run them.
 
         Returns: how many there were.
         """
         with self.database.write() as connection:
-            return upkeep.give_up(connection, self.clock())
+            return upkeep.fail_exhausted(connection, self.clock())
 
-    def expire(self, most: int = 500) -> list[str]:
-        """Forget the files of jobs whose time is over, and idempotency keys older than 30 days.
+    def expire(self, limit: int = 500) -> list[str]:
+        """Forget the files of at most `limit` jobs whose time is over, and old idempotency keys.
 
-        Returns: the jobs.
+        Returns: ids of the jobs.
         """
         with self.database.write() as connection:
-            return upkeep.expire(connection, self.clock(), most)
+            return upkeep.expire(connection, self.clock(), limit)
 
     def digests(self) -> set[str]:
-        """Every file that something still refers to."""
+        """Every file that something refers to."""
         with self.database.read() as connection:
             return upkeep.digests(connection)
 
+    def is_referenced(self, digest: str) -> bool:
+        """Whether something refers to a file."""
+        with self.database.read() as connection:
+            return upkeep.is_referenced(connection, digest)
+
     def counts(self) -> Counts:
-        """How things stand."""
+        """Numbers of jobs, workers and deliveries, for metrics."""
         with self.database.read() as connection:
             return queue.counts(connection, self.clock() - live_workers.LIVE_SECONDS)
 
-    def _take(self, which: sa.ColumnElement[bool], stopped: str | None = None) -> int:
-        now = self.clock()
-        with self.database.write() as connection:
-            if stopped:
-                connection.execute(workers.update().where(workers.c.id == stopped).values(stopped_at=now))
-            running = (jobs.c.status == Status.RUNNING.value, which)
-            owners = connection.scalars(sa.select(jobs.c.project_id).distinct().where(*running))
-            locked = [transitions.account_of(connection, owner).project_id for owner in sorted(owners)]
-            rows = connection.execute(
-                sa.select(jobs)
-                .where(*running, jobs.c.project_id.in_(locked))
-                .order_by(jobs.c.id)
-                .with_for_update(skip_locked=True)
-            ).mappings()
-            taken = [Job.of(row) for row in rows]
-            for job in taken:
-                transitions.lose(connection, job, now, self.policy)
-            return len(taken)
+    # Parts of transactions
 
-    def _gives_way(
-        self, connection: sa.Connection, lease: Lease, now: float, slice_seconds: float, ran_for: float
-    ) -> bool:
-        if ran_for < slice_seconds:
-            return False
-        job, policy = lease.job, replace(self.policy, slice=slice_seconds)
-        # What this worker could not take it must not give way to: it would only be given its own job again.
-        waiting, tenants = queue.waiting(
-            connection, now, policy, job.project_id, host=lease.host, engines=lease.engines
-        )
-        return should_preempt(
-            queue.lane(job.lane, job.queued_at, job.compute_seconds),
-            waiting,
-            tenants,
-            now=now,
-            policy=policy,
-            ran_for=ran_for,
-            # One that cannot stop, say because it is writing its file, does not hold up the others for ever.
-            yielding=queue.leaving(connection, job.id, now - self.lease_seconds),
-        )
+    def _locked(self, connection: Connection, project_id: str, job_id: str) -> Job | None:
+        query = transitions.JOB.with_for_update()
+        row = first_row(connection, query, job=job_id, project=project_id)
+        return read_job(row) if row else None
+
+    def _claim(
+        self,
+        connection: Connection,
+        now: float,
+        worker_id: str,
+        host: str,
+        engines: frozenset[str] | None,
+        resident: Collection[str],
+    ) -> Lease | None:
+        job_id = queue.pick(connection, now, self.policy, host=host, engines=engines, resident=resident)
+        if job_id is None:
+            return None
+        job = transitions.claim(connection, job_id, worker_id, host, now, now + self.lease_seconds)
+        return Lease(job, worker_id, now, host, engines) if job else None

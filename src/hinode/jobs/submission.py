@@ -1,4 +1,4 @@
-"""Accepting jobs: a request that was there before, what a project may have, and the rows that are written."""
+"""Accepting jobs: an earlier request that this one repeats, the project's limits, and the rows."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import admit, idempotency
+from hinode.jobs import idempotency
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import Idempotency, Job, OverQuota, Submitted
+from hinode.jobs.rows import new_row, read_job
 from hinode.jobs.states import Status
-from hinode.jobs.transitions import by_id, columns
+from hinode.jobs.transitions import artifact_row, jobs_by_id
 from hinode.records.tables import artifacts, jobs, projects
 
 DAY = 86_400.0
@@ -35,21 +36,21 @@ def accept(
     if before is not None:
         return Submitted(before, replayed=True)
     _check_quota(connection, project, drafts, now)
-    rows = [admit.row(draft, now, retry_count) for draft in drafts]
-    names = sorted(row["id"] for row in rows)  # made in the same instant, they were in no order
-    for row, name in zip(rows, names, strict=True):
-        row["id"] = name
+    rows = [new_row(draft, now, retry_count) for draft in drafts]
+    job_ids = sorted(row["id"] for row in rows)  # ids of one instant are in no order
+    for row, job_id in zip(rows, job_ids, strict=True):
+        row["id"] = job_id
     connection.execute(jobs.insert(), rows)
     inputs = [
-        {"job_id": row["id"], **columns(artifact)}
-        for row, draft in zip(rows, drafts, strict=True)
+        artifact_row(job_id, artifact)
+        for job_id, draft in zip(job_ids, drafts, strict=True)
         for artifact in draft.inputs
     ]
     if inputs:
         connection.execute(artifacts.insert(), inputs)
     if promise:
-        idempotency.keep(connection, project_id, promise, names, now)
-    return Submitted(by_id(connection, names))
+        idempotency.keep(connection, project_id, promise, job_ids, now)
+    return Submitted(jobs_by_id(connection, job_ids))
 
 
 def locked(project_id: str) -> sa.Select[Any]:
@@ -71,11 +72,12 @@ def _replay(
     """The jobs that an earlier request like this one made, without those deleted since; None if there was
     no such request."""
     if promise:
-        made = idempotency.promised(connection, draft.project_id, promise)
-        if made is None:
+        job_ids = idempotency.promised(connection, draft.project_id, promise)
+        if job_ids is None:
             return None
-        return tuple(Job.of(row) for row in connection.execute(_kept(made)).mappings())
-    found = idempotency.retried(
+        alive = sa.select(jobs).where(jobs.c.id.in_(job_ids), jobs.c.deleted_at.is_(None))
+        return tuple(map(read_job, connection.execute(alive.order_by(jobs.c.id)).mappings()))
+    job_ids = idempotency.retried(
         connection,
         jobs,
         project_id=draft.project_id,
@@ -85,16 +87,12 @@ def _replay(
         since=since,
         now=now,
     )
-    return by_id(connection, found) if found else None
-
-
-def _kept(names: Sequence[str]) -> sa.Select[Any]:
-    return sa.select(jobs).where(jobs.c.id.in_(names), jobs.c.deleted_at.is_(None)).order_by(jobs.c.id)
+    return jobs_by_id(connection, job_ids) if job_ids else None
 
 
 def _check_quota(connection: Connection, project: sa.Row[Any], drafts: Sequence[Draft], now: float) -> None:
     # The lines of a batch wait for as long as the batch allows; they do not fill the project's queue.
-    if project.most_queued is not None and drafts[0].batch_id is None:
+    if project.max_queued is not None and drafts[0].batch_id is None:
         waiting = connection.scalar(
             sa.select(sa.func.count())
             .select_from(jobs)
@@ -104,31 +102,31 @@ def _check_quota(connection: Connection, project: sa.Row[Any], drafts: Sequence[
                 jobs.c.batch_id.is_(None),
             )
         )
-        if (waiting or 0) + len(drafts) > project.most_queued:
+        if (waiting or 0) + len(drafts) > project.max_queued:
             raise OverQuota(
-                f"the project has {waiting} videos waiting or running of at most {project.most_queued}",
+                f"the project has {waiting} videos waiting or running of at most {project.max_queued}",
                 "wait until some of them are finished",
                 retry_after=FULL_QUEUE_RETRY,
             )
     if project.daily_seconds is not None:
-        had, first = connection.execute(
+        accepted, first = connection.execute(
             sa.select(sa.func.sum(jobs.c.seconds), sa.func.min(jobs.c.created_at)).where(
                 jobs.c.project_id == project.id,
-                jobs.c.id > f"video_{int((now - DAY) * 1000):012x}",  # identities sort by time
+                jobs.c.id > f"video_{int((now - DAY) * 1000):012x}",  # ids sort by time
                 jobs.c.status != Status.FAILED.value,
-                # What was cancelled counts if a worker had begun it: else nothing would keep a project from
-                # having the machines for as long as it cancels in time.
+                # A cancelled job counts if a worker had begun it: else a project could use the workers for
+                # nothing by cancelling in time.
                 sa.or_(
                     jobs.c.status.not_in((Status.CANCELLED.value, Status.EXPIRED.value)),
                     jobs.c.started_at.is_not(None),
                 ),
             )
         ).one()
-        more = sum(draft.request.seconds for draft in drafts)
-        if (had or 0.0) + more > project.daily_seconds:
+        requested = sum(draft.request.seconds for draft in drafts)
+        if (accepted or 0.0) + requested > project.daily_seconds:
             raise OverQuota(
-                f"the project has had {had or 0:g} of its {project.daily_seconds:g} seconds of video "
-                f"in 24 hours, and {more:g} more are too many",
+                f"the project has had {accepted or 0:g} of its {project.daily_seconds:g} seconds of video "
+                f"in 24 hours, and {requested:g} more are too many",
                 "ask for less, or wait until the oldest of them are a day old",
                 retry_after=max(1.0, (first or now) + DAY - now),
             )

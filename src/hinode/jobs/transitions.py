@@ -1,6 +1,10 @@
 """The steps of which transactions on jobs are made; each works inside the transaction of its caller.
 
-A change of status is made here and nowhere else, so this page can be held against `states.STEPS`.
+A status changes here and nowhere else, so this module can be compared with `states.TRANSITIONS`.
+
+PostgreSQL runs several of these transactions at once. They take locks in one order, so that no two wait for
+each other: the project, then rows of jobs, then the lock on claims. With that lock a claim waits for nothing
+more: a job whose row another transaction has locked is not claimed this time.
 """
 
 from __future__ import annotations
@@ -11,33 +15,38 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import queue
 from hinode.jobs.job import Artifact, Job, Lease, LeaseLost
+from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import Policy, Tenant, attained
 from hinode.jobs.states import MAX_CRASHES, Outcome, Status
 from hinode.jobs.webhooks import outbox
+from hinode.records.prepared import Prepared
+from hinode.records.rows import from_row
 from hinode.records.tables import artifacts, attempts, jobs, projects
 from hinode.retry import backoff
 
 MAX_BACKOFF = 60.0
-MAX_BACKOFF_AFTER_CRASH = 8.0  # a lease that has to run out first comes on top
+MAX_BACKOFF_AFTER_CRASH = 8.0  # the lease that has to expire first comes on top
 
-# Statements are built once, here, and given their values when they run: building one costs more than SQLite
-# needs to carry it out.
-
-ONE = sa.select(jobs).where(
+JOB = sa.select(jobs).where(
     jobs.c.id == sa.bindparam("job"),
     jobs.c.project_id == sa.bindparam("project"),
     jobs.c.deleted_at.is_(None),
 )
-_HELD = sa.and_(
+_LEASED = sa.and_(
     jobs.c.id == sa.bindparam("job"),
     jobs.c.epoch == sa.bindparam("token"),
     jobs.c.status == Status.RUNNING.value,
 )
-_CLAIM = (
+_CLAIM = Prepared(
     jobs.update()
-    .where(jobs.c.id == sa.bindparam("job"), jobs.c.status == Status.QUEUED.value)
+    .where(
+        jobs.c.id
+        == sa.select(jobs.c.id)
+        .where(jobs.c.id == sa.bindparam("job"), jobs.c.status == Status.QUEUED.value)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
     .values(
         status=Status.RUNNING.value,
         epoch=jobs.c.epoch + 1,
@@ -45,13 +54,13 @@ _CLAIM = (
         lease_until=sa.bindparam("until"),
         started_at=sa.func.coalesce(jobs.c.started_at, sa.bindparam("now")),
         stage="start",
-        give_way_at=None,
+        preempted_at=None,
     )
     .returning(jobs)
 )
-_RENEW = (
+_RENEW = Prepared(
     jobs.update()
-    .where(_HELD)
+    .where(_LEASED)
     .values(
         lease_until=sa.bindparam("until"),
         stage=sa.bindparam("new_stage"),
@@ -63,10 +72,10 @@ _RENEW = (
     )
     .returning(jobs.c.cancel_requested_at)
 )
-_TELL = jobs.update().where(_HELD).values(give_way_at=sa.bindparam("now"))
-_CHECKPOINT = (
+_PREEMPT = Prepared(jobs.update().where(_LEASED).values(preempted_at=sa.bindparam("now")))
+_CHECKPOINT = Prepared(
     jobs.update()
-    .where(_HELD)
+    .where(_LEASED)
     .values(
         # A run that got further than before is no poison.
         crashes=sa.case((jobs.c.checkpoint_step < sa.bindparam("step"), 0), else_=jobs.c.crashes),
@@ -75,10 +84,10 @@ _CHECKPOINT = (
     )
     .returning(jobs.c.id)
 )
-_RELEASE = jobs.update().where(_HELD).values(worker_id=None, lease_until=None).returning(jobs)
-_FINISH = (
+_RELEASE = Prepared(jobs.update().where(_LEASED).values(worker_id=None, lease_until=None).returning(jobs))
+_FINISH = Prepared(
     jobs.update()
-    .where(_HELD)
+    .where(_LEASED)
     .values(
         status=Status.COMPLETED.value,
         worker_id=None,
@@ -88,21 +97,21 @@ _FINISH = (
         progress=100,
         completed_at=sa.bindparam("now"),
         expires_at=sa.bindparam("until"),
-        making=sa.bindparam("made", type_=sa.JSON(none_as_null=True)),
+        making=sa.bindparam("provenance", type_=sa.JSON(none_as_null=True)),
         compute_seconds=jobs.c.compute_seconds + sa.bindparam("spent"),
     )
-    .returning(jobs.c.project_id)
+    .returning(jobs.c.id)
 )
-_REQUEUE = (
+_REQUEUE = Prepared(
     jobs.update()
     .where(jobs.c.id == sa.bindparam("job"), jobs.c.status == Status.RUNNING.value)
     .values(status=Status.QUEUED.value, not_before=sa.bindparam("earliest"))
 )
-_END = (
+_END = Prepared(
     jobs.update()
-    .where(jobs.c.id == sa.bindparam("job"), jobs.c.status == sa.bindparam("was"))
+    .where(jobs.c.id == sa.bindparam("job"), jobs.c.status == sa.bindparam("old_status"))
     .values(
-        status=sa.bindparam("new"),
+        status=sa.bindparam("new_status"),
         completed_at=sa.bindparam("now"),
         stage=None,
         checkpoint=None,
@@ -111,84 +120,76 @@ _END = (
     )
     .returning(jobs.c.id)
 )
-_SPENT = (
+_SPENT = Prepared(
     jobs.update()
     .where(jobs.c.id == sa.bindparam("job"))
     .values(compute_seconds=jobs.c.compute_seconds + sa.bindparam("spent"))
 )
-_END_ATTEMPT = (
+_END_ATTEMPT = Prepared(
     attempts.update()
     .where(attempts.c.job_id == sa.bindparam("job"), attempts.c.epoch == sa.bindparam("token"))
-    .values(ended_at=sa.bindparam("now"), outcome=sa.bindparam("how"), error=sa.bindparam("why"))
+    .values(ended_at=sa.bindparam("now"), outcome=sa.bindparam("result"), error=sa.bindparam("reason"))
     .returning(attempts.c.started_at)
 )
-_PROJECT = queue.PROJECT.where(projects.c.id == sa.bindparam("project")).with_for_update(key_share=True)
-_ATTAINED = (
+_ACCOUNT = Prepared(
+    sa.select(projects.c.id, projects.c.attained, projects.c.attained_at, projects.c.weight)
+    .where(projects.c.id == sa.bindparam("project"))
+    .with_for_update(key_share=True)
+)
+_ATTAINED = Prepared(
     projects.update()
     .where(projects.c.id == sa.bindparam("project"))
-    .values(attained=sa.bindparam("had"), attained_at=sa.bindparam("now"))
+    .values(attained=sa.bindparam("compute"), attained_at=sa.bindparam("now"))
 )
-_ATTEMPT = attempts.insert()
-_KEEP = artifacts.insert()
-_ARTIFACTS = sa.select(artifacts).where(artifacts.c.job_id == sa.bindparam("job"))
+_ATTEMPT = Prepared(attempts.insert())
+_ARTIFACT = Prepared(artifacts.insert())
 
 
 def claim(
     connection: Connection, job_id: str, worker_id: str, host: str, now: float, until: float
 ) -> Job | None:
-    """queued -> running, with a new epoch; None if the job is not waiting any more."""
-    row = (
-        connection.execute(_CLAIM, {"job": job_id, "worker": worker_id, "now": now, "until": until})
-        .mappings()
-        .first()
-    )
-    if row is None:
+    """queued -> running, with a new epoch; None if the job is not waiting or its row is locked."""
+    rows = _CLAIM.run(connection, job=job_id, worker=worker_id, now=now, until=until)
+    if not rows:
         return None
-    job = Job.of(row)
-    connection.execute(
-        _ATTEMPT,
-        {"job_id": job.id, "epoch": job.epoch, "worker_id": worker_id, "host": host, "started_at": now},
-    )
+    job = _job(_CLAIM, rows)
+    _ATTEMPT.run(connection, job_id=job.id, epoch=job.epoch, worker_id=worker_id, host=host, started_at=now)
     return job
 
 
 def renew(
     connection: Connection, lease: Lease, *, until: float, stage: str, progress: int, preview: int
 ) -> bool:
-    """Keep a lease and tell how far the job is; True if the person has asked for it to be cancelled.
+    """Renew a lease and enter the progress of the job; True if the job is to be cancelled.
 
     Raises:
-        LeaseLost: the job was taken away.
+        LeaseLost: another worker may have the job.
     """
-    row = connection.execute(
-        _RENEW,
-        {
-            "job": lease.job.id,
-            "token": lease.epoch,
-            "until": until,
-            "new_stage": stage,
-            "new_progress": max(0, min(progress, 99)),  # 100 is said together with the file
-            "new_preview": preview,
-        },
-    ).first()
-    if row is None:
+    rows = _RENEW.run(
+        connection,
+        **_token(lease),
+        until=until,
+        new_stage=stage,
+        new_progress=max(0, min(progress, 99)),  # 100 is entered together with the file
+        new_preview=preview,
+    )
+    if not rows:
         raise _lost(lease)
-    return row.cancel_requested_at is not None
+    return rows[0][0] is not None
 
 
-def report(connection: Connection, lease: Lease, now: float) -> None:
-    """Enter that the worker was told to give way."""
-    connection.execute(_TELL, {"job": lease.job.id, "token": lease.epoch, "now": now})
+def enter_preemption(connection: Connection, lease: Lease, now: float) -> None:
+    """Enter that the worker was told to give the job back in favour of another."""
+    _PREEMPT.run(connection, **_token(lease), now=now)
 
 
-def save(connection: Connection, lease: Lease, digest: str, step: int) -> None:
+def checkpoint(connection: Connection, lease: Lease, digest: str, step: int) -> None:
     """Enter the saved state of a run.
 
     Raises:
-        LeaseLost: the job was taken away.
+        LeaseLost: another worker may have the job.
     """
-    values = {"job": lease.job.id, "token": lease.epoch, "digest": digest, "step": step}
-    if connection.execute(_CHECKPOINT, values).first() is None:
+    if not _CHECKPOINT.run(connection, **_token(lease), digest=digest, step=step):
         raise _lost(lease)
 
 
@@ -200,26 +201,26 @@ def release(
     policy: Policy,
     error: str | None = None,
 ) -> Job:
-    """End an attempt; the caller says what becomes of the job, which is still "running".
+    """End an attempt; the caller then decides about the job, which is still "running".
 
     Raises:
-        LeaseLost: the job was taken away.
+        LeaseLost: another worker may have the job.
     """
-    account = account_of(connection, lease.job.project_id)
-    row = connection.execute(_RELEASE, {"job": lease.job.id, "token": lease.epoch}).mappings().first()
-    if row is None:
+    account = lock_account(connection, lease.job.project_id)
+    rows = _RELEASE.run(connection, **_token(lease))
+    if not rows:
         raise _lost(lease)
-    job = Job.of(row)
-    spent = _account(connection, account, job.id, job.epoch, outcome, now, policy, error)
-    connection.execute(_SPENT, {"job": job.id, "spent": spent})
+    job = _job(_RELEASE, rows)
+    spent = _settle(connection, account, job.id, job.epoch, outcome, now, policy, error)
+    _SPENT.run(connection, job=job.id, spent=spent)
     return job
 
 
 def complete(
     connection: Connection,
     lease: Lease,
-    made: Sequence[Artifact],
-    making: Mapping[str, Any],
+    files: Sequence[Artifact],
+    provenance: Mapping[str, Any],
     now: float,
     expires_at: float,
     policy: Policy,
@@ -227,50 +228,57 @@ def complete(
     """running -> completed, with its files, its account and its event.
 
     Raises:
-        LeaseLost: the job was taken away.
+        LeaseLost: another worker may have the job.
     """
-    job_id = lease.job.id
-    values = {
-        "job": job_id,
-        "token": lease.epoch,
-        "now": now,
-        "until": expires_at,
-        "made": dict(making),
-        "spent": max(0.0, now - lease.claimed_at),
-    }
-    account = account_of(connection, lease.job.project_id)
-    project_id = connection.execute(_FINISH, values).scalar_one_or_none()
-    if project_id is None:
+    job = lease.job
+    account = lock_account(connection, job.project_id)
+    finished = _FINISH.run(
+        connection,
+        **_token(lease),
+        now=now,
+        until=expires_at,
+        provenance=dict(provenance),
+        spent=max(0.0, now - lease.claimed_at),
+    )
+    if not finished:
         raise _lost(lease)
-    if made:
-        connection.execute(_KEEP, [{"job_id": job_id, **columns(artifact)} for artifact in made])
-    _account(connection, account, job_id, lease.epoch, Outcome.COMPLETED, now, policy)
-    _tell_of_end(connection, project_id, job_id, "video.completed", now)
+    if files:
+        _ARTIFACT.run_many(connection, [artifact_row(job.id, file) for file in files])
+    _settle(connection, account, job.id, lease.epoch, Outcome.COMPLETED, now, policy)
+    _emit_end(connection, job.project_id, job.id, "video.completed", now)
 
 
 def requeue(connection: Connection, job: Job, *, not_before: float = 0.0) -> None:
     """running -> queued, at its old place."""
-    connection.execute(_REQUEUE, {"job": job.id, "earliest": not_before})
+    _REQUEUE.run(connection, job=job.id, earliest=not_before)
 
 
 def end(connection: Connection, job: Job, status: Status, now: float, code: str, message: str) -> None:
-    """Into a final state without a video, and tell of it.
+    """Into a final state without a video, with its event.
 
     Args:
         connection: in the caller's transaction, which has locked the job's row.
-        job: queued, or running and released.
-        status: the final one.
+        job: as it is.
+        status: one of the final ones.
         now: seconds since 1970.
-        code: short name of what went wrong.
+        code: short name of the reason.
         message: one sentence for the person.
 
     Raises:
         RuntimeError: the job is not as it was read, because the caller did not lock it.
     """
-    values = {"job": job.id, "was": job.status.value, "new": status.value, "now": now}
-    if connection.execute(_END, {**values, "code": code, "message": message}).first() is None:
+    ended = _END.run(
+        connection,
+        job=job.id,
+        old_status=job.status.value,
+        new_status=status.value,
+        now=now,
+        code=code,
+        message=message,
+    )
+    if not ended:
         raise RuntimeError(f"video {job.id} is not {job.status.value} any more")
-    _tell_of_end(connection, job.project_id, job.id, "video.failed", now)
+    _emit_end(connection, job.project_id, job.id, "video.failed", now)
 
 
 def cancel(connection: Connection, job: Job, now: float) -> None:
@@ -279,7 +287,7 @@ def cancel(connection: Connection, job: Job, now: float) -> None:
 
 
 def lose(connection: Connection, job: Job, now: float, policy: Policy) -> None:
-    """The worker of a running job went down, or was not heard of for too long.
+    """Take a running job from a worker that went down, or whose lease expired.
 
     Args:
         connection: in the caller's transaction, which has locked the job's project and then its row.
@@ -287,9 +295,9 @@ def lose(connection: Connection, job: Job, now: float, policy: Policy) -> None:
         now: seconds since 1970.
         policy: by which accounts fade.
     """
-    account = account_of(connection, job.project_id)
-    spent = _account(connection, account, job.id, job.epoch, Outcome.LOST, now, policy)
-    connection.execute(_SPENT, {"job": job.id, "spent": spent})
+    account = lock_account(connection, job.project_id)
+    spent = _settle(connection, account, job.id, job.epoch, Outcome.LOST, now, policy)
+    _SPENT.run(connection, job=job.id, spent=spent)
     crashes = job.crashes + 1
     connection.execute(
         jobs.update().where(jobs.c.id == job.id).values(worker_id=None, lease_until=None, crashes=crashes)
@@ -297,44 +305,44 @@ def lose(connection: Connection, job: Job, now: float, policy: Policy) -> None:
     if job.cancel_requested_at is not None:
         cancel(connection, job, now)
     elif crashes >= MAX_CRASHES:
-        sentence = f"{crashes} workers in a row went down over this video, so it is not tried again"
-        end(connection, job, Status.FAILED, now, "quarantined", sentence)
+        message = f"{crashes} workers in a row went down over this video, so it is not tried again"
+        end(connection, job, Status.FAILED, now, "quarantined", message)
     else:
-        # Most often it was not the job's fault, so the first time it waits for nothing.
+        # Usually the job is not at fault, so the first time it does not wait.
         wait = backoff(crashes - 1, first=2.0, maximum=MAX_BACKOFF_AFTER_CRASH) if crashes > 1 else 0.0
         requeue(connection, job, not_before=now + wait)
 
 
-def by_id(connection: Connection, names: Sequence[str]) -> tuple[Job, ...]:
-    """Jobs in the order of their creation; those that are not there are left out."""
-    rows = connection.execute(sa.select(jobs).where(jobs.c.id.in_(names)).order_by(jobs.c.id)).mappings()
-    return tuple(Job.of(row) for row in rows)
+def jobs_by_id(connection: Connection, ids: Sequence[str]) -> tuple[Job, ...]:
+    """Jobs in the order of their creation, without those that are not there."""
+    rows = connection.execute(sa.select(jobs).where(jobs.c.id.in_(ids)).order_by(jobs.c.id)).mappings()
+    return tuple(map(read_job, rows))
 
 
 def artifacts_of(connection: Connection, job_id: str) -> dict[str, Artifact]:
     """The files of a job by role."""
-    rows = connection.execute(_ARTIFACTS, {"job": job_id})
-    return {row.role: Artifact(row.role, row.digest, row.media_type, row.bytes) for row in rows}
+    rows = connection.execute(sa.select(artifacts).where(artifacts.c.job_id == job_id)).mappings()
+    return {row["role"]: from_row(Artifact, row) for row in rows}
 
 
-def columns(artifact: Artifact) -> dict[str, Any]:
-    """The row of an artifact without its job."""
+def artifact_row(job_id: str, file: Artifact) -> dict[str, Any]:
+    """The row of a job's file."""
     return {
-        "role": artifact.role,
-        "digest": artifact.digest,
-        "media_type": artifact.media_type,
-        "bytes": artifact.bytes,
+        "job_id": job_id,
+        "role": file.role,
+        "digest": file.digest,
+        "media_type": file.media_type,
+        "bytes": file.bytes,
     }
 
 
-def account_of(connection: Connection, project_id: str) -> Tenant:
-    """A project's account, locked. Whoever needs a job's row too locks that afterwards, as submitting does:
-    two that lock the same rows in different orders would wait for each other."""
-    row = connection.execute(_PROJECT, {"project": project_id}).one()
-    return Tenant(row.id, row.attained, row.attained_at, row.weight, 0, None)
+def lock_account(connection: Connection, project_id: str) -> Tenant:
+    """The account of a project, locked."""
+    ((project, compute, at, weight),) = _ACCOUNT.run(connection, project=project_id)
+    return Tenant(project, compute, at, weight, running=0, max_running=None)
 
 
-def _account(
+def _settle(
     connection: Connection,
     account: Tenant,
     job_id: str,
@@ -344,27 +352,31 @@ def _account(
     policy: Policy,
     error: str | None = None,
 ) -> float:
-    """Close an attempt and put its time on the project's account; how many seconds it was."""
-    started = connection.execute(
-        _END_ATTEMPT,
-        {"job": job_id, "token": epoch, "now": now, "how": outcome.value, "why": error},
-    ).scalar_one()
-    spent = max(0.0, now - started)  # a clock may be set back
-    had = attained(account, now, policy)
-    connection.execute(_ATTAINED, {"project": account.project_id, "had": had + spent, "now": now})
-    return float(spent)
+    """End an attempt and add its seconds, which are returned, to the project's account."""
+    ((started,),) = _END_ATTEMPT.run(
+        connection, job=job_id, token=epoch, now=now, result=outcome.value, reason=error
+    )
+    spent: float = max(0.0, now - started)  # a clock may be set back
+    compute = attained(account, now, policy) + spent
+    _ATTAINED.run(connection, project=account.project_id, compute=compute, now=now)
+    return spent
 
 
-def _tell_of_end(connection: Connection, project_id: str, job_id: str, type: str, now: float) -> None:
+def _emit_end(connection: Connection, project_id: str, job_id: str, type: str, now: float) -> None:
     outbox.emit(
-        connection,
-        project_id=project_id,
-        type=type,
-        data={"id": job_id},
-        once=f"{job_id}:ended",
-        now=now,
+        connection, project_id=project_id, type=type, data={"id": job_id}, once=f"{job_id}:ended", now=now
     )
 
 
+def _job(statement: Prepared, rows: Sequence[Sequence[Any]]) -> Job:
+    """The job in the only row that a statement gave."""
+    return read_job(dict(zip(statement.columns, rows[0], strict=True)))
+
+
+def _token(lease: Lease) -> dict[str, Any]:
+    """The bound parameters of `_LEASED`."""
+    return {"job": lease.job.id, "token": lease.epoch}
+
+
 def _lost(lease: Lease) -> LeaseLost:
-    return LeaseLost(f"video {lease.job.id} was taken from this worker", "its work on it is dropped")
+    return LeaseLost(f"the lease on video {lease.job.id} is lost", "this attempt is discarded")

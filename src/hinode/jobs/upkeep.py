@@ -1,4 +1,4 @@
-"""What goes with time: files that nobody may ask for any more, and jobs that nobody is left to try."""
+"""What the service does by itself: jobs of lost workers, jobs that no worker can run, and files over time."""
 
 from __future__ import annotations
 
@@ -6,32 +6,51 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.jobs import live_workers, transitions
-from hinode.jobs.job import Job
+from hinode.jobs.rows import read_job
+from hinode.jobs.schedule import Policy
 from hinode.jobs.states import Outcome, Status
 from hinode.records.tables import artifacts, attempts, characters, idempotency, jobs, uploads
 
-INPUT_SECONDS = 86_400.0  # for which the inputs of a job that made no video are kept
+INPUT_SECONDS = 86_400.0  # for which the inputs of a job without a video are kept
 KEY_SECONDS = 30 * 86_400.0  # for which idempotency keys are remembered
 
+_REFERENCES = (
+    sa.select(artifacts.c.digest.label("digest")),
+    sa.select(jobs.c.checkpoint).where(jobs.c.checkpoint.is_not(None)),
+    sa.select(uploads.c.digest).where(uploads.c.deleted_at.is_(None)),
+    sa.select(characters.c.digest).where(characters.c.deleted_at.is_(None)),
+)
 
-def expire(connection: Connection, now: float, most: int) -> list[str]:
+
+def digests(connection: Connection) -> set[str]:
+    """Every file that something refers to."""
+    return set(connection.scalars(sa.union(*_REFERENCES)))
+
+
+def is_referenced(connection: Connection, digest: str) -> bool:
+    """Whether something refers to a file."""
+    queries = (query.where(query.selected_columns[0] == digest).limit(1) for query in _REFERENCES)
+    return any(connection.scalar(query) is not None for query in queries)
+
+
+def expire(connection: Connection, now: float, limit: int) -> list[str]:
     """Forget the files of jobs whose time is over, and old idempotency keys.
 
     Args:
         connection: in a writing transaction.
         now: seconds since 1970.
-        most: at most so many jobs.
+        limit: number of jobs at most.
 
-    Returns: the jobs.
+    Returns: ids of the jobs.
     """
-    made_none = sa.and_(jobs.c.expires_at.is_(None), jobs.c.completed_at <= now - INPUT_SECONDS)
+    without_video = sa.and_(jobs.c.expires_at.is_(None), jobs.c.completed_at <= now - INPUT_SECONDS)
     over = list(
         connection.scalars(
             sa.select(artifacts.c.job_id)
             .distinct()
             .join(jobs, jobs.c.id == artifacts.c.job_id)
-            .where(sa.or_(jobs.c.expires_at <= now, made_none))
-            .limit(most)
+            .where(sa.or_(jobs.c.expires_at <= now, without_video))
+            .limit(limit)
         )
     )
     if over:
@@ -40,51 +59,60 @@ def expire(connection: Connection, now: float, most: int) -> list[str]:
     return over
 
 
-def digests(connection: Connection) -> set[str]:
-    """Every file that something still refers to."""
-    wanted = sa.union(
-        sa.select(artifacts.c.digest),
-        sa.select(jobs.c.checkpoint).where(jobs.c.checkpoint.is_not(None)),
-        sa.select(uploads.c.digest).where(uploads.c.deleted_at.is_(None)),
-        sa.select(characters.c.digest).where(characters.c.deleted_at.is_(None)),
-    )
-    return set(connection.scalars(wanted))
+def take_back(connection: Connection, condition: sa.ColumnElement[bool], now: float, policy: Policy) -> int:
+    """Take running jobs from their workers.
+
+    Args:
+        connection: in a writing transaction.
+        condition: which of the running jobs.
+        now: seconds since 1970.
+        policy: by which accounts fade.
+
+    Returns: how many there were.
+    """
+    running = (jobs.c.status == Status.RUNNING.value, condition)
+    owners = connection.scalars(sa.select(jobs.c.project_id).distinct().where(*running))
+    locked = [transitions.lock_account(connection, owner).project_id for owner in sorted(owners)]
+    rows = connection.execute(
+        sa.select(jobs)
+        .where(*running, jobs.c.project_id.in_(locked))
+        .order_by(jobs.c.id)
+        .with_for_update(skip_locked=True)
+    ).mappings()
+    lost = [read_job(row) for row in rows]
+    for job in lost:
+        transitions.lose(connection, job, now, policy)
+    return len(lost)
 
 
-def give_up(connection: Connection, now: float) -> int:
-    """Fail the jobs that have failed on every worker that could run them; see `Store.give_up`.
+def fail_exhausted(connection: Connection, now: float) -> int:
+    """Fail the waiting jobs that have failed on every live worker that can run them.
 
-    When a job fails, another worker may be there to try it, and be gone before it does.
+    When a job failed, there may have been another worker to try it, which has ended since.
 
     Args:
         connection: in a writing transaction.
         now: seconds since 1970.
+
+    Returns: how many there were.
     """
-    tried = sa.select(attempts.c.job_id).where(attempts.c.outcome == Outcome.FAILED.value)
-    # Locked, so that what is read below is still so when they are ended.
+    failed = sa.select(attempts.c.job_id).where(attempts.c.outcome == Outcome.FAILED.value)
+    # Locked, so that what is read below is still so when the jobs are ended.
     rows = connection.execute(
         sa.select(jobs)
-        .where(jobs.c.status == Status.QUEUED.value, jobs.c.id.in_(tried))
+        .where(jobs.c.status == Status.QUEUED.value, jobs.c.id.in_(failed))
         .order_by(jobs.c.id)
         .with_for_update()
     ).mappings()
-    waiting = [Job.of(row) for row in rows]
-    failures = connection.execute(
-        sa.select(attempts.c.job_id, attempts.c.host, attempts.c.error)
-        .where(attempts.c.job_id.in_([job.id for job in waiting]), attempts.c.outcome == Outcome.FAILED.value)
-        .order_by(attempts.c.job_id, attempts.c.epoch)
-    )
-    failed: dict[str, set[str]] = {}
-    last: dict[str, str] = {}
-    for job_id, host, error in failures:
-        failed.setdefault(job_id, set()).add(host)
-        last[job_id] = error
-    there, count = live_workers.live(connection, now), 0
+    waiting = [read_job(row) for row in rows]
+    tried = live_workers.attempts_of(connection, [job.id for job in waiting])
+    live, count = live_workers.live(connection, now), 0
     for job in waiting:
-        workers = live_workers.capable_workers(there, job.engine)
-        # With no worker for it at all, as during an upgrade, it waits.
-        if workers and workers <= failed[job.id]:
-            code, _, message = last[job.id].partition(": ")
+        errors = tried[job.id].failed
+        hosts = live_workers.capable_hosts(live, job.engine, tried[job.id])
+        # Without any worker for it, as during an upgrade, the job waits.
+        if hosts and hosts <= errors.keys():
+            code, _, message = list(errors.values())[-1].partition(": ")
             transitions.end(connection, job, Status.FAILED, now, code, message)
             count += 1
     return count

@@ -1,1 +1,1 @@
-"""What is kept in the database: tables, migrations and transactions. It decides nothing."""
+"""The database: tables, migrations and transactions."""

@@ -1,4 +1,4 @@
-"""One way into the database, SQLite or PostgreSQL: connect, bring the tables up to date, run transactions."""
+"""The connection to the database, SQLite or PostgreSQL: migrations and transactions."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from hinode.errors import BadInput, HinodeError
 
 BUSY_SECONDS = 30
+CHECKPOINT_PAGES = 4000  # of 4 KiB
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 class DatabaseError(HinodeError):
-    """The database cannot be reached, or is not one that this version can use."""
+    """The database cannot be reached, or this version cannot use it."""
 
     code = "database"
 
@@ -29,25 +30,25 @@ class DatabaseError(HinodeError):
 class Database:
     """A pool of connections and the two kinds of transaction. Safe to use from several threads.
 
-    SQLite runs in WAL mode with `synchronous=FULL`, because with less an accepted job could be lost with the
-    power, and every writing transaction takes the write lock at once, because one that begins by reading
-    could fail half way. PostgreSQL runs at its default level, read committed.
+    SQLite runs in WAL mode with `synchronous=FULL`, because with less a power cut could lose an accepted job.
+    A writing transaction takes the write lock at its beginning, because one that begins by reading could
+    fail half way. PostgreSQL runs at its default level, read committed.
     """
 
     def __init__(self, url: str, *, connections: int = 8) -> None:
         """
         Args:
             url: such as sqlite:////var/lib/hinode/hinode.db or postgresql://user:password@host/name.
-            connections: most connections that are kept open.
+            connections: number of connections that stay open.
 
         Raises:
-            BadInput: the URL is of no database that Hinode can use.
+            BadInput: Hinode cannot use such a database.
         """
         self.url = parse(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         options: dict[str, Any] = {"pool_size": connections, "max_overflow": 8, "poolclass": QueuePool}
         if self.sqlite:
-            # Transactions are begun by `write` and `read` below, not by the driver.
+            # `write` and `read` below begin transactions, not the driver.
             options["connect_args"] = {
                 "timeout": BUSY_SECONDS,
                 "isolation_level": None,
@@ -68,7 +69,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that may write; it commits if the block ends, and leaves no trace if it raises.
+        """A transaction that may write. It commits when the block ends and rolls back when it raises.
 
         Raises:
             DatabaseError: the database cannot be reached.
@@ -93,18 +94,15 @@ class Database:
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         try:
-            connection = self.engine.connect()
+            with self.engine.connect() as connection:
+                yield connection
         except OperationalError as error:
+            raise self._unreachable(error.orig) from error
+        except sqlite3.OperationalError as error:  # of a statement that the driver ran (`Prepared`)
             raise self._unreachable(error) from error
-        try:
-            yield connection
-        except OperationalError as error:
-            raise self._unreachable(error) from error
-        finally:
-            connection.close()
 
     def upgrade(self) -> None:
-        """Make the tables, or change them into what this version needs; safe to call at every start.
+        """Create the tables, or migrate them to this version; safe to call at every start.
 
         Raises:
             DatabaseError: the database is newer than this version, or cannot be reached.
@@ -114,7 +112,7 @@ class Database:
         from alembic.util import CommandError
 
         if self.sqlite and self.url.database:
-            # Keys and secrets of webhooks lie there.
+            # It holds the secrets of webhooks.
             Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
@@ -130,18 +128,16 @@ class Database:
                 "the database was made by a newer version of Hinode", "upgrade Hinode on this machine"
             ) from error
         except OperationalError as error:
-            raise self._unreachable(error) from error
+            raise self._unreachable(error.orig) from error
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
 
-    def _unreachable(self, error: DBAPIError) -> DatabaseError:
+    def _unreachable(self, error: BaseException | None) -> DatabaseError:
         where = self.url.render_as_string(hide_password=True)
-        reason = " ".join(str(error.orig).split())[:300]
-        return DatabaseError(
-            f"the database {where} cannot be used: {reason}", "see that it is there and runs"
-        )
+        reason = " ".join(str(error).split())[:300]
+        return DatabaseError(f"the database {where} cannot be used: {reason}", "check that it is running")
 
 
 def parse(url: str) -> URL:
@@ -151,14 +147,14 @@ def parse(url: str) -> URL:
         BadInput: it is no URL, or of another database.
     """
     try:
-        made = make_url(url)
-        backend = made.get_backend_name()
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
     except (ArgumentError, NoSuchModuleError):
         backend = ""
     if backend in ("postgres", "postgresql"):
-        return made.set(drivername="postgresql+psycopg")
-    if backend == "sqlite" and made.database:
-        return made
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and parsed.database:
+        return parsed
     raise BadInput(
         "the database URL is not one that Hinode can use",
         "write sqlite:////path/to/hinode.db or postgresql://user:password@host/name",
@@ -171,13 +167,16 @@ def _prepare(connection: sqlite3.Connection, record: object) -> None:
     cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
+    # Pages go from the log into the database file this seldom: each time costs two more flushes, and a page
+    # that changed often since the last time is written once.
+    cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
 
 def _write_ahead(cursor: sqlite3.Cursor) -> None:
-    """Bring the file into WAL mode, in which it stays. While another process does the same to a new file,
-    SQLite does not wait, but says at once that the file is locked."""
+    """Bring the file into WAL mode, in which it stays. SQLite does not wait for another process that does the
+    same to a new file, but fails at once."""
     end = time.monotonic() + BUSY_SECONDS
     while True:
         try:

@@ -1,6 +1,7 @@
 """Every table. Times are seconds since 1970 as floats, from a clock that the caller passes in.
 
-Tables are only ever changed together with a migration under `migrations/versions`; a test compares the two.
+A table changes only together with a migration under `migrations/versions`; a test compares the two. Some
+columns have another name in the database than in Python (`key`): the database keeps the first one.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ projects = Table(
     Column("organisation_id", ForeignKey("organisations.id"), nullable=False),
     Column("name", Text, nullable=False),
     Column("created_at", Float(53), nullable=False),
-    # Share of the machines when there is more work than they can do; 2 gets twice as much as 1.
+    # Share of the workers when there are more jobs than they can run; 2 gets twice as much as 1.
     Column("weight", Float(53), nullable=False, server_default="1"),
-    Column("most_running", Integer),  # jobs at once; null: no cap
-    Column("most_queued", Integer),  # jobs waiting or running; null: no cap
+    Column("most_running", Integer, key="max_running"),  # jobs at once; null: no cap
+    Column("most_queued", Integer, key="max_queued"),  # jobs waiting or running; null: no cap
     Column("daily_seconds", Float(53)),  # seconds of video accepted in any 24 hours; null: no quota
-    # Compute already had, in seconds, as of `attained_at`; it fades (jobs.schedule).
+    # Compute in seconds that the project had had at `attained_at`; it fades (jobs.schedule).
     Column("attained", Float(53), nullable=False, server_default="0"),
     Column("attained_at", Float(53), nullable=False, server_default="0"),
 )
@@ -62,7 +63,7 @@ api_keys = Table(
     Column("project_id", ForeignKey("projects.id"), nullable=False, index=True),
     Column("name", Text, nullable=False),
     Column("hint", String(32), nullable=False),  # the first and last characters, to recognise it by
-    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the key, which is not kept
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the key, which is not stored
     Column("scopes", String(200), nullable=False),  # words separated by spaces
     Column("requests_per_minute", Integer),
     Column("created_at", Float(53), nullable=False),
@@ -76,7 +77,7 @@ jobs = Table(
     Column("id", String(64), primary_key=True),  # video_…; sorts by time of creation
     Column("project_id", ForeignKey("projects.id"), nullable=False),
     Column("key_id", String(64)),
-    Column("request", JSON, nullable=False),  # jobs.admit.written(Request)
+    Column("request", JSON, nullable=False),  # jobs.rows.stored_request
     Column("operation", String(32), nullable=False),
     Column("engine", String(64), nullable=False),
     Column("model", String(200), nullable=False),
@@ -97,7 +98,8 @@ jobs = Table(
     Column("expires_at", Float(53)),  # when its files go
     Column("deleted_at", Float(53)),
     Column("cancel_requested_at", Float(53)),
-    Column("give_way_at", Float(53)),  # when the worker was told to save the run and give the job back
+    # When the worker was told to save the run and give the job back in favour of another.
+    Column("give_way_at", Float(53), key="preempted_at"),
     # The fencing token: it grows with every claim, and a write that carries an older one does nothing.
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("worker_id", String(64)),
@@ -309,9 +311,9 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("engines", JSON),  # names of those that it can run; null: every one
     Column("started_at", Float(53), nullable=False),
-    Column("seen_at", Float(53), nullable=False),
+    Column("seen_at", Float(53), nullable=False, key="last_seen_at"),
     Column("stopped_at", Float(53)),
     Column("resident", JSON, nullable=False),  # models in its memory, "engine/model"
     Column("draining", Boolean, nullable=False, server_default=text("false")),
-    Index("ix_workers_seen_at", "seen_at"),
+    Index("ix_workers_seen_at", "last_seen_at"),
 )

@@ -52,7 +52,7 @@ def test_a_file_is_found_by_its_contents_however_it_came(objects: Objects, tmp_p
 def test_nothing_is_made_before_something_is_put(objects: Objects) -> None:
     assert not objects.has(HELLO)
     assert objects.sweep(set(), 0) == 0
-    objects.hide("video_1")
+    objects.delete_preview("video_1")
     assert not objects.root.exists()
 
 
@@ -87,18 +87,18 @@ def test_only_digests_lead_anywhere(digest: str) -> None:
 
 @pytest.mark.parametrize("job", ["", "../x", "a/b", "a\0", "video_1\n", ".", "x" * 101, "ä"])
 def test_only_identities_of_jobs_have_previews(objects: Objects, job: str) -> None:
-    for touch in (objects.preview, objects.hide, lambda name: objects.show(name, b"x")):
-        with pytest.raises(ValueError, match="no identity"):
+    for touch in (objects.preview, objects.delete_preview, lambda name: objects.put_preview(name, b"x")):
+        with pytest.raises(ValueError, match="not the id"):
             touch(job)
 
 
 def test_a_preview_is_replaced_and_removed(objects: Objects) -> None:
-    objects.show("video_1", b"one")
-    objects.show("video_1", b"two")
+    objects.put_preview("video_1", b"one")
+    objects.put_preview("video_1", b"two")
     assert objects.preview("video_1").read_bytes() == b"two"
     assert files(objects) == {"previews/video_1.webp"}
-    objects.hide("video_1")
-    objects.hide("video_1")
+    objects.delete_preview("video_1")
+    objects.delete_preview("video_1")
     assert files(objects) == set()
 
 
@@ -113,7 +113,7 @@ def test_the_sweep_takes_what_is_old_and_wanted_by_nobody(tmp_path: Path) -> Non
         for path, age in ((left, 3601), (fresh, 10)):
             path.write_bytes(b"part")
             aged(path, clock.now - age)
-        objects.show("video_1", b"picture")
+        objects.put_preview("video_1", b"picture")
         aged(objects.preview("video_1"), clock.now - 3601)
         (tmp_path / "objects" / old[:2] / "README").write_text("not mine")
         assert objects.sweep([kept], older_than=3600) == 3

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from hinode.errors import BadInput
-from hinode.jobs.tenants.tenants import KEY_START, Limits, Tenants
+from hinode.jobs.tenants.tenants import KEY_PREFIX, Limits, Tenants
 from hinode.records.database import Database
 from hinode.records.tables import api_keys, organisations
 
@@ -47,7 +47,7 @@ def test_a_key_says_who_is_asking(tenants: Tenants) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", "sk-hinode-", KEY_START + "A" * 43, "sk-ключ", "x" * 100_000, "\0", "'; DROP TABLE api_keys; --"],
+    ["", "sk-hinode-", KEY_PREFIX + "A" * 43, "sk-ключ", "x" * 100_000, "\0", "'; DROP TABLE api_keys; --"],
 )
 def test_any_other_key_is_nobodys(tenants: Tenants, wrong: str) -> None:
     tenants.first_start()
@@ -56,8 +56,8 @@ def test_any_other_key_is_nobodys(tenants: Tenants, wrong: str) -> None:
 
 def test_a_key_is_not_found_by_what_is_kept_of_it(tenants: Tenants, database: Database) -> None:
     key = tenants.create_key("laptop").key
-    assert key.startswith(KEY_START)
-    assert len(key) == len(KEY_START) + 43
+    assert key.startswith(KEY_PREFIX)
+    assert len(key) == len(KEY_PREFIX) + 43
     with database.read() as connection:
         row = connection.execute(sa.select(api_keys)).one()
     assert key not in map(str, row)
@@ -200,16 +200,16 @@ def test_many_threads_that_start_together_make_one_key(tenants: Tenants) -> None
 def test_a_project_has_limits_that_can_be_changed(tenants: Tenants, clock: Clock) -> None:
     tenants.first_start()
     clock.now += 1
-    studio = tenants.create_project("studio", Limits(weight=2, most_running=4))
+    studio = tenants.create_project("studio", Limits(weight=2, max_running=4))
     assert [project.name for project in tenants.projects()] == ["default", "studio"]
     assert tenants.projects()[1] == studio
     assert tenants.projects()[0].limits == Limits()
     changed = tenants.change_limits(
-        "studio", lambda limits: dataclasses.replace(limits, most_running=None, daily_seconds=600)
+        "studio", lambda limits: dataclasses.replace(limits, max_running=None, daily_seconds=600)
     )
     assert changed.limits == Limits(weight=2, daily_seconds=600)
     assert tenants.projects()[1] == changed
-    assert tenants.change_limits(studio.id, lambda limits: Limits(most_queued=0)).limits.most_queued == 0
+    assert tenants.change_limits(studio.id, lambda limits: Limits(max_queued=0)).limits.max_queued == 0
 
 
 def test_the_identity_of_a_project_goes_before_a_name(tenants: Tenants) -> None:
@@ -233,7 +233,7 @@ def test_projects_belong_to_an_organisation(tenants: Tenants) -> None:
         (lambda t: t.create_key(""), "cannot be a name"),
         (lambda t: t.create_key("x" * 101), "cannot be a name"),
         (lambda t: t.create_key("two\nlines"), "cannot be a name"),
-        (lambda t: t.create_key("a", scopes=[]), "opens nothing"),
+        (lambda t: t.create_key("a", scopes=[]), "allows nothing"),
         (lambda t: t.create_key("a", scopes=["read", "admin"]), "no scope 'admin'"),
         (lambda t: t.create_key("a", requests_per_minute=0), "0 requests a minute"),
         (lambda t: t.create_key("a", project="nowhere"), "no project 'nowhere'"),
@@ -243,7 +243,7 @@ def test_projects_belong_to_an_organisation(tenants: Tenants) -> None:
         (lambda t: t.change_limits("nowhere", lambda limits: limits), "no project 'nowhere'"),
         (lambda t: Limits(weight=0), "weight 0"),
         (lambda t: Limits(weight=float("nan")), "weight nan"),
-        (lambda t: Limits(most_running=-1), "most running"),
+        (lambda t: Limits(max_running=-1), "max running"),
         (lambda t: Limits(daily_seconds=float("inf")), "daily seconds"),
     ],
 )

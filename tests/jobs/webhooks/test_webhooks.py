@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from openai import InvalidWebhookSignatureError, OpenAI
 
 from hinode.errors import BadInput
-from hinode.jobs.webhooks import delivery as webhooks
+from hinode.jobs.webhooks import delivery as delivery_module
 from hinode.jobs.webhooks import endpoints, outbox
-from hinode.jobs.webhooks.delivery import RETRY_SECONDS, Deliverer, delay, judge
+from hinode.jobs.webhooks.attempt import RETRY_SECONDS, decide, retry_delay
+from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.jobs.webhooks.endpoints import Delivery, Endpoint, Endpoints
 from hinode.outbound import Answer, Outbound, OutboundError
 from hinode.records.database import Database
@@ -401,7 +402,7 @@ def test_a_crash_after_the_post_repeats_it_under_the_same_id(
         delivered(deliverer)
     assert len(receiver.got) == 1
     assert delivered(deliverer) == 0  # the lease
-    clock.now += webhooks.LEASE_SECONDS
+    clock.now += delivery_module.LEASE_SECONDS
     assert delivered(deliverer) == 1
     assert receiver.got[0][1]["webhook-id"] == receiver.got[1][1]["webhook-id"]
     assert only(here, endpoint).status == "delivered"
@@ -412,8 +413,8 @@ def test_a_paused_process_cannot_write_over_its_successor(
 ) -> None:
     endpoint, _ = added()
     emit(here)
-    (stale,) = deliverer._take(clock.now, 1, {})
-    clock.now += webhooks.LEASE_SECONDS
+    (stale,) = deliverer._lease(clock.now, 1, {})
+    clock.now += delivery_module.LEASE_SECONDS
     assert delivered(deliverer) == 1
     assert not deliverer._record(stale, None, "it timed out", 1.0)
     delivery = only(here, endpoint)
@@ -473,16 +474,16 @@ def test_a_project_with_many_slow_endpoints_does_not_hold_up_the_others(
     clock.now += 1
     emit(here, "quick", project_id="proj_2")
     deliverer = Deliverer(here.database, here.outbound, clock, threads=8)
-    assert deliverer.run_due(clock.now) == webhooks.MAX_PER_PROJECT + 1
+    assert deliverer.run_due(clock.now) == delivery_module.MAX_PER_PROJECT + 1
     assert deliverer.run_due(clock.now) == 0
     receiver.go_on.set()
     deliverer.settle(20)
     found = here.deliveries("proj_2", quick.id, after=None, limit=10)
     assert found is not None
     assert [delivery.status for delivery in found[0]] == ["delivered"]
-    done = webhooks.MAX_PER_PROJECT
+    done = delivery_module.MAX_PER_PROJECT
     while count := deliverer.run_due(clock.now):
-        assert count <= webhooks.MAX_PER_PROJECT
+        assert count <= delivery_module.MAX_PER_PROJECT
         done += count
         deliverer.settle(20)
     deliverer.close()
@@ -499,21 +500,21 @@ def test_endpoints_that_are_busy_leave_the_places_of_their_project_to_others(
     clock.now += 1
     emit(here, "event 3")
     busy = {first.id: 2, "proj_1": 2}
-    assert [due.endpoint_id for due in deliverer._take(clock.now, 8, busy)] == [second.id]
-    clock.now += webhooks.LEASE_SECONDS
+    assert [due.endpoint_id for due in deliverer._lease(clock.now, 8, busy)] == [second.id]
+    clock.now += delivery_module.LEASE_SECONDS
     busy = {first.id: 1, "proj_1": 1}
-    assert [due.endpoint_id for due in deliverer._take(clock.now, 8, busy)] == [first.id, second.id]
-    assert deliverer._take(clock.now, 8, {"proj_1": 3}) == []
+    assert [due.endpoint_id for due in deliverer._lease(clock.now, 8, busy)] == [first.id, second.id]
+    assert deliverer._lease(clock.now, 8, {"proj_1": 3}) == []
 
 
 def test_a_busy_month_is_forgotten_in_pieces(
     here: Endpoints, deliverer: Deliverer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "MAX_DELETIONS", 2)
+    monkeypatch.setattr(delivery_module, "MAX_DELETIONS", 2)
     deliverer.run_due(clock.now)
     for number in range(5):
         emit(here, f"old {number}")
-    clock.now += webhooks.LOG_SECONDS + 1
+    clock.now += delivery_module.LOG_SECONDS + 1
     left = []
     for _ in range(4):
         deliverer.run_due(clock.now)
@@ -527,7 +528,7 @@ def test_old_deliveries_are_forgotten(
     added()
     emit(here, "old")
     delivered(deliverer)
-    clock.now += webhooks.LOG_SECONDS + 1
+    clock.now += delivery_module.LOG_SECONDS + 1
     emit(here, "new")
     delivered(deliverer)
     assert [rows(here, table) for table in (events, deliveries, delivery_attempts)] == [1, 1, 1]
@@ -538,8 +539,8 @@ def test_old_deliveries_are_forgotten(
 
 @given(st.integers(1, 1000), st.floats(0, 1))
 def test_delays_grow_up_to_six_hours(attempt: int, fraction: float) -> None:
-    assert 3.75 <= delay(attempt, fraction) <= 7.5 * HOUR
-    assert delay(attempt + 1, fraction) >= delay(attempt, fraction)
+    assert 3.75 <= retry_delay(attempt, fraction) <= 7.5 * HOUR
+    assert retry_delay(attempt + 1, fraction) >= retry_delay(attempt, fraction)
 
 
 @given(
@@ -548,16 +549,16 @@ def test_delays_grow_up_to_six_hours(attempt: int, fraction: float) -> None:
     st.floats(0, 1),
     st.sampled_from([None, 200, 299, 300, 404, 500]),
 )
-def test_a_verdict_is_final_or_later(attempt: int, age: float, fraction: float, status: int | None) -> None:
+def test_a_outcome_is_final_or_later(attempt: int, age: float, fraction: float, status: int | None) -> None:
     answer = Answer(status, {}) if status else None
-    verdict = judge(created_at=1e9, attempt=attempt, now=1e9 + age, fraction=fraction, answer=answer)
+    outcome = decide(created_at=1e9, attempt=attempt, now=1e9 + age, fraction=fraction, answer=answer)
     if status in (200, 299):
-        assert verdict.status == "delivered"
+        assert outcome.status == "delivered"
     elif age >= RETRY_SECONDS:
-        assert verdict.status == "failed"
+        assert outcome.status == "failed"
     else:
-        assert verdict.status == "pending"
-        assert 1e9 + age < verdict.next_at <= 1e9 + RETRY_SECONDS
+        assert outcome.status == "pending"
+        assert 1e9 + age < outcome.next_at <= 1e9 + RETRY_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -573,8 +574,8 @@ def test_a_verdict_is_final_or_later(attempt: int, age: float, fraction: float, 
 )
 def test_a_busy_endpoint_may_say_when(asked: str, least: float, most: float) -> None:
     answer = Answer(429, {"retry-after": asked})
-    verdict = judge(created_at=0.0, attempt=1, now=0.0, fraction=0.5, answer=answer)
-    assert least <= verdict.next_at <= most
+    outcome = decide(created_at=0.0, attempt=1, now=0.0, fraction=0.5, answer=answer)
+    assert least <= outcome.next_at <= most
 
 
 # Endpoints
@@ -658,5 +659,5 @@ def test_a_test_of_an_endpoint_that_is_down(here: Endpoints) -> None:
     with pytest.raises(OutboundError, match="could not be asked"):
         here.test("proj_1", endpoint.id, "video.completed")
     assert "could not be asked" in (only(here, endpoint).attempts[0].error or "")
-    with pytest.raises(BadInput, match="no events of type"):
+    with pytest.raises(BadInput, match="no event type"):
         here.test("proj_1", endpoint.id, "nonsense")

@@ -7,7 +7,6 @@ import itertools
 import json
 import logging
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,15 +24,15 @@ from hinode.errors import BadInput, EngineError, ModelError
 from hinode.jobs import live_workers
 from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
-from hinode.jobs.job import Artifact, HeartbeatReply, Job
+from hinode.jobs.job import Artifact, HeartbeatReply, Job, Lease
 from hinode.jobs.states import MAX_CRASHES, Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants
-from hinode.jobs.worker import attempt
-from hinode.jobs.worker import heartbeat as pulse
+from hinode.jobs.worker import attempt, heartbeat
 from hinode.jobs.worker.heartbeat import Heartbeat
 from hinode.jobs.worker.worker import Worker
 from hinode.media.video import read_video
+from hinode.records import tables
 from hinode.records.database import Database, DatabaseError
 from hinode.records.tables import events
 from hinode.request import Reference, Request
@@ -47,8 +46,8 @@ class Killed(BaseException):
 
 
 @dataclasses.dataclass
-class House:
-    """A store, its files, and one project."""
+class Service:
+    """The jobs and files of one project."""
 
     store: Store
     objects: Objects
@@ -80,14 +79,20 @@ class House:
 
     def steps(self, **changes: Any) -> int:
         """Run the next job to its end; returns how many steps that took."""
-        taken: list[int] = []
-        assert self.worker(taken.append, **changes).run_one()
-        return len(taken)
+        steps: list[int] = []
+        assert self.worker(steps.append, **changes).run_one()
+        return len(steps)
 
     def video(self, job_id: str) -> str:
         """Digest of the finished video."""
         assert self.job(job_id).status is Status.COMPLETED
         return self.store.artifacts(job_id)["video"].digest
+
+    def states(self) -> set[str]:
+        """The files in the store that are no file of a finished job."""
+        artifacts = {path.name for path in self.objects.root.glob("objects/??/*")}
+        with self.store.database.read() as connection:
+            return artifacts - set(connection.scalars(sa.select(tables.artifacts.c.digest)))
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -96,169 +101,241 @@ def size_of(path: Path) -> tuple[int, int]:
         return picture.size
 
 
-def built(database: Database, home: Path) -> House:
-    settings = Settings(home=home, checkpoint_seconds=0.0, slice_seconds=1000.0)
+@pytest.fixture
+def service(database: Database, tmp_path: Path) -> Service:
+    settings = Settings(home=tmp_path / "home", checkpoint_seconds=0.0, slice_seconds=1000.0)
     project = Tenants(database, time.time).create_project("films").id
-    return House(Store(database), Objects(settings.store), settings, project)
+    return Service(Store(database), Objects(settings.store), settings, project)
 
 
-@pytest.fixture
-def house(sqlite_template: Path, tmp_path: Path) -> Iterator[House]:
-    """On SQLite: most of what a worker does is the same on every database."""
-    database = Database(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'jobs.db')}")
-    yield built(database, tmp_path / "home")
-    database.close()
-
-
-@pytest.fixture
-def either(database: Database, tmp_path: Path) -> House:
-    """On SQLite and on PostgreSQL."""
-    return built(database, tmp_path / "home")
-
-
-def undisturbed(house: House) -> str:
+def undisturbed(service: Service) -> str:
     """Digest of the video that the request gives if nothing goes wrong."""
-    job = house.submit()
-    house.steps()
-    return house.video(job)
+    job = service.submit()
+    service.steps()
+    return service.video(job)
 
 
 @pytest.fixture
-def finished(house: House) -> str:
-    return undisturbed(house)
+def finished(service: Service) -> str:
+    return undisturbed(service)
 
 
 @pytest.fixture(autouse=True)
-def _every_step_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def _every_step_beats(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if every step took longer than the pause between heartbeats."""
-    monkeypatch.setattr(pulse, "SOON", 0.0)
+    monkeypatch.setattr(heartbeat, "MIN_INTERVAL", 0.0)
 
 
-def test_a_job_becomes_a_video_and_its_pictures(house: House) -> None:
-    assert not house.worker().run_one()
-    job_id = house.submit(width=1280, height=720)
-    assert house.steps() == 6
-    job = house.job(job_id)
+def test_a_job_becomes_a_video_and_its_pictures(service: Service) -> None:
+    assert not service.worker().run_one()
+    job_id = service.submit(width=1280, height=720)
+    assert service.steps() == 6
+    job = service.job(job_id)
     assert (job.status, job.progress, job.error_code) == (Status.COMPLETED, 100, None)
     assert job.preview >= 1  # one a second
     assert job.expires_at is not None
-    assert job.expires_at - (job.completed_at or 0) == house.settings.retention_seconds
-    files = house.store.artifacts(job_id)
+    assert job.expires_at - (job.completed_at or 0) == service.settings.retention_seconds
+    files = service.store.artifacts(job_id)
     assert {role: file.media_type for role, file in files.items()} == {
         "video": "video/mp4",
         "thumbnail": "image/webp",
         "spritesheet": "image/jpeg",
     }
     for file in files.values():
-        content = house.objects.path(file.digest).read_bytes()
+        content = service.objects.path(file.digest).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file.bytes, file.digest)
-    footage = read_video(house.objects.path(files["video"].digest))
-    assert footage.frames.shape == (4, 720, 1280, 3)
-    assert size_of(house.objects.path(files["thumbnail"].digest)) == (512, 288)
+    video = read_video(service.objects.path(files["video"].digest))
+    assert video.frames.shape == (4, 720, 1280, 3)
+    assert size_of(service.objects.path(files["thumbnail"].digest)) == (512, 288)
     assert job.making is not None
     assert (job.making["seed"], job.making["native_size"], job.making["steps"]) == (3, "1280x720", 6)
     assert "path" not in job.making
-    assert not house.objects.preview(job_id).exists()
-    assert list((house.settings.store / "temporary").iterdir()) == []
+    assert not service.objects.preview(job_id).exists()
+    assert list((service.settings.store / "temporary").iterdir()) == []
 
 
 def test_people_are_told_how_far_it_is_and_shown_previews(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempt, "PREVIEW_SECONDS", 0.0)
-    job_id, told = house.submit(), []
+    job_id, looks = service.submit(), []
 
     def look(number: int) -> None:
-        job = house.job(job_id)
-        told.append((job.status, job.stage, job.progress, job.preview))
+        job = service.job(job_id)
+        looks.append((job.status, job.stage, job.progress, job.preview))
         if number > 1:
-            assert size_of(house.objects.preview(job_id)) == (64, 48)
+            assert size_of(service.objects.preview(job_id)) == (64, 48)
 
-    house.worker(look).run_one()
-    assert told[1:3] == [(Status.RUNNING, "sample", 16, 1), (Status.RUNNING, "sample", 31, 2)]
-    assert [progress for _, _, progress, _ in told] == sorted(progress for _, _, progress, _ in told)
-    assert house.job(job_id).preview == 6
-
-
-def test_the_same_request_gives_the_same_file(house: House, finished: str) -> None:
-    job_id = house.submit()
-    house.steps()
-    assert house.video(job_id) == finished
+    service.worker(look).run_one()
+    assert looks[1:3] == [(Status.RUNNING, "sample", 16, 1), (Status.RUNNING, "sample", 31, 2)]
+    assert [progress for _, _, progress, _ in looks] == sorted(progress for _, _, progress, _ in looks)
+    assert service.job(job_id).preview == 6
 
 
+def test_a_worker_takes_one_job_after_the_other(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, stop = [service.submit() for _ in range(3)], threading.Event()
+    claims: list[Lease | None] = []
+    claim = service.store.claim
+
+    def counted(*args: Any, **more: Any) -> Lease | None:
+        claims.append(claim(*args, **more))
+        if claims[-1] is None:
+            stop.set()
+        return claims[-1]
+
+    monkeypatch.setattr(service.store, "claim", counted)
+    service.worker().run(stop)
+    assert {service.job(job).status for job in jobs} == {Status.COMPLETED}
+    assert [lease and lease.job.id for lease in claims] == [jobs[0], None], "the others came with a finish"
+    assert [service.job(job).epoch for job in jobs] == [1, 1, 1]
+
+
+def test_a_worker_that_is_asked_to_end_with_its_last_file_takes_no_other_job(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hinode import pipeline
+
+    jobs, stop = [service.submit() for _ in range(2)], threading.Event()
+    write = pipeline.write_stills
+
+    def stopped(*args: Any) -> None:
+        write(*args)
+        stop.set()
+
+    monkeypatch.setattr(pipeline, "write_stills", stopped)
+    service.worker().run(stop)
+    assert [service.job(job).status for job in jobs] == [Status.COMPLETED, Status.QUEUED]
+
+
+def test_a_job_that_was_claimed_before_the_worker_was_asked_to_end_is_given_back(service: Service) -> None:
+    jobs, stop = [service.submit() for _ in range(2)], threading.Event()
+    finish = service.store.finish
+
+    def late(*args: Any, **more: Any) -> Lease | None:
+        lease = finish(*args, **more)
+        stop.set()
+        return lease
+
+    service.store.finish = late  # type: ignore[method-assign]
+    service.worker().run(stop)
+    assert [service.job(job).status for job in jobs] == [Status.COMPLETED, Status.QUEUED]
+    assert (service.job(jobs[1]).epoch, service.job(jobs[1]).crashes) == (1, 0)
+
+
+def test_a_request_of_a_later_version_is_left_to_other_workers(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_id = service.submit()
+    with service.store.database.write() as connection:
+        request = {**service.job(job_id).request, "sparkle": 0.5}
+        connection.execute(tables.jobs.update().values(request=request))
+    assert service.steps() == 0
+    assert service.job(job_id).status is Status.QUEUED
+    assert "uses sparkle" in caplog.text
+    assert not service.worker().run_one(), "not here again"
+
+
+def test_the_same_request_gives_the_same_file(service: Service, finished: str) -> None:
+    job_id = service.submit()
+    service.steps()
+    assert service.video(job_id) == finished
+
+
+@pytest.mark.both_databases
 @pytest.mark.parametrize("step", [1, 4, 6])
-def test_a_killed_worker_costs_one_step_and_no_bit(either: House, step: int) -> None:
-    house, finished = either, undisturbed(either)
-    job_id = house.submit()
+def test_a_killed_worker_costs_one_step_and_no_bit(service: Service, step: int) -> None:
+    finished = undisturbed(service)
+    job_id = service.submit()
 
     def die(number: int) -> None:
         if number == step:
             raise Killed
 
-    dead = house.worker(die)
+    dead = service.worker(die)
     with pytest.raises(Killed):
         dead.run_one()
-    assert house.job(job_id).status is Status.RUNNING
-    assert house.store.lost(dead.id) == 1
-    assert house.steps() == 6 - (step - 1)
-    assert house.video(job_id) == finished
+    assert service.job(job_id).status is Status.RUNNING
+    assert service.store.lost(dead.id) == 1
+    assert service.steps() == 6 - (step - 1)
+    assert service.video(job_id) == finished
 
 
 def test_a_worker_killed_while_it_writes_the_file_costs_no_step(
-    house: House, finished: str, monkeypatch: pytest.MonkeyPatch
+    service: Service, finished: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hinode import pipeline
 
-    job_id = house.submit()
+    job_id = service.submit()
     write = pipeline.write_stills
 
     def die(*args: Any) -> None:
         raise Killed
 
     monkeypatch.setattr(pipeline, "write_stills", die)
-    dead = house.worker()
+    dead = service.worker()
     with pytest.raises(Killed):
         dead.run_one()
     monkeypatch.setattr(pipeline, "write_stills", write)
-    house.store.lost(dead.id)
-    assert house.steps() == 0
-    assert house.video(job_id) == finished
+    service.store.lost(dead.id)
+    assert service.steps() == 0
+    assert service.video(job_id) == finished
 
 
-def test_states_are_saved_as_often_as_it_is_told_and_before_decoding(house: House) -> None:
-    job_id, seen = house.submit(), []
-    house.worker(
-        lambda number: seen.append(house.job(job_id).checkpoint_step), checkpoint_seconds=1e6
+def test_states_are_saved_as_often_as_it_is_told_and_before_decoding(service: Service) -> None:
+    job_id, checkpoints = service.submit(), []
+    service.worker(
+        lambda number: checkpoints.append(service.job(job_id).checkpoint_step), checkpoint_seconds=1e6
     ).run_one()
-    assert seen == [0] * 6
-    assert house.job(job_id).checkpoint_step == 6
-    job_id, seen = house.submit(), []
-    house.worker(lambda number: seen.append(house.job(job_id).checkpoint_step)).run_one()
-    assert seen == [0, 1, 2, 3, 4, 5]
+    assert checkpoints == [0] * 6
+    assert service.job(job_id).checkpoint_step == 6
+    job_id, checkpoints = service.submit(), []
+    service.worker(lambda number: checkpoints.append(service.job(job_id).checkpoint_step)).run_one()
+    assert checkpoints == [0, 1, 2, 3, 4, 5]
 
 
-def test_after_a_crash_every_step_is_saved(house: House, finished: str) -> None:
-    job_id = house.submit()
+@pytest.mark.parametrize("age", [-1.0, 1000.0], ids=["old", "young"])
+def test_a_new_state_replaces_the_one_before_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch, age: float
+) -> None:
+    monkeypatch.setattr(attempt, "DISCARD_AGE", age)
+    job_id, states = service.submit(), []
+    service.worker(lambda number: states.append(service.states())).run_one()
+    # Of the states in the store, one is the job's; one that is young may be about to be another job's.
+    assert [len(files) for files in states] == ([0, 1, 1, 1, 1, 1] if age < 0 else [0, 1, 2, 3, 4, 5])
+    assert service.job(job_id).status is Status.COMPLETED
+
+
+def test_a_state_that_another_job_needs_stays(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt, "DISCARD_AGE", -1.0)
+    monkeypatch.setattr(service.store, "is_referenced", lambda digest: True)
+    states: list[set[str]] = []
+    service.submit()
+    service.worker(lambda number: states.append(service.states())).run_one()
+    assert [len(files) for files in states] == [0, 1, 2, 3, 4, 5]
+
+
+def test_after_a_crash_every_step_is_saved(service: Service, finished: str) -> None:
+    job_id = service.submit()
 
     def die(number: int) -> None:
         if number == 4:
             raise Killed
 
     for crashes, step in ((1, 0), (1, 3), (1, 6)):
-        dead = house.worker(die, checkpoint_seconds=1e6)
+        dead = service.worker(die, checkpoint_seconds=1e6)
         if step == 6:
             assert dead.run_one()  # three steps were left
             continue
         with pytest.raises(Killed):
             dead.run_one()
-        house.store.lost(dead.id)
-        job = house.job(job_id)
+        service.store.lost(dead.id)
+        job = service.job(job_id)
         assert (job.checkpoint_step, job.crashes) == (step, crashes)
-    assert house.video(job_id) == finished
+    assert service.video(job_id) == finished
 
 
-def test_a_step_that_takes_every_worker_down_is_found_out(house: House) -> None:
-    job_id, taken = house.submit(), []
+def test_a_step_that_takes_every_worker_down_is_found_out(service: Service) -> None:
+    job_id, steps = service.submit(), []
 
     class Deadly(TestcardEngine):
         def start(self, request: Request, state: State | None = None) -> TestcardRun:
@@ -267,41 +344,43 @@ def test_a_step_that_takes_every_worker_down_is_found_out(house: House) -> None:
             return run
 
     def deadly(step: int) -> None:
-        taken.append(step)
+        steps.append(step)
         if step == 4:
             raise Killed
 
     for attempts in itertools.count(1):
-        if house.job(job_id).final:
+        if service.job(job_id).final:
             break
-        dead = house.worker(make=Deadly, checkpoint_seconds=1e6)
-        house.store.clock = lambda later=100.0 * attempts: time.time() + later  # it waits between two crashes
+        dead = service.worker(make=Deadly, checkpoint_seconds=1e6)
+        service.store.clock = lambda later=100.0 * attempts: (
+            time.time() + later
+        )  # it waits between two crashes
         with pytest.raises(Killed):
             dead.run_one()
-        house.store.lost(dead.id)
-    assert house.job(job_id).error_code == "quarantined"
+        service.store.lost(dead.id)
+    assert service.job(job_id).error_code == "quarantined"
     # From the beginning twice, and then only the step itself.
-    assert taken == [0, 1, 2, 3, 4] * 2 + [4] * (MAX_CRASHES - 1)
+    assert steps == [0, 1, 2, 3, 4] * 2 + [4] * (MAX_CRASHES - 1)
 
 
 @pytest.mark.parametrize("step", [1, 3, 6])
-def test_cancelling_is_heard_after_the_step(house: House, step: int) -> None:
-    job_id, taken = house.submit(), []
+def test_cancelling_is_heard_after_the_step(service: Service, step: int) -> None:
+    job_id, steps = service.submit(), []
 
     def cancel(number: int) -> None:
-        taken.append(number)
+        steps.append(number)
         if number == step:
-            house.store.cancel(house.project, job_id)
+            service.store.cancel(service.project, job_id)
 
-    assert house.worker(cancel).run_one()
-    job = house.job(job_id)
-    assert (job.status, job.error_code, len(taken)) == (Status.CANCELLED, "cancelled", step)
-    assert house.store.artifacts(job_id) == {}
-    assert not house.objects.preview(job_id).exists()
+    assert service.worker(cancel).run_one()
+    job = service.job(job_id)
+    assert (job.status, job.error_code, len(steps)) == (Status.CANCELLED, "cancelled", step)
+    assert service.store.artifacts(job_id) == {}
+    assert not service.objects.preview(job_id).exists()
 
 
-def test_cancelling_is_heard_while_the_file_is_written(house: House) -> None:
-    job_id = house.submit()
+def test_cancelling_is_heard_while_the_file_is_written(service: Service) -> None:
+    job_id = service.submit()
 
     class Engine(TestcardEngine):
         def start(self, request: Request, state: State | None = None) -> TestcardRun:
@@ -309,63 +388,64 @@ def test_cancelling_is_heard_while_the_file_is_written(house: House) -> None:
             clip = run.clip
 
             def late() -> Any:
-                house.store.cancel(house.project, job_id)
+                service.store.cancel(service.project, job_id)
                 return clip()
 
             run.clip = late  # type: ignore[method-assign]
             return run
 
-    house.worker(make=Engine).run_one()
-    assert house.job(job_id).status is Status.CANCELLED
-    assert list((house.settings.store / "temporary").iterdir()) == []
+    service.worker(make=Engine).run_one()
+    assert service.job(job_id).status is Status.CANCELLED
+    assert list((service.settings.store / "temporary").iterdir()) == []
 
 
 @pytest.mark.parametrize("checkpoint_seconds", [0.0, 1e6])
 def test_a_job_that_gives_way_goes_on_later_to_the_same_bits(
-    house: House, finished: str, monkeypatch: pytest.MonkeyPatch, checkpoint_seconds: float
+    service: Service, finished: str, monkeypatch: pytest.MonkeyPatch, checkpoint_seconds: float
 ) -> None:
-    job_id, beat = house.submit(), house.store.heartbeat
-    ordered = [True]
+    job_id, beat = service.submit(), service.store.heartbeat
+    preempt = [True]
 
-    def give_way(*args: Any, **more: Any) -> HeartbeatReply:
+    def heartbeat_reply(*args: Any, **more: Any) -> HeartbeatReply:
         beat(*args, **more)
-        return HeartbeatReply(give_way=ordered[0])
+        return HeartbeatReply(preempt=preempt[0])
 
-    monkeypatch.setattr(house.store, "heartbeat", give_way)
+    monkeypatch.setattr(service.store, "heartbeat", heartbeat_reply)
     # It is always one step further, so that two jobs cannot push each other aside for ever.
     for done in range(1, 6):
-        assert house.steps(checkpoint_seconds=checkpoint_seconds) == 1
-        job = house.job(job_id)
+        assert service.steps(checkpoint_seconds=checkpoint_seconds) == 1
+        job = service.job(job_id)
         assert (job.status, job.checkpoint_step, job.crashes) == (Status.QUEUED, done, 0)
-    assert house.steps() == 1  # and with all steps taken it does not give way any more
-    assert house.video(job_id) == finished
+    assert service.steps() == 1  # and with all steps taken it does not give way any more
+    assert service.video(job_id) == finished
 
 
-def test_a_worker_that_is_asked_to_stop_gives_its_job_back(house: House, finished: str) -> None:
-    job_id, stop = house.submit(), threading.Event()
-    worker = house.worker(lambda number: stop.set() if number == 3 else None, checkpoint_seconds=1e6)
+def test_a_worker_that_is_asked_to_stop_gives_its_job_back(service: Service, finished: str) -> None:
+    job_id, stop = service.submit(), threading.Event()
+    worker = service.worker(lambda number: stop.set() if number == 3 else None, checkpoint_seconds=1e6)
     worker.run(stop)
-    job = house.job(job_id)
+    job = service.job(job_id)
     assert (job.status, job.checkpoint_step, job.worker_id) == (Status.QUEUED, 3, None)
-    assert house.steps() == 3
-    assert house.video(job_id) == finished
+    assert service.steps() == 3
+    assert service.video(job_id) == finished
 
 
-def test_work_on_a_job_that_was_taken_away_is_dropped(either: House) -> None:
-    house, finished = either, undisturbed(either)
-    job_id = house.submit()
+@pytest.mark.both_databases
+def test_work_on_a_job_that_was_taken_away_is_dropped(service: Service) -> None:
+    finished = undisturbed(service)
+    job_id = service.submit()
     other: list[int] = []
 
     def lose(number: int) -> None:
         if number == 3:  # it seems dead to everybody else, and another worker finishes its job
-            house.store.lost(slow.id)
-            other.append(house.steps())
+            service.store.lost(slow.id)
+            other.append(service.steps())
 
-    slow = house.worker(lose)
+    slow = service.worker(lose)
     assert slow.run_one()
     assert other == [4]
-    assert house.video(job_id) == finished
-    assert house.job(job_id).epoch == 2
+    assert service.video(job_id) == finished
+    assert service.job(job_id).epoch == 2
 
 
 class Undecodable(TestcardEngine):
@@ -377,11 +457,11 @@ class Undecodable(TestcardEngine):
 
     def start(self, request: Request, state: State | None = None) -> TestcardRun:
         run = super().start(request, state)
-        engine, plain = self, run.__iter__
+        engine, iterate = self, run.__iter__
 
         class Failing(type(run)):  # type: ignore[misc]
             def __iter__(self) -> Iterator[Progress]:
-                for progress in plain():
+                for progress in iterate():
                     yield progress
                     if progress.stage == engine.stage and type(engine).failures > 0:
                         type(engine).failures -= 1
@@ -393,12 +473,30 @@ class Undecodable(TestcardEngine):
 
 @pytest.mark.parametrize("failures", [1, 2])
 def test_decoding_that_fails_is_tried_again_without_the_steps(
-    house: House, finished: str, monkeypatch: pytest.MonkeyPatch, failures: int
+    service: Service, finished: str, monkeypatch: pytest.MonkeyPatch, failures: int
 ) -> None:
     monkeypatch.setattr(Undecodable, "failures", failures)
-    job_id = house.submit()
-    assert house.steps(make=Undecodable) == 6
-    assert house.video(job_id) == finished
+    job_id = service.submit()
+    assert service.steps(make=Undecodable) == 6
+    assert service.video(job_id) == finished
+
+
+def test_a_run_whose_decoding_failed_is_abandoned_before_the_next_one(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    class Recording(Undecodable):
+        def start(self, request: Request, state: State | None = None) -> TestcardRun:
+            calls.append("start")
+            run = super().start(request, state)
+            run.abandon = lambda: calls.append("abandon")  # type: ignore[attr-defined]
+            return run
+
+    monkeypatch.setattr(Undecodable, "failures", 1)
+    service.submit()
+    service.steps(make=Recording)
+    assert calls == ["start", "abandon", "start"]
 
 
 @pytest.mark.parametrize(
@@ -413,7 +511,7 @@ def test_decoding_that_fails_is_tried_again_without_the_steps(
     ],
 )
 def test_a_failure_is_told_in_a_sentence_that_gives_nothing_away(
-    house: House,
+    service: Service,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     error: Exception,
@@ -424,122 +522,122 @@ def test_a_failure_is_told_in_a_sentence_that_gives_nothing_away(
     monkeypatch.setattr(Undecodable, "failures", 99)
     monkeypatch.setattr(Undecodable, "error", error)
     monkeypatch.setattr(Undecodable, "stage", stage)
-    job_id = house.submit()
-    worker = house.worker(make=Undecodable)
+    job_id = service.submit()
+    worker = service.worker(make=Undecodable)
     with caplog.at_level(logging.INFO):
         assert worker.run_one()
-    job = house.job(job_id)
+    job = service.job(job_id)
     assert (job.status, job.error_code) == (Status.FAILED, code)
     assert says in (job.error_message or "")
     assert "secret" not in (job.error_message or "")
     assert "\n" not in (job.error_message or "")
     if code == "processing_error":
         assert any(record.exc_info for record in caplog.records)
-        assert worker.faults == 1
+        assert worker.unexpected_errors == 1
     if code != "bad_input" and not isinstance(error, (EngineError, MemoryError)):
         assert "secret" in caplog.text
 
 
 def test_another_machine_may_try_what_failed_here_unless_the_request_is_at_fault(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.store.enrol("elsewhere", 1)
+    service.store.register_worker("other", 1)
     monkeypatch.setattr(Undecodable, "failures", 99)
     monkeypatch.setattr(Undecodable, "error", EngineError("the model drew nothing"))
-    job_id = house.submit()
-    house.worker(make=Undecodable).run_one()
-    assert house.job(job_id).status is Status.QUEUED
-    assert not house.worker(make=Undecodable).run_one()  # not here again
+    job_id = service.submit()
+    service.worker(make=Undecodable).run_one()
+    assert service.job(job_id).status is Status.QUEUED
+    assert not service.worker(make=Undecodable).run_one()  # not here again
     monkeypatch.setattr(Undecodable, "error", BadInput("the source is upside down", field="video"))
-    job_id = house.submit()
-    house.worker(make=Undecodable).run_one()
-    assert house.job(job_id).status is Status.FAILED
+    job_id = service.submit()
+    service.worker(make=Undecodable).run_one()
+    assert service.job(job_id).status is Status.FAILED
 
 
-def test_an_odd_size_fails_before_any_work(house: House) -> None:
-    job_id = house.submit(width=63)
-    assert house.steps() == 0
-    assert "even" in (house.job(job_id).error_message or "")
+def test_an_odd_size_fails_before_any_work(service: Service) -> None:
+    job_id = service.submit(width=63)
+    assert service.steps() == 0
+    assert "even" in (service.job(job_id).error_message or "")
 
 
-def test_a_worker_that_breaks_again_and_again_ends(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_breaks_again_and_again_ends(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Undecodable, "failures", 99)
     monkeypatch.setattr(Undecodable, "stage", "sample")
-    jobs = [house.submit() for _ in range(4)]
-    worker = house.worker(make=Undecodable)
+    jobs = [service.submit() for _ in range(4)]
+    worker = service.worker(make=Undecodable)
     worker.run(threading.Event())
-    assert [house.job(job).status for job in jobs] == [Status.FAILED] * 3 + [Status.QUEUED]
-    assert worker.faults == 3
+    assert [service.job(job).status for job in jobs] == [Status.FAILED] * 3 + [Status.QUEUED]
+    assert worker.unexpected_errors == 3
 
 
 @pytest.mark.parametrize("harm", ["gone", "damaged", "foreign"])
-def test_a_state_that_cannot_be_used_means_a_new_start(house: House, finished: str, harm: str) -> None:
-    job_id = house.submit()
+def test_a_state_that_cannot_be_used_means_a_new_start(service: Service, finished: str, harm: str) -> None:
+    job_id = service.submit()
 
     def die(number: int) -> None:
         if number == 4:
             raise Killed
 
-    dead = house.worker(die)
+    dead = service.worker(die)
     with pytest.raises(Killed):
         dead.run_one()
-    saved = house.objects.path(house.job(job_id).checkpoint or "")
+    saved = service.objects.path(service.job(job_id).checkpoint or "")
     if harm == "gone":
         saved.unlink()
     else:
         saved.write_bytes(
             b"\0\1\2" if harm == "damaged" else saved.read_bytes().replace(b"balloon", b"bassoon")
         )
-    house.store.lost(dead.id)
-    assert house.steps() == 6
-    assert house.video(job_id) == finished
+    service.store.lost(dead.id)
+    assert service.steps() == 6
+    assert service.video(job_id) == finished
 
 
 def test_a_full_disk_does_not_stop_the_steps(
-    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    job_id, put = house.submit(), house.objects.put
+    job_id, put = service.submit(), service.objects.put
 
     def full(source: Any) -> tuple[str, int]:
         if isinstance(source, bytes):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return put(source)
 
-    monkeypatch.setattr(house.objects, "put", full)
-    monkeypatch.setattr(house.objects, "show", lambda job_id, picture: full(picture))
-    house.worker().run_one()
-    assert house.job(job_id).status is Status.COMPLETED
+    monkeypatch.setattr(service.objects, "put", full)
+    monkeypatch.setattr(service.objects, "put_preview", lambda job_id, picture: full(picture))
+    service.worker().run_one()
+    assert service.job(job_id).status is Status.COMPLETED
     assert "could not be saved" in caplog.text
     # ... but without its files there is no video.
-    job_id = house.submit()
-    monkeypatch.setattr(house.objects, "put", lambda source: full(b""))
-    house.worker().run_one()
-    assert (house.job(job_id).status, house.job(job_id).error_code) == (Status.FAILED, "output")
+    job_id = service.submit()
+    monkeypatch.setattr(service.objects, "put", lambda source: full(b""))
+    service.worker().run_one()
+    assert (service.job(job_id).status, service.job(job_id).error_code) == (Status.FAILED, "output")
 
 
-def test_a_video_can_be_made_from_files_in_the_store(house: House, finished: str) -> None:
-    picture = house.settings.home / "picture.png"
+def test_a_video_can_be_made_from_files_in_the_store(service: Service, finished: str) -> None:
+    picture = service.settings.home / "picture.png"
     Image.new("RGB", (64, 48), (250, 120, 10)).save(picture)
-    digest, size = house.objects.put(picture)
+    digest, size = service.objects.put(picture)
     references = (Reference("first_frame", digest, "image/png"),)
-    job_id = house.submit((Artifact("first_frame", digest, "image/png", size),), references=references)
-    house.steps()
-    first = read_video(house.objects.path(house.video(job_id))).frames[0]
+    job_id = service.submit((Artifact("first_frame", digest, "image/png", size),), references=references)
+    service.steps()
+    first = read_video(service.objects.path(service.video(job_id))).frames[0]
     assert abs(first.astype(int) - (250, 120, 10)).max() <= 6
 
-    source = Reference("source", house.video(job_id), "video/mp4")
-    longer = house.submit(operation="extend", seconds=1.5, references=(source,))
-    house.steps()
-    footage = read_video(house.objects.path(house.video(longer)))
-    assert (footage.seconds, len(footage.frames)) == (1.5, 12)
-    assert abs(footage.frames[0].astype(int) - (250, 120, 10)).max() <= 8
+    source = Reference("source", service.video(job_id), "video/mp4")
+    longer = service.submit(operation="extend", seconds=1.5, references=(source,))
+    service.steps()
+    video = read_video(service.objects.path(service.video(longer)))
+    assert (video.seconds, len(video.frames)) == (1.5, 12)
+    assert abs(video.frames[0].astype(int) - (250, 120, 10)).max() <= 8
 
 
-def test_a_file_that_is_gone_is_the_end(house: House) -> None:
-    house.store.enrol("elsewhere", 1)
-    job_id = house.submit(references=(Reference("first_frame", "ab" * 32, "image/png"),))
-    assert house.steps() == 0
-    job = house.job(job_id)
+def test_a_file_that_is_gone_is_the_end(service: Service) -> None:
+    service.store.register_worker("other", 1)
+    job_id = service.submit(references=(Reference("first_frame", "ab" * 32, "image/png"),))
+    assert service.steps() == 0
+    job = service.job(job_id)
     assert (job.status, job.error_code) == (Status.FAILED, "bad_input")
     assert "send it again" in (job.error_message or "")
 
@@ -559,42 +657,42 @@ class Unreachable:
 
 @pytest.mark.parametrize("call", ["heartbeat", "checkpoint"])
 def test_a_database_that_is_away_for_a_while_costs_nothing(
-    house: House, finished: str, monkeypatch: pytest.MonkeyPatch, call: str
+    service: Service, finished: str, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    monkeypatch.setattr(house.store, call, Unreachable(3, getattr(house.store, call)))
-    job_id = house.submit()
-    assert house.steps() == 6
-    assert house.video(job_id) == finished
+    monkeypatch.setattr(service.store, call, Unreachable(3, getattr(service.store, call)))
+    job_id = service.submit()
+    assert service.steps() == 6
+    assert service.video(job_id) == finished
 
 
 def test_a_finished_video_waits_for_the_database(
-    house: House, finished: str, monkeypatch: pytest.MonkeyPatch
+    service: Service, finished: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempt, "INSIST_PAUSE", 0.0)
-    monkeypatch.setattr(house.store, "finish", Unreachable(5, house.store.finish))
-    job_id = house.submit()
-    house.steps()
-    assert house.video(job_id) == finished
+    monkeypatch.setattr(attempt, "END_PAUSE", 0.0)
+    monkeypatch.setattr(service.store, "finish", Unreachable(5, service.store.finish))
+    job_id = service.submit()
+    service.steps()
+    assert service.video(job_id) == finished
     # Not for ever: the job is done again from its last state.
-    monkeypatch.setattr(attempt, "INSIST_SECONDS", 0.0)
-    finish = house.store.finish
-    monkeypatch.setattr(house.store, "finish", Unreachable(1, finish))
-    job_id = house.submit()
-    worker = house.worker()
+    monkeypatch.setattr(attempt, "END_SECONDS", 0.0)
+    finish = service.store.finish
+    monkeypatch.setattr(service.store, "finish", Unreachable(1, finish))
+    job_id = service.submit()
+    worker = service.worker()
     with pytest.raises(DatabaseError):
         worker.run_one()
-    house.store.lost(worker.id)
-    assert house.steps() == 0
-    assert house.video(job_id) == finished
+    service.store.lost(worker.id)
+    assert service.steps() == 0
+    assert service.video(job_id) == finished
 
 
-def test_a_worker_outlives_a_database_that_is_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_outlives_a_database_that_is_away(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     from hinode.jobs.worker import worker as module
 
     monkeypatch.setattr(module, "DATABASE_PAUSE", 0.0)
-    job_id, stop = house.submit(), threading.Event()
-    worker = house.worker()
-    claim = house.store.claim
+    job_id, stop = service.submit(), threading.Event()
+    worker = service.worker()
+    claim = service.store.claim
 
     def last(*args: Any, **more: Any) -> Any:
         lease = claim(*args, **more)
@@ -602,34 +700,40 @@ def test_a_worker_outlives_a_database_that_is_away(house: House, monkeypatch: py
             stop.set()
         return lease
 
-    monkeypatch.setattr(house.store, "claim", Unreachable(3, last))
+    monkeypatch.setattr(service.store, "claim", Unreachable(3, last))
     worker.run(stop)
-    assert house.job(job_id).status is Status.COMPLETED
+    assert service.job(job_id).status is Status.COMPLETED
 
 
-def test_the_last_engine_stays_in_memory(house: House) -> None:
-    made: list[str] = []
+def test_the_last_engine_stays_in_memory(service: Service) -> None:
+    loaded: list[str] = []
 
     def make(name: str, settings: Settings) -> Engine:
-        made.append(name)
+        loaded.append(name)
         return TestcardEngine(settings)
 
     worker = Worker(
-        house.store, house.objects, house.settings, host="here", engines=("testcard", "other"), engine=make
+        service.store,
+        service.objects,
+        service.settings,
+        host="here",
+        engines=("testcard", "other"),
+        engine=make,
     )
     for engine in ("testcard", "testcard", "other", "testcard"):
-        house.submit(engine=engine)
+        service.submit(engine=engine)
         worker.run_one()
-    assert made == ["testcard", "other", "testcard"]
-    house.submit(engine="unheard-of")
+    assert loaded == ["testcard", "other", "testcard"]
+    service.submit(engine="unheard-of")
     assert not worker.run_one()
 
 
-def test_the_lease_is_kept_through_a_long_step(either: House) -> None:
-    house, store = either, Store(either.store.database, lease_seconds=0.04)
+@pytest.mark.both_databases
+def test_the_lease_is_kept_through_a_long_step(service: Service) -> None:
+    store = Store(service.store.database, lease_seconds=0.04)
     beats: list[int] = []
     enough = threading.Event()
-    house.submit()
+    service.submit()
     lease = store.claim("worker_1", host="here")
     assert lease is not None
     beat = store.heartbeat
@@ -645,40 +749,71 @@ def test_the_lease_is_kept_through_a_long_step(either: House) -> None:
         heart.check("sample", 40, 2)
         assert enough.wait(20)
     assert beats[-1] == 40
-    job = house.job(lease.job.id)
+    job = service.job(lease.job.id)
     assert (job.stage, job.progress, job.preview) == ("sample", 40, 2)
 
 
-def test_loading_does_not_count_as_running(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    now, told = 100.0, []
-    house.submit()
-    lease = house.store.claim("worker_1", host="here")
+def test_a_heartbeat_that_fails_is_not_the_last(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    store, enough, beats = Store(service.store.database, lease_seconds=0.04), threading.Event(), []
+    service.submit()
+    lease = store.claim("worker_1", host="here")
     assert lease is not None
 
-    def heartbeat(*args: Any, ran_for: float, **more: Any) -> HeartbeatReply:
-        told.append(ran_for)
+    def failing(*args: Any, **more: Any) -> HeartbeatReply:
+        beats.append(more["stage"])
+        if len(beats) == 3:
+            enough.set()
+        raise ZeroDivisionError("in the heartbeat")
+
+    store.heartbeat = failing  # type: ignore[method-assign]
+    with Heartbeat(store, lease, slice_seconds=1000.0):
+        assert enough.wait(20)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_preview_that_cannot_be_removed_does_not_fail_a_finished_job(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    job_id, worker = service.submit(), service.worker()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", read_only)
+        assert worker.run_one()
+    assert (service.job(job_id).status, worker.unexpected_errors) == (Status.COMPLETED, 0)
+
+
+def test_loading_does_not_count_as_running(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, times = 100.0, []
+    service.submit()
+    lease = service.store.claim("worker_1", host="here")
+    assert lease is not None
+
+    def beat(*args: Any, ran_for: float, **more: Any) -> HeartbeatReply:
+        times.append(ran_for)
         return HeartbeatReply()
 
-    monkeypatch.setattr(house.store, "heartbeat", heartbeat)
-    heart = Heartbeat(house.store, lease, slice_seconds=15.0, clock=lambda: now)
+    monkeypatch.setattr(service.store, "heartbeat", beat)
+    heart = Heartbeat(service.store, lease, slice_seconds=15.0, clock=lambda: now)
     for stage in ("load", "text", "sample", "sample", "decode"):
         now += 10.0
         heart.check(stage, 1, 0)
-    assert told == [0.0, 0.0, 0.0, 10.0, 20.0]
+    assert times == [0.0, 0.0, 0.0, 10.0, 20.0]
 
 
-def test_a_worker_says_which_engines_it_can_run(house: House) -> None:
+def test_a_worker_says_which_engines_it_can_run(service: Service) -> None:
     for engines in (None, ["native"]):
-        Worker(house.store, house.objects, house.settings, host=f"of {engines}", engines=engines)
-    with house.store.database.read() as connection:
-        there = live_workers.live(connection, house.store.clock())
-    assert there == {"of None": frozenset(ENGINES), "of ['native']": frozenset({"native"})}
+        Worker(service.store, service.objects, service.settings, host=f"of {engines}", engines=engines)
+    with service.store.database.read() as connection:
+        live = live_workers.live(connection, service.store.clock())
+    assert live == {"of None": frozenset(ENGINES), "of ['native']": frozenset({"native"})}
 
 
-def test_an_end_is_told_once(house: House) -> None:
-    job_id = house.submit()
-    house.steps()
-    with house.store.database.read() as connection:
-        told = connection.execute(sa.select(events)).all()
-    assert [(event.type, event.data) for event in told] == [("video.completed", {"id": job_id})]
-    assert json.dumps(house.job(job_id).making)
+def test_an_end_is_one_event(service: Service) -> None:
+    job_id = service.submit()
+    service.steps()
+    with service.store.database.read() as connection:
+        emitted = connection.execute(sa.select(events)).all()
+    assert [(event.type, event.data) for event in emitted] == [("video.completed", {"id": job_id})]
+    assert json.dumps(service.job(job_id).making)

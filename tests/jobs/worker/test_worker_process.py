@@ -31,14 +31,14 @@ PATIENCE = 120.0
 PROGRAM = """
 import os, sys
 from hinode import logs
-from hinode.jobs.worker.worker import main
+from hinode.jobs.worker.process import main
 from hinode.settings import Settings
 logs.start()
 sys.exit(main(Settings.from_environment(os.environ), attached=sys.argv[1] == "attached"))
 """
 
 CARD = Request("a red balloon", 64, 48, seconds=0.5, seed=3, engine="testcard", model="testcard", steps=40)
-DRAWN = Request(
+GENERATED = Request(
     "a red balloon over the sea", 64, 64, seconds=0.5, seed=3, engine="native", model="nano", steps=4
 )
 
@@ -105,7 +105,7 @@ class Fleet:
     def close(self) -> None:
         for process in self.processes:
             process.kill()
-            end_of(process)
+            wait_for(process)
         self.database.close()
 
 
@@ -119,7 +119,7 @@ def fleet(sqlite_template: Path, tmp_path: Path) -> Iterator[Fleet]:
     fleet.close()
 
 
-def end_of(process: subprocess.Popen[str]) -> int:
+def wait_for(process: subprocess.Popen[str]) -> int:
     status = process.wait(PATIENCE)
     for stream in (process.stdin, process.stdout):
         assert stream is not None
@@ -127,7 +127,7 @@ def end_of(process: subprocess.Popen[str]) -> int:
     return status
 
 
-def let_go(process: subprocess.Popen[str]) -> None:
+def close_pipe(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None
     process.stdin.close()
 
@@ -138,7 +138,7 @@ def terminate(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGTERM)
 
 
-@pytest.mark.parametrize("end", [let_go, terminate])
+@pytest.mark.parametrize("end", [close_pipe, terminate])
 def test_an_attached_worker_saves_its_job_and_ends(fleet: Fleet, end: Callable[[Any], None]) -> None:
     job_id = fleet.submit(CARD)
     process, worker = fleet.start()
@@ -146,7 +146,7 @@ def test_an_attached_worker_saves_its_job_and_ends(fleet: Fleet, end: Callable[[
     fleet.until_step(job_id, 2)
     process.send_signal(signal.SIGINT)  # Ctrl-C is for its parent
     end(process)
-    assert end_of(process) == 0
+    assert wait_for(process) == 0
     job = fleet.job(job_id)
     assert (job.status, job.crashes) == (Status.QUEUED, 0)
     assert 2 <= job.checkpoint_step < 40
@@ -159,11 +159,12 @@ def test_a_worker_of_its_own_ends_with_ctrl_c(fleet: Fleet) -> None:
     process, _ = fleet.start(attached=False)
     fleet.until_step(job_id, 2)
     process.send_signal(signal.SIGINT)
-    assert end_of(process) == 0
+    assert wait_for(process) == 0
     assert fleet.job(job_id).status is Status.QUEUED
 
 
-@pytest.mark.parametrize(("request_", "steps"), [(CARD, (5, 12)), (DRAWN, (2,))])
+@pytest.mark.slow
+@pytest.mark.parametrize(("request_", "steps"), [(CARD, (5, 12)), (GENERATED, (2,))])
 def test_a_video_whose_workers_were_killed_is_the_same_to_the_bit(
     fleet: Fleet, request_: Request, steps: tuple[int, ...]
 ) -> None:
@@ -172,7 +173,7 @@ def test_a_video_whose_workers_were_killed_is_the_same_to_the_bit(
         process, worker = fleet.start()
         fleet.until_step(job_id, step)
         process.kill()
-        end_of(process)
+        wait_for(process)
         fleet.store.lost(worker)
         assert fleet.job(job_id).status is Status.QUEUED
     again = fleet.submit(request_)

@@ -1,79 +1,83 @@
-"""Work that may take long, such as fetching an image, done beside whoever needs it and cannot wait."""
+"""Slow work, such as fetching an image, in the background of a thread that cannot wait for it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from concurrent.futures import Future, wait
-from typing import Generic, TypeVar
+from concurrent.futures import Future
+from typing import Generic, NamedTuple, TypeVar
 
-from hinode.background import start_call
+from hinode.background import start_call, wait_for
 
 T = TypeVar("T")
 
 
 class StillRunning(Exception):
-    """It is not done yet; ask again later."""
+    """There is no result yet; ask again later."""
+
+
+class _Call(NamedTuple, Generic[T]):
+    number: int
+    project_id: str
+    future: Future[T]
 
 
 class BackgroundCalls(Generic[T]):
-    """Pieces of work, each in a thread of its own, few of them for one project.
+    """Calls in threads of their own, at most so many in all and for one project.
 
-    For one thread that asks. What takes too long goes on by itself, and its result is there when it is asked
-    for again. The threads do not keep the process from ending.
-    """
+    For one thread that asks for results. A call that takes too long goes on by itself, and its result is
+    there when it is asked for again. The threads do not keep the process from ending."""
 
-    def __init__(self, most: int, most_each: int) -> None:
+    def __init__(self, limit: int, limit_per_project: int) -> None:
         """
         Args:
-            most: how many at once.
-            most_each: how many at once for one project.
+            limit: calls at once.
+            limit_per_project: calls at once for one project.
         """
-        self.most = most
-        self.most_each = most_each
-        self._under_way: dict[str, tuple[int, str, Future[T]]] = {}  # by name: number, project, result
+        self.limit = limit
+        self.limit_per_project = limit_per_project
+        self._calls: dict[str, _Call[T]] = {}  # by owner
 
-    def done(self, project_id: str, name: str, number: int, work: Callable[[], T], seconds: float) -> T:
-        """The result of `work`, which is begun unless it was before.
+    def result(self, project_id: str, owner: str, number: int, work: Callable[[], T], seconds: float) -> T:
+        """The result of `work`, which is called in another thread unless it was before.
 
         Args:
-            project_id: whose it is.
-            name: whoever asks; it has one errand at a time.
-            number: which errand of that name; the result of another is dropped.
-            work: what to do, in another thread; what it raises is raised here.
+            project_id: the project of the call.
+            owner: has one call at a time.
+            number: which of the owner's calls; the result of another is dropped.
+            work: what to call; what it raises is raised here.
             seconds: to wait for the result.
 
         Raises:
-            NotYet: it is not done by then, or could not be begun because others are under way.
+            StillRunning: there is no result by then, or too many other calls are running.
         """
-        number_before, _, errand = self._under_way.get(name, (number, project_id, None))
-        if errand is not None and not errand.done() and number_before != number:
+        call = self._calls.get(owner)
+        if call is None or call.number != number:
+            if call is not None and not call.future.done():
+                raise StillRunning
+            self._calls.pop(owner, None)
+            self._check_limits(project_id)
+            call = self._calls[owner] = _Call(number, project_id, start_call(work, "batch line"))
+        if not wait_for(call.future, seconds):
             raise StillRunning
-        if errand is None or number_before != number:
-            self._under_way.pop(name, None)
-            self._check_room(project_id)
-            errand = start_call(work, "batch line")
-            self._under_way[name] = number, project_id, errand
-        if not wait([errand], seconds).done:
-            raise StillRunning
-        del self._under_way[name]
-        return errand.result()
+        del self._calls[owner]
+        return call.future.result()
 
-    def drop(self, names: Collection[str]) -> None:
-        """Forget the results of errands of these names; those under way count until they are done."""
-        for name in names:
-            if name in self._under_way and self._under_way[name][2].done():
-                del self._under_way[name]
+    def drop(self, owners: Collection[str]) -> None:
+        """Forget the results of these owners' calls; a running call counts until it is done."""
+        for owner in owners:
+            if owner in self._calls and self._calls[owner].future.done():
+                del self._calls[owner]
 
-    def names(self) -> set[str]:
-        """Who has an errand under way, or a result that was not asked for yet."""
-        return set(self._under_way)
+    def owners(self) -> set[str]:
+        """Everyone with a call that is running, or whose result was not asked for yet."""
+        return set(self._calls)
 
     def busy(self, project_id: str) -> bool:
-        """Whether an errand of a project is under way, or has a result that was not asked for yet."""
-        return any(project == project_id for _, project, _ in self._under_way.values())
+        """Whether a project has such a call."""
+        return any(call.project_id == project_id for call in self._calls.values())
 
-    def _check_room(self, project_id: str) -> None:
-        busy = Counter(project for _, project, errand in self._under_way.values() if not errand.done())
-        if busy.total() >= self.most or busy[project_id] >= self.most_each:
+    def _check_limits(self, project_id: str) -> None:
+        running = Counter(call.project_id for call in self._calls.values() if not call.future.done())
+        if running.total() >= self.limit or running[project_id] >= self.limit_per_project:
             raise StillRunning

@@ -1,4 +1,4 @@
-"""A batch as it stands in the database, and the parts of transactions on it."""
+"""A batch as it is in the database, and the steps of which transactions on it are made."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput
+from hinode.jobs import transitions
+from hinode.jobs.rows import read_job
 from hinode.jobs.states import Status
+from hinode.records.rows import first_row, from_row
 from hinode.records.tables import batch_lines, batches, jobs
 
 MAX_METADATA_PAIRS = 16
 MAX_METADATA_KEY_LENGTH = 64
 MAX_METADATA_VALUE_LENGTH = 512
+ENDED_AT_ONCE = 250  # jobs in one transaction, so that others get to the database
+REFUSED = "refused"
 
 
 @dataclass(frozen=True)
@@ -56,25 +61,25 @@ class Batch:
     @classmethod
     def of(cls, row: sa.RowMapping, counts: Mapping[str, int]) -> Batch:
         """The batch in a row of the table, with what `counts_of` says of it."""
-        never = row["lines"] - row["admitted"] if row["status"] in ("expired", "cancelled") else 0
-        lost = ("refused", Status.FAILED.value, Status.CANCELLED.value, Status.EXPIRED.value)
-        values = {name: row[name] for name in cls.__dataclass_fields__ if name not in ("completed", "failed")}
-        return cls(
-            **values,
+        unread = row["lines"] - row["admitted"] if row["status"] in ("expired", "cancelled") else 0
+        lost = (REFUSED, Status.FAILED.value, Status.CANCELLED.value, Status.EXPIRED.value)
+        return from_row(
+            cls,
+            row,
             completed=counts.get(Status.COMPLETED.value, 0),
-            failed=sum(counts.get(name, 0) for name in lost) + never,
+            failed=sum(counts.get(name, 0) for name in lost) + unread,
         )
 
 
 class ConcurrentUpdate(Exception):
-    """The batch is not any more where this step begins; the step leaves no trace."""
+    """The batch is not as it was read any more; the transaction is rolled back."""
 
 
 def transition(connection: Connection, batch: Batch, **values: Any) -> None:
     """Change a batch that is still as it was read, in the caller's transaction.
 
     Raises:
-        Overtaken: it is not.
+        ConcurrentUpdate: it is not.
     """
     row = connection.execute(
         batches.update()
@@ -91,42 +96,69 @@ def transition(connection: Connection, batch: Batch, **values: Any) -> None:
 
 
 def fetch(connection: Connection, project_id: str, batch_id: str) -> Batch | None:
-    """A batch of a project with its counts, or None if there is no such one."""
-    row = (
-        connection.execute(
-            sa.select(batches).where(batches.c.id == batch_id, batches.c.project_id == project_id)
-        )
-        .mappings()
-        .first()
-    )
+    """A batch of a project with its counts, or None if there is none."""
+    query = sa.select(batches).where(batches.c.id == batch_id, batches.c.project_id == project_id)
+    row = first_row(connection, query)
     return Batch.of(row, counts_of(connection, [batch_id]).get(batch_id, {})) if row else None
 
 
-def counts_of(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, int]]:
-    """How many jobs each batch has in each status, and under "refused" how many lines became no job."""
-    found: dict[str, dict[str, int]] = {}
+def counts_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many jobs each batch has in each status, and under `REFUSED` how many lines became no job."""
+    counts: dict[str, dict[str, int]] = {}
     by_status = connection.execute(
         sa.select(jobs.c.batch_id, jobs.c.status, sa.func.count())
-        .where(jobs.c.batch_id.in_(names))
+        .where(jobs.c.batch_id.in_(batch_ids))
         .group_by(jobs.c.batch_id, jobs.c.status)
     )
     for batch_id, status, count in by_status:
-        found.setdefault(batch_id, {})[status] = count
+        counts.setdefault(batch_id, {})[status] = count
     refused = connection.execute(
         sa.select(batch_lines.c.batch_id, sa.func.count())
-        .where(batch_lines.c.batch_id.in_(names), batch_lines.c.job_id.is_(None))
+        .where(batch_lines.c.batch_id.in_(batch_ids), batch_lines.c.job_id.is_(None))
         .group_by(batch_lines.c.batch_id)
     )
     for batch_id, count in refused:
-        found.setdefault(batch_id, {})["refused"] = count
-    return found
+        counts.setdefault(batch_id, {})[REFUSED] = count
+    return counts
+
+
+def end_jobs(connection: Connection, batch_id: str, status: Status, now: float) -> int:
+    """End the waiting jobs of a batch, and ask the workers of its running jobs to stop.
+
+    Args:
+        connection: in a writing transaction.
+        batch_id: the batch.
+        status: of the waiting jobs afterwards, CANCELLED or EXPIRED.
+        now: seconds since 1970.
+
+    Returns: how many were ended, at most `ENDED_AT_ONCE`; if any, there may be more of them.
+    """
+    code, message = {
+        Status.CANCELLED: ("cancelled", "the batch was cancelled"),
+        Status.EXPIRED: ("batch_expired", "the batch's window closed before this video was begun"),
+    }[status]
+    rows = connection.execute(
+        sa.select(jobs)
+        .where(jobs.c.batch_id == batch_id, jobs.c.status == Status.QUEUED.value)
+        .order_by(jobs.c.id)
+        .limit(ENDED_AT_ONCE)
+        .with_for_update()
+    ).mappings()
+    waiting = [read_job(row) for row in rows]
+    for job in waiting:
+        transitions.end(connection, job, status, now, code, message)
+    running = (jobs.c.batch_id == batch_id, jobs.c.status == Status.RUNNING.value)
+    connection.execute(
+        jobs.update().where(*running, jobs.c.cancel_requested_at.is_(None)).values(cancel_requested_at=now)
+    )
+    return len(waiting)
 
 
 def check_metadata(metadata: Mapping[str, str] | None) -> None:
-    """See that the pairs that come with a batch can be kept.
+    """Check the pairs that come with a batch.
 
     Raises:
-        BadInput: they cannot.
+        BadInput: there are too many, or one is too long or no text.
     """
     if metadata is None:
         return
@@ -137,7 +169,7 @@ def check_metadata(metadata: Mapping[str, str] | None) -> None:
         for key, value in metadata.items()
     ):
         raise BadInput(
-            "the metadata cannot be kept",
+            "the metadata cannot be stored",
             f"give at most {MAX_METADATA_PAIRS} pairs, keys of {MAX_METADATA_KEY_LENGTH} and values of "
             f"{MAX_METADATA_VALUE_LENGTH} characters",
             field="metadata",

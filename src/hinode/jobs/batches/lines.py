@@ -14,9 +14,8 @@ from hinode.errors import quote
 ENDPOINT = "/v1/videos"
 MAX_LINES = 50_000
 MAX_LINE_BYTES = 24 << 20  # an image of the largest size that fits into a request, and the rest
-MAX_STRUCTURE_CHARACTERS = (
-    200_000  # brackets and commas; a value costs far more memory than the letters it is written in
-)
+# Brackets and commas: a value costs far more memory than the letters it is written in.
+MAX_STRUCTURE_CHARACTERS = 200_000
 MAX_ERRORS = 100
 MAX_CUSTOM_ID_LENGTH = 512
 
@@ -39,16 +38,13 @@ class Line:
 
 
 def check(path: Path) -> tuple[int, list[dict[str, Any]]]:
-    """Look at every line of a file, with the bodies left for later.
-
-    Args:
-        path: of the file.
+    """Check every line of a file, without the bodies of the requests.
 
     Returns:
         How many requests there are, and what is wrong with the file, at most a hundred faults.
     """
     faults: list[dict[str, Any]] = []
-    seen: set[bytes] = set()
+    custom_ids: set[bytes] = set()
     count = 0
     with path.open("rb") as file:
         for row, text in enumerate(_rows(file), 1):
@@ -60,9 +56,9 @@ def check(path: Path) -> tuple[int, list[dict[str, Any]]]:
                     fault("too_many_requests", f"the file has more than {MAX_LINES:,} lines; split it", row)
                 )
                 break
-            wrong = _fault(text, row, seen)
-            if wrong is not None:
-                faults.append(wrong)
+            error = _fault(text, row, custom_ids)
+            if error is not None:
+                faults.append(error)
                 if len(faults) == MAX_ERRORS:
                     break
     if not count:
@@ -71,12 +67,12 @@ def check(path: Path) -> tuple[int, list[dict[str, Any]]]:
 
 
 def read(path: Path, number: int = 0, place: int = 0) -> Iterator[Line]:
-    """The requests of a file that `check` found nothing wrong with.
+    """The requests of a file in which `check` has found nothing wrong.
 
     Args:
         path: of the file.
         number: of the request at `place`.
-        place: where to begin, in bytes.
+        place: in the file where to begin, in bytes.
     """
     with path.open("rb") as file:
         file.seek(place)
@@ -97,7 +93,7 @@ def fault(code: str, message: str, line: int | None, param: str | None = None) -
 
 
 def _rows(file: BinaryIO) -> Iterator[bytes | None]:
-    """The lines of a file; None, and no more, for one that is too long to be read."""
+    """The lines of a file; the last is None if the next one is too long to be read."""
     while text := file.readline(MAX_LINE_BYTES + 1):
         if len(text) > MAX_LINE_BYTES:
             yield None
@@ -105,13 +101,14 @@ def _rows(file: BinaryIO) -> Iterator[bytes | None]:
         yield text
 
 
-def _fault(text: bytes | None, row: int, seen: set[bytes]) -> dict[str, Any] | None:
+def _fault(text: bytes | None, row: int, custom_ids: set[bytes]) -> dict[str, Any] | None:
+    """What is wrong with a line, or None; `custom_ids` has digests of those of the lines before."""
     if text is None:
         return fault("line_too_long", f"the line has more than {MAX_LINE_BYTES:,} bytes", row)
     if sum(map(text.count, (b",", b"[", b"{"))) > MAX_STRUCTURE_CHARACTERS:
         return fault("line_too_long", "the line has too many values in it", row)
     try:
-        values = json.loads(text, parse_constant=_no_constant)
+        values = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return fault("invalid_json_line", "the line is not JSON in UTF-8", row)
     if not isinstance(values, dict):
@@ -126,12 +123,12 @@ def _fault(text: bytes | None, row: int, seen: set[bytes]) -> dict[str, Any] | N
         )
     if any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in custom_id):
         return fault("invalid_custom_id", "custom_id is not readable text", row, "custom_id")
-    mark = hashlib.blake2b(custom_id.encode(), digest_size=16).digest()
-    if mark in seen:
+    digest = hashlib.blake2b(custom_id.encode(), digest_size=16).digest()
+    if digest in custom_ids:
         return fault(
             "duplicate_custom_id", f"custom_id {quote(custom_id)} is on another line too", row, "custom_id"
         )
-    seen.add(mark)
+    custom_ids.add(digest)
     if values.get("method") != "POST":
         return fault("invalid_method", "method is not POST", row, "method")
     if values.get("url") != ENDPOINT:
@@ -141,5 +138,5 @@ def _fault(text: bytes | None, row: int, seen: set[bytes]) -> dict[str, Any] | N
     return None
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(name)  # NaN and Infinity, which are no JSON
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity are not JSON

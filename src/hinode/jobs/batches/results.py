@@ -1,4 +1,4 @@
-"""What a batch puts out: a file of the videos that its lines became, and one of the lines that became none.
+"""The results of a batch: a file of the videos of its lines, and a file of the lines that became none.
 
 Each line of the first is an answer 200 with the video in its final state, which is not always "completed":
 see its `status` and `error`. The second has the requests that were refused, with the answer that says why,
@@ -22,6 +22,7 @@ from hinode.jobs.batches.batch import Batch
 from hinode.jobs.files import uploads
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Job
+from hinode.jobs.rows import read_job
 from hinode.jobs.states import Status
 from hinode.records.database import Database
 from hinode.records.tables import batch_lines, jobs
@@ -52,9 +53,9 @@ def write(
     """Put the files of an ended batch into the store. Doing it again gives the same files.
 
     Args:
-        database: where its lines are.
+        database: has its lines and jobs.
         objects: the store.
-        video: a job as people see it.
+        video: a job as clients see it.
         batch: all of whose jobs have ended.
         source: gives its input, for the names of the lines that were never begun.
 
@@ -75,102 +76,88 @@ def write(
             files[name].write(json.dumps(line, separators=(",", ":")) + "\n")
         for file in files.values():
             file.close()
-        kept = {name: objects.put(paths[name]) if counts[name] else None for name in counts}
-    return Results(kept["output"], kept["errors"], expired)
+        stored = {name: objects.put(paths[name]) if counts[name] else None for name in counts}
+    return Results(stored["output"], stored["errors"], expired)
 
 
 def enter(
-    connection: Connection, batch: Batch, name: str, file: tuple[str, int], now: float, keep: float
+    connection: Connection, batch: Batch, name: str, file: tuple[str, int], now: float, retention: float
 ) -> str:
     """Make a file of results one of the project's files, in the caller's transaction; returns its id.
 
     Args:
         connection: inside a writing transaction.
-        batch: whose results.
+        batch: the batch.
         name: "output" or "error".
         file: digest and size.
         now: seconds since 1970.
-        keep: how long it is to be kept, in seconds.
+        retention: how long it is kept, in seconds.
     """
-    digest, size = file
     row = uploads.new_row(
         batch.project_id,
         uploads.BATCH_OUTPUT,
         f"{batch.id}_{name}.jsonl",
-        digest,
-        "application/jsonl",
-        size,
-        now,
-        keep,
+        *file,
+        media_type="application/jsonl",
+        now=now,
+        expires_after=retention,
     )
-    return uploads.add(connection, row)
+    return uploads.insert(connection, row)
 
 
 def _lines(
     database: Database, video: Callable[[Job], Mapping[str, Any]], batch: Batch, source: Callable[[], Path]
 ) -> Iterator[tuple[str, dict[str, Any], bool]]:
-    """Each line of the results: which file it goes to, what it says, and if the window closed on it."""
-    for number, custom_id, job, refusal in _begun(database, batch):
-        line = {"id": f"batch_req_{batch.id.removeprefix('batch_')}_{number}", "custom_id": custom_id}
-        request_id = f"req_{batch.id.removeprefix('batch_')}_{number}"
+    """Each line of the results: which file it goes to, its content, and whether the window closed on it."""
+    batch_name = batch.id.removeprefix("batch_")
+    for number, custom_id, job, refusal in _admitted(database, batch):
+        line = {"id": f"batch_req_{batch_name}_{number}", "custom_id": custom_id}
+        response: dict[str, Any] = {"request_id": f"req_{batch_name}_{number}"}
         if job is not None:
-            answer = {"status_code": 200, "request_id": request_id, "body": dict(video(job))}
-            yield "output", {**line, "response": answer, "error": None}, _late(batch, job)
+            response |= {"status_code": 200, "body": dict(video(job))}
+            yield "output", {**line, "response": response, "error": None}, _late(batch, job)
         else:
-            answer = {
-                "status_code": refusal["status_code"],
-                "request_id": request_id,
-                "body": refusal["body"],
-            }
-            yield "errors", {**line, "response": answer, "error": None}, False
+            response |= {"status_code": refusal["status_code"], "body": refusal["body"]}
+            yield "errors", {**line, "response": response, "error": None}, False
     if batch.admitted >= batch.lines:
         return
     code, message = NEVER_BEGUN[batch.status]
-    for left in lines.read(source()):
-        if left.number >= batch.admitted:
-            yield (
-                "errors",
-                {
-                    "id": f"batch_req_{batch.id.removeprefix('batch_')}_{left.number}",
-                    "custom_id": left.custom_id,
-                    "response": None,
-                    "error": {"code": code, "message": message},
-                },
-                batch.status == "finalizing",
-            )
+    for request in lines.read(source()):
+        if request.number >= batch.admitted:
+            line = {"id": f"batch_req_{batch_name}_{request.number}", "custom_id": request.custom_id}
+            error = {"code": code, "message": message}
+            yield "errors", {**line, "response": None, "error": error}, batch.status == "finalizing"
 
 
-def _begun(database: Database, batch: Batch) -> Iterator[tuple[int, str, Job | None, Mapping[str, Any]]]:
-    """Number and name of each line that was looked at, with its job or the reason why it has none."""
+def _admitted(database: Database, batch: Batch) -> Iterator[tuple[int, str, Job | None, Mapping[str, Any]]]:
+    """Number and name of each line that was admitted, with its job or the reason why it has none."""
     next_line = 0
     while True:
-        with database.read() as connection:
-            rows = (
-                connection.execute(
-                    sa.select(
-                        batch_lines.c.line,
-                        batch_lines.c.custom_id,
-                        batch_lines.c.job_id,
-                        batch_lines.c.error.label("refusal"),
-                        jobs,
-                    )
-                    .join(jobs, jobs.c.id == batch_lines.c.job_id, isouter=True)
-                    .where(batch_lines.c.batch_id == batch.id, batch_lines.c.line >= next_line)
-                    .order_by(batch_lines.c.line)
-                    .limit(PAGE)
-                )
-                .mappings()
-                .all()
+        query = (
+            sa.select(
+                batch_lines.c.line,
+                batch_lines.c.custom_id,
+                batch_lines.c.job_id,
+                batch_lines.c.error.label("refusal"),
+                jobs,
             )
+            .join(jobs, jobs.c.id == batch_lines.c.job_id, isouter=True)
+            .where(batch_lines.c.batch_id == batch.id, batch_lines.c.line >= next_line)
+            .order_by(batch_lines.c.line)
+            .limit(PAGE)
+        )
+        with database.read() as connection:
+            rows = connection.execute(query).mappings().all()
         for row in rows:
-            yield row["line"], row["custom_id"], Job.of(row) if row["job_id"] else None, row["refusal"] or {}
+            job = read_job(row) if row["job_id"] else None
+            yield row["line"], row["custom_id"], job, row["refusal"] or {}
         if len(rows) < PAGE:
             return
         next_line = rows[-1]["line"] + 1
 
 
 def _late(batch: Batch, job: Job) -> bool:
-    """True if a job did not get to its end because the batch's window closed."""
+    """Whether a job did not finish because the batch's window closed."""
     if job.status is Status.EXPIRED:
         return True
     return (

@@ -1,10 +1,10 @@
-"""Characters of a project: a name, and a short video of the subject that goes by it."""
+"""Characters of a project: a name, and a short video of the subject with that name."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
@@ -12,6 +12,7 @@ from hinode.errors import BadInput, quote
 from hinode.jobs import ids
 from hinode.jobs.job import Artifact
 from hinode.records.database import Database
+from hinode.records.rows import first_row, from_row
 from hinode.records.tables import characters, projects
 
 MAX_NAME_LENGTH = 80
@@ -24,7 +25,7 @@ class Character:
 
     Attributes:
         id: `char_…`.
-        project_id: whose it is.
+        project_id: its project.
         name: what prompts call it.
         digest: of its video.
         media_type: of its video.
@@ -52,7 +53,7 @@ class Characters:
         """Add a character.
 
         Args:
-            project_id: whose it is to be.
+            project_id: its project.
             name: what prompts will call it, 1 to 80 characters.
             video: of the subject, in the store already.
 
@@ -61,15 +62,9 @@ class Characters:
         """
         name = parse_name(name)
         now = self.clock()
-        row = {
-            "id": ids.make("char_", now),
-            "project_id": project_id,
-            "name": name,
-            "digest": video.digest,
-            "media_type": video.media_type,
-            "bytes": video.bytes,
-            "created_at": now,
-        }
+        character = Character(
+            ids.make("char_", now), project_id, name, video.digest, video.media_type, video.bytes, now
+        )
         with self.database.write() as connection:
             # Locking the project keeps two requests from both taking the last place.
             connection.execute(sa.select(projects.c.id).where(projects.c.id == project_id).with_for_update())
@@ -82,20 +77,15 @@ class Characters:
                     "delete one first",
                     field="name",
                 )
-            connection.execute(characters.insert().values(**row))
-        return Character(**row)  # type: ignore[arg-type]
+            connection.execute(characters.insert().values(**asdict(character)))
+        return character
 
     def get(self, project_id: str, character_id: str) -> Character | None:
-        """A character of a project, or None if there is no such one."""
+        """A character of a project, or None if there is none."""
+        query = sa.select(characters).where(characters.c.id == character_id, *_of(project_id))
         with self.database.read() as connection:
-            row = (
-                connection.execute(
-                    sa.select(characters).where(characters.c.id == character_id, *_of(project_id))
-                )
-                .mappings()
-                .first()
-            )
-        return _character(row) if row else None
+            row = first_row(connection, query)
+        return from_row(Character, row) if row else None
 
     def page(
         self, project_id: str, *, after: str | None, limit: int, descending: bool = True
@@ -126,20 +116,20 @@ class Characters:
                     field="after",
                 )
             rows = connection.execute(query).mappings().all()
-        return [_character(row) for row in rows[:limit]], len(rows) > limit
+        return [from_row(Character, row) for row in rows[:limit]], len(rows) > limit
 
     def delete(self, project_id: str, character_id: str) -> bool:
-        """Forget a character; videos that were made with it stay.
+        """Delete a character; the videos that show it stay.
 
         Returns: whether it was there.
         """
         with self.database.write() as connection:
-            gone = connection.execute(
+            result = connection.execute(
                 characters.update()
                 .where(characters.c.id == character_id, *_of(project_id))
                 .values(deleted_at=self.clock())
             )
-        return gone.rowcount > 0
+        return result.rowcount > 0
 
 
 def parse_name(name: str) -> str:
@@ -162,7 +152,3 @@ def parse_name(name: str) -> str:
 
 def _of(project_id: str) -> tuple[sa.ColumnElement[bool], ...]:
     return characters.c.project_id == project_id, characters.c.deleted_at.is_(None)
-
-
-def _character(row: sa.RowMapping) -> Character:
-    return Character(**{field.name: row[field.name] for field in fields(Character)})

@@ -1,10 +1,11 @@
-"""Files that jobs take and make, named by their contents, so that equal files are one and none can change.
+"""The object store: files that jobs read and write, named by their contents.
 
     store/objects/3f/3fa1…      a file, whose name is the SHA-256 of its bytes
     store/temporary/…           files that are still being written
-    store/previews/video_….webp what a running job looks like so far
+    store/previews/video_….webp the preview of a running job
 
-A file gets its name only once it is whole and on the disk. Several processes and machines may share a store.
+Equal files are one, and no file ever changes. A file gets its name only once it is whole and on the disk.
+Several processes and machines may share a store.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ class Objects:
     def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
         """
         Args:
-            root: the folder; it is made when something is first written to it.
+            root: the folder; the first write makes it.
             clock: seconds since 1970, as the file system counts them.
         """
         self.root = root
         self.clock = clock
 
     def path(self, digest: str) -> Path:
-        """Where the file with this digest is, or would be.
+        """The path of the file with this digest, whether or not it is there.
 
         Raises:
             ValueError: it is not a SHA-256 in lower-case hexadecimal, so it could lead anywhere.
@@ -49,12 +50,12 @@ class Objects:
         return self.root / "objects" / digest[:2] / digest
 
     def has(self, digest: str) -> bool:
-        """Whether the file with this digest is there; see `path` for what is raised."""
+        """Whether the file with this digest is there; raises as `path` does."""
         return self.path(digest).is_file()
 
     def keep(self, digest: str) -> bool:
-        """Whether the file with this digest is there; if so, it is young again, so that `sweep` leaves it to
-        whoever is about to refer to it. See `path` for what is raised."""
+        """Whether the file with this digest is there. Its age starts again, so that `sweep` does not remove
+        it before the caller refers to it. Raises as `path` does."""
         try:
             os.utime(self.path(digest))
         except FileNotFoundError:
@@ -63,12 +64,13 @@ class Objects:
 
     @contextmanager
     def temporary(self, suffix: str = "") -> Iterator[Path]:
-        """A path inside the store to write a file to; what is left there after the block is removed.
+        """A path inside the store to write a file to; after the block, the file is removed if it is still
+        there.
 
-        Handing it to `put` inside the block is how a file gets into the store without being copied.
+        Inside the block, `put` moves the file into the store without copying it.
 
         Args:
-            suffix: what the name should end in, such as ".mp4".
+            suffix: end of the name, such as ".mp4".
         """
         path = self._new(suffix)
         try:
@@ -78,7 +80,7 @@ class Objects:
                 path.unlink(missing_ok=True)
 
     def put(self, source: Path | bytes | BinaryIO) -> tuple[str, int]:
-        """Keep a file; when this returns it is on the disk, whole.
+        """Store a file; when this returns it is on the disk, whole.
 
         Args:
             source: the bytes, a stream that is read to its end, or a path. A path from `temporary` is moved,
@@ -88,7 +90,7 @@ class Objects:
             Digest and size in bytes.
 
         Raises:
-            OSError: it cannot be read or written; a full disk, say.
+            OSError: it cannot be read or written, for instance because the disk is full.
         """
         if isinstance(source, Path) and source.parent == self.root / "temporary":
             return self._keep(source)
@@ -107,32 +109,32 @@ class Objects:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = os.fstat(file.fileno()).st_size
             path = self.path(digest)
-            # An equal file that is there already is made young again, so that `sweep` leaves it alone.
+            # The age of an equal file that is there already starts again, so that `sweep` does not remove it.
             try:
                 os.utime(path)
             except FileNotFoundError:
                 os.fsync(file.fileno())
-                # With the present time, by which `sweep` goes: the file may have been long in the making.
+                # The file may be old already if it took long to write; its age starts now.
                 os.utime(part)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 part.replace(path)
-        # Even if the file was there: who put it may not have come this far yet.
+        # Even if the file was there: the process that put it may not have come this far yet.
         _sync_folder(path.parent)
         _sync_folder(path.parent.parent)
         return digest, size
 
     def preview(self, job_id: str) -> Path:
-        """Where the preview of a job is, if it has one.
+        """The path of a job's preview, whether or not it has one.
 
         Raises:
-            ValueError: that is no identity of a job.
+            ValueError: that is not the id of a job.
         """
         if JOB.fullmatch(job_id) is None:
-            raise ValueError(f"{job_id[:80]!r} is no identity of a job")
+            raise ValueError(f"{job_id[:80]!r} is not the id of a job")
         return self.root / "previews" / f"{job_id}.webp"
 
-    def show(self, job_id: str, picture: bytes) -> None:
-        """Replace the preview of a job; a reader sees the old one or the new one, never half of either.
+    def put_preview(self, job_id: str, picture: bytes) -> None:
+        """Replace the preview of a job; a reader gets the old one or the new one, whole.
 
         Raises:
             OSError: it cannot be written.
@@ -143,39 +145,51 @@ class Objects:
             path.parent.mkdir(parents=True, exist_ok=True)
             part.replace(path)
 
-    def hide(self, job_id: str) -> None:
-        """Remove the preview of a job, if it has one."""
-        with suppress(FileNotFoundError):
-            self.preview(job_id).unlink()
+    def delete_preview(self, job_id: str) -> None:
+        """Remove the preview of a job, if it has one. If that fails, the file is left to `sweep`."""
+        with suppress(OSError):
+            self.preview(job_id).unlink(missing_ok=True)
+
+    def discard(self, digest: str, older_than: float) -> bool:
+        """Remove a file that nothing refers to, unless it is younger than `older_than` seconds.
+
+        Returns:
+            Whether it was removed; if not, it is left to `sweep`.
+        """
+        path, before = self.path(digest), self.clock() - older_than
+        try:
+            return _older(path, before) and self._discard(path, before)
+        except OSError:
+            return False
 
     def sweep(self, keep: Collection[str], older_than: float) -> int:
         """Remove files that nothing refers to.
 
-        Files younger than `older_than` stay, because what was just put, or looked up with `keep`, may be
-        referred to a moment later.
+        Files younger than `older_than` stay: whoever just put them, or looked them up with `keep`, may be
+        about to refer to them.
 
         Args:
             keep: digests that something refers to; ask for them before, not after.
             older_than: age in seconds; an hour is plenty.
 
         Returns:
-            How many files were removed, temporary ones and previews among them.
+            How many files were removed, temporary ones and previews included.
         """
         before = self.clock() - older_than
-        kept = keep if isinstance(keep, (set, frozenset)) else set(keep)
-        gone = 0
+        referenced = keep if isinstance(keep, (set, frozenset)) else set(keep)
+        count = 0
         for path in self.root.glob("objects/??/*"):
-            if DIGEST.fullmatch(path.name) and path.name not in kept and _older(path, before):
-                gone += self._discard(path, before)
+            if DIGEST.fullmatch(path.name) and path.name not in referenced and _older(path, before):
+                count += self._discard(path, before)
         for path in (*self.root.glob("temporary/*"), *self.root.glob("previews/*")):
             if _older(path, before):
                 with suppress(FileNotFoundError):
                     path.unlink()
-                    gone += 1
-        return gone
+                    count += 1
+        return count
 
     def _discard(self, path: Path, before: float) -> bool:
-        # Aside first and then away: if `put` found the file and made it young in between, it is put back.
+        # First renamed and then removed: if `put` found the file and touched it in between, it is put back.
         aside = self._new()
         try:
             path.replace(aside)
@@ -201,7 +215,7 @@ def _older(path: Path, before: float) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system can do that (Windows cannot)."""
+    """Flush the names in a folder to the disk, where the system can do that (Windows cannot)."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Files of a project: lines of batches, images and videos to start from, and what batches put out."""
+"""Files of a project: input of batches, images and videos to start from, and results of batches."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from hinode.errors import BadInput, join_names, quote
 from hinode.jobs import ids
 from hinode.jobs.files.objects import Objects
 from hinode.records.database import Database
+from hinode.records.rows import first_row, from_row
 from hinode.records.tables import batches, uploads
 
 BATCH = "batch"
 BATCH_OUTPUT = "batch_output"
 PURPOSES = ("assistants", BATCH, "evals", "fine-tune", "user_data", "vision")
-"""What a file may be put in for. Hinode itself tells `batch` from the others and no more."""
+"""What a file can be uploaded for. Hinode treats only `batch` differently from the others."""
 MAX_BATCH_BYTES = 200_000_000
 MAX_BYTES = 512_000_000
 MAX_NAME_LENGTH = 255
 DAY = 86_400.0
 BATCH_SECONDS = 30 * DAY
-"""How long files of batches are kept unless it is said otherwise; all others are kept until deleted."""
+"""How long files of batches are kept by default; all others are kept until they are deleted."""
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,48}/[\w.+-]{1,48}", re.ASCII)
 EXPIRY = (3600.0, 30 * DAY)
 UNFINISHED = ("validating", "in_progress", "finalizing", "cancelling")
@@ -40,14 +41,14 @@ class Upload:
 
     Attributes:
         id: `file-…`.
-        project_id: whose.
+        project_id: its project.
         purpose: one of `PURPOSES`, or "batch_output".
-        filename: as it was called; never the name of a file here.
+        filename: as the client called it; never used as a path.
         digest: its name in the store.
-        media_type: as the client called it; not to be trusted.
+        media_type: as the client called it; not checked.
         bytes: its size.
         created_at: seconds since 1970.
-        expires_at: when it goes by itself, or None.
+        expires_at: when it is deleted, or None.
     """
 
     id: str
@@ -79,62 +80,63 @@ class Uploads:
         path: Path,
         expires_after: float | None = None,
     ) -> Upload:
-        """Keep a file.
+        """Add a file.
 
         Args:
-            project_id: whose it is to be.
+            project_id: its project.
             purpose: one of `PURPOSES`.
             filename: as the client called it.
             media_type: as the client called it.
-            path: where it is; a path from `Objects.temporary` is moved, any other is copied.
-            expires_after: seconds after which it goes by itself, from an hour to 30 days.
+            path: a path from `Objects.temporary` is moved, any other is copied.
+            expires_after: seconds after which it is deleted, from an hour to 30 days.
 
         Raises:
             BadInput: it is too large, or another field is not right.
         """
         check_purpose(purpose)
         size = path.stat().st_size
-        most = max_bytes(purpose)
-        if size > most:
-            raise BadInput(f"the file has {size:,} bytes", f"give one of {most:,} or fewer", field="file")
+        maximum = max_bytes(purpose)
+        if size > maximum:
+            raise BadInput(f"the file has {size:,} bytes", f"give one of {maximum:,} or fewer", field="file")
         if expires_after is None and purpose == BATCH:
             expires_after = BATCH_SECONDS
         elif expires_after is not None:
             check_expiry(expires_after, "expires_after")
         now = self.clock()
         digest, size = self.objects.put(path)
-        row = new_row(project_id, purpose, filename, digest, media_type, size, now, expires_after)
+        row = new_row(
+            project_id,
+            purpose,
+            filename,
+            digest,
+            size,
+            media_type=media_type,
+            now=now,
+            expires_after=expires_after,
+        )
         with self.database.write() as connection:
-            connection.execute(uploads.insert().values(**row))
+            insert(connection, row)
         return Upload(**row)
 
     def get(self, project_id: str, upload_id: str) -> Upload | None:
-        """A file of a project, or None if there is no such one, or not any more."""
+        """A file of a project, or None if there is none or its time is over."""
+        query = sa.select(uploads).where(uploads.c.id == upload_id, *self._of(project_id))
         with self.database.read() as connection:
-            row = (
-                connection.execute(sa.select(uploads).where(uploads.c.id == upload_id, *self._of(project_id)))
-                .mappings()
-                .first()
-            )
-        return _upload(row) if row else None
+            row = first_row(connection, query)
+        return from_row(Upload, row) if row else None
 
-    def locked(self, connection: Connection, project_id: str, upload_id: str) -> str | None:
-        """What a file of a project was put in for, or None if there is no such one; it cannot be deleted
-        before the caller's transaction is over."""
+    def lock(self, connection: Connection, project_id: str, upload_id: str) -> str | None:
+        """The purpose of a file of a project, or None if there is no such file; it cannot be deleted before
+        the caller's transaction is over."""
         query = sa.select(uploads.c.purpose).where(uploads.c.id == upload_id, *self._of(project_id))
         return connection.scalar(query.with_for_update())
 
-    def held(self, upload_id: str) -> Upload | None:
-        """A file that is kept, whosever it is and even if its time is over; None if it was deleted."""
+    def find(self, upload_id: str) -> Upload | None:
+        """A file of any project, even if its time is over; None if it was deleted."""
+        query = sa.select(uploads).where(uploads.c.id == upload_id, uploads.c.deleted_at.is_(None))
         with self.database.read() as connection:
-            row = (
-                connection.execute(
-                    sa.select(uploads).where(uploads.c.id == upload_id, uploads.c.deleted_at.is_(None))
-                )
-                .mappings()
-                .first()
-            )
-        return _upload(row) if row else None
+            row = first_row(connection, query)
+        return from_row(Upload, row) if row else None
 
     def page(
         self,
@@ -172,10 +174,10 @@ class Uploads:
                     f"there is no file {quote(after)}", "give the id of a file of this list", field="after"
                 )
             rows = connection.execute(query).mappings().all()
-        return [_upload(row) for row in rows[:limit]], len(rows) > limit
+        return [from_row(Upload, row) for row in rows[:limit]], len(rows) > limit
 
     def delete(self, project_id: str, upload_id: str) -> bool:
-        """Forget a file.
+        """Delete a file.
 
         Returns: whether it was there.
 
@@ -183,7 +185,7 @@ class Uploads:
             BadInput: a batch still needs it.
         """
         with self.database.write() as connection:
-            if self.locked(connection, project_id, upload_id) is None:
+            if self.lock(connection, project_id, upload_id) is None:
                 return False
             batch = connection.scalar(
                 sa.select(batches.c.id)
@@ -192,7 +194,7 @@ class Uploads:
             )
             if batch is not None:
                 raise BadInput(
-                    f"batch {batch} is made from file {upload_id} and is not finished",
+                    f"batch {batch} needs file {upload_id} and is not finished",
                     "cancel the batch first, or wait until it is finished",
                     field="file_id",
                 )
@@ -202,7 +204,7 @@ class Uploads:
             return True
 
     def expire(self, now: float) -> int:
-        """Forget the files whose time is over and that no batch needs.
+        """Delete the files whose time is over and that no batch needs.
 
         Args:
             now: seconds since 1970.
@@ -226,36 +228,36 @@ class Uploads:
 
 
 def check_purpose(purpose: str) -> None:
-    """See that files may be put in for this.
+    """Check that files can have a purpose.
 
     Raises:
-        BadInput: they may not.
+        BadInput: they cannot.
     """
     if purpose not in PURPOSES:
         raise BadInput(
-            f"a file cannot be put in for {quote(purpose)}",
-            f"choose from {join_names(PURPOSES, last='or')}",
+            f"the purpose {quote(purpose)} is not supported",
+            f"use {join_names(PURPOSES, last='or')}",
             field="purpose",
         )
 
 
 def check_expiry(seconds: float, field: str) -> None:
-    """See that a file may expire after so many seconds.
+    """Check that a file can expire after so many seconds.
 
     Raises:
-        BadInput: it may not.
+        BadInput: it cannot.
     """
-    least, most = EXPIRY
-    if not least <= seconds <= most:
+    minimum, maximum = EXPIRY
+    if not minimum <= seconds <= maximum:
         raise BadInput(
             f"a file cannot expire after {seconds:g} seconds",
-            f"give {least:.0f} to {most:.0f}",
+            f"give {minimum:.0f} to {maximum:.0f}",
             field=f"{field}[seconds]",
         )
 
 
 def max_bytes(purpose: str) -> int:
-    """The largest file that may be put in for a purpose."""
+    """Size of the largest file for a purpose."""
     return MAX_BATCH_BYTES if purpose == BATCH else MAX_BYTES
 
 
@@ -264,12 +266,13 @@ def new_row(
     purpose: str,
     filename: str,
     digest: str,
-    media_type: str,
     size: int,
+    *,
+    media_type: str,
     now: float,
     expires_after: float | None,
 ) -> dict[str, Any]:
-    """The row of a file that is in the store already; for `add` and `create`."""
+    """The row of a file that is in the store already."""
     return {
         "id": ids.make("file-", now),
         "project_id": project_id,
@@ -283,17 +286,13 @@ def new_row(
     }
 
 
-def add(connection: Connection, row: dict[str, Any]) -> str:
-    """Enter a file in the caller's transaction; returns its id."""
+def insert(connection: Connection, row: dict[str, Any]) -> str:
+    """Add a file in the caller's transaction; returns its id."""
     connection.execute(uploads.insert().values(**row))
     return str(row["id"])
 
 
 def _filename(name: str) -> str:
-    """The last part of a path, in letters that can be shown."""
+    """The last part of a path, in printable characters."""
     last = name.replace("\\", "/").rpartition("/")[2]
     return "".join(letter for letter in last if letter.isprintable())[:MAX_NAME_LENGTH] or "file"
-
-
-def _upload(row: sa.RowMapping) -> Upload:
-    return Upload(**{name: row[name] for name in Upload.__dataclass_fields__})

@@ -1,4 +1,4 @@
-"""The values that `tenants` hands about: who is asking, keys, projects and their limits."""
+"""Values of the tenants: identities, keys, projects and their limits."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from hinode.errors import BadInput, join_names, quote
+from hinode.records.rows import from_row
 
 SCOPES = ("read", "write")
-"""What a key can be good for: looking at videos, files and batches; and making, changing or deleting them."""
+"""What a key allows: to look at videos, files and batches; and to make, change or delete them."""
 
 MAX_NAME_LENGTH = 100
 MAX_REQUESTS_PER_MINUTE = 1_000_000
 MAX_LIMIT = 1_000_000_000
-HEAVIEST = 1000.0
+MAX_WEIGHT = 1000.0
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom a request comes from.
+    """Where a request comes from.
 
     Attributes:
         key_id: key that it came with.
-        project_id: whose jobs it may see and make.
-        scopes: what the key is good for, of `SCOPES`.
-        requests_per_minute: most requests in a minute, or None for no limit.
+        project_id: project of the key.
+        scopes: what the key allows, of `SCOPES`.
+        requests_per_minute: limit of requests, or None for none.
     """
 
     key_id: str
@@ -38,32 +39,32 @@ class Identity:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a project may have of the machines. None is no limit, 0 stops it.
+    """What a project may use. None is no limit, 0 stops it.
 
     Attributes:
-        weight: its share when there is more work than the machines can do; 2 gets twice as much as 1.
-        most_running: jobs at once.
-        most_queued: jobs waiting or running.
+        weight: its share when there are more jobs than workers; 2 gets twice as much as 1.
+        max_running: jobs at once.
+        max_queued: jobs waiting or running.
         daily_seconds: seconds of video that are accepted in any 24 hours.
     """
 
     weight: float = 1.0
-    most_running: int | None = None
-    most_queued: int | None = None
+    max_running: int | None = None
+    max_queued: int | None = None
     daily_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.weight) and 0 < self.weight <= HEAVIEST):
+        if not (math.isfinite(self.weight) and 0 < self.weight <= MAX_WEIGHT):
             raise BadInput(
                 f"weight {self.weight:g} is out of range",
-                f"give more than 0 and at most {HEAVIEST:g}",
+                f"give more than 0 and at most {MAX_WEIGHT:g}",
                 field="weight",
             )
-        for name in ("most_running", "most_queued", "daily_seconds"):
+        for name in ("max_running", "max_queued", "daily_seconds"):
             limit = getattr(self, name)
             if limit is not None and not (math.isfinite(limit) and 0 <= limit <= MAX_LIMIT):
                 raise BadInput(
-                    f"a limit of {limit:g} for {name.replace('_', ' ')} is out of range",
+                    f"{name.replace('_', ' ')} {limit:g} is out of range",
                     f"give 0 to {MAX_LIMIT:,}",
                     field=name,
                 )
@@ -79,21 +80,26 @@ class Project:
     created_at: float
     limits: Limits
 
+    @classmethod
+    def of(cls, row: sa.RowMapping) -> Project:
+        """The project in a row of the table."""
+        return from_row(cls, row, limits=from_row(Limits, row))
+
 
 @dataclass(frozen=True)
 class Key:
-    """What is known about a key; times are seconds since 1970.
+    """An API key without its secret; times are seconds since 1970.
 
     Attributes:
         id: key_…, which is no secret.
-        project_id: whose it is.
+        project_id: its project.
         name: what a person calls it.
         hint: its first and last letters.
-        scopes: what it is good for, of `SCOPES`.
-        requests_per_minute: most requests in a minute, or None for no limit.
+        scopes: what it allows, of `SCOPES`.
+        requests_per_minute: limit of requests, or None for none.
         created_at: when it was made.
         last_used_at: when it was last used, to the minute, or None.
-        revoked_at: since when it is good for nothing, or None.
+        revoked_at: when it was revoked, or None.
     """
 
     id: str
@@ -106,17 +112,22 @@ class Key:
     last_used_at: float | None
     revoked_at: float | None
 
+    @classmethod
+    def of(cls, row: sa.RowMapping) -> Key:
+        """The key in a row of the table."""
+        return from_row(cls, row, scopes=tuple(row["scopes"].split()))
+
 
 @dataclass(frozen=True)
 class NewKey:
-    """A key that was just made: the only time that `key` itself is to be had."""
+    """A key that was just made: only now is `key` itself known."""
 
     id: str
     key: str = field(repr=False)
 
 
 def parse_name(name: str) -> str:
-    """The name of a thing, without spaces around it.
+    """A name without spaces around it.
 
     Raises:
         BadInput: it is empty, too long, or not on one line.
@@ -132,7 +143,7 @@ def parse_name(name: str) -> str:
 
 
 def parse_scopes(scopes: Collection[str]) -> tuple[str, ...]:
-    """The scopes in their usual order, each once.
+    """The scopes in the order of `SCOPES`, each once.
 
     Raises:
         BadInput: there are none, or one that does not exist.
@@ -140,7 +151,7 @@ def parse_scopes(scopes: Collection[str]) -> tuple[str, ...]:
     if not scopes or not set(scopes) <= set(SCOPES):
         unknown = sorted(set(scopes) - set(SCOPES))
         raise BadInput(
-            f"there is no scope {quote(unknown[0])}" if unknown else "a key without a scope opens nothing",
+            f"there is no scope {quote(unknown[0])}" if unknown else "a key without a scope allows nothing",
             f"give {join_names(SCOPES)}, or one of them",
             field="scopes",
         )
@@ -160,26 +171,3 @@ def parse_rate(requests_per_minute: int | None) -> int | None:
             field="requests_per_minute",
         )
     return requests_per_minute
-
-
-def key_of(row: sa.Row[tuple[object, ...]]) -> Key:
-    """The key in a row of the table."""
-    values = row._mapping
-    return Key(
-        id=values["id"],
-        project_id=values["project_id"],
-        name=values["name"],
-        hint=values["hint"],
-        scopes=tuple(values["scopes"].split()),
-        requests_per_minute=values["requests_per_minute"],
-        created_at=values["created_at"],
-        last_used_at=values["last_used_at"],
-        revoked_at=values["revoked_at"],
-    )
-
-
-def project_of(row: sa.Row[tuple[object, ...]]) -> Project:
-    """The project in a row of the table."""
-    values = row._mapping
-    limits = Limits(values["weight"], values["most_running"], values["most_queued"], values["daily_seconds"])
-    return Project(values["id"], values["organisation_id"], values["name"], values["created_at"], limits)

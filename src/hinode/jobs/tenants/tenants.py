@@ -1,9 +1,8 @@
-"""Who may ask for what: organisations, their projects, and the API keys of those.
+"""Organisations, their projects, and the API keys of the projects.
 
-A project is what jobs belong to and what limits hold for; an organisation is a group of projects. Of a key
-only its SHA-256 is kept. That is enough because a key is 256 random bits: there is nothing to guess, so a
-slow hash would make every request slower and no attack harder.
-"""
+Jobs belong to a project, and limits hold for it; an organisation is a group of projects. Only the SHA-256 of
+a key is stored. That is enough because a key is 256 random bits: there is nothing to guess, so a slow hash
+would make every request slower and no attack harder."""
 
 from __future__ import annotations
 
@@ -13,13 +12,13 @@ import secrets
 import string
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
-from hinode.jobs import ids
+from hinode.jobs.ids import make as make_id
 from hinode.jobs.tenants.tenant import (
     SCOPES,
     Identity,
@@ -27,30 +26,29 @@ from hinode.jobs.tenants.tenant import (
     Limits,
     NewKey,
     Project,
-    key_of,
     parse_name,
     parse_rate,
     parse_scopes,
-    project_of,
 )
 from hinode.records.database import Database
+from hinode.records.rows import first_row
 from hinode.records.tables import api_keys, organisations, projects
 
 __all__ = ["SCOPES", "Identity", "Key", "Limits", "NewKey", "Project", "Tenants"]
 
 FIRST_NAME = "default"
-"""Name of the organisation, the project and the key that the first start makes."""
+"""Name of the first organisation, project and key."""
 
-KEY_START = "sk-hinode-"
+KEY_PREFIX = "sk-hinode-"
 LETTERS = string.ascii_letters + string.digits
 KEY_LETTERS = 43  # of 62 each: 256 bits
 MAX_KEY_LENGTH = 200
 
-USE_SECONDS = 60.0  # how often at most the last use of a key is written down
+USE_SECONDS = 60.0  # between two entries of the last use of a key
 
 
 class Tenants:
-    """The organisations, projects and keys of one database, for several threads and processes at once."""
+    """The organisations, projects and keys of one database. Safe to use from several threads."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         """
@@ -61,17 +59,15 @@ class Tenants:
         self.database = database
         self.clock = clock
         self._lock = threading.Lock()
-        self._used: dict[str, float] = {}  # last uses that are not written down yet
-        self._written: dict[str, float] = {}  # when that was last done for a key
-
-    # Who is asking
+        self._used: dict[str, float] = {}  # last uses that are not entered yet
+        self._entered: dict[str, float] = {}  # when a use of a key was last entered
 
     def authenticate(self, key: str) -> Identity | None:
-        """Whom `key` stands for, or None if it is unknown or revoked. It reads one row and writes nothing."""
+        """The identity of `key`, or None if it is unknown or revoked. It reads one row and writes nothing."""
         if not key.isascii() or len(key) > MAX_KEY_LENGTH:
             return None
         with self.database.read() as connection:
-            row = connection.execute(_BY_DIGEST, {"sought": _digest(key)}).first()
+            row = connection.execute(_BY_DIGEST, {"key_digest": _digest(key)}).first()
         if row is None:
             return None
         with self._lock:
@@ -79,23 +75,24 @@ class Tenants:
         return Identity(row.id, row.project_id, frozenset(row.scopes.split()), row.requests_per_minute)
 
     def record_uses(self, *, all: bool = False) -> int:
-        """Write down when keys were last used: each at most once a minute, so that reading stays reading.
+        """Enter when keys were last used, each at most once a minute, so that requests that read write
+        nothing.
 
         Args:
-            all: write what there is, however recent; for the end of the process.
+            all: enter every use, however recent; for the end of the process.
 
-        Returns: how many keys that were.
+        Returns: the number of keys.
         """
         now = self.clock()
         with self._lock:
             due = {
                 key_id: used
                 for key_id, used in self._used.items()
-                if all or abs(now - self._written.get(key_id, -math.inf)) >= USE_SECONDS
+                if all or abs(now - self._entered.get(key_id, -math.inf)) >= USE_SECONDS
             }
             for key_id in due:
                 del self._used[key_id]
-                self._written[key_id] = now
+                self._entered[key_id] = now
         if due:
             with self.database.write() as connection:
                 connection.execute(_USE, [{"which": key_id, "used": used} for key_id, used in due.items()])
@@ -111,58 +108,61 @@ class Tenants:
         scopes: Collection[str] = SCOPES,
         requests_per_minute: int | None = None,
     ) -> NewKey:
-        """Make a key; it cannot be had again later.
+        """Make a key; its secret cannot be read later.
 
         Args:
             name: what a person calls it, 1 to 100 characters.
-            project: identity or name of the project; by default the oldest one, which is made if need be.
-            scopes: what it is good for, of `SCOPES`.
-            requests_per_minute: most requests in a minute, or None for no limit.
+            project: id or name of the project; by default the oldest one, which is made if there is none.
+            scopes: what it allows, of `SCOPES`.
+            requests_per_minute: limit of requests, or None for none.
 
         Raises:
-            BadInput: one of these cannot be so, or there is no such project.
+            BadInput: a value is out of range, or there is no such project.
         """
         name = parse_name(name)
-        wanted = parse_scopes(scopes)
+        checked = parse_scopes(scopes)
         rate = parse_rate(requests_per_minute)
         with self.database.write() as connection:
             if project is None:
-                self._alone(connection)
-                owner = self._oldest(connection) or self._first(connection)
+                self._lock_tenants(connection)
+                oldest = connection.scalar(sa.select(projects.c.id).order_by(projects.c.id).limit(1))
+                project_id = oldest or self._insert_first_project(connection)
             else:
-                owner = self._named(connection, project).id
-            return self._insert_key(connection, name, owner, wanted, rate)
+                project_id = self._find_project(connection, project).id
+            return self._insert_key(connection, name, project_id, checked, rate)
 
     def all_keys(self) -> list[Key]:
-        """Every key there ever was, the oldest first."""
+        """Every key, revoked ones too, the oldest first."""
         with self.database.read() as connection:
-            return [key_of(row) for row in connection.execute(sa.select(api_keys).order_by(api_keys.c.id))]
+            rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.id)).mappings()
+            return [Key.of(row) for row in rows]
 
     def revoke(self, key_id: str) -> Key:
-        """Make a key good for nothing, at once and for ever; doing it again changes nothing.
+        """Revoke a key for ever; doing it again changes nothing.
 
         Raises:
             BadInput: there is no such key.
         """
+        revoke = (
+            sa.update(api_keys)
+            .where(api_keys.c.id == key_id)
+            .values(revoked_at=sa.func.coalesce(api_keys.c.revoked_at, self.clock()))
+            .returning(api_keys)
+        )
         with self.database.write() as connection:
-            row = connection.execute(
-                sa.update(api_keys)
-                .where(api_keys.c.id == key_id)
-                .values(revoked_at=sa.func.coalesce(api_keys.c.revoked_at, self.clock()))
-                .returning(api_keys)
-            ).first()
+            row = first_row(connection, revoke)
         if row is None:
             raise BadInput(
                 f"there is no key {quote(key_id)}",
                 "give an id that `hinode keys list` shows, not the key itself",
                 field="id",
             )
-        return key_of(row)
+        return Key.of(row)
 
     # Projects and organisations
 
     def create_organisation(self, name: str) -> str:
-        """Make an organisation and return its identity.
+        """Make an organisation and return its id.
 
         Raises:
             BadInput: the name is empty or too long.
@@ -178,113 +178,105 @@ class Tenants:
 
         Args:
             name: 1 to 100 characters, which no other project has.
-            limits: what it may have of the machines; by default as much as any other.
-            organisation_id: whose it is; by default the oldest one's, which is made if need be.
+            limits: by default weight 1 and no others.
+            organisation_id: by default the oldest one, which is made if there is none.
 
         Raises:
             BadInput: the name cannot be used, or there is no such organisation.
         """
         name = parse_name(name)
         with self.database.write() as connection:
-            self._alone(connection)
+            self._lock_tenants(connection)
             if connection.scalar(sa.select(projects.c.id).where(projects.c.name == name)) is not None:
                 raise BadInput(
                     f"there is a project {quote(name)} already", "choose another name", field="name"
                 )
-            known = list(connection.scalars(sa.select(organisations.c.id).order_by(organisations.c.id)))
-            if organisation_id is not None and organisation_id not in known:
+            ids = list(connection.scalars(sa.select(organisations.c.id).order_by(organisations.c.id)))
+            if organisation_id is not None and organisation_id not in ids:
                 raise BadInput(
                     f"there is no organisation {quote(organisation_id)}",
                     "leave it out for the first one",
                     field="organisation",
                 )
-            owner = organisation_id or (
-                known[0] if known else self._insert_organisation(connection, FIRST_NAME)
-            )
+            owner = organisation_id or (ids[0] if ids else self._insert_organisation(connection, FIRST_NAME))
             return self._insert_project(connection, name, owner, limits or Limits())
 
     def projects(self) -> list[Project]:
         """Every project, the oldest first."""
         with self.database.read() as connection:
-            return [
-                project_of(row) for row in connection.execute(sa.select(projects).order_by(projects.c.id))
-            ]
+            rows = connection.execute(sa.select(projects).order_by(projects.c.id)).mappings()
+            return [Project.of(row) for row in rows]
 
     def change_limits(self, project: str, change: Callable[[Limits], Limits]) -> Project:
-        """Give a project other limits; they hold from the next job on.
+        """Change the limits of a project; they hold from the next job on.
 
         Args:
-            project: its identity or name.
-            change: from the limits it has to those it shall have.
+            project: its id or name.
+            change: from the present limits to the new ones.
 
         Raises:
             BadInput: there is no such project, or `change` raised it.
         """
         with self.database.write() as connection:
-            found = self._named(connection, project)
-            row = connection.execute(
-                sa.update(projects)
-                .where(projects.c.id == found.id)
-                .values(**asdict(change(found.limits)))
-                .returning(projects)
-            ).one()
-        return project_of(row)
+            before = self._find_project(connection, project)
+            after = replace(before, limits=change(before.limits))
+            update = sa.update(projects).where(projects.c.id == before.id)
+            connection.execute(update.values(**asdict(after.limits)))
+        return after
 
     def first_start(self) -> str | None:
-        """Where there is no organisation yet, make one with a project and a key, and return the key.
+        """If there is no organisation yet, make one with a project and a key, and return the key.
 
-        However many processes do this at once, one of them gets a key and the others None.
+        If several processes do this at once, one of them gets a key and the others None.
         """
+        first = sa.select(organisations.c.id).order_by(organisations.c.id).limit(1)
         with self.database.read() as connection:
-            if connection.scalar(sa.select(organisations.c.id).limit(1)) is not None:
+            if connection.scalar(first) is not None:
                 return None
         with self.database.write() as connection:
-            self._alone(connection)
-            if connection.scalar(sa.select(organisations.c.id).limit(1)) is not None:
+            self._lock_tenants(connection)
+            if connection.scalar(first) is not None:
                 return None
-            project_id = self._first(connection)
+            project_id = self._insert_first_project(connection)
             return self._insert_key(connection, FIRST_NAME, project_id, SCOPES, None).key
 
     # Inside a transaction
 
-    def _alone(self, connection: Connection) -> None:
-        """Let no other process make tenants until the transaction ends; in SQLite every writer is alone."""
+    def _lock_tenants(self, connection: Connection) -> None:
+        """Keep other processes from making tenants until the end; SQLite has one writer anyway."""
         if not self.database.sqlite:
             connection.exec_driver_sql("LOCK TABLE organisations IN SHARE ROW EXCLUSIVE MODE")
 
-    def _oldest(self, connection: Connection) -> str | None:
-        return connection.scalar(sa.select(projects.c.id).order_by(projects.c.id).limit(1))
-
-    def _first(self, connection: Connection) -> str:
-        """Make the project that is there when nobody has asked for any; its identity."""
+    def _insert_first_project(self, connection: Connection) -> str:
         owner = connection.scalar(sa.select(organisations.c.id).order_by(organisations.c.id).limit(1))
         owner = owner or self._insert_organisation(connection, FIRST_NAME)
         return self._insert_project(connection, FIRST_NAME, owner, Limits()).id
 
-    def _named(self, connection: Connection, project: str) -> Project:
-        row = connection.execute(
+    def _find_project(self, connection: Connection, project: str) -> Project:
+        query = (
             sa.select(projects)
             .where((projects.c.id == project) | (projects.c.name == project))
-            .order_by(projects.c.id != project, projects.c.id)  # an identity goes before a name
+            .order_by(projects.c.id != project, projects.c.id)  # an id goes before a name
             .limit(1)
-        ).first()
+        )
+        row = first_row(connection, query)
         if row is None:
             raise BadInput(
                 f"there is no project {quote(project)}",
                 "see which there are with `hinode projects list`",
                 field="project",
             )
-        return project_of(row)
+        return Project.of(row)
 
     def _insert_organisation(self, connection: Connection, name: str) -> str:
         now = self.clock()
-        organisation_id = ids.make("org_", now)
+        organisation_id = make_id("org_", now)
         connection.execute(organisations.insert().values(id=organisation_id, name=name, created_at=now))
         return organisation_id
 
     def _insert_project(self, connection: Connection, name: str, owner: str, limits: Limits) -> Project:
         now = self.clock()
-        project = Project(ids.make("proj_", now), owner, name, now, limits)
+        project = Project(make_id("proj_", now), owner, name, now, limits)
         connection.execute(
             projects.insert().values(
                 id=project.id, organisation_id=owner, name=name, created_at=now, **asdict(limits)
@@ -301,28 +293,28 @@ class Tenants:
         requests_per_minute: int | None,
     ) -> NewKey:
         now = self.clock()
-        key = KEY_START + "".join(secrets.choice(LETTERS) for _ in range(KEY_LETTERS))
-        made = NewKey(ids.make("key_", now), key)
+        key = KEY_PREFIX + "".join(secrets.choice(LETTERS) for _ in range(KEY_LETTERS))
+        key_id = make_id("key_", now)
         connection.execute(
             api_keys.insert().values(
-                id=made.id,
+                id=key_id,
                 project_id=project_id,
                 name=name,
-                hint=f"{key[: len(KEY_START) + 2]}…{key[-4:]}",
+                hint=f"{key[: len(KEY_PREFIX) + 2]}…{key[-4:]}",
                 digest=_digest(key),
                 scopes=" ".join(scopes),
                 requests_per_minute=requests_per_minute,
                 created_at=now,
             )
         )
-        return made
+        return NewKey(key_id, key)
 
 
 _BY_DIGEST = sa.select(
     api_keys.c.id, api_keys.c.project_id, api_keys.c.scopes, api_keys.c.requests_per_minute
-).where(api_keys.c.digest == sa.bindparam("sought"), api_keys.c.revoked_at.is_(None))
+).where(api_keys.c.digest == sa.bindparam("key_digest"), api_keys.c.revoked_at.is_(None))
 
-# Another process may have written down a later use.
+# Another process may have entered a later use.
 _USE = (
     sa.update(api_keys)
     .where(

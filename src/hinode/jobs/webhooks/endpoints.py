@@ -1,4 +1,4 @@
-"""Webhook endpoints of a project: who is told of what, with which secret, and what was told."""
+"""Webhook endpoints of a project: their subscriptions, their secrets, and the log of their deliveries."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, join_names, quote
 from hinode.jobs import ids
-from hinode.jobs.webhooks import delivery as webhooks
+from hinode.jobs.webhooks import attempt
 from hinode.jobs.webhooks.outbox import DELIVERED, FAILED, PENDING
 from hinode.outbound import Answer, Outbound, OutboundError
 from hinode.records.database import Database
+from hinode.records.rows import first_row, from_row
 from hinode.records.tables import deliveries, delivery_attempts, events, projects, webhook_endpoints
 
 EVENT_TYPES = (
@@ -36,16 +37,16 @@ SECRET_BYTES = 32
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Someone who wants to be told of events.
+    """A URL that events are posted to.
 
     Attributes:
         id: `whe_…`.
         name: for people.
-        url: where events are posted to.
-        event_types: which events.
+        url: the URL.
+        event_types: the events that it subscribes to.
         hint: the end of the secret, to recognise it by.
         created_at: seconds since 1970.
-        updated_at: last change of what is above.
+        updated_at: last change of the attributes above.
         disabled_at: when it answered 410 Gone, after which nothing is posted until it is updated; or None.
     """
 
@@ -61,7 +62,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class DeliveryAttempt:
-    """One try at a delivery: when it ended, how long it took, and what the server said or what was wrong."""
+    """One attempt at a delivery: when it ended, how long it took, and the server's answer or the error."""
 
     number: int
     at: float
@@ -72,7 +73,7 @@ class DeliveryAttempt:
 
 @dataclass(frozen=True)
 class Delivery:
-    """An event on its way to an endpoint.
+    """The delivery of an event to an endpoint.
 
     Attributes:
         id: `dlv_…`.
@@ -82,8 +83,8 @@ class Delivery:
         status: "pending", "delivered" or "failed".
         created_at: seconds since 1970.
         next_at: earliest time of the next attempt if it is pending, else None.
-        delivered_at: when it arrived, or None.
-        attempts: every try so far.
+        delivered_at: when it was delivered, or None.
+        attempts: all attempts so far.
     """
 
     id: str
@@ -112,10 +113,10 @@ class Endpoints:
     ) -> tuple[Endpoint, str]:
         """Add an endpoint.
 
-        Returns: it, and its secret, which is not shown again.
+        Returns: the endpoint, and its secret, which cannot be read later.
 
         Raises:
-            BadInput: a field is not right, or there are too many.
+            BadInput: a field is wrong, or there are too many endpoints.
         """
         now = self.clock()
         values = {
@@ -155,7 +156,7 @@ class Endpoints:
             return _endpoint(row), secret
 
     def get(self, project_id: str, endpoint_id: str) -> Endpoint | None:
-        """An endpoint of a project, or None if there is no such one."""
+        """An endpoint of a project, or None if there is none."""
         with self.database.read() as connection:
             row = _row(connection, project_id, endpoint_id)
         return _endpoint(row) if row else None
@@ -192,12 +193,12 @@ class Endpoints:
         url: str | None = None,
         event_types: Collection[str] | None = None,
     ) -> Endpoint | None:
-        """Change what is given; an endpoint that was disabled is live again.
+        """Change the attributes that are not None, and enable the endpoint if it was disabled.
 
-        Returns: it afterwards, or None if there is no such one.
+        Returns: the endpoint afterwards, or None if there is none.
 
         Raises:
-            BadInput: a field is not right.
+            BadInput: a field is wrong.
         """
         values: dict[str, Any] = {}
         if name is not None:
@@ -212,18 +213,18 @@ class Endpoints:
                 return None
             if any(row[field] != value for field, value in values.items()) or row["disabled_at"] is not None:
                 values |= {"updated_at": self.clock(), "disabled_at": None}
-                row = _changed(connection, endpoint_id, values)
+                row = _update(connection, endpoint_id, values)
             return _endpoint(row)
 
     def delete(self, project_id: str, endpoint_id: str) -> bool:
-        """Remove an endpoint and give up what was still to be delivered to it.
+        """Remove an endpoint and fail its pending deliveries.
 
         Returns: whether it was there.
         """
         with self.database.write() as connection:
             if _row(connection, project_id, endpoint_id, lock=True) is None:
                 return False
-            _changed(connection, endpoint_id, {"deleted_at": self.clock()})
+            _update(connection, endpoint_id, {"deleted_at": self.clock()})
             connection.execute(
                 deliveries.update()
                 .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.status == PENDING)
@@ -235,11 +236,11 @@ class Endpoints:
         """Give an endpoint a new secret.
 
         Args:
-            project_id: whose.
-            endpoint_id: which.
+            project_id: its project.
+            endpoint_id: the endpoint.
             keep_old: sign with the old one too for 24 hours.
 
-        Returns: the endpoint and its new secret, which is not shown again; None if there is no such one.
+        Returns: the endpoint and its new secret, which cannot be read later; None if there is no endpoint.
         """
         now = self.clock()
         secret = new_secret()
@@ -253,12 +254,12 @@ class Endpoints:
                 "old_secret_until": now + OLD_SECRET_SECONDS if keep_old else None,
                 "updated_at": now,
             }
-            return _endpoint(_changed(connection, endpoint_id, values)), secret
+            return _endpoint(_update(connection, endpoint_id, values)), secret
 
     def test(self, project_id: str, endpoint_id: str, event_type: str) -> Answer | None:
-        """Post a sample event now, once, whether or not the endpoint asked for its type; it is logged.
+        """Post a sample event now, once, even if the endpoint does not subscribe to its type; it is logged.
 
-        Returns: what the endpoint answered, or None if there is no such endpoint.
+        Returns: the answer of the endpoint, or None if there is no such endpoint.
 
         Raises:
             BadInput: there is no such event type.
@@ -276,13 +277,13 @@ class Endpoints:
             "data": {"id": f"{event_type.partition('.')[0]}_test"},
             "created_at": now,
         }
-        began = time.monotonic()
+        start = time.monotonic()
         answer, failure = None, None
         try:
-            answer = webhooks.post(self.outbound, row["url"], event, webhooks.active_secrets(row, now), now)
+            answer = attempt.post(self.outbound, row["url"], event, attempt.active_secrets(row, now), now)
         except OutboundError as error:
             failure = error
-        self._log_test(project_id, endpoint_id, event, answer, failure, time.monotonic() - began)
+        self._log_test(project_id, endpoint_id, event, answer, failure, time.monotonic() - start)
         if failure:
             raise failure
         return answer
@@ -313,8 +314,8 @@ class Endpoints:
                 .mappings()
                 .all()
             )
-            tries = _attempts(connection, [row["id"] for row in rows[:limit]])
-        return [_delivery(row, tries.get(row["id"], ())) for row in rows[:limit]], len(rows) > limit
+            attempts = _attempts(connection, [row["id"] for row in rows[:limit]])
+        return [_delivery(row, attempts.get(row["id"], ())) for row in rows[:limit]], len(rows) > limit
 
     def _log_test(
         self,
@@ -326,27 +327,26 @@ class Endpoints:
         seconds: float,
     ) -> None:
         now = self.clock()
-        arrived = answer is not None and 200 <= answer.status < 300
-        delivery = ids.make("dlv_", now)
+        delivered = answer is not None and 200 <= answer.status < 300
+        delivery_id = ids.make("dlv_", now)
         with self.database.write() as connection:
             connection.execute(
                 events.insert().values(project_id=project_id, once=f"test:{event['id']}", **event)
             )
             connection.execute(
                 deliveries.insert().values(
-                    id=delivery,
+                    id=delivery_id,
                     event_id=event["id"],
                     endpoint_id=endpoint_id,
-                    status=DELIVERED if arrived else FAILED,  # a test is not tried again
+                    status=DELIVERED if delivered else FAILED,  # a test is not tried again
                     attempts=1,
                     created_at=event["created_at"],
                     next_at=now,
-                    delivered_at=now if arrived else None,
+                    delivered_at=now if delivered else None,
                 )
             )
-            webhooks.write_attempt(
-                connection, delivery, 1, now, seconds, answer, str(failure) if failure else None
-            )
+            error = str(failure) if failure else None
+            attempt.log_attempt(connection, delivery_id, 1, now, seconds, answer, error)
 
 
 def new_secret() -> str:
@@ -355,21 +355,21 @@ def new_secret() -> str:
 
 
 def _name(name: str) -> str:
-    kept = name.strip()
-    if not 1 <= len(kept) <= MAX_NAME_LENGTH or not kept.isprintable():
+    name = name.strip()
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
         raise BadInput(
             "the name of the webhook endpoint cannot be used",
-            f"give 1 to {MAX_NAME_LENGTH} characters that can be shown",
+            f"give 1 to {MAX_NAME_LENGTH} printable characters",
             field="name",
         )
-    return kept
+    return name
 
 
 def _event_types(event_types: Collection[str]) -> list[str]:
     unknown = [name for name in event_types if name not in EVENT_TYPES]
     if unknown or not event_types:
         raise BadInput(
-            f"there are no events of type {quote(unknown[0])} here" if unknown else "no event type is given",
+            f"there is no event type {quote(unknown[0])}" if unknown else "there are no event types",
             f"choose from {join_names(EVENT_TYPES)}",
             field="event_types",
         )
@@ -384,10 +384,10 @@ def _row(
     connection: Connection, project_id: str, endpoint_id: str, *, lock: bool = False
 ) -> sa.RowMapping | None:
     query = sa.select(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id, *_of(project_id))
-    return connection.execute(query.with_for_update() if lock else query).mappings().first()
+    return first_row(connection, query.with_for_update() if lock else query)
 
 
-def _changed(connection: Connection, endpoint_id: str, values: Mapping[str, Any]) -> sa.RowMapping:
+def _update(connection: Connection, endpoint_id: str, values: Mapping[str, Any]) -> sa.RowMapping:
     return (
         connection.execute(
             webhook_endpoints.update()
@@ -408,41 +408,23 @@ def _paged(
     return query.order_by(column.desc() if descending else column).limit(limit + 1)
 
 
-def _attempts(connection: Connection, names: Sequence[str]) -> dict[str, tuple[DeliveryAttempt, ...]]:
+def _attempts(connection: Connection, delivery_ids: Sequence[str]) -> dict[str, tuple[DeliveryAttempt, ...]]:
     rows = connection.execute(
         sa.select(delivery_attempts)
-        .where(delivery_attempts.c.delivery_id.in_(names))
+        .where(delivery_attempts.c.delivery_id.in_(delivery_ids))
         .order_by(delivery_attempts.c.number)
-    )
-    found: dict[str, tuple[DeliveryAttempt, ...]] = {}
+    ).mappings()
+    attempts: dict[str, tuple[DeliveryAttempt, ...]] = {}
     for row in rows:
-        attempt = DeliveryAttempt(row.number, row.at, row.seconds, row.status_code, row.error)
-        found[row.delivery_id] = (*found.get(row.delivery_id, ()), attempt)
-    return found
+        before = attempts.get(row["delivery_id"], ())
+        attempts[row["delivery_id"]] = (*before, from_row(DeliveryAttempt, row))
+    return attempts
 
 
 def _endpoint(row: sa.RowMapping) -> Endpoint:
-    return Endpoint(
-        id=row["id"],
-        name=row["name"],
-        url=row["url"],
-        event_types=tuple(row["event_types"]),
-        hint=f"whsec_…{row['secret'][-4:]}",
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        disabled_at=row["disabled_at"],
-    )
+    return from_row(Endpoint, row, event_types=tuple(row["event_types"]), hint=f"whsec_…{row['secret'][-4:]}")
 
 
 def _delivery(row: sa.RowMapping, attempts: tuple[DeliveryAttempt, ...]) -> Delivery:
-    return Delivery(
-        id=row["id"],
-        event_id=row["event_id"],
-        event_type=row["type"],
-        data=row["data"],
-        status=row["status"],
-        created_at=row["created_at"],
-        next_at=row["next_at"] if row["status"] == PENDING else None,
-        delivered_at=row["delivered_at"],
-        attempts=attempts,
-    )
+    next_at = row["next_at"] if row["status"] == PENDING else None
+    return from_row(Delivery, row, event_type=row["type"], next_at=next_at, attempts=attempts)

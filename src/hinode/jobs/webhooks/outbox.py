@@ -1,4 +1,4 @@
-"""Events, and who is to be told of them, written in the transaction of what they tell of."""
+"""Events and their deliveries, entered in the transaction of what they report (an outbox)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from hinode.jobs import ids
+from hinode.records.prepared import Prepared
 from hinode.records.tables import deliveries, events, webhook_endpoints
 
 PENDING = "pending"
 DELIVERED = "delivered"
 FAILED = "failed"
 
-_EVENT = {
-    name: insert(events).on_conflict_do_nothing(index_elements=["once"]).returning(events.c.id)
-    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
-}
-_ENDPOINTS = (
+_EVENT = Prepared(
+    *(
+        insert(events).on_conflict_do_nothing(index_elements=["once"]).returning(events.c.id)
+        for insert in (sqlite.insert, postgresql.insert)
+    )
+)
+_ENDPOINTS = Prepared(
     sa.select(webhook_endpoints.c.id, webhook_endpoints.c.event_types)
     .where(
         webhook_endpoints.c.project_id == sa.bindparam("project"),
@@ -34,34 +37,26 @@ _ENDPOINTS = (
 def emit(
     connection: Connection, *, project_id: str, type: str, data: Mapping[str, Any], once: str, now: float
 ) -> None:
-    """Record that something happened, and one delivery for each webhook endpoint that asked for its type.
+    """Enter an event, and a delivery of it for each webhook endpoint that subscribes to its type.
 
-    It belongs to the caller's transaction: if that is rolled back, nothing happened. An event whose `once` is
-    there already is not written again and is not delivered again.
+    They belong to the caller's transaction. An event whose `once` is there already is not entered again.
 
     Args:
         connection: inside a writing transaction.
-        project_id: whose event it is; only endpoints of this project are told.
+        project_id: the project; only its endpoints are notified.
         type: such as "video.completed".
         data: what the event is about, such as {"id": "video_…"}; it must be JSON.
-        once: the happening in at most 100 characters, such as "video_…:completed".
+        once: names what happened, in at most 100 characters, such as "video_…:ended".
         now: seconds since 1970.
     """
-    row = {
-        "id": ids.make("evt_", now),
-        "project_id": project_id,
-        "type": type,
-        "data": dict(data),
-        "created_at": now,
-        "once": once,
-    }
-    event_id = connection.execute(_EVENT[connection.dialect.name], row).scalar_one_or_none()
-    if event_id is None:
+    event_id = ids.make("evt_", now)
+    values = {"id": event_id, "project_id": project_id, "type": type, "data": dict(data), "once": once}
+    if not _EVENT.run(connection, **values, created_at=now):
         return
-    endpoints = connection.execute(_ENDPOINTS, {"project": project_id})
-    told = [endpoint.id for endpoint in endpoints if type in endpoint.event_types]
-    if told:
-        connection.execute(sa.insert(deliveries), [pending(event_id, endpoint, now) for endpoint in told])
+    endpoints = _ENDPOINTS.run(connection, project=project_id)
+    rows = [pending(event_id, endpoint, now) for endpoint, event_types in endpoints if type in event_types]
+    if rows:
+        connection.execute(deliveries.insert(), rows)
 
 
 def pending(event_id: str, endpoint_id: str, now: float) -> dict[str, Any]:

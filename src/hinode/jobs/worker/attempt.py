@@ -1,4 +1,4 @@
-"""One attempt at a job, from the claim to its end, whichever of its ends that is."""
+"""One attempt at a job, from the claim to its end."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hinode import pipeline
 from hinode.clip import Clip
 from hinode.engines.protocol import Engine, Progress, Run, State, abandon
 from hinode.errors import BadInput, EngineError, HinodeError, OutputError
-from hinode.jobs import admit
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Artifact, Lease, LeaseLost
+from hinode.jobs.rows import UnknownRequestField, read_request
 from hinode.jobs.states import Outcome
 from hinode.jobs.store import Store
 from hinode.jobs.worker.heartbeat import Heartbeat
@@ -28,32 +28,35 @@ from hinode.settings import Settings
 log = logging.getLogger(__name__)
 
 STAGES = {"load": (0, 1), "text": (1, 2), "sample": (2, 90), "decode": (90, 95), "encode": (95, 99)}
-"""How far a job is, in percent, where each stage begins and ends."""
+"""Progress of a job in percent at the beginning and at the end of each stage."""
 
 DECODE_RETRIES = 2
 PREVIEW_SECONDS = 1.0
-INSIST_SECONDS = 60.0
-INSIST_PAUSE = 1.0
+END_SECONDS, END_PAUSE = 60.0, 1.0
+"""For how long, and how often, the end of an attempt is entered again while the database is away."""
+DISCARD_AGE = 5.0
+"""A replaced state is removed at once if it is so many seconds old: a younger file may have been put into the
+store by another job that is about to refer to it, and is left to the sweep."""
 
-FAULT = "processing_error"
-FAULT_SENTENCE = (
+UNEXPECTED_ERROR = "processing_error"
+UNEXPECTED_ERROR_MESSAGE = (
     "something broke while the video was being made; try again, and tell whoever runs this server"
 )
-OWN_SENTENCE = "this server could not make the video; whoever runs it can read in its log why"
+INTERNAL_ERROR_MESSAGE = "this server could not make the video; whoever runs it can read in its log why"
 
 Clock = Callable[[], float]
 
 
 class _Cancelled(Exception):
-    """The person does not want the clip any more."""
+    """The job is to be cancelled."""
 
 
-class _GivenBack(Exception):
-    """The job goes back into its queue: another one is more due, or this worker is asked to stop."""
+class _Yielded(Exception):
+    """The job goes back into its queue: it is preempted, or this worker is to end."""
 
 
 class Attempt:
-    """Carries out a leased job, or as much of it as it is left time for."""
+    """Carries out a claimed job, or as much of it as there is time for."""
 
     def __init__(
         self,
@@ -63,16 +66,18 @@ class Attempt:
         settings: Settings,
         *,
         stop: threading.Event,
+        claim_next: bool = False,
         clock: Clock = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """
         Args:
-            lease: the job, claimed.
-            store: where it is written what becomes of it.
-            objects: where its files go.
+            lease: on the job.
+            store: the jobs.
+            objects: the files.
             settings: how often the state is saved, how long files are kept.
             stop: set when the worker is to end.
+            claim_next: whether the next job is claimed together with the end of this one.
             clock: seconds since any moment.
             pause: waits so many seconds.
         """
@@ -81,45 +86,52 @@ class Attempt:
         self.objects = objects
         self.settings = settings
         self.stop = stop
+        self.claim_next = claim_next
         self.clock = clock
         self.pause = pause
+        self.next_lease: Lease | None = None
+        """On the job that was claimed together with the end of this one."""
+        self.unexpected_error = False
+        """Whether the attempt ended with an exception that is no `HinodeError`."""
         self._stage, self._percent, self._previews = "start", 0, lease.job.preview
-        self._shown_at = -PREVIEW_SECONDS
+        self._previewed_at = -PREVIEW_SECONDS
         self._first: int | None = None  # step that this attempt began at
         self._step = 0
         self._saved_at = clock()
-        self._saved: State | None = None  # the last state, kept for another try at decoding
-        self.broke = False  # it ended in an error that nobody foresaw
-        self._ready = False  # all steps are taken, and the state after them is saved
+        self._saved: State | None = None  # the last state, for another try at decoding
+        self._checkpoint = lease.job.checkpoint  # digest of the last state that was entered
+        self._ready = False  # all steps are done, and the state after them is saved
 
     def carry_out(self, engine: Callable[[str], Engine]) -> Outcome | None:
-        """Do the work and write down how it ended.
+        """Do the work and enter how it ended.
 
         Args:
             engine: gives the engine of a name.
 
         Returns:
-            How it ended, or None if the job was taken away meanwhile.
+            How it ended, or None if the lease was lost.
 
         Raises:
-            DatabaseError: the end could not be written down for a minute; the job will be done again, from
-                its last saved state.
+            DatabaseError: the end could not be entered for a minute; the job will be done again, from its
+                last saved state.
         """
         lease, store = self.lease, self.store
-        pulse = Heartbeat(store, lease, slice_seconds=self.settings.slice_seconds, clock=self.clock)
-        # The heart stops before the end is written: after it, there is no lease to keep.
+        heartbeat = Heartbeat(store, lease, slice_seconds=self.settings.slice_seconds, clock=self.clock)
+        # The heartbeat stops before the end is entered: after it there is no lease to renew.
         try:
-            with pulse:
-                made, making = self._make(admit.read(lease.job.request), engine, pulse)
-            retention = self.settings.retention_seconds
-            return self._end(Outcome.COMPLETED, lambda: store.finish(lease, made, making, retention))
-        except LeaseLost:
-            log.warning("the video was taken from this worker; its work on it is dropped")
+            with heartbeat:
+                files, provenance = self._work(read_request(lease.job.request), engine, heartbeat)
+            return self._end(Outcome.COMPLETED, lambda: self._finish(files, provenance))
+        except LeaseLost as error:
+            log.warning("%s", error)
             return None
         except _Cancelled:
-            return self._end(Outcome.CANCELLED, lambda: store.cancelled(lease))
-        except _GivenBack:
-            return self._end(Outcome.YIELDED, lambda: store.give_back(lease, digest=None, step=self._step))
+            return self._end(Outcome.CANCELLED, lambda: store.acknowledge_cancel(lease))
+        except _Yielded:
+            return self._give_back(Outcome.YIELDED)
+        except UnknownRequestField as error:
+            log.warning("the job is left to a worker of a later version: %s", error)
+            return self._give_back(Outcome.UNSUPPORTED)
         except DatabaseError:
             raise
         except BadInput as error:
@@ -128,65 +140,80 @@ class Attempt:
             return self._fail(error.code, str(error))
         except HinodeError as error:
             log.error("%s", error)
-            return self._fail(error.code, OWN_SENTENCE)  # the error may name files of this machine
+            return self._fail(error.code, INTERNAL_ERROR_MESSAGE)  # the error may name files of this machine
         except Exception:
             log.exception("something broke while the video was being made")
-            self.broke = True
-            return self._fail(FAULT, FAULT_SENTENCE)
+            self.unexpected_error = True
+            return self._fail(UNEXPECTED_ERROR, UNEXPECTED_ERROR_MESSAGE)
+
+    # The end
+
+    def _finish(self, files: list[Artifact], provenance: dict[str, Any]) -> None:
+        retention = self.settings.retention_seconds
+        claim_next = self.claim_next and not self.stop.is_set()
+        self.next_lease = self.store.finish(self.lease, files, provenance, retention, claim_next=claim_next)
+
+    def _give_back(self, outcome: Outcome) -> Outcome | None:
+        return self._end(
+            outcome, lambda: self.store.give_back(self.lease, digest=None, step=self._step, outcome=outcome)
+        )
 
     def _fail(self, code: str, message: str, *, final: bool = False) -> Outcome | None:
         return self._end(
             Outcome.FAILED, lambda: self.store.fail(self.lease, code, message, final=final), code
         )
 
-    def _end(self, outcome: Outcome, write: Callable[[], None], code: str | None = None) -> Outcome | None:
-        """Write an end down, for as long as it takes the database to come back, within reason."""
-        given_up = self.clock() + INSIST_SECONDS
+    def _end(self, outcome: Outcome, enter: Callable[[], None], code: str | None = None) -> Outcome | None:
+        """Enter an end, again and again for a while if the database is away."""
+        deadline = self.clock() + END_SECONDS
         while True:
             try:
-                write()
+                enter()
                 break
-            except LeaseLost:
-                log.warning("the video was taken from this worker at the end; its work on it is dropped")
+            except LeaseLost as error:
+                log.warning("%s", error)
                 return None
             except DatabaseError as error:
-                if self.clock() >= given_up:
+                if self.clock() >= deadline:
                     raise
-                log.warning("the end of the attempt could not be written down yet: %s", error)
-                self.pause(INSIST_PAUSE)
-        if outcome is not Outcome.YIELDED:
-            self.objects.hide(self.lease.job.id)
+                log.warning("the end of the attempt is not entered yet: %s", error)
+                self.pause(END_PAUSE)
+        if outcome not in (Outcome.YIELDED, Outcome.UNSUPPORTED):
+            self.objects.delete_preview(self.lease.job.id)
         facts = {"outcome": outcome.value, "step": self._step, **({"error_code": code} if code else {})}
         log.info("attempt ended", extra=facts)
         return outcome
 
     # The work
 
-    def _make(
-        self, request: Request, engine_of: Callable[[str], Engine], pulse: Heartbeat
+    def _work(
+        self, request: Request, engine_of: Callable[[str], Engine], heartbeat: Heartbeat
     ) -> tuple[list[Artifact], dict[str, Any]]:
-        request = self._placed(request)
+        if self.stop.is_set():
+            raise _Yielded
+        request = self._with_paths(request)
         check_size(request.size)  # now, and not when the frames are there
         engine = engine_of(request.engine)
         run = self._start(engine, request)
         retries = DECODE_RETRIES
         while True:
             try:
-                self._drive(run, pulse)
-                return self._keep(request, run.clip(), pulse)
+                self._drive(run, heartbeat)
+                return self._store_files(request, run.clip(), heartbeat)
             except _Cancelled:
                 abandon(run)
                 raise
-            except (_GivenBack, LeaseLost, BadInput):
+            except (_Yielded, LeaseLost, BadInput):
                 raise
             except Exception as error:
                 if not self._ready or not retries:
                     raise
                 retries -= 1
                 log.warning("decoding failed and is tried again: %s", error, exc_info=True)
+                abandon(run)  # before the new run takes memory
                 run = engine.start(request, self._saved)
 
-    def _placed(self, request: Request) -> Request:
+    def _with_paths(self, request: Request) -> Request:
         """The request with the paths of its references on this machine."""
         for reference in request.references:
             if not self.objects.has(reference.digest):
@@ -214,7 +241,7 @@ class Attempt:
                 log.warning("the saved state cannot be used, so the video is begun again: %s", error)
         return engine.start(request)
 
-    def _drive(self, run: Run, pulse: Heartbeat) -> None:
+    def _drive(self, run: Run, heartbeat: Heartbeat) -> None:
         for progress in run:
             if progress.stage == "sample":
                 self._first = progress.done if self._first is None else self._first
@@ -222,43 +249,43 @@ class Attempt:
             if progress.stage == "decode" and not self._ready:
                 self._save(run)
                 self._ready = True
-            self._tell(progress, pulse, run)
+            self._report(progress, heartbeat, run)
             if self._step != self._first and progress.stage == "sample" and self._due():
                 self._save(run)
 
     def _due(self) -> bool:
-        """Whether to save the state now. After a crash it is done at every step: then either the job comes
-        through between two crashes, or it soon shows which step it is that takes workers down."""
+        """Whether to save the state now. After a crash it is saved at every step: then either the job comes
+        through between two crashes, or it soon shows which step takes workers down."""
         crashed = self.lease.job.crashes > 0
         return crashed or self.clock() - self._saved_at >= self.settings.checkpoint_seconds
 
-    def _tell(self, progress: Progress, pulse: Heartbeat, run: Run | None = None) -> None:
-        """Pass on how far the work is, and stop it if that is ordered."""
+    def _report(self, progress: Progress, heartbeat: Heartbeat, run: Run | None = None) -> None:
+        """Report progress to the service, and stop if it says so."""
         begin, end = STAGES.get(progress.stage, (self._percent, self._percent))
         self._stage = progress.stage
         self._percent = max(self._percent, begin + (end - begin) * progress.done // max(1, progress.total))
         if progress.preview is not None:
-            self._show(progress)
-        orders = pulse.check(self._stage, self._percent, self._previews)
-        if orders.cancel:
+            self._put_preview(progress)
+        reply = heartbeat.check(self._stage, self._percent, self._previews)
+        if reply.cancel:
             raise _Cancelled
-        # A job gives way only after a step forward, else two could push each other aside for ever, and only
-        # before a step: once all are taken it is quicker to finish than to be loaded again.
+        # A job is preempted only after a step forward, else two could push each other aside for ever, and
+        # only before a step: once all are done it is quicker to finish than to be loaded again.
         advanced = self._first is not None and self._step > self._first
         before_a_step = progress.stage == "sample" and progress.done < progress.total
-        if self.stop.is_set() or (orders.give_way and advanced and before_a_step):
+        if self.stop.is_set() or (reply.preempt and advanced and before_a_step):
             if advanced and not self._ready and run is not None:
                 self._save(run)
-            raise _GivenBack
+            raise _Yielded
 
-    def _show(self, progress: Progress) -> None:
-        if progress.preview is None or self.clock() - self._shown_at < PREVIEW_SECONDS:
+    def _put_preview(self, progress: Progress) -> None:
+        if progress.preview is None or self.clock() - self._previewed_at < PREVIEW_SECONDS:
             return
-        self._shown_at = self.clock()
+        self._previewed_at = self.clock()
         try:
-            self.objects.show(self.lease.job.id, pipeline.preview(progress.preview))
+            self.objects.put_preview(self.lease.job.id, pipeline.preview(progress.preview))
         except OSError as error:
-            log.warning("no preview: %s", error)
+            log.warning("the preview could not be written: %s", error)
         else:
             self._previews += 1
 
@@ -268,11 +295,20 @@ class Attempt:
         self._saved_at = self.clock()
         try:
             digest, _ = self.objects.put(self._saved.body)
-            self.store.checkpoint(self.lease, digest, self._saved.step)
+            self._enter_checkpoint(digest, self._saved.step)
         except (OSError, DatabaseError) as error:
             log.warning("the state of the run could not be saved: %s", error)
 
-    def _keep(self, request: Request, clip: Clip, pulse: Heartbeat) -> tuple[list[Artifact], dict[str, Any]]:
+    def _enter_checkpoint(self, digest: str, step: int) -> None:
+        """Make a state, which is in the store, the job's, and remove the one before it."""
+        self.store.checkpoint(self.lease, digest, step)
+        before, self._checkpoint = self._checkpoint, digest
+        if before is not None and not self.store.is_referenced(before):
+            self.objects.discard(before, older_than=DISCARD_AGE)
+
+    def _store_files(
+        self, request: Request, clip: Clip, heartbeat: Heartbeat
+    ) -> tuple[list[Artifact], dict[str, Any]]:
         """Write the files of the finished clip into the store."""
         objects = self.objects
         try:
@@ -281,18 +317,20 @@ class Attempt:
                 objects.temporary(".webp") as thumbnail,
                 objects.temporary(".jpg") as spritesheet,
             ):
-                result = pipeline.finish(request, clip, video, "mp4", lambda told: self._tell(told, pulse))
+                result = pipeline.finish(
+                    request, clip, video, "mp4", lambda progress: self._report(progress, heartbeat)
+                )
                 pipeline.write_stills(request, clip, thumbnail, spritesheet)
-                made = [
+                files = [
                     self._artifact("video", video, "video/mp4"),
                     self._artifact("thumbnail", thumbnail, "image/webp"),
                     self._artifact("spritesheet", spritesheet, "image/jpeg"),
                 ]
         except OSError as error:
             raise OutputError(
-                f"the files of a video cannot be put into the store: {error}", "see to its disk"
+                f"the files of a video cannot be put into the store: {error}", "check its disk"
             ) from error
-        return made, {name: value for name, value in result.as_json().items() if name != "path"}
+        return files, {name: value for name, value in result.as_json().items() if name != "path"}
 
     def _artifact(self, role: str, path: Path, media_type: str) -> Artifact:
         digest, size = self.objects.put(path)

@@ -1,4 +1,4 @@
-"""The heartbeat of a job that is being worked on: it keeps the lease and brings back what is ordered."""
+"""The heartbeat of a job that is being worked on: it renews the lease and brings the service's replies."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from hinode.records.database import DatabaseError
 
 log = logging.getLogger(__name__)
 
-SOON = 0.1
-"""Seconds between two heartbeats at the least. A step that takes longer is always followed by one, so that an
-order is heard after the step in which it was given."""
+MIN_INTERVAL = 0.1
+"""Seconds between two heartbeats at least. A step that takes longer is always followed by one, so that a job
+is stopped after the step in which this was decided."""
 
 
 class Heartbeat:
     """Beats from a thread of its own, and after every step from the thread that works.
 
-    The first keeps the lease through a step that takes minutes; the second makes cancelling prompt.
+    The first renews the lease during a step that takes minutes; the second makes cancelling prompt.
     """
 
     def __init__(
@@ -35,23 +35,23 @@ class Heartbeat:
     ) -> None:
         """
         Args:
-            store: where the lease is.
-            lease: the lease to keep.
-            slice_seconds: how long a job runs before it may have to give way.
+            store: the jobs.
+            lease: the lease to renew.
+            slice_seconds: time that a job runs before it can be preempted.
             clock: seconds since any moment.
         """
         self.store = store
         self.lease = lease
         self.slice_seconds = slice_seconds
         self.clock = clock
-        self._now = ("start", 0, lease.job.preview)  # stage, progress, number of previews
-        self._steps_since: float | None = None
-        self._orders = HeartbeatReply()
+        self._progress = ("start", 0, lease.job.preview)  # stage, percent, number of previews
+        self._first_step_at: float | None = None
+        self._reply = HeartbeatReply()
         self._lost: LeaseLost | None = None
         self._last = clock()
         self._beating = threading.Lock()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="heartbeat", daemon=True)
+        self._thread = threading.Thread(target=self._renew, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Heartbeat:
         self._thread.start()
@@ -64,35 +64,35 @@ class Heartbeat:
         self._thread.join()
 
     def check(self, stage: str, progress: int, preview: int) -> HeartbeatReply:
-        """Say how far the job is, and hear what is ordered.
+        """Report progress, and return the last reply.
 
         Args:
-            stage: name of the stage that it is in.
+            stage: name of the present stage.
             progress: 0 to 100.
-            preview: how many previews there were so far.
+            preview: number of previews so far.
 
         Raises:
-            LeaseLost: the job was taken away.
+            LeaseLost: another worker may have the job.
         """
-        self._now = (stage, progress, preview)
-        if stage == "sample" and self._steps_since is None:
-            self._steps_since = self.clock()
-        if self.clock() - self._last >= SOON:
+        self._progress = (stage, progress, preview)
+        if stage == "sample" and self._first_step_at is None:
+            self._first_step_at = self.clock()
+        if self.clock() - self._last >= MIN_INTERVAL:
             self._beat()
         if self._lost is not None:
             raise self._lost
-        return self._orders
+        return self._reply
 
-    def _keep(self) -> None:
+    def _renew(self) -> None:
         while self._lost is None and not self._over.wait(self.store.lease_seconds / 4):
             self._beat()
 
     def _beat(self) -> None:
         with self._beating:
-            stage, progress, preview = self._now
-            ran_for = 0.0 if self._steps_since is None else self.clock() - self._steps_since
+            stage, progress, preview = self._progress
+            ran_for = 0.0 if self._first_step_at is None else self.clock() - self._first_step_at
             try:
-                self._orders = self.store.heartbeat(
+                self._reply = self.store.heartbeat(
                     self.lease,
                     stage=stage,
                     progress=progress,
@@ -103,6 +103,9 @@ class Heartbeat:
             except LeaseLost as error:
                 self._lost = error
             except DatabaseError as error:
-                # The token decides in the end, and the work may well be done before somebody else takes it.
-                log.warning("no heartbeat: %s", error, extra={"job_id": self.lease.job.id})
+                # The fencing token decides in the end, and the job may be finished before another worker
+                # claims it.
+                log.warning("a heartbeat failed: %s", error, extra={"job_id": self.lease.job.id})
+            except Exception:  # the next one may succeed, and without any the lease would expire
+                log.exception("a heartbeat failed", extra={"job_id": self.lease.job.id})
             self._last = self.clock()

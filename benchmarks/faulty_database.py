@@ -1,4 +1,4 @@
-"""A database with a bad connection, for finding out what that breaks."""
+"""A database with a bad connection, to find out what that breaks."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ from hinode.records.database import Database
 
 
 class Fault(Exception):
-    """The connection to the database went away; whether before or after the commit only the test knows."""
+    """The connection to the database is lost; only the test knows whether before or after the commit."""
 
     def __init__(self, *, committed: bool) -> None:
         super().__init__("after the commit" if committed else "before the commit")
         self.committed = committed
 
 
-class ShakyDatabase(Database):
-    """A database whose transactions now and then fail before they commit, or commit without saying so."""
+class FaultyDatabase(Database):
+    """A database whose transactions sometimes fail before they commit, or commit without an answer.
+
+    It does not flush to the disk, because no power cut is simulated.
+    """
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
+        if self.sqlite:
+            sa.event.listen(
+                self.engine, "connect", lambda driver, _: driver.execute("PRAGMA synchronous=OFF")
+            )
         self.chance = random.Random(0)
         self.fault_rate = 0.0
 
