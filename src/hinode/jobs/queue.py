@@ -127,15 +127,15 @@ def read(
     connection: Connection, now: float, policy: Policy, *, host: str, engines: Collection[str] | None
 ) -> Queue:
     """The queue as a worker sees it; see `pick` for the arguments."""
-    queue = Queue([], {}, {})
-    for key, job_id, queued_at, served, *account in _HEADS.run(connection, now=now, host=host):
-        lane = Lane.of(key, queued_at, served)
+    lanes, heads, tenants = [], {}, {}
+    for row in _HEADS.run(connection, now=now, host=host):
+        lane = Lane.of(row[0], row[2], row[3])
         if engines is None or lane.engine in engines:
-            queue.lanes.append(lane)
-            queue.heads[key] = job_id
-            if lane.project_id not in queue.tenants:
-                queue.tenants[lane.project_id] = _tenant(account, now, policy)
-    return queue
+            lanes.append(lane)
+            heads[lane.key] = row[1]
+            if lane.project_id not in tenants:
+                tenants[lane.project_id] = _tenant(row[4:], now, policy)
+    return Queue(lanes, heads, tenants)
 
 
 def is_preempted(
@@ -173,10 +173,9 @@ def is_preempted(
 
 def _tenant(account: Sequence[Any], now: float, policy: Policy) -> Tenant:
     """The tenant in the columns of `_ACCOUNT`, with the compute of its running attempts so far."""
-    *values, spent = account
-    tenant = Tenant(*values)
-    compute = attained(tenant, now, policy) + max(0.0, spent)
-    return tenant._replace(attained=compute, attained_at=now)
+    project, _, _, weight, running, max_running, spent = account
+    compute = attained(Tenant(*account[:-1]), now, policy) + max(0.0, spent)
+    return Tenant(project, compute, now, weight, running, max_running)
 
 
 def counts(connection: Connection, live_since: float) -> Counts:

@@ -29,6 +29,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from hinode.jobs.states import Priority
@@ -95,8 +96,8 @@ class Lane(NamedTuple):
     @classmethod
     def of(cls, key: str, queued_at: float, served: float) -> Lane:
         """The lane with a key that `lane_key` wrote."""
-        priority, project, model = key.split(":", 2)
-        return cls(key, project, _PRIORITIES[priority], model, queued_at, served)
+        project, priority, model = _parse_lane_key(key)
+        return cls(key, project, priority, model, queued_at, served)
 
     @property
     def engine(self) -> str:
@@ -104,7 +105,10 @@ class Lane(NamedTuple):
         return self.model.partition("/")[0]
 
 
-_PRIORITIES = {str(int(priority)): priority for priority in Priority}
+@lru_cache(10_000)
+def _parse_lane_key(key: str) -> tuple[str, Priority, str]:
+    priority, project, model = key.split(":", 2)
+    return project, Priority(int(priority)), model
 
 
 def lane_key(project_id: str, priority: Priority, engine: str, model: str) -> str:
@@ -135,8 +139,9 @@ class Tenant(NamedTuple):
 
 def attained(tenant: Tenant, now: float, policy: Policy) -> float:
     """Compute in seconds that `tenant` has had, as far as it still counts at `now`."""
-    # If the clock was set back, the compute does not grow.
-    return tenant.attained * math.exp2(-max(0.0, now - tenant.attained_at) / policy.half_life)
+    if now <= tenant.attained_at:  # the clock may have been set back
+        return tenant.attained
+    return tenant.attained * math.exp2((tenant.attained_at - now) / policy.half_life)
 
 
 def level(lane: Lane, now: float, policy: Policy) -> int:
@@ -254,35 +259,33 @@ def _in_order(
 ) -> Iterator[Lane]:
     """The lanes that may start a job, in the order of the schedule."""
     lanes = [lane for lane in lanes if _below_cap(tenants[lane.project_id])]
-    entitled = entitlements(lanes, tenants)
-    shares: dict[str, tuple[int, float, float]] = {}
-    for project, slots in entitled.items():
+    accounts: dict[str, tuple[int, float, float]] = {}  # rank, share of compute, and what a second adds to it
+    for project, entitled in entitlements(lanes, tenants).items():
         tenant = tenants[project]
-        rank = _entitlement_rank(tenant.running, slots)
-        shares[project] = (rank, attained(tenant, now, policy), tenant.weight)
+        per_second = 1.0 / tenant.weight if tenant.weight > 0 else 0.0
+        share = attained(tenant, now, policy) * per_second if per_second else math.inf
+        accounts[project] = (_entitlement_rank(tenant.running, entitled), share, per_second)
     classes: dict[Priority, list[Lane]] = {}
     for lane in lanes:
         classes.setdefault(lane.priority, []).append(lane)
-    keys: dict[str, tuple[int, float, float, str]] = {}
+    queues: list[list[tuple[tuple[int, float, float, str], Lane]]] = []
     for members in classes.values():
         patient = min(lane.queued_at for lane in members) + policy.residency_patience
+        queue = []
         for lane in members:
-            rank, compute, weight = shares[lane.project_id]
+            rank, share, per_second = accounts[lane.project_id]
             if lane is preempted:
-                compute -= policy.preemption_margin
+                share -= policy.preemption_margin * per_second
             if lane.model in resident and lane.queued_at <= patient:
-                compute -= policy.residency_bonus
-            share = compute / weight if weight > 0 else math.inf
-            keys[lane.key] = (rank, share, lane.queued_at, lane.key)
-        members.sort(key=lambda lane: keys[lane.key], reverse=True)
-    while classes:
-        first = min(
-            classes.values(), key=lambda members: (level(members[-1], now, policy), keys[members[-1].key])
-        )
-        lane = first.pop()
-        if not first:
-            del classes[lane.priority]
-        yield lane
+                share -= policy.residency_bonus * per_second
+            queue.append(((rank, share, lane.queued_at, lane.key), lane))
+        queue.sort(reverse=True)
+        queues.append(queue)
+    while queues:
+        queue = min(queues, key=lambda queue: (level(queue[-1][1], now, policy), queue[-1][0]))
+        yield queue.pop()[1]
+        if not queue:
+            queues.remove(queue)
 
 
 def _below_cap(tenant: Tenant) -> bool:

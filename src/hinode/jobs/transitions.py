@@ -242,8 +242,8 @@ def complete(
     )
     if not finished:
         raise _lost(lease)
-    if files:
-        _ARTIFACT.run_many(connection, [artifact_row(job.id, file) for file in files])
+    for file in files:
+        _ARTIFACT.run(connection, **artifact_row(job.id, file))
     _settle(connection, account, job.id, lease.epoch, Outcome.COMPLETED, now, policy)
     _emit_end(connection, job.project_id, job.id, "video.completed", now)
 

@@ -76,7 +76,7 @@ class Database:
         """
         with self._connected() as connection, connection.begin():
             if self.sqlite:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                _driver(connection).execute("BEGIN IMMEDIATE")
             yield connection
 
     @contextmanager
@@ -88,7 +88,7 @@ class Database:
         """
         with self._connected() as connection, connection.begin():
             if self.sqlite:
-                connection.exec_driver_sql("BEGIN")
+                _driver(connection).execute("BEGIN")
             yield connection
 
     @contextmanager
@@ -160,6 +160,12 @@ def parse(url: str) -> URL:
         "write sqlite:////path/to/hinode.db or postgresql://user:password@host/name",
         field="HINODE_DATABASE_URL",
     )
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
 
 
 def _prepare(connection: sqlite3.Connection, record: object) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,13 +37,12 @@ class Prepared:
         assert isinstance(compiled, SQLCompiler)
         self._sql = str(compiled)
         binds = [compiled.binds[name] for name in compiled.positiontup or ()]
-        self._binds = [(bind.key, bind.value, _to_driver(bind.type)) for bind in binds]
+        self._parameters = [(bind.key, bind.value) for bind in binds]
+        self._json_parameters = [bind.key for bind in binds if isinstance(bind.type, sa.JSON)]
         columns = () if isinstance(statement, sa.TextClause) else statement.exported_columns
-        self.columns: tuple[str, ...] = tuple(str(column.key) for column in columns)
-        self._converters = [
-            (index, convert)
-            for index, column in enumerate(columns)
-            if (convert := _from_driver(column.type)) is not None
+        self.columns = tuple(str(column.key) for column in columns)
+        self._json_columns = [
+            number for number, column in enumerate(columns) if isinstance(column.type, sa.JSON)
         ]
 
     def run(self, connection: Connection, **values: Any) -> Sequence[Row]:
@@ -50,36 +50,16 @@ class Prepared:
         if connection.dialect.name != "sqlite":
             result = connection.execute(self.statement, values)
             return result.all() if result.returns_rows else ()
-        rows: list[Row] = _driver(connection).execute(self._sql, self._parameters(values)).fetchall()
-        return [self._converted(row) for row in rows] if self._converters else rows
+        for key in self._json_parameters:
+            values[key] = json.dumps(values[key])
+        parameters = [values.get(key, default) for key, default in self._parameters]
+        driver: Any = connection.connection.driver_connection
+        rows: list[Row] = driver.execute(self._sql, parameters).fetchall()
+        return [self._read_json(row) for row in rows] if self._json_columns else rows
 
-    def run_many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Run it once for each of several mappings of values."""
-        if connection.dialect.name != "sqlite":
-            connection.execute(self.statement, list(rows))
-        else:
-            _driver(connection).executemany(self._sql, map(self._parameters, rows))
-
-    def _parameters(self, values: Mapping[str, Any]) -> list[Any]:
-        return [
-            convert(values.get(key, default)) if convert else values.get(key, default)
-            for key, default, convert in self._binds
-        ]
-
-    def _converted(self, row: Row) -> Row:
+    def _read_json(self, row: Row) -> Row:
         values = list(row)
-        for index, convert in self._converters:
-            values[index] = convert(values[index])
+        for number in self._json_columns:
+            if values[number] is not None:
+                values[number] = json.loads(values[number])
         return values
-
-
-def _driver(connection: Connection) -> Any:
-    return connection.connection.driver_connection
-
-
-def _to_driver(type_: sa.types.TypeEngine[Any]) -> Callable[[Any], Any] | None:
-    return type_.dialect_impl(_SQLITE).bind_processor(_SQLITE)
-
-
-def _from_driver(type_: sa.types.TypeEngine[Any]) -> Callable[[Any], Any] | None:
-    return type_.dialect_impl(_SQLITE).result_processor(_SQLITE, None)

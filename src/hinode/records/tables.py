@@ -31,6 +31,11 @@ metadata = MetaData(
     }
 )
 
+
+def _partial_index(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 organisations = Table(
     "organisations",
     metadata,
@@ -116,21 +121,10 @@ jobs = Table(
     Column("request_hash", String(64)),
     Column("retry_count", Integer, nullable=False, server_default="0"),
     Index("ix_jobs_project_id_id", "project_id", "id"),
-    Index(
-        "ix_jobs_lane",
-        "lane",
-        "queued_at",
-        "id",
-        sqlite_where=text("status = 'queued'"),
-        postgresql_where=text("status = 'queued'"),
-    ),
-    Index(
-        "ix_jobs_running",
-        "lease_until",
-        sqlite_where=text("status = 'running'"),
-        postgresql_where=text("status = 'running'"),
-    ),
-    Index("ix_jobs_expires_at", "expires_at"),
+    _partial_index("ix_jobs_lane", "lane", "queued_at", "id", where="status = 'queued'"),
+    _partial_index("ix_jobs_running", "lease_until", where="status = 'running'"),
+    _partial_index("ix_jobs_checkpoint", "checkpoint", where="checkpoint IS NOT NULL"),
+    _partial_index("ix_jobs_expires_at", "expires_at", where="expires_at IS NOT NULL"),
     Index("ix_jobs_batch_id", "batch_id"),
     Index("ix_jobs_request_hash", "request_hash"),
 )
@@ -271,12 +265,7 @@ deliveries = Table(
     Column("epoch", Integer, nullable=False, server_default="0"),  # fencing token, as for jobs
     Column("lease_until", Float(53)),
     Column("delivered_at", Float(53)),
-    Index(
-        "ix_deliveries_pending",
-        "next_at",
-        sqlite_where=text("status = 'pending'"),
-        postgresql_where=text("status = 'pending'"),
-    ),
+    _partial_index("ix_deliveries_pending", "next_at", where="status = 'pending'"),
     Index("ix_deliveries_endpoint_id", "endpoint_id", "id"),
     Index("ix_deliveries_event_id", "event_id"),
 )
