@@ -1,4 +1,8 @@
-"""Reads the queue from the database as the values that `schedule` decides on."""
+"""Reads the queue from the database as the values that `schedule` decides on.
+
+The functions work in a transaction of their caller at the time `now`, in seconds since 1970. The host of a
+worker decides which jobs it is offered, and so do its engines: their names, or None for all.
+"""
 
 from __future__ import annotations
 
@@ -106,16 +110,7 @@ def pick(
     engines: Collection[str] | None,
     resident: Collection[str],
 ) -> str | None:
-    """The job that a worker should start next, or None.
-
-    Args:
-        connection: in a writing transaction.
-        now: seconds since 1970.
-        policy: parameters of the schedule.
-        host: host of the worker; jobs that failed there are passed over.
-        engines: names of the engines that it can run, or None for all.
-        resident: models in its memory, "engine/model".
-    """
+    """The job that a worker should start next, or None; `resident` are the models in its memory."""
     if connection.dialect.name == "postgresql":
         connection.execute(_CLAIM_LOCK)
     queue = read(connection, now, policy, host=host, engines=engines)
@@ -126,7 +121,7 @@ def pick(
 def read(
     connection: Connection, now: float, policy: Policy, *, host: str, engines: Collection[str] | None
 ) -> Queue:
-    """The queue as a worker sees it; see `pick` for the arguments."""
+    """The jobs that a worker could start."""
     lanes, heads, tenants = [], {}, {}
     for row in _HEADS.run(connection, now=now, host=host):
         lane = Lane.of(row[0], row[2], row[3])
@@ -149,8 +144,8 @@ def is_preempted(
         now: seconds since 1970.
         policy: parameters of the schedule.
         ran_for: seconds since the first step of the attempt.
-        patience: seconds for which another job that was told to stop is expected to do so. A job that
-            cannot, because it is writing its file, does not hold up the others for ever.
+        patience: seconds in which another job that was told to stop should do so. A job that cannot, because
+            it is writing its file, does not hold up the others for ever.
     """
     if ran_for < policy.time_slice:
         return False
@@ -179,12 +174,7 @@ def _tenant(account: Sequence[Any], now: float, policy: Policy) -> Tenant:
 
 
 def counts(connection: Connection, live_since: float) -> Counts:
-    """Numbers of jobs, workers and deliveries, for metrics.
-
-    Args:
-        connection: in a transaction.
-        live_since: a worker counts if it was last seen after this time.
-    """
+    """Numbers for metrics; a worker counts if it was last seen after `live_since`."""
     by_state = connection.execute(
         sa.select(jobs.c.status, jobs.c.priority, sa.func.count())
         .where(jobs.c.deleted_at.is_(None))

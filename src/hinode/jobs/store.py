@@ -172,14 +172,12 @@ class Store:
     # What workers do
 
     def register_worker(self, host: str, pid: int, engines: Collection[str] | None = None) -> str:
-        """Enter a worker process.
+        """Enter a worker process; returns its id, a new one every time.
 
         Args:
             host: its host; workers of one host count as one when it comes to failures.
             pid: its process number.
             engines: names of the engines that it can run, or None for all.
-
-        Returns: its id, a new one every time.
         """
         with self.database.write() as connection:
             return live_workers.register(connection, host, pid, engines, self.clock())
@@ -274,12 +272,7 @@ class Store:
     ) -> None:
         """Put the job back into its queue, with its saved state if there is a new one.
 
-        Args:
-            lease: the worker's.
-            digest: of the saved state, or None for the one that was entered before.
-            step: step of the saved state.
-            outcome: UNSUPPORTED if this worker cannot read the request; it is then left to others for
-                `queue.UNSUPPORTED_SECONDS`.
+        With the outcome UNSUPPORTED it is left to other hosts for `queue.UNSUPPORTED_SECONDS`.
 
         Raises:
             LeaseLost: another worker may have the job.
@@ -288,7 +281,7 @@ class Store:
         with self.database.write() as connection:
             if digest is not None:
                 transitions.checkpoint(connection, lease, digest, step)
-            job = transitions.release(connection, lease, outcome, now, self.policy)
+            job = transitions.release(connection, lease.job, outcome, now, self.policy)
             if job.cancel_requested_at is not None:
                 transitions.cancel(connection, job, now)
             else:
@@ -303,19 +296,19 @@ class Store:
         *,
         claim_next: bool = False,
     ) -> Lease | None:
-        """Complete the job, and claim the next one for the same worker, in one transaction.
+        """Complete the job, with its files, its event and its account, and claim the next in the same
+        transaction.
 
-        The files, the event and the account of the job belong to the transaction too. Two transactions would
-        wait twice for the disk, which limits how many jobs a second go through the queue.
+        Two transactions would wait twice for the disk, which limits how many jobs per second go through.
 
         Args:
             lease: the worker's.
             files: of the job; they are in the store already.
             provenance: how the clip came to be, in JSON values.
             retention: seconds for which the files are kept.
-            claim_next: whether the worker takes another job.
+            claim_next: whether to claim another job for the same worker.
 
-        Returns: the lease on the next job, or None if there is none for this worker, or none was asked for.
+        Returns: the lease on the next job, if there is one.
 
         Raises:
             LeaseLost: another worker may have the job; nothing is claimed.
@@ -345,9 +338,8 @@ class Store:
         """
         now = self.clock()
         with self.database.write() as connection:
-            job = transitions.release(
-                connection, lease, Outcome.FAILED, now, self.policy, f"{code}: {message}"
-            )
+            error = f"{code}: {message}"
+            job = transitions.release(connection, lease.job, Outcome.FAILED, now, self.policy, error)
             if job.cancel_requested_at is not None:
                 transitions.cancel(connection, job, now)
                 return
@@ -368,26 +360,20 @@ class Store:
         """
         now = self.clock()
         with self.database.write() as connection:
-            job = transitions.release(connection, lease, Outcome.CANCELLED, now, self.policy)
+            job = transitions.release(connection, lease.job, Outcome.CANCELLED, now, self.policy)
             transitions.cancel(connection, job, now)
 
     # Upkeep
 
     def lost(self, worker_id: str) -> int:
-        """Take back the jobs of a worker whose process is known to be dead.
-
-        Returns: how many there were.
-        """
+        """Take back the jobs of a worker whose process is known to be dead; returns how many there were."""
         now = self.clock()
         with self.database.write() as connection:
             connection.execute(workers.update().where(workers.c.id == worker_id).values(stopped_at=now))
             return upkeep.take_back(connection, jobs.c.worker_id == worker_id, now, self.policy)
 
     def reap(self) -> int:
-        """Take back the jobs whose lease has expired.
-
-        Returns: how many there were.
-        """
+        """Take back the jobs whose lease has expired; returns how many there were."""
         now = self.clock()
         expired = jobs.c.lease_until < now
         with self.database.read() as connection:  # nearly always there is nothing to write
@@ -398,18 +384,13 @@ class Store:
             return upkeep.take_back(connection, expired, now, self.policy)
 
     def give_up(self) -> int:
-        """Fail the waiting jobs that have failed on every live worker that can run them.
-
-        Returns: how many there were.
-        """
+        """Fail the jobs that have failed on every live worker that can run them; returns how many there
+        were."""
         with self.database.write() as connection:
             return upkeep.fail_exhausted(connection, self.clock())
 
     def expire(self, limit: int = 500) -> list[str]:
-        """Forget the files of at most `limit` jobs whose time is over, and old idempotency keys.
-
-        Returns: ids of the jobs.
-        """
+        """Forget the files of at most `limit` jobs whose time is over, which are returned, and old keys."""
         with self.database.write() as connection:
             return upkeep.expire(connection, self.clock(), limit)
 

@@ -84,7 +84,17 @@ _CHECKPOINT = Prepared(
     )
     .returning(jobs.c.id)
 )
-_RELEASE = Prepared(jobs.update().where(_LEASED).values(worker_id=None, lease_until=None).returning(jobs))
+_RELEASE = Prepared(
+    jobs.update()
+    .where(_LEASED)
+    .values(
+        worker_id=None,
+        lease_until=None,
+        compute_seconds=jobs.c.compute_seconds + sa.bindparam("spent"),
+        crashes=jobs.c.crashes + sa.bindparam("crash"),
+    )
+    .returning(jobs)
+)
 _FINISH = Prepared(
     jobs.update()
     .where(_LEASED)
@@ -119,11 +129,6 @@ _END = Prepared(
         error_message=sa.bindparam("message"),
     )
     .returning(jobs.c.id)
-)
-_SPENT = Prepared(
-    jobs.update()
-    .where(jobs.c.id == sa.bindparam("job"))
-    .values(compute_seconds=jobs.c.compute_seconds + sa.bindparam("spent"))
 )
 _END_ATTEMPT = Prepared(
     attempts.update()
@@ -167,20 +172,20 @@ def renew(
     """
     rows = _RENEW.run(
         connection,
-        **_token(lease),
+        **_token(lease.job),
         until=until,
         new_stage=stage,
         new_progress=max(0, min(progress, 99)),  # 100 is entered together with the file
         new_preview=preview,
     )
     if not rows:
-        raise _lost(lease)
+        raise _lost(lease.job)
     return rows[0][0] is not None
 
 
 def enter_preemption(connection: Connection, lease: Lease, now: float) -> None:
     """Enter that the worker was told to give the job back in favour of another."""
-    _PREEMPT.run(connection, **_token(lease), now=now)
+    _PREEMPT.run(connection, **_token(lease.job), now=now)
 
 
 def checkpoint(connection: Connection, lease: Lease, digest: str, step: int) -> None:
@@ -189,13 +194,13 @@ def checkpoint(connection: Connection, lease: Lease, digest: str, step: int) -> 
     Raises:
         LeaseLost: another worker may have the job.
     """
-    if not _CHECKPOINT.run(connection, **_token(lease), digest=digest, step=step):
-        raise _lost(lease)
+    if not _CHECKPOINT.run(connection, **_token(lease.job), digest=digest, step=step):
+        raise _lost(lease.job)
 
 
 def release(
     connection: Connection,
-    lease: Lease,
+    job: Job,
     outcome: Outcome,
     now: float,
     policy: Policy,
@@ -206,14 +211,12 @@ def release(
     Raises:
         LeaseLost: another worker may have the job.
     """
-    account = lock_account(connection, lease.job.project_id)
-    rows = _RELEASE.run(connection, **_token(lease))
+    account = lock_account(connection, job.project_id)
+    spent = _settle(connection, account, job, outcome, now, policy, error)
+    rows = _RELEASE.run(connection, **_token(job), spent=spent, crash=int(outcome is Outcome.LOST))
     if not rows:
-        raise _lost(lease)
-    job = _job(_RELEASE, rows)
-    spent = _settle(connection, account, job.id, job.epoch, outcome, now, policy, error)
-    _SPENT.run(connection, job=job.id, spent=spent)
-    return job
+        raise _lost(job)
+    return _job(_RELEASE, rows)
 
 
 def complete(
@@ -232,20 +235,13 @@ def complete(
     """
     job = lease.job
     account = lock_account(connection, job.project_id)
-    finished = _FINISH.run(
-        connection,
-        **_token(lease),
-        now=now,
-        until=expires_at,
-        provenance=dict(provenance),
-        spent=max(0.0, now - lease.claimed_at),
-    )
-    if not finished:
-        raise _lost(lease)
+    spent = _settle(connection, account, job, Outcome.COMPLETED, now, policy)
+    values = {"now": now, "until": expires_at, "provenance": dict(provenance), "spent": spent}
+    if not _FINISH.run(connection, **_token(job), **values):
+        raise _lost(job)
     for file in files:
         _ARTIFACT.run(connection, **artifact_row(job.id, file))
-    _settle(connection, account, job.id, lease.epoch, Outcome.COMPLETED, now, policy)
-    _emit_end(connection, job.project_id, job.id, "video.completed", now)
+    _emit_end(connection, job, "video.completed", now)
 
 
 def requeue(connection: Connection, job: Job, *, not_before: float = 0.0) -> None:
@@ -254,10 +250,10 @@ def requeue(connection: Connection, job: Job, *, not_before: float = 0.0) -> Non
 
 
 def end(connection: Connection, job: Job, status: Status, now: float, code: str, message: str) -> None:
-    """Into a final state without a video, with its event.
+    """Into a final state without a video, with its event. The caller has locked the job's row.
 
     Args:
-        connection: in the caller's transaction, which has locked the job's row.
+        connection: in a transaction.
         job: as it is.
         status: one of the final ones.
         now: seconds since 1970.
@@ -267,18 +263,10 @@ def end(connection: Connection, job: Job, status: Status, now: float, code: str,
     Raises:
         RuntimeError: the job is not as it was read, because the caller did not lock it.
     """
-    ended = _END.run(
-        connection,
-        job=job.id,
-        old_status=job.status.value,
-        new_status=status.value,
-        now=now,
-        code=code,
-        message=message,
-    )
-    if not ended:
+    values = {"old_status": job.status.value, "new_status": status.value, "code": code, "message": message}
+    if not _END.run(connection, job=job.id, now=now, **values):
         raise RuntimeError(f"video {job.id} is not {job.status.value} any more")
-    _emit_end(connection, job.project_id, job.id, "video.failed", now)
+    _emit_end(connection, job, "video.failed", now)
 
 
 def cancel(connection: Connection, job: Job, now: float) -> None:
@@ -289,27 +277,18 @@ def cancel(connection: Connection, job: Job, now: float) -> None:
 def lose(connection: Connection, job: Job, now: float, policy: Policy) -> None:
     """Take a running job from a worker that went down, or whose lease expired.
 
-    Args:
-        connection: in the caller's transaction, which has locked the job's project and then its row.
-        job: running.
-        now: seconds since 1970.
-        policy: by which accounts fade.
+    The caller has locked the job's project and then its row.
     """
-    account = lock_account(connection, job.project_id)
-    spent = _settle(connection, account, job.id, job.epoch, Outcome.LOST, now, policy)
-    _SPENT.run(connection, job=job.id, spent=spent)
-    crashes = job.crashes + 1
-    connection.execute(
-        jobs.update().where(jobs.c.id == job.id).values(worker_id=None, lease_until=None, crashes=crashes)
-    )
+    job = release(connection, job, Outcome.LOST, now, policy)
     if job.cancel_requested_at is not None:
         cancel(connection, job, now)
-    elif crashes >= MAX_CRASHES:
-        message = f"{crashes} workers in a row went down over this video, so it is not tried again"
+    elif job.crashes >= MAX_CRASHES:
+        message = f"{job.crashes} workers in a row went down over this video, so it is not tried again"
         end(connection, job, Status.FAILED, now, "quarantined", message)
     else:
         # Usually the job is not at fault, so the first time it does not wait.
-        wait = backoff(crashes - 1, first=2.0, maximum=MAX_BACKOFF_AFTER_CRASH) if crashes > 1 else 0.0
+        again = job.crashes - 1
+        wait = backoff(again, first=2.0, maximum=MAX_BACKOFF_AFTER_CRASH) if again else 0.0
         requeue(connection, job, not_before=now + wait)
 
 
@@ -345,27 +324,23 @@ def lock_account(connection: Connection, project_id: str) -> Tenant:
 def _settle(
     connection: Connection,
     account: Tenant,
-    job_id: str,
-    epoch: int,
+    job: Job,
     outcome: Outcome,
     now: float,
     policy: Policy,
     error: str | None = None,
 ) -> float:
-    """End an attempt and add its seconds, which are returned, to the project's account."""
-    ((started,),) = _END_ATTEMPT.run(
-        connection, job=job_id, token=epoch, now=now, result=outcome.value, reason=error
-    )
+    """End the attempt of a running job and add its seconds, which are returned, to the project's account."""
+    values = {"now": now, "result": outcome.value, "reason": error}
+    ((started,),) = _END_ATTEMPT.run(connection, **_token(job), **values)
     spent: float = max(0.0, now - started)  # a clock may be set back
     compute = attained(account, now, policy) + spent
     _ATTAINED.run(connection, project=account.project_id, compute=compute, now=now)
     return spent
 
 
-def _emit_end(connection: Connection, project_id: str, job_id: str, type: str, now: float) -> None:
-    outbox.emit(
-        connection, project_id=project_id, type=type, data={"id": job_id}, once=f"{job_id}:ended", now=now
-    )
+def _emit_end(connection: Connection, job: Job, type: str, now: float) -> None:
+    outbox.emit(connection, job.project_id, type, {"id": job.id}, once=f"{job.id}:ended", now=now)
 
 
 def _job(statement: Prepared, rows: Sequence[Sequence[Any]]) -> Job:
@@ -373,10 +348,10 @@ def _job(statement: Prepared, rows: Sequence[Sequence[Any]]) -> Job:
     return read_job(dict(zip(statement.columns, rows[0], strict=True)))
 
 
-def _token(lease: Lease) -> dict[str, Any]:
+def _token(job: Job) -> dict[str, Any]:
     """The bound parameters of `_LEASED`."""
-    return {"job": lease.job.id, "token": lease.epoch}
+    return {"job": job.id, "token": job.epoch}
 
 
-def _lost(lease: Lease) -> LeaseLost:
-    return LeaseLost(f"the lease on video {lease.job.id} is lost", "this attempt is discarded")
+def _lost(job: Job) -> LeaseLost:
+    return LeaseLost(f"the lease on video {job.id} is lost", "this attempt is discarded")

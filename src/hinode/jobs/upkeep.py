@@ -1,4 +1,7 @@
-"""What the service does by itself: jobs of lost workers, jobs that no worker can run, and files over time."""
+"""What the service does by itself: jobs of lost workers, jobs that no worker can run, and files over time.
+
+Each function works in a transaction of its caller at the time `now`, in seconds since 1970.
+"""
 
 from __future__ import annotations
 
@@ -34,15 +37,7 @@ def is_referenced(connection: Connection, digest: str) -> bool:
 
 
 def expire(connection: Connection, now: float, limit: int) -> list[str]:
-    """Forget the files of jobs whose time is over, and old idempotency keys.
-
-    Args:
-        connection: in a writing transaction.
-        now: seconds since 1970.
-        limit: number of jobs at most.
-
-    Returns: ids of the jobs.
-    """
+    """Forget the files of at most `limit` jobs whose time is over, which are returned, and old keys."""
     without_video = sa.and_(jobs.c.expires_at.is_(None), jobs.c.completed_at <= now - INPUT_SECONDS)
     over = list(
         connection.scalars(
@@ -60,16 +55,7 @@ def expire(connection: Connection, now: float, limit: int) -> list[str]:
 
 
 def take_back(connection: Connection, condition: sa.ColumnElement[bool], now: float, policy: Policy) -> int:
-    """Take running jobs from their workers.
-
-    Args:
-        connection: in a writing transaction.
-        condition: which of the running jobs.
-        now: seconds since 1970.
-        policy: by which accounts fade.
-
-    Returns: how many there were.
-    """
+    """Take the running jobs that meet a condition from their workers; returns how many there were."""
     running = (jobs.c.status == Status.RUNNING.value, condition)
     owners = connection.scalars(sa.select(jobs.c.project_id).distinct().where(*running))
     locked = [transitions.lock_account(connection, owner).project_id for owner in sorted(owners)]
@@ -86,15 +72,9 @@ def take_back(connection: Connection, condition: sa.ColumnElement[bool], now: fl
 
 
 def fail_exhausted(connection: Connection, now: float) -> int:
-    """Fail the waiting jobs that have failed on every live worker that can run them.
+    """Fail the jobs that have failed on every live worker that can run them; returns how many there were.
 
     When a job failed, there may have been another worker to try it, which has ended since.
-
-    Args:
-        connection: in a writing transaction.
-        now: seconds since 1970.
-
-    Returns: how many there were.
     """
     failed = sa.select(attempts.c.job_id).where(attempts.c.outcome == Outcome.FAILED.value)
     # Locked, so that what is read below is still so when the jobs are ended.

@@ -123,13 +123,7 @@ def counts_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, dic
 
 
 def end_jobs(connection: Connection, batch_id: str, status: Status, now: float) -> int:
-    """End the waiting jobs of a batch, and ask the workers of its running jobs to stop.
-
-    Args:
-        connection: in a writing transaction.
-        batch_id: the batch.
-        status: of the waiting jobs afterwards, CANCELLED or EXPIRED.
-        now: seconds since 1970.
+    """End the waiting jobs of a batch as CANCELLED or EXPIRED, and ask the workers of the others to stop.
 
     Returns: how many were ended, at most `ENDED_AT_ONCE`; if any, there may be more of them.
     """

@@ -289,14 +289,8 @@ class BatchProcessor:
 
     def _emit(self, connection: Connection, batch: Batch, type: str, now: float) -> None:
         # Before the batch's row is locked, because a submission locks the project first, too.
-        outbox.emit(
-            connection,
-            project_id=batch.project_id,
-            type=type,
-            data={"id": batch.id},
-            once=f"{batch.id}:ended",
-            now=now,
-        )
+        data = {"id": batch.id}
+        outbox.emit(connection, batch.project_id, type, data, once=f"{batch.id}:ended", now=now)
 
     def _transition(self, batch: Batch, status: str, **values: Any) -> None:
         with self.database.write() as connection:

@@ -96,12 +96,9 @@ class Deliverer:
         self._prune_at = 0.0
 
     def run_due(self, now: float) -> int:
-        """Start the attempts that are due, as far as threads are free, and return at once.
+        """Start the attempts that are due at `now` (seconds since 1970), as far as threads are free.
 
-        Args:
-            now: seconds since 1970.
-
-        Returns: how many were started.
+        Returns: how many were started; it does not wait for them.
         """
         if now >= self._prune_at:
             # The rest is removed the next time, so that deliveries do not wait for it.
@@ -150,12 +147,9 @@ class Deliverer:
             self._running.pop(future, None)
 
     def _lease(self, now: float, limit: int, running: Mapping[str, int]) -> list[DueDelivery]:
-        """Lease deliveries: the longest due first, few of each endpoint and of each project.
+        """Lease at most `limit` deliveries: the longest due first, few of each endpoint and of each project.
 
-        Args:
-            now: seconds since 1970.
-            limit: number of deliveries at most.
-            running: attempts that are running, by endpoint and by project.
+        `running` has the numbers of attempts that are running, by endpoint and by project.
         """
         if limit <= 0:
             return []

@@ -35,14 +35,14 @@ _ENDPOINTS = Prepared(
 
 
 def emit(
-    connection: Connection, *, project_id: str, type: str, data: Mapping[str, Any], once: str, now: float
+    connection: Connection, project_id: str, type: str, data: Mapping[str, Any], *, once: str, now: float
 ) -> None:
     """Enter an event, and a delivery of it for each webhook endpoint that subscribes to its type.
 
     They belong to the caller's transaction. An event whose `once` is there already is not entered again.
 
     Args:
-        connection: inside a writing transaction.
+        connection: in a writing transaction.
         project_id: the project; only its endpoints are notified.
         type: such as "video.completed".
         data: what the event is about, such as {"id": "video_…"}; it must be JSON.
