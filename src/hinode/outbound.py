@@ -1,9 +1,9 @@
-"""Requests to URLs that strangers chose: they go out to the public internet, and to nowhere else.
+"""Requests to URLs that clients chose; they can reach the public internet and nothing else.
 
-A name is looked up once per connection, every address that it has is checked, and the connection is made to
-one of those very addresses: a name server that answers differently the second time gains nothing. The URL
-keeps its name, so `Host` and the TLS certificate are those of the name. Each redirect is a new URL, checked
-as the first was. One deadline holds for all of it, from the look-up to the last byte.
+A name is looked up once per connection, every address of it is checked, and the connection is made to one of
+these addresses, so a name server that answers differently the second time gains nothing. The URL keeps its
+name, so `Host` and the TLS certificate are those of the name. Each redirect is a new URL and is checked too.
+One deadline holds for everything, from the look-up to the last byte.
 """
 
 from __future__ import annotations
@@ -34,50 +34,39 @@ MAX_URL_LENGTH = 4096
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _UNICAST = ip_network("2000::/3")
-# Global by their number, and yet a way to somewhere else.
+# Global by their number, but they lead to other networks.
 _NEVER = tuple(
     ip_network(network)
     for network in (
-        "168.63.129.16/32",  # Azure's own channel to each virtual machine
+        "168.63.129.16/32",  # Azure's channel to each virtual machine
         "192.0.0.0/24",  # protocol assignments; one cloud's metadata service
         "192.88.99.0/24",  # 6to4 relays
-        "2001::/23",  # protocol assignments, Teredo among them, which has an IPv4 address inside
+        "2001::/23",  # protocol assignments, among them Teredo, which contains an IPv4 address
         "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4: an IPv4 address inside
+        "2002::/16",  # 6to4, which contains an IPv4 address
         "3fff::/20",  # documentation
     )
 )
-# What `allow_private` opens. Link-local addresses, where clouds keep their secrets, stay closed.
+# What `allow_private` allows. Link-local addresses, where clouds keep their secrets, stay forbidden.
 _PRIVATE = tuple(
-    ip_network(network)
-    for network in (
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "::1/128",
-        "fc00::/7",
+    map(
+        ip_network,
+        ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7"),
     )
 )
 _NOT_PUBLIC = "the URL points to an address that is not public"
-_ISATAP = (0x00005EFE, 0x02005EFE)  # upper half of an interface number with an IPv4 address inside
+_ISATAP = (0x00005EFE, 0x02005EFE)  # upper half of an interface id that contains an IPv4 address
 
 
 class OutboundError(BadInput):
-    """A URL may not be asked, or gave no usable answer."""
+    """A URL is not allowed, or gave no usable answer."""
 
     code: ClassVar[str] = "invalid_url"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server said to a POST; its body is not read.
-
-    Attributes:
-        status: HTTP status code.
-        headers: by name in small letters.
-    """
+    """A server's answer to a POST, without its body; names of headers are in small letters."""
 
     status: int
     headers: Mapping[str, str]
@@ -85,12 +74,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was fetched.
+    """A fetched file.
 
     Attributes:
-        media_type: as the server called it, in small letters, without parameters; "" if it did not say.
-        bytes: how many there were.
-        url: where they came from in the end.
+        media_type: as the server calls it, in small letters, without parameters; "" if it does not.
+        bytes: its size.
+        url: after all redirects.
     """
 
     media_type: str
@@ -111,10 +100,10 @@ class Outbound:
     ) -> None:
         """
         Args:
-            allow_private: let private and loopback addresses, and any port, pass too.
-            resolve: how names are looked up; by default as the machine does it.
-            clock: seconds from any beginning.
-            trust: which certificates to trust; by default the usual ones.
+            allow_private: allow private and loopback addresses, and any port, too.
+            resolve: how names are looked up; by default by the operating system.
+            clock: seconds since any moment.
+            trust: the certificates to trust; by default those of the public authorities.
         """
         self.allow_private = allow_private
         self._resolve = resolve or _look_up
@@ -122,15 +111,15 @@ class Outbound:
         self._trust = trust or httpx.create_ssl_context()
 
     def check(self, url: str, *, https: bool = False, field: str = "url") -> httpx.URL:
-        """Read a URL and see that it is of a kind that may be asked; nothing is sent or looked up.
+        """Read a URL and check it; nothing is sent or looked up.
 
         Args:
-            url: as a stranger gave it.
+            url: as the client wrote it.
             https: refuse plain HTTP, unless private addresses are allowed.
-            field: what to name in the error.
+            field: name of the field in the error.
 
         Raises:
-            OutboundError: it may not.
+            OutboundError: it is not allowed.
         """
         try:
             parsed = httpx.URL(url) if len(url) <= MAX_URL_LENGTH else None
@@ -152,15 +141,13 @@ class Outbound:
                 f"{quote(url)} is not encrypted", "give a URL that begins with https://", field=field
             )
         if parsed.userinfo:
-            raise OutboundError(
-                "the URL has a user name or password in it", "leave them out of it", field=field
-            )
+            raise OutboundError("the URL has a user name or password in it", "leave them out", field=field)
         if _port(parsed) not in PORTS and not self.allow_private:
             raise OutboundError(
-                f"port {_port(parsed)} is not one that may be asked", "use 80, 443, 8080 or 8443", field=field
+                f"port {_port(parsed)} is not allowed", "use 80, 443, 8080 or 8443", field=field
             )
         literal = parsed.raw_host.decode("ascii")
-        if _parsed(literal) is not None and not self._may_ask(literal):
+        if _parsed(literal) is not None and not self._is_allowed(literal):
             raise OutboundError(_NOT_PUBLIC, "give one on the internet", field=field)
         return parsed
 
@@ -169,42 +156,42 @@ class Outbound:
         url: str,
         into: Callable[[bytes], object],
         *,
-        most_bytes: int,
+        max_bytes: int,
         seconds: float = 20.0,
         accept: str = "*/*",
         field: str = "image_url",
     ) -> Fetched:
-        """GET a URL, piece by piece; at most three redirects are followed.
+        """GET a URL in pieces; at most three redirects are followed.
 
         Args:
-            url: where from.
-            into: is handed each piece; on an error it has been handed the beginning.
-            most_bytes: more than this are not taken.
-            seconds: for everything together.
-            accept: media types that are wanted, as in HTTP.
-            field: what to name in errors.
+            url: the URL.
+            into: called with each piece; before an error it may have been called with the first ones.
+            max_bytes: the largest file.
+            seconds: for everything.
+            accept: the `Accept` header.
+            field: name of the field in errors.
 
         Raises:
-            OutboundError: the URL, or one that it redirects to, may not be asked; or there was no answer in
-                time, one that is not 200, or one that is too large.
+            OutboundError: the URL, or one that it redirects to, is not allowed; or the answer is late, not
+                200, or too large.
         """
         deadline = self._clock() + seconds
         target = self.check(url, field=field)
         headers = {"Accept": accept}
         for _ in range(MAX_REDIRECTS + 1):
             with self._opened("GET", target, headers, None, deadline, field) as response:
-                said = _headers(response)
-                if response.status in _REDIRECTS and "location" in said:
-                    target = self._redirected(target, said["location"], field)
+                answer = _headers(response)
+                if response.status in _REDIRECTS and "location" in answer:
+                    target = self._redirected(target, answer["location"], field)
                     continue
                 if response.status != 200:
                     raise OutboundError(
                         f"the server of the URL answered {response.status}",
-                        "see that anyone can open the URL",
+                        "check that everybody can open the URL",
                         field=field,
                     )
-                count = _received(response, said, into, most_bytes, field)
-                media_type = said.get("content-type", "").partition(";")[0].strip().lower()
+                count = _receive(response, answer, into, max_bytes, field)
+                media_type = answer.get("content-type", "").partition(";")[0].strip().lower()
                 return Fetched(media_type, count, str(target))
         raise OutboundError(
             f"the URL redirects more than {MAX_REDIRECTS} times", "give the last URL itself", field=field
@@ -216,14 +203,14 @@ class Outbound:
         """POST to an https URL; redirects are not followed, and the body of the answer is not read.
 
         Args:
-            url: where to.
-            body: what to send.
+            url: the URL.
+            body: of the request.
             headers: beside `Host`, `User-Agent` and the length.
-            seconds: for everything together.
-            field: what to name in errors.
+            seconds: for everything.
+            field: name of the field in errors.
 
         Raises:
-            OutboundError: the URL may not be asked, or there was no answer in time.
+            OutboundError: the URL is not allowed, or there was no answer in time.
         """
         deadline = self._clock() + seconds
         target = self.check(url, https=True, field=field)
@@ -237,7 +224,7 @@ class Outbound:
             after = None
         if after is None or (before.scheme == "https" and after.scheme != "https"):
             raise OutboundError(
-                "the URL redirects to one that may not be asked", "give the last URL itself", field=field
+                "the URL redirects to one that is not allowed", "give the last URL itself", field=field
             )
         return self.check(str(after), field=field)
 
@@ -251,11 +238,11 @@ class Outbound:
         deadline: float,
         field: str,
     ) -> Iterator[httpcore.Response]:
-        """A connection of its own for one request, without the proxies that the environment may name."""
+        """Send a request on a connection of its own, without the proxies that the environment may name."""
         sent: list[tuple[bytes | str, bytes | str]] = [
             ("Host", url.netloc),
             ("User-Agent", f"hinode/{hinode.__version__}"),
-            ("Accept-Encoding", "identity"),  # so that what is counted is what there is
+            ("Accept-Encoding", "identity"),  # so that the bytes that are counted are those of the file
             ("Connection", "close"),
             *headers.items(),
         ]
@@ -275,36 +262,37 @@ class Outbound:
             raise OutboundError(_NOT_PUBLIC, "give one on the internet", field=field) from error
         except httpcore.TimeoutException as error:
             raise OutboundError(
-                "the server of the URL did not answer in time", "see that it is up and fast", field=field
+                "the server of the URL did not answer in time", "check that it is up", field=field
             ) from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             reason = " ".join(str(error).split())[:200] or "the connection failed"
             raise OutboundError(
-                f"the server of the URL could not be asked: {reason}",
-                "see that anyone can open the URL",
+                f"the request to the URL failed: {reason}",
+                "check that everybody can open the URL",
                 field=field,
             ) from error
 
     def _addresses(self, host: str, port: int, left: Callable[[], float]) -> list[str]:
-        """Addresses of `host`, each of which may be asked.
+        """Addresses of `host`, all of them allowed.
 
         Raises:
-            _NotPublic: one of them may not.
+            _NotPublic: one of them is not.
             httpcore.ConnectError: there are none.
         """
-        found = list(dict.fromkeys(_in_time(lambda: self._resolve(host, port), left())))
-        if not found:
+        addresses = list(dict.fromkeys(_in_time(lambda: self._resolve(host, port), left())))
+        if not addresses:
             raise httpcore.ConnectError("the name has no address")
-        if not all(map(self._may_ask, found)):
+        if not all(map(self._is_allowed, addresses)):
             raise _NotPublic
-        return found[:MAX_ADDRESSES]
+        return addresses[:MAX_ADDRESSES]
 
-    def _may_ask(self, address: str) -> bool:
+    def _is_allowed(self, address: str) -> bool:
         return is_public(address) or (self.allow_private and is_private(address))
 
 
 def is_public(address: str) -> bool:
-    """True if a server on the internet can have this address: neither special nor a wrapped other one."""
+    """Whether a server on the internet can have this address: not a special one, nor one that contains
+    another."""
     parsed = _parsed(address)
     if parsed is None or not parsed.is_global or parsed.is_multicast:
         return False
@@ -316,7 +304,7 @@ def is_public(address: str) -> bool:
 
 
 def is_private(address: str) -> bool:
-    """True if it is an address of this machine or of a private network; link-local ones are not meant."""
+    """Whether it is an address of this machine or of a private network, but not a link-local one."""
     parsed = _parsed(address)
     return parsed is not None and any(
         parsed.version == network.version and parsed in network for network in _PRIVATE
@@ -333,7 +321,7 @@ def _parsed(address: str) -> IPv4Address | IPv6Address | None:
 
 
 class _NotPublic(Exception):
-    """A name has an address that may not be asked. It is not said which, nor to whom it belongs."""
+    """A name has an address that is not allowed. The error does not say which, so nothing is revealed."""
 
 
 @dataclass(frozen=True)
@@ -342,14 +330,10 @@ class _Deadline:
     clock: Callable[[], float]
 
     def __call__(self) -> float:
-        """Seconds left.
-
-        Raises:
-            httpcore.TimeoutException: there are none.
-        """
+        """Seconds that are left; raises httpcore.ReadTimeout if there are none."""
         left = self.at - self.clock()
         if left <= 0:
-            raise httpcore.ReadTimeout("the time is over")
+            raise httpcore.ReadTimeout("the deadline is over")
         return left
 
 
@@ -361,7 +345,7 @@ class _Guarded(httpcore.NetworkBackend):
     ) -> None:
         self._addresses = addresses
         self._left = left
-        self._plain = httpcore.SyncBackend()
+        self._backend = httpcore.SyncBackend()
 
     def connect_tcp(
         self,
@@ -377,7 +361,7 @@ class _Guarded(httpcore.NetworkBackend):
             # A silent address leaves time for those after it.
             share = self._left() / (len(addresses) - index)
             try:
-                stream = self._plain.connect_tcp(address, port, share, None, socket_options)
+                stream = self._backend.connect_tcp(address, port, share, None, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
@@ -387,7 +371,8 @@ class _Guarded(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose every step ends with the deadline, so that a slow drip does not prolong it."""
+    """A connection whose every read and write ends with the deadline, so that a slow server cannot extend
+    it."""
 
     def __init__(self, stream: httpcore.NetworkStream, left: Callable[[], float]) -> None:
         self._stream = stream
@@ -412,44 +397,44 @@ class _Stream(httpcore.NetworkStream):
 
 
 def _look_up(host: str, port: int) -> Sequence[str]:
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def _in_time(look_up: Callable[[], Sequence[str]], seconds: float) -> Sequence[str]:
-    """The result of a look-up, which the machine itself puts no limit on; a late one is abandoned."""
+    """The result of a look-up, for which the system has no time limit; a late one is abandoned."""
     try:
         return start_call(look_up, "look-up").result(seconds)
     except TimeoutError as error:
         raise httpcore.ConnectTimeout("the name could not be looked up in time") from error
     except UnicodeError as error:
-        raise httpcore.ConnectError("that is no host name") from error
+        raise httpcore.ConnectError("that is not a host name") from error
     except OSError as error:
         raise httpcore.ConnectError(error.strerror or str(error)) from error
 
 
-def _received(
+def _receive(
     response: httpcore.Response,
-    said: Mapping[str, str],
+    headers: Mapping[str, str],
     into: Callable[[bytes], object],
-    most_bytes: int,
+    max_bytes: int,
     field: str,
 ) -> int:
     too_large = OutboundError(
-        f"the file at the URL has more than {most_bytes:,} bytes", "give a smaller one", field=field
+        f"the file at the URL has more than {max_bytes:,} bytes", "give a smaller one", field=field
     )
-    if said.get("content-encoding", "identity").lower() != "identity":
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise OutboundError(
-            "the server of the URL sends it packed, which was not asked for",
-            "serve the file as it is",
+            "the server of the URL compresses the file",
+            "serve it as it is",
             field=field,
         )
-    length = said.get("content-length", "")
-    if length.isdecimal() and (len(length) > 18 or int(length) > most_bytes):
+    length = headers.get("content-length", "")
+    if length.isdecimal() and (len(length) > 18 or int(length) > max_bytes):
         raise too_large
     count = 0
     for piece in response.iter_stream():
         count += len(piece)
-        if count > most_bytes:
+        if count > max_bytes:
             raise too_large
         into(piece)
     return count

@@ -137,7 +137,7 @@ def test_a_test_event(server: Any, client: OpenAI, receiver: Any) -> None:
 
 def test_a_test_of_an_endpoint_that_is_down(client: OpenAI, receiver: Any) -> None:
     endpoint = client.webhooks.create(name="down", url="http://127.0.0.1:1/", event_types=["video.completed"])
-    with pytest.raises(openai.BadRequestError, match="could not be asked"):
+    with pytest.raises(openai.BadRequestError, match="request to the URL failed"):
         client.webhooks.test(endpoint.id, event_type="video.completed")
 
 

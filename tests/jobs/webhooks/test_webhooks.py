@@ -656,8 +656,8 @@ def test_a_test_of_an_endpoint_that_is_down(here: Endpoints) -> None:
     endpoint, _ = here.create(
         "proj_1", name="down", url="http://127.0.0.1:1/", event_types=["video.completed"]
     )
-    with pytest.raises(OutboundError, match="could not be asked"):
+    with pytest.raises(OutboundError, match="request to the URL failed"):
         here.test("proj_1", endpoint.id, "video.completed")
-    assert "could not be asked" in (only(here, endpoint).attempts[0].error or "")
+    assert "request to the URL failed" in (only(here, endpoint).attempts[0].error or "")
     with pytest.raises(BadInput, match="no event type"):
         here.test("proj_1", endpoint.id, "nonsense")

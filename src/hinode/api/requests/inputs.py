@@ -195,7 +195,7 @@ class Inputs:
                     self.outbound.fetch(
                         text,
                         file.write,
-                        most_bytes=pictures.MAX_BYTES,
+                        max_bytes=pictures.MAX_BYTES,
                         seconds=FETCH_SECONDS,
                         accept=", ".join(pictures.FORMATS.values()),
                         field=field,
