@@ -1,13 +1,14 @@
-"""What do light users wait when somebody dumps a day's work? The real scheduler under a virtual clock.
+"""What do light users wait when somebody submits a day's work at once? The real scheduler, a virtual clock.
 
-Eight places. At time 0 one project queues 400 finals of 180 s each; twenty others send work at random times
-for about seven hours, 70 % previews of 10 s and 30 % finals of 180 s. Extra wait is the time from sending to
-having the clip, less the time that it takes to make. Policies:
+Eight slots. At time 0 one project queues 400 finals of 180 s each; twenty others send work at random times
+for about seven hours, 70 % previews of 10 s and 30 % finals of 180 s. Extra wait is the time from sending a
+job to its end, less the time that it takes. Policies:
 
-    fifo        first in, first out priority    previews first, then first in, first out least
-    hinode.jobs.schedule.choose: classes, then who has had least; what runs is never disturbed yielding    the
-    same with hinode.jobs.schedule.should_preempt, which is what Hinode does: a job that ran its
-                slice is asked at every heartbeat, and saving and loading it costs its place 0.5 s
+    fifo        first in, first out
+    priority    previews first, then first in, first out
+    attained    hinode.jobs.schedule.choose: classes, then the least attained compute; no job is preempted
+    preemptive  with hinode.jobs.schedule.should_preempt, as Hinode does it: after its time slice a job may be
+                preempted at every heartbeat, and saving and loading it costs its slot 0.5 s
 """
 
 from __future__ import annotations
@@ -37,23 +38,23 @@ Choose = Callable[[Sequence[Lane], dict[str, Tenant], float], Lane | None]
 
 @dataclass(frozen=True)
 class Load:
-    """What is sent, and to how many places; times in seconds.
+    """The work and the number of slots; times in seconds.
 
     Attributes:
-        places: jobs that run at once.
-        dumped: finals that the heavy project queues at time 0.
+        slots: jobs that run at once.
+        bulk: finals that the heavy project queues at time 0.
         sent: jobs of the light projects.
         light: how many light projects there are.
         rate: jobs that they send per second, all together.
         previews: which part of these are previews.
         preview: what a preview takes.
         final: what a final takes.
-        overhead: what giving way costs its place.
+        overhead: what preempting a job costs its slot.
         beat: time between two heartbeats of a running job.
     """
 
-    places: int = 8
-    dumped: int = 400
+    slots: int = 8
+    bulk: int = 400
     sent: int = 600
     light: int = 20
     rate: float = 0.025
@@ -75,7 +76,7 @@ class Job:
     left: float = field(init=False)
     started_at: float = 0.0
     finished_at: float = math.nan
-    yields: int = 0
+    preemptions: int = 0
 
     def __post_init__(self) -> None:
         self.left = self.seconds
@@ -98,28 +99,28 @@ class Job:
 def jobs(load: Load, seed: int) -> list[Job]:
     """Everything that is sent, in the order of time."""
     dice = random.Random(seed)
-    made = [Job(HEAVY, Priority.INTERACTIVE, 0.0, load.final) for _ in range(load.dumped)]
+    all_jobs = [Job(HEAVY, Priority.INTERACTIVE, 0.0, load.final) for _ in range(load.bulk)]
     now = 0.0
     for _ in range(load.sent):
         now += dice.expovariate(load.rate)
         project = f"light-{dice.randrange(load.light):02d}"
         if dice.random() < load.previews:
-            made.append(Job(project, Priority.PREVIEW, now, load.preview))
+            all_jobs.append(Job(project, Priority.PREVIEW, now, load.preview))
         else:
-            made.append(Job(project, Priority.INTERACTIVE, now, load.final))
-    return made
+            all_jobs.append(Job(project, Priority.INTERACTIVE, now, load.final))
+    return all_jobs
 
 
 class Farm:
-    """Places, lanes and projects in a virtual time. Asks the policy whenever a place is free."""
+    """Places, lanes and projects in a virtual time. Asks the policy whenever a slot is free."""
 
-    def __init__(self, load: Load, choose: Choose, policy: Policy, yielding: bool) -> None:
-        self.load, self.choose, self.policy, self.yielding = load, choose, policy, yielding
+    def __init__(self, load: Load, choose: Choose, policy: Policy, preemptive: bool) -> None:
+        self.load, self.choose, self.policy, self.preemptive = load, choose, policy, preemptive
         self.lanes: dict[str, list[tuple[float, int, Job]]] = {}
         self.tenants: dict[str, Tenant] = {}
         self.running: dict[Job, int] = {}
-        self.leaving: set[Job] = set()
-        self.free = load.places
+        self.stopping: set[Job] = set()
+        self.free = load.slots
         self.now = 0.0
         self.number = count()
         self.events: list[tuple[float, int, Callable[[Job], None], Job]] = []
@@ -134,9 +135,9 @@ class Farm:
         while self.events:
             self.now, _, happen, job = heapq.heappop(self.events)
             happen(job)
-            # Everything of one moment happens before places are given out.
+            # Everything of one moment happens before slots are assigned.
             if not self.events or self.events[0][0] > self.now:
-                self.give_out()
+                self.assign()
         return max(job.finished_at for job in sent)
 
     def at(self, time: float, happen: Callable[[Job], None], job: Job) -> None:
@@ -150,16 +151,16 @@ class Farm:
 
     def accounts(self) -> dict[str, Tenant]:
         """The projects, with what their running jobs have used so far."""
-        told = {}
+        accounts = {}
         for project, tenant in self.tenants.items():
             had = schedule.attained(tenant, self.now, self.policy)
-            told[project] = tenant._replace(attained=had, attained_at=self.now)
+            accounts[project] = tenant._replace(attained=had, attained_at=self.now)
         for job in self.running:
-            tenant = told[job.project]
-            told[job.project] = tenant._replace(attained=tenant.attained + self.now - job.started_at)
-        return told
+            tenant = accounts[job.project]
+            accounts[job.project] = tenant._replace(attained=tenant.attained + self.now - job.started_at)
+        return accounts
 
-    def give_out(self) -> None:
+    def assign(self) -> None:
         while self.free and (heads := self.heads()):
             lane = self.choose(heads, self.accounts(), self.now)
             if lane is None:
@@ -172,13 +173,13 @@ class Farm:
             running=self.tenants[job.project].running + 1
         )
         job.started_at = self.now
-        self.running[job] = job.yields
+        self.running[job] = job.preemptions
         self.at(self.now + job.left, self.finish, job)
-        if self.yielding and job.left > self.policy.time_slice:
+        if self.preemptive and job.left > self.policy.time_slice:
             self.at(self.now + self.policy.time_slice, self.beat, job)
 
     def beat(self, job: Job) -> None:
-        if job not in self.running or job in self.leaving:
+        if job not in self.running or job in self.stopping:
             return
         ran_for = self.now - job.started_at
         if ran_for < self.policy.time_slice:  # a heartbeat of an earlier attempt
@@ -190,22 +191,22 @@ class Farm:
             now=self.now,
             policy=self.policy,
             ran_for=ran_for,
-            yielding=len(self.leaving),
+            yielding=len(self.stopping),
         ):
             job.left -= ran_for
-            job.yields += 1
-            self.leaving.add(job)
-            self.at(self.now + self.load.overhead, self.leave, job)
+            job.preemptions += 1
+            self.stopping.add(job)
+            self.at(self.now + self.load.overhead, self.stop, job)
         else:
             self.at(self.now + self.load.beat, self.beat, job)
 
-    def leave(self, job: Job) -> None:
-        self.leaving.remove(job)
+    def stop(self, job: Job) -> None:
+        self.stopping.remove(job)
         self.release(job)
         self.queue(job)
 
     def finish(self, job: Job) -> None:
-        if self.running.get(job) != job.yields:  # it gave way before it got there
+        if self.running.get(job) != job.preemptions:  # it gave way before it got there
             return
         self.release(job)
         job.finished_at = self.now
@@ -230,7 +231,7 @@ def priority(lanes: Sequence[Lane], tenants: dict[str, Tenant], now: float) -> L
     return min(lanes, key=lambda lane: (lane.priority, lane.queued_at, lane.key))
 
 
-def least(lanes: Sequence[Lane], tenants: dict[str, Tenant], now: float) -> Lane | None:
+def attained(lanes: Sequence[Lane], tenants: dict[str, Tenant], now: float) -> Lane | None:
     """What Hinode does."""
     return schedule.choose(lanes, tenants, now=now, policy=Policy(), resident=(MODEL,))
 
@@ -238,27 +239,27 @@ def least(lanes: Sequence[Lane], tenants: dict[str, Tenant], now: float) -> Lane
 POLICIES: dict[str, tuple[Choose, bool]] = {
     "fifo": (fifo, False),
     "priority": (priority, False),
-    "least": (least, False),
-    "yielding": (least, True),
+    "attained": (attained, False),
+    "preemptive": (attained, True),
 }
 GROUPS = ("light previews", "light finals", HEAVY)
 
 
 def simulate(name: str, load: Load, seed: int) -> dict[str, Any]:
     """The jobs, their extra waits by group, the makespan, and how often a job gave way."""
-    choose, yielding = POLICIES[name]
+    choose, preemptive = POLICIES[name]
     sent = jobs(load, seed)
-    makespan = Farm(load, choose, Policy(), yielding).run(sent)
+    makespan = Farm(load, choose, Policy(), preemptive).run(sent)
     return {
         "jobs": sent,
         "waits": {group: [job.extra for job in sent if job.group == group] for group in GROUPS},
         "makespan": makespan,
         "heavy_done": max(job.finished_at for job in sent if job.project == HEAVY),
-        "yields": sum(job.yields for job in sent),
+        "preemptions": sum(job.preemptions for job in sent),
     }
 
 
-def nearly_worst(waits: Sequence[float]) -> float:
+def p95(waits: Sequence[float]) -> float:
     """The 95th percentile."""
     return sorted(waits)[math.ceil(0.95 * len(waits)) - 1]
 
@@ -267,16 +268,16 @@ def measure(seeds: int) -> dict[str, Any]:
     """The table: seconds of extra wait, mean and p95 over all seeds, and light work's p95 of the worst."""
     table = {}
     for name in POLICIES:
-        found = [simulate(name, Load(), seed) for seed in range(seeds)]
+        runs = [simulate(name, Load(), seed) for seed in range(seeds)]
         row: dict[str, Any] = {}
         for group in GROUPS:
-            waits = [wait for one in found for wait in one["waits"][group]]
-            row[group] = {"mean": sum(waits) / len(waits), "p95": nearly_worst(waits)}
+            waits = [wait for run in runs for wait in run["waits"][group]]
+            row[group] = {"mean": sum(waits) / len(waits), "p95": p95(waits)}
         row["light_p95_worst_seed"] = max(
-            nearly_worst(one["waits"]["light previews"] + one["waits"]["light finals"]) for one in found
+            p95(run["waits"]["light previews"] + run["waits"]["light finals"]) for run in runs
         )
-        for key in ("makespan", "heavy_done", "yields"):
-            row[key] = sum(one[key] for one in found) / seeds
+        for key in ("makespan", "heavy_done", "preemptions"):
+            row[key] = sum(run[key] for run in runs) / seeds
         table[name] = row
     return {"seeds": seeds, "bar_seconds": BAR, "policies": table}
 
@@ -288,18 +289,18 @@ def main(words: list[str]) -> None:
     )
     parser.add_argument("--seeds", type=int, default=5, help="different arrivals to average over (default 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    asked = parser.parse_args(words)
-    found = measure(asked.seeds)
-    if asked.json:
-        print(json.dumps(found))
+    options = parser.parse_args(words)
+    results = measure(options.seeds)
+    if options.json:
+        print(json.dumps(results))
         return
-    print(f"extra wait in seconds, mean / p95, over {found['seeds']} seeds")
-    print(f"{'':<12}{'light previews':>18}{'light finals':>18}{'heavy':>18}{'makespan':>10}{'yields':>8}")
-    for name, row in found["policies"].items():
+    print(f"extra wait in seconds, mean / p95, over {results['seeds']} seeds")
+    print(f"{'':<12}{'light previews':>18}{'light finals':>18}{'heavy':>18}{'makespan':>10}{'preempted':>10}")
+    for name, row in results["policies"].items():
         cells = (f"{row[group]['mean']:,.0f} / {row[group]['p95']:,.0f}" for group in GROUPS)
         print(f"{name:<12}" + "".join(f"{cell:>18}" for cell in cells), end="")
-        print(f"{row['makespan']:>10,.0f}{row['yields']:>8,.0f}")
-    worst = found["policies"]["yielding"]["light_p95_worst_seed"]
+        print(f"{row['makespan']:>10,.0f}{row['preemptions']:>10,.0f}")
+    worst = results["policies"]["preemptive"]["light_p95_worst_seed"]
     print(f"light work, p95 of the worst seed: {worst:.1f} s (bar: {BAR:g})")
 
 

@@ -116,9 +116,9 @@ def measure(clients: int, workers: int, seconds: float) -> dict[str, Any]:
         environment = {"HINODE_THREADS": "1", "HINODE_MODELS": "sora-2=native/nano"}
         with Server(Path(folder) / "home", workers=workers, environment=environment) as server:
             key = server.key("bench")
-            found = asyncio.run(ask(server.origin, key, clients, seconds))
+            results = asyncio.run(ask(server.origin, key, clients, seconds))
             server.stop()
-    return {"workers": workers, **found}
+    return {"workers": workers, **results}
 
 
 def main(words: list[str]) -> None:
@@ -130,20 +130,22 @@ def main(words: list[str]) -> None:
     parser.add_argument("--workers", type=int, default=2, help="default 2")
     parser.add_argument("--seconds", type=float, default=30.0, help="default 30")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    asked = parser.parse_args(words)
-    found = measure(asked.clients, asked.workers, asked.seconds)
-    if asked.json:
-        print(json.dumps(found))
+    options = parser.parse_args(words)
+    results = measure(options.clients, options.workers, options.seconds)
+    if options.json:
+        print(json.dumps(results))
         return
-    print(f"{found['clients']} clients polling at 1 Hz, {found['workers']} workers generating", end="")
-    print(f" ({found['generating_at_the_end']} still were at the end)")
+    print(f"{results['clients']} clients polling at 1 Hz, {results['workers']} workers generating", end="")
+    print(f" ({results['generating_at_the_end']} still were at the end)")
     for name in ("p50", "p99", "worst"):
-        print(f"  {name:<22}{found[name] * 1e3:8.1f} ms")
-    print(f"  {'load average':<22}{found['load_average']:8.1f}   (more than the machine has cores: too busy)")
-    for error in found["first_errors"]:
+        print(f"  {name:<22}{results[name] * 1e3:8.1f} ms")
+    print(
+        f"  {'load average':<22}{results['load_average']:8.1f}   (more than the machine has cores: too busy)"
+    )
+    for error in results["first_errors"]:
         print(f"  {error}")
-    print(f"answers {found['answers']:,}, errors {found['errors']} (bar: 0)")
-    print(f"p99 {found['p99'] * 1e3:.1f} ms (bar: {BAR * 1e3:g} ms)")
+    print(f"answers {results['answers']:,}, errors {results['errors']} (bar: 0)")
+    print(f"p99 {results['p99'] * 1e3:.1f} ms (bar: {BAR * 1e3:g} ms)")
 
 
 if __name__ == "__main__":

@@ -15,32 +15,32 @@ from hinode.records.database import DatabaseError
 
 PATIENCE = 60.0
 
-# Stands in for a worker: it says who it is and what it was given, and lives as it is told to.
+# Stands in for a worker: it says who it is and what it was given, and lives as it is lost_workers to.
 WORKER = """
 import json, os, signal, sys
-def tell(line): print(line, flush=True)
-lived = sys.argv[1]
-if lived == "stubbornly": signal.signal(signal.SIGTERM, signal.SIG_IGN)
-tell("a word first")
-tell(json.dumps({"worker": f"worker_{os.getpid()}"}))
+def say(line): print(line, flush=True)
+life = sys.argv[1]
+if life == "stubbornly": signal.signal(signal.SIGTERM, signal.SIG_IGN)
+say("a word first")
+say(json.dumps({"worker": f"worker_{os.getpid()}"}))
 open(sys.argv[2] + f"/{os.getpid()}", "w").write(os.environ["HINODE_THREADS"] + os.environ.get("COLOUR", ""))
-if lived == "briefly": sys.exit(3)
-while sys.stdin.buffer.read(1) or lived == "stubbornly": pass
+if life == "briefly": sys.exit(3)
+while sys.stdin.buffer.read(1) or life == "stubbornly": pass
 open(sys.argv[2] + f"/{os.getpid()}-left", "w")
 """
 
 
-class Told:
-    """Hears which workers were lost."""
+class LostWorkers:
+    """The ids of lost workers, in order."""
 
     def __init__(self) -> None:
-        self.lost: queue.Queue[str] = queue.Queue()
+        self.queue: queue.Queue[str] = queue.Queue()
 
     def __call__(self, worker_id: str) -> None:
-        self.lost.put(worker_id)
+        self.queue.put(worker_id)
 
     def next(self) -> str:
-        return self.lost.get(timeout=PATIENCE)
+        return self.queue.get(timeout=PATIENCE)
 
 
 def spec(life: str, folder: Path) -> Spec:
@@ -51,10 +51,10 @@ def spec(life: str, folder: Path) -> Spec:
 def pids(folder: Path, count: int) -> list[int]:
     """Process numbers of so many workers, once they are all there."""
     until = time.monotonic() + PATIENCE
-    while len(found := [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]) < count:
+    while len(numbers := [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]) < count:
         assert time.monotonic() < until
         time.sleep(0.01)
-    return found
+    return numbers
 
 
 def is_alive(pid: int) -> bool:
@@ -67,8 +67,8 @@ def is_alive(pid: int) -> bool:
 
 def test_workers_run_until_they_are_drained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HINODE_THREADS", raising=False)
-    told = Told()
-    executor = LocalExecutor(2, told)
+    lost_workers = LostWorkers()
+    executor = LocalExecutor(2, lost_workers)
     assert executor.capacity() == 2
     for left in (1, 0):
         executor.launch(spec("long", tmp_path / "w"))
@@ -79,20 +79,20 @@ def test_workers_run_until_they_are_drained(tmp_path: Path, monkeypatch: pytest.
     executor.drain(PATIENCE)
     assert executor.alive() == 0
     assert not any(map(is_alive, running))
-    assert {told.next(), told.next()} == {f"worker_{pid}" for pid in running}
-    given = (tmp_path / "w" / str(running[0])).read_text()
-    assert int(given.split()[0]) >= 1
-    assert given.endswith("red")
+    assert {lost_workers.next(), lost_workers.next()} == {f"worker_{pid}" for pid in running}
+    environment = (tmp_path / "w" / str(running[0])).read_text()
+    assert int(environment.split()[0]) >= 1
+    assert environment.endswith("red")
     assert executor.capacity() == 0
 
 
 def test_a_worker_that_is_killed_is_told_of_at_once_and_replaced(tmp_path: Path) -> None:
-    told = Told()
-    executor = LocalExecutor(1, told)
+    lost_workers = LostWorkers()
+    executor = LocalExecutor(1, lost_workers)
     executor.launch(spec("long", tmp_path / "w"))
     (first,) = pids(tmp_path / "w", 1)
     os.kill(first, signal.SIGKILL)
-    assert told.next() == f"worker_{first}"
+    assert lost_workers.next() == f"worker_{first}"
     second = next(pid for pid in pids(tmp_path / "w", 2) if pid != first)
     assert is_alive(second)
     executor.stop()
@@ -100,20 +100,20 @@ def test_a_worker_that_is_killed_is_told_of_at_once_and_replaced(tmp_path: Path)
 
 
 def test_a_worker_that_keeps_going_down_is_started_less_and_less_often(tmp_path: Path) -> None:
-    executor = LocalExecutor(1, told := Told())
+    executor = LocalExecutor(1, lost_workers := LostWorkers())
     executor.launch(spec("briefly", tmp_path / "w"))
-    assert len({told.next(), told.next()}) == 2
+    assert len({lost_workers.next(), lost_workers.next()}) == 2
     executor.stop()
     assert [restart_delay(crashes) for crashes in (0, 1, 2, 3, 4, 20)] == [0, 0, 1, 2, 4, 30]
 
 
 def test_a_worker_that_will_not_end_is_ended(tmp_path: Path) -> None:
-    executor = LocalExecutor(1, told := Told())
+    executor = LocalExecutor(1, lost_workers := LostWorkers())
     executor.launch(spec("stubbornly", tmp_path / "w"))
     (pid,) = pids(tmp_path / "w", 1)
     executor.drain(0.2)
     assert not is_alive(pid)
-    assert told.next() == f"worker_{pid}"
+    assert lost_workers.next() == f"worker_{pid}"
 
 
 def test_a_database_that_is_away_does_not_end_the_watch(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_database_that_is_away_does_not_end_the_watch(tmp_path: Path) -> None:
 
 
 def test_a_program_that_is_not_there_does_not_end_the_watch(tmp_path: Path) -> None:
-    executor = LocalExecutor(1, Told())
+    executor = LocalExecutor(1, LostWorkers())
     executor.launch(Spec((str(tmp_path / "missing"),)))
     executor.drain(PATIENCE)
     assert executor.alive() == 0

@@ -8,7 +8,7 @@ import pytest
 from hinode.jobs.periodic import PeriodicTask, PeriodicTasks
 
 
-def test_chores_do_not_wait_for_each_other() -> None:
+def test_tasks_do_not_wait_for_each_other() -> None:
     gate, done, slow_began = threading.Event(), threading.Event(), threading.Event()
     times: list[int] = []
 
@@ -22,18 +22,18 @@ def test_chores_do_not_wait_for_each_other() -> None:
         if len(times) == 3:
             done.set()
 
-    chores = PeriodicTasks([PeriodicTask("slow", 0.0, slow), PeriodicTask("quick", 0.0, quick)])
-    chores.start()
+    tasks = PeriodicTasks([PeriodicTask("slow", 0.0, slow), PeriodicTask("quick", 0.0, quick)])
+    tasks.start()
     assert done.wait(30)
     gate.set()
-    chores.stop()
+    tasks.stop()
     assert len(times) >= 3
     before = len(times)
-    assert not any(thread.name.startswith("chore-") for thread in threading.enumerate())
+    assert not any(thread.name.startswith("task ") for thread in threading.enumerate())
     assert len(times) == before
 
 
-def test_a_trouble_is_told_of_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
     done = threading.Event()
     answers = iter([OSError("disk is gone")] * 5 + [None, None])
     now = [0.0]
@@ -45,11 +45,11 @@ def test_a_trouble_is_told_of_once_and_so_is_its_end(caplog: pytest.LogCaptureFi
         elif isinstance(answer, OSError):
             raise answer
 
-    chores = PeriodicTasks([PeriodicTask("sweeping", 0.0, do)], clock=lambda: now[0])
+    tasks = PeriodicTasks([PeriodicTask("sweeping", 0.0, do)], clock=lambda: now[0])
     with caplog.at_level(logging.INFO):
-        chores.start()
+        tasks.start()
         assert done.wait(30)
-        chores.stop()
+        tasks.stop()
     assert [record.getMessage() for record in caplog.records] == [
         "sweeping failed, and will be tried again",
         "sweeping works again",

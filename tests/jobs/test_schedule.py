@@ -47,17 +47,17 @@ def tenant(
 
 
 def book(*tenants: Tenant) -> dict[str, Tenant]:
-    return {one.project_id: one for one in tenants}
+    return {tenant.project_id: tenant for tenant in tenants}
 
 
 def chosen(lanes: Sequence[Lane], *tenants: Tenant, resident: Sequence[str] = ()) -> str | None:
-    found = choose(lanes, book(*tenants), now=NOW, policy=POLICY, resident=resident)
-    return found and found.project_id
+    first = choose(lanes, book(*tenants), now=NOW, policy=POLICY, resident=resident)
+    return first and first.project_id
 
 
 # Any queue: a handful of projects with any past, some of them with work in any class and of either model.
 @st.composite
-def queues(draw: st.DrawFn, least: int = 0) -> tuple[list[Lane], dict[str, Tenant]]:
+def queues(draw: st.DrawFn, minimum: int = 0) -> tuple[list[Lane], dict[str, Tenant]]:
     names = [f"proj_{number}" for number in range(draw(st.integers(1, 6)))]
     tenants = book(
         *(
@@ -71,7 +71,7 @@ def queues(draw: st.DrawFn, least: int = 0) -> tuple[list[Lane], dict[str, Tenan
             for name in names
         )
     )
-    made = draw(
+    lanes = draw(
         st.lists(
             st.builds(
                 lane,
@@ -81,12 +81,12 @@ def queues(draw: st.DrawFn, least: int = 0) -> tuple[list[Lane], dict[str, Tenan
                 model=st.sampled_from(["native/nano", "native/mini"]),
                 served=st.sampled_from([0.0, 0.0, 30.0]),
             ),
-            min_size=least,
+            min_size=minimum,
             max_size=10,
-            unique_by=lambda one: one.key,
+            unique_by=lambda lane: lane.key,
         )
     )
-    return made, tenants
+    return lanes, tenants
 
 
 resident_models = st.sets(st.sampled_from(["native/nano", "native/mini"]))
@@ -97,38 +97,40 @@ def test_the_order_holds_every_lane_below_its_cap_once(
     queue: tuple[list[Lane], dict[str, Tenant]], resident: set[str]
 ) -> None:
     lanes, tenants = queue
-    found = order(lanes, tenants, now=NOW, policy=POLICY, resident=resident)
+    ordered = order(lanes, tenants, now=NOW, policy=POLICY, resident=resident)
     may = [
-        one
-        for one in lanes
-        if (cap := tenants[one.project_id].max_running) is None or tenants[one.project_id].running < cap
+        lane
+        for lane in lanes
+        if (cap := tenants[lane.project_id].max_running) is None or tenants[lane.project_id].running < cap
     ]
-    assert Counter(one.key for one in found) == Counter(one.key for one in may)
-    assert choose(lanes, tenants, now=NOW, policy=POLICY, resident=resident) == (found[0] if found else None)
+    assert Counter(lane.key for lane in ordered) == Counter(lane.key for lane in may)
+    assert choose(lanes, tenants, now=NOW, policy=POLICY, resident=resident) == (
+        ordered[0] if ordered else None
+    )
 
 
-@given(queues(least=2), resident_models, st.randoms(use_true_random=False))
+@given(queues(minimum=2), resident_models, st.randoms(use_true_random=False))
 def test_the_order_does_not_depend_on_how_the_queue_was_read(
     queue: tuple[list[Lane], dict[str, Tenant]], resident: set[str], dice: object
 ) -> None:
     lanes, tenants = queue
-    found = order(lanes, tenants, now=NOW, policy=POLICY, resident=resident)
+    ordered = order(lanes, tenants, now=NOW, policy=POLICY, resident=resident)
     shuffled, names = lanes[:], list(tenants)
     dice.shuffle(shuffled)  # type: ignore[attr-defined]
     dice.shuffle(names)  # type: ignore[attr-defined]
     again = {name: tenants[name] for name in names}
-    assert order(shuffled, again, now=NOW, policy=POLICY, resident=resident) == found
+    assert order(shuffled, again, now=NOW, policy=POLICY, resident=resident) == ordered
 
 
-@given(queues(least=1), st.floats(0, 1_000_000))
+@given(queues(minimum=1), st.floats(0, 1_000_000))
 def test_only_differences_of_time_matter(queue: tuple[list[Lane], dict[str, Tenant]], later: float) -> None:
     later = round(later)  # seconds since 1970 and fractions of them do not add up exactly
-    lanes = [one._replace(queued_at=round(one.queued_at)) for one in queue[0]]
-    moved = [one._replace(queued_at=one.queued_at + later) for one in lanes]
-    tenants = {name: one._replace(attained_at=NOW + later) for name, one in queue[1].items()}
+    lanes = [lane._replace(queued_at=round(lane.queued_at)) for lane in queue[0]]
+    moved = [lane._replace(queued_at=lane.queued_at + later) for lane in lanes]
+    tenants = {name: tenant._replace(attained_at=NOW + later) for name, tenant in queue[1].items()}
     before = order(lanes, queue[1], now=NOW, policy=POLICY)
     after = order(moved, tenants, now=NOW + later, policy=POLICY)
-    assert [one.key for one in after] == [one.key for one in before]
+    assert [lane.key for lane in after] == [lane.key for lane in before]
 
 
 @given(queues())
@@ -137,39 +139,39 @@ def test_places_are_divided_without_rest_and_by_weight(
 ) -> None:
     lanes, tenants = queue
     entitled = entitlements(lanes, tenants)
-    assert set(entitled) == {one.project_id for one in lanes}
+    assert set(entitled) == {lane.project_id for lane in lanes}
     total = 1 + sum(tenants[project].running for project in entitled)
     hungry = []
     for project, share in entitled.items():
-        one = tenants[project]
+        account = tenants[project]
         assert share >= 0
-        assert one.max_running is None or share <= one.max_running + 1e-6
-        if one.weight and (one.max_running is None or share < one.max_running - 1e-6):
-            hungry.append(share / one.weight)
+        assert account.max_running is None or share <= account.max_running + 1e-6
+        if account.weight and (account.max_running is None or share < account.max_running - 1e-6):
+            hungry.append(share / account.weight)
     assert sum(entitled.values()) <= total + 1e-6
     if hungry:  # whoever could use more than they are entitled to gets as much per weight as any other
         assert sum(entitled.values()) == pytest.approx(total)
         assert hungry == pytest.approx([hungry[0]] * len(hungry))
-        most = max(share / tenants[project].weight for project, share in entitled.items() if share)
-        assert hungry[0] == pytest.approx(most)
+        largest_share = max(share / tenants[project].weight for project, share in entitled.items() if share)
+        assert hungry[0] == pytest.approx(largest_share)
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e5), st.floats(0, 1e5))
 def test_what_was_attained_fades_by_half_in_a_half_life(had: float, first: float, second: float) -> None:
-    one = tenant("a", had)
-    assert attained(one, NOW, POLICY) == had
-    assert attained(one, NOW + POLICY.half_life, POLICY) == pytest.approx(had / 2)
-    assert attained(one, NOW - 100, POLICY) == had, "a clock that is set back adds nothing"
-    there = one._replace(attained=attained(one, NOW + first, POLICY), attained_at=NOW + first)
-    whole = attained(one, NOW + first + second, POLICY)
+    account = tenant("a", had)
+    assert attained(account, NOW, POLICY) == had
+    assert attained(account, NOW + POLICY.half_life, POLICY) == pytest.approx(had / 2)
+    assert attained(account, NOW - 100, POLICY) == had, "a clock that is set back adds nothing"
+    there = account._replace(attained=attained(account, NOW + first, POLICY), attained_at=NOW + first)
+    whole = attained(account, NOW + first + second, POLICY)
     assert attained(there, NOW + first + second, POLICY) == pytest.approx(whole, abs=1e-3)
 
 
 def test_classes_go_in_their_order_whatever_their_projects_have_had() -> None:
     lanes = [lane("a", BATCH, waited=99), lane("b", INTERACTIVE, waited=50), lane("c", PREVIEW, waited=1)]
     tenants = book(tenant("a"), tenant("b", 100), tenant("c", 9_000, running=5))
-    found = order(lanes, tenants, now=NOW, policy=POLICY)
-    assert [one.priority for one in found] == [PREVIEW, INTERACTIVE, BATCH]
+    ordered = order(lanes, tenants, now=NOW, policy=POLICY)
+    assert [lane.priority for lane in ordered] == [PREVIEW, INTERACTIVE, BATCH]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,7 @@ def test_a_queue_that_grew_old_does_not_pass_a_neighbour_of_its_class() -> None:
     assert chosen(lanes, tenant("heavy", 900), tenant("other", 300)) == "other"
 
 
-def test_whoever_has_had_least_for_their_weight_goes_first() -> None:
+def test_the_project_with_the_least_compute_for_its_weight_goes_first() -> None:
     lanes = [lane("a", waited=90), lane("b", waited=10)]
     assert chosen(lanes, tenant("a", 300), tenant("b", 200)) == "b"
     assert chosen(lanes, tenant("a", 300, weight=2), tenant("b", 200)) == "a"
@@ -205,13 +207,15 @@ def test_whoever_has_had_least_for_their_weight_goes_first() -> None:
 
 def test_a_newcomer_gets_half_of_the_places_and_not_all() -> None:
     lanes = [lane("old", waited=3_000), lane("new", waited=5)]
-    held = {"old": 8, "new": 0}
-    for _ in range(50):  # one place after another becomes free, always one of the project that holds more
-        held[max(held, key=held.__getitem__)] -= 1
-        found = chosen(lanes, tenant("old", 40_000, running=held["old"]), tenant("new", running=held["new"]))
-        assert found is not None
-        held[found] += 1
-    assert held == {"old": 4, "new": 4}
+    running = {"old": 8, "new": 0}
+    for _ in range(50):  # one slot after another becomes free, always of the project with more of them
+        running[max(running, key=running.__getitem__)] -= 1
+        project = chosen(
+            lanes, tenant("old", 40_000, running=running["old"]), tenant("new", running=running["new"])
+        )
+        assert project is not None
+        running[project] += 1
+    assert running == {"old": 4, "new": 4}
 
 
 def test_a_model_in_memory_is_preferred_while_nobody_waits_too_long_for_it() -> None:
@@ -222,8 +226,8 @@ def test_a_model_in_memory_is_preferred_while_nobody_waits_too_long_for_it() -> 
     assert chosen([there, late], tenant("a"), tenant("b"), resident=["native/nano"]) == "b"
     mine = lane("a", waited=40, model="native/mini")
     assert chosen([there, mine], tenant("a"), resident=["native/nano"]) == "a"
-    found = choose([there, mine], book(tenant("a")), now=NOW, policy=POLICY, resident=["native/nano"])
-    assert found == there
+    chosen_lane = choose([there, mine], book(tenant("a")), now=NOW, policy=POLICY, resident=["native/nano"])
+    assert chosen_lane == there
 
 
 # Giving way
@@ -269,29 +273,29 @@ def test_a_project_above_its_cap_makes_room() -> None:
     assert not asks(job, [lane("b", BATCH)], tenant("a", 0, running=2, cap=2), tenant("b", 900))
 
 
-@given(queues(least=2), st.floats(0, 300))
-def test_whoever_gives_way_is_not_taken_back_and_whoever_takes_the_place_keeps_it(
+@given(queues(minimum=2), st.floats(0, 300))
+def test_a_preempted_job_is_not_resumed_at_once_and_the_other_keeps_the_slot(
     queue: tuple[list[Lane], dict[str, Tenant]], ran_for: float
 ) -> None:
     (job, *waiting), tenants = queue
     mine = tenants[job.project_id]
     tenants = {**tenants, job.project_id: mine._replace(running=mine.running + 1)}
-    waiting = [one for one in waiting if NOW - one.queued_at >= POLICY.preemption_delay]
+    waiting = [lane for lane in waiting if NOW - lane.queued_at >= POLICY.preemption_delay]
     if not should_preempt(job, waiting, tenants, now=NOW, policy=POLICY, ran_for=ran_for):
         return
     assert ran_for >= POLICY.time_slice
     stopped = job._replace(served=job.served + ran_for)
     tenants[job.project_id] = mine
-    taken = choose([stopped, *waiting], tenants, now=NOW, policy=POLICY, resident=[job.model])
-    assert taken is not None
-    assert taken.key != job.key
+    chosen_lane = choose([stopped, *waiting], tenants, now=NOW, policy=POLICY, resident=[job.model])
+    assert chosen_lane is not None
+    assert chosen_lane.key != job.key
     # And now that it has the place, all who wait cannot move it away from there.
-    its = tenants[taken.project_id]
-    tenants[taken.project_id] = its._replace(running=its.running + 1)
+    owner = tenants[chosen_lane.project_id]
+    tenants[chosen_lane.project_id] = owner._replace(running=owner.running + 1)
     assume(NOW - stopped.queued_at >= POLICY.preemption_delay)
-    others = [stopped, *(one for one in waiting if one.key != taken.key)]
+    others = [stopped, *(lane for lane in waiting if lane.key != chosen_lane.key)]
     impatient = replace(POLICY, time_slice=0.0)
-    assert not should_preempt(taken, others, tenants, now=NOW, policy=impatient, ran_for=0.0)
+    assert not should_preempt(chosen_lane, others, tenants, now=NOW, policy=impatient, ran_for=0.0)
 
 
 # In the long run: every project always has work waiting, in jobs of one length.
@@ -300,29 +304,29 @@ def test_whoever_gives_way_is_not_taken_back_and_whoever_takes_the_place_keeps_i
 def farm(
     machines: int, tenants: dict[str, Tenant], seconds: float, until: float
 ) -> tuple[Counter[str], dict[str, float]]:
-    """Let it run: jobs done by project, and the longest that each waited between two jobs of its own."""
+    """Let it run: jobs done by project, and the maximum time of each between two jobs of its own."""
     now, done = NOW, Counter[str]()
-    last, longest = dict.fromkeys(tenants, NOW), dict.fromkeys(tenants, 0.0)
+    last, max_wait = dict.fromkeys(tenants, NOW), dict.fromkeys(tenants, 0.0)
     ends: list[tuple[float, int, str]] = []
     for number in range(math.ceil(until / seconds * machines) + machines):
         if len(ends) == machines:
             now, _, project = heapq.heappop(ends)
-            one = tenants[project]
-            had = attained(one, now, POLICY) + seconds
-            tenants[project] = one._replace(attained=had, attained_at=now, running=one.running - 1)
+            account = tenants[project]
+            had = attained(account, now, POLICY) + seconds
+            tenants[project] = account._replace(attained=had, attained_at=now, running=account.running - 1)
             done[project] += 1
         waiting = [Lane(f"1:{name}:m", name, INTERACTIVE, "m", last[name]) for name in tenants]
-        found = choose(waiting, tenants, now=now, policy=POLICY)
-        assert found is not None
-        name = found.project_id
+        chosen_lane = choose(waiting, tenants, now=now, policy=POLICY)
+        assert chosen_lane is not None
+        name = chosen_lane.project_id
         if not tenants[name].running:
-            longest[name] = max(longest[name], now - last[name])
+            max_wait[name] = max(max_wait[name], now - last[name])
         tenants[name] = tenants[name]._replace(running=tenants[name].running + 1)
         last[name] = now
         # Not all start at the same moment.
         first = seconds * (number + 1) / machines if number < machines else seconds
         heapq.heappush(ends, (now + first, number, name))
-    return done, longest
+    return done, max_wait
 
 
 @pytest.mark.parametrize("machines", [1, 2, 3, 8])
@@ -338,16 +342,16 @@ def test_weights_are_honoured_in_the_long_run(machines: int, weights: tuple[int,
 @settings(max_examples=30)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=6), st.integers(1, 4))
 def test_nobody_waits_without_bound(past: list[float], machines: int) -> None:
-    # The most that can have been attained: all machines, for ever.
-    most = machines * POLICY.half_life / math.log(2)
-    tenants = book(*(tenant(f"proj_{number}", part * most) for number, part in enumerate(past)))
+    # The maximum that can have been attained: all machines, for ever.
+    maximum = machines * POLICY.half_life / math.log(2)
+    tenants = book(*(tenant(f"proj_{number}", part * maximum) for number, part in enumerate(past)))
     seconds = 120.0
-    _, longest = farm(machines, tenants, seconds, 4 * 3600)
+    _, max_wait = farm(machines, tenants, seconds, 4 * 3600)
     # The others catch up with whoever has had the most in log2 of their number half-lives.
     bound = POLICY.half_life * math.log2(len(past)) + seconds * (len(past) + 1)
     if machines >= len(past):  # then everybody is owed a place
         bound = 2 * seconds
-    assert max(longest.values()) <= bound
+    assert max(max_wait.values()) <= bound
 
 
 def test_a_batch_gets_through_a_stream_of_previews() -> None:
@@ -355,8 +359,7 @@ def test_a_batch_gets_through_a_stream_of_previews() -> None:
     batch = Lane("2:patient:m", "patient", BATCH, "m", NOW)
     for _ in range(10_000):
         stream = Lane("0:busy:m", "busy", PREVIEW, "m", now)  # there is always a fresh one
-        found = choose([batch, stream], tenants, now=now, policy=POLICY)
-        if found == batch:
+        if choose([batch, stream], tenants, now=now, policy=POLICY) == batch:
             break
         now += 10
         tenants["busy"] = Tenant("busy", attained(tenants["busy"], now, POLICY) + 10, now, 1.0, 0, None)

@@ -102,11 +102,11 @@ def test_a_preview_is_replaced_and_removed(objects: Objects) -> None:
     assert files(objects) == set()
 
 
-def test_the_sweep_takes_what_is_old_and_wanted_by_nobody(tmp_path: Path) -> None:
+def test_the_sweep_removes_old_files_that_nothing_refers_to(tmp_path: Path) -> None:
     clock = Clock()
     objects = Objects(tmp_path, clock)
-    old, kept, young = (objects.put(text)[0] for text in (b"old", b"kept", b"young"))
-    for digest in (old, kept):
+    old, referenced, young = (objects.put(text)[0] for text in (b"old", b"referenced", b"young"))
+    for digest in (old, referenced):
         aged(objects.path(digest), clock.now - 3601)
     aged(objects.path(young), clock.now - 3599)
     with objects.temporary() as left, objects.temporary() as fresh:
@@ -116,11 +116,11 @@ def test_the_sweep_takes_what_is_old_and_wanted_by_nobody(tmp_path: Path) -> Non
         objects.put_preview("video_1", b"picture")
         aged(objects.preview("video_1"), clock.now - 3601)
         (tmp_path / "objects" / old[:2] / "README").write_text("not mine")
-        assert objects.sweep([kept], older_than=3600) == 3
-        assert (objects.has(old), objects.has(kept), objects.has(young)) == (False, True, True)
+        assert objects.sweep([referenced], older_than=3600) == 3
+        assert (objects.has(old), objects.has(referenced), objects.has(young)) == (False, True, True)
         assert (left.exists(), fresh.exists(), objects.preview("video_1").exists()) == (False, True, False)
     assert (tmp_path / "objects" / old[:2] / "README").exists()
-    assert objects.sweep([kept], older_than=3600) == 0
+    assert objects.sweep([referenced], older_than=3600) == 0
 
 
 def test_putting_an_old_file_again_saves_it_from_the_sweep(tmp_path: Path) -> None:
@@ -138,12 +138,12 @@ def test_a_file_that_was_looked_up_is_left_to_whoever_is_about_to_refer_to_it(tm
     objects = Objects(tmp_path, clock)
     digest, _ = objects.put(b"hello")
     aged(objects.path(digest), clock.now - 10_000)
-    wanted: set[str] = set()  # what was read before the file was looked up
+    references: set[str] = set()  # read before the file was looked up
     assert objects.keep(digest)
-    assert objects.sweep(wanted, older_than=3600) == 0
+    assert objects.sweep(references, older_than=3600) == 0
     assert objects.has(digest)
     aged(objects.path(digest), clock.now - 10_000)
-    assert objects.sweep(wanted, older_than=3600) == 1
+    assert objects.sweep(references, older_than=3600) == 1
     assert not objects.keep(digest)
 
 

@@ -12,19 +12,12 @@ from hinode.errors import BadInput
 from hinode.jobs.tenants.tenants import KEY_PREFIX, Limits, Tenants
 from hinode.records.database import Database
 from hinode.records.tables import api_keys, organisations
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.jobs.service import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000_000.0)
 
 
 @pytest.fixture
@@ -32,14 +25,15 @@ def tenants(database: Database, clock: Clock) -> Tenants:
     return Tenants(database, clock)
 
 
+@pytest.mark.both_databases
 def test_a_key_says_who_is_asking(tenants: Tenants) -> None:
     project = tenants.create_project("films")
-    made = tenants.create_key(
+    created = tenants.create_key(
         "laptop", project="films", scopes=["write", "read", "read"], requests_per_minute=60
     )
-    identity = tenants.authenticate(made.key)
+    identity = tenants.authenticate(created.key)
     assert identity is not None
-    assert identity.key_id == made.id
+    assert identity.key_id == created.id
     assert identity.project_id == project.id
     assert identity.scopes == {"read", "write"}
     assert identity.requests_per_minute == 60
@@ -62,47 +56,47 @@ def test_a_key_is_not_found_by_what_is_kept_of_it(tenants: Tenants, database: Da
         row = connection.execute(sa.select(api_keys)).one()
     assert key not in map(str, row)
     assert row.hint == f"{key[:12]}…{key[-4:]}"
-    assert all(tenants.authenticate(kept) is None for kept in (row.digest, row.hint, row.id))
+    assert all(tenants.authenticate(text) is None for text in (row.digest, row.hint, row.id))
     assert key not in repr(tenants.create_key("other"))
 
 
 def test_keys_differ(tenants: Tenants) -> None:
-    made = [tenants.create_key("same name") for _ in range(20)]
-    assert len({key.key for key in made}) == len({key.id for key in made}) == 20
+    keys = [tenants.create_key("same name") for _ in range(20)]
+    assert len({key.key for key in keys}) == len({key.id for key in keys}) == 20
 
 
 def test_a_revoked_key_is_nobodys_from_then_on(tenants: Tenants, clock: Clock) -> None:
-    made, other = tenants.create_key("lost"), tenants.create_key("kept")
-    assert tenants.revoke(made.id).revoked_at == clock.now
-    assert tenants.authenticate(made.key) is None
+    created, other = tenants.create_key("lost"), tenants.create_key("other")
+    assert tenants.revoke(created.id).revoked_at == clock.now
+    assert tenants.authenticate(created.key) is None
     assert tenants.authenticate(other.key) is not None
     clock.now += 10
-    assert tenants.revoke(made.id).revoked_at == clock.now - 10
+    assert tenants.revoke(created.id).revoked_at == clock.now - 10
     with pytest.raises(BadInput, match="there is no key 'key_x'"):
         tenants.revoke("key_x")
 
 
 def test_last_use_is_written_at_most_once_a_minute(tenants: Tenants, clock: Clock) -> None:
-    made = tenants.create_key("laptop")
+    created = tenants.create_key("laptop")
     idle = tenants.create_key("idle")
 
-    def last_use(key_id: str = made.id) -> float | None:
-        known = tenants.all_keys()
-        return next(key.last_used_at for key in known if key.id == key_id)
+    def last_use(key_id: str = created.id) -> float | None:
+        keys = tenants.all_keys()
+        return next(key.last_used_at for key in keys if key.id == key_id)
 
     assert last_use() is None
-    tenants.authenticate(made.key)
+    tenants.authenticate(created.key)
     assert tenants.record_uses() == 1
     first = clock.now
     assert last_use() == first
     clock.now += 59
-    tenants.authenticate(made.key)
+    tenants.authenticate(created.key)
     assert tenants.record_uses() == 0
     assert last_use() == first
     clock.now += 1
     assert tenants.record_uses() == 1
     assert last_use() == first + 59
-    tenants.authenticate(made.key)
+    tenants.authenticate(created.key)
     assert tenants.record_uses(all=True) == 1
     assert last_use() == first + 60
     assert tenants.record_uses(all=True) == 0
@@ -112,22 +106,22 @@ def test_last_use_is_written_at_most_once_a_minute(tenants: Tenants, clock: Cloc
 def test_a_later_use_that_another_process_wrote_stays(
     database: Database, tenants: Tenants, clock: Clock
 ) -> None:
-    made = tenants.create_key("shared")
-    tenants.authenticate(made.key)
+    created = tenants.create_key("shared")
+    tenants.authenticate(created.key)
     clock.now += 5
     other = Tenants(database, clock)
-    other.authenticate(made.key)
+    other.authenticate(created.key)
     other.record_uses()
     tenants.record_uses()
     assert tenants.all_keys()[0].last_used_at == clock.now
 
 
 def test_a_clock_that_went_back_does_not_stop_the_writing(tenants: Tenants, clock: Clock) -> None:
-    made = tenants.create_key("laptop")
-    tenants.authenticate(made.key)
+    created = tenants.create_key("laptop")
+    tenants.authenticate(created.key)
     tenants.record_uses()
     clock.now -= 3600
-    tenants.authenticate(made.key)
+    tenants.authenticate(created.key)
     assert tenants.record_uses() == 1
 
 
@@ -162,6 +156,7 @@ def _start(url: str, gate: object, answers: object) -> None:
     answers.put(Tenants(database, lambda: 1.0).first_start())  # type: ignore[attr-defined]
 
 
+@pytest.mark.both_databases
 def test_two_processes_that_start_together_make_one_key(empty_database_url: str) -> None:
     url = empty_database_url
     context = multiprocessing.get_context("spawn")
@@ -212,15 +207,17 @@ def test_a_project_has_limits_that_can_be_changed(tenants: Tenants, clock: Clock
     assert tenants.change_limits(studio.id, lambda limits: Limits(max_queued=0)).limits.max_queued == 0
 
 
+@pytest.mark.both_databases
 def test_the_identity_of_a_project_goes_before_a_name(tenants: Tenants) -> None:
     first = tenants.create_project("first")
     tenants.create_project(first.id)  # a perverse name
     assert tenants.change_limits(first.id, lambda limits: limits).name == "first"
 
 
+@pytest.mark.both_databases
 def test_projects_belong_to_an_organisation(tenants: Tenants) -> None:
-    house = tenants.create_organisation("house")
-    assert tenants.create_project("a").organisation_id == house
+    first = tenants.create_organisation("first")
+    assert tenants.create_project("a").organisation_id == first
     other = tenants.create_organisation("other")
     assert tenants.create_project("b", organisation_id=other).organisation_id == other
     with pytest.raises(BadInput, match="there is no organisation"):

@@ -100,7 +100,7 @@ def outbound() -> Outbound:
 
 
 @pytest.fixture
-def here(database: Database, outbound: Outbound, clock: Clock) -> Endpoints:
+def service(database: Database, outbound: Outbound, clock: Clock) -> Endpoints:
     with database.write() as connection:
         connection.execute(organisations.insert(), {"id": "org_1", "name": "o", "created_at": 0.0})
         for name in ("proj_1", "proj_2"):
@@ -111,100 +111,106 @@ def here(database: Database, outbound: Outbound, clock: Clock) -> Endpoints:
 
 
 @pytest.fixture
-def deliverer(here: Endpoints, clock: Clock) -> Iterator[Deliverer]:
-    deliverer = Deliverer(here.database, here.outbound, clock, fraction=lambda: 0.5)
+def deliverer(service: Endpoints, clock: Clock) -> Iterator[Deliverer]:
+    deliverer = Deliverer(service.database, service.outbound, clock, fraction=lambda: 0.5)
     yield deliverer
     deliverer.close()
 
 
 @pytest.fixture
-def added(here: Endpoints, receiver: Receiver) -> Callable[..., tuple[Endpoint, str]]:
-    def add(path: str = "/", project: str = "proj_1", types: tuple[str, ...] = ("video.completed",)) -> Any:
-        return here.create(project, name="mine", url=receiver.url + path, event_types=types)
+def add(service: Endpoints, receiver: Receiver) -> Callable[..., tuple[Endpoint, str]]:
+    def create(
+        path: str = "/", project: str = "proj_1", types: tuple[str, ...] = ("video.completed",)
+    ) -> Any:
+        return service.create(project, name="mine", url=receiver.url + path, event_types=types)
 
-    return add
-
-
-def emit(here: Endpoints, once: str = "video_1:ended", **values: Any) -> None:
-    with here.database.write() as connection:
-        said = {"project_id": "proj_1", "type": "video.completed", "data": DATA, **values}
-        outbox.emit(connection, once=once, now=here.clock(), **said)
+    return create
 
 
-def delivered(deliverer: Deliverer) -> int:
-    """Do what is due, to the end."""
+def emit(service: Endpoints, once: str = "video_1:ended", **values: Any) -> None:
+    with service.database.write() as connection:
+        event = {"project_id": "proj_1", "type": "video.completed", "data": DATA, **values}
+        outbox.emit(connection, once=once, now=service.clock(), **event)
+
+
+def deliver_due(deliverer: Deliverer) -> int:
+    """Make the deliveries that are due, and wait for them."""
     count = deliverer.run_due(deliverer.clock())
     deliverer.settle(20)
     return count
 
 
-def the_log(here: Endpoints, endpoint: Endpoint) -> list[Delivery]:
-    found = here.deliveries("proj_1", endpoint.id, after=None, limit=100)
-    assert found is not None
-    assert not found[1]
-    return found[0]
+def log_of(service: Endpoints, endpoint: Endpoint) -> list[Delivery]:
+    log = service.deliveries("proj_1", endpoint.id, after=None, limit=100)
+    assert log is not None
+    assert not log[1]
+    return log[0]
 
 
-def only(here: Endpoints, endpoint: Endpoint) -> Delivery:
-    (delivery,) = the_log(here, endpoint)
+def only_delivery(service: Endpoints, endpoint: Endpoint) -> Delivery:
+    (delivery,) = log_of(service, endpoint)
     return delivery
 
 
-def rows(here: Endpoints, table: sa.Table) -> int:
-    with here.database.read() as connection:
+def rows(service: Endpoints, table: sa.Table) -> int:
+    with service.database.read() as connection:
         return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
 
 # The outbox
 
 
-def test_an_event_happens_once(here: Endpoints, added: Callable[..., Any]) -> None:
-    added()
-    emit(here)
-    emit(here)
-    assert (rows(here, events), rows(here, deliveries)) == (1, 1)
+def test_an_event_happens_once(service: Endpoints, add: Callable[..., Any]) -> None:
+    add()
+    emit(service)
+    emit(service)
+    assert (rows(service, events), rows(service, deliveries)) == (1, 1)
 
 
-def test_an_event_belongs_to_the_transaction(here: Endpoints, added: Callable[..., Any]) -> None:
-    added()
-    with pytest.raises(ZeroDivisionError), here.database.write() as connection:
+def test_an_event_belongs_to_the_transaction(service: Endpoints, add: Callable[..., Any]) -> None:
+    add()
+    with pytest.raises(ZeroDivisionError), service.database.write() as connection:
         outbox.emit(
-            connection, project_id="proj_1", type="video.completed", data=DATA, once="a", now=here.clock()
+            connection, project_id="proj_1", type="video.completed", data=DATA, once="a", now=service.clock()
         )
         raise ZeroDivisionError
-    assert (rows(here, events), rows(here, deliveries)) == (0, 0)
+    assert (rows(service, events), rows(service, deliveries)) == (0, 0)
 
 
-def test_only_those_who_asked_are_told(here: Endpoints, added: Callable[..., Any]) -> None:
-    wanted, _ = added(types=("video.completed", "batch.failed"))
-    others = [added(types=("video.failed",)), added(project="proj_2"), added()]
-    assert here.delete("proj_1", others[-1][0].id)
-    emit(here)
-    with here.database.read() as connection:
-        assert connection.scalars(sa.select(deliveries.c.endpoint_id)).all() == [wanted.id]
+def test_only_subscribers_are_notified(service: Endpoints, add: Callable[..., Any]) -> None:
+    subscriber, _ = add(types=("video.completed", "batch.failed"))
+    others = [add(types=("video.failed",)), add(project="proj_2"), add()]
+    assert service.delete("proj_1", others[-1][0].id)
+    emit(service)
+    with service.database.read() as connection:
+        assert connection.scalars(sa.select(deliveries.c.endpoint_id)).all() == [subscriber.id]
 
 
-def test_two_processes_that_emit_the_same_write_it_once(here: Endpoints, added: Callable[..., Any]) -> None:
-    added()
-    threads = [threading.Thread(target=emit, args=(here,)) for _ in range(4)]
+def test_two_processes_that_emit_the_same_write_it_once(service: Endpoints, add: Callable[..., Any]) -> None:
+    add()
+    threads = [threading.Thread(target=emit, args=(service,)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (rows(here, events), rows(here, deliveries)) == (1, 1)
+    assert (rows(service, events), rows(service, deliveries)) == (1, 1)
 
 
 # What is posted
 
 
 def test_the_body_and_its_signature(
-    here: Endpoints, deliverer: Deliverer, receiver: Receiver, added: Callable[..., Any], clock: Clock
+    service: Endpoints,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    add: Callable[..., Any],
+    clock: Clock,
 ) -> None:
-    endpoint, secret = added("/hook")
-    emit(here)
-    assert delivered(deliverer) == 1
+    endpoint, secret = add("/hook")
+    emit(service)
+    assert deliver_due(deliverer) == 1
     ((path, headers, body),) = receiver.got
-    delivery = only(here, endpoint)
+    delivery = only_delivery(service, endpoint)
     assert path == "/hook"
     assert json.loads(body) == {
         "id": delivery.event_id,
@@ -225,26 +231,30 @@ def test_the_body_and_its_signature(
         client.webhooks.unwrap(body.replace(b"video_1", b"video_2"), headers)
     assert (delivery.status, delivery.delivered_at, delivery.next_at) == ("delivered", clock.now, None)
     assert [(attempt.number, attempt.status_code) for attempt in delivery.attempts] == [(1, 200)]
-    assert delivered(deliverer) == 0
+    assert deliver_due(deliverer) == 0
 
 
 def test_both_secrets_sign_for_a_day_after_a_rotation(
-    here: Endpoints, deliverer: Deliverer, receiver: Receiver, added: Callable[..., Any], clock: Clock
+    service: Endpoints,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    add: Callable[..., Any],
+    clock: Clock,
 ) -> None:
-    endpoint, old = added()
-    rotated = here.rotate("proj_1", endpoint.id, keep_old=True)
+    endpoint, old = add()
+    rotated = service.rotate("proj_1", endpoint.id, keep_old=True)
     assert rotated is not None
     changed, new = rotated
     assert changed.hint == f"whsec_…{new[-4:]}" != endpoint.hint
-    emit(here)
-    delivered(deliverer)
+    emit(service)
+    deliver_due(deliverer)
     _, headers, body = receiver.got[0]
     assert len(headers["webhook-signature"].split()) == 2
     for secret in (old, new):
         OpenAI(api_key="none").webhooks.verify_signature(body, headers, secret=secret)
     clock.now += 24 * HOUR
-    emit(here, "later")
-    delivered(deliverer)
+    emit(service, "later")
+    deliver_due(deliverer)
     _, headers, body = receiver.got[1]
     assert len(headers["webhook-signature"].split()) == 1
     tolerance = {"tolerance": 25 * 3600}
@@ -254,12 +264,12 @@ def test_both_secrets_sign_for_a_day_after_a_rotation(
 
 
 def test_a_rotation_may_end_the_old_secret_at_once(
-    here: Endpoints, deliverer: Deliverer, receiver: Receiver, added: Callable[..., Any]
+    service: Endpoints, deliverer: Deliverer, receiver: Receiver, add: Callable[..., Any]
 ) -> None:
-    endpoint, old = added()
-    assert here.rotate("proj_1", endpoint.id, keep_old=False)
-    emit(here)
-    delivered(deliverer)
+    endpoint, old = add()
+    assert service.rotate("proj_1", endpoint.id, keep_old=False)
+    emit(service)
+    deliver_due(deliverer)
     with pytest.raises(InvalidWebhookSignatureError):
         OpenAI(api_key="none").webhooks.verify_signature(receiver.got[0][2], receiver.got[0][1], secret=old)
 
@@ -268,20 +278,24 @@ def test_a_rotation_may_end_the_old_secret_at_once(
 
 
 def test_a_failed_delivery_is_tried_again_under_the_same_id(
-    here: Endpoints, deliverer: Deliverer, receiver: Receiver, added: Callable[..., Any], clock: Clock
+    service: Endpoints,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    add: Callable[..., Any],
+    clock: Clock,
 ) -> None:
-    endpoint, secret = added()
+    endpoint, secret = add()
     began = clock.now
     receiver.status = 500
-    emit(here)
-    while (delivery := only(here, endpoint)).status == "pending":
+    emit(service)
+    while (delivery := only_delivery(service, endpoint)).status == "pending":
         assert delivery.next_at is not None
         clock.now = max(clock.now, delivery.next_at - 1)
-        assert delivered(deliverer) == (1 if clock.now >= delivery.next_at else 0)
+        assert deliver_due(deliverer) == (1 if clock.now >= delivery.next_at else 0)
         clock.now = max(clock.now, delivery.next_at)
         if clock.now - began > 24 * HOUR:
             receiver.status = 204
-        delivered(deliverer)
+        deliver_due(deliverer)
     assert delivery.status == "delivered"
     assert [attempt.status_code for attempt in delivery.attempts] == [500] * (len(receiver.got) - 1) + [204]
     assert {headers["webhook-id"] for _, headers, _ in receiver.got} == {delivery.event_id}
@@ -292,15 +306,19 @@ def test_a_failed_delivery_is_tried_again_under_the_same_id(
 
 
 def test_a_delivery_is_given_up_after_72_hours(
-    here: Endpoints, deliverer: Deliverer, receiver: Receiver, added: Callable[..., Any], clock: Clock
+    service: Endpoints,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    add: Callable[..., Any],
+    clock: Clock,
 ) -> None:
-    endpoint, _ = added()
+    endpoint, _ = add()
     began = clock.now
     receiver.status = 503
-    emit(here)
+    emit(service)
     for _ in range(40):
-        delivered(deliverer)
-        delivery = only(here, endpoint)
+        deliver_due(deliverer)
+        delivery = only_delivery(service, endpoint)
         if delivery.next_at is None:
             break
         clock.now = delivery.next_at
@@ -308,79 +326,87 @@ def test_a_delivery_is_given_up_after_72_hours(
     assert delivery.attempts[-1].at - began == RETRY_SECONDS
     assert 10 <= len(delivery.attempts) <= 25
     clock.now += 1000 * HOUR
-    assert delivered(deliverer) == 0
+    assert deliver_due(deliverer) == 0
 
 
 def test_a_redirect_is_not_followed(
-    here: Endpoints, deliverer: Deliverer, receiver: Receiver, added: Callable[..., Any]
+    service: Endpoints, deliverer: Deliverer, receiver: Receiver, add: Callable[..., Any]
 ) -> None:
-    endpoint, _ = added()
+    endpoint, _ = add()
     receiver.status, receiver.headers = 302, {"Location": f"{receiver.url}/elsewhere"}
-    emit(here)
-    delivered(deliverer)
-    assert only(here, endpoint).status == "pending"
+    emit(service)
+    deliver_due(deliverer)
+    assert only_delivery(service, endpoint).status == "pending"
     assert [path for path, _, _ in receiver.got] == ["/"]
 
 
 def test_a_private_address_is_not_posted_to(
-    here: Endpoints, receiver: Receiver, added: Callable[..., Any], clock: Clock
+    service: Endpoints, receiver: Receiver, add: Callable[..., Any], clock: Clock
 ) -> None:
-    """The endpoint was fine when it was made; its name stands for this machine by now."""
-    endpoint, _ = added()
-    with here.database.write() as connection:
+    """The endpoint was public when it was added; by now its name has an address of this machine."""
+    endpoint, _ = add()
+    with service.database.write() as connection:
         connection.execute(
             endpoints.webhook_endpoints.update().values(url="https://rebound.test/", updated_at=0)
         )
     guarded = Outbound(resolve=lambda host, port: ["127.0.0.1"])
-    deliverer = Deliverer(here.database, guarded, clock)
-    emit(here)
-    delivered(deliverer)
+    deliverer = Deliverer(service.database, guarded, clock)
+    emit(service)
+    deliver_due(deliverer)
     deliverer.close()
-    (attempt,) = only(here, endpoint).attempts
+    (attempt,) = only_delivery(service, endpoint).attempts
     assert attempt.status_code is None
     assert "not public" in (attempt.error or "")
     assert not receiver.got
 
 
 def test_an_endpoint_that_is_gone_is_told_no_more(
-    here: Endpoints, deliverer: Deliverer, receiver: Receiver, added: Callable[..., Any], clock: Clock
+    service: Endpoints,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    add: Callable[..., Any],
+    clock: Clock,
 ) -> None:
-    endpoint, _ = added()
+    endpoint, _ = add()
     receiver.status = 410
-    emit(here)
-    delivered(deliverer)
-    assert only(here, endpoint).status == "failed"
-    gone = here.get("proj_1", endpoint.id)
+    emit(service)
+    deliver_due(deliverer)
+    assert only_delivery(service, endpoint).status == "failed"
+    gone = service.get("proj_1", endpoint.id)
     assert gone is not None
     assert gone.disabled_at == clock.now
-    emit(here, "later")
-    assert rows(here, deliveries) == 1
-    assert here.update("proj_1", endpoint.id, name="back") is not None
-    emit(here, "still later")
-    assert rows(here, deliveries) == 2
+    emit(service, "later")
+    assert rows(service, deliveries) == 1
+    assert service.update("proj_1", endpoint.id, name="back") is not None
+    emit(service, "still later")
+    assert rows(service, deliveries) == 2
 
 
 def test_what_waits_for_a_deleted_endpoint_is_given_up(
-    here: Endpoints, deliverer: Deliverer, receiver: Receiver, added: Callable[..., Any]
+    service: Endpoints, deliverer: Deliverer, receiver: Receiver, add: Callable[..., Any]
 ) -> None:
-    endpoint, _ = added()
-    emit(here)
-    assert here.delete("proj_1", endpoint.id)
-    assert delivered(deliverer) == 0
+    endpoint, _ = add()
+    emit(service)
+    assert service.delete("proj_1", endpoint.id)
+    assert deliver_due(deliverer) == 0
     assert not receiver.got
-    with here.database.read() as connection:
+    with service.database.read() as connection:
         assert connection.scalars(sa.select(deliveries.c.status)).all() == ["failed"]
 
 
 def test_an_endpoint_deleted_after_the_delivery_was_written(
-    here: Endpoints, deliverer: Deliverer, receiver: Receiver, added: Callable[..., Any], clock: Clock
+    service: Endpoints,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    add: Callable[..., Any],
+    clock: Clock,
 ) -> None:
-    added()
-    emit(here)
-    with here.database.write() as connection:  # as a process would that emitted in the same instant
+    add()
+    emit(service)
+    with service.database.write() as connection:  # as a process would that emitted in the same instant
         connection.execute(endpoints.webhook_endpoints.update().values(deleted_at=clock.now))
-    assert delivered(deliverer) == 0
-    with here.database.read() as connection:
+    assert deliver_due(deliverer) == 0
+    with service.database.read() as connection:
         assert connection.scalars(sa.select(deliveries.c.status)).all() == ["failed"]
 
 
@@ -388,99 +414,103 @@ def test_an_endpoint_deleted_after_the_delivery_was_written(
 
 
 def test_a_crash_after_the_post_repeats_it_under_the_same_id(
-    here: Endpoints,
+    service: Endpoints,
     deliverer: Deliverer,
     receiver: Receiver,
-    added: Callable[..., Any],
+    add: Callable[..., Any],
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    endpoint, _ = added()
-    emit(here)
+    endpoint, _ = add()
+    emit(service)
     with monkeypatch.context() as patch:
-        patch.setattr(Deliverer, "_record", lambda *_: None)  # the process dies here
-        delivered(deliverer)
+        patch.setattr(Deliverer, "_record", lambda *_: None)  # the process dies service
+        deliver_due(deliverer)
     assert len(receiver.got) == 1
-    assert delivered(deliverer) == 0  # the lease
+    assert deliver_due(deliverer) == 0  # the lease
     clock.now += delivery_module.LEASE_SECONDS
-    assert delivered(deliverer) == 1
+    assert deliver_due(deliverer) == 1
     assert receiver.got[0][1]["webhook-id"] == receiver.got[1][1]["webhook-id"]
-    assert only(here, endpoint).status == "delivered"
+    assert only_delivery(service, endpoint).status == "delivered"
 
 
 def test_a_paused_process_cannot_write_over_its_successor(
-    here: Endpoints, deliverer: Deliverer, receiver: Receiver, added: Callable[..., Any], clock: Clock
+    service: Endpoints,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    add: Callable[..., Any],
+    clock: Clock,
 ) -> None:
-    endpoint, _ = added()
-    emit(here)
+    endpoint, _ = add()
+    emit(service)
     (stale,) = deliverer._lease(clock.now, 1, {})
     clock.now += delivery_module.LEASE_SECONDS
-    assert delivered(deliverer) == 1
+    assert deliver_due(deliverer) == 1
     assert not deliverer._record(stale, None, "it timed out", 1.0)
-    delivery = only(here, endpoint)
+    delivery = only_delivery(service, endpoint)
     assert delivery.status == "delivered"
     assert [attempt.error for attempt in delivery.attempts] == [None]
 
 
 def test_processes_side_by_side_take_each_delivery_once(
-    here: Endpoints, receiver: Receiver, added: Callable[..., Any], clock: Clock
+    service: Endpoints, receiver: Receiver, add: Callable[..., Any], clock: Clock
 ) -> None:
     for _ in range(4):
-        added()
+        add()
     for number in range(2):
-        emit(here, f"event {number}")
-    deliverers = [Deliverer(here.database, here.outbound, clock) for _ in range(3)]
-    while rows(here, delivery_attempts) < 8:
-        threads = [threading.Thread(target=delivered, args=(one,)) for one in deliverers]
+        emit(service, f"event {number}")
+    deliverers = [Deliverer(service.database, service.outbound, clock) for _ in range(3)]
+    while rows(service, delivery_attempts) < 8:
+        threads = [threading.Thread(target=deliver_due, args=(deliverer,)) for deliverer in deliverers]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    for one in deliverers:
-        one.close()
+    for deliverer in deliverers:
+        deliverer.close()
     assert len(receiver.got) == 8
 
 
 def test_a_slow_endpoint_does_not_hold_up_the_others(
-    here: Endpoints, receiver: Receiver, added: Callable[..., Any], clock: Clock
+    service: Endpoints, receiver: Receiver, add: Callable[..., Any], clock: Clock
 ) -> None:
-    slow, _ = added("/slow")
+    slow, _ = add("/slow")
     for number in range(20):
-        emit(here, f"slow {number}")
-    quick, _ = added("/quick", types=("video.failed",))
-    emit(here, "quick", type="video.failed")
-    deliverer = Deliverer(here.database, here.outbound, clock, threads=4)
+        emit(service, f"slow {number}")
+    quick, _ = add("/quick", types=("video.failed",))
+    emit(service, "quick", type="video.failed")
+    deliverer = Deliverer(service.database, service.outbound, clock, threads=4)
     assert deliverer.run_due(clock.now) == 3
     assert deliverer.run_due(clock.now) == 0
     until = time.monotonic() + 20
-    while only(here, quick).status == "pending" and time.monotonic() < until:
+    while only_delivery(service, quick).status == "pending" and time.monotonic() < until:
         receiver.arrived.wait(0.01)
-    assert only(here, quick).status == "delivered"
+    assert only_delivery(service, quick).status == "delivered"
     receiver.go_on.set()
     deliverer.settle(20)
     assert deliverer.run_due(clock.now) == 2
     deliverer.close()
-    assert sum(delivery.status == "delivered" for delivery in the_log(here, slow)) == 4
+    assert sum(delivery.status == "delivered" for delivery in log_of(service, slow)) == 4
 
 
 def test_a_project_with_many_slow_endpoints_does_not_hold_up_the_others(
-    here: Endpoints, receiver: Receiver, added: Callable[..., Any], clock: Clock
+    service: Endpoints, receiver: Receiver, add: Callable[..., Any], clock: Clock
 ) -> None:
     for _ in range(5):
-        added("/slow")
+        add("/slow")
     for number in range(4):
-        emit(here, f"slow {number}")
-    quick, _ = added("/quick", project="proj_2")
+        emit(service, f"slow {number}")
+    quick, _ = add("/quick", project="proj_2")
     clock.now += 1
-    emit(here, "quick", project_id="proj_2")
-    deliverer = Deliverer(here.database, here.outbound, clock, threads=8)
+    emit(service, "quick", project_id="proj_2")
+    deliverer = Deliverer(service.database, service.outbound, clock, threads=8)
     assert deliverer.run_due(clock.now) == delivery_module.MAX_PER_PROJECT + 1
     assert deliverer.run_due(clock.now) == 0
     receiver.go_on.set()
     deliverer.settle(20)
-    found = here.deliveries("proj_2", quick.id, after=None, limit=10)
-    assert found is not None
-    assert [delivery.status for delivery in found[0]] == ["delivered"]
+    log = service.deliveries("proj_2", quick.id, after=None, limit=10)
+    assert log is not None
+    assert [delivery.status for delivery in log[0]] == ["delivered"]
     done = delivery_module.MAX_PER_PROJECT
     while count := deliverer.run_due(clock.now):
         assert count <= delivery_module.MAX_PER_PROJECT
@@ -491,14 +521,14 @@ def test_a_project_with_many_slow_endpoints_does_not_hold_up_the_others(
 
 
 def test_endpoints_that_are_busy_leave_the_places_of_their_project_to_others(
-    here: Endpoints, deliverer: Deliverer, added: Callable[..., Any], clock: Clock
+    service: Endpoints, deliverer: Deliverer, add: Callable[..., Any], clock: Clock
 ) -> None:
-    first, _ = added("/a")
+    first, _ = add("/a")
     for number in range(3):
-        emit(here, f"event {number}")
-    second, _ = added("/b")
+        emit(service, f"event {number}")
+    second, _ = add("/b")
     clock.now += 1
-    emit(here, "event 3")
+    emit(service, "event 3")
     busy = {first.id: 2, "proj_1": 2}
     assert [due.endpoint_id for due in deliverer._lease(clock.now, 8, busy)] == [second.id]
     clock.now += delivery_module.LEASE_SECONDS
@@ -508,30 +538,34 @@ def test_endpoints_that_are_busy_leave_the_places_of_their_project_to_others(
 
 
 def test_a_busy_month_is_forgotten_in_pieces(
-    here: Endpoints, deliverer: Deliverer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    service: Endpoints, deliverer: Deliverer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery_module, "MAX_DELETIONS", 2)
     deliverer.run_due(clock.now)
     for number in range(5):
-        emit(here, f"old {number}")
+        emit(service, f"old {number}")
     clock.now += delivery_module.LOG_SECONDS + 1
     left = []
     for _ in range(4):
         deliverer.run_due(clock.now)
-        left.append(rows(here, events))
+        left.append(rows(service, events))
     assert left == [3, 1, 0, 0]
 
 
 def test_old_deliveries_are_forgotten(
-    here: Endpoints, deliverer: Deliverer, receiver: Receiver, added: Callable[..., Any], clock: Clock
+    service: Endpoints,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    add: Callable[..., Any],
+    clock: Clock,
 ) -> None:
-    added()
-    emit(here, "old")
-    delivered(deliverer)
+    add()
+    emit(service, "old")
+    deliver_due(deliverer)
     clock.now += delivery_module.LOG_SECONDS + 1
-    emit(here, "new")
-    delivered(deliverer)
-    assert [rows(here, table) for table in (events, deliveries, delivery_attempts)] == [1, 1, 1]
+    emit(service, "new")
+    deliver_due(deliverer)
+    assert [rows(service, table) for table in (events, deliveries, delivery_attempts)] == [1, 1, 1]
 
 
 # The pure parts
@@ -562,7 +596,7 @@ def test_a_outcome_is_final_or_later(attempt: int, age: float, fraction: float, 
 
 
 @pytest.mark.parametrize(
-    ("asked", "least", "most"),
+    ("retry_after", "earliest", "latest"),
     [
         ("120", 120, 120),
         ("1", 5, 5),
@@ -572,34 +606,36 @@ def test_a_outcome_is_final_or_later(attempt: int, age: float, fraction: float, 
         ("-3", 5, 5),
     ],
 )
-def test_a_busy_endpoint_may_say_when(asked: str, least: float, most: float) -> None:
-    answer = Answer(429, {"retry-after": asked})
+def test_a_busy_endpoint_may_say_when(retry_after: str, earliest: float, latest: float) -> None:
+    answer = Answer(429, {"retry-after": retry_after})
     outcome = decide(created_at=0.0, attempt=1, now=0.0, fraction=0.5, answer=answer)
-    assert least <= outcome.next_at <= most
+    assert earliest <= outcome.next_at <= latest
 
 
 # Endpoints
 
 
-def test_endpoints_are_a_projects_own(here: Endpoints, added: Callable[..., Any]) -> None:
-    endpoint, _ = added()
-    assert here.get("proj_1", endpoint.id) == endpoint
-    assert here.get("proj_2", endpoint.id) is None
-    assert here.update("proj_2", endpoint.id, name="x") is None
-    assert here.rotate("proj_2", endpoint.id, keep_old=True) is None
-    assert here.deliveries("proj_2", endpoint.id, after=None, limit=10) is None
-    assert here.test("proj_2", endpoint.id, "video.completed") is None
-    assert not here.delete("proj_2", endpoint.id)
+def test_endpoints_are_a_projects_own(service: Endpoints, add: Callable[..., Any]) -> None:
+    endpoint, _ = add()
+    assert service.get("proj_1", endpoint.id) == endpoint
+    assert service.get("proj_2", endpoint.id) is None
+    assert service.update("proj_2", endpoint.id, name="x") is None
+    assert service.rotate("proj_2", endpoint.id, keep_old=True) is None
+    assert service.deliveries("proj_2", endpoint.id, after=None, limit=10) is None
+    assert service.test("proj_2", endpoint.id, "video.completed") is None
+    assert not service.delete("proj_2", endpoint.id)
     with pytest.raises(BadInput):
-        here.page("proj_2", after=endpoint.id, limit=10)
+        service.page("proj_2", after=endpoint.id, limit=10)
 
 
-def test_an_update_changes_what_is_given(here: Endpoints, added: Callable[..., Any], clock: Clock) -> None:
-    endpoint, _ = added()
+def test_an_update_changes_what_is_given(service: Endpoints, add: Callable[..., Any], clock: Clock) -> None:
+    endpoint, _ = add()
     clock.now += 10
-    assert here.update("proj_1", endpoint.id) == endpoint
-    assert here.update("proj_1", endpoint.id, name="mine", event_types=["video.completed"]) == endpoint
-    changed = here.update("proj_1", endpoint.id, event_types=["video.failed", "batch.failed", "video.failed"])
+    assert service.update("proj_1", endpoint.id) == endpoint
+    assert service.update("proj_1", endpoint.id, name="mine", event_types=["video.completed"]) == endpoint
+    changed = service.update(
+        "proj_1", endpoint.id, event_types=["video.failed", "batch.failed", "video.failed"]
+    )
     assert changed is not None
     assert changed.event_types == ("batch.failed", "video.failed")
     assert (changed.created_at, changed.updated_at) == (endpoint.created_at, clock.now)
@@ -616,48 +652,48 @@ def test_an_update_changes_what_is_given(here: Endpoints, added: Callable[..., A
         ({"event_types": ["response.completed"]}, "event_types"),
     ],
 )
-def test_wrong_fields_are_named(here: Endpoints, values: dict[str, Any], field: str) -> None:
+def test_wrong_fields_are_named(service: Endpoints, values: dict[str, Any], field: str) -> None:
     right: dict[str, Any] = {"name": "n", "url": "https://host/", "event_types": ["video.failed"]}
     with pytest.raises(BadInput) as caught:
-        here.create("proj_1", **(right | values))
+        service.create("proj_1", **(right | values))
     assert caught.value.field == field
 
 
-def test_there_are_at_most_twenty(here: Endpoints, added: Callable[..., Any]) -> None:
-    made = [added()[0] for _ in range(endpoints.MAX_ENDPOINTS)]
+def test_there_are_at_most_twenty(service: Endpoints, add: Callable[..., Any]) -> None:
+    created = [add()[0] for _ in range(endpoints.MAX_ENDPOINTS)]
     with pytest.raises(BadInput, match="delete one"):
-        added()
-    added(project="proj_2")
-    first, more = here.page("proj_1", after=None, limit=15)
-    rest, no_more = here.page("proj_1", after=first[-1].id, limit=15)
-    assert sorted(made, key=lambda one: one.id, reverse=True) == first + rest
+        add()
+    add(project="proj_2")
+    first, more = service.page("proj_1", after=None, limit=15)
+    rest, no_more = service.page("proj_1", after=first[-1].id, limit=15)
+    assert sorted(created, key=lambda endpoint: endpoint.id, reverse=True) == first + rest
     assert (more, no_more) == (True, False)
-    here.delete("proj_1", made[0].id)
-    added()
+    service.delete("proj_1", created[0].id)
+    add()
 
 
 def test_a_test_event_is_posted_at_once(
-    here: Endpoints, deliverer: Deliverer, receiver: Receiver, added: Callable[..., Any]
+    service: Endpoints, deliverer: Deliverer, receiver: Receiver, add: Callable[..., Any]
 ) -> None:
-    endpoint, secret = added()
+    endpoint, secret = add()
     receiver.status = 418
-    answer = here.test("proj_1", endpoint.id, "batch.failed")
+    answer = service.test("proj_1", endpoint.id, "batch.failed")
     assert answer is not None
     assert answer.status == 418
     _, headers, body = receiver.got[0]
     event = OpenAI(api_key="none").webhooks.unwrap(body, headers, secret=secret)
     assert (event.type, event.data.id) == ("batch.failed", "batch_test")  # type: ignore[union-attr]
-    delivery = only(here, endpoint)
+    delivery = only_delivery(service, endpoint)
     assert (delivery.status, delivery.attempts[0].status_code) == ("failed", 418)
-    assert delivered(deliverer) == 0  # a test is not tried again
+    assert deliver_due(deliverer) == 0  # a test is not tried again
 
 
-def test_a_test_of_an_endpoint_that_is_down(here: Endpoints) -> None:
-    endpoint, _ = here.create(
+def test_a_test_of_an_endpoint_that_is_down(service: Endpoints) -> None:
+    endpoint, _ = service.create(
         "proj_1", name="down", url="http://127.0.0.1:1/", event_types=["video.completed"]
     )
     with pytest.raises(OutboundError, match="request to the URL failed"):
-        here.test("proj_1", endpoint.id, "video.completed")
-    assert "request to the URL failed" in (only(here, endpoint).attempts[0].error or "")
+        service.test("proj_1", endpoint.id, "video.completed")
+    assert "request to the URL failed" in (only_delivery(service, endpoint).attempts[0].error or "")
     with pytest.raises(BadInput, match="no event type"):
-        here.test("proj_1", endpoint.id, "nonsense")
+        service.test("proj_1", endpoint.id, "nonsense")
