@@ -77,12 +77,7 @@ class LocalExecutor:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """
-        Args:
-            workers: how many at most.
-            lost: called with the id of a worker whose process has ended; `Store.lost`.
-            clock: seconds since any moment.
-        """
+        """`workers` is the maximum; `lost` is called with the id of a worker whose process has ended."""
         self.workers = workers
         self.lost = lost
         self.clock = clock

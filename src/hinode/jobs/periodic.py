@@ -30,14 +30,9 @@ class PeriodicTask:
 
 
 class PeriodicTasks:
-    """Tasks that are repeated between `start` and `stop`."""
+    """Tasks that are repeated between `start` and `stop`; each runs for the first time at once."""
 
     def __init__(self, tasks: Sequence[PeriodicTask], clock: Callable[[], float] = time.monotonic) -> None:
-        """
-        Args:
-            tasks: each runs for the first time at once.
-            clock: seconds since any moment.
-        """
         self.clock = clock
         self._stopping = threading.Event()
         self._threads = [

@@ -23,17 +23,12 @@ class _Call(NamedTuple, Generic[T]):
 
 
 class BackgroundCalls(Generic[T]):
-    """Calls in threads of their own, at most so many in all and for one project.
+    """Calls in threads of their own, at most `limit` in all and `limit_per_project` for one project.
 
     For one thread that asks for results. A call that takes too long goes on by itself, and its result is
     there when it is asked for again. The threads do not keep the process from ending."""
 
     def __init__(self, limit: int, limit_per_project: int) -> None:
-        """
-        Args:
-            limit: calls at once.
-            limit_per_project: calls at once for one project.
-        """
         self.limit = limit
         self.limit_per_project = limit_per_project
         self._calls: dict[str, _Call[T]] = {}  # by owner

@@ -77,14 +77,8 @@ class Deliverer:
         threads: int = 8,
         fraction: Callable[[], float] = random.random,
     ) -> None:
-        """
-        Args:
-            database: has the deliveries.
-            outbound: posts them.
-            clock: seconds since 1970.
-            threads: attempts at once.
-            fraction: random numbers from 0 to 1.
-        """
+        """`clock` gives seconds since 1970, `threads` is the number of attempts at once, and `fraction` gives
+        random numbers from 0 to 1."""
         self.database = database
         self.outbound = outbound
         self.clock = clock

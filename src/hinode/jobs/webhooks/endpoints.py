@@ -217,10 +217,7 @@ class Endpoints:
             return _endpoint(row)
 
     def delete(self, project_id: str, endpoint_id: str) -> bool:
-        """Remove an endpoint and fail its pending deliveries.
-
-        Returns: whether it was there.
-        """
+        """Remove an endpoint and fail its pending deliveries; returns whether it was there."""
         with self.database.write() as connection:
             if _row(connection, project_id, endpoint_id, lock=True) is None:
                 return False

@@ -44,8 +44,6 @@ UNEXPECTED_ERROR_MESSAGE = (
 )
 INTERNAL_ERROR_MESSAGE = "this server could not make the video; whoever runs it can read in its log why"
 
-Clock = Callable[[], float]
-
 
 class _Cancelled(Exception):
     """The job is to be cancelled."""
@@ -67,19 +65,14 @@ class Attempt:
         *,
         stop: threading.Event,
         claim_next: bool = False,
-        clock: Clock = time.monotonic,
+        clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """
         Args:
-            lease: on the job.
-            store: the jobs.
-            objects: the files.
-            settings: how often the state is saved, how long files are kept.
             stop: set when the worker is to end.
             claim_next: whether the next job is claimed together with the end of this one.
             clock: seconds since any moment.
-            pause: waits so many seconds.
         """
         self.lease = lease
         self.store = store
@@ -89,10 +82,8 @@ class Attempt:
         self.claim_next = claim_next
         self.clock = clock
         self.pause = pause
-        self.next_lease: Lease | None = None
-        """On the job that was claimed together with the end of this one."""
-        self.unexpected_error = False
-        """Whether the attempt ended with an exception that is no `HinodeError`."""
+        self.next_lease: Lease | None = None  # on the job that was claimed together with the end of this one
+        self.unexpected_error = False  # whether it ended with an exception that is no `HinodeError`
         self._stage, self._percent, self._previews = "start", 0, lease.job.preview
         self._previewed_at = -PREVIEW_SECONDS
         self._first: int | None = None  # step that this attempt began at
@@ -103,13 +94,9 @@ class Attempt:
         self._ready = False  # all steps are done, and the state after them is saved
 
     def carry_out(self, engine: Callable[[str], Engine]) -> Outcome | None:
-        """Do the work and enter how it ended.
+        """Do the work with the `engine` of the request, and enter how it ended.
 
-        Args:
-            engine: gives the engine of a name.
-
-        Returns:
-            How it ended, or None if the lease was lost.
+        Returns: how it ended, or None if the lease was lost.
 
         Raises:
             DatabaseError: the end could not be entered for a minute; the job will be done again, from its

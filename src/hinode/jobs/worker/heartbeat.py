@@ -33,13 +33,7 @@ class Heartbeat:
         slice_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """
-        Args:
-            store: the jobs.
-            lease: the lease to renew.
-            slice_seconds: time that a job runs before it can be preempted.
-            clock: seconds since any moment.
-        """
+        """`slice_seconds` is the time that a job runs before it can be preempted; `clock` gives seconds."""
         self.store = store
         self.lease = lease
         self.slice_seconds = slice_seconds
@@ -64,12 +58,7 @@ class Heartbeat:
         self._thread.join()
 
     def check(self, stage: str, progress: int, preview: int) -> HeartbeatReply:
-        """Report progress, and return the last reply.
-
-        Args:
-            stage: name of the present stage.
-            progress: 0 to 100.
-            preview: number of previews so far.
+        """Report the stage, the progress (0 to 100) and the number of previews; returns the last reply.
 
         Raises:
             LeaseLost: another worker may have the job.

@@ -36,21 +36,14 @@ def main(
     host: str | None = None,
     engines: Collection[str] | None = None,
 ) -> int:
-    """Run a worker until SIGTERM or SIGINT, or, if attached, until standard input ends.
+    """Run a `Worker` until SIGTERM or SIGINT, or, if attached, until standard input ends.
 
     The current job is saved after its current step and given back. If not attached, a second signal ends the
-    process at once. The caller has started the log.
+    process at once. An attached worker is the child of a server: it announces its id on standard output as
+    one line, {"worker": "worker_…"}, leaves SIGINT to its parent, has a low priority, and dies with its
+    parent.
 
-    Args:
-        settings: of this process.
-        attached: whether this is the child of a server. Then its id is announced on standard output as one
-            line, {"worker": "worker_…"}; SIGINT is left to the parent; it yields to other processes; and if
-            the parent dies, so does it.
-        host: see `Worker`.
-        engines: see `Worker`.
-
-    Returns:
-        The exit status: 0, or 1 if this process cannot be trusted any more and should be replaced.
+    Returns: the exit status: 0, or 1 if this process cannot be trusted any more and should be replaced.
 
     Raises:
         DatabaseError: the database cannot be reached, or is of a newer version.
@@ -84,9 +77,7 @@ def main(
 def _handle_signals(stop: threading.Event, *, attached: bool) -> None:
     """Set `stop` at the first signal, and unless attached, end at the second.
 
-    A child may get two signals, one from its parent and one from what ends all processes of a service; its
-    parent ends it if it takes too long.
-
+    A child may get two signals, one from its parent and one from what ends all processes of a service.
     A thread receives the signals over a socket. A handler would have to wait for the main thread, which may
     be in the middle of a long computation, or of waiting for `stop` itself.
     """

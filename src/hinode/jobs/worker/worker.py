@@ -23,8 +23,6 @@ from hinode.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Clock = Callable[[], float]
-
 FIRST_IDLE, MAX_IDLE = 0.05, 0.5
 """Seconds between two looks at the queue: right after a job, and after a long time without one."""
 
@@ -46,13 +44,10 @@ class Worker:
         host: str | None = None,
         engines: Collection[str] | None = None,
         engine: Callable[[str, Settings], Engine] = directing.get,
-        clock: Clock = time.monotonic,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
-            store: the jobs.
-            objects: the files.
-            settings: of this process.
             host: its host; the workers of one host fail a job only once between them. By default each
                 process counts for itself.
             engines: names of the engines that it may run, by default all that are installed.
@@ -96,13 +91,9 @@ class Worker:
             stop.wait(backoff(idle, first=FIRST_IDLE, maximum=MAX_IDLE, factor=1.5))
 
     def run_one(self, stop: threading.Event | None = None) -> bool:
-        """Carry out the job that is next, if there is one.
+        """Carry out the job that is next, and return whether there was one.
 
-        Args:
-            stop: when it is set, the job is given back after its current step.
-
-        Returns:
-            Whether there was one.
+        When `stop` is set, the job is given back after its current step.
 
         Raises:
             DatabaseError: the database cannot be reached.
@@ -117,15 +108,8 @@ class Worker:
 
     def _carry_out(self, lease: Lease, stop: threading.Event, *, claim_next: bool) -> Lease | None:
         """Carry out a claimed job, and return the lease on the next one, if it was claimed too."""
-        attempt = Attempt(
-            lease,
-            self.store,
-            self.objects,
-            self.settings,
-            stop=stop,
-            claim_next=claim_next,
-            clock=self.clock,
-        )
+        parts = (lease, self.store, self.objects, self.settings)
+        attempt = Attempt(*parts, stop=stop, claim_next=claim_next, clock=self.clock)
         with logs.about(job_id=lease.job.id, worker_id=self.id):
             log.info("claimed", extra={"epoch": lease.epoch, "step": lease.job.checkpoint_step})
             outcome = attempt.carry_out(self._get_engine)
