@@ -41,8 +41,7 @@ projects.id, projects.attained, projects.attained_at, projects.weight,
 # thousand jobs costs no more than a short one. The head of a lane is its first job that may start now, has
 # not failed on this host, and was not found to need a later version there lately.
 _HEADS = Prepared(
-    sa.text(
-        f"""
+    f"""
 WITH RECURSIVE lanes(lane) AS (
     SELECT min(lane) FROM jobs WHERE status = 'queued'
     UNION ALL
@@ -68,9 +67,8 @@ JOIN jobs AS head ON head.id = (
 JOIN projects ON projects.id = head.project_id
 LEFT JOIN busy ON busy.project_id = projects.id
 """
-    )
 )
-_PROJECT = sa.text(
+_PROJECT = Prepared(
     f"""
 WITH {_BUSY}
 SELECT {_ACCOUNT}
@@ -78,7 +76,7 @@ FROM projects LEFT JOIN busy ON busy.project_id = projects.id
 WHERE projects.id = :project
 """
 )
-_YIELDING = sa.text(
+_YIELDING = Prepared(
     """
 SELECT count(*) FROM jobs
 WHERE status = 'running' AND lease_until IS NOT NULL AND give_way_at > :since AND id != :job
@@ -152,9 +150,9 @@ def is_preempted(
     job = lease.job
     queue = read(connection, now, policy, host=lease.host, engines=lease.engines)
     if job.project_id not in queue.tenants:
-        account = connection.execute(_PROJECT, {"now": now, "project": job.project_id}).one()
+        (account,) = _PROJECT.run(connection, now=now, project=job.project_id)
         queue.tenants[job.project_id] = _tenant(account, now, policy)
-    yielding = connection.execute(_YIELDING, {"job": job.id, "since": now - patience}).scalar_one()
+    ((yielding,),) = _YIELDING.run(connection, job=job.id, since=now - patience)
     return should_preempt(
         Lane.of(job.lane, job.queued_at, job.compute_seconds),
         queue.lanes,

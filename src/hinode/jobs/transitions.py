@@ -22,7 +22,7 @@ from hinode.jobs.states import MAX_CRASHES, Outcome, Status
 from hinode.jobs.webhooks import outbox
 from hinode.records.prepared import Prepared
 from hinode.records.rows import from_row
-from hinode.records.tables import artifacts, attempts, jobs, projects
+from hinode.records.tables import artifacts, jobs
 from hinode.retry import backoff
 
 MAX_BACKOFF = 60.0
@@ -33,121 +33,83 @@ JOB = sa.select(jobs).where(
     jobs.c.project_id == sa.bindparam("project"),
     jobs.c.deleted_at.is_(None),
 )
-_LEASED = sa.and_(
-    jobs.c.id == sa.bindparam("job"),
-    jobs.c.epoch == sa.bindparam("token"),
-    jobs.c.status == Status.RUNNING.value,
-)
+_LEASED = "id = :job AND epoch = :token AND status = 'running'"
+_COLUMNS = ", ".join(column.name for column in jobs.c)
+
 _CLAIM = Prepared(
-    jobs.update()
-    .where(
-        jobs.c.id
-        == sa.select(jobs.c.id)
-        .where(jobs.c.id == sa.bindparam("job"), jobs.c.status == Status.QUEUED.value)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    .values(
-        status=Status.RUNNING.value,
-        epoch=jobs.c.epoch + 1,
-        worker_id=sa.bindparam("worker"),
-        lease_until=sa.bindparam("until"),
-        started_at=sa.func.coalesce(jobs.c.started_at, sa.bindparam("now")),
-        stage="start",
-        preempted_at=None,
-    )
-    .returning(jobs)
+    f"""
+    UPDATE jobs SET status = 'running', epoch = epoch + 1, worker_id = :worker, lease_until = :until,
+        started_at = coalesce(started_at, :now), stage = 'start', give_way_at = NULL
+    WHERE id = (SELECT id FROM jobs WHERE id = :job AND status = 'queued' FOR UPDATE SKIP LOCKED)
+    RETURNING {_COLUMNS}
+    """,
+    columns=jobs.c,
 )
 _RENEW = Prepared(
-    jobs.update()
-    .where(_LEASED)
-    .values(
-        lease_until=sa.bindparam("until"),
-        stage=sa.bindparam("new_stage"),
-        progress=sa.case(
-            (jobs.c.progress > sa.bindparam("new_progress"), jobs.c.progress),
-            else_=sa.bindparam("new_progress"),
-        ),
-        preview=sa.bindparam("new_preview"),
-    )
-    .returning(jobs.c.cancel_requested_at)
+    f"""
+    UPDATE jobs SET lease_until = :until, stage = :stage, preview = :preview,
+        progress = CASE WHEN progress > :progress THEN progress ELSE :progress END
+    WHERE {_LEASED} RETURNING cancel_requested_at
+    """
 )
-_PREEMPT = Prepared(jobs.update().where(_LEASED).values(preempted_at=sa.bindparam("now")))
+_PREEMPT = Prepared(f"UPDATE jobs SET give_way_at = :now WHERE {_LEASED}")
+# A run that got further than before is no poison.
 _CHECKPOINT = Prepared(
-    jobs.update()
-    .where(_LEASED)
-    .values(
-        # A run that got further than before is no poison.
-        crashes=sa.case((jobs.c.checkpoint_step < sa.bindparam("step"), 0), else_=jobs.c.crashes),
-        checkpoint=sa.bindparam("digest"),
-        checkpoint_step=sa.bindparam("step"),
-    )
-    .returning(jobs.c.id)
+    f"""
+    UPDATE jobs SET checkpoint = :digest, checkpoint_step = :step,
+        crashes = CASE WHEN checkpoint_step < :step THEN 0 ELSE crashes END
+    WHERE {_LEASED} RETURNING id
+    """
 )
 _RELEASE = Prepared(
-    jobs.update()
-    .where(_LEASED)
-    .values(
-        worker_id=None,
-        lease_until=None,
-        compute_seconds=jobs.c.compute_seconds + sa.bindparam("spent"),
-        crashes=jobs.c.crashes + sa.bindparam("crash"),
-    )
-    .returning(jobs)
+    f"""
+    UPDATE jobs SET worker_id = NULL, lease_until = NULL, compute_seconds = compute_seconds + :spent,
+        crashes = crashes + :crash
+    WHERE {_LEASED} RETURNING {_COLUMNS}
+    """,
+    columns=jobs.c,
 )
 _FINISH = Prepared(
-    jobs.update()
-    .where(_LEASED)
-    .values(
-        status=Status.COMPLETED.value,
-        worker_id=None,
-        lease_until=None,
-        stage=None,
-        checkpoint=None,
-        progress=100,
-        completed_at=sa.bindparam("now"),
-        expires_at=sa.bindparam("until"),
-        making=sa.bindparam("provenance", type_=sa.JSON(none_as_null=True)),
-        compute_seconds=jobs.c.compute_seconds + sa.bindparam("spent"),
-    )
-    .returning(jobs.c.id)
+    f"""
+    UPDATE jobs SET status = 'completed', worker_id = NULL, lease_until = NULL, stage = NULL,
+        checkpoint = NULL, progress = 100, completed_at = :now, expires_at = :until, making = :provenance,
+        compute_seconds = compute_seconds + :spent
+    WHERE {_LEASED} RETURNING id
+    """,
+    json_values=("provenance",),
 )
 _REQUEUE = Prepared(
-    jobs.update()
-    .where(jobs.c.id == sa.bindparam("job"), jobs.c.status == Status.RUNNING.value)
-    .values(status=Status.QUEUED.value, not_before=sa.bindparam("earliest"))
+    "UPDATE jobs SET status = 'queued', not_before = :earliest WHERE id = :job AND status = 'running'"
 )
 _END = Prepared(
-    jobs.update()
-    .where(jobs.c.id == sa.bindparam("job"), jobs.c.status == sa.bindparam("old_status"))
-    .values(
-        status=sa.bindparam("new_status"),
-        completed_at=sa.bindparam("now"),
-        stage=None,
-        checkpoint=None,
-        error_code=sa.bindparam("code"),
-        error_message=sa.bindparam("message"),
-    )
-    .returning(jobs.c.id)
+    """
+    UPDATE jobs SET status = :new_status, completed_at = :now, stage = NULL, checkpoint = NULL,
+        error_code = :code, error_message = :message
+    WHERE id = :job AND status = :old_status RETURNING id
+    """
+)
+_ATTEMPT = Prepared(
+    """
+    INSERT INTO attempts (job_id, epoch, worker_id, host, started_at)
+    VALUES (:job, :epoch, :worker, :host, :now)
+    """
 )
 _END_ATTEMPT = Prepared(
-    attempts.update()
-    .where(attempts.c.job_id == sa.bindparam("job"), attempts.c.epoch == sa.bindparam("token"))
-    .values(ended_at=sa.bindparam("now"), outcome=sa.bindparam("result"), error=sa.bindparam("reason"))
-    .returning(attempts.c.started_at)
+    """
+    UPDATE attempts SET ended_at = :now, outcome = :outcome, error = :error
+    WHERE job_id = :job AND epoch = :token RETURNING started_at
+    """
 )
 _ACCOUNT = Prepared(
-    sa.select(projects.c.id, projects.c.attained, projects.c.attained_at, projects.c.weight)
-    .where(projects.c.id == sa.bindparam("project"))
-    .with_for_update(key_share=True)
+    "SELECT id, attained, attained_at, weight FROM projects WHERE id = :project FOR NO KEY UPDATE"
 )
-_ATTAINED = Prepared(
-    projects.update()
-    .where(projects.c.id == sa.bindparam("project"))
-    .values(attained=sa.bindparam("compute"), attained_at=sa.bindparam("now"))
+_ATTAINED = Prepared("UPDATE projects SET attained = :compute, attained_at = :now WHERE id = :project")
+_ARTIFACT = Prepared(
+    """
+    INSERT INTO artifacts (job_id, role, digest, media_type, bytes)
+    VALUES (:job_id, :role, :digest, :media_type, :bytes)
+    """
 )
-_ATTEMPT = Prepared(attempts.insert())
-_ARTIFACT = Prepared(artifacts.insert())
 
 
 def claim(
@@ -158,7 +120,7 @@ def claim(
     if not rows:
         return None
     job = _job(_CLAIM, rows)
-    _ATTEMPT.run(connection, job_id=job.id, epoch=job.epoch, worker_id=worker_id, host=host, started_at=now)
+    _ATTEMPT.run(connection, job=job.id, epoch=job.epoch, worker=worker_id, host=host, now=now)
     return job
 
 
@@ -174,9 +136,9 @@ def renew(
         connection,
         **_token(lease.job),
         until=until,
-        new_stage=stage,
-        new_progress=max(0, min(progress, 99)),  # 100 is entered together with the file
-        new_preview=preview,
+        stage=stage,
+        progress=max(0, min(progress, 99)),  # 100 is entered together with the file
+        preview=preview,
     )
     if not rows:
         raise _lost(lease.job)
@@ -331,7 +293,7 @@ def _settle(
     error: str | None = None,
 ) -> float:
     """End the attempt of a running job and add its seconds, which are returned, to the project's account."""
-    values = {"now": now, "result": outcome.value, "reason": error}
+    values = {"now": now, "outcome": outcome.value, "error": error}
     ((started,),) = _END_ATTEMPT.run(connection, **_token(job), **values)
     spent: float = max(0.0, now - started)  # a clock may be set back
     compute = attained(account, now, policy) + spent

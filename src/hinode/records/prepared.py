@@ -1,20 +1,18 @@
-"""Statements that are compiled once, for the transactions that every job takes."""
+"""SQL statements for the transactions that every job takes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
-from sqlalchemy.sql.compiler import SQLCompiler
 
 Row = Sequence[Any]
-Statement = sa.Select[Any] | sa.UpdateBase | sa.TextClause
 
-_SQLITE = sqlite.dialect()
+_ROW_LOCK = re.compile(r"FOR (NO KEY )?UPDATE( SKIP LOCKED)?")
 
 
 class Prepared:
@@ -25,39 +23,37 @@ class Prepared:
     than SQLite itself. On PostgreSQL, where transactions run side by side, SQLAlchemy runs the statement.
     """
 
-    def __init__(self, statement: Statement, postgresql: Statement | None = None) -> None:
+    def __init__(
+        self, sql: str, *, json_values: Collection[str] = (), columns: Iterable[sa.Column[Any]] = ()
+    ) -> None:
         """
         Args:
-            statement: with a bound parameter for each value that changes. An insert writes every column, null
-                where no value is given.
-            postgresql: the same for PostgreSQL, if it is another one there.
+            sql: for both databases, with `:name` for each value. Clauses that lock rows are left out for
+                SQLite, which has one writer at a time.
+            json_values: names of the values that are JSON.
+            columns: what the rows consist of; needed if one of them is JSON.
         """
-        self.statement = statement if postgresql is None else postgresql
-        compiled = statement.compile(dialect=_SQLITE)
-        assert isinstance(compiled, SQLCompiler)
-        self._sql = str(compiled)
-        binds = [compiled.binds[name] for name in compiled.positiontup or ()]
-        self._parameters = [(bind.key, bind.value) for bind in binds]
-        self._json_parameters = [bind.key for bind in binds if isinstance(bind.type, sa.JSON)]
-        columns = () if isinstance(statement, sa.TextClause) else statement.exported_columns
+        self.json_values = json_values
+        columns = tuple(columns)
         self.columns = tuple(str(column.key) for column in columns)
-        self._json_columns = [
-            number for number, column in enumerate(columns) if isinstance(column.type, sa.JSON)
-        ]
+        self._json_columns = [n for n, column in enumerate(columns) if isinstance(column.type, sa.JSON)]
+        self._sqlite = _ROW_LOCK.sub("", sql)
+        self._postgresql = sa.text(sql).bindparams(
+            *(sa.bindparam(name, type_=sa.JSON) for name in json_values)
+        )
 
     def run(self, connection: Connection, **values: Any) -> Sequence[Row]:
-        """Run it with values for its bound parameters, and return the rows that it gives, if any."""
+        """Run it with these values, and return the rows that it gives, if any."""
         if connection.dialect.name != "sqlite":
-            result = connection.execute(self.statement, values)
+            result = connection.execute(self._postgresql, values)
             return result.all() if result.returns_rows else ()
-        for key in self._json_parameters:
-            values[key] = json.dumps(values[key])
-        parameters = [values.get(key, default) for key, default in self._parameters]
+        for name in self.json_values:
+            values[name] = json.dumps(values[name])
         driver: Any = connection.connection.driver_connection
-        rows: list[Row] = driver.execute(self._sql, parameters).fetchall()
-        return [self._read_json(row) for row in rows] if self._json_columns else rows
+        rows: list[Row] = driver.execute(self._sqlite, values).fetchall()
+        return [self._decoded(row) for row in rows] if self._json_columns else rows
 
-    def _read_json(self, row: Row) -> Row:
+    def _decoded(self, row: Row) -> Row:
         values = list(row)
         for number in self._json_columns:
             if values[number] is not None:

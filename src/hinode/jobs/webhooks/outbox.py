@@ -5,32 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from hinode.jobs import ids
 from hinode.records.prepared import Prepared
-from hinode.records.tables import deliveries, events, webhook_endpoints
+from hinode.records.tables import deliveries, webhook_endpoints
 
 PENDING = "pending"
 DELIVERED = "delivered"
 FAILED = "failed"
 
 _EVENT = Prepared(
-    *(
-        insert(events).on_conflict_do_nothing(index_elements=["once"]).returning(events.c.id)
-        for insert in (sqlite.insert, postgresql.insert)
-    )
+    """
+    INSERT INTO events (id, project_id, type, data, created_at, once)
+    VALUES (:id, :project, :type, :data, :now, :once) ON CONFLICT (once) DO NOTHING RETURNING id
+    """,
+    json_values=("data",),
 )
 _ENDPOINTS = Prepared(
-    sa.select(webhook_endpoints.c.id, webhook_endpoints.c.event_types)
-    .where(
-        webhook_endpoints.c.project_id == sa.bindparam("project"),
-        webhook_endpoints.c.deleted_at.is_(None),
-        webhook_endpoints.c.disabled_at.is_(None),
-    )
-    .order_by(webhook_endpoints.c.id)
+    """
+    SELECT id, event_types FROM webhook_endpoints
+    WHERE project_id = :project AND deleted_at IS NULL AND disabled_at IS NULL ORDER BY id
+    """,
+    columns=(webhook_endpoints.c.id, webhook_endpoints.c.event_types),
 )
 
 
@@ -50,8 +47,8 @@ def emit(
         now: seconds since 1970.
     """
     event_id = ids.make("evt_", now)
-    values = {"id": event_id, "project_id": project_id, "type": type, "data": dict(data), "once": once}
-    if not _EVENT.run(connection, **values, created_at=now):
+    event = {"id": event_id, "project": project_id, "type": type, "data": dict(data), "once": once}
+    if not _EVENT.run(connection, **event, now=now):
         return
     endpoints = _ENDPOINTS.run(connection, project=project_id)
     rows = [pending(event_id, endpoint, now) for endpoint, event_types in endpoints if type in event_types]
