@@ -35,9 +35,6 @@ from hinode.records.rows import first_row
 from hinode.records.tables import artifacts, jobs, workers
 from hinode.retry import backoff
 
-Clock = Callable[[], float]
-"""Seconds since 1970."""
-
 
 class Store:
     """The jobs of one database. Safe to use from several threads and, with the same database, processes."""
@@ -45,7 +42,7 @@ class Store:
     def __init__(
         self,
         database: Database,
-        clock: Clock = time.time,
+        clock: Callable[[], float] = time.time,
         policy: Policy = Policy(),  # noqa: B008 (frozen)
         lease_seconds: float = 15.0,
     ) -> None:
@@ -228,7 +225,7 @@ class Store:
         """Renew the lease and enter the progress; the reply says what the worker has to do.
 
         Args:
-            lease: the worker's.
+            lease: on the job.
             stage: name of the present stage.
             progress: 0 to 100; the progress of a job never falls.
             preview: number of previews so far.
@@ -302,7 +299,7 @@ class Store:
         Two transactions would wait twice for the disk, which limits how many jobs per second go through.
 
         Args:
-            lease: the worker's.
+            lease: on the job.
             files: of the job; they are in the store already.
             provenance: how the clip came to be, in JSON values.
             retention: seconds for which the files are kept.
@@ -324,14 +321,8 @@ class Store:
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None:
         """Enter that the job failed on this worker; another one may try unless that is pointless.
 
-        The job fails for good if `final`, if three hosts have failed at it, or if no other live host can run
-        its engine.
-
-        Args:
-            lease: the worker's.
-            code: short name of the error.
-            message: one sentence for the person.
-            final: the request itself is at fault.
+        The job fails for good if the request itself is at fault (`final`), if three hosts have failed at it,
+        or if no other live host can run its engine. The message is one sentence for the person.
 
         Raises:
             LeaseLost: another worker may have the job.

@@ -21,17 +21,7 @@ MAX_CHARACTERS = 1000
 
 @dataclass(frozen=True)
 class Character:
-    """A subject that prompts can name.
-
-    Attributes:
-        id: `char_…`.
-        project_id: its project.
-        name: what prompts call it.
-        digest: of its video.
-        media_type: of its video.
-        bytes: of its video.
-        created_at: seconds since 1970.
-    """
+    """A subject that prompts can name, with its video; a row of `records.tables.characters`."""
 
     id: str
     project_id: str
@@ -50,15 +40,10 @@ class Characters:
         self.clock = clock
 
     def create(self, project_id: str, name: str, video: Artifact) -> Character:
-        """Add a character.
-
-        Args:
-            project_id: its project.
-            name: what prompts will call it, 1 to 80 characters.
-            video: of the subject, in the store already.
+        """Add a character with a name of 1 to 80 characters, whose video is in the store already.
 
         Raises:
-            BadInput: the name is not right, or there are too many characters.
+            BadInput: the name is wrong, or there are too many characters.
         """
         name = parse_name(name)
         now = self.clock()
@@ -119,10 +104,7 @@ class Characters:
         return [from_row(Character, row) for row in rows[:limit]], len(rows) > limit
 
     def delete(self, project_id: str, character_id: str) -> bool:
-        """Delete a character; the videos that show it stay.
-
-        Returns: whether it was there.
-        """
+        """Delete a character, and return whether it was there; the videos that show it stay."""
         with self.database.write() as connection:
             result = connection.execute(
                 characters.update()

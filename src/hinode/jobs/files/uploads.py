@@ -37,18 +37,14 @@ UNFINISHED = ("validating", "in_progress", "finalizing", "cancelling")
 
 @dataclass(frozen=True)
 class Upload:
-    """A file of a project.
+    """A file of a project, a row of `records.tables.uploads`.
 
     Attributes:
-        id: `file-…`.
-        project_id: its project.
         purpose: one of `PURPOSES`, or "batch_output".
         filename: as the client called it; never used as a path.
         digest: its name in the store.
         media_type: as the client called it; not checked.
-        bytes: its size.
-        created_at: seconds since 1970.
-        expires_at: when it is deleted, or None.
+        expires_at: when it is deleted, in seconds since 1970, or None.
     """
 
     id: str
@@ -80,18 +76,13 @@ class Uploads:
         path: Path,
         expires_after: float | None = None,
     ) -> Upload:
-        """Add a file.
+        """Add a file. A path from `Objects.temporary` is moved into the store, any other is copied.
 
-        Args:
-            project_id: its project.
-            purpose: one of `PURPOSES`.
-            filename: as the client called it.
-            media_type: as the client called it.
-            path: a path from `Objects.temporary` is moved, any other is copied.
-            expires_after: seconds after which it is deleted, from an hour to 30 days.
+        It is deleted after `expires_after` seconds, from an hour to 30 days, by default as its purpose has
+        it.
 
         Raises:
-            BadInput: it is too large, or another field is not right.
+            BadInput: it is too large, or another field is wrong.
         """
         check_purpose(purpose)
         size = path.stat().st_size
@@ -177,9 +168,7 @@ class Uploads:
         return [from_row(Upload, row) for row in rows[:limit]], len(rows) > limit
 
     def delete(self, project_id: str, upload_id: str) -> bool:
-        """Delete a file.
-
-        Returns: whether it was there.
+        """Delete a file, and return whether it was there.
 
         Raises:
             BadInput: a batch still needs it.
@@ -204,13 +193,8 @@ class Uploads:
             return True
 
     def expire(self, now: float) -> int:
-        """Delete the files whose time is over and that no batch needs.
-
-        Args:
-            now: seconds since 1970.
-
-        Returns: how many there were.
-        """
+        """Delete the files whose time is over at `now` and that no batch needs; returns how many there
+        were."""
         needed = sa.select(batches.c.input_file_id).where(batches.c.status.in_(UNFINISHED))
         over = (uploads.c.expires_at <= now, uploads.c.deleted_at.is_(None), uploads.c.id.not_in(needed))
         with self.database.read() as connection:  # nearly always there is nothing to write

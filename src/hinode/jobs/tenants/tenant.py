@@ -22,14 +22,7 @@ MAX_WEIGHT = 1000.0
 
 @dataclass(frozen=True)
 class Identity:
-    """Where a request comes from.
-
-    Attributes:
-        key_id: key that it came with.
-        project_id: project of the key.
-        scopes: what the key allows, of `SCOPES`.
-        requests_per_minute: limit of requests, or None for none.
-    """
+    """The key that a request came with, and what it allows: the scopes, of `SCOPES`, and the rate or None."""
 
     key_id: str
     project_id: str
@@ -88,19 +81,8 @@ class Project:
 
 @dataclass(frozen=True)
 class Key:
-    """An API key without its secret; times are seconds since 1970.
-
-    Attributes:
-        id: key_…, which is no secret.
-        project_id: its project.
-        name: what a person calls it.
-        hint: its first and last letters.
-        scopes: what it allows, of `SCOPES`.
-        requests_per_minute: limit of requests, or None for none.
-        created_at: when it was made.
-        last_used_at: when it was last used, to the minute, or None.
-        revoked_at: when it was revoked, or None.
-    """
+    """An API key without its secret, a row of `records.tables.api_keys`; `hint` is its first and last
+    letters."""
 
     id: str
     project_id: str

@@ -43,14 +43,10 @@ class DueDelivery:
     """A delivery that this process has leased.
 
     Attributes:
-        id: of the delivery.
         epoch: the fencing token; the result of the attempt counts only while the row still has it.
         attempt: number of the attempt, from 1.
         created_at: when the delivery was entered, seconds since 1970.
         event: row of the event: id, type, data, created_at.
-        project_id: project of the event.
-        endpoint_id: the endpoint.
-        url: of the endpoint.
         secrets: to sign with, the newest first.
     """
 

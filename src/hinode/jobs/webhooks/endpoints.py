@@ -37,16 +37,10 @@ SECRET_BYTES = 32
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A URL that events are posted to.
+    """A URL that events are posted to, a row of `records.tables.webhook_endpoints` without its secret.
 
     Attributes:
-        id: `whe_…`.
-        name: for people.
-        url: the URL.
-        event_types: the events that it subscribes to.
         hint: the end of the secret, to recognise it by.
-        created_at: seconds since 1970.
-        updated_at: last change of the attributes above.
         disabled_at: when it answered 410 Gone, after which nothing is posted until it is updated; or None.
     """
 
@@ -230,12 +224,7 @@ class Endpoints:
             return True
 
     def rotate(self, project_id: str, endpoint_id: str, *, keep_old: bool) -> tuple[Endpoint, str] | None:
-        """Give an endpoint a new secret.
-
-        Args:
-            project_id: its project.
-            endpoint_id: the endpoint.
-            keep_old: sign with the old one too for 24 hours.
+        """Give an endpoint a new secret; with `keep_old` the old one signs too for 24 hours.
 
         Returns: the endpoint and its new secret, which cannot be read later; None if there is no endpoint.
         """
