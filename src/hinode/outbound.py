@@ -55,6 +55,7 @@ _PRIVATE = tuple(
     )
 )
 _NOT_PUBLIC = "the URL points to an address that is not public"
+_OPEN = "check that everybody can open the URL"
 _ISATAP = (0x00005EFE, 0x02005EFE)  # upper half of an interface id that contains an IPv4 address
 
 
@@ -62,6 +63,19 @@ class OutboundError(BadInput):
     """A URL is not allowed, or gave no usable answer."""
 
     code: ClassVar[str] = "invalid_url"
+
+    def __init__(self, message: str, remedy: str, *, field: str = "url") -> None:
+        super().__init__(message, remedy, field=field)
+
+
+@contextmanager
+def _errors_about(field: str) -> Iterator[None]:
+    """Name the field that the URL came from in errors."""
+    try:
+        yield
+    except OutboundError as error:
+        error.field = field
+        raise
 
 
 @dataclass(frozen=True)
@@ -121,35 +135,25 @@ class Outbound:
         Raises:
             OutboundError: it is not allowed.
         """
-        try:
-            parsed = httpx.URL(url) if len(url) <= MAX_URL_LENGTH else None
-        except (httpx.InvalidURL, UnicodeError, ValueError):
-            parsed = None
-        if (
-            parsed is None
-            or parsed.scheme not in ("http", "https")
-            or not parsed.raw_host
-            or not 0 < _port(parsed) < 65536
-        ):
-            raise OutboundError(
-                f"{quote(url)} is not the URL of a web server",
-                "give one such as https://host/path",
-                field=field,
-            )
-        if https and parsed.scheme != "https" and not self.allow_private:
-            raise OutboundError(
-                f"{quote(url)} is not encrypted", "give a URL that begins with https://", field=field
-            )
-        if parsed.userinfo:
-            raise OutboundError("the URL has a user name or password in it", "leave them out", field=field)
-        if _port(parsed) not in PORTS and not self.allow_private:
-            raise OutboundError(
-                f"port {_port(parsed)} is not allowed", "use 80, 443, 8080 or 8443", field=field
-            )
-        literal = parsed.raw_host.decode("ascii")
-        if _parsed(literal) is not None and not self._is_allowed(literal):
-            raise OutboundError(_NOT_PUBLIC, "give one on the internet", field=field)
-        return parsed
+        with _errors_about(field):
+            try:
+                parsed = httpx.URL(url) if len(url) <= MAX_URL_LENGTH else None
+            except (httpx.InvalidURL, UnicodeError, ValueError):
+                parsed = None
+            port = _port(parsed) if parsed and parsed.scheme in ("http", "https") and parsed.raw_host else 0
+            if parsed is None or not 0 < port < 65536:
+                message = f"{quote(url)} is not the URL of a web server"
+                raise OutboundError(message, "give one such as https://host/path")
+            if https and parsed.scheme != "https" and not self.allow_private:
+                raise OutboundError(f"{quote(url)} is not encrypted", "give a URL that begins with https://")
+            if parsed.userinfo:
+                raise OutboundError("the URL has a user name or password in it", "leave them out")
+            if port not in PORTS and not self.allow_private:
+                raise OutboundError(f"port {port} is not allowed", "use 80, 443, 8080 or 8443")
+            literal = parsed.raw_host.decode("ascii")
+            if _parsed(literal) is not None and not self._is_allowed(literal):
+                raise OutboundError(_NOT_PUBLIC, "give one on the internet")
+            return parsed
 
     def fetch(
         self,
@@ -176,26 +180,22 @@ class Outbound:
                 200, or too large.
         """
         deadline = self._clock() + seconds
-        target = self.check(url, field=field)
-        headers = {"Accept": accept}
-        for _ in range(MAX_REDIRECTS + 1):
-            with self._opened("GET", target, headers, None, deadline, field) as response:
-                answer = _headers(response)
-                if response.status in _REDIRECTS and "location" in answer:
-                    target = self._redirected(target, answer["location"], field)
-                    continue
-                if response.status != 200:
-                    raise OutboundError(
-                        f"the server of the URL answered {response.status}",
-                        "check that everybody can open the URL",
-                        field=field,
-                    )
-                count = _receive(response, answer, into, max_bytes, field)
-                media_type = answer.get("content-type", "").partition(";")[0].strip().lower()
-                return Fetched(media_type, count, str(target))
-        raise OutboundError(
-            f"the URL redirects more than {MAX_REDIRECTS} times", "give the last URL itself", field=field
-        )
+        with _errors_about(field):
+            target = self.check(url)
+            for _ in range(MAX_REDIRECTS + 1):
+                with self._opened("GET", target, {"Accept": accept}, None, deadline) as response:
+                    answer = _headers(response)
+                    if response.status in _REDIRECTS and "location" in answer:
+                        target = self._redirected(target, answer["location"])
+                        continue
+                    if response.status != 200:
+                        raise OutboundError(f"the server of the URL answered {response.status}", _OPEN)
+                    count = _receive(response, answer, into, max_bytes)
+                    media_type = answer.get("content-type", "").partition(";")[0].strip().lower()
+                    return Fetched(media_type, count, str(target))
+            raise OutboundError(
+                f"the URL redirects more than {MAX_REDIRECTS} times", "give the last URL itself"
+            )
 
     def post(
         self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float = 10.0, field: str = "url"
@@ -213,20 +213,19 @@ class Outbound:
             OutboundError: the URL is not allowed, or there was no answer in time.
         """
         deadline = self._clock() + seconds
-        target = self.check(url, https=True, field=field)
-        with self._opened("POST", target, headers, body, deadline, field) as response:
-            return Answer(response.status, _headers(response))
+        with _errors_about(field):
+            target = self.check(url, https=True)
+            with self._opened("POST", target, headers, body, deadline) as response:
+                return Answer(response.status, _headers(response))
 
-    def _redirected(self, before: httpx.URL, location: str, field: str) -> httpx.URL:
+    def _redirected(self, before: httpx.URL, location: str) -> httpx.URL:
         try:
             after = before.join(location)
         except (httpx.InvalidURL, UnicodeError, ValueError):
             after = None
         if after is None or (before.scheme == "https" and after.scheme != "https"):
-            raise OutboundError(
-                "the URL redirects to one that is not allowed", "give the last URL itself", field=field
-            )
-        return self.check(str(after), field=field)
+            raise OutboundError("the URL redirects to one that is not allowed", "give the last URL itself")
+        return self.check(str(after))
 
     @contextmanager
     def _opened(
@@ -236,7 +235,6 @@ class Outbound:
         headers: Mapping[str, str],
         body: bytes | None,
         deadline: float,
-        field: str,
     ) -> Iterator[httpcore.Response]:
         """Send a request on a connection of its own, without the proxies that the environment may name."""
         sent: list[tuple[bytes | str, bytes | str]] = [
@@ -259,18 +257,13 @@ class Outbound:
             ):
                 yield response
         except _NotPublic as error:
-            raise OutboundError(_NOT_PUBLIC, "give one on the internet", field=field) from error
+            raise OutboundError(_NOT_PUBLIC, "give one on the internet") from error
         except httpcore.TimeoutException as error:
-            raise OutboundError(
-                "the server of the URL did not answer in time", "check that it is up", field=field
-            ) from error
+            message = "the server of the URL did not answer in time"
+            raise OutboundError(message, "check that it is up") from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             reason = " ".join(str(error).split())[:200] or "the connection failed"
-            raise OutboundError(
-                f"the request to the URL failed: {reason}",
-                "check that everybody can open the URL",
-                field=field,
-            ) from error
+            raise OutboundError(f"the request to the URL failed: {reason}", _OPEN) from error
 
     def _addresses(self, host: str, port: int, left: Callable[[], float]) -> list[str]:
         """Addresses of `host`, all of them allowed.
@@ -417,17 +410,10 @@ def _receive(
     headers: Mapping[str, str],
     into: Callable[[bytes], object],
     max_bytes: int,
-    field: str,
 ) -> int:
-    too_large = OutboundError(
-        f"the file at the URL has more than {max_bytes:,} bytes", "give a smaller one", field=field
-    )
+    too_large = OutboundError(f"the file at the URL has more than {max_bytes:,} bytes", "give a smaller one")
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise OutboundError(
-            "the server of the URL compresses the file",
-            "serve it as it is",
-            field=field,
-        )
+        raise OutboundError("the server of the URL compresses the file", "serve it as it is")
     length = headers.get("content-length", "")
     if length.isdecimal() and (len(length) > 18 or int(length) > max_bytes):
         raise too_large

@@ -77,7 +77,6 @@ def test_workers_run_until_they_are_drained(tmp_path: Path, monkeypatch: pytest.
         executor.launch(spec("long", tmp_path / "w"))
     running = pids(tmp_path / "w", 2)
     executor.drain(PATIENCE)
-    assert executor.alive() == 0
     assert not any(map(is_alive, running))
     assert {lost_workers.next(), lost_workers.next()} == {f"worker_{pid}" for pid in running}
     environment = (tmp_path / "w" / str(running[0])).read_text()
@@ -133,7 +132,6 @@ def test_a_program_that_is_not_there_does_not_end_the_watch(tmp_path: Path) -> N
     executor = LocalExecutor(1, LostWorkers())
     executor.launch(Spec((str(tmp_path / "missing"),)))
     executor.drain(PATIENCE)
-    assert executor.alive() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

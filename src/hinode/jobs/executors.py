@@ -1,4 +1,4 @@
-"""Executors keep worker processes running. Only the database knows the jobs, so any process may be lost."""
+"""Worker processes of a server. Only the database knows the jobs, so any process may be lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import IO, Protocol
+from typing import IO
 
 from hinode.errors import HinodeError
 from hinode.retry import backoff
@@ -28,39 +28,11 @@ OUTPUT_SECONDS = 1.0  # for the rest of the output of a process that has ended
 
 @dataclass(frozen=True)
 class Spec:
-    """How to start a worker.
-
-    Attributes:
-        command: the program and its arguments.
-        environment: variables that are added to those of this process, or replace them.
-    """
+    """How to start a worker: its command, and variables that are added to the environment or replace
+    others."""
 
     command: tuple[str, ...] = (sys.executable, "-m", "hinode", "worker", "--attached")
     environment: Mapping[str, str] = field(default_factory=dict)
-
-
-class Executor(Protocol):
-    """Runs workers."""
-
-    def capacity(self) -> int:
-        """How many more workers can be launched."""
-        ...
-
-    def launch(self, spec: Spec) -> None:
-        """Keep one worker running: whenever it goes down, another one is started.
-
-        Raises:
-            ValueError: there is no capacity left.
-        """
-        ...
-
-    def drain(self, seconds: float) -> None:
-        """Ask all workers to save their runs and end; end those that have not after so many seconds."""
-        ...
-
-    def stop(self) -> None:
-        """End all workers at once."""
-        ...
 
 
 class LocalExecutor:
@@ -87,11 +59,15 @@ class LocalExecutor:
         self._threads: list[threading.Thread] = []
 
     def capacity(self) -> int:
-        """See `Executor.capacity`."""
+        """How many more workers can be launched."""
         return 0 if self._over.is_set() else self.workers - len(self._threads)
 
     def launch(self, spec: Spec) -> None:
-        """See `Executor.launch`."""
+        """Keep one worker running: whenever it goes down, another one is started.
+
+        Raises:
+            ValueError: there is no capacity left.
+        """
         if self.capacity() < 1:
             raise ValueError("there is no capacity for another worker")
         thread = threading.Thread(
@@ -101,7 +77,7 @@ class LocalExecutor:
         thread.start()
 
     def drain(self, seconds: float) -> None:
-        """See `Executor.drain`."""
+        """Ask all workers to save their runs and end; end those that have not after so many seconds."""
         with self._changing:
             self._over.set()
             for child in self._children:
@@ -113,18 +89,13 @@ class LocalExecutor:
         self.stop()
 
     def stop(self) -> None:
-        """See `Executor.stop`."""
+        """End all workers at once."""
         with self._changing:
             self._over.set()
             for child in self._children:
                 child.kill()
         for thread in self._threads:
             thread.join()
-
-    def alive(self) -> int:
-        """How many workers are running."""
-        with self._changing:
-            return sum(child.poll() is None for child in self._children)
 
     def _keep_running(self, spec: Spec) -> None:
         crashes = 0

@@ -162,7 +162,7 @@ def choose(
 
     Args:
         lanes: the lanes with a job that may start, in any order.
-        tenants: by project; those of `lanes` are looked at.
+        tenants: by project, at least those of `lanes`.
         now: seconds since 1970.
         policy: the parameters.
         resident: models ("engine/model") in the memory of the worker.
@@ -194,14 +194,11 @@ def should_preempt(
 ) -> bool:
     """Whether a running job should be saved and queued again in favour of a waiting one.
 
-    True only if `choose` would then give the slot to another job, and would not give it back at once.
+    True only if `choose` would then give the slot to another job, and would not give it back at once. See it
+    for the other arguments.
 
     Args:
         running: the lane of the running job, with that job's own `queued_at`.
-        lanes: the lanes with a job that may start.
-        tenants: by project, the running job counted; those of `lanes` and its own are looked at.
-        now: seconds since 1970.
-        policy: the parameters.
         ran_for: seconds since the first step of this attempt. Loading a model or a checkpoint does not
             count: a job that had no time to do anything must not be preempted.
         yielding: running jobs that were already told to stop for others; each frees a slot for one.

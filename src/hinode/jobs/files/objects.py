@@ -31,11 +31,8 @@ class Objects:
     """A folder of files under their digests. Safe to use from several threads and processes."""
 
     def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
-        """
-        Args:
-            root: the folder; the first write makes it.
-            clock: seconds since 1970, as the file system counts them.
-        """
+        """The first write makes the folder `root`; `clock` gives seconds since 1970 as the file system
+        does."""
         self.root = root
         self.clock = clock
 
@@ -64,13 +61,10 @@ class Objects:
 
     @contextmanager
     def temporary(self, suffix: str = "") -> Iterator[Path]:
-        """A path inside the store to write a file to; after the block, the file is removed if it is still
-        there.
+        """A path inside the store to write a file to, with a name that ends in `suffix`.
 
-        Inside the block, `put` moves the file into the store without copying it.
-
-        Args:
-            suffix: end of the name, such as ".mp4".
+        Inside the block, `put` moves the file into the store without copying it. After the block, the file is
+        removed if it is still there.
         """
         path = self._new(suffix)
         try:
@@ -80,14 +74,10 @@ class Objects:
                 path.unlink(missing_ok=True)
 
     def put(self, source: Path | bytes | BinaryIO) -> tuple[str, int]:
-        """Store a file; when this returns it is on the disk, whole.
+        """Store a file, and return its digest and its size in bytes; then it is on the disk, whole.
 
-        Args:
-            source: the bytes, a stream that is read to its end, or a path. A path from `temporary` is moved,
-                any other is copied.
-
-        Returns:
-            Digest and size in bytes.
+        The source is the bytes, a stream that is read to its end, or a path. A path from `temporary` is
+        moved, any other is copied.
 
         Raises:
             OSError: it cannot be read or written, for instance because the disk is full.
@@ -153,8 +143,7 @@ class Objects:
     def discard(self, digest: str, older_than: float) -> bool:
         """Remove a file that nothing refers to, unless it is younger than `older_than` seconds.
 
-        Returns:
-            Whether it was removed; if not, it is left to `sweep`.
+        Returns: whether it was removed; if not, it is left to `sweep`.
         """
         path, before = self.path(digest), self.clock() - older_than
         try:
@@ -163,17 +152,14 @@ class Objects:
             return False
 
     def sweep(self, keep: Collection[str], older_than: float) -> int:
-        """Remove files that nothing refers to.
+        """Remove the files that nothing refers to, temporary ones and previews included; returns how many.
 
-        Files younger than `older_than` stay: whoever just put them, or looked them up with `keep`, may be
-        about to refer to them.
+        Files younger than `older_than` seconds stay: whoever just put them, or looked them up with `keep`,
+        may be about to refer to them. An hour is plenty.
 
         Args:
             keep: digests that something refers to; ask for them before, not after.
-            older_than: age in seconds; an hour is plenty.
-
-        Returns:
-            How many files were removed, temporary ones and previews included.
+            older_than: age in seconds.
         """
         before = self.clock() - older_than
         referenced = keep if isinstance(keep, (set, frozenset)) else set(keep)
