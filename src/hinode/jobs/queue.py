@@ -17,6 +17,7 @@ from hinode.jobs.job import Counts, Lease
 from hinode.jobs.schedule import Lane, Policy, Tenant, attained, choose, should_preempt
 from hinode.jobs.states import Priority, Status
 from hinode.records.prepared import Prepared
+from hinode.records.rows import count_rows
 from hinode.records.tables import deliveries, jobs, workers
 
 UNSUPPORTED_SECONDS = 300.0
@@ -178,14 +179,10 @@ def counts(connection: Connection, live_since: float) -> Counts:
         .where(jobs.c.deleted_at.is_(None))
         .group_by(jobs.c.status, jobs.c.priority)
     ).all()
-    live = sa.select(sa.func.count()).where(
-        workers.c.stopped_at.is_(None), workers.c.last_seen_at > live_since
-    )
-    pending = sa.select(sa.func.count()).where(deliveries.c.status == "pending")
     return Counts(
         jobs={(Status(status), Priority(priority)): count for status, priority, count in by_state},
-        workers=connection.scalar(live) or 0,
-        deliveries=connection.scalar(pending) or 0,
+        workers=count_rows(connection, workers.c.stopped_at.is_(None), workers.c.last_seen_at > live_since),
+        deliveries=count_rows(connection, deliveries.c.status == "pending"),
         oldest_queued=connection.scalar(
             sa.select(sa.func.min(jobs.c.queued_at)).where(jobs.c.status == Status.QUEUED.value)
         ),

@@ -13,8 +13,10 @@ from hinode.jobs.admit import Draft
 from hinode.jobs.job import Idempotency, Job, OverQuota, Submitted
 from hinode.jobs.rows import new_row, read_job
 from hinode.jobs.states import Status
+from hinode.jobs.tenants.tenant import lock_project
 from hinode.jobs.transitions import artifact_row, jobs_by_id
-from hinode.records.tables import artifacts, jobs, projects
+from hinode.records.rows import count_rows
+from hinode.records.tables import artifacts, jobs
 
 DAY = 86_400.0
 FULL_QUEUE_RETRY = 10.0
@@ -31,7 +33,7 @@ def accept(
     """Turn drafts into jobs, in the caller's transaction; see `Store.submit`."""
     project_id = drafts[0].project_id
     # Locking the project keeps two submissions from both taking the last place.
-    project = connection.execute(locked(project_id)).one()
+    project = lock_project(connection, project_id)
     before = _replay(connection, drafts[0], promise, retry_count, since, now)
     if before is not None:
         return Submitted(before, replayed=True)
@@ -51,14 +53,6 @@ def accept(
     if promise:
         idempotency.keep(connection, project_id, promise, job_ids, now)
     return Submitted(jobs_by_id(connection, job_ids))
-
-
-def locked(project_id: str) -> sa.Select[Any]:
-    """The project, locked against everybody else who would accept something for it.
-
-    Whoever locks jobs or a batch too does so after it, and rows that refer to it may still be written.
-    """
-    return sa.select(projects).where(projects.c.id == project_id).with_for_update(key_share=True)
 
 
 def _replay(
@@ -93,16 +87,11 @@ def _replay(
 def _check_quota(connection: Connection, project: sa.Row[Any], drafts: Sequence[Draft], now: float) -> None:
     # The lines of a batch wait for as long as the batch allows; they do not fill the project's queue.
     if project.max_queued is not None and drafts[0].batch_id is None:
-        waiting = connection.scalar(
-            sa.select(sa.func.count())
-            .select_from(jobs)
-            .where(
-                jobs.c.project_id == project.id,
-                jobs.c.status.in_((Status.QUEUED.value, Status.RUNNING.value)),
-                jobs.c.batch_id.is_(None),
-            )
+        open_jobs = jobs.c.status.in_((Status.QUEUED.value, Status.RUNNING.value))
+        waiting = count_rows(
+            connection, jobs.c.project_id == project.id, open_jobs, jobs.c.batch_id.is_(None)
         )
-        if (waiting or 0) + len(drafts) > project.max_queued:
+        if waiting + len(drafts) > project.max_queued:
             raise OverQuota(
                 f"the project has {waiting} videos waiting or running of at most {project.max_queued}",
                 "wait until some of them are finished",

@@ -23,6 +23,11 @@ def first_row(connection: Connection, query: sa.Executable, **values: Any) -> sa
     return connection.execute(query, values).mappings().first()
 
 
+def count_rows(connection: Connection, *conditions: sa.ColumnElement[bool]) -> int:
+    """The number of rows, of the table that the conditions are about, that meet them all."""
+    return connection.scalar(sa.select(sa.func.count()).where(*conditions)) or 0
+
+
 def from_row(cls: type[T], row: Mapping[str, Any] | sa.RowMapping, **values: Any) -> T:
     """The dataclass `cls` with the columns of a row that have the names of its fields.
 

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
 from hinode.jobs import idempotency as replay
-from hinode.jobs import ids, submission
+from hinode.jobs import ids
 from hinode.jobs.batches.batch import Batch, check_metadata, counts_of, end_jobs, fetch
 from hinode.jobs.batches.lines import ENDPOINT
 from hinode.jobs.batches.processor import BatchProcessor, Wire
@@ -25,6 +25,7 @@ from hinode.jobs.files.uploads import BATCH, Uploads, check_expiry
 from hinode.jobs.job import Idempotency
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
+from hinode.jobs.tenants.tenant import lock_project
 from hinode.records.tables import batches
 
 WINDOW = "24h"
@@ -112,7 +113,7 @@ class Batches:
             "retry_count": retry_count,
         }
         with self.database.write() as connection:
-            connection.execute(submission.locked(project_id))
+            lock_project(connection, project_id)
             if idempotency:
                 before = replay.promised(connection, project_id, idempotency)
             else:

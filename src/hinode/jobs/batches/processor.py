@@ -31,6 +31,7 @@ from hinode.jobs.states import FINAL, Priority, Status
 from hinode.jobs.store import Store
 from hinode.jobs.webhooks import outbox
 from hinode.records.database import DatabaseError
+from hinode.records.rows import count_rows
 from hinode.records.tables import batch_lines, batches, jobs
 
 log = logging.getLogger(__name__)
@@ -161,11 +162,8 @@ class BatchProcessor:
         with self.database.read() as connection:
             row = connection.execute(sa.select(batches).where(batches.c.id == batch_id)).mappings().one()
             batch = Batch.of(row, {})
-            open_jobs = connection.scalar(
-                sa.select(sa.func.count())
-                .select_from(jobs)
-                .where(jobs.c.batch_id == batch_id, jobs.c.status.not_in([status.value for status in FINAL]))
-            )
+            is_open = jobs.c.status.not_in([status.value for status in FINAL])
+            open_jobs = count_rows(connection, jobs.c.batch_id == batch_id, is_open)
         over = batch.expires_at is not None and now >= batch.expires_at
         if batch.status == "validating":
             self._validate(batch, now)

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from hinode.errors import BadInput, quote
 from hinode.jobs import ids
 from hinode.jobs.job import Artifact
+from hinode.jobs.tenants.tenant import check_count
 from hinode.records.database import Database
 from hinode.records.rows import first_row, from_row
-from hinode.records.tables import characters, projects
+from hinode.records.tables import characters
 
 MAX_NAME_LENGTH = 80
 MAX_CHARACTERS = 1000
@@ -51,17 +52,7 @@ class Characters:
             ids.make("char_", now), project_id, name, video.digest, video.media_type, video.bytes, now
         )
         with self.database.write() as connection:
-            # Locking the project keeps two requests from both taking the last place.
-            connection.execute(sa.select(projects.c.id).where(projects.c.id == project_id).with_for_update())
-            count = connection.scalar(
-                sa.select(sa.func.count()).select_from(characters).where(*_of(project_id))
-            )
-            if (count or 0) >= MAX_CHARACTERS:
-                raise BadInput(
-                    f"the project has {count} characters, and more are not possible",
-                    "delete one first",
-                    field="name",
-                )
+            check_count(connection, project_id, MAX_CHARACTERS, "characters", "name", *_of(project_id))
             connection.execute(characters.insert().values(**asdict(character)))
         return character
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, join_names, quote
-from hinode.records.rows import from_row
+from hinode.records.rows import count_rows, from_row
+from hinode.records.tables import projects
 
 SCOPES = ("read", "write")
 """What a key allows: to look at videos, files and batches; and to make, change or delete them."""
@@ -106,6 +109,34 @@ class NewKey:
 
     id: str
     key: str = field(repr=False)
+
+
+def lock_project(connection: Connection, project_id: str) -> sa.Row[Any]:
+    """The row of a project, locked against others that add something to it until the transaction ends.
+
+    Rows of jobs or of a batch are locked after it, and rows that refer to it may still be written.
+    """
+    query = sa.select(projects).where(projects.c.id == project_id).with_for_update(key_share=True)
+    return connection.execute(query).one()
+
+
+def check_count(
+    connection: Connection,
+    project_id: str,
+    maximum: int,
+    kind: str,
+    field: str,
+    *conditions: sa.ColumnElement[bool],
+) -> None:
+    """Check that a project can have one more of a kind, and lock it, so that two requests do not both add it.
+
+    Raises:
+        BadInput: it has the maximum already.
+    """
+    lock_project(connection, project_id)
+    if (count := count_rows(connection, *conditions)) >= maximum:
+        message = f"the project has {count} {kind}, and more are not possible"
+        raise BadInput(message, "delete one first", field=field)
 
 
 def parse_name(name: str) -> str:

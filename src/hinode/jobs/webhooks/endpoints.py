@@ -14,12 +14,13 @@ from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, join_names, quote
 from hinode.jobs import ids
+from hinode.jobs.tenants.tenant import check_count
 from hinode.jobs.webhooks import attempt
 from hinode.jobs.webhooks.outbox import DELIVERED, FAILED, PENDING
 from hinode.outbound import Answer, Outbound, OutboundError
 from hinode.records.database import Database
 from hinode.records.rows import first_row, from_row
-from hinode.records.tables import deliveries, delivery_attempts, events, projects, webhook_endpoints
+from hinode.records.tables import deliveries, delivery_attempts, events, webhook_endpoints
 
 EVENT_TYPES = (
     "batch.cancelled",
@@ -120,17 +121,7 @@ class Endpoints:
         }
         secret = new_secret()
         with self.database.write() as connection:
-            # Locking the project keeps two requests from both taking the last place.
-            connection.execute(sa.select(projects.c.id).where(projects.c.id == project_id).with_for_update())
-            count = connection.scalar(
-                sa.select(sa.func.count()).select_from(webhook_endpoints).where(*_of(project_id))
-            )
-            if (count or 0) >= MAX_ENDPOINTS:
-                raise BadInput(
-                    f"the project has {count} webhook endpoints, and more are not possible",
-                    "delete one first",
-                    field="url",
-                )
+            check_count(connection, project_id, MAX_ENDPOINTS, "webhook endpoints", "url", *_of(project_id))
             row = (
                 connection.execute(
                     webhook_endpoints.insert()
