@@ -50,7 +50,7 @@ WITH RECURSIVE lanes(lane) AS (
     FROM lanes WHERE lanes.lane IS NOT NULL
 ),
 {_BUSY}
-SELECT lanes.lane, head.id AS job_id, head.queued_at, head.compute_seconds,
+SELECT lanes.lane, head.queued_at, head.compute_seconds, head.id,
        {_ACCOUNT}
 FROM lanes
 JOIN jobs AS head ON head.id = (
@@ -123,10 +123,10 @@ def read(
     """The jobs that a worker could start."""
     lanes, heads, tenants = [], {}, {}
     for row in _HEADS.run(connection, now=now, host=host):
-        lane = Lane.of(row[0], row[2], row[3])
+        lane = Lane.of(*row[:3])
         if engines is None or lane.engine in engines:
             lanes.append(lane)
-            heads[lane.key] = row[1]
+            heads[lane.key] = row[3]
             if lane.project_id not in tenants:
                 tenants[lane.project_id] = _tenant(row[4:], now, policy)
     return Queue(lanes, heads, tenants)

@@ -161,20 +161,14 @@ def checkpoint(connection: Connection, lease: Lease, digest: str, step: int) -> 
 
 
 def release(
-    connection: Connection,
-    job: Job,
-    outcome: Outcome,
-    now: float,
-    policy: Policy,
-    error: str | None = None,
+    connection: Connection, job: Job, outcome: Outcome, now: float, policy: Policy, error: str | None = None
 ) -> Job:
     """End an attempt; the caller then decides about the job, which is still "running".
 
     Raises:
         LeaseLost: another worker may have the job.
     """
-    account = lock_account(connection, job.project_id)
-    spent = _settle(connection, account, job, outcome, now, policy, error)
+    spent = _settle(connection, job, outcome, now, policy, error)
     rows = _RELEASE.run(connection, **_token(job), spent=spent, crash=int(outcome is Outcome.LOST))
     if not rows:
         raise _lost(job)
@@ -196,8 +190,7 @@ def complete(
         LeaseLost: another worker may have the job.
     """
     job = lease.job
-    account = lock_account(connection, job.project_id)
-    spent = _settle(connection, account, job, Outcome.COMPLETED, now, policy)
+    spent = _settle(connection, job, Outcome.COMPLETED, now, policy)
     values = {"now": now, "until": expires_at, "provenance": dict(provenance), "spent": spent}
     if not _FINISH.run(connection, **_token(job), **values):
         raise _lost(job)
@@ -212,18 +205,10 @@ def requeue(connection: Connection, job: Job, *, not_before: float = 0.0) -> Non
 
 
 def end(connection: Connection, job: Job, status: Status, now: float, code: str, message: str) -> None:
-    """Into a final state without a video, with its event. The caller has locked the job's row.
-
-    Args:
-        connection: in a transaction.
-        job: as it is.
-        status: one of the final ones.
-        now: seconds since 1970.
-        code: short name of the reason.
-        message: one sentence for the person.
+    """Into a final state without a video, with its event; `message` is one sentence for the person.
 
     Raises:
-        RuntimeError: the job is not as it was read, because the caller did not lock it.
+        RuntimeError: the job is not as it was read, because the caller did not lock its row.
     """
     values = {"old_status": job.status.value, "new_status": status.value, "code": code, "message": message}
     if not _END.run(connection, job=job.id, now=now, **values):
@@ -284,15 +269,10 @@ def lock_account(connection: Connection, project_id: str) -> Tenant:
 
 
 def _settle(
-    connection: Connection,
-    account: Tenant,
-    job: Job,
-    outcome: Outcome,
-    now: float,
-    policy: Policy,
-    error: str | None = None,
+    connection: Connection, job: Job, outcome: Outcome, now: float, policy: Policy, error: str | None = None
 ) -> float:
     """End the attempt of a running job and add its seconds, which are returned, to the project's account."""
+    account = lock_account(connection, job.project_id)
     values = {"now": now, "outcome": outcome.value, "error": error}
     ((started,),) = _END_ATTEMPT.run(connection, **_token(job), **values)
     spent: float = max(0.0, now - started)  # a clock may be set back
