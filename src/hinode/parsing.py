@@ -10,11 +10,11 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hinode.errors import BadInput, join_names, quote
 
@@ -78,11 +78,14 @@ def _boolean(value: Any) -> Any:
     raise ValueError("give true or false")
 
 
-Number = Annotated[float, BeforeValidator(_number)]
+_NumberText = Annotated[str, Field(pattern=r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$")]
+_IntegerText = Annotated[str, Field(pattern="^-?[0-9]{1,18}$")]
+
+Number = Annotated[float, BeforeValidator(_number, json_schema_input_type=float | _NumberText)]
 """A finite number: 4, 4.5, "4"."""
-Integer = Annotated[int, BeforeValidator(_integer)]
+Integer = Annotated[int, BeforeValidator(_integer, json_schema_input_type=int | _IntegerText)]
 """A whole number: 3, 3.0, "3"."""
-Boolean = Annotated[bool, BeforeValidator(_boolean)]
+Boolean = Annotated[bool, BeforeValidator(_boolean, json_schema_input_type=bool | Literal["true", "false"])]
 """true, false, "true" or "false"."""
 
 
@@ -125,46 +128,51 @@ def describe(value: Any) -> str:
 def _sentence(
     error: pydantic.ValidationError, model: type[BaseModel], value: Any, what: str, field: str
 ) -> BadInput:
-    """The first of what is wrong, as a sentence."""
+    """The first error as a sentence."""
     # An unknown field comes first: it is often a misspelling of the one that is then missing.
-    errors = sorted(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
-    first = errors[0]
-    kind, context = first["type"], first.get("ctx", {})
-    name = path_of(first["loc"], value, kind in ("missing", "extra_forbidden")) or field
+    first = min(error.errors(include_url=False), key=lambda detail: detail["type"] != "extra_forbidden")
+    kind, loc, context = first["type"], first["loc"], first.get("ctx", {})
+    name = path_of(loc, value, kind in ("missing", "extra_forbidden")) or field
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(loc[-1]), field_names(model, loc[:-1]), n=1)
+        remedy = f"the nearest known field is {near[0]}" if near else "leave it out"
+        return UnknownField(f"{what} has no field {quote(name, 80)}", remedy, field=name[:80])
     if kind == "missing":
         return BadInput(f"{name} is missing", "add it", field=name)
-    if kind == "extra_forbidden":
-        return _unknown(name, str(first["loc"][-1]), model, first["loc"], what)
-    given = describe(first["input"])
     if kind == "value_error":
-        cause = context.get("error")
-        return BadInput(f"{name} is {given}", str(cause), field=name)
-    return BadInput(f"{name} is {given}", _remedy(kind, context, first["msg"]), field=name)
+        return BadInput(f"{name} is {describe(first['input'])}", str(context["error"]), field=name)
+    if kind in _LENGTHS:
+        unit = "characters" if isinstance(first["input"], str) else "entries"
+        limit = context.get("min_length", context.get("max_length"))
+        return BadInput(
+            f"{name} has {len(first['input']):,} {unit}", f"give {limit:,} {_LENGTHS[kind]}", field=name
+        )
+    return BadInput(f"{name} is {describe(first['input'])}", _remedy(kind, context, first["msg"]), field=name)
 
 
-def _unknown(
-    name: str, last: str, model: type[BaseModel], loc: tuple[int | str, ...], what: str
-) -> UnknownField:
-    fields = known_fields(model, loc[:-1])
-    near = difflib.get_close_matches(last, fields, n=1, cutoff=0.6)
-    remedy = f"the nearest known field is {near[0]}" if near else "leave it out"
-    return UnknownField(f"{what} has no field {quote(name, 80)}", remedy, field=name[:80])
+_LENGTHS = {
+    "string_too_long": "at most",
+    "string_too_short": "at least",
+    "too_long": "at most",
+    "too_short": "at least",
+}
 
 
-def known_fields(model: type[BaseModel], loc: tuple[int | str, ...] = ()) -> tuple[str, ...]:
+def field_names(model: type[BaseModel], loc: tuple[int | str, ...] = ()) -> tuple[str, ...]:
     """Names of the fields, as they are written, of the model that `loc` leads to from `model`."""
-    names = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+    annotations = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
     for depth, part in enumerate(loc):
-        if part in names:
-            for inner in _models_in(names[str(part)]):
-                return known_fields(inner, loc[depth + 1 :])
-    return tuple(names)
+        inner = next(_models_in(annotations.get(str(part))), None)
+        if inner is not None:
+            return field_names(inner, loc[depth + 1 :])
+    return tuple(annotations)
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in getattr(annotation, "__args__", ()) for model in _models_in(inner)]
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _models_in(inner)
 
 
 def path_of(loc: tuple[int | str, ...], value: Any, absent: bool = False) -> str:
@@ -176,9 +184,8 @@ def path_of(loc: tuple[int | str, ...], value: Any, absent: bool = False) -> str
         absent: whether the last part is not in the value, or has no place there.
     """
     parts: list[str] = []
-    for number, part in enumerate(loc):
-        last = number == len(loc) - 1
-        if isinstance(value, Mapping) and (part in value or (absent and last)):
+    for depth, part in enumerate(loc, start=1):
+        if isinstance(value, Mapping) and (part in value or (absent and depth == len(loc))):
             parts.append(str(part))
             value = value.get(part)
         elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):
@@ -190,6 +197,9 @@ def path_of(loc: tuple[int | str, ...], value: Any, absent: bool = False) -> str
 
 def _remedy(kind: str, context: Mapping[str, Any], message: str) -> str:
     """What would be right, from the type of a pydantic error."""
+    if kind == "literal_error":
+        choices = re.findall("'([^']*)'", context["expected"])  # it lists them as: 'a', 'b' or 'c'
+        return f"choose {join_names(tuple(choices), 'or')}"
     limit = next((context[name] for name in ("gt", "ge", "lt", "le") if name in context), None)
     sentences = {
         "greater_than": f"give more than {limit}",
@@ -197,10 +207,7 @@ def _remedy(kind: str, context: Mapping[str, Any], message: str) -> str:
         "less_than": f"give less than {limit}",
         "less_than_equal": f"give {limit} at most",
         "string_type": "give text",
-        "string_too_long": f"give {context.get('max_length')} characters at most",
-        "string_too_short": f"give {context.get('min_length')} characters at least",
-        "too_long": f"give {context.get('max_length')} at most",
-        "too_short": f"give {context.get('min_length')} at least",
+        "string_unicode": "give readable text",
         "string_pattern_mismatch": f"give text that matches {context.get('pattern')}",
         "list_type": "give a list",
         "tuple_type": "give a list",
@@ -208,13 +215,4 @@ def _remedy(kind: str, context: Mapping[str, Any], message: str) -> str:
         "model_type": "give an object with named fields",
         "model_attributes_type": "give an object with named fields",
     }
-    if kind == "literal_error":
-        return f"choose {join_names(literals(context['expected']), 'or')}"
-    if kind in sentences:
-        return sentences[kind]
-    return message[:1].lower() + message[1:]
-
-
-def literals(expected: str) -> tuple[str, ...]:
-    """The values in pydantic's list of what a literal may be: "'a', 'b' or 'c'"."""
-    return tuple(re.findall(r"'([^']*)'", expected)) or (expected,)
+    return sentences.get(kind, message[:1].lower() + message[1:])
