@@ -26,7 +26,6 @@ from hinode.errors import BadInput
 from hinode.jobs import ids
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import (
-    Artifact,
     Idempotency,
     Job,
     Lease,
@@ -46,7 +45,7 @@ from hinode.records.tables import (
     projects,
     webhook_endpoints,
 )
-from hinode.request import Request
+from hinode.request import MediaFile, Request
 
 STEPS_OF_A_RUN = 6
 ACTIONS = 90
@@ -309,14 +308,14 @@ class History:
                 self.store.give_back(lease, digest=None, step=0)
                 worker.lease = None
         else:
-            made = [
-                Artifact(role, self.file(f"{role}-{lease.job.id}-{lease.epoch}"), "video/mp4", 1)
+            files = {
+                role: MediaFile(self.file(f"{role}-{lease.job.id}-{lease.epoch}"), "video/mp4", 1)
                 for role in ("video", "thumbnail", "spritesheet")
-            ]
-            self.store.finish(lease, made, {"seed": 0}, KEPT)
+            }
+            self.store.finish(lease, files, {"seed": 0}, KEPT)
             # A worker that is told nothing by a failing connection says it twice.
             try:
-                self.store.finish(lease, made, {"seed": 0}, KEPT)
+                self.store.finish(lease, files, {"seed": 0}, KEPT)
             except LeaseLost:
                 worker.lease = None
             else:

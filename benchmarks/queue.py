@@ -22,13 +22,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from hinode.jobs.admit import Draft
-from hinode.jobs.job import Artifact
 from hinode.jobs.schedule import Policy
 from hinode.jobs.states import Priority
 from hinode.jobs.store import Store
 from hinode.records.database import Database
 from hinode.records.tables import organisations, projects
-from hinode.request import Request
+from hinode.request import MediaFile, Request
 
 BAR = 2000.0
 CHUNK = 500
@@ -90,8 +89,8 @@ def work(url: str, number: int, seconds: float, start: Barrier, told: Any) -> No
         if lease is None:
             break
         claimed = time.perf_counter()
-        made = [Artifact(role, f"{lease.job.id[-20:]:0>64}", kind, 1000) for role, kind in ROLES.items()]
-        store.finish(lease, made, MAKING, 3600.0)
+        files = {role: MediaFile(f"{lease.job.id[-20:]:0>64}", kind, 1000) for role, kind in ROLES.items()}
+        store.finish(lease, files, MAKING, 3600.0)
         done = time.perf_counter()
         claims.append(claimed - now)
         finishes.append(done - claimed)

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from hinode.api.app import create_app
 from hinode.api.middleware import authentication
-from hinode.jobs.job import Artifact
+from hinode.request import MediaFile
 
 from .conftest import Server
 
@@ -56,7 +56,7 @@ def test_from_the_queue_to_the_end(server: Server) -> None:
 
         def finish() -> None:
             looked.wait(20)
-            store.finish(lease, [Artifact("video", "0" * 64, "video/mp4", 1)], {}, 60.0)
+            store.finish(lease, {"video": MediaFile("0" * 64, "video/mp4", 1)}, {}, 60.0)
 
         looked = threading.Event()
         ending = threading.Thread(target=finish)

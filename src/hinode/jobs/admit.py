@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hinode.jobs import ids
-from hinode.jobs.job import Artifact
 from hinode.jobs.states import Priority, Status
-from hinode.request import Reference, Request, Segment
+from hinode.request import MediaFile, Reference, Request, Segment
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Draft:
         request: what to make; `model` must be named, so that a later default changes nothing.
         asked_model: name of the model as the client wrote it.
         priority: class of work.
-        inputs: files that the request's references name, already in the store.
+        inputs: files that the request's references name, by role and number; already in the store.
         source_id: video that this one is made from, or None.
         batch_id: batch that it is a line of, or None.
         request_hash: digest of the request in normal form, by which a retried one is recognised.
@@ -34,7 +33,7 @@ class Draft:
     request: Request
     asked_model: str
     priority: Priority = Priority.INTERACTIVE
-    inputs: tuple[Artifact, ...] = ()
+    inputs: Mapping[str, MediaFile] = field(default_factory=dict)
     source_id: str | None = None
     batch_id: str | None = None
     request_hash: str | None = None

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 
 from hinode.errors import HinodeError
 from hinode.jobs.states import FINAL, Priority, Status
+from hinode.request import MediaFile
 
 
 class LeaseLost(HinodeError):
@@ -36,23 +37,6 @@ class Unfinished(HinodeError):
 
     code = "video_in_progress"
     exit_code = 2
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A file that belongs to a job; its name in the store is its digest.
-
-    Attributes:
-        role: "video", "thumbnail" or "spritesheet" if the job made it; else the role of a reference.
-        digest: SHA-256 of its bytes in hexadecimal.
-        media_type: such as "video/mp4".
-        bytes: its size.
-    """
-
-    role: str
-    digest: str
-    media_type: str
-    bytes: int
 
 
 @dataclass(frozen=True)
@@ -129,7 +113,7 @@ class Lease:
     epoch: int
     worker_id: str
     claimed_at: float
-    inputs: Mapping[str, Artifact] = field(default_factory=dict)
+    inputs: Mapping[str, MediaFile] = field(default_factory=dict)
     host: str = ""
     engines: frozenset[str] | None = None
 

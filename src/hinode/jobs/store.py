@@ -18,7 +18,6 @@ from hinode.errors import BadInput, quote
 from hinode.jobs import live_workers, queue, submission, transitions, upkeep
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import (
-    Artifact,
     Counts,
     HeartbeatReply,
     Idempotency,
@@ -31,6 +30,7 @@ from hinode.jobs.schedule import Policy, should_preempt
 from hinode.jobs.states import MAX_FAILURES, Outcome, Status
 from hinode.records.database import Database
 from hinode.records.tables import artifacts, attempts, jobs, workers
+from hinode.request import MediaFile
 from hinode.retry import backoff
 
 Clock = Callable[[], float]
@@ -127,7 +127,7 @@ class Store:
             rows = connection.execute(query).mappings().all()
         return [Job.of(row) for row in rows[:limit]], len(rows) > limit
 
-    def artifacts(self, job_id: str) -> dict[str, Artifact]:
+    def artifacts(self, job_id: str) -> dict[str, MediaFile]:
         """The files of a job by role."""
         with self.database.read() as connection:
             return transitions.artifacts_of(connection, job_id)
@@ -342,13 +342,13 @@ class Store:
                 transitions.requeue(connection, job, not_before=0.0)
 
     def finish(
-        self, lease: Lease, made: Sequence[Artifact], making: Mapping[str, Any], retention: float
+        self, lease: Lease, files: Mapping[str, MediaFile], making: Mapping[str, Any], retention: float
     ) -> None:
         """Complete the job: its files, which are in the store already, its event and its account, at once.
 
         Args:
             lease: the worker's.
-            made: the files.
+            files: by role: "video", "thumbnail" and "spritesheet".
             making: how the clip came to be, in JSON values.
             retention: seconds for which the files are kept.
 
@@ -357,7 +357,7 @@ class Store:
         """
         now = self.clock()
         with self.database.write() as connection:
-            transitions.complete(connection, lease, made, making, now, now + retention, self.policy)
+            transitions.complete(connection, lease, files, making, now, now + retention, self.policy)
 
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None:
         """Enter that the job failed on this worker; another one may try unless that is pointless.

@@ -12,7 +12,7 @@ from hinode.jobs import admit, idempotency
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import Idempotency, Job, OverQuota, Submitted
 from hinode.jobs.states import Status
-from hinode.jobs.transitions import by_id, columns
+from hinode.jobs.transitions import artifact_row, by_id
 from hinode.records.tables import artifacts, jobs, projects
 
 DAY = 86_400.0
@@ -41,9 +41,9 @@ def accept(
         row["id"] = name
     connection.execute(jobs.insert(), rows)
     inputs = [
-        {"job_id": row["id"], **columns(artifact)}
+        artifact_row(row["id"], role, file)
         for row, draft in zip(rows, drafts, strict=True)
-        for artifact in draft.inputs
+        for role, file in draft.inputs.items()
     ]
     if inputs:
         connection.execute(artifacts.insert(), inputs)

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.jobs import queue
-from hinode.jobs.job import Artifact, Job, Lease, LeaseLost
+from hinode.jobs.job import Job, Lease, LeaseLost
 from hinode.jobs.schedule import Policy, Tenant, attained
 from hinode.jobs.states import MAX_CRASHES, Outcome, Status
 from hinode.jobs.webhooks import outbox
 from hinode.records.tables import artifacts, attempts, jobs, projects
+from hinode.request import MediaFile
 from hinode.retry import backoff
 
 MAX_BACKOFF = 60.0
@@ -218,7 +219,7 @@ def release(
 def complete(
     connection: Connection,
     lease: Lease,
-    made: Sequence[Artifact],
+    files: Mapping[str, MediaFile],
     making: Mapping[str, Any],
     now: float,
     expires_at: float,
@@ -242,8 +243,8 @@ def complete(
     project_id = connection.execute(_FINISH, values).scalar_one_or_none()
     if project_id is None:
         raise _lost(lease)
-    if made:
-        connection.execute(_KEEP, [{"job_id": job_id, **columns(artifact)} for artifact in made])
+    if files:
+        connection.execute(_KEEP, [artifact_row(job_id, role, file) for role, file in files.items()])
     _account(connection, account, job_id, lease.epoch, Outcome.COMPLETED, now, policy)
     _tell_of_end(connection, project_id, job_id, "video.completed", now)
 
@@ -311,19 +312,20 @@ def by_id(connection: Connection, names: Sequence[str]) -> tuple[Job, ...]:
     return tuple(Job.of(row) for row in rows)
 
 
-def artifacts_of(connection: Connection, job_id: str) -> dict[str, Artifact]:
+def artifacts_of(connection: Connection, job_id: str) -> dict[str, MediaFile]:
     """The files of a job by role."""
     rows = connection.execute(_ARTIFACTS, {"job": job_id})
-    return {row.role: Artifact(row.role, row.digest, row.media_type, row.bytes) for row in rows}
+    return {row.role: MediaFile(row.digest, row.media_type, row.bytes) for row in rows}
 
 
-def columns(artifact: Artifact) -> dict[str, Any]:
-    """The row of an artifact without its job."""
+def artifact_row(job_id: str, role: str, file: MediaFile) -> dict[str, Any]:
+    """The row of a file of a job."""
     return {
-        "role": artifact.role,
-        "digest": artifact.digest,
-        "media_type": artifact.media_type,
-        "bytes": artifact.bytes,
+        "job_id": job_id,
+        "role": role,
+        "digest": file.digest,
+        "media_type": file.media_type,
+        "bytes": file.bytes,
     }
 
 

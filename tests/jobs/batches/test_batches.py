@@ -21,16 +21,16 @@ from hinode.jobs.batches.batches import Batches
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.uploads import Uploads
 from hinode.jobs.idempotency import RETRY_WINDOW
-from hinode.jobs.job import Artifact, Idempotency, Job, Lease
+from hinode.jobs.job import Idempotency, Job, Lease
 from hinode.jobs.states import Priority, Status
 from hinode.jobs.store import Store
 from hinode.records.database import Database, DatabaseError
 from hinode.records.tables import events, jobs, organisations, projects
-from hinode.request import Request
+from hinode.request import MediaFile, Request
 
 START = 1_800_000_000.0
 DAY = 86_400.0
-FILES = [Artifact(role, f"{role:x<64}", "video/mp4", 7) for role in ("video", "thumbnail", "spritesheet")]
+FILES = {role: MediaFile(f"{role:x<64}", "video/mp4", 7) for role in ("video", "thumbnail", "spritesheet")}
 
 
 class Clock:

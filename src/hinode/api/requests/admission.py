@@ -81,7 +81,7 @@ class Admission:
         self, given: Fields, operation: str, source: VideoSource, project_id: str, key_id: str | None
     ) -> list[Draft]:
         model = self._model(given, source)
-        seconds = source.seconds
+        seconds = source.file.seconds
         if operation == "extend":
             more = given.number("seconds")
             if more is None:
@@ -94,25 +94,22 @@ class Admission:
                 raise BadInput(f"{more:g} seconds cannot be added", "give more than 0", field="seconds")
             seconds += more
             self._check_extended(source, seconds, project_id)
-        plan = _plan(given, model, operation, source.size, seconds)
-        reference = Reference(SOURCE, source.artifact.digest, source.artifact.media_type)
+        plan = _plan(given, model, operation, source.file.size, seconds)
+        reference = source.file.reference(SOURCE)
         if operation == "extend" and given.switch("backward"):
-            kept = Segment(source.seconds, keep=reference.digest)
-            plan = dataclasses.replace(plan, segments=(Segment(seconds - source.seconds), kept))
+            kept = Segment(source.file.seconds, keep=reference.digest)
+            plan = dataclasses.replace(plan, segments=(Segment(seconds - source.file.seconds), kept))
         masked = operation == "edit" and given.get(MASK) is not None
         stand_ins = (reference, *((Reference(MASK, "", "image/png"),) * masked))
-        dataclasses.replace(plan, references=stand_ins).check(model.capabilities, source.seconds)
-        check_size(source.size)
-        artifact = dataclasses.replace(source.artifact, role=SOURCE)
-        inputs = ResolvedInputs((reference,), (artifact,))
-        mask = self.inputs.mask(given, source.size, project_id) if masked else None
+        dataclasses.replace(plan, references=stand_ins).check(model.capabilities, source.file.seconds)
+        check_size(source.file.size)
+        inputs = ResolvedInputs((reference,), {SOURCE: source.file})
+        mask = self.inputs.mask(given, source.file.size, project_id) if masked else None
         if mask is not None:
-            inputs = ResolvedInputs(
-                (reference, Reference(MASK, mask.digest, mask.media_type)), (artifact, mask)
-            )
+            inputs = ResolvedInputs((reference, mask.reference(MASK)), {SOURCE: source.file, MASK: mask})
         source_id = source.job.id if source.job else None
         return self._drafts(
-            given, plan, model, inputs, project_id, key_id, source_id, source_seconds=source.seconds
+            given, plan, model, inputs, project_id, key_id, source_id, source_seconds=source.file.seconds
         )
 
     def plan(self, given: Fields, operation: str, source: VideoSource | None, seconds: float) -> Request:
@@ -127,7 +124,7 @@ class Admission:
         Raises:
             BadInput: a field cannot be read, or there is no such model.
         """
-        size = (source.size if source else None) or _size(given) or DEFAULT_SIZE
+        size = (source.file.size if source else None) or _size(given) or DEFAULT_SIZE
         return _plan(given, self._model(given, source), operation, size, seconds)
 
     def directed(
@@ -211,7 +208,7 @@ class Admission:
                     request=request,
                     asked_model=model.name,
                     priority=priority,
-                    inputs=inputs.artifacts,
+                    inputs=inputs.files,
                     source_id=source_id,
                     request_hash=digest,
                 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ from hinode.errors import BadInput, quote
 from hinode.jobs.files.characters import Characters
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.uploads import Uploads
-from hinode.jobs.job import Artifact, Job
+from hinode.jobs.job import Job
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
-from hinode.media.probe import Probe, probe
+from hinode.media.probe import probe
 from hinode.outbound import Outbound
 from hinode.request import (
     CHARACTER,
@@ -30,8 +30,8 @@ from hinode.request import (
     LAST_FRAME,
     MASK,
     MAX_CHARACTERS,
-    SOURCE,
     Capabilities,
+    MediaFile,
     Reference,
     Request,
     Size,
@@ -54,15 +54,11 @@ class VideoSource:
     """The video that another one is to be made from.
 
     Attributes:
-        artifact: its file.
-        size: width and height.
-        seconds: its length.
+        file: its file.
         job: what made it, if it was made here.
     """
 
-    artifact: Artifact
-    size: Size
-    seconds: float
+    file: MediaFile
     job: Job | None = None
 
 
@@ -71,7 +67,7 @@ class ResolvedInputs:
     """References of a request, and their files among those of its job."""
 
     references: tuple[Reference, ...] = ()
-    artifacts: tuple[Artifact, ...] = ()
+    files: Mapping[str, MediaFile] = field(default_factory=dict)
 
 
 class Inputs:
@@ -118,7 +114,8 @@ class Inputs:
             BadInput: something is not there, cannot be read, or does not fit.
             OverQuota: too many images are being fetched at the moment.
         """
-        references, artifacts = [], []
+        references: list[Reference] = []
+        files: dict[str, MediaFile] = {}
         # Each input has its own role among the job's files: the second character is "character_2".
         for number, name in enumerate(_character_ids(given), start=1):
             one = self.characters.get(project_id, name) if wire.is_id(name) else None
@@ -130,22 +127,22 @@ class Inputs:
                     "write the name into the prompt as it is",
                     field="prompt",
                 )
-            references.append(Reference(CHARACTER, one.digest, one.media_type, one.name))
-            role = CHARACTER if number == 1 else f"{CHARACTER}_{number}"
-            artifacts.append(Artifact(role, one.digest, one.media_type, one.bytes))
+            file = MediaFile(one.digest, one.media_type, one.bytes)
+            references.append(file.reference(CHARACTER, name=one.name))
+            files[CHARACTER if number == 1 else f"{CHARACTER}_{number}"] = file
         for number, (moment, image) in enumerate(_keyframes(given) if KEYFRAME in roles else (), start=1):
-            picture = self._picture(given, image, KEYFRAMES, f"{KEYFRAME}_{number}", plan.size, project_id)
-            references.append(Reference(KEYFRAME, picture.digest, picture.media_type, at=moment))
-            artifacts.append(picture)
+            picture = self._picture(given, image, KEYFRAMES, plan.size, project_id)
+            references.append(picture.reference(KEYFRAME, at=moment))
+            files[f"{KEYFRAME}_{number}"] = picture
         for role in (LAST_FRAME, FIRST_FRAME):
             if role in roles:
                 field = IMAGES[role]
-                picture = self._picture(given, given.get(field), field, role, plan.size, project_id)
-                references.insert(0, Reference(role, picture.digest, picture.media_type))
-                artifacts.insert(0, picture)
-        return ResolvedInputs(tuple(references), tuple(artifacts))
+                picture = self._picture(given, given.get(field), field, plan.size, project_id)
+                references.insert(0, picture.reference(role))
+                files[role] = picture
+        return ResolvedInputs(tuple(references), files)
 
-    def mask(self, given: Fields, size: Size, project_id: str) -> Artifact | None:
+    def mask(self, given: Fields, size: Size, project_id: str) -> MediaFile | None:
         """The image that says which part of a video is drawn anew, in the store, at the size of the video;
         None if there is none.
 
@@ -153,18 +150,16 @@ class Inputs:
             BadInput: it cannot be read, or has another size.
         """
         value = given.get(MASK)
-        return None if value is None else self._picture(given, value, MASK, MASK, size, project_id)
+        return None if value is None else self._picture(given, value, MASK, size, project_id)
 
-    def _picture(
-        self, given: Fields, value: Any, field: str, role: str, size: Size, project_id: str
-    ) -> Artifact:
+    def _picture(self, given: Fields, value: Any, field: str, size: Size, project_id: str) -> MediaFile:
         """An image that a video is made from, in the store, at the size of the video."""
         fit = pictures.check_fit(given.text("input_reference_fit"))
         with self._image_file(fields.unpacked(value), field, project_id) as path:
             with self._decodes:
                 changed, media_type = pictures.ready(path, size, fit, field)
             digest, count = self.objects.put(path if changed is None else changed)
-        return Artifact(role, digest, media_type, count)
+        return MediaFile(digest, media_type, count, size)
 
     @contextmanager
     def _image_file(self, value: Any, field: str, project_id: str) -> Iterator[Path]:
@@ -221,8 +216,7 @@ class Inputs:
     def source_of(self, value: Any, project_id: str, field: str) -> VideoSource:
         """The video that a value of a field names or is; see `source`."""
         if isinstance(value, Part):
-            artifact, found = self.video_file(value)
-            return VideoSource(artifact, found.size, found.seconds)
+            return VideoSource(self.video_file(value))
         name = value.get("id") or value.get("file_id") if isinstance(value, dict) else value
         if not isinstance(name, str) or not name:
             raise BadInput(
@@ -231,10 +225,7 @@ class Inputs:
                 field=field,
             )
         if name.startswith("file-"):
-            path = self._upload(name, project_id, field)
-            found = self._probed(path)
-            digest, size = self.objects.put(path)
-            return VideoSource(Artifact(SOURCE, digest, MP4, size), found.size, found.seconds)
+            return VideoSource(self._video_at(self._upload(name, project_id, field)))
         return self.made(name, project_id, field)
 
     def made(self, name: str, project_id: str, field: str) -> VideoSource:
@@ -253,27 +244,28 @@ class Inputs:
                 "name another one" if is_over else "wait until its status is completed",
                 field=field,
             )
-        artifact = self.store.artifacts(name).get("video")
-        if artifact is None or not self.objects.keep(artifact.digest):
+        file = self.store.artifacts(name).get("video")
+        if file is None or not self.objects.keep(file.digest):
             raise BadInput(
                 f"the file of video {quote(name, 80)} has expired", "make the video again", field=field
             )
         size = job.request["width"], job.request["height"]
-        return VideoSource(artifact, size, job.seconds, job)
+        prompt = job.request["prompt"]
+        return VideoSource(dataclasses.replace(file, size=size, seconds=job.seconds, prompt=prompt), job)
 
-    def video_file(self, part: Part) -> tuple[Artifact, Probe]:
+    def video_file(self, part: Part) -> MediaFile:
         """Keep a video file that came with a request.
 
         Raises:
             BadInput: it is not an MP4 that can be worked on.
         """
-        found = self._probed(part.path)
-        digest, size = self.objects.put(part.path)
-        return Artifact(SOURCE, digest, MP4, size), found
+        return self._video_at(part.path)
 
-    def _probed(self, path: Path) -> Probe:
+    def _video_at(self, path: Path) -> MediaFile:
         with self._probes:
-            return probe(path, most_seconds=MAX_SOURCE_SECONDS)
+            facts = probe(path, most_seconds=MAX_SOURCE_SECONDS)
+        digest, count = self.objects.put(path)
+        return MediaFile(digest, MP4, count, facts.size, facts.seconds, facts.fps)
 
 
 def _keyframes(given: Fields) -> list[tuple[float, Any]]:

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from hinode.errors import BadInput, quote
 from hinode.jobs import ids
-from hinode.jobs.job import Artifact
 from hinode.records.database import Database
 from hinode.records.tables import characters, projects
+from hinode.request import MediaFile
 
 MAX_NAME_LENGTH = 80
 MAX_CHARACTERS = 1000
@@ -48,7 +48,7 @@ class Characters:
         self.database = database
         self.clock = clock
 
-    def create(self, project_id: str, name: str, video: Artifact) -> Character:
+    def create(self, project_id: str, name: str, video: MediaFile) -> Character:
         """Add a character.
 
         Args:

@@ -16,13 +16,13 @@ from hinode.engines.protocol import Engine, Progress, Run, State, abandon
 from hinode.errors import BadInput, EngineError, HinodeError, OutputError
 from hinode.jobs import admit
 from hinode.jobs.files.objects import Objects
-from hinode.jobs.job import Artifact, Lease, LeaseLost
+from hinode.jobs.job import Lease, LeaseLost
 from hinode.jobs.states import Outcome
 from hinode.jobs.store import Store
 from hinode.jobs.worker.heartbeat import Heartbeat
 from hinode.media.video import check_size
 from hinode.records.database import DatabaseError
-from hinode.request import Request
+from hinode.request import MediaFile, Request
 from hinode.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -110,9 +110,9 @@ class Attempt:
         # The heart stops before the end is written: after it, there is no lease to keep.
         try:
             with pulse:
-                made, making = self._make(admit.read(lease.job.request), engine, pulse)
+                files, making = self._make(admit.read(lease.job.request), engine, pulse)
             retention = self.settings.retention_seconds
-            return self._end(Outcome.COMPLETED, lambda: store.finish(lease, made, making, retention))
+            return self._end(Outcome.COMPLETED, lambda: store.finish(lease, files, making, retention))
         except LeaseLost:
             log.warning("the video was taken from this worker; its work on it is dropped")
             return None
@@ -164,7 +164,7 @@ class Attempt:
 
     def _make(
         self, request: Request, engine_of: Callable[[str], Engine], pulse: Heartbeat
-    ) -> tuple[list[Artifact], dict[str, Any]]:
+    ) -> tuple[dict[str, MediaFile], dict[str, Any]]:
         request = self._placed(request)
         check_size(request.size)  # now, and not when the frames are there
         engine = engine_of(request.engine)
@@ -272,7 +272,9 @@ class Attempt:
         except (OSError, DatabaseError) as error:
             log.warning("the state of the run could not be saved: %s", error)
 
-    def _keep(self, request: Request, clip: Clip, pulse: Heartbeat) -> tuple[list[Artifact], dict[str, Any]]:
+    def _keep(
+        self, request: Request, clip: Clip, pulse: Heartbeat
+    ) -> tuple[dict[str, MediaFile], dict[str, Any]]:
         """Write the files of the finished clip into the store."""
         objects = self.objects
         try:
@@ -283,17 +285,17 @@ class Attempt:
             ):
                 result = pipeline.finish(request, clip, video, "mp4", lambda told: self._tell(told, pulse))
                 pipeline.write_stills(request, clip, thumbnail, spritesheet)
-                made = [
-                    self._artifact("video", video, "video/mp4"),
-                    self._artifact("thumbnail", thumbnail, "image/webp"),
-                    self._artifact("spritesheet", spritesheet, "image/jpeg"),
-                ]
+                files = {
+                    "video": self._put(video, "video/mp4"),
+                    "thumbnail": self._put(thumbnail, "image/webp"),
+                    "spritesheet": self._put(spritesheet, "image/jpeg"),
+                }
         except OSError as error:
             raise OutputError(
                 f"the files of a video cannot be put into the store: {error}", "see to its disk"
             ) from error
-        return made, {name: value for name, value in result.as_json().items() if name != "path"}
+        return files, {name: value for name, value in result.as_json().items() if name != "path"}
 
-    def _artifact(self, role: str, path: Path, media_type: str) -> Artifact:
+    def _put(self, path: Path, media_type: str) -> MediaFile:
         digest, size = self.objects.put(path)
-        return Artifact(role, digest, media_type, size)
+        return MediaFile(digest, media_type, size)

@@ -34,8 +34,8 @@ async def create_character(request: Request, here: AppContext, caller: CurrentId
             raise BadInput(
                 "there is no video of the character", "send an MP4 file as multipart/form-data", field="video"
             )
-        artifact, _ = here.inputs.video_file(part)
-        return JSONResponse(wire.character(here.characters.create(caller.project_id, name, artifact)))
+        video = here.inputs.video_file(part)
+        return JSONResponse(wire.character(here.characters.create(caller.project_id, name, video)))
 
     async with bodies.received(request, here.objects) as body:
         return await here.slowly(accept)

@@ -12,8 +12,9 @@ from hinode.api.context import AppContext, CurrentIdentity
 from hinode.api.failures import Refusal
 from hinode.api.routes.videos.videos import get_job_or_404
 from hinode.api.wire import Id
-from hinode.jobs.job import Artifact, Job
+from hinode.jobs.job import Job
 from hinode.jobs.states import Status
+from hinode.request import MediaFile
 
 router = APIRouter(prefix="/v1/videos", tags=["Videos"])
 
@@ -83,7 +84,7 @@ def _no_file(job: Job) -> Refusal:
     )
 
 
-def _ending(artifact: Artifact) -> str:
+def _ending(artifact: MediaFile) -> str:
     return ENDINGS.get(artifact.media_type, "bin")
 
 
@@ -95,7 +96,7 @@ def _has(said: str | None, etag: str) -> bool:
     return "*" in names or etag in names
 
 
-def _settle_range(request: Request, artifact: Artifact) -> None:
+def _settle_range(request: Request, artifact: MediaFile) -> None:
     """Leave only a range that can be served. One that cannot be read, or several at once, mean the whole
     file, as HTTP allows.
 

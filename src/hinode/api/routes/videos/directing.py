@@ -18,10 +18,9 @@ from hinode.api.requests.fields import Fields
 from hinode.api.requests.inputs import ResolvedInputs, VideoSource
 from hinode.api.routes.videos.videos import submit
 from hinode.directing import operations
-from hinode.directing.material import Video
 from hinode.errors import BadInput
 from hinode.jobs.admit import Draft
-from hinode.request import SOURCE, Reference, Segment
+from hinode.request import SOURCE, MediaFile, Segment
 from hinode.request import Request as Plan
 
 router = APIRouter(prefix="/v1/videos", tags=["Directing"])
@@ -45,7 +44,7 @@ class Director:
         self.project_id = project_id
         self.key_id = key_id
         self._sources: list[VideoSource] = []
-        self._named: dict[str, Video] = {}
+        self._named: dict[str, MediaFile] = {}
 
     def loop(self, given: Fields) -> Sequence[Draft]:
         """A clip whose end goes over into its beginning, from words or by closing a video."""
@@ -108,7 +107,7 @@ class Director:
             given = Fields({**given.values, "prompt": words or "a film"})
         seconds = round(sum(segment.seconds for segment in segments), 6)
         base = self._base(given, "storyboard", seconds)
-        references = tuple(self._reference(source) for source in self._sources)
+        references = tuple(source.file.reference(SOURCE) for source in self._sources)
         return self._drafts(given, dataclasses.replace(base, segments=tuple(segments), references=references))
 
     def _shot(self, number: int, entry: Any) -> Segment:
@@ -132,23 +131,18 @@ class Director:
             raise BadInput(f"shot {number} has no prompt", "say in words what to show", field="shots")
         return Segment(length, prompt=prompt, cut=cut)
 
-    def _video(self, value: Any, field: str) -> Video:
+    def _video(self, value: Any, field: str) -> MediaFile:
         """A video that a field names or brings."""
         value = fields.unpacked(value)
         name = value.get("id") if isinstance(value, dict) else value
         if isinstance(name, str) and name in self._named:
             return self._named[name]
         found = self.admission.inputs.source_of(value, self.project_id, field)
-        if all(found.artifact.digest != one.artifact.digest for one in self._sources):
+        if all(found.file.digest != one.file.digest for one in self._sources):
             self._sources.append(found)
-        prompt = found.job.request["prompt"] if found.job else ""
-        video = Video(self._reference(found), found.size, found.seconds, None, prompt)
         if isinstance(name, str):
-            self._named[name] = video
-        return video
-
-    def _reference(self, source: VideoSource) -> Reference:
-        return Reference(SOURCE, source.artifact.digest, source.artifact.media_type)
+            self._named[name] = found.file
+        return found.file
 
     def _base(self, given: Fields, operation: str, seconds: float) -> Plan:
         """The request without its segments; what it does not say is as with the first of its videos."""
@@ -159,11 +153,11 @@ class Director:
         return dataclasses.replace(base, strength=None)
 
     def _drafts(self, given: Fields, request: Plan) -> Sequence[Draft]:
-        artifacts = tuple(
-            dataclasses.replace(source.artifact, role=SOURCE if number == 1 else f"{SOURCE}_{number}")
+        files = {
+            SOURCE if number == 1 else f"{SOURCE}_{number}": source.file
             for number, source in enumerate(self._sources, start=1)
-        )
-        inputs = ResolvedInputs(request.references, artifacts)
+        }
+        inputs = ResolvedInputs(request.references, files)
         first = self._sources[0] if self._sources else None
         return self.admission.directed(given, request, inputs, first, self.project_id, self.key_id)
 
