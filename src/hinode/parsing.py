@@ -10,11 +10,13 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Annotated, Any, TypeVar
 
 import pydantic
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema, core_schema
 
 from hinode.errors import BadInput, join_names, quote
 
@@ -42,9 +44,13 @@ class Input(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_absent(cls, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {name: item for name, item in value.items() if item is not None and item != ""}
-        return value
+        if not isinstance(value, Mapping):
+            return value
+        fields = {name: item for name, item in value.items() if item is not None and item != ""}
+        unknown = [name for name in fields if name not in _names(cls)]
+        for name in unknown[1:]:  # the first is enough: each makes an error, which costs memory
+            del fields[name]
+        return fields
 
 
 def _number(value: Any) -> Any:
@@ -78,14 +84,37 @@ def _boolean(value: Any) -> Any:
     raise ValueError("give true or false")
 
 
-_NumberText = Annotated[str, Field(pattern=r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$")]
-_IntegerText = Annotated[str, Field(pattern="^-?[0-9]{1,18}$")]
+class _FromText:
+    """Annotates a type whose values may be written as text."""
 
-Number = Annotated[float, BeforeValidator(_number, json_schema_input_type=float | _NumberText)]
+    def __init__(self, read: Callable[[Any], Any], pattern: str) -> None:
+        """
+        Args:
+            read: gives the value; raises ValueError with what would be right.
+            pattern: of the text, for the schema.
+        """
+        self.read = read
+        self.pattern = pattern
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"type": "string", "pattern": self.pattern}]}
+
+
+NUMBER = _FromText(_number, r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$")
+INTEGER = _FromText(_integer, "^-?[0-9]{1,18}$")
+BOOLEAN = _FromText(_boolean, "^(true|false)$")
+"""Annotations for types with bounds, after the bounds: `Annotated[float, Field(gt=0), NUMBER]`."""
+
+Number = Annotated[float, NUMBER]
 """A finite number: 4, 4.5, "4"."""
-Integer = Annotated[int, BeforeValidator(_integer, json_schema_input_type=int | _IntegerText)]
+Integer = Annotated[int, INTEGER]
 """A whole number: 3, 3.0, "3"."""
-Boolean = Annotated[bool, BeforeValidator(_boolean, json_schema_input_type=bool | Literal["true", "false"])]
+Boolean = Annotated[bool, BOOLEAN]
 """true, false, "true" or "false"."""
 
 
@@ -117,12 +146,16 @@ def describe(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return quote(str(value) if abs(value) < 1e40 else "a number too large to write out")
+        return _written(value) if abs(value) < 1e40 else "a number too large to write out"
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):
         return "an object"
     return "a list" if isinstance(value, list | tuple) else "a file"
+
+
+def _written(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:.15g}"
 
 
 def _sentence(
@@ -158,6 +191,12 @@ _LENGTHS = {
 }
 
 
+@lru_cache(maxsize=256)
+def _names(model: type[BaseModel]) -> frozenset[str]:
+    """Everything that a field of the model may be called."""
+    return frozenset(field_names(model)) | model.model_fields.keys()
+
+
 def field_names(model: type[BaseModel], loc: tuple[int | str, ...] = ()) -> tuple[str, ...]:
     """Names of the fields, as they are written, of the model that `loc` leads to from `model`."""
     annotations = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
@@ -186,13 +225,17 @@ def path_of(loc: tuple[int | str, ...], value: Any, absent: bool = False) -> str
     parts: list[str] = []
     for depth, part in enumerate(loc, start=1):
         if isinstance(value, Mapping) and (part in value or (absent and depth == len(loc))):
-            parts.append(str(part))
+            parts.append(_printable(str(part)))
             value = value.get(part)
         elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):
             value = value[part]
             own = value.get("id") if isinstance(value, Mapping) else None
-            parts.append(own if isinstance(own, str) and own else str(part + 1))
+            parts.append(_printable(own) if isinstance(own, str) and own else str(part + 1))
     return ".".join(parts)
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def _remedy(kind: str, context: Mapping[str, Any], message: str) -> str:
@@ -200,7 +243,7 @@ def _remedy(kind: str, context: Mapping[str, Any], message: str) -> str:
     if kind == "literal_error":
         choices = re.findall("'([^']*)'", context["expected"])  # it lists them as: 'a', 'b' or 'c'
         return f"choose {join_names(tuple(choices), 'or')}"
-    limit = next((context[name] for name in ("gt", "ge", "lt", "le") if name in context), None)
+    limit = _written(next((context[name] for name in ("gt", "ge", "lt", "le") if name in context), 0))
     sentences = {
         "greater_than": f"give more than {limit}",
         "greater_than_equal": f"give {limit} or more",

@@ -6,31 +6,26 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from hinode.api import failures
+from hinode.api import failures, wire
 from hinode.api.app import create_app
 from hinode.api.catalogue import Catalogue
-from hinode.api.middleware.metrics import COUNT_SECONDS, Tally
+from hinode.api.middleware.metrics import MAX_AGE_SECONDS, JobCounts
+from hinode.api.requests import models
 from hinode.jobs.job import Counts, OverQuota
 from hinode.records.database import DatabaseError
 from hinode.settings import Settings
 
-from .conftest import Clock, Server
-
-Refused = Callable[..., dict[str, Any]]
+from .conftest import Clock, Refused, Server
 
 
-def test_every_answer_has_an_id(server: Server) -> None:
-    seen = {
-        server.client.get(path).headers["x-request-id"] for path in ("/v1/videos", "/nothing", "/healthz")
-    }
-    assert len(seen) == 3
+def test_every_response_has_an_id(server: Server) -> None:
+    paths = ("/v1/videos", "/nothing", "/healthz")
+    assert len({server.client.get(path).headers["x-request-id"] for path in paths}) == 3
     assert server.client.get("/v1/videos").headers["openai-processing-ms"].isdigit()
 
 
@@ -42,9 +37,9 @@ def test_addresses_that_there_are_not(server: Server, refused: Refused, path: st
 
 
 def test_methods_that_there_are_not(server: Server, refused: Refused) -> None:
-    answer = server.client.put("/v1/videos", json={})
-    refused(answer, 405)
-    assert answer.headers["allow"]
+    response = server.client.put("/v1/videos", json={})
+    refused(response, 405)
+    assert response.headers["allow"]
 
 
 def test_static_routes_come_before_ids(server: Server) -> None:
@@ -72,9 +67,9 @@ def test_a_database_that_is_away(server: Server, refused: Refused, monkeypatch: 
 
     monkeypatch.setattr(server.context.store, "job", away)
     monkeypatch.setattr(server.context.store, "counts", away)
-    answer = server.client.get("/v1/videos/video_0")
-    assert "password" not in refused(answer, 503)["message"]
-    assert answer.headers["retry-after"] == "2"
+    response = server.client.get("/v1/videos/video_0")
+    assert "password" not in refused(response, 503)["message"]
+    assert response.headers["retry-after"] == "2"
     refused(server.client.get("/readyz"), 503)
     assert server.client.get("/healthz").json() == {"status": "ok"}
     monkeypatch.setattr(server.context.tenants, "authenticate", away)
@@ -91,7 +86,8 @@ def test_the_log_has_a_line_for_each(server: Server, caplog: pytest.LogCaptureFi
     assert server.key not in json.dumps({name: str(value) for name, value in facts.items()})
 
 
-def test_metrics(server: Server) -> None:
+def test_metrics(fresh_server: Server) -> None:
+    server = fresh_server
     server.create()
     server.client.get("/v1/videos/video_0")
     server.client.get("/somewhere/else")
@@ -104,9 +100,10 @@ def test_metrics(server: Server) -> None:
     assert "/somewhere" not in text
 
 
-def test_counting_jobs_is_not_for_everyone_to_cause(
-    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+def test_jobs_are_counted_every_few_seconds_at_most(
+    fresh_server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    server = fresh_server
     store, counted = server.context.store, 0
 
     def counts() -> Counts:
@@ -119,23 +116,23 @@ def test_counting_jobs_is_not_for_everyone_to_cause(
         server.client.get("/readyz")
         server.client.get("/metrics")
     assert counted == 1
-    clock.now += COUNT_SECONDS
+    clock.now += MAX_AGE_SECONDS
     assert "hinode_workers 2.0" in server.client.get("/metrics").text
     clock.now -= 3600  # a clock that was put back does not keep the old numbers for an hour
     assert "hinode_workers 3.0" in server.client.get("/metrics").text
 
 
-def test_while_one_counts_the_others_take_the_last_numbers(server: Server, clock: Clock) -> None:
-    tally = Tally(server.context.store)
-    assert tally.now().jobs == {}
-    server.create()
-    clock.now += COUNT_SECONDS
-    with tally._counting:
-        assert tally.now().jobs == {}
-    assert sum(tally.now().jobs.values()) == 1
+def test_while_one_thread_counts_the_others_use_the_last_counts(fresh_server: Server, clock: Clock) -> None:
+    counts = JobCounts(fresh_server.context.store)
+    assert counts.latest().jobs == {}
+    fresh_server.create()
+    clock.now += MAX_AGE_SECONDS
+    with counts._counting:
+        assert counts.latest().jobs == {}
+    assert sum(counts.latest().jobs.values()) == 1
 
 
-def test_ready_means_that_the_database_answers(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ready_means_that_the_database_responses(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     assert server.client.get("/readyz").status_code == 200
 
     def away() -> None:
@@ -145,10 +142,11 @@ def test_ready_means_that_the_database_answers(server: Server, monkeypatch: pyte
     assert server.client.get("/readyz").status_code == 503
 
 
-def test_ready(server: Server, clock: Clock) -> None:
+def test_ready(fresh_server: Server, clock: Clock) -> None:
+    server = fresh_server
     assert server.client.get("/readyz").json() == {"status": "ok", "workers": 0}
     server.finished()
-    clock.now += COUNT_SECONDS
+    clock.now += MAX_AGE_SECONDS
     assert server.client.get("/readyz").json()["workers"] == 1
     server.context.stopping.set()
     assert server.client.get("/readyz").status_code == 503
@@ -175,8 +173,10 @@ def test_models(server: Server, refused: Refused) -> None:
 
 
 def test_the_description_tells_of_everything(server: Server) -> None:
-    described = server.client.get("/openapi.json").json()
-    paths = {f"{method.upper()} {path}" for path, methods in described["paths"].items() for method in methods}
+    description = server.client.get("/openapi.json").json()
+    paths = {
+        f"{method.upper()} {path}" for path, methods in description["paths"].items() for method in methods
+    }
     assert paths >= {
         "POST /v1/videos",
         "GET /v1/videos",
@@ -197,15 +197,14 @@ def test_the_description_tells_of_everything(server: Server) -> None:
         "GET /v1/models",
         "POST /v1/webhook_endpoints",
     }
-    create = described["paths"]["/v1/videos"]["post"]
+    create = description["paths"]["/v1/videos"]["post"]
     assert set(create["requestBody"]["content"]) == {"application/json", "multipart/form-data"}
     assert create["security"] == [{"key": []}]
-    assert "422" not in json.dumps(described["paths"])
+    assert "422" not in json.dumps(description["paths"])
     references = {
-        word for word in json.dumps(described).split('"') if word.startswith("#/components/schemas/")
+        word for word in json.dumps(description).split('"') if word.startswith("#/components/schemas/")
     }
-    known = {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
-    assert references <= known
+    assert references <= {f"#/components/schemas/{name}" for name in description["components"]["schemas"]}
 
 
 def test_the_pages_about_it_need_no_other_server(server: Server) -> None:
@@ -215,13 +214,30 @@ def test_the_pages_about_it_need_no_other_server(server: Server) -> None:
         assert server.client.get(path).status_code == 200
 
 
-def test_answers_are_as_described(server: Server) -> None:
-    from hinode.api import wire
-
-    done = server.finished(n=2)
-    wire.Video.model_validate(done, strict=True)
+def test_responses_are_as_described(server: Server) -> None:
+    group = server.create(n=2)
+    wire.VideoGroup.model_validate(group, strict=True)
+    server.work()
     wire.VideoList.model_validate(server.client.get("/v1/videos").json(), strict=True)
-    wire.ModelList.model_validate(server.client.get("/v1/models").json(), strict=True)
+    wire.ModelList.model_validate_json(server.client.get("/v1/models").content, strict=True)
+
+
+def test_bodies_are_described_by_the_models_that_read_them(server: Server) -> None:
+    description = server.client.get("/openapi.json").json()
+    schemas = description["components"]["schemas"]
+    create = description["paths"]["/v1/videos"]["post"]["requestBody"]
+    reference = create["content"]["application/json"]["schema"]["$ref"]
+    properties = schemas[reference.rpartition("/")[2]]["properties"]
+    assert properties.keys() == models.CreateVideo.model_fields.keys()
+    rotate = description["paths"]["/v1/webhook_endpoints/{webhook_endpoint_id}/rotate_secret"]["post"]
+    assert rotate["requestBody"]["required"] is False
+    without = [
+        f"{method} {path}"
+        for path, methods in description["paths"].items()
+        for method, operation in methods.items()
+        if method == "post" and "requestBody" not in operation and not path.endswith("/cancel")
+    ]
+    assert without == []
 
 
 def test_torch_stays_out() -> None:
@@ -235,11 +251,12 @@ def test_two_applications_in_one_process(server: Server) -> None:
 
 
 def test_when_to_ask_again() -> None:
-    soon = failures.of(OverQuota("too much", "wait", retry_after=2.1))
-    assert (soon.status, soon.headers["retry-after"]) == (429, "3")
+    soon = failures.of(OverQuota("too much", "wait", retry_after=2.1)).response()
+    assert (soon.status_code, soon.headers["retry-after"]) == (429, "3")
     assert "x-should-retry" not in soon.headers
     # Clients do not wait for hours, and asking again at once is no use.
-    assert failures.of(OverQuota("too much", "wait", retry_after=7200)).headers["x-should-retry"] == "false"
+    late = failures.of(OverQuota("too much", "wait", retry_after=7200)).response()
+    assert late.headers["x-should-retry"] == "false"
 
 
 @pytest.mark.parametrize(

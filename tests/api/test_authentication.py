@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from hinode.api.limits import Buckets
-from hinode.api.middleware.authentication import CACHE_SECONDS
+from hinode.api.middleware import authentication
 
-from .conftest import SMALL, Server
-
-Refused = Callable[..., dict[str, Any]]
+from .conftest import SMALL, Refused, Server
 
 
 @pytest.mark.parametrize(
-    "said",
+    "header",
     ["", "Bearer", "Bearer ", "Bearer sk-nobody", "Basic abc", "Bearer \xff\xfe", "Bearer " + "x" * 5000],
 )
 @pytest.mark.parametrize("path", ["/v1/videos", "/v1/videos/video_0/content", "/v1/models", "/v1/nothing"])
-def test_without_a_key_there_is_nothing(server: Server, refused: Refused, said: str, path: str) -> None:
-    answer = server.client.get(path, headers={"authorization": said.encode("latin-1")})
-    assert refused(answer, 401)["code"] == "invalid_api_key"
-    assert answer.headers["www-authenticate"] == "Bearer"
+def test_without_a_key_there_is_nothing(server: Server, refused: Refused, header: str, path: str) -> None:
+    response = server.client.get(path, headers={"authorization": header.encode("latin-1")})
+    assert refused(response, 401)["code"] == "invalid_api_key"
+    assert response.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"])
@@ -33,7 +28,7 @@ def test_open_to_all(server: Server, path: str) -> None:
 
 def test_a_key_that_may_only_read(server: Server, refused: Refused) -> None:
     video = server.create()
-    key = server.context.tenants.create_key("reader", scopes=["read"]).key
+    key = server.context.tenants.create_key("reader", project=server.project_id, scopes=["read"]).key
     headers = {"authorization": f"bearer {key}"}
     assert server.client.get("/v1/videos", headers=headers).status_code == 200
     for method, path in (
@@ -47,14 +42,12 @@ def test_a_key_that_may_only_read(server: Server, refused: Refused) -> None:
 
 
 def test_a_revoked_key(server: Server, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = server.context.tenants.create_key("short")
-    headers = {"authorization": f"Bearer {made.key}"}
+    key = server.context.tenants.create_key("short")
+    headers = {"authorization": f"Bearer {key.key}"}
     assert server.client.get("/v1/videos", headers=headers).status_code == 200
-    server.context.tenants.revoke(made.id)
-    monkeypatch.setattr(
-        "hinode.api.middleware.authentication.CACHE_SECONDS", 0.0
-    )  # what it otherwise takes to be heard of
-    assert CACHE_SECONDS < 1
+    server.context.tenants.revoke(key.id)
+    assert authentication.CACHE_SECONDS < 1
+    monkeypatch.setattr(authentication, "CACHE_SECONDS", 0.0)
     refused(server.client.get("/v1/videos", headers=headers), 401)
 
 
@@ -67,11 +60,11 @@ def test_rates(server: Server, refused: Refused) -> None:
     assert first.headers["x-ratelimit-remaining-requests"] == "1"
     assert first.headers["x-ratelimit-reset-requests"].endswith("s")
     assert server.client.get("/v1/videos", headers=headers).status_code == 200
-    answer = server.client.get("/v1/videos", headers=headers)
-    error = refused(answer, 429)
+    response = server.client.get("/v1/videos", headers=headers)
+    error = refused(response, 429)
     assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limit_exceeded")
-    assert 1 <= int(answer.headers["retry-after"]) <= 30
-    assert answer.headers["x-ratelimit-remaining-requests"] == "0"
+    assert 1 <= int(response.headers["retry-after"]) <= 30
+    assert response.headers["x-ratelimit-remaining-requests"] == "0"
     assert "x-ratelimit-limit-requests" not in server.client.get("/v1/videos").headers
 
 

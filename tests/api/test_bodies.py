@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from hinode.api.limits import ByteBudget
 from hinode.api.requests import bodies
+from hinode.api.routes.library import files
 
-from .conftest import SMALL, Server
+from .conftest import SMALL, Refused, Server
 
-Refused = Callable[..., dict[str, Any]]
+MEGABYTE = 1 << 20
 FORM = {"content-type": "multipart/form-data; boundary=part"}
 
 
 def part(name: str, body: bytes, filename: str | None = None) -> bytes:
-    said = f'; filename="{filename}"' if filename is not None else ""
-    head = f'--part\r\nContent-Disposition: form-data; name="{name}"{said}\r\n\r\n'
+    file = f'; filename="{filename}"' if filename is not None else ""
+    head = f'--part\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
     return head.encode() + body + b"\r\n"
 
 
@@ -27,11 +27,11 @@ def post(server: Server, content: Any, path: str = "/v1/videos", **headers: str)
 
 
 def test_a_form_in_small_pieces(server: Server) -> None:
-    whole = part("prompt", b"a kite") + part("size", SMALL.encode()) + part("seconds", b"1") + b"--part--\r\n"
+    body = part("prompt", b"a kite") + part("size", SMALL.encode()) + part("seconds", b"1") + b"--part--\r\n"
 
     def pieces() -> Iterator[bytes]:
-        for index in range(len(whole)):
-            yield whole[index : index + 1]
+        for index in range(len(body)):
+            yield body[index : index + 1]
 
     assert post(server, pieces()).status_code == 200
 
@@ -51,9 +51,9 @@ def test_a_form_in_small_pieces(server: Server) -> None:
     ids=["empty", "nonsense", "cut", "no-name", "no-utf8", "no-name-either", "long-header", "long-name"],
 )
 def test_forms_that_cannot_be_read(server: Server, content: bytes) -> None:
-    answer = post(server, content)
-    assert answer.status_code == 400, answer.text
-    assert answer.json()["error"]["message"]
+    response = post(server, content)
+    assert response.status_code == 400, response.text
+    assert response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=" + "x" * 300])
@@ -69,7 +69,7 @@ def test_too_many_parts_and_files(server: Server, refused: Refused) -> None:
     form = "&".join(f"x{index}=1" for index in range(10_000))
     urlencoded = {"content-type": "application/x-www-form-urlencoded"}
     refused(post(server, form, **urlencoded), 400, "body")
-    assert list(server.context.objects.root.rglob("*.*")) == []
+    assert list(server.context.objects.root.glob("temporary/*")) == []
 
 
 def test_too_much_text_and_too_large_a_file(
@@ -79,15 +79,14 @@ def test_too_much_text_and_too_large_a_file(
     refused(post(server, part("prompt", long) + b"--part--\r\n"), 413)
     refused(server.client.post("/v1/videos", content=b'{"prompt": "' + long), 413)
     refused(server.client.post("/v1/videos", content=iter([long])), 413)
-    received = bodies.received
-    monkeypatch.setattr(bodies, "received", lambda *args: received(*args, most_file=1000))
-    refused(post(server, part("video", b"x" * 1001, "a.mp4") + b"--part--\r\n", "/v1/videos/edits"), 413)
-    assert [path for path in server.context.objects.root.rglob("*") if path.is_file()] == []
+    monkeypatch.setattr(files.FILE_BODY, "max_file_bytes", 1000)
+    refused(post(server, part("file", b"x" * 1001, "a.mp4") + b"--part--\r\n", "/v1/files"), 413)
+    assert list(server.context.objects.root.glob("temporary/*")) == []
 
 
 def test_a_body_that_says_it_is_endless(server: Server, refused: Refused) -> None:
-    answer = server.client.post("/v1/videos", content=b"{}", headers={"content-length": str(10**15)})
-    refused(answer, 413)
+    response = server.client.post("/v1/videos", content=b"{}", headers={"content-length": str(10**15)})
+    refused(response, 413)
 
 
 @pytest.mark.parametrize(
@@ -105,9 +104,9 @@ def test_files_are_gone_after_the_request(server: Server) -> None:
 
 
 @pytest.mark.parametrize("kind", ["json", "form", "web form"])
-def test_large_bodies_share_what_room_there_is(server: Server, refused: Refused, kind: str) -> None:
-    room: ByteBudget = server.client.app.state.room  # type: ignore[attr-defined]
-    taken = room.most - 3 * bodies.MEGABYTE
+def test_large_bodies_share_the_memory_for_bodies(server: Server, refused: Refused, kind: str) -> None:
+    memory = server.context.body_memory
+    others = memory.max_bytes - 3 * MEGABYTE
 
     def ask(size: int) -> Any:
         letters = b"x" * size
@@ -118,11 +117,12 @@ def test_large_bodies_share_what_room_there_is(server: Server, refused: Refused,
         urlencoded = {"content-type": "application/x-www-form-urlencoded"}
         return post(server, b"prompt=" + letters, **urlencoded)
 
-    assert room.take(taken)
-    answer = ask(4 * bodies.MEGABYTE)
-    refused(answer, 503)
-    assert answer.headers["retry-after"] == "2"
-    refused(ask(2 * bodies.MEGABYTE), 400, "prompt")  # what was taken for the one before was given back
-    assert room.take(3 * bodies.MEGABYTE)
-    refused(ask(bodies.MEGABYTE - 100), 400, "prompt")  # a small one needs none
-    assert room.taken == room.most
+    assert memory.acquire(others)
+    response = ask(4 * MEGABYTE)
+    refused(response, 503)
+    assert response.headers["retry-after"] == "2"
+    refused(ask(2 * MEGABYTE), 400, "prompt")  # the one before gave back what it had
+    assert memory.acquire(3 * MEGABYTE)
+    refused(ask(MEGABYTE - 100), 400, "prompt")  # a small one needs none
+    assert memory.used == memory.max_bytes
+    memory.release(memory.max_bytes)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
-from .conftest import SMALL, Server
+from hinode.api.context import Context
 
-Refused = Callable[..., dict[str, Any]]
+from .conftest import SMALL, Refused, Server, new_project
 
 
-@pytest.fixture
-def mp4(server: Server) -> bytes:
+@pytest.fixture(scope="module")
+def mp4(application: tuple[Context, TestClient]) -> bytes:
+    server = new_project(*application)
     return server.client.get(f"/v1/videos/{server.finished()['id']}/content").content
 
 
@@ -23,20 +24,20 @@ def add(server: Server, mp4: bytes, name: str = "Mossy") -> Any:
     )
 
 
-def test_the_life_of_a_character(server: Server, refused: Refused, mp4: bytes) -> None:
-    made = add(server, mp4).json()
-    assert made["id"].startswith("char_")
-    assert made["name"] == "Mossy"
-    assert isinstance(made["created_at"], int)
-    path = f"/v1/videos/characters/{made['id']}"
-    assert server.client.get(path).json() == made
-    other = add(server, mp4, "Fern").json()
+def test_the_life_of_a_character(mp4: bytes, server: Server, refused: Refused) -> None:
+    mossy = add(server, mp4).json()
+    assert mossy["id"].startswith("char_")
+    assert mossy["name"] == "Mossy"
+    assert isinstance(mossy["created_at"], int)
+    path = f"/v1/videos/characters/{mossy['id']}"
+    assert server.client.get(path).json() == mossy
+    fern = add(server, mp4, "Fern").json()
     listed = server.client.get("/v1/videos/characters", params={"limit": 1}).json()
-    assert (listed["data"], listed["has_more"], listed["last_id"]) == ([other], True, other["id"])
-    after = {"after": other["id"]}
-    assert server.client.get("/v1/videos/characters", params=after).json()["data"] == [made]
+    assert (listed["data"], listed["has_more"], listed["last_id"]) == ([fern], True, fern["id"])
+    after = {"after": fern["id"]}
+    assert server.client.get("/v1/videos/characters", params=after).json()["data"] == [mossy]
     assert server.client.delete(path).json() == {
-        "id": made["id"],
+        "id": mossy["id"],
         "object": "character.deleted",
         "deleted": True,
     }
@@ -45,19 +46,19 @@ def test_the_life_of_a_character(server: Server, refused: Refused, mp4: bytes) -
     refused(server.client.get("/v1/videos/characters", params={"after": "char_0"}), 400, "after")
 
 
-def test_characters_in_a_video(server: Server, refused: Refused, mp4: bytes) -> None:
+def test_characters_in_a_video(mp4: bytes, server: Server, refused: Refused) -> None:
     mossy, fern = add(server, mp4).json()["id"], add(server, mp4, "Fern").json()["id"]
     body = {"prompt": "Mossy meets Fern", "size": SMALL, "seconds": "1"}
-    answers = [
+    responses = [
         server.client.post("/v1/videos", json={**body, "characters": [{"id": mossy}, {"id": fern}]}),
         server.client.post("/v1/videos", data={**body, "characters[][id]": [mossy, fern]}),
         server.client.post("/v1/videos", data={**body, "characters[0][id]": mossy}),
         server.client.post("/v1/videos", json={**body, "characters": [mossy]}),
     ]
-    assert [answer.status_code for answer in answers] == [200] * 4, answers[0].text
+    assert [response.status_code for response in responses] == [200] * 4, responses[0].text
     assert server.work() == 4
-    for answer in answers:
-        assert server.client.get(f"/v1/videos/{answer.json()['id']}").json()["status"] == "completed"
+    for response in responses:
+        assert server.client.get(f"/v1/videos/{response.json()['id']}").json()["status"] == "completed"
     nameless = {**body, "prompt": "mossy stones", "characters": [{"id": mossy}]}
     error = refused(server.client.post("/v1/videos", json=nameless), 400, "prompt")
     assert "Mossy" in error["message"]
@@ -65,7 +66,7 @@ def test_characters_in_a_video(server: Server, refused: Refused, mp4: bytes) -> 
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 81, "a\nb", "\u202eoy"])
-def test_names_that_cannot_be(server: Server, refused: Refused, mp4: bytes, name: str) -> None:
+def test_names_that_cannot_be(mp4: bytes, server: Server, refused: Refused, name: str) -> None:
     refused(add(server, mp4, name), 400, "name")
 
 

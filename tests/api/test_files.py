@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -11,64 +12,57 @@ from openai import OpenAI
 from starlette.testclient import TestClient
 
 from hinode.api.context import Context
+from hinode.api.routes.library import files
 from hinode.jobs.files import uploads
 
-URL = "http://testserver/v1"
-
-
-def speaking(server: Any, key: str) -> OpenAI:
-    return OpenAI(api_key=key, base_url=URL, http_client=server.client, max_retries=0)
+from .conftest import Server
 
 
 @pytest.fixture
-def here(server: Any) -> Context:
-    context: Context = server.context
-    return context
+def context(server: Server) -> Context:
+    return server.context
 
 
 @pytest.fixture
-def http(server: Any) -> TestClient:
-    client: TestClient = server.client
-    return client
+def http(server: Server) -> TestClient:
+    return server.client
 
 
 @pytest.fixture
-def client(server: Any) -> OpenAI:
-    return speaking(server, server.key)
+def client(server: Server) -> OpenAI:
+    return server.openai()
 
 
 @pytest.fixture
-def other(server: Any) -> OpenAI:
+def other(server: Server) -> OpenAI:
     """A client of another project."""
-    server.context.tenants.create_project("theirs")
-    return speaking(server, server.context.tenants.create_key("theirs", project="theirs").key)
+    return server.openai(server.stranger()["authorization"].removeprefix("Bearer "))
 
 
-def left(here: Context) -> list[Path]:
-    """Files that a request left lying about."""
-    return list(here.objects.root.glob("temporary/*"))
+def temporary_files(context: Context) -> list[Path]:
+    return list(context.objects.root.glob("temporary/*"))
 
 
-def test_a_file_there_and_back(client: OpenAI, here: Context) -> None:
-    made = client.files.create(file=("lines.jsonl", b'{"a": 1}\n'), purpose="batch")
-    assert made.object == "file"
-    assert (made.bytes, made.filename, made.purpose, made.status) == (9, "lines.jsonl", "batch", "processed")
-    assert made.id.startswith("file-")
-    assert made.expires_at == made.created_at + 30 * 86_400
-    assert client.files.retrieve(made.id) == made
-    assert client.files.content(made.id).read() == b'{"a": 1}\n'
-    assert client.files.wait_for_processing(made.id) == made
-    assert [file.id for file in client.files.list()] == [made.id]
-    gone = client.files.delete(made.id)
-    assert (gone.id, gone.object, gone.deleted) == (made.id, "file", True)
+def test_a_file_there_and_back(client: OpenAI, context: Context) -> None:
+    file = client.files.create(file=("lines.jsonl", b'{"a": 1}\n'), purpose="batch")
+    assert file.object == "file"
+    assert (file.bytes, file.filename, file.purpose, file.status) == (9, "lines.jsonl", "batch", "processed")
+    assert file.id.startswith("file-")
+    assert file.expires_at == file.created_at + 30 * 86_400
+    assert client.files.retrieve(file.id) == file
+    assert client.files.content(file.id).read() == b'{"a": 1}\n'
+    assert client.files.wait_for_processing(file.id) == file
+    assert [listed.id for listed in client.files.list()] == [file.id]
+    deleted = client.files.delete(file.id)
+    assert (deleted.id, deleted.object, deleted.deleted) == (file.id, "file", True)
     for ask in (client.files.retrieve, client.files.content, client.files.delete):
         with pytest.raises(openai.NotFoundError) as caught:
-            ask(made.id)
+            ask(file.id)
         assert caught.value.param == "file_id"
-    assert not left(here)
+    assert not temporary_files(context)
 
 
-def test_how_long_it_is_kept(client: OpenAI) -> None:
+def test_when_files_expire(client: OpenAI) -> None:
     forever = client.files.create(file=b"x", purpose="vision")
     assert forever.expires_at is None
     hour = client.files.create(
@@ -81,29 +75,29 @@ def test_how_long_it_is_kept(client: OpenAI) -> None:
 
 
 def test_a_projects_files_are_its_own(client: OpenAI, other: OpenAI) -> None:
-    made = client.files.create(file=b"x", purpose="vision")
+    file = client.files.create(file=b"x", purpose="vision")
     for ask in (other.files.retrieve, other.files.content, other.files.delete):
         with pytest.raises(openai.NotFoundError):
-            ask(made.id)
+            ask(file.id)
     assert list(other.files.list()) == []
     with pytest.raises(openai.BadRequestError):
-        other.files.list(after=made.id)
+        other.files.list(after=file.id)
 
 
 def test_lists(client: OpenAI) -> None:
-    made = [client.files.create(file=b"x", purpose="vision").id for _ in range(5)]
+    pictures = [client.files.create(file=b"x", purpose="vision").id for _ in range(5)]
     lines = client.files.create(file=b"x", purpose="batch").id
-    assert [file.id for file in client.files.list(limit=2)] == [lines, *reversed(made)]
-    assert [file.id for file in client.files.list(limit=2, order="asc", purpose="vision")] == made
+    assert [file.id for file in client.files.list(limit=2)] == [lines, *reversed(pictures)]
+    assert [file.id for file in client.files.list(limit=2, order="asc", purpose="vision")] == pictures
     assert list(client.files.list(purpose="nonsense")) == []
-    client.files.delete(made[2])
-    assert [file.id for file in client.files.list(after=made[2])] == [made[1], made[0]]
+    client.files.delete(pictures[2])
+    assert [file.id for file in client.files.list(after=pictures[2])] == [pictures[1], pictures[0]]
     page = client.files.list(limit=1)
     assert page.has_more
 
 
 @pytest.mark.parametrize(
-    ("name", "kept"),
+    ("name", "filename"),
     [
         ("../../etc/passwd", "passwd"),
         ("C:\\Users\\me\\a.jsonl", "a.jsonl"),
@@ -113,14 +107,18 @@ def test_lists(client: OpenAI) -> None:
         ("x" * 300, "x" * 255),
     ],
 )
-def test_names_are_shown_and_never_used(client: OpenAI, here: Context, name: str, kept: str) -> None:
-    made = client.files.create(file=(name, b"x", "text/html"), purpose="user_data")
-    assert made.filename == kept
-    answer = client.files.with_raw_response.content(made.id)
-    assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["content-disposition"].startswith("attachment")
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    outside = [path for path in here.settings.home.rglob("*") if path.is_file() and "store" not in path.parts]
+def test_names_are_reported_and_never_used(
+    client: OpenAI, context: Context, name: str, filename: str
+) -> None:
+    file = client.files.create(file=(name, b"x", "text/html"), purpose="user_data")
+    assert file.filename == filename
+    response = client.files.with_raw_response.content(file.id)
+    assert response.headers["content-type"] == "application/octet-stream"
+    assert response.headers["content-disposition"].startswith("attachment")
+    assert response.headers["x-content-type-options"] == "nosniff"
+    outside = [
+        path for path in context.settings.home.rglob("*") if path.is_file() and "store" not in path.parts
+    ]
     assert all(path.name.startswith("hinode.db") for path in outside)
 
 
@@ -136,26 +134,28 @@ def test_names_are_shown_and_never_used(client: OpenAI, here: Context, name: str
     ],
 )
 def test_wrong_fields_are_named(
-    http: TestClient, here: Context, files: dict[str, bytes] | None, values: dict[str, str], param: str
+    http: TestClient, context: Context, files: dict[str, bytes] | None, values: dict[str, str], param: str
 ) -> None:
-    answer = http.post("/v1/files", files=files, data=values)
-    assert answer.status_code == 400
-    assert answer.json()["error"]["param"] == param
-    assert not left(here)
+    response = http.post("/v1/files", files=files, data=values)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == param
+    assert not temporary_files(context)
 
 
-def test_files_that_are_too_large(http: TestClient, here: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MAX_BYTES", 100)
+def test_files_that_are_too_large(
+    http: TestClient, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files.FILE_BODY, "max_file_bytes", 100)
     monkeypatch.setattr(uploads, "MAX_BATCH_BYTES", 50)
 
-    def sent(size: int, purpose: str) -> Any:
+    def upload(size: int, purpose: str) -> Any:
         return http.post("/v1/files", files={"file": b"x" * size}, data={"purpose": purpose})
 
-    assert sent(100, "vision").status_code == 200
-    assert sent(101, "vision").status_code == 413
-    assert sent(50, "batch").status_code == 200
-    assert sent(51, "batch").status_code == 400
-    assert not left(here)
+    assert upload(100, "vision").status_code == 200
+    assert upload(101, "vision").status_code == 413
+    assert upload(50, "batch").status_code == 200
+    assert upload(51, "batch").status_code == 400
+    assert not temporary_files(context)
 
 
 def test_ids_that_are_none(http: TestClient) -> None:
@@ -167,24 +167,25 @@ def test_ids_that_are_none(http: TestClient) -> None:
 
 
 def test_the_whole_file_whatever_range_is_asked_for(http: TestClient, client: OpenAI) -> None:
-    made = client.files.create(file=b"0123456789", purpose="vision")
-    for said in ("bytes=2-4", "bytes=99-", "nonsense"):
-        answer = http.get(f"/v1/files/{made.id}/content", headers={"Range": said})
-        assert (answer.status_code, answer.content) == (200, b"0123456789")
+    file = client.files.create(file=b"0123456789", purpose="vision")
+    for header in ("bytes=2-4", "bytes=99-", "nonsense"):
+        response = http.get(f"/v1/files/{file.id}/content", headers={"Range": header})
+        assert (response.status_code, response.content) == (200, b"0123456789")
 
 
-def test_a_file_that_was_removed_by_hand(client: OpenAI, here: Context) -> None:
-    made = client.files.create(file=b"0123456789", purpose="vision")
-    for path in here.objects.root.glob("objects/*/*"):
-        path.unlink()
+def test_a_file_that_was_removed_by_hand(client: OpenAI, context: Context) -> None:
+    file = client.files.create(file=b"0123456789", purpose="vision")
+    digest = hashlib.sha256(b"0123456789").hexdigest()
+    context.objects.path(digest).unlink()
     with pytest.raises(openai.NotFoundError, match="upload it again"):
-        client.files.content(made.id)
+        client.files.content(file.id)
 
 
-def test_an_expired_file_is_gone(client: OpenAI, here: Context) -> None:
-    made = client.files.create(file=b"x", purpose="batch")
-    assert here.uploads.expire(made.created_at + 29 * 86_400.0) == 0
-    assert here.uploads.expire(made.created_at + 31 * 86_400.0) == 1
+def test_an_expired_file_is_deleted(fresh_server: Server) -> None:
+    client, context = fresh_server.openai(), fresh_server.context
+    file = client.files.create(file=b"x", purpose="batch")
+    assert context.uploads.expire(file.created_at + 29 * 86_400.0) == 0
+    assert context.uploads.expire(file.created_at + 31 * 86_400.0) == 1
     with pytest.raises(openai.NotFoundError):
-        client.files.retrieve(made.id)
-    assert here.store.digests() == set()
+        client.files.retrieve(file.id)
+    assert context.store.digests() == set()

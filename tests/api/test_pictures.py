@@ -28,9 +28,8 @@ from hinode.errors import BadInput
 from hinode.jobs.job import OverQuota
 from hinode.registry import entries
 
-from .conftest import SMALL, Server
+from .conftest import SMALL, Refused, Server
 
-Refused = Callable[..., dict[str, Any]]
 SIZE = (64, 36)
 
 
@@ -81,8 +80,8 @@ def test_data_urls(server: Server, reference: Callable[[str], dict[str, Any]]) -
         body["data"] = fields
     else:
         next(iter(body.values())).update(fields)
-    answer = server.client.post("/v1/videos", **body)
-    assert answer.status_code == 200, answer.text
+    response = server.client.post("/v1/videos", **body)
+    assert response.status_code == 200, response.text
 
 
 @pytest.mark.parametrize(
@@ -95,13 +94,13 @@ def test_data_urls(server: Server, reference: Callable[[str], dict[str, Any]]) -
 )
 def test_an_image_to_end_with(server: Server, reference: Callable[[str], dict[str, Any]]) -> None:
     body = reference("data:image/png;base64," + base64.b64encode(picture((200, 300))).decode())
-    given = {"prompt": "a kite", "size": SMALL, "seconds": "1", "input_reference_fit": "crop"}
-    body.setdefault("json" if "json" in body else "data", {}).update(given)
-    answer = server.client.post("/v1/videos", **body)
-    assert answer.status_code == 200, answer.text
-    job = server.context.store.job(server.project_id, answer.json()["id"])
+    fields = {"prompt": "a kite", "size": SMALL, "seconds": "1", "input_reference_fit": "crop"}
+    body.setdefault("json" if "json" in body else "data", {}).update(fields)
+    response = server.client.post("/v1/videos", **body)
+    assert response.status_code == 200, response.text
+    job = server.context.store.job(server.project_id, response.json()["id"])
     assert job is not None
-    assert [one["role"] for one in job.request["references"]] == ["last_frame"]
+    assert [reference["role"] for reference in job.request["references"]] == ["last_frame"]
     assert server.work() == 1
     assert server.client.get(f"/v1/videos/{job.id}").json()["status"] == "completed"
 
@@ -115,7 +114,8 @@ def test_a_broken_image_to_end_with_is_named(server: Server, refused: Refused, v
     refused(server.client.post("/v1/videos", json=body), status, "last_frame_reference")
 
 
-def test_a_model_that_draws_from_pictures_is_not_asked_without(server: Server, refused: Refused) -> None:
+def test_a_model_that_needs_pictures_refuses_requests_without(fresh_server: Server, refused: Refused) -> None:
+    server = fresh_server
     home = server.context.settings.home
     weights = home / "weights.safetensors"
     weights.write_bytes(b"")
@@ -132,8 +132,8 @@ def test_a_model_that_draws_from_pictures_is_not_asked_without(server: Server, r
     error = refused(server.client.post("/v1/videos", json=first), 400, "last_frame_reference")
     assert "an image as last frame" in error["message"]
     assert server.client.get("/v1/videos").json()["data"] == []
-    answer = server.client.post("/v1/videos", json={**first, "last_frame_reference": url})
-    assert answer.status_code == 200, answer.text
+    response = server.client.post("/v1/videos", json={**first, "last_frame_reference": url})
+    assert response.status_code == 200, response.text
 
 
 @pytest.mark.parametrize("url", ["data:", "data:image/png,abc", "data:image/png;base64,%%%", "data:;base64,"])
@@ -143,10 +143,10 @@ def test_broken_data_urls(server: Server, refused: Refused, url: str) -> None:
 
 
 def test_uploaded_files(server: Server, refused: Refused) -> None:
-    sent = server.client.post(
+    uploaded = server.client.post(
         "/v1/files", data={"purpose": "vision"}, files={"file": ("a.png", picture(), "image/png")}
     ).json()
-    body = {"prompt": "a kite", "size": SMALL, "input_reference": {"file_id": sent["id"]}}
+    body = {"prompt": "a kite", "size": SMALL, "input_reference": {"file_id": uploaded["id"]}}
     assert server.client.post("/v1/videos", json=body).status_code == 200
     refused(
         server.client.post("/v1/videos", json={**body, "input_reference": {"file_id": "file-0"}}),
@@ -164,7 +164,7 @@ def test_links_lead_to_the_internet_only(server: Server, refused: Refused, url: 
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[str]:
+def web_server() -> Iterator[str]:
     """A web server on this machine that has one picture, a page, and a picture without end."""
 
     class Pages(BaseHTTPRequestHandler):
@@ -188,30 +188,30 @@ def elsewhere() -> Iterator[str]:
         thread.join()
 
 
-def test_links(server: Server, refused: Refused, elsewhere: str) -> None:
+def test_links(server: Server, refused: Refused, web_server: str) -> None:
     settings = replace(server.context.settings, allow_private_urls=True)
     context = Context.of(settings, server.context.store.database, server.context.clock)
     with TestClient(create_app(context), headers={"authorization": f"Bearer {server.key}"}) as client:
         body = {"prompt": "a kite", "size": SMALL, "seconds": "1"}
-        for reference in ({"image_url": f"{elsewhere}/picture.png"}, f"{elsewhere}/picture.png"):
-            answer = client.post("/v1/videos", json={**body, "input_reference": reference})
-            assert answer.status_code == 200, answer.text
+        for reference in ({"image_url": f"{web_server}/picture.png"}, f"{web_server}/picture.png"):
+            response = client.post("/v1/videos", json={**body, "input_reference": reference})
+            assert response.status_code == 200, response.text
         for path in ("/page", "/missing", "/endless"):
-            answer = client.post("/v1/videos", json={**body, "input_reference": elsewhere + path})
-            refused(answer, 400, "input_reference")
+            response = client.post("/v1/videos", json={**body, "input_reference": web_server + path})
+            refused(response, 400, "input_reference")
     assert list((context.objects.root / "temporary").iterdir()) == []
 
 
-def test_slow_servers_elsewhere_hold_up_nobody_else(server: Server) -> None:
-    fetches = server.context.inputs._fetches
+def test_slow_web_servers_delay_only_the_project_that_named_them(server: Server) -> None:
+    fetches = server.context.inputs.fetches
     with ExitStack() as stack:
         for _ in range(3):
-            stack.enter_context(fetches.one("proj_1"))
-        with pytest.raises(OverQuota), fetches.one("proj_1"):
+            stack.enter_context(fetches.acquire("proj_1"))
+        with pytest.raises(OverQuota), fetches.acquire("proj_1"):
             pass
-        with fetches.one("proj_2"):
+        with fetches.acquire("proj_2"):
             pass
-    with fetches.one("proj_1"):
+    with fetches.acquire("proj_1"):
         pass
 
 
@@ -223,12 +223,12 @@ def test_another_size_is_refused_in_sora_s_words(server: Server, refused: Refuse
 
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 def test_another_size_is_fitted_on_request(server: Server, fit: str) -> None:
-    answer = upload(server, picture((200, 300), "JPEG"), input_reference_fit=fit)
-    assert answer.status_code == 200, answer.text
-    job = server.context.store.job(server.project_id, answer.json()["id"])
+    response = upload(server, picture((200, 300), "JPEG"), input_reference_fit=fit)
+    assert response.status_code == 200, response.text
+    job = server.context.store.job(server.project_id, response.json()["id"])
     assert job is not None
-    kept = server.context.objects.path(job.request["references"][0]["digest"])
-    with Image.open(kept) as image:
+    path = server.context.objects.path(job.request["references"][0]["digest"])
+    with Image.open(path) as image:
         assert (image.size, image.format) == (SIZE, "PNG")
 
 
@@ -251,13 +251,16 @@ def test_a_fit_that_there_is_not(server: Server, refused: Refused) -> None:
     ids=["nothing", "svg", "gif", "bmp", "cut", "head", "huge", "large"],
 )
 @pytest.mark.parametrize("fit", ["", "crop"])
-def test_what_is_no_image_or_too_large_a_one(
+def test_files_that_are_no_images_or_too_large(
     server: Server, refused: Refused, image: bytes, fit: str
 ) -> None:
-    refused(upload(server, image, input_reference_fit=fit), 400, "input_reference")
-    refused(upload(server, image, input_reference_fit=fit), 400, "input_reference")
-    left = [path for path in server.context.objects.root.rglob("*") if path.is_file()]
-    assert left == []
+    def stored() -> set[Path]:
+        return {path for path in server.context.objects.root.rglob("*") if path.is_file()}
+
+    before = stored()
+    for _ in range(2):
+        refused(upload(server, image, input_reference_fit=fit), 400, "input_reference")
+    assert stored() == before
 
 
 def test_only_the_picture_is_kept_of_a_photograph(tmp_path: Path) -> None:
@@ -296,18 +299,18 @@ def scanned(times: int) -> bytes:
 
 def test_a_jpeg_that_is_painted_over_and_over(server: Server, refused: Refused) -> None:
     for times, status in ((pictures.MAX_SCANS, 200), (pictures.MAX_SCANS + 1, 400)):
-        answer = upload(server, scanned(times), input_reference_fit="crop")
-        assert answer.status_code == status, answer.text
-    assert "101 scans" in refused(answer, 400, "input_reference")["message"]
+        response = upload(server, scanned(times), input_reference_fit="crop")
+        assert response.status_code == status, response.text
+    assert "101 scans" in refused(response, 400, "input_reference")["message"]
 
 
 def test_more_bytes_than_a_picture_has(server: Server, refused: Refused) -> None:
     heavy = picture() + bytes(pictures.MAX_BYTES)
     assert "bytes" in refused(upload(server, heavy), 400, "input_reference")["message"]
-    sent = server.client.post(
+    uploaded = server.client.post(
         "/v1/files", data={"purpose": "vision"}, files={"file": ("a.png", heavy, "image/png")}
     ).json()
-    body = {"prompt": "a kite", "size": SMALL, "input_reference": {"file_id": sent["id"]}}
+    body = {"prompt": "a kite", "size": SMALL, "input_reference": {"file_id": uploaded["id"]}}
     assert "bytes" in refused(server.client.post("/v1/videos", json=body), 400, "input_reference")["message"]
 
 
@@ -331,18 +334,18 @@ def test_pictures_are_measured_before_they_are_unpacked(
         pictures.ready(path, SIZE, "crop")
 
 
-def test_few_pictures_are_unpacked_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    places, ready, free = server.context.inputs._decodes, pictures.ready, []
+def test_few_pictures_are_decoded_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    decodes, ready, free = server.context.inputs.decodes, pictures.ready, []
 
-    def looking(*args: Any) -> Any:
-        with ExitStack() as taken:
+    def count_free(*args: Any) -> Any:
+        with ExitStack() as acquired:
             free.append(0)
-            while places.acquire(blocking=False):
-                taken.callback(places.release)
+            while decodes.acquire(blocking=False):
+                acquired.callback(decodes.release)
                 free[-1] += 1
         return ready(*args)
 
-    monkeypatch.setattr(pictures, "ready", looking)
+    monkeypatch.setattr(pictures, "ready", count_free)
     for _ in range(2):
         assert upload(server, picture()).status_code == 200
     assert free == [inputs.MAX_DECODES - 1] * 2

@@ -31,10 +31,10 @@ def events(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_a_video_that_has_ended(server: Server) -> None:
     video = server.finished()
-    answer = server.client.get(f"/v1/videos/{video['id']}/events")
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    assert answer.headers["cache-control"] == "no-store"
-    assert list(events(answer.text)) == [("video.completed", video)]
+    response = server.client.get(f"/v1/videos/{video['id']}/events")
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.headers["cache-control"] == "no-store"
+    assert list(events(response.text)) == [("video.completed", video)]
     waiting = server.create()["id"]
     server.client.post(f"/v1/videos/{waiting}/cancel")
     [(kind, data)] = events(server.client.get(f"/v1/videos/{waiting}/events").text)
@@ -55,62 +55,63 @@ def test_from_the_queue_to_the_end(server: Server) -> None:
         store.heartbeat(lease, stage="sample", progress=40, preview=1, slice_seconds=15, ran_for=0)
 
         def finish() -> None:
-            looked.wait(20)
+            following.wait(20)
             store.finish(lease, {"video": MediaFile("0" * 64, "video/mp4", 1)}, {}, 60.0)
 
-        looked = threading.Event()
+        following = threading.Event()
         ending = threading.Thread(target=finish)
         ending.start()
-        with client.stream("GET", f"/v1/videos/{video['id']}/events") as answer:
-            looked.set()
-            text = "".join(answer.iter_text())
+        with client.stream("GET", f"/v1/videos/{video['id']}/events") as response:
+            following.set()
+            text = "".join(response.iter_text())
         ending.join()
-        seen = list(events(text))
-    kinds = [kind for kind, _ in seen]
+        stream = list(events(text))
+    kinds = [kind for kind, _ in stream]
     assert kinds[-1] == "video.completed"
-    assert seen[-1][1]["progress"] == 100
+    assert stream[-1][1]["progress"] == 100
     if "video.preview" in kinds:  # the stream may have come too late for it
-        url = seen[kinds.index("video.preview")][1]["image_url"]
+        url = stream[kinds.index("video.preview")][1]["image_url"]
         assert url.startswith("data:image/webp;base64,")
         body = base64.b64decode(url.partition(",")[2])
         assert Image.open(io.BytesIO(body)).size == (8, 8)
 
 
-def test_streams_end_when_the_server_stops(server: Server) -> None:
+def test_streams_end_when_the_server_stops(fresh_server: Server) -> None:
+    server = fresh_server
     context = replace(server.context, event_seconds=0.001)
     video = server.create()
     context.stopping.set()
     with TestClient(create_app(context), headers={"authorization": f"Bearer {server.key}"}) as client:
-        seen = list(events(client.get(f"/v1/videos/{video['id']}/events").text))
-    assert [kind for kind, _ in seen] == ["video.progress"]
+        stream = list(events(client.get(f"/v1/videos/{video['id']}/events").text))
+    assert [kind for kind, _ in stream] == ["video.progress"]
     assert context.streams.count == 0
 
 
-def test_there_is_an_end_to_streams(server: Server) -> None:
+def test_the_number_of_streams_is_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     video = server.create()
-    server.context.streams.count = 10_000
-    answer = server.client.get(f"/v1/videos/{video['id']}/events")
-    assert answer.status_code == 429
-    assert answer.headers["retry-after"] == "10"
+    monkeypatch.setattr(server.context.streams, "count", 10_000)
+    response = server.client.get(f"/v1/videos/{video['id']}/events")
+    assert response.status_code == 429
+    assert response.headers["retry-after"] == "10"
 
 
-def test_a_revoked_key_sees_nothing_more(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_ends_when_the_key_is_revoked(fresh_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = fresh_server
     monkeypatch.setattr(authentication, "CACHE_SECONDS", 0.0)
     context = replace(server.context, event_seconds=0.001)
     store, looks, video = context.store, 0, server.create()
     look = store.job
 
-    def looking(project_id: str, job_id: str) -> Any:
+    def find(project_id: str, job_id: str) -> Any:
         nonlocal looks
         looks += 1
         if looks == 2:
-            [key] = context.tenants.all_keys()
-            context.tenants.revoke(key.id)
+            context.tenants.revoke(server.key_id)
         if looks > 5:
             context.stopping.set()  # or the stream would not end
         return look(project_id, job_id)
 
-    monkeypatch.setattr(store, "job", looking)
+    monkeypatch.setattr(store, "job", find)
     with TestClient(create_app(context), headers={"authorization": f"Bearer {server.key}"}) as client:
         assert client.get(f"/v1/videos/{video['id']}/events").status_code == 200
     assert looks == 2

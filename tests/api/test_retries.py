@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from hinode.api.app import create_app
+from hinode.api.context import Context
 from hinode.api.limits import Buckets, RateLimitStatus
-from hinode.api.middleware import retries
-from hinode.api.middleware.retries import RejectedRequests
-from hinode.records.database import DatabaseError
+from hinode.jobs import idempotency
+from hinode.jobs.idempotency import Rejections
+from hinode.records.database import Database, DatabaseError
 
-from .conftest import SMALL, Server
+from .conftest import SMALL, Clock, Refused, Server
 
 BODY = {"prompt": "a", "size": SMALL}
 
 
-def test_a_key_of_a_deleted_video(server: Server, refused: Callable[..., dict[str, Any]]) -> None:
+def test_a_key_of_a_deleted_video(server: Server, refused: Refused) -> None:
     headers = {"Idempotency-Key": "one"}
     video = server.client.post("/v1/videos", json=BODY, headers=headers).json()
     server.work()
     assert server.client.delete(f"/v1/videos/{video['id']}").status_code == 200
-    answer = server.client.post("/v1/videos", json=BODY, headers=headers)
-    assert "deleted" in refused(answer, 404, "Idempotency-Key")["message"]
+    response = server.client.post("/v1/videos", json=BODY, headers=headers)
+    assert "deleted" in refused(response, 404, "Idempotency-Key")["message"]
     assert server.client.get("/v1/videos").json()["data"] == []
 
 
@@ -40,21 +44,32 @@ def fill_the_quota(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def use_up_the_rate(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = server.context.tenants.create_key("limited", requests_per_minute=100)
-    server.client.headers["authorization"] = f"Bearer {made.key}"
+    limited = server.context.tenants.create_key("limited", project=server.project_id, requests_per_minute=100)
+    server.client.headers["authorization"] = f"Bearer {limited.key}"
     assert ask(server, 0).status_code == 200  # by this key
     monkeypatch.setattr(Buckets, "take", lambda self, key, rate: RateLimitStatus(rate, 0, 60.0, 1.0))
 
 
 def lose_the_database(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    def submit(*args: Any, **more: Any) -> Any:
-        raise DatabaseError("it is away", "wait")
+    @contextmanager
+    def write(self: Database) -> Iterator[Any]:
+        raise DatabaseError("it cannot be reached", "wait")
+        yield
 
-    monkeypatch.setattr(server.context.store, "submit", submit)
+    monkeypatch.setattr(Database, "write", write)
+
+
+@pytest.fixture
+def other_process(server: Server) -> Iterator[Server]:
+    """Another process that responses for the same database."""
+    context = server.context
+    again = Context.of(context.settings, context.store.database, context.clock)
+    with TestClient(create_app(again), headers=server.client.headers) as client:
+        yield replace(server, client=client, context=again)
 
 
 @pytest.mark.parametrize("trouble", [fill_the_quota, use_up_the_rate, lose_the_database])
-def test_a_retry_of_what_was_refused_is_not_answered_with_an_older_video(
+def test_a_retry_of_a_rejected_try_is_not_answered_with_an_older_video(
     server: Server, trouble: Callable[[Server, pytest.MonkeyPatch], None]
 ) -> None:
     before = {ask(server, 0).json()["id"]}
@@ -72,23 +87,59 @@ def test_a_retry_of_what_was_refused_is_not_answered_with_an_older_video(
     assert ask(server, 2, prompt="another length").json()["id"] == older
 
 
+def test_a_retry_that_reaches_another_process_is_not_answered_with_an_older_video(
+    server: Server, other_process: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = ask(server, 0).json()["id"]
+    fill_the_quota(server, monkeypatch)
+    assert ask(server, 0).status_code == 429
+    server.context.tenants.change_limits(server.project_id, lambda limits: replace(limits, most_queued=None))
+    newer = ask(other_process, 1).json()["id"]
+    assert newer != older
+    assert ask(server, 2).json()["id"] == newer
+
+
 def test_a_retry_of_what_was_answered_and_lost_still_finds_it(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    server: Server, other_process: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill_the_quota(server, monkeypatch)
     video = ask(server, 0).json()["id"]
     assert ask(server, 1).json()["id"] == video
     assert ask(server, 0, prompt="a longer one").status_code == 429
-    assert ask(server, 2).json()["id"] == video
+    assert ask(other_process, 2).json()["id"] == video
 
 
-def test_what_is_remembered_of_refused_tries_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "MAX_ENTRIES", 2)
-    refused = RejectedRequests()
-    for number, name in enumerate("abac", start=1):
-        refused.note((name, "POST /v1/videos", "9"), float(number))
-    assert [refused.since((name, "POST /v1/videos", "9")) for name in "abc"] == [3.0, 0.0, 4.0]
-    assert refused.since(("a", "POST /v1/videos", "8")) == 0.0
+def test_rejections_are_kept_as_long_as_a_retry_can_come(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rejections = Rejections(database, clock)
+    first, began = f"{1:064x}", clock.now
+    for fingerprint, at in ((first, began + 2), (f"{2:064x}", began + 3), (first, began + 1)):
+        rejections.add(fingerprint, at)
+        rejections.flush()
+    other = Rejections(database, clock)
+    assert other.last(first) == began + 2, "the latest of them"
+    assert other.last(f"{3:064x}") == 0
+    clock.now += idempotency.RETRY_WINDOW + 10
+    rejections.add(f"{3:064x}", clock.now)
+    rejections.flush()
+    assert [other.last(f"{number:064x}") > 0 for number in (1, 2, 3)] == [False, False, True]
+
+
+def test_rejections_that_cannot_be_written_wait_within_bounds(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "MAX_PENDING", 2)
+    database = server.context.store.database
+    rejections = Rejections(database, clock)
+    with pytest.MonkeyPatch.context() as patch:
+        lose_the_database(server, patch)
+        for name in "abc":
+            rejections.add(name, clock.now)
+            rejections.flush()
+        assert [rejections.last(name) > 0 for name in "abc"] == [True, True, False]
+    rejections.flush()
+    assert [Rejections(database, clock).last(name) > 0 for name in "abc"] == [True, True, False]
 
 
 @pytest.mark.parametrize("path", ["remix", "extensions"])
@@ -103,18 +154,18 @@ def test_a_source_that_is_deleted_and_swept_while_it_is_asked_for(
 
     def meanwhile(*args: Any, **more: Any) -> Any:
         assert context.store.delete(server.project_id, video) is not None
-        wanted = context.store.digests()
-        answer = submit(*args, **more)
-        context.objects.sweep(wanted, 3600)
-        return answer
+        referenced = context.store.digests()
+        submitted = submit(*args, **more)
+        context.objects.sweep(referenced, 3600)
+        return submitted
 
     monkeypatch.setattr(context.store, "submit", meanwhile)
     if path == "remix":
-        answer = server.client.post(f"/v1/videos/{video}/remix", json={"prompt": "a blue kite"})
+        response = server.client.post(f"/v1/videos/{video}/remix", json={"prompt": "a blue kite"})
     else:
         body = {"prompt": "it sinks", "video": {"id": video}, "seconds": "1"}
-        answer = server.client.post("/v1/videos/extensions", json=body)
-    assert answer.status_code == 200, answer.text
+        response = server.client.post("/v1/videos/extensions", json=body)
+    assert response.status_code == 200, response.text
     assert server.work() == 1
-    made = server.client.get(f"/v1/videos/{answer.json()['id']}").json()
-    assert made["status"] == "completed", made["error"]
+    video = server.client.get(f"/v1/videos/{response.json()['id']}").json()
+    assert video["status"] == "completed", video["error"]

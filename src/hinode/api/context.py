@@ -1,7 +1,9 @@
-"""What every route works with: the rooms below, and whom the request comes from.
+"""What the routes work with: the parts of the layers below, and whom a request comes from.
 
-@router.get("/v1/things/{thing_id}")
-def get_thing(thing_id: str, here: Here, caller: Caller) -> Response: ...
+A route names what it uses, and FastAPI passes it:
+
+@router.get("/things/{thing_id}")
+def get_thing(thing_id: Id, store: JobStore, identity: CurrentIdentity) -> Response: ...
 """
 
 from __future__ import annotations
@@ -12,21 +14,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
 from fastapi import Depends, Request
 
 from hinode.api.catalogue import Catalogue
-from hinode.api.limits import ConcurrencyLimit
+from hinode.api.limits import ByteBudget, ConcurrencyLimit
 from hinode.api.requests.admission import Admission
+from hinode.api.requests.batch_wire import BatchWire
+from hinode.api.requests.directing import Director
 from hinode.api.requests.inputs import Inputs
-from hinode.api.requests.lines import BatchWire
 from hinode.jobs.batches.batches import Batches
 from hinode.jobs.files.characters import Characters
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.uploads import Uploads
+from hinode.jobs.idempotency import Rejections
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Identity, Tenants
 from hinode.jobs.webhooks.endpoints import Endpoints
@@ -38,20 +42,22 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SLOW_THREADS = 16
-"""How many requests at once may decode images, fetch them or keep files, beside those that only look."""
+"""How many requests at once may decode images, fetch them or store files, beside those that only read."""
+MAX_BODY_MEMORY = 256 << 20
+"""Bytes of text of all bodies that are being read at one time."""
 MAX_TESTS, MAX_TESTS_PER_PROJECT = 4, 2
-"""Webhook endpoints that are being tried out at once, in all and for one project."""
+"""Webhook endpoints that are tested at once, in all and for one project."""
 
 
 class Streams:
-    """How many streams of events are open; for the thread of the event loop."""
+    """Counts the open streams of events; for the thread of the event loop."""
 
     def __init__(self) -> None:
         self.count = 0
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """Counts while the block lasts."""
+    def open(self) -> Iterator[None]:
+        """Count a stream while the block lasts."""
         self.count += 1
         try:
             yield
@@ -61,7 +67,7 @@ class Streams:
 
 @dataclass(frozen=True)
 class Context:
-    """The rooms that the routes use; `Context.of` furnishes them.
+    """The parts that the routes use; `Context.of` makes them.
 
     Attributes:
         settings: of this process.
@@ -69,19 +75,22 @@ class Context:
         tenants: keys and projects.
         objects: files.
         outbound: guarded requests to the internet.
-        uploads: files that clients put in.
-        characters: subjects that clients put in.
+        uploads: files that clients upload.
+        characters: subjects that clients upload.
         endpoints: webhook endpoints.
         batches: batches.
         catalogue: models, and what they can do.
         inputs: images, videos and characters that requests refer to.
-        admission: how requests become drafts of jobs.
+        admission: makes drafts of jobs from requests.
+        director: does that for clips that are put together from videos.
+        rejections: tries of clients that were rejected.
         clock: seconds since 1970.
         event_seconds: how often a stream of events looks for something new.
         stopping: set when the process is about to end, so that open streams end too.
         streams: streams of events that are open.
-        slow: places for work that may take long.
-        tests: places for trying out webhook endpoints.
+        slow: limits how many threads do work that may take long.
+        tests: limits how many webhook endpoints are tested at once.
+        body_memory: limits the memory of bodies.
     """
 
     settings: Settings
@@ -96,6 +105,8 @@ class Context:
     catalogue: Catalogue
     inputs: Inputs
     admission: Admission
+    director: Director
+    rejections: Rejections
     clock: Callable[[], float] = time.time
     event_seconds: float = 0.5
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -103,33 +114,22 @@ class Context:
     slow: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(SLOW_THREADS))
     tests: ConcurrencyLimit = field(
         default_factory=lambda: ConcurrencyLimit(
-            MAX_TESTS, MAX_TESTS_PER_PROJECT, what="too many webhook endpoints are being tried out"
+            MAX_TESTS, MAX_TESTS_PER_PROJECT, what="too many webhook endpoints are being tested"
         )
     )
+    body_memory: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_BODY_MEMORY))
 
     @classmethod
-    def of(
-        cls,
-        settings: Settings,
-        database: Database,
-        clock: Callable[[], float] = time.time,
-        *,
-        store: Store | None = None,
-        outbound: Outbound | None = None,
-        event_seconds: float = 0.5,
-    ) -> Context:
+    def of(cls, settings: Settings, database: Database, clock: Callable[[], float] = time.time) -> Context:
         """Everything that the routes need on top of a database that is up to date.
 
         Args:
             settings: of this process.
             database: after `Database.upgrade`.
             clock: seconds since 1970.
-            store: if there is one already.
-            outbound: if there is one already.
-            event_seconds: how often a stream of events looks for something new.
         """
-        store = store or Store(database, clock, lease_seconds=settings.lease_seconds)
-        outbound = outbound or Outbound(allow_private=settings.allow_private_urls)
+        store = Store(database, clock, lease_seconds=settings.lease_seconds)
+        outbound = Outbound(allow_private=settings.allow_private_urls)
         objects = Objects(settings.store, clock)
         uploads = Uploads(database, objects, clock)
         characters = Characters(database, clock)
@@ -149,8 +149,9 @@ class Context:
             catalogue=catalogue,
             inputs=inputs,
             admission=admission,
+            director=Director(admission),
+            rejections=Rejections(database, clock),
             clock=clock,
-            event_seconds=event_seconds,
         )
 
     @classmethod
@@ -173,20 +174,36 @@ class Context:
         finally:
             database.close()
 
-    async def slowly(self, work: Callable[P, T], *args: P.args, **keywords: P.kwargs) -> T:
-        """Do `work` in one of the threads that are set aside for what may take long."""
+    async def run_slow(self, work: Callable[P, T], *args: P.args, **keywords: P.kwargs) -> T:
+        """Call `work` in one of the threads for what may take long."""
         return await anyio.to_thread.run_sync(partial(work, *args, **keywords), limiter=self.slow)
 
 
-async def _here(request: Request) -> Context:
+async def _context(request: Request) -> Context:
     context: Context = request.app.state.context
     return context
 
 
-async def _caller(request: Request) -> Identity:
-    identity: Identity = request.state.identity  # put there by `auth.Authentication`, or there is no request
+async def _identity(request: Request) -> Identity:
+    identity: Identity = request.state.identity  # set by `Authentication`, or there is no request
     return identity
 
 
-AppContext = Annotated[Context, Depends(_here)]
-CurrentIdentity = Annotated[Identity, Depends(_caller)]
+def _part(name: str) -> Any:
+    """Passes one part of the context to a route."""
+
+    async def part(request: Request) -> Any:
+        return getattr(request.app.state.context, name)
+
+    return Depends(part)
+
+
+AppContext = Annotated[Context, Depends(_context)]
+CurrentIdentity = Annotated[Identity, Depends(_identity)]
+JobStore = Annotated[Store, _part("store")]
+FileObjects = Annotated[Objects, _part("objects")]
+UploadedFiles = Annotated[Uploads, _part("uploads")]
+ProjectCharacters = Annotated[Characters, _part("characters")]
+WebhookEndpoints = Annotated[Endpoints, _part("endpoints")]
+ProjectBatches = Annotated[Batches, _part("batches")]
+Models = Annotated[Catalogue, _part("catalogue")]

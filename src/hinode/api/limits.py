@@ -1,7 +1,7 @@
-"""How much of the server one client may have: requests in a minute, and things that go on at once.
+"""How much of the server one client may use.
 
-`Buckets` limits the requests of each key to a rate. `ConcurrencyLimit` limits calls that wait for other
-servers. `ByteBudget` limits the memory of request bodies.
+`Buckets` bounds the rate of requests of each key, `ConcurrencyLimit` calls that wait for other servers, and
+`ByteBudget` the memory of request bodies.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from hinode.api.failures import SERVER_ERROR, Refusal
 from hinode.jobs.job import OverQuota
+
+SMALL_BYTES = 1 << 20
+"""A body with less text than this is always read, whatever the budget."""
+BUDGET_RETRY_AFTER = "2"
 
 
 @dataclass(frozen=True)
 class RateLimitStatus:
-    """How a key stands after a request.
+    """How much of its rate a key has left after a request.
 
     Attributes:
         limit: requests per minute.
@@ -33,7 +38,7 @@ class RateLimitStatus:
     wait: float
 
     def headers(self) -> dict[str, str]:
-        """As Sora's API tells it."""
+        """As headers, named as in Sora's API."""
         return {
             "x-ratelimit-limit-requests": str(self.limit),
             "x-ratelimit-remaining-requests": str(self.remaining),
@@ -42,18 +47,18 @@ class RateLimitStatus:
 
 
 class Buckets:
-    """The buckets of all keys, in the memory of this process; for one thread."""
+    """The token buckets of all keys, in the memory of this process; for one thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """
         Args:
-            clock: seconds from any beginning.
+            clock: seconds since any moment.
         """
         self.clock = clock
         self._levels: dict[str, tuple[float, float]] = {}  # tokens, and when there were so many
 
     def take(self, key_id: str, per_minute: int) -> RateLimitStatus:
-        """Take a token for a request, if there is one; a minute's worth may be used at once.
+        """Take a token for a request, if there is one. The tokens of a minute may be used at once.
 
         Args:
             key_id: whose bucket.
@@ -75,72 +80,112 @@ class Buckets:
 
 
 class ConcurrencyLimit:
-    """A few places for what waits for servers elsewhere, so that slow ones hold up nobody but who named them.
-    Safe to use from several threads."""
+    """How many calls to other servers may run at once, so that slow servers delay only the project that named
+    them. Safe to use from several threads."""
 
     def __init__(
-        self, most: int, most_each: int, *, what: str, remedy: str = "ask again", retry_after: float = 2.0
+        self,
+        maximum: int,
+        max_per_project: int,
+        *,
+        what: str,
+        remedy: str = "ask again later",
+        retry_after: float = 2.0,
     ) -> None:
         """
         Args:
-            most: places in all.
-            most_each: places that one project may have.
-            what: what there are too many of, as errors say it.
-            remedy: what to do if there is no place.
+            maximum: calls in all.
+            max_per_project: calls of one project.
+            what: the reason of a refusal, such as "too many images are being fetched".
+            remedy: what to do then.
             retry_after: seconds after which to ask again.
         """
-        self.most = most
-        self.most_each = most_each
+        self.maximum = maximum
+        self.max_per_project = max_per_project
         self.what = what
         self.remedy = remedy
         self.retry_after = retry_after
         self._lock = threading.Lock()
-        self._taken: dict[str, int] = {}
+        self._running: dict[str, int] = {}
 
     @contextmanager
-    def one(self, project_id: str) -> Iterator[None]:
-        """A place while the block lasts.
+    def acquire(self, project_id: str) -> Iterator[None]:
+        """Count a call while the block lasts.
 
         Raises:
-            OverQuota: there is none.
+            OverQuota: too many are running.
         """
         with self._lock:
-            mine = self._taken.get(project_id, 0)
-            if mine >= self.most_each or sum(self._taken.values()) >= self.most:
+            count = self._running.get(project_id, 0)
+            if count >= self.max_per_project or sum(self._running.values()) >= self.maximum:
                 raise OverQuota(f"{self.what} at the moment", self.remedy, retry_after=self.retry_after)
-            self._taken[project_id] = mine + 1
+            self._running[project_id] = count + 1
         try:
             yield
         finally:
             with self._lock:
-                left = self._taken[project_id] - 1
-                if left:
-                    self._taken[project_id] = left
-                else:
-                    del self._taken[project_id]
+                self._running[project_id] -= 1
+                if not self._running[project_id]:
+                    del self._running[project_id]
 
 
 class ByteBudget:
     """Memory for the bodies of all requests together. Safe to use from several threads."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, max_bytes: int) -> None:
         """
         Args:
-            most: bytes.
+            max_bytes: of all reservations.
         """
-        self.most = most
-        self.taken = 0
+        self.max_bytes = max_bytes
+        self.used = 0
         self._lock = threading.Lock()
 
-    def take(self, size: int) -> bool:
-        """Whether there was room for so many bytes more, which are taken then."""
+    def acquire(self, count: int) -> bool:
+        """Take so many more bytes; returns False, and takes none, if there are not so many."""
         with self._lock:
-            if self.taken + size > self.most:
+            if self.used + count > self.max_bytes:
                 return False
-            self.taken += size
+            self.used += count
             return True
 
-    def give(self, size: int) -> None:
-        """Give back what was taken."""
+    def release(self, count: int) -> None:
+        """Give bytes back."""
         with self._lock:
-            self.taken -= size
+            self.used -= count
+
+    @contextmanager
+    def reserve(self) -> Iterator[ByteReservation]:
+        """The memory of one body, which is given back after the block."""
+        reservation = ByteReservation(self)
+        try:
+            yield reservation
+        finally:
+            self.release(reservation.reserved)
+
+
+class ByteReservation:
+    """The share of a budget that one body takes; it grows as the body arrives."""
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self.budget = budget
+        self.count = self.reserved = 0
+
+    def add(self, count: int) -> None:
+        """Count bytes that arrived.
+
+        Raises:
+            Refusal: the budget is used up.
+        """
+        self.count += count
+        if self.count < SMALL_BYTES:
+            return
+        if not self.budget.acquire(self.count - self.reserved):
+            raise Refusal(
+                503,
+                "the server is reading too many large bodies at the moment; ask again later",
+                code="unavailable",
+                type=SERVER_ERROR,
+                headers={"retry-after": BUDGET_RETRY_AFTER},
+            )
+        self.reserved = self.count

@@ -56,7 +56,7 @@ def test_the_page_names_every_field() -> None:
         (
             {"shots": [{"id": "a", "prompt": "x", "seconds": -1}]},
             "shots.a.seconds",
-            "shots.a.seconds is '-1'; give more than 0",
+            "shots.a.seconds is -1; give more than 0",
         ),
         (
             {"shots": [{"id": "a", "prompt": "x", "seconds": 1, "promt": "y"}]},
@@ -66,7 +66,7 @@ def test_the_page_names_every_field() -> None:
         (
             {"seed": -1, "shots": [{"id": "a", "prompt": "x", "seconds": 1}]},
             "seed",
-            "seed is '-1'; give 0 or more",
+            "seed is -1; give 0 or more",
         ),
     ],
 )

@@ -250,7 +250,7 @@ def check_expiry(seconds: float, field: str) -> None:
         raise BadInput(
             f"a file cannot expire after {seconds:g} seconds",
             f"give {least:.0f} to {most:.0f}",
-            field=f"{field}[seconds]",
+            field=f"{field}.seconds",
         )
 
 

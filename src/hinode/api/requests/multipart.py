@@ -1,0 +1,140 @@
+"""Multipart bodies, read within bounds: texts stay in memory, files go straight into the store's folder."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack
+from pathlib import Path
+
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from hinode.api.failures import Refusal
+from hinode.api.limits import ByteReservation
+from hinode.api.requests.forms import FilePart
+from hinode.errors import BadInput
+from hinode.jobs.files.objects import Objects
+
+MAX_FILES = 4
+MAX_PARTS = 128
+MAX_FIELD_NAME_LENGTH = 200
+
+
+def too_large(what: str, max_bytes: int) -> Refusal:
+    """The answer to something that has more bytes than it may have."""
+    return Refusal(413, f"{what} has more than {max_bytes:,} bytes; send less", code="too_large")
+
+
+class FormReader(MultiPartParser):
+    """Starlette's parser with bounds of ours; it writes files in a thread, as they arrive.
+
+    How many headers a part has, and how long they are, is bounded by python-multipart.
+    """
+
+    def __init__(
+        self,
+        headers: Headers,
+        stream: AsyncGenerator[bytes, None],
+        objects: Objects,
+        files: ExitStack,
+        text_memory: ByteReservation,
+        max_file_bytes: int,
+        max_text_bytes: int,
+    ) -> None:
+        """
+        Args:
+            headers: of the request.
+            stream: its body.
+            objects: files are written to its temporary folder.
+            files: closes and removes them.
+            text_memory: memory for the texts.
+            max_file_bytes: bytes of one file.
+            max_text_bytes: bytes of all texts together.
+        """
+        super().__init__(headers, stream, max_part_size=max_text_bytes)
+        self.objects = objects
+        self.files = files
+        self.text_memory = text_memory
+        self.max_file_bytes = max_file_bytes
+        self.max_text_bytes = max_text_bytes
+        self._part_count = self._file_count = self._file_bytes = self._text_bytes = 0
+        self._complete = False
+
+    async def read(self) -> list[tuple[str, str | FilePart]]:
+        """Names and values in the order in which they came.
+
+        Raises:
+            BadInput: the body is malformed or cut off.
+            Refusal: it is too large, or has too many parts.
+        """
+        try:
+            await self.parse()
+        except (MultiPartException, UnicodeDecodeError) as error:
+            raise BadInput(
+                "the multipart body is malformed",
+                "check the boundary, and that each part has a name and each text is in UTF-8",
+                field="body",
+            ) from error
+        if self._part_count and not self._complete:
+            raise BadInput("the multipart body is cut off", "send all of it", field="body")
+        return [(name, await _value(value)) for name, value in self.items]
+
+    def on_part_begin(self) -> None:
+        super().on_part_begin()
+        self._part_count += 1
+        if self._part_count > MAX_PARTS:
+            raise Refusal(413, f"the body has more than {MAX_PARTS} parts; send fewer", code="too_large")
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        part = self._current_part
+        if len(part.field_name) > MAX_FIELD_NAME_LENGTH:
+            raise BadInput(
+                "the name of a field is too long",
+                f"stay within {MAX_FIELD_NAME_LENGTH} characters",
+                field="body",
+            )
+        if part.file is None:
+            return
+        self._file_count += 1
+        if self._file_count > MAX_FILES:
+            raise Refusal(413, f"the body has more than {MAX_FILES} files; send fewer", code="too_large")
+        self._file_bytes = 0
+        # In place of Starlette's own temporary file, from which it would have to be copied.
+        part.file.file.close()
+        path = self.files.enter_context(self.objects.temporary())
+        part.file.file = self.files.enter_context(path.open("wb"))
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is None:
+            self._text_bytes += end - start
+            if self._text_bytes > self.max_text_bytes:
+                raise too_large("the text of the body", self.max_text_bytes)
+            self.text_memory.add(end - start)
+        else:
+            self._file_bytes += end - start
+            if self._file_bytes > self.max_file_bytes:
+                raise too_large("the file", self.max_file_bytes)
+        super().on_part_data(data, start, end)
+
+    def on_part_end(self) -> None:
+        part = self._current_part
+        if part.file is None:
+            # Strictly, where Starlette would read text that is not UTF-8 as Latin-1.
+            self.items.append((part.field_name, part.data.decode()))
+        else:
+            super().on_part_end()
+
+    def on_end(self) -> None:
+        self._complete = True
+
+
+async def _value(value: str | UploadFile) -> str | FilePart:
+    if isinstance(value, str):
+        return value
+    await value.close()
+    filename, count = value.filename or "", value.size or 0
+    if not filename and not count:
+        return ""  # a file field of a web form that was left empty
+    media_type = (value.content_type or "application/octet-stream").partition(";")[0].strip().lower()
+    return FilePart(Path(value.file.name), filename, media_type, count)

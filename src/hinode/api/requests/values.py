@@ -1,0 +1,218 @@
+"""Kinds of values in the bodies of requests: images, videos, characters, points, lengths.
+
+Numbers may be written as text, objects and lists as JSON text, because forms have only texts. Short forms
+that clients send, such as a bare id, are read too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
+
+from hinode.api.requests.forms import Binary, FilePart, Unpacked, UploadedFile, unpack
+from hinode.api.requests.pictures import MAX_URL_LENGTH
+from hinode.directing import operations
+from hinode.engines.limits import PROMPT_CHARACTERS
+from hinode.errors import join_names
+from hinode.jobs.files.uploads import EXPIRY
+from hinode.parsing import NUMBER, Input, Number
+from hinode.request import parse_size
+
+MAX_POINTS = 256
+
+Prompt = Annotated[
+    str, Field(min_length=1, max_length=PROMPT_CHARACTERS, description="What to show, in words.")
+]
+Seconds = Annotated[float, Field(gt=0), NUMBER]
+Moment = Annotated[float, Field(ge=0), NUMBER]
+
+
+def _read_size(value: Any) -> tuple[int, int]:
+    if not isinstance(value, str):
+        raise ValueError("write it as text, like 640x360")
+    return parse_size(value)
+
+
+SizeText = Annotated[str, Field(pattern="^[0-9]{2,4}x[0-9]{2,4}$")]
+Size = Annotated[tuple[int, int], PlainValidator(_read_size, json_schema_input_type=SizeText)]
+
+
+class _Alternatives(Input):
+    """An object that has exactly one of several fields."""
+
+    alternatives: ClassVar[tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if sum(getattr(self, name) is not None for name in self.alternatives) != 1:
+            raise ValueError(f"give {join_names(self.alternatives, 'or')}, exactly one of them")
+        return self
+
+
+class ImageReference(_Alternatives):
+    """An image, named in exactly one way."""
+
+    alternatives: ClassVar[tuple[str, ...]] = ("file", "file_id", "image_url")
+
+    file: UploadedFile | None = None
+    file_id: str | None = Field(None, description="An image of /v1/files.")
+    image_url: str | None = Field(None, max_length=MAX_URL_LENGTH, description="A link, or a data URL.")
+
+
+def _read_image(value: Any) -> Any:
+    """Also a file by itself, and a bare link or id, as some clients send them."""
+    value = unpack(value)
+    if isinstance(value, FilePart):
+        return {"file": value}
+    if isinstance(value, str):
+        return {"file_id" if value.startswith("file-") else "image_url": value}
+    if not isinstance(value, Mapping):
+        raise ValueError("name one image: send a file, or an object with file_id or image_url")
+    return value
+
+
+Image = Annotated[
+    ImageReference, BeforeValidator(_read_image, json_schema_input_type=ImageReference | Binary)
+]
+
+
+class Keyframe(ImageReference):
+    """An image that is shown at a moment of the video."""
+
+    alternatives = ("image", "file", "file_id", "image_url")
+
+    at: Moment = Field(description="Seconds into the video.")
+    image: Image | None = None
+
+    @property
+    def picture(self) -> ImageReference:
+        """The image, however it is named."""
+        return self.image or self
+
+
+class VideoReference(_Alternatives):
+    """A video of this project, or a file that was uploaded."""
+
+    alternatives = ("id", "file", "file_id")
+
+    id: str | None = None
+    file: UploadedFile | None = None
+    file_id: str | None = Field(None, description="An MP4 of /v1/files.")
+
+
+def _read_video(value: Any) -> Any:
+    value = unpack(value)
+    if isinstance(value, FilePart):
+        return {"file": value}
+    if isinstance(value, str):
+        return {"id": value}
+    if not isinstance(value, Mapping):
+        raise ValueError('name one video: give an object such as {"id": "video_…"}, or send an MP4 file')
+    return value
+
+
+Video = Annotated[
+    VideoReference, BeforeValidator(_read_video, json_schema_input_type=VideoReference | Binary)
+]
+
+
+class CharacterReference(Input):
+    """A character of this project."""
+
+    id: str
+
+
+Character = Annotated[
+    CharacterReference,
+    BeforeValidator(
+        lambda value: {"id": value} if isinstance(value, str) else value,
+        json_schema_input_type=CharacterReference | str,
+    ),
+]
+
+
+class PathPoint(Input):
+    """Where the middle of the subject is at a moment, in shares of width and height from the top left."""
+
+    seconds: Number
+    x: Number
+    y: Number
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        """The point as a `Request` has it."""
+        return self.seconds, self.x, self.y
+
+
+class CameraPoint(Input):
+    """Where the camera is at a moment: pan in short sides of the frame to the right, zoom as a factor."""
+
+    seconds: Number
+    pan: Number
+    zoom: Number
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        """The point as a `Request` has it."""
+        return self.seconds, self.pan, self.zoom
+
+
+def _point_reader(model: type[Input]) -> BeforeValidator:
+    """Reads a point that is written as a list of three numbers too."""
+    names = tuple(model.model_fields)
+
+    def read(value: Any) -> Any:
+        if isinstance(value, list) and len(value) == len(names):
+            return dict(zip(names, value, strict=True))
+        if not isinstance(value, Mapping):
+            raise ValueError(f"give {join_names(names)}, such as [0, 0.2, 0.5]")
+        return value
+
+    return BeforeValidator(read, json_schema_input_type=model | tuple[float, float, float])
+
+
+Path = Annotated[
+    tuple[Annotated[PathPoint, _point_reader(PathPoint)], ...], Field(max_length=MAX_POINTS), Unpacked
+]
+Camera = Annotated[
+    tuple[Annotated[CameraPoint, _point_reader(CameraPoint)], ...], Field(max_length=MAX_POINTS), Unpacked
+]
+
+
+def _check_curve(points: operations.Curve) -> operations.Curve:
+    operations.check_curve(points)
+    return points
+
+
+def _read_curve(value: Any) -> Any:
+    value = unpack(value)
+    return operations.curve(value) if isinstance(value, str) else value
+
+
+Curve = Annotated[
+    tuple[tuple[Number, Number], ...],
+    Field(min_length=2, max_length=MAX_POINTS),
+    AfterValidator(_check_curve),
+    BeforeValidator(
+        _read_curve,
+        json_schema_input_type=Literal["linear", "smooth", "early", "late"] | list[tuple[float, float]],
+    ),
+]
+
+
+def _listed(value: Any) -> Any:
+    value = unpack(value)
+    return value if isinstance(value, list) else [value]
+
+
+Listed = BeforeValidator(_listed)
+"""Annotates a list of which a single entry may be written without brackets."""
+
+
+class ExpiresAfter(Input):
+    """When a file is removed by itself."""
+
+    anchor: Literal["created_at"]
+    seconds: Annotated[float, Field(ge=EXPIRY[0], le=EXPIRY[1]), NUMBER]

@@ -1,0 +1,69 @@
+"""How the routes that ask for videos turn a body into jobs, and their jobs into an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request, Response
+
+from hinode.api.context import AppContext, Context, CurrentIdentity
+from hinode.api.failures import Refusal
+from hinode.api.middleware.retries import IDEMPOTENCY_KEY, REPLAYED, RetryInfo
+from hinode.api.requests.admission import Owner
+from hinode.api.wire import VideoGroup
+from hinode.jobs.admit import Draft
+from hinode.parsing import Input
+
+B = TypeVar("B", bound=Input)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One request for videos.
+
+    Attributes:
+        context: the parts that the routes use.
+        owner: whose the videos are to be.
+        retry: what the client says about a request that it may have sent before.
+    """
+
+    context: Context
+    owner: Owner
+    retry: RetryInfo
+
+    async def __call__(self, draft: Callable[[B, Owner], list[Draft]], body: B) -> Response:
+        """Accept the jobs that `draft` makes of a body, or find those that were accepted for it before.
+
+        Raises:
+            HinodeError: something is wrong with the request, or it cannot be accepted now.
+            Refusal: the jobs that it made before have been deleted.
+        """
+        return await self.context.run_slow(self._accept, draft, body)
+
+    def _accept(self, draft: Callable[[B, Owner], list[Draft]], body: B) -> Response:
+        drafts = draft(body, self.owner)
+        submitted = self.context.store.submit(
+            drafts,
+            idempotency=self.retry.idempotency(drafts[0].request_hash or ""),
+            retry_count=self.retry.count,
+            since=self.retry.since(self.context.rejections),
+        )
+        if not submitted.jobs:
+            raise Refusal(
+                404,
+                "the video that this request made before has been deleted; "
+                "send a new idempotency key to make another",
+                code="not_found",
+                param=IDEMPOTENCY_KEY,
+            )
+        return VideoGroup.of_jobs(submitted.jobs).response(REPLAYED if submitted.replayed else None)
+
+
+async def _submission(request: Request, context: AppContext, identity: CurrentIdentity) -> Submission:
+    owner = Owner(identity.project_id, identity.key_id)
+    return Submission(context, owner, RetryInfo.of(request.scope))
+
+
+Submit = Annotated[Submission, Depends(_submission)]
