@@ -168,7 +168,7 @@ def refused() -> Refused:
         assert response.status_code == status, response.text
         error = response.json()["error"]
         assert set(error) == {"message", "type", "param", "code"}
-        assert error["message"][0].isupper() or error["message"].startswith(param or "?")
+        assert not error["message"][0].islower() or error["message"].startswith(param or "?")
         assert error["message"].endswith((".", "!", "?"))
         assert error["param"] == param, error
         assert response.headers["x-request-id"].startswith("req_")

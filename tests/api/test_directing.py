@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -15,6 +16,7 @@ from starlette.testclient import TestClient
 from hinode.api.context import Context
 from hinode.clip import Frames
 from hinode.media.video import read_video
+from hinode.model import checkpoint
 
 from .conftest import Server, new_project
 
@@ -142,6 +144,23 @@ def test_keyframes_are_shown_at_their_moments(server: Server, tmp_path: Path) ->
     video = server.finished(keyframes=[{"at": 0.5, "file_id": upload["id"]}])
     frame = frames(server, video, tmp_path)[4]
     assert np.abs(frame.astype(int) - (200, 30, 30)).max() < 12
+
+
+def test_a_model_whose_window_is_too_short_to_continue_it_draws_short_videos_only(
+    fresh_server: Server, toy_home: Path
+) -> None:
+    toy = checkpoint.load(toy_home / "models" / "toy.safetensors")
+    facts = {**toy.facts, "shapes": [[17, 8, 32, 32]]}
+    config = dataclasses.replace(toy.model.config, hints=True)
+    path = fresh_server.context.settings.home / "models" / "short.safetensors"
+    checkpoint.save(path, toy.model.state_dict(), config, toy.vocabulary, facts)
+    body = {"prompt": "a red kite", "model": "native/short", "size": "64x64"}
+    response = fresh_server.client.post("/v1/videos", json={**body, "seconds": 12})
+    assert response.status_code == 400, response.text
+    error = response.json()["error"]
+    assert (error["param"], error["code"]) == ("seconds", "bad_input")
+    assert error["message"] == "12 seconds cannot be made; give more than 0 and at most 2.125."
+    assert fresh_server.client.post("/v1/videos", json={**body, "seconds": 2}).status_code == 200
 
 
 TWO = {"videos": [{"id": "SOURCE"}, {"id": "SOURCE"}]}
