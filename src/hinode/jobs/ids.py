@@ -1,8 +1,10 @@
-"""Identities that sort by the time at which they were made."""
+"""Identities that sort by the time at which they were made, and names that people give."""
 
 from __future__ import annotations
 
 import secrets
+
+from hinode.errors import BadInput, quote
 
 Prefix = str
 """What an identity begins with: "video_", "file-", "evt_", …"""
@@ -16,3 +18,23 @@ def make(prefix: Prefix, now: float) -> str:
         now: seconds since 1970.
     """
     return f"{prefix}{int(now * 1000):012x}{secrets.token_hex(10)}"
+
+
+def parse_name(name: str, max_length: int) -> str:
+    """The name of something, without spaces around it.
+
+    Args:
+        name: as a person wrote it.
+        max_length: in characters.
+
+    Raises:
+        BadInput: it is empty, too long, or not printable on one line.
+    """
+    name = name.strip()
+    if not 1 <= len(name) <= max_length or not name.isprintable():
+        raise BadInput(
+            f"{quote(name)} cannot be a name",
+            f"give 1 to {max_length} printable characters on one line",
+            field="name",
+        )
+    return name

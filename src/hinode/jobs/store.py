@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hinode.errors import BadInput, quote
+from hinode.errors import quote
 from hinode.jobs import live_workers, queue, submission, transitions, upkeep
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import (
@@ -29,6 +29,7 @@ from hinode.jobs.job import (
 from hinode.jobs.schedule import Policy, should_preempt
 from hinode.jobs.states import MAX_FAILURES, Outcome, Status
 from hinode.records.database import Database
+from hinode.records.paging import page_of
 from hinode.records.tables import artifacts, attempts, jobs, workers
 from hinode.request import MediaFile
 from hinode.retry import backoff
@@ -108,24 +109,13 @@ class Store:
         Raises:
             BadInput: there is no job `after`.
         """
-        query = sa.select(jobs).where(jobs.c.project_id == project_id, jobs.c.deleted_at.is_(None))
-        if after is not None:
-            query = query.where(jobs.c.id < after if descending else jobs.c.id > after)
-        query = query.order_by(jobs.c.id.desc() if descending else jobs.c.id).limit(limit + 1)
+        owner = jobs.c.project_id == project_id
+        query = sa.select(jobs).where(owner, jobs.c.deleted_at.is_(None))
         with self.database.read() as connection:
-            if after is not None:
-                # A deleted one is still a place in the list, so that deleting while paging works.
-                there = connection.scalar(
-                    sa.select(jobs.c.id).where(jobs.c.id == after, jobs.c.project_id == project_id)
-                )
-                if there is None:
-                    raise BadInput(
-                        f"there is no video {quote(after)}",
-                        "give the id of a video of this list",
-                        field="after",
-                    )
-            rows = connection.execute(query).mappings().all()
-        return [Job.of(row) for row in rows[:limit]], len(rows) > limit
+            rows, more = page_of(
+                connection, query, jobs.c.id, owner, "video", after=after, limit=limit, descending=descending
+            )
+        return [Job.of(row) for row in rows], more
 
     def artifacts(self, job_id: str) -> dict[str, MediaFile]:
         """The files of a job by role."""

@@ -334,7 +334,7 @@ def test_a_file_that_was_removed_by_hand(here: Batches) -> None:
         ({"metadata": {str(n): "" for n in range(17)}}, "metadata"),
         ({"metadata": {"k" * 65: ""}}, "metadata"),
         ({"metadata": {"k": "v" * 513}}, "metadata"),
-        ({"output_seconds": 60.0}, "output_expires_after[seconds]"),
+        ({"output_seconds": 60.0}, "output_expires_after.seconds"),
     ],
 )
 def test_wrong_fields_are_named(here: Batches, values: dict[str, Any], field: str) -> None:

@@ -38,6 +38,7 @@ from hinode.jobs.states import FINAL, Priority, Status
 from hinode.jobs.store import Store
 from hinode.jobs.webhooks import outbox
 from hinode.records.database import Database, DatabaseError
+from hinode.records.paging import page_of
 from hinode.records.tables import batch_lines, batches, jobs
 
 log = logging.getLogger(__name__)
@@ -206,17 +207,12 @@ class Batches:
         Raises:
             BadInput: there is no batch `after`.
         """
-        query = sa.select(batches).where(batches.c.project_id == project_id)
+        owner = batches.c.project_id == project_id
+        query = sa.select(batches).where(owner)
         with self.database.read() as connection:
-            if after is not None:
-                if fetch(connection, project_id, after) is None:
-                    raise BadInput(
-                        f"there is no batch {quote(after)}", "give the id of one of this list", field="after"
-                    )
-                query = query.where(batches.c.id < after)
-            rows = connection.execute(query.order_by(batches.c.id.desc()).limit(limit + 1)).mappings().all()
-            counts = counts_of(connection, [row["id"] for row in rows[:limit]])
-        return [Batch.of(row, counts.get(row["id"], {})) for row in rows[:limit]], len(rows) > limit
+            rows, more = page_of(connection, query, batches.c.id, owner, "batch", after=after, limit=limit)
+            counts = counts_of(connection, [row["id"] for row in rows])
+        return [Batch.of(row, counts.get(row["id"], {})) for row in rows], more
 
     def cancel(self, project_id: str, batch_id: str) -> Batch | None:
         """Stop a batch: what waits is cancelled, what runs is asked to stop, what is finished stays.

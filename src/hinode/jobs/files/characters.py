@@ -8,9 +8,10 @@ from dataclasses import dataclass, fields
 
 import sqlalchemy as sa
 
-from hinode.errors import BadInput, quote
+from hinode.errors import BadInput
 from hinode.jobs import ids
 from hinode.records.database import Database
+from hinode.records.paging import page_of
 from hinode.records.tables import characters, projects
 from hinode.request import MediaFile
 
@@ -59,7 +60,7 @@ class Characters:
         Raises:
             BadInput: the name is not right, or there are too many characters.
         """
-        name = parse_name(name)
+        name = ids.parse_name(name, MAX_NAME_LENGTH)
         now = self.clock()
         row = {
             "id": ids.make("char_", now),
@@ -111,22 +112,19 @@ class Characters:
         Raises:
             BadInput: there is no character `after`.
         """
-        query = sa.select(characters).where(*_of(project_id))
-        if after is not None:
-            query = query.where(characters.c.id < after if descending else characters.c.id > after)
-        query = query.order_by(characters.c.id.desc() if descending else characters.c.id).limit(limit + 1)
+        owner, query = characters.c.project_id == project_id, sa.select(characters).where(*_of(project_id))
         with self.database.read() as connection:
-            # A deleted one is still a place in the list, so that deleting while paging works.
-            if after is not None and not connection.scalar(
-                sa.select(sa.true()).where(characters.c.id == after, characters.c.project_id == project_id)
-            ):
-                raise BadInput(
-                    f"there is no character {quote(after)}",
-                    "give the id of a character of this list",
-                    field="after",
-                )
-            rows = connection.execute(query).mappings().all()
-        return [_character(row) for row in rows[:limit]], len(rows) > limit
+            rows, more = page_of(
+                connection,
+                query,
+                characters.c.id,
+                owner,
+                "character",
+                after=after,
+                limit=limit,
+                descending=descending,
+            )
+        return [_character(row) for row in rows], more
 
     def delete(self, project_id: str, character_id: str) -> bool:
         """Forget a character; videos that were made with it stay.
@@ -140,24 +138,6 @@ class Characters:
                 .values(deleted_at=self.clock())
             )
         return gone.rowcount > 0
-
-
-def parse_name(name: str) -> str:
-    """`name` without spaces around it.
-
-    Raises:
-        BadInput: it has none or too many letters, or some that cannot be shown.
-    """
-    name = name.strip()
-    if not 1 <= len(name) <= MAX_NAME_LENGTH:
-        raise BadInput(
-            f"the name of the character has {len(name)} letters",
-            f"give 1 to {MAX_NAME_LENGTH}",
-            field="name",
-        )
-    if not name.isprintable():
-        raise BadInput("the name of the character cannot be shown", "leave out control signs", field="name")
-    return name
 
 
 def _of(project_id: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -115,22 +115,6 @@ class NewKey:
     key: str = field(repr=False)
 
 
-def parse_name(name: str) -> str:
-    """The name of a thing, without spaces around it.
-
-    Raises:
-        BadInput: it is empty, too long, or not on one line.
-    """
-    name = name.strip()
-    if not (name and len(name) <= MAX_NAME_LENGTH and name.isprintable()):
-        raise BadInput(
-            f"{quote(name)} cannot be a name",
-            f"give 1 to {MAX_NAME_LENGTH} letters on one line",
-            field="name",
-        )
-    return name
-
-
 def parse_scopes(scopes: Collection[str]) -> tuple[str, ...]:
     """The scopes in their usual order, each once.
 

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection
 from hinode.errors import BadInput, quote
 from hinode.jobs import ids
 from hinode.jobs.tenants.tenant import (
+    MAX_NAME_LENGTH,
     SCOPES,
     Identity,
     Key,
@@ -28,7 +29,6 @@ from hinode.jobs.tenants.tenant import (
     NewKey,
     Project,
     key_of,
-    parse_name,
     parse_rate,
     parse_scopes,
     project_of,
@@ -122,7 +122,7 @@ class Tenants:
         Raises:
             BadInput: one of these cannot be so, or there is no such project.
         """
-        name = parse_name(name)
+        name = ids.parse_name(name, MAX_NAME_LENGTH)
         wanted = parse_scopes(scopes)
         rate = parse_rate(requests_per_minute)
         with self.database.write() as connection:
@@ -167,7 +167,7 @@ class Tenants:
         Raises:
             BadInput: the name is empty or too long.
         """
-        name = parse_name(name)
+        name = ids.parse_name(name, MAX_NAME_LENGTH)
         with self.database.write() as connection:
             return self._insert_organisation(connection, name)
 
@@ -184,7 +184,7 @@ class Tenants:
         Raises:
             BadInput: the name cannot be used, or there is no such organisation.
         """
-        name = parse_name(name)
+        name = ids.parse_name(name, MAX_NAME_LENGTH)
         with self.database.write() as connection:
             self._alone(connection)
             if connection.scalar(sa.select(projects.c.id).where(projects.c.name == name)) is not None:

@@ -18,6 +18,7 @@ from hinode.jobs.webhooks import delivery as webhooks
 from hinode.jobs.webhooks.outbox import DELIVERED, FAILED, PENDING
 from hinode.outbound import Answer, Outbound, OutboundError
 from hinode.records.database import Database
+from hinode.records.paging import page_of
 from hinode.records.tables import deliveries, delivery_attempts, events, projects, webhook_endpoints
 
 EVENT_TYPES = (
@@ -119,7 +120,7 @@ class Endpoints:
         """
         now = self.clock()
         values = {
-            "name": _name(name),
+            "name": ids.parse_name(name, MAX_NAME_LENGTH),
             "url": str(self.outbound.check(url, https=True)),
             "event_types": _event_types(event_types),
         }
@@ -168,20 +169,20 @@ class Endpoints:
         Raises:
             BadInput: there is no endpoint `after`.
         """
+        owner = webhook_endpoints.c.project_id == project_id
+        query = sa.select(webhook_endpoints).where(*_of(project_id))
         with self.database.read() as connection:
-            if after is not None and not connection.scalar(
-                sa.select(sa.true()).where(
-                    webhook_endpoints.c.id == after, webhook_endpoints.c.project_id == project_id
-                )
-            ):
-                raise BadInput(
-                    f"there is no webhook endpoint {quote(after)}",
-                    "give the id of an endpoint of this list",
-                    field="after",
-                )
-            query = _paged(sa.select(webhook_endpoints), webhook_endpoints.c.id, after, limit, descending)
-            rows = connection.execute(query.where(*_of(project_id))).mappings().all()
-        return [_endpoint(row) for row in rows[:limit]], len(rows) > limit
+            rows, more = page_of(
+                connection,
+                query,
+                webhook_endpoints.c.id,
+                owner,
+                "webhook endpoint",
+                after=after,
+                limit=limit,
+                descending=descending,
+            )
+        return [_endpoint(row) for row in rows], more
 
     def update(
         self,
@@ -201,7 +202,7 @@ class Endpoints:
         """
         values: dict[str, Any] = {}
         if name is not None:
-            values["name"] = _name(name)
+            values["name"] = ids.parse_name(name, MAX_NAME_LENGTH)
         if url is not None:
             values["url"] = str(self.outbound.check(url, https=True))
         if event_types is not None:
@@ -298,23 +299,24 @@ class Endpoints:
         with self.database.read() as connection:
             if _row(connection, project_id, endpoint_id) is None:
                 return None
-            mine = deliveries.c.endpoint_id == endpoint_id
-            if after is not None and not connection.scalar(
-                sa.select(sa.true()).where(deliveries.c.id == after, mine)
-            ):
-                raise BadInput(
-                    f"there is no delivery {quote(after)}", "give the id of one of this list", field="after"
-                )
-            query = sa.select(deliveries, events.c.type, events.c.data).join(
-                events, events.c.id == deliveries.c.event_id
+            owner = deliveries.c.endpoint_id == endpoint_id
+            query = (
+                sa.select(deliveries, events.c.type, events.c.data)
+                .join(events, events.c.id == deliveries.c.event_id)
+                .where(owner)
             )
-            rows = (
-                connection.execute(_paged(query, deliveries.c.id, after, limit, descending).where(mine))
-                .mappings()
-                .all()
+            rows, more = page_of(
+                connection,
+                query,
+                deliveries.c.id,
+                owner,
+                "delivery",
+                after=after,
+                limit=limit,
+                descending=descending,
             )
-            tries = _attempts(connection, [row["id"] for row in rows[:limit]])
-        return [_delivery(row, tries.get(row["id"], ())) for row in rows[:limit]], len(rows) > limit
+            attempts = _attempts(connection, [row["id"] for row in rows])
+        return [_delivery(row, attempts.get(row["id"], ())) for row in rows], more
 
     def _log_test(
         self,
@@ -354,17 +356,6 @@ def new_secret() -> str:
     return f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
 
 
-def _name(name: str) -> str:
-    kept = name.strip()
-    if not 1 <= len(kept) <= MAX_NAME_LENGTH or not kept.isprintable():
-        raise BadInput(
-            "the name of the webhook endpoint cannot be used",
-            f"give 1 to {MAX_NAME_LENGTH} characters that can be shown",
-            field="name",
-        )
-    return kept
-
-
 def _event_types(event_types: Collection[str]) -> list[str]:
     unknown = [name for name in event_types if name not in EVENT_TYPES]
     if unknown or not event_types:
@@ -398,14 +389,6 @@ def _changed(connection: Connection, endpoint_id: str, values: Mapping[str, Any]
         .mappings()
         .one()
     )
-
-
-def _paged(
-    query: sa.Select[Any], column: sa.ColumnElement[str], after: str | None, limit: int, descending: bool
-) -> sa.Select[Any]:
-    if after is not None:
-        query = query.where(column < after if descending else column > after)
-    return query.order_by(column.desc() if descending else column).limit(limit + 1)
 
 
 def _attempts(connection: Connection, names: Sequence[str]) -> dict[str, tuple[DeliveryAttempt, ...]]:

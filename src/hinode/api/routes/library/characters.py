@@ -13,7 +13,8 @@ from hinode.api.failures import get_or_404
 from hinode.api.queries import Id, OrderedPage
 from hinode.api.requests.bodies import FORM, BodyReader
 from hinode.api.requests.forms import UploadedFile
-from hinode.jobs.files.characters import MAX_NAME_LENGTH, parse_name
+from hinode.jobs.files.characters import MAX_NAME_LENGTH
+from hinode.jobs.ids import parse_name
 from hinode.parsing import Input
 
 router = APIRouter(prefix="/v1/videos/characters", tags=["Characters"])
@@ -48,7 +49,7 @@ async def create_character(
     """Add a character."""
 
     def create() -> Response:
-        name = parse_name(body.name)
+        name = parse_name(body.name, MAX_NAME_LENGTH)
         video = context.inputs.video_file(body.video.path)
         character = context.characters.create(identity.project_id, name, video)
         return CharacterObject.of(character).response()
