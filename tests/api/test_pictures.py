@@ -24,8 +24,11 @@ from starlette.testclient import TestClient
 from hinode.api.app import create_app
 from hinode.api.context import Context
 from hinode.api.requests import inputs, pictures
+from hinode.api.requests.values import ImageReference
 from hinode.errors import BadInput
 from hinode.jobs.job import OverQuota
+from hinode.media import pictures as media_pictures
+from hinode.parsing import parse
 from hinode.registry import entries
 
 from .conftest import SMALL, Refused, Server
@@ -268,7 +271,7 @@ def test_only_the_picture_is_kept_of_a_photograph(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be shown turned by a quarter
     path.write_bytes(picture((36, 64), "JPEG", exif=exif))
-    changed, media_type = pictures.ready(path, SIZE, None)
+    changed, media_type = pictures.ready(path, SIZE, None, "input_reference")
     assert changed is not None
     assert media_type == "image/png"
     with Image.open(io.BytesIO(changed)) as image:
@@ -280,14 +283,15 @@ def test_only_the_picture_is_kept_of_a_photograph(tmp_path: Path) -> None:
 def test_every_kind_of_pixel(tmp_path: Path, mode: str, kind: str) -> None:
     path = tmp_path / "picture"
     path.write_bytes(picture(kind=kind, mode=mode))
-    changed, _ = pictures.ready(path, SIZE, None)
+    changed, _ = pictures.ready(path, SIZE, None, "input_reference")
     with Image.open(io.BytesIO(changed) if changed else path) as image:
         assert image.mode in ("RGB", "L")
 
 
-def test_a_data_url_has_an_end() -> None:
-    with pytest.raises(BadInput, match="stay within"):
-        pictures.from_data_url("data:image/png;base64," + "A" * pictures.MAX_URL_LENGTH)
+def test_a_data_url_that_is_too_long() -> None:
+    url = "data:image/png;base64," + "A" * pictures.MAX_URL_LENGTH
+    with pytest.raises(BadInput, match="give 20,971,520 at most"):
+        parse(ImageReference, {"image_url": url})
 
 
 def scanned(times: int) -> bytes:
@@ -298,14 +302,14 @@ def scanned(times: int) -> bytes:
 
 
 def test_a_jpeg_that_is_painted_over_and_over(server: Server, refused: Refused) -> None:
-    for times, status in ((pictures.MAX_SCANS, 200), (pictures.MAX_SCANS + 1, 400)):
+    for times, status in ((media_pictures.MAX_SCANS, 200), (media_pictures.MAX_SCANS + 1, 400)):
         response = upload(server, scanned(times), input_reference_fit="crop")
         assert response.status_code == status, response.text
     assert "101 scans" in refused(response, 400, "input_reference")["message"]
 
 
 def test_more_bytes_than_a_picture_has(server: Server, refused: Refused) -> None:
-    heavy = picture() + bytes(pictures.MAX_BYTES)
+    heavy = picture() + bytes(media_pictures.MAX_BYTES)
     assert "bytes" in refused(upload(server, heavy), 400, "input_reference")["message"]
     uploaded = server.client.post(
         "/v1/files", data={"purpose": "vision"}, files={"file": ("a.png", heavy, "image/png")}
@@ -331,7 +335,7 @@ def test_pictures_are_measured_before_they_are_unpacked(
     path = tmp_path / "picture"
     path.write_bytes(bomb(9000, 9000))
     with pytest.raises(BadInput, match="9000x9000"):
-        pictures.ready(path, SIZE, "crop")
+        pictures.ready(path, SIZE, "crop", "input_reference")
 
 
 def test_few_pictures_are_decoded_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,7 +355,7 @@ def test_few_pictures_are_decoded_at_once(server: Server, monkeypatch: pytest.Mo
     assert free == [inputs.MAX_DECODES - 1] * 2
 
 
-@pytest.mark.parametrize("fit", pictures.FITS)
+@pytest.mark.parametrize("fit", media_pictures.FITS)
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_a_large_picture_is_made_smaller_band_by_band(tmp_path: Path, fit: str, turn: int) -> None:
     """The result is as if it had been turned and made smaller in one go."""
@@ -361,7 +365,7 @@ def test_a_large_picture_is_made_smaller_band_by_band(tmp_path: Path, fit: str, 
     exif = Image.Exif()
     exif[0x0112] = turn
     Image.fromarray(pixels).save(path, "PNG", exif=exif)
-    changed, _ = pictures.ready(path, SIZE, fit)
+    changed, _ = pictures.ready(path, SIZE, fit, "input_reference")
     assert changed is not None
     with Image.open(path) as image:
         whole = ImageOps.exif_transpose(image).convert("RGBA")
@@ -394,6 +398,6 @@ def test_of_a_large_picture_there_are_no_copies(monkeypatch: pytest.MonkeyPatch,
         counting(name)
     path = tmp_path / "picture"
     path.write_bytes(picture((2048, 2048), mode="RGBA"))
-    pictures.ready(path, SIZE, "crop")
+    pictures.ready(path, SIZE, "crop", "input_reference")
     assert pixels
     assert max(pixels) <= 2048 * 2048 // 16

@@ -24,7 +24,6 @@ from hinode.api.catalogue import Catalogue
 from hinode.api.limits import ByteBudget, ConcurrencyLimit
 from hinode.api.requests.admission import Admission
 from hinode.api.requests.batch_wire import BatchWire
-from hinode.api.requests.directing import Director
 from hinode.api.requests.inputs import Inputs
 from hinode.jobs.batches.batches import Batches
 from hinode.jobs.files.characters import Characters
@@ -70,20 +69,6 @@ class Context:
     """The parts that the routes use; `Context.of` makes them.
 
     Attributes:
-        settings: of this process.
-        store: transactions on jobs.
-        tenants: keys and projects.
-        objects: files.
-        outbound: guarded requests to the internet.
-        uploads: files that clients upload.
-        characters: subjects that clients upload.
-        endpoints: webhook endpoints.
-        batches: batches.
-        catalogue: models, and what they can do.
-        inputs: images, videos and characters that requests refer to.
-        admission: makes drafts of jobs from requests.
-        director: does that for clips that are put together from videos.
-        rejections: tries of clients that were rejected.
         clock: seconds since 1970.
         event_seconds: how often a stream of events looks for something new.
         stopping: set when the process is about to end, so that open streams end too.
@@ -105,7 +90,6 @@ class Context:
     catalogue: Catalogue
     inputs: Inputs
     admission: Admission
-    director: Director
     rejections: Rejections
     clock: Callable[[], float] = time.time
     event_seconds: float = 0.5
@@ -149,7 +133,6 @@ class Context:
             catalogue=catalogue,
             inputs=inputs,
             admission=admission,
-            director=Director(admission),
             rejections=Rejections(database, clock),
             clock=clock,
         )

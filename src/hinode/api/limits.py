@@ -18,7 +18,8 @@ from hinode.jobs.job import OverQuota
 
 SMALL_BYTES = 1 << 20
 """A body with less text than this is always read, whatever the budget."""
-BUDGET_RETRY_AFTER = "2"
+Reserve = Callable[[int], None]
+"""Takes memory for so many more bytes of a body that arrived; raises Refusal if there is not so much."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,6 @@ class Buckets:
     """The token buckets of all keys, in the memory of this process; for one thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """
-        Args:
-            clock: seconds since any moment.
-        """
         self.clock = clock
         self._levels: dict[str, tuple[float, float]] = {}  # tokens, and when there were so many
 
@@ -133,10 +130,6 @@ class ByteBudget:
     """Memory for the bodies of all requests together. Safe to use from several threads."""
 
     def __init__(self, max_bytes: int) -> None:
-        """
-        Args:
-            max_bytes: of all reservations.
-        """
         self.max_bytes = max_bytes
         self.used = 0
         self._lock = threading.Lock()
@@ -155,37 +148,26 @@ class ByteBudget:
             self.used -= count
 
     @contextmanager
-    def reserve(self) -> Iterator[ByteReservation]:
+    def reserve(self) -> Iterator[Reserve]:
         """The memory of one body, which is given back after the block."""
-        reservation = ByteReservation(self)
+        count = reserved = 0
+
+        def add(more: int) -> None:
+            nonlocal count, reserved
+            count += more
+            if count < SMALL_BYTES:
+                return
+            if not self.acquire(count - reserved):
+                raise Refusal(
+                    503,
+                    "the server is reading too many large bodies at the moment; ask again later",
+                    code="unavailable",
+                    type=SERVER_ERROR,
+                    headers={"retry-after": "2"},
+                )
+            reserved = count
+
         try:
-            yield reservation
+            yield add
         finally:
-            self.release(reservation.reserved)
-
-
-class ByteReservation:
-    """The share of a budget that one body takes; it grows as the body arrives."""
-
-    def __init__(self, budget: ByteBudget) -> None:
-        self.budget = budget
-        self.count = self.reserved = 0
-
-    def add(self, count: int) -> None:
-        """Count bytes that arrived.
-
-        Raises:
-            Refusal: the budget is used up.
-        """
-        self.count += count
-        if self.count < SMALL_BYTES:
-            return
-        if not self.budget.acquire(self.count - self.reserved):
-            raise Refusal(
-                503,
-                "the server is reading too many large bodies at the moment; ask again later",
-                code="unavailable",
-                type=SERVER_ERROR,
-                headers={"retry-after": BUDGET_RETRY_AFTER},
-            )
-        self.reserved = self.count
+            self.release(reserved)

@@ -1,4 +1,4 @@
-"""`hinode serve`: the API, its workers and the house's chores on one machine, from start to a clean end."""
+"""`hinode serve`: the API, its workers and the periodic tasks of one machine, from start to a clean end."""
 
 from __future__ import annotations
 
@@ -28,22 +28,14 @@ from hinode.settings import Settings
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
-OPEN_SECONDS = 5
-"""How long requests under way may take to end once the server is to stop."""
+SHUTDOWN_SECONDS = 5
+"""How long requests in progress may take once the server is to stop."""
 DRAIN_SECONDS = 20.0
 """How long workers may take to save their runs."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and proxies keep an idle connection, so that it is they who close it."""
-
 CONNECTIONS = 24
-"""For the threads of the API, of the chores and of the webhooks."""
-
-GIVE_UP_EVERY = 30.0
-REAP_EVERY = 1.0
-DELIVER_EVERY = 0.5
-ADVANCE_EVERY = 1.0
-USES_EVERY = 5.0
-SWEEP_EVERY = 300.0
+"""For the threads of the API, of the periodic tasks and of the webhooks."""
 SWEEP_OLDER_THAN = 3600.0
 
 LOOPBACK = ("127.", "::1")
@@ -59,31 +51,31 @@ class ListenError(HinodeError):
 def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
     """Serve until SIGTERM or SIGINT, and then end without losing anything.
 
-    The port is closed first; requests under way are answered; runs under way are saved and given back, for
-    the next start or for another machine. A second signal does not wait for the requests.
+    The port is closed first; requests in progress are answered; runs in progress are saved and given back,
+    for the next start or for another machine. After a second signal the requests are not waited for.
 
     Args:
         settings: of this process.
         host: name or address to listen on.
         port: 1 to 65535, or 0 for a free one.
-        workers: worker processes on this machine; 0 leaves the work to `hinode worker` elsewhere.
+        workers: worker processes on this machine; 0 leaves the work to `hinode worker` on others.
 
     Raises:
         BadInput: there is no address `host`.
-        ListenError: the port is taken, or may not be used.
+        ListenError: the port is in use, or this process may not use it.
         DatabaseError: the database cannot be reached, or is of a newer version.
     """
     with listening(host, port) as listener, _opened(settings) as database:
         context = Context.of(settings, database)
         deliverer = Deliverer(database, context.outbound, context.clock)
         executor = LocalExecutor(workers, context.store.lost)
-        chores = PeriodicTasks(_chores(context, deliverer))
+        tasks = PeriodicTasks(_periodic_tasks(context, deliverer))
 
         def begin() -> None:
             _announce(context, host, listener.getsockname()[1])
             for _ in range(workers):
                 executor.launch(Spec())
-            chores.start()
+            tasks.start()
 
         def end() -> None:
             context.stopping.set()
@@ -95,14 +87,14 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
                 server.run(sockets=[listener])
         finally:
             executor.stop()
-            chores.stop()
+            tasks.stop()
             deliverer.close()
             context.tenants.record_uses(all=True)
     log.info("stopped")
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server; signals are ours, and the workers end while it closes connections."""
+    """uvicorn's server, without its signal handlers; the workers end while it closes connections."""
 
     def __init__(self, app: object, begin: Callable[[], None], end: Callable[[], None]) -> None:
         super().__init__(
@@ -113,7 +105,7 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 ws="none",
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=OPEN_SECONDS,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )
         )
         self._begin = begin
@@ -143,17 +135,17 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
     Raises:
         BadInput: there is no address `host`.
-        ListenError: the port is taken, or may not be used.
+        ListenError: the port is in use, or this process may not use it.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise BadInput(
             f"there is no address {quote(host)}", "give 127.0.0.1 for this machine only", field="host"
         ) from error
-    family, kind, protocol, _, address = found[0]
+    family, kind, protocol, _, address = addresses[0]
     with socket.socket(family, kind, protocol) as listener:
-        if os.name == "posix":  # elsewhere it would let two servers have one port
+        if os.name == "posix":  # on Windows it would let two servers have one port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(address)
@@ -177,10 +169,10 @@ def _refused(host: str, port: int, error: OSError) -> ListenError:
 
 @contextmanager
 def _signals(server: uvicorn.Server) -> Iterator[None]:
-    """Let SIGTERM and SIGINT stop the server in good order, also while it is still starting."""
+    """Let SIGTERM and SIGINT stop the server cleanly, also while it is still starting."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        server.force_exit = server.should_exit  # asked twice
+        server.force_exit = server.should_exit  # the second signal
         server.should_exit = True
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -197,7 +189,7 @@ def _opened(settings: Settings) -> Iterator[Database]:
     database = Database(settings.database_url, connections=CONNECTIONS)
     try:
         try:
-            # What people ask for is nobody else's business on this machine.
+            # Other users of this machine may not read the prompts.
             settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             database.upgrade()
         except OSError as error:
@@ -210,30 +202,30 @@ def _opened(settings: Settings) -> Iterator[Database]:
         database.close()
 
 
-def _chores(context: Context, deliverer: Deliverer) -> list[PeriodicTask]:
-    """What the house does by itself as long as the server runs."""
+def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask]:
+    """What is done every so many seconds while the server runs."""
     clock = context.clock
     return [
-        PeriodicTask("taking back the jobs of silent workers", REAP_EVERY, context.store.reap),
-        PeriodicTask("delivering webhooks", DELIVER_EVERY, lambda: deliverer.run_due(clock())),
-        PeriodicTask("moving batches on", ADVANCE_EVERY, lambda: context.batches.advance(clock())),
-        PeriodicTask("noting uses of keys", USES_EVERY, context.tenants.record_uses),
-        PeriodicTask("giving up what no worker is left to try", GIVE_UP_EVERY, context.store.give_up),
-        PeriodicTask("removing files that nothing needs", SWEEP_EVERY, lambda: sweep(context)),
+        PeriodicTask("requeueing jobs of silent workers", 1.0, context.store.reap),
+        PeriodicTask("delivering webhooks", 0.5, lambda: deliverer.run_due(clock())),
+        PeriodicTask("advancing batches", 1.0, lambda: context.batches.advance(clock())),
+        PeriodicTask("recording uses of keys", 5.0, context.tenants.record_uses),
+        PeriodicTask("failing jobs that no live worker can run", 30.0, context.store.give_up),
+        PeriodicTask("removing unreferenced files", 300.0, lambda: sweep(context)),
     ]
 
 
 def sweep(context: Context) -> None:
-    """Forget the files of jobs whose time is over, and remove from the store what nothing refers to."""
+    """Forget the files of expired jobs, and remove from the store what nothing refers to."""
     while context.store.expire():
         pass
-    gone = context.objects.sweep(context.store.digests(), SWEEP_OLDER_THAN)
-    if gone:
-        log.info("removed files that nothing needs", extra={"files": gone})
+    count = context.objects.sweep(context.store.digests(), SWEEP_OLDER_THAN)
+    if count:
+        log.info("removed unreferenced files", extra={"files": count})
 
 
 def _announce(context: Context, host: str, port: int) -> None:
-    """Tell a person on standard output where the server is, and on the first start its key."""
+    """Print the address of the server, and on the first start its key."""
     base = f"http://{_name(host)}:{port}"
     lines = [f"Hinode {__version__} serves Sora's API at {base}/v1 (pages about it: {base}/docs)", ""]
     key = context.tenants.first_start()
@@ -244,17 +236,17 @@ def _announce(context: Context, host: str, port: int) -> None:
             "",
             "The key is shown this once. More of them: hinode keys create --name NAME",
         ]
-    elif all(known.revoked_at is not None for known in context.tenants.all_keys()):
-        lines += ["There is no key to use it with; make one: hinode keys create --name NAME"]
+    elif all(key.revoked_at is not None for key in context.tenants.all_keys()):
+        lines += ["There is no active API key; make one: hinode keys create --name NAME"]
     if not host.startswith(LOOPBACK) and host != "localhost":
         lines += [
-            "It can be reached from other machines, unencrypted: put a proxy that speaks TLS before it."
+            "Other machines can reach it without encryption: put a proxy that speaks TLS in front of it."
         ]
-    lines += ["Stop it with Ctrl-C; what is under way then goes on at the next start."]
+    lines += ["Stop it with Ctrl-C; jobs in progress then continue at the next start."]
     with suppress(OSError):  # nobody has to listen
         print("\n".join(lines), flush=True)
-    where = context.store.database.url.render_as_string(hide_password=True)
-    log.info("serving", extra={"url": f"{base}/v1", "database": where, "version": __version__})
+    database = context.store.database.url.render_as_string(hide_password=True)
+    log.info("serving", extra={"url": f"{base}/v1", "database": database, "version": __version__})
 
 
 def _name(host: str) -> str:

@@ -29,12 +29,6 @@ class AccessLog:
     """The outermost middleware."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
-        """
-        Args:
-            app: all the rest.
-            metrics: where answers are counted.
-            clock: seconds since 1970.
-        """
         self.app = app
         self.metrics = metrics
         self.clock = clock

@@ -29,12 +29,6 @@ class Authentication:
     """Passes requests with a valid key, within the key's rate, and says whose they are."""
 
     def __init__(self, app: ASGIApp, tenants: Tenants, clock: Callable[[], float] = time.monotonic) -> None:
-        """
-        Args:
-            app: what is inside.
-            tenants: has the keys.
-            clock: seconds since any moment.
-        """
         self.app = app
         self.tenants = tenants
         self.clock = clock

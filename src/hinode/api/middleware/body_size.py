@@ -19,7 +19,6 @@ class BodySizeLimit:
     ) -> None:
         """
         Args:
-            app: what is inside.
             max_bytes: bytes of a body; routes have lower bounds of their own.
             max_unauthenticated_bytes: bytes that are received of the body of a request without a valid key.
             seconds: for receiving the rest of a body.
@@ -44,8 +43,8 @@ class BodySizeLimit:
 
         async def send_drained(message: Message) -> None:
             if message["type"] == "http.response.start" and not complete:
-                is_known = "identity" in scope.get("state", {})
-                limit = self.max_bytes if is_known else self.max_unauthenticated_bytes
+                is_authenticated = "identity" in scope.get("state", {})
+                limit = self.max_bytes if is_authenticated else self.max_unauthenticated_bytes
                 await self._drain(receive_noted, lambda: complete, limit)
             await send(message)
 

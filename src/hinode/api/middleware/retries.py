@@ -72,12 +72,6 @@ class RetryTracker:
     """
 
     def __init__(self, app: ASGIApp, rejections: Rejections, clock: Callable[[], float]) -> None:
-        """
-        Args:
-            app: what is inside.
-            rejections: where they are recorded.
-            clock: seconds since 1970.
-        """
         self.app = app
         self.rejections = rejections
         self.clock = clock

@@ -20,7 +20,7 @@ from starlette.requests import Request
 
 from hinode.api.context import Context
 from hinode.api.failures import Refusal
-from hinode.api.limits import ByteReservation
+from hinode.api.limits import Reserve
 from hinode.api.requests.forms import from_json, nested
 from hinode.api.requests.multipart import MAX_PARTS, FormReader, too_large
 from hinode.errors import BadInput
@@ -70,13 +70,13 @@ class BodyReader:
             BadInput: it cannot be read, or a field of it is unknown or wrong.
         """
         context: Context = request.app.state.context
-        with context.body_memory.reserve() as memory, ExitStack() as files:
-            values = await self._receive(request, context, memory, files)
+        with context.body_memory.reserve() as reserve, ExitStack() as files:
+            values = await self._receive(request, context, reserve, files)
             # In a thread, since a large body takes a while.
             yield await anyio.to_thread.run_sync(lambda: parse(self.model, values()))
 
     async def _receive(
-        self, request: Request, context: Context, memory: ByteReservation, files: ExitStack
+        self, request: Request, context: Context, reserve: Reserve, files: ExitStack
     ) -> Callable[[], dict[str, Any]]:
         """The body; calling the result gives its values."""
         if request.headers.get("content-encoding", "identity").lower() != "identity":
@@ -95,27 +95,27 @@ class BodyReader:
                 request.stream(),
                 context.objects,
                 files,
-                memory,
+                reserve,
                 self.max_file_bytes,
                 self.max_text_bytes,
             )
             return partial(nested, await reader.read())
         if media_type == WEB_FORM:
-            return partial(_web_form, await self._text(request, memory))
+            return partial(_web_form, await self._text(request, reserve))
         if media_type in ("", JSON, "text/plain") or media_type.endswith("+json"):
-            return partial(from_json, await self._text(request, memory))
+            return partial(from_json, await self._text(request, reserve))
         raise Refusal(
             415,
             f"a body of type {media_type[:80]} is not supported; send JSON or multipart/form-data",
             code="unsupported_media_type",
         )
 
-    async def _text(self, request: Request, memory: ByteReservation) -> bytes:
+    async def _text(self, request: Request, reserve: Reserve) -> bytes:
         text = bytearray()
         async for piece in request.stream():
             if len(text) + len(piece) > self.max_text_bytes:
                 raise too_large("the body", self.max_text_bytes)
-            memory.add(len(piece))
+            reserve(len(piece))
             text += piece
         return bytes(text)
 

@@ -22,6 +22,7 @@ from hinode.jobs.files.uploads import Uploads
 from hinode.jobs.job import Job
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
+from hinode.media.pictures import FORMATS, MAX_BYTES
 from hinode.media.probe import probe
 from hinode.outbound import Outbound
 from hinode.request import CHARACTER, FIRST_FRAME, KEYFRAME, LAST_FRAME, MediaFile, Reference, Size
@@ -123,7 +124,7 @@ class Inputs:
         Args:
             image: as the request names it.
             size: width and height of the video.
-            fit: how an image of another size is fitted, one of `pictures.FITS`; None to refuse it.
+            fit: how an image of another size is fitted, one of `media.pictures.FITS`; None to refuse it.
             field: what to name in errors.
             project_id: whose files are looked up.
 
@@ -157,9 +158,9 @@ class Inputs:
             self.outbound.fetch(
                 url,
                 file.write,
-                most_bytes=pictures.MAX_BYTES,
+                most_bytes=MAX_BYTES,
                 seconds=FETCH_SECONDS,
-                accept=", ".join(pictures.FORMATS.values()),
+                accept=", ".join(FORMATS.values()),
                 field=field,
             )
 

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from hinode.api.failures import Refusal
-from hinode.api.limits import ByteReservation
+from hinode.api.limits import Reserve
 from hinode.api.requests.forms import FilePart
 from hinode.errors import BadInput
 from hinode.jobs.files.objects import Objects
@@ -37,7 +37,7 @@ class FormReader(MultiPartParser):
         stream: AsyncGenerator[bytes, None],
         objects: Objects,
         files: ExitStack,
-        text_memory: ByteReservation,
+        reserve: Reserve,
         max_file_bytes: int,
         max_text_bytes: int,
     ) -> None:
@@ -47,17 +47,19 @@ class FormReader(MultiPartParser):
             stream: its body.
             objects: files are written to its temporary folder.
             files: closes and removes them.
-            text_memory: memory for the texts.
+            reserve: takes memory for the texts.
             max_file_bytes: bytes of one file.
             max_text_bytes: bytes of all texts together.
         """
-        super().__init__(headers, stream, max_part_size=max_text_bytes)
+        super().__init__(
+            headers, stream, max_files=MAX_FILES, max_fields=MAX_PARTS, max_part_size=max_text_bytes
+        )
         self.objects = objects
         self.files = files
-        self.text_memory = text_memory
+        self.reserve = reserve
         self.max_file_bytes = max_file_bytes
         self.max_text_bytes = max_text_bytes
-        self._part_count = self._file_count = self._file_bytes = self._text_bytes = 0
+        self._file_bytes = self._text_bytes = 0
         self._complete = False
 
     async def read(self) -> list[tuple[str, str | FilePart]]:
@@ -70,20 +72,17 @@ class FormReader(MultiPartParser):
         try:
             await self.parse()
         except (MultiPartException, UnicodeDecodeError) as error:
+            if str(getattr(error, "message", "")).startswith("Too many"):
+                message = f"the body has more than {MAX_FILES} files or {MAX_PARTS} texts; send fewer"
+                raise Refusal(413, message, code="too_large") from error
             raise BadInput(
                 "the multipart body is malformed",
                 "check the boundary, and that each part has a name and each text is in UTF-8",
                 field="body",
             ) from error
-        if self._part_count and not self._complete:
+        if self._current_part.field_name and not self._complete:
             raise BadInput("the multipart body is cut off", "send all of it", field="body")
         return [(name, await _value(value)) for name, value in self.items]
-
-    def on_part_begin(self) -> None:
-        super().on_part_begin()
-        self._part_count += 1
-        if self._part_count > MAX_PARTS:
-            raise Refusal(413, f"the body has more than {MAX_PARTS} parts; send fewer", code="too_large")
 
     def on_headers_finished(self) -> None:
         super().on_headers_finished()
@@ -96,9 +95,6 @@ class FormReader(MultiPartParser):
             )
         if part.file is None:
             return
-        self._file_count += 1
-        if self._file_count > MAX_FILES:
-            raise Refusal(413, f"the body has more than {MAX_FILES} files; send fewer", code="too_large")
         self._file_bytes = 0
         # In place of Starlette's own temporary file, from which it would have to be copied.
         part.file.file.close()
@@ -110,7 +106,7 @@ class FormReader(MultiPartParser):
             self._text_bytes += end - start
             if self._text_bytes > self.max_text_bytes:
                 raise too_large("the text of the body", self.max_text_bytes)
-            self.text_memory.add(end - start)
+            self.reserve(end - start)
         else:
             self._file_bytes += end - start
             if self._file_bytes > self.max_file_bytes:

@@ -7,49 +7,45 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from hinode.api import wire
-from hinode.api.context import AppContext
+from hinode.api.requests import directing
 from hinode.api.requests.bodies import BodyReader
 from hinode.api.requests.models import BlendVideos, LoopVideo, RecutVideo, RetakeVideo, Storyboard
 from hinode.api.routes.videos.submission import Submit
 
 router = APIRouter(prefix="/v1/videos", tags=["Directing"])
 
+LoopBody = Annotated[LoopVideo, Depends(BodyReader(LoopVideo))]
+BlendBody = Annotated[BlendVideos, Depends(BodyReader(BlendVideos))]
+RetakeBody = Annotated[RetakeVideo, Depends(BodyReader(RetakeVideo))]
+RecutBody = Annotated[RecutVideo, Depends(BodyReader(RecutVideo))]
+StoryboardBody = Annotated[Storyboard, Depends(BodyReader(Storyboard))]
+
 
 @router.post("/loops", response_model=wire.Video)
-async def loop_video(
-    body: Annotated[LoopVideo, Depends(BodyReader(LoopVideo))], submit: Submit, context: AppContext
-) -> Response:
+async def loop_video(body: LoopBody, submit: Submit) -> Response:
     """Make a video that can be played over and over: from words, or by closing a video."""
-    return await submit(context.director.loop, body)
+    return await submit(directing.loop, body)
 
 
 @router.post("/blends", response_model=wire.Video)
-async def blend_videos(
-    body: Annotated[BlendVideos, Depends(BodyReader(BlendVideos))], submit: Submit, context: AppContext
-) -> Response:
+async def blend_videos(body: BlendBody, submit: Submit) -> Response:
     """Connect two videos by a transition that is drawn."""
-    return await submit(context.director.blend, body)
+    return await submit(directing.blend, body)
 
 
 @router.post("/retakes", response_model=wire.Video)
-async def retake_video(
-    body: Annotated[RetakeVideo, Depends(BodyReader(RetakeVideo))], submit: Submit, context: AppContext
-) -> Response:
+async def retake_video(body: RetakeBody, submit: Submit) -> Response:
     """Draw a span of a video again."""
-    return await submit(context.director.retake, body)
+    return await submit(directing.retake, body)
 
 
 @router.post("/recuts", response_model=wire.Video)
-async def recut_video(
-    body: Annotated[RecutVideo, Depends(BodyReader(RecutVideo))], submit: Submit, context: AppContext
-) -> Response:
+async def recut_video(body: RecutBody, submit: Submit) -> Response:
     """Keep a span of a video, and draw new parts before and after it."""
-    return await submit(context.director.recut, body)
+    return await submit(directing.recut, body)
 
 
 @router.post("/storyboards", response_model=wire.Video)
-async def make_storyboard(
-    body: Annotated[Storyboard, Depends(BodyReader(Storyboard))], submit: Submit, context: AppContext
-) -> Response:
+async def make_storyboard(body: StoryboardBody, submit: Submit) -> Response:
     """Make a film of several shots."""
-    return await submit(context.director.storyboard, body)
+    return await submit(directing.storyboard, body)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from typing import Literal
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -28,23 +29,6 @@ KEEP_ALIVE_SECONDS = 15.0
 """A stream sends something at least that often, so that no proxy takes it for dead."""
 MAX_PREVIEW_BYTES = 2 << 20
 _EXAMPLE = 'event: video.progress\ndata: {"id": "video_…", "status": "in_progress", "progress": 40}\n\n'
-
-
-class Progress(wire.Answer):
-    """The data of video.progress."""
-
-    id: str
-    status: Literal["queued", "in_progress"]
-    progress: int
-    stage: str | None
-
-
-class Preview(wire.Answer):
-    """The data of video.preview."""
-
-    id: str
-    number: int
-    image_url: str
 
 
 @router.get(
@@ -83,25 +67,30 @@ async def stream_events(
 async def _events(
     context: Context, job: Job, key_is_valid: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[str]:
-    last: Progress | None = None
+    last: dict[str, Any] = {}
     previews, silence = 0, 0.0
     with context.streams.open():
         while True:
             if job.final:
                 kind = "video.completed" if job.status is Status.COMPLETED else "video.failed"
-                yield _event(kind, wire.Video.of_job(job))
+                yield _event(kind, wire.Video.of_job(job).model_dump_json())
                 return
-            progress = Progress.of(job, status=wire.STATUS[job.status])
+            progress = {
+                "id": job.id,
+                "status": wire.STATUS[job.status],
+                "progress": job.progress,
+                "stage": job.stage,
+            }
             if progress != last:
                 last, silence = progress, 0.0
-                yield _event("video.progress", progress)
+                yield _event("video.progress", json.dumps(progress))
             if job.preview > previews:
                 previews = job.preview
                 url = await anyio.to_thread.run_sync(_preview_url, context.objects, job.id)
                 if url:
                     silence = 0.0
-                    preview = Preview.model_construct(id=job.id, number=previews, image_url=url)
-                    yield _event("video.preview", preview)
+                    preview = {"id": job.id, "number": previews, "image_url": url}
+                    yield _event("video.preview", json.dumps(preview))
             if silence >= KEEP_ALIVE_SECONDS:
                 silence = 0.0
                 yield ": keep-alive\n\n"
@@ -129,5 +118,5 @@ def _preview_url(objects: Objects, job_id: str) -> str | None:
     return f"data:image/webp;base64,{base64.b64encode(body).decode()}"
 
 
-def _event(kind: str, data: wire.Answer) -> str:
-    return f"event: {kind}\ndata: {data.model_dump_json()}\n\n"
+def _event(kind: str, data: str) -> str:
+    return f"event: {kind}\ndata: {data}\n\n"

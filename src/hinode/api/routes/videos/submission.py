@@ -1,4 +1,4 @@
-"""How the routes that ask for videos turn a body into jobs, and their jobs into an answer."""
+"""How the routes that ask for videos turn a body into jobs, and the jobs into an answer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from fastapi import Depends, Request, Response
 from hinode.api.context import AppContext, Context, CurrentIdentity
 from hinode.api.failures import Refusal
 from hinode.api.middleware.retries import IDEMPOTENCY_KEY, REPLAYED, RetryInfo
-from hinode.api.requests.admission import Owner
+from hinode.api.requests.admission import Admission, Owner
 from hinode.api.wire import VideoGroup
 from hinode.jobs.admit import Draft
-from hinode.parsing import Input
 
-B = TypeVar("B", bound=Input)
+B = TypeVar("B")
+DraftMaker = Callable[[Admission, B, Owner], list[Draft]]
+"""Makes drafts of the jobs that a body asks for."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,17 @@ class Submission:
     owner: Owner
     retry: RetryInfo
 
-    async def __call__(self, draft: Callable[[B, Owner], list[Draft]], body: B) -> Response:
-        """Accept the jobs that `draft` makes of a body, or find those that were accepted for it before.
+    async def __call__(self, make: DraftMaker[B], body: B) -> Response:
+        """Accept the jobs that a body asks for, or find those that were accepted for it before.
 
         Raises:
             HinodeError: something is wrong with the request, or it cannot be accepted now.
             Refusal: the jobs that it made before have been deleted.
         """
-        return await self.context.run_slow(self._accept, draft, body)
+        return await self.context.run_slow(self._accept, make, body)
 
-    def _accept(self, draft: Callable[[B, Owner], list[Draft]], body: B) -> Response:
-        drafts = draft(body, self.owner)
+    def _accept(self, make: DraftMaker[B], body: B) -> Response:
+        drafts = make(self.context.admission, body, self.owner)
         submitted = self.context.store.submit(
             drafts,
             idempotency=self.retry.idempotency(drafts[0].request_hash or ""),

@@ -8,25 +8,29 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from hinode.api import wire
-from hinode.api.context import AppContext, CurrentIdentity, JobStore
+from hinode.api.context import CurrentIdentity, JobStore
 from hinode.api.failures import get_or_404
 from hinode.api.queries import Id, OrderedPage
+from hinode.api.requests.admission import Admission
 from hinode.api.requests.bodies import BodyReader
 from hinode.api.requests.models import CreateVideo, EditVideo, ExtendVideo, RemixVideo
 from hinode.api.routes.videos.submission import Submit
 
 router = APIRouter(prefix="/v1/videos", tags=["Videos"])
 
+CreateBody = Annotated[CreateVideo, Depends(BodyReader(CreateVideo))]
+EditBody = Annotated[EditVideo, Depends(BodyReader(EditVideo))]
+ExtendBody = Annotated[ExtendVideo, Depends(BodyReader(ExtendVideo))]
+RemixBody = Annotated[RemixVideo, Depends(BodyReader(RemixVideo))]
+
 POLL_HEADERS = {"openai-poll-after-ms": "1000"}
 """The Python client uses the first value that it gets for the whole time that it waits."""
 
 
 @router.post("", response_model=wire.Video | wire.VideoGroup)
-async def create_video(
-    body: Annotated[CreateVideo, Depends(BodyReader(CreateVideo))], submit: Submit, context: AppContext
-) -> Response:
+async def create_video(body: CreateBody, submit: Submit) -> Response:
     """Ask for one video, or for up to ten: the answer is the first, and its `videos` has all of them."""
-    return await submit(context.admission.create, body)
+    return await submit(Admission.create, body)
 
 
 @router.get("", response_model=wire.VideoList)
@@ -36,19 +40,15 @@ def list_videos(store: JobStore, identity: CurrentIdentity, page: OrderedPage) -
 
 
 @router.post("/edits", response_model=wire.Video)
-async def edit_video(
-    body: Annotated[EditVideo, Depends(BodyReader(EditVideo))], submit: Submit, context: AppContext
-) -> Response:
+async def edit_video(body: EditBody, submit: Submit) -> Response:
     """Change a video of this project or one that is sent along; its length and structure stay."""
-    return await submit(context.admission.edit, body)
+    return await submit(Admission.edit, body)
 
 
 @router.post("/extensions", response_model=wire.Video)
-async def extend_video(
-    body: Annotated[ExtendVideo, Depends(BodyReader(ExtendVideo))], submit: Submit, context: AppContext
-) -> Response:
+async def extend_video(body: ExtendBody, submit: Submit) -> Response:
     """Continue a video; the result is the whole, the old and the new part together."""
-    return await submit(context.admission.extend, body)
+    return await submit(Admission.extend, body)
 
 
 @router.get("/{video_id}", response_model=wire.Video)
@@ -66,14 +66,9 @@ def delete_video(video_id: Id, store: JobStore, identity: CurrentIdentity) -> Re
 
 
 @router.post("/{video_id}/remix", response_model=wire.Video)
-async def remix_video(
-    video_id: Id,
-    body: Annotated[RemixVideo, Depends(BodyReader(RemixVideo))],
-    submit: Submit,
-    context: AppContext,
-) -> Response:
+async def remix_video(video_id: Id, body: RemixBody, submit: Submit) -> Response:
     """Make a video again with another prompt."""
-    return await submit(partial(context.admission.remix, video_id=video_id), body)
+    return await submit(partial(Admission.remix, video_id=video_id), body)
 
 
 @router.post("/{video_id}/cancel", response_model=wire.Video)
