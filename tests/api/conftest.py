@@ -95,7 +95,7 @@ def running(home: Path, template: Path, clock: Callable[[], float]) -> Iterator[
     shutil.copy(template, home / "hinode.db")
     settings = Settings(home=home, aliases=ALIASES, threads=1, device="cpu")
     database = Database(settings.database_url)
-    context = Context.of(settings, database, clock)
+    context = Context(settings, database, clock)
     try:
         with TestClient(create_app(context)) as client:
             yield context, client

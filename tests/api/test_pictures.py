@@ -193,7 +193,7 @@ def web_server() -> Iterator[str]:
 
 def test_links(server: Server, refused: Refused, web_server: str) -> None:
     settings = replace(server.context.settings, allow_private_urls=True)
-    context = Context.of(settings, server.context.store.database, server.context.clock)
+    context = Context(settings, server.context.store.database, server.context.clock)
     with TestClient(create_app(context), headers={"authorization": f"Bearer {server.key}"}) as client:
         body = {"prompt": "a kite", "size": SMALL, "seconds": "1"}
         for reference in ({"image_url": f"{web_server}/picture.png"}, f"{web_server}/picture.png"):

@@ -7,14 +7,11 @@ import io
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from PIL import Image
-from starlette.testclient import TestClient
 
-from hinode.api.app import create_app
 from hinode.api.middleware import authentication
 from hinode.request import MediaFile
 
@@ -41,31 +38,35 @@ def test_a_video_that_has_ended(server: Server) -> None:
     assert (kind, data["error"]["code"]) == ("video.failed", "cancelled")
 
 
+@pytest.fixture
+def server(fresh_server: Server) -> Server:
+    """A server whose streams look for something new all the time."""
+    fresh_server.context.event_seconds = 0.001
+    return fresh_server
+
+
 def test_from_the_queue_to_the_end(server: Server) -> None:
-    context = replace(server.context, event_seconds=0.001)
     video = server.create()
-    with TestClient(create_app(context), headers={"authorization": f"Bearer {server.key}"}) as client:
-        store, objects = context.store, context.objects
-        worker = store.enrol("here", 1)
-        lease = store.claim(worker, host="here")
-        assert lease is not None
-        picture = io.BytesIO()
-        Image.new("RGB", (8, 8)).save(picture, "WEBP")
-        objects.show(video["id"], picture.getvalue())
-        store.heartbeat(lease, stage="sample", progress=40, preview=1, slice_seconds=15, ran_for=0)
+    store, objects = server.context.store, server.context.objects
+    worker = store.enrol("here", 1)
+    lease = store.claim(worker, host="here")
+    assert lease is not None
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "WEBP")
+    objects.show(video["id"], picture.getvalue())
+    store.heartbeat(lease, stage="sample", progress=40, preview=1, slice_seconds=15, ran_for=0)
+    following = threading.Event()
 
-        def finish() -> None:
-            following.wait(20)
-            store.finish(lease, {"video": MediaFile("0" * 64, "video/mp4", 1)}, {}, 60.0)
+    def finish() -> None:
+        following.wait(20)
+        store.finish(lease, {"video": MediaFile("0" * 64, "video/mp4", 1)}, {}, 60.0)
 
-        following = threading.Event()
-        ending = threading.Thread(target=finish)
-        ending.start()
-        with client.stream("GET", f"/v1/videos/{video['id']}/events") as response:
-            following.set()
-            text = "".join(response.iter_text())
-        ending.join()
-        stream = list(events(text))
+    ending = threading.Thread(target=finish)
+    ending.start()
+    with server.client.stream("GET", f"/v1/videos/{video['id']}/events") as response:
+        following.set()
+        stream = list(events("".join(response.iter_text())))
+    ending.join()
     kinds = [kind for kind, _ in stream]
     assert kinds[-1] == "video.completed"
     assert stream[-1][1]["progress"] == 100
@@ -76,15 +77,12 @@ def test_from_the_queue_to_the_end(server: Server) -> None:
         assert Image.open(io.BytesIO(body)).size == (8, 8)
 
 
-def test_streams_end_when_the_server_stops(fresh_server: Server) -> None:
-    server = fresh_server
-    context = replace(server.context, event_seconds=0.001)
+def test_streams_end_when_the_server_stops(server: Server) -> None:
     video = server.create()
-    context.stopping.set()
-    with TestClient(create_app(context), headers={"authorization": f"Bearer {server.key}"}) as client:
-        stream = list(events(client.get(f"/v1/videos/{video['id']}/events").text))
+    server.context.stopping.set()
+    stream = list(events(server.client.get(f"/v1/videos/{video['id']}/events").text))
     assert [kind for kind, _ in stream] == ["video.progress"]
-    assert context.streams.count == 0
+    assert server.context.streams.count == 0
 
 
 def test_the_number_of_streams_is_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,23 +93,20 @@ def test_the_number_of_streams_is_bounded(server: Server, monkeypatch: pytest.Mo
     assert response.headers["retry-after"] == "10"
 
 
-def test_a_stream_ends_when_the_key_is_revoked(fresh_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = fresh_server
+def test_a_stream_ends_when_the_key_is_revoked(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authentication, "CACHE_SECONDS", 0.0)
-    context = replace(server.context, event_seconds=0.001)
-    store, looks, video = context.store, 0, server.create()
+    store, looks, video = server.context.store, 0, server.create()
     look = store.job
 
     def find(project_id: str, job_id: str) -> Any:
         nonlocal looks
         looks += 1
         if looks == 2:
-            context.tenants.revoke(server.key_id)
+            server.context.tenants.revoke(server.key_id)
         if looks > 5:
-            context.stopping.set()  # or the stream would not end
+            server.context.stopping.set()  # or the stream would not end
         return look(project_id, job_id)
 
     monkeypatch.setattr(store, "job", find)
-    with TestClient(create_app(context), headers={"authorization": f"Bearer {server.key}"}) as client:
-        assert client.get(f"/v1/videos/{video['id']}/events").status_code == 200
+    assert server.client.get(f"/v1/videos/{video['id']}/events").status_code == 200
     assert looks == 2

@@ -63,7 +63,7 @@ def lose_the_database(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
 def other_process(server: Server) -> Iterator[Server]:
     """Another process that responses for the same database."""
     context = server.context
-    again = Context.of(context.settings, context.store.database, context.clock)
+    again = Context(context.settings, context.store.database, context.clock)
     with TestClient(create_app(again), headers=server.client.headers) as client:
         yield replace(server, client=client, context=again)
 

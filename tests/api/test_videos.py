@@ -102,7 +102,7 @@ def test_every_encoding_is_the_same_request(server: Server, body: dict[str, Any]
         ({"negative_prompt": {"a": 1}}, "negative_prompt", "an object"),
         ({"sound": "loud"}, "sound", "give true or false"),
         ({"sound": 1}, "sound", "give true or false"),
-        ({"input_reference": 7}, "input_reference", "one image"),
+        ({"input_reference": 7}, "input_reference", "give an object"),
         ({"input_reference": {}}, "input_reference", "exactly one of them"),
         ({"input_reference": {"file_id": "file-1", "image_url": "x"}}, "input_reference", "exactly one"),
         ({"characters": "nobody"}, "characters", "no character"),

@@ -146,7 +146,7 @@ def test_tests_of_endpoints_are_bounded(
     endpoint = create(client, receiver)
     with ExitStack() as stack:
         for _ in range(context.MAX_TESTS_PER_PROJECT):
-            stack.enter_context(server.context.tests.acquire(server.project_id))
+            stack.enter_context(server.context.endpoint_tests.acquire(server.project_id))
         with pytest.raises(openai.RateLimitError, match="being tested"):
             client.webhooks.test(endpoint.id, event_type="video.completed")
         assert receiver.received == []
@@ -154,7 +154,7 @@ def test_tests_of_endpoints_are_bounded(
     test = server.context.endpoints.test
 
     def count_running(*args: Any) -> Any:
-        running.append(server.context.tests._running[server.project_id])
+        running.append(server.context.endpoint_tests._running[server.project_id])
         return test(*args)
 
     monkeypatch.setattr(server.context.endpoints, "test", count_running)

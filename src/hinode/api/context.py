@@ -11,8 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Annotated, Any, ParamSpec, TypeVar
 
@@ -64,78 +63,41 @@ class Streams:
             self.count -= 1
 
 
-@dataclass(frozen=True)
 class Context:
-    """The parts that the routes use; `Context.of` makes them.
+    """The parts that the routes use, on top of a database that is up to date."""
 
-    Attributes:
-        clock: seconds since 1970.
-        event_seconds: how often a stream of events looks for something new.
-        stopping: set when the process is about to end, so that open streams end too.
-        streams: streams of events that are open.
-        slow: limits how many threads do work that may take long.
-        tests: limits how many webhook endpoints are tested at once.
-        body_memory: limits the memory of bodies.
-    """
-
-    settings: Settings
-    store: Store
-    tenants: Tenants
-    objects: Objects
-    outbound: Outbound
-    uploads: Uploads
-    characters: Characters
-    endpoints: Endpoints
-    batches: Batches
-    catalogue: Catalogue
-    inputs: Inputs
-    admission: Admission
-    rejections: Rejections
-    clock: Callable[[], float] = time.time
-    event_seconds: float = 0.5
-    stopping: threading.Event = field(default_factory=threading.Event)
-    streams: Streams = field(default_factory=Streams)
-    slow: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(SLOW_THREADS))
-    tests: ConcurrencyLimit = field(
-        default_factory=lambda: ConcurrencyLimit(
-            MAX_TESTS, MAX_TESTS_PER_PROJECT, what="too many webhook endpoints are being tested"
-        )
-    )
-    body_memory: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_BODY_MEMORY))
-
-    @classmethod
-    def of(cls, settings: Settings, database: Database, clock: Callable[[], float] = time.time) -> Context:
-        """Everything that the routes need on top of a database that is up to date.
-
+    def __init__(
+        self, settings: Settings, database: Database, clock: Callable[[], float] = time.time
+    ) -> None:
+        """
         Args:
             settings: of this process.
             database: after `Database.upgrade`.
             clock: seconds since 1970.
         """
-        store = Store(database, clock, lease_seconds=settings.lease_seconds)
-        outbound = Outbound(allow_private=settings.allow_private_urls)
-        objects = Objects(settings.store, clock)
-        uploads = Uploads(database, objects, clock)
-        characters = Characters(database, clock)
-        catalogue = Catalogue(settings, clock)
-        inputs = Inputs(store, objects, uploads, characters, outbound)
-        admission = Admission(catalogue, inputs)
-        return cls(
-            settings=settings,
-            store=store,
-            tenants=Tenants(database, clock),
-            objects=objects,
-            outbound=outbound,
-            uploads=uploads,
-            characters=characters,
-            endpoints=Endpoints(database, outbound, clock),
-            batches=Batches(store, objects, uploads, BatchWire(admission), clock),
-            catalogue=catalogue,
-            inputs=inputs,
-            admission=admission,
-            rejections=Rejections(database, clock),
-            clock=clock,
+        self.settings = settings
+        self.clock = clock
+        self.store = Store(database, clock, lease_seconds=settings.lease_seconds)
+        self.tenants = Tenants(database, clock)
+        self.rejections = Rejections(database, clock)
+        self.outbound = Outbound(allow_private=settings.allow_private_urls)
+        self.objects = Objects(settings.store, clock)
+        self.uploads = Uploads(database, self.objects, clock)
+        self.characters = Characters(database, clock)
+        self.endpoints = Endpoints(database, self.outbound, clock)
+        self.catalogue = Catalogue(settings, clock)
+        self.inputs = Inputs(self.store, self.objects, self.uploads, self.characters, self.outbound)
+        self.admission = Admission(self.catalogue, self.inputs)
+        wire = BatchWire(self.admission)
+        self.batches = Batches(self.store, self.objects, self.uploads, wire, clock)
+        self.event_seconds = 0.5  # how often a stream of events looks for something new
+        self.streams = Streams()
+        self.stopping = threading.Event()  # set when the process is about to end, so that streams end too
+        self.body_memory = ByteBudget(MAX_BODY_MEMORY)
+        self.endpoint_tests = ConcurrencyLimit(
+            MAX_TESTS, MAX_TESTS_PER_PROJECT, what="too many webhook endpoints are being tested"
         )
+        self._slow = anyio.CapacityLimiter(SLOW_THREADS)
 
     @classmethod
     @contextmanager
@@ -146,20 +108,17 @@ class Context:
             BadInput: the URL of the database cannot be used.
             DatabaseError: it cannot be reached, or is of a newer version.
         """
-        database = Database(settings.database_url)
-        try:
+        with closing(Database(settings.database_url)) as database:
             database.upgrade()
-            context = cls.of(settings, database, clock)
+            context = cls(settings, database, clock)
             try:
                 yield context
             finally:
                 context.stopping.set()
-        finally:
-            database.close()
 
     async def run_slow(self, work: Callable[P, T], *args: P.args, **keywords: P.kwargs) -> T:
         """Call `work` in one of the threads for what may take long."""
-        return await anyio.to_thread.run_sync(partial(work, *args, **keywords), limiter=self.slow)
+        return await anyio.to_thread.run_sync(partial(work, *args, **keywords), limiter=self._slow)
 
 
 async def _context(request: Request) -> Context:

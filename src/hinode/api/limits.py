@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from hinode.api.failures import SERVER_ERROR, Refusal
+from hinode.api.failures import SERVER_ERROR, Refusal, retry_after
 from hinode.jobs.job import OverQuota
 
+RETRY_SECONDS = 2.0
 SMALL_BYTES = 1 << 20
 """A body with less text than this is always read, whatever the budget."""
 Reserve = Callable[[int], None]
@@ -87,7 +88,6 @@ class ConcurrencyLimit:
         *,
         what: str,
         remedy: str = "ask again later",
-        retry_after: float = 2.0,
     ) -> None:
         """
         Args:
@@ -95,13 +95,11 @@ class ConcurrencyLimit:
             max_per_project: calls of one project.
             what: the reason of a refusal, such as "too many images are being fetched".
             remedy: what to do then.
-            retry_after: seconds after which to ask again.
         """
         self.maximum = maximum
         self.max_per_project = max_per_project
         self.what = what
         self.remedy = remedy
-        self.retry_after = retry_after
         self._lock = threading.Lock()
         self._running: dict[str, int] = {}
 
@@ -115,7 +113,7 @@ class ConcurrencyLimit:
         with self._lock:
             count = self._running.get(project_id, 0)
             if count >= self.max_per_project or sum(self._running.values()) >= self.maximum:
-                raise OverQuota(f"{self.what} at the moment", self.remedy, retry_after=self.retry_after)
+                raise OverQuota(f"{self.what} at the moment", self.remedy, retry_after=RETRY_SECONDS)
             self._running[project_id] = count + 1
         try:
             yield
@@ -163,7 +161,7 @@ class ByteBudget:
                     "the server is reading too many large bodies at the moment; ask again later",
                     code="unavailable",
                     type=SERVER_ERROR,
-                    headers={"retry-after": "2"},
+                    headers=retry_after(RETRY_SECONDS),
                 )
             reserved = count
 

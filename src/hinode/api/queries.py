@@ -19,16 +19,11 @@ Limit = Annotated[int, Query(ge=0, le=MAX_LIMIT, description="Most entries of a 
 Order = Annotated[Literal["asc", "desc"], Query(description="By time of creation; newest first by default.")]
 
 
-class Newest(TypedDict):
-    """Which page of a list is asked for, newest entries first; arguments of the methods that give pages."""
+class PageArguments(TypedDict):
+    """Which page of a list is asked for; arguments of the methods that give pages."""
 
     after: str | None
     limit: int
-
-
-class Ordered(Newest):
-    """Which page of a list is asked for, in either order."""
-
     descending: bool
 
 
@@ -40,23 +35,16 @@ def check_after(after: str | None) -> str | None:
     """
     if after is not None and not is_id(after):
         raise BadInput(
-            f"there is nothing with the id {quote(after)}",
-            "give the last_id of the page before",
-            field="after",
+            f"there is nothing with the id {quote(after)}", "give an id of this list", field="after"
         )
     return after
 
 
-async def _newest(after: After = None, limit: Limit = DEFAULT_LIMIT) -> Newest:
-    return {"after": check_after(after), "limit": limit}
-
-
-async def _ordered(after: After = None, limit: Limit = DEFAULT_LIMIT, order: Order = "desc") -> Ordered:
+async def _page(after: After = None, limit: Limit = DEFAULT_LIMIT, order: Order = "desc") -> PageArguments:
     return {"after": check_after(after), "limit": limit, "descending": order == "desc"}
 
 
-NewestPage = Annotated[Newest, Depends(_newest)]
-OrderedPage = Annotated[Ordered, Depends(_ordered)]
+PageQuery = Annotated[PageArguments, Depends(_page)]
 
 
 async def check_query(request: Request) -> None:

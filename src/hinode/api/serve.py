@@ -66,7 +66,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
         DatabaseError: the database cannot be reached, or is of a newer version.
     """
     with listening(host, port) as listener, _opened(settings) as database:
-        context = Context.of(settings, database)
+        context = Context(settings, database)
         deliverer = Deliverer(database, context.outbound, context.clock)
         executor = LocalExecutor(workers, context.store.lost)
         tasks = PeriodicTasks(_periodic_tasks(context, deliverer))

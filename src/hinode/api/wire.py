@@ -68,12 +68,8 @@ class Page(Answer, Generic[E]):
 
     @classmethod
     def from_entries(cls, make: Callable[[T], Any], page: tuple[Iterable[T], bool]) -> Self:
-        """The page of the entries of a list, and whether there are more behind them.
-
-        Args:
-            make: makes the object of an entry.
-            page: the entries, and whether there are more.
-        """
+        """The page that consists of some entries, each of which `make` turns into an object; the second part
+        of `page` is whether there are more."""
         data = [make(entry) for entry in page[0]]
         return cls.model_construct(
             data=data,

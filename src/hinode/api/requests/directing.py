@@ -87,7 +87,7 @@ def storyboard(admission: Admission, body: Storyboard, owner: Owner) -> list[Dra
 
 
 class _Sources:
-    """The videos that a clip is cut from, each looked up once; the first stands in for what the body lacks."""
+    """The videos that a clip is cut from, each looked up once; what the body lacks is that of the first."""
 
     def __init__(self, admission: Admission, body: VideoRequest, owner: Owner) -> None:
         self.admission = admission

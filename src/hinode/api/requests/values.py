@@ -6,7 +6,7 @@ that clients send, such as a bare id, are read too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
@@ -39,6 +39,20 @@ SizeText = Annotated[str, Field(pattern="^[0-9]{2,4}x[0-9]{2,4}$")]
 Size = Annotated[tuple[int, int], PlainValidator(_read_size, json_schema_input_type=SizeText)]
 
 
+def _short_form(field: str) -> Callable[[Any], Any]:
+    """Reads a file by itself, and a bare id or link, as some clients send them; the latter is the `field`."""
+
+    def read(value: Any) -> Any:
+        value = unpack(value)
+        if isinstance(value, FilePart):
+            return {"file": value}
+        if isinstance(value, str):
+            return {"file_id" if value.startswith("file-") else field: value}
+        return value
+
+    return read
+
+
 class _Alternatives(Input):
     """An object that has exactly one of several fields."""
 
@@ -61,20 +75,9 @@ class ImageReference(_Alternatives):
     image_url: str | None = Field(None, max_length=MAX_URL_LENGTH, description="A link, or a data URL.")
 
 
-def _read_image(value: Any) -> Any:
-    """Also a file by itself, and a bare link or id, as some clients send them."""
-    value = unpack(value)
-    if isinstance(value, FilePart):
-        return {"file": value}
-    if isinstance(value, str):
-        return {"file_id" if value.startswith("file-") else "image_url": value}
-    if not isinstance(value, Mapping):
-        raise ValueError("name one image: send a file, or an object with file_id or image_url")
-    return value
-
-
 Image = Annotated[
-    ImageReference, BeforeValidator(_read_image, json_schema_input_type=ImageReference | Binary)
+    ImageReference,
+    BeforeValidator(_short_form("image_url"), json_schema_input_type=ImageReference | Binary),
 ]
 
 
@@ -102,19 +105,8 @@ class VideoReference(_Alternatives):
     file_id: str | None = Field(None, description="An MP4 of /v1/files.")
 
 
-def _read_video(value: Any) -> Any:
-    value = unpack(value)
-    if isinstance(value, FilePart):
-        return {"file": value}
-    if isinstance(value, str):
-        return {"id": value}
-    if not isinstance(value, Mapping):
-        raise ValueError('name one video: give an object such as {"id": "video_…"}, or send an MP4 file')
-    return value
-
-
 Video = Annotated[
-    VideoReference, BeforeValidator(_read_video, json_schema_input_type=VideoReference | Binary)
+    VideoReference, BeforeValidator(_short_form("id"), json_schema_input_type=VideoReference | Binary)
 ]
 
 
@@ -126,10 +118,7 @@ class CharacterReference(Input):
 
 Character = Annotated[
     CharacterReference,
-    BeforeValidator(
-        lambda value: {"id": value} if isinstance(value, str) else value,
-        json_schema_input_type=CharacterReference | str,
-    ),
+    BeforeValidator(_short_form("id"), json_schema_input_type=CharacterReference | str),
 ]
 
 

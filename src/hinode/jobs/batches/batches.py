@@ -201,8 +201,10 @@ class Batches:
         with self.database.read() as connection:
             return fetch(connection, project_id, batch_id)
 
-    def page(self, project_id: str, *, after: str | None, limit: int) -> tuple[list[Batch], bool]:
-        """Batches of a project, the newest first, and whether there are more.
+    def page(
+        self, project_id: str, *, after: str | None, limit: int, descending: bool = True
+    ) -> tuple[list[Batch], bool]:
+        """Batches of a project in the order of their creation, and whether there are more.
 
         Raises:
             BadInput: there is no batch `after`.
@@ -210,7 +212,16 @@ class Batches:
         owner = batches.c.project_id == project_id
         query = sa.select(batches).where(owner)
         with self.database.read() as connection:
-            rows, more = page_of(connection, query, batches.c.id, owner, "batch", after=after, limit=limit)
+            rows, more = page_of(
+                connection,
+                query,
+                batches.c.id,
+                owner,
+                "batch",
+                after=after,
+                limit=limit,
+                descending=descending,
+            )
             counts = counts_of(connection, [row["id"] for row in rows])
         return [Batch.of(row, counts.get(row["id"], {})) for row in rows], more
 

@@ -13,7 +13,7 @@ from hinode import outbound
 from hinode.api import wire
 from hinode.api.context import AppContext, CurrentIdentity, WebhookEndpoints
 from hinode.api.failures import get_or_404
-from hinode.api.queries import Id, NewestPage
+from hinode.api.queries import Id, PageQuery
 from hinode.api.requests.bodies import JSON, BodyReader
 from hinode.api.requests.forms import Unpacked
 from hinode.jobs.webhooks.endpoints import EVENT_TYPES, MAX_NAME_LENGTH, Delivery, Endpoint
@@ -171,9 +171,9 @@ def create_webhook_endpoint(
 
 @router.get("/webhook_endpoints", response_model=WebhookEndpointList)
 def list_webhook_endpoints(
-    endpoints: WebhookEndpoints, identity: CurrentIdentity, page: NewestPage
+    endpoints: WebhookEndpoints, identity: CurrentIdentity, page: PageQuery
 ) -> Response:
-    """The endpoints of the project that the API key belongs to, the newest first."""
+    """The endpoints of the project that the API key belongs to."""
     entries = endpoints.page(identity.project_id, **page)
     return WebhookEndpointList.from_entries(WebhookEndpoint.of_endpoint, entries).response()
 
@@ -233,7 +233,7 @@ async def test_webhook_endpoint(
     """Send an endpoint a sample event now, and return what it answers."""
 
     def send(project_id: str, endpoint_id: str) -> outbound.Answer | None:
-        with context.tests.acquire(project_id):
+        with context.endpoint_tests.acquire(project_id):
             return context.endpoints.test(project_id, endpoint_id, body.event_type)
 
     answer = await context.run_slow(get_or_404, send, identity.project_id, webhook_endpoint_id, KIND)
@@ -246,9 +246,9 @@ async def test_webhook_endpoint(
 
 @router.get(f"{PATH}/deliveries", response_model=WebhookDeliveryList)
 def list_webhook_deliveries(
-    webhook_endpoint_id: Id, endpoints: WebhookEndpoints, identity: CurrentIdentity, page: NewestPage
+    webhook_endpoint_id: Id, endpoints: WebhookEndpoints, identity: CurrentIdentity, page: PageQuery
 ) -> Response:
-    """What an endpoint was sent in the last 30 days and what came of it, the newest first."""
+    """What an endpoint was sent in the last 30 days, and what came of it."""
     deliveries = partial(endpoints.deliveries, **page)
     entries = get_or_404(deliveries, identity.project_id, webhook_endpoint_id, KIND)
     return WebhookDeliveryList.from_entries(WebhookDelivery.of_delivery, entries).response()

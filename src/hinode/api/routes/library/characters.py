@@ -10,7 +10,7 @@ from pydantic import Field
 from hinode.api import wire
 from hinode.api.context import AppContext, CurrentIdentity, ProjectCharacters
 from hinode.api.failures import get_or_404
-from hinode.api.queries import Id, OrderedPage
+from hinode.api.queries import Id, PageQuery
 from hinode.api.requests.bodies import FORM, BodyReader
 from hinode.api.requests.forms import UploadedFile
 from hinode.jobs.files.characters import MAX_NAME_LENGTH
@@ -58,7 +58,7 @@ async def create_character(
 
 
 @router.get("", response_model=CharacterList)
-def list_characters(characters: ProjectCharacters, identity: CurrentIdentity, page: OrderedPage) -> Response:
+def list_characters(characters: ProjectCharacters, identity: CurrentIdentity, page: PageQuery) -> Response:
     """The characters of the project that the API key belongs to."""
     entries = characters.page(identity.project_id, **page)
     return CharacterList.from_entries(CharacterObject.of, entries).response()

@@ -13,7 +13,7 @@ from hinode.api import wire
 from hinode.api.context import AppContext, CurrentIdentity, ProjectBatches
 from hinode.api.failures import get_or_404, is_id, not_found
 from hinode.api.middleware.retries import REPLAYED, RetryInfo
-from hinode.api.queries import Id, NewestPage
+from hinode.api.queries import Id, PageQuery
 from hinode.api.requests.bodies import JSON, BodyReader
 from hinode.api.requests.forms import Unpacked
 from hinode.api.requests.values import ExpiresAfter
@@ -146,8 +146,8 @@ async def create_batch(
 
 
 @router.get("", response_model=BatchList)
-def list_batches(batches: ProjectBatches, identity: CurrentIdentity, page: NewestPage) -> Response:
-    """The batches of the project that the API key belongs to, the newest first."""
+def list_batches(batches: ProjectBatches, identity: CurrentIdentity, page: PageQuery) -> Response:
+    """The batches of the project that the API key belongs to."""
     return BatchList.from_entries(BatchObject.of_batch, batches.page(identity.project_id, **page)).response()
 
 

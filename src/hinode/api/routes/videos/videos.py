@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Response
 from hinode.api import wire
 from hinode.api.context import CurrentIdentity, JobStore
 from hinode.api.failures import get_or_404
-from hinode.api.queries import Id, OrderedPage
+from hinode.api.queries import Id, PageQuery
 from hinode.api.requests.admission import Admission
 from hinode.api.requests.bodies import BodyReader
 from hinode.api.requests.models import CreateVideo, EditVideo, ExtendVideo, RemixVideo
@@ -34,7 +34,7 @@ async def create_video(body: CreateBody, submit: Submit) -> Response:
 
 
 @router.get("", response_model=wire.VideoList)
-def list_videos(store: JobStore, identity: CurrentIdentity, page: OrderedPage) -> Response:
+def list_videos(store: JobStore, identity: CurrentIdentity, page: PageQuery) -> Response:
     """The videos of the project that the API key belongs to."""
     return wire.VideoList.from_entries(wire.Video.of_job, store.jobs(identity.project_id, **page)).response()
 
