@@ -5,6 +5,7 @@ The tests of a module share the application; each has a project and a key of its
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from openai import OpenAI
+from PIL import Image
 from starlette.testclient import TestClient
 
 from hinode.api.app import create_app
@@ -25,6 +27,7 @@ from hinode.records.database import Database
 from hinode.settings import Settings
 
 ALIASES = {"sora-2": "testcard/testcard", "sora-2-pro": "testcard/testcard"}
+SIZE = (64, 36)
 SMALL = "64x36"
 
 
@@ -41,7 +44,7 @@ class Clock:
 
 @dataclass
 class Server:
-    """The client's side of an application with a project, and what a test may look at behind it."""
+    """A project of an application: a client with its key, and the context behind the application."""
 
     client: TestClient
     context: Context
@@ -49,8 +52,8 @@ class Server:
     key: str
     key_id: str
 
-    def work(self, limit: int = 20) -> int:
-        """Carry out the jobs that wait; returns how many there were."""
+    def run_jobs(self, limit: int = 20) -> int:
+        """Run the queued jobs, `limit` at most; returns how many there were."""
         worker = Worker(self.context.store, self.context.objects, self.context.settings)
         count = 0
         while count < limit and worker.run_one():
@@ -58,19 +61,19 @@ class Server:
         return count
 
     def create(self, **fields: Any) -> dict[str, Any]:
-        """Ask for a small video."""
+        """Submit a small video."""
         body = {"prompt": "a red kite", "size": SMALL, "seconds": "1", **fields}
         response = self.client.post("/v1/videos", json=body)
         assert response.status_code == 200, response.text
         return dict(response.json())
 
-    def finished(self, **fields: Any) -> dict[str, Any]:
-        """A small video that is finished."""
+    def render(self, **fields: Any) -> dict[str, Any]:
+        """Submit a small video, and run its job."""
         video = self.create(**fields)
-        self.work()
-        done = self.client.get(f"/v1/videos/{video['id']}").json()
-        assert done["status"] == "completed", done
-        return dict(done)
+        self.run_jobs()
+        result = self.client.get(f"/v1/videos/{video['id']}").json()
+        assert result["status"] == "completed", result
+        return dict(result)
 
     def openai(self, key: str | None = None) -> OpenAI:
         """The client of OpenAI's API, with the key of this server or another."""
@@ -81,11 +84,21 @@ class Server:
             max_retries=0,
         )
 
-    def stranger(self) -> dict[str, str]:
-        """Headers with a key of another project."""
-        self.context.tenants.create_project(f"stranger to {self.project_id}")
-        key = self.context.tenants.create_key("other", project=f"stranger to {self.project_id}").key
+    def other_project(self) -> dict[str, str]:
+        """Headers with the key of another project."""
+        name = f"other than {self.project_id}"
+        self.context.tenants.create_project(name)
+        key = self.context.tenants.create_key("other", project=name).key
         return {"authorization": f"Bearer {key}"}
+
+
+def picture(
+    size: tuple[int, int] = SIZE, kind: str = "PNG", mode: str = "RGB", color: Any = 0, **more: Any
+) -> bytes:
+    """The bytes of a picture file of one colour; `more` goes to its encoder."""
+    target = io.BytesIO()
+    Image.new(mode, size, color).save(target, kind, **more)
+    return target.getvalue()
 
 
 @contextmanager
@@ -104,7 +117,7 @@ def running(home: Path, template: Path, clock: Callable[[], float]) -> Iterator[
 
 
 def new_project(context: Context, client: TestClient) -> Server:
-    """A project with a key that may do everything, which the client sends from now on."""
+    """A new project; the client sends its key, which has every scope, from now on."""
     name = f"project {len(context.tenants.projects())}"
     project = context.tenants.create_project(name)
     created = context.tenants.create_key("test", project=name)
@@ -119,7 +132,7 @@ def module_clock() -> Clock:
 
 @pytest.fixture(scope="module", autouse=True)
 def _probe_in_this_process() -> Iterator[None]:
-    """A process for each look at a video costs half a second; tests/media and test_escapes start some."""
+    """A process for each probe costs half a second; tests/media and test_escapes start some."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(probe, "_looked_at", probe.look)
         yield
@@ -141,7 +154,7 @@ def clock(module_clock: Clock) -> Clock:
 
 @pytest.fixture
 def server(application: tuple[Context, TestClient]) -> Iterator[Server]:
-    """A project of its own in the application of the module."""
+    """A new project in the application of the module."""
     server = new_project(*application)
     yield server
     context = server.context
@@ -152,16 +165,16 @@ def server(application: tuple[Context, TestClient]) -> Iterator[Server]:
 
 @pytest.fixture
 def fresh_server(tmp_path: Path, sqlite_template: Path, clock: Clock) -> Iterator[Server]:
-    """An application of its own, for tests that look at all that it holds, or change it."""
+    """An application for one test, which reads or changes the state of all of it."""
     with running(tmp_path / "home", sqlite_template, clock) as parts:
         yield new_project(*parts)
 
 
-Refused = Callable[..., dict[str, Any]]
+CheckError = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def refused() -> Refused:
+def check_error() -> CheckError:
     """Checks that a response is an error of four keys and one sentence, and returns it."""
 
     def check(response: httpx.Response, status: int, param: str | None = None) -> dict[str, Any]:

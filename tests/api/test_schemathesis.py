@@ -5,7 +5,6 @@ It also holds every answer against what the page promises: its status, its media
 
 from __future__ import annotations
 
-import io
 import socket
 import zlib
 from typing import Any
@@ -15,7 +14,6 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
-from PIL import Image
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -53,8 +51,6 @@ def key(context: Context) -> str:
 @pytest.fixture(scope="module")
 def existing(context: Context, key: str) -> dict[str, str]:
     """The id of one of each thing that an address can name, so that made-up requests find something too."""
-    picture = io.BytesIO()
-    Image.new("RGB", (64, 36)).save(picture, "PNG")
     line = b'{"custom_id": "a", "method": "POST", "url": "/v1/videos", "body": {"prompt": "x"}}'
     # Not in a `with` block: at its end the application would shut down what the tests go on to use.
     client = TestClient(create_app(context), headers={"authorization": f"Bearer {key}"})
@@ -93,10 +89,10 @@ def api(context: Context) -> Any:
 def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Links are made up too: every name leads to this machine, where nothing may be fetched from."""
 
-    def here(host: object, port: Any, *rest: object, **more: object) -> list[Any]:
+    def resolve(host: object, port: Any, *rest: object, **more: object) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", int(port or 0)))]
 
-    monkeypatch.setattr(socket, "getaddrinfo", here)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
 @pytest.mark.parametrize("examples", [QUICK_EXAMPLES, pytest.param(EXAMPLES, marks=pytest.mark.slow)])

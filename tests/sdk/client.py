@@ -112,12 +112,12 @@ def waits_and_progress() -> None:
 @scenario
 def create_with_image() -> dict[str, Any]:
     video = finished(create(input_reference=IMAGE))
-    wrong = raises(
+    error = raises(
         openai.BadRequestError,
         lambda: without_retries.videos.create(prompt=PROMPT, size="720x1280", input_reference=IMAGE),
     )
-    checked(wrong, 400)
-    assert "width and height" in str(wrong), wrong
+    checked(error, 400)
+    assert "width and height" in str(error), error
     return {"first_frame": save(video, "from-image.mp4")}
 
 
@@ -311,8 +311,8 @@ def errors() -> None:
         error = checked(raises(openai.BadRequestError, call), 400)
         assert error.param == param, (error.param, param, error.body)
         assert error.type == "invalid_request_error"
-    for wrong in ("hinode-wrong", "sk-proj-0123456789"):
-        other = without_retries.with_options(api_key=wrong)
+    for key in ("hinode-wrong", "sk-proj-0123456789"):
+        other = without_retries.with_options(api_key=key)
         refused = checked(raises(openai.AuthenticationError, lambda: other.videos.list()), 401)  # noqa: B023
         assert refused.code == "invalid_api_key", refused.code
     checked(raises(openai.NotFoundError, lambda: videos.retrieve("video_none")), 404)

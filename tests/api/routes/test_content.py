@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from .conftest import Clock, Refused, Server
+from tests.api.conftest import CheckError, Clock, Server
 
 
 def test_every_variant(server: Server) -> None:
-    path = f"/v1/videos/{server.finished()['id']}/content"
+    path = f"/v1/videos/{server.render()['id']}/content"
     accept = {"accept": "application/binary"}
     video = server.client.get(path, headers=accept)
     assert video.headers["content-type"] == "video/mp4"
@@ -27,8 +27,8 @@ def test_every_variant(server: Server) -> None:
     assert server.client.head(path).content == b""
 
 
-def test_parts(server: Server, refused: Refused) -> None:
-    path = f"/v1/videos/{server.finished()['id']}/content"
+def test_ranges(server: Server, check_error: CheckError) -> None:
+    path = f"/v1/videos/{server.render()['id']}/content"
     whole = server.client.get(path)
     size = len(whole.content)
 
@@ -50,14 +50,14 @@ def test_parts(server: Server, refused: Refused) -> None:
         assert part(header).status_code == 200, header
         assert part(header).content == whole.content
     for header in (f"bytes={size}-", "bytes=-0"):
-        assert "after the end of the file" in refused(part(header), 416)["message"]
+        assert "after the end of the file" in check_error(part(header), 416)["message"]
         assert part(header).headers["content-range"] == f"bytes */{size}"
     assert part("bytes=0-9", **{"if-range": whole.headers["etag"]}).status_code == 206
     assert part("bytes=0-9", **{"if-range": '"another"'}).status_code == 200
 
 
-def test_not_again(server: Server) -> None:
-    path = f"/v1/videos/{server.finished()['id']}/content"
+def test_not_modified(server: Server) -> None:
+    path = f"/v1/videos/{server.render()['id']}/content"
     etag = server.client.get(path).headers["etag"]
     for header in (etag, f"W/{etag}", f'"x", {etag}', "*"):
         response = server.client.get(path, headers={"if-none-match": header})
@@ -66,22 +66,24 @@ def test_not_again(server: Server) -> None:
     assert server.client.get(path, headers={"if-none-match": '"x"'}).status_code == 200
 
 
-def test_no_file_yet_or_ever_or_any_more(server: Server, refused: Refused, clock: Clock) -> None:
+def test_videos_without_a_file(server: Server, check_error: CheckError, clock: Clock) -> None:
     waiting = server.create()["id"]
     response = server.client.get(f"/v1/videos/{waiting}/content")
-    assert refused(response, 409)["code"] == "video_in_progress"
+    assert check_error(response, 409)["code"] == "video_in_progress"
     assert response.headers["x-should-retry"] == "false"
     server.client.post(f"/v1/videos/{waiting}/cancel")
-    assert refused(server.client.get(f"/v1/videos/{waiting}/content"), 404)["code"] == "video_failed"
-    done = server.finished()["id"]
-    refused(server.client.get(f"/v1/videos/{done}/content", params={"variant": "poem"}), 400, "variant")
+    assert check_error(server.client.get(f"/v1/videos/{waiting}/content"), 404)["code"] == "video_failed"
+    rendered = server.render()["id"]
+    check_error(
+        server.client.get(f"/v1/videos/{rendered}/content", params={"variant": "poem"}), 400, "variant"
+    )
     clock.now += server.context.settings.retention_seconds + 1
     server.context.store.expire()
-    error = refused(server.client.get(f"/v1/videos/{done}/content"), 404, "video_id")
+    error = check_error(server.client.get(f"/v1/videos/{rendered}/content"), 404, "video_id")
     assert error["code"] == "video_expired"
-    assert server.client.get(f"/v1/videos/{done}").json()["status"] == "completed"
+    assert server.client.get(f"/v1/videos/{rendered}").json()["status"] == "completed"
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_wrong_methods(server: Server, refused: Refused, method: str) -> None:
-    refused(server.client.request(method, "/v1/videos/video_0/content"), 405)
+def test_wrong_methods(server: Server, check_error: CheckError, method: str) -> None:
+    check_error(server.client.request(method, "/v1/videos/video_0/content"), 405)

@@ -9,8 +9,7 @@ import pytest
 
 from hinode.api.requests import bodies
 from hinode.api.routes.library import files
-
-from .conftest import SMALL, Refused, Server
+from tests.api.conftest import SMALL, CheckError, Server
 
 MEGABYTE = 1 << 20
 FORM = {"content-type": "multipart/form-data; boundary=part"}
@@ -57,54 +56,54 @@ def test_forms_that_cannot_be_read(server: Server, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=" + "x" * 300])
-def test_a_form_without_a_boundary(server: Server, refused: Refused, kind: str) -> None:
-    refused(server.client.post("/v1/videos", content=b"x", headers={"content-type": kind}), 400)
+def test_a_form_without_a_boundary(server: Server, check_error: CheckError, kind: str) -> None:
+    check_error(server.client.post("/v1/videos", content=b"x", headers={"content-type": kind}), 400)
 
 
-def test_too_many_parts_and_files(server: Server, refused: Refused) -> None:
+def test_too_many_parts_and_files(server: Server, check_error: CheckError) -> None:
     fields = b"".join(part(f"x{index}", b"") for index in range(10_000))
-    refused(post(server, fields + b"--part--\r\n"), 413)
+    check_error(post(server, fields + b"--part--\r\n"), 413)
     files = b"".join(part(f"x{index}", b"y", "../../name") for index in range(10_000))
-    refused(post(server, files + b"--part--\r\n"), 413)
+    check_error(post(server, files + b"--part--\r\n"), 413)
     form = "&".join(f"x{index}=1" for index in range(10_000))
     urlencoded = {"content-type": "application/x-www-form-urlencoded"}
-    refused(post(server, form, **urlencoded), 400, "body")
+    check_error(post(server, form, **urlencoded), 400, "body")
     assert list(server.context.objects.root.glob("temporary/*")) == []
 
 
 def test_too_much_text_and_too_large_a_file(
-    server: Server, refused: Refused, monkeypatch: pytest.MonkeyPatch
+    server: Server, check_error: CheckError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = b"x" * (bodies.MAX_TEXT_BYTES + 1)
-    refused(post(server, part("prompt", long) + b"--part--\r\n"), 413)
-    refused(server.client.post("/v1/videos", content=b'{"prompt": "' + long), 413)
-    refused(server.client.post("/v1/videos", content=iter([long])), 413)
+    check_error(post(server, part("prompt", long) + b"--part--\r\n"), 413)
+    check_error(server.client.post("/v1/videos", content=b'{"prompt": "' + long), 413)
+    check_error(server.client.post("/v1/videos", content=iter([long])), 413)
     monkeypatch.setattr(files.FILE_BODY, "max_file_bytes", 1000)
-    refused(post(server, part("file", b"x" * 1001, "a.mp4") + b"--part--\r\n", "/v1/files"), 413)
+    check_error(post(server, part("file", b"x" * 1001, "a.mp4") + b"--part--\r\n", "/v1/files"), 413)
     assert list(server.context.objects.root.glob("temporary/*")) == []
 
 
-def test_a_body_that_says_it_is_endless(server: Server, refused: Refused) -> None:
+def test_a_body_whose_declared_length_is_too_large(server: Server, check_error: CheckError) -> None:
     response = server.client.post("/v1/videos", content=b"{}", headers={"content-length": str(10**15)})
-    refused(response, 413)
+    check_error(response, 413)
 
 
 @pytest.mark.parametrize(
     "headers",
     [{"content-type": "application/xml"}, {"content-encoding": "gzip", "content-type": "application/json"}],
 )
-def test_other_kinds_of_bodies(server: Server, refused: Refused, headers: dict[str, str]) -> None:
-    refused(server.client.post("/v1/videos", content=b"x", headers=headers), 415)
+def test_other_kinds_of_bodies(server: Server, check_error: CheckError, headers: dict[str, str]) -> None:
+    check_error(server.client.post("/v1/videos", content=b"x", headers=headers), 415)
 
 
-def test_files_are_gone_after_the_request(server: Server) -> None:
+def test_files_are_deleted_after_the_request(server: Server) -> None:
     files = {"input_reference": ("a.png", b"x" * 100_000, "image/png")}
     assert server.client.post("/v1/videos", data={"prompt": "a"}, files=files).status_code == 400
     assert list((server.context.objects.root / "temporary").iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["json", "form", "web form"])
-def test_large_bodies_share_the_memory_for_bodies(server: Server, refused: Refused, kind: str) -> None:
+def test_large_bodies_share_the_memory_for_bodies(server: Server, check_error: CheckError, kind: str) -> None:
     memory = server.context.body_memory
     others = memory.max_bytes - 3 * MEGABYTE
 
@@ -119,10 +118,10 @@ def test_large_bodies_share_the_memory_for_bodies(server: Server, refused: Refus
 
     assert memory.acquire(others)
     response = ask(4 * MEGABYTE)
-    refused(response, 503)
+    check_error(response, 503)
     assert response.headers["retry-after"] == "2"
-    refused(ask(2 * MEGABYTE), 400, "prompt")  # the one before gave back what it had
+    check_error(ask(2 * MEGABYTE), 400, "prompt")  # the one before gave back what it had
     assert memory.acquire(3 * MEGABYTE)
-    refused(ask(MEGABYTE - 100), 400, "prompt")  # a small one needs none
+    check_error(ask(MEGABYTE - 100), 400, "prompt")  # a small one needs none
     assert memory.used == memory.max_bytes
     memory.release(memory.max_bytes)

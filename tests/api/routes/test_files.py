@@ -14,8 +14,7 @@ from starlette.testclient import TestClient
 from hinode.api.context import Context
 from hinode.api.routes.library import files
 from hinode.jobs.files import uploads
-
-from .conftest import Server
+from tests.api.conftest import Server
 
 
 @pytest.fixture
@@ -36,14 +35,14 @@ def client(server: Server) -> OpenAI:
 @pytest.fixture
 def other(server: Server) -> OpenAI:
     """A client of another project."""
-    return server.openai(server.stranger()["authorization"].removeprefix("Bearer "))
+    return server.openai(server.other_project()["authorization"].removeprefix("Bearer "))
 
 
 def temporary_files(context: Context) -> list[Path]:
     return list(context.objects.root.glob("temporary/*"))
 
 
-def test_a_file_there_and_back(client: OpenAI, context: Context) -> None:
+def test_upload_retrieve_download_and_delete(client: OpenAI, context: Context) -> None:
     file = client.files.create(file=("lines.jsonl", b'{"a": 1}\n'), purpose="batch")
     assert file.object == "file"
     assert (file.bytes, file.filename, file.purpose, file.status) == (9, "lines.jsonl", "batch", "processed")
@@ -69,9 +68,13 @@ def test_when_files_expire(client: OpenAI) -> None:
         file=b"x", purpose="user_data", expires_after={"anchor": "created_at", "seconds": 3600}
     )
     assert hour.expires_at == hour.created_at + 3600
-    for wrong in ({"anchor": "created_at", "seconds": 5}, {"anchor": "now", "seconds": 3600}, {"seconds": 1}):
+    for expiry in (
+        {"anchor": "created_at", "seconds": 5},
+        {"anchor": "now", "seconds": 3600},
+        {"seconds": 1},
+    ):
         with pytest.raises(openai.BadRequestError, match=r"(?i)expire"):
-            client.files.create(file=b"x", purpose="vision", expires_after=wrong)  # type: ignore[arg-type]
+            client.files.create(file=b"x", purpose="vision", expires_after=expiry)  # type: ignore[arg-type]
 
 
 def test_a_projects_files_are_its_own(client: OpenAI, other: OpenAI) -> None:
@@ -158,7 +161,7 @@ def test_files_that_are_too_large(
     assert not temporary_files(context)
 
 
-def test_ids_that_are_none(http: TestClient) -> None:
+def test_malformed_ids(http: TestClient) -> None:
     for name in ("file-none", "%00", "a b", "x" * 99, "..%2F.."):
         assert http.get(f"/v1/files/{name}").status_code == 404
         assert http.delete(f"/v1/files/{name}").status_code == 404
@@ -166,7 +169,7 @@ def test_ids_that_are_none(http: TestClient) -> None:
     assert http.get("/v1/files", params={"limit": 10_001}).status_code == 400
 
 
-def test_the_whole_file_whatever_range_is_asked_for(http: TestClient, client: OpenAI) -> None:
+def test_ranges_of_uploads_are_ignored(http: TestClient, client: OpenAI) -> None:
     file = client.files.create(file=b"0123456789", purpose="vision")
     for header in ("bytes=2-4", "bytes=99-", "nonsense"):
         response = http.get(f"/v1/files/{file.id}/content", headers={"Range": header})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 from typing import Any
 
@@ -11,9 +10,8 @@ import openai
 import pytest
 from openai import OpenAI
 from openai.types import Batch
-from PIL import Image
 
-from .conftest import Clock, Refused, Server
+from tests.api.conftest import CheckError, Clock, Server, picture
 
 
 @pytest.fixture
@@ -44,9 +42,7 @@ def results(client: OpenAI, file_id: str | None) -> list[dict[str, Any]]:
 
 
 def image_url() -> str:
-    picture = io.BytesIO()
-    Image.new("RGB", (64, 36), "red").save(picture, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(picture(color='red')).decode()}"
 
 
 def test_from_a_file_to_videos(server: Server, client: OpenAI) -> None:
@@ -73,7 +69,7 @@ def test_from_a_file_to_videos(server: Server, client: OpenAI) -> None:
     assert batch.request_counts.to_dict() == {"total": 6, "completed": 0, "failed": 4}
     videos = server.client.get("/v1/videos").json()["data"]
     assert {video["batch_id"] for video in videos} == {batch.id}
-    assert server.work() == 2
+    assert server.run_jobs() == 2
     advance(server)
     batch = client.batches.retrieve(batch.id)
     assert batch.status == "completed"
@@ -134,11 +130,11 @@ def test_cancelling(server: Server, client: OpenAI) -> None:
     (first, second) = results(client, batch.output_file_id)
     assert first["response"]["body"]["error"]["code"] == second["response"]["body"]["error"]["code"]
     assert first["response"]["body"]["error"]["code"] == "cancelled"
-    assert server.work() == 0
+    assert server.run_jobs() == 0
     assert client.batches.cancel(batch.id) == batch
 
 
-def test_the_window_closes(server: Server, client: OpenAI, clock: Clock) -> None:
+def test_lines_after_the_completion_window_expire(server: Server, client: OpenAI, clock: Clock) -> None:
     batch = create(client, line("one"))
     advance(server)
     clock.now += 86_401
@@ -152,7 +148,7 @@ def test_the_window_closes(server: Server, client: OpenAI, clock: Clock) -> None
         client.batches.cancel(batch.id)
 
 
-def test_pages(client: OpenAI) -> None:
+def test_lists_have_pages(client: OpenAI) -> None:
     ids = [create(client, line("one")).id for _ in range(5)]
     assert [batch.id for batch in client.batches.list(limit=2)] == ids[::-1]
     page = client.batches.list(limit=2)
@@ -162,9 +158,7 @@ def test_pages(client: OpenAI) -> None:
     assert caught.value.param == "after"
 
 
-def test_a_batch_is_made_once_for_a_key_and_for_a_retry(
-    server: Server, client: OpenAI, refused: Refused
-) -> None:
+def test_a_key_and_a_retry_create_one_batch(server: Server, client: OpenAI, check_error: CheckError) -> None:
     file = client.files.create(file=json.dumps(line("one")).encode(), purpose="batch")
     body = {"input_file_id": file.id, "endpoint": "/v1/videos", "completion_window": "24h"}
 
@@ -176,14 +170,14 @@ def test_a_batch_is_made_once_for_a_key_and_for_a_retry(
     assert first.json() == again.json()
     assert "idempotent-replayed" not in first.headers
     assert again.headers["idempotent-replayed"] == "true"
-    refused(ask({"a": "b"}, idempotency_key="one"), 400, "Idempotency-Key")
+    check_error(ask({"a": "b"}, idempotency_key="one"), 400, "Idempotency-Key")
     tried = [ask({"c": "d"}, x_stainless_retry_count=count) for count in "0120"]
     assert len({response.json()["id"] for response in tried[:3]}) == 1
     assert tried[3].json()["id"] != tried[0].json()["id"]
     assert len(list(client.batches.list())) == 3
 
 
-def test_results_are_kept_as_long_as_asked(server: Server, client: OpenAI) -> None:
+def test_results_expire_as_requested(server: Server, client: OpenAI) -> None:
     batch = create(
         client, line("one", prompt=""), output_expires_after={"anchor": "created_at", "seconds": 3600}
     )
@@ -195,7 +189,7 @@ def test_results_are_kept_as_long_as_asked(server: Server, client: OpenAI) -> No
 
 
 def test_a_projects_batches_are_its_own(server: Server, client: OpenAI) -> None:
-    other = server.openai(server.stranger()["authorization"].removeprefix("Bearer "))
+    other = server.openai(server.other_project()["authorization"].removeprefix("Bearer "))
     batch = create(client, line("one"))
     for ask in (other.batches.retrieve, other.batches.cancel):
         with pytest.raises(openai.NotFoundError) as caught:
@@ -230,16 +224,16 @@ def test_a_projects_batches_are_its_own(server: Server, client: OpenAI) -> None:
     ],
 )
 def test_wrong_fields_are_named(
-    server: Server, client: OpenAI, refused: Refused, values: dict[str, Any], status: int, param: str
+    server: Server, client: OpenAI, check_error: CheckError, values: dict[str, Any], status: int, param: str
 ) -> None:
     file = client.files.create(file=b"{}", purpose="batch")
     right = {"input_file_id": file.id, "endpoint": "/v1/videos", "completion_window": "24h"}
     body = json.dumps(right | values)
     response = server.client.post("/v1/batches", content=body, headers={"content-type": "application/json"})
-    refused(response, status, param)
+    check_error(response, status, param)
 
 
-def test_ids_that_are_none(server: Server, refused: Refused) -> None:
+def test_malformed_ids(server: Server, check_error: CheckError) -> None:
     for name in ("batch_none", "%00", "x" * 99):
-        refused(server.client.get(f"/v1/batches/{name}"), 404, "batch_id")
-        refused(server.client.post(f"/v1/batches/{name}/cancel"), 404, "batch_id")
+        check_error(server.client.get(f"/v1/batches/{name}"), 404, "batch_id")
+        check_error(server.client.post(f"/v1/batches/{name}/cancel"), 404, "batch_id")

@@ -18,19 +18,18 @@ from hinode.api.limits import Buckets, RateLimitStatus
 from hinode.jobs import idempotency
 from hinode.jobs.idempotency import Rejections
 from hinode.records.database import Database, DatabaseError
-
-from .conftest import SMALL, Clock, Refused, Server
+from tests.api.conftest import SMALL, CheckError, Clock, Server
 
 BODY = {"prompt": "a", "size": SMALL}
 
 
-def test_a_key_of_a_deleted_video(server: Server, refused: Refused) -> None:
+def test_a_key_of_a_deleted_video(server: Server, check_error: CheckError) -> None:
     headers = {"Idempotency-Key": "one"}
     video = server.client.post("/v1/videos", json=BODY, headers=headers).json()
-    server.work()
+    server.run_jobs()
     assert server.client.delete(f"/v1/videos/{video['id']}").status_code == 200
     response = server.client.post("/v1/videos", json=BODY, headers=headers)
-    assert "deleted" in refused(response, 404, "Idempotency-Key")["message"]
+    assert "deleted" in check_error(response, 404, "Idempotency-Key")["message"]
     assert server.client.get("/v1/videos").json()["data"] == []
 
 
@@ -99,7 +98,7 @@ def test_a_retry_that_reaches_another_process_is_not_answered_with_an_older_vide
     assert ask(server, 2).json()["id"] == newer
 
 
-def test_a_retry_of_what_was_answered_and_lost_still_finds_it(
+def test_a_retry_of_an_answer_that_was_lost_gets_it(
     server: Server, other_process: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill_the_quota(server, monkeypatch)
@@ -109,7 +108,7 @@ def test_a_retry_of_what_was_answered_and_lost_still_finds_it(
     assert ask(other_process, 2).json()["id"] == video
 
 
-def test_rejections_are_kept_as_long_as_a_retry_can_come(
+def test_rejections_are_stored_as_long_as_a_retry_can_arrive(
     database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rejections = Rejections(database, clock)
@@ -143,10 +142,10 @@ def test_rejections_that_cannot_be_written_wait_within_bounds(
 
 
 @pytest.mark.parametrize("path", ["remix", "extensions"])
-def test_a_source_that_is_deleted_and_swept_while_it_is_asked_for(
+def test_a_source_that_is_deleted_during_the_request(
     server: Server, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    video = server.finished()["id"]
+    video = server.render()["id"]
     context = server.context
     os.utime(context.objects.path(context.store.artifacts(video)["video"].digest), (0, 0))
     monkeypatch.setattr(context.objects, "clock", time.time)
@@ -166,6 +165,6 @@ def test_a_source_that_is_deleted_and_swept_while_it_is_asked_for(
         body = {"prompt": "it sinks", "video": {"id": video}, "seconds": "1"}
         response = server.client.post("/v1/videos/extensions", json=body)
     assert response.status_code == 200, response.text
-    assert server.work() == 1
+    assert server.run_jobs() == 1
     video = server.client.get(f"/v1/videos/{response.json()['id']}").json()
     assert video["status"] == "completed", video["error"]

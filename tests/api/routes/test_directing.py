@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from starlette.testclient import TestClient
 
 from hinode.api.context import Context
 from hinode.clip import Frames
 from hinode.media.video import read_video
 from hinode.model import checkpoint
-
-from .conftest import Server, new_project
+from tests.api.conftest import Server, new_project, picture
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +27,7 @@ def server(application: tuple[Context, TestClient]) -> Server:
 @pytest.fixture(scope="module")
 def source(server: Server) -> dict[str, Any]:
     """A finished video of one second."""
-    return server.finished()
+    return server.render()
 
 
 def frames(server: Server, video: dict[str, Any], folder: Path) -> Frames:
@@ -39,27 +36,27 @@ def frames(server: Server, video: dict[str, Any], folder: Path) -> Frames:
     return read_video(path).frames
 
 
-def finished(server: Server, path: str, **body: Any) -> dict[str, Any]:
+def render(server: Server, path: str, **body: Any) -> dict[str, Any]:
     response = server.client.post(f"/v1/videos/{path}", json=body)
     assert response.status_code == 200, response.text
-    server.work()
-    done = server.client.get(f"/v1/videos/{response.json()['id']}").json()
-    assert done["status"] == "completed", done
-    return dict(done)
+    server.run_jobs()
+    video = server.client.get(f"/v1/videos/{response.json()['id']}").json()
+    assert video["status"] == "completed", video
+    return dict(video)
 
 
 def difference(first: Frames, second: Frames) -> float:
     return float(np.abs(first.astype(int) - second).mean())
 
 
-def test_a_loop_from_words(server: Server, tmp_path: Path) -> None:
-    video = finished(server, "loops", prompt="a kite", size="64x36", seconds=3)
+def test_a_loop_from_a_prompt(server: Server, tmp_path: Path) -> None:
+    video = render(server, "loops", prompt="a kite", size="64x36", seconds=3)
     assert (video["operation"], video["seconds"], video["source_video_id"]) == ("loop", "3", None)
     assert len(frames(server, video, tmp_path)) == 24
 
 
 def test_a_loop_that_closes_a_video(server: Server, source: dict[str, Any], tmp_path: Path) -> None:
-    video = finished(server, "loops", video={"id": source["id"]}, seconds="2")
+    video = render(server, "loops", video={"id": source["id"]}, seconds="2")
     assert (video["prompt"], video["seconds"], video["source_video_id"]) == (
         "a red kite",
         "2",
@@ -71,8 +68,8 @@ def test_a_loop_that_closes_a_video(server: Server, source: dict[str, Any], tmp_
 
 
 def test_a_blend_begins_with_one_and_ends_with_the_other(server: Server, tmp_path: Path) -> None:
-    first, second = server.finished(seconds="2", seed=1), server.finished(seconds="2", prompt="a fish")
-    video = finished(
+    first, second = server.render(seconds="2", seed=1), server.render(seconds="2", prompt="a fish")
+    video = render(
         server,
         "blends",
         videos=[{"id": first["id"]}, {"id": second["id"]}],
@@ -86,9 +83,9 @@ def test_a_blend_begins_with_one_and_ends_with_the_other(server: Server, tmp_pat
     assert difference(blend[16:], frames(server, second, tmp_path)[8:]) < 6
 
 
-def test_a_retake_keeps_what_is_around_it(server: Server, tmp_path: Path) -> None:
-    source = server.finished(seconds="3")
-    video = finished(server, "retakes", video={"id": source["id"]}, prompt="a fish", to=2, **{"from": 1})
+def test_a_retake_preserves_the_frames_around_it(server: Server, tmp_path: Path) -> None:
+    source = server.render(seconds="3")
+    video = render(server, "retakes", video={"id": source["id"]}, prompt="a fish", to=2, **{"from": 1})
     after, before = frames(server, video, tmp_path), frames(server, source, tmp_path)
     assert len(after) == 24
     assert difference(after[:8], before[:8]) < 6
@@ -96,9 +93,9 @@ def test_a_retake_keeps_what_is_around_it(server: Server, tmp_path: Path) -> Non
     assert difference(after[8:16], before[8:16]) > 6
 
 
-def test_a_recut_puts_something_before_and_after(server: Server, tmp_path: Path) -> None:
-    source = server.finished(seconds="2")
-    video = finished(
+def test_a_recut_adds_seconds_before_and_after(server: Server, tmp_path: Path) -> None:
+    source = server.render(seconds="2")
+    video = render(
         server,
         "recuts",
         video={"id": source["id"]},
@@ -119,7 +116,7 @@ def test_a_storyboard_has_its_shots(server: Server, source: dict[str, Any], tmp_
         {"video": {"id": source["id"]}, "seconds": "0.5", "from": 0.5},
         {"prompt": "it goes on", "seconds": 0.5, "cut": False},
     ]
-    video = finished(server, "storyboards", shots=shots, size="64x36")
+    video = render(server, "storyboards", shots=shots, size="64x36")
     assert (video["operation"], video["seconds"]) == ("storyboard", "2")
     assert video["prompt"] == "a kite rises / it goes on"
     film = frames(server, video, tmp_path)
@@ -127,7 +124,7 @@ def test_a_storyboard_has_its_shots(server: Server, source: dict[str, Any], tmp_
 
 
 def test_extended_backward(server: Server, source: dict[str, Any], tmp_path: Path) -> None:
-    video = finished(
+    video = render(
         server, "extensions", video={"id": source["id"]}, prompt="before", seconds=1, backward=True
     )
     extended = frames(server, video, tmp_path)
@@ -136,12 +133,11 @@ def test_extended_backward(server: Server, source: dict[str, Any], tmp_path: Pat
 
 
 def test_keyframes_are_shown_at_their_moments(server: Server, tmp_path: Path) -> None:
-    picture = io.BytesIO()
-    Image.new("RGB", (64, 36), (200, 30, 30)).save(picture, "PNG")
+    red = picture(color=(200, 30, 30))
     upload = server.client.post(
-        "/v1/files", data={"purpose": "vision"}, files={"file": ("a.png", picture.getvalue())}
+        "/v1/files", data={"purpose": "vision"}, files={"file": ("a.png", red)}
     ).json()
-    video = server.finished(keyframes=[{"at": 0.5, "file_id": upload["id"]}])
+    video = server.render(keyframes=[{"at": 0.5, "file_id": upload["id"]}])
     frame = frames(server, video, tmp_path)[4]
     assert np.abs(frame.astype(int) - (200, 30, 30)).max() < 12
 
@@ -163,8 +159,8 @@ def test_a_model_whose_window_is_too_short_to_continue_it_draws_short_videos_onl
     assert fresh_server.client.post("/v1/videos", json={**body, "seconds": 2}).status_code == 200
 
 
-TWO = {"videos": [{"id": "SOURCE"}, {"id": "SOURCE"}]}
-ONE = {"video": {"id": "SOURCE"}, "prompt": "x"}
+PAIR = {"videos": [{"id": "SOURCE"}, {"id": "SOURCE"}]}
+SINGLE = {"video": {"id": "SOURCE"}, "prompt": "x"}
 
 
 @pytest.mark.parametrize(
@@ -174,15 +170,15 @@ ONE = {"video": {"id": "SOURCE"}, "prompt": "x"}
         ("loops", {"video": {"id": "video_1"}}, "video", "video_1"),
         ("loops", {"video": {"id": "SOURCE"}, "size": "128x72"}, "size", "which is 64x36; leave it out"),
         ("blends", {"videos": []}, "videos", "give 2 at least"),
-        ("blends", {**TWO, "seconds": 0}, "seconds", "give more than 0"),
-        ("blends", {**TWO, "from": 9}, "from", "outside"),
-        ("blends", {**TWO, "seconds": 0.5, "curve": [[0, 2], [1, 1]]}, "curve", "the point 0,2"),
-        ("blends", {**TWO, "curve": "fast"}, "curve", "linear, smooth, early or late"),
-        ("retakes", ONE, "from", "all of the video"),
-        ("retakes", {**ONE, "from": 0.5, "to": 0.2}, "from", "is empty"),
-        ("retakes", {**ONE, "to": 0.999}, "seconds", "than a frame"),
-        ("retakes", {**ONE, "from": -1}, "from", "is -1; give 0 or more"),
-        ("recuts", {**ONE, "from": 0.5}, "before", "nothing is to be"),
+        ("blends", {**PAIR, "seconds": 0}, "seconds", "give more than 0"),
+        ("blends", {**PAIR, "from": 9}, "from", "outside"),
+        ("blends", {**PAIR, "seconds": 0.5, "curve": [[0, 2], [1, 1]]}, "curve", "the point 0,2"),
+        ("blends", {**PAIR, "curve": "fast"}, "curve", "linear, smooth, early or late"),
+        ("retakes", SINGLE, "from", "all of the video"),
+        ("retakes", {**SINGLE, "from": 0.5, "to": 0.2}, "from", "is empty"),
+        ("retakes", {**SINGLE, "to": 0.999}, "seconds", "than a frame"),
+        ("retakes", {**SINGLE, "from": -1}, "from", "is -1; give 0 or more"),
+        ("recuts", {**SINGLE, "from": 0.5}, "before", "nothing is to be"),
         ("storyboards", {"shots": []}, "shots", "give 1 at least"),
         ("storyboards", {"shots": [{"prompt": "x", "seconds": 1}], "sound": True}, "sound", "no sound yet"),
         ("storyboards", {"shots": [{"video": {"id": "SOURCE"}, "seconds": 1}]}, "segments", "would be drawn"),
@@ -195,10 +191,10 @@ ONE = {"video": {"id": "SOURCE"}, "prompt": "x"}
         ("", {"prompt": "x", "path": [[0, 0.5, 0.5]]}, "path", "follows no path"),
         ("", {"prompt": "x", "keyframes": [{"file_id": "file-1"}]}, "keyframes.1.at", "is missing"),
         ("", {"prompt": "x", "expand": "perhaps"}, "expand", "give true or false"),
-        ("edits", {**ONE, "mask": {"file_id": "file-1"}}, "mask", "mask"),
+        ("edits", {**SINGLE, "mask": {"file_id": "file-1"}}, "mask", "mask"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_sentence(
+def test_invalid_fields_are_refused_in_one_sentence(
     server: Server, source: dict[str, Any], path: str, body: dict[str, Any], param: str, words: str
 ) -> None:
     text = json.dumps(body).replace("SOURCE", source["id"])

@@ -17,8 +17,7 @@ from openai import OpenAI
 from hinode.api import context
 from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.outbound import Outbound
-
-from .conftest import Refused, Server
+from tests.api.conftest import CheckError, Server
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -69,7 +68,7 @@ def create(client: OpenAI, receiver: Any, *types: str) -> Any:
     return client.webhooks.create(name="mine", url=url, event_types=list(types or ("video.completed",)))  # type: ignore[arg-type]
 
 
-def test_an_endpoint_from_beginning_to_end(client: OpenAI, receiver: Any) -> None:
+def test_create_change_rotate_and_delete_an_endpoint(client: OpenAI, receiver: Any) -> None:
     endpoint = create(client, receiver, "video.failed", "video.completed")
     assert endpoint.id.startswith("whe_")
     assert (endpoint.object, endpoint.name) == ("webhook_endpoint", "mine")
@@ -103,7 +102,7 @@ def test_a_finished_video_is_notified(
     server: Server, client: OpenAI, deliverer: Deliverer, receiver: Any
 ) -> None:
     endpoint = create(client, receiver)
-    video = server.finished()
+    video = server.render()
     assert deliverer.run_due(time.time()) == 1
     deliverer.settle(20)
     ((headers, body),) = receiver.received
@@ -162,7 +161,7 @@ def test_tests_of_endpoints_are_bounded(
     assert running == [1]
 
 
-def test_pages(server: Server, client: OpenAI, receiver: Any) -> None:
+def test_lists_have_pages(server: Server, client: OpenAI, receiver: Any) -> None:
     ids = [create(client, receiver).id for _ in range(5)]
     assert [listed.id for listed in client.webhooks.list(limit=2)] == sorted(ids, reverse=True)
     for _ in range(3):
@@ -173,7 +172,7 @@ def test_pages(server: Server, client: OpenAI, receiver: Any) -> None:
     assert (len(first["data"]), first["has_more"], len(rest["data"]), rest["has_more"]) == (2, True, 1, False)
 
 
-def test_private_addresses_are_refused_by_default(server: Server, refused: Refused) -> None:
+def test_private_addresses_are_refused_by_default(server: Server, check_error: CheckError) -> None:
     def create(url: str) -> Any:
         body = {"name": "n", "url": url, "event_types": ["video.completed"]}
         return server.client.post("/v1/webhook_endpoints", json=body)
@@ -182,13 +181,13 @@ def test_private_addresses_are_refused_by_default(server: Server, refused: Refus
         *("http://example.com/", "https://example.com:22/", "ftp://example.com/", "nonsense"),
         *("https://127.0.0.1/", "https://[::1]/", "https://169.254.169.254/"),
     ):
-        refused(create(url), 400, "url")
+        check_error(create(url), 400, "url")
     # What a name stands for is looked at whenever something is sent, because it may change.
     endpoint = create("https://localhost/").json()
     response = server.client.post(
         f"/v1/webhook_endpoints/{endpoint['id']}/test", json={"event_type": "video.completed"}
     )
-    assert "not public" in refused(response, 400, "url")["message"]
+    assert "not public" in check_error(response, 400, "url")["message"]
 
 
 @pytest.mark.parametrize(
@@ -207,33 +206,37 @@ def test_private_addresses_are_refused_by_default(server: Server, refused: Refus
         ({"event_type": ["video.completed"]}, "event_type"),
     ],
 )
-def test_wrong_fields_are_named(server: Server, refused: Refused, values: dict[str, Any], param: str) -> None:
+def test_wrong_fields_are_named(
+    server: Server, check_error: CheckError, values: dict[str, Any], param: str
+) -> None:
     right = {"name": "n", "url": "https://example.com/", "event_types": ["video.completed"]}
     body, kind = json.dumps(right | values), {"content-type": "application/json"}
-    refused(server.client.post("/v1/webhook_endpoints", content=body, headers=kind), 400, param)
+    check_error(server.client.post("/v1/webhook_endpoints", content=body, headers=kind), 400, param)
     if None not in values.values():
         path = f"/v1/webhook_endpoints/{server.client.post('/v1/webhook_endpoints', json=right).json()['id']}"
-        refused(server.client.post(path, content=json.dumps(values), headers=kind), 400, param)
+        check_error(server.client.post(path, content=json.dumps(values), headers=kind), 400, param)
 
 
-def test_ids_that_are_none(server: Server, refused: Refused) -> None:
+def test_malformed_ids(server: Server, check_error: CheckError) -> None:
     client = server.client
     for name in ("whe_none", "%00", "x" * 99):
         url = f"/v1/webhook_endpoints/{name}"
-        refused(client.get(url), 404, "webhook_endpoint_id")
-        refused(client.delete(url), 404, "webhook_endpoint_id")
-        refused(client.get(f"{url}/deliveries"), 404, "webhook_endpoint_id")
-        refused(client.post(url, json={"name": "n"}), 404, "webhook_endpoint_id")
-        refused(client.post(f"{url}/rotate_secret"), 404, "webhook_endpoint_id")
-        refused(
+        check_error(client.get(url), 404, "webhook_endpoint_id")
+        check_error(client.delete(url), 404, "webhook_endpoint_id")
+        check_error(client.get(f"{url}/deliveries"), 404, "webhook_endpoint_id")
+        check_error(client.post(url, json={"name": "n"}), 404, "webhook_endpoint_id")
+        check_error(client.post(f"{url}/rotate_secret"), 404, "webhook_endpoint_id")
+        check_error(
             client.post(f"{url}/test", json={"event_type": "video.completed"}), 404, "webhook_endpoint_id"
         )
 
 
-def test_the_switch_of_a_rotation(server: Server, client: OpenAI, receiver: Any, refused: Refused) -> None:
+def test_the_switch_of_a_rotation_is_a_boolean(
+    server: Server, client: OpenAI, receiver: Any, check_error: CheckError
+) -> None:
     endpoint = create(client, receiver)
     response = server.client.post(
         f"/v1/webhook_endpoints/{endpoint.id}/rotate_secret",
         json={"keep_old_secret_active_for_24_hours": "perhaps"},
     )
-    refused(response, 400, "keep_old_secret_active_for_24_hours")
+    check_error(response, 400, "keep_old_secret_active_for_24_hours")

@@ -8,14 +8,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from hinode.api.context import Context
-
-from .conftest import SMALL, Refused, Server, new_project
+from tests.api.conftest import SMALL, CheckError, Server, new_project
 
 
 @pytest.fixture(scope="module")
 def mp4(application: tuple[Context, TestClient]) -> bytes:
     server = new_project(*application)
-    return server.client.get(f"/v1/videos/{server.finished()['id']}/content").content
+    return server.client.get(f"/v1/videos/{server.render()['id']}/content").content
 
 
 def add(server: Server, mp4: bytes, name: str = "Mossy") -> Any:
@@ -24,7 +23,7 @@ def add(server: Server, mp4: bytes, name: str = "Mossy") -> Any:
     )
 
 
-def test_the_life_of_a_character(mp4: bytes, server: Server, refused: Refused) -> None:
+def test_create_list_and_delete_a_character(mp4: bytes, server: Server, check_error: CheckError) -> None:
     mossy = add(server, mp4).json()
     assert mossy["id"].startswith("char_")
     assert mossy["name"] == "Mossy"
@@ -41,12 +40,12 @@ def test_the_life_of_a_character(mp4: bytes, server: Server, refused: Refused) -
         "object": "character.deleted",
         "deleted": True,
     }
-    refused(server.client.get(path), 404, "character_id")
-    refused(server.client.delete(path), 404, "character_id")
-    refused(server.client.get("/v1/videos/characters", params={"after": "char_0"}), 400, "after")
+    check_error(server.client.get(path), 404, "character_id")
+    check_error(server.client.delete(path), 404, "character_id")
+    check_error(server.client.get("/v1/videos/characters", params={"after": "char_0"}), 400, "after")
 
 
-def test_characters_in_a_video(mp4: bytes, server: Server, refused: Refused) -> None:
+def test_characters_in_a_video(mp4: bytes, server: Server, check_error: CheckError) -> None:
     mossy, fern = add(server, mp4).json()["id"], add(server, mp4, "Fern").json()["id"]
     body = {"prompt": "Mossy meets Fern", "size": SMALL, "seconds": "1"}
     responses = [
@@ -56,25 +55,25 @@ def test_characters_in_a_video(mp4: bytes, server: Server, refused: Refused) -> 
         server.client.post("/v1/videos", json={**body, "characters": [mossy]}),
     ]
     assert [response.status_code for response in responses] == [200] * 4, responses[0].text
-    assert server.work() == 4
+    assert server.run_jobs() == 4
     for response in responses:
         assert server.client.get(f"/v1/videos/{response.json()['id']}").json()["status"] == "completed"
     nameless = {**body, "prompt": "mossy stones", "characters": [{"id": mossy}]}
-    error = refused(server.client.post("/v1/videos", json=nameless), 400, "prompt")
+    error = check_error(server.client.post("/v1/videos", json=nameless), 400, "prompt")
     assert "Mossy" in error["message"]
-    refused(server.client.post("/v1/videos", json={**body, "characters": ["char_0"]}), 404, "characters")
+    check_error(server.client.post("/v1/videos", json={**body, "characters": ["char_0"]}), 404, "characters")
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 81, "a\nb", "\u202eoy"])
-def test_names_that_cannot_be(mp4: bytes, server: Server, refused: Refused, name: str) -> None:
-    refused(add(server, mp4, name), 400, "name")
+def test_invalid_names(mp4: bytes, server: Server, check_error: CheckError, name: str) -> None:
+    check_error(add(server, mp4, name), 400, "name")
 
 
-def test_videos_that_cannot_be(server: Server, refused: Refused) -> None:
-    refused(add(server, b"no video"), 400, "video")
-    refused(server.client.post("/v1/videos/characters", data={"name": "a"}), 400, "video")
-    refused(server.client.post("/v1/videos/characters", json={"name": "a", "video": "x"}), 400, "video")
+def test_invalid_videos(server: Server, check_error: CheckError) -> None:
+    check_error(add(server, b"no video"), 400, "video")
+    check_error(server.client.post("/v1/videos/characters", data={"name": "a"}), 400, "video")
+    check_error(server.client.post("/v1/videos/characters", json={"name": "a", "video": "x"}), 400, "video")
 
 
-def test_the_longest_name(server: Server, mp4: bytes) -> None:
+def test_a_name_of_the_maximum_length(server: Server, mp4: bytes) -> None:
     assert add(server, mp4, "ü" * 80).json()["name"] == "ü" * 80

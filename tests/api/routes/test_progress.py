@@ -14,8 +14,7 @@ from PIL import Image
 
 from hinode.api.middleware import authentication
 from hinode.request import MediaFile
-
-from .conftest import Server
+from tests.api.conftest import Server, picture
 
 
 def events(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -27,7 +26,7 @@ def events(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_a_video_that_has_ended(server: Server) -> None:
-    video = server.finished()
+    video = server.render()
     response = server.client.get(f"/v1/videos/{video['id']}/events")
     assert response.headers["content-type"].startswith("text/event-stream")
     assert response.headers["cache-control"] == "no-store"
@@ -45,15 +44,13 @@ def server(fresh_server: Server) -> Server:
     return fresh_server
 
 
-def test_from_the_queue_to_the_end(server: Server) -> None:
+def test_events_from_the_queue_to_the_end(server: Server) -> None:
     video = server.create()
     store, objects = server.context.store, server.context.objects
     worker = store.enrol("here", 1)
     lease = store.claim(worker, host="here")
     assert lease is not None
-    picture = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(picture, "WEBP")
-    objects.show(video["id"], picture.getvalue())
+    objects.show(video["id"], picture((8, 8), "WEBP"))
     store.heartbeat(lease, stage="sample", progress=40, preview=1, slice_seconds=15, ran_for=0)
     following = threading.Event()
 

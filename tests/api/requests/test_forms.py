@@ -38,7 +38,7 @@ def deep(value: Any) -> int:
 
 
 @given(st.dictionaries(NAMES, TREES.filter(lambda tree: deep(tree) < forms.MAX_DEPTH), max_size=4))
-def test_forms_say_what_json_says(values: dict[str, Any]) -> None:
+def test_forms_and_json_give_the_same_fields(values: dict[str, Any]) -> None:
     pairs = [pair for name, value in values.items() for pair in flat(value, name)]
     assert forms.nested(pairs) == forms.from_json(json.dumps(values).encode())
 
@@ -77,13 +77,13 @@ def test_bracketed_names(pairs: list[tuple[str, Any]], values: dict[str, Any]) -
         [(f"a[{index}]", "x") for index in range(101)],
     ],
 )
-def test_names_that_make_no_sense(pairs: list[tuple[str, Any]]) -> None:
+def test_malformed_names(pairs: list[tuple[str, Any]]) -> None:
     with pytest.raises(BadInput):
         forms.nested(pairs)
 
 
 @given(st.lists(st.tuples(st.text("ab[]01", max_size=12), TEXTS), max_size=6))
-def test_any_names_at_all(pairs: list[tuple[str, str]]) -> None:
+def test_random_names(pairs: list[tuple[str, str]]) -> None:
     try:
         values = forms.nested(pairs)
     except BadInput:
@@ -105,7 +105,7 @@ def test_any_names_at_all(pairs: list[tuple[str, str]]) -> None:
         b"[" + b"{}," * 300_000 + b"{}]",
     ],
 )
-def test_what_is_no_json_object(body: bytes) -> None:
+def test_bodies_that_are_not_json_objects(body: bytes) -> None:
     with pytest.raises(BadInput):
         forms.from_json(body)
 
