@@ -28,13 +28,13 @@ from hinode.api.routes.operations import batches, health, models
 from hinode.api.routes.videos import content, directing, progress, videos
 from hinode.errors import HinodeError
 
-LOOKING_THREADS = 12
-"""How many requests at once may use the database; fewer than it keeps connections for."""
+DATABASE_THREADS = 12
+"""Requests that use the database at once; fewer than its connections."""
 MAX_BODY_BYTES = 600 << 20
 MAX_UNAUTHENTICATED_BYTES = 32 << 20
 DRAIN_SECONDS = 30.0
 
-# Characters come before videos, whose routes take any word for an id.
+# Characters come before videos, whose routes accept any word as an id.
 ROUTERS = (
     characters.router,
     content.router,
@@ -49,36 +49,31 @@ ROUTERS = (
 """The routes under /v1: for a new one, add its router here."""
 
 KEY = HTTPBearer(scheme_name="key", auto_error=False)  # for OpenAPI; `Authentication` checks the key
-ERROR: dict[str, Any] = {"model": failures.Error, "description": "What is wrong."}
+ERROR: dict[str, Any] = {"model": failures.Error, "description": "An error."}
 
 
 def create_app(context: Context) -> FastAPI:
-    """The ASGI application.
-
-    Args:
-        context: what its routes work with; the caller closes it.
-    """
+    """The ASGI application on a context, which the caller closes."""
     app = FastAPIOffline(
         title="Hinode",
         version=__version__,
         description=openapi.DESCRIPTION,
         redoc_url=None,
         lifespan=_lifespan,
-        # An address that is nearly right is an error, not a redirect.
+        # An address with a slash too many or too few is an error, not a redirect.
         redirect_slashes=False,
         responses={"5XX": ERROR},
     )
     app.state.context = context
     app.state.metrics = Metrics(context.store)
+    dependencies = [Depends(KEY), Depends(check_query)]
     for router in ROUTERS:
-        app.include_router(
-            router, dependencies=[Depends(KEY), Depends(check_query)], responses={"4XX": ERROR}
-        )
+        app.include_router(router, dependencies=dependencies, responses={"4XX": ERROR})
     app.include_router(health.router)
     for kind in (HTTPException, RequestValidationError, HinodeError):
         app.add_exception_handler(kind, failures.handle)
     openapi.describe(app, ROUTERS)
-    # The one that is added last is the outermost.
+    # The last one is the outermost.
     app.add_middleware(Authentication, tenants=context.tenants)
     app.add_middleware(RetryTracker, rejections=context.rejections, clock=context.clock)
     app.add_middleware(
@@ -93,7 +88,7 @@ def create_app(context: Context) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    anyio.to_thread.current_default_thread_limiter().total_tokens = LOOKING_THREADS
+    anyio.to_thread.current_default_thread_limiter().total_tokens = DATABASE_THREADS
     context: Context = app.state.context
     try:
         yield

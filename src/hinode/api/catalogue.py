@@ -1,4 +1,4 @@
-"""Models by the names that clients use, and what each can do, without loading any of them."""
+"""Models by the names that clients use, with their capabilities; none is loaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hinode.request import Capabilities
 from hinode.settings import Settings
 
 SORA = ("sora-2", "sora-2-pro", "sora-2-2025-10-06", "sora-2-pro-2025-10-06", "sora-2-2025-12-08")
-"""Sora's own names. A dated one means what the name without its date means, unless it is mapped itself."""
+"""Sora's own names. A dated one stands for the same model as the undated one, unless it has an alias."""
 DEFAULT = "sora-2"
 FALLBACK = catalog.ENGINE
 FRESH_SECONDS = 5.0
@@ -29,7 +29,7 @@ class Model:
 
     Attributes:
         name: as the client wrote it.
-        engine_capabilities: what its engine can do by itself.
+        engine_capabilities: those of its engine alone.
         created_at: when its weights were made or installed, seconds since 1970; 0 if it has none.
     """
 
@@ -49,19 +49,15 @@ class Model:
 
     @cached_property
     def capabilities(self) -> Capabilities:
-        """What clients can ask for: what the engine can do, and what is put together from that."""
+        """Those of the engine, and the operations that are composed from them."""
         return extend_capabilities(self.engine_capabilities)
 
 
 class Catalogue:
-    """The models that this server offers. Safe to use from several threads."""
+    """The models that this server offers; each is cached for a few seconds. Safe to use from several
+    threads."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
-        """
-        Args:
-            settings: `aliases` and the folder of models.
-            clock: seconds since 1970; what was looked up is looked up again after five.
-        """
         self.settings = settings
         self.clock = clock
         self._lock = threading.Lock()
@@ -91,7 +87,7 @@ class Catalogue:
         return model
 
     def all(self) -> list[Model]:
-        """Every model under each of its names; one that cannot be used is left out."""
+        """Every usable model, under each of its names."""
         models = []
         for name in dict.fromkeys((*SORA, *self.settings.aliases, *self._installed())):
             with suppress(HinodeError):

@@ -1,6 +1,6 @@
-"""What the routes work with: the parts of the layers below, and whom a request comes from.
+"""The parts that the routes use, and the identity behind a request.
 
-A route names what it uses, and FastAPI passes it:
+A route names the parts that it uses, and FastAPI passes them:
 
 @router.get("/things/{thing_id}")
 def get_thing(thing_id: Id, store: JobStore, identity: CurrentIdentity) -> Response: ...
@@ -40,41 +40,20 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SLOW_THREADS = 16
-"""How many requests at once may decode images, fetch them or store files, beside those that only read."""
+"""Requests that decode images, fetch them or store files at once."""
 MAX_BODY_MEMORY = 256 << 20
-"""Bytes of text of all bodies that are being read at one time."""
+"""Bytes of text of all bodies that are being read."""
 MAX_TESTS, MAX_TESTS_PER_PROJECT = 4, 2
 """Webhook endpoints that are tested at once, in all and for one project."""
 
 
-class Streams:
-    """Counts the open streams of events; for the thread of the event loop."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    @contextmanager
-    def open(self) -> Iterator[None]:
-        """Count a stream while the block lasts."""
-        self.count += 1
-        try:
-            yield
-        finally:
-            self.count -= 1
-
-
 class Context:
-    """The parts that the routes use, on top of a database that is up to date."""
+    """The parts that the routes use."""
 
     def __init__(
         self, settings: Settings, database: Database, clock: Callable[[], float] = time.time
     ) -> None:
-        """
-        Args:
-            settings: of this process.
-            database: after `Database.upgrade`.
-            clock: seconds since 1970.
-        """
+        """`database` has been upgraded; `clock` gives seconds since 1970."""
         self.settings = settings
         self.clock = clock
         self.store = Store(database, clock, lease_seconds=settings.lease_seconds)
@@ -90,9 +69,9 @@ class Context:
         self.admission = Admission(self.catalogue, self.inputs)
         wire = BatchWire(self.admission)
         self.batches = Batches(self.store, self.objects, self.uploads, wire, clock)
-        self.event_seconds = 0.5  # how often a stream of events looks for something new
-        self.streams = Streams()
-        self.stopping = threading.Event()  # set when the process is about to end, so that streams end too
+        self.event_seconds = 0.5  # between two looks of a stream of events
+        self.open_streams = 0  # of events; counted in the thread of the event loop
+        self.stopping = threading.Event()  # set when the process ends, so that streams end
         self.body_memory = ByteBudget(MAX_BODY_MEMORY)
         self.endpoint_tests = ConcurrencyLimit(
             MAX_TESTS, MAX_TESTS_PER_PROJECT, what="too many webhook endpoints are being tested"
@@ -102,7 +81,7 @@ class Context:
     @classmethod
     @contextmanager
     def open(cls, settings: Settings, clock: Callable[[], float] = time.time) -> Iterator[Context]:
-        """The same on the database that the settings name, which is brought up to date first and closed last.
+        """A context on the database of the settings, which is upgraded first and closed at the end.
 
         Raises:
             BadInput: the URL of the database cannot be used.
@@ -117,7 +96,7 @@ class Context:
                 context.stopping.set()
 
     async def run_slow(self, work: Callable[P, T], *args: P.args, **keywords: P.kwargs) -> T:
-        """Call `work` in one of the threads for what may take long."""
+        """Call `work` in a thread for slow work."""
         return await anyio.to_thread.run_sync(partial(work, *args, **keywords), limiter=self._slow)
 
 
@@ -127,12 +106,12 @@ async def _context(request: Request) -> Context:
 
 
 async def _identity(request: Request) -> Identity:
-    identity: Identity = request.state.identity  # set by `Authentication`, or there is no request
+    identity: Identity = request.state.identity  # set by `Authentication`
     return identity
 
 
 def _part(name: str) -> Any:
-    """Passes one part of the context to a route."""
+    """A dependency that passes one part of the context."""
 
     async def part(request: Request) -> Any:
         return getattr(request.app.state.context, name)

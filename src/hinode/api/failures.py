@@ -1,7 +1,7 @@
 """Errors as clients of Sora's API know them: a status code and an object with four keys.
 
-A client library decides by the status whether it asks again: it does on 408, 409, 429 and from 500 up, unless
-`x-should-retry` is false. So a request that has to change is never answered with one of those.
+A client library decides by the status whether it retries: on 408, 409, 429 and from 500 up, unless
+`x-should-retry` is false. So the answer to a request that has to change never has one of those.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SERVER_ERROR = "server_error"
 RATE_LIMIT = "rate_limit_error"
 
 MAX_RETRY_AFTER = 60.0
-"""Client libraries wait at most that many seconds before they ask again, whatever the header says."""
+"""Client libraries wait at most that many seconds before they retry, whatever the header says."""
 
 PARAMS = {
     "first_frame": "input_reference",
@@ -45,17 +45,17 @@ PARAMS = {
     "operation": "model",
     "engine": "model",
 }
-"""Names on the wire of fields that have another name inside."""
+"""Names in the API of fields that are named differently inside."""
 
 
 class NotFound(BadInput):
-    """There is no such thing, or it belongs to another project, which is not told apart."""
+    """There is no such entry, or it belongs to another project; the answer does not differ."""
 
     code: ClassVar[str] = "not_found"
 
 
 class ErrorBody(BaseModel):
-    """What is wrong, in one sentence, and which part of the request is at fault."""
+    """The error in one sentence, and the part of the request that caused it."""
 
     message: str
     type: str
@@ -70,15 +70,15 @@ class Error(BaseModel):
 
 
 class Refusal(HTTPException):
-    """An answer other than the one asked for; it may be raised anywhere below a route.
+    """An error answer; it may be raised anywhere below a route.
 
     Args:
         status: HTTP status code.
-        message: what is wrong, in one sentence.
-        code: short name that stays the same.
-        param: part of the request that is at fault, if there is one.
+        message: the cause and the remedy, in one sentence.
+        code: short name that clients can rely on.
+        param: the part of the request that caused it.
         type: kind of error, as Sora's API groups them.
-        headers: to send with it.
+        headers: of the answer.
     """
 
     def __init__(
@@ -104,25 +104,24 @@ class Refusal(HTTPException):
 
 
 def is_id(name: str) -> bool:
-    """Whether this could be the id of anything. If not it is not looked up, since some databases refuse some
-    texts."""
+    """Whether a text has the form of an id; any other is not looked up, since databases refuse some texts."""
     return _ID.fullmatch(name) is not None
 
 
 def get_or_404(
     find: Callable[[str, str], T | None], project_id: str, name: str, kind: str, field: str = ""
 ) -> T:
-    """What a project has under an id.
+    """The entry of a project with an id.
 
     Args:
-        find: takes the project and the id; what is false counts as nothing.
-        project_id: whose.
+        find: takes the project and the id; a false result counts as none.
+        project_id: the project.
         name: the id.
-        kind: of the thing, such as "video".
-        field: what to name in the error, by default such as "video_id".
+        kind: what the entry is, such as "video".
+        field: named in the error; by default such as "video_id".
 
     Raises:
-        NotFound: the project has no such thing.
+        NotFound: there is none.
     """
     entry = find(project_id, name) if is_id(name) else None
     if not entry:
@@ -131,12 +130,12 @@ def get_or_404(
 
 
 def not_found(kind: str, name: str, field: str) -> NotFound:
-    """The error that there is no video, character, file or the like with this id."""
+    """The error that nothing of this kind has this id."""
     return NotFound(f"there is no {kind} {quote(name, 80)}", "check the id", field=field)
 
 
 def of(error: Exception) -> Refusal:
-    """The answer to a request that raised `error`; that to a bug tells nothing of the inside."""
+    """The answer to a request that raised `error`; the answer to a bug has no internals."""
     if isinstance(error, Refusal):
         return error
     if isinstance(error, HinodeError):
@@ -159,7 +158,7 @@ async def handle(request: Request, error: Exception) -> Response:
 
 
 def retry_after(seconds: float) -> dict[str, str]:
-    """Headers that tell when to ask again, or that waiting for it is no use."""
+    """Headers that say when to retry, or that a retry is no use."""
     headers = {"retry-after": str(max(1, math.ceil(seconds)))}
     if seconds > MAX_RETRY_AFTER:
         headers["x-should-retry"] = "false"
@@ -171,13 +170,13 @@ def _of_ours(error: HinodeError) -> Refusal:
         headers = retry_after(error.retry_after)
         return Refusal(429, str(error), code=error.code, type=RATE_LIMIT, headers=headers)
     if isinstance(error, Unfinished):
-        # Asking again at once would bring the same answer.
+        # A retry at once would get the same answer.
         return Refusal(409, str(error), code=error.code, headers={"x-should-retry": "false"})
     if isinstance(error, BadInput):
         status = 404 if isinstance(error, NotFound) else 400
         code = "operation_not_supported" if error.field == "operation" else error.code
         return Refusal(status, str(error), code=code, param=PARAMS.get(error.field, error.field))
-    # The sentences of the others name files and machines, which do not concern a client.
+    # The messages of the others name files and machines, which clients need not know.
     if isinstance(error, DatabaseError):
         message = "the database cannot be reached at the moment; ask again later"
         headers = {"retry-after": "2"}

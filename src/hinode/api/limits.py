@@ -20,12 +20,12 @@ RETRY_SECONDS = 2.0
 SMALL_BYTES = 1 << 20
 """A body with less text than this is always read, whatever the budget."""
 Reserve = Callable[[int], None]
-"""Takes memory for so many more bytes of a body that arrived; raises Refusal if there is not so much."""
+"""Reserves memory for so many more bytes of a body; raises Refusal if the budget is used up."""
 
 
 @dataclass(frozen=True)
 class RateLimitStatus:
-    """How much of its rate a key has left after a request.
+    """The rate of a key after a request.
 
     Attributes:
         limit: requests per minute.
@@ -40,7 +40,7 @@ class RateLimitStatus:
     wait: float
 
     def headers(self) -> dict[str, str]:
-        """As headers, named as in Sora's API."""
+        """The headers of Sora's API that report it."""
         return {
             "x-ratelimit-limit-requests": str(self.limit),
             "x-ratelimit-remaining-requests": str(self.remaining),
@@ -53,15 +53,11 @@ class Buckets:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self._levels: dict[str, tuple[float, float]] = {}  # tokens, and when there were so many
+        self._levels: dict[str, tuple[float, float]] = {}  # tokens at a time
 
     def take(self, key_id: str, per_minute: int) -> RateLimitStatus:
-        """Take a token for a request, if there is one. The tokens of a minute may be used at once.
-
-        Args:
-            key_id: whose bucket.
-            per_minute: its size, at least 1.
-        """
+        """Take a token from the bucket of a key, if there is one. A bucket holds the tokens of a minute,
+        1 or more."""
         now = self.clock()
         rate = per_minute / 60.0
         tokens, at = self._levels.get(key_id, (float(per_minute), now))
@@ -78,24 +74,15 @@ class Buckets:
 
 
 class ConcurrencyLimit:
-    """How many calls to other servers may run at once, so that slow servers delay only the project that named
-    them. Safe to use from several threads."""
+    """How many calls to other servers may run at once, in all and for one project, so that slow servers delay
+    only the project that named them. Safe to use from several threads.
+
+    A refusal says `what` happened, such as "too many images are being fetched", and the `remedy`.
+    """
 
     def __init__(
-        self,
-        maximum: int,
-        max_per_project: int,
-        *,
-        what: str,
-        remedy: str = "ask again later",
+        self, maximum: int, max_per_project: int, *, what: str, remedy: str = "ask again later"
     ) -> None:
-        """
-        Args:
-            maximum: calls in all.
-            max_per_project: calls of one project.
-            what: the reason of a refusal, such as "too many images are being fetched".
-            remedy: what to do then.
-        """
         self.maximum = maximum
         self.max_per_project = max_per_project
         self.what = what
@@ -132,22 +119,9 @@ class ByteBudget:
         self.used = 0
         self._lock = threading.Lock()
 
-    def acquire(self, count: int) -> bool:
-        """Take so many more bytes; returns False, and takes none, if there are not so many."""
-        with self._lock:
-            if self.used + count > self.max_bytes:
-                return False
-            self.used += count
-            return True
-
-    def release(self, count: int) -> None:
-        """Give bytes back."""
-        with self._lock:
-            self.used -= count
-
     @contextmanager
     def reserve(self) -> Iterator[Reserve]:
-        """The memory of one body, which is given back after the block."""
+        """The memory of one body, which is released after the block."""
         count = reserved = 0
 
         def add(more: int) -> None:
@@ -155,17 +129,20 @@ class ByteBudget:
             count += more
             if count < SMALL_BYTES:
                 return
-            if not self.acquire(count - reserved):
-                raise Refusal(
-                    503,
-                    "the server is reading too many large bodies at the moment; ask again later",
-                    code="unavailable",
-                    type=SERVER_ERROR,
-                    headers=retry_after(RETRY_SECONDS),
-                )
-            reserved = count
+            with self._lock:
+                if self.used + count - reserved > self.max_bytes:
+                    raise Refusal(
+                        503,
+                        "the server is reading too many large bodies at the moment; ask again later",
+                        code="unavailable",
+                        type=SERVER_ERROR,
+                        headers=retry_after(RETRY_SECONDS),
+                    )
+                self.used += count - reserved
+                reserved = count
 
         try:
             yield add
         finally:
-            self.release(reserved)
+            with self._lock:
+                self.used -= reserved

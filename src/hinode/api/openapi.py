@@ -12,9 +12,9 @@ from pydantic.json_schema import models_json_schema
 
 from hinode.api.requests.bodies import BodyReader
 
-DESCRIPTION = """The API that clients of Sora speak, with additions that they ignore.
+DESCRIPTION = """The API of Sora's clients, with additions that they ignore.
 
-Bodies may be JSON or multipart/form-data; in the latter, paths of values are written into brackets:
+Bodies may be JSON or multipart/form-data. In a form, the path of a nested value is written in brackets:
 `video[id]`, `input_reference[image_url]`, `characters[][id]`. An unknown field is an error."""
 
 REF = "#/components/schemas/{model}"
@@ -54,8 +54,6 @@ def _readers(routers: Iterable[APIRouter]) -> Iterator[tuple[APIRoute, BodyReade
         for route in router.routes:
             if isinstance(route, APIRoute):
                 hints = get_type_hints(route.endpoint, include_extras=True)
-                for annotation in [
-                    note for hint in hints.values() for note in getattr(hint, "__metadata__", ())
-                ]:
-                    if isinstance(annotation, Depends) and isinstance(annotation.dependency, BodyReader):
-                        yield route, annotation.dependency
+                for note in [note for hint in hints.values() for note in getattr(hint, "__metadata__", ())]:
+                    if isinstance(note, Depends) and isinstance(note.dependency, BodyReader):
+                        yield route, note.dependency

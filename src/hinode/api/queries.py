@@ -1,9 +1,9 @@
-"""Parameters of addresses: ids, pages of lists; and the refusal of those that a route does not know."""
+"""Parameters of addresses: ids and pages of lists; unknown parameters are refused."""
 
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from fastapi import Depends, Path, Query, Request
 
@@ -11,40 +11,37 @@ from hinode.api.failures import is_id
 from hinode.errors import BadInput, quote
 from hinode.parsing import UnknownField
 
-DEFAULT_LIMIT, MAX_LIMIT = 20, 100
-
 Id = Annotated[str, Path(max_length=100)]
 After = Annotated[str | None, Query(description="Start behind the entry with this id.")]
-Limit = Annotated[int, Query(ge=0, le=MAX_LIMIT, description="Most entries of a page.")]
 Order = Annotated[Literal["asc", "desc"], Query(description="By time of creation; newest first by default.")]
 
 
 class PageArguments(TypedDict):
-    """Which page of a list is asked for; arguments of the methods that give pages."""
+    """The requested page of a list; arguments of the methods that return pages."""
 
     after: str | None
     limit: int
     descending: bool
 
 
-def check_after(after: str | None) -> str | None:
-    """The id, if it can be one.
+def page_query(default: int, maximum: int) -> Any:
+    """A FastAPI dependency: the page in the parameters of the address, of `maximum` entries at most."""
 
-    Raises:
-        BadInput: it cannot be the id of anything.
-    """
-    if after is not None and not is_id(after):
-        raise BadInput(
-            f"there is nothing with the id {quote(after)}", "give an id of this list", field="after"
-        )
-    return after
+    async def page(
+        after: After = None,
+        limit: int = Query(default, ge=0, le=maximum, description="Maximum of entries."),
+        order: Order = "desc",
+    ) -> PageArguments:
+        if after is not None and not is_id(after):
+            raise BadInput(
+                f"there is no entry with the id {quote(after)}", "give an id of this list", field="after"
+            )
+        return {"after": after, "limit": limit, "descending": order == "desc"}
+
+    return Depends(page)
 
 
-async def _page(after: After = None, limit: Limit = DEFAULT_LIMIT, order: Order = "desc") -> PageArguments:
-    return {"after": check_after(after), "limit": limit, "descending": order == "desc"}
-
-
-PageQuery = Annotated[PageArguments, Depends(_page)]
+PageQuery = Annotated[PageArguments, page_query(20, 100)]
 
 
 async def check_query(request: Request) -> None:

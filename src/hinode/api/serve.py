@@ -1,4 +1,4 @@
-"""`hinode serve`: the API, its workers and the periodic tasks of one machine, from start to a clean end."""
+"""`hinode serve`: the API, the workers and the periodic tasks of one machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
 
 import uvicorn
@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 2048
 SHUTDOWN_SECONDS = 5
-"""How long requests in progress may take once the server is to stop."""
+"""For requests in progress when the server stops."""
 DRAIN_SECONDS = 20.0
-"""How long workers may take to save their runs."""
+"""For workers to save their runs."""
 KEEP_ALIVE_SECONDS = 75
-"""Longer than clients and proxies keep an idle connection, so that it is they who close it."""
+"""Longer than clients and proxies keep an idle connection, so that they close it."""
 CONNECTIONS = 24
-"""For the threads of the API, of the periodic tasks and of the webhooks."""
+"""To the database, for the threads of the API, the periodic tasks and the webhooks."""
 SWEEP_OLDER_THAN = 3600.0
 
 LOOPBACK = ("127.", "::1")
@@ -43,22 +43,22 @@ ANYWHERE = ("0.0.0.0", "::")
 
 
 class ListenError(HinodeError):
-    """The address that the server should listen on cannot be had."""
+    """The server cannot listen on its address."""
 
     code = "listen"
 
 
 def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
-    """Serve until SIGTERM or SIGINT, and then end without losing anything.
+    """Serve until SIGTERM or SIGINT, and then shut down without loss.
 
-    The port is closed first; requests in progress are answered; runs in progress are saved and given back,
-    for the next start or for another machine. After a second signal the requests are not waited for.
+    The port is closed first; requests in progress are answered; runs in progress are saved and their jobs
+    returned to the queue. After a second signal the server does not wait for requests.
 
     Args:
         settings: of this process.
         host: name or address to listen on.
         port: 1 to 65535, or 0 for a free one.
-        workers: worker processes on this machine; 0 leaves the work to `hinode worker` on others.
+        workers: worker processes; with 0 the jobs wait for `hinode worker` on other machines.
 
     Raises:
         BadInput: there is no address `host`.
@@ -94,7 +94,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, without its signal handlers; the workers end while it closes connections."""
+    """uvicorn's server without its signal handlers; `end` runs while it closes connections."""
 
     def __init__(self, app: object, begin: Callable[[], None], end: Callable[[], None]) -> None:
         super().__init__(
@@ -131,7 +131,7 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens on `host` and `port`; clients that come before the server is up wait.
+    """A socket that listens on `host` and `port`; clients wait until the server has started.
 
     Raises:
         BadInput: there is no address `host`.
@@ -145,31 +145,31 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         ) from error
     family, kind, protocol, _, address = addresses[0]
     with socket.socket(family, kind, protocol) as listener:
-        if os.name == "posix":  # on Windows it would let two servers have one port
+        if os.name == "posix":  # on Windows it would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(address)
             listener.listen(BACKLOG)
         except OSError as error:
-            raise _refused(host, port, error) from error
+            raise _listen_error(host, port, error) from error
         yield listener
 
 
-def _refused(host: str, port: int, error: OSError) -> ListenError:
+def _listen_error(host: str, port: int, error: OSError) -> ListenError:
     if error.errno == errno.EADDRINUSE:
         return ListenError(
             f"port {port} is taken by another program", f"stop that, or choose another: --port {port + 1}"
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return ListenError(f"port {port} may not be used by you", "choose one from 1024 up")
+        return ListenError(f"this user may not listen on port {port}", "choose one from 1024 up")
     if error.errno == errno.EADDRNOTAVAIL:
         return ListenError(f"{quote(host)} is not an address of this machine", "leave --host out")
-    return ListenError(f"{host} port {port} cannot be listened on: {error.strerror}", "choose another")
+    return ListenError(f"the server cannot listen on {host} port {port}: {error.strerror}", "choose another")
 
 
 @contextmanager
 def _signals(server: uvicorn.Server) -> Iterator[None]:
-    """Let SIGTERM and SIGINT stop the server cleanly, also while it is still starting."""
+    """Let SIGTERM and SIGINT stop the server, also while it starts."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         server.force_exit = server.should_exit  # the second signal
@@ -185,25 +185,21 @@ def _signals(server: uvicorn.Server) -> Iterator[None]:
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Database]:
-    """The database, up to date."""
-    database = Database(settings.database_url, connections=CONNECTIONS)
-    try:
+    """The database, upgraded."""
+    with closing(Database(settings.database_url, connections=CONNECTIONS)) as database:
         try:
-            # Other users of this machine may not read the prompts.
+            # Other users of the machine may not read prompts.
             settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             database.upgrade()
         except OSError as error:
             raise DatabaseError(
-                f"{error.filename or settings.home} cannot be made: {error.strerror}",
+                f"{error.filename or settings.home} cannot be created: {error.strerror}",
                 "choose another folder with HINODE_HOME",
             ) from error
         yield database
-    finally:
-        database.close()
 
 
 def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask]:
-    """What is done every so many seconds while the server runs."""
     clock = context.clock
     return [
         PeriodicTask("requeueing jobs of silent workers", 1.0, context.store.reap),
@@ -216,7 +212,7 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
 
 
 def sweep(context: Context) -> None:
-    """Forget the files of expired jobs, and remove from the store what nothing refers to."""
+    """Remove the files of expired jobs, and unreferenced files, from the store."""
     while context.store.expire():
         pass
     count = context.objects.sweep(context.store.digests(), SWEEP_OLDER_THAN)
@@ -226,7 +222,7 @@ def sweep(context: Context) -> None:
 
 def _announce(context: Context, host: str, port: int) -> None:
     """Print the address of the server, and on the first start its key."""
-    base = f"http://{_name(host)}:{port}"
+    base = f"http://{_url_host(host)}:{port}"
     lines = [f"Hinode {__version__} serves Sora's API at {base}/v1 (pages about it: {base}/docs)", ""]
     key = context.tenants.first_start()
     if key is not None:
@@ -243,14 +239,14 @@ def _announce(context: Context, host: str, port: int) -> None:
             "Other machines can reach it without encryption: put a proxy that speaks TLS in front of it."
         ]
     lines += ["Stop it with Ctrl-C; jobs in progress then continue at the next start."]
-    with suppress(OSError):  # nobody has to listen
+    with suppress(OSError):  # standard output may be closed
         print("\n".join(lines), flush=True)
     database = context.store.database.url.render_as_string(hide_password=True)
     log.info("serving", extra={"url": f"{base}/v1", "database": database, "version": __version__})
 
 
-def _name(host: str) -> str:
-    """What to write in a URL for the address `host`."""
+def _url_host(host: str) -> str:
+    """The host in a URL."""
     if host in ANYWHERE:
         return socket.gethostname()
     return f"[{host}]" if ":" in host else host

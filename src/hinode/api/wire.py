@@ -1,7 +1,7 @@
-"""The objects that answers consist of: Sora's, with fields of ours that its clients ignore.
+"""The objects in answers: those of Sora's API, with more fields, which its clients ignore.
 
-Each is made from a value of a lower layer and is not checked on the way out, since that value was checked
-when it came in. OpenAPI shows the same models.
+An object is built from a value of a lower layer without validation, since that value is valid. OpenAPI shows
+the same models.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ T = TypeVar("T")
 E = TypeVar("E")
 
 INTERNAL_ROLES = (CONTEXT_VIDEO, GUIDE_VIDEO)
-"""Roles of references that only the server itself makes."""
+"""Roles of references that only the server itself creates."""
 
 STATUS = {
     Status.QUEUED: "queued",
     Status.RUNNING: "in_progress",
     Status.COMPLETED: "completed",
     Status.FAILED: "failed",
-    Status.CANCELLED: "failed",  # with the error "cancelled": Sora's clients know no other end
+    Status.CANCELLED: "failed",  # with the error "cancelled"; Sora has no such status
     Status.EXPIRED: "expired",
 }
 
 
 class Answer(BaseModel):
-    """Base of the objects that answers consist of."""
+    """Base of the objects in answers."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
@@ -43,8 +43,8 @@ class Answer(BaseModel):
         """The object of a value of a lower layer.
 
         Args:
-            source: each field without a default is its attribute of that name; moments in whole seconds.
-            values: fields that are something else.
+            source: has an attribute for each required field that `values` lacks; times become whole seconds.
+            values: fields with another value.
         """
         for name, field in cls.model_fields.items():
             if name not in values and field.is_required():
@@ -53,12 +53,12 @@ class Answer(BaseModel):
         return cls.model_construct(**values)
 
     def response(self, headers: Mapping[str, str] | None = None) -> Response:
-        """The HTTP response whose body this object is."""
+        """The HTTP response with this object as its body."""
         return Response(self.model_dump_json(), media_type="application/json", headers=headers)
 
 
 class Page(Answer, Generic[E]):
-    """A page of a list; clients go on behind `last_id` as long as there is more."""
+    """A page of a list; `last_id` as `after` gives the next page, while `has_more` is true."""
 
     object: Literal["list"] = "list"
     data: list[E]
@@ -67,10 +67,10 @@ class Page(Answer, Generic[E]):
     has_more: bool
 
     @classmethod
-    def from_entries(cls, make: Callable[[T], Any], page: tuple[Iterable[T], bool]) -> Self:
-        """The page that consists of some entries, each of which `make` turns into an object; the second part
-        of `page` is whether there are more."""
-        data = [make(entry) for entry in page[0]]
+    def from_entries(cls, convert: Callable[[T], Any], page: tuple[Iterable[T], bool]) -> Self:
+        """A page of entries, each converted to an object; the second part of `page` says whether there are
+        more."""
+        data = [convert(entry) for entry in page[0]]
         return cls.model_construct(
             data=data,
             first_id=data[0].id if data else None,
@@ -86,8 +86,8 @@ class VideoError(Answer):
     message: str
 
 
-class Making(Answer):
-    """How a finished video was made."""
+class RenderDetails(Answer):
+    """How a finished video was rendered."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -95,19 +95,19 @@ class Making(Answer):
     model: str | None = None
     steps: int | None = None
     native_size: str | None = None
-    read_as: str | None = Field(None, description="What the model took the prompt to mean.")
+    read_as: str | None = Field(None, description="The prompt as the model interpreted it.")
     understood: list[str] = []
     not_understood: list[str] = []
     stage_seconds: dict[str, float] = {}
-    sound: str | None = Field(None, description='What can be heard, such as "stereo, 48000 Hz".')
+    sound: str | None = Field(None, description='The soundtrack, such as "stereo, 48000 Hz".')
 
 
 class Video(Answer):
-    """A video that waits, is being made, or has ended."""
+    """A video: queued, in progress or final."""
 
     id: str
     object: Literal["video"] = "video"
-    model: str = Field(description="As it was asked for.")
+    model: str = Field(description="As the request named it.")
     status: Literal["queued", "in_progress", "completed", "failed", "expired"]
     progress: int = Field(ge=0, le=100)
     created_at: int
@@ -127,15 +127,15 @@ class Video(Answer):
         "generate", "remix", "edit", "extend", "loop", "blend", "retake", "recut", "storyboard"
     ]
     source_video_id: str | None
-    stage: str | None = Field(description="What is being done at present.")
+    stage: str | None = Field(description="Of the work in progress, such as sample or decode.")
     priority: Literal["preview", "interactive", "batch"]
     cancel_requested: bool
     batch_id: str | None
-    making: Making | None
+    making: RenderDetails | None
 
     @classmethod
     def of_job(cls, job: Job, **values: Any) -> Self:
-        """The video that a job makes."""
+        """The video of a job."""
         request, error = job.request, None
         if job.status in (Status.FAILED, Status.CANCELLED, Status.EXPIRED):
             error = VideoError.model_construct(
@@ -159,19 +159,19 @@ class Video(Answer):
             source_video_id=job.source_id,
             priority=job.priority.name.lower(),
             cancel_requested=job.cancel_requested_at is not None,
-            making=None if job.making is None else _making(job.making),
+            making=None if job.making is None else _details(job.making),
             **values,
         )
 
 
-def _making(making: Mapping[str, Any]) -> Making:
-    size = making.get("native_size")
+def _details(values: Mapping[str, Any]) -> RenderDetails:
+    size = values.get("native_size")
     text = "x".join(map(str, size)) if isinstance(size, list | tuple) else size
-    return Making.model_construct(**{**making, "native_size": text})
+    return RenderDetails.model_construct(**{**values, "native_size": text})
 
 
 class VideoGroup(Video):
-    """The first of several videos that were asked for at once, with all of them."""
+    """The first of several videos of one request, with all of them."""
 
     videos: list[Video]
 
@@ -188,7 +188,7 @@ class VideoList(Page[Video]):
 
 
 class Deleted(Answer):
-    """The answer to the deletion of something."""
+    """The answer to a deletion."""
 
     id: str
     object: str
@@ -196,7 +196,7 @@ class Deleted(Answer):
 
 
 class ModelObject(Answer):
-    """A model, and what it can do."""
+    """A model and its capabilities."""
 
     id: str
     object: Literal["model"] = "model"
@@ -207,11 +207,11 @@ class ModelObject(Answer):
     model: str = Field(description="Its name within the engine.")
     operations: tuple[str, ...]
     references: tuple[str, ...] = Field(description="What a video can be made from.")
-    required_references: tuple[str, ...] = Field(description="Those that a new video cannot do without.")
+    required_references: tuple[str, ...] = Field(description="Those that a new video requires.")
     seconds: tuple[float, ...] = Field(description="The shortest and the longest video.")
     extension_seconds: float | None = Field(description="The most that an extension adds, if bounded.")
     fps: tuple[float, ...] = Field(description="The lowest and the highest frame rate.")
-    native_sizes: list[str] = Field(description="Sizes that it draws at; others are resized from them.")
+    native_sizes: list[str] = Field(description="Sizes that the model renders; others are resized.")
     native_fps: tuple[float, ...]
     negative_prompt: bool
     sound: bool

@@ -116,12 +116,13 @@ def test_large_bodies_share_the_memory_for_bodies(server: Server, check_error: C
         urlencoded = {"content-type": "application/x-www-form-urlencoded"}
         return post(server, b"prompt=" + letters, **urlencoded)
 
-    assert memory.acquire(others)
-    response = ask(4 * MEGABYTE)
-    check_error(response, 503)
-    assert response.headers["retry-after"] == "2"
-    check_error(ask(2 * MEGABYTE), 400, "prompt")  # the one before gave back what it had
-    assert memory.acquire(3 * MEGABYTE)
-    check_error(ask(MEGABYTE - 100), 400, "prompt")  # a small one needs none
-    assert memory.used == memory.max_bytes
-    memory.release(memory.max_bytes)
+    with memory.reserve() as reserve:
+        reserve(others)
+        response = ask(4 * MEGABYTE)
+        check_error(response, 503)
+        assert response.headers["retry-after"] == "2"
+        check_error(ask(2 * MEGABYTE), 400, "prompt")  # the body before has released its memory
+        reserve(3 * MEGABYTE)
+        check_error(ask(MEGABYTE - 100), 400, "prompt")  # a small body needs none
+        assert memory.used == memory.max_bytes
+    assert memory.used == 0

@@ -184,7 +184,7 @@ SINGLE = {"video": {"id": "SOURCE"}, "prompt": "x"}
         ("storyboards", {"shots": [{"video": {"id": "SOURCE"}, "seconds": 1}]}, "segments", "would be drawn"),
         ("storyboards", {"shots": [{"video": {"id": "SOURCE"}, "seconds": 9}]}, "shots", "ends at 9"),
         ("storyboards", {"shots": [{"prompt": "x"}]}, "shots.1.seconds", "is missing"),
-        ("storyboards", {"shots": [{"seconds": 2}]}, "shots.1", "give a prompt to draw it from"),
+        ("storyboards", {"shots": [{"seconds": 2}]}, "shots.1", "give a prompt or a video"),
         ("storyboards", {"shots": [{"prompt": "x", "seconds": 1, "from": 1}]}, "shots.1", "leave from out"),
         ("storyboards", {"shots": [{"prompt": "x", "seconds": 100}] * 2}, "seconds", "200 seconds"),
         ("", {"prompt": "x", "path": [[0, 1]]}, "path.1", "give seconds, x and y"),

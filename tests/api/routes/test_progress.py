@@ -79,12 +79,12 @@ def test_streams_end_when_the_server_stops(server: Server) -> None:
     server.context.stopping.set()
     stream = list(events(server.client.get(f"/v1/videos/{video['id']}/events").text))
     assert [kind for kind, _ in stream] == ["video.progress"]
-    assert server.context.streams.count == 0
+    assert server.context.open_streams == 0
 
 
 def test_the_number_of_streams_is_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     video = server.create()
-    monkeypatch.setattr(server.context.streams, "count", 10_000)
+    monkeypatch.setattr(server.context, "open_streams", 10_000)
     response = server.client.get(f"/v1/videos/{video['id']}/events")
     assert response.status_code == 429
     assert response.headers["retry-after"] == "10"

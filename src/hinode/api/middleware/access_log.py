@@ -1,6 +1,6 @@
-"""What surrounds every request: an id, a line in the log, metrics, and an answer whatever happens inside.
+"""The outermost middleware: each request gets an id, a line in the log, metrics, and always an answer.
 
-This is plain ASGI and no more, for it runs with every poll of every client.
+It is plain ASGI, since it runs with every poll of every client.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class AccessLog:
-    """The outermost middleware."""
+    """Gives requests ids, and logs and counts their answers."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
         self.app = app
@@ -59,7 +59,7 @@ class AccessLog:
             except Exception as error:
                 log.exception("unexpected error in a request")
                 if status:
-                    raise  # half of the answer is sent: only a broken connection shows that it is not whole
+                    raise  # part of the answer is sent: only a broken connection shows that it is incomplete
                 await failures.of(error).response()(scope, receive, send_labelled)
             finally:
                 self.metrics.in_progress.dec()

@@ -1,7 +1,7 @@
-"""Authentication: every request under /v1/ needs a valid API key, whichever route it is for.
+"""Authentication: every request under /v1/ needs a valid API key.
 
-It comes before routing, so that no route can be left open by mistake, and so that checking a key is cheap: an
-answer of the database is used for a quarter of a second.
+It comes before routing, so that no route is open by mistake. A key is looked up in the database at most every
+quarter of a second.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Authentication:
-    """Passes requests with a valid key, within the key's rate, and says whose they are."""
+    """Passes requests with a valid key within its rate, and notes their identity."""
 
     def __init__(self, app: ASGIApp, tenants: Tenants, clock: Callable[[], float] = time.monotonic) -> None:
         self.app = app
@@ -58,7 +58,7 @@ class Authentication:
             return
 
         async def key_is_valid() -> bool:
-            """Whether the key is still valid, for responses that take long."""
+            """For responses that take long."""
             try:
                 await self._identity(scope)
             except Refusal:

@@ -1,4 +1,4 @@
-"""The bound on the size of bodies, and the rest of bodies whose requests are refused."""
+"""The bound on the size of bodies; the rest of the body of a refused request is received too."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from hinode.api.requests.multipart import too_large
 
 
 class BodySizeLimit:
-    """Refuses bodies whose declared length is too large, and receives the rest of those whose requests are
-    refused later: a client that is still sending would see a broken connection and not the answer."""
+    """Refuses bodies whose declared length is too large, and receives the rest of each before an answer: a
+    client that is still sending would get a broken connection instead of the answer."""
 
     def __init__(
         self, app: ASGIApp, *, max_bytes: int, max_unauthenticated_bytes: int, seconds: float
     ) -> None:
         """
         Args:
-            max_bytes: bytes of a body; routes have lower bounds of their own.
-            max_unauthenticated_bytes: bytes that are received of the body of a request without a valid key.
-            seconds: for receiving the rest of a body.
+            max_bytes: of a body; routes have lower bounds of their own.
+            max_unauthenticated_bytes: received of the body of a request without a valid key.
+            seconds: for the rest of a body.
         """
         self.app = app
         self.max_bytes = max_bytes

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: answered requests, and the state of the jobs when somebody asks."""
+"""Metrics for Prometheus: answered requests, and the jobs by state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hinode.jobs.store import Store
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 OTHER = "other"
 MAX_AGE_SECONDS = 5.0
-"""How old the counts of jobs may be: anybody may ask for them, and counting reads every job."""
+"""How old counts of jobs may be: /metrics is open to all, and counting reads every job."""
 
 
 class Metrics:
@@ -48,7 +48,7 @@ class Metrics:
         self.registry.register(_JobCollector(self.job_counts))
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count an answer; `route` is the pattern and not the address, of which there are too many."""
+        """Count an answer; `route` is the pattern, since there are too many addresses."""
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(method, route).observe(seconds)
 
@@ -62,8 +62,7 @@ class Metrics:
 
 
 class JobCounts:
-    """Counts of jobs, read from the database on demand, but not more often than every few seconds. Safe to
-    use from several threads."""
+    """Counts of jobs, read from the database every few seconds at most. Safe to use from several threads."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -71,7 +70,7 @@ class JobCounts:
         self._last: tuple[float, Counts] | None = None
 
     def latest(self) -> Counts:
-        """The counts.
+        """The latest counts.
 
         Raises:
             DatabaseError: the database cannot be reached.

@@ -1,5 +1,5 @@
-"""What a client says about a request that it may have sent before, and a record of the tries that were
-rejected (see `hinode.jobs.idempotency`)."""
+"""The headers of requests that may be retries, and the record of rejected first tries (see
+`hinode.jobs.idempotency`)."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MAX_RETRY_COUNT = 1000
 
 @dataclass(frozen=True)
 class RetryInfo:
-    """What a client says about a request that it may have sent before.
+    """The headers of a request that may have been sent before.
 
     Attributes:
         route: method and path.
         key: its idempotency key, or None.
-        count: how often its library has tried before.
-        fingerprint: tells one request from another before the body is read.
+        count: earlier tries of its library.
+        fingerprint: identifies the request without its body.
     """
 
     route: str
@@ -61,14 +61,14 @@ class RetryInfo:
         return None if self.key is None else Idempotency(self.route, self.key, request_hash)
 
     def since(self, rejections: Rejections) -> float:
-        """Nothing from before this time, in seconds since 1970, is the result of the first try."""
+        """The result of the first try is not older than this time, in seconds since 1970."""
         return rejections.last(self.fingerprint) if self.count else 0.0
 
 
 class RetryTracker:
-    """Records first tries that are answered in a way after which client libraries try again.
+    """Records first tries with an answer after which client libraries try again.
 
-    It is outside `Authentication`, so that it sees what is rejected there.
+    It is outside `Authentication`, to see what that rejects.
     """
 
     def __init__(self, app: ASGIApp, rejections: Rejections, clock: Callable[[], float]) -> None:
@@ -86,7 +86,7 @@ class RetryTracker:
         async def send_recorded(message: Message) -> None:
             if message["type"] == "http.response.start" and _is_retried(message["status"]):
                 self.rejections.add(_fingerprint(scope), began)
-                # Rejections that come while others are written are written together.
+                # Rejections that arrive during a write are written together afterwards.
                 async with self._flushing:
                     await anyio.to_thread.run_sync(self.rejections.flush)
             await send(message)
@@ -99,7 +99,7 @@ def _is_retried(status: int) -> bool:
 
 
 def _is_first(headers: Headers) -> bool:
-    """Whether a library that counts its tries sends this request for the first time."""
+    """Whether this is the first try of a library that counts them."""
     return RETRY_COUNT in headers and _count(headers) == 0
 
 

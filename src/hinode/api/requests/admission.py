@@ -1,4 +1,4 @@
-"""From the body of a request to drafts of jobs: everything is checked here before a job is accepted."""
+"""From the body of a request to drafts of jobs, which are complete and checked."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from hinode.media.video import check_size
 from hinode.request import MASK, MAX_SEED, SOURCE, MediaFile, Reference, Request, Segment, Size
 
 MAX_EXTENSIONS, MAX_EXTENDED_SECONDS = 6, 120.0
-"""How often a video may be extended, and how long it may become by it, as with Sora."""
+"""How often a video may be extended, and up to how many seconds, as with Sora."""
 PREVIEW_SECONDS, PREVIEW_PIXELS = 5.0, 640 * 360
 RANDOM_SEEDS = 2**31  # so that a script in any language reads them exactly
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose the jobs of a request are.
+    """The owner of the jobs of a request.
 
     Attributes:
         project_id: the project.
-        key_id: the API key that the request came with, or None.
+        key_id: the API key of the request, or None.
     """
 
     project_id: str
@@ -41,7 +41,7 @@ class Owner:
 
 
 class Admission:
-    """Checks requests and writes drafts of their jobs. Safe to use from several threads."""
+    """Checks requests and drafts their jobs. Safe to use from several threads."""
 
     def __init__(
         self,
@@ -49,18 +49,13 @@ class Admission:
         inputs: Inputs,
         seed: Callable[[], int] = lambda: secrets.randbelow(RANDOM_SEEDS),
     ) -> None:
-        """
-        Args:
-            catalogue: the models.
-            inputs: looks up what requests refer to.
-            seed: gives the seed of a video whose request has none.
-        """
+        """`seed` gives the seed of a request that has none."""
         self.catalogue = catalogue
         self.inputs = inputs
         self.seed = seed
 
     def create(self, body: CreateVideo, owner: Owner) -> list[Draft]:
-        """Drafts of new videos, one or more.
+        """Drafts of new videos, `n` of them.
 
         Raises:
             BadInput: a part of the request is wrong.
@@ -75,14 +70,14 @@ class Admission:
         return self.drafts(body, request, model, job_files(resolved), owner)
 
     def remix(self, body: RemixVideo, owner: Owner, video_id: str) -> list[Draft]:
-        """Drafts of new versions of a video of the project; see `create` for what is raised."""
+        """Drafts of new versions of a video of the project; it raises the same as `create`."""
         source = self.inputs.finished_video(video_id, owner.project_id, "video_id")
         model, request = self._from_video(body, "remix", source, source.file.seconds)
         self.check(body, request, model, source.file.seconds)
         return self.drafts(body, request, model, {SOURCE: source.file}, owner, source)
 
     def edit(self, body: EditVideo, owner: Owner) -> list[Draft]:
-        """Drafts of changed versions of a video; see `create` for what is raised."""
+        """Drafts of changed versions of a video; it raises the same as `create`."""
         source = self.inputs.source(body.video, owner.project_id, "video")
         model, request = self._from_video(body, "edit", source, source.file.seconds)
         files = {SOURCE: source.file}
@@ -97,7 +92,7 @@ class Admission:
         return self.drafts(body, request, model, files, owner, source)
 
     def extend(self, body: ExtendVideo, owner: Owner) -> list[Draft]:
-        """Drafts of continuations of a video; see `create` for what is raised."""
+        """Drafts of continuations of a video; it raises the same as `create`."""
         source = self.inputs.source(body.video, owner.project_id, "video")
         seconds = source.file.seconds + body.seconds
         _check_extension(source, seconds, self.inputs.store, owner.project_id)
@@ -118,20 +113,20 @@ class Admission:
         return model, dataclasses.replace(request, strength=body.strength, references=references)
 
     def model(self, body: VideoRequest, source: SourceVideo | None = None) -> Model:
-        """The model that the body names, else that of the video to work from, else the default."""
+        """The model that the body names, else that of the source, else the default."""
         default = source.job.asked_model if source and source.job else None
         return self.catalogue.find(body.model or default)
 
     def check(
         self, body: VideoRequest, request: Request, model: Model, source_seconds: float | None = None
     ) -> None:
-        """Check everything that is known before images are fetched and decoded.
+        """Check a request before its images are fetched and decoded.
 
         Args:
-            body: as it came.
-            request: made from it; its images need no digests yet.
+            body: the body.
+            request: made from it; references to images need no digests yet.
             model: that of the request.
-            source_seconds: length of the video that a remix, an edit or an extension starts from.
+            source_seconds: length of the source of a remix, an edit or an extension.
 
         Raises:
             BadInput: a part of the request is wrong.
@@ -162,15 +157,15 @@ class Admission:
         owner: Owner,
         source: SourceVideo | None = None,
     ) -> list[Draft]:
-        """One draft for each of the videos that are asked for.
+        """A draft for each of the `n` videos of a body.
 
         Args:
-            body: as it came.
+            body: the body.
             request: checked, with all references.
             model: that of the request.
             files: of the references, in the store, by role and number.
-            owner: whose the videos are to be.
-            source: the video that they are made from, if there is one.
+            owner: of the videos.
+            source: the video that they are made from.
         """
         source_id = source.job.id if source and source.job else None
         priority = Priority[body.priority.upper()]
@@ -201,7 +196,7 @@ class Admission:
 def base_request(
     body: VideoRequest, model: Model, operation: str, prompt: str, size: Size, seconds: float
 ) -> Request:
-    """A request with what every body may say; it has no references and segments, and is not checked."""
+    """A request with the fields of every body; it has no references or segments, and is not checked."""
     return Request(
         prompt=prompt,
         width=size[0],

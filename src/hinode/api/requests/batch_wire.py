@@ -1,4 +1,4 @@
-"""The wire format as batches use it, whose lines are requests in a file."""
+"""The requests and answers in the files of batches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BatchWire:
         self.admission = admission
 
     def draft(self, project_id: str, key_id: str | None, body: Mapping[str, Any]) -> Draft:
-        """The draft of the one video that a line asks for.
+        """The draft of the one video of a line.
 
         Raises:
             HinodeError: the line is wrong.
@@ -32,7 +32,7 @@ class BatchWire:
         return self.admission.create(request, Owner(project_id, key_id))[0]
 
     def video(self, job: Job) -> dict[str, Any]:
-        """A job as clients see it."""
+        """The video of a job."""
         return wire.Video.of_job(job).model_dump(mode="json")
 
     def refusal(self, error: HinodeError) -> tuple[int, dict[str, Any]]:

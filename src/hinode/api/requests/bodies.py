@@ -1,12 +1,11 @@
-"""Request bodies: received within bounds, so that none costs more than a bounded amount of memory, and read
-with a model.
+"""Request bodies: received in bounded memory, and read with a model.
 
-Texts stay in memory. Files go into the store's temporary folder as they arrive, and are removed when the
-request is over unless they were put into the store.
+Texts stay in memory. Files are written to the store's temporary folder as they arrive, and are removed when
+the request is over unless they were put into the store.
 """
 
-# No `from __future__ import annotations`: FastAPI evaluates the annotations of `BodyReader.__call__`, and can
-# do that for a class only where they are no texts.
+# No `from __future__ import annotations`: FastAPI reads the annotations of a callable object as they are, and
+# cannot evaluate texts there.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
@@ -30,16 +29,12 @@ JSON, FORM = "application/json", "multipart/form-data"
 WEB_FORM = "application/x-www-form-urlencoded"
 MAX_FILE_BYTES = 256 << 20
 MAX_TEXT_BYTES = 24 << 20
-"""All text of a body; an image in a data URL may have 20 MiB."""
+"""Of all text of a body; an image in a data URL may have 20 MiB."""
 MAX_BOUNDARY_LENGTH = 256
 
 
 class BodyReader:
-    """A FastAPI dependency: the body of the request, read with a model.
-
-    OpenAPI shows the same model (`hinode.api.openapi`). The files of the body are there until the request is
-    over.
-    """
+    """A FastAPI dependency: the body of the request, read with a model, which OpenAPI shows."""
 
     def __init__(
         self,
@@ -52,10 +47,10 @@ class BodyReader:
         """
         Args:
             model: reads the body.
-            media_types: shown in OpenAPI, JSON and forms by default; the server reads either of them always.
-            required: shown in OpenAPI; whether there has to be a body.
-            max_file_bytes: bytes of one file.
-            max_text_bytes: bytes of everything else.
+            media_types: for OpenAPI, JSON and forms by default; the server always reads both.
+            required: for OpenAPI, whether there has to be a body.
+            max_file_bytes: of one file.
+            max_text_bytes: of everything else.
         """
         self.model = model
         self.media_types = media_types or (JSON, FORM)
@@ -66,19 +61,19 @@ class BodyReader:
     async def __call__(self, request: Request) -> AsyncIterator[Input]:
         """
         Raises:
-            Refusal: the body is too large, of a type that is not read, or one large body too many at once.
-            BadInput: it cannot be read, or a field of it is unknown or wrong.
+            Refusal: the body is too large, of an unsupported type, or one large body too many at once.
+            BadInput: it cannot be read, or a field is unknown or wrong.
         """
         context: Context = request.app.state.context
         with context.body_memory.reserve() as reserve, ExitStack() as files:
             values = await self._receive(request, context, reserve, files)
-            # In a thread, since a large body takes a while.
+            # In a thread, since parsing of a large body takes a while.
             yield await anyio.to_thread.run_sync(lambda: parse(self.model, values()))
 
     async def _receive(
         self, request: Request, context: Context, reserve: Reserve, files: ExitStack
     ) -> Callable[[], dict[str, Any]]:
-        """The body; calling the result gives its values."""
+        """Receive the body; the result parses it."""
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise Refusal(
                 415,

@@ -1,5 +1,7 @@
-"""Drafts of clips that are put together from videos, beyond what Sora's API had: loops, blends, retakes,
-re-cuts and storyboards. Each function raises what `Admission.create` raises."""
+"""Drafts of loops, blends, retakes, recuts and storyboards, which Sora's API does not have.
+
+Each function raises the same as `Admission.create`.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +27,13 @@ from hinode.request import MediaFile, Request, Segment
 
 DEFAULT_SIZE = (720, 1280)
 LOOP_SECONDS = 4.0
-"""Length of a loop that closes no video, by default."""
+"""Default length of a loop without a video."""
 TOLERANCE_SECONDS = 0.05
-"""How far a shot may reach beyond the end of its video, since lengths are rounded."""
+"""How far a shot may extend beyond the end of its video, since lengths are rounded."""
 
 
 def loop(admission: Admission, body: LoopVideo, owner: Owner) -> list[Draft]:
-    """A clip whose end leads to its beginning, from words or by closing a video."""
+    """A clip whose end leads to its beginning, from a prompt or a video."""
     sources = _Sources(admission, body, owner)
     video = None if body.video is None else sources.file(body.video, "video")
     default = LOOP_SECONDS if video is None else video.seconds
@@ -40,7 +42,7 @@ def loop(admission: Admission, body: LoopVideo, owner: Owner) -> list[Draft]:
 
 
 def blend(admission: Admission, body: BlendVideos, owner: Owner) -> list[Draft]:
-    """Two videos, connected by a transition."""
+    """Two videos with a transition."""
     sources = _Sources(admission, body, owner)
     first, second = (sources.file(video, "videos") for video in body.videos)
     request = operations.blended(
@@ -57,7 +59,7 @@ def blend(admission: Admission, body: BlendVideos, owner: Owner) -> list[Draft]:
 
 
 def retake(admission: Admission, body: RetakeVideo, owner: Owner) -> list[Draft]:
-    """A video of which a span is drawn again."""
+    """A video with a span rendered again."""
     sources = _Sources(admission, body, owner)
     video = sources.file(body.video, "video")
     base = sources.base("retake", body.prompt, video.seconds)
@@ -75,7 +77,7 @@ def recut(admission: Admission, body: RecutVideo, owner: Owner) -> list[Draft]:
 
 
 def storyboard(admission: Admission, body: Storyboard, owner: Owner) -> list[Draft]:
-    """Shots, one after another."""
+    """A film of several shots."""
     sources = _Sources(admission, body, owner)
     segments = tuple(_segment(number, shot, sources) for number, shot in enumerate(body.shots, start=1))
     prompts = [segment.prompt for segment in segments if segment.prompt]
@@ -87,7 +89,7 @@ def storyboard(admission: Admission, body: Storyboard, owner: Owner) -> list[Dra
 
 
 class _Sources:
-    """The videos that a clip is cut from, each looked up once; what the body lacks is that of the first."""
+    """The source videos of a clip, each looked up once; the first one gives what the body lacks."""
 
     def __init__(self, admission: Admission, body: VideoRequest, owner: Owner) -> None:
         self.admission = admission
@@ -96,7 +98,7 @@ class _Sources:
         self._videos: dict[VideoReference, SourceVideo] = {}
 
     def file(self, video: VideoReference, field: str) -> MediaFile:
-        """The file of a video that a field names or brings."""
+        """The file of the video in a field."""
         if video not in self._videos:
             self._videos[video] = self.admission.inputs.source(video, self.owner.project_id, field)
         return self._videos[video].file
@@ -133,7 +135,7 @@ class _Sources:
         return base_request(self.body, self.model, operation, prompt, size or DEFAULT_SIZE, seconds)
 
     def drafts(self, request: Request) -> list[Draft]:
-        """The drafts of a request, once it is checked."""
+        """Check a request and draft its jobs."""
         model = self.model
         self.admission.check(self.body, request, model)
         files = job_files((file.reference(), file) for file in self.files)

@@ -1,8 +1,7 @@
-"""Plain values from the text of a body, whether it is JSON, multipart or a web form.
+"""Plain values from bodies in JSON, multipart and web forms, to be read with models of `hinode.parsing`.
 
-Forms know only flat names and texts, so clients write the path of a value into brackets: `video[id]`,
-`characters[][id]`, `characters[0][id]`. `nested` puts each value where its name says, and `Unpacked` reads
-JSON that was put into a text field. Models of `hinode.parsing` read the result.
+Forms have only flat names and texts, so clients write the path of a value in brackets: `video[id]`,
+`characters[][id]`, `characters[0][id]`. `nested` builds the nested values; `Unpacked` reads JSON in texts.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from hinode.parsing import describe
 MAX_DEPTH = 4
 MAX_ENTRIES = 100
 MAX_STRUCTURE_CHARACTERS = 20_000
-"""Brackets and commas in a JSON body; a value costs far more memory than the two letters it is written in."""
+"""Brackets and commas in a JSON body; a value takes far more memory than its text."""
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _INDEX = re.compile("[0-9]{1,3}", re.ASCII)
@@ -30,12 +29,12 @@ _INDEX = re.compile("[0-9]{1,3}", re.ASCII)
 
 @dataclass(frozen=True)
 class FilePart:
-    """A file that came with a request; it is removed when the request is over.
+    """A file of a request; it is removed when the request is over.
 
     Attributes:
-        path: where it is, inside the store's temporary folder.
-        filename: as the client called it; not to be trusted.
-        media_type: as the client called it; not to be trusted.
+        path: in the store's temporary folder.
+        filename: from the client, not trusted.
+        media_type: from the client, not trusted.
         bytes: its size.
     """
 
@@ -52,7 +51,7 @@ def _check_file(value: Any) -> FilePart:
 
 
 def unpack(value: Any) -> Any:
-    """The object or list that a text of JSON describes; any other value as it is."""
+    """The object or list in a text of JSON; any other value unchanged."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             return from_json(b'{"value":' + value.encode() + b"}")["value"]
@@ -62,18 +61,18 @@ def unpack(value: Any) -> Any:
 
 
 Binary = Annotated[str, Field(json_schema_extra={"format": "binary"}, description="A file, in a form.")]
-"""How OpenAPI describes a file."""
+"""A file in OpenAPI."""
 UploadedFile = Annotated[FilePart, PlainValidator(_check_file, json_schema_input_type=Binary)]
 """A file of a form."""
 Unpacked = BeforeValidator(unpack)
-"""Annotates an object or a list that a form may hold as JSON text."""
+"""Annotates an object or a list, which a form may have as JSON text."""
 
 
 def from_json(body: bytes) -> dict[str, Any]:
     """The values of a JSON body.
 
     Raises:
-        BadInput: it is not a JSON object, or one that is built to fill the memory.
+        BadInput: it is not a JSON object, or has too many values.
     """
     if not body.strip():
         return {}
@@ -97,7 +96,7 @@ def _reject_constant(name: str) -> None:
 
 
 def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The values of a form, each at the place that its name says.
+    """The nested values of a form.
 
     Raises:
         BadInput: a name cannot be read, or two names contradict each other.
@@ -119,7 +118,7 @@ def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _place(root: dict[str, Any], path: list[str], value: Any) -> None:
-    """Put `value` where `path` leads. The last of two values of one name wins, as in JSON."""
+    """Set the value at a path. The last of two values of one name wins, as in JSON."""
     field = path[0]
     container: Any = root
     for depth, key in enumerate(path):
@@ -152,7 +151,7 @@ def _is_index(key: str) -> bool:
 
 
 def _index(entries: list[Any], key: str, rest: list[str]) -> int:
-    """Which entry of a list is meant. `[]` is a new one unless the last one still lacks what follows:
+    """The index of an entry. `[]` is a new entry, unless the last one lacks the field that follows:
     `a[][x]=1&a[][y]=2&a[][x]=3` are two entries."""
     if key:
         return int(key)

@@ -1,5 +1,4 @@
-"""The images, videos and characters that a request names or brings: looked up, checked and put into the
-store."""
+"""The images, videos and characters of a request: looked up, checked and put into the store."""
 
 from __future__ import annotations
 
@@ -28,23 +27,23 @@ from hinode.outbound import Outbound
 from hinode.request import CHARACTER, FIRST_FRAME, KEYFRAME, LAST_FRAME, MediaFile, Reference, Size
 
 IMAGES = {FIRST_FRAME: "input_reference", LAST_FRAME: "last_frame_reference"}
-"""Fields that name an image, by the role of its reference."""
+"""Fields for images, by the role of the reference."""
 MAX_SOURCE_SECONDS = 120.0
 MP4, PNG = "video/mp4", "image/png"
 MAX_FETCHES, MAX_FETCHES_PER_PROJECT = 8, 3
-"""Images that are fetched from other servers at once, in all and for one project."""
+"""Images that are fetched at once, in all and for one project."""
 FETCH_SECONDS = 20.0
 MAX_DECODES, MAX_PROBES = 2, 4
-"""Images and videos that are decoded at once: each takes memory and a processor."""
+"""Images and videos that are decoded at once: each takes memory and a core."""
 
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """A video that another one is made from.
+    """A source video of a request.
 
     Attributes:
         file: its file.
-        job: the job that made it, or None if it was uploaded.
+        job: its job, or None if it was uploaded.
     """
 
     file: MediaFile
@@ -52,8 +51,7 @@ class SourceVideo:
 
 
 def stand_ins(body: CreateVideo) -> tuple[Reference, ...]:
-    """References like those that `Inputs.resolve` gives, but without digests: with them a request is checked
-    before anything is fetched or decoded."""
+    """The references of `Inputs.resolve` without digests, to check a request before anything is fetched."""
     return (
         *(Reference(role, "", PNG) for role, field in IMAGES.items() if getattr(body, field) is not None),
         *(Reference(CHARACTER, "", MP4) for _ in body.characters),
@@ -62,7 +60,7 @@ def stand_ins(body: CreateVideo) -> tuple[Reference, ...]:
 
 
 class Inputs:
-    """Looks up what requests refer to. Safe to use from several threads."""
+    """Looks up the inputs of requests. Safe to use from several threads."""
 
     def __init__(
         self, store: Store, objects: Objects, uploads: Uploads, characters: Characters, outbound: Outbound
@@ -82,7 +80,7 @@ class Inputs:
         self.probes = threading.BoundedSemaphore(MAX_PROBES)
 
     def resolve(self, body: CreateVideo, project_id: str) -> list[tuple[Reference, MediaFile]]:
-        """The references of a new video with their files, which are in the store afterwards.
+        """The references of a new video, with their files, which are put into the store.
 
         Raises:
             BadInput: one of them does not exist, cannot be read, or does not fit.
@@ -122,11 +120,11 @@ class Inputs:
         """An image at the size of a video, in the store.
 
         Args:
-            image: as the request names it.
+            image: the reference in the request.
             size: width and height of the video.
             fit: how an image of another size is fitted, one of `media.pictures.FITS`; None to refuse it.
-            field: what to name in errors.
-            project_id: whose files are looked up.
+            field: named in errors.
+            project_id: the project that has the uploaded files.
 
         Raises:
             BadInput: it does not exist, cannot be read, or has another size.
@@ -140,7 +138,7 @@ class Inputs:
 
     @contextmanager
     def _image_file(self, image: ImageReference, field: str, project_id: str) -> Iterator[Path]:
-        """The path of an image, whichever way it is named."""
+        """The path of an image, while the block lasts."""
         if image.file is not None:
             yield image.file.path
         elif image.file_id is not None:
@@ -171,7 +169,7 @@ class Inputs:
         return self.objects.path(upload.digest)
 
     def source(self, video: VideoReference, project_id: str, field: str) -> SourceVideo:
-        """The video that a field of a request names or brings.
+        """The source video in a field of a request.
 
         Raises:
             BadInput: it does not exist, is not finished, or cannot be read.
@@ -187,7 +185,7 @@ class Inputs:
         """A finished video of the project.
 
         Raises:
-            BadInput: it does not exist, is not finished, or its file has expired; `field` is named.
+            BadInput: it does not exist, is not finished, or its file has expired.
         """
         job = get_or_404(self.store.job, project_id, video_id, "video", field)
         if job.status is not Status.COMPLETED:
@@ -210,7 +208,7 @@ class Inputs:
         """Put a video file into the store.
 
         Raises:
-            BadInput: it is not an MP4 that can be worked on.
+            BadInput: it is not a usable MP4.
         """
         with self.probes:
             facts = probe(path, most_seconds=MAX_SOURCE_SECONDS)

@@ -1,7 +1,4 @@
-"""The bodies of requests for videos: the server reads them with these models, and OpenAPI shows them.
-
-An unknown field is an error, in nested objects too.
-"""
+"""The bodies of requests for videos: models that read them and that OpenAPI shows."""
 
 from __future__ import annotations
 
@@ -37,46 +34,47 @@ IGNORED_FIELDS = {"user": "LiteLLM sends it when its caller names a user"}
 
 
 class VideoRequest(Input):
-    """What every request for videos may say."""
+    """The fields of every request for videos."""
 
     model: str | None = Field(
         None,
-        description="GET /v1/models lists them; by default that of the video to work from, else sora-2.",
+        description="GET /v1/models lists them; by default that of the source video, else sora-2.",
         examples=["sora-2", "native/nano"],
     )
     n: Annotated[int, Field(ge=1, le=MAX_VIDEOS), INTEGER] = Field(
-        1, description="How many videos; with a seed, they take it and those after it."
+        1, description="How many videos; the second has the next seed, and so on."
     )
     seed: Annotated[int, Field(ge=0, le=MAX_SEED), INTEGER] | None = Field(
         None, description="The same seed gives the same video; by default a new one."
     )
     fps: Number | None = Field(
-        None, description="Frames per second of the file; by default those that the model draws."
+        None, description="Frames per second of the file; by default those of the model."
     )
-    steps: Integer | None = Field(None, description="Sampling steps; by default the model's own number.")
+    steps: Integer | None = Field(None, description="Sampling steps; by default those of the model.")
     profile: str | None = Field(
         None,
-        description="How fast and how fine, for models that have profiles; by default the model's own.",
+        description="Trades speed for quality, for models with profiles; by default that of the model.",
         examples=["draft", "standard", "best"],
     )
     negative_prompt: str = Field("", max_length=PROMPT_CHARACTERS, description="What not to show.")
     sound: Boolean | None = Field(
-        None, description="Whether the video has sound; by default as the model does it."
+        None, description="Whether the video has sound; the default depends on the model."
     )
     priority: Literal["preview", "interactive", "batch"] = Field(
         "interactive",
-        description="Which class of jobs it waits in; a preview has at most 5 seconds and 640 x 360 pixels.",
+        description="Order in the queue; a preview has at most 5 seconds and 640 x 360 pixels.",
     )
-    path: Path = Field((), description="Where the subject is: seconds, x and y as shares of the frame.")
+    path: Path = Field((), description="Where the subject is: seconds, x and y as fractions of the frame.")
     camera: Camera = Field((), description="Where the camera is: seconds, pan in short sides, zoom.")
-    expand: Boolean = Field(True, description="Whether the model may complete what the prompt leaves open.")
+    expand: Boolean = Field(True, description="Whether the model may add details to the prompt.")
 
 
 class WithStrength(VideoRequest):
-    """A request in which the strength means something."""
+    """A request for a video from another one, or from an image."""
 
     strength: Annotated[float, Field(ge=0, le=1), NUMBER] | None = Field(
-        None, description="How far to go from the video; by default as the operation does it."
+        None,
+        description="How far the result may depart from the source; the default depends on the operation.",
     )
 
 
@@ -91,7 +89,9 @@ class CreateVideo(WithStrength):
         json_schema_extra={"default": "720x1280"},
     )
     input_reference: Image | None = Field(None, description="The first frame.")
-    last_frame_reference: Image | None = Field(None, description="The last frame, for models that take one.")
+    last_frame_reference: Image | None = Field(
+        None, description="The last frame, for models that support it."
+    )
     input_reference_fit: Literal["crop", "pad", "stretch"] | None = Field(
         None, description="How images of another size are fitted to the video; by default they are refused."
     )
@@ -107,7 +107,7 @@ class CreateVideo(WithStrength):
 
 
 class RemixVideo(WithStrength):
-    """A video drawn again with another prompt."""
+    """A video rendered again with another prompt."""
 
     prompt: Prompt
 
@@ -118,7 +118,7 @@ class EditVideo(WithStrength):
     prompt: Prompt
     video: Video
     mask: Image | None = Field(
-        None, description="Where this image is white the video is drawn again; the rest stays as it is."
+        None, description="The video is rendered again where this image is white; the rest stays."
     )
     input_reference_fit: Literal["crop", "pad", "stretch"] | None = Field(
         None, description="How a mask of another size is fitted to the video; by default it is refused."
@@ -138,15 +138,17 @@ class LoopVideo(VideoRequest):
     """A video whose end leads to its beginning."""
 
     prompt: Prompt | None = None
-    video: Video | None = Field(None, description="The video to close; by default all of the loop is drawn.")
-    size: Size | None = Field(None, description="Of a loop without a video; a video keeps its size.")
+    video: Video | None = Field(
+        None, description="The video to close; by default all of the loop is rendered."
+    )
+    size: Size | None = Field(None, description="Of a loop without a video; else it is that of the video.")
     seconds: Seconds | None = Field(
         None, description="Length of the loop; by default 4, or that of the video and one more."
     )
 
 
 class BlendVideos(WithStrength):
-    """Two videos, connected by a transition."""
+    """Two videos with a transition."""
 
     prompt: Prompt | None = None
     videos: Annotated[tuple[Video, ...], Unpacked] = Field(min_length=2, max_length=2)
@@ -157,7 +159,7 @@ class BlendVideos(WithStrength):
     end: Moment | None = Field(
         None, alias="to", description="Seconds into the second video at which the transition is over."
     )
-    curve: Curve = Field((), description="How the second video takes over; by default evenly.")
+    curve: Curve = Field((), description="Weight of the second video over the transition; by default linear.")
 
 
 class _Span(VideoRequest):
@@ -168,31 +170,31 @@ class _Span(VideoRequest):
 
 
 class RetakeVideo(_Span):
-    """A span of a video drawn again."""
+    """A span of a video rendered again."""
 
 
 class RecutVideo(_Span):
     """A span of a video, with new parts before and after it."""
 
-    before: Moment = Field(0.0, description="Seconds to draw before the span.")
-    after: Moment = Field(0.0, description="Seconds to draw after it.")
+    before: Moment = Field(0.0, description="Seconds to render before the span.")
+    after: Moment = Field(0.0, description="Seconds to render after it.")
 
 
 class Shot(Input):
-    """A shot of a storyboard: drawn from a prompt, or kept from a video."""
+    """A shot of a storyboard: rendered from a prompt, or a part of a video."""
 
     prompt: Prompt | None = None
     seconds: Seconds
-    cut: Boolean = Field(True, description="Whether it begins anew; false: it continues the shot before.")
+    cut: Boolean = Field(True, description="False continues the shot before.")
     video: Video | None = None
     start: Moment | None = Field(None, alias="from", description="Seconds into the video.")
 
     @model_validator(mode="after")
     def _check_origin(self) -> Self:
         if (self.prompt is None) == (self.video is None):
-            raise ValueError("give a prompt to draw it from, or a video to keep it from")
+            raise ValueError("give a prompt or a video, exactly one of them")
         if self.video is None and self.start is not None:
-            raise ValueError("leave from out, which is a moment of a video")
+            raise ValueError("leave from out, which needs a video")
         return self
 
 
@@ -201,4 +203,4 @@ class Storyboard(VideoRequest):
 
     prompt: Prompt | None = None
     shots: Annotated[tuple[Shot, ...], Unpacked] = Field(min_length=1, max_length=MAX_SHOTS)
-    size: Size | None = Field(None, description="Of a film without videos; a video keeps its size.")
+    size: Size | None = Field(None, description="Of a film without videos; else it is that of the first.")

@@ -1,4 +1,4 @@
-"""Multipart bodies, read within bounds: texts stay in memory, files go straight into the store's folder."""
+"""Multipart bodies in bounded memory: texts stay in memory, files are written to the store's folder."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MAX_FIELD_NAME_LENGTH = 200
 
 
 def too_large(what: str, max_bytes: int) -> Refusal:
-    """The answer to something that has more bytes than it may have."""
+    """The answer to something of more than `max_bytes`."""
     return Refusal(413, f"{what} has more than {max_bytes:,} bytes; send less", code="too_large")
 
 
 class FormReader(MultiPartParser):
-    """Starlette's parser with bounds of ours; it writes files in a thread, as they arrive.
+    """Starlette's parser with more bounds; it writes files in a thread, as they arrive.
 
-    How many headers a part has, and how long they are, is bounded by python-multipart.
+    python-multipart bounds the headers of a part.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class FormReader(MultiPartParser):
         Args:
             headers: of the request.
             stream: its body.
-            objects: files are written to its temporary folder.
+            objects: has the temporary folder for files.
             files: closes and removes them.
-            reserve: takes memory for the texts.
-            max_file_bytes: bytes of one file.
-            max_text_bytes: bytes of all texts together.
+            reserve: reserves memory for the texts.
+            max_file_bytes: of one file.
+            max_text_bytes: of all texts together.
         """
         super().__init__(
             headers, stream, max_files=MAX_FILES, max_fields=MAX_PARTS, max_part_size=max_text_bytes
@@ -63,7 +63,7 @@ class FormReader(MultiPartParser):
         self._complete = False
 
     async def read(self) -> list[tuple[str, str | FilePart]]:
-        """Names and values in the order in which they came.
+        """The names and values of the parts, in their order.
 
         Raises:
             BadInput: the body is malformed or cut off.
@@ -96,7 +96,7 @@ class FormReader(MultiPartParser):
         if part.file is None:
             return
         self._file_bytes = 0
-        # In place of Starlette's own temporary file, from which it would have to be copied.
+        # In place of Starlette's own temporary file, which would have to be copied.
         part.file.file.close()
         path = self.files.enter_context(self.objects.temporary())
         part.file.file = self.files.enter_context(path.open("wb"))
@@ -116,7 +116,7 @@ class FormReader(MultiPartParser):
     def on_part_end(self) -> None:
         part = self._current_part
         if part.file is None:
-            # Strictly, where Starlette would read text that is not UTF-8 as Latin-1.
+            # Starlette would read text that is not UTF-8 as Latin-1.
             self.items.append((part.field_name, part.data.decode()))
         else:
             super().on_part_end()
@@ -131,6 +131,6 @@ async def _value(value: str | UploadFile) -> str | FilePart:
     await value.close()
     filename, count = value.filename or "", value.size or 0
     if not filename and not count:
-        return ""  # a file field of a web form that was left empty
+        return ""  # an empty file field of a web form
     media_type = (value.content_type or "application/octet-stream").partition(";")[0].strip().lower()
     return FilePart(Path(value.file.name), filename, media_type, count)

@@ -1,4 +1,4 @@
-"""Images that a video is made from, as clients send them."""
+"""Images in requests."""
 
 from __future__ import annotations
 

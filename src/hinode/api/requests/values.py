@@ -1,7 +1,7 @@
-"""Kinds of values in the bodies of requests: images, videos, characters, points, lengths.
+"""Types of values in bodies: images, videos, characters, points, seconds.
 
-Numbers may be written as text, objects and lists as JSON text, because forms have only texts. Short forms
-that clients send, such as a bare id, are read too.
+Numbers may be texts, and objects and lists JSON texts, because forms have only texts. Short forms of some
+clients, such as a bare id, are read too.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ from hinode.request import parse_size
 
 MAX_POINTS = 256
 
-Prompt = Annotated[
-    str, Field(min_length=1, max_length=PROMPT_CHARACTERS, description="What to show, in words.")
-]
+Prompt = Annotated[str, Field(min_length=1, max_length=PROMPT_CHARACTERS, description="What to show.")]
 Seconds = Annotated[float, Field(gt=0), NUMBER]
 Moment = Annotated[float, Field(ge=0), NUMBER]
 
@@ -40,7 +38,7 @@ Size = Annotated[tuple[int, int], PlainValidator(_read_size, json_schema_input_t
 
 
 def _short_form(field: str) -> Callable[[Any], Any]:
-    """Reads a file by itself, and a bare id or link, as some clients send them; the latter is the `field`."""
+    """Reads a bare file, id or link too, as some clients send them; the link is the `field`."""
 
     def read(value: Any) -> Any:
         value = unpack(value)
@@ -54,7 +52,7 @@ def _short_form(field: str) -> Callable[[Any], Any]:
 
 
 class _Alternatives(Input):
-    """An object that has exactly one of several fields."""
+    """An object with exactly one of several fields."""
 
     alternatives: ClassVar[tuple[str, ...]]
 
@@ -66,7 +64,7 @@ class _Alternatives(Input):
 
 
 class ImageReference(_Alternatives):
-    """An image, named in exactly one way."""
+    """An image: a file, an uploaded file, or a link."""
 
     alternatives: ClassVar[tuple[str, ...]] = ("file", "file_id", "image_url")
 
@@ -82,7 +80,7 @@ Image = Annotated[
 
 
 class Keyframe(ImageReference):
-    """An image that is shown at a moment of the video."""
+    """An image at a time of the video."""
 
     alternatives = ("image", "file", "file_id", "image_url")
 
@@ -91,12 +89,12 @@ class Keyframe(ImageReference):
 
     @property
     def picture(self) -> ImageReference:
-        """The image, however it is named."""
+        """The image, in whichever field."""
         return self.image or self
 
 
 class VideoReference(_Alternatives):
-    """A video of this project, or a file that was uploaded."""
+    """A video of this project, a file, or an uploaded file."""
 
     alternatives = ("id", "file", "file_id")
 
@@ -122,34 +120,34 @@ Character = Annotated[
 ]
 
 
-class PathPoint(Input):
-    """Where the middle of the subject is at a moment, in shares of width and height from the top left."""
+class _Point(Input):
+    """An object of three numbers."""
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        """The point in a `Request`."""
+        first, second, third = (getattr(self, name) for name in type(self).model_fields)
+        return first, second, third
+
+
+class PathPoint(_Point):
+    """The centre of the subject at a time, as fractions of width and height from the top left."""
 
     seconds: Number
     x: Number
     y: Number
 
-    @property
-    def values(self) -> tuple[float, float, float]:
-        """The point as a `Request` has it."""
-        return self.seconds, self.x, self.y
 
-
-class CameraPoint(Input):
-    """Where the camera is at a moment: pan in short sides of the frame to the right, zoom as a factor."""
+class CameraPoint(_Point):
+    """The camera at a time: pan to the right in short sides of the frame, zoom as a factor."""
 
     seconds: Number
     pan: Number
     zoom: Number
 
-    @property
-    def values(self) -> tuple[float, float, float]:
-        """The point as a `Request` has it."""
-        return self.seconds, self.pan, self.zoom
-
 
 def _point_reader(model: type[Input]) -> BeforeValidator:
-    """Reads a point that is written as a list of three numbers too."""
+    """Reads a list of three numbers too."""
     names = tuple(model.model_fields)
 
     def read(value: Any) -> Any:
@@ -197,11 +195,11 @@ def _listed(value: Any) -> Any:
 
 
 Listed = BeforeValidator(_listed)
-"""Annotates a list of which a single entry may be written without brackets."""
+"""Annotates a list whose single entry may be written without brackets."""
 
 
 class ExpiresAfter(Input):
-    """When a file is removed by itself."""
+    """When a file is deleted automatically."""
 
     anchor: Literal["created_at"]
     seconds: Annotated[float, Field(ge=EXPIRY[0], le=EXPIRY[1]), NUMBER]

@@ -1,5 +1,5 @@
-"""Webhook endpoints: which servers are notified of finished videos and batches, with which secret, and the
-log of what they were sent."""
+"""Webhook endpoints: servers that are notified of finished videos and batches, with their secrets and the log
+of deliveries."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class CreateWebhookEndpoint(Input):
 
 
 class UpdateWebhookEndpoint(Input):
-    """What is to change; the rest stays."""
+    """The fields to change; the others stay."""
 
     name: Name | None = None
     url: str | None = None
@@ -49,13 +49,13 @@ class UpdateWebhookEndpoint(Input):
 
 
 class RotateSecret(Input):
-    """How the secret is to change."""
+    """Whether the secret before stays valid for a while."""
 
     keep_old_secret_active_for_24_hours: Boolean = False
 
 
 class SendTestEvent(Input):
-    """Which event is to be sent as a sample."""
+    """The type of the sample event."""
 
     event_type: EventType
 
@@ -69,7 +69,7 @@ class WebhookEndpoint(wire.Answer):
     url: str
     event_types: tuple[EventType, ...]
     created_at: int
-    updated_at: int = Field(description="Last change of what is above or of the secret.")
+    updated_at: int = Field(description="Last change of a field or of the secret.")
     signing_secret_hint: str
     disabled_at: int | None = Field(
         description="When the endpoint answered 410 Gone, which disabled it; an update enables it again."
@@ -82,7 +82,7 @@ class WebhookEndpoint(wire.Answer):
 
 
 class WebhookEndpointWithSecret(WebhookEndpoint):
-    """An endpoint whose secret is new. It is not shown again."""
+    """An endpoint with a new secret, which is not shown again."""
 
     signing_secret: str
 
@@ -99,13 +99,13 @@ class WebhookEventTypes(wire.Answer):
 
 
 class WebhookEndpointTest(wire.Answer):
-    """What an endpoint answered to a sample event."""
+    """The answer of an endpoint to a sample event."""
 
     object: Literal["webhook_endpoint.test"] = "webhook_endpoint.test"
     webhook_endpoint_id: str
     event_type: EventType
     status_code: int
-    success: Literal[True] = Field(True, description="That it answered at all; see status_code.")
+    success: Literal[True] = Field(default=True, description="It answered, with any status_code.")
 
 
 class WebhookDeliveryAttempt(wire.Answer):
@@ -119,11 +119,11 @@ class WebhookDeliveryAttempt(wire.Answer):
 
 
 class WebhookDelivery(wire.Answer):
-    """An event on its way to an endpoint; its delivery is attempted for 72 hours."""
+    """The delivery of an event to an endpoint, which is attempted for 72 hours."""
 
     id: str
     object: Literal["webhook_delivery"] = "webhook_delivery"
-    event_id: str = Field(description="What the receiver gets as webhook-id.")
+    event_id: str = Field(description="The header webhook-id of the delivery.")
     event_type: EventType
     data: dict[str, Any]
     status: Literal["pending", "delivered", "failed"]
@@ -217,7 +217,7 @@ def rotate_webhook_secret(
     identity: CurrentIdentity,
 ) -> Response:
     """Give an endpoint a new secret, which only this answer has. The old one may stay active for 24 hours, in
-    which events carry a signature of each."""
+    which events have a signature of each."""
     rotate = partial(endpoints.rotate, keep_old=body.keep_old_secret_active_for_24_hours)
     endpoint, secret = get_or_404(rotate, identity.project_id, webhook_endpoint_id, KIND)
     return WebhookEndpointWithSecret.of_endpoint(endpoint, signing_secret=secret).response()
@@ -230,17 +230,15 @@ async def test_webhook_endpoint(
     context: AppContext,
     identity: CurrentIdentity,
 ) -> Response:
-    """Send an endpoint a sample event now, and return what it answers."""
+    """Send a sample event to an endpoint now, and return its answer."""
 
     def send(project_id: str, endpoint_id: str) -> outbound.Answer | None:
         with context.endpoint_tests.acquire(project_id):
             return context.endpoints.test(project_id, endpoint_id, body.event_type)
 
     answer = await context.run_slow(get_or_404, send, identity.project_id, webhook_endpoint_id, KIND)
-    return WebhookEndpointTest.model_construct(
-        webhook_endpoint_id=webhook_endpoint_id,
-        event_type=body.event_type,
-        status_code=answer.status,
+    return WebhookEndpointTest(
+        webhook_endpoint_id=webhook_endpoint_id, event_type=body.event_type, status_code=answer.status
     ).response()
 
 
@@ -248,7 +246,7 @@ async def test_webhook_endpoint(
 def list_webhook_deliveries(
     webhook_endpoint_id: Id, endpoints: WebhookEndpoints, identity: CurrentIdentity, page: PageQuery
 ) -> Response:
-    """What an endpoint was sent in the last 30 days, and what came of it."""
+    """The deliveries to an endpoint in the last 30 days."""
     deliveries = partial(endpoints.deliveries, **page)
     entries = get_or_404(deliveries, identity.project_id, webhook_endpoint_id, KIND)
     return WebhookDeliveryList.from_entries(WebhookDelivery.of_delivery, entries).response()

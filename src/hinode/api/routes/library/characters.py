@@ -1,4 +1,4 @@
-"""Characters: a name and a short video of a subject, to be named in prompts."""
+"""Characters: subjects with a name and a short video, for use in prompts."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ router = APIRouter(prefix="/v1/videos/characters", tags=["Characters"])
 
 
 class CreateCharacter(Input):
-    """A character, with an MP4 that shows it."""
+    """A character, with an MP4 of it."""
 
-    name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH, description="What prompts call it.")
+    name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH, description="The name in prompts.")
     video: UploadedFile
 
 

@@ -1,4 +1,4 @@
-"""Files that clients upload, for batches and to start videos from, and the files that batches write."""
+"""Files: uploads for batches and videos, and the results of batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from hinode.api import wire
 from hinode.api.context import AppContext, CurrentIdentity, FileObjects, UploadedFiles
 from hinode.api.failures import Refusal, get_or_404
-from hinode.api.queries import After, Id, Order, check_after
+from hinode.api.queries import Id, PageArguments, page_query
 from hinode.api.requests.bodies import FORM, BodyReader
 from hinode.api.requests.forms import Unpacked, UploadedFile
 from hinode.api.requests.values import ExpiresAfter
@@ -24,7 +24,7 @@ MAX_PAGE = 10_000
 LISTED_PURPOSES = frozenset({*uploads.PURPOSES, uploads.BATCH_OUTPUT})
 
 Purpose = Annotated[str | None, Query(description="Only files that were uploaded for this.")]
-FileLimit = Annotated[int, Query(ge=0, le=MAX_PAGE, description="Most entries of a page.")]
+FilePageQuery = Annotated[PageArguments, page_query(MAX_PAGE, MAX_PAGE)]
 
 
 class CreateFile(Input):
@@ -44,7 +44,7 @@ class File(wire.Answer):
     object: Literal["file"] = "file"
     bytes: int
     created_at: int
-    expires_at: int | None = Field(description="When it is removed by itself.")
+    expires_at: int | None = Field(description="When it is deleted automatically.")
     filename: str
     purpose: str
     status: Literal["processed"] = "processed"
@@ -77,35 +77,24 @@ async def create_file(
 
 @router.get("", response_model=FileList)
 def list_files(
-    files: UploadedFiles,
-    identity: CurrentIdentity,
-    after: After = None,
-    limit: FileLimit = MAX_PAGE,
-    order: Order = "desc",
-    purpose: Purpose = None,
+    files: UploadedFiles, identity: CurrentIdentity, page: FilePageQuery, purpose: Purpose = None
 ) -> Response:
     """The files of the project that the API key belongs to."""
     if purpose is not None and purpose not in LISTED_PURPOSES:
         return FileList.from_entries(File.of, ([], False)).response()
-    page = files.page(
-        identity.project_id,
-        after=check_after(after),
-        limit=limit,
-        descending=order == "desc",
-        purpose=purpose,
-    )
-    return FileList.from_entries(File.of, page).response()
+    entries = files.page(identity.project_id, **page, purpose=purpose)
+    return FileList.from_entries(File.of, entries).response()
 
 
 @router.get("/{file_id}", response_model=File)
 def get_file(file_id: Id, files: UploadedFiles, identity: CurrentIdentity) -> Response:
-    """The facts of a file."""
+    """A file, without its content."""
     return File.of(get_or_404(files.get, identity.project_id, file_id, "file")).response()
 
 
 @router.delete("/{file_id}", response_model=wire.Deleted)
 def delete_file(file_id: Id, files: UploadedFiles, identity: CurrentIdentity) -> Response:
-    """Delete a file that no unfinished batch is made from."""
+    """Delete a file; the input of an unfinished batch cannot be deleted."""
     get_or_404(files.delete, identity.project_id, file_id, "file")
     return wire.Deleted(id=file_id, object="file").response()
 
@@ -123,7 +112,7 @@ def delete_file(file_id: Id, files: UploadedFiles, identity: CurrentIdentity) ->
 def get_file_content(
     file_id: Id, request: Request, files: UploadedFiles, objects: FileObjects, identity: CurrentIdentity
 ) -> Response:
-    """Download a file, always the whole of it."""
+    """Download a file, always as a whole."""
     upload = get_or_404(files.get, identity.project_id, file_id, "file")
     path = objects.path(upload.digest)
     if not path.is_file():
@@ -133,7 +122,7 @@ def get_file_content(
     ]
     return FileResponse(
         path,
-        # Whatever its owner calls it: a browser must not run what somebody uploaded.
+        # Whatever the type of the upload: a browser must not run it.
         media_type="application/octet-stream",
         headers={
             "etag": f'"{upload.digest}"',

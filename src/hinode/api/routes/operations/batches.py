@@ -1,4 +1,4 @@
-"""Batches: a file of up to 50,000 requests for videos, done within a day."""
+"""Batches: a file of up to 50,000 requests for videos, to be completed within a day."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CreateBatch(Input):
 
 
 class BatchFault(wire.Answer):
-    """What is wrong with a line of the input."""
+    """An error in a line of the input."""
 
     code: str
     message: str
@@ -45,22 +45,22 @@ class BatchFault(wire.Answer):
 
 
 class BatchFaults(wire.Answer):
-    """What is wrong with the input."""
+    """The errors in the input."""
 
     object: Literal["list"] = "list"
     data: list[BatchFault]
 
 
 class RequestCounts(wire.Answer):
-    """How many lines there are, and what became of them."""
+    """Counts of lines."""
 
     total: int
-    completed: int = Field(description="Lines that became a finished video.")
-    failed: int = Field(description="Lines that never will.")
+    completed: int = Field(description="Lines with a finished video.")
+    failed: int = Field(description="Lines without one.")
 
 
 class BatchObject(wire.Answer):
-    """Many requests in one."""
+    """A batch of requests."""
 
     id: str
     object: Literal["batch"] = "batch"
@@ -79,8 +79,8 @@ class BatchObject(wire.Answer):
         "cancelling",
         "cancelled",
     ]
-    output_file_id: str | None = Field(description="A line for each video, in its final state.")
-    error_file_id: str | None = Field(description="A line for each request that became no video.")
+    output_file_id: str | None = Field(description="A line for each video.")
+    error_file_id: str | None = Field(description="A line for each request without a video.")
     created_at: int
     in_progress_at: int | None
     expires_at: int | None
@@ -116,7 +116,7 @@ async def create_batch(
     context: AppContext,
     identity: CurrentIdentity,
 ) -> Response:
-    """Begin a batch; its lines are read afterwards, and the batch itself shows the errors in them."""
+    """Create a batch; its lines are read later, and errors in them are shown in the batch."""
     if not is_id(body.input_file_id):
         raise not_found("file", body.input_file_id, "input_file_id")
     retry = RetryInfo.of(request.scope)
@@ -159,5 +159,5 @@ def get_batch(batch_id: Id, batches: ProjectBatches, identity: CurrentIdentity) 
 
 @router.post("/{batch_id}/cancel", response_model=BatchObject)
 def cancel_batch(batch_id: Id, batches: ProjectBatches, identity: CurrentIdentity) -> Response:
-    """Stop a batch; finished videos stay, and the files of results list them."""
+    """Cancel a batch; finished videos stay, and the output file lists them."""
     return BatchObject.of_batch(get_or_404(batches.cancel, identity.project_id, batch_id, "batch")).response()

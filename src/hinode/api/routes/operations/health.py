@@ -1,4 +1,4 @@
-"""Whether the server is alive, whether it can take work, and its metrics."""
+"""Health, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ready(request: Request, context: AppContext) -> JSONResponse:
     metrics: Metrics = request.app.state.metrics
     if context.stopping.is_set():
         return JSONResponse({"status": "stopping"}, 503)
-    with context.store.database.read():  # raises if it cannot be reached, which is answered with 503
+    with context.store.database.read():  # its error is answered with 503
         pass
     return JSONResponse({"status": "ok", "workers": metrics.job_counts.latest().workers})
 

@@ -1,4 +1,4 @@
-"""The models that can be asked for by name."""
+"""The models, by name."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Name = Annotated[str, Path(description="Such as sora-2 or native/nano.")]
 
 @router.get("", response_model=wire.ModelList)
 def list_models(models: Models, identity: CurrentIdentity) -> Response:
-    """Every model under each of its names, and what it can do."""
+    """Every model under each of its names, with its capabilities."""
     data = [wire.ModelObject.of_model(model) for model in models.all()]
     return wire.ModelList.model_construct(data=data).response()
 
 
 @router.get("/{model:path}", response_model=wire.ModelObject)
 def get_model(model: Name, models: Models, identity: CurrentIdentity) -> Response:
-    """A model, and what it can do."""
+    """A model with its capabilities."""
     try:
         return wire.ModelObject.of_model(models.find(model)).response()
     except BadInput as error:

@@ -1,4 +1,4 @@
-"""The files of a video: whole or in part, and not at all if the client has them already."""
+"""The files of a video: as a whole, a range of bytes, or not modified."""
 
 from __future__ import annotations
 
@@ -20,22 +20,21 @@ EXTENSIONS = {"video/mp4": "mp4", "image/webp": "webp", "image/jpeg": "jpg", "im
 
 Variant = Annotated[
     Literal["video", "thumbnail", "spritesheet"],
-    Query(description="The MP4, a picture of its middle, or a sheet of sixteen of its frames."),
+    Query(description="The MP4, its middle frame, or a sheet of sixteen frames."),
 ]
 _RESPONSES = {
     200: {
         "description": "The file.",
         "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in EXTENSIONS},
     },
-    206: {"description": "The part of it that the Range header names."},
-    304: {"description": "The client has it already, as its If-None-Match says."},
-    416: {"description": "The file has no such part."},
+    206: {"description": "The range of the Range header."},
+    304: {"description": "If-None-Match has the current etag."},
+    416: {"description": "The range is outside the file."},
 }
 
 
 class RangeResponse(FileResponse):
-    """A file of which one range can be asked for; any other Range header means the whole file, as HTTP
-    allows."""
+    """A file or one range of it; any other Range header means the whole file, as HTTP allows."""
 
     @classmethod
     def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
@@ -106,6 +105,6 @@ def _no_file(job: Job) -> Refusal:
 
 
 def _matches(header: str | None, etag: str) -> bool:
-    """Whether If-None-Match names this file."""
+    """Whether If-None-Match has this etag."""
     names = {name.strip().removeprefix("W/") for name in (header or "").split(",")}
     return "*" in names or etag in names

@@ -1,4 +1,4 @@
-"""Videos made from videos, beyond what Sora's API had: loops, blends, retakes, re-cuts and storyboards."""
+"""Loops, blends, retakes, recuts and storyboards, which Sora's API does not have."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ StoryboardBody = Annotated[Storyboard, Depends(BodyReader(Storyboard))]
 
 @router.post("/loops", response_model=wire.Video)
 async def loop_video(body: LoopBody, submit: Submit) -> Response:
-    """Make a video that can be played over and over: from words, or by closing a video."""
+    """Make a video that can be played in a loop, from a prompt or a video."""
     return await submit(directing.loop, body)
 
 
 @router.post("/blends", response_model=wire.Video)
 async def blend_videos(body: BlendBody, submit: Submit) -> Response:
-    """Connect two videos by a transition that is drawn."""
+    """Connect two videos by a rendered transition."""
     return await submit(directing.blend, body)
 
 
 @router.post("/retakes", response_model=wire.Video)
 async def retake_video(body: RetakeBody, submit: Submit) -> Response:
-    """Draw a span of a video again."""
+    """Render a span of a video again."""
     return await submit(directing.retake, body)
 
 
 @router.post("/recuts", response_model=wire.Video)
 async def recut_video(body: RecutBody, submit: Submit) -> Response:
-    """Keep a span of a video, and draw new parts before and after it."""
+    """Keep a span of a video, and render new parts before and after it."""
     return await submit(directing.recut, body)
 
 

@@ -1,4 +1,4 @@
-"""The progress of a video as a stream of server-sent events, with pictures of what it looks like so far."""
+"""The progress of a video as a stream of server-sent events, with previews."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1/videos", tags=["Videos"])
 
 MAX_STREAMS = 500
 KEEP_ALIVE_SECONDS = 15.0
-"""A stream sends something at least that often, so that no proxy takes it for dead."""
+"""A stream sends something at least that often, so that no proxy closes it as idle."""
 MAX_PREVIEW_BYTES = 2 << 20
 _EXAMPLE = 'event: video.progress\ndata: {"id": "video_…", "status": "in_progress", "progress": 40}\n\n'
 
@@ -45,8 +45,8 @@ _EXAMPLE = 'event: video.progress\ndata: {"id": "video_…", "status": "in_progr
 async def stream_events(
     video_id: Id, request: Request, context: AppContext, identity: CurrentIdentity
 ) -> StreamingResponse:
-    """Follow a video until it ends, without asking for its status again and again."""
-    if context.streams.count >= MAX_STREAMS:
+    """Follow a video until it ends, instead of polling its status."""
+    if context.open_streams >= MAX_STREAMS:
         raise Refusal(
             429,
             "too many videos are being followed at the moment; ask for the status of this one instead",
@@ -69,18 +69,15 @@ async def _events(
 ) -> AsyncIterator[str]:
     last: dict[str, Any] = {}
     previews, silence = 0, 0.0
-    with context.streams.open():
+    context.open_streams += 1
+    try:
         while True:
             if job.final:
                 kind = "video.completed" if job.status is Status.COMPLETED else "video.failed"
                 yield _event(kind, wire.Video.of_job(job).model_dump_json())
                 return
-            progress = {
-                "id": job.id,
-                "status": wire.STATUS[job.status],
-                "progress": job.progress,
-                "stage": job.stage,
-            }
+            status = wire.STATUS[job.status]
+            progress = {"id": job.id, "status": status, "progress": job.progress, "stage": job.stage}
             if progress != last:
                 last, silence = progress, 0.0
                 yield _event("video.progress", json.dumps(progress))
@@ -98,13 +95,15 @@ async def _events(
             silence += context.event_seconds
             if context.stopping.is_set():
                 return
-            with suppress(DatabaseError):  # it may be reachable at the next look
+            with suppress(DatabaseError):  # the next read may succeed
                 if not await key_is_valid():
                     return
                 latest = await anyio.to_thread.run_sync(context.store.job, job.project_id, job.id)
                 if latest is None:  # deleted
                     return
                 job = latest
+    finally:
+        context.open_streams -= 1
 
 
 def _preview_url(objects: Objects, job_id: str) -> str | None:

@@ -1,4 +1,4 @@
-"""How the routes that ask for videos turn a body into jobs, and the jobs into an answer."""
+"""What the routes that create videos share: from a body to jobs, and from the jobs to the answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hinode.jobs.admit import Draft
 
 B = TypeVar("B")
 DraftMaker = Callable[[Admission, B, Owner], list[Draft]]
-"""Makes drafts of the jobs that a body asks for."""
+"""Drafts the jobs of a body."""
 
 
 @dataclass(frozen=True)
@@ -26,25 +26,25 @@ class Submission:
 
     Attributes:
         context: the parts that the routes use.
-        owner: whose the videos are to be.
-        retry: what the client says about a request that it may have sent before.
+        owner: of the videos.
+        retry: the headers of requests that may be retries.
     """
 
     context: Context
     owner: Owner
     retry: RetryInfo
 
-    async def __call__(self, make: DraftMaker[B], body: B) -> Response:
-        """Accept the jobs that a body asks for, or find those that were accepted for it before.
+    async def __call__(self, draft: DraftMaker[B], body: B) -> Response:
+        """Submit the jobs of a body, or find those of an earlier try.
 
         Raises:
-            HinodeError: something is wrong with the request, or it cannot be accepted now.
-            Refusal: the jobs that it made before have been deleted.
+            HinodeError: the request is wrong, or cannot be accepted now.
+            Refusal: the jobs of the earlier try have been deleted.
         """
-        return await self.context.run_slow(self._accept, make, body)
+        return await self.context.run_slow(self._submit, draft, body)
 
-    def _accept(self, make: DraftMaker[B], body: B) -> Response:
-        drafts = make(self.context.admission, body, self.owner)
+    def _submit(self, draft: DraftMaker[B], body: B) -> Response:
+        drafts = draft(self.context.admission, body, self.owner)
         submitted = self.context.store.submit(
             drafts,
             idempotency=self.retry.idempotency(drafts[0].request_hash or ""),

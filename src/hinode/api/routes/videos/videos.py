@@ -24,12 +24,12 @@ ExtendBody = Annotated[ExtendVideo, Depends(BodyReader(ExtendVideo))]
 RemixBody = Annotated[RemixVideo, Depends(BodyReader(RemixVideo))]
 
 POLL_HEADERS = {"openai-poll-after-ms": "1000"}
-"""The Python client uses the first value that it gets for the whole time that it waits."""
+"""The Python client uses the first value for the whole wait."""
 
 
 @router.post("", response_model=wire.Video | wire.VideoGroup)
 async def create_video(body: CreateBody, submit: Submit) -> Response:
-    """Ask for one video, or for up to ten: the answer is the first, and its `videos` has all of them."""
+    """Create a video, or up to ten: the answer is the first, and its `videos` has all of them."""
     return await submit(Admission.create, body)
 
 
@@ -41,13 +41,13 @@ def list_videos(store: JobStore, identity: CurrentIdentity, page: PageQuery) -> 
 
 @router.post("/edits", response_model=wire.Video)
 async def edit_video(body: EditBody, submit: Submit) -> Response:
-    """Change a video of this project or one that is sent along; its length and structure stay."""
+    """Change a video of this project or an uploaded one; its length and structure stay."""
     return await submit(Admission.edit, body)
 
 
 @router.post("/extensions", response_model=wire.Video)
 async def extend_video(body: ExtendBody, submit: Submit) -> Response:
-    """Continue a video; the result is the whole, the old and the new part together."""
+    """Continue a video; the result has the old and the new part."""
     return await submit(Admission.extend, body)
 
 
@@ -60,18 +60,18 @@ def get_video(video_id: Id, store: JobStore, identity: CurrentIdentity) -> Respo
 
 @router.delete("/{video_id}", response_model=wire.Deleted)
 def delete_video(video_id: Id, store: JobStore, identity: CurrentIdentity) -> Response:
-    """Delete a video that has ended, and its files."""
+    """Delete a finished or failed video, and its files."""
     get_or_404(store.delete, identity.project_id, video_id, "video")
     return wire.Deleted(id=video_id, object="video.deleted").response()
 
 
 @router.post("/{video_id}/remix", response_model=wire.Video)
 async def remix_video(video_id: Id, body: RemixBody, submit: Submit) -> Response:
-    """Make a video again with another prompt."""
+    """Render a video again with another prompt."""
     return await submit(partial(Admission.remix, video_id=video_id), body)
 
 
 @router.post("/{video_id}/cancel", response_model=wire.Video)
 def cancel_video(video_id: Id, store: JobStore, identity: CurrentIdentity) -> Response:
-    """Cancel a video: at once if it waits, within two steps if it is being made; one that has ended stays."""
+    """Cancel a video: at once if queued, within two steps if in progress; a finished one does not change."""
     return wire.Video.of_job(get_or_404(store.cancel, identity.project_id, video_id, "video")).response()
