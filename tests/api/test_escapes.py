@@ -60,9 +60,7 @@ def test_images_that_unpack_to_far_more_than_their_size(raw_client: RawClient, n
             raw_client.post_json(CREATE, {**fields, "input_reference": {"image_url": url}}),
         ]
     for answer in answers:
-        if name.startswith(
-            "a PNG with a"
-        ):  # whether the text is passed over or rejection, it is not unpacked
+        if name.startswith("a PNG with a"):  # the text may be ignored or refused, but is not unpacked
             assert answer.status == 200 or rejection(answer, 400)
         else:
             rejection(answer, 400, 413)

@@ -1,4 +1,4 @@
-"""Requests that are made again: by a client's promise, and by client libraries of themselves."""
+"""Requests that are sent again: with an idempotency key, and by client libraries."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def lose_the_database(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def other_process(server: Server) -> Iterator[Server]:
-    """Another process that responses for the same database."""
+    """An application of another process on the same database."""
     context = server.context
     again = Context(context.settings, context.store.database, context.clock)
     with TestClient(create_app(again), headers=server.client.headers) as client:
