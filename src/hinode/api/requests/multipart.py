@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from pathlib import Path
 
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -71,7 +72,7 @@ class FormReader(MultiPartParser):
         """
         try:
             await self.parse()
-        except (MultiPartException, UnicodeDecodeError) as error:
+        except (MultiPartException, FormParserError, UnicodeDecodeError) as error:
             if str(getattr(error, "message", "")).startswith("Too many"):
                 message = f"the body has more than {MAX_FILES} files or {MAX_PARTS} texts; send fewer"
                 raise Refusal(413, message, code="too_large") from error
