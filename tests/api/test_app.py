@@ -93,14 +93,14 @@ def test_ready_means_that_the_database_answers(server: Server, monkeypatch: pyte
     assert server.client.get("/readyz").status_code == 503
 
 
-def test_ready(fresh_server: Server, clock: Clock) -> None:
+def test_ready(fresh_server: Server, check_error: CheckError, clock: Clock) -> None:
     server = fresh_server
     assert server.client.get("/readyz").json() == {"status": "ok", "workers": 0}
     server.render()
     clock.now += MAX_AGE_SECONDS
     assert server.client.get("/readyz").json()["workers"] == 1
     server.context.stopping.set()
-    assert server.client.get("/readyz").status_code == 503
+    check_error(server.client.get("/readyz"), 503)
 
 
 def test_the_application_does_not_import_torch() -> None:

@@ -21,11 +21,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from starlette.testclient import TestClient
 
 from hinode.api.app import create_app
-from hinode.api.context import Context
-from hinode.jobs.worker.worker import Worker
+from tests.api.conftest import Server
 
 QUICK_EXAMPLES, EXAMPLES = 5, 60
 """Requests of each kind, right ones and wrong ones, for each operation."""
@@ -38,51 +36,31 @@ CHECKS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def context(application: tuple[Context, TestClient]) -> Context:
-    return application[0]
-
-
-@pytest.fixture(scope="module")
-def key(context: Context) -> str:
-    return context.tenants.create_key("schemathesis").key
-
-
-@pytest.fixture(scope="module")
-def existing(context: Context, key: str) -> dict[str, str]:
-    """The id of one of each thing that an address can name, so that made-up requests find something too."""
-    line = b'{"custom_id": "a", "method": "POST", "url": "/v1/videos", "body": {"prompt": "x"}}'
-    # Not in a `with` block: at its end the application would shut down what the tests go on to use.
-    client = TestClient(create_app(context), headers={"authorization": f"Bearer {key}"})
+@pytest.fixture
+def existing(fresh_server: Server) -> dict[str, str]:
+    """The id of an entry for each parameter of an address, so that some random requests find one."""
+    client = fresh_server.client
 
     def create(path: str, **more: Any) -> str:
         response = client.post(path, **more)
         assert response.status_code == 200, response.text
         return str(response.json()["id"])
 
-    video = create("/v1/videos", json={"prompt": "a kite", "size": "64x36", "seconds": "1"})
-    Worker(context.store, context.objects, context.settings).run_one()
-    film = client.get(f"/v1/videos/{video}/content")
+    video = fresh_server.render()["id"]
+    film = client.get(f"/v1/videos/{video}/content").content
+    line = b'{"custom_id": "a", "method": "POST", "url": "/v1/videos", "body": {"prompt": "x"}}'
     file = create("/v1/files", data={"purpose": "batch"}, files={"file": ("l.jsonl", line)})
+    character = {"data": {"name": "Momo"}, "files": {"video": ("c.mp4", film)}}
+    batch = {"input_file_id": file, "endpoint": "/v1/videos", "completion_window": "24h"}
     hook = {"name": "n", "url": "https://8.8.8.8/hook", "event_types": ["video.completed"]}
     return {
         "video_id": video,
-        "character_id": create(
-            "/v1/videos/characters", data={"name": "Momo"}, files={"video": ("c.mp4", film.content)}
-        ),
+        "character_id": create("/v1/videos/characters", **character),
         "file_id": file,
-        "batch_id": create(
-            "/v1/batches",
-            json={"input_file_id": file, "endpoint": "/v1/videos", "completion_window": "24h"},
-        ),
+        "batch_id": create("/v1/batches", json=batch),
         "webhook_endpoint_id": create("/v1/webhook_endpoints", json=hook),
         "model": "sora-2",
     }
-
-
-@pytest.fixture(scope="module")
-def api(context: Context) -> Any:
-    return schemathesis.openapi.from_asgi("/openapi.json", create_app(context))
 
 
 @pytest.fixture(autouse=True)
@@ -97,8 +75,10 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("examples", [QUICK_EXAMPLES, pytest.param(EXAMPLES, marks=pytest.mark.slow)])
 def test_no_request_breaks_the_server(
-    api: Any, key: str, existing: dict[str, str], subtests: pytest.Subtests, examples: int
+    fresh_server: Server, existing: dict[str, str], subtests: pytest.Subtests, examples: int
 ) -> None:
+    api = schemathesis.openapi.from_asgi("/openapi.json", create_app(fresh_server.context))
+    headers = {"authorization": f"Bearer {fresh_server.key}"}
     tried = 0
     for result in api.get_all_operations():
         operation = result.ok()
@@ -106,7 +86,7 @@ def test_no_request_breaks_the_server(
             with subtests.test(operation=operation.label, mode=mode.name):
                 try:
                     requests = operation.as_strategy(generation_mode=mode)
-                    _try(requests, {"authorization": f"Bearer {key}"}, existing, examples)
+                    _try(requests, headers, existing, examples)
                 except Unsatisfiable:  # a path without parameters cannot be asked for wrongly
                     continue
                 tried += 1
