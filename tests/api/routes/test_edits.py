@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hinode.engines.native import catalog
-from tests.api.conftest import SMALL, CheckError, Server
+from tests.api.conftest import SMALL, CheckError, Server, picture
 
 
 def test_remix(server: Server) -> None:
@@ -59,6 +59,22 @@ def test_edit_of_a_file(server: Server, check_error: CheckError) -> None:
             "/v1/videos/edits", data={"prompt": "blue"}, files={"video": ("a.mp4", broken)}
         )
         check_error(response, 400, "video")
+
+
+def test_a_mask_has_the_size_of_the_video(server: Server, check_error: CheckError) -> None:
+    source = server.render()
+    body = {"prompt": "blue", "model": "native/nano", "video[id]": source["id"]}
+
+    def edit(size: tuple[int, int], **fields: str) -> Any:
+        mask = {"mask": ("mask.png", picture(size, mode="L"), "image/png")}
+        return server.client.post("/v1/videos/edits", data={**body, **fields}, files=mask)
+
+    assert "60x36" in check_error(edit((60, 36)), 400, "mask")["message"]
+    response = edit((60, 36), input_reference_fit="crop")
+    assert response.status_code == 200, response.text
+    job = server.context.store.job(server.project_id, response.json()["id"])
+    assert job is not None
+    assert [reference["role"] for reference in job.request["references"]] == ["source", "mask"]
 
 
 def test_an_extension_is_the_whole_video(server: Server, check_error: CheckError) -> None:
