@@ -28,7 +28,6 @@ from hinode.errors import BadInput
 from hinode.jobs import ids
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import (
-    Artifact,
     Idempotency,
     Job,
     Lease,
@@ -50,7 +49,7 @@ from hinode.records.tables import (
     projects,
     webhook_endpoints,
 )
-from hinode.request import Request
+from hinode.request import MediaFile, Request
 
 RUN_STEPS = 6
 ACTIONS = 90
@@ -345,10 +344,10 @@ class History:
 
     def finish(self, worker: Worker, lease: Lease) -> None:
         """Finish a job, and claim the next one in the same transaction or later."""
-        files = [
-            Artifact(role, self.file(f"{role}-{lease.job.id}-{lease.epoch}"), "video/mp4", 1)
+        files = {
+            role: MediaFile(self.file(f"{role}-{lease.job.id}-{lease.epoch}"), "video/mp4", 1)
             for role in ("video", "thumbnail", "spritesheet")
-        ]
+        }
         claim_next = self.chance.random() < 0.7
         following = self.store.finish(lease, files, {"seed": 0}, RETENTION, claim_next=claim_next)
         self.expect(claim_next or following is None, "a job was claimed that nobody asked for")

@@ -23,12 +23,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from hinode.jobs.admit import Draft
-from hinode.jobs.job import Artifact
 from hinode.jobs.states import Priority
 from hinode.jobs.store import Store
 from hinode.records.database import Database
 from hinode.records.tables import organisations, projects
-from hinode.request import Request
+from hinode.request import MediaFile, Request
 
 BAR = 1800.0
 FLUSH_SHARE = 0.9  # of the flush limit, the bar on a disk that is too slow for the other one
@@ -86,7 +85,7 @@ def work(url: str, number: int, seconds: float, start: Barrier, results: Any) ->
     lease = store.claim(worker, host=host, resident=["native/nano"])
     begin = now = time.perf_counter()
     while lease and now - begin < seconds:
-        files = [Artifact(role, f"{lease.job.id[-20:]:0>64}", kind, 1000) for role, kind in ROLES.items()]
+        files = {role: MediaFile(f"{lease.job.id[-20:]:0>64}", kind, 1000) for role, kind in ROLES.items()}
         lease = store.finish(lease, files, PROVENANCE, 3600.0, claim_next=True)
         before, now = now, time.perf_counter()
         transactions.append(now - before)

@@ -25,7 +25,7 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 def test_every_endpoint_is_on_the_page(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/hinode.db")
-    paths = create_app(Context.of(Settings(tmp_path), database)).openapi()["paths"]
+    paths = create_app(Context(Settings(tmp_path), database)).openapi()["paths"]
     database.close()
     page = API.replace("$OPENAI_BASE_URL", "/v1")
     missing = [

@@ -10,11 +10,13 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 import pydantic
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema, core_schema
 
 from hinode.errors import BadInput, join_names, quote
 
@@ -42,9 +44,13 @@ class Input(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_absent(cls, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {name: item for name, item in value.items() if item is not None and item != ""}
-        return value
+        if not isinstance(value, Mapping):
+            return value
+        fields = {name: item for name, item in value.items() if item is not None and item != ""}
+        unknown = [name for name in fields if name not in _names(cls)]
+        for name in unknown[1:]:  # the first is enough: each makes an error, which costs memory
+            del fields[name]
+        return fields
 
 
 def _number(value: Any) -> Any:
@@ -78,11 +84,37 @@ def _boolean(value: Any) -> Any:
     raise ValueError("give true or false")
 
 
-Number = Annotated[float, BeforeValidator(_number)]
+class _FromText:
+    """Annotates a type whose values may be written as text."""
+
+    def __init__(self, read: Callable[[Any], Any], pattern: str) -> None:
+        """
+        Args:
+            read: gives the value; raises ValueError with what would be right.
+            pattern: of the text, for the schema.
+        """
+        self.read = read
+        self.pattern = pattern
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"type": "string", "pattern": self.pattern}]}
+
+
+NUMBER = _FromText(_number, r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$")
+INTEGER = _FromText(_integer, "^-?[0-9]{1,18}$")
+BOOLEAN = _FromText(_boolean, "^(true|false)$")
+"""Annotations for types with bounds, after the bounds: `Annotated[float, Field(gt=0), NUMBER]`."""
+
+Number = Annotated[float, NUMBER]
 """A finite number: 4, 4.5, "4"."""
-Integer = Annotated[int, BeforeValidator(_integer)]
+Integer = Annotated[int, INTEGER]
 """A whole number: 3, 3.0, "3"."""
-Boolean = Annotated[bool, BeforeValidator(_boolean)]
+Boolean = Annotated[bool, BOOLEAN]
 """true, false, "true" or "false"."""
 
 
@@ -114,7 +146,7 @@ def describe(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return quote(str(value) if abs(value) < 1e40 else "a number too large to write out")
+        return _written(value) if abs(value) < 1e40 else "a number too large to write out"
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):
@@ -122,49 +154,64 @@ def describe(value: Any) -> str:
     return "a list" if isinstance(value, list | tuple) else "a file"
 
 
+def _written(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:.15g}"
+
+
 def _sentence(
     error: pydantic.ValidationError, model: type[BaseModel], value: Any, what: str, field: str
 ) -> BadInput:
-    """The first of what is wrong, as a sentence."""
+    """The first error as a sentence."""
     # An unknown field comes first: it is often a misspelling of the one that is then missing.
-    errors = sorted(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
-    first = errors[0]
-    kind, context = first["type"], first.get("ctx", {})
-    name = path_of(first["loc"], value, kind in ("missing", "extra_forbidden")) or field
+    first = min(error.errors(include_url=False), key=lambda detail: detail["type"] != "extra_forbidden")
+    kind, loc, context = first["type"], first["loc"], first.get("ctx", {})
+    name = path_of(loc, value, kind in ("missing", "extra_forbidden")) or field
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(loc[-1]), field_names(model, loc[:-1]), n=1)
+        remedy = f"the nearest known field is {near[0]}" if near else "leave it out"
+        return UnknownField(f"{what} has no field {quote(name, 80)}", remedy, field=name[:80])
     if kind == "missing":
         return BadInput(f"{name} is missing", "add it", field=name)
-    if kind == "extra_forbidden":
-        return _unknown(name, str(first["loc"][-1]), model, first["loc"], what)
-    given = describe(first["input"])
     if kind == "value_error":
-        cause = context.get("error")
-        return BadInput(f"{name} is {given}", str(cause), field=name)
-    return BadInput(f"{name} is {given}", _remedy(kind, context, first["msg"]), field=name)
+        return BadInput(f"{name} is {describe(first['input'])}", str(context["error"]), field=name)
+    if kind in _LENGTHS:
+        unit = "characters" if isinstance(first["input"], str) else "entries"
+        limit = context.get("min_length", context.get("max_length"))
+        return BadInput(
+            f"{name} has {len(first['input']):,} {unit}", f"give {limit:,} {_LENGTHS[kind]}", field=name
+        )
+    return BadInput(f"{name} is {describe(first['input'])}", _remedy(kind, context, first["msg"]), field=name)
 
 
-def _unknown(
-    name: str, last: str, model: type[BaseModel], loc: tuple[int | str, ...], what: str
-) -> UnknownField:
-    fields = known_fields(model, loc[:-1])
-    near = difflib.get_close_matches(last, fields, n=1, cutoff=0.6)
-    remedy = f"the nearest known field is {near[0]}" if near else "leave it out"
-    return UnknownField(f"{what} has no field {quote(name, 80)}", remedy, field=name[:80])
+_LENGTHS = {
+    "string_too_long": "at most",
+    "string_too_short": "at least",
+    "too_long": "at most",
+    "too_short": "at least",
+}
 
 
-def known_fields(model: type[BaseModel], loc: tuple[int | str, ...] = ()) -> tuple[str, ...]:
+@lru_cache(maxsize=256)
+def _names(model: type[BaseModel]) -> frozenset[str]:
+    """Everything that a field of the model may be called."""
+    return frozenset(field_names(model)) | model.model_fields.keys()
+
+
+def field_names(model: type[BaseModel], loc: tuple[int | str, ...] = ()) -> tuple[str, ...]:
     """Names of the fields, as they are written, of the model that `loc` leads to from `model`."""
-    names = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+    annotations = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
     for depth, part in enumerate(loc):
-        if part in names:
-            for inner in _models_in(names[str(part)]):
-                return known_fields(inner, loc[depth + 1 :])
-    return tuple(names)
+        inner = next(_models_in(annotations.get(str(part))), None)
+        if inner is not None:
+            return field_names(inner, loc[depth + 1 :])
+    return tuple(annotations)
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in getattr(annotation, "__args__", ()) for model in _models_in(inner)]
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _models_in(inner)
 
 
 def path_of(loc: tuple[int | str, ...], value: Any, absent: bool = False) -> str:
@@ -176,31 +223,34 @@ def path_of(loc: tuple[int | str, ...], value: Any, absent: bool = False) -> str
         absent: whether the last part is not in the value, or has no place there.
     """
     parts: list[str] = []
-    for number, part in enumerate(loc):
-        last = number == len(loc) - 1
-        if isinstance(value, Mapping) and (part in value or (absent and last)):
-            parts.append(str(part))
+    for depth, part in enumerate(loc, start=1):
+        if isinstance(value, Mapping) and (part in value or (absent and depth == len(loc))):
+            parts.append(_printable(str(part)))
             value = value.get(part)
         elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):
             value = value[part]
             own = value.get("id") if isinstance(value, Mapping) else None
-            parts.append(own if isinstance(own, str) and own else str(part + 1))
+            parts.append(_printable(own) if isinstance(own, str) and own else str(part + 1))
     return ".".join(parts)
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def _remedy(kind: str, context: Mapping[str, Any], message: str) -> str:
     """What would be right, from the type of a pydantic error."""
-    limit = next((context[name] for name in ("gt", "ge", "lt", "le") if name in context), None)
+    if kind == "literal_error":
+        choices = re.findall("'([^']*)'", context["expected"])  # it lists them as: 'a', 'b' or 'c'
+        return f"choose {join_names(tuple(choices), 'or')}"
+    limit = _written(next((context[name] for name in ("gt", "ge", "lt", "le") if name in context), 0))
     sentences = {
         "greater_than": f"give more than {limit}",
         "greater_than_equal": f"give {limit} or more",
         "less_than": f"give less than {limit}",
         "less_than_equal": f"give {limit} at most",
         "string_type": "give text",
-        "string_too_long": f"give {context.get('max_length')} characters at most",
-        "string_too_short": f"give {context.get('min_length')} characters at least",
-        "too_long": f"give {context.get('max_length')} at most",
-        "too_short": f"give {context.get('min_length')} at least",
+        "string_unicode": "give readable text",
         "string_pattern_mismatch": f"give text that matches {context.get('pattern')}",
         "list_type": "give a list",
         "tuple_type": "give a list",
@@ -208,13 +258,4 @@ def _remedy(kind: str, context: Mapping[str, Any], message: str) -> str:
         "model_type": "give an object with named fields",
         "model_attributes_type": "give an object with named fields",
     }
-    if kind == "literal_error":
-        return f"choose {join_names(literals(context['expected']), 'or')}"
-    if kind in sentences:
-        return sentences[kind]
-    return message[:1].lower() + message[1:]
-
-
-def literals(expected: str) -> tuple[str, ...]:
-    """The values in pydantic's list of what a literal may be: "'a', 'b' or 'c'"."""
-    return tuple(re.findall(r"'([^']*)'", expected)) or (expected,)
+    return sentences.get(kind, message[:1].lower() + message[1:])

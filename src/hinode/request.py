@@ -7,6 +7,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -133,6 +134,35 @@ class Reference:
     def still(self) -> bool:
         """Whether it is a picture and not a video."""
         return self.media_type.startswith("image/")
+
+
+@dataclass(frozen=True)
+class MediaFile:
+    """A picture, a video or another file; the digest of its bytes says which.
+
+    Attributes:
+        digest: SHA-256 of its bytes in hexadecimal; its name in the store.
+        media_type: such as "image/png" or "video/mp4".
+        bytes: its length.
+        size: width and height in pixels, or (0, 0) if they are not known.
+        seconds: length of a video, or 0 if it is not known.
+        fps: nominal rate of a video, or None if it is not known.
+        prompt: what a video was made from, in words, or "" if that is not known.
+        path: where the file is on this machine, or "" while that does not matter.
+    """
+
+    digest: str
+    media_type: str
+    bytes: int
+    size: Size = (0, 0)
+    seconds: float = 0.0
+    fps: Fraction | None = None
+    prompt: str = ""
+    path: str = field(default="", compare=False)
+
+    def reference(self, role: str = SOURCE, *, name: str = "", at: float = 0.0) -> Reference:
+        """A reference to it; see `Reference`."""
+        return Reference(role, self.digest, self.media_type, name, self.path, at)
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def check_files(raw_client: RawClient) -> None:
     assert outside == []
     names = {"hinode.db", "hinode.db-wal", "hinode.db-shm", "server.log", "store", "logs", "models"}
     assert {path.name for path in home.iterdir()} <= names
-    assert {path.name for path in (home / "store").iterdir()} <= {"objects", "temporary", "previews"}
+    assert {path.name for path in home.glob("store/*")} <= {"objects", "temporary", "previews"}
     assert list((home / "store" / "temporary").glob("*")) == []
     assert [path for path in home.rglob("*") if MARK in path.name] == []
     for folder in (Path(tempfile.gettempdir()), Path.cwd(), Path.cwd().parent, Path("/")):

@@ -60,9 +60,7 @@ def test_images_that_unpack_to_far_more_than_their_size(raw_client: RawClient, n
             raw_client.post_json(CREATE, {**fields, "input_reference": {"image_url": url}}),
         ]
     for answer in answers:
-        if name.startswith(
-            "a PNG with a"
-        ):  # whether the text is passed over or rejection, it is not unpacked
+        if name.startswith("a PNG with a"):  # the text may be ignored or refused, but is not unpacked
             assert answer.status == 200 or rejection(answer, 400)
         else:
             rejection(answer, 400, 413)
@@ -73,8 +71,8 @@ def test_images_that_unpack_to_far_more_than_their_size(raw_client: RawClient, n
 def test_a_video_of_millions_of_frames_in_a_kilobyte(raw_client: RawClient, frames: int) -> None:
     bomb = file("video", mp4(frames), "a.mp4", "video/mp4")
     with raw_client.memory_below(50 * MEGABYTE):
-        for path in ("/v1/videos/characters", "/v1/videos/edits"):
-            answer = raw_client.post_form(path, field("name", "Pip"), field("prompt", PROMPT), bomb)
+        for path, text in (("/v1/videos/characters", "name"), ("/v1/videos/edits", "prompt")):
+            answer = raw_client.post_form(path, field(text, PROMPT), bomb)
             assert "video" in rejection(answer, 400)
     check_files(raw_client)
 
@@ -115,13 +113,11 @@ def test_file_names_lead_nowhere(raw_client: RawClient) -> None:
             file("input_reference", image, name),
         )
         assert answer.status == 200 or rejection(answer, 400)
-        for path in ("/v1/videos/edits", "/v1/videos/characters"):
-            rejection(
-                raw_client.post_form(
-                    path, field("prompt", PROMPT), field("name", name), file("video", movie, name)
-                ),
-                400,
-            )
+        for path, text in (
+            ("/v1/videos/edits", field("prompt", PROMPT)),
+            ("/v1/videos/characters", field("name", name)),
+        ):
+            rejection(raw_client.post_form(path, text, file("video", movie, name)), 400)
         answer = raw_client.post_form("/v1/files", field("purpose", "vision"), file("file", image, name))
         if answer.status == 200:
             stored = json.loads(answer.body)["filename"]

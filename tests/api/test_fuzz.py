@@ -117,7 +117,7 @@ def test_many_large_bodies_at_once(raw_client: RawClient) -> None:
             rejection(answer, 400, 413, 429)
 
 
-def test_headers_and_addresses_without_end(raw_client: RawClient) -> None:
+def test_long_headers_and_addresses(raw_client: RawClient) -> None:
     with raw_client.memory_below(50 * MEGABYTE):
         for answer in (
             raw_client.request("GET", "/v1/videos?after=" + "x" * 30_000),
@@ -183,7 +183,7 @@ def test_packed_bodies_are_not_unpacked(raw_client: RawClient) -> None:
             )
 
 
-WRONG: tuple[Any, ...] = (
+VALUES: tuple[Any, ...] = (
     0,
     -1,
     1.5,
@@ -202,8 +202,8 @@ WRONG: tuple[Any, ...] = (
 
 
 @pytest.mark.parametrize("name", [*FIELDS, "input_reference", "characters"])
-def test_wrong_types_of_fields(raw_client: RawClient, name: str) -> None:
-    for value in WRONG:
+def test_values_of_other_types(raw_client: RawClient, name: str) -> None:
+    for value in VALUES:
         answer = raw_client.post_json(CREATE, {"prompt": PROMPT, name: value})
         # Some of these are right for some fields, such as seed 0; and there is no character "x".
         assert answer.status == 200 or rejection(answer, 400, 404), (name, value, answer)
@@ -236,7 +236,7 @@ def test_wrong_types_of_fields(raw_client: RawClient, name: str) -> None:
     ],
     ids=lambda reference: str(reference)[:40],
 )
-def test_references_to_nothing(raw_client: RawClient, reference: Any) -> None:
+def test_broken_references(raw_client: RawClient, reference: Any) -> None:
     rejection(raw_client.post_json(CREATE, {"prompt": PROMPT, "input_reference": reference}), 400, 404)
 
 
@@ -271,7 +271,7 @@ names = st.sampled_from([*FIELDS, *OTHERS]) | st.text(max_size=10)
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(POSTS), st.dictionaries(names, json_values, max_size=6), st.booleans())
-def test_any_json_at_all(raw_client: RawClient, path: str, values: dict[str, Any], with_prompt: bool) -> None:
+def test_random_json(raw_client: RawClient, path: str, values: dict[str, Any], with_prompt: bool) -> None:
     answer = raw_client.post_json(path, {**values, **({"prompt": PROMPT} if with_prompt else {})})
     assert answer.status == 200 or rejection(answer)
 
@@ -291,6 +291,6 @@ part_names = st.sampled_from(
         max_size=5,
     ),
 )
-def test_any_form_at_all(raw_client: RawClient, path: str, parts: list[bytes]) -> None:
+def test_random_forms(raw_client: RawClient, path: str, parts: list[bytes]) -> None:
     answer = raw_client.post_form(path, *parts)
     assert answer.status == 200 or rejection(answer)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from hinode.jobs.admit import Draft
-from hinode.jobs.job import Artifact
 from hinode.records.database import Database
 from hinode.records.tables import organisations, projects
-from hinode.request import Request
+from hinode.request import MediaFile, Request
 
 START = 1_800_000_000.0
 DAY = 86_400.0
 PROJECTS = ("proj_1", "proj_2")
-FILES = [Artifact(role, f"{role:x<64}", "video/mp4", 7) for role in ("video", "thumbnail", "spritesheet")]
+FILES = {role: MediaFile(f"{role:x<64}", "video/mp4", 7) for role in ("video", "thumbnail", "spritesheet")}
 
 
 class Clock:

@@ -15,7 +15,6 @@ from hinode.errors import BadInput
 from hinode.jobs import transitions
 from hinode.jobs.idempotency import RETRY_WINDOW
 from hinode.jobs.job import (
-    Artifact,
     HeartbeatReply,
     Idempotency,
     Job,
@@ -31,7 +30,7 @@ from hinode.jobs.store import Store
 from hinode.records.database import Database
 from hinode.records.prepared import Prepared
 from hinode.records.tables import attempts, events, projects, workers
-from hinode.request import Reference, Request, Segment
+from hinode.request import MediaFile, Reference, Request, Segment
 from tests.jobs.service import FILES, START, Clock, add_projects, draft
 
 BEAT = {"stage": "sample", "preview": 0, "slice_seconds": 15.0, "ran_for": 0.0}
@@ -93,7 +92,7 @@ def test_a_job_is_accepted_claimed_and_finished(store: Store, clock: Clock) -> N
     assert (done.status, done.progress, done.making) == (Status.COMPLETED, 100, {"seed": 7})
     assert (done.completed_at, done.expires_at) == (START + 10, START + 10 + 3600)
     assert done.compute_seconds == pytest.approx(10)
-    assert store.artifacts(job.id) == {file.role: file for file in FILES}
+    assert store.artifacts(job.id) == FILES
     assert emitted(store) == [("video.completed", job.id)]
 
 
@@ -522,8 +521,8 @@ def test_an_ended_job_cannot_be_cancelled(store: Store) -> None:
 
 
 def test_a_file_is_referenced_as_long_as_something_needs_it(store: Store) -> None:
-    picture = Artifact("first_frame", "p" * 64, "image/png", 3)
-    job = store.submit([draft(inputs=(picture,))]).jobs[0]
+    picture = MediaFile("p" * 64, "image/png", 3)
+    job = store.submit([draft(inputs={"first_frame": picture})]).jobs[0]
     lease = claim(store)
     store.checkpoint(lease, "1" * 64, 1)
     assert [store.is_referenced(digest * 64) for digest in "p12"] == [True, True, False]
@@ -540,7 +539,7 @@ def test_only_ended_jobs_are_deleted_with_their_files(store: Store) -> None:
     with pytest.raises(Unfinished, match="not finished"):
         store.delete("proj_1", job.id)
     store.finish(claim(store), FILES, {}, 1.0)
-    assert store.digests() == {file.digest for file in FILES}
+    assert store.digests() == {file.digest for file in FILES.values()}
     assert store.delete("proj_1", job.id) is not None
     assert store.job("proj_1", job.id) is None
     assert store.delete("proj_1", job.id) is None
@@ -559,8 +558,8 @@ def test_files_expire_and_the_job_stays(store: Store, clock: Clock) -> None:
 
 
 def test_the_inputs_of_a_job_without_a_video_go_after_a_day(store: Store, clock: Clock) -> None:
-    picture = Artifact("first_frame", "p" * 64, "image/png", 3)
-    job = store.submit([draft(inputs=(picture,))]).jobs[0]
+    picture = MediaFile("p" * 64, "image/png", 3)
+    job = store.submit([draft(inputs={"first_frame": picture})]).jobs[0]
     store.cancel("proj_1", job.id)
     clock.now += 86_000
     assert store.expire() == []

@@ -1,7 +1,7 @@
-// What a person does with the official `openai` package for Node, unmodified, and what must come of it.
+// What programs do with the official `openai` package for Node, unmodified, and what must come of it.
 //
-// The twin of client.py: `node client.mjs WORLD`. It prints one JSON line for every scenario: its name, and what
-// went wrong or what to look at.
+// The same as client.py: `node client.mjs CONFIG`. It prints one JSON line for every scenario: its name, and its
+// error or its outputs for the test to check.
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -12,10 +12,10 @@ import { createRequire } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 
-const world = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
+const config = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
 // The package lies in a folder of its own, not beside this file.
-const found = createRequire(path.join(world.packages, "package.json")).resolve("openai");
-const { default: OpenAI, toFile } = await import(pathToFileURL(found));
+const entry = createRequire(path.join(config.packages, "package.json")).resolve("openai");
+const { default: OpenAI, toFile } = await import(pathToFileURL(entry));
 const errors = OpenAI;
 
 const PROMPT = "a red balloon rising over the mountains at noon";
@@ -23,12 +23,12 @@ const VIDEO_FIELDS = [
   "id", "object", "model", "status", "progress", "created_at", "completed_at", "expires_at",
   "prompt", "size", "seconds", "remixed_from_video_id", "error",
 ];
-const { size, movie_seconds: movieSeconds } = world;
-const settings = { baseURL: world.base_url, apiKey: world.key, timeout: 60_000 };
+const { size, movie_seconds: movieSeconds } = config;
+const settings = { baseURL: config.base_url, apiKey: config.key, timeout: 60_000 };
 const client = new OpenAI(settings);
-const once = new OpenAI({ ...settings, maxRetries: 0 });
-const picture = () => toFile(fs.readFileSync(world.image), "picture.png", { type: "image/png" });
-const movie = () => toFile(fs.readFileSync(world.movie), "clip.mp4", { type: "video/mp4" });
+const withoutRetries = new OpenAI({ ...settings, maxRetries: 0 });
+const picture = () => toFile(fs.readFileSync(config.image), "picture.png", { type: "image/png" });
+const movie = () => toFile(fs.readFileSync(config.movie), "clip.mp4", { type: "video/mp4" });
 
 const create = (more = {}, options = {}) =>
   client.videos.create({ prompt: PROMPT, model: "sora-2", seconds: "4", size, ...more }, options);
@@ -51,7 +51,7 @@ async function download(id, query) {
 }
 
 async function save({ id }, name, query) {
-  const file = path.join(world.folder, name);
+  const file = path.join(config.folder, name);
   fs.writeFileSync(file, await download(id, query));
   return file;
 }
@@ -114,7 +114,7 @@ const scenarios = {
   },
 
   async create_with_image_url() {
-    const image_url = `data:image/png;base64,${fs.readFileSync(world.image).toString("base64")}`;
+    const image_url = `data:image/png;base64,${fs.readFileSync(config.image).toString("base64")}`;
     const video = await finished(await create({ input_reference: { image_url } }));
     return { first_frame: await save(video, "from-url.mp4") };
   },
@@ -126,66 +126,66 @@ const scenarios = {
   },
 
   async listing() {
-    const made = [];
-    for (let number = 0; number < 7; number += 1) made.unshift((await create()).id);
+    const ids = [];
+    for (let number = 0; number < 7; number += 1) ids.unshift((await create()).id);
     const newest = (await all(client.videos.list({ limit: 3 }))).map((video) => video.id);
-    assert.deepEqual(newest.slice(0, 7), made);
+    assert.deepEqual(newest.slice(0, 7), ids);
     const oldest = (await all(client.videos.list({ limit: 4, order: "asc" }))).map((video) => video.id);
     assert.deepEqual(oldest, newest.toReversed());
     const page = await client.videos.list({ limit: 3 });
-    assert.deepEqual([page.has_more, page.last_id], [true, made[2]]);
-    await raises(errors.BadRequestError, once.videos.list({ after: "video_none" }), 400);
+    assert.deepEqual([page.has_more, page.last_id], [true, ids[2]]);
+    await raises(errors.BadRequestError, withoutRetries.videos.list({ after: "video_none" }), 400);
   },
 
   async delete() {
     const video = await finished(await create());
     assert.deepEqual(await client.videos.delete(video.id),
       { id: video.id, object: "video.deleted", deleted: true });
-    await raises(errors.NotFoundError, once.videos.retrieve(video.id), 404);
-    await raises(errors.NotFoundError, once.videos.downloadContent(video.id), 404);
+    await raises(errors.NotFoundError, withoutRetries.videos.retrieve(video.id), 404);
+    await raises(errors.NotFoundError, withoutRetries.videos.downloadContent(video.id), 404);
   },
 
   async remix() {
     const source = await finished(await create());
-    const made = await client.videos.remix(source.id, { prompt: "the same in blue" });
-    assert.equal(made.remixed_from_video_id, source.id);
-    await finished(made);
-    return { files: { video: await save(made, "remix.mp4") }, seconds: 4, size };
+    const video = await client.videos.remix(source.id, { prompt: "the same in blue" });
+    assert.equal(video.remixed_from_video_id, source.id);
+    await finished(video);
+    return { files: { video: await save(video, "remix.mp4") }, seconds: 4, size };
   },
 
   async edit_by_id() {
     const source = await finished(await create());
-    const made = await finished(await client.videos.edit({ prompt: "in blue", video: { id: source.id } }));
-    return { files: { video: await save(made, "edit.mp4") }, seconds: 4, size };
+    const video = await finished(await client.videos.edit({ prompt: "in blue", video: { id: source.id } }));
+    return { files: { video: await save(video, "edit.mp4") }, seconds: 4, size };
   },
 
   async edit_upload() {
-    const made = await finished(
+    const video = await finished(
       await client.videos.edit({ prompt: "in blue", video: await movie(), model: "sora-2" }));
-    return { files: { video: await save(made, "edit-upload.mp4") }, seconds: movieSeconds, size };
+    return { files: { video: await save(video, "edit-upload.mp4") }, seconds: movieSeconds, size };
   },
 
   async extend_by_id() {
     const source = await finished(await create());
-    const made = await finished(
+    const video = await finished(
       await client.videos.extend({ prompt: "it lands", seconds: "4", video: { id: source.id } }));
-    assert.equal(made.seconds, "8");
-    return { files: { video: await save(made, "extend.mp4") }, seconds: 8, size };
+    assert.equal(video.seconds, "8");
+    return { files: { video: await save(video, "extend.mp4") }, seconds: 8, size };
   },
 
   async extend_upload() {
     const body = { prompt: "it lands", seconds: "4", video: await movie(), model: "sora-2" };
-    const made = await finished(await client.videos.extend(body));
-    return { files: { video: await save(made, "extend-upload.mp4") }, seconds: movieSeconds + 4, size };
+    const video = await finished(await client.videos.extend(body));
+    return { files: { video: await save(video, "extend-upload.mp4") }, seconds: movieSeconds + 4, size };
   },
 
   async characters() {
-    const made = await client.videos.createCharacter({ name: "Momo", video: await movie() });
-    assert.match(made.id, /^char_/);
-    assert.equal((await client.videos.getCharacter(made.id)).name, "Momo");
-    const body = { prompt: "Momo walks by the sea", characters: [{ id: made.id }] };
+    const character = await client.videos.createCharacter({ name: "Momo", video: await movie() });
+    assert.match(character.id, /^char_/);
+    assert.equal((await client.videos.getCharacter(character.id)).name, "Momo");
+    const body = { prompt: "Momo walks by the sea", characters: [{ id: character.id }] };
     const video = await finished(await create(body));
-    await raises(errors.NotFoundError, once.videos.getCharacter("char_none"), 404);
+    await raises(errors.NotFoundError, withoutRetries.videos.getCharacter("char_none"), 404);
     return { files: { video: await save(video, "character.mp4") }, seconds: 4, size };
   },
 
@@ -204,19 +204,19 @@ const scenarios = {
       [{ size: "enormous" }, "size"],
       [{ model: "sora-99" }, "model"],
     ]) {
-      const error = await raises(errors.BadRequestError, once.videos.create({ prompt: PROMPT, ...more }), 400);
+      const error = await raises(errors.BadRequestError, withoutRetries.videos.create({ prompt: PROMPT, ...more }), 400);
       assert.equal(error.param, param);
       assert.equal(error.type, "invalid_request_error");
     }
-    const stranger = new OpenAI({ ...settings, apiKey: "hinode-wrong", maxRetries: 0 });
-    await raises(errors.AuthenticationError, stranger.videos.list(), 401);
-    await raises(errors.NotFoundError, once.videos.retrieve("video_none"), 404);
-    const reader = new OpenAI({ ...settings, apiKey: world.read_key, maxRetries: 0 });
+    const unknown = new OpenAI({ ...settings, apiKey: "hinode-wrong", maxRetries: 0 });
+    await raises(errors.AuthenticationError, unknown.videos.list(), 401);
+    await raises(errors.NotFoundError, withoutRetries.videos.retrieve("video_none"), 404);
+    const reader = new OpenAI({ ...settings, apiKey: config.read_key, maxRetries: 0 });
     await raises(errors.PermissionDeniedError, reader.videos.create({ prompt: PROMPT }), 403);
   },
 
   async rate_limit() {
-    const slow = new OpenAI({ ...settings, apiKey: world.slow_key, maxRetries: 0 });
+    const slow = new OpenAI({ ...settings, apiKey: config.slow_key, maxRetries: 0 });
     for (let number = 0; number < 2; number += 1) await slow.videos.list({ limit: 1 });
     const error = await raises(errors.RateLimitError, slow.videos.list({ limit: 1 }), 429);
     assert.ok(Number(error.headers.get("retry-after")) > 0);
@@ -228,34 +228,34 @@ const scenarios = {
   },
 
   async webhooks() {
-    const got = [];
+    const deliveries = [];
     const receiver = http.createServer(async (request, response) => {
       const parts = [];
       for await (const part of request) parts.push(part);
-      got.push({ body: Buffer.concat(parts).toString("utf8"), headers: request.headers });
+      deliveries.push({ body: Buffer.concat(parts).toString("utf8"), headers: request.headers });
       response.writeHead(204).end();
     });
     receiver.listen(0, "127.0.0.1");
     await event(receiver, "listening");
     const until = async (count) => {
-      for (let turn = 0; got.length < count && turn < 300; turn += 1) await sleep(100);
-      assert.ok(got.length >= count, `${got.length} of ${count} events arrived`);
+      for (let turn = 0; deliveries.length < count && turn < 300; turn += 1) await sleep(100);
+      assert.ok(deliveries.length >= count, `${deliveries.length} of ${count} events arrived`);
     };
     try {
       const url = `http://127.0.0.1:${receiver.address().port}/hook`;
-      const made = await client.webhooks.create({ name: "mine", url, event_types: ["video.completed"] });
+      const endpoint = await client.webhooks.create({ name: "mine", url, event_types: ["video.completed"] });
       const video = await finished(await create());
       await until(1);
-      const [{ body, headers }] = got;
-      const event = await client.webhooks.unwrap(body, headers, made.signing_secret);
+      const [{ body, headers }] = deliveries;
+      const event = await client.webhooks.unwrap(body, headers, endpoint.signing_secret);
       assert.deepEqual([event.type, event.data.id], ["video.completed", video.id]);
       const broken = body.replace("video.completed", "video.compLeted");
-      await assert.rejects(client.webhooks.verifySignature(broken, headers, made.signing_secret),
+      await assert.rejects(client.webhooks.verifySignature(broken, headers, endpoint.signing_secret),
         OpenAI.InvalidWebhookSignatureError);
-      const result = await client.webhooks.test(made.id, { event_type: "video.completed" });
+      const result = await client.webhooks.test(endpoint.id, { event_type: "video.completed" });
       assert.equal(result.status_code, 204);
       await until(2);
-      assert.equal((await client.webhooks.delete(made.id)).deleted, true);
+      assert.equal((await client.webhooks.delete(endpoint.id)).deleted, true);
     } finally {
       receiver.close();
     }
@@ -264,12 +264,12 @@ const scenarios = {
 
 for (const [scenario, run] of Object.entries(scenarios)) {
   const start = performance.now();
-  const answer = { scenario };
+  const report = { scenario };
   try {
-    answer.look = (await run()) ?? {};
+    report.outputs = (await run()) ?? {};
   } catch (error) {
-    answer.wrong = `${error.stack}`;
+    report.error = `${error.stack}`;
   }
-  answer.took = Math.round((performance.now() - start) / 10) / 100;
-  console.log(JSON.stringify(answer));
+  report.seconds = Math.round((performance.now() - start) / 10) / 100;
+  console.log(JSON.stringify(report));
 }

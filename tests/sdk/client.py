@@ -1,8 +1,8 @@
-"""What a person does with the official `openai` package for Python, unmodified, and what must come of it.
+"""What programs do with the official `openai` package for Python, unmodified, and what must come of it.
 
-This file runs in a process of its own that sees the standard library and one version of the package, nothing
-of Hinode: `python -S client.py WORLD`, where WORLD is a JSON file with the server's address, keys and files
-to send. It prints one JSON line for every scenario: its name, and what went wrong or what to look at.
+This file runs in a process of its own, `python client.py CONFIG`, and uses nothing of Hinode. CONFIG is a
+JSON file with the server's address, keys and files to send. The process prints one JSON line for every
+scenario: its name, and its error or its outputs for the test to check.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from pathlib import Path
 from typing import Any
 
 import openai
-from openai import AsyncOpenAI
-from person import (
+from harness import (
+    CONFIG,
     IMAGE,
     MOVIE,
     PROMPT,
     SIZE,
     VIDEO_FIELDS,
-    WORLD,
     Receiver,
     checked,
     client,
     create,
     finished,
-    once,
     post,
     raises,
     run,
     save,
     scenario,
     upload,
+    without_retries,
 )
+from openai import AsyncOpenAI
 
 
 @scenario
@@ -98,26 +98,26 @@ def poll_header() -> None:
 @scenario
 def waits_and_progress() -> None:
     video = create(extra_body={"steps": 40})
-    seen = []
+    states = []
     while True:
         now = client.videos.retrieve(video.id)
-        seen.append((("queued", "in_progress", "completed").index(now.status), now.progress))
+        states.append((("queued", "in_progress", "completed").index(now.status), now.progress))
         if now.status == "completed":
             break
         time.sleep(0.05)
-    assert seen == sorted(seen), seen  # neither status nor progress ever goes back
-    assert seen[-1] == (2, 100)
+    assert states == sorted(states), states  # neither status nor progress ever goes back
+    assert states[-1] == (2, 100)
 
 
 @scenario
 def create_with_image() -> dict[str, Any]:
     video = finished(create(input_reference=IMAGE))
-    wrong = raises(
+    error = raises(
         openai.BadRequestError,
-        lambda: once.videos.create(prompt=PROMPT, size="720x1280", input_reference=IMAGE),
+        lambda: without_retries.videos.create(prompt=PROMPT, size="720x1280", input_reference=IMAGE),
     )
-    checked(wrong, 400)
-    assert "width and height" in str(wrong), wrong
+    checked(error, 400)
+    assert "width and height" in str(error), error
     return {"first_frame": save(video, "from-image.mp4")}
 
 
@@ -138,80 +138,80 @@ def create_with_file_id() -> dict[str, Any]:
 
 @scenario
 def listing() -> None:
-    made = [create().id for _ in range(7)]
+    ids = [create().id for _ in range(7)]
     newest = [video.id for video in client.videos.list(limit=3)]  # the package asks for page after page
-    assert newest[:7] == made[::-1], (newest, made)
+    assert newest[:7] == ids[::-1], (newest, ids)
     assert len(newest) == len(set(newest))
     oldest = [video.id for video in client.videos.list(limit=4, order="asc")]
-    assert oldest[-7:] == made
+    assert oldest[-7:] == ids
     page = client.videos.list(limit=3, order="desc")
-    assert [video.id for video in page.data] == made[:3:-1]
+    assert [video.id for video in page.data] == ids[:3:-1]
     assert page.has_more is True
-    assert page.last_id == made[4]
+    assert page.last_id == ids[4]
     body = json.loads(client.videos.with_raw_response.list(limit=2).http_response.content)
-    assert (body["object"], body["first_id"], body["last_id"]) == ("list", made[6], made[5])
-    after = client.videos.list(after=made[1], limit=100)
-    assert next(iter(after.data)).id == made[0]
-    checked(raises(openai.BadRequestError, lambda: once.videos.list(after="video_none")), 400)
+    assert (body["object"], body["first_id"], body["last_id"]) == ("list", ids[6], ids[5])
+    after = client.videos.list(after=ids[1], limit=100)
+    assert next(iter(after.data)).id == ids[0]
+    checked(raises(openai.BadRequestError, lambda: without_retries.videos.list(after="video_none")), 400)
 
 
 @scenario
 def delete() -> None:
     video = finished(create())
-    gone = client.videos.delete(video.id)
-    assert (gone.id, gone.object, gone.deleted) == (video.id, "video.deleted", True)
-    checked(raises(openai.NotFoundError, lambda: once.videos.retrieve(video.id)), 404)
-    checked(raises(openai.NotFoundError, lambda: once.videos.download_content(video.id)), 404)
-    checked(raises(openai.NotFoundError, lambda: once.videos.delete(video.id)), 404)
+    deletion = client.videos.delete(video.id)
+    assert (deletion.id, deletion.object, deletion.deleted) == (video.id, "video.deleted", True)
+    checked(raises(openai.NotFoundError, lambda: without_retries.videos.retrieve(video.id)), 404)
+    checked(raises(openai.NotFoundError, lambda: without_retries.videos.download_content(video.id)), 404)
+    checked(raises(openai.NotFoundError, lambda: without_retries.videos.delete(video.id)), 404)
     assert video.id not in [other.id for other in client.videos.list()]
 
 
 @scenario
 def delete_unfinished() -> None:
     video = create(extra_body={"steps": 200})
-    refused = checked(raises(openai.ConflictError, lambda: once.videos.delete(video.id)), 409)
+    refused = checked(raises(openai.ConflictError, lambda: without_retries.videos.delete(video.id)), 409)
     assert refused.response.headers["x-should-retry"] == "false"  # else the package would try again by itself
-    early = raises(openai.APIStatusError, lambda: once.videos.download_content(video.id))
+    early = raises(openai.APIStatusError, lambda: without_retries.videos.download_content(video.id))
     assert checked(early, early.status_code).response.headers["x-should-retry"] == "false"
     client.post(f"/videos/{video.id}/cancel", cast_to=openai.types.Video)
-    over = client.videos.poll(video.id, poll_interval_ms=50)
-    assert over.status == "failed", over
-    assert over.error is not None
-    assert over.error.code == "cancelled", over.error
+    cancelled = client.videos.poll(video.id, poll_interval_ms=50)
+    assert cancelled.status == "failed", cancelled
+    assert cancelled.error is not None
+    assert cancelled.error.code == "cancelled", cancelled.error
     assert client.videos.delete(video.id).deleted is True
 
 
 @scenario
 def remix() -> dict[str, Any]:
     source = finished(create())
-    made = client.videos.remix(source.id, prompt="the same in blue")
-    assert made.remixed_from_video_id == source.id
-    assert (made.size, made.seconds, made.model) == (source.size, source.seconds, source.model)
-    finished(made)
-    missing = raises(openai.NotFoundError, lambda: once.videos.remix("video_none", prompt="x"))
+    video = client.videos.remix(source.id, prompt="the same in blue")
+    assert video.remixed_from_video_id == source.id
+    assert (video.size, video.seconds, video.model) == (source.size, source.seconds, source.model)
+    finished(video)
+    missing = raises(openai.NotFoundError, lambda: without_retries.videos.remix("video_none", prompt="x"))
     checked(missing, 404)
-    return {"files": {"video": save(made, "remix.mp4")}, "seconds": 4, "size": SIZE}
+    return {"files": {"video": save(video, "remix.mp4")}, "seconds": 4, "size": SIZE}
 
 
 @scenario
 def edit_by_id() -> dict[str, Any]:
     source = finished(create())
-    made = finished(post("/videos/edits", {"prompt": "in blue", "video": {"id": source.id}}))
-    assert (made.size, made.seconds, made.model) == (source.size, source.seconds, source.model)
-    return {"files": {"video": save(made, "edit.mp4")}, "seconds": 4, "size": SIZE}
+    video = finished(post("/videos/edits", {"prompt": "in blue", "video": {"id": source.id}}))
+    assert (video.size, video.seconds, video.model) == (source.size, source.seconds, source.model)
+    return {"files": {"video": save(video, "edit.mp4")}, "seconds": 4, "size": SIZE}
 
 
 @scenario
 def edit_upload() -> dict[str, Any]:
     if hasattr(client.videos, "edit"):
-        made = client.videos.edit(prompt="in blue", video=MOVIE, extra_body={"model": "sora-2"})
+        video = client.videos.edit(prompt="in blue", video=MOVIE, extra_body={"model": "sora-2"})
     else:
         body = {"prompt": "in blue", "model": "sora-2"}
-        made = client.videos.retrieve(upload("/videos/edits", body, "video")["id"])
-    finished(made)
+        video = client.videos.retrieve(upload("/videos/edits", body, "video")["id"])
+    finished(video)
     return {
-        "files": {"video": save(made, "edit-upload.mp4")},
-        "seconds": WORLD["movie_seconds"],
+        "files": {"video": save(video, "edit-upload.mp4")},
+        "seconds": CONFIG["movie_seconds"],
         "size": SIZE,
     }
 
@@ -220,46 +220,54 @@ def edit_upload() -> dict[str, Any]:
 def extend_by_id() -> dict[str, Any]:
     source = finished(create())
     body = {"prompt": "it lands", "seconds": "4", "video": {"id": source.id}}
-    made = finished(post("/videos/extensions", body))
-    assert made.seconds == "8", made.seconds  # of the whole
-    return {"files": {"video": save(made, "extend.mp4")}, "seconds": 8, "size": SIZE}
+    video = finished(post("/videos/extensions", body))
+    assert video.seconds == "8", video.seconds  # of the whole
+    return {"files": {"video": save(video, "extend.mp4")}, "seconds": 8, "size": SIZE}
 
 
 @scenario
 def extend_upload() -> dict[str, Any]:
     body = {"prompt": "it lands", "seconds": "4", "model": "sora-2"}
     if hasattr(client.videos, "extend"):
-        made = client.videos.extend(
+        video = client.videos.extend(
             prompt="it lands", seconds="4", video=MOVIE, extra_body={"model": "sora-2"}
         )
     else:
-        made = client.videos.retrieve(upload("/videos/extensions", body, "video")["id"])
-    finished(made)
-    seconds = WORLD["movie_seconds"] + 4
-    return {"files": {"video": save(made, "extend-upload.mp4")}, "seconds": seconds, "size": SIZE}
+        video = client.videos.retrieve(upload("/videos/extensions", body, "video")["id"])
+    finished(video)
+    seconds = CONFIG["movie_seconds"] + 4
+    return {"files": {"video": save(video, "extend-upload.mp4")}, "seconds": seconds, "size": SIZE}
 
 
 @scenario
 def characters() -> dict[str, Any]:
     if hasattr(client.videos, "create_character"):
-        made = client.videos.create_character(name="Momo", video=MOVIE)
-        got = client.videos.get_character(made.id)
+        character = client.videos.create_character(name="Momo", video=MOVIE)
+        retrieved = client.videos.get_character(character.id)
     else:
         raw = upload("/videos/characters", {"name": "Momo"}, "video")
-        made = types.SimpleNamespace(**raw)
-        got = types.SimpleNamespace(**client.get(f"/videos/characters/{made.id}", cast_to=object))
-    assert made.id.startswith("char_")
-    assert (got.id, got.name, got.created_at) == (made.id, "Momo", made.created_at)
+        character = types.SimpleNamespace(**raw)
+        retrieved = types.SimpleNamespace(**client.get(f"/videos/characters/{character.id}", cast_to=object))
+    assert character.id.startswith("char_")
+    assert (retrieved.id, retrieved.name, retrieved.created_at) == (
+        character.id,
+        "Momo",
+        character.created_at,
+    )
     video = client.videos.create(
-        prompt="Momo walks by the sea", size=SIZE, extra_body={"characters": [{"id": made.id}]}
+        prompt="Momo walks by the sea", size=SIZE, extra_body={"characters": [{"id": character.id}]}
     )
     finished(video)
     unnamed = raises(
         openai.BadRequestError,
-        lambda: once.videos.create(prompt="a walk", extra_body={"characters": [{"id": made.id}]}),
+        lambda: without_retries.videos.create(
+            prompt="a walk", extra_body={"characters": [{"id": character.id}]}
+        ),
     )
     checked(unnamed, 400)
-    missing = raises(openai.NotFoundError, lambda: once.get("/videos/characters/char_none", cast_to=object))
+    missing = raises(
+        openai.NotFoundError, lambda: without_retries.get("/videos/characters/char_none", cast_to=object)
+    )
     checked(missing, 404)
     return {"files": {"video": save(video, "character.mp4")}, "seconds": 4, "size": SIZE}
 
@@ -290,7 +298,7 @@ def idempotency() -> None:
 
 @scenario
 def errors() -> None:
-    videos = once.videos
+    videos = without_retries.videos
     broken = ("x.png", b"no picture", "image/png")
     for call, param in (
         (lambda: videos.create(prompt=""), "prompt"),
@@ -303,27 +311,27 @@ def errors() -> None:
         error = checked(raises(openai.BadRequestError, call), 400)
         assert error.param == param, (error.param, param, error.body)
         assert error.type == "invalid_request_error"
-    for wrong in ("hinode-wrong", "sk-proj-0123456789"):
-        other = once.with_options(api_key=wrong)
+    for key in ("hinode-wrong", "sk-proj-0123456789"):
+        other = without_retries.with_options(api_key=key)
         refused = checked(raises(openai.AuthenticationError, lambda: other.videos.list()), 401)  # noqa: B023
         assert refused.code == "invalid_api_key", refused.code
     checked(raises(openai.NotFoundError, lambda: videos.retrieve("video_none")), 404)
-    checked(raises(openai.NotFoundError, lambda: once.get("/nothing-here", cast_to=object)), 404)
-    checked(raises(openai.APIStatusError, lambda: once.patch("/videos", cast_to=object)), 405)
-    reader = once.with_options(api_key=WORLD["read_key"])
+    checked(raises(openai.NotFoundError, lambda: without_retries.get("/nothing-here", cast_to=object)), 404)
+    checked(raises(openai.APIStatusError, lambda: without_retries.patch("/videos", cast_to=object)), 405)
+    reader = without_retries.with_options(api_key=CONFIG["read_key"])
     assert reader.videos.list(limit=1).object == "list"
     checked(raises(openai.PermissionDeniedError, lambda: reader.videos.create(prompt=PROMPT)), 403)
 
 
 @scenario
 def rate_limit() -> None:
-    slow = once.with_options(api_key=WORLD["slow_key"])  # two requests a minute
+    slow = without_retries.with_options(api_key=CONFIG["slow_key"])  # two requests a minute
     for _ in range(2):
         slow.videos.list(limit=1)
     limited = checked(raises(openai.RateLimitError, lambda: slow.videos.list(limit=1)), 429)
     assert limited.code == "rate_limit_exceeded", limited.code
     assert 0 < float(limited.response.headers["retry-after"]) <= 60
-    small = once.with_options(api_key=WORLD["small_key"])  # one unfinished job
+    small = without_retries.with_options(api_key=CONFIG["small_key"])  # one unfinished job
     first = small.videos.create(prompt=PROMPT, size=SIZE, extra_body={"steps": 200})
     full = checked(raises(openai.RateLimitError, lambda: small.videos.create(prompt=PROMPT, size=SIZE)), 429)
     assert float(full.response.headers["retry-after"]) > 0
@@ -333,10 +341,10 @@ def rate_limit() -> None:
 @scenario
 def other_projects_see_nothing() -> None:
     video = create()
-    other = once.with_options(api_key=WORLD["other_key"])
+    other = without_retries.with_options(api_key=CONFIG["other_key"])
     checked(raises(openai.NotFoundError, lambda: other.videos.retrieve(video.id)), 404)
     checked(raises(openai.NotFoundError, lambda: other.videos.delete(video.id)), 404)
-    assert video.id not in [seen.id for seen in other.videos.list()]
+    assert video.id not in [item.id for item in other.videos.list()]
 
 
 @scenario
@@ -344,7 +352,7 @@ def models() -> None:
     names = {model.id for model in client.models.list()}
     assert {"sora-2", "sora-2-pro"} <= names, names
     assert client.models.retrieve("sora-2").object == "model"
-    checked(raises(openai.NotFoundError, lambda: once.models.retrieve("sora-99")), 404)
+    checked(raises(openai.NotFoundError, lambda: without_retries.models.retrieve("sora-99")), 404)
 
 
 @scenario
@@ -356,38 +364,38 @@ def batch() -> None:
     ]  # fmt: skip
     data = "\n".join(json.dumps(line) for line in lines).encode()
     file = client.files.create(file=("lines.jsonl", data, "application/jsonl"), purpose="batch")
-    made: Any = client.batches.create(input_file_id=file.id, endpoint="/v1/videos", completion_window="24h")  # type: ignore[arg-type]
+    batch: Any = client.batches.create(input_file_id=file.id, endpoint="/v1/videos", completion_window="24h")  # type: ignore[arg-type]
     end = time.monotonic() + 90
-    while made.status not in ("completed", "failed", "expired", "cancelled"):
-        assert time.monotonic() < end, made
+    while batch.status not in ("completed", "failed", "expired", "cancelled"):
+        assert time.monotonic() < end, batch
         time.sleep(0.2)
-        made = client.batches.retrieve(made.id)
-    assert made.status == "completed", made
-    counts = made.request_counts
+        batch = client.batches.retrieve(batch.id)
+    assert batch.status == "completed", batch
+    counts = batch.request_counts
     assert (counts.total, counts.completed, counts.failed) == (3, 2, 1), counts
-    rows = [json.loads(row) for row in client.files.content(made.output_file_id).text.splitlines()]
+    rows = [json.loads(row) for row in client.files.content(batch.output_file_id).text.splitlines()]
     assert {row["custom_id"] for row in rows} == {"line-0", "line-1"}
     for row in rows:
         body = row["response"]["body"]
         assert (row["response"]["status_code"], body["object"]) == (200, "video")
         assert client.videos.download_content(body["id"]).read()[4:8] == b"ftyp"
-    assert json.loads(client.files.content(made.error_file_id).text)["custom_id"] == "line-2"
-    assert made.id in [known.id for known in client.batches.list()]
+    assert json.loads(client.files.content(batch.error_file_id).text)["custom_id"] == "line-2"
+    assert batch.id in [item.id for item in client.batches.list()]
 
 
 @scenario
 def webhooks() -> None:
     receiver = Receiver()
     url = f"http://127.0.0.1:{receiver.server_port}/hook"
-    wanted: Any = ["video.completed", "video.failed"]
+    event_types: Any = ["video.completed", "video.failed"]
     managed = hasattr(client.webhooks, "create")
     if managed:
-        endpoint: Any = client.webhooks.create(name="mine", url=url, event_types=wanted)
-        assert [known.id for known in client.webhooks.list()] == [endpoint.id]
+        endpoint: Any = client.webhooks.create(name="mine", url=url, event_types=event_types)
+        assert [item.id for item in client.webhooks.list()] == [endpoint.id]
         assert client.webhooks.retrieve(endpoint.id).signing_secret_hint
         assert {"video.completed", "video.failed"} <= set(client.webhooks.event_types.list().data)
     else:
-        body = {"name": "mine", "url": url, "event_types": wanted}
+        body = {"name": "mine", "url": url, "event_types": event_types}
         endpoint = types.SimpleNamespace(**client.post("/webhook_endpoints", cast_to=object, body=body))
     secret = endpoint.signing_secret
     assert secret.startswith("whsec_")
@@ -419,19 +427,19 @@ def webhooks() -> None:
     changed = client.webhooks.update(endpoint.id, name="yours")
     assert (changed.name, changed.url) == ("yours", url)
     assert client.webhooks.delete(endpoint.id).deleted is True
-    checked(raises(openai.NotFoundError, lambda: once.webhooks.retrieve(endpoint.id)), 404)
+    checked(raises(openai.NotFoundError, lambda: without_retries.webhooks.retrieve(endpoint.id)), 404)
 
 
 @scenario
 def asynchronous() -> None:
     async def main() -> None:
-        async with AsyncOpenAI(base_url=WORLD["base_url"], api_key=WORLD["key"]) as other:
+        async with AsyncOpenAI(base_url=CONFIG["base_url"], api_key=CONFIG["key"]) as other:
             video = await other.videos.create_and_poll(prompt=PROMPT, size=SIZE, poll_interval_ms=200)
             assert video.status == "completed", video
             content = await other.videos.download_content(video.id)
             assert content.content[4:8] == b"ftyp"
-            found = [item.id async for item in other.videos.list(limit=2)]
-            assert video.id in found
+            ids = [item.id async for item in other.videos.list(limit=2)]
+            assert video.id in ids
 
     asyncio.run(main())
 

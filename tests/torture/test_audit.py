@@ -12,12 +12,11 @@ import sqlalchemy as sa
 from benchmarks.audit import Promise, audit
 from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
-from hinode.jobs.job import Artifact
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.records.database import Database
 from hinode.records.tables import artifacts, attempts, events, jobs
-from hinode.request import Request
+from hinode.request import MediaFile, Request
 
 NOW = 1_800_000_000.0
 ROLES = ("video", "thumbnail", "spritesheet")
@@ -53,11 +52,10 @@ def service(database: Database, tmp_path: Path) -> Service:
     service.job = store.submit([Draft(project, None, request, "sora-2")]).jobs[0].id
     lease = store.claim(store.register_worker("here", 1), host="here")
     assert lease is not None
-    files = [Artifact(role, *service.objects.put(role.encode()), "x/y") for role in ROLES]
-    files = [Artifact(file.role, file.digest, "video/mp4", len(file.role)) for file in files]
+    files = {role: MediaFile(service.objects.put(role.encode())[0], "video/mp4", len(role)) for role in ROLES}
     store.finish(lease, files, {}, retention=60.0)
     service.promises[service.job] = Promise(0)
-    service.expected.append({file.role: file.digest for file in files})
+    service.expected.append({role: file.digest for role, file in files.items()})
     service.delivered[service.job] = {("video.completed", "evt_1")}
     return service
 

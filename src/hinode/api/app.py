@@ -1,37 +1,40 @@
-"""The application: every route, and what stands before all of them."""
+"""The application: every route, and the middleware around them."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
-from hinode.api import failures, schema
+from hinode import __version__
+from hinode.api import failures, openapi
 from hinode.api.context import Context
-from hinode.api.limits import ByteBudget
-from hinode.api.middleware.access_log import AccessLog, BodySizeLimit
+from hinode.api.middleware.access_log import AccessLog
 from hinode.api.middleware.authentication import Authentication
+from hinode.api.middleware.body_size import BodySizeLimit
 from hinode.api.middleware.metrics import Metrics
-from hinode.api.middleware.retries import RejectedRequests, RetryTracker
-from hinode.api.requests import bodies
+from hinode.api.middleware.retries import RetryTracker
+from hinode.api.queries import check_query
 from hinode.api.routes.accounts import webhook_endpoints
 from hinode.api.routes.library import characters, files
 from hinode.api.routes.operations import batches, health, models
 from hinode.api.routes.videos import content, directing, progress, videos
 from hinode.errors import HinodeError
 
-LOOKING_THREADS = 12
-"""How many requests at once may look into the database; fewer than it keeps connections for."""
+DATABASE_THREADS = 12
+"""Requests that use the database at once; fewer than its connections."""
 MAX_BODY_BYTES = 600 << 20
 MAX_UNAUTHENTICATED_BYTES = 32 << 20
 DRAIN_SECONDS = 30.0
 
-# Characters come before videos, whose routes take any word for an id.
+# Characters come before videos, whose routes accept any word as an id.
 ROUTERS = (
     characters.router,
     content.router,
@@ -42,37 +45,42 @@ ROUTERS = (
     files.router,
     batches.router,
     webhook_endpoints.router,
-    health.router,
 )
+"""The routes under /v1: for a new one, add its router here."""
+
+KEY = HTTPBearer(scheme_name="key", auto_error=False)  # for OpenAPI; `Authentication` checks the key
+ERROR: dict[str, Any] = {"model": failures.Error, "description": "An error."}
 
 
 def create_app(context: Context) -> FastAPI:
-    """The ASGI application.
-
-    Args:
-        context: what its routes work with; it stays the caller's, who closes it.
-    """
+    """The ASGI application on a context, which the caller closes."""
     app = FastAPIOffline(
         title="Hinode",
+        version=__version__,
+        description=openapi.DESCRIPTION,
         redoc_url=None,
         lifespan=_lifespan,
-        # A path that is nearly right is told so, and not sent around.
+        # An address with a slash too many or too few is an error, not a redirect.
         redirect_slashes=False,
+        responses={"5XX": ERROR},
     )
     app.state.context = context
     app.state.metrics = Metrics(context.store)
-    app.state.refused = RejectedRequests()
-    app.state.room = ByteBudget(bodies.MAX_CONCURRENT)
+    dependencies = [Depends(KEY), Depends(check_query)]
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=dependencies, responses={"4XX": ERROR})
+    app.include_router(health.router)
     for kind in (HTTPException, RequestValidationError, HinodeError):
         app.add_exception_handler(kind, failures.handle)
-    schema.describe(app)
-    # The one that is added last is the outermost.
+    openapi.describe(app, ROUTERS)
+    # The last one is the outermost.
     app.add_middleware(Authentication, tenants=context.tenants)
-    app.add_middleware(RetryTracker, refused=app.state.refused, clock=context.clock)
+    app.add_middleware(RetryTracker, rejections=context.rejections, clock=context.clock)
     app.add_middleware(
-        BodySizeLimit, most=MAX_BODY_BYTES, most_of_strangers=MAX_UNAUTHENTICATED_BYTES, seconds=DRAIN_SECONDS
+        BodySizeLimit,
+        max_bytes=MAX_BODY_BYTES,
+        max_unauthenticated_bytes=MAX_UNAUTHENTICATED_BYTES,
+        seconds=DRAIN_SECONDS,
     )
     app.add_middleware(AccessLog, metrics=app.state.metrics, clock=context.clock)
     return app
@@ -80,7 +88,7 @@ def create_app(context: Context) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    anyio.to_thread.current_default_thread_limiter().total_tokens = LOOKING_THREADS
+    anyio.to_thread.current_default_thread_limiter().total_tokens = DATABASE_THREADS
     context: Context = app.state.context
     try:
         yield

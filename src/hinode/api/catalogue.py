@@ -1,19 +1,22 @@
-"""Models by the names that clients use, and what each can do; known here without loading any of them."""
+"""Models by the names that clients use, with their capabilities; none is loaded."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
-from hinode import directing, engines
+from hinode import engines
+from hinode.directing.capabilities import extend_capabilities
 from hinode.engines.native import catalog
 from hinode.errors import BadInput, HinodeError, join_names, quote
-from hinode.request import Capabilities, Request
+from hinode.request import Capabilities
 from hinode.settings import Settings
 
 SORA = ("sora-2", "sora-2-pro", "sora-2-2025-10-06", "sora-2-pro-2025-10-06", "sora-2-2025-12-08")
-"""Sora's own names. A dated one means what the name without its date means, unless it is mapped itself."""
+"""Sora's own names. A dated one stands for the same model as the undated one, unless it has an alias."""
 DEFAULT = "sora-2"
 FALLBACK = catalog.ENGINE
 FRESH_SECONDS = 5.0
@@ -22,48 +25,43 @@ MAX_NAME_LENGTH = 200
 
 @dataclass(frozen=True)
 class Model:
-    """A model by the name it was asked for.
+    """A model under a name that clients use.
 
     Attributes:
         name: as the client wrote it.
-        able: what can be asked for of it.
+        engine_capabilities: those of its engine alone.
         created_at: when its weights were made or installed, seconds since 1970; 0 if it has none.
     """
 
     name: str
-    capabilities: Capabilities
+    engine_capabilities: Capabilities
     created_at: float = 0.0
 
     @property
     def engine(self) -> str:
-        return self.capabilities.engine
+        """Name of its engine."""
+        return self.engine_capabilities.engine
 
     @property
     def model(self) -> str:
-        return self.capabilities.model
+        """Its name within the engine."""
+        return self.engine_capabilities.model
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """Those of the engine, and the operations that are composed from them."""
+        return extend_capabilities(self.engine_capabilities)
 
 
 class Catalogue:
-    """The models that this server offers. Safe to use from several threads."""
+    """The models that this server offers; each is cached for a few seconds. Safe to use from several
+    threads."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
-        """
-        Args:
-            settings: `aliases` and the folder of models.
-            clock: seconds since 1970; what was found out is looked up again after five.
-        """
         self.settings = settings
         self.clock = clock
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[float, Model]] = {}
-
-    def check(self, request: Request, source_seconds: float | None) -> None:
-        """See `directing.check`.
-
-        Raises:
-            BadInput: the request cannot be carried out.
-        """
-        directing.check(request, self.settings, source_seconds)
+        self._cache: dict[str, tuple[float, Model]] = {}
 
     def find(self, name: str | None) -> Model:
         """The model called `name`: an alias, one of Sora's names, ENGINE/MODEL, ENGINE or MODEL.
@@ -76,66 +74,58 @@ class Catalogue:
             ModelError: its weights are missing or damaged.
         """
         name = DEFAULT if name is None else name.strip()
+        if not (len(name) <= MAX_NAME_LENGTH and name.isprintable()):
+            raise BadInput(f"there is no model {quote(name)}", "GET /v1/models lists them", field="model")
         now = self.clock()
         with self._lock:
-            seen_at, model = self._known.get(name, (0.0, None))
-        if model is not None and 0 <= now - seen_at < FRESH_SECONDS:
+            looked_up_at, model = self._cache.get(name, (0.0, None))
+        if model is not None and 0 <= now - looked_up_at < FRESH_SECONDS:
             return model
-        model = self._look(name)
+        model = self._look_up(name)
         with self._lock:
-            self._known[name] = now, model
+            self._cache[name] = now, model
         return model
 
-    def named(self) -> list[Model]:
-        """Every model by each name that it is offered under; one that cannot be used is left out."""
-        names = [*dict.fromkeys((*SORA, *self.settings.aliases))]
-        for engine in engines.ENGINES:
-            try:
-                names += engines.models(engine, self.settings)
-            except HinodeError:
-                continue
-        found = []
-        for name in dict.fromkeys(names):
-            try:
-                found.append(self.find(name))
-            except HinodeError:
-                continue
-        return found
+    def all(self) -> list[Model]:
+        """Every usable model, under each of its names."""
+        models = []
+        for name in dict.fromkeys((*SORA, *self.settings.aliases, *self._installed())):
+            with suppress(HinodeError):
+                models.append(self.find(name))
+        return models
 
-    def _look(self, name: str) -> Model:
-        target = self._target(name)
-        engine, _, model = target.partition("/")
-        if engine in engines.ENGINES:
-            capabilities = directing.capabilities(engine, self.settings, model or None)
-        else:
-            capabilities = self._by_model(name)
-        return Model(name, capabilities, self._made(capabilities))
+    def _installed(self) -> Iterator[str]:
+        for engine in engines.ENGINES:
+            with suppress(HinodeError):
+                yield from engines.models(engine, self.settings)
+
+    def _look_up(self, name: str) -> Model:
+        engine, _, model = self._target(name).partition("/")
+        if engine not in engines.ENGINES:
+            engine, model = self._engine_of(name), name
+        capabilities = engines.capabilities(engine, self.settings, model or None)
+        return Model(name, capabilities, self._created_at(capabilities))
 
     def _target(self, name: str) -> str:
         """ENGINE/MODEL that a name stands for, or the name itself."""
         if name in self.settings.aliases:
             return self.settings.aliases[name]
         if name in SORA:
-            plain = DEFAULT if "-pro" not in name else f"{DEFAULT}-pro"
-            return self.settings.aliases.get(plain, FALLBACK)
+            undated = DEFAULT if "-pro" not in name else f"{DEFAULT}-pro"
+            return self.settings.aliases.get(undated, FALLBACK)
         return name
 
-    def _by_model(self, name: str) -> Capabilities:
-        offered: list[str] = []
+    def _engine_of(self, model: str) -> str:
         for engine in engines.ENGINES:
-            try:
-                models = engines.models(engine, self.settings)
-            except HinodeError:
-                continue
-            if name in models:
-                return directing.capabilities(engine, self.settings, name)
-            offered += models
-        names = dict.fromkeys((*SORA[:2], *self.settings.aliases, *offered))
+            with suppress(HinodeError):
+                if model in engines.models(engine, self.settings):
+                    return engine
+        names = dict.fromkeys((*SORA[:2], *self.settings.aliases, *self._installed()))
         raise BadInput(
-            f"there is no model {quote(name)}", f"choose {join_names(tuple(names), 'or')}", field="model"
+            f"there is no model {quote(model)}", f"choose {join_names(tuple(names), 'or')}", field="model"
         )
 
-    def _made(self, capabilities: Capabilities) -> float:
+    def _created_at(self, capabilities: Capabilities) -> float:
         if capabilities.engine != catalog.ENGINE:
             return 0.0
         path = catalog.installed(self.settings.models)[capabilities.model]

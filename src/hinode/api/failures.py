@@ -1,19 +1,20 @@
-"""Everything that can go wrong, as clients of Sora's API know it: a status code and an error of four keys.
+"""Errors as clients of Sora's API know them: a status code and an object with four keys.
 
-A client library decides by the status whether it asks again: on 408, 409, 429 and from 500 up it does, unless
-`x-should-retry` says otherwise. So a request that has to change is never answered with one of those.
+A client library decides by the status whether it retries: on 408, 409, 429 and from 500 up, unless
+`x-should-retry` is false. So the answer to a request that has to change never has one of those.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+import re
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeVar
 
 from fastapi.exceptions import HTTPException, RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import Request
 
@@ -23,12 +24,16 @@ from hinode.records.database import DatabaseError
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+
 INVALID_REQUEST = "invalid_request_error"
 SERVER_ERROR = "server_error"
 RATE_LIMIT = "rate_limit_error"
 
 MAX_RETRY_AFTER = 60.0
-"""Client libraries wait at most that many seconds before they ask again, whatever they are told."""
+"""Client libraries wait at most that many seconds before they retry, whatever the header says."""
 
 PARAMS = {
     "first_frame": "input_reference",
@@ -36,28 +41,44 @@ PARAMS = {
     "references": "input_reference",
     "source": "video",
     "character": "characters",
+    "keyframe": "keyframes",
     "operation": "model",
     "engine": "model",
 }
-"""Names on the wire of fields that are called otherwise inside."""
+"""Names in the API of fields that are named differently inside."""
 
 
 class NotFound(BadInput):
-    """There is no such thing, or it is not this project's, which is the same to whoever asks."""
+    """There is no such entry, or it belongs to another project; the answer does not differ."""
 
     code: ClassVar[str] = "not_found"
 
 
+class ErrorBody(BaseModel):
+    """The error in one sentence, and the part of the request that caused it."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Error(BaseModel):
+    """The answer to a request that failed."""
+
+    error: ErrorBody
+
+
 class Refusal(HTTPException):
-    """An answer other than the one asked for; it may be raised from anywhere below a route.
+    """An error answer; it may be raised anywhere below a route.
 
     Args:
         status: HTTP status code.
-        message: what is wrong, in one sentence.
-        code: short name that stays the same.
-        param: part of the request that is at fault, if there is one.
+        message: the cause and the remedy, in one sentence.
+        code: short name that clients can rely on.
+        param: the part of the request that caused it.
         type: kind of error, as Sora's API groups them.
-        headers: to send with it.
+        headers: of the answer.
     """
 
     def __init__(
@@ -70,109 +91,109 @@ class Refusal(HTTPException):
         type: str = INVALID_REQUEST,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self.message = message
-        self.code = code
-        self.param = param
-        self.type = type
+        # A sentence begins with a capital, unless it begins with the name of the field.
+        text = message if param and message.startswith(param) else message[:1].upper() + message[1:]
+        text += "" if text.endswith((".", "!", "?")) else "."
+        body = ErrorBody(message=text, type=type, param=param, code=code)
+        self.error = Error(error=body)
         super().__init__(status, message, dict(headers or {}))
 
+    def response(self) -> Response:
+        """The HTTP response."""
+        return JSONResponse(self.error.model_dump(), self.status_code, dict(self.headers or {}))
 
-@dataclass(frozen=True)
-class Failure:
-    """An error on the wire: status code, body and headers."""
 
-    status: int
-    body: dict[str, Any]
-    headers: Mapping[str, str] = field(default_factory=dict)
+def is_id(name: str) -> bool:
+    """Whether a text has the form of an id; any other is not looked up, since databases refuse some texts."""
+    return _ID.fullmatch(name) is not None
 
-    def response(self) -> JSONResponse:
-        return JSONResponse(self.body, self.status, dict(self.headers))
+
+def get_or_404(
+    find: Callable[[str, str], T | None], project_id: str, name: str, kind: str, field: str = ""
+) -> T:
+    """The entry of a project with an id.
+
+    Args:
+        find: takes the project and the id; a false result counts as none.
+        project_id: the project.
+        name: the id.
+        kind: what the entry is, such as "video".
+        field: named in the error; by default such as "video_id".
+
+    Raises:
+        NotFound: there is none.
+    """
+    entry = find(project_id, name) if is_id(name) else None
+    if not entry:
+        raise not_found(kind, name, field or f"{kind.replace(' ', '_')}_id")
+    return entry
 
 
 def not_found(kind: str, name: str, field: str) -> NotFound:
-    """That there is no video, character or file with this id."""
-    return NotFound(f"there is no {kind} {quote(name, 80)}", "see that the id is right", field=field)
+    """The error that nothing of this kind has this id."""
+    return NotFound(f"there is no {kind} {quote(name, 80)}", "check the id", field=field)
 
 
-def of(error: Exception) -> Failure:
-    """What to answer to a request that raised `error`; one that is a bug says nothing of the inside."""
+def of(error: Exception) -> Refusal:
+    """The answer to a request that raised `error`; the answer to a bug has no internals."""
     if isinstance(error, Refusal):
-        return _failure(
-            error.status_code, error.message, error.code, error.param, error.type, error.headers or {}
-        )
+        return error
     if isinstance(error, HinodeError):
         return _of_ours(error)
     if isinstance(error, RequestValidationError):
-        return _of_validation(error)
+        return _of_parameter(error)
     if isinstance(error, StarletteHTTPException):
         return _of_routing(error)
-    return _failure(
-        500, "something in the server broke, and it is in its log", "internal_error", None, SERVER_ERROR
+    return Refusal(
+        500, "internal server error; the server's log has it", code="internal_error", type=SERVER_ERROR
     )
 
 
-async def handle(request: Request, error: Exception) -> JSONResponse:
+async def handle(request: Request, error: Exception) -> Response:
     """Exception handler of the application."""
-    failure = of(error)
-    if failure.status >= 500:
+    refusal = of(error)
+    if refusal.status_code >= 500:
         log.error("request failed: %s", error, exc_info=error)
-    return failure.response()
-
-
-def sentence(text: str) -> str:
-    """`text` as a sentence: with a capital and a full stop."""
-    text = text.strip()
-    return f"{text[:1].upper()}{text[1:]}{'' if text[-1:] in '.!?' else '.'}"
+    return refusal.response()
 
 
 def retry_after(seconds: float) -> dict[str, str]:
-    """Headers that tell when to ask again, or that it is no use to wait for it."""
+    """Headers that say when to retry, or that a retry is no use."""
     headers = {"retry-after": str(max(1, math.ceil(seconds)))}
     if seconds > MAX_RETRY_AFTER:
         headers["x-should-retry"] = "false"
     return headers
 
 
-def _of_ours(error: HinodeError) -> Failure:
+def _of_ours(error: HinodeError) -> Refusal:
     if isinstance(error, OverQuota):
-        return _failure(429, str(error), error.code, None, RATE_LIMIT, retry_after(error.retry_after))
+        headers = retry_after(error.retry_after)
+        return Refusal(429, str(error), code=error.code, type=RATE_LIMIT, headers=headers)
     if isinstance(error, Unfinished):
-        # A client that asks again at once would only be told the same.
-        return _failure(409, str(error), error.code, None, INVALID_REQUEST, {"x-should-retry": "false"})
+        # A retry at once would get the same answer.
+        return Refusal(409, str(error), code=error.code, headers={"x-should-retry": "false"})
     if isinstance(error, BadInput):
-        code = "operation_not_supported" if error.field == "operation" else error.code
         status = 404 if isinstance(error, NotFound) else 400
-        return _failure(status, str(error), code, PARAMS.get(error.field, error.field), INVALID_REQUEST)
-    # The sentences of the others name files and machines, which are no business of a client's.
+        code = "operation_not_supported" if error.field == "operation" else error.code
+        return Refusal(status, str(error), code=code, param=PARAMS.get(error.field, error.field))
+    # The messages of the others name files and machines, which clients need not know.
     if isinstance(error, DatabaseError):
-        busy = "the server cannot reach its records at the moment; ask again in a little while"
-        return _failure(503, busy, "unavailable", None, SERVER_ERROR, {"retry-after": "2"})
-    return _failure(500, "the server cannot do this at present", error.code, None, SERVER_ERROR)
+        message = "the database cannot be reached at the moment; ask again later"
+        headers = {"retry-after": "2"}
+        return Refusal(503, message, code="unavailable", type=SERVER_ERROR, headers=headers)
+    return Refusal(500, "the server cannot do this at present", code=error.code, type=SERVER_ERROR)
 
 
-def _of_validation(error: RequestValidationError) -> Failure:
+def _of_parameter(error: RequestValidationError) -> Refusal:
+    """A parameter of the address is wrong."""
     first = error.errors()[0]
-    where = [str(part) for part in first["loc"][1:]]
-    param = ".".join(where) or None
-    message = f"{param or 'the request'} is not right: {first['msg'].lower()}"
-    return _failure(400, message, "bad_input", param, INVALID_REQUEST)
+    param = ".".join(str(part) for part in first["loc"][1:])
+    return Refusal(400, f"{param} is wrong: {first['msg'].lower()}", code="bad_input", param=param)
 
 
-def _of_routing(error: StarletteHTTPException) -> Failure:
+def _of_routing(error: StarletteHTTPException) -> Refusal:
     message, code = {
         404: ("there is nothing at this address; see /docs for what there is", "unknown_url"),
-        405: ("this address does not take that method; see /docs for those that it takes", "bad_method"),
+        405: ("this address does not support that method; see /docs for those that it does", "bad_method"),
     }.get(error.status_code, (str(error.detail), None))
-    return _failure(error.status_code, message, code, None, INVALID_REQUEST, error.headers or {})
-
-
-def _failure(
-    status: int,
-    message: str,
-    code: str | None,
-    param: str | None,
-    type: str,
-    headers: Mapping[str, str] | None = None,
-) -> Failure:
-    body = {"error": {"message": sentence(message), "type": type, "param": param, "code": code}}
-    return Failure(status, body, headers or {})
+    return Refusal(error.status_code, message, code=code, headers=error.headers)

@@ -1,7 +1,7 @@
-"""How much of the server one client may have: requests in a minute, and things that go on at once.
+"""How much of the server one client may use.
 
-`Buckets` limits the requests of each key to a rate. `ConcurrencyLimit` limits calls that wait for other
-servers. `ByteBudget` limits the memory of request bodies.
+`Buckets` bounds the rate of requests of each key, `ConcurrencyLimit` calls that wait for other servers, and
+`ByteBudget` the memory of request bodies.
 """
 
 from __future__ import annotations
@@ -13,12 +13,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from hinode.api.failures import SERVER_ERROR, Refusal, retry_after
 from hinode.jobs.job import OverQuota
+
+RETRY_SECONDS = 2.0
+SMALL_BYTES = 1 << 20
+"""A body with less text than this is always read, whatever the budget."""
+Reserve = Callable[[int], None]
+"""Reserves memory for so many more bytes of a body; raises Refusal if the budget is used up."""
 
 
 @dataclass(frozen=True)
 class RateLimitStatus:
-    """How a key stands after a request.
+    """The rate of a key after a request.
 
     Attributes:
         limit: requests per minute.
@@ -33,7 +40,7 @@ class RateLimitStatus:
     wait: float
 
     def headers(self) -> dict[str, str]:
-        """As Sora's API tells it."""
+        """The headers of Sora's API that report it."""
         return {
             "x-ratelimit-limit-requests": str(self.limit),
             "x-ratelimit-remaining-requests": str(self.remaining),
@@ -42,23 +49,15 @@ class RateLimitStatus:
 
 
 class Buckets:
-    """The buckets of all keys, in the memory of this process; for one thread."""
+    """The token buckets of all keys, in the memory of this process; for one thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """
-        Args:
-            clock: seconds from any beginning.
-        """
         self.clock = clock
-        self._levels: dict[str, tuple[float, float]] = {}  # tokens, and when there were so many
+        self._levels: dict[str, tuple[float, float]] = {}  # tokens at a time
 
     def take(self, key_id: str, per_minute: int) -> RateLimitStatus:
-        """Take a token for a request, if there is one; a minute's worth may be used at once.
-
-        Args:
-            key_id: whose bucket.
-            per_minute: its size, at least 1.
-        """
+        """Take a token from the bucket of a key, if there is one. A bucket holds the tokens of a minute,
+        1 or more."""
         now = self.clock()
         rate = per_minute / 60.0
         tokens, at = self._levels.get(key_id, (float(per_minute), now))
@@ -75,72 +74,75 @@ class Buckets:
 
 
 class ConcurrencyLimit:
-    """A few places for what waits for servers elsewhere, so that slow ones hold up nobody but who named them.
-    Safe to use from several threads."""
+    """How many calls to other servers may run at once, in all and for one project, so that slow servers delay
+    only the project that named them. Safe to use from several threads.
+
+    A refusal says `what` happened, such as "too many images are being fetched", and the `remedy`.
+    """
 
     def __init__(
-        self, most: int, most_each: int, *, what: str, remedy: str = "ask again", retry_after: float = 2.0
+        self, maximum: int, max_per_project: int, *, what: str, remedy: str = "ask again later"
     ) -> None:
-        """
-        Args:
-            most: places in all.
-            most_each: places that one project may have.
-            what: what there are too many of, as errors say it.
-            remedy: what to do if there is no place.
-            retry_after: seconds after which to ask again.
-        """
-        self.most = most
-        self.most_each = most_each
+        self.maximum = maximum
+        self.max_per_project = max_per_project
         self.what = what
         self.remedy = remedy
-        self.retry_after = retry_after
         self._lock = threading.Lock()
-        self._taken: dict[str, int] = {}
+        self._running: dict[str, int] = {}
 
     @contextmanager
-    def one(self, project_id: str) -> Iterator[None]:
-        """A place while the block lasts.
+    def acquire(self, project_id: str) -> Iterator[None]:
+        """Count a call while the block lasts.
 
         Raises:
-            OverQuota: there is none.
+            OverQuota: too many are running.
         """
         with self._lock:
-            mine = self._taken.get(project_id, 0)
-            if mine >= self.most_each or sum(self._taken.values()) >= self.most:
-                raise OverQuota(f"{self.what} at the moment", self.remedy, retry_after=self.retry_after)
-            self._taken[project_id] = mine + 1
+            count = self._running.get(project_id, 0)
+            if count >= self.max_per_project or sum(self._running.values()) >= self.maximum:
+                raise OverQuota(f"{self.what} at the moment", self.remedy, retry_after=RETRY_SECONDS)
+            self._running[project_id] = count + 1
         try:
             yield
         finally:
             with self._lock:
-                left = self._taken[project_id] - 1
-                if left:
-                    self._taken[project_id] = left
-                else:
-                    del self._taken[project_id]
+                self._running[project_id] -= 1
+                if not self._running[project_id]:
+                    del self._running[project_id]
 
 
 class ByteBudget:
     """Memory for the bodies of all requests together. Safe to use from several threads."""
 
-    def __init__(self, most: int) -> None:
-        """
-        Args:
-            most: bytes.
-        """
-        self.most = most
-        self.taken = 0
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.used = 0
         self._lock = threading.Lock()
 
-    def take(self, size: int) -> bool:
-        """Whether there was room for so many bytes more, which are taken then."""
-        with self._lock:
-            if self.taken + size > self.most:
-                return False
-            self.taken += size
-            return True
+    @contextmanager
+    def reserve(self) -> Iterator[Reserve]:
+        """The memory of one body, which is released after the block."""
+        count = reserved = 0
 
-    def give(self, size: int) -> None:
-        """Give back what was taken."""
-        with self._lock:
-            self.taken -= size
+        def add(more: int) -> None:
+            nonlocal count, reserved
+            count += more
+            if count < SMALL_BYTES:
+                return
+            with self._lock:
+                if self.used + count - reserved > self.max_bytes:
+                    raise Refusal(
+                        503,
+                        "the server is reading too many large bodies at the moment; ask again later",
+                        code="unavailable",
+                        type=SERVER_ERROR,
+                        headers=retry_after(RETRY_SECONDS),
+                    )
+                self.used += count - reserved
+                reserved = count
+
+        try:
+            yield add
+        finally:
+            with self._lock:
+                self.used -= reserved

@@ -1,4 +1,4 @@
-"""`hinode serve`: the API, its workers and the house's chores on one machine, from start to a clean end."""
+"""`hinode serve`: the API, the workers and the periodic tasks of one machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
 
 import uvicorn
@@ -28,22 +28,14 @@ from hinode.settings import Settings
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
-OPEN_SECONDS = 5
-"""How long requests under way may take to end once the server is to stop."""
+SHUTDOWN_SECONDS = 5
+"""For requests in progress when the server stops."""
 DRAIN_SECONDS = 20.0
-"""How long workers may take to save their runs."""
+"""For workers to save their runs."""
 KEEP_ALIVE_SECONDS = 75
-"""Longer than clients and proxies keep an idle connection, so that it is they who close it."""
-
+"""Longer than clients and proxies keep an idle connection, so that they close it."""
 CONNECTIONS = 24
-"""For the threads of the API, of the chores and of the webhooks."""
-
-GIVE_UP_EVERY = 30.0
-REAP_EVERY = 1.0
-DELIVER_EVERY = 0.5
-ADVANCE_EVERY = 1.0
-USES_EVERY = 5.0
-SWEEP_EVERY = 300.0
+"""To the database, for the threads of the API, the periodic tasks and the webhooks."""
 SWEEP_OLDER_THAN = 3600.0
 
 LOOPBACK = ("127.", "::1")
@@ -51,39 +43,39 @@ ANYWHERE = ("0.0.0.0", "::")
 
 
 class ListenError(HinodeError):
-    """The address that the server should listen on cannot be had."""
+    """The server cannot listen on its address."""
 
     code = "listen"
 
 
 def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
-    """Serve until SIGTERM or SIGINT, and then end without losing anything.
+    """Serve until SIGTERM or SIGINT, and then shut down without loss.
 
-    The port is closed first; requests under way are answered; runs under way are saved and given back, for
-    the next start or for another machine. A second signal does not wait for the requests.
+    The port is closed first; requests in progress are answered; runs in progress are saved and their jobs
+    returned to the queue. After a second signal the server does not wait for requests.
 
     Args:
         settings: of this process.
         host: name or address to listen on.
         port: 1 to 65535, or 0 for a free one.
-        workers: worker processes on this machine; 0 leaves the work to `hinode worker` elsewhere.
+        workers: worker processes; with 0 the jobs wait for `hinode worker` on other machines.
 
     Raises:
         BadInput: there is no address `host`.
-        ListenError: the port is taken, or may not be used.
+        ListenError: the port is in use, or this process may not use it.
         DatabaseError: the database cannot be reached, or is of a newer version.
     """
     with listening(host, port) as listener, _opened(settings) as database:
-        context = Context.of(settings, database)
+        context = Context(settings, database)
         deliverer = Deliverer(database, context.outbound, context.clock)
         executor = LocalExecutor(workers, context.store.lost)
-        chores = PeriodicTasks(_chores(context, deliverer))
+        tasks = PeriodicTasks(_periodic_tasks(context, deliverer))
 
         def begin() -> None:
             _announce(context, host, listener.getsockname()[1])
             for _ in range(workers):
                 executor.launch(Spec())
-            chores.start()
+            tasks.start()
 
         def end() -> None:
             context.stopping.set()
@@ -95,14 +87,14 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
                 server.run(sockets=[listener])
         finally:
             executor.stop()
-            chores.stop()
+            tasks.stop()
             deliverer.close()
             context.tenants.record_uses(all=True)
     log.info("stopped")
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server; signals are ours, and the workers end while it closes connections."""
+    """uvicorn's server without its signal handlers; `end` runs while it closes connections."""
 
     def __init__(self, app: object, begin: Callable[[], None], end: Callable[[], None]) -> None:
         super().__init__(
@@ -113,7 +105,7 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 ws="none",
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=OPEN_SECONDS,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )
         )
         self._begin = begin
@@ -139,48 +131,48 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens on `host` and `port`; clients that come before the server is up wait.
+    """A socket that listens on `host` and `port`; clients wait until the server has started.
 
     Raises:
         BadInput: there is no address `host`.
-        ListenError: the port is taken, or may not be used.
+        ListenError: the port is in use, or this process may not use it.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise BadInput(
             f"there is no address {quote(host)}", "give 127.0.0.1 for this machine only", field="host"
         ) from error
-    family, kind, protocol, _, address = found[0]
+    family, kind, protocol, _, address = addresses[0]
     with socket.socket(family, kind, protocol) as listener:
-        if os.name == "posix":  # elsewhere it would let two servers have one port
+        if os.name == "posix":  # on Windows it would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(address)
             listener.listen(BACKLOG)
         except OSError as error:
-            raise _refused(host, port, error) from error
+            raise _listen_error(host, port, error) from error
         yield listener
 
 
-def _refused(host: str, port: int, error: OSError) -> ListenError:
+def _listen_error(host: str, port: int, error: OSError) -> ListenError:
     if error.errno == errno.EADDRINUSE:
         return ListenError(
             f"port {port} is taken by another program", f"stop that, or choose another: --port {port + 1}"
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return ListenError(f"port {port} may not be used by you", "choose one from 1024 up")
+        return ListenError(f"this user may not listen on port {port}", "choose one from 1024 up")
     if error.errno == errno.EADDRNOTAVAIL:
         return ListenError(f"{quote(host)} is not an address of this machine", "leave --host out")
-    return ListenError(f"{host} port {port} cannot be listened on: {error.strerror}", "choose another")
+    return ListenError(f"the server cannot listen on {host} port {port}: {error.strerror}", "choose another")
 
 
 @contextmanager
 def _signals(server: uvicorn.Server) -> Iterator[None]:
-    """Let SIGTERM and SIGINT stop the server in good order, also while it is still starting."""
+    """Let SIGTERM and SIGINT stop the server, also while it starts."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        server.force_exit = server.should_exit  # asked twice
+        server.force_exit = server.should_exit  # the second signal
         server.should_exit = True
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -193,48 +185,44 @@ def _signals(server: uvicorn.Server) -> Iterator[None]:
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Database]:
-    """The database, up to date."""
-    database = Database(settings.database_url, connections=CONNECTIONS)
-    try:
+    """The database, upgraded."""
+    with closing(Database(settings.database_url, connections=CONNECTIONS)) as database:
         try:
-            # What people ask for is nobody else's business on this machine.
+            # Other users of the machine may not read prompts.
             settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             database.upgrade()
         except OSError as error:
             raise DatabaseError(
-                f"{error.filename or settings.home} cannot be made: {error.strerror}",
+                f"{error.filename or settings.home} cannot be created: {error.strerror}",
                 "choose another folder with HINODE_HOME",
             ) from error
         yield database
-    finally:
-        database.close()
 
 
-def _chores(context: Context, deliverer: Deliverer) -> list[PeriodicTask]:
-    """What the house does by itself as long as the server runs."""
+def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask]:
     clock = context.clock
     return [
-        PeriodicTask("taking back jobs whose lease has expired", REAP_EVERY, context.store.reap),
-        PeriodicTask("delivering webhooks", DELIVER_EVERY, lambda: deliverer.run_due(clock())),
-        PeriodicTask("advancing batches", ADVANCE_EVERY, lambda: context.batches.advance(clock())),
-        PeriodicTask("recording uses of keys", USES_EVERY, context.tenants.record_uses),
-        PeriodicTask("failing jobs that no live worker can run", GIVE_UP_EVERY, context.store.give_up),
-        PeriodicTask("removing unreferenced files", SWEEP_EVERY, lambda: sweep(context)),
+        PeriodicTask("requeueing jobs of silent workers", 1.0, context.store.reap),
+        PeriodicTask("delivering webhooks", 0.5, lambda: deliverer.run_due(clock())),
+        PeriodicTask("advancing batches", 1.0, lambda: context.batches.advance(clock())),
+        PeriodicTask("recording uses of keys", 5.0, context.tenants.record_uses),
+        PeriodicTask("failing jobs that no live worker can run", 30.0, context.store.give_up),
+        PeriodicTask("removing unreferenced files", 300.0, lambda: sweep(context)),
     ]
 
 
 def sweep(context: Context) -> None:
-    """Forget the files of jobs whose time is over, and remove from the store what nothing refers to."""
+    """Remove the files of expired jobs, and unreferenced files, from the store."""
     while context.store.expire():
         pass
-    gone = context.objects.sweep(context.store.digests(), SWEEP_OLDER_THAN)
-    if gone:
-        log.info("removed files that nothing needs", extra={"files": gone})
+    count = context.objects.sweep(context.store.digests(), SWEEP_OLDER_THAN)
+    if count:
+        log.info("removed unreferenced files", extra={"files": count})
 
 
 def _announce(context: Context, host: str, port: int) -> None:
-    """Tell a person on standard output where the server is, and on the first start its key."""
-    base = f"http://{_name(host)}:{port}"
+    """Print the address of the server, and on the first start its key."""
+    base = f"http://{_url_host(host)}:{port}"
     lines = [f"Hinode {__version__} serves Sora's API at {base}/v1 (pages about it: {base}/docs)", ""]
     key = context.tenants.first_start()
     if key is not None:
@@ -244,21 +232,21 @@ def _announce(context: Context, host: str, port: int) -> None:
             "",
             "The key is shown this once. More of them: hinode keys create --name NAME",
         ]
-    elif all(known.revoked_at is not None for known in context.tenants.all_keys()):
-        lines += ["There is no key to use it with; make one: hinode keys create --name NAME"]
+    elif all(key.revoked_at is not None for key in context.tenants.all_keys()):
+        lines += ["There is no active API key; make one: hinode keys create --name NAME"]
     if not host.startswith(LOOPBACK) and host != "localhost":
         lines += [
-            "It can be reached from other machines, unencrypted: put a proxy that speaks TLS before it."
+            "Other machines can reach it without encryption: put a proxy that speaks TLS in front of it."
         ]
-    lines += ["Stop it with Ctrl-C; what is under way then goes on at the next start."]
-    with suppress(OSError):  # nobody has to listen
+    lines += ["Stop it with Ctrl-C; jobs in progress then continue at the next start."]
+    with suppress(OSError):  # standard output may be closed
         print("\n".join(lines), flush=True)
-    where = context.store.database.url.render_as_string(hide_password=True)
-    log.info("serving", extra={"url": f"{base}/v1", "database": where, "version": __version__})
+    database = context.store.database.url.render_as_string(hide_password=True)
+    log.info("serving", extra={"url": f"{base}/v1", "database": database, "version": __version__})
 
 
-def _name(host: str) -> str:
-    """What to write in a URL for the address `host`."""
+def _url_host(host: str) -> str:
+    """The host in a URL."""
     if host in ANYWHERE:
         return socket.gethostname()
     return f"[{host}]" if ":" in host else host

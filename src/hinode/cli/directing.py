@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -15,10 +15,7 @@ from hinode.cli.controls import with_controls
 from hinode.cli.generate import render
 from hinode.cli.options import ClipOptions
 from hinode.errors import BadInput
-from hinode.request import FIRST_FRAME, KEYFRAME, Request, Size
-
-if TYPE_CHECKING:
-    from hinode.directing.material import Video
+from hinode.request import FIRST_FRAME, KEYFRAME, MediaFile, Request, Size
 
 LOOP_SECONDS = 4.0
 
@@ -236,7 +233,7 @@ def _redraw(
 
 
 def _request(
-    clip: ClipOptions, prompt: str | None, source: Video, *, end: bool = True, size: Size | None = None
+    clip: ClipOptions, prompt: str | None, source: MediaFile, *, end: bool = True, size: Size | None = None
 ) -> Request:
     """The request for a clip beside or over a source; see `source_facts.told` for its prompt."""
     from hinode.directing import source_facts

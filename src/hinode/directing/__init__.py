@@ -8,7 +8,7 @@ gains what its capabilities allow (`offer`).
 from __future__ import annotations
 
 from hinode import engines
-from hinode.directing.capabilities import extend_capabilities
+from hinode.directing.capabilities import extend_capabilities, simple, without_characters
 from hinode.engines.protocol import Engine
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
@@ -25,23 +25,21 @@ def get(name: str, settings: Settings) -> Engine:
     return DirectedEngine(engines.get(name, settings))
 
 
-def check(request: Request, settings: Settings, source_seconds: float | None = None) -> None:
+def check(request: Request, capabilities: Capabilities, source_seconds: float | None = None) -> None:
     """See that a request can be carried out, as far as that is known before anything is read; without torch.
 
     Args:
-        request: of which `capabilities` were already asked.
-        settings: where models are.
+        request: its references need no digests yet.
+        capabilities: what its engine can do by itself, from `engines.capabilities`.
         source_seconds: length of its source, if it has one.
 
     Raises:
-        BadInput: it cannot be; the sentence says why.
-        ModelError: the weights of the model are missing or damaged.
+        BadInput: it cannot be carried out; the sentence says why.
     """
     from hinode.directing import segments
-    from hinode.directing.capabilities import simple, without_characters
     from hinode.directing.layout import Layout
 
-    capabilities = engines.capabilities(request.engine, settings, request.model)
+    request.check(extend_capabilities(capabilities), source_seconds)
     request = without_characters(request, capabilities)
     if simple(request, capabilities):
         request.check(capabilities, source_seconds)

@@ -34,9 +34,11 @@ def extend_capabilities(capabilities: Capabilities) -> Capabilities:
     references = list(capabilities.references)
     seconds = capabilities.seconds
     needed = set(capabilities.required_references)
-    enough = capabilities.seconds[1] * capabilities.native_fps[0] > 2 * context(capabilities)
-    takes_footage = CONTEXT_VIDEO in capabilities.references and enough
-    if takes_footage or (FIRST_FRAME in capabilities.references and needed <= {FIRST_FRAME}):
+    # A window holds new frames beside those of both neighbours.
+    is_long_enough = capabilities.seconds[1] * capabilities.native_fps[0] > 2 * context(capabilities)
+    takes_footage = CONTEXT_VIDEO in capabilities.references and is_long_enough
+    takes_picture = FIRST_FRAME in capabilities.references and needed <= {FIRST_FRAME} and is_long_enough
+    if takes_footage or takes_picture:
         seconds = (seconds[0], max(seconds[1], MAX_SECONDS))
         # A shot that begins anew has no picture to begin with.
         gained = ("extend",) if needed else ("extend", "storyboard")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,42 +15,17 @@ import av.error
 from hinode.errors import BadInput, join_names, quote
 from hinode.media import pictures
 from hinode.media.probe import FIRST_BOX, probe
-from hinode.request import CHARACTER, MASK, SOURCE, Reference, Size
+from hinode.request import CHARACTER, MASK, MediaFile, Reference, Size
 
 MAX_SOURCE_SECONDS = 3600.0
 """Seconds of the longest video that a clip can be made from."""
 
 
-@dataclass(frozen=True)
-class Video:
-    """A video to make another one from.
-
-    Attributes:
-        reference: to its file.
-        size: width and height in pixels.
-        seconds: its length.
-        fps: its nominal rate, or None if the file does not say.
-        prompt: what it was made from, if the file says so; else "".
-    """
-
-    reference: Reference
-    size: Size
-    seconds: float
-    fps: Fraction | None
-    prompt: str
-
-    @property
-    def digest(self) -> str:
-        """That of its file."""
-        return self.reference.digest
-
-
-def video(path: Path, *, role: str = SOURCE, field: str = "video") -> Video:
+def video(path: Path, *, field: str = "video") -> MediaFile:
     """Look at a video.
 
     Args:
         path: of the file, an MP4.
-        role: what it is to the clip.
         field: what to name in errors.
 
     Raises:
@@ -61,8 +33,16 @@ def video(path: Path, *, role: str = SOURCE, field: str = "video") -> Video:
     """
     with named(path, field):
         found = probe(path, most_seconds=MAX_SOURCE_SECONDS, field=field)
-        reference = Reference(role, _digest(path), "video/mp4", path=str(path.absolute()))
-        return Video(reference, found.size, found.seconds, found.fps, _prompt(path))
+        return MediaFile(
+            digest=_digest(path),
+            media_type="video/mp4",
+            bytes=path.stat().st_size,
+            size=found.size,
+            seconds=found.seconds,
+            fps=found.fps,
+            prompt=_prompt(path),
+            path=str(path.absolute()),
+        )
 
 
 def picture(
@@ -118,8 +98,8 @@ def mask(path: Path, size: Size) -> Reference:
         with path.open("rb") as file:
             moving = file.read(12)[4:8] == FIRST_BOX
         if moving:
-            found = video(path, role=MASK, field=MASK)
-            have, reference = found.size, found.reference
+            moving_mask = video(path, field=MASK)
+            have, reference = moving_mask.size, moving_mask.reference(MASK)
         else:
             have, media_type = pictures.measure(path, field=MASK)
             reference = Reference(MASK, _digest(path), media_type, path=str(path.absolute()))
@@ -156,7 +136,7 @@ def character(path: Path, name: str, field: str = CHARACTER) -> Reference:
         BadInput: it is missing, or nothing of that kind.
     """
     if path.suffix.lower() == ".mp4":
-        return dataclasses.replace(video(path, role=CHARACTER, field=field).reference, name=name)
+        return video(path, field=field).reference(CHARACTER, name=name)
     with named(path, field):
         digest = _digest(path)  # first, for it says it if there is no such file
         _, media_type = pictures.measure(path, field=field)

@@ -6,10 +6,9 @@ import dataclasses
 import math
 from itertools import pairwise
 
-from hinode.directing.material import Video
 from hinode.directing.segments import LOOP_SECONDS
 from hinode.errors import BadInput, join_names, quote
-from hinode.request import KEYFRAME, STRENGTH, Reference, Request, Segment
+from hinode.request import KEYFRAME, STRENGTH, MediaFile, Reference, Request, Segment
 
 BLENDED = 0.7
 """How far a transition goes from the two clips faded into each other, if nothing is said."""
@@ -27,7 +26,7 @@ CURVES: dict[str, Curve] = {
 """How the influence passes from one clip to the other: (share of the time, share of the second clip)."""
 
 
-def extended(base: Request, source: Video, more: float, *, backward: bool = False) -> Request:
+def extended(base: Request, source: MediaFile, more: float, *, backward: bool = False) -> Request:
     """A clip that goes on from its source, or leads to it.
 
     Args:
@@ -46,7 +45,7 @@ def extended(base: Request, source: Video, more: float, *, backward: bool = Fals
     return whole if backward else dataclasses.replace(whole, segments=())
 
 
-def looped(base: Request, source: Video | None, seconds: float | None) -> Request:
+def looped(base: Request, source: MediaFile | None, seconds: float | None) -> Request:
     """A clip whose end goes over into its beginning.
 
     Args:
@@ -69,8 +68,8 @@ def looped(base: Request, source: Video | None, seconds: float | None) -> Reques
 
 def blended(
     base: Request,
-    one: Video,
-    other: Video,
+    one: MediaFile,
+    other: MediaFile,
     seconds: float,
     *,
     leave: float | None = None,
@@ -118,7 +117,7 @@ def blended(
 
 
 def redrawn(
-    base: Request, operation: str, source: Video, strength: float | None, mask: Reference | None = None
+    base: Request, operation: str, source: MediaFile, strength: float | None, mask: Reference | None = None
 ) -> Request:
     """A clip drawn over its source: a "remix", or an "edit", which may be of a part of the picture."""
     masks = () if mask is None else (mask,)
@@ -127,11 +126,11 @@ def redrawn(
         operation=operation,
         seconds=source.seconds,
         strength=None if strength is None else _share(strength),
-        references=(source.reference, *masks, *base.references),
+        references=(source.reference(), *masks, *base.references),
     )
 
 
-def retaken(base: Request, source: Video, begin: float, end: float) -> Request:
+def retaken(base: Request, source: MediaFile, begin: float, end: float) -> Request:
     """A clip of which one span is drawn anew.
 
     Args:
@@ -156,7 +155,7 @@ def retaken(base: Request, source: Video, begin: float, end: float) -> Request:
     return _directed(base, "retake", tuple(parts), source)
 
 
-def recut(base: Request, source: Video, begin: float, end: float, before: float, after: float) -> Request:
+def recut(base: Request, source: MediaFile, begin: float, end: float, before: float, after: float) -> Request:
     """The best span of a clip, with something else before and after it.
 
     Args:
@@ -282,8 +281,8 @@ def span(text: str, field: str) -> tuple[float, float]:
     return begin, end
 
 
-def _directed(base: Request, operation: str, segments: tuple[Segment, ...], *sources: Video) -> Request:
-    files = {source.digest: source.reference for source in sources}  # one file may be both
+def _directed(base: Request, operation: str, segments: tuple[Segment, ...], *sources: MediaFile) -> Request:
+    files = {source.digest: source.reference() for source in sources}  # one file may be both
     return dataclasses.replace(
         base,
         operation=operation,
@@ -298,7 +297,7 @@ def _positive(seconds: float, field: str, what: str) -> None:
         raise BadInput(f"no {seconds:g} seconds {what}", "give more than 0", field=field)
 
 
-def _inside(moment: float, video: Video, field: str) -> None:
+def _inside(moment: float, video: MediaFile, field: str) -> None:
     if not 0 <= moment <= video.seconds:
         raise BadInput(
             f"{field}: {moment:g} s is outside the video, which has {video.seconds:g} s",
@@ -307,7 +306,7 @@ def _inside(moment: float, video: Video, field: str) -> None:
         )
 
 
-def _span(begin: float, end: float, video: Video, field: str) -> None:
+def _span(begin: float, end: float, video: MediaFile, field: str) -> None:
     _inside(begin, video, field)
     _inside(end, video, field if field != "from" else "to")
     if not begin < end:

@@ -16,12 +16,11 @@ from itertools import islice
 import numpy as np
 
 from hinode.clip import Frames
-from hinode.directing.material import Video
 from hinode.engines.native import catalog
 from hinode.engines.native.expansion import expand_prompt
 from hinode.errors import BadInput
 from hinode.media import references
-from hinode.request import CHARACTER, Capabilities, Reference, Request
+from hinode.request import CHARACTER, Capabilities, MediaFile, Reference, Request
 
 RATE = Fraction(8)
 LOOK = 16
@@ -61,7 +60,7 @@ def looked_at(reference: Reference, *, end: bool) -> Frames:
 
 def told(
     prompt: str | None,
-    source: Video,
+    source: MediaFile,
     capabilities: Capabilities,
     seed: int,
     *,
@@ -85,7 +84,7 @@ def told(
     text = source.prompt if prompt is None else prompt
     if capabilities.engine == catalog.ENGINE and expand and (prompt is None or prompt.strip()):
         return expand_prompt(
-            text, seed, known=seen(looked_at(source.reference, end=end), float(RATE))
+            text, seed, known=seen(looked_at(source.reference(), end=end), float(RATE))
         ).lstrip(", ")
     if prompt is None and not text.strip():
         raise BadInput(

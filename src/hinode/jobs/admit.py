@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from hinode.jobs.job import Artifact
 from hinode.jobs.states import Priority
-from hinode.request import Request
+from hinode.request import MediaFile, Request
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Draft:
         request: names its model, so that a later default changes nothing.
         asked_model: name of the model as the client wrote it.
         priority: class of work.
-        inputs: files that the request's references name, already in the store.
+        inputs: files that the request's references name, by role and number; already in the store.
         source_id: video that this one is made from, or None.
         batch_id: batch that it is a line of, or None.
         request_hash: digest of the request in normal form, by which a retry is recognised.
@@ -30,7 +30,7 @@ class Draft:
     request: Request
     asked_model: str
     priority: Priority = Priority.INTERACTIVE
-    inputs: tuple[Artifact, ...] = ()
+    inputs: Mapping[str, MediaFile] = field(default_factory=dict)
     source_id: str | None = None
     batch_id: str | None = None
     request_hash: str | None = None

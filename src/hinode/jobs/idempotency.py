@@ -1,24 +1,44 @@
-"""Requests that were made before: by a promise of the client, or as the retry of a client library.
+"""Requests that are sent again: with an idempotency key, or as the retry of a client library.
 
-Both look for what the earlier request made, in the transaction that would otherwise make it again and that
-holds the lock on the project, so that two equal requests at one instant are told apart.
+For both the result of the earlier request is looked up in the transaction that would otherwise make it again.
+That transaction holds the lock on the project, so that of two equal requests at one instant one waits.
+
+A client library that is answered 429 or 503, or not at all, sends the request again and says how often it has
+tried, but not which request it repeats. `retried` looks for an equal request from a short time before. If the
+first try was rejected, nothing from before that try can be its result; `Rejections` remembers that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
 from hinode.jobs.job import Idempotency
-from hinode.records.tables import idempotency
+from hinode.records.database import Database, DatabaseError
+from hinode.records.tables import idempotency, rejections
 
 RETRY_WINDOW = 150.0
-"""Seconds in which a client library's own retry is taken for the request that it repeats: two tries that a
-proxy ends after a minute each, and the pauses between. The longer it is, the more retries of a first try that
-never arrived are answered with what an older, equal request made; an idempotency key knows better."""
+"""Seconds in which a client library's retry is taken for the request that it repeats: two tries that a proxy
+ends after a minute each, and the pauses between. The longer it is, the more retries of a first try that never
+arrived are answered with what an older, equal request made; an idempotency key has no such limit."""
+MAX_PENDING = 10_000
+
+
+def _upsert(insert: Any) -> Any:
+    statement = insert(rejections)
+    later = statement.excluded.began_at
+    return statement.on_conflict_do_update(
+        index_elements=["fingerprint"], set_={"began_at": later}, where=rejections.c.began_at < later
+    )
+
+
+_UPSERT = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
 
 
 def promised(connection: Connection, project_id: str, promise: Idempotency) -> list[str] | None:
@@ -104,3 +124,51 @@ def retried(
     if found:
         connection.execute(table.update().where(table.c.id.in_(found)).values(retry_count=retry_count))
     return found
+
+
+class Rejections:
+    """When first tries of requests began that were rejected, by fingerprint of the request. They are written
+    to the database, since a retry may reach another process. Safe to use from several threads."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self.database = database
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._pending: dict[str, float] = {}  # not written yet
+
+    def add(self, fingerprint: str, began: float) -> None:
+        """Remember a rejected try that began at this time, in seconds since 1970; `flush` writes it."""
+        with self._lock:
+            if len(self._pending) < MAX_PENDING:
+                self._pending[fingerprint] = began
+
+    def flush(self) -> None:
+        """Write what was added, and remove what is older than a retry can be.
+
+        What cannot be written, since the database cannot be reached, is written the next time.
+        """
+        with self._lock:
+            pending, self._pending = self._pending, {}
+        if not pending:
+            return
+        try:
+            with self.database.write() as connection:
+                connection.execute(
+                    rejections.delete().where(rejections.c.began_at < self.clock() - RETRY_WINDOW)
+                )
+                connection.execute(
+                    _UPSERT[connection.dialect.name],
+                    # In one order, so that two processes do not wait for each other.
+                    [{"fingerprint": name, "began_at": pending[name]} for name in sorted(pending)],
+                )
+        except DatabaseError:
+            with self._lock:
+                self._pending = pending | self._pending
+
+    def last(self, fingerprint: str) -> float:
+        """When the last rejected try with this fingerprint began, in seconds since 1970, or 0."""
+        with self.database.read() as connection:
+            began = connection.scalar(
+                sa.select(rejections.c.began_at).where(rejections.c.fingerprint == fingerprint)
+            )
+        return max(began or 0.0, self._pending.get(fingerprint, 0.0))

@@ -1,8 +1,10 @@
-"""Ids that sort by the time of their creation."""
+"""Ids that sort by the time of their creation, and the names of things."""
 
 from __future__ import annotations
 
 import secrets
+
+from hinode.errors import BadInput, quote
 
 
 def make(prefix: str, now: float) -> str:
@@ -13,3 +15,23 @@ def make(prefix: str, now: float) -> str:
         now: seconds since 1970.
     """
     return f"{prefix}{int(now * 1000):012x}{secrets.token_hex(10)}"
+
+
+def parse_name(name: str, max_length: int) -> str:
+    """The name of something, without spaces around it.
+
+    Args:
+        name: as a person wrote it.
+        max_length: in characters.
+
+    Raises:
+        BadInput: it is empty, too long, or not printable on one line.
+    """
+    name = name.strip()
+    if not 1 <= len(name) <= max_length or not name.isprintable():
+        raise BadInput(
+            f"{quote(name)} cannot be a name",
+            f"give 1 to {max_length} printable characters on one line",
+            field="name",
+        )
+    return name

@@ -37,23 +37,6 @@ class Unfinished(HinodeError):
 
 
 @dataclass(frozen=True)
-class Artifact:
-    """A file that belongs to a job; its name in the store is its digest.
-
-    Attributes:
-        role: "video", "thumbnail" or "spritesheet" if the job made it; else the role of a reference.
-        digest: SHA-256 of its bytes in hexadecimal.
-        media_type: such as "video/mp4".
-        bytes: its size.
-    """
-
-    role: str
-    digest: str
-    media_type: str
-    bytes: int
-
-
-@dataclass(frozen=True)
 class Job:
     """A row of `records.tables.jobs`, which says what each column means."""
 

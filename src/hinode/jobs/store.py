@@ -14,11 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.errors import BadInput, quote
+from hinode.errors import quote
 from hinode.jobs import live_workers, queue, submission, transitions, upkeep
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import (
-    Artifact,
     Counts,
     HeartbeatReply,
     Idempotency,
@@ -31,8 +30,10 @@ from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import Policy
 from hinode.jobs.states import MAX_FAILURES, Outcome, Status
 from hinode.records.database import Database
+from hinode.records.paging import page_of
 from hinode.records.rows import first_row
 from hinode.records.tables import artifacts, jobs, workers
+from hinode.request import MediaFile
 from hinode.retry import backoff
 
 
@@ -105,26 +106,15 @@ class Store:
         Raises:
             BadInput: there is no job `after`.
         """
-        query = sa.select(jobs).where(jobs.c.project_id == project_id, jobs.c.deleted_at.is_(None))
-        if after is not None:
-            query = query.where(jobs.c.id < after if descending else jobs.c.id > after)
-        query = query.order_by(jobs.c.id.desc() if descending else jobs.c.id).limit(limit + 1)
+        owner = jobs.c.project_id == project_id
+        query = sa.select(jobs).where(owner, jobs.c.deleted_at.is_(None))
         with self.database.read() as connection:
-            if after is not None:
-                # A deleted one is still a place in the list, so that deleting while paging works.
-                there = connection.scalar(
-                    sa.select(jobs.c.id).where(jobs.c.id == after, jobs.c.project_id == project_id)
-                )
-                if there is None:
-                    raise BadInput(
-                        f"there is no video {quote(after)}",
-                        "give the id of a video of this list",
-                        field="after",
-                    )
-            rows = connection.execute(query).mappings().all()
-        return [read_job(row) for row in rows[:limit]], len(rows) > limit
+            rows, more = page_of(
+                connection, query, jobs.c.id, owner, "video", after=after, limit=limit, descending=descending
+            )
+        return [read_job(row) for row in rows], more
 
-    def artifacts(self, job_id: str) -> dict[str, Artifact]:
+    def artifacts(self, job_id: str) -> dict[str, MediaFile]:
         """The files of a job by role."""
         with self.database.read() as connection:
             return transitions.artifacts_of(connection, job_id)
@@ -287,7 +277,7 @@ class Store:
     def finish(
         self,
         lease: Lease,
-        files: Sequence[Artifact],
+        files: Mapping[str, MediaFile],
         provenance: Mapping[str, Any],
         retention: float,
         *,
@@ -300,7 +290,7 @@ class Store:
 
         Args:
             lease: on the job.
-            files: of the job; they are in the store already.
+            files: by role ("video", "thumbnail", "spritesheet"); they are in the store already.
             provenance: how the clip came to be, in JSON values.
             retention: seconds for which the files are kept.
             claim_next: whether to claim another job for the same worker.

@@ -44,9 +44,9 @@ def accept(
         row["id"] = job_id
     connection.execute(jobs.insert(), rows)
     inputs = [
-        artifact_row(job_id, artifact)
+        artifact_row(job_id, role, file)
         for job_id, draft in zip(job_ids, drafts, strict=True)
-        for artifact in draft.inputs
+        for role, file in draft.inputs.items()
     ]
     if inputs:
         connection.execute(artifacts.insert(), inputs)

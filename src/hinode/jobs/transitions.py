@@ -15,14 +15,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs.job import Artifact, Job, Lease, LeaseLost
+from hinode.jobs.job import Job, Lease, LeaseLost
 from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import Policy, Tenant, attained
 from hinode.jobs.states import MAX_CRASHES, Outcome, Status
 from hinode.jobs.webhooks import outbox
 from hinode.records.prepared import Prepared
-from hinode.records.rows import from_row
 from hinode.records.tables import artifacts, jobs
+from hinode.request import MediaFile
 from hinode.retry import backoff
 
 MAX_BACKOFF = 60.0
@@ -178,7 +178,7 @@ def release(
 def complete(
     connection: Connection,
     lease: Lease,
-    files: Sequence[Artifact],
+    files: Mapping[str, MediaFile],
     provenance: Mapping[str, Any],
     now: float,
     expires_at: float,
@@ -194,8 +194,8 @@ def complete(
     values = {"now": now, "until": expires_at, "provenance": dict(provenance), "spent": spent}
     if not _FINISH.run(connection, **_token(job), **values):
         raise _lost(job)
-    for file in files:
-        _ARTIFACT.run(connection, **artifact_row(job.id, file))
+    for role, file in files.items():
+        _ARTIFACT.run(connection, **artifact_row(job.id, role, file))
     _emit_end(connection, job, "video.completed", now)
 
 
@@ -245,17 +245,17 @@ def jobs_by_id(connection: Connection, ids: Sequence[str]) -> tuple[Job, ...]:
     return tuple(map(read_job, rows))
 
 
-def artifacts_of(connection: Connection, job_id: str) -> dict[str, Artifact]:
+def artifacts_of(connection: Connection, job_id: str) -> dict[str, MediaFile]:
     """The files of a job by role."""
-    rows = connection.execute(sa.select(artifacts).where(artifacts.c.job_id == job_id)).mappings()
-    return {row["role"]: from_row(Artifact, row) for row in rows}
+    rows = connection.execute(sa.select(artifacts).where(artifacts.c.job_id == job_id))
+    return {row.role: MediaFile(row.digest, row.media_type, row.bytes) for row in rows}
 
 
-def artifact_row(job_id: str, file: Artifact) -> dict[str, Any]:
-    """The row of a job's file."""
+def artifact_row(job_id: str, role: str, file: MediaFile) -> dict[str, Any]:
+    """The row of a file of a job."""
     return {
         "job_id": job_id,
-        "role": file.role,
+        "role": role,
         "digest": file.digest,
         "media_type": file.media_type,
         "bytes": file.bytes,

@@ -292,6 +292,14 @@ idempotency = Table(
     Column("created_at", Float(53), nullable=False, index=True),
 )
 
+rejections = Table(
+    "rejections",
+    metadata,
+    # Of a first try that was rejected: API key, address and length of the body (jobs.idempotency).
+    Column("fingerprint", String(64), primary_key=True),
+    Column("began_at", Float(53), nullable=False, index=True),
+)
+
 workers = Table(
     "workers",
     metadata,

@@ -44,7 +44,7 @@ def test_the_page_names_every_field() -> None:
     ("value", "field", "says"),
     [
         ({}, "shots", "shots is missing"),
-        ({"shots": []}, "shots", "shots is a list; give 1 at least"),
+        ({"shots": []}, "shots", "shots has 0 entries; give 1 at least"),
         ([1], "shots", "the storyboard is a list; give an object"),
         ({"shots": [{"id": "a"}]}, "shots.a.prompt", "shots.a.prompt is missing"),
         ({"shots": [{"prompt": "x", "seconds": 1}]}, "shots.1.id", "shots.1.id is missing"),
@@ -56,7 +56,7 @@ def test_the_page_names_every_field() -> None:
         (
             {"shots": [{"id": "a", "prompt": "x", "seconds": -1}]},
             "shots.a.seconds",
-            "shots.a.seconds is '-1'; give more than 0",
+            "shots.a.seconds is -1; give more than 0",
         ),
         (
             {"shots": [{"id": "a", "prompt": "x", "seconds": 1, "promt": "y"}]},
@@ -66,7 +66,7 @@ def test_the_page_names_every_field() -> None:
         (
             {"seed": -1, "shots": [{"id": "a", "prompt": "x", "seconds": 1}]},
             "seed",
-            "seed is '-1'; give 0 or more",
+            "seed is -1; give 0 or more",
         ),
     ],
 )

@@ -19,7 +19,6 @@ from hinode.engines.limits import STEPS
 from hinode.errors import BadInput
 from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
-from hinode.jobs.job import Artifact
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants
@@ -28,7 +27,7 @@ from hinode.media.video import read_video
 from hinode.records.database import Database
 from hinode.registry import paths
 from hinode.registry.families import FAMILIES
-from hinode.request import FIRST_FRAME, LAST_FRAME, Request
+from hinode.request import FIRST_FRAME, LAST_FRAME, MediaFile, Request
 from tests.engines.diffusers import tiny_models
 from tests.engines.diffusers.conftest import CASES, PROMPT, ModelHome, each_case, network_kind
 from tests.engines.diffusers.tiny_models import TINY_MODELS
@@ -160,12 +159,12 @@ class RecordingObjects(Objects):
 def _run_worker(models: ModelHome, database: Database, objects: Objects, request: Request) -> Path:
     """The video that a worker makes for a request."""
     store = Store(database)
-    inputs = []
+    inputs = {}
     for reference in request.references:
         digest, size = objects.put(Path(reference.path))
-        inputs.append(Artifact(reference.role, digest, reference.media_type, size))
+        inputs[reference.role] = MediaFile(digest, reference.media_type, size)
     project = Tenants(database, time.time).create_project("films")
-    draft = Draft(project.id, None, request, request.model or "", inputs=tuple(inputs))
+    draft = Draft(project.id, None, request, request.model or "", inputs=inputs)
     job = store.submit([draft]).jobs[0]
     worker = Worker(
         store, objects, models.settings, host="here", engine=lambda name, settings: models.engine()

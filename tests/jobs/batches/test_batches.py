@@ -335,7 +335,7 @@ def test_a_file_that_was_removed_by_hand(service: Service) -> None:
         ({"metadata": {str(n): "" for n in range(17)}}, "metadata"),
         ({"metadata": {"k" * 65: ""}}, "metadata"),
         ({"metadata": {"k": "v" * 513}}, "metadata"),
-        ({"output_seconds": 60.0}, "output_expires_after[seconds]"),
+        ({"output_seconds": 60.0}, "output_expires_after.seconds"),
     ],
 )
 def test_wrong_fields_are_named(service: Service, values: dict[str, Any], field: str) -> None:

@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from hinode.errors import BadInput, EngineError, ModelError
 from hinode.jobs import live_workers
 from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
-from hinode.jobs.job import Artifact, HeartbeatReply, Job, Lease
+from hinode.jobs.job import HeartbeatReply, Job, Lease
 from hinode.jobs.states import MAX_CRASHES, Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants
@@ -35,7 +35,7 @@ from hinode.media.video import read_video
 from hinode.records import tables
 from hinode.records.database import Database, DatabaseError
 from hinode.records.tables import events
-from hinode.request import Reference, Request
+from hinode.request import MediaFile, Reference, Request
 from hinode.settings import Settings
 
 REQUEST = Request("a red balloon", 64, 48, seconds=0.5, seed=3, engine="testcard", model="testcard", steps=6)
@@ -54,7 +54,7 @@ class Service:
     settings: Settings
     project: str
 
-    def submit(self, inputs: tuple[Artifact, ...] = (), **changes: Any) -> str:
+    def submit(self, inputs: Mapping[str, MediaFile] = {}, **changes: Any) -> str:
         request = dataclasses.replace(REQUEST, **changes)
         draft = Draft(self.project, None, request, "testcard", inputs=inputs)
         return self.store.submit([draft]).jobs[0].id
@@ -620,7 +620,7 @@ def test_a_video_can_be_made_from_files_in_the_store(service: Service, finished:
     Image.new("RGB", (64, 48), (250, 120, 10)).save(picture)
     digest, size = service.objects.put(picture)
     references = (Reference("first_frame", digest, "image/png"),)
-    job_id = service.submit((Artifact("first_frame", digest, "image/png", size),), references=references)
+    job_id = service.submit({"first_frame": MediaFile(digest, "image/png", size)}, references=references)
     service.steps()
     first = read_video(service.objects.path(service.video(job_id))).frames[0]
     assert abs(first.astype(int) - (250, 120, 10)).max() <= 6

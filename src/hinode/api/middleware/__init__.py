@@ -1,1 +1,1 @@
-"""What surrounds every request: authentication, the access log, retries, metrics."""
+"""The middleware of every request: authentication, access log, retries, body sizes, metrics."""

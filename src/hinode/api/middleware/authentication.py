@@ -1,7 +1,7 @@
-"""The door: whatever is under /v1/ is for those with a key, whichever route it may be.
+"""Authentication: every request under /v1/ needs a valid API key.
 
-It stands before routing, so that a route cannot be left open by mistake, and so that looking a key up costs
-no more than it must: an answer from the database holds for a quarter of a second.
+It comes before routing, so that no route is open by mistake. A key is looked up in the database at most every
+quarter of a second.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 import anyio.to_thread
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hinode.api import failures
@@ -26,99 +26,84 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Authentication:
-    """Lets requests with a good key pass, within the key's rate, and says whose they are."""
+    """Passes requests with a valid key within its rate, and notes their identity."""
 
     def __init__(self, app: ASGIApp, tenants: Tenants, clock: Callable[[], float] = time.monotonic) -> None:
-        """
-        Args:
-            app: what is behind the door.
-            tenants: who knows the keys.
-            clock: seconds from any beginning.
-        """
         self.app = app
         self.tenants = tenants
         self.clock = clock
         self.buckets = Buckets(clock)
-        self._known: dict[str, tuple[float, Identity]] = {}
+        self._cache: dict[str, tuple[float, Identity]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
             await self.app(scope, receive, send)
             return
-        standing: RateLimitStatus | None = None
+        rate: RateLimitStatus | None = None
         try:
             identity = await self._identity(scope)
             if identity.requests_per_minute is not None:
-                standing = self.buckets.take(identity.key_id, identity.requests_per_minute)
-                if standing.wait:
-                    raise _too_fast(standing)
-            needed = "read" if scope["method"] in READING else "write"
-            if needed not in identity.scopes:
+                rate = self.buckets.take(identity.key_id, identity.requests_per_minute)
+                if rate.wait:
+                    raise _too_many_requests(rate)
+            scope_name = "read" if scope["method"] in READING else "write"
+            if scope_name not in identity.scopes:
                 raise Refusal(
                     403,
-                    f"this API key may not do that; use one with the scope {needed}",
+                    f"this API key may not do that; use one with the scope {scope_name}",
                     code="insufficient_scope",
                 )
         except (Refusal, HinodeError) as error:
             await failures.of(error).response()(scope, receive, send)
             return
 
-        async def still_known() -> bool:
-            """Whether the key is still good, for what goes on for long."""
+        async def key_is_valid() -> bool:
+            """For responses that take long."""
             try:
                 await self._identity(scope)
             except Refusal:
                 return False
             return True
 
-        scope.setdefault("state", {}).update(identity=identity, still_known=still_known)
-        await self.app(scope, receive, send if standing is None else _with(standing, send))
+        scope.setdefault("state", {}).update(identity=identity, key_is_valid=key_is_valid)
+        await self.app(scope, receive, send if rate is None else _with_headers(rate.headers(), send))
 
     async def _identity(self, scope: Scope) -> Identity:
-        key = _key(scope)
-        if not key:
-            raise _unknown("there is no API key in the request; send it as Authorization: Bearer KEY")
+        scheme, _, key = Headers(scope=scope).get("authorization", "").strip().partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not key:
+            raise _invalid_key("there is no API key in the request; send it as Authorization: Bearer KEY")
         now = self.clock()
-        seen_at, identity = self._known.get(key, (0.0, None))
-        if identity is None or now - seen_at >= CACHE_SECONDS:
+        cached_at, identity = self._cache.get(key, (0.0, None))
+        if identity is None or now - cached_at >= CACHE_SECONDS:
             identity = await anyio.to_thread.run_sync(self.tenants.authenticate, key)
             if identity is None:
-                self._known.pop(key, None)
-                raise _unknown("the API key is not known here, or was revoked; see that it is whole")
-            if len(self._known) >= MAX_CACHED_KEYS:
-                self._known.clear()
-            self._known[key] = now, identity
+                self._cache.pop(key, None)
+                raise _invalid_key("the API key does not exist or was revoked; check that it is complete")
+            if len(self._cache) >= MAX_CACHED_KEYS:
+                self._cache.clear()
+            self._cache[key] = now, identity
         return identity
 
 
-def _key(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            kind, _, key = value.decode("latin-1").strip().partition(" ")
-            return key.strip() if kind.lower() == "bearer" else ""
-    return ""
-
-
-def _unknown(message: str) -> Refusal:
+def _invalid_key(message: str) -> Refusal:
     return Refusal(401, message, code="invalid_api_key", headers={"www-authenticate": "Bearer"})
 
 
-def _too_fast(standing: RateLimitStatus) -> Refusal:
+def _too_many_requests(rate: RateLimitStatus) -> Refusal:
     return Refusal(
         429,
-        f"this API key may make {standing.limit} requests a minute, and they are used up; ask again later",
+        f"this API key may send {rate.limit} requests a minute, and they are used up; ask again later",
         code="rate_limit_exceeded",
         type=RATE_LIMIT,
-        headers={**failures.retry_after(standing.wait), **standing.headers()},
+        headers={**failures.retry_after(rate.wait), **rate.headers()},
     )
 
 
-def _with(standing: RateLimitStatus, send: Send) -> Send:
-    async def sending(message: Message) -> None:
+def _with_headers(headers: dict[str, str], send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in standing.headers().items():
-                headers[name] = value
+            MutableHeaders(scope=message).update(headers)
         await send(message)
 
-    return sending
+    return send_with_headers

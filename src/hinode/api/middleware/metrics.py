@@ -1,4 +1,4 @@
-"""Numbers for Prometheus: requests as they are answered, and how the jobs stand when somebody asks."""
+"""Metrics for Prometheus: answered requests, and the jobs by state."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from hinode.jobs.job import Counts
 from hinode.jobs.states import Priority, Status
 from hinode.jobs.store import Store
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 OTHER = "other"
-COUNT_SECONDS = 5.0
-"""How old the numbers of jobs may be: anybody may ask for them, and to count takes a look at every job."""
+MAX_AGE_SECONDS = 5.0
+"""How old counts of jobs may be: /metrics is open to all, and counting reads every job."""
 
 
 class Metrics:
-    """The numbers of one application."""
+    """The metrics of one application."""
 
     def __init__(self, store: Store) -> None:
-        self.tally = Tally(store)
+        self.job_counts = JobCounts(store)
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "hinode_http_requests",
@@ -37,23 +37,23 @@ class Metrics:
             "hinode_http_request_seconds",
             "Seconds until an answer began.",
             ("method", "route"),
-            buckets=SECONDS,
+            buckets=BUCKETS,
             registry=self.registry,
         )
-        self.under_way = Gauge(
-            "hinode_http_requests_under_way", "Requests at present.", registry=self.registry
+        self.in_progress = Gauge(
+            "hinode_http_requests_under_way", "Requests in progress.", registry=self.registry
         )
         version = Gauge("hinode_version", "The version that runs.", ("version",), registry=self.registry)
         version.labels(__version__).set(1)
-        self.registry.register(_Jobs(self.tally))
+        self.registry.register(_JobCollector(self.job_counts))
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count an answer; `route` is the pattern and not the path, of which there are too many."""
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an answer; `route` is the pattern, since there are too many addresses."""
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(method, route).observe(seconds)
 
-    def page(self) -> bytes:
-        """All of it in Prometheus' text format.
+    def text(self) -> bytes:
+        """All metrics in the text format of Prometheus.
 
         Raises:
             DatabaseError: the database cannot be reached.
@@ -61,25 +61,24 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-class Tally:
-    """How the jobs stand, counted in the database when somebody asks, but not more often than every few
-    seconds. Safe to use from several threads."""
+class JobCounts:
+    """Counts of jobs, read from the database every few seconds at most. Safe to use from several threads."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._counting = threading.Lock()
         self._last: tuple[float, Counts] | None = None
 
-    def now(self) -> Counts:
-        """The numbers.
+    def latest(self) -> Counts:
+        """The latest counts.
 
         Raises:
             DatabaseError: the database cannot be reached.
         """
         last = self._last
-        if last is not None and 0 <= self.store.clock() - last[0] < COUNT_SECONDS:
+        if last is not None and 0 <= self.store.clock() - last[0] < MAX_AGE_SECONDS:
             return last[1]
-        # While one counts, the others make do with the numbers that there are.
+        # While one thread counts, the others use the last counts, if there are any.
         if not self._counting.acquire(blocking=last is None):
             assert last is not None
             return last[1]
@@ -92,29 +91,29 @@ class Tally:
             self._counting.release()
 
 
-class _Jobs(Collector):
-    """The numbers of jobs; they come out of the database, so that every process tells the same."""
+class _JobCollector(Collector):
+    """The metrics of jobs, from the database, so that every process reports the same."""
 
-    def __init__(self, tally: Tally) -> None:
-        self.tally = tally
+    def __init__(self, job_counts: JobCounts) -> None:
+        self.job_counts = job_counts
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        counts = self.tally.now()
+        counts = self.job_counts.latest()
         jobs = GaugeMetricFamily("hinode_jobs", "Jobs by status and priority.", labels=("status", "priority"))
-        known = {(status, priority): 0 for status in Status for priority in Priority}
-        for (status, priority), count in {**known, **counts.jobs}.items():
+        zeros = {(status, priority): 0 for status in Status for priority in Priority}
+        for (status, priority), count in {**zeros, **counts.jobs}.items():
             jobs.add_metric((status.value, priority.name.lower()), count)
         yield jobs
-        yield GaugeMetricFamily("hinode_workers", "Workers that were heard of lately.", counts.workers)
+        yield GaugeMetricFamily("hinode_workers", "Live workers.", counts.workers)
         yield GaugeMetricFamily(
-            "hinode_deliveries_pending", "Webhook deliveries that are still to be made.", counts.deliveries
+            "hinode_deliveries_pending", "Webhook deliveries that are pending.", counts.deliveries
         )
-        waited = 0.0 if counts.oldest_queued is None else self.tally.store.clock() - counts.oldest_queued
+        queued_at, now = counts.oldest_queued, self.job_counts.store.clock()
         yield GaugeMetricFamily(
             "hinode_oldest_queued_seconds",
-            "How long the job that waits longest has waited.",
-            max(0.0, waited),
+            "Time in the queue of the job that has waited longest.",
+            max(0.0, now - queued_at) if queued_at is not None else 0.0,
         )

@@ -1,23 +1,19 @@
-"""What a client says about a request that it may have made before, and which of its tries were refused.
-
-A client library that is told 429 or 503, or is told nothing, asks again and says how often it has. If its
-first try was refused here, then nothing that was made before that try is what the retry asks for: without
-this, a program that makes many equal videos would be given an older one whenever it was told to slow down.
-"""
+"""The headers of requests that may be retries, and the record of rejected first tries (see
+`hinode.jobs.idempotency`)."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import anyio
+import anyio.to_thread
 from starlette.datastructures import Headers
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hinode.errors import BadInput
+from hinode.jobs.idempotency import Rejections
 from hinode.jobs.job import Idempotency
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -25,87 +21,61 @@ RETRY_COUNT = "x-stainless-retry-count"
 REPLAYED = {"idempotent-replayed": "true"}
 MAX_KEY_LENGTH = 255
 MAX_RETRY_COUNT = 1000
-MAX_ENTRIES = 10_000
-
-RequestFingerprint = tuple[str, str, str]
-"""What tells one request from another before its body has been read: key, address, and length of the body."""
 
 
 @dataclass(frozen=True)
 class RetryInfo:
-    """What a client says about a request that it may have made before.
+    """The headers of a request that may have been sent before.
 
     Attributes:
         route: method and path.
         key: its idempotency key, or None.
-        tries: how often its library has tried before.
-        since: nothing made before this time, in seconds since 1970, is what the first try made.
+        count: earlier tries of its library.
+        fingerprint: identifies the request without its body.
     """
 
     route: str
     key: str | None
-    tries: int
-    since: float
+    count: int
+    fingerprint: str
 
     @classmethod
-    def of(cls, request: Request) -> RetryInfo:
+    def of(cls, scope: Scope) -> RetryInfo:
         """Read it from the headers.
 
         Raises:
-            BadInput: the key is empty, too long, or not in plain letters.
+            BadInput: the key is empty, too long, or not in ASCII.
         """
-        key = request.headers.get(IDEMPOTENCY_KEY)
+        headers = Headers(scope=scope)
+        key = headers.get(IDEMPOTENCY_KEY)
         if key is not None and not (1 <= len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
             raise BadInput(
                 "the idempotency key cannot be used",
-                f"send 1 to {MAX_KEY_LENGTH} plain letters",
+                f"send 1 to {MAX_KEY_LENGTH} printable ASCII characters",
                 field=IDEMPOTENCY_KEY,
             )
-        refused: RejectedRequests = request.app.state.refused
-        return cls(_route(request.scope), key, _tries(request.headers), refused.since(_mark(request.scope)))
+        return cls(_route(scope), key, _count(headers), _fingerprint(scope))
 
-    def promise(self, request_hash: str) -> Idempotency | None:
-        """The client's promise for a request with this digest, if it made one."""
+    def idempotency(self, request_hash: str) -> Idempotency | None:
+        """The client's key for a request with this digest, if it sent one."""
         return None if self.key is None else Idempotency(self.route, self.key, request_hash)
 
-
-class RejectedRequests:
-    """When first tries began that were refused, as far as this process remembers."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._began: OrderedDict[RequestFingerprint, float] = OrderedDict()
-
-    def note(self, mark: RequestFingerprint, began: float) -> None:
-        """Remember a refused try that began at this time, in seconds since 1970."""
-        with self._lock:
-            self._began[mark] = began
-            self._began.move_to_end(mark)
-            if len(self._began) > MAX_ENTRIES:
-                self._began.popitem(last=False)
-
-    def since(self, mark: RequestFingerprint) -> float:
-        """When the last first try like this that was refused began, or 0."""
-        with self._lock:
-            return self._began.get(mark, 0.0)
+    def since(self, rejections: Rejections) -> float:
+        """The result of the first try is not older than this time, in seconds since 1970."""
+        return rejections.last(self.fingerprint) if self.count else 0.0
 
 
 class RetryTracker:
-    """Notes first tries that are answered in a way after which client libraries try again.
+    """Records first tries with an answer after which client libraries try again.
 
-    It stands before the door, so that it sees what is refused there.
+    It is outside `Authentication`, to see what that rejects.
     """
 
-    def __init__(self, app: ASGIApp, refused: RejectedRequests, clock: Callable[[], float]) -> None:
-        """
-        Args:
-            app: what is behind it.
-            refused: where to note them.
-            clock: seconds since 1970.
-        """
+    def __init__(self, app: ASGIApp, rejections: Rejections, clock: Callable[[], float]) -> None:
         self.app = app
-        self.refused = refused
+        self.rejections = rejections
         self.clock = clock
+        self._flushing = anyio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST" or not _is_first(Headers(scope=scope)):
@@ -113,33 +83,36 @@ class RetryTracker:
             return
         began = self.clock()
 
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start" and _asks_again(message["status"]):
-                self.refused.note(_mark(scope), began)
+        async def send_recorded(message: Message) -> None:
+            if message["type"] == "http.response.start" and _is_retried(message["status"]):
+                self.rejections.add(_fingerprint(scope), began)
+                # Rejections that arrive during a write are written together afterwards.
+                async with self._flushing:
+                    await anyio.to_thread.run_sync(self.rejections.flush)
             await send(message)
 
-        await self.app(scope, receive, sending)
+        await self.app(scope, receive, send_recorded)
 
 
-def _asks_again(status: int) -> bool:
+def _is_retried(status: int) -> bool:
     return status in (408, 409, 429) or status >= 500
 
 
 def _is_first(headers: Headers) -> bool:
-    """Whether a library that counts its tries has made this one for the first time."""
-    return RETRY_COUNT in headers and _tries(headers) == 0
+    """Whether this is the first try of a library that counts them."""
+    return RETRY_COUNT in headers and _count(headers) == 0
 
 
-def _tries(headers: Headers) -> int:
-    tries = headers.get(RETRY_COUNT, "0")
-    return min(int(tries), MAX_RETRY_COUNT) if tries.isascii() and tries.isdigit() and len(tries) < 5 else 0
+def _count(headers: Headers) -> int:
+    count = headers.get(RETRY_COUNT, "0")
+    return min(int(count), MAX_RETRY_COUNT) if count.isascii() and count.isdigit() and len(count) < 5 else 0
 
 
 def _route(scope: Scope) -> str:
     return f"{scope['method']} {scope['path']}"[:200]
 
 
-def _mark(scope: Scope) -> RequestFingerprint:
+def _fingerprint(scope: Scope) -> str:
     headers = Headers(scope=scope)
-    key = hashlib.sha256(headers.get("authorization", "").encode()).hexdigest()
-    return key, _route(scope), headers.get("content-length", "")[:20]
+    parts = (headers.get("authorization", ""), _route(scope), headers.get("content-length", ""))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,1 +1,1 @@
-"""From the body of a request to the draft of a job."""
+"""From the bodies of requests to the drafts of jobs."""

@@ -1,4 +1,4 @@
-"""From the fields of a request to drafts of jobs: everything is looked at here before a job is accepted."""
+"""From the body of a request to drafts of jobs, which are complete and checked."""
 
 from __future__ import annotations
 
@@ -6,30 +6,42 @@ import dataclasses
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
+from hinode import directing
 from hinode.api.catalogue import Catalogue, Model
-from hinode.api.requests import controls
-from hinode.api.requests.fields import Fields
-from hinode.api.requests.inputs import Inputs, ResolvedInputs, VideoSource
-from hinode.errors import BadInput, join_names, quote
+from hinode.api.requests.inputs import PNG, Inputs, SourceVideo, stand_ins
+from hinode.api.requests.models import CreateVideo, EditVideo, ExtendVideo, RemixVideo, VideoRequest
+from hinode.errors import BadInput
 from hinode.jobs.admit import Draft
 from hinode.jobs.states import Priority
+from hinode.jobs.store import Store
 from hinode.media.video import check_size
-from hinode.request import MASK, SOURCE, Reference, Request, Segment, Size, parse_size
+from hinode.request import MASK, MAX_SEED, SOURCE, MediaFile, Reference, Request, Segment, Size
 
-DEFAULT_SECONDS = 4.0
-DEFAULT_SIZE = (720, 1280)
-MAX_VIDEOS = 10
 MAX_EXTENSIONS, MAX_EXTENDED_SECONDS = 6, 120.0
-"""How often a video may be extended, and how long it may become by it, as it was with Sora."""
+"""How often a video may be extended, and up to how many seconds, as with Sora."""
 PREVIEW_SECONDS, PREVIEW_PIXELS = 5.0, 640 * 360
 RANDOM_SEEDS = 2**31  # so that a script in any language reads them exactly
 
 
+@dataclass(frozen=True)
+class Owner:
+    """The owner of the jobs of a request.
+
+    Attributes:
+        project_id: the project.
+        key_id: the API key of the request, or None.
+    """
+
+    project_id: str
+    key_id: str | None
+
+
 class Admission:
-    """Looks at requests and writes drafts. Safe to use from several threads."""
+    """Checks requests and drafts their jobs. Safe to use from several threads."""
 
     def __init__(
         self,
@@ -37,247 +49,203 @@ class Admission:
         inputs: Inputs,
         seed: Callable[[], int] = lambda: secrets.randbelow(RANDOM_SEEDS),
     ) -> None:
-        """
-        Args:
-            catalogue: the models.
-            inputs: finds what requests refer to.
-            seed: of a video for which none is given.
-        """
+        """`seed` gives the seed of a request that has none."""
         self.catalogue = catalogue
         self.inputs = inputs
         self.seed = seed
 
-    def create(self, given: Fields, project_id: str, key_id: str | None) -> list[Draft]:
-        """Drafts of the videos that a request to create asks for, one or more.
+    def create(self, body: CreateVideo, owner: Owner) -> list[Draft]:
+        """Drafts of new videos, `n` of them.
 
         Raises:
-            BadInput: something about it is not right.
-            HinodeError: it cannot be looked at now.
+            BadInput: a part of the request is wrong.
+            HinodeError: it cannot be checked now.
         """
-        model = self.catalogue.find(_name(given))
-        size = _size(given) or DEFAULT_SIZE
-        seconds = _or(given.number("seconds"), DEFAULT_SECONDS)
-        plan = _plan(given, model, "generate", size, seconds)
-        wants = self.inputs.wanted(given, plan, model.capabilities)
-        check_size(size)
-        inputs = self.inputs.taken(given, plan, wants, project_id)
-        return self._drafts(given, plan, model, inputs, project_id, key_id)
+        model = self.model(body)
+        request = base_request(body, model, "generate", body.prompt, body.size, body.seconds)
+        request = dataclasses.replace(request, strength=body.strength, references=stand_ins(body))
+        self.check(body, request, model)
+        resolved = self.inputs.resolve(body, owner.project_id)
+        request = dataclasses.replace(request, references=tuple(reference for reference, _ in resolved))
+        return self.drafts(body, request, model, job_files(resolved), owner)
 
-    def remix(self, given: Fields, video_id: str, project_id: str, key_id: str | None) -> list[Draft]:
-        """Drafts of new versions of a video of this project; see `create` for what is raised."""
-        return self._from(
-            given, "remix", self.inputs.made(video_id, project_id, "video_id"), project_id, key_id
-        )
+    def remix(self, body: RemixVideo, owner: Owner, video_id: str) -> list[Draft]:
+        """Drafts of new versions of a video of the project; it raises the same as `create`."""
+        source = self.inputs.finished_video(video_id, owner.project_id, "video_id")
+        model, request = self._from_video(body, "remix", source, source.file.seconds)
+        self.check(body, request, model, source.file.seconds)
+        return self.drafts(body, request, model, {SOURCE: source.file}, owner, source)
 
-    def edit(self, given: Fields, project_id: str, key_id: str | None) -> list[Draft]:
-        """Drafts of changed versions of a video, named or sent; see `create` for what is raised."""
-        return self._from(given, "edit", self.inputs.source(given, project_id), project_id, key_id)
+    def edit(self, body: EditVideo, owner: Owner) -> list[Draft]:
+        """Drafts of changed versions of a video; it raises the same as `create`."""
+        source = self.inputs.source(body.video, owner.project_id, "video")
+        model, request = self._from_video(body, "edit", source, source.file.seconds)
+        files = {SOURCE: source.file}
+        if body.mask is None:
+            self.check(body, request, model, source.file.seconds)
+        else:
+            mask = Reference(MASK, "", PNG)
+            self.check(body, _with(request, mask), model, source.file.seconds)
+            size, fit = source.file.size, body.input_reference_fit
+            files[MASK] = self.inputs.image(body.mask, size, fit, MASK, owner.project_id)
+            request = _with(request, files[MASK].reference(MASK))
+        return self.drafts(body, request, model, files, owner, source)
 
-    def extend(self, given: Fields, project_id: str, key_id: str | None) -> list[Draft]:
-        """Drafts of continuations of a video, named or sent; see `create` for what is raised."""
-        return self._from(given, "extend", self.inputs.source(given, project_id), project_id, key_id)
+    def extend(self, body: ExtendVideo, owner: Owner) -> list[Draft]:
+        """Drafts of continuations of a video; it raises the same as `create`."""
+        source = self.inputs.source(body.video, owner.project_id, "video")
+        seconds = source.file.seconds + body.seconds
+        _check_extension(source, seconds, self.inputs.store, owner.project_id)
+        model, request = self._from_video(body, "extend", source, seconds)
+        if body.backward:
+            source_part = Segment(source.file.seconds, keep=source.file.digest)
+            new_part = Segment(seconds - source.file.seconds)
+            request = dataclasses.replace(request, segments=(new_part, source_part))
+        self.check(body, request, model, source.file.seconds)
+        return self.drafts(body, request, model, {SOURCE: source.file}, owner, source)
 
-    def _from(
-        self, given: Fields, operation: str, source: VideoSource, project_id: str, key_id: str | None
-    ) -> list[Draft]:
-        model = self._model(given, source)
-        seconds = source.seconds
-        if operation == "extend":
-            more = given.number("seconds")
-            if more is None:
-                raise BadInput(
-                    "it is not said how much is to be added",
-                    "give the seconds of the new part",
-                    field="seconds",
-                )
-            if not more > 0:
-                raise BadInput(f"{more:g} seconds cannot be added", "give more than 0", field="seconds")
-            seconds += more
-            self._check_extended(source, seconds, project_id)
-        plan = _plan(given, model, operation, source.size, seconds)
-        reference = Reference(SOURCE, source.artifact.digest, source.artifact.media_type)
-        if operation == "extend" and given.switch("backward"):
-            kept = Segment(source.seconds, keep=reference.digest)
-            plan = dataclasses.replace(plan, segments=(Segment(seconds - source.seconds), kept))
-        masked = operation == "edit" and given.get(MASK) is not None
-        stand_ins = (reference, *((Reference(MASK, "", "image/png"),) * masked))
-        dataclasses.replace(plan, references=stand_ins).check(model.capabilities, source.seconds)
-        check_size(source.size)
-        artifact = dataclasses.replace(source.artifact, role=SOURCE)
-        inputs = ResolvedInputs((reference,), (artifact,))
-        mask = self.inputs.mask(given, source.size, project_id) if masked else None
-        if mask is not None:
-            inputs = ResolvedInputs(
-                (reference, Reference(MASK, mask.digest, mask.media_type)), (artifact, mask)
-            )
-        source_id = source.job.id if source.job else None
-        return self._drafts(
-            given, plan, model, inputs, project_id, key_id, source_id, source_seconds=source.seconds
-        )
+    def _from_video(
+        self, body: RemixVideo | EditVideo | ExtendVideo, operation: str, source: SourceVideo, seconds: float
+    ) -> tuple[Model, Request]:
+        model = self.model(body, source)
+        request = base_request(body, model, operation, body.prompt, source.file.size, seconds)
+        references = (source.file.reference(),)
+        return model, dataclasses.replace(request, strength=body.strength, references=references)
 
-    def plan(self, given: Fields, operation: str, source: VideoSource | None, seconds: float) -> Request:
-        """What a body asks for beside the videos that it is made from; not checked yet.
+    def model(self, body: VideoRequest, source: SourceVideo | None = None) -> Model:
+        """The model that the body names, else that of the source, else the default."""
+        default = source.job.asked_model if source and source.job else None
+        return self.catalogue.find(body.model or default)
+
+    def check(
+        self, body: VideoRequest, request: Request, model: Model, source_seconds: float | None = None
+    ) -> None:
+        """Check a request before its images are fetched and decoded.
 
         Args:
-            given: the body.
-            operation: what is to be done.
-            source: the first of the videos, whose size and model count if no other is named.
-            seconds: length of the clip.
+            body: the body.
+            request: made from it; references to images need no digests yet.
+            model: that of the request.
+            source_seconds: length of the source of a remix, an edit or an extension.
 
         Raises:
-            BadInput: a field cannot be read, or there is no such model.
+            BadInput: a part of the request is wrong.
         """
-        size = (source.size if source else None) or _size(given) or DEFAULT_SIZE
-        return _plan(given, self._model(given, source), operation, size, seconds)
-
-    def directed(
-        self,
-        given: Fields,
-        plan: Request,
-        inputs: ResolvedInputs,
-        source: VideoSource | None,
-        project_id: str,
-        key_id: str | None,
-    ) -> list[Draft]:
-        """Drafts of a clip that is put together from segments; see `create` for what is raised.
-
-        Args:
-            given: the body.
-            plan: the request, from `plan`, with its segments.
-            inputs: the videos that it is cut from.
-            source: the first of them.
-            project_id: whose the clip is.
-            key_id: with which key it is asked for.
-        """
-        check_size(plan.size)
-        source_id = source.job.id if source and source.job else None
-        return self._drafts(given, plan, self._model(given, source), inputs, project_id, key_id, source_id)
-
-    def _model(self, given: Fields, source: VideoSource | None) -> Model:
-        """The model that is named, else that of the video, else the usual one."""
-        return self.catalogue.find(
-            _name(given) or (source.job.asked_model if source and source.job else None)
-        )
-
-    def _check_extended(self, source: VideoSource, seconds: float, project_id: str) -> None:
-        if seconds > MAX_EXTENDED_SECONDS:
+        directing.check(request, model.engine_capabilities, source_seconds)
+        check_size(request.size)
+        last_seed = (body.seed or 0) + body.n - 1
+        if last_seed > MAX_SEED:
             raise BadInput(
-                f"old and new part together have {seconds:g} seconds",
-                f"give so many seconds that they have {MAX_EXTENDED_SECONDS:g} at most",
-                field="seconds",
+                f"the last of {body.n} seeds, {last_seed}, is out of range",
+                f"give {MAX_SEED - body.n + 1} at most",
+                field="seed",
             )
-        job, extensions = source.job, 0
-        while job is not None and job.operation == "extend":
-            extensions += 1
-            if extensions >= MAX_EXTENSIONS:
-                raise BadInput(
-                    f"the video has been extended {MAX_EXTENSIONS} times, which is the most",
-                    "extend one that has been extended less often",
-                    field="video",
-                )
-            job = self.inputs.store.job(project_id, job.source_id) if job.source_id else None
+        small = request.seconds <= PREVIEW_SECONDS and request.width * request.height <= PREVIEW_PIXELS
+        if body.priority == "preview" and not small:
+            raise BadInput(
+                "the video is too large for a preview",
+                f"ask for at most {PREVIEW_SECONDS:g} seconds and {PREVIEW_PIXELS:,} pixels, such as 640x360",
+                field="priority",
+            )
 
-    def _drafts(
+    def drafts(
         self,
-        given: Fields,
-        plan: Request,
+        body: VideoRequest,
+        request: Request,
         model: Model,
-        inputs: ResolvedInputs,
-        project_id: str,
-        key_id: str | None,
-        source_id: str | None = None,
-        source_seconds: float | None = None,
+        files: dict[str, MediaFile],
+        owner: Owner,
+        source: SourceVideo | None = None,
     ) -> list[Draft]:
-        count = _or(given.whole("n"), 1)
-        if not 1 <= count <= MAX_VIDEOS:
-            raise BadInput(f"{count} videos at once cannot be made", f"give 1 to {MAX_VIDEOS}", field="n")
-        seed = given.whole("seed")
-        priority = _priority(given, plan)
-        plan = dataclasses.replace(plan, references=inputs.references)
-        plan.check(model.capabilities, source_seconds)
-        self.catalogue.check(plan, source_seconds)
-        asked = {**fields_of(plan), "seed": seed, "n": count, "model": model.name}
-        asked |= {"source": source_id, "priority": priority}
-        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-        drafts = []
-        for index in range(count):
-            # Several from one seed are the seeds that follow it.
-            request = dataclasses.replace(plan, seed=self.seed() if seed is None else seed + index)
-            request.check(model.capabilities, source_seconds)
-            drafts.append(
-                Draft(
-                    project_id=project_id,
-                    key_id=key_id,
-                    request=request,
-                    asked_model=model.name,
-                    priority=priority,
-                    inputs=inputs.artifacts,
-                    source_id=source_id,
-                    request_hash=digest,
-                )
+        """A draft for each of the `n` videos of a body.
+
+        Args:
+            body: the body.
+            request: checked, with all references.
+            model: that of the request.
+            files: of the references, in the store, by role and number.
+            owner: of the videos.
+            source: the video that they are made from.
+        """
+        source_id = source.job.id if source and source.job else None
+        priority = Priority[body.priority.upper()]
+        facts = request.identity()
+        for name in ("engine", "model", "seed"):
+            facts.pop(name, None)
+        facts |= {"seed": body.seed, "n": body.n, "model": model.name}
+        facts |= {"source": source_id, "priority": priority}
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return [
+            Draft(
+                project_id=owner.project_id,
+                key_id=owner.key_id,
+                # Several videos of one seed take the seeds that follow it.
+                request=dataclasses.replace(
+                    request, seed=self.seed() if body.seed is None else body.seed + index
+                ),
+                asked_model=model.name,
+                priority=priority,
+                inputs=files,
+                source_id=source_id,
+                request_hash=digest,
             )
-        return drafts
+            for index in range(body.n)
+        ]
 
 
-def fields_of(plan: Request) -> dict[str, Any]:
-    """What a request comes down to, in JSON values; files are told by their digests."""
-    return {key: value for key, value in plan.identity().items() if key not in ("engine", "model", "seed")}
-
-
-def _plan(given: Fields, model: Model, operation: str, size: Size, seconds: float) -> Request:
-    """The request without what it refers to; not checked yet."""
-    prompt = given.text("prompt")
-    if prompt is None:
-        raise BadInput("there is no prompt", "say in words what to show", field="prompt")
+def base_request(
+    body: VideoRequest, model: Model, operation: str, prompt: str, size: Size, seconds: float
+) -> Request:
+    """A request with the fields of every body; it has no references or segments, and is not checked."""
     return Request(
         prompt=prompt,
         width=size[0],
         height=size[1],
         seconds=seconds,
-        fps=given.number("fps"),
-        seed=_or(given.whole("seed"), 0),
+        fps=body.fps,
+        seed=body.seed or 0,
         engine=model.engine,
         model=model.model,
-        steps=given.whole("steps"),
-        profile=given.text("profile"),
+        steps=body.steps,
+        profile=body.profile,
         operation=operation,
-        negative_prompt=given.text("negative_prompt") or "",
-        **controls.controls(given),
-        sound=given.switch("sound"),
+        negative_prompt=body.negative_prompt,
+        expand=body.expand,
+        path=tuple(point.values for point in body.path),
+        camera=tuple(point.values for point in body.camera),
+        sound=body.sound,
     )
 
 
-def _priority(given: Fields, plan: Request) -> Priority:
-    """The class of work. Previews go before everything else, so only what is small can be one."""
-    text = given.text("priority") or Priority.INTERACTIVE.name
-    if text.upper() not in Priority.__members__:
-        names = tuple(name.lower() for name in Priority.__members__)
+def job_files(resolved: Iterable[tuple[Reference, MediaFile]]) -> dict[str, MediaFile]:
+    """The files of references by role; the second character is "character_2", and so on."""
+    counts: Counter[str] = Counter()
+    files = {}
+    for reference, file in resolved:
+        role = reference.role
+        counts[role] += 1
+        files[role if counts[role] == 1 else f"{role}_{counts[role]}"] = file
+    return files
+
+
+def _with(request: Request, reference: Reference) -> Request:
+    return dataclasses.replace(request, references=(*request.references, reference))
+
+
+def _check_extension(source: SourceVideo, seconds: float, store: Store, project_id: str) -> None:
+    if seconds > MAX_EXTENDED_SECONDS:
         raise BadInput(
-            f"there is no priority {quote(text)}", f"choose {join_names(names, 'or')}", field="priority"
+            f"the old and the new part have {seconds:g} seconds together",
+            f"give so few seconds that they have {MAX_EXTENDED_SECONDS:g} at most",
+            field="seconds",
         )
-    priority = Priority[text.upper()]
-    small = plan.seconds <= PREVIEW_SECONDS and plan.width * plan.height <= PREVIEW_PIXELS
-    if priority is Priority.PREVIEW and not small:
-        raise BadInput(
-            "the video is too large for a preview",
-            f"ask for at most {PREVIEW_SECONDS:g} seconds and {PREVIEW_PIXELS:,} pixels, such as 640x360",
-            field="priority",
-        )
-    return priority
-
-
-def _name(given: Fields) -> str | None:
-    """The name of the model, if it is one that could be."""
-    name = given.text("model")
-    if name is not None and not (len(name) <= 200 and name.isprintable()):
-        raise BadInput(f"there is no model {quote(name)}", "GET /v1/models lists them", field="model")
-    return name
-
-
-def _size(given: Fields) -> Size | None:
-    text = given.text("size")
-    return None if text is None else parse_size(text)
-
-
-def _or(value: Any, default: Any) -> Any:
-    return default if value is None else value
+    job, extensions = source.job, 0
+    while job is not None and job.operation == "extend":
+        extensions += 1
+        if extensions >= MAX_EXTENSIONS:
+            raise BadInput(
+                f"the video has been extended {MAX_EXTENSIONS} times, which is the maximum",
+                "extend one that has been extended less often",
+                field="video",
+            )
+        job = store.job(project_id, job.source_id) if job.source_id else None

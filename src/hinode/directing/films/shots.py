@@ -19,7 +19,6 @@ from hinode.directing import footage, material, operations, source_facts
 from hinode.directing.capabilities import MAX_CONTEXT
 from hinode.directing.films import continuity
 from hinode.directing.films.storyboard import VIDEO, CharacterImage, Shot, ShotReference, Storyboard
-from hinode.directing.material import Video
 from hinode.engines.native import catalog
 from hinode.errors import BadInput
 from hinode.media import pictures
@@ -31,6 +30,7 @@ from hinode.request import (
     MAX_SEED,
     SOURCE,
     Capabilities,
+    MediaFile,
     Reference,
     Request,
     Segment,
@@ -74,7 +74,7 @@ class ResolvedStoryboard:
         self.size: Size = parse_size(board.size)
         self.drawn_size = _native(self.size, capabilities)
         self.fps: Fraction = frame_rate(capabilities.native_fps[0])
-        self._videos: dict[str, Video] = {}
+        self._videos: dict[str, MediaFile] = {}
         self.characters = {
             name: self._described(name, one) if isinstance(one, CharacterImage) else one
             for name, one in board.characters.items()
@@ -84,7 +84,8 @@ class ResolvedStoryboard:
         videos = [name for name in sources if name is not None and name.lower().endswith(VIDEO)]
         shown = {
             name: source_facts.seen(
-                source_facts.looked_at(self.video(name, "from").reference, end=True), float(source_facts.RATE)
+                source_facts.looked_at(self.video(name, "from").reference(), end=True),
+                float(source_facts.RATE),
             )
             for name in sorted(videos)
             if native
@@ -140,7 +141,7 @@ class ResolvedStoryboard:
         if guide is not None:
             film = self.video(guide.file, f"shots.{shot.id}.references")
             drawn = Segment(shot.seconds, guide=film.digest, strength=guide.strength)
-            files = (film.reference,)
+            files = (film.reference(),)
         if source is None:
             if guide is None:
                 return ShotRequest(dataclasses.replace(request, references=parts), 0)
@@ -148,7 +149,7 @@ class ResolvedStoryboard:
             return ShotRequest(dataclasses.replace(request, references=(*files, *parts)), 0)
         if source.lower().endswith(VIDEO):
             film = self.video(source, f"shots.{shot.id}.from")
-            frames = footage.iter_frames(film.reference, self.fps, self.drawn_size)
+            frames = footage.iter_frames(film.reference(), self.fps, self.drawn_size)
         else:
             frames = tail(source)
         last = _last(frames, MAX_CONTEXT)
@@ -203,7 +204,7 @@ class ResolvedStoryboard:
         )
         return ShotRequest(request, round(before * float(self.fps)))
 
-    def video(self, name: str, field: str) -> Video:
+    def video(self, name: str, field: str) -> MediaFile:
         """A video beside the storyboard, looked at once."""
         if name not in self._videos:
             self._videos[name] = material.video(self.folder / name, field=field)
@@ -267,7 +268,7 @@ class ResolvedStoryboard:
             )
         path = self.folder / likeness.file
         if likeness.video is not None:
-            return source_facts.described(self.video(likeness.file, field).reference, name)
+            return source_facts.described(self.video(likeness.file, field).reference(), name)
         with material.named(path, field):
             measured = pictures.measure(path, field=field)[0]
         return source_facts.described(

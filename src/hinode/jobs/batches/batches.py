@@ -26,6 +26,7 @@ from hinode.jobs.job import Idempotency
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenant import lock_project
+from hinode.records.paging import page_of
 from hinode.records.tables import batches
 
 WINDOW = "24h"
@@ -146,23 +147,29 @@ class Batches:
         with self.database.read() as connection:
             return fetch(connection, project_id, batch_id)
 
-    def page(self, project_id: str, *, after: str | None, limit: int) -> tuple[list[Batch], bool]:
-        """Batches of a project, the newest first, and whether there are more.
+    def page(
+        self, project_id: str, *, after: str | None, limit: int, descending: bool = True
+    ) -> tuple[list[Batch], bool]:
+        """Batches of a project in the order of their creation, and whether there are more.
 
         Raises:
             BadInput: there is no batch `after`.
         """
-        query = sa.select(batches).where(batches.c.project_id == project_id)
+        owner = batches.c.project_id == project_id
+        query = sa.select(batches).where(owner)
         with self.database.read() as connection:
-            if after is not None:
-                if fetch(connection, project_id, after) is None:
-                    raise BadInput(
-                        f"there is no batch {quote(after)}", "give the id of one of this list", field="after"
-                    )
-                query = query.where(batches.c.id < after)
-            rows = connection.execute(query.order_by(batches.c.id.desc()).limit(limit + 1)).mappings().all()
-            counts = counts_of(connection, [row["id"] for row in rows[:limit]])
-        return [Batch.of(row, counts.get(row["id"], {})) for row in rows[:limit]], len(rows) > limit
+            rows, more = page_of(
+                connection,
+                query,
+                batches.c.id,
+                owner,
+                "batch",
+                after=after,
+                limit=limit,
+                descending=descending,
+            )
+            counts = counts_of(connection, [row["id"] for row in rows])
+        return [Batch.of(row, counts.get(row["id"], {})) for row in rows], more
 
     def cancel(self, project_id: str, batch_id: str) -> Batch | None:
         """Stop a batch: waiting jobs are cancelled, running ones are asked to stop, finished ones stay.

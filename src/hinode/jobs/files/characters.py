@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
-from hinode.errors import BadInput, quote
 from hinode.jobs import ids
-from hinode.jobs.job import Artifact
 from hinode.jobs.tenants.tenant import check_count
 from hinode.records.database import Database
+from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row
 from hinode.records.tables import characters
+from hinode.request import MediaFile
 
 MAX_NAME_LENGTH = 80
 MAX_CHARACTERS = 1000
@@ -40,13 +40,13 @@ class Characters:
         self.database = database
         self.clock = clock
 
-    def create(self, project_id: str, name: str, video: Artifact) -> Character:
+    def create(self, project_id: str, name: str, video: MediaFile) -> Character:
         """Add a character with a name of 1 to 80 characters, whose video is in the store already.
 
         Raises:
             BadInput: the name is wrong, or there are too many characters.
         """
-        name = parse_name(name)
+        name = ids.parse_name(name, MAX_NAME_LENGTH)
         now = self.clock()
         character = Character(
             ids.make("char_", now), project_id, name, video.digest, video.media_type, video.bytes, now
@@ -77,22 +77,19 @@ class Characters:
         Raises:
             BadInput: there is no character `after`.
         """
-        query = sa.select(characters).where(*_of(project_id))
-        if after is not None:
-            query = query.where(characters.c.id < after if descending else characters.c.id > after)
-        query = query.order_by(characters.c.id.desc() if descending else characters.c.id).limit(limit + 1)
+        owner, query = characters.c.project_id == project_id, sa.select(characters).where(*_of(project_id))
         with self.database.read() as connection:
-            # A deleted one is still a place in the list, so that deleting while paging works.
-            if after is not None and not connection.scalar(
-                sa.select(sa.true()).where(characters.c.id == after, characters.c.project_id == project_id)
-            ):
-                raise BadInput(
-                    f"there is no character {quote(after)}",
-                    "give the id of a character of this list",
-                    field="after",
-                )
-            rows = connection.execute(query).mappings().all()
-        return [from_row(Character, row) for row in rows[:limit]], len(rows) > limit
+            rows, more = page_of(
+                connection,
+                query,
+                characters.c.id,
+                owner,
+                "character",
+                after=after,
+                limit=limit,
+                descending=descending,
+            )
+        return [from_row(Character, row) for row in rows], more
 
     def delete(self, project_id: str, character_id: str) -> bool:
         """Delete a character, and return whether it was there; the videos that show it stay."""
@@ -103,24 +100,6 @@ class Characters:
                 .values(deleted_at=self.clock())
             )
         return result.rowcount > 0
-
-
-def parse_name(name: str) -> str:
-    """`name` without spaces around it.
-
-    Raises:
-        BadInput: it has none or too many letters, or some that cannot be shown.
-    """
-    name = name.strip()
-    if not 1 <= len(name) <= MAX_NAME_LENGTH:
-        raise BadInput(
-            f"the name of the character has {len(name)} letters",
-            f"give 1 to {MAX_NAME_LENGTH}",
-            field="name",
-        )
-    if not name.isprintable():
-        raise BadInput("the name of the character cannot be shown", "leave out control signs", field="name")
-    return name
 
 
 def _of(project_id: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -16,6 +16,7 @@ from hinode.errors import BadInput, join_names, quote
 from hinode.jobs import ids
 from hinode.jobs.files.objects import Objects
 from hinode.records.database import Database
+from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row
 from hinode.records.tables import batches, uploads
 
@@ -150,22 +151,22 @@ class Uploads:
         Raises:
             BadInput: there is no file `after`.
         """
+        owner = uploads.c.project_id == project_id
         query = sa.select(uploads).where(*self._of(project_id))
         if purpose is not None:
             query = query.where(uploads.c.purpose == purpose)
-        if after is not None:
-            query = query.where(uploads.c.id < after if descending else uploads.c.id > after)
-        query = query.order_by(uploads.c.id.desc() if descending else uploads.c.id).limit(limit + 1)
         with self.database.read() as connection:
-            # A deleted one is still a place in the list, so that deleting while paging works.
-            if after is not None and not connection.scalar(
-                sa.select(sa.true()).where(uploads.c.id == after, uploads.c.project_id == project_id)
-            ):
-                raise BadInput(
-                    f"there is no file {quote(after)}", "give the id of a file of this list", field="after"
-                )
-            rows = connection.execute(query).mappings().all()
-        return [from_row(Upload, row) for row in rows[:limit]], len(rows) > limit
+            rows, more = page_of(
+                connection,
+                query,
+                uploads.c.id,
+                owner,
+                "file",
+                after=after,
+                limit=limit,
+                descending=descending,
+            )
+        return [from_row(Upload, row) for row in rows], more
 
     def delete(self, project_id: str, upload_id: str) -> bool:
         """Delete a file, and return whether it was there.
@@ -236,7 +237,7 @@ def check_expiry(seconds: float, field: str) -> None:
         raise BadInput(
             f"a file cannot expire after {seconds:g} seconds",
             f"give {minimum:.0f} to {maximum:.0f}",
-            field=f"{field}[seconds]",
+            field=f"{field}.seconds",
         )
 
 

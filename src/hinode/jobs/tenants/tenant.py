@@ -139,22 +139,6 @@ def check_count(
         raise BadInput(message, "delete one first", field=field)
 
 
-def parse_name(name: str) -> str:
-    """A name without spaces around it.
-
-    Raises:
-        BadInput: it is empty, too long, or not on one line.
-    """
-    name = name.strip()
-    if not (name and len(name) <= MAX_NAME_LENGTH and name.isprintable()):
-        raise BadInput(
-            f"{quote(name)} cannot be a name",
-            f"give 1 to {MAX_NAME_LENGTH} letters on one line",
-            field="name",
-        )
-    return name
-
-
 def parse_scopes(scopes: Collection[str]) -> tuple[str, ...]:
     """The scopes in the order of `SCOPES`, each once.
 

@@ -19,14 +19,15 @@ from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
 from hinode.jobs.ids import make as make_id
+from hinode.jobs.ids import parse_name
 from hinode.jobs.tenants.tenant import (
+    MAX_NAME_LENGTH,
     SCOPES,
     Identity,
     Key,
     Limits,
     NewKey,
     Project,
-    parse_name,
     parse_rate,
     parse_scopes,
 )
@@ -119,7 +120,7 @@ class Tenants:
         Raises:
             BadInput: a value is out of range, or there is no such project.
         """
-        name = parse_name(name)
+        name = parse_name(name, MAX_NAME_LENGTH)
         checked = parse_scopes(scopes)
         rate = parse_rate(requests_per_minute)
         with self.database.write() as connection:
@@ -167,7 +168,7 @@ class Tenants:
         Raises:
             BadInput: the name is empty or too long.
         """
-        name = parse_name(name)
+        name = parse_name(name, MAX_NAME_LENGTH)
         with self.database.write() as connection:
             return self._insert_organisation(connection, name)
 
@@ -184,7 +185,7 @@ class Tenants:
         Raises:
             BadInput: the name cannot be used, or there is no such organisation.
         """
-        name = parse_name(name)
+        name = parse_name(name, MAX_NAME_LENGTH)
         with self.database.write() as connection:
             self._lock_tenants(connection)
             if connection.scalar(sa.select(projects.c.id).where(projects.c.name == name)) is not None:

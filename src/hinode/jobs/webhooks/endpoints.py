@@ -19,6 +19,7 @@ from hinode.jobs.webhooks import attempt
 from hinode.jobs.webhooks.outbox import DELIVERED, FAILED, PENDING
 from hinode.outbound import Answer, Outbound, OutboundError
 from hinode.records.database import Database
+from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row
 from hinode.records.tables import deliveries, delivery_attempts, events, webhook_endpoints
 
@@ -115,7 +116,7 @@ class Endpoints:
         """
         now = self.clock()
         values = {
-            "name": _name(name),
+            "name": ids.parse_name(name, MAX_NAME_LENGTH),
             "url": str(self.outbound.check(url, https=True)),
             "event_types": _event_types(event_types),
         }
@@ -154,20 +155,20 @@ class Endpoints:
         Raises:
             BadInput: there is no endpoint `after`.
         """
+        owner = webhook_endpoints.c.project_id == project_id
+        query = sa.select(webhook_endpoints).where(*_of(project_id))
         with self.database.read() as connection:
-            if after is not None and not connection.scalar(
-                sa.select(sa.true()).where(
-                    webhook_endpoints.c.id == after, webhook_endpoints.c.project_id == project_id
-                )
-            ):
-                raise BadInput(
-                    f"there is no webhook endpoint {quote(after)}",
-                    "give the id of an endpoint of this list",
-                    field="after",
-                )
-            query = _paged(sa.select(webhook_endpoints), webhook_endpoints.c.id, after, limit, descending)
-            rows = connection.execute(query.where(*_of(project_id))).mappings().all()
-        return [_endpoint(row) for row in rows[:limit]], len(rows) > limit
+            rows, more = page_of(
+                connection,
+                query,
+                webhook_endpoints.c.id,
+                owner,
+                "webhook endpoint",
+                after=after,
+                limit=limit,
+                descending=descending,
+            )
+        return [_endpoint(row) for row in rows], more
 
     def update(
         self,
@@ -187,7 +188,7 @@ class Endpoints:
         """
         values: dict[str, Any] = {}
         if name is not None:
-            values["name"] = _name(name)
+            values["name"] = ids.parse_name(name, MAX_NAME_LENGTH)
         if url is not None:
             values["url"] = str(self.outbound.check(url, https=True))
         if event_types is not None:
@@ -276,23 +277,24 @@ class Endpoints:
         with self.database.read() as connection:
             if _row(connection, project_id, endpoint_id) is None:
                 return None
-            mine = deliveries.c.endpoint_id == endpoint_id
-            if after is not None and not connection.scalar(
-                sa.select(sa.true()).where(deliveries.c.id == after, mine)
-            ):
-                raise BadInput(
-                    f"there is no delivery {quote(after)}", "give the id of one of this list", field="after"
-                )
-            query = sa.select(deliveries, events.c.type, events.c.data).join(
-                events, events.c.id == deliveries.c.event_id
+            owner = deliveries.c.endpoint_id == endpoint_id
+            query = (
+                sa.select(deliveries, events.c.type, events.c.data)
+                .join(events, events.c.id == deliveries.c.event_id)
+                .where(owner)
             )
-            rows = (
-                connection.execute(_paged(query, deliveries.c.id, after, limit, descending).where(mine))
-                .mappings()
-                .all()
+            rows, more = page_of(
+                connection,
+                query,
+                deliveries.c.id,
+                owner,
+                "delivery",
+                after=after,
+                limit=limit,
+                descending=descending,
             )
-            attempts = _attempts(connection, [row["id"] for row in rows[:limit]])
-        return [_delivery(row, attempts.get(row["id"], ())) for row in rows[:limit]], len(rows) > limit
+            attempts = _attempts(connection, [row["id"] for row in rows])
+        return [_delivery(row, attempts.get(row["id"], ())) for row in rows], more
 
     def _log_test(
         self,
@@ -329,17 +331,6 @@ class Endpoints:
 def new_secret() -> str:
     """A signing secret: `whsec_` and 32 random bytes in base64."""
     return f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
-
-
-def _name(name: str) -> str:
-    name = name.strip()
-    if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
-        raise BadInput(
-            "the name of the webhook endpoint cannot be used",
-            f"give 1 to {MAX_NAME_LENGTH} printable characters",
-            field="name",
-        )
-    return name
 
 
 def _event_types(event_types: Collection[str]) -> list[str]:

@@ -15,14 +15,14 @@ from hinode.clip import Clip
 from hinode.engines.protocol import Engine, Progress, Run, State, abandon
 from hinode.errors import BadInput, EngineError, HinodeError, OutputError
 from hinode.jobs.files.objects import Objects
-from hinode.jobs.job import Artifact, Lease, LeaseLost
+from hinode.jobs.job import Lease, LeaseLost
 from hinode.jobs.rows import UnknownRequestField, read_request
 from hinode.jobs.states import Outcome
 from hinode.jobs.store import Store
 from hinode.jobs.worker.heartbeat import Heartbeat
 from hinode.media.video import check_size
 from hinode.records.database import DatabaseError
-from hinode.request import Request
+from hinode.request import MediaFile, Request
 from hinode.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class Attempt:
 
     # The end
 
-    def _finish(self, files: list[Artifact], provenance: dict[str, Any]) -> None:
+    def _finish(self, files: dict[str, MediaFile], provenance: dict[str, Any]) -> None:
         retention = self.settings.retention_seconds
         claim_next = self.claim_next and not self.stop.is_set()
         self.next_lease = self.store.finish(self.lease, files, provenance, retention, claim_next=claim_next)
@@ -175,7 +175,7 @@ class Attempt:
 
     def _work(
         self, request: Request, engine_of: Callable[[str], Engine], heartbeat: Heartbeat
-    ) -> tuple[list[Artifact], dict[str, Any]]:
+    ) -> tuple[dict[str, MediaFile], dict[str, Any]]:
         if self.stop.is_set():
             raise _Yielded
         request = self._with_paths(request)
@@ -295,7 +295,7 @@ class Attempt:
 
     def _store_files(
         self, request: Request, clip: Clip, heartbeat: Heartbeat
-    ) -> tuple[list[Artifact], dict[str, Any]]:
+    ) -> tuple[dict[str, MediaFile], dict[str, Any]]:
         """Write the files of the finished clip into the store."""
         objects = self.objects
         try:
@@ -308,17 +308,17 @@ class Attempt:
                     request, clip, video, "mp4", lambda progress: self._report(progress, heartbeat)
                 )
                 pipeline.write_stills(request, clip, thumbnail, spritesheet)
-                files = [
-                    self._artifact("video", video, "video/mp4"),
-                    self._artifact("thumbnail", thumbnail, "image/webp"),
-                    self._artifact("spritesheet", spritesheet, "image/jpeg"),
-                ]
+                files = {
+                    "video": self._put(video, "video/mp4"),
+                    "thumbnail": self._put(thumbnail, "image/webp"),
+                    "spritesheet": self._put(spritesheet, "image/jpeg"),
+                }
         except OSError as error:
             raise OutputError(
                 f"the files of a video cannot be put into the store: {error}", "check its disk"
             ) from error
         return files, {name: value for name, value in result.as_json().items() if name != "path"}
 
-    def _artifact(self, role: str, path: Path, media_type: str) -> Artifact:
+    def _put(self, path: Path, media_type: str) -> MediaFile:
         digest, size = self.objects.put(path)
-        return Artifact(role, digest, media_type, size)
+        return MediaFile(digest, media_type, size)

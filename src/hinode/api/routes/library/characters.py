@@ -1,73 +1,78 @@
-"""Characters: a name and a short video of a subject, to be named in prompts."""
+"""Characters: subjects with a name and a short video, for use in prompts."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from typing import Annotated, Literal
 
-from hinode.api import failures, schema, wire
-from hinode.api.context import AppContext, CurrentIdentity
-from hinode.api.described import described
-from hinode.api.requests import bodies
-from hinode.api.requests.fields import Part
-from hinode.api.wire import After, Id, Limit, Order
-from hinode.errors import BadInput
-from hinode.jobs.files.characters import parse_name
+from fastapi import APIRouter, Depends, Response
+from pydantic import Field
+
+from hinode.api import wire
+from hinode.api.context import AppContext, CurrentIdentity, ProjectCharacters
+from hinode.api.failures import get_or_404
+from hinode.api.queries import Id, PageQuery
+from hinode.api.requests.bodies import FORM, BodyReader
+from hinode.api.requests.forms import UploadedFile
+from hinode.jobs.files.characters import MAX_NAME_LENGTH
+from hinode.jobs.ids import parse_name
+from hinode.parsing import Input
 
 router = APIRouter(prefix="/v1/videos/characters", tags=["Characters"])
 
 
-@router.post(
-    "", response_model=wire.CharacterObject, openapi_extra=described(schema.CreateCharacter, schema.FORM)
-)
-async def create_character(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
-    """Add a character from an MP4 that shows it."""
+class CreateCharacter(Input):
+    """A character, with an MP4 of it."""
 
-    def accept() -> JSONResponse:
-        given = body.fields()
-        name = given.text("name")
-        if name is None:
-            raise BadInput("the character has no name", "give it one of 1 to 80 letters", field="name")
-        parse_name(name)
-        part = given.get("video")
-        if not isinstance(part, Part):
-            raise BadInput(
-                "there is no video of the character", "send an MP4 file as multipart/form-data", field="video"
-            )
-        artifact, _ = here.inputs.video_file(part)
-        return JSONResponse(wire.character(here.characters.create(caller.project_id, name, artifact)))
-
-    async with bodies.received(request, here.objects) as body:
-        return await here.slowly(accept)
+    name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH, description="The name in prompts.")
+    video: UploadedFile
 
 
-@router.get("", response_model=wire.CharacterList)
-def list_characters(
-    here: AppContext,
-    caller: CurrentIdentity,
-    after: After = None,
-    limit: Limit = wire.DEFAULT_LIMIT,
-    order: Order = "desc",
-) -> JSONResponse:
+class CharacterObject(wire.Answer):
+    """A subject that prompts can name."""
+
+    id: str | None
+    object: Literal["character"] = "character"
+    name: str | None
+    created_at: int
+
+
+class CharacterList(wire.Page[CharacterObject]):
+    """A page of characters."""
+
+
+@router.post("", response_model=CharacterObject)
+async def create_character(
+    body: Annotated[CreateCharacter, Depends(BodyReader(CreateCharacter, FORM))],
+    context: AppContext,
+    identity: CurrentIdentity,
+) -> Response:
+    """Add a character."""
+
+    def create() -> Response:
+        name = parse_name(body.name, MAX_NAME_LENGTH)
+        video = context.inputs.video_file(body.video.path)
+        character = context.characters.create(identity.project_id, name, video)
+        return CharacterObject.of(character).response()
+
+    return await context.run_slow(create)
+
+
+@router.get("", response_model=CharacterList)
+def list_characters(characters: ProjectCharacters, identity: CurrentIdentity, page: PageQuery) -> Response:
     """The characters of the project that the API key belongs to."""
-    found, more = here.characters.page(
-        caller.project_id, after=wire.after(after), limit=limit, descending=order == "desc"
-    )
-    return JSONResponse(wire.page(found, more, wire.character))
+    entries = characters.page(identity.project_id, **page)
+    return CharacterList.from_entries(CharacterObject.of, entries).response()
 
 
-@router.get("/{character_id}", response_model=wire.CharacterObject)
-def get_character(character_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
+@router.get("/{character_id}", response_model=CharacterObject)
+def get_character(character_id: Id, characters: ProjectCharacters, identity: CurrentIdentity) -> Response:
     """A character."""
-    character = here.characters.get(caller.project_id, character_id) if wire.is_id(character_id) else None
-    if character is None:
-        raise failures.not_found("character", character_id, "character_id")
-    return JSONResponse(wire.character(character))
+    character = get_or_404(characters.get, identity.project_id, character_id, "character")
+    return CharacterObject.of(character).response()
 
 
-@router.delete("/{character_id}", response_model=wire.DeletedCharacter)
-def delete_character(character_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
-    """Forget a character; videos that were made with it stay."""
-    if not wire.is_id(character_id) or not here.characters.delete(caller.project_id, character_id):
-        raise failures.not_found("character", character_id, "character_id")
-    return JSONResponse(wire.deleted("character", character_id))
+@router.delete("/{character_id}", response_model=wire.Deleted)
+def delete_character(character_id: Id, characters: ProjectCharacters, identity: CurrentIdentity) -> Response:
+    """Delete a character; videos that were made with it stay."""
+    get_or_404(characters.delete, identity.project_id, character_id, "character")
+    return wire.Deleted(id=character_id, object="character.deleted").response()

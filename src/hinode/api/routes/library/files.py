@@ -1,126 +1,102 @@
-"""Files that clients put in, for batches and to start videos from, and the files that batches put out."""
+"""Files: uploads for batches and videos, and the results of batches."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import FileResponse, Response
+from pydantic import Field
 
-from hinode.api import failures, wire
-from hinode.api.context import AppContext, Context, CurrentIdentity
-from hinode.api.described import described
-from hinode.api.failures import Refusal
-from hinode.api.requests import bodies, fields
-from hinode.api.requests.fields import Fields, Part
-from hinode.api.wire import After, Id, Order
-from hinode.errors import BadInput
+from hinode.api import wire
+from hinode.api.context import AppContext, CurrentIdentity, FileObjects, UploadedFiles
+from hinode.api.failures import Refusal, get_or_404
+from hinode.api.queries import Id, PageArguments, page_query
+from hinode.api.requests.bodies import FORM, BodyReader
+from hinode.api.requests.forms import Unpacked, UploadedFile
+from hinode.api.requests.values import ExpiresAfter
 from hinode.jobs.files import uploads
-from hinode.jobs.files.uploads import Upload
-from hinode.jobs.tenants.tenants import Identity
+from hinode.parsing import Input
 
 router = APIRouter(prefix="/v1/files", tags=["Files"])
 
 MAX_PAGE = 10_000
-MAX_TEXT_BYTES = 1 << 16
-SHOWN_PURPOSES = frozenset({*uploads.PURPOSES, uploads.BATCH_OUTPUT})
+LISTED_PURPOSES = frozenset({*uploads.PURPOSES, uploads.BATCH_OUTPUT})
+
+Purpose = Annotated[str | None, Query(description="Only files that were uploaded for this.")]
+FilePageQuery = Annotated[PageArguments, page_query(MAX_PAGE, MAX_PAGE)]
 
 
-class File(BaseModel):
+class CreateFile(Input):
+    """A file to store."""
+
+    file: UploadedFile
+    purpose: Literal["assistants", "batch", "evals", "fine-tune", "user_data", "vision"]
+    expires_after: Annotated[ExpiresAfter, Unpacked] | None = Field(
+        None, description="30 days for batches, else never."
+    )
+
+
+class File(wire.Answer):
     """A file of the project."""
 
     id: str
-    object: Literal["file"]
+    object: Literal["file"] = "file"
     bytes: int
     created_at: int
-    expires_at: int | None = Field(description="When it is removed by itself.")
+    expires_at: int | None = Field(description="When it is deleted automatically.")
     filename: str
     purpose: str
-    status: Literal["processed"]
-    status_details: str | None
+    status: Literal["processed"] = "processed"
+    status_details: str | None = None
 
 
-class FileList(BaseModel):
+class FileList(wire.Page[File]):
     """A page of files."""
 
-    object: Literal["list"]
-    data: list[File]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
+
+FILE_BODY = BodyReader(CreateFile, FORM, max_file_bytes=uploads.MAX_BYTES, max_text_bytes=1 << 16)
 
 
-class DeletedFile(BaseModel):
-    """That a file is gone."""
-
-    id: str
-    object: Literal["file"]
-    deleted: Literal[True]
-
-
-class ExpiresAfter(BaseModel):
-    """When files are removed by themselves."""
-
-    anchor: Literal["created_at"]
-    seconds: int = Field(ge=3600, le=2_592_000)
-
-
-class CreateFile(BaseModel):
-    """A file to be kept."""
-
-    file: str = Field(json_schema_extra={"format": "binary"})
-    purpose: Literal["assistants", "batch", "evals", "fine-tune", "user_data", "vision"]
-    expires_after: ExpiresAfter | None = Field(None, description="30 days for batches, else never.")
-
-
-Purpose = Annotated[str | None, Query(description="Only files that were put in for this.")]
-Most = Annotated[int, Query(ge=0, le=MAX_PAGE, description="Most entries of a page.")]
-
-
-@router.post("", response_model=File, openapi_extra=described(CreateFile, "multipart/form-data"))
-async def create_file(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
-    """Keep a file: up to 200 MB for a batch, up to 512 MB for anything else."""
-    async with bodies.received(
-        request, here.objects, most_file=uploads.MAX_BYTES, most_text=MAX_TEXT_BYTES
-    ) as body:
-        return await here.slowly(lambda: JSONResponse(shape(_keep(here, caller, body.fields()))))
+@router.post("", response_model=File)
+async def create_file(
+    body: Annotated[CreateFile, Depends(FILE_BODY)], context: AppContext, identity: CurrentIdentity
+) -> Response:
+    """Store a file: up to 200 MB for a batch, up to 512 MB for anything else."""
+    upload = await context.run_slow(
+        context.uploads.create,
+        identity.project_id,
+        purpose=body.purpose,
+        filename=body.file.filename,
+        media_type=body.file.media_type,
+        path=body.file.path,
+        expires_after=body.expires_after.seconds if body.expires_after else None,
+    )
+    return File.of(upload).response()
 
 
 @router.get("", response_model=FileList)
 def list_files(
-    here: AppContext,
-    caller: CurrentIdentity,
-    after: After = None,
-    limit: Most = MAX_PAGE,
-    order: Order = "desc",
-    purpose: Purpose = None,
-) -> JSONResponse:
+    files: UploadedFiles, identity: CurrentIdentity, page: FilePageQuery, purpose: Purpose = None
+) -> Response:
     """The files of the project that the API key belongs to."""
-    if purpose is not None and purpose not in SHOWN_PURPOSES:
-        return JSONResponse(wire.page([], False, shape))
-    found, more = here.uploads.page(
-        caller.project_id,
-        after=wire.after(after),
-        limit=limit,
-        descending=order == "desc",
-        purpose=purpose,
-    )
-    return JSONResponse(wire.page(found, more, shape))
+    if purpose is not None and purpose not in LISTED_PURPOSES:
+        return FileList.from_entries(File.of, ([], False)).response()
+    entries = files.page(identity.project_id, **page, purpose=purpose)
+    return FileList.from_entries(File.of, entries).response()
 
 
 @router.get("/{file_id}", response_model=File)
-def get_file(file_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
-    """What is known of a file."""
-    return JSONResponse(shape(_found(here, caller, file_id)))
+def get_file(file_id: Id, files: UploadedFiles, identity: CurrentIdentity) -> Response:
+    """A file, without its content."""
+    return File.of(get_or_404(files.get, identity.project_id, file_id, "file")).response()
 
 
-@router.delete("/{file_id}", response_model=DeletedFile)
-def delete_file(file_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
-    """Forget a file that no unfinished batch is made from."""
-    if not wire.is_id(file_id) or not here.uploads.delete(caller.project_id, file_id):
-        raise failures.not_found("file", file_id, "file_id")
-    return JSONResponse({"id": file_id, "object": "file", "deleted": True})
+@router.delete("/{file_id}", response_model=wire.Deleted)
+def delete_file(file_id: Id, files: UploadedFiles, identity: CurrentIdentity) -> Response:
+    """Delete a file; the input of an unfinished batch cannot be deleted."""
+    get_or_404(files.delete, identity.project_id, file_id, "file")
+    return wire.Deleted(id=file_id, object="file").response()
 
 
 @router.get(
@@ -133,20 +109,20 @@ def delete_file(file_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONR
         }
     },
 )
-def get_file_content(file_id: Id, request: Request, here: AppContext, caller: CurrentIdentity) -> Response:
-    """Download a file, always the whole of it."""
-    upload = _found(here, caller, file_id)
-    path = here.objects.path(upload.digest)
+def get_file_content(
+    file_id: Id, request: Request, files: UploadedFiles, objects: FileObjects, identity: CurrentIdentity
+) -> Response:
+    """Download a file, always as a whole."""
+    upload = get_or_404(files.get, identity.project_id, file_id, "file")
+    path = objects.path(upload.digest)
     if not path.is_file():
-        raise Refusal(
-            404, "this file is not there any more; upload it again", code="not_found", param="file_id"
-        )
+        raise Refusal(404, "this file is lost; upload it again", code="not_found", param="file_id")
     request.scope["headers"] = [
-        pair for pair in request.scope["headers"] if pair[0] not in (b"range", b"if-range")
+        header for header in request.scope["headers"] if header[0] not in (b"range", b"if-range")
     ]
     return FileResponse(
         path,
-        # Whatever its owner calls it: a browser must not run what somebody put in.
+        # Whatever the type of the upload: a browser must not run it.
         media_type="application/octet-stream",
         headers={
             "etag": f'"{upload.digest}"',
@@ -156,62 +132,3 @@ def get_file_content(file_id: Id, request: Request, here: AppContext, caller: Cu
         filename=upload.filename,
         stat_result=path.stat(),
     )
-
-
-def shape(upload: Upload) -> dict[str, Any]:
-    """A file as an object."""
-    return {
-        "id": upload.id,
-        "object": "file",
-        "bytes": upload.bytes,
-        "created_at": int(upload.created_at),
-        "expires_at": None if upload.expires_at is None else int(upload.expires_at),
-        "filename": upload.filename,
-        "purpose": upload.purpose,
-        "status": "processed",
-        "status_details": None,
-    }
-
-
-def expiry(given: Fields, name: str) -> float | None:
-    """The seconds of an `expires_after`, or None if it is not given.
-
-    Raises:
-        BadInput: it is not an object with the anchor "created_at" and a number of seconds.
-    """
-    value = fields.unpacked(given.get(name))
-    if value is None:
-        return None
-    inner = Fields(value) if isinstance(value, dict) else Fields({})
-    seconds = inner.number("seconds")
-    if inner.get("anchor") != "created_at" or seconds is None:
-        raise BadInput(
-            f"{name} cannot be read", 'give {"anchor": "created_at", "seconds": 86400}, say', field=name
-        )
-    return seconds
-
-
-def _keep(here: Context, caller: Identity, given: Fields) -> Upload:
-    part = given.get("file")
-    if not isinstance(part, Part):
-        raise BadInput("there is no file", "send one as the part called file", field="file")
-    purpose = given.text("purpose")
-    if purpose is None:
-        raise BadInput(
-            "it is not said what the file is for", "give a purpose, such as batch", field="purpose"
-        )
-    return here.uploads.create(
-        caller.project_id,
-        purpose=purpose,
-        filename=part.filename,
-        media_type=part.media_type,
-        path=part.path,
-        expires_after=expiry(given, "expires_after"),
-    )
-
-
-def _found(here: Context, caller: Identity, file_id: str) -> Upload:
-    upload = here.uploads.get(caller.project_id, file_id) if wire.is_id(file_id) else None
-    if upload is None:
-        raise failures.not_found("file", file_id, "file_id")
-    return upload

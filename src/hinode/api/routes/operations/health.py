@@ -1,4 +1,4 @@
-"""Whether the server lives, whether it can take work, and its numbers."""
+"""Health, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from hinode.api.context import AppContext
+from hinode.api.failures import SERVER_ERROR, Refusal
 from hinode.api.middleware.metrics import Metrics
 
 router = APIRouter(tags=["Operation"])
@@ -14,23 +15,23 @@ router = APIRouter(tags=["Operation"])
 
 @router.get("/healthz")
 async def health() -> JSONResponse:
-    """That the process lives."""
+    """Whether the process is alive."""
     return JSONResponse({"status": "ok"})
 
 
 @router.get("/readyz")
-def ready(request: Request, here: AppContext) -> JSONResponse:
-    """That requests can be accepted; `workers` tells whether somebody is there to make the videos."""
-    numbers: Metrics = request.app.state.metrics
-    if here.stopping.is_set():
-        return JSONResponse({"status": "stopping"}, 503)
-    with here.store.database.read():  # one that cannot be reached raises, and is answered with 503
+def ready(request: Request, context: AppContext) -> JSONResponse:
+    """Whether requests can be accepted; `workers` is the number of live workers."""
+    metrics: Metrics = request.app.state.metrics
+    if context.stopping.is_set():
+        raise Refusal(503, "the server is stopping", code="unavailable", type=SERVER_ERROR)
+    with context.store.database.read():  # its error is answered with 503
         pass
-    return JSONResponse({"status": "ok", "workers": numbers.tally.now().workers})
+    return JSONResponse({"status": "ok", "workers": metrics.job_counts.latest().workers})
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics(request: Request) -> Response:
-    """Numbers for Prometheus."""
-    numbers: Metrics = request.app.state.metrics
-    return Response(numbers.page(), media_type=CONTENT_TYPE_LATEST)
+    """Metrics in the text format of Prometheus."""
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,14 +1,14 @@
-"""The models that can be asked for by name."""
+"""The models, by name."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Path, Response
 
-from hinode.api import failures, wire
-from hinode.api.context import AppContext, CurrentIdentity
+from hinode.api import wire
+from hinode.api.context import CurrentIdentity, Models
+from hinode.api.failures import not_found
 from hinode.errors import BadInput
 
 router = APIRouter(prefix="/v1/models", tags=["Models"])
@@ -17,16 +17,16 @@ Name = Annotated[str, Path(description="Such as sora-2 or native/nano.")]
 
 
 @router.get("", response_model=wire.ModelList)
-def list_models(here: AppContext, caller: CurrentIdentity) -> JSONResponse:
-    """Every model by each of its names, and what it can do."""
-    return JSONResponse({"object": "list", "data": [wire.model(model) for model in here.catalogue.named()]})
+def list_models(models: Models, identity: CurrentIdentity) -> Response:
+    """Every model under each of its names, with its capabilities."""
+    data = [wire.ModelObject.of_model(model) for model in models.all()]
+    return wire.ModelList.model_construct(data=data).response()
 
 
 @router.get("/{model:path}", response_model=wire.ModelObject)
-def get_model(model: Name, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
-    """A model, and what it can do."""
+def get_model(model: Name, models: Models, identity: CurrentIdentity) -> Response:
+    """A model with its capabilities."""
     try:
-        found = here.catalogue.find(model)
+        return wire.ModelObject.of_model(models.find(model)).response()
     except BadInput as error:
-        raise failures.not_found("model", model, "model") from error
-    return JSONResponse(wire.model(found))
+        raise not_found("model", model, "model") from error

@@ -1,70 +1,91 @@
-"""The files of a video: whole or in part, and not at all if the client has them already."""
+"""The files of a video: as a whole, a range of bytes, or not modified."""
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
+from starlette.responses import MalformedRangeHeader, RangeNotSatisfiable
 
-from hinode.api.context import AppContext, CurrentIdentity
-from hinode.api.failures import Refusal
-from hinode.api.routes.videos.videos import get_job_or_404
-from hinode.api.wire import Id
-from hinode.jobs.job import Artifact, Job
+from hinode.api.context import CurrentIdentity, FileObjects, JobStore
+from hinode.api.failures import Refusal, get_or_404
+from hinode.api.queries import Id
+from hinode.jobs.job import Job
 from hinode.jobs.states import Status
 
 router = APIRouter(prefix="/v1/videos", tags=["Videos"])
 
-ENDINGS = {"video/mp4": "mp4", "image/webp": "webp", "image/jpeg": "jpg", "image/png": "png"}
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+EXTENSIONS = {"video/mp4": "mp4", "image/webp": "webp", "image/jpeg": "jpg", "image/png": "png"}
 
 Variant = Annotated[
     Literal["video", "thumbnail", "spritesheet"],
-    Query(description="The MP4, a picture of its middle, or a sheet of sixteen of its frames."),
+    Query(description="The MP4, its middle frame, or a sheet of sixteen frames."),
 ]
-_FILES = {
+_RESPONSES = {
     200: {
         "description": "The file.",
-        "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*ENDINGS, "image/jpeg")
-        },
+        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in EXTENSIONS},
     },
-    206: {"description": "The part of it that the Range header names."},
-    304: {"description": "The client has it already, as its If-None-Match says."},
-    416: {"description": "The file has no such part."},
+    206: {"description": "The range of the Range header."},
+    304: {"description": "If-None-Match has the current etag."},
+    416: {"description": "The range is outside the file."},
 }
 
 
-@router.get("/{video_id}/content", response_class=Response, responses=_FILES)  # type: ignore[arg-type]
+class RangeResponse(FileResponse):
+    """A file or one range of it; any other Range header means the whole file, as HTTP allows."""
+
+    @classmethod
+    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        try:
+            ranges = super()._parse_range_header(http_range, file_size)
+        except MalformedRangeHeader:
+            return []
+        except RangeNotSatisfiable as error:
+            # Starlette would answer with plain text.
+            raise Refusal(
+                416,
+                f"the requested range starts after the end of the file ({file_size:,} bytes)",
+                code="range_not_satisfiable",
+                headers={"content-range": f"bytes */{file_size}"},
+            ) from error
+        return ranges if len(ranges) == 1 else []
+
+
+@router.get("/{video_id}/content", response_class=Response, responses=_RESPONSES)  # type: ignore[arg-type]
 @router.head("/{video_id}/content", include_in_schema=False)
 def get_content(
-    video_id: Id, request: Request, here: AppContext, caller: CurrentIdentity, variant: Variant = "video"
+    video_id: Id,
+    request: Request,
+    store: JobStore,
+    objects: FileObjects,
+    identity: CurrentIdentity,
+    variant: Variant = "video",
 ) -> Response:
     """Download a finished video, its thumbnail or its spritesheet."""
-    job = get_job_or_404(here, caller, video_id)
+    job = get_or_404(store.job, identity.project_id, video_id, "video")
     if job.status is not Status.COMPLETED:
         raise _no_file(job)
-    artifact = here.store.artifacts(job.id).get(variant)
-    if artifact is None or not here.objects.has(artifact.digest):
+    file = store.artifacts(job.id).get(variant)
+    if file is None or not objects.has(file.digest):
         raise Refusal(
             404,
-            f"the {variant} of this video is not there any more, for its time is over; make the video again",
+            f"the {variant} of this video has expired; make the video again",
             code="video_expired",
             param="video_id",
         )
-    etag = f'"{artifact.digest}"'
+    etag = f'"{file.digest}"'
     headers = {"etag": etag, "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
-    if _has(request.headers.get("if-none-match"), etag):
+    if _matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    _settle_range(request, artifact)
-    path = here.objects.path(artifact.digest)
-    return FileResponse(
+    path = objects.path(file.digest)
+    name = job.id if variant == "video" else f"{job.id}-{variant}"
+    return RangeResponse(
         path,
         headers=headers,
-        media_type=artifact.media_type,
-        filename=f"{job.id}{'' if variant == 'video' else f'-{variant}'}.{_ending(artifact)}",
+        media_type=file.media_type,
+        filename=f"{name}.{EXTENSIONS.get(file.media_type, 'bin')}",
         stat_result=path.stat(),
         content_disposition_type="inline",
     )
@@ -73,7 +94,7 @@ def get_content(
 def _no_file(job: Job) -> Refusal:
     if job.final:
         return Refusal(
-            404, "this video could not be made, so it has no file; its error says why", code="video_failed"
+            404, "this video was not made, so it has no file; its error says why", code="video_failed"
         )
     return Refusal(
         409,
@@ -83,40 +104,7 @@ def _no_file(job: Job) -> Refusal:
     )
 
 
-def _ending(artifact: Artifact) -> str:
-    return ENDINGS.get(artifact.media_type, "bin")
-
-
-def _has(said: str | None, etag: str) -> bool:
-    """Whether `If-None-Match` names this file."""
-    if said is None:
-        return False
-    names = {name.strip().removeprefix("W/") for name in said.split(",")}
+def _matches(header: str | None, etag: str) -> bool:
+    """Whether If-None-Match has this etag."""
+    names = {name.strip().removeprefix("W/") for name in (header or "").split(",")}
     return "*" in names or etag in names
-
-
-def _settle_range(request: Request, artifact: Artifact) -> None:
-    """Leave only a range that can be served. One that cannot be read, or several at once, mean the whole
-    file, as HTTP allows.
-
-    Raises:
-        Refusal: the file has no such part.
-    """
-    said = request.headers.get("range")
-    if said is None:
-        return
-    match = _RANGE.fullmatch(said.replace(" ", ""))
-    first, last = (match[1], match[2]) if match else ("", "")
-    if not (first or last) or (first and last and int(last) < int(first)):
-        request.scope["headers"] = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
-        return
-    condition = request.headers.get("if-range")
-    if condition is not None and condition != f'"{artifact.digest}"':
-        return  # the whole file is sent
-    if (first and int(first) >= artifact.bytes) or (not first and int(last) == 0):
-        raise Refusal(
-            416,
-            f"the file has {artifact.bytes:,} bytes, and the range begins behind them",
-            code="range_not_satisfiable",
-            headers={"content-range": f"bytes */{artifact.bytes}"},
-        )

@@ -1,4 +1,4 @@
-"""How a video comes along, as a stream of server-sent events, with pictures of what it looks like so far."""
+"""The progress of a video as a stream of server-sent events, with previews."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from starlette.responses import StreamingResponse
 
 from hinode.api import wire
 from hinode.api.context import AppContext, Context, CurrentIdentity
-from hinode.api.failures import RATE_LIMIT, Refusal
-from hinode.api.routes.videos.videos import get_job_or_404
-from hinode.api.wire import Id
+from hinode.api.failures import RATE_LIMIT, Refusal, get_or_404
+from hinode.api.queries import Id
+from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Job
 from hinode.jobs.states import Status
-from hinode.jobs.tenants.tenants import Identity
 from hinode.records.database import DatabaseError
 
 router = APIRouter(prefix="/v1/videos", tags=["Videos"])
 
 MAX_STREAMS = 500
-QUIET_SECONDS = 15.0
-"""A stream says something at least that often, lest a proxy takes it for dead."""
+KEEP_ALIVE_SECONDS = 15.0
+"""A stream sends something at least that often, so that no proxy closes it as idle."""
 MAX_PREVIEW_BYTES = 2 << 20
 _EXAMPLE = 'event: video.progress\ndata: {"id": "video_…", "status": "in_progress", "progress": 40}\n\n'
 
@@ -44,71 +43,73 @@ _EXAMPLE = 'event: video.progress\ndata: {"id": "video_…", "status": "in_progr
     },
 )
 async def stream_events(
-    video_id: Id, request: Request, here: AppContext, caller: CurrentIdentity
+    video_id: Id, request: Request, context: AppContext, identity: CurrentIdentity
 ) -> StreamingResponse:
-    """Follow a video until it ends, without asking again and again."""
-    if here.streams.count >= MAX_STREAMS:
+    """Follow a video until it ends, instead of polling its status."""
+    if context.open_streams >= MAX_STREAMS:
         raise Refusal(
             429,
-            "too many videos are being followed at the moment; ask for this one's status instead",
+            "too many videos are being followed at the moment; ask for the status of this one instead",
             code="too_many_streams",
             type=RATE_LIMIT,
             headers={"retry-after": "10"},
         )
-    job = await anyio.to_thread.run_sync(get_job_or_404, here, caller, video_id)
+    job = await anyio.to_thread.run_sync(
+        get_or_404, context.store.job, identity.project_id, video_id, "video"
+    )
     return StreamingResponse(
-        _events(here, caller, job, request.state.still_known),
+        _events(context, job, request.state.key_is_valid),
         media_type="text/event-stream",
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )
 
 
 async def _events(
-    here: Context, caller: Identity, job: Job, still_known: Callable[[], Awaitable[bool]]
+    context: Context, job: Job, key_is_valid: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[str]:
-    said: dict[str, Any] | None = None
-    preview, quiet = 0, 0.0
-    with here.streams.one():
+    last: dict[str, Any] = {}
+    previews, silence = 0, 0.0
+    context.open_streams += 1
+    try:
         while True:
             if job.final:
                 kind = "video.completed" if job.status is Status.COMPLETED else "video.failed"
-                yield _event(kind, wire.video(job))
+                yield _event(kind, wire.Video.of_job(job).model_dump_json())
                 return
-            now = {
-                "id": job.id,
-                "status": wire.STATUS[job.status],
-                "progress": job.progress,
-                "stage": job.stage,
-            }
-            if now != said:
-                said, quiet = now, 0.0
-                yield _event("video.progress", now)
-            if job.preview > preview:
-                preview = job.preview
-                picture = await anyio.to_thread.run_sync(_preview, here, job.id)
-                if picture:
-                    quiet = 0.0
-                    yield _event("video.preview", {"id": job.id, "number": preview, "image_url": picture})
-            if quiet >= QUIET_SECONDS:
-                quiet = 0.0
-                yield ": still here\n\n"
-            await anyio.sleep(here.event_seconds)
-            quiet += here.event_seconds
-            if here.stopping.is_set():
+            status = wire.STATUS[job.status]
+            progress = {"id": job.id, "status": status, "progress": job.progress, "stage": job.stage}
+            if progress != last:
+                last, silence = progress, 0.0
+                yield _event("video.progress", json.dumps(progress))
+            if job.preview > previews:
+                previews = job.preview
+                url = await anyio.to_thread.run_sync(_preview_url, context.objects, job.id)
+                if url:
+                    silence = 0.0
+                    preview = {"id": job.id, "number": previews, "image_url": url}
+                    yield _event("video.preview", json.dumps(preview))
+            if silence >= KEEP_ALIVE_SECONDS:
+                silence = 0.0
+                yield ": keep-alive\n\n"
+            await anyio.sleep(context.event_seconds)
+            silence += context.event_seconds
+            if context.stopping.is_set():
                 return
-            with suppress(DatabaseError):  # it may be back at the next look
-                if not await still_known():  # the key was revoked
+            with suppress(DatabaseError):  # the next read may succeed
+                if not await key_is_valid():
                     return
-                later = await anyio.to_thread.run_sync(here.store.job, caller.project_id, job.id)
-                if later is None:  # deleted
+                latest = await anyio.to_thread.run_sync(context.store.job, job.project_id, job.id)
+                if latest is None:  # deleted
                     return
-                job = later
+                job = latest
+    finally:
+        context.open_streams -= 1
 
 
-def _preview(here: Context, job_id: str) -> str | None:
-    """The preview of a job as a data URL, if it is there."""
+def _preview_url(objects: Objects, job_id: str) -> str | None:
+    """The preview of a job as a data URL, if there is one."""
     try:
-        body = here.objects.preview(job_id).read_bytes()
+        body = objects.preview(job_id).read_bytes()
     except OSError:
         return None
     if len(body) > MAX_PREVIEW_BYTES:
@@ -116,5 +117,5 @@ def _preview(here: Context, job_id: str) -> str | None:
     return f"data:image/webp;base64,{base64.b64encode(body).decode()}"
 
 
-def _event(kind: str, data: dict[str, Any]) -> str:
-    return f"event: {kind}\ndata: {json.dumps(data)}\n\n"
+def _event(kind: str, data: str) -> str:
+    return f"event: {kind}\ndata: {data}\n\n"

@@ -1,151 +1,77 @@
-"""Videos: asked for, looked at, listed, remixed, edited, extended, cancelled and deleted."""
+"""Videos: creation, status, lists, remixes, edits, extensions, cancellation and deletion."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Annotated
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Response
 
-from hinode.api import failures, schema, wire
-from hinode.api.context import AppContext, Context, CurrentIdentity
-from hinode.api.described import described
-from hinode.api.failures import Refusal
-from hinode.api.middleware.retries import IDEMPOTENCY_KEY, REPLAYED, RetryInfo
-from hinode.api.requests import bodies
-from hinode.api.requests.fields import Fields
-from hinode.api.wire import After, Id, Limit, Order
-from hinode.jobs.admit import Draft
-from hinode.jobs.job import Job
-from hinode.jobs.tenants.tenants import Identity
+from hinode.api import wire
+from hinode.api.context import CurrentIdentity, JobStore
+from hinode.api.failures import get_or_404
+from hinode.api.queries import Id, PageQuery
+from hinode.api.requests.admission import Admission
+from hinode.api.requests.bodies import BodyReader
+from hinode.api.requests.models import CreateVideo, EditVideo, ExtendVideo, RemixVideo
+from hinode.api.routes.videos.submission import Submit
 
 router = APIRouter(prefix="/v1/videos", tags=["Videos"])
 
-POLL_HEADER = "openai-poll-after-ms"
-POLL_MILLISECONDS = "1000"
-"""The Python client takes the first value it is told for the whole of its waiting."""
+CreateBody = Annotated[CreateVideo, Depends(BodyReader(CreateVideo))]
+EditBody = Annotated[EditVideo, Depends(BodyReader(EditVideo))]
+ExtendBody = Annotated[ExtendVideo, Depends(BodyReader(ExtendVideo))]
+RemixBody = Annotated[RemixVideo, Depends(BodyReader(RemixVideo))]
+
+POLL_HEADERS = {"openai-poll-after-ms": "1000"}
+"""The Python client uses the first value for the whole wait."""
 
 
-@router.post(
-    "", response_model=wire.Video, openapi_extra=described(schema.CreateVideo, schema.JSON, schema.FORM)
-)
-async def create_video(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
-    """Ask for a video, or up to ten of them; the answer is the first one, and `videos` has all of them."""
-    return await submit(request, here, caller, here.admission.create)
+@router.post("", response_model=wire.Video | wire.VideoGroup)
+async def create_video(body: CreateBody, submit: Submit) -> Response:
+    """Create a video, or up to ten: the answer is the first, and its `videos` has all of them."""
+    return await submit(Admission.create, body)
 
 
 @router.get("", response_model=wire.VideoList)
-def list_videos(
-    here: AppContext,
-    caller: CurrentIdentity,
-    after: After = None,
-    limit: Limit = wire.DEFAULT_LIMIT,
-    order: Order = "desc",
-) -> JSONResponse:
+def list_videos(store: JobStore, identity: CurrentIdentity, page: PageQuery) -> Response:
     """The videos of the project that the API key belongs to."""
-    jobs, more = here.store.jobs(
-        caller.project_id, after=wire.after(after), limit=limit, descending=order == "desc"
-    )
-    return JSONResponse(wire.page(jobs, more, wire.video))
+    return wire.VideoList.from_entries(wire.Video.of_job, store.jobs(identity.project_id, **page)).response()
 
 
-@router.post(
-    "/edits", response_model=wire.Video, openapi_extra=described(schema.EditVideo, schema.JSON, schema.FORM)
-)
-async def edit_video(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
-    """Change a video that was made here or is sent along; length and structure stay."""
-    return await submit(request, here, caller, here.admission.edit)
+@router.post("/edits", response_model=wire.Video)
+async def edit_video(body: EditBody, submit: Submit) -> Response:
+    """Change a video of this project or an uploaded one; its length and structure stay."""
+    return await submit(Admission.edit, body)
 
 
-@router.post(
-    "/extensions",
-    response_model=wire.Video,
-    openapi_extra=described(schema.ExtendVideo, schema.JSON, schema.FORM),
-)
-async def extend_video(request: Request, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
-    """Go on from the end of a video; the result is the whole, old and new part together."""
-    return await submit(request, here, caller, here.admission.extend)
+@router.post("/extensions", response_model=wire.Video)
+async def extend_video(body: ExtendBody, submit: Submit) -> Response:
+    """Continue a video; the result has the old and the new part."""
+    return await submit(Admission.extend, body)
 
 
 @router.get("/{video_id}", response_model=wire.Video)
-def get_video(video_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
-    """How far a video is."""
-    job = get_job_or_404(here, caller, video_id)
-    headers = None if job.final else {POLL_HEADER: POLL_MILLISECONDS}
-    return JSONResponse(wire.video(job), headers=headers)
+def get_video(video_id: Id, store: JobStore, identity: CurrentIdentity) -> Response:
+    """The status of a video."""
+    job = get_or_404(store.job, identity.project_id, video_id, "video")
+    return wire.Video.of_job(job).response(None if job.final else POLL_HEADERS)
 
 
-@router.delete("/{video_id}", response_model=wire.DeletedVideo)
-def delete_video(video_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
-    """Forget a video that has ended, and remove its files."""
-    if not wire.is_id(video_id) or here.store.delete(caller.project_id, video_id) is None:
-        raise failures.not_found("video", video_id, "video_id")
-    return JSONResponse(wire.deleted("video", video_id))
+@router.delete("/{video_id}", response_model=wire.Deleted)
+def delete_video(video_id: Id, store: JobStore, identity: CurrentIdentity) -> Response:
+    """Delete a finished or failed video, and its files."""
+    get_or_404(store.delete, identity.project_id, video_id, "video")
+    return wire.Deleted(id=video_id, object="video.deleted").response()
 
 
-@router.post(
-    "/{video_id}/remix",
-    response_model=wire.Video,
-    openapi_extra=described(schema.RemixVideo, schema.JSON, schema.FORM),
-)
-async def remix_video(
-    video_id: Id, request: Request, here: AppContext, caller: CurrentIdentity
-) -> JSONResponse:
-    """Make a video again with another prompt."""
-
-    def drafts(given: Fields, project_id: str, key_id: str | None) -> list[Draft]:
-        return here.admission.remix(given, video_id, project_id, key_id)
-
-    return await submit(request, here, caller, drafts)
+@router.post("/{video_id}/remix", response_model=wire.Video)
+async def remix_video(video_id: Id, body: RemixBody, submit: Submit) -> Response:
+    """Render a video again with another prompt."""
+    return await submit(partial(Admission.remix, video_id=video_id), body)
 
 
 @router.post("/{video_id}/cancel", response_model=wire.Video)
-def cancel_video(video_id: Id, here: AppContext, caller: CurrentIdentity) -> JSONResponse:
-    """Give a video up: at once if it waits, within two steps if it is being made; an ended one stays."""
-    job = here.store.cancel(caller.project_id, video_id) if wire.is_id(video_id) else None
-    if job is None:
-        raise failures.not_found("video", video_id, "video_id")
-    return JSONResponse(wire.video(job))
-
-
-def get_job_or_404(here: Context, caller: Identity, video_id: str) -> Job:
-    """The job with this id.
-
-    Raises:
-        NotFound: there is none in the caller's project.
-    """
-    job = here.store.job(caller.project_id, video_id) if wire.is_id(video_id) else None
-    if job is None:
-        raise failures.not_found("video", video_id, "video_id")
-    return job
-
-
-Drafts = Callable[[Fields, str, str | None], Sequence[Draft]]
-
-
-async def submit(request: Request, here: Context, caller: Identity, drafts: Drafts) -> JSONResponse:
-    """Read a body, look at it, and accept what it asks for."""
-    attempt = RetryInfo.of(request)
-
-    def accept() -> JSONResponse:
-        asked = list(drafts(body.fields(), caller.project_id, caller.key_id))
-        accepted = here.store.submit(
-            asked,
-            idempotency=attempt.promise(asked[0].request_hash or ""),
-            retry_count=attempt.tries,
-            since=attempt.since,
-        )
-        if not accepted.jobs:
-            raise Refusal(
-                404,
-                "the video that this request made before has been deleted; "
-                "send a new idempotency key to make another",
-                code="not_found",
-                param=IDEMPOTENCY_KEY,
-            )
-        answer: dict[str, Any] = wire.videos(accepted.jobs)
-        return JSONResponse(answer, headers=REPLAYED if accepted.replayed else None)
-
-    async with bodies.received(request, here.objects) as body:
-        return await here.slowly(accept)
+def cancel_video(video_id: Id, store: JobStore, identity: CurrentIdentity) -> Response:
+    """Cancel a video: at once if queued, within two steps if in progress; a finished one does not change."""
+    return wire.Video.of_job(get_or_404(store.cancel, identity.project_id, video_id, "video")).response()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 from typing import Any
 
@@ -11,26 +10,21 @@ import openai
 import pytest
 from openai import OpenAI
 from openai.types import Batch
-from PIL import Image
 
-URL = "http://testserver/v1"
-
-
-def speaking(server: Any, key: str) -> OpenAI:
-    return OpenAI(api_key=key, base_url=URL, http_client=server.client, max_retries=0)
+from tests.api.conftest import CheckError, Clock, Server, picture
 
 
 @pytest.fixture
-def client(server: Any) -> OpenAI:
-    return speaking(server, server.key)
+def client(server: Server) -> OpenAI:
+    return server.openai()
 
 
 def line(name: str, **body: Any) -> dict[str, Any]:
-    asked = {"prompt": "a red kite", "size": "64x36", "seconds": "1", **body}
-    return {"custom_id": name, "method": "POST", "url": "/v1/videos", "body": asked}
+    fields = {"prompt": "a red kite", "size": "64x36", "seconds": "1", **body}
+    return {"custom_id": name, "method": "POST", "url": "/v1/videos", "body": fields}
 
 
-def begun(client: OpenAI, *lines: dict[str, Any], **values: Any) -> Batch:
+def create(client: OpenAI, *lines: dict[str, Any], **values: Any) -> Batch:
     text = "\n".join(map(json.dumps, lines)).encode()
     file = client.files.create(file=("lines.jsonl", text), purpose="batch")
     return client.batches.create(
@@ -38,30 +32,29 @@ def begun(client: OpenAI, *lines: dict[str, Any], **values: Any) -> Batch:
     )
 
 
-def advance(server: Any) -> None:
+def advance(server: Server) -> None:
     server.context.batches.advance(server.context.clock())
 
 
-def said(client: OpenAI, file_id: str | None) -> list[dict[str, Any]]:
+def results(client: OpenAI, file_id: str | None) -> list[dict[str, Any]]:
     assert file_id is not None
     return [json.loads(row) for row in client.files.content(file_id).text.splitlines()]
 
 
 def image_url() -> str:
-    picture = io.BytesIO()
-    Image.new("RGB", (64, 36), "red").save(picture, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(picture(color='red')).decode()}"
 
 
-def test_from_a_file_to_videos(server: Any, client: OpenAI) -> None:
+def test_from_a_file_to_videos(server: Server, client: OpenAI) -> None:
     with_image = {"input_reference": {"image_url": image_url()}}
-    batch = begun(
+    batch = create(
         client,
         line("one", seed=7),
         line("two", prompt=""),
         line("three", **with_image),
         line("four", n=2),
         line("five", input_reference={"image_url": "http://127.0.0.1/secret"}),
+        line("six", promt="a blue kite"),
         metadata={"order": "12"},
     )
     assert (batch.object, batch.endpoint, batch.status) == ("batch", "/v1/videos", "validating")
@@ -73,18 +66,18 @@ def test_from_a_file_to_videos(server: Any, client: OpenAI) -> None:
     batch = client.batches.retrieve(batch.id)
     assert batch.status == "in_progress"
     assert batch.request_counts is not None
-    assert batch.request_counts.to_dict() == {"total": 5, "completed": 0, "failed": 3}
+    assert batch.request_counts.to_dict() == {"total": 6, "completed": 0, "failed": 4}
     videos = server.client.get("/v1/videos").json()["data"]
     assert {video["batch_id"] for video in videos} == {batch.id}
-    assert server.work() == 2
+    assert server.run_jobs() == 2
     advance(server)
     batch = client.batches.retrieve(batch.id)
     assert batch.status == "completed"
     assert batch.request_counts is not None
-    assert batch.request_counts.to_dict() == {"total": 5, "completed": 2, "failed": 3}
+    assert batch.request_counts.to_dict() == {"total": 6, "completed": 2, "failed": 4}
     assert None not in (batch.in_progress_at, batch.finalizing_at, batch.completed_at)
     assert (batch.errors, batch.failed_at, batch.expired_at, batch.cancelled_at) == (None, None, None, None)
-    good = {row["custom_id"]: row for row in said(client, batch.output_file_id)}
+    good = {row["custom_id"]: row for row in results(client, batch.output_file_id)}
     assert set(good) == {"one", "three"}
     video = good["one"]["response"]["body"]
     assert good["one"]["error"] is None
@@ -93,23 +86,25 @@ def test_from_a_file_to_videos(server: Any, client: OpenAI) -> None:
     assert (video["status"], video["seed"], video["progress"]) == ("completed", 7, 100)
     content = server.client.get(f"/v1/videos/{video['id']}/content")
     assert content.headers["content-type"] == "video/mp4"
-    bad = {row["custom_id"]: row["response"] for row in said(client, batch.error_file_id)}
-    assert {name: answer["status_code"] for name, answer in bad.items()} == {
+    bad = {row["custom_id"]: row["response"] for row in results(client, batch.error_file_id)}
+    assert {name: response["status_code"] for name, response in bad.items()} == {
         "two": 400,
         "four": 400,
         "five": 400,
+        "six": 400,
     }
-    assert {name: answer["body"]["error"]["param"] for name, answer in bad.items()} == {
+    assert {name: response["body"]["error"]["param"] for name, response in bad.items()} == {
         "two": "prompt",
         "four": "n",
         "five": "input_reference",
+        "six": "promt",
     }
     assert client.files.retrieve(batch.output_file_id or "").purpose == "batch_output"
-    assert [one.id for one in client.batches.list()] == [batch.id]
+    assert [listed.id for listed in client.batches.list()] == [batch.id]
 
 
-def test_a_file_with_errors(server: Any, client: OpenAI) -> None:
-    batch = begun(client, line("one"), line("one"), {"custom_id": "two"})
+def test_a_file_with_errors(server: Server, client: OpenAI) -> None:
+    batch = create(client, line("one"), line("one"), {"custom_id": "two"})
     advance(server)
     batch = client.batches.retrieve(batch.id)
     assert batch.status == "failed"
@@ -122,8 +117,8 @@ def test_a_file_with_errors(server: Any, client: OpenAI) -> None:
     ]
 
 
-def test_cancelling(server: Any, client: OpenAI) -> None:
-    batch = begun(client, line("one"), line("two"))
+def test_cancelling(server: Server, client: OpenAI) -> None:
+    batch = create(client, line("one"), line("two"))
     advance(server)
     batch = client.batches.cancel(batch.id)
     assert batch.status == "cancelling"
@@ -132,30 +127,30 @@ def test_cancelling(server: Any, client: OpenAI) -> None:
     assert batch.status == "cancelled"
     assert batch.request_counts is not None
     assert batch.request_counts.to_dict() == {"total": 2, "completed": 0, "failed": 2}
-    (first, second) = said(client, batch.output_file_id)
+    (first, second) = results(client, batch.output_file_id)
     assert first["response"]["body"]["error"]["code"] == second["response"]["body"]["error"]["code"]
     assert first["response"]["body"]["error"]["code"] == "cancelled"
-    assert server.work() == 0
+    assert server.run_jobs() == 0
     assert client.batches.cancel(batch.id) == batch
 
 
-def test_the_window_closes(server: Any, client: OpenAI, clock: Any) -> None:
-    batch = begun(client, line("one"))
+def test_lines_after_the_completion_window_expire(server: Server, client: OpenAI, clock: Clock) -> None:
+    batch = create(client, line("one"))
     advance(server)
     clock.now += 86_401
     advance(server)
     batch = client.batches.retrieve(batch.id)
     assert batch.status == "expired"
     assert batch.expired_at is not None
-    (only,) = said(client, batch.output_file_id)
+    (only,) = results(client, batch.output_file_id)
     assert only["response"]["body"]["status"] == "expired"
     with pytest.raises(openai.BadRequestError, match="expired already"):
         client.batches.cancel(batch.id)
 
 
-def test_pages(client: OpenAI) -> None:
-    made = [begun(client, line("one")).id for _ in range(5)]
-    assert [batch.id for batch in client.batches.list(limit=2)] == made[::-1]
+def test_lists_have_pages(client: OpenAI) -> None:
+    ids = [create(client, line("one")).id for _ in range(5)]
+    assert [batch.id for batch in client.batches.list(limit=2)] == ids[::-1]
     page = client.batches.list(limit=2)
     assert page.has_more
     with pytest.raises(openai.BadRequestError) as caught:
@@ -163,7 +158,7 @@ def test_pages(client: OpenAI) -> None:
     assert caught.value.param == "after"
 
 
-def test_a_batch_is_made_once_for_a_key_and_for_a_retry(server: Any, client: OpenAI, refused: Any) -> None:
+def test_a_key_and_a_retry_create_one_batch(server: Server, client: OpenAI, check_error: CheckError) -> None:
     file = client.files.create(file=json.dumps(line("one")).encode(), purpose="batch")
     body = {"input_file_id": file.id, "endpoint": "/v1/videos", "completion_window": "24h"}
 
@@ -175,15 +170,15 @@ def test_a_batch_is_made_once_for_a_key_and_for_a_retry(server: Any, client: Ope
     assert first.json() == again.json()
     assert "idempotent-replayed" not in first.headers
     assert again.headers["idempotent-replayed"] == "true"
-    refused(ask({"a": "b"}, idempotency_key="one"), 400, "Idempotency-Key")
+    check_error(ask({"a": "b"}, idempotency_key="one"), 400, "Idempotency-Key")
     tried = [ask({"c": "d"}, x_stainless_retry_count=count) for count in "0120"]
-    assert len({answer.json()["id"] for answer in tried[:3]}) == 1
+    assert len({response.json()["id"] for response in tried[:3]}) == 1
     assert tried[3].json()["id"] != tried[0].json()["id"]
     assert len(list(client.batches.list())) == 3
 
 
-def test_results_are_kept_as_long_as_asked(server: Any, client: OpenAI) -> None:
-    batch = begun(
+def test_results_expire_as_requested(server: Server, client: OpenAI) -> None:
+    batch = create(
         client, line("one", prompt=""), output_expires_after={"anchor": "created_at", "seconds": 3600}
     )
     advance(server)
@@ -193,10 +188,9 @@ def test_results_are_kept_as_long_as_asked(server: Any, client: OpenAI) -> None:
     assert file.expires_at in (file.created_at + 3600, file.created_at + 3601)
 
 
-def test_a_projects_batches_are_its_own(server: Any, client: OpenAI) -> None:
-    server.context.tenants.create_project("theirs")
-    other = speaking(server, server.context.tenants.create_key("theirs", project="theirs").key)
-    batch = begun(client, line("one"))
+def test_a_projects_batches_are_its_own(server: Server, client: OpenAI) -> None:
+    other = server.openai(server.other_project()["authorization"].removeprefix("Bearer "))
+    batch = create(client, line("one"))
     for ask in (other.batches.retrieve, other.batches.cancel):
         with pytest.raises(openai.NotFoundError) as caught:
             ask(batch.id)
@@ -218,27 +212,28 @@ def test_a_projects_batches_are_its_own(server: Any, client: OpenAI) -> None:
         ({"endpoint": 7}, 400, "endpoint"),
         ({"completion_window": "7d"}, 400, "completion_window"),
         ({"metadata": "x"}, 400, "metadata"),
-        ({"metadata": {"a": 1}}, 400, "metadata"),
+        ({"metadata": {"a": 1}}, 400, "metadata.a"),
         ({"metadata": {"a": "\ud800"}}, 400, "metadata"),
+        ({"metadta": {"a": "b"}}, 400, "metadta"),
         ({"output_expires_after": 3600}, 400, "output_expires_after"),
         (
             {"output_expires_after": {"anchor": "created_at", "seconds": 1}},
             400,
-            "output_expires_after[seconds]",
+            "output_expires_after.seconds",
         ),
     ],
 )
 def test_wrong_fields_are_named(
-    server: Any, client: OpenAI, refused: Any, values: dict[str, Any], status: int, param: str
+    server: Server, client: OpenAI, check_error: CheckError, values: dict[str, Any], status: int, param: str
 ) -> None:
     file = client.files.create(file=b"{}", purpose="batch")
     right = {"input_file_id": file.id, "endpoint": "/v1/videos", "completion_window": "24h"}
     body = json.dumps(right | values)
-    answer = server.client.post("/v1/batches", content=body, headers={"content-type": "application/json"})
-    refused(answer, status, param)
+    response = server.client.post("/v1/batches", content=body, headers={"content-type": "application/json"})
+    check_error(response, status, param)
 
 
-def test_ids_that_are_none(server: Any, refused: Any) -> None:
+def test_malformed_ids(server: Server, check_error: CheckError) -> None:
     for name in ("batch_none", "%00", "x" * 99):
-        refused(server.client.get(f"/v1/batches/{name}"), 404, "batch_id")
-        refused(server.client.post(f"/v1/batches/{name}/cancel"), 404, "batch_id")
+        check_error(server.client.get(f"/v1/batches/{name}"), 404, "batch_id")
+        check_error(server.client.post(f"/v1/batches/{name}/cancel"), 404, "batch_id")

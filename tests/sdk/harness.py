@@ -1,4 +1,4 @@
-"""What every scenario of client.py needs: the client, its world, and how to tell right from wrong."""
+"""What the scenarios of client.py share: the client, its configuration, and checks of the answers."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ PROMPT = "a red balloon rising over the mountains at noon"
 Scenario = Callable[[], dict[str, Any] | None]
 scenarios: list[Scenario] = []
 
-WORLD = json.loads(Path(sys.argv[1]).read_text())
-FOLDER = Path(WORLD["folder"])
-SIZE = WORLD["size"]
-IMAGE = ("picture.png", Path(WORLD["image"]).read_bytes(), "image/png")
-MOVIE = ("clip.mp4", Path(WORLD["movie"]).read_bytes(), "video/mp4")
+CONFIG = json.loads(Path(sys.argv[1]).read_text())
+FOLDER = Path(CONFIG["folder"])
+SIZE = CONFIG["size"]
+IMAGE = ("picture.png", Path(CONFIG["image"]).read_bytes(), "image/png")
+MOVIE = ("clip.mp4", Path(CONFIG["movie"]).read_bytes(), "video/mp4")
 
-client = OpenAI(base_url=WORLD["base_url"], api_key=WORLD["key"], timeout=60)
-once = client.with_options(max_retries=0)  # for errors: a retry would only cost time
+client = OpenAI(base_url=CONFIG["base_url"], api_key=CONFIG["key"], timeout=60)
+without_retries = client.with_options(max_retries=0)  # for errors: a retry would only cost time
 
 
 def scenario(function: Scenario) -> Scenario:
@@ -61,10 +61,10 @@ def save(video: Any, name: str, **more: Any) -> str:
 
 def raises(kind: type[Exception], call: Callable[[], Any]) -> Any:
     try:
-        made = call()
+        result = call()
     except kind as error:
         return error
-    raise AssertionError(f"no {kind.__name__} but {made!r}")
+    raise AssertionError(f"no {kind.__name__} but {result!r}")
 
 
 def checked(error: openai.APIStatusError, status: int) -> openai.APIStatusError:
@@ -84,26 +84,26 @@ def post(path: str, body: dict[str, Any]) -> Any:
 
 
 def upload(path: str, body: dict[str, Any], part: str) -> Any:
-    """The low-level call with a file, as a person with an older version makes it."""
+    """The low-level call with a file, as a program with an older version makes it."""
     options: Any = {"headers": {"Content-Type": "multipart/form-data"}}
     return client.post(path, cast_to=object, body=body, files=[(part, MOVIE)], options=options)
 
 
 class Receiver(ThreadingHTTPServer):
-    """A real web server that keeps what is posted to it."""
+    """A web server that stores what is posted to it."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.got: list[tuple[bytes, dict[str, str]]] = []
+        self.deliveries: list[tuple[bytes, dict[str, str]]] = []
         self.arrived = threading.Condition()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def of_type(self, kind: str, count: int, seconds: float = 30) -> list[tuple[bytes, dict[str, str]]]:
         """What was posted of events of this type, once there are `count` of them."""
         with self.arrived:
-            chosen = lambda: [one for one in self.got if json.loads(one[0])["type"] == kind]  # noqa: E731
-            assert self.arrived.wait_for(lambda: len(chosen()) >= count, seconds), self.got
-            return chosen()
+            matches = lambda: [post for post in self.deliveries if json.loads(post[0])["type"] == kind]  # noqa: E731
+            assert self.arrived.wait_for(lambda: len(matches()) >= count, seconds), self.deliveries
+            return matches()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -112,7 +112,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         with self.server.arrived:
-            self.server.got.append((body, {name.lower(): value for name, value in self.headers.items()}))
+            self.server.deliveries.append(
+                (body, {name.lower(): value for name, value in self.headers.items()})
+            )
             self.server.arrived.notify_all()
         self.send_response(204)
         self.end_headers()
@@ -122,13 +124,13 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def run() -> Iterator[dict[str, Any]]:
-    """Every scenario, one after the other; what one of them breaks is its own."""
+    """The report of every scenario; an error of one does not stop the others."""
     for function in scenarios:
         start = time.monotonic()
-        answer: dict[str, Any] = {"scenario": function.__name__}
+        report: dict[str, Any] = {"scenario": function.__name__}
         try:
-            answer["look"] = function() or {}
+            report["outputs"] = function() or {}
         except BaseException:
-            answer["wrong"] = traceback.format_exc()
-        answer["took"] = round(time.monotonic() - start, 2)
-        yield answer
+            report["error"] = traceback.format_exc()
+        report["seconds"] = round(time.monotonic() - start, 2)
+        yield report

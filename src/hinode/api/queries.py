@@ -1,0 +1,63 @@
+"""Parameters of addresses: ids and pages of lists; unknown parameters are refused."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, Literal, TypedDict
+
+from fastapi import Depends, Path, Query, Request
+
+from hinode.api.failures import is_id
+from hinode.errors import BadInput, quote
+from hinode.parsing import UnknownField
+
+Id = Annotated[str, Path(max_length=100)]
+After = Annotated[str | None, Query(description="Start behind the entry with this id.")]
+Order = Annotated[Literal["asc", "desc"], Query(description="By time of creation; newest first by default.")]
+
+
+class PageArguments(TypedDict):
+    """The requested page of a list; arguments of the methods that return pages."""
+
+    after: str | None
+    limit: int
+    descending: bool
+
+
+def page_query(default: int, maximum: int) -> Any:
+    """A FastAPI dependency: the page in the parameters of the address, of `maximum` entries at most."""
+
+    async def page(
+        after: After = None,
+        limit: int = Query(default, ge=0, le=maximum, description="Maximum of entries."),
+        order: Order = "desc",
+    ) -> PageArguments:
+        if after is not None and not is_id(after):
+            raise BadInput(
+                f"there is no entry with the id {quote(after)}", "give an id of this list", field="after"
+            )
+        return {"after": after, "limit": limit, "descending": order == "desc"}
+
+    return Depends(page)
+
+
+PageQuery = Annotated[PageArguments, page_query(20, 100)]
+
+
+async def check_query(request: Request) -> None:
+    """Refuse parameters that OpenAPI does not show for a route.
+
+    Raises:
+        UnknownField: there is one.
+    """
+    if not request.query_params:
+        return
+    operations = request.app.openapi()["paths"].get(request.scope["route"].path, {})
+    method = "get" if request.method == "HEAD" else request.method.lower()
+    parameters = operations.get(method, {}).get("parameters", [])
+    names = [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
+    for name in request.query_params:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            remedy = f"the nearest known parameter is {near[0]}" if near else "leave it out"
+            raise UnknownField(f"this address has no parameter {quote(name, 80)}", remedy, field=name[:80])

@@ -1,0 +1,206 @@
+"""The bodies of requests for videos: models that read them and that OpenAPI shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hinode.api.requests.forms import Unpacked
+from hinode.api.requests.values import (
+    Camera,
+    Character,
+    Curve,
+    Image,
+    Keyframe,
+    Listed,
+    Moment,
+    Path,
+    Prompt,
+    Seconds,
+    Size,
+    Video,
+)
+from hinode.engines.limits import PROMPT_CHARACTERS
+from hinode.parsing import INTEGER, NUMBER, Boolean, Input, Integer, Number
+from hinode.request import KEYFRAME, MAX_CHARACTERS, MAX_PER_ROLE, MAX_SEED
+
+MAX_VIDEOS = 10
+MAX_SHOTS = 64
+
+IGNORED_FIELDS = {"user": "LiteLLM sends it when its caller names a user"}
+"""Fields of `CreateVideo` that change nothing in the result and are accepted because a client sends them."""
+
+
+class VideoRequest(Input):
+    """The fields of every request for videos."""
+
+    model: str | None = Field(
+        None,
+        description="GET /v1/models lists them; by default that of the source video, else sora-2.",
+        examples=["sora-2", "native/nano"],
+    )
+    n: Annotated[int, Field(ge=1, le=MAX_VIDEOS), INTEGER] = Field(
+        1, description="How many videos; the second has the next seed, and so on."
+    )
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED), INTEGER] | None = Field(
+        None, description="The same seed gives the same video; by default a new one."
+    )
+    fps: Number | None = Field(
+        None, description="Frames per second of the file; by default those of the model."
+    )
+    steps: Integer | None = Field(None, description="Sampling steps; by default those of the model.")
+    profile: str | None = Field(
+        None,
+        description="Trades speed for quality, for models with profiles; by default that of the model.",
+        examples=["draft", "standard", "best"],
+    )
+    negative_prompt: str = Field("", max_length=PROMPT_CHARACTERS, description="What not to show.")
+    sound: Boolean | None = Field(
+        None, description="Whether the video has sound; the default depends on the model."
+    )
+    priority: Literal["preview", "interactive", "batch"] = Field(
+        "interactive",
+        description="Order in the queue; a preview has at most 5 seconds and 640 x 360 pixels.",
+    )
+    path: Path = Field((), description="Where the subject is: seconds, x and y as fractions of the frame.")
+    camera: Camera = Field((), description="Where the camera is: seconds, pan in short sides, zoom.")
+    expand: Boolean = Field(True, description="Whether the model may add details to the prompt.")
+
+
+class WithStrength(VideoRequest):
+    """A request for a video from another one, or from an image."""
+
+    strength: Annotated[float, Field(ge=0, le=1), NUMBER] | None = Field(
+        None,
+        description="How far the result may depart from the source; the default depends on the operation.",
+    )
+
+
+class CreateVideo(WithStrength):
+    """A new video."""
+
+    prompt: Prompt
+    seconds: Seconds = Field(4.0, description="Length of the video; the model bounds it.")
+    size: Size = Field(
+        (720, 1280),
+        description="Width x height in pixels, both even.",
+        json_schema_extra={"default": "720x1280"},
+    )
+    input_reference: Image | None = Field(None, description="The first frame.")
+    last_frame_reference: Image | None = Field(
+        None, description="The last frame, for models that support it."
+    )
+    input_reference_fit: Literal["crop", "pad", "stretch"] | None = Field(
+        None, description="How images of another size are fitted to the video; by default they are refused."
+    )
+    keyframes: Annotated[tuple[Keyframe, ...], Listed] = Field((), max_length=MAX_PER_ROLE[KEYFRAME])
+    characters: Annotated[tuple[Character, ...], Listed] = Field((), max_length=MAX_CHARACTERS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_ignored(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: item for name, item in value.items() if name not in IGNORED_FIELDS}
+
+
+class RemixVideo(WithStrength):
+    """A video rendered again with another prompt."""
+
+    prompt: Prompt
+
+
+class EditVideo(WithStrength):
+    """A change to a video."""
+
+    prompt: Prompt
+    video: Video
+    mask: Image | None = Field(
+        None, description="The video is rendered again where this image is white; the rest stays."
+    )
+    input_reference_fit: Literal["crop", "pad", "stretch"] | None = Field(
+        None, description="How a mask of another size is fitted to the video; by default it is refused."
+    )
+
+
+class ExtendVideo(WithStrength):
+    """A continuation of a video."""
+
+    prompt: Prompt
+    video: Video
+    seconds: Seconds = Field(description="Length of the new part.")
+    backward: Boolean = Field(False, description="Whether the new part comes before the video.")
+
+
+class LoopVideo(VideoRequest):
+    """A video whose end leads to its beginning."""
+
+    prompt: Prompt | None = None
+    video: Video | None = Field(
+        None, description="The video to close; by default all of the loop is rendered."
+    )
+    size: Size | None = Field(None, description="Of a loop without a video; else it is that of the video.")
+    seconds: Seconds | None = Field(
+        None, description="Length of the loop; by default 4, or that of the video and one more."
+    )
+
+
+class BlendVideos(WithStrength):
+    """Two videos with a transition."""
+
+    prompt: Prompt | None = None
+    videos: Annotated[tuple[Video, ...], Unpacked] = Field(min_length=2, max_length=2)
+    seconds: Seconds = Field(1.0, description="Length of the transition.")
+    start: Moment | None = Field(
+        None, alias="from", description="Seconds into the first video at which the transition begins."
+    )
+    end: Moment | None = Field(
+        None, alias="to", description="Seconds into the second video at which the transition is over."
+    )
+    curve: Curve = Field((), description="Weight of the second video over the transition; by default linear.")
+
+
+class _Span(VideoRequest):
+    prompt: Prompt | None = None
+    video: Video
+    start: Moment = Field(0.0, alias="from", description="Seconds into the video.")
+    end: Moment | None = Field(None, alias="to", description="Seconds into the video; by default its end.")
+
+
+class RetakeVideo(_Span):
+    """A span of a video rendered again."""
+
+
+class RecutVideo(_Span):
+    """A span of a video, with new parts before and after it."""
+
+    before: Moment = Field(0.0, description="Seconds to render before the span.")
+    after: Moment = Field(0.0, description="Seconds to render after it.")
+
+
+class Shot(Input):
+    """A shot of a storyboard: rendered from a prompt, or a part of a video."""
+
+    prompt: Prompt | None = None
+    seconds: Seconds
+    cut: Boolean = Field(True, description="False continues the shot before.")
+    video: Video | None = None
+    start: Moment | None = Field(None, alias="from", description="Seconds into the video.")
+
+    @model_validator(mode="after")
+    def _check_origin(self) -> Self:
+        if (self.prompt is None) == (self.video is None):
+            raise ValueError("give a prompt or a video, exactly one of them")
+        if self.video is None and self.start is not None:
+            raise ValueError("leave from out, which needs a video")
+        return self
+
+
+class Storyboard(VideoRequest):
+    """A film of several shots."""
+
+    prompt: Prompt | None = None
+    shots: Annotated[tuple[Shot, ...], Unpacked] = Field(min_length=1, max_length=MAX_SHOTS)
+    size: Size | None = Field(None, description="Of a film without videos; else it is that of the first.")

@@ -1,0 +1,68 @@
+"""Keys: who gets in, what for, and how often."""
+
+from __future__ import annotations
+
+import pytest
+
+from hinode.api.middleware import authentication
+from tests.api.conftest import SMALL, CheckError, Server
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer ", "Bearer sk-nobody", "Basic abc", "Bearer \xff\xfe", "Bearer " + "x" * 5000],
+)
+@pytest.mark.parametrize("path", ["/v1/videos", "/v1/videos/video_0/content", "/v1/models", "/v1/nothing"])
+def test_requests_without_a_key_are_refused(
+    server: Server, check_error: CheckError, header: str, path: str
+) -> None:
+    response = server.client.get(path, headers={"authorization": header.encode("latin-1")})
+    assert check_error(response, 401)["code"] == "invalid_api_key"
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"])
+def test_addresses_without_a_key(server: Server, path: str) -> None:
+    assert server.client.get(path, headers={"authorization": ""}).status_code == 200
+
+
+def test_a_key_with_the_scope_read(server: Server, check_error: CheckError) -> None:
+    video = server.create()
+    key = server.context.tenants.create_key("reader", project=server.project_id, scopes=["read"]).key
+    headers = {"authorization": f"bearer {key}"}
+    assert server.client.get("/v1/videos", headers=headers).status_code == 200
+    for method, path in (
+        ("POST", "/v1/videos"),
+        ("DELETE", f"/v1/videos/{video['id']}"),
+        ("POST", f"/v1/videos/{video['id']}/cancel"),
+        ("POST", "/v1/files"),
+    ):
+        error = check_error(server.client.request(method, path, headers=headers), 403)
+        assert error["code"] == "insufficient_scope"
+
+
+def test_a_revoked_key(server: Server, check_error: CheckError, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = server.context.tenants.create_key("short")
+    headers = {"authorization": f"Bearer {key.key}"}
+    assert server.client.get("/v1/videos", headers=headers).status_code == 200
+    server.context.tenants.revoke(key.id)
+    assert authentication.CACHE_SECONDS < 1
+    monkeypatch.setattr(authentication, "CACHE_SECONDS", 0.0)
+    check_error(server.client.get("/v1/videos", headers=headers), 401)
+
+
+def test_more_requests_than_the_rate(server: Server, check_error: CheckError) -> None:
+    key = server.context.tenants.create_key("slow", requests_per_minute=2).key
+    headers = {"authorization": f"Bearer {key}"}
+    body = {"prompt": "a", "size": SMALL}
+    first = server.client.post("/v1/videos", json=body, headers=headers)
+    assert first.headers["x-ratelimit-limit-requests"] == "2"
+    assert first.headers["x-ratelimit-remaining-requests"] == "1"
+    assert first.headers["x-ratelimit-reset-requests"].endswith("s")
+    assert server.client.get("/v1/videos", headers=headers).status_code == 200
+    response = server.client.get("/v1/videos", headers=headers)
+    error = check_error(response, 429)
+    assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limit_exceeded")
+    assert 1 <= int(response.headers["retry-after"]) <= 30
+    assert response.headers["x-ratelimit-remaining-requests"] == "0"
+    assert "x-ratelimit-limit-requests" not in server.client.get("/v1/videos").headers

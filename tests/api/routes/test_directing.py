@@ -1,0 +1,205 @@
+"""Videos out of videos, over the test card, which shows exactly what it is given."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from hinode.api.context import Context
+from hinode.clip import Frames
+from hinode.media.video import read_video
+from hinode.model import checkpoint
+from tests.api.conftest import Server, new_project, picture
+
+
+@pytest.fixture(scope="module")
+def server(application: tuple[Context, TestClient]) -> Server:
+    """One project for all tests of this module, since most only need a finished video in it."""
+    return new_project(*application)
+
+
+@pytest.fixture(scope="module")
+def source(server: Server) -> dict[str, Any]:
+    """A finished video of one second."""
+    return server.render()
+
+
+def frames(server: Server, video: dict[str, Any], folder: Path) -> Frames:
+    path = folder / f"{video['id']}.mp4"
+    path.write_bytes(server.client.get(f"/v1/videos/{video['id']}/content").content)
+    return read_video(path).frames
+
+
+def render(server: Server, path: str, **body: Any) -> dict[str, Any]:
+    response = server.client.post(f"/v1/videos/{path}", json=body)
+    assert response.status_code == 200, response.text
+    server.run_jobs()
+    video = server.client.get(f"/v1/videos/{response.json()['id']}").json()
+    assert video["status"] == "completed", video
+    return dict(video)
+
+
+def difference(first: Frames, second: Frames) -> float:
+    return float(np.abs(first.astype(int) - second).mean())
+
+
+def test_a_loop_from_a_prompt(server: Server, tmp_path: Path) -> None:
+    video = render(server, "loops", prompt="a kite", size="64x36", seconds=3)
+    assert (video["operation"], video["seconds"], video["source_video_id"]) == ("loop", "3", None)
+    assert len(frames(server, video, tmp_path)) == 24
+
+
+def test_a_loop_that_closes_a_video(server: Server, source: dict[str, Any], tmp_path: Path) -> None:
+    video = render(server, "loops", video={"id": source["id"]}, seconds="2")
+    assert (video["prompt"], video["seconds"], video["source_video_id"]) == (
+        "a red kite",
+        "2",
+        source["id"],
+    )
+    loop = frames(server, video, tmp_path)
+    assert len(loop) == 16
+    assert difference(loop[:8], frames(server, source, tmp_path)) < 6
+
+
+def test_a_blend_begins_with_one_and_ends_with_the_other(server: Server, tmp_path: Path) -> None:
+    first, second = server.render(seconds="2", seed=1), server.render(seconds="2", prompt="a fish")
+    video = render(
+        server,
+        "blends",
+        videos=[{"id": first["id"]}, {"id": second["id"]}],
+        seconds=0.5,
+        to=1,
+        curve="smooth",
+    )
+    assert (video["operation"], video["seconds"]) == ("blend", "3")
+    blend = frames(server, video, tmp_path)
+    assert difference(blend[:12], frames(server, first, tmp_path)[:12]) < 6
+    assert difference(blend[16:], frames(server, second, tmp_path)[8:]) < 6
+
+
+def test_a_retake_preserves_the_frames_around_it(server: Server, tmp_path: Path) -> None:
+    source = server.render(seconds="3")
+    video = render(server, "retakes", video={"id": source["id"]}, prompt="a fish", to=2, **{"from": 1})
+    after, before = frames(server, video, tmp_path), frames(server, source, tmp_path)
+    assert len(after) == 24
+    assert difference(after[:8], before[:8]) < 6
+    assert difference(after[16:], before[16:]) < 6
+    assert difference(after[8:16], before[8:16]) > 6
+
+
+def test_a_recut_adds_seconds_before_and_after(server: Server, tmp_path: Path) -> None:
+    source = server.render(seconds="2")
+    video = render(
+        server,
+        "recuts",
+        video={"id": source["id"]},
+        prompt="a fish",
+        to="1.5",
+        before=1,
+        after=0.5,
+        **{"from": "0.5"},
+    )
+    recut, before = frames(server, video, tmp_path), frames(server, source, tmp_path)
+    assert len(recut) == 20
+    assert difference(recut[8:16], before[4:12]) < 6
+
+
+def test_a_storyboard_has_its_shots(server: Server, source: dict[str, Any], tmp_path: Path) -> None:
+    shots = [
+        {"prompt": "a kite rises", "seconds": 1},
+        {"video": {"id": source["id"]}, "seconds": "0.5", "from": 0.5},
+        {"prompt": "it goes on", "seconds": 0.5, "cut": False},
+    ]
+    video = render(server, "storyboards", shots=shots, size="64x36")
+    assert (video["operation"], video["seconds"]) == ("storyboard", "2")
+    assert video["prompt"] == "a kite rises / it goes on"
+    film = frames(server, video, tmp_path)
+    assert difference(film[8:12], frames(server, source, tmp_path)[4:]) < 6
+
+
+def test_extended_backward(server: Server, source: dict[str, Any], tmp_path: Path) -> None:
+    video = render(
+        server, "extensions", video={"id": source["id"]}, prompt="before", seconds=1, backward=True
+    )
+    extended = frames(server, video, tmp_path)
+    assert len(extended) == 16
+    assert difference(extended[8:], frames(server, source, tmp_path)) < 6
+
+
+def test_keyframes_are_shown_at_their_moments(server: Server, tmp_path: Path) -> None:
+    red = picture(color=(200, 30, 30))
+    upload = server.client.post(
+        "/v1/files", data={"purpose": "vision"}, files={"file": ("a.png", red)}
+    ).json()
+    video = server.render(keyframes=[{"at": 0.5, "file_id": upload["id"]}])
+    frame = frames(server, video, tmp_path)[4]
+    assert np.abs(frame.astype(int) - (200, 30, 30)).max() < 12
+
+
+def test_a_model_whose_window_is_too_short_to_continue_it_draws_short_videos_only(
+    fresh_server: Server, toy_home: Path
+) -> None:
+    toy = checkpoint.load(toy_home / "models" / "toy.safetensors")
+    facts = {**toy.facts, "shapes": [[17, 8, 32, 32]]}
+    config = dataclasses.replace(toy.model.config, hints=True)
+    path = fresh_server.context.settings.home / "models" / "short.safetensors"
+    checkpoint.save(path, toy.model.state_dict(), config, toy.vocabulary, facts)
+    body = {"prompt": "a red kite", "model": "native/short", "size": "64x64"}
+    response = fresh_server.client.post("/v1/videos", json={**body, "seconds": 12})
+    assert response.status_code == 400, response.text
+    error = response.json()["error"]
+    assert (error["param"], error["code"]) == ("seconds", "bad_input")
+    assert error["message"] == "12 seconds cannot be made; give more than 0 and at most 2.125."
+    assert fresh_server.client.post("/v1/videos", json={**body, "seconds": 2}).status_code == 200
+
+
+PAIR = {"videos": [{"id": "SOURCE"}, {"id": "SOURCE"}]}
+SINGLE = {"video": {"id": "SOURCE"}, "prompt": "x"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param", "words"),
+    [
+        ("loops", {"seconds": 2}, "prompt", "prompt is missing"),
+        ("loops", {"video": {"id": "video_1"}}, "video", "video_1"),
+        ("loops", {"video": {"id": "SOURCE"}, "size": "128x72"}, "size", "which is 64x36; leave it out"),
+        ("blends", {"videos": []}, "videos", "give 2 at least"),
+        ("blends", {**PAIR, "seconds": 0}, "seconds", "give more than 0"),
+        ("blends", {**PAIR, "from": 9}, "from", "outside"),
+        ("blends", {**PAIR, "seconds": 0.5, "curve": [[0, 2], [1, 1]]}, "curve", "the point 0,2"),
+        ("blends", {**PAIR, "curve": "fast"}, "curve", "linear, smooth, early or late"),
+        ("retakes", SINGLE, "from", "all of the video"),
+        ("retakes", {**SINGLE, "from": 0.5, "to": 0.2}, "from", "is empty"),
+        ("retakes", {**SINGLE, "to": 0.999}, "seconds", "than a frame"),
+        ("retakes", {**SINGLE, "from": -1}, "from", "is -1; give 0 or more"),
+        ("recuts", {**SINGLE, "from": 0.5}, "before", "nothing is to be"),
+        ("storyboards", {"shots": []}, "shots", "give 1 at least"),
+        ("storyboards", {"shots": [{"prompt": "x", "seconds": 1}], "sound": True}, "sound", "no sound yet"),
+        ("storyboards", {"shots": [{"video": {"id": "SOURCE"}, "seconds": 1}]}, "segments", "would be drawn"),
+        ("storyboards", {"shots": [{"video": {"id": "SOURCE"}, "seconds": 9}]}, "shots", "ends at 9"),
+        ("storyboards", {"shots": [{"prompt": "x"}]}, "shots.1.seconds", "is missing"),
+        ("storyboards", {"shots": [{"seconds": 2}]}, "shots.1", "give a prompt or a video"),
+        ("storyboards", {"shots": [{"prompt": "x", "seconds": 1, "from": 1}]}, "shots.1", "leave from out"),
+        ("storyboards", {"shots": [{"prompt": "x", "seconds": 100}] * 2}, "seconds", "200 seconds"),
+        ("", {"prompt": "x", "path": [[0, 1]]}, "path.1", "give seconds, x and y"),
+        ("", {"prompt": "x", "path": [[0, 0.5, 0.5]]}, "path", "follows no path"),
+        ("", {"prompt": "x", "keyframes": [{"file_id": "file-1"}]}, "keyframes.1.at", "is missing"),
+        ("", {"prompt": "x", "expand": "perhaps"}, "expand", "give true or false"),
+        ("edits", {**SINGLE, "mask": {"file_id": "file-1"}}, "mask", "mask"),
+    ],
+)
+def test_invalid_fields_are_refused_in_one_sentence(
+    server: Server, source: dict[str, Any], path: str, body: dict[str, Any], param: str, words: str
+) -> None:
+    text = json.dumps(body).replace("SOURCE", source["id"])
+    response = server.client.post(f"/v1/videos/{path}".rstrip("/"), content=text)
+    assert response.status_code in (400, 404), response.text
+    error = response.json()["error"]
+    assert words in error["message"].lower(), error
+    assert error["param"] == param, error

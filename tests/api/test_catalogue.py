@@ -1,0 +1,51 @@
+"""The models that the server offers, and their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hinode.api.catalogue import Catalogue
+from hinode.settings import Settings
+from tests.api.conftest import CheckError, Server
+
+
+def test_models(server: Server, check_error: CheckError) -> None:
+    listed = server.client.get("/v1/models").json()
+    names = {model["id"] for model in listed["data"]}
+    assert listed["object"] == "list"
+    assert names >= {
+        "sora-2",
+        "sora-2-pro",
+        "sora-2-2025-10-06",
+        "sora-2-pro-2025-10-06",
+        "sora-2-2025-12-08",
+    }
+    assert {"nano", "testcard"} <= names
+    for model in listed["data"]:
+        assert model["object"] == "model"
+        assert model["shutdown_date"] is None
+        assert server.client.get(f"/v1/models/{model['id']}").json() == model
+    assert server.client.get("/v1/models/native/nano").json()["model"] == "nano"
+    check_error(server.client.get("/v1/models/sora-1"), 404, "model")
+
+
+@pytest.mark.parametrize(
+    "name", ["sora-2-2025-12-08", "sora-2-pro-2025-10-06", "testcard", "testcard/testcard"]
+)
+def test_aliases_and_names_of_models(server: Server, name: str) -> None:
+    video = server.create(model=name)
+    assert video["model"] == name
+    job = server.context.store.job(server.project_id, video["id"])
+    assert job is not None
+    assert (job.engine, job.model) == ("testcard", "testcard")
+
+
+def test_without_aliases_sora_s_names_mean_the_default_model(tmp_path: Path) -> None:
+    catalogue = Catalogue(Settings(home=tmp_path), lambda: 0.0)
+    for name in (None, "sora-2", "sora-2-pro-2025-10-06"):
+        assert (catalogue.find(name).engine, catalogue.find(name).model) == ("native", "nano")
+    dated = Catalogue(Settings(home=tmp_path, aliases={"sora-2-pro": "testcard"}), lambda: 0.0)
+    assert dated.find("sora-2-pro-2025-10-06").engine == "testcard"
+    assert dated.find("sora-2-2025-10-06").engine == "native"
