@@ -108,7 +108,7 @@ def test_a_job_is_only_ended_as_it_was_read(store: Store) -> None:
     lease = claim_new(store, "here")
     running = store.job("proj_1", lease.job.id)
     assert running is not None
-    store.finish(lease, [], {}, 1.0)
+    store.finish(lease, {}, {}, 1.0)
     with pytest.raises(RuntimeError, match="not running"), store.database.write() as connection:
         transitions.cancel(connection, running, START)
     with store.database.read() as connection:
@@ -129,7 +129,7 @@ def test_a_retry_and_the_end_of_the_job_do_not_lock_each_other_out(
 
     monkeypatch.setattr(transitions, "_settle", meeting)
     if end == "finished":
-        store.finish(lease, [], {}, 1.0)
+        store.finish(lease, {}, {}, 1.0)
     elif end == "failed":
         store.fail(lease, "engine", "it broke", final=True)
     else:
@@ -145,7 +145,7 @@ def test_finishing_and_claiming_does_not_wait_for_a_batch_that_is_closed(store: 
     with store.database.write() as connection:
         waiting = sa.text("SELECT id FROM jobs WHERE status = 'queued' FOR UPDATE")
         assert len(connection.execute(waiting).all()) == 1
-        finishing = Concurrent(store, lambda: store.finish(lease, [], {}, 1.0, claim_next=True))
+        finishing = Concurrent(store, lambda: store.finish(lease, {}, {}, 1.0, claim_next=True))
         finishing.start()
         assert finishing.result() is None, "the next job is locked, so it is not claimed now"
         assert end_jobs(connection, "batch_1", Status.CANCELLED, START) == 1
@@ -165,7 +165,7 @@ def test_two_workers_that_claim_at_once_keep_to_the_cap(store: Store) -> None:
         for _ in range(10):
             with store.database.read() as connection:
                 counts.append(int(connection.execute(RUNNING).scalar_one()))
-            lease = store.finish(lease, [], {}, 1.0, claim_next=True) if lease else None
+            lease = store.finish(lease, {}, {}, 1.0, claim_next=True) if lease else None
             lease = lease or store.claim(store.register_worker(host, 1), host=host)
 
     threads = [threading.Thread(target=work, args=(f"host-{number}",)) for number in range(4)]

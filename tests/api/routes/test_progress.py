@@ -50,7 +50,7 @@ def test_events_from_the_queue_to_the_end(server: Server) -> None:
     worker = store.register_worker("here", 1)
     lease = store.claim(worker, host="here")
     assert lease is not None
-    objects.show(video["id"], picture((8, 8), "WEBP"))
+    objects.put_preview(video["id"], picture((8, 8), "WEBP"))
     store.heartbeat(lease, stage="sample", progress=40, preview=1, slice_seconds=15, ran_for=0)
     following = threading.Event()
 
