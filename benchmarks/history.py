@@ -1,4 +1,5 @@
-"""A short life of the job service with faults of its own, against the invariants of docs/jobs.md.
+"""A short life of the job service with faults of its own, against the invariants of
+docs/explanation/jobs.md.
 
 A history is one thread with a virtual clock and a seeded source of chance. Clients submit, repeat (with a key
 or as client libraries do, by counting their tries), cancel and delete; workers, some of which run only one

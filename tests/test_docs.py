@@ -18,7 +18,7 @@ from hinode.records.database import Database
 from hinode.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+API = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
@@ -95,7 +95,7 @@ def test_every_dependency_is_on_the_page_and_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
     names = {re.split(r"[>\[<=; ]", requirement)[0] for group in groups for requirement in group}
-    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "dependencies.md").read_text(encoding="utf-8")
     pins = (ROOT / "constraints.txt").read_text()
     assert [name for name in names if f"`{name}`" not in page and f"`{name}[" not in page] == []
     assert [name for name in names if not re.search(rf"(?m)^{name}==", pins)] == []
