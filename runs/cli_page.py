@@ -19,12 +19,12 @@ from hinode.cli.options import ClipOptions
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "cli.md"
 HEAD = """# Command line
 
-`python -m runs.cli_page` writes this page from the help of the commands, and a test fails when the page is out
-of date. `hinode COMMAND --help` prints the same.
+`python -m runs.cli_page` writes this page from the help of the commands, and a test fails when the page is
+out of date. `hinode COMMAND --help` prints the same.
 
 Paths and results go to standard output, everything else to standard error. The exit status is 0 for success,
-2 for a mistake in the request, and 1 for a fault, such as a full disk or a damaged file; each is one sentence.
-Files are written under another name and renamed, so that a file is complete or not there.
+2 for a mistake in the request, and 1 for a fault, such as a full disk or a damaged file; each is one
+sentence. Files are written under another name and renamed, so that a file is complete or not there.
 
 [Settings](settings.md) come from the environment.
 """
