@@ -1,4 +1,4 @@
-"""Write the results of `hinode evaluate --suite directing --json` into docs/evaluation-directing.md.
+"""Write results of `hinode evaluate --suite directing --json` into docs/reference/evaluation-directing.md.
 
     python -m benchmarks.directing docs/evaluation/nano-directing*.json \
         --beside docs/evaluation/nano-best-directing*.json
@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.drift import svg
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "evaluation-directing.md"
+PAGE = ROOT / "docs" / "reference" / "evaluation-directing.md"
 CURVE = ROOT / "docs" / "images" / "nano-drift.svg"
 BEGIN, END = "<!-- table -->\n", "<!-- /table -->\n"
 

@@ -1,10 +1,10 @@
-"""Write docs/experiments.md and its figures from the results in docs/experiments.
+"""Write docs/notes/experiments.md and its figures from the results in docs/experiments.
 
     python -m runs.experiments_page
 
 Reads docs/experiments/*.json and *.png (from `python -m runs.experiments`) and
 docs/evaluation/nano-physics.json (from `hinode evaluate --suite physics`); fills
-docs/experiments.template.md. Experiments without a result are marked as pending.
+docs/notes/experiments.template.md. Experiments without a result are marked as pending.
 """
 
 from __future__ import annotations
@@ -426,10 +426,10 @@ def main() -> None:
         )
         or "none",
     }
-    template = (DOCS / "experiments.template.md").read_text()
+    template = (DOCS / "notes" / "experiments.template.md").read_text()
     for key, value in values.items():
         template = template.replace("{{" + key + "}}", value)
-    (DOCS / "experiments.md").write_text(template)
+    (DOCS / "notes" / "experiments.md").write_text(template)
 
 
 if __name__ == "__main__":

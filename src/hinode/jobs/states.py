@@ -1,4 +1,4 @@
-"""What can become of a job. docs/jobs.md draws it; `STEPS` is the drawing as data."""
+"""What can become of a job. docs/explanation/jobs.md draws it; `STEPS` is the drawing as data."""
 
 from __future__ import annotations
 
