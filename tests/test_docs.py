@@ -36,17 +36,35 @@ def read(*parts: str) -> str:
     return DOCS.joinpath(*parts).read_text(encoding="utf-8")
 
 
-def test_every_endpoint_is_in_the_reference(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/hinode.db")
-    paths = create_app(Context.of(Settings(tmp_path), database)).openapi()["paths"]
+@pytest.fixture(scope="module")
+def openapi(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The description of the HTTP API."""
+    home = tmp_path_factory.mktemp("home")
+    database = Database(f"sqlite:///{home}/hinode.db")
+    description = create_app(Context.of(Settings(home), database)).openapi()
     database.close()
+    return description
+
+
+def test_every_endpoint_is_in_the_reference(openapi: dict[str, Any]) -> None:
     page = read("reference", "api.md").replace("$OPENAI_BASE_URL", "/v1") + read("howto", "run-a-server.md")
     missing = [
         path
-        for path in paths
+        for path in openapi["paths"]
         if not re.search(re.sub(r"\\{\w+\\}", r"[^/\\s]+", re.escape(path)) + r"\b", page)
     ]
     assert missing == []
+
+
+def test_every_field_is_in_the_reference(openapi: dict[str, Any]) -> None:
+    page = read("reference", "api.md")
+    code = re.findall(r"(?ms)^```.*?^```|`[^`\n]+`", page)
+    words = {word for text in code for word in re.findall(r"\w+", text)}
+    schemas = openapi["components"]["schemas"].items()
+    fields = {name: set(schema.get("properties", ())) for name, schema in schemas}
+    missing = {name: sorted(names - words) for name, names in fields.items() if names - words}
+    # Of files in forms, and of errors that FastAPI describes and this server never sends.
+    assert set(missing) <= {"FilePart", "HTTPValidationError", "ValidationError"}, missing
 
 
 @pytest.mark.parametrize(
