@@ -48,7 +48,7 @@ def describe(results: list[dict[str, Any]]) -> str:
     (weights,) = {result["weights"] for result in results}
     first = results[0]
     name, generator = first["model"], first.get("drawn_by", first["model"])
-    student = "" if generator == name else f", drawn by `{generator}`"
+    student = "" if generator == name else f", rendered by `{generator}`"
     return f"`{name}`{student} ({weights[:12]}), {first['steps']} steps"
 
 
@@ -56,7 +56,8 @@ def table(results: list[dict[str, Any]], beside: list[dict[str, Any]]) -> str:
     """All rows as Markdown."""
     others = {(row["bar"], row["what"]): row for result in beside for row in result["rows"]}
     title = describe(results) + (f"; in the last column {describe(beside)}" if beside else "")
-    names = ["bar", "what", "figure", "interval", "cases", "wanted", "", *(["beside"] if beside else [])]
+    names = ["metric", "what", "figure", "interval", "cases", "target", ""]
+    names += ["comparison"] if beside else []
     head = f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n"
     rows = [_line(row, others) for result in results for row in result["rows"]]
     return f"{title}:\n\n{head}" + "\n".join(rows) + "\n"

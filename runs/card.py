@@ -96,7 +96,7 @@ def table(results: dict[str, dict[str, Any]], names: Sequence[str] = SINGLE) -> 
 
 def by_value(clips: dict[str, Any], names: Sequence[str] = ("camera", "motion")) -> str:
     """How often the judge finds each value of some attributes where it is expected."""
-    lines = ["| asked | found | of |", "|---|---|---|"]
+    lines = ["| requested | found | of |", "|---|---|---|"]
     for name in names:
         cases = zip(clips["cases"], clips["seen"], strict=True)
         pairs = [(case["expect"][name], facts[name]) for case, facts in cases if name in case["expect"]]

@@ -223,7 +223,7 @@ E0 = {
     16: {
         "scaling-s-16x": "pixels",
         "spaces-latent-x": LATENTS,
-        "spaces-latent-free-x": "the same, with a better autoencoder for nothing",
+        "spaces-latent-free-x": "the same, with a better autoencoder that costs nothing",
         "spaces-components32-16x": COMPONENTS.format(32),
         "spaces-components128-16x": COMPONENTS.format(128),
         "spaces-pixel-v": "pixels, velocity predicted",
@@ -362,7 +362,7 @@ def framing(results: dict[str, Result]) -> str:
         for shape, pictures in result["framing"].items():
             cells = [percent(facts(pictures["score"])), *attributes(pictures["score"], ("subject", "color"))]
             rows.append([title, shape, *_places(pictures), *cells])
-    head = ["trained on", "asked for", "subject wholly in the frame", "distance from the middle", "facts"]
+    head = ["trained on", "requested", "subject completely in the frame", "distance from the middle", "facts"]
     return table([*head, "subject", "color"], rows) if rows else PENDING
 
 
