@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -163,6 +166,28 @@ def test_files_that_pages_for_contributors_name_exist(page: Path) -> None:
         }
     assert paths
     assert sorted(path for path in paths if "NAME" not in path and not (ROOT / path).exists()) == []
+
+
+def test_the_example_of_an_engine_renders_a_clip(tmp_path: Path) -> None:
+    project, module, engine = re.findall(
+        r"(?ms)^```(?:toml|python)\n(.*?)^```", read("howto", "add-an-engine.md")
+    )
+    package = tmp_path / "hinode_noise"
+    package.mkdir()
+    (package / "__init__.py").write_text(module)
+    (package / "engine.py").write_text(engine)
+    (name, target), *_ = tomllib.loads(project)["project"]["entry-points"]["hinode.engines"].items()
+    # What pip would write.
+    metadata = tmp_path / "hinode_noise-0.1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: hinode-noise\nVersion: 0.1\n")
+    (metadata / "entry_points.txt").write_text(f"[hinode.engines]\n{name} = {target}\n")
+    paths = os.pathsep.join([str(tmp_path), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+    video = tmp_path / "noise.mp4"
+    command = [sys.executable, "-m", "hinode", "generate", "anything", "--engine", name, "-o", str(video)]
+    environment = {**os.environ, "PYTHONPATH": paths, "HINODE_HOME": str(tmp_path)}
+    subprocess.run(command, check=True, env=environment)
+    assert video.stat().st_size > 1000
 
 
 def test_every_dependency_is_on_the_page_and_pinned() -> None:
