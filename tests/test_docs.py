@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -135,9 +136,15 @@ def code_blocks(text: str) -> list[str]:
     return [*fenced, *([] if text.startswith("# Command line") else indented)]
 
 
+@lru_cache(maxsize=1)
+def root_command() -> Any:
+    """The command `hinode`, with all others below it."""
+    return typer.main.get_command(cli.app)
+
+
 def check_command(words: list[str]) -> None:
     """Check that a command line names a command, and options of it."""
-    command: Any = typer.main.get_command(cli.app)
+    command = root_command()
     while hasattr(command, "commands") and words and words[0] in command.commands:
         command = command.commands[words.pop(0)]
     options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
