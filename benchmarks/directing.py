@@ -1,4 +1,4 @@
-"""Write the results of `hinode evaluate --suite directing --json` into docs/evaluation-directing.md.
+"""Write results of `hinode evaluate --suite directing --json` into docs/reference/evaluation-directing.md.
 
     python -m benchmarks.directing docs/evaluation/nano-directing*.json \
         --beside docs/evaluation/nano-best-directing*.json
@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.drift import svg
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "evaluation-directing.md"
+PAGE = ROOT / "docs" / "reference" / "evaluation-directing.md"
 CURVE = ROOT / "docs" / "images" / "nano-drift.svg"
 BEGIN, END = "<!-- table -->\n", "<!-- /table -->\n"
 
@@ -48,7 +48,7 @@ def describe(results: list[dict[str, Any]]) -> str:
     (weights,) = {result["weights"] for result in results}
     first = results[0]
     name, generator = first["model"], first.get("drawn_by", first["model"])
-    student = "" if generator == name else f", drawn by `{generator}`"
+    student = "" if generator == name else f", rendered by `{generator}`"
     return f"`{name}`{student} ({weights[:12]}), {first['steps']} steps"
 
 
@@ -56,7 +56,8 @@ def table(results: list[dict[str, Any]], beside: list[dict[str, Any]]) -> str:
     """All rows as Markdown."""
     others = {(row["bar"], row["what"]): row for result in beside for row in result["rows"]}
     title = describe(results) + (f"; in the last column {describe(beside)}" if beside else "")
-    names = ["bar", "what", "figure", "interval", "cases", "wanted", "", *(["beside"] if beside else [])]
+    names = ["metric", "what", "figure", "interval", "cases", "target", ""]
+    names += ["comparison"] if beside else []
     head = f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n"
     rows = [_line(row, others) for result in results for row in result["rows"]]
     return f"{title}:\n\n{head}" + "\n".join(rows) + "\n"

@@ -1,4 +1,5 @@
-"""Many short histories of the job service with random faults, against the invariants of docs/jobs.md.
+"""Many short histories of the job service with random faults, against the invariants of
+docs/explanation/jobs.md.
 
     python -m benchmarks histories --count 10000
     python -m benchmarks histories --seed 4711        one history again

@@ -1,4 +1,5 @@
-"""A short history of the job service with random faults, checked against the invariants of docs/jobs.md.
+"""A short history of the job service with random faults, checked against the invariants of
+docs/explanation/jobs.md.
 
 A history is one thread with a virtual clock and a seeded source of random numbers. Clients submit, repeat
 (with a key, or as client libraries do, by counting their tries), cancel and delete. Workers claim, send

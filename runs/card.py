@@ -3,7 +3,7 @@
     python runs/card.py nano docs/evaluation runs/out/nano-clips.pt
 
 Reads docs/evaluation/NAME-*.json and the clips of `hinode evaluate --save-clips`; writes
-docs/model-card-NAME.md, and into docs/images a contact sheet and an animation of the first prompts.
+docs/reference/model-card-NAME.md, and into docs/images a contact sheet and an animation of the first prompts.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def table(results: dict[str, dict[str, Any]], names: Sequence[str] = SINGLE) -> 
 
 def by_value(clips: dict[str, Any], names: Sequence[str] = ("camera", "motion")) -> str:
     """How often the judge finds each value of some attributes where it is expected."""
-    lines = ["| asked | found | of |", "|---|---|---|"]
+    lines = ["| requested | found | of |", "|---|---|---|"]
     for name in names:
         cases = zip(clips["cases"], clips["seen"], strict=True)
         pairs = [(case["expect"][name], facts[name]) for case, facts in cases if name in case["expect"]]
@@ -108,7 +108,7 @@ def by_value(clips: dict[str, Any], names: Sequence[str] = ("camera", "motion"))
 
 
 def main(name: str, folder: Path, clips: Path) -> None:
-    """Fill docs/model-card-NAME.template.md and write the card and its pictures."""
+    """Fill docs/reference/model-card-NAME.template.md and write the card and its pictures."""
     results = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}-*.json"))}
     main_result = results[f"{name}-one-subject"]
     model = checkpoint.load(catalog.shipped() / f"{name}.safetensors")
@@ -167,10 +167,10 @@ def main(name: str, folder: Path, clips: Path) -> None:
         if flicker
         else "not measured",
     }
-    template = (ROOT / "docs" / f"model-card-{name}.template.md").read_text()
+    template = (ROOT / "docs" / "reference" / f"model-card-{name}.template.md").read_text()
     for key, value in values.items():
         template = template.replace("{{" + key + "}}", value)
-    (ROOT / "docs" / f"model-card-{name}.md").write_text(template)
+    (ROOT / "docs" / "reference" / f"model-card-{name}.md").write_text(template)
 
 
 if __name__ == "__main__":

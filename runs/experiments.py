@@ -1,7 +1,7 @@
 """Run experiments, each arm once; stopped arms continue.
 
     python -m runs.experiments scaling spaces captions      # without names: all of them
-    python -m runs.experiments_page                         # draw docs/experiments.md from the results
+    python -m runs.experiments_page                         # draw docs/notes/experiments.md from the results
 
 One thread, so that arms can run beside other work: results depend on the arithmetic and not on the clock.
 """

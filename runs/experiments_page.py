@@ -1,10 +1,10 @@
-"""Write docs/experiments.md and its figures from the results in docs/experiments.
+"""Write docs/notes/experiments.md and its figures from the results in docs/experiments.
 
     python -m runs.experiments_page
 
 Reads docs/experiments/*.json and *.png (from `python -m runs.experiments`) and
 docs/evaluation/nano-physics.json (from `hinode evaluate --suite physics`); fills
-docs/experiments.template.md. Experiments without a result are marked as pending.
+docs/notes/experiments.template.md. Experiments without a result are marked as pending.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ E0 = {
     16: {
         "scaling-s-16x": "pixels",
         "spaces-latent-x": LATENTS,
-        "spaces-latent-free-x": "the same, with a better autoencoder for nothing",
+        "spaces-latent-free-x": "the same, with a better autoencoder that costs nothing",
         "spaces-components32-16x": COMPONENTS.format(32),
         "spaces-components128-16x": COMPONENTS.format(128),
         "spaces-pixel-v": "pixels, velocity predicted",
@@ -362,7 +362,7 @@ def framing(results: dict[str, Result]) -> str:
         for shape, pictures in result["framing"].items():
             cells = [percent(facts(pictures["score"])), *attributes(pictures["score"], ("subject", "color"))]
             rows.append([title, shape, *_places(pictures), *cells])
-    head = ["trained on", "asked for", "subject wholly in the frame", "distance from the middle", "facts"]
+    head = ["trained on", "requested", "subject completely in the frame", "distance from the middle", "facts"]
     return table([*head, "subject", "color"], rows) if rows else PENDING
 
 
@@ -426,10 +426,10 @@ def main() -> None:
         )
         or "none",
     }
-    template = (DOCS / "experiments.template.md").read_text()
+    template = (DOCS / "notes" / "experiments.template.md").read_text()
     for key, value in values.items():
         template = template.replace("{{" + key + "}}", value)
-    (DOCS / "experiments.md").write_text(template)
+    (DOCS / "notes" / "experiments.md").write_text(template)
 
 
 if __name__ == "__main__":

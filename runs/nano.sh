@@ -11,7 +11,7 @@
 # The shipped cast.safetensors was trained by itself in sittings: three of the part that finds subjects (24, 16 and 9
 # minutes of a shared core) and five of the one that tells who is in front, while overlapping scenes got their layout.
 # Its camera part and, at last, the part that reads places were trained on by `train_judge(..., only=("camera",))`
-# and `("reading",)` (docs/log.md). Stop and start it again at any moment: training goes on where it was.
+# and `("reading",)` (docs/notes/log.md). Stop and start it again at any moment: training goes on where it was.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 hinode=${HINODE:-.venv/bin/hinode}
@@ -41,7 +41,7 @@ for steps in 4 8 16; do
 done
 $python runs/card.py nano docs/evaluation "$out/nano-clips.pt"
 
-# Directing: the first cases of each metric, as many as docs/evaluation-directing.md says.
+# Directing: the first cases of each metric, as many as docs/reference/evaluation-directing.md says.
 for metric in trajectory:120 region:120 extension:200 frames:120 loop:120 remix:60 storyboard:60 framing:48 minute:20 \
     memory:1; do
     $hinode evaluate --suite directing --model nano --only "${metric%:*}" --limit "${metric#*:}" --json \

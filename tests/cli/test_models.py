@@ -19,7 +19,9 @@ from hinode.registry.families import FAMILIES
 from tests.registry.checkpoints import write_pipeline, write_weights
 from tests.registry.hubs import serve
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+LICENCES_PAGE = DOCS / "reference" / "licences.md"
+PAGES = [DOCS / "howto" / "use-open-checkpoints.md", LICENCES_PAGE]
 FAMILY = next(iter(FAMILIES))
 HUNYUAN = next(name for name, family in FAMILIES.items() if family.licence == "Tencent-Hunyuan-Community")
 
@@ -168,10 +170,11 @@ def test_a_model_is_pulled_from_the_hub(home: Path, tmp_path: Path, monkeypatch:
     assert not (home / "models" / "wan").exists()
 
 
-def test_the_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_of_the_pages_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_pipeline(tmp_path / "weights")
-    blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     commands = [shlex.split(line) for block in blocks for line in block.splitlines()]
     assert len(commands) >= 8
     for prompt, program, *arguments in commands:
@@ -184,7 +187,7 @@ def test_the_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_page_lists_every_licence(licence: Licence) -> None:
     row = next(
         line
-        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        for line in LICENCES_PAGE.read_text(encoding="utf-8").splitlines()
         if f"`{licence.key}`" in line and line[0] == "|"
     )
     assert row.rstrip(" |").endswith(licence.reading)

@@ -78,7 +78,7 @@ def show_model(name: Name, as_json: AsJson = False) -> None:
 @models.command("add", cls=Command)
 def add_model(
     name: Name,
-    family: Annotated[str, _option("NAME", "Family of the checkpoint, see docs/diffusers.md.")],
+    family: Annotated[str, _option("NAME", "Family of the checkpoint, see docs/reference/families.md.")],
     source: Annotated[
         str, _option("SOURCE", "Diffusers folder, weight file, or ORG/REPO[/FILE] on the hub.")
     ],

@@ -1,4 +1,4 @@
-"""The states of a job and the transitions between them, which docs/jobs.md draws."""
+"""The states of a job and the transitions between them, which docs/explanation/jobs.md draws."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def save(entry: Entry, home: Path) -> Path:
     if entry.files:
         values["files"] = dict(sorted(entry.files.items()))
     file = paths.entry_file(entry.name, home)
-    tomlfile.write(file, values, "A model of Hinode; see docs/models.md.")
+    tomlfile.write(file, values, "A model of Hinode; see docs/howto/use-open-checkpoints.md.")
     return file
 
 

@@ -167,7 +167,7 @@ def check(file: Path, family: Family, folder: Path | None, *, pickle: bool) -> L
         reason = f": {error}" if isinstance(error, ValueError) else ""
         raise BadInput(
             f"{name} is no tiny decoder that can be read{reason}",
-            "take a file of github.com/madebyollin/taehv, see docs/diffusers.md",
+            "take a file of github.com/madebyollin/taehv, see docs/howto/use-open-checkpoints.md",
             field="decoder",
         ) from error
     shape = family.shape
@@ -179,7 +179,7 @@ def check(file: Path, family: Family, folder: Path | None, *, pickle: bool) -> L
         if actual != expected:
             raise BadInput(
                 f"the tiny decoder {name} has {actual} {what}, and the family {family.name} has {expected}",
-                "take the file for this family, see docs/diffusers.md",
+                "take the file for this family, see docs/howto/use-open-checkpoints.md",
                 field="decoder",
             )
     return layout

@@ -33,7 +33,7 @@ def test_yaml_and_json_say_the_same(tmp_path: Path) -> None:
 
 
 def test_the_page_names_every_field() -> None:
-    page = (ROOT / "docs" / "directing.md").read_text("utf-8")
+    page = (ROOT / "docs" / "reference" / "storyboard.md").read_text("utf-8")
     schema = storyboard.Storyboard.model_json_schema()
     parts = [schema, *schema["$defs"].values()]
     missing = [name for part in parts for name in part["properties"] if f"`{name}`" not in page]

@@ -164,7 +164,7 @@ def test_the_file_is_read_again(tmp_path: Path) -> None:
 
 
 def test_every_example_of_the_page_is_right(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "remote.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "howto" / "use-other-servers.md").read_text(encoding="utf-8")
     examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     assert examples
     for example in examples:

@@ -27,7 +27,7 @@ def find(name: str | None, home: Path) -> tuple[Entry, Family]:
     if not names:
         raise ModelError(
             "no model of the diffusers engine is installed",
-            "add one with `hinode models add`, see docs/models.md",
+            "add one with `hinode models add`, see docs/howto/use-open-checkpoints.md",
         )
     if name is not None and name not in names:
         raise BadInput(f"there is no model {quote(name)}", f"choose {join_names(names, 'or')}", field="model")

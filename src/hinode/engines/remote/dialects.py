@@ -143,7 +143,7 @@ _DIFFUSION = {
 }
 
 HINODE = Dialect(
-    # docs/api.md; tested against the real thing.
+    # docs/reference/api.md; tested against the real thing.
     name="hinode",
     create={**_GENERATE, "edit": "/v1/videos/edits", "extend": "/v1/videos/extensions"},
     fields={

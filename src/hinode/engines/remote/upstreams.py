@@ -191,7 +191,8 @@ def read(home: Path) -> Upstreams:
     path = home / FILE
     if not path.exists():
         raise ModelError(
-            "no other server is configured to make videos", f"describe one in {path}, see docs/remote.md"
+            "no other server is configured to make videos",
+            f"describe one in {path}, see docs/howto/use-other-servers.md",
         )
     values = tomlfile.read(path)
     try:
@@ -346,7 +347,7 @@ class _Table:
 
     def __init__(self, values: Any, what: str) -> None:
         if not isinstance(values, dict):
-            raise _wrong(f"{what} is no table", "see docs/remote.md for an example")
+            raise _wrong(f"{what} is no table", "see docs/howto/use-other-servers.md for an example")
         self.values: Mapping[str, Any] = values
         self.what = what
         self.seen: set[str] = set()
@@ -360,7 +361,9 @@ class _Table:
         bad = not isinstance(value, str) or (form is not None and value and not form.fullmatch(value))
         if bad or (required and not value):
             # A wrong value may be a key in the wrong place, so it is not shown.
-            raise _wrong(f"{self.what} has no usable {name}", "see docs/remote.md for an example")
+            raise _wrong(
+                f"{self.what} has no usable {name}", "see docs/howto/use-other-servers.md for an example"
+            )
         return str(value)
 
     def number(self, name: str, default: float, *, least: float, most: float = 1e9) -> float:
@@ -401,7 +404,9 @@ class _Table:
     def table(self, name: str) -> Mapping[str, Any]:
         value = self._get(name, {})
         if not isinstance(value, dict):
-            raise _wrong(f"{name} of {self.what} is no table", "see docs/remote.md for an example")
+            raise _wrong(
+                f"{name} of {self.what} is no table", "see docs/howto/use-other-servers.md for an example"
+            )
         return value
 
     def tables(self, name: str) -> list[Any]:

@@ -2,8 +2,8 @@
 
 To add a family, add it to the `FAMILIES` of its maker's module (a new maker is a new module and its name in
 `_MAKERS`), and a tiny model of it to `tests/engines/diffusers/tiny_models.py`. Sizes, frame rules, rates,
-steps, guidance and shifts are what the makers publish; `docs/diffusers.md` lists the sources. Nothing here
-imports torch.
+steps, guidance and shifts are what the makers publish; `docs/reference/families.md` lists the sources.
+Nothing here imports torch.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Weights are counted from the headers of the files. What a denoiser needs beside its weights follows from the
 size of the clip and from the widths in its config; what a decoder needs is counted (`footprint`).
-`docs/diffusers.md` shows how well the estimates hold.
+`docs/explanation/open-checkpoints.md` shows how well the estimates hold.
 """
 
 from __future__ import annotations
