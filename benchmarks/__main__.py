@@ -7,6 +7,7 @@
 
 and, only by name, because they take long:
 
+    frames      frames of this version against those of another commit, bit for bit
     histories   simulated lives of the job service with random faults, against its invariants
     memory      peak memory of the diffusers engine beside what its plan foretold
     overhead    what the diffusers engine adds to plain diffusers, as a ratio
@@ -28,6 +29,7 @@ import sys
 SHORT = ("speed", "fairness", "queue", "latency")
 NAMES = (
     *SHORT,
+    "frames",
     "histories",
     "memory",
     "overhead",
