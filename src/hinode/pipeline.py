@@ -188,7 +188,7 @@ def upscale_frames(
         return frames
     from hinode.engines.native import upscaling
 
-    return upscaling.upscaled(frames, size, stage_seconds)
+    return upscaling.upscale(frames, size, stage_seconds)
 
 
 def write_stills(request: Request, clip: Clip, thumbnail: Path, spritesheet: Path) -> None:

@@ -376,7 +376,7 @@ def test_the_source_may_go_while_the_edit_waits(server: Server) -> None:
 
 
 def test_an_engine_that_cannot(server: Server, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "HINTED", catalog.GIVEN)  # as if its weights read no hints
+    monkeypatch.setattr(catalog, "CONTROL_REFERENCES", catalog.BASIC_REFERENCES)  # as a model without control
     answer = server.client.post("/v1/videos/loops", json={"prompt": "night", "model": "native/nano"})
     error = refused(answer, 400, "model")
     assert error["code"] == "operation_not_supported"

@@ -173,7 +173,7 @@ def test_a_remix_stays_the_closer_the_less_strength(engine: DirectedEngine, tmp_
 
 def test_a_model_without_hints_stays_close_to_its_source_too(engine: DirectedEngine, tmp_path: Path) -> None:
     frames = moving(16)
-    base = dataclasses.replace(REQUEST, model="unhinted")
+    base = dataclasses.replace(REQUEST, model="basic")
 
     def apart(strength: float, seconds: float = 2.0) -> float:
         footage = source(tmp_path, moving(round(seconds * 8)))
@@ -196,7 +196,7 @@ def test_a_model_without_hints_leads_to_nothing(engine: DirectedEngine, tmp_path
     kept = source(tmp_path, moving(8))
     backward = dataclasses.replace(
         REQUEST,
-        model="unhinted",
+        model="basic",
         operation="extend",
         seconds=3.0,
         references=(kept,),

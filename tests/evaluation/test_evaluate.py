@@ -121,11 +121,11 @@ def toy_plan(settings: Settings, steps: int | None = None) -> Plan:
     return plan_of(catalog.find(None, settings.models), seconds=1.0, steps=steps)
 
 
-def test_a_clip_is_what_the_command_generates(hinted_settings: Settings) -> None:
+def test_a_clip_is_what_the_command_generates(control_settings: Settings) -> None:
     pair = "a red ball rising left of a blue kite bouncing over the sea at noon, pan left"
     cases = [*(Case(str(line["prompt"]), {}) for line in PROMPTS), Case(pair, {})]
-    frames = generate(cases, hinted_settings, toy_plan(hinted_settings), seed=40)
-    engine = NativeEngine(hinted_settings)
+    frames = generate(cases, control_settings, toy_plan(control_settings), seed=40)
+    engine = NativeEngine(control_settings)
     for i, case in enumerate(cases):
         run = engine.start(Request(case.prompt, 32, 32, seconds=1.0, seed=40 + i))
         for _ in run:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,53 +12,37 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hinode.errors import ModelError
+from hinode.errors import ModelError, OutputError
 from hinode.model import checkpoint
-from hinode.model.dit import DiT, DiTConfig
+from hinode.model.dit import DiT
 from hinode.model.text import Vocabulary
+from tests.tiny_model import tiny_config, tiny_model
 
 WORDS = Vocabulary(("ball", "kite", "red"))
-CONFIG = DiTConfig(
-    vocabulary=len(WORDS),
-    fine_width=64,
-    fine_out=1,
-    width=64,
-    depth=1,
-    text_width=64,
-    text_depth=1,
-    conditioning=64,
-    noise_scale=2.0,
-)
+CONFIG = tiny_config(len(WORDS), noise_scale=2.0, control=True)
 FACTS = {"recipe": "toy", "steps": 12, "shapes": [[17, 8, 64, 64]], "losses": [0.5, None], "näme": "日の出"}
-
-
-def network(seed: int = 1) -> DiT:
-    torch.manual_seed(seed)
-    model = DiT(CONFIG)
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    return model.requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
 def model() -> DiT:
-    return network()
+    return tiny_model(CONFIG)
 
 
-def saved(path: Path, model: DiT, **more: Any) -> list[Path]:
-    return checkpoint.save(path, model.state_dict(), CONFIG, WORDS, FACTS, **more)
+def save(path: Path, model: DiT) -> Path:
+    checkpoint.save(path, model.state_dict(), CONFIG, WORDS, FACTS)
+    return path
 
 
-def answer(model: DiT) -> Tensor:
+def predict(model: DiT) -> Tensor:
     z = torch.randn(1, 2, 4, 4, 768, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         out: Tensor = model(z, torch.full((1, 2), 0.5), model.encode_text(torch.tensor([[2, 4, 3]])), 8.0)
     return out
 
 
-def test_a_model_comes_back_with_all_that_is_known_of_it(tmp_path: Path, model: DiT) -> None:
+def test_a_model_is_read_as_it_was_written(tmp_path: Path, model: DiT) -> None:
     path = tmp_path / "not" / "yet" / "there" / "model.safetensors"
-    assert saved(path, model) == [path]
+    save(path, model)
     loaded = checkpoint.load(path)
     assert loaded.model.config == CONFIG
     assert loaded.vocabulary == WORDS
@@ -70,11 +53,11 @@ def test_a_model_comes_back_with_all_that_is_known_of_it(tmp_path: Path, model: 
     state = loaded.model.state_dict()
     assert state.keys() == rounded.keys()
     assert all(torch.equal(state[name], rounded[name]) for name in rounded)
-    assert torch.allclose(answer(loaded.model), answer(model), atol=0.05 * float(answer(model).std()))
+    assert torch.allclose(predict(loaded.model), predict(model), atol=0.05 * float(predict(model).std()))
 
 
 def test_a_file_takes_two_bytes_a_parameter(tmp_path: Path, model: DiT) -> None:
-    (path,) = saved(tmp_path / "model.safetensors", model)
+    path = save(tmp_path / "model.safetensors", model)
     weights = 2 * model.parameters_count()
     assert weights < path.stat().st_size < weights + 30_000
     assert {value.dtype for value in load_file(path).values()} == {torch.bfloat16}
@@ -83,72 +66,46 @@ def test_a_file_takes_two_bytes_a_parameter(tmp_path: Path, model: DiT) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_weights_and_computation_are_of_the_type_asked_for(
+def test_weights_and_computation_have_the_requested_type(
     tmp_path: Path, model: DiT, dtype: torch.dtype
 ) -> None:
-    (path,) = saved(tmp_path / "model.safetensors", model)
+    path = save(tmp_path / "model.safetensors", model)
     loaded = checkpoint.load(path, dtype=dtype).model
     assert {parameter.dtype for parameter in loaded.parameters()} == {dtype}
     assert loaded.compute == dtype
-    assert answer(loaded).dtype == torch.float32
+    assert predict(loaded).dtype == torch.float32
 
 
-def test_shards_hold_the_model_between_them(tmp_path: Path, model: DiT) -> None:
-    limit = 100_000
-    path = tmp_path / "big.safetensors"
-    shards = saved(path, model, shard_bytes=limit)
-    assert len(shards) > 3
-    assert [shard.name for shard in shards] == [
-        f"big-{k:05d}-of-{len(shards):05d}.safetensors" for k in range(1, len(shards) + 1)
-    ]
-    assert sorted(tmp_path.iterdir()) == shards
-    parts = [load_file(shard) for shard in shards]
-    for part in parts:
-        assert len(part) == 1 or sum(value.nbytes for value in part.values()) <= limit
-    # No shard could have taken in the next one's first tensor.
-    for before, after in itertools.pairwise(parts):
-        first = next(name for name in model.state_dict() if name in after)
-        assert sum(value.nbytes for value in before.values()) + after[first].nbytes > limit
-    loaded = checkpoint.load(path)
-    assert loaded.facts == FACTS
-    (whole,) = saved(tmp_path / "whole.safetensors", model)
-    assert torch.equal(answer(loaded.model), answer(checkpoint.load(whole).model))
-
-
-def test_one_tensor_larger_than_a_shard_gets_one_of_its_own(tmp_path: Path, model: DiT) -> None:
-    shards = saved(tmp_path / "model.safetensors", model, shard_bytes=1)
-    assert len(shards) == len(model.state_dict())
-    loaded = checkpoint.load(tmp_path / "model.safetensors").model
-    assert torch.equal(loaded.embed.weight, model.embed.weight.bfloat16().float())
-
-
-def test_a_missing_model_and_a_missing_shard_are_told(tmp_path: Path, model: DiT) -> None:
-    path = tmp_path / "model.safetensors"
+def test_a_missing_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="There is no model at"):
-        checkpoint.load(path)
-    shards = saved(path, model, shard_bytes=100_000)
-    shards[1].unlink()
-    with pytest.raises(ModelError, match=f"{len(shards) - 1} of the {len(shards)} shards"):
-        checkpoint.load(path)
+        checkpoint.load(tmp_path / "model.safetensors")
+
+
+def test_a_file_of_format_1_is_read_under_the_names_of_today(tmp_path: Path, model: DiT) -> None:
+    path = save(tmp_path / "model.safetensors", model)
+    names = {today: old for old, today in checkpoint.RENAMED.items()}
+    state = {
+        names.get(name, name).replace("mlp.fc_in", "mlp.rise").replace("mlp.fc_out", "mlp.fall"): value
+        for name, value in load_file(path).items()
+    }
+    config = {**dataclasses.asdict(CONFIG), "hints": True, "guidance_embedded": False}
+    config.pop("control")
+    rewrite(path, {"format": 1, "config": config}, state)
+    loaded = checkpoint.load(path).model
+    assert loaded.config == CONFIG
+    assert torch.equal(predict(loaded), predict(checkpoint.load(save(path, model)).model))
 
 
 @pytest.mark.parametrize("keep", [0, 4, 200, 0.5, 0.999])
-def test_a_cut_off_file_is_told(tmp_path: Path, model: DiT, keep: float) -> None:
-    (path,) = saved(tmp_path / "model.safetensors", model)
+def test_a_cut_off_file_is_refused(tmp_path: Path, model: DiT, keep: float) -> None:
+    path = save(tmp_path / "model.safetensors", model)
     content = path.read_bytes()
     path.write_bytes(content[: int(keep if keep >= 1 else keep * len(content))])
     with pytest.raises(ModelError, match="cannot be read"):
         checkpoint.load(path)
 
 
-def test_a_cut_off_shard_is_told(tmp_path: Path, model: DiT) -> None:
-    shards = saved(tmp_path / "model.safetensors", model, shard_bytes=100_000)
-    shards[2].write_bytes(shards[2].read_bytes()[:-8])
-    with pytest.raises(ModelError, match=f"{shards[2].name} cannot be read"):
-        checkpoint.load(tmp_path / "model.safetensors")
-
-
-def rewritten(path: Path, changes: Mapping[str, Any], weights: Mapping[str, Tensor] | None = None) -> None:
+def rewrite(path: Path, changes: Mapping[str, Any], weights: Mapping[str, Tensor] | None = None) -> None:
     """Write the same file with another header or other weights."""
     with safe_open(path, framework="pt") as file:
         header = json.loads(file.metadata()["hinode"])
@@ -156,14 +113,14 @@ def rewritten(path: Path, changes: Mapping[str, Any], weights: Mapping[str, Tens
     save_file(dict(weights or state), path, {"hinode": json.dumps({**header, **changes})})
 
 
-def test_a_file_of_another_kind_is_told(tmp_path: Path, model: DiT) -> None:
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, model: DiT) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"weight": torch.zeros(3)}, path)
-    with pytest.raises(ModelError, match="not a Hinode model of format 1"):
+    with pytest.raises(ModelError, match="not a Hinode model of format 2"):
         checkpoint.load(path)
-    saved(path, model)
-    rewritten(path, {"format": 2})
-    with pytest.raises(ModelError, match="not a Hinode model of format 1"):
+    save(path, model)
+    rewrite(path, {"format": 3})
+    with pytest.raises(ModelError, match="not a Hinode model of format 2"):
         checkpoint.load(path)
 
 
@@ -173,25 +130,25 @@ def test_a_file_of_another_kind_is_told(tmp_path: Path, model: DiT) -> None:
         {"width": 128},
         {"width": 100},
         {"depth": 2},
-        {"guidance_embedded": True},
+        {"control": False},
         {"telepathy": 3},
         {"vocabulary": "many"},
     ],
 )
-def test_weights_that_do_not_fit_their_description_are_told(
+def test_weights_that_do_not_fit_their_description_are_refused(
     tmp_path: Path, model: DiT, config: dict[str, Any]
 ) -> None:
-    (path,) = saved(tmp_path / "model.safetensors", model)
-    rewritten(path, {"config": {**dataclasses.asdict(CONFIG), **config}})
+    path = save(tmp_path / "model.safetensors", model)
+    rewrite(path, {"config": {**dataclasses.asdict(CONFIG), **config}})
     with pytest.raises(ModelError, match="do not fit"):
         checkpoint.load(path)
 
 
-def test_weights_that_are_not_all_there_are_told(tmp_path: Path, model: DiT) -> None:
-    (path,) = saved(tmp_path / "model.safetensors", model)
+def test_incomplete_weights_are_refused(tmp_path: Path, model: DiT) -> None:
+    path = save(tmp_path / "model.safetensors", model)
     state = load_file(path)
     state.pop("embed.weight")
-    rewritten(path, {}, state)
+    rewrite(path, {}, state)
     with pytest.raises(ModelError, match="do not fit"):
         checkpoint.load(path)
 
@@ -201,29 +158,27 @@ def test_a_failure_while_writing_leaves_the_old_model_whole(
 ) -> None:
     path = tmp_path / "model.safetensors"
 
-    def full_disk(shard: dict[str, Tensor], file: Path, metadata: dict[str, str]) -> None:
-        Path(file).write_bytes(b"half a mo")
+    def full_disk(weights: dict[str, Tensor], file: Path, metadata: dict[str, str]) -> None:
+        file.write_bytes(b"half a mo")
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save_file", full_disk)
-        with pytest.raises(OSError, match="No space"):
-            saved(path, model)
+        with pytest.raises(OutputError, match="disk is full"):
+            save(path, model)
         assert not path.exists()
-    saved(path, model)
-    before = path.read_bytes()
+    before = save(path, model).read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save_file", full_disk)
-        with pytest.raises(OSError, match="No space"):
-            saved(path, network(2))
+        with pytest.raises(OutputError, match="disk is full"):
+            save(path, tiny_model(CONFIG, seed=2))
     assert path.read_bytes() == before
-    assert checkpoint.load(path).facts == FACTS
-
-
-def test_writing_replaces_the_old_model_and_leaves_nothing_beside_it(tmp_path: Path, model: DiT) -> None:
-    path = tmp_path / "model.safetensors"
-    saved(path, model)
-    old = answer(checkpoint.load(path).model)
-    saved(path, network(2))
     assert list(tmp_path.iterdir()) == [path]
-    assert not torch.equal(answer(checkpoint.load(path).model), old)
+
+
+def test_writing_replaces_the_old_model(tmp_path: Path, model: DiT) -> None:
+    path = save(tmp_path / "model.safetensors", model)
+    old = predict(checkpoint.load(path).model)
+    save(path, tiny_model(CONFIG, seed=2))
+    assert list(tmp_path.iterdir()) == [path]
+    assert not torch.equal(predict(checkpoint.load(path).model), old)

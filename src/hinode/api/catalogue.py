@@ -139,4 +139,4 @@ class Catalogue:
         if capabilities.engine != catalog.ENGINE:
             return 0.0
         path = catalog.installed(self.settings.models)[capabilities.model]
-        return max((file.stat().st_mtime for file in catalog.shards(path)), default=0.0)
+        return path.stat().st_mtime

@@ -136,8 +136,10 @@ class DirectedRun:
                 source_facts.looked_at(source, end=False), float(source_facts.RATE), sure=0.0
             )
         if self.layout.request.expand:
-            prompt = expand_prompt(prompt, 0, known=self._shown)
-        return dataclasses.replace(asked, prompt=prompt, guide_prompt=expand_prompt("", 0, known=self._shown))
+            prompt = expand_prompt(prompt, 0, defaults=self._shown)
+        return dataclasses.replace(
+            asked, prompt=prompt, guide_prompt=expand_prompt("", 0, defaults=self._shown)
+        )
 
     @cached_property
     def _scratch(self) -> Path:
@@ -307,7 +309,7 @@ class DirectedRun:
         if self._provenances[0].upscaler:
             from hinode.engines.native import upscaling
 
-            film = upscaling.upscaled(film, size)
+            film = upscaling.upscale(film, size)
         for index in range(span.stop):
             shown = next(masks, None) if masks is not None else None
             if index < span.start:

@@ -85,7 +85,7 @@ def told(
     text = source.prompt if prompt is None else prompt
     if capabilities.engine == catalog.ENGINE and expand and (prompt is None or prompt.strip()):
         return expand_prompt(
-            text, seed, known=seen(looked_at(source.reference, end=end), float(RATE))
+            text, seed, defaults=seen(looked_at(source.reference, end=end), float(RATE))
         ).lstrip(", ")
     if prompt is None and not text.strip():
         raise BadInput(

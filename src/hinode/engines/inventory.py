@@ -69,7 +69,7 @@ def find(name: str, settings: Settings) -> Item:
 
 def _native(settings: Settings) -> Iterator[Item]:
     for name, path in catalog.installed(settings.models).items():
-        size = sum(shard.stat().st_size for shard in catalog.shards(path))
+        size = path.stat().st_size
         try:
             card = catalog.read_card(name, path)
         except HinodeError as error:

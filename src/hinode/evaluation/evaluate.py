@@ -23,7 +23,8 @@ from torch import Tensor
 from hinode.clip import Frames
 from hinode.engines.native import catalog
 from hinode.engines.native.catalog import Card
-from hinode.engines.native.engine import Plan, decode_frames, make_sampler, to_frames
+from hinode.engines.native.plan import Plan
+from hinode.engines.native.sampling import decode_frames, make_sampler, to_frames
 from hinode.evaluation.flicker import STEADY_WEATHER, compare_flicker, flicker
 from hinode.evaluation.prompts import Case, read_cases
 from hinode.evaluation.scores import Observation, tally

@@ -107,7 +107,7 @@ def bicubic(frames: Tensor, times: int = 2) -> Tensor:
 
 def upscale(frames: Tensor) -> Tensor:
     """The same by the upscaler, twice as large."""
-    large = upscaling.Enlarged(as_bytes(frames), upscaling.load(upscaling.path()), {})
+    large = upscaling.UpscaledFrames(as_bytes(frames), upscaling.load(upscaling.path()), {})
     return as_floats(np.stack([large[index] for index in range(len(large))]))
 
 
@@ -274,7 +274,7 @@ def _cost(card: catalog.Card, settings: Settings) -> dict[str, float]:
 
 def _upscaling_seconds(frames: Frames, size: tuple[int, int]) -> float:
     start = time.perf_counter()
-    large = upscaling.upscaled(frames, size)
+    large = upscaling.upscale(frames, size)
     for index in range(len(large)):
         large[index]
     return time.perf_counter() - start

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hinode.model import fast
+
 
 class Linear(nn.Linear):
     """A linear map without bias that computes in the type of its input."""
@@ -31,37 +33,25 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.rise = Linear(width, 4 * width)
-        self.fall = Linear(4 * width, width, zero=True)
+        self.fc_in = Linear(width, 4 * width)
+        self.fc_out = Linear(4 * width, width, zero=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        risen = self.rise(x)
-        # What is not differentiated is changed where it lies: handing out memory for it costs as much again.
-        bent = F.gelu(risen) if torch.is_grad_enabled() else torch.ops.aten.gelu_(risen)
-        out: Tensor = self.fall(bent)
+        hidden = self.fc_in(x)
+        out: Tensor = self.fc_out(F.gelu(hidden) if torch.is_grad_enabled() else fast.gelu(hidden))
         return out
 
 
 def rms_norm(x: Tensor) -> Tensor:
     """Scale the last axis to root mean square 1, without learned weights."""
-    if x.device.type == "cpu" and not torch.is_grad_enabled():
-        # Torch's own takes seven operations on a CPU, most of them in float32.
-        size: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
-        return x * (math.sqrt(x.shape[-1]) / size).clamp(max=1e3).to(x.dtype)
-    return F.rms_norm(x, x.shape[-1:], eps=1e-6)
+    return fast.rms_norm(x) if fast.applies(x) else F.rms_norm(x, x.shape[-1:], eps=1e-6)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
-    """Softmax attention: q [B, heads, N, 64], k, v [B, heads, M, 64], bias [B or 1, 1, 1, P] of P keys."""
-    # On a CPU two plain matrix products beat torch's fused kernel where keys are few, and in bfloat16 where
-    # they are many too. In float32 the scores of many keys are megabytes that the system hands out anew each
-    # time, and training has to keep them.
-    plain = q.dtype == torch.bfloat16 and not torch.is_grad_enabled()
-    if q.device.type == "cpu" and k.shape[2] <= (4096 if plain else 256):
-        scores = q / math.sqrt(q.shape[-1]) @ k.transpose(-1, -2)
-        if bias is not None:
-            scores[..., : bias.shape[-1]] += bias
-        return scores.softmax(-1) @ v
+    """Softmax attention: q [B, heads, N, 64], k, v [B, heads, M, 64]; bias [B or 1, 1, 1, P] of the first P
+    keys."""
+    if fast.prefers_products(q, k):
+        return fast.attend(q, k, v, bias)
     bias = bias if bias is None else F.pad(bias, (0, k.shape[2] - bias.shape[-1]))
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
 
@@ -72,19 +62,19 @@ def rotate(x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
 
 
-def waves(values: Tensor, shortest: float, longest: float, count: int) -> Tensor:
-    """Phases of `values` on `count` waves whose periods run geometrically from `shortest` to `longest`.
+def waves(values: Tensor, min_period: float, max_period: float, count: int) -> Tensor:
+    """Phases of `values` on `count` waves whose periods run geometrically from `min_period` to `max_period`.
 
     values [...], in the same unit as the periods -> [..., count], radians, float32.
     """
     steps = torch.linspace(0.0, 1.0, count, device=values.device)
-    periods = shortest * (longest / shortest) ** steps
+    periods = min_period * (max_period / min_period) ** steps
     return values.float()[..., None] * (2 * math.pi / periods)
 
 
-def fourier(values: Tensor, shortest: float, longest: float, width: int) -> Tensor:
+def fourier(values: Tensor, min_period: float, max_period: float, width: int) -> Tensor:
     """Sinusoidal features [..., width] of `values` [...]; see `waves` for the periods."""
-    phases = waves(values, shortest, longest, width // 2)
+    phases = waves(values, min_period, max_period, width // 2)
     return torch.cat((phases.cos(), phases.sin()), -1)
 
 

@@ -69,12 +69,12 @@ class TextEncoder(nn.Module):
     def __init__(self, vocabulary: int, width: int, depth: int, words: int, head: int = 64) -> None:
         super().__init__()
         self.embed = nn.Embedding(vocabulary, width)
-        self.place = nn.Parameter(torch.randn(words, width) * 0.1)
+        self.positions = nn.Parameter(torch.randn(words, width) * 0.1)
         self.blocks = nn.ModuleList(TextBlock(width, head) for _ in range(depth))
 
     def forward(self, ids: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         real = ids != PAD
-        x = (self.embed(ids) + self.place[: ids.shape[1]]).to(dtype)
+        x = (self.embed(ids) + self.positions[: ids.shape[1]]).to(dtype)
         bias = padding_bias(ids, dtype)
         for block in self.blocks:
             x = block(x, bias)

@@ -126,7 +126,7 @@ class Trainer:
             levels=levels[mine],
             noise=noise[mine],
             weight=weight,
-            known=mask[mine],
+            mask=mask[mine],
             motion=motion[mine],
         )
         counted = (loss.levels < 1).sum().float()

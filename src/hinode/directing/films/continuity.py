@@ -68,7 +68,7 @@ def complete_prompts(
             board.seed,
             motion=shot.path is None,
             camera=cameras[index] if cameras else (),
-            known={name: value for name, value in known.items() if value},
+            defaults={name: value for name, value in known.items() if value},
         )
         now = parse(words)
         colors = {**_colors([now]), **colors}

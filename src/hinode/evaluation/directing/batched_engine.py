@@ -13,7 +13,9 @@ import torch
 
 from hinode.clip import Clip, Frames, Provenance
 from hinode.directing.engine import DirectedEngine
-from hinode.engines.native.engine import GUIDED, NativeEngine, Plan, decode_frames, make_sampler, to_frames
+from hinode.engines.native.engine import NativeEngine
+from hinode.engines.native.plan import Plan
+from hinode.engines.native.sampling import decode_frames, make_sampler, to_frames
 from hinode.engines.protocol import Progress, State
 from hinode.errors import EngineError
 from hinode.evaluation.evaluate import BATCH
@@ -59,9 +61,9 @@ class BatchedRun:
     @property
     def batch_key(self) -> Hashable:
         """Equal for clips that fit into one batch."""
-        request = self.plan.request
-        guided = any(reference.role == GUIDE_VIDEO for reference in request.references)
-        strength = (GUIDED if request.strength is None else request.strength) if guided else None
+        references = self.plan.request.references
+        guided = any(reference.role == GUIDE_VIDEO for reference in references)
+        strength = self.plan.strength if guided else None
         return self.plan.card.path, self.plan.shape, self.plan.drawn_frames, self.plan.sampling, strength
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from hinode.engines.native import catalog
-from hinode.engines.native.engine import CONDITIONED_GUIDANCE, Plan, decode_frames
+from hinode.engines.native.plan import CONDITIONED_GUIDANCE, Plan
+from hinode.engines.native.sampling import decode_frames
 from hinode.evaluation.evaluate import load_model, plan_of, render_native, sample_noise
 from hinode.evaluation.physics.cases import CONTEXT_SECONDS, METRICS, SECONDS, Case, make_cases
 from hinode.evaluation.physics.search import REACH, Finding, find
@@ -81,7 +82,7 @@ def continue_cases(
     pixels[:, tokenizer.latent_frames(1 + round(CONTEXT_SECONDS * plan.shape.fps)) :] = torch.nan
     ids = model.vocabulary.batch([words(case.prompt) for case in cases], limit=plan.card.words).to(device)
     noise = sample_noise(range(first, first + len(cases)), pixels.shape[1:]).to(device)
-    sampler = Sampler(model.model, ids, plan.shape.fps, noise, plan.sampling, given=pixels.to(device))
+    sampler = Sampler(model.model, ids, plan.shape.fps, noise, plan.sampling, context=pixels.to(device))
     for _ in sampler:
         pass
     return ((decode_frames(sampler, plan.request).cpu() + 1) / 2).clamp(0, 1)
