@@ -70,8 +70,8 @@ def model() -> DiT:
 def test_the_sampler_does_what_the_loop_does(noise_scale: float) -> None:
     model = tiny_model(tiny_config(20, noise_scale=noise_scale))
     start = noise(2, 3, 4, 4, TINY.tokenizer.channels)
-    latents = flow.sample(model, IDS, 8.0, start, steps=5, guidance=3.0, shift=1.5)
-    *_, last = Sampler(model, IDS, 8.0, start, Sampling(5, 3.0, guided=(0.0, 1.0), shift=1.5))
+    latents = flow.sample(model, IDS, 8.0, start, steps=5, guidance=3.0)
+    *_, last = Sampler(model, IDS, 8.0, start, Sampling(5, 3.0, guided=(0.0, 1.0)))
     assert latents.shape == start.shape
     torch.testing.assert_close(last.latents, latents, rtol=1e-5, atol=1e-5)
 

@@ -18,22 +18,19 @@ def channels(patch_frames: int) -> int:
 
 
 def encode(mask: Tensor, motion: Tensor | None = None) -> Tensor:
-    """All channels, [B, Tl, h, w, 2f + 3].
-
-    mask [B, Tl, h, w, f]: which patches of which video frames are context. motion: from `encode_motion`, or
-    None for a network that chooses path and camera itself.
-    """
-    sizes = [mask.shape[-1], 3]
-    motion = mask.new_zeros(*mask.shape[:-1], sum(sizes)).float() if motion is None else motion
-    subject, camera = torch.split(motion, sizes, -1)
+    """All channels, [B, Tl, h, w, 2f + 3]. mask [B, Tl, h, w, f]: which patches of which video frames are
+    context. motion: from `encode_motion`, or None for a network that chooses path and camera itself."""
+    span = mask.shape[-1]
+    motion = mask.new_zeros(*mask.shape[:-1], span + 3).float() if motion is None else motion
+    subject, camera = torch.split(motion, [span, 3], -1)
     return torch.cat((GAINS[0] * mask.float(), GAINS[1] * subject, GAINS[2] * camera), -1)
 
 
 def encode_motion(path: Tensor, camera: Tensor, rows: int, columns: int, patch_frames: int) -> Tensor:
-    """A path and a camera as [B, Tl, h, w, f + 3].
+    """A path and a camera as [B, Tl, h, w, f + 3]; NaN in them where the network chooses.
 
     path [B, T, 2]: centre of the subject, in fractions of width and height. camera [B, T, 2]: pan to the
-    right since the first frame in short sides, and the logarithm of the zoom. NaN where the network chooses.
+    right since the first frame in short sides, and the logarithm of the zoom.
     """
 
     def per_patch(values: Tensor) -> Tensor:  # (B, Tl, f, 2); the first frame fills its patch
@@ -44,9 +41,8 @@ def encode_motion(path: Tensor, camera: Tensor, rows: int, columns: int, patch_f
     x, y = ((torch.arange(count, device=path.device) + 0.5) / short for count in (columns, rows))
     centre = per_patch(path) * path.new_tensor([columns / short, rows / short])
     across, down = (x - centre[..., 0, None]).square(), (y - centre[..., 1, None]).square()
-    subject = torch.exp(-(across[..., None, :] + down[..., None]) / (2 * RADIUS**2))
-    subject = subject.nan_to_num().permute(0, 1, 3, 4, 2)  # (B, Tl, h, w, f)
+    subject = torch.exp(-(across[..., None, :] + down[..., None]) / (2 * RADIUS**2))  # (B, Tl, f, h, w)
     moves = per_patch(camera).mean(2)  # (B, Tl, 2)
     is_set = (~moves.isnan().any(-1, keepdim=True)).float()
-    moves = torch.cat((moves.nan_to_num(), is_set), -1)[:, :, None, None]
-    return torch.cat((subject, moves.expand(-1, -1, rows, columns, -1)), -1)
+    moves = torch.cat((moves.nan_to_num(), is_set), -1)[:, :, None, None].expand(-1, -1, rows, columns, -1)
+    return torch.cat((subject.nan_to_num().permute(0, 1, 3, 4, 2), moves), -1)

@@ -18,7 +18,7 @@ noise level per frame 2407.01392 (diffusion forcing).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,11 +27,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hinode.model import controls, fast
-from hinode.model.layers import Linear, Mlp, attend, fourier, rms_norm, rotate, waves
+from hinode.model.layers import HEAD, Linear, Mlp, attend, fourier, rms_norm, rotate, waves
 from hinode.model.text import TextEncoder, padding_bias
 from hinode.model.tokens import SpacetimePatches, positions
 
-HEAD = 64
 ROPE_SPLIT = (16, 24, 24)  # of the 64 values of a head: time, height, width
 FEATURES = 128  # width of sinusoidal features
 LEVEL_PERIODS = (0.01, 4.0)  # of the noise level 0..1
@@ -99,9 +98,8 @@ class Stream:
 def rope_table(places: Tensor, dtype: torch.dtype) -> Rope:
     """(cos | cos, -sin | sin) for `rotate`. places [..., 3], see `tokens.positions`."""
     periods = (TIME_PERIODS, SPACE_PERIODS, SPACE_PERIODS)
-    phases = [  # each wave turns a pair of values
-        waves(places[..., axis], *periods[axis], count=ROPE_SPLIT[axis] // 2) for axis in range(3)
-    ]
+    # Each wave turns a pair of values.
+    phases = [waves(places[..., k], *periods[k], count=ROPE_SPLIT[k] // 2) for k in range(3)]
     angles = torch.cat(phases, -1)
     cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)
     return torch.cat((cos, cos), -1), torch.cat((-sin, sin), -1)
@@ -155,16 +153,10 @@ class Block(nn.Module):
 
 
 def run(
-    blocks: Iterable[nn.Module],
-    streams: Sequence[Stream],
-    shared: Tensor,
-    prefixes: Sequence[Prefix],
-    bias: Tensor,
+    blocks: nn.ModuleList, streams: list[Stream], shared: Tensor, prefixes: Sequence[Prefix], bias: Tensor
 ) -> list[Tensor]:
-    """Send all streams through the blocks as one sequence and return the tokens of each.
-
-    shared: modulation [B, Tl, 6, D]. prefixes: of the text, one per block. bias: of the text.
-    """
+    """Send all streams through the blocks as one sequence and return the tokens of each. shared: modulation
+    [B, Tl, 6, D]. prefixes: of the text, one per block. bias: of the text."""
     x = torch.cat([stream.tokens for stream in streams], 2)
     cos, sin = (torch.cat(tables, 1).flatten(0, 1) for tables in zip(*(s.rope for s in streams), strict=True))
     spare = fast.spare_keys(bias.shape[-1] + len(cos))  # hidden keys between text and tokens
@@ -177,16 +169,14 @@ def run(
 
 def gather(x: Tensor, columns: int) -> Tensor:
     """Join 2x2 neighbours: [B, Tl, h * w, D] -> [B, Tl, h * w / 4, 4 * D]; columns is w."""
-    batch, frames, places, width = x.shape
-    grid = x.view(batch, frames, places // columns // 2, 2, columns // 2, 2, width)
-    return grid.transpose(3, 4).reshape(batch, frames, places // 4, 4 * width)
+    grid = x.view(*x.shape[:2], -1, 2, columns // 2, 2, x.shape[-1])  # (B, Tl, h / 2, 2, w / 2, 2, D)
+    return grid.transpose(3, 4).flatten(4).flatten(2, 3)
 
 
 def scatter(x: Tensor, columns: int) -> Tensor:
     """The inverse of `gather`: [B, Tl, h * w / 4, 4 * D] -> [B, Tl, h * w, D]; columns is w."""
-    batch, frames, places, width = x.shape
-    grid = x.view(batch, frames, 2 * places // columns, columns // 2, 2, 2, width // 4)
-    return grid.transpose(3, 4).reshape(batch, frames, 4 * places, width // 4)
+    grid = x.view(*x.shape[:2], -1, columns // 2, 2, 2, x.shape[-1] // 4)  # (B, Tl, h / 2, w / 2, 2, 2, D)
+    return grid.transpose(3, 4).flatten(2, 5)
 
 
 class DiT(nn.Module):
@@ -199,7 +189,7 @@ class DiT(nn.Module):
         fine, width, cond = config.fine_width, config.width, config.conditioning
         channels = config.tokenizer.channels
 
-        self.text = TextEncoder(config.vocabulary, config.text_width, config.text_depth, config.words, HEAD)
+        self.text = TextEncoder(config.vocabulary, config.text_width, config.text_depth, config.words)
         self.text_proj = Linear(config.text_width, cond)
         self.level_mlp = nn.Sequential(Linear(FEATURES, cond), nn.SiLU(), Linear(cond, cond))
         self.fps_proj = Linear(FEATURES, cond)
@@ -213,16 +203,11 @@ class DiT(nn.Module):
         self.split = Linear(width, 4 * fine)
         self.modality = nn.Embedding(len(MODALITIES), width)
         nn.init.normal_(self.modality.weight, std=0.02)
-        self.first_frame = nn.Parameter(
-            torch.randn(fine) * 0.02
-        )  # marks the latent frame of a single picture
+        self.first_frame = nn.Parameter(torch.randn(fine) * 0.02)  # marks the latent frame of one picture
 
-        def stack(count: int, size: int) -> nn.ModuleList:
-            return nn.ModuleList(Block(size, config.text_width) for _ in range(count))
-
-        self.fine_in = stack(config.fine_in, fine)
-        self.coarse = stack(config.depth, width)
-        self.fine_out = stack(config.fine_out, fine)
+        self.fine_in = nn.ModuleList(Block(fine, config.text_width) for _ in range(config.fine_in))
+        self.coarse = nn.ModuleList(Block(width, config.text_width) for _ in range(config.depth))
+        self.fine_out = nn.ModuleList(Block(fine, config.text_width) for _ in range(config.fine_out))
         self.fine_modulation = Linear(cond, 6 * fine, zero=True)
         self.coarse_modulation = Linear(cond, 6 * width, zero=True)
         self.final_modulation = Linear(cond, 2 * fine, zero=True)

@@ -1,7 +1,6 @@
-"""The same arithmetic, quicker on a processor while nothing is differentiated.
+"""The same arithmetic as in `layers` and `dit`, quicker on a processor while nothing is differentiated.
 
-`layers` and `dit` have the plain versions and say where these replace them; one test holds both to the same
-values. Measured with `python -m benchmarks speed`.
+A test holds both to the same values; `python -m benchmarks speed` measures them.
 """
 
 from __future__ import annotations
@@ -29,11 +28,8 @@ def gelu(x: Tensor) -> Tensor:
 
 
 def prefers_products(q: Tensor, k: Tensor) -> bool:
-    """Whether `attend` beats torch's fused kernel: for few keys, and in bfloat16 for many.
-
-    In float32 the scores of many keys are megabytes that the system hands out anew each time; and training
-    would have to keep them.
-    """
+    """Whether `attend` beats torch's fused kernel: for few keys, and in bfloat16 for many. In float32 the
+    scores of many keys are megabytes, allocated anew each time; and training would have to keep them."""
     many = 4096 if q.dtype == torch.bfloat16 and not torch.is_grad_enabled() else 256
     return q.device.type == "cpu" and k.shape[2] <= many
 

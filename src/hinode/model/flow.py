@@ -28,13 +28,7 @@ TEXT_DROPOUT = 0.10
 
 @torch.inference_mode()
 def sample(
-    model: DiT,
-    ids: Tensor,
-    fps: float,
-    noise: Tensor,
-    steps: int = 20,
-    guidance: float = 2.5,
-    shift: float = 2.0,
+    model: DiT, ids: Tensor, fps: float, noise: Tensor, steps: int = 20, guidance: float = 2.5
 ) -> Tensor:
     """Draw clips: texts ids [B, L] and standard normal noise [B, Tl, h, w, C] -> clean latents.
 
@@ -42,7 +36,7 @@ def sample(
     """
     cond, uncond = model.encode_text(ids), model.encode_text(null_text(ids))
     z = model.config.noise_scale * noise
-    for t, t_next in pairwise(Sampling(steps, shift=shift).schedule().tolist()):
+    for t, t_next in pairwise(Sampling(steps).schedule().tolist()):
         levels = z.new_full(z.shape[:2], t)
         x = model(z, levels, uncond, fps).lerp(model(z, levels, cond, fps), guidance)
         z = z + (t_next - t) * (x - z) / (1 - t)

@@ -1,8 +1,7 @@
 """The few layers everything else is made of.
 
-Compute type: weights stay float32 while training; every layer casts its weights to the type of the
-activations that reach it. So one choice, the type of the first activation, decides the precision of the whole
-network, and no autocast context is needed anywhere.
+Weights stay float32 while training; every layer casts its weights to the type of the activations that reach
+it. So the type of the first activation decides the precision of the whole network, without autocast.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hinode.model import fast
+
+HEAD = 64  # width of an attention head
 
 
 class Linear(nn.Linear):
@@ -48,8 +49,7 @@ def rms_norm(x: Tensor) -> Tensor:
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
-    """Softmax attention: q [B, heads, N, 64], k, v [B, heads, M, 64]; bias [B or 1, 1, 1, P] of the first P
-    keys."""
+    """Softmax attention: q [B, heads, N, 64], k, v [B, heads, M, 64]; bias [B, 1, 1, P] of the first keys."""
     if fast.prefers_products(q, k):
         return fast.attend(q, k, v, bias)
     bias = bias if bias is None else F.pad(bias, (0, k.shape[2] - bias.shape[-1]))
@@ -63,10 +63,8 @@ def rotate(x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def waves(values: Tensor, min_period: float, max_period: float, count: int) -> Tensor:
-    """Phases of `values` on `count` waves whose periods run geometrically from `min_period` to `max_period`.
-
-    values [...], in the same unit as the periods -> [..., count], radians, float32.
-    """
+    """Phases [..., count] in radians of values [...] on `count` waves, whose periods, in the unit of the
+    values, grow geometrically from `min_period` to `max_period`."""
     steps = torch.linspace(0.0, 1.0, count, device=values.device)
     periods = min_period * (max_period / min_period) ** steps
     return values.float()[..., None] * (2 * math.pi / periods)
@@ -79,11 +77,8 @@ def fourier(values: Tensor, min_period: float, max_period: float, width: int) ->
 
 
 def compute_type(device: torch.device) -> torch.dtype:
-    """The number type to compute with: bfloat16 where the hardware multiplies it, else float32.
-
-    It follows from what the processor says of itself and not from a timing: the two types draw different
-    bits, and the same seed has to give the same ones every time.
-    """
+    """The number type to compute with: bfloat16 where the hardware multiplies it, else float32. Never the
+    result of a timing: the two types draw different bits, and a seed has to give the same ones every time."""
     if device.type != "cpu":
         return torch.bfloat16
     processor = torch.cpu.get_capabilities()
