@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import hypothesis
@@ -100,6 +101,26 @@ def control_settings(settings: Settings, tmp_path: Path) -> Settings:
     home = tmp_path / "with-control"
     save_tiny_model(home / "models" / "toy.safetensors", model, toy.vocabulary, toy.facts)
     return dataclasses.replace(settings, home=home)
+
+
+@pytest.fixture
+def install_entry_points(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Call it with NAME="module:object" to register engines as other distributions do; nothing else is."""
+    from hinode import engines
+
+    entry_points = metadata.entry_points
+
+    def install(**targets: str) -> None:
+        points = [metadata.EntryPoint(name, target, engines.GROUP) for name, target in targets.items()]
+        monkeypatch.setattr(
+            metadata,
+            "entry_points",
+            lambda group: points if group == engines.GROUP else entry_points(group=group),
+        )
+        engines._entry_points.cache_clear()
+
+    yield install
+    engines._entry_points.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ class Catalogue:
     def named(self) -> list[Model]:
         """Every model by each name that it is offered under; one that cannot be used is left out."""
         names = [*dict.fromkeys((*SORA, *self.settings.aliases))]
-        for engine in engines.ENGINES:
+        for engine in engines.names():
             try:
                 names += engines.models(engine, self.settings)
             except HinodeError:
@@ -105,7 +105,7 @@ class Catalogue:
     def _look(self, name: str) -> Model:
         target = self._target(name)
         engine, _, model = target.partition("/")
-        if engine in engines.ENGINES:
+        if engine in engines.names():
             capabilities = directing.capabilities(engine, self.settings, model or None)
         else:
             capabilities = self._by_model(name)
@@ -122,7 +122,7 @@ class Catalogue:
 
     def _by_model(self, name: str) -> Capabilities:
         offered: list[str] = []
-        for engine in engines.ENGINES:
+        for engine in engines.names():
             try:
                 models = engines.models(engine, self.settings)
             except HinodeError:

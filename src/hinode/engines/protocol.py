@@ -6,15 +6,28 @@ Between two steps a run can be stopped for good, looked at, saved, moved to anot
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Protocol, runtime_checkable
 
 from hinode.clip import Clip, Frames
 from hinode.request import Capabilities, Request
+from hinode.settings import Settings
 
-__all__ = ["Abandonable", "Capabilities", "Cost", "Engine", "Progress", "Run", "State", "abandon", "timed"]
+__all__ = [
+    "Abandonable",
+    "Capabilities",
+    "Cost",
+    "Engine",
+    "EngineEntry",
+    "Progress",
+    "Run",
+    "State",
+    "abandon",
+    "timed",
+]
 
 
 @dataclass(frozen=True)
@@ -138,3 +151,26 @@ class Engine(Protocol):
             EngineError: the state is not one of this request and model.
         """
         ...
+
+
+@dataclass(frozen=True)
+class EngineEntry:
+    """An engine as it is registered: the object that an entry point in the group "hinode.engines" names.
+
+    The module of the object is imported in every process, so it must not import torch.
+
+    Attributes:
+        factory: "module:callable", imported when the engine is needed. The callable takes the settings and
+            returns the engine.
+        capabilities: as `Engine.capabilities`, without the engine; None to load it and ask it.
+        models: names of its models, the default first; None for those that its capabilities name.
+    """
+
+    factory: str
+    capabilities: Callable[[Settings, str | None], Capabilities] | None = None
+    models: Callable[[Settings], tuple[str, ...]] | None = None
+
+    def load(self, settings: Settings) -> Engine:
+        """Import the engine and make it."""
+        engine: Engine = resolve_name(self.factory)(settings)
+        return engine

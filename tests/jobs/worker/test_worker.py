@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from hinode.engines import ENGINES
+from hinode import engines as installed
 from hinode.engines.protocol import Engine, Progress, State
 from hinode.engines.testcard.engine import TestcardEngine, TestcardRun
 from hinode.errors import BadInput, EngineError, ModelError
@@ -672,7 +672,7 @@ def test_a_worker_says_which_engines_it_can_run(house: House) -> None:
         Worker(house.store, house.objects, house.settings, host=f"of {engines}", engines=engines)
     with house.store.database.read() as connection:
         there = live_workers.live(connection, house.store.clock())
-    assert there == {"of None": frozenset(ENGINES), "of ['native']": frozenset({"native"})}
+    assert there == {"of None": frozenset(installed.names()), "of ['native']": frozenset({"native"})}
 
 
 def test_an_end_is_told_once(house: House) -> None:

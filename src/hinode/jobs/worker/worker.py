@@ -76,7 +76,7 @@ class Worker:
         self.objects = objects
         self.settings = settings
         self.host = host or f"{platform.node() or 'localhost'}/{os.getpid()}"
-        self.engines = tuple(installed.ENGINES if engines is None else engines)
+        self.engines = tuple(installed.names() if engines is None else engines)
         self.clock = clock
         self.faults = 0
         self.id = store.enrol(self.host, os.getpid(), self.engines)
