@@ -1,6 +1,7 @@
 """Run one benchmark by name, or all the short ones: `python -m benchmarks [NAME] [OPTIONS]`.
 
     speed       the default clip: whole process, stages, sampling over its floor, memory
+    busy        the default clip beside a busy process, as a ratio to the clip alone
     fairness    waits under the scheduler and under simpler ones, with a virtual clock
     queue       jobs claimed and finished per second by several processes on one SQLite file
     latency     answering times of the API while workers generate and clients poll
@@ -26,7 +27,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-SHORT = ("speed", "fairness", "queue", "latency")
+SHORT = ("speed", "busy", "fairness", "queue", "latency")
 NAMES = (
     *SHORT,
     "frames",
