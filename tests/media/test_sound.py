@@ -164,7 +164,7 @@ def test_the_same_sound_gives_the_same_bytes_in_every_process(tmp_path: Path) ->
         "import sys\nfrom pathlib import Path\nimport numpy as np\nfrom hinode.clip import Sound\n"
         "from tests.media.test_sound import write\n"
         "noise = np.random.default_rng(1).standard_normal((2, 88200)) * 0.3\n"
-        "write(Path(sys.argv[1]), Sound.drawn(noise, 44100))\n"
+        "write(Path(sys.argv[1]), Sound.from_model(noise, 44100))\n"
     )
     digests = set()
     for name in ("a.mp4", "b.mp4", "c.mp4"):
@@ -204,5 +204,5 @@ def test_a_disk_that_is_full_is_one_sentence(
 ) -> None:
     noise = np.random.default_rng(1).standard_normal((2, 48000 * 30)) * 0.3
     with pytest.raises(OutputError, match="beyond the size"), files_of_at_most(60_000):
-        write(tmp_path / "a.mp4", Sound.drawn(noise, 48000), seconds=30)
+        write(tmp_path / "a.mp4", Sound.from_model(noise, 48000), seconds=30)
     assert list(tmp_path.iterdir()) == []
