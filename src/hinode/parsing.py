@@ -127,7 +127,7 @@ def _sentence(
 ) -> BadInput:
     """The first of what is wrong, as a sentence."""
     # An unknown field comes first: it is often a misspelling of the one that is then missing.
-    errors = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    errors = sorted(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
     first = errors[0]
     kind, context = first["type"], first.get("ctx", {})
     name = path_of(first["loc"], value, kind in ("missing", "extra_forbidden")) or field
@@ -135,11 +135,11 @@ def _sentence(
         return BadInput(f"{name} is missing", "add it", field=name)
     if kind == "extra_forbidden":
         return _unknown(name, str(first["loc"][-1]), model, first["loc"], what)
-    text = describe(first["input"])
+    given = describe(first["input"])
     if kind == "value_error":
         cause = context.get("error")
-        return BadInput(f"{name} is {text}", str(cause), field=name)
-    return BadInput(f"{name} is {text}", _remedy(kind, context, first["msg"]), field=name)
+        return BadInput(f"{name} is {given}", str(cause), field=name)
+    return BadInput(f"{name} is {given}", _remedy(kind, context, first["msg"]), field=name)
 
 
 def _unknown(
