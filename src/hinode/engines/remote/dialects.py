@@ -130,35 +130,29 @@ class Dialect:
 
 
 _GENERATE = {"generate": "/v1/videos"}
-_DIFFUSION = {
-    "prompt": "prompt",
-    "model": "model",
-    "size": "size",
-    "frames": "num_frames",
-    "fps": "fps",
-    "seed": "seed",
-    "steps": "num_inference_steps",
-    "negative_prompt": "negative_prompt",
-    "first_frame": "input_reference",
-}
+
+
+def _fields(same: str, **renamed: str) -> dict[str, str]:
+    """Fields that they call as we do, separated by spaces, and their names for others."""
+    return {**{name: name for name in same.split()}, **renamed}
+
+
+_DIFFUSION = _fields(
+    "prompt model size fps seed negative_prompt",
+    frames="num_frames",
+    steps="num_inference_steps",
+    first_frame="input_reference",
+)
 
 HINODE = Dialect(
     # docs/api.md; tested against the real thing.
     name="hinode",
     create={**_GENERATE, "edit": "/v1/videos/edits", "extend": "/v1/videos/extensions"},
-    fields={
-        "prompt": "prompt",
-        "model": "model",
-        "size": "size",
-        "seconds": "seconds",
-        "fps": "fps",
-        "seed": "seed",
-        "steps": "steps",
-        "negative_prompt": "negative_prompt",
-        "sound": "sound",
-        "first_frame": "input_reference",
-        "source": "video",
-    },
+    fields=_fields(
+        "prompt model size seconds fps seed steps negative_prompt sound",
+        first_frame="input_reference",
+        source="video",
+    ),
     text_fields=("seconds",),
     provenance="making",
     cancel=("POST", "/v1/videos/{id}/cancel"),
@@ -175,14 +169,7 @@ OPENAI = Dialect(
     # the same; some refuse fields that are not Sora's, so no others are sent.
     name="openai",
     create={**_GENERATE, "edit": "/v1/videos/edits", "extend": "/v1/videos/extensions"},
-    fields={
-        "prompt": "prompt",
-        "model": "model",
-        "size": "size",
-        "seconds": "seconds",
-        "first_frame": "input_reference",
-        "source": "video",
-    },
+    fields=_fields("prompt model size seconds", first_frame="input_reference", source="video"),
     form=Form.MULTIPART,
     text_fields=("seconds",),
     link="url",
@@ -239,17 +226,12 @@ SDCPP = Dialect(
     # that it was started with. Progress is not in the job.
     name="stable-diffusion.cpp",
     create={"generate": "/sdcpp/v1/vid_gen"},
-    fields={
-        "prompt": "prompt",
-        "width": "width",
-        "height": "height",
-        "frames": "video_frames",
-        "fps": "fps",
-        "seed": "seed",
-        "steps": "sample_params.sample_steps",
-        "negative_prompt": "negative_prompt",
-        "first_frame": "init_image",
-    },
+    fields=_fields(
+        "prompt width height fps seed negative_prompt",
+        frames="video_frames",
+        steps="sample_params.sample_steps",
+        first_frame="init_image",
+    ),
     form=Form.JSON,
     image=Image.BASE64,
     constants={"output_format": "avi"},
@@ -268,18 +250,12 @@ LOCALAI = Dialect(
     # 32 bits. Hanging up does not stop the backend in the version that was read.
     name="localai",
     create={"generate": "/video"},
-    fields={
-        "prompt": "prompt",
-        "model": "model",
-        "width": "width",
-        "height": "height",
-        "frames": "num_frames",
-        "fps": "fps",
-        "seed": "seed",
-        "steps": "step",
-        "negative_prompt": "negative_prompt",
-        "first_frame": "start_image",
-    },
+    fields=_fields(
+        "prompt model width height fps seed negative_prompt",
+        frames="num_frames",
+        steps="step",
+        first_frame="start_image",
+    ),
     form=Form.JSON,
     image=Image.BASE64,
     constants={"response_format": "b64_json"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -60,6 +60,8 @@ def _no_key(value: Any) -> Any:
 
 
 def _size(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return value
     try:
         return parse_size(value)
     except (BadInput, TypeError):
@@ -121,35 +123,8 @@ class Upstream(Input):
     cool_seconds: Annotated[Number, Field(ge=0, le=1e9)] = 30.0
 
 
-class ModelTable(Input):
-    """A table [model.NAME]; see `Offer`. None where it follows from the dialects."""
-
-    operations: Annotated[tuple[Operation, ...], Field(min_length=1)] = ("generate",)
-    sizes: tuple[Annotated[Size, BeforeValidator(_size)], ...] | None = None
-    seconds: Annotated[tuple[Number, Number], AfterValidator(_ascending)] | None = None
-    lengths: tuple[Seconds, ...] | None = None
-    fps: tuple[Annotated[Number, Field(ge=FPS[0], le=FPS[1])], ...] | None = None
-    steps: Annotated[tuple[Steps, Steps], AfterValidator(_ascending)] = STEPS
-    first_frame: Boolean | None = None
-    negative_prompt: Boolean | None = None
-    sound: Boolean | None = None
-    frame_step: Annotated[Integer, Field(ge=1, le=64)] = 1
-    licence: str = UNKNOWN
-    prompt_characters: Annotated[Integer, Field(ge=1, le=PROMPT_CHARACTERS)] = PROMPT_CHARACTERS
-    extra: dict[str, Any] = Field(default_factory=dict)
-
-
-class File(Input):
-    """The whole file. Its tables are read one by one, so that an error can name the server or the model."""
-
-    upstream: Annotated[list[dict[str, Any]], Field(min_length=1)]
-    model: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    patience_seconds: Annotated[Number, Field(ge=0, le=1e9)] = 900.0
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What one of our models can do, whichever server draws it.
+class Offer(Input):
+    """What one of our models can do, whichever server draws it; a table [model.NAME].
 
     Attributes:
         operations: that it carries out.
@@ -168,46 +143,27 @@ class Offer:
         extra: fields that are sent with every request, by the server's names.
     """
 
-    operations: tuple[str, ...]
-    sizes: tuple[Size, ...]
-    seconds: tuple[float, float]
-    lengths: tuple[float, ...]
-    fps: tuple[float, ...]
-    steps: tuple[int, int]
-    first_frame: bool
-    negative_prompt: bool
-    sound: bool = False
-    frame_step: int = 1
+    operations: Annotated[tuple[Operation, ...], Field(min_length=1)] = ("generate",)
+    sizes: tuple[Annotated[Size, BeforeValidator(_size)], ...]
+    seconds: Annotated[tuple[Number, Number], AfterValidator(_ascending)]
+    lengths: Annotated[tuple[Seconds, ...], AfterValidator(lambda lengths: tuple(sorted(lengths)))]
+    fps: tuple[Annotated[Number, Field(ge=FPS[0], le=FPS[1])], ...]
+    steps: Annotated[tuple[Steps, Steps], AfterValidator(_ascending)] = STEPS
+    first_frame: Boolean
+    negative_prompt: Boolean
+    sound: Boolean
+    frame_step: Annotated[Integer, Field(ge=1, le=64)] = 1
     licence: str = UNKNOWN
-    prompt_characters: int = PROMPT_CHARACTERS
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    prompt_characters: Annotated[Integer, Field(ge=1, le=PROMPT_CHARACTERS)] = PROMPT_CHARACTERS
+    extra: dict[str, Any] = Field(default_factory=dict)
 
-    @classmethod
-    def of(cls, table: ModelTable, dialects: Sequence[Dialect]) -> Offer:
-        """What the file says of a model, and where it says nothing, what all of its servers can do."""
-        first = dialects[0]
-        lengths = tuple(sorted(first.lengths if table.lengths is None else table.lengths))
-        shortest = 0.0 if lengths else max(dialect.seconds[0] for dialect in dialects)
-        longest = max(lengths, default=min(dialect.seconds[1] for dialect in dialects))
 
-        def supported(fact: str, value: bool | None) -> bool:
-            return all(dialect.supports(fact) for dialect in dialects) if value is None else value
+class File(Input):
+    """The whole file. Its tables are read one by one, so that an error can name the server or the model."""
 
-        return cls(
-            operations=table.operations,
-            sizes=first.sizes if table.sizes is None else table.sizes,
-            seconds=table.seconds or (shortest, longest),
-            lengths=lengths,
-            fps=first.fps if table.fps is None else table.fps,
-            steps=table.steps,
-            first_frame=supported(FIRST_FRAME, table.first_frame),
-            negative_prompt=supported("negative_prompt", table.negative_prompt),
-            sound=supported("sound", table.sound),
-            frame_step=table.frame_step,
-            licence=table.licence,
-            prompt_characters=table.prompt_characters,
-            extra=table.extra,
-        )
+    upstream: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    model: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    patience_seconds: Annotated[Number, Field(ge=0, le=1e9)] = 900.0
 
 
 @dataclass(frozen=True)
@@ -316,9 +272,27 @@ def _read(values: Mapping[str, Any]) -> Upstreams:
         raise _wrong(f"no upstream has the model {quote(unused)}", "list it or remove it")
     offers = {}
     for model in models:
-        table = _parse(ModelTable, file.model.get(model, {}), f"[model.{model}]")
-        offers[model] = Offer.of(table, [server.dialect for server in servers if model in server.models])
+        dialects = [server.dialect for server in servers if model in server.models]
+        offers[model] = _offer(model, file.model.get(model, {}), dialects)
     return Upstreams(servers, offers, file.patience_seconds)
+
+
+def _offer(model: str, table: Mapping[str, Any], dialects: Sequence[Dialect]) -> Offer:
+    """What the file says of a model, and where it says nothing, what all of its servers can do."""
+    first = dialects[0]
+    seconds = max(dialect.seconds[0] for dialect in dialects), min(dialect.seconds[1] for dialect in dialects)
+    defaults: dict[str, Any] = {
+        "sizes": first.sizes,
+        "seconds": seconds,
+        "lengths": first.lengths,
+        "fps": first.fps,
+    }
+    for name in (FIRST_FRAME, "negative_prompt", "sound"):
+        defaults[name] = all(dialect.supports(name) for dialect in dialects)
+    offer = _parse(Offer, {**defaults, **table}, f"[model.{model}]")
+    if offer.lengths and "seconds" not in table:
+        return offer.model_copy(update={"seconds": (0.0, max(offer.lengths))})
+    return offer
 
 
 def _parse(model: type[M], values: Mapping[str, Any], what: str) -> M:
