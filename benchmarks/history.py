@@ -21,7 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks.shaky import Fault, ShakyDatabase
+from benchmarks.unreliable_database import Fault, UnreliableDatabase
 from hinode.errors import BadInput
 from hinode.jobs import ids
 from hinode.jobs.admit import Draft
@@ -77,7 +77,7 @@ class History:
 
     seed: int
     store: Store
-    database: ShakyDatabase
+    database: UnreliableDatabase
     chance: random.Random = field(init=False)
     now: float = 1_800_000_000.0
     files: set[str] = field(default_factory=set)
@@ -456,7 +456,7 @@ def live_through(url: str, seeds: Iterator[int] | range) -> Counter[str]:
     Raises:
         Broken: an invariant does not hold; its message names the seed.
     """
-    database = ShakyDatabase(url)
+    database = UnreliableDatabase(url)
     database.upgrade()
     store = Store(database)
     total: Counter[str] = Counter()

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from hinode.engines.native import catalog
-from hinode.engines.native.engine import NativeEngine, Plan
+from hinode.engines.native.engine import NativeEngine
+from hinode.engines.native.plan import Plan
 from hinode.errors import BadInput
 from hinode.evaluation import evaluate
 from hinode.evaluation.evaluate import evaluate_file, plan_of, to_bytes, true_scene

@@ -1,4 +1,4 @@
-"""A database with a bad connection, for finding out what that breaks."""
+"""A database whose connection fails now and then, to find out what that breaks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hinode.records.database import Database
 
 
 class Fault(Exception):
-    """The connection to the database went away; whether before or after the commit only the test knows."""
+    """The connection to the database was lost; only the test knows whether before or after the commit."""
 
     def __init__(self, *, committed: bool) -> None:
         super().__init__("after the commit" if committed else "before the commit")
         self.committed = committed
 
 
-class ShakyDatabase(Database):
-    """A database whose transactions now and then fail before they commit, or commit without saying so."""
+class UnreliableDatabase(Database):
+    """A database whose transactions now and then fail before they commit, or commit and then raise."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
