@@ -24,11 +24,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hinode.engines.native import catalog
+from hinode.engines.native import catalog, checkpoint
 from hinode.engines.native.plan import Plan
 from hinode.engines.native.sampling import to_frames
 from hinode.engines.native.smoothing import smooth_patch_seams
-from hinode.model import checkpoint, controls, fast
+from hinode.model import controls, fast
 from hinode.model.dit import Condition, DiT
 from hinode.model.flow import Sampler, null_text
 from hinode.model.text import Vocabulary, padding_bias

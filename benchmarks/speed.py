@@ -53,8 +53,8 @@ def run_python(*words: str) -> Process:
 
 def operations(model: str | None, steps: int | None) -> float:
     """Floating-point operations of sampling the clip."""
+    from hinode.engines.native import checkpoint
     from hinode.engines.native.engine import NativeEngine
-    from hinode.model import checkpoint
     from hinode.request import Request
     from hinode.settings import Settings
     from hinode.training.cost import flops

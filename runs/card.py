@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from hinode.engines.native import catalog
 from hinode.evaluation.scores import Score
-from hinode.model import checkpoint
+from hinode.engines.native import checkpoint
 from hinode.training.cost import flops
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -74,7 +74,7 @@ def settings(toy_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def student_settings(settings: Settings, tmp_path: Path) -> Settings:
     """Settings with the toy model and "toy-fast", whose file says that it was distilled from it."""
-    from hinode.model import checkpoint
+    from hinode.engines.native import checkpoint
     from tests.tiny_model import save_tiny_model
 
     models = tmp_path / "with-student" / "models"
@@ -93,7 +93,7 @@ def student_settings(settings: Settings, tmp_path: Path) -> Settings:
 @pytest.fixture
 def control_settings(settings: Settings, tmp_path: Path) -> Settings:
     """Settings with a toy model that reads control channels."""
-    from hinode.model import checkpoint
+    from hinode.engines.native import checkpoint
     from tests.tiny_model import save_tiny_model, tiny_model
 
     toy = checkpoint.load(settings.models / "toy.safetensors")

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from hinode.model import checkpoint
+from hinode.engines.native import checkpoint
 from hinode.model.dit import DiT, DiTConfig
 from hinode.model.text import Vocabulary
 

@@ -11,11 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hinode.engines.native import catalog
+from hinode.engines.native import catalog, checkpoint
+from hinode.engines.native.checkpoint import Checkpoint
 from hinode.engines.native.composition import CAMERA_NOISE_SHARE
 from hinode.errors import ModelError
-from hinode.model import checkpoint
-from hinode.model.checkpoint import Checkpoint
 from hinode.model.dit import DiT
 from hinode.model.flow import Sampler, SamplerState, Sampling
 from hinode.training import data, distillation, run

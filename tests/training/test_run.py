@@ -15,7 +15,7 @@ import torch
 
 from hinode.engines.native import catalog
 from hinode.errors import BadInput, ModelError
-from hinode.model import checkpoint
+from hinode.engines.native import checkpoint
 from hinode.model.flow import Sampler, Sampling
 from hinode.training import data, run
 from hinode.training.recipes import RECIPES, Recipe

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hinode.errors import ModelError
-from hinode.model import checkpoint
+from hinode.engines.native import checkpoint
 from hinode.model.text import FIRST_WORD, Vocabulary
 from hinode.training import data, trainer
 from hinode.training.recipes import RECIPES

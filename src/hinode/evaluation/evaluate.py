@@ -31,8 +31,8 @@ from hinode.evaluation.scores import Observation, tally
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.media.video import read_video, write_mp4
-from hinode.model import checkpoint
-from hinode.model.checkpoint import Checkpoint
+from hinode.engines.native import checkpoint
+from hinode.engines.native.checkpoint import Checkpoint
 from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches
 from hinode.progress import progress_bar

@@ -28,7 +28,6 @@ from hinode.evaluation.evaluate import generate, plan_of, to_bytes
 from hinode.evaluation.prompts import Case
 from hinode.evaluation.scores import Observation, tally
 from hinode.media.resize import fit
-from hinode.model import checkpoint
 from hinode.model.layers import compute_type
 from hinode.progress import progress_bar
 from hinode.request import Request

@@ -1,9 +1,8 @@
 """The network: tensors in, tensors out. Nothing here knows about video files, servers or captions.
 
 Read it in this order: `tokens` (video <-> latents), `text` (words -> features), `layers` (the parts),
-`controls` and `dit` (the network), `flow` (noise, loss, sampling), `checkpoint` (the file of a model).
-`flow.sample` is the whole method in one loop. `fast` holds what computes the same more quickly on a
-processor; skip it at first.
+`controls` and `dit` (the network), `flow` (noise, loss, sampling). `flow.sample` is the whole method in one
+loop. `fast` computes the same as `layers` more quickly on a processor; skip it at first.
 
 Shape key, used in every comment:
 

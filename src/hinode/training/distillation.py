@@ -23,10 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hinode.engines.native import checkpoint
+from hinode.engines.native.checkpoint import Checkpoint
 from hinode.engines.native.composition import camera_noise
 from hinode.errors import ModelError, join_names
-from hinode.model import checkpoint
-from hinode.model.checkpoint import Checkpoint
 from hinode.model.dit import Condition
 from hinode.model.flow import Loss, Sampler, SamplerState, Sampling
 from hinode.model.layers import compute_type

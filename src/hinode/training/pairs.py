@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from hinode.engines.native.catalog import Card
+from hinode.engines.native.checkpoint import Checkpoint
 from hinode.engines.native.plan import default_sampling
 from hinode.engines.native.sampling import DirectedSampler
 from hinode.engines.native.smoothing import reduce_flicker, smooth_patch_seams
-from hinode.model.checkpoint import Checkpoint
 from hinode.world.caption import caption, words
 from hinode.world.render import render
 from hinode.world.scene import sample_scene

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from hinode.errors import ModelError
-from hinode.model import checkpoint, flow
+from hinode.engines.native import checkpoint
+from hinode.model import flow
 from hinode.model.dit import Block, DiT
 from hinode.model.layers import compute_type
 from hinode.model.text import FIRST_WORD, TextBlock

@@ -10,14 +10,13 @@ import pytest
 import torch
 
 from hinode.clip import Clip, Frames
-from hinode.engines.native import catalog, sampling
+from hinode.engines.native import catalog, checkpoint, sampling
 from hinode.engines.native.engine import NativeEngine, NativeRun
 from hinode.engines.native.interpretation import describe
 from hinode.engines.native.plan import CONDITIONED_GUIDANCE, EDIT_GUIDANCE, Plan
 from hinode.engines.native.sampling import make_sampler
 from hinode.engines.protocol import State
 from hinode.errors import BadInput, EngineError, ModelError
-from hinode.model import checkpoint
 from hinode.request import Reference, Request
 from hinode.settings import Settings
 from hinode.world.caption import parse

@@ -44,6 +44,8 @@ OTHER_WEIGHTS = ("judge", "cast", UPSCALER)
 DEFAULT_STEPS = 20
 """Steps of a model whose file names none; as in `flow.Sampling`."""
 
+NOT_A_MODEL = "use one trained or published for this version"
+
 BASIC_REFERENCES = (FIRST_FRAME, GUIDE_VIDEO)
 """References that every model takes: all were trained on clips that begin with a clean frame, and a clip can
 start from a video instead of noise."""
@@ -250,16 +252,29 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
     )
 
 
-def read_card(name: str, path: Path) -> Card:
-    """Read the head of a weight file.
+def read_header(path: Path) -> dict[str, Any]:
+    """The JSON header of a weight file: format, sizes of the network, vocabulary and facts of the training.
 
     Raises:
-        ModelError: it is missing, damaged or of another kind.
+        ModelError: the file is missing, damaged or of another kind.
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            head = json.loads((file.metadata() or {})["hinode"])
-        config, facts = head["config"], head["facts"]
+            header = json.loads((file.metadata() or {}).get("hinode", "null"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(
+            f"the weight file {path} cannot be read: it is cut off or damaged", "fetch or train it again"
+        ) from error
+    if not isinstance(header, dict):
+        raise ModelError(f"{path} is not a model of the native engine", NOT_A_MODEL)
+    return header
+
+
+def read_card(name: str, path: Path) -> Card:
+    """The card of the model in a weight file. Raises as `read_header` does."""
+    header = read_header(path)
+    try:
+        config, facts = header["config"], header["facts"]
         return Card(
             name=name,
             path=path,
@@ -271,15 +286,8 @@ def read_card(name: str, path: Path) -> Card:
             teacher=str(facts.get("teacher", "")),
             licence=str(facts.get("licence", Card.licence)),
         )
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(
-            f"the weights of the model {name} at {path} cannot be read: the file is cut off or damaged",
-            "fetch or train it again",
-        ) from error
-    except (KeyError, TypeError, IndexError) as error:
-        raise ModelError(
-            f"{path} is not a model of the native engine", "use one trained or published for this version"
-        ) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} is not a model of the native engine", NOT_A_MODEL) from error
 
 
 def _tuples(value: Any) -> Any:

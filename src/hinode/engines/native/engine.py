@@ -11,15 +11,14 @@ import torch
 from safetensors import SafetensorError
 
 from hinode.clip import Clip, Frames, Provenance
-from hinode.engines.native import catalog, upscaling
+from hinode.engines.native import catalog, checkpoint, upscaling
 from hinode.engines.native.catalog import Card
+from hinode.engines.native.checkpoint import Checkpoint
 from hinode.engines.native.interpretation import interpret
 from hinode.engines.native.plan import Plan, choose_card
 from hinode.engines.native.sampling import decode_frames, make_sampler, to_frames
 from hinode.engines.protocol import Capabilities, Cost, Progress, State, timed
 from hinode.errors import EngineError
-from hinode.model import checkpoint
-from hinode.model.checkpoint import Checkpoint
 from hinode.model.flow import Sampler, SamplerState
 from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from hinode.clip import Frames
+from hinode.engines.native.checkpoint import Checkpoint
 from hinode.engines.native.composition import Composition, initial_noise
 from hinode.engines.native.conditioning import Canvas
 from hinode.engines.native.plan import Plan
 from hinode.engines.native.smoothing import blend_fixed_edges, reduce_flicker, smooth_patch_seams
-from hinode.model.checkpoint import Checkpoint
 from hinode.model.dit import Condition, DiT
 from hinode.model.flow import Sampler, SamplerState, null_text
 from hinode.request import Request

@@ -19,7 +19,7 @@ from hinode.engines.native.sampling import decode_frames, make_sampler, to_frame
 from hinode.engines.protocol import Progress, State
 from hinode.errors import EngineError
 from hinode.evaluation.evaluate import BATCH
-from hinode.model import checkpoint
+from hinode.engines.native import checkpoint
 from hinode.model.layers import compute_type
 from hinode.request import GUIDE_VIDEO, Request
 from hinode.settings import Settings

@@ -19,7 +19,7 @@ from hinode.evaluation.physics.cases import CONTEXT_SECONDS, METRICS, SECONDS, C
 from hinode.evaluation.physics.search import REACH, Finding, find
 from hinode.evaluation.records import Record, RecordLog, check_names
 from hinode.evaluation.results import Row, mean, share
-from hinode.model.checkpoint import Checkpoint
+from hinode.engines.native.checkpoint import Checkpoint
 from hinode.model.flow import Sampler
 from hinode.progress import progress_bar
 from hinode.settings import Settings

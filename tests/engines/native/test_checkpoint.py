@@ -12,8 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from hinode.engines.native import checkpoint
 from hinode.errors import ModelError, OutputError
-from hinode.model import checkpoint
 from hinode.model.dit import DiT
 from hinode.model.text import Vocabulary
 from tests.tiny_model import tiny_config, tiny_model
@@ -77,7 +77,7 @@ def test_weights_and_computation_have_the_requested_type(
 
 
 def test_a_missing_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="There is no model at"):
+    with pytest.raises(ModelError, match="there is no model at"):
         checkpoint.load(tmp_path / "model.safetensors")
 
 
@@ -116,7 +116,7 @@ def rewrite(path: Path, changes: Mapping[str, Any], weights: Mapping[str, Tensor
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, model: DiT) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"weight": torch.zeros(3)}, path)
-    with pytest.raises(ModelError, match="not a Hinode model of format 2"):
+    with pytest.raises(ModelError, match="not a model of the native engine"):
         checkpoint.load(path)
     save(path, model)
     rewrite(path, {"format": 3})
@@ -140,7 +140,7 @@ def test_weights_that_do_not_fit_their_description_are_refused(
 ) -> None:
     path = save(tmp_path / "model.safetensors", model)
     rewrite(path, {"config": {**dataclasses.asdict(CONFIG), **config}})
-    with pytest.raises(ModelError, match="do not fit"):
+    with pytest.raises(ModelError, match="do not fit their description"):
         checkpoint.load(path)
 
 
@@ -149,7 +149,7 @@ def test_incomplete_weights_are_refused(tmp_path: Path, model: DiT) -> None:
     state = load_file(path)
     state.pop("embed.weight")
     rewrite(path, {}, state)
-    with pytest.raises(ModelError, match="do not fit"):
+    with pytest.raises(ModelError, match="do not fit their description"):
         checkpoint.load(path)
 
 

@@ -1,4 +1,5 @@
-"""One file that holds a model: weights in bfloat16; sizes, vocabulary and facts of the training as JSON."""
+"""Weight files: weights in bfloat16, with sizes, vocabulary and facts of the training as JSON in the
+header."""
 
 from __future__ import annotations
 
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from hinode.engines.native.catalog import NOT_A_MODEL, read_header
 from hinode.errors import ModelError
 from hinode.model.dit import DiT, DiTConfig
 from hinode.model.text import Vocabulary
@@ -46,8 +48,11 @@ def save(
     vocabulary: Vocabulary,
     facts: Mapping[str, Any],
 ) -> None:
-    """Write weights (usually the moving average) to `path`, e.g. model.safetensors; OutputError if that
-    fails."""
+    """Write weights (usually the moving average) to `path`, such as model.safetensors.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     header = {
@@ -66,35 +71,32 @@ def load(
 ) -> Checkpoint:
     """Read a model that `save` wrote.
 
-    dtype: type of the weights and of the computation. Raises ModelError if the file is missing, damaged,
-    incomplete, or from another version.
+    Args:
+        path: its file.
+        device: where to compute.
+        dtype: type of the weights and of the computation.
+
+    Raises:
+        ModelError: the file is missing, damaged, incomplete, or from another version.
     """
     path = Path(path)
     if not path.is_file():
-        raise ModelError(f"There is no model at {path}", "check the name, or train one with `hinode train`")
+        raise ModelError(f"there is no model at {path}", "check the name, or train one with `hinode train`")
+    header = read_header(path)
+    if header.get("format") not in (1, FORMAT):
+        raise ModelError(f"{path} is not a Hinode model of format {FORMAT}", NOT_A_MODEL)
     try:
-        with safe_open(path, framework="pt", device=str(device)) as reader:
-            header = json.loads((reader.metadata() or {}).get("hinode", "null"))
-            state = {name: reader.get_tensor(name).to(dtype) for name in reader.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(
-            f"The weight file {path} cannot be read ({error})", "fetch or train it again"
-        ) from error
-    if header is None or header.get("format") not in (1, FORMAT):
-        raise ModelError(
-            f"{path} is not a Hinode model of format {FORMAT}",
-            "use one trained or published for this version",
-        )
-    try:
+        state = {name: value.to(dtype) for name, value in load_file(path, str(device)).items()}
         config = header["config"]
         if header["format"] == 1:
             config, state = _from_format_1(config, state)
         model = DiT(DiTConfig(**config))
         model.load_state_dict(state, assign=True)
         vocabulary = Vocabulary(tuple(header["vocabulary"]))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
-            f"The weights in {path} do not fit the network they describe", "fetch or train the model again"
+            f"the weights in {path} do not fit their description",
+            "fetch or train the model again",
         ) from error
     model.compute = dtype
     return Checkpoint(model.eval().requires_grad_(False), vocabulary, header["facts"])
