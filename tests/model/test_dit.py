@@ -176,12 +176,12 @@ def test_the_fast_norm_and_gelu_are_the_plain_ones() -> None:
 
 def test_streams_attend_to_each_other_as_one_sequence(model: DiT) -> None:
     x, shared = noise(1, 3, 8, 128), noise(1, 3, 6, 128, seed=1)
-    rope = rope_table(noise(3, 8, 3, seed=2), torch.float32)
+    places = noise(3, 8, 3, seed=2)
     condition = model.encode_text(TEXT)
     prefixes = condition.prefixes[1:3]
-    (together,) = run(model.coarse, [Stream("video", x, rope)], shared, prefixes, condition.bias)
+    (together,) = run(model.coarse, [Stream("video", x, places)], shared, prefixes, condition.bias)
     parts = [
-        Stream(modality, x[:, :, rows], (rope[0][:, rows], rope[1][:, rows]))
+        Stream(modality, x[:, :, rows], places[:, rows])
         for modality, rows in zip(MODALITIES, (slice(4), slice(4, 6), slice(6, 8)), strict=True)
     ]
     apart = run(model.coarse, parts, shared, prefixes, condition.bias)

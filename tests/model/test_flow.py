@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hinode.model import controls, flow
 from hinode.model.dit import DiT, DiTConfig
-from hinode.model.flow import Sampler, SamplerState, Sampling, drop_text, loss, null_text, sample_levels
+from hinode.model.flow import Sampler, SamplerState, Sampling, loss, null_text
 from hinode.model.text import NULL, PAD
 from tests.tiny_model import tiny_config, tiny_model
 
@@ -74,50 +74,6 @@ def test_the_sampler_does_what_the_loop_does(noise_scale: float) -> None:
     *_, last = Sampler(model, IDS, 8.0, start, Sampling(5, 3.0, guided=(0.0, 1.0)))
     assert latents.shape == start.shape
     torch.testing.assert_close(last.latents, latents, rtol=1e-5, atol=1e-5)
-
-
-# Noise levels of training
-
-
-def test_a_clip_has_one_level_or_one_per_frame() -> None:
-    levels = sample_levels(20_000, 4, seeded(1))
-    assert levels.shape == (20_000, 4)
-    assert levels.min() > 0
-    assert levels.max() < 1
-    alike = (levels == levels[:, :1]).all(1)
-    assert alike.float().mean() == pytest.approx(1 - flow.INDEPENDENT, abs=0.01)
-    assert all(len(row.unique()) == 4 for row in levels[~alike][:200])
-
-
-def test_a_quarter_of_the_samples_sees_hardly_anything_but_noise() -> None:
-    levels = sample_levels(20_000, 1, seeded(2))
-    usual = torch.special.ndtr((torch.tensor(flow.EARLIEST).logit() - flow.LEVEL_MEAN) / flow.LEVEL_SPREAD)
-    share = flow.EARLY * (1 - flow.INDEPENDENT)
-    assert (levels < flow.EARLIEST).float().mean() == pytest.approx(
-        float(share + (1 - share) * usual), abs=0.01
-    )
-    assert (levels < flow.EARLIEST / 3).float().mean() == pytest.approx(share / 3, abs=0.01)
-
-
-def test_the_other_levels_are_logit_normal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow, "EARLY", 0.0)
-    logits = sample_levels(20_000, 1, seeded(2)).logit()
-    assert float(logits.mean()) == pytest.approx(flow.LEVEL_MEAN, abs=0.02)
-    assert float(logits.std()) == pytest.approx(flow.LEVEL_SPREAD, abs=0.02)
-
-
-def test_levels_follow_from_the_seed() -> None:
-    assert torch.equal(sample_levels(8, 3, seeded(4)), sample_levels(8, 3, seeded(4)))
-    assert not torch.equal(sample_levels(8, 3, seeded(4)), sample_levels(8, 3, seeded(5)))
-
-
-def test_a_tenth_of_the_texts_is_dropped_whole() -> None:
-    ids = IDS[:1].expand(20_000, -1)
-    dropped = drop_text(ids, seeded(1))
-    gone = (dropped != ids).any(1)
-    assert gone.float().mean() == pytest.approx(flow.TEXT_DROPOUT, abs=0.01)
-    assert dropped[gone].unique(dim=0).tolist() == [[NULL, PAD, PAD, PAD]]
-    assert null_text(IDS).tolist() == [[NULL, PAD, PAD, PAD]] * 2
 
 
 # Loss

@@ -3,13 +3,11 @@
     latents ─ embed ─ fine blocks ─┬─ merge 2x2 ─ coarse blocks ─ split ─┐
                                    └───────────────── skip ─────────────(+)─ fine blocks ─ final ─► clean
 
-Most blocks see coarse tokens (2x2 patches each), which is where meaning and motion are worked out at a
-quarter of the cost; a few fine blocks before and after keep outlines crisp. Attention is full over space and
-time at both levels.
-
+Most blocks see coarse tokens (2x2 patches each), which work out meaning and motion at a quarter of the cost;
+a few fine blocks before and after keep outlines crisp. Attention is full over space and time at both levels.
 The noise level of each latent frame, the frame rate and a summary of the text reach a block through adaptive
-layer norm. The words themselves are a prefix of keys and values in every attention. The prefix does not
-depend on the noise, so a sampling run computes it once (`DiT.encode_text`).
+layer norm. The words themselves are a prefix of keys and values in every attention; it does not depend on the
+noise, so a sampling run computes it once (`DiT.encode_text`).
 
 Sources: DiT arXiv 2212.09748, shared modulation 2503.20314 (Wan), predicting clean pixels 2511.13720 (JiT),
 noise level per frame 2407.01392 (diffusion forcing).
@@ -20,7 +18,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -92,7 +89,7 @@ class Stream:
 
     modality: str  # one of `MODALITIES`
     tokens: Tensor  # [B, Tl, n, D]
-    rope: Rope  # [Tl, n, 64]
+    places: Tensor  # [Tl, n, 3], see `tokens.positions`
 
 
 def rope_table(places: Tensor, dtype: torch.dtype) -> Rope:
@@ -127,15 +124,8 @@ class Block(nn.Module):
         kv = self.text_kv(features).unflatten(-1, (2, -1, HEAD)).permute(2, 0, 3, 1, 4)
         return rms_norm(kv[0]) * self.k_scale.to(kv.dtype), kv[1]
 
-    def forward(
-        self,
-        x: Tensor,  # (B, Tl, n, D)
-        shared: Tensor,  # (B, Tl, 6, D)
-        rope: Rope,
-        text_keys: Tensor,
-        text_values: Tensor,
-        bias: Tensor,  # (B, 1, 1, L)
-    ) -> Tensor:
+    def forward(self, x: Tensor, shared: Tensor, rope: Rope, text: Prefix, bias: Tensor) -> Tensor:
+        """x: tokens [B, Tl, n, D]. shared: modulation [B, Tl, 6, D]. bias: of the text keys [B, 1, 1, L]."""
         modulation = (shared + self.modulation.to(x.dtype)).unsqueeze(2)  # (B, Tl, 1, 6, D)
         shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = modulation.unbind(-2)
 
@@ -145,7 +135,7 @@ class Block(nn.Module):
         q, k, v = qkv.unbind(0)
         q = rotate(rms_norm(q) * self.q_scale.to(x.dtype), rope)
         k = rotate(rms_norm(k) * self.k_scale.to(x.dtype), rope)
-        mixed = attend(q, torch.cat((text_keys, k), 2), torch.cat((text_values, v), 2), bias)
+        mixed = attend(q, torch.cat((text[0], k), 2), torch.cat((text[1], v), 2), bias)
         x = torch.addcmul(x, gate, self.out(mixed.transpose(1, 2).flatten(2)).view_as(x))
 
         y = torch.addcmul(mlp_shift, rms_norm(x), mlp_scale)
@@ -158,12 +148,13 @@ def run(
     """Send all streams through the blocks as one sequence and return the tokens of each. shared: modulation
     [B, Tl, 6, D]. prefixes: of the text, one per block. bias: of the text."""
     x = torch.cat([stream.tokens for stream in streams], 2)
-    cos, sin = (torch.cat(tables, 1).flatten(0, 1) for tables in zip(*(s.rope for s in streams), strict=True))
-    spare = fast.spare_keys(bias.shape[-1] + len(cos))  # hidden keys between text and tokens
+    places = torch.cat([stream.places for stream in streams], 1).flatten(0, 1)
+    rope = rope_table(places, x.dtype)
+    spare = fast.spare_keys(bias.shape[-1] + len(places))  # hidden keys between text and tokens
     bias = F.pad(bias, (0, spare), value=-1e4)
     for block, prefix in zip(blocks, prefixes, strict=True):
-        keys, values = (F.pad(part, (0, 0, 0, spare)) for part in prefix)
-        x = block(x, shared, (cos, sin), keys, values, bias)
+        text = F.pad(prefix[0], (0, 0, 0, spare)), F.pad(prefix[1], (0, 0, 0, spare))
+        x = block(x, shared, rope, text, bias)
     return list(torch.split(x, [stream.tokens.shape[2] for stream in streams], 2))
 
 
@@ -242,9 +233,10 @@ class DiT(nn.Module):
         coarse = self.coarse_modulation(c).unflatten(-1, (6, -1))
 
         _, frames, rows, columns, _ = z.shape
-        places = partial(positions, frames, fps=fps, frames=self.config.patch_frames, device=z.device)
-        fine_places, coarse_places = places(rows, columns), places(rows // 2, columns // 2)
-        fine_rope, coarse_rope = (rope_table(p, self.compute) for p in (fine_places, coarse_places))
+        fine_places, coarse_places = (
+            positions(frames, rows // k, columns // k, fps, self.config.patch_frames, z.device)
+            for k in (1, 2)
+        )
 
         x = self.embed(z.to(self.compute)).flatten(2, 3).repeat(len(t) // len(z), 1, 1, 1)  # (B, Tl, n, D)
         picture = fourier(fine_places[0, :, 1:], *SPACE_PERIODS, FEATURES).flatten(1)
@@ -255,15 +247,15 @@ class DiT(nn.Module):
 
         bias, prefixes = condition.bias, condition.prefixes
         first, last = len(self.fine_in), len(self.fine_in) + len(self.coarse)
-        (x,) = run(self.fine_in, [Stream("video", x, fine_rope)], fine, prefixes[:first], bias)
+        (x,) = run(self.fine_in, [Stream("video", x, fine_places)], fine, prefixes[:first], bias)
 
         merged = self.merge(rms_norm(gather(x, columns)))
         merged = merged + self.modality.weight[MODALITIES.index("video")].to(x.dtype)
-        streams = [Stream("video", merged, coarse_rope)]
+        streams = [Stream("video", merged, coarse_places)]
         (merged,) = run(self.coarse, streams, coarse, prefixes[first:last], bias)
         x = x + scatter(self.split(rms_norm(merged)), columns)
 
-        (x,) = run(self.fine_out, [Stream("video", x, fine_rope)], fine, prefixes[last:], bias)
+        (x,) = run(self.fine_out, [Stream("video", x, fine_places)], fine, prefixes[last:], bias)
 
         # No block's own modulation is added here, and the shared one starts at zero: hence 1 + scale.
         shift, scale = self.final_modulation(c).unsqueeze(2).chunk(2, -1)

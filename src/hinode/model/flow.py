@@ -19,11 +19,7 @@ from hinode.model import controls
 from hinode.model.dit import DiT
 from hinode.model.text import NULL, PAD
 
-LEVEL_MEAN, LEVEL_SPREAD = -0.8, 0.8  # of the logit-normal noise level while training
 NEAREST = 0.05  # smallest 1 - t in the loss: keeps the weight of almost clean samples finite
-INDEPENDENT = 0.10  # samples with a level per latent frame; the rest has one for the whole clip
-EARLY, EARLIEST = 0.25, 0.15  # samples below a level that others seldom have: it decides the camera
-TEXT_DROPOUT = 0.10
 
 
 @torch.inference_mode()
@@ -41,22 +37,6 @@ def sample(
         x = model(z, levels, uncond, fps).lerp(model(z, levels, cond, fps), guidance)
         z = z + (t_next - t) * (x - z) / (1 - t)
     return z
-
-
-def sample_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor:
-    """Noise levels for training, [B, Tl]: a tenth of clips has one per latent frame, a quarter a low one."""
-    device = generator.device
-    each = torch.randn(batch, frames, generator=generator, device=device)
-    alone, early, first = torch.rand(3, batch, 1, generator=generator, device=device)
-    levels = torch.sigmoid(LEVEL_MEAN + LEVEL_SPREAD * each)
-    shared = torch.where(early < EARLY, EARLIEST * first, levels[:, :1])
-    return torch.where(alone < INDEPENDENT, levels, shared)
-
-
-def drop_text(ids: Tensor, generator: torch.Generator) -> Tensor:
-    """Replace a tenth of the texts by the null text: the network also learns the unconditional field."""
-    odds = torch.rand(ids.shape[0], 1, generator=generator, device=generator.device)
-    return torch.where(odds.to(ids.device) < TEXT_DROPOUT, null_text(ids), ids)
 
 
 def null_text(ids: Tensor) -> Tensor:
@@ -89,9 +69,9 @@ def loss(
 ) -> Loss:
     """Velocity error of the model on clean latents x [B, Tl, h, w, C] with texts ids [B, L], in float32.
 
-    levels: [B, Tl] from `sample_levels`. noise: standard normal, shaped like x. weight: optional per-value
-    weight, broadcastable to x. mask [B, Tl, h, w, f]: context, which the model sees clean and which does not
-    count. motion: from `controls.encode_motion`.
+    levels: noise levels [B, Tl]. noise: standard normal, shaped like x. weight: optional per-value weight,
+    broadcastable to x. mask [B, Tl, h, w, f]: context, which the model sees clean and which does not count.
+    motion: from `controls.encode_motion`.
     """
     control = fixed = None
     if mask is not None:

@@ -57,7 +57,7 @@ class SpacetimePatches:
 
 
 def positions(
-    latent_frames: int, rows: int, columns: int, *, fps: float, frames: int, device: torch.device
+    latent_frames: int, rows: int, columns: int, fps: float, frames: int, device: torch.device
 ) -> Tensor:
     """Centres of all patches in physical units, so that one model serves any frame rate, size and duration.
 
