@@ -165,11 +165,10 @@ def test_fast_attention_is_attention(keys: int, bias_keys: int) -> None:
         assert torch.allclose(layers.attend(*halves).float(), expected, atol=3e-2)
 
 
-def test_the_fast_norm_and_gelu_are_the_plain_ones() -> None:
+def test_the_fast_norm_is_the_norm() -> None:
     x = noise(2, 3, 5, 64) * 30
     x[0, 0, 0] = 0.0
     assert torch.allclose(fast.rms_norm(x), torch.nn.functional.rms_norm(x, (64,), eps=1e-6), atol=1e-5)
-    assert torch.allclose(fast.gelu(x.clone()), torch.nn.functional.gelu(x), atol=1e-5)
     with torch.inference_mode():
         assert torch.equal(layers.rms_norm(x), fast.rms_norm(x))
 

@@ -22,11 +22,6 @@ def rms_norm(x: Tensor) -> Tensor:
     return x * (math.sqrt(x.shape[-1]) / norm).clamp(max=1e3).to(x.dtype)
 
 
-def gelu(x: Tensor) -> Tensor:
-    """In place: to allocate memory for the result costs as much again. On a GPU too."""
-    return torch.ops.aten.gelu_(x)  # type: ignore[no-any-return]
-
-
 def prefers_products(q: Tensor, k: Tensor) -> bool:
     """Whether `attend` beats torch's fused kernel: for few keys, and in bfloat16 for many. In float32 the
     scores of many keys are megabytes, allocated anew each time; and training would have to keep them."""

@@ -153,7 +153,6 @@ class Sampler(Iterator[SamplerState]):
         mask = ~self.context.view(*noise.shape[:-1], span, -1).isnan().any(-1)  # (B, Tl, h, w, f)
         self.mask = mask.repeat_interleave(noise.shape[-1] // span, -1)  # (B, Tl, h, w, C)
         self.frame_mask = mask.flatten(2).all(-1)  # latent frames that are all context, (B, Tl)
-        self.has_context = bool(mask.any())
         # Texts and null texts are encoded once and go through the network as one batch. A subclass may read
         # several texts of each clip: all the first texts come first, and the null texts last.
         self.texts, self.guided = len(ids) // len(noise), sampling.guidance != 1
@@ -170,7 +169,7 @@ class Sampler(Iterator[SamplerState]):
 
     def with_context(self, latents: Tensor) -> Tensor:
         """Latents with the context put in."""
-        return torch.where(self.mask, self.context, latents) if self.has_context else latents
+        return torch.where(self.mask, self.context, latents)
 
     def levels(self, t: float, texts: int = 1) -> Tensor:
         """Noise levels [texts * B, Tl]; context is clean."""
