@@ -14,11 +14,11 @@ def interpret(plan: Plan) -> str:
         notes.append(f"each of the {len(texts)} subjects drawn in a place of its own")
     if plan.prompt != plan.request.prompt:
         notes.append(f"expanded to: {plan.prompt}")
-    count, maximum = max(len(_known_words(text)) for text in texts), plan.card.words
+    count, maximum = max(len(_vocabulary_words(text)) for text in texts), plan.card.words
     if count > maximum:
         notes.append(f"only the first {maximum} of {count} known words were read")
     if plan.request.negative_prompt:
-        avoided = " ".join(_known_words(plan.request.negative_prompt)[:maximum])
+        avoided = " ".join(_vocabulary_words(plan.request.negative_prompt)[:maximum])
         notes.append(f"avoided: {avoided or 'nothing, no word of the negative prompt is known'}")
     return "; ".join(notes)
 
@@ -42,7 +42,7 @@ def describe(parsed: Parsed) -> str:
     return text
 
 
-def _known_words(text: str) -> list[str]:
+def _vocabulary_words(text: str) -> list[str]:
     return [word for word in words(text) if word in _WORDS]
 
 
