@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from hinode.errors import ModelError
 from hinode.engines.native import checkpoint
+from hinode.errors import ModelError
 from hinode.model.text import FIRST_WORD, Vocabulary
 from hinode.training import data, trainer
 from hinode.training.recipes import RECIPES

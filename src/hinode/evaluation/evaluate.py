@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from hinode.clip import Frames
-from hinode.engines.native import catalog
+from hinode.engines.native import catalog, checkpoint
 from hinode.engines.native.catalog import Card
+from hinode.engines.native.checkpoint import Checkpoint
 from hinode.engines.native.plan import Plan
 from hinode.engines.native.sampling import decode_frames, make_sampler, to_frames
 from hinode.evaluation.flicker import STEADY_WEATHER, compare_flicker, flicker
@@ -31,8 +32,6 @@ from hinode.evaluation.scores import Observation, tally
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.media.video import read_video, write_mp4
-from hinode.engines.native import checkpoint
-from hinode.engines.native.checkpoint import Checkpoint
 from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches
 from hinode.progress import progress_bar

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hinode.clip import Frames
-from hinode.engines.native import catalog, upscaling
+from hinode.engines.native import catalog, checkpoint, upscaling
 from hinode.engines.native.engine import NativeEngine
 from hinode.errors import ModelError
 from hinode.evaluation.evaluate import generate, plan_of, to_bytes

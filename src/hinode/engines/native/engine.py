@@ -21,9 +21,7 @@ from hinode.engines.protocol import Capabilities, Cost, Progress, State, timed
 from hinode.errors import EngineError
 from hinode.model.flow import Sampler, SamplerState
 from hinode.model.layers import compute_type
-from hinode.model.tokens import SpacetimePatches
-from hinode.registry.profiles import STANDARD
-from hinode.request import GUIDE_VIDEO, Request
+from hinode.request import Request
 from hinode.settings import Settings
 from hinode.world.caption import parse
 

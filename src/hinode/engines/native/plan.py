@@ -17,7 +17,7 @@ from hinode.engines.protocol import Cost
 from hinode.errors import BadInput, ModelError, join_names
 from hinode.model.flow import Sampling
 from hinode.model.tokens import SpacetimePatches
-from hinode.registry.family import STANDARD
+from hinode.registry.profiles import STANDARD
 from hinode.request import GUIDE_VIDEO, Request
 
 DEFAULT_STRENGTH = 0.7

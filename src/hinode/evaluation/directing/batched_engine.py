@@ -13,13 +13,13 @@ import torch
 
 from hinode.clip import Clip, Frames, Provenance
 from hinode.directing.engine import DirectedEngine
+from hinode.engines.native import checkpoint
 from hinode.engines.native.engine import NativeEngine
 from hinode.engines.native.plan import Plan
 from hinode.engines.native.sampling import decode_frames, make_sampler, to_frames
 from hinode.engines.protocol import Progress, State
 from hinode.errors import EngineError
 from hinode.evaluation.evaluate import BATCH
-from hinode.engines.native import checkpoint
 from hinode.model.layers import compute_type
 from hinode.request import GUIDE_VIDEO, Request
 from hinode.settings import Settings

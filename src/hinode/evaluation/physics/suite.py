@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hinode.engines.native import catalog
+from hinode.engines.native.checkpoint import Checkpoint
 from hinode.engines.native.plan import CONDITIONED_GUIDANCE, Plan
 from hinode.engines.native.sampling import decode_frames
 from hinode.evaluation.evaluate import load_model, plan_of, render_native, sample_noise
@@ -19,7 +20,6 @@ from hinode.evaluation.physics.cases import CONTEXT_SECONDS, METRICS, SECONDS, C
 from hinode.evaluation.physics.search import REACH, Finding, find
 from hinode.evaluation.records import Record, RecordLog, check_names
 from hinode.evaluation.results import Row, mean, share
-from hinode.engines.native.checkpoint import Checkpoint
 from hinode.model.flow import Sampler
 from hinode.progress import progress_bar
 from hinode.settings import Settings
