@@ -15,7 +15,7 @@ from hinode import cli, engines, pipeline
 from hinode.api.app import create_app
 from hinode.api.context import Context
 from hinode.clip import Clip
-from hinode.engines.protocol import Capabilities, EngineEntry
+from hinode.engines.protocol import EngineEntry
 from hinode.engines.testcard.engine import TestcardEngine
 from hinode.errors import BadInput, ModelError
 from hinode.licensing import operator
@@ -23,7 +23,7 @@ from hinode.licensing.operator import Operator
 from hinode.media.video import read_video
 from hinode.registry import acquisition
 from hinode.registry.entry import Entry
-from hinode.request import Request
+from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
 H3 = "MiniMax-H3-Community"

@@ -12,12 +12,12 @@ from PIL import Image
 from hinode import pipeline
 from hinode.clip import Clip, Sound
 from hinode.engines.native.engine import NativeEngine
-from hinode.engines.protocol import Capabilities, Cost, Progress, State
+from hinode.engines.protocol import Cost, Progress, State
 from hinode.errors import BadInput, EngineError, OutputError
 from hinode.media.video import read_video
-from hinode.request import Request
+from hinode.request import Capabilities, Request
 from hinode.settings import Settings
-from tests.hearing import clicks, heard, tone, tracks
+from tests.sounds import clicks, read_sound, tone, tracks
 
 REQUEST = Request("a red balloon over the wibbly sea", 128, 72, seconds=1.0, seed=7)
 
@@ -174,7 +174,7 @@ def test_sound_stays_in_step_whatever_the_frames_are_held_to(clip: Clip, tmp_pat
         path = tmp_path / f"{number}.mp4"
         request = Request("x", 128, 72, seconds=seconds, fps=fps)
         result = pipeline.finish(request, sounding, path, "mp4")
-        samples, rate = heard(path)
+        samples, rate = read_sound(path)
         assert (result.sound, rate, samples.shape) == ("stereo, 24000 Hz", 24000, (2, round(seconds * 24000)))
         assert clicks(samples, rate) == pytest.approx([1.0], abs=0.001)
         footage = read_video(path)

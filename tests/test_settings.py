@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -124,3 +127,15 @@ def test_waiting_threads_sleep_unless_the_person_says_otherwise() -> None:
     assert thread_variables({"OMP_WAIT_POLICY": "ACTIVE"}) == {"OMP_WAIT_POLICY": "ACTIVE"}
     assert thread_variables({"HINODE_THREADS": " 3 ", "OMP_NUM_THREADS": "8"})["OMP_NUM_THREADS"] == "3"
     assert "OMP_NUM_THREADS" not in thread_variables({"HINODE_THREADS": ""})
+
+
+def test_the_command_sets_them_before_anything_else() -> None:
+    code = (
+        "import os, sys; from hinode import cli\n"
+        "assert 'torch' not in sys.modules\n"
+        "cli.app = lambda: print(os.environ['OMP_WAIT_POLICY'], os.environ['OMP_NUM_THREADS'])\n"
+        "cli.main()"
+    )
+    environment = {"HINODE_THREADS": "2", "PYTHONPATH": os.pathsep.join(sys.path)}
+    output = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+    assert output == "PASSIVE 2\n"

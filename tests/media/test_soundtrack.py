@@ -12,7 +12,7 @@ import pytest
 from hinode.clip import Sound
 from hinode.media import soundtrack
 from hinode.media.soundtrack import UnusableSound
-from tests.hearing import Samples, alike, clicks, tone
+from tests.sounds import Samples, clicks, correlation, tone
 
 
 def write(
@@ -79,7 +79,7 @@ def test_what_was_put_in_comes_out(tmp_path: Path, codec: str, kind: str, rate: 
     assert (found.rate, found.channels) == (rate, channels)
     assert found.seconds == pytest.approx(2.0, abs=0.03)
     assert clicks(found.samples, rate) == pytest.approx([1.0], abs=0.001)
-    assert alike(found.samples, samples) > 0.97
+    assert correlation(found.samples, samples) > 0.97
 
 
 def test_no_more_than_is_wanted(tmp_path: Path) -> None:

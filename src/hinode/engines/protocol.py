@@ -1,6 +1,5 @@
-"""What every engine is to the rest of the house: small, and steppable.
-
-Between two steps a run can be stopped for good, looked at, saved, moved to another process and continued.
+"""The protocol of the engines. It is small, and a run can be stopped, previewed, saved, moved to another
+process and continued between two steps.
 """
 
 from __future__ import annotations
@@ -16,29 +15,16 @@ from hinode.clip import Clip, Frames
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
-__all__ = [
-    "Abandonable",
-    "Capabilities",
-    "Cost",
-    "Engine",
-    "EngineEntry",
-    "Progress",
-    "Run",
-    "State",
-    "abandon",
-    "timed",
-]
-
 
 @dataclass(frozen=True)
 class Cost:
-    """How much a request is to do; a quote is computed from it.
+    """The work of a request; a quote is computed from it.
 
     Attributes:
-        tokens: tokens that the network sees in one pass, the finest level counted.
+        tokens: of the network in one pass, at its finest level.
         steps: sampling steps.
-        passes: passes through the network over all steps; guidance may take two for one step.
-        pixels: pixels that are drawn, over all frames, at native size.
+        passes: through the network over all steps; guidance may take two for one step.
+        pixels: that are drawn, over all frames, at native size.
     """
 
     tokens: int
@@ -49,13 +35,13 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """What a run has just done.
+    """The report of a run after a step.
 
     Attributes:
         stage: name of the stage: "load", "text", "sample", "decode", ...
         done: units of the stage that are done.
         total: units of the stage in all, at least 1.
-        preview: what the middle of the clip looks like so far, uint8 [H, W, 3] at native size, or None.
+        preview: of the middle of the clip so far, uint8 [H, W, 3] at native size, or None.
     """
 
     stage: str
@@ -66,12 +52,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class State:
-    """A run between two steps, to be kept on disk; only the engine that wrote it can read it.
+    """A run between two steps, to be stored; only the engine that wrote it can read it.
 
     Attributes:
         engine: name of that engine.
         step: sampling steps that are done.
-        body: everything else.
+        body: everything else, for the engine.
     """
 
     engine: str
@@ -80,43 +66,43 @@ class State:
 
 
 class Run(Protocol):
-    """One request being carried out."""
+    """The rendering of one request."""
 
     def __iter__(self) -> Iterator[Progress]:
-        """Work, a step at a time; leaving the loop pauses the run, another loop goes on with it."""
+        """Work, a step at a time; leaving the loop pauses the run, and another loop continues it."""
         ...
 
     def state(self) -> State:
-        """Everything needed to go on from here, to the same bits."""
+        """Everything that is needed to continue from here to the same bits."""
         ...
 
     def clip(self) -> Clip:
         """The finished clip.
 
         Raises:
-            EngineError: the run is not over yet.
+            EngineError: the run is not finished.
         """
         ...
 
 
 @runtime_checkable
 class Abandonable(Protocol):
-    """A run whose work goes on somewhere else while nobody iterates over it."""
+    """A run whose work continues on another machine while nobody iterates over it."""
 
     def abandon(self) -> None:
-        """Have that work stopped, for nobody wants the clip; takes seconds at most, and raises nothing."""
+        """Stop that work, because nobody wants the clip; takes seconds at most, and raises nothing."""
         ...
 
 
 def abandon(run: Run) -> None:
-    """Give a run up for good; one that works only while it is iterated over need not be told."""
+    """Stop a run for good; nothing is to be done for one that works only while it is iterated over."""
     if isinstance(run, Abandonable):
         run.abandon()
 
 
 @contextmanager
 def timed(stage_seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Add the wall-clock seconds that the block takes to those of a stage, also if it raises."""
+    """Add the wall-clock seconds of the block to those of a stage, also if it raises."""
     start = time.perf_counter()
     try:
         yield
@@ -125,13 +111,13 @@ def timed(stage_seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 
 class Engine(Protocol):
-    """Whatever turns a request into a clip."""
+    """Turns requests into clips."""
 
     @property
     def name(self) -> str: ...
 
     def capabilities(self, model: str | None = None) -> Capabilities:
-        """What can be asked for of a model, by default the engine's own default.
+        """The capabilities of a model, by default of the engine's default model.
 
         Raises:
             BadInput: there is no such model.
@@ -140,11 +126,11 @@ class Engine(Protocol):
         ...
 
     def estimate(self, request: Request) -> Cost:
-        """How much the request is to do; nothing is computed yet."""
+        """The work of a request; nothing is drawn yet."""
         ...
 
     def start(self, request: Request, state: State | None = None) -> Run:
-        """A run that has not begun, or one that goes on from `state`.
+        """A run that has not begun, or one that continues from `state`.
 
         Raises:
             BadInput: the request does not fit the capabilities.

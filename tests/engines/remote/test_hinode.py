@@ -31,7 +31,7 @@ from hinode.media.video import read_video
 from hinode.records.database import Database
 from hinode.request import Request
 from hinode.settings import Settings
-from tests.hearing import alike, clicks, heard
+from tests.sounds import clicks, correlation, read_sound
 
 PATIENCE = 120.0
 SLOW = {"HINODE_TESTCARD_STEP_SECONDS": "0.25", "HINODE_LEASE_SECONDS": "2"}
@@ -127,9 +127,9 @@ def test_a_remote_clip_has_the_sound_of_a_local_one(
     list(local)
     original = local.clip().sound
     assert original is not None
-    assert alike(clip.sound.samples, original.samples) > 0.98
+    assert correlation(clip.sound.samples, original.samples) > 0.98
     result = pipeline.finish(request, clip, tmp_path / "here.mp4", "mp4")
-    samples, rate = heard(tmp_path / "here.mp4")
+    samples, rate = read_sound(tmp_path / "here.mp4")
     assert (result.sound, samples.shape) == ("stereo, 48000 Hz", (2, round(seconds * 48000)))
     assert clicks(samples, rate) == pytest.approx(expected, abs=0.001)
 

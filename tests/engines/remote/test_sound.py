@@ -14,7 +14,7 @@ from hinode.engines.remote.upstreams import read
 from hinode.errors import BadInput, EngineError
 from tests.engines.remote.fleet import MODEL, Fleet, steps
 from tests.engines.remote.stubs import Stub
-from tests.hearing import alike, clicks, heard, tone
+from tests.sounds import clicks, correlation, read_sound, tone
 
 SOUND = "sound = true\n"
 
@@ -36,9 +36,9 @@ def test_sound_is_kept_as_it_is(fleet: Fleet, dialect: str, tmp_path: Path) -> N
     assert "sound" not in stub.creations()[0].fields  # the request does not mention it
     assert clip.provenance.read_as == "made by s1 with Wan-AI/Wan2.1"
     pipeline.finish(run.request, clip, tmp_path / "clip.mp4", "mp4")
-    samples, rate = heard(tmp_path / "clip.mp4")
+    samples, rate = read_sound(tmp_path / "clip.mp4")
     assert clicks(samples, rate) == pytest.approx([0.5], abs=0.001)
-    assert alike(samples, tone(1.0, 24000, clicks=(0.5,))) > 0.95
+    assert correlation(samples, tone(1.0, 24000, clicks=(0.5,))) > 0.95
 
 
 def test_sound_beyond_the_clip_is_cut(fleet: Fleet) -> None:

@@ -18,7 +18,7 @@ from hinode.errors import BadInput, EngineError
 from hinode.media.video import read_video
 from hinode.request import Reference, Request
 from hinode.settings import Settings
-from tests.hearing import alike, clicks, heard, tone
+from tests.sounds import clicks, correlation, read_sound, tone
 
 REQUEST = Request("a red balloon over the sea", 96, 64, seconds=1.0, seed=7, engine="testcard")
 
@@ -328,7 +328,7 @@ def test_it_flashes_and_clicks_together_over_line_up_tone(
     assert 20 * np.log10(np.abs(quiet).max()) == pytest.approx(-18, abs=0.01)
     assert np.argmax(np.abs(np.fft.rfft(quiet[0]))) * 48000 / 12000 == 1000
     pipeline.finish(request, clip, tmp_path / "card.mp4", "mp4")
-    samples, rate = heard(tmp_path / "card.mp4")
+    samples, rate = read_sound(tmp_path / "card.mp4")
     assert clicks(samples, rate) == pytest.approx([index / fps for index in expected], abs=0.001)
 
 
@@ -362,7 +362,7 @@ def test_a_source_keeps_its_sound(
         return
     assert clip.sound is not None
     assert clip.sound.rate == 44100
-    assert alike(clip.sound.samples[:, :44100], tone(1.0, 44100)) > 0.98
+    assert correlation(clip.sound.samples[:, :44100], tone(1.0, 44100)) > 0.98
     if operation == "extend" and sound:
         assert clip.sound.seconds == 2.5
         assert clicks(clip.sound.samples, 44100) == pytest.approx([1.0, 2.0], abs=1e-4)

@@ -17,11 +17,11 @@ from hinode.engines.native.checkpoint import Checkpoint
 from hinode.engines.native.interpretation import interpret
 from hinode.engines.native.plan import Plan, choose_card
 from hinode.engines.native.sampling import decode_frames, make_sampler, to_frames
-from hinode.engines.protocol import Capabilities, Cost, Progress, State, timed
+from hinode.engines.protocol import Cost, Progress, State, timed
 from hinode.errors import EngineError
 from hinode.model.flow import Sampler, SamplerState
 from hinode.model.layers import compute_type
-from hinode.request import Request
+from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 from hinode.world.caption import parse
 

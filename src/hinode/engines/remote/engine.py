@@ -9,7 +9,7 @@ from functools import cached_property
 
 import httpx
 
-from hinode.engines.protocol import Capabilities, Cost, State
+from hinode.engines.protocol import Cost, State
 from hinode.engines.remote.client import Client, usable_key
 from hinode.engines.remote.environment import Environment
 from hinode.engines.remote.errors import Category, UpstreamError
@@ -20,7 +20,7 @@ from hinode.engines.remote.upstreams import ENGINE, Upstream, Upstreams, read
 from hinode.engines.remote.wire import NativeForm
 from hinode.errors import BadInput
 from hinode.licensing import licences
-from hinode.request import Request
+from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
 MAX_FPS = 60.0

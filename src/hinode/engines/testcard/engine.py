@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 
 from hinode.clip import Clip, Frames, Provenance, Sound
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
-from hinode.engines.protocol import Capabilities, Cost, Progress, State, timed
+from hinode.engines.protocol import Cost, Progress, State, timed
 from hinode.engines.testcard import tone
 from hinode.engines.testcard.card import MARKS, Card
 from hinode.errors import BadInput, EngineError, quote
@@ -35,6 +35,7 @@ from hinode.request import (
     KEYFRAME,
     LAST_FRAME,
     SOURCE,
+    Capabilities,
     Request,
     Size,
 )
