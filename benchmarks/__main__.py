@@ -25,7 +25,10 @@ prints one JSON object on a line.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+
+from hinode.settings import thread_variables
 
 SHORT = ("speed", "busy", "fairness", "queue", "latency")
 NAMES = (
@@ -49,7 +52,8 @@ def run(name: str, words: list[str]) -> None:
 
 
 def main(words: list[str]) -> None:
-    """Run what the command line asks for."""
+    """Run what the command line names."""
+    os.environ.update(thread_variables(os.environ))  # before torch is imported, as in the command
     if words and words[0] in NAMES:
         run(words[0], words[1:])
     elif words in ([], ["--json"]):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -61,7 +62,13 @@ def main(words: list[str]) -> None:
     with tempfile.TemporaryDirectory() as place:
         for number in range(len(CASES)):
             command = [sys.executable, "-m", "benchmarks", "memory", "--case", str(number), "--folder", place]
-            process = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            process = subprocess.run(
+                command,
+                check=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+            )
             figures = json.loads(process.stdout.splitlines()[-1])
             if options.json:
                 print(json.dumps(figures))
@@ -93,7 +100,7 @@ def measure(folder: Path, case: Case) -> dict[str, object]:
     entry = entries.Entry("large", "diffusers", case.family, str(source), "", files, "best", (), "Apache-2.0")
     entries.save(entry, folder / "home")
     budget = MemoryBudget(int((case.gigabytes or 1000) * 1e9), int((case.gigabytes or 1000) * 1e9))
-    engine = DiffusersEngine(Settings(home=folder / "home", threads=1, device="cpu"), budget=budget)
+    engine = DiffusersEngine(Settings(home=folder / "home", device="cpu"), budget=budget)
     seconds = case.frames / FAMILIES[case.family].fps
     request = Request("a red balloon", *case.size, seconds, engine="diffusers", model="large", steps=2)
     run = engine.start(request)

@@ -76,8 +76,6 @@ def matrix_rate() -> float:
     from hinode.settings import Settings
 
     settings = Settings.from_environment(os.environ)
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
     device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     a, b = (torch.randn(MATRIX, MATRIX, device=device).to(compute_type(device)) for _ in range(2))
     times = []

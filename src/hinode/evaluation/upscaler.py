@@ -63,8 +63,6 @@ def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | No
     card = catalog.find(model, settings.models)
     rng = random.Random("upscaler-held-out")
     scenes = [sample_scene(rng, held_out=None) for _ in range(SCENES)][:limit]
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
     loaded = checkpoint.load(card.path, "cpu", compute_type(torch.device("cpu")))
     renders: dict[str, Any] = {"native renders": [], "averaged renders": [], "redrawn renders": []}
     with progress_bar() as bar:
@@ -81,7 +79,7 @@ def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | No
             _compare_fourfold(_render(scene, 64, 0.0)[:3], _render(scene, 256, 0.0, frames=3))
             for scene in bar.track(scenes[:FOURFOLD], description="four times as large")
         ]
-        clips = _evaluate_clips(card, settings, PROMPTS if limit is None else limit, bar)
+        clips = _evaluate_clips(card, PROMPTS if limit is None else limit, bar)
     return {
         "scenes": len(scenes),
         **{name: _summarize(rows) for name, rows in renders.items()},
@@ -189,7 +187,7 @@ def _gains(rows: Sequence[dict[str, Any]], fact: str) -> dict[str, Any]:
     return {kind: _gain([row for row in rows if row[fact] == kind]) for kind in kinds}
 
 
-def _evaluate_clips(card: catalog.Card, settings: Settings, count: int, bar: Progress) -> dict[str, Any]:
+def _evaluate_clips(card: catalog.Card, count: int, bar: Progress) -> dict[str, Any]:
     """Clips of prompts that belong to no published set, generated as the engine does it."""
     rng = random.Random("upscaler-prompts")
     scenes = [sample_scene(rng, subjects=1, held_out=None) for _ in range(count)]
@@ -198,7 +196,7 @@ def _evaluate_clips(card: catalog.Card, settings: Settings, count: int, bar: Pro
     readings: dict[str, list[Observation]] = {"native": [], **{name: [] for name in METHODS}}
     rows: list[dict[str, dict[str, float]]] = []
     for start in bar.track(range(0, count, BATCH), description="generated clips"):
-        for _, clips in generate(cases[start : start + BATCH], plan, settings, seed=start):
+        for _, clips in generate(cases[start : start + BATCH], plan, seed=start):
             versions = {"native": clips}
             for name, method in METHODS.items():
                 large = [as_bytes(method(as_floats(clip.numpy()))) for clip in clips]

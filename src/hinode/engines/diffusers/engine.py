@@ -62,8 +62,6 @@ class DiffusersEngine:
         licences.check(task.entry.terms, self.settings.home)
         entries.check_present(task.entry, self.settings.home)
         _check_library()
-        if self.settings.threads is not None:
-            torch.set_num_threads(self.settings.threads)
         device = choose_device(self.settings.device)
         if device.type == "cpu":
             allocator.return_large_blocks()

@@ -76,8 +76,6 @@ class BatchedEngine(NativeEngine):
         self.pending: list[BatchedRun] = []
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._model: tuple[object, checkpoint.Checkpoint] | None = None
-        if settings.threads is not None:
-            torch.set_num_threads(settings.threads)
 
     def start(self, request: Request, state: State | None = None) -> BatchedRun:  # type: ignore[override]
         """See `Engine.start`; there is never a state to continue from."""

@@ -46,7 +46,7 @@ def evaluate_physics(
     plan = plan_of(catalog.find(model, settings.models), seconds=SECONDS, steps=steps)
     guidance = min(plan.sampling.guidance, CONDITIONED_GUIDANCE)
     plan = dataclasses.replace(plan, sampling=dataclasses.replace(plan.sampling, guidance=guidance))
-    loaded, device = load_model(plan.card, settings)
+    loaded, device = load_model(plan.card)
     weights, fps = plan.card.fingerprint(), plan.shape.fps
     rows: list[Row] = []
 
