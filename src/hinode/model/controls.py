@@ -1,7 +1,5 @@
-"""Control channels: what the network reads of each patch beside its pixels and the text.
-
-They say which pixels are context (given clean), where the subject is and how the camera moves.
-"""
+"""Control channels, which the network reads of each patch beside its pixels and the text: which pixels are
+context (given clean), where the subject is and how the camera moves."""
 
 from __future__ import annotations
 
@@ -27,11 +25,9 @@ def encode(mask: Tensor, motion: Tensor | None = None) -> Tensor:
 
 
 def encode_motion(path: Tensor, camera: Tensor, rows: int, columns: int, patch_frames: int) -> Tensor:
-    """A path and a camera as [B, Tl, h, w, f + 3]; NaN in them where the network chooses.
-
-    path [B, T, 2]: centre of the subject, in fractions of width and height. camera [B, T, 2]: pan to the
-    right since the first frame in short sides, and the logarithm of the zoom.
-    """
+    """A path and a camera as [B, Tl, h, w, f + 3]; NaN in them where the network chooses. path [B, T, 2]:
+    centre of the subject, in fractions of width and height. camera [B, T, 2]: pan to the right since the
+    first frame in short sides, and the logarithm of the zoom."""
 
     def per_patch(values: Tensor) -> Tensor:  # (B, Tl, f, 2); the first frame fills its patch
         filled = torch.cat((values[:, :1].expand(-1, patch_frames - 1, -1), values), 1)

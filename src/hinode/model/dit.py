@@ -30,10 +30,8 @@ from hinode.model.tokens import SpacetimePatches, positions
 
 ROPE_SPLIT = (16, 24, 24)  # of the 64 values of a head: time, height, width
 FEATURES = 128  # width of sinusoidal features
-LEVEL_PERIODS = (0.01, 4.0)  # of the noise level 0..1
-FPS_PERIODS = (0.5, 32.0)  # octaves of frames per second
-TIME_PERIODS = (0.5, 40.0)  # seconds
-SPACE_PERIODS = (0.2, 8.0)  # short sides of the picture
+LEVEL_PERIODS, FPS_PERIODS = (0.01, 4.0), (0.5, 32.0)  # noise level 0..1; octaves of frames per second
+TIME_PERIODS, SPACE_PERIODS = (0.5, 40.0), (0.2, 8.0)  # seconds; short sides of the picture
 MODALITIES = ("video", "sound", "action")  # kinds of streams that can share the coarse attention
 
 Rope = tuple[Tensor, Tensor]  # cosines and signed sines, each [..., N, 64]; see `rope_table`
@@ -145,8 +143,8 @@ class Block(nn.Module):
 def run(
     blocks: nn.ModuleList, streams: list[Stream], shared: Tensor, prefixes: Sequence[Prefix], bias: Tensor
 ) -> list[Tensor]:
-    """Send all streams through the blocks as one sequence and return the tokens of each. shared: modulation
-    [B, Tl, 6, D]. prefixes: of the text, one per block. bias: of the text."""
+    """Send all streams through the blocks as one sequence; returns the tokens of each. Shapes as in
+    `Block`."""
     x = torch.cat([stream.tokens for stream in streams], 2)
     places = torch.cat([stream.places for stream in streams], 1).flatten(0, 1)
     rope = rope_table(places, x.dtype)
@@ -178,14 +176,13 @@ class DiT(nn.Module):
         self.config = config
         self.compute = torch.float32  # type of the activations; see `layers`
         fine, width, cond = config.fine_width, config.width, config.conditioning
-        channels = config.tokenizer.channels
 
         self.text = TextEncoder(config.vocabulary, config.text_width, config.text_depth, config.words)
         self.text_proj = Linear(config.text_width, cond)
         self.level_mlp = nn.Sequential(Linear(FEATURES, cond), nn.SiLU(), Linear(cond, cond))
         self.fps_proj = Linear(FEATURES, cond)
 
-        self.embed = Linear(channels, fine)
+        self.embed = Linear(config.tokenizer.channels, fine)
         inputs = controls.channels(config.patch_frames)
         self.control_proj = Linear(inputs, fine, zero=True) if config.control else None
         # Rotary positions are relative; that the sky is up and the ground is down is absolute.
@@ -202,7 +199,7 @@ class DiT(nn.Module):
         self.fine_modulation = Linear(cond, 6 * fine, zero=True)
         self.coarse_modulation = Linear(cond, 6 * width, zero=True)
         self.final_modulation = Linear(cond, 2 * fine, zero=True)
-        self.final = Linear(fine, channels, zero=True)
+        self.final = Linear(fine, config.tokenizer.channels, zero=True)
 
     def blocks(self) -> Iterator[Block]:
         """All blocks in the order in which tokens pass them."""

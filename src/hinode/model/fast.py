@@ -1,7 +1,5 @@
-"""The same arithmetic as in `layers` and `dit`, quicker on a processor while nothing is differentiated.
-
-A test holds both to the same values; `python -m benchmarks speed` measures them.
-"""
+"""The same arithmetic as in `layers`, quicker on a processor while nothing is differentiated. A test holds
+both to the same values."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """Rectified flow: how noise is added, what is learned, and how a clip is drawn from noise.
 
 Noise level t runs from 0 (pure noise) to 1 (clean): z = t * x + (1 - t) * s * noise. The network predicts the
-clean x; the error is measured in velocity v = (x - z) / (1 - t), which weighs nearly clean samples more.
-Predicting x keeps large patches learnable, because clean pictures fill a small part of pixel space and noise
-does not (arXiv 2511.13720).
+clean x, which keeps large patches learnable: clean pictures fill a small part of pixel space, noise all of it
+(arXiv 2511.13720). The error is measured in velocity v = (x - z) / (1 - t): nearly clean samples weigh more.
 """
 
 from __future__ import annotations
@@ -26,10 +25,8 @@ NEAREST = 0.05  # smallest 1 - t in the loss: keeps the weight of almost clean s
 def sample(
     model: DiT, ids: Tensor, fps: float, noise: Tensor, steps: int = 20, guidance: float = 2.5
 ) -> Tensor:
-    """Draw clips: texts ids [B, L] and standard normal noise [B, Tl, h, w, C] -> clean latents.
-
-    This is the whole method. `Sampler` does the same, can stop between two steps, and follows controls.
-    """
+    """Draw clips: texts ids [B, L] and standard normal noise [B, Tl, h, w, C] -> clean latents. This is the
+    whole method. `Sampler` does the same, can stop between two steps, and follows controls."""
     cond, uncond = model.encode_text(ids), model.encode_text(null_text(ids))
     z = model.config.noise_scale * noise
     for t, t_next in pairwise(Sampling(steps).schedule().tolist()):
@@ -68,11 +65,9 @@ def loss(
     motion: Tensor | None = None,
 ) -> Loss:
     """Velocity error of the model on clean latents x [B, Tl, h, w, C] with texts ids [B, L], in float32.
-
     levels: noise levels [B, Tl]. noise: standard normal, shaped like x. weight: optional per-value weight,
     broadcastable to x. mask [B, Tl, h, w, f]: context, which the model sees clean and which does not count.
-    motion: from `controls.encode_motion`.
-    """
+    motion: from `controls.encode_motion`."""
     control = fixed = None
     if mask is not None:
         control = controls.encode(mask, motion)
@@ -115,17 +110,15 @@ class Sampling:
 
 @dataclass(frozen=True)
 class SamplerState:
-    """All there is to a run between two steps: save it, and the run continues bit for bit."""
+    """A run between two steps."""
 
     latents: Tensor  # [B, Tl, h, w, C] float32
     step: int = 0
 
 
 class Sampler(Iterator[SamplerState]):
-    """Draws clips from noise, one step per `next()`; stop, save `state` and go on later whenever you like.
-
-    No randomness after the first noise, so a resumed run gives the same bits as an uninterrupted one.
-    """
+    """Draws clips from noise, one step per `next()`. Nothing is random after the first noise, so a run that
+    continues from a saved `state` gives the same bits as an uninterrupted one."""
 
     def __init__(
         self,
@@ -140,12 +133,10 @@ class Sampler(Iterator[SamplerState]):
         motion: Tensor | None = None,
         state: SamplerState | None = None,
     ) -> None:
-        """ids: texts [B, L]. noise: standard normal latents [B, Tl, h, w, C].
-
-        negative_ids: texts [B, L] that guidance leads away from, instead of the null text. context: clean
-        latents shaped like `noise`, NaN where the model draws; a patch of a video frame that is whole is kept
-        as it is. motion: from `controls.encode_motion`. state: continue from here.
-        """
+        """ids: texts [B, L]. noise: standard normal latents [B, Tl, h, w, C]. negative_ids: texts [B, L] that
+        guidance leads away from, instead of the null text. context: clean latents shaped like `noise`, NaN
+        where the model draws; a patch of a video frame that is whole is kept as it is. motion: from
+        `controls.encode_motion`. state: continue from here."""
         self.model, self.fps, self.sampling = model, fps, sampling
         self.times = sampling.schedule().tolist()
         self.context = noise.new_full(noise.shape, torch.nan) if context is None else context

@@ -34,10 +34,8 @@ class Vocabulary:
         return [self._index[word] for word in words if word in self._index] or [NULL]
 
     def batch(self, texts: Sequence[Sequence[str]], *, limit: int, multiple: int = 8) -> Tensor:
-        """Ids [B, L] of several split texts, cut to `limit` words and padded.
-
-        L is the longest text rounded up to a multiple (large ones mean few shapes for compiled graphs).
-        """
+        """Ids [B, L] of split texts, cut to `limit` words and padded; L is that of the longest text, rounded
+        up to a multiple (large ones mean few shapes for compiled graphs)."""
         rows = [self.encode(text)[:limit] for text in texts]
         length = min(limit, -(-max(map(len, rows)) // multiple) * multiple)
         return torch.tensor([row + [PAD] * (length - len(row)) for row in rows], dtype=torch.long)

@@ -59,11 +59,9 @@ class SpacetimePatches:
 def positions(
     latent_frames: int, rows: int, columns: int, fps: float, frames: int, device: torch.device
 ) -> Tensor:
-    """Centres of all patches in physical units, so that one model serves any frame rate, size and duration.
-
-    Returns [Tl, h * w, 3]: seconds from the first frame; vertical and horizontal distance from the middle of
-    the picture, in units of its short side. frames: video frames per latent frame.
-    """
+    """Centres of all patches in physical units, so that one model serves any frame rate, size and duration:
+    [Tl, h * w, 3], seconds from the first frame, then vertical and horizontal distance from the middle of the
+    picture in short sides. frames: video frames per latent frame."""
     index = torch.arange(latent_frames, device=device, dtype=torch.float32)
     seconds = torch.where(index == 0, 0.0, ((index - 1) * frames + (frames + 1) / 2) / fps)
     y, x = (
