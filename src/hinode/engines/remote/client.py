@@ -244,9 +244,7 @@ class Client:
                 raise UpstreamError(
                     Category.UNUSABLE, "answers with a redirect, which is not followed with a key"
                 )
-            # Without the key, which a server may repeat: it must get neither into logs nor into states.
-            text = self._without_key(b"".join(self._chunks(response, max_bytes, deadline)))
-            return _Answer(response.status_code, response.headers, text)
+            return self._read(response, max_bytes, deadline)
 
     def _download(self, url: str, file: IO[bytes]) -> None:
         deadline = self._clock() + self.upstream.whole_seconds
@@ -257,8 +255,7 @@ class Client:
                     target = self._redirect(target, response.headers["location"])
                     continue
                 if response.status_code != 200:
-                    text = self._without_key(b"".join(self._chunks(response, MAX_ANSWER_BYTES, deadline)))
-                    answer = _Answer(response.status_code, response.headers, text)
+                    answer = self._read(response, MAX_ANSWER_BYTES, deadline)
                     if answer.status in (404, 410):
                         raise UpstreamError(Category.GONE, "does not have the finished file")
                     raise self._error(answer)
@@ -386,9 +383,13 @@ class Client:
         text = "".join(letter if letter.isprintable() else "?" for letter in text)
         log.warning("upstream %s %s", self.upstream.name, text[: 2 * MAX_LOG_LENGTH])
 
-    def _without_key(self, body: bytes) -> bytes:
-        # Shorter keys are no secrets but words such as "none", and may be part of any text.
-        return body.replace(self._key.encode(), b"[key]") if len(self._key) >= MIN_KEY_LENGTH else body
+    def _read(self, response: httpx.Response, max_bytes: int, deadline: float) -> _Answer:
+        body = b"".join(self._chunks(response, max_bytes, deadline))
+        # A server may repeat the key, which must get neither into logs nor into states. Shorter keys are no
+        # secrets but words such as "none", and may be part of any text.
+        if len(self._key) >= MIN_KEY_LENGTH:
+            body = body.replace(self._key.encode(), b"[key]")
+        return _Answer(response.status_code, response.headers, body)
 
     def _max_answer_bytes(self) -> int:
         return MAX_INLINE_BYTES if self.upstream.dialect.inline else MAX_ANSWER_BYTES
