@@ -14,7 +14,7 @@ from PIL import Image
 
 from hinode.clip import Frames
 from hinode.media import references
-from hinode.media.resize import crop_box, enlarge
+from hinode.media.resize import MAX_STRETCH, fit_image
 from hinode.request import Reference, Size
 
 
@@ -61,12 +61,7 @@ def iter_frames(reference: Reference, fps: Fraction, size: Size, start: float = 
 
 def fitted(image: Image.Image, size: Size) -> Frames:
     """An image at another size: the middle of it, averaged where it gets smaller."""
-    if image.size == size:
-        return np.asarray(image)
-    box = crop_box(image.size, size)
-    if size[0] < box[2] - box[0]:
-        return np.asarray(image.resize(size, Image.Resampling.BOX, box=box))
-    return np.asarray(enlarge(image, size, box))
+    return np.asarray(fit_image(image, size, max_stretch=MAX_STRETCH))
 
 
 def fill(target: Frames, frames: Iterable[Frames]) -> None:

@@ -18,7 +18,7 @@ from hinode.directing.capabilities import context as context_of
 from hinode.directing.windows import Window
 from hinode.engines.native.expansion import expand_prompt
 from hinode.errors import BadInput
-from hinode.media.resize import crop_box
+from hinode.media.resize import nearest_size
 from hinode.media.timeline import frame_rate
 from hinode.request import (
     CHARACTER,
@@ -70,13 +70,7 @@ class Layout:
     @cached_property
     def size(self) -> Size:
         """Width and height of the frames while they are worked on: what the model draws, if that is known."""
-        want = self.request.size
-
-        def cropped(have: Size) -> float:
-            left, top, right, bottom = crop_box(have, want)
-            return 1 - (right - left) * (bottom - top) / (have[0] * have[1])
-
-        return min(self.capabilities.native_sizes, key=cropped, default=want)
+        return nearest_size(self.capabilities.native_sizes, self.request.size)
 
     @cached_property
     def edges(self) -> list[int]:

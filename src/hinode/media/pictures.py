@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hinode.errors import BadInput
+from hinode.media.resize import fit_image
 from hinode.request import Size
 
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -93,7 +94,7 @@ def _fitted(image: Image.Image, size: Size, fit: str) -> bytes:
     flat = _flat(image, (size[1], size[0]) if turn in _TURNED else size)
     upright = flat.transpose(_TURNS[turn]) if turn in _TURNS else flat
     if fit == "crop":
-        upright = ImageOps.fit(upright, size, Image.Resampling.LANCZOS)
+        upright = fit_image(upright, size, Image.Resampling.LANCZOS)
     elif fit == "pad":
         upright = ImageOps.pad(upright, size, Image.Resampling.LANCZOS, color="black")
     elif upright.size != size:

@@ -11,11 +11,12 @@ import av
 import av.error
 import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
-from PIL import Image, ImageOps
+from PIL import Image
 
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput
 from hinode.media import soundtrack
+from hinode.media.resize import fit_image
 from hinode.request import Reference, Size
 
 UNNAMED = 2
@@ -86,7 +87,7 @@ def frames(reference: Reference, fps: Fraction, size: Size, count: int) -> Itera
     held: Image.Image | None = None
     shown = 0
     for frame in islice(iter_frames(reference, fps), count):
-        held = ImageOps.fit(Image.fromarray(frame), size, Image.Resampling.LANCZOS)
+        held = fit_image(Image.fromarray(frame), size, Image.Resampling.LANCZOS)
         shown += 1
         yield held
     while held is not None and shown < count:

@@ -10,7 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from hinode.clip import Frames, FrameSource
 from hinode.media.label import Label
-from hinode.media.resize import crop_box, enlarge
+from hinode.media.resize import fit_finished
 from hinode.media.timeline import spread
 from hinode.output import replace_file
 from hinode.request import Size
@@ -46,7 +46,7 @@ def thumbnail(frames: FrameSource, size: Size) -> Image.Image:
         size: width and height.
     """
     middle = Image.fromarray(frames[len(frames) // 2])
-    return enlarge(middle, size, crop_box(middle.size, size))
+    return fit_finished(middle, size)
 
 
 def spritesheet(frames: FrameSource, tile: Size, *, columns: int = 4, rows: int = 4) -> Image.Image:
@@ -65,5 +65,5 @@ def spritesheet(frames: FrameSource, tile: Size, *, columns: int = 4, rows: int 
     for place, index in enumerate(spread(len(frames), columns * rows)):
         picture = Image.fromarray(frames[index])
         row, column = divmod(place, columns)
-        sheet.paste(enlarge(picture, tile, crop_box(picture.size, tile)), (column * width, row * height))
+        sheet.paste(fit_finished(picture, tile), (column * width, row * height))
     return sheet

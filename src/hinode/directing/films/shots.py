@@ -23,7 +23,7 @@ from hinode.directing.material import Video
 from hinode.engines.native import catalog
 from hinode.errors import BadInput
 from hinode.media import pictures
-from hinode.media.resize import crop_box
+from hinode.media.resize import nearest_size
 from hinode.media.timeline import frame_rate
 from hinode.request import (
     FIRST_FRAME,
@@ -72,7 +72,7 @@ class ResolvedStoryboard:
         self.capabilities = capabilities
         self.scratch = scratch
         self.size: Size = parse_size(board.size)
-        self.drawn_size = _native(self.size, capabilities)
+        self.drawn_size = nearest_size(capabilities.native_sizes, self.size)
         self.fps: Fraction = frame_rate(capabilities.native_fps[0])
         self._videos: dict[str, Video] = {}
         self.characters = {
@@ -289,16 +289,6 @@ def key(name: str, asked: ShotRequest, weights: str) -> str:
 
 def _last(frames: Iterator[Frames], count: int) -> Frames:
     return np.stack(deque(frames, maxlen=count))
-
-
-def _native(size: Size, capabilities: Capabilities) -> Size:
-    """The size that the model draws at for a film of some size: shots are kept and continued at that one."""
-
-    def cropped(have: Size) -> float:
-        left, top, right, bottom = crop_box(have, size)
-        return 1 - (right - left) * (bottom - top) / (have[0] * have[1])
-
-    return min(capabilities.native_sizes, key=cropped, default=size)
 
 
 def _later(track: Trajectory, seconds: float) -> Trajectory:

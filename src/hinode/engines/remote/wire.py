@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image as Pictures
-from PIL import ImageOps
 
 from hinode.engines.remote.dialects import Dialect, Form, Image, Phase
 from hinode.engines.remote.upstreams import Offer, Upstream
 from hinode.errors import BadInput
 from hinode.media import references
+from hinode.media.resize import fit_image
 from hinode.request import FIRST_FRAME, SOURCE, Request, Size
 
 Part = tuple[str, bytes | Path, str]
@@ -257,10 +257,8 @@ def _plain(number: float, *, whole: bool = False) -> float:
 
 
 def _png(picture: Pictures.Image, size: Size) -> bytes:
-    if picture.size != size:
-        picture = ImageOps.fit(picture, size)
     file = io.BytesIO()
-    picture.save(file, format="PNG")
+    fit_image(picture, size).save(file, format="PNG")
     return file.getvalue()
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
 from hinode.clip import Clip, Frames, Provenance, Sound
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
@@ -27,6 +27,7 @@ from hinode.engines.protocol import Capabilities, Cost, Progress, State, timed
 from hinode.engines.testcard import tone
 from hinode.errors import BadInput, EngineError, quote
 from hinode.media import references
+from hinode.media.resize import fit_image
 from hinode.media.soundtrack import UnusableSound
 from hinode.request import (
     CHARACTER,
@@ -244,7 +245,7 @@ class TestcardRun:
         held: Image.Image | None = None
         for index in range(count):
             found = next(film, None)
-            held = held if found is None else ImageOps.fit(Image.fromarray(found), size)
+            held = held if found is None else fit_image(Image.fromarray(found), size)
             if over and held is not None:
                 picture = held.copy()
                 picture.paste(
@@ -253,7 +254,7 @@ class TestcardRun:
             elif found is not None and held is not None:
                 picture = held
             elif index in given:
-                picture = ImageOps.fit(given[index], size)
+                picture = fit_image(given[index], size)
             else:
                 picture = self._card(card, index, count, fps)
             yield np.asarray(picture)
