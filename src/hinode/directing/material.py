@@ -12,11 +12,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-import av.error
-
 from hinode.errors import BadInput, join_names, quote
 from hinode.media import pictures
+from hinode.media.decode import DecodeError, VideoFile
 from hinode.media.probe import FIRST_BOX, probe
 from hinode.request import CHARACTER, MASK, SOURCE, Reference, Size
 
@@ -60,7 +58,7 @@ def video(path: Path, *, role: str = SOURCE, field: str = "video") -> Video:
         BadInput: it is missing or is no video that can be worked on.
     """
     with named(path, field):
-        found = probe(path, most_seconds=MAX_SOURCE_SECONDS, field=field)
+        found = probe(path, max_seconds=MAX_SOURCE_SECONDS, field=field)
         reference = Reference(role, _digest(path), "video/mp4", path=str(path.absolute()))
         return Video(reference, found.size, found.seconds, found.fps, _prompt(path))
 
@@ -195,9 +193,9 @@ def made_here(path: Path) -> bool:
 def _facts(path: Path) -> dict[str, Any]:
     """What the label of an MP4 says; see `media.label`."""
     try:
-        with av.open(str(path), format="mp4") as file:
-            facts = json.loads(file.metadata.get("description", ""))
-    except (av.error.FFmpegError, OSError, ValueError):
+        with VideoFile(path) as file:
+            facts = json.loads(file.container.metadata.get("description", ""))
+    except (DecodeError, ValueError):
         return {}
     return facts if isinstance(facts, dict) else {}
 

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-import av
-import av.error
 import numpy as np
-from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from PIL import Image
 
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput
-from hinode.media import soundtrack
-from hinode.media.resize import fit_image
+from hinode.media import soundtrack, video
+from hinode.media.decode import DecodeError, Picture, VideoFile, at_rate
+from hinode.media.resize import MAX_STRETCH, fit_image
 from hinode.request import Reference, Size
-
-UNNAMED = 2
-"""H.273 code of a colour matrix that is not named; such a video is read as BT.709, as players do."""
-
-EXACT = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INP
-    | Interpolation.FULL_CHR_H_INT
-)
-"""Colours come out as they went in: a clip may be extended again and again."""
-
-_OPTIONS = {"protocol_whitelist": "file", "enable_drefs": "0"}
-"""So that no list dressed up as a video makes the reader open other files."""
 
 
 def picture(reference: Reference) -> Image.Image:
@@ -41,7 +28,7 @@ def picture(reference: Reference) -> Image.Image:
         BadInput: its file is missing or is no image; `field` is the role of the reference.
     """
     try:
-        with Image.open(_file(reference)) as image:
+        with Image.open(_path(reference)) as image:
             return image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadInput(
@@ -50,59 +37,26 @@ def picture(reference: Reference) -> Image.Image:
 
 
 def rate(reference: Reference) -> Fraction | None:
-    """Frames per second of the video of a reference, or None if the file does not say.
+    """Nominal frames per second of the video of a reference, or None if the file does not say.
 
     Raises:
         BadInput: its file is missing or is no video.
     """
-    with _opened(reference) as file:
-        found = file.streams.video[0].guessed_rate
-        return Fraction(found) if found else None
+    with _open(reference) as file:
+        nominal = file.stream.guessed_rate
+        return Fraction(nominal) if nominal else None
 
 
 def seconds(reference: Reference) -> Fraction:
-    """Length of the video of a reference, by what its file says; more than 0.
+    """Length of the video of a reference, by what its file declares; more than 0.
 
     Raises:
         BadInput: its file is missing or is no video.
     """
-    with _opened(reference) as file:
-        stream = file.streams.video[0]
-        if stream.duration is not None and stream.time_base is not None:
-            found = stream.duration * stream.time_base
-        else:
-            found = Fraction(file.duration or 0, av.time_base)
-    if found <= 0:
-        raise _unreadable(reference)
-    return found
-
-
-def frames(reference: Reference, fps: Fraction, size: Size, count: int) -> Iterator[Image.Image]:
-    """The first `count` of the frames that `iter_frames` gives, cut to the shape of `size` from their middle
-    and resized; the last one stays if the video is over before.
-
-    Raises:
-        BadInput: its file is missing or is no video.
-    """
-    held: Image.Image | None = None
-    shown = 0
-    for frame in islice(iter_frames(reference, fps), count):
-        held = fit_image(Image.fromarray(frame), size, Image.Resampling.LANCZOS)
-        shown += 1
-        yield held
-    while held is not None and shown < count:
-        shown += 1
-        yield held
-
-
-def middle(reference: Reference) -> Image.Image:
-    """The picture in the middle of the video of a reference, in RGB.
-
-    Raises:
-        BadInput: its file is missing or is no video.
-    """
-    *_, found = islice(iter_frames(reference, 2 / seconds(reference)), 2)
-    return Image.fromarray(found)
+    with _open(reference) as file:
+        if file.seconds <= 0:
+            raise _unreadable(reference)
+        return file.seconds
 
 
 def iter_frames(reference: Reference, fps: Fraction) -> Iterator[Frames]:
@@ -115,34 +69,59 @@ def iter_frames(reference: Reference, fps: Fraction) -> Iterator[Frames]:
     Raises:
         BadInput: its file is missing or is no video.
     """
-    reformatter = VideoReformatter()
-    begin: Fraction | None = None
-    shown, now = 0, None
-    end = Fraction(0)
-    try:
-        with _opened(reference) as file:
-            for frame in file.decode(video=0):
-                tick = frame.time_base or Fraction(1, av.time_base)
-                at = (frame.pts or 0) * tick
-                begin = at if begin is None else begin
-                while now is not None and Fraction(shown) / fps < at - begin:
-                    yield now
-                    shown += 1
-                end = at - begin + (frame.duration or 0) * tick
-                # A frame that is over before the next moment is never shown.
-                if end > Fraction(shown) / fps or now is None:
-                    source = Colorspace.ITU709 if frame.colorspace == UNNAMED else None
-                    rgb = reformatter.reformat(
-                        frame, format="rgb24", src_colorspace=source, interpolation=EXACT
-                    )
-                    now = rgb.to_ndarray().astype(np.uint8, copy=False)
-    except av.error.FFmpegError as error:
-        raise _unreadable(reference) from error
-    if now is None:
-        raise _unreadable(reference)
-    while Fraction(shown) / fps < end or shown == 0:
-        yield now
-        shown += 1
+    with _errors(reference):
+        for shown in _pictures(reference, fps):
+            yield shown.rgb
+
+
+def frames(reference: Reference, fps: Fraction, size: Size, count: int) -> Iterator[Image.Image]:
+    """The first `count` frames that `iter_frames` gives, cut to the shape of `size` and resized; the last one
+    is repeated if the video is shorter.
+
+    Raises:
+        BadInput: its file is missing or is no video.
+    """
+    missing = count
+    for frame in islice(iter_frames(reference, fps), count):
+        image = fit_image(Image.fromarray(frame), size, Image.Resampling.LANCZOS)
+        missing -= 1
+        yield image
+    for _ in range(missing):
+        yield image
+
+
+def first_frames(reference: Reference, fps: Fraction, count: int) -> Frames:
+    """The first `count` frames of a reference at a rate, or fewer if it is shorter; a picture is one frame.
+
+    Returns:
+        uint8 [T, H, W, 3].
+
+    Raises:
+        BadInput: its file is missing or cannot be read.
+    """
+    if reference.still:
+        return np.asarray(picture(reference))[None]
+    return np.stack(list(islice(iter_frames(reference, fps), count)))
+
+
+def last_frames(reference: Reference, fps: Fraction, count: int, size: Size | None = None) -> Frames:
+    """The last `count` frames of a reference at a rate, and at a size if one is given; see `first_frames`."""
+    if reference.still:
+        return first_frames(reference, fps, count)
+    tail = deque(_pictures(reference, fps), maxlen=count)
+    with _errors(reference):  # only these are converted to RGB
+        images = [Image.fromarray(shown.rgb) for shown in tail]
+    return np.stack([np.asarray(_fit(image, size or image.size)) for image in images])
+
+
+def middle(reference: Reference) -> Image.Image:
+    """The picture in the middle of the video of a reference, in RGB.
+
+    Raises:
+        BadInput: its file is missing or is no video.
+    """
+    *_, frame = islice(iter_frames(reference, 2 / seconds(reference)), 2)
+    return Image.fromarray(frame)
 
 
 def sound(reference: Reference, seconds: float) -> Sound | None:
@@ -150,31 +129,125 @@ def sound(reference: Reference, seconds: float) -> Sound | None:
 
     Raises:
         BadInput: its file is missing or is no video.
-        Unheard: it has sound that cannot be decoded.
+        UnusableSound: it has sound that cannot be decoded.
     """
-    return soundtrack.read(lambda: _opened(reference), seconds)
+    return soundtrack.read(lambda: _open(reference).container, seconds)
 
 
-def _opened(reference: Reference) -> av.container.InputContainer:
-    try:
-        # Every video that is kept is an MP4: those of clients were looked at when they came.
-        file = av.open(str(_file(reference)), format="mp4", options=_OPTIONS)
-    except (av.error.FFmpegError, OSError) as error:
-        raise _unreadable(reference) from error
-    if not file.streams.video:
-        file.close()
+class FrameReader:
+    """Reads what a reference shows, frame by frame, at the rate and size of a clip.
+
+    A read at or behind the place where the last one ended goes on from there, so reading in order decodes the
+    file once; a read before that place opens the file again.
+    """
+
+    def __init__(self, reference: Reference, fps: Fraction, size: Size) -> None:
+        """
+        Args:
+            reference: a video, or a picture, which is shown for ever.
+            fps: frames per second to read at.
+            size: width and height to read at.
+        """
+        self.reference, self.fps, self.size = reference, fps, size
+        self._pictures: Iterator[Picture] = iter(())
+        self._index = -1  # of the frame that was read last
+        self._picture: Picture | None = None
+        self._frame: Frames | None = None  # the same at the size of the clip
+
+    def frame(self, index: int) -> Frames:
+        """The frame that is shown at the time index / fps, uint8 [H, W, 3].
+
+        Before the beginning that is the first frame, after the end the last one.
+
+        Raises:
+            BadInput: the file is missing or cannot be read.
+        """
+        if self.reference.still:
+            if self._frame is None:
+                self._frame = np.asarray(_fit(picture(self.reference), self.size))
+            return self._frame
+        index = max(index, 0)
+        if index < self._index or self._picture is None:
+            self._pictures, self._index = _pictures(self.reference, self.fps), -1
+        current = self._picture
+        while self._index < index:
+            current = next(self._pictures, current)
+            self._index += 1
+        assert current is not None, "a video without frames is refused"
+        if current is not self._picture or self._frame is None:
+            self._picture = current
+            with _errors(self.reference):
+                self._frame = np.asarray(_fit(Image.fromarray(current.rgb), self.size))
+        return self._frame
+
+    def fill(self, target: Frames, start: float = 0.0) -> None:
+        """Write what is shown from `start` seconds on into `target`, uint8 [T, H, W, 3]; see `frame`."""
+        first = round(Fraction(str(start)) * self.fps)
+        for offset in range(len(target)):
+            target[offset] = self.frame(first + offset)
+
+    def read(self, start: float, count: int) -> Frames:
+        """The `count` frames from `start` seconds on, uint8 [T, H, W, 3]; see `frame`."""
+        target: Frames = np.empty((count, self.size[1], self.size[0], 3), np.uint8)
+        self.fill(target, start)
+        return target
+
+
+def save_frames(frames: Frames, fps: Fraction, role: str, folder: Path, at: float = 0.0) -> Reference:
+    """Write frames into a video file without loss.
+
+    Args:
+        frames: uint8 [T, H, W, 3], at least one.
+        fps: frames per second.
+        role: what they are to the request that refers to them.
+        folder: where the file goes; it is named after its content.
+        at: seconds into the clip at which they are shown.
+    """
+    content = np.ascontiguousarray(frames).tobytes() + repr((frames.shape, fps)).encode()
+    digest = hashlib.sha256(content).hexdigest()
+    path = folder / f"{digest}.mp4"
+    if not path.is_file():
+        video.write_lossless(path, frames, fps)
+    return Reference(role, digest, "video/mp4", path=str(path), at=at)
+
+
+def _fit(image: Image.Image, size: Size) -> Image.Image:
+    return fit_image(image, size, max_stretch=MAX_STRETCH)
+
+
+def _pictures(reference: Reference, fps: Fraction) -> Iterator[Picture]:
+    """What is on show at the times k / fps; there is at least one picture."""
+    empty = True
+    with _open(reference) as file, _errors(reference):
+        for shown in at_rate(file, fps):
+            empty = False
+            yield shown
+    if empty:
         raise _unreadable(reference)
-    return file
 
 
-def _file(reference: Reference) -> Path:
+def _open(reference: Reference) -> VideoFile:
+    with _errors(reference):
+        # Every stored video is an MP4: those of clients were probed when they came.
+        return VideoFile(_path(reference))
+
+
+def _path(reference: Reference) -> Path:
     if not reference.path or not Path(reference.path).is_file():
         raise BadInput(
-            "a file that the clip is to be made from is not there any more",
+            "a file that the clip is to be made from does not exist any more",
             "send it again",
             field=reference.role,
         )
     return Path(reference.path)
+
+
+@contextmanager
+def _errors(reference: Reference) -> Iterator[None]:
+    try:
+        yield
+    except DecodeError as error:
+        raise _unreadable(reference) from error
 
 
 def _unreadable(reference: Reference) -> BadInput:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-import av
 import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
@@ -14,6 +13,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from hinode.clip import Sound
+from hinode.media.decode import DecodeError
 
 CODECS = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus", "vorbis"})
 """What sound may be packed as, beside plain samples."""
@@ -46,7 +46,7 @@ def read(opened: Callable[[], InputContainer], seconds: float) -> Sound | None:
     try:
         with opened() as file:
             return _read(file, file.streams.audio[0], seconds) if file.streams.audio else None
-    except (av.error.FFmpegError, ValueError, OverflowError) as error:
+    except (DecodeError, av.error.FFmpegError, ValueError, OverflowError) as error:
         raise UnusableSound("is cut off or damaged") from error
 
 

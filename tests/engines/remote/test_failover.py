@@ -224,7 +224,7 @@ def test_moderation_of_what_was_drawn_is_final(fleet: Fleet) -> None:
         (b"", "is empty"),
         (b"<html>not found</html>", "is no video"),
         (b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n", "is no video"),
-        ("wrong size", "is 256x48 where 64x48 was asked for"),
+        ("wrong size", "is 256x48 where 64x48 was requested"),
         ("cut off", "cut off"),
         ("cut off in the middle", "cut off"),
         ("too short", "too few for its length"),

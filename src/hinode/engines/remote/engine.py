@@ -12,8 +12,8 @@ import httpx
 from hinode.engines.protocol import Capabilities, Cost, State
 from hinode.engines.remote import upstreams
 from hinode.engines.remote.client import Client, usable_key
+from hinode.engines.remote.decoder import MAX_BYTES
 from hinode.engines.remote.faults import Category, UpstreamError
-from hinode.engines.remote.footage import MAX_BYTES
 from hinode.engines.remote.pool import Pool
 from hinode.engines.remote.run import RemoteRun
 from hinode.engines.remote.surroundings import Environment

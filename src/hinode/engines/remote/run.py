@@ -20,9 +20,9 @@ from hinode.clip import Clip, Frames, Provenance, Sound
 from hinode.engines.protocol import Progress, State, timed
 from hinode.engines.remote import wire
 from hinode.engines.remote.client import Client
+from hinode.engines.remote.decoder import UnusableVideo, VideoDecoder
 from hinode.engines.remote.dialects import Phase
 from hinode.engines.remote.faults import Category, UpstreamError
-from hinode.engines.remote.footage import UnusableVideo, VideoDecoder
 from hinode.engines.remote.pool import Pool
 from hinode.engines.remote.slots import Permit
 from hinode.engines.remote.surroundings import Environment
@@ -412,9 +412,9 @@ class RemoteRun:
 
     def _decode(self, footage: VideoDecoder) -> Steps[None]:
         try:
-            yield Progress("decode", 0, footage.wanted)
+            yield Progress("decode", 0, footage.total)
             for count in footage:
-                yield Progress("decode", count, footage.wanted)
+                yield Progress("decode", count, footage.total)
             self._sound = None if self.request.sound is False else self._hear(footage)
             self._frames, self._fps = footage.frames, float(footage.fps)
         finally:
@@ -424,7 +424,7 @@ class RemoteRun:
         """The sound of what was made. Who asked for it would rather have another clip than none of it."""
         self._unheard = ""
         try:
-            sound = footage.hear()
+            sound = footage.read_sound()
         except UnusableSound as error:
             if self.request.sound:
                 raise UnusableVideo(f"has sound that {error}") from error

@@ -170,7 +170,7 @@ def _facts(request: Request, drawing: NativeForm, upstream: Upstream) -> dict[st
             "frames": drawing.frames,
         }
     elif request.operation == "extend" and request.source is not None:
-        new = request.seconds - _length(Path(request.source.path))
+        new = request.seconds - float(references.seconds(request.source))
         facts["seconds"] = _plain(max(new, 0.1), whole=upstream.dialect.whole_seconds)
     return {name: value for name, value in facts.items() if value is not None}
 
@@ -260,15 +260,3 @@ def _png(picture: Pictures.Image, size: Size) -> bytes:
     file = io.BytesIO()
     fit_image(picture, size).save(file, format="PNG")
     return file.getvalue()
-
-
-def _length(path: Path) -> float:
-    import av
-
-    try:
-        with av.open(str(path), format="mp4") as file:
-            return (file.duration or 0) / av.time_base
-    except (av.error.FFmpegError, OSError) as error:
-        raise BadInput(
-            "the video to go on from cannot be read", "give a file that a video player opens", field=SOURCE
-        ) from error
