@@ -6,15 +6,28 @@ Between two steps a run can be stopped for good, looked at, saved, moved to anot
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from hinode.clip import Clip, Frames
+from hinode.errors import EngineError
 from hinode.request import Capabilities, Request
 
-__all__ = ["Abandonable", "Capabilities", "Cost", "Engine", "Progress", "Run", "State", "abandon", "timed"]
+__all__ = [
+    "Abandonable",
+    "Capabilities",
+    "Cost",
+    "Engine",
+    "Part",
+    "Progress",
+    "Run",
+    "State",
+    "UnusableState",
+    "abandon",
+    "timed",
+]
 
 
 @dataclass(frozen=True)
@@ -51,19 +64,33 @@ class Progress:
     preview: Frames | None = None
 
 
-@dataclass(frozen=True)
+Part = Callable[[], bytes]
+"""Gives the content of a part of a state."""
+
+
+@dataclass(frozen=True, eq=False)
 class State:
-    """A run between two steps, to be kept on disk; only the engine that wrote it can read it.
+    """A run between two steps, to be stored; only the engine that wrote it can read it.
 
     Attributes:
         engine: name of that engine.
-        step: sampling steps that are done.
-        body: everything else.
+        step: sampling steps that are finished.
+        body: everything that the engine needs, but the parts.
+        parts: finished pieces of the clip by names that are unique in the run. A name always stands for the
+            same content, so whoever stores a later state of the run need not read it again.
     """
 
     engine: str
     step: int
     body: bytes
+    parts: Mapping[str, Part] = field(default_factory=dict)
+
+
+class UnusableState(EngineError):
+    """A saved state cannot be continued; the run starts from the beginning instead."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "start from the beginning")
 
 
 class Run(Protocol):
@@ -135,6 +162,6 @@ class Engine(Protocol):
 
         Raises:
             BadInput: the request does not fit the capabilities.
-            EngineError: the state is not one of this request and model.
+            UnusableState: the state is not one of this request and model.
         """
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from email.utils import formatdate
 from typing import Any
@@ -11,6 +10,7 @@ import httpx
 import pytest
 
 from hinode import pipeline
+from hinode.engines import saved_state
 from hinode.engines.protocol import Progress, abandon
 from hinode.engines.remote import client as remote_client
 from hinode.engines.remote.faults import retry_after
@@ -396,7 +396,7 @@ def test_keys_are_never_told(fleet: Fleet, caplog: Any) -> None:
     told += "".join(str(vars(record)) for record in caplog.records)
     assert "wrong key" in caplog.text
     assert KEY not in told
-    assert json.loads(states[-1].body)["job"] == "video_1"
+    assert saved_state.load(states[-1].body)["values"]["job"] == "video_1"
 
 
 @pytest.mark.parametrize("key", ["sk\nX-Evil: 1", "sk-ä", " sk"])

@@ -6,7 +6,6 @@ server, from a full queue to its death midway, sends the request to the next.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import tempfile
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 
 from hinode.background import start_call, wait_for
 from hinode.clip import Clip, Frames, Provenance, Sound
+from hinode.engines import saved_state
 from hinode.engines.protocol import Progress, State, timed
 from hinode.engines.remote import wire
 from hinode.engines.remote.client import Client
@@ -114,7 +114,7 @@ class RemoteRun:
         self._sound: Sound | None = None
         self._unheard = ""
         if state is not None:
-            self._read(state)
+            self._restore(state)
 
     def __iter__(self) -> Iterator[Progress]:
         """See `Run.__iter__`. "sample" counts in percent of the server's work; one that tells nothing stays
@@ -134,15 +134,14 @@ class RemoteRun:
         yield Progress("decode", len(self._frames), len(self._frames))
 
     def state(self) -> State:
-        """See `Run.state`. No key is in it."""
-        body = {
-            "identity": self.request.identity(),
+        """See `Run.state`. It holds no key."""
+        values = {
             "server": self._server.name if self._server else "",
             "job": self._job.id if self._job else "",
             "done": self._done,
             "stage_seconds": self.stage_seconds,
         }
-        return State(ENGINE, self._done, json.dumps(body).encode())
+        return saved_state.save(ENGINE, self._done, self.request.identity(), values)
 
     def clip(self) -> Clip:
         """See `Run.clip`."""
@@ -468,20 +467,13 @@ class RemoteRun:
             self._slot.release()
             self._slot = None
 
-    def _read(self, state: State) -> None:
-        try:
-            body = json.loads(state.body)
-            identity, name, job = body["identity"], body["server"], body["job"]
-            done, seconds = int(body["done"]), dict(body["stage_seconds"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise EngineError("the saved run is damaged", "start it again") from error
-        if state.engine != ENGINE or identity != self.request.identity():
-            raise EngineError("the saved run belongs to another request", "start from the beginning")
-        self.stage_seconds.update(seconds)
-        server = next((server for server in self.servers if server.name == name), None)
-        if server is not None and isinstance(job, str) and job and server.dialect.job:
-            self._server, self._job = server, Job(job, Phase.WORKING)
-            self._done, self._jobs = min(max(done, MADE), FETCHING), 1
+    def _restore(self, state: State) -> None:
+        values = saved_state.restore(state, ENGINE, self.request.identity())
+        self.stage_seconds.update(values["stage_seconds"])
+        server = next((server for server in self.servers if server.name == values["server"]), None)
+        if server is not None and values["job"] and server.dialect.job:
+            self._server, self._job = server, Job(values["job"], Phase.WORKING)
+            self._done, self._jobs = min(max(values["done"], MADE), FETCHING), 1
 
 
 def _refused() -> BadInput:

@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from hinode.clip import Clip, Frames, Provenance, Sound
+from hinode.engines import saved_state
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.protocol import Capabilities, Cost, Progress, State, timed
 from hinode.engines.testcard import tone
@@ -138,7 +139,7 @@ class TestcardRun:
         self._read_as = "a test card: the words are written on it, not drawn"
         self._toned_from = math.inf  # second from which it gives its own sound
         if state is not None:
-            self._read(state)
+            self._restore(state)
 
     def __iter__(self) -> Iterator[Progress]:
         """See `Run.__iter__`."""
@@ -166,13 +167,8 @@ class TestcardRun:
 
     def state(self) -> State:
         """See `Run.state`."""
-        body = {
-            "identity": self.request.identity(),
-            "step": self.step,
-            "marks": self.marks.hex(),
-            "stage_seconds": self.stage_seconds,
-        }
-        return State(NAME, self.step, json.dumps(body).encode())
+        values = {"step": self.step, "marks": self.marks, "stage_seconds": self.stage_seconds}
+        return saved_state.save(NAME, self.step, self.request.identity(), values)
 
     def clip(self) -> Clip:
         """See `Run.clip`."""
@@ -286,17 +282,10 @@ class TestcardRun:
         preview: Frames = np.asarray(card.frame(count // 2, count, fps))
         return preview
 
-    def _read(self, state: State) -> None:
-        try:
-            body = json.loads(state.body)
-            identity, step, marks = body["identity"], int(body["step"]), bytes.fromhex(body["marks"])
-            seconds = dict(body["stage_seconds"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise EngineError("the saved run is damaged", "start it again") from error
-        if state.engine != NAME or identity != self.request.identity():
-            raise EngineError("the saved run belongs to another request", "start from the beginning")
-        self.step, self.marks = step, marks
-        self.stage_seconds.update(seconds)
+    def _restore(self, state: State) -> None:
+        values = saved_state.restore(state, NAME, self.request.identity())
+        self.step, self.marks = values["step"], values["marks"]
+        self.stage_seconds.update(values["stage_seconds"])
 
 
 class Card:
