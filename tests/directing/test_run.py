@@ -14,11 +14,12 @@ from PIL import Image
 
 from hinode import pipeline
 from hinode.clip import Clip, Frames
-from hinode.directing import footage, source_facts
+from hinode.directing import source_facts
 from hinode.directing.engine import DirectedEngine
 from hinode.engines.native import catalog, upscaling
 from hinode.engines.protocol import Progress, State
 from hinode.errors import BadInput, EngineError
+from hinode.media import references
 from hinode.request import CHARACTER, MASK, SOURCE, Reference, Request, Segment
 from hinode.training.upscaling import save
 
@@ -33,7 +34,7 @@ def drawn(engine: DirectedEngine, request: Request) -> Clip:
 
 
 def source(folder: Path, frames: Frames, name: str = "") -> Reference:
-    return dataclasses.replace(footage.keep(frames, FPS, SOURCE, folder), name=name)
+    return dataclasses.replace(references.save_frames(frames, FPS, SOURCE, folder), name=name)
 
 
 def moving(count: int, size: int = 32, shift: int = 0) -> Frames:
@@ -202,7 +203,7 @@ def test_a_model_without_hints_leads_to_nothing(engine: DirectedEngine, tmp_path
         references=(kept,),
         segments=(Segment(2.0), Segment(1.0, keep=kept.digest)),
     )
-    with pytest.raises(BadInput, match="can go on from footage and not lead to it"):
+    with pytest.raises(BadInput, match="can continue a video but not lead to one"):
         engine.start(backward)
 
 
@@ -221,7 +222,7 @@ def test_a_run_goes_on_from_any_moment_to_the_same_bits(
             states.append(run.state())
     assert len(states) >= 3
     for state in states:
-        again = engine.start(request, State(state.engine, state.step, state.body))
+        again = engine.start(request, State(state.engine, state.step, state.body, state.parts))
         list(again)
         assert np.array_equal(again.clip().frames, whole)
 
@@ -307,7 +308,7 @@ def test_a_character_is_said_where_the_prompt_names_it(engine: DirectedEngine, t
         [Scene((Subject("balloon", "orange", "rise", 0.5, 0.5, 0.3),))], frames=16, fps=8, width=64, height=64
     )
     frames = (shown[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-    pip = dataclasses.replace(footage.keep(frames, FPS, CHARACTER, tmp_path), name="Pip")
+    pip = dataclasses.replace(references.save_frames(frames, FPS, CHARACTER, tmp_path), name="Pip")
     words = source_facts.cast(
         dataclasses.replace(REQUEST, prompt="Pip rising, then @pip and the Pip", references=(pip,))
     )

@@ -6,6 +6,10 @@ import dataclasses
 import math
 from itertools import pairwise
 
+import numpy as np
+import numpy.typing as npt
+
+from hinode.clip import Frames
 from hinode.directing.material import Video
 from hinode.directing.segments import LOOP_SECONDS
 from hinode.errors import BadInput, join_names, quote
@@ -280,6 +284,26 @@ def span(text: str, field: str) -> tuple[float, float]:
             f"{field} {quote(text)} is no span of time", "write it like 1.5-3, in seconds", field=field
         ) from error
     return begin, end
+
+
+def influence(curve: Curve, time: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The share of the second clip at some shares of the time, 0..1; an empty curve is a straight line."""
+    moments, shares = zip(*(curve or CURVES["linear"]), strict=True)
+    values: npt.NDArray[np.float64] = np.interp(time, moments, shares)
+    return values
+
+
+def crossfade(first: Frames, second: Frames, share: float | npt.NDArray[np.float64]) -> Frames:
+    """Two frames, or two clips of one shape, faded into each other.
+
+    Args:
+        first: uint8 [H, W, 3], or [T, H, W, 3].
+        second: the same shape.
+        share: of the second one, 0..1; of clips one for each frame.
+    """
+    weight = share if isinstance(share, float) else share[:, None, None, None]
+    mixed: Frames = np.rint(first * (1 - weight) + second * weight).astype(np.uint8)
+    return mixed
 
 
 def _directed(base: Request, operation: str, segments: tuple[Segment, ...], *sources: Video) -> Request:

@@ -17,7 +17,7 @@ from hinode.clip import Frames, Sound
 from hinode.errors import BadInput
 from hinode.media import soundtrack, video
 from hinode.media.decode import DecodeError, Picture, VideoFile, at_rate
-from hinode.media.resize import MAX_STRETCH, fit_image
+from hinode.media.resize import fit_frame, fit_image
 from hinode.request import Reference, Size
 
 
@@ -110,8 +110,8 @@ def last_frames(reference: Reference, fps: Fraction, count: int, size: Size | No
         return first_frames(reference, fps, count)
     tail = deque(_pictures(reference, fps), maxlen=count)
     with _errors(reference):  # only these are converted to RGB
-        images = [Image.fromarray(shown.rgb) for shown in tail]
-    return np.stack([np.asarray(_fit(image, size or image.size)) for image in images])
+        frames = [shown.rgb for shown in tail]
+    return np.stack([fit_frame(frame, size) if size else frame for frame in frames])
 
 
 def middle(reference: Reference) -> Image.Image:
@@ -164,7 +164,7 @@ class FrameReader:
         """
         if self.reference.still:
             if self._frame is None:
-                self._frame = np.asarray(_fit(picture(self.reference), self.size))
+                self._frame = fit_frame(np.asarray(picture(self.reference)), self.size)
             return self._frame
         index = max(index, 0)
         if index < self._index or self._picture is None:
@@ -177,7 +177,7 @@ class FrameReader:
         if current is not self._picture or self._frame is None:
             self._picture = current
             with _errors(self.reference):
-                self._frame = np.asarray(_fit(Image.fromarray(current.rgb), self.size))
+                self._frame = fit_frame(current.rgb, self.size)
         return self._frame
 
     def fill(self, target: Frames, start: float = 0.0) -> None:
@@ -211,8 +211,12 @@ def save_frames(frames: Frames, fps: Fraction, role: str, folder: Path, at: floa
     return Reference(role, digest, "video/mp4", path=str(path), at=at)
 
 
-def _fit(image: Image.Image, size: Size) -> Image.Image:
-    return fit_image(image, size, max_stretch=MAX_STRETCH)
+def save_picture(frame: Frames, role: str, folder: Path, at: float = 0.0) -> Reference:
+    """Write one frame, uint8 [H, W, 3], into a PNG; see `save_frames`."""
+    digest = hashlib.sha256(np.ascontiguousarray(frame).tobytes() + repr(frame.shape).encode()).hexdigest()
+    path = folder / f"{digest}.png"
+    Image.fromarray(frame).save(path)
+    return Reference(role, digest, "image/png", path=str(path), at=at)
 
 
 def _pictures(reference: Reference, fps: Fraction) -> Iterator[Picture]:

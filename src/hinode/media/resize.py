@@ -37,6 +37,11 @@ def fit_finished(image: Image.Image, size: Size) -> Image.Image:
     return fit_image(image, size, Image.Resampling.BICUBIC, max_stretch=MAX_STRETCH)
 
 
+def fit_frame(frame: Frames, size: Size) -> Frames:
+    """A frame uint8 [H, W, 3] at another size, averaged where it gets smaller."""
+    return np.asarray(fit_image(Image.fromarray(frame), size, max_stretch=MAX_STRETCH))
+
+
 def fit_image(
     image: Image.Image, size: Size, resample: Image.Resampling | None = None, *, max_stretch: float = 1.0
 ) -> Image.Image:

@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hinode.clip import Frames
-from hinode.directing import footage
 from hinode.engines.protocol import State
 from hinode.errors import OutputError, quote
+from hinode.media import references
 from hinode.output import replace_file
 from hinode.request import SOURCE, Reference
 
@@ -135,7 +135,7 @@ class ShotCache:
         # A plus would not stay as it is in the URLs of timelines.
         name = f"{drawn.id.replace('+', '~')}.{drawn.key[:16]}.mp4"
         with replace_file(self.folder / name) as part, TemporaryDirectory(dir=self.folder) as scratch:
-            kept = Path(footage.keep(frames, drawn.rate, SOURCE, Path(scratch)).path)
+            kept = Path(references.save_frames(frames, drawn.rate, SOURCE, Path(scratch)).path)
             kept.replace(part)
         with (self.folder / name).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,15 +11,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hinode import __version__
 from hinode.clip import Frames
-from hinode.directing import footage
 from hinode.directing.films import shots
 from hinode.directing.films.cache import RenderedShot, ShotCache
 from hinode.directing.films.shots import ResolvedStoryboard, ShotRequest
 from hinode.directing.films.storyboard import Storyboard
+from hinode.directing.operations import crossfade
 from hinode.engines.native import catalog
 from hinode.engines.protocol import Engine, Progress, Run, abandon
 from hinode.errors import BadInput, EngineError, join_names, quote
@@ -27,6 +25,7 @@ from hinode.licensing import licences
 from hinode.media import editorial, formats
 from hinode.media.editorial import Cut
 from hinode.media.label import Label
+from hinode.media.references import FrameReader
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.request import Reference
 from hinode.settings import Settings
@@ -144,7 +143,7 @@ class FilmRenderer:
     def _shoot(self, index: int, only: Collection[str]) -> None:
         shot, shelf = self.script.board.shots[index], self.shelf
         take = shelf.take(shot.id)
-        asked = self.script.asked(index, take, self._tail)
+        asked = self.script.asked(index, take, self._finished_file)
         key = shots.key(shot.id, asked, self.weights)
         found = shelf.find(key)
         if only and shot.id not in only:
@@ -162,7 +161,7 @@ class FilmRenderer:
             return
         if only and found is not None:
             take += 1
-            asked = self.script.asked(index, take, self._tail)
+            asked = self.script.asked(index, take, self._finished_file)
             key = shots.key(shot.id, asked, self.weights)
             found = shelf.find(key)
         if found is None:
@@ -251,9 +250,8 @@ class FilmRenderer:
         self._done += self._steps(index)
         self.watch(Progress("draw", self._done, max(1, self._total)))
 
-    def _tail(self, name: str) -> Iterator[Frames]:
-        drawn = self._shots[name]
-        return footage.iter_frames(self.shelf.reference(drawn), drawn.rate, self.script.drawn_size)
+    def _finished_file(self, name: str) -> Reference:
+        return self.shelf.reference(self._shots[name])
 
     # Joining
 
@@ -363,20 +361,20 @@ class FilmTimeline:
             film: the file of a shot by its id, or with `transition` that of the transition that leads to it.
         """
         size, fps = self.script.size, self.fps
-        before: Iterator[Frames] = iter(())
+        before: FrameReader | None = None
         for index, shot in enumerate(self.script.board.shots):
-            now = _held(footage.iter_frames(film(shot.id), fps, size))
-            overlap = self.overlaps[index]
-            drawn: Iterator[Frames] = iter(())
+            current = FrameReader(film(shot.id), fps, size)
+            overlap, length = self.overlaps[index], self.lengths[index]
             if overlap and shot.transition.kind == "blend":
-                drawn = _held(footage.iter_frames(film(shot.id, transition=True), fps, size))
-            for step in range(overlap):
-                one, other = next(before), next(now)
-                piece = next(drawn, None)
-                yield _mixed(one, other, (step + 1) / (overlap + 1)) if piece is None else piece
-            for _ in range(self.lengths[index] - overlap - self.overlaps[index + 1]):
-                yield next(now)
-            before = now
+                between = FrameReader(film(shot.id, transition=True), fps, size)
+                yield from map(between.frame, range(overlap))
+            elif before is not None:
+                start = self.lengths[index - 1] - overlap
+                for step in range(overlap):
+                    share = (step + 1) / (overlap + 1)
+                    yield crossfade(before.frame(start + step), current.frame(step), share)
+            yield from map(current.frame, range(overlap, length - self.overlaps[index + 1]))
+            before = current
 
     def cuts(
         self,
@@ -466,17 +464,3 @@ def make(
             checkpoint_seconds=settings.checkpoint_seconds,
         )
         return production.make(path, format, only)
-
-
-def _held(frames: Iterator[Frames]) -> Iterator[Frames]:
-    """Some frames, the last of them for ever."""
-    frame = None
-    for frame in frames:
-        yield frame
-    while frame is not None:
-        yield frame
-
-
-def _mixed(one: Frames, other: Frames, share: float) -> Frames:
-    mixed: Frames = np.rint(one * (1 - share) + other * share).astype(np.uint8)
-    return mixed

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from hinode import __version__
-from hinode.clip import Frames
 from hinode.directing import camera as moves
-from hinode.directing import footage, material, operations, source_facts
+from hinode.directing import material, operations, source_facts
 from hinode.directing.capabilities import MAX_CONTEXT
 from hinode.directing.films import continuity
 from hinode.directing.films.storyboard import VIDEO, CharacterImage, Shot, ShotReference, Storyboard
+from hinode.directing.layout import derive_seed
 from hinode.directing.material import Video
 from hinode.engines.native import catalog
 from hinode.errors import BadInput
-from hinode.media import pictures
+from hinode.media import pictures, references
 from hinode.media.resize import nearest_size
 from hinode.media.timeline import frame_rate
 from hinode.request import (
     FIRST_FRAME,
     KEYFRAME,
-    MAX_SEED,
     SOURCE,
     Capabilities,
     Reference,
@@ -83,9 +79,7 @@ class ResolvedStoryboard:
         sources = {board.source(index) for index in range(len(board.shots))}
         videos = [name for name in sources if name is not None and name.lower().endswith(VIDEO)]
         shown = {
-            name: source_facts.seen(
-                source_facts.looked_at(self.video(name, "from").reference, end=True), float(source_facts.RATE)
-            )
+            name: source_facts.detect(self.video(name, "from").reference, end=True)
             for name in sorted(videos)
             if native
         }
@@ -124,13 +118,13 @@ class ResolvedStoryboard:
             where = error.field if error.field in whole else f"shots.{shot.id}.{error.field}"
             raise BadInput(f"{where}: {error.message}", error.remedy, field=where) from error
 
-    def asked(self, index: int, take: int, tail: Callable[[str], Iterator[Frames]]) -> ShotRequest:
+    def asked(self, index: int, take: int, finished: Callable[[str], Reference]) -> ShotRequest:
         """What a shot is drawn from.
 
         Args:
             index: of the shot.
             take: how often it was asked for anew: another take has another seed.
-            tail: the frames of a shot that is drawn, by its id.
+            finished: gives the file of a finished shot by its id.
         """
         shot, source = self.board.shots[index], self.board.source(index)
         request, parts = self.plain(index, take), self._parts[index]
@@ -147,12 +141,11 @@ class ResolvedStoryboard:
             request = dataclasses.replace(request, operation="remix", segments=(drawn,))
             return ShotRequest(dataclasses.replace(request, references=(*files, *parts)), 0)
         if source.lower().endswith(VIDEO):
-            film = self.video(source, f"shots.{shot.id}.from")
-            frames = footage.iter_frames(film.reference, self.fps, self.drawn_size)
+            before = self.video(source, f"shots.{shot.id}.from").reference
         else:
-            frames = tail(source)
-        last = _last(frames, MAX_CONTEXT)
-        kept = footage.keep(last, self.fps, SOURCE, self.scratch)
+            before = finished(source)
+        last = references.last_frames(before, self.fps, MAX_CONTEXT, self.drawn_size)
+        kept = references.save_frames(last, self.fps, SOURCE, self.scratch)
         lead = len(last) / float(self.fps)
         request = dataclasses.replace(
             request,
@@ -219,7 +212,7 @@ class ResolvedStoryboard:
             width=self.drawn_size[0],
             height=self.drawn_size[1],
             seconds=shot.seconds,
-            seed=_seed(seed, take),
+            seed=derive_seed(seed, f"take/{take}") if take else seed,
             engine=board.engine,
             model=board.model,
             steps=board.steps,
@@ -267,10 +260,10 @@ class ResolvedStoryboard:
             )
         path = self.folder / likeness.file
         if likeness.video is not None:
-            return source_facts.described(self.video(likeness.file, field).reference, name)
+            return source_facts.describe(self.video(likeness.file, field).reference, name)
         with material.named(path, field):
             measured = pictures.measure(path, field=field)[0]
-        return source_facts.described(
+        return source_facts.describe(
             material.picture(path, measured, FIRST_FRAME, folder=self.scratch, field=field), name
         )
 
@@ -287,16 +280,5 @@ def key(name: str, asked: ShotRequest, weights: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _last(frames: Iterator[Frames], count: int) -> Frames:
-    return np.stack(deque(frames, maxlen=count))
-
-
 def _later(track: Trajectory, seconds: float) -> Trajectory:
     return tuple((at + seconds, one, other) for at, one, other in track)
-
-
-def _seed(seed: int, take: int) -> int:
-    if not take:
-        return seed
-    digest = hashlib.sha256(f"{seed}/take/{take}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") % (MAX_SEED + 1)
