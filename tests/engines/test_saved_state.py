@@ -77,12 +77,15 @@ def test_a_whole_state_is_bytes_without_the_contents_of_its_parts() -> None:
     state = saved()
     content = saved_state.to_bytes(state)
     assert b"frames" not in content
-    again = saved_state.from_bytes(content, lambda name: lambda: name.encode())
+    again = saved_state.from_bytes(content, str.encode)
     assert (again.engine, again.step, again.body) == (state.engine, state.step, state.body)
     assert {name: part() for name, part in again.parts.items()} == {"window-0": b"window-0"}
+    elsewhere = saved_state.to_bytes(state, {"window-0": "digest"})
+    assert saved_state.part_locations(elsewhere) == {"window-0": "digest"}
+    assert saved_state.from_bytes(elsewhere, str.encode).parts["window-0"]() == b"digest"
     for damaged in (b"", b"{}\n", b"nothing", content[:20], b"[1]\n"):
         with pytest.raises(UnusableState, match="damaged"):
-            saved_state.from_bytes(damaged, lambda name: lambda: b"")
+            saved_state.from_bytes(damaged, str.encode)
 
 
 def test_states_without_tensors_need_no_torch() -> None:

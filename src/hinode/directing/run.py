@@ -342,7 +342,7 @@ class DirectedRun:
         if values["window"] is not None:
             prefix = _part_name(values["finished"])
             self._window_state = saved_state.from_bytes(
-                values["window"], lambda name: state.parts[f"{prefix}/{name}"]
+                values["window"], lambda name: state.parts[f"{prefix}/{name}"]()
             )
         if values["provenance"] is not None:
             self._provenance = Provenance(**values["provenance"])

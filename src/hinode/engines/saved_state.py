@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from hinode.engines.protocol import Part, State, UnusableState
 VERSION = 2
 """It changes when a state of an older version can no longer be read; a run then starts from the beginning."""
 
+_DAMAGED = "the saved run is damaged or of another version of Hinode"
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -61,7 +63,7 @@ def restore(state: State, engine: str, identity: Mapping[str, Any], device: Any 
         content = load(state.body, device)
         version, saved, values = content["version"], content["identity"], dict(content["values"])
     except (ValueError, KeyError, TypeError) as error:
-        raise UnusableState("the saved run is damaged or of another version of Hinode") from error
+        raise UnusableState(_DAMAGED) from error
     if version != VERSION:
         raise UnusableState("the saved run is of another version of Hinode")
     if state.engine != engine or saved != dict(identity):
@@ -69,29 +71,48 @@ def restore(state: State, engine: str, identity: Mapping[str, Any], device: Any 
     return values
 
 
-def to_bytes(state: State) -> bytes:
-    """A state as bytes, with the names of its parts and without their contents."""
-    head = {"engine": state.engine, "step": state.step, "parts": list(state.parts)}
+def to_bytes(state: State, locations: Mapping[str, str] | None = None) -> bytes:
+    """A state as bytes, without the contents of its parts.
+
+    Args:
+        state: the state.
+        locations: where each part is stored, by its name; by default its name stands for itself.
+    """
+    parts = {name: name for name in state.parts} if locations is None else dict(locations)
+    head = {"engine": state.engine, "step": state.step, "parts": parts}
     return json.dumps(head).encode() + b"\n" + state.body
 
 
-def from_bytes(content: bytes, part: Callable[[str], Part]) -> State:
+def from_bytes(content: bytes, read: Callable[[str], bytes]) -> State:
     """The state that `to_bytes` wrote.
 
     Args:
         content: the bytes.
-        part: gives a part by its name.
+        read: gives what is stored at a location; it is called when a part is needed.
 
     Raises:
         UnusableState: they are damaged or of another version.
     """
     head, _, body = content.partition(b"\n")
+    parts = {name: partial(read, location) for name, location in part_locations(head).items()}
     try:
         plain = json.loads(head)
-        names = [str(name) for name in plain["parts"]]
-        return State(str(plain["engine"]), int(plain["step"]), body, {name: part(name) for name in names})
+        return State(str(plain["engine"]), int(plain["step"]), body, parts)
     except (ValueError, KeyError, TypeError) as error:
-        raise UnusableState("the saved run is damaged or of another version of Hinode") from error
+        raise UnusableState(_DAMAGED) from error
+
+
+def part_locations(content: bytes) -> dict[str, str]:
+    """Where the parts of a state are stored, from its bytes or only their first line.
+
+    Raises:
+        UnusableState: they are damaged or of another version.
+    """
+    try:
+        parts = json.loads(content.partition(b"\n")[0])["parts"]
+        return {str(name): str(location) for name, location in parts.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UnusableState(_DAMAGED) from error
 
 
 def dump(value: Any) -> bytes:
