@@ -77,7 +77,7 @@ def test_a_request_becomes_a_file(settings: Settings, tmp_path: Path) -> None:
     assert (footage.seconds, footage.fps) == (1, 8)
     stages = list(dict.fromkeys(step.stage for step in told))
     assert stages == ["load", "text", "sample", "decode", "encode"]
-    assert list(result.stage_seconds) == stages
+    assert list(result.provenance.stage_seconds) == stages
     assert told[-1].done == told[-1].total == 8
 
     facts = json.loads(footage.metadata["description"])
@@ -108,7 +108,7 @@ def test_the_same_request_gives_the_same_file(settings: Settings, tmp_path: Path
 def test_frames_are_held_to_reach_the_asked_rate(clip: Clip, tmp_path: Path) -> None:
     request = Request("x", 64, 36, seconds=1.0, fps=24.0)
     result = pipeline.generate(request, Recorded(clip), tmp_path / "frames", "png")
-    assert (result.frames, result.fps) == (24, 24.0)
+    assert (result.timeline.frames, result.timeline.fps) == (24, 24)
     pictures = [np.asarray(Image.open(file)) for file in sorted((tmp_path / "frames").iterdir())]
     for index, picture in enumerate(pictures):
         np.testing.assert_array_equal(picture, clip.frames[index // 3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 
 from hinode import output
@@ -45,8 +46,14 @@ def choose(named: str | None, path: Path | None) -> str:
     return named or suffix or FORMATS[0]
 
 
-def check(kind: str, path: Path, size: Size, timeline: Timeline) -> None:
-    """Find out what can be known before the frames are made.
+def check(kind: str, path: Path, size: Size, fps: Fraction) -> None:
+    """See that a clip can be written, as far as that is known before its frames are made.
+
+    Args:
+        kind: one of `FORMATS`.
+        path: file, or folder for "png".
+        size: width and height of the frames.
+        fps: frames per second.
 
     Raises:
         BadInput: the format cannot hold such a clip, or the path cannot be written.
@@ -59,7 +66,7 @@ def check(kind: str, path: Path, size: Size, timeline: Timeline) -> None:
     elif kind == "gif":
         from hinode.media.animation import check_gif_rate
 
-        check_gif_rate(timeline.fps)
+        check_gif_rate(fps)
     output.check_writable(path, folder=kind == "png")
 
 

@@ -124,7 +124,7 @@ class FilmRenderer:
                 field="only",
             )
         joined = FilmTimeline(self.script)
-        formats.check(format, path, self.script.size, joined.timeline)
+        formats.check(format, path, self.script.size, joined.fps)
         self._total = sum(self._steps(index) for index in range(len(board.shots)))
         for index in board.order():
             self._shoot(index, only)
