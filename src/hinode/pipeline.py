@@ -13,7 +13,7 @@ from typing import Any
 
 from hinode import __version__
 from hinode.clip import Clip, Frames, FrameSource, Provenance, Sound
-from hinode.engines.protocol import Engine, Progress, Run, abandon
+from hinode.engines.protocol import Engine, Progress, Run, drive
 from hinode.licensing import licences
 from hinode.media import formats, stills
 from hinode.media.label import Label
@@ -110,12 +110,7 @@ def generate(
 
 def draw(run: Run, watch: Watch) -> Clip:
     """Drive a run to its end; one that is interrupted is abandoned."""
-    try:
-        for progress in run:
-            watch(progress)
-    except BaseException:
-        abandon(run)
-        raise
+    drive(run, watch)
     return run.clip()
 
 

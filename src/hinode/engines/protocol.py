@@ -5,6 +5,7 @@ Between two steps a run can be stopped for good, looked at, saved, moved to anot
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ __all__ = [
     "State",
     "UnusableState",
     "abandon",
+    "drive",
     "timed",
 ]
 
@@ -126,6 +128,35 @@ def abandon(run: Run) -> None:
     """Give a run up for good; one that works only while it is iterated over need not be told."""
     if isinstance(run, Abandonable):
         run.abandon()
+
+
+def drive(
+    run: Run,
+    watch: Callable[[Progress], None],
+    save: Callable[[], None] = lambda: None,
+    *,
+    save_seconds: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Drive a run to its end; one that is interrupted is abandoned.
+
+    Args:
+        run: the run.
+        watch: called after every step.
+        save: stores the state of the run.
+        save_seconds: how often that is done.
+        clock: seconds since any moment.
+    """
+    saved_at = clock()
+    try:
+        for progress in run:
+            watch(progress)
+            if clock() - saved_at >= save_seconds:
+                save()
+                saved_at = clock()
+    except BaseException:
+        abandon(run)
+        raise
 
 
 @contextmanager

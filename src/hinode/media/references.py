@@ -141,14 +141,16 @@ class FrameReader:
     file once; a read before that place opens the file again.
     """
 
-    def __init__(self, reference: Reference, fps: Fraction, size: Size) -> None:
+    def __init__(self, reference: Reference, fps: Fraction, size: Size, start: float = 0.0) -> None:
         """
         Args:
             reference: a video, or a picture, which is shown for ever.
             fps: frames per second to read at.
             size: width and height to read at.
+            start: seconds into the video from which times and frames are counted.
         """
         self.reference, self.fps, self.size = reference, fps, size
+        self._first = round(Fraction(str(start)) * fps)
         self._pictures: Iterator[Picture] = iter(())
         self._index = -1  # of the frame that was read last
         self._picture: Picture | None = None
@@ -166,7 +168,7 @@ class FrameReader:
             if self._frame is None:
                 self._frame = fit_frame(np.asarray(picture(self.reference)), self.size)
             return self._frame
-        index = max(index, 0)
+        index = max(self._first + index, 0)
         if index < self._index or self._picture is None:
             self._pictures, self._index = _pictures(self.reference, self.fps), -1
         current = self._picture

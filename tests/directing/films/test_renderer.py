@@ -13,7 +13,7 @@ from PIL import Image
 
 from hinode.clip import Frames
 from hinode.directing.engine import DirectedEngine
-from hinode.directing.films import renderer, storyboard
+from hinode.directing.films import parser, renderer
 from hinode.directing.films.renderer import Film
 from hinode.engines.protocol import Progress
 from hinode.errors import BadInput, OutputError
@@ -37,7 +37,7 @@ class Set:
     def make(self, shots: list[dict[str, Any]], *, only: tuple[str, ...] = (), **more: Any) -> Film:
         watch = more.pop("watch", lambda progress: None)
         kind = more.pop("kind", "mp4")
-        board = storyboard.parsed({"model": "toy", "size": "32x32", "seed": 3, **more, "shots": shots})
+        board = parser.parse_storyboard({"model": "toy", "size": "32x32", "seed": 3, **more, "shots": shots})
         return renderer.make(
             board,
             self.folder,
@@ -122,7 +122,7 @@ def test_only_needs_a_film_and_a_shot_that_is_there(stage: Set) -> None:
 def test_a_film_goes_on_where_it_was_stopped(stage: Set) -> None:
     def stop(progress: Progress) -> None:
         # Within the second shot.
-        if progress.stage == "draw" and progress.done == 4:
+        if progress.stage == "sample" and progress.done == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -140,7 +140,7 @@ def test_a_shot_goes_on_from_its_saved_step(stage: Set, settings: Settings) -> N
     steps: list[int] = []
 
     def stop(progress: Progress) -> None:
-        if progress.stage == "draw" and progress.done == 2:
+        if progress.stage == "sample" and progress.done == 2:
             raise KeyboardInterrupt
 
     stage.settings = Settings(home=settings.home, checkpoint_seconds=0.0)
@@ -179,9 +179,9 @@ def test_damaged_and_missing_shots_are_drawn_again(stage: Set) -> None:
 def test_progress_counts_all_shots(stage: Set) -> None:
     seen: list[Progress] = []
     stage.make(SHOTS, watch=seen.append)
-    drawn = [progress.done for progress in seen if progress.stage == "draw"]
+    drawn = [progress.done for progress in seen if progress.stage == "sample"]
     assert drawn == sorted(drawn)
-    last = [progress for progress in seen if progress.stage == "draw"][-1]
+    last = [progress for progress in seen if progress.stage == "sample"][-1]
     assert last.done == last.total
     assert (seen[-1].stage, seen[-1].done) == ("encode", 32)
 
