@@ -46,7 +46,11 @@ def test_the_page_names_every_field() -> None:
         ({}, "shots", "shots is missing"),
         ({"shots": []}, "shots", "shots is a list; give 1 at least"),
         ([1], "shots", "the storyboard is a list; give an object"),
-        ({"shots": [{"id": "a", "seconds": 1}]}, "shots.a.prompt", "shots.a.prompt is missing"),
+        (
+            {"shots": [{"id": "a", "seconds": 1}]},
+            "shots.a.prompt",
+            "shots.a.prompt: a shot that is drawn needs one",
+        ),
         ({"shots": [{"prompt": "x"}]}, "shots.1.seconds", "shots.1.seconds is missing"),
         (
             {"shots": [{"id": "a/b", "prompt": "x", "seconds": 1}]},
@@ -191,3 +195,39 @@ def test_the_schema_takes_the_example() -> None:
     schema = storyboard.Storyboard.model_json_schema()
     assert schema["additionalProperties"] is False
     assert re.fullmatch(r"[\w ]+", parser.read(EXAMPLE).title)
+
+
+def test_what_the_api_calls_a_storyboard_is_short_for_one() -> None:
+    body = {
+        "size": "64x36",
+        "shots": [
+            {"prompt": "a kite rises", "seconds": 1, "cut": False},
+            {"prompt": "it goes on", "seconds": "1.5", "cut": "false"},
+            {"video": {"id": "video_1"}, "from": 0.5, "seconds": 1},
+            {"prompt": "another", "seconds": 1, "cut": True},
+        ],
+    }
+    film = parser.parse_storyboard(body)
+    assert [shot.id for shot in film.shots] == ["1", "2", "3", "4"]
+    assert [film.transition(index).kind for index in range(4)] == ["cut", "continue", "cut", "cut"]
+    assert [film.source(index) for index in range(4)] == [None, "1", None, None]
+    assert (film.shots[2].video, film.shots[2].start) == ("video_1", 0.5)
+    assert film.shots[1].seconds == 1.5
+
+
+@pytest.mark.parametrize(
+    ("shot", "field", "says"),
+    [
+        ({"seconds": 1}, "shots.1.prompt", "needs one; add it"),
+        ({"prompt": "x", "seconds": 1, "from": 0.5}, "shots.1.from", "0.5 seconds and no video"),
+        ({"prompt": "x", "video": "v", "seconds": 1}, "shots.1.prompt", "nothing is drawn in a shot that"),
+        ({"video": "v", "from": "end", "seconds": 1}, "shots.1.from", "'end' is no moment"),
+        ({"video": "v", "from": -1, "seconds": 1}, "shots.1.from", "'-1.0' is no moment"),
+        ({"prompt": "x", "seconds": 1, "cut": True, "transition": "fade"}, "shots.1.cut", "transition too"),
+        ({"prompt": "x", "seconds": 1, "cut": "maybe"}, "shots.1.cut", "give true or false"),
+    ],
+)
+def test_what_is_wrong_in_the_short_form_is_one_sentence(shot: dict[str, Any], field: str, says: str) -> None:
+    with pytest.raises(BadInput, match=says) as caught:
+        parser.parse_storyboard({"shots": [shot]})
+    assert caught.value.field == field

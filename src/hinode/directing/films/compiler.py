@@ -1,13 +1,14 @@
 """A storyboard compiled into requests: one for each shot, and one for each transition that is drawn.
 
-Nothing is read or drawn here. What a shot goes on from does not exist yet when the film is compiled: its frames
-are an argument of `FilmPlan.shot_request`.
+Nothing is read or drawn here. What a shot goes on from does not exist yet when a film is compiled: it is an
+argument of `FilmPlan.shot_request`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -19,7 +20,6 @@ from hinode.directing.films import continuity
 from hinode.directing.films.files import StoryboardFiles
 from hinode.directing.films.storyboard import Storyboard
 from hinode.directing.layout import derive_seed
-from hinode.directing.material import Video
 from hinode.errors import BadInput
 from hinode.media.resize import nearest_size
 from hinode.media.timeline import frame_rate
@@ -71,10 +71,10 @@ class ShotRequest:
     count: int | None = None
 
     def key(self, name: str, weights: str) -> str:
-        """Digest of everything that decides the frames, and of the name.
+        """Digest of everything that decides the frames, and of the id.
 
         Args:
-            name: id of the shot.
+            name: the id.
             weights: digest of the weights, or the name of the model where they are not known.
         """
         text = repr((name, sorted(self.request.identity().items()), self.head, weights, __version__))
@@ -105,29 +105,24 @@ class FilmPlan:
         return parse_size(self.board.size)
 
     @cached_property
-    def drawn_size(self) -> Size:
+    def native_size(self) -> Size:
         """Width and height at which shots are drawn and stored: the model's own size, if it has one."""
         return nearest_size(self.capabilities.native_sizes, self.size)
 
     @cached_property
-    def fps(self) -> Fraction:
+    def native_fps(self) -> Fraction:
         """Frames per second at which the model draws."""
         return frame_rate(self.capabilities.native_fps[0])
 
     def base_request(self, index: int, take: int = 0) -> Request:
-        """A shot by itself, without files and without what it goes on from.
-
-        Args:
-            index: of the shot.
-            take: how often it was requested anew; each take has another seed.
-        """
+        """A shot by itself, without files and without what it goes on from; each take has another seed."""
         board, shot = self.board, self.board.shots[index]
         seed = board.seed if shot.seed is None else shot.seed
         path, moves = self.tracks[index]
         return Request(
             prompt=self.prompts[index],
-            width=self.drawn_size[0],
-            height=self.drawn_size[1],
+            width=self.native_size[0],
+            height=self.native_size[1],
             seconds=shot.seconds,
             seed=derive_seed(seed, f"take/{take}") if take else seed,
             engine=board.engine,
@@ -146,135 +141,100 @@ class FilmPlan:
 
         Args:
             index: of the shot.
-            take: see `base_request`.
+            take: how often it was requested anew.
             context: the last frames of what it goes on from, if it goes on from something.
             context_frames: how many they are.
         """
         shot, request = self.board.shots[index], self.base_request(index, take)
         pictures = self.files.pictures.get(shot.id, ())
         segment = Segment(shot.seconds)
-        references: tuple[Reference, ...] = ()
+        videos: tuple[Reference, ...] = ()
         guide = next((file for file in shot.files if file.role == "guide"), None)
         if guide is not None:
-            video = self.files.videos[guide.file]
-            segment = Segment(shot.seconds, guide=video.digest, strength=guide.strength)
-            references = (video.reference,)
+            video = self.files.videos[guide.file].reference
+            segment, videos = Segment(shot.seconds, guide=video.digest, strength=guide.strength), (video,)
             request = dataclasses.replace(request, operation="remix", segments=(segment,))
-        following = self._following_video(index)
-        if context is None and following is None:
-            return ShotRequest(dataclasses.replace(request, references=(*references, *pictures)))
-        segments = [segment]
-        lead = 0.0
-        if context is not None:
-            lead = context_frames / float(self.fps)
-            segments.insert(0, Segment(lead, keep=context.digest))
-            references = (context, *references)
-            pictures = tuple(dataclasses.replace(picture, at=picture.at + lead) for picture in pictures)
-        if following is not None:
-            video, start = following
-            tail = min(MAX_CONTEXT / float(self.fps), video.seconds - start)
-            segments.append(Segment(tail, keep=video.digest, start=start))
-            references = (*references, video.reference)
+        if context is None:
+            return ShotRequest(dataclasses.replace(request, references=(*videos, *pictures)))
+        lead = context_frames / float(self.native_fps)
+        later = (dataclasses.replace(picture, at=picture.at + lead) for picture in pictures)
         request = dataclasses.replace(
             request,
             operation="storyboard",
-            seconds=round(sum(segment.seconds for segment in segments), 6),
-            segments=tuple(segments),
-            references=(*references, *pictures),
+            seconds=round(lead + shot.seconds, 6),
+            segments=(Segment(lead, keep=context.digest), segment),
+            references=(context, *videos, *later),
             path=_delay(request.path, lead),
             camera=_delay(request.camera, lead),
         )
-        count = None if following is None else max(1, round(shot.seconds * float(self.fps)))
-        return ShotRequest(request, context_frames, count)
-
-    def _following_video(self, index: int) -> tuple[Video, float] | None:
-        """The video that a shot leads over to, and the seconds into it, if it does and the model can."""
-        if index + 1 == len(self.board.shots) or "recut" not in self.capabilities.operations:
-            return None
-        shot = self.board.shots[index + 1]
-        if shot.video is None or self.board.transition(index + 1).kind != "continue":
-            return None
-        return self.files.videos[shot.video], shot.start
+        return ShotRequest(request, context_frames)
 
     def transition_request(self, index: int, before: ShotVideo, after: ShotVideo) -> ShotRequest:
-        """What the transition from the shot before is drawn from.
-
-        Args:
-            index: of the shot that it leads to.
-            before: the shot before.
-            after: the shot that it leads to.
-        """
-        overlap = self.board.transition(index).overlap
-        length, following = self.board.shots[index - 1].seconds, self.board.shots[index].seconds
-        head = min(MAX_CONTEXT, round((length - overlap) * float(self.fps)))
-        tail = min(MAX_CONTEXT, round((following - overlap) * float(self.fps)))
-        leave = before.start + length - overlap
-        one, other = before.reference, after.reference
+        """What the transition from the shot before to shot `index` is drawn from: the end of the one and the
+        beginning of the other."""
+        fps, overlap = float(self.native_fps), self.board.transition(index).overlap
+        lengths = [shot.seconds - overlap for shot in self.board.shots[index - 1 : index + 1]]
+        head, tail = (min(MAX_CONTEXT, round(length * fps)) for length in lengths)
+        leave, enter = before.start + lengths[0], after.start
+        first, second = before.reference, after.reference
         segments = [
+            Segment(head / fps, keep=first.digest, start=leave - head / fps),
             Segment(
                 overlap,
-                guide=one.digest,
+                guide=first.digest,
                 start=leave,
                 strength=operations.BLENDED,
-                onto=other.digest,
-                onto_start=after.start,
+                onto=second.digest,
+                onto_start=enter,
                 curve=operations.CURVES["smooth"],
-            )
+            ),
+            Segment(tail / fps, keep=second.digest, start=enter + overlap),
         ]
-        if head:
-            lead = head / float(self.fps)
-            segments.insert(0, Segment(lead, keep=one.digest, start=leave - lead))
-        if tail:
-            start = after.start + overlap
-            segments.append(Segment(tail / float(self.fps), keep=other.digest, start=start))
         request = dataclasses.replace(
             self.base_request(index),
             prompt=self.prompts[index] or self.prompts[index - 1],
             operation="blend",
             seconds=round(sum(segment.seconds for segment in segments), 6),
-            segments=tuple(segments),
-            references=tuple({one.digest: one, other.digest: other}.values()),
+            segments=tuple(segment for segment in segments if segment.seconds),
+            references=tuple({first.digest: first, second.digest: second}.values()),
             path=(),
             camera=(),
         )
-        return ShotRequest(request, head, max(1, round(overlap * float(self.fps))))
+        return ShotRequest(request, head, max(1, round(overlap * fps)))
 
-    def check(self, index: int) -> None:
-        """See that a shot can be drawn, as far as that is known before what it goes on from is there.
+    def check(self) -> None:
+        """See that every shot can be drawn, as far as that is known before what it goes on from exists.
 
         Raises:
-            BadInput: it cannot.
+            BadInput: one of them cannot; `field` says which.
         """
-        shot = self.board.shots[index]
+        whole = set(type(self.board).model_fields) - set(type(self.board.shots[0]).model_fields)
+        for index, shot in enumerate(self.board.shots):
+            try:
+                for field, message, remedy in self._faults(index):
+                    raise BadInput(message, remedy, field=field)
+            except BadInput as error:
+                where = error.field if error.field in whole else f"shots.{shot.id}.{error.field}"
+                raise BadInput(f"{where}: {error.message}", error.remedy, field=where) from error
+        if all(shot.video is not None for shot in self.board.shots):
+            raise BadInput("nothing of the film would be drawn", "add a shot with a prompt", field="shots")
+
+    def _faults(self, index: int) -> Iterator[tuple[str, str, str]]:
+        """The field, the cause and the remedy of what keeps a shot from being drawn."""
+        shot, model = self.board.shots[index], self.capabilities.model
         pictures = self.files.pictures.get(shot.id, ())
-        try:
-            if shot.video is not None:
-                end, seconds = shot.start + shot.seconds, self.files.videos[shot.video].seconds
-                if end > seconds + SECONDS_TOLERANCE:
-                    raise BadInput(
-                        f"it ends at {end:g} s of a video that has {seconds:g} s",
-                        "stay within the video",
-                        field="seconds",
-                    )
-            else:
-                dataclasses.replace(self.base_request(index), references=pictures).check(self.capabilities)
-            if self.board.transition(index).kind == "blend" and "blend" not in self.capabilities.operations:
-                raise BadInput(
-                    f"the model {self.capabilities.model} draws no transitions",
-                    "fade instead",
-                    field="transition",
-                )
-            if self.board.source(index) is not None and "storyboard" not in self.capabilities.operations:
-                raise BadInput(
-                    f"the model {self.capabilities.model} cannot go on from other shots",
-                    "cut instead",
-                    field="from",
-                )
-            operations.check_keyframes(pictures, float(self.fps))
-        except BadInput as error:
-            whole = set(type(self.board).model_fields) - set(type(shot).model_fields)
-            where = error.field if error.field in whole else f"shots.{shot.id}.{error.field}"
-            raise BadInput(f"{where}: {error.message}", error.remedy, field=where) from error
+        if shot.video is None:
+            dataclasses.replace(self.base_request(index), references=pictures).check(self.capabilities)
+            operations.check_keyframes(pictures, float(self.native_fps))
+        else:
+            end, seconds = shot.start + shot.seconds, self.files.videos[shot.video].seconds
+            if end > seconds + SECONDS_TOLERANCE:
+                message = f"it ends at {end:g} s of a video that has {seconds:g} s"
+                yield "seconds", message, "stay within the video"
+        if self.board.transition(index).kind == "blend" and "blend" not in self.capabilities.operations:
+            yield "transition", f"the model {model} draws no transitions", "fade instead"
+        if self.board.source(index) is not None and "storyboard" not in self.capabilities.operations:
+            yield "from", f"the model {model} cannot go on from other shots", "cut instead"
 
 
 def compile_storyboard(board: Storyboard, capabilities: Capabilities, files: StoryboardFiles) -> FilmPlan:
@@ -283,7 +243,7 @@ def compile_storyboard(board: Storyboard, capabilities: Capabilities, files: Sto
     Args:
         board: the storyboard.
         capabilities: those of its model, directed.
-        files: what it names, see `files.load_files`.
+        files: what it names.
 
     Raises:
         BadInput: something in it cannot be drawn; `field` says where.
@@ -300,17 +260,9 @@ def compile_storyboard(board: Storyboard, capabilities: Capabilities, files: Sto
     prompts = continuity.complete_prompts(
         board, files.characters, capabilities, files.facts, [moves for _, moves in tracks]
     )
-    if all(shot.video is not None for shot in board.shots):
-        raise BadInput("nothing of the film would be drawn", "add a shot with a prompt", field="shots")
-    plan = FilmPlan(
-        board,
-        capabilities,
-        files,
-        tuple(prompt + addition for prompt, addition in zip(prompts, additions, strict=True)),
-        tuple(tracks),
-    )
-    for index in range(len(board.shots)):
-        plan.check(index)
+    prompts = [prompt + words for prompt, words in zip(prompts, additions, strict=True)]
+    plan = FilmPlan(board, capabilities, files, tuple(prompts), tuple(tracks))
+    plan.check()
     return plan
 
 

@@ -29,7 +29,7 @@ class StoryboardFiles:
     """What a storyboard is compiled with beside its own words.
 
     Attributes:
-        videos: videos by the names that the storyboard has for them.
+        videos: by the names that the storyboard has for them.
         pictures: first frames and keyframes of each shot, at their moments in it, by its id.
         tracks: paths and cameras from files, by the id of the shot and `PATH` or `CAMERA`.
         characters: descriptions in words, by name.
@@ -55,76 +55,57 @@ def load_files(board: Storyboard, folder: Path, capabilities: Capabilities, scra
     Raises:
         BadInput: a file is missing or cannot be used; `field` says where it is named.
     """
-    return _Loader(board, folder, capabilities, scratch).load()
+    size = parse_size(board.size)
+    native = capabilities.engine == catalog.ENGINE
+    videos: dict[str, Video] = {}
 
+    def video(name: str, field: str) -> Video:
+        if name not in videos:
+            videos[name] = material.video(folder / name, field=field)
+        return videos[name]
 
-class _Loader:
-    """See `load_files`."""
-
-    def __init__(self, board: Storyboard, folder: Path, capabilities: Capabilities, scratch: Path) -> None:
-        self.board = board
-        self.folder = folder
-        self.capabilities = capabilities
-        self.scratch = scratch
-        self.videos: dict[str, Video] = {}
-
-    def load(self) -> StoryboardFiles:
-        board = self.board
-        characters = {
-            name: self._describe(name, character) if isinstance(character, CharacterImage) else character
-            for name, character in board.characters.items()
-        }
-        sources = [board.source(index) or "" for index in range(len(board.shots))]
-        facts: dict[str, Mapping[str, str]] = {}
-        for name in sorted({source for source in sources if source.lower().endswith(VIDEO)}):
-            video = self._video(name, "from")
-            if self.capabilities.engine == catalog.ENGINE and board.expand:
-                facts[name] = source_facts.detect(video.reference, end=True)
-        pictures: dict[str, tuple[Reference, ...]] = {}
-        tracks: dict[tuple[str, str], Trajectory] = {}
-        for shot in board.shots:
-            if shot.video is not None:
-                self._video(shot.video, f"shots.{shot.id}.video")
-            pictures[shot.id] = tuple(
-                self._picture(file, shot) for file in shot.files if file.role != "guide"
-            )
-            for file in shot.files:
-                if file.role == "guide":
-                    self._video(file.file, f"shots.{shot.id}.references")
-            for name, value in ((PATH, shot.path), (CAMERA, shot.camera)):
-                if isinstance(value, str) and value.lower().endswith(".json"):
-                    tracks[shot.id, name] = camera.track(str(self.folder / value), name)
-        return StoryboardFiles(self.videos, pictures, tracks, characters, facts)
-
-    def _video(self, name: str, field: str) -> Video:
-        if name not in self.videos:
-            self.videos[name] = material.video(self.folder / name, field=field)
-        return self.videos[name]
-
-    def _picture(self, file: ShotReference, shot: Shot) -> Reference:
-        role = FIRST_FRAME if file.role == "first_frame" else KEYFRAME
+    def picture(shot: Shot, file: ShotReference) -> Reference:
+        role, at = (FIRST_FRAME, 0.0) if file.role == "first_frame" else (KEYFRAME, file.at)
+        field = f"shots.{shot.id}.{'references' if file in shot.references else 'keyframes'}"
         return material.picture(
-            self.folder / file.file,
-            parse_size(self.board.size),
-            role,
-            folder=self.scratch,
-            fit=file.fit,
-            at=file.at if role == KEYFRAME else 0.0,
-            field=f"shots.{shot.id}.{'references' if file in shot.references else 'keyframes'}",
+            folder / file.file, size, role, folder=scratch, fit=file.fit, at=at, field=field
         )
 
-    def _describe(self, name: str, character: CharacterImage) -> str:
-        field = f"characters.{name}"
-        if self.capabilities.engine != catalog.ENGINE:
+    def describe(name: str, character: CharacterImage) -> str:
+        field, path = f"characters.{name}", folder / character.file
+        if not native:
             raise BadInput(
-                f"{field}: the {self.capabilities.engine} engine cannot read a character from a file",
+                f"{field}: the {capabilities.engine} engine cannot read a character from a file",
                 "describe it in words",
                 field=field,
             )
-        path = self.folder / character.file
         if character.video is not None:
-            return source_facts.describe(self._video(character.file, field).reference, name)
+            return source_facts.describe(video(character.file, field).reference, name)
         with material.named(path, field):
-            size = pictures.measure(path, field=field)[0]
-        picture = material.picture(path, size, FIRST_FRAME, folder=self.scratch, field=field)
-        return source_facts.describe(picture, name)
+            own_size, _ = pictures.measure(path, field=field)
+        image = material.picture(path, own_size, FIRST_FRAME, folder=scratch, field=field)
+        return source_facts.describe(image, name)
+
+    characters = {
+        name: describe(name, character) if isinstance(character, CharacterImage) else character
+        for name, character in board.characters.items()
+    }
+    facts: dict[str, Mapping[str, str]] = {}
+    shot_pictures: dict[str, tuple[Reference, ...]] = {}
+    tracks: dict[tuple[str, str], Trajectory] = {}
+    for index, shot in enumerate(board.shots):
+        source = board.source(index)
+        if source is not None and source.lower().endswith(VIDEO):
+            before = video(source, f"shots.{shot.id}.from")
+            if native and board.expand and source not in facts:
+                facts[source] = source_facts.detect(before.reference, end=True)
+        if shot.video is not None:
+            video(shot.video, f"shots.{shot.id}.video")
+        for file in shot.files:
+            if file.role == "guide":
+                video(file.file, f"shots.{shot.id}.references")
+        shot_pictures[shot.id] = tuple(picture(shot, file) for file in shot.files if file.role != "guide")
+        for name, value in ((PATH, shot.path), (CAMERA, shot.camera)):
+            if isinstance(value, str) and value.lower().endswith(".json"):
+                tracks[shot.id, name] = camera.track(str(folder / value), name)
+    return StoryboardFiles(videos, shot_pictures, tracks, characters, facts)

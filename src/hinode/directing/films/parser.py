@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,104 +57,73 @@ def parse_storyboard(value: object) -> Storyboard:
 
 
 def _check(board: Storyboard) -> None:
-    """What cannot be wrong about a field alone."""
+    """Find what no field can be wrong about alone."""
     ids = [shot.id for shot in board.shots]
     duplicate = next((name for name in ids if ids.count(name) > 1), None)
     if duplicate is not None:
         raise BadInput(f"two shots have the id {quote(duplicate)}", "give each its own", field="shots")
     for index, shot in enumerate(board.shots):
-        _check_content(shot)
-        _check_place(board, index)
-        _check_files(shot, board.source(index))
+        for name, message, remedy in (*_content(shot), *_neighbours(board, index), *_files(board, index)):
+            field = f"shots.{shot.id}.{name}"
+            raise BadInput(f"{field}: {message}", remedy, field=field)
         cast(shot.prompt, dict.fromkeys(board.characters, ""), f"shots.{shot.id}.prompt")
     board.order()
 
 
-def _check_content(shot: Shot) -> None:
-    """A shot is drawn from a prompt, or is a part of a video."""
-    where = f"shots.{shot.id}"
+Fault = tuple[str, str, str]
+"""The field of a shot, what is wrong with it, and a remedy."""
+
+
+def _content(shot: Shot) -> Iterator[Fault]:
+    """A shot is drawn from a prompt, or shows a part of a video."""
     if shot.transition is not None and shot.cut is not None:
-        raise BadInput(
-            f"{where} has both a transition and cut", "leave one of them out", field=f"{where}.cut"
-        )
+        yield "cut", "there is a transition too", "leave one of them out"
     if shot.video is None:
         if not shot.prompt.strip():
-            raise BadInput(f"{where}.prompt is missing", "add it", field=f"{where}.prompt")
+            yield "prompt", "a shot that is drawn needs one", "add it"
         if isinstance(shot.origin, float):
-            raise BadInput(
-                f"{where}.from is {shot.origin:g}",
-                "give the id of a shot or the name of an MP4; seconds need a video",
-                field=f"{where}.from",
-            )
+            yield "from", f"there are {shot.origin:g} seconds and no video", "name a shot or an MP4"
         return
-    drawn = ("prompt", "camera", "path", "keyframes", "references")
-    extra = next((name for name in drawn if getattr(shot, name)), None)
-    if extra is not None:
-        raise BadInput(
-            f"{where}.{extra}: nothing is drawn in a shot that shows a video",
-            "leave it or the video out",
-            field=f"{where}.{extra}",
-        )
+    for name in ("prompt", "camera", "path", "keyframes", "references"):
+        if getattr(shot, name):
+            yield name, "nothing is drawn in a shot that shows a video", "leave it or the video out"
     if isinstance(shot.origin, str) or (shot.origin or 0.0) < 0:
-        raise BadInput(
-            f"{where}.from is {quote(str(shot.origin))}", "give seconds into the video", field=f"{where}.from"
-        )
+        yield "from", f"{quote(str(shot.origin))} is no moment of the video", "give seconds into it"
 
 
-def _check_place(board: Storyboard, index: int) -> None:
-    """A shot fits between its neighbours, and goes on from something that exists."""
+def _neighbours(board: Storyboard, index: int) -> Iterator[Fault]:
+    """A shot fits between those around it, and goes on from something that exists."""
     shot, transition, source = board.shots[index], board.transition(index), board.source(index)
-    where, ids = f"shots.{shot.id}", tuple(shot.id for shot in board.shots)
+    ids = tuple(other.id for other in board.shots)
     if index == 0 and (transition.overlap or (transition.kind == "continue" and source is None)):
-        raise BadInput(
-            f"{where}.transition: nothing comes before the first shot, so it cannot {transition.kind}",
-            "leave it out, or say from which video it goes on",
-            field=f"{where}.transition",
-        )
+        message = f"nothing comes before the first shot, so it cannot {transition.kind}"
+        yield "transition", message, "leave it out, or say from which video it goes on"
     if source is not None and not source.lower().endswith(VIDEO) and source not in ids:
-        raise BadInput(
-            f"{where}.from: there is no shot {quote(source)}",
-            f"choose {join_names(ids, 'or')}, or name an MP4",
-            field=f"{where}.from",
-        )
+        yield "from", f"there is no shot {quote(source)}", f"choose {join_names(ids, 'or')}, or name an MP4"
     overlaps = transition.overlap
     if index + 1 < len(board.shots):
         overlaps += board.transition(index + 1).overlap
     if overlaps > shot.seconds:
-        raise BadInput(
-            f"{where}.seconds: the transitions before and after it take {overlaps:g} s and the shot has "
-            f"{shot.seconds:g} s",
-            "make it longer or the transitions shorter",
-            field=f"{where}.seconds",
+        message = (
+            f"the transitions before and after it take {overlaps:g} s and the shot has {shot.seconds:g} s"
         )
+        yield "seconds", message, "make it longer or the transitions shorter"
 
 
-def _check_files(shot: Shot, source: str | None) -> None:
+def _files(board: Storyboard, index: int) -> Iterator[Fault]:
     """No two files of a shot are in each other's way."""
-    where = f"shots.{shot.id}"
+    shot, source = board.shots[index], board.source(index)
     for number, file in enumerate(shot.files):
         if file.at >= shot.seconds:
-            raise BadInput(
-                f"{where}.keyframes: {file.at:g} s is outside the shot, which has {shot.seconds:g} s",
-                "give an earlier moment",
-                field=f"{where}.keyframes",
-            )
+            message = f"{file.at:g} s is outside the shot, which has {shot.seconds:g} s"
+            yield "keyframes", message, "give an earlier moment"
         if any((other.role, other.at) == (file.role, file.at) for other in shot.files[:number]):
-            keyframe = file.role == "keyframe"
-            field = f"{where}.{'keyframes' if keyframe else 'references'}"
-            raise BadInput(
-                f"{field}: two are at {file.at:g} s"
-                if keyframe
-                else f"{field}: there are two as {file.role}",
-                "give each a moment of its own" if keyframe else "give one",
-                field=field,
-            )
+            if file.role == "keyframe":
+                yield "keyframes", f"two are at {file.at:g} s", "give each a moment of its own"
+            yield "references", f"there are two as {file.role}", "give one"
         if file.role == "first_frame" and source is not None:
-            raise BadInput(
-                f"{where}.references: it goes on from {source}, so it has a first frame already",
-                "leave one of them out",
-                field=f"{where}.references",
-            )
+            message = f"it goes on from {source}, so it has a first frame already"
+            yield "references", message, "leave one of them out"
 
 
 class _Loader(yaml.SafeLoader):

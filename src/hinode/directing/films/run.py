@@ -111,10 +111,9 @@ class FilmRun:
             yield from self._draw(self._task)
         for task in self._tasks:  # found one by one: a shot that goes on from another needs its frames
             self._task = task
-            yield self._progress()
             yield from self._draw(task)
         self._finished = True
-        yield self._progress()
+        yield Progress("sample", self._total, max(1, self._total))
 
     def _draw(self, task: _Task) -> Iterator[Progress]:
         if self._run is None:
@@ -132,9 +131,6 @@ class FilmRun:
         self._add(task, self.cache.put(_rendered_shot(task, clip, frames), frames, task.take))
         self.rendered.append(task.name)
         self._run = self._task = None
-
-    def _progress(self) -> Progress:
-        return Progress("sample", self._done, max(1, self._total))
 
     def _add(self, task: _Task, shot: RenderedShot) -> None:
         shots, name = task.target
@@ -207,16 +203,16 @@ class FilmRun:
             return None, 0
         if source not in self._ids:
             video = plan.files.videos[source].reference
-            frames = references.last_frames(video, plan.fps, MAX_CONTEXT, plan.drawn_size)
+            frames = references.last_frames(video, plan.native_fps, MAX_CONTEXT, plan.native_size)
         elif source in self.shots:
             video = self.cache.reference(self.shots[source])
-            frames = references.last_frames(video, plan.fps, MAX_CONTEXT, plan.drawn_size)
+            frames = references.last_frames(video, plan.native_fps, MAX_CONTEXT, plan.native_size)
         else:
             part, seconds = self.video(source), plan.board.shots[self._ids.index(source)].seconds
-            count = min(MAX_CONTEXT, round(seconds * float(plan.fps)))
-            reader = FrameReader(part.reference, plan.fps, plan.drawn_size, part.start)
-            frames = reader.read(seconds - count / float(plan.fps), count)
-        return references.save_frames(frames, plan.fps, SOURCE, self._scratch), len(frames)
+            count = min(MAX_CONTEXT, round(seconds * float(plan.native_fps)))
+            reader = FrameReader(part.reference, plan.native_fps, plan.native_size, part.start)
+            frames = reader.read(seconds - count / float(plan.native_fps), count)
+        return references.save_frames(frames, plan.native_fps, SOURCE, self._scratch), len(frames)
 
     @cached_property
     def _scratch(self) -> Path:
@@ -272,7 +268,7 @@ class FilmRun:
             model=self.plan.capabilities.model,
             seed=self.plan.board.seed,
             steps=self._total,
-            native_size=self.plan.drawn_size,
+            native_size=self.plan.native_size,
             stage_seconds={"sample": sum(shot.stage_seconds for shot in shots)},
             not_understood=tuple(unknown_words),
             read_as=f"a film of {len(self._ids)} shots",

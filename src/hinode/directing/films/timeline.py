@@ -31,7 +31,7 @@ class FilmTimeline:
         """
         board = plan.board
         self.plan = plan
-        self.fps = plan.fps if board.fps is None else frame_rate(board.fps)
+        self.fps = plan.native_fps if board.fps is None else frame_rate(board.fps)
         self.lengths = [round(Fraction(str(shot.seconds)) * self.fps) for shot in board.shots]
         self.overlaps = [
             round(Fraction(str(board.transition(index).overlap)) * self.fps)
