@@ -12,13 +12,9 @@ import av
 import numpy as np
 import pytest
 
-from hinode.clip import Sound
 from hinode.errors import BadInput
 from hinode.media import probe as probing
-from hinode.media.label import Label
 from hinode.media.probe import probe
-from hinode.media.timeline import Timeline
-from hinode.media.video import write_mp4
 
 
 def write(path: Path, size: tuple[int, int] = (64, 36), frames: int = 16, **more: str) -> Path:
@@ -109,12 +105,3 @@ def test_a_look_has_bounds_of_its_own(tmp_path: Path) -> None:
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout.split()
     assert int(said[0]) == probing.MAX_MEMORY
     assert 0 < int(said[1]) <= probing.MAX_SECONDS
-
-
-@pytest.mark.parametrize(("rate", "channels"), [(48000, 2), (22050, 1)])
-def test_its_sound_is_reported(tmp_path: Path, rate: int, channels: int) -> None:
-    sound = Sound(np.zeros((channels, rate), np.float32), rate)
-    frames = np.zeros((12, 36, 64, 3), np.uint8)
-    write_mp4(tmp_path / "a.mp4", frames, (64, 36), Timeline.of(8, 1.5), Label(), sound)
-    assert probe(tmp_path / "a.mp4", max_seconds=120).sound == probing.SoundFacts(rate, channels, 1.5)
-    assert probe(write(tmp_path / "b.mp4"), max_seconds=120).sound is None

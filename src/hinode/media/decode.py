@@ -17,7 +17,6 @@ from typing import IO
 import av
 import av.error
 import numpy as np
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
@@ -136,7 +135,9 @@ class VideoFile:
     @property
     def seconds(self) -> Fraction:
         """Length of the pictures as the file declares it; 0 if it does not."""
-        return declared_seconds(self.container, self.stream)
+        if self.stream.duration is not None and self.stream.time_base is not None:
+            return self.stream.duration * self.stream.time_base
+        return Fraction(self.container.duration or 0, av.time_base)
 
     def __iter__(self) -> Iterator[Picture]:
         """Its pictures in the order in which they are shown.
@@ -163,13 +164,6 @@ def open_container(source: Path | IO[bytes], demuxer: str = MP4) -> InputContain
     with _decode_errors():
         file = str(source) if isinstance(source, Path) else source
         return av.open(file, "r", format=demuxer, options=_OPTIONS)
-
-
-def declared_seconds(container: InputContainer, stream: VideoStream | AudioStream) -> Fraction:
-    """Length of a stream by what the file declares, else that of the file; 0 if neither is there."""
-    if stream.duration is not None and stream.time_base is not None:
-        return stream.duration * stream.time_base
-    return Fraction(container.duration or 0, av.time_base)
 
 
 def at_rate(pictures: Iterable[Picture], fps: Fraction) -> Iterator[Picture]:

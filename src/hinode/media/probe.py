@@ -6,7 +6,6 @@ reader of videos take gigabytes, by the number of frames that it declares.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import signal
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hinode.errors import BadInput
-from hinode.media.decode import DecodeError, VideoFile, declared_seconds
+from hinode.media.decode import DecodeError, VideoFile
 from hinode.request import Size
 
 CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4")
@@ -36,21 +35,6 @@ _PLAYABLE = "send an MP4 that a video player opens"
 
 
 @dataclass(frozen=True)
-class SoundFacts:
-    """What the sound of a video file is, as far as the file says.
-
-    Attributes:
-        rate: samples per second.
-        channels: how many.
-        seconds: how long it lasts.
-    """
-
-    rate: int
-    channels: int
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Probe:
     """What a video file is.
 
@@ -59,18 +43,16 @@ class Probe:
         seconds: its length.
         fps: its nominal rate, or None if the file does not say.
         codec: how its pictures are packed, one of `CODECS`.
-        sound: its sound, or None if it has none; whether it can be decoded is not known.
     """
 
     size: Size
     seconds: float
     fps: Fraction | None
     codec: str
-    sound: SoundFacts | None = None
 
 
 def probe(path: Path, *, max_seconds: float, field: str = "video") -> Probe:
-    """See that a file is an MP4 that can be worked on, and of what kind.
+    """What an MP4 is.
 
     Args:
         path: of the file.
@@ -78,7 +60,7 @@ def probe(path: Path, *, max_seconds: float, field: str = "video") -> Probe:
         field: what to name in errors.
 
     Raises:
-        BadInput: it is not an MP4, is damaged, or is larger or longer than can be taken.
+        BadInput: it is not an MP4, is damaged, or is larger or longer than is accepted.
     """
     with path.open("rb") as file:
         head = file.read(12)
@@ -88,8 +70,7 @@ def probe(path: Path, *, max_seconds: float, field: str = "video") -> Probe:
     if "message" in facts:
         raise BadInput(facts["message"], facts["remedy"], field=field)
     fps = Fraction(facts["fps"]) if facts["fps"] else None
-    sound = None if facts["sound"] is None else SoundFacts(*facts["sound"])
-    return Probe((facts["width"], facts["height"]), facts["seconds"], fps, facts["codec"], sound)
+    return Probe((facts["width"], facts["height"]), facts["seconds"], fps, facts["codec"])
 
 
 def _look_apart(path: Path, max_seconds: float) -> dict[str, Any]:
@@ -114,21 +95,13 @@ def look(path: Path, max_seconds: float) -> dict[str, Any]:
     """What a file is, in values of JSON: those of a `Probe`, or the message and remedy of a refusal."""
     try:
         with VideoFile(path) as file:
-            probe = _inspect(file, max_seconds)
+            return _inspect(file, max_seconds)
     except BadInput as refusal:
         return _refusal(refusal)
     except DecodeError as error:
         return _refusal(_bad(f"the video file {error}", _PLAYABLE))
     except MemoryError:
         return _refusal(_unreadable())
-    return {
-        "width": probe.size[0],
-        "height": probe.size[1],
-        "seconds": probe.seconds,
-        "fps": None if probe.fps is None else str(probe.fps),
-        "codec": probe.codec,
-        "sound": None if probe.sound is None else dataclasses.astuple(probe.sound),
-    }
 
 
 def _refusal(error: BadInput) -> dict[str, Any]:
@@ -143,7 +116,7 @@ def _bad(message: str, remedy: str) -> BadInput:
     return BadInput(message, remedy, field="video")
 
 
-def _inspect(file: VideoFile, max_seconds: float) -> Probe:
+def _inspect(file: VideoFile, max_seconds: float) -> dict[str, Any]:
     # One frame is not worth a thread for each processor, each with memory of its own.
     file.stream.codec_context.thread_count = 1
     size, codec, rate = file.size, file.codec, file.average_rate
@@ -167,13 +140,8 @@ def _inspect(file: VideoFile, max_seconds: float) -> Probe:
     # Only now, when its size is known to be within bounds.
     if next(iter(file), None) is None:
         raise _bad("the video has no frames", _PLAYABLE)
-    sound = None
-    if file.container.streams.audio:
-        audio = file.container.streams.audio[0]
-        context = audio.codec_context
-        seconds = float(declared_seconds(file.container, audio))
-        sound = SoundFacts(context.sample_rate, context.channels, seconds)
-    return Probe(size, float(file.seconds), rate, codec, sound)
+    facts = {"width": size[0], "height": size[1], "seconds": float(file.seconds), "codec": codec}
+    return {**facts, "fps": str(rate) if rate else None}
 
 
 def _limit_process() -> None:
