@@ -159,8 +159,8 @@ class Layout:
         return self.edges[window.segment] + window.start - window.head
 
     def placeholders(self, window: Window) -> tuple[Reference, ...]:
-        """What a window is given beside the pictures of the request: references without files, whose digests
-        say what belongs into them (`HEAD`, `TAIL`, `BASE`, or their role)."""
+        """What a window is given beside the pictures of the request: references without files. Their digests
+        say what belongs into them: `HEAD`, `TAIL`, `BASE`, or their role."""
         segment = self.segments[window.segment]
         fps = float(self.fps)
         begin, end = window.head / fps, (window.head + window.new) / fps
@@ -181,12 +181,8 @@ class Layout:
         return tuple(references)
 
     def window_request(self, index: int, references: tuple[Reference, ...]) -> Request:
-        """The request to the engine for one window.
-
-        Args:
-            index: of the window.
-            references: what it is given, see `placeholders`; pictures of the request are added.
-        """
+        """The request to the engine for window `index`, which is given `references` (see `placeholders`) and
+        the pictures of the whole request."""
         request, window = self.request, self.windows[index]
         segment, first = self.segments[window.segment], self.first_frame(window)
         begin, end = first / float(self.fps), (first + window.frames) / float(self.fps)
@@ -283,14 +279,8 @@ def derive_seed(seed: int, purpose: str) -> int:
 
 
 def _part(track: Trajectory, begin: float, end: float, *, relative: bool = False) -> Trajectory:
-    """The part of a track within a window, its moments counted from there; empty if it has none there.
-
-    Args:
-        track: a path, or the pan and zoom of a camera.
-        begin: of the window, in seconds.
-        end: of the window, in seconds.
-        relative: whether pan and zoom are counted from those at the beginning of the window.
-    """
+    """The part of a track from `begin` to `end` seconds, its moments counted from there; empty if there is
+    none. With `relative`, pan and zoom are counted from those at the beginning of the part."""
     if not track or end <= track[0][0] or begin > track[-1][0]:
         return ()
     moments = [point[0] for point in track]

@@ -55,11 +55,6 @@ class DirectedRun:
 
     def __init__(self, layout: Layout, engine: Engine, state: State | None = None) -> None:
         """
-        Args:
-            layout: what to make.
-            engine: draws the windows.
-            state: where to go on from.
-
         Raises:
             BadInput: the engine cannot draw one of the windows.
             UnusableState: the state is not one of this request.
@@ -131,8 +126,8 @@ class DirectedRun:
         self._finished = index + 1
 
     def _with_source_facts(self, request: Request) -> Request:
-        """The request for a window of an edit, with what the source shows in words; what the prompt leaves
-        open is taken from there."""
+        """The request for a window of an edit, with what the source shows, which fills in what the prompt
+        leaves open."""
         if not self.layout.edits:
             return request
         source, prompt = self.layout.request.source, self.layout.request.prompt
@@ -199,10 +194,8 @@ class DirectedRun:
         return operations.crossfade(base, onto, operations.influence(segment.curve, time))
 
     def _read_video(self, reference: Reference | None, purpose: str, start: float, count: int) -> Frames:
-        """Frames of a reference from `start` seconds on, as the windows are worked on.
-
-        A reader stays open for each purpose, so that windows in order decode a video only once.
-        """
+        """Frames of a reference from `start` seconds on. A reader stays open for each purpose, so windows in
+        order decode a video only once."""
         assert reference is not None, "what is to be read is among the references"
         key = reference.digest, purpose
         if key not in self._readers:
@@ -386,7 +379,7 @@ def allocate_frames(shape: tuple[int, int, int, int]) -> Frames:
     """Space for frames: in memory, or in a file that disappears when they are not used any more.
 
     Raises:
-        OutputError: the disk has not enough space for that file.
+        OutputError: the disk has too little space for that file.
     """
     size = int(np.prod(shape, dtype=np.int64))
     if size <= MAX_MEMORY_BYTES:

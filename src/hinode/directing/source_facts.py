@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import deque
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 
 import numpy as np
 
@@ -41,9 +43,9 @@ def detect(reference: Reference, *, end: bool, min_confidence: float = MIN_CONFI
 
     from hinode.world.judge import judge
 
-    read = references.last_frames if end else references.first_frames
-    frames = np.array(read(reference, RATE, FRAMES))
-    verdict = judge(torch.from_numpy(frames), float(RATE))[0]
+    frames = references.iter_frames(reference, RATE)
+    two_seconds = np.stack(deque(frames, FRAMES) if end else list(islice(frames, FRAMES)))
+    verdict = judge(torch.from_numpy(two_seconds), float(RATE))[0]
     return {
         name: value for name, value in verdict.values.items() if verdict.confidence[name] >= min_confidence
     }

@@ -13,8 +13,8 @@ class Window:
         segment: index of the segment that it belongs to.
         start: first new frame, counted from the beginning of the segment.
         new: how many are new.
-        head: how many frames before them are given, so that it goes on from there.
-        tail: how many frames after them are given, so that it leads there.
+        head: how many frames before them it is given, to go on from there.
+        tail: how many frames after them it is given, to lead there.
     """
 
     segment: int
@@ -36,12 +36,12 @@ def split(segment: int, frames: int, maximum: int, context: int, *, before: int,
     something after it, the last one is drawn first, and each of the others leads to the one after it.
 
     Args:
-        segment: its index.
+        segment: index of the segment.
         frames: its length.
         maximum: frames that the network draws at once.
         context: frames that one window is given of another.
-        before: frames that stand before the segment and that it goes on from.
-        after: frames that stand after it and that it leads to.
+        before: frames before the segment that it goes on from.
+        after: frames after it that it leads to.
 
     Raises:
         ValueError: the network draws too few frames at once for anything new beside the context.

@@ -1,8 +1,7 @@
 """States of runs and other nested values as bytes, and back. No pickle: reading them can run no code.
 
-A state is written once, by `save`, and read by `restore`, which every engine shares: both the check that its
-bytes are whole and the check that it belongs to the request stand here. `to_bytes` and `from_bytes` are for
-those who store states.
+Engines `save` and `restore` their runs here, so the checks that a state is whole and belongs to the request
+stand in one place. `to_bytes` and `from_bytes` are for whoever stores states.
 """
 
 from __future__ import annotations
@@ -34,27 +33,21 @@ def save(
     values: Mapping[str, Any],
     parts: Mapping[str, Part] | None = None,
 ) -> State:
-    """The state of a run.
+    """The state of a run; see `State`.
 
     Args:
-        engine: its engine.
+        engine: name of its engine.
         step: sampling steps that are finished.
-        identity: everything that has to be the same where the run is continued, in JSON values.
-        values: everything else that is needed there; see `dump` for what may be in it.
-        parts: see `State.parts`.
+        identity: everything that has to be the same where the run is continued.
+        values: everything else that is needed there; see `dump` for what may be in both.
+        parts: finished pieces of the clip.
     """
     body = dump({"version": VERSION, "identity": dict(identity), "values": dict(values)})
     return State(engine, step, body, parts or {})
 
 
 def restore(state: State, engine: str, identity: Mapping[str, Any], device: Any = "cpu") -> dict[str, Any]:
-    """The values of a state that `save` wrote for the same engine and identity.
-
-    Args:
-        state: from `save`.
-        engine: the engine that continues.
-        identity: what the state has to agree with.
-        device: see `load`.
+    """The values of a state that `save` wrote for the same engine and identity; for `device` see `load`.
 
     Raises:
         UnusableState: it is damaged, or is one of another request, engine or version.

@@ -51,15 +51,7 @@ def write_gif(path: Path, frames: Iterable[Frames], timeline: Timeline, label: L
     All frames share one palette, without dithering, so that what does not move does not flicker. Each time is
     rounded to hundredths of a second by itself, so that the whole has the right length.
 
-    Args:
-        path: the file; one that is there is replaced once the new one is whole.
-        frames: uint8 [height, width, 3] each, as many as `timeline` shows.
-        timeline: when they are shown, at 50 frames per second at most.
-        label: what the file says about itself.
-
-    Raises:
-        BadInput: a faster rate.
-        OutputError: the file cannot be written.
+    See `formats.write` for the arguments and errors; `timeline` has 50 frames per second at most.
     """
     check_gif_rate(timeline.fps)
     pictures = list(frames)
@@ -80,17 +72,7 @@ def write_gif(path: Path, frames: Iterable[Frames], timeline: Timeline, label: L
 
 
 def write_webp(path: Path, frames: Iterable[Frames], timeline: Timeline, label: Label) -> None:
-    """Write an animated WebP that repeats forever, with times in milliseconds.
-
-    Args:
-        path: the file; one that is there is replaced once the new one is whole.
-        frames: uint8 [height, width, 3] each, as many as `timeline` shows.
-        timeline: when they are shown.
-        label: what the file says about itself.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+    """Write an animated WebP that repeats forever, with times in milliseconds; see `formats.write`."""
     pictures = map(Image.fromarray, frames)
     first = next(pictures)
     with replace_file(path) as part:

@@ -85,12 +85,7 @@ class Picture:
 
 
 class VideoFile:
-    """An open video file; iterate over it for its pictures.
-
-    Attributes:
-        container: PyAV's view of the file.
-        stream: its first video stream.
-    """
+    """An open video file; iterate over it for its pictures."""
 
     def __init__(self, source: Path | IO[bytes], demuxer: str = MP4) -> None:
         """
@@ -117,7 +112,7 @@ class VideoFile:
 
     @property
     def size(self) -> Size:
-        """Width and height that the file declares, in pixels."""
+        """Width and height in pixels, as the file declares them."""
         return self.stream.codec_context.width, self.stream.codec_context.height
 
     @property

@@ -36,7 +36,7 @@ MIN_TICKS = 90_000
 
 
 def check_size(size: Size) -> None:
-    """Chroma is stored at half the width and height, so both have to be even.
+    """See that both sides are even: chroma is stored at half the width and height.
 
     Raises:
         BadInput: one of them is odd.
@@ -60,18 +60,8 @@ def write_mp4(
 ) -> None:
     """Write an MP4: H.264, yuv420p, BT.709, index at the front, exact times; the sound as AAC.
 
-    Args:
-        path: the file; one that is there is replaced once the new one is whole.
-        frames: uint8 [height, width, 3] each, as many as `timeline` shows.
-        size: width and height, both even.
-        timeline: when they are shown.
-        label: what the file says about itself.
-        sound: what is heard from the first frame on; what is longer than `timeline` is cut, and silence
-            follows what is shorter.
-
-    Raises:
-        BadInput: an odd size.
-        OutputError: the file cannot be written.
+    See `formats.write`. Both sides of `size` are even. A sound that is longer than `timeline` is cut, and
+    silence follows one that is shorter.
     """
     check_size(size)
     # A clock on which every frame begins at a whole tick.
@@ -115,13 +105,7 @@ def write_mp4(
 
 
 def write_lossless(path: Path, frames: Frames, fps: Fraction) -> None:
-    """Write a video of which `read_video` gives the same frames back, bit for bit; no player need open it.
-
-    Args:
-        path: the file.
-        frames: uint8 [T, H, W, 3].
-        fps: frames per second.
-    """
+    """Write frames uint8 [T, H, W, 3] so that `read_video` gives the same bits back; few players open it."""
     _, height, width, _ = frames.shape
     with av.open(str(path), "w", format="mp4") as file:
         stream = file.add_stream("libx264rgb", rate=fps)

@@ -123,7 +123,7 @@ def test_a_shot_may_show_a_part_of_a_video(engine: DirectedEngine, tmp_path: Pat
     # It goes on from the last frames of the part, not of the video.
     context, count = run._context(2)
     assert context is not None
-    assert np.array_equal(references.last_frames(context, Fraction(8), 99), frames[12 - count : 12])
+    assert np.array_equal(references.last_frames(context, Fraction(8), 99, (32, 32)), frames[12 - count : 12])
     with pytest.raises(BadInput, match=r"shots.2.seconds: it ends at 2.5 s of a video that has 2 s"):
         film(engine, tmp_path / "b", [shots[0], {**shots[1], "seconds": 2}], files=files)
     with pytest.raises(BadInput, match="nothing of the film would be drawn"):

@@ -74,11 +74,8 @@ class ShotCache:
 
     def __init__(self, folder: Path) -> None:
         """
-        Args:
-            folder: the folder; it is made if it does not exist.
-
         Raises:
-            OutputError: it cannot be made, or what is in it cannot be read.
+            OutputError: the folder cannot be made, or what is in it cannot be read.
         """
         self.folder = folder
         try:
@@ -125,12 +122,10 @@ class ShotCache:
         return Reference(SOURCE, shot.digest, "video/mp4", path=str(self.path(shot).absolute()))
 
     def put(self, shot: RenderedShot, frames: Frames, take: int = 0) -> RenderedShot:
-        """Store a shot as the current one of its id.
+        """Store a shot, frames uint8 [T, H, W, 3], as the current one of its id.
 
-        Args:
-            shot: what is known of it; its file and digest are filled in.
-            frames: uint8 [T, H, W, 3].
-            take: how often it was requested anew.
+        Returns:
+            The shot with its file and digest.
 
         Raises:
             OutputError: it cannot be written.
@@ -146,11 +141,7 @@ class ShotCache:
         return shot
 
     def add(self, shot: RenderedShot, content: bytes) -> None:
-        """Store a shot that another process finished, from its file.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
+        """Store a shot that another process finished, from the content of its file."""
         with replace_file(self.path(shot)) as part:
             part.write_bytes(content)
         self.choose(shot)

@@ -38,9 +38,6 @@ def complete_prompts(
         capabilities: those of the model.
         video_facts: what the videos show that shots go on from, by their names.
         cameras: how the camera of each shot moves, where the model follows numbers.
-
-    Raises:
-        BadInput: a prompt names a character that is not in the list.
     """
     prompts = [_prompt(board, shot, characters) for shot in board.shots]
     if capabilities.engine != catalog.ENGINE or not board.expand:

@@ -76,11 +76,11 @@ def make(
         board: the storyboard.
         folder: where the files that it names are.
         cache: folder of the finished shots.
-        path: file to write, or folder for the format "png".
+        path: see `formats.write`.
         format: one of `formats.FORMATS`.
         engine: draws, directed.
         settings: of this process.
-        only: ids of shots to draw anew; all others stay as they are. Empty for those that have changed.
+        only: see `FilmRun`.
         watch: called after every step.
 
     Raises:

@@ -28,16 +28,8 @@ from hinode.request import SOURCE, Reference
 
 @dataclasses.dataclass(frozen=True)
 class _Task:
-    """A shot or a transition to draw.
-
-    Attributes:
-        name: its id.
-        request: what it is drawn from.
-        key: where it is stored.
-        steps: about how many steps it takes.
-        take: how often it was requested anew.
-        target: where it belongs when it is finished, and under which id.
-    """
+    """A shot or a transition to draw: its id, its key in the cache, about how many steps it takes, how
+    often it was requested anew, and where it belongs when it is finished."""
 
     name: str
     request: ShotRequest
@@ -72,7 +64,6 @@ class FilmRun:
         Raises:
             BadInput: the film cannot be made.
             UnusableState: the state is not one of this film.
-            OutputError: what the state brings cannot be stored.
         """
         self.plan = plan
         self.engine = engine
@@ -82,8 +73,8 @@ class FilmRun:
         self.timeline = FilmTimeline(plan)
         self.shots: dict[str, RenderedShot] = {}
         self.transitions: dict[str, RenderedShot] = {}  # by the id of the shot that they lead to
-        self.rendered: list[str] = []  # ids of what was drawn by this run
-        self.outdated: list[str] = []  # ids of shots that would be drawn again, but for `only`
+        self.rendered: list[str] = []  # ids of what this run drew
+        self.outdated: list[str] = []  # ids of shots that were left as they are because of `only`
         self._ids = tuple(shot.id for shot in plan.board.shots)
         unknown = next((name for name in only if name not in self._ids), None)
         if unknown is not None:
@@ -128,11 +119,11 @@ class FilmRun:
                 yield Progress("sample", done, max(1, self._total), progress.preview)
         clip = self._run.clip()
         frames = clip.frames[task.request.head :][: task.request.count]
-        self._add(task, self.cache.put(_rendered_shot(task, clip, frames), frames, task.take))
+        self._finish(task, self.cache.put(_rendered_shot(task, clip, frames), frames, task.take))
         self.rendered.append(task.name)
         self._run = self._task = None
 
-    def _add(self, task: _Task, shot: RenderedShot) -> None:
+    def _finish(self, task: _Task, shot: RenderedShot) -> None:
         shots, name = task.target
         shots[name] = shot
         self._done += task.steps
@@ -174,7 +165,7 @@ class FilmRun:
                 )
             if stored.key != current.key:
                 self.outdated.append(shot.id)
-            self._add(current, stored)
+            self._finish(current, stored)
             return
         if self.only and cache.find(current.key) is not None:
             current = task(current.take + 1)
@@ -194,25 +185,24 @@ class FilmRun:
             yield task
         else:
             self.cache.choose(stored)
-            self._add(task, stored)
+            self._finish(task, stored)
 
     def _context(self, index: int) -> tuple[Reference | None, int]:
         """The last frames of what a shot goes on from, in a file, and how many they are."""
         plan, source = self.plan, self.plan.board.source(index)
         if source is None:
             return None, 0
-        if source not in self._ids:
-            video = plan.files.videos[source].reference
-            frames = references.last_frames(video, plan.native_fps, MAX_CONTEXT, plan.native_size)
-        elif source in self.shots:
-            video = self.cache.reference(self.shots[source])
-            frames = references.last_frames(video, plan.native_fps, MAX_CONTEXT, plan.native_size)
-        else:
+        fps, size = plan.native_fps, plan.native_size
+        if source in self._ids and source not in self.shots:  # a shot that shows a part of a video
             part, seconds = self.video(source), plan.board.shots[self._ids.index(source)].seconds
-            count = min(MAX_CONTEXT, round(seconds * float(plan.native_fps)))
-            reader = FrameReader(part.reference, plan.native_fps, plan.native_size, part.start)
-            frames = reader.read(seconds - count / float(plan.native_fps), count)
-        return references.save_frames(frames, plan.native_fps, SOURCE, self._scratch), len(frames)
+            count = min(MAX_CONTEXT, round(seconds * float(fps)))
+            reader = FrameReader(part.reference, fps, size, part.start)
+            frames = reader.read(seconds - count / float(fps), count)
+        else:
+            shot = self.shots.get(source)
+            video = self.cache.reference(shot) if shot else plan.files.videos[source].reference
+            frames = references.last_frames(video, fps, MAX_CONTEXT, size)
+        return references.save_frames(frames, fps, SOURCE, self._scratch), len(frames)
 
     @cached_property
     def _scratch(self) -> Path:
@@ -224,7 +214,7 @@ class FilmRun:
     # The end
 
     def video(self, name: str) -> ShotVideo:
-        """The video of a finished shot, or of one that shows a part of a video, by its id."""
+        """The video of a shot that is finished, or shows a part of a video, by its id."""
         if name in self.shots:
             shot = self.shots[name]
             return ShotVideo(self.cache.reference(shot), 0.0, shot.frames, shot.rate)
@@ -262,7 +252,6 @@ class FilmRun:
         for index, frame in enumerate(source):
             frames[index] = frame
         shots = [*self.shots.values(), *self.transitions.values()]
-        unknown_words = dict.fromkeys(word for shot in shots for word in shot.not_understood)
         provenance = Provenance(
             engine=self.engine.name,
             model=self.plan.capabilities.model,
@@ -270,7 +259,7 @@ class FilmRun:
             steps=self._total,
             native_size=self.plan.native_size,
             stage_seconds={"sample": sum(shot.stage_seconds for shot in shots)},
-            not_understood=tuple(unknown_words),
+            not_understood=tuple(dict.fromkeys(word for shot in shots for word in shot.not_understood)),
             read_as=f"a film of {len(self._ids)} shots",
             licence=shots[0].licence,
         )
@@ -279,11 +268,7 @@ class FilmRun:
     # Saved and restored
 
     def checkpoint(self) -> None:
-        """Store the state of the current shot in the cache, from where the next run goes on.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
+        """Store the state of the current shot in the cache, where the next run finds it."""
         if self._run is not None and self._task is not None:
             self.cache.save(self._task.key, self._run.state())
 
@@ -323,7 +308,6 @@ class FilmRun:
         pictures = [picture.digest for shot in files.pictures.values() for picture in shot]
         return {
             "board": self.plan.board.model_dump(mode="json"),
-            "model": self.plan.capabilities.model,
             "weights": self.weights,
             "files": [*(video.digest for video in files.videos.values()), *pictures],
         }

@@ -19,16 +19,13 @@ from hinode.request import Reference
 
 
 class FilmTimeline:
-    """The shots and transitions of a film by frames."""
+    """The shots and transitions of a film by frames.
+
+    Raises:
+        BadInput: a shot is shorter than a frame.
+    """
 
     def __init__(self, plan: FilmPlan) -> None:
-        """
-        Args:
-            plan: the film.
-
-        Raises:
-            BadInput: a shot is shorter than a frame.
-        """
         board = plan.board
         self.plan = plan
         self.fps = plan.native_fps if board.fps is None else frame_rate(board.fps)
@@ -55,7 +52,7 @@ class FilmTimeline:
 
         Args:
             videos: the shots by id.
-            transitions: the transitions that are drawn, by the id of the shot that they lead to.
+            transitions: those that were drawn, by the id of the shot that they lead to.
         """
         before: FrameReader | None = None
         for index, shot in enumerate(self.plan.board.shots):
