@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,15 +13,19 @@ import pytest
 import torch
 from PIL import Image
 
-from hinode import pipeline
+from hinode import directing, pipeline
 from hinode.clip import Clip, Frames
 from hinode.directing import source_facts
 from hinode.directing.engine import DirectedEngine
 from hinode.engines.native import catalog, upscaling
+from hinode.engines.native.engine import NativeEngine
 from hinode.engines.protocol import Progress, State
 from hinode.errors import BadInput, EngineError
 from hinode.media import references
+from hinode.media.decode import Picture, VideoFile
+from hinode.model import checkpoint
 from hinode.request import CHARACTER, MASK, SOURCE, Reference, Request, Segment
+from hinode.settings import Settings
 from hinode.training.upscaling import save
 
 REQUEST = Request("a red balloon rising over the sea at noon", 32, 32, seconds=2.0, seed=3, model="toy")
@@ -207,24 +212,70 @@ def test_a_model_without_hints_leads_to_nothing(engine: DirectedEngine, tmp_path
         engine.start(backward)
 
 
-@pytest.mark.parametrize(("operation", "seconds"), [("generate", 7.0), ("generate", 12.0), ("remix", 6.0)])
+@pytest.mark.parametrize(("operation", "seconds"), [("generate", 7.0), ("remix", 6.0)])
 def test_a_run_goes_on_from_any_moment_to_the_same_bits(
     engine: DirectedEngine, operation: str, seconds: float, tmp_path: Path
 ) -> None:
     request = dataclasses.replace(REQUEST, operation=operation, seconds=seconds)
     if operation == "remix":
         request = dataclasses.replace(request, references=(source(tmp_path, moving(48)),), strength=0.9)
-    whole = drawn(engine, request).frames
-    states: list[State] = []
+    states: dict[int, State] = {}
     run = engine.start(request)
     for progress in run:
-        if progress.stage == "sample" and progress.done % 4 == 1:
-            states.append(run.state())
-    assert len(states) >= 3
-    for state in states:
+        states.setdefault(progress.done, run.state())
+    frames = run.clip().frames
+    last = max(states)
+    # Within the first window, between two windows, and after the last step.
+    for step in (1, 3, last):
+        state = states[step]
+        assert len(state.parts) in (step // 3, step // 3 - 1)
         again = engine.start(request, State(state.engine, state.step, state.body, state.parts))
-        list(again)
-        assert np.array_equal(again.clip().frames, whole)
+        assert min(progress.done for progress in again if progress.stage == "sample") >= step - 3
+        assert np.array_equal(again.clip().frames, frames)
+
+
+def test_a_video_is_decoded_once_however_many_windows_are_drawn_over_it(
+    engine: DirectedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+    pictures = VideoFile.__iter__
+
+    def counted(file: VideoFile) -> Iterator[Picture]:
+        for picture in pictures(file):
+            decoded.append(file.container.name)
+            yield picture
+
+    monkeypatch.setattr(VideoFile, "__iter__", counted)
+    clip = source(tmp_path, moving(64))
+    request = dataclasses.replace(REQUEST, operation="remix", seconds=8.0, references=(clip,), expand=False)
+    run = engine.start(dataclasses.replace(request, model="unhinted", strength=0.5))
+    list(run)
+    assert len(run.layout.windows) >= 3  # type: ignore[attr-defined]
+    assert decoded.count(clip.path) <= 64 + 17  # once, and two seconds of it to see what it shows
+
+
+@pytest.mark.parametrize("model", ["toy", "unhinted"])
+def test_a_model_with_short_windows_continues_from_the_last_picture(
+    settings: Settings, model: str, tmp_path: Path
+) -> None:
+    """Seventeen frames are too few for a context of eleven on both sides."""
+    loaded = checkpoint.load(settings.models / f"{model}.safetensors")
+    facts = {**loaded.facts, "shapes": [[17, 8, 32, 32]]}
+    path = tmp_path / "models" / f"{model}.safetensors"
+    checkpoint.save(path, loaded.model.state_dict(), loaded.model.config, loaded.vocabulary, facts)
+    short = dataclasses.replace(settings, home=tmp_path)
+    engine = DirectedEngine(NativeEngine(short))
+    request = dataclasses.replace(REQUEST, model=model, seconds=12.0, steps=1)
+    capabilities = engine.capabilities(model)
+    assert capabilities.seconds[1] == 120.0
+    assert not {"loop", "blend", "retake", "recut"} & set(capabilities.operations)
+    directing.check(request, short)
+    run = engine.start(request)
+    assert [window.head for window in run.layout.windows] == [0] + [1] * 5  # type: ignore[attr-defined]
+    list(run)
+    assert run.clip().frames.shape[0] == 96
+    with pytest.raises(BadInput, match="cannot 'loop'"):
+        engine.start(dataclasses.replace(request, operation="loop", looped=True))
 
 
 def test_a_state_of_another_request_or_a_damaged_one_is_refused(engine: DirectedEngine) -> None:
