@@ -32,7 +32,7 @@ REQUEST = Request("a red balloon rising over the sea at noon", 32, 32, seconds=2
 FPS = Fraction(8)
 
 
-def drawn(engine: DirectedEngine, request: Request) -> Clip:
+def render_clip(engine: DirectedEngine, request: Request) -> Clip:
     run = engine.start(request)
     list(run)
     return run.clip()
@@ -53,11 +53,11 @@ def moving(count: int, size: int = 32, shift: int = 0) -> Frames:
 def test_a_clip_that_fits_into_one_window_is_drawn_by_the_engine_alone(engine: DirectedEngine) -> None:
     alone = engine.engine.start(REQUEST)
     list(alone)
-    assert np.array_equal(drawn(engine, REQUEST).frames, alone.clip().frames)
+    assert np.array_equal(render_clip(engine, REQUEST).frames, alone.clip().frames)
 
 
 def test_a_long_clip_goes_on_from_window_to_window(engine: DirectedEngine) -> None:
-    clip = drawn(engine, dataclasses.replace(REQUEST, seconds=7.0))
+    clip = render_clip(engine, dataclasses.replace(REQUEST, seconds=7.0))
     assert clip.frames.shape == (56, 32, 32, 3)
     assert clip.seconds == 7.0
     assert "4 pieces" in clip.provenance.read_as
@@ -69,25 +69,25 @@ def test_an_extended_clip_begins_with_its_source_bit_for_bit(engine: DirectedEng
     request = dataclasses.replace(
         REQUEST, operation="extend", seconds=4.0, references=(source(tmp_path, frames),)
     )
-    clip = drawn(engine, request)
+    clip = render_clip(engine, request)
     assert clip.frames.shape == (32, 32, 32, 3)
     assert np.array_equal(clip.frames[:12], frames)
     assert not np.array_equal(clip.frames[12], frames[-1])
     longer = dataclasses.replace(request, seconds=9.0)
-    assert np.array_equal(drawn(engine, longer).frames[:12], frames)
+    assert np.array_equal(render_clip(engine, longer).frames[:12], frames)
 
 
 def test_a_clip_is_extended_backward_too(engine: DirectedEngine, tmp_path: Path) -> None:
     frames = moving(8)
-    kept = source(tmp_path, frames)
+    video = source(tmp_path, frames)
     request = dataclasses.replace(
         REQUEST,
         operation="extend",
         seconds=6.0,
-        references=(kept,),
-        segments=(Segment(5.0), Segment(1.0, keep=kept.digest)),
+        references=(video,),
+        segments=(Segment(5.0), Segment(1.0, keep=video.digest)),
     )
-    clip = drawn(engine, request)
+    clip = render_clip(engine, request)
     assert np.array_equal(clip.frames[40:], frames)
     assert len({frame.tobytes() for frame in clip.frames}) == 48
 
@@ -101,24 +101,24 @@ def test_what_is_drawn_beside_footage_is_enlarged_and_the_footage_is_not(
         REQUEST, width=96, height=96, operation="extend", references=(source(tmp_path, frames),)
     )
     request = dataclasses.replace(request, seconds=3.0)
-    plain = drawn(engine, request)
+    bare = render_clip(engine, request)
     torch.manual_seed(1)
     net = upscaling.UpscalerNet()
     torch.nn.init.normal_(net.leave.weight, std=0.02)
     save(net, upscaling.path(), {})
     upscaling.load.cache_clear()
-    clip = drawn(engine, request)
+    clip = render_clip(engine, request)
     upscaling.load.cache_clear()
-    assert clip.frames.shape == plain.frames.shape == (24, 96, 96, 3)
+    assert clip.frames.shape == bare.frames.shape == (24, 96, 96, 3)
     assert np.array_equal(clip.frames[:12], frames)
-    assert not np.array_equal(clip.frames[12:], plain.frames[12:])
-    assert (plain.provenance.upscaler, clip.provenance.upscaler) == ("", upscaling.NAME)
+    assert not np.array_equal(clip.frames[12:], bare.frames[12:])
+    assert (bare.provenance.upscaler, clip.provenance.upscaler) == ("", upscaling.NAME)
     assert pipeline.upscale_frames(clip, clip.frames, request.size) is clip.frames  # not once more
 
 
 def test_two_clips_are_connected_and_kept(engine: DirectedEngine, tmp_path: Path) -> None:
-    one, other = moving(12), moving(12, shift=90)
-    first, second = source(tmp_path, one), source(tmp_path, other)
+    before, after = moving(12), moving(12, shift=90)
+    first, second = source(tmp_path, before), source(tmp_path, after)
     request = dataclasses.replace(
         REQUEST,
         operation="blend",
@@ -130,9 +130,9 @@ def test_two_clips_are_connected_and_kept(engine: DirectedEngine, tmp_path: Path
             Segment(1.0, keep=second.digest, start=0.5),
         ),
     )
-    clip = drawn(engine, request)
-    assert np.array_equal(clip.frames[:8], one[:8])
-    assert np.array_equal(clip.frames[16:], other[4:12])
+    clip = render_clip(engine, request)
+    assert np.array_equal(clip.frames[:8], before[:8])
+    assert np.array_equal(clip.frames[16:], after[4:12])
 
 
 def test_the_closing_of_a_loop_knows_the_beginning(engine: DirectedEngine) -> None:
@@ -159,7 +159,7 @@ def test_outside_a_mask_nothing_is_changed(engine: DirectedEngine, tmp_path: Pat
         operation="edit",
         references=(source(tmp_path, frames), masked),
     )
-    clip = drawn(engine, request)
+    clip = render_clip(engine, request)
     assert np.array_equal(clip.frames[:, mask == 0], frames[:, mask == 0])
     assert (clip.frames[:, mask > 0] != frames[:, mask > 0]).any(-1).mean() > 0.9
 
@@ -171,7 +171,7 @@ def test_a_remix_stays_the_closer_the_less_strength(engine: DirectedEngine, tmp_
         request = dataclasses.replace(
             REQUEST, operation="remix", references=(source(tmp_path, frames),), strength=strength
         )
-        return float(np.abs(drawn(engine, request).frames.astype(int) - frames).mean())
+        return float(np.abs(render_clip(engine, request).frames.astype(int) - frames).mean())
 
     assert apart(0.0) == 0
     assert 0 < apart(0.4) < apart(1.0)
@@ -182,12 +182,12 @@ def test_a_model_without_hints_stays_close_to_its_source_too(engine: DirectedEng
     base = dataclasses.replace(REQUEST, model="unhinted")
 
     def apart(strength: float, seconds: float = 2.0) -> float:
-        footage = source(tmp_path, moving(round(seconds * 8)))
+        clip_source = source(tmp_path, moving(round(seconds * 8)))
         request = dataclasses.replace(
-            base, operation="remix", references=(footage,), strength=strength, seconds=seconds
+            base, operation="remix", references=(clip_source,), strength=strength, seconds=seconds
         )
-        made = drawn(engine, request).frames
-        return float(np.abs(made.astype(int) - moving(len(made))).mean())
+        result = render_clip(engine, request).frames
+        return float(np.abs(result.astype(int) - moving(len(result))).mean())
 
     assert apart(0.0) == 0
     assert 0 < apart(0.4) < apart(1.0)
@@ -195,18 +195,18 @@ def test_a_model_without_hints_stays_close_to_its_source_too(engine: DirectedEng
     longer = dataclasses.replace(
         base, operation="extend", seconds=5.0, references=(source(tmp_path, frames),)
     )
-    assert np.array_equal(drawn(engine, longer).frames[:16], frames)
+    assert np.array_equal(render_clip(engine, longer).frames[:16], frames)
 
 
 def test_a_model_without_hints_leads_to_nothing(engine: DirectedEngine, tmp_path: Path) -> None:
-    kept = source(tmp_path, moving(8))
+    video = source(tmp_path, moving(8))
     backward = dataclasses.replace(
         REQUEST,
         model="unhinted",
         operation="extend",
         seconds=3.0,
-        references=(kept,),
-        segments=(Segment(2.0), Segment(1.0, keep=kept.digest)),
+        references=(video,),
+        segments=(Segment(2.0), Segment(1.0, keep=video.digest)),
     )
     with pytest.raises(BadInput, match="can continue a video but not lead to one"):
         engine.start(backward)
@@ -292,19 +292,19 @@ def test_a_state_of_another_request_or_a_damaged_one_is_refused(engine: Directed
 
 
 def test_kept_footage_of_another_rate_leaves_no_gap(engine: DirectedEngine, tmp_path: Path) -> None:
-    kept = source(tmp_path, moving(16))
+    video = source(tmp_path, moving(16))
     request = dataclasses.replace(
         REQUEST,
         operation="retake",
         fps=1.0,
-        references=(kept,),
+        references=(video,),
         segments=(
-            Segment(0.5, keep=kept.digest),
+            Segment(0.5, keep=video.digest),
             Segment(1.0),
-            Segment(0.5, keep=kept.digest, start=1.5),
+            Segment(0.5, keep=video.digest, start=1.5),
         ),
     )
-    assert drawn(engine, request).frames.shape[0] == 2
+    assert render_clip(engine, request).frames.shape[0] == 2
 
 
 def test_progress_never_falls_and_ends_with_all_steps(engine: DirectedEngine) -> None:
@@ -319,16 +319,16 @@ def test_progress_never_falls_and_ends_with_all_steps(engine: DirectedEngine) ->
 
 
 def test_work_counts_every_window(engine: DirectedEngine) -> None:
-    one = engine.estimate(dataclasses.replace(REQUEST, seconds=3.0))
+    short = engine.estimate(dataclasses.replace(REQUEST, seconds=3.0))
     longer = engine.estimate(dataclasses.replace(REQUEST, seconds=7.0))
-    assert longer.steps == 4 * one.steps
-    assert longer.pixels > 3 * one.pixels
+    assert longer.steps == 4 * short.steps
+    assert longer.pixels > 3 * short.pixels
 
 
 def test_what_does_not_add_up_is_refused_in_a_sentence(engine: DirectedEngine, tmp_path: Path) -> None:
-    kept = source(tmp_path, moving(16))
+    video = source(tmp_path, moving(16))
     with pytest.raises(BadInput, match=r"has 2 s already"):
-        engine.start(dataclasses.replace(REQUEST, operation="extend", seconds=2.0, references=(kept,)))
+        engine.start(dataclasses.replace(REQUEST, operation="extend", seconds=2.0, references=(video,)))
     with pytest.raises(BadInput, match=r"2 seconds together and the clip 3"):
         engine.start(dataclasses.replace(REQUEST, operation="loop", seconds=3.0, segments=(Segment(2.0),)))
     with pytest.raises(BadInput, match=r"not among the references"):
@@ -340,13 +340,13 @@ def test_what_does_not_add_up_is_refused_in_a_sentence(engine: DirectedEngine, t
             dataclasses.replace(
                 REQUEST,
                 operation="storyboard",
-                references=(kept,),
-                segments=(Segment(2.0, keep=kept.digest),),
+                references=(video,),
+                segments=(Segment(2.0, keep=video.digest),),
             )
         )
     large = dataclasses.replace(REQUEST, operation="extend", seconds=100.0, width=3840, height=2160)
     with pytest.raises(BadInput, match=r"would take 7\d GB; ask for a shorter or smaller clip"):
-        engine.start(dataclasses.replace(large, references=(kept,)))
+        engine.start(dataclasses.replace(large, references=(video,)))
     with pytest.raises(BadInput, match=r"shorter than a frame"):
         engine.start(dataclasses.replace(REQUEST, segments=(Segment(1.99), Segment(0.01))))
 
@@ -355,18 +355,20 @@ def test_a_character_is_said_where_the_prompt_names_it(engine: DirectedEngine, t
     from hinode.world.render import render
     from hinode.world.scene import Scene, Subject
 
-    shown = render(
+    rendered = render(
         [Scene((Subject("balloon", "orange", "rise", 0.5, 0.5, 0.3),))], frames=16, fps=8, width=64, height=64
     )
-    frames = (shown[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    frames = (rendered[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     pip = dataclasses.replace(references.save_frames(frames, FPS, CHARACTER, tmp_path), name="Pip")
     words = source_facts.cast(
         dataclasses.replace(REQUEST, prompt="Pip rising, then @pip and the Pip", references=(pip,))
     )
     assert words.prompt == "an orange balloon rising, then an orange balloon and the orange balloon"
-    asked = dataclasses.replace(REQUEST, prompt="Pip rising over the sea at noon", references=(pip,))
-    assert engine.estimate(asked) == engine.estimate(dataclasses.replace(asked, references=()))
-    told = dataclasses.replace(asked, prompt="an orange balloon rising over the sea at noon", references=())
-    assert np.array_equal(drawn(engine, asked).frames, drawn(engine, told).frames)
-    longer = dataclasses.replace(asked, seconds=5.0)
-    assert drawn(engine, longer).provenance.read_as.startswith("orange balloon rise")
+    named = dataclasses.replace(REQUEST, prompt="Pip rising over the sea at noon", references=(pip,))
+    assert engine.estimate(named) == engine.estimate(dataclasses.replace(named, references=()))
+    expected = dataclasses.replace(
+        named, prompt="an orange balloon rising over the sea at noon", references=()
+    )
+    assert np.array_equal(render_clip(engine, named).frames, render_clip(engine, expected).frames)
+    longer = dataclasses.replace(named, seconds=5.0)
+    assert render_clip(engine, longer).provenance.read_as.startswith("orange balloon rise")

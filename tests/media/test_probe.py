@@ -30,9 +30,9 @@ def write(path: Path, size: tuple[int, int] = (64, 36), frames: int = 16, **more
 
 
 def test_an_mp4(tmp_path: Path) -> None:
-    found = probe(write(tmp_path / "a.mp4"), max_seconds=120)
-    assert (found.size, found.codec, found.fps) == ((64, 36), "h264", Fraction(8))
-    assert found.seconds == pytest.approx(2.0)
+    facts = probe(write(tmp_path / "a.mp4"), max_seconds=120)
+    assert (facts.size, facts.codec, facts.fps) == ((64, 36), "h264", Fraction(8))
+    assert facts.seconds == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_bounds(tmp_path: Path) -> None:
         probe(write(tmp_path / "wide.mp4", (4352, 64), 2), max_seconds=120)
 
 
-@pytest.mark.parametrize("kept", [0, 5, 12, 40, 600])
-def test_damage(tmp_path: Path, kept: int) -> None:
+@pytest.mark.parametrize("length", [0, 5, 12, 40, 600])
+def test_damage(tmp_path: Path, length: int) -> None:
     path = write(tmp_path / "a.mp4")
-    path.write_bytes(path.read_bytes()[:kept])
+    path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(BadInput) as raised:
         probe(path, max_seconds=120, field="source")
     assert raised.value.field == "source"
@@ -102,6 +102,6 @@ def test_a_look_has_bounds_of_its_own(tmp_path: Path) -> None:
     script = "import resource, signal; from hinode.media import probe; probe._limit_process(); " + (
         "print(resource.getrlimit(resource.RLIMIT_AS)[0], signal.alarm(0))"
     )
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout.split()
-    assert int(said[0]) == probing.MAX_MEMORY
-    assert 0 < int(said[1]) <= probing.MAX_SECONDS
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout.split()
+    assert int(output[0]) == probing.MAX_MEMORY
+    assert 0 < int(output[1]) <= probing.MAX_SECONDS

@@ -83,13 +83,13 @@ def test_a_paused_film_goes_on_where_it_was(engine: DirectedEngine, tmp_path: Pa
     run = film(engine, tmp_path / "whole")
     list(run)
     paused = film(engine, tmp_path / "paused")
-    seen: list[int] = []
+    reports: list[int] = []
     for pause in (2, 4, 13, 99):
         for progress in paused:
-            seen.append(progress.done)
+            reports.append(progress.done)
             if progress.done == pause:
                 break
-    assert seen == sorted(seen)
+    assert reports == sorted(reports)
     assert np.array_equal(paused.clip().frames, run.clip().frames)
 
 

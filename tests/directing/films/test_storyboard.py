@@ -27,8 +27,8 @@ def board(*shots: dict[str, Any], **more: Any) -> storyboard.Storyboard:
 
 
 def test_yaml_and_json_say_the_same(tmp_path: Path) -> None:
-    plain = yaml.safe_load(EXAMPLE.read_text("utf-8"))
-    (tmp_path / "film.json").write_text(json.dumps(plain), "utf-8")
+    values = yaml.safe_load(EXAMPLE.read_text("utf-8"))
+    (tmp_path / "film.json").write_text(json.dumps(values), "utf-8")
     assert parser.read(tmp_path / "film.json") == parser.read(EXAMPLE)
 
 
@@ -148,9 +148,11 @@ def test_shots_are_drawn_after_those_they_go_on_from() -> None:
 
 
 def test_names_stand_for_descriptions() -> None:
-    known = {"maya": "a red balloon", "pal": "blue kite"}
-    assert storyboard.cast("@maya follows the @pal", known, "x") == "a red balloon follows the blue kite"
-    assert storyboard.cast("The @maya rises", known, "x") == "The red balloon rises"
+    descriptions = {"maya": "a red balloon", "pal": "blue kite"}
+    assert (
+        storyboard.cast("@maya follows the @pal", descriptions, "x") == "a red balloon follows the blue kite"
+    )
+    assert storyboard.cast("The @maya rises", descriptions, "x") == "The red balloon rises"
 
 
 def test_subject_place_and_time_stay_unless_a_shot_says_otherwise(settings: Settings) -> None:
@@ -167,14 +169,16 @@ def test_subject_place_and_time_stay_unless_a_shot_says_otherwise(settings: Sett
         seed=3,
         characters={"maya": "a red balloon"},
     )
-    told = continuity.complete_prompts(film, {"maya": "a red balloon"}, capabilities)
-    facts = [continuity.parse(text) for text in told]
-    assert [(one.subjects[0].color, one.subjects[0].kind) for one in facts[:5]] == [("red", "balloon")] * 5
-    assert [one.place for one in facts] == ["hills", "hills", "city", "city", "hills", "sea", "hills"]
+    prompts = continuity.complete_prompts(film, {"maya": "a red balloon"}, capabilities)
+    facts = [continuity.parse(text) for text in prompts]
+    assert [(parsed.subjects[0].color, parsed.subjects[0].kind) for parsed in facts[:5]] == [
+        ("red", "balloon")
+    ] * 5
+    assert [parsed.place for parsed in facts] == ["hills", "hills", "city", "city", "hills", "sea", "hills"]
     assert facts[2].time == facts[3].time == "night"
-    assert len({one.time for one in facts[:2] + facts[4:]}) == 1
+    assert len({parsed.time for parsed in facts[:2] + facts[4:]}) == 1
     assert facts[5].subjects[0].color == facts[6].subjects[0].color
-    assert continuity.complete_prompts(film, {"maya": "a red balloon"}, capabilities) == told
+    assert continuity.complete_prompts(film, {"maya": "a red balloon"}, capabilities) == prompts
 
 
 def test_words_are_left_alone_where_nothing_may_be_added(settings: Settings) -> None:
