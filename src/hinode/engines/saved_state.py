@@ -23,7 +23,7 @@ VERSION = 2
 """It changes when a state of an older version can no longer be read; a run then starts from the beginning."""
 
 _DAMAGED = "the saved run is damaged or of another version of Hinode"
-_PLAIN = (bool, int, float, str, type(None))
+_SCALARS = (bool, int, float, str, type(None))
 
 
 def save(
@@ -89,8 +89,8 @@ def from_bytes(content: bytes, read: Callable[[str], bytes]) -> State:
     head, _, body = content.partition(b"\n")
     parts = {name: partial(read, location) for name, location in part_locations(head).items()}
     try:
-        plain = json.loads(head)
-        return State(str(plain["engine"]), int(plain["step"]), body, parts)
+        values = json.loads(head)
+        return State(str(values["engine"]), int(values["step"]), body, parts)
     except (ValueError, KeyError, TypeError) as error:
         raise UnusableState(_DAMAGED) from error
 
@@ -157,7 +157,7 @@ def dumpable(value: Any) -> bool:
         return all(dumpable(item) for item in value)
     if isinstance(value, dict):
         return all(isinstance(key, str) and dumpable(item) for key, item in value.items())
-    return isinstance(value, (*_PLAIN, bytes, np.ndarray, np.generic)) or _is_tensor(value)
+    return isinstance(value, (*_SCALARS, bytes, np.ndarray, np.generic)) or _is_tensor(value)
 
 
 def _is_tensor(value: Any) -> bool:
@@ -170,7 +170,7 @@ def _flatten(value: Any, tensors: dict[str, Any]) -> Any:
     """The structure of a value in JSON values; its arrays and tensors go into `tensors`."""
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, _PLAIN):
+    if isinstance(value, _SCALARS):
         return value
     if isinstance(value, bytes):
         return {"bytes": _add(tensors, np.frombuffer(bytearray(value), np.uint8))}

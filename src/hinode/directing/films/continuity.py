@@ -58,14 +58,14 @@ def complete_prompts(
         subjects = parsed[index].subjects
         kind = (subjects[0].kind if subjects else None) or around.get("subject")
         color = around.get("color") if kind == around.get("subject") else None
-        known = {name: around.get(name) for name in SCENE}
-        known |= {"subject": kind, "color": color or colors.get(kind or "")}
+        context = {name: around.get(name) for name in SCENE}
+        context |= {"subject": kind, "color": color or colors.get(kind or "")}
         prompts[index] = expand_prompt(
             _join(prompts[index], *(getattr(shot, name) for name in SCENE)),
             board.seed,
             motion=shot.path is None,
             camera=cameras[index] if cameras else (),
-            known={name: value for name, value in known.items() if value},
+            known={name: value for name, value in context.items() if value},
         )
         result = parse(prompts[index])
         colors = {**_colors([result]), **colors}
