@@ -160,47 +160,43 @@ class DirectedRun:
         head = frames[first : first + window.head]
         tail = frames[(np.arange(window.tail) + end) % layout.frames]
         base = self._base_frames(segment, window) if segment.guide else head[:0]
+        content = {HEAD: head, TAIL: tail, BASE: base, GUIDE_VIDEO: np.concatenate((head, base, tail))}
         written = []
         for placeholder in layout.placeholders(window):
             if placeholder.role == FIRST_FRAME:
                 written.append(references.save_picture(head[-1], FIRST_FRAME, self._scratch))
                 continue
-            content = {HEAD: head, TAIL: tail, BASE: base}.get(placeholder.digest)
-            if placeholder.role == MASK:
+            if placeholder.role == MASK and layout.mask is not None:
                 begin = (layout.edges[window.segment] + window.start) / float(layout.fps)
-                content = self._read_video(layout.mask, MASK, begin, window.new)
-            elif placeholder.role == GUIDE_VIDEO:
-                content = np.concatenate((head, base, tail))
-            assert content is not None, f"nothing belongs into {placeholder.digest}"
+                content[MASK] = self._reader(layout.mask.digest, MASK).read(begin, window.new)
+            pictures = content[placeholder.digest]
             written.append(
-                references.save_frames(content, layout.fps, placeholder.role, self._scratch, placeholder.at)
+                references.save_frames(pictures, layout.fps, placeholder.role, self._scratch, placeholder.at)
             )
         return tuple(written)
 
     def _base_frames(self, segment: Segment, window: Window) -> Frames:
         """The frames that a window is drawn over: its guide, which fades into another if the segment has
         one."""
-        layout = self.layout
-        offset = window.start / float(layout.fps)
-        guide = self._reference(segment.guide)
-        base = self._read_video(guide, GUIDE_VIDEO, segment.start + offset, window.new)
+        layout, offset = self.layout, window.start / float(self.layout.fps)
+        base = self._reader(segment.guide, "guide").read(segment.start + offset, window.new)
         if not segment.onto:
             return base
-        onto = self._read_video(
-            self._reference(segment.onto), "onto", segment.onto_start + offset, window.new
-        )
+        onto = self._reader(segment.onto, "onto").read(segment.onto_start + offset, window.new)
         length = layout.edges[window.segment + 1] - layout.edges[window.segment]
         time = (window.start + np.arange(window.new) + 1) / (length + 1)
         return operations.crossfade(base, onto, operations.influence(segment.curve, time))
 
-    def _read_video(self, reference: Reference | None, purpose: str, start: float, count: int) -> Frames:
-        """Frames of a reference from `start` seconds on. A reader stays open for each purpose, so windows in
-        order decode a video only once."""
-        assert reference is not None, "what is to be read is among the references"
-        key = reference.digest, purpose
+    def _reader(
+        self, digest: str, purpose: str, fps: Fraction | None = None, size: Size | None = None
+    ) -> FrameReader:
+        """A reader of a reference, by default at the rate and size that is worked on. It stays open for its
+        purpose, so that reading in order decodes a video only once."""
+        key = digest, purpose
         if key not in self._readers:
-            self._readers[key] = FrameReader(reference, self.layout.fps, self.layout.size)
-        return self._readers[key].read(start, count)
+            fps, size = fps or self.layout.fps, size or self.layout.size
+            self._readers[key] = FrameReader(self._reference(digest), fps, size)
+        return self._readers[key]
 
     def _reference(self, digest: str) -> Reference:
         return next(reference for reference in self.layout.request.references if reference.digest == digest)
@@ -224,12 +220,11 @@ class DirectedRun:
         return self._frames[begin : begin + window.new]
 
     def _copy_sources(self) -> None:
-        layout = self.layout
-        for index, segment in enumerate(layout.segments):
+        """Fill in what is kept from videos."""
+        for index, segment in enumerate(self.layout.segments):
             if segment.keep:
-                begin, end = layout.edges[index : index + 2]
-                reader = FrameReader(self._reference(segment.keep), layout.fps, layout.size)
-                reader.fill(self._frames[begin:end], segment.start)
+                begin, end = self.layout.edges[index : index + 2]
+                self._reader(segment.keep, "keep").fill(self._frames[begin:end], segment.start)
         self._has_sources = True
 
     # The end
@@ -281,13 +276,13 @@ class DirectedRun:
             begin, end = marks[index : index + 2]
             source = segment.keep or (segment.guide if layout.mask is not None else "")
             if source:
-                reader = FrameReader(self._reference(source), fps, size)
-                reader.fill(whole[begin:end], segment.start)
+                self._reader(source, "finish", fps, size).fill(whole[begin:end], segment.start)
             if not segment.keep:
                 self._fill_generated(whole, range(begin, end), fps, size)
 
     def _fill_generated(self, whole: Frames, span: range, fps: Fraction, size: Size) -> None:
-        mask = None if self.layout.mask is None else FrameReader(self.layout.mask, fps, size)
+        mask = self.layout.mask
+        masks = None if mask is None else self._reader(mask.digest, "finish", fps, size)
         source: FrameSource = self._frames
         if self._provenance is not None and self._provenance.upscaler:
             from hinode.engines.native import upscaling
@@ -296,8 +291,8 @@ class DirectedRun:
         for index in span:
             generated = min(int(Fraction(index) / fps * self.layout.fps), self.layout.frames - 1)
             frame = fit_frame(source[generated], size)
-            if mask is not None:
-                anew = mask.frame(index).max(-1, keepdims=True) >= WHITE
+            if masks is not None:
+                anew = masks.frame(index).max(-1, keepdims=True) >= WHITE
                 frame = np.where(anew, frame, whole[index])
             whole[index] = frame
 
