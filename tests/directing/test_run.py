@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,12 +17,13 @@ from PIL import Image
 
 from hinode import directing, pipeline
 from hinode.clip import Clip, Frames
+from hinode.directing import run as directed_run
 from hinode.directing import source_facts
 from hinode.directing.engine import DirectedEngine
 from hinode.engines.native import catalog, upscaling
 from hinode.engines.native.engine import NativeEngine
 from hinode.engines.protocol import Progress, State
-from hinode.errors import BadInput, EngineError
+from hinode.errors import BadInput, EngineError, OutputError
 from hinode.media import references
 from hinode.media.decode import Picture, VideoFile
 from hinode.model import checkpoint
@@ -316,6 +319,25 @@ def test_progress_never_falls_and_ends_with_all_steps(engine: DirectedEngine) ->
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
     assert {total for _, total in steps} == {12}
     assert steps[-1][0] == 12
+
+
+def test_a_clip_too_large_for_memory_is_held_in_a_file(
+    engine: DirectedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = dataclasses.replace(REQUEST, operation="extend", seconds=4.0)
+    request = dataclasses.replace(request, references=(source(tmp_path, moving(12)),))
+    expected = render_clip(engine, request).frames
+    monkeypatch.setattr(directed_run, "MAX_MEMORY_BYTES", 1000)
+    frames = render_clip(engine, request).frames
+    assert isinstance(frames, np.memmap)
+    assert np.array_equal(frames, expected)
+
+    def full(handle: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OutputError, match="folder for temporary files has less space"):
+        render_clip(engine, request)
 
 
 def test_work_counts_every_window(engine: DirectedEngine) -> None:

@@ -282,3 +282,35 @@ def test_the_timeline_opens_in_opentimelineio(stage: FilmSet) -> None:
     for clip in clips:
         seconds = clip.media_reference.available_range.duration.to_seconds()
         assert clip.source_range.end_time_exclusive().to_seconds() <= seconds
+
+
+def test_a_part_of_a_video_is_a_clip_of_the_timeline(stage: FilmSet) -> None:
+    stage.make(SHOTS[:2])
+    (stage.folder / "film.mp4").rename(stage.folder / "start.mp4")
+    shots = [{"id": "end", "video": "start.mp4", "from": 1, "seconds": 1}, {**SHOTS[1], "id": "next"}]
+    film = stage.make(shots)
+    assert [shot.id for shot in film.shots] == ["next"]
+    assert film.frames == 20
+    clips = list(otio.adapters.read_from_file(str(film.timeline)).video_tracks()[0].find_clips())
+    assert [clip.name for clip in clips] == ["end", "next"]
+    assert clips[0].media_reference.target_url == "start.mp4"
+    assert (clips[0].source_range.start_time.value, clips[0].source_range.duration.value) == (8, 8)
+    start, end = (read_video(stage.folder / name).frames for name in ("start.mp4", "film.mp4"))
+    assert np.abs(end[:8].astype(int) - start[8:16]).mean() < 8  # but for the loss of a second MP4
+
+
+def test_a_state_that_cannot_be_used_is_discarded(stage: FilmSet, settings: Settings) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.done == 2:
+            raise KeyboardInterrupt
+
+    stage.settings = Settings(home=settings.home, checkpoint_seconds=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        stage.make(SHOTS[:1], watch=stop)
+    (state,) = stage.folder.glob("film.yaml.shots/*.state")
+    head = state.read_bytes().partition(b"\n")[0]
+    for content in (head + b"\nPK\x03\x04", b'{"engine": "native", "step": 1}\nof an older version'):
+        state.write_bytes(content)
+        assert stage.make(SHOTS[:1]).anew == ("one",)
+        assert not state.exists()
+        (stage.folder / "film.yaml.shots" / "index.json").unlink()

@@ -107,8 +107,8 @@ class FilmTimeline:
                 cut = _cut(shots[shot.id], files[shot.id], start, end - start, facts)
             else:
                 video = videos[shot.id]
-                start += round(Fraction(str(video.start)) * self.fps)
-                cut = Cut(shot.id, files[shot.id], video.frames, video.fps, start, end - start, facts=facts)
+                first = start + round(Fraction(str(video.start)) * self.fps)
+                cut = Cut(shot.id, files[shot.id], video.frames, video.fps, first, end - start, facts=facts)
             cuts.append(dataclasses.replace(cut, overlap=overlap if fades else 0))
         return [cut for cut in cuts if cut.frames]
 
