@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -233,43 +234,32 @@ class Layout:
         Raises:
             BadInput: it cannot; the sentence says which part of it, and why.
         """
-        capabilities, request = self.capabilities, self.request
+        for field, message, remedy in self._faults():
+            raise BadInput(message, remedy, field=field)
+        for index, window in enumerate(self.windows):
+            self.window_request(index, self.placeholders(window)).check(self.capabilities)
+
+    def _faults(self) -> Iterator[tuple[str, str, str]]:
+        """The field, the cause and the remedy of what keeps the clip from being made."""
+        request, model = self.request, self.capabilities.model
         if not self.windows:
-            raise BadInput(
-                "nothing of the clip would be drawn", "leave a part of it to be drawn", field="segments"
-            )
+            yield "segments", "nothing of the clip would be drawn", "leave a part of it to be drawn"
         if request.sound:
-            raise BadInput(
-                "a clip that is put together from parts has no sound yet",
-                "leave sound out of the request",
-                field="sound",
-            )
-        if not takes_context_video(capabilities):
-            if any(
-                after.keep and not before.keep and not after.cut for before, after in pairwise(self.segments)
-            ):
-                raise BadInput(
-                    f"the model {capabilities.model} can continue a video but not lead to one",
-                    "use a model that takes videos as context",
-                    field="operation",
-                )
+            message = "a clip that is put together from parts has no sound yet"
+            yield "sound", message, "leave sound out of the request"
+        if not takes_context_video(self.capabilities):
+            remedy = "use a model that takes videos as context"
+            for before, after in pairwise(self.segments):
+                if after.keep and not before.keep and not after.cut:
+                    yield "operation", f"the model {model} can continue a video but not lead to one", remedy
             if request.looped:
-                raise BadInput(
-                    f"the model {capabilities.model} cannot lead back to the beginning of a clip",
-                    "use a model that takes videos as context",
-                    field="operation",
-                )
+                yield "operation", f"the model {model} cannot lead back to the beginning of a clip", remedy
         fps = frame_rate(request.fps) if request.fps is not None else max(self.fps, Fraction(30))
         size = self.count(fps) * request.width * request.height * 3
         if any(segment.keep for segment in self.segments) and size > MAX_BYTES:
-            raise BadInput(
-                f"the frames of {request.seconds:g} s at {request.width}x{request.height} would take "
-                f"{size / 1e9:.0f} GB",
-                f"ask for a shorter or smaller clip, of {MAX_BYTES / 1e9:.0f} GB at most",
-                field="size",
-            )
-        for index, window in enumerate(self.windows):
-            self.window_request(index, self.placeholders(window)).check(capabilities)
+            clip = f"{request.seconds:g} s at {request.width}x{request.height}"
+            remedy = f"ask for a shorter or smaller clip, of {MAX_BYTES / 1e9:.0f} GB at most"
+            yield "size", f"the frames of {clip} would take {size / 1e9:.0f} GB", remedy
 
 
 def derive_seed(seed: int, purpose: str) -> int:

@@ -39,7 +39,6 @@ from hinode.errors import EngineError, OutputError
 from hinode.media import references
 from hinode.media.references import FrameReader
 from hinode.media.resize import fit_frame
-from hinode.media.soundtrack import UnusableSound
 from hinode.media.timeline import frame_rate
 from hinode.request import FIRST_FRAME, GUIDE_VIDEO, MASK, Reference, Request, Segment, Size
 
@@ -232,13 +231,16 @@ class DirectedRun:
     def _join(self) -> Iterator[Progress]:
         request, layout, windows = self.layout.request, self.layout, len(self.layout.windows)
         assert self._provenance is not None, "there is a window"
+        sounding = any(
+            references.has_sound(self._reference(segment.keep)) for segment in layout.segments if segment.keep
+        )
         provenance = dataclasses.replace(
             self._provenance,
             seed=request.seed,
             stage_seconds=self.stage_seconds,
             read_as=self._provenance.read_as
             + (f"; drawn in {windows} pieces that overlap" if windows > 1 else "")
-            + ("; without its sound" if self._lost_sound or self._sources_have_sound() else ""),
+            + ("; without its sound" if self._lost_sound or sounding else ""),
         )
         if any(segment.keep for segment in layout.segments) or layout.mask is not None:
             fps = self._output_rate()
@@ -247,16 +249,6 @@ class DirectedRun:
             self._clip = Clip(whole, float(fps), provenance)
         else:
             self._clip = Clip(self._frames, float(layout.fps), provenance)
-
-    def _sources_have_sound(self) -> bool:
-        for segment in self.layout.segments:
-            if segment.keep:
-                try:
-                    if references.sound(self._reference(segment.keep), 0.1) is not None:
-                        return True
-                except UnusableSound:
-                    return True
-        return False
 
     def _output_rate(self) -> Fraction:
         """That of the request, else that of the video, so that no frame of it is lost."""

@@ -68,7 +68,7 @@ def complete_prompt(
         source: the video.
         capabilities: those of the model.
         seed: of the clip.
-        end: whether its end matters, not its beginning.
+        end: whether the end of the video matters, not its beginning.
         expand: whether anything may be added.
 
     Raises:

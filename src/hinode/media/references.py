@@ -89,6 +89,12 @@ def middle(reference: Reference) -> Image.Image:
     return Image.fromarray(frame)
 
 
+def has_sound(reference: Reference) -> bool:
+    """Whether the video of a reference has sound, even if it cannot be decoded."""
+    with _open(reference) as file:
+        return bool(file.container.streams.audio)
+
+
 def sound(reference: Reference, seconds: float) -> Sound | None:
     """The first seconds of what is heard in the video of a reference, or None if it has no sound.
 
