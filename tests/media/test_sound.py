@@ -59,14 +59,15 @@ def test_a_click_is_heard_when_a_flash_is_seen(
     sound = Sound(tone(seconds, rate, channels, times), rate)
     write_mp4(path, flashing(line, flashes), SIZE, line, Label("a kite"), sound)
 
-    footage = read_video(path)
-    seen = [float(at) for at, frame in zip(footage.starts, footage.frames, strict=True) if frame.mean() > 150]
-    samples, found = read_sound(path)
-    assert found == rate_for(rate)
-    assert len(seen) == 2
-    assert clicks(samples, found) == pytest.approx(seen, abs=0.001)
-    assert samples.shape == (channels, round(line.seconds * found))
-    assert correlation(samples, at_rate(sound, found).samples) > 0.98
+    pictures = read_video(path)
+    brightness = zip(pictures.starts, pictures.frames, strict=True)
+    bright = [float(start) for start, frame in brightness if frame.mean() > 150]
+    samples, file_rate = read_sound(path)
+    assert file_rate == rate_for(rate)
+    assert len(bright) == 2
+    assert clicks(samples, file_rate) == pytest.approx(bright, abs=0.001)
+    assert samples.shape == (channels, round(line.seconds * file_rate))
+    assert correlation(samples, at_rate(sound, file_rate).samples) > 0.98
     with av.open(str(path)) as file:
         assert file.duration is not None
         assert file.duration / av.time_base == pytest.approx(seconds, abs=1e-4)
@@ -80,9 +81,9 @@ def test_a_click_is_heard_when_a_flash_is_seen(
 def test_left_is_left(tmp_path: Path) -> None:
     samples = tone(2)
     samples[1] = 0
-    found, _ = read_sound(write(tmp_path / "clip.mp4", Sound(samples, 48000)))
-    assert np.abs(found[0]).max() > 0.09
-    assert np.abs(found[1]).max() < 0.001
+    left, right = read_sound(write(tmp_path / "clip.mp4", Sound(samples, 48000)))[0]
+    assert np.abs(left).max() > 0.09
+    assert np.abs(right).max() < 0.001
 
 
 def test_another_decoder_hears_the_same(tmp_path: Path) -> None:
@@ -118,20 +119,20 @@ def test_a_clip_shorter_than_a_frame_of_sound(tmp_path: Path) -> None:
 def test_every_rate_is_one_that_players_take(tmp_path: Path) -> None:
     for rate in RATES:
         assert rate_for(rate) == rate
-        samples, found = read_sound(
+        samples, file_rate = read_sound(
             write(tmp_path / f"{rate}.mp4", Sound(tone(0.5, rate), rate), seconds=0.5)
         )
-        assert found == rate
+        assert file_rate == rate
         assert correlation(samples, tone(0.5, rate)) > 0.97
     assert [rate_for(rate) for rate in (400, 20000, 192000)] == [8000, 22050, 96000]
 
 
 def test_another_rate_shifts_nothing() -> None:
     sound = Sound(tone(1.0, 37800, clicks=(0.25,)), 37800)
-    made = at_rate(sound, 44100)
-    assert made.samples.shape == (2, 44100)
-    assert clicks(made.samples, 44100) == pytest.approx([0.25], abs=0.0002)
-    assert correlation(made.samples[:, 22050:], tone(1.0, 44100)[:, 22050:]) > 0.9999
+    resampled = at_rate(sound, 44100)
+    assert resampled.samples.shape == (2, 44100)
+    assert clicks(resampled.samples, 44100) == pytest.approx([0.25], abs=0.0002)
+    assert correlation(resampled.samples[:, 22050:], tone(1.0, 44100)[:, 22050:]) > 0.9999
 
 
 def test_loudness_is_left_alone(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from hinode.api.app import create_app
 from hinode.api.context import Context
 from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.executors import LocalExecutor, Spec
+from hinode.jobs.files.checkpoints import part_digests
 from hinode.jobs.periodic import PeriodicTask, PeriodicTasks
 from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.records.database import Database, DatabaseError
@@ -227,7 +228,9 @@ def sweep(context: Context) -> None:
     """Forget the files of jobs whose time is over, and remove from the store what nothing refers to."""
     while context.store.expire():
         pass
-    gone = context.objects.sweep(context.store.digests(), SWEEP_OLDER_THAN)
+    store, objects = context.store, context.objects
+    needed = store.digests() | part_digests(objects, store.checkpoints())
+    gone = objects.sweep(needed, SWEEP_OLDER_THAN)
     if gone:
         log.info("removed files that nothing needs", extra={"files": gone})
 

@@ -1,8 +1,8 @@
-"""Shots from shots: what an engine draws in one go becomes longer clips, loops, blends, edits and films.
+"""Clips from clips: what an engine draws in one go becomes longer clips, loops, blends, edits and films.
 
-Everything is put together from segments (`cutting`), each drawn in windows that overlap (`windows`,
-`layout`); `run` draws and joins them. All of it is made over the one protocol of the engines, so each engine
-gains what its capabilities allow (`offer`).
+A clip consists of `segments`; each that is not kept from a video is drawn in `windows` that overlap. `layout`
+decides where everything lies, and `run` draws and joins. All of it stands on the one protocol of engines, so
+every engine gains what its capabilities allow (`capabilities`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hinode.settings import Settings
 
 
 def get(name: str, settings: Settings) -> Engine:
-    """The engine called `name`, which can do more than by itself.
+    """The engine of this name, directed.
 
     Raises:
         BadInput: there is none.
@@ -26,10 +26,10 @@ def get(name: str, settings: Settings) -> Engine:
 
 
 def check(request: Request, settings: Settings, source_seconds: float | None = None) -> None:
-    """See that a request can be carried out, as far as that is known before anything is read; without torch.
+    """See that a request can be carried out, as far as that is known before any file is read; without torch.
 
     Args:
-        request: of which `capabilities` were already asked.
+        request: one that was compared with `capabilities` already.
         settings: where models are.
         source_seconds: length of its source, if it has one.
 
@@ -38,20 +38,17 @@ def check(request: Request, settings: Settings, source_seconds: float | None = N
         ModelError: the weights of the model are missing or damaged.
     """
     from hinode.directing import segments
-    from hinode.directing.capabilities import simple, without_characters
+    from hinode.directing.capabilities import is_direct, without_characters
     from hinode.directing.layout import Layout
 
     capabilities = engines.capabilities(request.engine, settings, request.model)
     request = without_characters(request, capabilities)
-    if simple(request, capabilities):
+    if is_direct(request, capabilities):
         request.check(capabilities, source_seconds)
     else:
-        Layout(request, capabilities, segments.segments(request, source_seconds, capabilities)).check()
+        Layout(request, capabilities, segments.split(request, source_seconds, capabilities)).check()
 
 
 def capabilities(name: str, settings: Settings, model: str | None = None) -> Capabilities:
-    """What can be asked for of a model; see `engines.capabilities`, which raises the same.
-
-    It never loads torch.
-    """
+    """What can be requested of a model, without torch; see `engines.capabilities`, which raises the same."""
     return extend_capabilities(engines.capabilities(name, settings, model))

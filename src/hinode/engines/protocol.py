@@ -4,14 +4,16 @@ process and continued between two steps.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import Protocol, runtime_checkable
 
 from hinode.clip import Clip, Frames
+from hinode.errors import EngineError
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
@@ -50,19 +52,33 @@ class Progress:
     preview: Frames | None = None
 
 
-@dataclass(frozen=True)
+Part = Callable[[], bytes]
+"""Gives the content of a part of a state."""
+
+
+@dataclass(frozen=True, eq=False)
 class State:
     """A run between two steps, to be stored; only the engine that wrote it can read it.
 
     Attributes:
         engine: name of that engine.
-        step: sampling steps that are done.
-        body: everything else, for the engine.
+        step: sampling steps that are finished.
+        body: everything that the engine needs, but the parts.
+        parts: finished pieces of the clip by names that are unique in the run. A name always stands for the
+            same content, so whoever stores a later state of the run need not read it again.
     """
 
     engine: str
     step: int
     body: bytes
+    parts: Mapping[str, Part] = field(default_factory=dict)
+
+
+class UnusableState(EngineError):
+    """A saved state cannot be continued; the run starts from the beginning instead."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "start from the beginning")
 
 
 class Run(Protocol):
@@ -100,6 +116,35 @@ def abandon(run: Run) -> None:
         run.abandon()
 
 
+def drive(
+    run: Run,
+    watch: Callable[[Progress], None],
+    save: Callable[[], None] = lambda: None,
+    *,
+    save_seconds: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Drive a run to its end; one that is interrupted is abandoned.
+
+    Args:
+        run: the run.
+        watch: called after every step.
+        save: stores the state of the run.
+        save_seconds: how often that is done.
+        clock: seconds since any moment.
+    """
+    saved_at = clock()
+    try:
+        for progress in run:
+            watch(progress)
+            if clock() - saved_at >= save_seconds:
+                save()
+                saved_at = clock()
+    except BaseException:
+        abandon(run)
+        raise
+
+
 @contextmanager
 def timed(stage_seconds: dict[str, float], stage: str) -> Iterator[None]:
     """Add the wall-clock seconds of the block to those of a stage, also if it raises."""
@@ -134,7 +179,7 @@ class Engine(Protocol):
 
         Raises:
             BadInput: the request does not fit the capabilities.
-            EngineError: the state is not one of this request and model.
+            UnusableState: the state is not one of this request and model.
         """
         ...
 

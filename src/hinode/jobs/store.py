@@ -453,6 +453,11 @@ class Store:
         with self.database.read() as connection:
             return upkeep.digests(connection)
 
+    def checkpoints(self) -> set[str]:
+        """The saved states that jobs continue from; the files that they name are not among `digests`."""
+        with self.database.read() as connection:
+            return upkeep.checkpoints(connection)
+
     def counts(self) -> Counts:
         """How things stand."""
         with self.database.read() as connection:

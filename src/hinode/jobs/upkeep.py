@@ -51,6 +51,11 @@ def digests(connection: Connection) -> set[str]:
     return set(connection.scalars(wanted))
 
 
+def checkpoints(connection: Connection) -> set[str]:
+    """The saved states that jobs continue from; each names further files, see `files.checkpoints`."""
+    return set(connection.scalars(sa.select(jobs.c.checkpoint).where(jobs.c.checkpoint.is_not(None))))
+
+
 def give_up(connection: Connection, now: float) -> int:
     """Fail the jobs that have failed on every worker that could run them; see `Store.give_up`.
 

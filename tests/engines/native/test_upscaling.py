@@ -117,9 +117,9 @@ def test_a_setting_turns_it_off(settings: Settings, tmp_path: Path) -> None:
     upscaling.load.cache_clear()
     assert result.path.read_bytes() == again.path.read_bytes()
     assert off.path.read_bytes() == bare.path.read_bytes() != result.path.read_bytes()
-    assert list(result.stage_seconds) == ["load", "text", "sample", "decode", "upscale", "encode"]
-    assert "upscale" not in off.stage_seconds
-    assert (result.native_size, result.size) == ((64, 32), (128, 72))
+    assert list(result.provenance.stage_seconds) == ["load", "text", "sample", "decode", "upscale", "encode"]
+    assert "upscale" not in off.provenance.stage_seconds
+    assert (result.provenance.native_size, result.size) == ((64, 32), (128, 72))
     comment = read_video(result.path).metadata["comment"]
     assert "drawn at 64x32, enlarged by a network and resized to 128x72" in comment
     assert "network" not in read_video(off.path).metadata["comment"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from email.utils import formatdate
 from typing import Any
@@ -11,6 +10,7 @@ import httpx
 import pytest
 
 from hinode import pipeline
+from hinode.engines import saved_state
 from hinode.engines.protocol import Progress, abandon
 from hinode.engines.remote import client as remote_client
 from hinode.engines.remote.errors import retry_after
@@ -226,7 +226,7 @@ def test_a_refusal_of_moderation_after_drawing_is_final(fleet: Fleet) -> None:
         (b"", "is empty"),
         (b"<html>not found</html>", "is no video"),
         (b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n", "is no video"),
-        ("wrong size", "is 256x48 where 64x48 was asked for"),
+        ("wrong size", "is 256x48 where 64x48 was requested"),
         ("cut off", "cut off"),
         ("cut off in the middle", "cut off"),
         ("too short", "too few for its length"),
@@ -398,7 +398,7 @@ def test_keys_are_never_shown(fleet: Fleet, caplog: Any) -> None:
     text += "".join(str(vars(record)) for record in caplog.records)
     assert "wrong key" in caplog.text
     assert KEY not in text
-    assert json.loads(states[-1].body)["job"] == "video_1"
+    assert saved_state.load(states[-1].body)["values"]["job"] == "video_1"
 
 
 @pytest.mark.parametrize("key", ["sk\nX-Evil: 1", "sk-ä", " sk"])

@@ -273,7 +273,7 @@ class Inputs:
 
     def _probed(self, path: Path) -> Probe:
         with self._probes:
-            return probe(path, most_seconds=MAX_SOURCE_SECONDS)
+            return probe(path, max_seconds=MAX_SOURCE_SECONDS)
 
 
 def _keyframes(given: Fields) -> list[tuple[float, Any]]:

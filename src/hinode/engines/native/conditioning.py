@@ -17,6 +17,7 @@ from torch import Tensor
 from hinode.clip import Frames
 from hinode.errors import BadInput
 from hinode.media import references
+from hinode.media.resize import fit_image
 from hinode.model import controls
 from hinode.model.tokens import SpacetimePatches
 from hinode.request import (
@@ -134,22 +135,10 @@ class Canvas:
     def _pictures(self, reference: Reference) -> Iterator[Frames]:
         """The frames of a reference at the rate and size of the canvas: one for a picture."""
         if reference.still:
-            yield crop_to(references.picture(reference), self.size)
+            yield np.asarray(fit_image(references.picture(reference), self.size))
             return
         for frame in references.iter_frames(reference, Fraction(str(self.fps)).limit_denominator(1001)):
-            yield crop_to(Image.fromarray(frame), self.size)
-
-
-def crop_to(image: Image.Image, size: Size) -> Frames:
-    """The middle of an image that has the shape of `size`, scaled to it."""
-    if image.size != size:
-        scale = max(size[0] / image.width, size[1] / image.height)
-        width, height = size[0] / scale, size[1] / scale
-        left, top = (image.width - width) / 2, (image.height - height) / 2
-        # Averages of whole pixels: a finer filter would draw halos around the flat shapes of this world.
-        method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
-        image = image.resize(size, method, box=(left, top, left + width, top + height))
-    return np.asarray(image)
+            yield np.asarray(fit_image(Image.fromarray(frame), self.size))
 
 
 def _values(frame: Frames) -> Tensor:

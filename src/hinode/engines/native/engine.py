@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
 from hinode.clip import Clip, Frames, Provenance
+from hinode.engines import saved_state
 from hinode.engines.native import catalog, checkpoint, upscaling
 from hinode.engines.native.catalog import Card
 from hinode.engines.native.checkpoint import Checkpoint
@@ -85,7 +83,7 @@ class NativeRun:
         self.upscaler = upscaling.NAME if settings.upscale and upscaling.available() else ""
         self.stage_seconds: dict[str, float] = {}
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._resumed = None if state is None else self._read(state)
+        self._resumed = None if state is None else self._restore(state)
         self._model: Checkpoint | None = None
         self._sampler: Sampler | None = None
         self._frames: Frames | None = None
@@ -118,12 +116,15 @@ class NativeRun:
         yield Progress("decode", 1, 1)
 
     def state(self) -> State:
-        """See `Run.state`. Before the first step there are no latents in it: the seed gives them again."""
+        """See `Run.state`. Before the first step it holds no latents: the seed gives them again."""
         now = self._sampler.state if self._sampler else self._resumed
-        head = {**self._identity, "step": now.step if now else 0, "stage_seconds": self.stage_seconds}
-        latents = {"latents": now.latents.cpu()} if now and now.step else {}
-        body = safetensors.torch.save(latents, {"hinode": json.dumps(head)})
-        return State(NAME, now.step if now else 0, body)
+        step = now.step if now else 0
+        values = {
+            "step": step,
+            "latents": now.latents.cpu() if now and step else None,
+            "stage_seconds": self.stage_seconds,
+        }
+        return saved_state.save(NAME, step, self._identity, values)
 
     def clip(self) -> Clip:
         """See `Run.clip`."""
@@ -163,18 +164,9 @@ class NativeRun:
             "weights": self.plan.card.fingerprint(),
         }
 
-    def _read(self, state: State) -> SamplerState | None:
-        try:
-            length = int.from_bytes(state.body[:8], "little")
-            head = json.loads(json.loads(state.body[8 : 8 + length])["__metadata__"]["hinode"])
-            tensors = safetensors.torch.load(state.body)
-            step, seconds = head.pop("step"), head.pop("stage_seconds")
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise EngineError("the saved run is damaged", "start it again") from error
-        if state.engine != NAME or head != self._identity:
-            raise EngineError(
-                "the saved run belongs to another request or to other weights",
-                "start from the beginning",
-            )
-        self.stage_seconds.update(seconds)
-        return SamplerState(tensors["latents"].to(self.device), step) if step else None
+    def _restore(self, state: State) -> SamplerState | None:
+        values = saved_state.restore(state, NAME, self._identity)
+        self.stage_seconds.update(values["stage_seconds"])
+        if values["latents"] is None:
+            return None
+        return SamplerState(values["latents"].to(self.device), values["step"])

@@ -11,9 +11,9 @@ import httpx
 
 from hinode.engines.protocol import Cost, State
 from hinode.engines.remote.client import Client, usable_key
+from hinode.engines.remote.decoder import MAX_BYTES
 from hinode.engines.remote.environment import Environment
 from hinode.engines.remote.errors import Category, UpstreamError
-from hinode.engines.remote.footage import MAX_BYTES
 from hinode.engines.remote.pool import Pool
 from hinode.engines.remote.run import RemoteRun
 from hinode.engines.remote.upstreams import ENGINE, Upstream, Upstreams, read

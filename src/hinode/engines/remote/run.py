@@ -6,7 +6,6 @@ server, from a full queue to its end in the middle of a job, sends the request t
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import tempfile
@@ -17,14 +16,15 @@ from typing import Any, TypeVar
 
 from hinode.background import start_call, wait_for
 from hinode.clip import Clip, Frames, Provenance, Sound
+from hinode.engines import saved_state
 from hinode.engines.protocol import Progress, State, timed
 from hinode.engines.remote import wire
 from hinode.engines.remote.candidates import FIRST_BACKOFF, Candidates
 from hinode.engines.remote.client import Client
+from hinode.engines.remote.decoder import UnusableVideo, VideoDecoder
 from hinode.engines.remote.dialects import Phase
 from hinode.engines.remote.environment import Environment
 from hinode.engines.remote.errors import Category, UpstreamError
-from hinode.engines.remote.footage import UnusableVideo, VideoDecoder
 from hinode.engines.remote.pool import Pool
 from hinode.engines.remote.upstreams import ENGINE, UNKNOWN, Offer, Upstream
 from hinode.engines.remote.wire import Job, NativeForm
@@ -110,7 +110,7 @@ class RemoteRun:
         self._sound: Sound | None = None
         self._sound_note = ""
         if state is not None:
-            self._read(state)
+            self._restore(state)
 
     def __iter__(self) -> Iterator[Progress]:
         """See `Run.__iter__`. "sample" counts in percent of the server's work; it stands still for a server
@@ -130,15 +130,14 @@ class RemoteRun:
         yield Progress("decode", len(self._frames), len(self._frames))
 
     def state(self) -> State:
-        """See `Run.state`. No key is in it."""
-        body = {
-            "identity": self.request.identity(),
+        """See `Run.state`. It holds no key."""
+        values = {
             "server": self._server.name if self._server else "",
             "job": self._job.id if self._job else "",
             "done": self._done,
             "stage_seconds": self.stage_seconds,
         }
-        return State(ENGINE, self._done, json.dumps(body).encode())
+        return saved_state.save(ENGINE, self._done, self.request.identity(), values)
 
     def clip(self) -> Clip:
         """See `Run.clip`."""
@@ -375,9 +374,9 @@ class RemoteRun:
 
     def _decode(self, decoder: VideoDecoder) -> Steps[None]:
         try:
-            yield Progress("decode", 0, decoder.wanted)
+            yield Progress("decode", 0, decoder.total)
             for count in decoder:
-                yield Progress("decode", count, decoder.wanted)
+                yield Progress("decode", count, decoder.total)
             self._sound = None if self.request.sound is False else self._read_sound(decoder)
             self._frames, self._fps = decoder.frames, float(decoder.fps)
         finally:
@@ -387,7 +386,7 @@ class RemoteRun:
         """The sound of the file. A request for sound prefers another clip to one without it."""
         self._sound_note = ""
         try:
-            sound = decoder.hear()
+            sound = decoder.read_sound()
         except UnusableSound as error:
             if self.request.sound:
                 raise UnusableVideo(f"has sound that {error}") from error
@@ -429,20 +428,13 @@ class RemoteRun:
             self._permit.close()
             self._permit = None
 
-    def _read(self, state: State) -> None:
-        try:
-            body = json.loads(state.body)
-            identity, name, job = body["identity"], body["server"], body["job"]
-            done, seconds = int(body["done"]), dict(body["stage_seconds"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise EngineError("the saved run is damaged", "start it again") from error
-        if state.engine != ENGINE or identity != self.request.identity():
-            raise EngineError("the saved run belongs to another request", "start from the beginning")
-        self.stage_seconds.update(seconds)
-        server = next((server for server in self.servers if server.name == name), None)
-        if server is not None and isinstance(job, str) and job and server.dialect.job:
-            self._server, self._job = server, Job(job, Phase.WORKING)
-            self._done, self._jobs = min(max(done, CREATED), FINISHED), 1
+    def _restore(self, state: State) -> None:
+        values = saved_state.restore(state, ENGINE, self.request.identity())
+        self.stage_seconds.update(values["stage_seconds"])
+        server = next((server for server in self.servers if server.name == values["server"]), None)
+        if server is not None and values["job"] and server.dialect.job:
+            self._server, self._job = server, Job(values["job"], Phase.WORKING)
+            self._done, self._jobs = min(max(values["done"], CREATED), FINISHED), 1
 
 
 def _refused() -> BadInput:

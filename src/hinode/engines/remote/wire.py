@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image as Pictures
-from PIL import ImageOps
 
 from hinode.engines.remote.dialects import Dialect, Form, Image, Phase
 from hinode.engines.remote.upstreams import Offer, Upstream
 from hinode.errors import BadInput
 from hinode.media import references
+from hinode.media.resize import fit_image
 from hinode.request import FIRST_FRAME, SOURCE, Request, Size
 
 Part = tuple[str, bytes | Path, str]
@@ -169,7 +169,7 @@ def _fields(request: Request, form: NativeForm, upstream: Upstream) -> dict[str,
             "frames": form.frames,
         }
     elif request.operation == "extend" and request.source is not None:
-        added = request.seconds - _length(Path(request.source.path))
+        added = request.seconds - float(references.seconds(request.source))
         fields["seconds"] = _number(max(added, 0.1), whole=upstream.dialect.whole_seconds)
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -258,20 +258,6 @@ def _number(number: float, *, whole: bool = False) -> float:
 
 
 def _png(picture: Pictures.Image, size: Size) -> bytes:
-    if picture.size != size:
-        picture = ImageOps.fit(picture, size)
     file = io.BytesIO()
-    picture.save(file, format="PNG")
+    fit_image(picture, size).save(file, format="PNG")
     return file.getvalue()
-
-
-def _length(path: Path) -> float:
-    import av
-
-    try:
-        with av.open(str(path), format="mp4") as file:
-            return (file.duration or 0) / av.time_base
-    except (av.error.FFmpegError, OSError) as error:
-        raise BadInput(
-            "the video to extend cannot be read", "give a file that a video player opens", field=SOURCE
-        ) from error

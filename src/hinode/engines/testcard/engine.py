@@ -18,15 +18,17 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from hinode.clip import Clip, Frames, Provenance, Sound
+from hinode.engines import saved_state
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.protocol import Cost, Progress, State, timed
 from hinode.engines.testcard import tone
 from hinode.engines.testcard.card import MARKS, Card
 from hinode.errors import BadInput, EngineError, quote
 from hinode.media import references
+from hinode.media.resize import fit_image
 from hinode.media.soundtrack import UnusableSound
 from hinode.request import (
     CHARACTER,
@@ -124,7 +126,7 @@ class TestcardRun:
         self._read_as = "a test card with the words of the prompt on it"
         self._tone_from = math.inf  # second from which the sound is the card's own
         if state is not None:
-            self._read(state)
+            self._restore(state)
 
     def __iter__(self) -> Iterator[Progress]:
         """See `Run.__iter__`."""
@@ -152,13 +154,8 @@ class TestcardRun:
 
     def state(self) -> State:
         """See `Run.state`."""
-        body = {
-            "identity": self.request.identity(),
-            "step": self.step,
-            "marks": self.marks.hex(),
-            "stage_seconds": self.stage_seconds,
-        }
-        return State(NAME, self.step, json.dumps(body).encode())
+        values = {"step": self.step, "marks": self.marks, "stage_seconds": self.stage_seconds}
+        return saved_state.save(NAME, self.step, self.request.identity(), values)
 
     def clip(self) -> Clip:
         """See `Run.clip`."""
@@ -232,7 +229,7 @@ class TestcardRun:
         for index in range(count):
             frame = next(source_frames, None)
             if frame is not None:
-                background = ImageOps.fit(Image.fromarray(frame), size)
+                background = fit_image(Image.fromarray(frame), size)
             if overlay and background is not None:
                 picture = background.copy()
                 corner = size[0] - card.width, size[1] - card.height
@@ -240,7 +237,7 @@ class TestcardRun:
             elif frame is not None and background is not None:
                 picture = background
             elif index in pictures:
-                picture = ImageOps.fit(pictures[index], size)
+                picture = fit_image(pictures[index], size)
             else:
                 picture = self._card(card, index, count, fps)
             yield np.asarray(picture)
@@ -272,17 +269,10 @@ class TestcardRun:
         preview: Frames = np.asarray(card.frame(count // 2, count, fps))
         return preview
 
-    def _read(self, state: State) -> None:
-        try:
-            body = json.loads(state.body)
-            identity, step, marks = body["identity"], int(body["step"]), bytes.fromhex(body["marks"])
-            seconds = dict(body["stage_seconds"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise EngineError("the saved run is damaged", "start it again") from error
-        if state.engine != NAME or identity != self.request.identity():
-            raise EngineError("the saved run belongs to another request", "start from the beginning")
-        self.step, self.marks = step, marks
-        self.stage_seconds.update(seconds)
+    def _restore(self, state: State) -> None:
+        values = saved_state.restore(state, NAME, self.request.identity())
+        self.step, self.marks = values["step"], values["marks"]
+        self.stage_seconds.update(values["stage_seconds"])
 
 
 def native_size(size: Size, count: int) -> Size:
