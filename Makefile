@@ -14,7 +14,7 @@ WORKERS ?= auto
 
 # The prompt travels in the environment, unexpanded: quotes, apostrophes, dollars and hashes arrive as typed.
 unexport PROMPT
-export HINODE_MAKE_PROMPT := $(value PROMPT)
+export MAKE_PROMPT := $(value PROMPT)
 
 CODE := src tests benchmarks research runs
 STAMP := $(VENV)/.stamp-base
@@ -30,7 +30,7 @@ help: ## List the commands
 	  while IFS='|' read -r command text; do printf '%-18s%s\n' "$$command" "$$text"; done
 
 video: $(STAMP) ## Make a video: make video PROMPT="a purple kite circling over the sea at dusk"
-	@$(BIN)/hinode generate $(ARGS) -- "$$HINODE_MAKE_PROMPT"
+	@$(BIN)/hinode generate $(ARGS) -- "$$MAKE_PROMPT"
 
 install: $(STAMP) ## Create .venv and install hinode into it
 

@@ -1,12 +1,14 @@
 """Run one benchmark by name, or all the short ones: `python -m benchmarks [NAME] [OPTIONS]`.
 
     speed       the default clip: whole process, stages, sampling over its floor, memory
+    busy        the default clip beside a busy process, as a ratio to the clip alone
     fairness    waits under the scheduler and under simpler ones, with a virtual clock
     queue       jobs claimed and finished per second by several processes on one SQLite file
     latency     answering times of the API while workers generate and clients poll
 
 and, only by name, because they take long:
 
+    frames      frames of this version against those of another commit, bit for bit
     histories   simulated lives of the job service with random faults, against its invariants
     memory      peak memory of the diffusers engine beside what its plan foretold
     overhead    what the diffusers engine adds to plain diffusers, as a ratio
@@ -23,11 +25,15 @@ prints one JSON object on a line.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
-SHORT = ("speed", "fairness", "queue", "latency")
+from hinode.settings import thread_variables
+
+SHORT = ("speed", "busy", "fairness", "queue", "latency")
 NAMES = (
     *SHORT,
+    "frames",
     "histories",
     "memory",
     "overhead",
@@ -46,7 +52,8 @@ def run(name: str, words: list[str]) -> None:
 
 
 def main(words: list[str]) -> None:
-    """Run what the command line asks for."""
+    """Run what the command line names."""
+    os.environ.update(thread_variables(os.environ))  # before torch is imported, as in the command
     if words and words[0] in NAMES:
         run(words[0], words[1:])
     elif words in ([], ["--json"]):

@@ -352,7 +352,7 @@ class ClipMaker:
         result = pipeline.finish(request, clip, path, "mp4")
         cache = run._call.cache if run._call else None
         return {
-            "steps": result.steps,
+            "steps": result.provenance.steps,
             "passes": run.task.passes,
             "reused": cache.reused if cache else 0,
             "size": run.task.size,

@@ -1,15 +1,15 @@
-"""The same clip drawn in every way that a CPU offers: our engine, compiled, diffusers, ONNX, OpenVINO, int8.
+"""The same clip drawn by every backend of a CPU: our engine, compiled, diffusers, ONNX, OpenVINO, int8.
 
-Same weights, noise, texts and noise levels everywhere, one process after another, so that memory and start-up
-are each way's own. Times are of sampling: text encoding and all steps, medians.
+All have the same weights, noise, texts and noise levels. Each runs in a process of its own, one after
+another, so that memory and start-up are its own. Times are of sampling: text encoding and all steps, medians.
 
     ratio      to our engine in bfloat16 in the same run: above 1 is slower
     floor      times the floating-point operations of the network at the measured rate of large bfloat16
                matrix products; MFU is one over it
     start      seconds from loaded weights to the first clip: exporting, compiling, quantising
-    pays       clips after which a way has won its start back from our engine, or - if never
+    pays       clips after which a backend has made up for its start, compared with our engine, or - if never
     PSNR       of the frames against our engine in float32, at the fewest steps; identical frames are 99
-    agrees     share of clips of which the judge says the same as of our float32 ones, at the most steps
+    agrees     share of clips that the judge reads like our float32 ones, at the most steps
     right      share of the attributes named in the prompts that the judge finds in the clips
 """
 
@@ -29,20 +29,22 @@ from typing import Any
 
 SIZES = ("360x360", "640x360")
 BASE, EXACT = "eager-bf16", "eager-fp32"
-SCENES = 20261122  # seed of the prompts, which are no others' prompts
+SCENES = 20261122  # seed of the prompts, which nothing else uses
 
 
 def main(words: list[str]) -> None:
     """Measure and print."""
-    from benchmarks.ways import WAYS
+    from benchmarks.inference_backends import BACKENDS
 
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks inference", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("--only", action="append", choices=list(WAYS), help="one way; may be repeated")
+    parser.add_argument(
+        "--only", action="append", choices=list(BACKENDS), help="one backend; may be repeated"
+    )
     parser.add_argument("--steps", type=int, nargs="+", default=[4, 12], help="sampling steps (default 4 12)")
     parser.add_argument(
-        "--sizes", nargs="+", default=list(SIZES), help="asked for (default: square and wide)"
+        "--sizes", nargs="+", default=list(SIZES), help="of the clips (default: square and wide)"
     )
     parser.add_argument("--runs", type=int, default=5, help="clips to take the median of (default 5)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="default: all cores")
@@ -55,67 +57,69 @@ def main(words: list[str]) -> None:
     parser.add_argument("--judged", type=int, default=24, help="clips for the judge (default 24)")
     parser.add_argument("--model", help="which model; by default the best that is installed")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    asked = parser.parse_args(words)
-    found = measure(asked)
-    if asked.json:
-        print(json.dumps(found))
+    options = parser.parse_args(words)
+    figures = measure(options)
+    if options.json:
+        print(json.dumps(figures))
     else:
-        tell(found)
+        print_tables(figures)
 
 
-def missing(way: str) -> list[str]:
-    """Packages that a way needs and this Python lacks."""
-    from benchmarks.ways import NEEDS, WAYS
+def missing(backend: str) -> list[str]:
+    """Packages that a backend needs and this Python lacks."""
+    from benchmarks.inference_backends import BACKENDS, NEEDS
 
-    kind = way.split("-")[0]
+    kind = backend.split("-")[0]
     needs = (
         *NEEDS.get(kind, ()),
-        *(("onnxruntime",) if WAYS[way][1] == "int8" and kind == "openvino" else ()),
+        *(("onnxruntime",) if BACKENDS[backend][1] == "int8" and kind == "openvino" else ()),
     )
     return [name for name in needs if importlib.util.find_spec(name) is None]
 
 
-def measure(asked: argparse.Namespace) -> dict[str, Any]:
+def measure(options: argparse.Namespace) -> dict[str, Any]:
     """All figures as plain numbers: seconds, operations a second, bytes, decibels, shares."""
-    from benchmarks.ways import WAYS
+    from benchmarks.inference_backends import BACKENDS
     from hinode.world.caption import caption
     from hinode.world.scene import sample_scene
 
     rng = random.Random(SCENES)
-    scenes = [sample_scene(rng, subjects=1, held_out=None) for _ in range(max(asked.clips, asked.judged))]
+    scenes = [sample_scene(rng, subjects=1, held_out=None) for _ in range(max(options.clips, options.judged))]
     prompts = [caption(scene, rng) for scene in scenes]
     lines: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as place:
-        for way in WAYS:
-            if asked.only and way not in {*asked.only, BASE, EXACT}:
+        for backend in BACKENDS:
+            if options.only and backend not in {*options.only, BASE, EXACT}:
                 continue
-            if lacks := missing(way):
-                lines[way] = {"left_out": f"needs {', '.join(lacks)}: pip install 'hinode[bench]'"}
+            if lacks := missing(backend):
+                lines[backend] = {"left_out": f"needs {', '.join(lacks)}: pip install 'hinode[bench]'"}
                 continue
-            print(f"{WAYS[way][2]} ...", file=sys.stderr)
-            order = {
-                "way": way,
-                "sizes": asked.sizes,
-                "steps": asked.steps,
-                "runs": asked.runs,
-                "threads": asked.threads,
-                "processor": asked.processor,
-                "prompts": prompts[: asked.clips],
-                "judged": prompts[: asked.judged],
-                "model": asked.model,
-                "frames": str(Path(place) / f"{way}.npz"),
+            print(f"{BACKENDS[backend][2]} ...", file=sys.stderr)
+            job = {
+                "backend": backend,
+                "sizes": options.sizes,
+                "steps": options.steps,
+                "runs": options.runs,
+                "threads": options.threads,
+                "processor": options.processor,
+                "prompts": prompts[: options.clips],
+                "judged": prompts[: options.judged],
+                "model": options.model,
+                "frames": str(Path(place) / f"{backend}.npz"),
             }
             child = subprocess.run(
-                [sys.executable, "-m", "benchmarks.ways", json.dumps(order)], capture_output=True, text=True
+                [sys.executable, "-m", "benchmarks.inference_backends", json.dumps(job)],
+                capture_output=True,
+                text=True,
             )
             if child.returncode:
-                said = (child.stderr.strip().splitlines() or ["no word"])[-1]
-                lines[way] = {"left_out": f"failed: {said[:160]}"}
+                message = (child.stderr.strip().splitlines() or ["no message"])[-1]
+                lines[backend] = {"left_out": f"failed: {message[:160]}"}
             else:
-                lines[way] = json.loads(child.stdout.strip().splitlines()[-1])
-        quality(lines, Path(place), asked.sizes, prompts)
+                lines[backend] = json.loads(child.stdout.strip().splitlines()[-1])
+        quality(lines, Path(place), options.sizes, prompts)
     rate = max(line["rate"] for line in lines.values() if "rate" in line)
-    return {"threads": asked.threads, "rate": rate, "steps": asked.steps, "lines": lines}
+    return {"threads": options.threads, "rate": rate, "steps": options.steps, "lines": lines}
 
 
 def quality(lines: dict[str, Any], place: Path, sizes: list[str], prompts: list[str]) -> None:
@@ -126,19 +130,23 @@ def quality(lines: dict[str, Any], place: Path, sizes: list[str], prompts: list[
     from hinode.world.caption import parse
     from hinode.world.judge import judge, load_judge
 
-    kept = {way: dict(np.load(place / f"{way}.npz")) for way, line in lines.items() if "rate" in line}
-    exact, net = kept[EXACT], load_judge()
+    drawings = {name: dict(np.load(place / f"{name}.npz")) for name, line in lines.items() if "rate" in line}
+    exact, net = drawings[EXACT], load_judge()
     verdicts: dict[str, list[dict[str, str]]] = {}
-    for way, frames in kept.items():
-        lines[way]["psnr"] = {size: psnr(frames[f"psnr {size}"], exact[f"psnr {size}"]) for size in sizes}
+    for name, frames in drawings.items():
+        lines[name]["psnr"] = {size: psnr(frames[f"psnr {size}"], exact[f"psnr {size}"]) for size in sizes}
         clips = frames[f"judged {sizes[0]}"]
         if len(clips):
-            verdicts[way] = [verdict.values for verdict in judge(torch.from_numpy(clips), 8.0, net)]
-    for way, seen in verdicts.items():
-        lines[way]["agrees"] = sum(a == b for a, b in zip(seen, verdicts[EXACT], strict=True)) / len(seen)
-        named = [(parse(p).facts(), one) for p, one in zip(prompts, seen, strict=False)]
-        pairs = [one[name] == value for asked, one in named for name, value in asked.items()]
-        lines[way]["right"] = sum(pairs) / len(pairs)
+            verdicts[name] = [verdict.values for verdict in judge(torch.from_numpy(clips), 8.0, net)]
+    for name, readings in verdicts.items():
+        same = [a == b for a, b in zip(readings, verdicts[EXACT], strict=True)]
+        lines[name]["agrees"] = sum(same) / len(same)
+        pairs = [
+            reading[attribute] == value
+            for prompt, reading in zip(prompts, readings, strict=False)
+            for attribute, value in parse(prompt).facts().items()
+        ]
+        lines[name]["right"] = sum(pairs) / len(pairs)
 
 
 def psnr(frames: Any, exact: Any) -> float:
@@ -147,22 +155,24 @@ def psnr(frames: Any, exact: Any) -> float:
     return float(sum(min(99.0, 10 * math.log10(255**2 / max(e, 1e-9))) for e in errors) / len(errors))
 
 
-def tell(found: dict[str, Any]) -> None:
+def print_tables(figures: dict[str, Any]) -> None:
     """Print a table for each clip."""
-    from benchmarks.ways import WAYS
+    from benchmarks.inference_backends import BACKENDS
 
-    lines, rate = found["lines"], found["rate"]
-    print(f"{found['threads']} threads, {rate / 1e9:.0f} G operations a second in large matrix products")
+    lines, rate = figures["lines"], figures["rate"]
+    print(f"{figures['threads']} threads, {rate / 1e9:.0f} G operations a second in large matrix products")
     for size in lines[BASE]["clips"]:
         base = lines[BASE]["clips"][size]
-        print(f"\nclip of 17 frames asked for at {size}, drawn at {base['drawn']}")
-        steps = [str(count) for count in found["steps"]]
+        print(f"\nclip of 17 frames at {size}, drawn at {base['native_size']}")
+        steps = [str(count) for count in figures["steps"]]
         heads = [f"{name} {count}" for count in steps for name in ("s", "ratio", "floor", "MFU")]
-        print("| way | " + " | ".join([*heads, "start s", "pays", "MiB", "PSNR", "agrees", "right"]) + " |")
+        print(
+            "| backend | " + " | ".join([*heads, "start s", "pays", "MiB", "PSNR", "agrees", "right"]) + " |"
+        )
         print("|---" * (len(heads) + 7) + "|")
-        for way, line in lines.items():
+        for name, line in lines.items():
             if "left_out" in line:
-                print(f"| {WAYS[way][2]} | {line['left_out']} |")
+                print(f"| {BACKENDS[name][2]} | {line['left_out']} |")
                 continue
             clip, cells = line["clips"][size], []
             for count in steps:
@@ -183,7 +193,7 @@ def tell(found: dict[str, Any]) -> None:
                 f"{line['psnr'][size]:.1f}",
             ]
             cells += [f"{line['agrees']:.0%}", f"{line['right']:.0%}"] if "agrees" in line else ["", ""]
-            print(f"| {WAYS[way][2]} | " + " | ".join(cells) + " |")
+            print(f"| {BACKENDS[name][2]} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

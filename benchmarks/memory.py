@@ -1,7 +1,7 @@
-"""How well the memory plan of the diffusers engine foretells the peak, on networks of real weight.
+"""The peak memory that the plan of the diffusers engine predicts, beside the measured one, on large networks.
 
-Each case is a process of its own: the growth of its resident memory from just before the model is loaded to
-the end of the clip, beside what the plan said.
+Each case is a process of its own. Measured is the growth of its resident memory from just before the model is
+loaded to the end of the clip.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ class Case:
         family: of the checkpoint, a key of `large_models.LARGE_MODELS`.
         size: width and height.
         frames: how many.
-        gigabytes: what the plan is told there is; 0 for plenty.
+        gigabytes: memory of the plan; 0 for plenty.
     """
 
     family: str
@@ -56,23 +57,29 @@ def main(words: list[str]) -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(words)
     if options.case is not None:
-        print(json.dumps(measured(options.folder, CASES[options.case])))
+        print(json.dumps(measure(options.folder, CASES[options.case])))
         return
     with tempfile.TemporaryDirectory() as place:
         for number in range(len(CASES)):
             command = [sys.executable, "-m", "benchmarks", "memory", "--case", str(number), "--folder", place]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            found = json.loads(done.stdout.splitlines()[-1])
+            process = subprocess.run(
+                command,
+                check=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+            )
+            figures = json.loads(process.stdout.splitlines()[-1])
             if options.json:
-                print(json.dumps(found))
+                print(json.dumps(figures))
             else:
                 print(
                     "{family}, {clip}: predicted {predicted:.2f} GB, measured {measured:.2f} GB, "
-                    "ratio {ratio:.3f}; {plan}".format(**found)
+                    "ratio {ratio:.3f}; {plan}".format(**figures)
                 )
 
 
-def measured(folder: Path, case: Case) -> dict[str, object]:
+def measure(folder: Path, case: Case) -> dict[str, object]:
     """Draw one clip and watch the memory."""
     import psutil
 
@@ -93,7 +100,7 @@ def measured(folder: Path, case: Case) -> dict[str, object]:
     entry = entries.Entry("large", "diffusers", case.family, str(source), "", files, "best", (), "Apache-2.0")
     entries.save(entry, folder / "home")
     budget = MemoryBudget(int((case.gigabytes or 1000) * 1e9), int((case.gigabytes or 1000) * 1e9))
-    engine = DiffusersEngine(Settings(home=folder / "home", threads=1, device="cpu"), budget=budget)
+    engine = DiffusersEngine(Settings(home=folder / "home", device="cpu"), budget=budget)
     seconds = case.frames / FAMILIES[case.family].fps
     request = Request("a red balloon", *case.size, seconds, engine="diffusers", model="large", steps=2)
     run = engine.start(request)
@@ -102,13 +109,13 @@ def measured(folder: Path, case: Case) -> dict[str, object]:
         run.model.checkpoint.part_class(part)
     me = psutil.Process()
     gc.collect()
-    before = most = me.memory_info().rss
-    over = threading.Event()
+    before = peak = me.memory_info().rss
+    finished = threading.Event()
 
     def watch() -> None:
-        nonlocal most
-        while not over.wait(EVERY_SECONDS):
-            most = max(most, me.memory_info().rss)
+        nonlocal peak
+        while not finished.wait(EVERY_SECONDS):
+            peak = max(peak, me.memory_info().rss)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -116,13 +123,13 @@ def measured(folder: Path, case: Case) -> dict[str, object]:
         for _ in run:
             pass
     finally:
-        over.set()
+        finished.set()
         watcher.join()
     return {
         "family": case.family,
         "clip": f"{case.size[0]}x{case.size[1]}, {case.frames} frames",
         "plan": run.plan.residence.value,
         "predicted": run.plan.peak / 1e9,
-        "measured": (most - before) / 1e9,
-        "ratio": run.plan.peak / (most - before),
+        "measured": (peak - before) / 1e9,
+        "ratio": run.plan.peak / (peak - before),
     }

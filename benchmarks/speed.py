@@ -28,7 +28,7 @@ BAR, FEW, BAR_OF_FEW = 4.0, 4, 2.0  # of both ratios; of sampling in few steps
 
 
 @dataclass(frozen=True)
-class Child:
+class Process:
     """A finished process: wall-clock seconds, peak resident memory in bytes, standard output."""
 
     seconds: float
@@ -36,7 +36,7 @@ class Child:
     output: str
 
 
-def child(*words: str) -> Child:
+def run_python(*words: str) -> Process:
     """Run this Python with `words`; a failure ends the benchmark."""
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as output:
@@ -48,13 +48,13 @@ def child(*words: str) -> Child:
             sys.exit(f"{' '.join(words)} ended with {process.returncode}")
         output.seek(0)
         # Linux counts in KiB, macOS in bytes.
-        return Child(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), output.read())
+        return Process(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), output.read())
 
 
 def operations(model: str | None, steps: int | None) -> float:
     """Floating-point operations of sampling the clip."""
+    from hinode.engines.native import checkpoint
     from hinode.engines.native.engine import NativeEngine
-    from hinode.model import checkpoint
     from hinode.request import Request
     from hinode.settings import Settings
     from hinode.training.cost import flops
@@ -62,10 +62,10 @@ def operations(model: str | None, steps: int | None) -> float:
 
     engine = NativeEngine(Settings.from_environment(os.environ))
     request = Request(PROMPT, model=model, steps=steps)
-    plan, work = engine.plan(request), engine.estimate(request)
+    plan, cost = engine.plan(request), engine.estimate(request)
     network = checkpoint.load(plan.card.path).model
     size = plan.drawn_frames, plan.shape.height, plan.shape.width
-    return float(work.passes * flops(network.config, *size, len(words(PROMPT))))
+    return float(cost.passes * flops(network.config, *size, len(words(PROMPT))))
 
 
 def matrix_rate() -> float:
@@ -76,8 +76,6 @@ def matrix_rate() -> float:
     from hinode.settings import Settings
 
     settings = Settings.from_environment(os.environ)
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
     device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     a, b = (torch.randn(MATRIX, MATRIX, device=device).to(compute_type(device)) for _ in range(2))
     times = []
@@ -97,27 +95,29 @@ def measure(runs: int, model: str | None, steps: int | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "clip.mp4")
         for warm_up in (("-c", "import torch"), (*words, "-o", path)):
-            child(*warm_up)  # the disk cache is filled, compiled files are written
+            run_python(*warm_up)  # the disk cache is filled, compiled files are written
         for _ in range(runs):
-            imports.append(child("-c", "import torch"))
-            clips.append(child(*words, "-o", path))
+            imports.append(run_python("-c", "import torch"))
+            clips.append(run_python(*words, "-o", path))
             rates.append(matrix_rate())
-    told = [json.loads(clip.output) for clip in clips]
+    results = [json.loads(clip.output) for clip in clips]
     stages = {
-        name: statistics.median(result["stage_seconds"][name] for result in told)
-        for name in told[0]["stage_seconds"]
+        name: statistics.median(result["stage_seconds"][name] for result in results)
+        for name in results[0]["stage_seconds"]
     }
     work = operations(model, steps)
     # A shared machine is fast now and slow then: each clip is held against the better rate around it.
     floors = [work / max(pair) for pair in pairwise(rates)]
-    ratios = [result["stage_seconds"]["sample"] / floor for result, floor in zip(told, floors, strict=True)]
+    ratios = [
+        result["stage_seconds"]["sample"] / floor for result, floor in zip(results, floors, strict=True)
+    ]
     torch_seconds = statistics.median(run.seconds for run in imports)
     process_seconds = statistics.median(run.seconds for run in clips)
     return {
-        "model": told[0]["model"],
-        "steps": told[0]["steps"],
-        "size": told[0]["size"],
-        "native_size": told[0]["native_size"],
+        "model": results[0]["model"],
+        "steps": results[0]["steps"],
+        "size": results[0]["size"],
+        "native_size": results[0]["native_size"],
         "import_torch_seconds": torch_seconds,
         "process_seconds": process_seconds,
         "process_ratio": process_seconds / torch_seconds,
@@ -138,25 +138,27 @@ def main(words: list[str]) -> None:
     parser.add_argument("--model", help="which model; by default the best that is installed")
     parser.add_argument("--steps", type=int, help="sampling steps; by default the model's own number")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    asked = parser.parse_args(words)
-    found = measure(asked.runs, asked.model, asked.steps)
-    if asked.json:
-        print(json.dumps(found))
+    options = parser.parse_args(words)
+    figures = measure(options.runs, options.model, options.steps)
+    if options.json:
+        print(json.dumps(figures))
         return
-    print(f"{found['model']}, {found['steps']} steps, {found['native_size']} resized to {found['size']}")
-    for name, seconds in found["stage_seconds"].items():
+    print(
+        f"{figures['model']}, {figures['steps']} steps, {figures['native_size']} resized to {figures['size']}"
+    )
+    for name, seconds in figures["stage_seconds"].items():
         print(f"  {name:<22}{seconds:8.2f} s")
-    print(f"  {'whole process':<22}{found['process_seconds']:8.2f} s")
-    print(f"  {'import torch':<22}{found['import_torch_seconds']:8.2f} s")
-    print(f"  {'floor of sampling':<22}{found['sampling_floor_seconds']:8.2f} s", end="")
-    print(f"  ({found['sampling_operations'] / 1e9:.0f} G operations", end="")
-    print(f" at {found['matrix_operations_per_second'] / 1e9:.0f} G/s)")
-    print(f"  {'peak memory':<22}{found['peak_memory_bytes'] / 2**20:8.0f} MiB")
+    print(f"  {'whole process':<22}{figures['process_seconds']:8.2f} s")
+    print(f"  {'import torch':<22}{figures['import_torch_seconds']:8.2f} s")
+    print(f"  {'floor of sampling':<22}{figures['sampling_floor_seconds']:8.2f} s", end="")
+    print(f"  ({figures['sampling_operations'] / 1e9:.0f} G operations", end="")
+    print(f" at {figures['matrix_operations_per_second'] / 1e9:.0f} G/s)")
+    print(f"  {'peak memory':<22}{figures['peak_memory_bytes'] / 2**20:8.0f} MiB")
     for name in ("process", "sampling"):
-        bar = BAR_OF_FEW if name == "sampling" and found["steps"] <= FEW else BAR
-        print(f"{name} ratio {found[f'{name}_ratio']:.2f} (bar: {bar:g})")
-    low, high = min(found["sampling_ratios"]), max(found["sampling_ratios"])
-    print(f"sampling from {low:.2f} to {high:.2f} in {asked.runs} runs")
+        bar = BAR_OF_FEW if name == "sampling" and figures["steps"] <= FEW else BAR
+        print(f"{name} ratio {figures[f'{name}_ratio']:.2f} (bar: {bar:g})")
+    low, high = min(figures["sampling_ratios"]), max(figures["sampling_ratios"])
+    print(f"sampling from {low:.2f} to {high:.2f} in {options.runs} runs")
 
 
 if __name__ == "__main__":

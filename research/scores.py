@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hinode.engines.native.engine import to_frames
+from hinode.engines.native.sampling import to_frames
 from hinode.engines.native.smoothing import smooth_patch_seams
 from hinode.evaluation.directing.measures import inside
 from hinode.evaluation.evaluate import BATCH, sample_noise, to_bytes, true_scene

@@ -17,9 +17,8 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
-from hinode.engines.native import catalog
+from hinode.engines.native import catalog, checkpoint
 from hinode.evaluation.scores import Score
-from hinode.model import checkpoint
 from hinode.training.cost import flops
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,7 +19,7 @@ train(os.environ["RECIPE"], os.environ["STATE"], minutes=float(os.environ["MINUT
 $python -c '
 import os
 from pathlib import Path
-from hinode.model import checkpoint
+from hinode.engines.native import checkpoint
 state, out = Path(os.environ["STATE"]), Path(os.environ["OUT"])
 made = checkpoint.load(state / "model.safetensors")
 name = out / (os.environ["RECIPE"] + ".safetensors")

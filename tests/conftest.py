@@ -1,4 +1,4 @@
-"""What several rooms' tests share: a home with a model of toy size, a clip that needs no model, databases."""
+"""Fixtures of several packages: a home with a tiny model, a clip that needs no model, databases."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib import metadata as distributions
 from pathlib import Path
 
 import hypothesis
@@ -39,48 +40,26 @@ hypothesis.settings.load_profile("untimed")
 
 def pytest_sessionfinish() -> None:
     """Print threads that outlive their test, and end the run in spite of them."""
-    if (
-        "PYTEST_XDIST_WORKER" not in os.environ
-    ):  # a worker waits for the others, and the first process ends it
+    # A worker of xdist waits for the others, and the first process ends it.
+    if "PYTEST_XDIST_WORKER" not in os.environ:
         faulthandler.dump_traceback_later(60, exit=True, file=sys.__stderr__)
 
 
 @pytest.fixture(scope="session")
 def toy_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A HINODE_HOME whose only model, "toy", has random weights: what it draws is noise, but it draws."""
-    import torch
-
-    from hinode.model import checkpoint
-    from hinode.model.dit import DiT, DiTConfig
+    """A HINODE_HOME whose only model is called "toy"."""
     from hinode.model.text import Vocabulary
     from hinode.world.caption import VOCABULARY
+    from tests.tiny_model import save_tiny_model, tiny_config, tiny_model
 
-    vocabulary = Vocabulary(tuple(VOCABULARY))
-    config = DiTConfig(
-        vocabulary=len(vocabulary),
-        fine_width=64,
-        fine_out=1,
-        width=64,
-        depth=1,
-        text_width=64,
-        text_depth=1,
-        conditioning=64,
-    )
-    model = DiT(config)
-    generator = torch.Generator().manual_seed(1)
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.1, generator=generator)
+    vocabulary = Vocabulary(VOCABULARY)
     home = tmp_path_factory.mktemp("home")
-    checkpoint.save(
-        home / "models" / "toy.safetensors",
-        model.state_dict(),
-        config,
-        vocabulary,
-        {
-            "shapes": [[17, 8, 32, 32], [17, 8, 64, 32], [17, 8, 32, 64], [25, 12, 32, 32]],
-            "sampling": {"steps": 3, "guidance": 2.0},
-        },
-    )
+    facts = {
+        "shapes": [[17, 8, 32, 32], [17, 8, 64, 32], [17, 8, 32, 64], [25, 12, 32, 32]],
+        "sampling": {"steps": 3, "guidance": 2.0},
+    }
+    model = tiny_model(tiny_config(len(vocabulary)))
+    save_tiny_model(home / "models" / "toy.safetensors", model, vocabulary, facts)
     return home
 
 
@@ -96,51 +75,55 @@ def settings(toy_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def quick(settings: Settings, tmp_path: Path) -> Settings:
-    """The toy model, and another one that says that it was distilled from it."""
-    from hinode.model import checkpoint
+def student_settings(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings with the toy model and "toy-fast", whose file says that it was distilled from it."""
+    from hinode.engines.native import checkpoint
+    from tests.tiny_model import save_tiny_model
 
-    home = tmp_path / "with-student"
-    (home / "models").mkdir(parents=True)
-    toy = settings.models / "toy.safetensors"
-    shutil.copy(toy, home / "models" / "toy.safetensors")
-    loaded = checkpoint.load(toy)
-    learnt = [[0.0, 0.1, 0.3, 0.6], [0.02, 0.3]]
+    models = tmp_path / "with-student" / "models"
+    models.mkdir(parents=True)
+    shutil.copy(settings.models / "toy.safetensors", models)
+    toy = checkpoint.load(models / "toy.safetensors")
     facts = {
-        "shapes": loaded.facts["shapes"],
-        "sampling": {"steps": 4, "guidance": 1.0, "learnt": learnt},
+        "shapes": toy.facts["shapes"],
+        "sampling": {"steps": 4, "guidance": 1.0, "learnt": [[0.0, 0.1, 0.3, 0.6], [0.02, 0.3]]},
         "teacher": "toy",
     }
-    checkpoint.save(
-        home / "models" / "toy-fast.safetensors",
-        loaded.model.state_dict(),
-        loaded.model.config,
-        loaded.vocabulary,
-        facts,
-    )
+    save_tiny_model(models / "toy-fast.safetensors", toy.model, toy.vocabulary, facts)
+    return dataclasses.replace(settings, home=models.parent)
+
+
+@pytest.fixture
+def control_settings(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings with a toy model that reads control channels."""
+    from hinode.engines.native import checkpoint
+    from tests.tiny_model import save_tiny_model, tiny_model
+
+    toy = checkpoint.load(settings.models / "toy.safetensors")
+    model = tiny_model(dataclasses.replace(toy.model.config, control=True), seed=2)
+    home = tmp_path / "with-control"
+    save_tiny_model(home / "models" / "toy.safetensors", model, toy.vocabulary, toy.facts)
     return dataclasses.replace(settings, home=home)
 
 
 @pytest.fixture
-def hinted_settings(settings: Settings, tmp_path: Path) -> Settings:
-    """Settings with a toy that is told where subjects are."""
-    import torch
+def install_entry_points(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Call it with NAME="module:object" to register engines as other distributions do; nothing else is."""
+    from hinode import engines
 
-    from hinode.model import checkpoint
-    from hinode.model.dit import DiT
+    entry_points = distributions.entry_points
 
-    toy = checkpoint.load(settings.models / "toy.safetensors")
-    config = dataclasses.replace(toy.model.config, hints=True)
-    model = DiT(config)
-    model.load_state_dict(toy.model.state_dict(), strict=False)
-    torch.nn.init.normal_(
-        model.get_parameter("hints.weight"), std=0.1, generator=torch.Generator().manual_seed(2)
-    )
-    home = tmp_path / "hinted"
-    checkpoint.save(
-        home / "models" / "toy.safetensors", model.state_dict(), config, toy.vocabulary, toy.facts
-    )
-    return dataclasses.replace(settings, home=home)
+    def install(**targets: str) -> None:
+        points = [distributions.EntryPoint(name, target, engines.GROUP) for name, target in targets.items()]
+        monkeypatch.setattr(
+            distributions,
+            "entry_points",
+            lambda group: points if group == engines.GROUP else entry_points(group=group),
+        )
+        engines._entry_points.cache_clear()
+
+    yield install
+    engines._entry_points.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hinode import cli, engines, pipeline
 from hinode.api.app import create_app
 from hinode.api.context import Context
 from hinode.clip import Clip
-from hinode.engines.protocol import Capabilities
+from hinode.engines.protocol import EngineEntry
 from hinode.engines.testcard.engine import TestcardEngine
 from hinode.errors import BadInput, ModelError
 from hinode.licensing import operator
@@ -22,7 +23,7 @@ from hinode.licensing.operator import Operator
 from hinode.media.video import read_video
 from hinode.registry import acquisition
 from hinode.registry.entry import Entry
-from hinode.request import Request
+from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
 H3 = "MiniMax-H3-Community"
@@ -30,7 +31,7 @@ CLAUSE = 'Sections I.5 and V.4, "Excluded Territories"'
 SMALL = Request("a red kite", 64, 36, seconds=0.5)
 
 
-class Strict(TestcardEngine):
+class StrictEngine(TestcardEngine):
     """A test card whose weights are under a licence with limits."""
 
     def capabilities(self, model: str | None = None) -> Capabilities:
@@ -38,10 +39,15 @@ class Strict(TestcardEngine):
         return dataclasses.replace(card, engine="strict", model="h3", models=("h3",), licence=H3)
 
 
+ENGINE = EngineEntry(f"{__name__}:StrictEngine")
+
+
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A house in Germany that has such an engine, and another name for its model."""
-    monkeypatch.setitem(engines.ENGINES, "strict", Strict)
+def settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install_entry_points: Callable[..., None]
+) -> Settings:
+    """Settings of an operator in Germany with such an engine, and another name for its model."""
+    install_entry_points(strict=f"{__name__}:ENGINE")
     monkeypatch.setenv("HINODE_HOME", str(tmp_path / "home"))
     operator.write(Operator(("DE",), annual_revenue=0.0), tmp_path / "home")
     return Settings(home=tmp_path / "home", aliases={"sora-2": "testcard", "film": "strict/h3"})

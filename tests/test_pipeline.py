@@ -12,12 +12,12 @@ from PIL import Image
 from hinode import pipeline
 from hinode.clip import Clip, Sound
 from hinode.engines.native.engine import NativeEngine
-from hinode.engines.protocol import Capabilities, Cost, Progress, State
+from hinode.engines.protocol import Cost, Progress, State
 from hinode.errors import BadInput, EngineError, OutputError
 from hinode.media.video import read_video
-from hinode.request import Request
+from hinode.request import Capabilities, Request
 from hinode.settings import Settings
-from tests.hearing import clicks, heard, tone, tracks
+from tests.sounds import clicks, read_sound, tone, tracks
 
 REQUEST = Request("a red balloon over the wibbly sea", 128, 72, seconds=1.0, seed=7)
 
@@ -70,17 +70,17 @@ class Recorded:
 
 def test_a_request_becomes_a_file(settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    told: list[Progress] = []
-    result = pipeline.generate(REQUEST, NativeEngine(settings), path, "mp4", told.append)
-    footage = read_video(path)
-    assert footage.frames.shape == (8, 72, 128, 3)
-    assert (footage.seconds, footage.fps) == (1, 8)
-    stages = list(dict.fromkeys(step.stage for step in told))
+    reports: list[Progress] = []
+    result = pipeline.generate(REQUEST, NativeEngine(settings), path, "mp4", reports.append)
+    video = read_video(path)
+    assert video.frames.shape == (8, 72, 128, 3)
+    assert (video.seconds, video.fps) == (1, 8)
+    stages = list(dict.fromkeys(step.stage for step in reports))
     assert stages == ["load", "text", "sample", "decode", "encode"]
-    assert list(result.stage_seconds) == stages
-    assert told[-1].done == told[-1].total == 8
+    assert list(result.provenance.stage_seconds) == stages
+    assert reports[-1].done == reports[-1].total == 8
 
-    facts = json.loads(footage.metadata["description"])
+    facts = json.loads(video.metadata["description"])
     assert facts["prompt"] == REQUEST.prompt
     assert (facts["seed"], facts["model"], facts["size"], facts["upscaled_from"]) == (
         7,
@@ -88,15 +88,15 @@ def test_a_request_becomes_a_file(settings: Settings, tmp_path: Path) -> None:
         "128x72",
         "64x32",
     )
-    assert "drawn at 64x32 and resized to 128x72" in footage.metadata["comment"]
+    assert "drawn at 64x32 and resized to 128x72" in video.metadata["comment"]
 
-    told_json = json.loads(json.dumps(result.as_json()))
-    assert told_json["path"] == str(path)
-    assert (told_json["size"], told_json["native_size"], told_json["seconds"]) == ("128x72", "64x32", 1.0)
-    assert (told_json["seed"], told_json["engine"], told_json["model"]) == (7, "native", "toy")
-    assert told_json["not_understood"] == ["wibbly"]
-    assert "balloon" in told_json["understood"]
-    assert told_json["bytes"] == path.stat().st_size
+    values = json.loads(json.dumps(result.as_json()))
+    assert values["path"] == str(path)
+    assert (values["size"], values["native_size"], values["seconds"]) == ("128x72", "64x32", 1.0)
+    assert (values["seed"], values["engine"], values["model"]) == (7, "native", "toy")
+    assert values["not_understood"] == ["wibbly"]
+    assert "balloon" in values["understood"]
+    assert values["bytes"] == path.stat().st_size
 
 
 def test_the_same_request_gives_the_same_file(settings: Settings, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_the_same_request_gives_the_same_file(settings: Settings, tmp_path: Path
 def test_frames_are_held_to_reach_the_asked_rate(clip: Clip, tmp_path: Path) -> None:
     request = Request("x", 64, 36, seconds=1.0, fps=24.0)
     result = pipeline.generate(request, Recorded(clip), tmp_path / "frames", "png")
-    assert (result.frames, result.fps) == (24, 24.0)
+    assert (result.timeline.frames, result.timeline.fps) == (24, 24)
     pictures = [np.asarray(Image.open(file)) for file in sorted((tmp_path / "frames").iterdir())]
     for index, picture in enumerate(pictures):
         np.testing.assert_array_equal(picture, clip.frames[index // 3])
@@ -174,14 +174,14 @@ def test_sound_stays_in_step_whatever_the_frames_are_held_to(clip: Clip, tmp_pat
         path = tmp_path / f"{number}.mp4"
         request = Request("x", 128, 72, seconds=seconds, fps=fps)
         result = pipeline.finish(request, sounding, path, "mp4")
-        samples, rate = heard(path)
+        samples, rate = read_sound(path)
         assert (result.sound, rate, samples.shape) == ("stereo, 24000 Hz", 24000, (2, round(seconds * 24000)))
         assert clicks(samples, rate) == pytest.approx([1.0], abs=0.001)
-        footage = read_video(path)
-        shown = next(index for index, at in enumerate(footage.starts) if at >= 1)
-        same = np.abs(footage.frames[shown][::2, ::2].astype(int) - clip.frames[8]).mean()
+        video = read_video(path)
+        first = next(index for index, at in enumerate(video.starts) if at >= 1)
+        same = np.abs(video.frames[first][::2, ::2].astype(int) - clip.frames[8]).mean()
         assert same < 8  # the frame that begins with the click, enlarged
-        assert json.loads(footage.metadata["description"])["sound"] == "stereo, 24000 Hz"
+        assert json.loads(video.metadata["description"])["sound"] == "stereo, 24000 Hz"
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp", "png"])

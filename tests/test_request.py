@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hinode.errors import BadInput
 from hinode.request import Capabilities, Reference, Request, parse_size
 
-ABLE = Capabilities(
+BASIC = Capabilities(
     engine="native",
     model="nano",
     models=("nano",),
@@ -28,8 +28,8 @@ ABLE = Capabilities(
 )
 
 
-ABLER = dataclasses.replace(
-    ABLE,
+FULL = dataclasses.replace(
+    BASIC,
     model="omni",
     operations=("generate", "remix", "edit", "extend"),
     references=("first_frame", "source", "character"),
@@ -43,32 +43,32 @@ MOSSY = Reference("character", "ef" * 32, "video/mp4", "Mossy")
 
 
 def test_the_defaults_fit() -> None:
-    Request("a red balloon").check(ABLE)
-    Request("a red balloon").check(ABLER)
+    Request("a red balloon").check(BASIC)
+    Request("a red balloon").check(FULL)
 
 
 @pytest.mark.parametrize(
     ("capabilities", "field", "change", "says"),
     [
-        (ABLE, "negative_prompt", {"negative_prompt": "rain"}, "nano takes no negative prompt"),
-        (ABLE, "profile", {"profile": "draft"}, "nano has no profile 'draft'; leave it out"),
-        (ABLER, "profile", {"profile": "worst"}, "choose draft or best"),
-        (ABLER, "negative_prompt", {"negative_prompt": "x" * 32_001}, "32,001 characters"),
-        (ABLER, "negative_prompt", {"negative_prompt": "a \udcff"}, "readable"),
-        (ABLE, "sound", {"sound": True}, "nano makes no sound; ask for the clip without"),
-        (ABLE, "first_frame", {"references": (PICTURE,)}, "nano cannot take an image as first frame"),
-        (ABLE, "character", {"references": (MOSSY,)}, "nano cannot take a character; leave it out"),
+        (BASIC, "negative_prompt", {"negative_prompt": "rain"}, "nano takes no negative prompt"),
+        (BASIC, "profile", {"profile": "draft"}, "nano has no profile 'draft'; leave it out"),
+        (FULL, "profile", {"profile": "worst"}, "choose draft or best"),
+        (FULL, "negative_prompt", {"negative_prompt": "x" * 32_001}, "32,001 characters"),
+        (FULL, "negative_prompt", {"negative_prompt": "a \udcff"}, "readable"),
+        (BASIC, "sound", {"sound": True}, "nano makes no sound; ask for the clip without"),
+        (BASIC, "first_frame", {"references": (PICTURE,)}, "nano cannot take an image as first frame"),
+        (BASIC, "character", {"references": (MOSSY,)}, "nano cannot take a character; leave it out"),
         (
-            ABLER,
+            FULL,
             "references",
             {"references": (Reference("mood", "00", "text/plain"),)},
             "a reference as 'mood'",
         ),
-        (ABLER, "first_frame", {"references": (PICTURE, PICTURE)}, "more than an image as first frame"),
-        (ABLER, "character", {"references": (MOSSY,) * 3}, "give 2 at most"),
-        (ABLER, "source", {"references": (VIDEO,)}, "edit, extend or remix the video instead"),
-        (ABLER, "source", {"operation": "edit"}, "no video to edit"),
-        (ABLER, "source", {"operation": "extend", "references": (PICTURE,)}, "no video to extend"),
+        (FULL, "first_frame", {"references": (PICTURE, PICTURE)}, "more than an image as first frame"),
+        (FULL, "character", {"references": (MOSSY,) * 3}, "give 2 at most"),
+        (FULL, "source", {"references": (VIDEO,)}, "edit, extend or remix the video instead"),
+        (FULL, "source", {"operation": "edit"}, "no video to edit"),
+        (FULL, "source", {"operation": "extend", "references": (PICTURE,)}, "no video to extend"),
     ],
 )
 def test_references_that_do_not_fit_are_named_in_one_sentence(
@@ -81,8 +81,8 @@ def test_references_that_do_not_fit_are_named_in_one_sentence(
     assert len(str(caught.value)) < 200
 
 
-NEEDY = dataclasses.replace(
-    ABLER,
+REQUIRING = dataclasses.replace(
+    FULL,
     references=("first_frame", "last_frame", "source"),
     required_references=("first_frame", "last_frame"),
     extension_seconds=4.0,
@@ -91,23 +91,23 @@ END = Reference("last_frame", "12" * 32, "image/png")
 
 
 @pytest.mark.parametrize(
-    ("field", "given", "says"),
+    ("field", "references", "says"),
     [
         ("first_frame", (), "omni draws from an image as first frame and there is none"),
         ("first_frame", (END,), "omni draws from an image as first frame and there is none"),
         ("last_frame", (PICTURE,), "omni draws from an image as last frame and there is none"),
     ],
 )
-def test_what_a_model_cannot_do_without_is_asked_for(
-    field: str, given: tuple[Reference, ...], says: str
+def test_required_references_have_to_be_there(
+    field: str, references: tuple[Reference, ...], says: str
 ) -> None:
     with pytest.raises(BadInput) as caught:
-        Request("a red balloon", references=given).check(NEEDY)
+        Request("a red balloon", references=references).check(REQUIRING)
     assert caught.value.field == field
     assert says in str(caught.value)
-    Request("a red balloon", references=(PICTURE, END)).check(NEEDY)
+    Request("a red balloon", references=(PICTURE, END)).check(REQUIRING)
     # A video is all that is needed to work on it.
-    Request("at night", operation="edit", references=(VIDEO,)).check(NEEDY)
+    Request("at night", operation="edit", references=(VIDEO,)).check(REQUIRING)
 
 
 @pytest.mark.parametrize(
@@ -121,28 +121,28 @@ def test_what_a_model_cannot_do_without_is_asked_for(
         (-1, "-5"),
     ],
 )
-def test_what_is_added_counts_where_the_source_is_known(seconds: float, says: str | None) -> None:
+def test_the_length_of_an_extension_is_that_of_the_added_part(seconds: float, says: str | None) -> None:
     request = Request("it sinks", seconds=seconds, operation="extend", references=(VIDEO,))
     if says is None:
-        request.check(NEEDY, source_seconds=4.0)
-        request.check(NEEDY)
+        request.check(REQUIRING, source_seconds=4.0)
+        request.check(REQUIRING)
         return
     with pytest.raises(BadInput, match=says) as caught:
-        request.check(NEEDY, source_seconds=4.0)
+        request.check(REQUIRING, source_seconds=4.0)
     assert caught.value.field == "seconds"
 
 
-def test_references_that_fit_are_taken() -> None:
+def test_references_that_fit_are_accepted() -> None:
     request = Request("Mossy on a hill", references=(PICTURE, MOSSY, MOSSY), negative_prompt="rain")
-    request.check(ABLER)
+    request.check(FULL)
     assert request.source is None
     for operation in ("remix", "edit", "extend"):
         edited = Request("at night", operation=operation, references=(VIDEO, MOSSY))
-        edited.check(ABLER)
+        edited.check(FULL)
         assert edited.source == VIDEO
 
 
-def test_where_a_file_lies_does_not_make_another_request() -> None:
+def test_the_path_of_a_file_is_no_part_of_the_identity() -> None:
     request = Request("x", references=(PICTURE,), negative_prompt="y")
     moved = dataclasses.replace(request, references=(dataclasses.replace(PICTURE, path="/mnt/p.png"),))
     assert moved == request
@@ -178,7 +178,7 @@ def test_where_a_file_lies_does_not_make_another_request() -> None:
 )
 def test_what_does_not_fit_is_named_in_one_sentence(field: str, change: dict[str, Any], says: str) -> None:
     with pytest.raises(BadInput) as caught:
-        dataclasses.replace(Request("a red balloon"), **change).check(ABLE)
+        dataclasses.replace(Request("a red balloon"), **change).check(BASIC)
     assert caught.value.field == field
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -186,8 +186,8 @@ def test_what_does_not_fit_is_named_in_one_sentence(field: str, change: dict[str
 
 
 def test_the_ends_of_every_range_fit() -> None:
-    Request("x" * 32_000, 4096, 2160, 2.125, fps=60.0, seed=2**63 - 1, steps=200).check(ABLE)
-    Request("x", 16, 16, 0.001, fps=1.0, seed=0, steps=1).check(ABLE)
+    Request("x" * 32_000, 4096, 2160, 2.125, fps=60.0, seed=2**63 - 1, steps=200).check(BASIC)
+    Request("x", 16, 16, 0.001, fps=1.0, seed=0, steps=1).check(BASIC)
 
 
 @pytest.mark.parametrize("text", ["640x360", "640X360", "640×360", " 640 x 360 "])
@@ -209,11 +209,11 @@ def test_every_size_reads_back(width: int, height: int) -> None:
     assert parse_size(f"{width}x{height}") == (width, height)
 
 
-def test_sound_is_a_wish_only_if_it_is_spoken() -> None:
+def test_only_a_request_for_sound_needs_a_model_with_sound() -> None:
     quiet = Request("a red balloon")
-    dataclasses.replace(quiet, sound=False).check(ABLE)
+    dataclasses.replace(quiet, sound=False).check(BASIC)
     for sound in (None, False, True):
-        dataclasses.replace(quiet, sound=sound).check(dataclasses.replace(ABLE, sound=True))
-    # What says nothing of it is what it was before there was sound: saved runs go on, cards look the same.
+        dataclasses.replace(quiet, sound=sound).check(dataclasses.replace(BASIC, sound=True))
+    # The identity of a request without the field is that of before the field was there.
     assert "sound" not in quiet.identity()
     assert dataclasses.replace(quiet, sound=False).identity()["sound"] is False

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from hinode import environment
 from hinode.errors import BadInput
-from hinode.settings import Settings
+from hinode.settings import Settings, thread_variables
 
 
-def test_home_is_what_the_environment_says(tmp_path: Path) -> None:
+def test_the_environment_decides(tmp_path: Path) -> None:
     settings = Settings.from_environment(
         {"HINODE_HOME": str(tmp_path), "HINODE_THREADS": "2", "HINODE_DEVICE": "cpu"}
     )
@@ -36,25 +40,25 @@ def test_threads_are_a_sensible_number(text: str) -> None:
     assert len(str(caught.value)) < 200
 
 
-def test_a_device_is_one_that_torch_could_have() -> None:
+def test_a_device_is_one_of_torch() -> None:
     assert Settings.from_environment({"HINODE_DEVICE": "cuda:1"}).device == "cuda:1"
     with pytest.raises(BadInput, match="HINODE_DEVICE"):
         Settings.from_environment({"HINODE_DEVICE": "toaster"})
 
 
-def test_jobs_live_in_the_home_unless_told_otherwise(tmp_path: Path) -> None:
+def test_jobs_are_kept_in_the_home_by_default(tmp_path: Path) -> None:
     settings = Settings(tmp_path)
     assert settings.database_url == f"sqlite:///{tmp_path}/hinode.db"
     assert settings.store == tmp_path / "store"
     assert settings == Settings.from_environment({"HINODE_HOME": str(tmp_path)})
-    elsewhere = Settings.from_environment(
+    settings = Settings.from_environment(
         {"HINODE_HOME": str(tmp_path), "HINODE_DATABASE_URL": "postgresql://db/hinode", "HINODE_STORE": "s"}
     )
-    assert elsewhere.database_url == "postgresql://db/hinode"
-    assert elsewhere.store == Path.cwd() / "s"
+    assert settings.database_url == "postgresql://db/hinode"
+    assert settings.store == Path.cwd() / "s"
 
 
-def test_the_clockwork_of_jobs_can_be_set() -> None:
+def test_the_times_of_jobs_can_be_set() -> None:
     settings = Settings.from_environment(
         {
             "HINODE_RETENTION_HOURS": "0.5",
@@ -67,9 +71,9 @@ def test_the_clockwork_of_jobs_can_be_set() -> None:
     assert settings.retention_seconds == 1800
     assert (settings.lease_seconds, settings.checkpoint_seconds, settings.slice_seconds) == (3, 2.5, 4)
     assert settings.testcard_step_seconds == 0
-    ordinary = Settings.from_environment({})
-    assert ordinary.retention_seconds == 7 * 86400
-    assert (ordinary.lease_seconds, ordinary.checkpoint_seconds, ordinary.slice_seconds) == (15, 10, 15)
+    default = Settings.from_environment({})
+    assert default.retention_seconds == 7 * 86400
+    assert (default.lease_seconds, default.checkpoint_seconds, default.slice_seconds) == (15, 10, 15)
 
 
 @pytest.mark.parametrize("name", ["RETENTION_HOURS", "LEASE_SECONDS", "CHECKPOINT_SECONDS", "SLICE_SECONDS"])
@@ -104,6 +108,34 @@ def test_clients_names_of_models_are_mapped() -> None:
 @pytest.mark.parametrize(
     "text", ["sora-2", "=native", "sora-2=", "a=b=c", "a=../x", "a=native/nano,a=native/mini"]
 )
-def test_a_map_of_models_says_what_each_name_means(text: str) -> None:
+def test_a_wrong_map_of_models_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="HINODE_MODELS"):
         Settings.from_environment({"HINODE_MODELS": text})
+
+
+def test_a_misspelled_variable_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    environment._warn.cache_clear()
+    for _ in range(2):
+        Settings.from_environment({"HINODE_HOME": "h", "HINODE_THREDS": "2", "PATH": "/bin"})
+    assert [record.message for record in caplog.records] == [
+        "the variable HINODE_THREDS is no setting and is ignored; the nearest setting is HINODE_THREADS"
+    ]
+
+
+def test_waiting_threads_sleep_unless_the_person_says_otherwise() -> None:
+    assert thread_variables({}) == {"OMP_WAIT_POLICY": "PASSIVE"}
+    assert thread_variables({"OMP_WAIT_POLICY": "ACTIVE"}) == {"OMP_WAIT_POLICY": "ACTIVE"}
+    assert thread_variables({"HINODE_THREADS": " 3 ", "OMP_NUM_THREADS": "8"})["OMP_NUM_THREADS"] == "3"
+    assert "OMP_NUM_THREADS" not in thread_variables({"HINODE_THREADS": ""})
+
+
+def test_the_command_sets_them_before_anything_else() -> None:
+    code = (
+        "import os, sys; from hinode import cli\n"
+        "assert 'torch' not in sys.modules\n"
+        "cli.app = lambda: print(os.environ['OMP_WAIT_POLICY'], os.environ['OMP_NUM_THREADS'])\n"
+        "cli.main()"
+    )
+    environment = {"HINODE_THREADS": "2", "PYTHONPATH": os.pathsep.join(sys.path)}
+    output = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+    assert output == "PASSIVE 2\n"

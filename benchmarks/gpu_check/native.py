@@ -58,7 +58,7 @@ def native(check: Check) -> None:
         )
     }
     start = time.perf_counter()
-    enlarged = upscaling.upscaled(frames["device"], (request.width, request.height))
+    enlarged = upscaling.upscale(frames["device"], (request.width, request.height))
     for index in range(len(enlarged)):
         enlarged[index]
     upscaling_seconds = time.perf_counter() - start

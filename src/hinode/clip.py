@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ Frames = npt.NDArray[np.uint8]
 
 
 class FrameSource(Protocol):
-    """Frames [T, H, W, 3] that are only indexed: all of them in memory, or each made when it is asked for."""
+    """Frames [T, H, W, 3] that are only indexed: all in memory, or each computed when it is read."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -29,7 +29,7 @@ class FrameSource(Protocol):
 
 
 Samples = npt.NDArray[np.float32]
-"""Samples of sound [channels, N], -1..1."""
+"""Samples of sound [channels, N] in -1..1."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Provenance:
         engine: name of the engine.
         model: name of the model.
         seed: seed of the noise.
-        steps: sampling steps that were taken.
+        steps: sampling steps.
         native_size: width and height that the model drew at, before any resizing.
         stage_seconds: wall-clock seconds of each stage, in the order in which they ran.
         understood: words of the prompt that the model knows.
-        not_understood: words of the prompt that it does not know and passed over.
-        read_as: what the model took the prompt to mean, and what it was left to choose, in plain words.
+        not_understood: words of the prompt that it does not know and ignored.
+        read_as: what the engine made of the prompt, in words.
         parents: identities of the clips that this one was made from.
-        licence: of the weights, a key of `engines.licences.LICENCES` or its name; "" if it is not known.
+        licence: of the weights, a key of `licensing.licences.LICENCES` or its name; "" if it is not known.
         upscaler: name of the network that enlarges the frames where they are to be larger, or "" for none.
     """
 
@@ -70,28 +70,32 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """What can be heard from the first frame of a clip on.
+    """The sound of a clip, from its first frame on.
 
     Attributes:
-        samples: float32 [channels, N] in -1..1, one channel or left and right; made read-only.
+        samples: float32 [channels, N] in -1..1, one channel or left and right; read-only.
         rate: samples per second and channel, in Hz.
+
+    Raises:
+        ValueError: the samples have another type, shape or range.
     """
 
     samples: Samples
     rate: int
 
     def __post_init__(self) -> None:
-        shape = self.samples.shape
-        assert self.samples.dtype == np.float32, f"samples are {self.samples.dtype}, not float32"
-        assert len(shape) == 2, f"samples have shape {shape}"
-        assert shape[0] in (1, 2), f"there are {shape[0]} channels"
-        assert self.rate > 0, f"{self.rate} samples per second"
-        assert not shape[1] or float(np.abs(self.samples).max()) <= 1, "samples are out of range"
-        self.samples.flags.writeable = False
+        samples = self.samples
+        if samples.dtype != np.float32 or samples.ndim != 2 or samples.shape[0] not in (1, 2):
+            raise ValueError(f"samples are {samples.dtype} {samples.shape}, not float32 [1 or 2, N]")
+        if samples.size and not float(np.abs(samples).max()) <= 1:  # also false for NaN
+            raise ValueError("samples are not within -1..1")
+        if self.rate <= 0:
+            raise ValueError(f"the rate is {self.rate} Hz")
+        object.__setattr__(self, "samples", _read_only(samples))
 
     @classmethod
-    def drawn(cls, samples: npt.ArrayLike, rate: int) -> Sound:
-        """What a model gave, samples [channels, N]; what is louder than can be is clipped.
+    def from_model(cls, samples: npt.ArrayLike, rate: int) -> Sound:
+        """The output of a model, samples [channels, N]; samples outside -1..1 are clipped.
 
         Raises:
             EngineError: there are more than two channels, or some samples are no numbers.
@@ -103,7 +107,7 @@ class Sound:
             )
         if not np.isfinite(values).all():
             raise EngineError(
-                "the sound that the model gave has values that are no numbers",
+                "the model gave a sound with values that are no numbers",
                 "ask for another seed, or for the clip without sound",
             )
         return cls(values.clip(-1.0, 1.0), rate)
@@ -121,9 +125,9 @@ class Sound:
         return Sound(self.samples[:, : round(seconds * self.rate)].copy(), self.rate)
 
     def between(self, start: int, end: int) -> Samples:
-        """Its samples from number `start` to before `end`; where it is over, there is silence."""
-        kept = self.samples[:, start:end]
-        return np.pad(kept, ((0, 0), (0, end - start - kept.shape[1])))
+        """Its samples from number `start` to before `end`, with silence after its end."""
+        samples = self.samples[:, start:end]
+        return np.pad(samples, ((0, 0), (0, end - start - samples.shape[1])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +135,13 @@ class Clip:
     """Frames that follow each other at a fixed rate, and the sound that goes with them.
 
     Attributes:
-        frames: uint8 [T, H, W, 3] in sRGB, at least one frame; made read-only.
+        frames: uint8 [T, H, W, 3] in sRGB, at least one frame; read-only.
         fps: frames per second, above 0.
-        provenance: where they came from.
-        sound: begins with the first frame, or None for a clip that has none; it may be shorter or longer
-            than the frames.
+        provenance: how they came to be.
+        sound: begins with the first frame and may be shorter or longer than the frames; None for silence.
+
+    Raises:
+        ValueError: the frames have another type or shape, or the rate is not above 0.
     """
 
     frames: Frames
@@ -144,12 +150,12 @@ class Clip:
     sound: Sound | None = None
 
     def __post_init__(self) -> None:
-        shape = self.frames.shape
-        assert self.frames.dtype == np.uint8, f"frames are {self.frames.dtype}, not uint8"
-        assert (len(shape), shape[3:]) == (4, (3,)), f"frames have shape {shape}"
-        assert len(self.frames) > 0, "a clip has at least one frame"
-        assert self.fps > 0, f"{self.fps} frames per second"
-        self.frames.flags.writeable = False
+        frames = self.frames
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or not len(frames):
+            raise ValueError(f"frames are {frames.dtype} {frames.shape}, not uint8 [T, H, W, 3]")
+        if not self.fps > 0:
+            raise ValueError(f"the rate is {self.fps} frames per second")
+        object.__setattr__(self, "frames", _read_only(frames))
 
     @property
     def seconds(self) -> float:
@@ -159,3 +165,10 @@ class Clip:
     def size(self) -> Size:
         height, width = self.frames.shape[1:3]
         return width, height
+
+
+def _read_only(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same values; the array of the caller stays writable."""
+    view = values.view()
+    view.flags.writeable = False
+    return view

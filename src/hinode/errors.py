@@ -1,4 +1,4 @@
-"""The errors a person can meet, each one plain sentence that also says what to do."""
+"""The errors that a person sees, each one sentence that also says what to do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class HinodeError(Exception):
 
 
 class BadInput(HinodeError):
-    """Something asked for cannot be done as asked.
+    """A request that cannot be carried out as it is.
 
     Args:
         message: what is wrong.
@@ -63,9 +63,9 @@ class OutputError(HinodeError):
     code: ClassVar[str] = "output"
 
 
-def quote(text: str, most: int = 40) -> str:
-    """`text` in quotes, safe to print and no longer than `most` characters."""
-    return repr(text if len(text) <= most else text[: most - 1] + "…")
+def quote(text: str, limit: int = 40) -> str:
+    """`text` in quotes, safe to print and no longer than `limit` characters."""
+    return repr(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
 def join_names(names: tuple[str, ...], last: str = "and") -> str:

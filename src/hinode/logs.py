@@ -13,13 +13,13 @@ from typing import Any, TextIO
 
 _about: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa: B039 (never changed in place)
 
-# What every record carries; all else in it was given as `extra`.
-_USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+# Attributes of every record; all others were passed as `extra`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
 @contextmanager
 def about(**ids: str) -> Iterator[None]:
-    """Name what is at hand, such as request_id="req_…" or job_id="video_…", in every line logged inside.
+    """Add fields such as request_id="req_…" or job_id="video_…" to every line that is logged inside.
 
     It holds for this thread or this asynchronous task, and for tasks that it starts.
     """
@@ -31,7 +31,7 @@ def about(**ids: str) -> Iterator[None]:
 
 
 def start(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
-    """Send the log lines of this process to `stream` (by default standard error), and to nowhere else."""
+    """Send the log lines of this process to `stream` (by default standard error), and nowhere else."""
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(PlainLines() if stream.isatty() else JsonLines())
@@ -42,7 +42,7 @@ def start(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
 
 
 class JsonLines(logging.Formatter):
-    """time (UTC), level, logger, message, then what it is about, and the traceback of an exception."""
+    """time (UTC), level, logger, message, the fields of `about`, and the traceback of an exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
@@ -60,7 +60,7 @@ class JsonLines(logging.Formatter):
 
 
 class PlainLines(logging.Formatter):
-    """Hour, level, message, and in brackets what it is about."""
+    """Time of day, level, message, and in brackets the fields of `about`."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created).astimezone()
@@ -71,10 +71,10 @@ class PlainLines(logging.Formatter):
 
 
 def _facts(record: logging.LogRecord) -> dict[str, Any]:
-    given = {name: value for name, value in vars(record).items() if name not in _USUAL}
-    return {**_about.get(), **given}
+    extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    return {**_about.get(), **extra}
 
 
 def _printable(text: str) -> str:
-    """The same text, with what could move the cursor or forge a line written out."""
+    """The same text, with characters escaped that could move the cursor or forge a line."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

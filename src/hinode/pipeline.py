@@ -1,4 +1,4 @@
-"""From a request to a finished file: the one road that the command line takes and all others share."""
+"""From a request to a finished file: the one way that the command line and the workers share."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import dataclasses
 import io
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hinode import __version__
-from hinode.clip import Clip, Frames, FrameSource, Sound
-from hinode.engines.protocol import Engine, Progress, Run, abandon
+from hinode.clip import Clip, Frames, FrameSource, Provenance, Sound
+from hinode.engines.protocol import Engine, Progress, Run, drive
 from hinode.licensing import licences
 from hinode.media import formats, stills
 from hinode.media.label import Label
@@ -23,7 +23,7 @@ from hinode.output import replace_file
 from hinode.request import Request, Size
 
 Watch = Callable[[Progress], None]
-"""Called after every step of the work."""
+"""Called after every step."""
 
 THUMBNAIL_SIDE = 512
 TILE_SIDE = 320
@@ -31,7 +31,7 @@ STILL_QUALITY = 88
 PREVIEW_QUALITY = 70
 
 LEFT_OUT = "left out"
-"""What became of the sound of a clip in a file that cannot hold any."""
+"""The sound of a clip in a file that cannot hold any."""
 
 
 @dataclass(frozen=True)
@@ -41,52 +41,46 @@ class Result:
     Attributes:
         path: the file, or the folder of frames.
         format: kind of file.
-        prompt: what was asked for.
-        seed: starting point of the noise; the same one gives the same clip.
+        prompt: as the person wrote it.
         size: width and height of the frames in the file.
-        native_size: width and height that the model drew at.
-        seconds: length of the clip.
-        fps: frames per second in the file.
-        frames: number of frames in the file.
-        stage_seconds: wall-clock seconds of each stage, in order.
-        engine: name of the engine.
-        model: name of the model.
-        steps: sampling steps taken.
-        understood: words of the prompt that the model knows.
-        not_understood: words of the prompt that it passed over.
-        read_as: what it took the prompt to mean, and what it was left to choose.
+        timeline: when they are shown.
+        provenance: that of the clip; its stages include those in which the file was written.
         bytes: size on disk.
-        sound: what can be heard, such as "stereo, 48000 Hz"; "left out" if the format has no place for it,
-            and None for a clip that has none.
+        sound: what can be heard, such as "stereo, 48000 Hz"; "left out" if the format cannot hold any, and
+            None for a clip without sound.
     """
 
     path: Path
     format: str
     prompt: str
-    seed: int
     size: Size
-    native_size: Size
-    seconds: float
-    fps: float
-    frames: int
-    stage_seconds: Mapping[str, float]
-    engine: str
-    model: str
-    steps: int
-    understood: tuple[str, ...]
-    not_understood: tuple[str, ...]
-    read_as: str
+    timeline: Timeline
+    provenance: Provenance
     bytes: int
     sound: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The result in plain JSON values; sizes are written as they are on the command line, "640x360"."""
+        """The result in plain JSON values; sizes are written as on the command line, "640x360"."""
+        provenance = self.provenance
         return {
-            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
             "path": str(self.path),
+            "format": self.format,
+            "prompt": self.prompt,
+            "seed": provenance.seed,
             "size": format_size(self.size),
-            "native_size": format_size(self.native_size),
-            "stage_seconds": {name: round(spent, 4) for name, spent in self.stage_seconds.items()},
+            "native_size": format_size(provenance.native_size),
+            "seconds": float(self.timeline.seconds),
+            "fps": float(self.timeline.fps),
+            "frames": self.timeline.frames,
+            "stage_seconds": {name: round(value, 4) for name, value in provenance.stage_seconds.items()},
+            "engine": provenance.engine,
+            "model": provenance.model,
+            "steps": provenance.steps,
+            "understood": provenance.understood,
+            "not_understood": provenance.not_understood,
+            "read_as": provenance.read_as,
+            "bytes": self.bytes,
+            "sound": self.sound,
         }
 
 
@@ -97,80 +91,61 @@ def generate(
 
     Args:
         request: what to make.
-        engine: who makes it.
+        engine: the engine that makes it.
         path: file to write, or folder for the format "png".
         format: one of `media.formats.FORMATS`.
-        watch: told of every step.
+        watch: called after every step.
 
     Raises:
-        BadInput: the request or the path cannot be; found out before any work is done.
+        BadInput: the request or the path cannot be used; found out before any work is done.
         ModelError: the weights are damaged.
         EngineError: the engine failed.
         OutputError: the file could not be written.
     """
     run = engine.start(request)
-    capabilities = engine.capabilities(request.model)
-    timeline = Timeline.of(request.fps or capabilities.native_fps[0], request.seconds)
-    formats.check(format, path, request.size, timeline)
+    fps = request.fps or engine.capabilities(request.model).native_fps[0]
+    formats.check(format, path, request.size, frame_rate(fps))
     return finish(request, draw(run, watch), path, format, watch)
 
 
 def draw(run: Run, watch: Watch) -> Clip:
-    """Drive a run to its end; one that is broken off is given up wherever it goes on."""
-    try:
-        for progress in run:
-            watch(progress)
-    except BaseException:
-        abandon(run)
-        raise
+    """Drive a run to its end; one that is interrupted is abandoned."""
+    drive(run, watch)
     return run.clip()
 
 
 def finish(
     request: Request, clip: Clip, path: Path, format: str, watch: Watch = lambda progress: None
 ) -> Result:
-    """Bring a clip to the size and rate that were asked for, and write it.
+    """Bring a clip to the requested size and rate, and write it.
 
     Raises:
         OutputError: the file could not be written.
     """
     start = time.perf_counter()
     upscaling: dict[str, float] = {}
-    reel = upscale_frames(clip, clip.frames, request.size, upscaling)
+    source = upscale_frames(clip, clip.frames, request.size, upscaling)
     timeline = Timeline.of(request.fps or clip.fps, request.seconds)
-    shown = list(timeline.sources(frame_rate(clip.fps), len(clip.frames)))
-    watch(Progress("encode", 0, len(shown)))
+    order = list(timeline.sources(frame_rate(clip.fps), len(clip.frames)))
+    watch(Progress("encode", 0, len(order)))
 
     def frames() -> Iterator[Frames]:
-        for done, frame in enumerate(fit(reel, request.size, shown), start=1):
+        for done, frame in enumerate(fit(source, request.size, order), start=1):
             yield frame
-            watch(Progress("encode", done, len(shown)))
+            watch(Progress("encode", done, len(order)))
 
     sound = clip.sound if format in formats.SOUNDING else None
-    told = label(request, clip, describe_sound(sound))
-    formats.write(format, path, frames(), request.size, timeline, told, sound)
-    provenance = clip.provenance
+    text = label(request, clip, describe_sound(sound))
+    formats.write(format, path, frames(), request.size, timeline, text, sound)
+    encoding = {"encode": time.perf_counter() - start - sum(upscaling.values())}
+    stage_seconds = {**clip.provenance.stage_seconds, **upscaling, **encoding}
     return Result(
         path=path,
         format=format,
         prompt=request.prompt,
-        seed=provenance.seed,
         size=request.size,
-        native_size=provenance.native_size,
-        seconds=float(timeline.seconds),
-        fps=float(timeline.fps),
-        frames=timeline.frames,
-        stage_seconds={
-            **provenance.stage_seconds,
-            **upscaling,
-            "encode": time.perf_counter() - start - sum(upscaling.values()),
-        },
-        engine=provenance.engine,
-        model=provenance.model,
-        steps=provenance.steps,
-        understood=provenance.understood,
-        not_understood=provenance.not_understood,
-        read_as=provenance.read_as,
+        timeline=timeline,
+        provenance=dataclasses.replace(clip.provenance, stage_seconds=stage_seconds),
         bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
         sound=LEFT_OUT if sound is None and clip.sound is not None else describe_sound(sound),
     )
@@ -179,7 +154,7 @@ def finish(
 def upscale_frames(
     clip: Clip, frames: Frames, size: Size, stage_seconds: dict[str, float] | None = None
 ) -> FrameSource:
-    """Frames of a clip, larger by the network that it was made with if `size` is larger than they are.
+    """Frames of a clip, enlarged by the network that it was made with if `size` is larger than they are.
 
     Raises:
         ModelError: the weights of that network are damaged.
@@ -188,14 +163,14 @@ def upscale_frames(
         return frames
     from hinode.engines.native import upscaling
 
-    return upscaling.upscaled(frames, size, stage_seconds)
+    return upscaling.upscale(frames, size, stage_seconds)
 
 
 def write_stills(request: Request, clip: Clip, thumbnail: Path, spritesheet: Path) -> None:
     """Write the pictures that go with a finished video: its middle frame, and sixteen moments on one sheet.
 
     Args:
-        request: what was asked for; the pictures have its shape.
+        request: what was requested; the pictures have its shape.
         clip: the clip.
         thumbnail: WebP file to write; its longer side is that of the video, or 512 pixels if that is less.
         spritesheet: JPEG file to write, four tiles by four; the longer side of a tile is 320 pixels at most.
@@ -203,7 +178,7 @@ def write_stills(request: Request, clip: Clip, thumbnail: Path, spritesheet: Pat
     Raises:
         OutputError: one of them could not be written.
     """
-    # Frames beyond the length that was asked for are not in the video either.
+    # Frames beyond the requested length are not in the video either.
     frames = clip.frames[: max(1, math.ceil(round(request.seconds * clip.fps, 6)))]
     large, tile = fit_within(request.size, THUMBNAIL_SIDE), fit_within(request.size, TILE_SIDE)
     small = stills.thumbnail(upscale_frames(clip, frames, large), large)
@@ -223,9 +198,9 @@ def preview(frame: Frames) -> bytes:
     return file.getvalue()
 
 
-def fit_within(size: Size, longest: int) -> Size:
-    """A size of the same shape whose longer side is `longest` at most."""
-    scale = min(1.0, longest / max(size))
+def fit_within(size: Size, side: int) -> Size:
+    """A size of the same shape whose longer side is `side` at most."""
+    scale = min(1.0, side / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
@@ -233,22 +208,22 @@ def label(request: Request, clip: Clip, sound: str | None = None) -> Label:
     """What the file says about itself; nothing in it depends on the day or the machine.
 
     Args:
-        request: what was asked for.
-        clip: what is in it.
+        request: what was requested.
+        clip: what is in the file.
         sound: what can be heard in it, in words, or None.
     """
     provenance = clip.provenance
     resized = provenance.native_size != request.size
-    larger = any(asked > native for asked, native in zip(request.size, provenance.native_size, strict=True))
+    larger = any(want > native for want, native in zip(request.size, provenance.native_size, strict=True))
     upscaled = bool(provenance.upscaler) and larger
-    drawn = f"drawn at {format_size(provenance.native_size)}"
+    steps = f"drawn at {format_size(provenance.native_size)}"
     if resized:
-        drawn += ", enlarged by a network" if upscaled else ""
-        drawn += f" and resized to {format_size(request.size)}"
+        steps += ", enlarged by a network" if upscaled else ""
+        steps += f" and resized to {format_size(request.size)}"
     return Label(
         title=request.prompt,
         comment=f"Made by the model {provenance.model} in Hinode {__version__} "
-        f"from seed {provenance.seed}, {drawn}." + licences.remark(provenance.licence),
+        f"from seed {provenance.seed}, {steps}." + licences.remark(provenance.licence),
         facts={
             "generator": f"hinode {__version__}",
             "prompt": request.prompt,
@@ -267,7 +242,7 @@ def label(request: Request, clip: Clip, sound: str | None = None) -> Label:
 
 
 def describe_sound(sound: Sound | None) -> str | None:
-    """A sound, as it is in a file, in the words of people: "stereo, 48000 Hz"; None if there is none."""
+    """A sound as a file holds it, in words: "stereo, 48000 Hz"; None if there is none."""
     if sound is None:
         return None
     from hinode.media.sound import rate_for

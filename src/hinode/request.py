@@ -1,4 +1,4 @@
-"""What a person asks for, and what an engine says it can do: one is checked against the other."""
+"""A request for a clip, and the capabilities of an engine that it is checked against."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Size = tuple[int, int]
 """Width and height in pixels."""
 
 MAX_SEED = 2**63 - 1
-"""The largest seed that every generator in use takes."""
+"""The largest seed that all random generators take."""
 
 FIRST_FRAME, LAST_FRAME, SOURCE, CHARACTER = "first_frame", "last_frame", "source", "character"
 KEYFRAME, CONTEXT_VIDEO, MASK, GUIDE_VIDEO = "keyframe", "footage", "mask", "guide"
@@ -28,23 +28,23 @@ ROLES = {
     SOURCE: "a video to work on",
     CHARACTER: "a character",
     KEYFRAME: "an image as keyframe",
-    CONTEXT_VIDEO: "footage that it contains",
+    CONTEXT_VIDEO: "a video as context",
     MASK: "a mask",
-    GUIDE_VIDEO: "footage to draw over",
+    GUIDE_VIDEO: "a video as guide",
 }
-"""What a reference can be to a clip: the picture that it opens or ends with, the video that an operation
-other than "generate" starts from, or a video of somebody who appears in it; a picture or footage that it
-contains from a moment on; which part of that footage is drawn anew, where the mask is white; footage that it
-follows as closely as `Request.strength` says."""
+"""The roles of references: the picture that a clip begins or ends with; the video that an operation other
+than "generate" works on; a video of a character in the clip; a picture or video that the clip contains from a
+moment on; a mask, where the pixels of that video are drawn again; a video that the clip follows as closely as
+`Request.strength` says. The values are those of saved requests."""
 
 MAX_CHARACTERS = 2
 MAX_PER_ROLE = {CHARACTER: MAX_CHARACTERS, KEYFRAME: 16, CONTEXT_VIDEO: 4, SOURCE: 64}
-"""How many references may have a role, if more than one."""
+"""Roles that several references may have, and how many."""
 
-_MANY = {
+_PLURALS = {
     CHARACTER: "characters",
     KEYFRAME: "keyframes",
-    CONTEXT_VIDEO: "pieces of footage",
+    CONTEXT_VIDEO: "videos as context",
     SOURCE: "sources",
 }
 
@@ -54,37 +54,37 @@ FROM_ONE = ("remix", "edit", "extend")
 STRENGTH, PATH, CAMERA = "strength", "path", "camera"
 
 Trajectory = tuple[tuple[float, float, float], ...]
-"""Moments in order, each with two values; between two of them both change evenly."""
+"""Moments in order, each with two values; between two moments both change linearly."""
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a model of an engine can be asked for; every range includes both ends.
+    """What a model of an engine can do; every range includes both ends.
 
     Attributes:
         engine: name of the engine.
         model: name of the model.
         models: all models that are installed, the default first.
-        operations: kinds of work, "generate" among them.
-        prompt_characters: longest prompt.
-        side: shortest and longest side of a frame in pixels.
-        pixels: most pixels of one frame.
-        seconds: shortest and longest clip; the shortest may be 0, which itself is no clip.
-        fps: lowest and highest frame rate of the finished clip.
-        steps: fewest and most sampling steps.
+        operations: that it carries out, such as "generate".
+        prompt_characters: length of the longest prompt.
+        side: range of the sides of a frame in pixels.
+        pixels: largest number of pixels of one frame.
+        seconds: range of the length of a clip; the minimum may be 0, which itself is no clip.
+        fps: range of the frame rate of the finished clip.
+        steps: range of the number of sampling steps.
         native_sizes: sizes that it draws at; any other is resized from the one nearest in shape. Empty if it
             draws at every size.
         native_fps: frame rates that it draws at, the default first.
         licence: licence of its weights.
         references: roles that a reference may have.
-        negative_prompt: whether it can be told what not to show.
-        sound: whether it can make sound too.
-        required_references: those of `references` without which it makes no new clip.
-        extension_seconds: the most that "extend" adds to its source, whose own length then does not count; 0
-            if the whole has to be within `seconds`.
-        profiles: names of the ways in which it can draw, the quickest first; empty if it has only one.
+        negative_prompt: whether it takes a negative prompt.
+        sound: whether it can generate sound.
+        required_references: those of `references` without which it generates no new clip.
+        extension_seconds: the maximum that "extend" adds to its source, whose own length then does not count;
+            0 if the whole has to be within `seconds`.
+        profiles: names of its trade-offs between speed and quality, the quickest first; empty if it has one.
         controls: which of "strength", "path" and "camera" it follows.
-        expands: whether it says what a prompt leaves open.
+        expands: whether it completes prompts.
     """
 
     engine: str
@@ -112,15 +112,15 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class Reference:
-    """A picture or a video that a request refers to. Its digest says which; two with the same one are equal.
+    """A picture or a video that a request refers to. References with the same digest are the same file.
 
     Attributes:
         role: one of `ROLES`.
-        digest: SHA-256 of the file in hexadecimal.
+        digest: SHA-256 of the file in hexadecimal digits.
         media_type: such as "image/png" or "video/mp4".
-        name: what the prompt calls it: the name of a character.
-        path: where the file is on this machine, or "" while that does not matter.
-        at: seconds into the clip at which it is shown, for keyframes and footage.
+        name: of a character, as the prompt has it.
+        path: of the file on this machine, or "" while that does not matter.
+        at: seconds into the clip at which it is shown, for keyframes and context.
     """
 
     role: str
@@ -167,18 +167,18 @@ class MediaFile:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a directed clip: kept from footage, or drawn, or drawn over footage.
+    """A part of a directed clip: copied from a video, or drawn, with or without a guide.
 
     Attributes:
-        seconds: how long it is.
-        keep: digest of the reference that it is kept from, or "" to draw it.
-        start: seconds into that footage, or into the one to draw over.
-        prompt: what is drawn, in words; "" for the prompt of the request.
-        cut: whether it begins anew instead of going on from what stands before it.
-        guide: digest of the reference to draw over, or "".
+        seconds: its length.
+        keep: digest of the video that it is copied from, or "" to draw it.
+        start: seconds into that video, or into the guide.
+        prompt: what to draw, in words; "" for the prompt of the request.
+        cut: whether it begins with a new shot instead of continuing the segment before it.
+        guide: digest of the video that it starts from, or "".
         strength: how far to go from the guide.
-        onto: digest of footage that the guide fades into, or "".
-        onto_start: seconds into that footage.
+        onto: digest of a video that the guide fades into, or "".
+        onto_start: seconds into that video.
         curve: (share of the segment, share of `onto` in the guide), both 0..1; empty for a straight line.
     """
 
@@ -196,36 +196,33 @@ class Segment:
 
 @dataclass(frozen=True)
 class Request:
-    """One clip, fully described: the same request on the same machine gives the same frames.
+    """A clip, fully described: the same request on the same machine gives the same frames.
 
     Attributes:
         prompt: what to show, in words.
         width: of the finished frame, in pixels.
         height: of the finished frame, in pixels.
-        seconds: length of the finished clip; of an extended one, the source in it included.
+        seconds: length of the finished clip, with the source of an extended one.
         fps: frames per second of the finished clip, or None for the rate that the engine draws at.
         seed: starting point of the noise, 0 to 2**63 - 1.
         engine: name of the engine.
         model: name of one of the engine's models, or None for its default.
         steps: sampling steps, or None for the model's default.
         profile: one of the model's profiles, or None for its default.
-        operation: what to do: "generate" makes a new clip; "remix" and "edit" change the source, and "extend"
-            goes on from it.
+        operation: "generate" makes a new clip; "remix" and "edit" change the source; "extend" continues it.
         negative_prompt: what not to show, in words.
         references: pictures and videos to work from.
         strength: how far the clip may go from its guide: 0 not at all, 1 as far as the prompt leads.
-        guide_prompt: what its guide shows, in words; a model that expands prompts then changes only what the
-            prompt says otherwise.
-        path: where the subject's middle is: (seconds, x, y), in fractions of width and height from the top
-        left.
-        camera: how the camera moves: (seconds, pan, zoom), pan in short sides of the frame to the right since
-            the first moment, zoom as a factor, 1 for none.
-        segments: what the clip is put together from, for operations that do so; their seconds add up to the
-            clip's.
-        looped: whether the end goes over into the beginning.
-        expand: whether a model that knows how may say what the prompt leaves open.
-        sound: whether the clip has sound; None leaves it to the model, and a model that makes none is not
-            asked for any.
+        guide_prompt: what its guide shows, in words; a model that expands prompts then changes only what
+            differs in the prompt.
+        path: (seconds, x, y) of the centre of the subject, in fractions of width and height from the top
+            left. camera: (seconds, pan, zoom): pan to the right since the first moment in short sides of the
+            frame,
+            zoom as a factor.
+        segments: parts of a directed clip; their seconds add up to those of the clip.
+        looped: whether the end continues into the beginning.
+        expand: whether a model that can may complete the prompt.
+        sound: whether the clip has sound; None leaves it to the model.
     """
 
     prompt: str
@@ -260,27 +257,26 @@ class Request:
         return self.reference(SOURCE)
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the frames and the sound, in JSON values: a state saved for one identity
-        continues only there. Paths are left out, for a run may go on where the same files lie elsewhere;
-        and so is what is at its default, so that a field that came later changes nothing for who does not
-        use it."""
-        placeless = tuple(dataclasses.replace(reference, path="") for reference in self.references)
-        values: dict[str, Any] = json.loads(
-            json.dumps(dataclasses.asdict(dataclasses.replace(self, references=placeless)))
-        )
-        usual = {field.name: field.default for field in dataclasses.fields(self)}
-        return {name: value for name, value in values.items() if getattr(self, name) != usual[name]}
+        """Everything that decides the frames and the sound, in JSON values; a saved state belongs to one
+        identity. Paths are left out, because a run can continue on another machine. So are fields at their
+        default: a field of a later version changes no identity of a request that does not use it."""
+        references = tuple(dataclasses.replace(reference, path="") for reference in self.references)
+        values = dataclasses.asdict(dataclasses.replace(self, references=references))
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        changed = {name: value for name, value in values.items() if getattr(self, name) != defaults[name]}
+        identity: dict[str, Any] = json.loads(json.dumps(changed))
+        return identity
 
     def reference(self, role: str) -> Reference | None:
-        """The first reference that has a role, if there is one."""
+        """The first reference with a role, if there is one."""
         return next((reference for reference in self.references if reference.role == role), None)
 
     def check(self, capabilities: Capabilities, source_seconds: float | None = None) -> None:
-        """Compare with what an engine is able to do.
+        """Check that a model can carry out the request.
 
         Args:
-            able: what that is.
-            source_seconds: length of the source, where it is known.
+            capabilities: of the model.
+            source_seconds: length of the source, if it is known.
 
         Raises:
             BadInput: names the first field that does not fit and what would.
@@ -298,13 +294,15 @@ class Request:
         self._check_length(capabilities, source_seconds)
         if not 0 <= self.seed <= MAX_SEED:
             raise BadInput(f"seed {self.seed} is out of range", f"give 0 to {MAX_SEED}", field="seed")
-        fewest, most = capabilities.steps
-        if self.steps is not None and not fewest <= self.steps <= most:
-            raise BadInput(f"{self.steps} steps cannot be taken", f"give {fewest} to {most}", field="steps")
+        minimum, maximum = capabilities.steps
+        if self.steps is not None and not minimum <= self.steps <= maximum:
+            raise BadInput(
+                f"{self.steps} steps are out of range", f"give {minimum} to {maximum}", field="steps"
+            )
         if self.sound and not capabilities.sound:
             raise BadInput(
                 f"the model {capabilities.model} makes no sound",
-                "ask for the clip without, or ask for another model",
+                "ask for the clip without sound, or choose another model",
                 field="sound",
             )
         if self.profile is not None and self.profile not in capabilities.profiles:
@@ -319,32 +317,22 @@ class Request:
     def _check_prompt(self, capabilities: Capabilities) -> None:
         if not self.prompt.strip():
             raise BadInput("the prompt is empty", "say in words what to show", field="prompt")
-        if len(self.prompt) > capabilities.prompt_characters:
-            raise BadInput(
-                f"the prompt has {len(self.prompt):,} characters",
-                f"shorten it to {capabilities.prompt_characters:,} or fewer",
-                field="prompt",
-            )
-        if not _readable(self.prompt):
-            raise BadInput("the prompt is not readable text", "give it in UTF-8", field="prompt")
-        if not self.negative_prompt:
-            return
-        if not capabilities.negative_prompt:
+        if self.negative_prompt and not capabilities.negative_prompt:
             raise BadInput(
                 f"the model {capabilities.model} takes no negative prompt",
                 "leave it out and say in the prompt what to show instead",
                 field="negative_prompt",
             )
-        if len(self.negative_prompt) > capabilities.prompt_characters:
-            raise BadInput(
-                f"the negative prompt has {len(self.negative_prompt):,} characters",
-                f"shorten it to {capabilities.prompt_characters:,} or fewer",
-                field="negative_prompt",
-            )
-        if not _readable(self.negative_prompt):
-            raise BadInput(
-                "the negative prompt is not readable text", "give it in UTF-8", field="negative_prompt"
-            )
+        for parameter, text in (("prompt", self.prompt), ("negative_prompt", self.negative_prompt)):
+            name = parameter.replace("_", " ")
+            if len(text) > capabilities.prompt_characters:
+                raise BadInput(
+                    f"the {name} has {len(text):,} characters",
+                    f"shorten it to {capabilities.prompt_characters:,} or fewer",
+                    field=parameter,
+                )
+            if not _is_text(text):
+                raise BadInput(f"the {name} is not readable text", "give it in UTF-8", field=parameter)
 
     def _check_references(self, capabilities: Capabilities) -> None:
         count = dict.fromkeys(ROLES, 0)
@@ -354,17 +342,17 @@ class Request:
                 kind = ROLES.get(role, f"a reference as {quote(role)}")
                 raise BadInput(
                     f"the model {capabilities.model} cannot take {kind}",
-                    "leave it out or ask for another model",
+                    "leave it out or choose another model",
                     field=role if role in ROLES else "references",
                 )
             count[role] += 1
-            most = 1 if role == SOURCE and self.operation in FROM_ONE else MAX_PER_ROLE.get(role, 1)
-            if count[role] > most:
+            maximum = 1 if role == SOURCE and self.operation in FROM_ONE else MAX_PER_ROLE.get(role, 1)
+            if count[role] > maximum:
                 raise BadInput(
                     f"there is more than {ROLES[role]}"
-                    if most == 1
-                    else f"there are {count[role]} {_MANY[role]}",
-                    f"give {most}" if most == 1 else f"give {most} at most",
+                    if maximum == 1
+                    else f"there are {count[role]} {_PLURALS[role]}",
+                    f"give {maximum}" if maximum == 1 else f"give {maximum} at most",
                     field=role,
                 )
             if not 0 <= reference.at < self.seconds and reference.at:
@@ -375,9 +363,9 @@ class Request:
                 )
         moments = [reference.at for reference in self.references if reference.role == KEYFRAME]
         if len(set(moments)) < len(moments):
-            twice = next(moment for moment in moments if moments.count(moment) > 1)
+            duplicate = next(moment for moment in moments if moments.count(moment) > 1)
             raise BadInput(
-                f"two keyframes are at {twice:g} s", "give each a moment of its own", field=KEYFRAME
+                f"two keyframes are at {duplicate:g} s", "give each a moment of its own", field=KEYFRAME
             )
         if self.operation == "generate" and count[SOURCE]:
             raise BadInput(
@@ -393,15 +381,14 @@ class Request:
             if not count[role]:
                 raise BadInput(
                     f"the model {capabilities.model} draws from {ROLES[role]} and there is none",
-                    "give one, or ask for a model that does without",
+                    "give one, or choose a model that needs none",
                     field=role,
                 )
 
     def _check_controls(self, capabilities: Capabilities) -> None:
         tracks = {PATH: self.path, CAMERA: self.camera}
-        given = {STRENGTH: self.strength is not None, **{name: bool(track) for name, track in tracks.items()}}
-        for name, there in given.items():
-            if there and name not in capabilities.controls:
+        for name, value in {STRENGTH: self.strength, **tracks}.items():
+            if value not in (None, ()) and name not in capabilities.controls:
                 raise BadInput(
                     f"the model {capabilities.model} follows no {name}", "leave it out", field=name
                 )
@@ -421,11 +408,11 @@ class Request:
             raise BadInput("the camera has a zoom of 0 or less", "give factors above 0", field=CAMERA)
 
     def _check_size(self, capabilities: Capabilities) -> None:
-        shortest, longest = capabilities.side
-        if not (shortest <= min(self.size) and max(self.size) <= longest):
+        minimum, maximum = capabilities.side
+        if not (minimum <= min(self.size) and max(self.size) <= maximum):
             raise BadInput(
                 f"size {self.width}x{self.height} is out of range",
-                f"give each side from {shortest} to {longest} pixels, for example 640x360",
+                f"give each side from {minimum} to {maximum} pixels, for example 640x360",
                 field="size",
             )
         if self.width * self.height > capabilities.pixels:
@@ -436,41 +423,40 @@ class Request:
             )
 
     def _check_length(self, capabilities: Capabilities, source_seconds: float | None) -> None:
-        least, most = capabilities.seconds
+        minimum, maximum = capabilities.seconds
         if self.operation == "extend" and capabilities.extension_seconds:
-            least, most = (
-                0.0,
-                math.inf if source_seconds is None else source_seconds + capabilities.extension_seconds,
-            )
-            if source_seconds is not None and not source_seconds < self.seconds <= most:
+            minimum, maximum = 0.0, math.inf
+            if source_seconds is not None:
+                maximum = source_seconds + capabilities.extension_seconds
+            if source_seconds is not None and not source_seconds < self.seconds <= maximum:
                 raise BadInput(
                     f"{self.seconds - source_seconds:g} seconds cannot be added",
                     f"give more than 0 and at most {capabilities.extension_seconds:g}",
                     field="seconds",
                 )
         # The comparison is false for NaN too.
-        if not (math.isfinite(self.seconds) and self.seconds > 0 and least <= self.seconds <= most):
+        if not (math.isfinite(self.seconds) and self.seconds > 0 and minimum <= self.seconds <= maximum):
             raise BadInput(
                 f"{self.seconds:g} seconds cannot be made",
-                f"give {f'{least:g} to' if least else 'more than 0 and at most'} {most:g}",
+                f"give {f'{minimum:g} to' if minimum else 'more than 0 and at most'} {maximum:g}",
                 field="seconds",
             )
-        slowest, fastest = capabilities.fps
-        if self.fps is not None and not slowest <= self.fps <= fastest:
+        minimum, maximum = capabilities.fps
+        if self.fps is not None and not minimum <= self.fps <= maximum:
             raise BadInput(
                 f"{self.fps:g} frames per second cannot be made",
-                f"give {slowest:g} to {fastest:g}",
+                f"give {minimum:g} to {maximum:g}",
                 field="fps",
             )
 
 
-def _readable(text: str) -> bool:
-    """Whether it can be written as UTF-8 and kept in a database."""
+def _is_text(text: str) -> bool:
+    """Whether it can be written as UTF-8 and stored in a database."""
     return not any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in text)
 
 
 def parse_size(text: str) -> Size:
-    """Read "640x360" (width, then height); "×" and "X" are as good as "x".
+    """Read "640x360" (width, then height), also with "×" or "X".
 
     Raises:
         BadInput: `text` is not two whole numbers of at most nine digits.

@@ -7,7 +7,7 @@ import pytest
 from hinode.directing.capabilities import MAX_SECONDS, extend_capabilities
 from hinode.request import CONTEXT_VIDEO, FIRST_FRAME, GUIDE_VIDEO, LAST_FRAME, SOURCE, Capabilities
 
-ABLE = Capabilities(
+CAPABILITIES = Capabilities(
     engine="some",
     model="one",
     models=("one",),
@@ -38,7 +38,7 @@ ABLE = Capabilities(
 def test_what_a_model_gains_follows_from_what_it_can_be_given(
     references: tuple[str, ...], required: tuple[str, ...], gained: set[str]
 ) -> None:
-    capabilities = dataclasses.replace(ABLE, references=references, required_references=required)
+    capabilities = dataclasses.replace(CAPABILITIES, references=references, required_references=required)
     more = extend_capabilities(capabilities)
     assert set(more.operations) - set(capabilities.operations) == gained
     assert (SOURCE in more.references) == bool(gained)

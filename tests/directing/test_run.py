@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
+import os
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,28 +15,33 @@ import pytest
 import torch
 from PIL import Image
 
-from hinode import pipeline
+from hinode import directing, pipeline
 from hinode.clip import Clip, Frames
-from hinode.directing import footage, source_facts
+from hinode.directing import run as directed_run
+from hinode.directing import source_facts
 from hinode.directing.engine import DirectedEngine
-from hinode.engines.native import catalog, upscaling
+from hinode.engines.native import catalog, checkpoint, upscaling
+from hinode.engines.native.engine import NativeEngine
 from hinode.engines.protocol import Progress, State
-from hinode.errors import BadInput, EngineError
+from hinode.errors import BadInput, EngineError, OutputError
+from hinode.media import references
+from hinode.media.decode import Picture, VideoFile
 from hinode.request import CHARACTER, MASK, SOURCE, Reference, Request, Segment
+from hinode.settings import Settings
 from hinode.training.upscaling import save
 
 REQUEST = Request("a red balloon rising over the sea at noon", 32, 32, seconds=2.0, seed=3, model="toy")
 FPS = Fraction(8)
 
 
-def drawn(engine: DirectedEngine, request: Request) -> Clip:
+def render_clip(engine: DirectedEngine, request: Request) -> Clip:
     run = engine.start(request)
     list(run)
     return run.clip()
 
 
 def source(folder: Path, frames: Frames, name: str = "") -> Reference:
-    return dataclasses.replace(footage.keep(frames, FPS, SOURCE, folder), name=name)
+    return dataclasses.replace(references.save_frames(frames, FPS, SOURCE, folder), name=name)
 
 
 def moving(count: int, size: int = 32, shift: int = 0) -> Frames:
@@ -47,11 +55,11 @@ def moving(count: int, size: int = 32, shift: int = 0) -> Frames:
 def test_a_clip_that_fits_into_one_window_is_drawn_by_the_engine_alone(engine: DirectedEngine) -> None:
     alone = engine.engine.start(REQUEST)
     list(alone)
-    assert np.array_equal(drawn(engine, REQUEST).frames, alone.clip().frames)
+    assert np.array_equal(render_clip(engine, REQUEST).frames, alone.clip().frames)
 
 
 def test_a_long_clip_goes_on_from_window_to_window(engine: DirectedEngine) -> None:
-    clip = drawn(engine, dataclasses.replace(REQUEST, seconds=7.0))
+    clip = render_clip(engine, dataclasses.replace(REQUEST, seconds=7.0))
     assert clip.frames.shape == (56, 32, 32, 3)
     assert clip.seconds == 7.0
     assert "4 pieces" in clip.provenance.read_as
@@ -63,25 +71,25 @@ def test_an_extended_clip_begins_with_its_source_bit_for_bit(engine: DirectedEng
     request = dataclasses.replace(
         REQUEST, operation="extend", seconds=4.0, references=(source(tmp_path, frames),)
     )
-    clip = drawn(engine, request)
+    clip = render_clip(engine, request)
     assert clip.frames.shape == (32, 32, 32, 3)
     assert np.array_equal(clip.frames[:12], frames)
     assert not np.array_equal(clip.frames[12], frames[-1])
     longer = dataclasses.replace(request, seconds=9.0)
-    assert np.array_equal(drawn(engine, longer).frames[:12], frames)
+    assert np.array_equal(render_clip(engine, longer).frames[:12], frames)
 
 
 def test_a_clip_is_extended_backward_too(engine: DirectedEngine, tmp_path: Path) -> None:
     frames = moving(8)
-    kept = source(tmp_path, frames)
+    video = source(tmp_path, frames)
     request = dataclasses.replace(
         REQUEST,
         operation="extend",
         seconds=6.0,
-        references=(kept,),
-        segments=(Segment(5.0), Segment(1.0, keep=kept.digest)),
+        references=(video,),
+        segments=(Segment(5.0), Segment(1.0, keep=video.digest)),
     )
-    clip = drawn(engine, request)
+    clip = render_clip(engine, request)
     assert np.array_equal(clip.frames[40:], frames)
     assert len({frame.tobytes() for frame in clip.frames}) == 48
 
@@ -95,24 +103,24 @@ def test_what_is_drawn_beside_footage_is_enlarged_and_the_footage_is_not(
         REQUEST, width=96, height=96, operation="extend", references=(source(tmp_path, frames),)
     )
     request = dataclasses.replace(request, seconds=3.0)
-    plain = drawn(engine, request)
+    bare = render_clip(engine, request)
     torch.manual_seed(1)
     net = upscaling.UpscalerNet()
     torch.nn.init.normal_(net.leave.weight, std=0.02)
     save(net, upscaling.path(), {})
     upscaling.load.cache_clear()
-    clip = drawn(engine, request)
+    clip = render_clip(engine, request)
     upscaling.load.cache_clear()
-    assert clip.frames.shape == plain.frames.shape == (24, 96, 96, 3)
+    assert clip.frames.shape == bare.frames.shape == (24, 96, 96, 3)
     assert np.array_equal(clip.frames[:12], frames)
-    assert not np.array_equal(clip.frames[12:], plain.frames[12:])
-    assert (plain.provenance.upscaler, clip.provenance.upscaler) == ("", upscaling.NAME)
+    assert not np.array_equal(clip.frames[12:], bare.frames[12:])
+    assert (bare.provenance.upscaler, clip.provenance.upscaler) == ("", upscaling.NAME)
     assert pipeline.upscale_frames(clip, clip.frames, request.size) is clip.frames  # not once more
 
 
 def test_two_clips_are_connected_and_kept(engine: DirectedEngine, tmp_path: Path) -> None:
-    one, other = moving(12), moving(12, shift=90)
-    first, second = source(tmp_path, one), source(tmp_path, other)
+    before, after = moving(12), moving(12, shift=90)
+    first, second = source(tmp_path, before), source(tmp_path, after)
     request = dataclasses.replace(
         REQUEST,
         operation="blend",
@@ -124,9 +132,9 @@ def test_two_clips_are_connected_and_kept(engine: DirectedEngine, tmp_path: Path
             Segment(1.0, keep=second.digest, start=0.5),
         ),
     )
-    clip = drawn(engine, request)
-    assert np.array_equal(clip.frames[:8], one[:8])
-    assert np.array_equal(clip.frames[16:], other[4:12])
+    clip = render_clip(engine, request)
+    assert np.array_equal(clip.frames[:8], before[:8])
+    assert np.array_equal(clip.frames[16:], after[4:12])
 
 
 def test_the_closing_of_a_loop_knows_the_beginning(engine: DirectedEngine) -> None:
@@ -153,7 +161,7 @@ def test_outside_a_mask_nothing_is_changed(engine: DirectedEngine, tmp_path: Pat
         operation="edit",
         references=(source(tmp_path, frames), masked),
     )
-    clip = drawn(engine, request)
+    clip = render_clip(engine, request)
     assert np.array_equal(clip.frames[:, mask == 0], frames[:, mask == 0])
     assert (clip.frames[:, mask > 0] != frames[:, mask > 0]).any(-1).mean() > 0.9
 
@@ -165,7 +173,7 @@ def test_a_remix_stays_the_closer_the_less_strength(engine: DirectedEngine, tmp_
         request = dataclasses.replace(
             REQUEST, operation="remix", references=(source(tmp_path, frames),), strength=strength
         )
-        return float(np.abs(drawn(engine, request).frames.astype(int) - frames).mean())
+        return float(np.abs(render_clip(engine, request).frames.astype(int) - frames).mean())
 
     assert apart(0.0) == 0
     assert 0 < apart(0.4) < apart(1.0)
@@ -173,15 +181,15 @@ def test_a_remix_stays_the_closer_the_less_strength(engine: DirectedEngine, tmp_
 
 def test_a_model_without_hints_stays_close_to_its_source_too(engine: DirectedEngine, tmp_path: Path) -> None:
     frames = moving(16)
-    base = dataclasses.replace(REQUEST, model="unhinted")
+    base = dataclasses.replace(REQUEST, model="basic")
 
     def apart(strength: float, seconds: float = 2.0) -> float:
-        footage = source(tmp_path, moving(round(seconds * 8)))
+        clip_source = source(tmp_path, moving(round(seconds * 8)))
         request = dataclasses.replace(
-            base, operation="remix", references=(footage,), strength=strength, seconds=seconds
+            base, operation="remix", references=(clip_source,), strength=strength, seconds=seconds
         )
-        made = drawn(engine, request).frames
-        return float(np.abs(made.astype(int) - moving(len(made))).mean())
+        result = render_clip(engine, request).frames
+        return float(np.abs(result.astype(int) - moving(len(result))).mean())
 
     assert apart(0.0) == 0
     assert 0 < apart(0.4) < apart(1.0)
@@ -189,41 +197,87 @@ def test_a_model_without_hints_stays_close_to_its_source_too(engine: DirectedEng
     longer = dataclasses.replace(
         base, operation="extend", seconds=5.0, references=(source(tmp_path, frames),)
     )
-    assert np.array_equal(drawn(engine, longer).frames[:16], frames)
+    assert np.array_equal(render_clip(engine, longer).frames[:16], frames)
 
 
 def test_a_model_without_hints_leads_to_nothing(engine: DirectedEngine, tmp_path: Path) -> None:
-    kept = source(tmp_path, moving(8))
+    video = source(tmp_path, moving(8))
     backward = dataclasses.replace(
         REQUEST,
-        model="unhinted",
+        model="basic",
         operation="extend",
         seconds=3.0,
-        references=(kept,),
-        segments=(Segment(2.0), Segment(1.0, keep=kept.digest)),
+        references=(video,),
+        segments=(Segment(2.0), Segment(1.0, keep=video.digest)),
     )
-    with pytest.raises(BadInput, match="can go on from footage and not lead to it"):
+    with pytest.raises(BadInput, match="can continue a video but not lead to one"):
         engine.start(backward)
 
 
-@pytest.mark.parametrize(("operation", "seconds"), [("generate", 7.0), ("generate", 12.0), ("remix", 6.0)])
+@pytest.mark.parametrize(("operation", "seconds"), [("generate", 7.0), ("remix", 6.0)])
 def test_a_run_goes_on_from_any_moment_to_the_same_bits(
     engine: DirectedEngine, operation: str, seconds: float, tmp_path: Path
 ) -> None:
     request = dataclasses.replace(REQUEST, operation=operation, seconds=seconds)
     if operation == "remix":
         request = dataclasses.replace(request, references=(source(tmp_path, moving(48)),), strength=0.9)
-    whole = drawn(engine, request).frames
-    states: list[State] = []
+    states: dict[int, State] = {}
     run = engine.start(request)
     for progress in run:
-        if progress.stage == "sample" and progress.done % 4 == 1:
-            states.append(run.state())
-    assert len(states) >= 3
-    for state in states:
-        again = engine.start(request, State(state.engine, state.step, state.body))
-        list(again)
-        assert np.array_equal(again.clip().frames, whole)
+        states.setdefault(progress.done, run.state())
+    frames = run.clip().frames
+    last = max(states)
+    # Within the first window, between two windows, and after the last step.
+    for step in (1, 3, last):
+        state = states[step]
+        assert len(state.parts) in (step // 3, step // 3 - 1)
+        again = engine.start(request, State(state.engine, state.step, state.body, state.parts))
+        assert min(progress.done for progress in again if progress.stage == "sample") >= step - 3
+        assert np.array_equal(again.clip().frames, frames)
+
+
+def test_a_video_is_decoded_once_however_many_windows_are_drawn_over_it(
+    engine: DirectedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+    pictures = VideoFile.__iter__
+
+    def counted(file: VideoFile) -> Iterator[Picture]:
+        for picture in pictures(file):
+            decoded.append(file.container.name)
+            yield picture
+
+    monkeypatch.setattr(VideoFile, "__iter__", counted)
+    clip = source(tmp_path, moving(64))
+    request = dataclasses.replace(REQUEST, operation="remix", seconds=8.0, references=(clip,), expand=False)
+    run = engine.start(dataclasses.replace(request, model="unhinted", strength=0.5))
+    list(run)
+    assert len(run.layout.windows) >= 3  # type: ignore[attr-defined]
+    assert decoded.count(clip.path) <= 64 + 17  # once, and two seconds of it to see what it shows
+
+
+@pytest.mark.parametrize("model", ["toy", "unhinted"])
+def test_a_model_with_short_windows_continues_from_the_last_picture(
+    settings: Settings, model: str, tmp_path: Path
+) -> None:
+    """Seventeen frames are too few for a context of eleven on both sides."""
+    loaded = checkpoint.load(settings.models / f"{model}.safetensors")
+    facts = {**loaded.facts, "shapes": [[17, 8, 32, 32]]}
+    path = tmp_path / "models" / f"{model}.safetensors"
+    checkpoint.save(path, loaded.model.state_dict(), loaded.model.config, loaded.vocabulary, facts)
+    short = dataclasses.replace(settings, home=tmp_path)
+    engine = DirectedEngine(NativeEngine(short))
+    request = dataclasses.replace(REQUEST, model=model, seconds=12.0, steps=1)
+    capabilities = engine.capabilities(model)
+    assert capabilities.seconds[1] == 120.0
+    assert not {"loop", "blend", "retake", "recut"} & set(capabilities.operations)
+    directing.check(request, short)
+    run = engine.start(request)
+    assert [window.head for window in run.layout.windows] == [0] + [1] * 5  # type: ignore[attr-defined]
+    list(run)
+    assert run.clip().frames.shape[0] == 96
+    with pytest.raises(BadInput, match="cannot 'loop'"):
+        engine.start(dataclasses.replace(request, operation="loop", looped=True))
 
 
 def test_a_state_of_another_request_or_a_damaged_one_is_refused(engine: DirectedEngine) -> None:
@@ -240,19 +294,19 @@ def test_a_state_of_another_request_or_a_damaged_one_is_refused(engine: Directed
 
 
 def test_kept_footage_of_another_rate_leaves_no_gap(engine: DirectedEngine, tmp_path: Path) -> None:
-    kept = source(tmp_path, moving(16))
+    video = source(tmp_path, moving(16))
     request = dataclasses.replace(
         REQUEST,
         operation="retake",
         fps=1.0,
-        references=(kept,),
+        references=(video,),
         segments=(
-            Segment(0.5, keep=kept.digest),
+            Segment(0.5, keep=video.digest),
             Segment(1.0),
-            Segment(0.5, keep=kept.digest, start=1.5),
+            Segment(0.5, keep=video.digest, start=1.5),
         ),
     )
-    assert drawn(engine, request).frames.shape[0] == 2
+    assert render_clip(engine, request).frames.shape[0] == 2
 
 
 def test_progress_never_falls_and_ends_with_all_steps(engine: DirectedEngine) -> None:
@@ -266,17 +320,36 @@ def test_progress_never_falls_and_ends_with_all_steps(engine: DirectedEngine) ->
     assert steps[-1][0] == 12
 
 
+def test_a_clip_too_large_for_memory_is_held_in_a_file(
+    engine: DirectedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = dataclasses.replace(REQUEST, operation="extend", seconds=4.0)
+    request = dataclasses.replace(request, references=(source(tmp_path, moving(12)),))
+    expected = render_clip(engine, request).frames
+    monkeypatch.setattr(directed_run, "MAX_MEMORY_BYTES", 1000)
+    frames = render_clip(engine, request).frames
+    assert isinstance(frames, np.memmap)
+    assert np.array_equal(frames, expected)
+
+    def full(handle: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OutputError, match="folder for temporary files has less space"):
+        render_clip(engine, request)
+
+
 def test_work_counts_every_window(engine: DirectedEngine) -> None:
-    one = engine.estimate(dataclasses.replace(REQUEST, seconds=3.0))
+    short = engine.estimate(dataclasses.replace(REQUEST, seconds=3.0))
     longer = engine.estimate(dataclasses.replace(REQUEST, seconds=7.0))
-    assert longer.steps == 4 * one.steps
-    assert longer.pixels > 3 * one.pixels
+    assert longer.steps == 4 * short.steps
+    assert longer.pixels > 3 * short.pixels
 
 
 def test_what_does_not_add_up_is_refused_in_a_sentence(engine: DirectedEngine, tmp_path: Path) -> None:
-    kept = source(tmp_path, moving(16))
+    video = source(tmp_path, moving(16))
     with pytest.raises(BadInput, match=r"has 2 s already"):
-        engine.start(dataclasses.replace(REQUEST, operation="extend", seconds=2.0, references=(kept,)))
+        engine.start(dataclasses.replace(REQUEST, operation="extend", seconds=2.0, references=(video,)))
     with pytest.raises(BadInput, match=r"2 seconds together and the clip 3"):
         engine.start(dataclasses.replace(REQUEST, operation="loop", seconds=3.0, segments=(Segment(2.0),)))
     with pytest.raises(BadInput, match=r"not among the references"):
@@ -288,13 +361,13 @@ def test_what_does_not_add_up_is_refused_in_a_sentence(engine: DirectedEngine, t
             dataclasses.replace(
                 REQUEST,
                 operation="storyboard",
-                references=(kept,),
-                segments=(Segment(2.0, keep=kept.digest),),
+                references=(video,),
+                segments=(Segment(2.0, keep=video.digest),),
             )
         )
     large = dataclasses.replace(REQUEST, operation="extend", seconds=100.0, width=3840, height=2160)
     with pytest.raises(BadInput, match=r"would take 7\d GB; ask for a shorter or smaller clip"):
-        engine.start(dataclasses.replace(large, references=(kept,)))
+        engine.start(dataclasses.replace(large, references=(video,)))
     with pytest.raises(BadInput, match=r"shorter than a frame"):
         engine.start(dataclasses.replace(REQUEST, segments=(Segment(1.99), Segment(0.01))))
 
@@ -303,18 +376,20 @@ def test_a_character_is_said_where_the_prompt_names_it(engine: DirectedEngine, t
     from hinode.world.render import render
     from hinode.world.scene import Scene, Subject
 
-    shown = render(
+    rendered = render(
         [Scene((Subject("balloon", "orange", "rise", 0.5, 0.5, 0.3),))], frames=16, fps=8, width=64, height=64
     )
-    frames = (shown[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-    pip = dataclasses.replace(footage.keep(frames, FPS, CHARACTER, tmp_path), name="Pip")
+    frames = (rendered[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    pip = dataclasses.replace(references.save_frames(frames, FPS, CHARACTER, tmp_path), name="Pip")
     words = source_facts.cast(
         dataclasses.replace(REQUEST, prompt="Pip rising, then @pip and the Pip", references=(pip,))
     )
     assert words.prompt == "an orange balloon rising, then an orange balloon and the orange balloon"
-    asked = dataclasses.replace(REQUEST, prompt="Pip rising over the sea at noon", references=(pip,))
-    assert engine.estimate(asked) == engine.estimate(dataclasses.replace(asked, references=()))
-    told = dataclasses.replace(asked, prompt="an orange balloon rising over the sea at noon", references=())
-    assert np.array_equal(drawn(engine, asked).frames, drawn(engine, told).frames)
-    longer = dataclasses.replace(asked, seconds=5.0)
-    assert drawn(engine, longer).provenance.read_as.startswith("orange balloon rise")
+    named = dataclasses.replace(REQUEST, prompt="Pip rising over the sea at noon", references=(pip,))
+    assert engine.estimate(named) == engine.estimate(dataclasses.replace(named, references=()))
+    expected = dataclasses.replace(
+        named, prompt="an orange balloon rising over the sea at noon", references=()
+    )
+    assert np.array_equal(render_clip(engine, named).frames, render_clip(engine, expected).frames)
+    longer = dataclasses.replace(named, seconds=5.0)
+    assert render_clip(engine, longer).provenance.read_as.startswith("orange balloon rise")

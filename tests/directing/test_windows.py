@@ -11,26 +11,26 @@ from hinode.directing.windows import split
 
 @given(
     frames=st.integers(1, 600),
-    most=st.integers(3, 121),
+    maximum=st.integers(3, 121),
     context=st.integers(1, 16),
     before=st.integers(0, 40),
     after=st.integers(0, 40),
 )
 def test_windows_cover_a_segment_and_overlap(
-    frames: int, most: int, context: int, before: int, after: int
+    frames: int, maximum: int, context: int, before: int, after: int
 ) -> None:
-    assume(most > 2 * context)
-    windows = split(2, frames, most, context, before=before, after=after)
+    assume(maximum > 2 * context)
+    windows = split(2, frames, maximum, context, before=before, after=after)
     backward = min(before, context) == 0 and after > 0
     ordered = windows[::-1] if backward else windows
     assert ordered[0].start == 0
     assert sum(window.new for window in windows) == frames
-    for one, other in pairwise(ordered):
-        assert other.start == one.start + one.new
+    for earlier, later in pairwise(ordered):
+        assert later.start == earlier.start + earlier.new
     for window in windows:
         assert window.segment == 2
         assert window.new > 0
-        assert window.frames <= most
+        assert window.frames <= maximum
     assert ordered[0].head == min(before, context)
     assert ordered[-1].tail == min(after, context)
     # Every joint between two windows is known to the one that is drawn later.

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from hinode.engines.native import catalog
-from hinode.engines.native.engine import NativeEngine, Plan
+from hinode.engines.native.engine import NativeEngine
+from hinode.engines.native.plan import Plan
 from hinode.errors import BadInput
 from hinode.evaluation import evaluate
 from hinode.evaluation.evaluate import evaluate_file, plan_of, to_bytes, true_scene
@@ -111,8 +112,8 @@ def test_a_compressed_clip_stays_nearly_the_same(shape: tuple[int, float, int, i
 # Clips of cases
 
 
-def generate(cases: Sequence[Case], settings: Settings, plan: Plan, seed: int = 0) -> torch.Tensor:
-    batches = list(evaluate.generate(cases, plan, settings, seed=seed))
+def generate(cases: Sequence[Case], plan: Plan, seed: int = 0) -> torch.Tensor:
+    batches = list(evaluate.generate(cases, plan, seed=seed))
     assert [i for numbers, _ in batches for i in numbers] == list(range(len(cases)))
     return torch.cat([frames for _, frames in batches])
 
@@ -121,11 +122,11 @@ def toy_plan(settings: Settings, steps: int | None = None) -> Plan:
     return plan_of(catalog.find(None, settings.models), seconds=1.0, steps=steps)
 
 
-def test_a_clip_is_what_the_command_generates(hinted_settings: Settings) -> None:
+def test_a_clip_is_what_the_command_generates(control_settings: Settings) -> None:
     pair = "a red ball rising left of a blue kite bouncing over the sea at noon, pan left"
     cases = [*(Case(str(line["prompt"]), {}) for line in PROMPTS), Case(pair, {})]
-    frames = generate(cases, hinted_settings, toy_plan(hinted_settings), seed=40)
-    engine = NativeEngine(hinted_settings)
+    frames = generate(cases, toy_plan(control_settings), seed=40)
+    engine = NativeEngine(control_settings)
     for i, case in enumerate(cases):
         run = engine.start(Request(case.prompt, 32, 32, seconds=1.0, seed=40 + i))
         for _ in run:
@@ -138,10 +139,10 @@ def test_a_clip_is_what_the_command_generates(hinted_settings: Settings) -> None
 def test_the_batch_size_does_not_matter(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     cases = [Case(f"a {color} kite", {}) for color in ("red", "blue", "green", "white", "pink")]
     plan = toy_plan(settings, steps=2)
-    whole = generate(cases, settings, plan)
+    whole = generate(cases, plan)
     assert whole.shape == (5, 8, 32, 32, 3)
     monkeypatch.setattr(evaluate, "BATCH", 2)
-    assert (generate(cases, settings, plan).float() - whole.float()).abs().max() <= 1
+    assert (generate(cases, plan).float() - whole.float()).abs().max() <= 1
 
 
 # Evaluations

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_what_is_unknown_or_contradicts_itself(
 @pytest.mark.parametrize("kind", formats.FORMATS)
 def test_every_format_is_written(tmp_path: Path, frames: Frames, kind: str) -> None:
     path = tmp_path / "clip"
-    formats.check(kind, path, (64, 36), LINE)
+    formats.check(kind, path, (64, 36), LINE.fps)
     formats.write(kind, path, frames, (64, 36), LINE, Label("a balloon"))
     assert [file.name for file in tmp_path.iterdir()] == ["clip"]
     start = (path / "0001.png" if kind == "png" else path).read_bytes()[:12]
@@ -59,7 +60,7 @@ def test_every_format_is_written(tmp_path: Path, frames: Frames, kind: str) -> N
 
 def test_what_a_format_cannot_hold_is_known_before(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="even"):
-        formats.check("mp4", tmp_path / "clip.mp4", (63, 36), LINE)
+        formats.check("mp4", tmp_path / "clip.mp4", (63, 36), LINE.fps)
     with pytest.raises(BadInput, match="50 or fewer"):
-        formats.check("gif", tmp_path / "clip.gif", (63, 36), Timeline.of(60, 1))
-    formats.check("gif", tmp_path / "clip.gif", (63, 36), LINE)
+        formats.check("gif", tmp_path / "clip.gif", (63, 36), Fraction(60))
+    formats.check("gif", tmp_path / "clip.gif", (63, 36), LINE.fps)

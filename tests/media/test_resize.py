@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageOps
 
 from hinode.clip import Frames
-from hinode.media.resize import MAX_STRETCH, crop_box, fit
+from hinode.media.resize import MAX_STRETCH, crop_box, fit, fit_image, nearest_size
 
 SIDES = st.integers(16, 4096)
+SMALL_SIDES = st.integers(1, 200)
 
 
 @pytest.mark.parametrize("size", [(640, 360), (64, 36), (360, 640), (17, 31), (16, 16)])
@@ -51,3 +53,23 @@ def test_the_box_is_inside_centred_and_of_the_right_shape(a: int, b: int, c: int
 def test_close_shapes_are_not_cropped() -> None:
     # 112x64 is what the model draws for 16:9.
     assert crop_box((112, 64), (640, 360)) == (0, 0, 112, 64)
+
+
+@given(SMALL_SIDES, SMALL_SIDES, SMALL_SIDES, SMALL_SIDES)
+def test_an_image_is_cut_as_pillow_cuts_it(a: int, b: int, c: int, d: int) -> None:
+    gradient = np.add.outer(np.arange(b) * 3, np.arange(a) * 5).astype(np.uint8)
+    image = Image.fromarray(np.stack((gradient,) * 3, -1))
+    expected = ImageOps.fit(image, (c, d), Image.Resampling.LANCZOS)
+    assert fit_image(image, (c, d), Image.Resampling.LANCZOS).tobytes() == expected.tobytes()
+
+
+def test_an_image_is_averaged_where_it_gets_smaller() -> None:
+    checks = (np.indices((32, 32)).sum(0) % 2 * 255).astype(np.uint8)
+    image = Image.fromarray(np.stack((checks,) * 3, -1))
+    assert set(np.unique(np.asarray(fit_image(image, (16, 16))))) <= {127, 128}
+    assert fit_image(image, (32, 32)) is image
+
+
+def test_the_nearest_size_is_the_one_that_loses_least() -> None:
+    assert nearest_size([(64, 64), (112, 64), (64, 112)], (640, 360)) == (112, 64)
+    assert nearest_size([], (640, 360)) == (640, 360)

@@ -12,7 +12,7 @@ import pytest
 from hinode.clip import Sound
 from hinode.media import soundtrack
 from hinode.media.soundtrack import UnusableSound
-from tests.hearing import Samples, alike, clicks, tone
+from tests.sounds import Samples, clicks, correlation, tone
 
 
 def write(
@@ -74,19 +74,19 @@ def test_what_was_put_in_comes_out(tmp_path: Path, codec: str, kind: str, rate: 
     samples = tone(2.0, rate, channels, clicks=(1.0,))
     video = "matroska" if kind == "webm" else kind  # WebM takes no pictures that are at hand here
     layout = "stereo" if channels == 2 else "mono"
-    found = read(write(tmp_path / "a", samples, codec=codec, kind=video, rate=rate, layout=layout))
-    assert found is not None
-    assert (found.rate, found.channels) == (rate, channels)
-    assert found.seconds == pytest.approx(2.0, abs=0.03)
-    assert clicks(found.samples, rate) == pytest.approx([1.0], abs=0.001)
-    assert alike(found.samples, samples) > 0.97
+    result = read(write(tmp_path / "a", samples, codec=codec, kind=video, rate=rate, layout=layout))
+    assert result is not None
+    assert (result.rate, result.channels) == (rate, channels)
+    assert result.seconds == pytest.approx(2.0, abs=0.03)
+    assert clicks(result.samples, rate) == pytest.approx([1.0], abs=0.001)
+    assert correlation(result.samples, samples) > 0.97
 
 
 def test_no_more_than_is_wanted(tmp_path: Path) -> None:
     path = write(tmp_path / "a", tone(2.0), codec="aac", kind="mp4")
-    found = read(path, 0.75)
-    assert found is not None
-    assert found.samples.shape == (2, 36000)
+    result = read(path, 0.75)
+    assert result is not None
+    assert result.samples.shape == (2, 36000)
 
 
 @pytest.mark.parametrize("late", [0.0, 0.5])
@@ -94,29 +94,29 @@ def test_no_more_than_is_wanted(tmp_path: Path) -> None:
 def test_time_is_counted_from_the_first_frame(tmp_path: Path, late: float, offset: float) -> None:
     samples = tone(1.0, clicks=(0.25,))
     path = write(tmp_path / "a", samples, codec="pcm_s16le", kind="matroska", late=late, offset=offset)
-    found = read(path)
-    assert found is not None
-    assert clicks(found.samples, 48000) == pytest.approx([0.25 + late], abs=0.002)
-    assert not found.samples[:, : max(0, round(late * 48000) - 96)].any()
+    result = read(path)
+    assert result is not None
+    assert clicks(result.samples, 48000) == pytest.approx([0.25 + late], abs=0.002)
+    assert not result.samples[:, : max(0, round(late * 48000) - 96)].any()
 
 
 def test_what_is_heard_before_the_first_frame_is_left_out(tmp_path: Path) -> None:
     samples = tone(1.0, clicks=(0.75,))
     path = write(tmp_path / "a", samples, codec="pcm_s16le", kind="matroska", late=-0.5, offset=0.5)
-    found = read(path)
-    assert found is not None
-    assert clicks(found.samples, 48000) == pytest.approx([0.25], abs=0.002)
-    assert found.seconds == pytest.approx(0.5, abs=0.002)
+    result = read(path)
+    assert result is not None
+    assert clicks(result.samples, 48000) == pytest.approx([0.25], abs=0.002)
+    assert result.seconds == pytest.approx(0.5, abs=0.002)
 
 
 def test_six_channels_become_two(tmp_path: Path) -> None:
     samples = np.zeros((6, 96000), np.float32)
     samples[0] = tone(2.0)[0]
-    found = read(write(tmp_path / "a", samples, codec="aac", kind="mp4", layout="5.1"))
-    assert found is not None
-    assert found.channels == 2
-    assert np.abs(found.samples[0]).max() > 0.03
-    assert np.abs(found.samples[1]).max() < 0.01
+    result = read(write(tmp_path / "a", samples, codec="aac", kind="mp4", layout="5.1"))
+    assert result is not None
+    assert result.channels == 2
+    assert np.abs(result.samples[0]).max() > 0.03
+    assert np.abs(result.samples[1]).max() < 0.01
 
 
 def test_a_file_without_sound(tmp_path: Path) -> None:

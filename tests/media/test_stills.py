@@ -48,7 +48,7 @@ def test_spritesheet_shows_frames_in_reading_order(
     sheet = np.asarray(spritesheet(frames[:count], (64, 36), columns=columns, rows=rows))
     assert sheet.shape == (rows * 36, columns * 64, 3)
     tiles = sheet.reshape(rows, 36, columns, 64, 3).swapaxes(1, 2).reshape(-1, 36, 64, 3)
-    shown = min(count, columns * rows)
-    places = [int(np.flatnonzero((frames == tile).all((1, 2, 3)))[0]) for tile in tiles[:shown]]
+    filled = min(count, columns * rows)
+    places = [int(np.flatnonzero((frames == tile).all((1, 2, 3)))[0]) for tile in tiles[:filled]]
     assert places == sorted(places)
-    assert not tiles[shown:].any()
+    assert not tiles[filled:].any()

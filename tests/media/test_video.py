@@ -34,12 +34,12 @@ def atoms(path: Path) -> list[str]:
 def test_reads_back_as_written(tmp_path: Path, frames: Frames) -> None:
     path = tmp_path / "clip.mp4"
     write_mp4(path, frames, SIZE, Timeline.of(8, 2), LABEL)
-    footage = read_video(path)
-    assert footage.frames.shape == (16, 36, 64, 3)
-    assert footage.frames.dtype == np.uint8
-    assert footage.starts == tuple(Fraction(index, 8) for index in range(16))
-    assert (footage.seconds, footage.fps) == (2, 8)
-    error = np.abs(footage.frames.astype(int) - frames)
+    video = read_video(path)
+    assert video.frames.shape == (16, 36, 64, 3)
+    assert video.frames.dtype == np.uint8
+    assert video.starts == tuple(Fraction(index, 8) for index in range(16))
+    assert (video.seconds, video.fps) == (2, 8)
+    error = np.abs(video.frames.astype(int) - frames)
     assert np.median(error) <= 1
     assert error.mean() < 2  # chroma at half size blurs the edges of the square
 
@@ -79,10 +79,10 @@ def test_is_exactly_as_long_as_asked(
     line = Timeline.of(fps, seconds)
     path = tmp_path / "clip.mp4"
     write_mp4(path, (frames[index % 16] for index in range(line.frames)), SIZE, line, LABEL)
-    footage = read_video(path)
-    assert len(footage.frames) == count
-    assert footage.seconds == pytest.approx(seconds, abs=1e-4)
-    assert footage.starts == pytest.approx([index / float(line.fps) for index in range(count)], abs=1e-4)
+    video = read_video(path)
+    assert len(video.frames) == count
+    assert video.seconds == pytest.approx(seconds, abs=1e-4)
+    assert video.starts == pytest.approx([index / float(line.fps) for index in range(count)], abs=1e-4)
     with av.open(str(path)) as file:
         assert file.duration is not None
         assert file.duration / av.time_base == pytest.approx(seconds, abs=1e-3)

@@ -10,19 +10,18 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hinode.model import layers
-from hinode.model.dit import DiT, DiTConfig, gather, rope_table, scatter
+from hinode.model import fast, layers
+from hinode.model.dit import MODALITIES, DiT, DiTConfig, Stream, gather, rope_table, run, scatter
 from hinode.model.layers import rotate
 from hinode.model.text import PAD
 from hinode.training.cost import flops
+from tests.tiny_model import tiny_config
 
-TOY = DiTConfig(
-    vocabulary=20, fine_width=64, fine_out=1, width=128, depth=2, text_width=64, text_depth=1, conditioning=64
-)
+TINY = tiny_config(20, width=128, depth=2)
 
 
-def awake(config: DiTConfig) -> DiT:
-    """A network with random weights everywhere, also where training starts from zero."""
+def random_model(config: DiTConfig) -> DiT:
+    """A network with random weights of a usual size, also where training starts from zero."""
     torch.manual_seed(4)
     model = DiT(config)
     for name, parameter in model.named_parameters():
@@ -33,7 +32,7 @@ def awake(config: DiTConfig) -> DiT:
 
 @pytest.fixture(scope="module")
 def model() -> DiT:
-    return awake(TOY)
+    return random_model(TINY)
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -41,7 +40,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 def latents(batch: int = 1, frames: int = 3, rows: int = 4, columns: int = 4, seed: int = 0) -> Tensor:
-    return noise(batch, frames, rows, columns, TOY.tokenizer.channels, seed=seed)
+    return noise(batch, frames, rows, columns, TINY.tokenizer.channels, seed=seed)
 
 
 def levels(*values: float) -> Tensor:
@@ -53,11 +52,9 @@ TEXTS = torch.tensor([[5, 9, 3, PAD], [7, PAD, PAD, PAD]])
 
 
 @torch.no_grad()
-def answer(
-    model: DiT, z: Tensor, t: Tensor | None = None, ids: Tensor = TEXT, fps: float = 8.0, **more: Tensor
-) -> Tensor:
+def answer(model: DiT, z: Tensor, t: Tensor | None = None, ids: Tensor = TEXT, fps: float = 8.0) -> Tensor:
     t = torch.full(z.shape[:2], 0.4) if t is None else t
-    out: Tensor = model(z, t, model.encode_text(ids.expand(len(z), -1)), fps, **more)
+    out: Tensor = model(z, t, model.encode_text(ids.expand(len(z), -1)), fps)
     return out
 
 
@@ -77,16 +74,16 @@ def test_answers_images_and_videos_of_any_aspect_in_kind(
 
 def test_an_untrained_network_predicts_grey() -> None:
     torch.manual_seed(0)
-    fresh = DiT(TOY)
-    assert torch.equal(answer(fresh, latents(2)), torch.zeros(2, 3, 4, 4, TOY.tokenizer.channels))
+    fresh = DiT(TINY)
+    assert torch.equal(answer(fresh, latents(2)), torch.zeros(2, 3, 4, 4, TINY.tokenizer.channels))
 
 
-def test_every_weight_can_learn(model: DiT) -> None:
+def test_every_weight_can_learn() -> None:
     """No part of the network is left out of the computation."""
-    model = awake(dataclasses.replace(TOY, guidance_embedded=True)).requires_grad_(True)
+    model = random_model(dataclasses.replace(TINY, control=True)).requires_grad_(True)
     z = latents(2)
     ids = torch.tensor([[5, 9, 3, PAD], [2, 4, 6, 8]])
-    out = model(z, torch.rand(2, 3), model.encode_text(ids), 8.0, torch.tensor([2.0, 3.0]))
+    out = model(z, torch.rand(2, 3), model.encode_text(ids), 8.0, noise(2, 3, 4, 4, 11))
     torch.autograd.backward(out.square().mean())
     silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []
@@ -147,20 +144,48 @@ def test_a_clip_is_answered_by_itself_whatever_stands_beside_it(model: DiT) -> N
             assert torch.allclose(answer(model, z[one], t[one], ids[one]), together[one], atol=1e-4)
 
 
-def test_both_ways_to_compute_attention_agree(model: DiT) -> None:
-    """Short sequences on a CPU take another way than long ones."""
+def attention_inputs(keys: int, bias_keys: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    q, k, v = noise(2, 3, 40, 64), noise(2, 3, keys, 64, seed=1), noise(2, 3, keys, 64, seed=2)
+    bias = torch.zeros(2, 1, 1, bias_keys)
+    bias[0, ..., bias_keys * 3 // 4 :] = -1e4
+    return q, k, v, bias
 
-    q, k, v = (noise(2, 3, 40, 64, seed=seed) for seed in range(3))
-    bias = torch.zeros(2, 1, 1, 40)
-    bias[0, ..., 30:] = -1e4
-    fused = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-    assert torch.allclose(layers.attend(q, k, v, bias), fused, atol=1e-5)
-    long = [torch.cat([part] * 8, 2) for part in (k, v)]
-    repeated = layers.attend(q, *long, bias.repeat(1, 1, 1, 8))
-    assert torch.allclose(repeated, fused, atol=1e-5)
-    with torch.inference_mode():  # where bfloat16 takes the other way for long ones
-        halves = [part.bfloat16() for part in (q, *long, bias.repeat(1, 1, 1, 8))]
-        assert torch.allclose(layers.attend(*halves).float(), fused, atol=3e-2)
+
+@pytest.mark.parametrize("keys", [40, 320])
+@pytest.mark.parametrize("bias_keys", [8, 40])  # a bias of the first keys, or of all
+def test_fast_attention_is_attention(keys: int, bias_keys: int) -> None:
+    q, k, v, bias = attention_inputs(keys, bias_keys)
+    padded = torch.nn.functional.pad(bias, (0, keys - bias_keys))
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=padded)
+    assert torch.allclose(fast.attend(q, k, v, bias), expected, atol=1e-5)
+    assert torch.allclose(layers.attend(q, k, v, bias), expected, atol=1e-5)
+    assert torch.allclose(fast.attend(q, k, v, None), layers.attend(q, k, v, None), atol=1e-5)
+    with torch.inference_mode():  # bfloat16 takes the fast version for many keys too
+        halves = [part.bfloat16() for part in (q, k, v, bias)]
+        assert torch.allclose(layers.attend(*halves).float(), expected, atol=3e-2)
+
+
+def test_the_fast_norm_is_the_norm() -> None:
+    x = noise(2, 3, 5, 64) * 30
+    x[0, 0, 0] = 0.0
+    assert torch.allclose(fast.rms_norm(x), torch.nn.functional.rms_norm(x, (64,), eps=1e-6), atol=1e-5)
+    with torch.inference_mode():
+        assert torch.equal(layers.rms_norm(x), fast.rms_norm(x))
+
+
+def test_streams_attend_to_each_other_as_one_sequence(model: DiT) -> None:
+    x, shared = noise(1, 3, 8, 128), noise(1, 3, 6, 128, seed=1)
+    places = noise(3, 8, 3, seed=2)
+    condition = model.encode_text(TEXT)
+    prefixes = condition.prefixes[1:3]
+    (together,) = run(model.coarse, [Stream("video", x, places)], shared, prefixes, condition.bias)
+    parts = [
+        Stream(modality, x[:, :, rows], places[:, rows])
+        for modality, rows in zip(MODALITIES, (slice(4), slice(4, 6), slice(6, 8)), strict=True)
+    ]
+    apart = run(model.coarse, parts, shared, prefixes, condition.bias)
+    assert [part.shape[2] for part in apart] == [4, 2, 2]
+    assert torch.allclose(torch.cat(apart, 2), together, atol=1e-4)
 
 
 @given(st.integers(1, 2), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
@@ -207,18 +232,6 @@ def test_flops_are_what_a_counter_counts(frames: int, height: int, width: int) -
     assert flops(model.config, frames, height, width, 24) == pytest.approx(counted, rel=0.04)
 
 
-def test_a_student_of_guidance_takes_its_strength_as_an_input() -> None:
-    student = awake(dataclasses.replace(TOY, guidance_embedded=True))
-    z = latents(2)
-    weak, strong = (answer(student, z, guidance=torch.full((2,), g)) for g in (1.0, 4.0))
-    assert (weak - strong).abs().max() > 0.01
-    mixed = answer(student, z, guidance=torch.tensor([1.0, 4.0]))
-    assert torch.allclose(mixed[0], weak[0], atol=1e-4)
-    assert torch.allclose(mixed[1], strong[1], atol=1e-4)
-    with pytest.raises(AssertionError, match="guidance strength"):
-        answer(student, z)
-
-
 def test_bfloat16_says_nearly_the_same_in_float32(model: DiT) -> None:
     z = latents()
     exact = answer(model, z)
@@ -234,7 +247,7 @@ def test_bfloat16_says_nearly_the_same_in_float32(model: DiT) -> None:
 @pytest.mark.parametrize("name", ["fine_width", "width", "text_width"])
 def test_a_width_that_no_head_fits_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} is 100; it must be a multiple of 64"):
-        dataclasses.replace(TOY, **{name: 100})
+        dataclasses.replace(TINY, **{name: 100})
 
 
 def test_counts_its_parameters(model: DiT) -> None:
@@ -250,30 +263,10 @@ def test_a_clip_may_stand_once_for_several_texts(model: DiT) -> None:
 
 
 def test_drawing_and_training_see_the_same_network() -> None:
-    network, z = awake(TOY).requires_grad_(), latents(1)
+    network, z = random_model(TINY).requires_grad_(), latents(1)
     with torch.inference_mode():
         drawn = network(z, torch.zeros(z.shape[:2]), network.encode_text(TEXTS[:1]), 8.0)
     learnt = network(z, torch.zeros(z.shape[:2]), network.encode_text(TEXTS[:1]), 8.0)
     assert torch.allclose(drawn, learnt, atol=1e-4)
-    learnt.square().mean().backward()  # what was laid out while drawing is no obstacle
+    learnt.square().mean().backward()
     assert network.embed.weight.grad is not None
-
-
-def test_the_norm_for_drawing_is_the_norm_for_training() -> None:
-    x = noise(2, 3, 5, 64) * 30
-    x[0, 0, 0] = 0.0
-    with torch.inference_mode():
-        assert torch.allclose(layers.rms_norm(x), torch.nn.functional.rms_norm(x, (64,), eps=1e-6), atol=1e-5)
-
-
-def test_a_bias_of_the_first_keys_is_a_bias_of_all(model: DiT) -> None:
-    q, k, v = (noise(2, 3, 40, 64, seed=seed) for seed in range(3))
-    bias = torch.zeros(2, 1, 1, 8)
-    bias[0, ..., 5:] = -1e4
-    whole = torch.nn.functional.pad(bias, (0, 32))
-    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=whole)
-    with torch.inference_mode():
-        assert torch.allclose(layers.attend(q, k, v, bias), expected, atol=1e-5)
-    long = [noise(2, 3, 300, 64, seed=seed).requires_grad_() for seed in (1, 2)]
-    bias = torch.nn.functional.pad(bias, (0, 292))
-    assert layers.attend(q, *long, bias[..., :8]).allclose(layers.attend(q, *long, bias), atol=1e-5)

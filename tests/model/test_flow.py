@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,14 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hinode.model import flow, hints
+from hinode.model import controls, flow
 from hinode.model.dit import DiT, DiTConfig
-from hinode.model.flow import Sampler, SamplerState, Sampling, drop_text, loss, null_text, sample_levels
+from hinode.model.flow import Sampler, SamplerState, Sampling, loss, null_text
 from hinode.model.text import NULL, PAD
+from tests.tiny_model import tiny_config, tiny_model
 
-TOY = DiTConfig(
-    vocabulary=20, fine_width=64, fine_out=1, width=64, depth=1, text_width=64, text_depth=1, conditioning=64
-)
+TINY = tiny_config(20)
 IDS = torch.tensor([[5, 9, 3, PAD], [7, 4, PAD, PAD]])
 
 
@@ -32,30 +32,24 @@ def seeded(seed: int) -> torch.Generator:
 
 @dataclass
 class Oracle:
-    """Stands in for a network: knows the clean latents of a text, and remembers what it was asked."""
+    """Stands in for a network: computes clean latents from z, levels and the first word of each text, and
+    records its calls."""
 
-    clean: Any  # (z, levels, first word of each text) -> clean latents
-    config: DiTConfig = TOY
-    calls: list[tuple[Tensor, Tensor, Tensor | None]] = field(default_factory=list)
-    hinted: Tensor | None = None
+    clean: Callable[[Tensor, Tensor, Tensor], Tensor]
+    config: DiTConfig = TINY
+    calls: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # z and levels
+    control: Tensor | None = None  # of the last call
 
     def encode_text(self, ids: Tensor) -> Tensor:
         return ids[:, :1]
 
     def __call__(
-        self,
-        z: Tensor,
-        t: Tensor,
-        text: Tensor,
-        fps: float,
-        guidance: Tensor | None = None,
-        hinted: Tensor | None = None,
+        self, z: Tensor, t: Tensor, text: Tensor, fps: float, control: Tensor | None = None
     ) -> Tensor:
-        self.hinted = hinted
+        self.control = control
         z = z.repeat(len(t) // len(z), 1, 1, 1, 1)
-        self.calls.append((z.clone(), t.clone(), guidance))
-        out: Tensor = self.clean(z, t, text)
-        return out
+        self.calls.append((z.clone(), t.clone()))
+        return self.clean(z, t, text)
 
 
 def draw(model: Any, start: Tensor, sampling: Sampling, ids: Tensor = IDS, **more: Any) -> list[Tensor]:
@@ -66,55 +60,20 @@ def draw(model: Any, start: Tensor, sampling: Sampling, ids: Tensor = IDS, **mor
 
 @pytest.fixture(scope="module")
 def model() -> DiT:
-    torch.manual_seed(6)
-    model = DiT(TOY)
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    return model.requires_grad_(False)
+    return tiny_model(TINY)
 
 
-# Noise levels of training
+# The method in one loop
 
 
-def test_a_clip_has_one_level_or_one_per_frame() -> None:
-    levels = sample_levels(20_000, 4, seeded(1))
-    assert levels.shape == (20_000, 4)
-    assert levels.min() > 0
-    assert levels.max() < 1
-    alike = (levels == levels[:, :1]).all(1)
-    assert alike.float().mean() == pytest.approx(1 - flow.INDEPENDENT, abs=0.01)
-    assert all(len(row.unique()) == 4 for row in levels[~alike][:200])
-
-
-def test_a_quarter_of_the_samples_sees_hardly_anything_but_noise() -> None:
-    levels = sample_levels(20_000, 1, seeded(2))
-    usual = torch.special.ndtr((torch.tensor(flow.EARLIEST).logit() - flow.LEVEL_MEAN) / flow.LEVEL_SPREAD)
-    share = flow.EARLY * (1 - flow.INDEPENDENT)
-    assert (levels < flow.EARLIEST).float().mean() == pytest.approx(
-        float(share + (1 - share) * usual), abs=0.01
-    )
-    assert (levels < flow.EARLIEST / 3).float().mean() == pytest.approx(share / 3, abs=0.01)
-
-
-def test_the_other_levels_are_logit_normal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow, "EARLY", 0.0)
-    logits = sample_levels(20_000, 1, seeded(2)).logit()
-    assert float(logits.mean()) == pytest.approx(flow.LEVEL_MEAN, abs=0.02)
-    assert float(logits.std()) == pytest.approx(flow.LEVEL_SPREAD, abs=0.02)
-
-
-def test_levels_follow_from_the_seed() -> None:
-    assert torch.equal(sample_levels(8, 3, seeded(4)), sample_levels(8, 3, seeded(4)))
-    assert not torch.equal(sample_levels(8, 3, seeded(4)), sample_levels(8, 3, seeded(5)))
-
-
-def test_a_tenth_of_the_texts_is_dropped_whole() -> None:
-    ids = IDS[:1].expand(20_000, -1)
-    dropped = drop_text(ids, seeded(1))
-    gone = (dropped != ids).any(1)
-    assert gone.float().mean() == pytest.approx(flow.TEXT_DROPOUT, abs=0.01)
-    assert dropped[gone].unique(dim=0).tolist() == [[NULL, PAD, PAD, PAD]]
-    assert null_text(IDS).tolist() == [[NULL, PAD, PAD, PAD]] * 2
+@pytest.mark.parametrize("noise_scale", [1.0, 2.0])
+def test_the_sampler_does_what_the_loop_does(noise_scale: float) -> None:
+    model = tiny_model(tiny_config(20, noise_scale=noise_scale))
+    start = noise(2, 3, 4, 4, TINY.tokenizer.channels)
+    latents = flow.sample(model, IDS, 8.0, start, steps=5, guidance=3.0)
+    *_, last = Sampler(model, IDS, 8.0, start, Sampling(5, 3.0, guided=(0.0, 1.0)))
+    assert latents.shape == start.shape
+    torch.testing.assert_close(last.latents, latents, rtol=1e-5, atol=1e-5)
 
 
 # Loss
@@ -124,7 +83,7 @@ def test_the_loss_is_the_velocity_error() -> None:
     x, epsilon = noise(2, 3, 2, 2, 8, seed=1), noise(2, 3, 2, 2, 8, seed=2)
     levels = torch.tensor([[0.2, 0.5, 0.9], [0.1, 0.1, 0.1]])
     weight = 1 + torch.rand(2, 3, 2, 2, 1, generator=seeded(3))
-    config = dataclasses.replace(TOY, noise_scale=2.0)
+    config = dataclasses.replace(TINY, noise_scale=2.0)
     oracle = Oracle(lambda z, t, text: 0.7 * z, config)
     result = loss(oracle, x, IDS, 8.0, levels=levels, noise=epsilon, weight=weight)  # type: ignore[arg-type]
     t = levels[..., None, None, None]
@@ -144,7 +103,7 @@ def test_a_perfect_prediction_costs_nothing() -> None:
     assert result.value == 0
 
 
-def test_frames_that_were_given_do_not_count() -> None:
+def test_frames_of_context_do_not_count() -> None:
     x, epsilon = noise(2, 3, 2, 2, 8, seed=1), noise(2, 3, 2, 2, 8, seed=2)
     levels = torch.tensor([[1.0, 0.3, 0.3], [1.0, 1.0, 0.6]])
 
@@ -160,26 +119,26 @@ def test_frames_that_were_given_do_not_count() -> None:
     assert torch.allclose(cost(0.0), errors[levels < 1].mean())
 
 
-def test_what_is_known_is_shown_clean_told_and_does_not_count() -> None:
+def test_context_reaches_the_network_clean_and_does_not_count() -> None:
     x, epsilon = noise(1, 2, 2, 2, 8, seed=1), noise(1, 2, 2, 2, 8, seed=2)
-    known = torch.zeros(1, 2, 2, 2, 4, dtype=torch.bool)
-    known[0, 0] = True  # a whole latent frame
-    known[0, 1, 0, 1, 2] = True  # one patch of one video frame
-    given = known.repeat_interleave(2, -1)
+    mask = torch.zeros(1, 2, 2, 2, 4, dtype=torch.bool)
+    mask[0, 0] = True  # a whole latent frame
+    mask[0, 1, 0, 1, 2] = True  # one patch of one video frame
+    context = mask.repeat_interleave(2, -1)
     levels = torch.tensor([[0.4, 0.4]])
 
     def cost(wrong_by: Tensor) -> flow.Loss:
         oracle = Oracle(lambda z, t, text: x + wrong_by)
-        result = loss(oracle, x, IDS[:1], 8.0, levels=levels, noise=epsilon, known=known)  # type: ignore[arg-type]
-        z, told, _ = oracle.calls[0]
-        assert torch.equal(z[given], x[given])
-        assert torch.allclose(z[~given], (0.4 * x + 0.6 * epsilon)[~given])
-        assert told.tolist() == [[1.0, pytest.approx(0.4)]]
-        assert oracle.hinted is not None
-        assert torch.equal(oracle.hinted[..., :4], hints.GAINS[0] * known.float())
+        result = loss(oracle, x, IDS[:1], 8.0, levels=levels, noise=epsilon, mask=mask)  # type: ignore[arg-type]
+        z, t = oracle.calls[0]
+        assert torch.equal(z[context], x[context])
+        assert torch.allclose(z[~context], (0.4 * x + 0.6 * epsilon)[~context])
+        assert t.tolist() == [[1.0, pytest.approx(0.4)]]
+        assert oracle.control is not None
+        assert torch.equal(oracle.control[..., :4], controls.GAINS[0] * mask.float())
         return result
 
-    assert cost(100.0 * given.float()).value == 0
+    assert cost(100.0 * context.float()).value == 0
     assert float(cost(0.6 * torch.ones_like(x)).value) == pytest.approx(1.0, rel=1e-5)
 
 
@@ -192,7 +151,7 @@ def test_nearly_clean_frames_weigh_no_more_than_the_bound() -> None:
 
 
 def test_the_loss_teaches_the_network(model: DiT) -> None:
-    learner = DiT(TOY)
+    learner = DiT(TINY)
     x = learner.config.tokenizer.encode(noise(2, 5, 3, 16, 16).clamp(-1, 1))
     inputs = {"levels": torch.rand(2, 2, generator=seeded(1)), "noise": noise(*x.shape, seed=2)}
     optimiser = torch.optim.Adam(learner.parameters(), 1e-2)
@@ -227,32 +186,32 @@ def test_a_schedule_climbs_from_exactly_0_to_exactly_1(steps: int, shift: float)
         assert (at_high_noise > 0.55) == (shift > 1)
 
 
-@pytest.mark.parametrize("heun", [False, True])
 @pytest.mark.parametrize("steps", [1, 2, 7])
-def test_with_the_answer_known_the_clip_is_the_answer(steps: int, heun: bool) -> None:
+def test_a_perfect_network_draws_the_clean_clip(steps: int) -> None:
     x, start = noise(2, 3, 2, 2, 8, seed=1), noise(2, 3, 2, 2, 8, seed=2)
-    sampling = Sampling(steps=steps, guidance=1.0, heun=heun)
+    sampling = Sampling(steps=steps, guidance=1.0)
     path = draw(Oracle(lambda z, t, text: x), start, sampling)
     assert torch.allclose(path[-1], x, atol=1e-5)
     for t, latents in zip(sampling.schedule().tolist(), path, strict=True):
         assert torch.allclose(latents, t * x + (1 - t) * start, atol=1e-5)
 
 
-def test_every_step_is_told_the_noise_level_it_is_at() -> None:
+def test_every_step_reads_its_own_noise_level() -> None:
     oracle = Oracle(lambda z, t, text: 0.5 * z)
     sampling = Sampling(steps=5, guidance=1.0)
     draw(oracle, noise(2, 3, 2, 2, 8), sampling)
-    told = [levels.unique().tolist() for _, levels, _ in oracle.calls]
-    assert told == [pytest.approx([t]) for t in sampling.schedule().tolist()[:-1]]
+    assert [levels.unique().tolist() for _, levels in oracle.calls] == [
+        pytest.approx([t]) for t in sampling.schedule().tolist()[:-1]
+    ]
 
 
 def test_noise_is_scaled_as_in_training() -> None:
     start = noise(2, 3, 2, 2, 8)
-    oracle = Oracle(lambda z, t, text: z, dataclasses.replace(TOY, noise_scale=2.0))
+    oracle = Oracle(lambda z, t, text: z, dataclasses.replace(TINY, noise_scale=2.0))
     assert torch.equal(draw(oracle, start, Sampling(steps=1))[0], 2 * start)
 
 
-def test_heun_follows_a_curved_path_to_second_order() -> None:
+def test_the_error_of_a_curved_path_falls_with_the_step() -> None:
     """Data from a Gaussian of width s: the best prediction is known, and so is the end of every path."""
     spread = 0.3
 
@@ -262,25 +221,22 @@ def test_heun_follows_a_curved_path_to_second_order() -> None:
 
     start = noise(1, 1, 2, 2, 8)
 
-    def error(steps: int, heun: bool) -> float:
-        sampling = Sampling(steps=steps, guidance=1.0, shift=1.0, heun=heun)
+    def error(steps: int) -> float:
+        sampling = Sampling(steps=steps, guidance=1.0, shift=1.0)
         return float((draw(Oracle(clean), start, sampling)[-1] - spread * start).abs().max())
 
-    assert 1.7 < error(20, False) / error(40, False) < 2.3
-    assert 3.2 < error(20, True) / error(40, True) < 5.0
-    assert error(20, True) < 0.3 * error(40, False)
+    assert 1.7 < error(20) / error(40) < 2.3
 
 
 def test_a_resumed_run_gives_the_same_bits(model: DiT) -> None:
-    start = noise(2, 3, 4, 4, TOY.tokenizer.channels)
-    for heun in (False, True):
-        sampling = Sampling(steps=5, guidance=2.0, heun=heun)
-        whole = draw(model, start, sampling)
-        for stop in range(6):
-            state = SamplerState(whole[stop].clone(), stop)
-            rest = draw(model, torch.zeros_like(start), sampling, state=state)
-            assert len(rest) == 6 - stop
-            assert torch.equal(rest[-1], whole[-1])
+    start = noise(2, 3, 4, 4, TINY.tokenizer.channels)
+    sampling = Sampling(steps=5, guidance=2.0)
+    path = draw(model, start, sampling)
+    for stop in range(6):
+        state = SamplerState(path[stop].clone(), stop)
+        rest = draw(model, torch.zeros_like(start), sampling, state=state)
+        assert len(rest) == 6 - stop
+        assert torch.equal(rest[-1], path[-1])
 
 
 def test_a_finished_run_stays_finished(model: DiT) -> None:
@@ -298,7 +254,7 @@ def by_text(z: Tensor, t: Tensor, text: Tensor) -> Tensor:
     return torch.zeros_like(z) + text[:, :, None, None, None]
 
 
-def test_guidance_goes_away_from_the_unconditional_answer() -> None:
+def test_guidance_leads_away_from_the_unconditional_prediction() -> None:
     start = noise(2, 1, 2, 2, 8)
     for guidance in (1.0, 2.5):
         end = draw(Oracle(by_text), start, Sampling(4, guidance, guided=(0.0, 1.0)))[-1]
@@ -307,21 +263,21 @@ def test_guidance_goes_away_from_the_unconditional_answer() -> None:
 
 
 def test_guidance_can_lead_away_from_a_text() -> None:
-    start, unwanted = noise(2, 1, 2, 2, 8), torch.tensor([[4, PAD, PAD, PAD], [NULL, PAD, PAD, PAD]])
+    start, negative = noise(2, 1, 2, 2, 8), torch.tensor([[4, PAD, PAD, PAD], [NULL, PAD, PAD, PAD]])
     sampling = Sampling(4, 2.5, guided=(0.0, 1.0))
-    end = draw(Oracle(by_text), start, sampling, unwanted=unwanted)[-1]
+    end = draw(Oracle(by_text), start, sampling, negative_ids=negative)[-1]
     for row, (word, away) in enumerate(((5, 4), (7, NULL))):
         assert torch.allclose(end[row], torch.tensor(away + 2.5 * (word - away)), atol=1e-4)
-    # The null text is what it leads away from if nothing is said.
-    said = draw(Oracle(by_text), start, sampling, unwanted=null_text(IDS))[-1]
-    assert torch.equal(said, draw(Oracle(by_text), start, sampling)[-1])
+    # The null text is the default.
+    end = draw(Oracle(by_text), start, sampling, negative_ids=null_text(IDS))[-1]
+    assert torch.equal(end, draw(Oracle(by_text), start, sampling)[-1])
 
 
-def test_guidance_1_asks_once_a_step_and_is_the_conditional_answer(model: DiT) -> None:
-    start = noise(2, 3, 4, 4, TOY.tokenizer.channels)
-    plain = Oracle(by_text)
-    draw(plain, start, Sampling(steps=3, guidance=1.0))
-    assert [len(z) for z, _, _ in plain.calls] == [2, 2, 2]
+def test_guidance_1_predicts_once_a_step_without_the_null_text(model: DiT) -> None:
+    start = noise(2, 3, 4, 4, TINY.tokenizer.channels)
+    oracle = Oracle(by_text)
+    draw(oracle, start, Sampling(steps=3, guidance=1.0))
+    assert [len(z) for z, _ in oracle.calls] == [2, 2, 2]
     # Guidance of 1.0001 computes both answers and mixes in next to nothing of the second.
     exact, nearly = (draw(model, start, Sampling(3, g, guided=(0.0, 1.0)))[-1] for g in (1.0, 1.0001))
     assert torch.allclose(exact, nearly, atol=1e-2)
@@ -332,142 +288,60 @@ def test_guidance_is_spent_only_within_its_noise_levels() -> None:
     oracle = Oracle(by_text)
     sampling = Sampling(steps=10, guidance=2.0, guided=(0.3, 0.8), shift=1.0)
     draw(oracle, noise(2, 1, 2, 2, 8), sampling)
-    doubled = [len(z) == 4 for z, _, _ in oracle.calls]
+    doubled = [len(z) == 4 for z, _ in oracle.calls]
     assert doubled == [0.3 <= t <= 0.8 for t in sampling.schedule().tolist()[:-1]]
     assert 0 < sum(doubled) < 10
 
 
-def test_a_student_of_guidance_is_told_the_strength_and_asked_once() -> None:
-    oracle = Oracle(by_text, dataclasses.replace(TOY, guidance_embedded=True))
-    draw(oracle, noise(2, 1, 2, 2, 8), Sampling(steps=3, guidance=2.5))
-    for z, _, guidance in oracle.calls:
-        assert len(z) == 2
-        assert guidance is not None
-        assert guidance.tolist() == [2.5, 2.5]
-    oracle = Oracle(by_text)
-    draw(oracle, noise(2, 1, 2, 2, 8), Sampling(steps=3, guidance=1.0))
-    assert all(guidance is None for _, _, guidance in oracle.calls)
-
-
-@pytest.mark.parametrize("heun", [False, True])
-def test_frames_that_are_given_are_kept_and_called_clean(model: DiT, heun: bool) -> None:
-    start = noise(2, 3, 4, 4, TOY.tokenizer.channels)
-    given_frames = torch.full_like(start, torch.nan)
-    given_frames[0, :2] = noise(2, 4, 4, TOY.tokenizer.channels, seed=1)
-    given_frames[1, 2] = noise(4, 4, TOY.tokenizer.channels, seed=2)
-    kept = torch.tensor([[True, True, False], [False, False, True]])
-    sampling = Sampling(steps=4, guidance=2.0, guided=(0.0, 1.0), heun=heun)
-    path = draw(model, start, sampling, given=given_frames)
+def test_context_is_kept_and_called_clean(model: DiT) -> None:
+    start = noise(2, 3, 4, 4, TINY.tokenizer.channels)
+    context = torch.full_like(start, torch.nan)
+    context[0, :2] = noise(2, 4, 4, TINY.tokenizer.channels, seed=1)
+    context[1, 2] = noise(4, 4, TINY.tokenizer.channels, seed=2)
+    frames = torch.tensor([[True, True, False], [False, False, True]])
+    sampling = Sampling(steps=4, guidance=2.0, guided=(0.0, 1.0))
+    path = draw(model, start, sampling, context=context)
     for latents in path:
-        assert torch.equal(latents[kept], given_frames[kept])
+        assert torch.equal(latents[frames], context[frames])
         assert not latents.isnan().any()
-    assert not torch.equal(path[-1][~kept], draw(model, start, sampling)[-1][~kept])
+    assert not torch.equal(path[-1][~frames], draw(model, start, sampling)[-1][~frames])
     oracle = Oracle(by_text)
-    draw(oracle, start, sampling, given=given_frames)
-    for _, levels, _ in oracle.calls:
-        assert torch.equal(levels == 1, kept.repeat(len(levels) // 2, 1))
+    draw(oracle, start, sampling, context=context)
+    for _, levels in oracle.calls:
+        assert torch.equal(levels == 1, frames.repeat(len(levels) // 2, 1))
 
 
-def test_a_single_frame_or_patch_that_is_given_is_kept(model: DiT) -> None:
-    start = noise(1, 3, 4, 4, TOY.tokenizer.channels)
-    given_values = torch.full_like(start, torch.nan).unflatten(-1, (4, -1))
-    given_values[0, 1, :, :, 3] = 0.25  # the last video frame of a latent frame
-    given_values[0, 2, 1, 2, :, :-1] = 0.5  # not all of a patch: not given
-    latents = draw(model, start, Sampling(steps=3), given=given_values.flatten(-2))[-1].unflatten(-1, (4, -1))
+def test_a_single_frame_or_whole_patch_can_be_context(model: DiT) -> None:
+    start = noise(1, 3, 4, 4, TINY.tokenizer.channels)
+    context = torch.full_like(start, torch.nan).unflatten(-1, (4, -1))
+    context[0, 1, :, :, 3] = 0.25  # the last video frame of a latent frame
+    context[0, 2, 1, 2, :, :-1] = 0.5  # not all of a patch: no context
+    latents = draw(model, start, Sampling(steps=3), context=context.flatten(-2))[-1].unflatten(-1, (4, -1))
     assert (latents[0, 1, :, :, 3] == 0.25).all()
     assert not (latents[0, 1, :, :, :3] == 0.25).any()
     assert not (latents[0, 2] == 0.5).any()
     assert not latents.isnan().any()
 
 
-def test_a_network_that_reads_hints_is_told_what_is_given() -> None:
-    config = dataclasses.replace(TOY, hints=True)
-    oracle = Oracle(by_text, config)
+def test_a_network_with_control_channels_reads_context_and_motion() -> None:
+    oracle = Oracle(by_text, dataclasses.replace(TINY, control=True))
     start = noise(1, 2, 2, 2, 8)
-    given_frames = torch.full_like(start, torch.nan)
-    given_frames[:, 0] = 0.0
+    context = torch.full_like(start, torch.nan)
+    context[:, 0] = 0.0
     motion = noise(1, 2, 2, 2, 7, seed=1)
-    draw(oracle, start, Sampling(steps=2, guidance=2.0, guided=(0.0, 1.0)), given=given_frames, motion=motion)
-    assert oracle.hinted is not None
-    assert oracle.hinted.shape == (2, 2, 2, 2, 11)
-    assert torch.equal(oracle.hinted[0, ..., :4], oracle.hinted[1, ..., :4])
-    assert oracle.hinted[:, 0, ..., :4].min() == hints.GAINS[0]
-    assert oracle.hinted[:, 1, ..., :4].max() == 0
-    # What guidance leads away from is told what is given, and not how anything moves.
-    nothing = torch.zeros(1, 2, 2, 2, 4, dtype=torch.bool)
-    assert torch.equal(oracle.hinted[:1, ..., 4:], hints.draw(nothing, motion)[..., 4:])
-    assert oracle.hinted[1, ..., 4:].abs().max() == 0
-
-
-@pytest.mark.parametrize(("strength", "steps"), [(0.0, 0), (0.3, 3), (1.0, 10)])
-def test_a_guide_is_followed_the_closer_the_less_strength(model: DiT, strength: float, steps: int) -> None:
-    start, guide = noise(1, 1, 4, 4, TOY.tokenizer.channels), torch.full((1, 1, 4, 4, 768), 0.5)
-    sampler = Sampler(model, IDS[:1], 8.0, start, Sampling(steps=10, shift=1.0))
-    sampler.follow(guide, strength)
-    t = 1 - strength
-    assert torch.allclose(sampler.state.latents, t * guide + (1 - t) * start, atol=1e-5)
-    path = list(sampler)
-    assert len(path) == steps
-    if not steps:
-        assert torch.equal(sampler.state.latents, guide)
-
-
-def test_an_edit_changes_what_the_words_change_and_nothing_else(model: DiT) -> None:
-    start, source = noise(1, 1, 4, 4, TOY.tokenizer.channels), noise(1, 1, 4, 4, 768, seed=5)
-
-    def edited(words: Tensor, strength: float = 1.0) -> Tensor:
-        sampler = Sampler(model, IDS[:1], 8.0, start, Sampling(steps=6, guidance=1.0))
-        sampler.edit(source, words, strength)
-        return [*sampler, sampler.state][-1].latents
-
-    assert torch.allclose(edited(IDS[:1]), source, atol=1e-5)
-    assert torch.equal(edited(IDS[1:], 0.0), source)
-    far, near = ((edited(IDS[1:], strength) - source).abs().mean() for strength in (1.0, 0.3))
-    assert 1e-3 < near < far
-
-
-def test_an_edit_goes_on_from_a_state_bit_for_bit(model: DiT) -> None:
-    start, source = noise(1, 1, 4, 4, TOY.tokenizer.channels), noise(1, 1, 4, 4, 768, seed=5)
-
-    def begun(state: SamplerState | None = None) -> Sampler:
-        sampler = Sampler(model, IDS[:1], 8.0, start, Sampling(steps=6), state=state)
-        sampler.edit(source, IDS[1:], 0.9)
-        return sampler
-
-    states = list(begun())
-    again = list(begun(states[2]))
-    assert again[-1].step == 6
-    assert len(again) == len(states) - 3
-    assert torch.equal(again[-1].latents, states[-1].latents)
+    draw(oracle, start, Sampling(steps=2, guidance=2.0, guided=(0.0, 1.0)), context=context, motion=motion)
+    assert oracle.control is not None
+    assert oracle.control.shape == (2, 2, 2, 2, 11)
+    assert torch.equal(oracle.control[0, ..., :4], oracle.control[1, ..., :4])
+    assert oracle.control[:, 0, ..., :4].min() == controls.GAINS[0]
+    assert oracle.control[:, 1, ..., :4].max() == 0
+    # The unconditional prediction reads the context and no motion.
+    mask = torch.zeros(1, 2, 2, 2, 4, dtype=torch.bool)
+    assert torch.equal(oracle.control[:1, ..., 4:], controls.encode(mask, motion)[..., 4:])
+    assert oracle.control[1, ..., 4:].abs().max() == 0
 
 
 def test_the_words_decide_what_is_drawn(model: DiT) -> None:
-    start = noise(1, 1, 4, 4, TOY.tokenizer.channels)
+    start = noise(1, 1, 4, 4, TINY.tokenizer.channels)
     one, other = (draw(model, start, Sampling(steps=3), ids=IDS[k : k + 1])[-1] for k in (0, 1))
     assert (one - other).abs().max() > 0.01
-
-
-# Several texts in one clip
-
-
-def test_a_clip_is_put_together_from_its_texts_by_their_shares(model: DiT) -> None:
-    start, sampling = noise(1, 2, 4, 4, 768), Sampling(steps=3, guidance=1.0)
-    alone = [draw(model, start, sampling, IDS[number : number + 1])[-1] for number in (0, 1)]
-    for number in (0, 1):
-        shares = torch.zeros(2, *start.shape)
-        shares[number] = 1
-        *_, last = Sampler(model, IDS, 8.0, start, sampling, shares=shares)
-        torch.testing.assert_close(last.latents, alone[number])
-    halves = torch.full((2, *start.shape), 0.5)
-    ahead = next(Sampler(model, IDS, 8.0, start, sampling, shares=halves)).latents
-    steps = [draw(model, start, sampling, IDS[number : number + 1])[1] for number in (0, 1)]
-    torch.testing.assert_close(ahead, (steps[0] + steps[1]) / 2)
-
-
-def test_guidance_leads_all_texts_of_a_clip_away_from_the_same_nothing(model: DiT) -> None:
-    start, sampling = noise(2, 2, 4, 4, 768), Sampling(steps=2, guidance=3.0)
-    shares = torch.rand(2, *start.shape, generator=seeded(1))
-    shares = torch.stack((shares[0], 1 - shares[0]))
-    same = torch.cat((IDS, IDS))  # both texts of a clip say the same: it is as if there were one
-    *_, last = Sampler(model, same, 8.0, start, sampling, shares=shares)
-    torch.testing.assert_close(last.latents, draw(model, start, sampling)[-1], rtol=1e-3, atol=1e-4)

@@ -11,11 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hinode.engines.native import catalog
+from hinode.engines.native import catalog, checkpoint
+from hinode.engines.native.checkpoint import Checkpoint
 from hinode.engines.native.composition import CAMERA_NOISE_SHARE
 from hinode.errors import ModelError
-from hinode.model import checkpoint
-from hinode.model.checkpoint import Checkpoint
 from hinode.model.dit import DiT
 from hinode.model.flow import Sampler, SamplerState, Sampling
 from hinode.training import data, distillation, run
@@ -107,7 +106,7 @@ def start_sampler(network: nn.Module, sampling: Sampling, **changes: float) -> S
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + batch.step)
     noise = distillation.sample_noise(batch, mask, tokenizer, generator)
     pixels = x.masked_fill(~mask.repeat_interleave(x.shape[-1] // mask.shape[-1], -1), torch.nan)
-    return Sampler(network, batch.ids, batch.bucket.fps, noise, sampling, given=pixels, motion=motion)  # type: ignore[arg-type]
+    return Sampler(network, batch.ids, batch.bucket.fps, noise, sampling, context=pixels, motion=motion)  # type: ignore[arg-type]
 
 
 def targets_of(rollouts: list[Rollout], leap: Leap) -> tuple[Tensor, Tensor]:

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from hinode.engines.native import catalog
+from hinode.engines.native import catalog, checkpoint
 from hinode.errors import BadInput, ModelError
-from hinode.model import checkpoint
 from hinode.model.flow import Sampler, Sampling
 from hinode.training import data, run
 from hinode.training.recipes import RECIPES, Recipe

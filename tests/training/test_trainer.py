@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from hinode.engines.native import checkpoint
 from hinode.errors import ModelError
-from hinode.model import checkpoint
 from hinode.model.text import FIRST_WORD, Vocabulary
 from hinode.training import data, trainer
 from hinode.training.recipes import RECIPES
@@ -108,7 +108,7 @@ def test_matrices_of_blocks_go_to_muon_and_all_else_to_adamw(tmp_path: Path) -> 
     assert len({id(p) for p in matrices + rest}) == len(matrices + rest) == len(parameters)
     names = {id(p): name for name, p in model.model.named_parameters()}
     assert {p.ndim for p in matrices} == {2}
-    for name in ("fine_in.0.qkv.weight", "coarse.0.text_kv.weight", "text.blocks.0.mlp.fall.weight"):
+    for name in ("fine_in.0.qkv.weight", "coarse.0.text_kv.weight", "text.blocks.0.mlp.fc_out.weight"):
         assert name in {names[id(p)] for p in matrices}
     for name in ("embed.weight", "final.weight", "text.embed.weight", "coarse.0.modulation", "merge.weight"):
         assert name in {names[id(p)] for p in rest}

@@ -10,9 +10,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from hinode.engines.native import catalog
+from hinode.engines.native import catalog, checkpoint
 from hinode.engines.native import upscaling as upscaler
-from hinode.model import checkpoint
 from hinode.settings import Settings
 from hinode.training import upscaling
 from hinode.training.pairs import FRAMES, LARGE_FRAMES, Pairs, make_pairs

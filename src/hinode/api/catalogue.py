@@ -95,13 +95,13 @@ class Catalogue:
         return models
 
     def _installed(self) -> Iterator[str]:
-        for engine in engines.ENGINES:
+        for engine in engines.names():
             with suppress(HinodeError):
                 yield from engines.models(engine, self.settings)
 
     def _look_up(self, name: str) -> Model:
         engine, _, model = self._target(name).partition("/")
-        if engine not in engines.ENGINES:
+        if engine not in engines.names():
             engine, model = self._engine_of(name), name
         capabilities = engines.capabilities(engine, self.settings, model or None)
         return Model(name, capabilities, self._created_at(capabilities))
@@ -116,7 +116,7 @@ class Catalogue:
         return name
 
     def _engine_of(self, model: str) -> str:
-        for engine in engines.ENGINES:
+        for engine in engines.names():
             with suppress(HinodeError):
                 if model in engines.models(engine, self.settings):
                     return engine
@@ -129,4 +129,4 @@ class Catalogue:
         if capabilities.engine != catalog.ENGINE:
             return 0.0
         path = catalog.installed(self.settings.models)[capabilities.model]
-        return max((file.stat().st_mtime for file in catalog.shards(path)), default=0.0)
+        return path.stat().st_mtime

@@ -20,6 +20,7 @@ from hinode.api.app import create_app
 from hinode.api.context import Context
 from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.executors import LocalExecutor, Spec
+from hinode.jobs.files.checkpoints import part_digests
 from hinode.jobs.periodic import PeriodicTask, PeriodicTasks
 from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.records.database import Database, DatabaseError
@@ -215,7 +216,9 @@ def sweep(context: Context) -> None:
     """Remove the files of expired jobs, and unreferenced files, from the store."""
     while context.store.expire():
         pass
-    count = context.objects.sweep(context.store.digests(), SWEEP_OLDER_THAN)
+    store, objects = context.store, context.objects
+    needed = store.digests() | part_digests(objects, store.checkpoints())
+    count = objects.sweep(needed, SWEEP_OLDER_THAN)
     if count:
         log.info("removed unreferenced files", extra={"files": count})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import Annotated, NoReturn
@@ -11,6 +12,7 @@ import typer
 from hinode import __version__
 from hinode.cli import directing, evaluate, generate, jobs, models, serve, storyboard, tenants, train
 from hinode.cli.command import ClipCommand, Command, CommandGroup
+from hinode.settings import thread_variables
 
 # torch, NumPy, the media libraries, the database and the web server are imported inside the commands that
 # need them, so that help and usage errors are printed at once.
@@ -59,6 +61,7 @@ for panel, groups in GROUPS.items():
 
 def main() -> None:
     """Run the command line; the entry point of the `hinode` script."""
+    os.environ.update(thread_variables(os.environ))  # before torch is imported, which reads them once
     signal.signal(signal.SIGTERM, _exit_on_signal)
     app()
 

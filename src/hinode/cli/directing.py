@@ -235,9 +235,11 @@ def _redraw(
 def _request(
     clip: ClipOptions, prompt: str | None, source: MediaFile, *, end: bool = True, size: Size | None = None
 ) -> Request:
-    """The request for a clip beside or over a source; see `source_facts.told` for its prompt."""
+    """The request for a clip beside or over a source; see `source_facts.complete_prompt`."""
     from hinode.directing import source_facts
 
     request = clip.request("", size or source.size)
-    words = source_facts.told(prompt, source, clip.capabilities(), request.seed, end=end, expand=clip.expand)
+    words = source_facts.complete_prompt(
+        prompt, source, clip.capabilities(), request.seed, end=end, expand=clip.expand
+    )
     return dataclasses.replace(request, prompt=words)

@@ -134,15 +134,18 @@ def _summary(result: Result) -> str:
     """What was rendered, and how the model read the prompt."""
     from hinode.pipeline import LEFT_OUT, format_size
 
+    provenance = result.provenance
+    size, native_size = format_size(result.size), format_size(provenance.native_size)
+    seconds = sum(provenance.stage_seconds.values())
     lines = [
-        f"{result.seconds:g} s at {format_size(result.size)}, rendered at {format_size(result.native_size)} "
-        f"by {result.model} from seed {result.seed} in {sum(result.stage_seconds.values()):.1f} s"
+        f"{float(result.timeline.seconds):g} s at {size}, rendered at {native_size} by {provenance.model} "
+        f"from seed {provenance.seed} in {seconds:.1f} s"
     ]
-    if result.not_understood:
-        words = result.not_understood[:MAX_LISTED_WORDS]
-        more = len(result.not_understood) - len(words)
+    if provenance.not_understood:
+        words = provenance.not_understood[:MAX_LISTED_WORDS]
+        more = len(provenance.not_understood) - len(words)
         lines.append(f"not understood: {', '.join(words)}" + (f" and {more} more words" if more else ""))
-    lines.append(f"read as: {result.read_as}")
+    lines.append(f"read as: {provenance.read_as}")
     if result.sound == LEFT_OUT:
         lines.append(f"without sound: {result.format} files hold none, mp4 files do")
     elif result.sound is not None:

@@ -49,7 +49,7 @@ def worker(
     from hinode.jobs.worker import process
 
     settings = Settings.from_environment(os.environ)
-    for name in set(engine or ()) - set(engines.ENGINES):
+    for name in set(engine or ()) - set(engines.names()):
         engines.get(name, settings)  # raises: there is no such engine
     logs.start()
     raise typer.Exit(process.main(settings, attached=attached, host=host, engines=engine or None))

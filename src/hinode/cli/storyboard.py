@@ -44,7 +44,7 @@ def storyboard(
 ) -> None:
     """Render a film from a file of shots. Only changed shots are rendered again."""
     from hinode import directing
-    from hinode.directing.films import renderer, storyboard
+    from hinode.directing.films import parser, renderer, storyboard
     from hinode.media import formats
 
     if schema:
@@ -53,7 +53,7 @@ def storyboard(
     if file is None:
         raise BadInput("there is no storyboard", "name its file", field="file")
     settings = Settings.from_environment(os.environ)
-    board = storyboard.read(file)
+    board = parser.read(file)
     directing.capabilities(
         board.engine, settings, board.model
     )  # raises if the licence excludes this operator

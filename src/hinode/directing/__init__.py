@@ -1,21 +1,21 @@
-"""Shots from shots: what an engine draws in one go becomes longer clips, loops, blends, edits and films.
+"""Clips from clips: what an engine draws in one go becomes longer clips, loops, blends, edits and films.
 
-Everything is put together from segments (`cutting`), each drawn in windows that overlap (`windows`,
-`layout`); `run` draws and joins them. All of it is made over the one protocol of the engines, so each engine
-gains what its capabilities allow (`offer`).
+A clip consists of `segments`; each that is not kept from a video is drawn in `windows` that overlap. `layout`
+decides where everything lies, and `run` draws and joins. All of it stands on the one protocol of engines, so
+every engine gains what its capabilities allow (`capabilities`).
 """
 
 from __future__ import annotations
 
 from hinode import engines
-from hinode.directing.capabilities import extend_capabilities, simple, without_characters
+from hinode.directing.capabilities import extend_capabilities, is_direct, without_characters
 from hinode.engines.protocol import Engine
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
 
 def get(name: str, settings: Settings) -> Engine:
-    """The engine called `name`, which can do more than by itself.
+    """The engine of this name, directed.
 
     Raises:
         BadInput: there is none.
@@ -26,7 +26,7 @@ def get(name: str, settings: Settings) -> Engine:
 
 
 def check(request: Request, capabilities: Capabilities, source_seconds: float | None = None) -> None:
-    """See that a request can be carried out, as far as that is known before anything is read; without torch.
+    """See that a request can be carried out, as far as that is known before any file is read; without torch.
 
     Args:
         request: its references need no digests yet.
@@ -41,15 +41,12 @@ def check(request: Request, capabilities: Capabilities, source_seconds: float | 
 
     request.check(extend_capabilities(capabilities), source_seconds)
     request = without_characters(request, capabilities)
-    if simple(request, capabilities):
+    if is_direct(request, capabilities):
         request.check(capabilities, source_seconds)
     else:
-        Layout(request, capabilities, segments.segments(request, source_seconds, capabilities)).check()
+        Layout(request, capabilities, segments.split(request, source_seconds, capabilities)).check()
 
 
 def capabilities(name: str, settings: Settings, model: str | None = None) -> Capabilities:
-    """What can be asked for of a model; see `engines.capabilities`, which raises the same.
-
-    It never loads torch.
-    """
+    """What can be requested of a model, without torch; see `engines.capabilities`, which raises the same."""
     return extend_capabilities(engines.capabilities(name, settings, model))

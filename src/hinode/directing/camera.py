@@ -23,16 +23,16 @@ MOVES: Mapping[str, tuple[float, float]] = {
     "zoom in": (0.0, 1.0),
     "zoom out": (0.0, -1.0),
 }
-"""Named moves: how often the usual speed of a pan and of a zoom each has."""
+"""Named moves: what each is of the normal speed of a pan and of a zoom."""
 
 SPEEDS = {"slowly": 0.5, "fast": 2.0}
-FASTEST = 10.0
-EACH = 0.25
-"""Seconds between the moments of a zoom that is written out."""
+MAX_SPEED = 10.0
+ZOOM_STEP = 0.25
+"""Seconds between the moments of a zoom."""
 
 MAX_FILE_BYTES = 2**20
 _KEYS = {PATH: ("seconds", "x", "y"), CAMERA: ("seconds", "pan", "zoom")}  # as in the HTTP API
-_NAMED = re.compile(r"(pan|zoom) (left|right|in|out)(?: (slowly|fast|[0-9.]+))?|still")
+_MOVE = re.compile(r"(pan|zoom) (left|right|in|out)(?: (slowly|fast|[0-9.]+))?|still")
 
 
 def path(value: object) -> Trajectory:
@@ -46,37 +46,37 @@ def path(value: object) -> Trajectory:
 
 
 def camera(value: object, seconds: float, capabilities: Capabilities) -> tuple[Trajectory, str]:
-    """How the camera moves, and words for the prompt of a model that is told in words alone.
+    """How the camera moves, and words for the prompt of a model that follows words alone.
 
     Args:
         value: names of moves, such as "pan left", "zoom in slowly" or "pan right 1.5, zoom out" (the number
-            is how often the usual speed); or what a path can be, with pan and zoom instead of x and y.
+            multiplies the normal speed); or what a path can be, with pan and zoom instead of x and y.
         seconds: length of the clip.
-        able: the model.
+        capabilities: those of the model.
 
     Raises:
         BadInput: it is none of these.
     """
-    moves = named(value) if isinstance(value, str) else None
+    moves = parse_moves(value) if isinstance(value, str) else None
     if moves is None:
         return track(value, CAMERA), ""
     if CAMERA not in capabilities.controls:
-        return (), "".join(f", {_said(name)}" for name in moves)
-    return followed(moves, seconds), ""
+        return (), "".join(f", {_words(name)}" for name in moves)
+    return trajectory(moves, seconds), ""
 
 
-def named(text: str) -> dict[str, float] | None:
-    """Names of moves, each with how often the usual speed it has; None if the text is no list of names.
+def parse_moves(text: str) -> dict[str, float] | None:
+    """Names of moves with their speeds, 1 for the normal one; None if the text is no list of names.
 
     Raises:
-        BadInput: it names one that is not known.
+        BadInput: it names a move that does not exist.
     """
     if re.fullmatch(r"[-+0-9.,;eE\s]*", text) or text.lower().endswith(".json"):
         return None
-    found = {}
+    speeds = {}
     for part in re.split(r",| and ", text.strip().lower()):
         words = " ".join(part.split())
-        match = _NAMED.fullmatch(words)
+        match = _MOVE.fullmatch(words)
         name = "still" if words == "still" else f"{match[1]} {match[2]}" if match else ""
         if match is None or name not in MOVES:
             raise BadInput(
@@ -85,15 +85,15 @@ def named(text: str) -> dict[str, float] | None:
                 "or write seconds, pan, zoom",
                 field=CAMERA,
             )
-        found[name] = SPEEDS.get(match[3], 0.0) or _speed(match[3] or "1")
-    return found
+        speeds[name] = SPEEDS.get(match[3], 0.0) or _speed(match[3] or "1")
+    return speeds
 
 
-def followed(moves: Mapping[str, float], seconds: float) -> Trajectory:
-    """Named moves at their speeds as a track over a clip of some seconds."""
+def trajectory(moves: Mapping[str, float], seconds: float) -> Trajectory:
+    """Named moves at their speeds, over a clip of some seconds."""
     pan = sum(MOVES[name][0] * speed for name, speed in moves.items()) * PAN_SPEED
     zoom = sum(MOVES[name][1] * speed for name, speed in moves.items()) * ZOOM_RATE
-    count = max(1, math.ceil(seconds / EACH)) if zoom else 1
+    count = max(1, math.ceil(seconds / ZOOM_STEP)) if zoom else 1
     moments = [seconds * index / count for index in range(count + 1)]
     return tuple(
         (at, pan * at, math.exp(zoom * ZOOM_SECONDS * math.tanh(at / ZOOM_SECONDS))) for at in moments
@@ -125,10 +125,10 @@ def _point(point: object, field: str) -> tuple[float, float, float]:
     if isinstance(point, str) or not isinstance(point, Sequence) or len(point) != len(keys):
         raise _wrong(field, quote(json.dumps(point, default=str)))
     try:
-        at, one, other = (float(value) for value in point)
+        at, first, second = (float(value) for value in point)
     except (TypeError, ValueError, OverflowError) as error:
         raise _wrong(field, quote(json.dumps(point, default=str))) from error
-    return at, one, other
+    return at, first, second
 
 
 def _wrong(field: str, what: str) -> BadInput:
@@ -162,15 +162,15 @@ def _speed(text: str) -> float:
         speed = float(text)
     except ValueError:
         speed = 0.0
-    if not 0 < speed <= FASTEST:
+    if not 0 < speed <= MAX_SPEED:
         raise BadInput(
             f"the camera has the speed {quote(text)}",
-            f"give more than 0 and at most {FASTEST:g}",
+            f"give more than 0 and at most {MAX_SPEED:g}",
             field=CAMERA,
         )
     return speed
 
 
-def _said(name: str) -> str:
-    verb, _, way = name.partition(" ")
-    return f"the camera {verb}s {way}" if way else "static camera"
+def _words(name: str) -> str:
+    verb, _, direction = name.partition(" ")
+    return f"the camera {verb}s {direction}" if direction else "static camera"

@@ -1,80 +1,95 @@
-"""What an engine can do once its clips are directed; known without torch, as what the engine itself can do
-is."""
+"""What an engine can do once its clips are directed; known without torch."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from hinode.engines.native import catalog
 from hinode.request import CHARACTER, CONTEXT_VIDEO, FIRST_FRAME, GUIDE_VIDEO, SOURCE, Capabilities, Request
 
 MAX_SECONDS = 120.0
-"""The longest clip that is put together out of several."""
+"""The longest clip that is put together from several windows."""
 
 CONTEXT, MAX_CONTEXT = 9, 11
-"""Frames that a window is given of its neighbour, where a model takes footage: one and twice four, so that
-they are whole latent frames of every model; for the native one two more, so that it goes on amid a patch, of
-which it then knows how it began. One that takes pictures only is given one."""
+"""Frames of its neighbour that a window is given, where a model takes videos: one and twice four, so that
+they are whole latent frames of every model. The native model gets two more, so that a window begins amid a
+patch of which it knows the first frames."""
 
-REPAINTED, JOINED = ("remix", "edit"), ("extend", "loop", "blend", "retake", "recut", "storyboard")
-"""Operations that draw over footage, and those that draw what comes before, after or between it."""
+REPAINTING, JOINING = ("remix", "edit"), ("extend", "loop", "blend", "retake", "recut", "storyboard")
+"""Operations that draw over a video, and those that draw what comes before, after or between videos."""
 
 
-def context(capabilities: Capabilities) -> int:
-    """Frames that a window is given of its neighbour."""
-    if CONTEXT_VIDEO not in capabilities.references:
-        return 1
-    return MAX_CONTEXT if capabilities.engine == catalog.ENGINE else CONTEXT
+def window_frames(capabilities: Capabilities) -> int:
+    """The most frames that a model draws at once."""
+    return math.floor(round(capabilities.seconds[1] * capabilities.native_fps[0], 6))
+
+
+def context_frames(capabilities: Capabilities) -> int:
+    """Frames of its neighbour that a window is given: several as a video, 1 as a picture, or 0 if the model
+    takes neither or draws too few frames at once for anything new beside a context on both sides."""
+    frames = window_frames(capabilities)
+    video = MAX_CONTEXT if capabilities.engine == catalog.ENGINE else CONTEXT
+    if CONTEXT_VIDEO in capabilities.references and frames > 2 * video:
+        return video
+    return 1 if FIRST_FRAME in capabilities.references and frames > 2 else 0
+
+
+def takes_context_video(capabilities: Capabilities) -> bool:
+    """Whether a window can be given frames before and after it, and not just the last frame before it."""
+    return context_frames(capabilities) > 1
+
+
+def extends(capabilities: Capabilities) -> bool:
+    """Whether a clip can be continued in another window."""
+    pictures_only = set(capabilities.required_references) <= {FIRST_FRAME}
+    return takes_context_video(capabilities) or (context_frames(capabilities) == 1 and pictures_only)
 
 
 def extend_capabilities(capabilities: Capabilities) -> Capabilities:
-    """What can be asked for of a model beyond what its engine can: longer clips and clips from clips, as far
-    as it can go on from frames that it is given."""
-    operations = list(capabilities.operations)
-    references = list(capabilities.references)
+    """What can be requested of a model beyond what its engine can do alone: longer clips, and clips from
+    clips, as far as the model can continue from frames that it is given."""
+    gained: list[str] = []
     seconds = capabilities.seconds
-    needed = set(capabilities.required_references)
-    # A window holds new frames beside those of both neighbours.
-    is_long_enough = capabilities.seconds[1] * capabilities.native_fps[0] > 2 * context(capabilities)
-    takes_footage = CONTEXT_VIDEO in capabilities.references and is_long_enough
-    takes_picture = FIRST_FRAME in capabilities.references and needed <= {FIRST_FRAME} and is_long_enough
-    if takes_footage or takes_picture:
+    if extends(capabilities):
         seconds = (seconds[0], max(seconds[1], MAX_SECONDS))
         # A shot that begins anew has no picture to begin with.
-        gained = ("extend",) if needed else ("extend", "storyboard")
-        operations += [name for name in gained if name not in operations]
-    if takes_footage:
-        operations += [name for name in JOINED if name not in operations]
+        gained += ["extend"] if capabilities.required_references else ["extend", "storyboard"]
+    if takes_context_video(capabilities):
+        gained += JOINING
     if GUIDE_VIDEO in capabilities.references:
-        operations += [name for name in REPAINTED if name not in operations]
+        gained += REPAINTING
+    operations = tuple(dict.fromkeys((*capabilities.operations, *gained)))
+    references = list(capabilities.references)
     if capabilities.expands and CHARACTER not in references:
-        references.append(CHARACTER)  # told in words: see `reading.cast`
+        references.append(CHARACTER)  # described in words: see `source_facts.cast`
     if len(operations) > len(capabilities.operations) and SOURCE not in references:
         references.append(SOURCE)
     return dataclasses.replace(
-        capabilities, operations=tuple(operations), references=tuple(references), seconds=seconds
+        capabilities, operations=operations, references=tuple(references), seconds=seconds
     )
 
 
 def without_characters(request: Request, capabilities: Capabilities) -> Request:
-    """A request as the engine gets it: a model that is told in words who appears gets no pictures of them."""
+    """A request as the engine gets it: a model that reads in words who appears gets no pictures of them."""
     if not capabilities.expands or CHARACTER in capabilities.references:
         return request
-    others = tuple(one for one in request.references if one.role != CHARACTER)
+    others = tuple(reference for reference in request.references if reference.role != CHARACTER)
     return dataclasses.replace(request, references=others)
 
 
-def simple(request: Request, capabilities: Capabilities) -> bool:
-    """Whether the engine does it in one go."""
+def is_direct(request: Request, capabilities: Capabilities) -> bool:
+    """Whether the engine carries out a request alone, in one go."""
+    too_long = (
+        request.operation in ("generate", "extend")
+        and request.seconds > capabilities.seconds[1]
+        and not capabilities.extension_seconds
+        and extends(capabilities)
+    )
     return (
         request.operation in capabilities.operations
         and not request.segments
         and not request.looped
-        and not (
-            request.operation in ("generate", "extend")
-            and request.seconds > capabilities.seconds[1]
-            and not capabilities.extension_seconds
-            and {FIRST_FRAME, CONTEXT_VIDEO} & set(capabilities.references)
-        )
+        and not too_long
         and all(reference.role in capabilities.references for reference in request.references)
     )

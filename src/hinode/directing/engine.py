@@ -1,24 +1,20 @@
-"""An engine that directs another one: it draws what the other cannot draw in one go."""
+"""An engine that directs another one: it makes clips that the other cannot draw in one go."""
 
 from __future__ import annotations
 
 from hinode.directing import segments, source_facts
-from hinode.directing.capabilities import extend_capabilities, simple, without_characters
+from hinode.directing.capabilities import extend_capabilities, is_direct, without_characters
 from hinode.directing.layout import Layout
-from hinode.directing.run import DirectedRun
+from hinode.directing.run import DirectedRun, window_costs
 from hinode.engines.protocol import Cost, Engine, Run, State
 from hinode.media import references
 from hinode.request import CHARACTER, Capabilities, Request
 
 
 class DirectedEngine:
-    """See `Engine`. What the engine inside can do by itself it does by itself."""
+    """See `Engine`. The engine inside carries out alone what it can."""
 
     def __init__(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: draws.
-        """
         self.engine = engine
 
     @property
@@ -34,15 +30,16 @@ class DirectedEngine:
         """See `Engine.estimate`; windows that overlap are counted whole."""
         capabilities = self.engine.capabilities(request.model)
         request = without_characters(request, capabilities)
-        if simple(request, capabilities):
+        if is_direct(request, capabilities):
             return self.engine.estimate(request)
-        run = DirectedRun(self._layout(request, capabilities), self.engine, None)
-        works = run.works
+        layout = self._layout(request, capabilities)
+        layout.check()
+        costs = window_costs(layout, self.engine)
         return Cost(
-            tokens=max(work.tokens for work in works),
-            steps=sum(work.steps for work in works),
-            passes=sum(work.passes for work in works),
-            pixels=sum(work.pixels for work in works),
+            tokens=max(cost.tokens for cost in costs),
+            steps=sum(cost.steps for cost in costs),
+            passes=sum(cost.passes for cost in costs),
+            pixels=sum(cost.pixels for cost in costs),
         )
 
     def start(self, request: Request, state: State | None = None) -> Run:
@@ -51,7 +48,7 @@ class DirectedEngine:
         if request.reference(CHARACTER) and CHARACTER not in capabilities.references:
             request.check(extend_capabilities(capabilities))
             request = without_characters(source_facts.cast(request), capabilities)
-        if simple(request, capabilities):
+        if is_direct(request, capabilities):
             return self.engine.start(request, state)
         request.check(extend_capabilities(capabilities))
         return DirectedRun(self._layout(request, capabilities), self.engine, state)
@@ -59,4 +56,4 @@ class DirectedEngine:
     def _layout(self, request: Request, capabilities: Capabilities) -> Layout:
         source = request.source
         length = float(references.seconds(source)) if source is not None else None
-        return Layout(request, capabilities, segments.segments(request, length, capabilities))
+        return Layout(request, capabilities, segments.split(request, length, capabilities))

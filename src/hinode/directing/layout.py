@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -14,11 +14,11 @@ from itertools import pairwise
 import numpy as np
 
 from hinode.directing import windows
-from hinode.directing.capabilities import context as context_of
+from hinode.directing.capabilities import context_frames, takes_context_video, window_frames
 from hinode.directing.windows import Window
 from hinode.engines.native.expansion import expand_prompt
 from hinode.errors import BadInput
-from hinode.media.resize import crop_box
+from hinode.media.resize import nearest_size
 from hinode.media.timeline import frame_rate
 from hinode.request import (
     CHARACTER,
@@ -37,15 +37,15 @@ from hinode.request import (
     Trajectory,
 )
 
-HEAD, TAIL = "head", "tail"
-"""What stands for the frames before and after a window, as long as they are not there."""
+HEAD, TAIL, BASE = "head", "tail", "base"
+"""Digests of placeholders for the frames before a window, after it, and under it."""
 
 UNSEEN = "a clip"
-"""What a source shows, as long as nobody has looked at it."""
+"""What a source shows, before it was looked at."""
 
 MP4 = "video/mp4"
 MAX_BYTES = 2**33
-"""Frames of a clip that footage is kept in."""
+"""Memory for the frames of a clip that is partly kept from videos."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Layout:
     """The plan of a directed clip.
 
     Attributes:
-        request: what is asked for.
-        able: what the engine that draws can do by itself.
+        request: the whole clip.
+        capabilities: what the engine that draws can do alone.
         segments: what the clip consists of.
     """
 
@@ -64,26 +64,29 @@ class Layout:
 
     @cached_property
     def fps(self) -> Fraction:
-        """Frames per second that are drawn."""
+        """Frames per second at which the model draws."""
         return frame_rate(self.capabilities.native_fps[0])
 
     @cached_property
     def size(self) -> Size:
-        """Width and height of the frames while they are worked on: what the model draws, if that is known."""
-        want = self.request.size
+        """Width and height of the frames before the clip is finished: the model's own size, if it has one."""
+        return nearest_size(self.capabilities.native_sizes, self.request.size)
 
-        def cropped(have: Size) -> float:
-            left, top, right, bottom = crop_box(have, want)
-            return 1 - (right - left) * (bottom - top) / (have[0] * have[1])
-
-        return min(self.capabilities.native_sizes, key=cropped, default=want)
+    def marks(self, fps: Fraction) -> list[int]:
+        """Where each segment begins, in frames at a rate, and where the last one ends."""
+        moments = np.cumsum([0.0, *(segment.seconds for segment in self.segments)])
+        return [round(Fraction(str(round(float(moment), 6))) * fps) for moment in moments]
 
     @cached_property
     def edges(self) -> list[int]:
-        """Where each segment begins, in frames, and where the last one ends."""
-        moments = np.cumsum([0.0, *(segment.seconds for segment in self.segments)])
-        marks = [round(Fraction(str(round(float(moment), 6))) * self.fps) for moment in moments]
-        marks[-1] = max(1, math.ceil(round(float(moments[-1]) * float(self.fps), 6)))
+        """Where each segment begins, in frames at the model's rate, and where the last one ends.
+
+        Raises:
+            BadInput: a segment is shorter than a frame.
+        """
+        marks = self.marks(self.fps)
+        seconds = sum(segment.seconds for segment in self.segments)
+        marks[-1] = max(1, math.ceil(round(seconds * float(self.fps), 6)))
         if any(after <= before for before, after in pairwise(marks)):
             raise BadInput(
                 "a part of the clip is shorter than a frame",
@@ -94,58 +97,127 @@ class Layout:
 
     @property
     def frames(self) -> int:
-        """How many frames the clip has."""
+        """Frames of the whole clip at the model's rate."""
         return self.edges[-1]
 
-    @property
-    def context(self) -> int:
-        """Frames that a window is given of its neighbour."""
-        return context_of(self.capabilities)
+    def count(self, fps: Fraction) -> int:
+        """Frames of the whole clip at another rate."""
+        return max(1, -(-round(Fraction(str(self.request.seconds)) * fps * 10**6) // 10**6))
 
     @cached_property
     def windows(self) -> list[Window]:
         """What is drawn, in that order."""
-        most = math.floor(round(self.capabilities.seconds[1] * float(self.fps), 6))
-        found: list[Window] = []
-        for index, segment in enumerate(self.segments):
-            if segment.keep:
-                continue
-            length = self.edges[index + 1] - self.edges[index]
-            found += windows.split(
-                index, length, most, self.context, before=self._before(index), after=self._after(index)
+        maximum, context = window_frames(self.capabilities), context_frames(self.capabilities)
+        return [
+            window
+            for index, segment in enumerate(self.segments)
+            if not segment.keep
+            for window in windows.split(
+                index,
+                self.edges[index + 1] - self.edges[index],
+                maximum,
+                context,
+                before=self._frames_before(index),
+                after=self._frames_after(index),
             )
-        return found
+        ]
 
-    def _before(self, index: int) -> int:
+    def _frames_before(self, index: int) -> int:
+        """Frames that a segment continues from."""
         if index == 0 or self.segments[index].cut:
             return 0
         return self.edges[index] - self.edges[index - 1]
 
-    def _after(self, index: int) -> int:
+    def _frames_after(self, index: int) -> int:
+        """Frames that a segment leads to."""
         last = index == len(self.segments) - 1
         if last and self.request.looped and index > 0:
             return self.edges[1]
-        if last or CONTEXT_VIDEO not in self.capabilities.references:
+        if last or not takes_context_video(self.capabilities):
             return 0
         following = self.segments[index + 1]
         return self.edges[index + 2] - self.edges[index + 1] if following.keep and not following.cut else 0
 
-    def guided(self, segment: Segment) -> bool:
-        """Whether a segment is drawn over footage; a model that cannot do that draws it without."""
+    def is_guided(self, segment: Segment) -> bool:
+        """Whether a segment is drawn over a video; a model that cannot do that draws it without."""
         return bool(segment.guide) and segment.strength < 1 and GUIDE_VIDEO in self.capabilities.references
 
     @property
     def edits(self) -> bool:
-        """Whether only what the prompt says otherwise than the source shows is changed, for which the model
-        is told what that is."""
+        """Whether only what the prompt says otherwise than the source shows is changed. The model then needs
+        to know in words what the source shows."""
         request = self.request
-        plain = request.operation in ("remix", "edit") and not request.segments and self.mask is None
-        return plain and self.capabilities.expands and self.guided(self.segments[0])
+        whole = request.operation in ("remix", "edit") and not request.segments and self.mask is None
+        return whole and self.capabilities.expands and self.is_guided(self.segments[0])
+
+    @property
+    def mask(self) -> Reference | None:
+        """What says which part of the video is drawn anew, if anything does."""
+        return self.request.reference(MASK)
+
+    def first_frame(self, window: Window) -> int:
+        """First frame that a window shows, its context included; below 0 is before the clip."""
+        return self.edges[window.segment] + window.start - window.head
+
+    def placeholders(self, window: Window) -> tuple[Reference, ...]:
+        """What a window is given beside the pictures of the request: references without files. Their digests
+        say what belongs into them: `HEAD`, `TAIL`, `BASE`, or their role."""
+        segment = self.segments[window.segment]
+        fps = float(self.fps)
+        begin, end = window.head / fps, (window.head + window.new) / fps
+        references: list[Reference] = []
+        if not takes_context_video(self.capabilities):
+            if window.head:
+                references.append(Reference(FIRST_FRAME, HEAD, "image/png"))
+        else:
+            if window.head:
+                references.append(Reference(CONTEXT_VIDEO, HEAD, MP4))
+            if window.tail:
+                references.append(Reference(CONTEXT_VIDEO, TAIL, MP4, at=end))
+            if segment.guide and self.mask is not None:
+                references.append(Reference(CONTEXT_VIDEO, BASE, MP4, at=begin))
+                references.append(Reference(MASK, MASK, MP4, at=begin))
+        if self.is_guided(segment):
+            references.append(Reference(GUIDE_VIDEO, GUIDE_VIDEO, MP4))
+        return tuple(references)
+
+    def window_request(self, index: int, references: tuple[Reference, ...]) -> Request:
+        """The request to the engine for window `index`, which is given `references` (see `placeholders`) and
+        the pictures of the whole request."""
+        request, window = self.request, self.windows[index]
+        segment, first = self.segments[window.segment], self.first_frame(window)
+        begin, end = first / float(self.fps), (first + window.frames) / float(self.fps)
+        camera = _part(request.camera, begin, end, relative=True)
+        characters = tuple(reference for reference in request.references if reference.role == CHARACTER)
+        return dataclasses.replace(
+            request,
+            operation="generate",
+            prompt=self._prompt(segment, camera),
+            expand=False,
+            seconds=window.frames / float(self.fps),
+            fps=None,
+            seed=request.seed if index == 0 else derive_seed(request.seed, str(index)),
+            references=references + self._pictures(window) + characters,
+            strength=segment.strength if self.is_guided(segment) else None,
+            guide_prompt=UNSEEN if self.edits else "",
+            path=_part(request.path, begin, end),
+            camera=camera,
+            segments=(),
+            looped=False,
+        )
+
+    def _prompt(self, segment: Segment, camera: Trajectory) -> str:
+        """What a segment shows, in words. What the prompt leaves open is filled in once for the whole clip:
+        each window has a seed of its own and would choose for itself."""
+        request, words = self.request, segment.prompt or self.request.prompt
+        if not (request.expand and self.capabilities.expands):
+            return words
+        return expand_prompt(words, request.seed, motion=not request.path, camera=camera)
 
     def _pictures(self, window: Window) -> tuple[Reference, ...]:
         """The pictures of the request that fall into a window, at their moments in it."""
-        first = self.first(window)
-        found = []
+        first = self.first_frame(window)
+        pictures = []
         for reference in self.request.references:
             frame = round(reference.at * float(self.fps))
             if reference.role == LAST_FRAME:
@@ -153,149 +225,59 @@ class Layout:
             elif reference.role not in (FIRST_FRAME, KEYFRAME):
                 continue
             if first + window.head <= frame < first + window.head + window.new:
-                found.append(dataclasses.replace(reference, at=(frame - first) / float(self.fps)))
-        return tuple(found)
-
-    def prompt(self, segment: Segment, camera: Trajectory) -> str:
-        """What is drawn in a segment, in words. What they leave open is said once for the whole clip: each
-        window has a seed of its own and would choose for itself."""
-        request, words = self.request, segment.prompt or self.request.prompt
-        if not (request.expand and self.capabilities.expands):
-            return words
-        return expand_prompt(words, request.seed, motion=not request.path, camera=camera)
-
-    @property
-    def mask(self) -> Reference | None:
-        """What says which part of the footage is drawn anew, if anything does."""
-        return self.request.reference(MASK)
-
-    def count(self, fps: Fraction) -> int:
-        """Frames of the whole clip at another rate."""
-        return max(1, -(-round(Fraction(str(self.request.seconds)) * fps * 10**6) // 10**6))
-
-    def stand_ins(self, window: Window) -> tuple[Reference, ...]:
-        """What a window is given beside the pictures of the request, without the files."""
-        segment = self.segments[window.segment]
-        fps, body = float(self.fps), window.head / float(self.fps)
-        if CONTEXT_VIDEO not in self.capabilities.references:
-            given = [Reference(FIRST_FRAME, HEAD, "image/png")] * bool(window.head)
-        else:
-            given = [Reference(CONTEXT_VIDEO, HEAD, MP4)] * bool(window.head)
-            end = (window.head + window.new) / fps
-            given += [Reference(CONTEXT_VIDEO, TAIL, MP4, at=end)] * bool(window.tail)
-            if segment.guide and self.mask is not None:
-                given += [
-                    Reference(CONTEXT_VIDEO, "under", MP4, at=body),
-                    Reference(MASK, "mask", MP4, at=body),
-                ]
-        if self.guided(segment):
-            given.append(Reference(GUIDE_VIDEO, "guide", MP4))
-        return tuple(given)
+                pictures.append(dataclasses.replace(reference, at=(frame - first) / float(self.fps)))
+        return tuple(pictures)
 
     def check(self) -> None:
-        """See that it can be made, before anything of it is.
+        """See that the clip can be made, before anything of it is.
 
         Raises:
             BadInput: it cannot; the sentence says which part of it, and why.
         """
-        capabilities, request = self.capabilities, self.request
+        for field, message, remedy in self._faults():
+            raise BadInput(message, remedy, field=field)
+        for index, window in enumerate(self.windows):
+            self.window_request(index, self.placeholders(window)).check(self.capabilities)
+
+    def _faults(self) -> Iterator[tuple[str, str, str]]:
+        """The field, the cause and the remedy of what keeps the clip from being made."""
+        request, model = self.request, self.capabilities.model
         if not self.windows:
-            raise BadInput(
-                "nothing of the clip would be drawn", "leave a part of it to be drawn", field="segments"
-            )
+            yield "segments", "nothing of the clip would be drawn", "leave a part of it to be drawn"
         if request.sound:
-            raise BadInput(
-                "a clip that is put together has no sound yet", "ask for it without", field="sound"
-            )
-        for before, after in pairwise(self.segments):
-            if (
-                after.keep
-                and not before.keep
-                and not after.cut
-                and CONTEXT_VIDEO not in capabilities.references
-            ):
-                raise BadInput(
-                    f"the model {capabilities.model} can go on from footage and not lead to it",
-                    "ask for a model that takes footage",
-                    field="operation",
-                )
-        if request.looped and CONTEXT_VIDEO not in capabilities.references:
-            raise BadInput(
-                f"the model {capabilities.model} cannot lead back to the beginning of a clip",
-                "ask for a model that takes footage",
-                field="operation",
-            )
+            message = "a clip that is put together from parts has no sound yet"
+            yield "sound", message, "leave sound out of the request"
+        if not takes_context_video(self.capabilities):
+            remedy = "use a model that takes videos as context"
+            for before, after in pairwise(self.segments):
+                if after.keep and not before.keep and not after.cut:
+                    yield "operation", f"the model {model} can continue a video but not lead to one", remedy
+            if request.looped:
+                yield "operation", f"the model {model} cannot lead back to the beginning of a clip", remedy
         fps = frame_rate(request.fps) if request.fps is not None else max(self.fps, Fraction(30))
         size = self.count(fps) * request.width * request.height * 3
         if any(segment.keep for segment in self.segments) and size > MAX_BYTES:
-            raise BadInput(
-                f"the frames of {request.seconds:g} s at {request.width}x{request.height} would take "
-                f"{size / 1e9:.0f} GB",
-                f"ask for a shorter or smaller clip, of {MAX_BYTES / 1e9:.0f} GB at most",
-                field="size",
-            )
-        for index, window in enumerate(self.windows):
-            self.asked(index, self.stand_ins(window)).check(capabilities)
-
-    def first(self, window: Window) -> int:
-        """First frame that a window shows, its context included; below 0 is before the clip."""
-        return self.edges[window.segment] + window.start - window.head
-
-    def asked(self, index: int, references: tuple[Reference, ...]) -> Request:
-        """What the engine is asked for, for one window.
-
-        Args:
-            index: of the window.
-            references: footage that the window is given.
-        """
-        request, window = self.request, self.windows[index]
-        segment, first = self.segments[window.segment], self.first(window)
-        pictures = self._pictures(window)
-        begin, end = first / float(self.fps), (first + window.frames) / float(self.fps)
-        camera = _cut(
-            request.camera,
-            begin,
-            end,
-            lambda values, start: (values[0] - start[0], values[1] / start[1]),
-        )
-        characters = tuple(one for one in request.references if one.role == CHARACTER)
-        return dataclasses.replace(
-            request,
-            operation="generate",
-            prompt=self.prompt(segment, camera),
-            expand=False,
-            seconds=window.frames / float(self.fps),
-            fps=None,
-            seed=request.seed if index == 0 else _seed(request.seed, index),
-            references=references + pictures + characters,
-            strength=segment.strength if self.guided(segment) else None,
-            guide_prompt=UNSEEN if self.edits else "",
-            path=_cut(request.path, begin, end, lambda values, start: values),
-            camera=camera,
-            segments=(),
-            looped=False,
-        )
+            clip = f"{request.seconds:g} s at {request.width}x{request.height}"
+            remedy = f"ask for a shorter or smaller clip, of {MAX_BYTES / 1e9:.0f} GB at most"
+            yield "size", f"the frames of {clip} would take {size / 1e9:.0f} GB", remedy
 
 
-Pair = tuple[float, float]
+def derive_seed(seed: int, purpose: str) -> int:
+    """Another seed for each purpose: equal noise would make windows and takes alike."""
+    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % (MAX_SEED + 1)
 
 
-def _cut(track: Trajectory, begin: float, end: float, since: Callable[[Pair, Pair], Pair]) -> Trajectory:
-    """The part of a track within a window, its moments counted from there; empty if it has none there."""
+def _part(track: Trajectory, begin: float, end: float, *, relative: bool = False) -> Trajectory:
+    """The part of a track from `begin` to `end` seconds, its moments counted from there; empty if there is
+    none. With `relative`, pan and zoom are counted from those at the beginning of the part."""
     if not track or end <= track[0][0] or begin > track[-1][0]:
         return ()
     moments = [point[0] for point in track]
-
-    def at(moment: float) -> Pair:
-        one, other = (float(np.interp(moment, moments, [point[k] for point in track])) for k in (1, 2))
-        return one, other
-
     inside = sorted({max(begin, 0.0), end, *(moment for moment in moments if begin < moment < end)})
-    start = at(inside[0])
-    return tuple((moment - begin, *since(at(moment), start)) for moment in inside)
-
-
-def _seed(seed: int, index: int) -> int:
-    """A seed of its own for each window: equal noise would make them alike."""
-    digest = hashlib.sha256(f"{seed}/{index}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") % (MAX_SEED + 1)
+    first, second = (np.interp(inside, moments, [point[axis] for point in track]) for axis in (1, 2))
+    if relative:
+        first, second = first - first[0], second / second[0]
+    return tuple(
+        (moment - begin, float(x), float(y)) for moment, x, y in zip(inside, first, second, strict=True)
+    )

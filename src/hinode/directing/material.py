@@ -1,4 +1,4 @@
-"""Files on this machine that a clip is made from: looked at, and of its size or brought to it."""
+"""Files on this machine that a clip is made from: checked, and pictures brought to its size."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import av
-import av.error
-
 from hinode.errors import BadInput, join_names, quote
 from hinode.media import pictures
+from hinode.media.decode import DecodeError, VideoFile
 from hinode.media.probe import FIRST_BOX, probe
 from hinode.request import CHARACTER, MASK, MediaFile, Reference, Size
 
@@ -22,25 +20,26 @@ MAX_SOURCE_SECONDS = 3600.0
 
 
 def video(path: Path, *, field: str = "video") -> MediaFile:
-    """Look at a video.
+    """An MP4, probed.
 
     Args:
-        path: of the file, an MP4.
+        path: of the file.
         field: what to name in errors.
 
     Raises:
         BadInput: it is missing or is no video that can be worked on.
     """
     with named(path, field):
-        found = probe(path, most_seconds=MAX_SOURCE_SECONDS, field=field)
+        facts = probe(path, max_seconds=MAX_SOURCE_SECONDS, field=field)
+        prompt = _label_facts(path).get("prompt")
         return MediaFile(
             digest=_digest(path),
             media_type="video/mp4",
             bytes=path.stat().st_size,
-            size=found.size,
-            seconds=found.seconds,
-            fps=found.fps,
-            prompt=_prompt(path),
+            size=facts.size,
+            seconds=facts.seconds,
+            fps=facts.fps,
+            prompt=prompt if isinstance(prompt, str) else "",
             path=str(path.absolute()),
         )
 
@@ -55,10 +54,10 @@ def picture(
     at: float = 0.0,
     field: str = "image",
 ) -> Reference:
-    """Look at a picture that a clip is to show.
+    """A JPEG, PNG or WebP that a clip is to show.
 
     Args:
-        path: of the file, a JPEG, PNG or WebP.
+        path: of the file.
         size: width and height of the clip.
         role: what it is to the clip.
         folder: where a copy goes if it has to be changed.
@@ -89,7 +88,7 @@ def picture(
 
 
 def mask(path: Path, size: Size) -> Reference:
-    """Look at a mask: a picture, or a video for one that moves; it is white where the source may change.
+    """A mask: a picture, or a video for one that moves, white where the source may change.
 
     Raises:
         BadInput: it is neither, or is not of the size of the video, which is `size`.
@@ -98,8 +97,8 @@ def mask(path: Path, size: Size) -> Reference:
         with path.open("rb") as file:
             moving = file.read(12)[4:8] == FIRST_BOX
         if moving:
-            moving_mask = video(path, field=MASK)
-            have, reference = moving_mask.size, moving_mask.reference(MASK)
+            content = video(path, field=MASK)
+            have, reference = content.size, content.reference(MASK)
         else:
             have, media_type = pictures.measure(path, field=MASK)
             reference = Reference(MASK, _digest(path), media_type, path=str(path.absolute()))
@@ -113,10 +112,10 @@ def mask(path: Path, size: Size) -> Reference:
 
 
 def check_fit(fit: str | None) -> None:
-    """See that a way to bring pictures to a size is known.
+    """See that there is such a way to bring pictures to a size.
 
     Raises:
-        BadInput: it is not.
+        BadInput: there is not.
     """
     if fit is not None and fit not in pictures.FITS:
         raise BadInput(
@@ -125,27 +124,22 @@ def check_fit(fit: str | None) -> None:
 
 
 def character(path: Path, name: str, field: str = CHARACTER) -> Reference:
-    """Look at a picture or a video of somebody who appears in a clip.
-
-    Args:
-        path: of the file, a JPEG, PNG or WebP, or an MP4.
-        name: what the prompt calls them.
-        field: what to name in errors.
+    """A picture or an MP4 of somebody whom the prompt calls `name`.
 
     Raises:
-        BadInput: it is missing, or nothing of that kind.
+        BadInput: it is missing, or is neither.
     """
     if path.suffix.lower() == ".mp4":
         return video(path, field=field).reference(CHARACTER, name=name)
     with named(path, field):
-        digest = _digest(path)  # first, for it says it if there is no such file
+        digest = _digest(path)  # first, because it tells that there is no such file
         _, media_type = pictures.measure(path, field=field)
         return Reference(CHARACTER, digest, media_type, name, path=str(path.absolute()))
 
 
 @contextmanager
 def named(path: Path, field: str) -> Iterator[None]:
-    """Have what is wrong with a file say which one it is."""
+    """Name the file in what is raised about it."""
     name = f"{field} {quote(str(path), 200)}"
     try:
         yield
@@ -165,23 +159,18 @@ def _digest(path: Path) -> str:
 
 
 def made_here(path: Path) -> bool:
-    """Whether a file says that it was made by Hinode; any other says so in no way that is looked for."""
+    """Whether a file says that Hinode made it."""
     if path.suffix.lower() == ".mp4":
-        return str(_facts(path).get("generator", "")).startswith("hinode ")
+        return str(_label_facts(path).get("generator", "")).startswith("hinode ")
     with path.open("rb") as file:
         return b"hinode" in file.read(2**20)
 
 
-def _facts(path: Path) -> dict[str, Any]:
-    """What the label of an MP4 says; see `media.label`."""
+def _label_facts(path: Path) -> dict[str, Any]:
+    """The facts in the label of an MP4; see `media.label`."""
     try:
-        with av.open(str(path), format="mp4") as file:
-            facts = json.loads(file.metadata.get("description", ""))
-    except (av.error.FFmpegError, OSError, ValueError):
+        with VideoFile(path) as file:
+            facts = json.loads(file.container.metadata.get("description", ""))
+    except (DecodeError, ValueError):
         return {}
     return facts if isinstance(facts, dict) else {}
-
-
-def _prompt(path: Path) -> str:
-    found = _facts(path).get("prompt")
-    return found if isinstance(found, str) else ""

@@ -1,4 +1,4 @@
-"""From what a person asks of clips that are there to a request: what is kept, and what is drawn."""
+"""What a person wants to make out of videos, as a request: which parts are kept, and which are drawn."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import dataclasses
 import math
 from itertools import pairwise
 
+import numpy as np
+import numpy.typing as npt
+
+from hinode.clip import Frames
 from hinode.directing.segments import LOOP_SECONDS
 from hinode.errors import BadInput, join_names, quote
 from hinode.request import KEYFRAME, STRENGTH, MediaFile, Reference, Request, Segment
 
 BLENDED = 0.7
-"""How far a transition goes from the two clips faded into each other, if nothing is said."""
+"""How far a transition goes from the two clips faded into each other, by default."""
 
 STRENGTHS = {"subtle": 0.35, "mild": 0.55, "strong": 0.8}
 
@@ -27,10 +31,10 @@ CURVES: dict[str, Curve] = {
 
 
 def extended(base: Request, source: MediaFile, more: float, *, backward: bool = False) -> Request:
-    """A clip that goes on from its source, or leads to it.
+    """A clip that continues its source by `more` seconds, or leads to it.
 
     Args:
-        base: says everything else.
+        base: everything else.
         source: what is kept, whole.
         more: seconds to add.
         backward: whether they come before the source.
@@ -38,20 +42,20 @@ def extended(base: Request, source: MediaFile, more: float, *, backward: bool = 
     Raises:
         BadInput: they are not more than 0.
     """
-    _positive(more, "seconds", "can be added")
-    kept, drawn = Segment(source.seconds, keep=source.digest), Segment(more)
-    whole = _directed(base, "extend", (drawn, kept) if backward else (kept, drawn), source)
-    # Forward an engine may have a road of its own.
-    return whole if backward else dataclasses.replace(whole, segments=())
+    _check_positive(more, "seconds", "can be added")
+    segments = Segment(source.seconds, keep=source.digest), Segment(more)
+    request = _directed(base, "extend", segments[::-1] if backward else segments, source)
+    # Forward, an engine may have a way of its own.
+    return request if backward else dataclasses.replace(request, segments=())
 
 
 def looped(base: Request, source: MediaFile | None, seconds: float | None) -> Request:
-    """A clip whose end goes over into its beginning.
+    """A clip whose end passes over into its beginning.
 
     Args:
-        base: says everything else.
-        source: footage that it opens with, or None to draw all of it.
-        seconds: its length, or None for that of the source and what it takes to get back to its beginning.
+        base: everything else.
+        source: a video that it opens with, or None to draw all of it.
+        seconds: its length, or None for that of the source and what it takes to return to its beginning.
 
     Raises:
         BadInput: it is not more than 0.
@@ -59,17 +63,17 @@ def looped(base: Request, source: MediaFile | None, seconds: float | None) -> Re
     if source is None:
         return dataclasses.replace(base, operation="loop", looped=True)
     if seconds is not None:
-        _positive(seconds, "seconds", "make a loop")
+        _check_positive(seconds, "seconds", "make a loop")
     whole = source.seconds + LOOP_SECONDS if seconds is None else seconds
-    kept = min(source.seconds, whole - min(LOOP_SECONDS, whole / 2))
-    segments = Segment(kept, keep=source.digest), Segment(whole - kept)
+    opening = min(source.seconds, whole - min(LOOP_SECONDS, whole / 2))
+    segments = Segment(opening, keep=source.digest), Segment(whole - opening)
     return dataclasses.replace(_directed(base, "loop", segments, source), looped=True)
 
 
 def blended(
     base: Request,
-    one: MediaFile,
-    other: MediaFile,
+    first: MediaFile,
+    second: MediaFile,
     seconds: float,
     *,
     leave: float | None = None,
@@ -80,40 +84,37 @@ def blended(
     """Two clips connected by a transition that is drawn over both, faded into each other.
 
     Args:
-        base: says everything else.
-        one: the clip that comes first.
-        other: the clip that comes after it.
+        base: everything else.
+        first: the clip that comes first.
+        second: the clip that comes after it.
         seconds: of the transition.
-        leave: seconds into the first clip at which the transition begins; by default so that it ends with it.
-        enter: seconds into the second one at which the transition is over; by default so that it begins with
-            it.
+        leave: seconds into the first clip at which the transition begins; by default it ends with that clip.
+        enter: seconds into the second one at which it is over; by default it begins with that clip.
         curve: how the influence passes over, both 0..1; empty for evenly.
         strength: how far the transition goes from the two faded into each other, 0..1.
 
     Raises:
-        BadInput: one of these cannot be.
+        BadInput: one of these is out of range.
     """
-    _positive(seconds, "seconds", "make a transition")
-    leave = max(one.seconds - seconds, one.seconds / 2) if leave is None else leave
-    enter = min(seconds, other.seconds / 2) if enter is None else enter
-    _inside(leave, one, "from")
-    _inside(enter, other, "to")
+    _check_positive(seconds, "seconds", "make a transition")
+    leave = max(first.seconds - seconds, first.seconds / 2) if leave is None else leave
+    enter = min(seconds, second.seconds / 2) if enter is None else enter
+    _check_moment(leave, first, "from")
+    _check_moment(enter, second, "to")
     check_curve(curve)
-    middle = Segment(
+    transition = Segment(
         seconds,
-        guide=one.digest,
+        guide=first.digest,
         start=leave,
-        strength=_share(strength),
-        onto=other.digest,
+        strength=_check_strength(strength),
+        onto=second.digest,
         onto_start=enter - seconds,
         curve=curve,
     )
-    segments = [middle]
-    if leave > 0:
-        segments.insert(0, Segment(leave, keep=one.digest))
-    if enter < other.seconds:
-        segments.append(Segment(other.seconds - enter, keep=other.digest, start=enter))
-    return _directed(base, "blend", tuple(segments), one, other)
+    before = Segment(leave, keep=first.digest)
+    after = Segment(second.seconds - enter, keep=second.digest, start=enter)
+    segments = tuple(segment for segment in (before, transition, after) if segment.seconds > 0)
+    return _directed(base, "blend", segments, first, second)
 
 
 def redrawn(
@@ -125,64 +126,46 @@ def redrawn(
         base,
         operation=operation,
         seconds=source.seconds,
-        strength=None if strength is None else _share(strength),
+        strength=None if strength is None else _check_strength(strength),
         references=(source.reference(), *masks, *base.references),
     )
 
 
 def retaken(base: Request, source: MediaFile, begin: float, end: float) -> Request:
-    """A clip of which one span is drawn anew.
-
-    Args:
-        base: says everything else.
-        source: what is kept otherwise.
-        begin: seconds into the source.
-        end: seconds into the source.
+    """A clip of which the span from `begin` to `end`, in seconds, is drawn anew.
 
     Raises:
-        BadInput: it is no span inside the source, or all of it.
+        BadInput: that is not a span of the source, or it is all of it.
     """
-    _span(begin, end, source, "from")
-    parts = [Segment(end - begin)]
-    if begin > 0:
-        parts.insert(0, Segment(begin, keep=source.digest))
-    if end < source.seconds:
-        parts.append(Segment(source.seconds - end, keep=source.digest, start=end))
-    if len(parts) == 1:
+    _check_span(begin, end, source, "from")
+    before = Segment(begin, keep=source.digest)
+    after = Segment(source.seconds - end, keep=source.digest, start=end)
+    segments = tuple(segment for segment in (before, Segment(end - begin), after) if segment.seconds > 0)
+    if len(segments) == 1:
         raise BadInput(
             "all of the video would be drawn anew", "name a part of it, or remix it instead", field="from"
         )
-    return _directed(base, "retake", tuple(parts), source)
+    return _directed(base, "retake", segments, source)
 
 
 def recut(base: Request, source: MediaFile, begin: float, end: float, before: float, after: float) -> Request:
-    """The best span of a clip, with something else before and after it.
-
-    Args:
-        base: says everything else.
-        source: has the span.
-        begin: seconds into the source.
-        end: seconds into the source.
-        before: seconds to draw before the span.
-        after: seconds to draw after it.
+    """The span of a clip from `begin` to `end`, with `before` seconds drawn before it and `after` seconds
+    after it.
 
     Raises:
-        BadInput: it is no span inside the source, or nothing is to be drawn.
+        BadInput: that is not a span of the source, or nothing is to be drawn.
     """
-    _span(begin, end, source, "keep")
-    parts = [Segment(end - begin, keep=source.digest, start=begin)]
+    _check_span(begin, end, source, "keep")
     for name, seconds in (("before", before), ("after", after)):
         if not 0 <= seconds < math.inf:
             raise BadInput(f"{name}: {seconds:g} seconds cannot be drawn", "give 0 or more", field=name)
-    if before:
-        parts.insert(0, Segment(before))
-    if after:
-        parts.append(Segment(after))
-    if len(parts) == 1:
+    span = Segment(end - begin, keep=source.digest, start=begin)
+    segments = tuple(segment for segment in (Segment(before), span, Segment(after)) if segment.seconds)
+    if len(segments) == 1:
         raise BadInput(
             "nothing is to be drawn before or after the span", "give seconds for one of them", field="before"
         )
-    return _directed(base, "recut", tuple(parts), source)
+    return _directed(base, "recut", segments, source)
 
 
 def last_moment(seconds: float, fps: float) -> float:
@@ -196,7 +179,7 @@ def check_keyframes(references: tuple[Reference, ...], fps: float) -> None:
     Raises:
         BadInput: two of them fall into one frame.
     """
-    moments = sorted(one.at for one in references if one.still)
+    moments = sorted(reference.at for reference in references if reference.still)
     for before, after in pairwise(moments):
         if round(before * fps) == round(after * fps):
             raise BadInput(
@@ -217,7 +200,7 @@ def strength(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        return _share(STRENGTHS[text] if text in STRENGTHS else float(text))
+        return _check_strength(STRENGTHS[text] if text in STRENGTHS else float(text))
     except ValueError as error:
         raise BadInput(
             f"strength {quote(text)} is no number",
@@ -235,16 +218,16 @@ def curve(text: str | None) -> Curve:
     if text is None or text in CURVES:
         return () if text is None else CURVES[text]
     try:
-        points = [[float(value) for value in part.split(",")] for part in text.split(";") if part.strip()]
-        found = tuple((time, share) for time, share in points)
+        values = [[float(value) for value in part.split(",")] for part in text.split(";") if part.strip()]
+        points = tuple((time, share) for time, share in values)
     except ValueError as error:
         raise BadInput(
-            f"the curve {quote(text)} is not known",
+            f"there is no curve {quote(text)}",
             f'name {join_names(tuple(CURVES), "or")}, or write points such as "0,0; 0.5,0.8; 1,1"',
             field="curve",
         ) from error
-    check_curve(found)
-    return found
+    check_curve(points)
+    return points
 
 
 def check_curve(points: Curve) -> None:
@@ -253,10 +236,10 @@ def check_curve(points: Curve) -> None:
     Raises:
         BadInput: it does not.
     """
-    for point in points:
-        if not all(0 <= value <= 1 for value in point):
+    for time, share in points:
+        if not (0 <= time <= 1 and 0 <= share <= 1):
             raise BadInput(
-                f"the curve has the point {point[0]:g},{point[1]:g}",
+                f"the curve has the point {time:g},{share:g}",
                 "give shares from 0 to 1, of the time and of the second clip",
                 field="curve",
             )
@@ -264,6 +247,21 @@ def check_curve(points: Curve) -> None:
         raise BadInput(
             "the points of the curve do not follow each other", "order them by time", field="curve"
         )
+
+
+def influence(curve: Curve, time: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The share of the second clip at some shares of the time, 0..1; an empty curve is a straight line."""
+    moments, shares = zip(*(curve or CURVES["linear"]), strict=True)
+    values: npt.NDArray[np.float64] = np.interp(time, moments, shares)
+    return values
+
+
+def crossfade(first: Frames, second: Frames, share: float | npt.NDArray[np.float64]) -> Frames:
+    """Two frames, or two clips of one shape, faded into each other; `share` is that of the second, of clips
+    one for each frame."""
+    weight = share if isinstance(share, float) else share[:, None, None, None]
+    mixed: Frames = np.rint(first * (1 - weight) + second * weight).astype(np.uint8)
+    return mixed
 
 
 def span(text: str, field: str) -> tuple[float, float]:
@@ -292,12 +290,12 @@ def _directed(base: Request, operation: str, segments: tuple[Segment, ...], *sou
     )
 
 
-def _positive(seconds: float, field: str, what: str) -> None:
+def _check_positive(seconds: float, field: str, what: str) -> None:
     if not 0 < seconds < math.inf:
         raise BadInput(f"no {seconds:g} seconds {what}", "give more than 0", field=field)
 
 
-def _inside(moment: float, video: MediaFile, field: str) -> None:
+def _check_moment(moment: float, video: MediaFile, field: str) -> None:
     if not 0 <= moment <= video.seconds:
         raise BadInput(
             f"{field}: {moment:g} s is outside the video, which has {video.seconds:g} s",
@@ -306,18 +304,15 @@ def _inside(moment: float, video: MediaFile, field: str) -> None:
         )
 
 
-def _span(begin: float, end: float, video: MediaFile, field: str) -> None:
-    _inside(begin, video, field)
-    _inside(end, video, field if field != "from" else "to")
+def _check_span(begin: float, end: float, video: MediaFile, field: str) -> None:
+    _check_moment(begin, video, field)
+    _check_moment(end, video, "to" if field == "from" else field)
     if not begin < end:
-        raise BadInput(
-            f"{field}: the span from {begin:g} s to {end:g} s is empty",
-            "let it end after it begins",
-            field=field,
-        )
+        message = f"{field}: the span from {begin:g} s to {end:g} s is empty"
+        raise BadInput(message, "let it end after it begins", field=field)
 
 
-def _share(value: float) -> float:
+def _check_strength(value: float) -> float:
     if not 0 <= value <= 1:
         raise BadInput(f"strength {value:g} is out of range", "give 0 to 1", field=STRENGTH)
     return value

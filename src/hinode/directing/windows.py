@@ -1,4 +1,4 @@
-"""How a stretch that is longer than the network draws at once is cut into windows that overlap."""
+"""A stretch that is longer than the network draws at once, cut into windows that overlap."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Window:
         segment: index of the segment that it belongs to.
         start: first new frame, counted from the beginning of the segment.
         new: how many are new.
-        head: how many frames before them are given, so that it goes on from there.
-        tail: how many frames after them are given, so that it leads there.
+        head: how many frames before them it is given, to go on from there.
+        tail: how many frames after them it is given, to lead there.
     """
 
     segment: int
@@ -29,49 +29,49 @@ class Window:
         return self.head + self.new + self.tail
 
 
-def split(segment: int, frames: int, most: int, context: int, *, before: int, after: int) -> list[Window]:
+def split(segment: int, frames: int, maximum: int, context: int, *, before: int, after: int) -> list[Window]:
     """Cut a segment into windows, in the order in which they are to be drawn.
 
     Each window but the first goes on from the one before it. If nothing stands before the segment and
     something after it, the last one is drawn first, and each of the others leads to the one after it.
 
     Args:
-        segment: its index.
+        segment: index of the segment.
         frames: its length.
-        most: frames that the network draws at once.
+        maximum: frames that the network draws at once.
         context: frames that one window is given of another.
-        before: frames that stand before the segment and that it goes on from.
-        after: frames that stand after it and that it leads to.
+        before: frames before the segment that it goes on from.
+        after: frames after it that it leads to.
 
     Raises:
         ValueError: the network draws too few frames at once for anything new beside the context.
     """
-    if most <= 2 * context:
-        raise ValueError(f"{most} frames at once are too few for a context of {context}")
+    if maximum <= 2 * context:
+        raise ValueError(f"{maximum} frames at once are too few for a context of {context}")
     head, tail = min(before, context), min(after, context)
     backward = not head and tail > 0
 
-    def given(index: int, count: int) -> tuple[int, int]:
+    def context_of(index: int, count: int) -> tuple[int, int]:
         """Frames before and after the new ones of one window out of `count`."""
-        first, last = index == 0, index == count - 1
         return (
-            head if first else (0 if backward else context),
-            tail if last else (context if backward else 0),
+            head if index == 0 else (0 if backward else context),
+            tail if index == count - 1 else (context if backward else 0),
         )
 
-    def room(count: int) -> list[int]:
-        return [most - sum(given(index, count)) for index in range(count)]
+    def capacities(count: int) -> list[int]:
+        """How many new frames fit into each of `count` windows."""
+        return [maximum - sum(context_of(index, count)) for index in range(count)]
 
     count = 1
-    while sum(room(count)) < frames:
+    while sum(capacities(count)) < frames:
         count += 1
     windows: list[Window] = []
     start = 0
-    for index, free in enumerate(room(count)):
+    for index, capacity in enumerate(capacities(count)):
         left = frames - start
-        new = min(free, -(-left // (count - index)))
+        new = min(capacity, -(-left // (count - index)))
         # What the later ones cannot take, this one has to.
-        new = max(new, left - sum(room(count)[index + 1 :]))
-        windows.append(Window(segment, start, new, *given(index, count)))
+        new = max(new, left - sum(capacities(count)[index + 1 :]))
+        windows.append(Window(segment, start, new, *context_of(index, count)))
         start += new
     return windows[::-1] if backward else windows

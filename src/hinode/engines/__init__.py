@@ -1,81 +1,55 @@
-"""The engines that turn requests into clips, by name."""
+"""The engines that turn requests into clips, by name.
+
+An engine is a package with an `EngineEntry`, named by an entry point in the group "hinode.engines". So a
+distribution of somebody else can add an engine without a change here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import metadata
+from importlib.metadata import EntryPoint
+from pkgutil import iter_modules
 
-from hinode.engines.diffusers import capabilities as offer
-from hinode.engines.native import catalog
-from hinode.engines.protocol import Engine
-from hinode.errors import BadInput, join_names, quote
+from hinode.engines.protocol import Engine, EngineEntry
+from hinode.errors import BadInput, ModelError, join_names, quote
 from hinode.licensing import licences
-from hinode.registry import entries
-from hinode.request import Capabilities
+from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
-
-def _native(settings: Settings) -> Engine:
-    from hinode.engines.native.engine import NativeEngine
-
-    return NativeEngine(settings)
+GROUP = "hinode.engines"
 
 
-def _testcard(settings: Settings) -> Engine:
-    from hinode.engines.testcard.engine import TestcardEngine
-
-    return TestcardEngine(settings)
-
-
-def _diffusers(settings: Settings) -> Engine:
-    from hinode.engines.diffusers.engine import DiffusersEngine
-
-    return DiffusersEngine(settings)
-
-
-def _remote(settings: Settings) -> Engine:
-    from hinode.engines.remote.engine import RemoteEngine
-
-    return RemoteEngine(settings)
-
-
-# Each engine is imported when it is asked for, since each brings libraries that take seconds to load.
-ENGINES: dict[str, Callable[[Settings], Engine]] = {
-    "native": _native,
-    "testcard": _testcard,
-    "diffusers": _diffusers,
-    "remote": _remote,
-}
+def names() -> tuple[str, ...]:
+    """Names of all installed engines, the default first."""
+    return tuple(_entry_points())
 
 
 def get(name: str, settings: Settings) -> Engine:
     """The engine called `name`.
 
     Raises:
-        BadInput: there is none.
+        BadInput: there is no such engine.
+        ModelError: it cannot be imported.
     """
-    if name not in ENGINES:
-        raise BadInput(
-            f"there is no engine {quote(name)}", f"choose {join_names(tuple(ENGINES), 'or')}", field="engine"
-        )
-    return ENGINES[name](settings)
+    return _entry(name).load(settings)
 
 
 def capabilities(name: str, settings: Settings, model: str | None = None) -> Capabilities:
-    """What can be asked for of a model of the engine `name`; see `Engine.capabilities`.
+    """What a model of the engine `name` can do; see `Engine.capabilities`.
 
-    Unlike asking the engine itself it never loads torch, so a process that only takes requests stays small.
+    It does not import torch, so a process that only accepts requests stays small.
 
     Raises:
         BadInput: there is no such engine or model, or its licence excludes the operator.
-        ModelError: the weights of the model are missing or damaged.
+        ModelError: the weights of the model are missing or damaged, or the engine cannot be imported.
     """
-    if name == catalog.ENGINE:
-        capabilities = catalog.capabilities(model, settings.models)
-    elif name == offer.ENGINE:
-        capabilities = offer.capabilities(model, settings.home)
-        entries.check_present(entries.find(capabilities.model, settings.home), settings.home)
+    entry = _entry(name)
+    if entry.capabilities is None:
+        capabilities = entry.load(settings).capabilities(model)
     else:
-        capabilities = get(name, settings).capabilities(model)
+        capabilities = entry.capabilities(settings, model)
     licences.check(capabilities.licence, settings.home)
     return capabilities
 
@@ -85,15 +59,41 @@ def models(name: str, settings: Settings) -> tuple[str, ...]:
 
     Raises:
         BadInput: there is no such engine.
-        ModelError: none of its models can be asked.
+        ModelError: it has no models, or cannot be imported.
     """
-    if name == catalog.ENGINE:
-        return tuple(catalog.installed(settings.models))
-    if name == entries.ENGINE:
-        return entries.available(name, settings.home)
-    return get(name, settings).capabilities().models
+    entry = _entry(name)
+    return entry.models(settings) if entry.models else entry.load(settings).capabilities().models
 
 
 def reserved_names(settings: Settings) -> tuple[str, ...]:
-    """Names that an added model cannot have: those of the engines and of the native engine's models."""
-    return (*ENGINES, *catalog.installed(settings.models))
+    """Names that an added model cannot have: those of the engines and of the default engine's models."""
+    return (*names(), *models(Request.engine, settings))
+
+
+def _entry(name: str) -> EngineEntry:
+    if name not in _entry_points():
+        raise BadInput(
+            f"there is no engine {quote(name)}", f"choose {join_names(names(), 'or')}", field="engine"
+        )
+    point = _entry_points()[name]
+    try:
+        entry = point.load()
+    except Exception as error:  # whatever the code of another distribution raises
+        raise ModelError(f"the engine {name} cannot be imported ({error})", "update or remove it") from error
+    if not isinstance(entry, EngineEntry):
+        raise ModelError(f"the engine {name} has no EngineEntry at {point.value}", "update or remove it")
+    return entry
+
+
+@lru_cache(maxsize=1)
+def _entry_points() -> Mapping[str, EntryPoint]:
+    points = {
+        # The metadata of an installation in place may be older than the packages in it.
+        **{
+            module.name: EntryPoint(module.name, f"{__name__}.{module.name}:ENGINE", GROUP)
+            for module in iter_modules(__path__)
+            if module.ispkg
+        },
+        **{point.name: point for point in metadata.entry_points(group=GROUP)},
+    }
+    return dict(sorted(points.items(), key=lambda item: item[0] != Request.engine))

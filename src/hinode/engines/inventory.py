@@ -48,7 +48,7 @@ class Item:
 def items(settings: Settings) -> list[Item]:
     """Every model: native ones first, then those of other engines, then added ones."""
     result = list(_native(settings))
-    for engine in engines.ENGINES:
+    for engine in engines.names():
         if engine not in (catalog.ENGINE, entries.ENGINE):
             result += _others(engine, settings)
     return result + [_added(name, settings) for name in entries.names(settings.home)]
@@ -69,7 +69,7 @@ def find(name: str, settings: Settings) -> Item:
 
 def _native(settings: Settings) -> Iterator[Item]:
     for name, path in catalog.installed(settings.models).items():
-        size = sum(shard.stat().st_size for shard in catalog.shards(path))
+        size = path.stat().st_size
         try:
             card = catalog.read_card(name, path)
         except HinodeError as error:

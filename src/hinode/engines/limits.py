@@ -1,4 +1,4 @@
-"""What every engine takes, whatever it draws at: the finished clip is resized and retimed to it."""
+"""Ranges that every engine accepts; a finished clip is resized and retimed to the request."""
 
 from __future__ import annotations
 

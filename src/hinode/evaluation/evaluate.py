@@ -21,17 +21,17 @@ import torch
 from torch import Tensor
 
 from hinode.clip import Frames
-from hinode.engines.native import catalog
+from hinode.engines.native import catalog, checkpoint
 from hinode.engines.native.catalog import Card
-from hinode.engines.native.engine import Plan, decode_frames, make_sampler, to_frames
+from hinode.engines.native.checkpoint import Checkpoint
+from hinode.engines.native.plan import Plan
+from hinode.engines.native.sampling import decode_frames, make_sampler, to_frames
 from hinode.evaluation.flicker import STEADY_WEATHER, compare_flicker, flicker
 from hinode.evaluation.prompts import Case, read_cases
 from hinode.evaluation.scores import Observation, tally
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.media.video import read_video, write_mp4
-from hinode.model import checkpoint
-from hinode.model.checkpoint import Checkpoint
 from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches
 from hinode.progress import progress_bar
@@ -56,22 +56,18 @@ def plan_of(
     return Plan.of(request, card)
 
 
-def load_model(card: Card, settings: Settings) -> tuple[Checkpoint, torch.device]:
-    """A model on a GPU if there is one; sets the number of CPU threads."""
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+def load_model(card: Card) -> tuple[Checkpoint, torch.device]:
+    """A model, on a GPU if there is one."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return checkpoint.load(card.path, device, compute_type(device)), device
 
 
-def generate(
-    cases: Sequence[Case], plan: Plan, settings: Settings, *, seed: int = 0
-) -> Iterator[tuple[range, Tensor]]:
+def generate(cases: Sequence[Case], plan: Plan, *, seed: int = 0) -> Iterator[tuple[range, Tensor]]:
     """Generate the clips of cases in batches: (numbers of the cases, uint8 [B, T, H, W, 3] at native size).
 
     Case i has the noise seed `seed + i`, as with `hinode generate --seed`.
     """
-    model, device = load_model(plan.card, settings)
+    model, device = load_model(plan.card)
     for first in range(0, len(cases), BATCH):
         numbers = range(first, min(first + BATCH, len(cases)))
         requests = [dataclasses.replace(plan.request, prompt=cases[i].prompt, seed=seed + i) for i in numbers]
@@ -202,7 +198,7 @@ def evaluate_file(
     nets = load_judge(), load_cast()
     with progress_bar() as bar:
         task = bar.add_task("clips", total=len(cases))
-        for numbers, frames in generate(cases, plan, settings, seed=seed):
+        for numbers, frames in generate(cases, plan, seed=seed):
             observations += observe(frames, plan.shape.fps, nets, [cases[i] for i in numbers])
             if save_clips is not None:
                 clips.append(frames)

@@ -21,14 +21,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hinode.clip import Frames
-from hinode.engines.native import catalog, upscaling
+from hinode.engines.native import catalog, checkpoint, upscaling
 from hinode.engines.native.engine import NativeEngine
 from hinode.errors import ModelError
 from hinode.evaluation.evaluate import generate, plan_of, to_bytes
 from hinode.evaluation.prompts import Case
 from hinode.evaluation.scores import Observation, tally
 from hinode.media.resize import fit
-from hinode.model import checkpoint
 from hinode.model.layers import compute_type
 from hinode.progress import progress_bar
 from hinode.request import Request
@@ -64,8 +63,6 @@ def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | No
     card = catalog.find(model, settings.models)
     rng = random.Random("upscaler-held-out")
     scenes = [sample_scene(rng, held_out=None) for _ in range(SCENES)][:limit]
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
     loaded = checkpoint.load(card.path, "cpu", compute_type(torch.device("cpu")))
     renders: dict[str, Any] = {"native renders": [], "averaged renders": [], "redrawn renders": []}
     with progress_bar() as bar:
@@ -82,7 +79,7 @@ def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | No
             _compare_fourfold(_render(scene, 64, 0.0)[:3], _render(scene, 256, 0.0, frames=3))
             for scene in bar.track(scenes[:FOURFOLD], description="four times as large")
         ]
-        clips = _evaluate_clips(card, settings, PROMPTS if limit is None else limit, bar)
+        clips = _evaluate_clips(card, PROMPTS if limit is None else limit, bar)
     return {
         "scenes": len(scenes),
         **{name: _summarize(rows) for name, rows in renders.items()},
@@ -107,7 +104,7 @@ def bicubic(frames: Tensor, times: int = 2) -> Tensor:
 
 def upscale(frames: Tensor) -> Tensor:
     """The same by the upscaler, twice as large."""
-    large = upscaling.Enlarged(as_bytes(frames), upscaling.load(upscaling.path()), {})
+    large = upscaling.UpscaledFrames(as_bytes(frames), upscaling.load(upscaling.path()), {})
     return as_floats(np.stack([large[index] for index in range(len(large))]))
 
 
@@ -190,7 +187,7 @@ def _gains(rows: Sequence[dict[str, Any]], fact: str) -> dict[str, Any]:
     return {kind: _gain([row for row in rows if row[fact] == kind]) for kind in kinds}
 
 
-def _evaluate_clips(card: catalog.Card, settings: Settings, count: int, bar: Progress) -> dict[str, Any]:
+def _evaluate_clips(card: catalog.Card, count: int, bar: Progress) -> dict[str, Any]:
     """Clips of prompts that belong to no published set, generated as the engine does it."""
     rng = random.Random("upscaler-prompts")
     scenes = [sample_scene(rng, subjects=1, held_out=None) for _ in range(count)]
@@ -199,7 +196,7 @@ def _evaluate_clips(card: catalog.Card, settings: Settings, count: int, bar: Pro
     readings: dict[str, list[Observation]] = {"native": [], **{name: [] for name in METHODS}}
     rows: list[dict[str, dict[str, float]]] = []
     for start in bar.track(range(0, count, BATCH), description="generated clips"):
-        for _, clips in generate(cases[start : start + BATCH], plan, settings, seed=start):
+        for _, clips in generate(cases[start : start + BATCH], plan, seed=start):
             versions = {"native": clips}
             for name, method in METHODS.items():
                 large = [as_bytes(method(as_floats(clip.numpy()))) for clip in clips]
@@ -274,7 +271,7 @@ def _cost(card: catalog.Card, settings: Settings) -> dict[str, float]:
 
 def _upscaling_seconds(frames: Frames, size: tuple[int, int]) -> float:
     start = time.perf_counter()
-    large = upscaling.upscaled(frames, size)
+    large = upscaling.upscale(frames, size)
     for index in range(len(large)):
         large[index]
     return time.perf_counter() - start

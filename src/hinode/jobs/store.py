@@ -385,6 +385,11 @@ class Store:
         with self.database.read() as connection:
             return upkeep.is_referenced(connection, digest)
 
+    def checkpoints(self) -> set[str]:
+        """The saved states that jobs continue from; the files that they name are not among `digests`."""
+        with self.database.read() as connection:
+            return upkeep.checkpoints(connection)
+
     def counts(self) -> Counts:
         """Numbers of jobs, workers and deliveries, for metrics."""
         with self.database.read() as connection:

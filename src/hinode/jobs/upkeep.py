@@ -30,6 +30,11 @@ def digests(connection: Connection) -> set[str]:
     return set(connection.scalars(sa.union(*_REFERENCES)))
 
 
+def checkpoints(connection: Connection) -> set[str]:
+    """The saved states that jobs continue from; each names further files, see `files.checkpoints`."""
+    return set(connection.scalars(sa.select(jobs.c.checkpoint).where(jobs.c.checkpoint.is_not(None))))
+
+
 def is_referenced(connection: Connection, digest: str) -> bool:
     """Whether something refers to a file."""
     queries = (query.where(query.selected_columns[0] == digest).limit(1) for query in _REFERENCES)

@@ -29,37 +29,29 @@ PALETTE_PIXELS = 2**17
 XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\
 <rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:description><rdf:Alt>\
 <rdf:li xml:lang="x-default">{}</rdf:li></rdf:Alt></dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"""
-"""The least metadata packet with a description (ISO 16684-1), for EXIF holds only ASCII."""
+"""The smallest metadata packet with a description (ISO 16684-1); EXIF holds only ASCII."""
 
 
 def check_gif_rate(fps: Fraction) -> None:
-    """A GIF counts time in hundredths of a second, and two of them are the least that browsers keep to.
+    """See that browsers show a GIF at this rate: it counts hundredths of a second, and they keep to two.
 
     Raises:
         BadInput: `fps` is above 50.
     """
-    most = GIF_TICKS // GIF_MIN_TICKS
-    if fps > most:
+    maximum = GIF_TICKS // GIF_MIN_TICKS
+    if fps > maximum:
         raise BadInput(
-            f"a GIF cannot show {float(fps):g} frames per second", f"ask for {most} or fewer", field="fps"
+            f"a GIF cannot show {float(fps):g} frames per second", f"ask for {maximum} or fewer", field="fps"
         )
 
 
 def write_gif(path: Path, frames: Iterable[Frames], timeline: Timeline, label: Label) -> None:
     """Write an animated GIF that repeats forever.
 
-    All frames share one palette and plain rounding to it, so that what does not move does not flicker. Each
-    time is rounded to hundredths of a second by itself, so that the whole is as long as it should be.
+    All frames share one palette, without dithering, so that what does not move does not flicker. Each time is
+    rounded to hundredths of a second by itself, so that the whole has the right length.
 
-    Args:
-        path: the file; one that is there is replaced once the new one is whole.
-        frames: uint8 [height, width, 3] each, as many as `timeline` shows.
-        timeline: when they are shown, at 50 frames per second at most.
-        label: what the file says about itself.
-
-    Raises:
-        BadInput: a faster rate.
-        OutputError: the file cannot be written.
+    See `formats.write` for the arguments and errors; `timeline` has 50 frames per second at most.
     """
     check_gif_rate(timeline.fps)
     pictures = list(frames)
@@ -75,22 +67,12 @@ def write_gif(path: Path, frames: Iterable[Frames], timeline: Timeline, label: L
             append_images=rest,
             duration=[ticks * (1000 // GIF_TICKS) for ticks in timeline.durations(GIF_TICKS)],
             loop=0,
-            comment=_told(label).encode(),
+            comment=_text(label).encode(),
         )
 
 
 def write_webp(path: Path, frames: Iterable[Frames], timeline: Timeline, label: Label) -> None:
-    """Write an animated WebP that repeats forever, with times in milliseconds.
-
-    Args:
-        path: the file; one that is there is replaced once the new one is whole.
-        frames: uint8 [height, width, 3] each, as many as `timeline` shows.
-        timeline: when they are shown.
-        label: what the file says about itself.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+    """Write an animated WebP that repeats forever, with times in milliseconds; see `formats.write`."""
     pictures = map(Image.fromarray, frames)
     first = next(pictures)
     with replace_file(path) as part:
@@ -110,8 +92,8 @@ def write_webp(path: Path, frames: Iterable[Frames], timeline: Timeline, label: 
 def _palette(pictures: list[Frames]) -> Image.Image:
     """An image whose 256 colours suit all pictures.
 
-    They are chosen from every n-th pixel of all, where a colour counts by the square root of how often
-    it is there: else a wide sky would take the whole palette and a small flame would lose its own colour.
+    They are chosen from every n-th pixel. A colour counts by the square root of its frequency: else a wide
+    sky would take the whole palette, and a small flame would lose its colour.
     """
     height, width = pictures[0].shape[:2]
     step = max(1, round((len(pictures) * height * width / PALETTE_PIXELS) ** 0.5))
@@ -123,8 +105,8 @@ def _palette(pictures: list[Frames]) -> Image.Image:
 
 
 def _xmp(label: Label) -> bytes:
-    return XMP.format(escape(_told(label))).encode()
+    return XMP.format(escape(_text(label))).encode()
 
 
-def _told(label: Label) -> str:
+def _text(label: Label) -> str:
     return "\n".join(part for part in (label.heading, label.comment, label.json) if part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 
 from hinode import output
@@ -16,7 +17,7 @@ FORMATS = ("mp4", "gif", "webp", "png")
 """The default first. "png" is a folder of numbered frames, the others are one file."""
 
 SOUNDING = ("mp4",)
-"""Those that can be heard; in the others there is no place for sound."""
+"""Those that can hold sound."""
 
 
 def choose(named: str | None, path: Path | None) -> str:
@@ -28,13 +29,11 @@ def choose(named: str | None, path: Path | None) -> str:
     suffix = path.suffix.lower().removeprefix(".") if path else ""
     if named is not None and named not in FORMATS:
         raise BadInput(
-            f"format {quote(named)} is not known",
-            f"choose one of {join_names(FORMATS, 'or')}",
-            field="format",
+            f"there is no format {quote(named)}", f"choose {join_names(FORMATS, 'or')}", field="format"
         )
     if named is None and suffix and suffix not in FORMATS:
         raise BadInput(
-            f"no format is known by the ending {quote('.' + suffix)}",
+            f"no format has the ending {quote('.' + suffix)}",
             f"end the name in {join_names(tuple('.' + name for name in FORMATS), 'or')}, or name the format",
             field="output",
         )
@@ -45,8 +44,8 @@ def choose(named: str | None, path: Path | None) -> str:
     return named or suffix or FORMATS[0]
 
 
-def check(kind: str, path: Path, size: Size, timeline: Timeline) -> None:
-    """Find out what can be known before the frames are made.
+def check(kind: str, path: Path, size: Size, fps: Fraction) -> None:
+    """See that a clip can be written, as far as that is known before its frames are made; see `write`.
 
     Raises:
         BadInput: the format cannot hold such a clip, or the path cannot be written.
@@ -59,7 +58,7 @@ def check(kind: str, path: Path, size: Size, timeline: Timeline) -> None:
     elif kind == "gif":
         from hinode.media.animation import check_gif_rate
 
-        check_gif_rate(timeline.fps)
+        check_gif_rate(fps)
     output.check_writable(path, folder=kind == "png")
 
 
@@ -74,11 +73,9 @@ def write(
 ) -> None:
     """Write a clip; nothing is at `path` before all of it is.
 
-    The libraries are imported here because each format needs only one of them.
-
     Args:
         kind: one of `FORMATS`.
-        path: file, or folder for "png".
+        path: file, or folder for "png"; a file that is there is replaced once the new one is whole.
         frames: uint8 [height, width, 3] each, as many as `timeline` shows.
         size: width and height of the frames.
         timeline: when they are shown.
@@ -89,6 +86,7 @@ def write(
         BadInput: the format cannot hold such a clip.
         OutputError: the file cannot be written.
     """
+    # Imported here: each format needs only one of the libraries.
     if kind == "mp4":
         from hinode.media.video import write_mp4
 

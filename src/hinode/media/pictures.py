@@ -1,4 +1,4 @@
-"""Images that become frames of a video: measured before they are decoded, brought to its size on request."""
+"""Images that become frames of a video: measured before they are decoded, and brought to its size."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hinode.errors import BadInput
+from hinode.media.resize import fit_image
 from hinode.request import Size
 
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -17,7 +18,7 @@ FITS = ("crop", "pad", "stretch")
 MAX_PIXELS = 4096 * 4096
 MAX_BYTES = 20 << 20
 MAX_SCANS = 100
-"""Times that a progressive JPEG may go over its picture; cameras and programs make it about ten."""
+"""Scans of a progressive JPEG; cameras and programs make about ten."""
 BAND_ROWS = 64
 
 _TURNED = range(5, 9)  # EXIF orientations in which width and height are exchanged
@@ -40,12 +41,8 @@ def measure(path: Path, *, field: str) -> tuple[Size, str]:
     Raises:
         BadInput: it is no JPEG, PNG or WebP, is too large or damaged.
     """
-    with _opened(path, field) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise _too_large(image, field)
-        turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
-        kind = FORMATS.get(image.format or "", FORMATS["JPEG"])
-        return (image.height, image.width) if turned else image.size, kind
+    with _open(path, field) as image:
+        return _upright_size(image, field), _media_type(image)
 
 
 def ready(
@@ -58,7 +55,7 @@ def ready(
         size: width and height of the video.
         fit: None if the image must have that size; else "crop", "pad" or "stretch" it.
         field: what to name in errors.
-        other_size: what to say of an image of the size that it is given.
+        other_size: the error about an image of another size.
 
     Returns:
         The file to use instead, or None to use the image as it is; and the media type.
@@ -69,31 +66,43 @@ def ready(
     length = path.stat().st_size
     if length > MAX_BYTES:
         raise BadInput(f"the image has {length:,} bytes", f"send one of at most {MAX_BYTES:,}", field=field)
-    with _opened(path, field) as image:
-        # First of all: to read the orientation of a PNG may mean to unpack it.
-        if image.width * image.height > MAX_PIXELS:
-            raise _too_large(image, field)
-        turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
-        have = (image.height, image.width) if turned else image.size
+    with _open(path, field) as image:
+        have, kind = _upright_size(image, field), _media_type(image)
         if have != size and fit is None:
             raise other_size(have)
-        # Telephones put further pictures behind the JPEG that one sees, and Pillow has another name for that.
-        kind = FORMATS.get(image.format or "", FORMATS["JPEG"])
         if kind == FORMATS["JPEG"]:
             _check_scans(path, field)
         image.load()
         upright = image.getexif().get(_ORIENTATION, 1) == 1
         if have == size and upright and image.mode in ("RGB", "L"):
             return None, kind
-        return _fitted(image, size, fit or "stretch"), "image/png"
+        return _fit(image, size, fit or "stretch"), "image/png"
 
 
-def _fitted(image: Image.Image, size: Size, fit: str) -> bytes:
+def _upright_size(image: Image.Image, field: str) -> Size:
+    """Width and height of an image as people see it."""
+    # First, for reading the orientation of a PNG may mean to unpack it.
+    if image.width * image.height > MAX_PIXELS:
+        raise BadInput(
+            f"the image is {image.width}x{image.height}",
+            f"send one of at most {MAX_PIXELS:,} pixels",
+            field=field,
+        )
+    turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
+    return (image.height, image.width) if turned else image.size
+
+
+def _media_type(image: Image.Image) -> str:
+    # Telephones put further pictures behind the visible JPEG, and Pillow has another name for that.
+    return FORMATS.get(image.format or "", FORMATS["JPEG"])
+
+
+def _fit(image: Image.Image, size: Size, fit: str) -> bytes:
     turn = image.getexif().get(_ORIENTATION, 1)
     flat = _flat(image, (size[1], size[0]) if turn in _TURNED else size)
     upright = flat.transpose(_TURNS[turn]) if turn in _TURNS else flat
     if fit == "crop":
-        upright = ImageOps.fit(upright, size, Image.Resampling.LANCZOS)
+        upright = fit_image(upright, size, Image.Resampling.LANCZOS)
     elif fit == "pad":
         upright = ImageOps.pad(upright, size, Image.Resampling.LANCZOS, color="black")
     elif upright.size != size:
@@ -104,13 +113,9 @@ def _fitted(image: Image.Image, size: Size, fit: str) -> bytes:
 
 
 def _flat(image: Image.Image, size: Size) -> Image.Image:
-    """The image in RGB, and made smaller if it is more than twice as large as it need be.
+    """The image in RGB, and smaller if it is more than twice as large as `size`, but no smaller than that.
 
-    It is done a band of rows after the other, so that of a large image there are no copies in memory.
-
-    Args:
-        image: after it was loaded.
-        size: width and height that the result must not fall short of, unless the image does.
+    It is done band by band, so that a large image is never copied as a whole.
     """
     less = max(1, min(image.width // (2 * size[0]), image.height // (2 * size[1])))
     flat = Image.new("RGB", (-(-image.width // less), -(-image.height // less)))
@@ -126,11 +131,7 @@ def _flat(image: Image.Image, size: Size) -> Image.Image:
 
 
 def _check_scans(path: Path, field: str) -> None:
-    """Refuse a JPEG whose picture is painted over and over, which takes hours and few bytes.
-
-    Raises:
-        BadInput: it is one.
-    """
+    """Refuse a JPEG that paints its picture over and over, which takes few bytes and hours."""
     scans = path.read_bytes().count(_SCAN)
     if scans > MAX_SCANS:
         raise BadInput(
@@ -141,7 +142,7 @@ def _check_scans(path: Path, field: str) -> None:
 
 
 @contextmanager
-def _opened(path: Path, field: str) -> Iterator[Image.Image]:
+def _open(path: Path, field: str) -> Iterator[Image.Image]:
     try:
         with Image.open(path, formats=tuple(FORMATS)) as image:
             yield image
@@ -155,11 +156,3 @@ def _opened(path: Path, field: str) -> Iterator[Image.Image]:
         raise BadInput(
             "the image cannot be read, for its file is cut off or damaged", "send it again", field=field
         ) from error
-
-
-def _too_large(image: Image.Image, field: str) -> BadInput:
-    return BadInput(
-        f"the image is {image.width}x{image.height}",
-        f"send one of at most {MAX_PIXELS:,} pixels",
-        field=field,
-    )

@@ -1,12 +1,11 @@
-"""What a video file that somebody sent is, found out without decoding more than its first frame.
+"""What kind of video a file from outside is, found out by decoding no more than its first frame.
 
-That is done in a process of its own, which may have only so much memory and time: a file of a few hundred
-bytes can make a reader of videos take gigabytes, by the number of frames that it says it has.
+A process of its own does that, within limits of memory and time: a file of a few hundred bytes can make a
+reader of videos take gigabytes, by the number of frames that it declares.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import signal
 import subprocess
@@ -17,13 +16,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-import av.error
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.video.stream import VideoStream
-
 from hinode.errors import BadInput
+from hinode.media.decode import DecodeError, VideoFile
 from hinode.request import Size
 
 CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4")
@@ -33,36 +27,11 @@ MAX_FPS = 240
 FIRST_BOX = b"ftyp"
 """What an MP4 begins with, after four bytes of length."""
 MAX_MEMORY = 512 << 20
-"""Bytes of address space that a look at a file may take, where the system can hold a process to that."""
+"""Bytes of address space of the process that looks at a file, on systems that can limit it."""
 MAX_SECONDS = 15
-"""Seconds that it may take."""
-
-# The format is named, so that no playlist dressed up as a video makes the demuxer open other files, and so is
-# the protocol. The other two bound how far it looks for what it needs to know.
-_OPTIONS = {
-    "protocol_whitelist": "file",
-    "probesize": str(5_000_000),
-    "analyzeduration": str(5_000_000),
-    "enable_drefs": "0",
-}
-
+"""Seconds that this process may take."""
 
 _PLAYABLE = "send an MP4 that a video player opens"
-
-
-@dataclass(frozen=True)
-class SoundFacts:
-    """What the sound of a video file is, as far as the file says.
-
-    Attributes:
-        rate: samples per second.
-        channels: how many.
-        seconds: how long it lasts.
-    """
-
-    rate: int
-    channels: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -74,42 +43,39 @@ class Probe:
         seconds: its length.
         fps: its nominal rate, or None if the file does not say.
         codec: how its pictures are packed, one of `CODECS`.
-        sound: its sound, or None if it has none; whether it can be decoded is not known.
     """
 
     size: Size
     seconds: float
     fps: Fraction | None
     codec: str
-    sound: SoundFacts | None = None
 
 
-def probe(path: Path, *, most_seconds: float, field: str = "video") -> Probe:
-    """See that a file is an MP4 that can be worked on, and of what kind.
+def probe(path: Path, *, max_seconds: float, field: str = "video") -> Probe:
+    """What an MP4 is.
 
     Args:
         path: of the file.
-        most_seconds: the longest that is taken.
+        max_seconds: the longest that is accepted.
         field: what to name in errors.
 
     Raises:
-        BadInput: it is not an MP4, is damaged, or is larger or longer than can be taken.
+        BadInput: it is not an MP4, is damaged, or is larger or longer than is accepted.
     """
     with path.open("rb") as file:
         head = file.read(12)
     if head[4:8] != FIRST_BOX:
         raise BadInput("the video is not an MP4", "send an MP4 with H.264 pictures", field=field)
-    said = _looked_at(path, most_seconds)
-    if "message" in said:
-        raise BadInput(said["message"], said["remedy"], field=field)
-    fps = Fraction(said["fps"]) if said["fps"] else None
-    sound = None if said["sound"] is None else SoundFacts(*said["sound"])
-    return Probe((said["width"], said["height"]), said["seconds"], fps, said["codec"], sound)
+    facts = _look_apart(path, max_seconds)
+    if "message" in facts:
+        raise BadInput(facts["message"], facts["remedy"], field=field)
+    fps = Fraction(facts["fps"]) if facts["fps"] else None
+    return Probe((facts["width"], facts["height"]), facts["seconds"], fps, facts["codec"])
 
 
-def _looked_at(path: Path, most_seconds: float) -> dict[str, Any]:
-    """What `look` finds out in a process of its own."""
-    command = [sys.executable, "-m", "hinode.media.probe", str(path.absolute()), repr(most_seconds)]
+def _look_apart(path: Path, max_seconds: float) -> dict[str, Any]:
+    """The result of `look`, called in a process of its own."""
+    command = [sys.executable, "-m", "hinode.media.probe", str(path.absolute()), repr(max_seconds)]
     try:
         done = subprocess.run(
             command,
@@ -118,54 +84,42 @@ def _looked_at(path: Path, most_seconds: float) -> dict[str, Any]:
             stderr=subprocess.DEVNULL,
             timeout=MAX_SECONDS,
         )
-        # Nothing was said if the process went down: over its bounds, or over what is broken in the file.
-        said: dict[str, Any] = json.loads(done.stdout)
+        # The output is empty if the process died: of its limits, or of something broken in the file.
+        facts: dict[str, Any] = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError):
-        return _refusal(_damaged())
-    return said
+        return _refusal(_unreadable())
+    return facts
 
 
-def look(path: Path, most_seconds: float) -> dict[str, Any]:
+def look(path: Path, max_seconds: float) -> dict[str, Any]:
     """What a file is, in values of JSON: those of a `Probe`, or the message and remedy of a refusal."""
     try:
-        with av.open(str(path), format="mp4", options=_OPTIONS) as container:
-            found = _read(container, most_seconds)
+        with VideoFile(path) as file:
+            return _inspect(file, max_seconds)
     except BadInput as refusal:
         return _refusal(refusal)
-    except (av.error.FFmpegError, OSError, ValueError, OverflowError, MemoryError):
-        return _refusal(_damaged())
-    fps = None if found.fps is None else str(found.fps)
-    return {
-        "width": found.size[0],
-        "height": found.size[1],
-        "seconds": found.seconds,
-        "fps": fps,
-        "codec": found.codec,
-        "sound": None if found.sound is None else dataclasses.astuple(found.sound),
-    }
+    except DecodeError as error:
+        return _refusal(_bad(f"the video file {error}", _PLAYABLE))
+    except MemoryError:
+        return _refusal(_unreadable())
 
 
 def _refusal(error: BadInput) -> dict[str, Any]:
     return {"message": error.message, "remedy": error.remedy}
 
 
-def _damaged() -> BadInput:
-    return _bad("the video cannot be read, for its file is cut off or damaged", _PLAYABLE)
+def _unreadable() -> BadInput:
+    return _bad("the video file is cut off or damaged", _PLAYABLE)
 
 
 def _bad(message: str, remedy: str) -> BadInput:
     return BadInput(message, remedy, field="video")
 
 
-def _read(container: InputContainer, most_seconds: float) -> Probe:
-    if not container.streams.video:
-        raise _bad("the file has no pictures", "send an MP4 with a video in it")
-    stream = container.streams.video[0]
+def _inspect(file: VideoFile, max_seconds: float) -> dict[str, Any]:
     # One frame is not worth a thread for each processor, each with memory of its own.
-    stream.codec_context.thread_count = 1
-    size = stream.codec_context.width, stream.codec_context.height
-    codec = stream.codec_context.name.removeprefix("lib").split("-")[0]
-    codec = {"dav1d": "av1", "vpx": "vp9"}.get(codec, codec)
+    file.stream.codec_context.thread_count = 1
+    size, codec, rate = file.size, file.codec, file.average_rate
     if codec not in CODECS:
         raise _bad(
             "the pictures of the video are packed in a way that cannot be read here",
@@ -176,38 +130,23 @@ def _read(container: InputContainer, most_seconds: float) -> Probe:
             f"the video is {size[0]}x{size[1]}",
             f"send one with sides from {SIDE[0]} to {SIDE[1]} pixels and at most {PIXELS:,} in a frame",
         )
-    seconds = _seconds(container, stream)
-    if not 0 < seconds <= most_seconds:
+    if not 0 < file.seconds <= max_seconds:
         raise _bad(
-            f"the video has {float(seconds):.3g} seconds",
-            f"send one of more than 0 and at most {most_seconds:g}",
+            f"the video has {float(file.seconds):.3g} seconds",
+            f"send one of more than 0 and at most {max_seconds:g}",
         )
-    rate = stream.average_rate or stream.guessed_rate
     if rate is not None and rate > MAX_FPS:
-        raise _bad(
-            f"the video has {float(rate):.6g} frames per second",
-            f"send one with at most {MAX_FPS}",
-        )
-    # Only now that its size is known to be bearable.
-    if next(container.decode(stream), None) is None:
+        raise _bad(f"the video has {float(rate):.6g} frames per second", f"send one with at most {MAX_FPS}")
+    # Only now, when its size is known to be within bounds.
+    if next(iter(file), None) is None:
         raise _bad("the video has no frames", _PLAYABLE)
-    sound = None
-    if container.streams.audio:
-        heard = container.streams.audio[0]
-        context = heard.codec_context
-        sound = SoundFacts(context.sample_rate, context.channels, float(_seconds(container, heard)))
-    return Probe(size, float(seconds), Fraction(rate) if rate else None, codec, sound)
+    facts = {"width": size[0], "height": size[1], "seconds": float(file.seconds), "codec": codec}
+    return {**facts, "fps": str(rate) if rate else None}
 
 
-def _seconds(container: InputContainer, stream: VideoStream | AudioStream) -> Fraction:
-    if stream.duration is not None and stream.time_base is not None:
-        return stream.duration * stream.time_base
-    return Fraction(container.duration or 0, av.time_base)
-
-
-def _hold_back() -> None:
-    """Keep this process within its bounds, also if nobody is left to end it."""
-    with suppress(ImportError, AttributeError, ValueError, OSError):  # not every system can do that
+def _limit_process() -> None:
+    """Limit the memory and the time of this process, also if its parent dies."""
+    with suppress(ImportError, AttributeError, ValueError, OSError):  # not on every system
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
@@ -216,5 +155,5 @@ def _hold_back() -> None:
 
 
 if __name__ == "__main__":
-    _hold_back()
+    _limit_process()
     print(json.dumps(look(Path(sys.argv[1]), float(sys.argv[2]))))

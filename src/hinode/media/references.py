@@ -1,46 +1,34 @@
-"""The pictures, videos and sound behind a request's references, opened where an engine needs them."""
+"""The pictures, videos and sound behind a request's references, opened where an engine needs them.
+
+Whatever opens a file here raises `BadInput`, with the role of the reference as its field, if the file is
+missing or cannot be read.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-import av
-import av.error
 import numpy as np
-from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
-from PIL import Image, ImageOps
+from PIL import Image
 
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput
-from hinode.media import soundtrack
+from hinode.media import soundtrack, video
+from hinode.media.decode import DecodeError, Picture, VideoFile, at_rate
+from hinode.media.resize import fit_frame, fit_image
 from hinode.request import Reference, Size
-
-UNNAMED = 2
-"""H.273 code of a colour matrix that is not named; such a video is read as BT.709, as players do."""
-
-EXACT = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INP
-    | Interpolation.FULL_CHR_H_INT
-)
-"""Colours come out as they went in: a clip may be extended again and again."""
-
-_OPTIONS = {"protocol_whitelist": "file", "enable_drefs": "0"}
-"""So that no list dressed up as a video makes the reader open other files."""
 
 
 def picture(reference: Reference) -> Image.Image:
-    """The image of a reference, in RGB.
-
-    Raises:
-        BadInput: its file is missing or is no image; `field` is the role of the reference.
-    """
+    """The image of a reference, in RGB."""
     try:
-        with Image.open(_file(reference)) as image:
+        with Image.open(_path(reference)) as image:
             return image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadInput(
@@ -49,131 +37,188 @@ def picture(reference: Reference) -> Image.Image:
 
 
 def rate(reference: Reference) -> Fraction | None:
-    """Frames per second of the video of a reference, or None if the file does not say.
-
-    Raises:
-        BadInput: its file is missing or is no video.
-    """
-    with _opened(reference) as file:
-        found = file.streams.video[0].guessed_rate
-        return Fraction(found) if found else None
+    """Nominal frames per second of the video of a reference, or None if the file does not say."""
+    with _open(reference) as file:
+        nominal = file.stream.guessed_rate
+        return Fraction(nominal) if nominal else None
 
 
 def seconds(reference: Reference) -> Fraction:
-    """Length of the video of a reference, by what its file says; more than 0.
-
-    Raises:
-        BadInput: its file is missing or is no video.
-    """
-    with _opened(reference) as file:
-        stream = file.streams.video[0]
-        if stream.duration is not None and stream.time_base is not None:
-            found = stream.duration * stream.time_base
-        else:
-            found = Fraction(file.duration or 0, av.time_base)
-    if found <= 0:
-        raise _unreadable(reference)
-    return found
-
-
-def frames(reference: Reference, fps: Fraction, size: Size, count: int) -> Iterator[Image.Image]:
-    """The first `count` of the frames that `iter_frames` gives, cut to the shape of `size` from their middle
-    and resized; the last one stays if the video is over before.
-
-    Raises:
-        BadInput: its file is missing or is no video.
-    """
-    held: Image.Image | None = None
-    shown = 0
-    for frame in islice(iter_frames(reference, fps), count):
-        held = ImageOps.fit(Image.fromarray(frame), size, Image.Resampling.LANCZOS)
-        shown += 1
-        yield held
-    while held is not None and shown < count:
-        shown += 1
-        yield held
-
-
-def middle(reference: Reference) -> Image.Image:
-    """The picture in the middle of the video of a reference, in RGB.
-
-    Raises:
-        BadInput: its file is missing or is no video.
-    """
-    *_, found = islice(iter_frames(reference, 2 / seconds(reference)), 2)
-    return Image.fromarray(found)
+    """Length of the video of a reference, as its file declares it; more than 0."""
+    with _open(reference) as file:
+        if file.seconds <= 0:
+            raise _unreadable(reference)
+        return file.seconds
 
 
 def iter_frames(reference: Reference, fps: Fraction) -> Iterator[Frames]:
-    """What the video of a reference shows at the times k / fps, until it is over; one frame is in memory at a
-    time.
+    """What the video of a reference shows at the times k / fps, until it is over; of a picture, that picture.
 
     Yields:
-        uint8 [H, W, 3] each, in sRGB.
-
-    Raises:
-        BadInput: its file is missing or is no video.
+        uint8 [H, W, 3] each, in sRGB; only one of them is in memory at a time.
     """
-    reformatter = VideoReformatter()
-    begin: Fraction | None = None
-    shown, now = 0, None
-    end = Fraction(0)
-    try:
-        with _opened(reference) as file:
-            for frame in file.decode(video=0):
-                tick = frame.time_base or Fraction(1, av.time_base)
-                at = (frame.pts or 0) * tick
-                begin = at if begin is None else begin
-                while now is not None and Fraction(shown) / fps < at - begin:
-                    yield now
-                    shown += 1
-                end = at - begin + (frame.duration or 0) * tick
-                # A frame that is over before the next moment is never shown.
-                if end > Fraction(shown) / fps or now is None:
-                    source = Colorspace.ITU709 if frame.colorspace == UNNAMED else None
-                    rgb = reformatter.reformat(
-                        frame, format="rgb24", src_colorspace=source, interpolation=EXACT
-                    )
-                    now = rgb.to_ndarray().astype(np.uint8, copy=False)
-    except av.error.FFmpegError as error:
-        raise _unreadable(reference) from error
-    if now is None:
-        raise _unreadable(reference)
-    while Fraction(shown) / fps < end or shown == 0:
-        yield now
-        shown += 1
+    if reference.still:
+        yield np.asarray(picture(reference))
+        return
+    with _errors(reference):
+        for visible in _pictures(reference, fps):
+            yield visible.rgb
+
+
+def frames(reference: Reference, fps: Fraction, size: Size, count: int) -> Iterator[Image.Image]:
+    """The first `count` frames that `iter_frames` gives, cut to the shape of `size` and resized; the last one
+    is repeated if the video is shorter."""
+    missing = count
+    for frame in islice(iter_frames(reference, fps), count):
+        image = fit_image(Image.fromarray(frame), size, Image.Resampling.LANCZOS)
+        missing -= 1
+        yield image
+    for _ in range(missing):
+        yield image
+
+
+def last_frames(reference: Reference, fps: Fraction, count: int, size: Size) -> Frames:
+    """The last `count` frames that `iter_frames` gives, or fewer if there are fewer, resized: uint8
+    [T, H, W, 3]."""
+    return np.stack([fit_frame(frame, size) for frame in deque(iter_frames(reference, fps), count)])
+
+
+def middle(reference: Reference) -> Image.Image:
+    """The picture in the middle of the video of a reference, in RGB."""
+    *_, frame = islice(iter_frames(reference, 2 / seconds(reference)), 2)
+    return Image.fromarray(frame)
+
+
+def has_sound(reference: Reference) -> bool:
+    """Whether the video of a reference has sound, even if it cannot be decoded."""
+    with _open(reference) as file:
+        return bool(file.container.streams.audio)
 
 
 def sound(reference: Reference, seconds: float) -> Sound | None:
     """The first seconds of what is heard in the video of a reference, or None if it has no sound.
 
     Raises:
-        BadInput: its file is missing or is no video.
-        Unheard: it has sound that cannot be decoded.
+        UnusableSound: it has sound that cannot be decoded.
     """
-    return soundtrack.read(lambda: _opened(reference), seconds)
+    return soundtrack.read(lambda: _open(reference).container, seconds)
 
 
-def _opened(reference: Reference) -> av.container.InputContainer:
-    try:
-        # Every video that is kept is an MP4: those of clients were looked at when they came.
-        file = av.open(str(_file(reference)), format="mp4", options=_OPTIONS)
-    except (av.error.FFmpegError, OSError) as error:
-        raise _unreadable(reference) from error
-    if not file.streams.video:
-        file.close()
+class FrameReader:
+    """Reads what a reference shows, frame by frame, at the rate and size of a clip.
+
+    A read behind the place where the last one ended goes on from there, so reading in order decodes the file
+    once; a read before that place opens the file again.
+    """
+
+    def __init__(self, reference: Reference, fps: Fraction, size: Size, start: float = 0.0) -> None:
+        """
+        Args:
+            reference: a video, or a picture, which is shown for ever.
+            fps: frames per second to read at.
+            size: width and height to read at.
+            start: seconds into the video from which times and frames are counted.
+        """
+        self.reference, self.fps, self.size = reference, fps, size
+        self._first = round(Fraction(str(start)) * fps)
+        self._pictures: Iterator[Picture] = iter(())
+        self._index = -1  # of `_picture`
+        self._picture: Picture | None = None
+        self._frame: Frames | None = None  # the same at the size of the clip
+
+    def frame(self, index: int) -> Frames:
+        """What is shown at the time index / fps, uint8 [H, W, 3]: before the beginning the first frame, after
+        the end the last one."""
+        if self.reference.still:
+            if self._frame is None:
+                self._frame = fit_frame(np.asarray(picture(self.reference)), self.size)
+            return self._frame
+        index = max(self._first + index, 0)
+        if index < self._index or self._picture is None:
+            self._pictures, self._index = _pictures(self.reference, self.fps), -1
+        while self._index < index:
+            following = next(self._pictures, self._picture)
+            if following is not self._picture:
+                self._picture, self._frame = following, None
+            self._index += 1
+        if self._frame is None:
+            assert self._picture is not None, "a video without frames is refused"
+            with _errors(self.reference):
+                self._frame = fit_frame(self._picture.rgb, self.size)
+        return self._frame
+
+    def fill(self, target: Frames, start: float = 0.0) -> None:
+        """Write what is shown from `start` seconds on into `target`, uint8 [T, H, W, 3]; see `frame`."""
+        first = round(Fraction(str(start)) * self.fps)
+        for offset in range(len(target)):
+            target[offset] = self.frame(first + offset)
+
+    def read(self, start: float, count: int) -> Frames:
+        """The `count` frames from `start` seconds on, uint8 [T, H, W, 3]; see `frame`."""
+        target: Frames = np.empty((count, self.size[1], self.size[0], 3), np.uint8)
+        self.fill(target, start)
+        return target
+
+
+def save_frames(frames: Frames, fps: Fraction, role: str, folder: Path, at: float = 0.0) -> Reference:
+    """Write frames uint8 [T, H, W, 3], at least one, into a video file without loss.
+
+    Args:
+        frames: the frames.
+        fps: frames per second.
+        role: what they are to the request that refers to them.
+        folder: where the file goes; it is named after its content.
+        at: seconds into the clip at which they are shown.
+    """
+    digest = _digest(frames, (frames.shape, fps))
+    path = folder / f"{digest}.mp4"
+    if not path.is_file():
+        video.write_lossless(path, frames, fps)
+    return Reference(role, digest, "video/mp4", path=str(path), at=at)
+
+
+def save_picture(frame: Frames, role: str, folder: Path, at: float = 0.0) -> Reference:
+    """Write one frame, uint8 [H, W, 3], into a PNG; see `save_frames`."""
+    digest = _digest(frame, frame.shape)
+    path = folder / f"{digest}.png"
+    Image.fromarray(frame).save(path)
+    return Reference(role, digest, "image/png", path=str(path), at=at)
+
+
+def _digest(frames: Frames, facts: object) -> str:
+    return hashlib.sha256(np.ascontiguousarray(frames).tobytes() + repr(facts).encode()).hexdigest()
+
+
+def _pictures(reference: Reference, fps: Fraction) -> Iterator[Picture]:
+    """What is on show at the times k / fps; there is at least one picture."""
+    empty = True
+    with _open(reference) as file, _errors(reference):
+        for visible in at_rate(file, fps):
+            empty = False
+            yield visible
+    if empty:
         raise _unreadable(reference)
-    return file
 
 
-def _file(reference: Reference) -> Path:
+def _open(reference: Reference) -> VideoFile:
+    with _errors(reference):
+        # Every stored video is an MP4: those of clients were probed when they came.
+        return VideoFile(_path(reference))
+
+
+def _path(reference: Reference) -> Path:
     if not reference.path or not Path(reference.path).is_file():
-        raise BadInput(
-            "a file that the clip is to be made from is not there any more",
-            "send it again",
-            field=reference.role,
-        )
+        message = "a file that the clip is to be made from does not exist any more"
+        raise BadInput(message, "send it again", field=reference.role)
     return Path(reference.path)
+
+
+@contextmanager
+def _errors(reference: Reference) -> Iterator[None]:
+    try:
+        yield
+    except DecodeError as error:
+        raise _unreadable(reference) from error
 
 
 def _unreadable(reference: Reference) -> BadInput:

@@ -1,4 +1,4 @@
-"""Bringing frames to the size that was asked for."""
+"""Pictures and frames brought to a size: their middle, cut to its shape and scaled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hinode.clip import Frames, FrameSource
 from hinode.request import Size
 
 MAX_STRETCH = 1.02
-"""A shape this close to the asked one is stretched, unseen; beyond it the longer side is cropped, evenly."""
+"""A shape this close to the requested one may be stretched to it, which nobody sees."""
 
 
 def fit(frames: FrameSource, size: Size, order: Iterable[int]) -> Iterator[Frames]:
@@ -21,36 +21,71 @@ def fit(frames: FrameSource, size: Size, order: Iterable[int]) -> Iterator[Frame
     Args:
         frames: uint8 [T, H, W, 3].
         size: width and height to reach.
-        order: indices of the frames wanted; the same one may follow itself.
+        order: indices of the frames to give; equal ones may follow each other.
 
     Yields:
         uint8 [height, width, 3] each.
     """
-    height, width = frames.shape[1:3]
-    box = crop_box((width, height), size)
     for index, repeats in groupby(order):
-        fitted = np.asarray(enlarge(Image.fromarray(frames[index]), size, box))
+        frame = np.asarray(fit_finished(Image.fromarray(frames[index]), size))
         for _ in repeats:
-            yield fitted
+            yield frame
 
 
-def enlarge(image: Image.Image, size: Size, box: tuple[float, float, float, float]) -> Image.Image:
-    """The part `box` of an image at another size; smooth, without the bright rims of a sharper filter."""
-    if image.size == size and box == (0, 0, *size):
+def fit_finished(image: Image.Image, size: Size) -> Image.Image:
+    """A finished frame at another size; smooth, without the bright rims of a sharper filter."""
+    return fit_image(image, size, Image.Resampling.BICUBIC, max_stretch=MAX_STRETCH)
+
+
+def fit_frame(frame: Frames, size: Size) -> Frames:
+    """A frame uint8 [H, W, 3] at another size, averaged where it gets smaller."""
+    return np.asarray(fit_image(Image.fromarray(frame), size, max_stretch=MAX_STRETCH))
+
+
+def fit_image(
+    image: Image.Image, size: Size, resample: Image.Resampling | None = None, *, max_stretch: float = 1.0
+) -> Image.Image:
+    """An image at exactly `size`: the largest part around its middle that has the shape, scaled.
+
+    Args:
+        image: the image; it is returned as it is if it has the size.
+        size: width and height.
+        resample: the filter; by default an average where the image gets smaller, else bicubic.
+        max_stretch: see `crop_box`.
+    """
+    if image.size == size:
         return image
-    return image.resize(size, Image.Resampling.BICUBIC, box=box)
+    if resample is None:
+        shrinks = size[0] < image.width and size[1] < image.height
+        resample = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
+    return image.resize(size, resample, box=crop_box(image.size, size, max_stretch))
 
 
-def crop_box(have: Size, want: Size) -> tuple[float, float, float, float]:
-    """The largest centred box of `have` whose shape is that of `want`, or all of it if the shapes are close.
+def crop_box(have: Size, want: Size, max_stretch: float = MAX_STRETCH) -> tuple[float, float, float, float]:
+    """The largest centred box of `have` with the shape of `want`.
+
+    Args:
+        have: size of the picture.
+        want: size that gives the shape.
+        max_stretch: shapes that differ by this factor or less count as equal; then the box is all of `have`.
 
     Returns:
         Left, top, right and bottom edge in pixels of `have`, fractions included.
     """
     stretch = (want[0] / want[1]) / (have[0] / have[1])
-    if 1 / MAX_STRETCH <= stretch <= MAX_STRETCH:
+    if 1 / max_stretch <= stretch <= max_stretch:
         return 0, 0, *have
     width = have[0] * min(1.0, stretch)
     height = have[1] * min(1.0, 1 / stretch)
     left, top = (have[0] - width) / 2, (have[1] - height) / 2
     return left, top, left + width, top + height
+
+
+def nearest_size(sizes: Iterable[Size], want: Size) -> Size:
+    """The size that loses least of its area when cut to the shape of `want`; `want` if there is none."""
+
+    def lost(have: Size) -> float:
+        left, top, right, bottom = crop_box(have, want)
+        return 1 - (right - left) * (bottom - top) / (have[0] * have[1])
+
+    return min(sizes, key=lost, default=want)

@@ -1,7 +1,7 @@
 """The sound of an MP4: an AAC track beside the pictures, in step with them to the sample.
 
-An AAC encoder begins with a frame of its own making. FFmpeg writes into the file that it is not to be heard,
-and every player that reads this (an edit list) begins with the first sample that was given.
+An AAC encoder begins with a frame of its own. FFmpeg marks it in the file (by an edit list) as one to skip,
+and players that read the mark begin with the first sample.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from av.container import OutputContainer
 from hinode.clip import Samples, Sound
 
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-"""Rates that AAC has and players take; any other is resampled to the next higher, or to the highest."""
+"""Rates that AAC and players support; any other is resampled to the next higher, or to the highest."""
 
 BITS = 96_000
 """Bits per second of one channel: hard to tell from the samples themselves."""
@@ -73,7 +73,7 @@ class SoundEncoder:
 
 def rate_for(rate: int) -> int:
     """The rate to write a sound of `rate` at, in Hz."""
-    return next((known for known in RATES if known >= rate), RATES[-1])
+    return next((standard for standard in RATES if standard >= rate), RATES[-1])
 
 
 def at_rate(sound: Sound, rate: int) -> Sound:

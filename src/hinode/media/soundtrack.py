@@ -1,11 +1,10 @@
-"""The sound of a video file that is worked from, or that another server made."""
+"""The sound of a video file that a clip is made from, or that another server made."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-import av
 import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
@@ -14,6 +13,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from hinode.clip import Sound
+from hinode.media.decode import DecodeError
 
 CODECS = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus", "vorbis"})
 """What sound may be packed as, beside plain samples."""
@@ -35,18 +35,18 @@ def read(opened: Callable[[], InputContainer], seconds: float) -> Sound | None:
 
     Args:
         opened: opens the file anew; it is closed here.
-        seconds: how much is wanted at most.
+        seconds: how much to read at most.
 
     Returns:
         One channel or two; more are mixed down to two. None if the file has no sound.
 
     Raises:
-        Unheard: it has some that cannot be decoded.
+        UnusableSound: it has sound that cannot be decoded.
     """
     try:
         with opened() as file:
             return _read(file, file.streams.audio[0], seconds) if file.streams.audio else None
-    except (av.error.FFmpegError, ValueError, OverflowError) as error:
+    except (DecodeError, av.error.FFmpegError, ValueError, OverflowError) as error:
         raise UnusableSound("is cut off or damaged") from error
 
 
@@ -68,10 +68,10 @@ def _read(file: InputContainer, stream: AudioStream, seconds: float) -> Sound | 
         due = round(((piece.pts or 0) * (piece.time_base or Fraction(1, rate)) - begin) * rate)
         if place is None or abs(due - place) > DRIFT * rate:
             place = due
-        heard = piece.to_ndarray()[:, max(0, -place) :]
+        values = piece.to_ndarray()[:, max(0, -place) :]
         start = max(0, place)
-        room = samples[:, start : start + heard.shape[1]]
-        room[:] = heard[:, : room.shape[1]]
+        target = samples[:, start : start + values.shape[1]]
+        target[:] = values[:, : target.shape[1]]
         place += piece.samples
         end = max(end, min(place, samples.shape[1]))
         if place >= samples.shape[1]:

@@ -10,7 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from hinode.clip import Frames, FrameSource
 from hinode.media.label import Label
-from hinode.media.resize import crop_box, enlarge
+from hinode.media.resize import fit_finished
 from hinode.media.timeline import spread
 from hinode.output import replace_file
 from hinode.request import Size
@@ -21,13 +21,7 @@ PNG_LEVEL = 6
 def write_pngs(folder: Path, frames: Iterable[Frames], label: Label) -> None:
     """Write a folder of frames named 0001.png, 0002.png, ...; it appears when all of them are there.
 
-    Args:
-        folder: made new; it may exist if it is empty.
-        frames: uint8 [height, width, 3] each.
-        label: what every file says about itself.
-
-    Raises:
-        OutputError: the folder cannot be written or has something in it.
+    See `formats.write`. The folder may exist if it is empty; `label` is what every file says about itself.
     """
     info = PngInfo()
     for key, text in (("Title", label.heading), ("Description", label.comment), ("Comment", label.json)):
@@ -39,14 +33,9 @@ def write_pngs(folder: Path, frames: Iterable[Frames], label: Label) -> None:
 
 
 def thumbnail(frames: FrameSource, size: Size) -> Image.Image:
-    """The middle frame at exactly `size`, cropped evenly if the shape differs.
-
-    Args:
-        frames: uint8 [T, H, W, 3].
-        size: width and height.
-    """
+    """The middle one of frames uint8 [T, H, W, 3] at exactly `size`, cropped evenly if the shape differs."""
     middle = Image.fromarray(frames[len(frames) // 2])
-    return enlarge(middle, size, crop_box(middle.size, size))
+    return fit_finished(middle, size)
 
 
 def spritesheet(frames: FrameSource, tile: Size, *, columns: int = 4, rows: int = 4) -> Image.Image:
@@ -57,13 +46,13 @@ def spritesheet(frames: FrameSource, tile: Size, *, columns: int = 4, rows: int 
     Args:
         frames: uint8 [T, H, W, 3].
         tile: width and height of one tile.
-        columns: tiles beside each other, at least 1.
-        rows: tiles above each other, at least 1.
+        columns: tiles in a row, at least 1.
+        rows: rows of tiles, at least 1.
     """
     width, height = tile
     sheet = Image.new("RGB", (columns * width, rows * height))
     for place, index in enumerate(spread(len(frames), columns * rows)):
         picture = Image.fromarray(frames[index])
         row, column = divmod(place, columns)
-        sheet.paste(enlarge(picture, tile, crop_box(picture.size, tile)), (column * width, row * height))
+        sheet.paste(fit_finished(picture, tile), (column * width, row * height))
     return sheet

@@ -1,5 +1,4 @@
-"""MP4 files: H.264 pictures and AAC sound that every player and browser opens, written and read through PyAV
-(FFmpeg)."""
+"""MP4 files written through PyAV (FFmpeg): H.264 pictures and AAC sound, for every player and browser."""
 
 from __future__ import annotations
 
@@ -15,18 +14,12 @@ import av
 import av.error
 import numpy as np
 from av.packet import Packet
-from av.video.reformatter import (
-    ColorPrimaries,
-    ColorRange,
-    Colorspace,
-    ColorTrc,
-    Interpolation,
-    VideoReformatter,
-)
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
 
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput, quote
+from hinode.media.decode import INTERPOLATION, DecodeError, VideoFile
 from hinode.media.label import Label
 from hinode.media.sound import SoundEncoder
 from hinode.media.timeline import Timeline
@@ -41,20 +34,9 @@ PRESET = "medium"
 MIN_TICKS = 90_000
 """The file's clock ticks at least this often per second."""
 
-UNSPECIFIED = 2
-"""H.273 code of a colour matrix that is not named."""
-
-_REFORMATTER = VideoReformatter()
-_EXACT = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INP
-    | Interpolation.FULL_CHR_H_INT
-)
-
 
 def check_size(size: Size) -> None:
-    """Chroma is stored at half the width and height, so both have to be even.
+    """See that both sides are even: chroma is stored at half the width and height.
 
     Raises:
         BadInput: one of them is odd.
@@ -78,18 +60,8 @@ def write_mp4(
 ) -> None:
     """Write an MP4: H.264, yuv420p, BT.709, index at the front, exact times; the sound as AAC.
 
-    Args:
-        path: the file; one that is there is replaced once the new one is whole.
-        frames: uint8 [height, width, 3] each, as many as `timeline` shows.
-        size: width and height, both even.
-        timeline: when they are shown.
-        label: what the file says about itself.
-        sound: what is heard from the first frame on; what is longer than `timeline` is cut, and silence
-            follows what is shorter.
-
-    Raises:
-        BadInput: an odd size.
-        OutputError: the file cannot be written.
+    See `formats.write`. Both sides of `size` are even. A sound that is longer than `timeline` is cut, and
+    silence follows one that is shorter.
     """
     check_size(size)
     # A clock on which every frame begins at a whole tick.
@@ -98,7 +70,7 @@ def write_mp4(
     options = {"movflags": "+faststart", **(SoundEncoder.options(sound) if sound else {})}
     with (
         replace_file(path) as part,
-        _plain_faults(),
+        _os_errors(),
         av.open(str(part), "w", format="mp4", container_options=options) as file,
     ):
         file.metadata.update(title=label.heading, comment=label.comment, description=label.json)
@@ -113,6 +85,7 @@ def write_mp4(
         context.color_trc = ColorTrc.BT709
         context.colorspace = Colorspace.ITU709
         context.color_range = ColorRange.MPEG
+        reformatter = VideoReformatter()
         track = None if sound is None else SoundEncoder(file, sound, timeline.seconds)
 
         def mux(packets: Iterable[Packet[VideoStream]]) -> None:
@@ -123,12 +96,24 @@ def write_mp4(
         for start, frame in zip(durations, frames, strict=True):
             if track is not None:
                 track.write(Fraction(start, ticks))
-            picture = _to_yuv(frame)
+            picture = _to_yuv(frame, reformatter)
             picture.pts, picture.time_base = start, Fraction(1, ticks)
             mux(context.encode(picture))
         if track is not None:
             track.close()
         mux(context.encode(None))
+
+
+def write_lossless(path: Path, frames: Frames, fps: Fraction) -> None:
+    """Write frames uint8 [T, H, W, 3] so that `read_video` gives the same bits back; few players open it."""
+    _, height, width, _ = frames.shape
+    with av.open(str(path), "w", format="mp4") as file:
+        stream = file.add_stream("libx264rgb", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = width, height, "rgb24"
+        stream.options = {"qp": "0", "preset": "ultrafast"}
+        for frame in frames:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24")))
+        file.mux(stream.encode())
 
 
 def same_bytes(processor: str) -> dict[str, str]:
@@ -171,63 +156,48 @@ class DecodedVideo:
 
 
 def read_video(path: Path) -> DecodedVideo:
-    """Decode the pictures of a video file, all of them, into memory.
+    """Decode the pictures of an MP4, all of them, into memory.
 
     Raises:
         BadInput: the file is missing or is no video that can be decoded.
     """
+    frames, starts = [], []
+    end = Fraction(0)
     try:
-        with av.open(str(path)) as file:
-            if not file.streams.video:
-                raise BadInput(f"{quote(str(path), 200)} has no pictures", "give a video file", field="video")
-            stream = file.streams.video[0]
-            frames, starts = [], []
-            end = Fraction(0)
-            for frame in file.decode(stream):
-                frames.append(_to_rgb(frame))
-                tick = frame.time_base or Fraction(1, av.time_base)
-                starts.append((frame.pts or 0) * tick)
-                end = starts[-1] + frame.duration * tick
+        with VideoFile(path) as file:
+            for picture in file:
+                frames.append(picture.rgb)
+                starts.append(picture.start)
+                end = picture.end
             if not frames:
-                raise av.error.InvalidDataError(0, "no frame")
+                raise DecodeError("has no pictures")
             return DecodedVideo(
                 frames=np.stack(frames),
                 starts=tuple(starts),
                 seconds=end,
-                fps=Fraction(stream.guessed_rate or len(frames) / end),
-                metadata=dict(file.metadata),
+                fps=Fraction(file.stream.guessed_rate or len(frames) / end),
+                metadata=dict(file.container.metadata),
             )
-    except av.error.FFmpegError as error:
+    except DecodeError as error:
         raise BadInput(
-            f"{quote(str(path), 200)} cannot be read as a video: {error.strerror}",
-            "give a file that a video player opens",
+            f"{quote(str(path), 200)} cannot be read as a video: the file {error}",
+            "give an MP4 that a video player opens",
             field="video",
         ) from error
 
 
-def _to_yuv(frame: Frames) -> av.VideoFrame:
-    return _REFORMATTER.reformat(
+def _to_yuv(frame: Frames, reformatter: VideoReformatter) -> av.VideoFrame:
+    return reformatter.reformat(
         av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"),
         format="yuv420p",
         dst_colorspace=Colorspace.ITU709,
         dst_color_range=ColorRange.MPEG,
-        interpolation=_EXACT,
+        interpolation=INTERPOLATION,
     )
-
-
-def _to_rgb(frame: av.VideoFrame) -> Frames:
-    # A file that does not name its matrix is taken for BT.709, as players do.
-    rgb = _REFORMATTER.reformat(
-        frame,
-        format="rgb24",
-        src_colorspace=Colorspace.ITU709 if frame.colorspace == UNSPECIFIED else None,
-        interpolation=_EXACT,
-    )
-    return rgb.to_ndarray().astype(np.uint8, copy=False)
 
 
 @contextmanager
-def _plain_faults() -> Iterator[None]:
+def _os_errors() -> Iterator[None]:
     """Turn FFmpeg's errors into the OSErrors that they stand for."""
     try:
         yield

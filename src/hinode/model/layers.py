@@ -1,8 +1,7 @@
 """The few layers everything else is made of.
 
-Compute type: weights stay float32 while training; every layer casts its weights to the type of the
-activations that reach it. So one choice, the type of the first activation, decides the precision of the whole
-network, and no autocast context is needed anywhere.
+Weights stay float32 while training; every layer casts its weights to the type of the activations that reach
+it. So the type of the first activation decides the precision of the whole network, without autocast.
 """
 
 from __future__ import annotations
@@ -12,6 +11,10 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from hinode.model import fast
+
+HEAD = 64  # width of an attention head
 
 
 class Linear(nn.Linear):
@@ -31,37 +34,23 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.rise = Linear(width, 4 * width)
-        self.fall = Linear(4 * width, width, zero=True)
+        self.fc_in = Linear(width, 4 * width)
+        self.fc_out = Linear(4 * width, width, zero=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        risen = self.rise(x)
-        # What is not differentiated is changed where it lies: handing out memory for it costs as much again.
-        bent = F.gelu(risen) if torch.is_grad_enabled() else torch.ops.aten.gelu_(risen)
-        out: Tensor = self.fall(bent)
+        out: Tensor = self.fc_out(F.gelu(self.fc_in(x)))
         return out
 
 
 def rms_norm(x: Tensor) -> Tensor:
     """Scale the last axis to root mean square 1, without learned weights."""
-    if x.device.type == "cpu" and not torch.is_grad_enabled():
-        # Torch's own takes seven operations on a CPU, most of them in float32.
-        size: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
-        return x * (math.sqrt(x.shape[-1]) / size).clamp(max=1e3).to(x.dtype)
-    return F.rms_norm(x, x.shape[-1:], eps=1e-6)
+    return fast.rms_norm(x) if fast.applies(x) else F.rms_norm(x, x.shape[-1:], eps=1e-6)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
-    """Softmax attention: q [B, heads, N, 64], k, v [B, heads, M, 64], bias [B or 1, 1, 1, P] of P keys."""
-    # On a CPU two plain matrix products beat torch's fused kernel where keys are few, and in bfloat16 where
-    # they are many too. In float32 the scores of many keys are megabytes that the system hands out anew each
-    # time, and training has to keep them.
-    plain = q.dtype == torch.bfloat16 and not torch.is_grad_enabled()
-    if q.device.type == "cpu" and k.shape[2] <= (4096 if plain else 256):
-        scores = q / math.sqrt(q.shape[-1]) @ k.transpose(-1, -2)
-        if bias is not None:
-            scores[..., : bias.shape[-1]] += bias
-        return scores.softmax(-1) @ v
+    """Softmax attention: q [B, heads, N, 64], k, v [B, heads, M, 64]; bias [B, 1, 1, P] of the first keys."""
+    if fast.prefers_products(q, k):
+        return fast.attend(q, k, v, bias)
     bias = bias if bias is None else F.pad(bias, (0, k.shape[2] - bias.shape[-1]))
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
 
@@ -72,28 +61,23 @@ def rotate(x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
 
 
-def waves(values: Tensor, shortest: float, longest: float, count: int) -> Tensor:
-    """Phases of `values` on `count` waves whose periods run geometrically from `shortest` to `longest`.
-
-    values [...], in the same unit as the periods -> [..., count], radians, float32.
-    """
+def waves(values: Tensor, min_period: float, max_period: float, count: int) -> Tensor:
+    """Phases [..., count] in radians of values [...] on `count` waves, whose periods, in the unit of the
+    values, grow geometrically from `min_period` to `max_period`."""
     steps = torch.linspace(0.0, 1.0, count, device=values.device)
-    periods = shortest * (longest / shortest) ** steps
+    periods = min_period * (max_period / min_period) ** steps
     return values.float()[..., None] * (2 * math.pi / periods)
 
 
-def fourier(values: Tensor, shortest: float, longest: float, width: int) -> Tensor:
+def fourier(values: Tensor, min_period: float, max_period: float, width: int) -> Tensor:
     """Sinusoidal features [..., width] of `values` [...]; see `waves` for the periods."""
-    phases = waves(values, shortest, longest, width // 2)
+    phases = waves(values, min_period, max_period, width // 2)
     return torch.cat((phases.cos(), phases.sin()), -1)
 
 
 def compute_type(device: torch.device) -> torch.dtype:
-    """The number type to compute with: bfloat16 where the hardware multiplies it, else float32.
-
-    It follows from what the processor says of itself and not from a timing: the two types draw different
-    bits, and the same seed has to give the same ones every time.
-    """
+    """The number type to compute with: bfloat16 where the hardware multiplies it, else float32. Never the
+    result of a timing: the two types draw different bits, and a seed has to give the same ones every time."""
     if device.type != "cpu":
         return torch.bfloat16
     processor = torch.cpu.get_capabilities()

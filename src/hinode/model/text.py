@@ -9,16 +9,16 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from hinode.model.layers import Linear, Mlp, attend, rms_norm
+from hinode.model.layers import HEAD, Linear, Mlp, attend, rms_norm
 
 PAD = 0
-NULL = 1  # stands for "no text": the unconditional branch of guidance, and a prompt of which no word is known
+NULL = 1  # stands for "no text": the unconditional branch of guidance, and a prompt without a known word
 FIRST_WORD = 2
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words the model knows, kept in its checkpoint. Unknown words are left out, not guessed."""
+    """The words of a model, stored in its checkpoint. Unknown words are left out, not guessed."""
 
     words: tuple[str, ...]
 
@@ -31,34 +31,29 @@ class Vocabulary:
 
     def encode(self, words: Sequence[str]) -> list[int]:
         """Ids of the known words, in order; [NULL] if there are none."""
-        ids = [self._index[word] for word in words if word in self._index]
-        return ids or [NULL]
+        return [self._index[word] for word in words if word in self._index] or [NULL]
 
     def batch(self, texts: Sequence[Sequence[str]], *, limit: int, multiple: int = 8) -> Tensor:
-        """Ids [B, L] of several split texts, cut to `limit` words and padded.
-
-        L is the longest text rounded up to a multiple (large ones mean few shapes for compiled graphs).
-        """
+        """Ids [B, L] of split texts, cut to `limit` words and padded; L is that of the longest text, rounded
+        up to a multiple (large ones mean few shapes for compiled graphs)."""
         rows = [self.encode(text)[:limit] for text in texts]
         length = min(limit, -(-max(map(len, rows)) // multiple) * multiple)
         return torch.tensor([row + [PAD] * (length - len(row)) for row in rows], dtype=torch.long)
 
 
 class TextBlock(nn.Module):
-    """A plain pre-norm transformer block."""
+    """A pre-norm transformer block."""
 
-    def __init__(self, width: int, head: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.head = head
         self.qkv = Linear(width, 3 * width)
         self.out = Linear(width, width, zero=True)
         self.mlp = Mlp(width)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        qkv = self.qkv(rms_norm(x)).unflatten(-1, (3, -1, self.head)).permute(2, 0, 3, 1, 4)
+        qkv = self.qkv(rms_norm(x)).unflatten(-1, (3, -1, HEAD)).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)  # (B, heads, L, 64)
-        mixed = attend(rms_norm(q), rms_norm(k), v, bias).transpose(1, 2).flatten(2)
-        x = x + self.out(mixed)
+        x = x + self.out(attend(rms_norm(q), rms_norm(k), v, bias).transpose(1, 2).flatten(2))
         out: Tensor = x + self.mlp(rms_norm(x))
         return out
 
@@ -66,20 +61,19 @@ class TextBlock(nn.Module):
 class TextEncoder(nn.Module):
     """ids [B, L] -> features [B, L, D] and their mean over real words [B, D]."""
 
-    def __init__(self, vocabulary: int, width: int, depth: int, words: int, head: int = 64) -> None:
+    def __init__(self, vocabulary: int, width: int, depth: int, words: int) -> None:
         super().__init__()
         self.embed = nn.Embedding(vocabulary, width)
-        self.place = nn.Parameter(torch.randn(words, width) * 0.1)
-        self.blocks = nn.ModuleList(TextBlock(width, head) for _ in range(depth))
+        self.positions = nn.Parameter(torch.randn(words, width) * 0.1)
+        self.blocks = nn.ModuleList(TextBlock(width) for _ in range(depth))
 
     def forward(self, ids: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        real = ids != PAD
-        x = (self.embed(ids) + self.place[: ids.shape[1]]).to(dtype)
+        x = (self.embed(ids) + self.positions[: ids.shape[1]]).to(dtype)
         bias = padding_bias(ids, dtype)
         for block in self.blocks:
             x = block(x, bias)
         x = rms_norm(x)
-        weight = real.to(dtype)[..., None]
+        weight = (ids != PAD).to(dtype)[..., None]
         return x, (x * weight).sum(1) / weight.sum(1)
 
 

@@ -1,7 +1,7 @@
 """Video to latents and back.
 
-A tokenizer maps a video of T = 1 + 4k frames to Tl = 1 + k latent frames: the first frame stands alone, so
-that an image is simply a video of one frame, and every later latent frame covers four frames.
+A video of T = 1 + 4k frames has Tl = 1 + k latent frames: the first frame stands alone, so that an image is a
+video of one frame, and every later latent frame covers four frames.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ class SpacetimePatches:
         return self.frames * self.size * self.size * 3
 
     def encode(self, video: Tensor) -> Tensor:
-        """video [B, T, 3, H, W] -> latents [B, Tl, h, w, C]. ValueError if T, H or W do not fit the
-        patches."""
+        """video [B, T, 3, H, W] -> latents [B, Tl, h, w, C]; ValueError if it cannot be cut into patches."""
         _, frames, _, height, width = video.shape
         f, s = self.frames, self.size
         if (frames - 1) % f or height % s or width % s:
@@ -39,7 +38,7 @@ class SpacetimePatches:
         return self.cut(torch.cat((video[:, :1].expand(-1, f - 1, -1, -1, -1), video), 1))
 
     def cut(self, video: Tensor) -> Tensor:
-        """What `encode` makes of a video [B, f * Tl, 3, H, W] whose first frame has been repeated."""
+        """The patches of a video [B, f * Tl, 3, H, W] whose first frame has been repeated."""
         batch, _, _, height, width = video.shape
         f, s = self.frames, self.size
         grid = video.reshape(batch, -1, f, 3, height // s, s, width // s, s)
@@ -47,33 +46,26 @@ class SpacetimePatches:
 
     def decode(self, latents: Tensor) -> Tensor:
         """latents [B, Tl, h, w, C] -> video [B, T, 3, H, W]."""
-        batch, _, rows, columns, _ = latents.shape
         f, s = self.frames, self.size
         grid = latents.reshape(*latents.shape[:-1], f, s, s, 3)
-        grid = grid.permute(0, 1, 4, 7, 2, 5, 3, 6)  # (B, Tl, f, 3, h, s, w, s)
-        video = grid.reshape(batch, -1, 3, rows * s, columns * s)
+        video = grid.permute(0, 1, 4, 7, 2, 5, 3, 6).flatten(6).flatten(4, 5).flatten(1, 2)
         return torch.cat((video[:, :f].mean(1, keepdim=True), video[:, f:]), 1)
 
     def latent_frames(self, frames: int) -> int:
         """Latent frames Tl that hold `frames` video frames (rounded up)."""
         return 1 + -(-(frames - 1) // self.frames)
 
-    def video_frames(self, latent_frames: int) -> int:
-        """Video frames T in `latent_frames` latent frames."""
-        return 1 + (latent_frames - 1) * self.frames
-
 
 def positions(
-    latent_frames: int, rows: int, columns: int, *, fps: float, frames: int, device: torch.device
+    latent_frames: int, rows: int, columns: int, fps: float, frames: int, device: torch.device
 ) -> Tensor:
-    """Centres of all patches in physical units, so that one model serves any frame rate, size and duration.
-
-    Returns [Tl, h * w, 3]: seconds from the first frame; vertical and horizontal distance from the middle of
-    the picture, in units of its short side. `frames` is the number of video frames per latent frame.
-    """
+    """Centres of all patches in physical units, so that one model serves any frame rate, size and duration:
+    [Tl, h * w, 3], seconds from the first frame, then vertical and horizontal distance from the middle of the
+    picture in short sides. frames: video frames per latent frame."""
     index = torch.arange(latent_frames, device=device, dtype=torch.float32)
     seconds = torch.where(index == 0, 0.0, ((index - 1) * frames + (frames + 1) / 2) / fps)
-    short = min(rows, columns)
-    y = (torch.arange(rows, device=device) + 0.5 - rows / 2) / short
-    x = (torch.arange(columns, device=device) + 0.5 - columns / 2) / short
+    y, x = (
+        (torch.arange(count, device=device) + 0.5 - count / 2) / min(rows, columns)
+        for count in (rows, columns)
+    )
     return torch.stack(torch.meshgrid(seconds, y, x, indexing="ij"), -1).flatten(1, 2)

@@ -8,7 +8,7 @@ import random
 import torch
 from torch import Tensor
 
-from hinode.model import hints
+from hinode.model import controls
 from hinode.model.tokens import SpacetimePatches
 from hinode.training.data import Batch
 from hinode.training.recipes import Recipe
@@ -25,7 +25,7 @@ def sample_directions(
     recipe: Recipe, batch: Batch, tokenizer: SpacetimePatches, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Given patches, bool [B, Tl, h, w, f], and motion, [B, Tl, h, w, f + 3], of one batch; see
-    `hints.draw_motion`."""
+    `controls.encode_motion`."""
     rng = random.Random(f"{recipe.name}/directions/{recipe.seed}/{batch.step}")
     bucket, span, count = batch.bucket, tokenizer.frames, len(batch.scenes)
     rows, columns = bucket.height // tokenizer.size, bucket.width // tokenizer.size
@@ -44,7 +44,7 @@ def sample_directions(
             path[clip] = torch.nan
         if not batch.camera_hints[clip]:
             moves[clip] = torch.nan
-    motion = hints.draw_motion(path, moves, rows, columns, span)
+    motion = controls.encode_motion(path, moves, rows, columns, span)
     return torch.stack(masks).to(device), motion.to(device)
 
 

@@ -23,10 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hinode.engines.native import checkpoint
+from hinode.engines.native.checkpoint import Checkpoint
 from hinode.engines.native.composition import camera_noise
 from hinode.errors import ModelError, join_names
-from hinode.model import checkpoint
-from hinode.model.checkpoint import Checkpoint
 from hinode.model.dit import Condition
 from hinode.model.flow import Loss, Sampler, SamplerState, Sampling
 from hinode.model.layers import compute_type
@@ -126,9 +126,9 @@ def roll_out(
     pixels = x.masked_fill(~mask.repeat_interleave(x.shape[-1] // mask.shape[-1], -1), torch.nan)
     noise = sample_noise(batch, mask.cpu(), tokenizer, generator).to(x)
     ids, fps = batch.ids.to(x.device), batch.bucket.fps
-    motion_control = motion if teacher.model.config.hints else None
-    sampler = Sampler(teacher.model, ids, fps, noise, sampling, given=pixels, motion=motion_control)
+    sampler = Sampler(teacher.model, ids, fps, noise, sampling, context=pixels, motion=motion)
     condition = student.encode_text(ids)  # type: ignore[operator]
+    control = None if sampler.control is None else sampler.control[: len(ids)]
     targets: dict[Leap, tuple[Tensor, Tensor]] = {}
     from_noise = sampler.state  # the first leaps of all schedules share the teacher's steps from noise
     z = start = from_noise.latents.clone()
@@ -141,15 +141,15 @@ def roll_out(
         from_noise = sampler.state if first else from_noise
         targets[leap] = z.to(torch.bfloat16), sampler.state.latents.to(torch.bfloat16)
         if leap.later < 1:  # no leap begins where a schedule ends
-            slope = velocity(student, z, [leap] * len(z), condition, fps, sampler.hinted, sampler.whole)
-            z = torch.where(sampler.kept, z, z + (leap.later - leap.now) * slope)
+            slope = velocity(student, z, [leap] * len(z), condition, fps, control, sampler.frame_mask)
+            z = torch.where(sampler.mask, z, z + (leap.later - leap.now) * slope)
     return [
         Rollout(
             {leap: (begin[clip], end[clip]) for leap, (begin, end) in targets.items()},
             ids[clip],
-            None if sampler.hinted is None else sampler.hinted[clip],
-            sampler.kept[clip],
-            sampler.whole[clip],
+            None if control is None else control[clip],
+            sampler.mask[clip],
+            sampler.frame_mask[clip],
         )
         for clip in range(len(ids))
     ]
@@ -167,7 +167,7 @@ def velocity(
     """The student's velocity at states z, each of which begins a leap."""
     now = torch.tensor([leap.now for leap in steps], device=z.device)
     levels = now[:, None].expand(frame_mask.shape).masked_fill(frame_mask, 1.0)
-    clean: Tensor = student(z, levels, condition, fps, None, control)
+    clean: Tensor = student(z, levels, condition, fps, control)
     return (clean - z) / (1 - now.view(-1, 1, 1, 1, 1))
 
 

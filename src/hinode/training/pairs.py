@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from hinode.engines.native.catalog import Card
-from hinode.engines.native.engine import sampling_of
+from hinode.engines.native.checkpoint import Checkpoint
+from hinode.engines.native.plan import default_sampling
+from hinode.engines.native.sampling import DirectedSampler
 from hinode.engines.native.smoothing import reduce_flicker, smooth_patch_seams
-from hinode.model.checkpoint import Checkpoint
-from hinode.model.flow import Sampler
 from hinode.world.caption import caption, words
 from hinode.world.render import render
 from hinode.world.scene import sample_scene
@@ -70,7 +70,7 @@ def regenerate(
     clean = tokenizer.encode(video * 2 - 1)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
     ids = model.vocabulary.batch(texts, limit=card.words)
-    sampler = Sampler(model.model, ids, FPS, noise, sampling_of(card))
+    sampler = DirectedSampler(model.model, ids, FPS, noise, default_sampling(card))
     sampler.follow(clean, 1 - min(level, sampler.times[-2]))
     for _ in sampler:
         pass

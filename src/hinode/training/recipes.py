@@ -98,7 +98,7 @@ def nano() -> Recipe:
     mix = ((image, 0.05), *zip(shapes, (0.38, 0.21, 0.15, 0.04, 0.09, 0.04, 0.04), strict=True))
     return Recipe(
         name="nano",
-        model=DiTConfig(vocabulary=0, hints=True),
+        model=DiTConfig(vocabulary=0, control=True),
         minutes=150,
         stages=(Stage(0.22, ((image, 1.0),)), Stage(1.00, mix)),
         validation=Bucket(17, 8, 64, 64, 16),
@@ -135,7 +135,7 @@ def mini() -> Recipe:
             text_width=192,
             text_depth=3,
             noise_scale=2.0,
-            hints=True,
+            control=True,
         ),
         minutes=24,
         stages=(
@@ -165,7 +165,7 @@ def smoke() -> Recipe:
             fine_out=1,
             text_width=64,
             text_depth=1,
-            hints=True,
+            control=True,
         ),
         minutes=0.1,
         stages=(Stage(0.3, ((image, 1.0),)), Stage(1.0, ((image, 0.3), (clip, 0.7)))),

@@ -20,8 +20,9 @@ import torch._dynamo
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from hinode.engines.native import checkpoint
 from hinode.errors import ModelError
-from hinode.model import checkpoint, flow
+from hinode.model import flow
 from hinode.model.dit import Block, DiT
 from hinode.model.layers import compute_type
 from hinode.model.text import FIRST_WORD, TextBlock
@@ -32,6 +33,7 @@ from hinode.training.distributed.parallel import Team
 from hinode.training.distributed.sharding import ShardedMuon, gather_state, local, shard
 from hinode.training.loop import Progress, save_state, set_rate
 from hinode.training.muon import Muon
+from hinode.training.noise import LEVEL_MEAN, LEVEL_SPREAD, drop_text, sample_levels
 from hinode.training.recipes import Recipe
 
 STATE_FILE, MODEL_FILE = "state.pt", "model.safetensors"
@@ -113,8 +115,8 @@ class Trainer:
         count, mine = len(batch.scenes), self.team.share_slice
         generator = torch.Generator(self.device).manual_seed(self.recipe.seed * 1_000_003 + batch.step)
         x = self.tokenizer.encode(video)
-        ids = flow.drop_text(batch.ids.to(self.device), generator)
-        levels = flow.sample_levels(count, x.shape[1], generator)
+        ids = drop_text(batch.ids.to(self.device), generator)
+        levels = sample_levels(count, x.shape[1], generator)
         noise = torch.randn((count, *x.shape[1:]), generator=generator, device=self.device)
         weight = data.emphasis(self.team.share(batch), self.recipe.emphasis, self.tokenizer, self.device)
         mask, motion = sample_directions(self.recipe, batch, self.tokenizer, self.device)
@@ -126,7 +128,7 @@ class Trainer:
             levels=levels[mine],
             noise=noise[mine],
             weight=weight,
-            known=mask[mine],
+            mask=mask[mine],
             motion=motion[mine],
         )
         counted = (loss.levels < 1).sum().float()
@@ -199,8 +201,8 @@ class Trainer:
             noise = torch.randn((count, *x.shape[1:]), generator=generator, device=self.device)
             # One level per clip, evenly over the quantiles of the training distribution.
             quantile = (torch.arange(count, device=self.device) + 0.5) / count
-            spread = flow.LEVEL_SPREAD * torch.special.ndtri(quantile)
-            levels = torch.sigmoid(flow.LEVEL_MEAN + spread)[:, None].expand(-1, x.shape[1])
+            spread = LEVEL_SPREAD * torch.special.ndtri(quantile)
+            levels = torch.sigmoid(LEVEL_MEAN + spread)[:, None].expand(-1, x.shape[1])
             yield batch, x, noise[mine], levels
 
     def facts(self) -> dict[str, Any]:

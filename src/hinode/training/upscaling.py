@@ -17,9 +17,8 @@ from rich.progress import Progress as ProgressBar
 from torch import Tensor
 from torch.nn import functional as F
 
-from hinode.engines.native import catalog
+from hinode.engines.native import catalog, checkpoint
 from hinode.engines.native.upscaling import SCALE, UpscalerNet
-from hinode.model import checkpoint
 from hinode.model.layers import compute_type
 from hinode.progress import progress_bar
 from hinode.settings import Settings

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hinode.clip import Frames
 from hinode.directing.engine import DirectedEngine
-from hinode.directing.films import renderer, storyboard
+from hinode.directing.films import parser, renderer
 from hinode.directing.films.renderer import Film
 from hinode.engines.protocol import Progress
 from hinode.errors import BadInput, OutputError
@@ -28,7 +28,7 @@ SHOTS: list[dict[str, Any]] = [
 ]
 
 
-class Set:
+class FilmSet:
     """A folder with a storyboard, and the engine that draws it."""
 
     def __init__(self, folder: Path, engine: DirectedEngine, settings: Settings) -> None:
@@ -37,7 +37,7 @@ class Set:
     def make(self, shots: list[dict[str, Any]], *, only: tuple[str, ...] = (), **more: Any) -> Film:
         watch = more.pop("watch", lambda progress: None)
         kind = more.pop("kind", "mp4")
-        board = storyboard.parsed({"model": "toy", "size": "32x32", "seed": 3, **more, "shots": shots})
+        board = parser.parse_storyboard({"model": "toy", "size": "32x32", "seed": 3, **more, "shots": shots})
         return renderer.make(
             board,
             self.folder,
@@ -50,30 +50,30 @@ class Set:
             watch=watch,
         )
 
-    def frames(self, made: Film, name: str) -> Frames:
-        drawn = next(drawn for drawn in made.shots if drawn.id == name)
-        return read_video(self.folder / "film.yaml.shots" / drawn.file).frames
+    def frames(self, film: Film, name: str) -> Frames:
+        shot = next(shot for shot in film.shots if shot.id == name)
+        return read_video(self.folder / "film.yaml.shots" / shot.file).frames
 
 
 @pytest.fixture
-def stage(tmp_path: Path, engine: DirectedEngine, settings: Settings) -> Set:
-    return Set(tmp_path, engine, settings)
+def stage(tmp_path: Path, engine: DirectedEngine, settings: Settings) -> FilmSet:
+    return FilmSet(tmp_path, engine, settings)
 
 
-def test_a_film_is_joined_out_of_its_shots(stage: Set) -> None:
-    made = stage.make(SHOTS, title="Four")
-    assert [drawn.id for drawn in made.shots] == ["one", "two", "three", "three+four", "four"]
-    assert made.anew == ("one", "two", "three", "four", "three+four")
-    assert (made.seconds, made.frames, made.fps) == (4.0, 32, 8.0)
-    video = read_video(made.path)
+def test_a_film_is_joined_out_of_its_shots(stage: FilmSet) -> None:
+    film = stage.make(SHOTS, title="Four")
+    assert [shot.id for shot in film.shots] == ["one", "two", "three", "three+four", "four"]
+    assert film.anew == ("one", "two", "three", "four", "three+four")
+    assert (film.seconds, film.frames, film.fps) == (4.0, 32, 8.0)
+    video = read_video(film.path)
     assert video.frames.shape == (32, 32, 32, 3)
     label = json.loads(video.metadata["description"])
     assert [shot["id"] for shot in label["shots"]] == ["one", "two", "three", "three+four", "four"]
-    one, two, three, four = (stage.frames(made, name) for name in ("one", "two", "three", "four"))
-    between = stage.frames(made, "three+four")
-    assert (len(one), len(two), len(three), len(between), len(four)) == (8, 12, 8, 4, 12)
+    first_shot, two, three, four = (stage.frames(film, name) for name in ("one", "two", "three", "four"))
+    between = stage.frames(film, "three+four")
+    assert (len(first_shot), len(two), len(three), len(between), len(four)) == (8, 12, 8, 4, 12)
     # 8 of one, 8 of two, 4 of both, none of three alone, 4 in between, 8 of four.
-    expected = np.concatenate((one, two[:8], np.zeros_like(two[:4]), between, four[4:]))
+    expected = np.concatenate((first_shot, two[:8], np.zeros_like(two[:4]), between, four[4:]))
     for k in range(4):
         share = (k + 1) / 5
         expected[16 + k] = np.rint(two[8 + k] * (1 - share) + three[k] * share)
@@ -82,12 +82,12 @@ def test_a_film_is_joined_out_of_its_shots(stage: Set) -> None:
     assert np.array_equal(np.stack(pictures), expected)
 
 
-def test_only_what_has_changed_is_drawn_again(stage: Set) -> None:
+def test_only_what_has_changed_is_drawn_again(stage: FilmSet) -> None:
     first = stage.make(SHOTS)
-    kept = first.path.read_bytes()
+    before = first.path.read_bytes()
     again = stage.make(SHOTS)
     assert again.anew == ()
-    assert again.path.read_bytes() == kept
+    assert again.path.read_bytes() == before
     changed = [*SHOTS[:2], {**SHOTS[2], "prompt": "a red balloon falling"}, SHOTS[3]]
     assert stage.make(changed).anew == ("three", "three+four")
     # What goes on from a shot that has changed changes too; what does not, does not.
@@ -95,10 +95,10 @@ def test_only_what_has_changed_is_drawn_again(stage: Set) -> None:
     assert stage.make(changed).anew == ("one", "two")
     back = stage.make(SHOTS)
     assert back.anew == ()
-    assert back.path.read_bytes() == kept
+    assert back.path.read_bytes() == before
 
 
-def test_one_shot_is_taken_again_and_the_others_stay(stage: Set) -> None:
+def test_one_shot_is_taken_again_and_the_others_stay(stage: FilmSet) -> None:
     first = stage.make(SHOTS)
     second = stage.make(SHOTS, only=("one",))
     assert second.anew == ("one",)
@@ -111,7 +111,7 @@ def test_one_shot_is_taken_again_and_the_others_stay(stage: Set) -> None:
     assert np.array_equal(stage.frames(whole, "one"), stage.frames(second, "one"))
 
 
-def test_only_needs_a_film_and_a_shot_that_is_there(stage: Set) -> None:
+def test_only_needs_a_film_and_a_shot_that_is_there(stage: FilmSet) -> None:
     with pytest.raises(BadInput, match="'one' is not drawn yet"):
         stage.make(SHOTS, only=("two",))
     with pytest.raises(BadInput, match=r"no shot 'five'; choose one, two, three or four") as caught:
@@ -119,92 +119,92 @@ def test_only_needs_a_film_and_a_shot_that_is_there(stage: Set) -> None:
     assert caught.value.field == "only"
 
 
-def test_a_film_goes_on_where_it_was_stopped(stage: Set) -> None:
+def test_a_film_goes_on_where_it_was_stopped(stage: FilmSet) -> None:
     def stop(progress: Progress) -> None:
         # Within the second shot.
-        if progress.stage == "draw" and progress.done == 4:
+        if progress.stage == "sample" and progress.done == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         stage.make(SHOTS, watch=stop)
     assert not (stage.folder / "film.mp4").exists()
-    made = stage.make(SHOTS)
-    assert "one" not in made.anew
-    assert "two" in made.anew
+    film = stage.make(SHOTS)
+    assert "one" not in film.anew
+    assert "two" in film.anew
 
 
-def test_a_shot_goes_on_from_its_saved_step(stage: Set, settings: Settings) -> None:
+def test_a_shot_goes_on_from_its_saved_step(stage: FilmSet, settings: Settings) -> None:
     whole = stage.make(SHOTS[:1])
     expected = stage.frames(whole, "one")
     (stage.folder / "film.yaml.shots" / "index.json").unlink()
     steps: list[int] = []
 
     def stop(progress: Progress) -> None:
-        if progress.stage == "draw" and progress.done == 2:
+        if progress.stage == "sample" and progress.done == 2:
             raise KeyboardInterrupt
 
     stage.settings = Settings(home=settings.home, checkpoint_seconds=0.0)
     with pytest.raises(KeyboardInterrupt):
         stage.make(SHOTS[:1], watch=stop)
     assert len(list(stage.folder.glob("film.yaml.shots/*.state"))) == 1
-    made = stage.make(SHOTS[:1], watch=lambda progress: steps.append(progress.done))
+    film = stage.make(SHOTS[:1], watch=lambda progress: steps.append(progress.done))
     assert 0 not in steps[: steps.index(3)]
-    assert np.array_equal(stage.frames(made, "one"), expected)
+    assert np.array_equal(stage.frames(film, "one"), expected)
     assert list(stage.folder.glob("film.yaml.shots/*.state")) == []
 
 
-def test_a_film_is_drawn_under_its_profile(stage: Set) -> None:
-    usual = stage.frames(stage.make(SHOTS[:1]), "one")
-    made = stage.make(SHOTS[:1], profile="best")
-    assert made.anew == ("one",)
-    assert not np.array_equal(stage.frames(made, "one"), usual)
+def test_a_film_is_drawn_under_its_profile(stage: FilmSet) -> None:
+    standard = stage.frames(stage.make(SHOTS[:1]), "one")
+    film = stage.make(SHOTS[:1], profile="best")
+    assert film.anew == ("one",)
+    assert not np.array_equal(stage.frames(film, "one"), standard)
     with pytest.raises(BadInput, match="toy has no profile 'draft'; choose standard or best") as caught:
         stage.make(SHOTS[:1], profile="draft")
     assert caught.value.field == "profile"
 
 
-def test_damaged_and_missing_shots_are_drawn_again(stage: Set) -> None:
+def test_damaged_and_missing_shots_are_drawn_again(stage: FilmSet) -> None:
     first = stage.make(SHOTS[:2])
     folder = stage.folder / "film.yaml.shots"
-    one, two = (folder / drawn.file for drawn in first.shots)
+    first_shot, two = (folder / shot.file for shot in first.shots)
     two.write_bytes(two.read_bytes()[:500])
     assert stage.make(SHOTS[:2]).anew == ("two",)
-    one.unlink()
+    first_shot.unlink()
     assert stage.make(SHOTS[:2]).anew == ("one",)
     (folder / "index.json").write_text("{")
     with pytest.raises(OutputError, match="remove it, and the shots are drawn again"):
         stage.make(SHOTS[:2])
 
 
-def test_progress_counts_all_shots(stage: Set) -> None:
-    seen: list[Progress] = []
-    stage.make(SHOTS, watch=seen.append)
-    drawn = [progress.done for progress in seen if progress.stage == "draw"]
-    assert drawn == sorted(drawn)
-    last = [progress for progress in seen if progress.stage == "draw"][-1]
+def test_progress_counts_all_shots(stage: FilmSet) -> None:
+    reports: list[Progress] = []
+    stage.make(SHOTS, watch=reports.append)
+    shot = [progress.done for progress in reports if progress.stage == "sample"]
+    assert shot == sorted(shot)
+    last = [progress for progress in reports if progress.stage == "sample"][-1]
     assert last.done == last.total
-    assert (seen[-1].stage, seen[-1].done) == ("encode", 32)
+    assert (reports[-1].stage, reports[-1].done) == ("encode", 32)
 
 
-def test_a_continued_shot_knows_where_it_begins(stage: Set) -> None:
+def test_a_continued_shot_knows_where_it_begins(stage: FilmSet) -> None:
     alone = stage.make([SHOTS[0], {**SHOTS[1], "transition": "cut"}])
     both = stage.make(SHOTS[:2])
     assert np.array_equal(stage.frames(alone, "one"), stage.frames(both, "one"))
     assert not np.array_equal(stage.frames(alone, "two"), stage.frames(both, "two"))
 
 
-def test_a_shot_goes_on_from_a_video_and_from_a_later_shot(stage: Set) -> None:
+def test_a_shot_goes_on_from_a_video_and_from_a_later_shot(stage: FilmSet) -> None:
     stage.make(SHOTS[:1])
     (stage.folder / "film.mp4").rename(stage.folder / "start.mp4")
     shots = [{**SHOTS[0], "from": "end"}, {**SHOTS[1], "id": "end", "transition": "cut", "from": "start.mp4"}]
-    made = stage.make(shots)
-    assert [drawn.id for drawn in made.shots] == ["one", "end"]
-    assert made.anew == ("end", "one")
+    film = stage.make(shots)
+    assert [shot.id for shot in film.shots] == ["one", "end"]
+    assert film.anew == ("end", "one")
     with pytest.raises(BadInput, match=r"from '.*missing.mp4' cannot be read"):
         stage.make([{**SHOTS[0], "from": "missing.mp4"}])
 
 
-def test_keyframes_guides_path_and_camera_reach_the_shot(stage: Set) -> None:
+def test_keyframes_guides_path_and_camera_reach_the_shot(stage: FilmSet) -> None:
     red = np.zeros((32, 32, 3), np.uint8)
     red[..., 0] = 200
     Image.fromarray(red).save(stage.folder / "red.png")
@@ -215,10 +215,10 @@ def test_keyframes_guides_path_and_camera_reach_the_shot(stage: Set) -> None:
         SHOTS[0] | {"id": "two", "path": "0,0.2,0.5; 1,0.8,0.5", "camera": "pan left"},
         SHOTS[0] | {"id": "three", "references": [{"file": "guide.mp4", "as": "guide", "strength": 0.0}]},
     ]
-    made = stage.make(shots)
-    assert np.abs(stage.frames(made, "one")[4].astype(int) - red).max() <= 1
+    film = stage.make(shots)
+    assert np.abs(stage.frames(film, "one")[4].astype(int) - red).max() <= 1
     guide = read_video(stage.folder / "guide.mp4").frames
-    assert np.abs(stage.frames(made, "three").astype(int) - guide).max() <= 1
+    assert np.abs(stage.frames(film, "three").astype(int) - guide).max() <= 1
     assert stage.make([shots[0], {**shots[1], "path": [[0, 0.3, 0.5]]}, shots[2]]).anew == ("two",)
     assert stage.make([shots[0], {**shots[1], "camera": "pan right"}, shots[2]]).anew == ("two",)
 
@@ -236,7 +236,7 @@ def test_keyframes_guides_path_and_camera_reach_the_shot(stage: Set) -> None:
     ],
 )
 def test_what_cannot_be_drawn_is_one_sentence(
-    stage: Set, shot: dict[str, Any], field: str, says: str
+    stage: FilmSet, shot: dict[str, Any], field: str, says: str
 ) -> None:
     (stage.folder / "words.png").write_text("not a picture")
     Image.new("RGB", (40, 40)).save(stage.folder / "big.png")
@@ -246,7 +246,7 @@ def test_what_cannot_be_drawn_is_one_sentence(
     assert list(stage.folder.glob("film.yaml.shots/*")) == []
 
 
-def test_a_character_is_read_from_its_picture(stage: Set) -> None:
+def test_a_character_is_read_from_its_picture(stage: FilmSet) -> None:
     from hinode.world.render import render
     from hinode.world.scene import Scene, Subject
 
@@ -254,31 +254,63 @@ def test_a_character_is_read_from_its_picture(stage: Set) -> None:
     picture = render([scene], frames=1, fps=8.0, width=64, height=64)[0, 0]
     levels = (picture.permute(1, 2, 0) * 255).round().byte().numpy()
     Image.fromarray(levels).save(stage.folder / "pal.png")
-    made = stage.make([SHOTS[0] | {"prompt": "@pal rising"}], characters={"pal": {"image": "pal.png"}})
-    assert made.shots[0].prompt.startswith("green kite rising")
+    film = stage.make([SHOTS[0] | {"prompt": "@pal rising"}], characters={"pal": {"image": "pal.png"}})
+    assert film.shots[0].prompt.startswith("green kite rising")
     Image.new("RGB", (64, 64), "gray").save(stage.folder / "pal.png")
     with pytest.raises(BadInput, match="describe the character in words") as caught:
         stage.make([SHOTS[0] | {"prompt": "@pal rising"}], characters={"pal": {"image": "pal.png"}})
     assert caught.value.field == "characters.pal"
 
 
-def test_the_timeline_opens_in_opentimelineio(stage: Set) -> None:
-    made = stage.make(SHOTS, title="Four", fps=24)
-    timeline = otio.adapters.read_from_file(str(made.timeline))
+def test_the_timeline_opens_in_opentimelineio(stage: FilmSet) -> None:
+    film = stage.make(SHOTS, title="Four", fps=24)
+    timeline = otio.adapters.read_from_file(str(film.timeline))
     assert timeline.name == "Four"
     assert timeline.duration() == otio.opentime.RationalTime(96, 24)
     track = timeline.video_tracks()[0]
     clips = list(track.find_clips())
     assert [clip.name for clip in clips] == ["one", "two", "three", "three+four", "four"]
-    for clip, drawn in zip(clips, made.shots, strict=True):
+    for clip, shot in zip(clips, film.shots, strict=True):
         media = stage.folder / otio.url_utils.filepath_from_url(clip.media_reference.target_url)
         assert read_video(media).frames.shape[0] == clip.media_reference.available_range.duration.value
-        assert clip.metadata["hinode"]["seed"] == drawn.seed
-        assert clip.markers[0].comment.startswith(drawn.prompt)
-    (fade,) = (one for one in track if isinstance(one, otio.schema.Transition))
+        assert clip.metadata["hinode"]["seed"] == shot.seed
+        assert clip.markers[0].comment.startswith(shot.prompt)
+    (fade,) = (first_shot for first_shot in track if isinstance(first_shot, otio.schema.Transition))
     assert fade.transition_type == otio.schema.TransitionTypes.SMPTE_Dissolve
     assert fade.in_offset.value + fade.out_offset.value == 12
     # Every clip shows what is in its media, the halves of the fade included.
     for clip in clips:
         seconds = clip.media_reference.available_range.duration.to_seconds()
         assert clip.source_range.end_time_exclusive().to_seconds() <= seconds
+
+
+def test_a_part_of_a_video_is_a_clip_of_the_timeline(stage: FilmSet) -> None:
+    stage.make(SHOTS[:2])
+    (stage.folder / "film.mp4").rename(stage.folder / "start.mp4")
+    shots = [{"id": "end", "video": "start.mp4", "from": 1, "seconds": 1}, {**SHOTS[1], "id": "next"}]
+    film = stage.make(shots)
+    assert [shot.id for shot in film.shots] == ["next"]
+    assert film.frames == 20
+    clips = list(otio.adapters.read_from_file(str(film.timeline)).video_tracks()[0].find_clips())
+    assert [clip.name for clip in clips] == ["end", "next"]
+    assert clips[0].media_reference.target_url == "start.mp4"
+    assert (clips[0].source_range.start_time.value, clips[0].source_range.duration.value) == (8, 8)
+    start, end = (read_video(stage.folder / name).frames for name in ("start.mp4", "film.mp4"))
+    assert np.abs(end[:8].astype(int) - start[8:16]).mean() < 8  # but for the loss of a second MP4
+
+
+def test_a_state_that_cannot_be_used_is_discarded(stage: FilmSet, settings: Settings) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.done == 2:
+            raise KeyboardInterrupt
+
+    stage.settings = Settings(home=settings.home, checkpoint_seconds=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        stage.make(SHOTS[:1], watch=stop)
+    (state,) = stage.folder.glob("film.yaml.shots/*.state")
+    head = state.read_bytes().partition(b"\n")[0]
+    for content in (head + b"\nPK\x03\x04", b'{"engine": "native", "step": 1}\nof an older version'):
+        state.write_bytes(content)
+        assert stage.make(SHOTS[:1]).anew == ("one",)
+        assert not state.exists()
+        (stage.folder / "film.yaml.shots" / "index.json").unlink()

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from hinode import directing
-from hinode.directing.films import continuity, storyboard
+from hinode.directing.films import continuity, parser, storyboard
 from hinode.errors import BadInput
 from hinode.settings import Settings
 
@@ -23,13 +23,13 @@ def board(*shots: dict[str, Any], **more: Any) -> storyboard.Storyboard:
     whole = [
         {"id": f"shot{n}", "prompt": "a red balloon", "seconds": 2} | shot for n, shot in enumerate(shots)
     ]
-    return storyboard.parsed({"shots": whole, **more})
+    return parser.parse_storyboard({"shots": whole, **more})
 
 
 def test_yaml_and_json_say_the_same(tmp_path: Path) -> None:
-    plain = yaml.safe_load(EXAMPLE.read_text("utf-8"))
-    (tmp_path / "film.json").write_text(json.dumps(plain), "utf-8")
-    assert storyboard.read(tmp_path / "film.json") == storyboard.read(EXAMPLE)
+    values = yaml.safe_load(EXAMPLE.read_text("utf-8"))
+    (tmp_path / "film.json").write_text(json.dumps(values), "utf-8")
+    assert parser.read(tmp_path / "film.json") == parser.read(EXAMPLE)
 
 
 def test_the_page_names_every_field() -> None:
@@ -46,8 +46,12 @@ def test_the_page_names_every_field() -> None:
         ({}, "shots", "shots is missing"),
         ({"shots": []}, "shots", "shots has 0 entries; give 1 at least"),
         ([1], "shots", "the storyboard is a list; give an object"),
-        ({"shots": [{"id": "a"}]}, "shots.a.prompt", "shots.a.prompt is missing"),
-        ({"shots": [{"prompt": "x", "seconds": 1}]}, "shots.1.id", "shots.1.id is missing"),
+        (
+            {"shots": [{"id": "a", "seconds": 1}]},
+            "shots.a.prompt",
+            "shots.a.prompt: a shot that is drawn needs one",
+        ),
+        ({"shots": [{"prompt": "x"}]}, "shots.1.seconds", "shots.1.seconds is missing"),
         (
             {"shots": [{"id": "a/b", "prompt": "x", "seconds": 1}]},
             "shots.a/b.id",
@@ -72,7 +76,7 @@ def test_the_page_names_every_field() -> None:
 )
 def test_what_has_the_wrong_form_is_one_sentence(value: object, field: str, says: str) -> None:
     with pytest.raises(BadInput, match=says) as caught:
-        storyboard.parsed(value)
+        parser.parse_storyboard(value)
     assert caught.value.field == field
     assert "\n" not in str(caught.value)
 
@@ -117,25 +121,25 @@ def test_what_does_not_add_up_is_one_sentence(shots: list[dict[str, Any]], field
     [
         ("shots: [", "not YAML in line 1"),
         ("seed: 1\nseed: 2\nshots: []", "seed is there twice"),
-        ("a: &x [1, 2]\nb: *x", "references are not taken"),
+        ("a: &x [1, 2]\nb: *x", "references are not accepted"),
         ("[" * 5000, "neither YAML nor JSON"),
         ("!!python/object/apply:os.system ['true']", "not YAML"),
         ("\x00", "neither YAML nor JSON"),
-        ("x" * (storyboard.MAX_FILE_BYTES + 1), "larger than"),
+        ("x" * (parser.MAX_FILE_BYTES + 1), "larger than"),
     ],
 )
 def test_a_file_that_is_none_is_one_sentence(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "film.yaml"
     path.write_text(text)
     with pytest.raises(BadInput, match=says) as caught:
-        storyboard.read(path)
+        parser.read(path)
     assert caught.value.field == "file"
     assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_is_missing_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="No such file"):
-        storyboard.read(tmp_path / "film.yaml")
+        parser.read(tmp_path / "film.yaml")
 
 
 def test_shots_are_drawn_after_those_they_go_on_from() -> None:
@@ -144,9 +148,11 @@ def test_shots_are_drawn_after_those_they_go_on_from() -> None:
 
 
 def test_names_stand_for_descriptions() -> None:
-    known = {"maya": "a red balloon", "pal": "blue kite"}
-    assert storyboard.cast("@maya follows the @pal", known, "x") == "a red balloon follows the blue kite"
-    assert storyboard.cast("The @maya rises", known, "x") == "The red balloon rises"
+    descriptions = {"maya": "a red balloon", "pal": "blue kite"}
+    assert (
+        storyboard.cast("@maya follows the @pal", descriptions, "x") == "a red balloon follows the blue kite"
+    )
+    assert storyboard.cast("The @maya rises", descriptions, "x") == "The red balloon rises"
 
 
 def test_subject_place_and_time_stay_unless_a_shot_says_otherwise(settings: Settings) -> None:
@@ -163,14 +169,16 @@ def test_subject_place_and_time_stay_unless_a_shot_says_otherwise(settings: Sett
         seed=3,
         characters={"maya": "a red balloon"},
     )
-    told = continuity.complete_prompts(film, {"maya": "a red balloon"}, capabilities)
-    facts = [continuity.parse(text) for text in told]
-    assert [(one.subjects[0].color, one.subjects[0].kind) for one in facts[:5]] == [("red", "balloon")] * 5
-    assert [one.place for one in facts] == ["hills", "hills", "city", "city", "hills", "sea", "hills"]
+    prompts = continuity.complete_prompts(film, {"maya": "a red balloon"}, capabilities)
+    facts = [continuity.parse(text) for text in prompts]
+    assert [(parsed.subjects[0].color, parsed.subjects[0].kind) for parsed in facts[:5]] == [
+        ("red", "balloon")
+    ] * 5
+    assert [parsed.place for parsed in facts] == ["hills", "hills", "city", "city", "hills", "sea", "hills"]
     assert facts[2].time == facts[3].time == "night"
-    assert len({one.time for one in facts[:2] + facts[4:]}) == 1
+    assert len({parsed.time for parsed in facts[:2] + facts[4:]}) == 1
     assert facts[5].subjects[0].color == facts[6].subjects[0].color
-    assert continuity.complete_prompts(film, {"maya": "a red balloon"}, capabilities) == told
+    assert continuity.complete_prompts(film, {"maya": "a red balloon"}, capabilities) == prompts
 
 
 def test_words_are_left_alone_where_nothing_may_be_added(settings: Settings) -> None:
@@ -190,4 +198,40 @@ def test_words_are_left_alone_where_nothing_may_be_added(settings: Settings) -> 
 def test_the_schema_takes_the_example() -> None:
     schema = storyboard.Storyboard.model_json_schema()
     assert schema["additionalProperties"] is False
-    assert re.fullmatch(r"[\w ]+", storyboard.read(EXAMPLE).title)
+    assert re.fullmatch(r"[\w ]+", parser.read(EXAMPLE).title)
+
+
+def test_what_the_api_calls_a_storyboard_is_short_for_one() -> None:
+    body = {
+        "size": "64x36",
+        "shots": [
+            {"prompt": "a kite rises", "seconds": 1, "cut": False},
+            {"prompt": "it goes on", "seconds": "1.5", "cut": "false"},
+            {"video": {"id": "video_1"}, "from": 0.5, "seconds": 1},
+            {"prompt": "another", "seconds": 1, "cut": True},
+        ],
+    }
+    film = parser.parse_storyboard(body)
+    assert [shot.id for shot in film.shots] == ["1", "2", "3", "4"]
+    assert [film.transition(index).kind for index in range(4)] == ["cut", "continue", "cut", "cut"]
+    assert [film.source(index) for index in range(4)] == [None, "1", None, None]
+    assert (film.shots[2].video, film.shots[2].start) == ("video_1", 0.5)
+    assert film.shots[1].seconds == 1.5
+
+
+@pytest.mark.parametrize(
+    ("shot", "field", "says"),
+    [
+        ({"seconds": 1}, "shots.1.prompt", "needs one; add it"),
+        ({"prompt": "x", "seconds": 1, "from": 0.5}, "shots.1.from", "0.5 seconds and no video"),
+        ({"prompt": "x", "video": "v", "seconds": 1}, "shots.1.prompt", "nothing is drawn in a shot that"),
+        ({"video": "v", "from": "end", "seconds": 1}, "shots.1.from", "'end' is no moment"),
+        ({"video": "v", "from": -1, "seconds": 1}, "shots.1.from", "'-1.0' is no moment"),
+        ({"prompt": "x", "seconds": 1, "cut": True, "transition": "fade"}, "shots.1.cut", "transition too"),
+        ({"prompt": "x", "seconds": 1, "cut": "maybe"}, "shots.1.cut", "give true or false"),
+    ],
+)
+def test_what_is_wrong_in_the_short_form_is_one_sentence(shot: dict[str, Any], field: str, says: str) -> None:
+    with pytest.raises(BadInput, match=says) as caught:
+        parser.parse_storyboard({"shots": [shot]})
+    assert caught.value.field == field

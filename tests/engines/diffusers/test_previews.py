@@ -30,7 +30,7 @@ WAN, LTX_2 = "wan2.1-t2v", "ltx-2"
 
 def step_state(state: State) -> bytes:
     """A saved state without the seconds that it took."""
-    return saved_state.dump(saved_state.load(state.body)["kept"])
+    return saved_state.dump(saved_state.load(state.body)["values"]["step_state"])
 
 
 @pytest.mark.parametrize(("family", "mode"), each_case(by=network_kind))

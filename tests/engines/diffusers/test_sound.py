@@ -16,7 +16,7 @@ from hinode.errors import BadInput, EngineError
 from hinode.registry.families import FAMILIES
 from hinode.request import FIRST_FRAME
 from tests.engines.diffusers.conftest import ModelHome, each_case, finish, pipeline_kind
-from tests.hearing import alike, heard, tracks
+from tests.sounds import correlation, read_sound, tracks
 
 FAMILY = "ltx-2"
 RATE = 24_000
@@ -42,10 +42,10 @@ def test_the_file_sounds_as_the_model_does(
 
     result = pipeline.finish(run.task.request, clip, tmp_path / "clip.mp4", "mp4")
     assert result.sound == "stereo, 24000 Hz"
-    decoded, rate = heard(tmp_path / "clip.mp4")
+    decoded, rate = read_sound(tmp_path / "clip.mp4")
     assert (rate, decoded.shape) == (RATE, (2, 7000))
     for channel in (0, 1):
-        assert alike(decoded[channel : channel + 1], samples[channel : channel + 1]) > 0.95
+        assert correlation(decoded[channel : channel + 1], samples[channel : channel + 1]) > 0.95
 
 
 def test_sound_can_be_turned_off_and_on_with_one_model_in_memory(models: ModelHome, tmp_path: Path) -> None:

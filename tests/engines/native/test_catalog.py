@@ -11,7 +11,7 @@ from hinode.errors import BadInput, ModelError
 from hinode.settings import Settings
 
 
-def test_reads_what_a_model_says_of_itself(settings: Settings) -> None:
+def test_reads_the_card_of_a_model(settings: Settings) -> None:
     card = catalog.find(None, settings.models)
     assert (card.name, card.patch, card.words, card.licence) == ("toy", (4, 8), 48, "Apache-2.0")
     assert card.shapes[0] == Shape(17, 8, 32, 32)
@@ -35,7 +35,7 @@ def test_draws_at_the_nearest_shape(
     assert catalog.find("toy", settings.models).shape_for(size, fps).size == shape
 
 
-def test_draws_at_the_asked_rate_if_it_was_trained(settings: Settings) -> None:
+def test_draws_at_the_requested_rate_if_it_was_trained(settings: Settings) -> None:
     card = catalog.find("toy", settings.models)
     assert card.shape_for((64, 64), None).fps == 8
     assert card.shape_for((64, 64), 12.0).fps == 12
@@ -43,12 +43,12 @@ def test_draws_at_the_asked_rate_if_it_was_trained(settings: Settings) -> None:
     assert card.shape_for((640, 360), 12.0).fps == 8  # that shape knows only one rate
 
 
-def test_the_best_shipped_model_is_the_default_and_shards_are_one_model(
+def test_the_best_shipped_model_is_the_default(
     tmp_path: Path, toy_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package, home = tmp_path / "package", tmp_path / "home"
     for folder, names in (
-        (package, ("nano", "mini-00001-of-00002", "mini-00002-of-00002")),
+        (package, ("nano", "mini")),
         (home, ("aaa", "nano")),
     ):
         folder.mkdir()
@@ -59,28 +59,27 @@ def test_the_best_shipped_model_is_the_default_and_shards_are_one_model(
     assert list(models) == ["mini", "nano", "aaa"]
     assert models["nano"] == home / "nano.safetensors"  # the person's own goes first
     assert models["mini"] == package / "mini.safetensors"
-    assert len(catalog.shards(models["mini"])) == 2
     assert catalog.find(None, home).name == "mini"
 
 
-def test_a_model_of_ones_own_has_no_student_that_ships(tmp_path: Path, toy_home: Path) -> None:
+def test_a_shipped_student_is_not_that_of_an_added_model(tmp_path: Path, toy_home: Path) -> None:
     home = tmp_path / "models"
     home.mkdir()
     assert catalog.profiles(catalog.find("nano", home), home)["standard"].name == "nano-fast"
-    ours = catalog.fingerprint("nano", home)
+    shipped = catalog.fingerprint("nano", home)
 
     shutil.copy(toy_home / "models" / "toy.safetensors", home / "nano.safetensors")
     own = catalog.find("nano", home)
     assert list(catalog.profiles(own, home)) == ["standard", "best"]
     assert catalog.profiles(own, home)["standard"] == own
-    assert catalog.fingerprint("nano", home) == own.fingerprint() != ours
+    assert catalog.fingerprint("nano", home) == own.fingerprint() != shipped
 
     shutil.copy(catalog.shipped() / "nano-fast.safetensors", home / "mine.safetensors")
     assert catalog.profiles(own, home)["standard"].name == "mine"
-    assert catalog.fingerprint("nano", home) not in (own.fingerprint(), ours)
+    assert catalog.fingerprint("nano", home) not in (own.fingerprint(), shipped)
 
 
-def test_an_unknown_model_is_answered_with_the_known_ones(settings: Settings) -> None:
+def test_an_unknown_model_is_refused_with_the_installed_ones(settings: Settings) -> None:
     with pytest.raises(BadInput, match="choose toy") as caught:
         catalog.find("sora", settings.models)
     assert caught.value.field == "model"
@@ -105,7 +104,7 @@ def test_a_file_of_another_kind_is_one_sentence(settings: Settings, tmp_path: Pa
     from safetensors.torch import save_file
 
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(ModelError, match="not a model that can be drawn with"):
+    with pytest.raises(ModelError, match="not a model of the native engine"):
         catalog.find("other", tmp_path)
 
 
@@ -119,6 +118,6 @@ def test_equal_weights_have_equal_fingerprints(settings: Settings, tmp_path: Pat
     assert catalog.find("other", tmp_path).fingerprint() != card.fingerprint()
 
 
-def test_the_judge_is_no_model(tmp_path: Path) -> None:
+def test_other_weights_are_no_models(tmp_path: Path) -> None:
     assert "nano" in catalog.installed(tmp_path)
     assert "judge" not in catalog.installed(tmp_path)

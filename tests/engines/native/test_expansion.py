@@ -23,24 +23,24 @@ PROMPTS = (
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 @given(seed=st.integers(0, 2**63 - 1))
-def test_nothing_is_left_open_and_nothing_said_is_changed(prompt: str, seed: int) -> None:
-    said, told = parse(prompt), parse(expand_prompt(prompt, seed))
-    assert set(told.facts()) == ATTRIBUTES
-    assert all(told.facts()[name] == fact for name, fact in said.facts().items())
-    assert len(told.subjects) == max(1, len(said.subjects))
-    for before, after in zip(said.subjects, told.subjects, strict=False):
+def test_every_fact_is_named_and_those_of_the_prompt_stay(prompt: str, seed: int) -> None:
+    short, full = parse(prompt), parse(expand_prompt(prompt, seed))
+    assert set(full.facts()) == ATTRIBUTES
+    assert all(full.facts()[name] == fact for name, fact in short.facts().items())
+    assert len(full.subjects) == max(1, len(short.subjects))
+    for before, after in zip(short.subjects, full.subjects, strict=False):
         for name in ("kind", "color", "motion"):
             assert getattr(before, name) in (None, getattr(after, name))
         if before.color is None:
             assert (after.color, after.kind) not in HELD_OUT_PAIRS
 
 
-def test_a_whole_prompt_stays_as_it_is() -> None:
+def test_a_complete_prompt_stays_as_it_is() -> None:
     prompt = "a red balloon rising over the mountains at noon in the rain, zoom in"
     assert expand_prompt(prompt, 3) == prompt
 
 
-def test_words_of_a_prompt_are_kept_if_its_subject_is_whole() -> None:
+def test_the_words_of_a_prompt_with_a_complete_subject_stay() -> None:
     prompt = "a large red balloon rising slowly over the mountains at noon."
     assert expand_prompt(prompt, 3).startswith(
         "a large red balloon rising slowly over the mountains at noon, "
@@ -69,25 +69,25 @@ def test_shots_of_one_film_choose_alike() -> None:
         (((0.0, 0.0, 1.0), (4.0, 0.1, 0.0)), "still"),
     ],
 )
-def test_a_camera_in_numbers_is_said_as_the_nearest_move(track: Trajectory, move: str) -> None:
+def test_a_camera_in_numbers_is_named_as_the_nearest_move(track: Trajectory, move: str) -> None:
     assert parse(expand_prompt("a red balloon rising over the sea at noon", 3, camera=track)).camera == move
-    said = expand_prompt("a red balloon rising over the sea at noon, the camera zooms in", 3, camera=track)
-    assert parse(said).camera == "zoom in"
+    prompt = expand_prompt("a red balloon rising over the sea at noon, the camera zooms in", 3, camera=track)
+    assert parse(prompt).camera == "zoom in"
 
 
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_open_motions_keep_how_two_relate(relation: str) -> None:
     for seed in range(40):
-        said = parse(expand_prompt(f"a red kite {relation} a blue boat and a star", seed))
-        assert said.relation == relation
-        assert [one.kind for one in said.subjects] == ["kite", "boat", "star"]
-        first, second = (one.motion for one in said.subjects[:2])
+        parsed = parse(expand_prompt(f"a red kite {relation} a blue boat and a star", seed))
+        assert parsed.relation == relation
+        assert [subject.kind for subject in parsed.subjects] == ["kite", "boat", "star"]
+        first, second = (subject.motion for subject in parsed.subjects[:2])
         if relation in ("behind", "in front of"):
             assert first == second
         else:
             leaving = ("rise", "fall") if relation in ("above", "below") else ("left", "right")
             assert {first, second}.isdisjoint(leaving)
-    said = parse(expand_prompt(f"a red kite {relation} a blue boat moving left", 1))
-    assert said.subjects[1].motion == "left"
+    parsed = parse(expand_prompt(f"a red kite {relation} a blue boat moving left", 1))
+    assert parsed.subjects[1].motion == "left"
     if relation in ("behind", "in front of"):
-        assert said.subjects[0].motion == "left"
+        assert parsed.subjects[0].motion == "left"

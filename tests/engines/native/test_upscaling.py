@@ -12,7 +12,7 @@ from hinode import pipeline
 from hinode.clip import Clip, Frames
 from hinode.engines.native import catalog, upscaling
 from hinode.engines.native.engine import NativeEngine
-from hinode.engines.native.upscaling import Enlarged, UpscalerNet, enlarge, plain, upscaled
+from hinode.engines.native.upscaling import UpscaledFrames, UpscalerNet, bicubic, enlarge, upscale
 from hinode.errors import ModelError
 from hinode.media.video import read_video
 from hinode.request import Request
@@ -23,7 +23,7 @@ REQUEST = Request("a red balloon over the hills", 128, 72, seconds=1.0, seed=7)
 
 
 def network() -> UpscalerNet:
-    """One that changes what it enlarges, however little it knows."""
+    """A network that changes what it enlarges."""
     torch.manual_seed(1)
     net = UpscalerNet()
     torch.nn.init.normal_(net.leave.weight, std=0.02)
@@ -39,87 +39,87 @@ def weights(settings: Settings) -> Iterator[Path]:
     upscaling.load.cache_clear()
 
 
-def test_an_untrained_network_enlarges_plainly(frames: Frames) -> None:
+def test_an_untrained_network_enlarges_bicubically(frames: Frames) -> None:
     large = enlarge(frames, UpscalerNet().eval())
     video = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
-    wanted = plain(video).clamp(0, 255).permute(0, 2, 3, 1).numpy()
+    expected = bicubic(video).clamp(0, 255).permute(0, 2, 3, 1).numpy()
     assert large.shape == (16, 72, 128, 3)
-    assert np.abs(large - wanted).max() <= 1
-    # The middles of pixels stay where they are: made small again, it is what it was.
+    assert np.abs(large - expected).max() <= 1
+    # Pixels stay in their places: averaged down again, the frames are the same.
     small = large.reshape(16, 36, 2, 64, 2, 3).mean((2, 4))
     assert np.abs(small - frames).mean() < 1.5
 
 
 def test_a_window_at_a_time_and_in_any_order(frames: Frames) -> None:
     net = network()
-    whole = [frame.copy() for frame in map(Enlarged(frames, net, {}).__getitem__, range(16))]
+    in_order = [frame.copy() for frame in map(UpscaledFrames(frames, net, {}).__getitem__, range(16))]
     spent: dict[str, float] = {}
-    reel = Enlarged(frames, net, spent)
-    assert (len(reel), reel.shape) == (16, (16, 72, 128, 3))
+    large = UpscaledFrames(frames, net, spent)
+    assert (len(large), large.shape) == (16, (16, 72, 128, 3))
     for index in (0, 15, 3, 3, 8):
-        assert np.array_equal(reel[index], whole[index])
+        assert np.array_equal(large[index], in_order[index])
     assert spent["upscale"] > 0
     with pytest.raises(IndexError):
-        reel[16]
+        large[16]
 
 
 def test_the_number_of_threads_changes_nothing(frames: Frames) -> None:
     threads, net = torch.get_num_threads(), network()
     try:
         torch.set_num_threads(1)
-        one = enlarge(frames, net)
+        expected = enlarge(frames, net)
         torch.set_num_threads(2)
-        assert np.array_equal(enlarge(frames, net), one)
+        assert np.array_equal(enlarge(frames, net), expected)
     finally:
         torch.set_num_threads(threads)
 
 
 @pytest.mark.usefixtures("weights")
-def test_as_large_as_it_takes_and_no_larger(frames: Frames) -> None:
-    assert upscaled(frames, (64, 36)) is frames
-    assert upscaled(frames, (32, 36)) is frames
-    assert upscaled(frames, (65, 36)).shape == (16, 72, 128, 3)
-    assert upscaled(frames, (32, 72)).shape == (16, 72, 128, 3)  # cropped, the height counts
-    assert upscaled(frames, (192, 108)).shape == (16, 144, 256, 3)
-    assert upscaled(frames, (192, 108))[5].shape == (144, 256, 3)
+def test_frames_are_enlarged_as_often_as_the_size_needs(frames: Frames) -> None:
+    assert upscale(frames, (64, 36)) is frames
+    assert upscale(frames, (32, 36)) is frames
+    assert upscale(frames, (65, 36)).shape == (16, 72, 128, 3)
+    assert upscale(frames, (32, 72)).shape == (16, 72, 128, 3)  # cropped, the height counts
+    assert upscale(frames, (192, 108)).shape == (16, 144, 256, 3)
+    assert upscale(frames, (192, 108))[5].shape == (144, 256, 3)
 
 
 def test_without_weights_nothing_is_enlarged(settings: Settings, frames: Frames) -> None:
     assert not upscaling.available()
-    assert upscaled(frames, (640, 360)) is frames
+    assert upscale(frames, (640, 360)) is frames
 
 
 @pytest.mark.usefixtures("weights")
-def test_it_is_no_model(settings: Settings) -> None:
+def test_the_upscaler_is_no_model(settings: Settings) -> None:
     assert list(catalog.installed(settings.home / "models")) == ["toy"]
 
 
 def test_damaged_weights_are_found_before_anything_is_drawn(settings: Settings, weights: Path) -> None:
     weights.write_bytes(b"half a file")
-    told = []
+    stages = []
     with pytest.raises(ModelError, match="upscaler's weights") as caught:
         for progress in NativeEngine(settings).start(REQUEST):
-            told.append(progress.stage)
-    assert told == ["load"]
+            stages.append(progress.stage)
+    assert stages == ["load"]
     assert "HINODE_UPSCALE=0" in caught.value.remedy
 
 
-def made(settings: Settings, path: Path, request: Request = REQUEST) -> pipeline.Result:
+def generate(settings: Settings, path: Path, request: Request = REQUEST) -> pipeline.Result:
     return pipeline.generate(request, NativeEngine(settings), path, "mp4")
 
 
-def test_a_file_is_enlarged_unless_it_is_told_not_to(settings: Settings, tmp_path: Path) -> None:
+def test_a_setting_turns_it_off(settings: Settings, tmp_path: Path) -> None:
     upscaling.load.cache_clear()
-    bare = made(settings, tmp_path / "bare.mp4")
+    bare = generate(settings, tmp_path / "bare.mp4")
     save(network(), upscaling.path(), {})
-    result, again = (made(settings, tmp_path / name) for name in ("a.mp4", "b.mp4"))
-    off = made(dataclasses.replace(settings, upscale=False), tmp_path / "off.mp4")
+    result, again = (generate(settings, tmp_path / name) for name in ("a.mp4", "b.mp4"))
+    off = generate(dataclasses.replace(settings, upscale=False), tmp_path / "off.mp4")
     upscaling.load.cache_clear()
     assert result.path.read_bytes() == again.path.read_bytes()
     assert off.path.read_bytes() == bare.path.read_bytes() != result.path.read_bytes()
-    assert list(result.stage_seconds) == ["load", "text", "sample", "decode", "upscale", "encode"]
-    assert "upscale" not in off.stage_seconds
-    assert (result.native_size, result.size) == ((64, 32), (128, 72))
+    assert list(result.provenance.stage_seconds) == ["load", "text", "sample", "decode", "upscale", "encode"]
+    assert "upscale" not in off.provenance.stage_seconds
+    assert (result.provenance.native_size, result.size) == ((64, 32), (128, 72))
     comment = read_video(result.path).metadata["comment"]
     assert "drawn at 64x32, enlarged by a network and resized to 128x72" in comment
     assert "network" not in read_video(off.path).metadata["comment"]
@@ -130,9 +130,9 @@ def test_pictures_of_a_clip_are_enlarged_too(clip: Clip, tmp_path: Path) -> None
     request = Request("x", 640, 360, seconds=2.0)
     paths = []
     for name in ("", upscaling.NAME):
-        one = Clip(clip.frames, clip.fps, dataclasses.replace(clip.provenance, upscaler=name))
+        still = Clip(clip.frames, clip.fps, dataclasses.replace(clip.provenance, upscaler=name))
         paths.append((tmp_path / f"thumbnail{name}", tmp_path / f"sheet{name}"))
-        pipeline.write_stills(request, one, *paths[-1])
+        pipeline.write_stills(request, still, *paths[-1])
     for before, after in zip(*paths, strict=True):
         assert before.read_bytes() != after.read_bytes()
 

@@ -10,7 +10,7 @@ from tests.engines.remote.fleet import Fleet
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    made = Fleet(tmp_path / "home")
-    yield made
-    for stub in made.stubs:
+    fleet = Fleet(tmp_path / "home")
+    yield fleet
+    for stub in fleet.stubs:
         stub.close()

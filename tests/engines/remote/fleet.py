@@ -1,4 +1,4 @@
-"""An engine among stub servers, with a clock that only moves when somebody waits."""
+"""The engine with stub servers, and a clock that moves only while the engine waits."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from hinode.engines.protocol import Progress, State
 from hinode.engines.remote.engine import RemoteEngine
+from hinode.engines.remote.environment import Environment
 from hinode.engines.remote.run import RemoteRun
-from hinode.engines.remote.surroundings import Environment
 from hinode.request import Request
 from hinode.settings import Settings
 from tests.engines.remote.stubs import KEY, Stub
@@ -37,7 +37,7 @@ class Clock:
 
 
 class Fleet:
-    """Stub servers, and the engine that is told of them."""
+    """Stub servers, and the engine that uses them."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -45,8 +45,7 @@ class Fleet:
         self.stubs: list[Stub] = []
         self.entries: list[str] = []
         self.model = MODEL
-        self.environment = {"STUB_KEY": KEY}
-        self.chances = iter(())
+        self.variables = {"STUB_KEY": KEY}
         home.mkdir(parents=True, exist_ok=True)
 
     def add(self, dialect: str, **settings: Any) -> Stub:
@@ -68,12 +67,12 @@ class Fleet:
         }
         self.entries.append("[[upstream]]\n" + "".join(f"{k} = {toml(v)}\n" for k, v in values.items()))
 
-    def engine(self, **changes: Any) -> RemoteEngine:
+    def engine(self) -> RemoteEngine:
         (self.home / "upstreams.toml").write_text("\n".join([*self.entries, self.model]))
-        surroundings = Environment(
-            clock=self.clock, pause=self.clock.pause, chance=lambda: 0.5, environment=self.environment
+        environment = Environment(
+            clock=self.clock, pause=self.clock.pause, chance=lambda: 0.5, variables=self.variables
         )
-        return RemoteEngine(Settings(self.home), dataclasses.replace(surroundings, **changes))
+        return RemoteEngine(Settings(self.home), environment)
 
     def start(self, state: State | None = None, **changes: Any) -> RemoteRun:
         return self.engine().start(dataclasses.replace(REQUEST, **changes), state)
@@ -81,7 +80,7 @@ class Fleet:
 
 def toml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{name} = {toml(one)}" for name, one in value.items()) + "}"
+        return "{" + ", ".join(f"{name} = {toml(item)}" for name, item in value.items()) + "}"
     return repr(value).replace("'", '"').replace("True", "true").replace("False", "false")
 
 

@@ -59,8 +59,8 @@ def avi(size: tuple[int, int], count: int, fps: float) -> bytes:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request as it came."""
+class Received:
+    """A request as the server received it."""
 
     method: str
     path: str
@@ -75,17 +75,17 @@ class Asked:
             return dict(json.loads(self.body))
         assert kind.startswith("multipart/form-data"), kind
         message = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + self.body)
-        found: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         for part in message.get_payload():
             content = part.get_payload(decode=True)
             name = part.get_param("name", header="content-disposition")
-            found[name] = content if part.get_filename() else content.decode()
-        return found
+            fields[name] = content if part.get_filename() else content.decode()
+        return fields
 
 
 @dataclass
 class Answer:
-    """What to answer instead of the usual."""
+    """An answer instead of the default one."""
 
     status: int = 200
     body: Any = None
@@ -97,14 +97,15 @@ class Answer:
 
 
 class Stub:
-    """One server of a dialect; `looks` is what a job says each time it is looked at, the last for good."""
+    """A server of a dialect. `statuses` are the answers to the status requests of a job; the last one
+    stays."""
 
     def __init__(self, dialect: str, folder: Path) -> None:
         self.dialect = dialect
         self.folder = folder
-        self.asked: list[Asked] = []
-        self.instead: dict[str, deque[Answer]] = defaultdict(deque)
-        self.looks: list[tuple[str, int]] = [("queued", 0), ("in_progress", 40), ("completed", 100)]
+        self.received: list[Received] = []
+        self.overrides: dict[str, deque[Answer]] = defaultdict(deque)
+        self.statuses: list[tuple[str, int]] = [("queued", 0), ("in_progress", 40), ("completed", 100)]
         self.error: dict[str, Any] = {"code": "generation_failed", "message": "out of memory in /srv/models"}
         self.extra: dict[str, Any] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
@@ -125,13 +126,13 @@ class Stub:
             def _answer(self) -> None:
                 length = int(self.headers.get("content-length", 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                asked = Asked(self.command, self.path, headers, self.rfile.read(length))
-                stub.asked.append(asked)
-                stub.respond(self, asked)
+                received = Received(self.command, self.path, headers, self.rfile.read(length))
+                stub.received.append(received)
+                stub.respond(self, received)
 
             do_GET = do_POST = do_DELETE = _answer
 
-        class Quiet(ThreadingHTTPServer):
+        class QuietServer(ThreadingHTTPServer):
             daemon_threads = True
             block_on_close = False
 
@@ -139,12 +140,12 @@ class Stub:
                 pass  # a client that hung up
 
             def get_request(self) -> Any:
-                made = super().get_request()
-                stub.connections.append(made[0])
-                return made
+                request = super().get_request()
+                stub.connections.append(request[0])
+                return request
 
         self.connections: list[socket.socket] = []
-        self.server = Quiet(("127.0.0.1", 0), Handler)
+        self.server = QuietServer(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
         self.thread.start()
 
@@ -153,16 +154,16 @@ class Stub:
         return f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def close(self) -> None:
-        """As if it had crashed: the port is closed and every connection ended."""
+        """End as in a crash: the port is closed, and so is every connection."""
         if self.stopped.is_set():
             return
         self.stopped.set()
         self.server.shutdown()
         self.server.server_close()
-        for one in self.connections:
+        for connection in self.connections:
             try:
-                one.shutdown(socket.SHUT_RDWR)  # the handler's own thread still holds it
-                one.close()
+                connection.shutdown(socket.SHUT_RDWR)  # the thread of the handler still has it
+                connection.close()
             except OSError:
                 continue
         self.thread.join()
@@ -175,25 +176,27 @@ class Stub:
     ) -> None:
         self.close()
 
-    def made(self) -> list[Asked]:
-        """The requests that had a job made."""
-        return [one for one in self.asked if self.kind(one) == "create"]
+    def creations(self) -> list[Received]:
+        """The requests that created a job."""
+        return [request for request in self.received if self.kind(request) == "create"]
 
-    def kind(self, asked: Asked) -> str:
-        path = asked.path.partition("?")[0]
-        if asked.method == "DELETE" or path.endswith("/cancel"):
+    def kind(self, received: Received) -> str:
+        path = received.path.partition("?")[0]
+        if received.method == "DELETE" or path.endswith("/cancel"):
             return "cancel"
-        if asked.method == "POST":
+        if received.method == "POST":
             return "create"
         if path.endswith("/content"):
             return "content"
         if path.startswith((VIDEOS, "/sdcpp/v1/jobs")):
-            return "look"
+            return "status"
         return "file" if path.startswith("/bucket") else "health"
 
-    def respond(self, to: BaseHTTPRequestHandler, asked: Asked) -> None:
-        kind = self.kind(asked)
-        answer = self.instead[kind].popleft() if self.instead[kind] else self.usual(kind, asked)
+    def respond(self, to: BaseHTTPRequestHandler, received: Received) -> None:
+        kind = self.kind(received)
+        answer = (
+            self.overrides[kind].popleft() if self.overrides[kind] else self.default_answer(kind, received)
+        )
         if answer.hang:
             self.stopped.wait()
             return
@@ -209,20 +212,20 @@ class Stub:
             return
         to.wfile.write(body)
 
-    def usual(self, kind: str, asked: Asked) -> Answer:
+    def default_answer(self, kind: str, received: Received) -> Answer:
         if kind == "health":
             return Answer(body={"status": "ok"})
         if kind == "create":
-            self.note(asked.fields)
+            self.remember(received.fields)
             if self.dialect == "localai":
                 return Answer(body=self.localai())
             name = f"{'job' if self.dialect == 'stable-diffusion.cpp' else 'video'}_{len(self.jobs) + 1}"
-            self.jobs[name] = {"looks": 0}
+            self.jobs[name] = {"polls": 0}
             status = 202 if self.dialect == "stable-diffusion.cpp" else 200
             return Answer(status, self.shape(name, "queued", 0))
         if kind == "file":
             return Answer(body=self.video())
-        parts = asked.path.partition("?")[0].split("/")
+        parts = received.path.partition("?")[0].split("/")
         name = next((part for part in parts if part in self.jobs), "")
         if not name:
             return Answer(404, {"detail": "Video not found"})
@@ -232,15 +235,15 @@ class Stub:
         if kind == "content":
             return Answer(body=self.video(), headers={"Content-Type": "video/mp4"})
         job = self.jobs[name]
-        word, percent = self.looks[min(job["looks"], len(self.looks) - 1)]
-        job["looks"] += 1
+        word, percent = self.statuses[min(job["polls"], len(self.statuses) - 1)]
+        job["polls"] += 1
         failed = word in ("failed", "cancelled")
         # vllm-omni: the job is the body of an answer that says 500.
         status = 500 if failed and self.dialect == "vllm-omni" else 200
         return Answer(status, self.shape(name, word, percent))
 
-    def note(self, fields: dict[str, Any]) -> None:
-        """Remember what is to be made."""
+    def remember(self, fields: dict[str, Any]) -> None:
+        """Remember size, rate and length of the requested video."""
         size = fields.get("size")
         if size is not None:
             width, height = size.split("x")

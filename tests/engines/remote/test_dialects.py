@@ -20,7 +20,7 @@ from tests.engines.remote.stubs import KEY, Answer
 
 NAMES = tuple(DIALECTS)
 WITH_JOBS = tuple(name for name in NAMES if DIALECTS[name].job)
-PLAIN = {
+FIELDS = {
     "hinode": {
         "prompt": "a red kite",
         "model": "Wan-AI/Wan2.1",
@@ -87,52 +87,50 @@ def picture(folder: Path, size: tuple[int, int] = (64, 48)) -> Reference:
 def test_a_clip_is_made(fleet: Fleet, dialect: str) -> None:
     stub = fleet.add(dialect)
     run = fleet.start()
-    told = steps(run)
+    reports = steps(run)
     clip = run.clip()
     assert clip.frames.shape == (8, 48, 64, 3)
     assert clip.fps == 8.0
     assert [int(frame[24, 60, 0]) for frame in clip.frames[::7]] == pytest.approx([40, 68], abs=3)
     assert clip.frames[:, 20, 10].min() > 245
     assert (clip.provenance.engine, clip.provenance.model, clip.provenance.seed) == ("remote", "wan", 5)
-    (made,) = stub.made()
-    assert made.path == PATHS.get(dialect, "/v1/videos")
-    assert made.fields == PLAIN[dialect]
-    assert made.headers["authorization"] == f"Bearer {KEY}"
-    assert told[-1].stage == "decode"
-    assert [one.done for one in told if one.stage == "sample"] == sorted(
-        one.done for one in told if one.stage == "sample"
-    )
-    says = dialect in ("hinode", "openai", "sglang")
-    assert (40 in {one.done for one in told}) == says
+    (creation,) = stub.creations()
+    assert creation.path == PATHS.get(dialect, "/v1/videos")
+    assert creation.fields == FIELDS[dialect]
+    assert creation.headers["authorization"] == f"Bearer {KEY}"
+    assert reports[-1].stage == "decode"
+    done = [report.done for report in reports if report.stage == "sample"]
+    assert done == sorted(done)
+    assert (40 in done) == (dialect in ("hinode", "openai", "sglang"))  # the others report no progress
     assert stub.cancelled == []
 
 
 @pytest.mark.parametrize("dialect", [name for name in NAMES if name != "openai"])
-def test_everything_that_can_be_said_is_said(fleet: Fleet, dialect: str, tmp_path: Path) -> None:
+def test_every_field_of_a_request_is_sent(fleet: Fleet, dialect: str, tmp_path: Path) -> None:
     stub = fleet.add(dialect)
     fleet.model += "[model.wan.extra]\nguidance_scale = 5.5\n"
     references = (picture(tmp_path, (128, 96)),)
     run = fleet.start(steps=12, negative_prompt="rain", references=references, seed=2**40 + 3)
     steps(run)
-    fields = stub.made()[0].fields
-    facts = DIALECTS[dialect].fields
-    assert fields[facts["negative_prompt"]] == "rain"
-    at = fields
-    for name in facts["steps"].split("."):
-        at = at[name]
-    assert int(at) == 12
+    fields = stub.creations()[0].fields
+    names = DIALECTS[dialect].fields
+    assert fields[names["negative_prompt"]] == "rain"
+    steps_field = fields
+    for name in names["steps"].split("."):
+        steps_field = steps_field[name]
+    assert int(steps_field) == 12
     assert int(fields["seed"]) == (2**40 + 3) % (2**31 if dialect == "localai" else 2**63)
     assert float(fields["guidance_scale"]) == 5.5
-    sent = fields[facts[FIRST_FRAME]]
+    sent = fields[names[FIRST_FRAME]]
     with Image.open(io.BytesIO(sent if isinstance(sent, bytes) else base64.b64decode(sent))) as image:
         assert image.size == (64, 48)
         assert np.asarray(image)[0, 0].tolist() == [200, 30, 40]
 
 
 @pytest.mark.parametrize("dialect", WITH_JOBS)
-def test_giving_up_is_told_to_the_server(fleet: Fleet, dialect: str) -> None:
+def test_an_abandoned_job_is_cancelled(fleet: Fleet, dialect: str) -> None:
     stub = fleet.add(dialect)
-    stub.looks = [("in_progress", 10)]
+    stub.statuses = [("in_progress", 10)]
     run = fleet.start()
     for progress in run:
         if fleet.clock.pauses:
@@ -144,15 +142,15 @@ def test_giving_up_is_told_to_the_server(fleet: Fleet, dialect: str) -> None:
         assert stub.cancelled == []
     else:
         assert stub.cancelled == [name]
-        assert stub.asked[-1].method == DIALECTS[dialect].cancel[0]
+        assert stub.received[-1].method == DIALECTS[dialect].cancel[0]
 
 
-def test_giving_up_a_blocking_server_hangs_up(fleet: Fleet) -> None:
+def test_abandoning_a_blocking_server_hangs_up(fleet: Fleet) -> None:
     stub = fleet.add("localai", whole_seconds=600)
-    stub.instead["create"].append(Answer(hang=True))
+    stub.overrides["create"].append(Answer(hang=True))
     run = fleet.start()
     for progress in run:
-        if stub.made():
+        if stub.creations():
             assert progress.stage == "sample"
             break
     call = run._call
@@ -164,68 +162,68 @@ def test_giving_up_a_blocking_server_hangs_up(fleet: Fleet) -> None:
 @pytest.mark.parametrize("dialect", WITH_JOBS)
 def test_a_job_that_fails_there_is_an_error(fleet: Fleet, dialect: str, caplog: Any) -> None:
     stub = fleet.add(dialect)
-    stub.looks = [("in_progress", 10), ("failed", 10)]
+    stub.statuses = [("in_progress", 10), ("failed", 10)]
     with pytest.raises(EngineError) as caught:
         steps(fleet.start())
     assert "/srv" not in str(caught.value)
-    assert len(stub.made()) == 1
+    assert len(stub.creations()) == 1
 
 
 @pytest.mark.parametrize("dialect", WITH_JOBS)
-def test_a_saved_run_goes_on_with_the_same_job(fleet: Fleet, dialect: str) -> None:
+def test_a_resumed_run_follows_the_same_job(fleet: Fleet, dialect: str) -> None:
     stub = fleet.add(dialect)
-    stub.looks = [("in_progress", 40)]
+    stub.statuses = [("in_progress", 40)]
     run = fleet.start()
     for _ in run:
         if fleet.clock.pauses:
             break
     state = run.state()
-    stub.looks = [("completed", 100)]
-    again = fleet.start(state)
-    assert next(iter(again)).done == state.step
-    steps(again)
-    assert len(stub.made()) == 1
-    assert again.clip().frames.shape == (8, 48, 64, 3)
+    stub.statuses = [("completed", 100)]
+    resumed = fleet.start(state)
+    assert next(iter(resumed)).done == state.step
+    steps(resumed)
+    assert len(stub.creations()) == 1
+    assert resumed.clip().frames.shape == (8, 48, 64, 3)
     assert stub.cancelled == []
 
 
 @pytest.mark.parametrize("dialect", WITH_JOBS)
-def test_a_job_that_is_gone_is_made_again(fleet: Fleet, dialect: str) -> None:
+def test_a_job_that_is_gone_is_created_again(fleet: Fleet, dialect: str) -> None:
     stub = fleet.add(dialect)
-    stub.looks = [("in_progress", 40)]
+    stub.statuses = [("in_progress", 40)]
     run = fleet.start()
     for _ in run:
         if fleet.clock.pauses:
             break
     state = run.state()
-    stub.jobs.clear()  # it was restarted, and kept its jobs in memory
-    stub.looks = [("completed", 100)]
-    again = fleet.start(state)
-    steps(again)
-    assert len(stub.made()) == 2
-    assert again.clip().seconds == 1
+    stub.jobs.clear()  # a restart, and the jobs were only in memory
+    stub.statuses = [("completed", 100)]
+    resumed = fleet.start(state)
+    steps(resumed)
+    assert len(stub.creations()) == 2
+    assert resumed.clip().seconds == 1
 
 
 def test_sglang_with_a_bucket_names_another_address(fleet: Fleet) -> None:
     stub = fleet.add("sglang")
-    elsewhere = fleet.add("sglang", models={"other": "x"})
-    elsewhere.size = (64, 48)
-    stub.instead["content"].append(Answer(400, {"detail": f"uploaded to {elsewhere.url}/bucket/a.mp4"}))
-    stub.extra = {"url": f"{elsewhere.url}/bucket/a.mp4"}
+    bucket = fleet.add("sglang", models={"other": "x"})
+    bucket.size = (64, 48)
+    stub.overrides["content"].append(Answer(400, {"detail": f"uploaded to {bucket.url}/bucket/a.mp4"}))
+    stub.extra = {"url": f"{bucket.url}/bucket/a.mp4"}
     run = fleet.start()
     steps(run)
-    (fetched,) = [one for one in elsewhere.asked if one.path.startswith("/bucket")]
+    (fetched,) = [request for request in bucket.received if request.path.startswith("/bucket")]
     assert "authorization" not in fetched.headers
 
 
 def test_a_key_may_have_a_header_of_its_own(fleet: Fleet) -> None:
     stub = fleet.add("openai", key_header="api-key")
     steps(fleet.start())
-    assert stub.made()[0].headers["api-key"] == KEY
-    assert "authorization" not in stub.made()[0].headers
+    assert stub.creations()[0].headers["api-key"] == KEY
+    assert "authorization" not in stub.creations()[0].headers
 
 
-def test_hinode_says_what_it_understood(fleet: Fleet) -> None:
+def test_a_hinode_reports_the_provenance(fleet: Fleet) -> None:
     stub = fleet.add("hinode")
     stub.extra = {
         "making": {
@@ -244,4 +242,4 @@ def test_hinode_says_what_it_understood(fleet: Fleet) -> None:
         24,
     )
     assert provenance.read_as == "red kite; made by s1 with Wan-AI/Wan2.1"
-    assert stub.made()[0].headers["idempotency-key"]
+    assert stub.creations()[0].headers["idempotency-key"]

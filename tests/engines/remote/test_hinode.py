@@ -1,4 +1,4 @@
-"""Hinode against Hinode: a real `hinode serve` as upstream, and what happens to it midway."""
+"""A real `hinode serve` as upstream, which may be cancelled, stopped or killed midway."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pytest
 from benchmarks.serving import ROOT, Server
 from hinode import pipeline
 from hinode.engines.remote.engine import RemoteEngine
-from hinode.engines.remote.surroundings import Environment
+from hinode.engines.remote.environment import Environment
 from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.states import Status
@@ -31,15 +31,15 @@ from hinode.media.video import read_video
 from hinode.records.database import Database
 from hinode.request import Request
 from hinode.settings import Settings
-from tests.hearing import alike, clicks, heard
+from tests.sounds import clicks, correlation, read_sound
 
 PATIENCE = 120.0
 SLOW = {"HINODE_TESTCARD_STEP_SECONDS": "0.25", "HINODE_LEASE_SECONDS": "2"}
 REQUEST = Request("a kite", 64, 64, seconds=1.0, fps=8.0, seed=3, engine="remote", model="card", steps=20)
 
 
-class Upstream:
-    """A real server, and a key of it in the environment."""
+class UpstreamServer:
+    """A real server and a key for it."""
 
     def __init__(self, home: Path) -> None:
         self.server = Server(home, environment=SLOW)
@@ -53,23 +53,23 @@ class Upstream:
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
-    made = Upstream(tmp_path_factory.mktemp("first"))
-    yield made
-    made.server.kill()
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpstreamServer]:
+    upstream = UpstreamServer(tmp_path_factory.mktemp("first"))
+    yield upstream
+    upstream.server.kill()
 
 
-def configure(home: Path, *upstreams: Upstream) -> dict[str, str]:
+def configure(home: Path, *upstreams: UpstreamServer) -> dict[str, str]:
     """Write the file; returns the environment with the keys."""
     home.mkdir(parents=True, exist_ok=True)
     keys, text = {}, ""
-    for number, one in enumerate(upstreams, start=1):
-        keys[f"KEY_{number}"] = one.key
+    for number, upstream in enumerate(upstreams, start=1):
+        keys[f"KEY_{number}"] = upstream.key
         text += f"""
 [[upstream]]
 name = "u{number}"
 dialect = "hinode"
-url = "{one.server.base_url}"
+url = "{upstream.server.base_url}"
 key_env = "KEY_{number}"
 models = {{card = "testcard/testcard"}}
 priority = {number}
@@ -80,40 +80,40 @@ lost_seconds = 1
     return keys
 
 
-def until(happened: Callable[[], Any]) -> Any:
+def wait_until(condition: Callable[[], Any]) -> Any:
     end = time.monotonic() + PATIENCE
-    while not (answer := happened()):
+    while not (answer := condition()):
         assert time.monotonic() < end
         time.sleep(0.02)
     return answer
 
 
-def test_a_clip_made_there_is_the_clip_made_here(first: Upstream, tmp_path: Path) -> None:
+def test_a_remote_clip_has_the_frames_of_a_local_one(first: UpstreamServer, tmp_path: Path) -> None:
     from hinode.engines.testcard.engine import TestcardEngine
 
     keys = configure(tmp_path, first)
-    engine = RemoteEngine(Settings(tmp_path), Environment(environment=keys))
+    engine = RemoteEngine(Settings(tmp_path), Environment(variables=keys))
     run = engine.start(dataclasses.replace(REQUEST, width=128, height=96, steps=4))
-    told = [progress.done for progress in run if progress.stage == "sample"]
+    done = [progress.done for progress in run if progress.stage == "sample"]
     clip = run.clip()
-    same = dataclasses.replace(run.request, engine="testcard", model="testcard")
-    here = TestcardEngine(Settings(tmp_path)).start(same)
-    list(here)
-    assert told == sorted(told)
-    pipeline.finish(same, here.clip(), tmp_path / "here.mp4", "mp4")
-    assert (clip.frames == read_video(tmp_path / "here.mp4").frames).all()
+    request = dataclasses.replace(run.request, engine="testcard", model="testcard")
+    local = TestcardEngine(Settings(tmp_path)).start(request)
+    list(local)
+    assert done == sorted(done)
+    pipeline.finish(request, local.clip(), tmp_path / "local.mp4", "mp4")
+    assert (clip.frames == read_video(tmp_path / "local.mp4").frames).all()
     assert clip.provenance.read_as.endswith("made by u1 with testcard/testcard")
     assert clip.provenance.steps == 4
 
 
-@pytest.mark.parametrize(("seconds", "clicked"), [(1.0, [0.0]), (2.1, [0.0, 1.0, 2.0])])
-def test_sound_made_there_is_heard_here(
-    first: Upstream, tmp_path: Path, seconds: float, clicked: list[float]
+@pytest.mark.parametrize(("seconds", "expected"), [(1.0, [0.0]), (2.1, [0.0, 1.0, 2.0])])
+def test_a_remote_clip_has_the_sound_of_a_local_one(
+    first: UpstreamServer, tmp_path: Path, seconds: float, expected: list[float]
 ) -> None:
     from hinode.engines.testcard.engine import TestcardEngine
 
     keys = configure(tmp_path, first)
-    engine = RemoteEngine(Settings(tmp_path), Environment(environment=keys))
+    engine = RemoteEngine(Settings(tmp_path), Environment(variables=keys))
     assert engine.capabilities("card").sound
     request = dataclasses.replace(REQUEST, steps=2, seconds=seconds, sound=True)
     run = engine.start(request)
@@ -121,20 +121,21 @@ def test_sound_made_there_is_heard_here(
     clip = run.clip()
     assert clip.sound is not None
     assert (clip.sound.rate, clip.sound.channels) == (48000, 2)
-    here = TestcardEngine(Settings(tmp_path)).start(
+    local = TestcardEngine(Settings(tmp_path)).start(
         dataclasses.replace(request, engine="testcard", model=None)
     )
-    list(here)
-    original = here.clip().sound
+    list(local)
+    original = local.clip().sound
     assert original is not None
-    assert alike(clip.sound.samples, original.samples) > 0.98
+    assert correlation(clip.sound.samples, original.samples) > 0.98
     result = pipeline.finish(request, clip, tmp_path / "here.mp4", "mp4")
-    samples, rate = heard(tmp_path / "here.mp4")
+    samples, rate = read_sound(tmp_path / "here.mp4")
     assert (result.sound, samples.shape) == ("stereo, 48000 Hz", (2, round(seconds * 48000)))
-    assert clicks(samples, rate) == pytest.approx(clicked, abs=0.001)
+    assert clicks(samples, rate) == pytest.approx(expected, abs=0.001)
 
 
-def test_generate_from_the_command_line(first: Upstream, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_generate_from_the_command_line(first: UpstreamServer, tmp_path: Path) -> None:
     keys = configure(tmp_path / "home", first)
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("HINODE_")},
@@ -143,7 +144,7 @@ def test_generate_from_the_command_line(first: Upstream, tmp_path: Path) -> None
         "HINODE_HOME": str(tmp_path / "home"),
     }
     words = [
-        "a kite",
+        "kite",
         "--engine",
         "remote",
         "--model",
@@ -155,34 +156,36 @@ def test_generate_from_the_command_line(first: Upstream, tmp_path: Path) -> None
         "--steps",
         "2",
     ]
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "hinode", "generate", *words, "--json", "-o", str(tmp_path / "a.mp4")],
         capture_output=True,
         text=True,
         env=environment,
         check=True,
     )
-    told = json.loads(done.stdout)
-    assert (told["engine"], told["model"], told["steps"]) == ("remote", "card", 2)
-    assert len(read_video(tmp_path / "a.mp4").frames) == told["frames"]
-    assert first.key not in done.stdout + done.stderr
-    # Broken off, it takes its job with it.
+    report = json.loads(process.stdout)
+    assert (report["engine"], report["model"], report["steps"]) == ("remote", "card", 2)
+    assert len(read_video(tmp_path / "a.mp4").frames) == report["frames"]
+    assert first.key not in process.stdout + process.stderr
+    # A command that is interrupted cancels its job.
     child = subprocess.Popen(
         [sys.executable, "-m", "hinode", "generate", *words[:-1], "200", "-q", "-o", str(tmp_path / "b.mp4")],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    until(lambda: any(one["steps"] == 200 and one["status"] == "in_progress" for one in first.videos()))
+    wait_until(
+        lambda: any(video["steps"] == 200 and video["status"] == "in_progress" for video in first.videos())
+    )
     child.send_signal(signal.SIGTERM)
     assert child.wait(PATIENCE) == 143
-    (video,) = [one for one in first.videos() if one["steps"] == 200]
-    assert until(lambda: all(one["status"] != "in_progress" for one in first.videos()))
-    (video,) = [one for one in first.videos() if one["steps"] == 200]
+    assert wait_until(lambda: all(video["status"] != "in_progress" for video in first.videos()))
+    (video,) = [video for video in first.videos() if video["steps"] == 200]
     assert video["error"]["code"] == "cancelled"
 
 
-def test_a_server_in_front_of_a_server(first: Upstream, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_server_in_front_of_a_server(first: UpstreamServer, tmp_path: Path) -> None:
     keys = configure(tmp_path / "front", first)
     with Server(tmp_path / "front", environment={**keys, "HINODE_MODELS": "sora-2=remote/card"}) as front:
         key = front.key("person")
@@ -191,11 +194,11 @@ def test_a_server_in_front_of_a_server(first: Upstream, tmp_path: Path) -> None:
         assert status == 200, answer
         name = json.loads(answer)["id"]
 
-        def over() -> Any:
+        def finished() -> Any:
             video = json.loads(front.request("GET", f"/v1/videos/{name}", key=key)[1])
             return video if video["status"] in ("completed", "failed") else None
 
-        video = until(over)
+        video = wait_until(finished)
         assert video["status"] == "completed", front.last_words()
         assert (video["making"]["engine"], video["making"]["steps"]) == ("remote", 2)
         status, content = front.request("GET", f"/v1/videos/{name}/content", key=key)
@@ -205,8 +208,8 @@ def test_a_server_in_front_of_a_server(first: Upstream, tmp_path: Path) -> None:
         assert first.key not in front.log.read_text()
 
 
-class House:
-    """Jobs of our own, whose engine is the remote one."""
+class JobHarness:
+    """Jobs of this machine that the remote engine carries out."""
 
     def __init__(self, template: Path, home: Path, keys: dict[str, str]) -> None:
         self.database = Database(f"sqlite:///{shutil.copy(template, home / 'jobs.db')}")
@@ -223,7 +226,7 @@ class House:
 
     def work(self, stop: threading.Event | None = None) -> threading.Thread:
         """A worker that does one job, in a thread."""
-        engine = RemoteEngine(self.settings, Environment(environment=self.keys))
+        engine = RemoteEngine(self.settings, Environment(variables=self.keys))
         worker = Worker(
             self.store,
             Objects(self.settings.store),
@@ -237,52 +240,58 @@ class House:
 
 
 @pytest.fixture
-def house(sqlite_template: Path, tmp_path: Path, first: Upstream) -> Iterator[House]:
-    made = House(sqlite_template, tmp_path, configure(tmp_path, first))
-    yield made
-    made.database.close()
+def jobs(sqlite_template: Path, tmp_path: Path, first: UpstreamServer) -> Iterator[JobHarness]:
+    harness = JobHarness(sqlite_template, tmp_path, configure(tmp_path, first))
+    yield harness
+    harness.database.close()
 
 
-def test_cancelling_a_job_cancels_it_there(house: House, first: Upstream) -> None:
-    name = house.submit()
-    thread = house.work()
-    until(lambda: house.job(name).progress > 10)
-    house.store.cancel(house.project, name)
+def test_a_cancelled_job_is_cancelled_on_the_server(jobs: JobHarness, first: UpstreamServer) -> None:
+    name = jobs.submit()
+    thread = jobs.work()
+    wait_until(lambda: jobs.job(name).progress > 10)
+    jobs.store.cancel(jobs.project, name)
     thread.join(PATIENCE)
-    assert house.job(name).status is Status.CANCELLED
+    assert jobs.job(name).status is Status.CANCELLED
     newest = first.videos()[0]
     assert newest["cancel_requested"]
-    until(lambda: first.videos()[0]["status"] == "failed")
+    wait_until(lambda: first.videos()[0]["status"] == "failed")
     assert first.videos()[0]["error"]["code"] == "cancelled"
 
 
-def test_a_worker_that_is_stopped_leaves_the_job_running_there(house: House, first: Upstream) -> None:
+@pytest.mark.slow
+def test_a_stopped_worker_leaves_the_job_running_on_the_server(
+    jobs: JobHarness, first: UpstreamServer
+) -> None:
     before = len(first.videos())
-    name, stop = house.submit(), threading.Event()
-    thread = house.work(stop)
-    until(lambda: house.job(name).progress > 10)
+    name, stop = jobs.submit(), threading.Event()
+    thread = jobs.work(stop)
+    wait_until(lambda: jobs.job(name).progress > 10)
     stop.set()
     thread.join(PATIENCE)
-    assert house.job(name).status is Status.QUEUED
+    assert jobs.job(name).status is Status.QUEUED
     assert first.videos()[0]["status"] == "in_progress"
-    house.work().join(PATIENCE)
-    assert house.job(name).status is Status.COMPLETED
+    jobs.work().join(PATIENCE)
+    assert jobs.job(name).status is Status.COMPLETED
     assert len(first.videos()) == before + 1
 
 
-def test_an_upstream_killed_midway_is_replaced(house: House, first: Upstream, tmp_path: Path) -> None:
-    doomed = Upstream(tmp_path / "doomed")
+@pytest.mark.slow
+def test_an_upstream_killed_midway_is_replaced(
+    jobs: JobHarness, first: UpstreamServer, tmp_path: Path
+) -> None:
+    doomed = UpstreamServer(tmp_path / "doomed")
     try:
-        house.keys.update(configure(tmp_path, doomed, first))
+        jobs.keys.update(configure(tmp_path, doomed, first))
         before = len(first.videos())
-        name = house.submit()
-        thread = house.work()
-        until(lambda: house.job(name).progress > 20)
+        name = jobs.submit()
+        thread = jobs.work()
+        wait_until(lambda: jobs.job(name).progress > 20)
         doomed.server.kill()
         thread.join(PATIENCE)
     finally:
         doomed.server.kill()
-    job = house.job(name)
+    job = jobs.job(name)
     assert (job.status, job.error_code) == (Status.COMPLETED, None)
     assert job.making["read_as"].endswith("made by u2 with testcard/testcard")
     assert len(first.videos()) == before + 1

@@ -1,81 +1,81 @@
-"""Breakers, places and order: who is asked."""
+"""Breakers, places and order of the servers."""
 
 from __future__ import annotations
 
-import multiprocessing
 import random
+import subprocess
+import sys
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from hinode.engines.remote.breaker import Breaker
 from hinode.engines.remote.dialects import DIALECTS
-from hinode.engines.remote.pool import HEALTH_SECONDS, Pool
-from hinode.engines.remote.slots import Semaphore
+from hinode.engines.remote.pool import HEALTH_SECONDS, Pool, Semaphore
 from hinode.engines.remote.upstreams import Upstream
-from tests.engines.remote.fleet import Clock, Fleet, steps
+from tests.engines.remote.fleet import REQUEST, Clock, Fleet, steps
 from tests.engines.remote.stubs import Answer
 
 
 def server(name: str, **changes: object) -> Upstream:
-    return Upstream(name, DIALECTS["sglang"], "http://127.0.0.1:9", {"wan": "wan"}, **changes)  # type: ignore[arg-type]
+    models = {"wan": "wan"}
+    return Upstream(name=name, dialect=DIALECTS["sglang"], url="http://127.0.0.1:9", models=models, **changes)  # type: ignore[arg-type]
 
 
-def test_a_breaker_opens_lets_one_through_and_closes() -> None:
+def test_a_breaker_opens_allows_one_probe_and_closes() -> None:
     clock = Clock()
     breaker = Breaker(3, 30.0, clock)
     for _ in range(2):
-        breaker.failed()
-    assert breaker.let_through()
-    breaker.succeeded()
+        breaker.record_failure()
+    assert breaker.allow()
+    breaker.record_success()
     for _ in range(3):
-        assert breaker.let_through()
-        breaker.failed()
+        assert breaker.allow()
+        breaker.record_failure()
     assert breaker.is_open
-    assert not breaker.let_through()
+    assert not breaker.allow()
     assert breaker.ready_at == clock() + 30
     clock.pause(29.9)
-    assert not breaker.let_through()
+    assert not breaker.allow()
     clock.pause(0.1)
-    assert breaker.let_through()  # the probe
-    assert not breaker.let_through()
+    assert breaker.allow()  # the probe
+    assert not breaker.allow()
     clock.pause(30)
-    assert breaker.let_through()  # nothing was heard of the probe
-    breaker.failed()
-    assert not breaker.let_through()
+    assert breaker.allow()  # the probe never reported a result
+    breaker.record_failure()
+    assert not breaker.allow()
     clock.pause(30)
-    assert breaker.let_through()
-    breaker.succeeded()
+    assert breaker.allow()
+    breaker.record_success()
     assert not breaker.is_open
-    assert breaker.let_through()
+    assert breaker.allow()
     assert breaker.failures == 0
 
 
-def test_an_open_breaker_is_not_asked_and_half_open_asked_once(fleet: Fleet) -> None:
+def test_an_open_breaker_sends_nothing_and_a_half_open_one_sends_once(fleet: Fleet) -> None:
     first = fleet.add("sglang", most_failures=2, cool_seconds=60)
     fleet.add("sglang")
-    first.instead["health"].extend([Answer(500)] * 3)
+    first.overrides["health"].extend([Answer(500)] * 3)
     engine = fleet.engine()
 
-    def one() -> str:
-        from tests.engines.remote.fleet import REQUEST
-
+    def maker() -> str:
         run = engine.start(REQUEST)
         steps(run)
         return run.clip().provenance.read_as.split()[2]
 
-    assert [one(), one()] == ["s2", "s2"]
-    asked = len(first.asked)
-    assert asked == 2
-    assert one() == "s2"
-    assert len(first.asked) == asked  # open: not even asked how it is
+    assert [maker(), maker()] == ["s2", "s2"]
+    assert len(first.received) == 2
+    assert maker() == "s2"
+    assert len(first.received) == 2  # open: not even a health check
     fleet.clock.pause(60)
-    assert one() == "s2"
-    assert len(first.asked) == asked + 1  # half open: one probe, which failed
+    assert maker() == "s2"
+    assert len(first.received) == 3  # half open: one probe, which failed
     fleet.clock.pause(60)
-    assert one() == "s1"
-    assert one() == "s1"
+    assert maker() == "s1"
+    assert maker() == "s1"
 
 
 def test_servers_of_one_priority_share_by_weight(tmp_path: Path) -> None:
@@ -87,91 +87,100 @@ def test_servers_of_one_priority_share_by_weight(tmp_path: Path) -> None:
     assert {pool.order(servers)[-1].name for _ in range(50)} == {"last"}
 
 
-def test_a_server_described_anew_starts_with_a_clean_slate(tmp_path: Path) -> None:
-    pool = Pool(tmp_path, clock=Clock(), chance=random.random)
-    for _ in range(3):
-        pool.failed(server("a"))
-    assert pool.breaker(server("a")).is_open
-    assert not pool.breaker(server("a", most_failures=4)).is_open
-
-
-def test_health_is_asked_after_a_while(tmp_path: Path) -> None:
+def test_a_server_with_a_new_description_has_a_new_breaker(tmp_path: Path) -> None:
     clock = Clock()
     pool = Pool(tmp_path, clock=clock, chance=random.random)
-    assert pool.unsure(server("a"))
-    pool.heard(server("a"))
-    assert not pool.unsure(server("a"))
+    for _ in range(3):
+        pool.record_failure(server("a"))
+    assert pool.ready_at(server("a")) > clock()
+    assert pool.ready_at(server("a", most_failures=4)) == clock()
+
+
+def test_an_open_breaker_lets_one_of_many_threads_through(tmp_path: Path) -> None:
+    now = 1000.0
+
+    def clock() -> float:
+        time.sleep(0.001)  # other threads run between the look at the clock and its consequence
+        return now
+
+    pool = Pool(tmp_path, clock=clock, chance=random.random)
+    for _ in range(3):
+        pool.record_failure(server("a"))
+    now += 30
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(lambda _: pool.allow(server("a")), range(8))) == 1
+
+
+def test_a_health_check_is_due_after_a_while(tmp_path: Path) -> None:
+    clock = Clock()
+    pool = Pool(tmp_path, clock=clock, chance=random.random)
+    assert pool.needs_health_check(server("a"))
+    pool.record_success(server("a"))
+    assert not pool.needs_health_check(server("a"))
     clock.pause(HEALTH_SECONDS)
-    assert pool.unsure(server("a"))
+    assert pool.needs_health_check(server("a"))
+    pool.record_success(server("a"))
+    pool.record_failure(server("a"))
+    assert pool.needs_health_check(server("a"))
 
 
-def test_places_are_counted_and_given_back(tmp_path: Path) -> None:
-    slots = Semaphore(tmp_path / "locks", "a", 2)
-    one, two = slots.take(), slots.take()
-    assert one is not None
-    assert two is not None
-    assert slots.take() is None
-    assert Semaphore(tmp_path / "locks", "a", 2).take() is None  # as another process sees it
-    one.release()
-    one.release()
-    three = slots.take()
-    assert three is not None
-    assert slots.take() is None
-    two.release()
-    three.release()
+def test_places_are_counted_and_freed(tmp_path: Path) -> None:
+    semaphore = Semaphore(tmp_path / "locks", "a", 2)
+    first, second = semaphore.acquire(), semaphore.acquire()
+    assert first is not None
+    assert second is not None
+    assert semaphore.acquire() is None
+    assert Semaphore(tmp_path / "locks", "a", 2).acquire() is None  # as another process sees it
+    first.close()
+    first.close()
+    third = semaphore.acquire()
+    assert third is not None
+    assert semaphore.acquire() is None
+    second.close()
+    third.close()
 
 
-def hold(folder: str, taken: object, over: object) -> None:
-    slot = Semaphore(Path(folder), "a", 1).take()
-    assert slot is not None
-    taken.set()  # type: ignore[attr-defined]
-    over.wait(60)  # type: ignore[attr-defined]
+def test_the_place_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from hinode.engines.remote.pool import Semaphore\n"
+        "permit = Semaphore(Path(sys.argv[1]), 'a', 1).acquire(); print(permit is not None, flush=True)\n"
+        "time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "True\n"
+            semaphore = Semaphore(tmp_path, "a", 1)
+            assert semaphore.acquire() is None
+        finally:
+            process.kill()
+    permit = semaphore.acquire()
+    assert permit is not None
+    permit.close()
 
 
-def test_a_killed_process_gives_its_place_back(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    taken, over = context.Event(), context.Event()
-    process = context.Process(target=hold, args=(str(tmp_path), taken, over))
-    process.start()
-    try:
-        assert taken.wait(60)
-        slots = Semaphore(tmp_path, "a", 1)
-        assert slots.take() is None
-        process.kill()
-        process.join()
-        slot = slots.take()
-        assert slot is not None
-        slot.release()
-    finally:
-        process.kill()
-        process.join()
-        process.close()
-
-
-def test_a_home_that_cannot_be_written_to_counts_for_itself(tmp_path: Path) -> None:
+def test_without_lock_files_a_process_counts_for_itself(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    slots = Semaphore(tmp_path / "file", "a", 1)
-    slot = slots.take()
-    assert slot is not None
-    assert slots.take() is None
-    slot.release()
+    semaphore = Semaphore(tmp_path / "file", "a", 1)
+    permit = semaphore.acquire()
+    assert permit is not None
+    assert semaphore.acquire() is None
+    permit.close()
 
 
-def test_a_full_server_is_waited_for(fleet: Fleet) -> None:
+def test_a_request_waits_for_a_full_server(fleet: Fleet) -> None:
     stub = fleet.add("sglang")
-    stub.looks = [("in_progress", 10)]
+    stub.statuses = [("in_progress", 10)]
     engine = fleet.engine()
-    from tests.engines.remote.fleet import REQUEST
-
-    first, second = engine.start(REQUEST), engine.start(REQUEST)
-    holding = iter(first)
-    while next(holding).done == 0:
+    first, second = iter(engine.start(REQUEST)), iter(engine.start(REQUEST))
+    while next(first).done == 0:
         pass
-    waiting = iter(second)
     for _ in range(5):
-        assert next(waiting).done == 0
-    assert len(stub.made()) == 1
-    stub.looks = [("completed", 100)]
-    list(holding)
-    list(waiting)
-    assert len(stub.made()) == 2
+        assert next(second).done == 0
+    assert len(stub.creations()) == 1
+    stub.statuses = [("completed", 100)]
+    list(first)
+    list(second)
+    assert len(stub.creations()) == 2

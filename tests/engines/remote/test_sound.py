@@ -1,4 +1,4 @@
-"""The sound of what another server made: kept, left out if it is not wanted, missed if it was asked for."""
+"""The sound of a clip from another server: kept, left out, or required."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from hinode.engines.remote.upstreams import read
 from hinode.errors import BadInput, EngineError
 from tests.engines.remote.fleet import MODEL, Fleet, steps
 from tests.engines.remote.stubs import Stub
-from tests.hearing import alike, clicks, heard, tone
+from tests.sounds import clicks, correlation, read_sound, tone
 
 SOUND = "sound = true\n"
 
 
-def sounding(fleet: Fleet, dialect: str = "openai", rate: int = 24000, **settings: Any) -> Stub:
+def add_with_sound(fleet: Fleet, dialect: str = "openai", rate: int = 24000, **settings: Any) -> Stub:
     stub = fleet.add(dialect, **settings)
     stub.sound = Sound(tone(1.0, rate, clicks=(0.5,)), rate)
     return stub
 
 
 @pytest.mark.parametrize("dialect", ["hinode", "openai", "sglang", "vllm-omni", "fastvideo", "localai"])
-def test_sound_is_kept_as_it_comes(fleet: Fleet, dialect: str, tmp_path: Path) -> None:
-    stub = sounding(fleet, dialect)
+def test_sound_is_kept_as_it_is(fleet: Fleet, dialect: str, tmp_path: Path) -> None:
+    stub = add_with_sound(fleet, dialect)
     run = fleet.start()
     steps(run)
     clip = run.clip()
     assert clip.sound is not None
     assert (clip.sound.rate, clip.sound.samples.shape) == (24000, (2, 24000))
-    assert "sound" not in stub.made()[0].fields  # nobody asked for it
+    assert "sound" not in stub.creations()[0].fields  # the request does not mention it
     assert clip.provenance.read_as == "made by s1 with Wan-AI/Wan2.1"
     pipeline.finish(run.request, clip, tmp_path / "clip.mp4", "mp4")
-    samples, rate = heard(tmp_path / "clip.mp4")
+    samples, rate = read_sound(tmp_path / "clip.mp4")
     assert clicks(samples, rate) == pytest.approx([0.5], abs=0.001)
-    assert alike(samples, tone(1.0, 24000, clicks=(0.5,))) > 0.95
+    assert correlation(samples, tone(1.0, 24000, clicks=(0.5,))) > 0.95
 
 
 def test_sound_beyond_the_clip_is_cut(fleet: Fleet) -> None:
-    stub = sounding(fleet, "hinode", rate=48000)
+    stub = add_with_sound(fleet, "hinode", rate=48000)
     stub.sound = Sound(tone(1.0), 48000)
     run = fleet.start(seconds=0.5)
     steps(run)
@@ -52,26 +52,26 @@ def test_sound_beyond_the_clip_is_cut(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["hinode", "openai"])
-def test_sound_that_is_not_wanted_is_not_taken(fleet: Fleet, dialect: str) -> None:
-    stub = sounding(fleet, dialect)
+def test_sound_is_left_out_on_request(fleet: Fleet, dialect: str) -> None:
+    stub = add_with_sound(fleet, dialect)
     run = fleet.start(sound=False)
     steps(run)
     assert run.clip().sound is None
-    assert stub.made()[0].fields.get("sound") == (False if dialect == "hinode" else None)
+    assert stub.creations()[0].fields.get("sound") == (False if dialect == "hinode" else None)
 
 
-def test_a_hinode_is_told_and_others_need_not_be(fleet: Fleet) -> None:
+def test_only_a_hinode_receives_the_field(fleet: Fleet) -> None:
     fleet.model = MODEL + SOUND
-    for dialect, told in (("hinode", True), ("openai", None)):
-        stub = sounding(fleet, dialect)
+    for dialect, value in (("hinode", True), ("openai", None)):
+        stub = add_with_sound(fleet, dialect)
         fleet.entries = fleet.entries[-1:]
         run = fleet.start(sound=True)
         steps(run)
         assert run.clip().sound is not None
-        assert stub.made()[0].fields.get("sound") is told
+        assert stub.creations()[0].fields.get("sound") is value
 
 
-def test_whether_a_model_has_sound_is_what_the_operator_says(fleet: Fleet, tmp_path: Path) -> None:
+def test_the_operator_decides_whether_a_model_has_sound(fleet: Fleet, tmp_path: Path) -> None:
     fleet.add("openai")
     with pytest.raises(BadInput, match="the model wan makes no sound") as caught:
         fleet.start(sound=True)
@@ -82,39 +82,39 @@ def test_whether_a_model_has_sound_is_what_the_operator_says(fleet: Fleet, tmp_p
     assert read(fleet.home).capabilities("wan").sound
 
 
-def test_who_asked_for_sound_gets_it_elsewhere(fleet: Fleet) -> None:
+def test_required_sound_comes_from_another_server(fleet: Fleet) -> None:
     fleet.model = MODEL + SOUND
-    silent, other = fleet.add("openai"), sounding(fleet)
+    silent, other = fleet.add("openai"), add_with_sound(fleet)
     run = fleet.start(sound=True)
     steps(run)
     assert run.clip().sound is not None
-    assert (len(silent.made()), len(other.made())) == (1, 1)
+    assert (len(silent.creations()), len(other.creations())) == (1, 1)
 
 
-def test_nobody_has_the_sound_that_was_asked_for(fleet: Fleet) -> None:
+def test_no_server_has_the_required_sound(fleet: Fleet) -> None:
     fleet.model = MODEL + SOUND
     fleet.add("openai")
     with pytest.raises(EngineError, match="none of the servers"):
         steps(fleet.start(sound=True))
 
 
-@pytest.mark.parametrize("asked", [None, True])
-def test_broken_sound_costs_no_clip_unless_it_was_asked_for(fleet: Fleet, asked: bool | None) -> None:
+@pytest.mark.parametrize("sound", [None, True])
+def test_a_clip_with_broken_sound_is_kept_unless_sound_is_required(fleet: Fleet, sound: bool | None) -> None:
     fleet.model = MODEL + SOUND
-    stub = sounding(fleet)
+    stub = add_with_sound(fleet)
     stub.size, stub.fps, stub.count = (64, 48), 8.0, 8
     whole = stub.video()
     settings = whole.index(b"\x05\x80\x80\x80", whole.index(b"esds")) + 5
     stub.content = whole[:settings] + b"\xff\xff" + whole[settings + 2 :]
-    other = sounding(fleet)
-    run = fleet.start(sound=asked)
+    other = add_with_sound(fleet)
+    run = fleet.start(sound=sound)
     steps(run)
     clip = run.clip()
-    if asked:
+    if sound:
         assert clip.sound is not None
-        assert len(other.made()) == 1
+        assert len(other.creations()) == 1
     else:
         assert clip.sound is None
         assert "made by s1 with Wan-AI/Wan2.1, without its sound, which " in clip.provenance.read_as
-        assert other.made() == []
+        assert other.creations() == []
     assert np.array_equal(clip.frames.shape, (8, 48, 64, 3))

@@ -41,13 +41,19 @@ def test_every_metric_has_rows(metric: str, folder: Path, settings: Settings) ->
     ("steps", "generator", "used"), [(None, "toy-fast", 4), (2, "toy-fast", 2), (1, "toy", 1)]
 )
 def test_the_result_names_the_model_that_generates(
-    folder: Path, quick: Settings, tmp_path: Path, steps: int | None, generator: str, used: int
+    folder: Path, student_settings: Settings, tmp_path: Path, steps: int | None, generator: str, used: int
 ) -> None:
-    options = {"model": "toy", "settings": quick, "only": ("frames",), "limit": 1, "keep": tmp_path / "keep"}
+    options = {
+        "model": "toy",
+        "settings": student_settings,
+        "only": ("frames",),
+        "limit": 1,
+        "keep": tmp_path / "keep",
+    }
     result = evaluate_directing(folder, **options, steps=steps)
     assert (result["model"], result["drawn_by"], result["steps"]) == ("toy", generator, used)
-    assert result["weights"] == catalog.find(generator, quick.models).fingerprint()
-    (quick.models / "toy-fast.safetensors").unlink()
+    assert result["weights"] == catalog.find(generator, student_settings.models).fingerprint()
+    (student_settings.models / "toy-fast.safetensors").unlink()
     with pytest.raises(BadInput, match="records of other weights"):
         evaluate_directing(folder, **options, steps=steps)
 

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from hinode.engines import ENGINES
+from hinode import engines as installed
 from hinode.engines.protocol import Engine, Progress, State
 from hinode.engines.testcard.engine import TestcardEngine, TestcardRun
 from hinode.errors import BadInput, EngineError, ModelError
@@ -807,7 +807,7 @@ def test_a_worker_says_which_engines_it_can_run(service: Service) -> None:
         Worker(service.store, service.objects, service.settings, host=f"of {engines}", engines=engines)
     with service.store.database.read() as connection:
         live = live_workers.live(connection, service.store.clock())
-    assert live == {"of None": frozenset(ENGINES), "of ['native']": frozenset({"native"})}
+    assert live == {"of None": frozenset(installed.names()), "of ['native']": frozenset({"native"})}
 
 
 def test_an_end_is_one_event(service: Service) -> None:

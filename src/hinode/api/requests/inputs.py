@@ -211,6 +211,6 @@ class Inputs:
             BadInput: it is not a usable MP4.
         """
         with self.probes:
-            facts = probe(path, most_seconds=MAX_SOURCE_SECONDS)
+            facts = probe(path, max_seconds=MAX_SOURCE_SECONDS)
         digest, count = self.objects.put(path)
         return MediaFile(digest, MP4, count, facts.size, facts.seconds, facts.fps)

@@ -1,12 +1,11 @@
-"""The shots of a film that are drawn already, kept without loss in a folder beside its storyboard."""
+"""The finished shots of a film, stored without loss in a folder beside its storyboard."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,9 +13,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hinode.clip import Frames
-from hinode.directing import footage
-from hinode.engines.protocol import State
+from hinode.engines import saved_state
+from hinode.engines.protocol import State, UnusableState
 from hinode.errors import OutputError, quote
+from hinode.media import references
 from hinode.output import replace_file
 from hinode.request import SOURCE, Reference
 
@@ -26,10 +26,10 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class RenderedShot:
-    """A shot, or a transition between two, that is drawn.
+    """A finished shot, or a finished transition between two.
 
     Attributes:
-        id: of the shot.
+        id: of the shot; of a transition the ids of both shots, joined by "+".
         key: digest of everything that decides its frames.
         file: name of its file in the folder.
         digest: SHA-256 of that file.
@@ -38,8 +38,8 @@ class RenderedShot:
         seed: starting point of the noise.
         prompt: as it went to the engine.
         model: that drew it.
-        not_understood: words that the model passed over.
-        read_as: what it took the prompt to mean.
+        not_understood: words that the model does not know.
+        read_as: what the model took the prompt to mean.
         licence: of the model.
         stage_seconds: what it took.
     """
@@ -58,6 +58,11 @@ class RenderedShot:
     licence: str
     stage_seconds: float
 
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> RenderedShot:
+        """From plain JSON values."""
+        return cls(**{**values, "not_understood": tuple(values["not_understood"])})
+
     @property
     def rate(self) -> Fraction:
         """Frames per second."""
@@ -65,28 +70,25 @@ class RenderedShot:
 
 
 class ShotCache:
-    """A folder of drawn shots; each is there whole or not at all, whatever ends the process."""
+    """A folder of finished shots; each is there whole or not at all, whatever ends the process."""
 
     def __init__(self, folder: Path) -> None:
         """
-        Args:
-            folder: made if it is not there.
-
         Raises:
-            OutputError: it cannot be made, or what is in it cannot be read.
+            OutputError: the folder cannot be made, or what is in it cannot be read.
         """
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
             index = folder / INDEX
-            plain: dict[str, Any] = {"version": VERSION}
+            content: dict[str, Any] = {"version": VERSION}
             if index.exists():
-                plain = json.loads(index.read_text("utf-8"))
-            if plain["version"] != VERSION:
+                content = json.loads(index.read_text("utf-8"))
+            if content["version"] != VERSION:
                 raise ValueError("of another version")
-            self._drawn = {key: _drawn(values) for key, values in plain.get("drawn", {}).items()}
-            self._current: dict[str, str] = dict(plain.get("current", {}))
-            self._takes: dict[str, int] = {name: int(take) for name, take in plain.get("takes", {}).items()}
+            self._shots = {key: RenderedShot.of(values) for key, values in content.get("drawn", {}).items()}
+            self._current: dict[str, str] = dict(content.get("current", {}))
+            self._takes = {str(name): int(take) for name, take in content.get("takes", {}).items()}
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise OutputError(
                 f"the folder of finished shots, {quote(str(folder), 200)}, cannot be used",
@@ -94,100 +96,100 @@ class ShotCache:
             ) from error
 
     def find(self, key: str) -> RenderedShot | None:
-        """What is drawn under a key, if its file is there as it was."""
-        drawn = self._drawn.get(key)
-        if drawn is None:
+        """The shot under a key, if its file is there as it was written."""
+        shot = self._shots.get(key)
+        if shot is None:
             return None
         try:
-            with self.path(drawn).open("rb") as file:
-                whole = hashlib.file_digest(file, "sha256").hexdigest() == drawn.digest
+            return shot if _digest(self.path(shot)) == shot.digest else None
         except OSError:
             return None
-        return drawn if whole else None
 
     def current(self, name: str) -> RenderedShot | None:
         """The shot that was last in the film under an id."""
         return self.find(self._current.get(name, ""))
 
     def take(self, name: str) -> int:
-        """How often a shot was asked for anew."""
+        """How often a shot was requested anew."""
         return self._takes.get(name, 0)
 
-    def path(self, drawn: RenderedShot) -> Path:
+    def path(self, shot: RenderedShot) -> Path:
         """Where its file is."""
-        return self.folder / drawn.file
+        return self.folder / shot.file
 
-    def reference(self, drawn: RenderedShot) -> Reference:
-        """Its file as footage."""
-        return Reference(SOURCE, drawn.digest, "video/mp4", path=str(self.path(drawn).absolute()))
+    def reference(self, shot: RenderedShot) -> Reference:
+        """Its file as a video to work on."""
+        return Reference(SOURCE, shot.digest, "video/mp4", path=str(self.path(shot).absolute()))
 
-    def put(self, drawn: RenderedShot, frames: Frames, take: int = 0) -> RenderedShot:
-        """Keep a shot as the current one of its id.
+    def put(self, shot: RenderedShot, frames: Frames, take: int = 0) -> RenderedShot:
+        """Store a shot, frames uint8 [T, H, W, 3], as the current one of its id.
 
-        Args:
-            drawn: what is known of it; its file and digest are filled in.
-            frames: uint8 [T, H, W, 3].
-            take: how often it was asked for anew.
+        Returns:
+            The shot with its file and digest.
 
         Raises:
             OutputError: it cannot be written.
         """
         # A plus would not stay as it is in the URLs of timelines.
-        name = f"{drawn.id.replace('+', '~')}.{drawn.key[:16]}.mp4"
+        name = f"{shot.id.replace('+', '~')}.{shot.key[:16]}.mp4"
         with replace_file(self.folder / name) as part, TemporaryDirectory(dir=self.folder) as scratch:
-            kept = Path(footage.keep(frames, drawn.rate, SOURCE, Path(scratch)).path)
-            kept.replace(part)
-        with (self.folder / name).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        drawn = dataclasses.replace(drawn, file=name, digest=digest)
-        self._drawn[drawn.key] = drawn
-        self._takes[drawn.id] = take
-        self.choose(drawn)
-        self._state(drawn.key).unlink(missing_ok=True)
-        return drawn
+            Path(references.save_frames(frames, shot.rate, SOURCE, Path(scratch)).path).replace(part)
+        shot = dataclasses.replace(shot, file=name, digest=_digest(self.folder / name))
+        self._takes[shot.id] = take
+        self.choose(shot)
+        self.discard(shot.key)
+        return shot
 
-    def choose(self, drawn: RenderedShot) -> None:
-        """Make a shot the current one of its id."""
-        self._current[drawn.id] = drawn.key
-        plain = {
+    def add(self, shot: RenderedShot, content: bytes) -> None:
+        """Store a shot that another process finished, from the content of its file."""
+        with replace_file(self.path(shot)) as part:
+            part.write_bytes(content)
+        self.choose(shot)
+
+    def choose(self, shot: RenderedShot) -> None:
+        """Make a stored shot the current one of its id."""
+        self._shots[shot.key] = shot
+        self._current[shot.id] = shot.key
+        content = {
             "version": VERSION,
             "current": self._current,
             "takes": {name: take for name, take in self._takes.items() if take},
-            "drawn": {key: dataclasses.asdict(value) for key, value in self._drawn.items()},
+            "drawn": {key: dataclasses.asdict(shot) for key, shot in self._shots.items()},
         }
-        text = json.dumps(plain, ensure_ascii=False, indent=1)
         with replace_file(self.folder / INDEX) as part:
-            part.write_text(text, "utf-8")
+            part.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
 
     # Shots that are not finished
 
     def save(self, key: str, state: State) -> None:
-        """Keep a run between two steps.
+        """Store the state of the run that draws a shot; its parts are written once.
 
         Raises:
             OutputError: it cannot be written.
         """
-        head = json.dumps({"engine": state.engine, "step": state.step}).encode()
-        with replace_file(self._state(key)) as part:
-            part.write_bytes(head + b"\n" + state.body)
+        path = self.folder / f"{key[:16]}.state"
+        locations = {name: f"{path.name}.{name.replace('/', '.')}" for name in state.parts}
+        for name, content in state.parts.items():
+            file = self.folder / locations[name]
+            if not file.exists():
+                with replace_file(file) as part:
+                    part.write_bytes(content())
+        with replace_file(path) as part:
+            part.write_bytes(saved_state.to_bytes(state, locations))
 
     def saved(self, key: str) -> State | None:
-        """The run that was kept under a key, if there is one."""
-        with suppress(OSError, ValueError, KeyError):
-            head, _, body = self._state(key).read_bytes().partition(b"\n")
-            plain: dict[str, Any] = json.loads(head)
-            return State(str(plain["engine"]), int(plain["step"]), body)
+        """The state that was stored last under a key, if there is one that can be read."""
+        with suppress(OSError, UnusableState):
+            content = (self.folder / f"{key[:16]}.state").read_bytes()
+            return saved_state.from_bytes(content, lambda name: (self.folder / name).read_bytes())
         return None
 
-    def _state(self, key: str) -> Path:
-        return self.folder / f"{key[:16]}.state"
-
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """A folder that is gone afterwards."""
-        with TemporaryDirectory(prefix="hinode-") as folder:
-            yield Path(folder)
+    def discard(self, key: str) -> None:
+        """Remove the state that was stored under a key."""
+        for path in self.folder.glob(f"{key[:16]}.state*"):
+            path.unlink(missing_ok=True)
 
 
-def _drawn(values: dict[str, Any]) -> RenderedShot:
-    return RenderedShot(**{**values, "not_understood": tuple(values["not_understood"])})
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

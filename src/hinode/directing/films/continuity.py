@@ -12,88 +12,94 @@ from hinode.engines.native.expansion import expand_prompt
 from hinode.request import Capabilities, Trajectory
 from hinode.world.caption import Parsed, SubjectFacts, parse
 
-NOTHING_SHOWN: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+NO_FACTS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 SCENE = ("place", "time", "weather")
+
+Facts = Mapping[str, str | None]
+"""What a shot shows: place, time, weather, subject and color."""
 
 
 def complete_prompts(
     board: Storyboard,
     characters: Mapping[str, str],
     capabilities: Capabilities,
-    shown: Mapping[str, Mapping[str, str]] = NOTHING_SHOWN,
+    video_facts: Mapping[str, Mapping[str, str]] = NO_FACTS,
     cameras: Sequence[Trajectory] = (),
 ) -> list[str]:
-    """The prompt of each shot as it goes to the engine.
+    """The prompt of each shot as it goes to the engine; "" for a shot that shows a video.
 
-    A model that says what prompts leave open is made to say the same in every shot: the film's place, time
+    For a model that completes prompts, what they leave open is the same in every shot: the film's place, time
     and weather, the subject and its colour; in a shot that goes on from another, those of that one.
 
     Args:
         board: the film.
         characters: descriptions by name.
-        able: the model.
-        shown: what the videos show that shots go on from, by their names.
-        cameras: how the camera of each shot moves, where that is told in numbers.
-
-    Raises:
-        BadInput: a prompt speaks of a character that is not there.
+        capabilities: those of the model.
+        video_facts: what the videos show that shots go on from, by their names.
+        cameras: how the camera of each shot moves, where the model follows numbers.
     """
     prompts = [_prompt(board, shot, characters) for shot in board.shots]
     if capabilities.engine != catalog.ENGINE or not board.expand:
         return [
-            ", ".join(filter(None, [text, *(_own(shot, name) or _own(board, name) for name in SCENE)]))
-            for text, shot in zip(prompts, board.shots, strict=True)
+            _join(prompt, *(getattr(shot, name) or getattr(board, name) for name in SCENE)) if prompt else ""
+            for prompt, shot in zip(prompts, board.shots, strict=True)
         ]
-    said = [parse(text) for text in prompts]
-    film: dict[str, str | None] = {}
-    for name in SCENE:
-        usual = getattr(parse(_own(board, name) or ""), name)
-        film[name] = usual or next(filter(None, (getattr(one, name) for one in said)), None)
-    film["subject"] = next((one.subjects[0].kind for one in said if one.subjects), None)
-    colors = _colors(said)
-    facts: dict[str, Mapping[str, str | None]] = dict(shown)
-    found: dict[int, str] = {}
+    parsed = [parse(prompt) for prompt in prompts]
+    film = _film_facts(board, parsed)
+    colors = _colors(parsed)
+    facts: dict[str, Facts] = dict(video_facts)
     for index in board.order():
         shot, source = board.shots[index], board.source(index)
         around = facts.get(source or "", film)
-        text = ", ".join(filter(None, [prompts[index], *(_own(shot, name) for name in SCENE)]))
-        subjects = said[index].subjects
+        if not prompts[index]:
+            facts[shot.id] = around
+            continue
+        subjects = parsed[index].subjects
         kind = (subjects[0].kind if subjects else None) or around.get("subject")
         color = around.get("color") if kind == around.get("subject") else None
-        known = {name: around.get(name) for name in SCENE}
-        known |= {"subject": kind, "color": color or colors.get(kind or "")}
-        words = expand_prompt(
-            text,
+        context = {name: around.get(name) for name in SCENE}
+        context |= {"subject": kind, "color": color or colors.get(kind or "")}
+        prompts[index] = expand_prompt(
+            _join(prompts[index], *(getattr(shot, name) for name in SCENE)),
             board.seed,
             motion=shot.path is None,
             camera=cameras[index] if cameras else (),
-            known={name: value for name, value in known.items() if value},
+            defaults={name: value for name, value in context.items() if value},
         )
-        now = parse(words)
-        colors = {**_colors([now]), **colors}
-        who = now.subjects[0] if now.subjects else SubjectFacts()
-        place = {name: getattr(now, name) for name in SCENE}
-        facts[shot.id] = {**place, "subject": who.kind, "color": who.color}
-        found[index] = words
-    return [found[index] for index in range(len(board.shots))]
+        result = parse(prompts[index])
+        colors = {**_colors([result]), **colors}
+        subject = result.subjects[0] if result.subjects else SubjectFacts()
+        scene = {name: getattr(result, name) for name in SCENE}
+        facts[shot.id] = {**scene, "subject": subject.kind, "color": subject.color}
+    return prompts
 
 
-def _colors(said: list[Parsed]) -> dict[str, str]:
-    """The first colour that any shot says of each kind of subject."""
+def _film_facts(board: Storyboard, parsed: Sequence[Parsed]) -> Facts:
+    """What holds for every shot that begins anew: what the board says, else the first prompt that says it."""
+    film: dict[str, str | None] = {}
+    for name in SCENE:
+        own = getattr(parse(getattr(board, name)), name)
+        film[name] = own or next(filter(None, (getattr(shot, name) for shot in parsed)), None)
+    film["subject"] = next((shot.subjects[0].kind for shot in parsed if shot.subjects), None)
+    return film
+
+
+def _colors(parsed: Sequence[Parsed]) -> dict[str, str]:
+    """The first colour that any shot gives to each kind of subject."""
     colors: dict[str, str] = {}
-    for parsed in said:
-        for subject in parsed.subjects:
+    for shot in parsed:
+        for subject in shot.subjects:
             if subject.kind and subject.color:
                 colors.setdefault(subject.kind, subject.color)
     return colors
 
 
 def _prompt(board: Storyboard, shot: Shot, characters: Mapping[str, str]) -> str:
-    prompt = storyboard.cast(shot.prompt, characters, f"shots.{shot.id}.prompt")
-    return ", ".join(filter(None, [board.style, prompt]))
+    if shot.video is not None:
+        return ""
+    return _join(board.style, storyboard.cast(shot.prompt, characters, f"shots.{shot.id}.prompt"))
 
 
-def _own(part: Storyboard | Shot, name: str) -> str | None:
-    value: str | None = getattr(part, name)
-    return value
+def _join(*parts: str | None) -> str:
+    return ", ".join(filter(None, parts))

@@ -1,29 +1,25 @@
-"""Storyboards: a film as a file of shots, read and checked as a whole before anything is drawn."""
+"""The language of storyboards: a film as a list of shots. The command's files and the API speak it."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import pydantic
-import yaml
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from hinode.errors import BadInput, join_names, quote
-from hinode.parsing import Input, parse
+from hinode.errors import BadInput, join_names
+from hinode.parsing import Boolean, Input
 from hinode.request import MAX_SEED
 
-MAX_FILE_BYTES = 2**20
 MAX_SHOTS = 200
-SHORTEST_OVERLAP = 0.05
+MIN_OVERLAP = 0.05
 DEFAULT_OVERLAPS = {"fade": 0.5, "blend": 1.0}
 VIDEO = ".mp4"
-"""What the name of a video ends in, by which it is told from the id of a shot."""
+"""The ending by which the name of a video is told from the id of a shot."""
 
-NAMED = re.compile(r"(?:\b(an?|the)\s+)?@(\w+)", re.IGNORECASE)
+MENTION = re.compile(r"(?:\b(an?|the)\s+)?@(\w+)", re.IGNORECASE)
 _ARTICLE = re.compile(r"(an?|the)\s+", re.IGNORECASE)
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
@@ -41,17 +37,17 @@ class CharacterImage(Part):
     """A character by a picture or a video of it."""
 
     image: str | None = Field(None, description="JPEG, PNG or WebP of the character.")
-    video: str | None = Field(None, description="MP4 of the character; its first two seconds are looked at.")
+    video: str | None = Field(None, description="MP4 of the character; its first two seconds are read.")
 
     @pydantic.model_validator(mode="after")
-    def _one(self) -> CharacterImage:
+    def _check_single(self) -> CharacterImage:
         if (self.image is None) == (self.video is None):
             raise ValueError("give an image or a video, one of them")
         return self
 
     @property
     def file(self) -> str:
-        """Whichever is given."""
+        """Name of the image or the video."""
         return self.image or self.video or ""
 
 
@@ -63,18 +59,25 @@ class Transition(Part):
         "fade into each other. blend: a transition is drawn over both."
     )
     seconds: float | None = Field(
-        None, ge=SHORTEST_OVERLAP, le=30, description="How long both are there; by default 0.5, for blend 1."
+        None, ge=MIN_OVERLAP, le=30, description="How long both are there; by default 0.5, for blend 1."
     )
 
     @property
     def overlap(self) -> float:
         """Seconds for which both shots are there; 0 if they only meet."""
-        usual = DEFAULT_OVERLAPS.get(self.kind, 0.0)
-        return 0.0 if usual == 0 else self.seconds or usual
+        default = DEFAULT_OVERLAPS.get(self.kind, 0.0)
+        return 0.0 if default == 0 else self.seconds or default
+
+
+CUT, CONTINUE = Transition(kind="cut", seconds=None), Transition(kind="continue", seconds=None)
 
 
 def _transition(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
+
+
+def _video(value: Any) -> Any:
+    return value["id"] if isinstance(value, Mapping) and set(value) == {"id"} else value
 
 
 class ShotReference(Part):
@@ -94,20 +97,27 @@ class ShotReference(Part):
 
 
 class Shot(Part):
-    """One shot."""
+    """One shot: drawn, or a part of a video."""
 
-    id: Name = Field(description="What others, and --only, call it.")
-    prompt: str = Field(min_length=1, description="What it shows, in words; @name stands for a character.")
-    seconds: float = Field(gt=0, le=120, description="How long it is, overlaps included.")
-    transition: Annotated[Transition, BeforeValidator(_transition)] = Field(
-        Transition(kind="cut", seconds=None),
-        description="How it follows the one before it; a kind, or kind and seconds.",
+    id: Name = Field("", description="What others, and --only, call it; by default its number.")
+    prompt: str = Field("", description="What is drawn, in words; @name stands for a character.")
+    video: Annotated[str, BeforeValidator(_video)] | None = Field(
+        None, description="Name of a video that is shown instead of a drawn shot."
     )
-    goes_on: str | None = Field(
+    seconds: float = Field(gt=0, le=120, description="How long it is, overlaps included.")
+    transition: Annotated[Transition, BeforeValidator(_transition)] | None = Field(
+        None,
+        description="How it follows the one before it; a kind, or kind and seconds. By default it is cut.",
+    )
+    cut: Boolean | None = Field(
+        None,
+        description="Short for the transition: true is cut, false is continue; of the first shot nothing.",
+    )
+    origin: str | float | None = Field(
         None,
         alias="from",
         description="Id of the shot, or name of the MP4, from whose end it goes on; with the transition "
-        "continue, by default the shot before it.",
+        "continue, by default the shot before it. With a video: seconds into it.",
     )
     place: str | None = Field(None, description="Where, instead of the film's place.")
     time: str | None = Field(None, description="At what time of day, instead of the film's.")
@@ -121,9 +131,14 @@ class Shot(Part):
     seed: Seed | None = Field(None, description="Instead of the film's.")
 
     @property
-    def given(self) -> tuple[ShotReference, ...]:
+    def files(self) -> tuple[ShotReference, ...]:
         """Keyframes and references."""
         return (*self.keyframes, *self.references)
+
+    @property
+    def start(self) -> float:
+        """Seconds into its video."""
+        return float(self.origin or 0.0) if self.video is not None else 0.0
 
 
 class Storyboard(Part):
@@ -152,12 +167,33 @@ class Storyboard(Part):
         min_length=1, max_length=MAX_SHOTS, description="In the order of the film."
     )
 
-    def source(self, index: int) -> str | None:
-        """What a shot goes on from: the id of a shot or the name of a video, or None."""
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _number_shots(cls, value: Any) -> Any:
+        """Shots without an id are called by their numbers."""
+        if not isinstance(value, Mapping) or not isinstance(value.get("shots"), list | tuple):
+            return value
+        shots = [
+            {**shot, "id": shot.get("id") or str(number)} if isinstance(shot, Mapping) else shot
+            for number, shot in enumerate(value["shots"], start=1)
+        ]
+        return {**value, "shots": shots}
+
+    def transition(self, index: int) -> Transition:
+        """How a shot follows the one before it."""
         shot = self.shots[index]
-        if shot.goes_on is None and shot.transition.kind == "continue" and index > 0:
+        if shot.transition is not None:
+            return shot.transition
+        return CONTINUE if shot.cut is False and index > 0 else CUT
+
+    def source(self, index: int) -> str | None:
+        """What a drawn shot goes on from: the id of a shot or the name of a video, or None."""
+        shot = self.shots[index]
+        if shot.video is not None:
+            return None
+        if shot.origin is None and self.transition(index).kind == "continue" and index > 0:
             return self.shots[index - 1].id
-        return shot.goes_on
+        return None if shot.origin is None else str(shot.origin)
 
     def order(self) -> list[int]:
         """Indices of the shots in the order in which they can be drawn: each after the one it goes on from.
@@ -172,9 +208,9 @@ class Storyboard(Part):
             at: int | None = index
             while at is not None and at not in done:
                 if at in chain:
-                    circle = [self.shots[one].id for one in [*chain[chain.index(at) :], at]]
+                    circle = [self.shots[place].id for place in chain[chain.index(at) :]]
                     raise BadInput(
-                        f"the shots {join_names(tuple(circle[:-1]))} go on from each other in a circle",
+                        f"the shots {join_names(tuple(circle))} go on from each other in a circle",
                         "let one of them begin with a cut",
                         field=f"shots.{circle[0]}.from",
                     )
@@ -184,144 +220,27 @@ class Storyboard(Part):
         return list(done)
 
 
-def read(path: Path) -> Storyboard:
-    """Read a storyboard from a YAML or JSON file.
-
-    Raises:
-        BadInput: it cannot be read, or something in it is not right; the sentence and `field` say which part.
-    """
-    name = f"the storyboard {quote(str(path), 200)}"
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise BadInput(
-            f"{name} cannot be read: {error.strerror}", "name a YAML or JSON file", field="file"
-        ) from error
-    if len(text) > MAX_FILE_BYTES:
-        raise BadInput(f"{name} is larger than {MAX_FILE_BYTES:,} bytes", "shorten it", field="file")
-    try:
-        value = json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, _Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise BadInput(
-            f"{name} is not YAML{where}: {error.problem}", "correct it there", field="file"
-        ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadInput(
-            f"{name} is neither YAML nor JSON", "see docs/reference/storyboard.md", field="file"
-        ) from error
-    return parsed(value)
-
-
-def parsed(value: object) -> Storyboard:
-    """A storyboard out of plain values.
-
-    Raises:
-        BadInput: see `read`.
-    """
-    board = parse(Storyboard, value, what="the storyboard", field="shots")
-    _check(board)
-    return board
-
-
-def cast(text: str, characters: Mapping[str, str], where: str) -> str:
-    """A prompt with the descriptions of characters where it has their names.
+def cast(text: str, characters: Mapping[str, str], field: str) -> str:
+    """A prompt with the descriptions of characters in place of their names.
 
     Args:
         text: the prompt.
         characters: descriptions by name.
-        where: the field that it comes from.
+        field: the field that it comes from.
 
     Raises:
-        BadInput: it names one that is not known.
+        BadInput: it names a character that is not in the list.
     """
 
-    def described(match: re.Match[str]) -> str:
+    def description(match: re.Match[str]) -> str:
         article, name = match[1], match[2]
         if name not in characters:
             raise BadInput(
-                f"{where} speaks of @{name}, and there is no such character",
+                f"{field} speaks of @{name}, and there is no such character",
                 "add it to the characters",
-                field=where,
+                field=field,
             )
         words = characters[name].strip()
         return f"{article} {_ARTICLE.sub('', words, count=1)}" if article else words
 
-    return NAMED.sub(described, text)
-
-
-def _check(board: Storyboard) -> None:
-    """What no field can be wrong about by itself."""
-    ids = [shot.id for shot in board.shots]
-    twice = next((name for name in ids if ids.count(name) > 1), None)
-    if twice is not None:
-        raise BadInput(f"two shots have the id {quote(twice)}", "give each its own", field="shots")
-    for index, shot in enumerate(board.shots):
-        where, kind = f"shots.{shot.id}", shot.transition.kind
-        if index == 0 and (shot.transition.overlap or (kind == "continue" and shot.goes_on is None)):
-            raise BadInput(
-                f"{where}.transition: nothing comes before the first shot, so it cannot {kind}",
-                "leave it out, or say from which video it goes on",
-                field=f"{where}.transition",
-            )
-        source = board.source(index)
-        if source is not None and not source.lower().endswith(VIDEO) and source not in ids:
-            raise BadInput(
-                f"{where}.from: there is no shot {quote(source)}",
-                f"choose {join_names(tuple(ids), 'or')}, or name an MP4",
-                field=f"{where}.from",
-            )
-        following = board.shots[index + 1].transition.overlap if index + 1 < len(ids) else 0.0
-        if shot.transition.overlap + following > shot.seconds:
-            raise BadInput(
-                f"{where}.seconds: the transitions before and after it take "
-                f"{shot.transition.overlap + following:g} s and the shot has {shot.seconds:g} s",
-                "make it longer or the transitions shorter",
-                field=f"{where}.seconds",
-            )
-        for number, given in enumerate(shot.given):
-            if given.at >= shot.seconds:
-                raise BadInput(
-                    f"{where}.keyframes: {given.at:g} s is outside the shot, which has {shot.seconds:g} s",
-                    "give an earlier moment",
-                    field=f"{where}.keyframes",
-                )
-            same = [one for one in shot.given[:number] if one.role == given.role]
-            if any(one.at == given.at for one in same):
-                raise BadInput(
-                    f"{where}.keyframes: two are at {given.at:g} s"
-                    if given.role == "keyframe"
-                    else f"{where}.references: there are two as {given.role}",
-                    "give each a moment of its own" if given.role == "keyframe" else "give one",
-                    field=f"{where}.{'keyframes' if given.role == 'keyframe' else 'references'}",
-                )
-            if given.role == "first_frame" and source is not None:
-                raise BadInput(
-                    f"{where}.references: it goes on from {source}, so it has a first frame already",
-                    "leave one of them out",
-                    field=f"{where}.references",
-                )
-        cast(shot.prompt, dict.fromkeys(board.characters, ""), f"{where}.prompt")
-    board.order()
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without code, without the same key twice, and without references, of which a few lines can stand
-    for gigabytes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.get_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "references are not taken", mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        keys = [key.value for key, _ in node.value]
-        for key, _ in node.value:
-            if keys.count(key.value) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value} is there twice", key.start_mark
-                )
-        return super().construct_mapping(node, deep=deep)
+    return MENTION.sub(description, text)

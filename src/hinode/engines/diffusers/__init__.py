@@ -5,3 +5,24 @@ hold the work, each importing only from those before it. The package has the nam
 diffusers` is absolute, here as anywhere, and means the library. Only `capabilities` may be imported without
 torch.
 """
+
+from __future__ import annotations
+
+from hinode.engines.diffusers import capabilities
+from hinode.engines.protocol import EngineEntry
+from hinode.registry import entries
+from hinode.request import Capabilities
+from hinode.settings import Settings
+
+
+def _capabilities(settings: Settings, model: str | None) -> Capabilities:
+    result = capabilities.capabilities(model, settings.home)
+    entries.check_present(entries.find(result.model, settings.home), settings.home)
+    return result
+
+
+ENGINE = EngineEntry(
+    "hinode.engines.diffusers.engine:DiffusersEngine",
+    capabilities=_capabilities,
+    models=lambda settings: entries.available(entries.ENGINE, settings.home),
+)

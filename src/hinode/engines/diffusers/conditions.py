@@ -8,11 +8,12 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from hinode.clip import Frames
 from hinode.engines.diffusers.task import Task
 from hinode.media import references
+from hinode.media.resize import fit_image
 from hinode.registry.families.family import EDIT, EXTEND
 from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME
 
@@ -128,7 +129,7 @@ def _picture(task: Task, role: str) -> Image.Image | None:
     reference = task.request.reference(role)
     if reference is None:
         return None
-    return ImageOps.fit(references.picture(reference), task.size, Image.Resampling.LANCZOS)
+    return fit_image(references.picture(reference), task.size, Image.Resampling.LANCZOS)
 
 
 def _source(task: Task, count: int) -> Iterator[Image.Image]:

@@ -16,12 +16,12 @@ from hinode.engines.diffusers.memory.budget import MemoryBudget
 from hinode.engines.diffusers.memory.plan import MemoryPlan, Residence
 from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.diffusers.task import Task
-from hinode.engines.protocol import Capabilities, Cost, State
+from hinode.engines.protocol import Cost, State
 from hinode.errors import ModelError
 from hinode.licensing import licences
 from hinode.model.layers import compute_type
 from hinode.registry import entries
-from hinode.request import Request
+from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -62,8 +62,6 @@ class DiffusersEngine:
         licences.check(task.entry.terms, self.settings.home)
         entries.check_present(task.entry, self.settings.home)
         _check_library()
-        if self.settings.threads is not None:
-            torch.set_num_threads(self.settings.threads)
         device = choose_device(self.settings.device)
         if device.type == "cpu":
             allocator.return_large_blocks()

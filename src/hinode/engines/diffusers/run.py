@@ -51,7 +51,7 @@ class DiffusersRun:
         self.model = model
         self.stage_seconds: dict[str, float] = {}
         self._embeddings = embeddings
-        self._resumed = None if state is None else self._read(state)
+        self._resumed = None if state is None else self._restore(state)
         self._call: PipelineCall | None = None
         self._stepper: Stepper | None = None
         self._frames: Frames | None = None
@@ -83,15 +83,14 @@ class DiffusersRun:
         yield Progress("decode", 1, 1)
 
     def state(self) -> State:
-        """See `Run.state`. Before the first step there is nothing in it: the seed gives that again."""
+        """See `Run.state`. Before the first step it holds no latents: the seed gives them again."""
         step_state = self._step_state
-        head = {
-            "identity": self._identity,
-            "ways": dataclasses.asdict(self.model.execution),
+        values = {
+            "execution": dataclasses.asdict(self.model.execution),
             "stage_seconds": self.stage_seconds,
+            "step_state": None if step_state is None else vars(step_state),
         }
-        body = {"head": head, "kept": None if step_state is None else vars(step_state)}
-        return State(ENGINE, step_state.step if step_state else 0, saved_state.dump(body))
+        return saved_state.save(ENGINE, step_state.step if step_state else 0, self._identity, values)
 
     def abandon(self) -> None:
         """See `Abandonable.abandon`; also frees the memory of the run."""
@@ -155,24 +154,14 @@ class DiffusersRun:
             "diffusers": diffusers.__version__,
         }
 
-    def _read(self, state: State) -> StepState | None:
-        try:
-            body = saved_state.load(state.body, self.model.device)
-            identity, seconds = body["head"]["identity"], dict(body["head"]["stage_seconds"])
-            execution = Execution(**body["head"].get("ways", {}))
-            step_state = None if body["kept"] is None else StepState(**body["kept"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise EngineError("the saved run is damaged", "start it again") from error
-        if state.engine != ENGINE or identity != self._identity:
-            raise EngineError(
-                "the saved run belongs to another request, to other weights or to another diffusers",
-                "start from the beginning",
-            )
+    def _restore(self, state: State) -> StepState | None:
+        values = saved_state.restore(state, ENGINE, self._identity, self.model.device)
+        step_state = None if values["step_state"] is None else StepState(**values["step_state"])
         # What failed before the run was saved is not tried again in the middle of a clip.
-        execution = self.model.execution.intersect(execution)
+        execution = self.model.execution.intersect(Execution(**values["execution"]))
         if step_state is not None and execution != self.model.execution:
             self.model.degrade(execution)
-        self.stage_seconds.update(seconds)
+        self.stage_seconds.update(values["stage_seconds"])
         return step_state
 
 

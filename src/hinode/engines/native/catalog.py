@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -32,25 +31,32 @@ from hinode.request import (
     Size,
 )
 
-JUDGES, UPSCALER = ("judge", "cast"), "upscaler"
-"""The weights that lie beside the models and draw nothing: they score clips, and enlarge them."""
-
-PREFERRED = ("mini", "nano")
-"""Models that ship with the package, the better one first: the first that is there is the default."""
-
 ENGINE = "native"
 """The engine whose models these are."""
 
+PREFERRED = ("mini", "nano")
+"""Models that ship with the package, the better one first: the first that is installed is the default."""
 
-USUAL_STEPS = 20
-"""Of a model that names none; as in `flow.Sampling`."""
+UPSCALER = "upscaler"
+OTHER_WEIGHTS = ("judge", "cast", UPSCALER)
+"""Files beside the models that draw nothing: they score clips, and enlarge them."""
 
-SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+DEFAULT_STEPS = 20
+"""Steps of a model whose file names none; as in `flow.Sampling`."""
+
+NOT_A_MODEL = "use one trained or published for this version"
+
+BASIC_REFERENCES = (FIRST_FRAME, GUIDE_VIDEO)
+"""References that every model takes: all were trained on clips that begin with a clean frame, and a clip can
+start from a video instead of noise."""
+
+CONTROL_REFERENCES = (FIRST_FRAME, LAST_FRAME, KEYFRAME, CONTEXT_VIDEO, MASK, GUIDE_VIDEO)
+"""References of a model that reads control channels."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A kind of clip that a model was trained on."""
+    """Length, rate and size of clips that a model was trained on."""
 
     frames: int
     fps: float
@@ -72,12 +78,11 @@ class Card:
 
     Attributes:
         name: name of the model.
-        path: its file; for several shards, the name they share.
-        shapes: kinds of clips that it was trained on, the default first.
+        path: its file.
+        shapes: that it was trained on, the default first.
         patch: video frames per latent frame, and pixels per latent position along a side.
-        words: the most known words of a prompt that it reads.
-        hints: whether it is told what is given, where the subject goes and what the camera does.
-        guidance_embedded: whether it follows a prompt closely in one pass a step instead of two.
+        words: the largest number of known words of a prompt that it reads.
+        control: whether it reads context, the path of the subject and the moves of the camera.
         sampling: how clips are drawn from it, as arguments of `flow.Sampling`.
         teacher: name of the model that it was distilled from, or "".
         licence: of the weights.
@@ -88,8 +93,7 @@ class Card:
     shapes: tuple[Shape, ...]
     patch: tuple[int, int]
     words: int
-    guidance_embedded: bool
-    hints: bool = False
+    control: bool = False
     sampling: Mapping[str, Any] = field(default_factory=dict)
     teacher: str = ""
     licence: str = "Apache-2.0"
@@ -106,16 +110,16 @@ class Card:
 
     @property
     def steps(self) -> int:
-        """In how many steps it draws if nothing else is said."""
-        return int(self.sampling.get("steps", USUAL_STEPS))
+        """Its default number of steps."""
+        return int(self.sampling.get("steps", DEFAULT_STEPS))
 
     @property
     def learnt(self) -> tuple[int, ...]:
         """Numbers of steps in which a student draws, the fewest first; empty for a model that takes any."""
         return tuple(sorted(len(levels) for levels in self.sampling.get("learnt", ())))
 
-    def taking(self, steps: int) -> Card:
-        """The same model, drawing in so many steps."""
+    def with_steps(self, steps: int) -> Card:
+        """The same model with another default number of steps."""
         return dataclasses.replace(self, sampling={**self.sampling, "steps": steps})
 
     @property
@@ -125,11 +129,9 @@ class Card:
 
     def fingerprint(self) -> str:
         """A digest of the weights: equal digests draw equal clips."""
-        digest = hashlib.sha256()
-        for path in shards(self.path):
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        with self.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+        return hashlib.sha256(digest).hexdigest()  # twice: saved runs and cached shots name this digest
 
 
 def shipped() -> Path:
@@ -138,19 +140,19 @@ def shipped() -> Path:
 
 
 def installed(home: Path) -> dict[str, Path]:
-    """Every model by name, the default first.
+    """The files of all models by name, the default first.
 
     Args:
         home: folder of models that the person added; they go before shipped ones of the same name.
     """
-    found = {
-        SHARD.sub("", path.stem): path.with_name(SHARD.sub("", path.stem) + path.suffix)
+    paths = {
+        path.stem: path
         for folder in (shipped(), home)
         for path in sorted(folder.glob("*.safetensors"))
-        if path.stem not in (*JUDGES, UPSCALER)
+        if path.stem not in OTHER_WEIGHTS
     }
-    rank = {name: place for place, name in enumerate(PREFERRED)}
-    return dict(sorted(found.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])))
+    rank = {name: index for index, name in enumerate(PREFERRED)}
+    return dict(sorted(paths.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])))
 
 
 def find(name: str | None, home: Path) -> Card:
@@ -180,41 +182,43 @@ def find(name: str | None, home: Path) -> Card:
 def student(teacher: Card, home: Path) -> Card | None:
     """The first installed model that was distilled from `teacher`, or None.
 
-    A file says its teacher's name only. So one that ships is not taken for the student of a model that the
-    person added under a name of the package.
+    A file holds only the name of its teacher. So a shipped student does not count for a model that the person
+    added under the name of a shipped one.
     """
-    own = teacher.path.parent != shipped()
+    added = teacher.path.parent != shipped()
     for name, path in installed(home).items():
-        if own and path.parent == shipped():
+        if added and path.parent == shipped():
             continue
         try:
             card = read_card(name, path)
         except HinodeError:
-            continue  # whoever asks for it by name is told why
+            continue  # a request that names this model gets the reason
         if card.teacher == teacher.name and card.learnt:
             return card
     return None
 
 
 def profiles(card: Card, home: Path) -> dict[str, Card]:
-    """Who draws for a model under each profile that it has, and in how many steps.
+    """The model that draws under each profile of a model, with its number of steps.
 
-    Where the model has a student, that draws: drafts in the fewest steps that it learnt, the standard in the
-    most; the best is the model itself. Without one the standard is the model itself, and the best is too, in
-    twice as many steps. A student that is asked for by name draws everything itself.
+    Where the model has a student, the student draws drafts in the fewest steps that it learned and the
+    standard in the most; the best is the model itself. Without a student the model draws the standard, and
+    the best in twice as many steps. A student that a request names draws all profiles itself.
     """
     if card.learnt:
-        return {DRAFT: card.taking(card.learnt[0]), STANDARD: card}
+        return {DRAFT: card.with_steps(card.learnt[0]), STANDARD: card}
     quick = student(card, home)
     if quick is None:
-        return {STANDARD: card, BEST: card.taking(2 * card.steps)}
-    fewest, most = quick.learnt[0], quick.learnt[-1]
-    return {DRAFT: quick.taking(fewest), STANDARD: quick.taking(most), BEST: card}
+        return {STANDARD: card, BEST: card.with_steps(2 * card.steps)}
+    return {
+        DRAFT: quick.with_steps(quick.learnt[0]),
+        STANDARD: quick.with_steps(quick.learnt[-1]),
+        BEST: card,
+    }
 
 
 def fingerprint(name: str | None, home: Path) -> str:
-    """A digest of all weights that may draw for a model: its own and its student's. See `find` for what is
-    raised."""
+    """A digest of all weights that can draw for a model: its own and its student's. Raises as `find` does."""
     card = find(name, home)
     quick = None if card.learnt else student(card, home)
     if quick is None:
@@ -223,16 +227,7 @@ def fingerprint(name: str | None, home: Path) -> str:
 
 
 def capabilities(name: str | None, home: Path) -> Capabilities:
-    """What can be asked for of a model; see `Engine.capabilities`. No torch is needed to know it.
-
-    Args:
-        name: name of the model, or None for the default.
-        home: folder of models that the person added.
-
-    Raises:
-        BadInput: there is no such model.
-        ModelError: none is installed, or its file is damaged or of another kind.
-    """
+    """What a model can do; see `Engine.capabilities`. Torch is not imported. Raises as `find` does."""
     card = find(name, home)
     return Capabilities(
         engine=ENGINE,
@@ -248,60 +243,53 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
         native_sizes=tuple(dict.fromkeys(shape.size for shape in card.shapes)),
         native_fps=tuple(dict.fromkeys(shape.fps for shape in card.shapes)),
         licence=card.licence,
-        # A model that learnt guidance by heart computes no answer to be led away from.
-        negative_prompt=card.sampling.get("guidance") != 1 and not card.guidance_embedded,
-        references=HINTED if card.hints else GIVEN,
+        # A student makes no unconditional prediction, so nothing can lead away from a negative prompt.
+        negative_prompt=card.sampling.get("guidance") != 1,
+        references=CONTROL_REFERENCES if card.control else BASIC_REFERENCES,
         profiles=tuple(profiles(card, home)),
-        controls=(STRENGTH, PATH, CAMERA) if card.hints else (STRENGTH,),
+        controls=(STRENGTH, PATH, CAMERA) if card.control else (STRENGTH,),
         expands=True,
     )
 
 
-GIVEN = (FIRST_FRAME, GUIDE_VIDEO)
-"""What any model can be given: every one has seen clips that begin with a clean frame, and what it draws can
-be begun from footage instead of noise."""
-HINTED = (FIRST_FRAME, LAST_FRAME, KEYFRAME, CONTEXT_VIDEO, MASK, GUIDE_VIDEO)
-"""What a model that reads hints can be given."""
+def read_header(path: Path) -> dict[str, Any]:
+    """The JSON header of a weight file: format, sizes of the network, vocabulary and facts of the training.
+
+    Raises:
+        ModelError: the file is missing, damaged or of another kind.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {}).get("hinode", "null"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(
+            f"the weight file {path} cannot be read: it is cut off or damaged", "fetch or train it again"
+        ) from error
+    if not isinstance(header, dict):
+        raise ModelError(f"{path} is not a model of the native engine", NOT_A_MODEL)
+    return header
 
 
 def read_card(name: str, path: Path) -> Card:
-    """Read the head of a weight file.
-
-    Raises:
-        ModelError: it is missing, damaged or of another kind.
-    """
+    """The card of the model in a weight file. Raises as `read_header` does."""
+    header = read_header(path)
     try:
-        with safe_open(shards(path)[0], framework="numpy") as file:
-            head = json.loads((file.metadata() or {})["hinode"])
-        config, facts = head["config"], head["facts"]
+        config, facts = header["config"], header["facts"]
         return Card(
             name=name,
             path=path,
             shapes=tuple(Shape(*shape) for shape in facts["shapes"]),
             patch=(int(config["patch_frames"]), int(config["patch_size"])),
             words=int(config["words"]),
-            guidance_embedded=bool(config["guidance_embedded"]),
-            hints=bool(config.get("hints", False)),
+            control=bool(config.get("control", config.get("hints", False))),
             sampling={key: _tuples(value) for key, value in facts.get("sampling", {}).items()},
             teacher=str(facts.get("teacher", "")),
             licence=str(facts.get("licence", Card.licence)),
         )
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(
-            f"the weights of model {name}, {path}, cannot be read, for the file is cut off or damaged",
-            "fetch or train it again",
-        ) from error
-    except (KeyError, TypeError, IndexError) as error:
-        raise ModelError(
-            f"{path} is not a model that can be drawn with", "use one trained or published for this version"
-        ) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} is not a model of the native engine", NOT_A_MODEL) from error
 
 
 def _tuples(value: Any) -> Any:
-    """A JSON value with tuples for lists."""
+    """A JSON value with its lists as tuples."""
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def shards(path: Path) -> list[Path]:
-    """The files that hold a model: the one named, or its numbered shards."""
-    return [path] if path.is_file() else sorted(path.parent.glob(f"{path.stem}-?????-of-?????{path.suffix}"))

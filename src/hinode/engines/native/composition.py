@@ -1,9 +1,9 @@
-"""What is decided of a clip before it is drawn, from its words and its seed: who goes where, and noise that
-goes along with the camera.
+"""How a clip is laid out before it is drawn, from its words and its seed: the place of every subject, and
+noise that moves with the camera.
 
-Several subjects are drawn each from words of its own, in a place of its own, and put together at every step.
-The network was shown few clips with more than one, and draws one of them well (layouts: arXiv 2309.17444;
-several texts in one clip: MultiDiffusion, arXiv 2302.08113).
+Several subjects are drawn each from a text of its own, in a place of its own, and combined at every step. The
+network was trained on few clips with more than one subject, and draws one subject well (layouts: arXiv
+2309.17444; several texts in one clip: MultiDiffusion, arXiv 2302.08113).
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import dataclasses
 import math
 import random
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
 from torch import Tensor
 
 from hinode.engines.native.conditioning import Canvas
-from hinode.engines.native.expansion import alone
+from hinode.engines.native.expansion import subject_prompt
 from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.world.caption import SubjectFacts, parse
@@ -25,38 +26,38 @@ from hinode.world.motion import camera_path, subject_path
 from hinode.world.scene import MAX_SUBJECTS, RELATIONS, Scene, Subject, place_cast, place_subject
 
 PATH_GUIDED_MOTIONS = ("bounce", "circle")
-"""Motions that the network draws better when it is shown a path than from words alone."""
+"""Motions that the network draws better along a given path than from words alone."""
 
 CAMERA_NOISE_SHARE = 0.5
-"""Share of the noise, in deviations, that goes along with the camera."""
+"""Share of the noise, as a standard deviation, that moves with the camera."""
 
-MIDWAY = 0.625
-"""How fast it goes, in speeds of the nearest layer: between the nearest and the farthest."""
+CAMERA_NOISE_SPEED = 0.625
+"""Its speed relative to the nearest layer: between the nearest and the farthest one."""
 
-DRAFTS = 32
-"""Layouts that are tried for a cast; the one whose subjects keep farthest from each other is taken."""
+LAYOUTS = 32
+"""Random layouts of several subjects; the one whose subjects stay farthest from each other is used."""
 
 OVERLAP_OFFSET = 0.165
-"""How far two that overlap are apart, in frame widths."""
+"""Distance between two subjects that overlap, in frame widths."""
 
 REACH, REACH_IN_FRONT = 1.4, 1.0
-"""How far the words of a subject reach from its middle, in halves of its size: less where it would cover
-another that is to be seen behind it."""
+"""Radius of the disc that a subject's text decides, in halves of the subject's size; smaller for a subject
+that would cover another one behind it."""
 
-CAST_SPEED, INSIDE = 0.75, 0.31
-"""How fast those of a cast go that are led, in usual speeds, and how far the middle of their way stays from
-the edge of the picture: what turns slowly and is in it whole is drawn whole."""
+CAST_SPEED, MARGIN = 0.75, 0.31
+"""Among several subjects, the relative speed of one that follows a path, and the least distance of the middle
+of its path from the edge of the frame: what moves slowly and is whole in the frame is drawn whole."""
 
-SOFT, REST = 0.08, 0.05
-"""Width of the edge between two texts, in short sides, and what a text weighs where no subject is."""
+EDGE, BACKGROUND = 0.08, 0.05
+"""Width of the border between two texts, in short sides, and the weight of each text where no subject is."""
 
 
 @dataclass(frozen=True)
 class Composition:
-    """How a clip is put together.
+    """The texts that a clip is drawn from.
 
     Attributes:
-        texts: what the network reads: of the whole clip, or of each subject.
+        texts: one for the whole clip, or one for each subject.
         paths: where the subject of each text is, [K, T, 2] in fractions of the width and height; NaN where
             the network chooses.
         shares: how much of each pixel each text decides, [K, T, H, W]; they sum to 1. None for one text.
@@ -67,48 +68,49 @@ class Composition:
     shares: Tensor | None = None
 
 
-def compose(request: Request, prompt: str, canvas: Canvas, *, hints: bool = True) -> Composition:
-    """Decide who is where.
+def compose(request: Request, prompt: str, canvas: Canvas, *, follows_paths: bool = True) -> Composition:
+    """Lay out the subjects of a prompt.
 
-    Two or three subjects of whom kind and motion are said are drawn each by itself, and one that bounces or
-    circles is shown where, if no pictures, footage or path are given.
+    Two or three subjects with a kind and a motion get a text and a path each, and a single one that bounces
+    or circles gets a path, unless the request has references or a path itself.
 
     Args:
-        request: that it is drawn for.
-        prompt: what the network reads for it, expanded if it was to be.
+        request: the clip.
+        prompt: its prompt, expanded if the request allows that.
         canvas: what it is drawn on.
-        hints: whether the network can be shown where somebody is. One that cannot draws from one text.
+        follows_paths: whether the network reads paths; one that does not draws from one text.
     """
-    said, rng = parse(prompt), random.Random(f"layout/{request.seed}")
-    cast, free = said.subjects, hints and not (request.references or request.path)
+    parsed, rng = parse(prompt), random.Random(f"layout/{request.seed}")
+    cast = parsed.subjects
+    free = follows_paths and not (request.references or request.path)
     if free and len(cast) == 1 and cast[0].motion in PATH_GUIDED_MOTIONS:
         return Composition((prompt,), _paths([place_subject(rng, "", "", cast[0].motion)], canvas))
-    told = all(one.kind and one.motion for one in cast)
-    if not (free and told and 1 < len(cast) <= MAX_SUBJECTS):
+    complete = all(subject.kind and subject.motion for subject in cast)
+    if not (free and complete and 1 < len(cast) <= MAX_SUBJECTS):
         return Composition((prompt,), canvas.path(request)[None])
-    drafts = [_cast(rng, cast, said.relation) for _ in range(DRAFTS)]
-    subjects = max(drafts, key=lambda draft: _distance(_paths(draft, canvas)))
+    layouts = [_layout(rng, cast, parsed.relation) for _ in range(LAYOUTS)]
+    subjects = max(layouts, key=lambda layout: _distance(_paths(layout, canvas)))
     paths = _paths(subjects, canvas)
-    overlapping = len(cast) == 2 and said.relation in ("behind", "in front of")
-    front = None if not overlapping else 1 if said.relation == "behind" else 0
+    overlapping = len(cast) == 2 and parsed.relation in ("behind", "in front of")
+    front = None if not overlapping else 1 if parsed.relation == "behind" else 0
     shares = _shares(subjects, paths, front, camera(request, prompt, canvas)[1], canvas)
-    return Composition(tuple(alone(one, said) for one in cast), paths, shares)
+    return Composition(tuple(subject_prompt(subject, parsed) for subject in cast), paths, shares)
 
 
 def camera(request: Request, prompt: str, canvas: Canvas) -> tuple[Tensor, Tensor]:
-    """How the camera of a request moves, by its numbers or its words, at every frame [T]: how far it has
-    panned to the right, in short sides of the nearest layer, and its zoom as a factor."""
+    """The camera of a request, by its numbers or its words, at every frame: pan to the right [T], in short
+    sides of the nearest layer, and zoom as a factor [T]."""
     if request.camera:
         pan, zoom = canvas.camera(request).unbind(-1)
         return pan, zoom.exp()
-    seen = camera_path([Scene((), camera=parse(prompt).camera or "still")], _moments(canvas))
-    return seen.pan[0], seen.zoom[0]
+    path = camera_path([Scene((), camera=parse(prompt).camera or "still")], _moments(canvas))
+    return path.pan[0], path.zoom[0]
 
 
-def noise(request: Request, prompt: str, canvas: Canvas) -> Tensor:
-    """The noise a clip begins from, standard normal latents [Tl, h, w, C]: where the camera pans over nothing
-    but what the words say, a part of it goes along. It is drawn on the CPU, because only there the same seed
-    always gives the same noise."""
+def initial_noise(request: Request, prompt: str, canvas: Canvas) -> Tensor:
+    """The noise that a clip is drawn from, standard normal latents [Tl, h, w, C]. Where the camera pans and
+    the request has no references, a part of it moves with the camera."""
+    # On the CPU, because only there the same seed always gives the same noise.
     generator = torch.Generator().manual_seed(request.seed)
     independent = torch.randn((*canvas.latent_shape, canvas.tokenizer.channels), generator=generator)
     if request.references:
@@ -117,13 +119,12 @@ def noise(request: Request, prompt: str, canvas: Canvas) -> Tensor:
 
 
 def camera_noise(noise: Tensor, pan: Tensor, patches: SpacetimePatches, generator: torch.Generator) -> Tensor:
-    """Noise [Tl, h, w, C] of which a part is one picture that moves as the land will: the network hears a
-    direction in it that it often misses in words (compare arXiv 2501.08331, which trains for it).
+    """Noise [Tl, h, w, C] of which a part is one picture that moves as the land will: it tells the network a
+    direction that it often misses in words (compare arXiv 2501.08331, which trains for it).
 
     Args:
-        noise: independent, standard normal; given back as it is where the camera does not pan.
-        pan: how far the camera has panned to the right at every frame [T], in short sides of the nearest
-            layer.
+        noise: independent, standard normal; returned as it is where the camera does not pan.
+        pan: of the camera to the right at every frame [T], in short sides of the nearest layer.
         patches: that `noise` is cut into.
         generator: draws the picture.
     """
@@ -131,10 +132,10 @@ def camera_noise(noise: Tensor, pan: Tensor, patches: SpacetimePatches, generato
         return noise
     height, width = noise.shape[1] * patches.size, noise.shape[2] * patches.size
     picture = torch.randn(3, height, width, generator=generator)
-    # the first frame fills its tube: the picture was on its way before it
+    # The first frame fills its patch, as if the picture had moved before it.
     before = pan[0] + (pan[1] - pan[0]) * torch.arange(1 - patches.frames, 0)
-    pixels = (torch.cat((before, pan)) * -MIDWAY * min(width, height)).round().int().tolist()
-    moving = patches.cut(torch.stack([picture.roll(shift, -1) for shift in pixels])[None])[0]
+    shifts = (torch.cat((before, pan)) * -CAMERA_NOISE_SPEED * min(width, height)).round().int().tolist()
+    moving = patches.cut(torch.stack([picture.roll(shift, -1) for shift in shifts])[None])[0]
     return math.sqrt(1 - CAMERA_NOISE_SHARE**2) * noise + CAMERA_NOISE_SHARE * moving
 
 
@@ -142,12 +143,15 @@ def _moments(canvas: Canvas) -> Tensor:
     return torch.arange(canvas.frames)[None] / canvas.fps
 
 
-def _cast(rng: random.Random, cast: tuple[SubjectFacts, ...], relation: str | None) -> list[Subject]:
+def _layout(rng: random.Random, cast: tuple[SubjectFacts, ...], relation: str | None) -> list[Subject]:
+    """Random places of several subjects that keep their relation."""
     if len(cast) > 2 and relation not in RELATIONS[:2]:
         relation = None  # three stand side by side
-    motions = [one.motion or "still" for one in cast]
-    _, subjects = place_cast(rng, [(one.kind or "", one.color or "") for one in cast], relation, motions)
-    subjects = [_led(one) if one.motion in PATH_GUIDED_MOTIONS else one for one in subjects]
+    motions = [facts.motion or "still" for facts in cast]
+    _, subjects = place_cast(
+        rng, [(facts.kind or "", facts.color or "") for facts in cast], relation, motions
+    )
+    subjects = [_slow(subject) if subject.motion in PATH_GUIDED_MOTIONS else subject for subject in subjects]
     if relation not in ("behind", "in front of"):
         return subjects
     first, second = subjects
@@ -159,40 +163,47 @@ def _cast(rng: random.Random, cast: tuple[SubjectFacts, ...], relation: str | No
     ]
 
 
-def _led(subject: Subject) -> Subject:
-    """Slower, and where it stays in the picture all the way."""
-    x = subject.x if subject.motion == "bounce" else min(max(subject.x, INSIDE), 1 - INSIDE)
-    return dataclasses.replace(subject, x=x, y=min(max(subject.y, INSIDE), 1 - INSIDE), speed=CAST_SPEED)
+def _slow(subject: Subject) -> Subject:
+    """The subject at a lower speed, in a place where it stays in the frame all the time."""
+    x = subject.x if subject.motion == "bounce" else min(max(subject.x, MARGIN), 1 - MARGIN)
+    return dataclasses.replace(subject, x=x, y=min(max(subject.y, MARGIN), 1 - MARGIN), speed=CAST_SPEED)
 
 
 def _paths(subjects: list[Subject], canvas: Canvas) -> Tensor:
-    """[K, T, 2]"""
+    """Where the subjects are at every frame, [K, T, 2]."""
     moments = _moments(canvas).expand(len(subjects), -1)
     path = subject_path(subjects, moments, canvas.size[0] / canvas.size[1])
     return torch.stack((path.x, path.y), -1)
 
 
 def _distance(paths: Tensor) -> float:
-    """Between the two that come nearest to each other at any moment."""
-    pairs = [(one, other) for one in range(len(paths)) for other in range(one)]
-    return min(float((paths[one] - paths[other]).norm(dim=-1).min()) for one, other in pairs)
+    """The smallest distance between two paths at any moment."""
+    return min(float((path - other).norm(dim=-1).min()) for path, other in combinations(paths, 2))
 
 
 def _shares(
     subjects: list[Subject], paths: Tensor, front: int | None, zoom: Tensor, canvas: Canvas
 ) -> Tensor:
-    """See `Composition.shares`. A soft disc around each subject; `front`: who covers the other."""
+    """See `Composition.shares`: a soft disc around each subject.
+
+    Args:
+        subjects: whose sizes the discs have.
+        paths: of the subjects, [K, T, 2].
+        front: the subject that covers the other one, or None if none does.
+        zoom: of the camera, [T].
+        canvas: what is drawn on.
+    """
     width, height = canvas.size
     short = min(width, height)
     x, y = ((torch.arange(size) + 0.5) / short for size in (width, height))
-    at = paths * torch.tensor([width / short, height / short])
+    centres = paths * torch.tensor([width / short, height / short])
     discs = []
     for number, subject in enumerate(subjects):
-        reach = (REACH_IN_FRONT if number == front else REACH) * subject.size / 2 * zoom
-        across, down = x - at[number, :, :1], y - at[number, :, 1:]
-        away = torch.hypot(across[:, None, :], down[:, :, None])
-        discs.append(((reach[:, None, None] - away) / SOFT + 0.5).clamp(0, 1))
+        radius = (REACH_IN_FRONT if number == front else REACH) * subject.size / 2 * zoom
+        across, down = x - centres[number, :, :1], y - centres[number, :, 1:]
+        distance = torch.hypot(across[:, None, :], down[:, :, None])
+        discs.append(((radius[:, None, None] - distance) / EDGE + 0.5).clamp(0, 1))
     if front is not None:
         discs[1 - front] = discs[1 - front] * (1 - discs[front])
-    weights = torch.stack(discs) + REST / len(discs)
+    weights = torch.stack(discs) + BACKGROUND / len(discs)
     return weights / weights.sum(0)

@@ -1,4 +1,4 @@
-"""What a request gives the network beside words, as tensors: pictures, footage, a mask, a path, a camera."""
+"""What a request gives the network beside words, as tensors: pictures, videos, a mask, a path, a camera."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from torch import Tensor
 from hinode.clip import Frames
 from hinode.errors import BadInput
 from hinode.media import references
-from hinode.model import hints
+from hinode.media.resize import fit_image
+from hinode.model import controls
 from hinode.model.tokens import SpacetimePatches
 from hinode.request import (
     CONTEXT_VIDEO,
@@ -33,23 +34,23 @@ from hinode.request import (
 )
 
 WHITE = 128
-"""A mask is drawn anew where it is at least this bright."""
+"""A mask is white, and its pixels are drawn again, from this brightness on."""
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """The clip that will be drawn, before anything is on it.
+    """The frames that will be drawn.
 
     Attributes:
         frames: that are drawn.
-        kept: how many of them are shown.
+        clip_frames: how many of them become the clip.
         fps: frames per second.
         size: width and height in pixels.
-        tokenizer: cuts it into patches.
+        tokenizer: cuts them into patches.
     """
 
     frames: int
-    kept: int
+    clip_frames: int
     fps: float
     size: Size
     tokenizer: SpacetimePatches
@@ -61,38 +62,36 @@ class Canvas:
         side = self.tokenizer.size
         return self.tokenizer.latent_frames(self.frames), height // side, width // side
 
-    def given(self, request: Request) -> Tensor | None:
-        """What the request gives, as clean latents [1, Tl, h, w, C] with NaN where the network draws; None if
-        nothing is given.
+    def context(self, request: Request) -> Tensor:
+        """The frames that a request fixes, as clean latents [1, Tl, h, w, C] with NaN where the network
+        draws.
 
         Raises:
-            BadInput: a file cannot be read, or two things are given for one moment.
+            BadInput: a file cannot be read, or two references are for one moment.
         """
-        roles = (FIRST_FRAME, LAST_FRAME, KEYFRAME, CONTEXT_VIDEO)
-        wanted = [one for one in request.references if one.role in roles]
-        if not wanted:
-            return None
         video = torch.full((self.frames, 3, self.size[1], self.size[0]), torch.nan)
-        drawn_anew = self._mask(request)
-        for reference in wanted:
-            last = reference.role == LAST_FRAME
-            start = self.kept - 1 if last else min(round(reference.at * self.fps), self.kept - 1)
+        for reference in request.references:
+            if reference.role not in (FIRST_FRAME, LAST_FRAME, KEYFRAME, CONTEXT_VIDEO):
+                continue
+            last = self.clip_frames - 1
+            start = last if reference.role == LAST_FRAME else min(round(reference.at * self.fps), last)
             for index, frame in enumerate(self._pictures(reference), start):
                 if index >= self.frames:
                     break
                 if not video[index].isnan().all():
                     raise BadInput(
-                        f"two things are given for the moment {index / self.fps:g} s",
-                        "give each moment once",
+                        f"two references are for the moment {index / self.fps:g} s",
+                        "give one for each moment",
                         field=reference.role,
                     )
                 video[index] = _values(frame)
-        video.masked_fill_(drawn_anew, torch.nan)
+        video.masked_fill_(self._mask(request), torch.nan)
         return self.tokenizer.encode(video[None])
 
     def guide(self, request: Request) -> Tensor | None:
-        """Footage to draw over, as clean latents [1, Tl, h, w, C]; its last frame is held to the end."""
-        reference = next((one for one in request.references if one.role == GUIDE_VIDEO), None)
+        """The video that the clip starts from, as clean latents [1, Tl, h, w, C]; its last frame is repeated
+        to the end. None without one."""
+        reference = request.reference(GUIDE_VIDEO)
         if reference is None:
             return None
         frames = [_values(frame) for frame in islice(self._pictures(reference), self.frames)]
@@ -100,67 +99,55 @@ class Canvas:
         return self.tokenizer.encode(torch.stack(frames)[None])
 
     def path(self, request: Request) -> Tensor:
-        """Where the request says that the subject is, [T, 2] in fractions of the width and height; NaN if it
-        does not."""
-        return _followed(request.path, np.arange(self.frames) / self.fps)
+        """The path of the subject, [T, 2] in fractions of the width and height; NaN without one."""
+        return _interpolated(request.path, np.arange(self.frames) / self.fps)
 
     def camera(self, request: Request) -> Tensor:
-        """The camera that the request tells in numbers, [T, 2]: how far it has panned to the right since the
-        first frame, in short sides, and the logarithm of how far it has zoomed in; NaN if it tells none."""
-        camera = _followed(request.camera, np.arange(self.frames) / self.fps)
+        """The camera in numbers, [T, 2]: pan to the right since the first frame in short sides, and the
+        logarithm of the zoom since then; NaN without one."""
+        camera = _interpolated(request.camera, np.arange(self.frames) / self.fps)
         camera[:, 1] = camera[:, 1].log()
         return camera - camera[:1]
 
     def motion(self, request: Request, paths: Tensor) -> Tensor:
-        """Paths [K, T, 2] as of `path`, each with the camera of the request, as `hints.draw_motion` has them:
-        [K, Tl, h, w, f + 3]."""
+        """Paths [K, T, 2], each with the camera of the request, [K, Tl, h, w, f + 3]; see
+        `controls.encode_motion`."""
         _, rows, columns = self.latent_shape
         camera = self.camera(request).expand(len(paths), -1, -1)
-        return hints.draw_motion(paths, camera, rows, columns, self.tokenizer.frames)
+        return controls.encode_motion(paths, camera, rows, columns, self.tokenizer.frames)
 
     def _mask(self, request: Request) -> Tensor:
-        """Where footage is drawn anew from the moment of the mask on, bool, broadcastable to [T, 3, H, W];
-        whole patches of a frame."""
-        reference = next((one for one in request.references if one.role == MASK), None)
+        """Pixels of the context that are drawn again, bool, broadcastable to [T, 3, H, W]; whole patches of a
+        frame."""
+        reference = request.reference(MASK)
         if reference is None:
             return torch.zeros(1, 1, 1, 1, dtype=torch.bool)
         frames = [frame.max(-1) >= WHITE for frame in islice(self._pictures(reference), self.frames)]
         frames += frames[-1:] * (self.frames - len(frames))
         side = self.tokenizer.size
-        masks = torch.from_numpy(np.stack(frames[: self.frames]))
+        masks = torch.from_numpy(np.stack(frames))
         count, height, width = masks.shape
         patches = masks.view(count, height // side, side, width // side, side).any(-1).any(2)
-        start = min(round(reference.at * self.fps), self.frames)
+        start = min(round(reference.at * self.fps), self.frames)  # nothing is drawn again before it
         patches = torch.cat((torch.zeros_like(patches[:start]), patches[: self.frames - start]))
         return patches.repeat_interleave(side, 1).repeat_interleave(side, 2)[:, None]
 
     def _pictures(self, reference: Reference) -> Iterator[Frames]:
-        """The frames of a reference at this canvas's rate and size: one for a picture."""
+        """The frames of a reference at the rate and size of the canvas: one for a picture."""
         if reference.still:
-            yield resized(references.picture(reference), self.size)
+            yield np.asarray(fit_image(references.picture(reference), self.size))
             return
         for frame in references.iter_frames(reference, Fraction(str(self.fps)).limit_denominator(1001)):
-            yield resized(Image.fromarray(frame), self.size)
-
-
-def resized(image: Image.Image, size: Size) -> Frames:
-    """An image brought to a size: the middle of it that has the shape, averaged down. Untouched if it has
-    it."""
-    if image.size != size:
-        scale = max(size[0] / image.width, size[1] / image.height)
-        width, height = size[0] / scale, size[1] / scale
-        left, top = (image.width - width) / 2, (image.height - height) / 2
-        way = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
-        image = image.resize(size, way, box=(left, top, left + width, top + height))
-    return np.asarray(image)
+            yield np.asarray(fit_image(Image.fromarray(frame), self.size))
 
 
 def _values(frame: Frames) -> Tensor:
+    """uint8 [H, W, 3] -> float32 [3, H, W] in -1..1."""
     return torch.from_numpy(np.array(frame)).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def _followed(track: Trajectory, moments: npt.NDArray[np.float64]) -> Tensor:
-    """A track at some moments, [T, 2]; NaN without one."""
+def _interpolated(track: Trajectory, moments: npt.NDArray[np.float64]) -> Tensor:
+    """The values of a track at some moments, [T, 2]; NaN without a track."""
     if not track:
         return torch.full((len(moments), 2), math.nan)
     when, *values = zip(*track, strict=True)

@@ -1,7 +1,7 @@
-"""Short prompts made into whole descriptions of a scene, within what the native model knows.
+"""Short prompts completed to descriptions of a whole scene, within what the native model knows.
 
-A prompt that leaves something open gets it said: what the model is not told it chooses badly. The person's
-own words stay as they are; what is added follows from the seed, so that the same request says the same.
+The model draws badly what a prompt leaves open, so the expansion names it. The person's own words stay as
+they are. What is added follows from the seed, so the same request always gets the same words.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import dataclasses
 import math
 import random
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from hinode.request import Trajectory
 from hinode.world import lexicon
@@ -18,14 +17,12 @@ from hinode.world.caption import Parsed, SubjectFacts, parse
 from hinode.world.scene import COLORS, HELD_OUT_PAIRS, LEVEL, MOTIONS, PLACES, SUBJECTS, TIMES, UPRIGHT
 
 MOVING = tuple(motion for motion in MOTIONS if motion != "still")
-USUAL = {"weather": "clear", "camera": "still"}
-"""What is meant if nothing is said; of everything else there is no usual one."""
+COMMON = {"weather": "clear", "camera": "still"}
+"""The meaning of a prompt that does not mention these; the seed chooses everything else."""
 
 PAN_SPEED, ZOOM_RATE = 0.24, 0.26
-"""How fast the camera of the drawn world moves (`world.motion`, which needs torch): short sides per second,
-and e-folds per second at the start of a zoom."""
-
-NOTHING: Mapping[str, str] = MappingProxyType({})
+"""Speed of the camera in the drawn world (see `world.motion`, which needs torch): short sides per second, and
+e-folds per second at the start of a zoom."""
 
 SCENE_WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "place": lexicon.PLACE_WORDS,
@@ -41,56 +38,54 @@ def expand_prompt(
     *,
     motion: bool = True,
     camera: Trajectory = (),
-    known: Mapping[str, str] = NOTHING,
+    defaults: Mapping[str, str] | None = None,
 ) -> str:
-    """A prompt with what it leaves open said too.
+    """Complete a prompt.
 
     Args:
         prompt: as the person wrote it.
         seed: of the clip.
-        motion: whether to say what the subject does; not if it is shown its way.
-        camera: how the camera moves, if that is told in numbers: the move that is nearest is said too.
-        known: what is so if the prompt leaves it open, such as {"color": "red"}, by the names of `ATTRIBUTES`
-            of the judge; the rest follows from the seed.
+        motion: whether to name the motion of a subject; False for one that follows a path.
+        camera: how the camera moves, if the request has it in numbers: the nearest move in words is added.
+        defaults: facts that hold where the prompt leaves them open, such as {"color": "red"}, by the names of
+            `ATTRIBUTES` of the judge; the seed chooses the rest.
 
     Returns:
-        The prompt and what is added to it; if it leaves something of a subject open, one sentence instead
-        that says all that it says, and the rest.
+        The prompt followed by the facts of the scene that it leaves open. If it leaves open something of a
+        subject, one new sentence with all facts.
     """
     # The choices depend on the seed alone: shots of one film choose alike.
-    rng = random.Random(f"expansion/{seed}")
-    said = parse(prompt)
-    cast = said.subjects or (SubjectFacts(),)
-    whole = all(
+    rng, defaults = random.Random(f"expansion/{seed}"), defaults or {}
+    parsed = parse(prompt)
+    cast = parsed.subjects or (SubjectFacts(),)
+    complete = all(
         None not in (subject.kind, subject.color, subject.motion or (None if motion else ""))
         for subject in cast
     )
-    chosen = {"place": rng.choice(PLACES), "time": rng.choice(TIMES), **USUAL, **known}
+    scene = {"place": rng.choice(PLACES), "time": rng.choice(TIMES), **COMMON, **defaults}
     if camera:
-        chosen["camera"] = nearest(camera)
-    around = []
+        scene["camera"] = nearest_move(camera)
+    clauses = []
     for name, phrases in SCENE_WORDS.items():
-        fact = getattr(said, name)
-        if fact is None or not whole:
-            words = phrases[fact or chosen[name]][0]
-            around.append(f"over the {words}" if name == "place" else words)
-    if not whole:
-        if motion and said.relation is not None:
-            cast = _in_relation(cast, said.relation, rng)
-        who, *others = (_somebody(one, rng, known, motion=motion) for one in cast)
-        if said.relation is not None:
-            who = f"{who} {lexicon.RELATION_WORDS[said.relation][0]} {others.pop(0)}"
-        who = " and ".join([who, *others])
-        return ", ".join([f"{who} {around[0]}", *around[1:]])
-    return ", ".join([prompt.strip().rstrip(".,;:"), *around])
+        fact = getattr(parsed, name)
+        if fact is None or not complete:
+            clauses.append(_clause(name, phrases[fact or scene[name]][0]))
+    if complete:
+        return ", ".join([prompt.strip().rstrip(".,;:"), *clauses])
+    if motion and parsed.relation is not None:
+        cast = _in_relation(cast, parsed.relation, rng)
+    subjects = [_completed(subject, rng, defaults, motion=motion) for subject in cast]
+    if parsed.relation is not None:
+        subjects[:2] = [f"{subjects[0]} {lexicon.RELATION_WORDS[parsed.relation][0]} {subjects[1]}"]
+    return ", ".join([f"{' and '.join(subjects)} {clauses[0]}", *clauses[1:]])
 
 
-def nearest(camera: Trajectory) -> str:
-    """The move of the drawn world's camera that is nearest to one in numbers; at less than a third of the
-    usual speed it stands still."""
+def nearest_move(camera: Trajectory) -> str:
+    """The camera move of the drawn world that is nearest to one in numbers; "still" below a third of the
+    usual speed."""
     (begin, pan, zoom), (end, last_pan, last_zoom) = camera[0], camera[-1]
     if not (zoom > 0 and last_zoom > 0):
-        return "still"  # refused when the request is checked
+        return "still"  # the check of the request refuses it
     seconds = max(end - begin, 1e-6)
     across, nearer = (last_pan - pan) / seconds / PAN_SPEED, math.log(last_zoom / zoom) / seconds / ZOOM_RATE
     if max(abs(across), abs(nearer)) < 1 / 3:
@@ -100,32 +95,45 @@ def nearest(camera: Trajectory) -> str:
     return "zoom in" if nearer > 0 else "zoom out"
 
 
+def subject_prompt(subject: SubjectFacts, scene: Parsed) -> str:
+    """A prompt with one subject of several and the whole scene. The subject is small, so that all fit in."""
+    clauses = [
+        _clause(name, phrases[getattr(scene, name)][0])
+        for name, phrases in SCENE_WORDS.items()
+        if getattr(scene, name)
+    ]
+    return ", ".join([_phrase(subject, "small"), *clauses])
+
+
 def _in_relation(
     cast: tuple[SubjectFacts, ...], relation: str, rng: random.Random
 ) -> tuple[SubjectFacts, ...]:
-    """The cast with motions for the first two, where they are open, that keep how they relate: side by side
-    nobody leaves to a side, above and below nobody rises or falls, and two that overlap go together."""
-    keeping = LEVEL if relation in ("above", "below") else UPRIGHT
-    fitting = [motion for motion in MOVING if motion in keeping]
+    """The cast with motions for the first two, where they are open, that keep their relation: side by side
+    none moves sideways, above and below none rises or falls, and two that overlap move alike."""
+    allowed = LEVEL if relation in ("above", "below") else UPRIGHT
+    motions = [motion for motion in MOVING if motion in allowed]
     if relation in ("behind", "in front of"):
-        fitting = [next((one.motion for one in cast[:2] if one.motion), rng.choice(MOVING))]
-    pair = [dataclasses.replace(one, motion=one.motion or rng.choice(fitting)) for one in cast[:2]]
+        motions = [next((facts.motion for facts in cast[:2] if facts.motion), rng.choice(MOVING))]
+    pair = [dataclasses.replace(facts, motion=facts.motion or rng.choice(motions)) for facts in cast[:2]]
     return *pair, *cast[2:]
 
 
-def _somebody(subject: SubjectFacts, rng: random.Random, known: Mapping[str, str], *, motion: bool) -> str:
-    usual_kind, usual_motion = rng.choice(SUBJECTS), rng.choice(MOVING)
-    usual_colors = rng.sample(COLORS, len(COLORS))
-    kind = subject.kind or known.get("subject", usual_kind)
-    moving = subject.motion or (known.get("motion", usual_motion) if motion else None)
-    if kind == known.get("subject", kind):
-        subject = dataclasses.replace(subject, color=subject.color or known.get("color"))
-    # A pair that no clip was trained on is drawn less well, so nobody gets one without asking.
-    color = subject.color or next(color for color in usual_colors if (color, kind) not in HELD_OUT_PAIRS)
-    return _named(SubjectFacts(kind, color, moving))
+def _completed(
+    subject: SubjectFacts, rng: random.Random, defaults: Mapping[str, str], *, motion: bool
+) -> str:
+    random_kind, random_motion = rng.choice(SUBJECTS), rng.choice(MOVING)
+    random_colors = rng.sample(COLORS, len(COLORS))
+    kind = subject.kind or defaults.get("subject", random_kind)
+    moving = subject.motion or (defaults.get("motion", random_motion) if motion else None)
+    color = subject.color
+    if color is None and kind == defaults.get("subject", kind):
+        color = defaults.get("color")
+    # Pairs that no clip was trained on are drawn less well; only a prompt that names one gets it.
+    color = color or next(color for color in random_colors if (color, kind) not in HELD_OUT_PAIRS)
+    return _phrase(SubjectFacts(kind, color, moving))
 
 
-def _named(subject: SubjectFacts, size: str = "") -> str:
+def _phrase(subject: SubjectFacts, size: str = "") -> str:
     """Such as "a small red ball bouncing"; what is None is left out."""
     words = [size] if size else []
     words += [lexicon.COLOR_WORDS[subject.color][0]] if subject.color else []
@@ -134,13 +142,5 @@ def _named(subject: SubjectFacts, size: str = "") -> str:
     return f"{'an' if words[0][0] in 'aeiou' else 'a'} {' '.join(words)}"
 
 
-def alone(subject: SubjectFacts, scene: Parsed) -> str:
-    """What is said of one subject of several and of their scene, as a prompt with nobody else in it. Several
-    are small, so that they leave each other room."""
-    facts = [
-        (name, phrases[getattr(scene, name)][0])
-        for name, phrases in SCENE_WORDS.items()
-        if getattr(scene, name)
-    ]
-    around = [f"over the {words}" if name == "place" else words for name, words in facts]
-    return ", ".join([_named(subject, "small"), *around])
+def _clause(name: str, words: str) -> str:
+    return f"over the {words}" if name == "place" else words

@@ -1,9 +1,9 @@
-"""Small jumps where patches of time meet, and small trembling, taken out of a drawn clip.
+"""Small jumps between patches of time, and flicker, taken out of a drawn clip.
 
-The network draws a few frames as one patch, so what it gets slightly wrong is alike within a patch and jumps
-from one to the next, or from a given frame to a drawn one. Video codecs have the same trouble between blocks
-and the same remedy: a small jump is an error and is spread over the frames around it, a large one is motion
-and stays. What trembles a little from each frame to the next is an error by the same reasoning.
+The network draws a few frames as one patch, so its errors are alike within a patch and jump from one to the
+next, or from a context frame to a drawn one. Video codecs have the same fault between blocks and the same
+remedy: a small jump is an error and is spread over the frames around it; a large one is motion and stays. By
+the same reasoning a small difference between any two frames is an error.
 """
 
 from __future__ import annotations
@@ -12,69 +12,69 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LIMIT = 24 / 127.5
-"""Jumps up to this are taken out whole, from twice this on they stay; of a range of -1..1."""
+MAX_JUMP = 24 / 127.5
+"""Jumps up to this are removed, from twice this on they stay; of a range of -1..1."""
 
 REACH = (1.0, 0.5)
-"""How much of a jump is taken out of the frame next to it and of the one after that."""
+"""Share of a jump that is removed from the frame next to it and from the one after that."""
 
-TREMBLE = 6 / 127.5
-"""Differences between neighbouring frames that are averaged away; twice as large ones hardly are. Rain and
-snow begin to go at 16 levels."""
+FLICKER = 6 / 127.5
+"""Scale of the differences between neighbouring frames that are averaged away; twice as large ones hardly
+are. Rain and snow begin to go at 16 levels."""
 
-NEARLY = 12 / 127.5
-"""The same between a given frame and a drawn one, which looks a little different all over."""
+EDGE_DIFFERENCE = 12 / 127.5
+"""The same between a context frame and a drawn one, which differs a little all over."""
 
 BLUR = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
-"""Jumps are looked at this softly, along rows and columns: their noise is none of theirs."""
+"""Jumps are measured on frames that are blurred so along rows and columns: noise is no jump."""
 
 
-def smooth_patch_seams(video: Tensor, span: int, kept: Tensor | None = None) -> Tensor:
-    """A clip without small jumps between patches, and between what is given and what is drawn.
+def smooth_patch_seams(video: Tensor, span: int, fixed: Tensor | None = None) -> Tensor:
+    """A clip without small jumps between patches, and between context and drawn frames.
 
     Args:
         video: float [B, T, 3, H, W] in -1..1; the first frame is a patch of its own.
         span: frames of each patch after it.
-        kept: bool, broadcastable to `video`: pixels that are given and stay as they are.
+        fixed: bool, broadcastable to `video`: pixels of the context, which stay as they are.
 
     Returns:
         A new clip, [B, T, 3, H, W].
     """
     clip, frames = video.clone(), video.shape[1]
-    fixed = (
-        torch.zeros_like(clip[:, :, :1], dtype=torch.bool) if kept is None else kept.expand_as(clip)[:, :, :1]
-    )
-    given = fixed.flatten(2).all(-1)
-    for at in range(1, frames):
-        here = given[:, at] != given[:, at - 1]
-        if (at - 1) % span == 0:
-            here = torch.ones_like(here)
-        if not here.any():
+    pixels = torch.zeros_like(clip, dtype=torch.bool) if fixed is None else fixed.expand_as(clip)
+    pixels = pixels[:, :, :1]
+    context = pixels.flatten(2).all(-1)  # frames that are fixed as a whole, (B, T)
+    for frame in range(1, frames):
+        seam = context[:, frame] != context[:, frame - 1]
+        if (frame - 1) % span == 0:
+            seam = torch.ones_like(seam)
+        if not seam.any():
             continue
-        usual = [clip[:, k] - clip[:, k - 1] for k in (at - 1, at + 1) if 0 < k < frames]
-        jump = clip[:, at] - clip[:, at - 1]
-        if usual:
-            jump = jump - torch.stack(usual).mean(0)
-        jump = _blurred(jump) * here[:, None, None, None]
-        small = jump.clamp(-LIMIT, LIMIT) * (2 - jump.abs() / LIMIT).clamp(0, 1)
-        before, after = fixed[:, at - 1], fixed[:, at]
-        for away, part in enumerate(REACH):
-            # Each side gives half way; all of it where the other one is given.
-            if at + away < frames:
-                share = torch.where(before, part, part / 2).masked_fill(fixed[:, at + away], 0)
-                clip[:, at + away] -= share * small
-            if at - 1 - away >= 0:
-                share = torch.where(after, part, part / 2).masked_fill(fixed[:, at - 1 - away], 0)
-                clip[:, at - 1 - away] += share * small
+        # What exceeds the motion just before and after the seam is the jump.
+        motion = [clip[:, k] - clip[:, k - 1] for k in (frame - 1, frame + 1) if 0 < k < frames]
+        jump = clip[:, frame] - clip[:, frame - 1]
+        if motion:
+            jump = jump - torch.stack(motion).mean(0)
+        jump = _blurred(jump) * seam[:, None, None, None]
+        small = jump.clamp(-MAX_JUMP, MAX_JUMP) * (2 - jump.abs() / MAX_JUMP).clamp(0, 1)
+        before, after = pixels[:, frame - 1], pixels[:, frame]
+        for distance, part in enumerate(REACH):
+            # Each side moves half of the way, or all of it if the other side is fixed.
+            if (later := frame + distance) < frames:
+                share = torch.where(before, part, part / 2).masked_fill(pixels[:, later], 0)
+                clip[:, later] -= share * small
+            if (earlier := frame - 1 - distance) >= 0:
+                share = torch.where(after, part, part / 2).masked_fill(pixels[:, earlier], 0)
+                clip[:, earlier] += share * small
     return clip
 
 
 def reduce_flicker(video: Tensor) -> Tensor:
-    """A clip whose pixels are averaged with themselves one frame before and after, where they are alike: a
-    bilateral filter in time (Tomasi and Manduchi 1998).
+    """A clip whose pixels are averaged with the same pixels one frame before and after, where they are alike:
+    a bilateral filter in time (Tomasi and Manduchi 1998).
 
-    It is for clips of which nothing is given: beside given frames, which it may not touch, calm ones would
-    make the step between them stand out.
+    It is for clips without context: beside context frames, which it may not change, smooth frames would make
+    the step between them stand out.
 
     Args:
         video: float [B, T, 3, H, W] in -1..1.
@@ -83,34 +83,33 @@ def reduce_flicker(video: Tensor) -> Tensor:
         A new clip, [B, T, 3, H, W].
     """
     step = video.diff(dim=1)
-    alike = _alike(step, TREMBLE)
-    return _drawn_together(video, step, alike, alike)
+    similarity = _similarity(step, FLICKER)
+    return _averaged(video, step, similarity, similarity)
 
 
-def blend_fixed_edges(video: Tensor, kept: Tensor) -> Tensor:
-    """A clip whose pixels meet given ones, a frame before or after, half way where they are nearly alike: the
-    given ones have no error, so what differs a little is the drawn ones'.
+def blend_fixed_edges(video: Tensor, fixed: Tensor) -> Tensor:
+    """A clip whose drawn pixels move half of the way to context pixels one frame before or after, where they
+    are nearly alike. The context has no error, so a small difference is one of the drawn pixels.
 
     Args:
         video: float [B, T, 3, H, W] in -1..1.
-        kept: bool, broadcastable to `video`: pixels that are given and stay as they are.
+        fixed: bool, broadcastable to `video`: pixels of the context, which stay as they are.
 
     Returns:
         A new clip, [B, T, 3, H, W].
     """
-    step, given = video.diff(dim=1), kept.expand_as(video)[:, :, :1]
-    alike = _alike(step, NEARLY)
-    return _drawn_together(
-        video, step, alike * (given[:, 1:] & ~given[:, :-1]), alike * (given[:, :-1] & ~given[:, 1:])
-    )
+    step, fixed = video.diff(dim=1), fixed.expand_as(video)[:, :, :1]
+    similarity = _similarity(step, EDGE_DIFFERENCE)
+    forward, backward = fixed[:, 1:] & ~fixed[:, :-1], fixed[:, :-1] & ~fixed[:, 1:]
+    return _averaged(video, step, similarity * forward, similarity * backward)
 
 
-def _alike(step: Tensor, levels: float) -> Tensor:
-    """How much two pixels count as one by the difference of all their colours, [B, T - 1, 1, H, W]."""
-    return (-step.square().mean(2, keepdim=True) / levels**2).exp()
+def _similarity(step: Tensor, scale: float) -> Tensor:
+    """1 for two equal pixels, towards 0 for those that differ by more than `scale`; [B, T - 1, 1, H, W]."""
+    return (-step.square().mean(2, keepdim=True) / scale**2).exp()
 
 
-def _drawn_together(video: Tensor, step: Tensor, forward: Tensor, backward: Tensor) -> Tensor:
+def _averaged(video: Tensor, step: Tensor, forward: Tensor, backward: Tensor) -> Tensor:
     """Averages of pixels with those after (weights `forward`) and before them (`backward`), own weight 1."""
     total, change = torch.ones_like(video[:, :, :1]), torch.zeros_like(video)
     total[:, :-1] += forward
@@ -123,6 +122,6 @@ def _drawn_together(video: Tensor, step: Tensor, forward: Tensor, backward: Tens
 def _blurred(picture: Tensor) -> Tensor:
     """[B, 3, H, W] -> the same."""
     line = picture.new_tensor(BLUR).expand(picture.shape[1], 1, 1, -1)
-    wide = F.pad(picture, (2, 2, 2, 2), mode="replicate")
-    wide = F.conv2d(wide, line, groups=picture.shape[1])
-    return F.conv2d(wide, line.transpose(2, 3), groups=picture.shape[1])
+    padded = F.pad(picture, (2, 2, 2, 2), mode="replicate")
+    rows = F.conv2d(padded, line, groups=picture.shape[1])
+    return F.conv2d(rows, line.transpose(2, 3), groups=picture.shape[1])

@@ -1,8 +1,8 @@
-"""Drawn clips at twice their size, by a small network that knows how the edges of the drawn world run.
+"""Drawn clips at twice their size, by a small network that has learned the edges of the drawn world.
 
-It looks at one frame at native size and says what a plain enlargement of it lacks; the large pixels are
+It reads one frame at native size and predicts what a bicubic enlargement of it lacks; the large pixels are
 unfolded from channels at the end (sub-pixel convolution, arXiv 1609.05158). It is trained on renders of the
-world at both sizes (`hinode train upscaler`), and enlarges nothing that another model drew.
+world at both sizes (`hinode train upscaler`), and enlarges only what the native engine drew.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from hinode.model.layers import compute_type
 from hinode.request import Size
 
 SCALE = 2
-"""How many times as wide and high a frame gets."""
+"""Factor of width and height."""
 
 WIDTH, BLOCKS = 32, 3
 
 WINDOW = 8
-"""Frames that are enlarged together, so that a long clip need not fit into memory at its larger size."""
+"""Frames that are enlarged at once: a long clip need not fit into memory at its larger size."""
 
 NAME = catalog.UPSCALER
 
 TWICE_FROM = 3.0
-"""A clip that is asked for at least so many times as large is enlarged twice."""
+"""From this factor on, the frames are enlarged twice."""
 
 
 class Block(nn.Module):
-    """Two convolutions and what went in."""
+    """Two convolutions and a skip connection."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Block(nn.Module):
 
 
 class UpscalerNet(nn.Module):
-    """The network: see the module."""
+    """The network; see the module."""
 
     def __init__(self, width: int = WIDTH, blocks: int = BLOCKS) -> None:
         super().__init__()
@@ -62,40 +62,37 @@ class UpscalerNet(nn.Module):
         self.body = nn.Sequential(*(Block(width) for _ in range(blocks)))
         self.leave = nn.Conv2d(width, 3 * SCALE**2, 3, padding=1)
         nn.init.kaiming_normal_(self.enter.weight, nonlinearity="relu")
-        for values in self.leave.parameters():  # it begins as the plain enlargement
+        for values in self.leave.parameters():  # it begins as the bicubic enlargement
             nn.init.zeros_(values)
 
     def forward(self, frames: Tensor) -> Tensor:
         """float [N, 3, H, W] in 0..1 -> float32 [N, 3, 2H, 2W], not clamped."""
         x = (frames - 0.5).to(self.enter.weight.dtype).contiguous(memory_format=torch.channels_last)
-        lacking = F.pixel_shuffle(self.leave(self.body(F.relu(self.enter(x)))).float(), SCALE)
-        return plain(frames.float()) + lacking
+        residual = F.pixel_shuffle(self.leave(self.body(F.relu(self.enter(x)))).float(), SCALE)
+        return bicubic(frames.float()) + residual
 
 
-def plain(frames: Tensor) -> Tensor:
+def bicubic(frames: Tensor) -> Tensor:
     """The enlargement that the network corrects: [N, 3, H, W] -> [N, 3, 2H, 2W]."""
     return F.interpolate(frames, scale_factor=SCALE, mode="bicubic", align_corners=False)
 
 
-class Enlarged:
-    """The frames of a clip at twice their size, made a window at a time when they are asked for.
-
-    It stands where frames uint8 [T, H, W, 3] are only indexed, mostly forwards.
-    """
+class UpscaledFrames:
+    """See `FrameSource`: frames at twice their size, computed a window at a time when they are read."""
 
     def __init__(self, frames: FrameSource, net: UpscalerNet, stage_seconds: dict[str, float]) -> None:
         """
         Args:
-            frames: uint8 [T, H, W, 3], or what is itself made when it is asked for.
+            frames: uint8 [T, H, W, 3].
             net: the network.
-            stage_seconds: the time that it takes is added to that of the stage "upscale".
+            stage_seconds: the time that it takes is added to the stage "upscale".
         """
         self._frames, self._net, self._stage_seconds = frames, net, stage_seconds
-        self._shown: tuple[int, Frames] | None = None  # the window at hand, and which one it is
+        self._window = -1, np.empty(0, np.uint8)  # number and frames of the last one
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """That of all of them."""
+        """Of all frames."""
         count, height, width, channels = self._frames.shape
         return count, SCALE * height, SCALE * width, channels
 
@@ -106,15 +103,13 @@ class Enlarged:
         if not 0 <= index < len(self):
             raise IndexError(index)
         number, place = divmod(index, WINDOW)
-        if self._shown is None or self._shown[0] != number:
-            self._shown = number, self._window(number * WINDOW)
-        frame: Frames = self._shown[1][place]
+        if self._window[0] != number:
+            begin, end = number * WINDOW, min((number + 1) * WINDOW, len(self))
+            small = np.stack([self._frames[k] for k in range(begin, end)])
+            with timed(self._stage_seconds, "upscale"):
+                self._window = number, enlarge(small, self._net)
+        frame: Frames = self._window[1][place]
         return frame
-
-    def _window(self, begin: int) -> Frames:
-        given = np.stack([self._frames[index] for index in range(begin, min(begin + WINDOW, len(self)))])
-        with timed(self._stage_seconds, "upscale"):
-            return enlarge(given, self._net)
 
 
 @torch.inference_mode()
@@ -126,35 +121,34 @@ def enlarge(frames: Frames, net: UpscalerNet) -> Frames:
     return large
 
 
-def upscaled(frames: FrameSource, size: Size, stage_seconds: dict[str, float] | None = None) -> FrameSource:
-    """Frames that are large enough to be brought to a size by plain means, or nearly so.
-
-    Without weights, and for a size no larger than that of the frames, these are the frames themselves.
+def upscale(frames: FrameSource, size: Size, stage_seconds: dict[str, float] | None = None) -> FrameSource:
+    """Frames enlarged to a size or nearly so; the frames themselves if they are large enough, or if the
+    package has no weights.
 
     Args:
         frames: uint8 [T, H, W, 3], drawn by the native engine.
         size: width and height of the finished clip.
-        stage_seconds: the time that it takes is added to that of the stage "upscale".
+        stage_seconds: the time that it takes is added to the stage "upscale".
 
     Raises:
         ModelError: the weights are damaged.
     """
     height, width = frames.shape[1:3]
-    times = max(size[0] / width, size[1] / height)
-    if times <= 1 or not available():
+    factor = max(size[0] / width, size[1] / height)
+    if factor <= 1 or not available():
         return frames
     net, spent = load(path()), {} if stage_seconds is None else stage_seconds
-    reel: FrameSource = Enlarged(frames, net, spent)
-    return Enlarged(reel, net, spent) if times >= TWICE_FROM else reel
+    larger = UpscaledFrames(frames, net, spent)
+    return UpscaledFrames(larger, net, spent) if factor >= TWICE_FROM else larger
 
 
 def path() -> Path:
-    """Where the weights are, if they are there."""
+    """Where the package keeps the weights."""
     return catalog.shipped() / f"{NAME}.safetensors"
 
 
 def available() -> bool:
-    """Whether there are weights."""
+    """Whether the package has weights."""
     return path().is_file()
 
 

@@ -1,6 +1,12 @@
-"""Other servers as capacity: whoever else can make a video, behind the same protocol as our own engines.
+"""Other servers as an engine: they make the video, behind the same protocol as the engines of this machine.
 
-`dialects` says how each kind of server is spoken to, as data; `upstreams` reads which ones there are;
-`wire` turns requests into bodies and answers into facts; `client` sends them; `breaker`, `slots` and `pool`
-decide who is asked; `footage` decodes what comes back; `run` drives one request from beginning to end.
+`dialects` describes each kind of server as data; `upstreams` reads which servers are configured; `wire` turns
+requests into bodies and answers into facts; `client` sends them; `breaker` and `pool` choose the server;
+`footage` decodes the file that comes back; `run` drives one request from beginning to end.
 """
+
+from __future__ import annotations
+
+from hinode.engines.protocol import EngineEntry
+
+ENGINE = EngineEntry("hinode.engines.remote.engine:RemoteEngine")

@@ -1,4 +1,4 @@
-"""A circuit breaker: a server that keeps failing is left alone for a while, then tried once."""
+"""A circuit breaker: a server that keeps failing gets no requests for a while, then a single one."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 
 class Breaker:
-    """Closed while all is well; open after so many failures in a row; after a while half open, which is to
-    say that one attempt may find out whether the server is back."""
+    """Closed while requests succeed; open after several failures in a row; half open some time later, when
+    one request may show whether the server is back."""
 
-    def __init__(self, most_failures: int, cool_seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(self, max_failures: int, cool_seconds: float, clock: Callable[[], float]) -> None:
         """
         Args:
-            most_failures: failures in a row that open it.
-            cool_seconds: from then on until an attempt is let through.
-            clock: seconds from any beginning.
+            max_failures: failures in a row that open it.
+            cool_seconds: from then on until it is half open.
+            clock: seconds since any moment.
         """
-        self.most_failures = most_failures
+        self.max_failures = max_failures
         self.cool_seconds = cool_seconds
         self.clock = clock
         self.failures = 0
@@ -28,12 +28,12 @@ class Breaker:
 
     @property
     def ready_at(self) -> float:
-        """When the next attempt may be made, on the clock."""
+        """When the next request may be sent, on the clock."""
         return self.clock() if self._opened_at is None else self._opened_at + self.cool_seconds
 
-    def let_through(self) -> bool:
-        """Whether an attempt may be made now. Of those that ask an open breaker one in each `cool_seconds`
-        is told that it may, so an attempt of which nothing is heard again keeps nobody else out."""
+    def allow(self) -> bool:
+        """Whether a request may be sent now. An open breaker allows one in each `cool_seconds`, so one that
+        never reports a result does not keep the server out of service."""
         if self._opened_at is None:
             return True
         if self.clock() < self.ready_at:
@@ -41,13 +41,13 @@ class Breaker:
         self._opened_at = self.clock()
         return True
 
-    def succeeded(self) -> None:
-        """An attempt went well."""
+    def record_success(self) -> None:
+        """Close it."""
         self.failures = 0
         self._opened_at = None
 
-    def failed(self) -> None:
-        """An attempt failed for a reason that lies with the server."""
+    def record_failure(self) -> None:
+        """Count a failure whose cause lies with the server."""
         self.failures += 1
-        if self.failures >= self.most_failures:
+        if self.failures >= self.max_failures:
             self._opened_at = self.clock()

@@ -1,8 +1,9 @@
-"""One server, asked over HTTP. Whatever goes wrong becomes a `UpstreamError` that says what to do about it.
+"""The HTTP client of one server. Whatever goes wrong becomes an `UpstreamError` that says what follows from
+it.
 
-The key goes to the address that the operator wrote down and to nowhere else. Redirects are followed for the
-finished file alone, and without the key as soon as they leave that address. Bodies are read up to a bound,
-each request ends with a deadline, and what a server says is logged with the key blotted out, never shown.
+The key is sent to the configured address and nowhere else. Redirects are followed for the finished file
+alone, and without the key as soon as they leave that address. Bodies are read up to a limit, each request has
+a deadline, and the text of a server is logged with the key blacked out, never shown to a person.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import httpx
 import hinode
 from hinode.engines.remote import wire
 from hinode.engines.remote.dialects import Phase
-from hinode.engines.remote.faults import Category, UpstreamError, retry_after, sensible
+from hinode.engines.remote.errors import Category, UpstreamError, retry_after, valid_delay
 from hinode.engines.remote.upstreams import Upstream
 from hinode.engines.remote.wire import Body, Job
 
@@ -36,16 +37,16 @@ log = logging.getLogger(__name__)
 MAX_ANSWER_BYTES = 2**20
 MAX_FILE_BYTES = 2**30
 MAX_INLINE_BYTES = 2**28
-"""Bytes of an answer, of a finished file, and of an answer with the file in it, which has to fit into memory
-several times over."""
+"""Largest answer, finished file, and answer with the file in it, which has to fit into memory several
+times."""
 MAX_REDIRECTS = 3
 MAX_WAIT = 300.0
 MIN_POLL, MAX_POLL = 0.1, 60.0
 HEALTH_SECONDS = 5.0
 CANCEL_SECONDS = 5.0
-SAID = 300
+MAX_LOG_LENGTH = 300
 MIN_KEY_LENGTH = 8
-# An answer may be an hour in coming; a machine that is gone without a word is noticed within a minute.
+# An answer may take an hour; a machine that vanished is noticed within a minute.
 _KEEPALIVE = [
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     *(
@@ -66,7 +67,7 @@ class _Answer:
 
     @property
     def text(self) -> str:
-        return self.body[: 4 * SAID].decode("utf-8", "replace")
+        return self.body[: 4 * MAX_LOG_LENGTH].decode("utf-8", "replace")
 
     def values(self) -> Any:
         try:
@@ -76,7 +77,7 @@ class _Answer:
 
 
 class Client:
-    """Asks one server. Each request has a connection of its own, so that nothing is left open."""
+    """Sends requests to one server, each over a connection of its own, so that none is left open."""
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class Client:
             upstream: the server.
             key: its key, or "".
             trust: which certificates to trust.
-            clock: seconds from any beginning.
+            clock: seconds since any moment.
             now: seconds since 1970.
         """
         self.upstream = upstream
@@ -104,126 +105,125 @@ class Client:
         self._sockets: set[socket.socket] = set()
         self._hung_up = False
         self.poll_after: float | None = None
-        """Seconds between two looks at a job that the server proposed."""
+        """Seconds between two status requests that the server proposed."""
 
-    def alive(self) -> None:
-        """See whether it is up.
+    def check_health(self) -> None:
+        """Check that the server is up.
 
         Raises:
-            Fault: it is not.
+            UpstreamError: it is not.
         """
         seconds = min(HEALTH_SECONDS, self.upstream.read_seconds)
-        answer = self._ask("GET", self.upstream.dialect.health, seconds=seconds)
-        # Whatever it says about the path, it is there to say it.
+        answer = self._request("GET", self.upstream.dialect.health, seconds=seconds)
+        # An answer such as 404 also shows that the server is there.
         if answer.status >= 500:
             raise UpstreamError(Category.DOWN, "is not ready", wait=self._wait(answer))
 
     def create(self, body: Body, nonce: str) -> Job:
-        """Have a job made; with a dialect that knows no jobs, have all of it done.
+        """Create a job; in a dialect without jobs, wait for the finished video.
 
         Args:
-            body: what to make.
-            nonce: the same for every try at one job.
+            body: the request.
+            nonce: the same for every attempt at one job.
 
         Raises:
-            Fault: there is no job.
+            UpstreamError: there is no job.
         """
         dialect = self.upstream.dialect
         headers = {"Idempotency-Key": nonce} if dialect.idempotent else {}
         blocking = not dialect.job
-        answer = self._ask(
+        answer = self._request(
             "POST",
             body.path,
             body=body,
             headers=headers,
             seconds=self.upstream.whole_seconds if blocking else self.upstream.read_seconds,
-            most=self._most_inline(),
+            max_bytes=self._max_answer_bytes(),
         )
         if not answer.status < 300:
-            raise self._refusal(answer)
+            raise self._error(answer)
         return self._job(answer)
 
-    def look(self, name: str) -> Job:
-        """How far a job is.
+    def poll(self, name: str) -> Job:
+        """The status of a job.
 
         Raises:
-            Fault: that cannot be found out.
+            UpstreamError: it is not known.
         """
         dialect = self.upstream.dialect
-        answer = self._ask("GET", _path(dialect.job, name), most=self._most_inline())
+        answer = self._request("GET", _path(dialect.job, name), max_bytes=self._max_answer_bytes())
         if answer.status in (404, 410):
             raise UpstreamError(Category.GONE, "does not know the job any more")
         with suppress(ValueError):
-            wanted = sensible(float(answer.headers.get("openai-poll-after-ms", "")) / 1000)
-            self.poll_after = None if wanted is None else min(max(wanted, MIN_POLL), MAX_POLL)
+            seconds = valid_delay(float(answer.headers.get("openai-poll-after-ms", "")) / 1000)
+            self.poll_after = None if seconds is None else min(max(seconds, MIN_POLL), MAX_POLL)
         if answer.status >= 300:
             values = answer.values()
-            # Some report a failed job with a status of failure and the job as its body.
+            # Some report a failed job with the status code of an error and the job as the body.
             with suppress(ValueError):
                 job = wire.job(dialect, values if isinstance(values, dict) else {})
                 if job.phase is Phase.FAILED:
-                    return self._told(job)
-            raise self._refusal(answer)
-        return self._told(self._job(answer))
+                    return self._log_failure(job)
+            raise self._error(answer)
+        return self._log_failure(self._job(answer))
 
-    def fetch(self, job: Job, into: IO[bytes], told: Callable[[int], None] = lambda count: None) -> None:
-        """Put the finished file into a file.
+    def fetch(self, job: Job, file: IO[bytes]) -> None:
+        """Write the finished video into a file.
 
         Args:
             job: finished.
-            into: an empty file, open for writing.
-            told: is told how many bytes there are so far.
+            file: an empty file, open for writing.
 
         Raises:
-            Fault: it cannot be had.
+            UpstreamError: the server does not deliver it.
             OSError: it cannot be written.
         """
         if job.content is not None:
             try:
-                into.write(base64.b64decode(job.content, validate=True))
+                file.write(base64.b64decode(job.content, validate=True))
             except (binascii.Error, ValueError):
                 raise UpstreamError(Category.DOWN, "sent a file that cannot be read") from None
             return
         try:
-            self._download(self.upstream.url + _path(self.upstream.dialect.content, job.id), into, told)
-        except UpstreamError as fault:
-            if not job.link or fault.kind not in (Category.GONE, Category.REFUSED):
+            self._download(self.upstream.url + _path(self.upstream.dialect.content, job.id), file)
+        except UpstreamError as error:
+            if not job.link or error.category not in (Category.GONE, Category.REFUSED):
                 raise
-            into.seek(0)
-            into.truncate()
-            self._download(str(self._next(httpx.URL(self.upstream.url), job.link)), into, told)
+            file.seek(0)
+            file.truncate()
+            self._download(str(self._redirect(httpx.URL(self.upstream.url), job.link)), file)
 
     def cancel(self, name: str) -> bool:
-        """Give a job up; what cannot be done about it is logged and no error.
+        """Cancel a job; a failure is only logged.
 
         Returns:
-            Whether the server said that it stops the work.
+            Whether the server confirmed that it stops the work.
         """
         dialect = self.upstream.dialect
         if dialect.cancel is None or not name:
             return False
         method, path = dialect.cancel
         try:
-            answer = self._ask(method, _path(path, name), seconds=CANCEL_SECONDS)
-        except UpstreamError as fault:
-            self._note(f"could not be told to give the job up: it {fault.message}")
+            answer = self._request(method, _path(path, name), seconds=CANCEL_SECONDS)
+        except UpstreamError as error:
+            self._log(f"did not cancel the job: it {error.message}")
             return False
         if answer.status >= 300:
-            self._note(f"did not give the job up (status {answer.status})", answer.text)
+            self._log(f"did not cancel the job (status {answer.status})", answer.text)
         return answer.status < 300 and dialect.cancel_stops
 
     def hang_up(self) -> None:
-        """End every request that is under way, and let no other begin."""
+        """End every request in progress, and refuse later ones."""
         with self._guard:
             self._hung_up = True
-            for one in self._sockets:
-                # Closing it would not wake the thread that waits for it.
+            for connection in self._sockets:
+                # To close it would not wake the thread that waits for it.
                 with suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+                    connection.shutdown(socket.SHUT_RDWR)
 
     # One request
 
-    def _ask(
+    def _request(
         self,
         method: str,
         path: str,
@@ -231,60 +231,49 @@ class Client:
         body: Body | None = None,
         headers: dict[str, str] | None = None,
         seconds: float | None = None,
-        most: int = MAX_ANSWER_BYTES,
+        max_bytes: int = MAX_ANSWER_BYTES,
     ) -> _Answer:
         seconds = self.upstream.read_seconds if seconds is None else seconds
         deadline = self._clock() + seconds
         with ExitStack() as stack:
-            sent = _content(body, stack)
+            content = _content(body, stack)
             response = stack.enter_context(
-                self._opened(method, self.upstream.url + path, seconds, headers, **sent)
+                self._open(method, self.upstream.url + path, seconds, headers, **content)
             )
             if response.status_code in _REDIRECTS:
                 raise UpstreamError(
                     Category.UNUSABLE, "answers with a redirect, which is not followed with a key"
                 )
-            pieces = b"".join(self._pieces(response, most, deadline))
-            # Blotted out here, a key that a server repeats gets no further, neither into logs nor states.
-            return _Answer(response.status_code, response.headers, self._blotted(pieces))
+            return self._read(response, max_bytes, deadline)
 
-    def _download(self, url: str, into: IO[bytes], told: Callable[[int], None]) -> None:
+    def _download(self, url: str, file: IO[bytes]) -> None:
         deadline = self._clock() + self.upstream.whole_seconds
         target = httpx.URL(url)
         for _ in range(MAX_REDIRECTS + 1):
-            with self._opened("GET", str(target), self.upstream.read_seconds) as response:
+            with self._open("GET", str(target), self.upstream.read_seconds) as response:
                 if response.status_code in _REDIRECTS and "location" in response.headers:
-                    target = self._next(target, response.headers["location"])
+                    target = self._redirect(target, response.headers["location"])
                     continue
                 if response.status_code != 200:
-                    pieces = b"".join(self._pieces(response, MAX_ANSWER_BYTES, deadline))
-                    answer = _Answer(response.status_code, response.headers, self._blotted(pieces))
+                    answer = self._read(response, MAX_ANSWER_BYTES, deadline)
                     if answer.status in (404, 410):
                         raise UpstreamError(Category.GONE, "does not have the finished file")
-                    raise self._refusal(answer)
-                count = 0
-                for piece in self._pieces(response, MAX_FILE_BYTES, deadline):
-                    into.write(piece)
-                    count += len(piece)
-                    told(count)
+                    raise self._error(answer)
+                for chunk in self._chunks(response, MAX_FILE_BYTES, deadline):
+                    file.write(chunk)
                 return
         raise UpstreamError(Category.UNUSABLE, "redirects too often")
 
-    def _next(self, before: httpx.URL, location: str) -> httpx.URL:
-        try:
-            after = before.join(location)
-        except (httpx.InvalidURL, ValueError):
-            after = None
-        if (
-            after is None
-            or after.scheme not in ("http", "https")
-            or (before.scheme == "https" and after.scheme != "https")
-        ):
-            raise UpstreamError(Category.UNUSABLE, "redirects to an address that cannot be used")
-        return after
+    def _redirect(self, url: httpx.URL, location: str) -> httpx.URL:
+        schemes = ("https",) if url.scheme == "https" else ("http", "https")
+        with suppress(httpx.InvalidURL, ValueError):
+            target = url.join(location)
+            if target.scheme in schemes:
+                return target
+        raise UpstreamError(Category.UNUSABLE, "redirects to an address that cannot be used")
 
     @contextmanager
-    def _opened(
+    def _open(
         self,
         method: str,
         url: str,
@@ -295,19 +284,19 @@ class Client:
         upstream = self.upstream
         sent = {
             "User-Agent": f"hinode/{hinode.__version__}",
-            "Accept-Encoding": "identity",  # so that what is counted is what there is
+            "Accept-Encoding": "identity",  # so that the limits count the real bytes
             **(headers or {}),
         }
         if self._key and _origin(url) == _origin(upstream.url):
             name = upstream.key_header or upstream.dialect.key_header
             sent[name] = f"Bearer {self._key}" if name == "Authorization" else self._key
         timeout = httpx.Timeout(seconds, connect=min(seconds, upstream.connect_seconds))
-        used: list[socket.socket] = []
+        connections: list[socket.socket] = []
 
         def trace(event: str, facts: Mapping[str, Any]) -> None:
             if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-                used.append(facts["return_value"].get_extra_info("socket"))
-                self._keep(used[-1])
+                connections.append(facts["return_value"].get_extra_info("socket"))
+                self._register(connections[-1])
 
         try:
             with (
@@ -328,54 +317,54 @@ class Client:
         except httpx.TimeoutException:
             raise UpstreamError(Category.DOWN, "did not answer in time") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            self._note(f"cannot be asked: {error}")
+            self._log(f"cannot be reached: {error}")
             raise UpstreamError(Category.DOWN, "could not be reached or hung up") from None
         finally:
             with self._guard:
-                self._sockets.difference_update(used)
+                self._sockets.difference_update(connections)
 
-    def _keep(self, one: socket.socket) -> None:
+    def _register(self, connection: socket.socket) -> None:
         with self._guard:
             if self._hung_up:
                 raise httpx.ConnectError("hung up")
-            self._sockets.add(one)
+            self._sockets.add(connection)
 
-    def _pieces(self, response: httpx.Response, most: int, deadline: float) -> Iterator[bytes]:
+    def _chunks(self, response: httpx.Response, max_bytes: int, deadline: float) -> Iterator[bytes]:
         declared = response.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > most:
-            raise UpstreamError(Category.UNUSABLE, "sends more than can be taken")
+        if declared.isdigit() and int(declared) > max_bytes:
+            raise UpstreamError(Category.UNUSABLE, "sends more than is allowed")
         count = 0
-        for piece in response.iter_raw():
-            count += len(piece)
-            if count > most:
-                raise UpstreamError(Category.UNUSABLE, "sends more than can be taken")
+        for chunk in response.iter_raw():
+            count += len(chunk)
+            if count > max_bytes:
+                raise UpstreamError(Category.UNUSABLE, "sends more than is allowed")
             if self._clock() > deadline:
                 raise UpstreamError(Category.DOWN, "takes too long to answer")
-            yield piece
+            yield chunk
 
     def _job(self, answer: _Answer) -> Job:
         values = answer.values()
         try:
             return wire.job(self.upstream.dialect, values if isinstance(values, dict) else {})
         except ValueError as error:
-            self._note(f"gave an answer that cannot be used, for {error}", answer.text)
+            self._log(f"gave an answer that cannot be used ({error})", answer.text)
             raise UpstreamError(Category.DOWN, "gave an answer that cannot be used") from None
 
-    def _told(self, job: Job) -> Job:
+    def _log_failure(self, job: Job) -> Job:
         if job.phase is Phase.FAILED:
-            self._note(f"failed with its job ({job.code or 'no code'})", job.message)
+            self._log(f"failed with its job ({job.code or 'no code'})", job.message)
         return job
 
-    def _refusal(self, answer: _Answer) -> UpstreamError:
-        """What an answer with a status of failure means."""
+    def _error(self, answer: _Answer) -> UpstreamError:
+        """The meaning of an answer with the status code of an error."""
         status, wait = answer.status, self._wait(answer)
-        self._note(f"answered {status}", answer.text)
+        self._log(f"answered {status}", answer.text)
         if wire.code(answer.values()) in wire.REFUSALS:
             return UpstreamError(Category.REFUSED, "does not make such videos", final=True)
         if status == 429 or (status == 503 and wait is not None):
             return UpstreamError(Category.BUSY, "has too much to do", wait=wait)
         if status in (401, 403):
-            return UpstreamError(Category.UNUSABLE, "does not accept the key that it was given")
+            return UpstreamError(Category.UNUSABLE, "does not accept the key")
         if status in (404, 405):
             return UpstreamError(
                 Category.UNUSABLE, "does not know the address or the model that is configured"
@@ -385,20 +374,24 @@ class Client:
         return UpstreamError(Category.DOWN, f"failed (status {status})", wait=wait)
 
     def _wait(self, answer: _Answer) -> float | None:
-        """Seconds to wait, if the answer says so: at most five minutes."""
+        """Seconds to wait, if the answer has them: five minutes at most."""
         wait = retry_after(answer.headers, self._now())
         return None if wait is None else min(wait, MAX_WAIT)
 
-    def _note(self, what: str, said: str = "") -> None:
-        text = " ".join(f"{what}: {said[:SAID]}".split() if said else what.split())
+    def _log(self, event: str, text: str = "") -> None:
+        text = " ".join((f"{event}: {text[:MAX_LOG_LENGTH]}" if text else event).split())
         text = "".join(letter if letter.isprintable() else "?" for letter in text)
-        log.warning("upstream %s %s", self.upstream.name, text[: 2 * SAID])
+        log.warning("upstream %s %s", self.upstream.name, text[: 2 * MAX_LOG_LENGTH])
 
-    def _blotted(self, body: bytes) -> bytes:
-        # Shorter ones are no secrets but words such as "none", and may be part of anything.
-        return body.replace(self._key.encode(), b"[key]") if len(self._key) >= MIN_KEY_LENGTH else body
+    def _read(self, response: httpx.Response, max_bytes: int, deadline: float) -> _Answer:
+        body = b"".join(self._chunks(response, max_bytes, deadline))
+        # A server may repeat the key, which must get neither into logs nor into states. Shorter keys are no
+        # secrets but words such as "none", and may be part of any text.
+        if len(self._key) >= MIN_KEY_LENGTH:
+            body = body.replace(self._key.encode(), b"[key]")
+        return _Answer(response.status_code, response.headers, body)
 
-    def _most_inline(self) -> int:
+    def _max_answer_bytes(self) -> int:
         return MAX_INLINE_BYTES if self.upstream.dialect.inline else MAX_ANSWER_BYTES
 
 
@@ -417,7 +410,7 @@ def _origin(url: str) -> tuple[str, str, int | None]:
 
 
 def _content(body: Body | None, stack: ExitStack) -> dict[str, Any]:
-    """A body in the words of httpx. A form goes as multipart even without a file."""
+    """A body as arguments of httpx. A form is sent as multipart even without a file."""
     if body is None:
         return {}
     if body.json is not None:

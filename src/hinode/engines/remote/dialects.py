@@ -1,9 +1,9 @@
-"""How each kind of server is spoken to, as data.
+"""The protocol of each kind of server, as data.
 
-Every entry says what was read of that server and what is only assumed. "Read" is its own source or its own
-pages in public repositories, at versions between August and November 2026; nothing here was tried against
-the servers themselves, for they need GPUs that the tests have not. Hinode's own dialect is the exception: it
-is tested against a real `hinode serve`.
+The comment of an entry says what was read about that server and what is only assumed. "Read" means its own
+source or pages in public repositories, at versions between August and November 2026. Nothing was tried
+against the servers themselves, because they need GPUs that the tests do not have. Hinode's own dialect is the
+exception: it is tested against a real `hinode serve`.
 
 A path such as "error.message" leads through the objects of an answer; a field such as
 "sample_params.sample_steps" is put there in a JSON body.
@@ -17,7 +17,7 @@ from enum import Enum, StrEnum
 
 
 class Form(Enum):
-    """How a request is written down."""
+    """How a request is written."""
 
     JSON = "json"
     MULTIPART = "multipart"
@@ -33,7 +33,7 @@ class Image(Enum):
 
 
 class Phase(StrEnum):
-    """How far a job of an upstream is."""
+    """The status of a job."""
 
     WAITING = "waiting"
     WORKING = "working"
@@ -41,7 +41,7 @@ class Phase(StrEnum):
     FAILED = "failed"
 
 
-_WORDS = {
+_PHASES = {
     "queued": Phase.WAITING,
     "pending": Phase.WAITING,
     "in_progress": Phase.WORKING,
@@ -60,37 +60,37 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Dialect:
-    """One way to ask for a video.
+    """One protocol for requests of videos.
 
     Attributes:
         name: as `upstreams.toml` calls it.
         create: path to POST to, by operation.
-        fields: what they call our facts: prompt, model, size or width and height, seconds or frames, fps,
-            seed, steps, negative_prompt, sound, first_frame, source. What is missing here cannot be asked
-            for.
-        form: how the request is written down.
+        fields: their names for our fields: prompt, model, size or width and height, seconds or frames, fps,
+            seed, steps, negative_prompt, sound, first_frame, source. What is missing here cannot be
+            requested.
+        form: how the request is written.
         image: how a picture is put into it.
         constants: fields that are always sent.
-        words_for_numbers: facts that they want as text.
+        text_fields: fields of ours that they want as text.
         job: path of a job, with "{id}" in it, or "" if creating answers with the video itself.
         content: path of the finished file, or "" if it is in the job.
         inline: where the file is in the job, in base64, or "".
         link: where the job names another address of the file, or "".
-        id: where the answer to creating has the identity of the job.
+        id: where the answer to a creation has the identity of the job.
         status: where a job has its status.
-        words: what their words for a status mean.
-        progress: where a job has its progress in percent, or "" if it never says.
-        error: where a job says what went wrong: code and message.
-        making: where a job says what it understood of the prompt, or "".
-        cancel: method and path that give a job up, or None.
-        cancel_stops: whether their machine really stops working on it then.
+        phases: the meaning of their words for a status.
+        progress: where a job has its progress in percent, or "" if it never reports it.
+        error: where a job has the code and the message of its error.
+        provenance: where a job has how the clip came to be, or "".
+        cancel: method and path that cancel a job, or None.
+        cancel_stops: whether that really stops the work.
         idempotent: whether an `Idempotency-Key` keeps a repeated request from making a second job.
         health: path that answers if the server is up.
         key_header: header of the key; in "Authorization" it is preceded by "Bearer".
-        largest_seed: larger seeds are wrapped.
+        max_seed: larger seeds are wrapped.
         fps: frame rates that it draws at if nothing is configured, the default first.
         lengths: seconds that it draws, or empty if it draws any length.
-        seconds: shortest and longest clip if nothing is configured.
+        seconds: range of the length of a clip if nothing is configured.
         whole_seconds: whether lengths have to be whole.
         sizes: sizes that it draws at if nothing is configured; empty means all.
     """
@@ -101,66 +101,60 @@ class Dialect:
     form: Form = Form.EITHER
     image: Image = Image.FILE
     constants: Mapping[str, str] = field(default_factory=dict)
-    words_for_numbers: tuple[str, ...] = ()
+    text_fields: tuple[str, ...] = ()
     job: str = "/v1/videos/{id}"
     content: str = "/v1/videos/{id}/content"
     inline: str = ""
     link: str = ""
     id: str = "id"
     status: str = "status"
-    words: Mapping[str, Phase] = field(default_factory=lambda: _WORDS)
+    phases: Mapping[str, Phase] = field(default_factory=lambda: _PHASES)
     progress: str = "progress"
     error: tuple[str, str] = ("error.code", "error.message")
-    making: str = ""
+    provenance: str = ""
     cancel: tuple[str, str] | None = None
     cancel_stops: bool = False
     idempotent: bool = False
     health: str = "/health"
     key_header: str = "Authorization"
-    largest_seed: int = 2**63 - 1
+    max_seed: int = 2**63 - 1
     fps: tuple[float, ...] = (24.0,)
     lengths: tuple[float, ...] = ()
     seconds: tuple[float, float] = (0.0, 20.0)
     whole_seconds: bool = False
     sizes: tuple[tuple[int, int], ...] = ()
 
-    def supports(self, fact: str) -> bool:
-        """Whether it can be told this fact."""
-        return fact in self.fields
+    def supports(self, name: str) -> bool:
+        """Whether a request can have this field of ours."""
+        return name in self.fields
 
 
 _GENERATE = {"generate": "/v1/videos"}
-_DIFFUSION = {
-    "prompt": "prompt",
-    "model": "model",
-    "size": "size",
-    "frames": "num_frames",
-    "fps": "fps",
-    "seed": "seed",
-    "steps": "num_inference_steps",
-    "negative_prompt": "negative_prompt",
-    "first_frame": "input_reference",
-}
+
+
+def _fields(same: str, **renamed: str) -> dict[str, str]:
+    """Fields that they call as we do, separated by spaces, and their names for others."""
+    return {**{name: name for name in same.split()}, **renamed}
+
+
+_DIFFUSION = _fields(
+    "prompt model size fps seed negative_prompt",
+    frames="num_frames",
+    steps="num_inference_steps",
+    first_frame="input_reference",
+)
 
 HINODE = Dialect(
     # docs/reference/api.md; tested against the real thing.
     name="hinode",
     create={**_GENERATE, "edit": "/v1/videos/edits", "extend": "/v1/videos/extensions"},
-    fields={
-        "prompt": "prompt",
-        "model": "model",
-        "size": "size",
-        "seconds": "seconds",
-        "fps": "fps",
-        "seed": "seed",
-        "steps": "steps",
-        "negative_prompt": "negative_prompt",
-        "sound": "sound",
-        "first_frame": "input_reference",
-        "source": "video",
-    },
-    words_for_numbers=("seconds",),
-    making="making",
+    fields=_fields(
+        "prompt model size seconds fps seed steps negative_prompt sound",
+        first_frame="input_reference",
+        source="video",
+    ),
+    text_fields=("seconds",),
+    provenance="making",
     cancel=("POST", "/v1/videos/{id}/cancel"),
     cancel_stops=True,
     idempotent=True,
@@ -171,20 +165,13 @@ HINODE = Dialect(
 
 OPENAI = Dialect(
     # Read: OpenAI's own specification and clients. They always send multipart, know no seed, no steps and no
-    # way to cancel, and DELETE is for jobs that are over. Assumed: that hosted providers who say that they
-    # speak it take the same; some refuse fields that are not Sora's, so none other is sent.
+    # cancellation, and DELETE is for jobs that are over. Assumed: that hosted providers with this API accept
+    # the same; some refuse fields that are not Sora's, so no others are sent.
     name="openai",
     create={**_GENERATE, "edit": "/v1/videos/edits", "extend": "/v1/videos/extensions"},
-    fields={
-        "prompt": "prompt",
-        "model": "model",
-        "size": "size",
-        "seconds": "seconds",
-        "first_frame": "input_reference",
-        "source": "video",
-    },
+    fields=_fields("prompt model size seconds", first_frame="input_reference", source="video"),
     form=Form.MULTIPART,
-    words_for_numbers=("seconds",),
+    text_fields=("seconds",),
     link="url",
     cancel=("DELETE", "/v1/videos/{id}"),
     health="/v1/models",
@@ -239,17 +226,12 @@ SDCPP = Dialect(
     # that it was started with. Progress is not in the job.
     name="stable-diffusion.cpp",
     create={"generate": "/sdcpp/v1/vid_gen"},
-    fields={
-        "prompt": "prompt",
-        "width": "width",
-        "height": "height",
-        "frames": "video_frames",
-        "fps": "fps",
-        "seed": "seed",
-        "steps": "sample_params.sample_steps",
-        "negative_prompt": "negative_prompt",
-        "first_frame": "init_image",
-    },
+    fields=_fields(
+        "prompt width height fps seed negative_prompt",
+        frames="video_frames",
+        steps="sample_params.sample_steps",
+        first_frame="init_image",
+    ),
     form=Form.JSON,
     image=Image.BASE64,
     constants={"output_format": "avi"},
@@ -268,18 +250,12 @@ LOCALAI = Dialect(
     # 32 bits. Hanging up does not stop the backend in the version that was read.
     name="localai",
     create={"generate": "/video"},
-    fields={
-        "prompt": "prompt",
-        "model": "model",
-        "width": "width",
-        "height": "height",
-        "frames": "num_frames",
-        "fps": "fps",
-        "seed": "seed",
-        "steps": "step",
-        "negative_prompt": "negative_prompt",
-        "first_frame": "start_image",
-    },
+    fields=_fields(
+        "prompt model width height fps seed negative_prompt",
+        frames="num_frames",
+        steps="step",
+        first_frame="start_image",
+    ),
     form=Form.JSON,
     image=Image.BASE64,
     constants={"response_format": "b64_json"},
@@ -288,7 +264,7 @@ LOCALAI = Dialect(
     inline="data.0.b64_json",
     progress="",
     health="/readyz",
-    largest_seed=2**31 - 1,
+    max_seed=2**31 - 1,
     fps=(16.0,),
 )
 

@@ -1,4 +1,4 @@
-"""The engine that has clips made by other servers."""
+"""The engine whose clips are made by other servers."""
 
 from __future__ import annotations
 
@@ -9,67 +9,67 @@ from functools import cached_property
 
 import httpx
 
-from hinode.engines.protocol import Capabilities, Cost, State
-from hinode.engines.remote import upstreams
+from hinode.engines.protocol import Cost, State
 from hinode.engines.remote.client import Client, usable_key
-from hinode.engines.remote.faults import Category, UpstreamError
-from hinode.engines.remote.footage import MAX_BYTES
+from hinode.engines.remote.decoder import MAX_BYTES
+from hinode.engines.remote.environment import Environment
+from hinode.engines.remote.errors import Category, UpstreamError
 from hinode.engines.remote.pool import Pool
 from hinode.engines.remote.run import RemoteRun
-from hinode.engines.remote.surroundings import Environment
-from hinode.engines.remote.upstreams import ENGINE, Upstream, Upstreams
+from hinode.engines.remote.upstreams import ENGINE, Upstream, Upstreams, read
 from hinode.engines.remote.wire import NativeForm
 from hinode.errors import BadInput
 from hinode.licensing import licences
-from hinode.request import Request
+from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
-FASTEST = 60.0
+MAX_FPS = 60.0
+"""Assumed of a server whose rate is not known."""
 
 
 class RemoteEngine:
-    """Has clips made by the servers in HOME/upstreams.toml; the file is read again for each request."""
+    """Sends requests to the servers in HOME/upstreams.toml; the file is read again for each request."""
 
     name = ENGINE
 
-    def __init__(self, settings: Settings, surroundings: Environment | None = None) -> None:
+    def __init__(self, settings: Settings, environment: Environment | None = None) -> None:
         """
         Args:
             settings: whose `home` has the file.
-            surroundings: clock, chance, and the keys.
+            environment: clock, random numbers, and the keys.
         """
         self.settings = settings
-        self.surroundings = surroundings or Environment()
+        self.environment = environment or Environment()
         self.pool = Pool(
-            settings.home / "upstreams", clock=self.surroundings.clock, chance=self.surroundings.chance
+            settings.home / "upstreams", clock=self.environment.clock, chance=self.environment.chance
         )
 
     def capabilities(self, model: str | None = None) -> Capabilities:
-        """See `Engine.capabilities`; nothing is asked over the network."""
-        return self._configured().capabilities(model)
+        """See `Engine.capabilities`; nothing is sent over the network."""
+        return self._upstreams().capabilities(model)
 
     def estimate(self, request: Request) -> Cost:
         """See `Engine.estimate`. The network of the server is unknown, so only pixels count."""
-        drawing, frames = self._drawing(request, self._configured())
+        form, frames = self._form(request, self._upstreams())
         steps = request.steps or 1
-        return Cost(tokens=frames, steps=steps, passes=steps, pixels=frames * math.prod(drawing.size))
+        return Cost(tokens=frames, steps=steps, passes=steps, pixels=frames * math.prod(form.size))
 
     def start(self, request: Request, state: State | None = None) -> RemoteRun:
         """See `Engine.start`.
 
         Raises:
-            BadInput: the request does not fit, no server can be told all of it, or it is too large.
+            BadInput: the request does not fit, no server accepts all of it, or it is too large.
             EngineError: the state is not one of this request.
             ModelError: `upstreams.toml` is missing or wrong.
         """
-        configured = self._configured()
-        capabilities = configured.capabilities(request.model)
+        upstreams = self._upstreams()
+        capabilities = upstreams.capabilities(request.model)
         licences.check(capabilities.licence, self.settings.home)
         request.check(capabilities)
         request = dataclasses.replace(request, model=capabilities.model)
-        servers = configured.servers_for(request)
-        drawing, frames = self._drawing(request, configured)
-        if 3 * frames * math.prod(drawing.size) > MAX_BYTES:
+        servers = upstreams.servers_for(request)
+        form, frames = self._form(request, upstreams)
+        if 3 * frames * math.prod(form.size) > MAX_BYTES:
             raise BadInput(
                 f"{request.seconds:g} seconds at {request.width}x{request.height} do not fit into memory",
                 "make it shorter or smaller",
@@ -77,37 +77,37 @@ class RemoteEngine:
             )
         return RemoteRun(
             request,
-            drawing,
-            configured.offers[capabilities.model],
+            form,
+            upstreams.offers[capabilities.model],
             servers,
             self.pool,
             self._client,
-            self.surroundings,
+            self.environment,
             state,
-            patience_seconds=configured.patience_seconds,
+            patience_seconds=upstreams.patience_seconds,
         )
 
-    def _configured(self) -> Upstreams:
-        return upstreams.read(self.settings.home)
+    def _upstreams(self) -> Upstreams:
+        return read(self.settings.home)
 
-    def _drawing(self, request: Request, configured: Upstreams) -> tuple[NativeForm, int]:
-        offer = configured.offers[configured.capabilities(request.model).model]
-        drawing = NativeForm.of(request, offer)
-        fastest = max(drawing.fps or FASTEST, request.fps or 0.0)
-        return drawing, drawing.frames or max(1, math.ceil(drawing.seconds * fastest))
+    def _form(self, request: Request, upstreams: Upstreams) -> tuple[NativeForm, int]:
+        """What a server draws for a request, and how many frames at most."""
+        form = NativeForm.of(request, upstreams.offers[upstreams.capabilities(request.model).model])
+        fps = max(form.fps or MAX_FPS, request.fps or 0.0)
+        return form, form.frames or max(1, math.ceil(form.seconds * fps))
 
     def _client(self, upstream: Upstream) -> Client:
-        """What asks a server.
+        """The client of a server.
 
         Raises:
-            Fault: its key is not there.
+            UpstreamError: its key is missing or cannot be sent.
         """
-        key = self.surroundings.environment.get(upstream.key_env, "") if upstream.key_env else ""
+        key = self.environment.variables.get(upstream.key_env, "") if upstream.key_env else ""
         if upstream.key_env and not key:
-            raise UpstreamError(Category.UNUSABLE, f"has no key, for {upstream.key_env} is not set")
+            raise UpstreamError(Category.UNUSABLE, f"has no key: {upstream.key_env} is not set")
         if not usable_key(key):
             raise UpstreamError(Category.UNUSABLE, f"has a key in {upstream.key_env} that cannot be sent")
-        return Client(upstream, key, trust=self._trust, clock=self.surroundings.clock)
+        return Client(upstream, key, trust=self._trust, clock=self.environment.clock)
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:

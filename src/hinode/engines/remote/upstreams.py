@@ -1,111 +1,169 @@
-"""Which servers there are and what they can be asked for, as the operator wrote it into `upstreams.toml`."""
+"""Which servers are configured and what they offer, from `upstreams.toml`."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
 
 import httpx
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from hinode import tomlfile
 from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.remote.dialects import DIALECTS, Dialect
 from hinode.errors import BadInput, ModelError, join_names, quote
+from hinode.parsing import Boolean, Input, Integer, Number, UnknownField, parse
 from hinode.request import FIRST_FRAME, SOURCE, Capabilities, Request, Size, parse_size
 
 ENGINE = "remote"
 FILE = "upstreams.toml"
-
-PATIENCE_SECONDS = 900.0
 UNKNOWN = "unknown"
-"""Licence of a model of which nobody said anything."""
+"""Licence of a model whose table names none."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
-@dataclass(frozen=True)
-class Upstream:
+def _dialect(value: Any) -> Any:
+    if isinstance(value, str) and value in DIALECTS:
+        return DIALECTS[value]
+    if isinstance(value, Dialect):
+        return value
+    raise ValueError(f"choose the dialect {join_names(tuple(DIALECTS), 'or')}")
+
+
+def _address(value: Any) -> Any:
+    try:
+        url = httpx.URL(value)
+    except (httpx.InvalidURL, ValueError, TypeError):
+        url = httpx.URL("")
+    if url.userinfo:
+        raise ValueError("leave out user name and password, and name a variable with the key in key_env")
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
+        raise ValueError("give the address of a server, such as http://10.0.0.5:8000")
+    # Both ways of writing a base URL are in use; the paths of the dialects begin with /v1.
+    return str(url).rstrip("/").removesuffix("/v1")
+
+
+def _models(value: Any) -> Any:
+    if isinstance(value, list):
+        value = {name: name for name in value if isinstance(name, str)}
+    if not (isinstance(value, dict) and value and all(map(_NAME.fullmatch, value))):
+        raise ValueError('write models = {wan = "what the server calls it"}, its names in plain letters')
+    return value
+
+
+def _no_key(value: Any) -> Any:
+    raise ValueError("put the key into an environment variable and name that in key_env")
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return value
+    try:
+        return parse_size(value)
+    except (BadInput, TypeError):
+        raise ValueError("write sizes like 832x480, width x height in pixels") from None
+
+
+def _ascending(value: tuple[float, float]) -> tuple[float, float]:
+    if not value[0] <= value[1] or value[1] <= 0:
+        raise ValueError("give a range such as [1, 5], the minimum first")
+    return value
+
+
+M = TypeVar("M", bound=Input)
+Operation = Literal["generate", "edit", "extend"]
+Seconds = Annotated[Number, Field(ge=0.01, le=1e9)]
+Steps = Annotated[Integer, Field(ge=STEPS[0], le=STEPS[1])]
+
+
+class Upstream(Input):
     """A server that makes videos. Its key is not in here, only the name of the variable that holds it.
 
     Attributes:
-        name: what the operator calls it.
-        dialect: how it is spoken to.
+        name: for logs and for the person.
+        dialect: how requests to it are written.
         url: its address, up to and without the "/v1".
-        models: what it calls each of our models.
+        models: its names for our models.
         key_env: environment variable with its key, or "".
         key_header: header of the key, or "" for the dialect's.
         proxy: proxy to go through, or "".
-        concurrency: jobs that it is given at once.
-        priority: lower ones are asked first.
-        weight: its share of the jobs among those of one priority.
+        concurrency: jobs that it has at once.
+        priority: servers with a lower one come first.
+        weight: its share of the jobs among servers of one priority.
         connect_seconds: for connecting.
         read_seconds: for each answer.
-        whole_seconds: for one video, from asking until it is here.
-        lost_seconds: how long it may be silent about a job before it counts as dead.
-        poll_seconds: between two looks at a job; None for what the server proposes.
-        most_failures: failures in a row after which it is left alone.
-        cool_seconds: for how long.
+        whole_seconds: for one video, from the request until the file is here.
+        lost_seconds: how long it may not answer about a job before the job counts as lost.
+        poll_seconds: between two status requests; None for what the server proposes.
+        max_failures: failures in a row that open its circuit breaker.
+        cool_seconds: how long the breaker stays open.
     """
 
-    name: str
-    dialect: Dialect
-    url: str
-    models: Mapping[str, str]
-    key_env: str = ""
-    key_header: str = ""
-    proxy: str = field(default="", repr=False)  # it may hold a password
-    concurrency: int = 1
-    priority: int = 0
-    weight: float = 1.0
-    connect_seconds: float = 5.0
-    read_seconds: float = 60.0
-    whole_seconds: float = 3600.0
-    lost_seconds: float = 30.0
-    poll_seconds: float | None = None
-    most_failures: int = 3
-    cool_seconds: float = 30.0
+    name: Annotated[str, Field(pattern=f"^{_NAME.pattern}$")]
+    dialect: Annotated[Dialect, BeforeValidator(_dialect)]
+    url: Annotated[str, BeforeValidator(_address)]
+    models: Annotated[dict[str, str], BeforeValidator(_models)]
+    key: Annotated[None, BeforeValidator(_no_key)] = None
+    key_env: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]{0,127}$")] = ""
+    key_header: Annotated[str, Field(pattern="^[A-Za-z0-9-]{1,64}$")] = ""
+    proxy: str = Field("", repr=False)  # it may hold a password
+    concurrency: Annotated[Integer, Field(ge=1, le=1024)] = 1
+    priority: Annotated[Integer, Field(ge=-1000, le=1000)] = 0
+    weight: Annotated[Number, Field(ge=0.001, le=1e9)] = 1.0
+    connect_seconds: Seconds = 5.0
+    read_seconds: Seconds = 60.0
+    whole_seconds: Seconds = 3600.0
+    lost_seconds: Annotated[Number, Field(ge=0, le=1e9)] = 30.0
+    poll_seconds: Annotated[Number, Field(ge=0.01, le=600)] | None = None
+    max_failures: Annotated[Integer, Field(ge=1, le=1000)] = Field(3, alias="most_failures")
+    cool_seconds: Annotated[Number, Field(ge=0, le=1e9)] = 30.0
 
 
-@dataclass(frozen=True)
-class Offer:
-    """What one of our models can be asked for, whichever upstream makes it.
+class Offer(Input):
+    """What one of our models can do, whichever server draws it; a table [model.NAME].
 
     Attributes:
-        operations: kinds of work.
+        operations: that it carries out.
         sizes: sizes that it draws at, or empty for every size.
-        seconds: shortest and longest clip.
+        seconds: range of the length of a clip.
         lengths: lengths that it draws, ascending, or empty for every one; a clip between two is cut from the
             longer.
         fps: frame rates that it draws at, the default first; empty if only the server knows.
-        steps: fewest and most sampling steps.
+        steps: range of the number of sampling steps.
         first_frame: whether it takes a picture to begin with.
-        negative_prompt: whether it can be told what not to show.
-        sound: whether it can make sound too.
+        negative_prompt: whether it takes a negative prompt.
+        sound: whether it can generate sound.
         frame_step: numbers of frames are one more than a multiple of this; 1 means any number.
         licence: of the weights.
-        prompt_characters: longest prompt.
-        extra: fields that are sent with every request, as the server calls them.
+        prompt_characters: length of the longest prompt.
+        extra: fields that are sent with every request, by the server's names.
     """
 
-    operations: tuple[str, ...]
-    sizes: tuple[Size, ...]
-    seconds: tuple[float, float]
-    lengths: tuple[float, ...]
-    fps: tuple[float, ...]
-    steps: tuple[int, int]
-    first_frame: bool
-    negative_prompt: bool
-    sound: bool = False
-    frame_step: int = 1
+    operations: Annotated[tuple[Operation, ...], Field(min_length=1)] = ("generate",)
+    sizes: tuple[Annotated[Size, BeforeValidator(_size)], ...]
+    seconds: Annotated[tuple[Number, Number], AfterValidator(_ascending)]
+    lengths: Annotated[tuple[Seconds, ...], AfterValidator(lambda lengths: tuple(sorted(lengths)))]
+    fps: tuple[Annotated[Number, Field(ge=FPS[0], le=FPS[1])], ...]
+    steps: Annotated[tuple[Steps, Steps], AfterValidator(_ascending)] = STEPS
+    first_frame: Boolean
+    negative_prompt: Boolean
+    sound: Boolean
+    frame_step: Annotated[Integer, Field(ge=1, le=64)] = 1
     licence: str = UNKNOWN
-    prompt_characters: int = PROMPT_CHARACTERS
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    prompt_characters: Annotated[Integer, Field(ge=1, le=PROMPT_CHARACTERS)] = PROMPT_CHARACTERS
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class File(Input):
+    """The whole file. Its tables are read one by one, so that an error can name the server or the model."""
+
+    upstream: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    model: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    patience_seconds: Annotated[Number, Field(ge=0, le=1e9)] = 900.0
 
 
 @dataclass(frozen=True)
@@ -115,12 +173,12 @@ class Upstreams:
     Attributes:
         servers: in the order of the file.
         offers: by model, the default first.
-        patience_seconds: how long a request may wait for a server that takes it.
+        patience_seconds: how long a request may wait for a server that accepts it.
     """
 
     servers: tuple[Upstream, ...]
     offers: Mapping[str, Offer]
-    patience_seconds: float = PATIENCE_SECONDS
+    patience_seconds: float
 
     def capabilities(self, model: str | None) -> Capabilities:
         """See `Engine.capabilities`.
@@ -157,36 +215,36 @@ class Upstreams:
         )
 
     def servers_for(self, request: Request) -> tuple[Upstream, ...]:
-        """The servers that have the model of a request, which names one, and can be told all of it.
+        """The servers that have the model of a request, which names one, and accept all of its parts.
 
         Raises:
             BadInput: there is none.
         """
         model = str(request.model)
-        having = [server for server in self.servers if model in server.models]
-        told = {
+        servers = [server for server in self.servers if model in server.models]
+        parts = {
             "steps": ("a number of steps", request.steps is not None),
             "negative_prompt": ("a negative prompt", bool(request.negative_prompt)),
-            FIRST_FRAME: ("a first frame", any(one.role == FIRST_FRAME for one in request.references)),
+            FIRST_FRAME: ("a first frame", request.reference(FIRST_FRAME) is not None),
         }
-        for fact, (called, wanted) in told.items():
-            if wanted:
-                having = [server for server in having if server.dialect.supports(fact)]
-            if not having:
-                raise BadInput(f"no server that makes {model} takes {called}", "leave it out", field=fact)
-        having = [server for server in having if request.operation in server.dialect.create]
-        if not having:
+        for part, (name, present) in parts.items():
+            if present:
+                servers = [server for server in servers if server.dialect.supports(part)]
+            if not servers:
+                raise BadInput(f"no server that makes {model} takes {name}", "leave it out", field=part)
+        servers = [server for server in servers if request.operation in server.dialect.create]
+        if not servers:
             raise BadInput(
                 f"no server that makes {model} can {request.operation}", "make a new clip", field="operation"
             )
-        return tuple(having)
+        return tuple(servers)
 
 
 def read(home: Path) -> Upstreams:
-    """Read HOME/upstreams.toml; nothing is asked over the network.
+    """Read HOME/upstreams.toml; nothing is sent over the network.
 
     Raises:
-        ModelError: there is none, or it says something that it cannot mean.
+        ModelError: there is no such file, or something in it is wrong.
     """
     path = home / FILE
     if not path.exists():
@@ -202,224 +260,50 @@ def read(home: Path) -> Upstreams:
 
 
 def _read(values: Mapping[str, Any]) -> Upstreams:
-    root = _Table(values, "the file")
-    entries = [_Table(entry, "an [[upstream]]") for entry in root.tables("upstream")]
-    if not entries:
-        raise _wrong("there is no [[upstream]] in it", "describe at least one")
-    servers = tuple(map(_server, entries))
+    file = _parse(File, values, "the file")
+    servers = tuple(
+        _parse(Upstream, table, f"upstream {quote(str(table.get('name', number)))}")
+        for number, table in enumerate(file.upstream, start=1)
+    )
     names = [server.name for server in servers]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise _wrong(f"two upstreams are called {quote(twice)}", "give each a name of its own")
+    if duplicate := next((name for name in names if names.count(name) > 1), None):
+        raise _wrong(f"two upstreams are called {quote(duplicate)}", "give each a name of its own")
     models = dict.fromkeys(model for server in servers for model in server.models)
-    tables = root.table("model")
-    if stray := next((name for name in tables if name not in models), None):
-        raise _wrong(f"no upstream has the model {quote(stray)}", "list it under one's models, or remove it")
-    offers = {
-        model: _offer(
-            _Table(tables.get(model, {}), f"[model.{model}]"),
-            [server.dialect for server in servers if model in server.models],
-        )
-        for model in models
-    }
-    patience = root.number("patience_seconds", PATIENCE_SECONDS, least=0.0)
-    root.nothing_more()
-    return Upstreams(servers, offers, patience)
+    if unused := next((name for name in file.model if name not in models), None):
+        raise _wrong(f"no upstream has the model {quote(unused)}", "list it or remove it")
+    offers = {}
+    for model in models:
+        dialects = [server.dialect for server in servers if model in server.models]
+        offers[model] = _offer(model, file.model.get(model, {}), dialects)
+    return Upstreams(servers, offers, file.patience_seconds)
 
 
-def _server(table: _Table) -> Upstream:
-    name = table.text("name", required=True, form=_NAME)
-    table.what = f"upstream {quote(name)}"
-    dialect = table.text("dialect", required=True)
-    if dialect not in DIALECTS:
-        raise _wrong(
-            f"{table.what} speaks {quote(dialect)}", f"choose the dialect {join_names(tuple(DIALECTS), 'or')}"
-        )
-    if "key" in table.values:
-        # The value is not repeated: this sentence may end in a log.
-        raise _wrong(
-            f"{table.what} has its key in the file",
-            "put the key into an environment variable and name that in key_env",
-        )
-    poll = table.number("poll_seconds", 0.0, least=0.01, most=600.0)
-    server = Upstream(
-        name=name,
-        dialect=DIALECTS[dialect],
-        url=_address(table.text("url", required=True), table.what),
-        models=_models(table),
-        key_env=table.text("key_env", form=_VARIABLE),
-        key_header=table.text("key_header", form=_HEADER),
-        proxy=table.text("proxy"),
-        concurrency=table.whole("concurrency", 1, least=1, most=1024),
-        priority=table.whole("priority", 0, least=-1000, most=1000),
-        weight=table.number("weight", 1.0, least=0.001),
-        connect_seconds=table.number("connect_seconds", Upstream.connect_seconds, least=0.01),
-        read_seconds=table.number("read_seconds", Upstream.read_seconds, least=0.01),
-        whole_seconds=table.number("whole_seconds", Upstream.whole_seconds, least=0.01),
-        lost_seconds=table.number("lost_seconds", Upstream.lost_seconds, least=0.0),
-        poll_seconds=poll or None,
-        most_failures=table.whole("most_failures", Upstream.most_failures, least=1, most=1000),
-        cool_seconds=table.number("cool_seconds", Upstream.cool_seconds, least=0.0),
-    )
-    table.nothing_more()
-    return server
-
-
-def _address(text: str, what: str) -> str:
-    try:
-        url = httpx.URL(text)
-    except (httpx.InvalidURL, ValueError):
-        url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
-        raise _wrong(
-            f"{what} has an url that is no address of a server", "write it like http://10.0.0.5:8000"
-        )
-    if url.userinfo:
-        raise _wrong(
-            f"{what} has a user name or password in its url",
-            "put the key into an environment variable and name that in key_env",
-        )
-    # Both ways of writing a base URL are in use; the paths of the dialects begin with /v1.
-    return str(url).rstrip("/").removesuffix("/v1")
-
-
-def _models(table: _Table) -> Mapping[str, str]:
-    given = table.values.get("models")
-    table.seen.add("models")
-    if isinstance(given, list):
-        given = {name: name for name in given if isinstance(name, str)}
-    if (
-        not isinstance(given, dict)
-        or not given
-        or not all(_NAME.fullmatch(name) and isinstance(theirs, str) for name, theirs in given.items())
-    ):
-        raise _wrong(
-            f"{table.what} does not say which models it has",
-            'write models = {wan = "what the server calls it"}, its names in plain letters',
-        )
-    return dict(given)
-
-
-def _offer(table: _Table, dialects: list[Dialect]) -> Offer:
-    """What the operator says of a model, and where that says nothing, what all its servers take."""
+def _offer(model: str, table: Mapping[str, Any], dialects: Sequence[Dialect]) -> Offer:
+    """What the file says of a model, and where it says nothing, what all of its servers can do."""
     first = dialects[0]
-    lengths = table.numbers("lengths", first.lengths)
-    longest = max(lengths, default=min(dialect.seconds[1] for dialect in dialects))
-    shortest = 0.0 if lengths else max(dialect.seconds[0] for dialect in dialects)
-    seconds = table.numbers("seconds", (shortest, longest))
-    steps = table.numbers("steps", STEPS)
-    if len(seconds) != 2 or seconds[0] > seconds[1] or seconds[1] <= 0:
-        raise _wrong(f"{table.what} has no range of seconds", "write seconds = [1, 5], shortest and longest")
-    if len(steps) != 2 or not 1 <= steps[0] <= steps[1] <= STEPS[1]:
-        raise _wrong(f"{table.what} has no range of steps", "write steps = [1, 50], fewest and most")
-    fps = table.numbers("fps", first.fps)
-    if any(not FPS[0] <= rate <= FPS[1] for rate in fps):
-        raise _wrong(f"{table.what} has a frame rate out of range", f"give {FPS[0]:g} to {FPS[1]:g}")
-    offer = Offer(
-        operations=table.names("operations", ("generate",)),
-        sizes=tuple(
-            map(parse_size, table.names("sizes", tuple("{}x{}".format(*one) for one in first.sizes)))
-        ),
-        seconds=(seconds[0], seconds[1]),
-        lengths=tuple(sorted(lengths)),
-        fps=fps,
-        steps=(int(steps[0]), int(steps[1])),
-        first_frame=table.switch("first_frame", all(dialect.supports(FIRST_FRAME) for dialect in dialects)),
-        negative_prompt=table.switch(
-            "negative_prompt", all(dialect.supports("negative_prompt") for dialect in dialects)
-        ),
-        sound=table.switch("sound", all(dialect.supports("sound") for dialect in dialects)),
-        frame_step=table.whole("frame_step", 1, least=1, most=64),
-        licence=table.text("licence") or UNKNOWN,
-        prompt_characters=table.whole(
-            "prompt_characters", PROMPT_CHARACTERS, least=1, most=PROMPT_CHARACTERS
-        ),
-        extra=table.table("extra"),
-    )
-    known = ("generate", "edit", "extend")
-    if not offer.operations or set(offer.operations) - set(known):
-        raise _wrong(f"{table.what} has operations that are not known", f"choose among {join_names(known)}")
-    table.nothing_more()
+    seconds = max(dialect.seconds[0] for dialect in dialects), min(dialect.seconds[1] for dialect in dialects)
+    defaults: dict[str, Any] = {
+        "sizes": first.sizes,
+        "seconds": seconds,
+        "lengths": first.lengths,
+        "fps": first.fps,
+    }
+    for name in (FIRST_FRAME, "negative_prompt", "sound"):
+        defaults[name] = all(dialect.supports(name) for dialect in dialects)
+    offer = _parse(Offer, {**defaults, **table}, f"[model.{model}]")
+    if offer.lengths and "seconds" not in table:
+        return offer.model_copy(update={"seconds": (0.0, max(offer.lengths))})
     return offer
 
 
-class _Table:
-    """A table of the file; every value is looked at once, and what is left over is a mistake."""
-
-    def __init__(self, values: Any, what: str) -> None:
-        if not isinstance(values, dict):
-            raise _wrong(f"{what} is no table", "see docs/howto/use-other-servers.md for an example")
-        self.values: Mapping[str, Any] = values
-        self.what = what
-        self.seen: set[str] = set()
-
-    def _get(self, name: str, default: Any) -> Any:
-        self.seen.add(name)
-        return self.values.get(name, default)
-
-    def text(self, name: str, *, required: bool = False, form: re.Pattern[str] | None = None) -> str:
-        value = self._get(name, "")
-        bad = not isinstance(value, str) or (form is not None and value and not form.fullmatch(value))
-        if bad or (required and not value):
-            # A wrong value may be a key in the wrong place, so it is not shown.
-            raise _wrong(
-                f"{self.what} has no usable {name}", "see docs/howto/use-other-servers.md for an example"
-            )
-        return str(value)
-
-    def number(self, name: str, default: float, *, least: float, most: float = 1e9) -> float:
-        value = self._get(name, None)
-        if value is None:
-            return default
-        number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
-        if not least <= number <= most:
-            raise _wrong(f"{name} of {self.what} is out of range", f"give a number from {least:g} up")
-        return number
-
-    def whole(self, name: str, default: int, *, least: int, most: int) -> int:
-        value = self._get(name, default)
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise _wrong(f"{name} of {self.what} is out of range", f"give a whole number, {least} to {most}")
-        return value
-
-    def switch(self, name: str, default: bool) -> bool:
-        value = self._get(name, default)
-        if not isinstance(value, bool):
-            raise _wrong(f"{name} of {self.what} is neither true nor false", "give one of them")
-        return value
-
-    def numbers(self, name: str, default: tuple[float, ...]) -> tuple[float, ...]:
-        value = self._get(name, list(default))
-        if not isinstance(value, list) or not all(
-            isinstance(one, (int, float)) and not isinstance(one, bool) and 0 <= one < 1e6 for one in value
-        ):
-            raise _wrong(f"{name} of {self.what} is no list of numbers", f"write {name} = [1, 5], say")
-        return tuple(map(float, value))
-
-    def names(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        value = self._get(name, list(default))
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise _wrong(f"{name} of {self.what} is no list of texts", f'write {name} = ["…"]')
-        return tuple(value)
-
-    def table(self, name: str) -> Mapping[str, Any]:
-        value = self._get(name, {})
-        if not isinstance(value, dict):
-            raise _wrong(
-                f"{name} of {self.what} is no table", "see docs/howto/use-other-servers.md for an example"
-            )
-        return value
-
-    def tables(self, name: str) -> list[Any]:
-        value = self._get(name, [])
-        if not isinstance(value, list):
-            raise _wrong(f"{name} is no list of tables", f"begin each with [[{name}]]")
-        return value
-
-    def nothing_more(self) -> None:
-        """See that no setting is misspelt: one that is passed over in silence is worse than an error."""
-        for name in self.values:
-            if name not in self.seen:
-                raise _wrong(f"{self.what} has a setting that is not known, {quote(name)}", "remove it")
+def _parse(model: type[M], values: Mapping[str, Any], what: str) -> M:
+    try:
+        return parse(model, values, what=what)
+    except UnknownField:
+        raise
+    except BadInput as error:
+        # The value is not shown: it may be a key in the wrong place, and this sentence may end in a log.
+        raise _wrong(f"{error.field} of {what} is missing or wrong", error.remedy) from None
 
 
 def _wrong(message: str, remedy: str) -> BadInput:

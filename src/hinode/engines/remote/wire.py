@@ -1,4 +1,4 @@
-"""Requests turned into what a dialect calls them, and answers into facts. Nothing is sent here."""
+"""Requests written in a dialect, and answers read. Nothing is sent here."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image as Pictures
-from PIL import ImageOps
 
 from hinode.engines.remote.dialects import Dialect, Form, Image, Phase
 from hinode.engines.remote.upstreams import Offer, Upstream
 from hinode.errors import BadInput
 from hinode.media import references
+from hinode.media.resize import fit_image
 from hinode.request import FIRST_FRAME, SOURCE, Request, Size
 
 Part = tuple[str, bytes | Path, str]
-"""A file of a form: its name, what is in it or where it is, its media type."""
+"""A file of a form: its name, its content or path, its media type."""
 
 MAX_ID_LENGTH = 200
 REFUSALS = frozenset(
     {"moderation_blocked", "content_policy_violation", "content_filter", "safety", "input_moderation"}
 )
-"""Codes that say that no server of this kind will make the clip, now or later."""
+"""Codes of a moderation: no server of this kind will make the clip, now or later."""
 
 
 @dataclass(frozen=True)
 class NativeForm:
-    """How a request is drawn by a server.
+    """What a server draws for a request; the clip is resized and cut from it.
 
     Attributes:
-        size: width and height that it is asked for.
-        seconds: length that it is asked for.
-        fps: rate that it is asked for, or None if that is left to it.
-        frames: frames that it is asked for, or None if the rate is left to it.
+        size: width and height.
+        seconds: length.
+        fps: rate, or None if the server chooses it.
+        frames: number of frames, or None if the server chooses the rate.
     """
 
     size: Size
@@ -48,15 +48,15 @@ class NativeForm:
 
     @classmethod
     def of(cls, request: Request, offer: Offer) -> NativeForm:
-        """Choose among what is offered: the size nearest in shape, the next longer length, the rate."""
+        """Choose from an offer: the size nearest in shape, the next longer length, the rate."""
         size = request.size
         if offer.sizes and request.operation == "generate":
-            wanted = size[0] / size[1]
+            aspect = size[0] / size[1]
             size = min(
                 offer.sizes,
-                key=lambda one: (
-                    round(abs(math.log(one[0] / one[1] / wanted)), 3),
-                    abs(one[0] - request.width),
+                key=lambda choice: (
+                    round(abs(math.log(choice[0] / choice[1] / aspect)), 3),
+                    abs(choice[0] - request.width),
                 ),
             )
         seconds = next((length for length in offer.lengths if length >= request.seconds), request.seconds)
@@ -71,10 +71,10 @@ class NativeForm:
 
 @dataclass(frozen=True)
 class Body:
-    """What is sent to have a job made.
+    """The body of the request that creates a job.
 
     Attributes:
-        path: where to.
+        path: of the request.
         json: the body, if it is JSON.
         form: fields of the form, if it is one.
         files: files of the form by field.
@@ -88,17 +88,17 @@ class Body:
 
 @dataclass(frozen=True)
 class Job:
-    """What a server says of a job.
+    """A job as a server reports it.
 
     Attributes:
         id: its identity there, or "" if it has none.
-        phase: how far it is.
-        percent: 0 to 100, or None if it is not said.
+        phase: its status.
+        percent: 0 to 100, or None if it is not reported.
         code: of its error, or "".
         message: of its error, in the server's words, or "".
         link: another address of the file, or "".
-        content: the file in base64, if it came along.
-        making: what the server understood of the prompt.
+        content: the file in base64, if the answer has it.
+        provenance: how the clip came to be, in the server's words.
     """
 
     id: str
@@ -108,99 +108,98 @@ class Job:
     message: str = ""
     link: str = ""
     content: str | None = field(default=None, repr=False)
-    making: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def refused(self) -> bool:
-        """Whether the request itself was turned down, and not only its making broken."""
+        """Whether the moderation refused the request."""
         return self.phase is Phase.FAILED and self.code in REFUSALS
 
 
-def body(request: Request, drawing: NativeForm, offer: Offer, upstream: Upstream) -> Body:
-    """What to send to have a request made.
+def body(request: Request, form: NativeForm, offer: Offer, upstream: Upstream) -> Body:
+    """The body that creates the job of a request.
 
     Raises:
         BadInput: a reference cannot be read.
     """
     dialect = upstream.dialect
     files: dict[str, Part] = {}
-    facts = _facts(request, drawing, upstream)
-    picture = next((one for one in request.references if one.role == FIRST_FRAME), None)
+    fields = _fields(request, form, upstream)
+    picture = request.reference(FIRST_FRAME)
     if picture is not None:
         name = dialect.fields[FIRST_FRAME]
-        png = _png(references.picture(picture), drawing.size)
+        png = _png(references.picture(picture), form.size)
         if dialect.image is Image.FILE:
             files[name] = ("first.png", png, "image/png")
         else:
-            facts[FIRST_FRAME] = base64.b64encode(png).decode()
+            fields[FIRST_FRAME] = base64.b64encode(png).decode()
     if request.source is not None:
         if not Path(request.source.path).is_file():
-            raise BadInput("the video to work from is not there any more", "send it again", field=SOURCE)
+            raise BadInput("the file of the source video is gone", "send it again", field=SOURCE)
         files[dialect.fields[SOURCE]] = ("source.mp4", Path(request.source.path), "video/mp4")
     values: dict[str, Any] = {}
-    for fact, value in facts.items():
-        if dialect.supports(fact):
-            value = str(value) if fact in dialect.words_for_numbers else value
-            _put(values, dialect.fields[fact], value)
+    for name, value in fields.items():
+        if dialect.supports(name):
+            _put(values, dialect.fields[name], str(value) if name in dialect.text_fields else value)
     for name, value in (*dialect.constants.items(), *offer.extra.items()):
         _put(values, name, value)
     path = dialect.create[request.operation]
     if dialect.form is Form.JSON or (dialect.form is Form.EITHER and not files):
         return Body(path, json=values)
-    return Body(path, form={name: _written(value) for name, value in values.items()}, files=files)
+    return Body(path, form={name: _text(value) for name, value in values.items()}, files=files)
 
 
-def _facts(request: Request, drawing: NativeForm, upstream: Upstream) -> dict[str, Any]:
-    """What there is to say of a request, by the names of `Dialect.fields`."""
-    facts: dict[str, Any] = {
+def _fields(request: Request, form: NativeForm, upstream: Upstream) -> dict[str, Any]:
+    """The fields of a request, by the names in `Dialect.fields`."""
+    fields: dict[str, Any] = {
         "prompt": request.prompt,
         "model": upstream.models[str(request.model)],
-        "seed": request.seed % (upstream.dialect.largest_seed + 1),
+        "seed": request.seed % (upstream.dialect.max_seed + 1),
         "steps": request.steps,
         "negative_prompt": request.negative_prompt or None,
         "sound": request.sound,
     }
     if request.operation == "generate":
-        facts |= {
-            "size": "{}x{}".format(*drawing.size),
-            "width": drawing.size[0],
-            "height": drawing.size[1],
-            "seconds": _plain(drawing.seconds, whole=upstream.dialect.whole_seconds),
-            "fps": None if drawing.fps is None else _plain(drawing.fps),
-            "frames": drawing.frames,
+        fields |= {
+            "size": "{}x{}".format(*form.size),
+            "width": form.size[0],
+            "height": form.size[1],
+            "seconds": _number(form.seconds, whole=upstream.dialect.whole_seconds),
+            "fps": None if form.fps is None else _number(form.fps),
+            "frames": form.frames,
         }
     elif request.operation == "extend" and request.source is not None:
-        new = request.seconds - _length(Path(request.source.path))
-        facts["seconds"] = _plain(max(new, 0.1), whole=upstream.dialect.whole_seconds)
-    return {name: value for name, value in facts.items() if value is not None}
+        added = request.seconds - float(references.seconds(request.source))
+        fields["seconds"] = _number(max(added, 0.1), whole=upstream.dialect.whole_seconds)
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def job(dialect: Dialect, answer: Mapping[str, Any]) -> Job:
-    """What an answer says.
+    """Read an answer about a job.
 
     Raises:
         ValueError: it is not the answer of such a server.
     """
-    name = _at(answer, dialect.id)
+    name = _get(answer, dialect.id)
     if not dialect.job:
-        content = _at(answer, dialect.inline)
+        content = _get(answer, dialect.inline)
         if not isinstance(content, str) or not content:
             raise ValueError("there is no video in the answer")
         return Job("", Phase.DONE, 100.0, content=content)
     if not isinstance(name, str) or not 0 < len(name) <= MAX_ID_LENGTH or not name.isprintable():
         raise ValueError("the job has no usable id")
-    word = _at(answer, dialect.status)
-    phase = dialect.words.get(word.lower()) if isinstance(word, str) else None
+    word = _get(answer, dialect.status)
+    phase = dialect.phases.get(word.lower()) if isinstance(word, str) else None
     if phase is None:
-        raise ValueError("the status of the job is not one that is known")
-    percent = _at(answer, dialect.progress) if dialect.progress else None
+        raise ValueError("the status of the job is unknown")
+    percent = _get(answer, dialect.progress) if dialect.progress else None
     usable = isinstance(percent, (int, float)) and not isinstance(percent, bool) and 0 <= percent <= 100
-    code, message = (_at(answer, path) for path in dialect.error)
-    content = _at(answer, dialect.inline) if dialect.inline else None
+    code, message = (_get(answer, path) for path in dialect.error)
+    content = _get(answer, dialect.inline) if dialect.inline else None
     if phase is Phase.DONE and dialect.inline and not (isinstance(content, str) and content):
         raise ValueError("there is no video in the finished job")
-    link = _at(answer, dialect.link) if dialect.link else None
-    making = _at(answer, dialect.making) if dialect.making else None
+    link = _get(answer, dialect.link) if dialect.link else None
+    provenance = _get(answer, dialect.provenance) if dialect.provenance else None
     return Job(
         id=name,
         phase=phase,
@@ -209,17 +208,18 @@ def job(dialect: Dialect, answer: Mapping[str, Any]) -> Job:
         message=message[:2000] if isinstance(message, str) else "",
         link=link if isinstance(link, str) and link.startswith(("http://", "https://")) else "",
         content=content if isinstance(content, str) else None,
-        making=making if isinstance(making, dict) else {},
+        provenance=provenance if isinstance(provenance, dict) else {},
     )
 
 
 def code(answer: Any) -> str:
     """The code of an answer that reports an error, or ""."""
-    found = _at(answer, "error.code")
-    return found[:100] if isinstance(found, str) else ""
+    value = _get(answer, "error.code")
+    return value[:100] if isinstance(value, str) else ""
 
 
-def _at(answer: Any, path: str) -> Any:
+def _get(answer: Any, path: str) -> Any:
+    """The value at a path such as "data.0.url", or None."""
     for step in path.split("."):
         if isinstance(answer, dict):
             answer = answer.get(step)
@@ -231,17 +231,18 @@ def _at(answer: Any, path: str) -> Any:
 
 
 def _put(values: dict[str, Any], path: str, value: Any) -> None:
+    """Set the value at a path such as "sample_params.sample_steps"."""
     *outer, last = path.split(".")
     for step in outer:
-        below = values.setdefault(step, {})
-        values = below if isinstance(below, dict) else {}
+        inner = values.setdefault(step, {})
+        values = inner if isinstance(inner, dict) else {}
     if isinstance(value, dict) and isinstance(values.get(last), dict):
         value = {**value, **values[last]}
     values[last] = value
 
 
-def _written(value: Any) -> str:
-    """A value as a form has it; objects and lists as JSON, which is how those servers read them."""
+def _text(value: Any) -> str:
+    """A value in a form; objects and lists as JSON, as those servers read them."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -249,28 +250,14 @@ def _written(value: Any) -> str:
     return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
 
 
-def _plain(number: float, *, whole: bool = False) -> float:
-    """A whole number where it is one, for servers that take nothing else."""
+def _number(number: float, *, whole: bool = False) -> float:
+    """An int where the number is whole, for servers that accept nothing else. whole: round up to one."""
     if whole:
         return math.ceil(round(number, 6))
     return int(number) if float(number).is_integer() else number
 
 
 def _png(picture: Pictures.Image, size: Size) -> bytes:
-    if picture.size != size:
-        picture = ImageOps.fit(picture, size)
     file = io.BytesIO()
-    picture.save(file, format="PNG")
+    fit_image(picture, size).save(file, format="PNG")
     return file.getvalue()
-
-
-def _length(path: Path) -> float:
-    import av
-
-    try:
-        with av.open(str(path), format="mp4") as file:
-            return (file.duration or 0) / av.time_base
-    except (av.error.FFmpegError, OSError) as error:
-        raise BadInput(
-            "the video to go on from cannot be read", "give a file that a video player opens", field=SOURCE
-        ) from error

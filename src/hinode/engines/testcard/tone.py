@@ -1,4 +1,4 @@
-"""Line-up tone: what a test card sounds like, and when it flashes."""
+"""Line-up tone: the sound of a test card, and the moments of its flashes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hinode.clip import Samples
 RATE = 48_000
 HERTZ = 1000
 LEVEL = 10 ** (-18 / 20)
-"""18 dB below the loudest sine that there is, which is where line-up tone lies in Europe (EBU R 68)."""
+"""18 dB below full scale: line-up tone in Europe (EBU R 68)."""
 
 CLICK_LEVEL = 0.9
 CLICK_SECONDS = Fraction(1, 500)
 
 
 def flashes(index: int, fps: Fraction) -> bool:
-    """Whether frame `index` is the first of a second: it flashes, and where it begins there is a click."""
+    """Whether frame `index` is the first of a second: it flashes, and begins with a click."""
     return index == 0 or math.floor(index / fps) > math.floor((index - 1) / fps)
 
 
@@ -31,7 +31,7 @@ def tone(rate: int, channels: int, count: int, fps: Fraction, begin: int = 0) ->
         channels: all the same.
         count: samples of each channel.
         fps: frames per second of the card.
-        begin: sample that it begins with; before there is silence.
+        begin: number of its first sample, with silence before it.
 
     Returns:
         float32 [channels, count].

@@ -13,11 +13,13 @@ import torch
 
 from hinode.clip import Clip, Frames, Provenance
 from hinode.directing.engine import DirectedEngine
-from hinode.engines.native.engine import GUIDED, NativeEngine, Plan, decode_frames, make_sampler, to_frames
+from hinode.engines.native import checkpoint
+from hinode.engines.native.engine import NativeEngine
+from hinode.engines.native.plan import Plan
+from hinode.engines.native.sampling import decode_frames, make_sampler, to_frames
 from hinode.engines.protocol import Progress, State
 from hinode.errors import EngineError
 from hinode.evaluation.evaluate import BATCH
-from hinode.model import checkpoint
 from hinode.model.layers import compute_type
 from hinode.request import GUIDE_VIDEO, Request
 from hinode.settings import Settings
@@ -59,9 +61,9 @@ class BatchedRun:
     @property
     def batch_key(self) -> Hashable:
         """Equal for clips that fit into one batch."""
-        request = self.plan.request
-        guided = any(reference.role == GUIDE_VIDEO for reference in request.references)
-        strength = (GUIDED if request.strength is None else request.strength) if guided else None
+        references = self.plan.request.references
+        guided = any(reference.role == GUIDE_VIDEO for reference in references)
+        strength = self.plan.strength if guided else None
         return self.plan.card.path, self.plan.shape, self.plan.drawn_frames, self.plan.sampling, strength
 
 
@@ -74,8 +76,6 @@ class BatchedEngine(NativeEngine):
         self.pending: list[BatchedRun] = []
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._model: tuple[object, checkpoint.Checkpoint] | None = None
-        if settings.threads is not None:
-            torch.set_num_threads(settings.threads)
 
     def start(self, request: Request, state: State | None = None) -> BatchedRun:  # type: ignore[override]
         """See `Engine.start`; there is never a state to continue from."""

@@ -4,20 +4,18 @@ become reference files, and the judge reads them."""
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from hinode.clip import Frames
-from hinode.directing import footage
 from hinode.engines.native.catalog import Card
 from hinode.evaluation.directing.batched_engine import BatchedEngine, generate
 from hinode.evaluation.evaluate import to_bytes
+from hinode.media import references
 from hinode.media.timeline import frame_rate
 from hinode.request import MASK, SOURCE, Reference, Request, Size
 from hinode.world.judge import JudgeNet, judge, load_judge
@@ -88,14 +86,11 @@ class Harness:
         return self.picture(frames[0], MASK) if len(frames) == 1 else self._video(frames, MASK)
 
     def _video(self, frames: Frames, role: str) -> Reference:
-        return footage.keep(frames, frame_rate(self.fps), role, self.folder)
+        return references.save_frames(frames, frame_rate(self.fps), role, self.folder)
 
     def picture(self, frame: Frames, role: str, at: float = 0.0) -> Reference:
         """A frame as a PNG."""
-        digest = hashlib.sha256(np.ascontiguousarray(frame).tobytes()).hexdigest()
-        path = self.folder / f"{digest}.png"
-        Image.fromarray(frame).save(path)
-        return Reference(role, digest, "image/png", path=str(path), at=at)
+        return references.save_picture(frame, role, self.folder, at)
 
 
 def with_references(request: Request, operation: str, *references: Reference) -> Request:

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from hinode.engines.native import catalog
-from hinode.engines.native.engine import CONDITIONED_GUIDANCE, Plan, decode_frames
+from hinode.engines.native.checkpoint import Checkpoint
+from hinode.engines.native.plan import CONDITIONED_GUIDANCE, Plan
+from hinode.engines.native.sampling import decode_frames
 from hinode.evaluation.evaluate import load_model, plan_of, render_native, sample_noise
 from hinode.evaluation.physics.cases import CONTEXT_SECONDS, METRICS, SECONDS, Case, make_cases
 from hinode.evaluation.physics.search import REACH, Finding, find
 from hinode.evaluation.records import Record, RecordLog, check_names
 from hinode.evaluation.results import Row, mean, share
-from hinode.model.checkpoint import Checkpoint
 from hinode.model.flow import Sampler
 from hinode.progress import progress_bar
 from hinode.settings import Settings
@@ -45,7 +46,7 @@ def evaluate_physics(
     plan = plan_of(catalog.find(model, settings.models), seconds=SECONDS, steps=steps)
     guidance = min(plan.sampling.guidance, CONDITIONED_GUIDANCE)
     plan = dataclasses.replace(plan, sampling=dataclasses.replace(plan.sampling, guidance=guidance))
-    loaded, device = load_model(plan.card, settings)
+    loaded, device = load_model(plan.card)
     weights, fps = plan.card.fingerprint(), plan.shape.fps
     rows: list[Row] = []
 
@@ -81,7 +82,7 @@ def continue_cases(
     pixels[:, tokenizer.latent_frames(1 + round(CONTEXT_SECONDS * plan.shape.fps)) :] = torch.nan
     ids = model.vocabulary.batch([words(case.prompt) for case in cases], limit=plan.card.words).to(device)
     noise = sample_noise(range(first, first + len(cases)), pixels.shape[1:]).to(device)
-    sampler = Sampler(model.model, ids, plan.shape.fps, noise, plan.sampling, given=pixels.to(device))
+    sampler = Sampler(model.model, ids, plan.shape.fps, noise, plan.sampling, context=pixels.to(device))
     for _ in sampler:
         pass
     return ((decode_frames(sampler, plan.request).cpu() + 1) / 2).clamp(0, 1)

@@ -14,6 +14,7 @@ from hinode import pipeline
 from hinode.clip import Clip
 from hinode.engines.protocol import Engine, Progress, Run, State, abandon
 from hinode.errors import BadInput, EngineError, HinodeError, OutputError
+from hinode.jobs.files.checkpoints import Checkpoints
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Lease, LeaseLost
 from hinode.jobs.rows import UnknownRequestField, read_request
@@ -89,6 +90,7 @@ class Attempt:
         self._first: int | None = None  # step that this attempt began at
         self._step = 0
         self._saved_at = clock()
+        self._checkpoints = Checkpoints(objects)
         self._saved: State | None = None  # the last state, for another try at decoding
         self._checkpoint = lease.job.checkpoint  # digest of the last state that was entered
         self._ready = False  # all steps are done, and the state after them is saved
@@ -221,11 +223,11 @@ class Attempt:
         job = self.lease.job
         if job.checkpoint is not None:
             try:
-                body = self.objects.path(job.checkpoint).read_bytes()
-                return engine.start(request, State(job.engine, job.checkpoint_step, body))
+                return engine.start(request, self._checkpoints.load(job.checkpoint))
             except (OSError, EngineError) as error:
-                # Lost, or of other weights than those that are here now.
-                log.warning("the saved state cannot be used, so the video is begun again: %s", error)
+                # Lost, of another version, or of other weights than those that are here now.
+                log.warning("the saved state cannot be used; the video starts from the beginning: %s", error)
+                self._checkpoints = Checkpoints(self.objects)
         return engine.start(request)
 
     def _drive(self, run: Run, heartbeat: Heartbeat) -> None:
@@ -281,8 +283,7 @@ class Attempt:
         self._saved = run.state()
         self._saved_at = self.clock()
         try:
-            digest, _ = self.objects.put(self._saved.body)
-            self._enter_checkpoint(digest, self._saved.step)
+            self._enter_checkpoint(self._checkpoints.put(self._saved), self._saved.step)
         except (OSError, DatabaseError) as error:
             log.warning("the state of the run could not be saved: %s", error)
 

@@ -61,7 +61,7 @@ class Worker:
         self.objects = objects
         self.settings = settings
         self.host = host or f"{platform.node() or 'localhost'}/{os.getpid()}"
-        self.engines = tuple(installed.ENGINES if engines is None else engines)
+        self.engines = tuple(installed.names() if engines is None else engines)
         self.clock = clock
         self.unexpected_errors = 0
         self.id = store.register_worker(self.host, os.getpid(), self.engines)

@@ -89,7 +89,7 @@ class PipelineCall:
         sound = None
         if self.decodes_sound:
             samples = output[1][0].float().cpu().numpy()
-            sound = Sound.drawn(samples, int(pipeline.vocoder.config.output_sampling_rate))
+            sound = Sound.from_model(samples, int(pipeline.vocoder.config.output_sampling_rate))
         return np.asarray(output[0])[0], sound
 
     def _assemble(self, steps: StepLoop, pause: Pause) -> Any:

@@ -1,4 +1,4 @@
-"""What the engine needs from outside: time, chance, and the keys."""
+"""What the engine takes from outside: time, random numbers, and keys."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 class Environment:
     """
     Attributes:
-        clock: seconds from any beginning.
+        clock: seconds since any moment.
         pause: waits so many seconds.
-        chance: a random number from 0 up to and without 1.
-        nonce: a word that was never used before.
-        environment: where the keys are.
+        chance: a random number, 0 <= x < 1.
+        nonce: a text that was never used before.
+        variables: environment variables with the keys.
     """
 
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
     nonce: Callable[[], str] = secrets.token_urlsafe
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)

@@ -1,4 +1,4 @@
-"""Sound for tests: samples to write, and what a file sounds like to a player."""
+"""Sound for tests: samples to write, and the samples of a file as a player has them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def tone(seconds: float, rate: int = 48_000, channels: int = 2, clicks: tuple[fl
     return samples.astype(np.float32)
 
 
-def heard(path: Path) -> tuple[Samples, int]:
-    """Samples [channels, N] as a player hears them, up to the length that the file says, and their rate."""
+def read_sound(path: Path) -> tuple[Samples, int]:
+    """The samples of a file [channels, N], up to the length in its header, and their rate."""
     with av.open(str(path)) as file:
         stream = file.streams.audio[0]
         assert stream.duration is not None
@@ -41,10 +41,10 @@ def tracks(path: Path) -> list[str]:
 def clicks(samples: Samples, rate: int, level: float = 0.45) -> list[float]:
     """Times at which clicks begin, in seconds."""
     loud = np.flatnonzero(np.abs(samples[0]) > level) / rate
-    return [float(at) for at, before in zip(loud, (-1.0, *loud), strict=False) if at - before > 0.1]
+    return [float(time) for time, before in zip(loud, (-1.0, *loud), strict=False) if time - before > 0.1]
 
 
-def alike(one: Samples, other: Samples) -> float:
-    """Correlation of two sounds sample by sample, without any shift: 1 if they are the same."""
-    count = min(one.shape[1], other.shape[1])
-    return float(np.corrcoef(one[:, :count].ravel(), other[:, :count].ravel())[0, 1])
+def correlation(first: Samples, second: Samples) -> float:
+    """Correlation of two sounds sample by sample, without a shift: 1 if they are the same."""
+    count = min(first.shape[1], second.shape[1])
+    return float(np.corrcoef(first[:, :count].ravel(), second[:, :count].ravel())[0, 1])

@@ -1,0 +1,146 @@
+"""Storyboards read from files and plain values, and checked as a whole before anything is drawn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hinode.directing.films.storyboard import VIDEO, Shot, Storyboard, cast
+from hinode.errors import BadInput, join_names, quote
+from hinode.parsing import parse
+
+MAX_FILE_BYTES = 2**20
+
+
+def read(path: Path) -> Storyboard:
+    """Read a storyboard from a YAML or JSON file.
+
+    Raises:
+        BadInput: it cannot be read, or something in it is not right; the sentence and `field` say which part.
+    """
+    name = f"the storyboard {quote(str(path), 200)}"
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise BadInput(
+            f"{name} cannot be read: {error.strerror}", "name a YAML or JSON file", field="file"
+        ) from error
+    if len(text) > MAX_FILE_BYTES:
+        raise BadInput(f"{name} is larger than {MAX_FILE_BYTES:,} bytes", "shorten it", field="file")
+    try:
+        value = json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise BadInput(
+            f"{name} is not YAML{where}: {error.problem}", "correct it there", field="file"
+        ) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BadInput(f"{name} is neither YAML nor JSON", "see docs/reference/storyboard.md", field="file") from error
+    return parse_storyboard(value)
+
+
+def parse_storyboard(value: object) -> Storyboard:
+    """A storyboard from plain values, such as those of JSON.
+
+    Raises:
+        BadInput: see `read`.
+    """
+    board = parse(Storyboard, value, what="the storyboard", field="shots")
+    _check(board)
+    return board
+
+
+def _check(board: Storyboard) -> None:
+    """Find what no field can be wrong about alone."""
+    ids = [shot.id for shot in board.shots]
+    duplicate = next((name for name in ids if ids.count(name) > 1), None)
+    if duplicate is not None:
+        raise BadInput(f"two shots have the id {quote(duplicate)}", "give each its own", field="shots")
+    for index, shot in enumerate(board.shots):
+        for name, message, remedy in (*_content(shot), *_neighbours(board, index), *_files(board, index)):
+            field = f"shots.{shot.id}.{name}"
+            raise BadInput(f"{field}: {message}", remedy, field=field)
+        cast(shot.prompt, dict.fromkeys(board.characters, ""), f"shots.{shot.id}.prompt")
+    board.order()
+
+
+Fault = tuple[str, str, str]
+"""The field of a shot, what is wrong with it, and a remedy."""
+
+
+def _content(shot: Shot) -> Iterator[Fault]:
+    """A shot is drawn from a prompt, or shows a part of a video."""
+    if shot.transition is not None and shot.cut is not None:
+        yield "cut", "there is a transition too", "leave one of them out"
+    if shot.video is None:
+        if not shot.prompt.strip():
+            yield "prompt", "a shot that is drawn needs one", "add it"
+        if isinstance(shot.origin, float):
+            yield "from", f"there are {shot.origin:g} seconds and no video", "name a shot or an MP4"
+        return
+    for name in ("prompt", "camera", "path", "keyframes", "references"):
+        if getattr(shot, name):
+            yield name, "nothing is drawn in a shot that shows a video", "leave it or the video out"
+    if isinstance(shot.origin, str) or (shot.origin or 0.0) < 0:
+        yield "from", f"{quote(str(shot.origin))} is no moment of the video", "give seconds into it"
+
+
+def _neighbours(board: Storyboard, index: int) -> Iterator[Fault]:
+    """A shot fits between those around it, and goes on from something that exists."""
+    shot, transition, source = board.shots[index], board.transition(index), board.source(index)
+    ids = tuple(other.id for other in board.shots)
+    if index == 0 and (transition.overlap or (transition.kind == "continue" and source is None)):
+        message = f"nothing comes before the first shot, so it cannot {transition.kind}"
+        yield "transition", message, "leave it out, or say from which video it goes on"
+    if source is not None and not source.lower().endswith(VIDEO) and source not in ids:
+        yield "from", f"there is no shot {quote(source)}", f"choose {join_names(ids, 'or')}, or name an MP4"
+    overlaps = transition.overlap
+    if index + 1 < len(board.shots):
+        overlaps += board.transition(index + 1).overlap
+    if overlaps > shot.seconds:
+        message = (
+            f"the transitions before and after it take {overlaps:g} s and the shot has {shot.seconds:g} s"
+        )
+        yield "seconds", message, "make it longer or the transitions shorter"
+
+
+def _files(board: Storyboard, index: int) -> Iterator[Fault]:
+    """No two files of a shot are in each other's way."""
+    shot, source = board.shots[index], board.source(index)
+    for number, file in enumerate(shot.files):
+        if file.at >= shot.seconds:
+            message = f"{file.at:g} s is outside the shot, which has {shot.seconds:g} s"
+            yield "keyframes", message, "give an earlier moment"
+        if any((other.role, other.at) == (file.role, file.at) for other in shot.files[:number]):
+            if file.role == "keyframe":
+                yield "keyframes", f"two are at {file.at:g} s", "give each a moment of its own"
+            yield "references", f"there are two as {file.role}", "give one"
+        if file.role == "first_frame" and source is not None:
+            message = f"it goes on from {source}, so it has a first frame already"
+            yield "references", message, "leave one of them out"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without code, without the same key twice, and without references, of which a few lines can stand
+    for gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.get_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "references are not accepted", mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value} is there twice", key.start_mark
+                )
+        return super().construct_mapping(node, deep=deep)

@@ -1,0 +1,133 @@
+"""The finished file of a server, checked against the request and decoded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import IO
+
+import numpy as np
+
+from hinode.clip import Frames, Sound
+from hinode.media import soundtrack
+from hinode.media.decode import DecodeError, VideoFile, open_container
+from hinode.request import Size
+
+CODECS = frozenset({"h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mjpeg"})
+MAX_BYTES = 2**32
+"""Memory that the frames of one clip may take."""
+
+MAX_FPS = 240
+SIDE_TOLERANCE = 32
+"""Pixels by which a side may differ: servers round sizes to what their model needs."""
+
+MISSING_SHARE = 0.1
+"""Part of the length that may be missing, beside half a second: models draw certain numbers of frames."""
+HALF_SECOND = 0.5
+
+
+class UnusableVideo(Exception):
+    """What came back is not the video that was requested; the text says why, after "the file"."""
+
+
+class VideoDecoder:
+    """A video file being decoded; iterate over it to fill `frames`."""
+
+    def __init__(self, file: IO[bytes], *, size: Size, seconds: float) -> None:
+        """
+        Args:
+            file: the video, open for reading.
+            size: width and height that it should have, give or take `SIDE_TOLERANCE` pixels a side.
+            seconds: requested length; what the file has beyond it is not decoded.
+
+        Raises:
+            UnusableVideo: it is no such video.
+        """
+        file.seek(0)
+        self._file, self._demuxer = file, _demuxer(file.read(32))
+        file.seek(0)
+        try:
+            self._video = VideoFile(file, self._demuxer)
+        except DecodeError as error:
+            raise UnusableVideo(str(error)) from error
+        try:
+            self._check(size, seconds)
+        except BaseException:
+            self.close()
+            raise
+
+    def _check(self, size: Size, seconds: float) -> None:
+        if self._video.codec not in CODECS:
+            raise UnusableVideo("is packed in a way that cannot be read here")
+        self.size: Size = self._video.size
+        if any(abs(have - want) > SIDE_TOLERANCE for have, want in zip(self.size, size, strict=True)):
+            raise UnusableVideo(f"is {self.size[0]}x{self.size[1]} where {size[0]}x{size[1]} was requested")
+        fps = self._video.average_rate
+        if fps is None or not 0 < fps <= MAX_FPS:
+            raise UnusableVideo("has no sensible frame rate")
+        self.fps = fps
+        self.total = max(1, math.ceil(round(seconds * float(fps), 6)))
+        missing = max(MISSING_SHARE * seconds, HALF_SECOND) * float(fps)
+        self._minimum = max(1, math.floor(self.total - missing))
+        if self.total * self.size[0] * self.size[1] * 3 > MAX_BYTES:
+            raise UnusableVideo("is too large for the memory of this server")
+        self._buffer: Frames = np.empty((self.total, self.size[1], self.size[0], 3), np.uint8)
+        self.count = 0
+
+    @property
+    def frames(self) -> Frames:
+        """uint8 [T, H, W, 3] in sRGB, as far as they are decoded."""
+        return self._buffer[: self.count]
+
+    def __iter__(self) -> Iterator[int]:
+        """Decode; yields how many frames there are so far.
+
+        Raises:
+            UnusableVideo: frames are damaged, or too many are missing.
+        """
+        try:
+            for picture in self._video:
+                if picture.size != self.size:
+                    raise UnusableVideo("changes its size midway")
+                self._buffer[self.count] = picture.rgb
+                self.count += 1
+                yield self.count
+                if self.count == self.total:
+                    break
+        except DecodeError as error:
+            raise UnusableVideo(str(error)) from error
+        # An MP4 says how many frames it has; one that was cut off lacks some of them.
+        declared = min(self._video.stream.frames or self.count, self.total)
+        if self.count < declared:
+            raise UnusableVideo(f"has {self.count} frames of {declared}")
+        if self.count < self._minimum:
+            raise UnusableVideo(f"has {self.count} frames, too few for its length")
+
+    def read_sound(self) -> Sound | None:
+        """The sound of the frames, after they were decoded; None if the file has no sound.
+
+        Raises:
+            UnusableSound: it has sound that cannot be decoded.
+        """
+        self._file.seek(0)
+        seconds = self.count / float(self.fps)
+        return soundtrack.read(lambda: open_container(self._file, self._demuxer), seconds)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._video.container.close()
+
+
+def _demuxer(head: bytes) -> str:
+    """The demuxer for a file that begins with `head`.
+
+    Raises:
+        UnusableVideo: it is no video, or of a kind that no server sends.
+    """
+    if head[4:8] == b"ftyp":
+        return "mov,mp4,m4a,3gp,3g2,mj2"
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        return "matroska,webm"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "avi"
+    raise UnusableVideo("is no video" if head else "is empty")

@@ -1,0 +1,64 @@
+"""How a request to a server can fail, and what follows from it."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+import httpx
+
+
+class Category(Enum):
+    """What a failure means."""
+
+    BUSY = "busy"
+    """It has too much to do: try it again later, or another server."""
+    DOWN = "down"
+    """It does not answer, or not as it should: it may be back soon."""
+    GONE = "gone"
+    """It does not know the job any more."""
+    REFUSED = "refused"
+    """It refuses the request."""
+    UNUSABLE = "unusable"
+    """It cannot be used as it is configured."""
+
+
+class UpstreamError(Exception):
+    """A server did not do what a request asked for.
+
+    Args:
+        category: what that means.
+        message: what happened, as the end of a sentence that begins with "the server"; without names of
+            servers, keys, and text from the server.
+        wait: seconds after which the server wants the next request, if it said so.
+        final: whether no other server would accept the request either.
+    """
+
+    def __init__(
+        self, category: Category, message: str, *, wait: float | None = None, final: bool = False
+    ) -> None:
+        self.category = category
+        self.message = message
+        self.wait = wait
+        self.final = final
+        super().__init__(message)
+
+
+def retry_after(headers: httpx.Headers, now: float) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `Retry-After` (seconds or a date), or None."""
+    with suppress(ValueError):
+        if (milliseconds := headers.get("retry-after-ms")) is not None:
+            return valid_delay(float(milliseconds) / 1000)
+    text = headers.get("retry-after", "").strip()
+    with suppress(ValueError):
+        return valid_delay(float(text))
+    with suppress(ValueError, OverflowError):
+        return valid_delay(parsedate_to_datetime(text).timestamp() - now)
+    return None
+
+
+def valid_delay(seconds: float) -> float | None:
+    """A length of time, at least 0, or None for no number."""
+    return max(0.0, seconds) if math.isfinite(seconds) else None

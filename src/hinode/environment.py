@@ -1,0 +1,108 @@
+"""The `HINODE_…` variables of the environment, read and checked."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from hinode.errors import quote
+from hinode.parsing import Input, Integer, Number, field_names, parse
+
+log = logging.getLogger(__name__)
+
+MAX_THREADS = 1024
+MAX_SECONDS = 100 * 366 * 86400.0
+
+
+def read(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The values of the variables that are set, by the names of the fields of `Settings`.
+
+    A variable that looks like a setting and is none, such as a misspelled one, is logged.
+
+    Raises:
+        BadInput: a variable has a wrong value.
+    """
+    names = field_names(Variables)
+    for name in environment.keys() - set(names):
+        if name.startswith("HINODE_"):
+            _warn(name)
+    values = {name: environment[name].strip() for name in names if name in environment}
+    return parse(Variables, values, what="the environment").model_dump(exclude_none=True)
+
+
+@lru_cache(maxsize=64)  # once in each process
+def _warn(name: str) -> None:
+    nearest = difflib.get_close_matches(name, field_names(Variables), n=1)
+    remedy = f"the nearest setting is {nearest[0]}" if nearest else "remove it"
+    log.warning("the variable %s is no setting and is ignored; %s", name, remedy)
+
+
+def _folder(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _device(text: str) -> str:
+    if re.fullmatch("(cpu|mps|cuda)(:[0-9]{1,3})?", text) is None:
+        raise ValueError("give cpu, cuda or cuda:1, say")
+    return text
+
+
+def _decimal(text: str) -> str:
+    if "e" in text.lower():
+        raise ValueError("give a number without an exponent")
+    return text
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("give 1 or 0")
+
+
+def _aliases(text: str) -> dict[str, str]:
+    """Read `NAME=ENGINE/MODEL,…`; the model may be left out, for the engine's default."""
+    aliases: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        match = re.fullmatch(r"([\w.:-]{1,100})\s*=\s*([\w-]{1,64}(?:/[\w./:-]{1,200})?)", pair, re.ASCII)
+        if match is None:
+            raise ValueError(f"write {quote(pair)} as NAME=ENGINE/MODEL, such as sora-2=native/nano")
+        if match[1] in aliases:
+            raise ValueError(f"keep one of the two entries for {quote(match[1])}")
+        aliases[match[1]] = match[2]
+    return aliases
+
+
+_Folder = Annotated[Path, BeforeValidator(_folder)]
+_Switch = Annotated[bool, BeforeValidator(_boolean)]
+_Decimal = Annotated[Number, Field(le=MAX_SECONDS), BeforeValidator(_decimal)]
+
+
+class Variables(Input):
+    """The variables that are set, by the names of the fields of `Settings`."""
+
+    home: _Folder | None = Field(None, alias="HINODE_HOME")
+    threads: Annotated[Integer, Field(ge=1, le=MAX_THREADS)] | None = Field(None, alias="HINODE_THREADS")
+    device: Annotated[str, BeforeValidator(_device)] | None = Field(None, alias="HINODE_DEVICE")
+    upscale: _Switch | None = Field(None, alias="HINODE_UPSCALE")
+    database_url: str | None = Field(None, alias="HINODE_DATABASE_URL")
+    store: _Folder | None = Field(None, alias="HINODE_STORE")
+    aliases: Annotated[dict[str, str], BeforeValidator(_aliases)] | None = Field(None, alias="HINODE_MODELS")
+    retention_hours: Annotated[_Decimal, Field(gt=0)] | None = Field(None, alias="HINODE_RETENTION_HOURS")
+    lease_seconds: Annotated[_Decimal, Field(ge=1)] | None = Field(None, alias="HINODE_LEASE_SECONDS")
+    checkpoint_seconds: Annotated[_Decimal, Field(ge=0.1)] | None = Field(
+        None, alias="HINODE_CHECKPOINT_SECONDS"
+    )
+    slice_seconds: Annotated[_Decimal, Field(ge=0.1)] | None = Field(None, alias="HINODE_SLICE_SECONDS")
+    allow_private_urls: _Switch | None = Field(None, alias="HINODE_ALLOW_PRIVATE_URLS")
+    testcard_step_seconds: Annotated[_Decimal, Field(ge=0)] | None = Field(
+        None, alias="HINODE_TESTCARD_STEP_SECONDS"
+    )
