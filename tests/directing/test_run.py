@@ -250,13 +250,13 @@ def test_a_video_is_decoded_once_however_many_windows_are_drawn_over_it(
     monkeypatch.setattr(VideoFile, "__iter__", counted)
     clip = source(tmp_path, moving(64))
     request = dataclasses.replace(REQUEST, operation="remix", seconds=8.0, references=(clip,), expand=False)
-    run = engine.start(dataclasses.replace(request, model="unhinted", strength=0.5))
+    run = engine.start(dataclasses.replace(request, model="basic", strength=0.5))
     list(run)
     assert len(run.layout.windows) >= 3  # type: ignore[attr-defined]
     assert decoded.count(clip.path) <= 64 + 17  # once, and two seconds of it to see what it shows
 
 
-@pytest.mark.parametrize("model", ["toy", "unhinted"])
+@pytest.mark.parametrize("model", ["toy", "basic"])
 def test_a_model_with_short_windows_continues_from_the_last_picture(
     settings: Settings, model: str, tmp_path: Path
 ) -> None:
