@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.serving import Server
+from benchmarks.serving import ServerHarness
 
 BAR = 0.100
 PROMPT = "a red balloon rising over the mountains at noon"
@@ -114,7 +114,7 @@ def measure(clients: int, workers: int, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         # One thread for each worker: what a person would set who wants the machine to stay usable.
         environment = {"HINODE_THREADS": "1", "HINODE_MODELS": "sora-2=native/nano"}
-        with Server(Path(folder) / "home", workers=workers, environment=environment) as server:
+        with ServerHarness(Path(folder) / "home", workers=workers, environment=environment) as server:
             key = server.key("bench")
             results = asyncio.run(ask(server.origin, key, clients, seconds))
             server.stop()

@@ -30,7 +30,7 @@ MODELS = ("sora-2", "sora-2-pro", "sora-2-2025-10-06", "sora-2-pro-2025-10-06", 
 ALIASES = ",".join(f"{name}=testcard/testcard" for name in MODELS)
 
 
-class Server:
+class ServerHarness:
     """`hinode serve` on a free port of this machine. It can be stopped, killed and started again."""
 
     def __init__(self, home: Path, *, workers: int = 1, environment: Mapping[str, str] | None = None) -> None:
@@ -245,7 +245,7 @@ class Server:
         """The end of its log."""
         return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> ServerHarness:
         self.start()
         return self
 

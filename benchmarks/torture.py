@@ -35,7 +35,7 @@ import sqlalchemy as sa
 from benchmarks.audit import FINALS, Promise, audit
 from benchmarks.postgres import PostgreSQL
 from benchmarks.receiver import Receiver
-from benchmarks.serving import Server
+from benchmarks.serving import ServerHarness
 from hinode.jobs.states import Status
 from hinode.records.database import Database
 from hinode.records.tables import artifacts, jobs, workers
@@ -93,7 +93,7 @@ class Report:
 class Client:
     """Requests videos, several at a time, and repeats a request until it is answered."""
 
-    def __init__(self, server: Server, key: str, chance: random.Random) -> None:
+    def __init__(self, server: ServerHarness, key: str, chance: random.Random) -> None:
         self.server = server
         self.key = key
         self.chance = chance
@@ -267,7 +267,7 @@ def torture(
         "HINODE_LEASE_SECONDS": f"{lease_seconds:g}",
         "HINODE_SLICE_SECONDS": "0.5",  # so that jobs also give way to each other
     }
-    server = Server(home, workers=workers, environment=environment)
+    server = ServerHarness(home, workers=workers, environment=environment)
     url = database_url or f"sqlite:///{home / 'hinode.db'}"
     report = Report(url.split(":")[0], seed)
     with ExitStack() as stack:
@@ -329,7 +329,7 @@ def torture(
 
 
 def kill(
-    server: Server, observer: Observer, victim: str, chance: random.Random
+    server: ServerHarness, observer: Observer, victim: str, chance: random.Random
 ) -> tuple[dict[str, int], float | None]:
     """Kill once, and wait until the interrupted jobs run again.
 

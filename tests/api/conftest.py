@@ -134,7 +134,7 @@ def module_clock() -> Clock:
 def _probe_in_this_process() -> Iterator[None]:
     """A process for each probe costs half a second; tests/media and test_escapes start some."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(probe, "_looked_at", probe.look)
+        patch.setattr(probe, "_look_apart", probe.look)
         yield
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmarks.serving import HOST, Server
+from benchmarks.serving import HOST, ServerHarness
 
 MEGABYTE = 1 << 20
 MARK = f"escaped-{secrets.token_hex(6)}"
@@ -50,7 +50,7 @@ class RawClient:
     Every request has a connection of its own.
     """
 
-    server: Server
+    server: ServerHarness
     key: str
     folder: Path
 
@@ -161,7 +161,7 @@ def raw_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawClient]:
     folder = tmp_path_factory.mktemp("around")
     temporary = folder / "tmp"
     temporary.mkdir()
-    server = Server(folder / "a" / "b" / "home", workers=0, environment={"TMPDIR": str(temporary)})
+    server = ServerHarness(folder / "a" / "b" / "home", workers=0, environment={"TMPDIR": str(temporary)})
     with server:
         client = RawClient(server, server.key("fuzz"), folder)
         assert client.post_json(CREATE, {"prompt": PROMPT}).status == 200  # and everything is imported

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.serving import HOST, WAIT_SECONDS, Server
+from benchmarks.serving import HOST, WAIT_SECONDS, ServerHarness
 from hinode import cli, logs
 
 SLOW_STEPS = {
@@ -27,21 +27,21 @@ SLOW_STEPS = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHarness]:
     """A server that runs as long as the tests of this module, and is never stopped by one of them."""
-    with Server(tmp_path_factory.mktemp("home")) as running:
+    with ServerHarness(tmp_path_factory.mktemp("home")) as running:
         yield running
 
 
 @pytest.fixture
-def slow_server(tmp_path: Path) -> Iterator[Server]:
+def slow_server(tmp_path: Path) -> Iterator[ServerHarness]:
     """A server that is not started yet; its videos take long enough to interrupt them."""
-    server = Server(tmp_path / "home", environment=SLOW_STEPS)
+    server = ServerHarness(tmp_path / "home", environment=SLOW_STEPS)
     yield server
     server.kill()
 
 
-def wait_until_running(server: Server, key: str, video_id: str) -> dict[str, Any]:
+def wait_until_running(server: ServerHarness, key: str, video_id: str) -> dict[str, Any]:
     """Wait until some steps of a video are done."""
 
     def running_video() -> dict[str, Any] | None:
@@ -51,18 +51,18 @@ def wait_until_running(server: Server, key: str, video_id: str) -> dict[str, Any
     return server.wait_for(running_video)
 
 
-def log_lines(server: Server) -> list[dict[str, Any]]:
+def log_lines(server: ServerHarness) -> list[dict[str, Any]]:
     lines = server.log.read_text().splitlines()
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
-def announcement(server: Server) -> str:
+def announcement(server: ServerHarness) -> str:
     """What the server printed for a person."""
     lines = server.log.read_text().splitlines()
     return "\n".join(line for line in lines if not line.startswith("{"))
 
 
-def test_the_first_start_prints_a_key_that_makes_a_video(server: Server) -> None:
+def test_the_first_start_prints_a_key_that_makes_a_video(server: ServerHarness) -> None:
     server.wait_for(lambda: "Stop it with" in announcement(server))
     assert f"Sora's API at {server.base_url}" in announcement(server)
     assert "other machines" not in announcement(server)
@@ -75,7 +75,7 @@ def test_the_first_start_prints_a_key_that_makes_a_video(server: Server) -> None
     assert key not in json.dumps(log_lines(server))
 
 
-def test_every_log_line_is_json_and_says_what_it_is_about(server: Server) -> None:
+def test_every_log_line_is_json_and_says_what_it_is_about(server: ServerHarness) -> None:
     key = server.key("logs")
     video_id = server.submit(key, prompt="a secret kite")
     server.finished_video(key, video_id)
@@ -96,7 +96,7 @@ def test_every_log_line_is_json_and_says_what_it_is_about(server: Server) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
-def test_the_server_itself_never_loads_torch(server: Server) -> None:
+def test_the_server_itself_never_loads_torch(server: ServerHarness) -> None:
     key = server.key("torch")
     assert server.request("GET", "/v1/models", key=key)[0] == 200
     assert server.finished_video(key, server.submit(key))["status"] == "completed"
@@ -106,7 +106,7 @@ def test_the_server_itself_never_loads_torch(server: Server) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_saves_the_running_job_and_the_next_start_continues_it(
-    slow_server: Server, number: int
+    slow_server: ServerHarness, number: int
 ) -> None:
     server = slow_server
     server.start()
@@ -132,7 +132,7 @@ def test_a_signal_saves_the_running_job_and_the_next_start_continues_it(
 
 
 @pytest.mark.slow
-def test_killing_the_server_loses_nothing(slow_server: Server) -> None:
+def test_killing_the_server_loses_nothing(slow_server: ServerHarness) -> None:
     slow_server.start()
     key = slow_server.key("test")
     ids = [slow_server.submit(key, steps=20) for _ in range(2)]
@@ -147,7 +147,7 @@ def test_killing_the_server_loses_nothing(slow_server: Server) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_replaced_and_its_job_continues(slow_server: Server) -> None:
+def test_a_killed_worker_is_replaced_and_its_job_continues(slow_server: ServerHarness) -> None:
     slow_server.start()
     key = slow_server.key("test")
     video_id = slow_server.submit(key, steps=20)
@@ -160,7 +160,7 @@ def test_a_killed_worker_is_replaced_and_its_job_continues(slow_server: Server) 
 
 
 @pytest.mark.slow
-def test_workers_may_be_started_apart(slow_server: Server) -> None:
+def test_workers_may_be_started_apart(slow_server: ServerHarness) -> None:
     slow_server.workers = 0
     slow_server.start()
     key = slow_server.key("test")

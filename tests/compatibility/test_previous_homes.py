@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.serving import Server
+from benchmarks.serving import ServerHarness
 
 ARCHIVES = sorted(Path(__file__).parent.glob("home-*.tar.gz"))
 PATIENCE = 120.0
@@ -30,14 +30,14 @@ def previous(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         archive.extractall(folder, filter="data")
     facts = json.loads((folder / "facts.json").read_text())
     _move_expiry(folder / "home" / "hinode.db")
-    with Server(folder / "home", environment={"HINODE_MODELS": "sora-2=testcard"}) as server:
+    with ServerHarness(folder / "home", environment={"HINODE_MODELS": "sora-2=testcard"}) as server:
         headers = {"Authorization": f"Bearer {facts['key']}"}
         with httpx.Client(base_url=server.base_url, headers=headers, timeout=30) as client:
             yield Previous(client, facts, server)
 
 
 class Previous:
-    def __init__(self, client: httpx.Client, facts: dict[str, Any], server: Server) -> None:
+    def __init__(self, client: httpx.Client, facts: dict[str, Any], server: ServerHarness) -> None:
         self.client = client
         self.facts = facts
         self.server = server

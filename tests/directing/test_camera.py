@@ -20,7 +20,7 @@ from hinode.world import motion
     ids=["text", "triples", "objects as in the API", "objects with at", "object with the list"],
 )
 def test_a_path_has_a_text_form_and_a_json_form(value: object) -> None:
-    assert camera.path(value) == ((0.0, 0.2, 0.5), (2.0, 0.8, 0.5))
+    assert camera.parse_path(value) == ((0.0, 0.2, 0.5), (2.0, 0.8, 0.5))
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_path_has_a_text_form_and_a_json_form(value: object) -> None:
 )
 def test_a_moment_without_three_values_is_refused(value: object) -> None:
     with pytest.raises(BadInput, match="write seconds, x and y of each moment"):
-        camera.path(value)
+        camera.parse_path(value)
 
 
 def test_named_moves_are_those_of_the_drawn_world() -> None:

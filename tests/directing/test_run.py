@@ -28,7 +28,7 @@ from hinode.media import references
 from hinode.media.decode import Picture, VideoFile
 from hinode.request import CHARACTER, MASK, SOURCE, Reference, Request, Segment
 from hinode.settings import Settings
-from hinode.training.upscaling import save
+from hinode.training.upscaling import save_upscaler
 
 REQUEST = Request("a red balloon rising over the sea at noon", 32, 32, seconds=2.0, seed=3, model="toy")
 FPS = Fraction(8)
@@ -107,7 +107,7 @@ def test_what_is_drawn_beside_footage_is_enlarged_and_the_footage_is_not(
     torch.manual_seed(1)
     net = upscaling.UpscalerNet()
     torch.nn.init.normal_(net.leave.weight, std=0.02)
-    save(net, upscaling.path(), {})
+    save_upscaler(net, upscaling.path(), {})
     upscaling.load.cache_clear()
     clip = render_clip(engine, request)
     upscaling.load.cache_clear()
@@ -271,7 +271,7 @@ def test_a_model_with_short_windows_continues_from_the_last_picture(
     capabilities = engine.capabilities(model)
     assert capabilities.seconds[1] == 120.0
     assert not {"loop", "blend", "retake", "recut"} & set(capabilities.operations)
-    directing.check(request, short)
+    directing.check(request, engine.engine.capabilities(model))
     run = engine.start(request)
     assert [window.head for window in run.layout.windows] == [0] + [1] * 5  # type: ignore[attr-defined]
     list(run)

@@ -10,7 +10,7 @@ from hinode.engines.native import upscaling
 from hinode.errors import ModelError
 from hinode.evaluation import upscaler
 from hinode.settings import Settings
-from hinode.training.upscaling import save
+from hinode.training.upscaling import save_upscaler
 
 
 def test_figures_are_what_their_names_say() -> None:
@@ -29,7 +29,7 @@ def test_without_weights_nothing_is_measured(settings: Settings) -> None:
 
 def test_the_suite_measures_an_untrained_upscaler(settings: Settings) -> None:
     upscaling.load.cache_clear()
-    save(upscaling.UpscalerNet(), upscaling.path(), {})
+    save_upscaler(upscaling.UpscalerNet(), upscaling.path(), {})
     result = upscaler.evaluate_upscaling(model=None, settings=settings, limit=2)
     upscaling.load.cache_clear()
     assert json.loads(json.dumps(result)) == result

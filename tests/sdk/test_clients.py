@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.serving import Server
+from benchmarks.serving import ServerHarness
 from hinode.jobs.tenants.tenant import Limits
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.records.database import Database
@@ -81,10 +81,10 @@ class Driver:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHarness]:
     """A server whose jobs take a moment, so that clients can observe them in progress."""
     home = tmp_path_factory.mktemp("served") / "home"
-    with Server(home, workers=2, environment={"HINODE_TESTCARD_STEP_SECONDS": "0.01"}) as running:
+    with ServerHarness(home, workers=2, environment={"HINODE_TESTCARD_STEP_SECONDS": "0.01"}) as running:
         yield running
         assert running.stop() == 0, running.last_words()
 
@@ -107,7 +107,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def drivers(
     request: pytest.FixtureRequest,
-    server: Server,
+    server: ServerHarness,
     files: dict[str, Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, Driver]]:

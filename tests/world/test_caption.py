@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hinode.world import lexicon
-from hinode.world.caption import DENSITIES, VOCABULARY, Parsed, SubjectFacts, caption, parse, words
+from hinode.world.caption import DENSITIES, VOCABULARY, ParsedPrompt, SubjectFacts, caption, parse, words
 from hinode.world.scene import (
     CAMERAS,
     COLORS,
@@ -35,7 +35,7 @@ def truth(scene: Scene) -> tuple[SubjectFacts, ...]:
     return tuple(SubjectFacts(s.kind, s.color, s.motion) for s in scene.subjects)
 
 
-def around(parsed: Parsed) -> dict[str, str]:
+def around(parsed: ParsedPrompt) -> dict[str, str]:
     return {name: value for name in AROUND if (value := getattr(parsed, name)) is not None}
 
 

@@ -30,8 +30,8 @@ def with_controls(
         clip: the other options of the command.
         keyframes: "FILE@SECONDS" each.
         fit: how pictures are brought to the size of the clip; None if they must have it.
-        path: see `directing.camera.path`.
-        camera: see `directing.camera.camera`.
+        path: see `directing.camera.parse_path`.
+        camera: see `directing.camera.parse_camera`.
         characters: "NAME=FILE" each.
 
     Raises:
@@ -47,15 +47,15 @@ def with_controls(
     material.check_fit(fit)
     references = [*request.references, *(_character(text, request.prompt) for text in characters or ())]
     if path is not None:
-        request = dataclasses.replace(request, path=moves.path(path))
+        request = dataclasses.replace(request, path=moves.parse_path(path))
     if camera is not None:
-        track, words = moves.camera(camera, request.seconds, capabilities)
+        track, words = moves.parse_camera(camera, request.seconds, capabilities)
         request = dataclasses.replace(request, camera=track, prompt=request.prompt + words)
     with tempfile.TemporaryDirectory(prefix="hinode-") as folder:
         for text in keyframes or ():
             file, moment = _keyframe(text)
             references.append(
-                material.picture(
+                material.load_picture(
                     file, request.size, KEYFRAME, folder=Path(folder), fit=fit, at=moment, field=KEYFRAME
                 )
             )
@@ -75,7 +75,7 @@ def _character(text: str, prompt: str) -> Reference:
             "write it like pip=pip.png, and @pip in the prompt",
             field=CHARACTER,
         )
-    reference = material.character(Path(file), name)
+    reference = material.load_character(Path(file), name)
     if name.lower() not in prompt.lower():
         raise BadInput(
             f"the prompt does not name the character {quote(name)}",

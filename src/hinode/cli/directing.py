@@ -46,9 +46,9 @@ def extend(
     """Extend a video at its end, or at its start with --backward."""
     from hinode.directing import material, operations
 
-    source = material.video(video)
+    source = material.load_video(video)
     request = _request(ctx.clip, prompt, source, end=not backward)
-    render(operations.extended(request, source, seconds, backward=backward), ctx.clip)
+    render(operations.extend(request, source, seconds, backward=backward), ctx.clip)
 
 
 def loop(
@@ -71,10 +71,10 @@ def loop(
             raise BadInput("there is nothing to loop", "give a prompt or --video", field="prompt")
         request = ctx.clip.request(prompt)
         request = dataclasses.replace(request, seconds=LOOP_SECONDS if seconds is None else seconds)
-        render(operations.looped(request, None, None), ctx.clip)
+        render(operations.loop(request, None, None), ctx.clip)
     else:
-        source = material.video(video)
-        render(operations.looped(_request(ctx.clip, prompt, source), source, seconds), ctx.clip)
+        source = material.load_video(video)
+        render(operations.loop(_request(ctx.clip, prompt, source), source, seconds), ctx.clip)
 
 
 def blend(
@@ -114,10 +114,13 @@ def blend(
     """Join two videos by a generated transition."""
     from hinode.directing import material, operations
 
-    shape = operations.curve(curve)
-    share = operations.strength(strength)
-    before, after = material.video(first, field="first video"), material.video(second, field="second video")
-    request = operations.blended(
+    shape = operations.parse_curve(curve)
+    share = operations.parse_strength(strength)
+    before, after = (
+        material.load_video(first, field="first video"),
+        material.load_video(second, field="second video"),
+    )
+    request = operations.blend(
         _request(ctx.clip, prompt, after, end=False, size=before.size),
         before,
         after,
@@ -125,7 +128,7 @@ def blend(
         leave=leave,
         enter=enter,
         curve=shape,
-        strength=operations.BLENDED if share is None else share,
+        strength=operations.BLEND_STRENGTH if share is None else share,
     )
     render(request, ctx.clip)
 
@@ -164,8 +167,8 @@ def retake(
     """Generate a span of a video again. The rest stays as it is."""
     from hinode.directing import material, operations
 
-    source = material.video(video)
-    render(operations.retaken(_request(ctx.clip, prompt, source), source, begin, end), ctx.clip)
+    source = material.load_video(video)
+    render(operations.retake(_request(ctx.clip, prompt, source), source, begin, end), ctx.clip)
 
 
 def recut(
@@ -180,8 +183,8 @@ def recut(
     """Keep a span of a video and generate what surrounds it."""
     from hinode.directing import material, operations
 
-    begin, end = operations.span(keep, "keep")
-    source = material.video(video)
+    begin, end = operations.parse_span(keep, "keep")
+    source = material.load_video(video)
     render(operations.recut(_request(ctx.clip, prompt, source), source, begin, end, before, after), ctx.clip)
 
 
@@ -202,16 +205,16 @@ def animate(
     from hinode.media import pictures
 
     material.check_fit(fit)
-    with material.named(image, "image"):
+    with material.name_file_in_errors(image, "image"):
         image_size = pictures.measure(image, field="image")[0]
     request = dataclasses.replace(ctx.clip.request(prompt, image_size), seconds=seconds)
     with tempfile.TemporaryDirectory(prefix="hinode-") as scratch:
         folder = Path(scratch)
-        references = [material.picture(image, request.size, FIRST_FRAME, folder=folder, fit=fit)]
+        references = [material.load_picture(image, request.size, FIRST_FRAME, folder=folder, fit=fit)]
         if last is not None:
             moment = operations.last_moment(seconds, ctx.clip.capabilities().native_fps[0])
             references.append(
-                material.picture(
+                material.load_picture(
                     last, request.size, KEYFRAME, folder=folder, fit=fit, at=moment, field="last"
                 )
             )
@@ -225,11 +228,11 @@ def _redraw(
 ) -> None:
     from hinode.directing import material, operations
 
-    share = operations.strength(strength)
-    source = material.video(video)
-    region = None if mask is None else material.mask(mask, source.size)
+    share = operations.parse_strength(strength)
+    source = material.load_video(video)
+    region = None if mask is None else material.load_mask(mask, source.size)
     request = _request(clip, prompt, source, end=False)
-    render(operations.redrawn(request, operation, source, share, region), clip)
+    render(operations.redraw(request, operation, source, share, region), clip)
 
 
 def _request(

@@ -63,7 +63,7 @@ def storyboard(
         _check_replaceable(path)
     _check_replaceable(path.with_suffix(".otio"))
     with watch_progress(show=not (as_json or quiet)) as watch:
-        film = renderer.make(
+        film = renderer.render_film(
             board,
             file.absolute().parent,
             file.with_name(f"{file.name}.shots"),
@@ -90,7 +90,7 @@ def _check_replaceable(path: Path) -> None:
     """
     from hinode.directing import material
 
-    if path.is_file() and not material.made_here(path):
+    if path.is_file() and not material.is_made_by_hinode(path):
         raise BadInput(
             f"{quote(str(path), 200)} exists and was not made by Hinode",
             "name another output",

@@ -35,17 +35,17 @@ _KEYS = {PATH: ("seconds", "x", "y"), CAMERA: ("seconds", "pan", "zoom")}  # as 
 _MOVE = re.compile(r"(pan|zoom) (left|right|in|out)(?: (slowly|fast|[0-9.]+))?|still")
 
 
-def path(value: object) -> Trajectory:
+def parse_path(value: object) -> Trajectory:
     """Where the subject's middle is, from "0,0.2,0.5; 2,0.8,0.5" (seconds, x, y), from a list, or from the
     name of a JSON file with a list in it: of triples, or of objects with "seconds" (or "at"), "x" and "y".
 
     Raises:
         BadInput: it is none of these.
     """
-    return track(value, PATH)
+    return parse_track(value, PATH)
 
 
-def camera(value: object, seconds: float, capabilities: Capabilities) -> tuple[Trajectory, str]:
+def parse_camera(value: object, seconds: float, capabilities: Capabilities) -> tuple[Trajectory, str]:
     """How the camera moves, and words for the prompt of a model that follows words alone.
 
     Args:
@@ -59,7 +59,7 @@ def camera(value: object, seconds: float, capabilities: Capabilities) -> tuple[T
     """
     moves = parse_moves(value) if isinstance(value, str) else None
     if moves is None:
-        return track(value, CAMERA), ""
+        return parse_track(value, CAMERA), ""
     if CAMERA not in capabilities.controls:
         return (), "".join(f", {_words(name)}" for name in moves)
     return trajectory(moves, seconds), ""
@@ -100,7 +100,7 @@ def trajectory(moves: Mapping[str, float], seconds: float) -> Trajectory:
     )
 
 
-def track(value: object, field: str) -> Trajectory:
+def parse_track(value: object, field: str) -> Trajectory:
     """Moments with two values each; `field` is "path" or "camera". The request checks what they are.
 
     Raises:
@@ -108,7 +108,7 @@ def track(value: object, field: str) -> Trajectory:
     """
     if isinstance(value, str):
         if value.lower().endswith(".json"):
-            return track(_read(Path(value), field), field)
+            return parse_track(_read(Path(value), field), field)
         value = [part.split(",") for part in value.split(";") if part.strip()]
     if isinstance(value, Mapping):
         value = value.get(field)

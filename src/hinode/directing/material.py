@@ -19,7 +19,7 @@ MAX_SOURCE_SECONDS = 3600.0
 """Seconds of the longest video that a clip can be made from."""
 
 
-def video(path: Path, *, field: str = "video") -> MediaFile:
+def load_video(path: Path, *, field: str = "video") -> MediaFile:
     """An MP4, probed.
 
     Args:
@@ -29,7 +29,7 @@ def video(path: Path, *, field: str = "video") -> MediaFile:
     Raises:
         BadInput: it is missing or is no video that can be worked on.
     """
-    with named(path, field):
+    with name_file_in_errors(path, field):
         facts = probe(path, max_seconds=MAX_SOURCE_SECONDS, field=field)
         prompt = _label_facts(path).get("prompt")
         return MediaFile(
@@ -44,7 +44,7 @@ def video(path: Path, *, field: str = "video") -> MediaFile:
         )
 
 
-def picture(
+def load_picture(
     path: Path,
     size: Size,
     role: str,
@@ -77,7 +77,7 @@ def picture(
         )
 
     check_fit(fit)
-    with named(path, field):
+    with name_file_in_errors(path, field):
         changed, media_type = pictures.ready(path, size, fit, field=field, other_size=other_size)
         if changed is None:
             return Reference(role, _digest(path), media_type, path=str(path.absolute()), at=at)
@@ -87,17 +87,17 @@ def picture(
         return Reference(role, digest, media_type, path=str(copy.absolute()), at=at)
 
 
-def mask(path: Path, size: Size) -> Reference:
+def load_mask(path: Path, size: Size) -> Reference:
     """A mask: a picture, or a video for one that moves, white where the source may change.
 
     Raises:
         BadInput: it is neither, or is not of the size of the video, which is `size`.
     """
-    with named(path, MASK):
+    with name_file_in_errors(path, MASK):
         with path.open("rb") as file:
             moving = file.read(12)[4:8] == FIRST_BOX
         if moving:
-            content = video(path, field=MASK)
+            content = load_video(path, field=MASK)
             have, reference = content.size, content.reference(MASK)
         else:
             have, media_type = pictures.measure(path, field=MASK)
@@ -123,22 +123,22 @@ def check_fit(fit: str | None) -> None:
         )
 
 
-def character(path: Path, name: str, field: str = CHARACTER) -> Reference:
+def load_character(path: Path, name: str, field: str = CHARACTER) -> Reference:
     """A picture or an MP4 of somebody whom the prompt calls `name`.
 
     Raises:
         BadInput: it is missing, or is neither.
     """
     if path.suffix.lower() == ".mp4":
-        return video(path, field=field).reference(CHARACTER, name=name)
-    with named(path, field):
+        return load_video(path, field=field).reference(CHARACTER, name=name)
+    with name_file_in_errors(path, field):
         digest = _digest(path)  # first, because it tells that there is no such file
         _, media_type = pictures.measure(path, field=field)
         return Reference(CHARACTER, digest, media_type, name, path=str(path.absolute()))
 
 
 @contextmanager
-def named(path: Path, field: str) -> Iterator[None]:
+def name_file_in_errors(path: Path, field: str) -> Iterator[None]:
     """Name the file in what is raised about it."""
     name = f"{field} {quote(str(path), 200)}"
     try:
@@ -158,7 +158,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def made_here(path: Path) -> bool:
+def is_made_by_hinode(path: Path) -> bool:
     """Whether a file says that Hinode made it."""
     if path.suffix.lower() == ".mp4":
         return str(_label_facts(path).get("generator", "")).startswith("hinode ")

@@ -14,7 +14,7 @@ from hinode.directing.segments import LOOP_SECONDS
 from hinode.errors import BadInput, join_names, quote
 from hinode.request import KEYFRAME, STRENGTH, MediaFile, Reference, Request, Segment
 
-BLENDED = 0.7
+BLEND_STRENGTH = 0.7
 """How far a transition goes from the two clips faded into each other, by default."""
 
 STRENGTHS = {"subtle": 0.35, "mild": 0.55, "strong": 0.8}
@@ -30,7 +30,7 @@ CURVES: dict[str, Curve] = {
 """How the influence passes from one clip to the other: (share of the time, share of the second clip)."""
 
 
-def extended(base: Request, source: MediaFile, more: float, *, backward: bool = False) -> Request:
+def extend(base: Request, source: MediaFile, more: float, *, backward: bool = False) -> Request:
     """A clip that continues its source by `more` seconds, or leads to it.
 
     Args:
@@ -49,7 +49,7 @@ def extended(base: Request, source: MediaFile, more: float, *, backward: bool = 
     return request if backward else dataclasses.replace(request, segments=())
 
 
-def looped(base: Request, source: MediaFile | None, seconds: float | None) -> Request:
+def loop(base: Request, source: MediaFile | None, seconds: float | None) -> Request:
     """A clip whose end passes over into its beginning.
 
     Args:
@@ -70,7 +70,7 @@ def looped(base: Request, source: MediaFile | None, seconds: float | None) -> Re
     return dataclasses.replace(_directed(base, "loop", segments, source), looped=True)
 
 
-def blended(
+def blend(
     base: Request,
     first: MediaFile,
     second: MediaFile,
@@ -79,7 +79,7 @@ def blended(
     leave: float | None = None,
     enter: float | None = None,
     curve: Curve = (),
-    strength: float = BLENDED,
+    strength: float = BLEND_STRENGTH,
 ) -> Request:
     """Two clips connected by a transition that is drawn over both, faded into each other.
 
@@ -117,7 +117,7 @@ def blended(
     return _directed(base, "blend", segments, first, second)
 
 
-def redrawn(
+def redraw(
     base: Request, operation: str, source: MediaFile, strength: float | None, mask: Reference | None = None
 ) -> Request:
     """A clip drawn over its source: a "remix", or an "edit", which may be of a part of the picture."""
@@ -131,7 +131,7 @@ def redrawn(
     )
 
 
-def retaken(base: Request, source: MediaFile, begin: float, end: float) -> Request:
+def retake(base: Request, source: MediaFile, begin: float, end: float) -> Request:
     """A clip of which the span from `begin` to `end`, in seconds, is drawn anew.
 
     Raises:
@@ -191,7 +191,7 @@ def check_keyframes(references: tuple[Reference, ...], fps: float) -> None:
             )
 
 
-def strength(text: str | None) -> float | None:
+def parse_strength(text: str | None) -> float | None:
     """A strength: a number, or one of the words for some.
 
     Raises:
@@ -209,7 +209,7 @@ def strength(text: str | None) -> float | None:
         ) from error
 
 
-def curve(text: str | None) -> Curve:
+def parse_curve(text: str | None) -> Curve:
     """An influence curve: its name, or points such as "0,0; 0.5,0.8; 1,1".
 
     Raises:
@@ -264,7 +264,7 @@ def crossfade(first: Frames, second: Frames, share: float | npt.NDArray[np.float
     return mixed
 
 
-def span(text: str, field: str) -> tuple[float, float]:
+def parse_span(text: str, field: str) -> tuple[float, float]:
     """A span of time, such as "1.5-3".
 
     Raises:

@@ -92,11 +92,11 @@ def train_upscaler(
                 loop.log_line(log, {**line, "loss": round(average, 6)}, echo=not bar.console.is_terminal)
         save_progress()
     path = out / MODEL_FILE
-    save(net, path, {"steps": progress.step, "scenes": scenes, "seed": seed})
+    save_upscaler(net, path, {"steps": progress.step, "scenes": scenes, "seed": seed})
     return path
 
 
-def save(net: UpscalerNet, path: Path, facts: dict[str, int]) -> None:
+def save_upscaler(net: UpscalerNet, path: Path, facts: dict[str, int]) -> None:
     """Write the weights as bfloat16."""
     metadata = {"made_by": "hinode train upscaler", "facts": json.dumps(facts)}
     loop.save_weights(path, net.state_dict(), metadata)

@@ -64,7 +64,7 @@ class SubjectFacts:
 
 
 @dataclass(frozen=True)
-class Parsed:
+class ParsedPrompt:
     """The facts of a scene in a text; None where it states none."""
 
     subjects: tuple[SubjectFacts, ...]
@@ -96,7 +96,7 @@ class Parsed:
         return {**self.facts(), **others, **relation, "count": str(len(self.subjects))}
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str) -> ParsedPrompt:
     """Find the facts in a text, by the longest phrase of the lexicon at each word.
 
     A colour belongs to the next subject, a motion to the last subject named (or, before any, to the first).
@@ -149,7 +149,7 @@ def parse(text: str) -> Parsed:
             scene.setdefault(attribute, value)
     if waiting and not subjects:
         subjects.append(waiting)
-    return Parsed(
+    return ParsedPrompt(
         subjects=tuple(SubjectFacts(s.get("kind"), s.get("color"), s.get("motion")) for s in subjects),
         time=scene.get("time"),
         place=scene.get("place"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from starlette.testclient import TestClient
 
 from hinode.api.context import Context
 from hinode.clip import Frames
+from hinode.engines.native import checkpoint
 from hinode.media.video import read_video
-from hinode.model import checkpoint
 from tests.api.conftest import Server, new_project, picture
 
 
@@ -142,21 +141,19 @@ def test_keyframes_are_shown_at_their_moments(server: Server, tmp_path: Path) ->
     assert np.abs(frame.astype(int) - (200, 30, 30)).max() < 12
 
 
-def test_a_model_whose_window_is_too_short_to_continue_it_draws_short_videos_only(
+def test_a_model_with_short_windows_makes_long_videos_but_no_loops(
     fresh_server: Server, toy_home: Path
 ) -> None:
+    """Seventeen frames are too few for frames of both neighbours: each window continues the last picture."""
     toy = checkpoint.load(toy_home / "models" / "toy.safetensors")
     facts = {**toy.facts, "shapes": [[17, 8, 32, 32]]}
-    config = dataclasses.replace(toy.model.config, hints=True)
     path = fresh_server.context.settings.home / "models" / "short.safetensors"
-    checkpoint.save(path, toy.model.state_dict(), config, toy.vocabulary, facts)
-    body = {"prompt": "a red kite", "model": "native/short", "size": "64x64"}
-    response = fresh_server.client.post("/v1/videos", json={**body, "seconds": 12})
+    checkpoint.save(path, toy.model.state_dict(), toy.model.config, toy.vocabulary, facts)
+    body = {"prompt": "a red kite", "model": "native/short", "size": "64x64", "seconds": 12}
+    assert fresh_server.client.post("/v1/videos", json=body).status_code == 200
+    response = fresh_server.client.post("/v1/videos/loops", json=body)
     assert response.status_code == 400, response.text
-    error = response.json()["error"]
-    assert (error["param"], error["code"]) == ("seconds", "bad_input")
-    assert error["message"] == "12 seconds cannot be made; give more than 0 and at most 2.125."
-    assert fresh_server.client.post("/v1/videos", json={**body, "seconds": 2}).status_code == 200
+    assert response.json()["error"]["code"] == "operation_not_supported"
 
 
 PAIR = {"videos": [{"id": "SOURCE"}, {"id": "SOURCE"}]}

@@ -134,7 +134,7 @@ def test_an_operation_that_the_model_does_not_support(
     fresh_server: Server, check_error: CheckError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = fresh_server
-    monkeypatch.setattr(catalog, "HINTED", catalog.GIVEN)  # as if its weights read no hints
+    monkeypatch.setattr(catalog, "CONTROL_REFERENCES", catalog.BASIC_REFERENCES)  # a model without control
     response = server.client.post("/v1/videos/loops", json={"prompt": "night", "model": "native/nano"})
     error = check_error(response, 400, "model")
     assert error["code"] == "operation_not_supported"

@@ -38,7 +38,7 @@ class FilmSet:
         watch = more.pop("watch", lambda progress: None)
         kind = more.pop("kind", "mp4")
         board = parser.parse_storyboard({"model": "toy", "size": "32x32", "seed": 3, **more, "shots": shots})
-        return renderer.make(
+        return renderer.render_film(
             board,
             self.folder,
             self.folder / "film.yaml.shots",

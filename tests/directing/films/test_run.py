@@ -16,12 +16,11 @@ from hinode.directing.films.cache import ShotCache
 from hinode.directing.films.compiler import compile_storyboard
 from hinode.directing.films.files import StoryboardFiles
 from hinode.directing.films.run import FilmRun
-from hinode.directing.material import Video
 from hinode.engines import saved_state
 from hinode.engines.protocol import State, UnusableState
 from hinode.errors import BadInput, EngineError
 from hinode.media import references
-from hinode.request import SOURCE
+from hinode.request import SOURCE, MediaFile
 
 SHOTS: list[dict[str, Any]] = [
     {"id": "one", "prompt": "a red balloon rising over the sea", "seconds": 5},
@@ -107,7 +106,11 @@ def test_a_state_of_another_film_is_refused(engine: DirectedEngine, tmp_path: Pa
 def test_a_shot_may_show_a_part_of_a_video(engine: DirectedEngine, tmp_path: Path) -> None:
     frames = (np.arange(16 * 32 * 32 * 3) // 400 % 256).astype(np.uint8).reshape(16, 32, 32, 3)
     source = references.save_frames(frames, Fraction(8), SOURCE, tmp_path)
-    files = StoryboardFiles(videos={"v": Video(source, (32, 32), 2.0, Fraction(8), "")})
+    files = StoryboardFiles(
+        videos={
+            "v": MediaFile(source.digest, source.media_type, 0, (32, 32), 2.0, Fraction(8), path=source.path)
+        }
+    )
     shots = [
         {"prompt": "a kite", "seconds": 1},
         {"video": {"id": "v"}, "from": 0.5, "seconds": 1},

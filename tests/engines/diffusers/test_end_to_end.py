@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from benchmarks.serving import Server
+from benchmarks.serving import ServerHarness
 from hinode import cli
 from hinode.engines.limits import STEPS
 from hinode.errors import BadInput
@@ -83,7 +83,7 @@ def test_a_server_makes_a_video_of_every_family(models: ModelHome, tmp_path: Pat
     for family in TINY_MODELS:
         models.add(family, f"api-{family}")
         shutil.copy(paths.entry_file(f"api-{family}", models.home), home / "models")
-    with Server(home, environment={"HINODE_DEVICE": "cpu", "HINODE_THREADS": "1"}) as server:
+    with ServerHarness(home, environment={"HINODE_DEVICE": "cpu", "HINODE_THREADS": "1"}) as server:
         client = openai.OpenAI(base_url=server.base_url, api_key=server.key("films"))
         assert "api-ltx-2" in str(client.models.retrieve("diffusers/api-ltx-2"))
         videos = {
@@ -150,8 +150,8 @@ class RecordingObjects(Objects):
         super().__init__(root)
         self.preview_sizes: list[tuple[int, int]] = []
 
-    def show(self, job_id: str, picture: bytes) -> None:
-        super().show(job_id, picture)
+    def put_preview(self, job_id: str, picture: bytes) -> None:
+        super().put_preview(job_id, picture)
         with Image.open(self.preview(job_id)) as opened:
             self.preview_sizes.append(opened.size)
 

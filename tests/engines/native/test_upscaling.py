@@ -17,7 +17,7 @@ from hinode.errors import ModelError
 from hinode.media.video import read_video
 from hinode.request import Request
 from hinode.settings import Settings
-from hinode.training.upscaling import save
+from hinode.training.upscaling import save_upscaler
 
 REQUEST = Request("a red balloon over the hills", 128, 72, seconds=1.0, seed=7)
 
@@ -34,7 +34,7 @@ def network() -> UpscalerNet:
 def weights(settings: Settings) -> Iterator[Path]:
     """A file of weights where the package's own would be."""
     upscaling.load.cache_clear()
-    save(network(), upscaling.path(), {})
+    save_upscaler(network(), upscaling.path(), {})
     yield upscaling.path()
     upscaling.load.cache_clear()
 
@@ -111,7 +111,7 @@ def generate(settings: Settings, path: Path, request: Request = REQUEST) -> pipe
 def test_a_setting_turns_it_off(settings: Settings, tmp_path: Path) -> None:
     upscaling.load.cache_clear()
     bare = generate(settings, tmp_path / "bare.mp4")
-    save(network(), upscaling.path(), {})
+    save_upscaler(network(), upscaling.path(), {})
     result, again = (generate(settings, tmp_path / name) for name in ("a.mp4", "b.mp4"))
     off = generate(dataclasses.replace(settings, upscale=False), tmp_path / "off.mp4")
     upscaling.load.cache_clear()

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.serving import ROOT, Server
+from benchmarks.serving import ROOT, ServerHarness
 from hinode import pipeline
 from hinode.engines.remote.engine import RemoteEngine
 from hinode.engines.remote.environment import Environment
@@ -42,7 +42,7 @@ class UpstreamServer:
     """A real server and a key for it."""
 
     def __init__(self, home: Path) -> None:
-        self.server = Server(home, environment=SLOW)
+        self.server = ServerHarness(home, environment=SLOW)
         self.server.start()
         self.key = self.server.key("downstream")
 
@@ -187,7 +187,9 @@ def test_generate_from_the_command_line(first: UpstreamServer, tmp_path: Path) -
 @pytest.mark.slow
 def test_a_server_in_front_of_a_server(first: UpstreamServer, tmp_path: Path) -> None:
     keys = configure(tmp_path / "front", first)
-    with Server(tmp_path / "front", environment={**keys, "HINODE_MODELS": "sora-2=remote/card"}) as front:
+    with ServerHarness(
+        tmp_path / "front", environment={**keys, "HINODE_MODELS": "sora-2=remote/card"}
+    ) as front:
         key = front.key("person")
         body = {"prompt": "a kite", "size": "64x64", "seconds": "1", "seed": 9, "steps": 2}
         status, answer = front.request("POST", "/v1/videos", key=key, body=body)

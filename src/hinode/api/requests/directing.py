@@ -38,14 +38,14 @@ def loop(admission: Admission, body: LoopVideo, owner: Owner) -> list[Draft]:
     video = None if body.video is None else sources.file(body.video, "video")
     default = LOOP_SECONDS if video is None else video.seconds
     base = sources.base("loop", body.prompt, body.seconds or default, body.size)
-    return sources.drafts(operations.looped(base, video, body.seconds))
+    return sources.drafts(operations.loop(base, video, body.seconds))
 
 
 def blend(admission: Admission, body: BlendVideos, owner: Owner) -> list[Draft]:
     """Two videos with a transition."""
     sources = _Sources(admission, body, owner)
     first, second = (sources.file(video, "videos") for video in body.videos)
-    request = operations.blended(
+    request = operations.blend(
         sources.base("blend", body.prompt, first.seconds),
         first,
         second,
@@ -53,7 +53,7 @@ def blend(admission: Admission, body: BlendVideos, owner: Owner) -> list[Draft]:
         leave=body.start,
         enter=body.end,
         curve=body.curve,
-        strength=operations.BLENDED if body.strength is None else body.strength,
+        strength=operations.BLEND_STRENGTH if body.strength is None else body.strength,
     )
     return sources.drafts(request)
 
@@ -64,7 +64,7 @@ def retake(admission: Admission, body: RetakeVideo, owner: Owner) -> list[Draft]
     video = sources.file(body.video, "video")
     base = sources.base("retake", body.prompt, video.seconds)
     end = video.seconds if body.end is None else body.end
-    return sources.drafts(operations.retaken(base, video, body.start, end))
+    return sources.drafts(operations.retake(base, video, body.start, end))
 
 
 def recut(admission: Admission, body: RecutVideo, owner: Owner) -> list[Draft]:

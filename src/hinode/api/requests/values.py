@@ -175,7 +175,7 @@ def _check_curve(points: operations.Curve) -> operations.Curve:
 
 def _read_curve(value: Any) -> Any:
     value = unpack(value)
-    return operations.curve(value) if isinstance(value, str) else value
+    return operations.parse_curve(value) if isinstance(value, str) else value
 
 
 Curve = Annotated[

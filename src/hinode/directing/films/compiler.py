@@ -183,7 +183,7 @@ class FilmPlan:
                 overlap,
                 guide=first.digest,
                 start=leave,
-                strength=operations.BLENDED,
+                strength=operations.BLEND_STRENGTH,
                 onto=second.digest,
                 onto_start=enter,
                 curve=operations.CURVES["smooth"],
@@ -251,10 +251,10 @@ def compile_storyboard(board: Storyboard, capabilities: Capabilities, files: Sto
     tracks: list[tuple[Trajectory, Trajectory]] = []
     additions: list[str] = []
     for shot in board.shots:
-        path = files.tracks.get((shot.id, PATH)) or (camera.path(shot.path) if shot.path else ())
+        path = files.tracks.get((shot.id, PATH)) or (camera.parse_path(shot.path) if shot.path else ())
         moves, words = files.tracks.get((shot.id, CAMERA), ()), ""
         if shot.camera is not None and not moves:
-            moves, words = camera.camera(shot.camera, shot.seconds, capabilities)
+            moves, words = camera.parse_camera(shot.camera, shot.seconds, capabilities)
         tracks.append((path, moves))
         additions.append(words)
     prompts = continuity.complete_prompts(

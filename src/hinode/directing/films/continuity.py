@@ -10,7 +10,7 @@ from hinode.directing.films.storyboard import Shot, Storyboard
 from hinode.engines.native import catalog
 from hinode.engines.native.expansion import expand_prompt
 from hinode.request import Capabilities, Trajectory
-from hinode.world.caption import Parsed, SubjectFacts, parse
+from hinode.world.caption import ParsedPrompt, SubjectFacts, parse
 
 NO_FACTS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
@@ -75,7 +75,7 @@ def complete_prompts(
     return prompts
 
 
-def _film_facts(board: Storyboard, parsed: Sequence[Parsed]) -> Facts:
+def _film_facts(board: Storyboard, parsed: Sequence[ParsedPrompt]) -> Facts:
     """What holds for every shot that begins anew: what the board says, else the first prompt that says it."""
     film: dict[str, str | None] = {}
     for name in SCENE:
@@ -85,7 +85,7 @@ def _film_facts(board: Storyboard, parsed: Sequence[Parsed]) -> Facts:
     return film
 
 
-def _colors(parsed: Sequence[Parsed]) -> dict[str, str]:
+def _colors(parsed: Sequence[ParsedPrompt]) -> dict[str, str]:
     """The first colour that any shot gives to each kind of subject."""
     colors: dict[str, str] = {}
     for shot in parsed:

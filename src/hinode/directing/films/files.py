@@ -61,13 +61,13 @@ def load_files(board: Storyboard, folder: Path, capabilities: Capabilities, scra
 
     def video(name: str, field: str) -> MediaFile:
         if name not in videos:
-            videos[name] = material.video(folder / name, field=field)
+            videos[name] = material.load_video(folder / name, field=field)
         return videos[name]
 
     def picture(shot: Shot, file: ShotReference) -> Reference:
         role, at = (FIRST_FRAME, 0.0) if file.role == "first_frame" else (KEYFRAME, file.at)
         field = f"shots.{shot.id}.{'references' if file in shot.references else 'keyframes'}"
-        return material.picture(
+        return material.load_picture(
             folder / file.file, size, role, folder=scratch, fit=file.fit, at=at, field=field
         )
 
@@ -81,9 +81,9 @@ def load_files(board: Storyboard, folder: Path, capabilities: Capabilities, scra
             )
         if character.video is not None:
             return source_facts.describe(video(character.file, field).reference(), name)
-        with material.named(path, field):
+        with material.name_file_in_errors(path, field):
             own_size, _ = pictures.measure(path, field=field)
-        image = material.picture(path, own_size, FIRST_FRAME, folder=scratch, field=field)
+        image = material.load_picture(path, own_size, FIRST_FRAME, folder=scratch, field=field)
         return source_facts.describe(image, name)
 
     characters = {
@@ -107,5 +107,5 @@ def load_files(board: Storyboard, folder: Path, capabilities: Capabilities, scra
         shot_pictures[shot.id] = tuple(picture(shot, file) for file in shot.files if file.role != "guide")
         for name, value in ((PATH, shot.path), (CAMERA, shot.camera)):
             if isinstance(value, str) and value.lower().endswith(".json"):
-                tracks[shot.id, name] = camera.track(str(folder / value), name)
+                tracks[shot.id, name] = camera.parse_track(str(folder / value), name)
     return StoryboardFiles(videos, shot_pictures, tracks, characters, facts)

@@ -41,7 +41,9 @@ def read(path: Path) -> Storyboard:
             f"{name} is not YAML{where}: {error.problem}", "correct it there", field="file"
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadInput(f"{name} is neither YAML nor JSON", "see docs/reference/storyboard.md", field="file") from error
+        raise BadInput(
+            f"{name} is neither YAML nor JSON", "see docs/reference/storyboard.md", field="file"
+        ) from error
     return parse_storyboard(value)
 
 

@@ -58,7 +58,7 @@ class Film:
         return {**dataclasses.asdict(self), "path": str(self.path), "timeline": str(self.timeline)}
 
 
-def make(
+def render_film(
     board: Storyboard,
     folder: Path,
     cache: Path,

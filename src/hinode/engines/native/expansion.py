@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from hinode.request import Trajectory
 from hinode.world import lexicon
-from hinode.world.caption import Parsed, SubjectFacts, parse
+from hinode.world.caption import ParsedPrompt, SubjectFacts, parse
 from hinode.world.scene import COLORS, HELD_OUT_PAIRS, LEVEL, MOTIONS, PLACES, SUBJECTS, TIMES, UPRIGHT
 
 MOVING = tuple(motion for motion in MOTIONS if motion != "still")
@@ -95,7 +95,7 @@ def nearest_move(camera: Trajectory) -> str:
     return "zoom in" if nearer > 0 else "zoom out"
 
 
-def subject_prompt(subject: SubjectFacts, scene: Parsed) -> str:
+def subject_prompt(subject: SubjectFacts, scene: ParsedPrompt) -> str:
     """A prompt with one subject of several and the whole scene. The subject is small, so that all fit in."""
     clauses = [
         _clause(name, phrases[getattr(scene, name)][0])

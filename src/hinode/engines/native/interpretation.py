@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hinode.engines.native.plan import Plan
-from hinode.world.caption import VOCABULARY, Parsed, SubjectFacts, parse, words
+from hinode.world.caption import VOCABULARY, ParsedPrompt, SubjectFacts, parse, words
 
 
 def interpret(plan: Plan) -> str:
@@ -23,7 +23,7 @@ def interpret(plan: Plan) -> str:
     return "; ".join(notes)
 
 
-def describe(parsed: Parsed) -> str:
+def describe(parsed: ParsedPrompt) -> str:
     """The facts of a prompt, and those that it leaves to the model."""
     facts: list[str] = []
     open_facts: list[str] = []
