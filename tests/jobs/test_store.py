@@ -79,7 +79,7 @@ def status(store: Store, job_id: str) -> Status:
 @pytest.mark.both_databases
 def test_a_job_is_accepted_claimed_and_finished(store: Store, clock: Clock) -> None:
     job = store.submit([draft()]).jobs[0]
-    assert (job.status, job.progress, job.asked_model, job.seconds) == (Status.QUEUED, 0, "sora-2", 4.0)
+    assert (job.status, job.progress, job.requested_model, job.seconds) == (Status.QUEUED, 0, "sora-2", 4.0)
     assert job.id.startswith("video_")
     lease = claim(store)
     assert (lease.job.id, lease.epoch, lease.job.status) == (job.id, 1, Status.RUNNING)
@@ -89,7 +89,7 @@ def test_a_job_is_accepted_claimed_and_finished(store: Store, clock: Clock) -> N
     clock.now += 5
     store.finish(lease, FILES, {"seed": 7}, retention=3600)
     done = get(store, job.id)
-    assert (done.status, done.progress, done.making) == (Status.COMPLETED, 100, {"seed": 7})
+    assert (done.status, done.progress, done.provenance) == (Status.COMPLETED, 100, {"seed": 7})
     assert (done.completed_at, done.expires_at) == (START + 10, START + 10 + 3600)
     assert done.compute_seconds == pytest.approx(10)
     assert store.artifacts(job.id) == FILES

@@ -43,11 +43,7 @@ class LocalExecutor:
     """
 
     def __init__(
-        self,
-        workers: int,
-        lost: Callable[[str], object],
-        *,
-        clock: Callable[[], float] = time.monotonic,
+        self, workers: int, lost: Callable[[str], object], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`workers` is the maximum; `lost` is called with the id of a worker whose process has ended."""
         self.workers = workers

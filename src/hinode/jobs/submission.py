@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection
 
 from hinode.jobs import idempotency
 from hinode.jobs.admit import Draft
-from hinode.jobs.job import Idempotency, Job, OverQuota, Submitted
-from hinode.jobs.rows import new_row, read_job
+from hinode.jobs.job import Idempotency, OverQuota, Submitted
+from hinode.jobs.rows import new_row
 from hinode.jobs.states import Status
 from hinode.jobs.tenants.tenant import lock_project
 from hinode.jobs.transitions import artifact_row, jobs_by_id
@@ -34,9 +34,19 @@ def accept(
     project_id = drafts[0].project_id
     # Locking the project keeps two submissions from both taking the last place.
     project = lock_project(connection, project_id)
-    before = _replay(connection, drafts[0], promise, retry_count, since, now)
+    before = idempotency.find_result(
+        connection,
+        jobs,
+        project_id=project_id,
+        key_id=drafts[0].key_id,
+        request_hash=drafts[0].request_hash,
+        promise=promise,
+        retry_count=retry_count,
+        since=since,
+        now=now,
+    )
     if before is not None:
-        return Submitted(before, replayed=True)
+        return Submitted(jobs_by_id(connection, before), replayed=True)
     _check_quota(connection, project, drafts, now)
     rows = [new_row(draft, now, retry_count) for draft in drafts]
     job_ids = sorted(row["id"] for row in rows)  # ids of one instant are in no order
@@ -53,35 +63,6 @@ def accept(
     if promise:
         idempotency.keep(connection, project_id, promise, job_ids, now)
     return Submitted(jobs_by_id(connection, job_ids))
-
-
-def _replay(
-    connection: Connection,
-    draft: Draft,
-    promise: Idempotency | None,
-    retry_count: int,
-    since: float,
-    now: float,
-) -> tuple[Job, ...] | None:
-    """The jobs that an earlier request like this one made, without those deleted since; None if there was
-    no such request."""
-    if promise:
-        job_ids = idempotency.promised(connection, draft.project_id, promise)
-        if job_ids is None:
-            return None
-        alive = sa.select(jobs).where(jobs.c.id.in_(job_ids), jobs.c.deleted_at.is_(None))
-        return tuple(map(read_job, connection.execute(alive.order_by(jobs.c.id)).mappings()))
-    job_ids = idempotency.retried(
-        connection,
-        jobs,
-        project_id=draft.project_id,
-        key_id=draft.key_id,
-        request_hash=draft.request_hash,
-        retry_count=retry_count,
-        since=since,
-        now=now,
-    )
-    return jobs_by_id(connection, job_ids) if job_ids else None
 
 
 def _check_quota(connection: Connection, project: sa.Row[Any], drafts: Sequence[Draft], now: float) -> None:

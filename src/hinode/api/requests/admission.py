@@ -114,7 +114,7 @@ class Admission:
 
     def model(self, body: VideoRequest, source: SourceVideo | None = None) -> Model:
         """The model that the body names, else that of the source, else the default."""
-        default = source.job.asked_model if source and source.job else None
+        default = source.job.requested_model if source and source.job else None
         return self.catalogue.find(body.model or default)
 
     def check(
@@ -183,7 +183,7 @@ class Admission:
                 request=dataclasses.replace(
                     request, seed=self.seed() if body.seed is None else body.seed + index
                 ),
-                asked_model=model.name,
+                requested_model=model.name,
                 priority=priority,
                 inputs=files,
                 source_id=source_id,

@@ -84,9 +84,7 @@ def transition(connection: Connection, batch: Batch, **values: Any) -> None:
     row = connection.execute(
         batches.update()
         .where(
-            batches.c.id == batch.id,
-            batches.c.status == batch.status,
-            batches.c.admitted == batch.admitted,
+            batches.c.id == batch.id, batches.c.status == batch.status, batches.c.admitted == batch.admitted
         )
         .values(**values)
         .returning(batches.c.id)

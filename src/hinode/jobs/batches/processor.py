@@ -31,7 +31,7 @@ from hinode.jobs.states import FINAL, Priority, Status
 from hinode.jobs.store import Store
 from hinode.jobs.webhooks import outbox
 from hinode.records.database import DatabaseError
-from hinode.records.rows import count_rows
+from hinode.records.rows import count_rows, only_row
 from hinode.records.tables import batch_lines, batches, jobs
 
 log = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ class BatchProcessor:
             ConcurrentUpdate: another process has moved it on in the meantime.
         """
         with self.database.read() as connection:
-            row = connection.execute(sa.select(batches).where(batches.c.id == batch_id)).mappings().one()
+            row = only_row(connection, sa.select(batches).where(batches.c.id == batch_id))
             batch = Batch.of(row, {})
             is_open = jobs.c.status.not_in([status.value for status in FINAL])
             open_jobs = count_rows(connection, jobs.c.batch_id == batch_id, is_open)

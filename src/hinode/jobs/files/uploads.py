@@ -139,33 +139,14 @@ class Uploads:
         descending: bool = True,
         purpose: str | None = None,
     ) -> tuple[list[Upload], bool]:
-        """Files of a project in the order in which they came, and whether there are more.
-
-        Args:
-            project_id: whose.
-            after: start behind this file, or None for the beginning.
-            limit: at most so many.
-            descending: newest first.
-            purpose: only those put in for this.
-
-        Raises:
-            BadInput: there is no file `after`.
-        """
+        """Files of a project, or those with a purpose, in the order in which they came, and whether there are
+        more; see `page_of`."""
         owner = uploads.c.project_id == project_id
         query = sa.select(uploads).where(*self._of(project_id))
         if purpose is not None:
             query = query.where(uploads.c.purpose == purpose)
         with self.database.read() as connection:
-            rows, more = page_of(
-                connection,
-                query,
-                uploads.c.id,
-                owner,
-                "file",
-                after=after,
-                limit=limit,
-                descending=descending,
-            )
+            rows, more = page_of(connection, query, owner, "file", after, limit, descending)
         return [from_row(Upload, row) for row in rows], more
 
     def delete(self, project_id: str, upload_id: str) -> bool:

@@ -183,9 +183,7 @@ class Deliverer:
             recorded = connection.execute(
                 deliveries.update()
                 .where(
-                    deliveries.c.id == due.id,
-                    deliveries.c.epoch == due.epoch,
-                    deliveries.c.status == PENDING,
+                    deliveries.c.id == due.id, deliveries.c.epoch == due.epoch, deliveries.c.status == PENDING
                 )
                 .values(
                     status=outcome.status,
