@@ -210,17 +210,13 @@ class Store(Upkeep):
         with self.database.write() as connection:
             transitions.checkpoint(connection, lease, digest, step)
 
-    def give_back(
-        self, lease: Lease, *, digest: str | None, step: int, outcome: Outcome = Outcome.YIELDED
-    ) -> None:
-        """Put the job back into its queue, with its saved state if there is a new one.
+    def give_back(self, lease: Lease, outcome: Outcome = Outcome.YIELDED) -> None:
+        """Put the job back into its queue.
 
         With the outcome UNSUPPORTED it is left to other hosts for `queue.UNSUPPORTED_SECONDS`.
         """
         now = self.clock()
         with self.database.write() as connection:
-            if digest is not None:
-                transitions.checkpoint(connection, lease, digest, step)
             job = transitions.release(connection, lease.job, outcome, now, self.policy)
             if job.cancel_requested_at is not None:
                 transitions.cancel(connection, job, now)

@@ -32,16 +32,12 @@ class Upkeep:
     """Transactions that no client or worker asks for."""
 
     def __init__(
-        self,
-        database: Database,
-        clock: Callable[[], float] = time.time,
-        policy: Policy = Policy(),  # noqa: B008 (frozen)
-        lease_seconds: float = 15.0,
+        self, database: Database, clock: Callable[[], float] = time.time, lease_seconds: float = 15.0
     ) -> None:
         """`clock` gives seconds since 1970; a worker that is silent for `lease_seconds` loses its job."""
         self.database = database
         self.clock = clock
-        self.policy = policy
+        self.policy = Policy()
         self.lease_seconds = lease_seconds
 
     def lost(self, worker_id: str) -> int:
