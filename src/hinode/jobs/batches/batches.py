@@ -7,7 +7,6 @@ validating ──► in_progress ──► finalizing ──► completed, expir
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -37,12 +36,7 @@ class Batches:
     """The batches in one database. Safe to use from several threads."""
 
     def __init__(
-        self,
-        store: Store,
-        objects: Objects,
-        uploads: Uploads,
-        wire: Wire,
-        clock: Callable[[], float] = time.time,
+        self, store: Store, objects: Objects, uploads: Uploads, wire: Wire, clock: Callable[[], float]
     ) -> None:
         self.database = store.database
         self.uploads = uploads

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from hinode.errors import BadInput, join_names, quote
 from hinode.jobs import ids
 from hinode.jobs.tenants.tenant import check_count
-from hinode.jobs.webhooks import attempt
+from hinode.jobs.webhooks import attempt, outbox
 from hinode.jobs.webhooks.outbox import DELIVERED, FAILED, PENDING
 from hinode.outbound import Answer, Outbound, OutboundError
 from hinode.records.database import Database
@@ -167,11 +167,8 @@ class Endpoints:
             if _row(connection, project_id, endpoint_id, lock=True) is None:
                 return False
             _update(connection, endpoint_id, {"deleted_at": self.clock()})
-            connection.execute(
-                deliveries.update()
-                .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.status == PENDING)
-                .values(status=FAILED, lease_until=None)
-            )
+            unsent = (deliveries.c.endpoint_id == endpoint_id, deliveries.c.status == PENDING)
+            connection.execute(deliveries.update().where(*unsent).values(status=FAILED, lease_until=None))
             return True
 
     def rotate(self, project_id: str, endpoint_id: str, *, keep_old: bool) -> tuple[Endpoint, str] | None:
@@ -208,12 +205,8 @@ class Endpoints:
             row = _row(connection, project_id, endpoint_id)
         if row is None:
             return None
-        event = {
-            "id": ids.make("evt_", now),
-            "type": event_type,
-            "data": {"id": f"{event_type.partition('.')[0]}_test"},
-            "created_at": now,
-        }
+        data = {"id": f"{event_type.partition('.')[0]}_test"}
+        event = {"id": ids.make("evt_", now), "type": event_type, "data": data, "created_at": now}
         start = time.monotonic()
         answer, failure = None, None
         try:
@@ -262,25 +255,18 @@ class Endpoints:
     ) -> None:
         now = self.clock()
         delivered = answer is not None and 200 <= answer.status < 300
-        delivery_id = ids.make("dlv_", now)
+        row = outbox.pending(event["id"], endpoint_id, now) | {
+            "status": DELIVERED if delivered else FAILED,  # a test is not tried again
+            "attempts": 1,
+            "created_at": event["created_at"],
+            "delivered_at": now if delivered else None,
+        }
         with self.database.write() as connection:
-            connection.execute(
-                events.insert().values(project_id=project_id, once=f"test:{event['id']}", **event)
-            )
-            connection.execute(
-                deliveries.insert().values(
-                    id=delivery_id,
-                    event_id=event["id"],
-                    endpoint_id=endpoint_id,
-                    status=DELIVERED if delivered else FAILED,  # a test is not tried again
-                    attempts=1,
-                    created_at=event["created_at"],
-                    next_at=now,
-                    delivered_at=now if delivered else None,
-                )
-            )
+            values = {**event, "project_id": project_id, "once": f"test:{event['id']}"}
+            connection.execute(events.insert().values(**values))
+            connection.execute(deliveries.insert().values(**row))
             error = str(failure) if failure else None
-            attempt.log_attempt(connection, delivery_id, 1, now, seconds, answer, error)
+            attempt.log_attempt(connection, row["id"], 1, now, seconds, answer, error)
 
 
 def new_secret() -> str:
