@@ -149,7 +149,7 @@ class Batches:
         with self.database.read() as connection:
             rows, more = page_of(connection, query, owner, "batch", after, limit, descending)
             counts = counts_of(connection, [row["id"] for row in rows])
-        return [Batch.of(row, counts.get(row["id"], {})) for row in rows], more
+        return [Batch.of(row, counts[row["id"]]) for row in rows], more
 
     def cancel(self, project_id: str, batch_id: str) -> Batch | None:
         """Stop a batch: waiting jobs are cancelled, running ones are asked to stop, finished ones stay.
