@@ -108,6 +108,6 @@ def _beside(path: Path) -> Path:
 
 
 def _fault(path: Path, error: OSError) -> HinodeError:
-    known = REASONS.get(error.errno or 0)
-    reason, remedy = known or (error.strerror or str(error), "choose another path")
+    cause = REASONS.get(error.errno or 0)
+    reason, remedy = cause or (error.strerror or str(error), "choose another path")
     return OutputError(f"cannot write {quote(str(path), 200)}: {reason}", remedy)
