@@ -43,7 +43,7 @@ def with_controls(
     from hinode.directing import camera as moves
     from hinode.directing import material, operations
 
-    capabilities = clip.capabilities()
+    capabilities = clip.capabilities
     material.check_fit(fit)
     references = [*request.references, *(_character(text, request.prompt) for text in characters or ())]
     if path is not None:

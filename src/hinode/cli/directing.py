@@ -212,7 +212,7 @@ def animate(
         folder = Path(scratch)
         references = [material.load_picture(image, request.size, FIRST_FRAME, folder=folder, fit=fit)]
         if last is not None:
-            moment = operations.last_moment(seconds, ctx.clip.capabilities().native_fps[0])
+            moment = operations.last_moment(seconds, ctx.clip.capabilities.native_fps[0])
             references.append(
                 material.load_picture(
                     last, request.size, KEYFRAME, folder=folder, fit=fit, at=moment, field="last"
@@ -243,6 +243,6 @@ def _request(
 
     request = clip.request("", size or source.size)
     words = source_facts.complete_prompt(
-        prompt, source, clip.capabilities(), request.seed, end=end, expand=clip.expand
+        prompt, source, clip.capabilities, request.seed, end=end, expand=clip.expand
     )
     return dataclasses.replace(request, prompt=words)

@@ -85,11 +85,12 @@ def render(request: Request, clip: ClipOptions) -> None:
     from hinode import directing, pipeline
     from hinode.media import formats
 
-    clip.capabilities()  # raises if the licence of the model excludes this operator
     kind = formats.choose(clip.format, clip.output)
     path = clip.output or _unused_path(request, kind)
+    capabilities = clip.engine_capabilities  # raises if the licence of the model excludes this operator
     with watch_progress(show=not (clip.as_json or clip.quiet)) as watch:
-        result = pipeline.generate(request, directing.get(request.engine, clip.settings), path, kind, watch)
+        engine = directing.get(request.engine, clip.settings, capabilities)
+        result = pipeline.generate(request, engine, path, kind, watch)
     if clip.as_json:
         print(json.dumps(result.as_json(), ensure_ascii=False))
     else:
