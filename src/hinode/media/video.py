@@ -36,18 +36,11 @@ MIN_TICKS = 90_000
 
 
 def check_size(size: Size) -> None:
-    """See that both sides are even: chroma is stored at half the width and height.
-
-    Raises:
-        BadInput: one of them is odd.
-    """
+    """Raise BadInput if a side is odd: chroma is stored at half the width and height."""
     width, height = size
     if width % 2 or height % 2:
-        raise BadInput(
-            f"an MP4 cannot be {width}x{height}, for its sides have to be even",
-            f"ask for {width + width % 2}x{height + height % 2}",
-            field="size",
-        )
+        message = f"an MP4 cannot be {width}x{height}, for its sides have to be even"
+        raise BadInput(message, f"ask for {width + width % 2}x{height + height % 2}", field="size")
 
 
 def write_mp4(
