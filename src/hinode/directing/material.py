@@ -20,11 +20,7 @@ MAX_SOURCE_SECONDS = 3600.0
 
 
 def load_video(path: Path, *, field: str = "video") -> MediaFile:
-    """An MP4, probed.
-
-    Args:
-        path: of the file.
-        field: what to name in errors.
+    """An MP4, probed; `field` is what to name in errors.
 
     Raises:
         BadInput: it is missing or is no video that can be worked on.
@@ -54,15 +50,12 @@ def load_picture(
     at: float = 0.0,
     field: str = "image",
 ) -> Reference:
-    """A JPEG, PNG or WebP that a clip is to show.
+    """A JPEG, PNG or WebP that a clip is to show; for `role` and `at` see `Reference`.
 
     Args:
-        path: of the file.
         size: width and height of the clip.
-        role: what it is to the clip.
         folder: where a copy goes if it has to be changed.
         fit: how it is brought to that size, one of `pictures.FITS`; None if it has to have it.
-        at: seconds into the clip at which it is shown.
         field: what to name in errors.
 
     Raises:
@@ -70,11 +63,9 @@ def load_picture(
     """
 
     def other_size(have: Size) -> BadInput:
-        return BadInput(
-            f"it is {have[0]}x{have[1]} and the clip {size[0]}x{size[1]}",
-            f"give one of that size, or say how it is brought to it (fit): {join_names(pictures.FITS, 'or')}",
-            field=field,
-        )
+        fits = join_names(pictures.FITS, "or")
+        remedy = f"give one of that size, or say how it is brought to it (fit): {fits}"
+        return BadInput(f"it is {have[0]}x{have[1]} and the clip {size[0]}x{size[1]}", remedy, field=field)
 
     check_fit(fit)
     with name_file_in_errors(path, field):
@@ -103,32 +94,20 @@ def load_mask(path: Path, size: Size) -> Reference:
             have, media_type = pictures.measure(path, field=MASK)
             reference = Reference(MASK, _digest(path), media_type, path=str(path.absolute()))
         if have != size:
-            raise BadInput(
-                f"it is {have[0]}x{have[1]} and the video {size[0]}x{size[1]}",
-                "give one of the size of the video",
-                field=MASK,
-            )
+            message = f"it is {have[0]}x{have[1]} and the video {size[0]}x{size[1]}"
+            raise BadInput(message, "give one of the size of the video", field=MASK)
         return reference
 
 
 def check_fit(fit: str | None) -> None:
-    """See that there is such a way to bring pictures to a size.
-
-    Raises:
-        BadInput: there is not.
-    """
+    """Raise BadInput if there is no such way to bring pictures to a size."""
     if fit is not None and fit not in pictures.FITS:
-        raise BadInput(
-            f"there is no fit {quote(fit)}", f"choose {join_names(pictures.FITS, 'or')}", field="fit"
-        )
+        remedy = f"choose {join_names(pictures.FITS, 'or')}"
+        raise BadInput(f"there is no fit {quote(fit)}", remedy, field="fit")
 
 
 def load_character(path: Path, name: str, field: str = CHARACTER) -> Reference:
-    """A picture or an MP4 of somebody whom the prompt calls `name`.
-
-    Raises:
-        BadInput: it is missing, or is neither.
-    """
+    """A picture or an MP4 of somebody whom the prompt calls `name`; else BadInput."""
     if path.suffix.lower() == ".mp4":
         return load_video(path, field=field).reference(CHARACTER, name=name)
     with name_file_in_errors(path, field):
@@ -148,9 +127,8 @@ def name_file_in_errors(path: Path, field: str) -> Iterator[None]:
             raise
         raise BadInput(f"{name}: {error.message}", error.remedy, field=field) from error
     except OSError as error:
-        raise BadInput(
-            f"{name} cannot be read: {error.strerror}", "name another file", field=field
-        ) from error
+        message = f"{name} cannot be read: {error.strerror}"
+        raise BadInput(message, "name another file", field=field) from error
 
 
 def _digest(path: Path) -> str:

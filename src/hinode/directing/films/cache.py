@@ -35,12 +35,7 @@ class RenderedShot:
         digest: SHA-256 of that file.
         frames: how many there are.
         fps: frames per second, as "8" or "24000/1001".
-        seed: starting point of the noise.
         prompt: as it went to the engine.
-        model: that drew it.
-        not_understood: words that the model does not know.
-        read_as: what the model took the prompt to mean.
-        licence: of the model.
         stage_seconds: what it took.
     """
 
@@ -122,14 +117,8 @@ class ShotCache:
         return Reference(SOURCE, shot.digest, "video/mp4", path=str(self.path(shot).absolute()))
 
     def put(self, shot: RenderedShot, frames: Frames, take: int = 0) -> RenderedShot:
-        """Store a shot, frames uint8 [T, H, W, 3], as the current one of its id.
-
-        Returns:
-            The shot with its file and digest.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
+        """Store a shot, frames uint8 [T, H, W, 3], as the current one of its id, and return it with its file
+        and digest; OutputError if it cannot be written."""
         # A plus would not stay as it is in the URLs of timelines.
         name = f"{shot.id.replace('+', '~')}.{shot.key[:16]}.mp4"
         with replace_file(self.folder / name) as part, TemporaryDirectory(dir=self.folder) as scratch:
@@ -162,11 +151,7 @@ class ShotCache:
     # Shots that are not finished
 
     def save(self, key: str, state: State) -> None:
-        """Store the state of the run that draws a shot; its parts are written once.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
+        """Store the state of the run that draws a shot; its parts are written once. See `put`."""
         path = self.folder / f"{key[:16]}.state"
         locations = {name: f"{path.name}.{name.replace('/', '.')}" for name in state.parts}
         for name, content in state.parts.items():
