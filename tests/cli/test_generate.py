@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hinode.engines.testcard.engine import TestcardEngine
-from hinode.media.video import read_video
 from hinode.settings import Settings
+from tests.videos import read_video
 
 from .conftest import Run
 

@@ -124,9 +124,8 @@ def _frame(path: Path, role: str) -> Reference:
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise BadInput(
-            f"the picture {path} cannot be read: {error.strerror}", "name a JPEG, PNG or WebP", field=role
-        ) from error
+        message = f"the picture {path} cannot be read: {error.strerror}"
+        raise BadInput(message, "name a JPEG, PNG or WebP", field=role) from error
     media_type, _ = mimetypes.guess_type(path.name)
     return Reference(role, digest, media_type or "image/png", path=str(path.absolute()))
 

@@ -151,11 +151,7 @@ class ClipOptions:
         return extend_capabilities(self.engine_capabilities)
 
     def request(self, prompt: str, default_size: Size = DEFAULT_SIZE) -> Request:
-        """The request that these options describe, with a new seed if none is set.
-
-        Raises:
-            BadInput: the size is not width x height.
-        """
+        """The request that these options describe, with a new seed if none is set."""
         width, height = default_size if self.size is None else parse_size(self.size)
         return Request(
             prompt=prompt,

@@ -81,19 +81,12 @@ def storyboard(
 
 
 def _check_replaceable(path: Path) -> None:
-    """Make sure that a file that the user did not name is one that Hinode wrote.
-
-    Raises:
-        BadInput: it is not.
-    """
+    """Raise BadInput about a file that the user did not name and Hinode did not write."""
     from hinode.directing import material
 
     if path.is_file() and not material.is_made_by_hinode(path):
-        raise BadInput(
-            f"{quote(str(path), 200)} exists and was not made by Hinode",
-            "name another output",
-            field="output",
-        )
+        message = f"{quote(str(path), 200)} exists and was not made by Hinode"
+        raise BadInput(message, "name another output", field="output")
 
 
 def _summary(film: Film) -> str:
