@@ -102,6 +102,6 @@ def _beside(path: Path) -> Path:
 
 
 def _fault(path: Path, error: OSError) -> HinodeError:
-    known = REASONS.get(error.errno or 0)
-    reason, remedy = known or (error.strerror or str(error), "choose another path")
+    default = error.strerror or str(error), "choose another path"
+    reason, remedy = REASONS.get(error.errno or 0, default)
     return OutputError(f"cannot write {quote(str(path), 200)}: {reason}", remedy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import mimetypes
 import re
@@ -121,8 +120,10 @@ def watch_progress(*, show: bool) -> Iterator[Watch]:
 
 def _frame(path: Path, role: str) -> Reference:
     """The picture at `path` as the first or last frame of a clip."""
+    from hinode.media.references import digest_file
+
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = digest_file(path)
     except OSError as error:
         message = f"the picture {path} cannot be read: {error.strerror}"
         raise BadInput(message, "name a JPEG, PNG or WebP", field=role) from error

@@ -15,12 +15,10 @@ class DirectedEngine:
     """See `Engine`. The engine inside carries out alone what it can."""
 
     def __init__(self, engine: Engine, capabilities: Capabilities | None = None) -> None:
-        """
-        Args:
-            capabilities: those of the engine inside, where they are known and all requests are for one model.
-        """
+        """`capabilities` are those of the engine inside, if the caller has them and all requests are for one
+        model; otherwise they are computed for each request."""
         self.engine = engine
-        self._known_capabilities = capabilities
+        self._capabilities = capabilities
 
     @property
     def name(self) -> str:
@@ -58,7 +56,7 @@ class DirectedEngine:
         return DirectedRun(self._layout(request, capabilities), self.engine, state)
 
     def _engine_capabilities(self, model: str | None) -> Capabilities:
-        return self._known_capabilities or self.engine.capabilities(model)
+        return self._capabilities or self.engine.capabilities(model)
 
     def _layout(self, request: Request, capabilities: Capabilities) -> Layout:
         source = request.source

@@ -13,6 +13,7 @@ from hinode.errors import BadInput, join_names, quote
 from hinode.media import pictures
 from hinode.media.decode import DecodeError, VideoFile
 from hinode.media.probe import FIRST_BOX, probe
+from hinode.media.references import digest_file
 from hinode.request import CHARACTER, MASK, MediaFile, Reference, Size
 
 MAX_SOURCE_SECONDS = 3600.0
@@ -29,7 +30,7 @@ def load_video(path: Path, *, field: str = "video") -> MediaFile:
         facts = probe(path, max_seconds=MAX_SOURCE_SECONDS, field=field)
         prompt = _label_facts(path).get("prompt")
         return MediaFile(
-            digest=_digest(path),
+            digest=digest_file(path),
             media_type="video/mp4",
             bytes=path.stat().st_size,
             size=facts.size,
@@ -71,7 +72,7 @@ def load_picture(
     with name_file_in_errors(path, field):
         changed, media_type = pictures.ready(path, size, fit, field=field, other_size=other_size)
         if changed is None:
-            return Reference(role, _digest(path), media_type, path=str(path.absolute()), at=at)
+            return Reference(role, digest_file(path), media_type, path=str(path.absolute()), at=at)
         digest = hashlib.sha256(changed).hexdigest()
         copy = folder / f"{digest}.png"
         copy.write_bytes(changed)
@@ -92,7 +93,7 @@ def load_mask(path: Path, size: Size) -> Reference:
             have, reference = content.size, content.reference(MASK)
         else:
             have, media_type = pictures.measure(path, field=MASK)
-            reference = Reference(MASK, _digest(path), media_type, path=str(path.absolute()))
+            reference = Reference(MASK, digest_file(path), media_type, path=str(path.absolute()))
         if have != size:
             message = f"it is {have[0]}x{have[1]} and the video {size[0]}x{size[1]}"
             raise BadInput(message, "give one of the size of the video", field=MASK)
@@ -111,7 +112,7 @@ def load_character(path: Path, name: str, field: str = CHARACTER) -> Reference:
     if path.suffix.lower() == ".mp4":
         return load_video(path, field=field).reference(CHARACTER, name=name)
     with name_file_in_errors(path, field):
-        digest = _digest(path)  # first, because it tells that there is no such file
+        digest = digest_file(path)  # first, because it tells that there is no such file
         _, media_type = pictures.measure(path, field=field)
         return Reference(CHARACTER, digest, media_type, name, path=str(path.absolute()))
 
@@ -129,11 +130,6 @@ def name_file_in_errors(path: Path, field: str) -> Iterator[None]:
     except OSError as error:
         message = f"{name} cannot be read: {error.strerror}"
         raise BadInput(message, "name another file", field=field) from error
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_made_by_hinode(path: Path) -> bool:

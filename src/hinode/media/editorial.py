@@ -67,7 +67,7 @@ def write_otio(path: Path, title: str, fps: Fraction, cuts: Sequence[Cut], facts
         media = schema.ExternalReference(quote(cut.file), span(0, cut.file_frames, float(cut.file_fps)))
         marker = schema.Marker(cut.name, span(cut.start, 1), schema.MarkerColor.ORANGE)
         marker.comment = cut.comment
-        shown, known = span(cut.start, cut.frames), {"hinode": dict(cut.facts)}
-        track.append(schema.Clip(cut.name, media, shown, metadata=known, markers=[marker]))
+        source_range, metadata = span(cut.start, cut.frames), {"hinode": dict(cut.facts)}
+        track.append(schema.Clip(cut.name, media, source_range, metadata=metadata, markers=[marker]))
     with replace_file(path) as part:
         part.write_text(adapters.write_to_string(timeline, "otio_json"), "utf-8")

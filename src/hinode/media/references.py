@@ -177,6 +177,12 @@ def save_picture(frame: Frames, role: str, folder: Path, at: float = 0.0) -> Ref
     return Reference(role, digest, "image/png", path=str(path), at=at)
 
 
+def digest_file(path: Path) -> str:
+    """SHA-256 of the bytes of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _digest(frames: Frames, facts: object) -> str:
     return hashlib.sha256(np.ascontiguousarray(frames).tobytes() + repr(facts).encode()).hexdigest()
 

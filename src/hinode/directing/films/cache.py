@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from hinode.engines import saved_state
 from hinode.engines.protocol import State, UnusableState
 from hinode.errors import OutputError, quote
 from hinode.media import references
+from hinode.media.references import digest_file
 from hinode.output import replace_file
 from hinode.request import SOURCE, Reference
 
@@ -96,7 +96,7 @@ class ShotCache:
         if shot is None:
             return None
         try:
-            return shot if _digest(self.path(shot)) == shot.digest else None
+            return shot if digest_file(self.path(shot)) == shot.digest else None
         except OSError:
             return None
 
@@ -123,7 +123,7 @@ class ShotCache:
         name = f"{shot.id.replace('+', '~')}.{shot.key[:16]}.mp4"
         with replace_file(self.folder / name) as part, TemporaryDirectory(dir=self.folder) as scratch:
             Path(references.save_frames(frames, shot.rate, SOURCE, Path(scratch)).path).replace(part)
-        shot = dataclasses.replace(shot, file=name, digest=_digest(self.folder / name))
+        shot = dataclasses.replace(shot, file=name, digest=digest_file(self.folder / name))
         self._takes[shot.id] = take
         self.choose(shot)
         self.discard(shot.key)
@@ -173,8 +173,3 @@ class ShotCache:
         """Remove the state that was stored under a key."""
         for path in self.folder.glob(f"{key[:16]}.state*"):
             path.unlink(missing_ok=True)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -95,8 +95,8 @@ def _neighbours(board: Storyboard, index: int) -> Iterator[Fault]:
     if index + 1 < len(board.shots):
         overlaps += board.transition(index + 1).overlap
     if overlaps > shot.seconds:
-        have = f"the shot has {shot.seconds:g} s"
-        message = f"the transitions before and after it take {overlaps:g} s and {have}"
+        length = f"the shot has {shot.seconds:g} s"
+        message = f"the transitions before and after it take {overlaps:g} s and {length}"
         yield "seconds", message, "make it longer or the transitions shorter"
 
 

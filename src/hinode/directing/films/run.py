@@ -220,7 +220,7 @@ class FilmRun:
         return ShotVideo(video.reference(), part.start, round(video.seconds * fps), fps)
 
     def frames(self) -> Iterator[Frames]:
-        """The frames of the finished film at its own size, one at a time; else EngineError."""
+        """The frames of the finished film at its own size, one at a time; EngineError before that."""
         if not self._finished:
             raise EngineError("the film is not finished", "run all steps first")
         transitions = {name: self.cache.reference(shot) for name, shot in self.transitions.items()}
