@@ -37,7 +37,6 @@ class Provenance:
     """How a clip came to be.
 
     Attributes:
-        steps: sampling steps.
         native_size: width and height that the model drew at, before any resizing.
         stage_seconds: wall-clock seconds of each stage, in the order in which they ran.
         understood: words of the prompt that the model knows.

@@ -97,8 +97,7 @@ def blend(
     )
     before = Segment(leave, keep=first.digest)
     after = Segment(second.seconds - enter, keep=second.digest, start=enter)
-    segments = tuple(segment for segment in (before, transition, after) if segment.seconds > 0)
-    return _directed(base, "blend", segments, first, second)
+    return _directed(base, "blend", (before, transition, after), first, second)
 
 
 def redraw(
@@ -120,11 +119,10 @@ def retake(base: Request, source: MediaFile, begin: float, end: float) -> Reques
     _check_span(begin, end, source, "from")
     before = Segment(begin, keep=source.digest)
     after = Segment(source.seconds - end, keep=source.digest, start=end)
-    segments = tuple(segment for segment in (before, Segment(end - begin), after) if segment.seconds > 0)
-    if len(segments) == 1:
+    if before.seconds <= 0 and after.seconds <= 0:
         message = "all of the video would be drawn anew"
         raise BadInput(message, "name a part of it, or remix it instead", field="from")
-    return _directed(base, "retake", segments, source)
+    return _directed(base, "retake", (before, Segment(end - begin), after), source)
 
 
 def recut(base: Request, source: MediaFile, begin: float, end: float, before: float, after: float) -> Request:
@@ -134,12 +132,11 @@ def recut(base: Request, source: MediaFile, begin: float, end: float, before: fl
     for name, seconds in (("before", before), ("after", after)):
         if not 0 <= seconds < math.inf:
             raise BadInput(f"{name}: {seconds:g} seconds cannot be drawn", "give 0 or more", field=name)
-    span = Segment(end - begin, keep=source.digest, start=begin)
-    segments = tuple(segment for segment in (Segment(before), span, Segment(after)) if segment.seconds)
-    if len(segments) == 1:
+    if not before and not after:
         message = "nothing is to be drawn before or after the span"
         raise BadInput(message, "give seconds for one of them", field="before")
-    return _directed(base, "recut", segments, source)
+    span = Segment(end - begin, keep=source.digest, start=begin)
+    return _directed(base, "recut", (Segment(before), span, Segment(after)), source)
 
 
 def last_moment(seconds: float, fps: float) -> float:
@@ -220,6 +217,7 @@ def parse_span(text: str, field: str) -> tuple[float, float]:
 
 
 def _directed(base: Request, operation: str, segments: tuple[Segment, ...], *sources: MediaFile) -> Request:
+    segments = tuple(segment for segment in segments if segment.seconds > 0)
     files = {source.digest: source.reference() for source in sources}  # one file may be both
     return dataclasses.replace(
         base,
