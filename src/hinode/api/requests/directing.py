@@ -6,6 +6,7 @@ Each function raises the same as `Admission.create`.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 from hinode.api.catalogue import Model
 from hinode.api.requests.admission import Admission, Owner, base_request, job_files
@@ -15,13 +16,14 @@ from hinode.api.requests.models import (
     LoopVideo,
     RecutVideo,
     RetakeVideo,
-    Shot,
     Storyboard,
     VideoRequest,
 )
 from hinode.api.requests.values import VideoReference
 from hinode.directing import operations
-from hinode.errors import BadInput
+from hinode.directing.films import continuity, parser
+from hinode.directing.films.storyboard import VIDEO
+from hinode.errors import BadInput, quote
 from hinode.jobs.admit import Draft
 from hinode.request import MediaFile, Request, Segment
 
@@ -30,6 +32,15 @@ LOOP_SECONDS = 4.0
 """Default length of a loop without a video."""
 TOLERANCE_SECONDS = 0.05
 """How far a shot may extend beyond the end of its video, since lengths are rounded."""
+USE_COMMAND = "render the film with the command hinode storyboard"
+UNSUPPORTED_FIELDS = {
+    "camera": "set the camera of the whole film",
+    "path": "set the path of the whole film",
+    "seed": "set the seed of the whole film",
+    "keyframes": f"leave them out, or {USE_COMMAND}",
+    "references": f"leave them out, or {USE_COMMAND}",
+}
+"""Fields that a shot cannot have of its own in one job, and what to do instead."""
 
 
 def loop(admission: Admission, body: LoopVideo, owner: Owner) -> list[Draft]:
@@ -78,10 +89,14 @@ def recut(admission: Admission, body: RecutVideo, owner: Owner) -> list[Draft]:
 
 def storyboard(admission: Admission, body: Storyboard, owner: Owner) -> list[Draft]:
     """A film of several shots."""
-    sources = _Sources(admission, body, owner)
-    segments = tuple(_segment(number, shot, sources) for number, shot in enumerate(body.shots, start=1))
+    parser.check(body)
+    for field, message, remedy in _refusals(body):
+        raise BadInput(f"{field}: {message}", remedy, field=field)
+    model = "/".join(filter(None, (body.engine, body.model))) or None
+    sources = _Sources(admission, body.model_copy(update={"model": model}), owner)
+    segments = tuple(_segment(body, index, sources) for index in range(len(body.shots)))
     prompts = [segment.prompt for segment in segments if segment.prompt]
-    prompt = body.prompt or " / ".join(prompts) or "a film"
+    prompt = body.prompt or body.title or " / ".join(prompts) or "a film"
     seconds = round(sum(segment.seconds for segment in segments), 6)
     base = sources.base("storyboard", prompt, seconds, body.size)
     references = tuple(file.reference() for file in sources.files)
@@ -142,15 +157,38 @@ class _Sources:
         return self.admission.drafts(self.body, request, model, files, self.owner, self.first)
 
 
-def _segment(number: int, shot: Shot, sources: _Sources) -> Segment:
-    cut = number > 1 and shot.cut
+def _refusals(body: Storyboard) -> Iterator[tuple[str, str, str]]:
+    """The field, the cause and the remedy of what the one job of a film cannot do."""
+    for name, character in body.characters.items():
+        if not isinstance(character, str):
+            yield f"characters.{name}", "the API reads no character from a file", "describe it in words"
+    for index, shot in enumerate(body.shots):
+        transition, source = body.transition(index), body.source(index)
+        for name, remedy in UNSUPPORTED_FIELDS.items():
+            if getattr(shot, name) not in (None, ()):
+                yield f"shots.{shot.id}.{name}", "one job renders all shots of the film", remedy
+        if transition.overlap:
+            message = f"one job renders no {transition.kind}"
+            yield f"shots.{shot.id}.transition", message, f"choose cut or continue, or {USE_COMMAND}"
+        if source is not None and (index == 0 or source != body.shots[index - 1].id):
+            message = "a shot can continue only the shot before it"
+            yield f"shots.{shot.id}.from", message, f"change the order of the shots, or {USE_COMMAND}"
+        if shot.video is not None and shot.video.lower().endswith(VIDEO):
+            message = f"the server has no file {quote(shot.video)}"
+            yield f"shots.{shot.id}.video", message, "upload it to /v1/files and give its id"
+
+
+def _segment(body: Storyboard, index: int, sources: _Sources) -> Segment:
+    shot = body.shots[index]
+    cut = index > 0 and body.transition(index).kind == "cut" and body.source(index) is None
     if shot.video is None:
-        return Segment(shot.seconds, prompt=shot.prompt or "", cut=cut)
-    video, start = sources.file(shot.video, "shots"), shot.start or 0.0
-    if start + shot.seconds > video.seconds + TOLERANCE_SECONDS:
+        characters = {name: words for name, words in body.characters.items() if isinstance(words, str)}
+        return Segment(shot.seconds, prompt=continuity.scene_prompt(body, shot, characters), cut=cut)
+    video = sources.file(body.video(shot.video), f"shots.{shot.id}.video")
+    if shot.start + shot.seconds > video.seconds + TOLERANCE_SECONDS:
         raise BadInput(
-            f"shot {number} ends at {start + shot.seconds:g} s of a video that has {video.seconds:g}",
+            f"shot {shot.id} ends at {shot.start + shot.seconds:g} s of a video that has {video.seconds:g}",
             "stay within the video",
-            field="shots",
+            field=f"shots.{shot.id}.seconds",
         )
-    return Segment(shot.seconds, keep=video.digest, start=start, cut=cut)
+    return Segment(shot.seconds, keep=video.digest, start=shot.start, cut=cut)
