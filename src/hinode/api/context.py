@@ -1,10 +1,4 @@
-"""The parts that the routes use, and the identity behind a request.
-
-A route names the parts that it uses, and FastAPI passes them:
-
-@router.get("/things/{thing_id}")
-def get_thing(thing_id: Id, store: JobStore, identity: CurrentIdentity) -> Response: ...
-"""
+"""The parts that the routes use, and the identity behind a request, which FastAPI passes to the routes."""
 
 from __future__ import annotations
 
@@ -13,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -110,21 +104,10 @@ async def _identity(request: Request) -> Identity:
     return identity
 
 
-def _part(name: str) -> Any:
-    """A dependency that passes one part of the context."""
-
-    async def part(request: Request) -> Any:
-        return getattr(request.app.state.context, name)
-
-    return Depends(part)
+async def _project_id(request: Request) -> str:
+    return (await _identity(request)).project_id
 
 
 AppContext = Annotated[Context, Depends(_context)]
 CurrentIdentity = Annotated[Identity, Depends(_identity)]
-JobStore = Annotated[Store, _part("store")]
-FileObjects = Annotated[Objects, _part("objects")]
-UploadedFiles = Annotated[Uploads, _part("uploads")]
-ProjectCharacters = Annotated[Characters, _part("characters")]
-WebhookEndpoints = Annotated[Endpoints, _part("endpoints")]
-ProjectBatches = Annotated[Batches, _part("batches")]
-Models = Annotated[Catalogue, _part("catalogue")]
+ProjectId = Annotated[str, Depends(_project_id)]

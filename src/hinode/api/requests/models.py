@@ -62,8 +62,7 @@ class VideoRequest(Input):
         None, description="Whether the video has sound; the default depends on the model."
     )
     priority: Literal["preview", "interactive", "batch"] = Field(
-        "interactive",
-        description="Order in the queue; a preview has at most 5 seconds and 640 x 360 pixels.",
+        "interactive", description="Order in the queue; a preview has at most 5 seconds and 640 x 360 pixels."
     )
     path: Path = Field((), description="Where the subject is: seconds, x and y as fractions of the frame.")
     camera: Camera = Field((), description="Where the camera is: seconds, pan in short sides, zoom.")

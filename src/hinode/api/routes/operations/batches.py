@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from hinode.api import wire
-from hinode.api.context import AppContext, CurrentIdentity, ProjectBatches
+from hinode.api.context import AppContext, CurrentIdentity, ProjectId
 from hinode.api.failures import get_or_404, is_id, not_found
 from hinode.api.middleware.retries import REPLAYED, RetryInfo
 from hinode.api.queries import Id, PageQuery
@@ -70,14 +70,7 @@ class BatchObject(wire.Answer):
     input_file_id: str
     completion_window: Literal["24h"]
     status: Literal[
-        "validating",
-        "failed",
-        "in_progress",
-        "finalizing",
-        "completed",
-        "expired",
-        "cancelling",
-        "cancelled",
+        "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
     ]
     output_file_id: str | None = Field(description="A line for each video.")
     error_file_id: str | None = Field(description="A line for each request without a video.")
@@ -146,18 +139,18 @@ async def create_batch(
 
 
 @router.get("", response_model=BatchList)
-def list_batches(batches: ProjectBatches, identity: CurrentIdentity, page: PageQuery) -> Response:
+def list_batches(context: AppContext, project_id: ProjectId, page: PageQuery) -> Response:
     """The batches of the project that the API key belongs to."""
-    return BatchList.from_entries(BatchObject.of_batch, batches.page(identity.project_id, **page)).response()
+    return BatchList.from_entries(BatchObject.of_batch, context.batches.page(project_id, **page)).response()
 
 
 @router.get("/{batch_id}", response_model=BatchObject)
-def get_batch(batch_id: Id, batches: ProjectBatches, identity: CurrentIdentity) -> Response:
+def get_batch(batch_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """The status of a batch."""
-    return BatchObject.of_batch(get_or_404(batches.get, identity.project_id, batch_id, "batch")).response()
+    return BatchObject.of_batch(get_or_404(context.batches.get, project_id, batch_id, "batch")).response()
 
 
 @router.post("/{batch_id}/cancel", response_model=BatchObject)
-def cancel_batch(batch_id: Id, batches: ProjectBatches, identity: CurrentIdentity) -> Response:
+def cancel_batch(batch_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """Cancel a batch; finished videos stay, and the output file lists them."""
-    return BatchObject.of_batch(get_or_404(batches.cancel, identity.project_id, batch_id, "batch")).response()
+    return BatchObject.of_batch(get_or_404(context.batches.cancel, project_id, batch_id, "batch")).response()

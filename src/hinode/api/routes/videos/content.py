@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 from starlette.responses import MalformedRangeHeader, RangeNotSatisfiable
 
-from hinode.api.context import CurrentIdentity, FileObjects, JobStore
+from hinode.api.context import AppContext, ProjectId
 from hinode.api.failures import Refusal, get_or_404
 from hinode.api.queries import Id
 from hinode.jobs.job import Job
@@ -56,19 +56,14 @@ class RangeResponse(FileResponse):
 @router.get("/{video_id}/content", response_class=Response, responses=_RESPONSES)  # type: ignore[arg-type]
 @router.head("/{video_id}/content", include_in_schema=False)
 def get_content(
-    video_id: Id,
-    request: Request,
-    store: JobStore,
-    objects: FileObjects,
-    identity: CurrentIdentity,
-    variant: Variant = "video",
+    video_id: Id, request: Request, context: AppContext, project_id: ProjectId, variant: Variant = "video"
 ) -> Response:
     """Download a finished video, its thumbnail or its spritesheet."""
-    job = get_or_404(store.job, identity.project_id, video_id, "video")
+    job = get_or_404(context.store.job, project_id, video_id, "video")
     if job.status is not Status.COMPLETED:
         raise _no_file(job)
-    file = store.artifacts(job.id).get(variant)
-    if file is None or not objects.has(file.digest):
+    file = context.store.artifacts(job.id).get(variant)
+    if file is None or not context.objects.has(file.digest):
         raise Refusal(
             404,
             f"the {variant} of this video has expired; make the video again",
@@ -79,7 +74,7 @@ def get_content(
     headers = {"etag": etag, "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
     if _matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    path = objects.path(file.digest)
+    path = context.objects.path(file.digest)
     name = job.id if variant == "video" else f"{job.id}-{variant}"
     return RangeResponse(
         path,

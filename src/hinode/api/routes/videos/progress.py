@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import StreamingResponse
 
 from hinode.api import wire
-from hinode.api.context import AppContext, Context, CurrentIdentity
+from hinode.api.context import AppContext, Context, ProjectId
 from hinode.api.failures import RATE_LIMIT, Refusal, get_or_404
 from hinode.api.queries import Id
 from hinode.jobs.files.objects import Objects
@@ -43,7 +43,7 @@ _EXAMPLE = 'event: video.progress\ndata: {"id": "video_…", "status": "in_progr
     },
 )
 async def stream_events(
-    video_id: Id, request: Request, context: AppContext, identity: CurrentIdentity
+    video_id: Id, request: Request, context: AppContext, project_id: ProjectId
 ) -> StreamingResponse:
     """Follow a video until it ends, instead of polling its status."""
     if context.open_streams >= MAX_STREAMS:
@@ -54,9 +54,7 @@ async def stream_events(
             type=RATE_LIMIT,
             headers={"retry-after": "10"},
         )
-    job = await anyio.to_thread.run_sync(
-        get_or_404, context.store.job, identity.project_id, video_id, "video"
-    )
+    job = await anyio.to_thread.run_sync(get_or_404, context.store.job, project_id, video_id, "video")
     return StreamingResponse(
         _events(context, job, request.state.key_is_valid),
         media_type="text/event-stream",

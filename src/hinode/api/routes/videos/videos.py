@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from hinode.api import wire
-from hinode.api.context import CurrentIdentity, JobStore
+from hinode.api.context import AppContext, ProjectId
 from hinode.api.failures import get_or_404
 from hinode.api.queries import Id, PageQuery
 from hinode.api.requests.admission import Admission
@@ -34,9 +34,9 @@ async def create_video(body: CreateBody, submit: Submit) -> Response:
 
 
 @router.get("", response_model=wire.VideoList)
-def list_videos(store: JobStore, identity: CurrentIdentity, page: PageQuery) -> Response:
+def list_videos(context: AppContext, project_id: ProjectId, page: PageQuery) -> Response:
     """The videos of the project that the API key belongs to."""
-    return wire.VideoList.from_entries(wire.Video.of_job, store.jobs(identity.project_id, **page)).response()
+    return wire.VideoList.from_entries(wire.Video.of_job, context.store.jobs(project_id, **page)).response()
 
 
 @router.post("/edits", response_model=wire.Video)
@@ -52,16 +52,16 @@ async def extend_video(body: ExtendBody, submit: Submit) -> Response:
 
 
 @router.get("/{video_id}", response_model=wire.Video)
-def get_video(video_id: Id, store: JobStore, identity: CurrentIdentity) -> Response:
+def get_video(video_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """The status of a video."""
-    job = get_or_404(store.job, identity.project_id, video_id, "video")
+    job = get_or_404(context.store.job, project_id, video_id, "video")
     return wire.Video.of_job(job).response(None if job.final else POLL_HEADERS)
 
 
 @router.delete("/{video_id}", response_model=wire.Deleted)
-def delete_video(video_id: Id, store: JobStore, identity: CurrentIdentity) -> Response:
+def delete_video(video_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """Delete a finished or failed video, and its files."""
-    get_or_404(store.delete, identity.project_id, video_id, "video")
+    get_or_404(context.store.delete, project_id, video_id, "video")
     return wire.Deleted(id=video_id, object="video.deleted").response()
 
 
@@ -72,6 +72,6 @@ async def remix_video(video_id: Id, body: RemixBody, submit: Submit) -> Response
 
 
 @router.post("/{video_id}/cancel", response_model=wire.Video)
-def cancel_video(video_id: Id, store: JobStore, identity: CurrentIdentity) -> Response:
+def cancel_video(video_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """Cancel a video: at once if queued, within two steps if in progress; a finished one does not change."""
-    return wire.Video.of_job(get_or_404(store.cancel, identity.project_id, video_id, "video")).response()
+    return wire.Video.of_job(get_or_404(context.store.cancel, project_id, video_id, "video")).response()
