@@ -25,12 +25,9 @@ MAX_NAME_LENGTH = 200
 
 @dataclass(frozen=True)
 class Model:
-    """A model under a name that clients use.
+    """A model under the name that a client wrote, with the capabilities of its engine alone.
 
-    Attributes:
-        name: as the client wrote it.
-        engine_capabilities: those of its engine alone.
-        created_at: when its weights were made or installed, seconds since 1970; 0 if it has none.
+    `created_at` is when its weights were made or installed, in seconds since 1970; 0 if it has none.
     """
 
     name: str
@@ -54,8 +51,7 @@ class Model:
 
 
 class Catalogue:
-    """The models that this server offers; each is cached for a few seconds. Safe to use from several
-    threads."""
+    """The models that this server offers, each cached for a few seconds. Safe to use from several threads."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self.settings = settings
@@ -64,10 +60,8 @@ class Catalogue:
         self._cache: dict[str, tuple[float, Model]] = {}
 
     def find(self, name: str | None) -> Model:
-        """The model called `name`: an alias, one of Sora's names, ENGINE/MODEL, ENGINE or MODEL.
-
-        Args:
-            name: as the client wrote it, or None for the default.
+        """The model called `name`: an alias, one of Sora's names, ENGINE/MODEL, ENGINE or MODEL; None is the
+        default.
 
         Raises:
             BadInput: there is no such model.

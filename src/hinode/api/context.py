@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, ParamSpec, TypeVar
 
@@ -71,23 +70,6 @@ class Context:
             MAX_TESTS, MAX_TESTS_PER_PROJECT, what="too many webhook endpoints are being tested"
         )
         self._slow = anyio.CapacityLimiter(SLOW_THREADS)
-
-    @classmethod
-    @contextmanager
-    def open(cls, settings: Settings, clock: Callable[[], float] = time.time) -> Iterator[Context]:
-        """A context on the database of the settings, which is upgraded first and closed at the end.
-
-        Raises:
-            BadInput: the URL of the database cannot be used.
-            DatabaseError: it cannot be reached, or is of a newer version.
-        """
-        with closing(Database(settings.database_url)) as database:
-            database.upgrade()
-            context = cls(settings, database, clock)
-            try:
-                yield context
-            finally:
-                context.stopping.set()
 
     async def run_slow(self, work: Callable[P, T], *args: P.args, **keywords: P.kwargs) -> T:
         """Call `work` in a thread for slow work."""

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from hinode.api.failures import SERVER_ERROR, Refusal, retry_after
+from hinode.api.failures import RETRY_SECONDS, unavailable
 from hinode.jobs.job import OverQuota
 
-RETRY_SECONDS = 2.0
 SMALL_BYTES = 1 << 20
 """A body with less text than this is always read, whatever the budget."""
 Reserve = Callable[[int], None]
@@ -25,14 +24,8 @@ Reserve = Callable[[int], None]
 
 @dataclass(frozen=True)
 class RateLimitStatus:
-    """The rate of a key after a request.
-
-    Attributes:
-        limit: requests per minute.
-        remaining: requests that may follow at once.
-        reset: seconds until the bucket is full again.
-        wait: seconds until the refused request may be made, or 0 if it was not refused.
-    """
+    """The rate of a key after a request: `limit` requests per minute, of which `remaining` may follow at
+    once. The bucket is full again in `reset` seconds; a refused request may be made in `wait` seconds."""
 
     limit: int
     remaining: int
@@ -58,19 +51,16 @@ class Buckets:
     def take(self, key_id: str, per_minute: int) -> RateLimitStatus:
         """Take a token from the bucket of a key, if there is one. A bucket holds the tokens of a minute,
         1 or more."""
-        now = self.clock()
-        rate = per_minute / 60.0
+        now, rate, wait = self.clock(), per_minute / 60.0, 0.0
         tokens, at = self._levels.get(key_id, (float(per_minute), now))
         tokens = min(float(per_minute), tokens + (now - at) * rate)
-        wait = 0.0
         if tokens >= 1.0 - 1e-9:
             tokens -= 1.0
         else:
             wait = (1.0 - tokens) / rate
         self._levels[key_id] = tokens, now
-        return RateLimitStatus(
-            per_minute, max(0, math.floor(tokens + 1e-9)), (per_minute - tokens) / rate, wait
-        )
+        remaining = max(0, math.floor(tokens + 1e-9))
+        return RateLimitStatus(per_minute, remaining, (per_minute - tokens) / rate, wait)
 
 
 class ConcurrencyLimit:
@@ -131,13 +121,8 @@ class ByteBudget:
                 return
             with self._lock:
                 if self.used + count - reserved > self.max_bytes:
-                    raise Refusal(
-                        503,
-                        "the server is reading too many large bodies at the moment; ask again later",
-                        code="unavailable",
-                        type=SERVER_ERROR,
-                        headers=retry_after(RETRY_SECONDS),
-                    )
+                    message = "the server is reading too many large bodies at the moment; ask again later"
+                    raise unavailable(message, RETRY_SECONDS)
                 self.used += count - reserved
                 reserved = count
 

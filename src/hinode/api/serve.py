@@ -6,7 +6,6 @@ import asyncio
 import errno
 import logging
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +57,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
     Args:
         settings: of this process.
         host: name or address to listen on.
-        port: 1 to 65535, or 0 for a free one.
+        port: 0 for a free one.
         workers: worker processes; with 0 the jobs wait for `hinode worker` on other machines.
 
     Raises:
@@ -84,8 +83,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
 
         server = _Server(create_app(context), begin, end)
         try:
-            with _signals(server):
-                server.run(sockets=[listener])
+            server.run(sockets=[listener])
         finally:
             executor.stop()
             tasks.stop()
@@ -95,7 +93,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server without its signal handlers; `end` runs while it closes connections."""
+    """uvicorn's server; `begin` runs when it has started, and `end` while it closes connections."""
 
     def __init__(self, app: object, begin: Callable[[], None], end: Callable[[], None]) -> None:
         super().__init__(
@@ -113,9 +111,10 @@ class _Server(uvicorn.Server):
         self._end = end
         self._side = ThreadPoolExecutor(1, thread_name_prefix="serve")
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; uvicorn itself would also raise the signal again after its shutdown, before ours is over."""
+        self.force_exit = self.should_exit  # the second signal
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -157,31 +156,15 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _listen_error(host: str, port: int, error: OSError) -> ListenError:
-    if error.errno == errno.EADDRINUSE:
-        return ListenError(
-            f"port {port} is taken by another program", f"stop that, or choose another: --port {port + 1}"
-        )
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return ListenError(f"this user may not listen on port {port}", "choose one from 1024 up")
-    if error.errno == errno.EADDRNOTAVAIL:
-        return ListenError(f"{quote(host)} is not an address of this machine", "leave --host out")
+    match error.errno:
+        case errno.EADDRINUSE:
+            remedy = f"stop that, or choose another: --port {port + 1}"
+            return ListenError(f"port {port} is taken by another program", remedy)
+        case errno.EACCES | errno.EPERM:
+            return ListenError(f"this user may not listen on port {port}", "choose one from 1024 up")
+        case errno.EADDRNOTAVAIL:
+            return ListenError(f"{quote(host)} is not an address of this machine", "leave --host out")
     return ListenError(f"the server cannot listen on {host} port {port}: {error.strerror}", "choose another")
-
-
-@contextmanager
-def _signals(server: uvicorn.Server) -> Iterator[None]:
-    """Let SIGTERM and SIGINT stop the server, also while it starts."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        server.force_exit = server.should_exit  # the second signal
-        server.should_exit = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -238,9 +221,7 @@ def _announce(context: Context, host: str, port: int) -> None:
     elif all(key.revoked_at is not None for key in context.tenants.all_keys()):
         lines += ["There is no active API key; make one: hinode keys create --name NAME"]
     if not host.startswith(LOOPBACK) and host != "localhost":
-        lines += [
-            "Other machines can reach it without encryption: put a proxy that speaks TLS in front of it."
-        ]
+        lines += ["Other machines can reach it without encryption: put a proxy with TLS in front of it."]
     lines += ["Stop it with Ctrl-C; jobs in progress then continue at the next start."]
     with suppress(OSError):  # standard output may be closed
         print("\n".join(lines), flush=True)

@@ -40,12 +40,8 @@ class Answer(BaseModel):
 
     @classmethod
     def of(cls, source: object, **values: Any) -> Self:
-        """The object of a value of a lower layer.
-
-        Args:
-            source: has an attribute for each required field that `values` lacks; times become whole seconds.
-            values: fields with another value.
-        """
+        """The object of a value of a lower layer, which has an attribute for each required field that is not
+        in `values`; times become whole seconds."""
         for name, field in cls.model_fields.items():
             if name not in values and field.is_required():
                 value = getattr(source, name)

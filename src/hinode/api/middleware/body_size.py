@@ -17,12 +17,7 @@ class BodySizeLimit:
     def __init__(
         self, app: ASGIApp, *, max_bytes: int, max_unauthenticated_bytes: int, seconds: float
     ) -> None:
-        """
-        Args:
-            max_bytes: of a body; routes have lower bounds of their own.
-            max_unauthenticated_bytes: received of the body of a request without a valid key.
-            seconds: for the rest of a body.
-        """
+        """Routes have lower bounds of their own than `max_bytes`; `seconds` are for the rest of a body."""
         self.app = app
         self.max_bytes = max_bytes
         self.max_unauthenticated_bytes = max_unauthenticated_bytes

@@ -25,14 +25,8 @@ MAX_RETRY_COUNT = 1000
 
 @dataclass(frozen=True)
 class RetryInfo:
-    """The headers of a request that may have been sent before.
-
-    Attributes:
-        route: method and path.
-        key: its idempotency key, or None.
-        count: earlier tries of its library.
-        fingerprint: identifies the request without its body.
-    """
+    """The headers of a request that may have been sent before; `count` is how often its library did that, and
+    `fingerprint` identifies the request without its body."""
 
     route: str
     key: str | None

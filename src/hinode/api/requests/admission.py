@@ -29,12 +29,7 @@ RANDOM_SEEDS = 2**31  # so that a script in any language reads them exactly
 
 @dataclass(frozen=True)
 class Owner:
-    """The owner of the jobs of a request.
-
-    Attributes:
-        project_id: the project.
-        key_id: the API key of the request, or None.
-    """
+    """The owner of the jobs of a request; `key_id` is that of its API key, if it has one."""
 
     project_id: str
     key_id: str | None
@@ -120,13 +115,7 @@ class Admission:
     def check(
         self, body: VideoRequest, request: Request, model: Model, source_seconds: float | None = None
     ) -> None:
-        """Check a request before its images are fetched and decoded.
-
-        Args:
-            body: the body.
-            request: made from it; references to images need no digests yet.
-            model: that of the request.
-            source_seconds: length of the source of a remix, an edit or an extension.
+        """Check a request before its images are fetched and decoded; their references need no digests yet.
 
         Raises:
             BadInput: a part of the request is wrong.
@@ -157,23 +146,14 @@ class Admission:
         owner: Owner,
         source: SourceVideo | None = None,
     ) -> list[Draft]:
-        """A draft for each of the `n` videos of a body.
-
-        Args:
-            body: the body.
-            request: checked, with all references.
-            model: that of the request.
-            files: of the references, in the store, by role and number.
-            owner: of the videos.
-            source: the video that they are made from.
-        """
+        """A draft for each of the `n` videos of a body, from a checked request with all references. `files`
+        are in the store, by role and number (see `job_files`)."""
         source_id = source.job.id if source and source.job else None
         priority = Priority[body.priority.upper()]
         facts = request.identity()
-        for name in ("engine", "model", "seed"):
-            facts.pop(name, None)
-        facts |= {"seed": body.seed, "n": body.n, "model": model.name}
-        facts |= {"source": source_id, "priority": priority}
+        facts.pop("engine", None)
+        facts |= {"seed": body.seed, "n": body.n, "model": model.name, "source": source_id}
+        facts["priority"] = priority
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         return [
             Draft(

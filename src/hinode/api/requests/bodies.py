@@ -44,14 +44,8 @@ class BodyReader:
         max_file_bytes: int = MAX_FILE_BYTES,
         max_text_bytes: int = MAX_TEXT_BYTES,
     ) -> None:
-        """
-        Args:
-            model: reads the body.
-            media_types: for OpenAPI, JSON and forms by default; the server always reads both.
-            required: for OpenAPI, whether there has to be a body.
-            max_file_bytes: of one file.
-            max_text_bytes: of everything else.
-        """
+        """`media_types` and `required` are for OpenAPI: the server reads JSON and forms, and an empty body.
+        `max_file_bytes` is for one file, `max_text_bytes` for everything else."""
         self.model = model
         self.media_types = media_types or (JSON, FORM)
         self.required = required

@@ -29,14 +29,8 @@ _INDEX = re.compile("[0-9]{1,3}", re.ASCII)
 
 @dataclass(frozen=True)
 class FilePart:
-    """A file of a request; it is removed when the request is over.
-
-    Attributes:
-        path: in the store's temporary folder.
-        filename: from the client, not trusted.
-        media_type: from the client, not trusted.
-        bytes: its size.
-    """
+    """A file of a request, in the store's temporary folder until the request is over. Its `filename` and
+    `media_type` are from the client, not trusted."""
 
     path: Path
     filename: str

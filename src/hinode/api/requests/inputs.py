@@ -39,12 +39,7 @@ MAX_DECODES, MAX_PROBES = 2, 4
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """A source video of a request.
-
-    Attributes:
-        file: its file.
-        job: its job, or None if it was uploaded.
-    """
+    """A source video of a request; one that was uploaded has no job."""
 
     file: MediaFile
     job: Job | None = None
@@ -117,14 +112,8 @@ class Inputs:
     def image(
         self, image: ImageReference, size: Size, fit: str | None, field: str, project_id: str
     ) -> MediaFile:
-        """An image at the size of a video, in the store.
-
-        Args:
-            image: the reference in the request.
-            size: width and height of the video.
-            fit: how an image of another size is fitted, one of `media.pictures.FITS`; None to refuse it.
-            field: named in errors.
-            project_id: the project that has the uploaded files.
+        """An image at the size of a video, in the store. An image of another size is fitted as `fit` says,
+        one of `media.pictures.FITS`, or refused.
 
         Raises:
             BadInput: it does not exist, cannot be read, or has another size.

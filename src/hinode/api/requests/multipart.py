@@ -27,10 +27,7 @@ def too_large(what: str, max_bytes: int) -> Refusal:
 
 
 class FormReader(MultiPartParser):
-    """Starlette's parser with more bounds; it writes files in a thread, as they arrive.
-
-    python-multipart bounds the headers of a part.
-    """
+    """Starlette's parser with more bounds; it writes files in a thread, as they arrive."""
 
     def __init__(
         self,
@@ -42,16 +39,7 @@ class FormReader(MultiPartParser):
         max_file_bytes: int,
         max_text_bytes: int,
     ) -> None:
-        """
-        Args:
-            headers: of the request.
-            stream: its body.
-            objects: has the temporary folder for files.
-            files: closes and removes them.
-            reserve: reserves memory for the texts.
-            max_file_bytes: of one file.
-            max_text_bytes: of all texts together.
-        """
+        """`files` removes the files; `max_file_bytes` is for each, `max_text_bytes` for all texts."""
         super().__init__(
             headers, stream, max_files=MAX_FILES, max_fields=MAX_PARTS, max_part_size=max_text_bytes
         )

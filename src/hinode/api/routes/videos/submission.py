@@ -22,13 +22,7 @@ DraftMaker = Callable[[Admission, B, Owner], list[Draft]]
 
 @dataclass(frozen=True)
 class Submission:
-    """One request for videos.
-
-    Attributes:
-        context: the parts that the routes use.
-        owner: of the videos.
-        retry: the headers of requests that may be retries.
-    """
+    """One request for videos."""
 
     context: Context
     owner: Owner
