@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hinode.api import failures, wire
-from hinode.api.requests.admission import Admission, Owner
+from hinode.api.requests.admission import Admission, Owner, create
 from hinode.api.requests.models import CreateVideo
 from hinode.errors import BadInput, HinodeError
 from hinode.jobs.admit import Draft
@@ -29,7 +29,7 @@ class BatchWire:
         request = parse(CreateVideo, body)
         if request.n != 1:
             raise BadInput(f"the line asks for {request.n} videos", "write a line for each video", field="n")
-        return self.admission.create(request, Owner(project_id, key_id))[0]
+        return create(self.admission, request, Owner(project_id, key_id))[0]
 
     def video(self, job: Job) -> dict[str, Any]:
         """The video of a job."""

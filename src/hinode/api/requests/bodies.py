@@ -69,35 +69,22 @@ class BodyReader:
     ) -> Callable[[], dict[str, Any]]:
         """Receive the body; the result parses it."""
         if request.headers.get("content-encoding", "identity").lower() != "identity":
-            raise Refusal(
-                415,
-                "Content-Encoding is not supported; send the body uncompressed",
-                code="unsupported_encoding",
-            )
+            message = "Content-Encoding is not supported; send the body uncompressed"
+            raise Refusal(415, message, code="unsupported_encoding")
         header, options = parse_options_header(request.headers.get("content-type", ""))
         media_type = header.decode("latin-1")
         if media_type == FORM:
             if not 1 <= len(options.get(b"boundary", b"")) <= MAX_BOUNDARY_LENGTH:
                 raise Refusal(400, "the content-type names no boundary; send one with it", code="bad_input")
-            reader = FormReader(
-                request.headers,
-                request.stream(),
-                context.objects,
-                files,
-                reserve,
-                self.max_file_bytes,
-                self.max_text_bytes,
-            )
+            bounds = self.max_file_bytes, self.max_text_bytes
+            reader = FormReader(request, context.objects, files, reserve, *bounds)
             return partial(nested, await reader.read())
         if media_type == WEB_FORM:
             return partial(_web_form, await self._text(request, reserve))
         if media_type in ("", JSON, "text/plain") or media_type.endswith("+json"):
             return partial(from_json, await self._text(request, reserve))
-        raise Refusal(
-            415,
-            f"a body of type {media_type[:80]} is not supported; send JSON or multipart/form-data",
-            code="unsupported_media_type",
-        )
+        message = f"a body of type {media_type[:80]} is not supported; send JSON or multipart/form-data"
+        raise Refusal(415, message, code="unsupported_media_type")
 
     async def _text(self, request: Request, reserve: Reserve) -> bytes:
         text = bytearray()

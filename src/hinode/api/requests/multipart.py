@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from pathlib import Path
 
 from python_multipart.exceptions import FormParserError
-from starlette.datastructures import Headers, UploadFile
+from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
 
 from hinode.api.failures import Refusal
 from hinode.api.limits import Reserve
@@ -31,8 +31,7 @@ class FormReader(MultiPartParser):
 
     def __init__(
         self,
-        headers: Headers,
-        stream: AsyncGenerator[bytes, None],
+        request: Request,
         objects: Objects,
         files: ExitStack,
         reserve: Reserve,
@@ -40,9 +39,8 @@ class FormReader(MultiPartParser):
         max_text_bytes: int,
     ) -> None:
         """`files` removes the files; `max_file_bytes` is for each, `max_text_bytes` for all texts."""
-        super().__init__(
-            headers, stream, max_files=MAX_FILES, max_fields=MAX_PARTS, max_part_size=max_text_bytes
-        )
+        bounds = {"max_files": MAX_FILES, "max_fields": MAX_PARTS, "max_part_size": max_text_bytes}
+        super().__init__(request.headers, request.stream(), **bounds)
         self.objects = objects
         self.files = files
         self.reserve = reserve

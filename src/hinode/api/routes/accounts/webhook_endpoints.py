@@ -150,6 +150,12 @@ def _reader(model: type[Input], *, required: bool = True) -> Any:
     return Depends(BodyReader(model, JSON, required=required, max_text_bytes=MAX_TEXT_BYTES))
 
 
+CreateBody = Annotated[CreateWebhookEndpoint, _reader(CreateWebhookEndpoint)]
+UpdateBody = Annotated[UpdateWebhookEndpoint, _reader(UpdateWebhookEndpoint)]
+RotateBody = Annotated[RotateSecret, _reader(RotateSecret, required=False)]
+TestBody = Annotated[SendTestEvent, _reader(SendTestEvent)]
+
+
 @router.get("/webhook_event_types", response_model=WebhookEventTypes)
 def list_event_types() -> Response:
     """The types of events that endpoints can be notified of."""
@@ -157,11 +163,7 @@ def list_event_types() -> Response:
 
 
 @router.post("/webhook_endpoints", response_model=WebhookEndpointWithSecret)
-def create_webhook_endpoint(
-    body: Annotated[CreateWebhookEndpoint, _reader(CreateWebhookEndpoint)],
-    context: AppContext,
-    project_id: ProjectId,
-) -> Response:
+def create_webhook_endpoint(body: CreateBody, context: AppContext, project_id: ProjectId) -> Response:
     """Add an endpoint. Only this answer has its secret."""
     endpoint, secret = context.endpoints.create(
         project_id, name=body.name, url=body.url, event_types=body.event_types
@@ -185,10 +187,7 @@ def get_webhook_endpoint(webhook_endpoint_id: Id, context: AppContext, project_i
 
 @router.post(PATH, response_model=WebhookEndpoint)
 def update_webhook_endpoint(
-    webhook_endpoint_id: Id,
-    body: Annotated[UpdateWebhookEndpoint, _reader(UpdateWebhookEndpoint)],
-    context: AppContext,
-    project_id: ProjectId,
+    webhook_endpoint_id: Id, body: UpdateBody, context: AppContext, project_id: ProjectId
 ) -> Response:
     """Change an endpoint; one that was disabled is enabled again."""
     update = partial(context.endpoints.update, name=body.name, url=body.url, event_types=body.event_types)
@@ -205,10 +204,7 @@ def delete_webhook_endpoint(webhook_endpoint_id: Id, context: AppContext, projec
 
 @router.post(f"{PATH}/rotate_secret", response_model=WebhookEndpointWithSecret)
 def rotate_webhook_secret(
-    webhook_endpoint_id: Id,
-    body: Annotated[RotateSecret, _reader(RotateSecret, required=False)],
-    context: AppContext,
-    project_id: ProjectId,
+    webhook_endpoint_id: Id, body: RotateBody, context: AppContext, project_id: ProjectId
 ) -> Response:
     """Give an endpoint a new secret, which only this answer has. The old one may stay active for 24 hours, in
     which events have a signature of each."""
@@ -219,10 +215,7 @@ def rotate_webhook_secret(
 
 @router.post(f"{PATH}/test", response_model=WebhookEndpointTest)
 async def test_webhook_endpoint(
-    webhook_endpoint_id: Id,
-    body: Annotated[SendTestEvent, _reader(SendTestEvent)],
-    context: AppContext,
-    project_id: ProjectId,
+    webhook_endpoint_id: Id, body: TestBody, context: AppContext, project_id: ProjectId
 ) -> Response:
     """Send a sample event to an endpoint now, and return its answer."""
 

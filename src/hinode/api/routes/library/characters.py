@@ -40,12 +40,11 @@ class CharacterList(wire.Page[CharacterObject]):
     """A page of characters."""
 
 
+CharacterBody = Annotated[CreateCharacter, Depends(BodyReader(CreateCharacter, FORM))]
+
+
 @router.post("", response_model=CharacterObject)
-async def create_character(
-    body: Annotated[CreateCharacter, Depends(BodyReader(CreateCharacter, FORM))],
-    context: AppContext,
-    project_id: ProjectId,
-) -> Response:
+async def create_character(body: CharacterBody, context: AppContext, project_id: ProjectId) -> Response:
     """Add a character."""
 
     def create() -> Response:

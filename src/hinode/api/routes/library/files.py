@@ -56,12 +56,11 @@ class FileList(wire.Page[File]):
 
 
 FILE_BODY = BodyReader(CreateFile, FORM, max_file_bytes=uploads.MAX_BYTES, max_text_bytes=1 << 16)
+FileBody = Annotated[CreateFile, Depends(FILE_BODY)]
 
 
 @router.post("", response_model=File)
-async def create_file(
-    body: Annotated[CreateFile, Depends(FILE_BODY)], context: AppContext, project_id: ProjectId
-) -> Response:
+async def create_file(body: FileBody, context: AppContext, project_id: ProjectId) -> Response:
     """Store a file: up to 200 MB for a batch, up to 512 MB for anything else."""
     upload = await context.run_slow(
         context.uploads.create,

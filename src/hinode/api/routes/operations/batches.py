@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
@@ -102,25 +102,19 @@ class BatchList(wire.Page[BatchObject]):
     """A page of batches."""
 
 
+BatchBody = Annotated[CreateBatch, Depends(BodyReader(CreateBatch, JSON, max_text_bytes=MAX_TEXT_BYTES))]
+
+
 @router.post("", response_model=BatchObject)
 async def create_batch(
-    body: Annotated[CreateBatch, Depends(BodyReader(CreateBatch, JSON, max_text_bytes=MAX_TEXT_BYTES))],
-    request: Request,
-    context: AppContext,
-    identity: CurrentIdentity,
+    body: BatchBody, request: Request, context: AppContext, identity: CurrentIdentity
 ) -> Response:
     """Create a batch; its lines are read later, and errors in them are shown in the batch."""
     if not is_id(body.input_file_id):
         raise not_found("file", body.input_file_id, "input_file_id")
     retry = RetryInfo.of(request.scope)
     seconds = body.output_expires_after.seconds if body.output_expires_after else None
-    values: dict[str, Any] = {
-        "input_file_id": body.input_file_id,
-        "endpoint": body.endpoint,
-        "completion_window": body.completion_window,
-        "metadata": body.metadata,
-        "output_seconds": seconds,
-    }
+    values = {**body.model_dump(exclude={"output_expires_after"}), "output_seconds": seconds}
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def create() -> Response:

@@ -11,7 +11,7 @@ from hinode.api import wire
 from hinode.api.context import AppContext, ProjectId
 from hinode.api.failures import get_or_404
 from hinode.api.queries import Id, PageQuery
-from hinode.api.requests.admission import Admission
+from hinode.api.requests import admission
 from hinode.api.requests.bodies import BodyReader
 from hinode.api.requests.models import CreateVideo, EditVideo, ExtendVideo, RemixVideo
 from hinode.api.routes.videos.submission import Submit
@@ -30,7 +30,7 @@ POLL_HEADERS = {"openai-poll-after-ms": "1000"}
 @router.post("", response_model=wire.Video | wire.VideoGroup)
 async def create_video(body: CreateBody, submit: Submit) -> Response:
     """Create a video, or up to ten: the answer is the first, and its `videos` has all of them."""
-    return await submit(Admission.create, body)
+    return await submit(admission.create, body)
 
 
 @router.get("", response_model=wire.VideoList)
@@ -42,13 +42,13 @@ def list_videos(context: AppContext, project_id: ProjectId, page: PageQuery) -> 
 @router.post("/edits", response_model=wire.Video)
 async def edit_video(body: EditBody, submit: Submit) -> Response:
     """Change a video of this project or an uploaded one; its length and structure stay."""
-    return await submit(Admission.edit, body)
+    return await submit(admission.edit, body)
 
 
 @router.post("/extensions", response_model=wire.Video)
 async def extend_video(body: ExtendBody, submit: Submit) -> Response:
     """Continue a video; the result has the old and the new part."""
-    return await submit(Admission.extend, body)
+    return await submit(admission.extend, body)
 
 
 @router.get("/{video_id}", response_model=wire.Video)
@@ -68,7 +68,7 @@ def delete_video(video_id: Id, context: AppContext, project_id: ProjectId) -> Re
 @router.post("/{video_id}/remix", response_model=wire.Video)
 async def remix_video(video_id: Id, body: RemixBody, submit: Submit) -> Response:
     """Render a video again with another prompt."""
-    return await submit(partial(Admission.remix, video_id=video_id), body)
+    return await submit(partial(admission.remix, video_id=video_id), body)
 
 
 @router.post("/{video_id}/cancel", response_model=wire.Video)
