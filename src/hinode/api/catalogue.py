@@ -115,9 +115,8 @@ class Catalogue:
                 if model in engines.models(engine, self.settings):
                     return engine
         names = dict.fromkeys((*SORA[:2], *self.settings.aliases, *self._installed()))
-        raise BadInput(
-            f"there is no model {quote(model)}", f"choose {join_names(tuple(names), 'or')}", field="model"
-        )
+        message = f"there is no model {quote(model)}"
+        raise BadInput(message, f"choose {join_names(tuple(names), 'or')}", field="model")
 
     def _created_at(self, capabilities: Capabilities) -> float:
         if capabilities.engine != catalog.ENGINE:

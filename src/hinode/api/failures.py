@@ -139,9 +139,8 @@ def of(error: Exception) -> Refusal:
         return _of_parameter(error)
     if isinstance(error, StarletteHTTPException):
         return _of_routing(error)
-    return Refusal(
-        500, "internal server error; the server's log has it", code="internal_error", type=SERVER_ERROR
-    )
+    message = "internal server error; the server's log has it"
+    return Refusal(500, message, code="internal_error", type=SERVER_ERROR)
 
 
 async def handle(request: Request, error: Exception) -> Response:

@@ -140,9 +140,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise BadInput(
-            f"there is no address {quote(host)}", "give 127.0.0.1 for this machine only", field="host"
-        ) from error
+        message = f"there is no address {quote(host)}"
+        raise BadInput(message, "give 127.0.0.1 for this machine only", field="host") from error
     family, kind, protocol, _, address = addresses[0]
     with socket.socket(family, kind, protocol) as listener:
         if os.name == "posix":  # on Windows it would let two servers share a port

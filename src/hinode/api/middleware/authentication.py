@@ -48,11 +48,8 @@ class Authentication:
                     raise _too_many_requests(rate)
             scope_name = "read" if scope["method"] in READING else "write"
             if scope_name not in identity.scopes:
-                raise Refusal(
-                    403,
-                    f"this API key may not do that; use one with the scope {scope_name}",
-                    code="insufficient_scope",
-                )
+                message = f"this API key may not do that; use one with the scope {scope_name}"
+                raise Refusal(403, message, code="insufficient_scope")
         except (Refusal, HinodeError) as error:
             await failures.of(error).response()(scope, receive, send)
             return
@@ -91,13 +88,9 @@ def _invalid_key(message: str) -> Refusal:
 
 
 def _too_many_requests(rate: RateLimitStatus) -> Refusal:
-    return Refusal(
-        429,
-        f"this API key may send {rate.limit} requests a minute, and they are used up; ask again later",
-        code="rate_limit_exceeded",
-        type=RATE_LIMIT,
-        headers={**failures.retry_after(rate.wait), **rate.headers()},
-    )
+    message = f"this API key may send {rate.limit} requests a minute, and they are used up; ask again later"
+    headers = {**failures.retry_after(rate.wait), **rate.headers()}
+    return Refusal(429, message, code="rate_limit_exceeded", type=RATE_LIMIT, headers=headers)
 
 
 def _with_headers(headers: dict[str, str], send: Send) -> Send:

@@ -43,11 +43,9 @@ class RetryInfo:
         headers = Headers(scope=scope)
         key = headers.get(IDEMPOTENCY_KEY)
         if key is not None and not (1 <= len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
-            raise BadInput(
-                "the idempotency key cannot be used",
-                f"send 1 to {MAX_KEY_LENGTH} printable ASCII characters",
-                field=IDEMPOTENCY_KEY,
-            )
+            message = "the idempotency key cannot be used"
+            remedy = f"send 1 to {MAX_KEY_LENGTH} printable ASCII characters"
+            raise BadInput(message, remedy, field=IDEMPOTENCY_KEY)
         return cls(_route(scope), key, _count(headers), _fingerprint(scope))
 
     def idempotency(self, request_hash: str) -> Idempotency | None:

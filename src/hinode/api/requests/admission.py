@@ -130,11 +130,8 @@ class Drafter:
         check_size(request.size)
         last_seed = (body.seed or 0) + body.n - 1
         if last_seed > MAX_SEED:
-            raise BadInput(
-                f"the last of {body.n} seeds, {last_seed}, is out of range",
-                f"give {MAX_SEED - body.n + 1} at most",
-                field="seed",
-            )
+            message = f"the last of {body.n} seeds, {last_seed}, is out of range"
+            raise BadInput(message, f"give {MAX_SEED - body.n + 1} at most", field="seed")
         small = request.seconds <= PREVIEW_SECONDS and request.width * request.height <= PREVIEW_PIXELS
         if body.priority == "preview" and not small:
             raise BadInput(
@@ -253,18 +250,13 @@ def _by_role(files: Files) -> dict[str, MediaFile]:
 
 def _check_extension(source: SourceVideo, seconds: float, store: Store, project_id: str) -> None:
     if seconds > MAX_EXTENDED_SECONDS:
-        raise BadInput(
-            f"the old and the new part have {seconds:g} seconds together",
-            f"give so few seconds that they have {MAX_EXTENDED_SECONDS:g} at most",
-            field="seconds",
-        )
+        message = f"the old and the new part have {seconds:g} seconds together"
+        remedy = f"give so few seconds that they have {MAX_EXTENDED_SECONDS:g} at most"
+        raise BadInput(message, remedy, field="seconds")
     job, extensions = source.job, 0
     while job is not None and job.operation == "extend":
         extensions += 1
         if extensions >= MAX_EXTENSIONS:
-            raise BadInput(
-                f"the video has been extended {MAX_EXTENSIONS} times, which is the maximum",
-                "extend one that has been extended less often",
-                field="video",
-            )
+            message = f"the video has been extended {MAX_EXTENSIONS} times, which is the maximum"
+            raise BadInput(message, "extend one that has been extended less often", field="video")
         job = store.job(project_id, job.source_id) if job.source_id else None

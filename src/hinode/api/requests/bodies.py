@@ -100,7 +100,6 @@ def _web_form(text: bytes) -> dict[str, Any]:
     try:
         pairs = parse_qsl(text.decode(), keep_blank_values=True, max_num_fields=MAX_PARTS, errors="strict")
     except ValueError as error:
-        raise BadInput(
-            "the form cannot be read", f"send at most {MAX_PARTS} fields in UTF-8", field="body"
-        ) from error
+        message = "the form cannot be read"
+        raise BadInput(message, f"send at most {MAX_PARTS} fields in UTF-8", field="body") from error
     return nested(pairs)

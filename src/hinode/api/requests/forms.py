@@ -75,13 +75,11 @@ def from_json(body: bytes) -> dict[str, Any]:
     try:
         values = json.loads(body, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
-        raise BadInput(
-            "the body is not JSON in UTF-8", "check its syntax and that it is complete", field="body"
-        ) from error
+        message = "the body is not JSON in UTF-8"
+        raise BadInput(message, "check its syntax and that it is complete", field="body") from error
     if not isinstance(values, dict):
-        raise BadInput(
-            f"the body is {describe(values)}", 'send a JSON object, such as {"prompt": "…"}', field="body"
-        )
+        message = f"the body is {describe(values)}"
+        raise BadInput(message, 'send a JSON object, such as {"prompt": "…"}', field="body")
     return values
 
 
@@ -99,14 +97,12 @@ def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in pairs:
         match = _NAME.fullmatch(name)
         if match is None:
-            raise BadInput(
-                f"{quote(name)} is not the name of a field", "write it like prompt or video[id]", field="body"
-            )
+            message = f"{quote(name)} is not the name of a field"
+            raise BadInput(message, "write it like prompt or video[id]", field="body")
         path = [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])]
         if len(path) > MAX_DEPTH:
-            raise BadInput(
-                f"field {quote(name)} is too deep", f"stay within {MAX_DEPTH} levels", field=match[1]
-            )
+            message = f"field {quote(name)} is too deep"
+            raise BadInput(message, f"stay within {MAX_DEPTH} levels", field=match[1])
         _place(root, path, value)
     return root
 
@@ -126,11 +122,8 @@ def _place(root: dict[str, Any], path: list[str], value: Any) -> None:
         elif isinstance(container, list) and _is_index(key):
             index = _index(container, key, path[depth + 1 :])
             if index > len(container) or index >= MAX_ENTRIES:
-                raise BadInput(
-                    f"the entries of {field} are not in order",
-                    f"number them from 0, {MAX_ENTRIES} at most",
-                    field=field,
-                )
+                message = f"the entries of {field} are not in order"
+                raise BadInput(message, f"number them from 0, {MAX_ENTRIES} at most", field=field)
             if index == len(container):
                 container.append(entry)
             elif last:

@@ -102,11 +102,8 @@ class Inputs:
         if not self.objects.keep(character.digest):
             raise not_found("character", character_id, "characters")
         if character.name not in prompt:
-            raise BadInput(
-                f"the prompt does not name the character {quote(character.name, 80)}",
-                "write its name into the prompt",
-                field="prompt",
-            )
+            message = f"the prompt does not name the character {quote(character.name, 80)}"
+            raise BadInput(message, "write its name into the prompt", field="prompt")
         return character
 
     def image(
@@ -178,16 +175,13 @@ class Inputs:
         """
         job = get_or_404(self.store.job, project_id, video_id, "video", field)
         if job.status is not Status.COMPLETED:
-            raise BadInput(
-                f"video {quote(video_id, 80)} {'has failed' if job.final else 'is not finished yet'}",
-                "name another one" if job.final else "wait until its status is completed",
-                field=field,
-            )
+            message = f"video {quote(video_id, 80)} {'has failed' if job.final else 'is not finished yet'}"
+            remedy = "name another one" if job.final else "wait until its status is completed"
+            raise BadInput(message, remedy, field=field)
         file = self.store.artifacts(video_id).get("video")
         if file is None or not self.objects.keep(file.digest):
-            raise BadInput(
-                f"the file of video {quote(video_id, 80)} has expired", "make the video again", field=field
-            )
+            message = f"the file of video {quote(video_id, 80)} has expired"
+            raise BadInput(message, "make the video again", field=field)
         request = job.request
         size = request["width"], request["height"]
         file = dataclasses.replace(file, size=size, seconds=job.seconds, prompt=request["prompt"])

@@ -62,11 +62,9 @@ class FormReader(MultiPartParser):
             if str(getattr(error, "message", "")).startswith("Too many"):
                 message = f"the body has more than {MAX_FILES} files or {MAX_PARTS} texts; send fewer"
                 raise Refusal(413, message, code="too_large") from error
-            raise BadInput(
-                "the multipart body is malformed",
-                "check the boundary, and that each part has a name and each text is in UTF-8",
-                field="body",
-            ) from error
+            message = "the multipart body is malformed"
+            remedy = "check the boundary, and that each part has a name and each text is in UTF-8"
+            raise BadInput(message, remedy, field="body") from error
         if self._current_part.field_name and not self._complete:
             raise BadInput("the multipart body is cut off", "send all of it", field="body")
         return [(name, await _value(value)) for name, value in self.items]
@@ -75,11 +73,8 @@ class FormReader(MultiPartParser):
         super().on_headers_finished()
         part = self._current_part
         if len(part.field_name) > MAX_FIELD_NAME_LENGTH:
-            raise BadInput(
-                "the name of a field is too long",
-                f"stay within {MAX_FIELD_NAME_LENGTH} characters",
-                field="body",
-            )
+            message = "the name of a field is too long"
+            raise BadInput(message, f"stay within {MAX_FIELD_NAME_LENGTH} characters", field="body")
         if part.file is None:
             return
         self._file_bytes = 0

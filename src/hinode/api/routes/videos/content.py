@@ -44,12 +44,9 @@ class RangeResponse(FileResponse):
             return []
         except RangeNotSatisfiable as error:
             # Starlette would answer with plain text.
-            raise Refusal(
-                416,
-                f"the requested range starts after the end of the file ({file_size:,} bytes)",
-                code="range_not_satisfiable",
-                headers={"content-range": f"bytes */{file_size}"},
-            ) from error
+            message = f"the requested range starts after the end of the file ({file_size:,} bytes)"
+            headers = {"content-range": f"bytes */{file_size}"}
+            raise Refusal(416, message, code="range_not_satisfiable", headers=headers) from error
         return ranges if len(ranges) == 1 else []
 
 
@@ -64,12 +61,8 @@ def get_content(
         raise _no_file(job)
     file = context.store.artifacts(job.id).get(variant)
     if file is None or not context.objects.has(file.digest):
-        raise Refusal(
-            404,
-            f"the {variant} of this video has expired; make the video again",
-            code="video_expired",
-            param="video_id",
-        )
+        message = f"the {variant} of this video has expired; make the video again"
+        raise Refusal(404, message, code="video_expired", param="video_id")
     etag = f'"{file.digest}"'
     headers = {"etag": etag, "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
     if _matches(request.headers.get("if-none-match"), etag):
@@ -88,15 +81,10 @@ def get_content(
 
 def _no_file(job: Job) -> Refusal:
     if job.final:
-        return Refusal(
-            404, "this video was not made, so it has no file; its error says why", code="video_failed"
-        )
-    return Refusal(
-        409,
-        "this video is not finished yet; wait until its status is completed",
-        code="video_in_progress",
-        headers={"x-should-retry": "false"},
-    )
+        message = "this video was not made, so it has no file; its error says why"
+        return Refusal(404, message, code="video_failed")
+    message = "this video is not finished yet; wait until its status is completed"
+    return Refusal(409, message, code="video_in_progress", headers={"x-should-retry": "false"})
 
 
 def _matches(header: str | None, etag: str) -> bool:

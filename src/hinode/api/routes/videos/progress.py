@@ -47,13 +47,8 @@ async def stream_events(
 ) -> StreamingResponse:
     """Follow a video until it ends, instead of polling its status."""
     if context.open_streams >= MAX_STREAMS:
-        raise Refusal(
-            429,
-            "too many videos are being followed at the moment; ask for the status of this one instead",
-            code="too_many_streams",
-            type=RATE_LIMIT,
-            headers={"retry-after": "10"},
-        )
+        message = "too many videos are being followed at the moment; ask for the status of this one instead"
+        raise Refusal(429, message, code="too_many_streams", type=RATE_LIMIT, headers={"retry-after": "10"})
     job = await anyio.to_thread.run_sync(get_or_404, context.store.job, project_id, video_id, "video")
     return StreamingResponse(
         _events(context, job, request.state.key_is_valid),
