@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hinode.api.failures import RETRY_SECONDS, unavailable
 from hinode.jobs.job import OverQuota
@@ -63,6 +64,7 @@ class Buckets:
         return RateLimitStatus(per_minute, remaining, (per_minute - tokens) / rate, wait)
 
 
+@dataclass
 class ConcurrencyLimit:
     """How many calls to other servers may run at once, in all and for one project, so that slow servers delay
     only the project that named them. Safe to use from several threads.
@@ -70,15 +72,12 @@ class ConcurrencyLimit:
     A refusal says `what` happened, such as "too many images are being fetched", and the `remedy`.
     """
 
-    def __init__(
-        self, maximum: int, max_per_project: int, *, what: str, remedy: str = "ask again later"
-    ) -> None:
-        self.maximum = maximum
-        self.max_per_project = max_per_project
-        self.what = what
-        self.remedy = remedy
-        self._lock = threading.Lock()
-        self._running: dict[str, int] = {}
+    maximum: int
+    max_per_project: int
+    what: str
+    remedy: str = "ask again later"
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _running: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
     def acquire(self, project_id: str) -> Iterator[None]:
@@ -88,17 +87,14 @@ class ConcurrencyLimit:
             OverQuota: too many are running.
         """
         with self._lock:
-            count = self._running.get(project_id, 0)
-            if count >= self.max_per_project or sum(self._running.values()) >= self.maximum:
+            if self._running[project_id] >= self.max_per_project or self._running.total() >= self.maximum:
                 raise OverQuota(f"{self.what} at the moment", self.remedy, retry_after=RETRY_SECONDS)
-            self._running[project_id] = count + 1
+            self._running[project_id] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._running[project_id] -= 1
-                if not self._running[project_id]:
-                    del self._running[project_id]
+                self._running -= Counter((project_id,))  # it keeps no zeros
 
 
 class ByteBudget:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -25,13 +26,13 @@ CLIENT_CLOSED_REQUEST = 499
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+@dataclass(frozen=True)
 class AccessLog:
     """Gives requests ids, and logs and counts their answers."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
-        self.app = app
-        self.metrics = metrics
-        self.clock = clock
+    app: ASGIApp
+    metrics: Metrics
+    clock: Callable[[], float] = time.time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -52,14 +53,6 @@ class Metrics:
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(method, route).observe(seconds)
 
-    def text(self) -> bytes:
-        """All metrics in the text format of Prometheus.
-
-        Raises:
-            DatabaseError: the database cannot be reached.
-        """
-        return generate_latest(self.registry)
-
 
 class JobCounts:
     """Counts of jobs, read from the database every few seconds at most. Safe to use from several threads."""
@@ -91,11 +84,11 @@ class JobCounts:
             self._counting.release()
 
 
+@dataclass(frozen=True)
 class _JobCollector(Collector):
     """The metrics of jobs, from the database, so that every process reports the same."""
 
-    def __init__(self, job_counts: JobCounts) -> None:
-        self.job_counts = job_counts
+    job_counts: JobCounts
 
     def describe(self) -> Iterable[Metric]:
         return ()

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import anyio
@@ -70,13 +70,15 @@ class RetryTracker:
         self._flushing = anyio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or not _is_first(Headers(scope=scope)):
+        headers = Headers(scope=scope) if scope["type"] == "http" and scope["method"] == "POST" else {}
+        if RETRY_COUNT not in headers or _count(headers) > 0:  # not the first try of a library that counts
             await self.app(scope, receive, send)
             return
         began = self.clock()
 
         async def send_recorded(message: Message) -> None:
-            if message["type"] == "http.response.start" and _is_retried(message["status"]):
+            status = message.get("status", 200)
+            if status in (408, 409, 429) or status >= 500:
                 self.rejections.add(_fingerprint(scope), began)
                 # Rejections that arrive during a write are written together afterwards.
                 async with self._flushing:
@@ -86,16 +88,7 @@ class RetryTracker:
         await self.app(scope, receive, send_recorded)
 
 
-def _is_retried(status: int) -> bool:
-    return status in (408, 409, 429) or status >= 500
-
-
-def _is_first(headers: Headers) -> bool:
-    """Whether this is the first try of a library that counts them."""
-    return RETRY_COUNT in headers and _count(headers) == 0
-
-
-def _count(headers: Headers) -> int:
+def _count(headers: Mapping[str, str]) -> int:
     count = headers.get(RETRY_COUNT, "0")
     return min(int(count), MAX_RETRY_COUNT) if count.isascii() and count.isdigit() and len(count) < 5 else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hinode.api import failures, wire
@@ -14,11 +15,11 @@ from hinode.jobs.job import Job
 from hinode.parsing import parse
 
 
+@dataclass(frozen=True)
 class BatchWire:
     """See `jobs.batches.batches.Wire`."""
 
-    def __init__(self, admission: Admission) -> None:
-        self.admission = admission
+    admission: Admission
 
     def draft(self, project_id: str, key_id: str | None, body: Mapping[str, Any]) -> Draft:
         """The draft of the one video of a line.

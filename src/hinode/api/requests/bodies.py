@@ -9,6 +9,7 @@ the request is over unless they were put into the store.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -33,24 +34,19 @@ MAX_TEXT_BYTES = 24 << 20
 MAX_BOUNDARY_LENGTH = 256
 
 
+@dataclass(eq=False)
 class BodyReader:
-    """A FastAPI dependency: the body of the request, read with a model, which OpenAPI shows."""
+    """A FastAPI dependency: the body of the request, read with a model, which OpenAPI shows.
 
-    def __init__(
-        self,
-        model: type[Input],
-        *media_types: str,
-        required: bool = True,
-        max_file_bytes: int = MAX_FILE_BYTES,
-        max_text_bytes: int = MAX_TEXT_BYTES,
-    ) -> None:
-        """`media_types` and `required` are for OpenAPI: the server reads JSON and forms, and an empty body.
-        `max_file_bytes` is for one file, `max_text_bytes` for everything else."""
-        self.model = model
-        self.media_types = media_types or (JSON, FORM)
-        self.required = required
-        self.max_file_bytes = max_file_bytes
-        self.max_text_bytes = max_text_bytes
+    `media_types` and `required` are for OpenAPI: the server reads JSON and forms, and an empty body.
+    `max_file_bytes` is for one file, `max_text_bytes` for everything else.
+    """
+
+    model: type[Input]
+    media_types: tuple[str, ...] = (JSON, FORM)
+    required: bool = True
+    max_file_bytes: int = MAX_FILE_BYTES
+    max_text_bytes: int = MAX_TEXT_BYTES
 
     async def __call__(self, request: Request) -> AsyncIterator[Input]:
         """

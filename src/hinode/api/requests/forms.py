@@ -115,10 +115,9 @@ def _place(root: dict[str, Any], path: list[str], value: Any) -> None:
         last = depth == len(path) - 1
         entry: Any = value if last else [] if _is_index(path[depth + 1]) else {}
         if isinstance(container, dict) and key:
-            if last:
-                container[key] = value
-            else:
-                container = container.setdefault(key, entry)
+            if last or key not in container:
+                container[key] = entry
+            container = container[key]
         elif isinstance(container, list) and _is_index(key):
             index = _index(container, key, path[depth + 1 :])
             if index > len(container) or index >= MAX_ENTRIES:

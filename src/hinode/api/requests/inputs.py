@@ -54,23 +54,19 @@ def stand_ins(body: CreateVideo) -> tuple[Reference, ...]:
     )
 
 
+@dataclass
 class Inputs:
     """Looks up the inputs of requests. Safe to use from several threads."""
 
-    def __init__(
-        self, store: Store, objects: Objects, uploads: Uploads, characters: Characters, outbound: Outbound
-    ) -> None:
-        self.store = store
-        self.objects = objects
-        self.uploads = uploads
-        self.characters = characters
-        self.outbound = outbound
-        self.fetches = ConcurrencyLimit(
-            MAX_FETCHES,
-            MAX_FETCHES_PER_PROJECT,
-            what="too many images are being fetched",
-            remedy="ask again later, or send the image itself",
-        )
+    store: Store
+    objects: Objects
+    uploads: Uploads
+    characters: Characters
+    outbound: Outbound
+
+    def __post_init__(self) -> None:
+        what, remedy = "too many images are being fetched", "ask again later, or send the image itself"
+        self.fetches = ConcurrencyLimit(MAX_FETCHES, MAX_FETCHES_PER_PROJECT, what, remedy)
         self.decodes = threading.BoundedSemaphore(MAX_DECODES)
         self.probes = threading.BoundedSemaphore(MAX_PROBES)
 

@@ -147,7 +147,7 @@ class WebhookDeliveryList(wire.Page[WebhookDelivery]):
 
 
 def _reader(model: type[Input], *, required: bool = True) -> Any:
-    return Depends(BodyReader(model, JSON, required=required, max_text_bytes=MAX_TEXT_BYTES))
+    return Depends(BodyReader(model, (JSON,), required=required, max_text_bytes=MAX_TEXT_BYTES))
 
 
 CreateBody = Annotated[CreateWebhookEndpoint, _reader(CreateWebhookEndpoint)]

@@ -40,7 +40,7 @@ class CharacterList(wire.Page[CharacterObject]):
     """A page of characters."""
 
 
-CharacterBody = Annotated[CreateCharacter, Depends(BodyReader(CreateCharacter, FORM))]
+CharacterBody = Annotated[CreateCharacter, Depends(BodyReader(CreateCharacter, (FORM,)))]
 
 
 @router.post("", response_model=CharacterObject)

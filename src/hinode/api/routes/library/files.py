@@ -55,7 +55,7 @@ class FileList(wire.Page[File]):
     """A page of files."""
 
 
-FILE_BODY = BodyReader(CreateFile, FORM, max_file_bytes=uploads.MAX_BYTES, max_text_bytes=1 << 16)
+FILE_BODY = BodyReader(CreateFile, (FORM,), max_file_bytes=uploads.MAX_BYTES, max_text_bytes=1 << 16)
 FileBody = Annotated[CreateFile, Depends(FILE_BODY)]
 
 

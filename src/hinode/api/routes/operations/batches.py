@@ -102,7 +102,7 @@ class BatchList(wire.Page[BatchObject]):
     """A page of batches."""
 
 
-BatchBody = Annotated[CreateBatch, Depends(BodyReader(CreateBatch, JSON, max_text_bytes=MAX_TEXT_BYTES))]
+BatchBody = Annotated[CreateBatch, Depends(BodyReader(CreateBatch, (JSON,), max_text_bytes=MAX_TEXT_BYTES))]
 
 
 @router.post("", response_model=BatchObject)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from hinode.api.context import AppContext
 from hinode.api.failures import unavailable
@@ -34,4 +34,4 @@ def ready(request: Request, context: AppContext) -> JSONResponse:
 def metrics(request: Request) -> Response:
     """Metrics in the text format of Prometheus."""
     metrics: Metrics = request.app.state.metrics
-    return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

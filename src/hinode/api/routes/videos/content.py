@@ -11,7 +11,6 @@ from starlette.responses import MalformedRangeHeader, RangeNotSatisfiable
 from hinode.api.context import AppContext, ProjectId
 from hinode.api.failures import Refusal, get_or_404
 from hinode.api.queries import Id
-from hinode.jobs.job import Job
 from hinode.jobs.states import Status
 
 router = APIRouter(prefix="/v1/videos", tags=["Videos"])
@@ -57,15 +56,20 @@ def get_content(
 ) -> Response:
     """Download a finished video, its thumbnail or its spritesheet."""
     job = get_or_404(context.store.job, project_id, video_id, "video")
-    if job.status is not Status.COMPLETED:
-        raise _no_file(job)
+    if job.final and job.status is not Status.COMPLETED:
+        message = "this video was not made, so it has no file; its error says why"
+        raise Refusal(404, message, code="video_failed")
+    if not job.final:
+        message = "this video is not finished yet; wait until its status is completed"
+        raise Refusal(409, message, code="video_in_progress", headers={"x-should-retry": "false"})
     file = context.store.artifacts(job.id).get(variant)
     if file is None or not context.objects.has(file.digest):
         message = f"the {variant} of this video has expired; make the video again"
         raise Refusal(404, message, code="video_expired", param="video_id")
     etag = f'"{file.digest}"'
     headers = {"etag": etag, "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
-    if _matches(request.headers.get("if-none-match"), etag):
+    tags = {name.strip().removeprefix("W/") for name in request.headers.get("if-none-match", "").split(",")}
+    if tags & {"*", etag}:
         return Response(status_code=304, headers=headers)
     path = context.objects.path(file.digest)
     name = job.id if variant == "video" else f"{job.id}-{variant}"
@@ -77,17 +81,3 @@ def get_content(
         stat_result=path.stat(),
         content_disposition_type="inline",
     )
-
-
-def _no_file(job: Job) -> Refusal:
-    if job.final:
-        message = "this video was not made, so it has no file; its error says why"
-        return Refusal(404, message, code="video_failed")
-    message = "this video is not finished yet; wait until its status is completed"
-    return Refusal(409, message, code="video_in_progress", headers={"x-should-retry": "false"})
-
-
-def _matches(header: str | None, etag: str) -> bool:
-    """Whether If-None-Match has this etag."""
-    names = {name.strip().removeprefix("W/") for name in (header or "").split(",")}
-    return "*" in names or etag in names

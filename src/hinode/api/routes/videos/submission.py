@@ -46,13 +46,9 @@ class Submission:
             since=self.retry.since(self.context.rejections),
         )
         if not submitted.jobs:
-            raise Refusal(
-                404,
-                "the video that this request made before has been deleted; "
-                "send a new idempotency key to make another",
-                code="not_found",
-                param=IDEMPOTENCY_KEY,
-            )
+            message = "the video that this request made before has been deleted"
+            message += "; send a new idempotency key to make another"
+            raise Refusal(404, message, code="not_found", param=IDEMPOTENCY_KEY)
         return VideoGroup.of_jobs(submitted.jobs).response(REPLAYED if submitted.replayed else None)
 
 
