@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -22,36 +21,48 @@ MAX_AGE_SECONDS = 5.0
 """How old counts of jobs may be: /metrics is open to all, and counting reads every job."""
 
 
-class Metrics:
-    """The metrics of one application."""
+class Metrics(Collector):
+    """The metrics of one application. Those of jobs are from the database, so that every process reports the
+    same."""
 
     def __init__(self, store: Store) -> None:
         self.job_counts = JobCounts(store)
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "hinode_http_requests",
-            "Requests that were answered.",
-            ("method", "route", "status"),
-            registry=self.registry,
-        )
-        self.seconds = Histogram(
-            "hinode_http_request_seconds",
-            "Seconds until an answer began.",
-            ("method", "route"),
-            buckets=BUCKETS,
-            registry=self.registry,
-        )
-        self.in_progress = Gauge(
-            "hinode_http_requests_under_way", "Requests in progress.", registry=self.registry
-        )
-        version = Gauge("hinode_version", "The version that runs.", ("version",), registry=self.registry)
+        self.registry = registry = CollectorRegistry()
+        name, labels = "hinode_http_requests", ("method", "route")
+        self.requests = Counter(name, "Requests that were answered.", (*labels, "status"), registry=registry)
+        name, text = "hinode_http_request_seconds", "Seconds until an answer began."
+        self.seconds = Histogram(name, text, labels, buckets=BUCKETS, registry=registry)
+        name = "hinode_http_requests_under_way"
+        self.in_progress = Gauge(name, "Requests in progress.", registry=registry)
+        version = Gauge("hinode_version", "The version that runs.", ("version",), registry=registry)
         version.labels(__version__).set(1)
-        self.registry.register(_JobCollector(self.job_counts))
+        registry.register(self)
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer; `route` is the pattern, since there are too many addresses."""
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(method, route).observe(seconds)
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        counts = self.job_counts.latest()
+        jobs = GaugeMetricFamily("hinode_jobs", "Jobs by status and priority.", labels=("status", "priority"))
+        zeros = {(status, priority): 0 for status in Status for priority in Priority}
+        for (status, priority), count in {**zeros, **counts.jobs}.items():
+            jobs.add_metric((status.value, priority.name.lower()), count)
+        yield jobs
+        yield GaugeMetricFamily("hinode_workers", "Live workers.", counts.workers)
+        yield GaugeMetricFamily(
+            "hinode_deliveries_pending", "Webhook deliveries that are pending.", counts.deliveries
+        )
+        queued_at, now = counts.oldest_queued, self.job_counts.store.clock()
+        yield GaugeMetricFamily(
+            "hinode_oldest_queued_seconds",
+            "Time in the queue of the job that has waited longest.",
+            max(0.0, now - queued_at) if queued_at is not None else 0.0,
+        )
 
 
 class JobCounts:
@@ -82,31 +93,3 @@ class JobCounts:
             return self._last[1]
         finally:
             self._counting.release()
-
-
-@dataclass(frozen=True)
-class _JobCollector(Collector):
-    """The metrics of jobs, from the database, so that every process reports the same."""
-
-    job_counts: JobCounts
-
-    def describe(self) -> Iterable[Metric]:
-        return ()
-
-    def collect(self) -> Iterable[Metric]:
-        counts = self.job_counts.latest()
-        jobs = GaugeMetricFamily("hinode_jobs", "Jobs by status and priority.", labels=("status", "priority"))
-        zeros = {(status, priority): 0 for status in Status for priority in Priority}
-        for (status, priority), count in {**zeros, **counts.jobs}.items():
-            jobs.add_metric((status.value, priority.name.lower()), count)
-        yield jobs
-        yield GaugeMetricFamily("hinode_workers", "Live workers.", counts.workers)
-        yield GaugeMetricFamily(
-            "hinode_deliveries_pending", "Webhook deliveries that are pending.", counts.deliveries
-        )
-        queued_at, now = counts.oldest_queued, self.job_counts.store.clock()
-        yield GaugeMetricFamily(
-            "hinode_oldest_queued_seconds",
-            "Time in the queue of the job that has waited longest.",
-            max(0.0, now - queued_at) if queued_at is not None else 0.0,
-        )
