@@ -30,9 +30,6 @@ from hinode.errors import HinodeError
 
 DATABASE_THREADS = 12
 """Requests that use the database at once; fewer than its connections."""
-MAX_BODY_BYTES = 600 << 20
-MAX_UNAUTHENTICATED_BYTES = 32 << 20
-DRAIN_SECONDS = 30.0
 
 # Characters come before videos, whose routes accept any word as an id.
 ROUTERS = (
@@ -76,12 +73,7 @@ def create_app(context: Context) -> FastAPI:
     # The last one is the outermost.
     app.add_middleware(Authentication, tenants=context.tenants)
     app.add_middleware(RetryTracker, rejections=context.rejections, clock=context.clock)
-    app.add_middleware(
-        BodySizeLimit,
-        max_bytes=MAX_BODY_BYTES,
-        max_unauthenticated_bytes=MAX_UNAUTHENTICATED_BYTES,
-        seconds=DRAIN_SECONDS,
-    )
+    app.add_middleware(BodySizeLimit)
     app.add_middleware(AccessLog, metrics=app.state.metrics, clock=context.clock)
     return app
 

@@ -81,15 +81,10 @@ async def _context(request: Request) -> Context:
     return context
 
 
-async def _identity(request: Request) -> Identity:
-    identity: Identity = request.state.identity  # set by `Authentication`
-    return identity
-
-
 async def _project_id(request: Request) -> str:
-    return (await _identity(request)).project_id
+    identity: Identity = request.state.identity  # set by `Authentication`
+    return identity.project_id
 
 
 AppContext = Annotated[Context, Depends(_context)]
-CurrentIdentity = Annotated[Identity, Depends(_identity)]
 ProjectId = Annotated[str, Depends(_project_id)]

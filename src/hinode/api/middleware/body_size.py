@@ -16,9 +16,9 @@ class BodySizeLimit:
     client that is still sending would get a broken connection instead of the answer."""
 
     app: ASGIApp
-    max_bytes: int  # routes have lower bounds of their own
-    max_unauthenticated_bytes: int
-    seconds: float  # for the rest of a body
+    max_bytes: int = 600 << 20  # routes have lower bounds of their own
+    max_unauthenticated_bytes: int = 32 << 20
+    seconds: float = 30.0  # for the rest of a body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope.get("headers", ()))

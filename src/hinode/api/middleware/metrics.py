@@ -54,15 +54,12 @@ class Metrics(Collector):
             jobs.add_metric((status.value, priority.name.lower()), count)
         yield jobs
         yield GaugeMetricFamily("hinode_workers", "Live workers.", counts.workers)
-        yield GaugeMetricFamily(
-            "hinode_deliveries_pending", "Webhook deliveries that are pending.", counts.deliveries
-        )
-        queued_at, now = counts.oldest_queued, self.job_counts.store.clock()
-        yield GaugeMetricFamily(
-            "hinode_oldest_queued_seconds",
-            "Time in the queue of the job that has waited longest.",
-            max(0.0, now - queued_at) if queued_at is not None else 0.0,
-        )
+        text = "Webhook deliveries that are pending."
+        yield GaugeMetricFamily("hinode_deliveries_pending", text, counts.deliveries)
+        now = self.job_counts.store.clock()
+        wait = max(0.0, now - (now if counts.oldest_queued is None else counts.oldest_queued))
+        text = "Time in the queue of the job that has waited longest."
+        yield GaugeMetricFamily("hinode_oldest_queued_seconds", text, wait)
 
 
 class JobCounts:

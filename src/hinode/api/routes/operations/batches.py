@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from hinode.api import wire
-from hinode.api.context import AppContext, CurrentIdentity, ProjectId
+from hinode.api.context import AppContext, ProjectId
 from hinode.api.failures import get_or_404, is_id, not_found
 from hinode.api.middleware.retries import REPLAYED, RetryInfo
 from hinode.api.queries import Id, PageQuery
@@ -107,7 +107,7 @@ BatchBody = Annotated[CreateBatch, Depends(BodyReader(CreateBatch, (JSON,), max_
 
 @router.post("", response_model=BatchObject)
 async def create_batch(
-    body: BatchBody, request: Request, context: AppContext, identity: CurrentIdentity
+    body: BatchBody, request: Request, context: AppContext, project_id: ProjectId
 ) -> Response:
     """Create a batch; its lines are read later, and errors in them are shown in the batch."""
     if not is_id(body.input_file_id):
@@ -119,8 +119,8 @@ async def create_batch(
 
     def create() -> Response:
         batch, replayed = context.batches.create(
-            identity.project_id,
-            identity.key_id,
+            project_id,
+            request.state.identity.key_id,
             **values,
             request_hash=digest,
             idempotency=retry.idempotency(digest),

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request, Response
 
-from hinode.api.context import AppContext, Context, CurrentIdentity
+from hinode.api.context import AppContext, Context, ProjectId
 from hinode.api.failures import Refusal
 from hinode.api.middleware.retries import IDEMPOTENCY_KEY, REPLAYED, RetryInfo
 from hinode.api.requests.admission import Admission, Owner
@@ -52,8 +52,8 @@ class Submission:
         return VideoGroup.of_jobs(submitted.jobs).response(REPLAYED if submitted.replayed else None)
 
 
-async def _submission(request: Request, context: AppContext, identity: CurrentIdentity) -> Submission:
-    owner = Owner(identity.project_id, identity.key_id)
+async def _submission(request: Request, context: AppContext, project_id: ProjectId) -> Submission:
+    owner = Owner(project_id, request.state.identity.key_id)
     return Submission(context, owner, RetryInfo.of(request.scope))
 
 
