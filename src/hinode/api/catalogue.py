@@ -18,7 +18,6 @@ from hinode.settings import Settings
 SORA = ("sora-2", "sora-2-pro", "sora-2-2025-10-06", "sora-2-pro-2025-10-06", "sora-2-2025-12-08")
 """Sora's own names. A dated one stands for the same model as the undated one, unless it has an alias."""
 DEFAULT = "sora-2"
-FALLBACK = catalog.ENGINE
 FRESH_SECONDS = 5.0
 MAX_NAME_LENGTH = 200
 
@@ -97,8 +96,10 @@ class Catalogue:
         engine, _, model = self._target(name).partition("/")
         if engine not in engines.names():
             engine, model = self._engine_of(name), name
-        capabilities = engines.capabilities(engine, self.settings, model or None)
-        return Model(name, capabilities, self._created_at(capabilities))
+        capabilities, created_at = engines.capabilities(engine, self.settings, model or None), 0.0
+        if engine == catalog.ENGINE:
+            created_at = catalog.installed(self.settings.models)[capabilities.model].stat().st_mtime
+        return Model(name, capabilities, created_at)
 
     def _target(self, name: str) -> str:
         """ENGINE/MODEL that a name stands for, or the name itself."""
@@ -106,7 +107,7 @@ class Catalogue:
             return self.settings.aliases[name]
         if name in SORA:
             undated = DEFAULT if "-pro" not in name else f"{DEFAULT}-pro"
-            return self.settings.aliases.get(undated, FALLBACK)
+            return self.settings.aliases.get(undated, catalog.ENGINE)
         return name
 
     def _engine_of(self, model: str) -> str:
@@ -117,9 +118,3 @@ class Catalogue:
         names = dict.fromkeys((*SORA[:2], *self.settings.aliases, *self._installed()))
         message = f"there is no model {quote(model)}"
         raise BadInput(message, f"choose {join_names(tuple(names), 'or')}", field="model")
-
-    def _created_at(self, capabilities: Capabilities) -> float:
-        if capabilities.engine != catalog.ENGINE:
-            return 0.0
-        path = catalog.installed(self.settings.models)[capabilities.model]
-        return path.stat().st_mtime

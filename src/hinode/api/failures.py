@@ -183,7 +183,6 @@ def _of_ours(error: HinodeError) -> Refusal:
 
 
 def _of_parameter(error: RequestValidationError) -> Refusal:
-    """A parameter of the address is wrong."""
     first = error.errors()[0]
     param = ".".join(str(part) for part in first["loc"][1:])
     return Refusal(400, f"{param} is wrong: {first['msg'].lower()}", code="bad_input", param=param)

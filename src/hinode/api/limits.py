@@ -42,12 +42,12 @@ class RateLimitStatus:
         }
 
 
+@dataclass
 class Buckets:
     """The token buckets of all keys, in the memory of this process; for one thread."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
-        self._levels: dict[str, tuple[float, float]] = {}  # tokens at a time
+    clock: Callable[[], float] = time.monotonic
+    _levels: dict[str, tuple[float, float]] = field(default_factory=dict)  # tokens at a time
 
     def take(self, key_id: str, per_minute: int) -> RateLimitStatus:
         """Take a token from the bucket of a key, if there is one. A bucket holds the tokens of a minute,

@@ -39,11 +39,8 @@ def _add_bodies(description: dict[str, Any], routers: Iterable[APIRouter]) -> No
     )
     description["components"]["schemas"] |= definitions["$defs"]
     for route, reader in readers:
-        schema = refs[(reader.model, "validation")]
-        body = {
-            "required": reader.required,
-            "content": {media_type: {"schema": schema} for media_type in reader.media_types},
-        }
+        schema = {"schema": refs[(reader.model, "validation")]}
+        body = {"required": reader.required, "content": dict.fromkeys(reader.media_types, schema)}
         for method in route.methods or ():
             description["paths"][route.path][method.lower()]["requestBody"] = body
 

@@ -168,17 +168,14 @@ def _listen_error(host: str, port: int, error: OSError) -> ListenError:
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Database]:
-    """The database, upgraded."""
     with closing(Database(settings.database_url, connections=CONNECTIONS)) as database:
         try:
             # Other users of the machine may not read prompts.
             settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             database.upgrade()
         except OSError as error:
-            raise DatabaseError(
-                f"{error.filename or settings.home} cannot be created: {error.strerror}",
-                "choose another folder with HINODE_HOME",
-            ) from error
+            message = f"{error.filename or settings.home} cannot be created: {error.strerror}"
+            raise DatabaseError(message, "choose another folder with HINODE_HOME") from error
         yield database
 
 
@@ -207,7 +204,8 @@ def sweep(context: Context) -> None:
 
 def _announce(context: Context, host: str, port: int) -> None:
     """Print the address of the server, and on the first start its key."""
-    base = f"http://{_url_host(host)}:{port}"
+    name = f"[{host}]" if ":" in host else host
+    base = f"http://{socket.gethostname() if host in ANYWHERE else name}:{port}"
     lines = [f"Hinode {__version__} serves Sora's API at {base}/v1 (pages about it: {base}/docs)", ""]
     key = context.tenants.first_start()
     if key is not None:
@@ -226,10 +224,3 @@ def _announce(context: Context, host: str, port: int) -> None:
         print("\n".join(lines), flush=True)
     database = context.store.database.url.render_as_string(hide_password=True)
     log.info("serving", extra={"url": f"{base}/v1", "database": database, "version": __version__})
-
-
-def _url_host(host: str) -> str:
-    """The host in a URL."""
-    if host in ANYWHERE:
-        return socket.gethostname()
-    return f"[{host}]" if ":" in host else host

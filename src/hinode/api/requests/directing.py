@@ -45,15 +45,17 @@ def blend(admission: Admission, body: BlendVideos, owner: Owner) -> list[Draft]:
     """Two videos with a transition."""
     drafter = Drafter(admission, body, owner)
     first, second = (drafter.file(video, "videos") for video in body.videos)
+    base = drafter.base("blend", body.prompt, first.seconds)
+    strength = operations.BLEND_STRENGTH if body.strength is None else body.strength
     request = operations.blend(
-        drafter.base("blend", body.prompt, first.seconds),
+        base,
         first,
         second,
         body.seconds,
         leave=body.start,
         enter=body.end,
         curve=body.curve,
-        strength=operations.BLEND_STRENGTH if body.strength is None else body.strength,
+        strength=strength,
     )
     return drafter.source_drafts(request)
 
@@ -79,8 +81,8 @@ def recut(admission: Admission, body: RecutVideo, owner: Owner) -> list[Draft]:
 def storyboard(admission: Admission, body: Storyboard, owner: Owner) -> list[Draft]:
     """A film of several shots."""
     parser.check(body)
-    for field, message, remedy in _refusals(body):
-        raise BadInput(f"{field}: {message}", remedy, field=field)
+    for fault in _faults(body):
+        raise _refusal(*fault)
     model = "/".join(filter(None, (body.engine, body.model))) or None
     drafter = Drafter(admission, body.model_copy(update={"model": model}), owner)
     segments = tuple(_segment(body, index, drafter) for index in range(len(body.shots)))
@@ -92,7 +94,11 @@ def storyboard(admission: Admission, body: Storyboard, owner: Owner) -> list[Dra
     return drafter.source_drafts(request)
 
 
-def _refusals(body: Storyboard) -> Iterator[tuple[str, str, str]]:
+def _refusal(field: str, message: str, remedy: str) -> BadInput:
+    return BadInput(f"{field}: {message}", remedy, field=field)
+
+
+def _faults(body: Storyboard) -> Iterator[tuple[str, str, str]]:
     """The field, the cause and the remedy of what the one job of a film cannot do."""
     for name, character in body.characters.items():
         if not isinstance(character, str):
@@ -121,9 +127,6 @@ def _segment(body: Storyboard, index: int, drafter: Drafter) -> Segment:
         return Segment(shot.seconds, prompt=continuity.scene_prompt(body, shot, characters), cut=cut)
     video = drafter.file(body.video(shot.video), f"shots.{shot.id}.video")
     if shot.start + shot.seconds > video.seconds + TOLERANCE_SECONDS:
-        raise BadInput(
-            f"shot {shot.id} ends at {shot.start + shot.seconds:g} s of a video that has {video.seconds:g}",
-            "stay within the video",
-            field=f"shots.{shot.id}.seconds",
-        )
+        message = f"it ends at {shot.start + shot.seconds:g} s of a video that has {video.seconds:g} s"
+        raise _refusal(f"shots.{shot.id}.seconds", message, "stay within the video")
     return Segment(shot.seconds, keep=video.digest, start=shot.start, cut=cut)
