@@ -80,6 +80,5 @@ class AccessLog:
         }
         identity = scope.get("state", {}).get("identity")
         if identity is not None:
-            facts["project_id"] = identity.project_id
-            facts["key_id"] = identity.key_id
+            facts |= {"project_id": identity.project_id, "key_id": identity.key_id}
         log.info("request", extra=facts)

@@ -77,16 +77,13 @@ class JobCounts:
             DatabaseError: the database cannot be reached.
         """
         last = self._last
-        if last is not None and 0 <= self.store.clock() - last[0] < MAX_AGE_SECONDS:
-            return last[1]
+        fresh = last is not None and 0 <= self.store.clock() - last[0] < MAX_AGE_SECONDS
         # While one thread counts, the others use the last counts, if there are any.
-        if not self._counting.acquire(blocking=last is None):
-            assert last is not None
-            return last[1]
-        try:
-            if self._last is last:
-                self._last = self.store.clock(), self.store.counts()
-            assert self._last is not None
-            return self._last[1]
-        finally:
-            self._counting.release()
+        if not fresh and self._counting.acquire(blocking=last is None):
+            try:
+                if self._last is last:
+                    self._last = self.store.clock(), self.store.counts()
+            finally:
+                self._counting.release()
+        assert self._last is not None
+        return self._last[1]

@@ -144,14 +144,11 @@ class Drafter:
         """A draft for each of the `n` videos of a checked request, whose `files` are in the store."""
         body, source = self.body, self.first
         source_id = source.job.id if source and source.job else None
-        priority = Priority[body.priority.upper()]
-        model = self.model
-        facts = request.identity()
+        priority, model, inputs = Priority[body.priority.upper()], self.model, _by_role(files)
+        facts = request.identity() | {"seed": body.seed, "n": body.n, "model": model.name}
+        facts |= {"source": source_id, "priority": priority}
         facts.pop("engine", None)
-        facts |= {"seed": body.seed, "n": body.n, "model": model.name, "source": source_id}
-        facts["priority"] = priority
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        inputs = _by_role(files)
         return [
             Draft(
                 project_id=self.owner.project_id,
