@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 import anyio.to_thread
@@ -57,17 +57,17 @@ class RetryInfo:
         return rejections.last(self.fingerprint) if self.count else 0.0
 
 
+@dataclass(frozen=True)
 class RetryTracker:
     """Records first tries with an answer after which client libraries try again.
 
     It is outside `Authentication`, to see what that rejects.
     """
 
-    def __init__(self, app: ASGIApp, rejections: Rejections, clock: Callable[[], float]) -> None:
-        self.app = app
-        self.rejections = rejections
-        self.clock = clock
-        self._flushing = anyio.Lock()
+    app: ASGIApp
+    rejections: Rejections
+    clock: Callable[[], float]
+    _flushing: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope) if scope["type"] == "http" and scope["method"] == "POST" else {}
