@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from hinode import __version__
 from hinode.api.app import create_app
@@ -95,18 +96,11 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
 class _Server(uvicorn.Server):
     """uvicorn's server; `begin` runs when it has started, and `end` while it closes connections."""
 
-    def __init__(self, app: object, begin: Callable[[], None], end: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,  # type: ignore[arg-type]
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                ws="none",
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            )
-        )
+    def __init__(self, app: FastAPI, begin: Callable[[], None], end: Callable[[], None]) -> None:
+        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none")
+        config.timeout_keep_alive = KEEP_ALIVE_SECONDS
+        config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
+        super().__init__(config)
         self._begin = begin
         self._end = end
         self._side = ThreadPoolExecutor(1, thread_name_prefix="serve")

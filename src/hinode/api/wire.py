@@ -33,6 +33,11 @@ STATUS = {
 }
 
 
+def file_headers(digest: str) -> dict[str, str]:
+    """Headers of an answer that is a file."""
+    return {"etag": f'"{digest}"', "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
+
+
 class Answer(BaseModel):
     """Base of the objects in answers."""
 
@@ -67,12 +72,8 @@ class Page(Answer, Generic[E]):
         """A page of entries, each converted to an object; the second part of `page` says whether there are
         more."""
         data = [convert(entry) for entry in page[0]]
-        return cls.model_construct(
-            data=data,
-            first_id=data[0].id if data else None,
-            last_id=data[-1].id if data else None,
-            has_more=page[1],
-        )
+        ids = [entry.id for entry in data] or [None]
+        return cls.model_construct(data=data, first_id=ids[0], last_id=ids[-1], has_more=page[1])
 
 
 class VideoError(Answer):

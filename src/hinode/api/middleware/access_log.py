@@ -78,7 +78,6 @@ class AccessLog:
             "milliseconds": round(elapsed * 1000, 1),
             "client": (scope.get("client") or ("", 0))[0],
         }
-        identity = scope.get("state", {}).get("identity")
-        if identity is not None:
+        if (identity := scope.get("state", {}).get("identity")) is not None:
             facts |= {"project_id": identity.project_id, "key_id": identity.key_id}
         log.info("request", extra=facts)

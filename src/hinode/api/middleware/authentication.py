@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio.to_thread
 from starlette.datastructures import Headers, MutableHeaders
@@ -56,11 +57,9 @@ class Authentication:
 
         async def key_is_valid() -> bool:
             """For responses that take long."""
-            try:
-                await self._identity(scope)
-            except Refusal:
-                return False
-            return True
+            with suppress(Refusal):
+                return bool(await self._identity(scope))
+            return False
 
         scope.setdefault("state", {}).update(identity=identity, key_is_valid=key_is_valid)
         await self.app(scope, receive, send if rate is None else _with_headers(rate.headers(), send))

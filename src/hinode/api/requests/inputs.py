@@ -32,7 +32,7 @@ MAX_SOURCE_SECONDS = 120.0
 MP4, PNG = "video/mp4", "image/png"
 MAX_FETCHES, MAX_FETCHES_PER_PROJECT = 8, 3
 """Images that are fetched at once, in all and for one project."""
-FETCH_SECONDS = 20.0
+FETCH_SECONDS, ACCEPT = 20.0, ", ".join(FORMATS.values())
 MAX_DECODES, MAX_PROBES = 2, 4
 """Images and videos that are decoded at once: each takes memory and a core."""
 
@@ -136,12 +136,7 @@ class Inputs:
             return
         with self.fetches.acquire(project_id), path.open("wb") as file:
             self.outbound.fetch(
-                url,
-                file.write,
-                max_bytes=MAX_BYTES,
-                seconds=FETCH_SECONDS,
-                accept=", ".join(FORMATS.values()),
-                field=field,
+                url, file.write, max_bytes=MAX_BYTES, seconds=FETCH_SECONDS, accept=ACCEPT, field=field
             )
 
     def _upload(self, upload_id: str, project_id: str, field: str) -> Path:

@@ -81,8 +81,9 @@ def list_files(
     """The files of the project that the API key belongs to."""
     if purpose is not None and purpose not in LISTED_PURPOSES:
         return FileList.from_entries(File.of, ([], False)).response()
-    entries = context.uploads.page(project_id, **page, purpose=purpose)
-    return FileList.from_entries(File.of, entries).response()
+    return FileList.from_entries(
+        File.of, context.uploads.page(project_id, **page, purpose=purpose)
+    ).response()
 
 
 @router.get("/{file_id}", response_model=File)
@@ -121,11 +122,7 @@ def get_file_content(file_id: Id, request: Request, context: AppContext, project
         path,
         # Whatever the type of the upload: a browser must not run it.
         media_type="application/octet-stream",
-        headers={
-            "etag": f'"{upload.digest}"',
-            "cache-control": "private, no-cache",
-            "x-content-type-options": "nosniff",
-        },
+        headers=wire.file_headers(upload.digest),
         filename=upload.filename,
         stat_result=path.stat(),
     )

@@ -92,10 +92,7 @@ class BatchObject(wire.Answer):
         faults = None
         if batch.errors is not None:
             faults = BatchFaults.model_construct(data=[BatchFault(**fault) for fault in batch.errors])
-        counts = RequestCounts.model_construct(
-            total=batch.lines, completed=batch.completed, failed=batch.failed
-        )
-        return cls.of(batch, errors=faults, request_counts=counts)
+        return cls.of(batch, errors=faults, request_counts=RequestCounts.of(batch, total=batch.lines))
 
 
 class BatchList(wire.Page[BatchObject]):

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 from starlette.responses import MalformedRangeHeader, RangeNotSatisfiable
 
+from hinode.api import wire
 from hinode.api.context import AppContext, ProjectId
 from hinode.api.failures import Refusal, get_or_404
 from hinode.api.queries import Id
@@ -66,10 +67,9 @@ def get_content(
     if file is None or not context.objects.has(file.digest):
         message = f"the {variant} of this video has expired; make the video again"
         raise Refusal(404, message, code="video_expired", param="video_id")
-    etag = f'"{file.digest}"'
-    headers = {"etag": etag, "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
+    headers = wire.file_headers(file.digest)
     tags = {name.strip().removeprefix("W/") for name in request.headers.get("if-none-match", "").split(",")}
-    if tags & {"*", etag}:
+    if tags & {"*", headers["etag"]}:
         return Response(status_code=304, headers=headers)
     path = context.objects.path(file.digest)
     name = job.id if variant == "video" else f"{job.id}-{variant}"

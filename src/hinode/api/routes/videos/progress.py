@@ -50,11 +50,9 @@ async def stream_events(
         message = "too many videos are being followed at the moment; ask for the status of this one instead"
         raise Refusal(429, message, code="too_many_streams", type=RATE_LIMIT, headers={"retry-after": "10"})
     job = await anyio.to_thread.run_sync(get_or_404, context.store.job, project_id, video_id, "video")
-    return StreamingResponse(
-        _events(context, job, request.state.key_is_valid),
-        media_type="text/event-stream",
-        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
-    )
+    events = _events(context, job, request.state.key_is_valid)
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
 async def _events(
@@ -101,13 +99,11 @@ async def _events(
 
 def _preview_url(objects: Objects, job_id: str) -> str | None:
     """The preview of a job as a data URL, if there is one."""
-    try:
+    with suppress(OSError):
         body = objects.preview(job_id).read_bytes()
-    except OSError:
-        return None
-    if len(body) > MAX_PREVIEW_BYTES:
-        return None
-    return f"data:image/webp;base64,{base64.b64encode(body).decode()}"
+        if len(body) <= MAX_PREVIEW_BYTES:
+            return f"data:image/webp;base64,{base64.b64encode(body).decode()}"
+    return None
 
 
 def _event(kind: str, data: str) -> str:
