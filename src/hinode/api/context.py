@@ -60,8 +60,7 @@ class Context:
         self.catalogue = Catalogue(settings, clock)
         self.inputs = Inputs(self.store, self.objects, self.uploads, self.characters, self.outbound)
         self.admission = Admission(self.catalogue, self.inputs)
-        wire = BatchWire(self.admission)
-        self.batches = Batches(self.store, self.objects, self.uploads, wire, clock)
+        self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
         self.event_seconds = 0.5  # between two looks of a stream of events
         self.open_streams = 0  # of events; counted in the thread of the event loop
         self.stopping = threading.Event()  # set when the process ends, so that streams end

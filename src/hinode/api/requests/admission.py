@@ -216,9 +216,8 @@ def extend(admission: Admission, body: ExtendVideo, owner: Owner) -> list[Draft]
     _check_extension(source, seconds, admission.inputs.store, owner.project_id)
     request = _from_video(drafter, body, "extend", seconds)
     if body.backward:
-        source_part = Segment(source.file.seconds, keep=source.file.digest)
-        new_part = Segment(seconds - source.file.seconds)
-        request = dataclasses.replace(request, segments=(new_part, source_part))
+        parts = Segment(seconds - source.file.seconds), Segment(source.file.seconds, keep=source.file.digest)
+        request = dataclasses.replace(request, segments=parts)
     return drafter.source_drafts(request)
 
 

@@ -81,9 +81,8 @@ def list_files(
     """The files of the project that the API key belongs to."""
     if purpose is not None and purpose not in LISTED_PURPOSES:
         return FileList.from_entries(File.of, ([], False)).response()
-    return FileList.from_entries(
-        File.of, context.uploads.page(project_id, **page, purpose=purpose)
-    ).response()
+    entries = context.uploads.page(project_id, **page, purpose=purpose)
+    return FileList.from_entries(File.of, entries).response()
 
 
 @router.get("/{file_id}", response_model=File)
