@@ -95,8 +95,7 @@ def load(
         vocabulary = Vocabulary(tuple(header["vocabulary"]))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
-            f"the weights in {path} do not fit their description",
-            "fetch or train the model again",
+            f"the weights in {path} do not fit their description", "fetch or train the model again"
         ) from error
     model.compute = dtype
     return Checkpoint(model.eval().requires_grad_(False), vocabulary, header["facts"])

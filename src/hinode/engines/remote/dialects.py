@@ -13,49 +13,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
-
-
-class Form(Enum):
-    """How a request is written."""
-
-    JSON = "json"
-    MULTIPART = "multipart"
-    EITHER = "either"
-    """JSON; multipart if there is a file to send."""
-
-
-class Image(Enum):
-    """How a picture is put into a request."""
-
-    FILE = "file"
-    BASE64 = "base64"
+from enum import StrEnum
+from typing import Literal
 
 
 class Phase(StrEnum):
     """The status of a job."""
 
-    WAITING = "waiting"
     WORKING = "working"
     DONE = "done"
     FAILED = "failed"
 
 
-_PHASES = {
-    "queued": Phase.WAITING,
-    "pending": Phase.WAITING,
-    "in_progress": Phase.WORKING,
-    "processing": Phase.WORKING,
-    "running": Phase.WORKING,
-    "generating": Phase.WORKING,
-    "completed": Phase.DONE,
-    "succeeded": Phase.DONE,
-    "failed": Phase.FAILED,
-    "cancelled": Phase.FAILED,
-    "canceled": Phase.FAILED,
-    "expired": Phase.FAILED,
-    "deleted": Phase.FAILED,
+_STATUSES = {
+    Phase.WORKING: ("queued", "pending", "in_progress", "processing", "running", "generating"),
+    Phase.DONE: ("completed", "succeeded"),
+    Phase.FAILED: ("failed", "cancelled", "canceled", "expired", "deleted"),
 }
+PHASES = {status: phase for phase, statuses in _STATUSES.items() for status in statuses}
+"""The meaning of the servers' words for a status."""
 
 
 @dataclass(frozen=True)
@@ -68,25 +44,20 @@ class Dialect:
         fields: their names for our fields: prompt, model, size or width and height, seconds or frames, fps,
             seed, steps, negative_prompt, sound, first_frame, source. What is missing here cannot be
             requested.
-        form: how the request is written.
-        image: how a picture is put into it.
+        form: how the request is written; "either" is multipart if there is a file to send, else JSON. Where
+            only JSON is read, a picture is a field in base64.
         constants: fields that are always sent.
         text_fields: fields of ours that they want as text.
         job: path of a job, with "{id}" in it, or "" if creating answers with the video itself.
         content: path of the finished file, or "" if it is in the job.
         inline: where the file is in the job, in base64, or "".
         link: where the job names another address of the file, or "".
-        id: where the answer to a creation has the identity of the job.
-        status: where a job has its status.
-        phases: the meaning of their words for a status.
         progress: where a job has its progress in percent, or "" if it never reports it.
-        error: where a job has the code and the message of its error.
         provenance: where a job has how the clip came to be, or "".
         cancel: method and path that cancel a job, or None.
         cancel_stops: whether that really stops the work.
         idempotent: whether an `Idempotency-Key` keeps a repeated request from making a second job.
         health: path that answers if the server is up.
-        key_header: header of the key; in "Authorization" it is preceded by "Bearer".
         max_seed: larger seeds are wrapped.
         fps: frame rates that it draws at if nothing is configured, the default first.
         lengths: seconds that it draws, or empty if it draws any length.
@@ -98,25 +69,19 @@ class Dialect:
     name: str
     create: Mapping[str, str]
     fields: Mapping[str, str]
-    form: Form = Form.EITHER
-    image: Image = Image.FILE
+    form: Literal["json", "multipart", "either"] = "either"
     constants: Mapping[str, str] = field(default_factory=dict)
     text_fields: tuple[str, ...] = ()
     job: str = "/v1/videos/{id}"
     content: str = "/v1/videos/{id}/content"
     inline: str = ""
     link: str = ""
-    id: str = "id"
-    status: str = "status"
-    phases: Mapping[str, Phase] = field(default_factory=lambda: _PHASES)
     progress: str = "progress"
-    error: tuple[str, str] = ("error.code", "error.message")
     provenance: str = ""
     cancel: tuple[str, str] | None = None
     cancel_stops: bool = False
     idempotent: bool = False
     health: str = "/health"
-    key_header: str = "Authorization"
     max_seed: int = 2**63 - 1
     fps: tuple[float, ...] = (24.0,)
     lengths: tuple[float, ...] = ()
@@ -124,17 +89,15 @@ class Dialect:
     whole_seconds: bool = False
     sizes: tuple[tuple[int, int], ...] = ()
 
-    def supports(self, name: str) -> bool:
-        """Whether a request can have this field of ours."""
-        return name in self.fields
-
 
 _GENERATE = {"generate": "/v1/videos"}
+_OPERATIONS = {**_GENERATE, "edit": "/v1/videos/edits", "extend": "/v1/videos/extensions"}
+_DELETE = ("DELETE", "/v1/videos/{id}")
 
 
-def _fields(same: str, **renamed: str) -> dict[str, str]:
+def _fields(names: str, **renamed: str) -> dict[str, str]:
     """Fields that they call as we do, separated by spaces, and their names for others."""
-    return {**{name: name for name in same.split()}, **renamed}
+    return {**{name: name for name in names.split()}, **renamed}
 
 
 _DIFFUSION = _fields(
@@ -147,7 +110,7 @@ _DIFFUSION = _fields(
 HINODE = Dialect(
     # docs/reference/api.md; tested against the real thing.
     name="hinode",
-    create={**_GENERATE, "edit": "/v1/videos/edits", "extend": "/v1/videos/extensions"},
+    create=_OPERATIONS,
     fields=_fields(
         "prompt model size seconds fps seed steps negative_prompt sound",
         first_frame="input_reference",
@@ -168,12 +131,12 @@ OPENAI = Dialect(
     # cancellation, and DELETE is for jobs that are over. Assumed: that hosted providers with this API accept
     # the same; some refuse fields that are not Sora's, so no others are sent.
     name="openai",
-    create={**_GENERATE, "edit": "/v1/videos/edits", "extend": "/v1/videos/extensions"},
+    create=_OPERATIONS,
     fields=_fields("prompt model size seconds", first_frame="input_reference", source="video"),
-    form=Form.MULTIPART,
+    form="multipart",
     text_fields=("seconds",),
     link="url",
-    cancel=("DELETE", "/v1/videos/{id}"),
+    cancel=_DELETE,
     health="/v1/models",
     fps=(30.0,),
     lengths=(4.0, 8.0, 12.0),
@@ -191,7 +154,7 @@ SGLANG = Dialect(
     create=_GENERATE,
     fields=_DIFFUSION,
     link="url",
-    cancel=("DELETE", "/v1/videos/{id}"),
+    cancel=_DELETE,
 )
 
 VLLM_OMNI = Dialect(
@@ -202,9 +165,9 @@ VLLM_OMNI = Dialect(
     name="vllm-omni",
     create=_GENERATE,
     fields=_DIFFUSION,
-    form=Form.MULTIPART,
+    form="multipart",
     progress="",
-    cancel=("DELETE", "/v1/videos/{id}"),
+    cancel=_DELETE,
     cancel_stops=True,
 )
 
@@ -215,7 +178,7 @@ FASTVIDEO = Dialect(
     create=_GENERATE,
     fields=_DIFFUSION,
     progress="",
-    cancel=("DELETE", "/v1/videos/{id}"),
+    cancel=_DELETE,
 )
 
 SDCPP = Dialect(
@@ -232,8 +195,7 @@ SDCPP = Dialect(
         steps="sample_params.sample_steps",
         first_frame="init_image",
     ),
-    form=Form.JSON,
-    image=Image.BASE64,
+    form="json",
     constants={"output_format": "avi"},
     job="/sdcpp/v1/jobs/{id}",
     content="",
@@ -256,8 +218,7 @@ LOCALAI = Dialect(
         steps="step",
         first_frame="start_image",
     ),
-    form=Form.JSON,
-    image=Image.BASE64,
+    form="json",
     constants={"response_format": "b64_json"},
     job="",
     content="",

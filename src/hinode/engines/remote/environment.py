@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,12 +16,10 @@ class Environment:
         clock: seconds since any moment.
         pause: waits so many seconds.
         chance: a random number, 0 <= x < 1.
-        nonce: a text that was never used before.
         variables: environment variables with the keys.
     """
 
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
-    nonce: Callable[[], str] = secrets.token_urlsafe
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)

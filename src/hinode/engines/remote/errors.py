@@ -48,12 +48,10 @@ class UpstreamError(Exception):
 
 def retry_after(headers: httpx.Headers, now: float) -> float | None:
     """Seconds to wait, from `retry-after-ms` or `Retry-After` (seconds or a date), or None."""
-    with suppress(ValueError):
-        if (milliseconds := headers.get("retry-after-ms")) is not None:
-            return valid_delay(float(milliseconds) / 1000)
     text = headers.get("retry-after", "").strip()
-    with suppress(ValueError):
-        return valid_delay(float(text))
+    for number, scale in ((headers.get("retry-after-ms", ""), 1000), (text, 1)):
+        with suppress(ValueError):
+            return valid_delay(float(number) / scale)
     with suppress(ValueError, OverflowError):
         return valid_delay(parsedate_to_datetime(text).timestamp() - now)
     return None

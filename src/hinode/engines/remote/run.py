@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
+import secrets
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from typing import Any, TypeVar
@@ -26,7 +27,7 @@ from hinode.engines.remote.dialects import Phase
 from hinode.engines.remote.environment import Environment
 from hinode.engines.remote.errors import Category, UpstreamError
 from hinode.engines.remote.pool import Pool
-from hinode.engines.remote.upstreams import ENGINE, UNKNOWN, Offer, Upstream
+from hinode.engines.remote.upstreams import ENGINE, UNKNOWN, Upstream, Upstreams
 from hinode.engines.remote.wire import Job, NativeForm
 from hinode.errors import BadInput, EngineError, OutputError
 from hinode.media.soundtrack import UnusableSound
@@ -63,40 +64,36 @@ class RemoteRun:
     def __init__(
         self,
         request: Request,
-        form: NativeForm,
-        offer: Offer,
-        servers: Sequence[Upstream],
+        upstreams: Upstreams,
         pool: Pool,
-        client: Callable[[Upstream], Client],
+        new_client: Callable[[Upstream], Client],
         environment: Environment,
         state: State | None,
-        *,
-        patience_seconds: float,
     ) -> None:
         """
         Args:
             request: what to make; it names the model.
-            form: size, length and rate that a server draws.
-            offer: what the model can do.
-            servers: those that can make it.
-            pool: their state.
-            client: makes the client of a server, or raises an UpstreamError.
+            upstreams: the servers, and what the model can do.
+            pool: the state of the servers.
+            new_client: makes the client of a server, or raises an UpstreamError.
             environment: time and random numbers.
             state: to continue from, or None.
-            patience_seconds: how long to look for a server.
+
+        Raises:
+            BadInput: no server accepts all of the request.
+            UnusableState: the state is not one of this request.
         """
         self.request = request
-        self.form = form
         self.model = str(request.model)
-        self.offer = offer
-        self.servers = servers
-        self.patience_seconds = patience_seconds
+        self.offer = upstreams.offers[self.model]
+        self.form = NativeForm.of(request, self.offer)
+        self.servers = upstreams.servers_for(request)
+        self.patience_seconds = upstreams.patience_seconds
         self.pool = pool
         self.stage_seconds: dict[str, float] = {}
-        self._new_client = client
+        self._new_client = new_client
         self._clock, self._pause = environment.clock, environment.pause
-        self._nonce = environment.nonce
-        self._candidates = Candidates(servers, environment.clock)
+        self._candidates = Candidates(self.servers, environment.clock)
         self._done = 0
         self._server: Upstream | None = None
         self._job: Job | None = None
@@ -172,7 +169,7 @@ class RemoteRun:
         if client is None:
             return
         name = self._job.id if self._job else ""
-        if call is not None and self._server is not None and not self._server.dialect.job:
+        if call is not None and not client.upstream.dialect.job:
             client.hang_up()
         elif call is not None and not name and wait_for(call, GRACE_SECONDS):
             # The job was just being created; only the answer names it.
@@ -192,13 +189,14 @@ class RemoteRun:
     def _place(self) -> Steps[None]:
         """Create a job on the first server that accepts it."""
         deadline = self._clock() + self.patience_seconds
-        nonce = self._nonce()
+        nonce = secrets.token_urlsafe()  # the same for every attempt at one job
         problem = "has no free place"
         with timed(self.stage_seconds, "wait"):
             while True:
                 next_try = math.inf
                 for server in self.pool.order(self._candidates.remaining()):
-                    ready_at = max(self._candidates.ready_at(server), self.pool.ready_at(server))
+                    breaker = self.pool.breaker(server)
+                    ready_at = max(self._candidates.ready_at(server), breaker.ready_at)
                     if self._clock() < ready_at:
                         next_try = min(next_try, ready_at)
                         continue
@@ -206,7 +204,7 @@ class RemoteRun:
                     if self._permit is None:
                         next_try = self._clock()
                         continue
-                    if not self.pool.allow(server):
+                    if not breaker.allow():
                         self._release()
                         continue
                     try:
@@ -229,13 +227,13 @@ class RemoteRun:
     def _create(self, server: Upstream, nonce: str) -> Steps[None]:
         client = self._new_client(server)
         self._server, self._client = server, client
-        if self.pool.needs_health_check(server):
+        if self.pool.breaker(server).needs_health_check():
             yield from self._background(client.check_health)
         body = wire.body(self.request, self.form, self.offer, server)
         self._accept(server, (yield from self._background(lambda: client.create(body, nonce))))
 
     def _accept(self, server: Upstream, job: Job) -> None:
-        self.pool.record_success(server)
+        self.pool.breaker(server).record_success()
         self._job, self._began_at = job, self._clock()
         self._young_until = self._began_at + YOUNG_SECONDS
         self._done = CREATED
@@ -260,7 +258,7 @@ class RemoteRun:
         if error.final:
             raise _refused()
         if error.category not in (Category.REFUSED, Category.BUSY):
-            self.pool.record_failure(server)
+            self.pool.breaker(server).record_failure()
         return self._candidates.postpone(server, error)
 
     # Following the job
@@ -291,15 +289,18 @@ class RemoteRun:
                         self._lose(server, error.message)
                         return
                     if self._clock() - silent_since >= server.lost_seconds:
-                        self.pool.record_failure(server)
+                        self.pool.breaker(server).record_failure()
                         self._lose(server, error.message, cancel=True)
                         return
                 else:
                     silent_since = None
-                    self.pool.record_success(server)
+                    self.pool.breaker(server).record_success()
                     self._job = job
                     if job.phase is Phase.FAILED:
-                        self._fail(server, job)
+                        if job.refused:
+                            raise _refused()
+                        self._candidates.exclude(server, "failed")
+                        self._leave()
                         return
                     if job.percent is not None:
                         done = CREATED + math.floor(job.percent * (FINISHED - CREATED) / TOTAL)
@@ -312,12 +313,6 @@ class RemoteRun:
                     yield from self._wait(server.poll_seconds or client.poll_after or POLL_SECONDS)
             self._done = FINISHED
             yield self._progress()
-
-    def _fail(self, server: Upstream, job: Job) -> None:
-        if job.refused:
-            raise _refused()
-        self._candidates.exclude(server, "failed")
-        self._leave()
 
     def _lose(self, server: Upstream, reason: str, *, cancel: bool = False) -> None:
         log.warning("upstream %s %s; another server starts the video again", server.name, reason)
@@ -359,11 +354,11 @@ class RemoteRun:
                     size = self.form.size if self.request.operation == "generate" else self.request.size
                     yield from self._decode(VideoDecoder(file, size=size, seconds=self.request.seconds))
         except UpstreamError as error:
-            self.pool.record_failure(server)
+            self.pool.breaker(server).record_failure()
             self._lose(server, error.message)
         except UnusableVideo as error:
             log.warning("upstream %s sent a file that %s", server.name, error)
-            self.pool.record_failure(server)
+            self.pool.breaker(server).record_failure()
             self._candidates.exclude(server, "unusable")
             self._leave()
         except OSError as error:

@@ -89,7 +89,7 @@ class Upstream(Input):
         url: its address, up to and without the "/v1".
         models: its names for our models.
         key_env: environment variable with its key, or "".
-        key_header: header of the key, or "" for the dialect's.
+        key_header: header of the key; in "Authorization" it is preceded by "Bearer".
         proxy: proxy to go through, or "".
         concurrency: jobs that it has at once.
         priority: servers with a lower one come first.
@@ -109,7 +109,7 @@ class Upstream(Input):
     models: Annotated[dict[str, str], BeforeValidator(_models)]
     key: Annotated[None, BeforeValidator(_no_key)] = None
     key_env: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]{0,127}$")] = ""
-    key_header: Annotated[str, Field(pattern="^[A-Za-z0-9-]{1,64}$")] = ""
+    key_header: Annotated[str, Field(pattern="^[A-Za-z0-9-]{1,64}$")] = "Authorization"
     proxy: str = Field("", repr=False)  # it may hold a password
     concurrency: Annotated[Integer, Field(ge=1, le=1024)] = 1
     priority: Annotated[Integer, Field(ge=-1000, le=1000)] = 0
@@ -229,7 +229,7 @@ class Upstreams:
         }
         for part, (name, present) in parts.items():
             if present:
-                servers = [server for server in servers if server.dialect.supports(part)]
+                servers = [server for server in servers if part in server.dialect.fields]
             if not servers:
                 raise BadInput(f"no server that makes {model} takes {name}", "leave it out", field=part)
         servers = [server for server in servers if request.operation in server.dialect.create]
@@ -289,7 +289,7 @@ def _offer(model: str, table: Mapping[str, Any], dialects: Sequence[Dialect]) ->
         "fps": first.fps,
     }
     for name in (FIRST_FRAME, "negative_prompt", "sound"):
-        defaults[name] = all(dialect.supports(name) for dialect in dialects)
+        defaults[name] = all(name in dialect.fields for dialect in dialects)
     offer = _parse(Offer, {**defaults, **table}, f"[model.{model}]")
     if offer.lengths and "seconds" not in table:
         return offer.model_copy(update={"seconds": (0.0, max(offer.lengths))})
