@@ -171,7 +171,7 @@ class Client:
         return job
 
     def fetch(self, job: Job, file: IO[bytes]) -> None:
-        """Write the video of a finished job into an empty file.
+        """Write the video of a finished job into a file, in place of what is in it.
 
         Raises:
             UpstreamError: the server does not deliver it.
@@ -188,8 +188,6 @@ class Client:
         except UpstreamError as error:
             if not job.link or error.category not in (Category.GONE, Category.REFUSED):
                 raise
-            file.seek(0)
-            file.truncate()
             self._download(_redirect(httpx.URL(self.upstream.url), job.link), file)
 
     def cancel(self, name: str) -> bool:
@@ -255,8 +253,9 @@ class Client:
                     if answer.status in (404, 410):
                         raise UpstreamError(Category.GONE, "does not have the finished file")
                     raise self._error(answer)
-                for chunk in self._chunks(response, MAX_FILE_BYTES, deadline):
-                    file.write(chunk)
+                file.seek(0)
+                file.truncate()  # an earlier attempt may have broken off
+                file.writelines(self._chunks(response, MAX_FILE_BYTES, deadline))
                 return
         raise UpstreamError(Category.UNUSABLE, "redirects too often")
 
@@ -296,7 +295,6 @@ class Client:
                         socket_options=_KEEPALIVE,
                     ),
                     timeout=timeout,
-                    follow_redirects=False,
                     trust_env=False,
                 ) as client,
                 client.stream(method, url, headers=sent, extensions={"trace": trace}, **content) as response,

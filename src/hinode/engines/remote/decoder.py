@@ -21,9 +21,8 @@ MAX_FPS = 240
 SIDE_TOLERANCE = 32
 """Pixels by which a side may differ: servers round sizes to what their model needs."""
 
-MISSING_SHARE = 0.1
-"""Part of the length that may be missing, beside half a second: models draw certain numbers of frames."""
-HALF_SECOND = 0.5
+MISSING_SHARE, MISSING_SECONDS = 0.1, 0.5
+"""Of the length, the larger of both may be missing: models draw certain numbers of frames."""
 
 
 class UnusableVideo(Exception):
@@ -37,8 +36,8 @@ class VideoDecoder:
         """
         Args:
             file: the video, open for reading.
-            size: width and height that it should have, give or take `SIDE_TOLERANCE` pixels a side.
-            seconds: requested length; what the file has beyond it is not decoded.
+            size: requested; sides may differ by `SIDE_TOLERANCE` pixels.
+            seconds: requested; what the file has beyond them is not decoded.
 
         Raises:
             UnusableVideo: it is no such video.
@@ -67,7 +66,7 @@ class VideoDecoder:
             raise UnusableVideo("has no sensible frame rate")
         self.fps = fps
         self.total = max(1, math.ceil(round(seconds * float(fps), 6)))
-        missing = max(MISSING_SHARE * seconds, HALF_SECOND) * float(fps)
+        missing = max(MISSING_SHARE * seconds, MISSING_SECONDS) * float(fps)
         self._minimum = max(1, math.floor(self.total - missing))
         if self.total * self.size[0] * self.size[1] * 3 > MAX_BYTES:
             raise UnusableVideo("is too large for the memory of this server")
@@ -119,11 +118,7 @@ class VideoDecoder:
 
 
 def _demuxer(head: bytes) -> str:
-    """The demuxer for a file that begins with `head`.
-
-    Raises:
-        UnusableVideo: it is no video, or of a kind that no server sends.
-    """
+    """The demuxer for a file that begins with `head`."""
     if head[4:8] == b"ftyp":
         return "mov,mp4,m4a,3gp,3g2,mj2"
     if head[:4] == b"\x1a\x45\xdf\xa3":

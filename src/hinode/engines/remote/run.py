@@ -6,6 +6,7 @@ server, from a full queue to its end in the middle of a job, sends the request t
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import secrets
@@ -194,7 +195,7 @@ class RemoteRun:
         with timed(self.stage_seconds, "wait"):
             while True:
                 next_try = math.inf
-                for server in self.pool.order(self._candidates.remaining()):
+                for server in self.pool.order(self._candidates.remaining):
                     breaker = self.pool.breaker(server)
                     ready_at = max(self._candidates.ready_at(server), breaker.ready_at)
                     if self._clock() < ready_at:
@@ -215,7 +216,7 @@ class RemoteRun:
                         if error.category in (Category.BUSY, Category.DOWN):
                             problem = error.message
                         next_try = min(next_try, self._postpone(server, error))
-                if not self._candidates.remaining():
+                if not self._candidates.remaining:
                     raise self._candidates.error(self.model)
                 if self._clock() >= deadline:
                     raise EngineError(
@@ -244,11 +245,8 @@ class RemoteRun:
 
     def _adopt(self, call: Future[Any]) -> Steps[None]:
         """Wait for the answer to a request that was sent just before the run was paused."""
-        while not wait_for(call, TICK):
-            yield self._progress()
-        self._call = None
         with suppress(UpstreamError):
-            job = call.result()
+            job = yield from self._await(call)
             if isinstance(job, Job) and self._job is None:
                 self._accept(self._current(), job)
 
@@ -340,16 +338,13 @@ class RemoteRun:
                 with timed(self.stage_seconds, "fetch"):
                     for attempts_left in reversed(range(DOWNLOADS)):
                         try:
-                            file.seek(0)
-                            file.truncate()
                             yield from self._background(lambda: client.fetch(job, file))
                             break
                         except UpstreamError as error:
                             if error.category not in (Category.DOWN, Category.BUSY) or not attempts_left:
                                 raise
                             yield from self._wait(error.wait or FIRST_BACKOFF)
-                # Without the content of the file, which some answers carry.
-                self._job = Job(job.id, job.phase, job.percent, provenance=job.provenance)
+                self._job = dataclasses.replace(job, content="")  # some answers carry the file
                 with timed(self.stage_seconds, "decode"):
                     size = self.form.size if self.request.operation == "generate" else self.request.size
                     yield from self._decode(VideoDecoder(file, size=size, seconds=self.request.seconds))
@@ -403,8 +398,10 @@ class RemoteRun:
 
     def _background(self, work: Callable[[], T]) -> Steps[T]:
         """Call something slow, with a step every quarter of a second."""
-        call = start_call(work, "upstream")
-        self._call = call
+        self._call = call = start_call(work, "upstream")
+        return (yield from self._await(call))
+
+    def _await(self, call: Future[T]) -> Steps[T]:
         while not wait_for(call, TICK):
             yield self._progress()
         self._call = None

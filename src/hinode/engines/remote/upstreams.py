@@ -84,17 +84,13 @@ class Upstream(Input):
     """A server that makes videos. Its key is not in here, only the name of the variable that holds it.
 
     Attributes:
-        name: for logs and for the person.
-        dialect: how requests to it are written.
         url: its address, up to and without the "/v1".
         models: its names for our models.
         key_env: environment variable with its key, or "".
         key_header: header of the key; in "Authorization" it is preceded by "Bearer".
-        proxy: proxy to go through, or "".
         concurrency: jobs that it has at once.
         priority: servers with a lower one come first.
         weight: its share of the jobs among servers of one priority.
-        connect_seconds: for connecting.
         read_seconds: for each answer.
         whole_seconds: for one video, from the request until the file is here.
         lost_seconds: how long it may not answer about a job before the job counts as lost.
@@ -127,19 +123,13 @@ class Offer(Input):
     """What one of our models can do, whichever server draws it; a table [model.NAME].
 
     Attributes:
-        operations: that it carries out.
         sizes: sizes that it draws at, or empty for every size.
         seconds: range of the length of a clip.
         lengths: lengths that it draws, ascending, or empty for every one; a clip between two is cut from the
             longer.
         fps: frame rates that it draws at, the default first; empty if only the server knows.
-        steps: range of the number of sampling steps.
         first_frame: whether it takes a picture to begin with.
-        negative_prompt: whether it takes a negative prompt.
-        sound: whether it can generate sound.
         frame_step: numbers of frames are one more than a multiple of this; 1 means any number.
-        licence: of the weights.
-        prompt_characters: length of the longest prompt.
         extra: fields that are sent with every request, by the server's names.
     """
 
@@ -171,7 +161,6 @@ class Upstreams:
     """Everything that is configured.
 
     Attributes:
-        servers: in the order of the file.
         offers: by model, the default first.
         patience_seconds: how long a request may wait for a server that accepts it.
     """
@@ -186,19 +175,18 @@ class Upstreams:
         Raises:
             BadInput: there is no such model.
         """
-        name = next(iter(self.offers)) if model is None else model
-        if name not in self.offers:
+        models = tuple(self.offers)
+        name = models[0] if model is None else model
+        if name not in models:
             raise BadInput(
-                f"there is no model {quote(name)}",
-                f"choose {join_names(tuple(self.offers), 'or')}",
-                field="model",
+                f"there is no model {quote(name)}", f"choose {join_names(models, 'or')}", field="model"
             )
         offer = self.offers[name]
         references = (FIRST_FRAME,) if offer.first_frame else ()
         return Capabilities(
             engine=ENGINE,
             model=name,
-            models=tuple(self.offers),
+            models=models,
             operations=offer.operations,
             prompt_characters=offer.prompt_characters,
             side=SIDE,
@@ -280,16 +268,15 @@ def _read(values: Mapping[str, Any]) -> Upstreams:
 
 def _offer(model: str, table: Mapping[str, Any], dialects: Sequence[Dialect]) -> Offer:
     """What the file says of a model, and where it says nothing, what all of its servers can do."""
-    first = dialects[0]
-    seconds = max(dialect.seconds[0] for dialect in dialects), min(dialect.seconds[1] for dialect in dialects)
-    defaults: dict[str, Any] = {
-        "sizes": first.sizes,
-        "seconds": seconds,
-        "lengths": first.lengths,
-        "fps": first.fps,
+    minima, maxima = zip(*(dialect.seconds for dialect in dialects), strict=True)
+    defaults = {
+        **{name: getattr(dialects[0], name) for name in ("sizes", "lengths", "fps")},
+        "seconds": (max(minima), min(maxima)),
+        **{
+            name: all(name in dialect.fields for dialect in dialects)
+            for name in (FIRST_FRAME, "negative_prompt", "sound")
+        },
     }
-    for name in (FIRST_FRAME, "negative_prompt", "sound"):
-        defaults[name] = all(name in dialect.fields for dialect in dialects)
     offer = _parse(Offer, {**defaults, **table}, f"[model.{model}]")
     if offer.lengths and "seconds" not in table:
         return offer.model_copy(update={"seconds": (0.0, max(offer.lengths))})
