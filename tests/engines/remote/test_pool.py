@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from hinode.engines.remote.dialects import DIALECTS
 from hinode.engines.remote.pool import HEALTH_SECONDS, Breaker, Pool, Semaphore
 from hinode.engines.remote.upstreams import Upstream
 from tests.engines.remote.fleet import REQUEST, Clock, Fleet, steps
@@ -21,7 +20,7 @@ from tests.engines.remote.stubs import Answer
 
 def server(name: str, **changes: object) -> Upstream:
     models = {"wan": "wan"}
-    return Upstream(name=name, dialect=DIALECTS["sglang"], url="http://127.0.0.1:9", models=models, **changes)  # type: ignore[arg-type]
+    return Upstream(name=name, dialect="sglang", url="http://127.0.0.1:9", models=models, **changes)  # type: ignore[arg-type]
 
 
 def test_a_breaker_opens_allows_one_probe_and_closes() -> None:

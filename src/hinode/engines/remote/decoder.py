@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import IO
 
 import numpy as np
@@ -25,10 +26,6 @@ MISSING_SHARE, MISSING_SECONDS = 0.1, 0.5
 """Of the length, the larger of both may be missing: models draw certain numbers of frames."""
 
 
-class UnusableVideo(Exception):
-    """What came back is not the video that was requested; the text says why, after "the file"."""
-
-
 class VideoDecoder:
     """A video file being decoded; iterate over it to fill `frames`."""
 
@@ -40,15 +37,12 @@ class VideoDecoder:
             seconds: requested; what the file has beyond them is not decoded.
 
         Raises:
-            UnusableVideo: it is no such video.
+            DecodeError: it is not the video that was requested.
         """
         file.seek(0)
         self._file, self._demuxer = file, _demuxer(file.read(32))
         file.seek(0)
-        try:
-            self._video = VideoFile(file, self._demuxer)
-        except DecodeError as error:
-            raise UnusableVideo(str(error)) from error
+        self._video = VideoFile(file, self._demuxer)
         try:
             self._check(size, seconds)
         except BaseException:
@@ -57,19 +51,19 @@ class VideoDecoder:
 
     def _check(self, size: Size, seconds: float) -> None:
         if self._video.codec not in CODECS:
-            raise UnusableVideo("is packed in a way that cannot be read here")
+            raise DecodeError("is packed in a way that cannot be read here")
         self.size: Size = self._video.size
         if any(abs(have - want) > SIDE_TOLERANCE for have, want in zip(self.size, size, strict=True)):
-            raise UnusableVideo(f"is {self.size[0]}x{self.size[1]} where {size[0]}x{size[1]} was requested")
+            raise DecodeError(f"is {self.size[0]}x{self.size[1]} where {size[0]}x{size[1]} was requested")
         fps = self._video.average_rate
         if fps is None or not 0 < fps <= MAX_FPS:
-            raise UnusableVideo("has no sensible frame rate")
+            raise DecodeError("has no sensible frame rate")
         self.fps = fps
         self.total = max(1, math.ceil(round(seconds * float(fps), 6)))
         missing = max(MISSING_SHARE * seconds, MISSING_SECONDS) * float(fps)
         self._minimum = max(1, math.floor(self.total - missing))
         if self.total * self.size[0] * self.size[1] * 3 > MAX_BYTES:
-            raise UnusableVideo("is too large for the memory of this server")
+            raise DecodeError("is too large for the memory of this server")
         self._buffer: Frames = np.empty((self.total, self.size[1], self.size[0], 3), np.uint8)
         self.count = 0
 
@@ -82,25 +76,20 @@ class VideoDecoder:
         """Decode; yields how many frames there are so far.
 
         Raises:
-            UnusableVideo: frames are damaged, or too many are missing.
+            DecodeError: frames are damaged, or too many are missing.
         """
-        try:
-            for picture in self._video:
-                if picture.size != self.size:
-                    raise UnusableVideo("changes its size midway")
-                self._buffer[self.count] = picture.rgb
-                self.count += 1
-                yield self.count
-                if self.count == self.total:
-                    break
-        except DecodeError as error:
-            raise UnusableVideo(str(error)) from error
+        for picture in islice(self._video, self.total):
+            if picture.size != self.size:
+                raise DecodeError("changes its size midway")
+            self._buffer[self.count] = picture.rgb
+            self.count += 1
+            yield self.count
         # An MP4 says how many frames it has; one that was cut off lacks some of them.
         declared = min(self._video.stream.frames or self.count, self.total)
         if self.count < declared:
-            raise UnusableVideo(f"has {self.count} frames of {declared}")
+            raise DecodeError(f"has {self.count} frames of {declared}")
         if self.count < self._minimum:
-            raise UnusableVideo(f"has {self.count} frames, too few for its length")
+            raise DecodeError(f"has {self.count} frames, too few for its length")
 
     def read_sound(self) -> Sound | None:
         """The sound of the frames, after they were decoded; None if the file has no sound.
@@ -125,4 +114,4 @@ def _demuxer(head: bytes) -> str:
         return "matroska,webm"
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return "avi"
-    raise UnusableVideo("is no video" if head else "is empty")
+    raise DecodeError("is no video" if head else "is empty")

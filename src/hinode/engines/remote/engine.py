@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import random
 import ssl
+import time
+from collections.abc import Callable
 from functools import cached_property
 
 import httpx
@@ -12,7 +16,6 @@ import httpx
 from hinode.engines.protocol import Cost, State
 from hinode.engines.remote.client import Client
 from hinode.engines.remote.decoder import MAX_BYTES
-from hinode.engines.remote.environment import Environment
 from hinode.engines.remote.errors import Category, UpstreamError
 from hinode.engines.remote.pool import Pool
 from hinode.engines.remote.run import RemoteRun
@@ -32,17 +35,27 @@ class RemoteEngine:
 
     name = ENGINE
 
-    def __init__(self, settings: Settings, environment: Environment | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+        variable: Callable[[str, str], str] = os.getenv,
+    ) -> None:
         """
         Args:
             settings: whose `home` has the file.
-            environment: clock, random numbers, and the keys.
+            clock: seconds since any moment.
+            pause: waits so many seconds.
+            chance: a random number, 0 <= x < 1.
+            variable: the value of a variable of the environment, or a default; some hold keys.
         """
         self.settings = settings
-        self.environment = environment or Environment()
-        self.pool = Pool(
-            settings.home / "upstreams", clock=self.environment.clock, chance=self.environment.chance
-        )
+        self.pool = Pool(settings.home / "upstreams", clock=clock, chance=chance)
+        self._pause = pause
+        self._variable = variable
 
     def capabilities(self, model: str | None = None) -> Capabilities:
         """See `Engine.capabilities`; nothing is sent over the network."""
@@ -68,7 +81,7 @@ class RemoteEngine:
         licences.check(capabilities.licence, self.settings.home)
         request.check(capabilities)
         request = dataclasses.replace(request, model=capabilities.model)
-        run = RemoteRun(request, upstreams, self.pool, self._client, self.environment, state)
+        run = RemoteRun(request, upstreams, self.pool, self._client, self._pause, state)
         if 3 * _max_frames(request, run.form) * math.prod(run.form.size) > MAX_BYTES:
             raise BadInput(
                 f"{request.seconds:g} seconds at {request.width}x{request.height} do not fit into memory",
@@ -83,13 +96,13 @@ class RemoteEngine:
         Raises:
             UpstreamError: its key is missing or cannot be sent.
         """
-        key = self.environment.variables.get(upstream.key_env, "") if upstream.key_env else ""
+        key = self._variable(upstream.key_env, "") if upstream.key_env else ""
         if upstream.key_env and not key:
             raise UpstreamError(Category.UNUSABLE, f"has no key: {upstream.key_env} is not set")
         # The library would show a key that cannot be sent in its error message.
         if not (key.isascii() and key.isprintable() and key == key.strip()):
             raise UpstreamError(Category.UNUSABLE, f"has a key in {upstream.key_env} that cannot be sent")
-        return Client(upstream, key, trust=self._trust, clock=self.environment.clock)
+        return Client(upstream, key, trust=self._trust, clock=self.pool.clock)
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:

@@ -23,14 +23,14 @@ from hinode.engines.protocol import Progress, State, timed
 from hinode.engines.remote import wire
 from hinode.engines.remote.candidates import FIRST_BACKOFF, Candidates
 from hinode.engines.remote.client import Client
-from hinode.engines.remote.decoder import UnusableVideo, VideoDecoder
+from hinode.engines.remote.decoder import VideoDecoder
 from hinode.engines.remote.dialects import Phase
-from hinode.engines.remote.environment import Environment
 from hinode.engines.remote.errors import Category, UpstreamError
 from hinode.engines.remote.pool import Pool
 from hinode.engines.remote.upstreams import ENGINE, UNKNOWN, Upstream, Upstreams
 from hinode.engines.remote.wire import Job, NativeForm
 from hinode.errors import BadInput, EngineError, OutputError
+from hinode.media.decode import DecodeError
 from hinode.media.soundtrack import UnusableSound
 from hinode.request import Request
 
@@ -68,16 +68,16 @@ class RemoteRun:
         upstreams: Upstreams,
         pool: Pool,
         new_client: Callable[[Upstream], Client],
-        environment: Environment,
+        pause: Callable[[float], None],
         state: State | None,
     ) -> None:
         """
         Args:
             request: what to make; it names the model.
             upstreams: the servers, and what the model can do.
-            pool: the state of the servers.
+            pool: the state of the servers, and the clock.
             new_client: makes the client of a server, or raises an UpstreamError.
-            environment: time and random numbers.
+            pause: waits so many seconds.
             state: to continue from, or None.
 
         Raises:
@@ -93,8 +93,8 @@ class RemoteRun:
         self.pool = pool
         self.stage_seconds: dict[str, float] = {}
         self._new_client = new_client
-        self._clock, self._pause = environment.clock, environment.pause
-        self._candidates = Candidates(self.servers, environment.clock)
+        self._clock, self._pause = pool.clock, pause
+        self._candidates = Candidates(self.servers, pool.clock)
         self._done = 0
         self._server: Upstream | None = None
         self._job: Job | None = None
@@ -351,7 +351,7 @@ class RemoteRun:
         except UpstreamError as error:
             self.pool.breaker(server).record_failure()
             self._lose(server, error.message)
-        except UnusableVideo as error:
+        except DecodeError as error:
             log.warning("upstream %s sent a file that %s", server.name, error)
             self.pool.breaker(server).record_failure()
             self._candidates.exclude(server, "unusable")
@@ -379,12 +379,12 @@ class RemoteRun:
             sound = decoder.read_sound()
         except UnusableSound as error:
             if self.request.sound:
-                raise UnusableVideo(f"has sound that {error}") from error
+                raise DecodeError(f"has sound that {error}") from error
             log.warning("upstream %s sent a file whose sound %s", self._current().name, error)
             self._sound_note = f", without its sound, which {error}"
             return None
         if self.request.sound and sound is None:
-            raise UnusableVideo("has no sound")
+            raise DecodeError("has no sound")
         return sound
 
     # Steps of all stages

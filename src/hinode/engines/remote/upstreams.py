@@ -29,8 +29,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 def _dialect(value: Any) -> Any:
     if isinstance(value, str) and value in DIALECTS:
         return DIALECTS[value]
-    if isinstance(value, Dialect):
-        return value
     raise ValueError(f"choose the dialect {join_names(tuple(DIALECTS), 'or')}")
 
 
