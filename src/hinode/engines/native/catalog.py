@@ -50,7 +50,10 @@ BASIC_REFERENCES = (FIRST_FRAME, GUIDE_VIDEO)
 """References that every model takes: all were trained on clips that begin with a clean frame, and a clip can
 start from a video instead of noise."""
 
-CONTROL_REFERENCES = (FIRST_FRAME, LAST_FRAME, KEYFRAME, CONTEXT_VIDEO, MASK, GUIDE_VIDEO)
+CONTEXT_REFERENCES = (FIRST_FRAME, LAST_FRAME, KEYFRAME, CONTEXT_VIDEO)
+"""References that are frames of the clip."""
+
+CONTROL_REFERENCES = (*CONTEXT_REFERENCES, MASK, GUIDE_VIDEO)
 """References of a model that reads control channels."""
 
 
@@ -77,8 +80,6 @@ class Card:
     """What a weight file says about itself.
 
     Attributes:
-        name: name of the model.
-        path: its file.
         shapes: that it was trained on, the default first.
         patch: video frames per latent frame, and pixels per latent position along a side.
         words: the largest number of known words of a prompt that it reads.
@@ -140,11 +141,8 @@ def shipped() -> Path:
 
 
 def installed(home: Path) -> dict[str, Path]:
-    """The files of all models by name, the default first.
-
-    Args:
-        home: folder of models that the person added; they go before shipped ones of the same name.
-    """
+    """The files of all models by name, the default first. Those in `home`, which the person added, go before
+    shipped ones of the same name."""
     paths = {
         path.stem: path
         for folder in (shipped(), home)
@@ -156,11 +154,7 @@ def installed(home: Path) -> dict[str, Path]:
 
 
 def find(name: str | None, home: Path) -> Card:
-    """The card of a model.
-
-    Args:
-        name: name of the model, or None for the default.
-        home: folder of models that the person added.
+    """The card of a model, by default of the default model.
 
     Raises:
         BadInput: there is no such model.

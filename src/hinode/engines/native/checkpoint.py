@@ -69,12 +69,7 @@ def save(
 def load(
     path: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Checkpoint:
-    """Read a model that `save` wrote.
-
-    Args:
-        path: its file.
-        device: where to compute.
-        dtype: type of the weights and of the computation.
+    """Read a model that `save` wrote; `dtype` is the type of the weights and of the computation.
 
     Raises:
         ModelError: the file is missing, damaged, incomplete, or from another version.
@@ -108,8 +103,7 @@ def _from_format_1(
     config = {**config, "control": config.get("hints", False)}
     # No network was ever published that has its guidance as an input.
     config = {name: value for name, value in config.items() if name not in ("hints", "guidance_embedded")}
-    return config, {_current_name(name): value for name, value in state.items()}
-
-
-def _current_name(name: str) -> str:
-    return RENAMED.get(name, name).replace("mlp.rise", "mlp.fc_in").replace("mlp.fall", "mlp.fc_out")
+    return config, {
+        RENAMED.get(name, name).replace("mlp.rise", "mlp.fc_in").replace("mlp.fall", "mlp.fc_out"): value
+        for name, value in state.items()
+    }

@@ -36,12 +36,9 @@ class Plan:
     """How one request will be drawn.
 
     Attributes:
-        request: as it was checked.
         card: the model that draws it, which may be a student of the one that the request names.
-        shape: the trained shape that is drawn.
         frames: frames of the clip.
         drawn_frames: frames that are drawn, 1 + 4k and at least `frames`; the last ones are dropped.
-        sampling: steps and guidance.
     """
 
     request: Request
@@ -112,10 +109,6 @@ class Plan:
 def choose_card(request: Request, home: Path) -> Card:
     """The card of the model that draws a request: the one that its profile names, except that the model
     itself draws what its student has not learned.
-
-    Args:
-        request: checked against the capabilities of its model.
-        home: folder of models that the person added.
 
     Raises:
         BadInput: the profile allows no negative prompt.

@@ -132,8 +132,13 @@ def make_sampler(
         state=state,
     )
     guides = [guide for guide in map(canvas.guide, requests) if guide is not None]
-    if guides:
-        apply_guide(sampler, torch.cat(guides), plans, model)
+    if guides and requests[0].guide_prompt:
+        source_ids = model.vocabulary.batch(
+            [words(request.guide_prompt) for request in requests], limit=plans[0].card.words
+        )
+        sampler.edit(torch.cat(guides).to(device), source_ids.to(device), plans[0].strength)
+    elif guides and sampler.state.step == 0:
+        sampler.follow(torch.cat(guides).to(device), plans[0].strength)
     return sampler
 
 
@@ -145,17 +150,6 @@ def _shares(parts: Sequence[Composition], count: int, canvas: Canvas) -> Tensor:
         shares[: len(part.texts), index] = 1.0 if part.shares is None else part.shares
     latents = canvas.tokenizer.encode(shares.flatten(0, 1)[:, :, None].expand(-1, -1, 3, -1, -1))
     return latents.view(count, len(parts), *latents.shape[1:])
-
-
-def apply_guide(sampler: DirectedSampler, guide: Tensor, plans: Sequence[Plan], model: Checkpoint) -> None:
-    """Let the clips of a batch follow their guides, clean latents [B, Tl, h, w, C]."""
-    guide = guide.to(sampler.start.device)
-    if plans[0].request.guide_prompt:
-        texts = [words(plan.request.guide_prompt) for plan in plans]
-        ids = model.vocabulary.batch(texts, limit=plans[0].card.words)
-        sampler.edit(guide, ids.to(guide.device), plans[0].strength)
-    elif sampler.state.step == 0:
-        sampler.follow(guide, plans[0].strength)
 
 
 def decode_frames(sampler: Sampler, request: Request) -> Tensor:

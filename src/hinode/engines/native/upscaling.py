@@ -81,12 +81,6 @@ class UpscaledFrames:
     """See `FrameSource`: frames at twice their size, computed a window at a time when they are read."""
 
     def __init__(self, frames: FrameSource, net: UpscalerNet, stage_seconds: dict[str, float]) -> None:
-        """
-        Args:
-            frames: uint8 [T, H, W, 3].
-            net: the network.
-            stage_seconds: the time that it takes is added to the stage "upscale".
-        """
         self._frames, self._net, self._stage_seconds = frames, net, stage_seconds
         self._window = -1, np.empty(0, np.uint8)  # number and frames of the last one
 

@@ -91,18 +91,15 @@ class _Answer:
 
 
 class Client:
-    """Sends requests to one server, each over a connection of its own, so that none is left open."""
+    """Sends requests to one server, each over a connection of its own, so that none is left open.
+
+    Attributes:
+        poll_after: seconds between two status requests that the server proposed, or None.
+    """
 
     def __init__(
         self, upstream: Upstream, key: str, *, trust: ssl.SSLContext, clock: Callable[[], float]
     ) -> None:
-        """
-        Args:
-            upstream: the server.
-            key: its key, or "".
-            trust: which certificates to trust.
-            clock: seconds since any moment.
-        """
         self.upstream = upstream
         self._key = key
         self._trust = trust
@@ -111,7 +108,6 @@ class Client:
         self._sockets: set[socket.socket] = set()
         self._hung_up = False
         self.poll_after: float | None = None
-        """Seconds between two status requests that the server proposed."""
 
     def check_health(self) -> None:
         """Check that the server is up.
@@ -126,11 +122,8 @@ class Client:
             raise UpstreamError(Category.DOWN, "is not ready", wait=self._wait(answer))
 
     def create(self, body: Body, nonce: str) -> Job:
-        """Create a job; in a dialect without jobs, wait for the finished video.
-
-        Args:
-            body: the request.
-            nonce: the same for every attempt at one job.
+        """Create a job; in a dialect without jobs, wait for the finished video. Every attempt at one job has the
+        same nonce.
 
         Raises:
             UpstreamError: there is no job.
@@ -191,11 +184,7 @@ class Client:
             self._download(_redirect(httpx.URL(self.upstream.url), job.link), file)
 
     def cancel(self, name: str) -> bool:
-        """Cancel a job; a failure is only logged.
-
-        Returns:
-            Whether the server confirmed that it stops the work.
-        """
+        """Cancel a job; whether the server confirmed that it stops the work. A failure is only logged."""
         dialect = self.upstream.dialect
         if dialect.cancel is None or not name:
             return False
@@ -283,7 +272,10 @@ class Client:
         def trace(event: str, facts: Mapping[str, Any]) -> None:
             if event.endswith(("connect_tcp.complete", "start_tls.complete")):
                 connections.append(facts["return_value"].get_extra_info("socket"))
-                self._register(connections[-1])
+                with self._guard:
+                    if self._hung_up:
+                        raise httpx.ConnectError("hung up")
+                    self._sockets.add(connections[-1])
 
         try:
             with (
@@ -308,12 +300,6 @@ class Client:
         finally:
             with self._guard:
                 self._sockets.difference_update(connections)
-
-    def _register(self, connection: socket.socket) -> None:
-        with self._guard:
-            if self._hung_up:
-                raise httpx.ConnectError("hung up")
-            self._sockets.add(connection)
 
     def _chunks(self, response: httpx.Response, max_bytes: int, deadline: float) -> Iterator[bytes]:
         declared = response.headers.get("content-length", "")

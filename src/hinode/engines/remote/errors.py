@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
@@ -25,10 +26,11 @@ class Category(Enum):
     """It cannot be used as it is configured."""
 
 
+@dataclass(eq=False)
 class UpstreamError(Exception):
     """A server did not do what a request asked for.
 
-    Args:
+    Attributes:
         category: what that means.
         message: what happened, as the end of a sentence that begins with "the server"; without names of
             servers, keys, and text from the server.
@@ -36,14 +38,10 @@ class UpstreamError(Exception):
         final: whether no other server would accept the request either.
     """
 
-    def __init__(
-        self, category: Category, message: str, *, wait: float | None = None, final: bool = False
-    ) -> None:
-        self.category = category
-        self.message = message
-        self.wait = wait
-        self.final = final
-        super().__init__(message)
+    category: Category
+    message: str
+    wait: float | None = None
+    final: bool = False
 
 
 def retry_after(headers: httpx.Headers, now: float) -> float | None:

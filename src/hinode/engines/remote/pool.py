@@ -20,12 +20,7 @@ class Pool:
     """The state of the servers. Safe to use from several threads."""
 
     def __init__(self, folder: Path, *, clock: Callable[[], float], chance: Callable[[], float]) -> None:
-        """
-        Args:
-            folder: of the lock files of the places.
-            clock: seconds since any moment.
-            chance: a random number, 0 <= x < 1.
-        """
+        """`folder` is that of the lock files of the places; for `clock` and `chance` see `RemoteEngine`."""
         self.folder = folder
         self.clock = clock
         self.chance = chance

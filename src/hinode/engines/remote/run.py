@@ -74,11 +74,7 @@ class RemoteRun:
         """
         Args:
             request: what to make; it names the model.
-            upstreams: the servers, and what the model can do.
-            pool: the state of the servers, and the clock.
             new_client: makes the client of a server, or raises an UpstreamError.
-            pause: waits so many seconds.
-            state: to continue from, or None.
 
         Raises:
             BadInput: no server accepts all of the request.
