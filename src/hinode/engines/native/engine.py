@@ -27,7 +27,7 @@ NAME = catalog.ENGINE
 
 
 class NativeEngine:
-    """Draws clips of the paper-cut world. It knows no other."""
+    """See `Engine`. It draws clips of the paper-cut world and knows no other."""
 
     name = NAME
 
@@ -38,11 +38,9 @@ class NativeEngine:
         self._resident_key: object = None
 
     def capabilities(self, model: str | None = None) -> Capabilities:
-        """See `Engine.capabilities`."""
         return catalog.capabilities(model, self.settings.models)
 
     def estimate(self, request: Request) -> Cost:
-        """See `Engine.estimate`."""
         return self.plan(request).cost
 
     def plan(self, request: Request) -> Plan:
@@ -55,7 +53,6 @@ class NativeEngine:
         return Plan.of(request, choose_card(request, self.settings.models))
 
     def start(self, request: Request, state: State | None = None) -> NativeRun:
-        """See `Engine.start`."""
         return NativeRun(self.plan(request), self.settings, state, self._load)
 
     def _load(self, card: Card, device: torch.device) -> Checkpoint:
@@ -89,7 +86,6 @@ class NativeRun:
         self._frames: Frames | None = None
 
     def __iter__(self) -> Iterator[Progress]:
-        """See `Run.__iter__`."""
         if self._model is None:
             yield Progress("load", 0, 1)
             with timed(self.stage_seconds, "load"):
@@ -127,7 +123,6 @@ class NativeRun:
         return saved_state.save(NAME, step, self._identity, values)
 
     def clip(self) -> Clip:
-        """See `Run.clip`."""
         if self._frames is None:
             raise EngineError("the clip is not finished", "run all steps first")
         plan, parsed = self.plan, parse(self.plan.request.prompt)

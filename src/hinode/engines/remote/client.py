@@ -122,8 +122,8 @@ class Client:
             raise UpstreamError(Category.DOWN, "is not ready", wait=self._wait(answer))
 
     def create(self, body: Body, nonce: str) -> Job:
-        """Create a job; in a dialect without jobs, wait for the finished video. Every attempt at one job has the
-        same nonce.
+        """Create a job; in a dialect without jobs, wait for the finished video. All attempts at one job
+        have one nonce.
 
         Raises:
             UpstreamError: there is no job.

@@ -14,7 +14,8 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, NoReturn, TypeVar
 
 from hinode.background import start_call, wait_for
 from hinode.clip import Clip, Frames, Provenance, Sound
@@ -57,6 +58,10 @@ GRACE_SECONDS = 5.0
 YOUNG_SECONDS = 5.0
 """How long a new job may be unknown: one machine created it, and another one answers."""
 MAX_MESSAGE_LENGTH = 1000
+
+
+class _JobLost(Exception):
+    """A server will not finish its job; the search for one goes on."""
 
 
 class RemoteRun:
@@ -114,10 +119,10 @@ class RemoteRun:
             if self._call is not None:
                 yield from self._adopt(self._call)
             while self._frames is None:
-                if self._job is None:
-                    yield from self._place()
-                yield from self._follow()
-                if self._job is not None:
+                with suppress(_JobLost):
+                    if self._job is None:
+                        yield from self._place()
+                    yield from self._follow()
                     yield from self._collect()
         finally:
             self._release()
@@ -134,7 +139,6 @@ class RemoteRun:
         return saved_state.save(ENGINE, self._done, self.request.identity(), values)
 
     def clip(self) -> Clip:
-        """See `Run.clip`."""
         if self._frames is None or self._server is None:
             raise EngineError("the clip is not finished", "run all steps first")
         provenance = self._job.provenance if self._job else {}
@@ -243,8 +247,8 @@ class RemoteRun:
         """Wait for the answer to a request that was sent just before the run was paused."""
         with suppress(UpstreamError):
             job = yield from self._await(call)
-            if isinstance(job, Job) and self._job is None:
-                self._accept(self._current(), job)
+            if isinstance(job, Job) and self._job is None and self._server is not None:
+                self._accept(self._server, job)
 
     def _postpone(self, server: Upstream, error: UpstreamError) -> float:
         """When a server that did not create the job is tried again, if ever."""
@@ -258,22 +262,20 @@ class RemoteRun:
     # Following the job
 
     def _follow(self) -> Steps[None]:
-        """Poll the job until it is finished; `_job` is None afterwards if it will not be."""
-        server, silent_since = self._current(), None
+        """Poll the job until it is finished."""
+        (server, job), silent_since = self._current(), None
         try:
             client = self._client = self._client or self._new_client(server)
         except UpstreamError as error:
             self._lose(server, error.message)
-            return
         if self._permit is None:  # continued after a pause: the job runs whether there is a place or not
             self._permit = self.pool.semaphore(server).acquire()
         self._began_at = self._began_at or self._clock()
         yield self._progress()
         with timed(self.stage_seconds, "sample"):
-            while self._job is not None and self._job.phase is not Phase.DONE:
-                name = self._job.id
+            while job.phase is not Phase.DONE:
                 try:
-                    job = yield from self._background(lambda name=name: client.poll(name))  # type: ignore[misc]
+                    job = yield from self._background(partial(client.poll, job.id))
                 except UpstreamError as error:
                     silent_since = self._clock() if silent_since is None else silent_since
                     if error.final:
@@ -281,53 +283,49 @@ class RemoteRun:
                     young = error.category is Category.GONE and self._clock() < self._young_until
                     if error.category not in (Category.DOWN, Category.BUSY) and not young:
                         self._lose(server, error.message)
-                        return
                     if self._clock() - silent_since >= server.lost_seconds:
                         self.pool.breaker(server).record_failure()
                         self._lose(server, error.message, cancel=True)
-                        return
                 else:
                     silent_since = None
                     self.pool.breaker(server).record_success()
                     self._job = job
+                    if job.refused:
+                        raise _refused()
                     if job.phase is Phase.FAILED:
-                        if job.refused:
-                            raise _refused()
                         self._candidates.exclude(server, "failed")
                         self._leave()
-                        return
                     if job.percent is not None:
                         done = CREATED + math.floor(job.percent * (FINISHED - CREATED) / TOTAL)
                         self._done = max(self._done, done)
                 if self._clock() - self._began_at >= server.whole_seconds:
                     self._lose(server, "took longer than it may", cancel=True)
-                    return
                 yield self._progress()
-                if self._job.phase is not Phase.DONE:
+                if job.phase is not Phase.DONE:
                     yield from self._wait(server.poll_seconds or client.poll_after or POLL_SECONDS)
             self._done = FINISHED
             yield self._progress()
 
-    def _lose(self, server: Upstream, reason: str, *, cancel: bool = False) -> None:
+    def _lose(self, server: Upstream, reason: str, *, cancel: bool = False) -> NoReturn:
         log.warning("upstream %s %s; another server starts the video again", server.name, reason)
         if cancel and self._client is not None and self._job is not None:
             self._client.cancel(self._job.id)
         self._candidates.record_loss(server)
         self._leave()
 
-    def _leave(self) -> None:
+    def _leave(self) -> NoReturn:
         self._release()
         self._job = self._client = None
         self._done, self._began_at = 0, 0.0
         if self._jobs >= MAX_JOBS:
             raise self._candidates.error(self.model)
+        raise _JobLost
 
     # Fetching the file
 
     def _collect(self) -> Steps[None]:
-        """Fetch and decode the file; `_job` is None afterwards if it cannot be used."""
-        server, job, client = self._current(), self._job, self._client
-        assert job is not None
+        """Fetch and decode the file."""
+        (server, job), client = self._current(), self._client
         assert client is not None
         try:
             with tempfile.TemporaryFile() as file:
@@ -376,7 +374,7 @@ class RemoteRun:
         except UnusableSound as error:
             if self.request.sound:
                 raise DecodeError(f"has sound that {error}") from error
-            log.warning("upstream %s sent a file whose sound %s", self._current().name, error)
+            log.warning("upstream %s sent a file whose sound %s", self._current()[0].name, error)
             self._sound_note = f", without its sound, which {error}"
             return None
         if self.request.sound and sound is None:
@@ -385,9 +383,10 @@ class RemoteRun:
 
     # Steps of all stages
 
-    def _current(self) -> Upstream:
-        assert self._server is not None, "a job has a server"
-        return self._server
+    def _current(self) -> tuple[Upstream, Job]:
+        assert self._server is not None
+        assert self._job is not None
+        return self._server, self._job
 
     def _progress(self) -> Progress:
         return Progress("sample", self._done, TOTAL)

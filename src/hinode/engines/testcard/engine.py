@@ -56,7 +56,7 @@ PREVIEW_SIDE = 320
 
 
 class TestcardEngine:
-    """Draws test cards; see the module."""
+    """See `Engine` and the module."""
 
     __test__ = False  # pytest collects classes with such names
     name = NAME
@@ -71,7 +71,6 @@ class TestcardEngine:
         self.pause = pause
 
     def capabilities(self, model: str | None = None) -> Capabilities:
-        """See `Engine.capabilities`."""
         if model not in (None, NAME):
             raise BadInput(f"there is no model {quote(str(model))}", f"choose {NAME}", field="model")
         return Capabilities(
@@ -101,7 +100,6 @@ class TestcardEngine:
         return Cost(tokens=count, steps=steps, passes=steps, pixels=count * width * height)
 
     def start(self, request: Request, state: State | None = None) -> TestcardRun:
-        """See `Engine.start`."""
         request.check(self.capabilities(request.model))
         return TestcardRun(request, state, lambda: self.pause(self.step_seconds))
 
@@ -129,7 +127,6 @@ class TestcardRun:
             self._restore(state)
 
     def __iter__(self) -> Iterator[Progress]:
-        """See `Run.__iter__`."""
         if self._fps is None:
             yield Progress("load", 0, 1)
             with timed(self.stage_seconds, "load"):
@@ -153,12 +150,10 @@ class TestcardRun:
             yield Progress("decode", self._count, count)
 
     def state(self) -> State:
-        """See `Run.state`."""
         values = {"step": self.step, "marks": self.marks, "stage_seconds": self.stage_seconds}
         return saved_state.save(NAME, self.step, self.request.identity(), values)
 
     def clip(self) -> Clip:
-        """See `Run.clip`."""
         if self._frames is None or self._fps is None or self._count < len(self._frames):
             raise EngineError("the clip is not finished", "run all steps first")
         height, width = self._frames.shape[1:3]
