@@ -101,13 +101,12 @@ class Card:
 
     def shape_for(self, size: Size, fps: float | None) -> Shape:
         """The trained shape nearest to `size` in aspect, and of those the one at `fps`, else the first."""
-        aspect = Fraction(*size)
 
-        def distance(shape: Shape) -> Fraction:
-            ratio = Fraction(*shape.size) / aspect
-            return max(ratio, 1 / ratio)
+        def rank(shape: Shape) -> tuple[Fraction, bool]:
+            ratio = Fraction(*shape.size) / Fraction(*size)
+            return max(ratio, 1 / ratio), shape.fps != fps
 
-        return min(self.shapes, key=lambda shape: (distance(shape), shape.fps != fps))
+        return min(self.shapes, key=rank)
 
     @property
     def steps(self) -> int:
@@ -162,9 +161,7 @@ def find(name: str | None, home: Path) -> Card:
     """
     models = installed(home)
     if not models:
-        raise ModelError(
-            "no model is installed", f"train one with `hinode train nano` and put its file into {home}"
-        )
+        raise ModelError("no model is installed", f"run `hinode train nano`, and put its file into {home}")
     if name is not None and name not in models:
         raise BadInput(
             f"there is no model {quote(name)}", f"choose {join_names(tuple(models), 'or')}", field="model"
@@ -201,23 +198,19 @@ def profiles(card: Card, home: Path) -> dict[str, Card]:
     """
     if card.learnt:
         return {DRAFT: card.with_steps(card.learnt[0]), STANDARD: card}
-    quick = student(card, home)
-    if quick is None:
+    fast = student(card, home)
+    if fast is None:
         return {STANDARD: card, BEST: card.with_steps(2 * card.steps)}
-    return {
-        DRAFT: quick.with_steps(quick.learnt[0]),
-        STANDARD: quick.with_steps(quick.learnt[-1]),
-        BEST: card,
-    }
+    return {DRAFT: fast.with_steps(fast.learnt[0]), STANDARD: fast.with_steps(fast.learnt[-1]), BEST: card}
 
 
 def fingerprint(name: str | None, home: Path) -> str:
     """A digest of all weights that can draw for a model: its own and its student's. Raises as `find` does."""
     card = find(name, home)
-    quick = None if card.learnt else student(card, home)
-    if quick is None:
+    fast = None if card.learnt else student(card, home)
+    if fast is None:
         return card.fingerprint()
-    return hashlib.sha256((card.fingerprint() + quick.fingerprint()).encode()).hexdigest()
+    return hashlib.sha256((card.fingerprint() + fast.fingerprint()).encode()).hexdigest()
 
 
 def capabilities(name: str | None, home: Path) -> Capabilities:

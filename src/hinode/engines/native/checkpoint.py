@@ -89,9 +89,8 @@ def load(
         model.load_state_dict(state, assign=True)
         vocabulary = Vocabulary(tuple(header["vocabulary"]))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"the weights in {path} do not fit their description", "fetch or train the model again"
-        ) from error
+        message = f"the weights in {path} do not fit their description"
+        raise ModelError(message, "fetch or train the model again") from error
     model.compute = dtype
     return Checkpoint(model.eval().requires_grad_(False), vocabulary, header["facts"])
 

@@ -115,11 +115,8 @@ class NativeRun:
         """See `Run.state`. Before the first step it holds no latents: the seed gives them again."""
         now = self._sampler.state if self._sampler else self._resumed
         step = now.step if now else 0
-        values = {
-            "step": step,
-            "latents": now.latents.cpu() if now and step else None,
-            "stage_seconds": self.stage_seconds,
-        }
+        latents = now.latents.cpu() if now and step else None
+        values = {"step": step, "latents": latents, "stage_seconds": self.stage_seconds}
         return saved_state.save(NAME, step, self._identity, values)
 
     def clip(self) -> Clip:
@@ -153,11 +150,8 @@ class NativeRun:
     @cached_property
     def _identity(self) -> dict[str, object]:
         """What a state has to agree with to be continued here."""
-        return {
-            "request": self.plan.request.identity(),
-            "model": self.plan.card.name,
-            "weights": self.plan.card.fingerprint(),
-        }
+        request, card = self.plan.request, self.plan.card
+        return {"request": request.identity(), "model": card.name, "weights": card.fingerprint()}
 
     def _restore(self, state: State) -> SamplerState | None:
         values = saved_state.restore(state, NAME, self._identity)

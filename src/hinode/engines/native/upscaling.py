@@ -116,13 +116,9 @@ def enlarge(frames: Frames, net: UpscalerNet) -> Frames:
 
 
 def upscale(frames: FrameSource, size: Size, stage_seconds: dict[str, float] | None = None) -> FrameSource:
-    """Frames enlarged to a size or nearly so; the frames themselves if they are large enough, or if the
-    package has no weights.
-
-    Args:
-        frames: uint8 [T, H, W, 3], drawn by the native engine.
-        size: width and height of the finished clip.
-        stage_seconds: the time that it takes is added to the stage "upscale".
+    """Frames of the native engine, uint8 [T, H, W, 3], enlarged to the size of the finished clip or nearly
+    so; the frames themselves if they are large enough, or if the package has no weights. The time that it
+    takes is added to the stage "upscale".
 
     Raises:
         ModelError: the weights are damaged.

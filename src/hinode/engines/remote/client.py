@@ -1,9 +1,7 @@
-"""The HTTP client of one server. Whatever goes wrong becomes an `UpstreamError` that says what follows from
-it.
+"""The HTTP client of one server. Whatever goes wrong becomes an `UpstreamError`.
 
-The key is sent to the configured address and nowhere else. Redirects are followed for the finished file
-alone, and without the key as soon as they leave that address. Bodies are read up to a limit, each request has
-a deadline, and the text of a server is logged with the key blacked out, never shown to a person.
+The key is sent to the configured address and nowhere else. Redirects are followed for the finished file only.
+The text of a server is logged with the key blacked out, never shown to a person.
 """
 
 from __future__ import annotations
@@ -220,14 +218,10 @@ class Client:
         deadline = self._clock() + seconds
         max_bytes = MAX_INLINE_BYTES if self.upstream.dialect.inline else MAX_ANSWER_BYTES
         with ExitStack() as stack:
-            content = _content(body, stack)
-            response = stack.enter_context(
-                self._open(method, self.upstream.url + path, seconds, headers, **content)
-            )
+            content, url = _content(body, stack), self.upstream.url + path
+            response = stack.enter_context(self._open(method, url, seconds, headers, **content))
             if response.status_code in _REDIRECTS:
-                raise UpstreamError(
-                    Category.UNUSABLE, "answers with a redirect, which is not followed with a key"
-                )
+                raise UpstreamError(Category.UNUSABLE, "answers with a redirect, which is not followed")
             return self._read(response, max_bytes, deadline)
 
     def _download(self, target: httpx.URL, file: IO[bytes]) -> None:

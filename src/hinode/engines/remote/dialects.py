@@ -1,12 +1,8 @@
 """The protocol of each kind of server, as data.
 
-The comment of an entry says what was read about that server and what is only assumed. "Read" means its own
-source or pages in public repositories, at versions between August and November 2026. Nothing was tried
-against the servers themselves, because they need GPUs that the tests do not have. Hinode's own dialect is the
-exception: it is tested against a real `hinode serve`.
-
-A path such as "error.message" leads through the objects of an answer; a field such as
-"sample_params.sample_steps" is put there in a JSON body.
+The comment of an entry says what was read about that server, in its own source or pages at versions between
+August and November 2026, and what is only assumed. Only Hinode's dialect is tested against a real server: the
+others need GPUs. A path such as "data.0.url" leads through the objects of an answer or of a JSON body.
 """
 
 from __future__ import annotations
@@ -108,7 +104,7 @@ _DIFFUSION = _fields(
 )
 
 HINODE = Dialect(
-    # docs/reference/api.md; tested against the real thing.
+    # docs/reference/api.md
     name="hinode",
     create=_OPERATIONS,
     fields=_fields(

@@ -33,8 +33,6 @@ class NativeForm:
     """What a server draws for a request; the clip is resized and cut from it.
 
     Attributes:
-        size: width and height.
-        seconds: length.
         fps: rate, or None if the server chooses it.
         frames: number of frames, or None if the server chooses the rate.
     """

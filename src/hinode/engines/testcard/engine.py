@@ -1,11 +1,8 @@
 """An engine that draws a test card: colour bars, a moving hand, and the request in words.
 
-It needs no model and no GPU and supports every kind of request, so clients and tests can use it. What it
-draws follows from the request alone. Each of its steps leaves a mark on a strip of coloured squares, so the
-strip shows whether a resumed run left a step out or took one twice.
-
-It is silent unless a request asks for sound: then it gives line-up tone, with a click and a flash at every
-second. A video that it works on keeps its sound.
+It needs no model and supports every kind of request. What it draws follows from the request alone. Each
+step leaves a mark on a strip of coloured squares, which shows whether a resumed run left one out or took one
+twice. If a request asks for sound, it gives line-up tone, with a click and a flash every second.
 """
 
 from __future__ import annotations
@@ -62,11 +59,7 @@ class TestcardEngine:
     name = NAME
 
     def __init__(self, settings: Settings, pause: Callable[[float], None] = time.sleep) -> None:
-        """
-        Args:
-            settings: `testcard_step_seconds` is the duration of each step.
-            pause: waits so many seconds.
-        """
+        """`pause` waits so many seconds: it makes each step as long as `testcard_step_seconds`."""
         self.step_seconds = settings.testcard_step_seconds
         self.pause = pause
 
@@ -197,9 +190,8 @@ class TestcardRun:
             original = references.sound(source, seconds) if source else None
         except UnusableSound as error:
             if self.request.sound:
-                raise BadInput(
-                    f"the source video has sound that {error}", "send it without sound", field=SOURCE
-                ) from error
+                message = f"the source video has sound that {error}"
+                raise BadInput(message, "send it without sound", field=SOURCE) from error
             self._read_as += f"; without the sound of its source, which {error}"
             return None, math.inf
         extending = self.request.operation == "extend"
