@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 import torch
@@ -53,9 +53,10 @@ class NativeEngine:
         return Plan.of(request, choose_card(request, self.settings.models))
 
     def start(self, request: Request, state: State | None = None) -> NativeRun:
-        return NativeRun(self.plan(request), self.settings, state, self._load)
+        return NativeRun(self.plan(request), self, state)
 
-    def _load(self, card: Card, device: torch.device) -> Checkpoint:
+    def load(self, card: Card, device: torch.device) -> Checkpoint:
+        """The model of a card, with its weights on a device."""
         status = card.path.stat()
         key = card.path, status.st_size, status.st_mtime_ns, device
         if self._resident is None or self._resident_key != key:
@@ -68,15 +69,10 @@ class NativeEngine:
 class NativeRun:
     """See `Run`. Between two steps it is nothing but its latents and a step number."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        settings: Settings,
-        state: State | None,
-        load: Callable[[Card, torch.device], Checkpoint],
-    ) -> None:
+    def __init__(self, plan: Plan, engine: NativeEngine, state: State | None) -> None:
         self.plan = plan
-        self._load = load
+        self.engine = engine
+        settings = engine.settings
         self.upscaler = upscaling.NAME if settings.upscale and upscaling.available() else ""
         self.stage_seconds: dict[str, float] = {}
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -89,7 +85,7 @@ class NativeRun:
         if self._model is None:
             yield Progress("load", 0, 1)
             with timed(self.stage_seconds, "load"):
-                self._model = self._load(self.plan.card, self.device)
+                self._model = self.engine.load(self.plan.card, self.device)
                 if self.upscaler:  # now, because with damaged weights the clip could not be finished
                     upscaling.load(upscaling.path())
         if self._sampler is None:

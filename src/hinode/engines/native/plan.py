@@ -93,7 +93,6 @@ class Plan:
 
     @property
     def cost(self) -> Cost:
-        """See `Engine.estimate`."""
         times = self.sampling.schedule().tolist()[:-1]
         low, high = self.sampling.guided
         guided = sum(low <= t <= high for t in times) if self.sampling.guidance != 1 else 0

@@ -32,7 +32,6 @@ class VideoDecoder:
     def __init__(self, file: IO[bytes], *, size: Size, seconds: float) -> None:
         """
         Args:
-            file: the video, open for reading.
             size: requested; sides may differ by `SIDE_TOLERANCE` pixels.
             seconds: requested; what the file has beyond them is not decoded.
 

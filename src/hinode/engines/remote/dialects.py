@@ -103,128 +103,122 @@ _DIFFUSION = _fields(
     first_frame="input_reference",
 )
 
-HINODE = Dialect(
-    # docs/reference/api.md
-    name="hinode",
-    create=_OPERATIONS,
-    fields=_fields(
-        "prompt model size seconds fps seed steps negative_prompt sound",
-        first_frame="input_reference",
-        source="video",
+_DIALECTS = (
+    Dialect(
+        # docs/reference/api.md
+        name="hinode",
+        create=_OPERATIONS,
+        fields=_fields(
+            "prompt model size seconds fps seed steps negative_prompt sound",
+            first_frame="input_reference",
+            source="video",
+        ),
+        text_fields=("seconds",),
+        provenance="making",
+        cancel=("POST", "/v1/videos/{id}/cancel"),
+        cancel_stops=True,
+        idempotent=True,
+        health="/readyz",
+        fps=(),
+        seconds=(0.0, 120.0),
     ),
-    text_fields=("seconds",),
-    provenance="making",
-    cancel=("POST", "/v1/videos/{id}/cancel"),
-    cancel_stops=True,
-    idempotent=True,
-    health="/readyz",
-    fps=(),
-    seconds=(0.0, 120.0),
-)
-
-OPENAI = Dialect(
-    # Read: OpenAI's own specification and clients. They always send multipart, know no seed, no steps and no
-    # cancellation, and DELETE is for jobs that are over. Assumed: that hosted providers with this API accept
-    # the same; some refuse fields that are not Sora's, so no others are sent.
-    name="openai",
-    create=_OPERATIONS,
-    fields=_fields("prompt model size seconds", first_frame="input_reference", source="video"),
-    form="multipart",
-    text_fields=("seconds",),
-    link="url",
-    cancel=_DELETE,
-    health="/v1/models",
-    fps=(30.0,),
-    lengths=(4.0, 8.0, 12.0),
-    seconds=(0.0, 12.0),
-    whole_seconds=True,
-    sizes=((1280, 720), (720, 1280)),
-)
-
-SGLANG = Dialect(
-    # Read: entrypoints/openai/video_api.py and protocol.py. JSON takes every field of its request; multipart
-    # needs a picture in the older versions, so a request without one goes as JSON. A job's record is dropped
-    # by DELETE and its GPU goes on. With a bucket configured, /content answers 400 and the job has a `url`.
-    # Assumed: that multipart takes seed, steps and negative prompt as fields, as its descendants do.
-    name="sglang",
-    create=_GENERATE,
-    fields=_DIFFUSION,
-    link="url",
-    cancel=_DELETE,
-)
-
-VLLM_OMNI = Dialect(
-    # Read: docs/serving/videos_api.md and protocol/videos.py. Multipart only; `seconds` has to be whole, so
-    # frames are sent instead; steps 1 to 200. DELETE aborts the engine at its next boundary. Progress stays
-    # at 0 until it is 100, so it is not read. A failed job answers GET with a status that is not 200, its
-    # body being the job.
-    name="vllm-omni",
-    create=_GENERATE,
-    fields=_DIFFUSION,
-    form="multipart",
-    progress="",
-    cancel=_DELETE,
-    cancel_stops=True,
-)
-
-FASTVIDEO = Dialect(
-    # Read: entrypoints/openai/video_api.py and protocol.py. JSON, or multipart with a file, in which all
-    # fields below are known. No progress, and DELETE drops the record alone.
-    name="fastvideo",
-    create=_GENERATE,
-    fields=_DIFFUSION,
-    progress="",
-    cancel=_DELETE,
-)
-
-SDCPP = Dialect(
-    # Read: examples/server/api.md, routes_sdcpp.cpp and async_jobs.cpp. The file comes in base64 with the
-    # finished job, as AVI (Motion JPEG), WebM or WebP; AVI is the one that every build has. Cancelling works
-    # on a queued job; one that is being made answered 409 in the version that was read, while newer ones may
-    # stop it. 429 when the queue is full, 410 for a job that was there once. The server draws with the model
-    # that it was started with. Progress is not in the job.
-    name="stable-diffusion.cpp",
-    create={"generate": "/sdcpp/v1/vid_gen"},
-    fields=_fields(
-        "prompt width height fps seed negative_prompt",
-        frames="video_frames",
-        steps="sample_params.sample_steps",
-        first_frame="init_image",
+    Dialect(
+        # Read: OpenAI's own specification and clients. They always send multipart, know no seed, no steps and
+        # no cancellation, and DELETE is for jobs that are over. Assumed: that hosted providers with this API
+        # accept the same; some refuse fields that are not Sora's, so no others are sent.
+        name="openai",
+        create=_OPERATIONS,
+        fields=_fields("prompt model size seconds", first_frame="input_reference", source="video"),
+        form="multipart",
+        text_fields=("seconds",),
+        link="url",
+        cancel=_DELETE,
+        health="/v1/models",
+        fps=(30.0,),
+        lengths=(4.0, 8.0, 12.0),
+        seconds=(0.0, 12.0),
+        whole_seconds=True,
+        sizes=((1280, 720), (720, 1280)),
     ),
-    form="json",
-    constants={"output_format": "avi"},
-    job="/sdcpp/v1/jobs/{id}",
-    content="",
-    inline="result.b64_json",
-    progress="",
-    cancel=("POST", "/sdcpp/v1/jobs/{id}/cancel"),
-    health="/sdcpp/v1/capabilities",
-    fps=(16.0,),
-)
-
-LOCALAI = Dialect(
-    # Read: core/http/endpoints/localai/video.go and core/schema/localai.go. One POST that answers when the
-    # video is finished; in base64 if that is asked for, which leaves no file behind on the server. Seeds have
-    # 32 bits. Hanging up does not stop the backend in the version that was read.
-    name="localai",
-    create={"generate": "/video"},
-    fields=_fields(
-        "prompt model width height fps seed negative_prompt",
-        frames="num_frames",
-        steps="step",
-        first_frame="start_image",
+    Dialect(
+        # Read: entrypoints/openai/video_api.py and protocol.py. JSON takes every field of its request;
+        # multipart needs a picture in the older versions, so a request without one goes as JSON. A job's
+        # record is dropped by DELETE and its GPU goes on. With a bucket configured, /content answers 400 and
+        # the job has a `url`. Assumed: that multipart takes seed, steps and negative prompt as fields, as its
+        # descendants do.
+        name="sglang",
+        create=_GENERATE,
+        fields=_DIFFUSION,
+        link="url",
+        cancel=_DELETE,
     ),
-    form="json",
-    constants={"response_format": "b64_json"},
-    job="",
-    content="",
-    inline="data.0.b64_json",
-    progress="",
-    health="/readyz",
-    max_seed=2**31 - 1,
-    fps=(16.0,),
+    Dialect(
+        # Read: docs/serving/videos_api.md and protocol/videos.py. Multipart only; `seconds` has to be whole,
+        # so frames are sent instead; steps 1 to 200. DELETE aborts the engine at its next boundary. Progress
+        # stays at 0 until it is 100, so it is not read. A failed job answers GET with a status that is not
+        # 200, its body being the job.
+        name="vllm-omni",
+        create=_GENERATE,
+        fields=_DIFFUSION,
+        form="multipart",
+        progress="",
+        cancel=_DELETE,
+        cancel_stops=True,
+    ),
+    Dialect(
+        # Read: entrypoints/openai/video_api.py and protocol.py. JSON, or multipart with a file, in which all
+        # fields below are known. No progress, and DELETE drops the record alone.
+        name="fastvideo",
+        create=_GENERATE,
+        fields=_DIFFUSION,
+        progress="",
+        cancel=_DELETE,
+    ),
+    Dialect(
+        # Read: examples/server/api.md, routes_sdcpp.cpp and async_jobs.cpp. The file comes in base64 with the
+        # finished job, as AVI (Motion JPEG), WebM or WebP; AVI is the one that every build has. Cancelling
+        # works on a queued job; one that is being made answered 409 in the version that was read, while newer
+        # ones may stop it. 429 when the queue is full, 410 for a job that was there once. The server draws
+        # with the model that it was started with. Progress is not in the job.
+        name="stable-diffusion.cpp",
+        create={"generate": "/sdcpp/v1/vid_gen"},
+        fields=_fields(
+            "prompt width height fps seed negative_prompt",
+            frames="video_frames",
+            steps="sample_params.sample_steps",
+            first_frame="init_image",
+        ),
+        form="json",
+        constants={"output_format": "avi"},
+        job="/sdcpp/v1/jobs/{id}",
+        content="",
+        inline="result.b64_json",
+        progress="",
+        cancel=("POST", "/sdcpp/v1/jobs/{id}/cancel"),
+        health="/sdcpp/v1/capabilities",
+        fps=(16.0,),
+    ),
+    Dialect(
+        # Read: core/http/endpoints/localai/video.go and core/schema/localai.go. One POST that answers when
+        # the video is finished; in base64 if that is asked for, which leaves no file behind on the server.
+        # Seeds have 32 bits. Hanging up does not stop the backend in the version that was read.
+        name="localai",
+        create={"generate": "/video"},
+        fields=_fields(
+            "prompt model width height fps seed negative_prompt",
+            frames="num_frames",
+            steps="step",
+            first_frame="start_image",
+        ),
+        form="json",
+        constants={"response_format": "b64_json"},
+        job="",
+        content="",
+        inline="data.0.b64_json",
+        progress="",
+        health="/readyz",
+        max_seed=2**31 - 1,
+        fps=(16.0,),
+    ),
 )
-
-DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (HINODE, OPENAI, SGLANG, VLLM_OMNI, FASTVIDEO, SDCPP, LOCALAI)
-}
+DIALECTS = {dialect.name: dialect for dialect in _DIALECTS}

@@ -46,7 +46,6 @@ class RemoteEngine:
     ) -> None:
         """
         Args:
-            settings: whose `home` has the file.
             clock: seconds since any moment.
             pause: waits so many seconds.
             chance: a random number, 0 <= x < 1.

@@ -21,7 +21,6 @@ class Category(Enum):
     GONE = "gone"
     """It does not know the job any more."""
     REFUSED = "refused"
-    """It refuses the request."""
     UNUSABLE = "unusable"
     """It cannot be used as it is configured."""
 
