@@ -249,9 +249,8 @@ def read_header(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {}).get("hinode", "null"))
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(
-            f"the weight file {path} cannot be read: it is cut off or damaged", "fetch or train it again"
-        ) from error
+        message = f"the weight file {path} cannot be read: it is cut off or damaged"
+        raise ModelError(message, "fetch or train it again") from error
     if not isinstance(header, dict):
         raise ModelError(f"{path} is not a model of the native engine", NOT_A_MODEL)
     return header

@@ -66,11 +66,8 @@ class Canvas:
                 if index >= self.frames:
                     break
                 if not video[index].isnan().all():
-                    raise BadInput(
-                        f"two references are for the moment {index / self.fps:g} s",
-                        "give one for each moment",
-                        field=reference.role,
-                    )
+                    message = f"two references are for the moment {index / self.fps:g} s"
+                    raise BadInput(message, "give one for each moment", field=reference.role)
                 video[index] = _values(frame)
         video.masked_fill_(self._mask(request), torch.nan)
         return self.tokenizer.encode(video[None])

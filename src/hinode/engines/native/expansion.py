@@ -56,10 +56,8 @@ def expand_prompt(
     rng, defaults = random.Random(f"expansion/{seed}"), defaults or {}
     parsed = parse(prompt)
     cast = parsed.subjects or (SubjectFacts(),)
-    complete = all(
-        None not in (subject.kind, subject.color, subject.motion or (None if motion else ""))
-        for subject in cast
-    )
+    needed = ("kind", "color", "motion") if motion else ("kind", "color")
+    complete = all(getattr(subject, name) for subject in cast for name in needed)
     scene = {"place": rng.choice(PLACES), "time": rng.choice(TIMES), **COMMON, **defaults}
     if camera:
         scene["camera"] = nearest_move(camera)

@@ -125,11 +125,9 @@ def choose_card(request: Request, home: Path) -> Card:
         return choice if suits else card
     if request.negative_prompt:
         others = tuple(name for name in profiles if name != profile)
-        raise BadInput(
-            f"the model {card.name} takes no negative prompt under the profile {profile}",
-            f"leave it out or choose {join_names(others, 'or')}",
-            field="negative_prompt",
-        )
+        message = f"the model {card.name} takes no negative prompt under the profile {profile}"
+        remedy = f"leave it out or choose {join_names(others, 'or')}"
+        raise BadInput(message, remedy, field="negative_prompt")
     return choice
 
 
@@ -144,9 +142,8 @@ def default_sampling(card: Card) -> Sampling:
     try:
         return Sampling(**values)
     except TypeError as error:
-        raise ModelError(
-            f"{card.path} asks for a sampler that is not known", "use a model published for this version"
-        ) from error
+        message = f"{card.path} asks for a sampler that is not known"
+        raise ModelError(message, "use a model published for this version") from error
 
 
 def _sampling(request: Request, card: Card) -> Sampling:

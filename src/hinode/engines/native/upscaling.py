@@ -159,7 +159,6 @@ def load(path: Path) -> UpscalerNet:
     try:
         net.load_state_dict(load_file(path))
     except Exception as error:  # safetensors raises its own, undocumented types
-        raise ModelError(
-            f"the upscaler's weights at {path} cannot be read", "reinstall hinode, or set HINODE_UPSCALE=0"
-        ) from error
+        message = f"the upscaler's weights at {path} cannot be read"
+        raise ModelError(message, "reinstall hinode, or set HINODE_UPSCALE=0") from error
     return net.to(compute_type(torch.device("cpu"))).eval().requires_grad_(False)

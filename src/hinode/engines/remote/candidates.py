@@ -16,6 +16,7 @@ FIRST_BACKOFF, MAX_BACKOFF = 0.5, 30.0
 MAX_LOSSES = 2
 """Jobs of one run that a server may lose."""
 
+_REASONS = "the operator finds the reasons in the log of this server"
 _backoff = partial(backoff, first=FIRST_BACKOFF, maximum=MAX_BACKOFF)
 
 
@@ -62,12 +63,8 @@ class Candidates:
     def error(self, model: str) -> Exception:
         """The error for the person when no server made the video."""
         if self._reasons == {Category.REFUSED.value}:
-            return BadInput(
-                f"no server that makes {model} accepts the request",
-                "change it; the operator finds the reasons in the log of this server",
-                field="prompt",
-            )
+            message = f"no server that makes {model} accepts the request"
+            return BadInput(message, f"change it; {_REASONS}", field="prompt")
         return EngineError(
-            "none of the servers that could make the video did",
-            "try again later; the operator finds the reasons in the log of this server",
+            "none of the servers that could make the video did", f"try again later; {_REASONS}"
         )

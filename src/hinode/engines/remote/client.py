@@ -212,7 +212,7 @@ class Client:
         method: str,
         path: str,
         seconds: float,
-        headers: Mapping[str, str] | None = None,
+        headers: dict[str, str] | None = None,
         body: Body | None = None,
     ) -> _Answer:
         deadline = self._clock() + seconds
@@ -244,12 +244,7 @@ class Client:
 
     @contextmanager
     def _open(
-        self,
-        method: str,
-        url: str,
-        seconds: float,
-        headers: Mapping[str, str] | None = None,
-        **content: Any,
+        self, method: str, url: str, seconds: float, headers: dict[str, str] | None = None, **content: Any
     ) -> Iterator[httpx.Response]:
         upstream = self.upstream
         sent = {

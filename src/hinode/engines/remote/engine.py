@@ -82,11 +82,8 @@ class RemoteEngine:
         request = dataclasses.replace(request, model=capabilities.model)
         run = RemoteRun(request, upstreams, self.pool, self._client, self._pause, state)
         if 3 * _max_frames(request, run.form) * math.prod(run.form.size) > MAX_BYTES:
-            raise BadInput(
-                f"{request.seconds:g} seconds at {request.width}x{request.height} do not fit into memory",
-                "make it shorter or smaller",
-                field="seconds",
-            )
+            clip = f"{request.seconds:g} seconds at {request.width}x{request.height}"
+            raise BadInput(f"{clip} do not fit into memory", "make it shorter or smaller", field="seconds")
         return run
 
     def _client(self, upstream: Upstream) -> Client:

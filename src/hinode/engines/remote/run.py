@@ -174,10 +174,7 @@ class RemoteRun:
             client.hang_up()
         elif call is not None and not name and wait_for(call, GRACE_SECONDS):
             # The job was just being created; only the answer names it.
-            try:
-                result = call.result()
-            except Exception:
-                result = None
+            result = None if call.exception() else call.result()
             name = result.id if isinstance(result, Job) else ""
         stopped = client.cancel(name) if name else call is None
         if not stopped:
@@ -351,10 +348,8 @@ class RemoteRun:
             self._candidates.exclude(server, "unusable")
             self._leave()
         except OSError as error:
-            raise OutputError(
-                f"there is no room for the file of a server: {error.strerror}",
-                "make room in the temporary folder",
-            ) from error
+            message = f"there is no room for the file of a server: {error.strerror}"
+            raise OutputError(message, "make room in the temporary folder") from error
 
     def _decode(self, decoder: VideoDecoder) -> Steps[None]:
         try:

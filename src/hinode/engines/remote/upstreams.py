@@ -220,9 +220,8 @@ class Upstreams:
                 raise BadInput(f"no server that makes {model} takes {name}", "leave it out", field=part)
         servers = [server for server in servers if request.operation in server.dialect.create]
         if not servers:
-            raise BadInput(
-                f"no server that makes {model} can {request.operation}", "make a new clip", field="operation"
-            )
+            message = f"no server that makes {model} can {request.operation}"
+            raise BadInput(message, "make a new clip", field="operation")
         return tuple(servers)
 
 
@@ -234,10 +233,8 @@ def read(home: Path) -> Upstreams:
     """
     path = home / FILE
     if not path.exists():
-        raise ModelError(
-            "no other server is configured to make videos",
-            f"describe one in {path}, see docs/howto/use-other-servers.md",
-        )
+        remedy = f"describe one in {path}, see docs/howto/use-other-servers.md"
+        raise ModelError("no other server is configured to make videos", remedy)
     values = tomlfile.read(path)
     try:
         return _read(values)

@@ -47,14 +47,12 @@ class NativeForm:
         """Choose from an offer: the size nearest in shape, the next longer length, the rate."""
         size = request.size
         if offer.sizes and request.operation == "generate":
-            aspect = size[0] / size[1]
-            size = min(
-                offer.sizes,
-                key=lambda choice: (
-                    round(abs(math.log(choice[0] / choice[1] / aspect)), 3),
-                    abs(choice[0] - request.width),
-                ),
-            )
+            aspect = request.width / request.height
+
+            def distance(size: Size) -> tuple[float, int]:
+                return round(abs(math.log(size[0] / size[1] / aspect)), 3), abs(size[0] - request.width)
+
+            size = min(offer.sizes, key=distance)
         seconds = next((length for length in offer.lengths if length >= request.seconds), request.seconds)
         fps = request.fps if request.fps in offer.fps or not offer.fps else offer.fps[0]
         if fps is None:
@@ -79,7 +77,6 @@ class Job:
 
     Attributes:
         id: its identity there, or "" if it has none.
-        phase: its status.
         percent: 0 to 100, or None if it is not reported.
         code: of its error, or "".
         message: of its error, in the server's words, or "".
