@@ -20,11 +20,11 @@ from hinode.engines.testcard.engine import TestcardEngine
 from hinode.errors import BadInput, ModelError
 from hinode.licensing import operator
 from hinode.licensing.operator import Operator
-from hinode.media.video import read_video
 from hinode.registry import acquisition
 from hinode.registry.entry import Entry
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
+from tests.videos import read_video
 
 H3 = "MiniMax-H3-Community"
 CLAUSE = 'Sections I.5 and V.4, "Excluded Territories"'

@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 from hinode.api.context import Context
 from hinode.clip import Frames
 from hinode.engines.native import checkpoint
-from hinode.media.video import read_video
 from tests.api.conftest import Server, new_project, picture
+from tests.videos import read_video
 
 
 @pytest.fixture(scope="module")

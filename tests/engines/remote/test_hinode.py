@@ -26,11 +26,11 @@ from hinode.jobs.states import Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.worker.worker import Worker
-from hinode.media.video import read_video
 from hinode.records.database import Database
 from hinode.request import Request
 from hinode.settings import Settings
 from tests.sounds import clicks, correlation, read_sound
+from tests.videos import read_video
 
 PATIENCE = 120.0
 SLOW = {"HINODE_TESTCARD_STEP_SECONDS": "0.25", "HINODE_LEASE_SECONDS": "2"}

@@ -33,9 +33,7 @@ def complete_prompts(
     and weather, the subject and its colour; in a shot that goes on from another, those of that one.
 
     Args:
-        board: the film.
         characters: descriptions by name.
-        capabilities: those of the model.
         video_facts: what the videos show that shots go on from, by their names.
         cameras: how the camera of each shot moves, where the model follows numbers.
     """

@@ -209,11 +209,9 @@ class Storyboard(Part):
             while at is not None and at not in done:
                 if at in chain:
                     circle = [self.shots[place].id for place in chain[chain.index(at) :]]
-                    raise BadInput(
-                        f"the shots {join_names(tuple(circle))} go on from each other in a circle",
-                        "let one of them begin with a cut",
-                        field=f"shots.{circle[0]}.from",
-                    )
+                    message = f"the shots {join_names(tuple(circle))} go on from each other in a circle"
+                    field = f"shots.{circle[0]}.from"
+                    raise BadInput(message, "let one of them begin with a cut", field=field)
                 chain.append(at)
                 at = places.get(self.source(at) or "")
             done.update(dict.fromkeys(reversed(chain)))
@@ -221,12 +219,7 @@ class Storyboard(Part):
 
 
 def cast(text: str, characters: Mapping[str, str], field: str) -> str:
-    """A prompt with the descriptions of characters in place of their names.
-
-    Args:
-        text: the prompt.
-        characters: descriptions by name.
-        field: the field that it comes from.
+    """A prompt with the descriptions of characters in place of their names; `field` is where it comes from.
 
     Raises:
         BadInput: it names a character that is not in the list.
@@ -235,11 +228,8 @@ def cast(text: str, characters: Mapping[str, str], field: str) -> str:
     def description(match: re.Match[str]) -> str:
         article, name = match[1], match[2]
         if name not in characters:
-            raise BadInput(
-                f"{field} speaks of @{name}, and there is no such character",
-                "add it to the characters",
-                field=field,
-            )
+            message = f"{field} speaks of @{name}, and there is no such character"
+            raise BadInput(message, "add it to the characters", field=field)
         words = characters[name].strip()
         return f"{article} {_ARTICLE.sub('', words, count=1)}" if article else words
 
