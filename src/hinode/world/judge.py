@@ -7,7 +7,6 @@ held-out renders is printed beside every score it gives. It is never used as a l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import hinode
 from hinode.errors import ModelError
 from hinode.world import detector, scene
 from hinode.world.detector import GRID, SIDE, TRIPLES, Cast, CastNet, conv, head
@@ -33,6 +33,7 @@ MOMENTS = 16  # the judge sees every clip as 16 moments of its first two seconds
 SPAN = 2.0
 BANDS = 16
 NEAR = 2  # cells around the hottest one of a heat map whose mean is the subject's place
+WEIGHTS = Path(hinode.__file__).parent / "weights"
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -97,8 +98,8 @@ class JudgeNet(nn.Module):
         self.motion = head(len(TRIPLES) * 6, len(scene.MOTIONS))
         self.step = nn.Linear(3 * deep, 4)
         self.camera = CameraNet()
-        around = {name: head(2 * deep, len(ATTRIBUTES[name])) for name in ("time", "place", "weather")}
-        self.around = nn.ModuleDict(around)
+        names = "time", "place", "weather"
+        self.around = nn.ModuleDict({name: head(2 * deep, len(ATTRIBUTES[name])) for name in names})
 
     def forward(self, video: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """`video`: [B, 16, 3, 64, 64] in 0..1, with one subject. Returns logits per attribute, [B, values],
@@ -143,30 +144,26 @@ def resize_square(video: Tensor) -> Tensor:
     """Resize every frame of [B, T, 3, H, W] to a square of 64 pixels."""
     if video.shape[-2:] == (SIDE, SIDE):
         return video
-    flat = F.interpolate(
-        video.flatten(0, 1), (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False
-    )
+    flat = F.interpolate(video.flatten(0, 1), (SIDE, SIDE), mode="bilinear", antialias=True)
     return flat.view(*video.shape[:3], SIDE, SIDE)
 
 
 def load_judge(path: Path | None = None) -> JudgeNet:
     """The shipped judge, or the one at `path`. ModelError if the file is missing or damaged."""
-    return _load(JudgeNet(), "judge", path)
+    return _load(JudgeNet(), path or WEIGHTS / "judge.safetensors")
 
 
 def load_cast(path: Path | None = None) -> CastNet:
     """The shipped detector of several subjects, or the one at `path`. ModelError as for `load_judge`."""
-    return _load(CastNet(), "cast", path)
+    return _load(CastNet(), path or WEIGHTS / "cast.safetensors")
 
 
-def _load(net: Net, name: str, path: Path | None) -> Net:
-    path = path or Path(str(files("hinode").joinpath("weights", f"{name}.safetensors")))
+def _load(net: Net, path: Path) -> Net:
     try:
         net.load_state_dict({key: value.float() for key, value in load_file(path).items()})
     except Exception as error:  # safetensors raises its own, undocumented types
-        raise ModelError(
-            f"the judge's weights at {path} cannot be read ({error})", "reinstall hinode"
-        ) from error
+        message = f"the judge's weights at {path} cannot be read ({error})"
+        raise ModelError(message, "reinstall hinode") from error
     return net.eval()
 
 

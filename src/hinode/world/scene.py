@@ -30,7 +30,7 @@ THIRDS = (0.22, 0.5, 0.78)  # of three side by side
 SCALES = (1.0, 0.8, 0.68)  # of one, two and three subjects
 
 # Pairs of colour and subject that no training clip shows: a model that draws them can combine what it knows.
-HELD_OUT_PAIRS: frozenset[tuple[str, str]] = frozenset(
+HELD_OUT_PAIRS = frozenset(
     {("purple", "boat"), ("green", "bird"), ("pink", "rocket"), ("blue", "star"), ("orange", "fish")}
 )
 
@@ -145,8 +145,7 @@ def _overlapping(rng: random.Random, cast: Sequence[tuple[str, str]], motion: st
     """Two subjects that move together, one covering a part of the other."""
     (first_kind, first_color), (kind, color) = cast
     first = place_subject(rng, first_kind, first_color, motion)
-    x = max(first.x, 0.72) if first.motion == "left" else first.x
-    x = min(x, 0.28) if first.motion == "right" else x
+    x = {"left": max(first.x, 0.72), "right": min(first.x, 0.28)}.get(motion, first.x)
     first = dataclasses.replace(first, x=x, size=first.size * 0.85, speed=min(first.speed, 1.0))
     aside, up = rng.choice((-1, 1)) * rng.uniform(0.12, 0.145), rng.uniform(-0.04, 0.04)
     second = dataclasses.replace(first, kind=kind, color=color, x=first.x + aside, y=first.y + up)
