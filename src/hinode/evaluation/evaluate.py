@@ -72,10 +72,15 @@ def generate(cases: Sequence[Case], plan: Plan, *, seed: int = 0) -> Iterator[tu
         numbers = range(first, min(first + BATCH, len(cases)))
         requests = [dataclasses.replace(plan.request, prompt=cases[i].prompt, seed=seed + i) for i in numbers]
         plans = [dataclasses.replace(plan, request=request) for request in requests]
-        sampler = make_sampler(plans, model, device)
-        for _ in sampler:
-            pass
-        yield numbers, torch.from_numpy(to_frames(decode_frames(sampler, plan.request)[:, : plan.frames]))
+        yield numbers, torch.from_numpy(generate_batch(plans, model, device)[:, : plan.frames])
+
+
+def generate_batch(plans: Sequence[Plan], model: Checkpoint, device: torch.device) -> Frames:
+    """The clips of plans that go through the network together: uint8 [B, T, H, W, 3]."""
+    sampler = make_sampler(plans, model, device)
+    for _ in sampler:
+        pass
+    return to_frames(decode_frames(sampler, plans[0].request))
 
 
 def sample_noise(seeds: Iterable[int], shape: Sequence[int]) -> Tensor:
@@ -134,7 +139,7 @@ def reencode(frames: Frames, fps: float) -> Frames:
         return read_video(path).frames
 
 
-def _compress(frames: Tensor, fps: float, tokenizer: SpacetimePatches) -> Tensor:
+def compress(frames: Tensor, fps: float, tokenizer: SpacetimePatches) -> Tensor:
     """Clips after they went through the tokeniser and an MP4 file."""
     video = frames.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
     decoded = to_bytes((tokenizer.decode(tokenizer.encode(video)) + 1) / 2)
@@ -144,8 +149,7 @@ def _compress(frames: Tensor, fps: float, tokenizer: SpacetimePatches) -> Tensor
 def floors(
     cases: Sequence[Case], observations: Sequence[Observation], plan: Plan, report: Callable[[int], object]
 ) -> dict[str, Any]:
-    """The scores that the model's own is to be read beside: same cases, same judge. `report` gets the number
-    of cases that each batch completes."""
+    """Scores to read the model's own beside: same cases, same judge. `report` gets the size of each batch."""
     rng = random.Random("evaluation-truth")
     scenes = [true_scene(case, rng) for case in cases]
     tokenizer, shape = SpacetimePatches(*plan.card.patch), plan.shape
@@ -155,19 +159,18 @@ def floors(
         part = slice(first, first + BATCH)
         frames = to_bytes(render_native(scenes[part], plan))
         middle = frames[:, frames.shape[1] // 2 : frames.shape[1] // 2 + 1].expand_as(frames)
-        variants = frames, _compress(frames, shape.fps, tokenizer), middle
+        variants = frames, compress(frames, shape.fps, tokenizer), middle
         for readings, clips in zip(results.values(), variants, strict=True):
             readings += observe(clips, shape.fps, nets, cases[part])
         report(len(frames))
-    # every clip is judged by the next case's expectations
-    shuffled = [*cases[1:], cases[0]]
     steady = [number for number, scene in enumerate(scenes) if scene.weather in STEADY_WEATHER]
     generated, true = (
         [clips[number].flicker for number in steady] for clips in (observations, results["ground_truth"])
     )
     return {
         **{name: tally(readings, cases) for name, readings in results.items()},
-        "shuffled_captions": tally(observations, shuffled),
+        # every clip is judged by the next case's expectations
+        "shuffled_captions": tally(observations, [*cases[1:], cases[0]]),
         "flicker": compare_flicker(generated, true),
     }
 
@@ -187,9 +190,8 @@ def evaluate_file(
     """Score a model, by default the best, on a prompt file.
 
     `limit`: only so many cases. `size`: the clips have the native shape nearest to it, by default the first.
-    `steps`: instead of the model's default. `with_floors`: add `floors`. `save_clips`: a `.pt` file that gets
-    all native frames, for contact sheets. Returns {"n", "whole_prompt", "attributes", "model", "steps",
-    "guidance", "size", "prompts_sha256", ...}.
+    `with_floors`: add `floors`. `save_clips`: a `.pt` file that gets all native frames, for contact sheets.
+    Returns {"n", "whole_prompt", "attributes", "model", "steps", "guidance", "size", "prompts_sha256", ...}.
     """
     cases = read_cases(path)[:limit]
     plan = plan_of(catalog.find(model, settings.models), size=size, steps=steps)

@@ -11,6 +11,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,6 @@ EDGE = 0.04  # change of brightness (0..1) from pixel to pixel from which on a p
 STILL = 1 / 255  # a native pixel that changes by this at most from frame to frame does not move
 LEVEL = 0.71  # noise level from which the model generates a render again
 
-Method = Callable[[Tensor], Tensor]
-
 
 def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | None = None) -> dict[str, Any]:
     """Measure the upscaler that ships; returns plain JSON values.
@@ -71,9 +70,8 @@ def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | No
             small, large = (_render(scene, 64 * times, start) for times in (1, 2))
             texts = [words(caption(scene, rng, "dense"))]
             generated = regenerate(small[None], texts, LEVEL, rng.getrandbits(32), card, loaded)[0]
-            for rows, source in zip(
-                renders.values(), (small, F.avg_pool2d(large, 2), generated), strict=True
-            ):
+            sources = small, F.avg_pool2d(large, 2), generated
+            for rows, source in zip(renders.values(), sources, strict=True):
                 rows.append(_compare(_to_levels(source), large, scene))
         fourfold = [
             _compare_fourfold(_render(scene, 64, 0.0)[:3], _render(scene, 256, 0.0, frames=3))
@@ -92,14 +90,15 @@ def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | No
     }
 
 
-def lanczos(frames: Tensor, times: int = 2) -> Tensor:
-    """Frames [T, 3, H, W] in 0..1, of 255 levels, enlarged by Pillow's Lanczos filter."""
-    return _resize(frames, times, Image.Resampling.LANCZOS)
+def resize(frames: Tensor, times: int = 2, *, filter: Image.Resampling) -> Tensor:
+    """Frames [T, 3, H, W] in 0..1, of 255 levels, enlarged by a filter of Pillow."""
+    size = times * frames.shape[-1], times * frames.shape[-2]
+    large = [np.asarray(Image.fromarray(frame).resize(size, filter)) for frame in as_bytes(frames)]
+    return as_floats(np.stack(large))
 
 
-def bicubic(frames: Tensor, times: int = 2) -> Tensor:
-    """The same by the filter that files are written with."""
-    return _resize(frames, times, Image.Resampling.BICUBIC)
+lanczos = partial(resize, filter=Image.Resampling.LANCZOS)
+bicubic = partial(resize, filter=Image.Resampling.BICUBIC)  # the filter that files are written with
 
 
 def upscale(frames: Tensor) -> Tensor:
@@ -108,7 +107,7 @@ def upscale(frames: Tensor) -> Tensor:
     return as_floats(np.stack([large[index] for index in range(len(large))]))
 
 
-METHODS: dict[str, Method] = {"lanczos": lanczos, "bicubic": bicubic, "upscaler": upscale}
+METHODS: dict[str, Callable[[Tensor], Tensor]] = {"lanczos": lanczos, "bicubic": bicubic, "upscaler": upscale}
 
 
 def psnr(frames: Tensor, truth: Tensor) -> float:
@@ -134,9 +133,8 @@ def ssim(frames: Tensor, truth: Tensor) -> float:
 def slope(frames: Tensor) -> Tensor:
     """Steepness of the brightness at each pixel: [T, 3, H, W] -> [T, H - 1, W - 1]."""
     gray = _brightness(frames)
-    across = gray[:, :-1, 1:] - gray[:, :-1, :-1]
-    down = gray[:, 1:, :-1] - gray[:, :-1, :-1]
-    return torch.hypot(across, down)
+    corner = gray[:, :-1, :-1]
+    return torch.hypot(gray[:, :-1, 1:] - corner, gray[:, 1:, :-1] - corner)
 
 
 def _compare(small: Tensor, truth: Tensor, scene: Scene) -> dict[str, Any]:
@@ -163,23 +161,19 @@ def _compare_fourfold(small: Tensor, truth: Tensor) -> dict[str, float]:
     return {name: psnr(clip, truth) for name, clip in clips.items()}
 
 
+def _gain(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """How much more PSNR the upscaler has than Lanczos."""
+    gains = [row["upscaler"]["psnr"] - row["lanczos"]["psnr"] for row in rows]
+    half = round(1.96 * statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0, 3)
+    mean = statistics.fmean(gains)
+    figures = {"mean": mean, "low": mean - half, "high": mean + half, "least": min(gains)}
+    return {name: round(value, 3) for name, value in figures.items()}
+
+
 def _summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Means over clips, and the gain over Lanczos."""
     table = {name: {key: _mean(row[name][key] for row in rows) for key in rows[0][name]} for name in METHODS}
     return {**table, "gain_db": _gain(rows)}
-
-
-def _gain(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    gains = [row["upscaler"]["psnr"] - row["lanczos"]["psnr"] for row in rows]
-    half = round(1.96 * statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0, 3)
-    mean = statistics.fmean(gains)
-    low, high = mean - half, mean + half
-    return {
-        "mean": round(mean, 3),
-        "low": round(low, 3),
-        "high": round(high, 3),
-        "least": round(min(gains), 3),
-    }
 
 
 def _gains(rows: Sequence[dict[str, Any]], fact: str) -> dict[str, Any]:
@@ -317,12 +311,6 @@ def _to_levels(frames: Tensor) -> Tensor:
 
 def _render(scene: Scene, side: int, start: float, frames: int = FRAMES) -> Tensor:
     return render([scene], frames=frames, fps=FPS, width=side, height=side, start=start)[0]
-
-
-def _resize(frames: Tensor, times: int, filter: Image.Resampling) -> Tensor:
-    size = times * frames.shape[-1], times * frames.shape[-2]
-    large = [np.asarray(Image.fromarray(frame).resize(size, filter)) for frame in as_bytes(frames)]
-    return as_floats(np.stack(large))
 
 
 def _brightness(frames: Tensor) -> Tensor:

@@ -79,8 +79,10 @@ def render(
 
 def _by_nearness(scene: Scene) -> tuple[Subject, ...]:
     """The subjects, the nearest to the camera first: in the order of the scene unless the first is behind."""
-    first, *others = scene.subjects
-    return (others[0], first, *others[1:]) if scene.relation == "behind" else scene.subjects
+    if scene.relation == "behind":
+        first, second, *others = scene.subjects
+        return second, first, *others
+    return scene.subjects
 
 
 def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera) -> Tensor:

@@ -15,7 +15,7 @@ from hinode.evaluation.directing.batched_engine import BatchedEngine, generate
 from hinode.evaluation.directing.cases import make_cases
 from hinode.evaluation.directing.harness import Harness, with_references
 from hinode.evaluation.directing.measures import subject_mask
-from hinode.request import FIRST_FRAME, KEYFRAME, Request, Segment
+from hinode.request import FIRST_FRAME, KEYFRAME, MASK, Request, Segment
 from hinode.settings import Settings
 
 
@@ -28,9 +28,9 @@ def requests(harness: Harness) -> dict[str, Request]:
     """One request of every kind that the suite makes."""
     case = make_cases("region", "test", 1)[0]
     (truth,) = harness.render([case.scene], 2.0)
-    source = harness.source(truth)
-    mask = harness.mask(subject_mask(case.scene, 16, harness.fps, harness.size, still=True))
-    moving = harness.mask(subject_mask(case.scene, 16, harness.fps, harness.size, still=False))
+    source = harness.reference(truth)
+    mask = harness.reference(subject_mask(case.scene, 16, harness.fps, harness.size, still=True), MASK)
+    moving = harness.reference(subject_mask(case.scene, 16, harness.fps, harness.size, still=False), MASK)
     new = harness.request(case.prompt, 7, 2.0)
     longer = dataclasses.replace(new, seconds=4.0)
     backward = Segment(2.0), Segment(2.0, keep=source.digest)

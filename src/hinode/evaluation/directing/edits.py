@@ -11,6 +11,7 @@ from hinode.evaluation.directing.harness import Harness, with_references
 from hinode.evaluation.directing.measures import column, mean_distances, of_kind, subject_mask, true_places
 from hinode.evaluation.records import Record, to_records
 from hinode.evaluation.results import Row, share, spread
+from hinode.request import MASK
 
 MAX_SHIFT = 0.10
 """Frame widths that the subject of a remix may be away from its place in the source."""
@@ -24,7 +25,8 @@ def measure_region(cases: Sequence[Case], first: int, harness: Harness) -> list[
         still = case.kind == "still mask"
         mask = subject_mask(case.scene, len(truth), harness.fps, harness.size, still=still)
         request = harness.request(case.prompt, number, SECONDS)
-        requests.append(with_references(request, "edit", harness.source(truth), harness.mask(mask)))
+        references = harness.reference(truth), harness.reference(mask, MASK)
+        requests.append(with_references(request, "edit", *references))
         masks.append(np.broadcast_to(mask[..., 0] > 0, truth.shape[:3]))
     clips = harness.generate(requests)
     expected = [case.expected() for case in cases]
@@ -42,9 +44,7 @@ def measure_region(cases: Sequence[Case], first: int, harness: Harness) -> list[
 def region_rows(records: Sequence[Record]) -> list[Row]:
     metric = "region"
     worst = max(column(records, "outside"), default=0)
-    others = [
-        all(hit for name, hit in record["right"].items() if name != record["attribute"]) for record in records
-    ]
+    others = [all(hit for name, hit in r["right"].items() if name != r["attribute"]) for r in records]
     return [
         Row(metric, "differing pixels outside the mask, worst case", worst, 0, worst, "all cases",
             len(records), "px", "<= 0 px", bool(records) and worst == 0),
@@ -63,7 +63,7 @@ def measure_remix(cases: Sequence[Case], first: int, harness: Harness) -> list[R
     scenes = [case.scene for case in cases]
     truths = harness.render(scenes, SECONDS)
     requests = [
-        with_references(harness.request(case.prompt, number, SECONDS), "remix", harness.source(truth))
+        with_references(harness.request(case.prompt, number, SECONDS), "remix", harness.reference(truth))
         for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first)
     ]
     clips = harness.generate(requests)
@@ -97,10 +97,8 @@ def remix_rows(records: Sequence[Record]) -> list[Row]:
 
 def _by_attribute(metric: str, records: Sequence[Record], names: Sequence[str]) -> list[Row]:
     """How often each attribute was changed where a prompt changes it."""
-    return [
-        share(metric, f"{name} changed", _changed([r for r in records if r["attribute"] == name]))
-        for name in names
-    ]
+    parts = {name: [record for record in records if record["attribute"] == name] for name in names}
+    return [share(metric, f"{name} changed", _changed(part)) for name, part in parts.items()]
 
 
 def _changed(records: Sequence[Record], name: str = "right") -> list[bool]:

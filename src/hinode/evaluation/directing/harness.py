@@ -17,7 +17,7 @@ from hinode.evaluation.directing.batched_engine import BatchedEngine, generate
 from hinode.evaluation.evaluate import to_bytes
 from hinode.media import references
 from hinode.media.timeline import frame_rate
-from hinode.request import MASK, SOURCE, Reference, Request, Size
+from hinode.request import SOURCE, Reference, Request, Size
 from hinode.world.judge import JudgeNet, judge, load_judge
 from hinode.world.render import render
 from hinode.world.scene import Scene
@@ -69,23 +69,17 @@ class Harness:
         return list(to_bytes(video).numpy())
 
     def check(self, clips: Sequence[Frames], expected: Sequence[Mapping[str, str]]) -> list[dict[str, bool]]:
-        """Which of the expected facts the judge finds in the first two seconds of each clip; all of one
-        size."""
+        """Which of the expected facts the judge finds in the first two seconds of clips of one size."""
         verdicts = judge(torch.from_numpy(np.stack(clips)), self.fps, self.net)
         return [
             {name: verdict.values[name] == value for name, value in facts.items()}
             for verdict, facts in zip(verdicts, expected, strict=True)
         ]
 
-    def source(self, frames: Frames) -> Reference:
-        """A clip as a source video."""
-        return self._video(frames, SOURCE)
-
-    def mask(self, frames: Frames) -> Reference:
-        """A moving mask as a video, or a still one as a picture."""
-        return self.picture(frames[0], MASK) if len(frames) == 1 else self._video(frames, MASK)
-
-    def _video(self, frames: Frames, role: str) -> Reference:
+    def reference(self, frames: Frames, role: str = SOURCE) -> Reference:
+        """A clip as a video, a single frame as a picture."""
+        if len(frames) == 1:
+            return self.picture(frames[0], role)
         return references.save_frames(frames, frame_rate(self.fps), role, self.folder)
 
     def picture(self, frame: Frames, role: str, at: float = 0.0) -> Reference:

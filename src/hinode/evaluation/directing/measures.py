@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,8 +50,7 @@ def psnr(frames: Frames, other: Frames) -> float:
 def true_places(scenes: Sequence[Scene], aspect: float, start: float = 0.0) -> Tensor:
     """Where subjects truly are, `PLACE_SECONDS` after `start`: [B, 8, 2]."""
     moments = (start + torch.tensor(PLACE_SECONDS)).expand(len(scenes), -1)
-    path = subject_path([scene.subjects[0] for scene in scenes], moments, aspect)
-    return torch.stack((path.x, path.y), -1)
+    return subject_path([scene.subjects[0] for scene in scenes], moments, aspect).places
 
 
 def locate(clips: Sequence[Frames], harness: Harness) -> Tensor:
@@ -112,10 +113,7 @@ def of_kind(records: Sequence[Record], kind: str) -> list[Record]:
 
 def column(records: Sequence[Record], *path: str) -> list[Any]:
     """One value of every record; `path`: its key, and keys inside it."""
-    values: list[Any] = list(records)
-    for name in path:
-        values = [value[name] for value in values]
-    return values
+    return [functools.reduce(operator.getitem, path, record) for record in records]
 
 
 def ratios(records: Sequence[Record], name: str, other: str) -> list[float]:

@@ -61,9 +61,7 @@ def frames_rows(records: Sequence[Record]) -> list[Row]:
     return [
         *(lowest(metric, f"{kind}: PSNR of the worst given frame", column(part, "psnr"), "dB", MIN_DB)
           for kind, part in kinds if part),
-        _moves(metric, records),
-        spread(metric, "motion as a multiple of the truth's", ratios(records, "motion", "motion_in_truth"),
-               "x"),
+        *_motion_rows(metric, records),
         spread(metric, "motion at rest as a multiple of the truth's (floor)",
                ratios(records, "motion_at_rest", "motion_in_truth"), "x"),
         spread(metric, "PSNR of the given frames after H.264", column(records, "psnr_in_file"), "dB"),
@@ -71,9 +69,13 @@ def frames_rows(records: Sequence[Record]) -> list[Row]:
     ]  # fmt: skip
 
 
-def _moves(metric: str, records: Sequence[Record]) -> Row:
+def _motion_rows(metric: str, records: Sequence[Record]) -> list[Row]:
     hits = [record["motion"] > record["motion_at_rest"] for record in records]
-    return share(metric, "moves more than the scene at rest", hits, MIN_SHARE)
+    multiples = ratios(records, "motion", "motion_in_truth")
+    return [
+        share(metric, "moves more than the scene at rest", hits, MIN_SHARE),
+        spread(metric, "motion as a multiple of the truth's", multiples, "x"),
+    ]
 
 
 def measure_extension(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
@@ -87,7 +89,7 @@ def measure_extension(cases: Sequence[Case], first: int, harness: Harness) -> li
         forward = case.kind == "forward"
         start = -length / harness.fps if forward else 0.0
         (truth,) = harness.render([case.scene], (length + more) / harness.fps, start)
-        source = harness.source(truth[:length] if forward else truth[more:])
+        source = harness.reference(truth[:length] if forward else truth[more:])
         request = harness.request(case.prompt, number, (length + more) / harness.fps)
         request = with_references(request, "extend", source)
         if not forward:
@@ -141,8 +143,8 @@ def measure_loop(cases: Sequence[Case], first: int, harness: Harness) -> list[Re
     rests = harness.render([measures.at_rest(case.scene) for case in cases], LOOP_SECONDS)
     requests = []
     for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first):
-        from_clip = case.kind == "clip"
-        sources = (harness.source(truth[: round(SECONDS * harness.fps)]),) if from_clip else ()
+        start = truth[: round(SECONDS * harness.fps)]
+        sources = (harness.reference(start),) if case.kind == "clip" else ()
         request = with_references(harness.request(case.prompt, number, LOOP_SECONDS), "loop", *sources)
         requests.append(dataclasses.replace(request, looped=True))
     clips = harness.generate(requests)
@@ -167,9 +169,7 @@ def loop_rows(records: Sequence[Record]) -> list[Row]:
             rows.append(spread(metric, f"from a {kind}: last to first by the median step", seams, "x"))
     return [
         *rows,
-        _moves(metric, records),
-        spread(metric, "motion as a multiple of the truth's", ratios(records, "motion", "motion_in_truth"),
-               "x"),
+        *_motion_rows(metric, records),
         share(metric, "last to first of a clip that was not looped (floor)",
               [value <= MAX_SEAM for value in column(records, "seam_of_a_cut")]),
         *(share(metric, f"{name} as asked", column(records, "right", name))

@@ -27,7 +27,7 @@ from hinode.world.caption import words
 from hinode.world.motion import SPEED, subject_path
 
 BATCH = 4  # clips that go through the network together
-CaseFinding = tuple[Case, Finding]
+Findings = Sequence[tuple[Case, Finding]]
 
 
 def evaluate_physics(
@@ -95,11 +95,10 @@ def frames_at(clip: Tensor, case: Case, fps: float) -> Tensor:
 
 def true_place(case: Case, moments: Sequence[float], aspect: float) -> Tensor:
     """Where the watched subject truly is, [moments, 2] in fractions of the frame."""
-    path = subject_path([case.scene.subjects[case.watched]], torch.tensor([list(moments)]), aspect)
-    return torch.stack((path.x[0], path.y[0]), -1)
+    return subject_path([case.scene.subjects[case.watched]], torch.tensor([moments]), aspect).places[0]
 
 
-def summarize(metric: str, findings: Sequence[CaseFinding], fps: float, aspect: float) -> list[Row]:
+def summarize(metric: str, findings: Findings, fps: float, aspect: float) -> list[Row]:
     """The rows of one metric."""
     if metric == "motion":
         return _motion_rows(findings, fps, aspect)
@@ -115,7 +114,7 @@ def summarize(metric: str, findings: Sequence[CaseFinding], fps: float, aspect: 
     return rows + _distance_rows(metric, "after it came back", findings, moments, fps, aspect)
 
 
-def _motion_rows(findings: Sequence[CaseFinding], fps: float, aspect: float) -> list[Row]:
+def _motion_rows(findings: Findings, fps: float, aspect: float) -> list[Row]:
     rows = []
     for second in (1, 2, 3):
         moments = [[k for k, at in enumerate(case.at) if second <= at < second + 1] for case, _ in findings]
@@ -131,17 +130,12 @@ def _motion_rows(findings: Sequence[CaseFinding], fps: float, aspect: float) -> 
 
 
 def _distance_rows(
-    metric: str,
-    when: str,
-    findings: Sequence[CaseFinding],
-    moments: Sequence[Sequence[int]],
-    fps: float,
-    aspect: float,
+    metric: str, when: str, findings: Findings, moments: Sequence[Sequence[int]], fps: float, aspect: float
 ) -> list[Row]:
     """Distances from the true place, where that is in the frame, at some moments of each case: of the model,
     and of two ways to guess."""
+    what, unit, last = f"off its place, {when}", "widths", CONTEXT_SECONDS - 1 / fps
     generated, copied, straight = [], [], []
-    last = CONTEXT_SECONDS - 1 / fps
     for (case, finding), numbers in zip(findings, moments, strict=True):
         truth = true_place(case, case.at, aspect)
         before, end = true_place(case, (last, CONTEXT_SECONDS), aspect)
@@ -153,11 +147,10 @@ def _distance_rows(
             generated.append(_distance(finding.offset[k], aspect) if bool(finding.present[k]) else REACH)
             copied.append(_distance(end - truth[k], aspect))
             straight.append(_distance(end + step * (case.at[k] - CONTEXT_SECONDS) - truth[k], aspect))
-    what = f"off its place, {when}"
     return [
-        mean(metric, what, generated, "widths"),
-        mean(metric, f"{what}: copy of the last frame", [min(d, REACH) for d in copied], "widths"),
-        mean(metric, f"{what}: straight on", [min(d, REACH) for d in straight], "widths"),
+        mean(metric, what, generated, unit),
+        mean(metric, f"{what}: copy of the last frame", [min(d, REACH) for d in copied], unit),
+        mean(metric, f"{what}: straight on", [min(d, REACH) for d in straight], unit),
     ]
 
 
