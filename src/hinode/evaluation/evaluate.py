@@ -164,9 +164,8 @@ def floors(
             readings += observe(clips, shape.fps, nets, cases[part])
         report(len(frames))
     steady = [number for number, scene in enumerate(scenes) if scene.weather in STEADY_WEATHER]
-    generated, true = (
-        [clips[number].flicker for number in steady] for clips in (observations, results["ground_truth"])
-    )
+    pairs = observations, results["ground_truth"]
+    generated, true = ([clips[number].flicker for number in steady] for clips in pairs)
     return {
         **{name: tally(readings, cases) for name, readings in results.items()},
         # every clip is judged by the next case's expectations

@@ -43,21 +43,16 @@ def read_cases(path: Path) -> list[Case]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(
-            f"the prompt file {path} cannot be read", "give a text file", field="prompts"
-        ) from error
+        message = f"the prompt file {path} cannot be read"
+        raise BadInput(message, "give a text file", field="prompts") from error
     cases = []
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
         try:
-            cases.append(_read_case(line))
+            if line.strip():
+                cases.append(_read_case(line))
         except ValueError as error:
-            raise BadInput(
-                f"line {number} of {path} {error}",
-                f"write lines like {EXAMPLE}",
-                field="prompts",
-            ) from None
+            message = f"line {number} of {path} {error}"
+            raise BadInput(message, f"write lines like {EXAMPLE}", field="prompts") from None
     if not cases:
         raise BadInput(f"the prompt file {path} is empty", "give at least one line", field="prompts")
     return cases

@@ -39,11 +39,8 @@ class RecordLog:
             return
         first, *lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
         if json.loads(first) != header:
-            raise BadInput(
-                f"{self.path} holds records of other weights, steps or cases",
-                "name another folder",
-                field="keep",
-            )
+            message = f"{self.path} holds records of other weights, steps or cases"
+            raise BadInput(message, "name another folder", field="keep")
         self.records = [json.loads(line) for line in lines]
 
     def add(self, records: Sequence[Record]) -> None:
@@ -66,9 +63,7 @@ class RecordLog:
 
 def check_names(names: Sequence[str], available: Sequence[str]) -> tuple[str, ...]:
     """The metrics of these names, by default all. BadInput for any other name."""
-    for name in names:
-        if name not in available:
-            raise BadInput(
-                f"there is no metric {name!r}", f"choose from {join_names(tuple(available))}", field="only"
-            )
+    if unknown := [name for name in names if name not in available]:
+        remedy = f"choose from {join_names(tuple(available))}"
+        raise BadInput(f"there is no metric {unknown[0]!r}", remedy, field="only")
     return tuple(names) or tuple(available)

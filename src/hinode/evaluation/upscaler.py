@@ -198,9 +198,7 @@ def _evaluate_clips(card: catalog.Card, count: int, bar: Progress) -> dict[str, 
             for name, frames in versions.items():
                 verdicts = judge(frames, plan.shape.fps, net)
                 readings[name] += [Observation(verdict.values) for verdict in verdicts]
-            rows += [
-                _sharpness(*(frames[k].numpy() for frames in versions.values())) for k in range(len(clips))
-            ]
+            rows += [_sharpness(*map(Tensor.numpy, clip)) for clip in zip(*versions.values(), strict=True)]
     pairs = zip(readings["lanczos"], readings["upscaler"], strict=True)
     return {
         "prompts": count,
@@ -245,10 +243,8 @@ def _cost(card: catalog.Card, settings: Settings) -> dict[str, float]:
     network = checkpoint.load(card.path).model.config
     height, width = plan.shape.height, plan.shape.width
     frames = run.clip().frames
-    twice, default = (
-        min(_upscaling_seconds(frames, size) for _ in range(3))
-        for size in ((2 * width, 2 * height), request.size)
-    )
+    sizes = (2 * width, 2 * height), request.size
+    twice, default = (min(_upscaling_seconds(frames, size) for _ in range(3)) for size in sizes)
     per_pixel = upscaling.flops_per_pixel(upscaling.load(upscaling.path()))
     sampling = cost.passes * flops(network, plan.drawn_frames, height, width, len(words(request.prompt)))
     seconds = run.clip().provenance.stage_seconds["sample"]

@@ -63,21 +63,14 @@ def sample_batch(
     scenes = [sample_scene(rng, held_out=False, casts=recipe.cast_shares) for _ in range(bucket.batch_size)]
     cameras = random.Random(f"{recipe.name}/cameras/{recipe.seed}/{step}")
     hints = [cameras.random() < recipe.camera_share for _ in scenes]
-    scenes = [
-        dataclasses.replace(scene, pace=math.exp(cameras.uniform(*LOG_PACES))) if hint else scene
-        for scene, hint in zip(scenes, hints, strict=True)
-    ]
-    texts = [
-        words(
-            caption(
-                scene,
-                rng,
-                rng.choices(densities, weights)[0],
-                camera=not hint or cameras.random() < CAPTION_SHARE,
-            )
-        )
-        for scene, hint in zip(scenes, hints, strict=True)
-    ]
+    for number, hint in enumerate(hints):
+        if hint:
+            scenes[number] = dataclasses.replace(scenes[number], pace=math.exp(cameras.uniform(*LOG_PACES)))
+    texts = []
+    for scene, hint in zip(scenes, hints, strict=True):
+        density = rng.choices(densities, weights)[0]
+        camera = not hint or cameras.random() < CAPTION_SHARE
+        texts.append(words(caption(scene, rng, density, camera=camera)))
     ids = vocabulary.batch(texts, limit=recipe.model.words, multiple=multiple)
     start = rng.uniform(0.0, IMAGE_SECONDS) if bucket.frames == 1 else 0.0
     return Batch(step, bucket, scenes, ids, start, hints)
@@ -105,18 +98,12 @@ def validation_batches(recipe: Recipe, vocabulary: Vocabulary) -> list[Batch]:
 def render_batch(batch: Batch, device: torch.device) -> Tensor:
     """The clips of a batch: video [B, T, 3, H, W] in -1..1."""
     bucket = batch.bucket
-    width, height = bucket.cut_from or (bucket.width, bucket.height)
+    fps, start = bucket.fps, batch.start
+    width, height = bucket.rendered
     video = render(
-        batch.scenes,
-        frames=bucket.frames,
-        fps=bucket.fps,
-        width=width,
-        height=height,
-        start=batch.start,
-        device=device,
+        batch.scenes, frames=bucket.frames, fps=fps, width=width, height=height, start=start, device=device
     )
-    latent_range: Tensor = crop_center(video, bucket.width, bucket.height) * 2 - 1
-    return latent_range
+    return crop_center(video, bucket.width, bucket.height) * 2 - 1
 
 
 def crop_center(video: Tensor, width: int, height: int) -> Tensor:
@@ -136,10 +123,9 @@ def emphasis(batch: Batch, strength: float, tokenizer: SpacetimePatches, device:
     bucket = batch.bucket
     clock = batch.start + torch.arange(bucket.frames, device=device) / bucket.fps
     columns, rows = bucket.width // tokenizer.size, bucket.height // tokenizer.size
-    width, height = bucket.cut_from or (bucket.width, bucket.height)
-    whole_columns, whole_rows = width // tokenizer.size, height // tokenizer.size
-    x = (torch.arange(whole_columns, device=device) + 0.5) / whole_columns
-    y = (torch.arange(whole_rows, device=device) + 0.5) / whole_rows
+    width, height = bucket.rendered
+    counts = width // tokenizer.size, height // tokenizer.size
+    x, y = ((torch.arange(count, device=device) + 0.5) / count for count in counts)
     near = presence(batch.scenes, clock.expand(len(batch.scenes), -1), x, y, width / height)
     near = crop_center(near, columns, rows)
     near = torch.cat((near[:, :1].expand(-1, tokenizer.frames - 1, -1, -1), near), 1)

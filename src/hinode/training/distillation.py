@@ -99,10 +99,9 @@ def sample_noise(
     moments = (batch.start + torch.arange(batch.bucket.frames) / batch.bucket.fps).expand(len(noise), -1)
     pans = camera_path(batch.scenes, moments).pan
     free = ~mask.flatten(1).any(1)
-    clips = zip(noise, pans - pans[:, :1], free.tolist(), strict=True)
-    return torch.stack(
-        [camera_noise(clip, pan, tokenizer, generator) if moves else clip for clip, pan, moves in clips]
-    )
+    for number in free.nonzero().flatten().tolist():
+        noise[number] = camera_noise(noise[number], pans[number] - pans[number, 0], tokenizer, generator)
+    return noise
 
 
 @torch.no_grad()
@@ -245,13 +244,10 @@ class Distiller(Trainer):
         batch = data.validation_batches(self.recipe, self.vocabulary)[0]
         video, fps = data.render_batch(batch, self.device), batch.bucket.fps
         rollouts = roll_out(self.teacher, self.average, batch, self.recipe, self.sampling, video)
-        values = [
-            float(loss(self.average, rollouts, [leap] * len(rollouts), fps).value) for leap in self.leaps
-        ]
-        return {
-            "validation": round(sum(values) / len(values), 5),
-            "validation_by_leap": [round(value, 5) for value in values],
-        }
+        losses = [loss(self.average, rollouts, [leap] * len(rollouts), fps) for leap in self.leaps]
+        values = [float(leap_loss.value) for leap_loss in losses]
+        mean = sum(values) / len(values)
+        return {"validation": round(mean, 5), "validation_by_leap": [round(value, 5) for value in values]}
 
     def facts(self) -> dict[str, Any]:
         """See `Trainer.facts`: a student samples by its own schedules, without guidance."""
@@ -269,9 +265,8 @@ def student_recipe(teacher: Checkpoint, minutes: float) -> Recipe:
     if no recipe of this version trained the teacher."""
     name = teacher.facts.get("recipe")
     if name not in RECIPES:
-        raise ModelError(
-            "the teacher was trained by no known recipe", f"distil {join_names(tuple(RECIPES), 'or')}"
-        )
+        remedy = f"distil {join_names(tuple(RECIPES), 'or')}"
+        raise ModelError("the teacher was trained by no known recipe", remedy)
     recipe = RECIPES[name]()
     mix = tuple(
         (dataclasses.replace(bucket, batch_size=max(1, bucket.batch_size // STEPS_PER_CLIP)), weight)

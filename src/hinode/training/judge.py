@@ -115,7 +115,7 @@ def _pair_losses(nets: Nets, video: Tensor, scenes: list[Scene], aspect: float) 
     count, fps, start = GLIMPSES
     moments = (start + torch.arange(count) / fps).expand(len(scenes), -1)
     paths = [subject_path([scene.subjects[k] for scene in scenes], moments, aspect) for k in (0, 1)]
-    where = torch.stack([torch.stack((path.x, path.y), -1) for path in paths], 2) * 2 - 1
+    where = torch.stack([path.places for path in paths], 2) * 2 - 1
     where = where + torch.randn_like(where) * 0.02
     kinds, colors = (
         torch.tensor([[values.index(getattr(s, name)) for s in scene.subjects] for scene in scenes])

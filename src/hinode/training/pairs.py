@@ -51,9 +51,8 @@ def make_pairs(
         height, width = rng.choice(shapes)
         at = rng.randrange(FRAMES - LARGE_FRAMES + 1)
         small = render(scenes, frames=FRAMES, fps=FPS, width=width, height=height)
-        large = render(
-            scenes, frames=LARGE_FRAMES, fps=FPS, width=2 * width, height=2 * height, start=at / FPS
-        )
+        wide, high = 2 * width, 2 * height
+        large = render(scenes, frames=LARGE_FRAMES, fps=FPS, width=wide, height=high, start=at / FPS)
         texts = [words(caption(scene, rng, "dense")) for scene in scenes]
         generated = regenerate(small, texts, rng.choice(LEVELS), rng.getrandbits(32), card, model)
         yield Pairs(to_levels(small), to_levels(generated), to_levels(large), at)

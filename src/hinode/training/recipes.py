@@ -29,6 +29,11 @@ class Bucket:
         """Such as 17x64x64@8 (frames, width, height, frames per second)."""
         return f"{self.frames}x{self.width}x{self.height}@{self.fps:g}"
 
+    @property
+    def rendered(self) -> tuple[int, int]:
+        """Width and height before the middle is cut out."""
+        return self.cut_from or (self.width, self.height)
+
 
 Mix = tuple[tuple[Bucket, float], ...]
 """Buckets and their weights."""

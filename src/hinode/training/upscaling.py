@@ -67,10 +67,9 @@ def train_upscaler(
             log.unlink(missing_ok=True)
 
         def save_progress() -> None:
+            states = {"model": net.state_dict(), "optimizer": optimizer.state_dict()}
             numbers = {"step": progress.step, "elapsed": progress.elapsed, "running": average}
-            loop.save_state(
-                state, {"model": net.state_dict(), "optimizer": optimizer.state_dict(), **numbers}
-            )
+            loop.save_state(state, states | numbers)
 
         bf16 = compute_type(torch.device("cpu")) == torch.bfloat16
         task = bar.add_task("upscaler", total=steps, completed=progress.step)

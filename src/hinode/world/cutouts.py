@@ -42,9 +42,8 @@ def convex(u: Tensor, v: Tensor, *points: tuple[float, float]) -> Tensor:
 
 
 def _balloon(u: Tensor, v: Tensor, beat: Tensor) -> list[Part]:
-    envelope = torch.minimum(
-        circle(u, v, 0.0, -0.3, 0.68), convex(u, v, (-0.56, 0.1), (0.56, 0.1), (0.17, 0.56), (-0.17, 0.56))
-    )
+    skirt = convex(u, v, (-0.56, 0.1), (0.56, 0.1), (0.17, 0.56), (-0.17, 0.56))
+    envelope = torch.minimum(circle(u, v, 0.0, -0.3, 0.68), skirt)
     gore = torch.maximum(ellipse(u, v, 0.0, -0.3, 0.27, 0.68), v - 0.5)
     lines = torch.minimum(box(u, v, -0.14, 0.62, 0.03, 0.12), box(u, v, 0.14, 0.62, 0.03, 0.12))
     return [
@@ -136,12 +135,8 @@ def _star(u: Tensor, v: Tensor, beat: Tensor) -> list[Part]:
     x1, y1 = inner * math.sin(sector / 2), inner * math.cos(sector / 2)
     length = math.hypot(x1, y1 - 1.0)
     whole = (x * (1.0 - y1) + (y - 1.0) * x1) / length
-    # facets lean the same way round, so the star looks folded from one sheet
-    return [
-        (whole, "base"),
-        (torch.maximum(whole, -local * radius), "shade"),
-        (circle(u, v, 0, 0, 0.16), "light"),
-    ]
+    facets = torch.maximum(whole, -local * radius)  # all lean one way: the star looks folded from one sheet
+    return [(whole, "base"), (facets, "shade"), (circle(u, v, 0, 0, 0.16), "light")]
 
 
 def _train(u: Tensor, v: Tensor, beat: Tensor) -> list[Part]:

@@ -62,9 +62,8 @@ class Cast:
 
 def conv(inputs: int, outputs: int, stride: int | tuple[int, int] = 1) -> nn.Sequential:
     """A 3 x 3 convolution with group norm and GELU."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.GroupNorm(8, outputs), nn.GELU()
-    )
+    layer = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+    return nn.Sequential(layer, nn.GroupNorm(8, outputs), nn.GELU())
 
 
 def head(inputs: int, outputs: int) -> nn.Sequential:
@@ -74,17 +73,14 @@ def head(inputs: int, outputs: int) -> nn.Sequential:
 
 def stem(width: int) -> nn.Sequential:
     """The output of `triples` to features at a quarter of the size."""
-    return nn.Sequential(
-        conv(11, width, stride=2), conv(width, 2 * width, stride=2), conv(2 * width, 2 * width)
-    )
+    wide = 2 * width
+    return nn.Sequential(conv(11, width, stride=2), conv(width, wide, stride=2), conv(wide, wide))
 
 
 def crop_net(inputs: int, width: int, outputs: int) -> nn.Sequential:
     """Crops to flat features, `outputs` at each of 7 x 7 places."""
-    wide = 2 * width
-    return nn.Sequential(
-        conv(inputs, width), conv(width, wide, stride=2), conv(wide, outputs, stride=2), nn.Flatten()
-    )
+    layers = conv(inputs, width), conv(width, 2 * width, stride=2), conv(2 * width, outputs, stride=2)
+    return nn.Sequential(*layers, nn.Flatten())
 
 
 def grid(device: torch.device) -> Tensor:

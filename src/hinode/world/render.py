@@ -104,13 +104,10 @@ def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera)
 
     aspect = width / height
     discs = [palette.DISC_AT[s.time] for s in scenes]
-    across = torch.tensor(
-        [[x + 0.05 * s.sun] for (x, _, _), s in zip(discs, scenes, strict=True)], device=device
-    )
-    x = ((across - 0.5) * max(aspect, 1.0) - 0.05 * camera.pan)[:, :, None, None]
-    y = (torch.tensor([[y - 0.5] for _, y, _ in discs], device=device) * max(1.0 / aspect, 1.0))[
-        :, :, None, None
-    ]
+    across = [[x + 0.05 * s.sun] for (x, _, _), s in zip(discs, scenes, strict=True)]
+    x = (torch.tensor(across, device=device) - 0.5) * max(aspect, 1.0) - 0.05 * camera.pan
+    y = torch.tensor([[y - 0.5] for _, y, _ in discs], device=device) * max(1.0 / aspect, 1.0)
+    x, y = x[:, :, None, None], y[:, :, None, None]
     radius = torch.tensor([[r] for _, _, r in discs], device=device)[:, :, None, None]
     distance = torch.hypot(frame.x - x, frame.y[:, None] - y)
     dim = 1.0 - 0.75 * _in_weather(scenes, device, "rain", "snow", "fog")[..., 0]
@@ -135,9 +132,7 @@ def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera)
         drift = 0.03 * moments[cloudy] - 0.12 * camera.pan[cloudy]
         reach = max(aspect, 1.0) / 2
         stormy, light = _in_weather(chosen, device, "rain"), _light(chosen, device)
-        white = (_paper([palette.SKY[s.time][2] for s in chosen], device) * 0.35 + 0.65 * light).clamp(
-            max=1.0
-        )
+        white = (_paper([palette.SKY[s.time][2] for s in chosen], device) * 0.35 + 0.65 * light).clamp(max=1)
         paper = white.lerp(_paper([palette.STORM], device) * (0.25 + 0.6 * light), stormy)
         strength = (0.72 + 0.28 * stormy)[..., 0]
         top_edge = float(frame.y[0])

@@ -14,6 +14,7 @@ import torch
 from hinode.clip import Frames
 from hinode.engines.native.catalog import Card
 from hinode.evaluation.directing.batched_engine import BatchedEngine, generate
+from hinode.evaluation.directing.cases import Case
 from hinode.evaluation.evaluate import to_bytes
 from hinode.media import references
 from hinode.media.timeline import frame_rate
@@ -51,9 +52,14 @@ class Harness:
     def request(self, prompt: str, seed: int, seconds: float, size: Size | None = None) -> Request:
         """A new clip at its native size."""
         width, height = size or self.size
-        return Request(
-            prompt, width, height, seconds=seconds, seed=seed, model=self.card.name, steps=self.steps
-        )
+        return Request(prompt, width, height, seconds, seed=seed, model=self.card.name, steps=self.steps)
+
+    def requests(
+        self, cases: Sequence[Case], first: int, seconds: float, size: Size | None = None
+    ) -> list[Request]:
+        """New clips of the prompts and the paths of cases; their seeds count from `first`."""
+        requests = (self.request(case.prompt, seed, seconds, size) for seed, case in enumerate(cases, first))
+        return [dataclasses.replace(r, path=case.path) for r, case in zip(requests, cases, strict=True)]
 
     def generate(self, requests: Sequence[Request]) -> list[Frames]:
         """The frames of some requests, uint8 [T, H, W, 3] each."""

@@ -130,10 +130,8 @@ def extension_rows(records: Sequence[Record]) -> list[Row]:
         for name, note, minimum in (("right", "", MIN_SHARE), *floors):
             hits = [all(facts.values()) for facts in column(part, name)]
             rows.append(share(metric, f"{kind}: all attributes unchanged{note}", hits, minimum))
-        rows += [
-            share(metric, f"{kind}: {name} unchanged", column(part, "right", name))
-            for name in part[0]["right"]
-        ]
+        for name in part[0]["right"]:
+            rows.append(share(metric, f"{kind}: {name} unchanged", column(part, "right", name)))
     return [*rows, mean(metric, "distance from where the subject truly goes", column(records, "away"), "%")]
 
 

@@ -101,9 +101,8 @@ def _variant(
     else:
         subject = cast[case.watched]
         x, y = subject.x + shift[0], subject.y + shift[1]
-        cast[case.watched] = dataclasses.replace(
-            subject, x=x, y=y, color=color or subject.color, kind=kind or subject.kind
-        )
+        color, kind = color or subject.color, kind or subject.kind
+        cast[case.watched] = dataclasses.replace(subject, x=x, y=y, color=color, kind=kind)
     return dataclasses.replace(case.scene, subjects=tuple(cast))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -56,14 +56,23 @@ def local(tensor: Tensor) -> Tensor:
 def gather_state(tree: Any, *, keep: bool) -> Any:
     """A state with every tensor whole, in main memory. All processes must call it; those that do not `keep`
     the result hold one tensor at a time."""
-    if isinstance(tree, dict):
-        return {name: gather_state(part, keep=keep) for name, part in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(gather_state(part, keep=keep) for part in tree)
-    if isinstance(tree, DTensor):
-        whole = tree.full_tensor()
+
+    def gather(tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, DTensor):
+            return tensor
+        whole: Tensor = tensor.full_tensor()
         return whole.cpu() if keep else whole.new_empty(0)
-    return tree
+
+    return map_tensors(tree, gather)
+
+
+def map_tensors(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A state with every tensor changed."""
+    if isinstance(tree, dict):
+        return {name: map_tensors(part, change) for name, part in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(map_tensors(part, change) for part in tree)
+    return change(tree) if isinstance(tree, Tensor) else tree
 
 
 def rows(count: int, processes: int) -> list[int]:
