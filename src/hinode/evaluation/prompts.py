@@ -73,14 +73,10 @@ def _read_case(line: str) -> Case:
         numbered = name != attribute
         if attribute not in JUDGED or (numbered and attribute not in ("subject", "color", "motion")):
             raise ValueError(f"expects {name!r}, but only {', '.join(JUDGED)} are judged")
-        value = _canonical(attribute, str(text))
+        # the judge's word for a value or a synonym ("rising", "sunrise", "pan_left")
+        phrase = str(text).lower().replace("_", " ").replace("-", " ").strip()
+        value = phrase if phrase in JUDGED[attribute] else parse(phrase).facts().get(attribute)
         if value is None:
             raise ValueError(f"expects {name} {text!r}, which is none of {', '.join(JUDGED[attribute])}")
         facts[name] = value
     return Case(prompt, facts)
-
-
-def _canonical(attribute: str, text: str) -> str | None:
-    """The judge's word for a value or a synonym ("rising", "sunrise", "pan_left"), or None."""
-    text = text.lower().replace("_", " ").replace("-", " ").strip()
-    return text if text in JUDGED[attribute] else parse(text).facts().get(attribute)

@@ -21,13 +21,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from hinode.engines.native import checkpoint
 from hinode.engines.native.checkpoint import Checkpoint
 from hinode.engines.native.composition import camera_noise
 from hinode.errors import ModelError, join_names
-from hinode.model.dit import Condition
+from hinode.model.dit import Condition, DiT
 from hinode.model.flow import Loss, Sampler, SamplerState, Sampling
 from hinode.model.layers import compute_type
 from hinode.model.text import PAD
@@ -106,12 +106,7 @@ def sample_noise(
 
 @torch.no_grad()
 def roll_out(
-    teacher: Checkpoint,
-    student: nn.Module,
-    batch: data.Batch,
-    recipe: Recipe,
-    sampling: Sampling,
-    video: Tensor,
+    teacher: Checkpoint, student: DiT, batch: data.Batch, recipe: Recipe, sampling: Sampling, video: Tensor
 ) -> list[Rollout]:
     """Let the student generate the clips of a batch, and the teacher continue from each of its states.
 
@@ -126,7 +121,7 @@ def roll_out(
     noise = sample_noise(batch, mask.cpu(), tokenizer, generator).to(x)
     ids, fps = batch.ids.to(x.device), batch.bucket.fps
     sampler = Sampler(teacher.model, ids, fps, noise, sampling, context=pixels, motion=motion)
-    condition = student.encode_text(ids)  # type: ignore[operator]
+    condition = student.encode_text(ids)
     control = None if sampler.control is None else sampler.control[: len(ids)]
     targets: dict[Leap, tuple[Tensor, Tensor]] = {}
     from_noise = sampler.state  # the first leaps of all schedules share the teacher's steps from noise
@@ -142,20 +137,16 @@ def roll_out(
         if leap.later < 1:  # no leap begins where a schedule ends
             slope = velocity(student, z, [leap] * len(z), condition, fps, control, sampler.frame_mask)
             z = torch.where(sampler.mask, z, z + (leap.later - leap.now) * slope)
-    return [
-        Rollout(
-            {leap: (begin[clip], end[clip]) for leap, (begin, end) in targets.items()},
-            ids[clip],
-            None if control is None else control[clip],
-            sampler.mask[clip],
-            sampler.frame_mask[clip],
-        )
-        for clip in range(len(ids))
-    ]
+    result = []
+    for clip in range(len(ids)):
+        ends = {leap: (begin[clip], end[clip]) for leap, (begin, end) in targets.items()}
+        given = None if control is None else control[clip]
+        result.append(Rollout(ends, ids[clip], given, sampler.mask[clip], sampler.frame_mask[clip]))
+    return result
 
 
 def velocity(
-    student: nn.Module,
+    student: DiT,
     z: Tensor,
     steps: list[Leap],
     condition: Condition,
@@ -170,7 +161,7 @@ def velocity(
     return (clean - z) / (1 - now.view(-1, 1, 1, 1, 1))
 
 
-def loss(model: nn.Module, rollouts: list[Rollout], steps: list[Leap], fps: float) -> Loss:
+def loss(model: DiT, rollouts: list[Rollout], steps: list[Leap], fps: float) -> Loss:
     """Squared error of the student's velocity against the mean velocity to the target, one leap per clip."""
     targets = [rollout.targets[leap] for rollout, leap in zip(rollouts, steps, strict=True)]
     z, end = (torch.stack(states).float() for states in zip(*targets, strict=True))
@@ -180,7 +171,7 @@ def loss(model: nn.Module, rollouts: list[Rollout], steps: list[Leap], fps: floa
     control = torch.stack(controls) if controls else None
     mask = torch.stack([rollout.mask for rollout in rollouts])
     frame_mask = torch.stack([rollout.frame_mask for rollout in rollouts])
-    condition = model.encode_text(ids)  # type: ignore[operator]
+    condition = model.encode_text(ids)
     distance = torch.tensor([leap.later - leap.now for leap in steps], device=z.device).view(-1, 1, 1, 1, 1)
     slope = velocity(model, z, steps, condition, fps, control, frame_mask)
     squared = (slope - (end - z) / distance).square().masked_fill(mask, 0.0)
@@ -210,10 +201,8 @@ class Distiller(Trainer):
         for loaded in (teacher, start):
             same = loaded.model.config == self.recipe.model
             if not same or loaded.vocabulary.words != self.vocabulary.words:
-                raise ModelError(
-                    f"the recipe {recipe.name} is for another network or vocabulary",
-                    "distil a model that this version trained",
-                )
+                message = f"the recipe {recipe.name} is for another network or vocabulary"
+                raise ModelError(message, "distil a model that this version trained")
         self.teacher, self.name = teacher, name
         self.sampling = dataclasses.replace(recipe.sampling, steps=TEACHER_STEPS)
         self.leaps = leaps(self.sampling)
@@ -253,11 +242,8 @@ class Distiller(Trainer):
         """See `Trainer.facts`: a student samples by its own schedules, without guidance."""
         rows, teacher = schedules(self.sampling), self.sampling
         sampling = Sampling(len(rows[0]), 1.0, teacher.guided, teacher.shift, learnt=rows)
-        return super().facts() | {
-            "sampling": dataclasses.asdict(sampling),
-            "teacher": self.name,
-            "teacher_sampling": dataclasses.asdict(teacher),
-        }
+        own, teachers = dataclasses.asdict(sampling), dataclasses.asdict(teacher)
+        return super().facts() | {"sampling": own, "teacher": self.name, "teacher_sampling": teachers}
 
 
 def student_recipe(teacher: Checkpoint, minutes: float) -> Recipe:

@@ -6,6 +6,7 @@ import dataclasses
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -126,19 +127,13 @@ def _pair_losses(nets: Nets, video: Tensor, scenes: list[Scene], aspect: float) 
     return {"pair": F.binary_cross_entropy_with_logits(odds.float(), front)}
 
 
-def _sampler(
-    casts: tuple[float, float, float], precipitation: float = 0.0
-) -> Callable[[random.Random], Scene]:
-    """Sample scenes with these shares of one, two and three subjects, and this share in rain or snow, which
-    hide pans and skylines."""
-
-    def sample(rng: random.Random) -> Scene:
-        scene = sample_scene(rng, held_out=None, casts=casts)
-        if rng.random() < precipitation:
-            scene = dataclasses.replace(scene, weather=rng.choice(("rain", "snow", "snow")))
-        return scene
-
-    return sample
+def _sample(rng: random.Random, *, casts: tuple[float, float, float], precipitation: float = 0.0) -> Scene:
+    """Sample a scene with these odds of one, two and three subjects, and these of rain or snow, which hide
+    pans and skylines."""
+    scene = sample_scene(rng, held_out=None, casts=casts)
+    if rng.random() < precipitation:
+        scene = dataclasses.replace(scene, weather=rng.choice(("rain", "snow", "snow")))
+    return scene
 
 
 def _sample_overlapping(rng: random.Random) -> Scene:
@@ -162,14 +157,16 @@ class Part:
 
     def owns(self, parameter: str) -> bool:
         """Whether a parameter of `Nets`, by name, belongs to this part: the part with the longest prefix."""
-        matches = [part for part in PARTS if parameter.startswith(part.prefix)]
-        return max(matches, key=lambda part: len(part.prefix)).name == self.name
+        prefixes = [part.prefix for part in PARTS if parameter.startswith(part.prefix)]
+        return max(prefixes, key=len) == self.prefix
 
 
+_READING = partial(_sample, casts=(0.8, 0.15, 0.05), precipitation=0.3)
+_CAMERA = partial(_sample, casts=(0.7, 0.2, 0.1), precipitation=0.5)
 PARTS = (
-    Part("reading", 0.4, _scene_losses, _sampler((0.8, 0.15, 0.05), 0.3), "judge.", noise=0.05),
-    Part("camera", 0.25, _camera_losses, _sampler((0.7, 0.2, 0.1), 0.5), "judge.camera.", noise=0.01),
-    Part("cast", 0.3, _cast_losses, _sampler((0.25, 0.55, 0.2)), "cast.", noise=0.05),
+    Part("reading", 0.4, _scene_losses, _READING, "judge.", noise=0.05),
+    Part("camera", 0.25, _camera_losses, _CAMERA, "judge.camera.", noise=0.01),
+    Part("cast", 0.3, _cast_losses, partial(_sample, casts=(0.25, 0.55, 0.2)), "cast.", noise=0.05),
     Part("pair", 0.05, _pair_losses, _sample_overlapping, "cast.pair.", noise=0.03, moments=GLIMPSES),
 )
 

@@ -104,6 +104,11 @@ def triples(video: Tensor) -> tuple[Tensor, Tensor]:
     return second, torch.cat([second, *changes, places], 1)
 
 
+def over_time(values: Tensor) -> Tensor:
+    """Values of all triples [B * 8, ...] by clip: [B, 8, ...]."""
+    return values.view(-1, len(TRIPLES), *values.shape[1:])
+
+
 def crop(frames: Tensor, where: Tensor) -> Tensor:
     """Cut 28 x 28 pixels around a place. `frames`: [N, 3, 64, 64], `where`: [N, 2] as x, y in -1..1."""
     axis = (torch.arange(CROP, device=frames.device) - (CROP - 1) / 2) * (2.0 / SIDE)
@@ -181,7 +186,6 @@ class CastNet(nn.Module):
 
     def forward(self, video: Tensor) -> DetectorOutput:
         """`video`: [B, 16, 3, 64, 64] in 0..1."""
-        count = len(video)
         frames, pixels = triples(video)
         fine = self.stem(pixels)
         deep = F.interpolate(self.deep(fine), scale_factor=2.0, mode="nearest")
@@ -192,10 +196,6 @@ class CastNet(nn.Module):
         under = odds.to(features.dtype) @ features.flatten(2).transpose(1, 2)  # (B * 8, kinds, 2w)
         present = (under * self.there).sum(-1).float() + self.bias
         path = torch.cat([where.to(under.dtype), present[..., None].tanh(), self.step(under)], -1)
-
-        def over_time(values: Tensor) -> Tensor:
-            return values.view(count, len(TRIPLES), *values.shape[1:])
-
         steps = over_time(path).transpose(1, 2).flatten(2)  # (B, kinds, 8 * 7)
         return DetectorOutput(
             present=over_time(present).mean(1),

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 import hinode
 from hinode.errors import ModelError
 from hinode.world import detector, scene
-from hinode.world.detector import GRID, SIDE, TRIPLES, Cast, CastNet, conv, head
+from hinode.world.detector import GRID, SIDE, TRIPLES, Cast, CastNet, conv, head, over_time
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "subject": scene.SUBJECTS,
@@ -104,7 +104,6 @@ class JudgeNet(nn.Module):
     def forward(self, video: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """`video`: [B, 16, 3, 64, 64] in 0..1, with one subject. Returns logits per attribute, [B, values],
         and the log heat map, [B, 8, 16 * 16]."""
-        count = video.shape[0]
         second, pixels = detector.triples(video)
         features = self.stem(pixels)  # (B * 8, 2w, 16, 16)
         heat = self.heat(features).flatten(1).float().log_softmax(-1)  # (B * 8, 256)
@@ -114,10 +113,6 @@ class JudgeNet(nn.Module):
         under = torch.einsum("nk,nck->nc", near.to(deep.dtype), deep.flatten(2))
         pooled = torch.cat([deep.mean((2, 3)), deep.amax((2, 3))], 1)
         read = torch.cat([under, pooled], 1)
-
-        def over_time(values: Tensor) -> Tensor:
-            return values.view(count, len(TRIPLES), -1)
-
         path = torch.cat([where, self.step(read)], 1)
         whole = over_time(pooled).mean(1)
         crops = self.crop(detector.crop(second, where.detach()))

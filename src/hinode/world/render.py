@@ -69,10 +69,10 @@ def render(
     _land(canvas, scenes, frame, moments, camera)
     casts = [_by_nearness(scene) for scene in scenes]
     for layer in reversed(range(MAX_SUBJECTS)):
-        chosen = [i for i, cast in enumerate(casts) if len(cast) > layer]
-        for kind, members in _groups([casts[i][layer].kind for i in chosen]).items():
-            index = [chosen[m] for m in members]
-            _cast(canvas, index, [casts[i][layer] for i in index], kind, scenes, moments, camera)
+        subjects = {i: cast[layer] for i, cast in enumerate(casts) if len(cast) > layer}
+        for kind in {subject.kind: None for subject in subjects.values()}:
+            same = {i: subject for i, subject in subjects.items() if subject.kind == kind}
+            _cast(canvas, same, scenes, moments, camera)
     _weather(canvas, scenes, frame, moments)
     return canvas.clamp_(0.0, 1.0)
 
@@ -209,21 +209,14 @@ def _windows(
 
 
 def _cast(
-    canvas: Tensor,
-    index: list[int],
-    subjects: list[Subject],
-    kind: str,
-    scenes: Sequence[Scene],
-    moments: Tensor,
-    camera: Camera,
+    canvas: Tensor, cast: dict[int, Subject], scenes: Sequence[Scene], moments: Tensor, camera: Camera
 ) -> None:
-    """Paint one cut-out per scene, changing only the pixels around it."""
-    device = canvas.device
-    _, _, _, height, width = canvas.shape
-    short = min(width, height)
+    """Paint one subject of some scenes, by number, all of a kind, changing only the pixels around it."""
+    device, index, subjects = canvas.device, list(cast), list(cast.values())
+    height, width = canvas.shape[-2:]
     path = subject_path(subjects, moments[index], width / height)
     sizes = torch.tensor([[s.size / 2] for s in subjects], device=device)
-    half = sizes * camera.zoom[index] * short  # pixels
+    half = sizes * camera.zoom[index] * min(width, height)  # pixels
     reach = int(half.max() * WINDOW) + 2
     rows = torch.arange(-reach, reach + 1, device=device)
     middle_x, middle_y = path.x * width, path.y * height
@@ -236,7 +229,7 @@ def _cast(
     v = cos * dy - sin * dx
     beat = path.beat[:, :, None, None]
     pixel = 1.0 / half[:, :, None, None]
-    parts = CUTOUTS[kind](u, v, beat)
+    parts = CUTOUTS[subjects[0].kind](u, v, beat)
     outline = torch.stack([distance for distance, _ in parts]).amin(0)
     # nothing is painted beyond a window of the cut-out's own size, whatever else is in the batch
     beyond = torch.maximum(dx.abs(), dy.abs()) - WINDOW

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from torch.distributed.tensor import DTensor
 
 from hinode.model.dit import Block, DiT
 from hinode.model.text import TextBlock
-from hinode.training.muon import Muon, orthogonalize
+from hinode.training.muon import Muon, Shapes, orthogonalize
 
 
 def shard(model: DiT, device: torch.device, *, trains: bool) -> DiT:
@@ -82,7 +82,7 @@ def rows(count: int, processes: int) -> list[int]:
     return [max(0, min(part, count - rank * part)) for rank in range(processes)]
 
 
-def owners(shapes: Sequence[tuple[int, int]], processes: int) -> list[int]:
+def owners(shapes: Shapes, processes: int) -> list[int]:
     """Which process orthogonalizes each matrix: the costly ones first, each by the least busy process."""
     work, result = [0] * processes, [0] * len(shapes)
     cost = [min(shape) * math.prod(shape) for shape in shapes]
@@ -104,9 +104,7 @@ class ShardedMuon(Muon):
     def local_part(self, matrix: Tensor) -> Tensor:
         return local(matrix)
 
-    def orthogonalize_all(
-        self, parts: list[Tensor], shapes: list[tuple[int, int]], group: dict[str, Any]
-    ) -> list[Tensor]:
+    def orthogonalize_all(self, parts: list[Tensor], shapes: Shapes, group: dict[str, Any]) -> list[Tensor]:
         rank, size = dist.get_rank(), dist.get_world_size()
         owner, heights = owners(shapes, size), [rows(shape[0], size) for shape in shapes]
         order = sorted(range(len(parts)), key=lambda number: owner[number])
@@ -122,9 +120,8 @@ class ShardedMuon(Muon):
             torch.split(part, sizes)
             for part, sizes in zip(torch.split(received, receive_sizes), piece_sizes, strict=True)
         ]
-        settings = group["ns_coefficients"], group["ns_steps"], group["eps"]
         results = [
-            orthogonalize(torch.cat([piece[place] for piece in pieces]).view(shapes[n]), *settings)
+            orthogonalize(torch.cat([piece[place] for piece in pieces]).view(shapes[n]), group)
             for place, n in enumerate(mine)
         ]
         back = [
