@@ -1,9 +1,6 @@
-"""Evaluation on prompts: generate clips, let the judge read them, and count how often they show what the
-prompt says.
+"""Evaluation on prompts: generate clips, let the judge read them, count how often they show what was asked.
 
-Every score comes with its Wilson 95 % interval and, on request, with the floors and ceilings that give it
-meaning: the judge's own score on ground truth, on ground truth that went through tokeniser and H.264, on the
-model's clips with the prompts shuffled, and on ground truth frozen to one frame.
+Every score has its Wilson 95 % interval and, on request, floors and ceilings that give it meaning.
 """
 
 from __future__ import annotations
@@ -149,7 +146,9 @@ def compress(frames: Tensor, fps: float, tokenizer: SpacetimePatches) -> Tensor:
 def floors(
     cases: Sequence[Case], observations: Sequence[Observation], plan: Plan, report: Callable[[int], object]
 ) -> dict[str, Any]:
-    """Scores to read the model's own beside: same cases, same judge. `report` gets the size of each batch."""
+    """Scores to read the model's own beside, by the same judge on the same cases: of ground truth, also after
+    tokeniser and H.264 or frozen to one frame, and of the model's clips with the prompts shuffled. `report`
+    gets the size of each batch."""
     rng = random.Random("evaluation-truth")
     scenes = [true_scene(case, rng) for case in cases]
     tokenizer, shape = SpacetimePatches(*plan.card.patch), plan.shape

@@ -1,13 +1,9 @@
 """Distillation: a student generates in few steps and without guidance what its teacher generates in many.
 
-The student starts as a copy of its teacher and generates clips from noise by itself. From every state that it
-reaches, the teacher computes where the student's step should have ended, and the student learns to get there
-in one forward pass. On the teacher's states alone it would never see where its own small errors lead; on true
-clips it would only learn the mean of everything that a noisy clip may become. Each number of steps has a
-first noise level of its own, which tells the one network how far its steps go.
-
-Sources: progressive distillation arXiv 2202.00512, guidance distilled with it 2210.03142, fixed paths from
-noise to clips 2209.03003, training on the learner's own states (DAgger) 1011.0686.
+From every state that the student reaches by itself, the teacher computes where its step should have ended. On
+the teacher's states alone it would never see where its own small errors lead; on true clips it would only
+learn the mean of everything that a noisy clip may become. Sources: progressive distillation arXiv 2202.00512,
+guidance distilled with it 2210.03142, fixed paths 2209.03003, training on the learner's own states 1011.0686.
 """
 
 from __future__ import annotations
@@ -44,7 +40,8 @@ MINUTES = 90.0
 TEACHER_STEPS = 12
 """More steps do not make the teacher's clips better."""
 SCHEDULES = {(0, 5, 8, 10): 0.0, (0, 7): 0.02}
-"""The teacher's step at which each step of the student begins, and the first noise level of that schedule."""
+"""The teacher's step at which each step of the student begins, and the first noise level of that schedule,
+which tells the one network how far its steps go."""
 LEARNING_RATE = 5e-4
 AVERAGE = 0.98  # decay of the averaged weights; at the end the learning rate is zero anyway
 STEPS_PER_CLIP = 12  # student's steps that are learnt for each new clip

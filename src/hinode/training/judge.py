@@ -23,7 +23,7 @@ from hinode.world.motion import subject_path
 from hinode.world.render import render
 from hinode.world.scene import CAMERAS, COLORS, MOTIONS, SUBJECTS, Scene, Subject, sample_scene
 
-RATE, WARM_UP, WEIGHT_DECAY = 2e-3, 50, 0.02
+SEED, RATE, WARM_UP, WEIGHT_DECAY = 1, 2e-3, 50, 0.02
 FORMATS = ((17, 8.0, 64, 64), (17, 8.0, 112, 64), (17, 8.0, 64, 112), (25, 12.0, 64, 64))
 """Native formats that the judge must read: frames, fps, width, height."""
 GLIMPSES = (4, 2.0, SPAN / MOMENTS)
@@ -172,13 +172,7 @@ PARTS = (
 
 
 def train_judge(
-    out: Path,
-    *,
-    minutes: float = 40.0,
-    batch: int = 32,
-    seed: int = 1,
-    threads: int = 1,
-    only: tuple[str, ...] = (),
+    out: Path, *, minutes: float = 40.0, batch: int = 32, threads: int = 1, only: tuple[str, ...] = ()
 ) -> Path:
     """Train the judge and write `out`/judge.safetensors and `out`/cast.safetensors; returns the folder.
 
@@ -193,7 +187,7 @@ def train_judge(
         path = out / "parts" / f"{part.name}.safetensors"
         if not only or part.name in only:
             start = load_file(path) if only else {}
-            save_weights(path, _train_part(part, minutes * 60 * part.share, batch, seed, start), metadata)
+            save_weights(path, _train_part(part, minutes * 60 * part.share, batch, start), metadata)
         weights |= load_file(path)
     for net in ("judge", "cast"):
         own = {name.removeprefix(f"{net}."): w for name, w in weights.items() if name.startswith(f"{net}.")}
@@ -201,11 +195,9 @@ def train_judge(
     return out
 
 
-def _train_part(
-    part: Part, seconds: float, batch: int, seed: int, start: dict[str, Tensor]
-) -> dict[str, Tensor]:
-    torch.manual_seed(seed)
-    rng = random.Random(f"judge-{part.name}-{seed}")
+def _train_part(part: Part, seconds: float, batch: int, start: dict[str, Tensor]) -> dict[str, Tensor]:
+    torch.manual_seed(SEED)
+    rng = random.Random(f"judge-{part.name}-{SEED}")
     nets = Nets().train()
     nets.load_state_dict(start, strict=False)
     parameters = {name: value for name, value in nets.named_parameters() if part.owns(name)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from hinode.model.dit import DiTConfig
 from hinode.model.flow import Sampling
@@ -34,6 +35,8 @@ class Bucket:
         """Width and height before the middle is cut out."""
         return self.cut_from or (self.width, self.height)
 
+
+network = partial(DiTConfig, vocabulary=0, control=True)
 
 Mix = tuple[tuple[Bucket, float], ...]
 """Buckets and their weights."""
@@ -81,10 +84,7 @@ class Recipe:
 
     def mix(self, fraction: float) -> Mix:
         """Buckets and weights at this fraction of the run (0..1)."""
-        for stage in self.stages:
-            if fraction < stage.until:
-                return stage.mix
-        return self.stages[-1].mix
+        return next((stage.mix for stage in self.stages if fraction < stage.until), self.stages[-1].mix)
 
     def rate(self, step: int, fraction: float) -> float:
         """Learning rate: warm-up by steps, constant, then linear to zero by elapsed time."""
@@ -103,7 +103,7 @@ def nano() -> Recipe:
     mix = ((image, 0.05), *zip(shapes, (0.38, 0.21, 0.15, 0.04, 0.09, 0.04, 0.04), strict=True))
     return Recipe(
         name="nano",
-        model=DiTConfig(vocabulary=0, control=True),
+        model=network(),
         minutes=150,
         stages=(Stage(0.22, ((image, 1.0),)), Stage(1.00, mix)),
         validation=Bucket(17, 8, 64, 64, 16),
@@ -132,16 +132,7 @@ def mini() -> Recipe:
 
     return Recipe(
         name="mini",
-        model=DiTConfig(
-            vocabulary=0,
-            fine_width=256,
-            width=448,
-            depth=10,
-            text_width=192,
-            text_depth=3,
-            noise_scale=2.0,
-            control=True,
-        ),
+        model=network(fine_width=256, width=448, depth=10, text_width=192, text_depth=3, noise_scale=2.0),
         minutes=24,
         stages=(
             Stage(0.15, images),
@@ -162,16 +153,7 @@ def smoke() -> Recipe:
     image, clip = Bucket(1, 8, 32, 32, 4), Bucket(5, 8, 32, 32, 2)
     return Recipe(
         name="smoke",
-        model=DiTConfig(
-            vocabulary=0,
-            fine_width=64,
-            width=64,
-            depth=1,
-            fine_out=1,
-            text_width=64,
-            text_depth=1,
-            control=True,
-        ),
+        model=network(fine_width=64, width=64, depth=1, fine_out=1, text_width=64, text_depth=1),
         minutes=0.1,
         stages=(Stage(0.3, ((image, 1.0),)), Stage(1.0, ((image, 0.3), (clip, 0.7)))),
         validation=Bucket(5, 8, 32, 32, 4),

@@ -13,8 +13,7 @@ import torch
 from hinode.errors import BadInput
 from hinode.training import data
 from hinode.training.distributed.parallel import join_team
-from hinode.training.journal import Journal
-from hinode.training.loop import iterate_steps, stop_on_signal
+from hinode.training.loop import Journal, iterate_steps, stop_on_signal
 from hinode.training.recipes import RECIPES, Recipe
 from hinode.training.trainer import MODEL_FILE, Trainer
 

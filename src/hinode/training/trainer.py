@@ -1,8 +1,7 @@
 """The trainer: a network with its optimisers, averaged weights and progress.
 
-Weights and optimiser state are float32; activations are bfloat16 where that is fast. Matrices inside blocks
-are trained by Muon, everything else by AdamW (recipe arXiv 2510.19376). What is exported is a moving average
-of the weights.
+Weights and optimiser state are float32, activations bfloat16 where that is fast. Matrices inside blocks are
+trained by Muon, all else by AdamW (recipe arXiv 2510.19376). A moving average of the weights is exported.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """Train the upscaler: small frames in, the world's own large ones out.
 
 A step sees two neighbouring moments of each clip, so that the loss also covers how they differ: an error
-that is the same in both is less visible than one that flickers. Some clips are the world's own, some the
-model's, some degraded on purpose; the target is the world's own for all.
-"""
+that is the same in both is less visible than one that flickers."""
 
 from __future__ import annotations
 
@@ -25,9 +23,9 @@ from hinode.settings import Settings
 from hinode.training import loop
 from hinode.training.pairs import LARGE_FRAMES, Pairs, make_pairs
 
-STEPS, SCENES = 3000, 240
+STEPS, SCENES, SEED = 3000, 240, 1
 BATCH, SIDE = 8, 48  # clips of a step, and the side of their small crop
-KINDS = {"small": 0.6, "generated": 0.2, "degraded": 0.2}
+KINDS = {"small": 0.6, "generated": 0.2, "degraded": 0.2}  # the target is the world's own for all
 RATE, WARM_UP, WEIGHT_DECAY = 1.5e-3, 50, 1e-4
 CHANGE = 0.5  # loss weight of the difference between neighbours
 SAVE_SECONDS = 60.0
@@ -38,23 +36,23 @@ def train_upscaler(
     out: Path,
     *,
     settings: Settings,
-    steps: int = STEPS,
+    steps: int | None = None,
     scenes: int = SCENES,
-    seed: int = 1,
     threads: int = 1,
     resume: bool = True,
 ) -> Path:
-    """Train the upscaler and write `out`/upscaler.safetensors, bfloat16; returns its path.
+    """Train the upscaler, for 3000 steps by default, and write `out`/upscaler.safetensors; returns its path.
 
     The pairs are made once and stored in `out`/pairs.pt. With `resume` an interrupted run continues from its
-    last state, a minute old at most. The same seed and steps give the same weights, interrupted or not.
+    last state, a minute old at most. The same number of steps gives the same weights, interrupted or not.
     """
+    steps = steps or STEPS
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     state, log = out / STATE_FILE, out / LOG_FILE
     with progress_bar(unit="share", keep=True) as bar:
-        pairs = _pairs(out / PAIRS_FILE, settings, scenes, seed, bar)
-        torch.manual_seed(seed)
+        pairs = _pairs(out / PAIRS_FILE, settings, scenes, bar)
+        torch.manual_seed(SEED)
         net = UpscalerNet().train()
         optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
         progress, average = loop.Progress(), 0.0
@@ -76,7 +74,7 @@ def train_upscaler(
         tasks = ((SAVE_SECONDS, save_progress),)
         for _ in loop.iterate_steps(lambda: progress.step < steps, progress, tasks=tasks):
             rate = loop.cosine_rate(RATE, progress.step, WARM_UP, progress.step, steps)
-            small, target = sample_crops(pairs, random.Random(f"upscaler-{seed}-{progress.step}"))
+            small, target = sample_crops(pairs, random.Random(f"upscaler-{SEED}-{progress.step}"))
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
                 large = net(small.flatten(0, 1)).unflatten(0, small.shape[:2])
             loss = _distance(large, target)
@@ -91,7 +89,7 @@ def train_upscaler(
                 loop.log_line(log, {**line, "loss": round(average, 6)}, echo=not bar.console.is_terminal)
         save_progress()
     path = out / MODEL_FILE
-    save_upscaler(net, path, {"steps": progress.step, "scenes": scenes, "seed": seed})
+    save_upscaler(net, path, {"steps": progress.step, "scenes": scenes, "seed": SEED})
     return path
 
 
@@ -101,7 +99,7 @@ def save_upscaler(net: UpscalerNet, path: Path, facts: dict[str, int]) -> None:
     loop.save_weights(path, net.state_dict(), metadata)
 
 
-def _pairs(path: Path, settings: Settings, scenes: int, seed: int, bar: ProgressBar) -> list[Pairs]:
+def _pairs(path: Path, settings: Settings, scenes: int, bar: ProgressBar) -> list[Pairs]:
     """The stored pairs if they are of so many scenes, else new ones."""
     fields = {field.name for field in dataclasses.fields(Pairs)}
     stored = torch.load(path, weights_only=True) if path.is_file() else []
@@ -111,7 +109,7 @@ def _pairs(path: Path, settings: Settings, scenes: int, seed: int, bar: Progress
     card = catalog.find(None, settings.models)
     model = checkpoint.load(card.path, "cpu", compute_type(torch.device("cpu")))
     task, pairs = bar.add_task("pairs", total=scenes), []
-    for batch in make_pairs(scenes, f"upscaler-training-{seed}", card, model):
+    for batch in make_pairs(scenes, f"upscaler-training-{SEED}", card, model):
         pairs.append(batch)
         bar.advance(task, len(batch.small))
     loop.save_state(path, [vars(batch) for batch in pairs])

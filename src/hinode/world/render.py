@@ -1,8 +1,7 @@
 """Render scenes: scene graphs in, video out, as one batched tensor program on any device.
 
-Sheets of paper are painted from far to near: sky, stars, sun, clouds, three sheets of land, the subjects, the
-weather. Scenes that share a place (or a cut-out) are painted together, so a large batch needs few kernel
-launches.
+Paper is painted from far to near: sky, stars, sun, clouds, three sheets of land, the subjects, the weather.
+Scenes that share a place (or a cut-out) are painted together, so a large batch needs few kernel launches.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The backdrop: sky, sun, clouds, three sheets of land and the weather, from far to near.
 
-Every sheet of land is a height field over x, so its mask costs one comparison per pixel. A canvas is
-float32 [B, T, 3, H, W] in 0..1; masks are [B, T, H, W]; x is measured in short sides from the middle of the
-frame, heights in short sides below the middle (y grows downwards).
+Every sheet of land is a height field over x, so its mask costs one comparison per pixel. A canvas is float32
+[B, T, 3, H, W] in 0..1; masks are [B, T, H, W]; x and y are in short sides from the middle of the frame.
 """
 
 from __future__ import annotations

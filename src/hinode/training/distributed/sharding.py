@@ -2,8 +2,7 @@
 divided by rows, and each process keeps its rows (FSDP2, `torch.distributed.fsdp.fully_shard`).
 
 A block is gathered just before it is used and freed after, so a process holds its share of everything, one
-whole block, and the few layers outside the blocks. A divided tensor is a `DTensor`; `local` is its part in
-this process.
+whole block, and the few layers outside the blocks. A divided tensor is a `DTensor`.
 """
 
 from __future__ import annotations
