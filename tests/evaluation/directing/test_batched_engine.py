@@ -13,15 +13,19 @@ from hinode.engines.native import catalog
 from hinode.errors import EngineError
 from hinode.evaluation.directing.batched_engine import BatchedEngine, generate
 from hinode.evaluation.directing.cases import make_cases
-from hinode.evaluation.directing.harness import Harness, with_references
+from hinode.evaluation.directing.harness import Harness
 from hinode.evaluation.directing.measures import subject_mask
-from hinode.request import FIRST_FRAME, KEYFRAME, MASK, Request, Segment
+from hinode.request import FIRST_FRAME, KEYFRAME, MASK, Reference, Request, Segment
 from hinode.settings import Settings
 
 
 @pytest.fixture
 def harness(settings: Settings, tmp_path: Path) -> Harness:
     return Harness(BatchedEngine(settings, batch_size=3), catalog.find("toy", settings.models), tmp_path)
+
+
+def with_references(request: Request, operation: str, *references: Reference) -> Request:
+    return dataclasses.replace(request, operation=operation, references=references)
 
 
 def requests(harness: Harness) -> dict[str, Request]:

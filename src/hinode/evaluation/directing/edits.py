@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from hinode.evaluation.directing.cases import SECONDS, Case
-from hinode.evaluation.directing.harness import Harness, with_references
+from hinode.evaluation.directing.harness import Harness
 from hinode.evaluation.directing.measures import column, mean_distances, of_kind, subject_mask, true_places
 from hinode.evaluation.records import Record, to_records
 from hinode.evaluation.results import Row, share, spread
@@ -24,9 +25,9 @@ def measure_region(cases: Sequence[Case], first: int, harness: Harness) -> list[
     for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first):
         still = case.kind == "still mask"
         mask = subject_mask(case.scene, len(truth), harness.fps, harness.size, still=still)
-        request = harness.request(case.prompt, number, SECONDS)
-        references = harness.reference(truth), harness.reference(mask, MASK)
-        requests.append(with_references(request, "edit", *references))
+        sources = harness.reference(truth), harness.reference(mask, MASK)
+        edit: dict[str, Any] = {"operation": "edit", "references": sources}
+        requests.append(harness.request(case.prompt, number, SECONDS, **edit))
         masks.append(np.broadcast_to(mask[..., 0] > 0, truth.shape[:3]))
     clips = harness.generate(requests)
     expected = [case.expected() for case in cases]
@@ -62,10 +63,10 @@ def measure_remix(cases: Sequence[Case], first: int, harness: Harness) -> list[R
     """Change one attribute of a whole clip; measure whether place and framing are kept."""
     scenes = [case.scene for case in cases]
     truths = harness.render(scenes, SECONDS)
-    requests = [
-        with_references(harness.request(case.prompt, number, SECONDS), "remix", harness.reference(truth))
-        for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first)
-    ]
+    requests = []
+    for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first):
+        remix: dict[str, Any] = {"operation": "remix", "references": (harness.reference(truth),)}
+        requests.append(harness.request(case.prompt, number, SECONDS, **remix))
     clips = harness.generate(requests)
     expected = [case.expected() for case in cases]
     places = true_places(scenes, harness.aspect)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,8 +31,8 @@ def measure_storyboard(cases: Sequence[Case], first: int, harness: Harness) -> l
     requests = []
     for number, case in enumerate(cases, first):
         shots = tuple(Segment(SECONDS, prompt=prompt, cut=k > 0) for k, prompt in enumerate(case.shots))
-        request = harness.request(case.prompt, number, SECONDS * len(shots))
-        requests.append(dataclasses.replace(request, operation="storyboard", segments=shots))
+        parts: dict[str, Any] = {"operation": "storyboard", "segments": shots}
+        requests.append(harness.request(case.prompt, number, SECONDS * len(shots), **parts))
     length = round(SECONDS * harness.fps)
     records = []
     for case, film in zip(cases, harness.generate(requests), strict=True):

@@ -3,10 +3,10 @@ become reference files, and the judge reads them."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,17 +49,18 @@ class Harness:
         """Width by height of the model's first shape."""
         return self.size[0] / self.size[1]
 
-    def request(self, prompt: str, seed: int, seconds: float, size: Size | None = None) -> Request:
-        """A new clip at its native size."""
+    def request(
+        self, prompt: str, seed: int, seconds: float, size: Size | None = None, **more: Any
+    ) -> Request:
+        """A clip at its native size; `more`: other fields of the request."""
         width, height = size or self.size
-        return Request(prompt, width, height, seconds, seed=seed, model=self.card.name, steps=self.steps)
+        more |= {"seed": seed, "model": self.card.name, "steps": self.steps}
+        return Request(prompt, width, height, seconds, **more)
 
-    def requests(
-        self, cases: Sequence[Case], first: int, seconds: float, size: Size | None = None
-    ) -> list[Request]:
-        """New clips of the prompts and the paths of cases; their seeds count from `first`."""
-        requests = (self.request(case.prompt, seed, seconds, size) for seed, case in enumerate(cases, first))
-        return [dataclasses.replace(r, path=case.path) for r, case in zip(requests, cases, strict=True)]
+    def requests(self, cases: Sequence[Case], first: int, *length: Any) -> list[Request]:
+        """New clips of the prompts and the paths of cases; their seeds count from `first`. `length`: seconds,
+        and perhaps a size."""
+        return [self.request(case.prompt, k, *length, path=case.path) for k, case in enumerate(cases, first)]
 
     def generate(self, requests: Sequence[Request]) -> list[Frames]:
         """The frames of some requests, uint8 [T, H, W, 3] each."""
@@ -69,8 +70,7 @@ class Harness:
         self, scenes: Sequence[Scene], seconds: float, start: float = 0.0, size: Size | None = None
     ) -> list[Frames]:
         """The true clips of some scenes from `start` on."""
-        width, height = size or self.size
-        count = round(seconds * self.fps)
+        (width, height), count = size or self.size, round(seconds * self.fps)
         video = render(scenes, frames=count, fps=self.fps, width=width, height=height, start=start)
         return list(to_bytes(video).numpy())
 
@@ -91,8 +91,3 @@ class Harness:
     def picture(self, frame: Frames, role: str, at: float = 0.0) -> Reference:
         """A frame as a PNG."""
         return references.save_picture(frame, role, self.folder, at)
-
-
-def with_references(request: Request, operation: str, *references: Reference) -> Request:
-    """A request that works from some references."""
-    return dataclasses.replace(request, operation=operation, references=references)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from hinode.evaluation.directing import measures
 from hinode.evaluation.directing.cases import SECONDS, Case
-from hinode.evaluation.directing.harness import Harness, with_references
+from hinode.evaluation.directing.harness import Harness
 from hinode.evaluation.directing.measures import changes, column, of_kind, psnr, ratios, seam
 from hinode.evaluation.evaluate import reencode
 from hinode.evaluation.records import Record, to_records
@@ -33,25 +33,22 @@ def measure_frames(cases: Sequence[Case], first: int, harness: Harness) -> list[
         at = [min(round(moment * harness.fps), len(truth) - 1) for moment in case.at]
         role = FIRST_FRAME if case.kind == "first" else KEYFRAME
         pictures = [harness.picture(truth[index], role, index / harness.fps) for index in at]
-        request = harness.request(case.prompt, number, SECONDS)
-        requests.append(with_references(request, "generate", *pictures))
+        requests.append(harness.request(case.prompt, number, SECONDS, references=tuple(pictures)))
         indices.append(at)
     records = []
     clips = harness.generate(requests)
     for case, at, frames, truth, rest in zip(cases, indices, clips, truths, rests, strict=True):
         others = [step for step in range(len(frames) - 1) if not {step, step + 1} & set(at)]
         decoded = reencode(frames, harness.fps)
-        records.append(
-            {
-                "kind": case.kind,
-                "psnr": min(psnr(frames[index], truth[index]) for index in at),
-                "psnr_in_file": min(psnr(decoded[index], truth[index]) for index in at),
-                "psnr_elsewhere": psnr(np.delete(frames, at, 0), np.delete(truth, at, 0)),
-                "motion": float(changes(frames)[others].mean()),
-                "motion_at_rest": float(changes(rest)[others].mean()),
-                "motion_in_truth": float(changes(truth)[others].mean()),
-            }
-        )
+        clips_by_name = {"motion": frames, "motion_at_rest": rest, "motion_in_truth": truth}
+        record = {
+            "kind": case.kind,
+            "psnr": min(psnr(frames[index], truth[index]) for index in at),
+            "psnr_in_file": min(psnr(decoded[index], truth[index]) for index in at),
+            "psnr_elsewhere": psnr(np.delete(frames, at, 0), np.delete(truth, at, 0)),
+        }
+        motion = {name: float(changes(clip)[others].mean()) for name, clip in clips_by_name.items()}
+        records.append(record | motion)
     return records
 
 
@@ -90,13 +87,11 @@ def measure_extension(cases: Sequence[Case], first: int, harness: Harness) -> li
         start = -length / harness.fps if forward else 0.0
         (truth,) = harness.render([case.scene], (length + more) / harness.fps, start)
         source = harness.reference(truth[:length] if forward else truth[more:])
-        request = harness.request(case.prompt, number, (length + more) / harness.fps)
-        request = with_references(request, "extend", source)
-        if not forward:
-            parts = Segment(more / harness.fps), Segment(length / harness.fps, keep=source.digest)
-            request = dataclasses.replace(request, segments=parts)
+        backward = Segment(more / harness.fps), Segment(length / harness.fps, keep=source.digest)
+        parts: dict[str, Any] = {"references": (source,), "segments": () if forward else backward}
         edge = length - 1 if forward else more
-        requests.append(request)
+        seconds = (length + more) / harness.fps
+        requests.append(harness.request(case.prompt, number, seconds, operation="extend", **parts))
         truths.append(truth)
         frozen.append(np.repeat(truth[edge : edge + 1], more, 0))
     clips = harness.generate(requests)
@@ -143,8 +138,8 @@ def measure_loop(cases: Sequence[Case], first: int, harness: Harness) -> list[Re
     for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first):
         start = truth[: round(SECONDS * harness.fps)]
         sources = (harness.reference(start),) if case.kind == "clip" else ()
-        request = with_references(harness.request(case.prompt, number, LOOP_SECONDS), "loop", *sources)
-        requests.append(dataclasses.replace(request, looped=True))
+        parts: dict[str, Any] = {"operation": "loop", "references": sources, "looped": True}
+        requests.append(harness.request(case.prompt, number, LOOP_SECONDS, **parts))
     clips = harness.generate(requests)
     return to_records(
         kind=[case.kind for case in cases],
