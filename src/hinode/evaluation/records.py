@@ -43,20 +43,16 @@ class RecordLog:
             raise BadInput(message, "name another folder", field="keep")
         self.records = [json.loads(line) for line in lines]
 
-    def add(self, records: Sequence[Record]) -> None:
-        """Append records."""
-        # As a resumed run will read them: both then give the same results.
-        lines = [json.dumps(record) for record in records]
-        self.records += [json.loads(line) for line in lines]
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write("".join(f"{line}\n" for line in lines))
-
     def complete(self, cases: Sequence[C], batch: int, measure: Measure[C], bar: Progress) -> list[Record]:
         """Measure the cases that have no record yet, `batch` at a time, and return the records of all."""
         task = bar.add_task(self.name, total=len(cases), completed=len(self.records))
         while (first := len(self.records)) < len(cases):
-            self.add(measure(cases[first : first + batch], first))
+            lines = [json.dumps(record) for record in measure(cases[first : first + batch], first)]
+            # As a resumed run will read them: both then give the same results.
+            self.records += map(json.loads, lines)
+            if self.path is not None:
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.writelines(f"{line}\n" for line in lines)
             bar.update(task, completed=len(self.records))
         return self.records[: len(cases)]
 

@@ -34,7 +34,7 @@ from hinode.progress import progress_bar
 from hinode.request import Request
 from hinode.settings import Settings
 from hinode.training.cost import flops
-from hinode.training.pairs import regenerate
+from hinode.training.upscaling import regenerate
 from hinode.world.caption import caption, words
 from hinode.world.judge import judge, load_judge
 from hinode.world.render import render

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hinode.model.flow import null_text
 from hinode.model.text import Vocabulary
 from hinode.model.tokens import SpacetimePatches
 from hinode.training.recipes import Bucket, Recipe
@@ -26,6 +27,10 @@ IMAGE_SECONDS = 3.0  # an image shows its scene at a random time within this man
 VALIDATION_SCENES = 64
 LOG_PACES = (-1.2, 0.7)  # logarithms of the speeds of cameras that a hint describes: 0.3 to 2 times nominal
 CAPTION_SHARE = 0.3  # of those cameras, how many the caption describes too
+LEVEL_MEAN, LEVEL_SPREAD = -0.8, 0.8  # of the logit-normal noise level
+INDEPENDENT = 0.10  # samples with a level per latent frame; the rest has one for the whole clip
+EARLY, EARLIEST = 0.25, 0.15  # samples below a level that others seldom have: it decides the camera
+TEXT_DROPOUT = 0.10
 
 
 @dataclass(frozen=True)
@@ -162,3 +167,19 @@ def iterate_batches(
             pending.append(thread.submit(sample, number))
     finally:
         thread.shutdown(cancel_futures=True)
+
+
+def sample_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor:
+    """Noise levels for training, [B, Tl]: a tenth of clips has one per latent frame, a quarter a low one."""
+    device = generator.device
+    each = torch.randn(batch, frames, generator=generator, device=device)
+    alone, early, first = torch.rand(3, batch, 1, generator=generator, device=device)
+    levels = torch.sigmoid(LEVEL_MEAN + LEVEL_SPREAD * each)
+    shared = torch.where(early < EARLY, EARLIEST * first, levels[:, :1])
+    return torch.where(alone < INDEPENDENT, levels, shared)
+
+
+def drop_text(ids: Tensor, generator: torch.Generator) -> Tensor:
+    """Replace a tenth of the texts by the null text: the network also learns the unconditional field."""
+    odds = torch.rand(ids.shape[0], 1, generator=generator, device=generator.device)
+    return torch.where(odds.to(ids.device) < TEXT_DROPOUT, null_text(ids), ids)

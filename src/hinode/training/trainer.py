@@ -32,7 +32,6 @@ from hinode.training.distributed.parallel import Team
 from hinode.training.distributed.sharding import ShardedMuon, gather_state, local, shard
 from hinode.training.loop import Progress, save_state, set_rate
 from hinode.training.muon import Muon
-from hinode.training.noise import LEVEL_MEAN, LEVEL_SPREAD, drop_text, sample_levels
 from hinode.training.recipes import Recipe
 
 STATE_FILE, MODEL_FILE = "state.pt", "model.safetensors"
@@ -113,8 +112,8 @@ class Trainer:
         count, mine = len(batch.scenes), self.team.share_slice
         generator = torch.Generator(self.device).manual_seed(self.recipe.seed * 1_000_003 + batch.step)
         x = self.tokenizer.encode(video)
-        ids = drop_text(batch.ids.to(self.device), generator)
-        levels = sample_levels(count, x.shape[1], generator)
+        ids = data.drop_text(batch.ids.to(self.device), generator)
+        levels = data.sample_levels(count, x.shape[1], generator)
         noise = torch.randn((count, *x.shape[1:]), generator=generator, device=self.device)
         weight = data.emphasis(self.team.share(batch), self.recipe.emphasis, self.tokenizer, self.device)
         mask, motion = sample_directions(self.recipe, batch, self.tokenizer, self.device)
@@ -183,8 +182,8 @@ class Trainer:
             noise = torch.randn((count, *x.shape[1:]), generator=generator, device=self.device)
             # One level per clip, evenly over the quantiles of the training distribution.
             quantile = (torch.arange(count, device=self.device) + 0.5) / count
-            spread = LEVEL_SPREAD * torch.special.ndtri(quantile)
-            levels = torch.sigmoid(LEVEL_MEAN + spread)[:, None].expand(-1, x.shape[1])
+            spread = data.LEVEL_SPREAD * torch.special.ndtri(quantile)
+            levels = torch.sigmoid(data.LEVEL_MEAN + spread)[:, None].expand(-1, x.shape[1])
             result.append((batch, x, noise[self.team.share_slice], levels))
         return result
 

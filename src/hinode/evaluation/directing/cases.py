@@ -55,15 +55,9 @@ class Case:
         """The inverse of `as_json`."""
         scene = dict(values["scene"])
         subject = Subject(**scene.pop("subject"))
-        return cls(
-            prompt=values["prompt"],
-            scene=Scene((subject,), **scene),
-            kind=values.get("kind", ""),
-            at=tuple(values.get("at", ())),
-            change=dict(values.get("change", {})),
-            path=tuple((t, x, y) for t, x, y in values.get("path", ())),
-            shots=tuple(values.get("shots", ())),
-        )
+        tuples = {name: tuple(values.get(name, ())) for name in ("at", "shots")}
+        path = tuple((t, x, y) for t, x, y in values.get("path", ()))
+        return cls(**{**values, **tuples, "path": path, "scene": Scene((subject,), **scene)})
 
 
 def make_cases(metric: str, namespace: str, count: int) -> list[Case]:

@@ -95,10 +95,10 @@ def subject_mask(scene: Scene, frames: int, fps: float, size: tuple[int, int], *
     path = subject_path(scene.subjects, moments, width / height)
     zoom = camera_path([scene], moments).zoom
     half = (0.62 * scene.subjects[0].size * zoom[0] * min(width, height) + 1).numpy()
-    x, y = path.x[0].numpy() * width, path.y[0].numpy() * height
-    rows, columns = np.arange(height) + 0.5, np.arange(width) + 0.5
-    tall = np.abs(rows[None] - y[:, None]) <= half[:, None]
-    wide = np.abs(columns[None] - x[:, None]) <= half[:, None]
+    wide, tall = (
+        np.abs(np.arange(count)[None] + 0.5 - place[0].numpy()[:, None] * count) <= half[:, None]
+        for count, place in ((width, path.x), (height, path.y))
+    )
     boxes = tall[:, :, None] & wide[:, None, :]
     if still:
         boxes = boxes.any(0, keepdims=True)
