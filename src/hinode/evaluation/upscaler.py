@@ -55,10 +55,8 @@ def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | No
     95 %. ModelError if no upscaler is installed.
     """
     if not upscaling.available():
-        raise ModelError(
-            "there is no upscaler to measure",
-            f"train one with `hinode train upscaler` and copy its file to {upscaling.path()}",
-        )
+        remedy = f"train one with `hinode train upscaler` and copy its file to {upscaling.path()}"
+        raise ModelError("there is no upscaler to measure", remedy)
     card = catalog.find(model, settings.models)
     rng = random.Random("upscaler-held-out")
     scenes = [sample_scene(rng, held_out=None) for _ in range(SCENES)][:limit]
@@ -200,17 +198,15 @@ def _evaluate_clips(card: catalog.Card, count: int, bar: Progress) -> dict[str, 
                 readings[name] += [Observation(verdict.values) for verdict in verdicts]
             rows += [_sharpness(*map(Tensor.numpy, clip)) for clip in zip(*versions.values(), strict=True)]
     pairs = zip(readings["lanczos"], readings["upscaler"], strict=True)
-    return {
+    scores = {name: tally(values, cases)["whole_prompt"] for name, values in readings.items()}
+    result: dict[str, Any] = {
         "prompts": count,
-        "whole_prompt": {
-            name: tally(values, cases)["whole_prompt"]["accuracy"] for name, values in readings.items()
-        },
+        "whole_prompt": {name: score["accuracy"] for name, score in scores.items()},
         "same_verdict_as_lanczos": _mean(float(a.values == b.values) for a, b in pairs),
-        **{
-            key: {name: _mean(row[key][name] for row in rows) for name in METHODS}
-            for key in ("edge_slope", "flicker", "round_trip_psnr")
-        },
     }
+    for key in ("edge_slope", "flicker", "round_trip_psnr"):
+        result[key] = {name: _mean(row[key][name] for row in rows) for name in METHODS}
+    return result
 
 
 def _sharpness(native: Frames, *versions: Frames) -> dict[str, dict[str, float]]:
@@ -272,11 +268,10 @@ def table(result: dict[str, Any]) -> str:
     lines = [f"{'':<18}{'method':<10}{'PSNR':>8}{'SSIM':>8}{'edges':>8}{'changes':>9}"]
     for name in ("native renders", "averaged renders", "redrawn renders"):
         for method in METHODS:
-            row = result[name][method]
-            lines.append(
-                f"{name:<18}{method:<10}{row['psnr']:8.2f}{row['ssim']:8.4f}{row['edge_slope']:8.3f}"
-                f"{row['change_error']:9.3f}"
+            figures = "{psnr:8.2f}{ssim:8.4f}{edge_slope:8.3f}{change_error:9.3f}".format(
+                **result[name][method]
             )
+            lines.append(f"{name:<18}{method:<10}{figures}")
         gain = result[name]["gain_db"]
         lines.append(f"{'':<18}gain {gain['mean']:+.2f} dB ({gain['low']:.2f} to {gain['high']:.2f})")
     for fact in ("by_weather", "by_place"):

@@ -197,13 +197,8 @@ class CastNet(nn.Module):
         present = (under * self.there).sum(-1).float() + self.bias
         path = torch.cat([where.to(under.dtype), present[..., None].tanh(), self.step(under)], -1)
         steps = over_time(path).transpose(1, 2).flatten(2)  # (B, kinds, 8 * 7)
-        return DetectorOutput(
-            present=over_time(present).mean(1),
-            heat=over_time(heat),
-            where=over_time(where),
-            motion=self.motion(steps),
-            frames=over_time(frames),
-        )
+        heat, where, frames = map(over_time, (heat, where, frames))
+        return DetectorOutput(over_time(present).mean(1), heat, where, self.motion(steps), frames)
 
     def read(self, output: DetectorOutput, clip: Tensor, kind: Tensor) -> Tensor:
         """Colour logits [N, colours] of the subjects of `kind` [N] in the clips `clip` [N]."""

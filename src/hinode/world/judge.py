@@ -55,13 +55,14 @@ class CameraNet(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.body = nn.Sequential(
+        wide = 2 * width
+        layers = (
             conv(2 * BANDS, width, stride=(1, 2)),
-            conv(width, 2 * width, stride=2),
-            conv(2 * width, 2 * width, stride=2),
-            nn.Flatten(),
+            conv(width, wide, stride=2),
+            conv(wide, wide, stride=2),
         )
-        self.answer = head(2 * width * (MOMENTS // 4) * (SIDE // 8), len(scene.CAMERAS))
+        self.body = nn.Sequential(*layers, nn.Flatten())
+        self.answer = head(wide * (MOMENTS // 4) * (SIDE // 8), len(scene.CAMERAS))
 
     def forward(self, video: Tensor) -> Tensor:
         """`video`: [B, 16, 3, 64, 64] in 0..1. Returns logits [B, cameras]."""

@@ -81,17 +81,12 @@ def read(path: Path) -> list[Case]:
         lines = path.read_text(encoding="utf-8").splitlines()
         return [Case.of(json.loads(line)) for line in lines]
     except OSError as error:
-        raise BadInput(
-            f"the cases in {path} cannot be read",
-            "name the folder benchmarks/prompts/directing of the repository",
-            field="prompts",
-        ) from error
+        remedy = "name the folder benchmarks/prompts/directing of the repository"
+        raise BadInput(f"the cases in {path} cannot be read", remedy, field="prompts") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(
-            f"{path} has lines that are no cases of the directing suite",
-            "write them again with benchmarks/prompts/make.py",
-            field="prompts",
-        ) from error
+        message = f"{path} has lines that are no cases of the directing suite"
+        remedy = "write them again with benchmarks/prompts/make.py"
+        raise BadInput(message, remedy, field="prompts") from error
 
 
 def _scene(rng: random.Random, motions: tuple[str, ...] = MOTIONS, cameras: tuple[str, ...] = ()) -> Scene:
