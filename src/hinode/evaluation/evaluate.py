@@ -61,9 +61,7 @@ def load_model(card: Card) -> tuple[Checkpoint, torch.device]:
 
 def generate(cases: Sequence[Case], plan: Plan, *, seed: int = 0) -> Iterator[tuple[range, Tensor]]:
     """Generate the clips of cases in batches: (numbers of the cases, uint8 [B, T, H, W, 3] at native size).
-
-    Case i has the noise seed `seed + i`, as with `hinode generate --seed`.
-    """
+    Case i has the noise seed `seed + i`, as with `hinode generate --seed`."""
     model, device = load_model(plan.card)
     for first in range(0, len(cases), BATCH):
         numbers = range(first, min(first + BATCH, len(cases)))
@@ -96,8 +94,7 @@ def true_scene(case: Case, rng: random.Random) -> Scene:
     scene = sample_scene(rng, subjects=max(1, len(case.kinds)), held_out=None)
     facts = {**scene.facts(), **case.expect}
     cast, motions = [], []
-    for number, subject in enumerate(scene.subjects, start=1):
-        suffix = "" if number == 1 else f" {number}"
+    for subject, suffix in zip(scene.subjects, ("", " 2", " 3"), strict=False):
         cast.append((facts.get("subject" + suffix, subject.kind), facts.get("color" + suffix, subject.color)))
         motions.append(facts.get("motion" + suffix, subject.motion))
     relation, subjects = place_cast(rng, cast, facts.get("relation"), motions)
@@ -219,12 +216,7 @@ def evaluate_file(
             result["floors"] = floors(cases, observations, plan, lambda count: bar.advance(task, count))
     if save_clips is not None:
         save_clips.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(
-            {
-                "frames": torch.cat(clips),
-                "seen": [reading.facts(case) for reading, case in zip(observations, cases, strict=True)],
-                "cases": [dataclasses.asdict(case) for case in cases],
-            },
-            save_clips,
-        )
+        seen = [reading.facts(case) for reading, case in zip(observations, cases, strict=True)]
+        prompts = [dataclasses.asdict(case) for case in cases]
+        torch.save({"frames": torch.cat(clips), "seen": seen, "cases": prompts}, save_clips)
     return result

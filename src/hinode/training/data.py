@@ -147,11 +147,8 @@ def iterate_batches(
     ahead: int,
     multiple: int,
 ) -> Generator[Batch, None, None]:
-    """Training batches from `step` on, without end.
-
-    `ahead`: how many a thread prepares, so that a GPU never waits for Python. On a CPU, where the thread
-    would only take time from the training itself, use 0.
-    """
+    """Training batches from `step` on, without end. `ahead`: how many a thread prepares, so that a GPU never
+    waits for Python. On a CPU, where the thread would only take time from the training itself, use 0."""
 
     def sample(number: int) -> Batch:
         return training_batch(recipe, number, fraction(), vocabulary, multiple=multiple)

@@ -47,14 +47,11 @@ def iterate_steps(
     stop: threading.Event | None = None,
     agree: Callable[[float, bool], tuple[float, bool]] = lambda elapsed, stopped: (elapsed, stopped),
 ) -> Iterator[None]:
-    """Yield once for every step that the caller has to take.
+    """Yield once for every step that the caller has to take, while `unfinished` and until `stop` is set.
 
-    Args:
-        unfinished: whether another step is due.
-        progress: its `elapsed` is kept up to date; all else is the caller's.
-        tasks: what is done between two steps, each with the seconds from one time to the next.
-        stop: ends the run after the current step when it is set.
-        agree: makes one clock and one stop flag from those of several processes.
+    `progress`: its `elapsed` is kept up to date; all else is the caller's. `tasks`: what is done between two
+    steps, each with the seconds from one time to the next. `agree`: makes one clock and one stop flag from
+    those of several processes.
     """
     start = time.monotonic() - progress.elapsed
     due = [progress.elapsed + seconds for seconds, _ in tasks]

@@ -52,10 +52,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All choices of a training run.
-
-    Its schedules are fractions of `minutes`, so the learning rate reaches zero on a slow machine too.
-    """
+    """All choices of a training run. Its schedules are fractions of `minutes`, so the learning rate reaches
+    zero on a slow machine too."""
 
     name: str
     model: DiTConfig  # its `vocabulary` is filled in from the world when training starts

@@ -35,16 +35,11 @@ def train(
 
     The folder gets model.safetensors (the latest averaged weights), state.pt and log.jsonl.
 
-    Args:
-        start: weights to start with, of the same recipe; their minutes count.
-        minutes: length of the whole run, earlier starts included; by default the recipe's. A resumed run may
-            be given more, since its schedule is a function of elapsed / minutes.
-        resume: continue from out/state.pt if it exists.
-        shard: each process of a `torchrun` keeps only its part of the weights.
-
-    Raises:
-        BadInput: the recipe is unknown, the processes cannot share it, or `start` had all these minutes.
-        ModelError: the saved state or `start` does not fit the recipe.
+    `start`: weights to start with, of the same recipe; their minutes count. `minutes`: length of the whole
+    run, earlier starts included; by default the recipe's. A resumed run may be given more, since its schedule
+    is a function of elapsed / minutes. `shard`: each process of a `torchrun` keeps only its part of the
+    weights. BadInput: the recipe is unknown, the processes cannot share it, or `start` had all these minutes.
+    ModelError: the saved state or `start` does not fit the recipe.
     """
     if isinstance(recipe, str):
         if recipe not in RECIPES:

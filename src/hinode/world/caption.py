@@ -1,8 +1,7 @@
 """Captions from scenes and facts from captions: the world's recaptioner and its inverse.
 
-`caption` describes a scene at four densities, in several grammars, with synonyms and clauses in any order
-(dense synthetic captions help prompt following most; Sora's report calls it re-captioning). `parse` finds the
-facts in any text, and the words that mean nothing in this world.
+Captions have four densities, several grammars, synonyms and clauses in any order: dense synthetic captions
+help prompt following most (Sora's report calls it re-captioning).
 """
 
 from __future__ import annotations
@@ -164,7 +163,8 @@ def caption(scene: Scene, rng: random.Random, density: str | None = None, *, cam
     cast = _join([_subject(subject, rng, dense, keep) for subject in scene.subjects], scene, rng, keep)
     around: list[str] = []
     if rng.random() < keep:
-        around.append(_place(scene, rng))
+        noun = _phrase("place", scene.place, rng)
+        around.append(f"{rng.choice(('over', 'over', 'above', 'across', 'in front of', 'near'))} the {noun}")
     if rng.random() < keep:
         around.append(_phrase("time", scene.time, rng, adverbial=True))
     if dense or rng.random() < (keep if scene.weather != "clear" else 0.4):
@@ -235,11 +235,6 @@ def _subject(subject: Subject, rng: random.Random, dense: bool, keep: float) -> 
     return text
 
 
-def _place(scene: Scene, rng: random.Random) -> str:
-    noun = _phrase("place", scene.place, rng)
-    return f"{rng.choice(('over', 'over', 'above', 'across', 'in front of', 'near'))} the {noun}"
-
-
 def _tags(scene: Scene, rng: random.Random, camera: bool) -> str:
     cast = []
     for subject in scene.subjects:
@@ -249,7 +244,7 @@ def _tags(scene: Scene, rng: random.Random, camera: bool) -> str:
         cast.append(tag)
     if len(cast) > 1 and scene.relation is not None:
         cast = [_join(cast, scene, rng, 1.0)]
-    around = [_phrase(name, getattr(scene, name), rng) for name in ("time", "place")]
+    around = [_phrase("time", scene.time, rng), _phrase("place", scene.place, rng)]
     around = [tag for tag in around if rng.random() < 0.85]
     if rng.random() < (0.85 if scene.weather != "clear" else 0.4):
         around.append(_phrase("weather", scene.weather, rng))

@@ -45,10 +45,8 @@ class Cast:
     nearer: frozenset[tuple[str, str]]
 
     def relation(self, first: str, second: str) -> str | None:
-        """Where the kind `first` is, seen from the kind `second`; None if one of them was not detected.
-
-        Two that overlap are behind or in front of each other; otherwise the larger distance decides.
-        """
+        """Where the kind `first` is, seen from the kind `second`; None if one of them was not detected. Two
+        that overlap are behind or in front of each other; otherwise the larger distance decides."""
         if first not in self.subjects or second not in self.subjects:
             return None
         a, b = self.subjects[first], self.subjects[second]
@@ -129,10 +127,8 @@ class DetectorOutput:
 
 
 class PairNet(nn.Module):
-    """Tell which of two subjects that overlap is in front.
-
-    It sees the crop around both, how near each pixel is to the colour of either, and how near to its place.
-    """
+    """Tell which of two subjects that overlap is in front. It sees the crop around both, how near each pixel
+    is to the colour of either, and how near to its place."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -140,11 +136,8 @@ class PairNet(nn.Module):
         self.answer = head(2 * width * (CROP // 4) ** 2 + 2 * KINDS, 1)
 
     def forward(self, frames: Tensor, where: Tensor, kinds: Tensor, colors: Tensor) -> Tensor:
-        """Logits [N] that the first of each pair is in front of the second.
-
-        `frames`: [N, M, 3, 64, 64] in -1..1. `where`: x, y of both in -1..1, [N, M, 2, 2]. `kinds`, `colors`:
-        of both, [N, 2].
-        """
+        """Logits [N] that the first of each pair is in front of the second. `frames`: [N, M, 3, 64, 64] in
+        -1..1. `where`: x, y of both in -1..1, [N, M, 2, 2]. `kinds`, `colors`: of both, [N, 2]."""
         count, moments = frames.shape[:2]
         at = where.detach().flatten(0, 1)
         middle = at.mean(1)
@@ -243,9 +236,8 @@ def facts(cast: Cast, kinds: Sequence[str]) -> dict[str, str]:
     for number, kind in enumerate(kinds, start=1):
         suffix = "" if number == 1 else f" {number}"
         detection = cast.subjects.get(kind)
-        for name in ("kind", "color", "motion"):
-            attribute = ("subject" if name == "kind" else name) + suffix
-            result[attribute] = "none" if detection is None else getattr(detection, name)
+        for fact, name in (("subject", "kind"), ("color", "color"), ("motion", "motion")):
+            result[fact + suffix] = getattr(detection, name, "none")
     if len(kinds) > 1:
         result["relation"] = cast.relation(kinds[0], kinds[1]) or "none"
     return result

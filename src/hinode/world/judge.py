@@ -128,10 +128,8 @@ class JudgeNet(nn.Module):
 
 
 def sample_moments(video: Tensor, fps: float) -> Tensor:
-    """The judge's input: the first two seconds of clips at 16 moments, 64 x 64.
-
-    `video`: float [B, T, 3, H, W] in 0..1. A still image or a shorter clip is extended by its last frame.
-    """
+    """The judge's input: the first two seconds of clips at 16 moments, 64 x 64. `video`: float [B, T, 3, H,
+    W] in 0..1. A still image or a shorter clip is extended by its last frame."""
     steps = torch.arange(MOMENTS, device=video.device) * (SPAN / MOMENTS) * fps
     return resize_square(video[:, steps.round().long().clamp(max=video.shape[1] - 1)])
 
@@ -170,10 +168,8 @@ def _view(frames: Tensor, fps: float) -> Tensor:
 
 @torch.no_grad()
 def judge(frames: Tensor, fps: float, net: JudgeNet | None = None) -> list[Verdict]:
-    """Classify clips; returns one verdict for each.
-
-    `frames`: uint8 [B, T, H, W, 3] (or one clip, [T, H, W, 3]), sRGB.
-    """
+    """Classify clips; returns one verdict for each. `frames`: uint8 [B, T, H, W, 3] (or one clip, [T, H, W,
+    3]), sRGB."""
     net, view = net or load_judge(), _view(frames, fps)
     logits, _ = net(view)
     verdicts = []

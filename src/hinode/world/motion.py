@@ -55,10 +55,8 @@ def _column(values: Sequence[float], like: Tensor) -> Tensor:
 
 
 def subject_path(subjects: Sequence[Subject], moments: Tensor, aspect: float) -> Path:
-    """Follow one subject per scene.
-
-    `moments`: seconds, [B, T]. `aspect`: frame width / height, so that circles are round in pixels.
-    """
+    """Follow one subject per scene. `moments`: seconds, [B, T]. `aspect`: frame width / height, so that
+    circles are round in pixels."""
 
     x0, y0, speed, phase = (
         _column([getattr(subject, name) for subject in subjects], moments)
@@ -98,9 +96,7 @@ def camera_path(scenes: Sequence[Scene], moments: Tensor) -> Camera:
 
 def presence(scenes: Sequence[Scene], moments: Tensor, x: Tensor, y: Tensor, aspect: float) -> Tensor:
     """How near each place and moment is to a subject, 0..1: a soft disc about as large as its cut-out.
-
-    `moments`: seconds, [B, T]. `x` [w] and `y` [h]: places in frame fractions. Returns [B, T, h, w].
-    """
+    `moments`: seconds, [B, T]. `x` [w] and `y` [h]: places in frame fractions. Returns [B, T, h, w]."""
     total = torch.zeros(*moments.shape, len(y), len(x), device=moments.device)
     zoom = camera_path(scenes, moments).zoom
     for layer in range(MAX_SUBJECTS):

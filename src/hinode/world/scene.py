@@ -159,11 +159,8 @@ def sample_scene(
     held_out: bool | None = False,
     casts: tuple[float, float, float] = CASTS,
 ) -> Scene:
-    """Sample a random scene.
-
-    `subjects`: 1, 2, 3, or None for a mix with the shares `casts`. `held_out`: False never uses a pair of
-    `HELD_OUT_PAIRS`, True uses one for the first subject, None allows them.
-    """
+    """Sample a random scene. `subjects`: 1, 2, 3, or None for a mix with the shares `casts`. `held_out`:
+    False never uses a pair of `HELD_OUT_PAIRS`, True uses one for the first subject, None allows them."""
     single, *several = casts  # in this order, so that seeds give the scenes that they gave before `casts`
     count = subjects if subjects is not None else rng.choices((2, 3, 1), (*several, single))[0]
     if count not in range(1, MAX_SUBJECTS + 1):

@@ -1,9 +1,5 @@
 """The native engine for many clips at once: what directed runs request at the same time goes through the
-network together.
-
-All else is as in the product: the same code plans the requests, cuts them into windows, gives them their
-sources and joins them, and each clip starts from the noise of its own seed.
-"""
+network together. All else is as in the product, and each clip starts from the noise of its own seed."""
 
 from __future__ import annotations
 
@@ -86,10 +82,8 @@ class BatchedEngine(NativeEngine):
 
 
 def generate(requests: Sequence[Request], engine: BatchedEngine) -> list[Clip]:
-    """The clips that a directed engine makes of some requests, in their order.
-
-    Each run advances until it waits for the network; then the network runs for all of them, and so on.
-    """
+    """The clips that a directed engine makes of some requests, in their order. Each run advances until it
+    waits for the network; then the network runs for all of them, and so on."""
     runs = [DirectedEngine(engine).start(request) for request in requests]
     active = [iter(run) for run in runs]
 

@@ -61,10 +61,8 @@ class Case:
 
 
 def make_cases(metric: str, namespace: str, count: int) -> list[Case]:
-    """Cases of a metric (a key of `MAKERS`), the same for the same arguments.
-
-    `namespace`: "evaluation" for the committed ones; settings are tried on cases of another name.
-    """
+    """Cases of a metric (a key of `MAKERS`), the same for the same arguments. `namespace`: "evaluation" for
+    the committed ones; settings are tried on cases of another name."""
     rng = random.Random(f"directing/{namespace}/{metric}")
     return [MAKERS[metric](rng, number) for number in range(count)]
 

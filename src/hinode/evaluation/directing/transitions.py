@@ -76,10 +76,8 @@ def _motion_rows(metric: str, records: Sequence[Record]) -> list[Row]:
 
 
 def measure_extension(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
-    """Extend a true clip by two seconds, forward or backward.
-
-    The part that is generated is the world's seconds 0 to 2, which the judge knows best.
-    """
+    """Extend a true clip by two seconds, forward or backward. The part that is generated is the world's
+    seconds 0 to 2, which the judge knows best."""
     length, more = round(SOURCE_SECONDS * harness.fps), round(SECONDS * harness.fps)
     requests, truths, frozen = [], [], []
     for number, case in enumerate(cases, first):

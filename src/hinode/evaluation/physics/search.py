@@ -1,8 +1,7 @@
 """Where a subject is in some frames, found by rendering.
 
 The scene is rendered with the subject at many places (and in every colour, as every kind); the rendering
-nearest to a frame is what that frame shows. No network judges, and in true frames the subject is found at its
-true place to within the grid.
+nearest to a frame is what that frame shows. No network judges: true frames show the true place.
 """
 
 from __future__ import annotations

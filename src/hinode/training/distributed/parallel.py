@@ -82,10 +82,8 @@ class Team:
         return clock, stops > 0
 
     def load(self, path: Path) -> dict[str, Any] | None:
-        """The state in a file that only the main process needs to see; None if there is no such file.
-
-        The other processes get its tensors one by one, by `receive`.
-        """
+        """The state in a file that only the main process needs to see; None if there is no such file. The
+        other processes get its tensors one by one, by `receive`."""
         present = self.is_main and path.is_file()
         state = torch.load(path, map_location="cpu", weights_only=True) if present else None
         if self.size == 1:
