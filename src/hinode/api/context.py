@@ -23,7 +23,8 @@ from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.uploads import Uploads
 from hinode.jobs.idempotency import Rejections
 from hinode.jobs.store import Store
-from hinode.jobs.tenants.tenants import Identity, Tenants
+from hinode.jobs.tenants.tenant import Identity
+from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.webhooks.endpoints import Endpoints
 from hinode.outbound import Outbound
 from hinode.records.database import Database

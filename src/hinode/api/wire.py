@@ -141,7 +141,7 @@ class Video(Answer):
             )
         return cls.of(
             job,
-            model=job.asked_model,
+            model=job.requested_model,
             status=STATUS[job.status],
             prompt=request["prompt"],
             size=f"{request['width']}x{request['height']}",
@@ -154,7 +154,7 @@ class Video(Answer):
             source_video_id=job.source_id,
             priority=job.priority.name.lower(),
             cancel_requested=job.cancel_requested_at is not None,
-            making=None if job.making is None else _details(job.making),
+            making=None if job.provenance is None else _details(job.provenance),
             **values,
         )
 

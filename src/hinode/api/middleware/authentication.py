@@ -18,7 +18,8 @@ from hinode.api import failures
 from hinode.api.failures import RATE_LIMIT, Refusal
 from hinode.api.limits import Buckets, RateLimitStatus
 from hinode.errors import HinodeError
-from hinode.jobs.tenants.tenants import Identity, Tenants
+from hinode.jobs.tenants.tenant import Identity
+from hinode.jobs.tenants.tenants import Tenants
 
 PREFIX = "/v1/"
 CACHE_SECONDS = 0.25

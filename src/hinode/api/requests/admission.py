@@ -88,7 +88,7 @@ class Drafter:
     @property
     def model(self) -> Model:
         """The model that the body names, else that of the first source video, else the default."""
-        default = self.first.job.asked_model if self.first and self.first.job else None
+        default = self.first.job.requested_model if self.first and self.first.job else None
         return self.admission.catalogue.find(self.body.model or default)
 
     def base(self, operation: str, prompt: str | None, seconds: float, size: Size | None = None) -> Request:
@@ -157,7 +157,7 @@ class Drafter:
                 request=dataclasses.replace(
                     request, seed=self.admission.seed() if body.seed is None else body.seed + index
                 ),
-                asked_model=model.name,
+                requested_model=model.name,
                 priority=priority,
                 inputs=inputs,
                 source_id=source_id,
