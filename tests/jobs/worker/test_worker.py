@@ -31,12 +31,12 @@ from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.worker import attempt, heartbeat
 from hinode.jobs.worker.heartbeat import Heartbeat
 from hinode.jobs.worker.worker import Worker
-from hinode.media.video import read_video
 from hinode.records import tables
 from hinode.records.database import Database, DatabaseError
 from hinode.records.tables import events
 from hinode.request import MediaFile, Reference, Request
 from hinode.settings import Settings
+from tests.videos import read_video
 
 REQUEST = Request("a red balloon", 64, 48, seconds=0.5, seed=3, engine="testcard", model="testcard", steps=6)
 
