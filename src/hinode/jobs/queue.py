@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.jobs.job import Counts, Lease
-from hinode.jobs.schedule import Lane, Policy, Tenant, attained, choose, should_preempt
+from hinode.jobs.schedule import POLICY, Lane, Policy, Tenant, attained, choose, should_preempt
 from hinode.jobs.states import Priority, Status
 from hinode.records.prepared import Prepared
 from hinode.records.rows import count_rows
@@ -87,7 +87,6 @@ WHERE status = 'running' AND lease_until IS NOT NULL AND give_way_at > :since AN
 def pick(
     connection: Connection,
     now: float,
-    policy: Policy,
     *,
     host: str,
     engines: Collection[str] | None,
@@ -96,13 +95,13 @@ def pick(
     """The job that a worker should start next, or None; `resident` are the models in its memory."""
     if connection.dialect.name == "postgresql":
         connection.execute(_CLAIM_LOCK)
-    heads, tenants = _read(connection, now, policy, host, engines)
-    lane = choose(list(heads), tenants, now=now, policy=policy, resident=resident)
+    heads, tenants = _read(connection, now, host, engines)
+    lane = choose(list(heads), tenants, now=now, policy=POLICY, resident=resident)
     return heads[lane] if lane else None
 
 
 def _read(
-    connection: Connection, now: float, policy: Policy, host: str, engines: Collection[str] | None
+    connection: Connection, now: float, host: str, engines: Collection[str] | None
 ) -> tuple[dict[Lane, str], dict[str, Tenant]]:
     """The lanes with a job that a worker could start, each with its first such job, and their projects."""
     heads, tenants = {}, {}
@@ -111,7 +110,7 @@ def _read(
         if engines is None or lane.engine in engines:
             heads[lane] = row[3]
             if lane.project_id not in tenants:
-                tenants[lane.project_id] = _tenant(row[4:], now, policy)
+                tenants[lane.project_id] = _tenant(row[4:], now)
     return heads, tenants
 
 
@@ -128,10 +127,10 @@ def is_preempted(
     if ran_for < policy.time_slice:
         return False
     job = lease.job
-    heads, tenants = _read(connection, now, policy, lease.host, lease.engines)
+    heads, tenants = _read(connection, now, lease.host, lease.engines)
     if job.project_id not in tenants:
         (account,) = _PROJECT.run(connection, now=now, project=job.project_id)
-        tenants[job.project_id] = _tenant(account, now, policy)
+        tenants[job.project_id] = _tenant(account, now)
     ((yielding,),) = _YIELDING.run(connection, job=job.id, since=now - patience)
     running = Lane.of(job.lane, job.queued_at, job.compute_seconds)
     return should_preempt(
@@ -139,10 +138,10 @@ def is_preempted(
     )
 
 
-def _tenant(account: Sequence[Any], now: float, policy: Policy) -> Tenant:
+def _tenant(account: Sequence[Any], now: float) -> Tenant:
     """The tenant in the columns of `_ACCOUNT`, with the compute of its running attempts so far."""
     project, _, _, weight, running, max_running, spent = account
-    compute = attained(Tenant(*account[:-1]), now, policy) + max(0.0, spent)
+    compute = attained(Tenant(*account[:-1]), now, POLICY) + max(0.0, spent)
     return Tenant(project, compute, now, weight, running, max_running)
 
 

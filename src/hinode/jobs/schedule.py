@@ -69,6 +69,10 @@ class Policy:
             raise ValueError("half_life and ageing have to be more than 0")
 
 
+POLICY = Policy()
+"""The parameters of the service."""
+
+
 # Lanes and tenants are named tuples because every claim builds one for each lane and project of the queue
 # while it holds the database's write lock; a frozen dataclass takes three times as long to build.
 

@@ -18,6 +18,7 @@ from hinode.jobs import ids, live_workers, queue, submission, transitions
 from hinode.jobs.admit import Draft
 from hinode.jobs.job import HeartbeatReply, Idempotency, Job, Lease, Submitted, Unfinished
 from hinode.jobs.rows import read_job
+from hinode.jobs.schedule import POLICY
 from hinode.jobs.states import MAX_FAILURES, Outcome, Status
 from hinode.jobs.upkeep import Upkeep
 from hinode.records.paging import page_of
@@ -195,7 +196,7 @@ class Store(Upkeep):
         with self.database.write() as connection:
             cancel = transitions.renew(connection, lease, until, stage, progress, preview)
             connection.execute(workers.update().where(worker).values(last_seen_at=now))
-            policy = replace(self.policy, time_slice=slice_seconds)
+            policy = replace(POLICY, time_slice=slice_seconds)
             preempt = queue.is_preempted(connection, lease, now, policy, ran_for, self.lease_seconds)
             if preempt:
                 transitions.enter_preemption(connection, lease, now)
@@ -213,7 +214,7 @@ class Store(Upkeep):
         """
         now = self.clock()
         with self.database.write() as connection:
-            job = transitions.release(connection, lease.job, outcome, now, self.policy)
+            job = transitions.release(connection, lease.job, outcome, now)
             if job.cancel_requested_at is not None:
                 transitions.cancel(connection, job, now)
             else:
@@ -244,7 +245,7 @@ class Store(Upkeep):
         """
         now = self.clock()
         with self.database.write() as connection:
-            transitions.complete(connection, lease, files, provenance, now, now + retention, self.policy)
+            transitions.complete(connection, lease, files, provenance, now, now + retention)
             if not claim_next:
                 return None
             resident = (f"{lease.job.engine}/{lease.job.model}",)
@@ -259,7 +260,7 @@ class Store(Upkeep):
         now = self.clock()
         with self.database.write() as connection:
             error = f"{code}: {message}"
-            job = transitions.release(connection, lease.job, Outcome.FAILED, now, self.policy, error)
+            job = transitions.release(connection, lease.job, Outcome.FAILED, now, error)
             if job.cancel_requested_at is not None:
                 transitions.cancel(connection, job, now)
                 return
@@ -276,7 +277,7 @@ class Store(Upkeep):
         """Enter that the worker has stopped because the job is to be cancelled."""
         now = self.clock()
         with self.database.write() as connection:
-            job = transitions.release(connection, lease.job, Outcome.CANCELLED, now, self.policy)
+            job = transitions.release(connection, lease.job, Outcome.CANCELLED, now)
             transitions.cancel(connection, job, now)
 
     # Parts of transactions
@@ -295,7 +296,7 @@ class Store(Upkeep):
         engines: frozenset[str] | None,
         resident: Collection[str],
     ) -> Lease | None:
-        job_id = queue.pick(connection, now, self.policy, host=host, engines=engines, resident=resident)
+        job_id = queue.pick(connection, now, host=host, engines=engines, resident=resident)
         if job_id is None:
             return None
         job = transitions.claim(connection, job_id, worker_id, host, now, now + self.lease_seconds)

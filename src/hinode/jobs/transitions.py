@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from hinode.jobs.job import Job, Lease, LeaseLost
 from hinode.jobs.rows import read_job
-from hinode.jobs.schedule import Policy, Tenant, attained
+from hinode.jobs.schedule import POLICY, Tenant, attained
 from hinode.jobs.states import MAX_CRASHES, Outcome, Status
 from hinode.jobs.webhooks import outbox
 from hinode.records.prepared import Prepared, Row
@@ -146,11 +146,9 @@ def checkpoint(connection: Connection, lease: Lease, digest: str, step: int) -> 
     _write(_CHECKPOINT, connection, lease.job, digest=digest, step=step)
 
 
-def release(
-    connection: Connection, job: Job, outcome: Outcome, now: float, policy: Policy, error: str | None = None
-) -> Job:
+def release(connection: Connection, job: Job, outcome: Outcome, now: float, error: str | None = None) -> Job:
     """End an attempt; the caller then decides about the job, which is still "running"."""
-    spent = _settle(connection, job, outcome, now, policy, error)
+    spent = _settle(connection, job, outcome, now, error)
     row = _write(_RELEASE, connection, job, spent=spent, crash=int(outcome is Outcome.LOST))
     return _job(_RELEASE, row)
 
@@ -162,11 +160,10 @@ def complete(
     provenance: Mapping[str, Any],
     now: float,
     expires_at: float,
-    policy: Policy,
 ) -> None:
     """running -> completed, with its files, its account and its event."""
     job = lease.job
-    spent = _settle(connection, job, Outcome.COMPLETED, now, policy)
+    spent = _settle(connection, job, Outcome.COMPLETED, now)
     values = {"now": now, "until": expires_at, "provenance": dict(provenance), "spent": spent}
     _write(_FINISH, connection, job, **values)
     for role, file in files.items():
@@ -196,12 +193,12 @@ def cancel(connection: Connection, job: Job, now: float) -> None:
     end(connection, job, Status.CANCELLED, now, "cancelled", "the video was cancelled")
 
 
-def lose(connection: Connection, job: Job, now: float, policy: Policy) -> None:
+def lose(connection: Connection, job: Job, now: float) -> None:
     """Take a running job from a worker that went down, or whose lease expired.
 
     The caller has locked the job's project and then its row.
     """
-    job = release(connection, job, Outcome.LOST, now, policy)
+    job = release(connection, job, Outcome.LOST, now)
     if job.cancel_requested_at is not None:
         cancel(connection, job, now)
     elif job.crashes >= MAX_CRASHES:
@@ -233,14 +230,14 @@ def lock_account(connection: Connection, project_id: str) -> Tenant:
 
 
 def _settle(
-    connection: Connection, job: Job, outcome: Outcome, now: float, policy: Policy, error: str | None = None
+    connection: Connection, job: Job, outcome: Outcome, now: float, error: str | None = None
 ) -> float:
     """End the attempt of a running job and add its seconds, which are returned, to the project's account."""
     account = lock_account(connection, job.project_id)
     values = {"now": now, "outcome": outcome.value, "error": error}
     ((started,),) = _END_ATTEMPT.run(connection, **_token(job), **values)
     spent: float = max(0.0, now - started)  # a clock may be set back
-    compute = attained(account, now, policy) + spent
+    compute = attained(account, now, POLICY) + spent
     _ATTAINED.run(connection, project=account.project_id, compute=compute, now=now)
     return spent
 

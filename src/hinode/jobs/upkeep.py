@@ -11,7 +11,6 @@ from sqlalchemy.engine import Connection
 from hinode.jobs import live_workers, queue, transitions
 from hinode.jobs.job import Counts
 from hinode.jobs.rows import read_job
-from hinode.jobs.schedule import Policy
 from hinode.jobs.states import Outcome, Status
 from hinode.records.database import Database
 from hinode.records.tables import artifacts, attempts, characters, idempotency, jobs, uploads, workers
@@ -37,7 +36,6 @@ class Upkeep:
         """`clock` gives seconds since 1970; a worker that is silent for `lease_seconds` loses its job."""
         self.database = database
         self.clock = clock
-        self.policy = Policy()
         self.lease_seconds = lease_seconds
 
     def lost(self, worker_id: str) -> int:
@@ -45,7 +43,7 @@ class Upkeep:
         now = self.clock()
         with self.database.write() as connection:
             connection.execute(workers.update().where(workers.c.id == worker_id).values(stopped_at=now))
-            return _take_back(connection, jobs.c.worker_id == worker_id, now, self.policy)
+            return _take_back(connection, jobs.c.worker_id == worker_id, now)
 
     def reap(self) -> int:
         """Take back the jobs whose lease has expired; returns how many there were."""
@@ -56,7 +54,7 @@ class Upkeep:
             if connection.scalar(running.limit(1)) is None:
                 return 0
         with self.database.write() as connection:
-            return _take_back(connection, expired, now, self.policy)
+            return _take_back(connection, expired, now)
 
     def give_up(self) -> int:
         """Fail the jobs that have failed on every live worker that can run them; returns how many there were.
@@ -121,7 +119,7 @@ class Upkeep:
             return queue.counts(connection, self.clock() - live_workers.LIVE_SECONDS)
 
 
-def _take_back(connection: Connection, condition: sa.ColumnElement[bool], now: float, policy: Policy) -> int:
+def _take_back(connection: Connection, condition: sa.ColumnElement[bool], now: float) -> int:
     """Take the running jobs that meet a condition from their workers; returns how many there were."""
     running = (jobs.c.status == Status.RUNNING.value, condition)
     owners = connection.scalars(sa.select(jobs.c.project_id).distinct().where(*running))
@@ -134,5 +132,5 @@ def _take_back(connection: Connection, condition: sa.ColumnElement[bool], now: f
     ).mappings()
     lost = list(map(read_job, rows))
     for job in lost:
-        transitions.lose(connection, job, now, policy)
+        transitions.lose(connection, job, now)
     return len(lost)
