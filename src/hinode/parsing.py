@@ -53,7 +53,7 @@ class Input(BaseModel):
         return fields
 
 
-def _number(value: Any) -> Any:
+def read_number(value: Any) -> Any:
     if isinstance(value, str):
         number = float(value) if _NUMBER.fullmatch(value) else math.nan
     elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300:
@@ -101,7 +101,7 @@ class _FromText:
         return {"anyOf": [handler(schema), {"type": "string", "pattern": self.pattern}]}
 
 
-NUMBER = _FromText(_number, r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$")
+NUMBER = _FromText(read_number, r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$")
 INTEGER = _FromText(_integer, "^-?[0-9]{1,18}$")
 BOOLEAN = _FromText(_boolean, "^(true|false)$")
 """Annotations for types with bounds, after the bounds: `Annotated[float, Field(gt=0), NUMBER]`."""

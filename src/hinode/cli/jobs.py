@@ -19,7 +19,7 @@ from hinode.errors import BadInput, quote
 if TYPE_CHECKING:
     from hinode.jobs.job import Job
     from hinode.jobs.store import Store
-    from hinode.jobs.tenants.tenants import Project
+    from hinode.jobs.tenants.tenant import Project
 
 jobs = typer.Typer(help="List and cancel the jobs of the server.", no_args_is_help=True)
 

@@ -294,5 +294,5 @@ def test_an_upstream_killed_midway_is_replaced(
         doomed.server.kill()
     job = jobs.job(name)
     assert (job.status, job.error_code) == (Status.COMPLETED, None)
-    assert job.making["read_as"].endswith("made by u2 with testcard/testcard")
+    assert job.provenance["read_as"].endswith("made by u2 with testcard/testcard")
     assert len(first.videos()) == before + 1

@@ -147,9 +147,13 @@ def test_a_job_becomes_a_video_and_its_pictures(service: Service) -> None:
     video = read_video(service.objects.path(files["video"].digest))
     assert video.frames.shape == (4, 720, 1280, 3)
     assert size_of(service.objects.path(files["thumbnail"].digest)) == (512, 288)
-    assert job.making is not None
-    assert (job.making["seed"], job.making["native_size"], job.making["steps"]) == (3, "1280x720", 6)
-    assert "path" not in job.making
+    assert job.provenance is not None
+    assert (job.provenance["seed"], job.provenance["native_size"], job.provenance["steps"]) == (
+        3,
+        "1280x720",
+        6,
+    )
+    assert "path" not in job.provenance
     assert not service.objects.preview(job_id).exists()
     assert list((service.settings.store / "temporary").iterdir()) == []
 
@@ -816,4 +820,4 @@ def test_an_end_is_one_event(service: Service) -> None:
     with service.store.database.read() as connection:
         emitted = connection.execute(sa.select(events)).all()
     assert [(event.type, event.data) for event in emitted] == [("video.completed", {"id": job_id})]
-    assert json.dumps(service.job(job_id).making)
+    assert json.dumps(service.job(job_id).provenance)

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from hinode.directing.films.storyboard import VIDEO, Shot, Storyboard, cast
+from hinode.directing.films.storyboard import VIDEO, Script, Shot, Storyboard, cast
 from hinode.errors import BadInput, Fault, join_names, quote
 from hinode.parsing import parse
 
@@ -47,12 +47,12 @@ def read(path: Path) -> Storyboard:
 def parse_storyboard(value: object) -> Storyboard:
     """A storyboard from plain values, such as those of JSON; raises BadInput as `read` does."""
     board = parse(Storyboard, value, what="the storyboard", field="shots")
-    _check(board)
+    check(board)
     return board
 
 
-def _check(board: Storyboard) -> None:
-    """Find what no field can be wrong about alone."""
+def check(board: Script) -> None:
+    """Find what no field can be wrong about alone; raises BadInput."""
     ids = [shot.id for shot in board.shots]
     duplicate = next((name for name in ids if ids.count(name) > 1), None)
     if duplicate is not None:
@@ -82,7 +82,7 @@ def _content(shot: Shot) -> Iterator[Fault]:
         yield "from", f"{quote(str(shot.origin))} is no moment of the video", "give seconds into it"
 
 
-def _neighbours(board: Storyboard, index: int) -> Iterator[Fault]:
+def _neighbours(board: Script, index: int) -> Iterator[Fault]:
     """A shot fits between those around it, and goes on from something that exists."""
     shot, transition, source = board.shots[index], board.transition(index), board.source(index)
     ids = tuple(other.id for other in board.shots)
@@ -100,7 +100,7 @@ def _neighbours(board: Storyboard, index: int) -> Iterator[Fault]:
         yield "seconds", message, "make it longer or the transitions shorter"
 
 
-def _files(board: Storyboard, index: int) -> Iterator[Fault]:
+def _files(board: Script, index: int) -> Iterator[Fault]:
     """No two files of a shot are in each other's way."""
     shot, source = board.shots[index], board.source(index)
     for number, file in enumerate(shot.files):
