@@ -14,10 +14,10 @@ from hinode.clip import Clip, Sound
 from hinode.engines.native.engine import NativeEngine
 from hinode.engines.protocol import Cost, Progress, State
 from hinode.errors import BadInput, EngineError, OutputError
-from hinode.media.video import read_video
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 from tests.sounds import clicks, read_sound, tone, tracks
+from tests.videos import read_video
 
 REQUEST = Request("a red balloon over the wibbly sea", 128, 72, seconds=1.0, seed=7)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,9 +27,10 @@ from hinode.engines.native.sampling import decode_frames, make_sampler, to_frame
 from hinode.evaluation.flicker import STEADY_WEATHER, compare_flicker, flicker
 from hinode.evaluation.prompts import Case, read_cases
 from hinode.evaluation.scores import Observation, tally
+from hinode.media.decode import VideoFile
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline, frame_rate
-from hinode.media.video import read_video, write_mp4
+from hinode.media.video import write_mp4
 from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches
 from hinode.progress import progress_bar
@@ -130,7 +132,9 @@ def reencode(frames: Frames, fps: float) -> Frames:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         write_mp4(path, frames, (width, height), Timeline(rate, len(frames) / rate), Label())
-        return read_video(path).frames
+        with VideoFile(path) as file:
+            decoded: Frames = np.stack([picture.rgb for picture in file])
+            return decoded
 
 
 def compress(frames: Tensor, fps: float, tokenizer: SpacetimePatches) -> Tensor:

@@ -74,8 +74,7 @@ class ImageReference(_Alternatives):
 
 
 Image = Annotated[
-    ImageReference,
-    BeforeValidator(_short_form("image_url"), json_schema_input_type=ImageReference | Binary),
+    ImageReference, BeforeValidator(_short_form("image_url"), json_schema_input_type=ImageReference | Binary)
 ]
 
 
@@ -115,8 +114,7 @@ class CharacterReference(Input):
 
 
 Character = Annotated[
-    CharacterReference,
-    BeforeValidator(_short_form("id"), json_schema_input_type=CharacterReference | str),
+    CharacterReference, BeforeValidator(_short_form("id"), json_schema_input_type=CharacterReference | str)
 ]
 
 

@@ -78,7 +78,7 @@ class BatchedEngine(NativeEngine):
 
     def _generate(self, plans: Sequence[Plan]) -> Frames:
         """Clips of one batch, uint8 [B, T, H, W, 3]."""
-        return generate_batch(plans, self._load(plans[0].card, self.device), self.device)
+        return generate_batch(plans, self.load(plans[0].card, self.device), self.device)
 
 
 def generate(requests: Sequence[Request], engine: BatchedEngine) -> list[Clip]:

@@ -66,29 +66,10 @@ class Characters:
     def page(
         self, project_id: str, *, after: str | None, limit: int, descending: bool = True
     ) -> tuple[list[Character], bool]:
-        """Characters of a project in the order in which they came, and whether there are more.
-
-        Args:
-            project_id: whose.
-            after: start behind this one, or None for the beginning.
-            limit: at most so many.
-            descending: newest first.
-
-        Raises:
-            BadInput: there is no character `after`.
-        """
+        """Characters of a project in the order of creation, and whether there are more; see `page_of`."""
         owner, query = characters.c.project_id == project_id, sa.select(characters).where(*_of(project_id))
         with self.database.read() as connection:
-            rows, more = page_of(
-                connection,
-                query,
-                characters.c.id,
-                owner,
-                "character",
-                after=after,
-                limit=limit,
-                descending=descending,
-            )
+            rows, more = page_of(connection, query, owner, "character", after, limit, descending)
         return [from_row(Character, row) for row in rows], more
 
     def delete(self, project_id: str, character_id: str) -> bool:
