@@ -28,8 +28,7 @@ OUTPUT_SECONDS = 1.0  # for the rest of the output of a process that has ended
 
 @dataclass(frozen=True)
 class Spec:
-    """How to start a worker: its command, and variables that are added to the environment or replace
-    others."""
+    """How to start a worker: its command, and variables that are added to the environment."""
 
     command: tuple[str, ...] = (sys.executable, "-m", "hinode", "worker", "--attached")
     environment: Mapping[str, str] = field(default_factory=dict)

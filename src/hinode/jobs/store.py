@@ -119,9 +119,8 @@ class Store(Upkeep):
             if job is None:
                 return None
             if not job.final:
-                raise Unfinished(
-                    f"video {quote(job_id)} is not finished yet", "cancel it first, or wait until it is"
-                )
+                message = f"video {quote(job_id)} is not finished yet"
+                raise Unfinished(message, "cancel it first, or wait until it is")
             connection.execute(jobs.update().where(jobs.c.id == job_id).values(deleted_at=now))
             connection.execute(artifacts.delete().where(artifacts.c.job_id == job_id))
             return job
@@ -192,12 +191,9 @@ class Store(Upkeep):
                 state does not count.
         """
         now = self.clock()
+        until, worker = now + self.lease_seconds, workers.c.id == lease.worker_id
         with self.database.write() as connection:
-            until = now + self.lease_seconds
-            cancel = transitions.renew(
-                connection, lease, until=until, stage=stage, progress=progress, preview=preview
-            )
-            worker = workers.c.id == lease.worker_id
+            cancel = transitions.renew(connection, lease, until, stage, progress, preview)
             connection.execute(workers.update().where(worker).values(last_seen_at=now))
             policy = replace(self.policy, time_slice=slice_seconds)
             preempt = queue.is_preempted(connection, lease, now, policy, ran_for, self.lease_seconds)

@@ -65,11 +65,8 @@ def accept(
 
 
 def _check_quota(connection: Connection, project: sa.RowMapping, drafts: Sequence[Draft], now: float) -> None:
-    maximum, budget, mine = (
-        project["max_queued"],
-        project["daily_seconds"],
-        jobs.c.project_id == project["id"],
-    )
+    maximum, budget = project["max_queued"], project["daily_seconds"]
+    mine = jobs.c.project_id == project["id"]
     # The lines of a batch wait for as long as the batch allows; they do not fill the project's queue.
     if maximum is not None and drafts[0].batch_id is None:
         open_jobs = jobs.c.status.in_((Status.QUEUED.value, Status.RUNNING.value))

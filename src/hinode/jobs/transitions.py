@@ -127,7 +127,7 @@ def claim(
 
 
 def renew(
-    connection: Connection, lease: Lease, *, until: float, stage: str, progress: int, preview: int
+    connection: Connection, lease: Lease, until: float, stage: str, progress: int, preview: int
 ) -> bool:
     """Renew a lease and enter the progress of the job; True if the job is to be cancelled."""
     progress = max(0, min(progress, 99))  # 100 is entered together with the file

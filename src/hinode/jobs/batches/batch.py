@@ -130,7 +130,7 @@ def end_jobs(connection: Connection, batch_id: str, status: Status, now: float) 
         .limit(ENDED_AT_ONCE)
         .with_for_update()
     ).mappings()
-    waiting = [read_job(row) for row in rows]
+    waiting = list(map(read_job, rows))
     for job in waiting:
         transitions.end(connection, job, status, now, code, message)
     running = (jobs.c.batch_id == batch_id, jobs.c.status == Status.RUNNING.value)

@@ -79,15 +79,11 @@ class Batches:
             BadInput: a field is not right, or the idempotency key was used for another request.
         """
         if endpoint != ENDPOINT:
-            raise BadInput(
-                f"batches for {quote(endpoint)} are not supported", f"give {ENDPOINT}", field="endpoint"
-            )
+            message = f"batches for {quote(endpoint)} are not supported"
+            raise BadInput(message, f"give {ENDPOINT}", field="endpoint")
         if completion_window != WINDOW:
-            raise BadInput(
-                f"the completion window {quote(completion_window)} is not supported",
-                f"give {WINDOW}",
-                field="completion_window",
-            )
+            message = f"the completion window {quote(completion_window)} is not supported"
+            raise BadInput(message, f"give {WINDOW}", field="completion_window")
         check_metadata(metadata)
         if output_seconds is not None:
             check_expiry(output_seconds, "output_expires_after")

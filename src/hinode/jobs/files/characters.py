@@ -75,12 +75,8 @@ class Characters:
     def delete(self, project_id: str, character_id: str) -> bool:
         """Delete a character, and return whether it was there; the videos that show it stay."""
         with self.database.write() as connection:
-            result = connection.execute(
-                characters.update()
-                .where(characters.c.id == character_id, *_of(project_id))
-                .values(deleted_at=self.clock())
-            )
-        return result.rowcount > 0
+            update = characters.update().where(characters.c.id == character_id, *_of(project_id))
+            return connection.execute(update.values(deleted_at=self.clock())).rowcount > 0
 
 
 def _of(project_id: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -50,19 +50,13 @@ class Limits:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and 0 < self.weight <= MAX_WEIGHT):
-            raise BadInput(
-                f"weight {self.weight:g} is out of range",
-                f"give more than 0 and at most {MAX_WEIGHT:g}",
-                field="weight",
-            )
+            remedy = f"give more than 0 and at most {MAX_WEIGHT:g}"
+            raise BadInput(f"weight {self.weight:g} is out of range", remedy, field="weight")
         for name in ("max_running", "max_queued", "daily_seconds"):
             limit = getattr(self, name)
             if limit is not None and not (math.isfinite(limit) and 0 <= limit <= MAX_LIMIT):
-                raise BadInput(
-                    f"{name.replace('_', ' ')} {limit:g} is out of range",
-                    f"give 0 to {MAX_LIMIT:,}",
-                    field=name,
-                )
+                message = f"{name.replace('_', ' ')} {limit:g} is out of range"
+                raise BadInput(message, f"give 0 to {MAX_LIMIT:,}", field=name)
 
 
 @dataclass(frozen=True)
@@ -157,8 +151,5 @@ def parse_scopes(scopes: Collection[str]) -> tuple[str, ...]:
 def check_rate(requests_per_minute: int | None) -> None:
     """Raise BadInput if a limit of requests is out of range."""
     if requests_per_minute is not None and not 1 <= requests_per_minute <= MAX_REQUESTS_PER_MINUTE:
-        raise BadInput(
-            f"{requests_per_minute} requests a minute is out of range",
-            f"give 1 to {MAX_REQUESTS_PER_MINUTE:,}",
-            field="requests_per_minute",
-        )
+        message = f"{requests_per_minute} requests a minute is out of range"
+        raise BadInput(message, f"give 1 to {MAX_REQUESTS_PER_MINUTE:,}", field="requests_per_minute")

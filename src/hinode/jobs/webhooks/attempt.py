@@ -59,8 +59,8 @@ def post(
     Raises:
         OutboundError: the URL is not allowed, or there was no answer in time.
     """
-    content = {"id": event["id"], "object": "event", "created_at": int(event["created_at"])}
-    content |= {"type": event["type"], "data": event["data"]}
+    about = {"id": event["id"], "object": "event", "created_at": int(event["created_at"])}
+    content = {**about, "type": event["type"], "data": event["data"]}
     body = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
     at = datetime.fromtimestamp(int(now), UTC)
     headers = {

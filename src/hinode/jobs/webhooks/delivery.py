@@ -176,13 +176,13 @@ class Deliverer:
         outcome = attempt.decide(
             created_at=due.created_at, attempt=due.attempt, now=now, fraction=self._fraction(), answer=answer
         )
-        values: dict[str, Any] = {"status": outcome.status, "attempts": due.attempt}
-        values |= {"next_at": outcome.next_at, "lease_until": None}
-        values |= {"delivered_at": now if outcome.status == DELIVERED else None}
+        values = {"status": outcome.status, "attempts": due.attempt, "next_at": outcome.next_at}
+        delivered_at = now if outcome.status == DELIVERED else None
         row = deliveries.c
         update = deliveries.update().where(row.id == due.id, row.epoch == due.epoch, row.status == PENDING)
         with self.database.write() as connection:
-            if not connection.execute(update.values(**values)).rowcount:
+            update = update.values(**values, lease_until=None, delivered_at=delivered_at)
+            if not connection.execute(update).rowcount:
                 return
             attempt.log_attempt(connection, due.id, due.attempt, now, seconds, answer, error)
         if outcome.gone:

@@ -200,11 +200,8 @@ class Attempt:
         """The request with the paths of its references on this machine."""
         for reference in request.references:
             if not self.objects.has(reference.digest):
-                raise BadInput(
-                    "a file that the video is to be made from is not there any more",
-                    "send it again",
-                    field=reference.role,
-                )
+                message = "a file that the video is to be made from is not there any more"
+                raise BadInput(message, "send it again", field=reference.role)
         references = (
             dataclasses.replace(reference, path=str(self.objects.path(reference.digest)))
             for reference in request.references
@@ -270,20 +267,20 @@ class Attempt:
             self._previews += 1
 
     def _save(self, run: Run) -> None:
-        """Keep the state of the run. What cannot be kept now is no reason to give up the work itself."""
+        """Store the state of the run, make it the job's, and remove the one before it.
+
+        What cannot be saved now is no reason to give up the work itself.
+        """
         self._saved = run.state()
         self._saved_at = time.monotonic()
         try:
-            self._enter_checkpoint(self._checkpoints.put(self._saved), self._saved.step)
+            digest = self._checkpoints.put(self._saved)
+            self.store.checkpoint(self.lease, digest, self._saved.step)
+            before, self._checkpoint = self._checkpoint, digest
+            if before is not None and not self.store.is_referenced(before):
+                self.objects.discard(before, older_than=DISCARD_AGE)
         except (OSError, DatabaseError) as error:
             log.warning("the state of the run could not be saved: %s", error)
-
-    def _enter_checkpoint(self, digest: str, step: int) -> None:
-        """Make a state, which is in the store, the job's, and remove the one before it."""
-        self.store.checkpoint(self.lease, digest, step)
-        before, self._checkpoint = self._checkpoint, digest
-        if before is not None and not self.store.is_referenced(before):
-            self.objects.discard(before, older_than=DISCARD_AGE)
 
     def _store_files(
         self, request: Request, clip: Clip, heartbeat: Heartbeat
