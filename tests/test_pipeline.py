@@ -37,15 +37,13 @@ class Recorded:
             "toy",
             ("toy",),
             ("generate",),
-            100,
-            (16, 4096),
-            10**7,
             (0, 2),
-            (1, 60),
-            (1, 9),
             sizes,
             (8,),
             "CC0",
+            100,
+            pixels=10**7,
+            steps=(1, 9),
         )
 
     def estimate(self, request: Request) -> Cost:

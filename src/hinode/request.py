@@ -54,6 +54,12 @@ FROM_ONE = ("remix", "edit", "extend")
 
 STRENGTH, PATH, CAMERA = "strength", "path", "camera"
 
+PROMPT_CHARACTERS = 32_000
+SIDE, PIXELS = (16, 4096), 4096 * 2160
+FPS, STEPS = (1.0, 60.0), (1, 200)
+"""Ranges that every engine accepts unless its model says otherwise: a finished clip is resized and retimed to
+the request. Both ends of `SIDE` are sides of a frame in pixels."""
+
 Trajectory = tuple[tuple[float, float, float], ...]
 """Moments in order, each with two values; between two moments both change linearly."""
 
@@ -86,15 +92,15 @@ class Capabilities:
     model: str
     models: tuple[str, ...]
     operations: tuple[str, ...]
-    prompt_characters: int
-    side: tuple[int, int]
-    pixels: int
     seconds: tuple[float, float]
-    fps: tuple[float, float]
-    steps: tuple[int, int]
     native_sizes: tuple[Size, ...]
     native_fps: tuple[float, ...]
     licence: str
+    prompt_characters: int = PROMPT_CHARACTERS
+    side: tuple[int, int] = SIDE
+    pixels: int = PIXELS
+    fps: tuple[float, float] = FPS
+    steps: tuple[int, int] = STEPS
     references: tuple[str, ...] = ()
     negative_prompt: bool = False
     sound: bool = False

@@ -22,7 +22,6 @@ from hinode.directing import operations, source_facts
 from hinode.directing.layout import BASE, HEAD, TAIL, Layout
 from hinode.directing.windows import Window
 from hinode.engines import saved_state
-from hinode.engines.limits import FPS
 from hinode.engines.native.expansion import expand_prompt
 from hinode.engines.protocol import Cost, Engine, Part, Progress, Run, State, UnusableState, abandon, timed
 from hinode.errors import EngineError, OutputError
@@ -30,7 +29,7 @@ from hinode.media import references
 from hinode.media.references import FrameReader
 from hinode.media.resize import fit_frame
 from hinode.media.timeline import frame_rate
-from hinode.request import FIRST_FRAME, GUIDE_VIDEO, MASK, Reference, Request, Segment, Size
+from hinode.request import FIRST_FRAME, FPS, GUIDE_VIDEO, MASK, Reference, Request, Segment, Size
 
 WHITE = 128
 """Where a mask is at least this bright, the picture is drawn anew."""

@@ -268,10 +268,8 @@ def table(result: dict[str, Any]) -> str:
     lines = [f"{'':<18}{'method':<10}{'PSNR':>8}{'SSIM':>8}{'edges':>8}{'changes':>9}"]
     for name in ("native renders", "averaged renders", "redrawn renders"):
         for method in METHODS:
-            figures = "{psnr:8.2f}{ssim:8.4f}{edge_slope:8.3f}{change_error:9.3f}".format(
-                **result[name][method]
-            )
-            lines.append(f"{name:<18}{method:<10}{figures}")
+            figures = "{psnr:8.2f}{ssim:8.4f}{edge_slope:8.3f}{change_error:9.3f}"
+            lines.append(f"{name:<18}{method:<10}{figures.format(**result[name][method])}")
         gain = result[name]["gain_db"]
         lines.append(f"{'':<18}gain {gain['mean']:+.2f} dB ({gain['low']:.2f} to {gain['high']:.2f})")
     for fact in ("by_weather", "by_place"):

@@ -115,10 +115,9 @@ def mini() -> Recipe:
     """33 M parameters, 128-pixel clips of up to four seconds; half an hour on a data-centre GPU."""
 
     def clips(frames: int, batch: int) -> Mix:
-        shapes = (128, 128, batch, 0.5), (224, 128, batch * 4 // 7, 0.3), (128, 224, batch * 4 // 7, 0.2)
-        return tuple(
-            (Bucket(frames, 12, width, height, size), share) for width, height, size, share in shapes
-        )
+        wide = batch * 4 // 7
+        shapes = ((128, 128), batch, 0.5), ((224, 128), wide, 0.3), ((128, 224), wide, 0.2)
+        return tuple((Bucket(frames, 12, *shape, size), share) for shape, size, share in shapes)
 
     lengths = images, short, middle, long = clips(1, 512), clips(17, 112), clips(33, 56), clips(49, 35)
 

@@ -69,7 +69,7 @@ def render(
     casts = [_by_nearness(scene) for scene in scenes]
     for layer in reversed(range(MAX_SUBJECTS)):
         subjects = {i: cast[layer] for i, cast in enumerate(casts) if len(cast) > layer}
-        for kind in {subject.kind: None for subject in subjects.values()}:
+        for kind in dict.fromkeys(subject.kind for subject in subjects.values()):
             same = {i: subject for i, subject in subjects.items() if subject.kind == kind}
             _cast(canvas, same, scenes, moments, camera)
     _weather(canvas, scenes, frame, moments)

@@ -128,16 +128,15 @@ def place_cast(
     for number, ((kind, color), place) in enumerate(zip(cast, places, strict=True)):
         motion = motions[number] if motions else rng.choice(fitting)
         subject = place_subject(rng, kind, color, motion)
-        size = subject.size * SCALES[count - 1]
+        x, y, passes = subject.x, subject.y, motion in ("left", "right")
         if not upright:
-            x = subject.x if subject.motion in ("left", "right") else 0.5 + rng.uniform(-0.12, 0.12)
-            subject = dataclasses.replace(subject, x=x, y=place + rng.uniform(-0.03, 0.03), size=size)
-        elif subject.motion in ("left", "right"):  # they pass each other at different heights
+            x = x if passes else 0.5 + rng.uniform(-0.12, 0.12)
+            y = place + rng.uniform(-0.03, 0.03)
+        elif passes:  # they pass each other at different heights
             y = (0.25 if place < 0.5 else 0.65) + rng.uniform(-0.03, 0.03)
-            subject = dataclasses.replace(subject, y=y, size=size)
         else:
-            subject = dataclasses.replace(subject, x=place + rng.uniform(-loose, loose), size=size)
-        subjects.append(subject)
+            x = place + rng.uniform(-loose, loose)
+        subjects.append(dataclasses.replace(subject, x=x, y=y, size=subject.size * SCALES[count - 1]))
     return relation, subjects
 
 

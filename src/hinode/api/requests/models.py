@@ -24,9 +24,8 @@ from hinode.api.requests.values import (
     VideoReference,
 )
 from hinode.directing.films.storyboard import Script
-from hinode.engines.limits import PROMPT_CHARACTERS
 from hinode.parsing import INTEGER, NUMBER, Boolean, Input, Integer, Number
-from hinode.request import KEYFRAME, MAX_CHARACTERS, MAX_PER_ROLE, MAX_SEED
+from hinode.request import KEYFRAME, MAX_CHARACTERS, MAX_PER_ROLE, MAX_SEED, PROMPT_CHARACTERS
 
 MAX_VIDEOS = 10
 

@@ -14,11 +14,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, mod
 from hinode.api.requests.forms import Binary, FilePart, Unpacked, UploadedFile, unpack
 from hinode.api.requests.pictures import MAX_URL_LENGTH
 from hinode.directing import operations
-from hinode.engines.limits import PROMPT_CHARACTERS
 from hinode.errors import join_names
 from hinode.jobs.files.uploads import EXPIRY
 from hinode.parsing import NUMBER, Input, Number
-from hinode.request import parse_size
+from hinode.request import PROMPT_CHARACTERS, parse_size
 
 MAX_POINTS = 256
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.errors import BadInput, HinodeError, ModelError, join_names, quote
 from hinode.registry.profiles import BEST, DRAFT, STANDARD
 from hinode.request import (
@@ -26,6 +25,7 @@ from hinode.request import (
     LAST_FRAME,
     MASK,
     PATH,
+    STEPS,
     STRENGTH,
     Capabilities,
     Size,
@@ -221,11 +221,7 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
         model=card.name,
         models=tuple(installed(home)),
         operations=("generate",),
-        prompt_characters=PROMPT_CHARACTERS,
-        side=SIDE,
-        pixels=PIXELS,
         seconds=(0.0, card.seconds),
-        fps=FPS,
         steps=(card.learnt[0], card.learnt[-1]) if card.learnt else STEPS,
         native_sizes=tuple(dict.fromkeys(shape.size for shape in card.shapes)),
         native_fps=tuple(dict.fromkeys(shape.fps for shape in card.shapes)),

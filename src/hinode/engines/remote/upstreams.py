@@ -12,7 +12,6 @@ import httpx
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from hinode import tomlfile
-from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.remote.dialects import DIALECTS, Dialect
 from hinode.errors import BadInput, ModelError, join_names, quote
 from hinode.parsing import Boolean, Input, Integer, Number, UnknownField, parse
@@ -75,7 +74,8 @@ def _ascending(value: tuple[float, float]) -> tuple[float, float]:
 M = TypeVar("M", bound=Input)
 Operation = Literal["generate", "edit", "extend"]
 Seconds = Annotated[Number, Field(ge=0.01, le=1e9)]
-Steps = Annotated[Integer, Field(ge=STEPS[0], le=STEPS[1])]
+Characters = Annotated[Integer, Field(ge=1, le=Capabilities.prompt_characters)]
+Steps = Annotated[Integer, Field(ge=Capabilities.steps[0], le=Capabilities.steps[1])]
 
 
 class Upstream(Input):
@@ -135,14 +135,14 @@ class Offer(Input):
     sizes: tuple[Annotated[Size, BeforeValidator(_size)], ...]
     seconds: Annotated[tuple[Number, Number], AfterValidator(_ascending)]
     lengths: Annotated[tuple[Seconds, ...], AfterValidator(lambda lengths: tuple(sorted(lengths)))]
-    fps: tuple[Annotated[Number, Field(ge=FPS[0], le=FPS[1])], ...]
-    steps: Annotated[tuple[Steps, Steps], AfterValidator(_ascending)] = STEPS
+    fps: tuple[Annotated[Number, Field(ge=Capabilities.fps[0], le=Capabilities.fps[1])], ...]
+    steps: Annotated[tuple[Steps, Steps], AfterValidator(_ascending)] = Capabilities.steps
     first_frame: Boolean
     negative_prompt: Boolean
     sound: Boolean
     frame_step: Annotated[Integer, Field(ge=1, le=64)] = 1
     licence: str = UNKNOWN
-    prompt_characters: Annotated[Integer, Field(ge=1, le=PROMPT_CHARACTERS)] = PROMPT_CHARACTERS
+    prompt_characters: Characters = Capabilities.prompt_characters
     extra: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -187,10 +187,7 @@ class Upstreams:
             models=models,
             operations=offer.operations,
             prompt_characters=offer.prompt_characters,
-            side=SIDE,
-            pixels=PIXELS,
             seconds=offer.seconds,
-            fps=FPS,
             steps=offer.steps,
             native_sizes=offer.sizes,
             native_fps=offer.fps or (24.0,),

@@ -19,7 +19,6 @@ from PIL import Image
 
 from hinode.clip import Clip, Frames, Provenance, Sound
 from hinode.engines import saved_state
-from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.protocol import Cost, Progress, State, timed
 from hinode.engines.testcard import tone
 from hinode.engines.testcard.card import MARKS, Card
@@ -31,6 +30,7 @@ from hinode.request import (
     CHARACTER,
     CONTEXT_VIDEO,
     FIRST_FRAME,
+    FPS,
     KEYFRAME,
     LAST_FRAME,
     SOURCE,
@@ -71,12 +71,7 @@ class TestcardEngine:
             model=NAME,
             models=(NAME,),
             operations=("generate", "remix", "edit", "extend"),
-            prompt_characters=PROMPT_CHARACTERS,
-            side=SIDE,
-            pixels=PIXELS,
             seconds=SECONDS,
-            fps=FPS,
-            steps=STEPS,
             native_sizes=(),
             native_fps=(DEFAULT_FPS,),
             licence=LICENCE,

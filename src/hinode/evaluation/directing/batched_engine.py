@@ -4,6 +4,7 @@ network together. All else is as in the product, and each clip starts from the n
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -18,18 +19,17 @@ from hinode.request import GUIDE_VIDEO, Request
 from hinode.settings import Settings
 
 
+@dataclass(eq=False)
 class BatchedRun:
     """See `Run`. One clip that waits until it is generated in a batch."""
 
-    def __init__(self, plan: Plan, pending: list[BatchedRun]) -> None:
-        """`pending`: the list that it joins when it is started."""
-        self.plan = plan
-        self.frames: Frames | None = None
-        self._pending = pending
+    plan: Plan
+    pending: list[BatchedRun]  # which it joins when it is started
+    frames: Frames | None = None
 
     def __iter__(self) -> Iterator[Progress]:
         """See `Run.__iter__`; it reports that it waits until `frames` are there."""
-        self._pending.append(self)
+        self.pending.append(self)
         while self.frames is None:
             yield Progress("text", 0, 1)
 

@@ -30,15 +30,14 @@ def measure_region(cases: Sequence[Case], first: int, harness: Harness) -> list[
         requests.append(harness.request(case.prompt, number, SECONDS, **edit))
         masks.append(np.broadcast_to(mask[..., 0] > 0, truth.shape[:3]))
     clips = harness.generate(requests)
-    expected = [case.expected() for case in cases]
     triples = zip(clips, truths, masks, strict=True)
     return to_records(
         kind=[case.kind for case in cases],
         attribute=[next(iter(case.change)) for case in cases],
         outside=[int((clip != truth).any(-1)[~mask].sum()) for clip, truth, mask in triples],
         masked=[float(mask.mean()) for mask in masks],
-        right=harness.check(clips, expected),
-        right_before=harness.check(truths, expected),
+        right=harness.check(clips, cases),
+        right_before=harness.check(truths, cases),
     )
 
 
@@ -68,12 +67,11 @@ def measure_remix(cases: Sequence[Case], first: int, harness: Harness) -> list[R
         remix: dict[str, Any] = {"operation": "remix", "references": (harness.reference(truth),)}
         requests.append(harness.request(case.prompt, number, SECONDS, **remix))
     clips = harness.generate(requests)
-    expected = [case.expected() for case in cases]
     places = true_places(scenes, harness.aspect)
     return to_records(
         attribute=[next(iter(case.change)) for case in cases],
-        right=harness.check(clips, expected),
-        right_before=harness.check(truths, expected),
+        right=harness.check(clips, cases),
+        right_before=harness.check(truths, cases),
         away=mean_distances(clips, places, harness),
         away_from_another=mean_distances(clips, places.roll(1, 0), harness),
     )

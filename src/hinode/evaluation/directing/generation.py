@@ -37,7 +37,7 @@ def measure_storyboard(cases: Sequence[Case], first: int, harness: Harness) -> l
     records = []
     for case, film in zip(cases, harness.generate(requests), strict=True):
         clips = [film[index * length : (index + 1) * length] for index in range(len(case.shots))]
-        facts = harness.check(clips, [case.expected()] * len(clips))
+        facts = harness.check(clips, [case] * len(clips))
         records.append({name: column(facts, name) for name in ("subject", "color", "place", "time")})
     return records
 
@@ -61,7 +61,7 @@ def measure_trajectory(cases: Sequence[Case], first: int, harness: Harness) -> l
     scenes = [case.scene for case in cases]
     truths = harness.render(scenes, SECONDS)
     return to_records(
-        right=harness.check(clips, [case.expected() for case in cases]),
+        right=harness.check(clips, cases),
         away=mean_distances(clips, paths, harness),
         away_from_another=mean_distances(clips, paths.roll(1, 0), harness),
         away_in_truth=mean_distances(truths, true_places(scenes, harness.aspect), harness),
@@ -98,7 +98,7 @@ def measure_framing(cases: Sequence[Case], first: int, harness: Harness) -> list
         size = harness.card.shape_for(shape, None).size
         aspect = size[0] / size[1]
         clips = harness.generate(harness.requests(cases, first, SECONDS, size))
-        subjects = column(harness.check(clips, [case.expected() for case in cases]), "subject")
+        subjects = column(harness.check(clips, cases), "subject")
         places = true_places(scenes, aspect)
         truths = measures.locate(harness.render(scenes, SECONDS, size=size), harness)
         true = inside(places, sizes.expand(places.shape[:2]), aspect)
@@ -138,12 +138,12 @@ def measure_minute(cases: Sequence[Case], first: int, harness: Harness) -> list[
     films = harness.generate(harness.requests(cases, first, MINUTE))
     seconds, length = round(MINUTE - SECONDS), round(SECONDS * harness.fps)
     ends = harness.render([case.scene for case in cases], SECONDS, float(seconds))
-    right_at_end = harness.check(ends, [case.expected() for case in cases])
+    right_at_end = harness.check(ends, cases)
     starts = [round(second * harness.fps) for second in range(seconds + 1)]
     records: list[Record] = []
     for case, film, end in zip(cases, films, right_at_end, strict=True):
         clips = [film[start : start + length] for start in starts]
-        facts = harness.check(clips, [case.expected()] * len(clips))
+        facts = harness.check(clips, [case] * len(clips))
         right = {name: column(facts, name) for name in DRIFT}
         records.append({"right": right, "right_in_truth": {name: end[name] for name in DRIFT}})
     return records

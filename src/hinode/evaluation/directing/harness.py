@@ -3,7 +3,7 @@ become reference files, and the judge reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,12 +74,13 @@ class Harness:
         video = render(scenes, frames=count, fps=self.fps, width=width, height=height, start=start)
         return list(to_bytes(video).numpy())
 
-    def check(self, clips: Sequence[Frames], expected: Sequence[Mapping[str, str]]) -> list[dict[str, bool]]:
-        """Which of the expected facts the judge finds in the first two seconds of clips of one size."""
+    def check(self, clips: Sequence[Frames], cases: Sequence[Case]) -> list[dict[str, bool]]:
+        """Which of the facts of its case the judge finds in the first two seconds of each clip; all of one
+        size."""
         verdicts = judge(torch.from_numpy(np.stack(clips)), self.fps, self.net)
         return [
-            {name: verdict.values[name] == value for name, value in facts.items()}
-            for verdict, facts in zip(verdicts, expected, strict=True)
+            {name: verdict.values[name] == value for name, value in case.expected().items()}
+            for verdict, case in zip(verdicts, cases, strict=True)
         ]
 
     def reference(self, frames: Frames, role: str = SOURCE) -> Reference:

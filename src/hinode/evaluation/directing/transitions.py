@@ -96,16 +96,15 @@ def measure_extension(cases: Sequence[Case], first: int, harness: Harness) -> li
     joins = [length if case.kind == "forward" else more for case in cases]
     spans = [slice(length, None) if case.kind == "forward" else slice(0, more) for case in cases]
     new = [clip[span] for clip, span in zip(clips, spans, strict=True)]
-    expected = [case.expected() for case in cases]
     places = measures.true_places([case.scene for case in cases], harness.aspect)
     return to_records(
         kind=[case.kind for case in cases],
         seam=list(map(seam, clips, joins)),
         seam_in_truth=list(map(seam, truths, joins)),
         away=measures.mean_distances(new, places, harness),
-        right=harness.check(new, expected),
-        right_in_truth=harness.check([t[span] for t, span in zip(truths, spans, strict=True)], expected),
-        right_if_held=harness.check(frozen, expected),
+        right=harness.check(new, cases),
+        right_in_truth=harness.check([t[span] for t, span in zip(truths, spans, strict=True)], cases),
+        right_if_held=harness.check(frozen, cases),
     )
 
 
@@ -146,7 +145,7 @@ def measure_loop(cases: Sequence[Case], first: int, harness: Harness) -> list[Re
         motion=[float(np.median(changes(clip))) for clip in clips],
         motion_at_rest=[float(np.median(changes(rest))) for rest in rests],
         motion_in_truth=[float(np.median(changes(truth))) for truth in truths],
-        right=harness.check(clips, [case.expected() for case in cases]),
+        right=harness.check(clips, cases),
     )
 
 
