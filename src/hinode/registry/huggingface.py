@@ -63,10 +63,7 @@ class HuggingFace:
             raise self._translate(error, repository, revision) from error
         files = (
             HubFile(
-                file.rfilename,
-                int(file.size or 0),
-                file.lfs.sha256 if file.lfs else "",
-                file.blob_id or "",
+                file.rfilename, int(file.size or 0), file.lfs.sha256 if file.lfs else "", file.blob_id or ""
             )
             for file in info.siblings or ()
         )

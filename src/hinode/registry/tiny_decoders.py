@@ -107,12 +107,7 @@ class Layout:
         if not self.wide:
             return {0: (2 * width, width, 3), 2: (width, width, 3), 4: (width, width, 3)}
         group = width // self.groups(width)
-        return {
-            0: (2 * width, width, 1),
-            2: (group, width, 3),
-            4: (width, width, 1),
-            6: (group, width, 3),
-        }
+        return {0: (2 * width, width, 1), 2: (group, width, 3), 4: (width, width, 1), 6: (group, width, 3)}
 
     def groups(self, width: int) -> int:
         """Groups of the convolutions with side 3 in a memory block."""

@@ -30,12 +30,7 @@ class DiffusersRun:
     scheduler, and that of the random numbers."""
 
     def __init__(
-        self,
-        task: Task,
-        plan: MemoryPlan,
-        model: Model,
-        embeddings: Embeddings,
-        state: State | None,
+        self, task: Task, plan: MemoryPlan, model: Model, embeddings: Embeddings, state: State | None
     ) -> None:
         """
         Args:

@@ -8,16 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hinode.registry.families.family import (
-    ANY_SIZE,
-    BOTH_ENDS,
-    EDIT,
-    EXTEND,
-    REMIX,
-    STRENGTHS,
-    Family,
-    Shape,
-)
+from hinode.registry.families.family import ANY_SIZE, BOTH_ENDS, EDIT, EXTEND, REMIX, STRENGTHS, Family, Shape
 from hinode.registry.profiles import derive_profiles
 from hinode.request import FIRST_FRAME, LAST_FRAME, MAX_CHARACTERS
 
