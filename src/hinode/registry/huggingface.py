@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from hinode.errors import BadInput, HinodeError, ModelError, OutputError, quote
+from hinode.registry import inspection
 from hinode.registry.hub import HubFile, Listing
 from hinode.retry import backoff
 
@@ -26,10 +27,7 @@ RETRYABLE = (408, 429, 500, 502, 503, 504)
 
 
 class HuggingFace:
-    """The Hugging Face Hub or a compatible one.
-
-    The token in `HF_TOKEN` is sent, for repositories that require one.
-    """
+    """The Hugging Face Hub or a compatible one. The token in `HF_TOKEN` is sent, if there is one."""
 
     def __init__(self, endpoint: str | None = None, pause: Callable[[float], None] = time.sleep) -> None:
         """
@@ -98,7 +96,7 @@ class HuggingFace:
 
     def _download(self, address: str, part: Path, file: HubFile, watch: Callable[[int], None]) -> None:
         """Fetch what `part` lacks; a broken connection is tried again as long as bytes arrive."""
-        size, failures = _size(part), 0
+        size, failures = inspection.size([part]), 0
         watch(size)
         while size < file.size or not part.exists():
             start, problem = size, None
@@ -107,7 +105,7 @@ class HuggingFace:
             except (httpx.TransportError, httpx.HTTPStatusError) as error:
                 if isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in RETRYABLE:
                     raise
-                size, problem = _size(part), error
+                size, problem = inspection.size([part]), error
             if problem is None and size >= file.size:
                 break
             failures = 0 if size > start else failures + 1
@@ -158,16 +156,10 @@ class HuggingFace:
                 field="source",
             )
         if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
-            return OutputError(
-                f"cannot write {what}: {error.strerror or error}",
-                "free some space, or choose another HINODE_HOME",
-            )
+            problem = f"cannot write {what}: {error.strerror or error}"
+            return OutputError(problem, "free some space, or choose another HINODE_HOME")
         # The library's own message may be many lines long, and may contain a signed address.
         return ModelError(
             f"{what} could not be fetched ({type(error).__name__})",
             "check the connection and pull again; it resumes where it stopped",
         )
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0

@@ -1,7 +1,5 @@
 """Checks weight files before they are trusted: that they are complete, and of a kind that runs no code.
-
-Headers are read, tensors never.
-"""
+Headers are read, tensors never."""
 
 from __future__ import annotations
 
@@ -44,10 +42,9 @@ def ignore_progress(name: str, done: int, total: int) -> None:
 def check_folder(
     folder: Path, *, pickle: bool, without: Sequence[str] = (), field: str = "source"
 ) -> tuple[Path, ...]:
-    """Check a folder in Diffusers' layout.
+    """Check a folder in Diffusers' layout: a `model_index.json`, and a folder for each part that it names.
 
     Args:
-        folder: with a `model_index.json`, and a folder for each part that it names.
         pickle: whether weights that can run code are allowed.
         without: parts whose weights come from elsewhere; only their configs are required.
         field: field that errors name.
@@ -90,14 +87,11 @@ def check_folder(
 
 
 def check_weights(file: Path, *, pickle: bool, field: str = "source") -> None:
-    """Check a weight file.
+    """Check a weight file; BadInput if it is missing, damaged, of another format, or can run code.
 
     Args:
         pickle: whether weights that can run code are allowed, beside safetensors and GGUF.
         field: field that errors name.
-
-    Raises:
-        BadInput: it is missing, damaged, of another format, or can run code.
     """
     if not file.is_file():
         raise BadInput(f"there is no file {_quoted(file)}", "name an existing file", field=field)
@@ -127,21 +121,13 @@ def check_weights(file: Path, *, pickle: bool, field: str = "source") -> None:
 
 
 def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the tensors in a safetensors file.
-
-    Raises:
-        SafetensorError, OSError: it cannot be read.
-    """
+    """Names and shapes of the tensors in a safetensors file; SafetensorError or OSError if it is damaged."""
     with safe_open(file, framework="numpy") as opened:
         return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
 
 
 def digests(files: Mapping[str, Path], watch: Watch = ignore_progress) -> dict[str, str]:
-    """SHA-256 of files in hexadecimal, by the same keys.
-
-    Raises:
-        ModelError: a file cannot be read.
-    """
+    """SHA-256 of files in hexadecimal, by the same keys; ModelError if a file cannot be read."""
     result, done = {}, 0
     try:
         total = size(files.values())
@@ -154,33 +140,26 @@ def digests(files: Mapping[str, Path], watch: Watch = ignore_progress) -> dict[s
                     watch(path.name, done, total)
             result[key] = digest.hexdigest()
     except OSError as error:
-        raise ModelError(
-            f"{error.filename} cannot be read: {error.strerror or error}",
-            "check its disk and its permissions",
-        ) from error
+        problem = f"{error.filename} cannot be read: {error.strerror or error}"
+        raise ModelError(problem, "check its disk and its permissions") from error
     return result
 
 
 def size(files: Iterable[Path]) -> int:
-    """Bytes of all files together."""
-    return sum(file.stat().st_size for file in files)
+    """Bytes of those files together that exist."""
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def read_json(file: Path, missing: str = "fetch it again") -> dict[str, Any]:
-    """The object in a JSON file; empty if it holds something else.
+    """The object in a JSON file, empty if it holds something else; BadInput if it cannot be read.
 
-    Args:
-        missing: remedy if there is no such file.
-
-    Raises:
-        BadInput: it does not exist or cannot be read.
+    `missing` is the remedy if there is no such file.
     """
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BadInput(
-            f"there is no {file.name} in {_quoted(file.parent)}", missing, field="source"
-        ) from error
+        problem = f"there is no {file.name} in {_quoted(file.parent)}"
+        raise BadInput(problem, missing, field="source") from error
     except (OSError, ValueError) as error:
         raise BadInput(f"{_quoted(file)} cannot be read", "fetch it again", field="source") from error
     return values if isinstance(values, dict) else {}
@@ -201,9 +180,8 @@ def _check_part(folder: Path, part: str, library: str, *, without: bool, field: 
             field=field,
         )
     if not (folder / part).is_dir():
-        raise BadInput(
-            f"{_quoted(folder)} has no {part}, which its {INDEX} names", "fetch it again", field="source"
-        )
+        problem = f"{_quoted(folder)} has no {part}, which its {INDEX} names"
+        raise BadInput(problem, "fetch it again", field="source")
 
 
 def _check_json(file: Path, folder: Path) -> None:
@@ -213,7 +191,7 @@ def _check_json(file: Path, folder: Path) -> None:
     shards = values.get("weight_map") if file.name.endswith(WEIGHT_INDEX) else None
     if isinstance(shards, dict):
         missing = sorted(
-            {str(shard) for shard in shards.values() if not (file.parent / str(shard)).is_file()}
+            name for name in set(map(str, shards.values())) if not (file.parent / name).is_file()
         )
         # A pickle's index may lie beside safe weights whose own index is complete.
         if missing and Path(missing[0]).suffix in SAFE:

@@ -21,7 +21,7 @@ _LORA = re.compile(
 
 
 def parse(texts: Sequence[str], licence_keys: Sequence[str] = ()) -> tuple[Lora, ...]:
-    """Read LoRAs from the command line.
+    """Read LoRAs from the command line; BadInput if a text or a licence is wrong.
 
     Args:
         texts: each a file on this machine or on the hub, and after it `:WEIGHT` if that is not 1,
@@ -29,9 +29,6 @@ def parse(texts: Sequence[str], licence_keys: Sequence[str] = ()) -> tuple[Lora,
             model.
         licence_keys: keys of `licences.LICENCES`, or "" where it is not known: none, one for all LoRAs, or
             one for each in order.
-
-    Raises:
-        BadInput: a text or a licence is wrong.
     """
     loras = [_parse(text) for text in texts]
     if not licence_keys:

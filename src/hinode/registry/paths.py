@@ -22,7 +22,7 @@ def entry_file(name: str, home: Path) -> Path:
 
 
 def pulled_folder(name: str, home: Path) -> Path:
-    """Where the files that are pulled for the model called `name` are stored."""
+    """The folder of the files that are pulled for the model called `name`."""
     return home / "models" / name
 
 

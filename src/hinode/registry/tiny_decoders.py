@@ -56,11 +56,7 @@ class Layout:
 
     @classmethod
     def of(cls, shapes: Shapes) -> Layout:
-        """The layout of a file whose tensors have these shapes.
-
-        Raises:
-            ValueError: it is not such a decoder.
-        """
+        """The layout of a file whose tensors have these shapes; ValueError if it is not such a decoder."""
         actual = {name: tuple(shape) for name, shape in shapes.items() if name.startswith(PREFIX)}
         try:
             width, channels, *_ = actual[f"{PREFIX}{FIRST}.weight"]
@@ -99,11 +95,8 @@ class Layout:
         return shapes | _convolution(LAST, self.widths[-1], 3 * self.patch**2)
 
     def block(self, width: int) -> dict[int, tuple[int, int, int]]:
-        """The convolutions of one memory block by their positions in it, with a ReLU between them.
-
-        Returns:
-            Input channels of one group, output channels, and side of the kernel.
-        """
+        """The convolutions of one memory block by their positions in it, with a ReLU between them: input
+        channels of one group, output channels, and side of the kernel."""
         if not self.wide:
             return {0: (2 * width, width, 3), 2: (width, width, 3), 4: (width, width, 3)}
         group = width // self.groups(width)
@@ -144,15 +137,12 @@ def _convolution(position: int, channels: int, width: int) -> dict[str, tuple[in
 
 
 def check(file: Path, family: Family, folder: Path | None, *, pickle: bool) -> Layout:
-    """Make sure that a file is a tiny decoder for the latents of a model.
+    """The layout of a tiny decoder for the latents of a model; BadInput if the file is none.
 
     Args:
         file: safetensors, or a pickle of nothing but tensors.
         folder: of the model in Diffusers' layout, or None if it is not here yet.
         pickle: whether the operator allows pickles.
-
-    Raises:
-        BadInput: it is not.
     """
     inspection.check_weights(file, pickle=pickle, field="decoder")
     name = quote(file.name, 100)

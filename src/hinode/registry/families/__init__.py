@@ -19,13 +19,8 @@ FAMILIES: dict[str, Family] = {family.name: family for maker in _MAKERS for fami
 
 
 def find(name: str) -> Family:
-    """The family called `name`.
-
-    Raises:
-        BadInput: there is none.
-    """
+    """The family called `name`; BadInput if there is none."""
     if name not in FAMILIES:
-        raise BadInput(
-            f"there is no family {quote(name)}", f"choose {join_names(tuple(FAMILIES), 'or')}", field="family"
-        )
+        remedy = f"choose {join_names(tuple(FAMILIES), 'or')}"
+        raise BadInput(f"there is no family {quote(name)}", remedy, field="family")
     return FAMILIES[name]

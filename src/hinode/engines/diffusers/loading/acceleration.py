@@ -37,7 +37,7 @@ class Hardware:
     Attributes:
         kind: "cpu", "cuda" or "mps".
         capability: compute capability of a CUDA device, such as (9, 0).
-        packages: those of `PACKAGES` that are installed.
+        packages: installed ones of `PACKAGES`.
     """
 
     kind: str
@@ -77,12 +77,8 @@ class Execution:
 
     def intersect(self, other: Execution) -> Execution:
         """What both have."""
-        return Execution(
-            bits=self.bits if self.bits == other.bits else "",
-            compiled=self.compiled and other.compiled,
-            attention=self.attention if self.attention == other.attention else NATIVE,
-            reusing=self.reusing and other.reusing,
-        )
+        own, others = vars(self), vars(other)
+        return Execution(**{name: own[name] for name in own if own[name] == others[name]})
 
 
 UNACCELERATED = Execution()
@@ -107,12 +103,15 @@ def choose_execution(
         quantized: whether their weights are in blocks of few bits (GGUF).
         eight_bits_on_cpu: whether the operator wants 8-bit weights on a processor.
     """
+    execution = Execution(reusing=profile.reuse > 0)
+    if not profile.accelerated:
+        return execution
     convertible = not (float8_storage or streamed or quantized) and "torchao" in hardware.packages
-    return Execution(
-        bits=_choose_bits(hardware, eight_bits_on_cpu) if profile.eight_bits and convertible else "",
-        compiled=profile.compiled and hardware.kind == "cuda" and not (float8_storage or streamed),
-        attention=choose_attention(hardware, masked=family.masked) if profile.attention else NATIVE,
-        reusing=profile.reuse > 0,
+    return dataclasses.replace(
+        execution,
+        bits=_choose_bits(hardware, eight_bits_on_cpu) if convertible else "",
+        compiled=hardware.kind == "cuda" and not (float8_storage or streamed),
+        attention=choose_attention(hardware, masked=family.masked),
     )
 
 
