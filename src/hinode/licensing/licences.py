@@ -1,8 +1,5 @@
 """Whether an operator may use weights under their licence, and what a clip made with them has to say.
-
-A licence that excludes the operator is refused with its clause, before any weights are loaded. Several
-licences that hold together are written as an SPDX expression: "Apache-2.0 AND CC-BY-NC-4.0".
-"""
+Several licences that hold together are written as an SPDX expression: "Apache-2.0 AND CC-BY-NC-4.0"."""
 
 from __future__ import annotations
 
@@ -44,9 +41,8 @@ def _licences_in(expression: str) -> list[Licence]:
 
 
 def check(expression: str, home: Path) -> None:
-    """Make sure that the operator may use weights under every licence of an expression.
-
-    A licence that is not known here passes, because nothing is known against it.
+    """Make sure that the operator may use weights under every licence of an expression. One that is not known
+    here passes.
 
     Raises:
         BadInput: a licence excludes the operator, or depends on something that they have not stated.
@@ -161,10 +157,8 @@ def stamp(expression: str) -> dict[str, object]:
 
 
 def remark(expression: str) -> str:
-    """The same for people: a sentence with a blank before it, to add to the comment in a file.
-
-    It is "" if no licence restricts what may be made.
-    """
+    """The same for people: a sentence with a blank before it, to add to the comment in a file; "" if no
+    licence restricts what may be made."""
     restricting = [licence for licence in _licences_in(expression) if licence.use and licence.url]
     if not restricting:
         return ""

@@ -1,7 +1,5 @@
-"""Who operates this installation, as far as licences ask: where they are, and how large.
-
-The operator states it once, with `hinode models operator`; it is stored in `HOME/operator.toml`.
-"""
+"""Who operates this installation, as far as licences ask: where they are, and how large. The operator states
+it once, with `hinode models operator`; it is stored in `HOME/operator.toml`."""
 
 from __future__ import annotations
 
@@ -58,10 +56,7 @@ class Operator:
 
 
 def parse_territories(names: Iterable[str]) -> tuple[str, ...]:
-    """ISO 3166-1 codes in alphabetical order; "EU" stands for every member state, "UK" for GB.
-
-    BadInput if a name is not a territory.
-    """
+    """ISO 3166-1 codes in alphabetical order; BadInput if a name is not a code or a key of `ALIASES`."""
     codes: set[str] = set()
     for name in names:
         code = name.strip().upper()
@@ -76,10 +71,7 @@ def parse_territories(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def read(home: Path) -> Operator:
-    """What the operator stated, from the file in `home` (`Settings.home`); nothing if there is no file.
-
-    ModelError if the file is damaged.
-    """
+    """What the operator stated, from its file; nothing if there is none, ModelError if it is damaged."""
     path = home / FILE
     if not path.exists():
         return Operator()

@@ -37,8 +37,8 @@ def add(
     entries.check_name(entry.name, home, reserved_names)
     default_licence = families.find(entry.family).licence
     if entry.profile not in PROFILES:
-        problem = f"there is no profile {quote(entry.profile)}"
-        raise BadInput(problem, f"choose {join_names(PROFILES, 'or')}", field="profile")
+        message = f"there is no profile {quote(entry.profile)}"
+        raise BadInput(message, f"choose {join_names(PROFILES, 'or')}", field="profile")
     licence = licences.find(entry.licence or default_licence).key
     entry = dataclasses.replace(entry.map_references(_absolute), licence=licence)
     _check_references(entry, home)
@@ -61,11 +61,8 @@ def pull(entry: Entry, home: Path, connect: Callable[[], Hub], watch: Watch = ig
         OutputError: the disk is full or cannot be written.
     """
     if not entry.remote:
-        raise BadInput(
-            f"the files of {entry.name} are on this machine and were not pulled",
-            f"check them with `hinode models verify {entry.name}`",
-            field="model",
-        )
+        message = f"the files of {entry.name} are on this machine and were not pulled"
+        raise BadInput(message, f"check them with `hinode models verify {entry.name}`", field="model")
     licences.check(entry.terms, home)
     source = connect()
     entry = _pin_commits(entry, source)
@@ -98,8 +95,7 @@ def pull(entry: Entry, home: Path, connect: Callable[[], Hub], watch: Watch = ig
 
 @dataclass(frozen=True)
 class Verification:
-    """Keys of files that differ from the entry of a model, and how many were checked; `added` are weight
-    files that the entry does not know."""
+    """Keys of files that differ from the entry of a model; `added` are weight files that are not in it."""
 
     missing: tuple[str, ...]
     changed: tuple[str, ...]
@@ -155,19 +151,13 @@ def _check_references(entry: Entry, home: Path) -> None:
         remedy = "leave it out, or name a source on the hub"
         raise BadInput("files on this machine have no revision", remedy, field="revision")
     if source is None and not Path(entry.source).exists():
-        raise BadInput(
-            f"there is nothing at {quote(entry.source, 200)}",
-            "name an existing folder or file, or ORG/REPO on the hub",
-            field="source",
-        )
+        message = f"there is nothing at {quote(entry.source, 200)}"
+        raise BadInput(message, "name an existing folder or file, or ORG/REPO on the hub", field="source")
     single = single_files.locate(entry, home)
     for field, value in (("base", entry.base), ("second", entry.second)):
         if value and not single:
-            raise BadInput(
-                f"a whole pipeline needs no {'second file' if field == 'second' else field}",
-                f"leave --{field} out, or name a single file as source",
-                field=field,
-            )
+            message = f"a whole pipeline needs no {'second file' if field == 'second' else field}"
+            raise BadInput(message, f"leave --{field} out, or name a single file as source", field=field)
     for reference, field in entry.references[1:]:
         remote = Remote.of(reference)
         if remote is None:
@@ -181,7 +171,7 @@ def _check_references(entry: Entry, home: Path) -> None:
 
 
 def _check_files(entry: Entry, home: Path, *, pulled: bool = False) -> list[Path]:
-    """Check the files of an entry, with `pulled` those from the hub too, and that they fit each other.
+    """Check that the files of an entry, with `pulled` those from the hub too, are sound and fit each other.
     Returns the files that do not come from the hub."""
     own: list[Path] = []
     for reference, field in entry.references:
@@ -218,11 +208,9 @@ def _check_formats(files: Sequence[HubFile], entry: Entry) -> None:
     """Refuse pickles before a byte of them is fetched."""
     pickles = [file.path for file in files if Path(file.path).suffix.lower() in inspection.PICKLED]
     if pickles and not entry.pickle:
-        raise BadInput(
-            f"{quote(pickles[0], 200)} is a pickle, and loading one runs whatever code is in it",
-            "use a repository with safetensors, or add it with --allow-pickle if you trust its author",
-            field="source",
-        )
+        message = f"{quote(pickles[0], 200)} is a pickle, and loading one runs whatever code is in it"
+        remedy = "use a repository with safetensors, or add it with --allow-pickle if you trust its author"
+        raise BadInput(message, remedy, field="source")
 
 
 def _digests(files: Sequence[Path], entry: Entry, home: Path, watch: Watch) -> dict[str, str]:

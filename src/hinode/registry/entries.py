@@ -1,8 +1,5 @@
-"""The registry of added models: one TOML file for each, read, written, listed and removed.
-
-`home` is `Settings.home` here and in the other modules of the package. Nothing here reads weights; see
-`inspection` and `hub`.
-"""
+"""The registry of added models: one TOML file for each, read, written, listed and removed. No weights are
+read. `home` is `Settings.home` here and in the other modules of the package."""
 
 from __future__ import annotations
 
@@ -98,10 +95,8 @@ def obstacle(entry: Entry, home: Path) -> str | None:
 def check_present(entry: Entry, home: Path) -> None:
     """Make sure that every file of a model is where it should be; ModelError if one is missing."""
     if not entry.pulled:
-        raise ModelError(
-            f"the model {entry.name} is not on this machine yet",
-            f"fetch it with `hinode models pull {entry.name}`",
-        )
+        message = f"the model {entry.name} is not on this machine yet"
+        raise ModelError(message, f"fetch it with `hinode models pull {entry.name}`")
     missing = [key for key in entry.files if not paths.path_of(key, entry, home).is_file()]
     if missing:
         raise ModelError(
@@ -117,17 +112,13 @@ def check_name(name: str, home: Path, reserved: Collection[str] = ()) -> None:
     `reserved` are the names of engines, and of models that are not in the registry.
     """
     if NAME.fullmatch(name) is None:
-        raise BadInput(
-            f"{quote(name)} cannot be the name of a model",
-            "use letters, digits, dots, dashes and underscores, such as wan-2.2-5b",
-            field="name",
-        )
+        message = f"{quote(name)} cannot be the name of a model"
+        remedy = "use letters, digits, dots, dashes and underscores, such as wan-2.2-5b"
+        raise BadInput(message, remedy, field="name")
     if name.casefold() in {other.casefold() for other in (*names(home), *reserved)}:
-        raise BadInput(
-            f"there is already something called {quote(name)}",
-            "choose another name, or remove the model first with `hinode models remove`",
-            field="name",
-        )
+        message = f"there is already something called {quote(name)}"
+        remedy = "choose another name, or remove the model first with `hinode models remove`"
+        raise BadInput(message, remedy, field="name")
 
 
 def remove(name: str, home: Path) -> int:

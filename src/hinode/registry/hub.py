@@ -65,14 +65,8 @@ class Hub(Protocol):
     def fetch(
         self, repository: str, commit: str, file: HubFile, folder: Path, watch: Callable[[int], None]
     ) -> None:
-        """Fetch a file to its place below `folder`; bytes from an earlier attempt are reused.
-
-        Args:
-            watch: called with the number of further bytes, as they arrive.
-
-        Raises:
-            ModelError: it did not arrive; the next attempt resumes.
-        """
+        """Fetch a file to its place below `folder`, and call `watch` with the number of further bytes as they
+        arrive; ModelError if they do not. The next attempt resumes."""
         ...
 
 
@@ -91,8 +85,8 @@ def select_files(
     if remote.path:
         file = listing.find(remote.path)
         if file is None:
-            problem = f"the repository {remote.repository} has no file {remote.path}"
-            raise BadInput(problem, "check the list of files on its page", field="source")
+            message = f"the repository {remote.repository} has no file {remote.path}"
+            raise BadInput(message, "check the list of files on its page", field="source")
         return (file,)
     files = [
         file
@@ -121,7 +115,7 @@ def pull(
     watch: Watch = ignore_progress,
     check: Callable[[Sequence[HubFile]], None] = lambda files: None,
 ) -> dict[str, str]:
-    """Fetch what a model needs of a repository into a folder.
+    """Fetch what a model needs of a repository into a folder, and return the SHA-256 of every file by path.
 
     Files that are already there with the right digest are not fetched again. Every file is read once more
     when it has arrived.
@@ -130,9 +124,6 @@ def pull(
         digests: SHA-256 of files that were pulled before, by path; other bytes are refused.
         without: parts of the pipeline whose weights come from elsewhere.
         check: called with the files before any weights are fetched; raises if they must not be.
-
-    Returns:
-        SHA-256 of every file, by path.
 
     Raises:
         BadInput: the repository lacks something.
@@ -143,8 +134,8 @@ def pull(
     for file in listing.files:
         path = PurePosixPath(file.path)
         if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in file.path:
-            problem = f"{remote} has a file called {quote(file.path)}"
-            raise BadInput(problem, "use another source", field="source")
+            message = f"{remote} has a file called {quote(file.path)}"
+            raise BadInput(message, "use another source", field="source")
     _check_space(folder, 0)
 
     def fetch(file: HubFile, more: Callable[[int], None] = lambda count: None) -> str:
@@ -156,10 +147,8 @@ def pull(
         if digest is None:
             with suppress(OSError):
                 place.unlink(missing_ok=True)
-            raise ModelError(
-                f"{file.path} of {remote.repository} arrived with other bytes than the hub promises",
-                "pull it again, and if that does not help, ask the publisher",
-            )
+            message = f"{file.path} of {remote.repository} arrived with other bytes than the hub promises"
+            raise ModelError(message, "pull it again, and if that does not help, ask the publisher")
         return digest
 
     parts: tuple[str, ...] = ()
@@ -207,13 +196,11 @@ def _check_space(folder: Path, size: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        problem = f"cannot write {folder}: {error.strerror or error}"
-        raise OutputError(problem, "choose another HINODE_HOME") from error
+        message = f"cannot write {folder}: {error.strerror or error}"
+        raise OutputError(message, "choose another HINODE_HOME") from error
     if size + SPARE_BYTES > free:
-        raise OutputError(
-            f"the files to fetch take {size / 1e9:.1f} GB, and the disk has {free / 1e9:.1f} GB left",
-            "free some space, or choose another HINODE_HOME",
-        )
+        message = f"the files to fetch take {size / 1e9:.1f} GB, and the disk has {free / 1e9:.1f} GB left"
+        raise OutputError(message, "free some space, or choose another HINODE_HOME")
 
 
 def _digest(place: Path, file: HubFile, expected: str) -> str | None:

@@ -30,13 +30,11 @@ class HuggingFace:
     """The Hugging Face Hub or a compatible one. The token in `HF_TOKEN` is sent, if there is one."""
 
     def __init__(self, endpoint: str | None = None, pause: Callable[[float], None] = time.sleep) -> None:
-        """
+        """ModelError if the library is not installed.
+
         Args:
             endpoint: address of the hub, or None for the public one.
             pause: waits for so many seconds before a connection is tried again.
-
-        Raises:
-            ModelError: the library is not installed.
         """
         try:
             self.library: Any = importlib.import_module("huggingface_hub")
@@ -140,26 +138,19 @@ class HuggingFace:
         what = f"{path} of {repository}" if path else repository
         denied = isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403)
         if denied or isinstance(error, self.errors.GatedRepoError):
-            return BadInput(
-                f"{repository} is open only to those who accepted its licence",
-                "accept it on its page, create a token there and set HF_TOKEN to it",
-                field="source",
-            )
+            message = f"{repository} is open only to those who accepted its licence"
+            remedy = "accept it on its page, create a token there and set HF_TOKEN to it"
+            return BadInput(message, remedy, field="source")
         if isinstance(error, self.errors.RevisionNotFoundError):
             return BadInput(
                 f"{repository} has no revision {quote(revision)}", "give a commit of it", field="revision"
             )
         if isinstance(error, self.errors.RepositoryNotFoundError | self.errors.HFValidationError):
-            return BadInput(
-                f"there is no repository {quote(repository)} on the hub, or it is not open to you",
-                "check the name, or set HF_TOKEN",
-                field="source",
-            )
+            message = f"there is no repository {quote(repository)} on the hub, or it is not open to you"
+            return BadInput(message, "check the name, or set HF_TOKEN", field="source")
         if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
-            problem = f"cannot write {what}: {error.strerror or error}"
-            return OutputError(problem, "free some space, or choose another HINODE_HOME")
+            message = f"cannot write {what}: {error.strerror or error}"
+            return OutputError(message, "free some space, or choose another HINODE_HOME")
         # The library's own message may be many lines long, and may contain a signed address.
-        return ModelError(
-            f"{what} could not be fetched ({type(error).__name__})",
-            "check the connection and pull again; it resumes where it stopped",
-        )
+        message = f"{what} could not be fetched ({type(error).__name__})"
+        return ModelError(message, "check the connection and pull again; it resumes where it stopped")

@@ -44,16 +44,13 @@ def check_folder(
 ) -> tuple[Path, ...]:
     """Check a folder in Diffusers' layout: a `model_index.json`, and a folder for each part that it names.
 
+    Returns every file that may be loaded: hidden files, and pickles beside safe weights, are left out.
+    BadInput if it is not such a folder, lacks something, or brings code of its own.
+
     Args:
         pickle: whether weights that can run code are allowed.
         without: parts whose weights come from elsewhere; only their configs are required.
         field: field that errors name.
-
-    Returns:
-        Every file that may be loaded: hidden files, and pickles beside safe weights, are left out.
-
-    Raises:
-        BadInput: it is not such a folder, lacks something, or brings code of its own.
     """
     index = read_json(
         folder / INDEX, missing="name a folder in Diffusers' layout, or a single weight file with --base"
@@ -98,11 +95,9 @@ def check_weights(file: Path, *, pickle: bool, field: str = "source") -> None:
     suffix = file.suffix.lower()
     if suffix in PICKLED:
         if not pickle:
-            raise BadInput(
-                f"{_quoted(file)} is a pickle, and loading one runs whatever code is in it",
-                "take the same weights as safetensors, or allow it with --allow-pickle if you trust them",
-                field=field,
-            )
+            message = f"{_quoted(file)} is a pickle, and loading one runs whatever code is in it"
+            remedy = "take the same weights as safetensors, or allow it with --allow-pickle if you trust them"
+            raise BadInput(message, remedy, field=field)
         return
     if suffix not in SAFE:
         raise BadInput(
@@ -140,8 +135,8 @@ def digests(files: Mapping[str, Path], watch: Watch = ignore_progress) -> dict[s
                     watch(path.name, done, total)
             result[key] = digest.hexdigest()
     except OSError as error:
-        problem = f"{error.filename} cannot be read: {error.strerror or error}"
-        raise ModelError(problem, "check its disk and its permissions") from error
+        message = f"{error.filename} cannot be read: {error.strerror or error}"
+        raise ModelError(message, "check its disk and its permissions") from error
     return result
 
 
@@ -158,8 +153,8 @@ def read_json(file: Path, missing: str = "fetch it again") -> dict[str, Any]:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        problem = f"there is no {file.name} in {_quoted(file.parent)}"
-        raise BadInput(problem, missing, field="source") from error
+        message = f"there is no {file.name} in {_quoted(file.parent)}"
+        raise BadInput(message, missing, field="source") from error
     except (OSError, ValueError) as error:
         raise BadInput(f"{_quoted(file)} cannot be read", "fetch it again", field="source") from error
     return values if isinstance(values, dict) else {}
@@ -174,14 +169,12 @@ def _check_part(folder: Path, part: str, library: str, *, without: bool, field: 
     if (folder / f"{part}.py").exists() or (folder / part / f"{library}.py").exists():
         raise _own_code(folder, f"{part} is of a class in a file of its own")
     if without and not (folder / part / CONFIG).is_file():
-        raise BadInput(
-            f"{_quoted(folder)} has no settings of its {part}, which the single file needs",
-            f"put {part}/{CONFIG} there, from the repository of the whole model",
-            field=field,
-        )
+        message = f"{_quoted(folder)} has no settings of its {part}, which the single file needs"
+        remedy = f"put {part}/{CONFIG} there, from the repository of the whole model"
+        raise BadInput(message, remedy, field=field)
     if not (folder / part).is_dir():
-        problem = f"{_quoted(folder)} has no {part}, which its {INDEX} names"
-        raise BadInput(problem, "fetch it again", field="source")
+        message = f"{_quoted(folder)} has no {part}, which its {INDEX} names"
+        raise BadInput(message, "fetch it again", field="source")
 
 
 def _check_json(file: Path, folder: Path) -> None:
@@ -201,11 +194,8 @@ def _check_json(file: Path, folder: Path) -> None:
 
 
 def _own_code(folder: Path, reason: str) -> BadInput:
-    return BadInput(
-        f"{_quoted(folder)} brings Python code of its own ({reason}), which is never run here",
-        "take a version of the model that needs none",
-        field="source",
-    )
+    message = f"{_quoted(folder)} brings Python code of its own ({reason}), which is never run here"
+    return BadInput(message, "take a version of the model that needs none", field="source")
 
 
 def _count_gguf_tensors(file: Path) -> int:

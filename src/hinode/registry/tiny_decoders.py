@@ -7,10 +7,6 @@ A decoder is a sequence of 23 layers, and its tensors are called `decoder.N…` 
     3, 4, 5 memory blocks, 6 upsampling of height and width, 7 more frames, 8 convolution
     9, 10, 11, 12, 13, 14 and 15, 16, 17, 18, 19, 20 the same again
     21 ReLU, 22 convolution to 3 colours of patch x patch pixels
-
-The published files differ in the channels of their latents, in their widths, in which stages add frames, in
-the patch, and in the blocks: the wide ones (`taeltx2_3_wide`) have two grouped convolutions in each. All of
-that follows from the shapes.
 """
 
 from __future__ import annotations
@@ -39,13 +35,14 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Layout:
-    """What distinguishes one tiny decoder from another.
+    """What distinguishes one published decoder from another; all of it follows from the shapes.
 
     Attributes:
         channels: of the latents.
         widths: channels of each of the three stages, and after them.
         growth: frames that each stage makes of one.
         patch: pixels along a side that the last layer outputs at once.
+        wide: whether each block has two grouped convolutions, as in `taeltx2_3_wide`.
     """
 
     channels: int
@@ -150,11 +147,9 @@ def check(file: Path, family: Family, folder: Path | None, *, pickle: bool) -> L
         layout = Layout.of(_shapes(file))
     except (ValueError, OSError, SafetensorError) as error:
         reason = f": {error}" if isinstance(error, ValueError) else ""
-        raise BadInput(
-            f"{name} is no tiny decoder that can be read{reason}",
-            "take a file of github.com/madebyollin/taehv, see docs/howto/use-open-checkpoints.md",
-            field="decoder",
-        ) from error
+        message = f"{name} is no tiny decoder that can be read{reason}"
+        remedy = "take a file of github.com/madebyollin/taehv, see docs/howto/use-open-checkpoints.md"
+        raise BadInput(message, remedy, field="decoder") from error
     shape = family.shape
     for what, actual, expected in (
         ("channels", layout.channels, _latent_channels(folder) or shape.channels),

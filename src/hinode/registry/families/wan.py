@@ -1,8 +1,5 @@
-"""Wan 2.1 and 2.2.
-
-Sources: wan/configs, generate.py and README of github.com/Wan-Video/Wan2.1 and Wan2.2, 2025. For the 1.3B of
-Wan 2.1 alone the README prefers guidance 6 and a shift of 8 to 12.
-"""
+"""Wan 2.1 and 2.2. Sources: wan/configs, generate.py and README of github.com/Wan-Video/Wan2.1 and Wan2.2,
+2025. For the 1.3B of Wan 2.1 alone the README prefers guidance 6 and a shift of 8 to 12."""
 
 from __future__ import annotations
 

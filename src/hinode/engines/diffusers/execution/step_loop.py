@@ -1,11 +1,7 @@
-"""The denoising steps of a pipeline: a run can be saved after each one, and continues to the same bits.
-
-Every pipeline ends a step by asking its scheduler for the next latents. A scheduler that stops there and
-records its result, its own state and that of the random numbers has recorded everything. To continue, the
-pipeline is called again from its beginning, so that everything around the loop is as it was. The steps that
-are done are replayed in no time: a placeholder returns outputs without content for the denoiser, and the
-scheduler returns its recorded result.
-"""
+"""The denoising steps of a pipeline: a run can be saved after each one, and continues to the same bits. After
+a step the scheduler's result and state and that of the random numbers are recorded. To continue, the pipeline
+is called again from its beginning, so that everything around the loop is as it was; for steps that are done,
+a placeholder returns outputs without content for the denoiser, and the scheduler its recorded result."""
 
 from __future__ import annotations
 
@@ -32,8 +28,6 @@ class StepState:
     Attributes:
         results: what each scheduler last returned.
         schedulers: attributes of each scheduler.
-        random_state: state of the random number generator.
-        shapes: see `OutputShapes`.
         cache_inputs: of the passes that a later step may reuse; see `BlockCache`.
     """
 
@@ -58,13 +52,9 @@ class StepLoop:
         state: StepState | None = None,
         cache_inputs: Callable[[], dict[str, dict[str, Any]]] = dict,
     ) -> None:
-        """
-        Args:
-            schedulers: number of schedulers that take part in one step.
-            on_step: called after each step with the number of finished steps, and with a function that
-                returns an estimate of the clean latents.
-            state: where to continue.
-        """
+        """`schedulers` take part in one step. `on_step` is called after each with the number of finished
+        steps, and with a function that returns an estimate of the clean latents. `state` says where to
+        continue."""
         self.generator = generator
         self.device = device
         self.state = state
@@ -102,13 +92,8 @@ class StepLoop:
     def placeholder(
         self, empty: nn.Module, forward: Callable[..., Any], context: Callable[..., Any] | None = None
     ) -> nn.Module:
-        """What a pipeline gets for a denoiser. The pipeline holds no reference to the denoiser itself.
-
-        Args:
-            empty: a denoiser of the same class without weights; it is changed.
-            forward: runs a pass of the denoiser.
-            context: replaces its `cache_context`, which tells the passes of a step apart.
-        """
+        """What a pipeline gets for a denoiser, of which it holds no reference: `empty`, one of the same class
+        without weights, with `forward` to run a pass, and `context` to tell the passes of a step apart."""
 
         def observed_forward(*args: Any, **kwargs: Any) -> Any:
             if self.replaying:

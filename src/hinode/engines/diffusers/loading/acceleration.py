@@ -1,9 +1,6 @@
 """How a denoiser computes where a profile permits more than the makers' own way: compiled, in 8 bits, with
-another attention, and with blocks reused between steps.
-
-`choose_execution`, a pure function, decides what a machine can do. Whatever then cannot be set up is left out
-with a line in the log. The profile `best` permits none of this.
-"""
+another attention, and with blocks reused between steps. `choose_execution` decides what a machine can do.
+Whatever then cannot be set up is left out with a line in the log."""
 
 from __future__ import annotations
 
@@ -135,10 +132,12 @@ def _choose_bits(hardware: Hardware, eight_bits_on_cpu: bool) -> str:
     return FLOAT8 if hardware.capability >= (8, 9) else INT8
 
 
-def accelerate(denoiser: nn.Module, execution: Execution) -> Execution:
+def accelerate(denoiser: Any, execution: Execution) -> Execution:
     """Set up a denoiser where it will compute; returns the execution without what could not be set up."""
+    import diffusers
+
     steps: tuple[tuple[str, str, Callable[[], None]], ...] = (
-        ("reusing", "reusing blocks", lambda: _enable_cache(denoiser)),
+        ("reusing", "reusing blocks", lambda: denoiser.enable_cache(diffusers.FirstBlockCacheConfig())),
         ("bits", f"computing in {execution.bits}", lambda: quantize(denoiser, execution.bits)),
         ("compiled", "compiling", lambda: compile_blocks(denoiser)),
     )
@@ -157,12 +156,6 @@ def _fuse_loras(denoiser: Any) -> None:
     if getattr(denoiser, "peft_config", None):
         denoiser.fuse_lora()
         denoiser.unload_lora()
-
-
-def _enable_cache(denoiser: Any) -> None:
-    import diffusers
-
-    denoiser.enable_cache(diffusers.FirstBlockCacheConfig())
 
 
 def quantize(denoiser: nn.Module, bits: str) -> None:

@@ -50,12 +50,7 @@ class MemoryPlan:
 
     @classmethod
     def of(cls, task: Task, sizes: Sizes, budget: MemoryBudget) -> MemoryPlan:
-        """The fastest plan that fits.
-
-        Raises:
-            BadInput: none fits, but a smaller clip would.
-            EngineError: none fits, however small the clip.
-        """
+        """The fastest plan that fits; BadInput if only a smaller clip would, EngineError if none would."""
         plan = _first_fit(task, sizes, budget)
         if plan is None:
             raise _refusal(task, sizes, budget)
@@ -65,25 +60,16 @@ class MemoryPlan:
 def peak(needs: Needs, residence: Residence, *, tiles: bool) -> tuple[int, str]:
     """The most bytes in use at once under a plan, and the stage where that is."""
     decoding = needs.tiled if tiles else needs.decoding
-    sampling, denoisers = needs.rest + needs.sampling, sum(needs.denoisers)
-    stages = {"reading the prompt": needs.rest + needs.encoders}
-    match residence:
-        case Residence.RESIDENT:
-            # Denoisers are loaded after the prompt is read, and stay for the next clip.
-            stages["reading the prompt"] += denoisers
-            stages["sampling"] = sampling + needs.encoders + denoisers
-            stages["decoding"] = needs.rest + needs.encoders + denoisers + decoding
-        case Residence.STAGED:
-            stages["reading the prompt"] += denoisers
-            stages["sampling"] = sampling + denoisers
-            stages["decoding"] = needs.rest + denoisers + decoding
-        case Residence.TURNS:
-            stages["sampling"] = sampling + max(needs.denoisers)
-            stages["decoding"] = needs.rest + decoding
-        case Residence.GROUPS:
-            # Two blocks at a time: the one in use and the next one.
-            stages["sampling"] = sampling + max(needs.denoisers) // STREAMED_SHARE
-            stages["decoding"] = needs.rest + decoding
+    encoders = needs.encoders if residence is Residence.RESIDENT else 0
+    # Denoisers are loaded after the prompt is read. They stay for the next clip, or take turns.
+    denoisers = sum(needs.denoisers) if residence in (Residence.RESIDENT, Residence.STAGED) else 0
+    # Two blocks of a streamed one are there at a time: the one in use and the next one.
+    turn = max(needs.denoisers) // (STREAMED_SHARE if residence is Residence.GROUPS else 1)
+    stages = {
+        "reading the prompt": needs.rest + needs.encoders + denoisers,
+        "sampling": needs.rest + encoders + (denoisers or turn) + needs.sampling,
+        "decoding": needs.rest + encoders + denoisers + decoding,
+    }
     stage = max(stages, key=lambda name: stages[name])
     return stages[stage], stage
 
@@ -153,8 +139,7 @@ def _either(start: str, length: str, frame: str, preposition: str = "") -> str:
 
 
 def _max_seconds(task: Task, sizes: Sizes, budget: MemoryBudget) -> float | None:
-    """Length of the longest clip of the same size that fits, or of the longest extension of a source; None if
-    there is none."""
+    """Length of the longest clip of the same size, or extension of a source, that fits, or None."""
     step, _ = task.family.frame_rule
     source = task.source_frames - task.overlap
     for count in range(task.network_frames - step, task.overlap, -step):
