@@ -1,7 +1,6 @@
 """Runs a function piece by piece, though it was written to run to its end. A pipeline of diffusers is one
 long call. To write it out as steps here, it would have to be written again for every family and every
-release; instead it runs as it is, in a thread that waits at each step. Only one of the two threads ever
-runs."""
+release; instead it runs as it is, in a thread that waits at each step. Only one thread runs at a time."""
 
 from __future__ import annotations
 

@@ -47,8 +47,3 @@ def available(meminfo: Path, cgroup: Path) -> int:
     except (OSError, ValueError):  # no container, or one without a limit
         return free
     return min(free, max(0, limit - used))
-
-
-def format_bytes(count: float) -> str:
-    """A number of bytes in GB or MB."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

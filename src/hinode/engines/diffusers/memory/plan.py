@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from hinode.engines.diffusers.memory.budget import MemoryBudget, format_bytes
+from rich.filesize import decimal
+
+from hinode.engines.diffusers.memory.budget import MemoryBudget
 from hinode.engines.diffusers.memory.decoding import TILES, TINY, WHOLE
 from hinode.engines.diffusers.memory.needs import Needs, Sizes
 from hinode.engines.diffusers.task import Task
@@ -87,9 +89,7 @@ def _first_fit(task: Task, sizes: Sizes, budget: MemoryBudget) -> MemoryPlan | N
             parts.append("the clip is decoded by the tiny decoder")
         elif tiles:
             parts.append("the clip is decoded in tiles")
-        memory = (
-            f"{format_bytes(device)} in use while {stage}, of {format_bytes(budget.device)} that are free"
-        )
+        memory = f"{decimal(device)} in use while {stage}, of {decimal(budget.device)} that are free"
         description = f"{', '.join(parts)}; at most {memory}"
         decode = TINY if task.tiny else TILES if tiles else WHOLE
         return MemoryPlan(residence, float8_storage, decode, device, description)
@@ -114,7 +114,7 @@ def _refusal(task: Task, sizes: Sizes, budget: MemoryBudget) -> BadInput | Engin
     )
     message = (
         f"{task.request.seconds:g} s at {task.size[0]}x{task.size[1]} with the model {task.entry.name} would "
-        f"take {format_bytes(minimum)} of memory, and {format_bytes(budget.device)} are free"
+        f"take {decimal(minimum)} of memory, and {decimal(budget.device)} are free"
     )
     seconds, size = _max_seconds(task, sizes, budget), _max_size(task, sizes, budget)
     length = f"{seconds:g} s or less" if seconds else ""
