@@ -315,7 +315,7 @@ class History:
         worker.step += 1
         roll = 1.0 if healthy else self.chance.random()
         if self.is_unsupported(worker, lease):
-            self.store.give_back(lease, digest=None, step=0, outcome=Outcome.UNSUPPORTED)
+            self.store.give_back(lease, Outcome.UNSUPPORTED)
             self.unsupported_at[worker.host, lease.job.id] = self.now
             self.counts["unsupported requests"] += 1
             worker.lease = None
@@ -325,8 +325,9 @@ class History:
         elif roll < 0.16:
             self.store.checkpoint(lease, self.file(f"state-{lease.job.id}-{worker.step}"), worker.step)
         elif roll < 0.22:
-            digest = self.file(f"state-{lease.job.id}-{worker.step}") if self.chance.random() < 0.7 else None
-            self.store.give_back(lease, digest=digest, step=worker.step)
+            if self.chance.random() < 0.7:
+                self.store.checkpoint(lease, self.file(f"state-{lease.job.id}-{worker.step}"), worker.step)
+            self.store.give_back(lease)
             worker.lease = None
         elif worker.step < RUN_STEPS:
             done = 100 * worker.step // RUN_STEPS
@@ -338,7 +339,7 @@ class History:
                 self.store.acknowledge_cancel(lease)
                 worker.lease = None
             elif reply.preempt:
-                self.store.give_back(lease, digest=None, step=0)
+                self.store.give_back(lease)
                 worker.lease = None
         else:
             self.finish(worker, lease)

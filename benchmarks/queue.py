@@ -67,7 +67,7 @@ def fill(url: str, jobs: int, tenants: int) -> None:
             project_id=f"proj_{start // CHUNK % tenants}",
             key_id="key_bench",
             request=Request("a red balloon rising over the mountains at noon", model="nano"),
-            asked_model="sora-2",
+            requested_model="sora-2",
             priority=Priority.PREVIEW if start // CHUNK % 3 == 0 else Priority.INTERACTIVE,
         )
         store.submit([draft] * min(CHUNK, jobs - start))

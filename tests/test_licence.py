@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,12 @@ from hinode.engines.testcard.engine import TestcardEngine
 from hinode.errors import BadInput, ModelError
 from hinode.licensing import operator
 from hinode.licensing.operator import Operator
-from hinode.media.video import read_video
+from hinode.records.database import Database
 from hinode.registry import acquisition
 from hinode.registry.entry import Entry
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
+from tests.videos import read_video
 
 H3 = "MiniMax-H3-Community"
 CLAUSE = 'Sections I.5 and V.4, "Excluded Territories"'
@@ -80,7 +82,9 @@ def test_the_command_refuses_before_anything_is_drawn(settings: Settings, tmp_pa
 
 @pytest.mark.parametrize("model", ["film", "strict/h3", "strict", "h3"])
 def test_the_api_refuses_by_every_name_and_offers_none(settings: Settings, model: str) -> None:
-    with Context.open(settings, lambda: 1_800_000_000.0) as context:
+    with closing(Database(settings.database_url)) as database:
+        database.upgrade()
+        context = Context(settings, database, lambda: 1_800_000_000.0)
         key = context.tenants.create_key("test").key
         client = TestClient(create_app(context), headers={"Authorization": f"Bearer {key}"})
         answer = client.post(

@@ -181,8 +181,7 @@ def answering(*answers: list[str]) -> tuple[Callable[[str, int], list[str]], lis
 
 def test_a_file_is_fetched(local: Outbound, base: str, server: Server) -> None:
     pieces: list[bytes] = []
-    fetched = local.fetch(f"{base}/a", pieces.append, max_bytes=1000, accept="image/*")
-    assert (fetched.media_type, fetched.bytes, fetched.url) == ("image/png", 1000, f"{base}/a")
+    local.fetch(f"{base}/a", pieces.append, max_bytes=1000, accept="image/*")
     assert b"".join(pieces) == b"x" * 1000
     ((_, headers),) = server.requests
     assert headers["Accept"] == "image/*"
@@ -304,7 +303,7 @@ def test_a_redirect_is_checked_as_the_first_url_was(local: Outbound, base: str, 
 )
 def test_urls_of_the_wrong_kind_are_refused(url: str, words: str) -> None:
     with pytest.raises(OutboundError, match=words) as caught:
-        Outbound().check(url, https=True, field="url")
+        Outbound().check(url, https=True)
     assert caught.value.field == "url"
     assert "secret" not in str(caught.value)
 

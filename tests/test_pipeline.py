@@ -14,10 +14,10 @@ from hinode.clip import Clip, Sound
 from hinode.engines.native.engine import NativeEngine
 from hinode.engines.protocol import Cost, Progress, State
 from hinode.errors import BadInput, EngineError, OutputError
-from hinode.media.video import read_video
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 from tests.sounds import clicks, read_sound, tone, tracks
+from tests.videos import read_video
 
 REQUEST = Request("a red balloon over the wibbly sea", 128, 72, seconds=1.0, seed=7)
 
@@ -37,15 +37,13 @@ class Recorded:
             "toy",
             ("toy",),
             ("generate",),
-            100,
-            (16, 4096),
-            10**7,
             (0, 2),
-            (1, 60),
-            (1, 9),
             sizes,
             (8,),
             "CC0",
+            100,
+            pixels=10**7,
+            steps=(1, 9),
         )
 
     def estimate(self, request: Request) -> Cost:

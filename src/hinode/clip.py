@@ -37,10 +37,6 @@ class Provenance:
     """How a clip came to be.
 
     Attributes:
-        engine: name of the engine.
-        model: name of the model.
-        seed: seed of the noise.
-        steps: sampling steps.
         native_size: width and height that the model drew at, before any resizing.
         stage_seconds: wall-clock seconds of each stage, in the order in which they ran.
         understood: words of the prompt that the model knows.
@@ -102,14 +98,11 @@ class Sound:
         """
         values = np.array(samples, np.float32, ndmin=2)
         if values.ndim != 2 or values.shape[0] not in (1, 2):
-            raise EngineError(
-                f"the model gave a sound of shape {values.shape}", "ask for the clip without sound"
-            )
+            message = f"the model gave a sound of shape {values.shape}"
+            raise EngineError(message, "ask for the clip without sound")
         if not np.isfinite(values).all():
-            raise EngineError(
-                "the model gave a sound with values that are no numbers",
-                "ask for another seed, or for the clip without sound",
-            )
+            message = "the model gave a sound with values that are no numbers"
+            raise EngineError(message, "ask for another seed, or for the clip without sound")
         return cls(values.clip(-1.0, 1.0), rate)
 
     @property

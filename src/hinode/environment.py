@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from hinode.errors import quote
 from hinode.parsing import Input, Integer, Number, field_names, parse
@@ -89,20 +89,18 @@ _Decimal = Annotated[Number, Field(le=MAX_SECONDS), BeforeValidator(_decimal)]
 class Variables(Input):
     """The variables that are set, by the names of the fields of `Settings`."""
 
-    home: _Folder | None = Field(None, alias="HINODE_HOME")
-    threads: Annotated[Integer, Field(ge=1, le=MAX_THREADS)] | None = Field(None, alias="HINODE_THREADS")
-    device: Annotated[str, BeforeValidator(_device)] | None = Field(None, alias="HINODE_DEVICE")
-    upscale: _Switch | None = Field(None, alias="HINODE_UPSCALE")
-    database_url: str | None = Field(None, alias="HINODE_DATABASE_URL")
-    store: _Folder | None = Field(None, alias="HINODE_STORE")
+    model_config = ConfigDict(alias_generator=lambda name: f"HINODE_{name.upper()}")
+
+    home: _Folder | None = None
+    threads: Annotated[Integer, Field(ge=1, le=MAX_THREADS)] | None = None
+    device: Annotated[str, BeforeValidator(_device)] | None = None
+    upscale: _Switch | None = None
+    database_url: str | None = None
+    store: _Folder | None = None
     aliases: Annotated[dict[str, str], BeforeValidator(_aliases)] | None = Field(None, alias="HINODE_MODELS")
-    retention_hours: Annotated[_Decimal, Field(gt=0)] | None = Field(None, alias="HINODE_RETENTION_HOURS")
-    lease_seconds: Annotated[_Decimal, Field(ge=1)] | None = Field(None, alias="HINODE_LEASE_SECONDS")
-    checkpoint_seconds: Annotated[_Decimal, Field(ge=0.1)] | None = Field(
-        None, alias="HINODE_CHECKPOINT_SECONDS"
-    )
-    slice_seconds: Annotated[_Decimal, Field(ge=0.1)] | None = Field(None, alias="HINODE_SLICE_SECONDS")
-    allow_private_urls: _Switch | None = Field(None, alias="HINODE_ALLOW_PRIVATE_URLS")
-    testcard_step_seconds: Annotated[_Decimal, Field(ge=0)] | None = Field(
-        None, alias="HINODE_TESTCARD_STEP_SECONDS"
-    )
+    retention_hours: Annotated[_Decimal, Field(gt=0)] | None = None
+    lease_seconds: Annotated[_Decimal, Field(ge=1)] | None = None
+    checkpoint_seconds: Annotated[_Decimal, Field(ge=0.1)] | None = None
+    slice_seconds: Annotated[_Decimal, Field(ge=0.1)] | None = None
+    allow_private_urls: _Switch | None = None
+    testcard_step_seconds: Annotated[_Decimal, Field(ge=0)] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -43,6 +44,16 @@ class BadInput(HinodeError):
     def __init__(self, message: str, remedy: str = "", *, field: str) -> None:
         self.field = field
         super().__init__(message, remedy)
+
+
+Fault = tuple[str, str, str]
+"""The field of a `BadInput`, its message and its remedy."""
+
+
+def raise_first(faults: Iterable[Fault]) -> None:
+    """Raise the first of some faults as `BadInput`; what comes after it is not looked for."""
+    for field, message, remedy in faults:
+        raise BadInput(message, remedy, field=field)
 
 
 class ModelError(HinodeError):

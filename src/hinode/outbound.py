@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import ClassVar
 
@@ -54,7 +55,7 @@ _PRIVATE = tuple(
         ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7"),
     )
 )
-_NOT_PUBLIC = "the URL points to an address that is not public"
+_NOT_PUBLIC = ("the URL points to an address that is not public", "give one on the internet")
 _OPEN = "check that everybody can open the URL"
 _ISATAP = (0x00005EFE, 0x02005EFE)  # upper half of an interface id that contains an IPv4 address
 
@@ -68,37 +69,12 @@ class OutboundError(BadInput):
         super().__init__(message, remedy, field=field)
 
 
-@contextmanager
-def _errors_about(field: str) -> Iterator[None]:
-    """Name the field that the URL came from in errors."""
-    try:
-        yield
-    except OutboundError as error:
-        error.field = field
-        raise
-
-
 @dataclass(frozen=True)
 class Answer:
     """A server's answer to a POST, without its body; names of headers are in small letters."""
 
     status: int
     headers: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A fetched file.
-
-    Attributes:
-        media_type: as the server calls it, in small letters, without parameters; "" if it does not.
-        bytes: its size.
-        url: after all redirects.
-    """
-
-    media_type: str
-    bytes: int
-    url: str
 
 
 class Outbound:
@@ -124,36 +100,32 @@ class Outbound:
         self._clock = clock
         self._trust = trust or httpx.create_ssl_context()
 
-    def check(self, url: str, *, https: bool = False, field: str = "url") -> httpx.URL:
+    def check(self, url: str, *, https: bool = False) -> httpx.URL:
         """Read a URL and check it; nothing is sent or looked up.
 
-        Args:
-            url: as the client wrote it.
-            https: refuse plain HTTP, unless private addresses are allowed.
-            field: name of the field in the error.
+        With `https`, plain HTTP is refused unless private addresses are allowed.
 
         Raises:
             OutboundError: it is not allowed.
         """
-        with _errors_about(field):
-            try:
-                parsed = httpx.URL(url) if len(url) <= MAX_URL_LENGTH else None
-            except (httpx.InvalidURL, UnicodeError, ValueError):
-                parsed = None
-            port = _port(parsed) if parsed and parsed.scheme in ("http", "https") and parsed.raw_host else 0
-            if parsed is None or not 0 < port < 65536:
-                message = f"{quote(url)} is not the URL of a web server"
-                raise OutboundError(message, "give one such as https://host/path")
-            if https and parsed.scheme != "https" and not self.allow_private:
-                raise OutboundError(f"{quote(url)} is not encrypted", "give a URL that begins with https://")
-            if parsed.userinfo:
-                raise OutboundError("the URL has a user name or password in it", "leave them out")
-            if port not in PORTS and not self.allow_private:
-                raise OutboundError(f"port {port} is not allowed", "use 80, 443, 8080 or 8443")
-            literal = parsed.raw_host.decode("ascii")
-            if _parsed(literal) is not None and not self._is_allowed(literal):
-                raise OutboundError(_NOT_PUBLIC, "give one on the internet")
-            return parsed
+        try:
+            parsed = httpx.URL(url) if len(url) <= MAX_URL_LENGTH else None
+        except (httpx.InvalidURL, UnicodeError, ValueError):
+            parsed = None
+        port = _port(parsed) if parsed and parsed.scheme in ("http", "https") and parsed.raw_host else 0
+        if parsed is None or not 0 < port < 65536:
+            message = f"{quote(url)} is not the URL of a web server"
+            raise OutboundError(message, "give one such as https://host/path")
+        if https and parsed.scheme != "https" and not self.allow_private:
+            raise OutboundError(f"{quote(url)} is not encrypted", "give a URL that begins with https://")
+        if parsed.userinfo:
+            raise OutboundError("the URL has a user name or password in it", "leave them out")
+        if port not in PORTS and not self.allow_private:
+            raise OutboundError(f"port {port} is not allowed", "use 80, 443, 8080 or 8443")
+        literal = parsed.raw_host.decode("ascii")
+        if _parsed(literal) is not None and not self._is_allowed(literal):
+            raise OutboundError(*_NOT_PUBLIC)
+        return parsed
 
     def fetch(
         self,
@@ -164,7 +136,7 @@ class Outbound:
         seconds: float = 20.0,
         accept: str = "*/*",
         field: str = "image_url",
-    ) -> Fetched:
+    ) -> None:
         """GET a URL in pieces; at most three redirects are followed.
 
         Args:
@@ -180,7 +152,7 @@ class Outbound:
                 200, or too large.
         """
         deadline = self._clock() + seconds
-        with _errors_about(field):
+        try:
             target = self.check(url)
             for _ in range(MAX_REDIRECTS + 1):
                 with self._opened("GET", target, {"Accept": accept}, None, deadline) as response:
@@ -190,33 +162,27 @@ class Outbound:
                         continue
                     if response.status != 200:
                         raise OutboundError(f"the server of the URL answered {response.status}", _OPEN)
-                    count = _receive(response, answer, into, max_bytes)
-                    media_type = answer.get("content-type", "").partition(";")[0].strip().lower()
-                    return Fetched(media_type, count, str(target))
+                    _receive(response, answer, into, max_bytes)
+                    return
             raise OutboundError(
                 f"the URL redirects more than {MAX_REDIRECTS} times", "give the last URL itself"
             )
+        except OutboundError as error:
+            error.field = field
+            raise
 
-    def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float = 10.0, field: str = "url"
-    ) -> Answer:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float = 10.0) -> Answer:
         """POST to an https URL; redirects are not followed, and the body of the answer is not read.
 
-        Args:
-            url: the URL.
-            body: of the request.
-            headers: beside `Host`, `User-Agent` and the length.
-            seconds: for everything.
-            field: name of the field in errors.
+        `headers` are those beside `Host`, `User-Agent` and the length; `seconds` hold for everything.
 
         Raises:
             OutboundError: the URL is not allowed, or there was no answer in time.
         """
         deadline = self._clock() + seconds
-        with _errors_about(field):
-            target = self.check(url, https=True)
-            with self._opened("POST", target, headers, body, deadline) as response:
-                return Answer(response.status, _headers(response))
+        target = self.check(url, https=True)
+        with self._opened("POST", target, headers, body, deadline) as response:
+            return Answer(response.status, _headers(response))
 
     def _redirected(self, before: httpx.URL, location: str) -> httpx.URL:
         try:
@@ -229,12 +195,7 @@ class Outbound:
 
     @contextmanager
     def _opened(
-        self,
-        method: str,
-        url: httpx.URL,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        deadline: float,
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None, deadline: float
     ) -> Iterator[httpcore.Response]:
         """Send a request on a connection of its own, without the proxies that the environment may name."""
         sent: list[tuple[bytes | str, bytes | str]] = [
@@ -244,7 +205,7 @@ class Outbound:
             ("Connection", "close"),
             *headers.items(),
         ]
-        network = _Guarded(self._addresses, _Deadline(deadline, self._clock))
+        network = _Guarded(self._addresses, partial(_seconds_left, deadline, self._clock))
         target = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path or b"/"
         )
@@ -256,8 +217,6 @@ class Outbound:
                 pool.stream(method, target, headers=sent, content=body) as response,
             ):
                 yield response
-        except _NotPublic as error:
-            raise OutboundError(_NOT_PUBLIC, "give one on the internet") from error
         except httpcore.TimeoutException as error:
             message = "the server of the URL did not answer in time"
             raise OutboundError(message, "check that it is up") from error
@@ -269,14 +228,14 @@ class Outbound:
         """Addresses of `host`, all of them allowed.
 
         Raises:
-            _NotPublic: one of them is not.
+            OutboundError: one of them is not. The error does not say which, so nothing is revealed.
             httpcore.ConnectError: there are none.
         """
         addresses = list(dict.fromkeys(_in_time(lambda: self._resolve(host, port), left())))
         if not addresses:
             raise httpcore.ConnectError("the name has no address")
         if not all(map(self._is_allowed, addresses)):
-            raise _NotPublic
+            raise OutboundError(*_NOT_PUBLIC)
         return addresses[:MAX_ADDRESSES]
 
     def _is_allowed(self, address: str) -> bool:
@@ -313,21 +272,12 @@ def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     return None if isinstance(parsed, IPv6Address) and parsed.scope_id else parsed
 
 
-class _NotPublic(Exception):
-    """A name has an address that is not allowed. The error does not say which, so nothing is revealed."""
-
-
-@dataclass(frozen=True)
-class _Deadline:
-    at: float
-    clock: Callable[[], float]
-
-    def __call__(self) -> float:
-        """Seconds that are left; raises httpcore.ReadTimeout if there are none."""
-        left = self.at - self.clock()
-        if left <= 0:
-            raise httpcore.ReadTimeout("the deadline is over")
-        return left
+def _seconds_left(deadline: float, clock: Callable[[], float]) -> float:
+    """Seconds until a deadline; raises httpcore.ReadTimeout if there are none."""
+    left = deadline - clock()
+    if left <= 0:
+        raise httpcore.ReadTimeout("the deadline is over")
+    return left
 
 
 class _Guarded(httpcore.NetworkBackend):
@@ -406,11 +356,8 @@ def _in_time(look_up: Callable[[], Sequence[str]], seconds: float) -> Sequence[s
 
 
 def _receive(
-    response: httpcore.Response,
-    headers: Mapping[str, str],
-    into: Callable[[bytes], object],
-    max_bytes: int,
-) -> int:
+    response: httpcore.Response, headers: Mapping[str, str], into: Callable[[bytes], object], max_bytes: int
+) -> None:
     too_large = OutboundError(f"the file at the URL has more than {max_bytes:,} bytes", "give a smaller one")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise OutboundError("the server of the URL compresses the file", "serve it as it is")
@@ -423,7 +370,6 @@ def _receive(
         if count > max_bytes:
             raise too_large
         into(piece)
-    return count
 
 
 def _headers(response: httpcore.Response) -> dict[str, str]:

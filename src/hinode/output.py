@@ -17,10 +17,7 @@ BLOCK = bytes(4096)
 REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space or choose another disk"),
     errno.EDQUOT: ("your disk quota is used up", "free some space or choose another disk"),
-    errno.EFBIG: (
-        "the file grew beyond the size allowed here",
-        "choose a smaller size or another disk",
-    ),
+    errno.EFBIG: ("the file grew beyond the size allowed here", "choose a smaller size or another disk"),
     errno.EACCES: ("permission is denied", "choose a folder that you may write to"),
     errno.EPERM: ("permission is denied", "choose a folder that you may write to"),
     errno.EROFS: ("that disk is read-only", "choose another one"),
@@ -34,10 +31,7 @@ def check_writable(path: Path, *, folder: bool = False) -> None:
     """Make sure that `path` can be written, before any work is spent on what goes into it.
 
     A block is written beside it and removed, because permissions and free space are only really known then.
-
-    Args:
-        path: the file, or the folder of files, that will be made.
-        folder: True if a folder will be made.
+    With `folder` a folder of files will be made.
 
     Raises:
         BadInput: it cannot be written; a full disk is an OutputError, for the path is not to blame.
@@ -108,6 +102,6 @@ def _beside(path: Path) -> Path:
 
 
 def _fault(path: Path, error: OSError) -> HinodeError:
-    known = REASONS.get(error.errno or 0)
-    reason, remedy = known or (error.strerror or str(error), "choose another path")
+    default = error.strerror or str(error), "choose another path"
+    reason, remedy = REASONS.get(error.errno or 0, default)
     return OutputError(f"cannot write {quote(str(path), 200)}: {reason}", remedy)

@@ -55,7 +55,7 @@ class Input(BaseModel):
         return fields
 
 
-def _number(value: Any) -> Any:
+def read_number(value: Any) -> Any:
     if isinstance(value, str):
         number = float(value) if _NUMBER.fullmatch(value) else math.nan
     elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300:
@@ -90,11 +90,7 @@ class _FromText:
     """Annotates a type whose values may be written as text."""
 
     def __init__(self, read: Callable[[Any], Any], pattern: str) -> None:
-        """
-        Args:
-            read: gives the value; raises ValueError with what would be right.
-            pattern: of the text, for the schema.
-        """
+        """`read` returns the value, or raises ValueError with a remedy; `pattern` is for the schema."""
         self.read = read
         self.pattern = pattern
 
@@ -107,7 +103,7 @@ class _FromText:
         return {"anyOf": [handler(schema), {"type": "string", "pattern": self.pattern}]}
 
 
-NUMBER = _FromText(_number, r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$")
+NUMBER = _FromText(read_number, r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$")
 INTEGER = _FromText(_integer, "^-?[0-9]{1,18}$")
 BOOLEAN = _FromText(_boolean, "^(true|false)$")
 """Annotations for types with bounds, after the bounds: `Annotated[float, Field(gt=0), NUMBER]`."""
@@ -121,11 +117,9 @@ Boolean = Annotated[bool, BOOLEAN]
 
 
 def parse(model: type[M], value: Any, *, what: str = "the body", field: str = "body") -> M:
-    """Read a value with a model.
+    """Read plain values, as JSON, TOML or YAML has them, with a model.
 
     Args:
-        model: the model.
-        value: plain values, as JSON, TOML or YAML has them.
         what: the value in words, for errors of the whole.
         field: name of the value, for errors of the whole; fields in it are named by their path alone.
 
@@ -195,9 +189,8 @@ def _sentence(
     if kind in _LENGTHS:
         unit = "characters" if isinstance(first["input"], str) else "entries"
         limit = context.get("min_length", context.get("max_length"))
-        return BadInput(
-            f"{name} has {len(first['input']):,} {unit}", f"give {limit:,} {_LENGTHS[kind]}", field=name
-        )
+        message = f"{name} has {len(first['input']):,} {unit}"
+        return BadInput(message, f"give {limit:,} {_LENGTHS[kind]}", field=name)
     return BadInput(f"{name} is {describe(first['input'])}", _remedy(kind, context, first["msg"]), field=name)
 
 

@@ -40,7 +40,6 @@ class Result:
 
     Attributes:
         path: the file, or the folder of frames.
-        format: kind of file.
         prompt: as the person wrote it.
         size: width and height of the frames in the file.
         timeline: when they are shown.
@@ -87,14 +86,7 @@ class Result:
 def generate(
     request: Request, engine: Engine, path: Path, format: str, watch: Watch = lambda progress: None
 ) -> Result:
-    """Carry out a request and write the clip; nothing is at `path` before all of it is.
-
-    Args:
-        request: what to make.
-        engine: the engine that makes it.
-        path: file to write, or folder for the format "png".
-        format: one of `media.formats.FORMATS`.
-        watch: called after every step.
+    """Carry out a request and write the clip; for `path` and `format` see `media.formats.write`.
 
     Raises:
         BadInput: the request or the path cannot be used; found out before any work is done.
@@ -117,11 +109,7 @@ def draw(run: Run, watch: Watch) -> Clip:
 def finish(
     request: Request, clip: Clip, path: Path, format: str, watch: Watch = lambda progress: None
 ) -> Result:
-    """Bring a clip to the requested size and rate, and write it.
-
-    Raises:
-        OutputError: the file could not be written.
-    """
+    """Bring a clip to the requested size and rate, and write it; see `generate`."""
     start = time.perf_counter()
     upscaling: dict[str, float] = {}
     source = upscale_frames(clip, clip.frames, request.size, upscaling)
@@ -154,11 +142,8 @@ def finish(
 def upscale_frames(
     clip: Clip, frames: Frames, size: Size, stage_seconds: dict[str, float] | None = None
 ) -> FrameSource:
-    """Frames of a clip, enlarged by the network that it was made with if `size` is larger than they are.
-
-    Raises:
-        ModelError: the weights of that network are damaged.
-    """
+    """Frames of a clip, enlarged by the network that it was made with if `size` is larger than they are;
+    raises ModelError if the weights of that network are damaged."""
     if not clip.provenance.upscaler:
         return frames
     from hinode.engines.native import upscaling
@@ -171,7 +156,6 @@ def write_stills(request: Request, clip: Clip, thumbnail: Path, spritesheet: Pat
 
     Args:
         request: what was requested; the pictures have its shape.
-        clip: the clip.
         thumbnail: WebP file to write; its longer side is that of the video, or 512 pixels if that is less.
         spritesheet: JPEG file to write, four tiles by four; the longer side of a tile is 320 pixels at most.
 
@@ -192,9 +176,8 @@ def preview(frame: Frames) -> bytes:
     """A small WebP of one frame, uint8 [H, W, 3]: what people see while they wait."""
     height, width = frame.shape[:2]
     file = io.BytesIO()
-    stills.thumbnail(frame[None], fit_within((width, height), THUMBNAIL_SIDE)).save(
-        file, format="WEBP", quality=PREVIEW_QUALITY, method=0
-    )
+    small = stills.thumbnail(frame[None], fit_within((width, height), THUMBNAIL_SIDE))
+    small.save(file, format="WEBP", quality=PREVIEW_QUALITY, method=0)
     return file.getvalue()
 
 
@@ -213,13 +196,13 @@ def label(request: Request, clip: Clip, sound: str | None = None) -> Label:
         sound: what can be heard in it, in words, or None.
     """
     provenance = clip.provenance
-    resized = provenance.native_size != request.size
+    size, native_size = format_size(request.size), format_size(provenance.native_size)
+    resized = size != native_size
     larger = any(want > native for want, native in zip(request.size, provenance.native_size, strict=True))
     upscaled = bool(provenance.upscaler) and larger
-    steps = f"drawn at {format_size(provenance.native_size)}"
+    steps = f"drawn at {native_size}"
     if resized:
-        steps += ", enlarged by a network" if upscaled else ""
-        steps += f" and resized to {format_size(request.size)}"
+        steps += f"{', enlarged by a network' if upscaled else ''} and resized to {size}"
     return Label(
         title=request.prompt,
         comment=f"Made by the model {provenance.model} in Hinode {__version__} "
@@ -231,9 +214,9 @@ def label(request: Request, clip: Clip, sound: str | None = None) -> Label:
             "model": provenance.model,
             "seed": provenance.seed,
             "steps": provenance.steps,
-            "size": format_size(request.size),
-            "native_size": format_size(provenance.native_size),
-            **({"upscaled_from": format_size(provenance.native_size)} if resized else {}),
+            "size": size,
+            "native_size": native_size,
+            **({"upscaled_from": native_size} if resized else {}),
             **({"upscaler": provenance.upscaler} if upscaled else {}),
             **({"sound": sound} if sound else {}),
             **licences.stamp(provenance.licence),

@@ -6,12 +6,13 @@ import dataclasses
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from hinode.errors import BadInput, join_names, quote
+from hinode.errors import BadInput, Fault, join_names, quote, raise_first
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -53,6 +54,12 @@ FROM_ONE = ("remix", "edit", "extend")
 
 STRENGTH, PATH, CAMERA = "strength", "path", "camera"
 
+PROMPT_CHARACTERS = 32_000
+SIDE, PIXELS = (16, 4096), 4096 * 2160
+FPS, STEPS = (1.0, 60.0), (1, 200)
+"""Ranges that every engine accepts unless its model says otherwise: a finished clip is resized and retimed to
+the request. Both ends of `SIDE` are sides of a frame in pixels."""
+
 Trajectory = tuple[tuple[float, float, float], ...]
 """Moments in order, each with two values; between two moments both change linearly."""
 
@@ -62,8 +69,6 @@ class Capabilities:
     """What a model of an engine can do; every range includes both ends.
 
     Attributes:
-        engine: name of the engine.
-        model: name of the model.
         models: all models that are installed, the default first.
         operations: that it carries out, such as "generate".
         prompt_characters: length of the longest prompt.
@@ -71,14 +76,10 @@ class Capabilities:
         pixels: largest number of pixels of one frame.
         seconds: range of the length of a clip; the minimum may be 0, which itself is no clip.
         fps: range of the frame rate of the finished clip.
-        steps: range of the number of sampling steps.
         native_sizes: sizes that it draws at; any other is resized from the one nearest in shape. Empty if it
             draws at every size.
         native_fps: frame rates that it draws at, the default first.
-        licence: licence of its weights.
         references: roles that a reference may have.
-        negative_prompt: whether it takes a negative prompt.
-        sound: whether it can generate sound.
         required_references: those of `references` without which it generates no new clip.
         extension_seconds: the maximum that "extend" adds to its source, whose own length then does not count;
             0 if the whole has to be within `seconds`.
@@ -91,15 +92,15 @@ class Capabilities:
     model: str
     models: tuple[str, ...]
     operations: tuple[str, ...]
-    prompt_characters: int
-    side: tuple[int, int]
-    pixels: int
     seconds: tuple[float, float]
-    fps: tuple[float, float]
-    steps: tuple[int, int]
     native_sizes: tuple[Size, ...]
     native_fps: tuple[float, ...]
     licence: str
+    prompt_characters: int = PROMPT_CHARACTERS
+    side: tuple[int, int] = SIDE
+    pixels: int = PIXELS
+    fps: tuple[float, float] = FPS
+    steps: tuple[int, int] = STEPS
     references: tuple[str, ...] = ()
     negative_prompt: bool = False
     sound: bool = False
@@ -143,7 +144,6 @@ class MediaFile:
     Attributes:
         digest: SHA-256 of its bytes in hexadecimal; its name in the store.
         media_type: such as "image/png" or "video/mp4".
-        bytes: its length.
         size: width and height in pixels, or (0, 0) if they are not known.
         seconds: length of a video, or 0 if it is not known.
         fps: nominal rate of a video, or None if it is not known.
@@ -200,12 +200,10 @@ class Request:
 
     Attributes:
         prompt: what to show, in words.
-        width: of the finished frame, in pixels.
-        height: of the finished frame, in pixels.
+        width, height: of the finished frame, in pixels.
         seconds: length of the finished clip, with the source of an extended one.
         fps: frames per second of the finished clip, or None for the rate that the engine draws at.
         seed: starting point of the noise, 0 to 2**63 - 1.
-        engine: name of the engine.
         model: name of one of the engine's models, or None for its default.
         steps: sampling steps, or None for the model's default.
         profile: one of the model's profiles, or None for its default.
@@ -216,8 +214,8 @@ class Request:
         guide_prompt: what its guide shows, in words; a model that expands prompts then changes only what
             differs in the prompt.
         path: (seconds, x, y) of the centre of the subject, in fractions of width and height from the top
-            left. camera: (seconds, pan, zoom): pan to the right since the first moment in short sides of the
-            frame,
+            left.
+        camera: (seconds, pan, zoom): pan to the right since the first moment in short sides of the frame,
             zoom as a factor.
         segments: parts of a directed clip; their seconds add up to those of the clip.
         looped: whether the end continues into the beginning.
@@ -272,182 +270,130 @@ class Request:
         return next((reference for reference in self.references if reference.role == role), None)
 
     def check(self, capabilities: Capabilities, source_seconds: float | None = None) -> None:
-        """Check that a model can carry out the request.
-
-        Args:
-            capabilities: of the model.
-            source_seconds: length of the source, if it is known.
+        """Check that a model can carry out the request, whose source has so many seconds, if that is known.
 
         Raises:
             BadInput: names the first field that does not fit and what would.
         """
+        raise_first(self._faults(capabilities, source_seconds))
+
+    def _faults(self, capabilities: Capabilities, source_seconds: float | None) -> Iterator[Fault]:
+        model = capabilities.model
         if self.operation not in capabilities.operations:
-            raise BadInput(
-                f"the {capabilities.engine} engine cannot {quote(self.operation)}",
-                f"it can {join_names(capabilities.operations)}",
-                field="operation",
-            )
-        self._check_prompt(capabilities)
-        self._check_references(capabilities)
-        self._check_controls(capabilities)
-        self._check_size(capabilities)
-        self._check_length(capabilities, source_seconds)
+            message = f"the {capabilities.engine} engine cannot {quote(self.operation)}"
+            yield "operation", message, f"it can {join_names(capabilities.operations)}"
+        yield from self._prompt_faults(capabilities)
+        yield from self._reference_faults(capabilities)
+        yield from self._control_faults(capabilities)
+        yield from self._size_faults(capabilities)
+        yield from self._length_faults(capabilities, source_seconds)
         if not 0 <= self.seed <= MAX_SEED:
-            raise BadInput(f"seed {self.seed} is out of range", f"give 0 to {MAX_SEED}", field="seed")
+            yield "seed", f"seed {self.seed} is out of range", f"give 0 to {MAX_SEED}"
         minimum, maximum = capabilities.steps
         if self.steps is not None and not minimum <= self.steps <= maximum:
-            raise BadInput(
-                f"{self.steps} steps are out of range", f"give {minimum} to {maximum}", field="steps"
-            )
+            yield "steps", f"{self.steps} steps are out of range", f"give {minimum} to {maximum}"
         if self.sound and not capabilities.sound:
-            raise BadInput(
-                f"the model {capabilities.model} makes no sound",
-                "ask for the clip without sound, or choose another model",
-                field="sound",
-            )
+            remedy = "ask for the clip without sound, or choose another model"
+            yield "sound", f"the model {model} makes no sound", remedy
         if self.profile is not None and self.profile not in capabilities.profiles:
-            raise BadInput(
-                f"the model {capabilities.model} has no profile {quote(self.profile)}",
-                f"choose {join_names(capabilities.profiles, 'or')}"
-                if capabilities.profiles
-                else "leave it out",
-                field="profile",
-            )
+            names = capabilities.profiles
+            remedy = f"choose {join_names(names, 'or')}" if names else "leave it out"
+            yield "profile", f"the model {model} has no profile {quote(self.profile)}", remedy
 
-    def _check_prompt(self, capabilities: Capabilities) -> None:
+    def _prompt_faults(self, capabilities: Capabilities) -> Iterator[Fault]:
         if not self.prompt.strip():
-            raise BadInput("the prompt is empty", "say in words what to show", field="prompt")
+            yield "prompt", "the prompt is empty", "say in words what to show"
         if self.negative_prompt and not capabilities.negative_prompt:
-            raise BadInput(
-                f"the model {capabilities.model} takes no negative prompt",
-                "leave it out and say in the prompt what to show instead",
-                field="negative_prompt",
-            )
+            remedy = "leave it out and say in the prompt what to show instead"
+            yield "negative_prompt", f"the model {capabilities.model} takes no negative prompt", remedy
+        maximum = capabilities.prompt_characters
         for parameter, text in (("prompt", self.prompt), ("negative_prompt", self.negative_prompt)):
             name = parameter.replace("_", " ")
-            if len(text) > capabilities.prompt_characters:
-                raise BadInput(
-                    f"the {name} has {len(text):,} characters",
-                    f"shorten it to {capabilities.prompt_characters:,} or fewer",
-                    field=parameter,
-                )
+            if len(text) > maximum:
+                message = f"the {name} has {len(text):,} characters"
+                yield parameter, message, f"shorten it to {maximum:,} or fewer"
             if not _is_text(text):
-                raise BadInput(f"the {name} is not readable text", "give it in UTF-8", field=parameter)
+                yield parameter, f"the {name} is not readable text", "give it in UTF-8"
 
-    def _check_references(self, capabilities: Capabilities) -> None:
+    def _reference_faults(self, capabilities: Capabilities) -> Iterator[Fault]:
+        model = capabilities.model
         count = dict.fromkeys(ROLES, 0)
         for reference in self.references:
             role = reference.role
             if role not in capabilities.references:
-                kind = ROLES.get(role, f"a reference as {quote(role)}")
-                raise BadInput(
-                    f"the model {capabilities.model} cannot take {kind}",
-                    "leave it out or choose another model",
-                    field=role if role in ROLES else "references",
-                )
+                message = f"the model {model} cannot take {ROLES.get(role, f'a reference as {quote(role)}')}"
+                parameter = role if role in ROLES else "references"
+                yield parameter, message, "leave it out or choose another model"
             count[role] += 1
             maximum = 1 if role == SOURCE and self.operation in FROM_ONE else MAX_PER_ROLE.get(role, 1)
+            if count[role] > maximum == 1:
+                yield role, f"there is more than {ROLES[role]}", "give 1"
             if count[role] > maximum:
-                raise BadInput(
-                    f"there is more than {ROLES[role]}"
-                    if maximum == 1
-                    else f"there are {count[role]} {_PLURALS[role]}",
-                    f"give {maximum}" if maximum == 1 else f"give {maximum} at most",
-                    field=role,
-                )
+                yield role, f"there are {count[role]} {_PLURALS[role]}", f"give {maximum} at most"
             if not 0 <= reference.at < self.seconds and reference.at:
-                raise BadInput(
-                    f"{ROLES[role]} at {reference.at:g} s is outside the clip",
-                    f"give a moment from 0 to {self.seconds:g} s",
-                    field=role,
-                )
+                message = f"{ROLES[role]} at {reference.at:g} s is outside the clip"
+                yield role, message, f"give a moment from 0 to {self.seconds:g} s"
         moments = [reference.at for reference in self.references if reference.role == KEYFRAME]
-        if len(set(moments)) < len(moments):
-            duplicate = next(moment for moment in moments if moments.count(moment) > 1)
-            raise BadInput(
-                f"two keyframes are at {duplicate:g} s", "give each a moment of its own", field=KEYFRAME
-            )
+        for moment in moments:
+            if moments.count(moment) > 1:
+                yield KEYFRAME, f"two keyframes are at {moment:g} s", "give each a moment of its own"
         if self.operation == "generate" and count[SOURCE]:
-            raise BadInput(
-                "a new clip is not made from a video", "edit, extend or remix the video instead", field=SOURCE
-            )
+            yield SOURCE, "a new clip is not made from a video", "edit, extend or remix the video instead"
         if self.operation in FROM_ONE and not count[SOURCE]:
-            raise BadInput(
-                f"there is no video to {self.operation}", "name one or send its file", field=SOURCE
-            )
-        if self.operation != "generate":
-            return
+            yield SOURCE, f"there is no video to {self.operation}", "name one or send its file"
         for role in capabilities.required_references:
-            if not count[role]:
-                raise BadInput(
-                    f"the model {capabilities.model} draws from {ROLES[role]} and there is none",
-                    "give one, or choose a model that needs none",
-                    field=role,
-                )
+            if self.operation == "generate" and not count[role]:
+                message = f"the model {model} draws from {ROLES[role]} and there is none"
+                yield role, message, "give one, or choose a model that needs none"
 
-    def _check_controls(self, capabilities: Capabilities) -> None:
+    def _control_faults(self, capabilities: Capabilities) -> Iterator[Fault]:
         tracks = {PATH: self.path, CAMERA: self.camera}
         for name, value in {STRENGTH: self.strength, **tracks}.items():
             if value not in (None, ()) and name not in capabilities.controls:
-                raise BadInput(
-                    f"the model {capabilities.model} follows no {name}", "leave it out", field=name
-                )
+                yield name, f"the model {capabilities.model} follows no {name}", "leave it out"
         if self.strength is not None and not 0 <= self.strength <= 1:
-            raise BadInput(f"strength {self.strength:g} is out of range", "give 0 to 1", field=STRENGTH)
+            yield STRENGTH, f"strength {self.strength:g} is out of range", "give 0 to 1"
         for name, track in tracks.items():
-            moments = [moment for moment, _, _ in track]
             if not all(math.isfinite(value) for point in track for value in point):
-                raise BadInput(f"the {name} has a value that is no number", "give numbers", field=name)
+                yield name, f"the {name} has a value that is no number", "give numbers"
+            moments = [moment for moment, _, _ in track]
             if any(after <= before for before, after in pairwise((-1e-9, *moments))):
-                raise BadInput(
-                    f"the moments of the {name} do not follow each other",
-                    "give seconds from 0 on, each later than the one before",
-                    field=name,
-                )
+                remedy = "give seconds from 0 on, each later than the one before"
+                yield name, f"the moments of the {name} do not follow each other", remedy
         if any(zoom <= 0 for _, _, zoom in self.camera):
-            raise BadInput("the camera has a zoom of 0 or less", "give factors above 0", field=CAMERA)
+            yield CAMERA, "the camera has a zoom of 0 or less", "give factors above 0"
 
-    def _check_size(self, capabilities: Capabilities) -> None:
+    def _size_faults(self, capabilities: Capabilities) -> Iterator[Fault]:
         minimum, maximum = capabilities.side
+        size = f"size {self.width}x{self.height}"
         if not (minimum <= min(self.size) and max(self.size) <= maximum):
-            raise BadInput(
-                f"size {self.width}x{self.height} is out of range",
-                f"give each side from {minimum} to {maximum} pixels, for example 640x360",
-                field="size",
-            )
+            remedy = f"give each side from {minimum} to {maximum} pixels, for example 640x360"
+            yield "size", f"{size} is out of range", remedy
         if self.width * self.height > capabilities.pixels:
-            raise BadInput(
-                f"size {self.width}x{self.height} has too many pixels",
-                f"stay within {capabilities.pixels:,} in one frame, for example 1920x1080",
-                field="size",
-            )
+            remedy = f"stay within {capabilities.pixels:,} in one frame, for example 1920x1080"
+            yield "size", f"{size} has too many pixels", remedy
 
-    def _check_length(self, capabilities: Capabilities, source_seconds: float | None) -> None:
+    def _length_faults(self, capabilities: Capabilities, source_seconds: float | None) -> Iterator[Fault]:
         minimum, maximum = capabilities.seconds
         if self.operation == "extend" and capabilities.extension_seconds:
             minimum, maximum = 0.0, math.inf
             if source_seconds is not None:
                 maximum = source_seconds + capabilities.extension_seconds
-            if source_seconds is not None and not source_seconds < self.seconds <= maximum:
-                raise BadInput(
-                    f"{self.seconds - source_seconds:g} seconds cannot be added",
-                    f"give more than 0 and at most {capabilities.extension_seconds:g}",
-                    field="seconds",
-                )
+                if not source_seconds < self.seconds <= maximum:
+                    message = f"{self.seconds - source_seconds:g} seconds cannot be added"
+                    yield (
+                        "seconds",
+                        message,
+                        f"give more than 0 and at most {capabilities.extension_seconds:g}",
+                    )
         # The comparison is false for NaN too.
         if not (math.isfinite(self.seconds) and self.seconds > 0 and minimum <= self.seconds <= maximum):
-            raise BadInput(
-                f"{self.seconds:g} seconds cannot be made",
-                f"give {f'{minimum:g} to' if minimum else 'more than 0 and at most'} {maximum:g}",
-                field="seconds",
-            )
+            bounds = f"{minimum:g} to" if minimum else "more than 0 and at most"
+            yield "seconds", f"{self.seconds:g} seconds cannot be made", f"give {bounds} {maximum:g}"
         minimum, maximum = capabilities.fps
         if self.fps is not None and not minimum <= self.fps <= maximum:
-            raise BadInput(
-                f"{self.fps:g} frames per second cannot be made",
-                f"give {minimum:g} to {maximum:g}",
-                field="fps",
-            )
+            message = f"{self.fps:g} frames per second cannot be made"
+            yield "fps", message, f"give {minimum:g} to {maximum:g}"
 
 
 def _is_text(text: str) -> bool:
@@ -456,14 +402,9 @@ def _is_text(text: str) -> bool:
 
 
 def parse_size(text: str) -> Size:
-    """Read "640x360" (width, then height), also with "×" or "X".
-
-    Raises:
-        BadInput: `text` is not two whole numbers of at most nine digits.
-    """
+    """Read "640x360" (width, then height, of nine digits at most), also with "×" or "X"; else BadInput."""
     match = re.fullmatch(r"\s*([0-9]{1,9})\s*[xX×]\s*([0-9]{1,9})\s*", text)
     if match is None:
-        raise BadInput(
-            f"size {quote(text)} is not width x height", "write it like 640x360, in pixels", field="size"
-        )
+        message = f"size {quote(text)} is not width x height"
+        raise BadInput(message, "write it like 640x360, in pixels", field="size")
     return int(match[1]), int(match[2])

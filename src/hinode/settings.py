@@ -19,8 +19,7 @@ class Settings:
         home: folder of everything that outlives a command: models, logs, jobs and keys. It is made when
             something is first written to it. `HINODE_HOME`; by default the platform's data folder.
         threads: processor threads for the model, or None for torch's own choice. `HINODE_THREADS`; the
-            command
-            applies it before torch is imported, see `thread_variables`.
+            command applies it before torch is imported, see `thread_variables`.
         device: where the model runs, such as "cpu" or "cuda:1", or None for a GPU if there is one.
             `HINODE_DEVICE`.
         upscale: whether a network enlarges the clips of the native engine before they are resized.
@@ -63,11 +62,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the `HINODE_…` variables of `environment`; an empty one counts as not set.
-
-        Raises:
-            BadInput: a variable has a wrong value.
-        """
+        """Read the `HINODE_…` variables; an empty one counts as not set, a wrong value raises BadInput."""
         from hinode import environment as variables  # with pydantic, which `hinode --help` does without
 
         values = variables.read(environment)

@@ -14,11 +14,11 @@ from hinode.clip import Frames
 from hinode.media.formats import write
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
-from hinode.media.video import read_video
 from hinode.settings import Settings
 from hinode.world.render import render
 from hinode.world.scene import Scene, Subject
 from tests.directing.conftest import home  # noqa: F401
+from tests.videos import read_video
 
 from .conftest import Run
 

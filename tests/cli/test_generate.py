@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hinode.media.video import read_video
+from hinode.engines.testcard.engine import TestcardEngine
 from hinode.settings import Settings
+from tests.videos import read_video
 
 from .conftest import Run
 
@@ -31,6 +32,20 @@ def test_a_new_clip_never_replaces_another_one(run: Run) -> None:
     names = [run("generate", PROMPT, *SMALL, "--seed", "7", "-q").stdout.strip() for _ in range(3)]
     assert names[1:] == [names[0].replace(".mp4", "-2.mp4"), names[0].replace(".mp4", "-3.mp4")]
     assert all(Path(name).is_file() for name in names)
+
+
+@pytest.mark.parametrize("controls", [(), ("--camera", "pan left")])
+def test_the_command_computes_the_capabilities_once(
+    run: Run, controls: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    compute = TestcardEngine.capabilities
+    monkeypatch.setattr(
+        TestcardEngine, "capabilities", lambda engine, model=None: calls.append(model) or compute(engine)
+    )
+    result = run("generate", PROMPT, *SMALL, "--engine", "testcard", *controls)
+    assert result.exit_code == 0, result.output
+    assert len(calls) == 2  # once more by the engine, which checks every request itself
 
 
 def test_without_a_seed_every_clip_is_a_new_one(run: Run) -> None:

@@ -95,7 +95,7 @@ def test_a_compressed_clip_stays_nearly_the_same(shape: tuple[int, float, int, i
     rng = random.Random("file")
     scenes = [sample_scene(rng) for _ in range(2)]
     frames = to_bytes(render(scenes, frames=count, fps=fps, width=width, height=height))
-    decoded = evaluate._compress(frames, fps, SpacetimePatches())
+    decoded = evaluate.compress(frames, fps, SpacetimePatches())
     assert decoded.shape == frames.shape
     assert decoded.dtype == torch.uint8
     error = (decoded.float() - frames.float()).square().mean((1, 2, 3, 4))

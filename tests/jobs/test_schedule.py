@@ -97,7 +97,7 @@ def test_the_order_holds_every_lane_below_its_cap_once(
     queue: tuple[list[Lane], dict[str, Tenant]], resident: set[str]
 ) -> None:
     lanes, tenants = queue
-    ordered = order(lanes, tenants, now=NOW, policy=POLICY, resident=resident)
+    ordered = list(order(lanes, tenants, now=NOW, policy=POLICY, resident=resident))
     may = [
         lane
         for lane in lanes
@@ -114,12 +114,12 @@ def test_the_order_does_not_depend_on_how_the_queue_was_read(
     queue: tuple[list[Lane], dict[str, Tenant]], resident: set[str], dice: object
 ) -> None:
     lanes, tenants = queue
-    ordered = order(lanes, tenants, now=NOW, policy=POLICY, resident=resident)
+    ordered = list(order(lanes, tenants, now=NOW, policy=POLICY, resident=resident))
     shuffled, names = lanes[:], list(tenants)
     dice.shuffle(shuffled)  # type: ignore[attr-defined]
     dice.shuffle(names)  # type: ignore[attr-defined]
     again = {name: tenants[name] for name in names}
-    assert order(shuffled, again, now=NOW, policy=POLICY, resident=resident) == ordered
+    assert list(order(shuffled, again, now=NOW, policy=POLICY, resident=resident)) == ordered
 
 
 @given(queues(minimum=1), st.floats(0, 1_000_000))
@@ -128,8 +128,8 @@ def test_only_differences_of_time_matter(queue: tuple[list[Lane], dict[str, Tena
     lanes = [lane._replace(queued_at=round(lane.queued_at)) for lane in queue[0]]
     moved = [lane._replace(queued_at=lane.queued_at + later) for lane in lanes]
     tenants = {name: tenant._replace(attained_at=NOW + later) for name, tenant in queue[1].items()}
-    before = order(lanes, queue[1], now=NOW, policy=POLICY)
-    after = order(moved, tenants, now=NOW + later, policy=POLICY)
+    before = list(order(lanes, queue[1], now=NOW, policy=POLICY))
+    after = list(order(moved, tenants, now=NOW + later, policy=POLICY))
     assert [lane.key for lane in after] == [lane.key for lane in before]
 
 
@@ -170,7 +170,7 @@ def test_what_was_attained_fades_by_half_in_a_half_life(had: float, first: float
 def test_classes_go_in_their_order_whatever_their_projects_have_had() -> None:
     lanes = [lane("a", BATCH, waited=99), lane("b", INTERACTIVE, waited=50), lane("c", PREVIEW, waited=1)]
     tenants = book(tenant("a"), tenant("b", 100), tenant("c", 9_000, running=5))
-    ordered = order(lanes, tenants, now=NOW, policy=POLICY)
+    ordered = list(order(lanes, tenants, now=NOW, policy=POLICY))
     assert [lane.priority for lane in ordered] == [PREVIEW, INTERACTIVE, BATCH]
 
 

@@ -79,7 +79,7 @@ def status(store: Store, job_id: str) -> Status:
 @pytest.mark.both_databases
 def test_a_job_is_accepted_claimed_and_finished(store: Store, clock: Clock) -> None:
     job = store.submit([draft()]).jobs[0]
-    assert (job.status, job.progress, job.asked_model, job.seconds) == (Status.QUEUED, 0, "sora-2", 4.0)
+    assert (job.status, job.progress, job.requested_model, job.seconds) == (Status.QUEUED, 0, "sora-2", 4.0)
     assert job.id.startswith("video_")
     lease = claim(store)
     assert (lease.job.id, lease.epoch, lease.job.status) == (job.id, 1, Status.RUNNING)
@@ -89,7 +89,7 @@ def test_a_job_is_accepted_claimed_and_finished(store: Store, clock: Clock) -> N
     clock.now += 5
     store.finish(lease, FILES, {"seed": 7}, retention=3600)
     done = get(store, job.id)
-    assert (done.status, done.progress, done.making) == (Status.COMPLETED, 100, {"seed": 7})
+    assert (done.status, done.progress, done.provenance) == (Status.COMPLETED, 100, {"seed": 7})
     assert (done.completed_at, done.expires_at) == (START + 10, START + 10 + 3600)
     assert done.compute_seconds == pytest.approx(10)
     assert store.artifacts(job.id) == FILES
@@ -226,7 +226,7 @@ def test_finishing_and_claiming_is_one_transaction(store: Store) -> None:
     [
         lambda store, lease: store.heartbeat(lease, progress=1, **BEAT),
         lambda store, lease: store.checkpoint(lease, "c" * 64, 1),
-        lambda store, lease: store.give_back(lease, digest="c" * 64, step=1),
+        lambda store, lease: store.give_back(lease),
         lambda store, lease: store.finish(lease, FILES, {}, 1.0, claim_next=True),
         lambda store, lease: store.fail(lease, "x", "y", final=True),
         lambda store, lease: store.acknowledge_cancel(lease),
@@ -363,11 +363,11 @@ def test_a_failed_job_does_not_wait_for_workers_that_cannot_run_it(store: Store,
 def test_a_request_that_a_host_cannot_read_is_left_to_others_for_a_while(store: Store, clock: Clock) -> None:
     job = store.submit([draft()]).jobs[0]
     lease = claim(store, "old")
-    store.give_back(lease, digest=None, step=0, outcome=Outcome.UNSUPPORTED)
+    store.give_back(lease, Outcome.UNSUPPORTED)
     assert (status(store, job.id), get(store, job.id).crashes) == (Status.QUEUED, 0)
     assert store.claim(lease.worker_id, host="old") is None
     clock.now += UNSUPPORTED_SECONDS
-    store.give_back(claim(store, "old"), digest=None, step=0, outcome=Outcome.UNSUPPORTED)
+    store.give_back(claim(store, "old"), Outcome.UNSUPPORTED)
     assert store.give_up() == 0, "it waits for a worker of a later version"
     assert claim(store, "new").job.id == job.id
 
@@ -375,7 +375,7 @@ def test_a_request_that_a_host_cannot_read_is_left_to_others_for_a_while(store: 
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "when the other has gone"])
 def test_a_failed_job_does_not_wait_for_a_host_that_cannot_read_it(store: Store, late: bool) -> None:
     job = store.submit([draft()]).jobs[0]
-    store.give_back(claim(store, "old"), digest=None, step=0, outcome=Outcome.UNSUPPORTED)
+    store.give_back(claim(store, "old"), Outcome.UNSUPPORTED)
     other = store.register_worker("other", 1) if late else ""
     store.fail(claim(store, "new"), "engine", "it broke", final=False)
     if late:
@@ -452,7 +452,8 @@ def test_a_job_given_back_keeps_its_place_and_its_state(store: Store, clock: Clo
     first, second = store.submit([draft(), draft()]).jobs
     lease = claim(store)
     assert lease.job.id == first.id
-    store.give_back(lease, digest="s" * 64, step=3)
+    store.checkpoint(lease, "s" * 64, 3)
+    store.give_back(lease)
     again = claim(store)
     assert (again.job.id, again.job.checkpoint, again.job.checkpoint_step) == (first.id, "s" * 64, 3)
     assert claim(store).job.id == second.id
@@ -504,7 +505,7 @@ def test_a_job_to_be_cancelled_is_not_tried_again(store: Store, how: str) -> Non
     lease = claim(store)
     store.cancel("proj_1", job.id)
     if how == "give_back":
-        store.give_back(lease, digest=None, step=0)
+        store.give_back(lease)
     elif how == "fail":
         store.fail(lease, "x", "y", final=False)
     else:
@@ -728,7 +729,7 @@ def test_counts_say_how_things_stand(store: Store) -> None:
 @pytest.mark.both_databases
 def test_every_attempt_is_on_record(store: Store, clock: Clock) -> None:
     job = store.submit([draft()]).jobs[0]
-    store.give_back(claim(store), digest=None, step=0)
+    store.give_back(claim(store))
     store.lost(claim(store).worker_id)
     store.finish(claim(store), FILES, {}, 1.0)
     with store.database.read() as connection:

@@ -20,8 +20,9 @@ from hinode.media import formats
 from hinode.media.label import Label
 from hinode.media.sound import RATES, at_rate, rate_for
 from hinode.media.timeline import Timeline
-from hinode.media.video import read_video, write_mp4
+from hinode.media.video import write_mp4
 from tests.sounds import clicks, correlation, read_sound, tone, tracks
+from tests.videos import read_video
 
 SIZE = (64, 36)
 

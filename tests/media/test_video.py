@@ -13,9 +13,11 @@ import pytest
 
 from hinode.clip import Frames
 from hinode.errors import BadInput, OutputError
+from hinode.media.decode import DecodeError
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
-from hinode.media.video import read_video, same_bytes, write_mp4
+from hinode.media.video import same_bytes, write_mp4
+from tests.videos import read_video
 
 LABEL = Label('a "red" balloon\nover the sea', "Made by a test.", {"prompt": "a balloon, 日の出", "seed": 7})
 SIZE = (64, 36)
@@ -149,14 +151,13 @@ def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes | None) -> N
     path = tmp_path / "clip.mp4"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(BadInput, match="cannot be read as a video") as caught:
+    with pytest.raises(DecodeError, match="does not exist" if content is None else "cut off or damaged"):
         read_video(path)
-    assert caught.value.field == "video"
 
 
 def test_a_cut_off_video_is_refused(tmp_path: Path, frames: Frames) -> None:
     path = tmp_path / "clip.mp4"
     write_mp4(path, frames, SIZE, Timeline.of(8, 2), LABEL)
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(BadInput, match="give a"):
+    with pytest.raises(DecodeError, match="has no pictures"):
         read_video(path)

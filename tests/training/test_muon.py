@@ -19,7 +19,8 @@ def test_our_muon_is_torchs_in_either_type(dtype: torch.dtype) -> None:
 
 def test_muon_computes_in_its_type() -> None:
     matrix = torch.randn(24, 40, generator=torch.Generator().manual_seed(1))
-    exact, rough = (orthogonalize(matrix.to(type), (3.4445, -4.775, 2.0315), 5, 1e-7) for type in TYPES)
+    group = {"ns_coefficients": (3.4445, -4.775, 2.0315), "ns_steps": 5, "eps": 1e-7}
+    exact, rough = (orthogonalize(matrix.to(type), group) for type in TYPES)
     assert (exact.dtype, rough.dtype) == TYPES
     assert 1e-4 < (exact - rough.float()).abs().max() < 2e-2
     values = torch.linalg.svdvals(exact)

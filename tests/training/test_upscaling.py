@@ -14,7 +14,7 @@ from hinode.engines.native import catalog, checkpoint
 from hinode.engines.native import upscaling as upscaler
 from hinode.settings import Settings
 from hinode.training import upscaling
-from hinode.training.pairs import FRAMES, LARGE_FRAMES, Pairs, make_pairs
+from hinode.training.upscaling import FRAMES, LARGE_FRAMES, Pairs, make_pairs
 
 
 @pytest.fixture

@@ -25,21 +25,18 @@ from hinode.api.queries import check_query
 from hinode.api.routes.accounts import webhook_endpoints
 from hinode.api.routes.library import characters, files
 from hinode.api.routes.operations import batches, health, models
-from hinode.api.routes.videos import content, directing, progress, videos
+from hinode.api.routes.videos import content, progress, videos
 from hinode.errors import HinodeError
 
 DATABASE_THREADS = 12
 """Requests that use the database at once; fewer than its connections."""
-MAX_BODY_BYTES = 600 << 20
-MAX_UNAUTHENTICATED_BYTES = 32 << 20
-DRAIN_SECONDS = 30.0
 
 # Characters come before videos, whose routes accept any word as an id.
 ROUTERS = (
     characters.router,
     content.router,
     progress.router,
-    directing.router,
+    videos.directing_router,
     videos.router,
     models.router,
     files.router,
@@ -76,12 +73,7 @@ def create_app(context: Context) -> FastAPI:
     # The last one is the outermost.
     app.add_middleware(Authentication, tenants=context.tenants)
     app.add_middleware(RetryTracker, rejections=context.rejections, clock=context.clock)
-    app.add_middleware(
-        BodySizeLimit,
-        max_bytes=MAX_BODY_BYTES,
-        max_unauthenticated_bytes=MAX_UNAUTHENTICATED_BYTES,
-        seconds=DRAIN_SECONDS,
-    )
+    app.add_middleware(BodySizeLimit)
     app.add_middleware(AccessLog, metrics=app.state.metrics, clock=context.clock)
     return app
 

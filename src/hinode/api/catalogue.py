@@ -18,19 +18,15 @@ from hinode.settings import Settings
 SORA = ("sora-2", "sora-2-pro", "sora-2-2025-10-06", "sora-2-pro-2025-10-06", "sora-2-2025-12-08")
 """Sora's own names. A dated one stands for the same model as the undated one, unless it has an alias."""
 DEFAULT = "sora-2"
-FALLBACK = catalog.ENGINE
 FRESH_SECONDS = 5.0
 MAX_NAME_LENGTH = 200
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model under a name that clients use.
+    """A model under the name that a client wrote, with the capabilities of its engine alone.
 
-    Attributes:
-        name: as the client wrote it.
-        engine_capabilities: those of its engine alone.
-        created_at: when its weights were made or installed, seconds since 1970; 0 if it has none.
+    `created_at` is when its weights were made or installed, in seconds since 1970; 0 if it has none.
     """
 
     name: str
@@ -54,8 +50,7 @@ class Model:
 
 
 class Catalogue:
-    """The models that this server offers; each is cached for a few seconds. Safe to use from several
-    threads."""
+    """The models that this server offers, each cached for a few seconds. Safe to use from several threads."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self.settings = settings
@@ -64,10 +59,8 @@ class Catalogue:
         self._cache: dict[str, tuple[float, Model]] = {}
 
     def find(self, name: str | None) -> Model:
-        """The model called `name`: an alias, one of Sora's names, ENGINE/MODEL, ENGINE or MODEL.
-
-        Args:
-            name: as the client wrote it, or None for the default.
+        """The model called `name`: an alias, one of Sora's names, ENGINE/MODEL, ENGINE or MODEL; None is the
+        default.
 
         Raises:
             BadInput: there is no such model.
@@ -103,8 +96,10 @@ class Catalogue:
         engine, _, model = self._target(name).partition("/")
         if engine not in engines.names():
             engine, model = self._engine_of(name), name
-        capabilities = engines.capabilities(engine, self.settings, model or None)
-        return Model(name, capabilities, self._created_at(capabilities))
+        capabilities, created_at = engines.capabilities(engine, self.settings, model or None), 0.0
+        if engine == catalog.ENGINE:
+            created_at = catalog.installed(self.settings.models)[capabilities.model].stat().st_mtime
+        return Model(name, capabilities, created_at)
 
     def _target(self, name: str) -> str:
         """ENGINE/MODEL that a name stands for, or the name itself."""
@@ -112,7 +107,7 @@ class Catalogue:
             return self.settings.aliases[name]
         if name in SORA:
             undated = DEFAULT if "-pro" not in name else f"{DEFAULT}-pro"
-            return self.settings.aliases.get(undated, FALLBACK)
+            return self.settings.aliases.get(undated, catalog.ENGINE)
         return name
 
     def _engine_of(self, model: str) -> str:
@@ -121,12 +116,5 @@ class Catalogue:
                 if model in engines.models(engine, self.settings):
                     return engine
         names = dict.fromkeys((*SORA[:2], *self.settings.aliases, *self._installed()))
-        raise BadInput(
-            f"there is no model {quote(model)}", f"choose {join_names(tuple(names), 'or')}", field="model"
-        )
-
-    def _created_at(self, capabilities: Capabilities) -> float:
-        if capabilities.engine != catalog.ENGINE:
-            return 0.0
-        path = catalog.installed(self.settings.models)[capabilities.model]
-        return path.stat().st_mtime
+        message = f"there is no model {quote(model)}"
+        raise BadInput(message, f"choose {join_names(tuple(names), 'or')}", field="model")

@@ -1,19 +1,12 @@
-"""The parts that the routes use, and the identity behind a request.
-
-A route names the parts that it uses, and FastAPI passes them:
-
-@router.get("/things/{thing_id}")
-def get_thing(thing_id: Id, store: JobStore, identity: CurrentIdentity) -> Response: ...
-"""
+"""The parts that the routes use, and the identity behind a request, which FastAPI passes to the routes."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -30,7 +23,8 @@ from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.uploads import Uploads
 from hinode.jobs.idempotency import Rejections
 from hinode.jobs.store import Store
-from hinode.jobs.tenants.tenants import Identity, Tenants
+from hinode.jobs.tenants.tenant import Identity
+from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.webhooks.endpoints import Endpoints
 from hinode.outbound import Outbound
 from hinode.records.database import Database
@@ -67,8 +61,7 @@ class Context:
         self.catalogue = Catalogue(settings, clock)
         self.inputs = Inputs(self.store, self.objects, self.uploads, self.characters, self.outbound)
         self.admission = Admission(self.catalogue, self.inputs)
-        wire = BatchWire(self.admission)
-        self.batches = Batches(self.store, self.objects, self.uploads, wire, clock)
+        self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
         self.event_seconds = 0.5  # between two looks of a stream of events
         self.open_streams = 0  # of events; counted in the thread of the event loop
         self.stopping = threading.Event()  # set when the process ends, so that streams end
@@ -77,23 +70,6 @@ class Context:
             MAX_TESTS, MAX_TESTS_PER_PROJECT, what="too many webhook endpoints are being tested"
         )
         self._slow = anyio.CapacityLimiter(SLOW_THREADS)
-
-    @classmethod
-    @contextmanager
-    def open(cls, settings: Settings, clock: Callable[[], float] = time.time) -> Iterator[Context]:
-        """A context on the database of the settings, which is upgraded first and closed at the end.
-
-        Raises:
-            BadInput: the URL of the database cannot be used.
-            DatabaseError: it cannot be reached, or is of a newer version.
-        """
-        with closing(Database(settings.database_url)) as database:
-            database.upgrade()
-            context = cls(settings, database, clock)
-            try:
-                yield context
-            finally:
-                context.stopping.set()
 
     async def run_slow(self, work: Callable[P, T], *args: P.args, **keywords: P.kwargs) -> T:
         """Call `work` in a thread for slow work."""
@@ -105,26 +81,10 @@ async def _context(request: Request) -> Context:
     return context
 
 
-async def _identity(request: Request) -> Identity:
+async def _project_id(request: Request) -> str:
     identity: Identity = request.state.identity  # set by `Authentication`
-    return identity
-
-
-def _part(name: str) -> Any:
-    """A dependency that passes one part of the context."""
-
-    async def part(request: Request) -> Any:
-        return getattr(request.app.state.context, name)
-
-    return Depends(part)
+    return identity.project_id
 
 
 AppContext = Annotated[Context, Depends(_context)]
-CurrentIdentity = Annotated[Identity, Depends(_identity)]
-JobStore = Annotated[Store, _part("store")]
-FileObjects = Annotated[Objects, _part("objects")]
-UploadedFiles = Annotated[Uploads, _part("uploads")]
-ProjectCharacters = Annotated[Characters, _part("characters")]
-WebhookEndpoints = Annotated[Endpoints, _part("endpoints")]
-ProjectBatches = Annotated[Batches, _part("batches")]
-Models = Annotated[Catalogue, _part("catalogue")]
+ProjectId = Annotated[str, Depends(_project_id)]

@@ -32,6 +32,8 @@ INVALID_REQUEST = "invalid_request_error"
 SERVER_ERROR = "server_error"
 RATE_LIMIT = "rate_limit_error"
 
+RETRY_SECONDS = 2.0
+"""After which clients should ask a busy server again."""
 MAX_RETRY_AFTER = 60.0
 """Client libraries wait at most that many seconds before they retry, whatever the header says."""
 
@@ -72,13 +74,8 @@ class Error(BaseModel):
 class Refusal(HTTPException):
     """An error answer; it may be raised anywhere below a route.
 
-    Args:
-        status: HTTP status code.
-        message: the cause and the remedy, in one sentence.
-        code: short name that clients can rely on.
-        param: the part of the request that caused it.
-        type: kind of error, as Sora's API groups them.
-        headers: of the answer.
+    `message` is the cause and the remedy in one sentence, `code` a short name that clients can rely on,
+    `param` the part of the request that caused it, and `type` the kind of error, as Sora's API groups them.
     """
 
     def __init__(
@@ -111,12 +108,10 @@ def is_id(name: str) -> bool:
 def get_or_404(
     find: Callable[[str, str], T | None], project_id: str, name: str, kind: str, field: str = ""
 ) -> T:
-    """The entry of a project with an id.
+    """The entry of a project with the id `name`.
 
     Args:
         find: takes the project and the id; a false result counts as none.
-        project_id: the project.
-        name: the id.
         kind: what the entry is, such as "video".
         field: named in the error; by default such as "video_id".
 
@@ -144,9 +139,8 @@ def of(error: Exception) -> Refusal:
         return _of_parameter(error)
     if isinstance(error, StarletteHTTPException):
         return _of_routing(error)
-    return Refusal(
-        500, "internal server error; the server's log has it", code="internal_error", type=SERVER_ERROR
-    )
+    message = "internal server error; the server's log has it"
+    return Refusal(500, message, code="internal_error", type=SERVER_ERROR)
 
 
 async def handle(request: Request, error: Exception) -> Response:
@@ -155,6 +149,12 @@ async def handle(request: Request, error: Exception) -> Response:
     if refusal.status_code >= 500:
         log.error("request failed: %s", error, exc_info=error)
     return refusal.response()
+
+
+def unavailable(message: str, seconds: float | None = None) -> Refusal:
+    """The answer when the server cannot serve a request at the moment, but perhaps in some seconds."""
+    headers = None if seconds is None else retry_after(seconds)
+    return Refusal(503, message, code="unavailable", type=SERVER_ERROR, headers=headers)
 
 
 def retry_after(seconds: float) -> dict[str, str]:
@@ -178,14 +178,11 @@ def _of_ours(error: HinodeError) -> Refusal:
         return Refusal(status, str(error), code=code, param=PARAMS.get(error.field, error.field))
     # The messages of the others name files and machines, which clients need not know.
     if isinstance(error, DatabaseError):
-        message = "the database cannot be reached at the moment; ask again later"
-        headers = {"retry-after": "2"}
-        return Refusal(503, message, code="unavailable", type=SERVER_ERROR, headers=headers)
+        return unavailable("the database cannot be reached at the moment; ask again later", RETRY_SECONDS)
     return Refusal(500, "the server cannot do this at present", code=error.code, type=SERVER_ERROR)
 
 
 def _of_parameter(error: RequestValidationError) -> Refusal:
-    """A parameter of the address is wrong."""
     first = error.errors()[0]
     param = ".".join(str(part) for part in first["loc"][1:])
     return Refusal(400, f"{param} is wrong: {first['msg'].lower()}", code="bad_input", param=param)

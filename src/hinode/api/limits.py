@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from hinode.api.failures import SERVER_ERROR, Refusal, retry_after
+from hinode.api.failures import RETRY_SECONDS, unavailable
 from hinode.jobs.job import OverQuota
 
-RETRY_SECONDS = 2.0
 SMALL_BYTES = 1 << 20
 """A body with less text than this is always read, whatever the budget."""
 Reserve = Callable[[int], None]
@@ -25,14 +25,8 @@ Reserve = Callable[[int], None]
 
 @dataclass(frozen=True)
 class RateLimitStatus:
-    """The rate of a key after a request.
-
-    Attributes:
-        limit: requests per minute.
-        remaining: requests that may follow at once.
-        reset: seconds until the bucket is full again.
-        wait: seconds until the refused request may be made, or 0 if it was not refused.
-    """
+    """The rate of a key after a request: `limit` requests per minute, of which `remaining` may follow at
+    once. The bucket is full again in `reset` seconds; a refused request may be made in `wait` seconds."""
 
     limit: int
     remaining: int
@@ -48,31 +42,29 @@ class RateLimitStatus:
         }
 
 
+@dataclass
 class Buckets:
     """The token buckets of all keys, in the memory of this process; for one thread."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
-        self._levels: dict[str, tuple[float, float]] = {}  # tokens at a time
+    clock: Callable[[], float] = time.monotonic
+    _levels: dict[str, tuple[float, float]] = field(default_factory=dict)  # tokens at a time
 
     def take(self, key_id: str, per_minute: int) -> RateLimitStatus:
         """Take a token from the bucket of a key, if there is one. A bucket holds the tokens of a minute,
         1 or more."""
-        now = self.clock()
-        rate = per_minute / 60.0
+        now, rate, wait = self.clock(), per_minute / 60.0, 0.0
         tokens, at = self._levels.get(key_id, (float(per_minute), now))
         tokens = min(float(per_minute), tokens + (now - at) * rate)
-        wait = 0.0
         if tokens >= 1.0 - 1e-9:
             tokens -= 1.0
         else:
             wait = (1.0 - tokens) / rate
         self._levels[key_id] = tokens, now
-        return RateLimitStatus(
-            per_minute, max(0, math.floor(tokens + 1e-9)), (per_minute - tokens) / rate, wait
-        )
+        remaining = max(0, math.floor(tokens + 1e-9))
+        return RateLimitStatus(per_minute, remaining, (per_minute - tokens) / rate, wait)
 
 
+@dataclass
 class ConcurrencyLimit:
     """How many calls to other servers may run at once, in all and for one project, so that slow servers delay
     only the project that named them. Safe to use from several threads.
@@ -80,15 +72,12 @@ class ConcurrencyLimit:
     A refusal says `what` happened, such as "too many images are being fetched", and the `remedy`.
     """
 
-    def __init__(
-        self, maximum: int, max_per_project: int, *, what: str, remedy: str = "ask again later"
-    ) -> None:
-        self.maximum = maximum
-        self.max_per_project = max_per_project
-        self.what = what
-        self.remedy = remedy
-        self._lock = threading.Lock()
-        self._running: dict[str, int] = {}
+    maximum: int
+    max_per_project: int
+    what: str
+    remedy: str = "ask again later"
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _running: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
     def acquire(self, project_id: str) -> Iterator[None]:
@@ -98,17 +87,14 @@ class ConcurrencyLimit:
             OverQuota: too many are running.
         """
         with self._lock:
-            count = self._running.get(project_id, 0)
-            if count >= self.max_per_project or sum(self._running.values()) >= self.maximum:
+            if self._running[project_id] >= self.max_per_project or self._running.total() >= self.maximum:
                 raise OverQuota(f"{self.what} at the moment", self.remedy, retry_after=RETRY_SECONDS)
-            self._running[project_id] = count + 1
+            self._running[project_id] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._running[project_id] -= 1
-                if not self._running[project_id]:
-                    del self._running[project_id]
+                self._running -= Counter((project_id,))  # it keeps no zeros
 
 
 class ByteBudget:
@@ -131,13 +117,8 @@ class ByteBudget:
                 return
             with self._lock:
                 if self.used + count - reserved > self.max_bytes:
-                    raise Refusal(
-                        503,
-                        "the server is reading too many large bodies at the moment; ask again later",
-                        code="unavailable",
-                        type=SERVER_ERROR,
-                        headers=retry_after(RETRY_SECONDS),
-                    )
+                    message = "the server is reading too many large bodies at the moment; ask again later"
+                    raise unavailable(message, RETRY_SECONDS)
                 self.used += count - reserved
                 reserved = count
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, get_type_hints
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
@@ -40,11 +39,8 @@ def _add_bodies(description: dict[str, Any], routers: Iterable[APIRouter]) -> No
     )
     description["components"]["schemas"] |= definitions["$defs"]
     for route, reader in readers:
-        schema = refs[(reader.model, "validation")]
-        body = {
-            "required": reader.required,
-            "content": {media_type: {"schema": schema} for media_type in reader.media_types},
-        }
+        schema = {"schema": refs[(reader.model, "validation")]}
+        body = {"required": reader.required, "content": dict.fromkeys(reader.media_types, schema)}
         for method in route.methods or ():
             description["paths"][route.path][method.lower()]["requestBody"] = body
 
@@ -53,7 +49,5 @@ def _readers(routers: Iterable[APIRouter]) -> Iterator[tuple[APIRoute, BodyReade
     for router in routers:
         for route in router.routes:
             if isinstance(route, APIRoute):
-                hints = get_type_hints(route.endpoint, include_extras=True)
-                for note in [note for hint in hints.values() for note in getattr(hint, "__metadata__", ())]:
-                    if isinstance(note, Depends) and isinstance(note.dependency, BodyReader):
-                        yield route, note.dependency
+                calls = [dependency.call for dependency in route.dependant.dependencies]
+                yield from ((route, call) for call in calls if isinstance(call, BodyReader))

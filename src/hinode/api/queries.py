@@ -33,9 +33,8 @@ def page_query(default: int, maximum: int) -> Any:
         order: Order = "desc",
     ) -> PageArguments:
         if after is not None and not is_id(after):
-            raise BadInput(
-                f"there is no entry with the id {quote(after)}", "give an id of this list", field="after"
-            )
+            message = f"there is no entry with the id {quote(after)}"
+            raise BadInput(message, "give an id of this list", field="after")
         return {"after": after, "limit": limit, "descending": order == "desc"}
 
     return Depends(page)

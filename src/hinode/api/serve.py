@@ -6,7 +6,6 @@ import asyncio
 import errno
 import logging
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from hinode import __version__
 from hinode.api.app import create_app
@@ -58,7 +58,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
     Args:
         settings: of this process.
         host: name or address to listen on.
-        port: 1 to 65535, or 0 for a free one.
+        port: 0 for a free one.
         workers: worker processes; with 0 the jobs wait for `hinode worker` on other machines.
 
     Raises:
@@ -84,8 +84,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
 
         server = _Server(create_app(context), begin, end)
         try:
-            with _signals(server):
-                server.run(sockets=[listener])
+            server.run(sockets=[listener])
         finally:
             executor.stop()
             tasks.stop()
@@ -95,27 +94,21 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server without its signal handlers; `end` runs while it closes connections."""
+    """uvicorn's server; `begin` runs when it has started, and `end` while it closes connections."""
 
-    def __init__(self, app: object, begin: Callable[[], None], end: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,  # type: ignore[arg-type]
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                ws="none",
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            )
-        )
+    def __init__(self, app: FastAPI, begin: Callable[[], None], end: Callable[[], None]) -> None:
+        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none")
+        config.timeout_keep_alive = KEEP_ALIVE_SECONDS
+        config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
+        super().__init__(config)
         self._begin = begin
         self._end = end
         self._side = ThreadPoolExecutor(1, thread_name_prefix="serve")
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; uvicorn itself would also raise the signal again after its shutdown, before ours is over."""
+        self.force_exit = self.should_exit  # the second signal
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -141,9 +134,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise BadInput(
-            f"there is no address {quote(host)}", "give 127.0.0.1 for this machine only", field="host"
-        ) from error
+        message = f"there is no address {quote(host)}"
+        raise BadInput(message, "give 127.0.0.1 for this machine only", field="host") from error
     family, kind, protocol, _, address = addresses[0]
     with socket.socket(family, kind, protocol) as listener:
         if os.name == "posix":  # on Windows it would let two servers share a port
@@ -157,46 +149,27 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _listen_error(host: str, port: int, error: OSError) -> ListenError:
-    if error.errno == errno.EADDRINUSE:
-        return ListenError(
-            f"port {port} is taken by another program", f"stop that, or choose another: --port {port + 1}"
-        )
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return ListenError(f"this user may not listen on port {port}", "choose one from 1024 up")
-    if error.errno == errno.EADDRNOTAVAIL:
-        return ListenError(f"{quote(host)} is not an address of this machine", "leave --host out")
+    match error.errno:
+        case errno.EADDRINUSE:
+            remedy = f"stop that, or choose another: --port {port + 1}"
+            return ListenError(f"port {port} is taken by another program", remedy)
+        case errno.EACCES | errno.EPERM:
+            return ListenError(f"this user may not listen on port {port}", "choose one from 1024 up")
+        case errno.EADDRNOTAVAIL:
+            return ListenError(f"{quote(host)} is not an address of this machine", "leave --host out")
     return ListenError(f"the server cannot listen on {host} port {port}: {error.strerror}", "choose another")
 
 
 @contextmanager
-def _signals(server: uvicorn.Server) -> Iterator[None]:
-    """Let SIGTERM and SIGINT stop the server, also while it starts."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        server.force_exit = server.should_exit  # the second signal
-        server.should_exit = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
 def _opened(settings: Settings) -> Iterator[Database]:
-    """The database, upgraded."""
     with closing(Database(settings.database_url, connections=CONNECTIONS)) as database:
         try:
             # Other users of the machine may not read prompts.
             settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             database.upgrade()
         except OSError as error:
-            raise DatabaseError(
-                f"{error.filename or settings.home} cannot be created: {error.strerror}",
-                "choose another folder with HINODE_HOME",
-            ) from error
+            message = f"{error.filename or settings.home} cannot be created: {error.strerror}"
+            raise DatabaseError(message, "choose another folder with HINODE_HOME") from error
         yield database
 
 
@@ -225,7 +198,8 @@ def sweep(context: Context) -> None:
 
 def _announce(context: Context, host: str, port: int) -> None:
     """Print the address of the server, and on the first start its key."""
-    base = f"http://{_url_host(host)}:{port}"
+    name = f"[{host}]" if ":" in host else host
+    base = f"http://{socket.gethostname() if host in ANYWHERE else name}:{port}"
     lines = [f"Hinode {__version__} serves Sora's API at {base}/v1 (pages about it: {base}/docs)", ""]
     key = context.tenants.first_start()
     if key is not None:
@@ -238,18 +212,9 @@ def _announce(context: Context, host: str, port: int) -> None:
     elif all(key.revoked_at is not None for key in context.tenants.all_keys()):
         lines += ["There is no active API key; make one: hinode keys create --name NAME"]
     if not host.startswith(LOOPBACK) and host != "localhost":
-        lines += [
-            "Other machines can reach it without encryption: put a proxy that speaks TLS in front of it."
-        ]
+        lines += ["Other machines can reach it without encryption: put a proxy with TLS in front of it."]
     lines += ["Stop it with Ctrl-C; jobs in progress then continue at the next start."]
     with suppress(OSError):  # standard output may be closed
         print("\n".join(lines), flush=True)
     database = context.store.database.url.render_as_string(hide_password=True)
     log.info("serving", extra={"url": f"{base}/v1", "database": database, "version": __version__})
-
-
-def _url_host(host: str) -> str:
-    """The host in a URL."""
-    if host in ANYWHERE:
-        return socket.gethostname()
-    return f"[{host}]" if ":" in host else host

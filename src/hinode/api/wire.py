@@ -33,6 +33,11 @@ STATUS = {
 }
 
 
+def file_headers(digest: str) -> dict[str, str]:
+    """Headers of an answer that is a file."""
+    return {"etag": f'"{digest}"', "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
+
+
 class Answer(BaseModel):
     """Base of the objects in answers."""
 
@@ -40,12 +45,8 @@ class Answer(BaseModel):
 
     @classmethod
     def of(cls, source: object, **values: Any) -> Self:
-        """The object of a value of a lower layer.
-
-        Args:
-            source: has an attribute for each required field that `values` lacks; times become whole seconds.
-            values: fields with another value.
-        """
+        """The object of a value of a lower layer, which has an attribute for each required field that is not
+        in `values`; times become whole seconds."""
         for name, field in cls.model_fields.items():
             if name not in values and field.is_required():
                 value = getattr(source, name)
@@ -71,12 +72,8 @@ class Page(Answer, Generic[E]):
         """A page of entries, each converted to an object; the second part of `page` says whether there are
         more."""
         data = [convert(entry) for entry in page[0]]
-        return cls.model_construct(
-            data=data,
-            first_id=data[0].id if data else None,
-            last_id=data[-1].id if data else None,
-            has_more=page[1],
-        )
+        ids = [entry.id for entry in data] or [None]
+        return cls.model_construct(data=data, first_id=ids[0], last_id=ids[-1], has_more=page[1])
 
 
 class VideoError(Answer):
@@ -144,7 +141,7 @@ class Video(Answer):
             )
         return cls.of(
             job,
-            model=job.asked_model,
+            model=job.requested_model,
             status=STATUS[job.status],
             prompt=request["prompt"],
             size=f"{request['width']}x{request['height']}",
@@ -152,14 +149,12 @@ class Video(Answer):
             remixed_from_video_id=job.source_id if job.operation in ("remix", "edit") else None,
             error=error,
             seed=request["seed"],
-            fps=request.get("fps"),
-            steps=request.get("steps"),
-            profile=request.get("profile"),
+            **{name: request.get(name) for name in ("fps", "steps", "profile")},
             negative_prompt=request.get("negative_prompt") or None,
             source_video_id=job.source_id,
             priority=job.priority.name.lower(),
             cancel_requested=job.cancel_requested_at is not None,
-            making=None if job.making is None else _details(job.making),
+            making=None if job.provenance is None else _details(job.provenance),
             **values,
         )
 

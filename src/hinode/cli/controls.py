@@ -23,16 +23,8 @@ def with_controls(
     camera: str | None,
     characters: Sequence[str] | None = None,
 ) -> Iterator[Request]:
-    """The request with these controls; resized copies of pictures exist as long as the block runs.
-
-    Args:
-        request: the request without them.
-        clip: the other options of the command.
-        keyframes: "FILE@SECONDS" each.
-        fit: how pictures are brought to the size of the clip; None if they must have it.
-        path: see `directing.camera.parse_path`.
-        camera: see `directing.camera.parse_camera`.
-        characters: "NAME=FILE" each.
+    """The request with these controls, as they stand on the command line: "FILE@SECONDS" for each keyframe,
+    "NAME=FILE" for each character. Resized copies of pictures exist as long as the block runs.
 
     Raises:
         BadInput: one of them cannot be read or does not fit the request.
@@ -43,7 +35,7 @@ def with_controls(
     from hinode.directing import camera as moves
     from hinode.directing import material, operations
 
-    capabilities = clip.capabilities()
+    capabilities = clip.capabilities
     material.check_fit(fit)
     references = [*request.references, *(_character(text, request.prompt) for text in characters or ())]
     if path is not None:
@@ -54,11 +46,10 @@ def with_controls(
     with tempfile.TemporaryDirectory(prefix="hinode-") as folder:
         for text in keyframes or ():
             file, moment = _keyframe(text)
-            references.append(
-                material.load_picture(
-                    file, request.size, KEYFRAME, folder=Path(folder), fit=fit, at=moment, field=KEYFRAME
-                )
+            picture = material.load_picture(
+                file, request.size, KEYFRAME, folder=Path(folder), fit=fit, at=moment, field=KEYFRAME
             )
+            references.append(picture)
         operations.check_keyframes(tuple(references), capabilities.native_fps[0])
         yield dataclasses.replace(request, references=tuple(references))
 
@@ -70,18 +61,12 @@ def _character(text: str, prompt: str) -> Reference:
     name, _, file = text.partition("=")
     name = name.strip().removeprefix("@")
     if not name or not file:
-        raise BadInput(
-            f"character {quote(text)} has no name or no file",
-            "write it like pip=pip.png, and @pip in the prompt",
-            field=CHARACTER,
-        )
+        message = f"character {quote(text)} has no name or no file"
+        raise BadInput(message, "write it like pip=pip.png, and @pip in the prompt", field=CHARACTER)
     reference = material.load_character(Path(file), name)
     if name.lower() not in prompt.lower():
-        raise BadInput(
-            f"the prompt does not name the character {quote(name)}",
-            f"write @{name} where it appears",
-            field=CHARACTER,
-        )
+        message = f"the prompt does not name the character {quote(name)}"
+        raise BadInput(message, f"write @{name} where it appears", field=CHARACTER)
     return reference
 
 
@@ -93,9 +78,6 @@ def _keyframe(text: str) -> tuple[Path, float]:
     except ValueError:
         name, seconds = "", 0.0
     if not name:
-        raise BadInput(
-            f"keyframe {quote(text)} has no moment",
-            "write it like picture.png@1.5, in seconds",
-            field=KEYFRAME,
-        )
+        message = f"keyframe {quote(text)} has no moment"
+        raise BadInput(message, "write it like picture.png@1.5, in seconds", field=KEYFRAME)
     return Path(name), seconds

@@ -116,19 +116,12 @@ def blend(
 
     shape = operations.parse_curve(curve)
     share = operations.parse_strength(strength)
-    before, after = (
-        material.load_video(first, field="first video"),
-        material.load_video(second, field="second video"),
-    )
+    before = material.load_video(first, field="first video")
+    after = material.load_video(second, field="second video")
+    base = _request(ctx.clip, prompt, after, end=False, size=before.size)
+    share = operations.BLEND_STRENGTH if share is None else share
     request = operations.blend(
-        _request(ctx.clip, prompt, after, end=False, size=before.size),
-        before,
-        after,
-        seconds,
-        leave=leave,
-        enter=enter,
-        curve=shape,
-        strength=operations.BLEND_STRENGTH if share is None else share,
+        base, before, after, seconds, leave=leave, enter=enter, curve=shape, strength=share
     )
     render(request, ctx.clip)
 
@@ -212,12 +205,11 @@ def animate(
         folder = Path(scratch)
         references = [material.load_picture(image, request.size, FIRST_FRAME, folder=folder, fit=fit)]
         if last is not None:
-            moment = operations.last_moment(seconds, ctx.clip.capabilities().native_fps[0])
-            references.append(
-                material.load_picture(
-                    last, request.size, KEYFRAME, folder=folder, fit=fit, at=moment, field="last"
-                )
+            moment = operations.last_moment(seconds, ctx.clip.capabilities.native_fps[0])
+            picture = material.load_picture(
+                last, request.size, KEYFRAME, folder=folder, fit=fit, at=moment, field="last"
             )
+            references.append(picture)
         request = dataclasses.replace(request, references=tuple(references))
         with with_controls(request, ctx.clip, keyframe, fit, path, camera) as controlled:
             render(controlled, ctx.clip)
@@ -243,6 +235,6 @@ def _request(
 
     request = clip.request("", size or source.size)
     words = source_facts.complete_prompt(
-        prompt, source, clip.capabilities(), request.seed, end=end, expand=clip.expand
+        prompt, source, clip.capabilities, request.seed, end=end, expand=clip.expand
     )
     return dataclasses.replace(request, prompt=words)

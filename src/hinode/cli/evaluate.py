@@ -76,8 +76,8 @@ def evaluate(
 ) -> None:
     """Generate clips and print how often the judge finds in them what the prompts say."""
     settings = Settings.from_environment(os.environ)
+    common: dict[str, Any] = {"model": model, "settings": settings, "limit": limit}
     if suite is not None:
-        common = {"model": model, "settings": settings, "limit": limit}
         metrics = tuple(only.split(",")) if only else ()
         result, text = _run_suite(suite, prompts, common, {"only": metrics, "steps": steps, "keep": keep})
     elif prompts is None:
@@ -85,16 +85,8 @@ def evaluate(
     else:
         from hinode.evaluation.evaluate import evaluate_file
 
-        result = evaluate_file(
-            prompts,
-            model=model,
-            settings=settings,
-            limit=limit,
-            size=None if size is None else parse_size(size),
-            steps=steps,
-            with_floors=floors,
-            save_clips=save_clips,
-        )
+        common |= {"size": None if size is None else parse_size(size), "steps": steps}
+        result = evaluate_file(prompts, **common, with_floors=floors, save_clips=save_clips)
         text = _scores_text(result)
     print(json.dumps(result) if as_json else text)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import mimetypes
 import re
@@ -85,11 +84,12 @@ def render(request: Request, clip: ClipOptions) -> None:
     from hinode import directing, pipeline
     from hinode.media import formats
 
-    clip.capabilities()  # raises if the licence of the model excludes this operator
     kind = formats.choose(clip.format, clip.output)
     path = clip.output or _unused_path(request, kind)
+    capabilities = clip.engine_capabilities  # raises if the licence of the model excludes this operator
     with watch_progress(show=not (clip.as_json or clip.quiet)) as watch:
-        result = pipeline.generate(request, directing.get(request.engine, clip.settings), path, kind, watch)
+        engine = directing.get(request.engine, clip.settings, capabilities)
+        result = pipeline.generate(request, engine, path, kind, watch)
     if clip.as_json:
         print(json.dumps(result.as_json(), ensure_ascii=False))
     else:
@@ -120,12 +120,13 @@ def watch_progress(*, show: bool) -> Iterator[Watch]:
 
 def _frame(path: Path, role: str) -> Reference:
     """The picture at `path` as the first or last frame of a clip."""
+    from hinode.media.references import digest_file
+
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = digest_file(path)
     except OSError as error:
-        raise BadInput(
-            f"the picture {path} cannot be read: {error.strerror}", "name a JPEG, PNG or WebP", field=role
-        ) from error
+        message = f"the picture {path} cannot be read: {error.strerror}"
+        raise BadInput(message, "name a JPEG, PNG or WebP", field=role) from error
     media_type, _ = mimetypes.guess_type(path.name)
     return Reference(role, digest, media_type or "image/png", path=str(path.absolute()))
 

@@ -19,11 +19,15 @@ from hinode.errors import BadInput, quote
 if TYPE_CHECKING:
     from hinode.jobs.job import Job
     from hinode.jobs.store import Store
-    from hinode.jobs.tenants.tenants import Project
+    from hinode.jobs.tenants.tenant import Project
 
 jobs = typer.Typer(help="List and cancel the jobs of the server.", no_args_is_help=True)
 
 PROMPT_CHARACTERS = 40
+JSON_FIELDS = (
+    *("id", "project_id", "stage", "progress", "engine", "model", "operation", "seconds"),
+    *("created_at", "started_at", "completed_at"),
+)
 
 
 @jobs.command("list", cls=Command)
@@ -38,11 +42,8 @@ def list_jobs(
     with _open_store() as (store, projects):
         names = {owner.id: owner.name for owner in projects if project in (None, owner.id, owner.name)}
         if project is not None and not names:
-            raise BadInput(
-                f"there is no project {quote(project)}",
-                "list the projects with `hinode projects list`",
-                field="project",
-            )
+            remedy = "list the projects with `hinode projects list`"
+            raise BadInput(f"there is no project {quote(project)}", remedy, field="project")
         jobs = [job for id in names for job in store.jobs(id, after=None, limit=limit, descending=True)[0]]
     newest = sorted(jobs, key=lambda job: job.id, reverse=True)[:limit]
     if as_json:
@@ -90,19 +91,9 @@ def _open_store() -> Iterator[tuple[Store, list[Project]]]:
 
 def _as_json(job: Job) -> dict[str, object]:
     return {
-        "id": job.id,
-        "project_id": job.project_id,
+        **{name: getattr(job, name) for name in JSON_FIELDS},
         "status": job.status.value,
-        "stage": job.stage,
-        "progress": job.progress,
-        "engine": job.engine,
-        "model": job.model,
-        "operation": job.operation,
-        "seconds": job.seconds,
         "priority": job.priority.name.lower(),
-        "created_at": job.created_at,
-        "started_at": job.started_at,
-        "completed_at": job.completed_at,
         "error": job.error_message,
         "prompt": job.request["prompt"],
     }

@@ -136,18 +136,22 @@ class ClipOptions:
         """The settings of this process, read once."""
         return Settings.from_environment(os.environ)
 
-    def capabilities(self) -> Capabilities:
-        """What the model can do; see `directing.capabilities`, which raises the same."""
-        from hinode import directing
+    @cached_property
+    def engine_capabilities(self) -> Capabilities:
+        """What the engine can do alone with the model; see `engines.capabilities`, which raises the same."""
+        from hinode import engines
 
-        return directing.capabilities(self.engine, self.settings, self.model)
+        return engines.capabilities(self.engine, self.settings, self.model)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What can be requested of the model; raises what `engine_capabilities` raises."""
+        from hinode.directing.capabilities import extend_capabilities
+
+        return extend_capabilities(self.engine_capabilities)
 
     def request(self, prompt: str, default_size: Size = DEFAULT_SIZE) -> Request:
-        """The request that these options describe, with a new seed if none is set.
-
-        Raises:
-            BadInput: the size is not width x height.
-        """
+        """The request that these options describe, with a new seed if none is set."""
         width, height = default_size if self.size is None else parse_size(self.size)
         return Request(
             prompt=prompt,

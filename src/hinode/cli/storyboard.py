@@ -43,7 +43,7 @@ def storyboard(
     quiet: options.Quiet = False,
 ) -> None:
     """Render a film from a file of shots. Only changed shots are rendered again."""
-    from hinode import directing
+    from hinode import directing, engines
     from hinode.directing.films import parser, renderer, storyboard
     from hinode.media import formats
 
@@ -54,9 +54,7 @@ def storyboard(
         raise BadInput("there is no storyboard", "name its file", field="file")
     settings = Settings.from_environment(os.environ)
     board = parser.read(file)
-    directing.capabilities(
-        board.engine, settings, board.model
-    )  # raises if the licence excludes this operator
+    capabilities = engines.capabilities(board.engine, settings, board.model)
     kind = formats.choose(format, output)
     path = output or file.with_suffix("" if kind == "png" else f".{kind}")
     if output is None:
@@ -69,7 +67,7 @@ def storyboard(
             file.with_name(f"{file.name}.shots"),
             path,
             kind,
-            directing.get(board.engine, settings),
+            directing.get(board.engine, settings, capabilities),
             settings,
             only=only or (),
             watch=watch,
@@ -83,19 +81,12 @@ def storyboard(
 
 
 def _check_replaceable(path: Path) -> None:
-    """Make sure that a file that the user did not name is one that Hinode wrote.
-
-    Raises:
-        BadInput: it is not.
-    """
+    """Raise BadInput about a file that the user did not name and Hinode did not write."""
     from hinode.directing import material
 
     if path.is_file() and not material.is_made_by_hinode(path):
-        raise BadInput(
-            f"{quote(str(path), 200)} exists and was not made by Hinode",
-            "name another output",
-            field="output",
-        )
+        message = f"{quote(str(path), 200)} exists and was not made by Hinode"
+        raise BadInput(message, "name another output", field="output")
 
 
 def _summary(film: Film) -> str:

@@ -20,7 +20,8 @@ from hinode.errors import BadInput, quote
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
-    from hinode.jobs.tenants.tenants import Limits, Tenants
+    from hinode.jobs.tenants.tenant import Limits
+    from hinode.jobs.tenants.tenants import Tenants
     from hinode.records.database import Database
 
 keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
@@ -116,7 +117,7 @@ def create_project(
 ) -> None:
     """Create a project: the owner of keys and jobs, with limits of its own."""
     with open_tenants() as tenants:
-        from hinode.jobs.tenants.tenants import Limits
+        from hinode.jobs.tenants.tenant import Limits
 
         limits = _replace_limits(Limits(), weight, max_running, max_queued, daily_seconds)
         created = tenants.create_project(name, limits)

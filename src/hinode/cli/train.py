@@ -68,8 +68,9 @@ def train(
     if recipe == "judge":
         path = training.train_judge(out, minutes=minutes or 40.0, threads=threads or 1)
     elif recipe == "upscaler":
-        length = {} if steps is None else {"steps": steps}
-        path = training.train_upscaler(out, settings=settings, threads=threads or 1, resume=resume, **length)
+        path = training.train_upscaler(
+            out, settings=settings, steps=steps, threads=threads or 1, resume=resume
+        )
     else:
         path = training.train(
             recipe,

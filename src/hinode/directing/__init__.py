@@ -14,15 +14,15 @@ from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
 
-def get(name: str, settings: Settings) -> Engine:
-    """The engine of this name, directed.
+def get(name: str, settings: Settings, capabilities: Capabilities | None = None) -> Engine:
+    """The engine of this name, directed; for `capabilities` see `DirectedEngine`.
 
     Raises:
         BadInput: there is none.
     """
     from hinode.directing.engine import DirectedEngine
 
-    return DirectedEngine(engines.get(name, settings))
+    return DirectedEngine(engines.get(name, settings), capabilities)
 
 
 def check(request: Request, capabilities: Capabilities, source_seconds: float | None = None) -> None:
@@ -45,8 +45,3 @@ def check(request: Request, capabilities: Capabilities, source_seconds: float | 
         request.check(capabilities, source_seconds)
     else:
         Layout(request, capabilities, segments.split(request, source_seconds, capabilities)).check()
-
-
-def capabilities(name: str, settings: Settings, model: str | None = None) -> Capabilities:
-    """What can be requested of a model, without torch; see `engines.capabilities`, which raises the same."""
-    return extend_capabilities(engines.capabilities(name, settings, model))

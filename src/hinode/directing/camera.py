@@ -39,8 +39,7 @@ def parse_path(value: object) -> Trajectory:
     """Where the subject's middle is, from "0,0.2,0.5; 2,0.8,0.5" (seconds, x, y), from a list, or from the
     name of a JSON file with a list in it: of triples, or of objects with "seconds" (or "at"), "x" and "y".
 
-    Raises:
-        BadInput: it is none of these.
+    Anything else raises BadInput.
     """
     return parse_track(value, PATH)
 
@@ -66,11 +65,8 @@ def parse_camera(value: object, seconds: float, capabilities: Capabilities) -> t
 
 
 def parse_moves(text: str) -> dict[str, float] | None:
-    """Names of moves with their speeds, 1 for the normal one; None if the text is no list of names.
-
-    Raises:
-        BadInput: it names a move that does not exist.
-    """
+    """Names of moves with their speeds, 1 for the normal one; None if the text is no list of names. A move
+    that does not exist raises BadInput."""
     if re.fullmatch(r"[-+0-9.,;eE\s]*", text) or text.lower().endswith(".json"):
         return None
     speeds = {}
@@ -79,12 +75,9 @@ def parse_moves(text: str) -> dict[str, float] | None:
         match = _MOVE.fullmatch(words)
         name = "still" if words == "still" else f"{match[1]} {match[2]}" if match else ""
         if match is None or name not in MOVES:
-            raise BadInput(
-                f"the camera cannot {quote(words)}",
-                f"say {join_names(tuple(MOVES), 'or')}, with slowly, fast or a number behind it, "
-                "or write seconds, pan, zoom",
-                field=CAMERA,
-            )
+            names = join_names(tuple(MOVES), "or")
+            remedy = f"say {names}, with slowly, fast or a number behind it, or write seconds, pan, zoom"
+            raise BadInput(f"the camera cannot {quote(words)}", remedy, field=CAMERA)
         speeds[name] = SPEEDS.get(match[3], 0.0) or _speed(match[3] or "1")
     return speeds
 
@@ -101,11 +94,8 @@ def trajectory(moves: Mapping[str, float], seconds: float) -> Trajectory:
 
 
 def parse_track(value: object, field: str) -> Trajectory:
-    """Moments with two values each; `field` is "path" or "camera". The request checks what they are.
-
-    Raises:
-        BadInput: it is no such thing.
-    """
+    """Moments with two values each, else BadInput; `field` is "path" or "camera". The request checks what the
+    values are."""
     if isinstance(value, str):
         if value.lower().endswith(".json"):
             return parse_track(_read(Path(value), field), field)
@@ -132,29 +122,20 @@ def _point(point: object, field: str) -> tuple[float, float, float]:
 
 
 def _wrong(field: str, what: str) -> BadInput:
-    keys = _KEYS[field]
     example = "0,0.2,0.5; 2,0.8,0.5" if field == PATH else "0,0,1; 2,0.5,1.2"
-    return BadInput(
-        f"the {field} has {what} where a moment should be",
-        f'write {keys[0]}, {keys[1]} and {keys[2]} of each moment, such as "{example}"',
-        field=field,
-    )
+    remedy = f'write {join_names(_KEYS[field])} of each moment, such as "{example}"'
+    return BadInput(f"the {field} has {what} where a moment should be", remedy, field=field)
 
 
 def _read(path: Path, field: str) -> Any:
+    name = f"the {field} {quote(str(path), 200)}"
     try:
         with path.open("rb") as file:
             return json.loads(file.read(MAX_FILE_BYTES))
     except OSError as error:
-        raise BadInput(
-            f"the {field} {quote(str(path), 200)} cannot be read: {error.strerror}",
-            "name a file",
-            field=field,
-        ) from error
+        raise BadInput(f"{name} cannot be read: {error.strerror}", "name a file", field=field) from error
     except (ValueError, RecursionError) as error:
-        raise BadInput(
-            f"the {field} {quote(str(path), 200)} is not JSON", "write a list of moments in it", field=field
-        ) from error
+        raise BadInput(f"{name} is not JSON", "write a list of moments in it", field=field) from error
 
 
 def _speed(text: str) -> float:
@@ -163,11 +144,8 @@ def _speed(text: str) -> float:
     except ValueError:
         speed = 0.0
     if not 0 < speed <= MAX_SPEED:
-        raise BadInput(
-            f"the camera has the speed {quote(text)}",
-            f"give more than 0 and at most {MAX_SPEED:g}",
-            field=CAMERA,
-        )
+        remedy = f"give more than 0 and at most {MAX_SPEED:g}"
+        raise BadInput(f"the camera has the speed {quote(text)}", remedy, field=CAMERA)
     return speed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import lru_cache
 
 from hinode.engines.native import catalog
 from hinode.request import CHARACTER, CONTEXT_VIDEO, FIRST_FRAME, GUIDE_VIDEO, SOURCE, Capabilities, Request
@@ -46,6 +47,7 @@ def extends(capabilities: Capabilities) -> bool:
     return takes_context_video(capabilities) or (context_frames(capabilities) == 1 and pictures_only)
 
 
+@lru_cache(maxsize=32)
 def extend_capabilities(capabilities: Capabilities) -> Capabilities:
     """What can be requested of a model beyond what its engine can do alone: longer clips, and clips from
     clips, as far as the model can continue from frames that it is given."""

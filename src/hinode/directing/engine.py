@@ -14,8 +14,11 @@ from hinode.request import CHARACTER, Capabilities, Request
 class DirectedEngine:
     """See `Engine`. The engine inside carries out alone what it can."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, capabilities: Capabilities | None = None) -> None:
+        """`capabilities` are those of the engine inside, if the caller has them and all requests are for one
+        model; otherwise they are computed for each request."""
         self.engine = engine
+        self._capabilities = capabilities
 
     @property
     def name(self) -> str:
@@ -24,11 +27,11 @@ class DirectedEngine:
 
     def capabilities(self, model: str | None = None) -> Capabilities:
         """See `Engine.capabilities`."""
-        return extend_capabilities(self.engine.capabilities(model))
+        return extend_capabilities(self._engine_capabilities(model))
 
     def estimate(self, request: Request) -> Cost:
         """See `Engine.estimate`; windows that overlap are counted whole."""
-        capabilities = self.engine.capabilities(request.model)
+        capabilities = self._engine_capabilities(request.model)
         request = without_characters(request, capabilities)
         if is_direct(request, capabilities):
             return self.engine.estimate(request)
@@ -44,14 +47,16 @@ class DirectedEngine:
 
     def start(self, request: Request, state: State | None = None) -> Run:
         """See `Engine.start`."""
-        capabilities = self.engine.capabilities(request.model)
+        capabilities = self._engine_capabilities(request.model)
+        request.check(extend_capabilities(capabilities))
         if request.reference(CHARACTER) and CHARACTER not in capabilities.references:
-            request.check(extend_capabilities(capabilities))
             request = without_characters(source_facts.cast(request), capabilities)
         if is_direct(request, capabilities):
             return self.engine.start(request, state)
-        request.check(extend_capabilities(capabilities))
         return DirectedRun(self._layout(request, capabilities), self.engine, state)
+
+    def _engine_capabilities(self, model: str | None) -> Capabilities:
+        return self._capabilities or self.engine.capabilities(model)
 
     def _layout(self, request: Request, capabilities: Capabilities) -> Layout:
         source = request.source

@@ -17,7 +17,7 @@ from hinode.directing import windows
 from hinode.directing.capabilities import context_frames, takes_context_video, window_frames
 from hinode.directing.windows import Window
 from hinode.engines.native.expansion import expand_prompt
-from hinode.errors import BadInput
+from hinode.errors import BadInput, Fault, raise_first
 from hinode.media.resize import nearest_size
 from hinode.media.timeline import frame_rate
 from hinode.request import (
@@ -50,13 +50,7 @@ MAX_BYTES = 2**33
 
 @dataclass(frozen=True)
 class Layout:
-    """The plan of a directed clip.
-
-    Attributes:
-        request: the whole clip.
-        capabilities: what the engine that draws can do alone.
-        segments: what the clip consists of.
-    """
+    """The plan of a directed clip; `capabilities` are those of the engine that draws, alone."""
 
     request: Request
     capabilities: Capabilities
@@ -88,11 +82,8 @@ class Layout:
         seconds = sum(segment.seconds for segment in self.segments)
         marks[-1] = max(1, math.ceil(round(seconds * float(self.fps), 6)))
         if any(after <= before for before, after in pairwise(marks)):
-            raise BadInput(
-                "a part of the clip is shorter than a frame",
-                f"give each {float(1 / self.fps):.3g} s or more",
-                field="seconds",
-            )
+            remedy = f"give each {float(1 / self.fps):.3g} s or more"
+            raise BadInput("a part of the clip is shorter than a frame", remedy, field="seconds")
         return marks
 
     @property
@@ -234,13 +225,11 @@ class Layout:
         Raises:
             BadInput: it cannot; the sentence says which part of it, and why.
         """
-        for field, message, remedy in self._faults():
-            raise BadInput(message, remedy, field=field)
+        raise_first(self._faults())
         for index, window in enumerate(self.windows):
             self.window_request(index, self.placeholders(window)).check(self.capabilities)
 
-    def _faults(self) -> Iterator[tuple[str, str, str]]:
-        """The field, the cause and the remedy of what keeps the clip from being made."""
+    def _faults(self) -> Iterator[Fault]:
         request, model = self.request, self.capabilities.model
         if not self.windows:
             yield "segments", "nothing of the clip would be drawn", "leave a part of it to be drawn"

@@ -13,6 +13,7 @@ from hinode.errors import BadInput, join_names, quote
 from hinode.media import pictures
 from hinode.media.decode import DecodeError, VideoFile
 from hinode.media.probe import FIRST_BOX, probe
+from hinode.media.references import digest_file
 from hinode.request import CHARACTER, MASK, MediaFile, Reference, Size
 
 MAX_SOURCE_SECONDS = 3600.0
@@ -20,11 +21,7 @@ MAX_SOURCE_SECONDS = 3600.0
 
 
 def load_video(path: Path, *, field: str = "video") -> MediaFile:
-    """An MP4, probed.
-
-    Args:
-        path: of the file.
-        field: what to name in errors.
+    """An MP4, probed; `field` is what to name in errors.
 
     Raises:
         BadInput: it is missing or is no video that can be worked on.
@@ -33,7 +30,7 @@ def load_video(path: Path, *, field: str = "video") -> MediaFile:
         facts = probe(path, max_seconds=MAX_SOURCE_SECONDS, field=field)
         prompt = _label_facts(path).get("prompt")
         return MediaFile(
-            digest=_digest(path),
+            digest=digest_file(path),
             media_type="video/mp4",
             bytes=path.stat().st_size,
             size=facts.size,
@@ -54,15 +51,12 @@ def load_picture(
     at: float = 0.0,
     field: str = "image",
 ) -> Reference:
-    """A JPEG, PNG or WebP that a clip is to show.
+    """A JPEG, PNG or WebP that a clip is to show; for `role` and `at` see `Reference`.
 
     Args:
-        path: of the file.
         size: width and height of the clip.
-        role: what it is to the clip.
         folder: where a copy goes if it has to be changed.
         fit: how it is brought to that size, one of `pictures.FITS`; None if it has to have it.
-        at: seconds into the clip at which it is shown.
         field: what to name in errors.
 
     Raises:
@@ -70,17 +64,15 @@ def load_picture(
     """
 
     def other_size(have: Size) -> BadInput:
-        return BadInput(
-            f"it is {have[0]}x{have[1]} and the clip {size[0]}x{size[1]}",
-            f"give one of that size, or say how it is brought to it (fit): {join_names(pictures.FITS, 'or')}",
-            field=field,
-        )
+        fits = join_names(pictures.FITS, "or")
+        remedy = f"give one of that size, or say how it is brought to it (fit): {fits}"
+        return BadInput(f"it is {have[0]}x{have[1]} and the clip {size[0]}x{size[1]}", remedy, field=field)
 
     check_fit(fit)
     with name_file_in_errors(path, field):
         changed, media_type = pictures.ready(path, size, fit, field=field, other_size=other_size)
         if changed is None:
-            return Reference(role, _digest(path), media_type, path=str(path.absolute()), at=at)
+            return Reference(role, digest_file(path), media_type, path=str(path.absolute()), at=at)
         digest = hashlib.sha256(changed).hexdigest()
         copy = folder / f"{digest}.png"
         copy.write_bytes(changed)
@@ -101,38 +93,26 @@ def load_mask(path: Path, size: Size) -> Reference:
             have, reference = content.size, content.reference(MASK)
         else:
             have, media_type = pictures.measure(path, field=MASK)
-            reference = Reference(MASK, _digest(path), media_type, path=str(path.absolute()))
+            reference = Reference(MASK, digest_file(path), media_type, path=str(path.absolute()))
         if have != size:
-            raise BadInput(
-                f"it is {have[0]}x{have[1]} and the video {size[0]}x{size[1]}",
-                "give one of the size of the video",
-                field=MASK,
-            )
+            message = f"it is {have[0]}x{have[1]} and the video {size[0]}x{size[1]}"
+            raise BadInput(message, "give one of the size of the video", field=MASK)
         return reference
 
 
 def check_fit(fit: str | None) -> None:
-    """See that there is such a way to bring pictures to a size.
-
-    Raises:
-        BadInput: there is not.
-    """
+    """Raise BadInput if there is no such way to bring pictures to a size."""
     if fit is not None and fit not in pictures.FITS:
-        raise BadInput(
-            f"there is no fit {quote(fit)}", f"choose {join_names(pictures.FITS, 'or')}", field="fit"
-        )
+        remedy = f"choose {join_names(pictures.FITS, 'or')}"
+        raise BadInput(f"there is no fit {quote(fit)}", remedy, field="fit")
 
 
 def load_character(path: Path, name: str, field: str = CHARACTER) -> Reference:
-    """A picture or an MP4 of somebody whom the prompt calls `name`.
-
-    Raises:
-        BadInput: it is missing, or is neither.
-    """
+    """A picture or an MP4 of somebody whom the prompt calls `name`; else BadInput."""
     if path.suffix.lower() == ".mp4":
         return load_video(path, field=field).reference(CHARACTER, name=name)
     with name_file_in_errors(path, field):
-        digest = _digest(path)  # first, because it tells that there is no such file
+        digest = digest_file(path)  # first, because it tells that there is no such file
         _, media_type = pictures.measure(path, field=field)
         return Reference(CHARACTER, digest, media_type, name, path=str(path.absolute()))
 
@@ -148,14 +128,8 @@ def name_file_in_errors(path: Path, field: str) -> Iterator[None]:
             raise
         raise BadInput(f"{name}: {error.message}", error.remedy, field=field) from error
     except OSError as error:
-        raise BadInput(
-            f"{name} cannot be read: {error.strerror}", "name another file", field=field
-        ) from error
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        message = f"{name} cannot be read: {error.strerror}"
+        raise BadInput(message, "name another file", field=field) from error
 
 
 def is_made_by_hinode(path: Path) -> bool:

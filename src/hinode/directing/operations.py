@@ -31,17 +31,7 @@ CURVES: dict[str, Curve] = {
 
 
 def extend(base: Request, source: MediaFile, more: float, *, backward: bool = False) -> Request:
-    """A clip that continues its source by `more` seconds, or leads to it.
-
-    Args:
-        base: everything else.
-        source: what is kept, whole.
-        more: seconds to add.
-        backward: whether they come before the source.
-
-    Raises:
-        BadInput: they are not more than 0.
-    """
+    """A clip that continues its whole source by `more` seconds, above 0, or with `backward` leads to it."""
     _check_positive(more, "seconds", "can be added")
     segments = Segment(source.seconds, keep=source.digest), Segment(more)
     request = _directed(base, "extend", segments[::-1] if backward else segments, source)
@@ -55,10 +45,7 @@ def loop(base: Request, source: MediaFile | None, seconds: float | None) -> Requ
     Args:
         base: everything else.
         source: a video that it opens with, or None to draw all of it.
-        seconds: its length, or None for that of the source and what it takes to return to its beginning.
-
-    Raises:
-        BadInput: it is not more than 0.
+        seconds: its length, above 0; None for the source and what it takes to return to its beginning.
     """
     if source is None:
         return dataclasses.replace(base, operation="loop", looped=True)
@@ -84,9 +71,6 @@ def blend(
     """Two clips connected by a transition that is drawn over both, faded into each other.
 
     Args:
-        base: everything else.
-        first: the clip that comes first.
-        second: the clip that comes after it.
         seconds: of the transition.
         leave: seconds into the first clip at which the transition begins; by default it ends with that clip.
         enter: seconds into the second one at which it is over; by default it begins with that clip.
@@ -113,8 +97,7 @@ def blend(
     )
     before = Segment(leave, keep=first.digest)
     after = Segment(second.seconds - enter, keep=second.digest, start=enter)
-    segments = tuple(segment for segment in (before, transition, after) if segment.seconds > 0)
-    return _directed(base, "blend", segments, first, second)
+    return _directed(base, "blend", (before, transition, after), first, second)
 
 
 def redraw(
@@ -132,40 +115,28 @@ def redraw(
 
 
 def retake(base: Request, source: MediaFile, begin: float, end: float) -> Request:
-    """A clip of which the span from `begin` to `end`, in seconds, is drawn anew.
-
-    Raises:
-        BadInput: that is not a span of the source, or it is all of it.
-    """
+    """A clip of which the span from `begin` to `end`, in seconds, is drawn anew; not all of it."""
     _check_span(begin, end, source, "from")
     before = Segment(begin, keep=source.digest)
     after = Segment(source.seconds - end, keep=source.digest, start=end)
-    segments = tuple(segment for segment in (before, Segment(end - begin), after) if segment.seconds > 0)
-    if len(segments) == 1:
-        raise BadInput(
-            "all of the video would be drawn anew", "name a part of it, or remix it instead", field="from"
-        )
-    return _directed(base, "retake", segments, source)
+    if before.seconds <= 0 and after.seconds <= 0:
+        message = "all of the video would be drawn anew"
+        raise BadInput(message, "name a part of it, or remix it instead", field="from")
+    return _directed(base, "retake", (before, Segment(end - begin), after), source)
 
 
 def recut(base: Request, source: MediaFile, begin: float, end: float, before: float, after: float) -> Request:
     """The span of a clip from `begin` to `end`, with `before` seconds drawn before it and `after` seconds
-    after it.
-
-    Raises:
-        BadInput: that is not a span of the source, or nothing is to be drawn.
-    """
+    after it, one of them above 0."""
     _check_span(begin, end, source, "keep")
     for name, seconds in (("before", before), ("after", after)):
         if not 0 <= seconds < math.inf:
             raise BadInput(f"{name}: {seconds:g} seconds cannot be drawn", "give 0 or more", field=name)
+    if not before and not after:
+        message = "nothing is to be drawn before or after the span"
+        raise BadInput(message, "give seconds for one of them", field="before")
     span = Segment(end - begin, keep=source.digest, start=begin)
-    segments = tuple(segment for segment in (Segment(before), span, Segment(after)) if segment.seconds)
-    if len(segments) == 1:
-        raise BadInput(
-            "nothing is to be drawn before or after the span", "give seconds for one of them", field="before"
-        )
-    return _directed(base, "recut", segments, source)
+    return _directed(base, "recut", (Segment(before), span, Segment(after)), source)
 
 
 def last_moment(seconds: float, fps: float) -> float:
@@ -174,79 +145,50 @@ def last_moment(seconds: float, fps: float) -> float:
 
 
 def check_keyframes(references: tuple[Reference, ...], fps: float) -> None:
-    """See that each picture is shown in a frame of its own.
-
-    Raises:
-        BadInput: two of them fall into one frame.
-    """
+    """Raise BadInput if two pictures fall into one frame."""
     moments = sorted(reference.at for reference in references if reference.still)
     for before, after in pairwise(moments):
         if round(before * fps) == round(after * fps):
-            raise BadInput(
-                f"two keyframes are at {after:g} s"
-                if before == after
-                else f"the keyframes at {before:g} s and {after:g} s fall into one frame",
-                f"set them {1 / fps:.3g} s apart or more",
-                field=KEYFRAME,
-            )
+            message = f"the keyframes at {before:g} s and {after:g} s fall into one frame"
+            if before == after:
+                message = f"two keyframes are at {after:g} s"
+            raise BadInput(message, f"set them {1 / fps:.3g} s apart or more", field=KEYFRAME)
 
 
 def parse_strength(text: str | None) -> float | None:
-    """A strength: a number, or one of the words for some.
-
-    Raises:
-        BadInput: it is neither.
-    """
+    """A strength: a number, or one of the words for some; else BadInput."""
     if text is None:
         return None
     try:
         return _check_strength(STRENGTHS[text] if text in STRENGTHS else float(text))
     except ValueError as error:
-        raise BadInput(
-            f"strength {quote(text)} is no number",
-            f"give 0 to 1, or {join_names(tuple(STRENGTHS), 'or')}",
-            field=STRENGTH,
-        ) from error
+        remedy = f"give 0 to 1, or {join_names(tuple(STRENGTHS), 'or')}"
+        raise BadInput(f"strength {quote(text)} is no number", remedy, field=STRENGTH) from error
 
 
 def parse_curve(text: str | None) -> Curve:
-    """An influence curve: its name, or points such as "0,0; 0.5,0.8; 1,1".
-
-    Raises:
-        BadInput: it is neither, or goes beyond 0..1.
-    """
+    """An influence curve: its name, or points such as "0,0; 0.5,0.8; 1,1" within 0..1; else BadInput."""
     if text is None or text in CURVES:
         return () if text is None else CURVES[text]
     try:
         values = [[float(value) for value in part.split(",")] for part in text.split(";") if part.strip()]
         points = tuple((time, share) for time, share in values)
     except ValueError as error:
-        raise BadInput(
-            f"there is no curve {quote(text)}",
-            f'name {join_names(tuple(CURVES), "or")}, or write points such as "0,0; 0.5,0.8; 1,1"',
-            field="curve",
-        ) from error
+        remedy = f'name {join_names(tuple(CURVES), "or")}, or write points such as "0,0; 0.5,0.8; 1,1"'
+        raise BadInput(f"there is no curve {quote(text)}", remedy, field="curve") from error
     check_curve(points)
     return points
 
 
 def check_curve(points: Curve) -> None:
-    """See that a curve stays within 0..1 and never goes back in time.
-
-    Raises:
-        BadInput: it does not.
-    """
+    """Raise BadInput if a curve leaves 0..1 or goes back in time."""
     for time, share in points:
         if not (0 <= time <= 1 and 0 <= share <= 1):
-            raise BadInput(
-                f"the curve has the point {time:g},{share:g}",
-                "give shares from 0 to 1, of the time and of the second clip",
-                field="curve",
-            )
+            remedy = "give shares from 0 to 1, of the time and of the second clip"
+            raise BadInput(f"the curve has the point {time:g},{share:g}", remedy, field="curve")
     if any(after[0] <= before[0] for before, after in pairwise(points)):
-        raise BadInput(
-            "the points of the curve do not follow each other", "order them by time", field="curve"
-        )
+        message = "the points of the curve do not follow each other"
+        raise BadInput(message, "order them by time", field="curve")
 
 
 def influence(curve: Curve, time: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -265,21 +207,17 @@ def crossfade(first: Frames, second: Frames, share: float | npt.NDArray[np.float
 
 
 def parse_span(text: str, field: str) -> tuple[float, float]:
-    """A span of time, such as "1.5-3".
-
-    Raises:
-        BadInput: it is none.
-    """
+    """A span of time, such as "1.5-3"; else BadInput."""
     try:
         begin, end = (float(part) for part in text.replace("–", "-").split("-"))
     except ValueError as error:
-        raise BadInput(
-            f"{field} {quote(text)} is no span of time", "write it like 1.5-3, in seconds", field=field
-        ) from error
+        message = f"{field} {quote(text)} is no span of time"
+        raise BadInput(message, "write it like 1.5-3, in seconds", field=field) from error
     return begin, end
 
 
 def _directed(base: Request, operation: str, segments: tuple[Segment, ...], *sources: MediaFile) -> Request:
+    segments = tuple(segment for segment in segments if segment.seconds > 0)
     files = {source.digest: source.reference() for source in sources}  # one file may be both
     return dataclasses.replace(
         base,
@@ -297,11 +235,8 @@ def _check_positive(seconds: float, field: str, what: str) -> None:
 
 def _check_moment(moment: float, video: MediaFile, field: str) -> None:
     if not 0 <= moment <= video.seconds:
-        raise BadInput(
-            f"{field}: {moment:g} s is outside the video, which has {video.seconds:g} s",
-            f"give 0 to {video.seconds:g}",
-            field=field,
-        )
+        message = f"{field}: {moment:g} s is outside the video, which has {video.seconds:g} s"
+        raise BadInput(message, f"give 0 to {video.seconds:g}", field=field)
 
 
 def _check_span(begin: float, end: float, video: MediaFile, field: str) -> None:

@@ -22,25 +22,14 @@ from hinode.directing import operations, source_facts
 from hinode.directing.layout import BASE, HEAD, TAIL, Layout
 from hinode.directing.windows import Window
 from hinode.engines import saved_state
-from hinode.engines.limits import FPS
 from hinode.engines.native.expansion import expand_prompt
-from hinode.engines.protocol import (
-    Cost,
-    Engine,
-    Part,
-    Progress,
-    Run,
-    State,
-    UnusableState,
-    abandon,
-    timed,
-)
+from hinode.engines.protocol import Cost, Engine, Part, Progress, Run, State, UnusableState, abandon, timed
 from hinode.errors import EngineError, OutputError
 from hinode.media import references
 from hinode.media.references import FrameReader
 from hinode.media.resize import fit_frame
 from hinode.media.timeline import frame_rate
-from hinode.request import FIRST_FRAME, GUIDE_VIDEO, MASK, Reference, Request, Segment, Size
+from hinode.request import FIRST_FRAME, FPS, GUIDE_VIDEO, MASK, Reference, Request, Segment, Size
 
 WHITE = 128
 """Where a mask is at least this bright, the picture is drawn anew."""
@@ -351,11 +340,7 @@ class DirectedRun:
 
 
 def window_costs(layout: Layout, engine: Engine) -> list[Cost]:
-    """What each window of a clip costs to draw.
-
-    Raises:
-        BadInput: the engine cannot draw one of them.
-    """
+    """What each window of a clip costs to draw; BadInput if the engine cannot draw one of them."""
     return [
         engine.estimate(layout.window_request(index, layout.placeholders(window)))
         for index, window in enumerate(layout.windows)
@@ -377,11 +362,10 @@ def allocate_frames(shape: tuple[int, int, int, int]) -> Frames:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, size)
         except OSError as error:
-            raise OutputError(
-                f"the frames of the clip take {size / 1e9:.1f} GB, and the folder for temporary files has "
-                "less space",
-                "ask for a shorter or smaller clip, or make space there",
-            ) from error
+            message = (
+                f"the frames take {size / 1e9:.1f} GB, and the folder for temporary files has less space"
+            )
+            raise OutputError(message, "ask for a shorter or smaller clip, or make space there") from error
         frames: Frames = np.memmap(file, np.uint8, "w+", shape=shape)
         return frames
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from hinode.errors import BadInput
+from collections.abc import Iterator
+
+from hinode.errors import BadInput, Fault, raise_first
 from hinode.request import MASK, Capabilities, Request, Segment
 
-REMIX_STRENGTH, EDIT_STRENGTH = 0.75, 0.6
+REDRAW_STRENGTH = {"remix": 0.75, "edit": 0.6}
 """How far a remix and an edit go from their source by default."""
 
 CHANGE_STRENGTH = {"remix": 0.98, "edit": 0.85}
@@ -16,18 +18,13 @@ LOOP_SECONDS = 1.0
 
 
 def split(request: Request, source_seconds: float | None, capabilities: Capabilities) -> tuple[Segment, ...]:
-    """The segments of a clip.
-
-    Args:
-        request: of one of the operations that are directed.
-        source_seconds: length of its source, if it has one.
-        capabilities: those of the engine alone.
+    """The segments of a directed clip; `capabilities` are those of the engine alone.
 
     Raises:
         BadInput: the request does not add up.
     """
     if request.segments:
-        _check(request)
+        raise_first(_faults(request))
         return request.segments
     source = request.source
     if source is None or source_seconds is None:
@@ -37,45 +34,28 @@ def split(request: Request, source_seconds: float | None, capabilities: Capabili
         return (Segment(request.seconds),)
     if request.operation in ("remix", "edit"):
         strength = request.strength
-        if strength is None:
-            strength = _default_strength(request, capabilities)
+        if strength is None and request.reference(MASK) is not None:
+            strength = 1.0
+        elif strength is None:
+            strength = (CHANGE_STRENGTH if capabilities.expands else REDRAW_STRENGTH)[request.operation]
         return (Segment(request.seconds, guide=source.digest, strength=strength),)
     first = min(source_seconds, request.seconds)
     added = request.seconds - first
     if not added > 0:
-        raise BadInput(
-            f"the clip is to have {request.seconds:g} s and its source has {source_seconds:g} s already",
-            "ask for more seconds than the source has",
-            field="seconds",
-        )
+        message = f"the clip is to have {request.seconds:g} s and its source has {source_seconds:g} s already"
+        raise BadInput(message, "ask for more seconds than the source has", field="seconds")
     return Segment(first, keep=source.digest), Segment(added)
 
 
-def _default_strength(request: Request, capabilities: Capabilities) -> float:
-    if any(reference.role == MASK for reference in request.references):
-        return 1.0
-    if capabilities.expands:
-        return CHANGE_STRENGTH[request.operation]
-    return REMIX_STRENGTH if request.operation == "remix" else EDIT_STRENGTH
-
-
-def _check(request: Request) -> None:
+def _faults(request: Request) -> Iterator[Fault]:
     digests = {reference.digest for reference in request.references}
     for number, segment in enumerate(request.segments, start=1):
         if not segment.seconds > 0:
-            raise BadInput(
-                f"segment {number} has {segment.seconds:g} seconds", "give more than 0", field="segments"
-            )
+            yield "segments", f"segment {number} has {segment.seconds:g} seconds", "give more than 0"
         if not {segment.keep, segment.guide, segment.onto} - {""} <= digests:
-            raise BadInput(
-                f"segment {number} is made from a video that is not among the references",
-                "send the video too",
-                field="segments",
-            )
+            message = f"segment {number} is made from a video that is not among the references"
+            yield "segments", message, "send the video too"
     total = sum(segment.seconds for segment in request.segments)
     if abs(total - request.seconds) > 0.01:
-        raise BadInput(
-            f"the segments have {total:g} seconds together and the clip {request.seconds:g}",
-            "make them agree",
-            field="segments",
-        )
+        message = f"the segments have {total:g} seconds together and the clip {request.seconds:g}"
+        yield "segments", message, "make them agree"

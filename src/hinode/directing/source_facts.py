@@ -28,16 +28,8 @@ SUBJECT = ("color", "subject")
 
 
 def detect(reference: Reference, *, end: bool, min_confidence: float = MIN_CONFIDENCE) -> dict[str, str]:
-    """What a picture shows, or two seconds of a video: attributes of `judge.ATTRIBUTES` with their values.
-
-    Args:
-        reference: the picture or the video.
-        end: whether the last two seconds are read, not the first ones.
-        min_confidence: how sure the judge has to be of a value, 0..1; the others are left out.
-
-    Raises:
-        BadInput: the file cannot be read.
-    """
+    """What a picture shows, or the first two seconds of a video, or with `end` its last: attributes of
+    `judge.ATTRIBUTES` with those values of which the judge is as sure as `min_confidence`, 0..1."""
     import torch
 
     from hinode.world.judge import judge
@@ -64,9 +56,6 @@ def complete_prompt(
 
     Args:
         prompt: as the person wrote it; None for the one that the file says it was made from.
-        source: the video.
-        capabilities: those of the model.
-        seed: of the clip.
         end: whether the end of the video matters, not its beginning.
         expand: whether anything may be added.
 
@@ -77,20 +66,13 @@ def complete_prompt(
     if capabilities.engine == catalog.ENGINE and expand and (prompt is None or prompt.strip()):
         return expand_prompt(text, seed, defaults=detect(source.reference(), end=end)).lstrip(", ")
     if prompt is None and not text.strip():
-        raise BadInput(
-            "the video does not say what it was made from, so there is no prompt",
-            "say in words what to show",
-            field="prompt",
-        )
+        message = "the video does not say what it was made from, so there is no prompt"
+        raise BadInput(message, "say in words what to show", field="prompt")
     return text
 
 
 def cast(request: Request) -> Request:
-    """A request whose prompts describe its characters in words where they name them.
-
-    Raises:
-        BadInput: the judge cannot tell what one of them is.
-    """
+    """A request whose prompts describe its characters in words where they name them; see `describe`."""
     for character in request.references:
         if character.role == CHARACTER:
             name = re.escape(character.name)
@@ -118,9 +100,7 @@ def describe(reference: Reference, name: str) -> str:
     """
     facts = detect(reference, end=False)
     if not all(attribute in facts for attribute in SUBJECT):
-        raise BadInput(
-            f"it is not clear what the picture or video of {name} shows",
-            "describe the character in words, such as: a red balloon",
-            field=f"characters.{name}",
-        )
+        message = f"it is not clear what the picture or video of {name} shows"
+        remedy = "describe the character in words, such as: a red balloon"
+        raise BadInput(message, remedy, field=f"characters.{name}")
     return " ".join(facts[attribute] for attribute in SUBJECT)

@@ -38,13 +38,10 @@ def split(segment: int, frames: int, maximum: int, context: int, *, before: int,
     Args:
         segment: index of the segment.
         frames: its length.
-        maximum: frames that the network draws at once.
+        maximum: frames that the network draws at once; more than twice the context, else ValueError.
         context: frames that one window is given of another.
         before: frames before the segment that it goes on from.
         after: frames after it that it leads to.
-
-    Raises:
-        ValueError: the network draws too few frames at once for anything new beside the context.
     """
     if maximum <= 2 * context:
         raise ValueError(f"{maximum} frames at once are too few for a context of {context}")

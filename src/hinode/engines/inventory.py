@@ -20,13 +20,10 @@ class Item:
     """A model in the list.
 
     Attributes:
-        name: what clients ask for.
-        engine: engine that runs it.
         family: key of `families.FAMILIES`, or "" if the engine has no families.
         licence: of its weights, an expression of `licences`; "" if it is not known.
         bytes: size on this disk.
-        usable: whether this operator can use it here and now.
-        reason: why not, with the remedy; "" if they can.
+        reason: why this operator cannot use it here and now, with the remedy; "" if they can.
         entry: its entry in the registry, or None if it came with its engine.
         profiles: for native models, the model and the steps under each profile.
     """

@@ -40,7 +40,7 @@ class Progress:
     """The report of a run after a step.
 
     Attributes:
-        stage: name of the stage: "load", "text", "sample", "decode", ...
+        stage: "load", "text", "sample", "decode", ...
         done: units of the stage that are done.
         total: units of the stage in all, at least 1.
         preview: of the middle of the clip so far, uint8 [H, W, 3] at native size, or None.
@@ -61,7 +61,6 @@ class State:
     """A run between two steps, to be stored; only the engine that wrote it can read it.
 
     Attributes:
-        engine: name of that engine.
         step: sampling steps that are finished.
         body: everything that the engine needs, but the parts.
         parts: finished pieces of the clip by names that are unique in the run. A name always stands for the
@@ -122,24 +121,16 @@ def drive(
     save: Callable[[], None] = lambda: None,
     *,
     save_seconds: float = math.inf,
-    clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Drive a run to its end; one that is interrupted is abandoned.
-
-    Args:
-        run: the run.
-        watch: called after every step.
-        save: stores the state of the run.
-        save_seconds: how often that is done.
-        clock: seconds since any moment.
-    """
-    saved_at = clock()
+    """Drive a run to its end, and call `watch` after every step and `save` every `save_seconds`. A run that
+    is interrupted is abandoned."""
+    saved_at = time.monotonic()
     try:
         for progress in run:
             watch(progress)
-            if clock() - saved_at >= save_seconds:
+            if time.monotonic() - saved_at >= save_seconds:
                 save()
-                saved_at = clock()
+                saved_at = time.monotonic()
     except BaseException:
         abandon(run)
         raise

@@ -36,11 +36,8 @@ def save(
     """The state of a run; see `State`.
 
     Args:
-        engine: name of its engine.
-        step: sampling steps that are finished.
         identity: everything that has to be the same where the run is continued.
         values: everything else that is needed there; see `dump` for what may be in both.
-        parts: finished pieces of the clip.
     """
     body = dump({"version": VERSION, "identity": dict(identity), "values": dict(values)})
     return State(engine, step, body, parts or {})
@@ -65,23 +62,15 @@ def restore(state: State, engine: str, identity: Mapping[str, Any], device: Any 
 
 
 def to_bytes(state: State, locations: Mapping[str, str] | None = None) -> bytes:
-    """A state as bytes, without the contents of its parts.
-
-    Args:
-        state: the state.
-        locations: where each part is stored, by its name; by default its name stands for itself.
-    """
+    """A state as bytes, without the contents of its parts; `locations` says where each part is stored, by its
+    name. By default its name stands for itself."""
     parts = {name: name for name in state.parts} if locations is None else dict(locations)
     head = {"engine": state.engine, "step": state.step, "parts": parts}
     return json.dumps(head).encode() + b"\n" + state.body
 
 
 def from_bytes(content: bytes, read: Callable[[str], bytes]) -> State:
-    """The state that `to_bytes` wrote.
-
-    Args:
-        content: the bytes.
-        read: gives what is stored at a location; it is called when a part is needed.
+    """The state that `to_bytes` wrote; `read` gives what is stored at a location when a part is needed.
 
     Raises:
         UnusableState: they are damaged or of another version.
@@ -111,12 +100,9 @@ def part_locations(content: bytes) -> dict[str, str]:
 def dump(value: Any) -> bytes:
     """`value` as the bytes of a safetensors file with its structure in the head.
 
-    Args:
-        value: None, numbers, strings, bytes, tensors and arrays in tuples, lists and dicts with strings for
-            keys.
-
     Raises:
-        TypeError: something else is in it.
+        TypeError: it is not made of None, numbers, strings, bytes, tensors and arrays in tuples, lists and
+            dicts with strings for keys.
     """
     tensors: dict[str, Any] = {}
     metadata = {"hinode": json.dumps(_flatten(value, tensors))}
@@ -129,11 +115,7 @@ def dump(value: Any) -> bytes:
 
 
 def load(body: bytes, device: Any = "cpu") -> Any:
-    """What `dump` was given.
-
-    Args:
-        body: from `dump`.
-        device: where tensors go that were not on the CPU; those that were stay there.
+    """What `dump` was given. Tensors that were not on the CPU go to `device`; those that were stay there.
 
     Raises:
         ValueError: the bytes are damaged.

@@ -1,9 +1,6 @@
-"""Evaluation on prompts: generate clips, let the judge read them, and count how often they show what the
-prompt says.
+"""Evaluation on prompts: generate clips, let the judge read them, count how often they show what was asked.
 
-Every score comes with its Wilson 95 % interval and, on request, with the floors and ceilings that give it
-meaning: the judge's own score on ground truth, on ground truth that went through tokeniser and H.264, on the
-model's clips with the prompts shuffled, and on ground truth frozen to one frame.
+Every score has its Wilson 95 % interval and, on request, floors and ceilings that give it meaning.
 """
 
 from __future__ import annotations
@@ -17,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,9 +27,10 @@ from hinode.engines.native.sampling import decode_frames, make_sampler, to_frame
 from hinode.evaluation.flicker import STEADY_WEATHER, compare_flicker, flicker
 from hinode.evaluation.prompts import Case, read_cases
 from hinode.evaluation.scores import Observation, tally
+from hinode.media.decode import VideoFile
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline, frame_rate
-from hinode.media.video import read_video, write_mp4
+from hinode.media.video import write_mp4
 from hinode.model.layers import compute_type
 from hinode.model.tokens import SpacetimePatches
 from hinode.progress import progress_bar
@@ -64,18 +63,21 @@ def load_model(card: Card) -> tuple[Checkpoint, torch.device]:
 
 def generate(cases: Sequence[Case], plan: Plan, *, seed: int = 0) -> Iterator[tuple[range, Tensor]]:
     """Generate the clips of cases in batches: (numbers of the cases, uint8 [B, T, H, W, 3] at native size).
-
-    Case i has the noise seed `seed + i`, as with `hinode generate --seed`.
-    """
+    Case i has the noise seed `seed + i`, as with `hinode generate --seed`."""
     model, device = load_model(plan.card)
     for first in range(0, len(cases), BATCH):
         numbers = range(first, min(first + BATCH, len(cases)))
         requests = [dataclasses.replace(plan.request, prompt=cases[i].prompt, seed=seed + i) for i in numbers]
         plans = [dataclasses.replace(plan, request=request) for request in requests]
-        sampler = make_sampler(plans, model, device)
-        for _ in sampler:
-            pass
-        yield numbers, torch.from_numpy(to_frames(decode_frames(sampler, plan.request)[:, : plan.frames]))
+        yield numbers, torch.from_numpy(generate_batch(plans, model, device)[:, : plan.frames])
+
+
+def generate_batch(plans: Sequence[Plan], model: Checkpoint, device: torch.device) -> Frames:
+    """The clips of plans that go through the network together: uint8 [B, T, H, W, 3]."""
+    sampler = make_sampler(plans, model, device)
+    for _ in sampler:
+        pass
+    return to_frames(decode_frames(sampler, plans[0].request))
 
 
 def sample_noise(seeds: Iterable[int], shape: Sequence[int]) -> Tensor:
@@ -94,8 +96,7 @@ def true_scene(case: Case, rng: random.Random) -> Scene:
     scene = sample_scene(rng, subjects=max(1, len(case.kinds)), held_out=None)
     facts = {**scene.facts(), **case.expect}
     cast, motions = [], []
-    for number, subject in enumerate(scene.subjects, start=1):
-        suffix = "" if number == 1 else f" {number}"
+    for subject, suffix in zip(scene.subjects, ("", " 2", " 3"), strict=False):
         cast.append((facts.get("subject" + suffix, subject.kind), facts.get("color" + suffix, subject.color)))
         motions.append(facts.get("motion" + suffix, subject.motion))
     relation, subjects = place_cast(rng, cast, facts.get("relation"), motions)
@@ -131,10 +132,12 @@ def reencode(frames: Frames, fps: float) -> Frames:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         write_mp4(path, frames, (width, height), Timeline(rate, len(frames) / rate), Label())
-        return read_video(path).frames
+        with VideoFile(path) as file:
+            decoded: Frames = np.stack([picture.rgb for picture in file])
+            return decoded
 
 
-def _compress(frames: Tensor, fps: float, tokenizer: SpacetimePatches) -> Tensor:
+def compress(frames: Tensor, fps: float, tokenizer: SpacetimePatches) -> Tensor:
     """Clips after they went through the tokeniser and an MP4 file."""
     video = frames.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
     decoded = to_bytes((tokenizer.decode(tokenizer.encode(video)) + 1) / 2)
@@ -144,8 +147,9 @@ def _compress(frames: Tensor, fps: float, tokenizer: SpacetimePatches) -> Tensor
 def floors(
     cases: Sequence[Case], observations: Sequence[Observation], plan: Plan, report: Callable[[int], object]
 ) -> dict[str, Any]:
-    """The scores that the model's own is to be read beside: same cases, same judge. `report` gets the number
-    of cases that each batch completes."""
+    """Scores to read the model's own beside, by the same judge on the same cases: of ground truth, also after
+    tokeniser and H.264 or frozen to one frame, and of the model's clips with the prompts shuffled. `report`
+    gets the size of each batch."""
     rng = random.Random("evaluation-truth")
     scenes = [true_scene(case, rng) for case in cases]
     tokenizer, shape = SpacetimePatches(*plan.card.patch), plan.shape
@@ -155,19 +159,17 @@ def floors(
         part = slice(first, first + BATCH)
         frames = to_bytes(render_native(scenes[part], plan))
         middle = frames[:, frames.shape[1] // 2 : frames.shape[1] // 2 + 1].expand_as(frames)
-        variants = frames, _compress(frames, shape.fps, tokenizer), middle
+        variants = frames, compress(frames, shape.fps, tokenizer), middle
         for readings, clips in zip(results.values(), variants, strict=True):
             readings += observe(clips, shape.fps, nets, cases[part])
         report(len(frames))
-    # every clip is judged by the next case's expectations
-    shuffled = [*cases[1:], cases[0]]
     steady = [number for number, scene in enumerate(scenes) if scene.weather in STEADY_WEATHER]
-    generated, true = (
-        [clips[number].flicker for number in steady] for clips in (observations, results["ground_truth"])
-    )
+    pairs = observations, results["ground_truth"]
+    generated, true = ([clips[number].flicker for number in steady] for clips in pairs)
     return {
         **{name: tally(readings, cases) for name, readings in results.items()},
-        "shuffled_captions": tally(observations, shuffled),
+        # every clip is judged by the next case's expectations
+        "shuffled_captions": tally(observations, [*cases[1:], cases[0]]),
         "flicker": compare_flicker(generated, true),
     }
 
@@ -187,9 +189,8 @@ def evaluate_file(
     """Score a model, by default the best, on a prompt file.
 
     `limit`: only so many cases. `size`: the clips have the native shape nearest to it, by default the first.
-    `steps`: instead of the model's default. `with_floors`: add `floors`. `save_clips`: a `.pt` file that gets
-    all native frames, for contact sheets. Returns {"n", "whole_prompt", "attributes", "model", "steps",
-    "guidance", "size", "prompts_sha256", ...}.
+    `with_floors`: add `floors`. `save_clips`: a `.pt` file that gets all native frames, for contact sheets.
+    Returns {"n", "whole_prompt", "attributes", "model", "steps", "guidance", "size", "prompts_sha256", ...}.
     """
     cases = read_cases(path)[:limit]
     plan = plan_of(catalog.find(model, settings.models), size=size, steps=steps)
@@ -219,12 +220,7 @@ def evaluate_file(
             result["floors"] = floors(cases, observations, plan, lambda count: bar.advance(task, count))
     if save_clips is not None:
         save_clips.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(
-            {
-                "frames": torch.cat(clips),
-                "seen": [reading.facts(case) for reading, case in zip(observations, cases, strict=True)],
-                "cases": [dataclasses.asdict(case) for case in cases],
-            },
-            save_clips,
-        )
+        seen = [reading.facts(case) for reading, case in zip(observations, cases, strict=True)]
+        prompts = [dataclasses.asdict(case) for case in cases]
+        torch.save({"frames": torch.cat(clips), "seen": seen, "cases": prompts}, save_clips)
     return result

@@ -25,8 +25,7 @@ def flicker(frames: Tensor, fps: float, net: JudgeNet) -> list[float]:
     """
     count, _, height, width, _ = frames.shape
     short = min(width, height)
-    x = (torch.arange(width) + 0.5) / short
-    y = (torch.arange(height) + 0.5) / short
+    x, y = ((torch.arange(side) + 0.5) / short for side in (width, height))
     at = places(frames, fps, net) * torch.tensor([width / short, height / short])
     across = (x - at[..., 0, None]).square()[..., None, :]
     down = (y - at[..., 1, None]).square()[..., :, None]
@@ -49,11 +48,6 @@ def compare_flicker(generated: Sequence[float], true: Sequence[float], seed: int
     rng = random.Random(f"flicker/{seed}")
     ratios = sorted(ratio(rng.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES))
     low, high = (ratios[int(share * (RESAMPLES - 1))] for share in (0.025, 0.975))
-    return {
-        "drawn": round(sum(first for first, _ in pairs) / len(pairs), 4),
-        "true": round(sum(second for _, second in pairs) / len(pairs), 4),
-        "ratio": round(ratio(pairs), 4),
-        "low": round(low, 4),
-        "high": round(high, 4),
-        "n": len(pairs),
-    }
+    drawn, truth = (sum(values) / len(pairs) for values in zip(*pairs, strict=True))
+    figures = {"drawn": drawn, "true": truth, "ratio": ratio(pairs), "low": low, "high": high}
+    return {**{name: round(value, 4) for name, value in figures.items()}, "n": len(pairs)}

@@ -43,21 +43,16 @@ def read_cases(path: Path) -> list[Case]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(
-            f"the prompt file {path} cannot be read", "give a text file", field="prompts"
-        ) from error
+        message = f"the prompt file {path} cannot be read"
+        raise BadInput(message, "give a text file", field="prompts") from error
     cases = []
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
         try:
-            cases.append(_read_case(line))
+            if line.strip():
+                cases.append(_read_case(line))
         except ValueError as error:
-            raise BadInput(
-                f"line {number} of {path} {error}",
-                f"write lines like {EXAMPLE}",
-                field="prompts",
-            ) from None
+            message = f"line {number} of {path} {error}"
+            raise BadInput(message, f"write lines like {EXAMPLE}", field="prompts") from None
     if not cases:
         raise BadInput(f"the prompt file {path} is empty", "give at least one line", field="prompts")
     return cases
@@ -78,14 +73,10 @@ def _read_case(line: str) -> Case:
         numbered = name != attribute
         if attribute not in JUDGED or (numbered and attribute not in ("subject", "color", "motion")):
             raise ValueError(f"expects {name!r}, but only {', '.join(JUDGED)} are judged")
-        value = _canonical(attribute, str(text))
+        # the judge's word for a value or a synonym ("rising", "sunrise", "pan_left")
+        phrase = str(text).lower().replace("_", " ").replace("-", " ").strip()
+        value = phrase if phrase in JUDGED[attribute] else parse(phrase).facts().get(attribute)
         if value is None:
             raise ValueError(f"expects {name} {text!r}, which is none of {', '.join(JUDGED[attribute])}")
         facts[name] = value
     return Case(prompt, facts)
-
-
-def _canonical(attribute: str, text: str) -> str | None:
-    """The judge's word for a value or a synonym ("rising", "sunrise", "pan_left"), or None."""
-    text = text.lower().replace("_", " ").replace("-", " ").strip()
-    return text if text in JUDGED[attribute] else parse(text).facts().get(attribute)

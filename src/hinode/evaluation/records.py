@@ -39,36 +39,27 @@ class RecordLog:
             return
         first, *lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
         if json.loads(first) != header:
-            raise BadInput(
-                f"{self.path} holds records of other weights, steps or cases",
-                "name another folder",
-                field="keep",
-            )
+            message = f"{self.path} holds records of other weights, steps or cases"
+            raise BadInput(message, "name another folder", field="keep")
         self.records = [json.loads(line) for line in lines]
-
-    def add(self, records: Sequence[Record]) -> None:
-        """Append records."""
-        # As a resumed run will read them: both then give the same results.
-        lines = [json.dumps(record) for record in records]
-        self.records += [json.loads(line) for line in lines]
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write("".join(f"{line}\n" for line in lines))
 
     def complete(self, cases: Sequence[C], batch: int, measure: Measure[C], bar: Progress) -> list[Record]:
         """Measure the cases that have no record yet, `batch` at a time, and return the records of all."""
         task = bar.add_task(self.name, total=len(cases), completed=len(self.records))
         while (first := len(self.records)) < len(cases):
-            self.add(measure(cases[first : first + batch], first))
+            lines = [json.dumps(record) for record in measure(cases[first : first + batch], first)]
+            # As a resumed run will read them: both then give the same results.
+            self.records += map(json.loads, lines)
+            if self.path is not None:
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.writelines(f"{line}\n" for line in lines)
             bar.update(task, completed=len(self.records))
         return self.records[: len(cases)]
 
 
 def check_names(names: Sequence[str], available: Sequence[str]) -> tuple[str, ...]:
     """The metrics of these names, by default all. BadInput for any other name."""
-    for name in names:
-        if name not in available:
-            raise BadInput(
-                f"there is no metric {name!r}", f"choose from {join_names(tuple(available))}", field="only"
-            )
+    if unknown := [name for name in names if name not in available]:
+        remedy = f"choose from {join_names(tuple(available))}"
+        raise BadInput(f"there is no metric {unknown[0]!r}", remedy, field="only")
     return tuple(names) or tuple(available)

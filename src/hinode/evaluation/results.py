@@ -37,10 +37,8 @@ class Row:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, rounded to six places."""
-        values = {KEYS.get(name, name): value for name, value in dataclasses.asdict(self).items()}
-        return {
-            name: round(value, 6) if isinstance(value, float) else value for name, value in values.items()
-        }
+        values = {name: round(v, 6) if isinstance(v, float) else v for name, v in vars(self).items()}
+        return {KEYS.get(name, name): value for name, value in values.items()}
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Row:
@@ -110,7 +108,4 @@ def table(rows: Sequence[Row]) -> str:
         verdict = {None: "", True: "reached", False: "missed"}[row.reached]
         lines.append((row.metric, row.what, *figures, row.target, verdict))
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)

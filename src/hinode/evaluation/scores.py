@@ -38,13 +38,8 @@ class Score:
             return {"accuracy": 0.0, "low": 0.0, "high": 0.0, "n": 0}
         z, p, n = 1.959964, self.right / self.n, self.n
         middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        low, high = (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
-        return {
-            "accuracy": round(p, 4),
-            "low": round(max(0.0, low), 4),
-            "high": round(min(1.0, high), 4),
-            "n": n,
-        }
+        low, high = max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
+        return {"accuracy": round(p, 4), "low": round(low, 4), "high": round(high, 4), "n": n}
 
 
 def tally(observations: Sequence[Observation], cases: Sequence[Case]) -> dict[str, Any]:

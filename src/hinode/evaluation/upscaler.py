@@ -11,6 +11,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from hinode.progress import progress_bar
 from hinode.request import Request
 from hinode.settings import Settings
 from hinode.training.cost import flops
-from hinode.training.pairs import regenerate
+from hinode.training.upscaling import regenerate
 from hinode.world.caption import caption, words
 from hinode.world.judge import judge, load_judge
 from hinode.world.render import render
@@ -46,8 +47,6 @@ EDGE = 0.04  # change of brightness (0..1) from pixel to pixel from which on a p
 STILL = 1 / 255  # a native pixel that changes by this at most from frame to frame does not move
 LEVEL = 0.71  # noise level from which the model generates a render again
 
-Method = Callable[[Tensor], Tensor]
-
 
 def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | None = None) -> dict[str, Any]:
     """Measure the upscaler that ships; returns plain JSON values.
@@ -56,10 +55,8 @@ def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | No
     95 %. ModelError if no upscaler is installed.
     """
     if not upscaling.available():
-        raise ModelError(
-            "there is no upscaler to measure",
-            f"train one with `hinode train upscaler` and copy its file to {upscaling.path()}",
-        )
+        remedy = f"train one with `hinode train upscaler` and copy its file to {upscaling.path()}"
+        raise ModelError("there is no upscaler to measure", remedy)
     card = catalog.find(model, settings.models)
     rng = random.Random("upscaler-held-out")
     scenes = [sample_scene(rng, held_out=None) for _ in range(SCENES)][:limit]
@@ -71,9 +68,8 @@ def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | No
             small, large = (_render(scene, 64 * times, start) for times in (1, 2))
             texts = [words(caption(scene, rng, "dense"))]
             generated = regenerate(small[None], texts, LEVEL, rng.getrandbits(32), card, loaded)[0]
-            for rows, source in zip(
-                renders.values(), (small, F.avg_pool2d(large, 2), generated), strict=True
-            ):
+            sources = small, F.avg_pool2d(large, 2), generated
+            for rows, source in zip(renders.values(), sources, strict=True):
                 rows.append(_compare(_to_levels(source), large, scene))
         fourfold = [
             _compare_fourfold(_render(scene, 64, 0.0)[:3], _render(scene, 256, 0.0, frames=3))
@@ -92,14 +88,15 @@ def evaluate_upscaling(*, model: str | None, settings: Settings, limit: int | No
     }
 
 
-def lanczos(frames: Tensor, times: int = 2) -> Tensor:
-    """Frames [T, 3, H, W] in 0..1, of 255 levels, enlarged by Pillow's Lanczos filter."""
-    return _resize(frames, times, Image.Resampling.LANCZOS)
+def resize(frames: Tensor, times: int = 2, *, filter: Image.Resampling) -> Tensor:
+    """Frames [T, 3, H, W] in 0..1, of 255 levels, enlarged by a filter of Pillow."""
+    size = times * frames.shape[-1], times * frames.shape[-2]
+    large = [np.asarray(Image.fromarray(frame).resize(size, filter)) for frame in as_bytes(frames)]
+    return as_floats(np.stack(large))
 
 
-def bicubic(frames: Tensor, times: int = 2) -> Tensor:
-    """The same by the filter that files are written with."""
-    return _resize(frames, times, Image.Resampling.BICUBIC)
+lanczos = partial(resize, filter=Image.Resampling.LANCZOS)
+bicubic = partial(resize, filter=Image.Resampling.BICUBIC)  # the filter that files are written with
 
 
 def upscale(frames: Tensor) -> Tensor:
@@ -108,7 +105,7 @@ def upscale(frames: Tensor) -> Tensor:
     return as_floats(np.stack([large[index] for index in range(len(large))]))
 
 
-METHODS: dict[str, Method] = {"lanczos": lanczos, "bicubic": bicubic, "upscaler": upscale}
+METHODS: dict[str, Callable[[Tensor], Tensor]] = {"lanczos": lanczos, "bicubic": bicubic, "upscaler": upscale}
 
 
 def psnr(frames: Tensor, truth: Tensor) -> float:
@@ -134,9 +131,8 @@ def ssim(frames: Tensor, truth: Tensor) -> float:
 def slope(frames: Tensor) -> Tensor:
     """Steepness of the brightness at each pixel: [T, 3, H, W] -> [T, H - 1, W - 1]."""
     gray = _brightness(frames)
-    across = gray[:, :-1, 1:] - gray[:, :-1, :-1]
-    down = gray[:, 1:, :-1] - gray[:, :-1, :-1]
-    return torch.hypot(across, down)
+    corner = gray[:, :-1, :-1]
+    return torch.hypot(gray[:, :-1, 1:] - corner, gray[:, 1:, :-1] - corner)
 
 
 def _compare(small: Tensor, truth: Tensor, scene: Scene) -> dict[str, Any]:
@@ -163,23 +159,19 @@ def _compare_fourfold(small: Tensor, truth: Tensor) -> dict[str, float]:
     return {name: psnr(clip, truth) for name, clip in clips.items()}
 
 
+def _gain(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """How much more PSNR the upscaler has than Lanczos."""
+    gains = [row["upscaler"]["psnr"] - row["lanczos"]["psnr"] for row in rows]
+    half = round(1.96 * statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0, 3)
+    mean = statistics.fmean(gains)
+    figures = {"mean": mean, "low": mean - half, "high": mean + half, "least": min(gains)}
+    return {name: round(value, 3) for name, value in figures.items()}
+
+
 def _summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Means over clips, and the gain over Lanczos."""
     table = {name: {key: _mean(row[name][key] for row in rows) for key in rows[0][name]} for name in METHODS}
     return {**table, "gain_db": _gain(rows)}
-
-
-def _gain(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    gains = [row["upscaler"]["psnr"] - row["lanczos"]["psnr"] for row in rows]
-    half = round(1.96 * statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0.0, 3)
-    mean = statistics.fmean(gains)
-    low, high = mean - half, mean + half
-    return {
-        "mean": round(mean, 3),
-        "low": round(low, 3),
-        "high": round(high, 3),
-        "least": round(min(gains), 3),
-    }
 
 
 def _gains(rows: Sequence[dict[str, Any]], fact: str) -> dict[str, Any]:
@@ -204,21 +196,17 @@ def _evaluate_clips(card: catalog.Card, count: int, bar: Progress) -> dict[str, 
             for name, frames in versions.items():
                 verdicts = judge(frames, plan.shape.fps, net)
                 readings[name] += [Observation(verdict.values) for verdict in verdicts]
-            rows += [
-                _sharpness(*(frames[k].numpy() for frames in versions.values())) for k in range(len(clips))
-            ]
+            rows += [_sharpness(*map(Tensor.numpy, clip)) for clip in zip(*versions.values(), strict=True)]
     pairs = zip(readings["lanczos"], readings["upscaler"], strict=True)
-    return {
+    scores = {name: tally(values, cases)["whole_prompt"] for name, values in readings.items()}
+    result: dict[str, Any] = {
         "prompts": count,
-        "whole_prompt": {
-            name: tally(values, cases)["whole_prompt"]["accuracy"] for name, values in readings.items()
-        },
+        "whole_prompt": {name: score["accuracy"] for name, score in scores.items()},
         "same_verdict_as_lanczos": _mean(float(a.values == b.values) for a, b in pairs),
-        **{
-            key: {name: _mean(row[key][name] for row in rows) for name in METHODS}
-            for key in ("edge_slope", "flicker", "round_trip_psnr")
-        },
     }
+    for key in ("edge_slope", "flicker", "round_trip_psnr"):
+        result[key] = {name: _mean(row[key][name] for row in rows) for name in METHODS}
+    return result
 
 
 def _sharpness(native: Frames, *versions: Frames) -> dict[str, dict[str, float]]:
@@ -251,10 +239,8 @@ def _cost(card: catalog.Card, settings: Settings) -> dict[str, float]:
     network = checkpoint.load(card.path).model.config
     height, width = plan.shape.height, plan.shape.width
     frames = run.clip().frames
-    twice, default = (
-        min(_upscaling_seconds(frames, size) for _ in range(3))
-        for size in ((2 * width, 2 * height), request.size)
-    )
+    sizes = (2 * width, 2 * height), request.size
+    twice, default = (min(_upscaling_seconds(frames, size) for _ in range(3)) for size in sizes)
     per_pixel = upscaling.flops_per_pixel(upscaling.load(upscaling.path()))
     sampling = cost.passes * flops(network, plan.drawn_frames, height, width, len(words(request.prompt)))
     seconds = run.clip().provenance.stage_seconds["sample"]
@@ -282,11 +268,8 @@ def table(result: dict[str, Any]) -> str:
     lines = [f"{'':<18}{'method':<10}{'PSNR':>8}{'SSIM':>8}{'edges':>8}{'changes':>9}"]
     for name in ("native renders", "averaged renders", "redrawn renders"):
         for method in METHODS:
-            row = result[name][method]
-            lines.append(
-                f"{name:<18}{method:<10}{row['psnr']:8.2f}{row['ssim']:8.4f}{row['edge_slope']:8.3f}"
-                f"{row['change_error']:9.3f}"
-            )
+            figures = "{psnr:8.2f}{ssim:8.4f}{edge_slope:8.3f}{change_error:9.3f}"
+            lines.append(f"{name:<18}{method:<10}{figures.format(**result[name][method])}")
         gain = result[name]["gain_db"]
         lines.append(f"{'':<18}gain {gain['mean']:+.2f} dB ({gain['low']:.2f} to {gain['high']:.2f})")
     for fact in ("by_weather", "by_place"):
@@ -317,12 +300,6 @@ def _to_levels(frames: Tensor) -> Tensor:
 
 def _render(scene: Scene, side: int, start: float, frames: int = FRAMES) -> Tensor:
     return render([scene], frames=frames, fps=FPS, width=side, height=side, start=start)[0]
-
-
-def _resize(frames: Tensor, times: int, filter: Image.Resampling) -> Tensor:
-    size = times * frames.shape[-1], times * frames.shape[-2]
-    large = [np.asarray(Image.fromarray(frame).resize(size, filter)) for frame in as_bytes(frames)]
-    return as_floats(np.stack(large))
 
 
 def _brightness(frames: Tensor) -> Tensor:

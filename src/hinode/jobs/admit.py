@@ -17,7 +17,7 @@ class Draft:
         project_id: the project that submits it.
         key_id: API key that it came with, or None.
         request: names its model, so that a later default changes nothing.
-        asked_model: name of the model as the client wrote it.
+        requested_model: name of the model as the client wrote it.
         priority: class of work.
         inputs: files that the request's references name, by role and number; already in the store.
         source_id: video that this one is made from, or None.
@@ -28,7 +28,7 @@ class Draft:
     project_id: str
     key_id: str | None
     request: Request
-    asked_model: str
+    requested_model: str
     priority: Priority = Priority.INTERACTIVE
     inputs: Mapping[str, MediaFile] = field(default_factory=dict)
     source_id: str | None = None

@@ -28,8 +28,7 @@ OUTPUT_SECONDS = 1.0  # for the rest of the output of a process that has ended
 
 @dataclass(frozen=True)
 class Spec:
-    """How to start a worker: its command, and variables that are added to the environment or replace
-    others."""
+    """How to start a worker: its command, and variables that are added to the environment."""
 
     command: tuple[str, ...] = (sys.executable, "-m", "hinode", "worker", "--attached")
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -42,17 +41,10 @@ class LocalExecutor:
     suddenly, the pipe ends and the children end too, so there are never orphans.
     """
 
-    def __init__(
-        self,
-        workers: int,
-        lost: Callable[[str], object],
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, workers: int, lost: Callable[[str], object]) -> None:
         """`workers` is the maximum; `lost` is called with the id of a worker whose process has ended."""
         self.workers = workers
         self.lost = lost
-        self.clock = clock
         self._over = threading.Event()
         self._changing = threading.Lock()
         self._children: set[subprocess.Popen[bytes]] = set()
@@ -70,9 +62,8 @@ class LocalExecutor:
         """
         if self.capacity() < 1:
             raise ValueError("there is no capacity for another worker")
-        thread = threading.Thread(
-            target=self._keep_running, args=(spec,), name=f"worker {len(self._threads)}", daemon=True
-        )
+        name = f"worker {len(self._threads)}"
+        thread = threading.Thread(target=self._keep_running, args=(spec,), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -83,9 +74,9 @@ class LocalExecutor:
             for child in self._children:
                 _close_pipe(child)
                 child.terminate()
-        deadline = self.clock() + seconds
+        deadline = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(max(0.0, deadline - self.clock()))
+            thread.join(max(0.0, deadline - time.monotonic()))
         self.stop()
 
     def stop(self) -> None:
@@ -100,7 +91,7 @@ class LocalExecutor:
     def _keep_running(self, spec: Spec) -> None:
         crashes = 0
         while not self._over.is_set():
-            start = self.clock()
+            start = time.monotonic()
             try:
                 status = self._run(spec)
             except OSError as error:
@@ -108,7 +99,7 @@ class LocalExecutor:
                 status = None
             if self._over.is_set():
                 return
-            crashes = 0 if self.clock() - start >= HEALTHY_SECONDS else crashes + 1
+            crashes = 0 if time.monotonic() - start >= HEALTHY_SECONDS else crashes + 1
             wait = restart_delay(crashes)
             log.warning("a worker ended; the next one starts in %g s", wait, extra={"exit_status": status})
             self._over.wait(wait)

@@ -4,8 +4,8 @@ For both the result of the earlier request is looked up in the transaction that 
 That transaction holds the lock on the project, so that of two equal requests at one instant one waits.
 
 A client library that is answered 429 or 503, or not at all, sends the request again and says how often it has
-tried, but not which request it repeats. `retried` looks for an equal request from a short time before. If the
-first try was rejected, nothing from before that try can be its result; `Rejections` remembers that.
+tried, but not which request it repeats. `find_result` looks for an equal request from a short time before. If
+the first try was rejected, nothing from before that try can be its result; `Rejections` remembers that.
 """
 
 from __future__ import annotations
@@ -41,12 +41,59 @@ def _upsert(insert: Any) -> Any:
 _UPSERT = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
 
 
-def promised(connection: Connection, project_id: str, promise: Idempotency) -> list[str] | None:
-    """What the request with this key made, or None if there was none.
+def find_result(
+    connection: Connection,
+    table: sa.Table,
+    *,
+    project_id: str,
+    key_id: str | None,
+    request_hash: str | None,
+    promise: Idempotency | None,
+    retry_count: int,
+    since: float,
+    now: float,
+) -> list[str] | None:
+    """Ids of what an earlier request, which this one repeats, made in a table; None if there was none.
+
+    Args:
+        connection: in a writing transaction that has locked the project.
+        table: jobs or batches.
+        project_id: whose request it is.
+        key_id: API key that it came with.
+        request_hash: digest of it in normal form.
+        promise: the idempotency key; with it, retries are not looked for.
+        retry_count: how often the client says that it has tried before.
+        since: the result of a retry's first try is not older; seconds since 1970.
+        now: seconds since 1970.
 
     Raises:
-        BadInput: the key was used for another request.
+        BadInput: the idempotency key was used for another request.
     """
+    if promise:
+        return _find_promised(connection, project_id, promise)
+    if not retry_count or not request_hash:
+        return None
+    # Each try of the client finds what the first one made once: two equal requests stay two.
+    same = sa.and_(
+        table.c.request_hash == request_hash,
+        table.c.key_id == key_id,
+        table.c.project_id == project_id,
+        table.c.retry_count < retry_count,
+        table.c.created_at > now - RETRY_WINDOW,
+        table.c.created_at >= since,
+    )
+    if "deleted_at" in table.c:
+        same = sa.and_(same, table.c.deleted_at.is_(None))
+    # What was made at one instant from one request is the answer to it: a request can ask for several.
+    first = sa.select(sa.func.min(table.c.created_at)).where(same).scalar_subquery()
+    query = sa.select(table.c.id).where(same, table.c.created_at == first)
+    ids = list(connection.scalars(query.order_by(table.c.id).with_for_update()))
+    if ids:
+        connection.execute(table.update().where(table.c.id.in_(ids)).values(retry_count=retry_count))
+    return ids or None
+
+
+def _find_promised(connection: Connection, project_id: str, promise: Idempotency) -> list[str] | None:
     row = connection.execute(
         sa.select(idempotency).where(
             idempotency.c.project_id == project_id,
@@ -62,68 +109,23 @@ def promised(connection: Connection, project_id: str, promise: Idempotency) -> l
             "send a new key with every new request",
             field="Idempotency-Key",
         )
-    return list(row.made)
+    return list(row.result_ids)
 
 
 def keep(
-    connection: Connection, project_id: str, promise: Idempotency, made: Sequence[str], now: float
+    connection: Connection, project_id: str, promise: Idempotency, result_ids: Sequence[str], now: float
 ) -> None:
-    """Remember what the request with this key made."""
+    """Remember the ids of what the request with this key made."""
     connection.execute(
         idempotency.insert().values(
             project_id=project_id,
             route=promise.route,
             key=promise.key,
             request_hash=promise.request_hash,
-            made=list(made),
+            result_ids=list(result_ids),
             created_at=now,
         )
     )
-
-
-def retried(
-    connection: Connection,
-    table: sa.Table,
-    *,
-    project_id: str,
-    key_id: str | None,
-    request_hash: str | None,
-    retry_count: int,
-    since: float,
-    now: float,
-) -> list[str]:
-    """What the first try of a request made, if this is a retry; each try finds it once.
-
-    Args:
-        connection: in a writing transaction that has locked the project.
-        table: jobs or batches.
-        project_id: whose request it is.
-        key_id: API key that it came with.
-        request_hash: digest of it in normal form.
-        retry_count: how often the client says that it has tried before.
-        since: nothing that was made before this time answers it; seconds since 1970.
-        now: seconds since 1970.
-    """
-    if not retry_count or not request_hash:
-        return []
-    # Each try of the client finds what the first one made once: two equal requests stay two.
-    same = sa.and_(
-        table.c.request_hash == request_hash,
-        table.c.key_id == key_id,
-        table.c.project_id == project_id,
-        table.c.retry_count < retry_count,
-        table.c.created_at > now - RETRY_WINDOW,
-        table.c.created_at >= since,
-    )
-    if "deleted_at" in table.c:
-        same = sa.and_(same, table.c.deleted_at.is_(None))
-    # What was made at one instant from one request is the answer to it: a request can ask for several.
-    first = sa.select(sa.func.min(table.c.created_at)).where(same).scalar_subquery()
-    query = sa.select(table.c.id).where(same, table.c.created_at == first)
-    found = list(connection.scalars(query.order_by(table.c.id).with_for_update()))
-    if found:
-        connection.execute(table.update().where(table.c.id.in_(found)).values(retry_count=retry_count))
-    return found
 
 
 class Rejections:
@@ -153,9 +155,8 @@ class Rejections:
             return
         try:
             with self.database.write() as connection:
-                connection.execute(
-                    rejections.delete().where(rejections.c.began_at < self.clock() - RETRY_WINDOW)
-                )
+                old = rejections.c.began_at < self.clock() - RETRY_WINDOW
+                connection.execute(rejections.delete().where(old))
                 connection.execute(
                     _UPSERT[connection.dialect.name],
                     # In one order, so that two processes do not wait for each other.
@@ -167,8 +168,7 @@ class Rejections:
 
     def last(self, fingerprint: str) -> float:
         """When the last rejected try with this fingerprint began, in seconds since 1970, or 0."""
+        query = sa.select(rejections.c.began_at).where(rejections.c.fingerprint == fingerprint)
         with self.database.read() as connection:
-            began = connection.scalar(
-                sa.select(rejections.c.began_at).where(rejections.c.fingerprint == fingerprint)
-            )
+            began = connection.scalar(query)
         return max(began or 0.0, self._pending.get(fingerprint, 0.0))

@@ -18,11 +18,7 @@ def make(prefix: str, now: float) -> str:
 
 
 def parse_name(name: str, max_length: int) -> str:
-    """The name of something, without spaces around it.
-
-    Args:
-        name: as a person wrote it.
-        max_length: in characters.
+    """The name of something, without spaces around it; `max_length` is in characters.
 
     Raises:
         BadInput: it is empty, too long, or not printable on one line.

@@ -47,7 +47,7 @@ class Job:
     operation: str
     engine: str
     model: str
-    asked_model: str
+    requested_model: str
     seconds: float
     priority: Priority
     lane: str
@@ -69,7 +69,7 @@ class Job:
     checkpoint_step: int
     crashes: int
     compute_seconds: float
-    making: Mapping[str, Any] | None
+    provenance: Mapping[str, Any] | None
     error_code: str | None
     error_message: str | None
     source_id: str | None

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import ids
 from hinode.jobs.states import Outcome
 from hinode.records.tables import attempts, workers
 
@@ -23,23 +22,6 @@ class HostsThatTried(NamedTuple):
 
     failed: dict[str, str]
     unsupported: set[str]
-
-
-def register(connection: Connection, host: str, pid: int, engines: Collection[str] | None, now: float) -> str:
-    """Enter a worker process; returns its id. See `Store.register_worker`."""
-    worker = ids.make("worker_", now)
-    connection.execute(
-        workers.insert().values(
-            id=worker,
-            host=host,
-            pid=pid,
-            engines=sa.null() if engines is None else sorted(engines),
-            started_at=now,
-            last_seen_at=now,
-            resident=[],
-        )
-    )
-    return worker
 
 
 def live(connection: Connection, now: float) -> dict[str, Engines]:

@@ -7,7 +7,6 @@ worker decides which jobs it is offered, and so do its engines: their names, or 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -85,21 +84,6 @@ WHERE status = 'running' AND lease_until IS NOT NULL AND give_way_at > :since AN
 )
 
 
-@dataclass(frozen=True)
-class Queue:
-    """The waiting jobs that a worker could start.
-
-    Attributes:
-        lanes: every lane with such a job.
-        heads: by key of the lane, the first such job.
-        tenants: by id, the projects of the lanes.
-    """
-
-    lanes: list[Lane]
-    heads: dict[str, str]
-    tenants: dict[str, Tenant]
-
-
 def pick(
     connection: Connection,
     now: float,
@@ -112,24 +96,23 @@ def pick(
     """The job that a worker should start next, or None; `resident` are the models in its memory."""
     if connection.dialect.name == "postgresql":
         connection.execute(_CLAIM_LOCK)
-    queue = read(connection, now, policy, host=host, engines=engines)
-    lane = choose(queue.lanes, queue.tenants, now=now, policy=policy, resident=resident)
-    return queue.heads[lane.key] if lane else None
+    heads, tenants = _read(connection, now, policy, host, engines)
+    lane = choose(list(heads), tenants, now=now, policy=policy, resident=resident)
+    return heads[lane] if lane else None
 
 
-def read(
-    connection: Connection, now: float, policy: Policy, *, host: str, engines: Collection[str] | None
-) -> Queue:
-    """The jobs that a worker could start."""
-    lanes, heads, tenants = [], {}, {}
+def _read(
+    connection: Connection, now: float, policy: Policy, host: str, engines: Collection[str] | None
+) -> tuple[dict[Lane, str], dict[str, Tenant]]:
+    """The lanes with a job that a worker could start, each with its first such job, and their projects."""
+    heads, tenants = {}, {}
     for row in _HEADS.run(connection, now=now, host=host):
         lane = Lane.of(*row[:3])
         if engines is None or lane.engine in engines:
-            lanes.append(lane)
-            heads[lane.key] = row[3]
+            heads[lane] = row[3]
             if lane.project_id not in tenants:
                 tenants[lane.project_id] = _tenant(row[4:], now, policy)
-    return Queue(lanes, heads, tenants)
+    return heads, tenants
 
 
 def is_preempted(
@@ -138,10 +121,6 @@ def is_preempted(
     """Whether a running job has to stop in favour of a waiting one that its worker can run.
 
     Args:
-        connection: in a transaction.
-        lease: on the running job.
-        now: seconds since 1970.
-        policy: parameters of the schedule.
         ran_for: seconds since the first step of the attempt.
         patience: seconds in which another job that was told to stop should do so. A job that cannot, because
             it is writing its file, does not hold up the others for ever.
@@ -149,19 +128,14 @@ def is_preempted(
     if ran_for < policy.time_slice:
         return False
     job = lease.job
-    queue = read(connection, now, policy, host=lease.host, engines=lease.engines)
-    if job.project_id not in queue.tenants:
+    heads, tenants = _read(connection, now, policy, lease.host, lease.engines)
+    if job.project_id not in tenants:
         (account,) = _PROJECT.run(connection, now=now, project=job.project_id)
-        queue.tenants[job.project_id] = _tenant(account, now, policy)
+        tenants[job.project_id] = _tenant(account, now, policy)
     ((yielding,),) = _YIELDING.run(connection, job=job.id, since=now - patience)
+    running = Lane.of(job.lane, job.queued_at, job.compute_seconds)
     return should_preempt(
-        Lane.of(job.lane, job.queued_at, job.compute_seconds),
-        queue.lanes,
-        queue.tenants,
-        now=now,
-        policy=policy,
-        ran_for=ran_for,
-        yielding=yielding,
+        running, list(heads), tenants, now=now, policy=policy, ran_for=ran_for, yielding=yielding
     )
 
 
@@ -174,16 +148,12 @@ def _tenant(account: Sequence[Any], now: float, policy: Policy) -> Tenant:
 
 def counts(connection: Connection, live_since: float) -> Counts:
     """Numbers for metrics; a worker counts if it was last seen after `live_since`."""
-    by_state = connection.execute(
-        sa.select(jobs.c.status, jobs.c.priority, sa.func.count())
-        .where(jobs.c.deleted_at.is_(None))
-        .group_by(jobs.c.status, jobs.c.priority)
-    ).all()
+    state = (jobs.c.status, jobs.c.priority)
+    by_state = sa.select(*state, sa.func.count()).where(jobs.c.deleted_at.is_(None)).group_by(*state)
+    oldest = sa.select(sa.func.min(jobs.c.queued_at)).where(jobs.c.status == Status.QUEUED.value)
     return Counts(
-        jobs={(Status(status), Priority(priority)): count for status, priority, count in by_state},
+        jobs={(Status(row[0]), Priority(row[1])): row[2] for row in connection.execute(by_state)},
         workers=count_rows(connection, workers.c.stopped_at.is_(None), workers.c.last_seen_at > live_since),
         deliveries=count_rows(connection, deliveries.c.status == "pending"),
-        oldest_queued=connection.scalar(
-            sa.select(sa.func.min(jobs.c.queued_at)).where(jobs.c.status == Status.QUEUED.value)
-        ),
+        oldest_queued=connection.scalar(oldest),
     )

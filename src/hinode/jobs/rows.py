@@ -43,7 +43,7 @@ def new_row(draft: Draft, now: float, retry_count: int = 0) -> dict[str, Any]:
         "operation": request.operation,
         "engine": request.engine,
         "model": request.model,
-        "asked_model": draft.asked_model,
+        "requested_model": draft.requested_model,
         "seconds": request.seconds,
         "priority": int(draft.priority),
         "lane": lane_key(draft.project_id, draft.priority, request.engine, request.model),

@@ -78,7 +78,6 @@ class Lane(NamedTuple):
 
     Attributes:
         key: name of the lane, unique; see `lane_key`.
-        project_id: the project.
         priority: the class.
         model: "engine/model" that the jobs need.
         queued_at: when the first job was queued, in seconds since 1970; a job that was preempted or retried
@@ -120,9 +119,7 @@ class Tenant(NamedTuple):
     """The compute and the limits of a project.
 
     Attributes:
-        project_id: the project.
         attained: compute in seconds that it had had at `attained_at`, its running jobs included.
-        attained_at: seconds since 1970.
         weight: its share when there are more jobs than slots: 2 gets twice as much as 1, and 0 gets only what
             no other project wants.
         running: number of its running jobs.
@@ -158,28 +155,8 @@ def choose(
     policy: Policy,
     resident: Collection[str] = (),
 ) -> Lane | None:
-    """The lane whose first job should start on a free slot, or None if none may.
-
-    Args:
-        lanes: the lanes with a job that may start, in any order.
-        tenants: by project, at least those of `lanes`.
-        now: seconds since 1970.
-        policy: the parameters.
-        resident: models ("engine/model") in the memory of the worker.
-    """
-    return next(_in_order(lanes, tenants, now=now, policy=policy, resident=resident), None)
-
-
-def order(
-    lanes: Sequence[Lane],
-    tenants: Mapping[str, Tenant],
-    *,
-    now: float,
-    policy: Policy,
-    resident: Collection[str] = (),
-) -> list[Lane]:
-    """All lanes that may start a job now in the order of the schedule, without projects at their cap."""
-    return list(_in_order(lanes, tenants, now=now, policy=policy, resident=resident))
+    """The lane whose first job should start on a free slot, or None if none may; see `order`."""
+    return next(order(lanes, tenants, now=now, policy=policy, resident=resident), None)
 
 
 def should_preempt(
@@ -194,8 +171,8 @@ def should_preempt(
 ) -> bool:
     """Whether a running job should be saved and queued again in favour of a waiting one.
 
-    True only if `choose` would then give the slot to another job, and would not give it back at once. See it
-    for the other arguments.
+    True only if `choose` would then give the slot to another job, and would not give it back at once. See
+    `order` for the other arguments.
 
     Args:
         running: the lane of the running job, with that job's own `queued_at`.
@@ -214,7 +191,7 @@ def should_preempt(
     others = {**tenants, running.project_id: tenant._replace(running=max(0, tenant.running - 1))}
     stopped = running._replace(served=running.served + ran_for)
     ahead = 0
-    for lane in _in_order(
+    for lane in order(
         [*waiting, stopped], others, now=now, policy=policy, resident=(running.model,), preempted=stopped
     ):
         if lane is stopped:
@@ -230,10 +207,7 @@ def entitlements(lanes: Sequence[Lane], tenants: Mapping[str, Tenant]) -> dict[s
     below its share is entitled to its cap, and the others divide the rest.
     """
     waiting = {lane.project_id: tenants[lane.project_id] for lane in lanes}
-    caps = {
-        project: math.inf if tenant.max_running is None else tenant.max_running
-        for project, tenant in waiting.items()
-    }
+    caps = {project: _cap(tenant) for project, tenant in waiting.items()}
     entitled = dict.fromkeys(waiting, 0.0)
     weights = {project: tenant.weight for project, tenant in waiting.items() if tenant.weight > 0}
     left, weight = 1.0 + sum(tenant.running for tenant in waiting.values()), sum(weights.values())
@@ -245,17 +219,26 @@ def entitlements(lanes: Sequence[Lane], tenants: Mapping[str, Tenant]) -> dict[s
     return entitled
 
 
-def _in_order(
+def order(
     lanes: Sequence[Lane],
     tenants: Mapping[str, Tenant],
     *,
     now: float,
     policy: Policy,
-    resident: Collection[str],
+    resident: Collection[str] = (),
     preempted: Lane | None = None,
 ) -> Iterator[Lane]:
-    """The lanes that may start a job, in the order of the schedule."""
-    lanes = [lane for lane in lanes if _below_cap(tenants[lane.project_id])]
+    """The lanes that may start a job now in the order of the schedule, without projects at their cap.
+
+    Args:
+        lanes: the lanes with a job that may start, in any order.
+        tenants: by project, at least those of `lanes`.
+        now: seconds since 1970.
+        policy: the parameters.
+        resident: models ("engine/model") in the memory of the worker.
+        preempted: that one of `lanes` whose job may be preempted.
+    """
+    lanes = [lane for lane in lanes if tenants[lane.project_id].running < _cap(tenants[lane.project_id])]
     accounts: dict[str, tuple[int, float, float]] = {}  # rank, share of compute, and what a second adds to it
     for project, entitled in entitlements(lanes, tenants).items():
         tenant = tenants[project]
@@ -285,8 +268,8 @@ def _in_order(
             queues.remove(queue)
 
 
-def _below_cap(tenant: Tenant) -> bool:
-    return tenant.max_running is None or tenant.running < tenant.max_running
+def _cap(tenant: Tenant) -> float:
+    return math.inf if tenant.max_running is None else tenant.max_running
 
 
 def _entitlement_rank(running: int, entitled: float) -> int:

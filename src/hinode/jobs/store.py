@@ -6,7 +6,6 @@ machine that slept past its lease can go on if no other worker took its job in t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,21 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import quote
-from hinode.jobs import live_workers, queue, submission, transitions, upkeep
+from hinode.jobs import ids, live_workers, queue, submission, transitions
 from hinode.jobs.admit import Draft
-from hinode.jobs.job import (
-    Counts,
-    HeartbeatReply,
-    Idempotency,
-    Job,
-    Lease,
-    Submitted,
-    Unfinished,
-)
+from hinode.jobs.job import HeartbeatReply, Idempotency, Job, Lease, Submitted, Unfinished
 from hinode.jobs.rows import read_job
-from hinode.jobs.schedule import Policy
 from hinode.jobs.states import MAX_FAILURES, Outcome, Status
-from hinode.records.database import Database
+from hinode.jobs.upkeep import Upkeep
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row
 from hinode.records.tables import artifacts, jobs, workers
@@ -37,20 +27,11 @@ from hinode.request import MediaFile
 from hinode.retry import backoff
 
 
-class Store:
-    """The jobs of one database. Safe to use from several threads and, with the same database, processes."""
+class Store(Upkeep):
+    """The jobs of one database. Safe to use from several threads and, with the same database, processes.
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Callable[[], float] = time.time,
-        policy: Policy = Policy(),  # noqa: B008 (frozen)
-        lease_seconds: float = 15.0,
-    ) -> None:
-        self.database = database
-        self.clock = clock
-        self.policy = policy
-        self.lease_seconds = lease_seconds
+    The methods with a lease raise `LeaseLost` if another worker may have the job.
+    """
 
     # What clients do
 
@@ -95,29 +76,18 @@ class Store:
     def jobs(
         self, project_id: str, *, after: str | None, limit: int, descending: bool
     ) -> tuple[list[Job], bool]:
-        """Jobs of a project in the order of their creation, and whether there are more.
-
-        Args:
-            project_id: whose.
-            after: start behind this job, or None for the beginning.
-            limit: at most so many.
-            descending: newest first.
-
-        Raises:
-            BadInput: there is no job `after`.
-        """
+        """Jobs of a project in the order of creation, and whether there are more; see `page_of`."""
         owner = jobs.c.project_id == project_id
         query = sa.select(jobs).where(owner, jobs.c.deleted_at.is_(None))
         with self.database.read() as connection:
-            rows, more = page_of(
-                connection, query, jobs.c.id, owner, "video", after=after, limit=limit, descending=descending
-            )
+            rows, more = page_of(connection, query, owner, "video", after, limit, descending)
         return [read_job(row) for row in rows], more
 
     def artifacts(self, job_id: str) -> dict[str, MediaFile]:
         """The files of a job by role."""
         with self.database.read() as connection:
-            return transitions.artifacts_of(connection, job_id)
+            rows = connection.execute(sa.select(artifacts).where(artifacts.c.job_id == job_id))
+            return {row.role: MediaFile(row.digest, row.media_type, row.bytes) for row in rows}
 
     def cancel(self, project_id: str, job_id: str) -> Job | None:
         """End a waiting job at once, or ask its worker to stop; an ended job stays as it is.
@@ -149,9 +119,8 @@ class Store:
             if job is None:
                 return None
             if not job.final:
-                raise Unfinished(
-                    f"video {quote(job_id)} is not finished yet", "cancel it first, or wait until it is"
-                )
+                message = f"video {quote(job_id)} is not finished yet"
+                raise Unfinished(message, "cancel it first, or wait until it is")
             connection.execute(jobs.update().where(jobs.c.id == job_id).values(deleted_at=now))
             connection.execute(artifacts.delete().where(artifacts.c.job_id == job_id))
             return job
@@ -162,12 +131,17 @@ class Store:
         """Enter a worker process; returns its id, a new one every time.
 
         Args:
-            host: its host; workers of one host count as one when it comes to failures.
+            host: workers of one host count as one when it comes to failures.
             pid: its process number.
             engines: names of the engines that it can run, or None for all.
         """
+        now = self.clock()
+        worker_id = ids.make("worker_", now)
+        names = sa.null() if engines is None else sorted(engines)
+        values = {"id": worker_id, "host": host, "pid": pid, "engines": names, "resident": []}
         with self.database.write() as connection:
-            return live_workers.register(connection, host, pid, engines, self.clock())
+            connection.execute(workers.insert().values(**values, started_at=now, last_seen_at=now))
+        return worker_id
 
     def touch_worker(self, worker_id: str, resident: Collection[str] = ()) -> None:
         """Enter that an idle worker is alive, and which models are in its memory ("engine/model")."""
@@ -203,14 +177,7 @@ class Store:
             return self._claim(connection, now, worker_id, host, names, resident)
 
     def heartbeat(
-        self,
-        lease: Lease,
-        *,
-        stage: str,
-        progress: int,
-        preview: int,
-        slice_seconds: float,
-        ran_for: float,
+        self, lease: Lease, *, stage: str, progress: int, preview: int, slice_seconds: float, ran_for: float
     ) -> HeartbeatReply:
         """Renew the lease and enter the progress; the reply says what the worker has to do.
 
@@ -222,23 +189,12 @@ class Store:
             slice_seconds: time that a job runs before it can be preempted.
             ran_for: seconds since the first step of this attempt, 0 before it: loading a model or a saved
                 state does not count.
-
-        Raises:
-            LeaseLost: another worker may have the job.
         """
         now = self.clock()
+        until, worker = now + self.lease_seconds, workers.c.id == lease.worker_id
         with self.database.write() as connection:
-            cancel = transitions.renew(
-                connection,
-                lease,
-                until=now + self.lease_seconds,
-                stage=stage,
-                progress=progress,
-                preview=preview,
-            )
-            connection.execute(
-                workers.update().where(workers.c.id == lease.worker_id).values(last_seen_at=now)
-            )
+            cancel = transitions.renew(connection, lease, until, stage, progress, preview)
+            connection.execute(workers.update().where(worker).values(last_seen_at=now))
             policy = replace(self.policy, time_slice=slice_seconds)
             preempt = queue.is_preempted(connection, lease, now, policy, ran_for, self.lease_seconds)
             if preempt:
@@ -246,28 +202,17 @@ class Store:
             return HeartbeatReply(cancel=cancel, preempt=preempt)
 
     def checkpoint(self, lease: Lease, digest: str, step: int) -> None:
-        """Enter the saved state of a run, which is in the store already.
-
-        Raises:
-            LeaseLost: another worker may have the job.
-        """
+        """Enter the saved state of a run, which is in the store already."""
         with self.database.write() as connection:
             transitions.checkpoint(connection, lease, digest, step)
 
-    def give_back(
-        self, lease: Lease, *, digest: str | None, step: int, outcome: Outcome = Outcome.YIELDED
-    ) -> None:
-        """Put the job back into its queue, with its saved state if there is a new one.
+    def give_back(self, lease: Lease, outcome: Outcome = Outcome.YIELDED) -> None:
+        """Put the job back into its queue.
 
         With the outcome UNSUPPORTED it is left to other hosts for `queue.UNSUPPORTED_SECONDS`.
-
-        Raises:
-            LeaseLost: another worker may have the job.
         """
         now = self.clock()
         with self.database.write() as connection:
-            if digest is not None:
-                transitions.checkpoint(connection, lease, digest, step)
             job = transitions.release(connection, lease.job, outcome, now, self.policy)
             if job.cancel_requested_at is not None:
                 transitions.cancel(connection, job, now)
@@ -296,9 +241,6 @@ class Store:
             claim_next: whether to claim another job for the same worker.
 
         Returns: the lease on the next job, if there is one.
-
-        Raises:
-            LeaseLost: another worker may have the job; nothing is claimed.
         """
         now = self.clock()
         with self.database.write() as connection:
@@ -313,9 +255,6 @@ class Store:
 
         The job fails for good if the request itself is at fault (`final`), if three hosts have failed at it,
         or if no other live host can run its engine. The message is one sentence for the person.
-
-        Raises:
-            LeaseLost: another worker may have the job.
         """
         now = self.clock()
         with self.database.write() as connection:
@@ -334,66 +273,11 @@ class Store:
                 transitions.requeue(connection, job, not_before=now + wait)
 
     def acknowledge_cancel(self, lease: Lease) -> None:
-        """Enter that the worker has stopped because the job is to be cancelled.
-
-        Raises:
-            LeaseLost: another worker may have the job.
-        """
+        """Enter that the worker has stopped because the job is to be cancelled."""
         now = self.clock()
         with self.database.write() as connection:
             job = transitions.release(connection, lease.job, Outcome.CANCELLED, now, self.policy)
             transitions.cancel(connection, job, now)
-
-    # Upkeep
-
-    def lost(self, worker_id: str) -> int:
-        """Take back the jobs of a worker whose process is known to be dead; returns how many there were."""
-        now = self.clock()
-        with self.database.write() as connection:
-            connection.execute(workers.update().where(workers.c.id == worker_id).values(stopped_at=now))
-            return upkeep.take_back(connection, jobs.c.worker_id == worker_id, now, self.policy)
-
-    def reap(self) -> int:
-        """Take back the jobs whose lease has expired; returns how many there were."""
-        now = self.clock()
-        expired = jobs.c.lease_until < now
-        with self.database.read() as connection:  # nearly always there is nothing to write
-            running = sa.select(jobs.c.id).where(jobs.c.status == Status.RUNNING.value, expired)
-            if connection.scalar(running.limit(1)) is None:
-                return 0
-        with self.database.write() as connection:
-            return upkeep.take_back(connection, expired, now, self.policy)
-
-    def give_up(self) -> int:
-        """Fail the jobs that have failed on every live worker that can run them; returns how many there
-        were."""
-        with self.database.write() as connection:
-            return upkeep.fail_exhausted(connection, self.clock())
-
-    def expire(self, limit: int = 500) -> list[str]:
-        """Forget the files of at most `limit` jobs whose time is over, which are returned, and old keys."""
-        with self.database.write() as connection:
-            return upkeep.expire(connection, self.clock(), limit)
-
-    def digests(self) -> set[str]:
-        """Every file that something refers to."""
-        with self.database.read() as connection:
-            return upkeep.digests(connection)
-
-    def is_referenced(self, digest: str) -> bool:
-        """Whether something refers to a file."""
-        with self.database.read() as connection:
-            return upkeep.is_referenced(connection, digest)
-
-    def checkpoints(self) -> set[str]:
-        """The saved states that jobs continue from; the files that they name are not among `digests`."""
-        with self.database.read() as connection:
-            return upkeep.checkpoints(connection)
-
-    def counts(self) -> Counts:
-        """Numbers of jobs, workers and deliveries, for metrics."""
-        with self.database.read() as connection:
-            return queue.counts(connection, self.clock() - live_workers.LIVE_SECONDS)
 
     # Parts of transactions
 

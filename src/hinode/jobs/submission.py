@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.jobs import idempotency
 from hinode.jobs.admit import Draft
-from hinode.jobs.job import Idempotency, Job, OverQuota, Submitted
-from hinode.jobs.rows import new_row, read_job
+from hinode.jobs.job import Idempotency, OverQuota, Submitted
+from hinode.jobs.rows import new_row
 from hinode.jobs.states import Status
 from hinode.jobs.tenants.tenant import lock_project
 from hinode.jobs.transitions import artifact_row, jobs_by_id
-from hinode.records.rows import count_rows
+from hinode.records.rows import count_rows, only_row
 from hinode.records.tables import artifacts, jobs
 
 DAY = 86_400.0
@@ -34,9 +33,19 @@ def accept(
     project_id = drafts[0].project_id
     # Locking the project keeps two submissions from both taking the last place.
     project = lock_project(connection, project_id)
-    before = _replay(connection, drafts[0], promise, retry_count, since, now)
+    before = idempotency.find_result(
+        connection,
+        jobs,
+        project_id=project_id,
+        key_id=drafts[0].key_id,
+        request_hash=drafts[0].request_hash,
+        promise=promise,
+        retry_count=retry_count,
+        since=since,
+        now=now,
+    )
     if before is not None:
-        return Submitted(before, replayed=True)
+        return Submitted(jobs_by_id(connection, before), replayed=True)
     _check_quota(connection, project, drafts, now)
     rows = [new_row(draft, now, retry_count) for draft in drafts]
     job_ids = sorted(row["id"] for row in rows)  # ids of one instant are in no order
@@ -55,67 +64,38 @@ def accept(
     return Submitted(jobs_by_id(connection, job_ids))
 
 
-def _replay(
-    connection: Connection,
-    draft: Draft,
-    promise: Idempotency | None,
-    retry_count: int,
-    since: float,
-    now: float,
-) -> tuple[Job, ...] | None:
-    """The jobs that an earlier request like this one made, without those deleted since; None if there was
-    no such request."""
-    if promise:
-        job_ids = idempotency.promised(connection, draft.project_id, promise)
-        if job_ids is None:
-            return None
-        alive = sa.select(jobs).where(jobs.c.id.in_(job_ids), jobs.c.deleted_at.is_(None))
-        return tuple(map(read_job, connection.execute(alive.order_by(jobs.c.id)).mappings()))
-    job_ids = idempotency.retried(
-        connection,
-        jobs,
-        project_id=draft.project_id,
-        key_id=draft.key_id,
-        request_hash=draft.request_hash,
-        retry_count=retry_count,
-        since=since,
-        now=now,
-    )
-    return jobs_by_id(connection, job_ids) if job_ids else None
-
-
-def _check_quota(connection: Connection, project: sa.Row[Any], drafts: Sequence[Draft], now: float) -> None:
+def _check_quota(connection: Connection, project: sa.RowMapping, drafts: Sequence[Draft], now: float) -> None:
+    maximum, budget = project["max_queued"], project["daily_seconds"]
+    mine = jobs.c.project_id == project["id"]
     # The lines of a batch wait for as long as the batch allows; they do not fill the project's queue.
-    if project.max_queued is not None and drafts[0].batch_id is None:
+    if maximum is not None and drafts[0].batch_id is None:
         open_jobs = jobs.c.status.in_((Status.QUEUED.value, Status.RUNNING.value))
-        waiting = count_rows(
-            connection, jobs.c.project_id == project.id, open_jobs, jobs.c.batch_id.is_(None)
-        )
-        if waiting + len(drafts) > project.max_queued:
+        waiting = count_rows(connection, mine, open_jobs, jobs.c.batch_id.is_(None))
+        if waiting + len(drafts) > maximum:
             raise OverQuota(
-                f"the project has {waiting} videos waiting or running of at most {project.max_queued}",
+                f"the project has {waiting} videos waiting or running of at most {maximum}",
                 "wait until some of them are finished",
                 retry_after=FULL_QUEUE_RETRY,
             )
-    if project.daily_seconds is not None:
-        accepted, first = connection.execute(
-            sa.select(sa.func.sum(jobs.c.seconds), sa.func.min(jobs.c.created_at)).where(
-                jobs.c.project_id == project.id,
-                jobs.c.id > f"video_{int((now - DAY) * 1000):012x}",  # ids sort by time
-                jobs.c.status != Status.FAILED.value,
-                # A cancelled job counts if a worker had begun it: else a project could use the workers for
-                # nothing by cancelling in time.
-                sa.or_(
-                    jobs.c.status.not_in((Status.CANCELLED.value, Status.EXPIRED.value)),
-                    jobs.c.started_at.is_not(None),
-                ),
-            )
-        ).one()
+    if budget is not None:
+        begun = jobs.c.started_at.is_not(None)
+        total = sa.select(
+            sa.func.sum(jobs.c.seconds).label("seconds"), sa.func.min(jobs.c.created_at).label("first")
+        ).where(
+            mine,
+            jobs.c.id > f"video_{int((now - DAY) * 1000):012x}",  # ids sort by time
+            jobs.c.status != Status.FAILED.value,
+            # A cancelled job counts if a worker had begun it: else a project could use the workers for
+            # nothing by cancelling in time.
+            sa.or_(jobs.c.status.not_in((Status.CANCELLED.value, Status.EXPIRED.value)), begun),
+        )
+        row = only_row(connection, total)
+        accepted = row["seconds"] or 0.0
         requested = sum(draft.request.seconds for draft in drafts)
-        if (accepted or 0.0) + requested > project.daily_seconds:
+        if accepted + requested > budget:
             raise OverQuota(
-                f"the project has had {accepted or 0:g} of its {project.daily_seconds:g} seconds of video "
+                f"the project has had {accepted:g} of its {budget:g} seconds of video "
                 f"in 24 hours, and {requested:g} more are too many",
                 "ask for less, or wait until the oldest of them are a day old",
-                retry_after=max(1.0, (first or now) + DAY - now),
+                retry_after=max(1.0, (row["first"] or now) + DAY - now),
             )

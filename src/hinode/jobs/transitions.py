@@ -5,6 +5,8 @@ A status changes here and nowhere else, so this module can be compared with `sta
 PostgreSQL runs several of these transactions at once. They take locks in one order, so that no two wait for
 each other: the project, then rows of jobs, then the lock on claims. With that lock a claim waits for nothing
 more: a job whose row another transaction has locked is not claimed this time.
+
+What a worker writes raises `LeaseLost` if another worker may have the job.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import Policy, Tenant, attained
 from hinode.jobs.states import MAX_CRASHES, Outcome, Status
 from hinode.jobs.webhooks import outbox
-from hinode.records.prepared import Prepared
-from hinode.records.tables import artifacts, jobs
+from hinode.records.prepared import Prepared, Row
+from hinode.records.tables import jobs
 from hinode.request import MediaFile
 from hinode.retry import backoff
 
@@ -119,30 +121,19 @@ def claim(
     rows = _CLAIM.run(connection, job=job_id, worker=worker_id, now=now, until=until)
     if not rows:
         return None
-    job = _job(_CLAIM, rows)
+    job = _job(_CLAIM, rows[0])
     _ATTEMPT.run(connection, job=job.id, epoch=job.epoch, worker=worker_id, host=host, now=now)
     return job
 
 
 def renew(
-    connection: Connection, lease: Lease, *, until: float, stage: str, progress: int, preview: int
+    connection: Connection, lease: Lease, until: float, stage: str, progress: int, preview: int
 ) -> bool:
-    """Renew a lease and enter the progress of the job; True if the job is to be cancelled.
-
-    Raises:
-        LeaseLost: another worker may have the job.
-    """
-    rows = _RENEW.run(
-        connection,
-        **_token(lease.job),
-        until=until,
-        stage=stage,
-        progress=max(0, min(progress, 99)),  # 100 is entered together with the file
-        preview=preview,
-    )
-    if not rows:
-        raise _lost(lease.job)
-    return rows[0][0] is not None
+    """Renew a lease and enter the progress of the job; True if the job is to be cancelled."""
+    progress = max(0, min(progress, 99))  # 100 is entered together with the file
+    values = {"until": until, "stage": stage, "progress": progress, "preview": preview}
+    (cancel_requested_at,) = _write(_RENEW, connection, lease.job, **values)
+    return cancel_requested_at is not None
 
 
 def enter_preemption(connection: Connection, lease: Lease, now: float) -> None:
@@ -151,28 +142,17 @@ def enter_preemption(connection: Connection, lease: Lease, now: float) -> None:
 
 
 def checkpoint(connection: Connection, lease: Lease, digest: str, step: int) -> None:
-    """Enter the saved state of a run.
-
-    Raises:
-        LeaseLost: another worker may have the job.
-    """
-    if not _CHECKPOINT.run(connection, **_token(lease.job), digest=digest, step=step):
-        raise _lost(lease.job)
+    """Enter the saved state of a run."""
+    _write(_CHECKPOINT, connection, lease.job, digest=digest, step=step)
 
 
 def release(
     connection: Connection, job: Job, outcome: Outcome, now: float, policy: Policy, error: str | None = None
 ) -> Job:
-    """End an attempt; the caller then decides about the job, which is still "running".
-
-    Raises:
-        LeaseLost: another worker may have the job.
-    """
+    """End an attempt; the caller then decides about the job, which is still "running"."""
     spent = _settle(connection, job, outcome, now, policy, error)
-    rows = _RELEASE.run(connection, **_token(job), spent=spent, crash=int(outcome is Outcome.LOST))
-    if not rows:
-        raise _lost(job)
-    return _job(_RELEASE, rows)
+    row = _write(_RELEASE, connection, job, spent=spent, crash=int(outcome is Outcome.LOST))
+    return _job(_RELEASE, row)
 
 
 def complete(
@@ -184,16 +164,11 @@ def complete(
     expires_at: float,
     policy: Policy,
 ) -> None:
-    """running -> completed, with its files, its account and its event.
-
-    Raises:
-        LeaseLost: another worker may have the job.
-    """
+    """running -> completed, with its files, its account and its event."""
     job = lease.job
     spent = _settle(connection, job, Outcome.COMPLETED, now, policy)
     values = {"now": now, "until": expires_at, "provenance": dict(provenance), "spent": spent}
-    if not _FINISH.run(connection, **_token(job), **values):
-        raise _lost(job)
+    _write(_FINISH, connection, job, **values)
     for role, file in files.items():
         _ARTIFACT.run(connection, **artifact_row(job.id, role, file))
     _emit_end(connection, job, "video.completed", now)
@@ -240,26 +215,15 @@ def lose(connection: Connection, job: Job, now: float, policy: Policy) -> None:
 
 
 def jobs_by_id(connection: Connection, ids: Sequence[str]) -> tuple[Job, ...]:
-    """Jobs in the order of their creation, without those that are not there."""
-    rows = connection.execute(sa.select(jobs).where(jobs.c.id.in_(ids)).order_by(jobs.c.id)).mappings()
-    return tuple(map(read_job, rows))
-
-
-def artifacts_of(connection: Connection, job_id: str) -> dict[str, MediaFile]:
-    """The files of a job by role."""
-    rows = connection.execute(sa.select(artifacts).where(artifacts.c.job_id == job_id))
-    return {row.role: MediaFile(row.digest, row.media_type, row.bytes) for row in rows}
+    """Jobs in the order of their creation, without those that are not there or were deleted."""
+    query = sa.select(jobs).where(jobs.c.id.in_(ids), jobs.c.deleted_at.is_(None)).order_by(jobs.c.id)
+    return tuple(map(read_job, connection.execute(query).mappings()))
 
 
 def artifact_row(job_id: str, role: str, file: MediaFile) -> dict[str, Any]:
     """The row of a file of a job."""
-    return {
-        "job_id": job_id,
-        "role": role,
-        "digest": file.digest,
-        "media_type": file.media_type,
-        "bytes": file.bytes,
-    }
+    content = {"digest": file.digest, "media_type": file.media_type, "bytes": file.bytes}
+    return {"job_id": job_id, "role": role, **content}
 
 
 def lock_account(connection: Connection, project_id: str) -> Tenant:
@@ -285,9 +249,9 @@ def _emit_end(connection: Connection, job: Job, type: str, now: float) -> None:
     outbox.emit(connection, job.project_id, type, {"id": job.id}, once=f"{job.id}:ended", now=now)
 
 
-def _job(statement: Prepared, rows: Sequence[Sequence[Any]]) -> Job:
-    """The job in the only row that a statement gave."""
-    return read_job(dict(zip(statement.columns, rows[0], strict=True)))
+def _job(statement: Prepared, row: Row) -> Job:
+    """The job in a row that a statement gave."""
+    return read_job(dict(zip(statement.columns, row, strict=True)))
 
 
 def _token(job: Job) -> dict[str, Any]:
@@ -295,5 +259,13 @@ def _token(job: Job) -> dict[str, Any]:
     return {"job": job.id, "token": job.epoch}
 
 
-def _lost(job: Job) -> LeaseLost:
-    return LeaseLost(f"the lease on video {job.id} is lost", "this attempt is discarded")
+def _write(statement: Prepared, connection: Connection, job: Job, **values: Any) -> Row:
+    """Run a statement on the row of a leased job, and return the row that it gives.
+
+    Raises:
+        LeaseLost: another worker may have the job.
+    """
+    rows = statement.run(connection, **_token(job), **values)
+    if not rows:
+        raise LeaseLost(f"the lease on video {job.id} is lost", "this attempt is discarded")
+    return rows[0]

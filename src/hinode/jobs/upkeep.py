@@ -1,65 +1,127 @@
-"""What the service does by itself: jobs of lost workers, jobs that no worker can run, and files over time.
-
-Each function works in a transaction of its caller at the time `now`, in seconds since 1970.
-"""
+"""What the service does by itself: jobs of lost workers, jobs that no worker can run, and files over time."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Callable
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import live_workers, transitions
+from hinode.jobs import live_workers, queue, transitions
+from hinode.jobs.job import Counts
 from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import Policy
 from hinode.jobs.states import Outcome, Status
-from hinode.records.tables import artifacts, attempts, characters, idempotency, jobs, uploads
+from hinode.records.database import Database
+from hinode.records.tables import artifacts, attempts, characters, idempotency, jobs, uploads, workers
 
 INPUT_SECONDS = 86_400.0  # for which the inputs of a job without a video are kept
 KEY_SECONDS = 30 * 86_400.0  # for which idempotency keys are remembered
 
+_CHECKPOINTS = sa.select(jobs.c.checkpoint).where(jobs.c.checkpoint.is_not(None))
 _REFERENCES = (
     sa.select(artifacts.c.digest.label("digest")),
-    sa.select(jobs.c.checkpoint).where(jobs.c.checkpoint.is_not(None)),
+    _CHECKPOINTS,
     sa.select(uploads.c.digest).where(uploads.c.deleted_at.is_(None)),
     sa.select(characters.c.digest).where(characters.c.deleted_at.is_(None)),
 )
 
 
-def digests(connection: Connection) -> set[str]:
-    """Every file that something refers to."""
-    return set(connection.scalars(sa.union(*_REFERENCES)))
+class Upkeep:
+    """Transactions that no client or worker asks for."""
+
+    def __init__(
+        self, database: Database, clock: Callable[[], float] = time.time, lease_seconds: float = 15.0
+    ) -> None:
+        """`clock` gives seconds since 1970; a worker that is silent for `lease_seconds` loses its job."""
+        self.database = database
+        self.clock = clock
+        self.policy = Policy()
+        self.lease_seconds = lease_seconds
+
+    def lost(self, worker_id: str) -> int:
+        """Take back the jobs of a worker whose process is known to be dead; returns how many there were."""
+        now = self.clock()
+        with self.database.write() as connection:
+            connection.execute(workers.update().where(workers.c.id == worker_id).values(stopped_at=now))
+            return _take_back(connection, jobs.c.worker_id == worker_id, now, self.policy)
+
+    def reap(self) -> int:
+        """Take back the jobs whose lease has expired; returns how many there were."""
+        now = self.clock()
+        expired = jobs.c.lease_until < now
+        with self.database.read() as connection:  # nearly always there is nothing to write
+            running = sa.select(jobs.c.id).where(jobs.c.status == Status.RUNNING.value, expired)
+            if connection.scalar(running.limit(1)) is None:
+                return 0
+        with self.database.write() as connection:
+            return _take_back(connection, expired, now, self.policy)
+
+    def give_up(self) -> int:
+        """Fail the jobs that have failed on every live worker that can run them; returns how many there were.
+
+        When a job failed, there may have been another worker to try it, which has ended since.
+        """
+        now, count = self.clock(), 0
+        failed = sa.select(attempts.c.job_id).where(attempts.c.outcome == Outcome.FAILED.value)
+        with self.database.write() as connection:
+            # Locked, so that what is read below is still so when the jobs are ended.
+            rows = connection.execute(
+                sa.select(jobs)
+                .where(jobs.c.status == Status.QUEUED.value, jobs.c.id.in_(failed))
+                .order_by(jobs.c.id)
+                .with_for_update()
+            ).mappings()
+            waiting = [read_job(row) for row in rows]
+            tried = live_workers.attempts_of(connection, [job.id for job in waiting])
+            live = live_workers.live(connection, now)
+            for job in waiting:
+                errors = tried[job.id].failed
+                hosts = live_workers.capable_hosts(live, job.engine, tried[job.id])
+                # Without any worker for it, as during an upgrade, the job waits.
+                if hosts and hosts <= errors.keys():
+                    code, _, message = list(errors.values())[-1].partition(": ")
+                    transitions.end(connection, job, Status.FAILED, now, code, message)
+                    count += 1
+        return count
+
+    def expire(self, limit: int = 500) -> list[str]:
+        """Forget the files of at most `limit` jobs whose time is over, which are returned, and old keys."""
+        now = self.clock()
+        without_video = sa.and_(jobs.c.expires_at.is_(None), jobs.c.completed_at <= now - INPUT_SECONDS)
+        query = sa.select(artifacts.c.job_id).distinct().join(jobs, jobs.c.id == artifacts.c.job_id)
+        query = query.where(sa.or_(jobs.c.expires_at <= now, without_video)).limit(limit)
+        with self.database.write() as connection:
+            over = list(connection.scalars(query))
+            if over:
+                connection.execute(artifacts.delete().where(artifacts.c.job_id.in_(over)))
+            connection.execute(idempotency.delete().where(idempotency.c.created_at < now - KEY_SECONDS))
+        return over
+
+    def digests(self) -> set[str]:
+        """Every file that something refers to."""
+        with self.database.read() as connection:
+            return set(connection.scalars(sa.union(*_REFERENCES)))
+
+    def is_referenced(self, digest: str) -> bool:
+        """Whether something refers to a file."""
+        queries = (query.where(query.selected_columns[0] == digest).limit(1) for query in _REFERENCES)
+        with self.database.read() as connection:
+            return any(connection.scalar(query) is not None for query in queries)
+
+    def checkpoints(self) -> set[str]:
+        """The saved states that jobs continue from; the files that they name are not among `digests`."""
+        with self.database.read() as connection:
+            return set(connection.scalars(_CHECKPOINTS))
+
+    def counts(self) -> Counts:
+        """Numbers of jobs, workers and deliveries, for metrics."""
+        with self.database.read() as connection:
+            return queue.counts(connection, self.clock() - live_workers.LIVE_SECONDS)
 
 
-def checkpoints(connection: Connection) -> set[str]:
-    """The saved states that jobs continue from; each names further files, see `files.checkpoints`."""
-    return set(connection.scalars(sa.select(jobs.c.checkpoint).where(jobs.c.checkpoint.is_not(None))))
-
-
-def is_referenced(connection: Connection, digest: str) -> bool:
-    """Whether something refers to a file."""
-    queries = (query.where(query.selected_columns[0] == digest).limit(1) for query in _REFERENCES)
-    return any(connection.scalar(query) is not None for query in queries)
-
-
-def expire(connection: Connection, now: float, limit: int) -> list[str]:
-    """Forget the files of at most `limit` jobs whose time is over, which are returned, and old keys."""
-    without_video = sa.and_(jobs.c.expires_at.is_(None), jobs.c.completed_at <= now - INPUT_SECONDS)
-    over = list(
-        connection.scalars(
-            sa.select(artifacts.c.job_id)
-            .distinct()
-            .join(jobs, jobs.c.id == artifacts.c.job_id)
-            .where(sa.or_(jobs.c.expires_at <= now, without_video))
-            .limit(limit)
-        )
-    )
-    if over:
-        connection.execute(artifacts.delete().where(artifacts.c.job_id.in_(over)))
-    connection.execute(idempotency.delete().where(idempotency.c.created_at < now - KEY_SECONDS))
-    return over
-
-
-def take_back(connection: Connection, condition: sa.ColumnElement[bool], now: float, policy: Policy) -> int:
+def _take_back(connection: Connection, condition: sa.ColumnElement[bool], now: float, policy: Policy) -> int:
     """Take the running jobs that meet a condition from their workers; returns how many there were."""
     running = (jobs.c.status == Status.RUNNING.value, condition)
     owners = connection.scalars(sa.select(jobs.c.project_id).distinct().where(*running))
@@ -70,34 +132,7 @@ def take_back(connection: Connection, condition: sa.ColumnElement[bool], now: fl
         .order_by(jobs.c.id)
         .with_for_update(skip_locked=True)
     ).mappings()
-    lost = [read_job(row) for row in rows]
+    lost = list(map(read_job, rows))
     for job in lost:
         transitions.lose(connection, job, now, policy)
     return len(lost)
-
-
-def fail_exhausted(connection: Connection, now: float) -> int:
-    """Fail the jobs that have failed on every live worker that can run them; returns how many there were.
-
-    When a job failed, there may have been another worker to try it, which has ended since.
-    """
-    failed = sa.select(attempts.c.job_id).where(attempts.c.outcome == Outcome.FAILED.value)
-    # Locked, so that what is read below is still so when the jobs are ended.
-    rows = connection.execute(
-        sa.select(jobs)
-        .where(jobs.c.status == Status.QUEUED.value, jobs.c.id.in_(failed))
-        .order_by(jobs.c.id)
-        .with_for_update()
-    ).mappings()
-    waiting = [read_job(row) for row in rows]
-    tried = live_workers.attempts_of(connection, [job.id for job in waiting])
-    live, count = live_workers.live(connection, now), 0
-    for job in waiting:
-        errors = tried[job.id].failed
-        hosts = live_workers.capable_hosts(live, job.engine, tried[job.id])
-        # Without any worker for it, as during an upgrade, the job waits.
-        if hosts and hosts <= errors.keys():
-            code, _, message = list(errors.values())[-1].partition(": ")
-            transitions.end(connection, job, Status.FAILED, now, code, message)
-            count += 1
-    return count

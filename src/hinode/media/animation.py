@@ -33,16 +33,11 @@ XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.o
 
 
 def check_gif_rate(fps: Fraction) -> None:
-    """See that browsers show a GIF at this rate: it counts hundredths of a second, and they keep to two.
-
-    Raises:
-        BadInput: `fps` is above 50.
-    """
+    """Raise BadInput for a rate above 50: a GIF counts hundredths of a second, and browsers keep to two."""
     maximum = GIF_TICKS // GIF_MIN_TICKS
     if fps > maximum:
-        raise BadInput(
-            f"a GIF cannot show {float(fps):g} frames per second", f"ask for {maximum} or fewer", field="fps"
-        )
+        message = f"a GIF cannot show {float(fps):g} frames per second"
+        raise BadInput(message, f"ask for {maximum} or fewer", field="fps")
 
 
 def write_gif(path: Path, frames: Iterable[Frames], timeline: Timeline, label: Label) -> None:
@@ -85,7 +80,7 @@ def write_webp(path: Path, frames: Iterable[Frames], timeline: Timeline, label: 
             loop=0,
             quality=WEBP_QUALITY,
             method=4,
-            xmp=_xmp(label),
+            xmp=XMP.format(escape(_text(label))).encode(),
         )
 
 
@@ -102,10 +97,6 @@ def _palette(pictures: list[Frames]) -> Image.Image:
     weighed = np.repeat(codes, np.ceil(np.sqrt(counts)).astype(int))
     colours = (weighed[:, None] >> np.array([16, 8, 0]) & 255).astype(np.uint8)
     return Image.fromarray(colours[None]).quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
-
-
-def _xmp(label: Label) -> bytes:
-    return XMP.format(escape(_text(label))).encode()
 
 
 def _text(label: Label) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 import av
@@ -58,8 +57,7 @@ class Picture:
     """A picture of a video; its colours are converted only if they are needed.
 
     Attributes:
-        start: when it is first shown, in seconds by the clock of the file.
-        end: when it is over.
+        start, end: when it is first shown and when it is over, in seconds by the clock of the file.
         size: width and height in pixels.
     """
 
@@ -105,9 +103,7 @@ class VideoFile:
     def __enter__(self) -> VideoFile:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.container.close()
 
     @property

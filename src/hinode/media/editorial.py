@@ -41,54 +41,33 @@ class Cut:
 
 
 def write_otio(path: Path, title: str, fps: Fraction, cuts: Sequence[Cut], facts: Mapping[str, Any]) -> None:
-    """Write a timeline with one video track.
-
-    Args:
-        path: the file, named .otio; one that is there is replaced.
-        title: of the film.
-        fps: frames per second of the film.
-        cuts: its clips in order.
-        facts: what is known of the film, in JSON values.
+    """Write a timeline with one video track: the clips of a film in order, and what is known of the film in
+    JSON values. The path ends in .otio.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    import opentimelineio as otio
+    from opentimelineio import adapters, schema
+    from opentimelineio.opentime import RationalTime, TimeRange
 
     rate = float(fps)
 
     def span(start: int, count: int, at: float = rate) -> Any:
-        return otio.opentime.TimeRange(
-            otio.opentime.RationalTime(start, at), otio.opentime.RationalTime(count, at)
-        )
+        return TimeRange(RationalTime(start, at), RationalTime(count, at))
 
-    timeline = otio.schema.Timeline(title, metadata={"hinode": dict(facts)})
-    track = otio.schema.Track("V1", kind=otio.schema.TrackKind.Video)
+    timeline = schema.Timeline(title, metadata={"hinode": dict(facts)})
+    track = schema.Track("V1", kind=schema.TrackKind.Video)
     timeline.tracks.append(track)
     for cut in cuts:
         if cut.overlap:
-            before = cut.overlap // 2
-            track.append(
-                otio.schema.Transition(
-                    f"fade to {cut.name}",
-                    otio.schema.TransitionTypes.SMPTE_Dissolve,
-                    in_offset=otio.opentime.RationalTime(before, rate),
-                    out_offset=otio.opentime.RationalTime(cut.overlap - before, rate),
-                )
-            )
-        media = otio.schema.ExternalReference(quote(cut.file), span(0, cut.file_frames, float(cut.file_fps)))
-        marker = otio.schema.Marker(
-            name=cut.name, marked_range=span(cut.start, 1), color=otio.schema.MarkerColor.ORANGE
-        )
+            before = RationalTime(cut.overlap // 2, rate)
+            after = RationalTime(cut.overlap, rate) - before
+            dissolve = schema.TransitionTypes.SMPTE_Dissolve
+            track.append(schema.Transition(f"fade to {cut.name}", dissolve, before, after))
+        media = schema.ExternalReference(quote(cut.file), span(0, cut.file_frames, float(cut.file_fps)))
+        marker = schema.Marker(cut.name, span(cut.start, 1), schema.MarkerColor.ORANGE)
         marker.comment = cut.comment
-        track.append(
-            otio.schema.Clip(
-                cut.name,
-                media,
-                span(cut.start, cut.frames),
-                metadata={"hinode": dict(cut.facts)},
-                markers=[marker],
-            )
-        )
+        source_range, metadata = span(cut.start, cut.frames), {"hinode": dict(cut.facts)}
+        track.append(schema.Clip(cut.name, media, source_range, metadata=metadata, markers=[marker]))
     with replace_file(path) as part:
-        part.write_text(otio.adapters.write_to_string(timeline, "otio_json"), "utf-8")
+        part.write_text(adapters.write_to_string(timeline, "otio_json"), "utf-8")

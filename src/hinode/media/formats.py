@@ -28,19 +28,15 @@ def choose(named: str | None, path: Path | None) -> str:
     """
     suffix = path.suffix.lower().removeprefix(".") if path else ""
     if named is not None and named not in FORMATS:
-        raise BadInput(
-            f"there is no format {quote(named)}", f"choose {join_names(FORMATS, 'or')}", field="format"
-        )
+        remedy = f"choose {join_names(FORMATS, 'or')}"
+        raise BadInput(f"there is no format {quote(named)}", remedy, field="format")
     if named is None and suffix and suffix not in FORMATS:
-        raise BadInput(
-            f"no format has the ending {quote('.' + suffix)}",
-            f"end the name in {join_names(tuple('.' + name for name in FORMATS), 'or')}, or name the format",
-            field="output",
-        )
+        endings = join_names(tuple(f".{name}" for name in FORMATS), "or")
+        remedy = f"end the name in {endings}, or name the format"
+        raise BadInput(f"no format has the ending {quote('.' + suffix)}", remedy, field="output")
     if named is not None and suffix in FORMATS and suffix != named:
-        raise BadInput(
-            f"the output ends in .{suffix} but the format is {named}", "make them agree", field="output"
-        )
+        message = f"the output ends in .{suffix} but the format is {named}"
+        raise BadInput(message, "make them agree", field="output")
     return named or suffix or FORMATS[0]
 
 

@@ -22,25 +22,12 @@ MAX_SCANS = 100
 BAND_ROWS = 64
 
 _TURNED = range(5, 9)  # EXIF orientations in which width and height are exchanged
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _ORIENTATION = 0x0112
 _SCAN = b"\xff\xda"  # never part of the compressed picture itself
 
 
 def measure(path: Path, *, field: str) -> tuple[Size, str]:
-    """Width and height of an image as it is seen, and its media type.
-
-    Raises:
-        BadInput: it is no JPEG, PNG or WebP, is too large or damaged.
-    """
+    """Width and height of an image as it is seen, and its media type; BadInput is raised as in `ready`."""
     with _open(path, field) as image:
         return _upright_size(image, field), _media_type(image)
 
@@ -51,10 +38,8 @@ def ready(
     """See that an image can be a frame of a video of this size, or make it so.
 
     Args:
-        path: of the image.
         size: width and height of the video.
         fit: None if the image must have that size; else "crop", "pad" or "stretch" it.
-        field: what to name in errors.
         other_size: the error about an image of another size.
 
     Returns:
@@ -83,11 +68,8 @@ def _upright_size(image: Image.Image, field: str) -> Size:
     """Width and height of an image as people see it."""
     # First, for reading the orientation of a PNG may mean to unpack it.
     if image.width * image.height > MAX_PIXELS:
-        raise BadInput(
-            f"the image is {image.width}x{image.height}",
-            f"send one of at most {MAX_PIXELS:,} pixels",
-            field=field,
-        )
+        message = f"the image is {image.width}x{image.height}"
+        raise BadInput(message, f"send one of at most {MAX_PIXELS:,} pixels", field=field)
     turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
     return (image.height, image.width) if turned else image.size
 
@@ -100,7 +82,8 @@ def _media_type(image: Image.Image) -> str:
 def _fit(image: Image.Image, size: Size, fit: str) -> bytes:
     turn = image.getexif().get(_ORIENTATION, 1)
     flat = _flat(image, (size[1], size[0]) if turn in _TURNED else size)
-    upright = flat.transpose(_TURNS[turn]) if turn in _TURNS else flat
+    flat.getexif()[_ORIENTATION] = turn
+    upright = ImageOps.exif_transpose(flat)
     if fit == "crop":
         upright = fit_image(upright, size, Image.Resampling.LANCZOS)
     elif fit == "pad":
@@ -134,11 +117,8 @@ def _check_scans(path: Path, field: str) -> None:
     """Refuse a JPEG that paints its picture over and over, which takes few bytes and hours."""
     scans = path.read_bytes().count(_SCAN)
     if scans > MAX_SCANS:
-        raise BadInput(
-            f"the image is a JPEG of {scans:,} scans",
-            f"save it again with at most {MAX_SCANS}, such as without progressive refinement",
-            field=field,
-        )
+        remedy = f"save it again with at most {MAX_SCANS}, such as without progressive refinement"
+        raise BadInput(f"the image is a JPEG of {scans:,} scans", remedy, field=field)
 
 
 @contextmanager
@@ -149,10 +129,8 @@ def _open(path: Path, field: str) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise BadInput("the image is no JPEG, PNG or WebP", "send one of these", field=field) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise BadInput(
-            "the image has too many pixels", f"send one of at most {MAX_PIXELS:,}", field=field
-        ) from error
+        remedy = f"send one of at most {MAX_PIXELS:,}"
+        raise BadInput("the image has too many pixels", remedy, field=field) from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise BadInput(
-            "the image cannot be read, for its file is cut off or damaged", "send it again", field=field
-        ) from error
+        message = "the image cannot be read, for its file is cut off or damaged"
+        raise BadInput(message, "send it again", field=field) from error

@@ -10,10 +10,12 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from typing import Any
 
 from hinode.errors import BadInput
@@ -26,24 +28,14 @@ PIXELS = 4096 * 2304
 MAX_FPS = 240
 FIRST_BOX = b"ftyp"
 """What an MP4 begins with, after four bytes of length."""
-MAX_MEMORY = 512 << 20
-"""Bytes of address space of the process that looks at a file, on systems that can limit it."""
-MAX_SECONDS = 15
-"""Seconds that this process may take."""
-
-_PLAYABLE = "send an MP4 that a video player opens"
+MAX_MEMORY, MAX_SECONDS = 512 << 20, 15
+"""Bytes of address space and seconds for the process that looks at a file, on systems that can limit it."""
+DAMAGED = "the video file is cut off or damaged"
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a video file is.
-
-    Attributes:
-        size: width and height in pixels.
-        seconds: its length.
-        fps: its nominal rate, or None if the file does not say.
-        codec: how its pictures are packed, one of `CODECS`.
-    """
+    """What a video file is: size in pixels, length, nominal rate if it names one, and one of `CODECS`."""
 
     size: Size
     seconds: float
@@ -52,12 +44,7 @@ class Probe:
 
 
 def probe(path: Path, *, max_seconds: float, field: str = "video") -> Probe:
-    """What an MP4 is.
-
-    Args:
-        path: of the file.
-        max_seconds: the longest that is accepted.
-        field: what to name in errors.
+    """What an MP4 is, of so many seconds at most; `field` is what to name in errors.
 
     Raises:
         BadInput: it is not an MP4, is damaged, or is larger or longer than is accepted.
@@ -77,17 +64,11 @@ def _look_apart(path: Path, max_seconds: float) -> dict[str, Any]:
     """The result of `look`, called in a process of its own."""
     command = [sys.executable, "-m", "hinode.media.probe", str(path.absolute()), repr(max_seconds)]
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=MAX_SECONDS,
-        )
+        done = subprocess.run(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, timeout=MAX_SECONDS)
         # The output is empty if the process died: of its limits, or of something broken in the file.
         facts: dict[str, Any] = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError):
-        return _refusal(_unreadable())
+        return _refusal(DAMAGED)
     return facts
 
 
@@ -95,53 +76,41 @@ def look(path: Path, max_seconds: float) -> dict[str, Any]:
     """What a file is, in values of JSON: those of a `Probe`, or the message and remedy of a refusal."""
     try:
         with VideoFile(path) as file:
-            return _inspect(file, max_seconds)
-    except BadInput as refusal:
-        return _refusal(refusal)
+            # One frame is not worth a thread for each processor, each with memory of its own.
+            file.stream.codec_context.thread_count = 1
+            fault = next(_faults(file, max_seconds), None)
+            if fault is not None:
+                return _refusal(*fault)
+            width, height = file.size
+            facts = {"width": width, "height": height, "seconds": float(file.seconds), "codec": file.codec}
+            return {**facts, "fps": str(file.average_rate) if file.average_rate else None}
     except DecodeError as error:
-        return _refusal(_bad(f"the video file {error}", _PLAYABLE))
+        return _refusal(f"the video file {error}")
     except MemoryError:
-        return _refusal(_unreadable())
+        return _refusal(DAMAGED)
 
 
-def _refusal(error: BadInput) -> dict[str, Any]:
-    return {"message": error.message, "remedy": error.remedy}
+def _refusal(message: str, remedy: str = "send an MP4 that a video player opens") -> dict[str, Any]:
+    return {"message": message, "remedy": remedy}
 
 
-def _unreadable() -> BadInput:
-    return _bad("the video file is cut off or damaged", _PLAYABLE)
-
-
-def _bad(message: str, remedy: str) -> BadInput:
-    return BadInput(message, remedy, field="video")
-
-
-def _inspect(file: VideoFile, max_seconds: float) -> dict[str, Any]:
-    # One frame is not worth a thread for each processor, each with memory of its own.
-    file.stream.codec_context.thread_count = 1
-    size, codec, rate = file.size, file.codec, file.average_rate
-    if codec not in CODECS:
-        raise _bad(
-            "the pictures of the video are packed in a way that cannot be read here",
-            "send an MP4 with H.264 pictures",
-        )
-    if not (SIDE[0] <= min(size) and max(size) <= SIDE[1] and size[0] * size[1] <= PIXELS):
-        raise _bad(
-            f"the video is {size[0]}x{size[1]}",
-            f"send one with sides from {SIDE[0]} to {SIDE[1]} pixels and at most {PIXELS:,} in a frame",
-        )
+def _faults(file: VideoFile, max_seconds: float) -> Iterator[tuple[str, ...]]:
+    """The cause, and the remedy if it is a special one, of what keeps a video from being accepted."""
+    (width, height), rate = file.size, file.average_rate
+    if file.codec not in CODECS:
+        message = "the pictures of the video are packed in a way that cannot be read here"
+        yield message, "send an MP4 with H.264 pictures"
+    if not (SIDE[0] <= min(file.size) and max(file.size) <= SIDE[1] and width * height <= PIXELS):
+        bounds = f"sides from {SIDE[0]} to {SIDE[1]} pixels and at most {PIXELS:,} in a frame"
+        yield f"the video is {width}x{height}", f"send one with {bounds}"
     if not 0 < file.seconds <= max_seconds:
-        raise _bad(
-            f"the video has {float(file.seconds):.3g} seconds",
-            f"send one of more than 0 and at most {max_seconds:g}",
-        )
+        remedy = f"send one of more than 0 and at most {max_seconds:g}"
+        yield f"the video has {float(file.seconds):.3g} seconds", remedy
     if rate is not None and rate > MAX_FPS:
-        raise _bad(f"the video has {float(rate):.6g} frames per second", f"send one with at most {MAX_FPS}")
+        yield f"the video has {float(rate):.6g} frames per second", f"send one with at most {MAX_FPS}"
     # Only now, when its size is known to be within bounds.
     if next(iter(file), None) is None:
-        raise _bad("the video has no frames", _PLAYABLE)
-    facts = {"width": size[0], "height": size[1], "seconds": float(file.seconds), "codec": codec}
-    return {**facts, "fps": str(rate) if rate else None}
+        yield ("the video has no frames",)
 
 
 def _limit_process() -> None:

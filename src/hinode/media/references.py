@@ -31,9 +31,8 @@ def picture(reference: Reference) -> Image.Image:
         with Image.open(_path(reference)) as image:
             return image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadInput(
-            "the image to work from cannot be read", "give a JPEG, PNG or WebP", field=reference.role
-        ) from error
+        message = "the image to work from cannot be read"
+        raise BadInput(message, "give a JPEG, PNG or WebP", field=reference.role) from error
 
 
 def rate(reference: Reference) -> Fraction | None:
@@ -161,15 +160,8 @@ class FrameReader:
 
 
 def save_frames(frames: Frames, fps: Fraction, role: str, folder: Path, at: float = 0.0) -> Reference:
-    """Write frames uint8 [T, H, W, 3], at least one, into a video file without loss.
-
-    Args:
-        frames: the frames.
-        fps: frames per second.
-        role: what they are to the request that refers to them.
-        folder: where the file goes; it is named after its content.
-        at: seconds into the clip at which they are shown.
-    """
+    """Write frames uint8 [T, H, W, 3], at least one, into a video file without loss; it is named after its
+    content. For `role` and `at` see `Reference`."""
     digest = _digest(frames, (frames.shape, fps))
     path = folder / f"{digest}.mp4"
     if not path.is_file():
@@ -183,6 +175,12 @@ def save_picture(frame: Frames, role: str, folder: Path, at: float = 0.0) -> Ref
     path = folder / f"{digest}.png"
     Image.fromarray(frame).save(path)
     return Reference(role, digest, "image/png", path=str(path), at=at)
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of the bytes of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(frames: Frames, facts: object) -> str:
@@ -222,6 +220,5 @@ def _errors(reference: Reference) -> Iterator[None]:
 
 
 def _unreadable(reference: Reference) -> BadInput:
-    return BadInput(
-        "the video to work from cannot be read", "give a file that a video player opens", field=reference.role
-    )
+    message = "the video to work from cannot be read"
+    return BadInput(message, "give a file that a video player opens", field=reference.role)

@@ -16,16 +16,8 @@ MAX_STRETCH = 1.02
 
 
 def fit(frames: FrameSource, size: Size, order: Iterable[int]) -> Iterator[Frames]:
-    """Frames of exactly `size`, one at a time: a long clip at full size need not fit into memory.
-
-    Args:
-        frames: uint8 [T, H, W, 3].
-        size: width and height to reach.
-        order: indices of the frames to give; equal ones may follow each other.
-
-    Yields:
-        uint8 [height, width, 3] each.
-    """
+    """Frames uint8 [H, W, 3] of exactly `size`, one at a time: a long clip at full size need not fit into
+    memory. `order` has their indices in `frames`, uint8 [T, H, W, 3]; equal ones may follow each other."""
     for index, repeats in groupby(order):
         frame = np.asarray(fit_finished(Image.fromarray(frames[index]), size))
         for _ in repeats:
@@ -48,8 +40,7 @@ def fit_image(
     """An image at exactly `size`: the largest part around its middle that has the shape, scaled.
 
     Args:
-        image: the image; it is returned as it is if it has the size.
-        size: width and height.
+        image: it is returned as it is if it has the size.
         resample: the filter; by default an average where the image gets smaller, else bicubic.
         max_stretch: see `crop_box`.
     """

@@ -34,12 +34,7 @@ class SoundEncoder:
     """The sound of a file that is being written."""
 
     def __init__(self, file: OutputContainer, sound: Sound, seconds: Fraction) -> None:
-        """
-        Args:
-            file: opened with `options`; the track becomes its next stream.
-            sound: what is heard.
-            seconds: how long the file is.
-        """
+        """The track becomes the next stream of a file of so many seconds, which was opened with `options`."""
         self.rate = rate_for(sound.rate)
         self.layout = "mono" if sound.channels == 1 else "stereo"
         self._sound = at_rate(sound, self.rate)

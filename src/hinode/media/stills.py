@@ -16,6 +16,7 @@ from hinode.output import replace_file
 from hinode.request import Size
 
 PNG_LEVEL = 6
+SHEET_SIDE = 4  # tiles
 
 
 def write_pngs(folder: Path, frames: Iterable[Frames], label: Label) -> None:
@@ -38,21 +39,13 @@ def thumbnail(frames: FrameSource, size: Size) -> Image.Image:
     return fit_finished(middle, size)
 
 
-def spritesheet(frames: FrameSource, tile: Size, *, columns: int = 4, rows: int = 4) -> Image.Image:
-    """Frames spread evenly over the clip, in reading order on one picture, each tile exactly `tile` large.
-
-    A clip of fewer frames than tiles leaves the last tiles black.
-
-    Args:
-        frames: uint8 [T, H, W, 3].
-        tile: width and height of one tile.
-        columns: tiles in a row, at least 1.
-        rows: rows of tiles, at least 1.
-    """
+def spritesheet(frames: FrameSource, tile: Size) -> Image.Image:
+    """Sixteen of frames uint8 [T, H, W, 3] spread evenly over the clip, in reading order on one picture, each
+    tile exactly `tile` large. A clip of fewer frames leaves the last tiles black."""
     width, height = tile
-    sheet = Image.new("RGB", (columns * width, rows * height))
-    for place, index in enumerate(spread(len(frames), columns * rows)):
+    sheet = Image.new("RGB", (SHEET_SIDE * width, SHEET_SIDE * height))
+    for place, index in enumerate(spread(len(frames), SHEET_SIDE**2)):
         picture = Image.fromarray(frames[index])
-        row, column = divmod(place, columns)
+        row, column = divmod(place, SHEET_SIDE)
         sheet.paste(fit_finished(picture, tile), (column * width, row * height))
     return sheet

@@ -31,11 +31,8 @@ class Timeline:
         return max(1, math.ceil(self.seconds * self.fps))
 
     def starts(self, ticks: int) -> list[int]:
-        """Times at which the frames begin, and at the end the time at which the last one is over.
-
-        Args:
-            ticks: ticks per second; every time is rounded to a tick by itself.
-        """
+        """Times at which the frames begin, and at the end the time at which the last one is over, in `ticks`
+        per second; every time is rounded to a tick by itself."""
         times = [Fraction(index) / self.fps for index in range(self.frames)] + [self.seconds]
         marks = [round(time * ticks) for time in times]
         marks[-1] = max(marks[-1], marks[-2] + 1)
@@ -47,13 +44,10 @@ class Timeline:
         return [after - before for before, after in pairwise(marks)]
 
     def sources(self, fps: Fraction, available: int) -> Iterator[int]:
-        """For each frame of this timeline, the index of the frame then on show in a clip of rate `fps`.
+        """For each frame of this timeline, the index of the frame then on show in a clip of rate `fps` and of
+        `available` frames, whose last one is shown at later times.
 
         Frames are held, never blended: a blend would be a picture that nobody drew.
-
-        Args:
-            fps: rate of the clip that the indices point into.
-            available: its number of frames; later times show its last one.
         """
         for index in range(self.frames):
             yield min(math.floor(Fraction(index) / self.fps * fps), available - 1)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 
 from hinode.clip import Frames, Sound
-from hinode.errors import BadInput, quote
-from hinode.media.decode import INTERPOLATION, DecodeError, VideoFile
+from hinode.errors import BadInput
+from hinode.media.decode import INTERPOLATION
 from hinode.media.label import Label
 from hinode.media.sound import SoundEncoder
 from hinode.media.timeline import Timeline
@@ -36,18 +35,11 @@ MIN_TICKS = 90_000
 
 
 def check_size(size: Size) -> None:
-    """See that both sides are even: chroma is stored at half the width and height.
-
-    Raises:
-        BadInput: one of them is odd.
-    """
+    """Raise BadInput if a side is odd: chroma is stored at half the width and height."""
     width, height = size
     if width % 2 or height % 2:
-        raise BadInput(
-            f"an MP4 cannot be {width}x{height}, for its sides have to be even",
-            f"ask for {width + width % 2}x{height + height % 2}",
-            field="size",
-        )
+        message = f"an MP4 cannot be {width}x{height}, for its sides have to be even"
+        raise BadInput(message, f"ask for {width + width % 2}x{height + height % 2}", field="size")
 
 
 def write_mp4(
@@ -105,7 +97,7 @@ def write_mp4(
 
 
 def write_lossless(path: Path, frames: Frames, fps: Fraction) -> None:
-    """Write frames uint8 [T, H, W, 3] so that `read_video` gives the same bits back; few players open it."""
+    """Write frames uint8 [T, H, W, 3] so that `VideoFile` gives the same bits back; few players open it."""
     _, height, width, _ = frames.shape
     with av.open(str(path), "w", format="mp4") as file:
         stream = file.add_stream("libx264rgb", rate=fps)
@@ -120,10 +112,8 @@ def same_bytes(processor: str) -> dict[str, str]:
     """Options for x264 under which equal frames always become equal bytes.
 
     Its routines for AVX-512 (seen with PyAV 18.1 on an AMD EPYC) once in some hundred clips choose otherwise,
-    by what happens to lie in memory beside theirs; those up to AVX2 do not and take 8 % longer.
-
-    Args:
-        processor: the text of /proc/cpuinfo, or "" where there is none.
+    by what happens to lie in memory beside theirs; those up to AVX2 do not and take 8 % longer. `processor`
+    is the text of /proc/cpuinfo, or "" where there is none.
     """
     return {"x264-params": "asm=avx2"} if re.search(r"^flags\b.*\bavx512f\b", processor, re.M) else {}
 
@@ -134,56 +124,6 @@ def _processor() -> str:
         return Path("/proc/cpuinfo").read_text(errors="replace")
     except OSError:
         return ""
-
-
-@dataclass(frozen=True, eq=False)
-class DecodedVideo:
-    """A video file, decoded.
-
-    Attributes:
-        frames: uint8 [T, H, W, 3], sRGB.
-        starts: when each frame is shown first, in seconds.
-        seconds: length of the video.
-        fps: its nominal rate.
-        metadata: what the file says about itself.
-    """
-
-    frames: Frames
-    starts: tuple[Fraction, ...]
-    seconds: Fraction
-    fps: Fraction
-    metadata: Mapping[str, str]
-
-
-def read_video(path: Path) -> DecodedVideo:
-    """Decode the pictures of an MP4, all of them, into memory.
-
-    Raises:
-        BadInput: the file is missing or is no video that can be decoded.
-    """
-    frames, starts = [], []
-    end = Fraction(0)
-    try:
-        with VideoFile(path) as file:
-            for picture in file:
-                frames.append(picture.rgb)
-                starts.append(picture.start)
-                end = picture.end
-            if not frames:
-                raise DecodeError("has no pictures")
-            return DecodedVideo(
-                frames=np.stack(frames),
-                starts=tuple(starts),
-                seconds=end,
-                fps=Fraction(file.stream.guessed_rate or len(frames) / end),
-                metadata=dict(file.container.metadata),
-            )
-    except DecodeError as error:
-        raise BadInput(
-            f"{quote(str(path), 200)} cannot be read as a video: the file {error}",
-            "give an MP4 that a video player opens",
-            field="video",
-        ) from error
 
 
 def _to_yuv(frame: Frames, reformatter: VideoReformatter) -> av.VideoFrame:

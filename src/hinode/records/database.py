@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         options: dict[str, Any] = {"pool_size": connections, "max_overflow": 8, "poolclass": QueuePool}
         if self.sqlite:
-            # `write` and `read` below begin transactions, not the driver.
+            # `_transaction` begins transactions, not the driver.
             options["connect_args"] = {
                 "timeout": BUSY_SECONDS,
                 "isolation_level": None,
@@ -67,34 +67,30 @@ class Database:
         if self.sqlite:
             sa.event.listen(self.engine, "connect", _prepare)
 
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> AbstractContextManager[Connection]:
         """A transaction that may write. It commits when the block ends and rolls back when it raises.
 
         Raises:
             DatabaseError: the database cannot be reached.
         """
-        with self._connected() as connection, connection.begin():
-            if self.sqlite:
-                _driver(connection).execute("BEGIN IMMEDIATE")
-            yield connection
+        return self._transaction("BEGIN IMMEDIATE")
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> AbstractContextManager[Connection]:
         """A transaction that sees one state of the database and does not write.
 
         Raises:
             DatabaseError: the database cannot be reached.
         """
-        with self._connected() as connection, connection.begin():
-            if self.sqlite:
-                _driver(connection).execute("BEGIN")
-            yield connection
+        return self._transaction("BEGIN")
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
+    def _transaction(self, begin: str) -> Iterator[Connection]:
         try:
-            with self.engine.connect() as connection:
+            with self.engine.connect() as connection, connection.begin():
+                if self.sqlite:
+                    driver = connection.connection.driver_connection
+                    assert isinstance(driver, sqlite3.Connection)
+                    driver.execute(begin)
                 yield connection
         except OperationalError as error:
             raise self._unreachable(error.orig) from error
@@ -117,18 +113,15 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         try:
-            with self.engine.connect() as connection, connection.begin():
-                # Two processes may start at once.
-                lock = "BEGIN IMMEDIATE" if self.sqlite else "SELECT pg_advisory_xact_lock(4815162342)"
-                connection.exec_driver_sql(lock)
+            with self._transaction("BEGIN IMMEDIATE") as connection:
+                if not self.sqlite:  # two processes may start at once
+                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4815162342)")
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except CommandError as error:
             raise DatabaseError(
                 "the database was made by a newer version of Hinode", "upgrade Hinode on this machine"
             ) from error
-        except OperationalError as error:
-            raise self._unreachable(error.orig) from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -160,12 +153,6 @@ def parse(url: str) -> URL:
         "write sqlite:////path/to/hinode.db or postgresql://user:password@host/name",
         field="HINODE_DATABASE_URL",
     )
-
-
-def _driver(connection: Connection) -> sqlite3.Connection:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
 
 
 def _prepare(connection: sqlite3.Connection, record: object) -> None:

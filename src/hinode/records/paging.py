@@ -14,20 +14,17 @@ from hinode.errors import BadInput, quote
 def page_of(
     connection: Connection,
     query: sa.Select[Any],
-    column: sa.ColumnElement[str],
     owner: sa.ColumnElement[bool],
     kind: str,
-    *,
     after: str | None,
     limit: int,
-    descending: bool = True,
+    descending: bool,
 ) -> tuple[Sequence[sa.RowMapping], bool]:
     """The rows of one page, and whether there are more behind them.
 
     Args:
         connection: in a transaction.
-        query: selects all entries.
-        column: their ids.
+        query: selects all entries, with a column `id`.
         owner: which entries belong to the list, deleted ones among them.
         kind: of the entries, for the error.
         after: start behind the entry with this id; None for the beginning.
@@ -37,6 +34,7 @@ def page_of(
     Raises:
         BadInput: the list has no entry `after`.
     """
+    column = query.selected_columns["id"]
     if after is not None:
         # A deleted entry is still a place in the list, so that deleting while paging works.
         if connection.scalar(sa.select(column).where(column == after, owner)) is None:

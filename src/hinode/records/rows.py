@@ -13,14 +13,13 @@ T = TypeVar("T")
 
 
 def first_row(connection: Connection, query: sa.Executable, **values: Any) -> sa.RowMapping | None:
-    """The first row of a query, by names of columns; None if there is none.
-
-    Args:
-        connection: in a transaction.
-        query: any statement that returns rows.
-        values: of the query's bound parameters.
-    """
+    """The first row of a query with these bound parameters, by names of columns; None if there is none."""
     return connection.execute(query, values).mappings().first()
+
+
+def only_row(connection: Connection, query: sa.Executable) -> sa.RowMapping:
+    """The only row of a query, by names of columns."""
+    return connection.execute(query).mappings().one()
 
 
 def count_rows(connection: Connection, *conditions: sa.ColumnElement[bool]) -> int:
@@ -31,10 +30,7 @@ def count_rows(connection: Connection, *conditions: sa.ColumnElement[bool]) -> i
 def from_row(cls: type[T], row: Mapping[str, Any] | sa.RowMapping, **values: Any) -> T:
     """The dataclass `cls` with the columns of a row that have the names of its fields.
 
-    Args:
-        cls: the dataclass.
-        row: may have more columns than the dataclass has fields.
-        values: fields that do not stand in the row as they are.
+    `values` are the fields that do not stand in the row as they are.
     """
     names = [field.name for field in dataclasses.fields(cls) if field.name not in values]  # type: ignore[arg-type]
     return cls(**{name: row[name] for name in names}, **values)

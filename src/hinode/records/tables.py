@@ -86,7 +86,7 @@ jobs = Table(
     Column("operation", String(32), nullable=False),
     Column("engine", String(64), nullable=False),
     Column("model", String(200), nullable=False),
-    Column("asked_model", String(200), nullable=False),  # as the client wrote it: "sora-2"
+    Column("asked_model", String(200), nullable=False, key="requested_model"),  # as written: "sora-2"
     Column("seconds", Float(53), nullable=False),  # length of the clip
     Column("priority", Integer, nullable=False),  # jobs.states.Priority
     # "priority:project:model": jobs of one lane start in the order of `queued_at`.
@@ -113,7 +113,7 @@ jobs = Table(
     Column("checkpoint_step", Integer, nullable=False, server_default="0"),
     Column("crashes", Integer, nullable=False, server_default="0"),  # in a row without progress
     Column("compute_seconds", Float(53), nullable=False, server_default="0"),
-    Column("making", JSON),  # seed, native size, stage seconds, what was understood
+    Column("making", JSON, key="provenance"),  # seed, native size, stage seconds, what was understood
     Column("error_code", String(64)),
     Column("error_message", Text),
     Column("source_id", String(64)),  # the video that this one was made from
@@ -288,7 +288,7 @@ idempotency = Table(
     Column("route", String(200), primary_key=True),
     Column("key", String(255), primary_key=True),
     Column("request_hash", String(64), nullable=False),
-    Column("made", JSON, nullable=False),  # ids of the jobs, or of the batch
+    Column("made", JSON, nullable=False, key="result_ids"),  # ids of the jobs, or of the batch
     Column("created_at", Float(53), nullable=False, index=True),
 )
 

@@ -2,8 +2,7 @@
 
 from hinode.training.distillation import distil
 from hinode.training.judge import train_judge
-from hinode.training.recipes import RECIPES, Bucket, Recipe, Stage
 from hinode.training.run import train
 from hinode.training.upscaling import train_upscaler
 
-__all__ = ["RECIPES", "Bucket", "Recipe", "Stage", "distil", "train", "train_judge", "train_upscaler"]
+__all__ = ["distil", "train", "train_judge", "train_upscaler"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hinode.model.flow import null_text
 from hinode.model.text import Vocabulary
 from hinode.model.tokens import SpacetimePatches
 from hinode.training.recipes import Bucket, Recipe
@@ -26,6 +27,10 @@ IMAGE_SECONDS = 3.0  # an image shows its scene at a random time within this man
 VALIDATION_SCENES = 64
 LOG_PACES = (-1.2, 0.7)  # logarithms of the speeds of cameras that a hint describes: 0.3 to 2 times nominal
 CAPTION_SHARE = 0.3  # of those cameras, how many the caption describes too
+LEVEL_MEAN, LEVEL_SPREAD = -0.8, 0.8  # of the logit-normal noise level
+INDEPENDENT = 0.10  # samples with a level per latent frame; the rest has one for the whole clip
+EARLY, EARLIEST = 0.25, 0.15  # samples below a level that others seldom have: it decides the camera
+TEXT_DROPOUT = 0.10
 
 
 @dataclass(frozen=True)
@@ -63,21 +68,14 @@ def sample_batch(
     scenes = [sample_scene(rng, held_out=False, casts=recipe.cast_shares) for _ in range(bucket.batch_size)]
     cameras = random.Random(f"{recipe.name}/cameras/{recipe.seed}/{step}")
     hints = [cameras.random() < recipe.camera_share for _ in scenes]
-    scenes = [
-        dataclasses.replace(scene, pace=math.exp(cameras.uniform(*LOG_PACES))) if hint else scene
-        for scene, hint in zip(scenes, hints, strict=True)
-    ]
-    texts = [
-        words(
-            caption(
-                scene,
-                rng,
-                rng.choices(densities, weights)[0],
-                camera=not hint or cameras.random() < CAPTION_SHARE,
-            )
-        )
-        for scene, hint in zip(scenes, hints, strict=True)
-    ]
+    for number, hint in enumerate(hints):
+        if hint:
+            scenes[number] = dataclasses.replace(scenes[number], pace=math.exp(cameras.uniform(*LOG_PACES)))
+    texts = []
+    for scene, hint in zip(scenes, hints, strict=True):
+        density = rng.choices(densities, weights)[0]
+        camera = not hint or cameras.random() < CAPTION_SHARE
+        texts.append(words(caption(scene, rng, density, camera=camera)))
     ids = vocabulary.batch(texts, limit=recipe.model.words, multiple=multiple)
     start = rng.uniform(0.0, IMAGE_SECONDS) if bucket.frames == 1 else 0.0
     return Batch(step, bucket, scenes, ids, start, hints)
@@ -105,18 +103,12 @@ def validation_batches(recipe: Recipe, vocabulary: Vocabulary) -> list[Batch]:
 def render_batch(batch: Batch, device: torch.device) -> Tensor:
     """The clips of a batch: video [B, T, 3, H, W] in -1..1."""
     bucket = batch.bucket
-    width, height = bucket.cut_from or (bucket.width, bucket.height)
+    fps, start = bucket.fps, batch.start
+    width, height = bucket.rendered
     video = render(
-        batch.scenes,
-        frames=bucket.frames,
-        fps=bucket.fps,
-        width=width,
-        height=height,
-        start=batch.start,
-        device=device,
+        batch.scenes, frames=bucket.frames, fps=fps, width=width, height=height, start=start, device=device
     )
-    latent_range: Tensor = crop_center(video, bucket.width, bucket.height) * 2 - 1
-    return latent_range
+    return crop_center(video, bucket.width, bucket.height) * 2 - 1
 
 
 def crop_center(video: Tensor, width: int, height: int) -> Tensor:
@@ -136,10 +128,9 @@ def emphasis(batch: Batch, strength: float, tokenizer: SpacetimePatches, device:
     bucket = batch.bucket
     clock = batch.start + torch.arange(bucket.frames, device=device) / bucket.fps
     columns, rows = bucket.width // tokenizer.size, bucket.height // tokenizer.size
-    width, height = bucket.cut_from or (bucket.width, bucket.height)
-    whole_columns, whole_rows = width // tokenizer.size, height // tokenizer.size
-    x = (torch.arange(whole_columns, device=device) + 0.5) / whole_columns
-    y = (torch.arange(whole_rows, device=device) + 0.5) / whole_rows
+    width, height = bucket.rendered
+    counts = width // tokenizer.size, height // tokenizer.size
+    x, y = ((torch.arange(count, device=device) + 0.5) / count for count in counts)
     near = presence(batch.scenes, clock.expand(len(batch.scenes), -1), x, y, width / height)
     near = crop_center(near, columns, rows)
     near = torch.cat((near[:, :1].expand(-1, tokenizer.frames - 1, -1, -1), near), 1)
@@ -156,11 +147,8 @@ def iterate_batches(
     ahead: int,
     multiple: int,
 ) -> Generator[Batch, None, None]:
-    """Training batches from `step` on, without end.
-
-    `ahead`: how many a thread prepares, so that a GPU never waits for Python. On a CPU, where the thread
-    would only take time from the training itself, use 0.
-    """
+    """Training batches from `step` on, without end. `ahead`: how many a thread prepares, so that a GPU never
+    waits for Python. On a CPU, where the thread would only take time from the training itself, use 0."""
 
     def sample(number: int) -> Batch:
         return training_batch(recipe, number, fraction(), vocabulary, multiple=multiple)
@@ -176,3 +164,19 @@ def iterate_batches(
             pending.append(thread.submit(sample, number))
     finally:
         thread.shutdown(cancel_futures=True)
+
+
+def sample_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor:
+    """Noise levels for training, [B, Tl]: a tenth of clips has one per latent frame, a quarter a low one."""
+    device = generator.device
+    each = torch.randn(batch, frames, generator=generator, device=device)
+    alone, early, first = torch.rand(3, batch, 1, generator=generator, device=device)
+    levels = torch.sigmoid(LEVEL_MEAN + LEVEL_SPREAD * each)
+    shared = torch.where(early < EARLY, EARLIEST * first, levels[:, :1])
+    return torch.where(alone < INDEPENDENT, levels, shared)
+
+
+def drop_text(ids: Tensor, generator: torch.Generator) -> Tensor:
+    """Replace a tenth of the texts by the null text: the network also learns the unconditional field."""
+    odds = torch.rand(ids.shape[0], 1, generator=generator, device=generator.device)
+    return torch.where(odds.to(ids.device) < TEXT_DROPOUT, null_text(ids), ids)

@@ -34,8 +34,7 @@ def sample_directions(
     masks = [sample_mask(rng, shape) if rng.random() < recipe.mask_share else nothing for _ in range(count)]
     moments = (batch.start + torch.arange(bucket.frames) / bucket.fps).expand(count, -1)
     aspect = bucket.width / bucket.height
-    subject = subject_path([scene.subjects[0] for scene in batch.scenes], moments, aspect)
-    path = torch.stack((subject.x, subject.y), -1)
+    path = subject_path([scene.subjects[0] for scene in batch.scenes], moments, aspect).places
     camera = camera_path(batch.scenes, moments)
     zoom = camera.zoom.log()
     moves = torch.stack((camera.pan - camera.pan[:, :1], zoom - zoom[:, :1]), -1)

@@ -1,13 +1,9 @@
 """Distillation: a student generates in few steps and without guidance what its teacher generates in many.
 
-The student starts as a copy of its teacher and generates clips from noise by itself. From every state that it
-reaches, the teacher computes where the student's step should have ended, and the student learns to get there
-in one forward pass. On the teacher's states alone it would never see where its own small errors lead; on true
-clips it would only learn the mean of everything that a noisy clip may become. Each number of steps has a
-first noise level of its own, which tells the one network how far its steps go.
-
-Sources: progressive distillation arXiv 2202.00512, guidance distilled with it 2210.03142, fixed paths from
-noise to clips 2209.03003, training on the learner's own states (DAgger) 1011.0686.
+From every state that the student reaches by itself, the teacher computes where its step should have ended. On
+the teacher's states alone it would never see where its own small errors lead; on true clips it would only
+learn the mean of everything that a noisy clip may become. Sources: progressive distillation arXiv 2202.00512,
+guidance distilled with it 2210.03142, fixed paths 2209.03003, training on the learner's own states 1011.0686.
 """
 
 from __future__ import annotations
@@ -21,13 +17,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from hinode.engines.native import checkpoint
 from hinode.engines.native.checkpoint import Checkpoint
 from hinode.engines.native.composition import camera_noise
 from hinode.errors import ModelError, join_names
-from hinode.model.dit import Condition
+from hinode.model.dit import Condition, DiT
 from hinode.model.flow import Loss, Sampler, SamplerState, Sampling
 from hinode.model.layers import compute_type
 from hinode.model.text import PAD
@@ -44,7 +40,8 @@ MINUTES = 90.0
 TEACHER_STEPS = 12
 """More steps do not make the teacher's clips better."""
 SCHEDULES = {(0, 5, 8, 10): 0.0, (0, 7): 0.02}
-"""The teacher's step at which each step of the student begins, and the first noise level of that schedule."""
+"""The teacher's step at which each step of the student begins, and the first noise level of that schedule,
+which tells the one network how far its steps go."""
 LEARNING_RATE = 5e-4
 AVERAGE = 0.98  # decay of the averaged weights; at the end the learning rate is zero anyway
 STEPS_PER_CLIP = 12  # student's steps that are learnt for each new clip
@@ -99,20 +96,14 @@ def sample_noise(
     moments = (batch.start + torch.arange(batch.bucket.frames) / batch.bucket.fps).expand(len(noise), -1)
     pans = camera_path(batch.scenes, moments).pan
     free = ~mask.flatten(1).any(1)
-    clips = zip(noise, pans - pans[:, :1], free.tolist(), strict=True)
-    return torch.stack(
-        [camera_noise(clip, pan, tokenizer, generator) if moves else clip for clip, pan, moves in clips]
-    )
+    for number in free.nonzero().flatten().tolist():
+        noise[number] = camera_noise(noise[number], pans[number] - pans[number, 0], tokenizer, generator)
+    return noise
 
 
 @torch.no_grad()
 def roll_out(
-    teacher: Checkpoint,
-    student: nn.Module,
-    batch: data.Batch,
-    recipe: Recipe,
-    sampling: Sampling,
-    video: Tensor,
+    teacher: Checkpoint, student: DiT, batch: data.Batch, recipe: Recipe, sampling: Sampling, video: Tensor
 ) -> list[Rollout]:
     """Let the student generate the clips of a batch, and the teacher continue from each of its states.
 
@@ -127,7 +118,7 @@ def roll_out(
     noise = sample_noise(batch, mask.cpu(), tokenizer, generator).to(x)
     ids, fps = batch.ids.to(x.device), batch.bucket.fps
     sampler = Sampler(teacher.model, ids, fps, noise, sampling, context=pixels, motion=motion)
-    condition = student.encode_text(ids)  # type: ignore[operator]
+    condition = student.encode_text(ids)
     control = None if sampler.control is None else sampler.control[: len(ids)]
     targets: dict[Leap, tuple[Tensor, Tensor]] = {}
     from_noise = sampler.state  # the first leaps of all schedules share the teacher's steps from noise
@@ -143,20 +134,16 @@ def roll_out(
         if leap.later < 1:  # no leap begins where a schedule ends
             slope = velocity(student, z, [leap] * len(z), condition, fps, control, sampler.frame_mask)
             z = torch.where(sampler.mask, z, z + (leap.later - leap.now) * slope)
-    return [
-        Rollout(
-            {leap: (begin[clip], end[clip]) for leap, (begin, end) in targets.items()},
-            ids[clip],
-            None if control is None else control[clip],
-            sampler.mask[clip],
-            sampler.frame_mask[clip],
-        )
-        for clip in range(len(ids))
-    ]
+    result = []
+    for clip in range(len(ids)):
+        ends = {leap: (begin[clip], end[clip]) for leap, (begin, end) in targets.items()}
+        given = None if control is None else control[clip]
+        result.append(Rollout(ends, ids[clip], given, sampler.mask[clip], sampler.frame_mask[clip]))
+    return result
 
 
 def velocity(
-    student: nn.Module,
+    student: DiT,
     z: Tensor,
     steps: list[Leap],
     condition: Condition,
@@ -171,7 +158,7 @@ def velocity(
     return (clean - z) / (1 - now.view(-1, 1, 1, 1, 1))
 
 
-def loss(model: nn.Module, rollouts: list[Rollout], steps: list[Leap], fps: float) -> Loss:
+def loss(model: DiT, rollouts: list[Rollout], steps: list[Leap], fps: float) -> Loss:
     """Squared error of the student's velocity against the mean velocity to the target, one leap per clip."""
     targets = [rollout.targets[leap] for rollout, leap in zip(rollouts, steps, strict=True)]
     z, end = (torch.stack(states).float() for states in zip(*targets, strict=True))
@@ -181,7 +168,7 @@ def loss(model: nn.Module, rollouts: list[Rollout], steps: list[Leap], fps: floa
     control = torch.stack(controls) if controls else None
     mask = torch.stack([rollout.mask for rollout in rollouts])
     frame_mask = torch.stack([rollout.frame_mask for rollout in rollouts])
-    condition = model.encode_text(ids)  # type: ignore[operator]
+    condition = model.encode_text(ids)
     distance = torch.tensor([leap.later - leap.now for leap in steps], device=z.device).view(-1, 1, 1, 1, 1)
     slope = velocity(model, z, steps, condition, fps, control, frame_mask)
     squared = (slope - (end - z) / distance).square().masked_fill(mask, 0.0)
@@ -211,10 +198,8 @@ class Distiller(Trainer):
         for loaded in (teacher, start):
             same = loaded.model.config == self.recipe.model
             if not same or loaded.vocabulary.words != self.vocabulary.words:
-                raise ModelError(
-                    f"the recipe {recipe.name} is for another network or vocabulary",
-                    "distil a model that this version trained",
-                )
+                message = f"the recipe {recipe.name} is for another network or vocabulary"
+                raise ModelError(message, "distil a model that this version trained")
         self.teacher, self.name = teacher, name
         self.sampling = dataclasses.replace(recipe.sampling, steps=TEACHER_STEPS)
         self.leaps = leaps(self.sampling)
@@ -245,23 +230,17 @@ class Distiller(Trainer):
         batch = data.validation_batches(self.recipe, self.vocabulary)[0]
         video, fps = data.render_batch(batch, self.device), batch.bucket.fps
         rollouts = roll_out(self.teacher, self.average, batch, self.recipe, self.sampling, video)
-        values = [
-            float(loss(self.average, rollouts, [leap] * len(rollouts), fps).value) for leap in self.leaps
-        ]
-        return {
-            "validation": round(sum(values) / len(values), 5),
-            "validation_by_leap": [round(value, 5) for value in values],
-        }
+        losses = [loss(self.average, rollouts, [leap] * len(rollouts), fps) for leap in self.leaps]
+        values = [float(leap_loss.value) for leap_loss in losses]
+        mean = sum(values) / len(values)
+        return {"validation": round(mean, 5), "validation_by_leap": [round(value, 5) for value in values]}
 
     def facts(self) -> dict[str, Any]:
         """See `Trainer.facts`: a student samples by its own schedules, without guidance."""
         rows, teacher = schedules(self.sampling), self.sampling
         sampling = Sampling(len(rows[0]), 1.0, teacher.guided, teacher.shift, learnt=rows)
-        return super().facts() | {
-            "sampling": dataclasses.asdict(sampling),
-            "teacher": self.name,
-            "teacher_sampling": dataclasses.asdict(teacher),
-        }
+        own, teachers = dataclasses.asdict(sampling), dataclasses.asdict(teacher)
+        return super().facts() | {"sampling": own, "teacher": self.name, "teacher_sampling": teachers}
 
 
 def student_recipe(teacher: Checkpoint, minutes: float) -> Recipe:
@@ -269,9 +248,8 @@ def student_recipe(teacher: Checkpoint, minutes: float) -> Recipe:
     if no recipe of this version trained the teacher."""
     name = teacher.facts.get("recipe")
     if name not in RECIPES:
-        raise ModelError(
-            "the teacher was trained by no known recipe", f"distil {join_names(tuple(RECIPES), 'or')}"
-        )
+        remedy = f"distil {join_names(tuple(RECIPES), 'or')}"
+        raise ModelError("the teacher was trained by no known recipe", remedy)
     recipe = RECIPES[name]()
     mix = tuple(
         (dataclasses.replace(bucket, batch_size=max(1, bucket.batch_size // STEPS_PER_CLIP)), weight)

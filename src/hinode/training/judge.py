@@ -6,6 +6,7 @@ import dataclasses
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from hinode.world.motion import subject_path
 from hinode.world.render import render
 from hinode.world.scene import CAMERAS, COLORS, MOTIONS, SUBJECTS, Scene, Subject, sample_scene
 
-RATE, WARM_UP, WEIGHT_DECAY = 2e-3, 50, 0.02
+SEED, RATE, WARM_UP, WEIGHT_DECAY = 1, 2e-3, 50, 0.02
 FORMATS = ((17, 8.0, 64, 64), (17, 8.0, 112, 64), (17, 8.0, 64, 112), (25, 12.0, 64, 64))
 """Native formats that the judge must read: frames, fps, width, height."""
 GLIMPSES = (4, 2.0, SPAN / MOMENTS)
@@ -115,7 +116,7 @@ def _pair_losses(nets: Nets, video: Tensor, scenes: list[Scene], aspect: float) 
     count, fps, start = GLIMPSES
     moments = (start + torch.arange(count) / fps).expand(len(scenes), -1)
     paths = [subject_path([scene.subjects[k] for scene in scenes], moments, aspect) for k in (0, 1)]
-    where = torch.stack([torch.stack((path.x, path.y), -1) for path in paths], 2) * 2 - 1
+    where = torch.stack([path.places for path in paths], 2) * 2 - 1
     where = where + torch.randn_like(where) * 0.02
     kinds, colors = (
         torch.tensor([[values.index(getattr(s, name)) for s in scene.subjects] for scene in scenes])
@@ -126,19 +127,13 @@ def _pair_losses(nets: Nets, video: Tensor, scenes: list[Scene], aspect: float) 
     return {"pair": F.binary_cross_entropy_with_logits(odds.float(), front)}
 
 
-def _sampler(
-    casts: tuple[float, float, float], precipitation: float = 0.0
-) -> Callable[[random.Random], Scene]:
-    """Sample scenes with these shares of one, two and three subjects, and this share in rain or snow, which
-    hide pans and skylines."""
-
-    def sample(rng: random.Random) -> Scene:
-        scene = sample_scene(rng, held_out=None, casts=casts)
-        if rng.random() < precipitation:
-            scene = dataclasses.replace(scene, weather=rng.choice(("rain", "snow", "snow")))
-        return scene
-
-    return sample
+def _sample(rng: random.Random, *, casts: tuple[float, float, float], precipitation: float = 0.0) -> Scene:
+    """Sample a scene with these odds of one, two and three subjects, and these of rain or snow, which hide
+    pans and skylines."""
+    scene = sample_scene(rng, held_out=None, casts=casts)
+    if rng.random() < precipitation:
+        scene = dataclasses.replace(scene, weather=rng.choice(("rain", "snow", "snow")))
+    return scene
 
 
 def _sample_overlapping(rng: random.Random) -> Scene:
@@ -162,26 +157,22 @@ class Part:
 
     def owns(self, parameter: str) -> bool:
         """Whether a parameter of `Nets`, by name, belongs to this part: the part with the longest prefix."""
-        matches = [part for part in PARTS if parameter.startswith(part.prefix)]
-        return max(matches, key=lambda part: len(part.prefix)).name == self.name
+        prefixes = [part.prefix for part in PARTS if parameter.startswith(part.prefix)]
+        return max(prefixes, key=len) == self.prefix
 
 
+_READING = partial(_sample, casts=(0.8, 0.15, 0.05), precipitation=0.3)
+_CAMERA = partial(_sample, casts=(0.7, 0.2, 0.1), precipitation=0.5)
 PARTS = (
-    Part("reading", 0.4, _scene_losses, _sampler((0.8, 0.15, 0.05), 0.3), "judge.", noise=0.05),
-    Part("camera", 0.25, _camera_losses, _sampler((0.7, 0.2, 0.1), 0.5), "judge.camera.", noise=0.01),
-    Part("cast", 0.3, _cast_losses, _sampler((0.25, 0.55, 0.2)), "cast.", noise=0.05),
+    Part("reading", 0.4, _scene_losses, _READING, "judge.", noise=0.05),
+    Part("camera", 0.25, _camera_losses, _CAMERA, "judge.camera.", noise=0.01),
+    Part("cast", 0.3, _cast_losses, partial(_sample, casts=(0.25, 0.55, 0.2)), "cast.", noise=0.05),
     Part("pair", 0.05, _pair_losses, _sample_overlapping, "cast.pair.", noise=0.03, moments=GLIMPSES),
 )
 
 
 def train_judge(
-    out: Path,
-    *,
-    minutes: float = 40.0,
-    batch: int = 32,
-    seed: int = 1,
-    threads: int = 1,
-    only: tuple[str, ...] = (),
+    out: Path, *, minutes: float = 40.0, batch: int = 32, threads: int = 1, only: tuple[str, ...] = ()
 ) -> Path:
     """Train the judge and write `out`/judge.safetensors and `out`/cast.safetensors; returns the folder.
 
@@ -196,7 +187,7 @@ def train_judge(
         path = out / "parts" / f"{part.name}.safetensors"
         if not only or part.name in only:
             start = load_file(path) if only else {}
-            save_weights(path, _train_part(part, minutes * 60 * part.share, batch, seed, start), metadata)
+            save_weights(path, _train_part(part, minutes * 60 * part.share, batch, start), metadata)
         weights |= load_file(path)
     for net in ("judge", "cast"):
         own = {name.removeprefix(f"{net}."): w for name, w in weights.items() if name.startswith(f"{net}.")}
@@ -204,11 +195,9 @@ def train_judge(
     return out
 
 
-def _train_part(
-    part: Part, seconds: float, batch: int, seed: int, start: dict[str, Tensor]
-) -> dict[str, Tensor]:
-    torch.manual_seed(seed)
-    rng = random.Random(f"judge-{part.name}-{seed}")
+def _train_part(part: Part, seconds: float, batch: int, start: dict[str, Tensor]) -> dict[str, Tensor]:
+    torch.manual_seed(SEED)
+    rng = random.Random(f"judge-{part.name}-{SEED}")
     nets = Nets().train()
     nets.load_state_dict(start, strict=False)
     parameters = {name: value for name, value in nets.named_parameters() if part.owns(name)}

@@ -8,16 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+Shapes = list[tuple[int, int]]
 
-def orthogonalize(
-    matrix: Tensor, coefficients: tuple[float, float, float], iterations: int, eps: float
-) -> Tensor:
-    """The nearest orthogonal matrix, roughly, by Newton-Schulz iteration in the number type of the matrix."""
-    a, b, c = coefficients
+
+def orthogonalize(matrix: Tensor, group: dict[str, Any]) -> Tensor:
+    """The nearest orthogonal matrix, roughly, by Newton-Schulz iteration in the number type of the matrix;
+    `group`: of `Muon.param_groups`."""
+    a, b, c = group["ns_coefficients"]
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
-    x = x / x.norm().clamp(min=eps)
-    for _ in range(iterations):
+    x = x / x.norm().clamp(min=group["eps"])
+    for _ in range(group["ns_steps"]):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.T if tall else x
@@ -60,9 +61,6 @@ class Muon(torch.optim.Muon):
         """The part of a matrix that this process keeps, in the same memory."""
         return matrix
 
-    def orthogonalize_all(
-        self, parts: list[Tensor], shapes: list[tuple[int, int]], group: dict[str, Any]
-    ) -> list[Tensor]:
+    def orthogonalize_all(self, parts: list[Tensor], shapes: Shapes, group: dict[str, Any]) -> list[Tensor]:
         """The local parts of the orthogonal matrices nearest to those of which `parts` are local."""
-        settings = group["ns_coefficients"], group["ns_steps"], group["eps"]
-        return [orthogonalize(part.to(self.dtype), *settings) for part in parts]
+        return [orthogonalize(part.to(self.dtype), group) for part in parts]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from hinode.model.dit import DiTConfig
 from hinode.model.flow import Sampling
@@ -29,6 +30,13 @@ class Bucket:
         """Such as 17x64x64@8 (frames, width, height, frames per second)."""
         return f"{self.frames}x{self.width}x{self.height}@{self.fps:g}"
 
+    @property
+    def rendered(self) -> tuple[int, int]:
+        """Width and height before the middle is cut out."""
+        return self.cut_from or (self.width, self.height)
+
+
+network = partial(DiTConfig, vocabulary=0, control=True)
 
 Mix = tuple[tuple[Bucket, float], ...]
 """Buckets and their weights."""
@@ -44,10 +52,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All choices of a training run.
-
-    Its schedules are fractions of `minutes`, so the learning rate reaches zero on a slow machine too.
-    """
+    """All choices of a training run. Its schedules are fractions of `minutes`, so the learning rate reaches
+    zero on a slow machine too."""
 
     name: str
     model: DiTConfig  # its `vocabulary` is filled in from the world when training starts
@@ -76,10 +82,7 @@ class Recipe:
 
     def mix(self, fraction: float) -> Mix:
         """Buckets and weights at this fraction of the run (0..1)."""
-        for stage in self.stages:
-            if fraction < stage.until:
-                return stage.mix
-        return self.stages[-1].mix
+        return next((stage.mix for stage in self.stages if fraction < stage.until), self.stages[-1].mix)
 
     def rate(self, step: int, fraction: float) -> float:
         """Learning rate: warm-up by steps, constant, then linear to zero by elapsed time."""
@@ -98,7 +101,7 @@ def nano() -> Recipe:
     mix = ((image, 0.05), *zip(shapes, (0.38, 0.21, 0.15, 0.04, 0.09, 0.04, 0.04), strict=True))
     return Recipe(
         name="nano",
-        model=DiTConfig(vocabulary=0, control=True),
+        model=network(),
         minutes=150,
         stages=(Stage(0.22, ((image, 1.0),)), Stage(1.00, mix)),
         validation=Bucket(17, 8, 64, 64, 16),
@@ -112,11 +115,9 @@ def mini() -> Recipe:
     """33 M parameters, 128-pixel clips of up to four seconds; half an hour on a data-centre GPU."""
 
     def clips(frames: int, batch: int) -> Mix:
-        return (
-            (Bucket(frames, 12, 128, 128, batch), 0.5),
-            (Bucket(frames, 12, 224, 128, batch * 4 // 7), 0.3),
-            (Bucket(frames, 12, 128, 224, batch * 4 // 7), 0.2),
-        )
+        wide = batch * 4 // 7
+        shapes = ((128, 128), batch, 0.5), ((224, 128), wide, 0.3), ((128, 224), wide, 0.2)
+        return tuple((Bucket(frames, 12, *shape, size), share) for shape, size, share in shapes)
 
     lengths = images, short, middle, long = clips(1, 512), clips(17, 112), clips(33, 56), clips(49, 35)
 
@@ -127,16 +128,7 @@ def mini() -> Recipe:
 
     return Recipe(
         name="mini",
-        model=DiTConfig(
-            vocabulary=0,
-            fine_width=256,
-            width=448,
-            depth=10,
-            text_width=192,
-            text_depth=3,
-            noise_scale=2.0,
-            control=True,
-        ),
+        model=network(fine_width=256, width=448, depth=10, text_width=192, text_depth=3, noise_scale=2.0),
         minutes=24,
         stages=(
             Stage(0.15, images),
@@ -157,16 +149,7 @@ def smoke() -> Recipe:
     image, clip = Bucket(1, 8, 32, 32, 4), Bucket(5, 8, 32, 32, 2)
     return Recipe(
         name="smoke",
-        model=DiTConfig(
-            vocabulary=0,
-            fine_width=64,
-            width=64,
-            depth=1,
-            fine_out=1,
-            text_width=64,
-            text_depth=1,
-            control=True,
-        ),
+        model=network(fine_width=64, width=64, depth=1, fine_out=1, text_width=64, text_depth=1),
         minutes=0.1,
         stages=(Stage(0.3, ((image, 1.0),)), Stage(1.0, ((image, 0.3), (clip, 0.7)))),
         validation=Bucket(5, 8, 32, 32, 4),

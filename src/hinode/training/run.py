@@ -13,8 +13,7 @@ import torch
 from hinode.errors import BadInput
 from hinode.training import data
 from hinode.training.distributed.parallel import join_team
-from hinode.training.journal import Journal
-from hinode.training.loop import iterate_steps, stop_on_signal
+from hinode.training.loop import Journal, iterate_steps, stop_on_signal
 from hinode.training.recipes import RECIPES, Recipe
 from hinode.training.trainer import MODEL_FILE, Trainer
 
@@ -36,24 +35,16 @@ def train(
 
     The folder gets model.safetensors (the latest averaged weights), state.pt and log.jsonl.
 
-    Args:
-        start: weights to start with, of the same recipe; their minutes count.
-        minutes: length of the whole run, earlier starts included; by default the recipe's. A resumed run may
-            be given more, since its schedule is a function of elapsed / minutes.
-        resume: continue from out/state.pt if it exists.
-        device: by default a GPU if there is one.
-        threads: CPU threads.
-        shard: each process of a `torchrun` keeps only its part of the weights.
-
-    Raises:
-        BadInput: the recipe is unknown, the processes cannot share it, or `start` had all these minutes.
-        ModelError: the saved state or `start` does not fit the recipe.
+    `start`: weights to start with, of the same recipe; their minutes count. `minutes`: length of the whole
+    run, earlier starts included; by default the recipe's. A resumed run may be given more, since its schedule
+    is a function of elapsed / minutes. `shard`: each process of a `torchrun` keeps only its part of the
+    weights. BadInput: the recipe is unknown, the processes cannot share it, or `start` had all these minutes.
+    ModelError: the saved state or `start` does not fit the recipe.
     """
     if isinstance(recipe, str):
         if recipe not in RECIPES:
-            raise BadInput(
-                f"there is no recipe called {recipe}", f"choose one of {', '.join(RECIPES)}", field="recipe"
-            )
+            remedy = f"choose one of {', '.join(RECIPES)}"
+            raise BadInput(f"there is no recipe called {recipe}", remedy, field="recipe")
         recipe = RECIPES[recipe]()
     if minutes is not None:
         recipe = dataclasses.replace(recipe, minutes=minutes)
@@ -83,29 +74,23 @@ def run(trainer: Trainer, stop: threading.Event, *, start: Path | None = None, r
         trainer.start_from(start)
         minutes = trainer.progress.elapsed / 60
         if minutes >= recipe.minutes:
-            raise BadInput(
-                f"{start.name} had {minutes:g} minutes of training, and the whole run takes"
-                f" {recipe.minutes:g}",
-                "give more",
-                field="minutes",
-            )
+            message = f"{start.name} had {minutes:g} minutes of training, and the whole run takes"
+            raise BadInput(f"{message} {recipe.minutes:g}", "give more", field="minutes")
         event["begins_as"] = start.stem
+    event |= {
+        "recipe": recipe.name,
+        "minutes": recipe.minutes,
+        "parameters": trainer.model.parameters_count(),
+        "dtype": str(trainer.model.compute).removeprefix("torch."),
+        "device": str(trainer.device),
+        "processes": team.size,
+        "sharded": team.sharded,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
     journal = Journal(trainer.out / LOG_FILE, recipe, trainer.device, team, trainer.progress, new=not resumed)
     with journal.bar:
-        journal.note(
-            {
-                **event,
-                "recipe": recipe.name,
-                "minutes": recipe.minutes,
-                "parameters": trainer.model.parameters_count(),
-                "dtype": str(trainer.model.compute).removeprefix("torch."),
-                "device": str(trainer.device),
-                "processes": team.size,
-                "sharded": team.sharded,
-                "threads": torch.get_num_threads(),
-                "torch": torch.__version__,
-            }
-        )
+        journal.note(event)
         _run_steps(trainer, journal, stop)
 
 
@@ -117,28 +102,22 @@ def _run_steps(trainer: Trainer, journal: Journal, stop: threading.Event) -> Non
     def fraction() -> float:
         return min(1.0, progress.elapsed / budget)
 
+    ahead, multiple = 8 if device.type == "cuda" and team.size == 1 else 0, 16 if recipe.compile else 8
     batches = data.iterate_batches(
-        recipe,
-        progress.step,
-        fraction,
-        trainer.vocabulary,
-        ahead=8 if device.type == "cuda" and team.size == 1 else 0,
-        multiple=16 if recipe.compile else 8,
+        recipe, progress.step, fraction, trainer.vocabulary, ahead=ahead, multiple=multiple
     )
-    steps = iterate_steps(
-        lambda: progress.elapsed < budget,
-        progress,
-        # All that hangs on the clock is done by all processes together, so they agree on one.
-        tasks=(
-            (recipe.log_seconds, lambda: journal.report(rate, fraction())),
-            (recipe.save_minutes * 60, trainer.save),
-            (recipe.validate_minutes * 60, lambda: journal.note({"event": "export", **trainer.export()})),
-        ),
-        stop=stop,
-        agree=team.agree,
+    tasks = (
+        (recipe.log_seconds, lambda: journal.report(rate, fraction())),
+        (recipe.save_minutes * 60, trainer.save),
+        (recipe.validate_minutes * 60, lambda: journal.note({"event": "export", **trainer.export()})),
     )
+
+    def unfinished() -> bool:
+        return progress.elapsed < budget
+
     try:
-        for _ in steps:
+        # All that hangs on the clock is done by all processes together, so they agree on one.
+        for _ in iterate_steps(unfinished, progress, tasks=tasks, stop=stop, agree=team.agree):
             batch = next(batches)
             start = time.monotonic()
             video = data.render_batch(team.share(batch), device)
@@ -149,4 +128,4 @@ def _run_steps(trainer: Trainer, journal: Journal, stop: threading.Event) -> Non
     finally:
         batches.close()
     trainer.save()
-    journal.note({"event": "done" if progress.elapsed >= budget else "stopped", **trainer.export()})
+    journal.note({"event": "stopped" if unfinished() else "done", **trainer.export()})

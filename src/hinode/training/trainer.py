@@ -1,8 +1,7 @@
 """The trainer: a network with its optimisers, averaged weights and progress.
 
-Weights and optimiser state are float32; activations are bfloat16 where that is fast. Matrices inside blocks
-are trained by Muon, everything else by AdamW (recipe arXiv 2510.19376). What is exported is a moving average
-of the weights.
+Weights and optimiser state are float32, activations bfloat16 where that is fast. Matrices inside blocks are
+trained by Muon, all else by AdamW (recipe arXiv 2510.19376). A moving average of the weights is exported.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import dataclasses
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,6 @@ from hinode.training.distributed.parallel import Team
 from hinode.training.distributed.sharding import ShardedMuon, gather_state, local, shard
 from hinode.training.loop import Progress, save_state, set_rate
 from hinode.training.muon import Muon
-from hinode.training.noise import LEVEL_MEAN, LEVEL_SPREAD, drop_text, sample_levels
 from hinode.training.recipes import Recipe
 
 STATE_FILE, MODEL_FILE = "state.pt", "model.safetensors"
@@ -103,7 +101,6 @@ class Trainer:
         self.weights = list(self.model.parameters())
         self.averages = list(self.average.parameters())
         self.progress = Progress()
-        self._validation: list[tuple[data.Batch, Tensor, Tensor, Tensor]] | None = None
 
     def learn(self, batch: data.Batch, video: Tensor, rate: float) -> tuple[flow.Loss, Tensor]:
         """Take one optimiser step on `video`, this process's share of the batch.
@@ -115,22 +112,14 @@ class Trainer:
         count, mine = len(batch.scenes), self.team.share_slice
         generator = torch.Generator(self.device).manual_seed(self.recipe.seed * 1_000_003 + batch.step)
         x = self.tokenizer.encode(video)
-        ids = drop_text(batch.ids.to(self.device), generator)
-        levels = sample_levels(count, x.shape[1], generator)
+        ids = data.drop_text(batch.ids.to(self.device), generator)
+        levels = data.sample_levels(count, x.shape[1], generator)
         noise = torch.randn((count, *x.shape[1:]), generator=generator, device=self.device)
         weight = data.emphasis(self.team.share(batch), self.recipe.emphasis, self.tokenizer, self.device)
         mask, motion = sample_directions(self.recipe, batch, self.tokenizer, self.device)
-        loss = flow.loss(
-            self.model,
-            x,
-            ids[mine],
-            batch.bucket.fps,
-            levels=levels[mine],
-            noise=noise[mine],
-            weight=weight,
-            mask=mask[mine],
-            motion=motion[mine],
-        )
+        sampled = {"levels": levels, "noise": noise, "mask": mask, "motion": motion}
+        share = {name: values[mine] for name, values in sampled.items()}
+        loss = flow.loss(self.model, x, ids[mine], batch.bucket.fps, weight=weight, **share)
         counted = (loss.levels < 1).sum().float()
         value, total = self.team.sum(torch.stack((loss.value.detach() * counted, counted)))
         total = total.clamp(min=1)
@@ -150,6 +139,7 @@ class Trainer:
         forward = flops(self.model.config, bucket.frames, bucket.height, bucket.width, batch.ids.shape[1])
         progress.flops += forward_passes * forward
 
+    @torch.no_grad()
     def update(self, rate: float) -> Tensor:
         """Move the weights along their gradients, and the average after them; returns the norm of the
         gradient before clipping, over all shards."""
@@ -160,24 +150,18 @@ class Trainer:
             set_rate(optimiser, rate)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-        self._update_average()
-        return norm
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        """Move the average towards the weights: quickly at first, slowly later."""
+        # The average follows quickly at first, slowly later.
         decay = min(self.recipe.average, (1 + self.progress.step) / (10 + self.progress.step))
         torch._foreach_lerp_([local(a) for a in self.averages], [local(w) for w in self.weights], 1 - decay)
+        return norm
 
     @torch.no_grad()
     def validate(self) -> dict[str, Any]:
         """Velocity error of the averaged weights on a fixed set of scenes with fixed noise, overall and by
         quarters of the noise level. All processes must call it: each takes its share of the scenes."""
         mine = self.team.share_slice
-        if self._validation is None:
-            self._validation = list(self._validation_set())
         errors, all_levels = [], []
-        for batch, x, noise, levels in self._validation:
+        for batch, x, noise, levels in self._validation_set:
             ids = batch.ids[mine].to(self.device)
             loss = flow.loss(self.average, x, ids, batch.bucket.fps, levels=levels[mine], noise=noise)
             whole = torch.zeros(len(levels), device=self.device)
@@ -185,25 +169,23 @@ class Trainer:
             errors.append(whole)
             all_levels.append(levels[:, 0])
         error, level = self.team.sum(torch.cat(errors)), torch.cat(all_levels)
-        quarters = error[level.argsort()].chunk(4)
-        return {
-            "validation": round(float(error.mean()), 5),
-            "validation_by_level": [round(float(quarter.mean()), 5) for quarter in quarters],
-        }
+        quarters = [round(float(quarter.mean()), 5) for quarter in error[level.argsort()].chunk(4)]
+        return {"validation": round(float(error.mean()), 5), "validation_by_level": quarters}
 
-    def _validation_set(self) -> Iterator[tuple[data.Batch, Tensor, Tensor, Tensor]]:
+    @cached_property
+    def _validation_set(self) -> list[tuple[data.Batch, Tensor, Tensor, Tensor]]:
         """Batches with the latents and the noise of this process's share, and the levels of all clips."""
-        mine = self.team.share_slice
-        generator = torch.Generator(self.device).manual_seed(7)
+        result, generator = [], torch.Generator(self.device).manual_seed(7)
         for batch in data.validation_batches(self.recipe, self.vocabulary):
             x = self.tokenizer.encode(data.render_batch(self.team.share(batch), self.device))
             count = len(batch.scenes)
             noise = torch.randn((count, *x.shape[1:]), generator=generator, device=self.device)
             # One level per clip, evenly over the quantiles of the training distribution.
             quantile = (torch.arange(count, device=self.device) + 0.5) / count
-            spread = LEVEL_SPREAD * torch.special.ndtri(quantile)
-            levels = torch.sigmoid(LEVEL_MEAN + spread)[:, None].expand(-1, x.shape[1])
-            yield batch, x, noise[mine], levels
+            spread = data.LEVEL_SPREAD * torch.special.ndtri(quantile)
+            levels = torch.sigmoid(data.LEVEL_MEAN + spread)[:, None].expand(-1, x.shape[1])
+            result.append((batch, x, noise[self.team.share_slice], levels))
+        return result
 
     def facts(self) -> dict[str, Any]:
         """The header of the exported file: how the weights were trained and how they sample."""
@@ -234,10 +216,8 @@ class Trainer:
         """Write everything that `restore` needs, the same for any number of processes, sharded or not. Noise,
         scenes and captions are functions of (seed, step), so no random generator is saved."""
         state = {
-            "format": STATE_FORMAT,
+            **self._identity(),
             "recipe": self.recipe.name,
-            "config": dataclasses.asdict(self.recipe.model),
-            "words": list(self.vocabulary.words),
             "progress": dataclasses.asdict(self.progress),
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -247,6 +227,11 @@ class Trainer:
         if self.team.is_main:
             save_state(self.out / STATE_FILE, state)
 
+    def _identity(self) -> dict[str, Any]:
+        """What a saved state has to agree with to be continued here."""
+        config, words = dataclasses.asdict(self.recipe.model), list(self.vocabulary.words)
+        return {"format": STATE_FORMAT, "config": config, "words": words}
+
     def restore(self) -> bool:
         """Continue from the saved state; returns whether there is one. ModelError if it belongs to another
         network or vocabulary."""
@@ -254,16 +239,10 @@ class Trainer:
         state = self.team.load(path)
         if state is None:
             return False
-        same = (
-            state["format"] == STATE_FORMAT
-            and state["config"] == dataclasses.asdict(self.recipe.model)
-            and tuple(state["words"]) == self.vocabulary.words
-        )
-        if not same:
-            raise ModelError(
-                f"{path} is the state of a different network or vocabulary",
-                "use another --out, or --no-resume to start over",
-            )
+        same = self._identity()
+        if any(state[name] != value for name, value in same.items()):
+            message = f"{path} is the state of a different network or vocabulary"
+            raise ModelError(message, "use another --out, or --no-resume to start over")
         self._load(self.model, state["model"])
         self._load(self.average, state["average"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
@@ -281,10 +260,8 @@ class Trainer:
         published = checkpoint.load(path)
         old, new = published.vocabulary, self.vocabulary
         if dataclasses.replace(published.model.config, vocabulary=len(new)) != self.recipe.model:
-            raise ModelError(
-                f"{path} is a different network than the recipe {self.recipe.name} trains",
-                "start from a model of that recipe, or leave --start out",
-            )
+            message = f"{path} is a different network than the recipe {self.recipe.name} trains"
+            raise ModelError(message, "start from a model of that recipe, or leave --start out")
         weights = published.model.state_dict()
         shared = [word for word in new.words if word in old.words]
         generator = torch.Generator().manual_seed(self.recipe.seed)
@@ -294,15 +271,9 @@ class Trainer:
         weights[WORDS] = table
         self._load(self.model, weights)
         self._load(self.average, weights)
-        facts = published.facts
-        self.progress = Progress(
-            step=facts["steps"],
-            elapsed=60 * facts["minutes"],
-            clips=facts["clips"],
-            images=facts["images"],
-            flops=facts["training_flops"],
-            begun=facts["steps"],
-        )
+        names = "steps", "minutes", "clips", "images", "training_flops"
+        step, minutes, clips, images, spent = (published.facts[name] for name in names)
+        self.progress = Progress(step, 60 * minutes, clips, images, spent, begun=step)
 
     def _load(self, network: DiT, weights: dict[str, Tensor]) -> None:
         """Load weights that only the main process needs to have read."""

@@ -1,8 +1,7 @@
 """Captions from scenes and facts from captions: the world's recaptioner and its inverse.
 
-`caption` describes a scene at four densities, in several grammars, with synonyms and clauses in any order
-(dense synthetic captions help prompt following most; Sora's report calls it re-captioning). `parse` finds the
-facts in any text, and the words that mean nothing in this world.
+Captions have four densities, several grammars, synonyms and clauses in any order: dense synthetic captions
+help prompt following most (Sora's report calls it re-captioning).
 """
 
 from __future__ import annotations
@@ -39,19 +38,13 @@ _PHRASES: dict[tuple[str, ...], tuple[str, str]] = {
     for value, phrases in table.items()
     for phrase in phrases
 }
-_RELATIONS = {
-    tuple(words(phrase)): relation
-    for relation, phrases in lexicon.RELATION_WORDS.items()
-    for phrase in phrases
-}
+_RELATIONS = {tuple(words(text)): name for name, texts in lexicon.RELATION_WORDS.items() for text in texts}
 # a colour or a direction inside these phrases does not describe a subject
 _COLORED_SKY = [f"{color} sky" for phrases in lexicon.COLOR_WORDS.values() for color in phrases]
 _NEUTRAL = {tuple(words(phrase)) for phrase in (*_COLORED_SKY, *lexicon.NEUTRAL)} - _PHRASES.keys()
-_MAX_PHRASE_WORDS = max(len(phrase) for phrase in (*_PHRASES, *_RELATIONS))
+_MAX_PHRASE_WORDS = max(map(len, (*_PHRASES, *_RELATIONS)))
 _FILLER = frozenset(lexicon.FILLER)
-VOCABULARY: tuple[str, ...] = tuple(
-    sorted({word for phrase in (*_PHRASES, *_NEUTRAL, *_RELATIONS) for word in phrase} | _FILLER)
-)
+VOCABULARY: tuple[str, ...] = tuple(sorted(_FILLER.union(*_PHRASES, *_NEUTRAL, *_RELATIONS)))
 
 
 @dataclass(frozen=True)
@@ -68,13 +61,13 @@ class ParsedPrompt:
     """The facts of a scene in a text; None where it states none."""
 
     subjects: tuple[SubjectFacts, ...]
-    time: str | None
-    place: str | None
-    weather: str | None
-    camera: str | None
     understood: tuple[str, ...]  # the words that state a fact
     not_understood: tuple[str, ...]  # words that mean nothing in this world, in order and once each
     relation: str | None = None  # where the first subject is, seen from the second
+    time: str | None = None
+    place: str | None = None
+    weather: str | None = None
+    camera: str | None = None
 
     def facts(self) -> dict[str, str]:
         """The facts of the first subject and the scene that the text states, in the judge's names."""
@@ -149,16 +142,8 @@ def parse(text: str) -> ParsedPrompt:
             scene.setdefault(attribute, value)
     if waiting and not subjects:
         subjects.append(waiting)
-    return ParsedPrompt(
-        subjects=tuple(SubjectFacts(s.get("kind"), s.get("color"), s.get("motion")) for s in subjects),
-        time=scene.get("time"),
-        place=scene.get("place"),
-        weather=scene.get("weather"),
-        camera=scene.get("camera"),
-        understood=tuple(understood),
-        not_understood=tuple(unknown),
-        relation=relation,
-    )
+    cast = tuple(SubjectFacts(**facts) for facts in subjects)
+    return ParsedPrompt(cast, tuple(understood), tuple(unknown), relation, **scene)
 
 
 def caption(scene: Scene, rng: random.Random, density: str | None = None, *, camera: bool = True) -> str:
@@ -178,7 +163,8 @@ def caption(scene: Scene, rng: random.Random, density: str | None = None, *, cam
     cast = _join([_subject(subject, rng, dense, keep) for subject in scene.subjects], scene, rng, keep)
     around: list[str] = []
     if rng.random() < keep:
-        around.append(_place(scene, rng))
+        noun = _phrase("place", scene.place, rng)
+        around.append(f"{rng.choice(('over', 'over', 'above', 'across', 'in front of', 'near'))} the {noun}")
     if rng.random() < keep:
         around.append(_phrase("time", scene.time, rng, adverbial=True))
     if dense or rng.random() < (keep if scene.weather != "clear" else 0.4):
@@ -231,17 +217,16 @@ def _phrase(attribute: str, value: str, rng: random.Random, adverbial: bool = Fa
     return rng.choice(phrases)
 
 
-def _article(noun: str, rng: random.Random) -> str:
-    if rng.random() < 0.1:
-        return f"the {noun}"
-    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+def _noun(subject: Subject, rng: random.Random) -> str:
+    return f"{_phrase('color', subject.color, rng)} {_phrase('kind', subject.kind, rng)}"
 
 
 def _subject(subject: Subject, rng: random.Random, dense: bool, keep: float) -> str:
-    noun = f"{_phrase('color', subject.color, rng)} {_phrase('kind', subject.kind, rng)}"
+    noun = _noun(subject, rng)
     if dense and rng.random() < 0.5:
         noun = f"{'large' if subject.size > 0.32 else 'small'} {noun}"
-    text = _article(noun, rng)
+    article = "the" if rng.random() < 0.1 else "an" if noun[0] in "aeiou" else "a"
+    text = f"{article} {noun}"
     if rng.random() < max(keep, 0.85):
         motion = _phrase("motion", subject.motion, rng)
         if dense and subject.motion != "still" and rng.random() < 0.4:
@@ -250,21 +235,16 @@ def _subject(subject: Subject, rng: random.Random, dense: bool, keep: float) -> 
     return text
 
 
-def _place(scene: Scene, rng: random.Random) -> str:
-    noun = _phrase("place", scene.place, rng)
-    return f"{rng.choice(('over', 'over', 'above', 'across', 'in front of', 'near'))} the {noun}"
-
-
 def _tags(scene: Scene, rng: random.Random, camera: bool) -> str:
     cast = []
     for subject in scene.subjects:
-        tag = f"{_phrase('color', subject.color, rng)} {_phrase('kind', subject.kind, rng)}"
+        tag = _noun(subject, rng)
         if rng.random() < 0.9:
             tag = f"{tag}{rng.choice((' ', ', '))}{_phrase('motion', subject.motion, rng)}"
         cast.append(tag)
     if len(cast) > 1 and scene.relation is not None:
         cast = [_join(cast, scene, rng, 1.0)]
-    around = [_phrase(name, value, rng) for name, value in scene.facts().items() if name in ("time", "place")]
+    around = [_phrase("time", scene.time, rng), _phrase("place", scene.place, rng)]
     around = [tag for tag in around if rng.random() < 0.85]
     if rng.random() < (0.85 if scene.weather != "clear" else 0.4):
         around.append(_phrase("weather", scene.weather, rng))

@@ -6,11 +6,14 @@ distance is negative inside, in the same unit (forms after Inigo Quilez, "2D dis
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from hinode.world.scene import SUBJECTS
 
 # (signed distance [b, T, P, P], role): the roles are papers of the palette or tones of the subject's colour
 Part = tuple[Tensor, str]
@@ -31,19 +34,16 @@ def box(u: Tensor, v: Tensor, x: float, y: float, half_width: float, half_height
 
 def convex(u: Tensor, v: Tensor, *points: tuple[float, float]) -> Tensor:
     """Convex polygon, corners clockwise on screen (u right, v down)."""
-    distance: Tensor | None = None
+    sides = []
     for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True):
         length = math.hypot(x1 - x0, y1 - y0)
-        side = ((u - x0) * ((y1 - y0) / length)) - ((v - y0) * ((x1 - x0) / length))
-        distance = side if distance is None else torch.maximum(distance, side)
-    assert distance is not None
-    return distance
+        sides.append(((u - x0) * ((y1 - y0) / length)) - ((v - y0) * ((x1 - x0) / length)))
+    return functools.reduce(torch.maximum, sides)
 
 
 def _balloon(u: Tensor, v: Tensor, beat: Tensor) -> list[Part]:
-    envelope = torch.minimum(
-        circle(u, v, 0.0, -0.3, 0.68), convex(u, v, (-0.56, 0.1), (0.56, 0.1), (0.17, 0.56), (-0.17, 0.56))
-    )
+    skirt = convex(u, v, (-0.56, 0.1), (0.56, 0.1), (0.17, 0.56), (-0.17, 0.56))
+    envelope = torch.minimum(circle(u, v, 0.0, -0.3, 0.68), skirt)
     gore = torch.maximum(ellipse(u, v, 0.0, -0.3, 0.27, 0.68), v - 0.5)
     lines = torch.minimum(box(u, v, -0.14, 0.62, 0.03, 0.12), box(u, v, 0.14, 0.62, 0.03, 0.12))
     return [
@@ -135,12 +135,8 @@ def _star(u: Tensor, v: Tensor, beat: Tensor) -> list[Part]:
     x1, y1 = inner * math.sin(sector / 2), inner * math.cos(sector / 2)
     length = math.hypot(x1, y1 - 1.0)
     whole = (x * (1.0 - y1) + (y - 1.0) * x1) / length
-    # facets lean the same way round, so the star looks folded from one sheet
-    return [
-        (whole, "base"),
-        (torch.maximum(whole, -local * radius), "shade"),
-        (circle(u, v, 0, 0, 0.16), "light"),
-    ]
+    facets = torch.maximum(whole, -local * radius)  # all lean one way: the star looks folded from one sheet
+    return [(whole, "base"), (facets, "shade"), (circle(u, v, 0, 0, 0.16), "light")]
 
 
 def _train(u: Tensor, v: Tensor, beat: Tensor) -> list[Part]:
@@ -178,14 +174,5 @@ def _fish(u: Tensor, v: Tensor, beat: Tensor) -> list[Part]:
     ]
 
 
-CUTOUTS: dict[str, Callable[[Tensor, Tensor, Tensor], list[Part]]] = {
-    "balloon": _balloon,
-    "bird": _bird,
-    "boat": _boat,
-    "kite": _kite,
-    "rocket": _rocket,
-    "ball": _ball,
-    "star": _star,
-    "train": _train,
-    "fish": _fish,
-}
+_SHAPES = (_balloon, _bird, _boat, _kite, _rocket, _ball, _star, _train, _fish)
+CUTOUTS: dict[str, Callable[[Tensor, Tensor, Tensor], list[Part]]] = dict(zip(SUBJECTS, _SHAPES, strict=True))

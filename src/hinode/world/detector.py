@@ -45,10 +45,8 @@ class Cast:
     nearer: frozenset[tuple[str, str]]
 
     def relation(self, first: str, second: str) -> str | None:
-        """Where the kind `first` is, seen from the kind `second`; None if one of them was not detected.
-
-        Two that overlap are behind or in front of each other; otherwise the larger distance decides.
-        """
+        """Where the kind `first` is, seen from the kind `second`; None if one of them was not detected. Two
+        that overlap are behind or in front of each other; otherwise the larger distance decides."""
         if first not in self.subjects or second not in self.subjects:
             return None
         a, b = self.subjects[first], self.subjects[second]
@@ -62,9 +60,8 @@ class Cast:
 
 def conv(inputs: int, outputs: int, stride: int | tuple[int, int] = 1) -> nn.Sequential:
     """A 3 x 3 convolution with group norm and GELU."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.GroupNorm(8, outputs), nn.GELU()
-    )
+    layer = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+    return nn.Sequential(layer, nn.GroupNorm(8, outputs), nn.GELU())
 
 
 def head(inputs: int, outputs: int) -> nn.Sequential:
@@ -74,17 +71,14 @@ def head(inputs: int, outputs: int) -> nn.Sequential:
 
 def stem(width: int) -> nn.Sequential:
     """The output of `triples` to features at a quarter of the size."""
-    return nn.Sequential(
-        conv(11, width, stride=2), conv(width, 2 * width, stride=2), conv(2 * width, 2 * width)
-    )
+    wide = 2 * width
+    return nn.Sequential(conv(11, width, stride=2), conv(width, wide, stride=2), conv(wide, wide))
 
 
 def crop_net(inputs: int, width: int, outputs: int) -> nn.Sequential:
     """Crops to flat features, `outputs` at each of 7 x 7 places."""
-    wide = 2 * width
-    return nn.Sequential(
-        conv(inputs, width), conv(width, wide, stride=2), conv(wide, outputs, stride=2), nn.Flatten()
-    )
+    layers = conv(inputs, width), conv(width, 2 * width, stride=2), conv(2 * width, outputs, stride=2)
+    return nn.Sequential(*layers, nn.Flatten())
 
 
 def grid(device: torch.device) -> Tensor:
@@ -108,6 +102,11 @@ def triples(video: Tensor) -> tuple[Tensor, Tensor]:
     return second, torch.cat([second, *changes, places], 1)
 
 
+def over_time(values: Tensor) -> Tensor:
+    """Values of all triples [B * 8, ...] by clip: [B, 8, ...]."""
+    return values.view(-1, len(TRIPLES), *values.shape[1:])
+
+
 def crop(frames: Tensor, where: Tensor) -> Tensor:
     """Cut 28 x 28 pixels around a place. `frames`: [N, 3, 64, 64], `where`: [N, 2] as x, y in -1..1."""
     axis = (torch.arange(CROP, device=frames.device) - (CROP - 1) / 2) * (2.0 / SIDE)
@@ -128,10 +127,8 @@ class DetectorOutput:
 
 
 class PairNet(nn.Module):
-    """Tell which of two subjects that overlap is in front.
-
-    It sees the crop around both, how near each pixel is to the colour of either, and how near to its place.
-    """
+    """Tell which of two subjects that overlap is in front. It sees the crop around both, how near each pixel
+    is to the colour of either, and how near to its place."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -139,11 +136,8 @@ class PairNet(nn.Module):
         self.answer = head(2 * width * (CROP // 4) ** 2 + 2 * KINDS, 1)
 
     def forward(self, frames: Tensor, where: Tensor, kinds: Tensor, colors: Tensor) -> Tensor:
-        """Logits [N] that the first of each pair is in front of the second.
-
-        `frames`: [N, M, 3, 64, 64] in -1..1. `where`: x, y of both in -1..1, [N, M, 2, 2]. `kinds`, `colors`:
-        of both, [N, 2].
-        """
+        """Logits [N] that the first of each pair is in front of the second. `frames`: [N, M, 3, 64, 64] in
+        -1..1. `where`: x, y of both in -1..1, [N, M, 2, 2]. `kinds`, `colors`: of both, [N, 2]."""
         count, moments = frames.shape[:2]
         at = where.detach().flatten(0, 1)
         middle = at.mean(1)
@@ -185,7 +179,6 @@ class CastNet(nn.Module):
 
     def forward(self, video: Tensor) -> DetectorOutput:
         """`video`: [B, 16, 3, 64, 64] in 0..1."""
-        count = len(video)
         frames, pixels = triples(video)
         fine = self.stem(pixels)
         deep = F.interpolate(self.deep(fine), scale_factor=2.0, mode="nearest")
@@ -196,18 +189,9 @@ class CastNet(nn.Module):
         under = odds.to(features.dtype) @ features.flatten(2).transpose(1, 2)  # (B * 8, kinds, 2w)
         present = (under * self.there).sum(-1).float() + self.bias
         path = torch.cat([where.to(under.dtype), present[..., None].tanh(), self.step(under)], -1)
-
-        def over_time(values: Tensor) -> Tensor:
-            return values.view(count, len(TRIPLES), *values.shape[1:])
-
         steps = over_time(path).transpose(1, 2).flatten(2)  # (B, kinds, 8 * 7)
-        return DetectorOutput(
-            present=over_time(present).mean(1),
-            heat=over_time(heat),
-            where=over_time(where),
-            motion=self.motion(steps),
-            frames=over_time(frames),
-        )
+        heat, where, frames = map(over_time, (heat, where, frames))
+        return DetectorOutput(over_time(present).mean(1), heat, where, self.motion(steps), frames)
 
     def read(self, output: DetectorOutput, clip: Tensor, kind: Tensor) -> Tensor:
         """Colour logits [N, colours] of the subjects of `kind` [N] in the clips `clip` [N]."""
@@ -252,9 +236,8 @@ def facts(cast: Cast, kinds: Sequence[str]) -> dict[str, str]:
     for number, kind in enumerate(kinds, start=1):
         suffix = "" if number == 1 else f" {number}"
         detection = cast.subjects.get(kind)
-        for name in ("kind", "color", "motion"):
-            attribute = ("subject" if name == "kind" else name) + suffix
-            result[attribute] = "none" if detection is None else getattr(detection, name)
+        for fact, name in (("subject", "kind"), ("color", "color"), ("motion", "motion")):
+            result[fact + suffix] = getattr(detection, name, "none")
     if len(kinds) > 1:
         result["relation"] = cast.relation(kinds[0], kinds[1]) or "none"
     return result

@@ -7,7 +7,6 @@ held-out renders is printed beside every score it gives. It is never used as a l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,9 +15,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import hinode
 from hinode.errors import ModelError
 from hinode.world import detector, scene
-from hinode.world.detector import GRID, SIDE, TRIPLES, Cast, CastNet, conv, head
+from hinode.world.detector import GRID, SIDE, TRIPLES, Cast, CastNet, conv, head, over_time
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "subject": scene.SUBJECTS,
@@ -33,6 +33,7 @@ MOMENTS = 16  # the judge sees every clip as 16 moments of its first two seconds
 SPAN = 2.0
 BANDS = 16
 NEAR = 2  # cells around the hottest one of a heat map whose mean is the subject's place
+WEIGHTS = Path(hinode.__file__).parent / "weights"
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -54,13 +55,14 @@ class CameraNet(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.body = nn.Sequential(
+        wide = 2 * width
+        layers = (
             conv(2 * BANDS, width, stride=(1, 2)),
-            conv(width, 2 * width, stride=2),
-            conv(2 * width, 2 * width, stride=2),
-            nn.Flatten(),
+            conv(width, wide, stride=2),
+            conv(wide, wide, stride=2),
         )
-        self.answer = head(2 * width * (MOMENTS // 4) * (SIDE // 8), len(scene.CAMERAS))
+        self.body = nn.Sequential(*layers, nn.Flatten())
+        self.answer = head(wide * (MOMENTS // 4) * (SIDE // 8), len(scene.CAMERAS))
 
     def forward(self, video: Tensor) -> Tensor:
         """`video`: [B, 16, 3, 64, 64] in 0..1. Returns logits [B, cameras]."""
@@ -97,13 +99,12 @@ class JudgeNet(nn.Module):
         self.motion = head(len(TRIPLES) * 6, len(scene.MOTIONS))
         self.step = nn.Linear(3 * deep, 4)
         self.camera = CameraNet()
-        around = {name: head(2 * deep, len(ATTRIBUTES[name])) for name in ("time", "place", "weather")}
-        self.around = nn.ModuleDict(around)
+        names = "time", "place", "weather"
+        self.around = nn.ModuleDict({name: head(2 * deep, len(ATTRIBUTES[name])) for name in names})
 
     def forward(self, video: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """`video`: [B, 16, 3, 64, 64] in 0..1, with one subject. Returns logits per attribute, [B, values],
         and the log heat map, [B, 8, 16 * 16]."""
-        count = video.shape[0]
         second, pixels = detector.triples(video)
         features = self.stem(pixels)  # (B * 8, 2w, 16, 16)
         heat = self.heat(features).flatten(1).float().log_softmax(-1)  # (B * 8, 256)
@@ -113,10 +114,6 @@ class JudgeNet(nn.Module):
         under = torch.einsum("nk,nck->nc", near.to(deep.dtype), deep.flatten(2))
         pooled = torch.cat([deep.mean((2, 3)), deep.amax((2, 3))], 1)
         read = torch.cat([under, pooled], 1)
-
-        def over_time(values: Tensor) -> Tensor:
-            return values.view(count, len(TRIPLES), -1)
-
         path = torch.cat([where, self.step(read)], 1)
         whole = over_time(pooled).mean(1)
         crops = self.crop(detector.crop(second, where.detach()))
@@ -131,10 +128,8 @@ class JudgeNet(nn.Module):
 
 
 def sample_moments(video: Tensor, fps: float) -> Tensor:
-    """The judge's input: the first two seconds of clips at 16 moments, 64 x 64.
-
-    `video`: float [B, T, 3, H, W] in 0..1. A still image or a shorter clip is extended by its last frame.
-    """
+    """The judge's input: the first two seconds of clips at 16 moments, 64 x 64. `video`: float [B, T, 3, H,
+    W] in 0..1. A still image or a shorter clip is extended by its last frame."""
     steps = torch.arange(MOMENTS, device=video.device) * (SPAN / MOMENTS) * fps
     return resize_square(video[:, steps.round().long().clamp(max=video.shape[1] - 1)])
 
@@ -143,30 +138,26 @@ def resize_square(video: Tensor) -> Tensor:
     """Resize every frame of [B, T, 3, H, W] to a square of 64 pixels."""
     if video.shape[-2:] == (SIDE, SIDE):
         return video
-    flat = F.interpolate(
-        video.flatten(0, 1), (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False
-    )
+    flat = F.interpolate(video.flatten(0, 1), (SIDE, SIDE), mode="bilinear", antialias=True)
     return flat.view(*video.shape[:3], SIDE, SIDE)
 
 
 def load_judge(path: Path | None = None) -> JudgeNet:
     """The shipped judge, or the one at `path`. ModelError if the file is missing or damaged."""
-    return _load(JudgeNet(), "judge", path)
+    return _load(JudgeNet(), path or WEIGHTS / "judge.safetensors")
 
 
 def load_cast(path: Path | None = None) -> CastNet:
     """The shipped detector of several subjects, or the one at `path`. ModelError as for `load_judge`."""
-    return _load(CastNet(), "cast", path)
+    return _load(CastNet(), path or WEIGHTS / "cast.safetensors")
 
 
-def _load(net: Net, name: str, path: Path | None) -> Net:
-    path = path or Path(str(files("hinode").joinpath("weights", f"{name}.safetensors")))
+def _load(net: Net, path: Path) -> Net:
     try:
         net.load_state_dict({key: value.float() for key, value in load_file(path).items()})
     except Exception as error:  # safetensors raises its own, undocumented types
-        raise ModelError(
-            f"the judge's weights at {path} cannot be read ({error})", "reinstall hinode"
-        ) from error
+        message = f"the judge's weights at {path} cannot be read ({error})"
+        raise ModelError(message, "reinstall hinode") from error
     return net.eval()
 
 
@@ -177,10 +168,8 @@ def _view(frames: Tensor, fps: float) -> Tensor:
 
 @torch.no_grad()
 def judge(frames: Tensor, fps: float, net: JudgeNet | None = None) -> list[Verdict]:
-    """Classify clips; returns one verdict for each.
-
-    `frames`: uint8 [B, T, H, W, 3] (or one clip, [T, H, W, 3]), sRGB.
-    """
+    """Classify clips; returns one verdict for each. `frames`: uint8 [B, T, H, W, 3] (or one clip, [T, H, W,
+    3]), sRGB."""
     net, view = net or load_judge(), _view(frames, fps)
     logits, _ = net(view)
     verdicts = []

@@ -36,22 +36,20 @@ _DOWN = ("falling", "descending", "dropping", "sinking", "falls", "descends", "d
          "coming down", "comes down", "tumbling")  # fmt: skip
 
 
-def _directed(direction: str) -> tuple[str, ...]:
-    return tuple(
-        f"{go} {tail}"
-        for go in _GO
-        for tail in (direction, f"to the {direction}", f"towards the {direction}")
-    )
+def _each(verbs: tuple[str, ...], *tails: str) -> tuple[str, ...]:
+    """Every verb with every tail."""
+    return tuple(f"{verb} {tail}" for verb in verbs for tail in tails)
 
 
+_TAILS = ("{}", "to the {}", "towards the {}")
+_LEFT, _RIGHT = (_each(_GO, *(tail.format(side) for tail in _TAILS)) for side in ("left", "right"))
 MOTION_WORDS: dict[str, tuple[str, ...]] = {
-    "left": ("moving left", *_directed("left"), "from right to left", "leftward", "leftwards", "left"),
-    "right": ("moving right", *_directed("right"), "from left to right", "rightward", "rightwards", "right"),
-    "rise": ("rising", *_UP, *(f"{w} up" for w in (*_GO, "rising", "climbing", "soaring")),
-             *(f"{w} upward" for w in _GO), *(f"{w} upwards" for w in _GO), "rise", "upward", "upwards"),
-    "fall": ("falling", *_DOWN, *(f"{w} down" for w in (*_GO, "falling", "sinking", "tumbling")),
-             *(f"{w} downward" for w in _GO), *(f"{w} downwards" for w in _GO), "fall", "downward",
-             "downwards"),
+    "left": ("moving left", *_LEFT, "from right to left", "leftward", "leftwards", "left"),
+    "right": ("moving right", *_RIGHT, "from left to right", "rightward", "rightwards", "right"),
+    "rise": ("rising", *_UP, *_each((*_GO, "rising", "climbing", "soaring"), "up"), *_each(_GO, "upward"),
+             *_each(_GO, "upwards"), "rise", "upward", "upwards"),
+    "fall": ("falling", *_DOWN, *_each((*_GO, "falling", "sinking", "tumbling"), "down"),
+             *_each(_GO, "downward"), *_each(_GO, "downwards"), "fall", "downward", "downwards"),
     "bounce": ("bouncing", "hopping", "jumping", "bouncing up and down", "jumping up and down", "bounces",
                "hops", "jumps", "bounces up and down", "hopping up and down", "moving up and down",
                "bobbing up and down", "bounce"),
@@ -98,12 +96,6 @@ WEATHER_WORDS: dict[str, tuple[str, ...]] = {
     "fog": ("in the fog", "fog", "foggy", "in thick fog", "in the mist", "mist", "misty", "in foggy weather",
             "haze", "hazy", "foggy weather", "in a fog", "through the fog", "through the mist"),
 }  # fmt: skip
-
-
-def _move(verbs: tuple[str, ...], tail: str) -> tuple[str, ...]:
-    return tuple(f"{verb} {tail}" for verb in verbs)
-
-
 _PAN = ("camera pans", "camera panning", "camera moves", "panning", "pan", "pans", "camera pan", "slow pan",
         "tracking shot")  # fmt: skip
 _ZOOM = ("camera zooms", "camera zooming", "zooming", "zoom", "zooms", "camera zoom", "slow zoom")
@@ -111,18 +103,17 @@ CAMERA_WORDS: dict[str, tuple[str, ...]] = {
     "still": ("static camera", "still camera", "fixed camera", "static shot", "camera is still",
               "locked camera", "camera stays still", "camera does not move", "fixed shot", "camera still",
               "locked off shot", "steady camera"),
-    "pan left": ("camera pans left", *_move(_PAN, "left"), *_move(_PAN, "to the left")),
-    "pan right": ("camera pans right", *_move(_PAN, "right"), *_move(_PAN, "to the right")),
-    "zoom in": ("camera zooms in", *_move(_ZOOM, "in"), "dolly in", "push in", "camera pushes in",
+    "pan left": ("camera pans left", *_each(_PAN, "left"), *_each(_PAN, "to the left")),
+    "pan right": ("camera pans right", *_each(_PAN, "right"), *_each(_PAN, "to the right")),
+    "zoom in": ("camera zooms in", *_each(_ZOOM, "in"), "dolly in", "push in", "camera pushes in",
                 "moving closer"),
-    "zoom out": ("camera zooms out", *_move(_ZOOM, "out"), "dolly out", "pull out", "camera pulls back",
+    "zoom out": ("camera zooms out", *_each(_ZOOM, "out"), "dolly out", "pull out", "camera pulls back",
                  "moving away"),
 }  # fmt: skip
 
 RELATION_WORDS: dict[str, tuple[str, ...]] = {
-    "left of": ("to the left of", "on the left of", "left of", "to the left side of", "on the left side of"),
-    "right of": ("to the right of", "on the right of", "right of", "to the right side of",
-                 "on the right side of"),
+    **{f"{side} of": (f"to the {side} of", f"on the {side} of", f"{side} of", f"to the {side} side of",
+                      f"on the {side} side of") for side in ("left", "right")},
     "above": ("above", "over", "on top of", "high above"),
     "below": ("below", "under", "underneath", "beneath"),
     "behind": ("behind", "partly behind"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hinode.world.scene import MAX_SUBJECTS, MOTIONS, Scene, Subject
+from hinode.world.scene import MAX_SUBJECTS, Scene, Subject
 
 SPEED = 0.22  # frame widths or heights per second along a straight path
 MARGIN = 0.22  # a straight path leaves the frame by this much before it enters again on the other side
@@ -36,6 +36,11 @@ class Path:
     facing: Tensor
     beat: Tensor
 
+    @property
+    def places(self) -> Tensor:
+        """`x` and `y`, [B, T, 2]."""
+        return torch.stack((self.x, self.y), -1)
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -45,26 +50,21 @@ class Camera:
     zoom: Tensor
 
 
-def _wrap(position: Tensor) -> Tensor:
-    span = 1.0 + 2.0 * MARGIN
-    return torch.remainder(position + MARGIN, span) - MARGIN
+def _column(values: Sequence[float], like: Tensor) -> Tensor:
+    return torch.tensor(values, device=like.device, dtype=like.dtype)[:, None]
 
 
 def subject_path(subjects: Sequence[Subject], moments: Tensor, aspect: float) -> Path:
-    """Follow one subject per scene.
+    """Follow one subject per scene. `moments`: seconds, [B, T]. `aspect`: frame width / height, so that
+    circles are round in pixels."""
 
-    `moments`: seconds, [B, T]. `aspect`: frame width / height, so that circles are round in pixels.
-    """
-
-    def column(values: list[float]) -> Tensor:
-        return torch.tensor(values, device=moments.device, dtype=moments.dtype)[:, None]
-
-    x0, y0 = column([s.x for s in subjects]), column([s.y for s in subjects])
-    speed, phase = column([s.speed for s in subjects]), column([s.phase for s in subjects])
-    kind = column([float(MOTIONS.index(s.motion)) for s in subjects])
+    x0, y0, speed, phase = (
+        _column([getattr(subject, name) for subject in subjects], moments)
+        for name in ("x", "y", "speed", "phase")
+    )
 
     def doing(name: str) -> Tensor:
-        return (kind == MOTIONS.index(name)).to(moments.dtype)
+        return _column([subject.motion == name for subject in subjects], moments)
 
     travelled = SPEED * speed * moments
     turn = 2.0 * math.pi * (moments * speed / CIRCLE_PERIOD + phase)
@@ -75,23 +75,17 @@ def subject_path(subjects: Sequence[Subject], moments: Tensor, aspect: float) ->
     dy = (doing("fall") - doing("rise")) * travelled + doing("circle") * radius_y * torch.sin(turn)
     # a ballistic hop: 4h(1-h) is 0 on the ground and 1 at the top; the anchor is the middle of the hop
     dy = dy + doing("bounce") * BOUNCE_HEIGHT * (0.5 - 4.0 * hop * (1.0 - hop))
-    swing = 2.0 * math.pi * (moments / 1.9 + phase)
-    return Path(
-        x=_wrap(x0 + dx),
-        y=_wrap(y0 + dy),
-        tilt=0.07 * torch.sin(swing),
-        facing=1.0 - 2.0 * doing("left"),
-        beat=torch.remainder(moments * 1.25 + phase, 1.0),
-    )
+    x, y = (torch.remainder(place + MARGIN, 1.0 + 2.0 * MARGIN) - MARGIN for place in (x0 + dx, y0 + dy))
+    tilt = 0.07 * torch.sin(2.0 * math.pi * (moments / 1.9 + phase))
+    return Path(x, y, tilt, 1.0 - 2.0 * doing("left"), torch.remainder(moments * 1.25 + phase, 1.0))
 
 
 def camera_path(scenes: Sequence[Scene], moments: Tensor) -> Camera:
     """Follow the camera. A pan has a constant speed; a zoom slows down after about three seconds."""
-    pace = torch.tensor([s.pace for s in scenes], device=moments.device, dtype=moments.dtype)[:, None]
+    pace = _column([scene.pace for scene in scenes], moments)
 
     def doing(name: str) -> Tensor:
-        flags = [float(s.camera == name) for s in scenes]
-        return torch.tensor(flags, device=moments.device, dtype=moments.dtype)[:, None]
+        return _column([scene.camera == name for scene in scenes], moments)
 
     pan = (doing("pan right") - doing("pan left")) * PAN_SPEED * moments * pace
     seconds = 3.0 * torch.tanh(moments / 3.0)  # of zooming at full speed
@@ -102,9 +96,7 @@ def camera_path(scenes: Sequence[Scene], moments: Tensor) -> Camera:
 
 def presence(scenes: Sequence[Scene], moments: Tensor, x: Tensor, y: Tensor, aspect: float) -> Tensor:
     """How near each place and moment is to a subject, 0..1: a soft disc about as large as its cut-out.
-
-    `moments`: seconds, [B, T]. `x` [w] and `y` [h]: places in frame fractions. Returns [B, T, h, w].
-    """
+    `moments`: seconds, [B, T]. `x` [w] and `y` [h]: places in frame fractions. Returns [B, T, h, w]."""
     total = torch.zeros(*moments.shape, len(y), len(x), device=moments.device)
     zoom = camera_path(scenes, moments).zoom
     for layer in range(MAX_SUBJECTS):

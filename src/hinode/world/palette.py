@@ -14,10 +14,13 @@ PAPER: dict[str, Paint] = {
     "pink": (245, 134, 182),
     "white": (249, 247, 241),
 }
-CREAM: Paint = (253, 246, 227)  # the die-cut edge that lifts a subject off any background
-INK: Paint = (44, 40, 62)
-BASKET: Paint = (150, 100, 62)
-FLAME: Paint = (255, 176, 64)
+# parts of cut-outs that have the same colour on all; cream is also the edge that lifts one off any background
+PARTS: dict[str, Paint] = {
+    "cream": (253, 246, 227),
+    "ink": (44, 40, 62),
+    "basket": (150, 100, 62),
+    "flame": (255, 176, 64),
+}
 
 # sky from zenith to horizon (three stops), then the sun or moon, then the light that falls on the land
 SKY: dict[str, tuple[Paint, Paint, Paint]] = {
@@ -63,3 +66,4 @@ WINDOW: dict[str, Paint] = {
 STORM: Paint = (118, 126, 144)
 FROST: Paint = (236, 242, 250)
 MIST: Paint = (226, 228, 230)
+DROP: Paint = (206, 222, 244)

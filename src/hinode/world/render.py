@@ -1,36 +1,21 @@
 """Render scenes: scene graphs in, video out, as one batched tensor program on any device.
 
-Sheets of paper are painted from far to near: sky, stars, sun, clouds, three sheets of land, the subjects, the
-weather. Scenes that share a place (or a cut-out) are painted together, so a large batch needs few kernel
-launches.
+Paper is painted from far to near: sky, stars, sun, clouds, three sheets of land, the subjects, the weather.
+Scenes that share a place (or a cut-out) are painted together, so a large batch needs few kernel launches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from hinode.world import palette
+from hinode.world import palette, scenery
 from hinode.world.cutouts import CUTOUTS
 from hinode.world.motion import Camera, camera_path, subject_path
 from hinode.world.scene import MAX_SUBJECTS, Scene, Subject
-from hinode.world.scenery import (
-    HORIZON,
-    Frame,
-    cloud,
-    coverage,
-    frame_grid,
-    hashed,
-    paint,
-    rain,
-    ridge,
-    snow,
-    stars,
-)
-
-Paint = palette.Paint
+from hinode.world.scenery import HORIZON, Frame, coverage, hashed, paint
 
 WINDOW = 1.4
 """How far a cut-out's paper and shadow reach from its middle, in halves of its size."""
@@ -41,17 +26,18 @@ def _paper(colors: Sequence[Sequence[float]], device: torch.device | str, scale:
     return (torch.tensor(colors, device=device, dtype=torch.float32) / scale)[:, None, :, None, None]
 
 
-def _flags(scenes: Sequence[Scene], test: Callable[[Scene], bool], device: torch.device | str) -> Tensor:
-    """1 where the test holds, else 0, as [B, 1, 1, 1, 1]."""
-    values = [float(test(s)) for s in scenes]
-    return torch.tensor(values, device=device)[:, None, None, None, None]
+def _flags(values: Sequence[bool], device: torch.device | str) -> Tensor:
+    """1 or 0 as [B, 1, 1, 1, 1]."""
+    return torch.tensor(values, device=device, dtype=torch.float32)[:, None, None, None, None]
+
+
+def _in_weather(scenes: Sequence[Scene], device: torch.device | str, *weathers: str) -> Tensor:
+    return _flags([scene.weather in weathers for scene in scenes], device)
 
 
 def _groups(keys: Sequence[str]) -> dict[str, list[int]]:
-    groups: dict[str, list[int]] = {}
-    for index, key in enumerate(keys):
-        groups.setdefault(key, []).append(index)
-    return groups
+    """The indices of each key."""
+    return {key: [index for index, other in enumerate(keys) if other == key] for key in dict.fromkeys(keys)}
 
 
 def render(
@@ -76,16 +62,16 @@ def render(
     starts = [start] * len(scenes) if isinstance(start, (int, float)) else list(start)
     clock = torch.arange(frames, device=device, dtype=torch.float32) / fps
     moments = torch.tensor(starts, device=device, dtype=torch.float32)[:, None] + clock
-    frame = frame_grid(width, height, device)
+    frame = scenery.frame_grid(width, height, device)
     camera = camera_path(scenes, moments)
     canvas = _sky(scenes, frame, moments, camera)
     _land(canvas, scenes, frame, moments, camera)
     casts = [_by_nearness(scene) for scene in scenes]
     for layer in reversed(range(MAX_SUBJECTS)):
-        chosen = [i for i, cast in enumerate(casts) if len(cast) > layer]
-        for kind, members in _groups([casts[i][layer].kind for i in chosen]).items():
-            index = [chosen[m] for m in members]
-            _cast(canvas, index, [casts[i][layer] for i in index], kind, scenes, moments, camera)
+        subjects = {i: cast[layer] for i, cast in enumerate(casts) if len(cast) > layer}
+        for kind in dict.fromkeys(subject.kind for subject in subjects.values()):
+            same = {i: subject for i, subject in subjects.items() if subject.kind == kind}
+            _cast(canvas, same, scenes, moments, camera)
     _weather(canvas, scenes, frame, moments)
     return canvas.clamp_(0.0, 1.0)
 
@@ -102,44 +88,35 @@ def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera)
     device, count = moments.device, len(scenes)
     height, width = len(frame.y), len(frame.x)
     top, middle, low = (_paper([palette.SKY[s.time][k] for s in scenes], device) for k in range(3))
-    down = (torch.arange(height, device=device) + 0.5) / height / (0.5 + HORIZON)
-    down = down.clamp(max=1.0)[:, None]
-    gradient = torch.where(
-        down < 0.5, top.lerp(middle, (down * 2).clamp(max=1)), middle.lerp(low, down * 2 - 1)
-    )
-    grey = _paper([palette.STORM for _ in scenes], device) * _light(scenes, device).mean(2, keepdim=True)
-    gradient = gradient.lerp(grey, 0.5 * _flags(scenes, lambda s: s.weather == "rain", device))
+    down = ((torch.arange(height, device=device) + 0.5) / height / (0.5 + HORIZON)).clamp(max=1.0)[:, None]
+    upper, lower = top.lerp(middle, (down * 2).clamp(max=1)), middle.lerp(low, down * 2 - 1)
+    gradient = torch.where(down < 0.5, upper, lower)
+    grey = _paper([palette.STORM], device) * _light(scenes, device).mean(2, keepdim=True)
     mist = _mist(scenes, device)
-    gradient = gradient.lerp(mist, 0.45 * _flags(scenes, lambda s: s.weather == "snow", device))
-    gradient = gradient.lerp(mist, 0.5 * _flags(scenes, lambda s: s.weather == "fog", device))
+    for weather, color, share in (("rain", grey, 0.5), ("snow", mist, 0.45), ("fog", mist, 0.5)):
+        gradient = gradient.lerp(color, share * _in_weather(scenes, device, weather))
     canvas = gradient.expand(count, moments.shape[1], 3, height, width).clone()
 
     starry = [i for i, s in enumerate(scenes) if s.time == "night" and s.weather == "clear"]
     if starry:
-        twinkle = stars(frame) * 0.9
-        canvas[starry] = canvas[starry].lerp_(torch.tensor(0.96, device=device), twinkle)
+        canvas[starry] = canvas[starry].lerp_(torch.tensor(0.96, device=device), scenery.stars(frame) * 0.9)
 
     aspect = width / height
-    spots = [palette.DISC_AT[s.time] for s in scenes]
-    places = [x + 0.05 * s.sun for (x, _, _), s in zip(spots, scenes, strict=True)]
-    across = torch.tensor(places, device=device)
-    x = (across - 0.5)[:, None] * max(aspect, 1.0) - 0.05 * camera.pan
-    y = torch.tensor([[y - 0.5] for _, y, _ in spots], device=device) * max(1.0 / aspect, 1.0)
-    radius = torch.tensor([[r] for _, _, r in spots], device=device)[:, :, None, None]
-    distance = torch.hypot(
-        frame.x[None, None, None, :] - x[:, :, None, None], frame.y[:, None] - y[:, :, None, None]
-    )
-    dim = 1.0 - 0.75 * _flags(scenes, lambda s: s.weather in ("rain", "snow", "fog"), device)[..., 0]
+    discs = [palette.DISC_AT[s.time] for s in scenes]
+    across = [[x + 0.05 * s.sun] for (x, _, _), s in zip(discs, scenes, strict=True)]
+    x = (torch.tensor(across, device=device) - 0.5) * max(aspect, 1.0) - 0.05 * camera.pan
+    y = torch.tensor([[y - 0.5] for _, y, _ in discs], device=device) * max(1.0 / aspect, 1.0)
+    x, y = x[:, :, None, None], y[:, :, None, None]
+    radius = torch.tensor([[r] for _, _, r in discs], device=device)[:, :, None, None]
+    distance = torch.hypot(frame.x - x, frame.y[:, None] - y)
+    dim = 1.0 - 0.75 * _in_weather(scenes, device, "rain", "snow", "fog")[..., 0]
     disc = _paper([palette.DISC[s.time] for s in scenes], device)
     halo = (1.0 - (distance - radius) / 0.28).clamp(0.0, 1.0).square()
     paint(canvas, 0.38 * halo * dim, disc)
     paint(canvas, coverage(distance - radius, frame.pixel) * dim, disc)
     crescent = [i for i, s in enumerate(scenes) if s.time == "night"]
     if crescent:  # a second circle of sky bites the moon
-        bite = torch.hypot(
-            frame.x - x[crescent][:, :, None, None] + 0.04,
-            frame.y[:, None] - y[crescent][:, :, None, None] + 0.022,
-        )
+        bite = torch.hypot(frame.x - x[crescent] + 0.04, frame.y[:, None] - y[crescent] + 0.022)
         disc_edge = distance[crescent] - radius[crescent] - 0.01
         mask = coverage(torch.maximum(bite - radius[crescent] * 0.95, disc_edge), frame.pixel)
         night = canvas[crescent]
@@ -153,19 +130,16 @@ def _sky(scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera)
         air = torch.tensor([[s.air] for s in chosen], device=device)
         drift = 0.03 * moments[cloudy] - 0.12 * camera.pan[cloudy]
         reach = max(aspect, 1.0) / 2
-        stormy = _flags(chosen, lambda s: s.weather == "rain", device)
-        light = _light(chosen, device)
-        white = _paper([palette.SKY[s.time][2] for s in chosen], device) * 0.35 + 0.65 * light
-        white = white.clamp(max=1.0)
-        paper = white.lerp(_paper([palette.STORM for _ in chosen], device) * (0.25 + 0.6 * light), stormy)
+        stormy, light = _in_weather(chosen, device, "rain"), _light(chosen, device)
+        white = (_paper([palette.SKY[s.time][2] for s in chosen], device) * 0.35 + 0.65 * light).clamp(max=1)
+        paper = white.lerp(_paper([palette.STORM], device) * (0.25 + 0.6 * light), stormy)
         strength = (0.72 + 0.28 * stormy)[..., 0]
         top_edge = float(frame.y[0])
         for side, low_by, size in ((-0.62, 0.17, 0.17), (0.55, 0.09, 0.22)):
             u = side * reach + 0.25 * (air - 0.5) + drift
-            shape = cloud(frame, u, top_edge + low_by, size)
             # storm clouds are the same cut, half as large again
-            swollen = shape - 0.05 * stormy[..., 0]
-            paint(part, strength * coverage(swollen, frame.pixel), paper)
+            shape = scenery.cloud(frame, u, top_edge + low_by, size) - 0.05 * stormy[..., 0]
+            paint(part, strength * coverage(shape, frame.pixel), paper)
         canvas[cloudy] = part
     return canvas
 
@@ -176,8 +150,7 @@ def _light(scenes: Sequence[Scene], device: torch.device | str) -> Tensor:
 
 def _mist(scenes: Sequence[Scene], device: torch.device | str) -> Tensor:
     """Colour of fog and of an overcast sky: pale paper in the light of the hour."""
-    light = _light(scenes, device)
-    return _paper([palette.MIST for _ in scenes], device) * (0.25 + 0.75 * light)
+    return _paper([palette.MIST], device) * (0.25 + 0.75 * _light(scenes, device))
 
 
 def _land(canvas: Tensor, scenes: Sequence[Scene], frame: Frame, moments: Tensor, camera: Camera) -> None:
@@ -188,18 +161,16 @@ def _land(canvas: Tensor, scenes: Sequence[Scene], frame: Frame, moments: Tensor
         terrain = torch.tensor([[s.terrain] for s in chosen], device=device)
         shift, zoom = terrain + camera.pan[index], camera.zoom[index]
         light, mist = _light(chosen, device), _mist(chosen, device)
-        frosty = _flags(chosen, lambda s: s.weather == "snow", device)
-        foggy = _flags(chosen, lambda s: s.weather == "fog", device)
-        rainy = _flags(chosen, lambda s: s.weather == "rain", device)
+        frosty, foggy, rainy = (_in_weather(chosen, device, name) for name in ("snow", "fog", "rain"))
         low_sky = _paper([palette.SKY[s.time][2] for s in chosen], device)
         for sheet in range(3):
-            skyline, x = ridge(place, sheet, frame, shift, zoom, when)
+            skyline, x = scenery.ridge(place, sheet, frame, shift, zoom, when)
             depth = frame.y[:, None] - skyline[:, :, None, :]  # > 0 under the skyline
             shadow = (1.0 + depth / 0.07).clamp_(0.0, 1.0).square_() * 0.26
             paint(part, shadow, part * 0.55)
-            land = _paper([palette.LAND[place][sheet]] * len(chosen), device) * light
+            land = _paper([palette.LAND[place][sheet]], device) * light
             land = land.lerp(low_sky, (0.22, 0.1, 0.0)[sheet])
-            whiter = _paper([palette.FROST] * len(chosen), device) * (0.2 + 0.8 * light)
+            whiter = _paper([palette.FROST], device) * (0.2 + 0.8 * light)
             land = land.lerp(whiter, frosty * {"sea": 0.45, "desert": 0.5}.get(place, 0.72))
             land = land.lerp(land.mean(2, keepdim=True) * 0.8, rainy * 0.45)
             land = land.lerp(mist, foggy * (0.84, 0.66, 0.42)[sheet])
@@ -237,21 +208,14 @@ def _windows(
 
 
 def _cast(
-    canvas: Tensor,
-    index: list[int],
-    subjects: list[Subject],
-    kind: str,
-    scenes: Sequence[Scene],
-    moments: Tensor,
-    camera: Camera,
+    canvas: Tensor, cast: dict[int, Subject], scenes: Sequence[Scene], moments: Tensor, camera: Camera
 ) -> None:
-    """Paint one cut-out per scene, changing only the pixels around it."""
-    device = canvas.device
-    _, _, _, height, width = canvas.shape
-    short = min(width, height)
+    """Paint one subject of some scenes, by number, all of a kind, changing only the pixels around it."""
+    device, index, subjects = canvas.device, list(cast), list(cast.values())
+    height, width = canvas.shape[-2:]
     path = subject_path(subjects, moments[index], width / height)
     sizes = torch.tensor([[s.size / 2] for s in subjects], device=device)
-    half = sizes * camera.zoom[index] * short  # pixels
+    half = sizes * camera.zoom[index] * min(width, height)  # pixels
     reach = int(half.max() * WINDOW) + 2
     rows = torch.arange(-reach, reach + 1, device=device)
     middle_x, middle_y = path.x * width, path.y * height
@@ -264,23 +228,15 @@ def _cast(
     v = cos * dy - sin * dx
     beat = path.beat[:, :, None, None]
     pixel = 1.0 / half[:, :, None, None]
-    parts = CUTOUTS[kind](u, v, beat)
+    parts = CUTOUTS[subjects[0].kind](u, v, beat)
     outline = torch.stack([distance for distance, _ in parts]).amin(0)
     # nothing is painted beyond a window of the cut-out's own size, whatever else is in the batch
     beyond = torch.maximum(dx.abs(), dy.abs()) - WINDOW
 
     base = _paper([palette.PAPER[s.color] for s in subjects], device)
-    night = _flags([scenes[i] for i in index], lambda s: s.time == "night", device)
-    light = 1.0 - 0.14 * night
-    tones = {
-        "base": base,
-        "shade": base * 0.74,
-        "light": base.lerp(_paper([palette.CREAM] * len(index), device), 0.5),
-        "cream": _paper([palette.CREAM] * len(index), device),
-        "ink": _paper([palette.INK] * len(index), device),
-        "basket": _paper([palette.BASKET] * len(index), device),
-        "flame": _paper([palette.FLAME] * len(index), device),
-    }
+    light = 1.0 - 0.14 * _flags([scenes[i].time == "night" for i in index], device)
+    tones = {role: _paper([color], device) for role, color in palette.PARTS.items()}
+    tones |= {"base": base, "shade": base * 0.74, "light": base.lerp(tones["cream"], 0.5)}
     inside = ((column >= 0) & (column < width))[:, :, None, :] & ((row >= 0) & (row < height))[:, :, :, None]
     b = torch.tensor(index, device=device)[:, None, None, None]
     t = torch.arange(canvas.shape[1], device=device)[None, :, None, None]
@@ -308,11 +264,11 @@ def _weather(canvas: Tensor, scenes: Sequence[Scene], frame: Frame, moments: Ten
         light = _light(chosen, device)
         part = canvas[index]
         if weather == "rain":
-            drops = _paper([(206, 222, 244)] * len(chosen), device) * (0.45 + 0.55 * light)
-            paint(part, rain(frame, when, phase), drops)
+            drops = _paper([palette.DROP], device) * (0.45 + 0.55 * light)
+            paint(part, scenery.rain(frame, when, phase), drops)
         elif weather == "snow":
             flakes = torch.tensor(0.99, device=device) * (0.3 + 0.7 * light).clamp(max=1)
-            paint(part, snow(frame, when, phase), flakes)
+            paint(part, scenery.snow(frame, when, phase), flakes)
         else:  # two slow banks of fog in front of everything
             for level, thickness, pace in ((0.10, 0.10, 0.05), (0.30, 0.13, -0.04)):
                 wave = 0.03 * torch.sin(5.0 * frame.x + 6.3 * (phase + pace * when)[:, :, None])

@@ -30,7 +30,7 @@ THIRDS = (0.22, 0.5, 0.78)  # of three side by side
 SCALES = (1.0, 0.8, 0.68)  # of one, two and three subjects
 
 # Pairs of colour and subject that no training clip shows: a model that draws them can combine what it knows.
-HELD_OUT_PAIRS: frozenset[tuple[str, str]] = frozenset(
+HELD_OUT_PAIRS = frozenset(
     {("purple", "boat"), ("green", "bird"), ("pink", "rocket"), ("blue", "star"), ("orange", "fish")}
 )
 
@@ -128,16 +128,15 @@ def place_cast(
     for number, ((kind, color), place) in enumerate(zip(cast, places, strict=True)):
         motion = motions[number] if motions else rng.choice(fitting)
         subject = place_subject(rng, kind, color, motion)
-        size = subject.size * SCALES[count - 1]
+        x, y, passes = subject.x, subject.y, motion in ("left", "right")
         if not upright:
-            x = subject.x if subject.motion in ("left", "right") else 0.5 + rng.uniform(-0.12, 0.12)
-            subject = dataclasses.replace(subject, x=x, y=place + rng.uniform(-0.03, 0.03), size=size)
-        elif subject.motion in ("left", "right"):  # they pass each other at different heights
+            x = x if passes else 0.5 + rng.uniform(-0.12, 0.12)
+            y = place + rng.uniform(-0.03, 0.03)
+        elif passes:  # they pass each other at different heights
             y = (0.25 if place < 0.5 else 0.65) + rng.uniform(-0.03, 0.03)
-            subject = dataclasses.replace(subject, y=y, size=size)
         else:
-            subject = dataclasses.replace(subject, x=place + rng.uniform(-loose, loose), size=size)
-        subjects.append(subject)
+            x = place + rng.uniform(-loose, loose)
+        subjects.append(dataclasses.replace(subject, x=x, y=y, size=subject.size * SCALES[count - 1]))
     return relation, subjects
 
 
@@ -145,8 +144,7 @@ def _overlapping(rng: random.Random, cast: Sequence[tuple[str, str]], motion: st
     """Two subjects that move together, one covering a part of the other."""
     (first_kind, first_color), (kind, color) = cast
     first = place_subject(rng, first_kind, first_color, motion)
-    x = max(first.x, 0.72) if first.motion == "left" else first.x
-    x = min(x, 0.28) if first.motion == "right" else x
+    x = {"left": max(first.x, 0.72), "right": min(first.x, 0.28)}.get(motion, first.x)
     first = dataclasses.replace(first, x=x, size=first.size * 0.85, speed=min(first.speed, 1.0))
     aside, up = rng.choice((-1, 1)) * rng.uniform(0.12, 0.145), rng.uniform(-0.04, 0.04)
     second = dataclasses.replace(first, kind=kind, color=color, x=first.x + aside, y=first.y + up)
@@ -160,11 +158,8 @@ def sample_scene(
     held_out: bool | None = False,
     casts: tuple[float, float, float] = CASTS,
 ) -> Scene:
-    """Sample a random scene.
-
-    `subjects`: 1, 2, 3, or None for a mix with the shares `casts`. `held_out`: False never uses a pair of
-    `HELD_OUT_PAIRS`, True uses one for the first subject, None allows them.
-    """
+    """Sample a random scene. `subjects`: 1, 2, 3, or None for a mix with the shares `casts`. `held_out`:
+    False never uses a pair of `HELD_OUT_PAIRS`, True uses one for the first subject, None allows them."""
     single, *several = casts  # in this order, so that seeds give the scenes that they gave before `casts`
     count = subjects if subjects is not None else rng.choices((2, 3, 1), (*several, single))[0]
     if count not in range(1, MAX_SUBJECTS + 1):

@@ -1,12 +1,12 @@
 """The backdrop: sky, sun, clouds, three sheets of land and the weather, from far to near.
 
-Every sheet of land is a height field over x, so its mask costs one comparison per pixel. A canvas is
-float32 [B, T, 3, H, W] in 0..1; masks are [B, T, H, W]; x is measured in short sides from the middle of the
-frame, heights in short sides below the middle (y grows downwards).
+Every sheet of land is a height field over x, so its mask costs one comparison per pixel. A canvas is float32
+[B, T, 3, H, W] in 0..1; masks are [B, T, H, W]; x and y are in short sides from the middle of the frame.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -131,13 +131,10 @@ def cloud(frame: Frame, x: Tensor, y: float, size: float) -> Tensor:
     """Signed distance of one paper cloud. `x`: [B, T], centre in short sides. Returns [B, T, H, W]."""
     u = (frame.x - x[:, :, None]) / size
     v = ((frame.y - y) / size)[:, None]
-    distance: Tensor | None = None
-    for cx, cy, r in ((-0.62, 0.08, 0.36), (0.0, -0.12, 0.56), (0.6, 0.04, 0.42)):
-        puff = torch.hypot((u - cx)[:, :, None, :], v - cy) - r
-        distance = puff if distance is None else torch.minimum(distance, puff)
-    assert distance is not None
+    circles = ((-0.62, 0.08, 0.36), (0.0, -0.12, 0.56), (0.6, 0.04, 0.42))
+    puffs = (torch.hypot((u - x)[:, :, None, :], v - y) - r for x, y, r in circles)
     flat = v - 0.3
-    return torch.maximum(distance, flat) * size
+    return torch.maximum(functools.reduce(torch.minimum, puffs), flat) * size
 
 
 def rain(frame: Frame, moments: Tensor, phase: Tensor) -> Tensor:

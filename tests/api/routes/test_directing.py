@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 from hinode.api.context import Context
 from hinode.clip import Frames
 from hinode.engines.native import checkpoint
-from hinode.media.video import read_video
 from tests.api.conftest import Server, new_project, picture
+from tests.videos import read_video
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,103 @@ def test_a_storyboard_has_its_shots(server: Server, source: dict[str, Any], tmp_
     assert difference(film[8:12], frames(server, source, tmp_path)[4:]) < 6
 
 
+KITE, FISH = {"prompt": "a kite", "seconds": 1}, {"prompt": "a fish", "seconds": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "segments"),
+    [
+        ({"shots": [KITE, FISH]}, [("a kite", False), ("a fish", True)]),
+        ({"shots": [KITE, {**FISH, "cut": "false"}]}, [("a kite", False), ("a fish", False)]),
+        ({"shots": [KITE, {**FISH, "transition": "continue"}]}, [("a kite", False), ("a fish", False)]),
+        (
+            {"shots": [KITE, {**FISH, "transition": {"kind": "cut"}}]},
+            [("a kite", False), ("a fish", True)],
+        ),
+        (
+            {"shots": [{**KITE, "id": "rise"}, {**FISH, "transition": "continue", "from": "rise"}]},
+            [("a kite", False), ("a fish", False)],
+        ),
+        (
+            {"style": "paper", "place": "over the sea", "shots": [KITE, {**FISH, "place": "in a bay"}]},
+            [("paper, a kite, over the sea", False), ("paper, a fish, in a bay", True)],
+        ),
+        (
+            {"characters": {"Pip": "a red kite"}, "shots": [{"prompt": "@Pip rises", "seconds": 1}]},
+            [("a red kite rises", False)],
+        ),
+        (
+            {"title": "Kites", "engine": "testcard", "fps": 8, "seed": 3, "steps": 2, "shots": [KITE]},
+            [("a kite", False)],
+        ),
+        ({"shots": [KITE, {"video": "SOURCE", "seconds": 1}]}, [("a kite", False), ("", True)]),
+        ({"shots": json.dumps([KITE]), "characters": '{"Pip": "a kite"}'}, [("a kite", False)]),
+    ],
+)
+def test_a_storyboard_speaks_the_language_of_storyboard_files(
+    server: Server, source: dict[str, Any], body: dict[str, Any], segments: list[tuple[str, bool]]
+) -> None:
+    text = json.dumps({"size": "64x36", **body}).replace("SOURCE", source["id"])
+    response = server.client.post("/v1/videos/storyboards", content=text)
+    assert response.status_code == 200, response.text
+    job = server.context.store.job(server.project_id, response.json()["id"])
+    saved = job.request["segments"]
+    assert [(part.get("prompt", ""), part.get("cut", False)) for part in saved] == segments
+    if "title" in body:
+        assert (response.json()["prompt"], job.request["seed"], job.request["fps"]) == ("Kites", 3, 8)
+
+
+def test_a_shot_of_a_storyboard_may_be_a_file_of_the_form(
+    server: Server, source: dict[str, Any], tmp_path: Path
+) -> None:
+    film = server.client.get(f"/v1/videos/{source['id']}/content").content
+    form = {
+        "shots[0][prompt]": "a kite",
+        "shots[0][seconds]": "1",
+        "shots[1][seconds]": "0.5",
+        "shots[1][from]": "0.5",
+    }
+    response = server.client.post(
+        "/v1/videos/storyboards", data=form, files={"shots[1][video]": ("a.mp4", film)}
+    )
+    assert response.status_code == 200, response.text
+    assert (response.json()["size"], response.json()["seconds"]) == ("64x36", "1.5")
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "remedy"),
+    [
+        ({"shots": [KITE, {**FISH, "transition": "fade"}]}, "shots.2.transition", "choose cut or continue"),
+        ({"shots": [KITE, {**FISH, "transition": "blend"}]}, "shots.2.transition", "hinode storyboard"),
+        ({"shots": [{**KITE, "camera": "pan left"}]}, "shots.1.camera", "of the whole film"),
+        ({"shots": [{**KITE, "path": [[0, 0.5, 0.5]]}]}, "shots.1.path", "of the whole film"),
+        ({"shots": [{**KITE, "seed": 0}]}, "shots.1.seed", "of the whole film"),
+        ({"shots": [{**KITE, "keyframes": [{"file": "a.png"}]}]}, "shots.1.keyframes", "leave them out"),
+        (
+            {"shots": [{**KITE, "references": [{"file": "a.mp4", "as": "guide"}]}]},
+            "shots.1.references",
+            "hinode storyboard",
+        ),
+        ({"shots": [{"video": "kite.mp4", "seconds": 1}, KITE]}, "shots.1.video", "/v1/files"),
+        ({"shots": [{**KITE, "from": "kite.mp4"}]}, "shots.1.from", "hinode storyboard"),
+        ({"shots": [KITE, FISH, {**KITE, "from": "1"}]}, "shots.3.from", "order of the shots"),
+        ({"characters": {"Pip": {"image": "a.png"}}, "shots": [KITE]}, "characters.Pip", "in words"),
+        ({"shots": [{"prompt": "@Pip", "seconds": 1}]}, "shots.1.prompt", "add it to the characters"),
+        ({"shots": [{**KITE, "id": "a"}, {**FISH, "id": "a"}]}, "shots", "give each its own"),
+        ({"shots": [{**KITE, "transition": "continue"}]}, "shots.1.transition", "leave it out"),
+        ({"shots": [KITE], "weathr": "rain"}, "weathr", "weather"),
+    ],
+)
+def test_a_storyboard_is_refused_where_one_job_cannot_render_it(
+    server: Server, body: dict[str, Any], param: str, remedy: str
+) -> None:
+    response = server.client.post("/v1/videos/storyboards", json={"size": "64x36", **body})
+    assert response.status_code == 400, response.text
+    error = response.json()["error"]
+    assert error["param"] == param, error
+    assert remedy in error["message"], error
+
+
 def test_extended_backward(server: Server, source: dict[str, Any], tmp_path: Path) -> None:
     video = render(
         server, "extensions", video={"id": source["id"]}, prompt="before", seconds=1, backward=True
@@ -179,10 +276,16 @@ SINGLE = {"video": {"id": "SOURCE"}, "prompt": "x"}
         ("storyboards", {"shots": []}, "shots", "give 1 at least"),
         ("storyboards", {"shots": [{"prompt": "x", "seconds": 1}], "sound": True}, "sound", "no sound yet"),
         ("storyboards", {"shots": [{"video": {"id": "SOURCE"}, "seconds": 1}]}, "segments", "would be drawn"),
-        ("storyboards", {"shots": [{"video": {"id": "SOURCE"}, "seconds": 9}]}, "shots", "ends at 9"),
+        (
+            "storyboards",
+            {"shots": [{"video": "SOURCE", "seconds": 9}]},
+            "shots.1.seconds",
+            "ends at 9",
+        ),
         ("storyboards", {"shots": [{"prompt": "x"}]}, "shots.1.seconds", "is missing"),
-        ("storyboards", {"shots": [{"seconds": 2}]}, "shots.1", "give a prompt or a video"),
-        ("storyboards", {"shots": [{"prompt": "x", "seconds": 1, "from": 1}]}, "shots.1", "leave from out"),
+        ("storyboards", {"shots": [{"seconds": 2}]}, "shots.1.prompt", "needs one; add it"),
+        ("storyboards", {"shots": [{**SINGLE, "seconds": 1}]}, "shots.1.prompt", "leave it or the video out"),
+        ("storyboards", {"shots": [{"prompt": "x", "seconds": 1, "from": 1}]}, "shots.1.from", "no video"),
         ("storyboards", {"shots": [{"prompt": "x", "seconds": 100}] * 2}, "seconds", "200 seconds"),
         ("", {"prompt": "x", "path": [[0, 1]]}, "path.1", "give seconds, x and y"),
         ("", {"prompt": "x", "path": [[0, 0.5, 0.5]]}, "path", "follows no path"),

@@ -17,8 +17,8 @@ from hinode.directing.films import parser, renderer
 from hinode.directing.films.renderer import Film
 from hinode.engines.protocol import Progress
 from hinode.errors import BadInput, OutputError
-from hinode.media.video import read_video
 from hinode.settings import Settings
+from tests.videos import read_video
 
 SHOTS: list[dict[str, Any]] = [
     {"id": "one", "prompt": "a red balloon rising over the sea", "seconds": 1},

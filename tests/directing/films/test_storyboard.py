@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from hinode import directing
+from hinode import engines
+from hinode.directing.capabilities import extend_capabilities
 from hinode.directing.films import continuity, parser, storyboard
 from hinode.errors import BadInput
 from hinode.settings import Settings
@@ -156,7 +157,7 @@ def test_names_stand_for_descriptions() -> None:
 
 
 def test_subject_place_and_time_stay_unless_a_shot_says_otherwise(settings: Settings) -> None:
-    capabilities = directing.capabilities("native", settings, "toy")
+    capabilities = extend_capabilities(engines.capabilities("native", settings, "toy"))
     film = board(
         {"prompt": "@maya rising"},
         {"prompt": "hovering"},
@@ -182,7 +183,7 @@ def test_subject_place_and_time_stay_unless_a_shot_says_otherwise(settings: Sett
 
 
 def test_words_are_left_alone_where_nothing_may_be_added(settings: Settings) -> None:
-    capabilities = directing.capabilities("native", settings, "toy")
+    capabilities = extend_capabilities(engines.capabilities("native", settings, "toy"))
     film = board(
         {"prompt": "@x rising", "time": "at noon"},
         expand=False,

@@ -23,7 +23,6 @@ from hinode.clip import Clip, Frames
 from hinode.engines.diffusers.engine import DiffusersEngine
 from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.testcard.engine import TestcardEngine
-from hinode.media.video import read_video
 from hinode.model.layers import compute_type
 from hinode.registry import entries
 from hinode.registry.entry import Entry
@@ -33,6 +32,7 @@ from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME, SOURCE, Reference
 from hinode.settings import Settings
 from tests.engines.diffusers import tiny_models
 from tests.engines.diffusers.tiny_models import TINY_MODELS
+from tests.videos import read_video
 
 PROMPT = "a red balloon over the sea"
 STEPS = 4

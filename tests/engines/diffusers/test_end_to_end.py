@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 
 from benchmarks.serving import ServerHarness
 from hinode import cli
-from hinode.engines.limits import STEPS
 from hinode.errors import BadInput
 from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
@@ -23,14 +22,14 @@ from hinode.jobs.states import Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.worker.worker import Worker
-from hinode.media.video import read_video
 from hinode.records.database import Database
 from hinode.registry import paths
 from hinode.registry.families import FAMILIES
-from hinode.request import FIRST_FRAME, LAST_FRAME, MediaFile, Request
+from hinode.request import FIRST_FRAME, LAST_FRAME, STEPS, MediaFile, Request
 from tests.engines.diffusers import tiny_models
 from tests.engines.diffusers.conftest import CASES, PROMPT, ModelHome, each_case, network_kind
 from tests.engines.diffusers.tiny_models import TINY_MODELS
+from tests.videos import read_video
 
 ON_VIDEO = ("remix", "edit", "extend")
 NEW_CLIPS = [case for case in CASES if case[1] not in ON_VIDEO]

@@ -14,10 +14,10 @@ from hinode.engines.native import catalog, upscaling
 from hinode.engines.native.engine import NativeEngine
 from hinode.engines.native.upscaling import UpscaledFrames, UpscalerNet, bicubic, enlarge, upscale
 from hinode.errors import ModelError
-from hinode.media.video import read_video
 from hinode.request import Request
 from hinode.settings import Settings
 from hinode.training.upscaling import save_upscaler
+from tests.videos import read_video
 
 REQUEST = Request("a red balloon over the hills", 128, 72, seconds=1.0, seed=7)
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from hinode.engines.protocol import Progress, State
 from hinode.engines.remote.engine import RemoteEngine
-from hinode.engines.remote.environment import Environment
 from hinode.engines.remote.run import RemoteRun
 from hinode.request import Request
 from hinode.settings import Settings
@@ -69,10 +68,13 @@ class Fleet:
 
     def engine(self) -> RemoteEngine:
         (self.home / "upstreams.toml").write_text("\n".join([*self.entries, self.model]))
-        environment = Environment(
-            clock=self.clock, pause=self.clock.pause, chance=lambda: 0.5, variables=self.variables
+        return RemoteEngine(
+            Settings(self.home),
+            clock=self.clock,
+            pause=self.clock.pause,
+            chance=lambda: 0.5,
+            variable=self.variables.get,
         )
-        return RemoteEngine(Settings(self.home), environment)
 
     def start(self, state: State | None = None, **changes: Any) -> RemoteRun:
         return self.engine().start(dataclasses.replace(REQUEST, **changes), state)

@@ -20,18 +20,17 @@ import pytest
 from benchmarks.serving import ROOT, ServerHarness
 from hinode import pipeline
 from hinode.engines.remote.engine import RemoteEngine
-from hinode.engines.remote.environment import Environment
 from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.worker.worker import Worker
-from hinode.media.video import read_video
 from hinode.records.database import Database
 from hinode.request import Request
 from hinode.settings import Settings
 from tests.sounds import clicks, correlation, read_sound
+from tests.videos import read_video
 
 PATIENCE = 120.0
 SLOW = {"HINODE_TESTCARD_STEP_SECONDS": "0.25", "HINODE_LEASE_SECONDS": "2"}
@@ -92,7 +91,7 @@ def test_a_remote_clip_has_the_frames_of_a_local_one(first: UpstreamServer, tmp_
     from hinode.engines.testcard.engine import TestcardEngine
 
     keys = configure(tmp_path, first)
-    engine = RemoteEngine(Settings(tmp_path), Environment(variables=keys))
+    engine = RemoteEngine(Settings(tmp_path), variable=keys.get)
     run = engine.start(dataclasses.replace(REQUEST, width=128, height=96, steps=4))
     done = [progress.done for progress in run if progress.stage == "sample"]
     clip = run.clip()
@@ -113,7 +112,7 @@ def test_a_remote_clip_has_the_sound_of_a_local_one(
     from hinode.engines.testcard.engine import TestcardEngine
 
     keys = configure(tmp_path, first)
-    engine = RemoteEngine(Settings(tmp_path), Environment(variables=keys))
+    engine = RemoteEngine(Settings(tmp_path), variable=keys.get)
     assert engine.capabilities("card").sound
     request = dataclasses.replace(REQUEST, steps=2, seconds=seconds, sound=True)
     run = engine.start(request)
@@ -228,7 +227,7 @@ class JobHarness:
 
     def work(self, stop: threading.Event | None = None) -> threading.Thread:
         """A worker that does one job, in a thread."""
-        engine = RemoteEngine(self.settings, Environment(variables=self.keys))
+        engine = RemoteEngine(self.settings, variable=self.keys.get)
         worker = Worker(
             self.store,
             Objects(self.settings.store),
@@ -295,5 +294,5 @@ def test_an_upstream_killed_midway_is_replaced(
         doomed.server.kill()
     job = jobs.job(name)
     assert (job.status, job.error_code) == (Status.COMPLETED, None)
-    assert job.making["read_as"].endswith("made by u2 with testcard/testcard")
+    assert job.provenance["read_as"].endswith("made by u2 with testcard/testcard")
     assert len(first.videos()) == before + 1

@@ -16,10 +16,10 @@ from hinode.engines.protocol import Progress, State
 from hinode.engines.testcard.card import BARS
 from hinode.engines.testcard.engine import MAX_BYTES, TestcardEngine, TestcardRun, native_size
 from hinode.errors import BadInput, EngineError
-from hinode.media.video import read_video
 from hinode.request import Reference, Request
 from hinode.settings import Settings
 from tests.sounds import clicks, correlation, read_sound, tone
+from tests.videos import read_video
 
 REQUEST = Request("a red balloon over the sea", 96, 64, seconds=1.0, seed=7, engine="testcard")
 

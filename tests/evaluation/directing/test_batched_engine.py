@@ -13,9 +13,9 @@ from hinode.engines.native import catalog
 from hinode.errors import EngineError
 from hinode.evaluation.directing.batched_engine import BatchedEngine, generate
 from hinode.evaluation.directing.cases import make_cases
-from hinode.evaluation.directing.harness import Harness, with_references
+from hinode.evaluation.directing.harness import Harness
 from hinode.evaluation.directing.measures import subject_mask
-from hinode.request import FIRST_FRAME, KEYFRAME, Request, Segment
+from hinode.request import FIRST_FRAME, KEYFRAME, MASK, Reference, Request, Segment
 from hinode.settings import Settings
 
 
@@ -24,13 +24,17 @@ def harness(settings: Settings, tmp_path: Path) -> Harness:
     return Harness(BatchedEngine(settings, batch_size=3), catalog.find("toy", settings.models), tmp_path)
 
 
+def with_references(request: Request, operation: str, *references: Reference) -> Request:
+    return dataclasses.replace(request, operation=operation, references=references)
+
+
 def requests(harness: Harness) -> dict[str, Request]:
     """One request of every kind that the suite makes."""
     case = make_cases("region", "test", 1)[0]
     (truth,) = harness.render([case.scene], 2.0)
-    source = harness.source(truth)
-    mask = harness.mask(subject_mask(case.scene, 16, harness.fps, harness.size, still=True))
-    moving = harness.mask(subject_mask(case.scene, 16, harness.fps, harness.size, still=False))
+    source = harness.reference(truth)
+    mask = harness.reference(subject_mask(case.scene, 16, harness.fps, harness.size, still=True), MASK)
+    moving = harness.reference(subject_mask(case.scene, 16, harness.fps, harness.size, still=False), MASK)
     new = harness.request(case.prompt, 7, 2.0)
     longer = dataclasses.replace(new, seconds=4.0)
     backward = Segment(2.0), Segment(2.0, keep=source.digest)

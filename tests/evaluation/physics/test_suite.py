@@ -34,18 +34,17 @@ def true_clip(case: Case) -> Tensor:
 def test_in_true_frames_the_subject_is_at_its_place(metric: str) -> None:
     case = first_case(metric)
     finding = find(frames_at(true_clip(case), case, FPS), case)
-    assert finding.offset.abs().max() <= search.GRIDS[-1]
-    assert finding.present.all()
+    assert torch.tensor(finding["off"]).abs().max() <= search.GRIDS[-1]
+    assert all(finding["there"])
     subject = case.scene.subjects[case.watched]
-    assert (finding.color, finding.kind) == (subject.color, subject.kind)
-    assert search.Finding.of(finding.as_json()).as_json() == finding.as_json()
+    assert (finding["color"], finding["kind"]) == (subject.color, subject.kind)
 
 
 def test_a_subject_that_never_comes_back_is_absent() -> None:
     case = first_case("behind")
     single = dataclasses.replace(case.scene, subjects=case.scene.subjects[:1])
     clip = render([single], frames=33, fps=FPS, width=64, height=64)[0]
-    assert not find(frames_at(clip, case, FPS), case).present.any()
+    assert not any(find(frames_at(clip, case, FPS), case)["there"])
 
 
 def test_a_subject_at_another_place_in_another_colour_is_found_there() -> None:
@@ -55,9 +54,9 @@ def test_a_subject_at_another_place_in_another_colour_is_found_there() -> None:
     other = dataclasses.replace(subject, y=subject.y + 0.12, color=color)
     shifted = dataclasses.replace(case, scene=dataclasses.replace(case.scene, subjects=(other,)))
     finding = find(frames_at(true_clip(shifted), case, FPS), case)
-    assert finding.present.all()
-    assert finding.offset[:, 1].mean() == pytest.approx(0.12, abs=0.02)
-    assert finding.color == color
+    assert all(finding["there"])
+    assert torch.tensor(finding["off"])[:, 1].mean() == pytest.approx(0.12, abs=0.02)
+    assert finding["color"] == color
 
 
 def test_subjects_go_out_of_sight_and_come_back() -> None:

@@ -460,7 +460,7 @@ def test_a_window_that_closes(service: Service, clock: Clock) -> None:
     clock.now += 1
     batch = service.advance(batch)
     assert (batch.status, batch.finalizing_at) == ("finalizing", START + DAY)
-    service.store.give_back(running, digest=None, step=0)
+    service.store.give_back(running)
     batch = service.advance(batch)
     assert (batch.status, batch.expired_at) == ("expired", START + DAY)
     assert (batch.completed, batch.failed) == (1, 4)

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from hinode.errors import BadInput
-from hinode.jobs.tenants.tenants import KEY_PREFIX, Limits, Tenants
+from hinode.jobs.tenants.tenant import Limits
+from hinode.jobs.tenants.tenants import KEY_PREFIX, Tenants
 from hinode.records.database import Database
 from hinode.records.tables import api_keys, organisations
 from tests.jobs.service import Clock

@@ -31,12 +31,12 @@ from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.worker import attempt, heartbeat
 from hinode.jobs.worker.heartbeat import Heartbeat
 from hinode.jobs.worker.worker import Worker
-from hinode.media.video import read_video
 from hinode.records import tables
 from hinode.records.database import Database, DatabaseError
 from hinode.records.tables import events
 from hinode.request import MediaFile, Reference, Request
 from hinode.settings import Settings
+from tests.videos import read_video
 
 REQUEST = Request("a red balloon", 64, 48, seconds=0.5, seed=3, engine="testcard", model="testcard", steps=6)
 
@@ -147,9 +147,13 @@ def test_a_job_becomes_a_video_and_its_pictures(service: Service) -> None:
     video = read_video(service.objects.path(files["video"].digest))
     assert video.frames.shape == (4, 720, 1280, 3)
     assert size_of(service.objects.path(files["thumbnail"].digest)) == (512, 288)
-    assert job.making is not None
-    assert (job.making["seed"], job.making["native_size"], job.making["steps"]) == (3, "1280x720", 6)
-    assert "path" not in job.making
+    assert job.provenance is not None
+    assert (job.provenance["seed"], job.provenance["native_size"], job.provenance["steps"]) == (
+        3,
+        "1280x720",
+        6,
+    )
+    assert "path" not in job.provenance
     assert not service.objects.preview(job_id).exists()
     assert list((service.settings.store / "temporary").iterdir()) == []
 
@@ -816,4 +820,4 @@ def test_an_end_is_one_event(service: Service) -> None:
     with service.store.database.read() as connection:
         emitted = connection.execute(sa.select(events)).all()
     assert [(event.type, event.data) for event in emitted] == [("video.completed", {"id": job_id})]
-    assert json.dumps(service.job(job_id).making)
+    assert json.dumps(service.job(job_id).provenance)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -25,13 +26,13 @@ CLIENT_CLOSED_REQUEST = 499
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+@dataclass(frozen=True)
 class AccessLog:
     """Gives requests ids, and logs and counts their answers."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
-        self.app = app
-        self.metrics = metrics
-        self.clock = clock
+    app: ASGIApp
+    metrics: Metrics
+    clock: Callable[[], float] = time.time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,8 +78,6 @@ class AccessLog:
             "milliseconds": round(elapsed * 1000, 1),
             "client": (scope.get("client") or ("", 0))[0],
         }
-        identity = scope.get("state", {}).get("identity")
-        if identity is not None:
-            facts["project_id"] = identity.project_id
-            facts["key_id"] = identity.key_id
+        if (identity := scope.get("state", {}).get("identity")) is not None:
+            facts |= {"project_id": identity.project_id, "key_id": identity.key_id}
         log.info("request", extra=facts)

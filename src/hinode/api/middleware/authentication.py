@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio.to_thread
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,7 +18,8 @@ from hinode.api import failures
 from hinode.api.failures import RATE_LIMIT, Refusal
 from hinode.api.limits import Buckets, RateLimitStatus
 from hinode.errors import HinodeError
-from hinode.jobs.tenants.tenants import Identity, Tenants
+from hinode.jobs.tenants.tenant import Identity
+from hinode.jobs.tenants.tenants import Tenants
 
 PREFIX = "/v1/"
 CACHE_SECONDS = 0.25
@@ -48,22 +50,17 @@ class Authentication:
                     raise _too_many_requests(rate)
             scope_name = "read" if scope["method"] in READING else "write"
             if scope_name not in identity.scopes:
-                raise Refusal(
-                    403,
-                    f"this API key may not do that; use one with the scope {scope_name}",
-                    code="insufficient_scope",
-                )
+                message = f"this API key may not do that; use one with the scope {scope_name}"
+                raise Refusal(403, message, code="insufficient_scope")
         except (Refusal, HinodeError) as error:
             await failures.of(error).response()(scope, receive, send)
             return
 
         async def key_is_valid() -> bool:
             """For responses that take long."""
-            try:
-                await self._identity(scope)
-            except Refusal:
-                return False
-            return True
+            with suppress(Refusal):
+                return bool(await self._identity(scope))
+            return False
 
         scope.setdefault("state", {}).update(identity=identity, key_is_valid=key_is_valid)
         await self.app(scope, receive, send if rate is None else _with_headers(rate.headers(), send))
@@ -91,13 +88,9 @@ def _invalid_key(message: str) -> Refusal:
 
 
 def _too_many_requests(rate: RateLimitStatus) -> Refusal:
-    return Refusal(
-        429,
-        f"this API key may send {rate.limit} requests a minute, and they are used up; ask again later",
-        code="rate_limit_exceeded",
-        type=RATE_LIMIT,
-        headers={**failures.retry_after(rate.wait), **rate.headers()},
-    )
+    message = f"this API key may send {rate.limit} requests a minute, and they are used up; ask again later"
+    headers = {**failures.retry_after(rate.wait), **rate.headers()}
+    return Refusal(429, message, code="rate_limit_exceeded", type=RATE_LIMIT, headers=headers)
 
 
 def _with_headers(headers: dict[str, str], send: Send) -> Send:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,26 +10,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hinode.api.requests.multipart import too_large
 
 
+@dataclass(frozen=True)
 class BodySizeLimit:
     """Refuses bodies whose declared length is too large, and receives the rest of each before an answer: a
     client that is still sending would get a broken connection instead of the answer."""
 
-    def __init__(
-        self, app: ASGIApp, *, max_bytes: int, max_unauthenticated_bytes: int, seconds: float
-    ) -> None:
-        """
-        Args:
-            max_bytes: of a body; routes have lower bounds of their own.
-            max_unauthenticated_bytes: received of the body of a request without a valid key.
-            seconds: for the rest of a body.
-        """
-        self.app = app
-        self.max_bytes = max_bytes
-        self.max_unauthenticated_bytes = max_unauthenticated_bytes
-        self.seconds = seconds
+    app: ASGIApp
+    max_bytes: int = 600 << 20  # routes have lower bounds of their own
+    max_unauthenticated_bytes: int = 32 << 20
+    seconds: float = 30.0  # for the rest of a body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _has_body(scope):
+        headers = dict(scope.get("headers", ()))
+        if scope["type"] != "http" or not headers.keys() & {b"content-length", b"transfer-encoding"}:
             await self.app(scope, receive, send)
             return
         complete = False
@@ -45,21 +38,13 @@ class BodySizeLimit:
             if message["type"] == "http.response.start" and not complete:
                 is_authenticated = "identity" in scope.get("state", {})
                 limit = self.max_bytes if is_authenticated else self.max_unauthenticated_bytes
-                await self._drain(receive_noted, lambda: complete, limit)
+                with anyio.move_on_after(self.seconds):
+                    while not complete and limit > 0:
+                        limit -= len((await receive_noted()).get("body", b""))
             await send(message)
 
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared[:20]) <= self.max_bytes:
             await self.app(scope, receive_noted, send_drained)
         else:
             await too_large("the body", self.max_bytes).response()(scope, receive_noted, send_drained)
-
-    async def _drain(self, receive: Receive, is_complete: Callable[[], bool], limit: int) -> None:
-        with anyio.move_on_after(self.seconds):
-            while not is_complete() and limit > 0:
-                message = await receive()
-                limit -= len(message.get("body", b""))
-
-
-def _has_body(scope: Scope) -> bool:
-    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])

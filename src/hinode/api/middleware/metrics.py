@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -21,44 +21,45 @@ MAX_AGE_SECONDS = 5.0
 """How old counts of jobs may be: /metrics is open to all, and counting reads every job."""
 
 
-class Metrics:
-    """The metrics of one application."""
+class Metrics(Collector):
+    """The metrics of one application. Those of jobs are from the database, so that every process reports the
+    same."""
 
     def __init__(self, store: Store) -> None:
         self.job_counts = JobCounts(store)
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "hinode_http_requests",
-            "Requests that were answered.",
-            ("method", "route", "status"),
-            registry=self.registry,
-        )
-        self.seconds = Histogram(
-            "hinode_http_request_seconds",
-            "Seconds until an answer began.",
-            ("method", "route"),
-            buckets=BUCKETS,
-            registry=self.registry,
-        )
-        self.in_progress = Gauge(
-            "hinode_http_requests_under_way", "Requests in progress.", registry=self.registry
-        )
-        version = Gauge("hinode_version", "The version that runs.", ("version",), registry=self.registry)
+        self.registry = registry = CollectorRegistry()
+        name, labels = "hinode_http_requests", ("method", "route")
+        self.requests = Counter(name, "Requests that were answered.", (*labels, "status"), registry=registry)
+        name, text = "hinode_http_request_seconds", "Seconds until an answer began."
+        self.seconds = Histogram(name, text, labels, buckets=BUCKETS, registry=registry)
+        name = "hinode_http_requests_under_way"
+        self.in_progress = Gauge(name, "Requests in progress.", registry=registry)
+        version = Gauge("hinode_version", "The version that runs.", ("version",), registry=registry)
         version.labels(__version__).set(1)
-        self.registry.register(_JobCollector(self.job_counts))
+        registry.register(self)
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer; `route` is the pattern, since there are too many addresses."""
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(method, route).observe(seconds)
 
-    def text(self) -> bytes:
-        """All metrics in the text format of Prometheus.
+    def describe(self) -> Iterable[Metric]:
+        return ()
 
-        Raises:
-            DatabaseError: the database cannot be reached.
-        """
-        return generate_latest(self.registry)
+    def collect(self) -> Iterable[Metric]:
+        counts = self.job_counts.latest()
+        jobs = GaugeMetricFamily("hinode_jobs", "Jobs by status and priority.", labels=("status", "priority"))
+        zeros = {(status, priority): 0 for status in Status for priority in Priority}
+        for (status, priority), count in {**zeros, **counts.jobs}.items():
+            jobs.add_metric((status.value, priority.name.lower()), count)
+        yield jobs
+        yield GaugeMetricFamily("hinode_workers", "Live workers.", counts.workers)
+        text = "Webhook deliveries that are pending."
+        yield GaugeMetricFamily("hinode_deliveries_pending", text, counts.deliveries)
+        now = self.job_counts.store.clock()
+        wait = max(0.0, now - (now if counts.oldest_queued is None else counts.oldest_queued))
+        text = "Time in the queue of the job that has waited longest."
+        yield GaugeMetricFamily("hinode_oldest_queued_seconds", text, wait)
 
 
 class JobCounts:
@@ -76,44 +77,13 @@ class JobCounts:
             DatabaseError: the database cannot be reached.
         """
         last = self._last
-        if last is not None and 0 <= self.store.clock() - last[0] < MAX_AGE_SECONDS:
-            return last[1]
+        fresh = last is not None and 0 <= self.store.clock() - last[0] < MAX_AGE_SECONDS
         # While one thread counts, the others use the last counts, if there are any.
-        if not self._counting.acquire(blocking=last is None):
-            assert last is not None
-            return last[1]
-        try:
-            if self._last is last:
-                self._last = self.store.clock(), self.store.counts()
-            assert self._last is not None
-            return self._last[1]
-        finally:
-            self._counting.release()
-
-
-class _JobCollector(Collector):
-    """The metrics of jobs, from the database, so that every process reports the same."""
-
-    def __init__(self, job_counts: JobCounts) -> None:
-        self.job_counts = job_counts
-
-    def describe(self) -> Iterable[Metric]:
-        return ()
-
-    def collect(self) -> Iterable[Metric]:
-        counts = self.job_counts.latest()
-        jobs = GaugeMetricFamily("hinode_jobs", "Jobs by status and priority.", labels=("status", "priority"))
-        zeros = {(status, priority): 0 for status in Status for priority in Priority}
-        for (status, priority), count in {**zeros, **counts.jobs}.items():
-            jobs.add_metric((status.value, priority.name.lower()), count)
-        yield jobs
-        yield GaugeMetricFamily("hinode_workers", "Live workers.", counts.workers)
-        yield GaugeMetricFamily(
-            "hinode_deliveries_pending", "Webhook deliveries that are pending.", counts.deliveries
-        )
-        queued_at, now = counts.oldest_queued, self.job_counts.store.clock()
-        yield GaugeMetricFamily(
-            "hinode_oldest_queued_seconds",
-            "Time in the queue of the job that has waited longest.",
-            max(0.0, now - queued_at) if queued_at is not None else 0.0,
-        )
+        if not fresh and self._counting.acquire(blocking=last is None):
+            try:
+                if self._last is last:
+                    self._last = self.store.clock(), self.store.counts()
+            finally:
+                self._counting.release()
+        assert self._last is not None
+        return self._last[1]

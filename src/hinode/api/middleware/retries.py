@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import anyio
 import anyio.to_thread
@@ -25,14 +25,8 @@ MAX_RETRY_COUNT = 1000
 
 @dataclass(frozen=True)
 class RetryInfo:
-    """The headers of a request that may have been sent before.
-
-    Attributes:
-        route: method and path.
-        key: its idempotency key, or None.
-        count: earlier tries of its library.
-        fingerprint: identifies the request without its body.
-    """
+    """The headers of a request that may have been sent before; `count` is how often its library did that, and
+    `fingerprint` identifies the request without its body."""
 
     route: str
     key: str | None
@@ -49,11 +43,9 @@ class RetryInfo:
         headers = Headers(scope=scope)
         key = headers.get(IDEMPOTENCY_KEY)
         if key is not None and not (1 <= len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
-            raise BadInput(
-                "the idempotency key cannot be used",
-                f"send 1 to {MAX_KEY_LENGTH} printable ASCII characters",
-                field=IDEMPOTENCY_KEY,
-            )
+            message = "the idempotency key cannot be used"
+            remedy = f"send 1 to {MAX_KEY_LENGTH} printable ASCII characters"
+            raise BadInput(message, remedy, field=IDEMPOTENCY_KEY)
         return cls(_route(scope), key, _count(headers), _fingerprint(scope))
 
     def idempotency(self, request_hash: str) -> Idempotency | None:
@@ -65,26 +57,28 @@ class RetryInfo:
         return rejections.last(self.fingerprint) if self.count else 0.0
 
 
+@dataclass(frozen=True)
 class RetryTracker:
     """Records first tries with an answer after which client libraries try again.
 
     It is outside `Authentication`, to see what that rejects.
     """
 
-    def __init__(self, app: ASGIApp, rejections: Rejections, clock: Callable[[], float]) -> None:
-        self.app = app
-        self.rejections = rejections
-        self.clock = clock
-        self._flushing = anyio.Lock()
+    app: ASGIApp
+    rejections: Rejections
+    clock: Callable[[], float]
+    _flushing: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or not _is_first(Headers(scope=scope)):
+        headers = Headers(scope=scope) if scope["type"] == "http" and scope["method"] == "POST" else {}
+        if RETRY_COUNT not in headers or _count(headers) > 0:  # not the first try of a library that counts
             await self.app(scope, receive, send)
             return
         began = self.clock()
 
         async def send_recorded(message: Message) -> None:
-            if message["type"] == "http.response.start" and _is_retried(message["status"]):
+            status = message.get("status", 200)
+            if status in (408, 409, 429) or status >= 500:
                 self.rejections.add(_fingerprint(scope), began)
                 # Rejections that arrive during a write are written together afterwards.
                 async with self._flushing:
@@ -94,16 +88,7 @@ class RetryTracker:
         await self.app(scope, receive, send_recorded)
 
 
-def _is_retried(status: int) -> bool:
-    return status in (408, 409, 429) or status >= 500
-
-
-def _is_first(headers: Headers) -> bool:
-    """Whether this is the first try of a library that counts them."""
-    return RETRY_COUNT in headers and _count(headers) == 0
-
-
-def _count(headers: Headers) -> int:
+def _count(headers: Mapping[str, str]) -> int:
     count = headers.get(RETRY_COUNT, "0")
     return min(int(count), MAX_RETRY_COUNT) if count.isascii() and count.isdigit() and len(count) < 5 else 0
 

@@ -7,139 +7,131 @@ import hashlib
 import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hinode import directing
 from hinode.api.catalogue import Catalogue, Model
 from hinode.api.requests.inputs import PNG, Inputs, SourceVideo, stand_ins
 from hinode.api.requests.models import CreateVideo, EditVideo, ExtendVideo, RemixVideo, VideoRequest
+from hinode.api.requests.values import VideoReference
 from hinode.errors import BadInput
 from hinode.jobs.admit import Draft
 from hinode.jobs.states import Priority
 from hinode.jobs.store import Store
 from hinode.media.video import check_size
-from hinode.request import MASK, MAX_SEED, SOURCE, MediaFile, Reference, Request, Segment, Size
+from hinode.request import FROM_ONE, MASK, MAX_SEED, MediaFile, Reference, Request, Segment, Size
 
+DEFAULT_SIZE = (720, 1280)
 MAX_EXTENSIONS, MAX_EXTENDED_SECONDS = 6, 120.0
 """How often a video may be extended, and up to how many seconds, as with Sora."""
 PREVIEW_SECONDS, PREVIEW_PIXELS = 5.0, 640 * 360
 RANDOM_SEEDS = 2**31  # so that a script in any language reads them exactly
 
+Files = Sequence[tuple[Reference, MediaFile]]
+"""Files of a request, each with the reference to it."""
+
 
 @dataclass(frozen=True)
 class Owner:
-    """The owner of the jobs of a request.
-
-    Attributes:
-        project_id: the project.
-        key_id: the API key of the request, or None.
-    """
+    """The owner of the jobs of a request; `key_id` is that of its API key, if it has one."""
 
     project_id: str
     key_id: str | None
 
 
+@dataclass(frozen=True)
 class Admission:
-    """Checks requests and drafts their jobs. Safe to use from several threads."""
+    """What requests are checked with; `seed` gives the seed of a request that has none."""
+
+    catalogue: Catalogue
+    inputs: Inputs
+    seed: Callable[[], int] = lambda: secrets.randbelow(RANDOM_SEEDS)
+
+
+class Drafter:
+    """Drafts the jobs of one body. Its source videos are looked up once; the first gives what the body lacks.
+
+    Every method raises BadInput if a part of the body is wrong.
+    """
 
     def __init__(
-        self,
-        catalogue: Catalogue,
-        inputs: Inputs,
-        seed: Callable[[], int] = lambda: secrets.randbelow(RANDOM_SEEDS),
+        self, admission: Admission, body: VideoRequest, owner: Owner, source: SourceVideo | None = None
     ) -> None:
-        """`seed` gives the seed of a request that has none."""
-        self.catalogue = catalogue
-        self.inputs = inputs
-        self.seed = seed
+        """`source` is a source video that the body does not name."""
+        self.admission = admission
+        self.body = body
+        self.owner = owner
+        self._videos: dict[VideoReference | None, SourceVideo] = {} if source is None else {None: source}
 
-    def create(self, body: CreateVideo, owner: Owner) -> list[Draft]:
-        """Drafts of new videos, `n` of them.
+    def source(self, video: VideoReference, field: str) -> SourceVideo:
+        """The source video in a field."""
+        if video not in self._videos:
+            self._videos[video] = self.admission.inputs.source(video, self.owner.project_id, field)
+        return self._videos[video]
 
-        Raises:
-            BadInput: a part of the request is wrong.
-            HinodeError: it cannot be checked now.
-        """
-        model = self.model(body)
-        request = base_request(body, model, "generate", body.prompt, body.size, body.seconds)
-        request = dataclasses.replace(request, strength=body.strength, references=stand_ins(body))
-        self.check(body, request, model)
-        resolved = self.inputs.resolve(body, owner.project_id)
-        request = dataclasses.replace(request, references=tuple(reference for reference, _ in resolved))
-        return self.drafts(body, request, model, job_files(resolved), owner)
+    def file(self, video: VideoReference, field: str) -> MediaFile:
+        """The file of the source video in a field."""
+        return self.source(video, field).file
 
-    def remix(self, body: RemixVideo, owner: Owner, video_id: str) -> list[Draft]:
-        """Drafts of new versions of a video of the project; it raises the same as `create`."""
-        source = self.inputs.finished_video(video_id, owner.project_id, "video_id")
-        model, request = self._from_video(body, "remix", source, source.file.seconds)
-        self.check(body, request, model, source.file.seconds)
-        return self.drafts(body, request, model, {SOURCE: source.file}, owner, source)
+    @property
+    def first(self) -> SourceVideo | None:
+        """The first source video, if there is one."""
+        return next(iter(self._videos.values()), None)
 
-    def edit(self, body: EditVideo, owner: Owner) -> list[Draft]:
-        """Drafts of changed versions of a video; it raises the same as `create`."""
-        source = self.inputs.source(body.video, owner.project_id, "video")
-        model, request = self._from_video(body, "edit", source, source.file.seconds)
-        files = {SOURCE: source.file}
-        if body.mask is None:
-            self.check(body, request, model, source.file.seconds)
-        else:
-            mask = Reference(MASK, "", PNG)
-            self.check(body, _with(request, mask), model, source.file.seconds)
-            size, fit = source.file.size, body.input_reference_fit
-            files[MASK] = self.inputs.image(body.mask, size, fit, MASK, owner.project_id)
-            request = _with(request, files[MASK].reference(MASK))
-        return self.drafts(body, request, model, files, owner, source)
+    @property
+    def files(self) -> Files:
+        """The files of the source videos, each once, with references to them."""
+        files = {source.file.digest: source.file for source in self._videos.values()}
+        return [(file.reference(), file) for file in files.values()]
 
-    def extend(self, body: ExtendVideo, owner: Owner) -> list[Draft]:
-        """Drafts of continuations of a video; it raises the same as `create`."""
-        source = self.inputs.source(body.video, owner.project_id, "video")
-        seconds = source.file.seconds + body.seconds
-        _check_extension(source, seconds, self.inputs.store, owner.project_id)
-        model, request = self._from_video(body, "extend", source, seconds)
-        if body.backward:
-            source_part = Segment(source.file.seconds, keep=source.file.digest)
-            new_part = Segment(seconds - source.file.seconds)
-            request = dataclasses.replace(request, segments=(new_part, source_part))
-        self.check(body, request, model, source.file.seconds)
-        return self.drafts(body, request, model, {SOURCE: source.file}, owner, source)
+    @property
+    def model(self) -> Model:
+        """The model that the body names, else that of the first source video, else the default."""
+        default = self.first.job.requested_model if self.first and self.first.job else None
+        return self.admission.catalogue.find(self.body.model or default)
 
-    def _from_video(
-        self, body: RemixVideo | EditVideo | ExtendVideo, operation: str, source: SourceVideo, seconds: float
-    ) -> tuple[Model, Request]:
-        model = self.model(body, source)
-        request = base_request(body, model, operation, body.prompt, source.file.size, seconds)
-        references = (source.file.reference(),)
-        return model, dataclasses.replace(request, strength=body.strength, references=references)
+    def base(self, operation: str, prompt: str | None, seconds: float, size: Size | None = None) -> Request:
+        """A request with the fields of every body; it has no references or segments, and is not checked."""
+        body, model, source = self.body, self.model, self.first
+        prompt = prompt or (source.file.prompt if source else "")
+        if not prompt:
+            raise BadInput("prompt is missing", "say in words what to show", field="prompt")
+        if source is not None:
+            if size not in (None, source.file.size):
+                message = "the size is not that of the video, which is {}x{}".format(*source.file.size)
+                raise BadInput(message, "leave it out", field="size")
+            size = source.file.size
+        width, height = size or DEFAULT_SIZE
+        return Request(
+            prompt=prompt,
+            width=width,
+            height=height,
+            seconds=seconds,
+            fps=body.fps,
+            seed=body.seed or 0,
+            engine=model.engine,
+            model=model.model,
+            steps=body.steps,
+            profile=body.profile,
+            operation=operation,
+            negative_prompt=body.negative_prompt,
+            expand=body.expand,
+            path=tuple(point.values for point in body.path),
+            camera=tuple(point.values for point in body.camera),
+            sound=body.sound,
+        )
 
-    def model(self, body: VideoRequest, source: SourceVideo | None = None) -> Model:
-        """The model that the body names, else that of the source, else the default."""
-        default = source.job.asked_model if source and source.job else None
-        return self.catalogue.find(body.model or default)
-
-    def check(
-        self, body: VideoRequest, request: Request, model: Model, source_seconds: float | None = None
-    ) -> None:
-        """Check a request before its images are fetched and decoded.
-
-        Args:
-            body: the body.
-            request: made from it; references to images need no digests yet.
-            model: that of the request.
-            source_seconds: length of the source of a remix, an edit or an extension.
-
-        Raises:
-            BadInput: a part of the request is wrong.
-        """
-        directing.check(request, model.engine_capabilities, source_seconds)
+    def check(self, request: Request) -> None:
+        """Check a request before its images are fetched and decoded; their references need no digests yet."""
+        body, source = self.body, self.first
+        source_seconds = source.file.seconds if source and request.operation in FROM_ONE else None
+        directing.check(request, self.model.engine_capabilities, source_seconds)
         check_size(request.size)
         last_seed = (body.seed or 0) + body.n - 1
         if last_seed > MAX_SEED:
-            raise BadInput(
-                f"the last of {body.n} seeds, {last_seed}, is out of range",
-                f"give {MAX_SEED - body.n + 1} at most",
-                field="seed",
-            )
+            message = f"the last of {body.n} seeds, {last_seed}, is out of range"
+            raise BadInput(message, f"give {MAX_SEED - body.n + 1} at most", field="seed")
         small = request.seconds <= PREVIEW_SECONDS and request.width * request.height <= PREVIEW_PIXELS
         if body.priority == "preview" and not small:
             raise BadInput(
@@ -148,104 +140,119 @@ class Admission:
                 field="priority",
             )
 
-    def drafts(
-        self,
-        body: VideoRequest,
-        request: Request,
-        model: Model,
-        files: dict[str, MediaFile],
-        owner: Owner,
-        source: SourceVideo | None = None,
-    ) -> list[Draft]:
-        """A draft for each of the `n` videos of a body.
-
-        Args:
-            body: the body.
-            request: checked, with all references.
-            model: that of the request.
-            files: of the references, in the store, by role and number.
-            owner: of the videos.
-            source: the video that they are made from.
-        """
+    def drafts(self, request: Request, files: Files) -> list[Draft]:
+        """A draft for each of the `n` videos of a checked request, whose `files` are in the store."""
+        body, source = self.body, self.first
         source_id = source.job.id if source and source.job else None
-        priority = Priority[body.priority.upper()]
-        facts = request.identity()
-        for name in ("engine", "model", "seed"):
-            facts.pop(name, None)
-        facts |= {"seed": body.seed, "n": body.n, "model": model.name}
+        priority, model, inputs = Priority[body.priority.upper()], self.model, _by_role(files)
+        facts = request.identity() | {"seed": body.seed, "n": body.n, "model": model.name}
         facts |= {"source": source_id, "priority": priority}
+        facts.pop("engine", None)
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         return [
             Draft(
-                project_id=owner.project_id,
-                key_id=owner.key_id,
+                project_id=self.owner.project_id,
+                key_id=self.owner.key_id,
                 # Several videos of one seed take the seeds that follow it.
                 request=dataclasses.replace(
-                    request, seed=self.seed() if body.seed is None else body.seed + index
+                    request, seed=self.admission.seed() if body.seed is None else body.seed + index
                 ),
-                asked_model=model.name,
+                requested_model=model.name,
                 priority=priority,
-                inputs=files,
+                inputs=inputs,
                 source_id=source_id,
                 request_hash=digest,
             )
             for index in range(body.n)
         ]
 
+    def source_drafts(self, request: Request) -> list[Draft]:
+        """Check a request for a video from nothing but source videos, and draft its jobs."""
+        self.check(request)
+        return self.drafts(request, self.files)
 
-def base_request(
-    body: VideoRequest, model: Model, operation: str, prompt: str, size: Size, seconds: float
+
+def create(admission: Admission, body: CreateVideo, owner: Owner) -> list[Draft]:
+    """Drafts of new videos, `n` of them.
+
+    Raises:
+        BadInput: a part of the request is wrong.
+        HinodeError: it cannot be checked now.
+    """
+    drafter = Drafter(admission, body, owner)
+    request = drafter.base("generate", body.prompt, body.seconds, body.size)
+    request = dataclasses.replace(request, strength=body.strength, references=stand_ins(body))
+    drafter.check(request)
+    files = admission.inputs.resolve(body, owner.project_id)
+    return drafter.drafts(with_files(request, files), files)
+
+
+def remix(admission: Admission, body: RemixVideo, owner: Owner, video_id: str) -> list[Draft]:
+    """Drafts of new versions of a video of the project; it raises the same as `create`."""
+    source = admission.inputs.finished_video(video_id, owner.project_id, "video_id")
+    drafter = Drafter(admission, body, owner, source)
+    return drafter.source_drafts(_from_video(drafter, body, "remix", source.file.seconds))
+
+
+def edit(admission: Admission, body: EditVideo, owner: Owner) -> list[Draft]:
+    """Drafts of changed versions of a video; it raises the same as `create`."""
+    drafter = Drafter(admission, body, owner)
+    video = drafter.file(body.video, "video")
+    request = _from_video(drafter, body, "edit", video.seconds)
+    if body.mask is None:
+        return drafter.source_drafts(request)
+    placeholder = MediaFile("", PNG, 0)
+    drafter.check(with_files(request, [*drafter.files, (placeholder.reference(MASK), placeholder)]))
+    mask = admission.inputs.image(body.mask, video.size, body.input_reference_fit, MASK, owner.project_id)
+    files = [*drafter.files, (mask.reference(MASK), mask)]
+    return drafter.drafts(with_files(request, files), files)
+
+
+def extend(admission: Admission, body: ExtendVideo, owner: Owner) -> list[Draft]:
+    """Drafts of continuations of a video; it raises the same as `create`."""
+    drafter = Drafter(admission, body, owner)
+    source = drafter.source(body.video, "video")
+    seconds = source.file.seconds + body.seconds
+    _check_extension(source, seconds, admission.inputs.store, owner.project_id)
+    request = _from_video(drafter, body, "extend", seconds)
+    if body.backward:
+        parts = Segment(seconds - source.file.seconds), Segment(source.file.seconds, keep=source.file.digest)
+        request = dataclasses.replace(request, segments=parts)
+    return drafter.source_drafts(request)
+
+
+def _from_video(
+    drafter: Drafter, body: RemixVideo | EditVideo | ExtendVideo, operation: str, seconds: float
 ) -> Request:
-    """A request with the fields of every body; it has no references or segments, and is not checked."""
-    return Request(
-        prompt=prompt,
-        width=size[0],
-        height=size[1],
-        seconds=seconds,
-        fps=body.fps,
-        seed=body.seed or 0,
-        engine=model.engine,
-        model=model.model,
-        steps=body.steps,
-        profile=body.profile,
-        operation=operation,
-        negative_prompt=body.negative_prompt,
-        expand=body.expand,
-        path=tuple(point.values for point in body.path),
-        camera=tuple(point.values for point in body.camera),
-        sound=body.sound,
-    )
+    request = with_files(drafter.base(operation, body.prompt, seconds), drafter.files)
+    return dataclasses.replace(request, strength=body.strength)
 
 
-def job_files(resolved: Iterable[tuple[Reference, MediaFile]]) -> dict[str, MediaFile]:
+def with_files(request: Request, files: Files) -> Request:
+    """A request with references to files."""
+    return dataclasses.replace(request, references=tuple(reference for reference, _ in files))
+
+
+def _by_role(files: Files) -> dict[str, MediaFile]:
     """The files of references by role; the second character is "character_2", and so on."""
     counts: Counter[str] = Counter()
-    files = {}
-    for reference, file in resolved:
+    result = {}
+    for reference, file in files:
         role = reference.role
         counts[role] += 1
-        files[role if counts[role] == 1 else f"{role}_{counts[role]}"] = file
-    return files
-
-
-def _with(request: Request, reference: Reference) -> Request:
-    return dataclasses.replace(request, references=(*request.references, reference))
+        result[role if counts[role] == 1 else f"{role}_{counts[role]}"] = file
+    return result
 
 
 def _check_extension(source: SourceVideo, seconds: float, store: Store, project_id: str) -> None:
     if seconds > MAX_EXTENDED_SECONDS:
-        raise BadInput(
-            f"the old and the new part have {seconds:g} seconds together",
-            f"give so few seconds that they have {MAX_EXTENDED_SECONDS:g} at most",
-            field="seconds",
-        )
+        message = f"the old and the new part have {seconds:g} seconds together"
+        remedy = f"give so few seconds that they have {MAX_EXTENDED_SECONDS:g} at most"
+        raise BadInput(message, remedy, field="seconds")
     job, extensions = source.job, 0
     while job is not None and job.operation == "extend":
         extensions += 1
         if extensions >= MAX_EXTENSIONS:
-            raise BadInput(
-                f"the video has been extended {MAX_EXTENSIONS} times, which is the maximum",
-                "extend one that has been extended less often",
-                field="video",
-            )
+            message = f"the video has been extended {MAX_EXTENSIONS} times, which is the maximum"
+            raise BadInput(message, "extend one that has been extended less often", field="video")
         job = store.job(project_id, job.source_id) if job.source_id else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hinode.api import failures, wire
-from hinode.api.requests.admission import Admission, Owner
+from hinode.api.requests.admission import Admission, Owner, create
 from hinode.api.requests.models import CreateVideo
 from hinode.errors import BadInput, HinodeError
 from hinode.jobs.admit import Draft
@@ -14,11 +15,11 @@ from hinode.jobs.job import Job
 from hinode.parsing import parse
 
 
+@dataclass(frozen=True)
 class BatchWire:
     """See `jobs.batches.batches.Wire`."""
 
-    def __init__(self, admission: Admission) -> None:
-        self.admission = admission
+    admission: Admission
 
     def draft(self, project_id: str, key_id: str | None, body: Mapping[str, Any]) -> Draft:
         """The draft of the one video of a line.
@@ -29,7 +30,7 @@ class BatchWire:
         request = parse(CreateVideo, body)
         if request.n != 1:
             raise BadInput(f"the line asks for {request.n} videos", "write a line for each video", field="n")
-        return self.admission.create(request, Owner(project_id, key_id))[0]
+        return create(self.admission, request, Owner(project_id, key_id))[0]
 
     def video(self, job: Job) -> dict[str, Any]:
         """The video of a job."""

@@ -9,6 +9,7 @@ the request is over unless they were put into the store.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -33,30 +34,19 @@ MAX_TEXT_BYTES = 24 << 20
 MAX_BOUNDARY_LENGTH = 256
 
 
+@dataclass(eq=False)
 class BodyReader:
-    """A FastAPI dependency: the body of the request, read with a model, which OpenAPI shows."""
+    """A FastAPI dependency: the body of the request, read with a model, which OpenAPI shows.
 
-    def __init__(
-        self,
-        model: type[Input],
-        *media_types: str,
-        required: bool = True,
-        max_file_bytes: int = MAX_FILE_BYTES,
-        max_text_bytes: int = MAX_TEXT_BYTES,
-    ) -> None:
-        """
-        Args:
-            model: reads the body.
-            media_types: for OpenAPI, JSON and forms by default; the server always reads both.
-            required: for OpenAPI, whether there has to be a body.
-            max_file_bytes: of one file.
-            max_text_bytes: of everything else.
-        """
-        self.model = model
-        self.media_types = media_types or (JSON, FORM)
-        self.required = required
-        self.max_file_bytes = max_file_bytes
-        self.max_text_bytes = max_text_bytes
+    `media_types` and `required` are for OpenAPI: the server reads JSON and forms, and an empty body.
+    `max_file_bytes` is for one file, `max_text_bytes` for everything else.
+    """
+
+    model: type[Input]
+    media_types: tuple[str, ...] = (JSON, FORM)
+    required: bool = True
+    max_file_bytes: int = MAX_FILE_BYTES
+    max_text_bytes: int = MAX_TEXT_BYTES
 
     async def __call__(self, request: Request) -> AsyncIterator[Input]:
         """
@@ -75,35 +65,22 @@ class BodyReader:
     ) -> Callable[[], dict[str, Any]]:
         """Receive the body; the result parses it."""
         if request.headers.get("content-encoding", "identity").lower() != "identity":
-            raise Refusal(
-                415,
-                "Content-Encoding is not supported; send the body uncompressed",
-                code="unsupported_encoding",
-            )
+            message = "Content-Encoding is not supported; send the body uncompressed"
+            raise Refusal(415, message, code="unsupported_encoding")
         header, options = parse_options_header(request.headers.get("content-type", ""))
         media_type = header.decode("latin-1")
         if media_type == FORM:
             if not 1 <= len(options.get(b"boundary", b"")) <= MAX_BOUNDARY_LENGTH:
                 raise Refusal(400, "the content-type names no boundary; send one with it", code="bad_input")
-            reader = FormReader(
-                request.headers,
-                request.stream(),
-                context.objects,
-                files,
-                reserve,
-                self.max_file_bytes,
-                self.max_text_bytes,
-            )
+            bounds = self.max_file_bytes, self.max_text_bytes
+            reader = FormReader(request, context.objects, files, reserve, *bounds)
             return partial(nested, await reader.read())
         if media_type == WEB_FORM:
             return partial(_web_form, await self._text(request, reserve))
         if media_type in ("", JSON, "text/plain") or media_type.endswith("+json"):
             return partial(from_json, await self._text(request, reserve))
-        raise Refusal(
-            415,
-            f"a body of type {media_type[:80]} is not supported; send JSON or multipart/form-data",
-            code="unsupported_media_type",
-        )
+        message = f"a body of type {media_type[:80]} is not supported; send JSON or multipart/form-data"
+        raise Refusal(415, message, code="unsupported_media_type")
 
     async def _text(self, request: Request, reserve: Reserve) -> bytes:
         text = bytearray()
@@ -119,7 +96,6 @@ def _web_form(text: bytes) -> dict[str, Any]:
     try:
         pairs = parse_qsl(text.decode(), keep_blank_values=True, max_num_fields=MAX_PARTS, errors="strict")
     except ValueError as error:
-        raise BadInput(
-            "the form cannot be read", f"send at most {MAX_PARTS} fields in UTF-8", field="body"
-        ) from error
+        message = "the form cannot be read"
+        raise BadInput(message, f"send at most {MAX_PARTS} fields in UTF-8", field="body") from error
     return nested(pairs)

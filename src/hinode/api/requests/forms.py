@@ -29,14 +29,8 @@ _INDEX = re.compile("[0-9]{1,3}", re.ASCII)
 
 @dataclass(frozen=True)
 class FilePart:
-    """A file of a request; it is removed when the request is over.
-
-    Attributes:
-        path: in the store's temporary folder.
-        filename: from the client, not trusted.
-        media_type: from the client, not trusted.
-        bytes: its size.
-    """
+    """A file of a request, in the store's temporary folder until the request is over. Its `filename` and
+    `media_type` are from the client, not trusted."""
 
     path: Path
     filename: str
@@ -81,13 +75,11 @@ def from_json(body: bytes) -> dict[str, Any]:
     try:
         values = json.loads(body, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
-        raise BadInput(
-            "the body is not JSON in UTF-8", "check its syntax and that it is complete", field="body"
-        ) from error
+        message = "the body is not JSON in UTF-8"
+        raise BadInput(message, "check its syntax and that it is complete", field="body") from error
     if not isinstance(values, dict):
-        raise BadInput(
-            f"the body is {describe(values)}", 'send a JSON object, such as {"prompt": "…"}', field="body"
-        )
+        message = f"the body is {describe(values)}"
+        raise BadInput(message, 'send a JSON object, such as {"prompt": "…"}', field="body")
     return values
 
 
@@ -105,14 +97,12 @@ def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in pairs:
         match = _NAME.fullmatch(name)
         if match is None:
-            raise BadInput(
-                f"{quote(name)} is not the name of a field", "write it like prompt or video[id]", field="body"
-            )
+            message = f"{quote(name)} is not the name of a field"
+            raise BadInput(message, "write it like prompt or video[id]", field="body")
         path = [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])]
         if len(path) > MAX_DEPTH:
-            raise BadInput(
-                f"field {quote(name)} is too deep", f"stay within {MAX_DEPTH} levels", field=match[1]
-            )
+            message = f"field {quote(name)} is too deep"
+            raise BadInput(message, f"stay within {MAX_DEPTH} levels", field=match[1])
         _place(root, path, value)
     return root
 
@@ -125,18 +115,14 @@ def _place(root: dict[str, Any], path: list[str], value: Any) -> None:
         last = depth == len(path) - 1
         entry: Any = value if last else [] if _is_index(path[depth + 1]) else {}
         if isinstance(container, dict) and key:
-            if last:
-                container[key] = value
-            else:
-                container = container.setdefault(key, entry)
+            if last or key not in container:
+                container[key] = entry
+            container = container[key]
         elif isinstance(container, list) and _is_index(key):
             index = _index(container, key, path[depth + 1 :])
             if index > len(container) or index >= MAX_ENTRIES:
-                raise BadInput(
-                    f"the entries of {field} are not in order",
-                    f"number them from 0, {MAX_ENTRIES} at most",
-                    field=field,
-                )
+                message = f"the entries of {field} are not in order"
+                raise BadInput(message, f"number them from 0, {MAX_ENTRIES} at most", field=field)
             if index == len(container):
                 container.append(entry)
             elif last:

@@ -32,19 +32,14 @@ MAX_SOURCE_SECONDS = 120.0
 MP4, PNG = "video/mp4", "image/png"
 MAX_FETCHES, MAX_FETCHES_PER_PROJECT = 8, 3
 """Images that are fetched at once, in all and for one project."""
-FETCH_SECONDS = 20.0
+FETCH_SECONDS, ACCEPT = 20.0, ", ".join(FORMATS.values())
 MAX_DECODES, MAX_PROBES = 2, 4
 """Images and videos that are decoded at once: each takes memory and a core."""
 
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """A source video of a request.
-
-    Attributes:
-        file: its file.
-        job: its job, or None if it was uploaded.
-    """
+    """A source video of a request; one that was uploaded has no job."""
 
     file: MediaFile
     job: Job | None = None
@@ -59,23 +54,19 @@ def stand_ins(body: CreateVideo) -> tuple[Reference, ...]:
     )
 
 
+@dataclass
 class Inputs:
     """Looks up the inputs of requests. Safe to use from several threads."""
 
-    def __init__(
-        self, store: Store, objects: Objects, uploads: Uploads, characters: Characters, outbound: Outbound
-    ) -> None:
-        self.store = store
-        self.objects = objects
-        self.uploads = uploads
-        self.characters = characters
-        self.outbound = outbound
-        self.fetches = ConcurrencyLimit(
-            MAX_FETCHES,
-            MAX_FETCHES_PER_PROJECT,
-            what="too many images are being fetched",
-            remedy="ask again later, or send the image itself",
-        )
+    store: Store
+    objects: Objects
+    uploads: Uploads
+    characters: Characters
+    outbound: Outbound
+
+    def __post_init__(self) -> None:
+        what, remedy = "too many images are being fetched", "ask again later, or send the image itself"
+        self.fetches = ConcurrencyLimit(MAX_FETCHES, MAX_FETCHES_PER_PROJECT, what, remedy)
         self.decodes = threading.BoundedSemaphore(MAX_DECODES)
         self.probes = threading.BoundedSemaphore(MAX_PROBES)
 
@@ -107,24 +98,15 @@ class Inputs:
         if not self.objects.keep(character.digest):
             raise not_found("character", character_id, "characters")
         if character.name not in prompt:
-            raise BadInput(
-                f"the prompt does not name the character {quote(character.name, 80)}",
-                "write its name into the prompt",
-                field="prompt",
-            )
+            message = f"the prompt does not name the character {quote(character.name, 80)}"
+            raise BadInput(message, "write its name into the prompt", field="prompt")
         return character
 
     def image(
         self, image: ImageReference, size: Size, fit: str | None, field: str, project_id: str
     ) -> MediaFile:
-        """An image at the size of a video, in the store.
-
-        Args:
-            image: the reference in the request.
-            size: width and height of the video.
-            fit: how an image of another size is fitted, one of `media.pictures.FITS`; None to refuse it.
-            field: named in errors.
-            project_id: the project that has the uploaded files.
+        """An image at the size of a video, in the store. An image of another size is fitted as `fit` says,
+        one of `media.pictures.FITS`, or refused.
 
         Raises:
             BadInput: it does not exist, cannot be read, or has another size.
@@ -154,12 +136,7 @@ class Inputs:
             return
         with self.fetches.acquire(project_id), path.open("wb") as file:
             self.outbound.fetch(
-                url,
-                file.write,
-                max_bytes=MAX_BYTES,
-                seconds=FETCH_SECONDS,
-                accept=", ".join(FORMATS.values()),
-                field=field,
+                url, file.write, max_bytes=MAX_BYTES, seconds=FETCH_SECONDS, accept=ACCEPT, field=field
             )
 
     def _upload(self, upload_id: str, project_id: str, field: str) -> Path:
@@ -189,16 +166,13 @@ class Inputs:
         """
         job = get_or_404(self.store.job, project_id, video_id, "video", field)
         if job.status is not Status.COMPLETED:
-            raise BadInput(
-                f"video {quote(video_id, 80)} {'has failed' if job.final else 'is not finished yet'}",
-                "name another one" if job.final else "wait until its status is completed",
-                field=field,
-            )
+            message = f"video {quote(video_id, 80)} {'has failed' if job.final else 'is not finished yet'}"
+            remedy = "name another one" if job.final else "wait until its status is completed"
+            raise BadInput(message, remedy, field=field)
         file = self.store.artifacts(video_id).get("video")
         if file is None or not self.objects.keep(file.digest):
-            raise BadInput(
-                f"the file of video {quote(video_id, 80)} has expired", "make the video again", field=field
-            )
+            message = f"the file of video {quote(video_id, 80)} has expired"
+            raise BadInput(message, "make the video again", field=field)
         request = job.request
         size = request["width"], request["height"]
         file = dataclasses.replace(file, size=size, seconds=job.seconds, prompt=request["prompt"])

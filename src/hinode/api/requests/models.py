@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
-from hinode.api.requests.forms import Unpacked
+from hinode.api.requests.forms import FilePart, Unpacked, unpack
 from hinode.api.requests.values import (
     Camera,
     Character,
@@ -21,13 +21,13 @@ from hinode.api.requests.values import (
     Seconds,
     Size,
     Video,
+    VideoReference,
 )
-from hinode.engines.limits import PROMPT_CHARACTERS
+from hinode.directing.films.storyboard import Script
 from hinode.parsing import INTEGER, NUMBER, Boolean, Input, Integer, Number
-from hinode.request import KEYFRAME, MAX_CHARACTERS, MAX_PER_ROLE, MAX_SEED
+from hinode.request import KEYFRAME, MAX_CHARACTERS, MAX_PER_ROLE, MAX_SEED, PROMPT_CHARACTERS
 
 MAX_VIDEOS = 10
-MAX_SHOTS = 64
 
 IGNORED_FIELDS = {"user": "LiteLLM sends it when its caller names a user"}
 """Fields of `CreateVideo` that change nothing in the result and are accepted because a client sends them."""
@@ -61,8 +61,7 @@ class VideoRequest(Input):
         None, description="Whether the video has sound; the default depends on the model."
     )
     priority: Literal["preview", "interactive", "batch"] = Field(
-        "interactive",
-        description="Order in the queue; a preview has at most 5 seconds and 640 x 360 pixels.",
+        "interactive", description="Order in the queue; a preview has at most 5 seconds and 640 x 360 pixels."
     )
     path: Path = Field((), description="Where the subject is: seconds, x and y as fractions of the frame.")
     camera: Camera = Field((), description="Where the camera is: seconds, pan in short sides, zoom.")
@@ -180,27 +179,41 @@ class RecutVideo(_Span):
     after: Moment = Field(0.0, description="Seconds to render after it.")
 
 
-class Shot(Input):
-    """A shot of a storyboard: rendered from a prompt, or a part of a video."""
+class Storyboard(VideoRequest, Script):
+    """A film of several shots, in the language of storyboard files."""
 
-    prompt: Prompt | None = None
-    seconds: Seconds
-    cut: Boolean = Field(True, description="False continues the shot before.")
-    video: Video | None = None
-    start: Moment | None = Field(None, alias="from", description="Seconds into the video.")
-
-    @model_validator(mode="after")
-    def _check_origin(self) -> Self:
-        if (self.prompt is None) == (self.video is None):
-            raise ValueError("give a prompt or a video, exactly one of them")
-        if self.video is None and self.start is not None:
-            raise ValueError("leave from out, which needs a video")
-        return self
-
-
-class Storyboard(VideoRequest):
-    """A film of several shots."""
-
-    prompt: Prompt | None = None
-    shots: Annotated[tuple[Shot, ...], Unpacked] = Field(min_length=1, max_length=MAX_SHOTS)
+    prompt: Prompt | None = Field(None, description="Of the whole film, for its list entry.")
     size: Size | None = Field(None, description="Of a film without videos; else it is that of the first.")
+    engine: str | None = Field(None, description="Engine of the model, unless model names it.")
+    _files: dict[str, FilePart] = PrivateAttr({})
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read_form(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Unpack what a form has as texts; files become names, as all videos of a storyboard are."""
+        if not isinstance(value, Mapping):
+            return handler(value)
+        fields = {**value, **{name: unpack(value[name]) for name in ("shots", "characters") if name in value}}
+        files: dict[str, FilePart] = {}
+        if isinstance(fields.get("shots"), list):
+            fields["shots"] = [_name_file(shot, files) for shot in fields["shots"]]
+        board = handler(fields)
+        board._files = files
+        return board
+
+    def video(self, name: str) -> VideoReference:
+        """The video that a shot names."""
+        file = self._files.get(name)
+        return VideoReference(file=file, id=None if file else name, file_id=None)
+
+
+def _name_file(shot: Any, files: dict[str, FilePart]) -> Any:
+    """A shot with a name in place of a file, which goes into `files`."""
+    if not isinstance(shot, Mapping) or "video" not in shot:
+        return shot
+    video = unpack(shot["video"])
+    file = video["file"] if isinstance(video, Mapping) and video.keys() == {"file"} else video
+    if isinstance(file, FilePart):
+        video = f"file {len(files) + 1}"
+        files[video] = file
+    return {**shot, "video": video}

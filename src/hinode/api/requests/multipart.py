@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from pathlib import Path
 
 from python_multipart.exceptions import FormParserError
-from starlette.datastructures import Headers, UploadFile
+from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
 
 from hinode.api.failures import Refusal
 from hinode.api.limits import Reserve
@@ -27,34 +27,20 @@ def too_large(what: str, max_bytes: int) -> Refusal:
 
 
 class FormReader(MultiPartParser):
-    """Starlette's parser with more bounds; it writes files in a thread, as they arrive.
-
-    python-multipart bounds the headers of a part.
-    """
+    """Starlette's parser with more bounds; it writes files in a thread, as they arrive."""
 
     def __init__(
         self,
-        headers: Headers,
-        stream: AsyncGenerator[bytes, None],
+        request: Request,
         objects: Objects,
         files: ExitStack,
         reserve: Reserve,
         max_file_bytes: int,
         max_text_bytes: int,
     ) -> None:
-        """
-        Args:
-            headers: of the request.
-            stream: its body.
-            objects: has the temporary folder for files.
-            files: closes and removes them.
-            reserve: reserves memory for the texts.
-            max_file_bytes: of one file.
-            max_text_bytes: of all texts together.
-        """
-        super().__init__(
-            headers, stream, max_files=MAX_FILES, max_fields=MAX_PARTS, max_part_size=max_text_bytes
-        )
+        """`files` removes the files; `max_file_bytes` is for each, `max_text_bytes` for all texts."""
+        bounds = {"max_files": MAX_FILES, "max_fields": MAX_PARTS, "max_part_size": max_text_bytes}
+        super().__init__(request.headers, request.stream(), **bounds)
         self.objects = objects
         self.files = files
         self.reserve = reserve
@@ -76,11 +62,9 @@ class FormReader(MultiPartParser):
             if str(getattr(error, "message", "")).startswith("Too many"):
                 message = f"the body has more than {MAX_FILES} files or {MAX_PARTS} texts; send fewer"
                 raise Refusal(413, message, code="too_large") from error
-            raise BadInput(
-                "the multipart body is malformed",
-                "check the boundary, and that each part has a name and each text is in UTF-8",
-                field="body",
-            ) from error
+            message = "the multipart body is malformed"
+            remedy = "check the boundary, and that each part has a name and each text is in UTF-8"
+            raise BadInput(message, remedy, field="body") from error
         if self._current_part.field_name and not self._complete:
             raise BadInput("the multipart body is cut off", "send all of it", field="body")
         return [(name, await _value(value)) for name, value in self.items]
@@ -89,11 +73,8 @@ class FormReader(MultiPartParser):
         super().on_headers_finished()
         part = self._current_part
         if len(part.field_name) > MAX_FIELD_NAME_LENGTH:
-            raise BadInput(
-                "the name of a field is too long",
-                f"stay within {MAX_FIELD_NAME_LENGTH} characters",
-                field="body",
-            )
+            message = "the name of a field is too long"
+            raise BadInput(message, f"stay within {MAX_FIELD_NAME_LENGTH} characters", field="body")
         if part.file is None:
             return
         self._file_bytes = 0

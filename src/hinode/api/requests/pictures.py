@@ -38,11 +38,9 @@ def ready(path: Path, size: Size, fit: str | None, field: str) -> tuple[bytes | 
 
     def other_size(have: Size) -> BadInput:
         # The first words are Sora's: clients look for them.
-        return BadInput(
-            f"Inpaint image must match the requested width and height: the image is {have[0]}x{have[1]} "
-            f"and the video {size[0]}x{size[1]}",
-            f"send it at that size, or add input_reference_fit with {join_names(FITS, 'or')}",
-            field=field,
-        )
+        message = "Inpaint image must match the requested width and height"
+        message += f": the image is {have[0]}x{have[1]} and the video {size[0]}x{size[1]}"
+        remedy = f"send it at that size, or add input_reference_fit with {join_names(FITS, 'or')}"
+        return BadInput(message, remedy, field=field)
 
     return pictures.ready(path, size, fit, field=field, other_size=other_size)

@@ -14,11 +14,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, mod
 from hinode.api.requests.forms import Binary, FilePart, Unpacked, UploadedFile, unpack
 from hinode.api.requests.pictures import MAX_URL_LENGTH
 from hinode.directing import operations
-from hinode.engines.limits import PROMPT_CHARACTERS
 from hinode.errors import join_names
 from hinode.jobs.files.uploads import EXPIRY
 from hinode.parsing import NUMBER, Input, Number
-from hinode.request import parse_size
+from hinode.request import PROMPT_CHARACTERS, parse_size
 
 MAX_POINTS = 256
 
@@ -74,8 +73,7 @@ class ImageReference(_Alternatives):
 
 
 Image = Annotated[
-    ImageReference,
-    BeforeValidator(_short_form("image_url"), json_schema_input_type=ImageReference | Binary),
+    ImageReference, BeforeValidator(_short_form("image_url"), json_schema_input_type=ImageReference | Binary)
 ]
 
 
@@ -115,8 +113,7 @@ class CharacterReference(Input):
 
 
 Character = Annotated[
-    CharacterReference,
-    BeforeValidator(_short_form("id"), json_schema_input_type=CharacterReference | str),
+    CharacterReference, BeforeValidator(_short_form("id"), json_schema_input_type=CharacterReference | str)
 ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from hinode.engines import saved_state
 from hinode.engines.protocol import State, UnusableState
 from hinode.errors import OutputError, quote
 from hinode.media import references
+from hinode.media.references import digest_file
 from hinode.output import replace_file
 from hinode.request import SOURCE, Reference
 
@@ -35,12 +35,7 @@ class RenderedShot:
         digest: SHA-256 of that file.
         frames: how many there are.
         fps: frames per second, as "8" or "24000/1001".
-        seed: starting point of the noise.
         prompt: as it went to the engine.
-        model: that drew it.
-        not_understood: words that the model does not know.
-        read_as: what the model took the prompt to mean.
-        licence: of the model.
         stage_seconds: what it took.
     """
 
@@ -101,7 +96,7 @@ class ShotCache:
         if shot is None:
             return None
         try:
-            return shot if _digest(self.path(shot)) == shot.digest else None
+            return shot if digest_file(self.path(shot)) == shot.digest else None
         except OSError:
             return None
 
@@ -122,19 +117,13 @@ class ShotCache:
         return Reference(SOURCE, shot.digest, "video/mp4", path=str(self.path(shot).absolute()))
 
     def put(self, shot: RenderedShot, frames: Frames, take: int = 0) -> RenderedShot:
-        """Store a shot, frames uint8 [T, H, W, 3], as the current one of its id.
-
-        Returns:
-            The shot with its file and digest.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
+        """Store a shot, frames uint8 [T, H, W, 3], as the current one of its id, and return it with its file
+        and digest; OutputError if it cannot be written."""
         # A plus would not stay as it is in the URLs of timelines.
         name = f"{shot.id.replace('+', '~')}.{shot.key[:16]}.mp4"
         with replace_file(self.folder / name) as part, TemporaryDirectory(dir=self.folder) as scratch:
             Path(references.save_frames(frames, shot.rate, SOURCE, Path(scratch)).path).replace(part)
-        shot = dataclasses.replace(shot, file=name, digest=_digest(self.folder / name))
+        shot = dataclasses.replace(shot, file=name, digest=digest_file(self.folder / name))
         self._takes[shot.id] = take
         self.choose(shot)
         self.discard(shot.key)
@@ -162,11 +151,7 @@ class ShotCache:
     # Shots that are not finished
 
     def save(self, key: str, state: State) -> None:
-        """Store the state of the run that draws a shot; its parts are written once.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
+        """Store the state of the run that draws a shot; its parts are written once. See `put`."""
         path = self.folder / f"{key[:16]}.state"
         locations = {name: f"{path.name}.{name.replace('/', '.')}" for name in state.parts}
         for name, content in state.parts.items():
@@ -188,8 +173,3 @@ class ShotCache:
         """Remove the state that was stored under a key."""
         for path in self.folder.glob(f"{key[:16]}.state*"):
             path.unlink(missing_ok=True)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

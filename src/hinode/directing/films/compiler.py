@@ -20,7 +20,7 @@ from hinode.directing.films import continuity
 from hinode.directing.films.files import StoryboardFiles
 from hinode.directing.films.storyboard import Storyboard
 from hinode.directing.layout import derive_seed
-from hinode.errors import BadInput
+from hinode.errors import BadInput, Fault, raise_first
 from hinode.media.resize import nearest_size
 from hinode.media.timeline import frame_rate
 from hinode.request import (
@@ -41,14 +41,7 @@ SECONDS_TOLERANCE = 0.05
 
 @dataclass(frozen=True)
 class ShotVideo:
-    """A video that shows a shot.
-
-    Attributes:
-        reference: its file.
-        start: seconds into it at which the shot begins.
-        frames: frames of the whole file.
-        fps: frames per second of the file.
-    """
+    """A video that shows a shot from `start` seconds on; `frames` and `fps` are those of the whole file."""
 
     reference: Reference
     start: float
@@ -71,12 +64,8 @@ class ShotRequest:
     count: int | None = None
 
     def key(self, name: str, weights: str) -> str:
-        """Digest of everything that decides the frames, and of the id.
-
-        Args:
-            name: the id.
-            weights: digest of the weights, or the name of the model where they are not known.
-        """
+        """Digest of everything that decides the frames, and of the id; `weights` is the digest of the
+        weights, or the name of the model where they are not known."""
         text = repr((name, sorted(self.request.identity().items()), self.head, weights, __version__))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -86,9 +75,7 @@ class FilmPlan:
     """A storyboard with all that its shots are drawn from; see `compile_storyboard`.
 
     Attributes:
-        board: the storyboard.
         capabilities: those of the model, directed.
-        files: what the storyboard names.
         prompts: of the shots, as they go to the engine.
         tracks: path and camera of each shot.
     """
@@ -211,16 +198,14 @@ class FilmPlan:
         whole = set(type(self.board).model_fields) - set(type(self.board.shots[0]).model_fields)
         for index, shot in enumerate(self.board.shots):
             try:
-                for field, message, remedy in self._faults(index):
-                    raise BadInput(message, remedy, field=field)
+                raise_first(self._faults(index))
             except BadInput as error:
                 where = error.field if error.field in whole else f"shots.{shot.id}.{error.field}"
                 raise BadInput(f"{where}: {error.message}", error.remedy, field=where) from error
         if all(shot.video is not None for shot in self.board.shots):
             raise BadInput("nothing of the film would be drawn", "add a shot with a prompt", field="shots")
 
-    def _faults(self, index: int) -> Iterator[tuple[str, str, str]]:
-        """The field, the cause and the remedy of what keeps a shot from being drawn."""
+    def _faults(self, index: int) -> Iterator[Fault]:
         shot, model = self.board.shots[index], self.capabilities.model
         pictures = self.files.pictures.get(shot.id, ())
         if shot.video is None:
@@ -238,12 +223,7 @@ class FilmPlan:
 
 
 def compile_storyboard(board: Storyboard, capabilities: Capabilities, files: StoryboardFiles) -> FilmPlan:
-    """The plan of a film.
-
-    Args:
-        board: the storyboard.
-        capabilities: those of its model, directed.
-        files: what it names.
+    """The plan of a film; `capabilities` are those of its model, directed.
 
     Raises:
         BadInput: something in it cannot be drawn; `field` says where.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from hinode.directing.films import storyboard
-from hinode.directing.films.storyboard import Shot, Storyboard
+from hinode.directing.films.storyboard import Script, Shot, Storyboard
 from hinode.engines.native import catalog
 from hinode.engines.native.expansion import expand_prompt
 from hinode.request import Capabilities, Trajectory
@@ -33,18 +33,13 @@ def complete_prompts(
     and weather, the subject and its colour; in a shot that goes on from another, those of that one.
 
     Args:
-        board: the film.
         characters: descriptions by name.
-        capabilities: those of the model.
         video_facts: what the videos show that shots go on from, by their names.
         cameras: how the camera of each shot moves, where the model follows numbers.
     """
-    prompts = [_prompt(board, shot, characters) for shot in board.shots]
     if capabilities.engine != catalog.ENGINE or not board.expand:
-        return [
-            _join(prompt, *(getattr(shot, name) or getattr(board, name) for name in SCENE)) if prompt else ""
-            for prompt, shot in zip(prompts, board.shots, strict=True)
-        ]
+        return [scene_prompt(board, shot, characters) for shot in board.shots]
+    prompts = [_prompt(board, shot, characters) for shot in board.shots]
     parsed = [parse(prompt) for prompt in prompts]
     film = _film_facts(board, parsed)
     colors = _colors(parsed)
@@ -75,6 +70,13 @@ def complete_prompts(
     return prompts
 
 
+def scene_prompt(board: Script, shot: Shot, characters: Mapping[str, str]) -> str:
+    """What a shot shows, in the words of the board alone; "" if it shows a video."""
+    prompt = _prompt(board, shot, characters)
+    scene = (getattr(shot, name) or getattr(board, name) for name in SCENE)
+    return _join(prompt, *scene) if prompt else ""
+
+
 def _film_facts(board: Storyboard, parsed: Sequence[ParsedPrompt]) -> Facts:
     """What holds for every shot that begins anew: what the board says, else the first prompt that says it."""
     film: dict[str, str | None] = {}
@@ -95,7 +97,7 @@ def _colors(parsed: Sequence[ParsedPrompt]) -> dict[str, str]:
     return colors
 
 
-def _prompt(board: Storyboard, shot: Shot, characters: Mapping[str, str]) -> str:
+def _prompt(board: Script, shot: Shot, characters: Mapping[str, str]) -> str:
     if shot.video is not None:
         return ""
     return _join(board.style, storyboard.cast(shot.prompt, characters, f"shots.{shot.id}.prompt"))

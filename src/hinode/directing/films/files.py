@@ -47,9 +47,7 @@ def load_files(board: Storyboard, folder: Path, capabilities: Capabilities, scra
     """Look at every file that a storyboard names.
 
     Args:
-        board: the storyboard.
         folder: where its files are.
-        capabilities: those of the model.
         scratch: where changed copies of pictures go; they are needed as long as shots are drawn.
 
     Raises:
@@ -74,11 +72,8 @@ def load_files(board: Storyboard, folder: Path, capabilities: Capabilities, scra
     def describe(name: str, character: CharacterImage) -> str:
         field, path = f"characters.{name}", folder / character.file
         if not native:
-            raise BadInput(
-                f"{field}: the {capabilities.engine} engine cannot read a character from a file",
-                "describe it in words",
-                field=field,
-            )
+            message = f"{field}: the {capabilities.engine} engine cannot read a character from a file"
+            raise BadInput(message, "describe it in words", field=field)
         if character.video is not None:
             return source_facts.describe(video(character.file, field).reference(), name)
         with material.name_file_in_errors(path, field):

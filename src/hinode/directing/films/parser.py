@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from hinode.directing.films.storyboard import VIDEO, Shot, Storyboard, cast
-from hinode.errors import BadInput, join_names, quote
+from hinode.directing.films.storyboard import VIDEO, Script, Shot, Storyboard, cast
+from hinode.errors import BadInput, Fault, join_names, quote
 from hinode.parsing import parse
 
 MAX_FILE_BYTES = 2**20
@@ -27,9 +27,8 @@ def read(path: Path) -> Storyboard:
         with path.open("rb") as file:
             text = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise BadInput(
-            f"{name} cannot be read: {error.strerror}", "name a YAML or JSON file", field="file"
-        ) from error
+        message = f"{name} cannot be read: {error.strerror}"
+        raise BadInput(message, "name a YAML or JSON file", field="file") from error
     if len(text) > MAX_FILE_BYTES:
         raise BadInput(f"{name} is larger than {MAX_FILE_BYTES:,} bytes", "shorten it", field="file")
     try:
@@ -37,29 +36,23 @@ def read(path: Path) -> Storyboard:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise BadInput(
-            f"{name} is not YAML{where}: {error.problem}", "correct it there", field="file"
-        ) from error
+        message = f"{name} is not YAML{where}: {error.problem}"
+        raise BadInput(message, "correct it there", field="file") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadInput(
-            f"{name} is neither YAML nor JSON", "see docs/reference/storyboard.md", field="file"
-        ) from error
+        message = f"{name} is neither YAML nor JSON"
+        raise BadInput(message, "see docs/reference/storyboard.md", field="file") from error
     return parse_storyboard(value)
 
 
 def parse_storyboard(value: object) -> Storyboard:
-    """A storyboard from plain values, such as those of JSON.
-
-    Raises:
-        BadInput: see `read`.
-    """
+    """A storyboard from plain values, such as those of JSON; raises BadInput as `read` does."""
     board = parse(Storyboard, value, what="the storyboard", field="shots")
-    _check(board)
+    check(board)
     return board
 
 
-def _check(board: Storyboard) -> None:
-    """Find what no field can be wrong about alone."""
+def check(board: Script) -> None:
+    """Find what no field can be wrong about alone; raises BadInput."""
     ids = [shot.id for shot in board.shots]
     duplicate = next((name for name in ids if ids.count(name) > 1), None)
     if duplicate is not None:
@@ -70,10 +63,6 @@ def _check(board: Storyboard) -> None:
             raise BadInput(f"{field}: {message}", remedy, field=field)
         cast(shot.prompt, dict.fromkeys(board.characters, ""), f"shots.{shot.id}.prompt")
     board.order()
-
-
-Fault = tuple[str, str, str]
-"""The field of a shot, what is wrong with it, and a remedy."""
 
 
 def _content(shot: Shot) -> Iterator[Fault]:
@@ -93,7 +82,7 @@ def _content(shot: Shot) -> Iterator[Fault]:
         yield "from", f"{quote(str(shot.origin))} is no moment of the video", "give seconds into it"
 
 
-def _neighbours(board: Storyboard, index: int) -> Iterator[Fault]:
+def _neighbours(board: Script, index: int) -> Iterator[Fault]:
     """A shot fits between those around it, and goes on from something that exists."""
     shot, transition, source = board.shots[index], board.transition(index), board.source(index)
     ids = tuple(other.id for other in board.shots)
@@ -106,13 +95,12 @@ def _neighbours(board: Storyboard, index: int) -> Iterator[Fault]:
     if index + 1 < len(board.shots):
         overlaps += board.transition(index + 1).overlap
     if overlaps > shot.seconds:
-        message = (
-            f"the transitions before and after it take {overlaps:g} s and the shot has {shot.seconds:g} s"
-        )
+        length = f"the shot has {shot.seconds:g} s"
+        message = f"the transitions before and after it take {overlaps:g} s and {length}"
         yield "seconds", message, "make it longer or the transitions shorter"
 
 
-def _files(board: Storyboard, index: int) -> Iterator[Fault]:
+def _files(board: Script, index: int) -> Iterator[Fault]:
     """No two files of a shot are in each other's way."""
     shot, source = board.shots[index], board.source(index)
     for number, file in enumerate(shot.files):
@@ -142,7 +130,6 @@ class _Loader(yaml.SafeLoader):
         keys = [key.value for key, _ in node.value]
         for key, _ in node.value:
             if keys.count(key.value) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value} is there twice", key.start_mark
-                )
+                message = f"{key.value} is there twice"
+                raise yaml.constructor.ConstructorError(None, None, message, key.start_mark)
         return super().construct_mapping(node, deep=deep)

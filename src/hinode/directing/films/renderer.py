@@ -32,15 +32,10 @@ class Film:
     """A finished film.
 
     Attributes:
-        path: its file.
         timeline: the OpenTimelineIO file beside it.
-        seconds: its length.
-        fps: frames per second.
-        frames: how many it has.
         shots: what was drawn for it, in its order, transitions included.
         anew: ids of those that were drawn this time.
         outdated: ids of shots that were left as they are though the storyboard would have them drawn again.
-        bytes: size of the file.
     """
 
     path: Path
@@ -73,15 +68,11 @@ def render_film(
     """Make a storyboard into a film; what was drawn stays in the cache, however it ends.
 
     Args:
-        board: the storyboard.
         folder: where the files that it names are.
         cache: folder of the finished shots.
-        path: see `formats.write`.
-        format: one of `formats.FORMATS`.
+        path, format: see `formats.write`.
         engine: draws, directed.
-        settings: of this process.
         only: see `FilmRun`.
-        watch: called after every step.
 
     Raises:
         BadInput: it cannot be made; found out before anything is drawn.

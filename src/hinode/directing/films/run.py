@@ -54,7 +54,6 @@ class FilmRun:
     ) -> None:
         """
         Args:
-            plan: the film.
             engine: draws, directed.
             cache: stores the shots; those that it has are not drawn again.
             weights: see `ShotRequest.key`.
@@ -78,9 +77,8 @@ class FilmRun:
         self._ids = tuple(shot.id for shot in plan.board.shots)
         unknown = next((name for name in only if name not in self._ids), None)
         if unknown is not None:
-            raise BadInput(
-                f"there is no shot {quote(unknown)}", f"choose {join_names(self._ids, 'or')}", field="only"
-            )
+            remedy = f"choose {join_names(self._ids, 'or')}"
+            raise BadInput(f"there is no shot {quote(unknown)}", remedy, field="only")
         self._steps = {
             index: engine.estimate(plan.base_request(index)).steps
             for index, shot in enumerate(plan.board.shots)
@@ -158,11 +156,9 @@ class FilmRun:
         if self.only and shot.id not in self.only:
             stored = cache.current(shot.id)
             if stored is None:
-                raise BadInput(
-                    f"the shot {quote(shot.id)} is not drawn yet, so there is no film to put others into",
-                    "draw all of them first",
-                    field="only",
-                )
+                name = f"the shot {quote(shot.id)}"
+                message = f"{name} is not drawn yet, so there is no film to put others into"
+                raise BadInput(message, "draw all of them first", field="only")
             if stored.key != current.key:
                 self.outdated.append(shot.id)
             self._finish(current, stored)
@@ -224,11 +220,7 @@ class FilmRun:
         return ShotVideo(video.reference(), part.start, round(video.seconds * fps), fps)
 
     def frames(self) -> Iterator[Frames]:
-        """The frames of the finished film at its own size, one at a time.
-
-        Raises:
-            EngineError: it is not finished.
-        """
+        """The frames of the finished film at its own size, one at a time; EngineError before that."""
         if not self._finished:
             raise EngineError("the film is not finished", "run all steps first")
         transitions = {name: self.cache.reference(shot) for name, shot in self.transitions.items()}
@@ -242,11 +234,9 @@ class FilmRun:
         """
         timeline, (width, height) = self.timeline.timeline, self.plan.size
         if timeline.seconds > MAX_SECONDS or timeline.frames * width * height * 3 > MAX_BYTES:
-            raise BadInput(
-                f"a film of {float(timeline.seconds):g} s at {width}x{height} is too long for one clip",
-                f"make it shorter or smaller: {MAX_SECONDS:g} s and {MAX_BYTES / 1e9:.0f} GB at most",
-                field="shots",
-            )
+            message = f"a film of {float(timeline.seconds):g} s at {width}x{height} is too long for one clip"
+            remedy = f"make it shorter or smaller: {MAX_SECONDS:g} s and {MAX_BYTES / 1e9:.0f} GB at most"
+            raise BadInput(message, remedy, field="shots")
         source = self.frames()
         frames = allocate_frames((timeline.frames, height, width, 3))
         for index, frame in enumerate(source):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
@@ -10,7 +11,7 @@ import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from hinode.errors import BadInput, join_names
-from hinode.parsing import Boolean, Input
+from hinode.parsing import NUMBER, Boolean, Input, read_number
 from hinode.request import MAX_SEED
 
 MAX_SHOTS = 200
@@ -77,7 +78,13 @@ def _transition(value: Any) -> Any:
 
 
 def _video(value: Any) -> Any:
-    return value["id"] if isinstance(value, Mapping) and set(value) == {"id"} else value
+    """The name of a video, which clients of the API may write into an object."""
+    if not isinstance(value, Mapping):
+        return value
+    names = [name for field, name in value.items() if field in ("id", "file_id") and name]
+    if len(names) != 1 or not value.keys() <= {"id", "file_id"}:
+        raise ValueError("give its name, or an object with id or file_id, exactly one of them")
+    return names[0]
 
 
 class ShotReference(Part):
@@ -101,10 +108,12 @@ class Shot(Part):
 
     id: Name = Field("", description="What others, and --only, call it; by default its number.")
     prompt: str = Field("", description="What is drawn, in words; @name stands for a character.")
-    video: Annotated[str, BeforeValidator(_video)] | None = Field(
-        None, description="Name of a video that is shown instead of a drawn shot."
+    video: Annotated[str, BeforeValidator(_video, str | dict[Literal["id", "file_id"], str])] | None = Field(
+        None, description="Name of a video that is shown instead of a drawn shot; in the API, its id or file."
     )
-    seconds: float = Field(gt=0, le=120, description="How long it is, overlaps included.")
+    seconds: Annotated[float, Field(gt=0, le=120), NUMBER] = Field(
+        description="How long it is, overlaps included."
+    )
     transition: Annotated[Transition, BeforeValidator(_transition)] | None = Field(
         None,
         description="How it follows the one before it; a kind, or kind and seconds. By default it is cut.",
@@ -130,6 +139,16 @@ class Shot(Part):
     references: tuple[ShotReference, ...] = Field((), max_length=16, description="What else it is made from.")
     seed: Seed | None = Field(None, description="Instead of the film's.")
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _read_start(cls, value: Any) -> Any:
+        """Seconds into a video may be written as text, because forms have only texts."""
+        if not isinstance(value, Mapping) or not value.get("video"):
+            return value
+        with contextlib.suppress(ValueError):
+            return {**value, "from": read_number(value.get("from"))}
+        return value
+
     @property
     def files(self) -> tuple[ShotReference, ...]:
         """Keyframes and references."""
@@ -141,25 +160,14 @@ class Shot(Part):
         return float(self.origin or 0.0) if self.video is not None else 0.0
 
 
-class Storyboard(Part):
-    """A film as a file."""
+class Script(Part):
+    """What a film shows. Files and the API share it; how the film is drawn is said in fields of their own."""
 
     title: str = Field("", max_length=200, description="What the film is called.")
-    size: str = Field("640x360", description="Width x height in pixels.")
-    fps: float | None = Field(None, ge=1, le=60, description="By default the rate that the model draws at.")
-    seed: Seed = Field(0, description="Equal storyboards of one seed give equal films.")
-    engine: str = Field("native", description="Who draws.")
-    model: str | None = Field(None, description="Which of the engine's models; by default its best.")
-    steps: int | None = Field(None, description="Sampling steps; by default the model's own number.")
-    profile: str | None = Field(
-        None,
-        description="draft, standard or best, for models that have profiles; by default the model's own.",
-    )
     style: str = Field("", description="Words put before the prompt of every shot.")
     place: str = Field("", description="Where every shot is, unless it says otherwise.")
     time: str = Field("", description="At what time of day.")
     weather: str = Field("", description="In which weather.")
-    expand: bool = Field(True, description="Whether the model may say what the prompts leave open.")
     characters: dict[Annotated[str, Field(pattern=r"^\w{1,40}$")], str | CharacterImage] = Field(
         {}, description="Names with a description in words, or with an image or a video."
     )
@@ -209,24 +217,33 @@ class Storyboard(Part):
             while at is not None and at not in done:
                 if at in chain:
                     circle = [self.shots[place].id for place in chain[chain.index(at) :]]
-                    raise BadInput(
-                        f"the shots {join_names(tuple(circle))} go on from each other in a circle",
-                        "let one of them begin with a cut",
-                        field=f"shots.{circle[0]}.from",
-                    )
+                    message = f"the shots {join_names(tuple(circle))} go on from each other in a circle"
+                    field = f"shots.{circle[0]}.from"
+                    raise BadInput(message, "let one of them begin with a cut", field=field)
                 chain.append(at)
                 at = places.get(self.source(at) or "")
             done.update(dict.fromkeys(reversed(chain)))
         return list(done)
 
 
-def cast(text: str, characters: Mapping[str, str], field: str) -> str:
-    """A prompt with the descriptions of characters in place of their names.
+class Storyboard(Script):
+    """A film as a file."""
 
-    Args:
-        text: the prompt.
-        characters: descriptions by name.
-        field: the field that it comes from.
+    size: str = Field("640x360", description="Width x height in pixels.")
+    fps: float | None = Field(None, ge=1, le=60, description="By default the rate that the model draws at.")
+    seed: Seed = Field(0, description="Equal storyboards of one seed give equal films.")
+    engine: str = Field("native", description="Who draws.")
+    model: str | None = Field(None, description="Which of the engine's models; by default its best.")
+    steps: int | None = Field(None, description="Sampling steps; by default the model's own number.")
+    profile: str | None = Field(
+        None,
+        description="draft, standard or best, for models that have profiles; by default the model's own.",
+    )
+    expand: bool = Field(True, description="Whether the model may say what the prompts leave open.")
+
+
+def cast(text: str, characters: Mapping[str, str], field: str) -> str:
+    """A prompt with the descriptions of characters in place of their names; `field` is where it comes from.
 
     Raises:
         BadInput: it names a character that is not in the list.
@@ -235,11 +252,8 @@ def cast(text: str, characters: Mapping[str, str], field: str) -> str:
     def description(match: re.Match[str]) -> str:
         article, name = match[1], match[2]
         if name not in characters:
-            raise BadInput(
-                f"{field} speaks of @{name}, and there is no such character",
-                "add it to the characters",
-                field=field,
-            )
+            message = f"{field} speaks of @{name}, and there is no such character"
+            raise BadInput(message, "add it to the characters", field=field)
         words = characters[name].strip()
         return f"{article} {_ARTICLE.sub('', words, count=1)}" if article else words
 

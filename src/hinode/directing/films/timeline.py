@@ -37,23 +37,17 @@ class FilmTimeline:
         self.overlaps.append(0)
         for index, shot in enumerate(board.shots):
             if self.lengths[index] < max(1, self.overlaps[index] + self.overlaps[index + 1]):
-                raise BadInput(
-                    f"shots.{shot.id}.seconds: {shot.seconds:g} s are too few frames",
-                    "make the shot longer",
-                    field=f"shots.{shot.id}.seconds",
-                )
+                field = f"shots.{shot.id}.seconds"
+                message = f"{field}: {shot.seconds:g} s are too few frames"
+                raise BadInput(message, "make the shot longer", field=field)
         count = sum(self.lengths) - sum(self.overlaps)
         self.timeline = Timeline(self.fps, Fraction(count) / self.fps)
 
     def frames(
         self, videos: Mapping[str, ShotVideo], transitions: Mapping[str, Reference]
     ) -> Iterator[Frames]:
-        """The frames of the film, one at a time.
-
-        Args:
-            videos: the shots by id.
-            transitions: those that were drawn, by the id of the shot that they lead to.
-        """
+        """The frames of the film, one at a time, from its shots by id and the drawn transitions by the id of
+        the shot that they lead to."""
         before: FrameReader | None = None
         for index, shot in enumerate(self.plan.board.shots):
             video = videos[shot.id]
@@ -81,10 +75,9 @@ class FilmTimeline:
         is a clip of its own.
 
         Args:
-            videos: the shots by id.
+            videos: see `frames`.
             files: the names of their files, by id; those of transitions by the id of the transition.
-            shots: what is known of the shots that were drawn.
-            transitions: those that were drawn, by the id of the shot that they lead to.
+            shots, transitions: what is known of those that were drawn, by the ids of `frames`.
         """
         board = self.plan.board
         cuts: list[Cut] = []

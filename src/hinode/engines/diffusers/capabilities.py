@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.errors import BadInput, ModelError, join_names, quote
 from hinode.registry import entries
 from hinode.registry.entries import ENGINE
@@ -43,12 +42,7 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
         model=entry.name,
         models=entries.available(ENGINE, home),
         operations=family.operations,
-        prompt_characters=PROMPT_CHARACTERS,
-        side=SIDE,
-        pixels=PIXELS,
         seconds=(0.0, family.seconds),
-        fps=FPS,
-        steps=STEPS,
         native_sizes=(),
         native_fps=(family.fps,),
         licence=entry.terms,

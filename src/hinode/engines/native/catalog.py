@@ -14,7 +14,6 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.errors import BadInput, HinodeError, ModelError, join_names, quote
 from hinode.registry.profiles import BEST, DRAFT, STANDARD
 from hinode.request import (
@@ -26,6 +25,7 @@ from hinode.request import (
     LAST_FRAME,
     MASK,
     PATH,
+    STEPS,
     STRENGTH,
     Capabilities,
     Size,
@@ -50,7 +50,10 @@ BASIC_REFERENCES = (FIRST_FRAME, GUIDE_VIDEO)
 """References that every model takes: all were trained on clips that begin with a clean frame, and a clip can
 start from a video instead of noise."""
 
-CONTROL_REFERENCES = (FIRST_FRAME, LAST_FRAME, KEYFRAME, CONTEXT_VIDEO, MASK, GUIDE_VIDEO)
+CONTEXT_REFERENCES = (FIRST_FRAME, LAST_FRAME, KEYFRAME, CONTEXT_VIDEO)
+"""References that are frames of the clip."""
+
+CONTROL_REFERENCES = (*CONTEXT_REFERENCES, MASK, GUIDE_VIDEO)
 """References of a model that reads control channels."""
 
 
@@ -77,8 +80,6 @@ class Card:
     """What a weight file says about itself.
 
     Attributes:
-        name: name of the model.
-        path: its file.
         shapes: that it was trained on, the default first.
         patch: video frames per latent frame, and pixels per latent position along a side.
         words: the largest number of known words of a prompt that it reads.
@@ -100,13 +101,12 @@ class Card:
 
     def shape_for(self, size: Size, fps: float | None) -> Shape:
         """The trained shape nearest to `size` in aspect, and of those the one at `fps`, else the first."""
-        aspect = Fraction(*size)
 
-        def distance(shape: Shape) -> Fraction:
-            ratio = Fraction(*shape.size) / aspect
-            return max(ratio, 1 / ratio)
+        def rank(shape: Shape) -> tuple[Fraction, bool]:
+            ratio = Fraction(*shape.size) / Fraction(*size)
+            return max(ratio, 1 / ratio), shape.fps != fps
 
-        return min(self.shapes, key=lambda shape: (distance(shape), shape.fps != fps))
+        return min(self.shapes, key=rank)
 
     @property
     def steps(self) -> int:
@@ -140,11 +140,8 @@ def shipped() -> Path:
 
 
 def installed(home: Path) -> dict[str, Path]:
-    """The files of all models by name, the default first.
-
-    Args:
-        home: folder of models that the person added; they go before shipped ones of the same name.
-    """
+    """The files of all models by name, the default first. Those in `home`, which the person added, go before
+    shipped ones of the same name."""
     paths = {
         path.stem: path
         for folder in (shipped(), home)
@@ -156,11 +153,7 @@ def installed(home: Path) -> dict[str, Path]:
 
 
 def find(name: str | None, home: Path) -> Card:
-    """The card of a model.
-
-    Args:
-        name: name of the model, or None for the default.
-        home: folder of models that the person added.
+    """The card of a model, by default of the default model.
 
     Raises:
         BadInput: there is no such model.
@@ -168,9 +161,7 @@ def find(name: str | None, home: Path) -> Card:
     """
     models = installed(home)
     if not models:
-        raise ModelError(
-            "no model is installed", f"train one with `hinode train nano` and put its file into {home}"
-        )
+        raise ModelError("no model is installed", f"run `hinode train nano`, and put its file into {home}")
     if name is not None and name not in models:
         raise BadInput(
             f"there is no model {quote(name)}", f"choose {join_names(tuple(models), 'or')}", field="model"
@@ -207,23 +198,19 @@ def profiles(card: Card, home: Path) -> dict[str, Card]:
     """
     if card.learnt:
         return {DRAFT: card.with_steps(card.learnt[0]), STANDARD: card}
-    quick = student(card, home)
-    if quick is None:
+    fast = student(card, home)
+    if fast is None:
         return {STANDARD: card, BEST: card.with_steps(2 * card.steps)}
-    return {
-        DRAFT: quick.with_steps(quick.learnt[0]),
-        STANDARD: quick.with_steps(quick.learnt[-1]),
-        BEST: card,
-    }
+    return {DRAFT: fast.with_steps(fast.learnt[0]), STANDARD: fast.with_steps(fast.learnt[-1]), BEST: card}
 
 
 def fingerprint(name: str | None, home: Path) -> str:
     """A digest of all weights that can draw for a model: its own and its student's. Raises as `find` does."""
     card = find(name, home)
-    quick = None if card.learnt else student(card, home)
-    if quick is None:
+    fast = None if card.learnt else student(card, home)
+    if fast is None:
         return card.fingerprint()
-    return hashlib.sha256((card.fingerprint() + quick.fingerprint()).encode()).hexdigest()
+    return hashlib.sha256((card.fingerprint() + fast.fingerprint()).encode()).hexdigest()
 
 
 def capabilities(name: str | None, home: Path) -> Capabilities:
@@ -234,11 +221,7 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
         model=card.name,
         models=tuple(installed(home)),
         operations=("generate",),
-        prompt_characters=PROMPT_CHARACTERS,
-        side=SIDE,
-        pixels=PIXELS,
         seconds=(0.0, card.seconds),
-        fps=FPS,
         steps=(card.learnt[0], card.learnt[-1]) if card.learnt else STEPS,
         native_sizes=tuple(dict.fromkeys(shape.size for shape in card.shapes)),
         native_fps=tuple(dict.fromkeys(shape.fps for shape in card.shapes)),
@@ -262,9 +245,8 @@ def read_header(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {}).get("hinode", "null"))
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(
-            f"the weight file {path} cannot be read: it is cut off or damaged", "fetch or train it again"
-        ) from error
+        message = f"the weight file {path} cannot be read: it is cut off or damaged"
+        raise ModelError(message, "fetch or train it again") from error
     if not isinstance(header, dict):
         raise ModelError(f"{path} is not a model of the native engine", NOT_A_MODEL)
     return header

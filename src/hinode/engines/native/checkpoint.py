@@ -69,12 +69,7 @@ def save(
 def load(
     path: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Checkpoint:
-    """Read a model that `save` wrote.
-
-    Args:
-        path: its file.
-        device: where to compute.
-        dtype: type of the weights and of the computation.
+    """Read a model that `save` wrote; `dtype` is the type of the weights and of the computation.
 
     Raises:
         ModelError: the file is missing, damaged, incomplete, or from another version.
@@ -94,10 +89,8 @@ def load(
         model.load_state_dict(state, assign=True)
         vocabulary = Vocabulary(tuple(header["vocabulary"]))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"the weights in {path} do not fit their description",
-            "fetch or train the model again",
-        ) from error
+        message = f"the weights in {path} do not fit their description"
+        raise ModelError(message, "fetch or train the model again") from error
     model.compute = dtype
     return Checkpoint(model.eval().requires_grad_(False), vocabulary, header["facts"])
 
@@ -109,8 +102,7 @@ def _from_format_1(
     config = {**config, "control": config.get("hints", False)}
     # No network was ever published that has its guidance as an input.
     config = {name: value for name, value in config.items() if name not in ("hints", "guidance_embedded")}
-    return config, {_current_name(name): value for name, value in state.items()}
-
-
-def _current_name(name: str) -> str:
-    return RENAMED.get(name, name).replace("mlp.rise", "mlp.fc_in").replace("mlp.fall", "mlp.fc_out")
+    return config, {
+        RENAMED.get(name, name).replace("mlp.rise", "mlp.fc_in").replace("mlp.fall", "mlp.fc_out"): value
+        for name, value in state.items()
+    }

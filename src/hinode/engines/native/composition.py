@@ -72,13 +72,8 @@ def compose(request: Request, prompt: str, canvas: Canvas, *, follows_paths: boo
     """Lay out the subjects of a prompt.
 
     Two or three subjects with a kind and a motion get a text and a path each, and a single one that bounces
-    or circles gets a path, unless the request has references or a path itself.
-
-    Args:
-        request: the clip.
-        prompt: its prompt, expanded if the request allows that.
-        canvas: what it is drawn on.
-        follows_paths: whether the network reads paths; one that does not draws from one text.
+    or circles gets a path, unless the request has references or a path itself. A network that follows no
+    paths draws from one text.
     """
     parsed, rng = parse(prompt), random.Random(f"layout/{request.seed}")
     cast = parsed.subjects
@@ -125,8 +120,6 @@ def camera_noise(noise: Tensor, pan: Tensor, patches: SpacetimePatches, generato
     Args:
         noise: independent, standard normal; returned as it is where the camera does not pan.
         pan: of the camera to the right at every frame [T], in short sides of the nearest layer.
-        patches: that `noise` is cut into.
-        generator: draws the picture.
     """
     if len(pan) < 2 or not pan.any():
         return noise
@@ -148,19 +141,16 @@ def _layout(rng: random.Random, cast: tuple[SubjectFacts, ...], relation: str | 
     if len(cast) > 2 and relation not in RELATIONS[:2]:
         relation = None  # three stand side by side
     motions = [facts.motion or "still" for facts in cast]
-    _, subjects = place_cast(
-        rng, [(facts.kind or "", facts.color or "") for facts in cast], relation, motions
-    )
+    kinds = [(facts.kind or "", facts.color or "") for facts in cast]
+    _, subjects = place_cast(rng, kinds, relation, motions)
     subjects = [_slow(subject) if subject.motion in PATH_GUIDED_MOTIONS else subject for subject in subjects]
     if relation not in ("behind", "in front of"):
         return subjects
     first, second = subjects
     middle, half = (first.x + second.x) / 2, math.copysign(OVERLAP_OFFSET / 2, first.x - second.x)
     height = (first.y + second.y) / 2
-    return [
-        dataclasses.replace(first, x=middle + half, y=height),
-        dataclasses.replace(second, x=middle - half, y=height),
-    ]
+    places = ((first, middle + half), (second, middle - half))
+    return [dataclasses.replace(subject, x=x, y=height) for subject, x in places]
 
 
 def _slow(subject: Subject) -> Subject:
@@ -181,24 +171,15 @@ def _distance(paths: Tensor) -> float:
     return min(float((path - other).norm(dim=-1).min()) for path, other in combinations(paths, 2))
 
 
-def _shares(
-    subjects: list[Subject], paths: Tensor, front: int | None, zoom: Tensor, canvas: Canvas
-) -> Tensor:
-    """See `Composition.shares`: a soft disc around each subject.
-
-    Args:
-        subjects: whose sizes the discs have.
-        paths: of the subjects, [K, T, 2].
-        front: the subject that covers the other one, or None if none does.
-        zoom: of the camera, [T].
-        canvas: what is drawn on.
-    """
+def _shares(cast: list[Subject], paths: Tensor, front: int | None, zoom: Tensor, canvas: Canvas) -> Tensor:
+    """See `Composition.shares`: a soft disc around each subject on its path, [K, T, 2], under the zoom of the
+    camera, [T]. `front` is the subject that covers the other one, or None if none does."""
     width, height = canvas.size
     short = min(width, height)
     x, y = ((torch.arange(size) + 0.5) / short for size in (width, height))
     centres = paths * torch.tensor([width / short, height / short])
     discs = []
-    for number, subject in enumerate(subjects):
+    for number, subject in enumerate(cast):
         radius = (REACH_IN_FRONT if number == front else REACH) * subject.size / 2 * zoom
         across, down = x - centres[number, :, :1], y - centres[number, :, 1:]
         distance = torch.hypot(across[:, None, :], down[:, :, None])

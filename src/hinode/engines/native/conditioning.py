@@ -15,23 +15,13 @@ from PIL import Image
 from torch import Tensor
 
 from hinode.clip import Frames
+from hinode.engines.native.catalog import CONTEXT_REFERENCES
 from hinode.errors import BadInput
 from hinode.media import references
 from hinode.media.resize import fit_image
 from hinode.model import controls
 from hinode.model.tokens import SpacetimePatches
-from hinode.request import (
-    CONTEXT_VIDEO,
-    FIRST_FRAME,
-    GUIDE_VIDEO,
-    KEYFRAME,
-    LAST_FRAME,
-    MASK,
-    Reference,
-    Request,
-    Size,
-    Trajectory,
-)
+from hinode.request import GUIDE_VIDEO, LAST_FRAME, MASK, Reference, Request, Size, Trajectory
 
 WHITE = 128
 """A mask is white, and its pixels are drawn again, from this brightness on."""
@@ -42,11 +32,8 @@ class Canvas:
     """The frames that will be drawn.
 
     Attributes:
-        frames: that are drawn.
+        frames: how many are drawn.
         clip_frames: how many of them become the clip.
-        fps: frames per second.
-        size: width and height in pixels.
-        tokenizer: cuts them into patches.
     """
 
     frames: int
@@ -71,7 +58,7 @@ class Canvas:
         """
         video = torch.full((self.frames, 3, self.size[1], self.size[0]), torch.nan)
         for reference in request.references:
-            if reference.role not in (FIRST_FRAME, LAST_FRAME, KEYFRAME, CONTEXT_VIDEO):
+            if reference.role not in CONTEXT_REFERENCES:
                 continue
             last = self.clip_frames - 1
             start = last if reference.role == LAST_FRAME else min(round(reference.at * self.fps), last)
@@ -79,24 +66,18 @@ class Canvas:
                 if index >= self.frames:
                     break
                 if not video[index].isnan().all():
-                    raise BadInput(
-                        f"two references are for the moment {index / self.fps:g} s",
-                        "give one for each moment",
-                        field=reference.role,
-                    )
+                    message = f"two references are for the moment {index / self.fps:g} s"
+                    raise BadInput(message, "give one for each moment", field=reference.role)
                 video[index] = _values(frame)
         video.masked_fill_(self._mask(request), torch.nan)
         return self.tokenizer.encode(video[None])
 
     def guide(self, request: Request) -> Tensor | None:
-        """The video that the clip starts from, as clean latents [1, Tl, h, w, C]; its last frame is repeated
-        to the end. None without one."""
+        """The video that the clip starts from, as clean latents [1, Tl, h, w, C], or None."""
         reference = request.reference(GUIDE_VIDEO)
         if reference is None:
             return None
-        frames = [_values(frame) for frame in islice(self._pictures(reference), self.frames)]
-        frames += frames[-1:] * (self.frames - len(frames))
-        return self.tokenizer.encode(torch.stack(frames)[None])
+        return self.tokenizer.encode(torch.stack([_values(frame) for frame in self._frames(reference)])[None])
 
     def path(self, request: Request) -> Tensor:
         """The path of the subject, [T, 2] in fractions of the width and height; NaN without one."""
@@ -122,15 +103,18 @@ class Canvas:
         reference = request.reference(MASK)
         if reference is None:
             return torch.zeros(1, 1, 1, 1, dtype=torch.bool)
-        frames = [frame.max(-1) >= WHITE for frame in islice(self._pictures(reference), self.frames)]
-        frames += frames[-1:] * (self.frames - len(frames))
         side = self.tokenizer.size
-        masks = torch.from_numpy(np.stack(frames))
+        masks = torch.from_numpy(np.stack([frame.max(-1) >= WHITE for frame in self._frames(reference)]))
         count, height, width = masks.shape
         patches = masks.view(count, height // side, side, width // side, side).any(-1).any(2)
         start = min(round(reference.at * self.fps), self.frames)  # nothing is drawn again before it
         patches = torch.cat((torch.zeros_like(patches[:start]), patches[: self.frames - start]))
         return patches.repeat_interleave(side, 1).repeat_interleave(side, 2)[:, None]
+
+    def _frames(self, reference: Reference) -> list[Frames]:
+        """A frame of a reference for each one of the canvas; its last is repeated to the end."""
+        frames = list(islice(self._pictures(reference), self.frames))
+        return frames + frames[-1:] * (self.frames - len(frames))
 
     def _pictures(self, reference: Reference) -> Iterator[Frames]:
         """The frames of a reference at the rate and size of the canvas: one for a picture."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 import torch
@@ -27,7 +27,7 @@ NAME = catalog.ENGINE
 
 
 class NativeEngine:
-    """Draws clips of the paper-cut world. It knows no other."""
+    """See `Engine`. It draws clips of the paper-cut world and knows no other."""
 
     name = NAME
 
@@ -38,11 +38,9 @@ class NativeEngine:
         self._resident_key: object = None
 
     def capabilities(self, model: str | None = None) -> Capabilities:
-        """See `Engine.capabilities`."""
         return catalog.capabilities(model, self.settings.models)
 
     def estimate(self, request: Request) -> Cost:
-        """See `Engine.estimate`."""
         return self.plan(request).cost
 
     def plan(self, request: Request) -> Plan:
@@ -55,10 +53,10 @@ class NativeEngine:
         return Plan.of(request, choose_card(request, self.settings.models))
 
     def start(self, request: Request, state: State | None = None) -> NativeRun:
-        """See `Engine.start`."""
-        return NativeRun(self.plan(request), self.settings, state, self._load)
+        return NativeRun(self.plan(request), self, state)
 
-    def _load(self, card: Card, device: torch.device) -> Checkpoint:
+    def load(self, card: Card, device: torch.device) -> Checkpoint:
+        """The model of a card, with its weights on a device."""
         status = card.path.stat()
         key = card.path, status.st_size, status.st_mtime_ns, device
         if self._resident is None or self._resident_key != key:
@@ -71,15 +69,10 @@ class NativeEngine:
 class NativeRun:
     """See `Run`. Between two steps it is nothing but its latents and a step number."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        settings: Settings,
-        state: State | None,
-        load: Callable[[Card, torch.device], Checkpoint],
-    ) -> None:
+    def __init__(self, plan: Plan, engine: NativeEngine, state: State | None) -> None:
         self.plan = plan
-        self._load = load
+        self.engine = engine
+        settings = engine.settings
         self.upscaler = upscaling.NAME if settings.upscale and upscaling.available() else ""
         self.stage_seconds: dict[str, float] = {}
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -89,11 +82,10 @@ class NativeRun:
         self._frames: Frames | None = None
 
     def __iter__(self) -> Iterator[Progress]:
-        """See `Run.__iter__`."""
         if self._model is None:
             yield Progress("load", 0, 1)
             with timed(self.stage_seconds, "load"):
-                self._model = self._load(self.plan.card, self.device)
+                self._model = self.engine.load(self.plan.card, self.device)
                 if self.upscaler:  # now, because with damaged weights the clip could not be finished
                     upscaling.load(upscaling.path())
         if self._sampler is None:
@@ -119,15 +111,11 @@ class NativeRun:
         """See `Run.state`. Before the first step it holds no latents: the seed gives them again."""
         now = self._sampler.state if self._sampler else self._resumed
         step = now.step if now else 0
-        values = {
-            "step": step,
-            "latents": now.latents.cpu() if now and step else None,
-            "stage_seconds": self.stage_seconds,
-        }
+        latents = now.latents.cpu() if now and step else None
+        values = {"step": step, "latents": latents, "stage_seconds": self.stage_seconds}
         return saved_state.save(NAME, step, self._identity, values)
 
     def clip(self) -> Clip:
-        """See `Run.clip`."""
         if self._frames is None:
             raise EngineError("the clip is not finished", "run all steps first")
         plan, parsed = self.plan, parse(self.plan.request.prompt)
@@ -158,11 +146,8 @@ class NativeRun:
     @cached_property
     def _identity(self) -> dict[str, object]:
         """What a state has to agree with to be continued here."""
-        return {
-            "request": self.plan.request.identity(),
-            "model": self.plan.card.name,
-            "weights": self.plan.card.fingerprint(),
-        }
+        request, card = self.plan.request, self.plan.card
+        return {"request": request.identity(), "model": card.name, "weights": card.fingerprint()}
 
     def _restore(self, state: State) -> SamplerState | None:
         values = saved_state.restore(state, NAME, self._identity)

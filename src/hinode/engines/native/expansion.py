@@ -43,8 +43,6 @@ def expand_prompt(
     """Complete a prompt.
 
     Args:
-        prompt: as the person wrote it.
-        seed: of the clip.
         motion: whether to name the motion of a subject; False for one that follows a path.
         camera: how the camera moves, if the request has it in numbers: the nearest move in words is added.
         defaults: facts that hold where the prompt leaves them open, such as {"color": "red"}, by the names of
@@ -58,10 +56,8 @@ def expand_prompt(
     rng, defaults = random.Random(f"expansion/{seed}"), defaults or {}
     parsed = parse(prompt)
     cast = parsed.subjects or (SubjectFacts(),)
-    complete = all(
-        None not in (subject.kind, subject.color, subject.motion or (None if motion else ""))
-        for subject in cast
-    )
+    needed = ("kind", "color", "motion") if motion else ("kind", "color")
+    complete = all(getattr(subject, name) for subject in cast for name in needed)
     scene = {"place": rng.choice(PLACES), "time": rng.choice(TIMES), **COMMON, **defaults}
     if camera:
         scene["camera"] = nearest_move(camera)
@@ -74,7 +70,7 @@ def expand_prompt(
         return ", ".join([prompt.strip().rstrip(".,;:"), *clauses])
     if motion and parsed.relation is not None:
         cast = _in_relation(cast, parsed.relation, rng)
-    subjects = [_completed(subject, rng, defaults, motion=motion) for subject in cast]
+    subjects = [_completed(subject, rng, defaults, motion) for subject in cast]
     if parsed.relation is not None:
         subjects[:2] = [f"{subjects[0]} {lexicon.RELATION_WORDS[parsed.relation][0]} {subjects[1]}"]
     return ", ".join([f"{' and '.join(subjects)} {clauses[0]}", *clauses[1:]])
@@ -97,11 +93,8 @@ def nearest_move(camera: Trajectory) -> str:
 
 def subject_prompt(subject: SubjectFacts, scene: ParsedPrompt) -> str:
     """A prompt with one subject of several and the whole scene. The subject is small, so that all fit in."""
-    clauses = [
-        _clause(name, phrases[getattr(scene, name)][0])
-        for name, phrases in SCENE_WORDS.items()
-        if getattr(scene, name)
-    ]
+    facts = {name: getattr(scene, name) for name in SCENE_WORDS}
+    clauses = [_clause(name, SCENE_WORDS[name][fact][0]) for name, fact in facts.items() if fact]
     return ", ".join([_phrase(subject, "small"), *clauses])
 
 
@@ -118,9 +111,7 @@ def _in_relation(
     return *pair, *cast[2:]
 
 
-def _completed(
-    subject: SubjectFacts, rng: random.Random, defaults: Mapping[str, str], *, motion: bool
-) -> str:
+def _completed(subject: SubjectFacts, rng: random.Random, defaults: Mapping[str, str], motion: bool) -> str:
     random_kind, random_motion = rng.choice(SUBJECTS), rng.choice(MOVING)
     random_colors = rng.sample(COLORS, len(COLORS))
     kind = subject.kind or defaults.get("subject", random_kind)

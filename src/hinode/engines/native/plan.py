@@ -36,12 +36,9 @@ class Plan:
     """How one request will be drawn.
 
     Attributes:
-        request: as it was checked.
         card: the model that draws it, which may be a student of the one that the request names.
-        shape: the trained shape that is drawn.
         frames: frames of the clip.
         drawn_frames: frames that are drawn, 1 + 4k and at least `frames`; the last ones are dropped.
-        sampling: steps and guidance.
     """
 
     request: Request
@@ -96,7 +93,6 @@ class Plan:
 
     @property
     def cost(self) -> Cost:
-        """See `Engine.estimate`."""
         times = self.sampling.schedule().tolist()[:-1]
         low, high = self.sampling.guided
         guided = sum(low <= t <= high for t in times) if self.sampling.guidance != 1 else 0
@@ -112,10 +108,6 @@ class Plan:
 def choose_card(request: Request, home: Path) -> Card:
     """The card of the model that draws a request: the one that its profile names, except that the model
     itself draws what its student has not learned.
-
-    Args:
-        request: checked against the capabilities of its model.
-        home: folder of models that the person added.
 
     Raises:
         BadInput: the profile allows no negative prompt.
@@ -133,11 +125,9 @@ def choose_card(request: Request, home: Path) -> Card:
         return choice if suits else card
     if request.negative_prompt:
         others = tuple(name for name in profiles if name != profile)
-        raise BadInput(
-            f"the model {card.name} takes no negative prompt under the profile {profile}",
-            f"leave it out or choose {join_names(others, 'or')}",
-            field="negative_prompt",
-        )
+        message = f"the model {card.name} takes no negative prompt under the profile {profile}"
+        remedy = f"leave it out or choose {join_names(others, 'or')}"
+        raise BadInput(message, remedy, field="negative_prompt")
     return choice
 
 
@@ -152,9 +142,8 @@ def default_sampling(card: Card) -> Sampling:
     try:
         return Sampling(**values)
     except TypeError as error:
-        raise ModelError(
-            f"{card.path} asks for a sampler that is not known", "use a model published for this version"
-        ) from error
+        message = f"{card.path} asks for a sampler that is not known"
+        raise ModelError(message, "use a model published for this version") from error
 
 
 def _sampling(request: Request, card: Card) -> Sampling:

@@ -42,14 +42,9 @@ class DirectedSampler(Sampler):
         return clean if self._shares is None else (clean.view_as(self._shares) * self._shares).sum(0)
 
     def follow(self, guide: Tensor, strength: float) -> None:
-        """Start from `guide` (clean latents) with noise on it instead of from noise: SDEdit, arXiv
-        2108.01073.
-
-        Args:
-            guide: [B, Tl, h, w, C].
-            strength: 1 for noise alone, 0 for the guide itself. The first step is the one that begins nearest
-                to the noise level 1 - strength.
-        """
+        """Start from `guide` (clean latents [B, Tl, h, w, C]) with noise on it instead of from noise: SDEdit,
+        arXiv 2108.01073. A strength of 1 means noise alone, 0 the guide itself: the first step is the one
+        that begins nearest to the noise level 1 - strength."""
         step = self._first_step(strength)
         t = self.times[step]
         self.state = SamplerState(self.with_context(t * guide + (1 - t) * self.start), step)
@@ -92,13 +87,8 @@ class DirectedSampler(Sampler):
 def make_sampler(
     plans: Sequence[Plan], model: Checkpoint, device: torch.device, state: SamplerState | None = None
 ) -> DirectedSampler:
-    """A sampler for clips that are drawn as one batch.
-
-    Args:
-        plans: of one shape with one way of sampling; all of them have guides or none.
-        model: what draws them.
-        device: where.
-        state: of an earlier sampler of the same plans, to continue from.
+    """A sampler for clips that are drawn as one batch: their plans have one shape and one way of sampling,
+    and all of them have guides or none. `state` is one of an earlier sampler of the same plans.
 
     Raises:
         BadInput: a reference cannot be read.
@@ -132,8 +122,12 @@ def make_sampler(
         state=state,
     )
     guides = [guide for guide in map(canvas.guide, requests) if guide is not None]
-    if guides:
-        apply_guide(sampler, torch.cat(guides), plans, model)
+    if guides and requests[0].guide_prompt:
+        prompts = [words(request.guide_prompt) for request in requests]
+        source_ids = model.vocabulary.batch(prompts, limit=plans[0].card.words)
+        sampler.edit(torch.cat(guides).to(device), source_ids.to(device), plans[0].strength)
+    elif guides and sampler.state.step == 0:
+        sampler.follow(torch.cat(guides).to(device), plans[0].strength)
     return sampler
 
 
@@ -147,24 +141,9 @@ def _shares(parts: Sequence[Composition], count: int, canvas: Canvas) -> Tensor:
     return latents.view(count, len(parts), *latents.shape[1:])
 
 
-def apply_guide(sampler: DirectedSampler, guide: Tensor, plans: Sequence[Plan], model: Checkpoint) -> None:
-    """Let the clips of a batch follow their guides, clean latents [B, Tl, h, w, C]."""
-    guide = guide.to(sampler.start.device)
-    if plans[0].request.guide_prompt:
-        texts = [words(plan.request.guide_prompt) for plan in plans]
-        ids = model.vocabulary.batch(texts, limit=plans[0].card.words)
-        sampler.edit(guide, ids.to(guide.device), plans[0].strength)
-    elif sampler.state.step == 0:
-        sampler.follow(guide, plans[0].strength)
-
-
 def decode_frames(sampler: Sampler, request: Request) -> Tensor:
-    """The clips of a finished sampler as video [B, T, 3, H, W] in -1..1, without seams and flicker.
-
-    Args:
-        sampler: at its last step.
-        request: one of those that it drew.
-    """
+    """The clips of a finished sampler as video [B, T, 3, H, W] in -1..1, without seams and flicker;
+    `request` is one of those that it drew."""
     tokenizer = sampler.model.config.tokenizer
     clip = tokenizer.decode(sampler.state.latents)
     if request.strength == 0:  # the clip is its guide, untouched

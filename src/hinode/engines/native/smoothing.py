@@ -3,7 +3,7 @@
 The network draws a few frames as one patch, so its errors are alike within a patch and jump from one to the
 next, or from a context frame to a drawn one. Video codecs have the same fault between blocks and the same
 remedy: a small jump is an error and is spread over the frames around it; a large one is motion and stays. By
-the same reasoning a small difference between any two frames is an error.
+the same reasoning a small difference between any two frames is an error. Every function returns a new clip.
 """
 
 from __future__ import annotations
@@ -36,9 +36,6 @@ def smooth_patch_seams(video: Tensor, span: int, fixed: Tensor | None = None) ->
         video: float [B, T, 3, H, W] in -1..1; the first frame is a patch of its own.
         span: frames of each patch after it.
         fixed: bool, broadcastable to `video`: pixels of the context, which stay as they are.
-
-    Returns:
-        A new clip, [B, T, 3, H, W].
     """
     clip, frames = video.clone(), video.shape[1]
     pixels = torch.zeros_like(clip, dtype=torch.bool) if fixed is None else fixed.expand_as(clip)
@@ -78,9 +75,6 @@ def reduce_flicker(video: Tensor) -> Tensor:
 
     Args:
         video: float [B, T, 3, H, W] in -1..1.
-
-    Returns:
-        A new clip, [B, T, 3, H, W].
     """
     step = video.diff(dim=1)
     similarity = _similarity(step, FLICKER)
@@ -94,9 +88,6 @@ def blend_fixed_edges(video: Tensor, fixed: Tensor) -> Tensor:
     Args:
         video: float [B, T, 3, H, W] in -1..1.
         fixed: bool, broadcastable to `video`: pixels of the context, which stay as they are.
-
-    Returns:
-        A new clip, [B, T, 3, H, W].
     """
     step, fixed = video.diff(dim=1), fixed.expand_as(video)[:, :, :1]
     similarity = _similarity(step, EDGE_DIFFERENCE)

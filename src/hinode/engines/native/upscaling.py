@@ -81,12 +81,6 @@ class UpscaledFrames:
     """See `FrameSource`: frames at twice their size, computed a window at a time when they are read."""
 
     def __init__(self, frames: FrameSource, net: UpscalerNet, stage_seconds: dict[str, float]) -> None:
-        """
-        Args:
-            frames: uint8 [T, H, W, 3].
-            net: the network.
-            stage_seconds: the time that it takes is added to the stage "upscale".
-        """
         self._frames, self._net, self._stage_seconds = frames, net, stage_seconds
         self._window = -1, np.empty(0, np.uint8)  # number and frames of the last one
 
@@ -122,13 +116,9 @@ def enlarge(frames: Frames, net: UpscalerNet) -> Frames:
 
 
 def upscale(frames: FrameSource, size: Size, stage_seconds: dict[str, float] | None = None) -> FrameSource:
-    """Frames enlarged to a size or nearly so; the frames themselves if they are large enough, or if the
-    package has no weights.
-
-    Args:
-        frames: uint8 [T, H, W, 3], drawn by the native engine.
-        size: width and height of the finished clip.
-        stage_seconds: the time that it takes is added to the stage "upscale".
+    """Frames of the native engine, uint8 [T, H, W, 3], enlarged to the size of the finished clip or nearly
+    so; the frames themselves if they are large enough, or if the package has no weights. The time that it
+    takes is added to the stage "upscale".
 
     Raises:
         ModelError: the weights are damaged.
@@ -169,7 +159,6 @@ def load(path: Path) -> UpscalerNet:
     try:
         net.load_state_dict(load_file(path))
     except Exception as error:  # safetensors raises its own, undocumented types
-        raise ModelError(
-            f"the upscaler's weights at {path} cannot be read", "reinstall hinode, or set HINODE_UPSCALE=0"
-        ) from error
+        message = f"the upscaler's weights at {path} cannot be read"
+        raise ModelError(message, "reinstall hinode, or set HINODE_UPSCALE=0") from error
     return net.to(compute_type(torch.device("cpu"))).eval().requires_grad_(False)

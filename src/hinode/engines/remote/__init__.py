@@ -1,8 +1,8 @@
 """Other servers as an engine: they make the video, behind the same protocol as the engines of this machine.
 
 `dialects` describes each kind of server as data; `upstreams` reads which servers are configured; `wire` turns
-requests into bodies and answers into facts; `client` sends them; `breaker` and `pool` choose the server;
-`footage` decodes the file that comes back; `run` drives one request from beginning to end.
+requests into bodies and answers into facts; `client` sends them; `pool` and `candidates` choose the server;
+`decoder` decodes the file that comes back; `run` drives one request from beginning to end.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""The HTTP client of one server. Whatever goes wrong becomes an `UpstreamError` that says what follows from
-it.
+"""The HTTP client of one server. Whatever goes wrong becomes an `UpstreamError`.
 
-The key is sent to the configured address and nowhere else. Redirects are followed for the finished file
-alone, and without the key as soon as they leave that address. Bodies are read up to a limit, each request has
-a deadline, and the text of a server is logged with the key blacked out, never shown to a person.
+The key is sent to the configured address and nowhere else. Redirects are followed for the finished file only.
+The text of a server is logged with the key blacked out, never shown to a person.
 """
 
 from __future__ import annotations
@@ -56,7 +54,19 @@ _KEEPALIVE = [
     ),
 ]
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_REFUSED = frozenset({400, 411, 413, 414, 415, 422})
+_UNKNOWN = Category.UNUSABLE, "does not know the address or the model that is configured"
+_MEANINGS = {
+    401: (Category.UNUSABLE, "does not accept the key"),
+    403: (Category.UNUSABLE, "does not accept the key"),
+    404: _UNKNOWN,
+    405: _UNKNOWN,
+    429: (Category.BUSY, "has too much to do"),
+    **{
+        status: (Category.REFUSED, f"refused the request (status {status})")
+        for status in (400, 411, 413, 414, 415, 422)
+    },
+}
+"""What follows from the status code of an error."""
 
 
 @dataclass(frozen=True)
@@ -69,43 +79,33 @@ class _Answer:
     def text(self) -> str:
         return self.body[: 4 * MAX_LOG_LENGTH].decode("utf-8", "replace")
 
-    def values(self) -> Any:
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
+    def values(self) -> dict[str, Any]:
+        """The object in the body; empty if there is none."""
+        with suppress(ValueError, RecursionError):
+            values = json.loads(self.body)
+            if isinstance(values, dict):
+                return values
+        return {}
 
 
 class Client:
-    """Sends requests to one server, each over a connection of its own, so that none is left open."""
+    """Sends requests to one server, each over a connection of its own, so that none is left open.
+
+    Attributes:
+        poll_after: seconds between two status requests that the server proposed, or None.
+    """
 
     def __init__(
-        self,
-        upstream: Upstream,
-        key: str,
-        *,
-        trust: ssl.SSLContext,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
+        self, upstream: Upstream, key: str, *, trust: ssl.SSLContext, clock: Callable[[], float]
     ) -> None:
-        """
-        Args:
-            upstream: the server.
-            key: its key, or "".
-            trust: which certificates to trust.
-            clock: seconds since any moment.
-            now: seconds since 1970.
-        """
         self.upstream = upstream
         self._key = key
         self._trust = trust
         self._clock = clock
-        self._now = now
         self._guard = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._hung_up = False
         self.poll_after: float | None = None
-        """Seconds between two status requests that the server proposed."""
 
     def check_health(self) -> None:
         """Check that the server is up.
@@ -114,35 +114,28 @@ class Client:
             UpstreamError: it is not.
         """
         seconds = min(HEALTH_SECONDS, self.upstream.read_seconds)
-        answer = self._request("GET", self.upstream.dialect.health, seconds=seconds)
+        answer = self._request("GET", self.upstream.dialect.health, seconds)
         # An answer such as 404 also shows that the server is there.
         if answer.status >= 500:
             raise UpstreamError(Category.DOWN, "is not ready", wait=self._wait(answer))
 
     def create(self, body: Body, nonce: str) -> Job:
-        """Create a job; in a dialect without jobs, wait for the finished video.
-
-        Args:
-            body: the request.
-            nonce: the same for every attempt at one job.
+        """Create a job; in a dialect without jobs, wait for the finished video. All attempts at one job
+        have one nonce.
 
         Raises:
             UpstreamError: there is no job.
         """
-        dialect = self.upstream.dialect
-        headers = {"Idempotency-Key": nonce} if dialect.idempotent else {}
-        blocking = not dialect.job
-        answer = self._request(
-            "POST",
-            body.path,
-            body=body,
-            headers=headers,
-            seconds=self.upstream.whole_seconds if blocking else self.upstream.read_seconds,
-            max_bytes=self._max_answer_bytes(),
-        )
-        if not answer.status < 300:
+        upstream = self.upstream
+        seconds = upstream.read_seconds if upstream.dialect.job else upstream.whole_seconds
+        headers = {"Idempotency-Key": nonce} if upstream.dialect.idempotent else {}
+        answer = self._request("POST", body.path, seconds, headers, body)
+        if answer.status >= 300:
             raise self._error(answer)
-        return self._job(answer)
+        try:
+            return wire.job(upstream.dialect, answer.values())
+        except ValueError as error:
+            raise self._unusable(answer, error) from None
 
     def poll(self, name: str) -> Job:
         """The status of a job.
@@ -151,60 +144,51 @@ class Client:
             UpstreamError: it is not known.
         """
         dialect = self.upstream.dialect
-        answer = self._request("GET", _path(dialect.job, name), max_bytes=self._max_answer_bytes())
+        answer = self._request("GET", _path(dialect.job, name), self.upstream.read_seconds)
         if answer.status in (404, 410):
             raise UpstreamError(Category.GONE, "does not know the job any more")
         with suppress(ValueError):
             seconds = valid_delay(float(answer.headers.get("openai-poll-after-ms", "")) / 1000)
             self.poll_after = None if seconds is None else min(max(seconds, MIN_POLL), MAX_POLL)
-        if answer.status >= 300:
-            values = answer.values()
+        try:
+            job = wire.job(dialect, answer.values())
+        except ValueError as error:
+            raise self._error(answer) if answer.status >= 300 else self._unusable(answer, error) from None
+        if job.phase is Phase.FAILED:
             # Some report a failed job with the status code of an error and the job as the body.
-            with suppress(ValueError):
-                job = wire.job(dialect, values if isinstance(values, dict) else {})
-                if job.phase is Phase.FAILED:
-                    return self._log_failure(job)
+            self._log(f"failed with its job ({job.code or 'no code'})", job.message)
+        elif answer.status >= 300:
             raise self._error(answer)
-        return self._log_failure(self._job(answer))
+        return job
 
     def fetch(self, job: Job, file: IO[bytes]) -> None:
-        """Write the finished video into a file.
-
-        Args:
-            job: finished.
-            file: an empty file, open for writing.
+        """Write the video of a finished job into a file, in place of what is in it.
 
         Raises:
             UpstreamError: the server does not deliver it.
             OSError: it cannot be written.
         """
-        if job.content is not None:
+        if job.content:
             try:
                 file.write(base64.b64decode(job.content, validate=True))
             except (binascii.Error, ValueError):
                 raise UpstreamError(Category.DOWN, "sent a file that cannot be read") from None
             return
         try:
-            self._download(self.upstream.url + _path(self.upstream.dialect.content, job.id), file)
+            self._download(httpx.URL(self.upstream.url + _path(self.upstream.dialect.content, job.id)), file)
         except UpstreamError as error:
             if not job.link or error.category not in (Category.GONE, Category.REFUSED):
                 raise
-            file.seek(0)
-            file.truncate()
-            self._download(str(self._redirect(httpx.URL(self.upstream.url), job.link)), file)
+            self._download(_redirect(httpx.URL(self.upstream.url), job.link), file)
 
     def cancel(self, name: str) -> bool:
-        """Cancel a job; a failure is only logged.
-
-        Returns:
-            Whether the server confirmed that it stops the work.
-        """
+        """Cancel a job; whether the server confirmed that it stops the work. A failure is only logged."""
         dialect = self.upstream.dialect
         if dialect.cancel is None or not name:
             return False
         method, path = dialect.cancel
         try:
-            answer = self._request(method, _path(path, name), seconds=CANCEL_SECONDS)
+            answer = self._request(method, _path(path, name), CANCEL_SECONDS)
         except UpstreamError as error:
             self._log(f"did not cancel the job: it {error.message}")
             return False
@@ -227,59 +211,40 @@ class Client:
         self,
         method: str,
         path: str,
-        *,
-        body: Body | None = None,
+        seconds: float,
         headers: dict[str, str] | None = None,
-        seconds: float | None = None,
-        max_bytes: int = MAX_ANSWER_BYTES,
+        body: Body | None = None,
     ) -> _Answer:
-        seconds = self.upstream.read_seconds if seconds is None else seconds
         deadline = self._clock() + seconds
+        max_bytes = MAX_INLINE_BYTES if self.upstream.dialect.inline else MAX_ANSWER_BYTES
         with ExitStack() as stack:
-            content = _content(body, stack)
-            response = stack.enter_context(
-                self._open(method, self.upstream.url + path, seconds, headers, **content)
-            )
+            content, url = _content(body, stack), self.upstream.url + path
+            response = stack.enter_context(self._open(method, url, seconds, headers, **content))
             if response.status_code in _REDIRECTS:
-                raise UpstreamError(
-                    Category.UNUSABLE, "answers with a redirect, which is not followed with a key"
-                )
+                raise UpstreamError(Category.UNUSABLE, "answers with a redirect, which is not followed")
             return self._read(response, max_bytes, deadline)
 
-    def _download(self, url: str, file: IO[bytes]) -> None:
+    def _download(self, target: httpx.URL, file: IO[bytes]) -> None:
         deadline = self._clock() + self.upstream.whole_seconds
-        target = httpx.URL(url)
         for _ in range(MAX_REDIRECTS + 1):
             with self._open("GET", str(target), self.upstream.read_seconds) as response:
                 if response.status_code in _REDIRECTS and "location" in response.headers:
-                    target = self._redirect(target, response.headers["location"])
+                    target = _redirect(target, response.headers["location"])
                     continue
                 if response.status_code != 200:
                     answer = self._read(response, MAX_ANSWER_BYTES, deadline)
                     if answer.status in (404, 410):
                         raise UpstreamError(Category.GONE, "does not have the finished file")
                     raise self._error(answer)
-                for chunk in self._chunks(response, MAX_FILE_BYTES, deadline):
-                    file.write(chunk)
+                file.seek(0)
+                file.truncate()  # an earlier attempt may have broken off
+                file.writelines(self._chunks(response, MAX_FILE_BYTES, deadline))
                 return
         raise UpstreamError(Category.UNUSABLE, "redirects too often")
 
-    def _redirect(self, url: httpx.URL, location: str) -> httpx.URL:
-        schemes = ("https",) if url.scheme == "https" else ("http", "https")
-        with suppress(httpx.InvalidURL, ValueError):
-            target = url.join(location)
-            if target.scheme in schemes:
-                return target
-        raise UpstreamError(Category.UNUSABLE, "redirects to an address that cannot be used")
-
     @contextmanager
     def _open(
-        self,
-        method: str,
-        url: str,
-        seconds: float,
-        headers: dict[str, str] | None = None,
-        **content: Any,
+        self, method: str, url: str, seconds: float, headers: dict[str, str] | None = None, **content: Any
     ) -> Iterator[httpx.Response]:
         upstream = self.upstream
         sent = {
@@ -288,15 +253,18 @@ class Client:
             **(headers or {}),
         }
         if self._key and _origin(url) == _origin(upstream.url):
-            name = upstream.key_header or upstream.dialect.key_header
-            sent[name] = f"Bearer {self._key}" if name == "Authorization" else self._key
+            bearer = "Bearer " if upstream.key_header == "Authorization" else ""
+            sent[upstream.key_header] = bearer + self._key
         timeout = httpx.Timeout(seconds, connect=min(seconds, upstream.connect_seconds))
         connections: list[socket.socket] = []
 
         def trace(event: str, facts: Mapping[str, Any]) -> None:
             if event.endswith(("connect_tcp.complete", "start_tls.complete")):
                 connections.append(facts["return_value"].get_extra_info("socket"))
-                self._register(connections[-1])
+                with self._guard:
+                    if self._hung_up:
+                        raise httpx.ConnectError("hung up")
+                    self._sockets.add(connections[-1])
 
         try:
             with (
@@ -308,7 +276,6 @@ class Client:
                         socket_options=_KEEPALIVE,
                     ),
                     timeout=timeout,
-                    follow_redirects=False,
                     trust_env=False,
                 ) as client,
                 client.stream(method, url, headers=sent, extensions={"trace": trace}, **content) as response,
@@ -323,12 +290,6 @@ class Client:
             with self._guard:
                 self._sockets.difference_update(connections)
 
-    def _register(self, connection: socket.socket) -> None:
-        with self._guard:
-            if self._hung_up:
-                raise httpx.ConnectError("hung up")
-            self._sockets.add(connection)
-
     def _chunks(self, response: httpx.Response, max_bytes: int, deadline: float) -> Iterator[bytes]:
         declared = response.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > max_bytes:
@@ -342,40 +303,24 @@ class Client:
                 raise UpstreamError(Category.DOWN, "takes too long to answer")
             yield chunk
 
-    def _job(self, answer: _Answer) -> Job:
-        values = answer.values()
-        try:
-            return wire.job(self.upstream.dialect, values if isinstance(values, dict) else {})
-        except ValueError as error:
-            self._log(f"gave an answer that cannot be used ({error})", answer.text)
-            raise UpstreamError(Category.DOWN, "gave an answer that cannot be used") from None
-
-    def _log_failure(self, job: Job) -> Job:
-        if job.phase is Phase.FAILED:
-            self._log(f"failed with its job ({job.code or 'no code'})", job.message)
-        return job
+    def _unusable(self, answer: _Answer, reason: ValueError) -> UpstreamError:
+        self._log(f"gave an answer that cannot be used ({reason})", answer.text)
+        return UpstreamError(Category.DOWN, "gave an answer that cannot be used")
 
     def _error(self, answer: _Answer) -> UpstreamError:
         """The meaning of an answer with the status code of an error."""
         status, wait = answer.status, self._wait(answer)
         self._log(f"answered {status}", answer.text)
-        if wire.code(answer.values()) in wire.REFUSALS:
+        if wire.is_refusal(answer.values()):
             return UpstreamError(Category.REFUSED, "does not make such videos", final=True)
-        if status == 429 or (status == 503 and wait is not None):
-            return UpstreamError(Category.BUSY, "has too much to do", wait=wait)
-        if status in (401, 403):
-            return UpstreamError(Category.UNUSABLE, "does not accept the key")
-        if status in (404, 405):
-            return UpstreamError(
-                Category.UNUSABLE, "does not know the address or the model that is configured"
-            )
-        if status in _REFUSED:
-            return UpstreamError(Category.REFUSED, f"refused the request (status {status})")
-        return UpstreamError(Category.DOWN, f"failed (status {status})", wait=wait)
+        if status == 503 and wait is not None:
+            status = 429
+        category, message = _MEANINGS.get(status, (Category.DOWN, f"failed (status {status})"))
+        return UpstreamError(category, message, wait=wait)
 
     def _wait(self, answer: _Answer) -> float | None:
         """Seconds to wait, if the answer has them: five minutes at most."""
-        wait = retry_after(answer.headers, self._now())
+        wait = retry_after(answer.headers, time.time())
         return None if wait is None else min(wait, MAX_WAIT)
 
     def _log(self, event: str, text: str = "") -> None:
@@ -391,17 +336,18 @@ class Client:
             body = body.replace(self._key.encode(), b"[key]")
         return _Answer(response.status_code, response.headers, body)
 
-    def _max_answer_bytes(self) -> int:
-        return MAX_INLINE_BYTES if self.upstream.dialect.inline else MAX_ANSWER_BYTES
-
-
-def usable_key(key: str) -> bool:
-    """Whether a key can be sent in a header; one that cannot would end up in an error message."""
-    return key.isascii() and key.isprintable() and key == key.strip()
-
 
 def _path(template: str, name: str) -> str:
     return template.replace("{id}", quote(name, safe=""))
+
+
+def _redirect(url: httpx.URL, location: str) -> httpx.URL:
+    schemes = ("https",) if url.scheme == "https" else ("http", "https")
+    with suppress(httpx.InvalidURL, ValueError):
+        target = url.join(location)
+        if target.scheme in schemes:
+            return target
+    raise UpstreamError(Category.UNUSABLE, "redirects to an address that cannot be used")
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

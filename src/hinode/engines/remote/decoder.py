@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import IO
 
 import numpy as np
@@ -21,13 +22,8 @@ MAX_FPS = 240
 SIDE_TOLERANCE = 32
 """Pixels by which a side may differ: servers round sizes to what their model needs."""
 
-MISSING_SHARE = 0.1
-"""Part of the length that may be missing, beside half a second: models draw certain numbers of frames."""
-HALF_SECOND = 0.5
-
-
-class UnusableVideo(Exception):
-    """What came back is not the video that was requested; the text says why, after "the file"."""
+MISSING_SHARE, MISSING_SECONDS = 0.1, 0.5
+"""Of the length, the larger of both may be missing: models draw certain numbers of frames."""
 
 
 class VideoDecoder:
@@ -36,20 +32,16 @@ class VideoDecoder:
     def __init__(self, file: IO[bytes], *, size: Size, seconds: float) -> None:
         """
         Args:
-            file: the video, open for reading.
-            size: width and height that it should have, give or take `SIDE_TOLERANCE` pixels a side.
-            seconds: requested length; what the file has beyond it is not decoded.
+            size: requested; sides may differ by `SIDE_TOLERANCE` pixels.
+            seconds: requested; what the file has beyond them is not decoded.
 
         Raises:
-            UnusableVideo: it is no such video.
+            DecodeError: it is not the video that was requested.
         """
         file.seek(0)
         self._file, self._demuxer = file, _demuxer(file.read(32))
         file.seek(0)
-        try:
-            self._video = VideoFile(file, self._demuxer)
-        except DecodeError as error:
-            raise UnusableVideo(str(error)) from error
+        self._video = VideoFile(file, self._demuxer)
         try:
             self._check(size, seconds)
         except BaseException:
@@ -58,19 +50,19 @@ class VideoDecoder:
 
     def _check(self, size: Size, seconds: float) -> None:
         if self._video.codec not in CODECS:
-            raise UnusableVideo("is packed in a way that cannot be read here")
+            raise DecodeError("is packed in a way that cannot be read here")
         self.size: Size = self._video.size
         if any(abs(have - want) > SIDE_TOLERANCE for have, want in zip(self.size, size, strict=True)):
-            raise UnusableVideo(f"is {self.size[0]}x{self.size[1]} where {size[0]}x{size[1]} was requested")
+            raise DecodeError(f"is {self.size[0]}x{self.size[1]} where {size[0]}x{size[1]} was requested")
         fps = self._video.average_rate
         if fps is None or not 0 < fps <= MAX_FPS:
-            raise UnusableVideo("has no sensible frame rate")
+            raise DecodeError("has no sensible frame rate")
         self.fps = fps
         self.total = max(1, math.ceil(round(seconds * float(fps), 6)))
-        missing = max(MISSING_SHARE * seconds, HALF_SECOND) * float(fps)
+        missing = max(MISSING_SHARE * seconds, MISSING_SECONDS) * float(fps)
         self._minimum = max(1, math.floor(self.total - missing))
         if self.total * self.size[0] * self.size[1] * 3 > MAX_BYTES:
-            raise UnusableVideo("is too large for the memory of this server")
+            raise DecodeError("is too large for the memory of this server")
         self._buffer: Frames = np.empty((self.total, self.size[1], self.size[0], 3), np.uint8)
         self.count = 0
 
@@ -83,25 +75,20 @@ class VideoDecoder:
         """Decode; yields how many frames there are so far.
 
         Raises:
-            UnusableVideo: frames are damaged, or too many are missing.
+            DecodeError: frames are damaged, or too many are missing.
         """
-        try:
-            for picture in self._video:
-                if picture.size != self.size:
-                    raise UnusableVideo("changes its size midway")
-                self._buffer[self.count] = picture.rgb
-                self.count += 1
-                yield self.count
-                if self.count == self.total:
-                    break
-        except DecodeError as error:
-            raise UnusableVideo(str(error)) from error
+        for picture in islice(self._video, self.total):
+            if picture.size != self.size:
+                raise DecodeError("changes its size midway")
+            self._buffer[self.count] = picture.rgb
+            self.count += 1
+            yield self.count
         # An MP4 says how many frames it has; one that was cut off lacks some of them.
         declared = min(self._video.stream.frames or self.count, self.total)
         if self.count < declared:
-            raise UnusableVideo(f"has {self.count} frames of {declared}")
+            raise DecodeError(f"has {self.count} frames of {declared}")
         if self.count < self._minimum:
-            raise UnusableVideo(f"has {self.count} frames, too few for its length")
+            raise DecodeError(f"has {self.count} frames, too few for its length")
 
     def read_sound(self) -> Sound | None:
         """The sound of the frames, after they were decoded; None if the file has no sound.
@@ -119,15 +106,11 @@ class VideoDecoder:
 
 
 def _demuxer(head: bytes) -> str:
-    """The demuxer for a file that begins with `head`.
-
-    Raises:
-        UnusableVideo: it is no video, or of a kind that no server sends.
-    """
+    """The demuxer for a file that begins with `head`."""
     if head[4:8] == b"ftyp":
         return "mov,mp4,m4a,3gp,3g2,mj2"
     if head[:4] == b"\x1a\x45\xdf\xa3":
         return "matroska,webm"
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return "avi"
-    raise UnusableVideo("is no video" if head else "is empty")
+    raise DecodeError("is no video" if head else "is empty")

@@ -1,61 +1,33 @@
 """The protocol of each kind of server, as data.
 
-The comment of an entry says what was read about that server and what is only assumed. "Read" means its own
-source or pages in public repositories, at versions between August and November 2026. Nothing was tried
-against the servers themselves, because they need GPUs that the tests do not have. Hinode's own dialect is the
-exception: it is tested against a real `hinode serve`.
-
-A path such as "error.message" leads through the objects of an answer; a field such as
-"sample_params.sample_steps" is put there in a JSON body.
+The comment of an entry says what was read about that server, in its own source or pages at versions between
+August and November 2026, and what is only assumed. Only Hinode's dialect is tested against a real server: the
+others need GPUs. A path such as "data.0.url" leads through the objects of an answer or of a JSON body.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
-
-
-class Form(Enum):
-    """How a request is written."""
-
-    JSON = "json"
-    MULTIPART = "multipart"
-    EITHER = "either"
-    """JSON; multipart if there is a file to send."""
-
-
-class Image(Enum):
-    """How a picture is put into a request."""
-
-    FILE = "file"
-    BASE64 = "base64"
+from enum import StrEnum
+from typing import Literal
 
 
 class Phase(StrEnum):
     """The status of a job."""
 
-    WAITING = "waiting"
     WORKING = "working"
     DONE = "done"
     FAILED = "failed"
 
 
-_PHASES = {
-    "queued": Phase.WAITING,
-    "pending": Phase.WAITING,
-    "in_progress": Phase.WORKING,
-    "processing": Phase.WORKING,
-    "running": Phase.WORKING,
-    "generating": Phase.WORKING,
-    "completed": Phase.DONE,
-    "succeeded": Phase.DONE,
-    "failed": Phase.FAILED,
-    "cancelled": Phase.FAILED,
-    "canceled": Phase.FAILED,
-    "expired": Phase.FAILED,
-    "deleted": Phase.FAILED,
+_STATUSES = {
+    Phase.WORKING: ("queued", "pending", "in_progress", "processing", "running", "generating"),
+    Phase.DONE: ("completed", "succeeded"),
+    Phase.FAILED: ("failed", "cancelled", "canceled", "expired", "deleted"),
 }
+PHASES = {status: phase for phase, statuses in _STATUSES.items() for status in statuses}
+"""The meaning of the servers' words for a status."""
 
 
 @dataclass(frozen=True)
@@ -68,25 +40,20 @@ class Dialect:
         fields: their names for our fields: prompt, model, size or width and height, seconds or frames, fps,
             seed, steps, negative_prompt, sound, first_frame, source. What is missing here cannot be
             requested.
-        form: how the request is written.
-        image: how a picture is put into it.
+        form: how the request is written; "either" is multipart if there is a file to send, else JSON. Where
+            only JSON is read, a picture is a field in base64.
         constants: fields that are always sent.
         text_fields: fields of ours that they want as text.
         job: path of a job, with "{id}" in it, or "" if creating answers with the video itself.
         content: path of the finished file, or "" if it is in the job.
         inline: where the file is in the job, in base64, or "".
         link: where the job names another address of the file, or "".
-        id: where the answer to a creation has the identity of the job.
-        status: where a job has its status.
-        phases: the meaning of their words for a status.
         progress: where a job has its progress in percent, or "" if it never reports it.
-        error: where a job has the code and the message of its error.
         provenance: where a job has how the clip came to be, or "".
         cancel: method and path that cancel a job, or None.
         cancel_stops: whether that really stops the work.
         idempotent: whether an `Idempotency-Key` keeps a repeated request from making a second job.
         health: path that answers if the server is up.
-        key_header: header of the key; in "Authorization" it is preceded by "Bearer".
         max_seed: larger seeds are wrapped.
         fps: frame rates that it draws at if nothing is configured, the default first.
         lengths: seconds that it draws, or empty if it draws any length.
@@ -98,25 +65,19 @@ class Dialect:
     name: str
     create: Mapping[str, str]
     fields: Mapping[str, str]
-    form: Form = Form.EITHER
-    image: Image = Image.FILE
+    form: Literal["json", "multipart", "either"] = "either"
     constants: Mapping[str, str] = field(default_factory=dict)
     text_fields: tuple[str, ...] = ()
     job: str = "/v1/videos/{id}"
     content: str = "/v1/videos/{id}/content"
     inline: str = ""
     link: str = ""
-    id: str = "id"
-    status: str = "status"
-    phases: Mapping[str, Phase] = field(default_factory=lambda: _PHASES)
     progress: str = "progress"
-    error: tuple[str, str] = ("error.code", "error.message")
     provenance: str = ""
     cancel: tuple[str, str] | None = None
     cancel_stops: bool = False
     idempotent: bool = False
     health: str = "/health"
-    key_header: str = "Authorization"
     max_seed: int = 2**63 - 1
     fps: tuple[float, ...] = (24.0,)
     lengths: tuple[float, ...] = ()
@@ -124,17 +85,15 @@ class Dialect:
     whole_seconds: bool = False
     sizes: tuple[tuple[int, int], ...] = ()
 
-    def supports(self, name: str) -> bool:
-        """Whether a request can have this field of ours."""
-        return name in self.fields
-
 
 _GENERATE = {"generate": "/v1/videos"}
+_OPERATIONS = {**_GENERATE, "edit": "/v1/videos/edits", "extend": "/v1/videos/extensions"}
+_DELETE = ("DELETE", "/v1/videos/{id}")
 
 
-def _fields(same: str, **renamed: str) -> dict[str, str]:
+def _fields(names: str, **renamed: str) -> dict[str, str]:
     """Fields that they call as we do, separated by spaces, and their names for others."""
-    return {**{name: name for name in same.split()}, **renamed}
+    return {**{name: name for name in names.split()}, **renamed}
 
 
 _DIFFUSION = _fields(
@@ -144,130 +103,122 @@ _DIFFUSION = _fields(
     first_frame="input_reference",
 )
 
-HINODE = Dialect(
-    # docs/reference/api.md; tested against the real thing.
-    name="hinode",
-    create={**_GENERATE, "edit": "/v1/videos/edits", "extend": "/v1/videos/extensions"},
-    fields=_fields(
-        "prompt model size seconds fps seed steps negative_prompt sound",
-        first_frame="input_reference",
-        source="video",
+_DIALECTS = (
+    Dialect(
+        # docs/reference/api.md
+        name="hinode",
+        create=_OPERATIONS,
+        fields=_fields(
+            "prompt model size seconds fps seed steps negative_prompt sound",
+            first_frame="input_reference",
+            source="video",
+        ),
+        text_fields=("seconds",),
+        provenance="making",
+        cancel=("POST", "/v1/videos/{id}/cancel"),
+        cancel_stops=True,
+        idempotent=True,
+        health="/readyz",
+        fps=(),
+        seconds=(0.0, 120.0),
     ),
-    text_fields=("seconds",),
-    provenance="making",
-    cancel=("POST", "/v1/videos/{id}/cancel"),
-    cancel_stops=True,
-    idempotent=True,
-    health="/readyz",
-    fps=(),
-    seconds=(0.0, 120.0),
-)
-
-OPENAI = Dialect(
-    # Read: OpenAI's own specification and clients. They always send multipart, know no seed, no steps and no
-    # cancellation, and DELETE is for jobs that are over. Assumed: that hosted providers with this API accept
-    # the same; some refuse fields that are not Sora's, so no others are sent.
-    name="openai",
-    create={**_GENERATE, "edit": "/v1/videos/edits", "extend": "/v1/videos/extensions"},
-    fields=_fields("prompt model size seconds", first_frame="input_reference", source="video"),
-    form=Form.MULTIPART,
-    text_fields=("seconds",),
-    link="url",
-    cancel=("DELETE", "/v1/videos/{id}"),
-    health="/v1/models",
-    fps=(30.0,),
-    lengths=(4.0, 8.0, 12.0),
-    seconds=(0.0, 12.0),
-    whole_seconds=True,
-    sizes=((1280, 720), (720, 1280)),
-)
-
-SGLANG = Dialect(
-    # Read: entrypoints/openai/video_api.py and protocol.py. JSON takes every field of its request; multipart
-    # needs a picture in the older versions, so a request without one goes as JSON. A job's record is dropped
-    # by DELETE and its GPU goes on. With a bucket configured, /content answers 400 and the job has a `url`.
-    # Assumed: that multipart takes seed, steps and negative prompt as fields, as its descendants do.
-    name="sglang",
-    create=_GENERATE,
-    fields=_DIFFUSION,
-    link="url",
-    cancel=("DELETE", "/v1/videos/{id}"),
-)
-
-VLLM_OMNI = Dialect(
-    # Read: docs/serving/videos_api.md and protocol/videos.py. Multipart only; `seconds` has to be whole, so
-    # frames are sent instead; steps 1 to 200. DELETE aborts the engine at its next boundary. Progress stays
-    # at 0 until it is 100, so it is not read. A failed job answers GET with a status that is not 200, its
-    # body being the job.
-    name="vllm-omni",
-    create=_GENERATE,
-    fields=_DIFFUSION,
-    form=Form.MULTIPART,
-    progress="",
-    cancel=("DELETE", "/v1/videos/{id}"),
-    cancel_stops=True,
-)
-
-FASTVIDEO = Dialect(
-    # Read: entrypoints/openai/video_api.py and protocol.py. JSON, or multipart with a file, in which all
-    # fields below are known. No progress, and DELETE drops the record alone.
-    name="fastvideo",
-    create=_GENERATE,
-    fields=_DIFFUSION,
-    progress="",
-    cancel=("DELETE", "/v1/videos/{id}"),
-)
-
-SDCPP = Dialect(
-    # Read: examples/server/api.md, routes_sdcpp.cpp and async_jobs.cpp. The file comes in base64 with the
-    # finished job, as AVI (Motion JPEG), WebM or WebP; AVI is the one that every build has. Cancelling works
-    # on a queued job; one that is being made answered 409 in the version that was read, while newer ones may
-    # stop it. 429 when the queue is full, 410 for a job that was there once. The server draws with the model
-    # that it was started with. Progress is not in the job.
-    name="stable-diffusion.cpp",
-    create={"generate": "/sdcpp/v1/vid_gen"},
-    fields=_fields(
-        "prompt width height fps seed negative_prompt",
-        frames="video_frames",
-        steps="sample_params.sample_steps",
-        first_frame="init_image",
+    Dialect(
+        # Read: OpenAI's own specification and clients. They always send multipart, know no seed, no steps and
+        # no cancellation, and DELETE is for jobs that are over. Assumed: that hosted providers with this API
+        # accept the same; some refuse fields that are not Sora's, so no others are sent.
+        name="openai",
+        create=_OPERATIONS,
+        fields=_fields("prompt model size seconds", first_frame="input_reference", source="video"),
+        form="multipart",
+        text_fields=("seconds",),
+        link="url",
+        cancel=_DELETE,
+        health="/v1/models",
+        fps=(30.0,),
+        lengths=(4.0, 8.0, 12.0),
+        seconds=(0.0, 12.0),
+        whole_seconds=True,
+        sizes=((1280, 720), (720, 1280)),
     ),
-    form=Form.JSON,
-    image=Image.BASE64,
-    constants={"output_format": "avi"},
-    job="/sdcpp/v1/jobs/{id}",
-    content="",
-    inline="result.b64_json",
-    progress="",
-    cancel=("POST", "/sdcpp/v1/jobs/{id}/cancel"),
-    health="/sdcpp/v1/capabilities",
-    fps=(16.0,),
-)
-
-LOCALAI = Dialect(
-    # Read: core/http/endpoints/localai/video.go and core/schema/localai.go. One POST that answers when the
-    # video is finished; in base64 if that is asked for, which leaves no file behind on the server. Seeds have
-    # 32 bits. Hanging up does not stop the backend in the version that was read.
-    name="localai",
-    create={"generate": "/video"},
-    fields=_fields(
-        "prompt model width height fps seed negative_prompt",
-        frames="num_frames",
-        steps="step",
-        first_frame="start_image",
+    Dialect(
+        # Read: entrypoints/openai/video_api.py and protocol.py. JSON takes every field of its request;
+        # multipart needs a picture in the older versions, so a request without one goes as JSON. A job's
+        # record is dropped by DELETE and its GPU goes on. With a bucket configured, /content answers 400 and
+        # the job has a `url`. Assumed: that multipart takes seed, steps and negative prompt as fields, as its
+        # descendants do.
+        name="sglang",
+        create=_GENERATE,
+        fields=_DIFFUSION,
+        link="url",
+        cancel=_DELETE,
     ),
-    form=Form.JSON,
-    image=Image.BASE64,
-    constants={"response_format": "b64_json"},
-    job="",
-    content="",
-    inline="data.0.b64_json",
-    progress="",
-    health="/readyz",
-    max_seed=2**31 - 1,
-    fps=(16.0,),
+    Dialect(
+        # Read: docs/serving/videos_api.md and protocol/videos.py. Multipart only; `seconds` has to be whole,
+        # so frames are sent instead; steps 1 to 200. DELETE aborts the engine at its next boundary. Progress
+        # stays at 0 until it is 100, so it is not read. A failed job answers GET with a status that is not
+        # 200, its body being the job.
+        name="vllm-omni",
+        create=_GENERATE,
+        fields=_DIFFUSION,
+        form="multipart",
+        progress="",
+        cancel=_DELETE,
+        cancel_stops=True,
+    ),
+    Dialect(
+        # Read: entrypoints/openai/video_api.py and protocol.py. JSON, or multipart with a file, in which all
+        # fields below are known. No progress, and DELETE drops the record alone.
+        name="fastvideo",
+        create=_GENERATE,
+        fields=_DIFFUSION,
+        progress="",
+        cancel=_DELETE,
+    ),
+    Dialect(
+        # Read: examples/server/api.md, routes_sdcpp.cpp and async_jobs.cpp. The file comes in base64 with the
+        # finished job, as AVI (Motion JPEG), WebM or WebP; AVI is the one that every build has. Cancelling
+        # works on a queued job; one that is being made answered 409 in the version that was read, while newer
+        # ones may stop it. 429 when the queue is full, 410 for a job that was there once. The server draws
+        # with the model that it was started with. Progress is not in the job.
+        name="stable-diffusion.cpp",
+        create={"generate": "/sdcpp/v1/vid_gen"},
+        fields=_fields(
+            "prompt width height fps seed negative_prompt",
+            frames="video_frames",
+            steps="sample_params.sample_steps",
+            first_frame="init_image",
+        ),
+        form="json",
+        constants={"output_format": "avi"},
+        job="/sdcpp/v1/jobs/{id}",
+        content="",
+        inline="result.b64_json",
+        progress="",
+        cancel=("POST", "/sdcpp/v1/jobs/{id}/cancel"),
+        health="/sdcpp/v1/capabilities",
+        fps=(16.0,),
+    ),
+    Dialect(
+        # Read: core/http/endpoints/localai/video.go and core/schema/localai.go. One POST that answers when
+        # the video is finished; in base64 if that is asked for, which leaves no file behind on the server.
+        # Seeds have 32 bits. Hanging up does not stop the backend in the version that was read.
+        name="localai",
+        create={"generate": "/video"},
+        fields=_fields(
+            "prompt model width height fps seed negative_prompt",
+            frames="num_frames",
+            steps="step",
+            first_frame="start_image",
+        ),
+        form="json",
+        constants={"response_format": "b64_json"},
+        job="",
+        content="",
+        inline="data.0.b64_json",
+        progress="",
+        health="/readyz",
+        max_seed=2**31 - 1,
+        fps=(16.0,),
+    ),
 )
-
-DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (HINODE, OPENAI, SGLANG, VLLM_OMNI, FASTVIDEO, SDCPP, LOCALAI)
-}
+DIALECTS = {dialect.name: dialect for dialect in _DIALECTS}

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import random
 import ssl
+import time
+from collections.abc import Callable
 from functools import cached_property
 
 import httpx
 
 from hinode.engines.protocol import Cost, State
-from hinode.engines.remote.client import Client, usable_key
+from hinode.engines.remote.client import Client
 from hinode.engines.remote.decoder import MAX_BYTES
-from hinode.engines.remote.environment import Environment
 from hinode.engines.remote.errors import Category, UpstreamError
 from hinode.engines.remote.pool import Pool
 from hinode.engines.remote.run import RemoteRun
-from hinode.engines.remote.upstreams import ENGINE, Upstream, Upstreams, read
+from hinode.engines.remote.upstreams import ENGINE, Upstream, read
 from hinode.engines.remote.wire import NativeForm
 from hinode.errors import BadInput
 from hinode.licensing import licences
@@ -32,26 +35,36 @@ class RemoteEngine:
 
     name = ENGINE
 
-    def __init__(self, settings: Settings, environment: Environment | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+        variable: Callable[[str, str], str] = os.getenv,
+    ) -> None:
         """
         Args:
-            settings: whose `home` has the file.
-            environment: clock, random numbers, and the keys.
+            clock: seconds since any moment.
+            pause: waits so many seconds.
+            chance: a random number, 0 <= x < 1.
+            variable: the value of a variable of the environment, or a default; some hold keys.
         """
         self.settings = settings
-        self.environment = environment or Environment()
-        self.pool = Pool(
-            settings.home / "upstreams", clock=self.environment.clock, chance=self.environment.chance
-        )
+        self.pool = Pool(settings.home / "upstreams", clock=clock, chance=chance)
+        self._pause = pause
+        self._variable = variable
 
     def capabilities(self, model: str | None = None) -> Capabilities:
         """See `Engine.capabilities`; nothing is sent over the network."""
-        return self._upstreams().capabilities(model)
+        return read(self.settings.home).capabilities(model)
 
     def estimate(self, request: Request) -> Cost:
         """See `Engine.estimate`. The network of the server is unknown, so only pixels count."""
-        form, frames = self._form(request, self._upstreams())
-        steps = request.steps or 1
+        upstreams = read(self.settings.home)
+        form = NativeForm.of(request, upstreams.offers[upstreams.capabilities(request.model).model])
+        frames, steps = _max_frames(request, form), request.steps or 1
         return Cost(tokens=frames, steps=steps, passes=steps, pixels=frames * math.prod(form.size))
 
     def start(self, request: Request, state: State | None = None) -> RemoteRun:
@@ -62,39 +75,16 @@ class RemoteEngine:
             EngineError: the state is not one of this request.
             ModelError: `upstreams.toml` is missing or wrong.
         """
-        upstreams = self._upstreams()
+        upstreams = read(self.settings.home)
         capabilities = upstreams.capabilities(request.model)
         licences.check(capabilities.licence, self.settings.home)
         request.check(capabilities)
         request = dataclasses.replace(request, model=capabilities.model)
-        servers = upstreams.servers_for(request)
-        form, frames = self._form(request, upstreams)
-        if 3 * frames * math.prod(form.size) > MAX_BYTES:
-            raise BadInput(
-                f"{request.seconds:g} seconds at {request.width}x{request.height} do not fit into memory",
-                "make it shorter or smaller",
-                field="seconds",
-            )
-        return RemoteRun(
-            request,
-            form,
-            upstreams.offers[capabilities.model],
-            servers,
-            self.pool,
-            self._client,
-            self.environment,
-            state,
-            patience_seconds=upstreams.patience_seconds,
-        )
-
-    def _upstreams(self) -> Upstreams:
-        return read(self.settings.home)
-
-    def _form(self, request: Request, upstreams: Upstreams) -> tuple[NativeForm, int]:
-        """What a server draws for a request, and how many frames at most."""
-        form = NativeForm.of(request, upstreams.offers[upstreams.capabilities(request.model).model])
-        fps = max(form.fps or MAX_FPS, request.fps or 0.0)
-        return form, form.frames or max(1, math.ceil(form.seconds * fps))
+        run = RemoteRun(request, upstreams, self.pool, self._client, self._pause, state)
+        if 3 * _max_frames(request, run.form) * math.prod(run.form.size) > MAX_BYTES:
+            clip = f"{request.seconds:g} seconds at {request.width}x{request.height}"
+            raise BadInput(f"{clip} do not fit into memory", "make it shorter or smaller", field="seconds")
+        return run
 
     def _client(self, upstream: Upstream) -> Client:
         """The client of a server.
@@ -102,13 +92,20 @@ class RemoteEngine:
         Raises:
             UpstreamError: its key is missing or cannot be sent.
         """
-        key = self.environment.variables.get(upstream.key_env, "") if upstream.key_env else ""
+        key = self._variable(upstream.key_env, "") if upstream.key_env else ""
         if upstream.key_env and not key:
             raise UpstreamError(Category.UNUSABLE, f"has no key: {upstream.key_env} is not set")
-        if not usable_key(key):
+        # The library would show a key that cannot be sent in its error message.
+        if not (key.isascii() and key.isprintable() and key == key.strip()):
             raise UpstreamError(Category.UNUSABLE, f"has a key in {upstream.key_env} that cannot be sent")
-        return Client(upstream, key, trust=self._trust, clock=self.environment.clock)
+        return Client(upstream, key, trust=self._trust, clock=self.pool.clock)
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
         return httpx.create_ssl_context()
+
+
+def _max_frames(request: Request, form: NativeForm) -> int:
+    """How many frames a server draws at most."""
+    fps = max(form.fps or MAX_FPS, request.fps or 0.0)
+    return form.frames or max(1, math.ceil(form.seconds * fps))

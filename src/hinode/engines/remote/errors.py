@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
@@ -20,15 +21,15 @@ class Category(Enum):
     GONE = "gone"
     """It does not know the job any more."""
     REFUSED = "refused"
-    """It refuses the request."""
     UNUSABLE = "unusable"
     """It cannot be used as it is configured."""
 
 
+@dataclass(eq=False)
 class UpstreamError(Exception):
     """A server did not do what a request asked for.
 
-    Args:
+    Attributes:
         category: what that means.
         message: what happened, as the end of a sentence that begins with "the server"; without names of
             servers, keys, and text from the server.
@@ -36,24 +37,18 @@ class UpstreamError(Exception):
         final: whether no other server would accept the request either.
     """
 
-    def __init__(
-        self, category: Category, message: str, *, wait: float | None = None, final: bool = False
-    ) -> None:
-        self.category = category
-        self.message = message
-        self.wait = wait
-        self.final = final
-        super().__init__(message)
+    category: Category
+    message: str
+    wait: float | None = None
+    final: bool = False
 
 
 def retry_after(headers: httpx.Headers, now: float) -> float | None:
     """Seconds to wait, from `retry-after-ms` or `Retry-After` (seconds or a date), or None."""
-    with suppress(ValueError):
-        if (milliseconds := headers.get("retry-after-ms")) is not None:
-            return valid_delay(float(milliseconds) / 1000)
     text = headers.get("retry-after", "").strip()
-    with suppress(ValueError):
-        return valid_delay(float(text))
+    for number, scale in ((headers.get("retry-after-ms", ""), 1000), (text, 1)):
+        with suppress(ValueError):
+            return valid_delay(float(number) / scale)
     with suppress(ValueError, OverflowError):
         return valid_delay(parsedate_to_datetime(text).timestamp() - now)
     return None

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hinode.engines.remote.breaker import Breaker
 from hinode.engines.remote.upstreams import Upstream
 
 HEALTH_SECONDS = 30.0
@@ -21,25 +20,18 @@ class Pool:
     """The state of the servers. Safe to use from several threads."""
 
     def __init__(self, folder: Path, *, clock: Callable[[], float], chance: Callable[[], float]) -> None:
-        """
-        Args:
-            folder: of the lock files of the places.
-            clock: seconds since any moment.
-            chance: a random number, 0 <= x < 1.
-        """
+        """`folder` is that of the lock files of the places; for `clock` and `chance` see `RemoteEngine`."""
         self.folder = folder
         self.clock = clock
         self.chance = chance
-        self._guard = threading.RLock()
-        self._breakers: dict[str, tuple[Upstream, Breaker]] = {}
+        self._guard = threading.Lock()
+        self._breakers: dict[str, Breaker] = {}
         self._semaphores: dict[tuple[str, int], Semaphore] = {}
-        self._last_success: dict[str, float] = {}
 
     def order(self, servers: Iterable[Upstream]) -> list[Upstream]:
         """The servers by priority, those of one priority at random by their weights."""
         # The largest of u^(1/w) is server i with probability w_i / sum(w) (Efraimidis and Spirakis, 2006).
-        ranks = [(server.priority, -(self.chance() ** (1 / server.weight)), server) for server in servers]
-        return [server for _, _, server in sorted(ranks, key=lambda rank: rank[:2])]
+        return sorted(servers, key=lambda server: (server.priority, -(self.chance() ** (1 / server.weight))))
 
     def semaphore(self, server: Upstream) -> Semaphore:
         """The places at a server."""
@@ -47,41 +39,62 @@ class Pool:
             key = server.name, server.concurrency
             return self._semaphores.setdefault(key, Semaphore(self.folder, *key))
 
-    def ready_at(self, server: Upstream) -> float:
-        """When the next request may be sent to a server, on the clock."""
+    def breaker(self, server: Upstream) -> Breaker:
+        """The circuit breaker of a server; a new one if its description changed."""
         with self._guard:
-            return self._breaker(server).ready_at
+            breaker = self._breakers.get(server.name)
+            if breaker is None or breaker.server != server:
+                breaker = self._breakers[server.name] = Breaker(server, self.clock)
+            return breaker
 
-    def allow(self, server: Upstream) -> bool:
-        """Whether a request may be sent to a server now; see `Breaker.allow`."""
+
+class Breaker:
+    """Whether a server may get requests: it is closed while they succeed; open after several failures in a
+    row; half open some time later, when one request may show whether the server is back. Safe to use from
+    several threads."""
+
+    def __init__(self, server: Upstream, clock: Callable[[], float]) -> None:
+        self.server = server
+        self._clock = clock
+        self._guard = threading.RLock()
+        self._failures = 0
+        self._opened_at: float | None = None
+        self._success_at: float | None = None
+
+    @property
+    def ready_at(self) -> float:
+        """When the next request may be sent, on the clock."""
         with self._guard:
-            return self._breaker(server).allow()
+            return self._clock() if self._opened_at is None else self._opened_at + self.server.cool_seconds
 
-    def record_success(self, server: Upstream) -> None:
-        """Note that a server answered as it should."""
+    def allow(self) -> bool:
+        """Whether a request may be sent now. An open breaker allows one in each `cool_seconds`, so one that
+        never reports a result does not keep the server out of service."""
         with self._guard:
-            self._breaker(server).record_success()
-            self._last_success[server.name] = self.clock()
+            if self._opened_at is None:
+                return True
+            if self._clock() < self.ready_at:
+                return False
+            self._opened_at = self._clock()
+            return True
 
-    def record_failure(self, server: Upstream) -> None:
-        """Note that a server did not answer, or not as it should."""
+    def needs_health_check(self) -> bool:
+        """Whether the last good answer was long ago, or never."""
+        last = self._success_at
+        return last is None or self._clock() - last >= HEALTH_SECONDS
+
+    def record_success(self) -> None:
+        """Note that the server answered as it should."""
         with self._guard:
-            self._breaker(server).record_failure()
-            self._last_success.pop(server.name, None)
+            self._failures, self._opened_at, self._success_at = 0, None, self._clock()
 
-    def needs_health_check(self, server: Upstream) -> bool:
-        """Whether the last good answer of a server was long ago, or never."""
+    def record_failure(self) -> None:
+        """Note that the server did not answer, or not as it should."""
         with self._guard:
-            last = self._last_success.get(server.name)
-            return last is None or self.clock() - last >= HEALTH_SECONDS
-
-    def _breaker(self, server: Upstream) -> Breaker:
-        """The breaker of a server; a new one if its description changed."""
-        entry = self._breakers.get(server.name)
-        if entry is None or entry[0] != server:
-            entry = server, Breaker(server.max_failures, server.cool_seconds, self.clock)
-            self._breakers[server.name] = entry
-        return entry[1]
+            self._failures += 1
+            self._success_at = None
+            if self._failures >= self.server.max_failures:
+                self._opened_at = self._clock()
 
 
 class Semaphore:
@@ -92,12 +105,6 @@ class Semaphore:
     """
 
     def __init__(self, folder: Path, name: str, count: int) -> None:
-        """
-        Args:
-            folder: of the lock files; it is made if need be.
-            name: of the server; a file name.
-            count: of the places.
-        """
         self.folder = folder
         self.name = name
         self.count = count

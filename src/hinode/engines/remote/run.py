@@ -6,13 +6,16 @@ server, from a full queue to its end in the middle of a job, sends the request t
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
+import secrets
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, NoReturn, TypeVar
 
 from hinode.background import start_call, wait_for
 from hinode.clip import Clip, Frames, Provenance, Sound
@@ -21,14 +24,14 @@ from hinode.engines.protocol import Progress, State, timed
 from hinode.engines.remote import wire
 from hinode.engines.remote.candidates import FIRST_BACKOFF, Candidates
 from hinode.engines.remote.client import Client
-from hinode.engines.remote.decoder import UnusableVideo, VideoDecoder
+from hinode.engines.remote.decoder import VideoDecoder
 from hinode.engines.remote.dialects import Phase
-from hinode.engines.remote.environment import Environment
 from hinode.engines.remote.errors import Category, UpstreamError
 from hinode.engines.remote.pool import Pool
-from hinode.engines.remote.upstreams import ENGINE, UNKNOWN, Offer, Upstream
+from hinode.engines.remote.upstreams import ENGINE, UNKNOWN, Upstream, Upstreams
 from hinode.engines.remote.wire import Job, NativeForm
 from hinode.errors import BadInput, EngineError, OutputError
+from hinode.media.decode import DecodeError
 from hinode.media.soundtrack import UnusableSound
 from hinode.request import Request
 
@@ -57,46 +60,42 @@ YOUNG_SECONDS = 5.0
 MAX_MESSAGE_LENGTH = 1000
 
 
+class _JobLost(Exception):
+    """A server will not finish its job; the search for one goes on."""
+
+
 class RemoteRun:
     """See `Run` and the module."""
 
     def __init__(
         self,
         request: Request,
-        form: NativeForm,
-        offer: Offer,
-        servers: Sequence[Upstream],
+        upstreams: Upstreams,
         pool: Pool,
-        client: Callable[[Upstream], Client],
-        environment: Environment,
+        new_client: Callable[[Upstream], Client],
+        pause: Callable[[float], None],
         state: State | None,
-        *,
-        patience_seconds: float,
     ) -> None:
         """
         Args:
             request: what to make; it names the model.
-            form: size, length and rate that a server draws.
-            offer: what the model can do.
-            servers: those that can make it.
-            pool: their state.
-            client: makes the client of a server, or raises an UpstreamError.
-            environment: time and random numbers.
-            state: to continue from, or None.
-            patience_seconds: how long to look for a server.
+            new_client: makes the client of a server, or raises an UpstreamError.
+
+        Raises:
+            BadInput: no server accepts all of the request.
+            UnusableState: the state is not one of this request.
         """
         self.request = request
-        self.form = form
         self.model = str(request.model)
-        self.offer = offer
-        self.servers = servers
-        self.patience_seconds = patience_seconds
+        self.offer = upstreams.offers[self.model]
+        self.form = NativeForm.of(request, self.offer)
+        self.servers = upstreams.servers_for(request)
+        self.patience_seconds = upstreams.patience_seconds
         self.pool = pool
         self.stage_seconds: dict[str, float] = {}
-        self._new_client = client
-        self._clock, self._pause = environment.clock, environment.pause
-        self._nonce = environment.nonce
-        self._candidates = Candidates(servers, environment.clock)
+        self._new_client = new_client
+        self._clock, self._pause = pool.clock, pause
+        self._candidates = Candidates(self.servers, pool.clock)
         self._done = 0
         self._server: Upstream | None = None
         self._job: Job | None = None
@@ -120,10 +119,10 @@ class RemoteRun:
             if self._call is not None:
                 yield from self._adopt(self._call)
             while self._frames is None:
-                if self._job is None:
-                    yield from self._place()
-                yield from self._follow()
-                if self._job is not None:
+                with suppress(_JobLost):
+                    if self._job is None:
+                        yield from self._place()
+                    yield from self._follow()
                     yield from self._collect()
         finally:
             self._release()
@@ -140,7 +139,6 @@ class RemoteRun:
         return saved_state.save(ENGINE, self._done, self.request.identity(), values)
 
     def clip(self) -> Clip:
-        """See `Run.clip`."""
         if self._frames is None or self._server is None:
             raise EngineError("the clip is not finished", "run all steps first")
         provenance = self._job.provenance if self._job else {}
@@ -172,14 +170,11 @@ class RemoteRun:
         if client is None:
             return
         name = self._job.id if self._job else ""
-        if call is not None and self._server is not None and not self._server.dialect.job:
+        if call is not None and not client.upstream.dialect.job:
             client.hang_up()
         elif call is not None and not name and wait_for(call, GRACE_SECONDS):
             # The job was just being created; only the answer names it.
-            try:
-                result = call.result()
-            except Exception:
-                result = None
+            result = None if call.exception() else call.result()
             name = result.id if isinstance(result, Job) else ""
         stopped = client.cancel(name) if name else call is None
         if not stopped:
@@ -192,13 +187,14 @@ class RemoteRun:
     def _place(self) -> Steps[None]:
         """Create a job on the first server that accepts it."""
         deadline = self._clock() + self.patience_seconds
-        nonce = self._nonce()
+        nonce = secrets.token_urlsafe()  # the same for every attempt at one job
         problem = "has no free place"
         with timed(self.stage_seconds, "wait"):
             while True:
                 next_try = math.inf
-                for server in self.pool.order(self._candidates.remaining()):
-                    ready_at = max(self._candidates.ready_at(server), self.pool.ready_at(server))
+                for server in self.pool.order(self._candidates.remaining):
+                    breaker = self.pool.breaker(server)
+                    ready_at = max(self._candidates.ready_at(server), breaker.ready_at)
                     if self._clock() < ready_at:
                         next_try = min(next_try, ready_at)
                         continue
@@ -206,7 +202,7 @@ class RemoteRun:
                     if self._permit is None:
                         next_try = self._clock()
                         continue
-                    if not self.pool.allow(server):
+                    if not breaker.allow():
                         self._release()
                         continue
                     try:
@@ -217,7 +213,7 @@ class RemoteRun:
                         if error.category in (Category.BUSY, Category.DOWN):
                             problem = error.message
                         next_try = min(next_try, self._postpone(server, error))
-                if not self._candidates.remaining():
+                if not self._candidates.remaining:
                     raise self._candidates.error(self.model)
                 if self._clock() >= deadline:
                     raise EngineError(
@@ -229,13 +225,13 @@ class RemoteRun:
     def _create(self, server: Upstream, nonce: str) -> Steps[None]:
         client = self._new_client(server)
         self._server, self._client = server, client
-        if self.pool.needs_health_check(server):
+        if self.pool.breaker(server).needs_health_check():
             yield from self._background(client.check_health)
         body = wire.body(self.request, self.form, self.offer, server)
         self._accept(server, (yield from self._background(lambda: client.create(body, nonce))))
 
     def _accept(self, server: Upstream, job: Job) -> None:
-        self.pool.record_success(server)
+        self.pool.breaker(server).record_success()
         self._job, self._began_at = job, self._clock()
         self._young_until = self._began_at + YOUNG_SECONDS
         self._done = CREATED
@@ -246,13 +242,10 @@ class RemoteRun:
 
     def _adopt(self, call: Future[Any]) -> Steps[None]:
         """Wait for the answer to a request that was sent just before the run was paused."""
-        while not wait_for(call, TICK):
-            yield self._progress()
-        self._call = None
         with suppress(UpstreamError):
-            job = call.result()
-            if isinstance(job, Job) and self._job is None:
-                self._accept(self._current(), job)
+            job = yield from self._await(call)
+            if isinstance(job, Job) and self._job is None and self._server is not None:
+                self._accept(self._server, job)
 
     def _postpone(self, server: Upstream, error: UpstreamError) -> float:
         """When a server that did not create the job is tried again, if ever."""
@@ -260,28 +253,26 @@ class RemoteRun:
         if error.final:
             raise _refused()
         if error.category not in (Category.REFUSED, Category.BUSY):
-            self.pool.record_failure(server)
+            self.pool.breaker(server).record_failure()
         return self._candidates.postpone(server, error)
 
     # Following the job
 
     def _follow(self) -> Steps[None]:
-        """Poll the job until it is finished; `_job` is None afterwards if it will not be."""
-        server, silent_since = self._current(), None
+        """Poll the job until it is finished."""
+        (server, job), silent_since = self._current(), None
         try:
             client = self._client = self._client or self._new_client(server)
         except UpstreamError as error:
             self._lose(server, error.message)
-            return
         if self._permit is None:  # continued after a pause: the job runs whether there is a place or not
             self._permit = self.pool.semaphore(server).acquire()
         self._began_at = self._began_at or self._clock()
         yield self._progress()
         with timed(self.stage_seconds, "sample"):
-            while self._job is not None and self._job.phase is not Phase.DONE:
-                name = self._job.id
+            while job.phase is not Phase.DONE:
                 try:
-                    job = yield from self._background(lambda name=name: client.poll(name))  # type: ignore[misc]
+                    job = yield from self._background(partial(client.poll, job.id))
                 except UpstreamError as error:
                     silent_since = self._clock() if silent_since is None else silent_since
                     if error.final:
@@ -289,88 +280,76 @@ class RemoteRun:
                     young = error.category is Category.GONE and self._clock() < self._young_until
                     if error.category not in (Category.DOWN, Category.BUSY) and not young:
                         self._lose(server, error.message)
-                        return
                     if self._clock() - silent_since >= server.lost_seconds:
-                        self.pool.record_failure(server)
+                        self.pool.breaker(server).record_failure()
                         self._lose(server, error.message, cancel=True)
-                        return
                 else:
                     silent_since = None
-                    self.pool.record_success(server)
+                    self.pool.breaker(server).record_success()
                     self._job = job
+                    if job.refused:
+                        raise _refused()
                     if job.phase is Phase.FAILED:
-                        self._fail(server, job)
-                        return
+                        self._candidates.exclude(server, "failed")
+                        self._leave()
                     if job.percent is not None:
                         done = CREATED + math.floor(job.percent * (FINISHED - CREATED) / TOTAL)
                         self._done = max(self._done, done)
                 if self._clock() - self._began_at >= server.whole_seconds:
                     self._lose(server, "took longer than it may", cancel=True)
-                    return
                 yield self._progress()
-                if self._job.phase is not Phase.DONE:
+                if job.phase is not Phase.DONE:
                     yield from self._wait(server.poll_seconds or client.poll_after or POLL_SECONDS)
             self._done = FINISHED
             yield self._progress()
 
-    def _fail(self, server: Upstream, job: Job) -> None:
-        if job.refused:
-            raise _refused()
-        self._candidates.exclude(server, "failed")
-        self._leave()
-
-    def _lose(self, server: Upstream, reason: str, *, cancel: bool = False) -> None:
+    def _lose(self, server: Upstream, reason: str, *, cancel: bool = False) -> NoReturn:
         log.warning("upstream %s %s; another server starts the video again", server.name, reason)
         if cancel and self._client is not None and self._job is not None:
             self._client.cancel(self._job.id)
         self._candidates.record_loss(server)
         self._leave()
 
-    def _leave(self) -> None:
+    def _leave(self) -> NoReturn:
         self._release()
         self._job = self._client = None
         self._done, self._began_at = 0, 0.0
         if self._jobs >= MAX_JOBS:
             raise self._candidates.error(self.model)
+        raise _JobLost
 
     # Fetching the file
 
     def _collect(self) -> Steps[None]:
-        """Fetch and decode the file; `_job` is None afterwards if it cannot be used."""
-        server, job, client = self._current(), self._job, self._client
-        assert job is not None
+        """Fetch and decode the file."""
+        (server, job), client = self._current(), self._client
         assert client is not None
         try:
             with tempfile.TemporaryFile() as file:
                 with timed(self.stage_seconds, "fetch"):
                     for attempts_left in reversed(range(DOWNLOADS)):
                         try:
-                            file.seek(0)
-                            file.truncate()
                             yield from self._background(lambda: client.fetch(job, file))
                             break
                         except UpstreamError as error:
                             if error.category not in (Category.DOWN, Category.BUSY) or not attempts_left:
                                 raise
                             yield from self._wait(error.wait or FIRST_BACKOFF)
-                # Without the content of the file, which some answers carry.
-                self._job = Job(job.id, job.phase, job.percent, provenance=job.provenance)
+                self._job = dataclasses.replace(job, content="")  # some answers carry the file
                 with timed(self.stage_seconds, "decode"):
                     size = self.form.size if self.request.operation == "generate" else self.request.size
                     yield from self._decode(VideoDecoder(file, size=size, seconds=self.request.seconds))
         except UpstreamError as error:
-            self.pool.record_failure(server)
+            self.pool.breaker(server).record_failure()
             self._lose(server, error.message)
-        except UnusableVideo as error:
+        except DecodeError as error:
             log.warning("upstream %s sent a file that %s", server.name, error)
-            self.pool.record_failure(server)
+            self.pool.breaker(server).record_failure()
             self._candidates.exclude(server, "unusable")
             self._leave()
         except OSError as error:
-            raise OutputError(
-                f"there is no room for the file of a server: {error.strerror}",
-                "make room in the temporary folder",
-            ) from error
+            message = f"there is no room for the file of a server: {error.strerror}"
+            raise OutputError(message, "make room in the temporary folder") from error
 
     def _decode(self, decoder: VideoDecoder) -> Steps[None]:
         try:
@@ -389,27 +368,30 @@ class RemoteRun:
             sound = decoder.read_sound()
         except UnusableSound as error:
             if self.request.sound:
-                raise UnusableVideo(f"has sound that {error}") from error
-            log.warning("upstream %s sent a file whose sound %s", self._current().name, error)
+                raise DecodeError(f"has sound that {error}") from error
+            log.warning("upstream %s sent a file whose sound %s", self._current()[0].name, error)
             self._sound_note = f", without its sound, which {error}"
             return None
         if self.request.sound and sound is None:
-            raise UnusableVideo("has no sound")
+            raise DecodeError("has no sound")
         return sound
 
     # Steps of all stages
 
-    def _current(self) -> Upstream:
-        assert self._server is not None, "a job has a server"
-        return self._server
+    def _current(self) -> tuple[Upstream, Job]:
+        assert self._server is not None
+        assert self._job is not None
+        return self._server, self._job
 
     def _progress(self) -> Progress:
         return Progress("sample", self._done, TOTAL)
 
     def _background(self, work: Callable[[], T]) -> Steps[T]:
         """Call something slow, with a step every quarter of a second."""
-        call = start_call(work, "upstream")
-        self._call = call
+        self._call = call = start_call(work, "upstream")
+        return (yield from self._await(call))
+
+    def _await(self, call: Future[T]) -> Steps[T]:
         while not wait_for(call, TICK):
             yield self._progress()
         self._call = None

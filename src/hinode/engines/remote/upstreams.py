@@ -12,7 +12,6 @@ import httpx
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from hinode import tomlfile
-from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.remote.dialects import DIALECTS, Dialect
 from hinode.errors import BadInput, ModelError, join_names, quote
 from hinode.parsing import Boolean, Input, Integer, Number, UnknownField, parse
@@ -29,8 +28,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 def _dialect(value: Any) -> Any:
     if isinstance(value, str) and value in DIALECTS:
         return DIALECTS[value]
-    if isinstance(value, Dialect):
-        return value
     raise ValueError(f"choose the dialect {join_names(tuple(DIALECTS), 'or')}")
 
 
@@ -77,24 +74,21 @@ def _ascending(value: tuple[float, float]) -> tuple[float, float]:
 M = TypeVar("M", bound=Input)
 Operation = Literal["generate", "edit", "extend"]
 Seconds = Annotated[Number, Field(ge=0.01, le=1e9)]
-Steps = Annotated[Integer, Field(ge=STEPS[0], le=STEPS[1])]
+Characters = Annotated[Integer, Field(ge=1, le=Capabilities.prompt_characters)]
+Steps = Annotated[Integer, Field(ge=Capabilities.steps[0], le=Capabilities.steps[1])]
 
 
 class Upstream(Input):
     """A server that makes videos. Its key is not in here, only the name of the variable that holds it.
 
     Attributes:
-        name: for logs and for the person.
-        dialect: how requests to it are written.
         url: its address, up to and without the "/v1".
         models: its names for our models.
         key_env: environment variable with its key, or "".
-        key_header: header of the key, or "" for the dialect's.
-        proxy: proxy to go through, or "".
+        key_header: header of the key; in "Authorization" it is preceded by "Bearer".
         concurrency: jobs that it has at once.
         priority: servers with a lower one come first.
         weight: its share of the jobs among servers of one priority.
-        connect_seconds: for connecting.
         read_seconds: for each answer.
         whole_seconds: for one video, from the request until the file is here.
         lost_seconds: how long it may not answer about a job before the job counts as lost.
@@ -109,7 +103,7 @@ class Upstream(Input):
     models: Annotated[dict[str, str], BeforeValidator(_models)]
     key: Annotated[None, BeforeValidator(_no_key)] = None
     key_env: Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]{0,127}$")] = ""
-    key_header: Annotated[str, Field(pattern="^[A-Za-z0-9-]{1,64}$")] = ""
+    key_header: Annotated[str, Field(pattern="^[A-Za-z0-9-]{1,64}$")] = "Authorization"
     proxy: str = Field("", repr=False)  # it may hold a password
     concurrency: Annotated[Integer, Field(ge=1, le=1024)] = 1
     priority: Annotated[Integer, Field(ge=-1000, le=1000)] = 0
@@ -127,19 +121,13 @@ class Offer(Input):
     """What one of our models can do, whichever server draws it; a table [model.NAME].
 
     Attributes:
-        operations: that it carries out.
         sizes: sizes that it draws at, or empty for every size.
         seconds: range of the length of a clip.
         lengths: lengths that it draws, ascending, or empty for every one; a clip between two is cut from the
             longer.
         fps: frame rates that it draws at, the default first; empty if only the server knows.
-        steps: range of the number of sampling steps.
         first_frame: whether it takes a picture to begin with.
-        negative_prompt: whether it takes a negative prompt.
-        sound: whether it can generate sound.
         frame_step: numbers of frames are one more than a multiple of this; 1 means any number.
-        licence: of the weights.
-        prompt_characters: length of the longest prompt.
         extra: fields that are sent with every request, by the server's names.
     """
 
@@ -147,14 +135,14 @@ class Offer(Input):
     sizes: tuple[Annotated[Size, BeforeValidator(_size)], ...]
     seconds: Annotated[tuple[Number, Number], AfterValidator(_ascending)]
     lengths: Annotated[tuple[Seconds, ...], AfterValidator(lambda lengths: tuple(sorted(lengths)))]
-    fps: tuple[Annotated[Number, Field(ge=FPS[0], le=FPS[1])], ...]
-    steps: Annotated[tuple[Steps, Steps], AfterValidator(_ascending)] = STEPS
+    fps: tuple[Annotated[Number, Field(ge=Capabilities.fps[0], le=Capabilities.fps[1])], ...]
+    steps: Annotated[tuple[Steps, Steps], AfterValidator(_ascending)] = Capabilities.steps
     first_frame: Boolean
     negative_prompt: Boolean
     sound: Boolean
     frame_step: Annotated[Integer, Field(ge=1, le=64)] = 1
     licence: str = UNKNOWN
-    prompt_characters: Annotated[Integer, Field(ge=1, le=PROMPT_CHARACTERS)] = PROMPT_CHARACTERS
+    prompt_characters: Characters = Capabilities.prompt_characters
     extra: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -171,7 +159,6 @@ class Upstreams:
     """Everything that is configured.
 
     Attributes:
-        servers: in the order of the file.
         offers: by model, the default first.
         patience_seconds: how long a request may wait for a server that accepts it.
     """
@@ -186,25 +173,21 @@ class Upstreams:
         Raises:
             BadInput: there is no such model.
         """
-        name = next(iter(self.offers)) if model is None else model
-        if name not in self.offers:
+        models = tuple(self.offers)
+        name = models[0] if model is None else model
+        if name not in models:
             raise BadInput(
-                f"there is no model {quote(name)}",
-                f"choose {join_names(tuple(self.offers), 'or')}",
-                field="model",
+                f"there is no model {quote(name)}", f"choose {join_names(models, 'or')}", field="model"
             )
         offer = self.offers[name]
         references = (FIRST_FRAME,) if offer.first_frame else ()
         return Capabilities(
             engine=ENGINE,
             model=name,
-            models=tuple(self.offers),
+            models=models,
             operations=offer.operations,
             prompt_characters=offer.prompt_characters,
-            side=SIDE,
-            pixels=PIXELS,
             seconds=offer.seconds,
-            fps=FPS,
             steps=offer.steps,
             native_sizes=offer.sizes,
             native_fps=offer.fps or (24.0,),
@@ -229,14 +212,13 @@ class Upstreams:
         }
         for part, (name, present) in parts.items():
             if present:
-                servers = [server for server in servers if server.dialect.supports(part)]
+                servers = [server for server in servers if part in server.dialect.fields]
             if not servers:
                 raise BadInput(f"no server that makes {model} takes {name}", "leave it out", field=part)
         servers = [server for server in servers if request.operation in server.dialect.create]
         if not servers:
-            raise BadInput(
-                f"no server that makes {model} can {request.operation}", "make a new clip", field="operation"
-            )
+            message = f"no server that makes {model} can {request.operation}"
+            raise BadInput(message, "make a new clip", field="operation")
         return tuple(servers)
 
 
@@ -248,10 +230,8 @@ def read(home: Path) -> Upstreams:
     """
     path = home / FILE
     if not path.exists():
-        raise ModelError(
-            "no other server is configured to make videos",
-            f"describe one in {path}, see docs/howto/use-other-servers.md",
-        )
+        remedy = f"describe one in {path}, see docs/howto/use-other-servers.md"
+        raise ModelError("no other server is configured to make videos", remedy)
     values = tomlfile.read(path)
     try:
         return _read(values)
@@ -280,16 +260,15 @@ def _read(values: Mapping[str, Any]) -> Upstreams:
 
 def _offer(model: str, table: Mapping[str, Any], dialects: Sequence[Dialect]) -> Offer:
     """What the file says of a model, and where it says nothing, what all of its servers can do."""
-    first = dialects[0]
-    seconds = max(dialect.seconds[0] for dialect in dialects), min(dialect.seconds[1] for dialect in dialects)
-    defaults: dict[str, Any] = {
-        "sizes": first.sizes,
-        "seconds": seconds,
-        "lengths": first.lengths,
-        "fps": first.fps,
+    minima, maxima = zip(*(dialect.seconds for dialect in dialects), strict=True)
+    defaults = {
+        **{name: getattr(dialects[0], name) for name in ("sizes", "lengths", "fps")},
+        "seconds": (max(minima), min(maxima)),
+        **{
+            name: all(name in dialect.fields for dialect in dialects)
+            for name in (FIRST_FRAME, "negative_prompt", "sound")
+        },
     }
-    for name in (FIRST_FRAME, "negative_prompt", "sound"):
-        defaults[name] = all(dialect.supports(name) for dialect in dialects)
     offer = _parse(Offer, {**defaults, **table}, f"[model.{model}]")
     if offer.lengths and "seconds" not in table:
         return offer.model_copy(update={"seconds": (0.0, max(offer.lengths))})

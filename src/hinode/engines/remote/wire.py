@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image as Pictures
-
-from hinode.engines.remote.dialects import Dialect, Form, Image, Phase
+from hinode.engines.remote.dialects import PHASES, Dialect, Phase
 from hinode.engines.remote.upstreams import Offer, Upstream
 from hinode.errors import BadInput
 from hinode.media import references
@@ -35,8 +33,6 @@ class NativeForm:
     """What a server draws for a request; the clip is resized and cut from it.
 
     Attributes:
-        size: width and height.
-        seconds: length.
         fps: rate, or None if the server chooses it.
         frames: number of frames, or None if the server chooses the rate.
     """
@@ -51,34 +47,23 @@ class NativeForm:
         """Choose from an offer: the size nearest in shape, the next longer length, the rate."""
         size = request.size
         if offer.sizes and request.operation == "generate":
-            aspect = size[0] / size[1]
-            size = min(
-                offer.sizes,
-                key=lambda choice: (
-                    round(abs(math.log(choice[0] / choice[1] / aspect)), 3),
-                    abs(choice[0] - request.width),
-                ),
-            )
+            aspect = request.width / request.height
+
+            def distance(size: Size) -> tuple[float, int]:
+                return round(abs(math.log(size[0] / size[1] / aspect)), 3), abs(size[0] - request.width)
+
+            size = min(offer.sizes, key=distance)
         seconds = next((length for length in offer.lengths if length >= request.seconds), request.seconds)
         fps = request.fps if request.fps in offer.fps or not offer.fps else offer.fps[0]
-        frames = None
-        if fps is not None:
-            count = max(1, math.ceil(round(seconds * fps, 6)))
-            step = offer.frame_step
-            frames = 1 + step * math.ceil((count - 1) / step) if step > 1 else count
-        return cls(size, seconds, fps, frames)
+        if fps is None:
+            return cls(size, seconds, None, None)
+        count, step = max(1, math.ceil(round(seconds * fps, 6))), offer.frame_step
+        return cls(size, seconds, fps, 1 + step * math.ceil((count - 1) / step))
 
 
 @dataclass(frozen=True)
 class Body:
-    """The body of the request that creates a job.
-
-    Attributes:
-        path: of the request.
-        json: the body, if it is JSON.
-        form: fields of the form, if it is one.
-        files: files of the form by field.
-    """
+    """The path and the body of the request that creates a job: JSON, or a form and its files."""
 
     path: str
     json: Mapping[str, Any] | None = None
@@ -92,12 +77,11 @@ class Job:
 
     Attributes:
         id: its identity there, or "" if it has none.
-        phase: its status.
         percent: 0 to 100, or None if it is not reported.
         code: of its error, or "".
         message: of its error, in the server's words, or "".
         link: another address of the file, or "".
-        content: the file in base64, if the answer has it.
+        content: the file in base64, or "" if the answer does not have it.
         provenance: how the clip came to be, in the server's words.
     """
 
@@ -107,7 +91,7 @@ class Job:
     code: str = ""
     message: str = ""
     link: str = ""
-    content: str | None = field(default=None, repr=False)
+    content: str = field(default="", repr=False)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -127,26 +111,26 @@ def body(request: Request, form: NativeForm, offer: Offer, upstream: Upstream) -
     fields = _fields(request, form, upstream)
     picture = request.reference(FIRST_FRAME)
     if picture is not None:
-        name = dialect.fields[FIRST_FRAME]
-        png = _png(references.picture(picture), form.size)
-        if dialect.image is Image.FILE:
-            files[name] = ("first.png", png, "image/png")
+        png = io.BytesIO()
+        fit_image(references.picture(picture), form.size).save(png, format="PNG")
+        if dialect.form == "json":
+            fields[FIRST_FRAME] = base64.b64encode(png.getvalue()).decode()
         else:
-            fields[FIRST_FRAME] = base64.b64encode(png).decode()
+            files[dialect.fields[FIRST_FRAME]] = ("first.png", png.getvalue(), "image/png")
     if request.source is not None:
         if not Path(request.source.path).is_file():
             raise BadInput("the file of the source video is gone", "send it again", field=SOURCE)
         files[dialect.fields[SOURCE]] = ("source.mp4", Path(request.source.path), "video/mp4")
     values: dict[str, Any] = {}
     for name, value in fields.items():
-        if dialect.supports(name):
+        if name in dialect.fields:
             _put(values, dialect.fields[name], str(value) if name in dialect.text_fields else value)
     for name, value in (*dialect.constants.items(), *offer.extra.items()):
         _put(values, name, value)
     path = dialect.create[request.operation]
-    if dialect.form is Form.JSON or (dialect.form is Form.EITHER and not files):
+    if dialect.form == "json" or (dialect.form == "either" and not files):
         return Body(path, json=values)
-    return Body(path, form={name: _text(value) for name, value in values.items()}, files=files)
+    return Body(path, form={name: _form_text(value) for name, value in values.items()}, files=files)
 
 
 def _fields(request: Request, form: NativeForm, upstream: Upstream) -> dict[str, Any]:
@@ -180,46 +164,43 @@ def job(dialect: Dialect, answer: Mapping[str, Any]) -> Job:
     Raises:
         ValueError: it is not the answer of such a server.
     """
-    name = _get(answer, dialect.id)
+    content = _get_text(answer, dialect.inline)
     if not dialect.job:
-        content = _get(answer, dialect.inline)
-        if not isinstance(content, str) or not content:
+        if not content:
             raise ValueError("there is no video in the answer")
         return Job("", Phase.DONE, 100.0, content=content)
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_ID_LENGTH or not name.isprintable():
+    name = _get_text(answer, "id")
+    if not 0 < len(name) <= MAX_ID_LENGTH or not name.isprintable():
         raise ValueError("the job has no usable id")
-    word = _get(answer, dialect.status)
-    phase = dialect.phases.get(word.lower()) if isinstance(word, str) else None
+    phase = PHASES.get(_get_text(answer, "status").lower())
     if phase is None:
         raise ValueError("the status of the job is unknown")
-    percent = _get(answer, dialect.progress) if dialect.progress else None
-    usable = isinstance(percent, (int, float)) and not isinstance(percent, bool) and 0 <= percent <= 100
-    code, message = (_get(answer, path) for path in dialect.error)
-    content = _get(answer, dialect.inline) if dialect.inline else None
-    if phase is Phase.DONE and dialect.inline and not (isinstance(content, str) and content):
+    if phase is Phase.DONE and dialect.inline and not content:
         raise ValueError("there is no video in the finished job")
-    link = _get(answer, dialect.link) if dialect.link else None
-    provenance = _get(answer, dialect.provenance) if dialect.provenance else None
+    percent, code = _get(answer, dialect.progress), _get(answer, "error.code")
+    usable = isinstance(percent, int | float) and not isinstance(percent, bool) and 0 <= percent <= 100
+    link, provenance = _get_text(answer, dialect.link), _get(answer, dialect.provenance)
     return Job(
         id=name,
         phase=phase,
-        percent=float(percent) if usable and percent is not None else None,
-        code=str(code)[:100] if isinstance(code, (str, int)) else "",
-        message=message[:2000] if isinstance(message, str) else "",
-        link=link if isinstance(link, str) and link.startswith(("http://", "https://")) else "",
-        content=content if isinstance(content, str) else None,
+        percent=float(percent) if usable else None,
+        code=str(code)[:100] if isinstance(code, str | int) else "",
+        message=_get_text(answer, "error.message")[:2000],
+        link=link if link.startswith(("http://", "https://")) else "",
+        content=content,
         provenance=provenance if isinstance(provenance, dict) else {},
     )
 
 
-def code(answer: Any) -> str:
-    """The code of an answer that reports an error, or ""."""
-    value = _get(answer, "error.code")
-    return value[:100] if isinstance(value, str) else ""
+def is_refusal(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer that reports an error is one of a moderation."""
+    return _get_text(answer, "error.code") in REFUSALS
 
 
 def _get(answer: Any, path: str) -> Any:
-    """The value at a path such as "data.0.url", or None."""
+    """The value at a path such as "data.0.url", or None; None for no path."""
+    if not path:
+        return None
     for step in path.split("."):
         if isinstance(answer, dict):
             answer = answer.get(step)
@@ -228,6 +209,12 @@ def _get(answer: Any, path: str) -> Any:
         else:
             return None
     return answer
+
+
+def _get_text(answer: Any, path: str) -> str:
+    """The text at a path, or ""."""
+    value = _get(answer, path)
+    return value if isinstance(value, str) else ""
 
 
 def _put(values: dict[str, Any], path: str, value: Any) -> None:
@@ -241,7 +228,7 @@ def _put(values: dict[str, Any], path: str, value: Any) -> None:
     values[last] = value
 
 
-def _text(value: Any) -> str:
+def _form_text(value: Any) -> str:
     """A value in a form; objects and lists as JSON, as those servers read them."""
     if isinstance(value, str):
         return value
@@ -255,9 +242,3 @@ def _number(number: float, *, whole: bool = False) -> float:
     if whole:
         return math.ceil(round(number, 6))
     return int(number) if float(number).is_integer() else number
-
-
-def _png(picture: Pictures.Image, size: Size) -> bytes:
-    file = io.BytesIO()
-    fit_image(picture, size).save(file, format="PNG")
-    return file.getvalue()

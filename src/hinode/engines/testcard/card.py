@@ -32,13 +32,7 @@ class Card:
     """A test card of one size. Only what moves is drawn for every frame."""
 
     def __init__(self, request: Request, size: Size, marks: bytes, filled: int = MARKS) -> None:
-        """
-        Args:
-            request: that is written on the card.
-            size: width and height.
-            marks: one byte for each of the squares.
-            filled: how many of them have a colour.
-        """
+        """`marks` has one byte for each of the squares; so many of them as are filled have a colour."""
         self.width, self.height = size
         letters = min(self.height / 19, self.width / 24)
         self.font = ImageFont.load_default(max(6.0, letters))

@@ -1,11 +1,8 @@
 """An engine that draws a test card: colour bars, a moving hand, and the request in words.
 
-It needs no model and no GPU and supports every kind of request, so clients and tests can use it. What it
-draws follows from the request alone. Each of its steps leaves a mark on a strip of coloured squares, so the
-strip shows whether a resumed run left a step out or took one twice.
-
-It is silent unless a request asks for sound: then it gives line-up tone, with a click and a flash at every
-second. A video that it works on keeps its sound.
+It needs no model and supports every kind of request. What it draws follows from the request alone. Each
+step leaves a mark on a strip of coloured squares, which shows whether a resumed run left one out or took one
+twice. If a request asks for sound, it gives line-up tone, with a click and a flash every second.
 """
 
 from __future__ import annotations
@@ -22,7 +19,6 @@ from PIL import Image
 
 from hinode.clip import Clip, Frames, Provenance, Sound
 from hinode.engines import saved_state
-from hinode.engines.limits import FPS, PIXELS, PROMPT_CHARACTERS, SIDE, STEPS
 from hinode.engines.protocol import Cost, Progress, State, timed
 from hinode.engines.testcard import tone
 from hinode.engines.testcard.card import MARKS, Card
@@ -34,6 +30,7 @@ from hinode.request import (
     CHARACTER,
     CONTEXT_VIDEO,
     FIRST_FRAME,
+    FPS,
     KEYFRAME,
     LAST_FRAME,
     SOURCE,
@@ -56,22 +53,17 @@ PREVIEW_SIDE = 320
 
 
 class TestcardEngine:
-    """Draws test cards; see the module."""
+    """See `Engine` and the module."""
 
     __test__ = False  # pytest collects classes with such names
     name = NAME
 
     def __init__(self, settings: Settings, pause: Callable[[float], None] = time.sleep) -> None:
-        """
-        Args:
-            settings: `testcard_step_seconds` is the duration of each step.
-            pause: waits so many seconds.
-        """
+        """`pause` waits so many seconds: it makes each step as long as `testcard_step_seconds`."""
         self.step_seconds = settings.testcard_step_seconds
         self.pause = pause
 
     def capabilities(self, model: str | None = None) -> Capabilities:
-        """See `Engine.capabilities`."""
         if model not in (None, NAME):
             raise BadInput(f"there is no model {quote(str(model))}", f"choose {NAME}", field="model")
         return Capabilities(
@@ -79,12 +71,7 @@ class TestcardEngine:
             model=NAME,
             models=(NAME,),
             operations=("generate", "remix", "edit", "extend"),
-            prompt_characters=PROMPT_CHARACTERS,
-            side=SIDE,
-            pixels=PIXELS,
             seconds=SECONDS,
-            fps=FPS,
-            steps=STEPS,
             native_sizes=(),
             native_fps=(DEFAULT_FPS,),
             licence=LICENCE,
@@ -101,7 +88,6 @@ class TestcardEngine:
         return Cost(tokens=count, steps=steps, passes=steps, pixels=count * width * height)
 
     def start(self, request: Request, state: State | None = None) -> TestcardRun:
-        """See `Engine.start`."""
         request.check(self.capabilities(request.model))
         return TestcardRun(request, state, lambda: self.pause(self.step_seconds))
 
@@ -129,7 +115,6 @@ class TestcardRun:
             self._restore(state)
 
     def __iter__(self) -> Iterator[Progress]:
-        """See `Run.__iter__`."""
         if self._fps is None:
             yield Progress("load", 0, 1)
             with timed(self.stage_seconds, "load"):
@@ -153,12 +138,10 @@ class TestcardRun:
             yield Progress("decode", self._count, count)
 
     def state(self) -> State:
-        """See `Run.state`."""
         values = {"step": self.step, "marks": self.marks, "stage_seconds": self.stage_seconds}
         return saved_state.save(NAME, self.step, self.request.identity(), values)
 
     def clip(self) -> Clip:
-        """See `Run.clip`."""
         if self._frames is None or self._fps is None or self._count < len(self._frames):
             raise EngineError("the clip is not finished", "run all steps first")
         height, width = self._frames.shape[1:3]
@@ -202,9 +185,8 @@ class TestcardRun:
             original = references.sound(source, seconds) if source else None
         except UnusableSound as error:
             if self.request.sound:
-                raise BadInput(
-                    f"the source video has sound that {error}", "send it without sound", field=SOURCE
-                ) from error
+                message = f"the source video has sound that {error}"
+                raise BadInput(message, "send it without sound", field=SOURCE) from error
             self._read_as += f"; without the sound of its source, which {error}"
             return None, math.inf
         extending = self.request.operation == "extend"

@@ -24,18 +24,8 @@ def flashes(index: int, fps: Fraction) -> bool:
 
 
 def tone(rate: int, channels: int, count: int, fps: Fraction, begin: int = 0) -> Samples:
-    """Tone with a click where each flash begins.
-
-    Args:
-        rate: samples per second.
-        channels: all the same.
-        count: samples of each channel.
-        fps: frames per second of the card.
-        begin: number of its first sample, with silence before it.
-
-    Returns:
-        float32 [channels, count].
-    """
+    """Tone with a click where each flash of a card at `fps` begins: equal channels at `rate` samples per
+    second, float32 [channels, count], with silence before the sample `begin`."""
     times = np.arange(count) / rate
     samples = (LEVEL * np.sin(2 * math.pi * HERTZ * times)).astype(np.float32)
     for second in range(math.ceil(count / rate) + 1):

@@ -1,42 +1,35 @@
 """The native engine for many clips at once: what directed runs request at the same time goes through the
-network together.
-
-All else is as in the product: the same code plans the requests, cuts them into windows, gives them their
-sources and joins them, and each clip starts from the noise of its own seed.
-"""
+network together. All else is as in the product, and each clip starts from the noise of its own seed."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from hinode.clip import Clip, Frames, Provenance
 from hinode.directing.engine import DirectedEngine
-from hinode.engines.native import checkpoint
 from hinode.engines.native.engine import NativeEngine
 from hinode.engines.native.plan import Plan
-from hinode.engines.native.sampling import decode_frames, make_sampler, to_frames
 from hinode.engines.protocol import Progress, State
 from hinode.errors import EngineError
-from hinode.evaluation.evaluate import BATCH
-from hinode.model.layers import compute_type
+from hinode.evaluation.evaluate import BATCH, generate_batch
 from hinode.request import GUIDE_VIDEO, Request
 from hinode.settings import Settings
 
 
+@dataclass(eq=False)
 class BatchedRun:
     """See `Run`. One clip that waits until it is generated in a batch."""
 
-    def __init__(self, plan: Plan, pending: list[BatchedRun]) -> None:
-        """`pending`: the list that it joins when it is started."""
-        self.plan = plan
-        self.frames: Frames | None = None
-        self._pending = pending
+    plan: Plan
+    pending: list[BatchedRun]  # which it joins when it is started
+    frames: Frames | None = None
 
     def __iter__(self) -> Iterator[Progress]:
         """See `Run.__iter__`; it reports that it waits until `frames` are there."""
-        self._pending.append(self)
+        self.pending.append(self)
         while self.frames is None:
             yield Progress("text", 0, 1)
 
@@ -48,14 +41,8 @@ class BatchedRun:
         """See `Run.clip`."""
         if self.frames is None:
             raise EngineError("the clip is not finished", "run all steps first")
-        plan = self.plan
-        provenance = Provenance(
-            engine="native",
-            model=plan.card.name,
-            seed=plan.request.seed,
-            steps=plan.sampling.steps,
-            native_size=plan.shape.size,
-        )
+        plan, size = self.plan, self.plan.shape.size
+        provenance = Provenance("native", plan.card.name, plan.request.seed, plan.sampling.steps, size)
         return Clip(self.frames, plan.shape.fps, provenance)
 
     @property
@@ -75,7 +62,6 @@ class BatchedEngine(NativeEngine):
         self.batch_size = batch_size
         self.pending: list[BatchedRun] = []
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._model: tuple[object, checkpoint.Checkpoint] | None = None
 
     def start(self, request: Request, state: State | None = None) -> BatchedRun:  # type: ignore[override]
         """See `Engine.start`; there is never a state to continue from."""
@@ -92,29 +78,21 @@ class BatchedEngine(NativeEngine):
 
     def _generate(self, plans: Sequence[Plan]) -> Frames:
         """Clips of one batch, uint8 [B, T, H, W, 3]."""
-        path = plans[0].card.path
-        if self._model is None or self._model[0] != path:
-            self._model = path, checkpoint.load(path, self.device, compute_type(self.device))
-        sampler = make_sampler(plans, self._model[1], self.device)
-        for _ in sampler:
-            pass
-        return to_frames(decode_frames(sampler, plans[0].request))
+        return generate_batch(plans, self.load(plans[0].card, self.device), self.device)
 
 
 def generate(requests: Sequence[Request], engine: BatchedEngine) -> list[Clip]:
-    """The clips that a directed engine makes of some requests, in their order.
-
-    Each run advances until it waits for the network; then the network runs for all of them, and so on.
-    """
+    """The clips that a directed engine makes of some requests, in their order. Each run advances until it
+    waits for the network; then the network runs for all of them, and so on."""
     runs = [DirectedEngine(engine).start(request) for request in requests]
     active = [iter(run) for run in runs]
+
+    def advance(run: Iterator[Progress]) -> bool:
+        """Advance a run until it waits for the network; False if it is finished."""
+        before = len(engine.pending)
+        return any(len(engine.pending) > before for _ in run)
+
     while active:
-        active = [run for run in active if _advance(run, engine)]
+        active = list(filter(advance, active))
         engine.run_pending()
     return [run.clip() for run in runs]
-
-
-def _advance(run: Iterator[Progress], engine: BatchedEngine) -> bool:
-    """Advance a run until it waits for the network; False if it is finished."""
-    before = len(engine.pending)
-    return any(len(engine.pending) > before for _ in run)

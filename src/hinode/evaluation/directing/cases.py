@@ -15,18 +15,8 @@ from hinode.errors import BadInput
 from hinode.request import Trajectory
 from hinode.world import lexicon
 from hinode.world.caption import caption
-from hinode.world.scene import (
-    COLORS,
-    HELD_OUT_PAIRS,
-    MOTIONS,
-    SUBJECTS,
-    TIMES,
-    WEATHERS,
-    Scene,
-    Subject,
-    place_subject,
-    sample_scene,
-)
+from hinode.world.judge import ATTRIBUTES
+from hinode.world.scene import HELD_OUT_PAIRS, MOTIONS, Scene, Subject, place_subject, sample_scene
 
 COUNT = 1000  # cases of each metric
 SECONDS = 2.0  # what the judge sees of a clip
@@ -65,22 +55,14 @@ class Case:
         """The inverse of `as_json`."""
         scene = dict(values["scene"])
         subject = Subject(**scene.pop("subject"))
-        return cls(
-            prompt=values["prompt"],
-            scene=Scene((subject,), **scene),
-            kind=values.get("kind", ""),
-            at=tuple(values.get("at", ())),
-            change=dict(values.get("change", {})),
-            path=tuple((t, x, y) for t, x, y in values.get("path", ())),
-            shots=tuple(values.get("shots", ())),
-        )
+        tuples = {name: tuple(values.get(name, ())) for name in ("at", "shots")}
+        path = tuple((t, x, y) for t, x, y in values.get("path", ()))
+        return cls(**{**values, **tuples, "path": path, "scene": Scene((subject,), **scene)})
 
 
 def make_cases(metric: str, namespace: str, count: int) -> list[Case]:
-    """Cases of a metric (a key of `MAKERS`), the same for the same arguments.
-
-    `namespace`: "evaluation" for the committed ones; settings are tried on cases of another name.
-    """
+    """Cases of a metric (a key of `MAKERS`), the same for the same arguments. `namespace`: "evaluation" for
+    the committed ones; settings are tried on cases of another name."""
     rng = random.Random(f"directing/{namespace}/{metric}")
     return [MAKERS[metric](rng, number) for number in range(count)]
 
@@ -97,17 +79,12 @@ def read(path: Path) -> list[Case]:
         lines = path.read_text(encoding="utf-8").splitlines()
         return [Case.of(json.loads(line)) for line in lines]
     except OSError as error:
-        raise BadInput(
-            f"the cases in {path} cannot be read",
-            "name the folder benchmarks/prompts/directing of the repository",
-            field="prompts",
-        ) from error
+        remedy = "name the folder benchmarks/prompts/directing of the repository"
+        raise BadInput(f"the cases in {path} cannot be read", remedy, field="prompts") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(
-            f"{path} has lines that are no cases of the directing suite",
-            "write them again with benchmarks/prompts/make.py",
-            field="prompts",
-        ) from error
+        message = f"{path} has lines that are no cases of the directing suite"
+        remedy = "write them again with benchmarks/prompts/make.py"
+        raise BadInput(message, remedy, field="prompts") from error
 
 
 def _scene(rng: random.Random, motions: tuple[str, ...] = MOTIONS, cameras: tuple[str, ...] = ()) -> Scene:
@@ -129,9 +106,8 @@ def _case(rng: random.Random, scene: Scene, **more: Any) -> Case:
 def _change(rng: random.Random, scene: Scene, attribute: str, **more: Any) -> Case:
     """A case whose prompt gives one attribute of a scene another value."""
     before = scene.facts()
-    values = {"subject": SUBJECTS, "color": COLORS, "time": TIMES, "weather": WEATHERS}[attribute]
     while True:
-        value = rng.choice(values)
+        value = rng.choice(ATTRIBUTES[attribute])
         after = {**before, attribute: value}
         if value != before[attribute] and (after["color"], after["subject"]) not in HELD_OUT_PAIRS:
             break
@@ -159,21 +135,9 @@ def _frames(rng: random.Random, number: int) -> Case:
     return _case(rng, scene, kind=kind, at=at)
 
 
-def _extension(rng: random.Random, number: int) -> Case:
-    return _case(rng, _scene(rng), kind=("forward", "backward")[number % 2])
-
-
-def _loop(rng: random.Random, number: int) -> Case:
-    return _case(rng, _moving_scene(rng), kind=("prompt", "clip")[number % 2])
-
-
 def _region(rng: random.Random, number: int) -> Case:
     attribute = ("color", "subject")[number % 2]
     return _change(rng, _scene(rng), attribute, kind=("still mask", "moving mask")[number // 2 % 2])
-
-
-def _remix(rng: random.Random, number: int) -> Case:
-    return _change(rng, _scene(rng), ("color", "subject", "time", "weather")[number % 4])
 
 
 def _storyboard(rng: random.Random, number: int) -> Case:
@@ -214,24 +178,19 @@ def _path(rng: random.Random) -> Trajectory:
             return tuple(path)
 
 
-def _minute(rng: random.Random, number: int) -> Case:
-    # A straight path leaves the frame after four seconds, and a zoom cannot last a minute.
-    return _case(rng, _scene(rng, STAYING, ("still", "pan left", "pan right")))
-
-
-def _framing(rng: random.Random, number: int) -> Case:
-    return _case(rng, _scene(rng, cameras=("still", "pan left", "pan right")))
-
-
+PANS = ("still", "pan left", "pan right")
 MAKERS: Mapping[str, Callable[[random.Random, int], Case]] = {
     "frames": _frames,
-    "extension": _extension,
-    "loop": _loop,
+    "extension": lambda rng, number: _case(rng, _scene(rng), kind=("forward", "backward")[number % 2]),
+    "loop": lambda rng, number: _case(rng, _moving_scene(rng), kind=("prompt", "clip")[number % 2]),
     "region": _region,
-    "remix": _remix,
+    "remix": lambda rng, number: _change(
+        rng, _scene(rng), ("color", "subject", "time", "weather")[number % 4]
+    ),
     "storyboard": _storyboard,
     "trajectory": _trajectory,
-    "minute": _minute,
-    "framing": _framing,
+    # A straight path leaves the frame after four seconds, and a zoom cannot last a minute.
+    "minute": lambda rng, number: _case(rng, _scene(rng, STAYING, PANS)),
+    "framing": lambda rng, number: _case(rng, _scene(rng, cameras=PANS)),
 }
 """What makes the cases of each metric."""

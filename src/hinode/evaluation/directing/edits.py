@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from hinode.evaluation.directing.cases import SECONDS, Case
-from hinode.evaluation.directing.harness import Harness, with_references
+from hinode.evaluation.directing.harness import Harness
 from hinode.evaluation.directing.measures import column, mean_distances, of_kind, subject_mask, true_places
 from hinode.evaluation.records import Record, to_records
 from hinode.evaluation.results import Row, share, spread
+from hinode.request import MASK
 
 MAX_SHIFT = 0.10
 """Frame widths that the subject of a remix may be away from its place in the source."""
@@ -23,28 +25,26 @@ def measure_region(cases: Sequence[Case], first: int, harness: Harness) -> list[
     for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first):
         still = case.kind == "still mask"
         mask = subject_mask(case.scene, len(truth), harness.fps, harness.size, still=still)
-        request = harness.request(case.prompt, number, SECONDS)
-        requests.append(with_references(request, "edit", harness.source(truth), harness.mask(mask)))
+        sources = harness.reference(truth), harness.reference(mask, MASK)
+        edit: dict[str, Any] = {"operation": "edit", "references": sources}
+        requests.append(harness.request(case.prompt, number, SECONDS, **edit))
         masks.append(np.broadcast_to(mask[..., 0] > 0, truth.shape[:3]))
     clips = harness.generate(requests)
-    expected = [case.expected() for case in cases]
     triples = zip(clips, truths, masks, strict=True)
     return to_records(
         kind=[case.kind for case in cases],
         attribute=[next(iter(case.change)) for case in cases],
         outside=[int((clip != truth).any(-1)[~mask].sum()) for clip, truth, mask in triples],
         masked=[float(mask.mean()) for mask in masks],
-        right=harness.check(clips, expected),
-        right_before=harness.check(truths, expected),
+        right=harness.check(clips, cases),
+        right_before=harness.check(truths, cases),
     )
 
 
 def region_rows(records: Sequence[Record]) -> list[Row]:
     metric = "region"
     worst = max(column(records, "outside"), default=0)
-    others = [
-        all(hit for name, hit in record["right"].items() if name != record["attribute"]) for record in records
-    ]
+    others = [all(hit for name, hit in r["right"].items() if name != r["attribute"]) for r in records]
     return [
         Row(metric, "differing pixels outside the mask, worst case", worst, 0, worst, "all cases",
             len(records), "px", "<= 0 px", bool(records) and worst == 0),
@@ -62,17 +62,16 @@ def measure_remix(cases: Sequence[Case], first: int, harness: Harness) -> list[R
     """Change one attribute of a whole clip; measure whether place and framing are kept."""
     scenes = [case.scene for case in cases]
     truths = harness.render(scenes, SECONDS)
-    requests = [
-        with_references(harness.request(case.prompt, number, SECONDS), "remix", harness.source(truth))
-        for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first)
-    ]
+    requests = []
+    for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first):
+        remix: dict[str, Any] = {"operation": "remix", "references": (harness.reference(truth),)}
+        requests.append(harness.request(case.prompt, number, SECONDS, **remix))
     clips = harness.generate(requests)
-    expected = [case.expected() for case in cases]
     places = true_places(scenes, harness.aspect)
     return to_records(
         attribute=[next(iter(case.change)) for case in cases],
-        right=harness.check(clips, expected),
-        right_before=harness.check(truths, expected),
+        right=harness.check(clips, cases),
+        right_before=harness.check(truths, cases),
         away=mean_distances(clips, places, harness),
         away_from_another=mean_distances(clips, places.roll(1, 0), harness),
     )
@@ -97,10 +96,8 @@ def remix_rows(records: Sequence[Record]) -> list[Row]:
 
 def _by_attribute(metric: str, records: Sequence[Record], names: Sequence[str]) -> list[Row]:
     """How often each attribute was changed where a prompt changes it."""
-    return [
-        share(metric, f"{name} changed", _changed([r for r in records if r["attribute"] == name]))
-        for name in names
-    ]
+    parts = {name: [record for record in records if record["attribute"] == name] for name in names}
+    return [share(metric, f"{name} changed", _changed(part)) for name, part in parts.items()]
 
 
 def _changed(records: Sequence[Record], name: str = "right") -> list[bool]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,16 +30,14 @@ def measure_storyboard(cases: Sequence[Case], first: int, harness: Harness) -> l
     """Make a film of six shots of one subject, and judge each shot."""
     requests = []
     for number, case in enumerate(cases, first):
-        shots = tuple(
-            Segment(SECONDS, prompt=prompt, cut=index > 0) for index, prompt in enumerate(case.shots)
-        )
-        request = harness.request(case.prompt, number, SECONDS * len(shots))
-        requests.append(dataclasses.replace(request, operation="storyboard", segments=shots))
+        shots = tuple(Segment(SECONDS, prompt=prompt, cut=k > 0) for k, prompt in enumerate(case.shots))
+        parts: dict[str, Any] = {"operation": "storyboard", "segments": shots}
+        requests.append(harness.request(case.prompt, number, SECONDS * len(shots), **parts))
     length = round(SECONDS * harness.fps)
     records = []
     for case, film in zip(cases, harness.generate(requests), strict=True):
         clips = [film[index * length : (index + 1) * length] for index in range(len(case.shots))]
-        facts = harness.check(clips, [case.expected()] * len(clips))
+        facts = harness.check(clips, [case] * len(clips))
         records.append({name: column(facts, name) for name in ("subject", "color", "place", "time")})
     return records
 
@@ -58,16 +56,12 @@ def storyboard_rows(records: Sequence[Record]) -> list[Row]:
 
 def measure_trajectory(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
     """Give a path, and measure how far from it the subject is."""
-    requests = [
-        dataclasses.replace(harness.request(case.prompt, number, SECONDS), path=case.path)
-        for number, case in enumerate(cases, first)
-    ]
-    clips = harness.generate(requests)
+    clips = harness.generate(harness.requests(cases, first, SECONDS))
     paths = torch.stack([_places(case.path) for case in cases])
     scenes = [case.scene for case in cases]
     truths = harness.render(scenes, SECONDS)
     return to_records(
-        right=harness.check(clips, [case.expected() for case in cases]),
+        right=harness.check(clips, cases),
         away=mean_distances(clips, paths, harness),
         away_from_another=mean_distances(clips, paths.roll(1, 0), harness),
         away_in_truth=mean_distances(truths, true_places(scenes, harness.aspect), harness),
@@ -103,10 +97,8 @@ def measure_framing(cases: Sequence[Case], first: int, harness: Harness) -> list
     for name, shape in SHAPES.items():
         size = harness.card.shape_for(shape, None).size
         aspect = size[0] / size[1]
-        clips = harness.generate(
-            [harness.request(case.prompt, number, SECONDS, size) for number, case in enumerate(cases, first)]
-        )
-        subjects = column(harness.check(clips, [case.expected() for case in cases]), "subject")
+        clips = harness.generate(harness.requests(cases, first, SECONDS, size))
+        subjects = column(harness.check(clips, cases), "subject")
         places = true_places(scenes, aspect)
         truths = measures.locate(harness.render(scenes, SECONDS, size=size), harness)
         true = inside(places, sizes.expand(places.shape[:2]), aspect)
@@ -143,24 +135,17 @@ def framing_rows(records: Sequence[Record]) -> list[Row]:
 
 def measure_minute(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
     """Generate a minute, and judge two seconds from each second on."""
-    films = harness.generate(
-        [harness.request(case.prompt, number, MINUTE) for number, case in enumerate(cases, first)]
-    )
+    films = harness.generate(harness.requests(cases, first, MINUTE))
     seconds, length = round(MINUTE - SECONDS), round(SECONDS * harness.fps)
     ends = harness.render([case.scene for case in cases], SECONDS, float(seconds))
-    right = harness.check(ends, [case.expected() for case in cases])
+    right_at_end = harness.check(ends, cases)
     starts = [round(second * harness.fps) for second in range(seconds + 1)]
     records: list[Record] = []
-    for case, film, end in zip(cases, films, right, strict=True):
-        facts = harness.check(
-            [film[start : start + length] for start in starts], [case.expected()] * len(starts)
-        )
-        records.append(
-            {
-                "right": {name: column(facts, name) for name in DRIFT},
-                "right_in_truth": {name: end[name] for name in DRIFT},
-            }
-        )
+    for case, film, end in zip(cases, films, right_at_end, strict=True):
+        clips = [film[start : start + length] for start in starts]
+        facts = harness.check(clips, [case] * len(clips))
+        right = {name: column(facts, name) for name in DRIFT}
+        records.append({"right": right, "right_in_truth": {name: end[name] for name in DRIFT}})
     return records
 
 

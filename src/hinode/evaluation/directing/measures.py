@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,8 +50,7 @@ def psnr(frames: Frames, other: Frames) -> float:
 def true_places(scenes: Sequence[Scene], aspect: float, start: float = 0.0) -> Tensor:
     """Where subjects truly are, `PLACE_SECONDS` after `start`: [B, 8, 2]."""
     moments = (start + torch.tensor(PLACE_SECONDS)).expand(len(scenes), -1)
-    path = subject_path([scene.subjects[0] for scene in scenes], moments, aspect)
-    return torch.stack((path.x, path.y), -1)
+    return subject_path([scene.subjects[0] for scene in scenes], moments, aspect).places
 
 
 def locate(clips: Sequence[Frames], harness: Harness) -> Tensor:
@@ -94,10 +95,10 @@ def subject_mask(scene: Scene, frames: int, fps: float, size: tuple[int, int], *
     path = subject_path(scene.subjects, moments, width / height)
     zoom = camera_path([scene], moments).zoom
     half = (0.62 * scene.subjects[0].size * zoom[0] * min(width, height) + 1).numpy()
-    x, y = path.x[0].numpy() * width, path.y[0].numpy() * height
-    rows, columns = np.arange(height) + 0.5, np.arange(width) + 0.5
-    tall = np.abs(rows[None] - y[:, None]) <= half[:, None]
-    wide = np.abs(columns[None] - x[:, None]) <= half[:, None]
+    wide, tall = (
+        np.abs(np.arange(count)[None] + 0.5 - place[0].numpy()[:, None] * count) <= half[:, None]
+        for count, place in ((width, path.x), (height, path.y))
+    )
     boxes = tall[:, :, None] & wide[:, None, :]
     if still:
         boxes = boxes.any(0, keepdims=True)
@@ -112,10 +113,7 @@ def of_kind(records: Sequence[Record], kind: str) -> list[Record]:
 
 def column(records: Sequence[Record], *path: str) -> list[Any]:
     """One value of every record; `path`: its key, and keys inside it."""
-    values: list[Any] = list(records)
-    for name in path:
-        values = [value[name] for value in values]
-    return values
+    return [functools.reduce(operator.getitem, path, record) for record in records]
 
 
 def ratios(records: Sequence[Record], name: str, other: str) -> list[float]:

@@ -31,13 +31,8 @@ def memory_rows(model: str | None, size: str = "640x360", steps: int | None = No
 def peak_memory(seconds: float, model: str | None, size: str, steps: int | None) -> int:
     """Most bytes that were resident while a process made a clip into an MP4."""
     arguments = json.dumps([seconds, model, size, steps])
-    result = subprocess.run(
-        [sys.executable, "-c", f"from {__name__} import main; main()", arguments],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return int(result.stdout.splitlines()[-1])
+    command = [sys.executable, "-c", f"from {__name__} import main; main()", arguments]
+    return int(subprocess.check_output(command, text=True).splitlines()[-1])
 
 
 def main() -> None:

@@ -64,22 +64,12 @@ def evaluate_directing(
 ) -> dict[str, Any]:
     """Measure a model, by default the best.
 
-    Args:
-        folder: the files of cases, one for each metric.
-        model: name of an installed model.
-        settings: where models are, and threads.
-        only: metrics, by default all.
-        limit: only the first cases of each metric.
-        steps: sampling steps, by default the model's own number.
-        keep: folder for the record of each case, from which a stopped run continues.
-
-    Returns:
-        {"model", "drawn_by", "weights", "steps", "rows": see `Row.as_json`, "drift": see `generation.drift`,
-        "seconds": per case and metric, of the cases that this call measured}. `drawn_by` is the model that
-        generates for it, which may be its student; weights and steps are that one's.
-
-    Raises:
-        BadInput: there is no such metric or model, there are no cases, or `keep` holds records of others.
+    `folder`: the files of cases, one for each metric. `only`: metrics, by default all. `limit`: only the
+    first cases of each. `keep`: folder for the record of each case, from which a stopped run continues.
+    Returns {"model", "drawn_by", "weights", "steps", "rows": see `Row.as_json`, "drift": see
+    `generation.drift`, "seconds": per case and metric, of the cases that this call measured}. `drawn_by` is
+    the model that generates for it, which may be its student; weights and steps are that one's. BadInput:
+    there is no such metric or model, there are no cases, or `keep` holds records of others.
     """
     names = check_names(only, NAMES)
     card = catalog.find(model, settings.models)

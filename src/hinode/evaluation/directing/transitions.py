@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from hinode.evaluation.directing import measures
 from hinode.evaluation.directing.cases import SECONDS, Case
-from hinode.evaluation.directing.harness import Harness, with_references
+from hinode.evaluation.directing.harness import Harness
 from hinode.evaluation.directing.measures import changes, column, of_kind, psnr, ratios, seam
 from hinode.evaluation.evaluate import reencode
 from hinode.evaluation.records import Record, to_records
@@ -33,25 +33,22 @@ def measure_frames(cases: Sequence[Case], first: int, harness: Harness) -> list[
         at = [min(round(moment * harness.fps), len(truth) - 1) for moment in case.at]
         role = FIRST_FRAME if case.kind == "first" else KEYFRAME
         pictures = [harness.picture(truth[index], role, index / harness.fps) for index in at]
-        request = harness.request(case.prompt, number, SECONDS)
-        requests.append(with_references(request, "generate", *pictures))
+        requests.append(harness.request(case.prompt, number, SECONDS, references=tuple(pictures)))
         indices.append(at)
     records = []
     clips = harness.generate(requests)
     for case, at, frames, truth, rest in zip(cases, indices, clips, truths, rests, strict=True):
         others = [step for step in range(len(frames) - 1) if not {step, step + 1} & set(at)]
         decoded = reencode(frames, harness.fps)
-        records.append(
-            {
-                "kind": case.kind,
-                "psnr": min(psnr(frames[index], truth[index]) for index in at),
-                "psnr_in_file": min(psnr(decoded[index], truth[index]) for index in at),
-                "psnr_elsewhere": psnr(np.delete(frames, at, 0), np.delete(truth, at, 0)),
-                "motion": float(changes(frames)[others].mean()),
-                "motion_at_rest": float(changes(rest)[others].mean()),
-                "motion_in_truth": float(changes(truth)[others].mean()),
-            }
-        )
+        clips_by_name = {"motion": frames, "motion_at_rest": rest, "motion_in_truth": truth}
+        record = {
+            "kind": case.kind,
+            "psnr": min(psnr(frames[index], truth[index]) for index in at),
+            "psnr_in_file": min(psnr(decoded[index], truth[index]) for index in at),
+            "psnr_elsewhere": psnr(np.delete(frames, at, 0), np.delete(truth, at, 0)),
+        }
+        motion = {name: float(changes(clip)[others].mean()) for name, clip in clips_by_name.items()}
+        records.append(record | motion)
     return records
 
 
@@ -61,9 +58,7 @@ def frames_rows(records: Sequence[Record]) -> list[Row]:
     return [
         *(lowest(metric, f"{kind}: PSNR of the worst given frame", column(part, "psnr"), "dB", MIN_DB)
           for kind, part in kinds if part),
-        _moves(metric, records),
-        spread(metric, "motion as a multiple of the truth's", ratios(records, "motion", "motion_in_truth"),
-               "x"),
+        *_motion_rows(metric, records),
         spread(metric, "motion at rest as a multiple of the truth's (floor)",
                ratios(records, "motion_at_rest", "motion_in_truth"), "x"),
         spread(metric, "PSNR of the given frames after H.264", column(records, "psnr_in_file"), "dB"),
@@ -71,46 +66,45 @@ def frames_rows(records: Sequence[Record]) -> list[Row]:
     ]  # fmt: skip
 
 
-def _moves(metric: str, records: Sequence[Record]) -> Row:
+def _motion_rows(metric: str, records: Sequence[Record]) -> list[Row]:
     hits = [record["motion"] > record["motion_at_rest"] for record in records]
-    return share(metric, "moves more than the scene at rest", hits, MIN_SHARE)
+    multiples = ratios(records, "motion", "motion_in_truth")
+    return [
+        share(metric, "moves more than the scene at rest", hits, MIN_SHARE),
+        spread(metric, "motion as a multiple of the truth's", multiples, "x"),
+    ]
 
 
 def measure_extension(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
-    """Extend a true clip by two seconds, forward or backward.
-
-    The part that is generated is the world's seconds 0 to 2, which the judge knows best.
-    """
+    """Extend a true clip by two seconds, forward or backward. The part that is generated is the world's
+    seconds 0 to 2, which the judge knows best."""
     length, more = round(SOURCE_SECONDS * harness.fps), round(SECONDS * harness.fps)
     requests, truths, frozen = [], [], []
     for number, case in enumerate(cases, first):
         forward = case.kind == "forward"
         start = -length / harness.fps if forward else 0.0
         (truth,) = harness.render([case.scene], (length + more) / harness.fps, start)
-        source = harness.source(truth[:length] if forward else truth[more:])
-        request = harness.request(case.prompt, number, (length + more) / harness.fps)
-        request = with_references(request, "extend", source)
-        if not forward:
-            parts = Segment(more / harness.fps), Segment(length / harness.fps, keep=source.digest)
-            request = dataclasses.replace(request, segments=parts)
+        source = harness.reference(truth[:length] if forward else truth[more:])
+        backward = Segment(more / harness.fps), Segment(length / harness.fps, keep=source.digest)
+        parts: dict[str, Any] = {"references": (source,), "segments": () if forward else backward}
         edge = length - 1 if forward else more
-        requests.append(request)
+        seconds = (length + more) / harness.fps
+        requests.append(harness.request(case.prompt, number, seconds, operation="extend", **parts))
         truths.append(truth)
         frozen.append(np.repeat(truth[edge : edge + 1], more, 0))
     clips = harness.generate(requests)
     joins = [length if case.kind == "forward" else more for case in cases]
     spans = [slice(length, None) if case.kind == "forward" else slice(0, more) for case in cases]
     new = [clip[span] for clip, span in zip(clips, spans, strict=True)]
-    expected = [case.expected() for case in cases]
     places = measures.true_places([case.scene for case in cases], harness.aspect)
     return to_records(
         kind=[case.kind for case in cases],
         seam=list(map(seam, clips, joins)),
         seam_in_truth=list(map(seam, truths, joins)),
         away=measures.mean_distances(new, places, harness),
-        right=harness.check(new, expected),
-        right_in_truth=harness.check([t[span] for t, span in zip(truths, spans, strict=True)], expected),
-        right_if_held=harness.check(frozen, expected),
+        right=harness.check(new, cases),
+        right_in_truth=harness.check([t[span] for t, span in zip(truths, spans, strict=True)], cases),
+        right_if_held=harness.check(frozen, cases),
     )
 
 
@@ -128,10 +122,8 @@ def extension_rows(records: Sequence[Record]) -> list[Row]:
         for name, note, minimum in (("right", "", MIN_SHARE), *floors):
             hits = [all(facts.values()) for facts in column(part, name)]
             rows.append(share(metric, f"{kind}: all attributes unchanged{note}", hits, minimum))
-        rows += [
-            share(metric, f"{kind}: {name} unchanged", column(part, "right", name))
-            for name in part[0]["right"]
-        ]
+        for name in part[0]["right"]:
+            rows.append(share(metric, f"{kind}: {name} unchanged", column(part, "right", name)))
     return [*rows, mean(metric, "distance from where the subject truly goes", column(records, "away"), "%")]
 
 
@@ -141,10 +133,10 @@ def measure_loop(cases: Sequence[Case], first: int, harness: Harness) -> list[Re
     rests = harness.render([measures.at_rest(case.scene) for case in cases], LOOP_SECONDS)
     requests = []
     for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first):
-        from_clip = case.kind == "clip"
-        sources = (harness.source(truth[: round(SECONDS * harness.fps)]),) if from_clip else ()
-        request = with_references(harness.request(case.prompt, number, LOOP_SECONDS), "loop", *sources)
-        requests.append(dataclasses.replace(request, looped=True))
+        start = truth[: round(SECONDS * harness.fps)]
+        sources = (harness.reference(start),) if case.kind == "clip" else ()
+        parts: dict[str, Any] = {"operation": "loop", "references": sources, "looped": True}
+        requests.append(harness.request(case.prompt, number, LOOP_SECONDS, **parts))
     clips = harness.generate(requests)
     return to_records(
         kind=[case.kind for case in cases],
@@ -153,7 +145,7 @@ def measure_loop(cases: Sequence[Case], first: int, harness: Harness) -> list[Re
         motion=[float(np.median(changes(clip))) for clip in clips],
         motion_at_rest=[float(np.median(changes(rest))) for rest in rests],
         motion_in_truth=[float(np.median(changes(truth))) for truth in truths],
-        right=harness.check(clips, [case.expected() for case in cases]),
+        right=harness.check(clips, cases),
     )
 
 
@@ -167,9 +159,7 @@ def loop_rows(records: Sequence[Record]) -> list[Row]:
             rows.append(spread(metric, f"from a {kind}: last to first by the median step", seams, "x"))
     return [
         *rows,
-        _moves(metric, records),
-        spread(metric, "motion as a multiple of the truth's", ratios(records, "motion", "motion_in_truth"),
-               "x"),
+        *_motion_rows(metric, records),
         share(metric, "last to first of a clip that was not looped (floor)",
               [value <= MAX_SEAM for value in column(records, "seam_of_a_cut")]),
         *(share(metric, f"{name} as asked", column(records, "right", name))

@@ -36,22 +36,21 @@ def make_motion(rng: random.Random, number: int) -> Case:
     scene = dataclasses.replace(sample_scene(rng, subjects=1), camera="still")
     (subject,) = scene.subjects
     subject = place_subject(rng, subject.kind, subject.color, MOTIONS[number % len(MOTIONS)])
-    return _case(rng, dataclasses.replace(scene, subjects=(subject,)), 0, MOMENTS)
+    return _case(rng, scene, (subject,), MOMENTS)
 
 
 def make_behind(rng: random.Random, number: int) -> Case:
     """A subject passes behind a larger one that stands still."""
     scene = _calm_scene(rng)
-    right = number % 2 == 0
     y, speed = rng.uniform(0.38, 0.46), rng.uniform(1.06, 1.12)
     x = 0.06 + rng.uniform(-0.01, 0.01)
     first, second = rng.sample(COLORS, 2)
     near = Subject(rng.choice(OPAQUE), first, "still", 0.5, y, 0.30, 1.0, rng.random())
     kind = rng.choice([kind for kind in SUBJECTS if kind not in OPAQUE])
-    motion, start = ("right", x) if right else ("left", 1 - x)
+    motion, start = ("right", x) if number % 2 == 0 else ("left", 1 - x)
     far = Subject(kind, second, motion, start, y, 0.22, speed, rng.random())
     out = (0.27 + 0.5 - x) / (SPEED * speed)  # seconds until it has come out on the other side
-    return _case(rng, dataclasses.replace(scene, subjects=(near, far)), 1, (out, out + 0.2, out + 0.4))
+    return _case(rng, scene, (near, far), _moments(out))
 
 
 def make_beyond(rng: random.Random, number: int) -> Case:
@@ -61,25 +60,19 @@ def make_beyond(rng: random.Random, number: int) -> Case:
     speed = rng.uniform(0.95, 1.05)
     turn = speed / CIRCLE_PERIOD  # per second
     # 72 degrees before its farthest
-    phase = (-0.2 - turn * CONTEXT_SECONDS) % 1.0 if right else (0.3 - turn * CONTEXT_SECONDS) % 1.0
-    x = 1.02 if right else -0.02
-    color, _ = rng.sample(COLORS, 2)
-    kind, y = rng.choice(SUBJECTS), rng.uniform(0.38, 0.46)
-    subject = Subject(kind, color, "circle", x, y, 0.29, speed, phase)
-    back = CONTEXT_SECONDS + 0.55 / turn  # 126 degrees after its farthest
-    return _case(rng, dataclasses.replace(scene, subjects=(subject,)), 0, (back, back + 0.2, back + 0.4))
+    phase = ((-0.2 if right else 0.3) - turn * CONTEXT_SECONDS) % 1.0
+    subject = dataclasses.replace(_watched(rng, "circle", 1.02 if right else -0.02, speed), phase=phase)
+    # 126 degrees after its farthest
+    return _case(rng, scene, (subject,), _moments(CONTEXT_SECONDS + 0.55 / turn))
 
 
 def make_around(rng: random.Random, number: int) -> Case:
     """A subject leaves on one side and enters on the other, as paths in this world do."""
     scene = _calm_scene(rng)
-    right = number % 2 == 0
     x, speed = rng.uniform(0.78, 0.8), rng.uniform(1.06, 1.12)
-    color, _ = rng.sample(COLORS, 2)
-    motion, start = ("right", x) if right else ("left", 1 - x)
-    kind, y = rng.choice(SUBJECTS), rng.uniform(0.38, 0.46)
-    subject = Subject(kind, color, motion, start, y, 0.29, speed, rng.random())
-    return _case(rng, dataclasses.replace(scene, subjects=(subject,)), 0, (3.5, 3.7, 3.9))
+    motion, start = ("right", x) if number % 2 == 0 else ("left", 1 - x)
+    subject = dataclasses.replace(_watched(rng, motion, start, speed), phase=rng.random())
+    return _case(rng, scene, (subject,), _moments(3.5))
 
 
 METRICS: dict[str, tuple[Callable[[random.Random, int], Case], int]] = {
@@ -102,5 +95,17 @@ def _calm_scene(rng: random.Random) -> Scene:
     return dataclasses.replace(sample_scene(rng, subjects=1), camera="still", weather="clear")
 
 
-def _case(rng: random.Random, scene: Scene, watched: int, at: tuple[float, ...]) -> Case:
-    return Case(scene, watched, at, caption(scene, rng, "full"))
+def _watched(rng: random.Random, motion: str, x: float, speed: float) -> Subject:
+    color, _ = rng.sample(COLORS, 2)
+    kind, y = rng.choice(SUBJECTS), rng.uniform(0.38, 0.46)
+    return Subject(kind, color, motion, x, y, 0.29, speed)
+
+
+def _moments(first: float) -> tuple[float, ...]:
+    return first, first + 0.2, first + 0.4
+
+
+def _case(rng: random.Random, scene: Scene, subjects: tuple[Subject, ...], at: tuple[float, ...]) -> Case:
+    """A case that watches the last of some subjects."""
+    scene = dataclasses.replace(scene, subjects=subjects)
+    return Case(scene, len(subjects) - 1, at, caption(scene, rng, "full"))

@@ -1,21 +1,20 @@
 """Where a subject is in some frames, found by rendering.
 
 The scene is rendered with the subject at many places (and in every colour, as every kind); the rendering
-nearest to a frame is what that frame shows. No network judges, and in true frames the subject is found at its
-true place to within the grid.
+nearest to a frame is what that frame shows. No network judges: true frames show the true place.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from hinode.evaluation.physics.cases import Case
+from hinode.evaluation.records import Record
 from hinode.world.render import render
 from hinode.world.scene import COLORS, SUBJECTS, Scene
 
@@ -25,33 +24,12 @@ MIN_GAIN = 0.5  # share of the best candidate's pixels by which a frame is neare
 MIN_VISIBLE = 0.5  # share of the pixels visible at the true place that a candidate must show
 
 
-@dataclass(frozen=True)
-class Finding:
-    """The watched subject in a few frames."""
+def find(frames: Tensor, case: Case) -> Record:
+    """Search for the subject of a case in frames [moments, 3, H, W] in 0..1, those at `case.at`.
 
-    offset: Tensor  # from its true place, in fractions of the frame, [moments, 2]
-    present: Tensor  # whether it is visible at all, [moments]
-    color: str  # over all moments
-    kind: str
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "off": [[round(value, 4) for value in pair] for pair in self.offset.tolist()],
-            "there": self.present.tolist(),
-            "color": self.color,
-            "kind": self.kind,
-        }
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Finding:
-        """The inverse of `as_json`."""
-        offset, present = torch.tensor(record["off"]), torch.tensor(record["there"])
-        return cls(offset, present, record["color"], record["kind"])
-
-
-def find(frames: Tensor, case: Case) -> Finding:
-    """Search for the subject of a case in frames [moments, 3, H, W] in 0..1, those at `case.at`."""
+    Returns {"off": how far it is from its true place, x and y in fractions of the frame, and "there": whether
+    it is visible at all, both by moment; "color" and "kind", over all moments}.
+    """
     count = len(frames)
     empty = _render([_variant(case, None)] * count, case.at, frames)
     zero = (frames - empty).square().sum((1, 2, 3))
@@ -81,19 +59,17 @@ def find(frames: Tensor, case: Case) -> Finding:
         best = places[torch.arange(count), chosen]
 
     # It is present in any colour and as any kind; which one it is, all moments decide together.
-    present, looks = gain > MIN_GAIN * size, []
-    colors = [[_variant(case, at, color=value) for value in COLORS] for at in best.tolist()]
-    kinds = [[_variant(case, at, kind=value) for value in SUBJECTS] for at in best.tolist()]
-    for values, variants in ((COLORS, colors), (SUBJECTS, kinds)):
-        candidates, pixels = gains(variants)
-        present = present | (candidates > MIN_GAIN * pixels).any(1)
-        looks.append(values[int(candidates.sum(0).argmax())])
-    return Finding(best, present, *looks)
+    present, record = gain > MIN_GAIN * size, {}
+    for name, values in (("color", COLORS), ("kind", SUBJECTS)):
+        looks = [{name: value} for value in values]
+        candidates, pixels = gains([[_variant(case, at, **look) for look in looks] for at in best.tolist()])
+        present |= (candidates > MIN_GAIN * pixels).any(1)
+        record[name] = values[int(candidates.sum(0).argmax())]
+    offsets = [[round(value, 4) for value in pair] for pair in best.tolist()]
+    return {"off": offsets, "there": present.tolist(), **record}
 
 
-def _variant(
-    case: Case, shift: Sequence[float] | None, color: str | None = None, kind: str | None = None
-) -> Scene:
+def _variant(case: Case, shift: Sequence[float] | None, **look: Any) -> Scene:
     """The scene with the watched subject moved by (x, y) and looking otherwise; without it for None."""
     cast = list(case.scene.subjects)
     if shift is None:
@@ -101,9 +77,7 @@ def _variant(
     else:
         subject = cast[case.watched]
         x, y = subject.x + shift[0], subject.y + shift[1]
-        cast[case.watched] = dataclasses.replace(
-            subject, x=x, y=y, color=color or subject.color, kind=kind or subject.kind
-        )
+        cast[case.watched] = dataclasses.replace(subject, x=x, y=y, **look)
     return dataclasses.replace(case.scene, subjects=tuple(cast))
 
 

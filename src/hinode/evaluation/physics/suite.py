@@ -17,7 +17,7 @@ from hinode.engines.native.plan import CONDITIONED_GUIDANCE, Plan
 from hinode.engines.native.sampling import decode_frames
 from hinode.evaluation.evaluate import load_model, plan_of, render_native, sample_noise
 from hinode.evaluation.physics.cases import CONTEXT_SECONDS, METRICS, SECONDS, Case, make_cases
-from hinode.evaluation.physics.search import REACH, Finding, find
+from hinode.evaluation.physics.search import REACH, find
 from hinode.evaluation.records import Record, RecordLog, check_names
 from hinode.evaluation.results import Row, mean, share
 from hinode.model.flow import Sampler
@@ -27,7 +27,8 @@ from hinode.world.caption import words
 from hinode.world.motion import SPEED, subject_path
 
 BATCH = 4  # clips that go through the network together
-CaseFinding = tuple[Case, Finding]
+Findings = Sequence[tuple[Case, Record]]
+"""Cases with what `find` returned for them."""
 
 
 def evaluate_physics(
@@ -53,14 +54,14 @@ def evaluate_physics(
     def measure(cases: Sequence[Case], first: int) -> list[Record]:
         clips = continue_cases(cases, plan, loaded, device, first)
         pairs = zip(clips, cases, strict=True)
-        return [find(frames_at(clip, case, fps), case).as_json() for clip, case in pairs]
+        return [find(frames_at(clip, case, fps), case) for clip, case in pairs]
 
     with progress_bar(keep=True) as bar:
         for name in names:
             cases = [case.snapped(fps) for case in make_cases(name)[:limit]]
             header = {"weights": weights, "steps": steps, "cases": repr(cases[:1])}
             records = RecordLog(keep, f"physics-{name}", header).complete(cases, BATCH, measure, bar)
-            findings = [(case, Finding.of(record)) for case, record in zip(cases, records, strict=True)]
+            findings = list(zip(cases, records, strict=True))
             rows += summarize(name, findings, fps, plan.shape.width / plan.shape.height)
     return {
         "model": plan.card.name,
@@ -95,35 +96,34 @@ def frames_at(clip: Tensor, case: Case, fps: float) -> Tensor:
 
 def true_place(case: Case, moments: Sequence[float], aspect: float) -> Tensor:
     """Where the watched subject truly is, [moments, 2] in fractions of the frame."""
-    path = subject_path([case.scene.subjects[case.watched]], torch.tensor([list(moments)]), aspect)
-    return torch.stack((path.x[0], path.y[0]), -1)
+    return subject_path([case.scene.subjects[case.watched]], torch.tensor([moments]), aspect).places[0]
 
 
-def summarize(metric: str, findings: Sequence[CaseFinding], fps: float, aspect: float) -> list[Row]:
+def summarize(metric: str, findings: Findings, fps: float, aspect: float) -> list[Row]:
     """The rows of one metric."""
     if metric == "motion":
         return _motion_rows(findings, fps, aspect)
-    present = [bool(finding.present.sum() * 2 > len(finding.present)) for _, finding in findings]
+    present = [sum(record["there"]) * 2 > len(record["there"]) for _, record in findings]
     rows = [share(metric, "there again", present)]
     for name in ("color", "kind"):
-        same = [
-            back and getattr(finding, name) == getattr(case.scene.subjects[case.watched], name)
-            for back, (case, finding) in zip(present, findings, strict=True)
+        looks = [
+            record[name] == getattr(case.scene.subjects[case.watched], name) for case, record in findings
         ]
+        same = [back and like for back, like in zip(present, looks, strict=True)]
         rows.append(share(metric, f"there again, its {name} kept", same))
     moments = [range(len(case.at)) for case, _ in findings]
     return rows + _distance_rows(metric, "after it came back", findings, moments, fps, aspect)
 
 
-def _motion_rows(findings: Sequence[CaseFinding], fps: float, aspect: float) -> list[Row]:
+def _motion_rows(findings: Findings, fps: float, aspect: float) -> list[Row]:
     rows = []
     for second in (1, 2, 3):
         moments = [[k for k, at in enumerate(case.at) if second <= at < second + 1] for case, _ in findings]
         rows += _distance_rows("motion", f"{second} to {second + 1} s", findings, moments, fps, aspect)
     speeds = [
-        _distance(finding.offset[k + 1] - finding.offset[k], aspect) / (case.at[k + 1] - case.at[k])
-        for case, finding in findings
-        if bool(finding.present.all())
+        _distance(torch.tensor(record["off"]).diff(dim=0)[k], aspect) / (case.at[k + 1] - case.at[k])
+        for case, record in findings
+        if all(record["there"])
         for k in range(0, len(case.at) - 1, 2)
     ]
     what = "velocity off, where found throughout, from frame to frame"
@@ -131,33 +131,27 @@ def _motion_rows(findings: Sequence[CaseFinding], fps: float, aspect: float) -> 
 
 
 def _distance_rows(
-    metric: str,
-    when: str,
-    findings: Sequence[CaseFinding],
-    moments: Sequence[Sequence[int]],
-    fps: float,
-    aspect: float,
+    metric: str, when: str, findings: Findings, moments: Sequence[Sequence[int]], fps: float, aspect: float
 ) -> list[Row]:
     """Distances from the true place, where that is in the frame, at some moments of each case: of the model,
     and of two ways to guess."""
+    what, unit, last = f"off its place, {when}", "widths", CONTEXT_SECONDS - 1 / fps
     generated, copied, straight = [], [], []
-    last = CONTEXT_SECONDS - 1 / fps
-    for (case, finding), numbers in zip(findings, moments, strict=True):
-        truth = true_place(case, case.at, aspect)
+    for (case, record), numbers in zip(findings, moments, strict=True):
+        truth, offsets = true_place(case, case.at, aspect), torch.tensor(record["off"])
         before, end = true_place(case, (last, CONTEXT_SECONDS), aspect)
         step = (end - before) * fps
         step = torch.where(step.abs() > 2 * SPEED + 1, 0.0, step)  # it has just entered on the other side
         for k in numbers:
             if not bool(((truth[k] >= 0) & (truth[k] <= 1)).all()):
                 continue  # more than half of it is out of sight
-            generated.append(_distance(finding.offset[k], aspect) if bool(finding.present[k]) else REACH)
+            generated.append(_distance(offsets[k], aspect) if record["there"][k] else REACH)
             copied.append(_distance(end - truth[k], aspect))
             straight.append(_distance(end + step * (case.at[k] - CONTEXT_SECONDS) - truth[k], aspect))
-    what = f"off its place, {when}"
     return [
-        mean(metric, what, generated, "widths"),
-        mean(metric, f"{what}: copy of the last frame", [min(d, REACH) for d in copied], "widths"),
-        mean(metric, f"{what}: straight on", [min(d, REACH) for d in straight], "widths"),
+        mean(metric, what, generated, unit),
+        mean(metric, f"{what}: copy of the last frame", [min(d, REACH) for d in copied], unit),
+        mean(metric, f"{what}: straight on", [min(d, REACH) for d in straight], unit),
     ]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput
 from hinode.jobs import transitions
+from hinode.jobs.batches.lines import is_text
 from hinode.jobs.rows import read_job
 from hinode.jobs.states import Status
 from hinode.records.rows import first_row, from_row
@@ -81,17 +82,9 @@ def transition(connection: Connection, batch: Batch, **values: Any) -> None:
     Raises:
         ConcurrentUpdate: it is not.
     """
-    row = connection.execute(
-        batches.update()
-        .where(
-            batches.c.id == batch.id,
-            batches.c.status == batch.status,
-            batches.c.admitted == batch.admitted,
-        )
-        .values(**values)
-        .returning(batches.c.id)
-    ).first()
-    if row is None:
+    row = batches.c
+    same = (row.id == batch.id, row.status == batch.status, row.admitted == batch.admitted)
+    if not connection.execute(batches.update().where(*same).values(**values)).rowcount:
         raise ConcurrentUpdate(batch.id)
 
 
@@ -99,26 +92,25 @@ def fetch(connection: Connection, project_id: str, batch_id: str) -> Batch | Non
     """A batch of a project with its counts, or None if there is none."""
     query = sa.select(batches).where(batches.c.id == batch_id, batches.c.project_id == project_id)
     row = first_row(connection, query)
-    return Batch.of(row, counts_of(connection, [batch_id]).get(batch_id, {})) if row else None
+    return Batch.of(row, counts_of(connection, [batch_id])[batch_id]) if row else None
 
 
 def counts_of(connection: Connection, batch_ids: Sequence[str]) -> dict[str, dict[str, int]]:
     """How many jobs each batch has in each status, and under `REFUSED` how many lines became no job."""
-    counts: dict[str, dict[str, int]] = {}
-    by_status = connection.execute(
+    counts: dict[str, dict[str, int]] = {batch_id: {} for batch_id in batch_ids}
+    by_status = (
         sa.select(jobs.c.batch_id, jobs.c.status, sa.func.count())
         .where(jobs.c.batch_id.in_(batch_ids))
         .group_by(jobs.c.batch_id, jobs.c.status)
     )
-    for batch_id, status, count in by_status:
-        counts.setdefault(batch_id, {})[status] = count
-    refused = connection.execute(
-        sa.select(batch_lines.c.batch_id, sa.func.count())
+    refused = (
+        sa.select(batch_lines.c.batch_id, sa.literal(REFUSED), sa.func.count())
         .where(batch_lines.c.batch_id.in_(batch_ids), batch_lines.c.job_id.is_(None))
         .group_by(batch_lines.c.batch_id)
     )
-    for batch_id, count in refused:
-        counts.setdefault(batch_id, {})[REFUSED] = count
+    for query in (by_status, refused):
+        for batch_id, status, count in connection.execute(query):
+            counts[batch_id][status] = count
     return counts
 
 
@@ -138,7 +130,7 @@ def end_jobs(connection: Connection, batch_id: str, status: Status, now: float) 
         .limit(ENDED_AT_ONCE)
         .with_for_update()
     ).mappings()
-    waiting = [read_job(row) for row in rows]
+    waiting = list(map(read_job, rows))
     for job in waiting:
         transitions.end(connection, job, status, now, code, message)
     running = (jobs.c.batch_id == batch_id, jobs.c.status == Status.RUNNING.value)
@@ -154,13 +146,12 @@ def check_metadata(metadata: Mapping[str, str] | None) -> None:
     Raises:
         BadInput: there are too many, or one is too long or no text.
     """
-    if metadata is None:
-        return
-    if len(metadata) > MAX_METADATA_PAIRS or not all(
+    pairs = (metadata or {}).items()
+    if len(pairs) > MAX_METADATA_PAIRS or not all(
         len(key) <= MAX_METADATA_KEY_LENGTH
         and len(value) <= MAX_METADATA_VALUE_LENGTH
-        and _is_text(key + value)
-        for key, value in metadata.items()
+        and is_text(key + value)
+        for key, value in pairs
     ):
         raise BadInput(
             "the metadata cannot be stored",
@@ -168,7 +159,3 @@ def check_metadata(metadata: Mapping[str, str] | None) -> None:
             f"{MAX_METADATA_VALUE_LENGTH} characters",
             field="metadata",
         )
-
-
-def _is_text(value: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in value)

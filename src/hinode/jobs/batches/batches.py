@@ -7,7 +7,6 @@ validating ──► in_progress ──► finalizing ──► completed, expir
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -37,12 +36,7 @@ class Batches:
     """The batches in one database. Safe to use from several threads."""
 
     def __init__(
-        self,
-        store: Store,
-        objects: Objects,
-        uploads: Uploads,
-        wire: Wire,
-        clock: Callable[[], float] = time.time,
+        self, store: Store, objects: Objects, uploads: Uploads, wire: Wire, clock: Callable[[], float]
     ) -> None:
         self.database = store.database
         self.uploads = uploads
@@ -85,15 +79,11 @@ class Batches:
             BadInput: a field is not right, or the idempotency key was used for another request.
         """
         if endpoint != ENDPOINT:
-            raise BadInput(
-                f"batches for {quote(endpoint)} are not supported", f"give {ENDPOINT}", field="endpoint"
-            )
+            message = f"batches for {quote(endpoint)} are not supported"
+            raise BadInput(message, f"give {ENDPOINT}", field="endpoint")
         if completion_window != WINDOW:
-            raise BadInput(
-                f"the completion window {quote(completion_window)} is not supported",
-                f"give {WINDOW}",
-                field="completion_window",
-            )
+            message = f"the completion window {quote(completion_window)} is not supported"
+            raise BadInput(message, f"give {WINDOW}", field="completion_window")
         check_metadata(metadata)
         if output_seconds is not None:
             check_expiry(output_seconds, "output_expires_after")
@@ -115,11 +105,10 @@ class Batches:
         }
         with self.database.write() as connection:
             lock_project(connection, project_id)
-            if idempotency:
-                before = replay.promised(connection, project_id, idempotency)
-            else:
-                request = {key: row[key] for key in ("project_id", "key_id", "request_hash", "retry_count")}
-                before = replay.retried(connection, batches, **request, since=since, now=now)
+            request = {key: row[key] for key in ("project_id", "key_id", "request_hash", "retry_count")}
+            before = replay.find_result(
+                connection, batches, **request, promise=idempotency, since=since, now=now
+            )
             if before and (batch := fetch(connection, project_id, before[0])):
                 return batch, True
             self._check_input(connection, project_id, input_file_id)
@@ -150,26 +139,13 @@ class Batches:
     def page(
         self, project_id: str, *, after: str | None, limit: int, descending: bool = True
     ) -> tuple[list[Batch], bool]:
-        """Batches of a project in the order of their creation, and whether there are more.
-
-        Raises:
-            BadInput: there is no batch `after`.
-        """
+        """Batches of a project in the order of creation, and whether there are more; see `page_of`."""
         owner = batches.c.project_id == project_id
         query = sa.select(batches).where(owner)
         with self.database.read() as connection:
-            rows, more = page_of(
-                connection,
-                query,
-                batches.c.id,
-                owner,
-                "batch",
-                after=after,
-                limit=limit,
-                descending=descending,
-            )
+            rows, more = page_of(connection, query, owner, "batch", after, limit, descending)
             counts = counts_of(connection, [row["id"] for row in rows])
-        return [Batch.of(row, counts.get(row["id"], {})) for row in rows], more
+        return [Batch.of(row, counts[row["id"]]) for row in rows], more
 
     def cancel(self, project_id: str, batch_id: str) -> Batch | None:
         """Stop a batch: waiting jobs are cancelled, running ones are asked to stop, finished ones stay.
@@ -181,20 +157,17 @@ class Batches:
         """
         now = self.clock()
         with self.database.write() as connection:
-            row = (
-                connection.execute(
-                    batches.update()
-                    .where(
-                        batches.c.id == batch_id,
-                        batches.c.project_id == project_id,
-                        batches.c.status.in_(("validating", "in_progress")),
-                    )
-                    .values(status="cancelling", cancelling_at=now)
-                    .returning(batches.c.id)
+            cancelled = connection.execute(
+                batches.update()
+                .where(
+                    batches.c.id == batch_id,
+                    batches.c.project_id == project_id,
+                    batches.c.status.in_(("validating", "in_progress")),
                 )
-            ).first()
+                .values(status="cancelling", cancelling_at=now)
+            ).rowcount
             batch = fetch(connection, project_id, batch_id)
-        if row is not None:
+        if cancelled:
             with self.database.write() as connection:  # the first of its jobs; `advance` ends the others
                 end_jobs(connection, batch_id, Status.CANCELLED, now)
             return self.get(project_id, batch_id)

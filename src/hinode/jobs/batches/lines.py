@@ -52,9 +52,8 @@ def check(path: Path) -> tuple[int, list[dict[str, Any]]]:
                 continue
             count += 1
             if count > MAX_LINES:
-                faults.append(
-                    fault("too_many_requests", f"the file has more than {MAX_LINES:,} lines; split it", row)
-                )
+                message = f"the file has more than {MAX_LINES:,} lines; split it"
+                faults.append(fault("too_many_requests", message, row))
                 break
             error = _fault(text, row, custom_ids)
             if error is not None:
@@ -87,6 +86,11 @@ def read(path: Path, number: int = 0, place: int = 0) -> Iterator[Line]:
             number += 1
 
 
+def is_text(value: str) -> bool:
+    """Whether a database can store a text: it has no half of a surrogate pair, and no NUL."""
+    return not any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in value)
+
+
 def fault(code: str, message: str, line: int | None, param: str | None = None) -> dict[str, Any]:
     """One entry of a batch's `errors`; lines are counted from 1, empty ones too."""
     return {"code": code, "message": message, "param": param, "line": line}
@@ -115,19 +119,14 @@ def _fault(text: bytes | None, row: int, custom_ids: set[bytes]) -> dict[str, An
         return fault("invalid_json_line", "the line is not a JSON object", row)
     custom_id = values.get("custom_id")
     if not isinstance(custom_id, str) or not 1 <= len(custom_id) <= MAX_CUSTOM_ID_LENGTH:
-        return fault(
-            "invalid_custom_id",
-            f"custom_id is not a string of 1 to {MAX_CUSTOM_ID_LENGTH} characters",
-            row,
-            "custom_id",
-        )
-    if any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in custom_id):
+        message = f"custom_id is not a string of 1 to {MAX_CUSTOM_ID_LENGTH} characters"
+        return fault("invalid_custom_id", message, row, "custom_id")
+    if not is_text(custom_id):
         return fault("invalid_custom_id", "custom_id is not readable text", row, "custom_id")
     digest = hashlib.blake2b(custom_id.encode(), digest_size=16).digest()
     if digest in custom_ids:
-        return fault(
-            "duplicate_custom_id", f"custom_id {quote(custom_id)} is on another line too", row, "custom_id"
-        )
+        message = f"custom_id {quote(custom_id)} is on another line too"
+        return fault("duplicate_custom_id", message, row, "custom_id")
     custom_ids.add(digest)
     if values.get("method") != "POST":
         return fault("invalid_method", "method is not POST", row, "method")

@@ -31,7 +31,7 @@ from hinode.jobs.states import FINAL, Priority, Status
 from hinode.jobs.store import Store
 from hinode.jobs.webhooks import outbox
 from hinode.records.database import DatabaseError
-from hinode.records.rows import count_rows
+from hinode.records.rows import count_rows, only_row
 from hinode.records.tables import batch_lines, batches, jobs
 
 log = logging.getLogger(__name__)
@@ -87,15 +87,10 @@ class BatchProcessor:
         self._last: dict[str, str] = {}  # batch that had the last turn of its project
 
     def advance(self, now: float) -> int:
-        """Take steps as long as there are any, but for about half a second only.
+        """Take steps as long as there are any, but for about half a second only; returns how many.
 
         The projects take turns, and none gets more than two seconds, however many batches it has and however
-        long their lines take.
-
-        Args:
-            now: seconds since 1970.
-
-        Returns: number of steps taken.
+        long their lines take. `now` is in seconds since 1970.
         """
         self.uploads.expire(now)
         steps, until = 0, time.monotonic() + ROUND_SECONDS
@@ -117,9 +112,7 @@ class BatchProcessor:
         """Projects and batches that have not ended, one of each project before the second of any."""
         query = sa.select(batches.c.project_id, batches.c.id).where(batches.c.status.in_(UNFINISHED))
         with self.database.read() as connection:
-            unfinished = [
-                (row.project_id, row.id) for row in connection.execute(query.order_by(batches.c.id))
-            ]
+            unfinished = [tuple(row) for row in connection.execute(query.order_by(batches.c.id))]
         ended = (self._calls.owners() | set(self._places)) - {batch_id for _, batch_id in unfinished}
         self._calls.drop(ended)
         for batch_id in ended:
@@ -148,19 +141,13 @@ class BatchProcessor:
         return False
 
     def step(self, batch_id: str, now: float) -> bool:
-        """Take the next step of a batch.
-
-        Args:
-            batch_id: the batch.
-            now: seconds since 1970.
-
-        Returns: False if there is none at present.
+        """Take the next step of a batch; returns False if there is none at present.
 
         Raises:
             ConcurrentUpdate: another process has moved it on in the meantime.
         """
         with self.database.read() as connection:
-            row = connection.execute(sa.select(batches).where(batches.c.id == batch_id)).mappings().one()
+            row = only_row(connection, sa.select(batches).where(batches.c.id == batch_id))
             batch = Batch.of(row, {})
             is_open = jobs.c.status.not_in([status.value for status in FINAL])
             open_jobs = count_rows(connection, jobs.c.batch_id == batch_id, is_open)
@@ -267,20 +254,16 @@ class BatchProcessor:
 
     def _finalize(self, batch: Batch, now: float) -> None:
         """Write the files of results and end the batch; until the last transaction nobody sees them."""
-        output = results.write(
-            self.database, self.objects, self.wire.video, batch, partial(self._input, batch)
-        )
+        source = partial(self._input, batch)
+        output = results.write(self.database, self.objects, self.wire.video, batch, source)
         completed = "expired" if output.expired else "completed"
         status = "cancelled" if batch.status == "cancelling" else completed
         retention = batch.output_seconds if batch.output_seconds is not None else BATCH_SECONDS
         with self.database.write() as connection:
             self._emit(connection, batch, f"batch.{status}", now)
             files = {
-                column: results.enter(connection, batch, name, file, now, retention)
-                for column, name, file in (
-                    ("output_file_id", "output", output.output),
-                    ("error_file_id", "error", output.errors),
-                )
+                f"{name}_file_id": results.enter(connection, batch, name, file, now, retention)
+                for name, file in (("output", output.output), ("error", output.errors))
                 if file is not None
             }
             transition(connection, batch, **{"status": status, f"{status}_at": now, **files})

@@ -83,26 +83,13 @@ def write(
 def enter(
     connection: Connection, batch: Batch, name: str, file: tuple[str, int], now: float, retention: float
 ) -> str:
-    """Make a file of results one of the project's files, in the caller's transaction; returns its id.
+    """Make the "output" or "error" file (digest, size) one of the project's files; returns its id.
 
-    Args:
-        connection: inside a writing transaction.
-        batch: the batch.
-        name: "output" or "error".
-        file: digest and size.
-        now: seconds since 1970.
-        retention: how long it is kept, in seconds.
+    It is kept for `retention` seconds.
     """
-    row = uploads.new_row(
-        batch.project_id,
-        uploads.BATCH_OUTPUT,
-        f"{batch.id}_{name}.jsonl",
-        *file,
-        media_type="application/jsonl",
-        now=now,
-        expires_after=retention,
-    )
-    return uploads.insert(connection, row)
+    path, media_type = f"{batch.id}_{name}.jsonl", "application/jsonl"
+    owner = (batch.project_id, uploads.BATCH_OUTPUT)
+    return uploads.insert(connection, *owner, path, media_type, file, now, retention).id
 
 
 def _lines(
@@ -111,14 +98,11 @@ def _lines(
     """Each line of the results: which file it goes to, its content, and whether the window closed on it."""
     batch_name = batch.id.removeprefix("batch_")
     for number, custom_id, job, refusal in _admitted(database, batch):
-        line = {"id": f"batch_req_{batch_name}_{number}", "custom_id": custom_id}
-        response: dict[str, Any] = {"request_id": f"req_{batch_name}_{number}"}
-        if job is not None:
-            response |= {"status_code": 200, "body": dict(video(job))}
-            yield "output", {**line, "response": response, "error": None}, _late(batch, job)
-        else:
-            response |= {"status_code": refusal["status_code"], "body": refusal["body"]}
-            yield "errors", {**line, "response": response, "error": None}, False
+        answer = refusal if job is None else {"status_code": 200, "body": dict(video(job))}
+        response = {"request_id": f"req_{batch_name}_{number}", **answer}
+        line = {"id": f"batch_req_{batch_name}_{number}", "custom_id": custom_id, "response": response}
+        late = job is not None and _late(batch, job)
+        yield "errors" if job is None else "output", {**line, "error": None}, late
     if batch.admitted >= batch.lines:
         return
     code, message = NEVER_BEGUN[batch.status]
@@ -132,18 +116,14 @@ def _lines(
 def _admitted(database: Database, batch: Batch) -> Iterator[tuple[int, str, Job | None, Mapping[str, Any]]]:
     """Number and name of each line that was admitted, with its job or the reason why it has none."""
     next_line = 0
+    line = batch_lines.c
+    columns = (line.line, line.custom_id, line.job_id, line.error.label("refusal"))
     while True:
         query = (
-            sa.select(
-                batch_lines.c.line,
-                batch_lines.c.custom_id,
-                batch_lines.c.job_id,
-                batch_lines.c.error.label("refusal"),
-                jobs,
-            )
-            .join(jobs, jobs.c.id == batch_lines.c.job_id, isouter=True)
-            .where(batch_lines.c.batch_id == batch.id, batch_lines.c.line >= next_line)
-            .order_by(batch_lines.c.line)
+            sa.select(*columns, jobs)
+            .join(jobs, jobs.c.id == line.job_id, isouter=True)
+            .where(line.batch_id == batch.id, line.line >= next_line)
+            .order_by(line.line)
             .limit(PAGE)
         )
         with database.read() as connection:

@@ -66,40 +66,17 @@ class Characters:
     def page(
         self, project_id: str, *, after: str | None, limit: int, descending: bool = True
     ) -> tuple[list[Character], bool]:
-        """Characters of a project in the order in which they came, and whether there are more.
-
-        Args:
-            project_id: whose.
-            after: start behind this one, or None for the beginning.
-            limit: at most so many.
-            descending: newest first.
-
-        Raises:
-            BadInput: there is no character `after`.
-        """
+        """Characters of a project in the order of creation, and whether there are more; see `page_of`."""
         owner, query = characters.c.project_id == project_id, sa.select(characters).where(*_of(project_id))
         with self.database.read() as connection:
-            rows, more = page_of(
-                connection,
-                query,
-                characters.c.id,
-                owner,
-                "character",
-                after=after,
-                limit=limit,
-                descending=descending,
-            )
+            rows, more = page_of(connection, query, owner, "character", after, limit, descending)
         return [from_row(Character, row) for row in rows], more
 
     def delete(self, project_id: str, character_id: str) -> bool:
         """Delete a character, and return whether it was there; the videos that show it stay."""
         with self.database.write() as connection:
-            result = connection.execute(
-                characters.update()
-                .where(characters.c.id == character_id, *_of(project_id))
-                .values(deleted_at=self.clock())
-            )
-        return result.rowcount > 0
+            update = characters.update().where(characters.c.id == character_id, *_of(project_id))
+            return connection.execute(update.values(deleted_at=self.clock())).rowcount > 0
 
 
 def _of(project_id: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -99,10 +99,7 @@ class Objects:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = os.fstat(file.fileno()).st_size
             path = self.path(digest)
-            # The age of an equal file that is there already starts again, so that `sweep` does not remove it.
-            try:
-                os.utime(path)
-            except FileNotFoundError:
+            if not self.keep(digest):
                 os.fsync(file.fileno())
                 # The file may be old already if it took long to write; its age starts now.
                 os.utime(part)

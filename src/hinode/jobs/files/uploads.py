@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -79,15 +78,16 @@ class Uploads:
     ) -> Upload:
         """Add a file. A path from `Objects.temporary` is moved into the store, any other is copied.
 
-        It is deleted after `expires_after` seconds, from an hour to 30 days, by default as its purpose has
-        it.
+        It is deleted after `expires_after` seconds, from an hour to 30 days, by default as for its purpose.
 
         Raises:
             BadInput: it is too large, or another field is wrong.
         """
-        check_purpose(purpose)
+        if purpose not in PURPOSES:
+            remedy = f"use {join_names(PURPOSES, last='or')}"
+            raise BadInput(f"the purpose {quote(purpose)} is not supported", remedy, field="purpose")
         size = path.stat().st_size
-        maximum = max_bytes(purpose)
+        maximum = MAX_BATCH_BYTES if purpose == BATCH else MAX_BYTES
         if size > maximum:
             raise BadInput(f"the file has {size:,} bytes", f"give one of {maximum:,} or fewer", field="file")
         if expires_after is None and purpose == BATCH:
@@ -95,27 +95,13 @@ class Uploads:
         elif expires_after is not None:
             check_expiry(expires_after, "expires_after")
         now = self.clock()
-        digest, size = self.objects.put(path)
-        row = new_row(
-            project_id,
-            purpose,
-            filename,
-            digest,
-            size,
-            media_type=media_type,
-            now=now,
-            expires_after=expires_after,
-        )
+        file = self.objects.put(path)
         with self.database.write() as connection:
-            insert(connection, row)
-        return Upload(**row)
+            return insert(connection, project_id, purpose, filename, media_type, file, now, expires_after)
 
     def get(self, project_id: str, upload_id: str) -> Upload | None:
         """A file of a project, or None if there is none or its time is over."""
-        query = sa.select(uploads).where(uploads.c.id == upload_id, *self._of(project_id))
-        with self.database.read() as connection:
-            row = first_row(connection, query)
-        return from_row(Upload, row) if row else None
+        return self._first(uploads.c.id == upload_id, *self._of(project_id))
 
     def lock(self, connection: Connection, project_id: str, upload_id: str) -> str | None:
         """The purpose of a file of a project, or None if there is no such file; it cannot be deleted before
@@ -125,9 +111,11 @@ class Uploads:
 
     def find(self, upload_id: str) -> Upload | None:
         """A file of any project, even if its time is over; None if it was deleted."""
-        query = sa.select(uploads).where(uploads.c.id == upload_id, uploads.c.deleted_at.is_(None))
+        return self._first(uploads.c.id == upload_id, uploads.c.deleted_at.is_(None))
+
+    def _first(self, *conditions: sa.ColumnElement[bool]) -> Upload | None:
         with self.database.read() as connection:
-            row = first_row(connection, query)
+            row = first_row(connection, sa.select(uploads).where(*conditions))
         return from_row(Upload, row) if row else None
 
     def page(
@@ -139,33 +127,14 @@ class Uploads:
         descending: bool = True,
         purpose: str | None = None,
     ) -> tuple[list[Upload], bool]:
-        """Files of a project in the order in which they came, and whether there are more.
-
-        Args:
-            project_id: whose.
-            after: start behind this file, or None for the beginning.
-            limit: at most so many.
-            descending: newest first.
-            purpose: only those put in for this.
-
-        Raises:
-            BadInput: there is no file `after`.
-        """
+        """Files of a project, or those with a purpose, in the order in which they came, and whether there are
+        more; see `page_of`."""
         owner = uploads.c.project_id == project_id
         query = sa.select(uploads).where(*self._of(project_id))
         if purpose is not None:
             query = query.where(uploads.c.purpose == purpose)
         with self.database.read() as connection:
-            rows, more = page_of(
-                connection,
-                query,
-                uploads.c.id,
-                owner,
-                "file",
-                after=after,
-                limit=limit,
-                descending=descending,
-            )
+            rows, more = page_of(connection, query, owner, "file", after, limit, descending)
         return [from_row(Upload, row) for row in rows], more
 
     def delete(self, project_id: str, upload_id: str) -> bool:
@@ -177,11 +146,8 @@ class Uploads:
         with self.database.write() as connection:
             if self.lock(connection, project_id, upload_id) is None:
                 return False
-            batch = connection.scalar(
-                sa.select(batches.c.id)
-                .where(batches.c.input_file_id == upload_id, batches.c.status.in_(UNFINISHED))
-                .limit(1)
-            )
+            needs_it = (batches.c.input_file_id == upload_id, batches.c.status.in_(UNFINISHED))
+            batch = connection.scalar(sa.select(batches.c.id).where(*needs_it).limit(1))
             if batch is not None:
                 raise BadInput(
                     f"batch {batch} needs file {upload_id} and is not finished",
@@ -212,20 +178,6 @@ class Uploads:
         )
 
 
-def check_purpose(purpose: str) -> None:
-    """Check that files can have a purpose.
-
-    Raises:
-        BadInput: they cannot.
-    """
-    if purpose not in PURPOSES:
-        raise BadInput(
-            f"the purpose {quote(purpose)} is not supported",
-            f"use {join_names(PURPOSES, last='or')}",
-            field="purpose",
-        )
-
-
 def check_expiry(seconds: float, field: str) -> None:
     """Check that a file can expire after so many seconds.
 
@@ -241,43 +193,31 @@ def check_expiry(seconds: float, field: str) -> None:
         )
 
 
-def max_bytes(purpose: str) -> int:
-    """Size of the largest file for a purpose."""
-    return MAX_BATCH_BYTES if purpose == BATCH else MAX_BYTES
-
-
-def new_row(
+def insert(
+    connection: Connection,
     project_id: str,
     purpose: str,
-    filename: str,
-    digest: str,
-    size: int,
-    *,
+    path: str,
     media_type: str,
+    file: tuple[str, int],
     now: float,
     expires_after: float | None,
-) -> dict[str, Any]:
-    """The row of a file that is in the store already."""
-    return {
-        "id": ids.make("file-", now),
-        "project_id": project_id,
-        "purpose": purpose,
-        "filename": _filename(filename),
-        "digest": digest,
-        "media_type": media_type if _MEDIA_TYPE.fullmatch(media_type) else "application/octet-stream",
-        "bytes": size,
-        "created_at": now,
-        "expires_at": None if expires_after is None else now + expires_after,
-    }
+) -> Upload:
+    """Add a file whose digest and size `Objects.put` returned, in the caller's transaction.
 
-
-def insert(connection: Connection, row: dict[str, Any]) -> str:
-    """Add a file in the caller's transaction; returns its id."""
-    connection.execute(uploads.insert().values(**row))
-    return str(row["id"])
-
-
-def _filename(name: str) -> str:
-    """The last part of a path, in printable characters."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    return "".join(letter for letter in last if letter.isprintable())[:MAX_NAME_LENGTH] or "file"
+    Its name is the last part of the client's `path`, in printable characters.
+    """
+    last = path.replace("\\", "/").rpartition("/")[2]
+    upload = Upload(
+        id=ids.make("file-", now),
+        project_id=project_id,
+        purpose=purpose,
+        filename="".join(letter for letter in last if letter.isprintable())[:MAX_NAME_LENGTH] or "file",
+        digest=file[0],
+        media_type=media_type if _MEDIA_TYPE.fullmatch(media_type) else "application/octet-stream",
+        bytes=file[1],
+        created_at=now,
+        expires_at=None if expires_after is None else now + expires_after,
+    )
+    connection.execute(uploads.insert().values(**asdict(upload)))
+    return upload

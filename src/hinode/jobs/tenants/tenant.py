@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, join_names, quote
-from hinode.records.rows import count_rows, from_row
+from hinode.records.rows import count_rows, from_row, only_row
 from hinode.records.tables import projects
 
 SCOPES = ("read", "write")
@@ -51,19 +50,13 @@ class Limits:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and 0 < self.weight <= MAX_WEIGHT):
-            raise BadInput(
-                f"weight {self.weight:g} is out of range",
-                f"give more than 0 and at most {MAX_WEIGHT:g}",
-                field="weight",
-            )
+            remedy = f"give more than 0 and at most {MAX_WEIGHT:g}"
+            raise BadInput(f"weight {self.weight:g} is out of range", remedy, field="weight")
         for name in ("max_running", "max_queued", "daily_seconds"):
             limit = getattr(self, name)
             if limit is not None and not (math.isfinite(limit) and 0 <= limit <= MAX_LIMIT):
-                raise BadInput(
-                    f"{name.replace('_', ' ')} {limit:g} is out of range",
-                    f"give 0 to {MAX_LIMIT:,}",
-                    field=name,
-                )
+                message = f"{name.replace('_', ' ')} {limit:g} is out of range"
+                raise BadInput(message, f"give 0 to {MAX_LIMIT:,}", field=name)
 
 
 @dataclass(frozen=True)
@@ -111,13 +104,13 @@ class NewKey:
     key: str = field(repr=False)
 
 
-def lock_project(connection: Connection, project_id: str) -> sa.Row[Any]:
+def lock_project(connection: Connection, project_id: str) -> sa.RowMapping:
     """The row of a project, locked against others that add something to it until the transaction ends.
 
     Rows of jobs or of a batch are locked after it, and rows that refer to it may still be written.
     """
     query = sa.select(projects).where(projects.c.id == project_id).with_for_update(key_share=True)
-    return connection.execute(query).one()
+    return only_row(connection, query)
 
 
 def check_count(
@@ -155,16 +148,8 @@ def parse_scopes(scopes: Collection[str]) -> tuple[str, ...]:
     return tuple(scope for scope in SCOPES if scope in scopes)
 
 
-def parse_rate(requests_per_minute: int | None) -> int | None:
-    """The same number.
-
-    Raises:
-        BadInput: it is out of range.
-    """
+def check_rate(requests_per_minute: int | None) -> None:
+    """Raise BadInput if a limit of requests is out of range."""
     if requests_per_minute is not None and not 1 <= requests_per_minute <= MAX_REQUESTS_PER_MINUTE:
-        raise BadInput(
-            f"{requests_per_minute} requests a minute is out of range",
-            f"give 1 to {MAX_REQUESTS_PER_MINUTE:,}",
-            field="requests_per_minute",
-        )
-    return requests_per_minute
+        message = f"{requests_per_minute} requests a minute is out of range"
+        raise BadInput(message, f"give 1 to {MAX_REQUESTS_PER_MINUTE:,}", field="requests_per_minute")

@@ -28,14 +28,12 @@ from hinode.jobs.tenants.tenant import (
     Limits,
     NewKey,
     Project,
-    parse_rate,
+    check_rate,
     parse_scopes,
 )
 from hinode.records.database import Database
-from hinode.records.rows import first_row
+from hinode.records.rows import count_rows, first_row
 from hinode.records.tables import api_keys, organisations, projects
-
-__all__ = ["SCOPES", "Identity", "Key", "Limits", "NewKey", "Project", "Tenants"]
 
 FIRST_NAME = "default"
 """Name of the first organisation, project and key."""
@@ -52,11 +50,7 @@ class Tenants:
     """The organisations, projects and keys of one database. Safe to use from several threads."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        """
-        Args:
-            database: up to date (`Database.upgrade`).
-            clock: seconds since 1970.
-        """
+        """`database` is up to date (`Database.upgrade`), and `clock` gives seconds since 1970."""
         self.database = database
         self.clock = clock
         self._lock = threading.Lock()
@@ -76,13 +70,9 @@ class Tenants:
         return Identity(row.id, row.project_id, frozenset(row.scopes.split()), row.requests_per_minute)
 
     def record_uses(self, *, all: bool = False) -> int:
-        """Enter when keys were last used, each at most once a minute, so that requests that read write
-        nothing.
+        """Enter when keys were last used, so that requests that read write nothing; returns how many keys.
 
-        Args:
-            all: enter every use, however recent; for the end of the process.
-
-        Returns: the number of keys.
+        Each is entered at most once a minute, or with `all`, for the end of the process, however recent.
         """
         now = self.clock()
         with self._lock:
@@ -122,15 +112,14 @@ class Tenants:
         """
         name = parse_name(name, MAX_NAME_LENGTH)
         checked = parse_scopes(scopes)
-        rate = parse_rate(requests_per_minute)
+        check_rate(requests_per_minute)
         with self.database.write() as connection:
             if project is None:
                 self._lock_tenants(connection)
-                oldest = connection.scalar(sa.select(projects.c.id).order_by(projects.c.id).limit(1))
-                project_id = oldest or self._insert_first_project(connection)
+                project_id = self._first_project(connection)
             else:
                 project_id = self._find_project(connection, project).id
-            return self._insert_key(connection, name, project_id, checked, rate)
+            return self._insert_key(connection, name, project_id, checked, requests_per_minute)
 
     def all_keys(self) -> list[Key]:
         """Every key, revoked ones too, the oldest first."""
@@ -188,19 +177,19 @@ class Tenants:
         name = parse_name(name, MAX_NAME_LENGTH)
         with self.database.write() as connection:
             self._lock_tenants(connection)
-            if connection.scalar(sa.select(projects.c.id).where(projects.c.name == name)) is not None:
+            if count_rows(connection, projects.c.name == name):
                 raise BadInput(
                     f"there is a project {quote(name)} already", "choose another name", field="name"
                 )
-            ids = list(connection.scalars(sa.select(organisations.c.id).order_by(organisations.c.id)))
-            if organisation_id is not None and organisation_id not in ids:
+            if organisation_id is None:
+                organisation_id = self._first_organisation(connection)
+            elif not count_rows(connection, organisations.c.id == organisation_id):
                 raise BadInput(
                     f"there is no organisation {quote(organisation_id)}",
                     "leave it out for the first one",
                     field="organisation",
                 )
-            owner = organisation_id or (ids[0] if ids else self._insert_organisation(connection, FIRST_NAME))
-            return self._insert_project(connection, name, owner, limits or Limits())
+            return self._insert_project(connection, name, organisation_id, limits or Limits())
 
     def projects(self) -> list[Project]:
         """Every project, the oldest first."""
@@ -230,15 +219,14 @@ class Tenants:
 
         If several processes do this at once, one of them gets a key and the others None.
         """
-        first = sa.select(organisations.c.id).order_by(organisations.c.id).limit(1)
         with self.database.read() as connection:
-            if connection.scalar(first) is not None:
+            if connection.scalar(_FIRST_ORGANISATION) is not None:
                 return None
         with self.database.write() as connection:
             self._lock_tenants(connection)
-            if connection.scalar(first) is not None:
+            if connection.scalar(_FIRST_ORGANISATION) is not None:
                 return None
-            project_id = self._insert_first_project(connection)
+            project_id = self._first_project(connection)
             return self._insert_key(connection, FIRST_NAME, project_id, SCOPES, None).key
 
     # Inside a transaction
@@ -248,10 +236,17 @@ class Tenants:
         if not self.database.sqlite:
             connection.exec_driver_sql("LOCK TABLE organisations IN SHARE ROW EXCLUSIVE MODE")
 
-    def _insert_first_project(self, connection: Connection) -> str:
-        owner = connection.scalar(sa.select(organisations.c.id).order_by(organisations.c.id).limit(1))
-        owner = owner or self._insert_organisation(connection, FIRST_NAME)
-        return self._insert_project(connection, FIRST_NAME, owner, Limits()).id
+    def _first_organisation(self, connection: Connection) -> str:
+        """The oldest organisation, which is made if there is none."""
+        return connection.scalar(_FIRST_ORGANISATION) or self._insert_organisation(connection, FIRST_NAME)
+
+    def _first_project(self, connection: Connection) -> str:
+        """The oldest project, which is made if there is none."""
+        first = connection.scalar(sa.select(projects.c.id).order_by(projects.c.id).limit(1))
+        if first is None:
+            owner = self._first_organisation(connection)
+            first = self._insert_project(connection, FIRST_NAME, owner, Limits()).id
+        return first
 
     def _find_project(self, connection: Connection, project: str) -> Project:
         query = (
@@ -278,11 +273,8 @@ class Tenants:
     def _insert_project(self, connection: Connection, name: str, owner: str, limits: Limits) -> Project:
         now = self.clock()
         project = Project(make_id("proj_", now), owner, name, now, limits)
-        connection.execute(
-            projects.insert().values(
-                id=project.id, organisation_id=owner, name=name, created_at=now, **asdict(limits)
-            )
-        )
+        values = {"id": project.id, "organisation_id": owner, "name": name, "created_at": now}
+        connection.execute(projects.insert().values(**values, **asdict(limits)))
         return project
 
     def _insert_key(
@@ -311,6 +303,7 @@ class Tenants:
         return NewKey(key_id, key)
 
 
+_FIRST_ORGANISATION = sa.select(organisations.c.id).order_by(organisations.c.id).limit(1)
 _BY_DIGEST = sa.select(
     api_keys.c.id, api_keys.c.project_id, api_keys.c.scopes, api_keys.c.requests_per_minute
 ).where(api_keys.c.digest == sa.bindparam("key_digest"), api_keys.c.revoked_at.is_(None))

@@ -47,51 +47,29 @@ class DeliveryOutcome:
 def post(
     outbound: Outbound, url: str, event: Mapping[str, Any], secrets: tuple[str, ...], now: float
 ) -> Answer:
-    """Post an event to an endpoint.
+    """Post an event to an endpoint: the same bytes under the same id at every attempt.
 
     Args:
         outbound: sends it.
         url: of the endpoint.
         event: row of the event: id, type, data, created_at.
-        secrets: `whsec_…` each; see `headers`.
-        now: seconds since 1970.
+        secrets: `whsec_…` each; there is a signature for each of them, and a receiver needs only one.
+        now: seconds since 1970; receivers refuse a time that is more than five minutes off.
 
     Raises:
         OutboundError: the URL is not allowed, or there was no answer in time.
     """
-    content = body(event)
-    return outbound.post(url, content, headers(event["id"], content, secrets, now), seconds=ATTEMPT_SECONDS)
-
-
-def body(event: Mapping[str, Any]) -> bytes:
-    """The body of an event: the same bytes at every attempt, because they are signed."""
-    content = {
-        "id": event["id"],
-        "object": "event",
-        "created_at": int(event["created_at"]),
-        "type": event["type"],
-        "data": event["data"],
-    }
-    return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def headers(event_id: str, content: bytes, secrets: tuple[str, ...], now: float) -> dict[str, str]:
-    """The headers of an attempt.
-
-    Args:
-        event_id: stays the same at every attempt.
-        content: the body.
-        secrets: `whsec_…` each; there is a signature for each of them, and a receiver needs only one.
-        now: seconds since 1970; receivers refuse a time that is more than five minutes off.
-    """
+    about = {"id": event["id"], "object": "event", "created_at": int(event["created_at"])}
+    content = {**about, "type": event["type"], "data": event["data"]}
+    body = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
     at = datetime.fromtimestamp(int(now), UTC)
-    signatures = [Webhook(secret).sign(event_id, at, content.decode()) for secret in secrets]
-    return {
+    headers = {
         "Content-Type": "application/json",
-        "webhook-id": event_id,
+        "webhook-id": event["id"],
         "webhook-timestamp": str(int(now)),
-        "webhook-signature": " ".join(signatures),
+        "webhook-signature": " ".join(Webhook(secret).sign(event["id"], at, body) for secret in secrets),
     }
+    return outbound.post(url, body.encode(), headers, seconds=ATTEMPT_SECONDS)
 
 
 def active_secrets(endpoint: sa.RowMapping, now: float) -> tuple[str, ...]:
@@ -115,13 +93,10 @@ def retry_delay(attempt: int, fraction: float) -> float:
 def decide(
     *, created_at: float, attempt: int, now: float, fraction: float, answer: Answer | None
 ) -> DeliveryOutcome:
-    """Decide what an attempt means.
+    """Decide what an attempt that ended at `now` means; see `retry_delay`.
 
     Args:
         created_at: of the delivery, seconds since 1970.
-        attempt: its number, from 1.
-        now: when it ended.
-        fraction: see `retry_delay`.
         answer: of the server, or None if there was none.
     """
     if answer and 200 <= answer.status < 300:

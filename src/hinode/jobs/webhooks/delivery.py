@@ -25,6 +25,7 @@ from hinode.jobs.webhooks import attempt
 from hinode.jobs.webhooks.outbox import DELIVERED, FAILED, PENDING
 from hinode.outbound import Answer, Outbound, OutboundError
 from hinode.records.database import Database
+from hinode.records.rows import only_row
 from hinode.records.tables import deliveries, delivery_attempts, events, webhook_endpoints
 
 log = logging.getLogger(__name__)
@@ -121,11 +122,8 @@ class Deliverer:
         """
         with self.database.write() as connection:
             # A delivery that never ended, because no server ran for a month, is removed too.
-            old = list(
-                connection.scalars(
-                    sa.select(events.c.id).where(events.c.created_at < now - LOG_SECONDS).limit(MAX_DELETIONS)
-                )
-            )
+            query = sa.select(events.c.id).where(events.c.created_at < now - LOG_SECONDS)
+            old = list(connection.scalars(query.limit(MAX_DELETIONS)))
             of_old = sa.select(deliveries.c.id).where(deliveries.c.event_id.in_(old))
             connection.execute(delivery_attempts.delete().where(delivery_attempts.c.delivery_id.in_(of_old)))
             connection.execute(deliveries.delete().where(deliveries.c.event_id.in_(old)))
@@ -178,34 +176,20 @@ class Deliverer:
         outcome = attempt.decide(
             created_at=due.created_at, attempt=due.attempt, now=now, fraction=self._fraction(), answer=answer
         )
+        values = {"status": outcome.status, "attempts": due.attempt, "next_at": outcome.next_at}
         delivered_at = now if outcome.status == DELIVERED else None
+        row = deliveries.c
+        update = deliveries.update().where(row.id == due.id, row.epoch == due.epoch, row.status == PENDING)
         with self.database.write() as connection:
-            recorded = connection.execute(
-                deliveries.update()
-                .where(
-                    deliveries.c.id == due.id,
-                    deliveries.c.epoch == due.epoch,
-                    deliveries.c.status == PENDING,
-                )
-                .values(
-                    status=outcome.status,
-                    attempts=due.attempt,
-                    next_at=outcome.next_at,
-                    lease_until=None,
-                    delivered_at=delivered_at,
-                )
-            )
-            if not recorded.rowcount:
+            update = update.values(**values, lease_until=None, delivered_at=delivered_at)
+            if not connection.execute(update).rowcount:
                 return
             attempt.log_attempt(connection, due.id, due.attempt, now, seconds, answer, error)
         if outcome.gone:
             # In a transaction of its own, because deleting an endpoint locks it before its deliveries.
+            endpoint = (webhook_endpoints.c.id == due.endpoint_id, webhook_endpoints.c.url == due.url)
             with self.database.write() as connection:
-                connection.execute(
-                    webhook_endpoints.update()
-                    .where(webhook_endpoints.c.id == due.endpoint_id, webhook_endpoints.c.url == due.url)
-                    .values(disabled_at=now)
-                )
+                connection.execute(webhook_endpoints.update().where(*endpoint).values(disabled_at=now))
 
 
 def _due(now: float) -> tuple[sa.ColumnElement[bool], ...]:
@@ -222,12 +206,9 @@ def _candidates(connection: Connection, now: float, limit: int, running: Mapping
     rank = sa.func.row_number().over(partition_by=deliveries.c.endpoint_id, order_by=order)
     full = [name for name, count in running.items() if count >= MAX_CONCURRENT]
     full_projects = [name for name, count in running.items() if count >= MAX_PER_PROJECT]
+    columns = (deliveries.c.id, deliveries.c.endpoint_id, deliveries.c.next_at)
     by_endpoint = (
-        sa.select(
-            *(deliveries.c.id, deliveries.c.endpoint_id, deliveries.c.next_at),
-            webhook_endpoints.c.project_id,
-            rank.label("rank"),
-        )
+        sa.select(*columns, webhook_endpoints.c.project_id, rank.label("rank"))
         .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id)
         .where(
             *_due(now),
@@ -262,16 +243,12 @@ def _candidates(connection: Connection, now: float, limit: int, running: Mapping
 
 def _load(connection: Connection, row: sa.RowMapping, now: float) -> DueDelivery | None:
     """A delivery with its event and endpoint; None if the endpoint was deleted or disabled since."""
-    event = connection.execute(sa.select(events).where(events.c.id == row["event_id"])).mappings().one()
-    endpoint = (
-        connection.execute(sa.select(webhook_endpoints).where(webhook_endpoints.c.id == row["endpoint_id"]))
-        .mappings()
-        .one()
-    )
+    event = only_row(connection, sa.select(events).where(events.c.id == row["event_id"]))
+    query = sa.select(webhook_endpoints).where(webhook_endpoints.c.id == row["endpoint_id"])
+    endpoint = only_row(connection, query)
     if endpoint["deleted_at"] is not None or endpoint["disabled_at"] is not None:
-        connection.execute(
-            deliveries.update().where(deliveries.c.id == row["id"]).values(status=FAILED, lease_until=None)
-        )
+        update = deliveries.update().where(deliveries.c.id == row["id"])
+        connection.execute(update.values(status=FAILED, lease_until=None))
         return None
     return DueDelivery(
         id=row["id"],

@@ -15,12 +15,12 @@ from sqlalchemy.engine import Connection
 from hinode.errors import BadInput, join_names, quote
 from hinode.jobs import ids
 from hinode.jobs.tenants.tenant import check_count
-from hinode.jobs.webhooks import attempt
+from hinode.jobs.webhooks import attempt, outbox
 from hinode.jobs.webhooks.outbox import DELIVERED, FAILED, PENDING
 from hinode.outbound import Answer, Outbound, OutboundError
 from hinode.records.database import Database
 from hinode.records.paging import page_of
-from hinode.records.rows import first_row, from_row
+from hinode.records.rows import first_row, from_row, only_row
 from hinode.records.tables import deliveries, delivery_attempts, events, webhook_endpoints
 
 EVENT_TYPES = (
@@ -69,18 +69,13 @@ class DeliveryAttempt:
 
 @dataclass(frozen=True)
 class Delivery:
-    """The delivery of an event to an endpoint.
+    """The delivery of an event to an endpoint; times are seconds since 1970.
 
     Attributes:
-        id: `dlv_…`.
         event_id: `evt_…`, which the receiver sees as `webhook-id`.
-        event_type: such as "video.completed".
         data: of the event.
         status: "pending", "delivered" or "failed".
-        created_at: seconds since 1970.
         next_at: earliest time of the next attempt if it is pending, else None.
-        delivered_at: when it was delivered, or None.
-        attempts: all attempts so far.
     """
 
     id: str
@@ -91,7 +86,7 @@ class Delivery:
     created_at: float
     next_at: float | None
     delivered_at: float | None
-    attempts: tuple[DeliveryAttempt, ...]
+    attempts: Sequence[DeliveryAttempt]
 
 
 class Endpoints:
@@ -115,31 +110,14 @@ class Endpoints:
             BadInput: a field is wrong, or there are too many endpoints.
         """
         now = self.clock()
-        values = {
-            "name": ids.parse_name(name, MAX_NAME_LENGTH),
-            "url": str(self.outbound.check(url, https=True)),
-            "event_types": _event_types(event_types),
-        }
+        values = self._checked(name, url, event_types)
         secret = new_secret()
         with self.database.write() as connection:
             check_count(connection, project_id, MAX_ENDPOINTS, "webhook endpoints", "url", *_of(project_id))
-            row = (
-                connection.execute(
-                    webhook_endpoints.insert()
-                    .values(
-                        id=ids.make("whe_", now),
-                        project_id=project_id,
-                        secret=secret,
-                        created_at=now,
-                        updated_at=now,
-                        **values,
-                    )
-                    .returning(webhook_endpoints)
-                )
-                .mappings()
-                .one()
-            )
-            return _endpoint(row), secret
+            values |= {"id": ids.make("whe_", now), "project_id": project_id, "secret": secret}
+            values |= {"created_at": now, "updated_at": now}
+            insert = webhook_endpoints.insert().values(**values).returning(webhook_endpoints)
+            return _endpoint(only_row(connection, insert)), secret
 
     def get(self, project_id: str, endpoint_id: str) -> Endpoint | None:
         """An endpoint of a project, or None if there is none."""
@@ -150,24 +128,11 @@ class Endpoints:
     def page(
         self, project_id: str, *, after: str | None, limit: int, descending: bool = True
     ) -> tuple[list[Endpoint], bool]:
-        """Endpoints of a project in the order of their creation, and whether there are more.
-
-        Raises:
-            BadInput: there is no endpoint `after`.
-        """
+        """Endpoints of a project in the order of creation, and whether there are more; see `page_of`."""
         owner = webhook_endpoints.c.project_id == project_id
         query = sa.select(webhook_endpoints).where(*_of(project_id))
         with self.database.read() as connection:
-            rows, more = page_of(
-                connection,
-                query,
-                webhook_endpoints.c.id,
-                owner,
-                "webhook endpoint",
-                after=after,
-                limit=limit,
-                descending=descending,
-            )
+            rows, more = page_of(connection, query, owner, "webhook endpoint", after, limit, descending)
         return [_endpoint(row) for row in rows], more
 
     def update(
@@ -186,13 +151,7 @@ class Endpoints:
         Raises:
             BadInput: a field is wrong.
         """
-        values: dict[str, Any] = {}
-        if name is not None:
-            values["name"] = ids.parse_name(name, MAX_NAME_LENGTH)
-        if url is not None:
-            values["url"] = str(self.outbound.check(url, https=True))
-        if event_types is not None:
-            values["event_types"] = _event_types(event_types)
+        values = self._checked(name, url, event_types)
         with self.database.write() as connection:
             row = _row(connection, project_id, endpoint_id, lock=True)
             if row is None:
@@ -208,11 +167,8 @@ class Endpoints:
             if _row(connection, project_id, endpoint_id, lock=True) is None:
                 return False
             _update(connection, endpoint_id, {"deleted_at": self.clock()})
-            connection.execute(
-                deliveries.update()
-                .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.status == PENDING)
-                .values(status=FAILED, lease_until=None)
-            )
+            unsent = (deliveries.c.endpoint_id == endpoint_id, deliveries.c.status == PENDING)
+            connection.execute(deliveries.update().where(*unsent).values(status=FAILED, lease_until=None))
             return True
 
     def rotate(self, project_id: str, endpoint_id: str, *, keep_old: bool) -> tuple[Endpoint, str] | None:
@@ -249,12 +205,8 @@ class Endpoints:
             row = _row(connection, project_id, endpoint_id)
         if row is None:
             return None
-        event = {
-            "id": ids.make("evt_", now),
-            "type": event_type,
-            "data": {"id": f"{event_type.partition('.')[0]}_test"},
-            "created_at": now,
-        }
+        data = {"id": f"{event_type.partition('.')[0]}_test"}
+        event = {"id": ids.make("evt_", now), "type": event_type, "data": data, "created_at": now}
         start = time.monotonic()
         answer, failure = None, None
         try:
@@ -269,32 +221,28 @@ class Endpoints:
     def deliveries(
         self, project_id: str, endpoint_id: str, *, after: str | None, limit: int, descending: bool = True
     ) -> tuple[list[Delivery], bool] | None:
-        """The log of an endpoint, and whether there is more of it; None if there is no such endpoint.
-
-        Raises:
-            BadInput: there is no delivery `after`.
-        """
+        """The log of an endpoint, and whether there is more, or None without an endpoint; see `page_of`."""
         with self.database.read() as connection:
             if _row(connection, project_id, endpoint_id) is None:
                 return None
             owner = deliveries.c.endpoint_id == endpoint_id
-            query = (
-                sa.select(deliveries, events.c.type, events.c.data)
-                .join(events, events.c.id == deliveries.c.event_id)
-                .where(owner)
-            )
-            rows, more = page_of(
-                connection,
-                query,
-                deliveries.c.id,
-                owner,
-                "delivery",
-                after=after,
-                limit=limit,
-                descending=descending,
-            )
+            query = sa.select(deliveries, events.c.type, events.c.data).join(events).where(owner)
+            rows, more = page_of(connection, query, owner, "delivery", after, limit, descending)
             attempts = _attempts(connection, [row["id"] for row in rows])
-        return [_delivery(row, attempts.get(row["id"], ())) for row in rows], more
+        return [_delivery(row, attempts[row["id"]]) for row in rows], more
+
+    def _checked(
+        self, name: str | None, url: str | None, event_types: Collection[str] | None
+    ) -> dict[str, Any]:
+        """The checked columns of those attributes that are not None."""
+        values: dict[str, Any] = {}
+        if name is not None:
+            values["name"] = ids.parse_name(name, MAX_NAME_LENGTH)
+        if url is not None:
+            values["url"] = str(self.outbound.check(url, https=True))
+        if event_types is not None:
+            values["event_types"] = _event_types(event_types)
+        return values
 
     def _log_test(
         self,
@@ -307,25 +255,18 @@ class Endpoints:
     ) -> None:
         now = self.clock()
         delivered = answer is not None and 200 <= answer.status < 300
-        delivery_id = ids.make("dlv_", now)
+        row = outbox.pending(event["id"], endpoint_id, now) | {
+            "status": DELIVERED if delivered else FAILED,  # a test is not tried again
+            "attempts": 1,
+            "created_at": event["created_at"],
+            "delivered_at": now if delivered else None,
+        }
         with self.database.write() as connection:
-            connection.execute(
-                events.insert().values(project_id=project_id, once=f"test:{event['id']}", **event)
-            )
-            connection.execute(
-                deliveries.insert().values(
-                    id=delivery_id,
-                    event_id=event["id"],
-                    endpoint_id=endpoint_id,
-                    status=DELIVERED if delivered else FAILED,  # a test is not tried again
-                    attempts=1,
-                    created_at=event["created_at"],
-                    next_at=now,
-                    delivered_at=now if delivered else None,
-                )
-            )
+            values = {**event, "project_id": project_id, "once": f"test:{event['id']}"}
+            connection.execute(events.insert().values(**values))
+            connection.execute(deliveries.insert().values(**row))
             error = str(failure) if failure else None
-            attempt.log_attempt(connection, delivery_id, 1, now, seconds, answer, error)
+            attempt.log_attempt(connection, row["id"], 1, now, seconds, answer, error)
 
 
 def new_secret() -> str:
@@ -356,36 +297,19 @@ def _row(
 
 
 def _update(connection: Connection, endpoint_id: str, values: Mapping[str, Any]) -> sa.RowMapping:
-    return (
-        connection.execute(
-            webhook_endpoints.update()
-            .where(webhook_endpoints.c.id == endpoint_id)
-            .values(**values)
-            .returning(webhook_endpoints)
-        )
-        .mappings()
-        .one()
-    )
+    update = webhook_endpoints.update().where(webhook_endpoints.c.id == endpoint_id).values(**values)
+    return only_row(connection, update.returning(webhook_endpoints))
 
 
-def _paged(
-    query: sa.Select[Any], column: sa.ColumnElement[str], after: str | None, limit: int, descending: bool
-) -> sa.Select[Any]:
-    if after is not None:
-        query = query.where(column < after if descending else column > after)
-    return query.order_by(column.desc() if descending else column).limit(limit + 1)
-
-
-def _attempts(connection: Connection, delivery_ids: Sequence[str]) -> dict[str, tuple[DeliveryAttempt, ...]]:
+def _attempts(connection: Connection, delivery_ids: Sequence[str]) -> dict[str, list[DeliveryAttempt]]:
     rows = connection.execute(
         sa.select(delivery_attempts)
         .where(delivery_attempts.c.delivery_id.in_(delivery_ids))
         .order_by(delivery_attempts.c.number)
     ).mappings()
-    attempts: dict[str, tuple[DeliveryAttempt, ...]] = {}
+    attempts = {delivery_id: list[DeliveryAttempt]() for delivery_id in delivery_ids}
     for row in rows:
-        before = attempts.get(row["delivery_id"], ())
-        attempts[row["delivery_id"]] = (*before, from_row(DeliveryAttempt, row))
+        attempts[row["delivery_id"]].append(from_row(DeliveryAttempt, row))
     return attempts
 
 
@@ -393,6 +317,6 @@ def _endpoint(row: sa.RowMapping) -> Endpoint:
     return from_row(Endpoint, row, event_types=tuple(row["event_types"]), hint=f"whsec_…{row['secret'][-4:]}")
 
 
-def _delivery(row: sa.RowMapping, attempts: tuple[DeliveryAttempt, ...]) -> Delivery:
+def _delivery(row: sa.RowMapping, attempts: Sequence[DeliveryAttempt]) -> Delivery:
     next_at = row["next_at"] if row["status"] == PENDING else None
     return from_row(Delivery, row, event_type=row["type"], next_at=next_at, attempts=attempts)

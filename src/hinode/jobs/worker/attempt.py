@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +66,12 @@ class Attempt:
         settings: Settings,
         *,
         stop: threading.Event,
-        claim_next: bool = False,
-        clock: Callable[[], float] = time.monotonic,
-        pause: Callable[[float], None] = time.sleep,
+        claim_next: bool,
     ) -> None:
         """
         Args:
             stop: set when the worker is to end.
             claim_next: whether the next job is claimed together with the end of this one.
-            clock: seconds since any moment.
         """
         self.lease = lease
         self.store = store
@@ -81,15 +79,13 @@ class Attempt:
         self.settings = settings
         self.stop = stop
         self.claim_next = claim_next
-        self.clock = clock
-        self.pause = pause
         self.next_lease: Lease | None = None  # on the job that was claimed together with the end of this one
         self.unexpected_error = False  # whether it ended with an exception that is no `HinodeError`
         self._stage, self._percent, self._previews = "start", 0, lease.job.preview
         self._previewed_at = -PREVIEW_SECONDS
         self._first: int | None = None  # step that this attempt began at
         self._step = 0
-        self._saved_at = clock()
+        self._saved_at = time.monotonic()
         self._checkpoints = Checkpoints(objects)
         self._saved: State | None = None  # the last state, for another try at decoding
         self._checkpoint = lease.job.checkpoint  # digest of the last state that was entered
@@ -105,7 +101,7 @@ class Attempt:
                 last saved state.
         """
         lease, store = self.lease, self.store
-        heartbeat = Heartbeat(store, lease, slice_seconds=self.settings.slice_seconds, clock=self.clock)
+        heartbeat = Heartbeat(store, lease, slice_seconds=self.settings.slice_seconds)
         # The heartbeat stops before the end is entered: after it there is no lease to renew.
         try:
             with heartbeat:
@@ -143,9 +139,7 @@ class Attempt:
         self.next_lease = self.store.finish(self.lease, files, provenance, retention, claim_next=claim_next)
 
     def _give_back(self, outcome: Outcome) -> Outcome | None:
-        return self._end(
-            outcome, lambda: self.store.give_back(self.lease, digest=None, step=self._step, outcome=outcome)
-        )
+        return self._end(outcome, lambda: self.store.give_back(self.lease, outcome))
 
     def _fail(self, code: str, message: str, *, final: bool = False) -> Outcome | None:
         return self._end(
@@ -154,7 +148,7 @@ class Attempt:
 
     def _end(self, outcome: Outcome, enter: Callable[[], None], code: str | None = None) -> Outcome | None:
         """Enter an end, again and again for a while if the database is away."""
-        deadline = self.clock() + END_SECONDS
+        deadline = time.monotonic() + END_SECONDS
         while True:
             try:
                 enter()
@@ -163,10 +157,10 @@ class Attempt:
                 log.warning("%s", error)
                 return None
             except DatabaseError as error:
-                if self.clock() >= deadline:
+                if time.monotonic() >= deadline:
                     raise
                 log.warning("the end of the attempt is not entered yet: %s", error)
-                self.pause(END_PAUSE)
+                time.sleep(END_PAUSE)
         if outcome not in (Outcome.YIELDED, Outcome.UNSUPPORTED):
             self.objects.delete_preview(self.lease.job.id)
         facts = {"outcome": outcome.value, "step": self._step, **({"error_code": code} if code else {})}
@@ -206,18 +200,13 @@ class Attempt:
         """The request with the paths of its references on this machine."""
         for reference in request.references:
             if not self.objects.has(reference.digest):
-                raise BadInput(
-                    "a file that the video is to be made from is not there any more",
-                    "send it again",
-                    field=reference.role,
-                )
-        return dataclasses.replace(
-            request,
-            references=tuple(
-                dataclasses.replace(reference, path=str(self.objects.path(reference.digest)))
-                for reference in request.references
-            ),
+                message = "a file that the video is to be made from is not there any more"
+                raise BadInput(message, "send it again", field=reference.role)
+        references = (
+            dataclasses.replace(reference, path=str(self.objects.path(reference.digest)))
+            for reference in request.references
         )
+        return dataclasses.replace(request, references=tuple(references))
 
     def _start(self, engine: Engine, request: Request) -> Run:
         job = self.lease.job
@@ -246,15 +235,14 @@ class Attempt:
         """Whether to save the state now. After a crash it is saved at every step: then either the job comes
         through between two crashes, or it soon shows which step takes workers down."""
         crashed = self.lease.job.crashes > 0
-        return crashed or self.clock() - self._saved_at >= self.settings.checkpoint_seconds
+        return crashed or time.monotonic() - self._saved_at >= self.settings.checkpoint_seconds
 
     def _report(self, progress: Progress, heartbeat: Heartbeat, run: Run | None = None) -> None:
         """Report progress to the service, and stop if it says so."""
         begin, end = STAGES.get(progress.stage, (self._percent, self._percent))
         self._stage = progress.stage
         self._percent = max(self._percent, begin + (end - begin) * progress.done // max(1, progress.total))
-        if progress.preview is not None:
-            self._put_preview(progress)
+        self._put_preview(progress)
         reply = heartbeat.check(self._stage, self._percent, self._previews)
         if reply.cancel:
             raise _Cancelled
@@ -268,9 +256,9 @@ class Attempt:
             raise _Yielded
 
     def _put_preview(self, progress: Progress) -> None:
-        if progress.preview is None or self.clock() - self._previewed_at < PREVIEW_SECONDS:
+        if progress.preview is None or time.monotonic() - self._previewed_at < PREVIEW_SECONDS:
             return
-        self._previewed_at = self.clock()
+        self._previewed_at = time.monotonic()
         try:
             self.objects.put_preview(self.lease.job.id, pipeline.preview(progress.preview))
         except OSError as error:
@@ -279,20 +267,20 @@ class Attempt:
             self._previews += 1
 
     def _save(self, run: Run) -> None:
-        """Keep the state of the run. What cannot be kept now is no reason to give up the work itself."""
+        """Store the state of the run, make it the job's, and remove the one before it.
+
+        What cannot be saved now is no reason to give up the work itself.
+        """
         self._saved = run.state()
-        self._saved_at = self.clock()
+        self._saved_at = time.monotonic()
         try:
-            self._enter_checkpoint(self._checkpoints.put(self._saved), self._saved.step)
+            digest = self._checkpoints.put(self._saved)
+            self.store.checkpoint(self.lease, digest, self._saved.step)
+            before, self._checkpoint = self._checkpoint, digest
+            if before is not None and not self.store.is_referenced(before):
+                self.objects.discard(before, older_than=DISCARD_AGE)
         except (OSError, DatabaseError) as error:
             log.warning("the state of the run could not be saved: %s", error)
-
-    def _enter_checkpoint(self, digest: str, step: int) -> None:
-        """Make a state, which is in the store, the job's, and remove the one before it."""
-        self.store.checkpoint(self.lease, digest, step)
-        before, self._checkpoint = self._checkpoint, digest
-        if before is not None and not self.store.is_referenced(before):
-            self.objects.discard(before, older_than=DISCARD_AGE)
 
     def _store_files(
         self, request: Request, clip: Clip, heartbeat: Heartbeat
@@ -305,9 +293,8 @@ class Attempt:
                 objects.temporary(".webp") as thumbnail,
                 objects.temporary(".jpg") as spritesheet,
             ):
-                result = pipeline.finish(
-                    request, clip, video, "mp4", lambda progress: self._report(progress, heartbeat)
-                )
+                report = partial(self._report, heartbeat=heartbeat)
+                result = pipeline.finish(request, clip, video, "mp4", report)
                 pipeline.write_stills(request, clip, thumbnail, spritesheet)
                 files = {
                     "video": self._put(video, "video/mp4"),

@@ -26,12 +26,7 @@ class Heartbeat:
     """
 
     def __init__(
-        self,
-        store: Store,
-        lease: Lease,
-        *,
-        slice_seconds: float,
-        clock: Callable[[], float] = time.monotonic,
+        self, store: Store, lease: Lease, *, slice_seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`slice_seconds` is the time that a job runs before it can be preempted; `clock` gives seconds."""
         self.store = store

@@ -44,7 +44,6 @@ class Worker:
         host: str | None = None,
         engines: Collection[str] | None = None,
         engine: Callable[[str, Settings], Engine] = directing.get,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
@@ -52,7 +51,6 @@ class Worker:
                 process counts for itself.
             engines: names of the engines that it may run, by default all that are installed.
             engine: makes the engine of a name.
-            clock: seconds since any moment.
 
         Raises:
             DatabaseError: the database cannot be reached.
@@ -62,13 +60,12 @@ class Worker:
         self.settings = settings
         self.host = host or f"{platform.node() or 'localhost'}/{os.getpid()}"
         self.engines = tuple(installed.names() if engines is None else engines)
-        self.clock = clock
         self.unexpected_errors = 0
         self.id = store.register_worker(self.host, os.getpid(), self.engines)
         self._make_engine = engine
         self._engine: tuple[str, Engine] | None = None
         self._resident: tuple[str, ...] = ()
-        self._touched_at = clock()
+        self._touched_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         """Carry out jobs until `stop` is set, or until this process cannot be trusted any more."""
@@ -108,8 +105,7 @@ class Worker:
 
     def _carry_out(self, lease: Lease, stop: threading.Event, *, claim_next: bool) -> Lease | None:
         """Carry out a claimed job, and return the lease on the next one, if it was claimed too."""
-        parts = (lease, self.store, self.objects, self.settings)
-        attempt = Attempt(*parts, stop=stop, claim_next=claim_next, clock=self.clock)
+        attempt = Attempt(lease, self.store, self.objects, self.settings, stop=stop, claim_next=claim_next)
         with logs.about(job_id=lease.job.id, worker_id=self.id):
             log.info("claimed", extra={"epoch": lease.epoch, "step": lease.job.checkpoint_step})
             outcome = attempt.carry_out(self._get_engine)
@@ -126,6 +122,6 @@ class Worker:
         return self._engine[1]
 
     def _touch(self) -> None:
-        if self.clock() - self._touched_at >= TOUCH_SECONDS:
-            self._touched_at = self.clock()
+        if time.monotonic() - self._touched_at >= TOUCH_SECONDS:
+            self._touched_at = time.monotonic()
             self.store.touch_worker(self.id, self._resident)

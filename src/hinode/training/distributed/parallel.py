@@ -18,6 +18,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from hinode.errors import BadInput
 from hinode.training.data import Batch
+from hinode.training.distributed.sharding import map_tensors
 from hinode.training.recipes import Recipe
 
 
@@ -44,20 +45,16 @@ class Team:
         buckets = [bucket for stage in recipe.stages for bucket, _ in stage.mix]
         smallest = min(bucket.batch_size for bucket in (*buckets, recipe.validation))
         if smallest < self.size:
-            raise BadInput(
-                f"{self.size} processes cannot share batches of {smallest} clips, "
-                f"the smallest of recipe {recipe.name}",
-                f"start {smallest} or fewer",
-                field="nproc-per-node",
-            )
+            batches = f"batches of {smallest} clips, the smallest of recipe {recipe.name}"
+            message = f"{self.size} processes cannot share {batches}"
+            raise BadInput(message, f"start {smallest} or fewer", field="nproc-per-node")
 
     def share(self, batch: Batch) -> Batch:
         """This process's part of a batch."""
         if self.size == 1:
             return batch
-        share = self.share_slice
-        scenes, ids, hints = batch.scenes[share], batch.ids[share], batch.camera_hints[share]
-        return dataclasses.replace(batch, scenes=scenes, ids=ids, camera_hints=hints)
+        fields = {name: getattr(batch, name)[self.share_slice] for name in ("scenes", "ids", "camera_hints")}
+        return dataclasses.replace(batch, **fields)
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all processes, in place."""
@@ -85,15 +82,14 @@ class Team:
         return clock, stops > 0
 
     def load(self, path: Path) -> dict[str, Any] | None:
-        """The state in a file that only the main process needs to see; None if there is no such file.
-
-        The other processes get its tensors one by one, by `receive`.
-        """
+        """The state in a file that only the main process needs to see; None if there is no such file. The
+        other processes get its tensors one by one, by `receive`."""
         present = self.is_main and path.is_file()
         state = torch.load(path, map_location="cpu", weights_only=True) if present else None
         if self.size == 1:
             return state
-        outline = [_outline(state)]
+        # The state without the values of its tensors.
+        outline = [map_tensors(state, lambda tensor: tensor.to("meta"))]
         dist.broadcast_object_list(outline)
         return state if self.is_main else outline[0]
 
@@ -109,15 +105,6 @@ class Team:
         return tensor
 
 
-def _outline(state: Any) -> Any:
-    """A state without the values of its tensors."""
-    if isinstance(state, dict):
-        return {name: _outline(part) for name, part in state.items()}
-    if isinstance(state, (list, tuple)):
-        return type(state)(_outline(part) for part in state)
-    return state.to("meta") if isinstance(state, Tensor) else state
-
-
 @contextmanager
 def join_team(device: torch.device, *, shard: bool = False) -> Iterator[Team]:
     """The team that the environment says this process belongs to; a team of one without `torchrun`. BadInput
@@ -125,21 +112,16 @@ def join_team(device: torch.device, *, shard: bool = False) -> Iterator[Team]:
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         if shard:
-            raise BadInput(
-                "--shard divides the weights among several processes, and there is one",
-                "start several with torchrun --nproc-per-node N, or leave --shard out",
-                field="shard",
-            )
+            message = "--shard divides the weights among several processes, and there is one"
+            remedy = "start several with torchrun --nproc-per-node N, or leave --shard out"
+            raise BadInput(message, remedy, field="shard")
         yield Team()
         return
     if device.type == "cuda":
         rank, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if rank >= gpus:
-            raise BadInput(
-                f"this machine has {gpus} GPUs for {os.environ['LOCAL_WORLD_SIZE']} processes",
-                f"start {gpus} or fewer on it",
-                field="nproc-per-node",
-            )
+            message = f"this machine has {gpus} GPUs for {os.environ['LOCAL_WORLD_SIZE']} processes"
+            raise BadInput(message, f"start {gpus} or fewer on it", field="nproc-per-node")
         torch.cuda.set_device(rank)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:

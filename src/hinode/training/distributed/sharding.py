@@ -2,15 +2,14 @@
 divided by rows, and each process keeps its rows (FSDP2, `torch.distributed.fsdp.fully_shard`).
 
 A block is gathered just before it is used and freed after, so a process holds its share of everything, one
-whole block, and the few layers outside the blocks. A divided tensor is a `DTensor`; `local` is its part in
-this process.
+whole block, and the few layers outside the blocks. A divided tensor is a `DTensor`.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,7 +21,7 @@ from torch.distributed.tensor import DTensor
 
 from hinode.model.dit import Block, DiT
 from hinode.model.text import TextBlock
-from hinode.training.muon import Muon, orthogonalize
+from hinode.training.muon import Muon, Shapes, orthogonalize
 
 
 def shard(model: DiT, device: torch.device, *, trains: bool) -> DiT:
@@ -56,14 +55,23 @@ def local(tensor: Tensor) -> Tensor:
 def gather_state(tree: Any, *, keep: bool) -> Any:
     """A state with every tensor whole, in main memory. All processes must call it; those that do not `keep`
     the result hold one tensor at a time."""
-    if isinstance(tree, dict):
-        return {name: gather_state(part, keep=keep) for name, part in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(gather_state(part, keep=keep) for part in tree)
-    if isinstance(tree, DTensor):
-        whole = tree.full_tensor()
+
+    def gather(tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, DTensor):
+            return tensor
+        whole: Tensor = tensor.full_tensor()
         return whole.cpu() if keep else whole.new_empty(0)
-    return tree
+
+    return map_tensors(tree, gather)
+
+
+def map_tensors(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A state with every tensor changed."""
+    if isinstance(tree, dict):
+        return {name: map_tensors(part, change) for name, part in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(map_tensors(part, change) for part in tree)
+    return change(tree) if isinstance(tree, Tensor) else tree
 
 
 def rows(count: int, processes: int) -> list[int]:
@@ -73,7 +81,7 @@ def rows(count: int, processes: int) -> list[int]:
     return [max(0, min(part, count - rank * part)) for rank in range(processes)]
 
 
-def owners(shapes: Sequence[tuple[int, int]], processes: int) -> list[int]:
+def owners(shapes: Shapes, processes: int) -> list[int]:
     """Which process orthogonalizes each matrix: the costly ones first, each by the least busy process."""
     work, result = [0] * processes, [0] * len(shapes)
     cost = [min(shape) * math.prod(shape) for shape in shapes]
@@ -95,9 +103,7 @@ class ShardedMuon(Muon):
     def local_part(self, matrix: Tensor) -> Tensor:
         return local(matrix)
 
-    def orthogonalize_all(
-        self, parts: list[Tensor], shapes: list[tuple[int, int]], group: dict[str, Any]
-    ) -> list[Tensor]:
+    def orthogonalize_all(self, parts: list[Tensor], shapes: Shapes, group: dict[str, Any]) -> list[Tensor]:
         rank, size = dist.get_rank(), dist.get_world_size()
         owner, heights = owners(shapes, size), [rows(shape[0], size) for shape in shapes]
         order = sorted(range(len(parts)), key=lambda number: owner[number])
@@ -113,9 +119,8 @@ class ShardedMuon(Muon):
             torch.split(part, sizes)
             for part, sizes in zip(torch.split(received, receive_sizes), piece_sizes, strict=True)
         ]
-        settings = group["ns_coefficients"], group["ns_steps"], group["eps"]
         results = [
-            orthogonalize(torch.cat([piece[place] for piece in pieces]).view(shapes[n]), *settings)
+            orthogonalize(torch.cat([piece[place] for piece in pieces]).view(shapes[n]), group)
             for place, n in enumerate(mine)
         ]
         back = [

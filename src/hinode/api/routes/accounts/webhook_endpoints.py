@@ -11,7 +11,7 @@ from pydantic import Field
 
 from hinode import outbound
 from hinode.api import wire
-from hinode.api.context import AppContext, CurrentIdentity, WebhookEndpoints
+from hinode.api.context import AppContext, ProjectId
 from hinode.api.failures import get_or_404
 from hinode.api.queries import Id, PageQuery
 from hinode.api.requests.bodies import JSON, BodyReader
@@ -147,88 +147,75 @@ class WebhookDeliveryList(wire.Page[WebhookDelivery]):
 
 
 def _reader(model: type[Input], *, required: bool = True) -> Any:
-    return Depends(BodyReader(model, JSON, required=required, max_text_bytes=MAX_TEXT_BYTES))
+    return Depends(BodyReader(model, (JSON,), required=required, max_text_bytes=MAX_TEXT_BYTES))
+
+
+CreateBody = Annotated[CreateWebhookEndpoint, _reader(CreateWebhookEndpoint)]
+UpdateBody = Annotated[UpdateWebhookEndpoint, _reader(UpdateWebhookEndpoint)]
+RotateBody = Annotated[RotateSecret, _reader(RotateSecret, required=False)]
+TestBody = Annotated[SendTestEvent, _reader(SendTestEvent)]
 
 
 @router.get("/webhook_event_types", response_model=WebhookEventTypes)
-def list_event_types(identity: CurrentIdentity) -> Response:
+def list_event_types() -> Response:
     """The types of events that endpoints can be notified of."""
     return WebhookEventTypes.model_construct(data=EVENT_TYPES).response()
 
 
 @router.post("/webhook_endpoints", response_model=WebhookEndpointWithSecret)
-def create_webhook_endpoint(
-    body: Annotated[CreateWebhookEndpoint, _reader(CreateWebhookEndpoint)],
-    endpoints: WebhookEndpoints,
-    identity: CurrentIdentity,
-) -> Response:
+def create_webhook_endpoint(body: CreateBody, context: AppContext, project_id: ProjectId) -> Response:
     """Add an endpoint. Only this answer has its secret."""
-    endpoint, secret = endpoints.create(
-        identity.project_id, name=body.name, url=body.url, event_types=body.event_types
+    endpoint, secret = context.endpoints.create(
+        project_id, name=body.name, url=body.url, event_types=body.event_types
     )
     return WebhookEndpointWithSecret.of_endpoint(endpoint, signing_secret=secret).response()
 
 
 @router.get("/webhook_endpoints", response_model=WebhookEndpointList)
-def list_webhook_endpoints(
-    endpoints: WebhookEndpoints, identity: CurrentIdentity, page: PageQuery
-) -> Response:
+def list_webhook_endpoints(context: AppContext, project_id: ProjectId, page: PageQuery) -> Response:
     """The endpoints of the project that the API key belongs to."""
-    entries = endpoints.page(identity.project_id, **page)
+    entries = context.endpoints.page(project_id, **page)
     return WebhookEndpointList.from_entries(WebhookEndpoint.of_endpoint, entries).response()
 
 
 @router.get(PATH, response_model=WebhookEndpoint)
-def get_webhook_endpoint(
-    webhook_endpoint_id: Id, endpoints: WebhookEndpoints, identity: CurrentIdentity
-) -> Response:
+def get_webhook_endpoint(webhook_endpoint_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """An endpoint, without its secret."""
-    endpoint = get_or_404(endpoints.get, identity.project_id, webhook_endpoint_id, KIND)
+    endpoint = get_or_404(context.endpoints.get, project_id, webhook_endpoint_id, KIND)
     return WebhookEndpoint.of_endpoint(endpoint).response()
 
 
 @router.post(PATH, response_model=WebhookEndpoint)
 def update_webhook_endpoint(
-    webhook_endpoint_id: Id,
-    body: Annotated[UpdateWebhookEndpoint, _reader(UpdateWebhookEndpoint)],
-    endpoints: WebhookEndpoints,
-    identity: CurrentIdentity,
+    webhook_endpoint_id: Id, body: UpdateBody, context: AppContext, project_id: ProjectId
 ) -> Response:
     """Change an endpoint; one that was disabled is enabled again."""
-    update = partial(endpoints.update, name=body.name, url=body.url, event_types=body.event_types)
-    endpoint = get_or_404(update, identity.project_id, webhook_endpoint_id, KIND)
+    update = partial(context.endpoints.update, name=body.name, url=body.url, event_types=body.event_types)
+    endpoint = get_or_404(update, project_id, webhook_endpoint_id, KIND)
     return WebhookEndpoint.of_endpoint(endpoint).response()
 
 
 @router.delete(PATH, response_model=wire.Deleted)
-def delete_webhook_endpoint(
-    webhook_endpoint_id: Id, endpoints: WebhookEndpoints, identity: CurrentIdentity
-) -> Response:
+def delete_webhook_endpoint(webhook_endpoint_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """Delete an endpoint; deliveries to it that are pending fail."""
-    get_or_404(endpoints.delete, identity.project_id, webhook_endpoint_id, KIND)
+    get_or_404(context.endpoints.delete, project_id, webhook_endpoint_id, KIND)
     return wire.Deleted(id=webhook_endpoint_id, object="webhook_endpoint.deleted").response()
 
 
 @router.post(f"{PATH}/rotate_secret", response_model=WebhookEndpointWithSecret)
 def rotate_webhook_secret(
-    webhook_endpoint_id: Id,
-    body: Annotated[RotateSecret, _reader(RotateSecret, required=False)],
-    endpoints: WebhookEndpoints,
-    identity: CurrentIdentity,
+    webhook_endpoint_id: Id, body: RotateBody, context: AppContext, project_id: ProjectId
 ) -> Response:
     """Give an endpoint a new secret, which only this answer has. The old one may stay active for 24 hours, in
     which events have a signature of each."""
-    rotate = partial(endpoints.rotate, keep_old=body.keep_old_secret_active_for_24_hours)
-    endpoint, secret = get_or_404(rotate, identity.project_id, webhook_endpoint_id, KIND)
+    rotate = partial(context.endpoints.rotate, keep_old=body.keep_old_secret_active_for_24_hours)
+    endpoint, secret = get_or_404(rotate, project_id, webhook_endpoint_id, KIND)
     return WebhookEndpointWithSecret.of_endpoint(endpoint, signing_secret=secret).response()
 
 
 @router.post(f"{PATH}/test", response_model=WebhookEndpointTest)
 async def test_webhook_endpoint(
-    webhook_endpoint_id: Id,
-    body: Annotated[SendTestEvent, _reader(SendTestEvent)],
-    context: AppContext,
-    identity: CurrentIdentity,
+    webhook_endpoint_id: Id, body: TestBody, context: AppContext, project_id: ProjectId
 ) -> Response:
     """Send a sample event to an endpoint now, and return its answer."""
 
@@ -236,7 +223,7 @@ async def test_webhook_endpoint(
         with context.endpoint_tests.acquire(project_id):
             return context.endpoints.test(project_id, endpoint_id, body.event_type)
 
-    answer = await context.run_slow(get_or_404, send, identity.project_id, webhook_endpoint_id, KIND)
+    answer = await context.run_slow(get_or_404, send, project_id, webhook_endpoint_id, KIND)
     return WebhookEndpointTest(
         webhook_endpoint_id=webhook_endpoint_id, event_type=body.event_type, status_code=answer.status
     ).response()
@@ -244,9 +231,9 @@ async def test_webhook_endpoint(
 
 @router.get(f"{PATH}/deliveries", response_model=WebhookDeliveryList)
 def list_webhook_deliveries(
-    webhook_endpoint_id: Id, endpoints: WebhookEndpoints, identity: CurrentIdentity, page: PageQuery
+    webhook_endpoint_id: Id, context: AppContext, project_id: ProjectId, page: PageQuery
 ) -> Response:
     """The deliveries to an endpoint in the last 30 days."""
-    deliveries = partial(endpoints.deliveries, **page)
-    entries = get_or_404(deliveries, identity.project_id, webhook_endpoint_id, KIND)
+    deliveries = partial(context.endpoints.deliveries, **page)
+    entries = get_or_404(deliveries, project_id, webhook_endpoint_id, KIND)
     return WebhookDeliveryList.from_entries(WebhookDelivery.of_delivery, entries).response()

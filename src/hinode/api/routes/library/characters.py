@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from hinode.api import wire
-from hinode.api.context import AppContext, CurrentIdentity, ProjectCharacters
+from hinode.api.context import AppContext, ProjectId
 from hinode.api.failures import get_or_404
 from hinode.api.queries import Id, PageQuery
 from hinode.api.requests.bodies import FORM, BodyReader
@@ -40,39 +40,39 @@ class CharacterList(wire.Page[CharacterObject]):
     """A page of characters."""
 
 
+CharacterBody = Annotated[CreateCharacter, Depends(BodyReader(CreateCharacter, (FORM,)))]
+
+
 @router.post("", response_model=CharacterObject)
-async def create_character(
-    body: Annotated[CreateCharacter, Depends(BodyReader(CreateCharacter, FORM))],
-    context: AppContext,
-    identity: CurrentIdentity,
-) -> Response:
+async def create_character(body: CharacterBody, context: AppContext, project_id: ProjectId) -> Response:
     """Add a character."""
 
     def create() -> Response:
         name = parse_name(body.name, MAX_NAME_LENGTH)
         video = context.inputs.video_file(body.video.path)
-        character = context.characters.create(identity.project_id, name, video)
+        character = context.characters.create(project_id, name, video)
         return CharacterObject.of(character).response()
 
     return await context.run_slow(create)
 
 
 @router.get("", response_model=CharacterList)
-def list_characters(characters: ProjectCharacters, identity: CurrentIdentity, page: PageQuery) -> Response:
+def list_characters(context: AppContext, project_id: ProjectId, page: PageQuery) -> Response:
     """The characters of the project that the API key belongs to."""
-    entries = characters.page(identity.project_id, **page)
-    return CharacterList.from_entries(CharacterObject.of, entries).response()
+    return CharacterList.from_entries(
+        CharacterObject.of, context.characters.page(project_id, **page)
+    ).response()
 
 
 @router.get("/{character_id}", response_model=CharacterObject)
-def get_character(character_id: Id, characters: ProjectCharacters, identity: CurrentIdentity) -> Response:
+def get_character(character_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """A character."""
-    character = get_or_404(characters.get, identity.project_id, character_id, "character")
+    character = get_or_404(context.characters.get, project_id, character_id, "character")
     return CharacterObject.of(character).response()
 
 
 @router.delete("/{character_id}", response_model=wire.Deleted)
-def delete_character(character_id: Id, characters: ProjectCharacters, identity: CurrentIdentity) -> Response:
+def delete_character(character_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """Delete a character; videos that were made with it stay."""
-    get_or_404(characters.delete, identity.project_id, character_id, "character")
+    get_or_404(context.characters.delete, project_id, character_id, "character")
     return wire.Deleted(id=character_id, object="character.deleted").response()

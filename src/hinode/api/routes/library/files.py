@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, Response
 from pydantic import Field
 
 from hinode.api import wire
-from hinode.api.context import AppContext, CurrentIdentity, FileObjects, UploadedFiles
+from hinode.api.context import AppContext, ProjectId
 from hinode.api.failures import Refusal, get_or_404
 from hinode.api.queries import Id, PageArguments, page_query
 from hinode.api.requests.bodies import FORM, BodyReader
@@ -55,17 +55,16 @@ class FileList(wire.Page[File]):
     """A page of files."""
 
 
-FILE_BODY = BodyReader(CreateFile, FORM, max_file_bytes=uploads.MAX_BYTES, max_text_bytes=1 << 16)
+FILE_BODY = BodyReader(CreateFile, (FORM,), max_file_bytes=uploads.MAX_BYTES, max_text_bytes=1 << 16)
+FileBody = Annotated[CreateFile, Depends(FILE_BODY)]
 
 
 @router.post("", response_model=File)
-async def create_file(
-    body: Annotated[CreateFile, Depends(FILE_BODY)], context: AppContext, identity: CurrentIdentity
-) -> Response:
+async def create_file(body: FileBody, context: AppContext, project_id: ProjectId) -> Response:
     """Store a file: up to 200 MB for a batch, up to 512 MB for anything else."""
     upload = await context.run_slow(
         context.uploads.create,
-        identity.project_id,
+        project_id,
         purpose=body.purpose,
         filename=body.file.filename,
         media_type=body.file.media_type,
@@ -77,25 +76,25 @@ async def create_file(
 
 @router.get("", response_model=FileList)
 def list_files(
-    files: UploadedFiles, identity: CurrentIdentity, page: FilePageQuery, purpose: Purpose = None
+    context: AppContext, project_id: ProjectId, page: FilePageQuery, purpose: Purpose = None
 ) -> Response:
     """The files of the project that the API key belongs to."""
     if purpose is not None and purpose not in LISTED_PURPOSES:
         return FileList.from_entries(File.of, ([], False)).response()
-    entries = files.page(identity.project_id, **page, purpose=purpose)
+    entries = context.uploads.page(project_id, **page, purpose=purpose)
     return FileList.from_entries(File.of, entries).response()
 
 
 @router.get("/{file_id}", response_model=File)
-def get_file(file_id: Id, files: UploadedFiles, identity: CurrentIdentity) -> Response:
+def get_file(file_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """A file, without its content."""
-    return File.of(get_or_404(files.get, identity.project_id, file_id, "file")).response()
+    return File.of(get_or_404(context.uploads.get, project_id, file_id, "file")).response()
 
 
 @router.delete("/{file_id}", response_model=wire.Deleted)
-def delete_file(file_id: Id, files: UploadedFiles, identity: CurrentIdentity) -> Response:
+def delete_file(file_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """Delete a file; the input of an unfinished batch cannot be deleted."""
-    get_or_404(files.delete, identity.project_id, file_id, "file")
+    get_or_404(context.uploads.delete, project_id, file_id, "file")
     return wire.Deleted(id=file_id, object="file").response()
 
 
@@ -109,12 +108,10 @@ def delete_file(file_id: Id, files: UploadedFiles, identity: CurrentIdentity) ->
         }
     },
 )
-def get_file_content(
-    file_id: Id, request: Request, files: UploadedFiles, objects: FileObjects, identity: CurrentIdentity
-) -> Response:
+def get_file_content(file_id: Id, request: Request, context: AppContext, project_id: ProjectId) -> Response:
     """Download a file, always as a whole."""
-    upload = get_or_404(files.get, identity.project_id, file_id, "file")
-    path = objects.path(upload.digest)
+    upload = get_or_404(context.uploads.get, project_id, file_id, "file")
+    path = context.objects.path(upload.digest)
     if not path.is_file():
         raise Refusal(404, "this file is lost; upload it again", code="not_found", param="file_id")
     request.scope["headers"] = [
@@ -124,11 +121,7 @@ def get_file_content(
         path,
         # Whatever the type of the upload: a browser must not run it.
         media_type="application/octet-stream",
-        headers={
-            "etag": f'"{upload.digest}"',
-            "cache-control": "private, no-cache",
-            "x-content-type-options": "nosniff",
-        },
+        headers=wire.file_headers(upload.digest),
         filename=upload.filename,
         stat_result=path.stat(),
     )

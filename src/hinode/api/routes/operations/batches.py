@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from hinode.api import wire
-from hinode.api.context import AppContext, CurrentIdentity, ProjectBatches
+from hinode.api.context import AppContext, ProjectId
 from hinode.api.failures import get_or_404, is_id, not_found
 from hinode.api.middleware.retries import REPLAYED, RetryInfo
 from hinode.api.queries import Id, PageQuery
@@ -70,14 +70,7 @@ class BatchObject(wire.Answer):
     input_file_id: str
     completion_window: Literal["24h"]
     status: Literal[
-        "validating",
-        "failed",
-        "in_progress",
-        "finalizing",
-        "completed",
-        "expired",
-        "cancelling",
-        "cancelled",
+        "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
     ]
     output_file_id: str | None = Field(description="A line for each video.")
     error_file_id: str | None = Field(description="A line for each request without a video.")
@@ -99,41 +92,32 @@ class BatchObject(wire.Answer):
         faults = None
         if batch.errors is not None:
             faults = BatchFaults.model_construct(data=[BatchFault(**fault) for fault in batch.errors])
-        counts = RequestCounts.model_construct(
-            total=batch.lines, completed=batch.completed, failed=batch.failed
-        )
-        return cls.of(batch, errors=faults, request_counts=counts)
+        return cls.of(batch, errors=faults, request_counts=RequestCounts.of(batch, total=batch.lines))
 
 
 class BatchList(wire.Page[BatchObject]):
     """A page of batches."""
 
 
+BatchBody = Annotated[CreateBatch, Depends(BodyReader(CreateBatch, (JSON,), max_text_bytes=MAX_TEXT_BYTES))]
+
+
 @router.post("", response_model=BatchObject)
 async def create_batch(
-    body: Annotated[CreateBatch, Depends(BodyReader(CreateBatch, JSON, max_text_bytes=MAX_TEXT_BYTES))],
-    request: Request,
-    context: AppContext,
-    identity: CurrentIdentity,
+    body: BatchBody, request: Request, context: AppContext, project_id: ProjectId
 ) -> Response:
     """Create a batch; its lines are read later, and errors in them are shown in the batch."""
     if not is_id(body.input_file_id):
         raise not_found("file", body.input_file_id, "input_file_id")
     retry = RetryInfo.of(request.scope)
     seconds = body.output_expires_after.seconds if body.output_expires_after else None
-    values: dict[str, Any] = {
-        "input_file_id": body.input_file_id,
-        "endpoint": body.endpoint,
-        "completion_window": body.completion_window,
-        "metadata": body.metadata,
-        "output_seconds": seconds,
-    }
+    values = {**body.model_dump(exclude={"output_expires_after"}), "output_seconds": seconds}
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def create() -> Response:
         batch, replayed = context.batches.create(
-            identity.project_id,
-            identity.key_id,
+            project_id,
+            request.state.identity.key_id,
             **values,
             request_hash=digest,
             idempotency=retry.idempotency(digest),
@@ -146,18 +130,18 @@ async def create_batch(
 
 
 @router.get("", response_model=BatchList)
-def list_batches(batches: ProjectBatches, identity: CurrentIdentity, page: PageQuery) -> Response:
+def list_batches(context: AppContext, project_id: ProjectId, page: PageQuery) -> Response:
     """The batches of the project that the API key belongs to."""
-    return BatchList.from_entries(BatchObject.of_batch, batches.page(identity.project_id, **page)).response()
+    return BatchList.from_entries(BatchObject.of_batch, context.batches.page(project_id, **page)).response()
 
 
 @router.get("/{batch_id}", response_model=BatchObject)
-def get_batch(batch_id: Id, batches: ProjectBatches, identity: CurrentIdentity) -> Response:
+def get_batch(batch_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """The status of a batch."""
-    return BatchObject.of_batch(get_or_404(batches.get, identity.project_id, batch_id, "batch")).response()
+    return BatchObject.of_batch(get_or_404(context.batches.get, project_id, batch_id, "batch")).response()
 
 
 @router.post("/{batch_id}/cancel", response_model=BatchObject)
-def cancel_batch(batch_id: Id, batches: ProjectBatches, identity: CurrentIdentity) -> Response:
+def cancel_batch(batch_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """Cancel a batch; finished videos stay, and the output file lists them."""
-    return BatchObject.of_batch(get_or_404(batches.cancel, identity.project_id, batch_id, "batch")).response()
+    return BatchObject.of_batch(get_or_404(context.batches.cancel, project_id, batch_id, "batch")).response()

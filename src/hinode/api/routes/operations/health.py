@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from hinode.api.context import AppContext
-from hinode.api.failures import SERVER_ERROR, Refusal
+from hinode.api.failures import unavailable
 from hinode.api.middleware.metrics import Metrics
 
 router = APIRouter(tags=["Operation"])
@@ -24,7 +24,7 @@ def ready(request: Request, context: AppContext) -> JSONResponse:
     """Whether requests can be accepted; `workers` is the number of live workers."""
     metrics: Metrics = request.app.state.metrics
     if context.stopping.is_set():
-        raise Refusal(503, "the server is stopping", code="unavailable", type=SERVER_ERROR)
+        raise unavailable("the server is stopping")
     with context.store.database.read():  # its error is answered with 503
         pass
     return JSONResponse({"status": "ok", "workers": metrics.job_counts.latest().workers})
@@ -34,4 +34,4 @@ def ready(request: Request, context: AppContext) -> JSONResponse:
 def metrics(request: Request) -> Response:
     """Metrics in the text format of Prometheus."""
     metrics: Metrics = request.app.state.metrics
-    return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

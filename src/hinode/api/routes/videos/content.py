@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 from starlette.responses import MalformedRangeHeader, RangeNotSatisfiable
 
-from hinode.api.context import CurrentIdentity, FileObjects, JobStore
+from hinode.api import wire
+from hinode.api.context import AppContext, ProjectId
 from hinode.api.failures import Refusal, get_or_404
 from hinode.api.queries import Id
-from hinode.jobs.job import Job
 from hinode.jobs.states import Status
 
 router = APIRouter(prefix="/v1/videos", tags=["Videos"])
@@ -44,42 +44,34 @@ class RangeResponse(FileResponse):
             return []
         except RangeNotSatisfiable as error:
             # Starlette would answer with plain text.
-            raise Refusal(
-                416,
-                f"the requested range starts after the end of the file ({file_size:,} bytes)",
-                code="range_not_satisfiable",
-                headers={"content-range": f"bytes */{file_size}"},
-            ) from error
+            message = f"the requested range starts after the end of the file ({file_size:,} bytes)"
+            headers = {"content-range": f"bytes */{file_size}"}
+            raise Refusal(416, message, code="range_not_satisfiable", headers=headers) from error
         return ranges if len(ranges) == 1 else []
 
 
 @router.get("/{video_id}/content", response_class=Response, responses=_RESPONSES)  # type: ignore[arg-type]
 @router.head("/{video_id}/content", include_in_schema=False)
 def get_content(
-    video_id: Id,
-    request: Request,
-    store: JobStore,
-    objects: FileObjects,
-    identity: CurrentIdentity,
-    variant: Variant = "video",
+    video_id: Id, request: Request, context: AppContext, project_id: ProjectId, variant: Variant = "video"
 ) -> Response:
     """Download a finished video, its thumbnail or its spritesheet."""
-    job = get_or_404(store.job, identity.project_id, video_id, "video")
-    if job.status is not Status.COMPLETED:
-        raise _no_file(job)
-    file = store.artifacts(job.id).get(variant)
-    if file is None or not objects.has(file.digest):
-        raise Refusal(
-            404,
-            f"the {variant} of this video has expired; make the video again",
-            code="video_expired",
-            param="video_id",
-        )
-    etag = f'"{file.digest}"'
-    headers = {"etag": etag, "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
-    if _matches(request.headers.get("if-none-match"), etag):
+    job = get_or_404(context.store.job, project_id, video_id, "video")
+    if job.final and job.status is not Status.COMPLETED:
+        message = "this video was not made, so it has no file; its error says why"
+        raise Refusal(404, message, code="video_failed")
+    if not job.final:
+        message = "this video is not finished yet; wait until its status is completed"
+        raise Refusal(409, message, code="video_in_progress", headers={"x-should-retry": "false"})
+    file = context.store.artifacts(job.id).get(variant)
+    if file is None or not context.objects.has(file.digest):
+        message = f"the {variant} of this video has expired; make the video again"
+        raise Refusal(404, message, code="video_expired", param="video_id")
+    headers = wire.file_headers(file.digest)
+    tags = {name.strip().removeprefix("W/") for name in request.headers.get("if-none-match", "").split(",")}
+    if tags & {"*", headers["etag"]}:
         return Response(status_code=304, headers=headers)
-    path = objects.path(file.digest)
+    path = context.objects.path(file.digest)
     name = job.id if variant == "video" else f"{job.id}-{variant}"
     return RangeResponse(
         path,
@@ -89,22 +81,3 @@ def get_content(
         stat_result=path.stat(),
         content_disposition_type="inline",
     )
-
-
-def _no_file(job: Job) -> Refusal:
-    if job.final:
-        return Refusal(
-            404, "this video was not made, so it has no file; its error says why", code="video_failed"
-        )
-    return Refusal(
-        409,
-        "this video is not finished yet; wait until its status is completed",
-        code="video_in_progress",
-        headers={"x-should-retry": "false"},
-    )
-
-
-def _matches(header: str | None, etag: str) -> bool:
-    """Whether If-None-Match has this etag."""
-    names = {name.strip().removeprefix("W/") for name in (header or "").split(",")}
-    return "*" in names or etag in names

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import StreamingResponse
 
 from hinode.api import wire
-from hinode.api.context import AppContext, Context, CurrentIdentity
+from hinode.api.context import AppContext, Context, ProjectId
 from hinode.api.failures import RATE_LIMIT, Refusal, get_or_404
 from hinode.api.queries import Id
 from hinode.jobs.files.objects import Objects
@@ -43,25 +43,16 @@ _EXAMPLE = 'event: video.progress\ndata: {"id": "video_…", "status": "in_progr
     },
 )
 async def stream_events(
-    video_id: Id, request: Request, context: AppContext, identity: CurrentIdentity
+    video_id: Id, request: Request, context: AppContext, project_id: ProjectId
 ) -> StreamingResponse:
     """Follow a video until it ends, instead of polling its status."""
     if context.open_streams >= MAX_STREAMS:
-        raise Refusal(
-            429,
-            "too many videos are being followed at the moment; ask for the status of this one instead",
-            code="too_many_streams",
-            type=RATE_LIMIT,
-            headers={"retry-after": "10"},
-        )
-    job = await anyio.to_thread.run_sync(
-        get_or_404, context.store.job, identity.project_id, video_id, "video"
-    )
-    return StreamingResponse(
-        _events(context, job, request.state.key_is_valid),
-        media_type="text/event-stream",
-        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
-    )
+        message = "too many videos are being followed at the moment; ask for the status of this one instead"
+        raise Refusal(429, message, code="too_many_streams", type=RATE_LIMIT, headers={"retry-after": "10"})
+    job = await anyio.to_thread.run_sync(get_or_404, context.store.job, project_id, video_id, "video")
+    events = _events(context, job, request.state.key_is_valid)
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
 async def _events(
@@ -108,13 +99,11 @@ async def _events(
 
 def _preview_url(objects: Objects, job_id: str) -> str | None:
     """The preview of a job as a data URL, if there is one."""
-    try:
+    with suppress(OSError):
         body = objects.preview(job_id).read_bytes()
-    except OSError:
-        return None
-    if len(body) > MAX_PREVIEW_BYTES:
-        return None
-    return f"data:image/webp;base64,{base64.b64encode(body).decode()}"
+        if len(body) <= MAX_PREVIEW_BYTES:
+            return f"data:image/webp;base64,{base64.b64encode(body).decode()}"
+    return None
 
 
 def _event(kind: str, data: str) -> str:
