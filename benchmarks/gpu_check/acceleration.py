@@ -20,7 +20,7 @@ def simulate() -> None:
     """Compile on a processor, without generating code, as a GPU would be asked to."""
 
     def choose(profile: Any, *_: Any, **__: Any) -> Execution:
-        return Execution(compiled=profile.compiled, reusing=profile.reuse > 0)
+        return Execution(compiled=profile.accelerated, reusing=profile.reuse > 0)
 
     def compile_eagerly(denoiser: Any) -> None:
         denoiser.compile_repeated_blocks(backend="eager")

@@ -7,12 +7,13 @@ only text.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
@@ -21,6 +22,7 @@ from pydantic_core import CoreSchema, core_schema
 from hinode.errors import BadInput, join_names, quote
 
 M = TypeVar("M", bound="Input")
+D = TypeVar("D")
 
 _NUMBER = re.compile(r"\s*[+-]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?\s*", re.ASCII)
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
@@ -131,6 +133,22 @@ def parse(model: type[M], value: Any, *, what: str = "the body", field: str = "b
         return model.model_validate(value)
     except pydantic.ValidationError as error:
         raise _sentence(error, model, value, what, field) from None
+
+
+def parse_dataclass(kind: Callable[..., D], value: Any, *, what: str) -> D:
+    """Read a value with the annotations of a dataclass, by the rules and with the errors of `parse`."""
+    return kind(**dict(parse(_input_of(kind), value, what=what)))
+
+
+@lru_cache(maxsize=16)
+def _input_of(kind: Any) -> type[Input]:
+    hints = get_type_hints(kind, include_extras=True)
+    fields: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        factory = field.default_factory
+        default = field.default if factory is dataclasses.MISSING else pydantic.Field(default_factory=factory)
+        fields[field.name] = (hints[field.name], ... if default is dataclasses.MISSING else default)
+    return pydantic.create_model(kind.__name__, __base__=Input, **fields)
 
 
 def describe(value: Any) -> str:

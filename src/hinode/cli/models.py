@@ -41,20 +41,11 @@ def list_models(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps([_as_json(item) for item in items]))
         return
-    print_table(
-        ("NAME", "ENGINE", "FAMILY", "LICENCE", "SIZE", "USABLE"),
-        [
-            (
-                item.name,
-                item.engine,
-                item.family or "-",
-                item.licence or "-",
-                _format_bytes(item.bytes),
-                "yes" if item.usable else "no",
-            )
-            for item in items
-        ],
-    )
+    rows = []
+    for item in items:
+        size, usable = _format_bytes(item.bytes), "yes" if item.usable else "no"
+        rows.append((item.name, item.engine, item.family or "-", item.licence or "-", size, usable))
+    print_table(("NAME", "ENGINE", "FAMILY", "LICENCE", "SIZE", "USABLE"), rows)
     for item in items:
         if item.reason:
             print(f"{item.name}: {item.reason}", file=sys.stderr)
@@ -292,12 +283,9 @@ def _as_json(item: Item) -> dict[str, object]:
 
 def _format_bytes(count: int) -> str:
     """A size in powers of a thousand, or a dash for 0."""
-    if not count:
-        return "-"
-    for unit, bytes_per_unit in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= bytes_per_unit:
-            return f"{count / bytes_per_unit:.1f} {unit}"
-    return f"{count} B"
+    from rich.filesize import decimal
+
+    return decimal(count) if count else "-"
 
 
 def _settings() -> Settings:

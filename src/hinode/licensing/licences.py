@@ -1,8 +1,5 @@
 """Whether an operator may use weights under their licence, and what a clip made with them has to say.
-
-A licence that excludes the operator is refused with its clause, before any weights are loaded. Several
-licences that hold together are written as an SPDX expression: "Apache-2.0 AND CC-BY-NC-4.0".
-"""
+Several licences that hold together are written as an SPDX expression: "Apache-2.0 AND CC-BY-NC-4.0"."""
 
 from __future__ import annotations
 
@@ -27,11 +24,8 @@ def find(key: str) -> Licence:
     """The licence called `key`, in upper or lower case; BadInput if there is none."""
     licence = _BY_FOLDED_KEY.get(key.casefold())
     if licence is None:
-        raise BadInput(
-            f"there is no licence {quote(key)}",
-            f"choose {join_names(tuple(LICENCES), 'or')}",
-            field="licence",
-        )
+        remedy = f"choose {join_names(tuple(LICENCES), 'or')}"
+        raise BadInput(f"there is no licence {quote(key)}", remedy, field="licence")
     return licence
 
 
@@ -47,9 +41,8 @@ def _licences_in(expression: str) -> list[Licence]:
 
 
 def check(expression: str, home: Path) -> None:
-    """Make sure that the operator may use weights under every licence of an expression.
-
-    A licence that is not known here passes, because nothing is known against it.
+    """Make sure that the operator may use weights under every licence of an expression. One that is not known
+    here passes.
 
     Raises:
         BadInput: a licence excludes the operator, or depends on something that they have not stated.
@@ -57,15 +50,9 @@ def check(expression: str, home: Path) -> None:
     """
     for licence in _licences_in(expression):
         # A licence without restrictions needs no statement, so a damaged statement does not matter.
-        refused = _refusal(licence, Operator()) and _refusal(licence, operators.read(home))
-        if refused is not None:
-            raise BadInput(*refused, field="model")
-
-
-def refusal(licence: Licence, operator: Operator) -> str | None:
-    """Why the operator may not use weights under a licence, in one sentence with its remedy, or None."""
-    refused = _refusal(licence, operator)
-    return None if refused is None else "; ".join(refused)
+        error = refusal(licence, Operator()) and refusal(licence, operators.read(home))
+        if error is not None:
+            raise error
 
 
 class _Restriction(NamedTuple):
@@ -83,8 +70,8 @@ class _Restriction(NamedTuple):
     remedy: str = ""
 
 
-def _refusal(licence: Licence, operator: Operator) -> tuple[str, str] | None:
-    """Message and remedy."""
+def refusal(licence: Licence, operator: Operator) -> BadInput | None:
+    """Why the operator may not use weights under a licence, or None if they may."""
     if licence.key in operator.permissions:
         return None
     own = f"choose another model, or get a licence of your own from {licence.licensor} and state it with"
@@ -92,14 +79,14 @@ def _refusal(licence: Licence, operator: Operator) -> tuple[str, str] | None:
     restrictions = list(_restrictions(licence, operator))
     for restriction in restrictions:
         if restriction.violation:
-            return f"the {licence.name} {restriction.violation}", f"{restriction.remedy or own} {permission}"
+            remedy = f"{restriction.remedy or own} {permission}"
+            return BadInput(f"the {licence.name} {restriction.violation}", remedy, field="model")
     missing = [restriction.option for restriction in restrictions if not restriction.stated]
     if not missing:
         return None
-    return (
-        f"the {licence.name} does not hold for everybody, and you have not stated what it depends on",
-        f"state it once, such as `hinode models operator {' '.join(missing)}`",
-    )
+    message = f"the {licence.name} does not hold for everybody, and you have not stated what it depends on"
+    remedy = f"state it once, such as `hinode models operator {' '.join(missing)}`"
+    return BadInput(message, remedy, field="model")
 
 
 def _restrictions(licence: Licence, operator: Operator) -> Iterator[_Restriction]:
@@ -170,10 +157,8 @@ def stamp(expression: str) -> dict[str, object]:
 
 
 def remark(expression: str) -> str:
-    """The same for people: a sentence with a blank before it, to add to the comment in a file.
-
-    It is "" if no licence restricts what may be made.
-    """
+    """The same for people: a sentence with a blank before it, to add to the comment in a file; "" if no
+    licence restricts what may be made."""
     restricting = [licence for licence in _licences_in(expression) if licence.use and licence.url]
     if not restricting:
         return ""

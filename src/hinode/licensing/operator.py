@@ -1,7 +1,5 @@
-"""Who operates this installation, as far as licences ask: where they are, and how large.
-
-The operator states it once, with `hinode models operator`; it is stored in `HOME/operator.toml`.
-"""
+"""Who operates this installation, as far as licences ask: where they are, and how large. The operator states
+it once, with `hinode models operator`; it is stored in `HOME/operator.toml`."""
 
 from __future__ import annotations
 
@@ -12,12 +10,11 @@ from pathlib import Path
 
 from hinode import tomlfile
 from hinode.errors import BadInput, ModelError, quote
-from hinode.parsing import Boolean, Input, Integer, Number, parse
+from hinode.parsing import Boolean, Integer, Number, parse_dataclass
 
 FILE = "operator.toml"
 
 _UNION = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
-
 EUROPEAN_UNION = tuple(_UNION.split())
 """ISO 3166-1 codes of the member states."""
 
@@ -52,16 +49,6 @@ class Operator:
     """
 
     territories: tuple[str, ...] = ()
-    annual_revenue: float | None = None
-    monthly_users: int | None = None
-    commercial: bool | None = None
-    permissions: tuple[str, ...] = ()
-
-
-class _Statement(Input):
-    """The file; its fields are those of `Operator`."""
-
-    territories: tuple[str, ...] = ()
     annual_revenue: Number | None = None
     monthly_users: Integer | None = None
     commercial: Boolean | None = None
@@ -69,11 +56,7 @@ class _Statement(Input):
 
 
 def parse_territories(names: Iterable[str]) -> tuple[str, ...]:
-    """ISO 3166-1 codes in alphabetical order; "EU" stands for every member state, "UK" for GB.
-
-    Raises:
-        BadInput: a name is not a territory.
-    """
+    """ISO 3166-1 codes in alphabetical order; BadInput if a name is not a code or a key of `ALIASES`."""
     codes: set[str] = set()
     for name in names:
         code = name.strip().upper()
@@ -88,34 +71,27 @@ def parse_territories(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def read(home: Path) -> Operator:
-    """What the operator stated, from the file in `home` (`Settings.home`); nothing if there is no file.
-
-    Raises:
-        ModelError: the file is damaged.
-    """
+    """What the operator stated, from its file; nothing if there is none, ModelError if it is damaged."""
     path = home / FILE
     if not path.exists():
         return Operator()
     try:
-        statement = parse(_Statement, tomlfile.read(path))
-        territories = parse_territories(statement.territories)
+        statement = parse_dataclass(Operator, tomlfile.read(path), what="the statement")
+        return dataclasses.replace(statement, territories=parse_territories(statement.territories))
     except BadInput as error:
         raise ModelError(f"{path}: {error.message}", error.remedy) from error
-    return Operator(**{**dict(statement), "territories": territories})
 
 
 def write(operator: Operator, home: Path) -> Path:
-    """Keep what the operator stated, and return the path of the file.
+    """Store what the operator stated, and return the path of the file.
 
     Raises:
         BadInput: an amount is negative or not a number.
         OutputError: the file cannot be written.
     """
-    for name, amount in (("revenue", operator.annual_revenue), ("monthly users", operator.monthly_users)):
+    for name, amount in (("revenue", operator.annual_revenue), ("monthly_users", operator.monthly_users)):
         if amount is not None and not 0 <= amount < 1e18:
-            raise BadInput(
-                f"{amount:g} is no amount of {name}", "give 0 or more", field=name.replace(" ", "_")
-            )
+            raise BadInput(f"{amount:g} is no amount of {name}", "give 0 or more", field=name)
     path = home / FILE
     values = {name: value for name, value in dataclasses.asdict(operator).items() if value is not None}
     tomlfile.write(path, values, "Where the operator is and how large; licences of models depend on it.")

@@ -25,19 +25,13 @@ READINGS = {
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A size up to which a licence holds.
-
-    Attributes:
-        clause: where the licence says so.
-        inclusive: whether the licence still holds at exactly the maximum.
-    """
+    """A size up to which a licence holds, with `inclusive` also at exactly that size."""
 
     clause: str
     maximum: int
     inclusive: bool
 
     def exceeded_by(self, amount: float) -> bool:
-        """Whether the licence does not hold for this amount."""
         return amount > self.maximum or (amount == self.maximum and not self.inclusive)
 
 
@@ -58,13 +52,11 @@ class Licence:
         reading: key of `READINGS`.
         licensor: who grants it, and can grant another licence.
         excluded: ISO 3166-1 codes of the territories where it grants nothing.
-        territory_clause: where it says so.
         revenue: highest annual revenue in US dollars, all companies under one control together.
         users: highest number of users, or visits, a month.
         registration: what to do before any commercial use.
         noncommercial: where it forbids commercial use; "" if it does not.
         attribution: words to show beside a clip; "" if none are required.
-        attribution_clause: where it requires them.
         duties: everything else that it requires.
         use: what must not be made, in one sentence.
     """

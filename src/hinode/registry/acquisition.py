@@ -19,19 +19,15 @@ from hinode.registry.profiles import PROFILES
 def add(
     entry: Entry, home: Path, *, reserved_names: Collection[str] = (), watch: Watch = ignore_progress
 ) -> Entry:
-    """Add a model. Nothing is written unless everything is in order.
+    """Add a model, and return its entry as it is stored. Nothing is written unless everything is in order.
 
     Files on this machine are checked and their digests are stored; what is on the hub is checked when it is
     pulled.
 
     Args:
         entry: as a person states it: paths may be relative, and "" as licence stands for that of the family.
-        home: `Settings.home`.
         reserved_names: see `entries.check_name`.
         watch: called while digests are computed.
-
-    Returns:
-        The entry as it is stored.
 
     Raises:
         BadInput: a field is wrong, or a file is not what it should be.
@@ -41,21 +37,10 @@ def add(
     entries.check_name(entry.name, home, reserved_names)
     default_licence = families.find(entry.family).licence
     if entry.profile not in PROFILES:
-        raise BadInput(
-            f"there is no profile {quote(entry.profile)}",
-            f"choose {join_names(PROFILES, 'or')}",
-            field="profile",
-        )
-    loras = (dataclasses.replace(lora, source=_reference(lora.source, "lora")) for lora in entry.loras)
-    entry = dataclasses.replace(
-        entry,
-        source=_reference(entry.source, "source"),
-        loras=tuple(loras),
-        licence=licences.find(entry.licence or default_licence).key,
-        base=_reference(entry.base, "base") if entry.base else "",
-        decoder=_reference(entry.decoder, "decoder") if entry.decoder else "",
-        second=_reference(entry.second, "second") if entry.second else "",
-    )
+        message = f"there is no profile {quote(entry.profile)}"
+        raise BadInput(message, f"choose {join_names(PROFILES, 'or')}", field="profile")
+    licence = licences.find(entry.licence or default_licence).key
+    entry = dataclasses.replace(entry.map_references(_absolute), licence=licence)
     _check_references(entry, home)
     own = _check_files(entry, home)
     if not entry.remote:
@@ -76,11 +61,8 @@ def pull(entry: Entry, home: Path, connect: Callable[[], Hub], watch: Watch = ig
         OutputError: the disk is full or cannot be written.
     """
     if not entry.remote:
-        raise BadInput(
-            f"the files of {entry.name} are on this machine and were not pulled",
-            f"check them with `hinode models verify {entry.name}`",
-            field="model",
-        )
+        message = f"the files of {entry.name} are on this machine and were not pulled"
+        raise BadInput(message, f"check them with `hinode models verify {entry.name}`", field="model")
     licences.check(entry.terms, home)
     source = connect()
     entry = _pin_commits(entry, source)
@@ -94,15 +76,12 @@ def pull(entry: Entry, home: Path, connect: Callable[[], Hub], watch: Watch = ig
             remote, prefix = dataclasses.replace(remote, revision=entry.revision), ""
         else:
             prefix = f"{paths.parts_folder(remote)}/"
+        files = entry.files.items()
         pulled = hub.pull(
             source,
             remote,
             paths.pulled_folder(entry.name, home) / prefix,
-            {
-                key.removeprefix(prefix): digest
-                for key, digest in entry.files.items()
-                if key.startswith(prefix)
-            },
+            {key.removeprefix(prefix): digest for key, digest in files if key.startswith(prefix)},
             without=single_files.replaced_parts(entry) if field == "base" else (),
             watch=watch,
             check=lambda files: _check_formats(files, entry),
@@ -116,8 +95,7 @@ def pull(entry: Entry, home: Path, connect: Callable[[], Hub], watch: Watch = ig
 
 @dataclass(frozen=True)
 class Verification:
-    """Keys of files that differ from the entry of a model, and how many were checked; `added` are weight
-    files that the entry does not know."""
+    """Keys of files that differ from the entry of a model; `added` are weight files that are not in it."""
 
     missing: tuple[str, ...]
     changed: tuple[str, ...]
@@ -163,33 +141,23 @@ def verify(entry: Entry, home: Path, watch: Watch = ignore_progress) -> Verifica
 
 def size(entry: Entry, home: Path) -> int:
     """Bytes of the files of a model that are on this machine."""
-    files = (paths.path_of(key, entry, home) for key in entry.files)
-    return inspection.size(file for file in files if file.is_file())
+    return inspection.size(paths.path_of(key, entry, home) for key in entry.files)
 
 
 def _check_references(entry: Entry, home: Path) -> None:
     """Make sure that the references of an entry fit each other, whether their files are here or not."""
     source = Remote.of(entry.source)
     if source is None and entry.revision:
-        raise BadInput(
-            "files on this machine have no revision",
-            "leave it out, or name a source on the hub",
-            field="revision",
-        )
+        remedy = "leave it out, or name a source on the hub"
+        raise BadInput("files on this machine have no revision", remedy, field="revision")
     if source is None and not Path(entry.source).exists():
-        raise BadInput(
-            f"there is nothing at {quote(entry.source, 200)}",
-            "name an existing folder or file, or ORG/REPO on the hub",
-            field="source",
-        )
+        message = f"there is nothing at {quote(entry.source, 200)}"
+        raise BadInput(message, "name an existing folder or file, or ORG/REPO on the hub", field="source")
     single = single_files.locate(entry, home)
     for field, value in (("base", entry.base), ("second", entry.second)):
         if value and not single:
-            raise BadInput(
-                f"a whole pipeline needs no {'second file' if field == 'second' else field}",
-                f"leave --{field} out, or name a single file as source",
-                field=field,
-            )
+            message = f"a whole pipeline needs no {'second file' if field == 'second' else field}"
+            raise BadInput(message, f"leave --{field} out, or name a single file as source", field=field)
     for reference, field in entry.references[1:]:
         remote = Remote.of(reference)
         if remote is None:
@@ -203,11 +171,8 @@ def _check_references(entry: Entry, home: Path) -> None:
 
 
 def _check_files(entry: Entry, home: Path, *, pulled: bool = False) -> list[Path]:
-    """Check the files of an entry, with `pulled` those from the hub too, and that they fit each other.
-
-    Returns:
-        The files that do not come from the hub.
-    """
+    """Check that the files of an entry, with `pulled` those from the hub too, are sound and fit each other.
+    Returns the files that do not come from the hub."""
     own: list[Path] = []
     for reference, field in entry.references:
         remote = Remote.of(reference) is not None
@@ -243,11 +208,9 @@ def _check_formats(files: Sequence[HubFile], entry: Entry) -> None:
     """Refuse pickles before a byte of them is fetched."""
     pickles = [file.path for file in files if Path(file.path).suffix.lower() in inspection.PICKLED]
     if pickles and not entry.pickle:
-        raise BadInput(
-            f"{quote(pickles[0], 200)} is a pickle, and loading one runs whatever code is in it",
-            "use a repository with safetensors, or add it with --allow-pickle if you trust its author",
-            field="source",
-        )
+        message = f"{quote(pickles[0], 200)} is a pickle, and loading one runs whatever code is in it"
+        remedy = "use a repository with safetensors, or add it with --allow-pickle if you trust its author"
+        raise BadInput(message, remedy, field="source")
 
 
 def _digests(files: Sequence[Path], entry: Entry, home: Path, watch: Watch) -> dict[str, str]:
@@ -261,24 +224,18 @@ def _pin_commits(entry: Entry, source: Hub) -> Entry:
         is_commit = len(revision) == 40 and set(revision) <= set("0123456789abcdef")
         return revision if is_commit else source.listing(remote.repository, revision).commit
 
-    def pin(reference: str) -> str:
+    def pin(reference: str, field: str) -> str:
         remote = Remote.of(reference)
-        if remote is None:
+        if remote is None or field == "source":
             return reference
         return str(dataclasses.replace(remote, revision=commit(remote, remote.revision)))
 
     remote = Remote.of(entry.source)
-    return dataclasses.replace(
-        entry,
-        revision=commit(remote, entry.revision or remote.revision) if remote else "",
-        base=pin(entry.base),
-        decoder=pin(entry.decoder),
-        loras=tuple(dataclasses.replace(lora, source=pin(lora.source)) for lora in entry.loras),
-        second=pin(entry.second),
-    )
+    revision = commit(remote, entry.revision or remote.revision) if remote else ""
+    return dataclasses.replace(entry.map_references(pin), revision=revision)
 
 
-def _reference(text: str, field: str) -> str:
+def _absolute(text: str, field: str) -> str:
     """A path on this machine, made absolute, or a place on the hub as it is written."""
     path = Path(text).expanduser()
     if path.exists() or Remote.of(text) is None:

@@ -1,8 +1,5 @@
-"""The registry of added models: one TOML file for each, read, written, listed and removed.
-
-`home` is `Settings.home` here and in the other modules of the package. Nothing here reads weights; see
-`inspection` and `hub`.
-"""
+"""The registry of added models: one TOML file for each, read, written, listed and removed. No weights are
+read. `home` is `Settings.home` here and in the other modules of the package."""
 
 from __future__ import annotations
 
@@ -11,74 +8,32 @@ import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import AfterValidator, Field, StrictBool
 
 from hinode import tomlfile
 from hinode.errors import BadInput, ModelError, OutputError, join_names, quote
 from hinode.licensing import licences
-from hinode.parsing import Input, Integer, Number, parse
+from hinode.parsing import parse_dataclass
 from hinode.registry import paths
-from hinode.registry.entry import MAX_STEPS, Entry, Lora, Remote
+from hinode.registry.entry import Entry, Remote
 
 ENGINE = "diffusers"
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,99}", re.ASCII)
 
-ProfileName = Literal["draft", "standard", "best"]
-LicenceKey = Annotated[str, AfterValidator(lambda key: licences.find(key).key)]
-
-
-class _LoraTable(Input):
-    """A LoRA in the file of an entry."""
-
-    source: str
-    weight: Number = 1.0
-    profiles: tuple[ProfileName, ...] = ()
-    steps: Annotated[Integer, Field(ge=0, le=MAX_STEPS)] = 0
-    shift: Annotated[Number, Field(ge=0)] = 0.0
-    licence: LicenceKey = ""
-
-
-class _EntryTable(Input):
-    """The file of an entry."""
-
-    engine: str = ENGINE
-    family: str
-    source: str
-    revision: str = ""
-    files: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(default_factory=dict)
-    profile: ProfileName = "standard"
-    loras: tuple[_LoraTable, ...] = ()
-    licence: LicenceKey
-    base: str = ""
-    decoder: str = ""
-    pickle: StrictBool = False
-    eight_bits: StrictBool = False
-    second: str = ""
-
 
 def read(name: str, home: Path) -> Entry:
-    """The entry called `name`, of a model that was added.
-
-    Raises:
-        ModelError: its file is damaged.
-    """
+    """The entry called `name`, of a model that was added; ModelError if its file is damaged."""
     file = paths.entry_file(name, home)
     try:
-        table = parse(_EntryTable, tomlfile.read(file), what="the entry")
+        values = {"engine": ENGINE, **tomlfile.read(file), "name": name}
+        if not values.get("licence"):
+            raise BadInput("licence is missing", "add it", field="licence")
+        return parse_dataclass(Entry, values, what="the entry")
     except BadInput as error:
         raise ModelError(f"{file} is not the entry of a model: {error.message}", error.remedy) from error
-    loras = tuple(Lora(**dict(lora)) for lora in table.loras)
-    return Entry(name=name, **{**dict(table), "loras": loras})
 
 
 def save(entry: Entry, home: Path) -> Path:
-    """Write an entry to its file, and return the path.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
+    """Write an entry to its file, and return the path; OutputError if it cannot be written."""
     values = {name: value for name, value in dataclasses.asdict(entry).items() if value and name != "name"}
     if entry.loras:
         values["loras"] = [
@@ -110,12 +65,7 @@ def readable(home: Path) -> dict[str, Entry]:
 
 
 def find(name: str, home: Path) -> Entry:
-    """The added model called `name`.
-
-    Raises:
-        BadInput: there is none.
-        ModelError: its file is damaged.
-    """
+    """The added model called `name`; BadInput if there is none, ModelError if its file is damaged."""
     choices = names(home)
     if name not in choices:
         remedy = f"choose {join_names(choices, 'or')}" if choices else "add one with `hinode models add`"
@@ -124,10 +74,7 @@ def find(name: str, home: Path) -> Entry:
 
 
 def available(engine: str, home: Path) -> tuple[str, ...]:
-    """Names of an engine's added models, for `Capabilities.models`.
-
-    Those that can be used come first, so that the default is one of them.
-    """
+    """Names of an engine's added models. Those that can be used come first: the first is the default."""
     ranked = sorted(
         (entry for entry in readable(home).values() if entry.engine == engine),
         key=lambda entry: (obstacle(entry, home) is not None, entry.name),
@@ -146,16 +93,10 @@ def obstacle(entry: Entry, home: Path) -> str | None:
 
 
 def check_present(entry: Entry, home: Path) -> None:
-    """Make sure that every file of a model is where it should be.
-
-    Raises:
-        ModelError: one is missing.
-    """
+    """Make sure that every file of a model is where it should be; ModelError if one is missing."""
     if not entry.pulled:
-        raise ModelError(
-            f"the model {entry.name} is not on this machine yet",
-            f"fetch it with `hinode models pull {entry.name}`",
-        )
+        message = f"the model {entry.name} is not on this machine yet"
+        raise ModelError(message, f"fetch it with `hinode models pull {entry.name}`")
     missing = [key for key in entry.files if not paths.path_of(key, entry, home).is_file()]
     if missing:
         raise ModelError(
@@ -166,33 +107,22 @@ def check_present(entry: Entry, home: Path) -> None:
 
 
 def check_name(name: str, home: Path, reserved: Collection[str] = ()) -> None:
-    """Check that a new model can be called `name`.
+    """Raise BadInput if a new model cannot be called `name`, because that is malformed or not free.
 
-    Args:
-        reserved: names of engines, and of models that are not in the registry.
-
-    Raises:
-        BadInput: the name is malformed or not free.
+    `reserved` are the names of engines, and of models that are not in the registry.
     """
     if NAME.fullmatch(name) is None:
-        raise BadInput(
-            f"{quote(name)} cannot be the name of a model",
-            "use letters, digits, dots, dashes and underscores, such as wan-2.2-5b",
-            field="name",
-        )
+        message = f"{quote(name)} cannot be the name of a model"
+        remedy = "use letters, digits, dots, dashes and underscores, such as wan-2.2-5b"
+        raise BadInput(message, remedy, field="name")
     if name.casefold() in {other.casefold() for other in (*names(home), *reserved)}:
-        raise BadInput(
-            f"there is already something called {quote(name)}",
-            "choose another name, or remove the model first with `hinode models remove`",
-            field="name",
-        )
+        message = f"there is already something called {quote(name)}"
+        remedy = "choose another name, or remove the model first with `hinode models remove`"
+        raise BadInput(message, remedy, field="name")
 
 
 def remove(name: str, home: Path) -> int:
-    """Delete the entry of a model and what was pulled for it; other files stay.
-
-    Returns:
-        Bytes that were freed.
+    """Delete the entry of a model and what was pulled for it, and return the bytes freed; other files stay.
 
     Raises:
         BadInput: there is no such model.

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool, with_config
 
 from hinode.licensing import licences
-from hinode.registry.profiles import STANDARD
+from hinode.parsing import Integer, Number
+from hinode.registry.profiles import PROFILES, STANDARD
 
 MAX_STEPS = 200
 """Most steps that a LoRA may be distilled to."""
 
 _REMOTE = re.compile(r"([\w.-]+/[\w.-]+?)((?:/[^/@\\]+)*)(?:@([\w.-]+))?", re.ASCII)
 
+ProfileName = Annotated[str, Field(pattern=f"^({'|'.join(PROFILES)})$")]
+LicenceKey = Annotated[str, AfterValidator(lambda key: licences.find(key).key)]
 
+
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True)
 class Lora:
     """Low-rank weights that are added to those of the model.
@@ -31,16 +39,17 @@ class Lora:
     """
 
     source: str
-    weight: float = 1.0
-    profiles: tuple[str, ...] = ()
-    steps: int = 0
-    shift: float = 0.0
-    licence: str = ""
+    weight: Number = 1.0
+    profiles: tuple[ProfileName, ...] = ()
+    steps: Annotated[Integer, Field(ge=0, le=MAX_STEPS)] = 0
+    shift: Annotated[Number, Field(ge=0)] = 0.0
+    licence: LicenceKey = ""
 
 
 @dataclass(frozen=True)
 class Entry:
     """An added model. Its references (source, second, base, decoder, LoRAs) are paths or places on the hub.
+    The annotations check what is read from a file.
 
     Attributes:
         name: what clients ask for; the stem of the file.
@@ -65,14 +74,16 @@ class Entry:
     family: str
     source: str
     revision: str = ""
-    files: Mapping[str, str] = field(default_factory=dict, hash=False)
-    profile: str = STANDARD
+    files: Mapping[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = field(
+        default_factory=dict, hash=False
+    )
+    profile: ProfileName = STANDARD
     loras: tuple[Lora, ...] = ()
-    licence: str = ""
+    licence: LicenceKey = ""
     base: str = ""
     decoder: str = ""
-    pickle: bool = False
-    eight_bits: bool = False
+    pickle: StrictBool = False
+    eight_bits: StrictBool = False
     second: str = ""
 
     def with_profile(self, profile: str) -> Entry:
@@ -99,7 +110,15 @@ class Entry:
             (self.decoder, "decoder"),
             *((lora.source, "lora") for lora in self.loras),
         )
-        return tuple((reference, name) for reference, name in references if reference)
+        return tuple((reference, name) for reference, name in references if reference or name == "source")
+
+    def map_references(self, change: Callable[[str, str], str]) -> Entry:
+        """The same model with `change(reference, field)` in place of each of its `references`."""
+        fields: dict[str, Any] = {
+            name: change(reference, name) for reference, name in self.references if name != "lora"
+        }
+        loras = (dataclasses.replace(lora, source=change(lora.source, "lora")) for lora in self.loras)
+        return dataclasses.replace(self, **fields, loras=tuple(loras))
 
     @property
     def remote(self) -> bool:

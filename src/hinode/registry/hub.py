@@ -12,18 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from hinode.errors import BadInput, ModelError, OutputError, quote
+from hinode.registry import inspection
 from hinode.registry.entry import Remote
-from hinode.registry.inspection import (
-    BLOCK,
-    INDEX,
-    PICKLED,
-    SAFE,
-    WEIGHT_INDEX,
-    WEIGHTS,
-    Watch,
-    ignore_progress,
-    read_json,
-)
+from hinode.registry.inspection import INDEX, PICKLED, SAFE, WEIGHT_INDEX, WEIGHTS, Watch, ignore_progress
 
 SPARE_BYTES = 2**28
 """Bytes that are left free on the disk."""
@@ -55,6 +46,9 @@ class Listing:
     commit: str
     files: tuple[HubFile, ...]
 
+    def find(self, path: str) -> HubFile | None:
+        return next((file for file in self.files if file.path == path), None)
+
 
 class Hub(Protocol):
     """A server of model repositories."""
@@ -71,14 +65,8 @@ class Hub(Protocol):
     def fetch(
         self, repository: str, commit: str, file: HubFile, folder: Path, watch: Callable[[int], None]
     ) -> None:
-        """Fetch a file to its place below `folder`; bytes from an earlier attempt are reused.
-
-        Args:
-            watch: called with the number of further bytes, as they arrive.
-
-        Raises:
-            ModelError: it did not arrive; the next attempt resumes.
-        """
+        """Fetch a file to its place below `folder`, and call `watch` with the number of further bytes as they
+        arrive; ModelError if they do not. The next attempt resumes."""
         ...
 
 
@@ -87,24 +75,19 @@ def select_files(
 ) -> tuple[HubFile, ...]:
     """The files of a repository to fetch: the one that is named, or what a Diffusers pipeline loads.
 
-    Half-precision copies beside full weights, and pickles beside safe weights, are left out.
+    Half-precision copies beside full weights, and pickles beside safe weights, are left out. BadInput if the
+    named file does not exist.
 
     Args:
         parts: folders that the pipeline's index names; ignored if a file is named.
         without: parts whose weights come from elsewhere.
-
-    Raises:
-        BadInput: the named file does not exist.
     """
     if remote.path:
-        named = tuple(file for file in listing.files if file.path == remote.path)
-        if not named:
-            raise BadInput(
-                f"the repository {remote.repository} has no file {remote.path}",
-                "check the list of files on its page",
-                field="source",
-            )
-        return named
+        file = listing.find(remote.path)
+        if file is None:
+            message = f"the repository {remote.repository} has no file {remote.path}"
+            raise BadInput(message, "check the list of files on its page", field="source")
+        return (file,)
     files = [
         file
         for file in listing.files
@@ -132,7 +115,7 @@ def pull(
     watch: Watch = ignore_progress,
     check: Callable[[Sequence[HubFile]], None] = lambda files: None,
 ) -> dict[str, str]:
-    """Fetch what a model needs of a repository into a folder.
+    """Fetch what a model needs of a repository into a folder, and return the SHA-256 of every file by path.
 
     Files that are already there with the right digest are not fetched again. Every file is read once more
     when it has arrived.
@@ -140,11 +123,7 @@ def pull(
     Args:
         digests: SHA-256 of files that were pulled before, by path; other bytes are refused.
         without: parts of the pipeline whose weights come from elsewhere.
-        watch: called with progress in bytes.
         check: called with the files before any weights are fetched; raises if they must not be.
-
-    Returns:
-        SHA-256 of every file, by path.
 
     Raises:
         BadInput: the repository lacks something.
@@ -155,9 +134,8 @@ def pull(
     for file in listing.files:
         path = PurePosixPath(file.path)
         if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in file.path:
-            raise BadInput(
-                f"{remote} has a file called {quote(file.path)}", "use another source", field="source"
-            )
+            message = f"{remote} has a file called {quote(file.path)}"
+            raise BadInput(message, "use another source", field="source")
     _check_space(folder, 0)
 
     def fetch(file: HubFile, more: Callable[[int], None] = lambda count: None) -> str:
@@ -169,20 +147,18 @@ def pull(
         if digest is None:
             with suppress(OSError):
                 place.unlink(missing_ok=True)
-            raise ModelError(
-                f"{file.path} of {remote.repository} arrived with other bytes than the hub promises",
-                "pull it again, and if that does not help, ask the publisher",
-            )
+            message = f"{file.path} of {remote.repository} arrived with other bytes than the hub promises"
+            raise ModelError(message, "pull it again, and if that does not help, ask the publisher")
         return digest
 
     parts: tuple[str, ...] = ()
     if not remote.path:
         fetch(_index(listing, remote))
-        parts = tuple(read_json(folder / INDEX))
+        parts = tuple(inspection.read_json(folder / INDEX))
     files = select_files(listing, remote, parts, without)
     check(files)
     total, done = sum(file.size for file in files), 0
-    _check_space(folder, total - sum(_size(folder / file.path) for file in files))
+    _check_space(folder, total - inspection.size(folder / file.path for file in files))
     result = {}
     for file in files:
         start = done
@@ -200,9 +176,9 @@ def pull(
 
 
 def _index(listing: Listing, remote: Remote) -> HubFile:
-    for file in listing.files:
-        if file.path == INDEX:
-            return file
+    index = listing.find(INDEX)
+    if index is not None:
+        return index
     weights = tuple(file.path for file in listing.files if file.path.endswith(SAFE))
     example = f", such as {remote.repository}/{weights[0]}" if weights else ""
     raise BadInput(f"{remote.repository} has no {INDEX}", f"name one of its files{example}", field="source")
@@ -215,37 +191,28 @@ def _belongs(path: PurePosixPath, parts: Sequence[str]) -> bool:
     return len(path.parts) == 2 and path.parts[0] in parts and path.suffix in (*WEIGHTS, *_TEXTS)
 
 
-def _size(place: Path) -> int:
-    return place.stat().st_size if place.is_file() else 0
-
-
 def _check_space(folder: Path, size: int) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise OutputError(
-            f"cannot write {folder}: {error.strerror or error}", "choose another HINODE_HOME"
-        ) from error
+        message = f"cannot write {folder}: {error.strerror or error}"
+        raise OutputError(message, "choose another HINODE_HOME") from error
     if size + SPARE_BYTES > free:
-        raise OutputError(
-            f"the files to fetch take {size / 1e9:.1f} GB, and the disk has {free / 1e9:.1f} GB left",
-            "free some space, or choose another HINODE_HOME",
-        )
+        message = f"the files to fetch take {size / 1e9:.1f} GB, and the disk has {free / 1e9:.1f} GB left"
+        raise OutputError(message, "free some space, or choose another HINODE_HOME")
 
 
 def _digest(place: Path, file: HubFile, expected: str) -> str | None:
     """SHA-256 of a file if it is there as the hub describes it, and has the expected one unless that is "";
     else None."""
-    if not place.is_file() or _size(place) != file.size:
+    if not place.is_file() or place.stat().st_size != file.size:
         return None
-    sha256 = hashlib.sha256()
-    blob = hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)  # as Git computes it
     with place.open("rb") as opened:
-        while block := opened.read(BLOCK):
-            sha256.update(block)
-            if not file.sha256:
-                blob.update(block)
-    digest = sha256.hexdigest()
-    right = digest == file.sha256 if file.sha256 else file.blob in ("", blob.hexdigest())
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        right = file.sha256 in ("", digest)
+        if file.blob and not file.sha256:
+            opened.seek(0)
+            blob = hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)  # as Git computes it
+            right = hashlib.file_digest(opened, lambda: blob).hexdigest() == file.blob
     return digest if right and expected in ("", digest) else None

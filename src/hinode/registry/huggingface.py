@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from hinode.errors import BadInput, HinodeError, ModelError, OutputError, quote
+from hinode.registry import inspection
 from hinode.registry.hub import HubFile, Listing
 from hinode.retry import backoff
 
@@ -26,19 +27,14 @@ RETRYABLE = (408, 429, 500, 502, 503, 504)
 
 
 class HuggingFace:
-    """The Hugging Face Hub or a compatible one.
-
-    The token in `HF_TOKEN` is sent, for repositories that require one.
-    """
+    """The Hugging Face Hub or a compatible one. The token in `HF_TOKEN` is sent, if there is one."""
 
     def __init__(self, endpoint: str | None = None, pause: Callable[[float], None] = time.sleep) -> None:
-        """
+        """ModelError if the library is not installed.
+
         Args:
             endpoint: address of the hub, or None for the public one.
             pause: waits for so many seconds before a connection is tried again.
-
-        Raises:
-            ModelError: the library is not installed.
         """
         try:
             self.library: Any = importlib.import_module("huggingface_hub")
@@ -63,10 +59,7 @@ class HuggingFace:
             raise self._translate(error, repository, revision) from error
         files = (
             HubFile(
-                file.rfilename,
-                int(file.size or 0),
-                file.lfs.sha256 if file.lfs else "",
-                file.blob_id or "",
+                file.rfilename, int(file.size or 0), file.lfs.sha256 if file.lfs else "", file.blob_id or ""
             )
             for file in info.siblings or ()
         )
@@ -101,7 +94,7 @@ class HuggingFace:
 
     def _download(self, address: str, part: Path, file: HubFile, watch: Callable[[int], None]) -> None:
         """Fetch what `part` lacks; a broken connection is tried again as long as bytes arrive."""
-        size, failures = _size(part), 0
+        size, failures = inspection.size([part]), 0
         watch(size)
         while size < file.size or not part.exists():
             start, problem = size, None
@@ -110,7 +103,7 @@ class HuggingFace:
             except (httpx.TransportError, httpx.HTTPStatusError) as error:
                 if isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in RETRYABLE:
                     raise
-                size, problem = _size(part), error
+                size, problem = inspection.size([part]), error
             if problem is None and size >= file.size:
                 break
             failures = 0 if size > start else failures + 1
@@ -145,32 +138,19 @@ class HuggingFace:
         what = f"{path} of {repository}" if path else repository
         denied = isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403)
         if denied or isinstance(error, self.errors.GatedRepoError):
-            return BadInput(
-                f"{repository} is open only to those who accepted its licence",
-                "accept it on its page, create a token there and set HF_TOKEN to it",
-                field="source",
-            )
+            message = f"{repository} is open only to those who accepted its licence"
+            remedy = "accept it on its page, create a token there and set HF_TOKEN to it"
+            return BadInput(message, remedy, field="source")
         if isinstance(error, self.errors.RevisionNotFoundError):
             return BadInput(
                 f"{repository} has no revision {quote(revision)}", "give a commit of it", field="revision"
             )
         if isinstance(error, self.errors.RepositoryNotFoundError | self.errors.HFValidationError):
-            return BadInput(
-                f"there is no repository {quote(repository)} on the hub, or it is not open to you",
-                "check the name, or set HF_TOKEN",
-                field="source",
-            )
+            message = f"there is no repository {quote(repository)} on the hub, or it is not open to you"
+            return BadInput(message, "check the name, or set HF_TOKEN", field="source")
         if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
-            return OutputError(
-                f"cannot write {what}: {error.strerror or error}",
-                "free some space, or choose another HINODE_HOME",
-            )
+            message = f"cannot write {what}: {error.strerror or error}"
+            return OutputError(message, "free some space, or choose another HINODE_HOME")
         # The library's own message may be many lines long, and may contain a signed address.
-        return ModelError(
-            f"{what} could not be fetched ({type(error).__name__})",
-            "check the connection and pull again; it resumes where it stopped",
-        )
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
+        message = f"{what} could not be fetched ({type(error).__name__})"
+        return ModelError(message, "check the connection and pull again; it resumes where it stopped")

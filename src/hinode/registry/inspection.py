@@ -1,7 +1,5 @@
 """Checks weight files before they are trusted: that they are complete, and of a kind that runs no code.
-
-Headers are read, tensors never.
-"""
+Headers are read, tensors never."""
 
 from __future__ import annotations
 
@@ -44,19 +42,15 @@ def ignore_progress(name: str, done: int, total: int) -> None:
 def check_folder(
     folder: Path, *, pickle: bool, without: Sequence[str] = (), field: str = "source"
 ) -> tuple[Path, ...]:
-    """Check a folder in Diffusers' layout.
+    """Check a folder in Diffusers' layout: a `model_index.json`, and a folder for each part that it names.
+
+    Returns every file that may be loaded: hidden files, and pickles beside safe weights, are left out.
+    BadInput if it is not such a folder, lacks something, or brings code of its own.
 
     Args:
-        folder: with a `model_index.json`, and a folder for each part that it names.
         pickle: whether weights that can run code are allowed.
         without: parts whose weights come from elsewhere; only their configs are required.
         field: field that errors name.
-
-    Returns:
-        Every file that may be loaded: hidden files, and pickles beside safe weights, are left out.
-
-    Raises:
-        BadInput: it is not such a folder, lacks something, or brings code of its own.
     """
     index = read_json(
         folder / INDEX, missing="name a folder in Diffusers' layout, or a single weight file with --base"
@@ -90,25 +84,20 @@ def check_folder(
 
 
 def check_weights(file: Path, *, pickle: bool, field: str = "source") -> None:
-    """Check a weight file.
+    """Check a weight file; BadInput if it is missing, damaged, of another format, or can run code.
 
     Args:
         pickle: whether weights that can run code are allowed, beside safetensors and GGUF.
         field: field that errors name.
-
-    Raises:
-        BadInput: it is missing, damaged, of another format, or can run code.
     """
     if not file.is_file():
         raise BadInput(f"there is no file {_quoted(file)}", "name an existing file", field=field)
     suffix = file.suffix.lower()
     if suffix in PICKLED:
         if not pickle:
-            raise BadInput(
-                f"{_quoted(file)} is a pickle, and loading one runs whatever code is in it",
-                "take the same weights as safetensors, or allow it with --allow-pickle if you trust them",
-                field=field,
-            )
+            message = f"{_quoted(file)} is a pickle, and loading one runs whatever code is in it"
+            remedy = "take the same weights as safetensors, or allow it with --allow-pickle if you trust them"
+            raise BadInput(message, remedy, field=field)
         return
     if suffix not in SAFE:
         raise BadInput(
@@ -127,21 +116,13 @@ def check_weights(file: Path, *, pickle: bool, field: str = "source") -> None:
 
 
 def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the tensors in a safetensors file.
-
-    Raises:
-        SafetensorError, OSError: it cannot be read.
-    """
+    """Names and shapes of the tensors in a safetensors file; SafetensorError or OSError if it is damaged."""
     with safe_open(file, framework="numpy") as opened:
         return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
 
 
 def digests(files: Mapping[str, Path], watch: Watch = ignore_progress) -> dict[str, str]:
-    """SHA-256 of files in hexadecimal, by the same keys.
-
-    Raises:
-        ModelError: a file cannot be read.
-    """
+    """SHA-256 of files in hexadecimal, by the same keys; ModelError if a file cannot be read."""
     result, done = {}, 0
     try:
         total = size(files.values())
@@ -154,33 +135,26 @@ def digests(files: Mapping[str, Path], watch: Watch = ignore_progress) -> dict[s
                     watch(path.name, done, total)
             result[key] = digest.hexdigest()
     except OSError as error:
-        raise ModelError(
-            f"{error.filename} cannot be read: {error.strerror or error}",
-            "check its disk and its permissions",
-        ) from error
+        message = f"{error.filename} cannot be read: {error.strerror or error}"
+        raise ModelError(message, "check its disk and its permissions") from error
     return result
 
 
 def size(files: Iterable[Path]) -> int:
-    """Bytes of all files together."""
-    return sum(file.stat().st_size for file in files)
+    """Bytes of those files together that exist."""
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def read_json(file: Path, missing: str = "fetch it again") -> dict[str, Any]:
-    """The object in a JSON file; empty if it holds something else.
+    """The object in a JSON file, empty if it holds something else; BadInput if it cannot be read.
 
-    Args:
-        missing: remedy if there is no such file.
-
-    Raises:
-        BadInput: it does not exist or cannot be read.
+    `missing` is the remedy if there is no such file.
     """
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BadInput(
-            f"there is no {file.name} in {_quoted(file.parent)}", missing, field="source"
-        ) from error
+        message = f"there is no {file.name} in {_quoted(file.parent)}"
+        raise BadInput(message, missing, field="source") from error
     except (OSError, ValueError) as error:
         raise BadInput(f"{_quoted(file)} cannot be read", "fetch it again", field="source") from error
     return values if isinstance(values, dict) else {}
@@ -195,15 +169,12 @@ def _check_part(folder: Path, part: str, library: str, *, without: bool, field: 
     if (folder / f"{part}.py").exists() or (folder / part / f"{library}.py").exists():
         raise _own_code(folder, f"{part} is of a class in a file of its own")
     if without and not (folder / part / CONFIG).is_file():
-        raise BadInput(
-            f"{_quoted(folder)} has no settings of its {part}, which the single file needs",
-            f"put {part}/{CONFIG} there, from the repository of the whole model",
-            field=field,
-        )
+        message = f"{_quoted(folder)} has no settings of its {part}, which the single file needs"
+        remedy = f"put {part}/{CONFIG} there, from the repository of the whole model"
+        raise BadInput(message, remedy, field=field)
     if not (folder / part).is_dir():
-        raise BadInput(
-            f"{_quoted(folder)} has no {part}, which its {INDEX} names", "fetch it again", field="source"
-        )
+        message = f"{_quoted(folder)} has no {part}, which its {INDEX} names"
+        raise BadInput(message, "fetch it again", field="source")
 
 
 def _check_json(file: Path, folder: Path) -> None:
@@ -213,7 +184,7 @@ def _check_json(file: Path, folder: Path) -> None:
     shards = values.get("weight_map") if file.name.endswith(WEIGHT_INDEX) else None
     if isinstance(shards, dict):
         missing = sorted(
-            {str(shard) for shard in shards.values() if not (file.parent / str(shard)).is_file()}
+            name for name in set(map(str, shards.values())) if not (file.parent / name).is_file()
         )
         # A pickle's index may lie beside safe weights whose own index is complete.
         if missing and Path(missing[0]).suffix in SAFE:
@@ -223,11 +194,8 @@ def _check_json(file: Path, folder: Path) -> None:
 
 
 def _own_code(folder: Path, reason: str) -> BadInput:
-    return BadInput(
-        f"{_quoted(folder)} brings Python code of its own ({reason}), which is never run here",
-        "take a version of the model that needs none",
-        field="source",
-    )
+    message = f"{_quoted(folder)} brings Python code of its own ({reason}), which is never run here"
+    return BadInput(message, "take a version of the model that needs none", field="source")
 
 
 def _count_gguf_tensors(file: Path) -> int:

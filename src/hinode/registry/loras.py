@@ -21,7 +21,7 @@ _LORA = re.compile(
 
 
 def parse(texts: Sequence[str], licence_keys: Sequence[str] = ()) -> tuple[Lora, ...]:
-    """Read LoRAs from the command line.
+    """Read LoRAs from the command line; BadInput if a text or a licence is wrong.
 
     Args:
         texts: each a file on this machine or on the hub, and after it `:WEIGHT` if that is not 1,
@@ -29,19 +29,14 @@ def parse(texts: Sequence[str], licence_keys: Sequence[str] = ()) -> tuple[Lora,
             model.
         licence_keys: keys of `licences.LICENCES`, or "" where it is not known: none, one for all LoRAs, or
             one for each in order.
-
-    Raises:
-        BadInput: a text or a licence is wrong.
     """
     loras = [_parse(text) for text in texts]
     if not licence_keys:
         return tuple(loras)
     if len(licence_keys) not in (1, len(loras)) or not loras:
-        raise BadInput(
-            f"--lora-licence is given {len(licence_keys)} times and --lora {len(loras)} times",
-            "give it once for all LoRAs, or once for each in their order",
-            field="lora-licence",
-        )
+        message = f"--lora-licence is given {len(licence_keys)} times and --lora {len(loras)} times"
+        remedy = "give it once for all LoRAs, or once for each in their order"
+        raise BadInput(message, remedy, field="lora-licence")
     keys = [licences.find(key).key if key else "" for key in licence_keys]
     if len(keys) == 1:
         keys *= len(loras)
@@ -59,19 +54,15 @@ def _parse(text: str) -> Lora:
         # A branch or a tag of the hub, such as `org/repo/fast.safetensors@main`.
         source, profiles = f"{source}@{profiles[0]}", ()
     elif unknown:
-        raise BadInput(
-            f"there is no profile {quote(unknown[0])}",
-            f"choose {join_names(PROFILES, 'or')}, several with commas between",
-            field="lora",
-        )
+        message = f"there is no profile {quote(unknown[0])}"
+        remedy = f"choose {join_names(PROFILES, 'or')}, several with commas between"
+        raise BadInput(message, remedy, field="lora")
     if match["steps"]:
         steps, shift = int(match["steps"]), _finite(match["shift"], 0.0)
     if steps > MAX_STEPS or shift < 0:
-        raise BadInput(
-            f"a LoRA cannot distil a model to {steps} steps with the timestep shift {shift:g}",
-            f"give 1 to {MAX_STEPS} steps and a positive shift, such as #4 or #4,5",
-            field="lora",
-        )
+        message = f"a LoRA cannot distil a model to {steps} steps with the timestep shift {shift:g}"
+        remedy = f"give 1 to {MAX_STEPS} steps and a positive shift, such as #4 or #4,5"
+        raise BadInput(message, remedy, field="lora")
     return Lora(source, weight, profiles, steps, shift)
 
 

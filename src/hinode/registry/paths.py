@@ -1,8 +1,5 @@
-"""Where the files of an added model are.
-
-`HOME/models/NAME.toml` is the entry of the model NAME. Its weights stay where they are, or are pulled from
-the hub into `HOME/models/NAME/`.
-"""
+"""Where the files of an added model are: its entry is `HOME/models/NAME.toml`, and its weights stay where
+they are, or are pulled from the hub into `HOME/models/NAME/`."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ def entry_file(name: str, home: Path) -> Path:
 
 
 def pulled_folder(name: str, home: Path) -> Path:
-    """Where the files that are pulled for the model called `name` are stored."""
+    """The folder of the files that are pulled for the model called `name`."""
     return home / "models" / name
 
 

@@ -26,8 +26,8 @@ class Profile:
         shift: timestep shift, or None for that of the family.
         reuse: relative change of the first block's output below which the outputs of the other blocks are
             reused from an earlier step (first-block cache); 0 to compute every block of every step.
-        compiled, eight_bits, attention: whether a GPU may compile the denoiser, compute in 8 bits, and use a
-            faster attention than PyTorch's own.
+        accelerated: whether a GPU may compile the denoiser, compute in 8 bits, and use a faster attention
+            than PyTorch's own.
         tiny: whether the tiny decoder decodes the clip, for models that have one.
     """
 
@@ -37,54 +37,39 @@ class Profile:
     pixels: int = 0
     shift: float | None = None
     reuse: float = 0.0
-    compiled: bool = False
-    eight_bits: bool = False
-    attention: bool = False
+    accelerated: bool = False
     tiny: bool = False
 
 
 def derive_profiles(
     steps: int, guidance: float, guidance_2: float | None = None, *, reuse: bool = True
 ) -> Mapping[str, Profile]:
-    """The profiles of a family from its makers' settings.
+    """The profiles of a family from the steps and the guidance that its makers recommend.
 
     BEST is exactly what the makers do. The others take fewer steps and permit acceleration; DRAFT also
-    samples smaller frames.
-
-    Args:
-        steps: sampling steps that the makers recommend.
-        reuse: whether diffusers' first-block cache knows the blocks of the denoiser, and nothing is added to
-            their outputs in between.
+    samples smaller frames. `reuse` says whether diffusers' first-block cache knows the blocks of the
+    denoiser, and nothing is added to their outputs in between.
     """
     best = Profile(steps, guidance, guidance_2)
-    fast = dataclasses.replace(best, compiled=True, eight_bits=True, attention=True)
-    return {
-        DRAFT: dataclasses.replace(
-            fast,
-            steps=max(8, steps * 2 // 5),
-            pixels=DRAFT_PIXELS,
-            reuse=DRAFT_REUSE if reuse else 0.0,
-            tiny=True,
-        ),
-        STANDARD: dataclasses.replace(
-            fast, steps=max(8, steps * 3 // 5), reuse=STANDARD_REUSE if reuse else 0.0
-        ),
-        BEST: best,
-    }
+    fast = dataclasses.replace(
+        best, steps=max(8, steps * 3 // 5), reuse=STANDARD_REUSE if reuse else 0.0, accelerated=True
+    )
+    draft = dataclasses.replace(
+        fast,
+        steps=max(8, steps * 2 // 5),
+        reuse=DRAFT_REUSE if reuse else 0.0,
+        pixels=DRAFT_PIXELS,
+        tiny=True,
+    )
+    return {DRAFT: draft, STANDARD: fast, BEST: best}
 
 
 def distil_profile(profile: Profile, steps: int, shift: float | None) -> Profile:
-    """The profile with weights, or a LoRA, that were distilled to few steps.
+    """The profile with weights, or a LoRA, that were distilled to few steps with this timestep shift.
 
     Such weights need no guidance, and neighbouring steps differ too much for blocks to be reused.
-
-    `shift` is the timestep shift that they were distilled with, or None for that of the family.
     """
+    guidance_2 = None if profile.guidance_2 is None else 1.0
     return dataclasses.replace(
-        profile,
-        steps=steps,
-        guidance=1.0,
-        guidance_2=None if profile.guidance_2 is None else 1.0,
-        shift=shift,
-        reuse=0.0,
+        profile, steps=steps, guidance=1.0, guidance_2=guidance_2, shift=shift, reuse=0.0
     )

@@ -20,44 +20,27 @@ def replaced_parts(entry: Entry) -> tuple[str, ...]:
 def locate(entry: Entry, home: Path) -> dict[str, Path]:
     """The single files of a model by the names of the parts that they replace; empty for a whole pipeline.
 
-    Raises:
-        BadInput: there is no base, or there are more or fewer files than denoisers.
+    BadInput if there is no base, or if there are more or fewer files than denoisers.
     """
     remote = Remote.of(entry.source)
     if not (remote.path if remote is not None else Path(entry.source).is_file()):
         return {}
     if not entry.base:
-        raise BadInput(
-            "a single file is only one part of a pipeline",
-            "name the folder or the repository with the other parts with --base",
-            field="base",
-        )
+        remedy = "name the folder or the repository with the other parts with --base"
+        raise BadInput("a single file is only one part of a pipeline", remedy, field="base")
     denoisers = families.find(entry.family).denoisers
-    references = [reference for reference in (entry.source, entry.second) if reference]
-    if len(references) < len(denoisers):
-        raise BadInput(
-            f"a model of the family {entry.family} has two networks, and one file is named",
-            "name the file for high noise with --source and the one for low noise with --second",
-            field="second",
-        )
-    if len(references) > len(denoisers):
-        raise BadInput(
-            f"a model of the family {entry.family} has one network, and two files are named",
-            "leave --second out",
-            field="second",
-        )
-    return {
-        part: paths.locate(reference, entry, home)
-        for part, reference in zip(denoisers, references, strict=True)
-    }
+    files = [paths.locate(reference, entry, home) for reference in (entry.source, entry.second) if reference]
+    if len(files) != len(denoisers):
+        problem, remedy = "one network, and two files are named", "leave --second out"
+        if len(files) < len(denoisers):
+            problem = "two networks, and one file is named"
+            remedy = "name the file for high noise with --source and the one for low noise with --second"
+        raise BadInput(f"a model of the family {entry.family} has {problem}", remedy, field="second")
+    return dict(zip(denoisers, files, strict=True))
 
 
 def check_names(entry: Entry, home: Path) -> None:
-    """Make sure that diffusers knows the names of the tensors in single files, as far as they are here.
-
-    Raises:
-        BadInput: it does not.
-    """
+    """Raise BadInput if diffusers does not know the names of the tensors in a single file that is here."""
     if families.find(entry.family).converted:
         return
     for file in locate(entry, home).values():

@@ -7,10 +7,6 @@ A decoder is a sequence of 23 layers, and its tensors are called `decoder.N…` 
     3, 4, 5 memory blocks, 6 upsampling of height and width, 7 more frames, 8 convolution
     9, 10, 11, 12, 13, 14 and 15, 16, 17, 18, 19, 20 the same again
     21 ReLU, 22 convolution to 3 colours of patch x patch pixels
-
-The published files differ in the channels of their latents, in their widths, in which stages add frames, in
-the patch, and in the blocks: the wide ones (`taeltx2_3_wide`) have two grouped convolutions in each. All of
-that follows from the shapes.
 """
 
 from __future__ import annotations
@@ -39,13 +35,14 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Layout:
-    """What distinguishes one tiny decoder from another.
+    """What distinguishes one published decoder from another; all of it follows from the shapes.
 
     Attributes:
         channels: of the latents.
         widths: channels of each of the three stages, and after them.
         growth: frames that each stage makes of one.
         patch: pixels along a side that the last layer outputs at once.
+        wide: whether each block has two grouped convolutions, as in `taeltx2_3_wide`.
     """
 
     channels: int
@@ -56,11 +53,7 @@ class Layout:
 
     @classmethod
     def of(cls, shapes: Shapes) -> Layout:
-        """The layout of a file whose tensors have these shapes.
-
-        Raises:
-            ValueError: it is not such a decoder.
-        """
+        """The layout of a file whose tensors have these shapes; ValueError if it is not such a decoder."""
         actual = {name: tuple(shape) for name, shape in shapes.items() if name.startswith(PREFIX)}
         try:
             width, channels, *_ = actual[f"{PREFIX}{FIRST}.weight"]
@@ -99,20 +92,12 @@ class Layout:
         return shapes | _convolution(LAST, self.widths[-1], 3 * self.patch**2)
 
     def block(self, width: int) -> dict[int, tuple[int, int, int]]:
-        """The convolutions of one memory block by their positions in it, with a ReLU between them.
-
-        Returns:
-            Input channels of one group, output channels, and side of the kernel.
-        """
+        """The convolutions of one memory block by their positions in it, with a ReLU between them: input
+        channels of one group, output channels, and side of the kernel."""
         if not self.wide:
             return {0: (2 * width, width, 3), 2: (width, width, 3), 4: (width, width, 3)}
         group = width // self.groups(width)
-        return {
-            0: (2 * width, width, 1),
-            2: (group, width, 3),
-            4: (width, width, 1),
-            6: (group, width, 3),
-        }
+        return {0: (2 * width, width, 1), 2: (group, width, 3), 4: (width, width, 1), 6: (group, width, 3)}
 
     def groups(self, width: int) -> int:
         """Groups of the convolutions with side 3 in a memory block."""
@@ -149,15 +134,12 @@ def _convolution(position: int, channels: int, width: int) -> dict[str, tuple[in
 
 
 def check(file: Path, family: Family, folder: Path | None, *, pickle: bool) -> Layout:
-    """Make sure that a file is a tiny decoder for the latents of a model.
+    """The layout of a tiny decoder for the latents of a model; BadInput if the file is none.
 
     Args:
         file: safetensors, or a pickle of nothing but tensors.
         folder: of the model in Diffusers' layout, or None if it is not here yet.
         pickle: whether the operator allows pickles.
-
-    Raises:
-        BadInput: it is not.
     """
     inspection.check_weights(file, pickle=pickle, field="decoder")
     name = quote(file.name, 100)
@@ -165,11 +147,9 @@ def check(file: Path, family: Family, folder: Path | None, *, pickle: bool) -> L
         layout = Layout.of(_shapes(file))
     except (ValueError, OSError, SafetensorError) as error:
         reason = f": {error}" if isinstance(error, ValueError) else ""
-        raise BadInput(
-            f"{name} is no tiny decoder that can be read{reason}",
-            "take a file of github.com/madebyollin/taehv, see docs/howto/use-open-checkpoints.md",
-            field="decoder",
-        ) from error
+        message = f"{name} is no tiny decoder that can be read{reason}"
+        remedy = "take a file of github.com/madebyollin/taehv, see docs/howto/use-open-checkpoints.md"
+        raise BadInput(message, remedy, field="decoder") from error
     shape = family.shape
     for what, actual, expected in (
         ("channels", layout.channels, _latent_channels(folder) or shape.channels),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from hinode.engines.diffusers.memory.budget import MemoryBudget, available, format_bytes
+from hinode.engines.diffusers.memory.budget import MemoryBudget, available
 from hinode.engines.diffusers.memory.decoding import TILES, WHOLE
 from hinode.engines.diffusers.memory.footprint import Footprint, LiveBytes
 from hinode.engines.diffusers.memory.needs import Sizes
@@ -195,8 +195,3 @@ def test_the_limit_of_a_container_counts(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text("max\n")
     assert available(meminfo, tmp_path) == 1000 * 1024
     assert available(tmp_path / "none", tmp_path) > 10**15
-
-
-def test_bytes_are_formatted_in_gb_or_mb() -> None:
-    counts = (31_200_000_000, 1e9, 4_000_000)
-    assert [format_bytes(count) for count in counts] == ["31.2 GB", "1.0 GB", "4 MB"]

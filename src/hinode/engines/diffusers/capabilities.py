@@ -6,13 +6,12 @@ from pathlib import Path
 
 from hinode.errors import BadInput, ModelError, join_names, quote
 from hinode.registry import entries
+from hinode.registry.entries import ENGINE
 from hinode.registry.entry import Entry
 from hinode.registry.families import FAMILIES
 from hinode.registry.families.family import Family
 from hinode.registry.profiles import PROFILES
 from hinode.request import Capabilities
-
-ENGINE = "diffusers"
 
 
 def find(name: str | None, home: Path) -> tuple[Entry, Family]:
@@ -24,18 +23,14 @@ def find(name: str | None, home: Path) -> tuple[Entry, Family]:
     """
     names = entries.available(ENGINE, home)
     if not names:
-        raise ModelError(
-            "no model of the diffusers engine is installed",
-            "add one with `hinode models add`, see docs/howto/use-open-checkpoints.md",
-        )
+        message = "no model of the diffusers engine is installed"
+        raise ModelError(message, "add one with `hinode models add`, see docs/howto/use-open-checkpoints.md")
     if name is not None and name not in names:
         raise BadInput(f"there is no model {quote(name)}", f"choose {join_names(names, 'or')}", field="model")
     entry = entries.find(name or names[0], home)
     if entry.family not in FAMILIES:
-        raise ModelError(
-            f"the model {entry.name} has the unknown family {quote(entry.family)}",
-            f"use one of the families {join_names(tuple(FAMILIES), 'or')}",
-        )
+        message = f"the model {entry.name} has the unknown family {quote(entry.family)}"
+        raise ModelError(message, f"use one of the families {join_names(tuple(FAMILIES), 'or')}")
     return entry, FAMILIES[entry.family]
 
 

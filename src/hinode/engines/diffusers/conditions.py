@@ -31,11 +31,7 @@ DERIVED_ARGUMENTS = {
 
 
 def arguments(task: Task) -> dict[str, Any]:
-    """The pipeline's arguments for the references of a task; empty if there are none.
-
-    Raises:
-        BadInput: a file is missing or cannot be read.
-    """
+    """The pipeline's arguments for the references of a task; BadInput if a file cannot be read."""
     if task.pipeline.startswith("WanVACE"):
         return _vace(task)
     if task.pipeline == "LTXConditionPipeline":
@@ -76,11 +72,7 @@ def _vace(task: Task) -> dict[str, Any]:
         frames = {index: frame.convert("L").convert("RGB") for index, frame in enumerate(source)}
         return arguments | _masked_video(task, frames, keep=False)
     frames = dict(enumerate(_source_tail(task))) if task.request.operation == EXTEND else {}
-    first, last = _picture(task, FIRST_FRAME), _picture(task, LAST_FRAME)
-    if first is not None:
-        frames[0] = first
-    if last is not None:
-        frames[task.network_frames - 1] = last
+    frames.update(_pictures(task, task.network_frames - 1))
     return arguments | (_masked_video(task, frames, keep=True) if frames else {})
 
 
@@ -101,10 +93,8 @@ def _ltx_video(task: Task) -> dict[str, Any]:
     conditions = []
     if task.request.operation == EXTEND:
         conditions.append(LTXVideoCondition(video=_source_tail(task), frame_index=0))
-    for role, index in ((FIRST_FRAME, 0), (LAST_FRAME, task.network_frames - 1)):
-        picture = _picture(task, role)
-        if picture is not None:
-            conditions.append(LTXVideoCondition(image=picture, frame_index=index))
+    for index, picture in _pictures(task, task.network_frames - 1):
+        conditions.append(LTXVideoCondition(image=picture, frame_index=index))
     # The pipeline's own schedule, as numbers: it passes on a tensor where NumPy warns of one.
     timesteps = (linear_quadratic_schedule(task.schedule_steps) * 1000).tolist()
     return {"timesteps": timesteps} | ({"conditions": conditions} if conditions else {})
@@ -114,14 +104,14 @@ def _ltx_2(task: Task) -> dict[str, Any]:
     """LTX-2 takes pictures with the indices of their latent frames; -1 is the last one."""
     from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 
-    pictures = [(_picture(task, role), index) for role, index in ((FIRST_FRAME, 0), (LAST_FRAME, -1))]
-    return {
-        "conditions": [
-            LTX2VideoCondition(frames=picture, index=index)
-            for picture, index in pictures
-            if picture is not None
-        ]
-    }
+    pictures = _pictures(task, -1)
+    return {"conditions": [LTX2VideoCondition(frames=picture, index=index) for index, picture in pictures]}
+
+
+def _pictures(task: Task, last: int) -> list[tuple[int, Image.Image]]:
+    """The pictures of the first and the last frame, with their indices: 0 and `last`."""
+    pictures = ((0, _picture(task, FIRST_FRAME)), (last, _picture(task, LAST_FRAME)))
+    return [(index, picture) for index, picture in pictures if picture is not None]
 
 
 def _picture(task: Task, role: str) -> Image.Image | None:

@@ -21,6 +21,7 @@ from hinode.errors import ModelError
 from hinode.licensing import licences
 from hinode.model.layers import compute_type
 from hinode.registry import entries
+from hinode.registry.entries import ENGINE
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
@@ -30,14 +31,10 @@ log = logging.getLogger(__name__)
 class DiffusersEngine:
     """Generates clips with open checkpoints."""
 
-    name = models.ENGINE
+    name = ENGINE
 
     def __init__(self, settings: Settings, budget: MemoryBudget | None = None) -> None:
-        """
-        Args:
-            settings: where models are, how many threads to use and which device.
-            budget: available memory; by default what the machine reports.
-        """
+        """`budget` is the available memory, by default what the machine reports."""
         self.settings = settings
         self.budget = budget
         self._resident: Model | None = None
@@ -62,7 +59,7 @@ class DiffusersEngine:
         licences.check(task.entry.terms, self.settings.home)
         entries.check_present(task.entry, self.settings.home)
         _check_library()
-        device = choose_device(self.settings.device)
+        device = torch.device(self.settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if device.type == "cpu":
             allocator.return_large_blocks()
         model = Model(task.entry, task.family, self.settings.home, device, compute_type(device))
@@ -102,15 +99,9 @@ class DiffusersEngine:
         return self._resident
 
 
-def choose_device(name: str | None) -> torch.device:
-    """The device with this name, by default a GPU if there is one."""
-    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-
-
 def _check_library() -> None:
     try:
         import diffusers  # noqa: F401
     except ImportError as error:
-        raise ModelError(
-            "the library diffusers is not installed", 'install it with `pip install "hinode[diffusers]"`'
-        ) from error
+        remedy = 'install it with `pip install "hinode[diffusers]"`'
+        raise ModelError("the library diffusers is not installed", remedy) from error

@@ -12,7 +12,6 @@ import numpy as np
 from hinode.clip import Clip, Frames, Provenance, Sound
 from hinode.engines import saved_state
 from hinode.engines.diffusers import conditions
-from hinode.engines.diffusers.capabilities import ENGINE
 from hinode.engines.diffusers.execution.pipeline_call import PipelineCall
 from hinode.engines.diffusers.execution.step_loop import StepState
 from hinode.engines.diffusers.execution.stepper import Stepper
@@ -23,6 +22,7 @@ from hinode.engines.diffusers.memory.plan import MemoryPlan
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Progress, State, timed
 from hinode.errors import EngineError
+from hinode.registry.entries import ENGINE
 
 
 class DiffusersRun:
@@ -30,22 +30,9 @@ class DiffusersRun:
     scheduler, and that of the random numbers."""
 
     def __init__(
-        self,
-        task: Task,
-        plan: MemoryPlan,
-        model: Model,
-        embeddings: Embeddings,
-        state: State | None,
+        self, task: Task, plan: MemoryPlan, model: Model, embeddings: Embeddings, state: State | None
     ) -> None:
-        """
-        Args:
-            model: its weights need not be loaded.
-            embeddings: cache of encoded prompts.
-            state: where to continue.
-
-        Raises:
-            EngineError: the state is not one of this task and model.
-        """
+        """Weights of `model` need not be loaded. EngineError if `state` is not one of this task and model."""
         self.task = task
         self.plan = plan
         self.model = model

@@ -27,8 +27,7 @@ class Task:
 
     Attributes:
         entry: the model under the profile of the request, or under its default.
-        profile: its steps are those of the request, else those of a distilling LoRA, else those of the
-            family.
+        profile: with the steps of the request, else those of a distilling LoRA, else those of the family.
         size: width and height that the network samples.
         frames: frames of the clip.
         network_frames: frames that the network samples.
@@ -48,12 +47,7 @@ class Task:
 
     @classmethod
     def of(cls, request: Request, settings: Settings) -> Task:
-        """The task of a request.
-
-        Raises:
-            BadInput: the model cannot do it.
-            ModelError: the model is missing or damaged.
-        """
+        """The task of a request; BadInput if the model cannot do it, ModelError if it is damaged."""
         capabilities = models.capabilities(request.model, settings.home)
         request.check(capabilities)
         source_seconds = None
@@ -162,11 +156,9 @@ def _profile(request: Request, entry: Entry, family: Family) -> Profile:
         shift = distillation.shift or family.few_step_shift
         profile = distil_profile(profile, distillation.steps, shift)
     if request.negative_prompt and profile.guidance <= 1:
-        raise BadInput(
-            f"the model {entry.name} takes no negative prompt under the profile {entry.profile}",
-            "leave it out or choose a profile that is not distilled",
-            field="negative_prompt",
-        )
+        message = f"the model {entry.name} takes no negative prompt under the profile {entry.profile}"
+        remedy = "leave it out or choose a profile that is not distilled"
+        raise BadInput(message, remedy, field="negative_prompt")
     if request.steps is not None:
         return dataclasses.replace(profile, steps=request.steps)
     if request.operation in family.strengths:
@@ -176,10 +168,8 @@ def _profile(request: Request, entry: Entry, family: Family) -> Profile:
 
 
 def _extension(frames: int, source_seconds: float, family: Family) -> tuple[int, int, int]:
-    """`source_frames`, `overlap` and `network_frames` of a task that extends a source.
-
-    `frames` are those of the whole clip, 2 or more.
-    """
+    """`source_frames`, `overlap` and `network_frames` of a task whose clip of 2 or more `frames` extends a
+    source."""
     source_frames = min(family.frame_counts(source_seconds)[0], frames - 1)
     step, offset = family.frame_rule
     overlap = offset + step * max(0, (min(source_frames, family.overlap) - offset) // step)

@@ -1,10 +1,7 @@
-"""The families of open checkpoints: one module per maker, listed in `_MAKERS`.
-
-To add a family, add it to the `FAMILIES` of its maker's module (a new maker is a new module and its name in
-`_MAKERS`), and a tiny model of it to `tests/engines/diffusers/tiny_models.py`. Sizes, frame rules, rates,
-steps, guidance and shifts are what the makers publish; `docs/reference/families.md` lists the sources.
-Nothing here imports torch.
-"""
+"""The families of open checkpoints, one module per maker; nothing here imports torch. To add a family, add it
+to the `FAMILIES` of its maker's module, and a tiny model of it to `tests/engines/diffusers/tiny_models`.
+Sizes, frame rules, rates, steps, guidance and shifts are what the makers publish;
+`docs/reference/families.md` lists the sources."""
 
 from __future__ import annotations
 
@@ -19,13 +16,8 @@ FAMILIES: dict[str, Family] = {family.name: family for maker in _MAKERS for fami
 
 
 def find(name: str) -> Family:
-    """The family called `name`.
-
-    Raises:
-        BadInput: there is none.
-    """
+    """The family called `name`; BadInput if there is none."""
     if name not in FAMILIES:
-        raise BadInput(
-            f"there is no family {quote(name)}", f"choose {join_names(tuple(FAMILIES), 'or')}", field="family"
-        )
+        remedy = f"choose {join_names(tuple(FAMILIES), 'or')}"
+        raise BadInput(f"there is no family {quote(name)}", remedy, field="family")
     return FAMILIES[name]

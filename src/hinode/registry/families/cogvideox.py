@@ -1,7 +1,4 @@
-"""CogVideoX of Zhipu AI.
-
-Source: README and inference/cli_demo.py of github.com/zai-org/CogVideo, 2024.
-"""
+"""CogVideoX of Zhipu AI. Source: README and inference/cli_demo.py of github.com/zai-org/CogVideo, 2024."""
 
 from __future__ import annotations
 

@@ -30,7 +30,6 @@ class Shape:
         frames_per_latent: frames of the clip for each latent frame (temporal compression).
         pixels_per_latent: pixels for each latent position along a side (spatial compression).
         patch: latent positions per token along a side.
-        channels: channels of the latents.
         text_tokens: tokens of a prompt that take part in every attention.
         patch_frames: latent frames per token.
         frames_first: whether the pipeline lays latents out as [B, T, C, h, w] instead of [B, C, T, h, w].
@@ -65,8 +64,8 @@ class Family:
         shifts: (pixels, shift): timestep shift of frames with at most that many pixels; empty to use the
             scheduler of the checkpoint as it is.
         arguments: further arguments of the pipeline.
-        rate_argument: name of the pipeline's argument for frames per second, or "".
-        guidance_argument: name of the pipeline's argument for guidance, or "" if a guider holds it.
+        rate_argument: the pipeline's argument for frames per second, or "".
+        guidance_argument: the pipeline's argument for guidance, or "" if a guider holds it.
         denoisers: parts that take the steps.
         encoders: parts that encode the prompt and pictures; they leave memory when that is done unless there
             is room for them.
@@ -78,7 +77,6 @@ class Family:
         strengths: by operation, how much of the source is replaced (SDEdit), for pipelines that add noise to
             it: 1 for all of it.
         overlap: frames at the end of a source that an extension is conditioned on, and samples again.
-        characters: highest number of characters.
     """
 
     name: str

@@ -1,9 +1,6 @@
-"""HunyuanVideo 1.5 of Tencent.
-
-Source: "Optimal Inference Configurations" in the README of HunyuanVideo-1.5, December 2025: guidance 6, 50
-steps, and a shift of 5 at 480p; at 720p 9 for text and 7 for a picture. Each of them has weights of its own,
-so the checkpoint's scheduler states the shift.
-"""
+"""HunyuanVideo 1.5 of Tencent. Source: "Optimal Inference Configurations" in its README, December 2025:
+guidance 6, 50 steps, and a shift of 5 at 480p; at 720p 9 for text and 7 for a picture. Each of them has
+weights of its own, so the checkpoint's scheduler states the shift."""
 
 from __future__ import annotations
 

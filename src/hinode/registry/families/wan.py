@@ -1,23 +1,11 @@
-"""Wan 2.1 and 2.2.
-
-Sources: wan/configs, generate.py and README of github.com/Wan-Video/Wan2.1 and Wan2.2, 2025. For the 1.3B of
-Wan 2.1 alone the README prefers guidance 6 and a shift of 8 to 12.
-"""
+"""Wan 2.1 and 2.2. Sources: wan/configs, generate.py and README of github.com/Wan-Video/Wan2.1 and Wan2.2,
+2025. For the 1.3B of Wan 2.1 alone the README prefers guidance 6 and a shift of 8 to 12."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from hinode.registry.families.family import (
-    ANY_SIZE,
-    BOTH_ENDS,
-    EDIT,
-    EXTEND,
-    REMIX,
-    STRENGTHS,
-    Family,
-    Shape,
-)
+from hinode.registry.families.family import ANY_SIZE, BOTH_ENDS, EDIT, EXTEND, REMIX, STRENGTHS, Family, Shape
 from hinode.registry.profiles import derive_profiles
 from hinode.request import FIRST_FRAME, LAST_FRAME, MAX_CHARACTERS
 

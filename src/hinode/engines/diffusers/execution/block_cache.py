@@ -1,8 +1,6 @@
-"""Passes of a denoiser, with blocks reused between steps (first-block cache).
-
-If the first block of a denoiser outputs nearly the same as when all blocks were last computed, the sum of
-what the other blocks added then is added again.
-"""
+"""Passes of a denoiser, with blocks reused between steps (first-block cache): if the first block outputs
+nearly the same as when all blocks were last computed, the sum of what the others added then is added
+again."""
 
 from __future__ import annotations
 
@@ -32,8 +30,7 @@ class BlockCache:
     Attributes:
         threshold: relative change of the first block's output up to which blocks are reused.
         inputs: by denoiser and context: "kwargs" of the last full pass, and how many passes have "reused" it.
-        passes: number of passes so far.
-        reused: how many of them were not computed in full.
+        reused: how many of the `passes` so far were not computed in full.
     """
 
     def __init__(self, threshold: float, inputs: dict[str, dict[str, Any]]) -> None:
@@ -45,7 +42,7 @@ class BlockCache:
 
     @contextmanager
     def context(self, name: str, **kwargs: Any) -> Iterator[None]:
-        """Replaces a denoiser's `cache_context`: which of the passes of a step comes next."""
+        """Replaces a denoiser's `cache_context`, which says which pass of a step comes next."""
         self._context = (name, kwargs)
         try:
             yield

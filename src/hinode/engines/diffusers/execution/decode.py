@@ -1,8 +1,6 @@
-"""Decoding with fallbacks: what hours of steps have computed is not lost to a lack of memory at the end.
-
-If a method fails, the next one of `memory.decoding` is tried: the whole clip at once; in tiles; in smaller
-tiles and fewer frames at a time; on the processor, in full precision and in tiles; by the tiny decoder.
-"""
+"""Decoding with fallbacks: what hours of steps have computed is not lost to a lack of memory at the end. If a
+method fails, the next one of `memory.decoding` is tried: the whole clip at once; in tiles; in smaller tiles
+and fewer frames at a time; on the processor, in full precision and in tiles; by the tiny decoder."""
 
 from __future__ import annotations
 
@@ -17,16 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from hinode.engines.diffusers.loading.tiny_decoder import TinyDecoder, denormalize
-from hinode.engines.diffusers.memory.decoding import (
-    DECODE_FALLBACKS,
-    PROCESSOR,
-    TILES,
-    TINY,
-    TINY_FALLBACKS,
-    TINY_PROCESSOR,
-    WHOLE,
-    methods_from,
-)
+from hinode.engines.diffusers.memory import decoding
+from hinode.engines.diffusers.memory.decoding import PROCESSOR, TILES, TINY, TINY_PROCESSOR, WHOLE
 from hinode.engines.diffusers.memory.needs import TILE_SIDE
 
 log = logging.getLogger(__name__)
@@ -58,12 +48,8 @@ class Decoder:
     failed: bool = False
 
     def __call__(self, latents: Tensor, *args: Any, **kwargs: Any) -> Any:
-        """As `decode` of the autoencoder.
-
-        Raises:
-            RuntimeError: no method had enough memory, or something else was wrong.
-        """
-        method, *methods = methods_from(self.first, tiny=self.tiny is not None)
+        """As `decode` of the autoencoder; RuntimeError if no method succeeds."""
+        method, *methods = decoding.methods_from(self.first, tiny=self.tiny is not None)
         while True:
             try:
                 decoded = self._decode(method, latents, args, kwargs)
@@ -71,7 +57,7 @@ class Decoder:
                 if not out_of_memory(error):
                     # Less memory would not help this decoder; there may be another one.
                     self.failed = True
-                    same = DECODE_FALLBACKS if method in DECODE_FALLBACKS else (TINY,)
+                    same = (TINY,) if method in decoding.TINY_FALLBACKS else decoding.DECODE_FALLBACKS
                     methods = [other for other in methods if other not in same]
                 if not methods:
                     raise
@@ -95,12 +81,13 @@ class Decoder:
             return f"decoded {self.method}, for want of memory"
         if self.method == TINY_PROCESSOR and self.first == TINY:
             return f"decoded {self.method}, for its first attempt failed"
-        decoder = "the model's own decoder" if self.method in TINY_FALLBACKS else "the tiny decoder"
+        own = self.method in decoding.TINY_FALLBACKS
+        decoder = "the model's own decoder" if own else "the tiny decoder"
         return f"decoded {self.method}, for {decoder} failed"
 
     def _decode(self, method: str, latents: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         vae = self.vae
-        if method in TINY_FALLBACKS:
+        if method in decoding.TINY_FALLBACKS:
             assert self.tiny is not None
             tiny = self.tiny if method == TINY else copy.deepcopy(self.tiny).to("cpu", torch.float32)
             return _decoder_output(tiny.decode(denormalize(vae, latents)[0])[None] * 2 - 1, kwargs)

@@ -62,14 +62,8 @@ class PipelineCall:
         return self.task.family.sound and self.task.request.sound is not False
 
     def __call__(self, pause: Pause) -> tuple[Any, Sound | None]:
-        """Run the pipeline.
-
-        Returns:
-            Frames float32 [T, H, W, 3] in 0..1, and their sound, or None.
-
-        Raises:
-            EngineError: the sound contains values that are not numbers.
-        """
+        """Run the pipeline, and return frames float32 [T, H, W, 3] in 0..1, and their sound, or None;
+        EngineError if the sound contains values that are not numbers."""
         task, model, state = self.task, self.model, self.state
         generator = torch.Generator("cpu").manual_seed(task.request.seed)
         total, previews = task.profile.steps, Previews(task, model.tiny)
@@ -162,9 +156,8 @@ class PipelineCall:
 
     def _replace_decoder(self, vae: Any, pause: Pause) -> None:
         compression = self.task.family.shape.pixels_per_latent
-        decoder = self.decoder = Decoder(
-            vae, self.plan.decode, compression, self._release_denoisers, self.model.tiny
-        )
+        release = self._release_denoisers
+        decoder = self.decoder = Decoder(vae, self.plan.decode, compression, release, self.model.tiny)
 
         def decode(*args: Any, **kwargs: Any) -> Any:
             pause(Progress("decode", 0, 1))
@@ -234,11 +227,8 @@ class PipelineCall:
 
     def _embedding_key(self, parts: list[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         """The key in the cache, or None if not all arguments are plain values."""
-        values = {
-            name: str(value) if isinstance(value, torch.dtype) else value
-            for name, value in kwargs.items()
-            if name != "device"
-        }
+        values = {name: value for name, value in kwargs.items() if name != "device"}
+        values |= {name: str(value) for name, value in values.items() if isinstance(value, torch.dtype)}
         if not all(isinstance(value, str | int | float | None) for value in (*values.values(), *args)):
             return None
         import diffusers

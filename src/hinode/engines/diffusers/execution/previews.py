@@ -1,8 +1,6 @@
-"""Previews: a frame from the middle of the clip while it is sampled, decoded by the tiny decoder.
-
-The latents of a step are still mostly noise, so a preview shows the estimate of the clean latents. Previews
-change nothing in the clip: no random number is used, and one that fails is left out.
-"""
+"""Previews: a frame from the middle of the clip while it is sampled, decoded by the tiny decoder. The latents
+of a step are still mostly noise, so a preview shows the estimate of the clean latents. Previews change
+nothing in the clip: no random number is used, and one that fails is left out."""
 
 from __future__ import annotations
 
@@ -32,12 +30,8 @@ class Previews:
     tiny: TinyDecoder | None
 
     def __call__(self, step: int, estimate: Callable[[], Tensor]) -> Frames | None:
-        """The preview after a step, uint8 [H, W, 3], or None.
-
-        Args:
-            step: number of finished steps.
-            estimate: returns the estimate of the clean latents.
-        """
+        """The preview after `step` finished steps, uint8 [H, W, 3], or None. `estimate` returns the estimate
+        of the clean latents."""
         total = self.task.profile.steps
         if self.tiny is None or step * MAX_PREVIEWS // total == (step - 1) * MAX_PREVIEWS // total:
             return None
@@ -71,10 +65,9 @@ class Previews:
 def estimate_clean_latents(
     scheduler: Any, args: tuple[Any, ...], result: tuple[Tensor, ...], kwargs: Mapping[str, Any]
 ) -> Tensor:
-    """The clean latents as a step predicts them, as far as its scheduler reveals them.
+    """The clean latents as a step predicts them, as far as its scheduler reveals them after it.
 
     Args:
-        scheduler: after the step.
         args: of the step: the denoiser's output, the timestep, the latents before.
         result: of the step: the latents after, and from some schedulers the estimate.
         kwargs: of the step.

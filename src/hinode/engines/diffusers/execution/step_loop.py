@@ -1,11 +1,7 @@
-"""The denoising steps of a pipeline: a run can be saved after each one, and continues to the same bits.
-
-Every pipeline ends a step by asking its scheduler for the next latents. A scheduler that stops there and
-records its result, its own state and that of the random numbers has recorded everything. To continue, the
-pipeline is called again from its beginning, so that everything around the loop is as it was. The steps that
-are done are replayed in no time: a placeholder returns outputs without content for the denoiser, and the
-scheduler returns its recorded result.
-"""
+"""The denoising steps of a pipeline: a run can be saved after each one, and continues to the same bits. After
+a step the scheduler's result and state and that of the random numbers are recorded. To continue, the pipeline
+is called again from its beginning, so that everything around the loop is as it was; for steps that are done,
+a placeholder returns outputs without content for the denoiser, and the scheduler its recorded result."""
 
 from __future__ import annotations
 
@@ -32,8 +28,6 @@ class StepState:
     Attributes:
         results: what each scheduler last returned.
         schedulers: attributes of each scheduler.
-        random_state: state of the random number generator.
-        shapes: see `OutputShapes`.
         cache_inputs: of the passes that a later step may reuse; see `BlockCache`.
     """
 
@@ -45,36 +39,29 @@ class StepState:
     cache_inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
+@dataclass(eq=False, kw_only=True)
 class StepLoop:
-    """Observes the steps of one call of a pipeline, in the thread of the call."""
+    """Observes the steps of one call of a pipeline, in the thread of the call. Every pipeline ends a step by
+    asking its scheduler, or schedulers, for the next latents.
 
-    def __init__(
-        self,
-        *,
-        schedulers: int,
-        generator: torch.Generator,
-        device: torch.device,
-        on_step: Callable[[int, Callable[[], Tensor]], None],
-        state: StepState | None = None,
-        cache_inputs: Callable[[], dict[str, dict[str, Any]]] = dict,
-    ) -> None:
-        """
-        Args:
-            schedulers: number of schedulers that take part in one step.
-            on_step: called after each step with the number of finished steps, and with a function that
-                returns an estimate of the clean latents.
-            state: where to continue.
-        """
-        self.generator = generator
-        self.device = device
-        self.state = state
-        self.step = 0
-        self._count = schedulers
-        self._on_step = on_step
-        self._cache_inputs = cache_inputs
-        self._schedulers: list[Any] = []
-        self._results: list[tuple[Tensor, ...]] = []
-        self._shapes: OutputShapes = [[]]
+    Attributes:
+        schedulers: how many take part in one step.
+        on_step: called after each step with the number of finished steps, and with a function that returns
+            an estimate of the clean latents.
+        state: where to continue.
+        step: number of finished steps.
+    """
+
+    schedulers: int
+    generator: torch.Generator
+    device: torch.device
+    on_step: Callable[[int, Callable[[], Tensor]], None]
+    state: StepState | None
+    cache_inputs: Callable[[], dict[str, dict[str, Any]]]
+    step: int = 0
+    _observed: list[Any] = field(default_factory=list)
+    _results: list[tuple[Tensor, ...]] = field(default_factory=list)
+    _shapes: OutputShapes = field(default_factory=lambda: [[]])
 
     @property
     def replaying(self) -> bool:
@@ -102,13 +89,8 @@ class StepLoop:
     def placeholder(
         self, empty: nn.Module, forward: Callable[..., Any], context: Callable[..., Any] | None = None
     ) -> nn.Module:
-        """What a pipeline gets for a denoiser. The pipeline holds no reference to the denoiser itself.
-
-        Args:
-            empty: a denoiser of the same class without weights; it is changed.
-            forward: runs a pass of the denoiser.
-            context: replaces its `cache_context`, which tells the passes of a step apart.
-        """
+        """What a pipeline gets for a denoiser, of which it holds no reference: `empty`, one of the same class
+        without weights, with `forward` to run a pass, and `context` to tell the passes of a step apart."""
 
         def observed_forward(*args: Any, **kwargs: Any) -> Any:
             if self.replaying:
@@ -138,7 +120,7 @@ class StepLoop:
         self, scheduler: Any, step: Callable[[], Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         index = self._index_of(scheduler)
-        last = index == self._count - 1
+        last = index == self.schedulers - 1
         if self.replaying:
             return self._replay_step(scheduler, index, last=last)
         result = step()
@@ -151,12 +133,12 @@ class StepLoop:
             self.state = StepState(
                 self.step,
                 list(self._results),
-                [_attributes(scheduler) for scheduler in self._schedulers],
+                [_attributes(scheduler) for scheduler in self._observed],
                 self.generator.get_state(),
                 self._shapes[: self.step],
-                self._cache_inputs(),
+                self.cache_inputs(),
             )
-            self._on_step(self.step, self._estimate)
+            self.on_step(self.step, self._estimate)
             del self._estimate  # and the tensors that it holds
         return result
 
@@ -173,12 +155,12 @@ class StepLoop:
 
     def _index_of(self, scheduler: Any) -> int:
         """The position of a scheduler within a step: the order of their first calls."""
-        for index, other in enumerate(self._schedulers):
+        for index, other in enumerate(self._observed):
             if other is scheduler:
                 return index
-        self._schedulers.append(scheduler)
+        self._observed.append(scheduler)
         self._results.append(())
-        return len(self._schedulers) - 1
+        return len(self._observed) - 1
 
     def _finish_step(self) -> None:
         self.step += 1

@@ -1,9 +1,6 @@
-"""Runs a function piece by piece, though it was written to run to its end.
-
-A pipeline of diffusers is one long call. To write it out as steps here, it would have to be written again for
-every family and every release; instead it runs as it is, in a thread that waits at each of its steps. Only
-one of the two threads ever runs.
-"""
+"""Runs a function piece by piece, though it was written to run to its end. A pipeline of diffusers is one
+long call. To write it out as steps here, it would have to be written again for every family and every
+release; instead it runs as it is, in a thread that waits at each step. Only one thread runs at a time."""
 
 from __future__ import annotations
 
@@ -27,10 +24,7 @@ class Stepper:
     """Work that can be left between two of its steps, for a while or for good."""
 
     def __init__(self, work: Callable[[Pause], Any]) -> None:
-        """
-        Args:
-            work: the function. It must hold no reference to this object: when that is freed, the work ends.
-        """
+        """`work` must hold no reference to this object: when that is freed, the work ends."""
         self._resume, self._stop = threading.Semaphore(0), threading.Event()
         self._messages: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self._thread = threading.Thread(
@@ -47,14 +41,8 @@ class Stepper:
         return self._result[0]
 
     def advance(self) -> Progress | None:
-        """Let the work run to its next step.
-
-        Returns:
-            Its progress, or None if it is finished.
-
-        Raises:
-            Exception: whatever the work raised.
-        """
+        """Let the work run to its next step, and return its progress, or None if it is finished; raises
+        whatever the work raised."""
         if self._result:
             return None
         # If the last call was interrupted, by Ctrl-C for example, the work is still on its way to a step.
@@ -69,8 +57,8 @@ class Stepper:
         if kind == "result":
             self._result.append(value)
             return None
-        progress: Progress = value
-        return progress
+        assert isinstance(value, Progress)
+        return value
 
     def close(self) -> None:
         """Abandon the work, and wait until it has ended."""

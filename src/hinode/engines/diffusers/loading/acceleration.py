@@ -1,9 +1,6 @@
 """How a denoiser computes where a profile permits more than the makers' own way: compiled, in 8 bits, with
-another attention, and with blocks reused between steps.
-
-`choose_execution`, a pure function, decides what a machine can do. Whatever then cannot be set up is left out
-with a line in the log. The profile `best` permits none of this.
-"""
+another attention, and with blocks reused between steps. `choose_execution` decides what a machine can do.
+Whatever then cannot be set up is left out with a line in the log."""
 
 from __future__ import annotations
 
@@ -37,7 +34,7 @@ class Hardware:
     Attributes:
         kind: "cpu", "cuda" or "mps".
         capability: compute capability of a CUDA device, such as (9, 0).
-        packages: those of `PACKAGES` that are installed.
+        packages: installed ones of `PACKAGES`.
     """
 
     kind: str
@@ -77,12 +74,8 @@ class Execution:
 
     def intersect(self, other: Execution) -> Execution:
         """What both have."""
-        return Execution(
-            bits=self.bits if self.bits == other.bits else "",
-            compiled=self.compiled and other.compiled,
-            attention=self.attention if self.attention == other.attention else NATIVE,
-            reusing=self.reusing and other.reusing,
-        )
+        own, others = vars(self), vars(other)
+        return Execution(**{name: own[name] for name in own if own[name] == others[name]})
 
 
 UNACCELERATED = Execution()
@@ -107,12 +100,15 @@ def choose_execution(
         quantized: whether their weights are in blocks of few bits (GGUF).
         eight_bits_on_cpu: whether the operator wants 8-bit weights on a processor.
     """
+    execution = Execution(reusing=profile.reuse > 0)
+    if not profile.accelerated:
+        return execution
     convertible = not (float8_storage or streamed or quantized) and "torchao" in hardware.packages
-    return Execution(
-        bits=_choose_bits(hardware, eight_bits_on_cpu) if profile.eight_bits and convertible else "",
-        compiled=profile.compiled and hardware.kind == "cuda" and not (float8_storage or streamed),
-        attention=choose_attention(hardware, masked=family.masked) if profile.attention else NATIVE,
-        reusing=profile.reuse > 0,
+    return dataclasses.replace(
+        execution,
+        bits=_choose_bits(hardware, eight_bits_on_cpu) if convertible else "",
+        compiled=hardware.kind == "cuda" and not (float8_storage or streamed),
+        attention=choose_attention(hardware, masked=family.masked),
     )
 
 
@@ -136,10 +132,12 @@ def _choose_bits(hardware: Hardware, eight_bits_on_cpu: bool) -> str:
     return FLOAT8 if hardware.capability >= (8, 9) else INT8
 
 
-def accelerate(denoiser: nn.Module, execution: Execution) -> Execution:
+def accelerate(denoiser: Any, execution: Execution) -> Execution:
     """Set up a denoiser where it will compute; returns the execution without what could not be set up."""
+    import diffusers
+
     steps: tuple[tuple[str, str, Callable[[], None]], ...] = (
-        ("reusing", "reusing blocks", lambda: _enable_cache(denoiser)),
+        ("reusing", "reusing blocks", lambda: denoiser.enable_cache(diffusers.FirstBlockCacheConfig())),
         ("bits", f"computing in {execution.bits}", lambda: quantize(denoiser, execution.bits)),
         ("compiled", "compiling", lambda: compile_blocks(denoiser)),
     )
@@ -158,12 +156,6 @@ def _fuse_loras(denoiser: Any) -> None:
     if getattr(denoiser, "peft_config", None):
         denoiser.fuse_lora()
         denoiser.unload_lora()
-
-
-def _enable_cache(denoiser: Any) -> None:
-    import diffusers
-
-    denoiser.enable_cache(diffusers.FirstBlockCacheConfig())
 
 
 def quantize(denoiser: nn.Module, bits: str) -> None:

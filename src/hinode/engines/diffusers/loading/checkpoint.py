@@ -1,23 +1,22 @@
-"""A checkpoint on disk: which parts it has, which files they come from, and how large they are.
-
-Nothing is fetched, no code in it is run, and no weight is read.
-"""
+"""A checkpoint on disk: which parts it has, which files they come from, and how large they are. Nothing is
+fetched, no code in it is run, and no weight is read."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
-from hinode.engines.diffusers.loading import headers
 from hinode.engines.diffusers.memory import footprint
 from hinode.engines.diffusers.memory.footprint import Footprint
 from hinode.engines.diffusers.memory.needs import Sizes
@@ -43,10 +42,7 @@ class Checkpoint:
     """
 
     def __init__(self, entry: Entry, family: Family, home: Path, dtype: torch.dtype) -> None:
-        """
-        Raises:
-            ModelError: the files are not what the entry says.
-        """
+        """ModelError if the files are not what the entry says."""
         self.entry = entry
         self.family = family
         self.dtype = dtype
@@ -57,20 +53,14 @@ class Checkpoint:
         self.loras = [(paths.locate(lora.source, entry, home), lora.weight) for lora in entry.loras]
         self.index = self._read_json(INDEX)
         if not self.index or isinstance(self.index.get("_class_name"), list):
-            raise ModelError(
-                f"{self.folder} names no parts, or a pipeline of its own",
-                "take a model of one of the known families",
-            )
+            message = f"{self.folder} names no parts, or a pipeline of its own"
+            raise ModelError(message, "take a model of one of the known families")
         self.tiny_file = paths.locate(entry.decoder, entry, home) if entry.decoder else None
 
     @property
     def part_names(self) -> tuple[str, ...]:
-        """Names of all parts."""
-        return tuple(
-            name
-            for name, kind in self.index.items()
-            if isinstance(kind, list) and kind and kind[0] is not None
-        )
+        kinds = self.index.items()
+        return tuple(name for name, kind in kinds if isinstance(kind, list) and kind and kind[0] is not None)
 
     @property
     def denoisers(self) -> list[str]:
@@ -80,11 +70,8 @@ class Checkpoint:
     @property
     def settings(self) -> Mapping[str, Any]:
         """Further values of the index, such as the noise level where the second denoiser takes over."""
-        return {
-            name: value
-            for name, value in self.index.items()
-            if not name.startswith("_") and not isinstance(value, list)
-        }
+        values = {name: value for name, value in self.index.items() if not isinstance(value, list)}
+        return {name: value for name, value in values.items() if not name.startswith("_")}
 
     @property
     def quantized(self) -> bool:
@@ -135,12 +122,8 @@ class Checkpoint:
             return tiny_decoders.check(self.tiny_file, self.family, self.folder, pickle=self.entry.pickle)
 
     def sizes(self, *, accelerated: bool) -> Sizes:
-        """The sizes of its parts, from the headers of its files.
-
-        Raises:
-            ModelError: a file cannot be read.
-        """
-        elements = {name: headers.count_elements(self._weight_files(name)) for name in self.part_names}
+        """The sizes of its parts, from the headers of its files; ModelError if one cannot be read."""
+        elements = {name: sum(map(_count_elements, self._weight_files(name))) for name in self.part_names}
         loaded = {name: count * self.part_dtype(name).itemsize for name, count in elements.items()}
         for name, file in self.single_files.items():
             if file.suffix.lower() == ".gguf":
@@ -183,13 +166,8 @@ class Checkpoint:
     def _decoder_footprint(self) -> Footprint:
         config, shape = self.config("vae"), self.family.shape
         channels = int(config.get("z_dim") or config.get("latent_channels") or shape.channels)
-        return footprint.of_config(
-            self.part_class("vae"),
-            json.dumps(config),
-            self.part_dtype("vae"),
-            channels,
-            shape.pixels_per_latent,
-        )
+        kind, dtype = self.part_class("vae"), self.part_dtype("vae")
+        return footprint.of_config(kind, json.dumps(config), dtype, channels, shape.pixels_per_latent)
 
     def _read_json(self, path: str) -> dict[str, Any]:
         with _as_model_error():
@@ -211,6 +189,21 @@ class Checkpoint:
         return f"{status.st_size} {status.st_mtime_ns}"
 
 
+def _count_elements(file: Path) -> int:
+    """Number of the weights in a safetensors or GGUF file."""
+    try:
+        if file.suffix.lower() != ".gguf":
+            return sum(math.prod(shape) for shape in inspection.tensor_shapes(file).values())
+        import gguf
+
+        return sum(int(tensor.n_elements) for tensor in gguf.GGUFReader(file).tensors)
+    except ImportError as error:
+        remedy = 'install it with `pip install "hinode[diffusers]"`'
+        raise ModelError("the library gguf is not installed", remedy) from error
+    except (SafetensorError, OSError, ValueError, KeyError, IndexError) as error:
+        raise ModelError(f"the header of {file} cannot be read", "fetch the file again") from error
+
+
 @contextmanager
 def _as_model_error() -> Iterator[None]:
     """Errors of the registry are those of the person who adds a model; here the model is at fault."""
@@ -222,19 +215,14 @@ def _as_model_error() -> Iterator[None]:
 
 def _find_class(library: str, name: str) -> Any:
     """A class of diffusers, of one of its pipelines, or of transformers, and of nothing else."""
-    module = None
-    if library in ("diffusers", "transformers"):
-        module = library
-    elif re.fullmatch("[a-z0-9_]{1,40}", library):
-        module = f"diffusers.pipelines.{library}"
-    try:
-        kind = getattr(importlib.import_module(module), name, None) if module else None
-    except ModuleNotFoundError:
-        kind = None
+    kind = None
+    if re.fullmatch("[a-z0-9_]{1,40}", library):
+        own = library in ("diffusers", "transformers")
+        with suppress(ModuleNotFoundError):
+            module = importlib.import_module(library if own else f"diffusers.pipelines.{library}")
+            kind = getattr(module, name, None)
     # A pipeline as a part of another could bring code of its own.
     if not hasattr(kind, "from_pretrained") or hasattr(kind, "register_modules"):
-        raise ModelError(
-            f"the model asks for {quote(name)} of {quote(library)}, which is not installed",
-            "install the versions in constraints.txt",
-        )
+        message = f"the model asks for {quote(name)} of {quote(library)}, which is not installed"
+        raise ModelError(message, "install the versions in constraints.txt")
     return kind

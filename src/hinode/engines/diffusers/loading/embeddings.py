@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,13 @@ MAX_FILES = 512
 """Default size of the cache. A file takes a few megabytes."""
 
 
+@dataclass(frozen=True)
 class Embeddings:
-    """A folder of encoded prompts, each under a digest of everything that it depends on."""
+    """A folder of encoded prompts, each under a digest of everything that it depends on. It is created when
+    something is first stored; beyond `max_files` the file used longest ago is deleted first."""
 
-    def __init__(self, folder: Path, max_files: int = MAX_FILES) -> None:
-        """
-        Args:
-            folder: created when something is first stored.
-            max_files: beyond that the file used longest ago is deleted first.
-        """
-        self.folder = folder
-        self.max_files = max_files
+    folder: Path
+    max_files: int = MAX_FILES
 
     def key(self, **facts: Any) -> str:
         """The key of what is encoded from these facts, which are plain JSON values."""

@@ -29,18 +29,13 @@ def add(
     pickle: bool,
     model: str,
 ) -> None:
-    """Add LoRAs to a part with its weights.
+    """Add the LoRAs that may be for a part to it; ModelError if one is not for this model.
 
     Args:
-        loras: those that may be for it.
-        name: of the part in the pipeline.
         pipeline: a pipeline of the model that holds the part; it reads the files.
         separate: whether a LoRA may be for `CONNECTORS` too, which are loaded at another time.
         pickle: whether files that can run code are allowed.
         model: name of the model, for errors.
-
-    Raises:
-        ModelError: a LoRA is not for this model.
     """
     weights = {}
     for index, (path, weight) in enumerate(loras):
@@ -54,17 +49,13 @@ def add(
                     options["load_into_transformer_2"] = True
                 pipeline.load_lora_weights(path.parent, adapter_name=adapter, **options)
         except (OSError, ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError) as error:
-            raise ModelError(
-                f"the LoRA {path.name} does not fit the model {model}",
-                "take one that was trained for this family and size",
-            ) from error
+            message = f"the LoRA {path.name} does not fit the model {model}"
+            raise ModelError(message, "take one that was trained for this family and size") from error
         if adapter in (getattr(part, "peft_config", None) or {}):
             weights[adapter] = weight
         elif name != CONNECTORS:
-            raise ModelError(
-                f"the LoRA {path.name} changes nothing in the model {model}",
-                "take one that was trained for this family",
-            )
+            message = f"the LoRA {path.name} changes nothing in the model {model}"
+            raise ModelError(message, "take one that was trained for this family")
     if weights:
         part.set_adapters(list(weights), list(weights.values()))
 

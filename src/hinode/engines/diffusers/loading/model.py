@@ -35,10 +35,7 @@ class Model:
     def __init__(
         self, entry: Entry, family: Family, home: Path, device: torch.device, dtype: torch.dtype
     ) -> None:
-        """
-        Raises:
-            ModelError: the files are not what the entry says.
-        """
+        """ModelError if the files are not what the entry says."""
         self.checkpoint = Checkpoint(entry, family, home, dtype)
         self.device = device
         self.parts: dict[str, Any] = {}
@@ -55,12 +52,8 @@ class Model:
     @property
     def loaded_bytes(self) -> int:
         """Bytes of all loaded weights."""
-        return sum(
-            tensor.numel() * tensor.element_size()
-            for part in (*self.parts.values(), self.tiny)
-            if isinstance(part, nn.Module)
-            for tensor in part.parameters()
-        )
+        modules = [part for part in (*self.parts.values(), self.tiny) if isinstance(part, nn.Module)]
+        return sum(tensor.nbytes for module in modules for tensor in module.parameters())
 
     def sizes(self) -> Sizes:
         """See `Checkpoint.sizes`."""
@@ -84,11 +77,7 @@ class Model:
                     part.to(self.device)
 
     def load(self, name: str) -> Any:
-        """The part called `name`, loaded if necessary, or None if there is none.
-
-        Raises:
-            ModelError: it cannot be read.
-        """
+        """The part called `name`, loaded if necessary; None if there is none, ModelError if it is damaged."""
         if name not in self.parts and name in self.checkpoint.part_names:
             self.parts[name] = self._read(name)
         return self.parts.get(name)
@@ -138,24 +127,16 @@ class Model:
 
     def assemble(self, pipeline_class: str, **parts: Any) -> Any:
         """A pipeline of the loaded parts, and of `parts` instead of loaded ones; missing parts are None in
-        it.
-
-        Raises:
-            ModelError: diffusers has no such class.
-        """
+        it. ModelError if diffusers has no such class."""
         import diffusers
 
         kind = getattr(diffusers, pipeline_class, None)
         if kind is None:
-            raise ModelError(
-                f"the installed diffusers has no {pipeline_class}", "install the one in constraints.txt"
-            )
+            message = f"the installed diffusers has no {pipeline_class}"
+            raise ModelError(message, "install the one in constraints.txt")
         parameters = inspect.signature(kind.__init__).parameters
-        arguments: dict[str, Any] = {
-            name: None
-            for name, parameter in parameters.items()
-            if name != "self" and parameter.default is inspect.Parameter.empty
-        }
+        required = [name for name in parameters if parameters[name].default is inspect.Parameter.empty]
+        arguments: dict[str, Any] = dict.fromkeys(required[1:])  # without self
         values = {**self.checkpoint.settings, **self.parts, **parts}
         arguments |= {name: value for name, value in values.items() if name in parameters}
         pipeline = _on_device(kind, self.device)(**arguments)
@@ -164,20 +145,17 @@ class Model:
 
     def serves(self, other: Model, float8_storage: bool, execution: Execution) -> bool:
         """Whether this model has the same weights as `other` and is configured like that."""
-        return (
-            self.checkpoint.loras == other.checkpoint.loras
-            and self.checkpoint.fingerprint() == other.checkpoint.fingerprint()
-            and (self.float8_storage, self.target_execution) == (float8_storage, execution)
-            and not self.degraded
-        )
+        own, others = self.checkpoint, other.checkpoint
+        same_weights = own.loras == others.loras and own.fingerprint() == others.fingerprint()
+        configuration = (self.float8_storage, self.target_execution)
+        return same_weights and configuration == (float8_storage, execution) and not self.degraded
 
     def shares_parts(self, other: Model) -> bool:
         """Whether all parts but the denoisers are the same as those of `other`."""
-        names = [name for name in self.checkpoint.part_names if name not in self.family.denoisers]
-        return (
-            self.checkpoint.fingerprint(*names) == other.checkpoint.fingerprint(*names)
-            and self.checkpoint.tiny_digest == other.checkpoint.tiny_digest
-        )
+        own, others = self.checkpoint, other.checkpoint
+        names = [name for name in own.part_names if name not in self.family.denoisers]
+        same_parts = own.fingerprint(*names) == others.fingerprint(*names)
+        return same_parts and own.tiny_digest == others.tiny_digest
 
     def adopt_parts(self, other: Model) -> None:
         """Use the loaded parts of `other` that are the same here; see `shares_parts`."""
@@ -197,10 +175,8 @@ class Model:
             kind = checkpoint.part_class(name)
             options = self._options(kind, name)
             if name in checkpoint.single_files:
-                file = checkpoint.single_files[name]
-                part = single_file.load(
-                    kind, file, checkpoint.folder / name, options, converted=self.family.converted
-                )
+                file, converted = checkpoint.single_files[name], self.family.converted
+                part = single_file.load(kind, file, checkpoint.folder / name, options, converted=converted)
             else:
                 part = kind.from_pretrained(checkpoint.folder / name, **options)
         except HinodeError:

@@ -15,13 +15,11 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 def load(kind: Any, file: Path, folder: Path, options: Mapping[str, Any], *, converted: bool) -> Any:
-    """The denoiser in a file.
+    """The denoiser in a file with all of its weights.
 
     Args:
-        kind: its class.
-        file: with all of its weights.
         folder: with its config.
-        options: arguments of the class's `from_pretrained`.
+        options: arguments of `kind.from_pretrained`.
         converted: see `Family.converted`.
 
     Raises:
@@ -30,18 +28,16 @@ def load(kind: Any, file: Path, folder: Path, options: Mapping[str, Any], *, con
     """
     if not converted:
         part, missing = _load_diffusers_names(kind, file, folder, options)
-        if missing:
-            raise _missing_weights(file, missing[0])
-        return part
-    try:
-        part = _load_converted(kind, file, folder, options)
-    except RuntimeError as error:
-        if "meta tensor" not in str(error):
-            raise
-        raise _missing_weights(file) from error  # what is not in the file stays on the meta device
-    for name, tensor in part.named_parameters():
-        if tensor.is_meta:
-            raise _missing_weights(file, name)
+    else:
+        try:
+            part = _load_converted(kind, file, folder, options)
+        except RuntimeError as error:
+            if "meta tensor" not in str(error):
+                raise
+            raise _missing_weights(file) from error  # what is not in the file stays on the meta device
+        missing = [name for name, tensor in part.named_parameters() if tensor.is_meta]
+    if missing:
+        raise _missing_weights(file, missing[0])
     return part
 
 

@@ -1,10 +1,7 @@
-"""The tiny decoder: latents to frames at a fraction of the cost, for drafts, for previews, and for a clip
-that can be decoded in no other way.
-
-It is TAEHV's (see `registry.tiny_decoders`): convolutions within a frame, and blocks that also see their
-input for the previous frame. That is all they remember, so a clip is decoded one latent frame after the other
-in the memory of one, and the result does not depend on how many are decoded together.
-"""
+"""The tiny decoder of TAEHV (see `registry.tiny_decoders`): latents to frames at a fraction of the cost. It
+has convolutions within a frame, and blocks that also see their input for the previous frame. That is all they
+remember, so a clip is decoded one latent frame after the other in the memory of one, and the result does not
+depend on how many are decoded together."""
 
 from __future__ import annotations
 
@@ -93,15 +90,8 @@ class TinyDecoder(nn.Module):
 
     @torch.no_grad()
     def decode(self, latents: Tensor, *, together: int = 1) -> Tensor:
-        """Decode a clip.
-
-        Args:
-            latents: [C, T, h, w], as the denoiser outputs them, neither scaled nor shifted.
-            together: latent frames that are decoded at once: more memory, and the same frames.
-
-        Returns:
-            float32 [3, frames, H, W] in 0..1, on the CPU.
-        """
+        """Decode latents [C, T, h, w], as the denoiser outputs them, to float32 [3, frames, H, W] in 0..1, on
+        the CPU. `together` latent frames are decoded at once: more take more memory for the same frames."""
         weight = next(self.parameters())
         count = latents.shape[1]
         # Frames before the first are dropped, unless the first latent frame is a whole group like the others.
@@ -132,12 +122,8 @@ class TinyDecoder(nn.Module):
 
 
 def denormalize(vae: Any, latents: Tensor) -> Tensor:
-    """Latents as the denoiser output them, from what a pipeline made of them for its own decoder.
-
-    Args:
-        vae: that decoder; it knows the mean, the deviation and the scale.
-        latents: [B, C, T, h, w].
-    """
+    """Latents [B, C, T, h, w] as the denoiser output them, from what a pipeline made of them for its own
+    decoder `vae`, which knows the mean, the deviation and the scale."""
     latents = latents.float()
     mean, deviation = (_statistic(vae, name, latents) for name in ("latents_mean", "latents_std"))
     if mean is not None and deviation is not None:

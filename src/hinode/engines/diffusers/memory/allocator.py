@@ -15,13 +15,11 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHO
 
 
 def return_large_blocks() -> bool:
-    """Have the C library return each block of `LARGE` and more as soon as it is freed.
+    """Have the C library return each block of `LARGE` and more as soon as it is freed, in the whole process.
 
     By default it learns to keep blocks of up to 32 MB, and in threads other than the first it keeps them in
-    pieces: decoding then takes two to three times what it needs. This holds for the whole process.
-
-    Returns:
-        Whether it works; only GNU's C library has the setting.
+    pieces: decoding then takes two to three times what it needs. Returns False if it is not GNU's library,
+    which alone has the setting.
     """
     try:
         library = ctypes.CDLL(None)

@@ -11,12 +11,7 @@ import torch
 
 @dataclass(frozen=True)
 class MemoryBudget:
-    """Available memory in bytes.
-
-    Attributes:
-        device: of the accelerator, or of the machine if there is none.
-        host: of the machine.
-    """
+    """Available memory in bytes: of the accelerator (without one, of the machine), and of the machine."""
 
     device: int
     host: int
@@ -38,9 +33,8 @@ class MemoryBudget:
 def available(meminfo: Path, cgroup: Path) -> int:
     """Bytes of memory that the system, or the container, still grants.
 
-    Args:
-        meminfo: the system's file of that name; without it nothing is known, and nothing is refused.
-        cgroup: folder of the container's limits.
+    Without the system's file `meminfo` nothing is known, and nothing is refused; the container's limits are
+    in the folder `cgroup`.
     """
     try:
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
@@ -53,8 +47,3 @@ def available(meminfo: Path, cgroup: Path) -> int:
     except (OSError, ValueError):  # no container, or one without a limit
         return free
     return min(free, max(0, limit - used))
-
-
-def format_bytes(count: float) -> str:
-    """A number of bytes in GB or MB."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

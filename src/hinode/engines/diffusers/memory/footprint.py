@@ -1,9 +1,6 @@
-"""How much memory a decoder takes beside its weights, found without loading them.
-
-The decoder runs on meta tensors, which have a shape and no data, and the bytes that would be alive at once
-are counted. So no family needs figures of its own: what counts is the decoder that the model's config
-describes, as the library runs it.
-"""
+"""How much memory a decoder takes beside its weights, without loading them: it runs on meta tensors, which
+have a shape and no data, and the bytes that would be alive at once are counted. So no family needs figures of
+its own: what counts is the decoder that the model's config describes, as the library runs it."""
 
 from __future__ import annotations
 
@@ -51,7 +48,6 @@ def of_config(kind: Any, config: str, dtype: torch.dtype, channels: int, compres
     Args:
         kind: class of the autoencoder.
         config: its config in JSON.
-        channels: of its latents.
         compression: pixels per latent position along a side.
     """
     with torch.device("meta"):
@@ -64,12 +60,8 @@ def of_config(kind: Any, config: str, dtype: torch.dtype, channels: int, compres
 
 
 def peak_bytes(autoencoder: Any, channels: int, frames: int, side: int = PROBE_SIDE) -> int:
-    """The most bytes of tensors at once while a clip is decoded.
-
-    Args:
-        autoencoder: one of diffusers on the meta device.
-        channels, frames, side: of its latents.
-    """
+    """The most bytes of tensors at once while an autoencoder on the meta device decodes latents with these
+    channels, frames and sides."""
     dtype = next(autoencoder.parameters()).dtype
     latents = torch.zeros((1, channels, frames, side, side), dtype=dtype, device="meta")
     with torch.no_grad(), LiveBytes() as live:
@@ -103,7 +95,6 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run one operation, and count what it created."""
         result = function(*args, **(kwargs or {}))
         tensors = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
         for tensor in tensors:
@@ -112,14 +103,11 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._storages.add(storage._cdata)
                 self._current += storage.nbytes()
                 weakref.finalize(storage, self._freed, storage._cdata, storage.nbytes())
-        workspace = sum(map(_size, (args[0], *tensors))) if "convolution" in str(function) else 0
+        convolves = "convolution" in str(function)
+        workspace = sum(tensor.nbytes for tensor in (args[0], *tensors)) if convolves else 0
         self.peak = max(self.peak, self._current + workspace)
         return result
 
     def _freed(self, storage: int, size: int) -> None:
         self._storages.discard(storage)
         self._current -= size
-
-
-def _size(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()

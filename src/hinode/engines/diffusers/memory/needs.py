@@ -1,9 +1,6 @@
-"""How much memory a task needs, from the sizes that a model's files state.
-
-Weights are counted from the headers of the files. What a denoiser needs beside its weights follows from the
-size of the clip and from the widths in its config; what a decoder needs is counted (`footprint`).
-`docs/explanation/open-checkpoints.md` shows how well the estimates hold.
-"""
+"""How much memory a task needs. Weights are counted from the headers of the files. What a denoiser needs
+beside them follows from the size of the clip and from the widths in its config; what a decoder needs is
+counted (`footprint`). `docs/explanation/open-checkpoints.md` shows how well the estimates hold."""
 
 from __future__ import annotations
 

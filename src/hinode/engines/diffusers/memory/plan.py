@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from hinode.engines.diffusers.memory.budget import MemoryBudget, format_bytes
+from rich.filesize import decimal
+
+from hinode.engines.diffusers.memory.budget import MemoryBudget
 from hinode.engines.diffusers.memory.decoding import TILES, TINY, WHOLE
 from hinode.engines.diffusers.memory.needs import Needs, Sizes
 from hinode.engines.diffusers.task import Task
@@ -50,12 +52,7 @@ class MemoryPlan:
 
     @classmethod
     def of(cls, task: Task, sizes: Sizes, budget: MemoryBudget) -> MemoryPlan:
-        """The fastest plan that fits.
-
-        Raises:
-            BadInput: none fits, but a smaller clip would.
-            EngineError: none fits, however small the clip.
-        """
+        """The fastest plan that fits; BadInput if only a smaller clip would, EngineError if none would."""
         plan = _first_fit(task, sizes, budget)
         if plan is None:
             raise _refusal(task, sizes, budget)
@@ -65,25 +62,16 @@ class MemoryPlan:
 def peak(needs: Needs, residence: Residence, *, tiles: bool) -> tuple[int, str]:
     """The most bytes in use at once under a plan, and the stage where that is."""
     decoding = needs.tiled if tiles else needs.decoding
-    sampling, denoisers = needs.rest + needs.sampling, sum(needs.denoisers)
-    stages = {"reading the prompt": needs.rest + needs.encoders}
-    match residence:
-        case Residence.RESIDENT:
-            # Denoisers are loaded after the prompt is read, and stay for the next clip.
-            stages["reading the prompt"] += denoisers
-            stages["sampling"] = sampling + needs.encoders + denoisers
-            stages["decoding"] = needs.rest + needs.encoders + denoisers + decoding
-        case Residence.STAGED:
-            stages["reading the prompt"] += denoisers
-            stages["sampling"] = sampling + denoisers
-            stages["decoding"] = needs.rest + denoisers + decoding
-        case Residence.TURNS:
-            stages["sampling"] = sampling + max(needs.denoisers)
-            stages["decoding"] = needs.rest + decoding
-        case Residence.GROUPS:
-            # Two blocks at a time: the one in use and the next one.
-            stages["sampling"] = sampling + max(needs.denoisers) // STREAMED_SHARE
-            stages["decoding"] = needs.rest + decoding
+    encoders = needs.encoders if residence is Residence.RESIDENT else 0
+    # Denoisers are loaded after the prompt is read. They stay for the next clip, or take turns.
+    denoisers = sum(needs.denoisers) if residence in (Residence.RESIDENT, Residence.STAGED) else 0
+    # Two blocks of a streamed one are there at a time: the one in use and the next one.
+    turn = max(needs.denoisers) // (STREAMED_SHARE if residence is Residence.GROUPS else 1)
+    stages = {
+        "reading the prompt": needs.rest + needs.encoders + denoisers,
+        "sampling": needs.rest + encoders + (denoisers or turn) + needs.sampling,
+        "decoding": needs.rest + encoders + denoisers + decoding,
+    }
     stage = max(stages, key=lambda name: stages[name])
     return stages[stage], stage
 
@@ -101,9 +89,7 @@ def _first_fit(task: Task, sizes: Sizes, budget: MemoryBudget) -> MemoryPlan | N
             parts.append("the clip is decoded by the tiny decoder")
         elif tiles:
             parts.append("the clip is decoded in tiles")
-        memory = (
-            f"{format_bytes(device)} in use while {stage}, of {format_bytes(budget.device)} that are free"
-        )
+        memory = f"{decimal(device)} in use while {stage}, of {decimal(budget.device)} that are free"
         description = f"{', '.join(parts)}; at most {memory}"
         decode = TINY if task.tiny else TILES if tiles else WHOLE
         return MemoryPlan(residence, float8_storage, decode, device, description)
@@ -128,7 +114,7 @@ def _refusal(task: Task, sizes: Sizes, budget: MemoryBudget) -> BadInput | Engin
     )
     message = (
         f"{task.request.seconds:g} s at {task.size[0]}x{task.size[1]} with the model {task.entry.name} would "
-        f"take {format_bytes(minimum)} of memory, and {format_bytes(budget.device)} are free"
+        f"take {decimal(minimum)} of memory, and {decimal(budget.device)} are free"
     )
     seconds, size = _max_seconds(task, sizes, budget), _max_size(task, sizes, budget)
     length = f"{seconds:g} s or less" if seconds else ""
@@ -153,8 +139,7 @@ def _either(start: str, length: str, frame: str, preposition: str = "") -> str:
 
 
 def _max_seconds(task: Task, sizes: Sizes, budget: MemoryBudget) -> float | None:
-    """Length of the longest clip of the same size that fits, or of the longest extension of a source; None if
-    there is none."""
+    """Length of the longest clip of the same size, or extension of a source, that fits, or None."""
     step, _ = task.family.frame_rule
     source = task.source_frames - task.overlap
     for count in range(task.network_frames - step, task.overlap, -step):
