@@ -27,8 +27,8 @@ import sqlalchemy as sa
 from benchmarks.faulty_database import Fault, FaultyDatabase
 from hinode.errors import BadInput
 from hinode.jobs import ids
-from hinode.jobs.admit import Draft
 from hinode.jobs.job import (
+    Draft,
     Idempotency,
     Job,
     Lease,

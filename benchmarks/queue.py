@@ -22,7 +22,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hinode.jobs.admit import Draft
+from hinode.jobs.job import Draft
 from hinode.jobs.states import Priority
 from hinode.jobs.store import Store
 from hinode.records.database import Database

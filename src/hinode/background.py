@@ -1,4 +1,4 @@
-"""A slow call in a thread of its own, so that its caller can stop waiting at any time."""
+"""Slow calls in threads of their own, so that a caller can stop waiting at any time, and pauses before retries."""
 
 from __future__ import annotations
 
@@ -38,3 +38,20 @@ def start_call(work: Callable[[], T], name: str) -> Future[T]:
 def wait_for(call: Future[T], seconds: float) -> bool:
     """Wait for a call, `seconds` at most; returns whether it is over. Its error is not raised here."""
     return bool(wait([call], seconds).done)
+
+
+def backoff(
+    failures: int, *, first: float, maximum: float, factor: float = 2.0, jitter: float = 0.0
+) -> float:
+    """Seconds to wait after failures in a row: `first`, then `factor` times as long each time.
+
+    Args:
+        failures: how many there were, at least 1.
+        first: seconds after the first failure.
+        maximum: the longest wait in seconds, before the jitter.
+        factor: growth from one failure to the next.
+        jitter: the wait is multiplied by 1 + jitter; a caller passes a random number, such as one between
+            -0.25 and 0.25, so that what failed together does not come back together.
+    """
+    exponent = min(failures - 1, 64)  # 2.0 ** 1024 overflows
+    return min(first * factor**exponent, maximum) * (1.0 + jitter)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hinode import cli
-from hinode.jobs.admit import Draft
+from hinode.jobs.job import Draft
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.records.database import Database

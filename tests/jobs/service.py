@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hinode.jobs.admit import Draft
+from hinode.jobs.job import Draft
 from hinode.records.database import Database
 from hinode.records.tables import organisations, projects
 from hinode.request import MediaFile, Request

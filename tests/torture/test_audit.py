@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from benchmarks.audit import Promise, audit
-from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
+from hinode.jobs.job import Draft
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.records.database import Database

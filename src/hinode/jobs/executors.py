@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
 
+from hinode.background import backoff
 from hinode.errors import HinodeError
-from hinode.retry import backoff
 
 log = logging.getLogger(__name__)
 

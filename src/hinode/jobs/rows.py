@@ -10,8 +10,7 @@ import sqlalchemy as sa
 
 from hinode.errors import HinodeError, join_names
 from hinode.jobs import ids
-from hinode.jobs.admit import Draft
-from hinode.jobs.job import Job
+from hinode.jobs.job import Draft, Job
 from hinode.jobs.schedule import lane_key
 from hinode.jobs.states import Priority, Status
 from hinode.records.rows import from_row

@@ -13,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from hinode.background import backoff
 from hinode.errors import quote
 from hinode.jobs import ids, live_workers, queue, submission, transitions
-from hinode.jobs.admit import Draft
-from hinode.jobs.job import HeartbeatReply, Idempotency, Job, Lease, Submitted, Unfinished
+from hinode.jobs.job import Draft, HeartbeatReply, Idempotency, Job, Lease, Submitted, Unfinished
 from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import POLICY
 from hinode.jobs.states import MAX_FAILURES, Outcome, Status
@@ -25,7 +25,6 @@ from hinode.records.paging import page_of
 from hinode.records.rows import first_row
 from hinode.records.tables import artifacts, jobs, workers
 from hinode.request import MediaFile
-from hinode.retry import backoff
 
 
 class Store(Upkeep):

@@ -8,8 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.jobs import idempotency
-from hinode.jobs.admit import Draft
-from hinode.jobs.job import Idempotency, OverQuota, Submitted
+from hinode.jobs.job import Draft, Idempotency, OverQuota, Submitted
 from hinode.jobs.rows import new_row
 from hinode.jobs.states import Status
 from hinode.jobs.tenants.tenant import lock_project

@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from hinode.background import backoff
 from hinode.jobs.job import Job, Lease, LeaseLost
 from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import POLICY, Tenant, attained
@@ -25,7 +26,6 @@ from hinode.jobs.webhooks import outbox
 from hinode.records.prepared import Prepared, Row
 from hinode.records.tables import jobs
 from hinode.request import MediaFile
-from hinode.retry import backoff
 
 MAX_BACKOFF = 60.0
 MAX_BACKOFF_AFTER_CRASH = 8.0  # the lease that has to expire first comes on top

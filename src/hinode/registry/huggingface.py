@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx
 
+from hinode.background import backoff
 from hinode.errors import BadInput, HinodeError, ModelError, OutputError, quote
 from hinode.registry import inspection
 from hinode.registry.hub import HubFile, Listing
-from hinode.retry import backoff
 
 MAX_HTTP_BYTES = 50 * 10**9
 """Size of the largest file that the hub serves over plain HTTP."""

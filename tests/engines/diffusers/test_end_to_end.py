@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from benchmarks.serving import ServerHarness
 from hinode import cli
 from hinode.errors import BadInput
-from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
+from hinode.jobs.job import Draft
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants

@@ -20,8 +20,8 @@ import pytest
 from benchmarks.serving import ROOT, ServerHarness
 from hinode import pipeline
 from hinode.engines.remote.engine import RemoteEngine
-from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
+from hinode.jobs.job import Draft
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants

@@ -14,7 +14,6 @@ import pytest
 import sqlalchemy as sa
 
 from hinode.errors import BadInput, HinodeError
-from hinode.jobs.admit import Draft
 from hinode.jobs.batches import lines, processor, results
 from hinode.jobs.batches.batch import Batch, ConcurrentUpdate
 from hinode.jobs.batches.batches import Batches
@@ -22,7 +21,7 @@ from hinode.jobs.batches.processor import BatchProcessor
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.uploads import Uploads
 from hinode.jobs.idempotency import RETRY_WINDOW
-from hinode.jobs.job import Idempotency, Job, Lease
+from hinode.jobs.job import Draft, Idempotency, Job, Lease
 from hinode.jobs.rows import read_job
 from hinode.jobs.states import Priority, Status
 from hinode.jobs.store import Store

@@ -22,9 +22,8 @@ from hinode.engines.protocol import Engine, Progress, State
 from hinode.engines.testcard.engine import TestcardEngine, TestcardRun
 from hinode.errors import BadInput, EngineError, ModelError
 from hinode.jobs import live_workers
-from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
-from hinode.jobs.job import HeartbeatReply, Job, Lease
+from hinode.jobs.job import Draft, HeartbeatReply, Job, Lease
 from hinode.jobs.states import MAX_CRASHES, Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants

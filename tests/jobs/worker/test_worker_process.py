@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 
-from hinode.jobs.admit import Draft
 from hinode.jobs.files.objects import Objects
-from hinode.jobs.job import Job
+from hinode.jobs.job import Draft, Job
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants

@@ -16,7 +16,7 @@ from hinode.api.requests.inputs import PNG, Inputs, SourceVideo, stand_ins
 from hinode.api.requests.models import CreateVideo, EditVideo, ExtendVideo, RemixVideo, VideoRequest
 from hinode.api.requests.values import VideoReference
 from hinode.errors import BadInput
-from hinode.jobs.admit import Draft
+from hinode.jobs.job import Draft
 from hinode.jobs.states import Priority
 from hinode.jobs.store import Store
 from hinode.media.video import check_size

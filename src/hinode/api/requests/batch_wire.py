@@ -10,8 +10,7 @@ from hinode.api import failures, wire
 from hinode.api.requests.admission import Admission, Owner, create
 from hinode.api.requests.models import CreateVideo
 from hinode.errors import BadInput, HinodeError
-from hinode.jobs.admit import Draft
-from hinode.jobs.job import Job
+from hinode.jobs.job import Draft, Job
 from hinode.parsing import parse
 
 

@@ -14,7 +14,7 @@ from hinode.directing import operations
 from hinode.directing.films import continuity, parser
 from hinode.directing.films.storyboard import VIDEO
 from hinode.errors import BadInput, quote
-from hinode.jobs.admit import Draft
+from hinode.jobs.job import Draft
 from hinode.request import Segment
 
 LOOP_SECONDS = 4.0

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from hinode.background import backoff
 from hinode.engines.remote.errors import Category, UpstreamError
 from hinode.engines.remote.upstreams import Upstream
 from hinode.errors import BadInput, EngineError
-from hinode.retry import backoff
 
 FIRST_BACKOFF, MAX_BACKOFF = 0.5, 30.0
 MAX_LOSSES = 2

@@ -19,14 +19,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import HinodeError
-from hinode.jobs.admit import Draft
 from hinode.jobs.batches import lines, results
 from hinode.jobs.batches.background import BackgroundCalls, StillRunning
 from hinode.jobs.batches.batch import Batch, ConcurrentUpdate, end_jobs, transition
 from hinode.jobs.batches.lines import Line
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.uploads import BATCH_SECONDS, UNFINISHED, Uploads
-from hinode.jobs.job import Job, OverQuota
+from hinode.jobs.job import Draft, Job, OverQuota
 from hinode.jobs.states import FINAL, Priority, Status
 from hinode.jobs.store import Store
 from hinode.jobs.webhooks import outbox

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from standardwebhooks import Webhook
 
+from hinode.background import backoff
 from hinode.jobs.webhooks.outbox import DELIVERED, FAILED, PENDING
 from hinode.outbound import Answer, Outbound
 from hinode.records.tables import delivery_attempts
-from hinode.retry import backoff
 
 HOUR = 3600.0
 RETRY_SECONDS = 72 * HOUR

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 
 from hinode import directing, logs
 from hinode import engines as installed
+from hinode.background import backoff
 from hinode.engines.protocol import Engine
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Lease
@@ -18,7 +19,6 @@ from hinode.jobs.states import Outcome
 from hinode.jobs.store import Store
 from hinode.jobs.worker.attempt import Attempt
 from hinode.records.database import DatabaseError
-from hinode.retry import backoff
 from hinode.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from hinode.api.requests.models import (
     RetakeVideo,
     Storyboard,
 )
-from hinode.jobs.admit import Draft
+from hinode.jobs.job import Draft
 
 router = APIRouter(prefix="/v1/videos", tags=["Videos"])
 directing_router = APIRouter(prefix="/v1/videos", tags=["Directing"])
