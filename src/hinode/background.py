@@ -1,4 +1,4 @@
-"""Slow calls in threads of their own, so that a caller can stop waiting at any time, and pauses before retries."""
+"""Slow calls in threads of their own, which a caller can stop waiting for, and pauses before retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of the job service: a draft, a job as it is in the database, a worker's lease on it, and answers about it."""
+"""Values of the job service: drafts, jobs as they are in the database, leases, and answers about them."""
 
 from __future__ import annotations
 
