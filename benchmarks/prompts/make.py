@@ -10,7 +10,8 @@ import random
 from pathlib import Path
 
 from hinode.evaluation.directing import cases
-from hinode.world.caption import DENSITIES, caption, parse
+from hinode.world.caption import DENSITIES, caption
+from hinode.world.prompt import parse
 from hinode.world.scene import sample_scene
 
 

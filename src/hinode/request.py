@@ -199,7 +199,9 @@ class Request:
     """A clip, fully described: the same request on the same machine gives the same frames.
 
     Attributes:
-        prompt: what to show, in words.
+        prompt: what to show, in words, as the person wrote them.
+        expanded_prompt: the same, completed; "" to leave that to the engine. Only models that expand prompts
+            read it.
         width, height: of the finished frame, in pixels.
         seconds: length of the finished clip, with the source of an extended one.
         fps: frames per second of the finished clip, or None for the rate that the engine draws at.
@@ -244,6 +246,7 @@ class Request:
     looped: bool = False
     expand: bool = True
     sound: bool | None = None
+    expanded_prompt: str = ""
 
     @property
     def size(self) -> Size:

@@ -12,7 +12,10 @@ def test_an_evaluation_needs_prompts_or_a_known_suite_with_cases(run: Run) -> No
     assert "there is nothing to evaluate; give a file of prompts or a suite" in nothing.stderr
     unknown = run("evaluate", "--suite", "painting")
     assert unknown.exit_code == 2
-    assert "there is no suite 'painting'; choose directing, physics or upscaling" in unknown.stderr
+    assert (
+        "there is no suite 'painting'; choose directing, physics, upscaling or understanding"
+        in unknown.stderr
+    )
     no_cases = run("evaluate", "--suite", "directing", "--only", "loop", "--model", "toy")
     assert no_cases.exit_code == 2
     assert "loop.jsonl cannot be read" in no_cases.stderr

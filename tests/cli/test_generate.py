@@ -75,7 +75,8 @@ def test_json_is_one_object(run: Run) -> None:
         "steps": 2,
         "understood": ["red", "balloon", "rising", "sea", "at", "noon"],
         "not_understood": ["wibbly"],
-        "read_as": "red balloon rise, time noon, place sea; chosen by the model: weather, camera",
+        "read_as": "red balloon rise, time noon, place sea; chosen by the model: weather, camera; the model "
+        "draws balloon, bird, boat, kite, rocket, ball, star, train and fish",
         "bytes": None,
         "sound": None,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import random
@@ -23,7 +22,8 @@ from hinode.evaluation.scores import Observation, tally
 from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.settings import Settings
-from hinode.world.caption import caption, parse
+from hinode.world.caption import caption
+from hinode.world.prompt import parse
 from hinode.world.render import render
 from hinode.world.scene import sample_scene
 
@@ -69,7 +69,7 @@ def test_a_true_scene_of_several_subjects_has_their_relation(count: int) -> None
         parsed = parse(caption(sample_scene(rng, subjects=count), rng, "full"))
         scene = true_scene(Case("a clip", parsed.cast_facts()), rng)
         cast = [(subject.kind, subject.color, subject.motion) for subject in scene.subjects]
-        assert cast == [dataclasses.astuple(subject) for subject in parsed.subjects]
+        assert cast == [(facts.kind, facts.color, facts.motion) for facts in parsed.subjects]
         assert scene.relation == parsed.relation
 
 

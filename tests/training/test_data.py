@@ -13,8 +13,8 @@ from hinode.model.tokens import SpacetimePatches
 from hinode.training import data
 from hinode.training.data import Batch
 from hinode.training.recipes import RECIPES, Bucket, Recipe
-from hinode.world.caption import parse
 from hinode.world.motion import subject_path
+from hinode.world.prompt import parse
 from hinode.world.scene import HELD_OUT_PAIRS, Scene, Subject
 
 CPU = torch.device("cpu")

@@ -234,7 +234,10 @@ def _request(
     from hinode.directing import source_facts
 
     request = clip.request("", size or source.size)
-    words = source_facts.complete_prompt(
+    expanded = source_facts.complete_prompt(
         prompt, source, clip.capabilities, request.seed, end=end, expand=clip.expand
     )
-    return dataclasses.replace(request, prompt=words)
+    words = source.prompt if prompt is None else prompt
+    if words and clip.capabilities.expands and expanded != words:
+        return dataclasses.replace(request, prompt=words, expanded_prompt=expanded)
+    return dataclasses.replace(request, prompt=expanded)

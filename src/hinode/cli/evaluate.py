@@ -14,8 +14,8 @@ from hinode.errors import BadInput, join_names
 from hinode.request import parse_size
 from hinode.settings import Settings
 
-DIRECTING, PHYSICS, UPSCALING = "directing", "physics", "upscaling"
-SUITES = (DIRECTING, PHYSICS, UPSCALING)
+DIRECTING, PHYSICS, UPSCALING, UNDERSTANDING = "directing", "physics", "upscaling", "understanding"
+SUITES = (DIRECTING, PHYSICS, UPSCALING, UNDERSTANDING)
 
 
 def evaluate(
@@ -29,7 +29,10 @@ def evaluate(
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Suite to run on its own cases: directing, physics or upscaling."),
+        typer.Option(
+            metavar="NAME",
+            help="Suite to run on its own cases: directing, physics, upscaling or understanding.",
+        ),
     ] = None,
     only: Annotated[
         str | None,
@@ -100,6 +103,11 @@ def _run_suite(
 
         result = upscaler.evaluate_upscaling(**common)
         return result, upscaler.table(result)
+    if suite == UNDERSTANDING:
+        from hinode.evaluation import understanding
+
+        result = understanding.evaluate_understanding(folder or understanding.CASES, limit=common["limit"])
+        return result, understanding.text(result)
     if suite == PHYSICS:
         from hinode.evaluation.physics import evaluate_physics
 

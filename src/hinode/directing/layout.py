@@ -183,7 +183,8 @@ class Layout:
         return dataclasses.replace(
             request,
             operation="generate",
-            prompt=self._prompt(segment, camera),
+            prompt=segment.prompt or request.prompt,
+            expanded_prompt=self._expanded_prompt(segment, camera),
             expand=False,
             seconds=window.frames / float(self.fps),
             fps=None,
@@ -197,12 +198,13 @@ class Layout:
             looped=False,
         )
 
-    def _prompt(self, segment: Segment, camera: Trajectory) -> str:
+    def _expanded_prompt(self, segment: Segment, camera: Trajectory) -> str:
         """What a segment shows, in words. What the prompt leaves open is filled in once for the whole clip:
         each window has a seed of its own and would choose for itself."""
-        request, words = self.request, segment.prompt or self.request.prompt
+        request = self.request
+        words = segment.prompt or request.expanded_prompt or request.prompt
         if not (request.expand and self.capabilities.expands):
-            return words
+            return request.expanded_prompt if self.capabilities.expands and not segment.prompt else ""
         return expand_prompt(words, request.seed, motion=not request.path, camera=camera)
 
     def _pictures(self, window: Window) -> tuple[Reference, ...]:

@@ -107,7 +107,7 @@ class DirectedRun:
             frame = clip.frames[min(int((window.head + new) * pace), len(clip.frames) - 1)]
             target[new] = fit_frame(frame, self.layout.size)
         self._lost_sound = self._lost_sound or clip.sound is not None
-        self._provenance = self._provenance or clip.provenance
+        self._provenance = _merge(self._provenance, clip.provenance)
         for stage, seconds in clip.provenance.stage_seconds.items():
             self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
         self._run = None
@@ -118,14 +118,18 @@ class DirectedRun:
         leaves open."""
         if not self.layout.edits:
             return request
-        source, prompt = self.layout.request.source, self.layout.request.prompt
+        source = self.layout.request.source
         assert source is not None, "an edit has a source"
         if self._source_facts is None:
             self._source_facts = source_facts.detect(source, end=False, min_confidence=0.0)
+        expanded = self.layout.request.expanded_prompt
         if self.layout.request.expand:
-            prompt = expand_prompt(prompt, 0, defaults=self._source_facts)
+            words = expanded or self.layout.request.prompt
+            expanded = expand_prompt(words, 0, defaults=self._source_facts)
         guide_prompt = expand_prompt("", 0, defaults=self._source_facts)
-        return dataclasses.replace(request, prompt=prompt, guide_prompt=guide_prompt)
+        return dataclasses.replace(
+            request, prompt=self.layout.request.prompt, expanded_prompt=expanded, guide_prompt=guide_prompt
+        )
 
     def abandon(self) -> None:
         """Give up the window that is being drawn, wherever that goes on."""
@@ -372,3 +376,12 @@ def allocate_frames(shape: tuple[int, int, int, int]) -> Frames:
 
 def _part_name(index: int) -> str:
     return f"window-{index}"
+
+
+def _merge(first: Provenance | None, other: Provenance) -> Provenance:
+    """The provenance of the first window, with the words that those of all windows understood or did not."""
+    if first is None:
+        return other
+    understood = dict.fromkeys((*first.understood, *other.understood))
+    unknown = dict.fromkeys((*first.not_understood, *other.not_understood))
+    return dataclasses.replace(first, understood=tuple(understood), not_understood=tuple(unknown))

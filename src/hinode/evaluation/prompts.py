@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hinode.errors import BadInput
-from hinode.world.caption import parse
 from hinode.world.judge import ATTRIBUTES
+from hinode.world.prompt import parse
 from hinode.world.scene import MAX_SUBJECTS, RELATIONS
 
 Facts = dict[str, str]
@@ -75,8 +75,9 @@ def _read_case(line: str) -> Case:
             raise ValueError(f"expects {name!r}, but only {', '.join(JUDGED)} are judged")
         # the judge's word for a value or a synonym ("rising", "sunrise", "pan_left")
         phrase = str(text).lower().replace("_", " ").replace("-", " ").strip()
-        value = phrase if phrase in JUDGED[attribute] else parse(phrase).facts().get(attribute)
-        if value is None:
+        parsed = parse(phrase)
+        value = phrase if phrase in JUDGED[attribute] else parsed.facts().get(attribute)
+        if value is None or parsed.readings:  # a typo in an expectation is a mistake
             raise ValueError(f"expects {name} {text!r}, which is none of {', '.join(JUDGED[attribute])}")
         facts[name] = value
     return Case(prompt, facts)

@@ -1,4 +1,4 @@
-"""Captions from scenes and facts from captions: the world's recaptioner and its inverse.
+"""Captions from scenes: the world's recaptioner. `prompt` is its inverse.
 
 Captions have four densities, several grammars, synonyms and clauses in any order: dense synthetic captions
 help prompt following most (Sora's report calls it re-captioning).
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import astuple, dataclass
 
 from hinode.world import lexicon
 from hinode.world.scene import Scene, Subject
@@ -31,119 +30,16 @@ def words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", text.lower())
 
 
-# phrase as a tuple of words -> (attribute, value)
-_PHRASES: dict[tuple[str, ...], tuple[str, str]] = {
-    tuple(words(phrase)): (attribute, value)
-    for attribute, table in _LEXICON.items()
-    for value, phrases in table.items()
-    for phrase in phrases
-}
-_RELATIONS = {tuple(words(text)): name for name, texts in lexicon.RELATION_WORDS.items() for text in texts}
-# a colour or a direction inside these phrases does not describe a subject
-_COLORED_SKY = [f"{color} sky" for phrases in lexicon.COLOR_WORDS.values() for color in phrases]
-_NEUTRAL = {tuple(words(phrase)) for phrase in (*_COLORED_SKY, *lexicon.NEUTRAL)} - _PHRASES.keys()
-_MAX_PHRASE_WORDS = max(map(len, (*_PHRASES, *_RELATIONS)))
-_FILLER = frozenset(lexicon.FILLER)
-VOCABULARY: tuple[str, ...] = tuple(sorted(_FILLER.union(*_PHRASES, *_NEUTRAL, *_RELATIONS)))
-
-
-@dataclass(frozen=True)
-class SubjectFacts:
-    """The facts of one subject in a text; None where it states none."""
-
-    kind: str | None = None
-    color: str | None = None
-    motion: str | None = None
-
-
-@dataclass(frozen=True)
-class ParsedPrompt:
-    """The facts of a scene in a text; None where it states none."""
-
-    subjects: tuple[SubjectFacts, ...]
-    understood: tuple[str, ...]  # the words that state a fact
-    not_understood: tuple[str, ...]  # words that mean nothing in this world, in order and once each
-    relation: str | None = None  # where the first subject is, seen from the second
-    time: str | None = None
-    place: str | None = None
-    weather: str | None = None
-    camera: str | None = None
-
-    def facts(self) -> dict[str, str]:
-        """The facts of the first subject and the scene that the text states, in the judge's names."""
-        first = self.subjects[0] if self.subjects else SubjectFacts()
-        facts = {"subject": first.kind, "color": first.color, "motion": first.motion}
-        facts |= {name: getattr(self, name) for name in ("time", "place", "weather", "camera")}
-        return {name: value for name, value in facts.items() if value is not None}
-
-    def cast_facts(self) -> dict[str, str]:
-        """`facts`, those of the other subjects as "subject 2", "color 2", ..., the "count" and the
-        "relation"."""
-        others = {
-            f"{name} {number}": value
-            for number, subject in enumerate(self.subjects[1:], start=2)
-            for name, value in zip(("subject", "color", "motion"), astuple(subject), strict=True)
-            if value is not None
-        }
-        relation = {} if self.relation is None else {"relation": self.relation}
-        return {**self.facts(), **others, **relation, "count": str(len(self.subjects))}
-
-
-def parse(text: str) -> ParsedPrompt:
-    """Find the facts in a text, by the longest phrase of the lexicon at each word.
-
-    A colour belongs to the next subject, a motion to the last subject named (or, before any, to the first).
-    A relation counts if it stands between the first two subjects, and of two contradicting facts the first.
-    """
-    tokens: list[str] = []
-    breaks: list[int] = []  # a phrase never reaches over punctuation; breaks[i] is where the clause of i ends
-    for clause in re.split(r"[,.;:!?\n]", text):
-        tokens += words(clause)
-        breaks += [len(tokens)] * (len(tokens) - len(breaks))
-    subjects: list[dict[str, str]] = []
-    waiting: dict[str, str] = {}  # facts seen before the subject they belong to
-    scene: dict[str, str] = {}
-    related: tuple[str, ...] | None = None  # a relation that waits for its second subject
-    relation: str | None = None
-    understood: list[str] = []
-    unknown: dict[str, None] = {}  # in order, once each
-    at = 0
-    while at < len(tokens):
-        for length in range(min(_MAX_PHRASE_WORDS, breaks[at] - at), 0, -1):
-            phrase = tuple(tokens[at : at + length])
-            if phrase in _PHRASES or phrase in _RELATIONS or phrase in _NEUTRAL:
-                break
-        else:
-            if tokens[at] not in _FILLER:
-                unknown[tokens[at]] = None
-            at += 1
-            continue
-        at += length
-        if phrase in _RELATIONS:
-            related = phrase if len(subjects) == 1 else None
-            continue
-        if phrase in _NEUTRAL:
-            continue
-        attribute, value = _PHRASES[phrase]
-        if attribute == "kind" and related:
-            relation = _RELATIONS[related]
-            phrase = (*related, *phrase)
-        if attribute != "color":
-            related = None
-        understood.extend(word for word in phrase if word not in understood)
-        if attribute == "kind":
-            subjects.append({"kind": value, **waiting})
-            waiting = {}
-        elif attribute == "color":
-            waiting["color"] = value
-        elif attribute == "motion":
-            (subjects[-1] if subjects else waiting).setdefault("motion", value)
-        else:
-            scene.setdefault(attribute, value)
-    if waiting and not subjects:
-        subjects.append(waiting)
-    cast = tuple(SubjectFacts(**facts) for facts in subjects)
-    return ParsedPrompt(cast, tuple(understood), tuple(unknown), relation, **scene)
+_TEXTS = [
+    text
+    for table in (*_LEXICON.values(), lexicon.RELATION_WORDS)
+    for texts in table.values()
+    for text in texts
+]
+VOCABULARY: tuple[str, ...] = tuple(
+    sorted({*lexicon.FILLER, *(word for text in (*_TEXTS, *lexicon.NEUTRAL) for word in words(text))})
+)
+"""Every word that captions and the prompts that engines complete can have."""
 
 
 def caption(scene: Scene, rng: random.Random, density: str | None = None, *, camera: bool = True) -> str:

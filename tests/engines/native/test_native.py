@@ -19,7 +19,7 @@ from hinode.engines.protocol import State
 from hinode.errors import BadInput, EngineError, ModelError
 from hinode.request import Reference, Request
 from hinode.settings import Settings
-from hinode.world.caption import parse
+from hinode.world.prompt import parse
 
 REQUEST = Request("a red balloon rising over the wibbly mountains at noon", 64, 64, seconds=1.0, seed=7)
 
@@ -288,7 +288,7 @@ def test_describes_the_facts_of_a_prompt() -> None:
     )
     assert facts == "red balloon rise, time noon, place mountains"
     assert choices == "weather, camera"
-    assert describe(parse("colourless ideas sleep furiously")).startswith("nothing that it knows; chosen")
+    assert describe(parse("colourless ideas dream furiously")).startswith("nothing that it knows; chosen")
 
 
 # Profiles and students

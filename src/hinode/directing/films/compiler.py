@@ -76,13 +76,15 @@ class FilmPlan:
 
     Attributes:
         capabilities: those of the model, directed.
-        prompts: of the shots, as they go to the engine.
+        words: of the shots, as the board has them.
+        prompts: the same, completed for the model.
         tracks: path and camera of each shot.
     """
 
     board: Storyboard
     capabilities: Capabilities
     files: StoryboardFiles
+    words: tuple[str, ...]
     prompts: tuple[str, ...]
     tracks: tuple[tuple[Trajectory, Trajectory], ...]
 
@@ -107,7 +109,8 @@ class FilmPlan:
         seed = board.seed if shot.seed is None else shot.seed
         path, moves = self.tracks[index]
         return Request(
-            prompt=self.prompts[index],
+            prompt=self.words[index],
+            expanded_prompt=self.prompts[index] if self.prompts[index] != self.words[index] else "",
             width=self.native_size[0],
             height=self.native_size[1],
             seconds=shot.seconds,
@@ -232,16 +235,17 @@ def compile_storyboard(board: Storyboard, capabilities: Capabilities, files: Sto
     additions: list[str] = []
     for shot in board.shots:
         path = files.tracks.get((shot.id, PATH)) or (camera.parse_path(shot.path) if shot.path else ())
-        moves, words = files.tracks.get((shot.id, CAMERA), ()), ""
+        moves, addition = files.tracks.get((shot.id, CAMERA), ()), ""
         if shot.camera is not None and not moves:
-            moves, words = camera.parse_camera(shot.camera, shot.seconds, capabilities)
+            moves, addition = camera.parse_camera(shot.camera, shot.seconds, capabilities)
         tracks.append((path, moves))
-        additions.append(words)
+        additions.append(addition)
+    words = [continuity.scene_prompt(board, shot, files.characters) for shot in board.shots]
     prompts = continuity.complete_prompts(
         board, files.characters, capabilities, files.facts, [moves for _, moves in tracks]
     )
-    prompts = [prompt + words for prompt, words in zip(prompts, additions, strict=True)]
-    plan = FilmPlan(board, capabilities, files, tuple(prompts), tuple(tracks))
+    texts = [[text + more for text, more in zip(each, additions, strict=True)] for each in (words, prompts)]
+    plan = FilmPlan(board, capabilities, files, tuple(texts[0]), tuple(texts[1]), tuple(tracks))
     plan.check()
     return plan
 

@@ -314,7 +314,7 @@ def _rendered_shot(task: _Task, clip: Clip, frames: Frames) -> RenderedShot:
         frames=len(frames),
         fps=str(frame_rate(clip.fps)),
         seed=provenance.seed,
-        prompt=task.request.request.prompt,
+        prompt=task.request.request.expanded_prompt or task.request.request.prompt,
         model=provenance.model,
         not_understood=provenance.not_understood,
         read_as=provenance.read_as,

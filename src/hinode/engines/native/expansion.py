@@ -9,12 +9,22 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from hinode.request import Trajectory
 from hinode.world import lexicon
-from hinode.world.caption import ParsedPrompt, SubjectFacts, parse
-from hinode.world.scene import COLORS, HELD_OUT_PAIRS, LEVEL, MOTIONS, PLACES, SUBJECTS, TIMES, UPRIGHT
+from hinode.world.prompt import ParsedPrompt, SubjectFacts, parse
+from hinode.world.scene import (
+    COLORS,
+    HELD_OUT_PAIRS,
+    LEVEL,
+    MOTIONS,
+    PLACES,
+    SUBJECTS,
+    TIMES,
+    UPRIGHT,
+    WEATHERS,
+)
 
 MOVING = tuple(motion for motion in MOTIONS if motion != "still")
 COMMON = {"weather": "clear", "camera": "still"}
@@ -58,22 +68,36 @@ def expand_prompt(
     cast = parsed.subjects or (SubjectFacts(),)
     needed = ("kind", "color", "motion") if motion else ("kind", "color")
     complete = all(getattr(subject, name) for subject in cast for name in needed)
-    scene = {"place": rng.choice(PLACES), "time": rng.choice(TIMES), **COMMON, **defaults}
+    scene = {"place": _allowed(rng, PLACES, parsed, "place"), "time": _allowed(rng, TIMES, parsed, "time")}
+    scene |= {**COMMON, **defaults}
+    scene["weather"] = next(w for w in (scene["weather"], *WEATHERS) if ("weather", w) not in parsed.absent)
     if camera:
         scene["camera"] = nearest_move(camera)
     clauses = []
     for name, phrases in SCENE_WORDS.items():
         fact = getattr(parsed, name)
-        if fact is None or not complete:
+        if fact is None or not (complete and parsed.literal):
             clauses.append(_clause(name, phrases[fact or scene[name]][0]))
-    if complete:
+    if complete and parsed.literal:
         return ", ".join([prompt.strip().rstrip(".,;:"), *clauses])
     if motion and parsed.relation is not None:
         cast = _in_relation(cast, parsed.relation, rng)
-    subjects = [_completed(subject, rng, defaults, motion) for subject in cast]
+    excluded = {kind for name, kind in parsed.absent if name == "subject"}
+    subjects: list[str] = []
+    for index, subject in enumerate(cast):
+        alike = index > 0 and subject == cast[index - 1] and parsed.relation is None  # "two birds" look alike
+        subjects.append(subjects[-1] if alike else _completed(subject, rng, defaults, motion, excluded))
     if parsed.relation is not None:
         subjects[:2] = [f"{subjects[0]} {lexicon.RELATION_WORDS[parsed.relation][0]} {subjects[1]}"]
     return ", ".join([f"{' and '.join(subjects)} {clauses[0]}", *clauses[1:]])
+
+
+def _allowed(rng: random.Random, values: tuple[str, ...], parsed: ParsedPrompt, name: str) -> str:
+    """A random value that the prompt does not exclude."""
+    choice = rng.choice(values)
+    while (name, choice) in parsed.absent:
+        choice = values[(values.index(choice) + 1) % len(values)]
+    return choice
 
 
 def nearest_move(camera: Trajectory) -> str:
@@ -111,8 +135,12 @@ def _in_relation(
     return *pair, *cast[2:]
 
 
-def _completed(subject: SubjectFacts, rng: random.Random, defaults: Mapping[str, str], motion: bool) -> str:
+def _completed(
+    subject: SubjectFacts, rng: random.Random, defaults: Mapping[str, str], motion: bool, excluded: Set[str]
+) -> str:
     random_kind, random_motion = rng.choice(SUBJECTS), rng.choice(MOVING)
+    if random_kind in excluded:
+        random_kind = next(kind for kind in SUBJECTS if kind not in excluded)
     random_colors = rng.sample(COLORS, len(COLORS))
     kind = subject.kind or defaults.get("subject", random_kind)
     moving = subject.motion or (defaults.get("motion", random_motion) if motion else None)

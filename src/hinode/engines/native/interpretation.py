@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from hinode.engines.native.plan import Plan
-from hinode.world.caption import VOCABULARY, ParsedPrompt, SubjectFacts, parse, words
+from hinode.errors import join_names
+from hinode.world.caption import VOCABULARY, words
+from hinode.world.prompt import ParsedPrompt, SubjectFacts, parse
+from hinode.world.scene import MAX_SUBJECTS, SUBJECTS
 
 
 def interpret(plan: Plan) -> str:
     """What was understood, what was left to the model, and what was added to the prompt or left out of it."""
-    notes = [describe(parse(plan.prompt))]
+    notes = [describe(parse(plan.prompt)), *_readings(parse(plan.request.prompt))]
     texts = plan.composition.texts
     if len(texts) > 1:
         notes.append(f"each of the {len(texts)} subjects drawn in a place of its own")
@@ -21,6 +24,18 @@ def interpret(plan: Plan) -> str:
         avoided = " ".join(_vocabulary_words(plan.request.negative_prompt)[:maximum])
         notes.append(f"avoided: {avoided or 'nothing, no word of the negative prompt is known'}")
     return "; ".join(notes)
+
+
+def _readings(parsed: ParsedPrompt) -> list[str]:
+    """What was read otherwise than it was written, what is left out, and what is known if a word is not."""
+    notes = [f"{word} read as {meant}" for word, meant in parsed.readings]
+    notes += [f"without {value}" for _, value in parsed.absent]
+    spoken = sum(mention.count for mention in parsed.mentions)
+    if spoken > len(parsed.subjects):
+        notes.append(f"a clip has {MAX_SUBJECTS} subjects at most")
+    if parsed.not_understood:
+        notes.append(f"the model draws {join_names(SUBJECTS)}")
+    return notes
 
 
 def describe(parsed: ParsedPrompt) -> str:

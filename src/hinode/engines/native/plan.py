@@ -75,10 +75,10 @@ class Plan:
 
     @cached_property
     def prompt(self) -> str:
-        """The prompt, expanded unless the request forbids it."""
+        """The prompt, expanded unless the request has it so already, or forbids it."""
         request = self.request
-        if not request.expand:
-            return request.prompt
+        if request.expanded_prompt or not request.expand:
+            return request.expanded_prompt or request.prompt
         return expand_prompt(request.prompt, request.seed, motion=not request.path, camera=request.camera)
 
     @cached_property
