@@ -54,16 +54,16 @@ def compare(case: dict[str, Any], parsed: ParsedPrompt) -> Comparison:
             expected.append(facts)
         else:
             foreign += facts["kind"].split()
-    found = list(parsed.mentions)
+    mentions = list(parsed.mentions)
     for facts in expected:
-        same = [mention for mention in found if mention.kind == facts["kind"]]
+        same = [mention for mention in mentions if mention.kind == facts["kind"]]
         match = max(
             same, key=lambda m: (m.color == facts["color"], m.motion == facts["motion"]), default=None
         )
         if match is None:
             pairs.append(("kind", facts["kind"], None))
             continue
-        found.remove(match)
+        mentions.remove(match)
         pairs.append(("kind", facts["kind"], match.kind))
         pairs.append(("count", MANY if facts["count"] == "many" else facts["count"], match.count))
         if facts["color"] in (None, *world.COLORS):
@@ -72,7 +72,7 @@ def compare(case: dict[str, Any], parsed: ParsedPrompt) -> Comparison:
     reported = {*parsed.not_understood, *parsed.readings_by_word}
     stand_ins = Counter(parsed.readings_by_word.values())
     pairs += [
-        ("kind", None, mention.kind) for mention in found if mention.kind and not stand_ins[mention.kind]
+        ("kind", None, mention.kind) for mention in mentions if mention.kind and not stand_ins[mention.kind]
     ]
     for name, values in SCENE.items():
         if case[name] in (None, *values):

@@ -30,9 +30,9 @@ _NEUTRAL = {tuple(phrase.split()) for phrase in lexicon.NEUTRAL} - _PHRASES.keys
 _IDIOMS = {tuple(phrase.split()) for phrase in grammar.FALSE_NEGATIONS}
 _MAX_PHRASE_WORDS = max(map(len, (*_PHRASES, *_PLURALS, *_RELATIONS, *_IDIOMS)))
 _IGNORED = frozenset((*lexicon.FILLER, *grammar.STYLE))
-_KNOWN = frozenset(phrase[0] for phrase in (*_PHRASES, *_PLURALS) if len(phrase) == 1) | grammar.CAMERA_NOUNS
+_WORDS = frozenset(phrase[0] for phrase in (*_PHRASES, *_PLURALS) if len(phrase) == 1) | grammar.CAMERA_NOUNS
 _EVERY_WORD = (
-    _KNOWN
+    _WORDS
     | _IGNORED
     | {word for phrase in (*_PHRASES, *_PLURALS, *_RELATIONS, *_NEUTRAL, *_IDIOMS) for word in phrase}
     | grammar.FUNCTION_WORDS
@@ -151,7 +151,7 @@ def _corrected(tokens: list[str]) -> tuple[list[str], dict[str, str]]:
         if token in grammar.CONFUSED:
             meant = grammar.CONFUSED[token]
         elif token not in _EVERY_WORD:
-            meant = spelling.correct(token, _KNOWN)
+            meant = spelling.correct(token, _WORDS)
         if meant is not None:
             readings[token] = meant
     return [readings.get(token, token) for token in tokens], readings
@@ -282,8 +282,8 @@ class _Reader:
         elif token in grammar.GO_WORDS:
             self._settle_color()
         elif token in grammar.PRONOUNS:
-            known = [mention for mention in self.mentions if mention.kind is not None]
-            self.current = known[-1] if known else self.current
+            named = [mention for mention in self.mentions if mention.kind is not None]
+            self.current = named[-1] if named else self.current
         elif token in grammar.CAMERA_NOUNS:
             self.about_camera = True
         elif token in grammar.SCENERY:

@@ -14,18 +14,20 @@ COMMON = 100
 """How often an English word is in the dictionary's texts before it counts as meant."""
 
 
-def correct(word: str, known: Collection[str]) -> str | None:
-    """The known word that a typo stands for; None for an English word, and for what is near to none or to
-    several."""
+def correct(word: str, vocabulary: Collection[str]) -> str | None:
+    """The word of a vocabulary that a typo stands for, of several the most frequent; None for an English word,
+    and for what is near to none."""
     if len(word) < MIN_LENGTH or not word.isalpha() or not word.isascii():
         return None
     english = _english()
     count = english.word_frequency.dictionary.get
     if count(word, 0) >= COMMON or (word.endswith("s") and count(word[:-1], 0) >= COMMON):
         return None
-    near = english.edit_distance_1(word) & set(known)
+    near = english.edit_distance_1(word) & set(vocabulary)
     if not near and len(word) >= LONG and not count(word, 0):
-        near = {other for other in english.edit_distance_2(word) if other in known and other[:2] == word[:2]}
+        near = {
+            other for other in english.edit_distance_2(word) if other in vocabulary and other[:2] == word[:2]
+        }
     near = {other for other in near if len(other) >= MIN_LENGTH}
     return max(near, key=lambda other: (other[0] == word[0], count(other, 0)), default=None)
 
