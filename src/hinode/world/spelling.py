@@ -15,8 +15,8 @@ COMMON = 100
 
 
 def correct(word: str, vocabulary: Collection[str]) -> str | None:
-    """The word of a vocabulary that a typo stands for, of several the most frequent; None for an English word,
-    and for what is near to none."""
+    """The word of a vocabulary that a typo stands for, of several the most frequent; None for an English
+    word, and for what is near to none."""
     if len(word) < MIN_LENGTH or not word.isalpha() or not word.isascii():
         return None
     english = _english()
