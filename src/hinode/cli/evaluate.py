@@ -14,8 +14,9 @@ from hinode.errors import BadInput, join_names
 from hinode.request import parse_size
 from hinode.settings import Settings
 
-DIRECTING, PHYSICS, UPSCALING, UNDERSTANDING = "directing", "physics", "upscaling", "understanding"
-SUITES = (DIRECTING, PHYSICS, UPSCALING, UNDERSTANDING)
+DIRECTING, FIDELITY, PHYSICS = "directing", "fidelity", "physics"
+UPSCALING, UNDERSTANDING = "upscaling", "understanding"
+SUITES = (DIRECTING, FIDELITY, PHYSICS, UPSCALING, UNDERSTANDING)
 
 
 def evaluate(
@@ -112,6 +113,10 @@ def _run_suite(
         from hinode.evaluation.physics import evaluate_physics
 
         result = evaluate_physics(**common, **more)
+    elif suite == FIDELITY:
+        from hinode.evaluation import fidelity
+
+        result = fidelity.evaluate_fidelity(folder or fidelity.CASES, **common)
     elif suite == DIRECTING:
         from hinode.evaluation.directing import evaluate_directing
 
