@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -40,8 +41,9 @@ def test_a_measure_without_damage_is_that_of_the_true_clip(clips: torch.Tensor) 
 
 def test_the_suite_compares_a_model_with_the_truth(settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "prompts.jsonl"
-    facts = '"subject": "kite", "color": "red", "motion": "left", "place": "sea", "time": "noon", "weather": "clear"'
-    path.write_text(f'{{"prompt": "a red kite", "expect": {{{facts}}}}}\n' * 3, encoding="utf-8")
+    expect = dict(subject="kite", color="red", motion="left", place="sea", time="noon", weather="clear")
+    line = json.dumps({"prompt": "a red kite", "expect": expect})
+    path.write_text(f"{line}\n" * 3, encoding="utf-8")
     result = fidelity.evaluate_fidelity(path, settings=settings, model="toy", limit=2)
     assert {row["bar"] for row in result["rows"]} == set(fidelity.MEASURES)
     assert {row["n"] for row in result["rows"]} == {2}
