@@ -41,7 +41,8 @@ def test_a_measure_without_damage_is_that_of_the_true_clip(clips: torch.Tensor) 
 
 def test_the_suite_compares_a_model_with_the_truth(settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "prompts.jsonl"
-    expect = dict(subject="kite", color="red", motion="left", place="sea", time="noon", weather="clear")
+    facts = {"subject": "kite", "color": "red", "motion": "left", "place": "sea", "time": "noon"}
+    expect = {**facts, "weather": "clear"}
     line = json.dumps({"prompt": "a red kite", "expect": expect})
     path.write_text(f"{line}\n" * 3, encoding="utf-8")
     result = fidelity.evaluate_fidelity(path, settings=settings, model="toy", limit=2)
