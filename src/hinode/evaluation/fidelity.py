@@ -2,16 +2,20 @@
 
     hinode evaluate --suite fidelity
 
-Each measure is a number of one clip, at its native size. `DAMAGES` are known damages of true clips: the suite
-first prints how often each measure tells a true clip from the damaged one, and then its mean over generated
-clips beside its mean over true clips of the same facts.
+Each measure is a number of one clip, at its native size. The suite first prints how often it tells a true
+clip from one with a known damage, and then its mean over generated clips beside its mean over true clips of
+the same facts.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +30,11 @@ from hinode.evaluation.evaluate import BATCH, generate, plan_of, render_native, 
 from hinode.evaluation.flicker import STEADY_WEATHER
 from hinode.evaluation.prompts import read_cases
 from hinode.evaluation.results import RESAMPLES, Row, share
+from hinode.evaluation.shape import shapes
 from hinode.progress import progress_bar
 from hinode.settings import Settings
+from hinode.world.motion import MARGIN
+from hinode.world.scene import Scene
 
 CASES = Path("benchmarks", "prompts", "one_subject.jsonl")
 PERIOD = 4
@@ -36,15 +43,8 @@ BANDS = {"coarse": (1 / 16, 1 / 8), "middle": (1 / 8, 1 / 4), "fine": (1 / 4, 1 
 """Bands of the spectrum, in cycles per pixel."""
 LIMIT = 100
 MIN_APART = 0.95
-STEADY_ONLY = ("disorder",)
-"""Measures that rain and snow, whose drops are elsewhere in each frame, make meaningless."""
-TARGETS = {
-    **{f"sharpness, {name}": (0.85, 1.15) for name in BANDS},
-    "edges of the first frame": (0.97, 1.03),
-    "pulse": (0.0, 1.3),
-    "disorder": (0.0, 1.3),
-}
-"""Smallest and largest ratio of generated to true clips that is good enough."""
+SHAPE_FRAMES = 4
+SUBJECT_SIZE = 0.32  # of a usual subject, in short sides
 STILL = 0.5  # levels of 255 below which two frames are the same picture
 
 
@@ -101,13 +101,12 @@ def distinct(y: Tensor) -> Tensor:
     return (change > STILL).float().mean(1)
 
 
-MEASURES: dict[str, Callable[[Tensor], Tensor]] = {
-    **{f"sharpness, {name}": lambda y, band=band: sharpness(y, band) for name, band in BANDS.items()},  # type: ignore[misc]
-    "edges of the first frame": first_frame,
-    "pulse": pulse,
-    "disorder": disorder,
-    "distinct frames": distinct,
-}
+def shape(clips: Tensor, scenes: Sequence[Scene]) -> Tensor:
+    """How well the first subject agrees with its cut-out in some frames of each clip, [B, frames]; see
+    `evaluation.shape`."""
+    moments = torch.linspace(0, clips.shape[1] - 1, SHAPE_FRAMES).long()
+    subjects = [(scene.subjects[0].kind, scene.subjects[0].color, scene.time) for scene in scenes]
+    return torch.tensor([shapes(clip[moments], *facts) for clip, facts in zip(clips, subjects, strict=True)])
 
 
 def blurred(clips: Tensor) -> Tensor:
@@ -140,20 +139,67 @@ def repeated(clips: Tensor) -> Tensor:
     return clips[:, torch.arange(clips.shape[1]) // 2 * 2].float()
 
 
-# measure -> (damage, sign of what it does to the measure)
-DAMAGES: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
-    **{f"sharpness, {name}": (blurred, -1) for name in BANDS},
-    "edges of the first frame": (first_only, 1),
-    "pulse": (pulsing, 1),
-    "disorder": (shuffled, 1),
-    "distinct frames": (repeated, -1),
+def warped(clips: Tensor) -> Tensor:
+    """Each frame bent by other waves, a tenth of a subject's size high."""
+    _, frames, height, width, _ = clips.shape
+    waves = torch.randn(frames, 2, 5, 9, generator=torch.Generator().manual_seed(0))
+    waves = F.interpolate(waves, (height, width), mode="bicubic")
+    waves *= 0.1 * SUBJECT_SIZE * min(height, width) / waves.square().mean().sqrt()
+    down, across = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    grid = torch.stack((across + waves[:, 0] * 2 / width, down + waves[:, 1] * 2 / height), -1)
+    bent = [F.grid_sample(clip.permute(0, 3, 1, 2).float(), grid, align_corners=True) for clip in clips]
+    return torch.stack(bent).permute(0, 1, 3, 4, 2)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of each clip, and how it is tried.
+
+    Attributes:
+        compute: from clips [B, T, H, W, 3], 0..255, T > 4, and their scenes: [B].
+        damage: what the measure must find in true clips; None for clips without their subjects.
+        sign: 1 if the damage makes the measure larger, -1 if smaller.
+        target: smallest and largest ratio of generated to true clips that is good enough.
+        steady_only: whether rain and snow, whose drops are elsewhere in each frame, make it meaningless.
+    """
+
+    compute: Callable[[Tensor, Sequence[Scene]], Tensor]
+    damage: Callable[[Tensor], Tensor] | None
+    sign: int
+    target: tuple[float, float] | None = None
+    steady_only: bool = False
+
+    def values(self, clips: Tensor, scenes: Sequence[Scene]) -> Tensor:
+        """The measure of each clip that it has a meaning for."""
+        steady = [not self.steady_only or scene.weather in STEADY_WEATHER for scene in scenes]
+        return self.compute(clips, scenes)[steady]
+
+
+def _on_luminance(compute: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Sequence[Scene]], Tensor]:
+    return lambda clips, scenes: compute(luminance(clips))
+
+
+MEASURES = {
+    "shape": Measure(lambda clips, scenes: shape(clips, scenes).mean(1), warped, -1, (0.8, math.inf)),
+    "shape, worst frame": Measure(
+        lambda clips, scenes: shape(clips, scenes).amin(1), None, -1, (0.65, math.inf)
+    ),
+    **{
+        f"sharpness, {name}": Measure(_on_luminance(partial(sharpness, band=band)), blurred, -1, (0.85, 1.15))
+        for name, band in BANDS.items()
+    },
+    "edges of the first frame": Measure(_on_luminance(first_frame), first_only, 1, (0.97, 1.03)),
+    "pulse": Measure(_on_luminance(pulse), pulsing, 1, (0.0, 1.3)),
+    "disorder": Measure(_on_luminance(disorder), shuffled, 1, (0.0, 1.3), steady_only=True),
+    "distinct frames": Measure(_on_luminance(distinct), repeated, -1),
 }
 
 
-def measure(clips: Tensor) -> dict[str, Tensor]:
-    """All measures of clips [B, T, H, W, 3], 0..255, T > 4; each [B]."""
-    y = luminance(clips)
-    return {name: compute(y) for name, compute in MEASURES.items()}
+def without_subjects(scenes: Sequence[Scene]) -> list[Scene]:
+    """The scenes with their subjects outside the frame."""
+    away = partial(dataclasses.replace, x=-MARGIN, y=-MARGIN, motion="still")
+    casts = [tuple(away(subject) for subject in scene.subjects) for scene in scenes]
+    return [dataclasses.replace(scene, subjects=cast) for scene, cast in zip(scenes, casts, strict=True)]
 
 
 def evaluate_fidelity(
@@ -165,31 +211,29 @@ def evaluate_fidelity(
     plan = plan_of(catalog.find(model, settings.models))
     rng = random.Random("fidelity")
     scenes = [true_scene(case, rng) for case in cases]
-    values: dict[str, dict[str, list[Tensor]]] = {
-        name: {"true": [], "model": [], "damaged": []} for name in MEASURES
-    }
+    values: dict[str, dict[str, list[Tensor]]] = {name: defaultdict(list) for name in MEASURES}
     with progress_bar() as bar:
         task = bar.add_task("clips", total=2 * len(cases))
         for first in range(0, len(scenes), BATCH):
-            clips = to_bytes(render_native(scenes[first : first + BATCH], plan))[:, : plan.frames]
-            for name, result in measure(clips).items():
-                values[name]["true"].append(result)
-                values[name]["damaged"].append(MEASURES[name](luminance(DAMAGES[name][0](clips))))
+            part = scenes[first : first + BATCH]
+            clips = to_bytes(render_native(part, plan))[:, : plan.frames]
+            empty = to_bytes(render_native(without_subjects(part), plan))[:, : plan.frames]
+            for name, measure in MEASURES.items():
+                damaged = measure.damage(clips) if measure.damage else empty
+                values[name]["true"].append(measure.values(clips, part))
+                values[name]["damaged"].append(measure.values(damaged, part))
             bar.advance(task, len(clips))
         for numbers, clips in generate(cases, plan):
-            for name, result in measure(clips).items():
-                values[name]["model"].append(result)
+            for name, measure in MEASURES.items():
+                values[name]["generated"].append(measure.values(clips, [scenes[i] for i in numbers]))
             bar.advance(task, len(numbers))
     rows = []
-    for name, parts in values.items():
-        steady = [name not in STEADY_ONLY or scene.weather in STEADY_WEATHER for scene in scenes]
-        true, drawn, damaged = (
-            torch.cat(parts[part]).numpy()[steady] for part in ("true", "model", "damaged")
-        )
-        damage, sign = DAMAGES[name]
-        apart = (sign * (damaged - true) > 0).tolist()
-        what = f"true clips told from {damage.__name__.replace('_', ' ')} ones"
-        rows += [share(name, what, apart, MIN_APART), _ratio(name, drawn, true)]
+    for name, measure in MEASURES.items():
+        true, damaged, generated = (torch.cat(values[name][key]) for key in ("true", "damaged", "generated"))
+        damage = measure.damage.__name__.replace("_", " ") if measure.damage else "empty"
+        apart = (measure.sign * (damaged - true) > 0).tolist()
+        rows.append(share(name, f"true clips told from {damage} ones", apart, MIN_APART))
+        rows.append(_ratio(name, generated.numpy(), true.numpy(), measure.target))
     return {
         "suite": "fidelity",
         "model": plan.card.name,
@@ -198,15 +242,19 @@ def evaluate_fidelity(
     }
 
 
-def _ratio(name: str, drawn: NDArray[np.float32], true: NDArray[np.float32]) -> Row:
+def _ratio(
+    name: str, generated: NDArray[np.float32], true: NDArray[np.float32], target: tuple[float, float] | None
+) -> Row:
     """The mean of generated clips over that of true clips, with its bootstrap interval over the pairs."""
-    pairs, rng = np.stack((drawn, true), 1), np.random.default_rng(0)
+    pairs, rng = np.stack((generated, true), 1), np.random.default_rng(0)
     means = [rng.choice(pairs, len(pairs)).mean(0) for _ in range(RESAMPLES)]
     low, high = np.quantile([first / second for first, second in means], (0.025, 0.975)).tolist()
     figure = float(pairs[:, 0].mean() / pairs[:, 1].mean())
     row = Row(name, "generated over true", figure, low, high, "bootstrap 95 %", len(pairs), "x")
-    if name not in TARGETS:
+    if target is None:
         return row
-    minimum, maximum = TARGETS[name]
-    target = f"{minimum:g} to {maximum:g} x" if minimum else f"<= {maximum:g} x"
-    return dataclasses.replace(row, target=target, reached=minimum <= figure <= maximum)
+    minimum, maximum = target
+    text = f"{minimum:g} to {maximum:g} x"
+    if minimum == 0 or math.isinf(maximum):
+        text = f"<= {maximum:g} x" if minimum == 0 else f">= {minimum:g} x"
+    return dataclasses.replace(row, target=text, reached=minimum <= figure <= maximum)
