@@ -40,8 +40,7 @@ def write(path: Path, values: Mapping[str, Any], head: str = "") -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"cannot make {path.parent}: {error.strerror or error}", "choose another HINODE_HOME"
-        ) from error
+        message = f"cannot make {path.parent}: {error.strerror or error}"
+        raise OutputError(message, "choose another HINODE_HOME") from error
     with replace_file(path, durable=True) as part:
         part.write_text((f"# {head}\n" if head else "") + tomli_w.dumps(values), encoding="utf-8")

@@ -56,6 +56,8 @@ def test_subjects(prompt: str, expected: list[str]) -> None:
         ("a boat at night without rain", ("weather", "rain"), {"time": "night"}),
         ("a snow-free morning", ("weather", "snow"), {"time": "dawn"}),
         ("it isn't raining over the city", ("weather", "rain"), {}),
+        ("no birds over the sea", ("subject", "bird"), {"place": "sea"}),
+        ("no rain or snow at night", ("weather", "snow"), {"time": "night"}),
         ("the sea but no birds", ("subject", "bird"), {"place": "sea"}),
         ("not at night, a kite", ("time", "night"), {}),
     ],

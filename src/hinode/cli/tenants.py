@@ -209,8 +209,5 @@ def _parse_limit(name: str, text: str, parse: type[int] | type[float]) -> float 
     try:
         return parse(text)
     except ValueError:
-        raise BadInput(
-            f"{quote(text)} cannot be a limit for {name.replace('_', ' ')}",
-            'give a number, or "none" for no limit',
-            field=name,
-        ) from None
+        message = f"{quote(text)} cannot be a limit for {name.replace('_', ' ')}"
+        raise BadInput(message, 'give a number, or "none" for no limit', field=name) from None

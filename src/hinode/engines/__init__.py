@@ -72,9 +72,8 @@ def reserved_names(settings: Settings) -> tuple[str, ...]:
 
 def _entry(name: str) -> EngineEntry:
     if name not in _entry_points():
-        raise BadInput(
-            f"there is no engine {quote(name)}", f"choose {join_names(names(), 'or')}", field="engine"
-        )
+        message = f"there is no engine {quote(name)}"
+        raise BadInput(message, f"choose {join_names(names(), 'or')}", field="engine")
     point = _entry_points()[name]
     try:
         entry = point.load()

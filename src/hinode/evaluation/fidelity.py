@@ -53,12 +53,6 @@ def luminance(clips: Tensor) -> Tensor:
     return clips.float() @ torch.tensor([0.2126, 0.7152, 0.0722])
 
 
-def edges(y: Tensor) -> Tensor:
-    """The mean strength of the edges of each frame, [B, T]: absolute differences of neighbours."""
-    across, down = y.diff(dim=-1).abs().mean((-2, -1)), y.diff(dim=-2).abs().mean((-2, -1))
-    return across + down
-
-
 def sharpness(y: Tensor, band: tuple[float, float]) -> Tensor:
     """The power of gradients in a band of spatial frequencies, [B]: the mean over frames of |f|² |Y(f)|²."""
     height, width = y.shape[-2:]
@@ -71,8 +65,8 @@ def sharpness(y: Tensor, band: tuple[float, float]) -> Tensor:
 
 
 def first_frame(y: Tensor) -> Tensor:
-    """The edges of the first frame over those of the others, [B]."""
-    strength = edges(y)
+    """The strength of edges in the first frame over that in the others, [B]."""
+    strength = y.diff(dim=-1).abs().mean((-2, -1)) + y.diff(dim=-2).abs().mean((-2, -1))
     return strength[:, 0] / strength[:, 1:].mean(1)
 
 

@@ -69,8 +69,8 @@ def compare(case: dict[str, Any], parsed: ParsedPrompt) -> Comparison:
         if facts["color"] in (None, *world.COLORS):
             pairs.append(("color", facts["color"], match.color))
         pairs.append(("motion", facts["motion"], match.motion))
-    reported = {*parsed.not_understood, *parsed.readings_by_word}
-    stand_ins = Counter(parsed.readings_by_word.values())
+    reported = {*parsed.not_understood, *dict(parsed.readings)}
+    stand_ins = Counter(dict(parsed.readings).values())
     pairs += [
         ("kind", None, mention.kind) for mention in mentions if mention.kind and not stand_ins[mention.kind]
     ]

@@ -104,11 +104,8 @@ def _find_promised(connection: Connection, project_id: str, promise: Idempotency
     if row is None:
         return None
     if row.request_hash != promise.request_hash:
-        raise BadInput(
-            f"the idempotency key {quote(promise.key)} was used for another request",
-            "send a new key with every new request",
-            field="Idempotency-Key",
-        )
+        message = f"the idempotency key {quote(promise.key)} was used for another request"
+        raise BadInput(message, "send a new key with every new request", field="Idempotency-Key")
     return list(row.result_ids)
 
 

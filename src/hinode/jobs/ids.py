@@ -25,9 +25,6 @@ def parse_name(name: str, max_length: int) -> str:
     """
     name = name.strip()
     if not 1 <= len(name) <= max_length or not name.isprintable():
-        raise BadInput(
-            f"{quote(name)} cannot be a name",
-            f"give 1 to {max_length} printable characters on one line",
-            field="name",
-        )
+        message = f"{quote(name)} cannot be a name"
+        raise BadInput(message, f"give 1 to {max_length} printable characters on one line", field="name")
     return name

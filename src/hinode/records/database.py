@@ -59,11 +59,9 @@ class Database:
         try:
             self.engine: Engine = sa.create_engine(self.url, **options)
         except ModuleNotFoundError as error:
-            raise BadInput(
-                "the driver for PostgreSQL is not installed",
-                "install it with: pip install 'hinode[postgres]'",
-                field="HINODE_DATABASE_URL",
-            ) from error
+            message = "the driver for PostgreSQL is not installed"
+            remedy = "install it with: pip install 'hinode[postgres]'"
+            raise BadInput(message, remedy, field="HINODE_DATABASE_URL") from error
         if self.sqlite:
             sa.event.listen(self.engine, "connect", _prepare)
 
@@ -119,9 +117,8 @@ class Database:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except CommandError as error:
-            raise DatabaseError(
-                "the database was made by a newer version of Hinode", "upgrade Hinode on this machine"
-            ) from error
+            message = "the database was made by a newer version of Hinode"
+            raise DatabaseError(message, "upgrade Hinode on this machine") from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -148,11 +145,9 @@ def parse(url: str) -> URL:
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and parsed.database:
         return parsed
-    raise BadInput(
-        "the database URL is not one that Hinode can use",
-        "write sqlite:////path/to/hinode.db or postgresql://user:password@host/name",
-        field="HINODE_DATABASE_URL",
-    )
+    message = "the database URL is not one that Hinode can use"
+    remedy = "write sqlite:////path/to/hinode.db or postgresql://user:password@host/name"
+    raise BadInput(message, remedy, field="HINODE_DATABASE_URL")
 
 
 def _prepare(connection: sqlite3.Connection, record: object) -> None:

@@ -165,9 +165,8 @@ def _check_references(entry: Entry, home: Path) -> None:
         if field == "base" and remote.path:
             raise BadInput("the base is a single file", "name a folder or a whole repository", field="base")
         if field != "base" and not remote.path:
-            raise BadInput(
-                f"{remote} is a whole repository", "name one file of it, as ORG/REPO/FILE", field=field
-            )
+            message = f"{remote} is a whole repository"
+            raise BadInput(message, "name one file of it, as ORG/REPO/FILE", field=field)
 
 
 def _check_files(entry: Entry, home: Path, *, pulled: bool = False) -> list[Path]:

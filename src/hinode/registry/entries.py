@@ -144,7 +144,6 @@ def remove(name: str, home: Path) -> int:
         if ours:
             shutil.rmtree(pulled)
     except OSError as error:
-        raise OutputError(
-            f"cannot delete {error.filename}: {error.strerror}", "delete it yourself"
-        ) from error
+        message = f"cannot delete {error.filename}: {error.strerror}"
+        raise OutputError(message, "delete it yourself") from error
     return freed

@@ -142,9 +142,8 @@ class HuggingFace:
             remedy = "accept it on its page, create a token there and set HF_TOKEN to it"
             return BadInput(message, remedy, field="source")
         if isinstance(error, self.errors.RevisionNotFoundError):
-            return BadInput(
-                f"{repository} has no revision {quote(revision)}", "give a commit of it", field="revision"
-            )
+            message = f"{repository} has no revision {quote(revision)}"
+            return BadInput(message, "give a commit of it", field="revision")
         if isinstance(error, self.errors.RepositoryNotFoundError | self.errors.HFValidationError):
             message = f"there is no repository {quote(repository)} on the hub, or it is not open to you"
             return BadInput(message, "check the name, or set HF_TOKEN", field="source")

@@ -100,9 +100,8 @@ def check_weights(file: Path, *, pickle: bool, field: str = "source") -> None:
             raise BadInput(message, remedy, field=field)
         return
     if suffix not in SAFE:
-        raise BadInput(
-            f"{_quoted(file)} is no weight file", "name one that ends in .safetensors or .gguf", field=field
-        )
+        message = f"{_quoted(file)} is no weight file"
+        raise BadInput(message, "name one that ends in .safetensors or .gguf", field=field)
     try:
         count = _count_gguf_tensors(file) if suffix == ".gguf" else len(tensor_shapes(file))
     except (SafetensorError, OSError, ValueError, struct.error) as error:
@@ -188,9 +187,8 @@ def _check_json(file: Path, folder: Path) -> None:
         )
         # A pickle's index may lie beside safe weights whose own index is complete.
         if missing and Path(missing[0]).suffix in SAFE:
-            raise BadInput(
-                f"{_quoted(folder)} lacks {join_names(tuple(missing[:3]))}", "fetch it again", field="source"
-            )
+            message = f"{_quoted(folder)} lacks {join_names(tuple(missing[:3]))}"
+            raise BadInput(message, "fetch it again", field="source")
 
 
 def _own_code(folder: Path, reason: str) -> BadInput:

@@ -14,16 +14,6 @@ from hinode.world.scene import Scene, Subject
 
 DENSITIES = ("tag", "short", "full", "dense")
 
-_LEXICON: dict[str, dict[str, tuple[str, ...]]] = {
-    "kind": lexicon.KINDS,
-    "color": lexicon.COLOR_WORDS,
-    "motion": lexicon.MOTION_WORDS,
-    "time": lexicon.TIME_WORDS,
-    "place": lexicon.PLACE_WORDS,
-    "weather": lexicon.WEATHER_WORDS,
-    "camera": lexicon.CAMERA_WORDS,
-}
-
 
 def words(text: str) -> list[str]:
     """Split text into lower-case words, without punctuation."""
@@ -32,7 +22,7 @@ def words(text: str) -> list[str]:
 
 _TEXTS = [
     text
-    for table in (*_LEXICON.values(), lexicon.RELATION_WORDS)
+    for table in (*lexicon.ATTRIBUTES.values(), lexicon.RELATION_WORDS)
     for texts in table.values()
     for text in texts
 ]
@@ -104,7 +94,7 @@ def _sentence(cast: str, around: list[str], shot: str, rng: random.Random) -> st
 
 def _phrase(attribute: str, value: str, rng: random.Random, adverbial: bool = False) -> str:
     """A phrase for one fact, half of the time the canonical one; `adverbial`: one that fits a sentence."""
-    phrases = _LEXICON[attribute][value]
+    phrases = lexicon.ATTRIBUTES[attribute][value]
     if rng.random() < 0.5:
         return phrases[0]
     if adverbial:

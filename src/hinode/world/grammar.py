@@ -18,12 +18,6 @@ _DOUBLED = (
     "pin",
 )  # ends of verbs whose last letter is doubled before "ing"
 
-_CAPTIONS = {
-    "kind": lexicon.KINDS, "color": lexicon.COLOR_WORDS, "motion": lexicon.MOTION_WORDS,
-    "time": lexicon.TIME_WORDS, "place": lexicon.PLACE_WORDS, "weather": lexicon.WEATHER_WORDS,
-    "camera": lexicon.CAMERA_WORDS,
-}  # fmt: skip
-
 MANY = 5
 """Count of "many", "several" or a bare plural."""
 
@@ -33,10 +27,6 @@ def _forms(verb: str) -> tuple[str, ...]:
     stem = verb[:-1] if verb.endswith("e") else verb + verb[-1] if verb[-3:] in _DOUBLED else verb
     third = f"{verb[:-1]}ies" if verb == "fly" else verb + ("es" if verb.endswith(("s", "sh", "go")) else "s")
     return verb, third, f"{stem}ing"
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
 
 
 def _inverse(table: dict[str, str]) -> dict[str, str]:
@@ -51,13 +41,6 @@ def plural(noun: str) -> str:
     return f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeou" else f"{noun}s"
 
 
-def caption_phrases() -> frozenset[tuple[str, ...]]:
-    """The phrases of captions, of which networks know the words."""
-    return frozenset(
-        tuple(text.split()) for table in _CAPTIONS.values() for texts in table.values() for text in texts
-    )
-
-
 def phrases() -> dict[tuple[str, ...], tuple[str, str]]:
     """Every phrase that states a fact, as a tuple of words: its attribute and value."""
     verbs = {
@@ -65,7 +48,11 @@ def phrases() -> dict[tuple[str, ...], tuple[str, str]]:
     }
     return {
         tuple(text.split()): (attribute, value)
-        for tables in ({"motion": verbs}, _DATA["phrases"], _CAPTIONS)  # the words of captions go before
+        for tables in (
+            {"motion": verbs},
+            _DATA["phrases"],
+            lexicon.ATTRIBUTES,
+        )  # the words of captions go before
         for attribute, table in tables.items()
         for value, texts in table.items()
         for text in texts
@@ -76,23 +63,14 @@ VERBS: dict[str, str] = dict(_DATA["verbs"])
 GO_WORDS = frozenset(form for verb in VERBS.pop("travel").split() for form in _forms(verb))
 """Verbs to which a direction gives the motion: "sails slowly to the left"."""
 DIRECTIONS = _inverse(_DATA["directions"])
-BETWEEN = _words(_DATA["words"]["between"])
-CAMERA_NOUNS = _words(_DATA["words"]["camera"])
-CAMERA_VERBS = _inverse({"pan": _DATA["words"]["pan"], "zoom": _DATA["words"]["zoom"]})
-NEGATIONS = _words(_DATA["words"]["negations"])
-CONTRASTS = _words(_DATA["words"]["contrasts"])
-FALSE_NEGATIONS: list[str] = _DATA["words"]["false_negations"]
-ARTICLES = _words(_DATA["words"]["articles"])
-DEFINITE = _words(_DATA["words"]["definite"])
-PRONOUNS = _words(_DATA["words"]["pronouns"])
-COPULAS = _words(_DATA["words"]["copulas"])
-INTENSIFIERS = _words(_DATA["words"]["intensifiers"])
-SCENERY = _words(_DATA["words"]["scenery"])
-STAND_INS = _words(_DATA["words"]["stand_ins"])
-MOODS = _words(_DATA["words"]["moods"])
-STYLE = _words(_DATA["words"]["style"])
+WORDS = {name: frozenset(text.split()) for name, text in _DATA["words"].items()}
+"""Sets of words that state no fact, by the part that they play; see the file."""
+CAMERA_VERBS = _inverse(_DATA["camera_verbs"])
+CAMERA_MOVES = {verb: _inverse(table) for verb, table in _DATA["camera_moves"].items()}
+"""The move of a camera that pans or zooms, by the word behind the verb."""
+FALSE_NEGATIONS: list[str] = _DATA["false_negations"]
 NUMBERS = {word: int(number) for word, number in _inverse(_DATA["numbers"]).items()}
-NUMBERS |= dict.fromkeys(_DATA["words"]["many"].split(), MANY)
+NUMBERS |= dict.fromkeys(WORDS["many"], MANY)
 NEAR_COLORS = _inverse(_DATA["near_colors"])
 NATURAL_COLORS = {noun: tuple(text.split()) for noun, text in _DATA["natural_colors"].items()}
 """Colours that a noun of the land, the sky or the light may have in this world, which paints them itself."""
@@ -102,20 +80,5 @@ WEATHER_AND_TIME = {
     tuple(text.split()): (facts[0], facts[1]) for text, facts in _DATA["weather_and_time"].items()
 }
 EMOJI: dict[str, str] = _DATA["emoji"]
-FUNCTION_WORDS = frozenset((*DIRECTIONS, *NUMBERS, *NEAR_COLORS, *CAMERA_VERBS)).union(
-    ARTICLES, PRONOUNS, COPULAS, INTENSIFIERS, NEGATIONS, CONTRASTS, SCENERY, GO_WORDS, BETWEEN
-)
+FUNCTION_WORDS = GO_WORDS.union(DIRECTIONS, NUMBERS, NEAR_COLORS, CAMERA_VERBS, *WORDS.values())
 """Words that are never typos."""
-
-
-def camera_move(verb: str, direction: str) -> str | None:
-    """The move of a camera that pans or zooms in a direction, or None if that is none."""
-    if verb == "pan" and direction.startswith(("left", "right")):
-        return "pan left" if direction.startswith("left") else "pan right"
-    if direction in ("in", "closer", "forward") or (
-        verb == "zoom" and direction.startswith(("into", "on", "toward"))
-    ):
-        return "zoom in"
-    if direction in ("back", "away", "backwards") or (verb == "zoom" and direction == "out"):
-        return "zoom out"
-    return None

@@ -111,6 +111,12 @@ CAMERA_WORDS: dict[str, tuple[str, ...]] = {
                  "moving away"),
 }  # fmt: skip
 
+ATTRIBUTES: dict[str, dict[str, tuple[str, ...]]] = {
+    "kind": KINDS, "color": COLOR_WORDS, "motion": MOTION_WORDS, "time": TIME_WORDS, "place": PLACE_WORDS,
+    "weather": WEATHER_WORDS, "camera": CAMERA_WORDS,
+}  # fmt: skip
+"""The phrases of every attribute, by its values."""
+
 RELATION_WORDS: dict[str, tuple[str, ...]] = {
     **{f"{side} of": (f"to the {side} of", f"on the {side} of", f"{side} of", f"to the {side} side of",
                       f"on the {side} side of") for side in ("left", "right")},

@@ -11,31 +11,26 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 
 from hinode.world import grammar, lexicon, spelling
-from hinode.world.grammar import MANY
+from hinode.world.grammar import MANY, WORDS
 from hinode.world.scene import MAX_SUBJECTS
 
 _PHRASES = grammar.phrases()
-_CAPTION_PHRASES = grammar.caption_phrases()
+_CAPTION_PHRASES = {  # of which networks know the words
+    tuple(text.split()) for table in lexicon.ATTRIBUTES.values() for texts in table.values() for text in texts
+}
 _PLURALS = {
     (*phrase[:-1], grammar.plural(phrase[-1])): value
     for phrase, (attribute, value) in _PHRASES.items()
     if attribute == "kind"
 }
-_RELATIONS = {
-    tuple(phrase.split()): relation
-    for relation, phrases in lexicon.RELATION_WORDS.items()
-    for phrase in phrases
-}
+_RELATIONS = {tuple(text.split()): name for name, texts in lexicon.RELATION_WORDS.items() for text in texts}
 _NEUTRAL = {tuple(phrase.split()) for phrase in lexicon.NEUTRAL} - _PHRASES.keys()
 _IDIOMS = {tuple(phrase.split()) for phrase in grammar.FALSE_NEGATIONS}
 _MAX_PHRASE_WORDS = max(map(len, (*_PHRASES, *_PLURALS, *_RELATIONS, *_IDIOMS)))
-_IGNORED = frozenset((*lexicon.FILLER, *grammar.STYLE))
-_WORDS = frozenset(phrase[0] for phrase in (*_PHRASES, *_PLURALS) if len(phrase) == 1) | grammar.CAMERA_NOUNS
-_EVERY_WORD = (
-    _WORDS
-    | _IGNORED
-    | {word for phrase in (*_PHRASES, *_PLURALS, *_RELATIONS, *_NEUTRAL, *_IDIOMS) for word in phrase}
-    | grammar.FUNCTION_WORDS
+_IGNORED = frozenset((*lexicon.FILLER, *WORDS["style"]))
+_WORDS = frozenset(phrase[0] for phrase in (*_PHRASES, *_PLURALS) if len(phrase) == 1) | WORDS["camera"]
+_EVERY_WORD = _WORDS.union(
+    _IGNORED, grammar.FUNCTION_WORDS, *_PHRASES, *_PLURALS, *_RELATIONS, *_NEUTRAL, *_IDIOMS
 )
 _TOKEN = re.compile(r"[^\W_]+|[.!?;:,()\n]")
 _EMOJI = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]")
@@ -91,11 +86,6 @@ class ParsedPrompt:
             cast += [replace(mention, count=1)] * (1 + more)
         return tuple(cast)
 
-    @property
-    def readings_by_word(self) -> dict[str, str]:
-        """What was read as something else, by the word that was typed."""
-        return dict(self.readings)
-
     def facts(self) -> dict[str, str]:
         """The facts of the first subject and the scene that the text states, in the judge's names."""
         first = self.subjects[0] if self.mentions else SubjectFacts()
@@ -140,17 +130,15 @@ def _tokens(text: str) -> list[str]:
 def _emoji_name(symbol: str) -> str:
     """What an emoji shows, in words; "" if it only sets a mood."""
     name = unicodedata.name(symbol, "").lower()
-    return "" if any(word in name for word in grammar.MOODS) else name
+    return "" if WORDS["moods"] & set(name.split()) else name
 
 
 def _corrected(tokens: list[str]) -> tuple[list[str], dict[str, str]]:
     """The words without typos, and which words were changed."""
     readings: dict[str, str] = {}
     for token in tokens:
-        meant = None
-        if token in grammar.CONFUSED:
-            meant = grammar.CONFUSED[token]
-        elif token not in _EVERY_WORD:
+        meant = grammar.CONFUSED.get(token)
+        if meant is None and token not in _EVERY_WORD:
             meant = spelling.correct(token, _WORDS)
         if meant is not None:
             readings[token] = meant
@@ -181,7 +169,9 @@ class _Reader:
         self.count = 1
         self.number = ""  # the word that said so
         self.article = ""  # the last one in this noun phrase
-        self.negative = False
+        self.negative = self.negated = (
+            False  # whether a negation holds, and has already found its first thing
+        )
         self.about_camera = False
         self.related: tuple[str, ...] | None = None  # a relation that waits for its second subject
         self.relation: str | None = None
@@ -199,10 +189,9 @@ class _Reader:
             at = self._step(at)
         self._end_clause()
         mentions = [mention for mention in self.mentions if mention.kind is not None]
-        if self.motion and not mentions:
-            mentions.append(_Mention(None, {"motion": self.motion}))
-        if self.color and not mentions:
-            mentions.append(_Mention(None, {"color": self.color}))
+        loose = {"motion": self.motion, "color": self.color}
+        if not mentions and any(loose.values()):
+            mentions.append(_Mention(None, {name: value for name, value in loose.items() if value}))
         return ParsedPrompt(
             mentions=tuple(
                 SubjectFacts(m.kind, m.facts.get("color"), m.facts.get("motion"), m.count) for m in mentions
@@ -225,6 +214,8 @@ class _Reader:
         if not token[0].isalnum():
             self._end_clause()
             return at + 1
+        if token in WORDS["prepositions"] and self.negated:
+            self.negative = self.negated = False  # "no birds over the sea": the sea is there
         for length in range(min(_MAX_PHRASE_WORDS, self._clause_end(at) - at), 0, -1):
             phrase = tuple(self.tokens[at : at + length])
             if phrase in _IDIOMS or phrase in _NEUTRAL:
@@ -252,12 +243,8 @@ class _Reader:
 
     def _end_clause(self) -> None:
         self._settle_color()
-        self.negative = self.about_camera = False
-        self._drop_count()
-
-    def _drop_count(self) -> None:
-        """A number that no subject followed counts something else."""
-        if self.number.isdecimal():
+        self.negative = self.negated = self.about_camera = False
+        if self.number.isdecimal():  # no subject followed it, so it counts something else
             self.unknown[self.number] = None
         self.article, self.count, self.number = "", 1, ""
 
@@ -267,26 +254,26 @@ class _Reader:
         token = self.tokens[at]
         if (end := self._movement(at)) is not None:
             return end
-        if token in grammar.NEGATIONS:
+        if token in WORDS["negations"]:
             self.negative, self.literal = True, False
-        elif token in grammar.CONTRASTS:
+        elif token in WORDS["contrasts"]:
             self.negative = False
         elif token in grammar.NUMBERS or token.isdecimal():
             self.count = grammar.NUMBERS.get(token) or max(1, min(MANY, int(token[:4])))
             self.number = token
             if self.count > 1 and at + 1 < len(self.tokens):
                 self.literal = False
-        elif token in grammar.ARTICLES:
+        elif token in WORDS["articles"]:
             self._settle_color()
             self.article = token
         elif token in grammar.GO_WORDS:
             self._settle_color()
-        elif token in grammar.PRONOUNS:
+        elif token in WORDS["pronouns"]:
             named = [mention for mention in self.mentions if mention.kind is not None]
             self.current = named[-1] if named else self.current
-        elif token in grammar.CAMERA_NOUNS:
+        elif token in WORDS["camera"]:
             self.about_camera = True
-        elif token in grammar.SCENERY:
+        elif token in WORDS["scenery"]:
             self._color_scenery(token)
         elif token not in _IGNORED:
             return self._unknown(at)
@@ -306,17 +293,16 @@ class _Reader:
             word = self.tokens[place]
             if word == "from" and self.tokens[place + 2 : place + 3] == ["to"]:
                 place, word = place + 3, self.tokens[place + 3] if place + 3 < end else ""
-            position = self.tokens[place - 2 : place] == ["on", "the"] or self.tokens[
-                place + 1 : place + 2
-            ] == ["of"]
-            if camera and (move := grammar.camera_move(camera, word)):
+            before, after = self.tokens[place - 2 : place], self.tokens[place + 1 : place + 2]
+            position = before == ["on", "the"] or after == ["of"]
+            if camera and (move := grammar.CAMERA_MOVES[camera].get(word)):
                 self._fact(at, (token, word), "camera", move)
                 return place + 1
             if word in grammar.DIRECTIONS and not camera and not position:
                 self._fact(at, (token, word), "motion", grammar.DIRECTIONS[word])
                 self.literal = False
                 return place + 1
-            if word not in grammar.BETWEEN:
+            if word not in WORDS["between"]:
                 break
         return None
 
@@ -331,9 +317,8 @@ class _Reader:
         if self.number.isdecimal():
             self.unknown[self.number] = None  # it counts this
         self.unknown[token] = None
-        after = self.tokens[at + 1] if at + 1 < len(self.tokens) else ""
         is_noun = self.article or self.count > 1 or self.color_at == at - 1 >= 0
-        if is_noun and _PHRASES.get((after,), ("",))[0] not in ("color", "kind"):  # else it is an adjective
+        if is_noun and self._attribute(at + 1) not in ("color", "kind"):  # else it is an adjective
             self._drop_color()
             self.current = _Mention(None)  # what follows is about it
             self.article, self.count = "", 1
@@ -348,8 +333,9 @@ class _Reader:
             self._noun(phrase, value, plural=False)
         elif self.negative:
             self.absent[attribute, value] = None
+            self.negated = True
             self._understand(phrase)
-            if attribute == "color" and self._next_is_kind(at + len(phrase)):
+            if attribute == "color" and self._attribute(at + len(phrase)) == "kind":
                 self.negative = False  # "not a green fish": the colour is excluded, the fish is not
         elif attribute == "color" and self.noun_is_scenery and self._follows_copula(at):
             self._understand(phrase)
@@ -361,29 +347,31 @@ class _Reader:
         elif attribute == "motion":
             self._motion(phrase, value)
         else:
-            if self.color_at >= 0 and attribute in ("time", "place", "weather"):
-                self._scenery_color(at, phrase[-1])
+            if attribute != "camera" and self.color_at == at - 1 >= 0:  # the colour of the land or the light
+                self._color_scenery(phrase[-1])
+            elif attribute != "camera":
+                self._settle_color()
             self._understand(phrase)
             self.scene.setdefault(attribute, value)
             self.related = None
             self.noun_is_scenery = attribute != "camera"
 
-    def _next_is_kind(self, at: int) -> bool:
-        return at < len(self.tokens) and _PHRASES.get((self.tokens[at],), ("",))[0] == "kind"
+    def _attribute(self, at: int) -> str:
+        """What kind of fact the word at a place states, or ""."""
+        return _PHRASES.get((self.tokens[at],), ("",))[0] if at < len(self.tokens) else ""
 
     def _follows_copula(self, at: int) -> bool:
         """Whether "is" stands before a word, with nothing but "dark", "very" and the like between them."""
         before = at - 1
-        while before >= 0 and self.tokens[before] in grammar.INTENSIFIERS:
+        while before >= 0 and self.tokens[before] in WORDS["intensifiers"]:
             before -= 1
-        return before >= 0 and self.tokens[before] in grammar.COPULAS
+        return before >= 0 and self.tokens[before] in WORDS["copulas"]
 
     def _noun(self, phrase: tuple[str, ...], kind: str, *, plural: bool) -> None:
         count = self.count if self.count > 1 else MANY if plural else 1
         self._understand((*(self.related or ()), *phrase) if self.related else phrase)
         if self.negative:
-            self.absent["subject", kind] = None
-            self.color = None
+            self.absent["subject", kind], self.negated, self.color = None, True, None
             return
         again = self._second_mention(kind)
         if again is not None:
@@ -393,17 +381,13 @@ class _Reader:
         else:
             if self.related:
                 self.relation = _RELATIONS[self.related]
-            self.current = _Mention(kind, {}, count)
+            color = self.color or grammar.OWN_COLORS.get(phrase[-1])
+            facts = {"color": color, "motion": self.motion}
+            self.current = _Mention(kind, {name: value for name, value in facts.items() if value}, count)
             self.mentions.append(self.current)
-            if self.color:
-                self.current.facts["color"] = self.color
-            if self.motion:
-                self.current.facts["motion"] = self.motion
-                self.motion = None
-            self.literal &= count == 1
-            if phrase[-1] in grammar.OWN_COLORS and not self.color:
-                self.current.facts["color"], self.literal = grammar.OWN_COLORS[phrase[-1]], False
-            if phrase[-1] in grammar.STAND_INS:
+            self.literal &= count == 1 and color == self.color
+            self.motion = None
+            if phrase[-1] in WORDS["stand_ins"]:
                 self.readings[phrase[-1]] = kind
         self.color, self.color_at, self.related, self.article = None, -1, None, ""
         self.count, self.number = 1, ""
@@ -411,7 +395,7 @@ class _Reader:
 
     def _second_mention(self, kind: str) -> _Mention | None:
         """The subject that a noun names again: after "the", without another colour."""
-        if self.article not in grammar.DEFINITE:
+        if self.article not in WORDS["definite"]:
             return None
         for mention in reversed(self.mentions):
             if mention.kind == kind and self.color in (None, mention.facts.get("color")):
@@ -439,13 +423,6 @@ class _Reader:
             self.color = None
         if self.color is None:
             self.color_at = -1
-
-    def _scenery_color(self, at: int, noun: str) -> None:
-        """A colour right before a place or a time is that of the land or the light, else of the subject."""
-        if self.color_at == at - 1:
-            self._color_scenery(noun)
-        else:
-            self._settle_color()
 
     def _color_scenery(self, noun: str) -> None:
         """A colour before a noun of the land or the sky; one that it never has is not understood."""

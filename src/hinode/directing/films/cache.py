@@ -85,10 +85,8 @@ class ShotCache:
             self._current: dict[str, str] = dict(content.get("current", {}))
             self._takes = {str(name): int(take) for name, take in content.get("takes", {}).items()}
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise OutputError(
-                f"the folder of finished shots, {quote(str(folder), 200)}, cannot be used",
-                "remove it, and the shots are drawn again",
-            ) from error
+            message = f"the folder of finished shots, {quote(str(folder), 200)}, cannot be used"
+            raise OutputError(message, "remove it, and the shots are drawn again") from error
 
     def find(self, key: str) -> RenderedShot | None:
         """The shot under a key, if its file is there as it was written."""

@@ -163,9 +163,8 @@ def find(name: str | None, home: Path) -> Card:
     if not models:
         raise ModelError("no model is installed", f"run `hinode train nano`, and put its file into {home}")
     if name is not None and name not in models:
-        raise BadInput(
-            f"there is no model {quote(name)}", f"choose {join_names(tuple(models), 'or')}", field="model"
-        )
+        message = f"there is no model {quote(name)}"
+        raise BadInput(message, f"choose {join_names(tuple(models), 'or')}", field="model")
     name = name or next(iter(models))
     return read_card(name, models[name])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence
 
 from hinode.request import Trajectory
 from hinode.world import lexicon
@@ -68,9 +68,9 @@ def expand_prompt(
     cast = parsed.subjects or (SubjectFacts(),)
     needed = ("kind", "color", "motion") if motion else ("kind", "color")
     complete = all(getattr(subject, name) for subject in cast for name in needed)
-    scene = {"place": _allowed(rng, PLACES, parsed, "place"), "time": _allowed(rng, TIMES, parsed, "time")}
-    scene |= {**COMMON, **defaults}
-    scene["weather"] = next(w for w in (scene["weather"], *WEATHERS) if ("weather", w) not in parsed.absent)
+    scene = {"place": rng.choice(PLACES), "time": rng.choice(TIMES), **COMMON, **defaults}
+    for name, values in (("place", PLACES), ("time", TIMES), ("weather", WEATHERS)):
+        scene[name] = _allowed(scene[name], values, name, parsed)
     if camera:
         scene["camera"] = nearest_move(camera)
     clauses = []
@@ -82,22 +82,18 @@ def expand_prompt(
         return ", ".join([prompt.strip().rstrip(".,;:"), *clauses])
     if motion and parsed.relation is not None:
         cast = _in_relation(cast, parsed.relation, rng)
-    excluded = {kind for name, kind in parsed.absent if name == "subject"}
     subjects: list[str] = []
     for index, subject in enumerate(cast):
         alike = index > 0 and subject == cast[index - 1] and parsed.relation is None  # "two birds" look alike
-        subjects.append(subjects[-1] if alike else _completed(subject, rng, defaults, motion, excluded))
+        subjects.append(subjects[-1] if alike else _completed(subject, rng, defaults, motion, parsed))
     if parsed.relation is not None:
         subjects[:2] = [f"{subjects[0]} {lexicon.RELATION_WORDS[parsed.relation][0]} {subjects[1]}"]
     return ", ".join([f"{' and '.join(subjects)} {clauses[0]}", *clauses[1:]])
 
 
-def _allowed(rng: random.Random, values: tuple[str, ...], parsed: ParsedPrompt, name: str) -> str:
-    """A random value that the prompt does not exclude."""
-    choice = rng.choice(values)
-    while (name, choice) in parsed.absent:
-        choice = values[(values.index(choice) + 1) % len(values)]
-    return choice
+def _allowed(value: str, values: Sequence[str], name: str, parsed: ParsedPrompt) -> str:
+    """A value, or if the prompt excludes it the first that it does not, or if there is none that value."""
+    return next((other for other in (value, *values) if (name, other) not in parsed.absent), value)
 
 
 def nearest_move(camera: Trajectory) -> str:
@@ -136,11 +132,10 @@ def _in_relation(
 
 
 def _completed(
-    subject: SubjectFacts, rng: random.Random, defaults: Mapping[str, str], motion: bool, excluded: Set[str]
+    subject: SubjectFacts, rng: random.Random, defaults: Mapping[str, str], motion: bool, parsed: ParsedPrompt
 ) -> str:
-    random_kind, random_motion = rng.choice(SUBJECTS), rng.choice(MOVING)
-    if random_kind in excluded:
-        random_kind = next(kind for kind in SUBJECTS if kind not in excluded)
+    random_kind = _allowed(rng.choice(SUBJECTS), SUBJECTS, "subject", parsed)
+    random_motion = rng.choice(MOVING)
     random_colors = rng.sample(COLORS, len(COLORS))
     kind = subject.kind or defaults.get("subject", random_kind)
     moving = subject.motion or (defaults.get("motion", random_motion) if motion else None)

@@ -151,11 +151,9 @@ def _sampling(request: Request, card: Card) -> Sampling:
     if request.steps is not None:
         sampling = dataclasses.replace(sampling, steps=request.steps)
     if card.learnt and sampling.steps not in card.learnt:
-        raise BadInput(
-            f"{card.name} cannot draw in {sampling.steps} steps",
-            f"give {join_names(tuple(map(str, card.learnt)), 'or')}, or choose the model {card.teacher}",
-            field="steps",
-        )
+        message = f"{card.name} cannot draw in {sampling.steps} steps"
+        remedy = f"give {join_names(tuple(map(str, card.learnt)), 'or')}, or choose the model {card.teacher}"
+        raise BadInput(message, remedy, field="steps")
     if sampling.guidance <= 1:  # a student, which has learned its teacher's guidance
         return sampling
     guidance = sampling.guidance

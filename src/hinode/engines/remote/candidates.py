@@ -65,6 +65,5 @@ class Candidates:
         if self._reasons == {Category.REFUSED.value}:
             message = f"no server that makes {model} accepts the request"
             return BadInput(message, f"change it; {_REASONS}", field="prompt")
-        return EngineError(
-            "none of the servers that could make the video did", f"try again later; {_REASONS}"
-        )
+        message = "none of the servers that could make the video did"
+        return EngineError(message, f"try again later; {_REASONS}")

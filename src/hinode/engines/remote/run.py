@@ -216,9 +216,8 @@ class RemoteRun:
                 if not self._candidates.remaining:
                     raise self._candidates.error(self.model)
                 if self._clock() >= deadline:
-                    raise EngineError(
-                        f"no server took the request in time; the last one {problem}", "try again later"
-                    )
+                    message = f"no server took the request in time; the last one {problem}"
+                    raise EngineError(message, "try again later")
                 wait = next_try - self._clock() if next_try < math.inf else MAX_PAUSE
                 yield from self._wait(min(max(wait, TICK), MAX_PAUSE))
 

@@ -176,9 +176,8 @@ class Upstreams:
         models = tuple(self.offers)
         name = models[0] if model is None else model
         if name not in models:
-            raise BadInput(
-                f"there is no model {quote(name)}", f"choose {join_names(models, 'or')}", field="model"
-            )
+            message = f"there is no model {quote(name)}"
+            raise BadInput(message, f"choose {join_names(models, 'or')}", field="model")
         offer = self.offers[name]
         references = (FIRST_FRAME,) if offer.first_frame else ()
         return Capabilities(

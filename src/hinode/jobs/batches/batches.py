@@ -125,11 +125,8 @@ class Batches:
         if purpose is None:
             raise BadInput(f"there is no file {quote(upload_id)}", "upload it first", field="input_file_id")
         if purpose != BATCH:
-            raise BadInput(
-                f"file {upload_id} was uploaded for {quote(purpose)}",
-                f"upload it for {BATCH!r}",
-                field="input_file_id",
-            )
+            message = f"file {upload_id} was uploaded for {quote(purpose)}"
+            raise BadInput(message, f"upload it for {BATCH!r}", field="input_file_id")
 
     def get(self, project_id: str, batch_id: str) -> Batch | None:
         """A batch of a project, or None if there is none."""
@@ -172,11 +169,8 @@ class Batches:
                 end_jobs(connection, batch_id, Status.CANCELLED, now)
             return self.get(project_id, batch_id)
         if batch is not None and batch.status in ("completed", "failed", "expired"):
-            raise BadInput(
-                f"batch {batch_id} has {batch.status} already",
-                "it cannot be cancelled any more",
-                field="batch_id",
-            )
+            message = f"batch {batch_id} has {batch.status} already"
+            raise BadInput(message, "it cannot be cancelled any more", field="batch_id")
         return batch
 
     def advance(self, now: float) -> int:

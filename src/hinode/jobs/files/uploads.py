@@ -149,11 +149,9 @@ class Uploads:
             needs_it = (batches.c.input_file_id == upload_id, batches.c.status.in_(UNFINISHED))
             batch = connection.scalar(sa.select(batches.c.id).where(*needs_it).limit(1))
             if batch is not None:
-                raise BadInput(
-                    f"batch {batch} needs file {upload_id} and is not finished",
-                    "cancel the batch first, or wait until it is finished",
-                    field="file_id",
-                )
+                message = f"batch {batch} needs file {upload_id} and is not finished"
+                remedy = "cancel the batch first, or wait until it is finished"
+                raise BadInput(message, remedy, field="file_id")
             connection.execute(
                 uploads.update().where(uploads.c.id == upload_id).values(deleted_at=self.clock())
             )
@@ -186,11 +184,8 @@ def check_expiry(seconds: float, field: str) -> None:
     """
     minimum, maximum = EXPIRY
     if not minimum <= seconds <= maximum:
-        raise BadInput(
-            f"a file cannot expire after {seconds:g} seconds",
-            f"give {minimum:.0f} to {maximum:.0f}",
-            field=f"{field}.seconds",
-        )
+        message = f"a file cannot expire after {seconds:g} seconds"
+        raise BadInput(message, f"give {minimum:.0f} to {maximum:.0f}", field=f"{field}.seconds")
 
 
 def insert(

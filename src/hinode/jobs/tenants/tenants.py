@@ -142,11 +142,9 @@ class Tenants:
         with self.database.write() as connection:
             row = first_row(connection, revoke)
         if row is None:
-            raise BadInput(
-                f"there is no key {quote(key_id)}",
-                "give an id that `hinode keys list` shows, not the key itself",
-                field="id",
-            )
+            message = f"there is no key {quote(key_id)}"
+            remedy = "give an id that `hinode keys list` shows, not the key itself"
+            raise BadInput(message, remedy, field="id")
         return Key.of(row)
 
     # Projects and organisations
@@ -178,17 +176,13 @@ class Tenants:
         with self.database.write() as connection:
             self._lock_tenants(connection)
             if count_rows(connection, projects.c.name == name):
-                raise BadInput(
-                    f"there is a project {quote(name)} already", "choose another name", field="name"
-                )
+                message = f"there is a project {quote(name)} already"
+                raise BadInput(message, "choose another name", field="name")
             if organisation_id is None:
                 organisation_id = self._first_organisation(connection)
             elif not count_rows(connection, organisations.c.id == organisation_id):
-                raise BadInput(
-                    f"there is no organisation {quote(organisation_id)}",
-                    "leave it out for the first one",
-                    field="organisation",
-                )
+                message = f"there is no organisation {quote(organisation_id)}"
+                raise BadInput(message, "leave it out for the first one", field="organisation")
             return self._insert_project(connection, name, organisation_id, limits or Limits())
 
     def projects(self) -> list[Project]:
@@ -257,11 +251,8 @@ class Tenants:
         )
         row = first_row(connection, query)
         if row is None:
-            raise BadInput(
-                f"there is no project {quote(project)}",
-                "see which there are with `hinode projects list`",
-                field="project",
-            )
+            message = f"there is no project {quote(project)}"
+            raise BadInput(message, "see which there are with `hinode projects list`", field="project")
         return Project.of(row)
 
     def _insert_organisation(self, connection: Connection, name: str) -> str:

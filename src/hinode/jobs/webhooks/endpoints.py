@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -23,14 +23,10 @@ from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row, only_row
 from hinode.records.tables import deliveries, delivery_attempts, events, webhook_endpoints
 
-EVENT_TYPES = (
-    "batch.cancelled",
-    "batch.completed",
-    "batch.expired",
-    "batch.failed",
-    "video.completed",
-    "video.failed",
-)
+EventType = Literal[
+    "batch.cancelled", "batch.completed", "batch.expired", "batch.failed", "video.completed", "video.failed"
+]
+EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 MAX_ENDPOINTS = 20
 MAX_NAME_LENGTH = 200
 OLD_SECRET_SECONDS = 24 * 3600.0
@@ -277,11 +273,8 @@ def new_secret() -> str:
 def _event_types(event_types: Collection[str]) -> list[str]:
     unknown = [name for name in event_types if name not in EVENT_TYPES]
     if unknown or not event_types:
-        raise BadInput(
-            f"there is no event type {quote(unknown[0])}" if unknown else "there are no event types",
-            f"choose from {join_names(EVENT_TYPES)}",
-            field="event_types",
-        )
+        message = f"there is no event type {quote(unknown[0])}" if unknown else "there are no event types"
+        raise BadInput(message, f"choose from {join_names(EVENT_TYPES)}", field="event_types")
     return sorted(set(event_types))
 
 

@@ -302,9 +302,8 @@ class Attempt:
                     "spritesheet": self._put(spritesheet, "image/jpeg"),
                 }
         except OSError as error:
-            raise OutputError(
-                f"the files of a video cannot be put into the store: {error}", "check its disk"
-            ) from error
+            message = f"the files of a video cannot be put into the store: {error}"
+            raise OutputError(message, "check its disk") from error
         return files, {name: value for name, value in result.as_json().items() if name != "path"}
 
     def _put(self, path: Path, media_type: str) -> MediaFile:

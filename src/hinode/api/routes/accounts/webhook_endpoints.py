@@ -16,7 +16,7 @@ from hinode.api.failures import get_or_404
 from hinode.api.queries import Id, PageQuery
 from hinode.api.requests.bodies import JSON, BodyReader
 from hinode.api.requests.forms import Unpacked
-from hinode.jobs.webhooks.endpoints import EVENT_TYPES, MAX_NAME_LENGTH, Delivery, Endpoint
+from hinode.jobs.webhooks.endpoints import EVENT_TYPES, MAX_NAME_LENGTH, Delivery, Endpoint, EventType
 from hinode.parsing import Boolean, Input
 
 router = APIRouter(prefix="/v1", tags=["Webhooks"])
@@ -25,9 +25,6 @@ KIND = "webhook endpoint"
 PATH = "/webhook_endpoints/{webhook_endpoint_id}"
 MAX_TEXT_BYTES = 1 << 16
 
-EventType = Literal[
-    "batch.cancelled", "batch.completed", "batch.expired", "batch.failed", "video.completed", "video.failed"
-]
 EventTypes = Annotated[list[EventType], Field(min_length=1), Unpacked]
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
 
