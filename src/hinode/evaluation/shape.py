@@ -77,7 +77,7 @@ def templates(kind: str, color: str, time: str, short_side: int) -> Templates:
 
 
 def fit(frames: Tensor, cutout: Templates) -> list[tuple[int, int, int]]:
-    """The best-fitting rendering in each frame of [B, 3, H, W], 0..1, and the row and column of its middle."""
+    """The best rendering in each frame of [B, 3, H, W], 0..1, and the row and column of its middle."""
     reach = cutout.body.shape[-1] // 2
     padded = F.pad(frames, (reach,) * 4, mode="replicate")
     weight, colors = cutout.body[:, None], cutout.colors
