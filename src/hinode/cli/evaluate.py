@@ -32,7 +32,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Suite to run on its own cases: directing, physics, upscaling or understanding.",
+            help="Suite to run on its own cases: directing, fidelity, physics, upscaling or understanding.",
         ),
     ] = None,
     only: Annotated[
