@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import string
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,13 @@ def test_what_is_negated_is_absent(prompt: str, absent: tuple[str, str], scene: 
 )
 def test_words_that_are_read_as_others_are_named(prompt: str, readings: dict[str, str]) -> None:
     assert dict(parse(prompt).readings) == readings
+
+
+def test_a_prompt_of_gibberish_is_read() -> None:
+    """Each of its words is near to millions of others."""
+    rng = random.Random("gibberish")
+    tokens = ["".join(rng.choices(string.ascii_lowercase, k=10)) for _ in range(300)]
+    assert parse(" ".join([*tokens, "x" * 40])).not_understood == tuple(dict.fromkeys([*tokens, "x" * 40]))
 
 
 def test_a_clip_shows_three_subjects_at_most() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from hinode.world import grammar, lexicon, spelling
 from hinode.world.grammar import MANY, WORDS
@@ -106,6 +107,7 @@ class ParsedPrompt:
         return {**self.facts(), **others, **relation, "count": str(len(self.subjects))}
 
 
+@lru_cache(maxsize=256)
 def parse(text: str) -> ParsedPrompt:
     """Find the facts in a text.
 
@@ -251,9 +253,9 @@ class _Reader:
     # Words that are no facts
 
     def _word(self, at: int) -> int:
-        token = self.tokens[at]
         if (end := self._movement(at)) is not None:
             return end
+        token = self.tokens[at]
         if token in WORDS["negations"]:
             self.negative, self.literal = True, False
         elif token in WORDS["contrasts"]:

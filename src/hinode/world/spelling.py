@@ -7,7 +7,7 @@ from functools import cache
 
 from spellchecker import SpellChecker
 
-MIN_LENGTH = 4
+MIN_LENGTH, MAX_LENGTH = 4, 20
 LONG = 8
 """Letters from which a word may have two mistakes."""
 COMMON = 100
@@ -17,17 +17,18 @@ COMMON = 100
 def correct(word: str, vocabulary: Collection[str]) -> str | None:
     """The word of a vocabulary that a typo stands for, of several the most frequent; None for an English
     word, and for what is near to none."""
-    if len(word) < MIN_LENGTH or not word.isalpha() or not word.isascii():
+    if not MIN_LENGTH <= len(word) <= MAX_LENGTH or not word.isalpha() or not word.isascii():
         return None
     english = _english()
     count = english.word_frequency.dictionary.get
     if count(word, 0) >= COMMON or (word.endswith("s") and count(word[:-1], 0) >= COMMON):
         return None
-    near = english.edit_distance_1(word) & set(vocabulary)
+    edits = english.edit_distance_1(word)
+    near = edits.intersection(vocabulary)
     if not near and len(word) >= LONG and not count(word, 0):
-        near = {
-            other for other in english.edit_distance_2(word) if other in vocabulary and other[:2] == word[:2]
-        }
+        # Two words with a neighbour in common are two mistakes apart; all words so near would be millions.
+        close = (other for other in vocabulary if other[:2] == word[:2] and abs(len(other) - len(word)) <= 2)
+        near = {other for other in close if edits & english.edit_distance_1(other)}
     near = {other for other in near if len(other) >= MIN_LENGTH}
     return max(near, key=lambda other: (other[0] == word[0], count(other, 0)), default=None)
 
