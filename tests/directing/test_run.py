@@ -382,8 +382,14 @@ def test_a_character_is_said_where_the_prompt_names_it(engine: DirectedEngine, t
     frames = (rendered[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     pip = dataclasses.replace(references.save_frames(frames, FPS, CHARACTER, tmp_path), name="Pip")
     words = source_facts.cast(
-        dataclasses.replace(REQUEST, prompt="Pip rising, then @pip and the Pip", references=(pip,))
+        dataclasses.replace(
+            REQUEST,
+            prompt="Pip rising, then @pip and the Pip",
+            expanded_prompt="Pip at noon",
+            references=(pip,),
+        )
     )
+    assert words.expanded_prompt == "an orange balloon at noon"
     assert words.prompt == "an orange balloon rising, then an orange balloon and the orange balloon"
     named = dataclasses.replace(REQUEST, prompt="Pip rising over the sea at noon", references=(pip,))
     assert engine.estimate(named) == engine.estimate(dataclasses.replace(named, references=()))

@@ -78,12 +78,13 @@ def cast(request: Request) -> Request:
             name = re.escape(character.name)
             mention = re.compile(rf"(?:\b(the|an?)\s+)?@?(?<!\w){name}(?!\w)", re.IGNORECASE)
             words = partial(_with_article, describe(character, character.name))
-            segments = tuple(
-                dataclasses.replace(segment, prompt=mention.sub(words, segment.prompt))
-                for segment in request.segments
+            replace = partial(mention.sub, words)
+            request = dataclasses.replace(
+                request,
+                prompt=replace(request.prompt),
+                expanded_prompt=replace(request.expanded_prompt),
+                segments=tuple(dataclasses.replace(s, prompt=replace(s.prompt)) for s in request.segments),
             )
-            prompt = mention.sub(words, request.prompt)
-            request = dataclasses.replace(request, prompt=prompt, segments=segments)
     return request
 
 

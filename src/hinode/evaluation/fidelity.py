@@ -70,7 +70,7 @@ def first_frame(y: Tensor) -> Tensor:
     return strength[:, 0] / strength[:, 1:].mean(1)
 
 
-def pulse(y: Tensor) -> Tensor:
+def periodic_change(y: Tensor) -> Tensor:
     """How much more a clip changes at every fourth step than at the others, [B]: the largest ratio of any
     phase. It is 1 for even motion."""
     change = y.diff(dim=1).abs().mean((-2, -1)) + 1e-3
@@ -141,8 +141,8 @@ def warped(clips: Tensor) -> Tensor:
     waves *= 0.1 * SUBJECT_SIZE * min(height, width) / waves.square().mean().sqrt()
     down, across = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     grid = torch.stack((across + waves[:, 0] * 2 / width, down + waves[:, 1] * 2 / height), -1)
-    bent = [F.grid_sample(clip.permute(0, 3, 1, 2).float(), grid, align_corners=True) for clip in clips]
-    return torch.stack(bent).permute(0, 1, 3, 4, 2)
+    warps = [F.grid_sample(clip.permute(0, 3, 1, 2).float(), grid, align_corners=True) for clip in clips]
+    return torch.stack(warps).permute(0, 1, 3, 4, 2)
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ MEASURES = {
         for name, band in BANDS.items()
     },
     "edges of the first frame": Measure(_on_luminance(first_frame), first_only, 1, (0.97, 1.03)),
-    "pulse": Measure(_on_luminance(pulse), pulsing, 1, (0.0, 1.3)),
+    "pulse": Measure(_on_luminance(periodic_change), pulsing, 1, (0.0, 1.3)),
     "disorder": Measure(_on_luminance(disorder), shuffled, 1, (0.0, 1.3), steady_only=True),
     "distinct frames": Measure(_on_luminance(distinct), repeated, -1),
 }

@@ -1,5 +1,4 @@
 """Facts from prompts as people type them, with plurals, negations and typos: the inverse of `caption`.
-
 `parse` reads a text from left to right by the longest phrase of the lexicon at each word. What it knows of
 grammar is which noun a colour belongs to, what a negation reaches, and when a noun is a second mention.
 """
