@@ -39,8 +39,8 @@ WINDOWS = {"dawn": "#ffe7b0", "noon": "#b4def5", "sunset": "#ffd873", "night": "
 @dataclass(frozen=True)
 class Light:
     """The light of a scene: `sky` (three colours from the zenith down), `ambient` on the land, `cast` on
-    subjects, `haze` and its share on the farthest layer, `window` (colour of panes), `lamps` (share of lit ones),
-    `frost` (0..1, how much snow lies)."""
+    subjects, `haze` and its share on the farthest layer, `window` (colour of panes), `lamps` (share of lit
+    ones), `frost` (0..1, how much snow lies)."""
 
     sky: tuple[str, str, str]
     ambient: tuple[float, float, float]

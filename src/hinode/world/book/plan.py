@@ -1,8 +1,8 @@
 """Scene plans: what is where at every moment of a clip, before anything is drawn.
 
-A `ScenePlan` is the layout of a clip as values that people can read and edit: seconds, and fractions of the frame
-(0, 0 is its left upper corner). The planner draws one from words, the network draws pixels from it, and every clip
-of the native engine carries the plan it was drawn from.
+A `ScenePlan` is the layout of a clip as values that people can read and edit: seconds, and fractions of the
+frame (0, 0 is its left upper corner). The planner draws one from words, the network draws pixels from it, and
+every clip of the native engine carries the plan it was drawn from.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class SubjectPlan(_Value):
     """One subject. Every list has a value for each key, `STEP` seconds apart from 0 s on.
 
     `x`, `y`: its middle, as the camera sees it. `size`: its larger side in short sides of the frame. `tilt`:
-    degrees, clockwise. `facing`: 1 right, -1 left, between while it turns round. `beat`: phase of its wings or
-    steps, 0..1.
+    degrees, clockwise. `facing`: 1 right, -1 left, between while it turns round. `beat`: phase of its wings
+    or steps, 0..1.
     """
 
     kind: Literal[KINDS]
@@ -51,8 +51,8 @@ class SubjectPlan(_Value):
 
 
 class CameraPlan(_Value):
-    """The camera: the move that words name, and for each key by how much the nearest layer has moved (`x`, `y` in
-    short sides) and is enlarged (`scale`), and the farthest layer's `zoom`."""
+    """The camera: the move that words name, and for each key by how much the nearest layer has moved (`x`,
+    `y` in short sides) and is enlarged (`scale`), and the farthest layer's `zoom`."""
 
     move: Literal[CAMERAS] = "still"
     x: Keys
@@ -62,7 +62,8 @@ class CameraPlan(_Value):
 
 
 class SoundEvent(_Value):
-    """Something that sounds at a moment (seconds), by a subject (its number from 0, or None for the weather)."""
+    """Something that sounds at a moment (seconds), by a subject (its number from 0, or None for the
+    weather)."""
 
     time: Annotated[float, Field(ge=0, le=MAX_SECONDS)]
     kind: Literal[EVENTS]

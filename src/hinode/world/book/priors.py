@@ -1,7 +1,7 @@
 """Where each subject is at home: places, heights, sizes and motions for what a prompt leaves open.
 
-What the words ask for is drawn even where it is odd ("a boat in the desert"); these tables only fill in the rest.
-Levels and sizes are in short sides of the frame; a level is a y down from the frame's middle.
+What the words ask for is drawn even where it is odd ("a boat in the desert"); these tables only fill in the
+rest. Levels and sizes are in short sides of the frame; a level is a y down from the frame's middle.
 """
 
 from __future__ import annotations
@@ -72,12 +72,14 @@ LEVELS: dict[tuple[str, str], tuple[float, float]] = {
 """Where something stands, floats or rolls in a place."""
 
 _AIR = ("balloon", "bird", "gull", "kite", "rocket", "star", "planet")
-_AFLOAT = ("boat", "whale", "fish")
+_SWIMMERS = ("whale", "fish")
+_BUILDINGS = ("lighthouse", "clock tower", "cottage", "snowman")
 
 
 def rest(kind: str, place: str, motion: str) -> str:
-    """What a subject is in or on, one of `RESTS`: a train takes the rails where there are some, a boat the water;
-    what flies is in the air, and so is what moves up, down or in circles in a way that its kind does not."""
+    """What a subject is in or on, one of `RESTS`: a train takes the rails where there are some, a boat the
+    water; what flies is in the air, and so is what moves up, down or in circles in a way that its kind does
+    not."""
     if motion in ("rise", "fall", "circle"):
         return "air"
     if kind in _AIR or (kind in ("fish", "whale") and place != "sea"):

@@ -1,0 +1,233 @@
+"""Which tokens should the drawing network have? Arms of equal cost, trained for equal CPU time on the same
+clips.
+
+    python -m research.representation data --out DIR
+    python -m research.representation arm NAME --out DIR --minutes 20
+    python -m research.representation table --out DIR
+
+Every arm sees the true plan, but `unplanned`. A result is one JSON file and one picture of drawn clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from hinode.model.drawing import Drawer, DrawingConfig, PlanTensors, own_coordinates
+from hinode.training.muon import Muon
+from hinode.training.plans import plan_tensors
+from hinode.world.book.render import render
+from hinode.world.book.scene import Scene, sample_scene
+
+WIDTH, HEIGHT, FPS, FRAMES = 160, 96, 24, 17
+CLIPS, STILLS, HELD_BACK = 1200, 7000, 48
+ARMS: dict[str, DrawingConfig] = {
+    "packed": DrawingConfig(pack=4, patch=8, fine_width=176),  # (a) four frames of 8x8 pixels a token
+    "frames": DrawingConfig(),  # (b) one frame of 16x16 pixels a token
+    "levels": DrawingConfig(below=128, fine_in=1, fine_out=2),  # (c) with 8x8 pixels below them
+    "coarse": DrawingConfig(fine_in=1, fine_out=2, width=448, depth=12),  # (d) work moved to coarse blocks
+    "textures": DrawingConfig(textures=16),  # (e) with pixels of subjects from learnt textures
+    "unplanned": DrawingConfig(planned=False),  # (b) without the plan
+}
+LEVELS = (0.03, 0.07, 0.15, 0.3, 0.5, 0.85)
+RATE, IMAGE_PART, CLIP_BATCH, IMAGE_BATCH = 1.5e-3, 0.4, 4, 40
+
+
+def main() -> None:
+    """Read the command line and do one step of the experiment."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("step", choices=("data", "arm", "table"))
+    parser.add_argument("name", nargs="?", choices=tuple(ARMS))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=60.0, help="CPU minutes of training")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.step == "data":
+        draw_data(arguments.out)
+    elif arguments.step == "arm":
+        run_arm(arguments.name, arguments.out, arguments.minutes)
+    else:
+        print_table(arguments.out)
+
+
+def scenes(name: str, count: int) -> list[tuple[Scene, float]]:
+    """Scenes and the moment at which each begins, the same for every arm."""
+    rng = random.Random(f"representation/{name}")
+    return [(sample_scene(rng), rng.uniform(0.0, 1.5)) for _ in range(count)]
+
+
+def draw_data(out: Path) -> None:
+    """Draw the clips and stills that all arms share."""
+    for name, count, frames in (("held", HELD_BACK, FRAMES), ("clips", CLIPS, FRAMES), ("stills", STILLS, 1)):
+        video = torch.empty(count, frames, 3, HEIGHT, WIDTH, dtype=torch.uint8)
+        for number, (scene, start) in enumerate(scenes(name, count)):
+            picture = render([scene], frames=frames, fps=FPS, width=WIDTH, height=HEIGHT, start=start)
+            video[number] = (picture[0] * 255).round().byte()
+            if number % 100 == 0:
+                print(name, number, flush=True)
+        torch.save(video, out / f"{name}.pt")
+
+
+def load(out: Path, name: str, count: int) -> tuple[Tensor, PlanTensors]:
+    """Frames uint8 [N, T, 3, H, W] and their plans."""
+    video = torch.load(out / f"{name}.pt", mmap=True)
+    cast = scenes(name, count)
+    clock = torch.arange(video.shape[1]) / FPS
+    return video, plan_tensors([s for s, _ in cast], [clock + start for _, start in cast], WIDTH / HEIGHT)
+
+
+def near(plan: PlanTensors) -> Tensor:
+    """1 within a subject, 0 elsewhere: [B, T, 1, H, W]."""
+    x, y = ((torch.arange(n) + 0.5 - n / 2) / HEIGHT for n in (WIDTH, HEIGHT))
+    u, v = own_coordinates(plan.tracks, x, y)
+    inside = (torch.hypot(u, v) < 0.95) & (plan.kinds >= 0)[:, :, None, None, None]
+    return inside.any(1).float()[:, :, None]
+
+
+def run_arm(name: str, out: Path, minutes: float) -> None:
+    """Train an arm and write what it reached."""
+    torch.manual_seed(0)
+    net = Drawer(ARMS[name])
+    held = load(out, "held", HELD_BACK)
+    average, record = train(net, out, minutes)
+    net.load_state_dict(average)
+    record |= {"arm": name, "minutes": minutes, **evaluate(net, *held)}
+    draw_samples(net, held[1][slice(0, 8)], out / f"{name}.png")
+    (out / f"{name}.json").write_text(json.dumps(record, indent=1))
+    torch.save(net.state_dict(), out / f"{name}.weights.pt")
+    print(record, flush=True)
+
+
+def train(net: Drawer, out: Path, minutes: float) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Images first, then clips, for so many CPU minutes. Returns averaged weights and counts."""
+    stills, clips = load(out, "stills", STILLS), load(out, "clips", CLIPS)
+    inside = [p for n, p in net.named_parameters()
+              if p.ndim == 2 and ("before" in n or "after" in n or n.startswith("coarse.")) and "modulation" not in n]  # fmt: skip
+    chosen = set(map(id, inside))
+    rest = [p for p in net.parameters() if id(p) not in chosen]
+    optimisers = [Muon(inside, lr=RATE, weight_decay=0.01, dtype=torch.float32),
+                  torch.optim.AdamW(rest, lr=RATE, betas=(0.9, 0.95), weight_decay=0.01)]  # fmt: skip
+    average = {n: p.detach().clone() for n, p in net.named_parameters()}
+    generator = torch.Generator().manual_seed(1)
+    begin, step, counts, mean, report = time.process_time(), 0, [0, 0], math.nan, 0.0
+    while (part := (time.process_time() - begin) / 60 / minutes) < 1:
+        image = part < IMAGE_PART or torch.rand(1, generator=generator).item() < 0.1
+        pool, size = (stills, IMAGE_BATCH) if image else (clips, CLIP_BATCH)
+        index = torch.randint(len(pool[0]), (size,), generator=generator)
+        x, plan = pool[0][index].float() / 127.5 - 1, pool[1][index]
+        value = loss(net, x, plan, generator)
+        for optimiser in optimisers:
+            optimiser.zero_grad()
+        value.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        rate = RATE * min(1.0, (step + 1) / 40) * min(1.0, (1 - part) / 0.5)
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
+        step, counts[not image] = step + 1, counts[not image] + size
+        decay = min(0.995, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for n, p in net.named_parameters():
+                average[n].lerp_(p, 1 - decay)
+        mean = value.item() if math.isnan(mean) else 0.95 * mean + 0.05 * value.item()
+        if time.time() - report > 30:
+            report = time.time()
+            print(f"{part:.0%} step {step} images {counts[0]} clips {counts[1]} loss {mean:.4f}", flush=True)
+    return average, {"steps": step, "images": counts[0], "clips": counts[1], "loss": round(mean, 4),
+                     "parameters": sum(p.numel() for p in net.parameters()), "gflop": call_gflop(net)}  # fmt: skip
+
+
+def loss(net: Drawer, x: Tensor, plan: PlanTensors, generator: torch.Generator) -> Tensor:
+    """Velocity error with more weight on subjects."""
+    latent_frames = 1 + (x.shape[1] - 1) // net.config.span
+    each = torch.sigmoid(-0.8 + 0.9 * torch.randn(len(x), latent_frames, generator=generator))
+    alone, early, low = torch.rand(3, len(x), 1, generator=generator)
+    t = torch.where(alone < 0.1, each, torch.where(early < 0.2, 0.15 * low, each[:, :1]))
+    level = torch.cat((t[:, :1], t[:, 1:].repeat_interleave(net.config.span, 1)), 1)[..., None, None, None]
+    z = level * x + (1 - level) * net.config.noise_scale * torch.randn(x.shape, generator=generator)
+    error = (net(z, t, plan) - x).square() * (1 + 5 * near(plan))
+    return (error.mean((2, 3, 4)) / (1 - level[..., 0, 0, 0]).clamp(min=0.05).square()).mean()
+
+
+def call_gflop(net: Drawer) -> float:
+    """Floating-point operations of one call on one clip, in 1e9."""
+    x, plan = (
+        torch.zeros(1, FRAMES, 3, HEIGHT, WIDTH),
+        plan_tensors([scenes("held", 1)[0][0]], [torch.arange(FRAMES) / FPS], WIDTH / HEIGHT),
+    )
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(x, torch.zeros(1, 3), plan)
+    return round(counter.get_total_flops() / 1e9, 2)
+
+
+@torch.no_grad()
+def evaluate(net: Drawer, video: Tensor, plan: PlanTensors) -> dict[str, Any]:
+    """Peak signal-to-noise ratio in dB of predictions at several noise levels: all pixels, and those of
+    subjects."""
+    result = {}
+    for t in LEVELS:
+        sums = [0.0, 0.0, 0.0]
+        for first in range(0, len(video), 8):
+            rows = slice(first, first + 8)
+            x = video[rows].float() / 127.5 - 1
+            noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(first))
+            z = t * x + (1 - t) * net.config.noise_scale * noise
+            error, mask = (net(z, torch.full((len(x), 3), t), plan[rows]) - x).square(), near(plan[rows])
+            sums[0] += error.mean().item() * len(x) / len(video)
+            sums[1] += (error.mean(2, keepdim=True) * mask).sum().item()
+            sums[2] += mask.sum().item()
+        result[str(t)] = [round(10 * math.log10(4 / value), 2) for value in (sums[0], sums[1] / sums[2])]
+    return {"psnr": result}
+
+
+@torch.no_grad()
+def draw_samples(net: Drawer, plan: PlanTensors, path: Path, steps: int = 16, shift: float = 2.5) -> None:
+    """Draw clips from noise and their plans; a row of six frames for each."""
+    generator = torch.Generator().manual_seed(5)
+    z = net.config.noise_scale * torch.randn(len(plan.facts), FRAMES, 3, HEIGHT, WIDTH, generator=generator)
+    noise = torch.linspace(1, 0, steps + 1)
+    times = (1 - shift * noise / (1 + (shift - 1) * noise)).clamp(min=0.01).tolist()
+    for t, following in zip(times, times[1:], strict=False):
+        z = z + (following - t) * (net(z, torch.full((len(z), 3), t), plan) - z) / (1 - t)
+    frames = [0, 3, 6, 9, 12, 16]
+    rows = (
+        ((z[:, frames] + 1) * 127.5)
+        .clamp(0, 255)
+        .byte()
+        .permute(0, 3, 1, 4, 2)
+        .reshape(-1, len(frames) * WIDTH, 3)
+    )
+    Image.fromarray(rows.numpy()).save(path)
+
+
+def print_table(out: Path) -> None:
+    """All results as one Markdown table."""
+    print("| arm | GFLOP | images | clips | " + " | ".join(f"t {t}" for t in LEVELS) + " |")
+    print("|---" * (4 + len(LEVELS)) + "|")
+    for name in ARMS:
+        if (path := out / f"{name}.json").exists():
+            record = json.loads(path.read_text())
+            cells = (f"{whole} / {subject}" for whole, subject in record["psnr"].values())
+            print(
+                f"| {name} | {record['gflop']} | {record['images']} | {record['clips']} | "
+                + " | ".join(cells)
+                + " |"
+            )
+
+
+if __name__ == "__main__":
+    main()
