@@ -31,7 +31,7 @@ def paint(texture: Tensor) -> Tensor:
 @pytest.mark.parametrize("name", ["house_b", "puff", "tree_round", "bubble", "church"])
 def test_a_texture_in_the_colours_of_its_file_is_the_picture_of_the_file(name: str) -> None:
     text = (FOLDER / f"{name}.svg").read_text()
-    png = bytes(resvg_py.svg_to_bytes(svg_string=text, width=256, height=256, skip_system_fonts=True))
+    png = resvg_py.svg_to_bytes(svg_string=text, width=256, height=256, skip_system_fonts=True)
     picture = torch.from_numpy(np.array(Image.open(io.BytesIO(png)).convert("RGBA"))).permute(2, 0, 1) / 255
     texture = textures(name, 256)[0]
     torch.testing.assert_close(texture[ALPHA], picture[3], atol=0.005, rtol=0)

@@ -115,7 +115,7 @@ def _render(text: str, paints: dict[str, str], *, keep: bool) -> Tensor:
     painted = _COLOUR.sub(lambda m: table.get(m[0], m[0] if keep else "#000000"), text)
     side = SIDES[-1]
     png = resvg_py.svg_to_bytes(svg_string=painted, width=side, height=side, skip_system_fonts=True)
-    picture = np.asarray(Image.open(io.BytesIO(bytes(png))).convert("RGBA"))
+    picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
     straight = torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 255
     return torch.cat([straight[:3] * straight[3:], straight[3:]])
 
