@@ -155,8 +155,8 @@ class Drawer(nn.Module):
         self.level_mlp = nn.Sequential(
             Linear(FEATURES, c.conditioning), nn.SiLU(), Linear(c.conditioning, c.conditioning)
         )
-        # Most of a patch is smooth: a narrow first map costs a third of a direct one and loses nothing visible.
-        self.embed = nn.Sequential(Linear(channels, 128), Linear(128, c.fine_width))
+        # Most of a patch is smooth: a narrow first map costs a third of a direct one.
+        self.embed: nn.Module = nn.Sequential(Linear(channels, 128), Linear(128, c.fine_width))
         self.hint = Linear(ALIGNED + 2 * c.embedding + CAMERA, c.fine_width)
         self.first = nn.Parameter(torch.zeros(c.fine_width))
         self.fine = Level(c.fine_width, c.fine_in, c.fine_out, c.conditioning)
@@ -293,7 +293,6 @@ class SubjectPixels(nn.Module):
         self.mix = nn.Conv2d(self.HIDDEN, self.HIDDEN, 1)
         self.out = nn.Conv2d(self.HIDDEN, 4, 1)
         nn.init.zeros_(self.out.weight)
-        nn.init.constant_(self.out.bias, 0.0)
 
     def forward(
         self,
@@ -324,7 +323,8 @@ class SubjectPixels(nn.Module):
             dx, dy = (places[0][..., None, :] - x0) / half, (places[1][..., :, None] - y0) / half
             u, v = (tilt.cos() * dx + tilt.sin() * dy) * facing, tilt.cos() * dy - tilt.sin() * dx
             turn = 2 * torch.pi * beat[..., None].flatten(0, 1)
-            table = self.texture[plan.kinds[rows, slot]].unflatten(1, (3, -1))
+            table = self.texture[plan.kinds[rows, slot]]
+            table = table.view(len(rows), 3, self.channels, *table.shape[2:])
             table = table[:, None].expand(-1, frames, -1, -1, -1, -1).flatten(0, 1)
             table = table[:, 0] + turn.cos() * table[:, 1] + turn.sin() * table[:, 2]
             found = F.grid_sample(table, torch.stack((u, v), -1).flatten(0, 1) / REACH, align_corners=False)
@@ -347,7 +347,7 @@ def _pack(video: Tensor, frames: int) -> Tensor:
     """[B, T, 3, H, W] -> [B, T', frames, 3, H, W]; the first frame fills a token of its own."""
     if frames > 1:
         video = torch.cat((video[:, :1].expand(-1, frames - 1, -1, -1, -1), video), 1)
-    return video.unflatten(1, (-1, frames))
+    return video.reshape(len(video), -1, frames, *video.shape[2:])
 
 
 def _patches(x: Tensor, size: int) -> Tensor:

@@ -95,8 +95,19 @@ class Stage:
             self._puffs(subject, "bubble", _ink("#e6fff8", 0.8), (0.42, -0.05), rising=0.16)
 
     def _stamp(self, shape: str, look: Look, path: Track, x: Tensor) -> None:
-        stamp(self.frames, self.grid, shape, look, x, path.y, path.half, tilt=path.tilt, facing=path.facing,
-              beat=path.beat, stretch=path.stretch)  # fmt: skip
+        stamp(
+            self.frames,
+            self.grid,
+            shape,
+            look,
+            x,
+            path.y,
+            path.half,
+            tilt=path.tilt,
+            facing=path.facing,
+            beat=path.beat,
+            stretch=path.stretch,
+        )
 
     def _ground_shadow(self, subject: Subject, path: Track) -> None:
         """A dark ellipse where the subject stands, smaller and fainter while it is in the air."""
@@ -136,9 +147,15 @@ class Stage:
             self._stamp("car", look, path, path.x - path.facing * path.half * 2 * CARRIAGE_STEP * number)
 
     def _puffs(
-        self, subject: Subject, shape: str, look: Look, outlet: tuple[float, float], *, growth: float = 0.0,
+        self,
+        subject: Subject,
+        shape: str,
+        look: Look,
+        outlet: tuple[float, float],
+        *,
+        growth: float = 0.0,
         rising: float = 0.05,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """What a subject leaves behind: each puff starts where the `outlet` (in sizes from the middle) was,
         rises, grows and fades."""
         across, down = self.camera.shift(NEARNESS)
@@ -152,12 +169,28 @@ class Stage:
             x = start.x + cos * dx - sin * dy
             y = start.y + sin * dx + cos * dy - rising * age
             half = 0.022 + growth * part if shape == "puff" else 0.008 + 0.004 * (number % 3)
-            stamp(self.frames, self.grid, shape, look, (x - across) * scale, (y - down) * scale, half * scale,
-                  fade=(1.0 - part) ** 0.7)  # fmt: skip
+            stamp(
+                self.frames,
+                self.grid,
+                shape,
+                look,
+                (x - across) * scale,
+                (y - down) * scale,
+                half * scale,
+                fade=(1.0 - part) ** 0.7,
+            )
 
     def _beam(self, subject: Subject, path: Track) -> None:
         """The beam of a lighthouse, turning."""
         turn = torch.sin(2 * math.pi * (self.moments / 4.0 + subject.phase))
         turn = torch.where(turn < 0, turn.clamp(max=-0.12), turn.clamp(min=0.12))
-        stamp(self.frames, self.grid, "beam", _ink("#ffe9a8", 0.7), path.x, path.y - path.half * 0.66, path.half * 2.2,
-              facing=turn)  # fmt: skip
+        stamp(
+            self.frames,
+            self.grid,
+            "beam",
+            _ink("#ffe9a8", 0.7),
+            path.x,
+            path.y - path.half * 0.66,
+            path.half * 2.2,
+            facing=turn,
+        )

@@ -163,9 +163,12 @@ def stamp(
         reach *= 1.25  # the corners of a turned square; shapes are round enough for that
     side = 2 * math.ceil(reach) + 2
     visible = (
-        (column > -reach) & (column < grid.width + reach) & (row > -reach) & (row < grid.height + reach)
+        (column > -reach)
+        & (column < grid.width + reach)
+        & (row > -reach)
+        & (row < grid.height + reach)
         & (size > 0.05)
-    )  # fmt: skip
+    )
     index = visible.nonzero(as_tuple=True)[0]
     if not len(index):
         return

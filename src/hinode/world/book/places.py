@@ -39,13 +39,17 @@ def hills(made: Scenery, aspect: float) -> Place:
     shapes = ("tree_round", "tree_tall", "bush", "pine_a")
     small = made.trees("#3f9a5e", (0.1, 0.2), depth=0.45, step=0.22, share=0.5, shapes=shapes)
     large = made.trees("#2f8a50", (0.16, 0.3), depth=0.7, step=0.5, share=0.35, shapes=shapes)
-    return Place((
-        *sky.layers(made, aspect, 0.1),
-        made.ground(land.hills(rng, 0.10, 0.05), made.snowy(mixed(green, "#a8d8e0", 0.5)), 0.25),
-        made.ground(land.hills(rng, 0.19, 0.055), made.snowy(mixed(green, "#9fd080", 0.25)), 0.45, behind=small),
-        made.ground(land.hills(rng, 0.31, 0.035), near, 0.7, behind=large),
-        made.ground(land.hills(rng, 0.47, 0.02, length=2.4), mixed(near, "#0f4a38", 0.35), 1.0),
-    ))  # fmt: skip
+    return Place(
+        (
+            *sky.layers(made, aspect, 0.1),
+            made.ground(land.hills(rng, 0.10, 0.05), made.snowy(mixed(green, "#a8d8e0", 0.5)), 0.25),
+            made.ground(
+                land.hills(rng, 0.19, 0.055), made.snowy(mixed(green, "#9fd080", 0.25)), 0.45, behind=small
+            ),
+            made.ground(land.hills(rng, 0.31, 0.035), near, 0.7, behind=large),
+            made.ground(land.hills(rng, 0.47, 0.02, length=2.4), mixed(near, "#0f4a38", 0.35), 1.0),
+        )
+    )
 
 
 def meadow(made: Scenery, aspect: float) -> Place:
@@ -59,16 +63,29 @@ def meadow(made: Scenery, aspect: float) -> Place:
         "#3f9a5e", (0.16, 0.26), depth=0.4, step=0.3, share=0.45, shapes=("tree_round", "tree_tall")
     )
     blossoms = ("#e85a5a", "#ffffff", "#f0b429", "#e85a8a", "#8a6ad8")
-    flowers = made.row(("flower_a", "flower_b", "grass"), blossoms, (0.07, 0.11), depth=1.0, step=0.085,
-                       share=0.0 if made.light.frost else 0.55, y=(0.5, 0.53))  # fmt: skip
-    return Place((
-        *sky.layers(made, aspect, 0.1),
-        made.ground(land.hills(rng, 0.11, 0.035), made.snowy(mixed(green, "#d8f0d0", 0.45)), 0.25),
-        made.ground(land.hills(rng, 0.22, 0.035), made.snowy(green), 0.4,
-                    behind=[tree for tree in trees if abs(tree.x - house) > 0.16] + [home]),
-        made.ground(land.hills(rng, 0.35, 0.022), made.snowy(mixed(green, "#107a40", 0.4)), 0.7),
-        made.things(1.0, flowers),
-    ))  # fmt: skip
+    flowers = made.row(
+        ("flower_a", "flower_b", "grass"),
+        blossoms,
+        (0.07, 0.11),
+        depth=1.0,
+        step=0.085,
+        share=0.0 if made.light.frost else 0.55,
+        y=(0.5, 0.53),
+    )
+    return Place(
+        (
+            *sky.layers(made, aspect, 0.1),
+            made.ground(land.hills(rng, 0.11, 0.035), made.snowy(mixed(green, "#d8f0d0", 0.45)), 0.25),
+            made.ground(
+                land.hills(rng, 0.22, 0.035),
+                made.snowy(green),
+                0.4,
+                behind=[tree for tree in trees if abs(tree.x - house) > 0.16] + [home],
+            ),
+            made.ground(land.hills(rng, 0.35, 0.022), made.snowy(mixed(green, "#107a40", 0.4)), 0.7),
+            made.things(1.0, flowers),
+        )
+    )
 
 
 def mountains(made: Scenery, aspect: float) -> Place:
@@ -82,17 +99,26 @@ def mountains(made: Scenery, aspect: float) -> Place:
         Thing("arch", brick, (k + 0.5) * ARCH - REACH, ARCH_TOP + ARCH, ARCH)
         for k in range(int(2 * REACH / ARCH))
     ]
-    pines = made.row(("pine_a", "pine_b"), (made.snowy("#2f5a5a", 0.5),), (0.16, 0.28), depth=1.0, step=0.26,
-                     share=0.42, y=(0.465, 0.475))  # fmt: skip
-    return Place((
-        *sky.layers(made, aspect, 0.04),
-        made.ground(far.skyline, mixed(hue, "#e8ecf8", 0.25), 0.2, peaks=far),
-        made.mist(0.16, 0.09, 0.25, 0.5),
-        made.ground(near.skyline, mixed(hue, "#3a4a8a", 0.35), 0.4, peaks=near),
-        made.mist(0.3, 0.08, 0.45, 0.45),
-        made.things(SUBJECTS_DEPTH, viaduct),
-        made.ground(land.hills(rng, 0.44, 0.02), made.snowy("#3f5a6b"), 1.0, behind=pines),
-    ))  # fmt: skip
+    pines = made.row(
+        ("pine_a", "pine_b"),
+        (made.snowy("#2f5a5a", 0.5),),
+        (0.16, 0.28),
+        depth=1.0,
+        step=0.26,
+        share=0.42,
+        y=(0.465, 0.475),
+    )
+    return Place(
+        (
+            *sky.layers(made, aspect, 0.04),
+            made.ground(far.skyline, mixed(hue, "#e8ecf8", 0.25), 0.2, peaks=far),
+            made.mist(0.16, 0.09, 0.25, 0.5),
+            made.ground(near.skyline, mixed(hue, "#3a4a8a", 0.35), 0.4, peaks=near),
+            made.mist(0.3, 0.08, 0.45, 0.45),
+            made.things(SUBJECTS_DEPTH, viaduct),
+            made.ground(land.hills(rng, 0.44, 0.02), made.snowy("#3f5a6b"), 1.0, behind=pines),
+        )
+    )
 
 
 def sea(made: Scenery, aspect: float) -> Place:
@@ -110,13 +136,31 @@ def sea(made: Scenery, aspect: float) -> Place:
         (0.305, 0.034, 0.18, 0.75, -0.045),
         (0.425, 0.045, 0.23, 1.0, 0.06),
     )
-    return Place((
-        *sky.layers(made, aspect, HORIZON, sun), *islands,
-        made.ground(land.level(HORIZON), _water(made.light, blue, 0.0), 0.12, final=True, edge=0.15,
-                    on_it=made.shine(sun.x, HORIZON)),
-        *(made.ground(land.scallops(rng, y, height, length), _water(made.light, blue, 0.2 * (k + 1)), depth, final=True,
-                      drift=drift) for k, (y, height, length, depth, drift) in enumerate(rows)),
-    ), {"air": 1, "water": 2, "ground": 3})  # fmt: skip
+    return Place(
+        (
+            *sky.layers(made, aspect, HORIZON, sun),
+            *islands,
+            made.ground(
+                land.level(HORIZON),
+                _water(made.light, blue, 0.0),
+                0.12,
+                final=True,
+                edge=0.15,
+                on_it=made.shine(sun.x, HORIZON),
+            ),
+            *(
+                made.ground(
+                    land.scallops(rng, y, height, length),
+                    _water(made.light, blue, 0.2 * (k + 1)),
+                    depth,
+                    final=True,
+                    drift=drift,
+                )
+                for k, (y, height, length, depth, drift) in enumerate(rows)
+            ),
+        ),
+        {"air": 1, "water": 2, "ground": 3},
+    )
 
 
 def _water(light: Light, blue: str, share: float) -> str:
@@ -138,13 +182,15 @@ def desert(made: Scenery, aspect: float) -> Place:
     far, middle, near, front = (mixed(sand, tint, share) for tint, share in tints)
     plants = made.row(("cactus_a", "cactus_b"), ("#4a8a58",), (0.15, 0.24), depth=0.7, step=0.55, share=0.4)
     pyramids = land.pyramids(rng, 0.13, rng.uniform(0.14, 0.24))
-    return Place((
-        *sky.layers(made, aspect, 0.12),
-        made.ground(pyramids if rng.random() < 0.75 else land.hills(rng, 0.11, 0.02), far, 0.15),
-        made.ground(land.dunes(rng, 0.235, 0.06, 1.3), middle, 0.45),
-        made.ground(land.dunes(rng, 0.33, 0.05, 1.7), near, 0.7, behind=plants),
-        made.ground(land.hills(rng, 0.46, 0.02), front, 1.0),
-    ))  # fmt: skip
+    return Place(
+        (
+            *sky.layers(made, aspect, 0.12),
+            made.ground(pyramids if rng.random() < 0.75 else land.hills(rng, 0.11, 0.02), far, 0.15),
+            made.ground(land.dunes(rng, 0.235, 0.06, 1.3), middle, 0.45),
+            made.ground(land.dunes(rng, 0.33, 0.05, 1.7), near, 0.7, behind=plants),
+            made.ground(land.hills(rng, 0.46, 0.02), front, 1.0),
+        )
+    )
 
 
 def city(made: Scenery, aspect: float) -> Place:
@@ -153,8 +199,11 @@ def city(made: Scenery, aspect: float) -> Place:
     hue = rng.choice((("#8a86c0", "#c08a9a"), ("#9a8ab0", "#b07a6a"), ("#7f9ab8", "#b88a7a")))
     shapes = ("house_a", "house_b", "house_c", "house_d")
     rows = []
-    for depth, base, tall, gap, share in ((0.2, 0.17, (0.2, 0.38), 0.72, 0.0), (0.45, 0.28, (0.2, 0.34), 0.79, 0.25),
-                                          (0.8, 0.46, (0.18, 0.3), 0.9, 0.55)):  # fmt: skip
+    for depth, base, tall, gap, share in (
+        (0.2, 0.17, (0.2, 0.38), 0.72, 0.0),
+        (0.45, 0.28, (0.2, 0.34), 0.79, 0.25),
+        (0.8, 0.46, (0.18, 0.3), 0.9, 0.55),
+    ):
 
         def shade(color: str, share: float = share) -> str:
             return mixed(mixed(color, "#1f1a4a", share), "#3b3478", 0.35 if night else 0.0)
@@ -182,13 +231,16 @@ def village(made: Scenery, aspect: float) -> Place:
     huts = made.row(("hut_a", "hut_b"), walls, (0.18, 0.27), depth=0.5, step=0.27, share=0.75)
     churches = made.row(("church",), walls, (0.3, 0.38), depth=0.5, step=1.4, share=0.6)
     firs = made.row(("pine_b",), ("#3a6b7a",), (0.2, 0.34), depth=0.8, step=0.7, share=0.4)
-    return Place((
-        *sky.layers(made, aspect, 0.05),
-        made.ground(peaks.skyline, "#8fa3d0", 0.15, peaks=peaks),
-        made.ground(land.hills(rng, 0.20, 0.025), "#c0cfea", 0.3, behind=pines),
-        made.ground(land.hills(rng, 0.31, 0.02), "#e4ecf9", 0.5, behind=churches + huts),
-        made.ground(land.hills(rng, 0.40, 0.02), "#f4f7fd", 0.8, behind=firs),
-    ), {"ground": 0, "water": 0})  # fmt: skip
+    return Place(
+        (
+            *sky.layers(made, aspect, 0.05),
+            made.ground(peaks.skyline, "#8fa3d0", 0.15, peaks=peaks),
+            made.ground(land.hills(rng, 0.20, 0.025), "#c0cfea", 0.3, behind=pines),
+            made.ground(land.hills(rng, 0.31, 0.02), "#e4ecf9", 0.5, behind=churches + huts),
+            made.ground(land.hills(rng, 0.40, 0.02), "#f4f7fd", 0.8, behind=firs),
+        ),
+        {"ground": 0, "water": 0},
+    )
 
 
 def underwater(made: Scenery, aspect: float) -> Place:
@@ -197,19 +249,35 @@ def underwater(made: Scenery, aspect: float) -> Place:
     weeds = made.row(
         ("seaweed",), ("#2f9a7a", "#3fb08a", "#257a66"), (0.22, 0.4), depth=0.6, step=0.13, share=0.4
     )
-    corals = made.row(("coral_a", "coral_b"), ("#e8605a", "#f08a9a", "#f0a04a", "#b06ad0"), (0.14, 0.24), depth=0.9,
-                      step=0.3, share=0.5)  # fmt: skip
+    corals = made.row(
+        ("coral_a", "coral_b"),
+        ("#e8605a", "#f08a9a", "#f0a04a", "#b06ad0"),
+        (0.14, 0.24),
+        depth=0.9,
+        step=0.3,
+        share=0.5,
+    )
     sand = mixed(
         rng.choice(("#e6cf9a", "#d8c8a0", "#e8c890")),
         deep,
         {"night": 0.6, "noon": 0.05}.get(made.light.time, 0.3),
     )
-    return Place((
-        sky.rays(made),
-        made.ground(land.hills(rng, 0.2, 0.05), mixed(middle, deep, 0.45), 0.25, final=True, edge=0.15),
-        made.ground(land.hills(rng, 0.33, 0.035), mixed(deep, middle, 0.2), 0.5, final=True, edge=0.15, behind=weeds),
-        made.ground(land.hills(rng, 0.445, 0.015), sand, 1.0, final=True, edge=0.4, behind=corals),
-    ), {"ground": 0})  # fmt: skip
+    return Place(
+        (
+            sky.rays(made),
+            made.ground(land.hills(rng, 0.2, 0.05), mixed(middle, deep, 0.45), 0.25, final=True, edge=0.15),
+            made.ground(
+                land.hills(rng, 0.33, 0.035),
+                mixed(deep, middle, 0.2),
+                0.5,
+                final=True,
+                edge=0.15,
+                behind=weeds,
+            ),
+            made.ground(land.hills(rng, 0.445, 0.015), sand, 1.0, final=True, edge=0.4, behind=corals),
+        ),
+        {"ground": 0},
+    )
 
 
 def space(made: Scenery, aspect: float) -> Place:
@@ -222,14 +290,29 @@ def space(made: Scenery, aspect: float) -> Place:
         layers.append(made.things(0.06, [Thing("moon", moon, x, y + size / 2, size)]))
     if rng.random() < 0.85:
         rock = rng.choice(("#b0a4cc", "#c0a090", "#90a8b8", "#c88a6a"))
-        holes = made.row(("crater",), (mixed(rock, "#2a2050", 0.3),), (0.06, 0.16), depth=1.0, step=0.24, share=0.7,
-                         y=(0.44, 0.54), dark=(mixed(rock, "#2a2050", 0.5),))  # fmt: skip
+        holes = made.row(
+            ("crater",),
+            (mixed(rock, "#2a2050", 0.3),),
+            (0.06, 0.16),
+            depth=1.0,
+            step=0.24,
+            share=0.7,
+            y=(0.44, 0.54),
+            dark=(mixed(rock, "#2a2050", 0.5),),
+        )
         arc = land.horizon_arc(0.33, rng.uniform(0.03, 0.06))
         layers.append(made.ground(arc, rock, 0.7, final=True, edge=0.5, before=holes))
     return Place(tuple(layers), {"air": 0, "ground": 0})
 
 
 PLACES: dict[str, Callable[[Scenery, float], Place]] = {
-    "hills": hills, "mountains": mountains, "sea": sea, "desert": desert, "city": city, "meadow": meadow,
-    "village": village, "underwater": underwater, "space": space,
-}  # fmt: skip
+    "hills": hills,
+    "mountains": mountains,
+    "sea": sea,
+    "desert": desert,
+    "city": city,
+    "meadow": meadow,
+    "village": village,
+    "underwater": underwater,
+    "space": space,
+}

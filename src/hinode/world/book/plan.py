@@ -8,12 +8,15 @@ every clip of the native engine carries the plan it was drawn from.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from functools import partial
+from typing import Annotated, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 from torch import Tensor
 
+from hinode.errors import quote
 from hinode.world.book import motion
 from hinode.world.book.priors import COLORS, KINDS, PLACES, RESTS
 from hinode.world.book.scene import CAMERAS, MAX_SUBJECTS, TIMES, WEATHERS, Scene
@@ -23,6 +26,26 @@ STEP = 1 / 6
 MAX_SECONDS = 60.0
 EVENTS = ("bounce", "strike", "burst", "call", "whistle", "thunder")
 
+
+def _one_of(values: tuple[str, ...], value: str) -> str:
+    if value not in values:
+        raise ValueError(f"{quote(value)} is not known; use one of {', '.join(values)}")
+    return value
+
+
+def _choice(values: tuple[str, ...]) -> FieldInfo:
+    info: FieldInfo = Field(json_schema_extra={"enum": list(values)})
+    return info
+
+
+Kind = Annotated[str, AfterValidator(partial(_one_of, KINDS)), _choice(KINDS)]
+Color = Annotated[str, AfterValidator(partial(_one_of, COLORS)), _choice(COLORS)]
+Rest = Annotated[str, AfterValidator(partial(_one_of, RESTS)), _choice(RESTS)]
+Move = Annotated[str, AfterValidator(partial(_one_of, CAMERAS)), _choice(CAMERAS)]
+Event = Annotated[str, AfterValidator(partial(_one_of, EVENTS)), _choice(EVENTS)]
+PlaceName = Annotated[str, AfterValidator(partial(_one_of, PLACES)), _choice(PLACES)]
+TimeName = Annotated[str, AfterValidator(partial(_one_of, TIMES)), _choice(TIMES)]
+WeatherName = Annotated[str, AfterValidator(partial(_one_of, WEATHERS)), _choice(WEATHERS)]
 Place = Annotated[float, Field(ge=-2.0, le=3.0)]
 Keys = Annotated[tuple[Place, ...], Field(min_length=2)]
 
@@ -39,9 +62,9 @@ class SubjectPlan(_Value):
     or steps, 0..1.
     """
 
-    kind: Literal[KINDS]
-    color: Literal[COLORS]
-    rest: Literal[RESTS] = "air"
+    kind: Kind
+    color: Color
+    rest: Rest = "air"
     x: Keys
     y: Keys
     size: Keys
@@ -54,7 +77,7 @@ class CameraPlan(_Value):
     """The camera: the move that words name, and for each key by how much the nearest layer has moved (`x`,
     `y` in short sides) and is enlarged (`scale`), and the farthest layer's `zoom`."""
 
-    move: Literal[CAMERAS] = "still"
+    move: Move = "still"
     x: Keys
     y: Keys
     scale: Keys
@@ -66,7 +89,7 @@ class SoundEvent(_Value):
     weather)."""
 
     time: Annotated[float, Field(ge=0, le=MAX_SECONDS)]
-    kind: Literal[EVENTS]
+    kind: Event
     subject: Annotated[int, Field(ge=0, lt=MAX_SUBJECTS)] | None = None
 
 
@@ -74,9 +97,9 @@ class ScenePlan(_Value):
     """The layout of a whole clip. See the module."""
 
     seconds: Annotated[float, Field(gt=0, le=MAX_SECONDS)]
-    place: Literal[PLACES]
-    time: Literal[TIMES]
-    weather: Literal[WEATHERS]
+    place: PlaceName
+    time: TimeName
+    weather: WeatherName
     camera: CameraPlan
     subjects: Annotated[tuple[SubjectPlan, ...], Field(max_length=MAX_SUBJECTS)] = ()
     events: tuple[SoundEvent, ...] = ()
@@ -84,15 +107,13 @@ class ScenePlan(_Value):
     @model_validator(mode="after")
     def _check_keys(self) -> Self:
         count = key_count(self.seconds)
-        for owner, value in (
-            ("camera", self.camera),
-            *((f"subjects[{k}]", s) for k, s in enumerate(self.subjects)),
-        ):
+        owners: dict[str, BaseModel] = {"camera": self.camera}
+        owners |= {f"subjects[{number}]": subject for number, subject in enumerate(self.subjects)}
+        for owner, value in owners.items():
             for name, keys in value:
                 if isinstance(keys, tuple) and len(keys) != count:
-                    raise ValueError(
-                        f"{owner}.{name} has {len(keys)} keys; {self.seconds:g} seconds need {count}, one each sixth of a second"
-                    )
+                    needed = f"{self.seconds:g} seconds need {count}, one each sixth of a second"
+                    raise ValueError(f"{owner}.{name} has {len(keys)} keys; {needed}")
         for k, event in enumerate(self.events):
             if event.subject is not None and event.subject >= len(self.subjects):
                 raise ValueError(
@@ -134,6 +155,7 @@ def plan_of(scene: Scene, seconds: float, aspect: float, start: float = 0.0) -> 
                    for moment in motion.contacts(subject, start, start + seconds)]  # fmt: skip
     return ScenePlan(
         seconds=seconds, place=scene.place, time=scene.time, weather=scene.weather,
-        camera=CameraPlan(move=scene.camera, x=keys(across.clamp(-2.0, 3.0)), y=keys(down), scale=keys(camera.scale(1.0)), zoom=keys(camera.zoom)),
+        camera=CameraPlan(move=scene.camera, x=keys(across.clamp(-2.0, 3.0)), y=keys(down),
+                          scale=keys(camera.scale(1.0)), zoom=keys(camera.zoom)),
         subjects=tuple(subjects), events=tuple(sorted(events, key=lambda event: event.time)),
     )  # fmt: skip

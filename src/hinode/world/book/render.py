@@ -47,8 +47,12 @@ def render(
     starts = [start] * len(scenes) if isinstance(start, (int, float)) else list(start)
     clock = torch.arange(frames, device=device, dtype=torch.float32) / fps
     grid = frame_grid(width, height, window, device)
-    return torch.stack([_clip(scene, clock + begin, grid, width / height)
-                        for scene, begin in zip(scenes, starts, strict=True)])  # fmt: skip
+    return torch.stack(
+        [
+            _clip(scene, clock + begin, grid, width / height)
+            for scene, begin in zip(scenes, starts, strict=True)
+        ]
+    )
 
 
 def _clip(scene: Scene, moments: Tensor, grid: Grid, aspect: float) -> Tensor:
@@ -105,8 +109,14 @@ def _lay(canvas: Tensor, layer: Layer, moments: Tensor, camera: Camera, grid: Gr
     top_edge = float((grid.top / scale + down).min())
     bottom_edge = float((bottom / scale + down).max())
     fine = grid.scale * FINE
-    source = Grid(math.ceil((right_edge - left_edge) * fine) + 2, math.ceil((bottom_edge - top_edge) * fine) + 2, fine,
-                  left_edge - 0.5 / fine, top_edge - 0.5 / fine, grid.device)  # fmt: skip
+    source = Grid(
+        math.ceil((right_edge - left_edge) * fine) + 2,
+        math.ceil((bottom_edge - top_edge) * fine) + 2,
+        fine,
+        left_edge - 0.5 / fine,
+        top_edge - 0.5 / fine,
+        grid.device,
+    )
     picture = source.blank()
     layer.draw(picture, source)
     if len(canvas) < len(moments):

@@ -38,8 +38,17 @@ class Thing:
         if y is None:
             assert skyline is not None
             y = float(skyline(np.array([self.x]))[0]) + 0.012
-        stamp(picture, grid, self.shape, self.look, self.x, y - self.size / 2, self.size / 2, facing=self.facing,
-              beat=self.beat)  # fmt: skip
+        stamp(
+            picture,
+            grid,
+            self.shape,
+            self.look,
+            self.x,
+            y - self.size / 2,
+            self.size / 2,
+            facing=self.facing,
+            beat=self.beat,
+        )
 
 
 @dataclass(frozen=True)
@@ -60,9 +69,17 @@ class Scenery:
         return mixed(color, SNOW, share * self.light.frost)
 
     def row(
-        self, shapes: Sequence[str], colors: Sequence[str], size: tuple[float, float], *, depth: float, step: float,
-        share: float, y: tuple[float, float] | None = None, dark: Sequence[str] = (),
-    ) -> list[Thing]:  # fmt: skip
+        self,
+        shapes: Sequence[str],
+        colors: Sequence[str],
+        size: tuple[float, float],
+        *,
+        depth: float,
+        step: float,
+        share: float,
+        y: tuple[float, float] | None = None,
+        dark: Sequence[str] = (),
+    ) -> list[Thing]:
         """Things along x, about `step` apart, a `share` of the places filled. `y`: range of their ground
         lines."""
         rng, things = self.rng, []
@@ -71,8 +88,17 @@ class Scenery:
                 continue
             x = -REACH + (k + 0.5 + rng.uniform(-0.42, 0.42)) * step
             look = self.look(depth, rng.choice(colors), rng.choice(dark) if dark else None)
-            things.append(Thing(rng.choice(shapes), look, x, rng.uniform(*y) if y else None, rng.uniform(*size),
-                                rng.choice((-1, 1)), rng.random()))  # fmt: skip
+            things.append(
+                Thing(
+                    rng.choice(shapes),
+                    look,
+                    x,
+                    rng.uniform(*y) if y else None,
+                    rng.uniform(*size),
+                    rng.choice((-1, 1)),
+                    rng.random(),
+                )
+            )
         return things
 
     def trees(
@@ -91,10 +117,19 @@ class Scenery:
         return self.row(shapes, greens, size, depth=depth, step=step, share=share)
 
     def ground(
-        self, skyline: land.Skyline, color: str, depth: float, *, behind: Sequence[Thing] = (),
-        before: Sequence[Thing] = (), peaks: land.Peaks | None = None, edge: float = 0.28, drift: float = 0.0,
-        final: bool = False, on_it: Painter | None = None,
-    ) -> Layer:  # fmt: skip
+        self,
+        skyline: land.Skyline,
+        color: str,
+        depth: float,
+        *,
+        behind: Sequence[Thing] = (),
+        before: Sequence[Thing] = (),
+        peaks: land.Peaks | None = None,
+        edge: float = 0.28,
+        drift: float = 0.0,
+        final: bool = False,
+        on_it: Painter | None = None,
+    ) -> Layer:
         """A sheet of land with things rooted `behind` its edge or standing `before` it. `final`: the colour
         holds under any light. `peaks`: put snow on these. `on_it`: paints more on the sheet."""
         tint = color if final else self.light.at(color, depth)

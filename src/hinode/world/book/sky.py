@@ -14,8 +14,12 @@ from hinode.world.book.canvas import Grid, Layer, Look, Painter, coverage, mixed
 from hinode.world.book.palette import Light
 from hinode.world.book.scenery import Scenery
 
-DISCS = {"dawn": ("#fff1c9", "#ffd9b0", 0.085), "noon": ("#fff3b0", "#fff3b0", 0.085),
-         "sunset": ("#ffd873", "#ffb066", 0.12), "night": ("#ffedc0", "#cfdcff", 0.085)}  # fmt: skip
+DISCS = {
+    "dawn": ("#fff1c9", "#ffd9b0", 0.085),
+    "noon": ("#fff3b0", "#fff3b0", 0.085),
+    "sunset": ("#ffd873", "#ffb066", 0.12),
+    "night": ("#ffedc0", "#cfdcff", 0.085),
+}
 """Sun or moon: its colour, its glow, its radius in short sides."""
 GLOW = {"dawn": 0.8, "noon": 0.8, "sunset": 0.95, "night": 0.3}
 HEIGHTS = {"dawn": (-0.16, -0.04), "sunset": (-0.12, 0.0), "noon": (-0.46, -0.34), "night": (-0.44, -0.3)}
@@ -61,8 +65,14 @@ def sample_sun(made: Scenery, aspect: float, horizon: float) -> Sun:
     rng, time = made.rng, made.light.time
     x = rng.choice((-1, 1)) * rng.uniform(0.12, 0.36) * max(aspect, 1.0)
     y = horizon + rng.uniform(*HEIGHTS[time])
-    return Sun(x, y, DISCS[time][2] * rng.uniform(0.85, 1.2), rng.choice(("crescent", "moon", "crescent")),
-               rng.uniform(-0.4, 0.4), rng.choice((-1, 1)))  # fmt: skip
+    return Sun(
+        x,
+        y,
+        DISCS[time][2] * rng.uniform(0.85, 1.2),
+        rng.choice(("crescent", "moon", "crescent")),
+        rng.uniform(-0.4, 0.4),
+        rng.choice((-1, 1)),
+    )
 
 
 def heaven(made: Scenery, sun: Sun) -> Layer:
@@ -127,9 +137,16 @@ def clouds(made: Scenery, aspect: float) -> list[Layer]:
     wind = rng.choice((-1, 1)) * rng.uniform(0.008, 0.03)
     rows = []
     for row, (depth, size, height) in enumerate(CLOUD_ROWS):
-        places = [(rng.uniform(-0.55, 0.55) * aspect * (1.2 + k // 3), height + rng.uniform(-0.1, 0.1),
-                   size * rng.uniform(0.75, 1.35), rng.choice(CLOUD_SHAPES), rng.choice((-1, 1)))
-                  for k in range(count - 1 + row)]  # fmt: skip
+        places = [
+            (
+                rng.uniform(-0.55, 0.55) * aspect * (1.2 + k // 3),
+                height + rng.uniform(-0.1, 0.1),
+                size * rng.uniform(0.75, 1.35),
+                rng.choice(CLOUD_SHAPES),
+                rng.choice((-1, 1)),
+            )
+            for k in range(count - 1 + row)
+        ]
         if places:
             tint = mixed(color, light.sky[1], 0.08 if row else 0.45)
             rows.append(Layer(depth, _cloud_row(places, tint), wind * (row + 1)))

@@ -27,16 +27,28 @@ def layers(rng: random.Random, light: Light) -> list[Layer]:
     """The layers of the weather, none where it is clear."""
     if light.weather == "rain":
         color = mixed(lit("#e8f2ff", light.ambient), "#ffffff", 0.25)
-        return [Layer(1.0, _rain(rng, color, count, length, alpha), -SLANT * speed, speed, TILE)
-                for count, length, alpha, speed in RAIN]  # fmt: skip
+        return [
+            Layer(1.0, _rain(rng, color, count, length, alpha), -SLANT * speed, speed, TILE)
+            for count, length, alpha, speed in RAIN
+        ]
     if light.weather == "snow":
         color = mixed(lit("#ffffff", light.ambient), "#ffffff", 0.55)
-        return [Layer(0.4 + 0.3 * row, _snow(rng, color, count, radius, alpha), rng.uniform(-0.04, 0.04), speed, TILE)
-                for row, (count, radius, alpha, speed) in enumerate(SNOW)]  # fmt: skip
+        return [
+            Layer(
+                0.4 + 0.3 * row,
+                _snow(rng, color, count, radius, alpha),
+                rng.uniform(-0.04, 0.04),
+                speed,
+                TILE,
+            )
+            for row, (count, radius, alpha, speed) in enumerate(SNOW)
+        ]
     if light.weather == "fog":
         color = mixed(light.haze, "#ffffff", 0.2)
-        return [Layer(1.0, _bank(rng.uniform(0.0, 6.28), color, y, thickness), drift, 0.0, 2.0 * TILE)
-                for y, thickness, drift in BANKS]  # fmt: skip
+        return [
+            Layer(1.0, _bank(rng.uniform(0.0, 6.28), color, y, thickness), drift, 0.0, 2.0 * TILE)
+            for y, thickness, drift in BANKS
+        ]
     return []
 
 
