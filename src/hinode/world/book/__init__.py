@@ -1,0 +1,1 @@
+"""The picture book: the drawn world, its shapes, places, plans and sounds."""
