@@ -11,9 +11,11 @@ Every arm sees the true plan, but `unplanned`. A result is one JSON file and one
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import random
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -114,10 +116,12 @@ def run_arm(name: str, out: Path, minutes: float) -> None:
 def train(net: Drawer, out: Path, minutes: float) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Images first, then clips, for so many CPU minutes. Returns averaged weights and counts."""
     stills, clips = load(out, "stills", STILLS), load(out, "clips", CLIPS)
-    inside = [p for n, p in net.named_parameters()
-              if p.ndim == 2 and ("before" in n or "after" in n or n.startswith("coarse.")) and "modulation" not in n]  # fmt: skip
-    chosen = set(map(id, inside))
-    rest = [p for p in net.parameters() if id(p) not in chosen]
+    blocks = re.compile(r"(fine|below)\.(before|after)|coarse\.")
+    matrices = {
+        n for n, p in net.named_parameters() if p.ndim == 2 and blocks.match(n) and "modulation" not in n
+    }
+    inside = [p for n, p in net.named_parameters() if n in matrices]
+    rest = [p for n, p in net.named_parameters() if n not in matrices]
     optimisers = [Muon(inside, lr=RATE, weight_decay=0.01, dtype=torch.float32),
                   torch.optim.AdamW(rest, lr=RATE, betas=(0.9, 0.95), weight_decay=0.01)]  # fmt: skip
     average = {n: p.detach().clone() for n, p in net.named_parameters()}
@@ -147,8 +151,9 @@ def train(net: Drawer, out: Path, minutes: float) -> tuple[dict[str, Tensor], di
         if time.time() - report > 30:
             report = time.time()
             print(f"{part:.0%} step {step} images {counts[0]} clips {counts[1]} loss {mean:.4f}", flush=True)
-    return average, {"steps": step, "images": counts[0], "clips": counts[1], "loss": round(mean, 4),
-                     "parameters": sum(p.numel() for p in net.parameters()), "gflop": call_gflop(net)}  # fmt: skip
+    size = sum(p.numel() for p in net.parameters())
+    counted = {"steps": step, "images": counts[0], "clips": counts[1], "loss": round(mean, 4)}
+    return average, {**counted, "parameters": size, "gflop": call_gflop(net)}
 
 
 def loss(net: Drawer, x: Tensor, plan: PlanTensors, generator: torch.Generator) -> Tensor:
@@ -201,7 +206,7 @@ def draw_samples(net: Drawer, plan: PlanTensors, path: Path, steps: int = 16, sh
     z = net.config.noise_scale * torch.randn(len(plan.facts), FRAMES, 3, HEIGHT, WIDTH, generator=generator)
     noise = torch.linspace(1, 0, steps + 1)
     times = (1 - shift * noise / (1 + (shift - 1) * noise)).clamp(min=0.01).tolist()
-    for t, following in zip(times, times[1:], strict=False):
+    for t, following in itertools.pairwise(times):
         z = z + (following - t) * (net(z, torch.full((len(z), 3), t), plan) - z) / (1 - t)
     frames = [0, 3, 6, 9, 12, 16]
     rows = (

@@ -90,7 +90,7 @@ def own_coordinates(tracks: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tenso
     x0, y0, half, tilt, facing, _ = (tracks[..., k, None, None] for k in range(6))
     dx, dy = (x - x0) / half, (y[:, None] - y0) / half
     cos, sin = tilt.cos(), tilt.sin()
-    return (cos * dx + sin * dy) * facing, cos * dy - sin * dx
+    return (cos * dx + sin * dy) / facing, cos * dy - sin * dx
 
 
 class FineBlock(nn.Module):
@@ -246,8 +246,8 @@ class Drawer(nn.Module):
         gate = (GATE - torch.hypot(u, v)).clamp(0.0, 1.0) * there
         half, tilt, facing, beat = (tracks[..., k, None, None].expand_as(u) for k in (2, 3, 4, 5))
         turn = 2 * torch.pi * beat
-        values = torch.stack((torch.ones_like(u), u, v, tilt.cos(), tilt.sin(), facing, turn.cos(), turn.sin(),
-                              half.log() + 2.0), -1)  # fmt: skip
+        values = torch.stack((torch.ones_like(u), u, v, tilt.cos(), tilt.sin(), facing, turn.cos(),
+                              turn.sin(), half.log() + 2.0), -1)  # fmt: skip
         names = torch.cat((self.kind(plan.kinds.clamp(min=0)), self.color(plan.colors.clamp(min=0))), -1)
         aligned = (
             torch.cat((values, names[:, :, None, None, None].expand(*u.shape, -1)), -1) * gate[..., None]
@@ -321,7 +321,7 @@ class SubjectPixels(nn.Module):
             places = [(index + 0.5 - size / 2) / short for index, size in ((column, width), (row, height))]
             x0, y0, half, tilt, facing, beat = (tracks[..., k, None, None] for k in range(6))
             dx, dy = (places[0][..., None, :] - x0) / half, (places[1][..., :, None] - y0) / half
-            u, v = (tilt.cos() * dx + tilt.sin() * dy) * facing, tilt.cos() * dy - tilt.sin() * dx
+            u, v = (tilt.cos() * dx + tilt.sin() * dy) / facing, tilt.cos() * dy - tilt.sin() * dx
             turn = 2 * torch.pi * beat[..., None].flatten(0, 1)
             table = self.texture[plan.kinds[rows, slot]]
             table = table.view(len(rows), 3, self.channels, *table.shape[2:])

@@ -180,7 +180,7 @@ def stamp(
     angle = track(tilt)[index, None, None]
     cos, sin = angle.cos(), angle.sin()
     scale = 1.0 / (REACH * size[index, None, None])
-    u = (cos * dx + sin * dy) * track(facing)[index, None, None] * scale
+    u = (cos * dx + sin * dy) * scale / track(facing)[index, None, None]
     v = (cos * dy - sin * dx) * scale / tall[index, None, None]
     phases = atlas.textures(shape, float(size.max()) * 2 * REACH, device)
     phase = (torch.remainder(track(beat)[index], 1.0) * len(phases)).long().clamp_(max=len(phases) - 1)

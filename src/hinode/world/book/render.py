@@ -38,7 +38,8 @@ def render(
 
     `frames` frames at `fps`; frame k shows the moment `start + k / fps` seconds (`start` may differ by
     scene). `width`, `height`: of the whole frame in pixels. `window`: left, top, width and height of the part
-    of it that is drawn, or None for all of it. Returns float32 [B, T, 3, H, W], sRGB in 0..1.
+    of it that is drawn, or None for all of it. A layer that moves within the clip is interpolated between its
+    pixels. Returns float32 [B, T, 3, H, W], sRGB in 0..1.
     """
     if frames < 1 or fps <= 0 or width < 8 or height < 8:
         raise ValueError(f"cannot render {frames} frames of {width}x{height} at {fps} fps")
