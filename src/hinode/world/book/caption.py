@@ -53,8 +53,8 @@ def caption(scene: Scene, rng: random.Random, density: str | None = None, *, cam
 
     `density`: one of `DENSITIES`, or None for a random one. "tag" and "short" may leave facts out; "full"
     names the subjects, motions, place and time, and weather and camera unless they are clear and still;
-    "dense" names everything, sizes and speeds too. `camera`: whether the text may name its move. The motion of a kind
-    that can only stand still may stay unsaid in each.
+    "dense" names everything, sizes and speeds too. `camera`: whether the text may name its move. The motion
+    of a kind that can only stand still may stay unsaid in each.
     """
     density = density or rng.choice(DENSITIES)
     if density not in DENSITIES:

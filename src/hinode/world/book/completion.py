@@ -125,7 +125,7 @@ def _members(
         motions = [m for m in rng.sample(MOTIONS, len(MOTIONS)) if m in priors.MOTIONS[kind]]
         if members and (pair or members[0][0] == kind):
             motions.sort(key=lambda motion: motion != members[0][2])
-        elif parsed.relation and number < 2:
+        elif len(facts) > 1:  # several stay where they are seen
             leaving = ("rise", "fall") if parsed.relation in ("above", "below") else ("left", "right")
             motions.sort(key=lambda motion: motion in leaving)
         motion = subject_facts.motion or _allowed(motions, "motion", parsed)

@@ -105,9 +105,9 @@ PLACE_WORDS: Phrases = {
     "meadow": ("meadow", "meadows", "green meadow", "flower meadow", "field", "fields", "green field",
                "grassy field", "grass", "grassland", "wildflowers"),
     "village": ("village", "little village", "mountain village", "hamlet", "village street", "small town"),
-    "underwater": ("underwater", "under the sea", "under water", "under the water",
-                   "beneath the waves", "deep under the sea", "deep sea", "seabed", "sea floor", "ocean floor",
-                   "coral reef", "reef", "corals", "below the waves"),
+    "underwater": ("underwater", "under the sea", "under water", "under the water", "beneath the waves",
+                   "deep under the sea", "deep sea", "seabed", "sea floor", "ocean floor", "coral reef",
+                   "reef", "corals", "below the waves"),
     "space": ("in space", "in outer space", "outer space", "among the stars", "deep space", "space",
               "between the planets", "galaxy", "in the cosmos", "cosmos"),
 }  # fmt: skip
@@ -157,7 +157,7 @@ ATTRIBUTES: dict[str, Phrases] = {
 
 FILLER = (
     *FIRST_FILLER,
-    "none", "nobody", "nothing", "empty", "deserted", "lonely", "no", "people", "pair", "trio", "couple", "few",
-    "lone", "single", "only", "old", "cosy", "cheerful", "busy", "full", "half", "them", "they", "all", "each",
-    "along", "past", "between", "inside", "deep",
+    "none", "nobody", "nothing", "empty", "deserted", "lonely", "no", "people", "pair", "trio", "couple",
+    "few", "lone", "single", "only", "old", "cosy", "cheerful", "busy", "full", "half", "them", "they", "all",
+    "each", "along", "past", "between", "inside", "deep",
 )  # fmt: skip
