@@ -25,7 +25,7 @@ from hinode.api.queries import check_query
 from hinode.api.routes.accounts import webhook_endpoints
 from hinode.api.routes.library import characters, files
 from hinode.api.routes.operations import batches, health, models
-from hinode.api.routes.videos import content, progress, videos
+from hinode.api.routes.videos import content, plans, progress, videos
 from hinode.errors import HinodeError
 
 DATABASE_THREADS = 12
@@ -36,6 +36,7 @@ ROUTERS = (
     characters.router,
     content.router,
     progress.router,
+    plans.router,
     videos.directing_router,
     videos.router,
     models.router,

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hinode import __version__
-from hinode.cli import directing, evaluate, generate, jobs, models, serve, storyboard, tenants, train
+from hinode.cli import directing, evaluate, generate, jobs, models, plan, serve, storyboard, tenants, train
 from hinode.cli.command import ClipCommand, Command, CommandGroup
 from hinode.settings import thread_variables
 
@@ -32,7 +32,7 @@ CLIP_COMMANDS = {
     ),
 }
 COMMANDS = {
-    "Generate": (storyboard.storyboard,),
+    "Generate": (storyboard.storyboard, plan.plan),
     "Serve": (serve.serve, serve.worker),
     "Train": (train.train, train.distil, evaluate.evaluate),
 }

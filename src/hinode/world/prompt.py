@@ -10,28 +10,11 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from hinode.world import grammar, lexicon, spelling
+from hinode.world import grammar, spelling
 from hinode.world.grammar import MANY, WORDS
+from hinode.world.language import FIRST, Language
 from hinode.world.scene import MAX_SUBJECTS
 
-_PHRASES = grammar.phrases()
-_CAPTION_PHRASES = {  # of which networks know the words
-    tuple(text.split()) for table in lexicon.ATTRIBUTES.values() for texts in table.values() for text in texts
-}
-_PLURALS = {
-    (*phrase[:-1], grammar.plural(phrase[-1])): value
-    for phrase, (attribute, value) in _PHRASES.items()
-    if attribute == "kind"
-}
-_RELATIONS = {tuple(text.split()): name for name, texts in lexicon.RELATION_WORDS.items() for text in texts}
-_NEUTRAL = {tuple(phrase.split()) for phrase in lexicon.NEUTRAL} - _PHRASES.keys()
-_IDIOMS = {tuple(phrase.split()) for phrase in grammar.FALSE_NEGATIONS}
-_MAX_PHRASE_WORDS = max(map(len, (*_PHRASES, *_PLURALS, *_RELATIONS, *_IDIOMS)))
-_IGNORED = frozenset((*lexicon.FILLER, *WORDS["style"]))
-_WORDS = frozenset(phrase[0] for phrase in (*_PHRASES, *_PLURALS) if len(phrase) == 1) | WORDS["camera"]
-_EVERY_WORD = _WORDS.union(
-    _IGNORED, grammar.FUNCTION_WORDS, *_PHRASES, *_PLURALS, *_RELATIONS, *_NEUTRAL, *_IDIOMS
-)
 _TOKEN = re.compile(r"[^\W_]+|[.!?;:,()\n]")
 _EMOJI = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]")
 _FREE = re.compile(r"\b([a-z]+)[ -]free\b")
@@ -107,21 +90,21 @@ class ParsedPrompt:
 
 
 @lru_cache(maxsize=256)
-def parse(text: str) -> ParsedPrompt:
-    """Find the facts in a text.
+def parse(text: str, language: Language = FIRST) -> ParsedPrompt:
+    """Find the facts in a text, in the language of a world.
 
     A colour belongs to the subject that it stands before; behind a subject, to that one; before a cloud, a
     sky or an unknown thing, to nobody. A motion belongs to the last subject named or, before any, to the
     first. A relation counts if it stands between the first two subjects, and of two contradicting facts the
     first. A negation reaches to the end of its clause. "The balloon" or "it" is the balloon named before.
     """
-    tokens, readings = _corrected(_tokens(text))
-    return _Reader(tokens, readings).read()
+    tokens, readings = _corrected(_tokens(text, language), language)
+    return _Reader(tokens, readings, language).read()
 
 
-def _tokens(text: str) -> list[str]:
+def _tokens(text: str, language: Language) -> list[str]:
     """Words in small letters and marks of punctuation, with emoji as words and contractions written out."""
-    for symbol, name in grammar.EMOJI.items():
+    for symbol, name in language.emoji.items():
         text = re.sub(f"({symbol}\ufe0f?)+", lambda match: f" {match[0].count(symbol)} {name} ", text)  # noqa: B023
     text = _EMOJI.sub(lambda match: f" {_emoji_name(match[0])} ", text)
     text = _CONTRACTION.sub(r"\1 not", text.lower().replace("cannot", "can not").replace("w/o", "without"))
@@ -134,13 +117,13 @@ def _emoji_name(symbol: str) -> str:
     return "" if WORDS["moods"] & set(name.split()) else name
 
 
-def _corrected(tokens: list[str]) -> tuple[list[str], dict[str, str]]:
+def _corrected(tokens: list[str], language: Language) -> tuple[list[str], dict[str, str]]:
     """The words without typos, and which words were changed."""
     readings: dict[str, str] = {}
     for token in tokens:
         meant = grammar.CONFUSED.get(token)
-        if meant is None and token not in _EVERY_WORD:
-            meant = spelling.correct(token, _WORDS)
+        if meant is None and token not in language.every_word:
+            meant = spelling.correct(token, language.typo_targets)
         if meant is not None:
             readings[token] = meant
     return [readings.get(token, token) for token in tokens], readings
@@ -153,12 +136,14 @@ class _Mention:
     kind: str | None
     facts: dict[str, str] = field(default_factory=dict)
     count: int = 1
+    usual_color: str | None = None  # that its noun says, as "goldfish" does
 
 
 class _Reader:
     """The state of reading one text."""
 
-    def __init__(self, tokens: list[str], readings: dict[str, str]) -> None:
+    def __init__(self, tokens: list[str], readings: dict[str, str], language: Language) -> None:
+        self.language = language
         self.tokens = tokens
         self.readings = readings
         self.literal = not readings
@@ -181,6 +166,9 @@ class _Reader:
         self.absent: dict[tuple[str, str], None] = {}
         self.understood: dict[str, None] = {}
         self.unknown: dict[str, None] = {}
+        self.group: _Mention | None = None  # several that are alike, which "one red, one green" sets apart
+        self.parts: list[_Mention] = []  # those that were set apart
+        self.clause = self.part_clause = 0  # numbers of this clause and of the last one that set some apart
         self.noun_is_scenery = False  # the last noun is one of the land, the sky or the light
 
     def read(self) -> ParsedPrompt:
@@ -195,7 +183,8 @@ class _Reader:
             mentions.append(_Mention(None, {name: value for name, value in loose.items() if value}))
         return ParsedPrompt(
             mentions=tuple(
-                SubjectFacts(m.kind, m.facts.get("color"), m.facts.get("motion"), m.count) for m in mentions
+                SubjectFacts(m.kind, m.facts.get("color", m.usual_color), m.facts.get("motion"), m.count)
+                for m in mentions
             ),
             time=self.scene.get("time", self.implied),
             place=self.scene.get("place"),
@@ -215,25 +204,29 @@ class _Reader:
         if not token[0].isalnum():
             self._end_clause()
             return at + 1
+        if (end := self._part(at)) is not None:
+            return end
         if token in WORDS["prepositions"] and self.negated:
             self.negative = self.negated = False  # "no birds over the sea": the sea is there
-        for length in range(min(_MAX_PHRASE_WORDS, self._clause_end(at) - at), 0, -1):
+        for length in range(min(self.language.max_words, self._clause_end(at) - at), 0, -1):
             phrase = tuple(self.tokens[at : at + length])
-            if phrase in _IDIOMS or phrase in _NEUTRAL:
+            if phrase in grammar.FALSE_NEGATIONS or phrase in self.language.neutral:
                 return at + length
-            if phrase in _RELATIONS:
+            if phrase in self.language.relations:
                 self.related = phrase if len(self.mentions) == 1 else None
                 return at + length
-            if phrase in grammar.WEATHER_AND_TIME:
-                weather, time = grammar.WEATHER_AND_TIME[phrase]
+            if phrase in self.language.weather_and_time:
+                weather, time = self.language.weather_and_time[phrase]
                 self._fact(at, phrase, "weather", weather)
                 self.implied = self.implied or (None if self.negative else time)
                 return at + length
-            if phrase in _PLURALS and (phrase not in _PHRASES or self.count > 1):
-                self._noun(phrase, _PLURALS[phrase], plural=True)
+            if phrase in self.language.plurals and (
+                phrase not in self.language.phrases or self.count > 1 or self._is_group(phrase)
+            ):
+                self._noun(phrase, self.language.plurals[phrase], plural=True)
                 return at + length
-            if phrase in _PHRASES:
-                self._fact(at, phrase, *_PHRASES[phrase])
+            if phrase in self.language.phrases:
+                self._fact(at, phrase, *self.language.phrases[phrase])
                 return at + length
         return self._word(at)
 
@@ -244,10 +237,62 @@ class _Reader:
 
     def _end_clause(self) -> None:
         self._settle_color()
+        self.clause += 1
         self.negative = self.negated = self.about_camera = False
         if self.number.isdecimal():  # no subject followed it, so it counts something else
             self.unknown[self.number] = None
         self.article, self.count, self.number = "", 1, ""
+
+    def _is_group(self, plural: tuple[str, ...]) -> bool:
+        """Whether a plural behind "the" names several of before: "the stars" are then no night."""
+        kind = self.language.plurals[plural]
+        return self.article in WORDS["definite"] and any(
+            m.kind == kind and m.count > 1 for m in self.mentions
+        )
+
+    def _part(self, at: int) -> int | None:
+        """Set some of several subjects apart, as in "two kites, one red and the other green"; returns where
+        reading goes on."""
+        token, group = self.tokens[at], self.group
+        number = grammar.NUMBERS.get(token) or (int(token) if token.isdecimal() and len(token) < 3 else 0)
+        if group is None or not (number or token in WORDS["others"] or token in WORDS["rest"]):
+            return None
+        place, end = at + 1, self._clause_end(at)
+        while place < end and self.tokens[place] in WORDS["part_fillers"] | WORDS["intensifiers"] - {
+            "light",
+            "dark",
+        }:
+            place += 1
+        length, attribute = self._phrase_at(place, end)
+        if attribute not in ("color", "motion") or self._phrase_at(place + length, end)[1] == "kind":
+            return None
+        self._settle_color()
+        count = min(group.count, group.count if token in WORDS["rest"] else number or 1)
+        group.count -= count
+        part = _Mention(group.kind, dict(group.facts), count)
+        self.mentions.insert(self.mentions.index(group) + (len(self.parts) if self.parts else 0) + 1, part)
+        if group.count == 0:
+            self.mentions.remove(group)
+            self.group = None
+        self.parts.append(part)
+        self.current, self.part_clause, self.literal = part, self.clause, False
+        self.count, self.number, self.article, self.noun_is_scenery = 1, "", "", False
+        if attribute == "color":
+            phrase = tuple(self.tokens[place : place + length])
+            part.facts["color"] = self.language.phrases[phrase][1]
+            self._understand(phrase)
+            return place + length
+        return place
+
+    def _phrase_at(self, at: int, end: int) -> tuple[int, str]:
+        """The words of the longest phrase at a place, and what it states; (1, "") if there is none."""
+        for length in range(min(self.language.max_words, end - at), 0, -1):
+            phrase = tuple(self.tokens[at : at + length])
+            if phrase in self.language.phrases:
+                return length, self.language.phrases[phrase][0]
+            if phrase in self.language.plurals:
+                return length, "kind"
+        return 1, ""
 
     # Words that are no facts
 
@@ -255,7 +300,9 @@ class _Reader:
         if (end := self._movement(at)) is not None:
             return end
         token = self.tokens[at]
-        if token in WORDS["negations"]:
+        if token in ("one", "ones") and self.color_at == at - 1 >= 0:  # "the white ones"
+            self._settle_color()
+        elif token in WORDS["negations"]:
             self.negative, self.literal = True, False
         elif token in WORDS["contrasts"]:
             self.negative = False
@@ -270,13 +317,14 @@ class _Reader:
         elif token in grammar.GO_WORDS:
             self._settle_color()
         elif token in WORDS["pronouns"]:
+            self.noun_is_scenery = False
             named = [mention for mention in self.mentions if mention.kind is not None]
             self.current = named[-1] if named else self.current
         elif token in WORDS["camera"]:
             self.about_camera = True
         elif token in WORDS["scenery"]:
             self._color_scenery(token)
-        elif token not in _IGNORED:
+        elif token not in self.language.ignored:
             return self._unknown(at)
         return at + 1
 
@@ -286,8 +334,8 @@ class _Reader:
         In the phrase "the camera moves left" it is the camera that moves.
         """
         token = self.tokens[at]
-        camera = grammar.CAMERA_VERBS.get(token) or ("pan" if self.about_camera else None)
-        if token not in grammar.GO_WORDS and token not in grammar.CAMERA_VERBS:
+        camera = self.language.camera_verbs.get(token) or ("pan" if self.about_camera else None)
+        if token not in grammar.GO_WORDS and token not in self.language.camera_verbs:
             return None
         end = self._clause_end(at)
         for place in range(at + 1, end):
@@ -296,7 +344,7 @@ class _Reader:
                 place, word = place + 3, self.tokens[place + 3] if place + 3 < end else ""
             before, after = self.tokens[place - 2 : place], self.tokens[place + 1 : place + 2]
             position = before == ["on", "the"] or after == ["of"]
-            if camera and (move := grammar.CAMERA_MOVES[camera].get(word)):
+            if camera and (move := self.language.camera_moves[camera].get(word)):
                 self._fact(at, (token, word), "camera", move)
                 return place + 1
             if word in grammar.DIRECTIONS and not camera and not position:
@@ -310,8 +358,8 @@ class _Reader:
     def _unknown(self, at: int) -> int:
         """A word that the lexicon lacks: a colour that the world lacks, or a thing of another world."""
         token = self.tokens[at]
-        if token in grammar.NEAR_COLORS:
-            color = grammar.NEAR_COLORS[token]
+        if token in self.language.near_colors:
+            color = self.language.near_colors[token]
             self.readings[token], self.literal = color, False
             self._fact(at, (color,), "color", color)
             return at + 1
@@ -329,7 +377,7 @@ class _Reader:
     # Facts
 
     def _fact(self, at: int, phrase: tuple[str, ...], attribute: str, value: str) -> None:
-        self.literal &= phrase in _CAPTION_PHRASES
+        self.literal &= phrase in self.language.caption_phrases
         if attribute == "kind":
             self._noun(phrase, value, plural=False)
         elif self.negative:
@@ -345,10 +393,15 @@ class _Reader:
             self._understand(phrase)
             self._settle_color()
             self.color, self.color_at = value, at + len(phrase) - 1
+            if self._follows_copula(at) and self._ends_statement(at + len(phrase)):
+                self._settle_color()
         elif attribute == "motion":
             self._motion(phrase, value)
         else:
-            if attribute != "camera" and self.color_at == at - 1 >= 0:  # the colour of the land or the light
+            apart = not WORDS["prepositions"].isdisjoint(phrase)  # "a cat that is black in the morning"
+            if (
+                attribute != "camera" and self.color_at == at - 1 >= 0 and not apart
+            ):  # the colour of the land or the light
                 self._color_scenery(phrase[-1])
             elif attribute != "camera":
                 self._settle_color()
@@ -359,7 +412,7 @@ class _Reader:
 
     def _attribute(self, at: int) -> str:
         """What kind of fact the word at a place states, or ""."""
-        return _PHRASES.get((self.tokens[at],), ("",))[0] if at < len(self.tokens) else ""
+        return self.language.phrases.get((self.tokens[at],), ("",))[0] if at < len(self.tokens) else ""
 
     def _follows_copula(self, at: int) -> bool:
         """Whether "is" stands before a word, with nothing but "dark", "very" and the like between them."""
@@ -367,6 +420,11 @@ class _Reader:
         while before >= 0 and self.tokens[before] in WORDS["intensifiers"]:
             before -= 1
         return before >= 0 and self.tokens[before] in WORDS["copulas"]
+
+    def _ends_statement(self, at: int) -> bool:
+        """Whether what begins at a token is no noun that a colour before it could belong to."""
+        token = self.tokens[at] if at < len(self.tokens) else "."
+        return not token[0].isalnum() or token in WORDS["prepositions"] or token in ("and", "while", "with")
 
     def _noun(self, phrase: tuple[str, ...], kind: str, *, plural: bool) -> None:
         count = self.count if self.count > 1 else MANY if plural else 1
@@ -381,14 +439,15 @@ class _Reader:
                 again.facts.setdefault("color", self.color)
         else:
             if self.related:
-                self.relation = _RELATIONS[self.related]
-            color = self.color or grammar.OWN_COLORS.get(phrase[-1])
-            facts = {"color": color, "motion": self.motion}
+                self.relation = self.language.relations[self.related]
+            facts = {"color": self.color, "motion": self.motion}
             self.current = _Mention(kind, {name: value for name, value in facts.items() if value}, count)
+            self.current.usual_color = self.language.own_colors.get(phrase[-1])
             self.mentions.append(self.current)
-            self.literal &= count == 1 and color == self.color
+            self.group, self.parts = (self.current if count > 1 else None), []
+            self.literal &= count == 1 and bool(self.color or not self.current.usual_color)
             self.motion = None
-            if phrase[-1] in WORDS["stand_ins"]:
+            if phrase[-1] in self.language.stand_ins:
                 self.readings[phrase[-1]] = kind
         self.color, self.color_at, self.related, self.article = None, -1, None, ""
         self.count, self.number = 1, ""
@@ -406,14 +465,21 @@ class _Reader:
     def _motion(self, phrase: tuple[str, ...], value: str) -> None:
         self._understand(phrase)
         if self.about_camera:
-            if value in ("left", "right"):
-                self.scene.setdefault("camera", f"pan {value}")
+            if value in self.language.camera_motions:
+                self.scene.setdefault("camera", self.language.camera_motions[value])
             return
         self.related = None
         if self.current is None:
             self.motion = self.motion or value
         elif self.current.kind is not None:
-            self.current.facts.setdefault("motion", value)
+            # "two cats, one black and one white, jumping": they all jump
+            alike = (
+                self.parts
+                if self.current in self.parts and self.clause > self.part_clause
+                else [self.current]
+            )
+            for mention in alike:
+                mention.facts.setdefault("motion", value)
 
     def _settle_color(self) -> None:
         """A colour that no noun followed belongs to the subject before it."""
@@ -427,7 +493,7 @@ class _Reader:
 
     def _color_scenery(self, noun: str) -> None:
         """A colour before a noun of the land or the sky; one that it never has is not understood."""
-        if self.color is not None and self.color not in grammar.NATURAL_COLORS.get(noun, ()):
+        if self.color is not None and self.color not in self.language.natural_colors.get(noun, ()):
             self.unknown[self.tokens[self.color_at]] = None
         self._drop_color()
         self.noun_is_scenery = True

@@ -1,0 +1,67 @@
+"""`hinode plan`: where everything will be in a clip, before it is generated."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING, Annotated
+
+from hinode.cli import options
+from hinode.errors import join_names
+from hinode.request import Size, parse_size
+
+if TYPE_CHECKING:
+    from hinode.engines.native.planning import PlannedClip
+    from hinode.world.book.plan import SubjectPlan
+
+
+def plan(
+    prompt: options.Prompt,
+    seconds: options.Seconds = 2.0,
+    size: Annotated[
+        str | None,
+        options.clip_option(metavar="WxH", help="Width and height in pixels.", show_default="640x360"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        options.clip_option(
+            metavar="NUMBER", help="The same seed gives the same plan.", show_default="a new seed"
+        ),
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Plan a clip from a text prompt: place, time, weather, camera, and the path of every subject.
+
+    The plan is of the picture-book world. Nothing is drawn, so it takes milliseconds.
+    """
+    from hinode.engines.native.planning import plan_prompt
+
+    shape = options.DEFAULT_SIZE if size is None else parse_size(size)
+    number = secrets.randbelow(options.RANDOM_SEEDS) if seed is None else seed
+    planned = plan_prompt(prompt, seconds=seconds, size=shape, seed=number)
+    print(json.dumps(planned.as_json(), ensure_ascii=False) if as_json else _text(planned, shape))
+
+
+def _text(planned: PlannedClip, size: Size) -> str:
+    """The plan in lines, the account of the words last."""
+    scene = planned.plan
+    lines = [
+        f"{scene.seconds:g} s of {size[0]}x{size[1]}, seed {planned.seed}, planner {planned.planner}",
+        f"place {scene.place}, time {scene.time}, weather {scene.weather}, camera {scene.camera.move}",
+        *map(_subject_line, scene.subjects),
+    ]
+    lines += [f"{event.time:.2f} s: {event.kind}" for event in scene.events]
+    notes = {
+        "understood": planned.understood,
+        "drawn otherwise": [f"{words} as {drawn}" for words, drawn in planned.substituted],
+        "not understood": planned.not_understood,
+        "left out": planned.excluded,
+        "chosen by the seed": planned.chosen,
+    }
+    return "\n".join([*lines, *(f"{title}: {join_names(words)}" for title, words in notes.items() if words)])
+
+
+def _subject_line(subject: SubjectPlan) -> str:
+    begin, end = (f"{subject.x[k]:.2f}, {subject.y[k]:.2f}" for k in (0, -1))
+    path = f"at {begin}" if begin == end else f"from {begin} to {end}"
+    return f"{subject.color} {subject.kind} ({subject.rest}) {path}, size {subject.size[0]:.2f}"

@@ -1,0 +1,109 @@
+"""From words to plans: where everything is at every moment of a clip, before a pixel is drawn."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from hinode.errors import Fault, raise_first
+from hinode.request import MAX_SEED, PROMPT_CHARACTERS, Size
+from hinode.world.book.completion import complete, open_facts
+from hinode.world.book.language import BOOK
+from hinode.world.book.plan import MAX_SECONDS, ScenePlan, plan_of
+from hinode.world.book.scene import MAX_SUBJECTS
+from hinode.world.prompt import ParsedPrompt, parse
+
+MIN_SIDE, MAX_SIDE, MAX_ASPECT = 16, 4096, 4.0
+RULES = "rules"
+
+
+@dataclass(frozen=True)
+class PlannedClip:
+    """A plan, and what became of the words.
+
+    Attributes:
+        planner: what made the plan; "rules" follows closed formulas.
+        understood: the words that state a fact, in order.
+        substituted: what the words say, and what the plan has in place of it.
+        not_understood: words that mean nothing in this world.
+        excluded: values that the words exclude.
+        chosen: names of the facts that the words leave open; the seed chose them.
+    """
+
+    plan: ScenePlan
+    seed: int
+    planner: str
+    understood: tuple[str, ...]
+    substituted: tuple[tuple[str, str], ...]
+    not_understood: tuple[str, ...]
+    excluded: tuple[str, ...]
+    chosen: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "seed": self.seed,
+            "planner": self.planner,
+            "understood": list(self.understood),
+            "substituted": [{"words": words, "drawn": drawn} for words, drawn in self.substituted],
+            "not_understood": list(self.not_understood),
+            "excluded": list(self.excluded),
+            "chosen": list(self.chosen),
+            "plan": self.plan.model_dump(mode="json"),
+        }
+
+
+def plan_prompt(prompt: str, *, seconds: float, size: Size, seed: int) -> PlannedClip:
+    """Plan a clip: the same words, length, size and seed give the same plan.
+
+    `seconds`: more than 0, `MAX_SECONDS` at most. `size`: width and height in pixels, whose ratio shapes the
+    plan. `seed`: 0 to `MAX_SEED`.
+
+    Raises:
+        BadInput: the prompt is empty, or a number is out of range.
+    """
+    raise_first(_faults(prompt, seconds, size, seed))
+    parsed = parse(prompt, BOOK)
+    scene = complete(parsed, random.Random(f"plan/{seed}"))
+    return PlannedClip(
+        plan=plan_of(scene, seconds, size[0] / size[1]),
+        seed=seed,
+        planner=RULES,
+        understood=parsed.understood,
+        substituted=_substituted(parsed),
+        not_understood=parsed.not_understood,
+        excluded=tuple(value for _, value in parsed.absent),
+        chosen=open_facts(parsed),
+    )
+
+
+def _faults(prompt: str, seconds: float, size: Size, seed: int) -> list[Fault]:
+    width, height = size
+    faults = []
+    if not prompt.strip():
+        faults.append(("prompt", "the prompt is empty", "say what to show"))
+    if len(prompt) > PROMPT_CHARACTERS:
+        faults.append(
+            ("prompt", f"the prompt has {len(prompt):,} characters", f"give {PROMPT_CHARACTERS:,} at most")
+        )
+    if not 0 < seconds <= MAX_SECONDS:
+        faults.append(("seconds", f"seconds is {seconds:g}", f"give more than 0 and at most {MAX_SECONDS:g}"))
+    if min(size) < MIN_SIDE or max(size) > MAX_SIDE:
+        faults.append(("size", f"size is {width}x{height}", f"give sides of {MIN_SIDE} to {MAX_SIDE} pixels"))
+    elif max(size) > MAX_ASPECT * min(size):
+        faults.append(
+            ("size", f"size is {width}x{height}", f"give a side at most {MAX_ASPECT:g} times the other")
+        )
+    if not 0 <= seed <= MAX_SEED:
+        faults.append(("seed", f"seed is {seed}", f"give 0 to {MAX_SEED}"))
+    return faults
+
+
+def _substituted(parsed: ParsedPrompt) -> tuple[tuple[str, str], ...]:
+    """Words that were read as others, and subjects of which there are too many."""
+    spoken = sum(mention.count for mention in parsed.mentions)
+    fewer = (
+        [(f"more than {MAX_SUBJECTS} subjects", f"the first {MAX_SUBJECTS}")] if spoken > MAX_SUBJECTS else []
+    )
+    return (*parsed.readings, *fewer)
