@@ -8,6 +8,7 @@ every clip of the native engine carries the plan it was drawn from.
 from __future__ import annotations
 
 import math
+import random
 from functools import partial
 from typing import Annotated, Self
 
@@ -20,11 +21,13 @@ from hinode.errors import quote
 from hinode.world.book import motion
 from hinode.world.book.priors import COLORS, KINDS, PLACES, RESTS
 from hinode.world.book.scene import CAMERAS, MAX_SUBJECTS, TIMES, WEATHERS, Scene
+from hinode.world.book.sound import EVENTS
 
 STEP = 1 / 6
 """Seconds from key to key: the start and the middle of every third of a second."""
 MAX_SECONDS = 60.0
-EVENTS = ("bounce", "strike", "burst", "call", "whistle", "thunder")
+THUNDER = (5.0, 14.0)
+"""Seconds from thunder to thunder in the rain."""
 
 
 def _one_of(values: tuple[str, ...], value: str) -> str:
@@ -85,8 +88,8 @@ class CameraPlan(_Value):
 
 
 class SoundEvent(_Value):
-    """Something that sounds at a moment (seconds), by a subject (its number from 0, or None for the
-    weather)."""
+    """Something that sounds at a moment (seconds) beside what a subject sounds like anyway, by a subject (its
+    number from 0, or None for the weather)."""
 
     time: Annotated[float, Field(ge=0, le=MAX_SECONDS)]
     kind: Event
@@ -151,11 +154,22 @@ def plan_of(scene: Scene, seconds: float, aspect: float, start: float = 0.0) -> 
             size=keys((path.half * 2).clamp(max=3.0)), tilt=keys(path.tilt * (180.0 / math.pi), 2),
             facing=keys(path.facing, 3), beat=keys(path.beat, 3),
         ))  # fmt: skip
-        events += [SoundEvent(time=round(moment - start, 4), kind="bounce", subject=number)
+        events += [SoundEvent(time=round(moment - start, 4), kind="thump", subject=number)
                    for moment in motion.contacts(subject, start, start + seconds)]  # fmt: skip
+    events += [SoundEvent(time=moment, kind="thunder") for moment in _thunder(scene, start, seconds)]
     return ScenePlan(
         seconds=seconds, place=scene.place, time=scene.time, weather=scene.weather,
         camera=CameraPlan(move=scene.camera, x=keys(across.clamp(-2.0, 3.0)), y=keys(down),
                           scale=keys(camera.scale(1.0)), zoom=keys(camera.zoom)),
         subjects=tuple(subjects), events=tuple(sorted(events, key=lambda event: event.time)),
     )  # fmt: skip
+
+
+def _thunder(scene: Scene, start: float, seconds: float) -> list[float]:
+    """The moments of thunder in the rain, in seconds from `start`."""
+    moments: list[float] = []
+    if scene.weather == "rain":
+        rng, moment = random.Random(scene.seed), 0.0
+        while (moment := moment + rng.uniform(*THUNDER)) < start + seconds:
+            moments += [round(moment - start, 4)] if moment >= start else []
+    return moments
