@@ -25,9 +25,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from hinode.model.drawing import Drawer, DrawingConfig, PlanTensors, own_coordinates
+from hinode.model.drawing import Drawer, DrawingConfig, PlanTensors
+from hinode.training.drawing.plans import plan_tensors
+from hinode.training.drawing.trainer import subject_mask, velocity_loss
 from hinode.training.muon import Muon
-from hinode.training.plans import plan_tensors
 from hinode.world.book.render import render
 from hinode.world.book.scene import Scene, sample_scene
 
@@ -42,7 +43,7 @@ ARMS: dict[str, DrawingConfig] = {
     "unplanned": DrawingConfig(planned=False),  # (b) without the plan
 }
 LEVELS = (0.03, 0.07, 0.15, 0.3, 0.5, 0.85)
-RATE, IMAGE_PART, CLIP_BATCH, IMAGE_BATCH = 1.5e-3, 0.4, 4, 40
+RATE, IMAGE_PART, CLIP_BATCH, IMAGE_BATCH, EMPHASIS = 1.5e-3, 0.4, 4, 40, 5.0
 
 
 def main() -> None:
@@ -91,14 +92,6 @@ def load(out: Path, name: str, count: int) -> tuple[Tensor, PlanTensors]:
     return video, plan_tensors([s for s, _ in cast], [clock + start for _, start in cast], WIDTH / HEIGHT)
 
 
-def near(plan: PlanTensors) -> Tensor:
-    """1 within a subject, 0 elsewhere: [B, T, 1, H, W]."""
-    x, y = ((torch.arange(n) + 0.5 - n / 2) / HEIGHT for n in (WIDTH, HEIGHT))
-    u, v = own_coordinates(plan.tracks, x, y)
-    inside = (torch.hypot(u, v) < 0.95) & (plan.kinds >= 0)[:, :, None, None, None]
-    return inside.any(1).float()[:, :, None]
-
-
 def run_arm(name: str, out: Path, minutes: float) -> None:
     """Train an arm and write what it reached."""
     torch.manual_seed(0)
@@ -132,7 +125,7 @@ def train(net: Drawer, out: Path, minutes: float) -> tuple[dict[str, Tensor], di
         pool, size = (stills, IMAGE_BATCH) if image else (clips, CLIP_BATCH)
         index = torch.randint(len(pool[0]), (size,), generator=generator)
         x, plan = pool[0][index].float() / 127.5 - 1, pool[1][index]
-        value = loss(net, x, plan, generator)
+        value = velocity_loss(net, x, plan, generator, EMPHASIS)
         for optimiser in optimisers:
             optimiser.zero_grad()
         value.backward()
@@ -154,18 +147,6 @@ def train(net: Drawer, out: Path, minutes: float) -> tuple[dict[str, Tensor], di
     size = sum(p.numel() for p in net.parameters())
     counted = {"steps": step, "images": counts[0], "clips": counts[1], "loss": round(mean, 4)}
     return average, {**counted, "parameters": size, "gflop": call_gflop(net)}
-
-
-def loss(net: Drawer, x: Tensor, plan: PlanTensors, generator: torch.Generator) -> Tensor:
-    """Velocity error with more weight on subjects."""
-    latent_frames = 1 + (x.shape[1] - 1) // net.config.span
-    each = torch.sigmoid(-0.8 + 0.9 * torch.randn(len(x), latent_frames, generator=generator))
-    alone, early, low = torch.rand(3, len(x), 1, generator=generator)
-    t = torch.where(alone < 0.1, each, torch.where(early < 0.2, 0.15 * low, each[:, :1]))
-    level = torch.cat((t[:, :1], t[:, 1:].repeat_interleave(net.config.span, 1)), 1)[..., None, None, None]
-    z = level * x + (1 - level) * net.config.noise_scale * torch.randn(x.shape, generator=generator)
-    error = (net(z, t, plan) - x).square() * (1 + 5 * near(plan))
-    return (error.mean((2, 3, 4)) / (1 - level[..., 0, 0, 0]).clamp(min=0.05).square()).mean()
 
 
 def call_gflop(net: Drawer) -> float:
@@ -191,7 +172,10 @@ def evaluate(net: Drawer, video: Tensor, plan: PlanTensors) -> dict[str, Any]:
             x = video[rows].float() / 127.5 - 1
             noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(first))
             z = t * x + (1 - t) * net.config.noise_scale * noise
-            error, mask = (net(z, torch.full((len(x), 3), t), plan[rows]) - x).square(), near(plan[rows])
+            error, mask = (
+                (net(z, torch.full((len(x), 3), t), plan[rows]) - x).square(),
+                subject_mask(plan[rows], HEIGHT, WIDTH),
+            )
             sums[0] += error.mean().item() * len(x) / len(video)
             sums[1] += (error.mean(2, keepdim=True) * mask).sum().item()
             sums[2] += mask.sum().item()

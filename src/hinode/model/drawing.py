@@ -32,6 +32,7 @@ ALIGNED = 9  # values that say how a token lies in a subject, beside its kind an
 LOUD = 4.0  # hints at unit scale were too quiet to be learnt soon
 GATE = 1.9  # how far a subject's hint reaches, in halves of its size
 CAMERA = 4
+PANS = (1, 2)  # numbers of the moves that a mirror exchanges: to the left and to the right
 REACH = 1.28  # of a subject's texture, in halves of its size: the paper's rim and shadow
 
 
@@ -73,15 +74,30 @@ class PlanTensors:
     tracks: Tensor
 
     def __getitem__(self, rows: Tensor | slice) -> PlanTensors:
-        return PlanTensors(
-            self.facts[rows], self.camera[rows], self.kinds[rows], self.colors[rows], self.tracks[rows]
-        )
+        return PlanTensors(*(value[rows] for value in self._values()))
 
-    def frames(self, index: Tensor) -> PlanTensors:
-        """One frame of each plan; `index` [B]."""
-        rows = torch.arange(len(index))
-        return PlanTensors(self.facts, self.camera[rows, index][:, None], self.kinds, self.colors,
-                           self.tracks[rows, :, index][:, :, None])  # fmt: skip
+    def part(self, row: int, first: int, frames: int) -> PlanTensors:
+        """Some frames of one plan, a batch of one."""
+        rows, when = slice(row, row + 1), slice(first, first + frames)
+        return PlanTensors(self.facts[rows], self.camera[rows, when], self.kinds[rows], self.colors[rows],
+                           self.tracks[rows, :, when])  # fmt: skip
+
+    def mirrored(self) -> PlanTensors:
+        """The plans of frames that are mirrored left to right. The camera's move is told by its shift, and
+        its name, which a mirror may change, is that of the mirrored one."""
+        sign = torch.tensor([-1.0, 1.0, 1.0, -1.0, -1.0, 1.0], device=self.tracks.device)
+        facts = self.facts.clone()
+        move = self.facts[:, 3]
+        facts[:, 3] = torch.where(move == PANS[0], PANS[1], torch.where(move == PANS[1], PANS[0], move))
+        shift = torch.tensor([-1.0, 1.0, 1.0, 1.0], device=self.camera.device)
+        return PlanTensors(facts, self.camera * shift, self.kinds, self.colors, self.tracks * sign)
+
+    def to(self, device: torch.device) -> PlanTensors:
+        """The same on a device."""
+        return PlanTensors(*(value.to(device) for value in self._values()))
+
+    def _values(self) -> tuple[Tensor, ...]:
+        return self.facts, self.camera, self.kinds, self.colors, self.tracks
 
 
 def own_coordinates(tracks: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

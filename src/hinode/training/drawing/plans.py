@@ -22,7 +22,7 @@ def plan_tensors(scenes: Sequence[Scene], moments: Sequence[Tensor], aspect: flo
     kinds = torch.full((len(scenes), MAX_SUBJECTS), -1)
     colors = kinds.clone()
     tracks = torch.zeros(len(scenes), MAX_SUBJECTS, frames, 6)
-    tracks[:, :, :, 2] = 0.1  # any size but zero, where there is no subject
+    tracks[..., 2], tracks[..., 4] = 0.1, 1.0  # where there is no subject: nothing that one cannot divide by
     for number, (scene, when) in enumerate(zip(scenes, moments, strict=True)):
         camera = motion.camera_path(scene, when, aspect)
         across, down = camera.shift(1.0)
@@ -34,3 +34,9 @@ def plan_tensors(scenes: Sequence[Scene], moments: Sequence[Tensor], aspect: flo
                 (path.x, path.y, path.half, path.tilt, path.facing, path.beat), -1
             )
     return PlanTensors(facts, cameras, kinds, colors, tracks)
+
+
+def join_plans(plans: Sequence[PlanTensors]) -> PlanTensors:
+    """One batch of several."""
+    fields = ("facts", "camera", "kinds", "colors", "tracks")
+    return PlanTensors(*(torch.cat([getattr(plan, name) for plan in plans]) for name in fields))
