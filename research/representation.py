@@ -11,7 +11,6 @@ Every arm sees the true plan, but `unplanned`. A result is one JSON file and one
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import math
 import random
@@ -21,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hinode.model.drawing import Drawer, DrawingConfig, PlanTensors
+from hinode.model.drawing_sampler import DrawingSchedule, draw
+from hinode.training.drawing.evaluate import LEVELS, prediction_quality, save_sheet
 from hinode.training.drawing.plans import plan_tensors
-from hinode.training.drawing.trainer import subject_mask, velocity_loss
+from hinode.training.drawing.trainer import velocity_loss
 from hinode.training.muon import Muon
 from hinode.world.book.render import render
 from hinode.world.book.scene import Scene, sample_scene
@@ -42,7 +42,6 @@ ARMS: dict[str, DrawingConfig] = {
     "textures": DrawingConfig(textures=16),  # (e) with pixels of subjects from learnt textures
     "unplanned": DrawingConfig(planned=False),  # (b) without the plan
 }
-LEVELS = (0.03, 0.07, 0.15, 0.3, 0.5, 0.85)
 RATE, IMAGE_PART, CLIP_BATCH, IMAGE_BATCH, EMPHASIS = 1.5e-3, 0.4, 4, 40, 5.0
 
 
@@ -99,8 +98,10 @@ def run_arm(name: str, out: Path, minutes: float) -> None:
     held = load(out, "held", HELD_BACK)
     average, record = train(net, out, minutes)
     net.load_state_dict(average)
-    record |= {"arm": name, "minutes": minutes, **evaluate(net, *held)}
-    draw_samples(net, held[1][slice(0, 8)], out / f"{name}.png")
+    video, plans = held[0].float() / 127.5 - 1, held[1]
+    record |= {"arm": name, "minutes": minutes, "psnr": prediction_quality(net, video, plans)}
+    noise = torch.randn(video[:8].shape, generator=torch.Generator().manual_seed(5))
+    save_sheet(draw(net, plans[slice(0, 8)], noise, DrawingSchedule(steps=16)), out / f"{name}.png")
     (out / f"{name}.json").write_text(json.dumps(record, indent=1))
     torch.save(net.state_dict(), out / f"{name}.weights.pt")
     print(record, flush=True)
@@ -158,49 +159,6 @@ def call_gflop(net: Drawer) -> float:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(x, torch.zeros(1, 3), plan)
     return round(counter.get_total_flops() / 1e9, 2)
-
-
-@torch.no_grad()
-def evaluate(net: Drawer, video: Tensor, plan: PlanTensors) -> dict[str, Any]:
-    """Peak signal-to-noise ratio in dB of predictions at several noise levels: all pixels, and those of
-    subjects."""
-    result = {}
-    for t in LEVELS:
-        sums = [0.0, 0.0, 0.0]
-        for first in range(0, len(video), 8):
-            rows = slice(first, first + 8)
-            x = video[rows].float() / 127.5 - 1
-            noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(first))
-            z = t * x + (1 - t) * net.config.noise_scale * noise
-            error, mask = (
-                (net(z, torch.full((len(x), 3), t), plan[rows]) - x).square(),
-                subject_mask(plan[rows], HEIGHT, WIDTH),
-            )
-            sums[0] += error.mean().item() * len(x) / len(video)
-            sums[1] += (error.mean(2, keepdim=True) * mask).sum().item()
-            sums[2] += mask.sum().item()
-        result[str(t)] = [round(10 * math.log10(4 / value), 2) for value in (sums[0], sums[1] / sums[2])]
-    return {"psnr": result}
-
-
-@torch.no_grad()
-def draw_samples(net: Drawer, plan: PlanTensors, path: Path, steps: int = 16, shift: float = 2.5) -> None:
-    """Draw clips from noise and their plans; a row of six frames for each."""
-    generator = torch.Generator().manual_seed(5)
-    z = net.config.noise_scale * torch.randn(len(plan.facts), FRAMES, 3, HEIGHT, WIDTH, generator=generator)
-    noise = torch.linspace(1, 0, steps + 1)
-    times = (1 - shift * noise / (1 + (shift - 1) * noise)).clamp(min=0.01).tolist()
-    for t, following in itertools.pairwise(times):
-        z = z + (following - t) * (net(z, torch.full((len(z), 3), t), plan) - z) / (1 - t)
-    frames = [0, 3, 6, 9, 12, 16]
-    rows = (
-        ((z[:, frames] + 1) * 127.5)
-        .clamp(0, 255)
-        .byte()
-        .permute(0, 3, 1, 4, 2)
-        .reshape(-1, len(frames) * WIDTH, 3)
-    )
-    Image.fromarray(rows.numpy()).save(path)
 
 
 def print_table(out: Path) -> None:
