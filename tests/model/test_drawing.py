@@ -1,4 +1,4 @@
-"""The drawing network: shapes, the plan aligned with the picture, pixels of subjects where they are planned."""
+"""The drawing network: shapes, the plan aligned with the picture, subjects where they are planned."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ def test_a_run_goes_on_from_a_state_with_the_same_bits_and_keeps_known_pixels() 
     assert torch.equal(
         run(DrawingSampler(net, plan(), noise, schedule, known=known, state=first.state)), whole
     )
-    given = ~known.isnan()
-    torch.testing.assert_close(whole[given], known[given])
+    fixed = ~known.isnan()
+    torch.testing.assert_close(whole[fixed], known[fixed])
     assert schedule.levels()[-1] == 1.0
 
 
@@ -63,5 +63,5 @@ def test_weights_in_pieces_come_back_within_the_step_of_their_rows(
         step = value.flatten(1).abs().amax(1).max() / 127 if value.ndim > 1 else value.abs().max() / 1000
         torch.testing.assert_close(again.state_dict()[name], value, atol=float(step) + 1e-3, rtol=0)
     paths[-1].unlink()
-    with pytest.raises(ModelError, match="toy in .* are not whole"):
+    with pytest.raises(ModelError, match=r"toy in .* are not whole"):
         load_pieces(tmp_path, "toy")

@@ -39,9 +39,9 @@ def evaluate_drawing(name: str, out: Path, device: torch.device, *, chunks: int 
     frames = recipe.lengths[0]
     scenes = [pair for number in range(chunks) for pair in chunk_scenes(held, number)]
     clock = torch.arange(frames) / FPS
-    size = {"width": recipe.width, "height": recipe.height}
-    drawn_truth = [render([scene], frames=frames, fps=FPS, start=start, **size) for scene, start in scenes]
-    video = torch.cat(drawn_truth) * 2 - 1
+    width, height, starts = recipe.width, recipe.height, [start for _, start in scenes]
+    cast = [scene for scene, _ in scenes]
+    video = render(cast, frames=frames, fps=FPS, width=width, height=height, start=starts) * 2 - 1
     plans = plan_tensors([scene for scene, _ in scenes], [clock + start for _, start in scenes],
                          recipe.width / recipe.height)  # fmt: skip
     report = {"recipe": recipe.name, "progress": dataclasses.asdict(trainer.progress),
