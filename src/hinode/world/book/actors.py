@@ -66,7 +66,7 @@ class Stage:
             if self.scene.place == "sea":  # there is no ground but a rock
                 rock = Look("#6a6a7a", "#4f4f60", "#8a8a98", ambient=self.light.ambient)
                 feet = path.y + path.half * 2 * FEET.get(kind, 0.5)
-                stamp(self.frames, self.grid, "rock", rock, path.x, feet + path.half * 0.35, path.half * 0.9)
+                stamp(self.frames, self.grid, "rock", rock, path.x, feet - path.half * 0.1, path.half * 0.9)
             else:
                 self._ground_shadow(subject, path)
         if kind == "kite":

@@ -82,7 +82,7 @@ def light(scene: Scene) -> Light:
     sky = table[scene.time]
     ambient, air = AMBIENT[scene.time], 0.32
     if scene.place == "village" and scene.time == "night":
-        sky, ambient = ("#1c2a5e", "#46599c", "#a9b8de"), (0.58, 0.64, 0.86)
+        sky, ambient = ("#1c2a5e", "#46599c", "#a9b8de"), (0.8, 0.85, 0.98)
     if scene.place == "space":
         ambient, air = (0.94, 0.92, 0.98), 0.0
     grey, pale = lit("#9aa3b4", ambient), lit("#e9eef4", ambient)

@@ -65,7 +65,7 @@ LEVELS: dict[tuple[str, str], tuple[float, float]] = {
     ("hills", "ground"): (0.36, 0.42), ("mountains", "ground"): (0.42, 0.46),
     ("desert", "ground"): (0.33, 0.4), ("city", "ground"): (0.40, 0.45), ("meadow", "ground"): (0.36, 0.43),
     ("village", "ground"): (0.34, 0.42), ("underwater", "ground"): (0.42, 0.46),
-    ("space", "ground"): (0.38, 0.44), ("sea", "ground"): (0.2, 0.22), ("sea", "water"): (0.2, 0.28),
+    ("space", "ground"): (0.38, 0.44), ("sea", "ground"): (0.13, 0.15), ("sea", "water"): (0.285, 0.315),
     ("mountains", "rails"): (0.196, 0.196), ("hills", "rails"): (0.36, 0.42),
 }  # fmt: skip
 """Where something stands, floats or rolls in a place."""

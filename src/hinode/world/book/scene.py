@@ -127,14 +127,20 @@ def cast(
                                      facing=first.facing, rest=first.rest)  # fmt: skip
         return first, second
     columns = [0.27, 0.73] if count == 2 else [0.2, 0.5, 0.8]
-    if relation is None:
-        rng.shuffle(columns)
+    if relation is None:  # who moves to the right begins on the left, and stays in view longer
+        ranks = [({"right": 0, "left": 2}.get(motion, 1), rng.random()) for _, _, motion in members]
+        columns = [columns[sorted(ranks).index(rank)] for rank in ranks]
     elif relation == "right of":
         columns[:2] = columns[1::-1]
     loose = 0.05 if count == 2 else 0.03
+    heights: list[tuple[float, float] | None] = [None] * count
+    if count == 2 and sorted(motion for _, _, motion in members) == ["left", "right"]:
+        lanes = rng.sample([(0.2, 0.28), (0.52, 0.6)], 2)  # they pass each other
+        in_air = [priors.rest(kind, place, motion) == "air" for kind, _, motion in members]
+        heights = [lane if flies else None for lane, flies in zip(lanes, in_air, strict=True)]
     placed = [
-        subject(rng, *member, place, x=(column - loose, column + loose), scale=scale)
-        for member, column in zip(members, columns, strict=True)
+        subject(rng, *member, place, x=(column - loose, column + loose), y=height, scale=scale)
+        for member, column, height in zip(members, columns, heights, strict=True)
     ]
     alike = len({(kind, motion) for kind, _, motion in members}) == 1
     if alike:  # two or three of a kind that move alike move together
