@@ -61,6 +61,8 @@ WORDS = {name: frozenset(text.split()) for name, text in DATA["words"].items()}
 """Sets of words that state no fact, by the part that they play; see the file."""
 FALSE_NEGATIONS = {tuple(text.split()) for text in DATA["false_negations"]}
 """Phrases that negate nothing."""
+CORRECTIONS = {tuple(text.split()) for text in DATA["corrections"]}
+"""Phrases between something and what is meant instead."""
 NUMBERS = {word: int(number) for word, number in inverse(DATA["numbers"]).items()}
 NUMBERS |= dict.fromkeys(WORDS["many"], MANY)
 CONFUSED: dict[str, str] = DATA["confused"]

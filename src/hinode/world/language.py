@@ -90,7 +90,9 @@ def compose(
     camera_verbs = grammar.inverse(data["camera_verbs"])
     targets = frozenset(phrase[0] for phrase in (*phrases, *many) if len(phrase) == 1)
     targets |= grammar.WORDS["camera"]
-    idioms = grammar.FALSE_NEGATIONS
+    for phrase, (attribute, _) in captions.items():  # "clok tower", "folow cam"
+        targets |= set(phrase) if attribute in ("kind", "camera") else set()
+    idioms = grammar.FALSE_NEGATIONS | grammar.CORRECTIONS
     every_word = targets.union(
         ignored,
         grammar.FUNCTION_WORDS,

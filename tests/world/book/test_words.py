@@ -126,3 +126,28 @@ def test_dry_places_have_no_rain_of_their_own() -> None:
     scene = complete(parse("a whale underwater", BOOK), random.Random(0))
     assert scene.place in DRY
     assert scene.weather == "clear"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "subjects"),
+    [
+        ("a red boat - no, wait, a train - crossing the hills", ["- train -"]),
+        ("a kite, sorry, a ball bouncing", ["- ball bounce"]),
+        ("a blue kite, no, a red one", ["red kite -"]),
+        ("a cat and a gull, both black", ["black cat -", "black gull -"]),
+        (
+            "A boat on the left, a lighthouse on the right. Nothing moves.",
+            ["- boat still", "- lighthouse still"],
+        ),
+        ("snow is falling on a cottage", ["- cottage -"]),
+        ("a cat sits under a clock tower and waits", ["- cat still", "- clock tower -"]),
+        ("a cat under a pink and orange sky", ["- cat -"]),
+        ("a boat with turquoise paint", ["turquoise boat -"]),
+        ("clok tower and a snowmann", ["- clock tower -", "- snowman -"]),
+    ],
+)
+def test_a_correction_an_afterthought_and_the_weather_go_where_they_belong(
+    prompt: str, subjects: list[str]
+) -> None:
+    parsed = parse(prompt, BOOK)
+    assert [f"{s.color or '-'} {s.kind} {s.motion or '-'}" for s in parsed.subjects] == subjects

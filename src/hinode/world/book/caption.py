@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from hinode.world.book import lexicon, priors
-from hinode.world.book.scene import DRY, Scene, Subject
+from hinode.world.book.scene import DRY, MAX_SUBJECTS, Scene, Subject
 from hinode.world.caption import DENSITIES, words
 from hinode.world.grammar import plural
+from hinode.world.prompt import ParsedPrompt
 
 NUMBERS = {1: ("one",), 2: ("two", "two", "a pair of", "a couple of"), 3: ("three", "three", "a trio of")}
 OPENINGS = ("a video of", "a paper cut scene of", "an animation of", "cinematic shot of", "a clip of",
@@ -74,6 +75,26 @@ def _as_typed(text: str, rng: random.Random) -> str:
     elif style < 0.4:
         text = ". ".join(part[:1].upper() + part[1:] for part in text.split(". ")) + "."
     return text
+
+
+def restate(parsed: ParsedPrompt) -> str:
+    """The facts of a prompt in the first words of the lexicon, one after the other."""
+    parts = []
+    for mention in parsed.mentions[:MAX_SUBJECTS]:
+        noun = mention.kind or ""
+        if mention.count > 1 and noun:
+            noun = " ".join([*noun.split()[:-1], lexicon.PLURALS.get(noun, plural(noun.split()[-1]))])
+            noun = f"{NUMBERS[min(mention.count, MAX_SUBJECTS)][0]} {noun}"
+            noun = noun.replace(" ", f" {mention.color} ", 1) if mention.color else noun
+        elif mention.color:
+            noun = f"{mention.color} {noun}"
+        motion = lexicon.MOTION_WORDS[mention.motion][0] if mention.motion else ""
+        parts.append(" ".join(filter(None, (noun, motion))))
+    if parsed.relation is not None and len(parts) > 1:
+        parts[:2] = [f"{parts[0]} {lexicon.RELATION_WORDS[parsed.relation][0]} {parts[1]}"]
+    scene = {name: getattr(parsed, name) for name in ("place", "time", "weather", "camera")}
+    facts = [lexicon.ATTRIBUTES[name][value][0] for name, value in scene.items() if value is not None]
+    return ", ".join([" and ".join(parts), *facts]) if parts else ", ".join(facts)
 
 
 class _Writer:

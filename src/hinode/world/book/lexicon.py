@@ -19,7 +19,9 @@ from hinode.world.lexicon import (
     NEUTRAL,
     RELATION_WORDS,
     TIME_WORDS,
-    WEATHER_WORDS,
+)
+from hinode.world.lexicon import (
+    WEATHER_WORDS as FIRST_WEATHERS,
 )
 
 __all__ = ["ATTRIBUTES", "FILLER", "NEUTRAL", "RELATION_WORDS", "TIME_WORDS", "WEATHER_WORDS"]
@@ -93,6 +95,10 @@ STILL_VERBS: Phrases = {
 }
 """What captions say of a kind that stays still, beside the phrases for all."""
 
+WEATHER_WORDS: Phrases = {  # a sunny day is noon too
+    **FIRST_WEATHERS,
+    "clear": tuple(text for text in FIRST_WEATHERS["clear"] if text != "on a sunny day"),
+}
 PLACE_WORDS: Phrases = {
     "hills": ("hills", "hill", "green hills", "rolling hills", "countryside", "hillside"),
     "mountains": ("mountains", "mountain", "peaks", "mountain range", "snowy mountains", "snowy peaks",
