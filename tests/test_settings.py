@@ -9,6 +9,7 @@ import pytest
 
 from hinode import environment
 from hinode.errors import BadInput
+from hinode.records.database import parse
 from hinode.settings import Settings, thread_variables
 
 
@@ -50,6 +51,7 @@ def test_jobs_are_kept_in_the_home_by_default(tmp_path: Path) -> None:
     settings = Settings(tmp_path)
     assert settings.database_url == f"sqlite:///{tmp_path}/hinode.db"
     assert settings.store == tmp_path / "store"
+    assert parse(Settings(tmp_path / "a?b #%20").database_url).database == f"{tmp_path}/a?b #%20/hinode.db"
     assert settings == Settings.from_environment({"HINODE_HOME": str(tmp_path)})
     settings = Settings.from_environment(
         {"HINODE_HOME": str(tmp_path), "HINODE_DATABASE_URL": "postgresql://db/hinode", "HINODE_STORE": "s"}

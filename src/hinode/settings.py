@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from platformdirs import user_data_path
 
@@ -56,7 +57,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not self.database_url:
-            object.__setattr__(self, "database_url", f"sqlite:///{(self.home / 'hinode.db').as_posix()}")
+            path = quote((self.home / "hinode.db").as_posix(), safe=" +/:")
+            object.__setattr__(self, "database_url", f"sqlite:///{path}")
         if self.store == Path():
             object.__setattr__(self, "store", self.home / "store")
 

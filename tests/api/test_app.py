@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -15,7 +19,7 @@ from hinode.api.app import create_app
 from hinode.api.middleware.metrics import MAX_AGE_SECONDS
 from hinode.jobs.job import OverQuota
 from hinode.records.database import DatabaseError
-from tests.api.conftest import CheckError, Clock, Server
+from tests.api.conftest import SMALL, CheckError, Clock, Server, picture
 
 
 def test_every_response_has_an_id(server: Server) -> None:
@@ -83,14 +87,61 @@ def test_the_log_has_a_line_for_each_request(server: Server, caplog: pytest.LogC
     assert server.key not in json.dumps({name: str(value) for name, value in facts.items()})
 
 
-def test_ready_means_that_the_database_answers(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ready_means_that_the_database_and_the_store_can_be_written(
+    server: Server, check_error: CheckError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, context = time.monotonic() + 100.0, server.context
+    monkeypatch.setattr(context.readiness, "clock", lambda: now)
     assert server.client.get("/readyz").status_code == 200
 
     def away() -> None:
         raise DatabaseError("it cannot be reached")
 
-    monkeypatch.setattr(server.context.store.database, "read", away)
-    assert server.client.get("/readyz").status_code == 503
+    with monkeypatch.context() as patch:
+        patch.setattr(context.store.database, "check_writable", away)
+        assert server.client.get("/readyz").status_code == 200  # it was looked at just now
+        now += 6.0
+        assert server.client.get("/readyz").status_code == 503
+    now += 6.0
+    assert server.client.get("/readyz").status_code == 200
+    now += 6.0
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", raise_full)
+        assert "disk of the server is full" in check_error(server.client.get("/readyz"), 503)["message"]
+    now += 6.0
+    assert server.client.get("/readyz").status_code == 200
+
+
+def test_a_full_disk_is_a_503(
+    server: Server, check_error: CheckError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, video = picture(), server.render()["id"]
+    calls = [
+        ("/v1/files", {"purpose": "vision"}, "file"),
+        ("/v1/videos", {"prompt": "a kite", "size": SMALL}, "input_reference"),
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", raise_full)
+        for path, data, name in calls:
+            response = server.client.post(path, data=data, files={name: ("a.png", image, "image/png")})
+            assert "disk of the server is full" in check_error(response, 503)["message"]
+            assert response.headers["retry-after"] == "30"
+    # A disk that is away is not the end of what was on it.
+    root = server.context.objects.root
+    root.rename(root.with_name("elsewhere"))
+    try:
+        check_error(server.client.get(f"/v1/videos/{video}/content"), 503)
+        check_error(server.client.post("/v1/videos/loops", json={"video": {"id": video}}), 503)
+        check_error(server.client.post("/v1/files", data={"purpose": "vision"}, files={"file": image}), 503)
+    finally:
+        root.with_name("elsewhere").rename(root)
+    assert server.client.get(f"/v1/videos/{video}/content").status_code == 200
+    server.context.objects.path(server.context.store.artifacts(video)["video"].digest).unlink()
+    check_error(server.client.get(f"/v1/videos/{video}/content"), 503)
+
+
+def raise_full(*args: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_ready(fresh_server: Server, check_error: CheckError, clock: Clock) -> None:

@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 
 from hinode.api.catalogue import Catalogue
 from hinode.api.limits import ByteBudget, ConcurrencyLimit
+from hinode.api.readiness import Readiness
 from hinode.api.requests.admission import Admission
 from hinode.api.requests.batch_wire import BatchWire
 from hinode.api.requests.inputs import Inputs
@@ -55,6 +56,7 @@ class Context:
         self.rejections = Rejections(database, clock)
         self.outbound = Outbound(allow_private=settings.allow_private_urls)
         self.objects = Objects(settings.store, clock)
+        self.readiness = Readiness(database, self.objects, clock)
         self.uploads = Uploads(database, self.objects, clock)
         self.characters = Characters(database, clock)
         self.endpoints = Endpoints(database, self.outbound, clock)

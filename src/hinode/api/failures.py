@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import Request
 
 from hinode.errors import BadInput, HinodeError, quote
+from hinode.jobs.files.objects import StoreError
 from hinode.jobs.job import OverQuota, Unfinished
 from hinode.records.database import DatabaseError
 
@@ -34,6 +35,7 @@ RATE_LIMIT = "rate_limit_error"
 
 RETRY_SECONDS = 2.0
 """After which clients should ask a busy server again."""
+STORE_RETRY_SECONDS = 30.0
 MAX_RETRY_AFTER = 60.0
 """Client libraries wait at most that many seconds before they retry, whatever the header says."""
 
@@ -179,6 +181,9 @@ def _of_ours(error: HinodeError) -> Refusal:
     # The messages of the others name files and machines, which clients need not know.
     if isinstance(error, DatabaseError):
         return unavailable("the database cannot be reached at the moment; ask again later", RETRY_SECONDS)
+    if isinstance(error, StoreError):
+        message = "the disk of the server is full" if error.full else "the files of the server are away"
+        return unavailable(f"{message} at the moment; ask again later", STORE_RETRY_SECONDS)
     return Refusal(500, "the server cannot do this at present", code=error.code, type=SERVER_ERROR)
 
 

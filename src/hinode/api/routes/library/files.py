@@ -112,7 +112,7 @@ def get_file_content(file_id: Id, request: Request, context: AppContext, project
     """Download a file, always as a whole."""
     upload = get_or_404(context.uploads.get, project_id, file_id, "file")
     path = context.objects.path(upload.digest)
-    if not path.is_file():
+    if not context.objects.has(upload.digest):
         raise Refusal(404, "this file is lost; upload it again", code="not_found", param="file_id")
     request.scope["headers"] = [
         header for header in request.scope["headers"] if header[0] not in (b"range", b"if-range")

@@ -10,7 +10,7 @@ from starlette.responses import MalformedRangeHeader, RangeNotSatisfiable
 
 from hinode.api import wire
 from hinode.api.context import AppContext, ProjectId
-from hinode.api.failures import Refusal, get_or_404
+from hinode.api.failures import STORE_RETRY_SECONDS, Refusal, get_or_404, unavailable
 from hinode.api.queries import Id
 from hinode.jobs.states import Status
 
@@ -64,6 +64,13 @@ def get_content(
         message = "this video is not finished yet; wait until its status is completed"
         raise Refusal(409, message, code="video_in_progress", headers={"x-should-retry": "false"})
     file = context.store.artifacts(job.id).get(variant)
+    if (
+        file is not None
+        and not context.objects.has(file.digest)
+        and context.clock() < (job.expires_at or 0.0)
+    ):
+        message = f"the {variant} of this video cannot be read at the moment; ask again later"
+        raise unavailable(message, STORE_RETRY_SECONDS)
     if file is None or not context.objects.has(file.digest):
         message = f"the {variant} of this video has expired; make the video again"
         raise Refusal(404, message, code="video_expired", param="video_id")
