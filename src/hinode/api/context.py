@@ -56,7 +56,7 @@ class Context:
         self.rejections = Rejections(database, clock)
         self.outbound = Outbound(allow_private=settings.allow_private_urls)
         self.objects = Objects(settings.store, clock)
-        self.readiness = Readiness(database, self.objects, clock)
+        self.readiness = Readiness(database, self.objects)
         self.uploads = Uploads(database, self.objects, clock)
         self.characters = Characters(database, clock)
         self.endpoints = Endpoints(database, self.outbound, clock)
