@@ -38,6 +38,8 @@ SLOW_THREADS = 16
 """Requests that decode images, fetch them or store files at once."""
 MAX_BODY_MEMORY = 256 << 20
 """Bytes of text of all bodies that are being read."""
+MAX_STREAMS, MAX_STREAMS_PER_PROJECT = 500, 100
+"""Videos whose events are followed at once, in all and for one project."""
 MAX_TESTS, MAX_TESTS_PER_PROJECT = 4, 2
 """Webhook endpoints that are tested at once, in all and for one project."""
 
@@ -65,7 +67,8 @@ class Context:
         self.admission = Admission(self.catalogue, self.inputs)
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
         self.event_seconds = 0.5  # between two looks of a stream of events
-        self.open_streams = 0  # of events; counted in the thread of the event loop
+        what, remedy = "too many videos are being followed", "ask for the status of this one instead"
+        self.streams = ConcurrencyLimit(MAX_STREAMS, MAX_STREAMS_PER_PROJECT, what, remedy)
         self.stopping = threading.Event()  # set when the process ends, so that streams end
         self.body_memory = ByteBudget(MAX_BODY_MEMORY)
         self.endpoint_tests = ConcurrencyLimit(
