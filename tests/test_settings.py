@@ -94,6 +94,15 @@ def test_private_addresses_are_allowed_by_a_switch(text: str, allowed: bool) -> 
     assert Settings.from_environment({"HINODE_ALLOW_PRIVATE_URLS": text}).allow_private_urls is allowed
 
 
+def test_pages_that_may_call_are_origins() -> None:
+    read = Settings.from_environment({"HINODE_ALLOW_ORIGINS": "http://localhost:3000/, https://a.example"})
+    assert read.allow_origins == ("http://localhost:3000", "https://a.example")
+    assert Settings.from_environment({"HINODE_ALLOW_ORIGINS": "*"}).allow_origins == ("*",)
+    for text in ("localhost:3000", "https://a.example/page", "a b"):
+        with pytest.raises(BadInput, match="or \\* for all pages"):
+            Settings.from_environment({"HINODE_ALLOW_ORIGINS": text})
+
+
 def test_a_switch_is_on_or_off() -> None:
     with pytest.raises(BadInput, match="HINODE_ALLOW_PRIVATE_URLS"):
         Settings.from_environment({"HINODE_ALLOW_PRIVATE_URLS": "maybe"})

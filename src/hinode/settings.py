@@ -38,6 +38,8 @@ class Settings:
         slice_seconds: how long a job runs before another one may preempt it. `HINODE_SLICE_SECONDS`, 15.
         allow_private_urls: whether webhooks and image links may point into the private network or to this
             machine. `HINODE_ALLOW_PRIVATE_URLS`, 0.
+        allow_origins: web pages that may call the API, such as ("http://localhost:3000",); ("*",) for all.
+            `HINODE_ALLOW_ORIGINS`, separated by commas.
         testcard_step_seconds: duration of one step of the engine testcard. `HINODE_TESTCARD_STEP_SECONDS`, 0.
     """
 
@@ -53,6 +55,7 @@ class Settings:
     checkpoint_seconds: float = 10.0
     slice_seconds: float = 15.0
     allow_private_urls: bool = False
+    allow_origins: tuple[str, ...] = ()
     testcard_step_seconds: float = 0.0
 
     def __post_init__(self) -> None:

@@ -199,7 +199,8 @@ def sweep(context: Context) -> None:
 def _announce(context: Context, host: str, port: int) -> None:
     """Print the address of the server, and on the first start its key."""
     name = f"[{host}]" if ":" in host else host
-    base = f"http://{socket.gethostname() if host in ANYWHERE else name}:{port}"
+    # The name of this machine may be one that nobody else can look up, as in a container.
+    base = f"http://{'localhost' if host in ANYWHERE else name}:{port}"
     lines = [f"Hinode {__version__} serves Sora's API at {base}/v1 (pages about it: {base}/docs)", ""]
     key = context.tenants.first_start()
     if key is not None:
