@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from hinode import __version__
 from hinode.api.app import create_app
+from hinode.api.connections import Connection, LoopErrors, raise_descriptor_limit
 from hinode.api.context import Context
 from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.executors import LocalExecutor, Spec
@@ -66,6 +67,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
         ListenError: the port is in use, or this process may not use it.
         DatabaseError: the database cannot be reached, or is of a newer version.
     """
+    raise_descriptor_limit()
     with listening(host, port) as listener, _opened(settings) as database:
         context = Context(settings, database)
         deliverer = Deliverer(database, context.outbound, context.clock)
@@ -97,7 +99,9 @@ class _Server(uvicorn.Server):
     """uvicorn's server; `begin` runs when it has started, and `end` while it closes connections."""
 
     def __init__(self, app: FastAPI, begin: Callable[[], None], end: Callable[[], None]) -> None:
-        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none")
+        config = uvicorn.Config(
+            app, http=Connection, log_config=None, access_log=False, server_header=False, ws="none"
+        )
         config.timeout_keep_alive = KEEP_ALIVE_SECONDS
         config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
         super().__init__(config)
@@ -111,6 +115,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(LoopErrors())
         await super().startup(sockets)
         if self.started:
             await asyncio.get_running_loop().run_in_executor(self._side, self._begin)
