@@ -36,8 +36,8 @@ T = TypeVar("T")
 
 SLOW_THREADS = 16
 """Requests that decode images, fetch them or store files at once."""
-MAX_BODY_MEMORY = 256 << 20
-"""Bytes of text of all bodies that are being read."""
+MAX_BODY_MEMORY, MAX_BODY_MEMORY_PER_PROJECT = 256 << 20, 96 << 20
+"""Bytes of text of all bodies that are being read, in all and for one project."""
 MAX_STREAMS, MAX_STREAMS_PER_PROJECT = 500, 100
 """Videos whose events are followed at once, in all and for one project."""
 MAX_TESTS, MAX_TESTS_PER_PROJECT = 4, 2
@@ -70,7 +70,7 @@ class Context:
         what, remedy = "too many videos are being followed", "ask for the status of this one instead"
         self.streams = ConcurrencyLimit(MAX_STREAMS, MAX_STREAMS_PER_PROJECT, what, remedy)
         self.stopping = threading.Event()  # set when the process ends, so that streams end
-        self.body_memory = ByteBudget(MAX_BODY_MEMORY)
+        self.body_memory = ByteBudget(MAX_BODY_MEMORY, MAX_BODY_MEMORY_PER_PROJECT)
         self.endpoint_tests = ConcurrencyLimit(
             MAX_TESTS, MAX_TESTS_PER_PROJECT, what="too many webhook endpoints are being tested"
         )
