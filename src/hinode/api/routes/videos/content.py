@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse, Response
-from starlette.responses import MalformedRangeHeader, RangeNotSatisfiable
+from fastapi.responses import Response
 
 from hinode.api import wire
 from hinode.api.context import AppContext, ProjectId
+from hinode.api.downloads import RangeResponse
 from hinode.api.failures import STORE_RETRY_SECONDS, Refusal, get_or_404, unavailable
 from hinode.api.queries import Id
 from hinode.jobs.states import Status
@@ -31,23 +31,6 @@ _RESPONSES = {
     304: {"description": "If-None-Match has the current etag."},
     416: {"description": "The range is outside the file."},
 }
-
-
-class RangeResponse(FileResponse):
-    """A file or one range of it; any other Range header means the whole file, as HTTP allows."""
-
-    @classmethod
-    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
-        try:
-            ranges = super()._parse_range_header(http_range, file_size)
-        except MalformedRangeHeader:
-            return []
-        except RangeNotSatisfiable as error:
-            # Starlette would answer with plain text.
-            message = f"the requested range starts after the end of the file ({file_size:,} bytes)"
-            headers = {"content-range": f"bytes */{file_size}"}
-            raise Refusal(416, message, code="range_not_satisfiable", headers=headers) from error
-        return ranges if len(ranges) == 1 else []
 
 
 @router.get("/{video_id}/content", response_class=Response, responses=_RESPONSES)  # type: ignore[arg-type]
