@@ -230,14 +230,8 @@ def _redraw(
 def _request(
     clip: ClipOptions, prompt: str | None, source: MediaFile, *, end: bool = True, size: Size | None = None
 ) -> Request:
-    """The request for a clip beside or over a source; see `source_facts.complete_prompt`."""
+    """The request for a clip beside or over a source; see `source_facts.choose_prompt`."""
     from hinode.directing import source_facts
 
-    request = clip.request("", size or source.size)
-    expanded = source_facts.complete_prompt(
-        prompt, source, clip.capabilities, request.seed, end=end, expand=clip.expand
-    )
-    words = source.prompt if prompt is None else prompt
-    if words and clip.capabilities.expands and expanded != words:
-        return dataclasses.replace(request, prompt=words, expanded_prompt=expanded)
-    return dataclasses.replace(request, prompt=expanded)
+    words = source_facts.choose_prompt(prompt, source, clip.capabilities, end=end, expand=clip.expand)
+    return clip.request(words, size or source.size)

@@ -18,18 +18,18 @@ from typing import Any
 import numpy as np
 
 from hinode.clip import Clip, Frames, FrameSource, Provenance
-from hinode.directing import operations, source_facts
+from hinode.directing import operations, segment_facts
 from hinode.directing.layout import BASE, HEAD, TAIL, Layout
+from hinode.directing.source_facts import Facts
 from hinode.directing.windows import Window
 from hinode.engines import saved_state
-from hinode.engines.native.expansion import expand_prompt
 from hinode.engines.protocol import Cost, Engine, Part, Progress, Run, State, UnusableState, abandon, timed
 from hinode.errors import EngineError, OutputError
 from hinode.media import references
 from hinode.media.references import FrameReader
 from hinode.media.resize import fit_frame
 from hinode.media.timeline import frame_rate
-from hinode.request import FIRST_FRAME, FPS, GUIDE_VIDEO, MASK, Reference, Request, Segment, Size
+from hinode.request import FIRST_FRAME, FPS, GUIDE_VIDEO, MASK, Reference, Segment, Size
 
 WHITE = 128
 """Where a mask is at least this bright, the picture is drawn anew."""
@@ -54,7 +54,7 @@ class DirectedRun:
         self._steps = [cost.steps for cost in window_costs(layout, engine)]
         self._finished = 0  # windows
         self._lost_sound = False  # a window came with sound
-        self._source_facts: dict[str, str] | None = None  # of the source of an edit
+        self._facts: list[Facts] | None = None  # of each segment, once they are known
         self._provenance: Provenance | None = None  # of the first window
         self._run: Run | None = None
         self._window_state: State | None = None  # where the current window goes on from
@@ -87,8 +87,10 @@ class DirectedRun:
         before, total = sum(self._steps[:index]), sum(self._steps)
         if self._run is None:
             with timed(self.stage_seconds, "join"):
-                request = self.layout.window_request(index, self._window_references(window))
-                request = self._with_source_facts(request)
+                if self._facts is None:
+                    self._facts = segment_facts.detect(self.layout)
+                facts = self._facts[window.segment]
+                request = self.layout.window_request(index, self._window_references(window), facts)
             self._run = self.engine.start(request, self._window_state)
             self._window_state = None
         for progress in self._run:
@@ -112,24 +114,6 @@ class DirectedRun:
             self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
         self._run = None
         self._finished = index + 1
-
-    def _with_source_facts(self, request: Request) -> Request:
-        """The request for a window of an edit, with what the source shows, which fills in what the prompt
-        leaves open."""
-        if not self.layout.edits:
-            return request
-        source = self.layout.request.source
-        assert source is not None, "an edit has a source"
-        if self._source_facts is None:
-            self._source_facts = source_facts.detect(source, end=False, min_confidence=0.0)
-        expanded = self.layout.request.expanded_prompt
-        if self.layout.request.expand:
-            words = expanded or self.layout.request.prompt
-            expanded = expand_prompt(words, 0, defaults=self._source_facts)
-        guide_prompt = expand_prompt("", 0, defaults=self._source_facts)
-        return dataclasses.replace(
-            request, prompt=self.layout.request.prompt, expanded_prompt=expanded, guide_prompt=guide_prompt
-        )
 
     def abandon(self) -> None:
         """Give up the window that is being drawn, wherever that goes on."""
@@ -291,7 +275,7 @@ class DirectedRun:
             "finished": self._finished,
             "window": None if inner is None else saved_state.to_bytes(inner),
             "stage_seconds": self.stage_seconds,
-            "source_facts": self._source_facts,
+            "facts": self._facts,
             "lost_sound": self._lost_sound,
             "provenance": None
             if provenance is None
@@ -327,7 +311,7 @@ class DirectedRun:
             except (OSError, KeyError, ValueError, zlib.error) as error:
                 raise UnusableState("a part of the saved run is missing or damaged") from error
         self._finished = values["finished"]
-        self._source_facts = values["source_facts"]
+        self._facts = values["facts"]
         self._lost_sound = values["lost_sound"]
         self.stage_seconds.update(values["stage_seconds"])
 
