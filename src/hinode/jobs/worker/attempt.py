@@ -122,7 +122,7 @@ class Attempt:
         except BadInput as error:
             return self._fail(error.code, str(error), final=True)
         except EngineError as error:
-            return self._fail(error.code, str(error))
+            return self._fail(error.code, str(error), final=error.final)
         except HinodeError as error:
             log.error("%s", error)
             return self._fail(error.code, INTERNAL_ERROR_MESSAGE)  # the error may name files of this machine
