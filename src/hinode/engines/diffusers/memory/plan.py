@@ -76,11 +76,20 @@ def peak(needs: Needs, residence: Residence, *, tiles: bool) -> tuple[int, str]:
     return stages[stage], stage
 
 
+def host_bytes(needs: Needs, residence: Residence) -> int:
+    """The most bytes in the memory of the machine while a model is on an accelerator."""
+    largest = max(needs.encoders, needs.rest, *needs.denoisers)
+    if residence is Residence.RESIDENT:
+        return largest  # each part is read there first
+    # A streamed denoiser is copied into memory that the accelerator reads directly.
+    return needs.weights + (max(needs.denoisers) if residence is Residence.GROUPS else 0)
+
+
 def _first_fit(task: Task, sizes: Sizes, budget: MemoryBudget) -> MemoryPlan | None:
     for residence, float8_storage, tiles in _choices(sizes):
         needs = sizes.needs(task, float8_storage=float8_storage)
         device, stage = peak(needs, residence, tiles=tiles)
-        host = needs.weights if sizes.accelerated and residence is not Residence.RESIDENT else 0
+        host = host_bytes(needs, residence) if sizes.accelerated else 0
         if device > budget.device * (1 - SPARE_SHARE) or host > budget.host * (1 - SPARE_SHARE):
             continue
         parts = [residence.value]
