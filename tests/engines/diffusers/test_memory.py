@@ -130,6 +130,35 @@ def test_a_streamed_part_that_may_stay_is_read_again(models: ModelHome) -> None:
     assert "transformer" not in model._streamed
 
 
+def test_an_encoder_that_does_not_fit_is_streamed(models: ModelHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    import diffusers
+
+    calls: list[tuple[Any, dict[str, Any]]] = []
+    monkeypatch.setattr(
+        diffusers.hooks, "apply_group_offloading", lambda part, **options: calls.append((part, options))
+    )
+    entry = models.add(FAMILY)
+    model = Model(entry, FAMILIES[FAMILY], models.home, DEVICE, torch.bfloat16)
+    for name, kind in (("text_encoder", "leaf_level"), ("transformer", "block_level")):
+        model.load(name)
+        for _ in range(2):
+            part = model.place(name, streamed=True)
+        model.offload(name)
+        assert calls.pop() == (part, {**calls_options(kind)})
+        assert not calls
+    assert not model.ledger.device
+
+
+def calls_options(kind: str) -> dict[str, Any]:
+    return {
+        "onload_device": DEVICE,
+        "offload_device": torch.device("cpu"),
+        "offload_type": kind,
+        "num_blocks_per_group": 1 if kind == "block_level" else None,
+        "use_stream": True,
+    }
+
+
 def test_a_cache_in_a_container_counts_as_free(tmp_path: Path) -> None:
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemAvailable: 1000 kB\n")

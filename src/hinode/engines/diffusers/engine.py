@@ -14,7 +14,7 @@ from hinode.engines.diffusers.loading.model import Model
 from hinode.engines.diffusers.loading.self_test import SelfTests
 from hinode.engines.diffusers.memory import allocator
 from hinode.engines.diffusers.memory.budget import MemoryBudget
-from hinode.engines.diffusers.memory.plan import MemoryPlan, Residence
+from hinode.engines.diffusers.memory.plan import MemoryPlan
 from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Cost, State
@@ -78,7 +78,7 @@ class DiffusersEngine:
             task.family,
             Hardware.of(device),
             float8_storage=plan.float8_storage,
-            streamed=plan.residence is Residence.GROUPS,
+            streamed=plan.residence.streams,
             quantized=model.checkpoint.quantized,
             eight_bits_on_cpu=task.entry.eight_bits,
         )

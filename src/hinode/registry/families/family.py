@@ -81,6 +81,7 @@ class Family:
         inputs: (a, b): the denoiser takes a*n + b channels, n being those of the latents.
         maker_names, connector_names: how the makers call the layers of its denoiser, and of the connectors to
             its text encoder: regular expressions for names in diffusers, and replacements, in order.
+        notes: (name, note): what clips say if the config of the denoiser has a value of that name.
         traits: values that `model_index.json` has (True) or lacks (False); "transformer.NAME" is one in the
             config of the denoiser.
     """
@@ -117,6 +118,7 @@ class Family:
     inputs: tuple[int, int] = (1, 0)
     maker_names: tuple[tuple[str, str], ...] = ()
     connector_names: tuple[tuple[str, str], ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
     traits: Mapping[str, bool] = field(default_factory=dict)
 
     @property

@@ -82,6 +82,7 @@ LTX_2 = Family(
     rate_argument="frame_rate",
     schedulers=2,
     maker_names=_MAKER_NAMES,
+    notes=(("cross_attn_mod", "a checkpoint of LTX-2.3 with the guidance of 2.0"),),
     connector_names=((r"^text_proj_in\b", "aggregate_embed"),),
     batched=True,
     sound=True,

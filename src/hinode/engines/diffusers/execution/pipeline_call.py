@@ -149,7 +149,7 @@ class PipelineCall:
                 if other != name:
                     self.model.offload(other)
         self.model.load(name)
-        return self.model.place(name, streamed=self.plan.residence is Residence.GROUPS, plain=plain)
+        return self.model.place(name, streamed=self.plan.residence.streams, plain=plain)
 
     @property
     def _untested(self) -> bool:
@@ -201,7 +201,7 @@ class PipelineCall:
             pause(Progress("decode", 0, 1))
             if self.cache is not None:
                 self.cache.clear()
-            if self.plan.residence in (Residence.TURNS, Residence.GROUPS):
+            if self.plan.residence is Residence.TURNS or self.plan.residence.streams:
                 self._release_denoisers()
             _check_numbers(args[:1], "the sampler")
             return decoder(*args, **kwargs)
@@ -252,7 +252,8 @@ class PipelineCall:
             return cached["read"]
         for name in parts:
             self.model.load(name)
-            setattr(pipeline, name, self.model.place(name))
+            streamed = self.plan.residence is Residence.STREAMED
+            setattr(pipeline, name, self.model.place(name, streamed=streamed))
         embeddings = encode(*args, **kwargs)
         if self.plan.residence is not Residence.RESIDENT:
             for name in parts:

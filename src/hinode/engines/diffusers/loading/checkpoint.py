@@ -91,6 +91,12 @@ class Checkpoint:
         return any(file.suffix.lower() == ".gguf" for file in self.single_files.values())
 
     @property
+    def notes(self) -> list[str]:
+        """What is to be said of a checkpoint of a newer version than the settings of its family are for."""
+        config = self.config(self.family.denoisers[0])
+        return [note for trait, note in self.family.notes if config.get(trait)]
+
+    @property
     def fixed_size(self) -> Size | None:
         """The only size that its denoiser can sample, if it learned its positional embeddings; else None."""
         config = self.config(self.family.denoisers[0])
@@ -158,7 +164,10 @@ class Checkpoint:
         return Sizes(
             encoders=sum(loaded[name] for name in encoders if name in loaded),
             denoisers=tuple(loaded[name] for name in denoisers),
-            float8_denoisers=tuple(min(loaded[name], elements[name]) for name in denoisers),
+            # Blocks of few bits stay what they are.
+            float8_denoisers=tuple(
+                loaded[name] if self.quantized else min(loaded[name], elements[name]) for name in denoisers
+            ),
             rest=sum(size for name, size in loaded.items() if name not in (*encoders, *denoisers)),
             width=width,
             feed_forward=int(config.get("ffn_dim") or config.get("mlp_ratio", 4) * width),

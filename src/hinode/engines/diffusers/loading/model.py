@@ -31,7 +31,7 @@ class Model:
         target_execution: how denoisers are to compute; see `configure`.
         execution: how they do compute, without what could not be set up.
         degraded: whether a part of the target was given up after it had been set up.
-        remarks: what is to be said of its LoRAs, in order.
+        remarks: what is to be said of the checkpoint and its LoRAs, in order.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Model:
         self.tiny: TinyDecoder | None = None
         self.float8_storage = self.degraded = False
         self.target_execution = self.execution = UNACCELERATED
-        self.remarks: dict[str, None] = {}
+        self.remarks = dict.fromkeys(self.checkpoint.notes)
         self._accelerated: set[str] = set()
         self._streamed: set[str] = set()
 
@@ -99,16 +99,20 @@ class Model:
             self.load(name)
         part: nn.Module = self.parts[name]
         if streamed and self.device.type != "cpu":
+            import diffusers
+
             if name not in self._streamed:
                 self._move(name, torch.device("cpu"))
                 if not plain:
                     self._accelerate(name)
                 self._streamed.add(name)
-                part.enable_group_offload(  # type: ignore[operator]
+                blocks = name in self.family.denoisers
+                diffusers.hooks.apply_group_offloading(
+                    part,
                     onload_device=self.device,
                     offload_device=torch.device("cpu"),
-                    offload_type="block_level",
-                    num_blocks_per_group=1,
+                    offload_type="block_level" if blocks else "leaf_level",
+                    num_blocks_per_group=1 if blocks else None,
                     use_stream=True,
                 )
             if not plain:
