@@ -200,8 +200,8 @@ def test_the_name_of_a_file_says_for_which_network_it_is(name: str, noise: str) 
 @pytest.mark.parametrize(
     ("name", "noise", "parts"),
     [
-        ("slow_motion", "", {"transformer", "transformer_2"}),
-        ("style-high", "", {"transformer"}),
+        pytest.param("slow_motion", "", {"transformer", "transformer_2"}, marks=pytest.mark.slow),
+        pytest.param("style-high", "", {"transformer"}, marks=pytest.mark.slow),
         ("style-high", "low", {"transformer_2"}),
     ],
 )
@@ -218,6 +218,7 @@ def test_each_network_gets_the_loras_that_are_for_it_and_the_clip_says_so(
     assert f"LoRA {name}.safetensors for {which} noise" in clip.provenance.read_as
 
 
+@pytest.mark.slow
 def test_a_clip_says_how_many_layers_of_a_lora_do_not_exist(models: ModelHome, tmp_path: Path) -> None:
     tensors = pairs("diffusion_model.{makers}") | {
         "diffusion_model.blocks.7.self_attn.q.lora_A.weight": torch.ones(RANK, WIDTH),

@@ -231,7 +231,14 @@ def test_a_quick_way_is_compared_with_the_plain_one_once_on_a_machine(
     assert json.loads(file.read_text())["error"] == 0.01
 
 
-@pytest.mark.parametrize("fault", ["wrong numbers", "no numbers", "an error"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "wrong numbers",
+        pytest.param("no numbers", marks=pytest.mark.slow),
+        pytest.param("an error", marks=pytest.mark.slow),
+    ],
+)
 def test_a_quick_way_that_fails_is_used_for_no_clip(
     models: ModelHome,
     quick: list[str],
