@@ -140,6 +140,14 @@ def test_copies_beside_the_weights_are_neither_read_nor_counted(models: ModelHom
         add(models, folder)
 
 
+def test_pickles_are_not_looked_into_before_they_are_loaded(models: ModelHome, tmp_path: Path) -> None:
+    folder = copy(models, tmp_path / "model")
+    file = folder / "transformer" / WEIGHTS
+    torch.save(safetensors.torch.load_file(file), file.with_suffix(".bin"))
+    file.unlink()
+    assert add(models, folder, pickle=True).load("transformer") is not None
+
+
 def test_a_lora_that_does_not_fit_is_refused_when_it_is_added(models: ModelHome, tmp_path: Path) -> None:
     file = tiny_models.write_lora(models.checkpoint("ltx-video"), tmp_path / "other.safetensors")
     with pytest.raises(ModelError, match=r"the LoRA other\.safetensors"):

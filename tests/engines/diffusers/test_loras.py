@@ -47,13 +47,10 @@ def pairs(
     return tensors
 
 
-def load(
-    models: ModelHome, file: Path, family: str = FAMILY, part: str = "transformer", **options: Any
-) -> Any:
-    """A part of a model with the LoRA in a file, in float32."""
-    entry = models.add(family, f"{family}-lora", loras=(Lora(str(file), WEIGHT, **options),))
-    model = Model(entry, FAMILIES[family], models.home, torch.device("cpu"), torch.float32)
-    return model.load(part)
+def load(models: ModelHome, file: Path, family: str = FAMILY, **options: Any) -> Any:
+    """The denoiser of a model with the LoRA in a file, in float32."""
+    entry = models.add(family, f"{family}-lora", loras=(Lora(str(file), WEIGHT),), **options)
+    return Model(entry, FAMILIES[family], models.home, torch.device("cpu"), torch.float32).load("transformer")
 
 
 def change(models: ModelHome, part: Any, layer: str) -> Tensor:
@@ -127,6 +124,31 @@ def test_what_is_not_low_rank_is_added_to_the_weights(models: ModelHome, tmp_pat
     assert torch.allclose(change(models, part, LAYERS[VALUE]), WEIGHT * (up @ down) ** 2, atol=1e-3)
     for name in ("blocks.0.norm2.weight", "blocks.0.ffn.net.0.proj.bias", "blocks.0.scale_shift_table"):
         assert torch.allclose(part.get_parameter(name), plain[name] + WEIGHT, atol=1e-6), name
+
+
+def test_a_bias_beside_the_matrices_has_their_scale(models: ModelHome, tmp_path: Path) -> None:
+    file = tmp_path / "style.safetensors"
+    bias = {f"{QUERY}.lora_B.bias": torch.ones(WIDTH)}
+    safetensors.torch.save_file(pairs("{makers}", alpha=8.0) | bias, file)
+    name = f"{LAYERS[QUERY]}.bias"
+    part = load(models, file)
+    own = part.get_submodule(LAYERS[QUERY]).base_layer.bias
+    plain = tiny_models.tensors(models.checkpoint(FAMILY))[name]
+    assert torch.allclose(own, plain + WEIGHT * 2.0, atol=1e-6)
+
+
+def test_the_weights_of_gguf_are_not_changed(models: ModelHome, tmp_path: Path) -> None:
+    base = models.checkpoint(FAMILY)
+    gguf = tiny_models.write_gguf(base, tmp_path / "wan.gguf")
+    file, pair = tmp_path / "lokr.safetensors", tmp_path / "pair.safetensors"
+    safetensors.torch.save_file(
+        {f"{QUERY}.lokr_w1": torch.ones(8, 8), f"{QUERY}.lokr_w2": torch.eye(8)}, file
+    )
+    safetensors.torch.save_file(pairs("{makers}"), pair)
+    options = {"source": str(gguf), "base": str(base)}
+    with pytest.raises(ModelError, match=r"the LoRA lokr\.safetensors changes .* not possible in GGUF"):
+        load(models, file, **options)
+    assert list(load(models, pair, **options).peft_config) == ["lora_0"]
 
 
 @pytest.mark.parametrize(

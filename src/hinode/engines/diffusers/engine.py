@@ -66,7 +66,8 @@ class DiffusersEngine:
             allocator.return_large_blocks()
         model = Model(task.entry, task.family, self.settings.home, device, compute_type(device))
         resident = self._resident_for(model)
-        allocator.free_memory()
+        if device.type == "cuda":
+            allocator.free_memory()
         budget = self.budget or MemoryBudget.of(device)
         if resident is not None:
             budget = budget.with_loaded(resident.ledger)

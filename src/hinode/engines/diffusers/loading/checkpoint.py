@@ -129,7 +129,9 @@ class Checkpoint:
             if tensors is None:
                 return None
             result |= tensors
-        return weight_file.denoiser(result, self.part_dtype(name)) if name in self.single_files else result
+        return (
+            weight_file.take_denoiser(result, self.part_dtype(name)) if name in self.single_files else result
+        )
 
     def config(self, name: str) -> dict[str, Any]:
         """The config of a part; ModelError if it cannot be read."""

@@ -71,7 +71,7 @@ def _check_config(kind: Any, config: dict[str, Any], where: str) -> None:
 
 def _check_tensors(checkpoint: Checkpoint, name: str, kind: Any, part: nn.Module) -> None:
     layout = checkpoint.layout(name)
-    if layout is None:
+    if not layout:  # pickles
         return
     where, expected = f"{checkpoint.entry.name}/{name}", part.state_dict()
     if (file := checkpoint.single_files.get(name)) is not None:

@@ -48,6 +48,7 @@ _KEY = re.compile(
 )
 _KINDS = {"lora_down": "lora_A", "lora.down": "lora_A", "lora_up": "lora_B", "lora.up": "lora_B"}
 _PARAMETERS = {"diff": "weight", "diff_b": "bias"}
+_BIAS = "bias of lora_B"
 _DORA = {"dora_scale", "lora_magnitude_vector"}
 _MODULATION = "scale_shift_table"
 """What "diff_m" changes, in diffusers."""
@@ -93,13 +94,13 @@ def read(file: Path, *, pickle: bool, layout: bool = False) -> tuple[Layers, dic
         kind = _KINDS.get(match["kind"], match["kind"])
         if kind in _DORA:
             _refuse(file, "is a DoRA, which cannot be added here", "take a LoRA of the same style")
-        if kind.startswith("lora_") and match["leaf"] == "bias":
-            kind = "diff_b"
+        if kind == "lora_B" and match["leaf"] == "bias":
+            kind = _BIAS
         layers[match["layer"]][kind] = tensor
     return layers, _settings(file)
 
 
-def change(
+def find_change(
     layers: Layers, settings: Mapping[str, Any], name: str, part: nn.Module, family: Family, file: Path
 ) -> Change:
     """What the layers of a file change in the part called `name`; tensors may be on the meta device.
@@ -154,11 +155,11 @@ def _add_layer(
     }
     own = dict(part.named_parameters())
     for name, tensor in parameters.items():
-        if name not in own or own[name].numel() != tensor.numel():
-            if name in own and not own[name].is_floating_point():
-                continue  # its shape is that of packed bytes
+        # The shape of blocks of few bits is that of their bytes; `apply` refuses to change them.
+        if name not in own or (own[name].is_floating_point() and own[name].numel() != tensor.numel()):
             _misfit(file, name)
         result.sums[name] = partial(_same, tensor)
+    bias = tensors.pop(_BIAS, None)
     matrices = {kind: tensor for kind, tensor in tensors.items() if not kind.startswith("diff")}
     if not matrices:
         return
@@ -172,6 +173,10 @@ def _add_layer(
         half = 2.0 ** round(math.log2(abs(scale)) / 2) if scale else 1.0
         result.pairs[f"{target}.lora_A.weight"] = down * (scale / half)
         result.pairs[f"{target}.lora_B.weight"] = up * half
+        if bias is not None:
+            if f"{target}.bias" not in own or len(bias) != len(up):
+                _misfit(file, f"{target}.bias")
+            result.sums[f"{target}.bias"] = partial(_same, bias * scale)
         return
     compute, size, rank = _product(matrices, target, file)
     if shape is None or size != math.prod(shape):

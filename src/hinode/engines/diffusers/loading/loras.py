@@ -43,7 +43,7 @@ def add(loras: Sequence[Attachment], name: str, part: Any, family: Family, *, pi
         if not lora.is_for(name, family):
             continue
         layers, settings = lora_file.read(lora.path, pickle=pickle)
-        change = lora_file.change(layers, settings, name, part, family, lora.path)
+        change = lora_file.find_change(layers, settings, name, part, family, lora.path)
         check_change(change, name, lora)
         try:
             lora_file.apply(change, part, f"lora_{index}", lora.weight, lora.path)
@@ -63,7 +63,7 @@ def check(lora: Attachment, name: str, part: nn.Module, family: Family, *, pickl
     """Raise ModelError if a LoRA does not fit a part without weights; a pickle is not looked into."""
     layers, settings = lora_file.read(lora.path, pickle=pickle, layout=True)
     if layers:
-        check_change(lora_file.change(layers, settings, name, part, family, lora.path), name, lora)
+        check_change(lora_file.find_change(layers, settings, name, part, family, lora.path), name, lora)
 
 
 def check_change(change: Change, name: str, lora: Attachment) -> None:

@@ -33,7 +33,7 @@ def load(kind: Any, file: Path, folder: Path, dtype: torch.dtype, *, pickle: boo
     config = kind.load_config(folder, local_files_only=True)
     with _default_dtype(dtype), accelerate.init_empty_weights():
         part = kind.from_config(config)
-    tensors = weight_file.denoiser(weight_file.read(file, pickle=pickle), dtype)
+    tensors = weight_file.take_denoiser(weight_file.read(file, pickle=pickle), dtype)
     tensors = weight_file.to_library_names(tensors, kind, config, part.state_dict())
     weight_file.check(tensors, part.state_dict(), file.name)
     # From a folder, the library keeps norms and tables in float32; so do we.

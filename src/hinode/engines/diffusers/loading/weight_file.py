@@ -98,7 +98,7 @@ def read_layout(file: Path) -> Tensors | None:
         }
 
 
-def denoiser(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> Tensors:
+def take_denoiser(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> Tensors:
     """Those of some tensors that belong to the denoiser, without their prefix and multiplied by their scales.
 
     Args:
