@@ -189,6 +189,16 @@ def test_a_refusal_of_moderation_is_final(fleet: Fleet, error: dict[str, str]) -
 # During the job
 
 
+def test_a_new_job_is_saved_before_anything_else(fleet: Fleet) -> None:
+    stub = fleet.add("sglang")
+    run = fleet.start()
+    first = next(progress for progress in run if progress.done)
+    assert first.save
+    resumed = fleet.start(run.state())
+    steps(resumed)
+    assert len(stub.creations()) == 1
+
+
 def test_a_server_killed_midway_is_replaced(fleet: Fleet) -> None:
     first, second = fleet.add("hinode", lost_seconds=3), fleet.add("sglang")
     first.statuses = [("in_progress", 50)]

@@ -272,7 +272,7 @@ class RemoteRun:
         if self._permit is None:  # continued after a pause: the job runs whether there is a place or not
             self._permit = self.pool.semaphore(server).acquire()
         self._began_at = self._began_at or self._clock()
-        yield self._progress()
+        yield dataclasses.replace(self._progress(), save=True)
         with timed(self.stage_seconds, "sample"):
             while job.phase is not Phase.DONE:
                 try:

@@ -227,6 +227,8 @@ class Attempt:
             if progress.stage == "decode" and not self._ready:
                 self._save(run)
                 self._ready = True
+            if progress.save:
+                self._save(run)
             self._report(progress, heartbeat, run)
             if self._step != self._first and progress.stage == "sample" and self._due():
                 self._save(run)
