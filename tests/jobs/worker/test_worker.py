@@ -297,6 +297,28 @@ def test_states_are_saved_as_often_as_it_is_told_and_before_decoding(service: Se
     assert checkpoints == [0, 1, 2, 3, 4, 5]
 
 
+def test_a_state_is_saved_at_once_where_the_engine_says_so(service: Service) -> None:
+    class Remote(TestcardEngine):
+        def start(self, request: Request, state: State | None = None) -> Any:
+            run = super().start(request, state)
+            run.__class__ = type("Saving", (type(run),), {"__iter__": saving(type(run).__iter__)})
+            return run
+
+    def saving(iterate: Any) -> Any:
+        def steps(run: Any) -> Any:
+            return (dataclasses.replace(report, save=report.done == 2) for report in iterate(run))
+
+        return steps
+
+    job_id, checkpoints = service.submit(), []
+    service.worker(
+        lambda number: checkpoints.append(service.job(job_id).checkpoint_step),
+        make=Remote,
+        checkpoint_seconds=1e6,
+    ).run_one()
+    assert checkpoints == [0, 0, 2, 2, 2, 2]
+
+
 @pytest.mark.parametrize("age", [-1.0, 1000.0], ids=["old", "young"])
 def test_a_new_state_replaces_the_one_before_it(
     service: Service, monkeypatch: pytest.MonkeyPatch, age: float

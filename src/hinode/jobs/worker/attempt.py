@@ -125,7 +125,7 @@ class Attempt:
         except BadInput as error:
             return self._fail(error.code, str(error), final=True)
         except EngineError as error:
-            return self._fail(error.code, str(error))
+            return self._fail(error.code, str(error), final=error.final)
         except HinodeError as error:
             log.error("%s", error)
             return self._fail(error.code, INTERNAL_ERROR_MESSAGE)  # the error may name files of this machine
@@ -243,6 +243,8 @@ class Attempt:
             if progress.stage == "decode" and not self._ready:
                 self._save(run)
                 self._ready = True
+            if progress.save:
+                self._save(run)
             self._report(progress, heartbeat, run)
             if self._step != self._first and progress.stage == "sample" and self._due():
                 self._save(run)
