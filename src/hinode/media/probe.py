@@ -81,7 +81,11 @@ def look(path: Path, max_seconds: float) -> dict[str, Any]:
             fault = next(_faults(file, max_seconds), None)
             if fault is not None:
                 return _refusal(*fault)
-            width, height = file.size
+            # Only now, when its size is known to be within bounds.
+            first = next(iter(file), None)
+            if first is None:
+                return _refusal("the video has no frames")
+            width, height = first.size
             facts = {"width": width, "height": height, "seconds": float(file.seconds), "codec": file.codec}
             return {**facts, "fps": str(file.average_rate) if file.average_rate else None}
     except DecodeError as error:
@@ -108,9 +112,6 @@ def _faults(file: VideoFile, max_seconds: float) -> Iterator[tuple[str, ...]]:
         yield f"the video has {float(file.seconds):.3g} seconds", remedy
     if rate is not None and rate > MAX_FPS:
         yield f"the video has {float(rate):.6g} frames per second", f"send one with at most {MAX_FPS}"
-    # Only now, when its size is known to be within bounds.
-    if next(iter(file), None) is None:
-        yield ("the video has no frames",)
 
 
 def _limit_process() -> None:
