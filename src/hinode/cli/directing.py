@@ -140,13 +140,22 @@ def edit(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Picture or MP4 of the size of the video, white where pixels may change; all others stay.",
+            help="Picture or MP4 of the size of the video, white where pixels may change, grey where old and "
+            "new mix; black and transparent ones stay.",
         ),
     ] = None,
+    feather: Annotated[
+        float,
+        typer.Option(
+            metavar="PIXELS", help="Width over which the change fades out on both sides of the mask's edge."
+        ),
+    ] = 0.0,
     strength: Strength = None,
 ) -> None:
     """Change a video, or with --mask only a part of its picture."""
-    _redraw("edit", video, prompt, strength, mask, ctx.clip)
+    if feather and mask is None:
+        raise BadInput("there is no mask to feather", "name one with --mask", field="feather")
+    _redraw("edit", video, prompt, strength, mask, ctx.clip, feather)
 
 
 def retake(
@@ -200,10 +209,13 @@ def animate(
     material.check_fit(fit)
     with material.name_file_in_errors(image, "image"):
         image_size = pictures.measure(image, field="image")[0]
-    request = dataclasses.replace(ctx.clip.request(prompt, image_size), seconds=seconds)
+    size = ctx.clip.default_size(image_size)
+    # A clip of the picture's own shape takes a pixel of it at most.
+    own_fit = "crop" if ctx.clip.size is None else fit
+    request = dataclasses.replace(ctx.clip.request(prompt, size), seconds=seconds)
     with tempfile.TemporaryDirectory(prefix="hinode-") as scratch:
         folder = Path(scratch)
-        references = [material.load_picture(image, request.size, FIRST_FRAME, folder=folder, fit=fit)]
+        references = [material.load_picture(image, request.size, FIRST_FRAME, folder=folder, fit=own_fit)]
         if last is not None:
             moment = operations.last_moment(seconds, ctx.clip.capabilities.native_fps[0])
             picture = material.load_picture(
@@ -216,15 +228,24 @@ def animate(
 
 
 def _redraw(
-    operation: str, video: Path, prompt: str, strength: str | None, mask: Path | None, clip: ClipOptions
+    operation: str,
+    video: Path,
+    prompt: str,
+    strength: str | None,
+    mask: Path | None,
+    clip: ClipOptions,
+    feather: float = 0.0,
 ) -> None:
     from hinode.directing import material, operations
 
     share = operations.parse_strength(strength)
     source = material.load_video(video)
-    region = None if mask is None else material.load_mask(mask, source.size)
-    request = _request(clip, prompt, source, end=False)
-    render(operations.redraw(request, operation, source, share, region), clip)
+    with tempfile.TemporaryDirectory(prefix="hinode-") as scratch:
+        region = None
+        if mask is not None:
+            region = material.load_mask(mask, source.size, folder=Path(scratch), feather=feather)
+        request = _request(clip, prompt, source, end=False)
+        render(operations.redraw(request, operation, source, share, region), clip)
 
 
 def _request(
@@ -233,7 +254,7 @@ def _request(
     """The request for a clip beside or over a source; see `source_facts.complete_prompt`."""
     from hinode.directing import source_facts
 
-    request = clip.request("", size or source.size)
+    request = clip.request("", clip.default_size(size or source.size))
     expanded = source_facts.complete_prompt(
         prompt, source, clip.capabilities, request.seed, end=end, expand=clip.expand
     )

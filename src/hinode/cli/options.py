@@ -150,6 +150,13 @@ class ClipOptions:
 
         return extend_capabilities(self.engine_capabilities)
 
+    def default_size(self, source: Size) -> Size:
+        """The size of a clip from a picture or a video, if none is set; see `material.default_size`."""
+        from hinode.directing import material
+        from hinode.media import formats
+
+        return material.default_size(source, even=formats.choose(self.format, self.output) == "mp4")
+
     def request(self, prompt: str, default_size: Size = DEFAULT_SIZE) -> Request:
         """The request that these options describe, with a new seed if none is set."""
         width, height = default_size if self.size is None else parse_size(self.size)

@@ -31,8 +31,9 @@ from hinode.media.resize import fit_frame
 from hinode.media.timeline import frame_rate
 from hinode.request import FIRST_FRAME, FPS, GUIDE_VIDEO, MASK, Reference, Request, Segment, Size
 
-WHITE = 128
-"""Where a mask is at least this bright, the picture is drawn anew."""
+MASK_RANGE = (8, 247)
+"""Brightness of a mask up to which the source stays, and from which on the drawn picture covers it; between
+them both are mixed. Encoders leave some noise in black and white."""
 
 MAX_MEMORY_BYTES = 2**28
 """Frames that take more bytes than that are held in a file."""
@@ -277,8 +278,12 @@ class DirectedRun:
             generated = min(int(Fraction(index) / fps * self.layout.fps), self.layout.frames - 1)
             frame = fit_frame(source[generated], size)
             if masks is not None:
-                anew = masks.frame(index).max(-1, keepdims=True) >= WHITE
-                frame = np.where(anew, frame, whole[index])
+                black, white = MASK_RANGE
+                share = (masks.frame(index).max(-1, keepdims=True).astype(np.float32) - black) / (
+                    white - black
+                )
+                share = share.clip(0, 1)
+                frame = np.rint(whole[index] + share * (frame.astype(np.float32) - whole[index]))
             whole[index] = frame
 
     # Saved and restored

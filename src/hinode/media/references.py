@@ -19,17 +19,17 @@ from PIL import Image
 
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput
-from hinode.media import soundtrack, video
+from hinode.media import pictures, soundtrack, video
 from hinode.media.decode import DecodeError, Picture, VideoFile, at_rate
 from hinode.media.resize import fit_frame, fit_image
 from hinode.request import Reference, Size
 
 
 def picture(reference: Reference) -> Image.Image:
-    """The image of a reference, in RGB."""
+    """The image of a reference, in sRGB as people see it."""
     try:
         with Image.open(_path(reference)) as image:
-            return image.convert("RGB")
+            return pictures.as_seen(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         message = "the image to work from cannot be read"
         raise BadInput(message, "give a JPEG, PNG or WebP", field=reference.role) from error
