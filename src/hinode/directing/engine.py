@@ -51,6 +51,7 @@ class DirectedEngine:
         request.check(extend_capabilities(capabilities))
         if request.reference(CHARACTER) and CHARACTER not in capabilities.references:
             request = without_characters(source_facts.cast(request), capabilities)
+        request = source_facts.complete(request, capabilities)
         if is_direct(request, capabilities):
             return self.engine.start(request, state)
         return DirectedRun(self._layout(request, capabilities), self.engine, state)

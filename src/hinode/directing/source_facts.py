@@ -18,13 +18,27 @@ from hinode.engines.native import catalog
 from hinode.engines.native.expansion import expand_prompt
 from hinode.errors import BadInput
 from hinode.media import references
-from hinode.request import CHARACTER, Capabilities, MediaFile, Reference, Request
+from hinode.request import (
+    CHARACTER,
+    FIRST_FRAME,
+    KEYFRAME,
+    LAST_FRAME,
+    MASK,
+    SOURCE,
+    Capabilities,
+    MediaFile,
+    Reference,
+    Request,
+)
 
 RATE = Fraction(8)
 FRAMES = 16
 """Frames that the judge looks at: two seconds."""
 MIN_CONFIDENCE = 0.9
 SUBJECT = ("color", "subject")
+MOVES = ("motion", "camera")
+"""What no picture shows."""
+PICTURES = (FIRST_FRAME, KEYFRAME, LAST_FRAME)
 
 
 def detect(reference: Reference, *, end: bool, min_confidence: float = MIN_CONFIDENCE) -> dict[str, str]:
@@ -38,7 +52,9 @@ def detect(reference: Reference, *, end: bool, min_confidence: float = MIN_CONFI
     two_seconds = np.stack(deque(frames, FRAMES) if end else list(islice(frames, FRAMES)))
     verdict = judge(torch.from_numpy(two_seconds), float(RATE))[0]
     return {
-        name: value for name, value in verdict.values.items() if verdict.confidence[name] >= min_confidence
+        name: value
+        for name, value in verdict.values.items()
+        if verdict.confidence[name] >= min_confidence and not (reference.still and name in MOVES)
     }
 
 
@@ -69,6 +85,28 @@ def complete_prompt(
         message = "the video does not say what it was made from, so there is no prompt"
         raise BadInput(message, "say in words what to show", field="prompt")
     return text
+
+
+def complete(request: Request, capabilities: Capabilities) -> Request:
+    """A request whose prompt is completed with what its video or its first picture shows, where a model of
+    the world that the judge knows draws beside it; `capabilities` are those of the engine alone. One whose
+    prompt is completed already stays as it is."""
+    if capabilities.engine != catalog.ENGINE or not request.expand or request.expanded_prompt:
+        return request
+    redrawn = request.operation in ("remix", "edit") and not request.segments
+    if redrawn and request.reference(MASK) is None:
+        return request  # the run itself looks at what it changes
+    videos = [reference for reference in request.references if reference.role == SOURCE]
+    pictures = [reference for role in PICTURES for reference in request.references if reference.role == role]
+    if not videos and not pictures:
+        return request
+    # The last video: what is drawn leads to it, unless it is the only one and begins the clip.
+    leads = redrawn or len(videos) > 1 or bool(request.segments and not request.segments[0].keep)
+    defaults = detect([*videos, *pictures][len(videos) - 1 if videos else 0], end=not leads)
+    expanded = expand_prompt(
+        request.prompt, request.seed, motion=not request.path, camera=request.camera, defaults=defaults
+    )
+    return request if expanded == request.prompt else dataclasses.replace(request, expanded_prompt=expanded)
 
 
 def cast(request: Request) -> Request:
