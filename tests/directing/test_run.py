@@ -26,7 +26,7 @@ from hinode.engines.protocol import Progress, State
 from hinode.errors import BadInput, EngineError, OutputError
 from hinode.media import references
 from hinode.media.decode import Picture, VideoFile
-from hinode.request import CHARACTER, MASK, SOURCE, Reference, Request, Segment
+from hinode.request import CHARACTER, FIRST_FRAME, MASK, SOURCE, Reference, Request, Segment
 from hinode.settings import Settings
 from hinode.training.upscaling import save_upscaler
 
@@ -309,6 +309,22 @@ def test_kept_footage_of_another_rate_leaves_no_gap(engine: DirectedEngine, tmp_
     assert render_clip(engine, request).frames.shape[0] == 2
 
 
+def test_the_highest_rate_of_kept_videos_is_that_of_the_clip(engine: DirectedEngine, tmp_path: Path) -> None:
+    slow = source(tmp_path, moving(4))
+    quick = references.save_frames(moving(60), Fraction(120), SOURCE, tmp_path)
+    request = dataclasses.replace(
+        REQUEST,
+        operation="blend",
+        seconds=1.5,
+        references=(slow, quick),
+        segments=(Segment(0.5, keep=slow.digest), Segment(0.5), Segment(0.5, keep=quick.digest)),
+    )
+    clip = render_clip(engine, request)
+    assert clip.fps == 60
+    assert "shown at 60 of the 120 frames per second" in clip.provenance.read_as
+    assert clip.sound is None
+
+
 def test_progress_never_falls_and_ends_with_all_steps(engine: DirectedEngine) -> None:
     steps = [
         (progress.done, progress.total)
@@ -376,10 +392,19 @@ def test_a_character_is_said_where_the_prompt_names_it(engine: DirectedEngine, t
     from hinode.world.render import render
     from hinode.world.scene import Scene, Subject
 
-    rendered = render(
-        [Scene((Subject("balloon", "orange", "rise", 0.5, 0.5, 0.3),))], frames=16, fps=8, width=64, height=64
-    )
+    scene = Scene((Subject("balloon", "orange", "rise", 0.5, 0.5, 0.3),), "night", "sea")
+    rendered = render([scene], frames=16, fps=8, width=64, height=64)
     frames = (rendered[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    first = references.save_picture(frames[0], FIRST_FRAME, tmp_path)
+    shown = source_facts.complete(
+        dataclasses.replace(REQUEST, prompt="a kite", references=(first,)), engine.engine.capabilities("toy")
+    )
+    assert "orange" not in shown.expanded_prompt  # that of the balloon
+    assert "over the sea, at night" in shown.expanded_prompt
+    shown = source_facts.complete(
+        dataclasses.replace(shown, prompt="a balloon", expanded_prompt=""), engine.engine.capabilities("toy")
+    )
+    assert shown.expanded_prompt.startswith("an orange balloon")
     pip = dataclasses.replace(references.save_frames(frames, FPS, CHARACTER, tmp_path), name="Pip")
     words = source_facts.cast(
         dataclasses.replace(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hinode.clip import Frames
 from hinode.directing.segments import LOOP_SECONDS
 from hinode.errors import BadInput, join_names, quote
-from hinode.request import KEYFRAME, STRENGTH, MediaFile, Reference, Request, Segment
+from hinode.request import FPS, KEYFRAME, STRENGTH, MediaFile, Reference, Request, Segment
 
 BLEND_STRENGTH = 0.7
 """How far a transition goes from the two clips faded into each other, by default."""
@@ -103,12 +103,15 @@ def blend(
 def redraw(
     base: Request, operation: str, source: MediaFile, strength: float | None, mask: Reference | None = None
 ) -> Request:
-    """A clip drawn over its source: a "remix", or an "edit", which may be of a part of the picture."""
+    """A clip drawn over its source: a "remix", or an "edit", which may be of a part of the picture. Its rate
+    is that of the source, if `base` has none."""
     masks = () if mask is None else (mask,)
+    fps = None if source.fps is None else min(max(float(source.fps), FPS[0]), FPS[1])
     return dataclasses.replace(
         base,
         operation=operation,
         seconds=source.seconds,
+        fps=base.fps or fps,
         strength=None if strength is None else _check_strength(strength),
         references=(source.reference(), *masks, *base.references),
     )

@@ -88,19 +88,13 @@ def middle(reference: Reference) -> Image.Image:
     return Image.fromarray(frame)
 
 
-def has_sound(reference: Reference) -> bool:
-    """Whether the video of a reference has sound, even if it cannot be decoded."""
-    with _open(reference) as file:
-        return bool(file.container.streams.audio)
-
-
-def sound(reference: Reference, seconds: float) -> Sound | None:
-    """The first seconds of what is heard in the video of a reference, or None if it has no sound.
+def sound(reference: Reference, seconds: float, start: float = 0.0) -> Sound | None:
+    """What is heard in the video of a reference for some seconds from `start` on, or None if it has no sound.
 
     Raises:
         UnusableSound: it has sound that cannot be decoded.
     """
-    return soundtrack.read(lambda: _open(reference).container, seconds)
+    return soundtrack.read(lambda: _open(reference).container, seconds, start)
 
 
 class FrameReader:
