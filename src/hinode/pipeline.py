@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from hinode import __version__
-from hinode.clip import Clip, Frames, FrameSource, Provenance, Sound
+from hinode.clip import Clip, Frames, FrameSource, Provenance
 from hinode.engines.protocol import Engine, Progress, Run, drive
 from hinode.licensing import licences
 from hinode.media import formats, references, stills
 from hinode.media.label import Label
 from hinode.media.resize import fit, fit_frame
+from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.output import replace_file
 from hinode.request import FIRST_FRAME, KEYFRAME, LAST_FRAME, Request, Size
@@ -31,9 +32,6 @@ THUMBNAIL_SIDE = 512
 TILE_SIDE = 320
 STILL_QUALITY = 88
 PREVIEW_QUALITY = 70
-
-LEFT_OUT = "left out"
-"""The sound of a clip in a file that cannot hold any."""
 
 
 @dataclass(frozen=True)
@@ -240,15 +238,6 @@ def label(request: Request, clip: Clip, sound: str | None = None) -> Label:
             **licences.stamp(provenance.licence),
         },
     )
-
-
-def describe_sound(sound: Sound | None) -> str | None:
-    """A sound as a file holds it, in words: "stereo, 48000 Hz"; None if there is none."""
-    if sound is None:
-        return None
-    from hinode.media.sound import rate_for
-
-    return f"{'mono' if sound.channels == 1 else 'stereo'}, {rate_for(sound.rate)} Hz"
 
 
 def format_size(size: Size) -> str:

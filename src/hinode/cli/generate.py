@@ -116,7 +116,7 @@ def watch_progress(*, show: bool) -> Iterator[Watch]:
 
 def _summary(result: Result) -> str:
     """What was rendered, and how the model read the prompt."""
-    from hinode.pipeline import LEFT_OUT, format_size
+    from hinode.pipeline import format_size
 
     provenance = result.provenance
     size, native_size = format_size(result.size), format_size(provenance.native_size)
@@ -130,11 +130,17 @@ def _summary(result: Result) -> str:
         more = len(provenance.not_understood) - len(words)
         lines.append(f"not understood: {', '.join(words)}" + (f" and {more} more words" if more else ""))
     lines.append(f"read as: {provenance.read_as}")
-    if result.sound == LEFT_OUT:
-        lines.append(f"without sound: {result.format} files hold none, mp4 files do")
-    elif result.sound is not None:
-        lines.append(f"sound: {result.sound}")
+    lines += describe_sound(result.sound, result.format)
     return "\n".join(lines)
+
+
+def describe_sound(sound: str | None, format: str) -> list[str]:
+    """What to say about the sound of a file of a format, in a line or none; `sound` is that of a result."""
+    from hinode.media.sound import LEFT_OUT
+
+    if sound == LEFT_OUT:
+        return [f"without sound: {format} files hold none, mp4 files do"]
+    return [] if sound is None else [f"sound: {sound}"]
 
 
 def _unused_path(request: Request, kind: str) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice
@@ -104,14 +104,23 @@ class FrameReader:
     once; a read before that place opens the file again.
     """
 
-    def __init__(self, reference: Reference, fps: Fraction, size: Size, start: float = 0.0) -> None:
+    def __init__(
+        self,
+        reference: Reference,
+        fps: Fraction,
+        size: Size,
+        start: float = 0.0,
+        resize: Callable[[Frames, Size], Frames] = fit_frame,
+    ) -> None:
         """
         Args:
             reference: a video, or a picture, which is shown for ever.
             fps: frames per second to read at.
             size: width and height to read at.
             start: seconds into the video from which times and frames are counted.
+            resize: brings a frame uint8 [H, W, 3] to that size.
         """
+        self._resize = resize
         self.reference, self.fps, self.size = reference, fps, size
         self._first = round(Fraction(str(start)) * fps)
         self._pictures: Iterator[Picture] = iter(())
@@ -124,7 +133,7 @@ class FrameReader:
         the end the last one."""
         if self.reference.still:
             if self._frame is None:
-                self._frame = fit_frame(np.asarray(picture(self.reference)), self.size)
+                self._frame = self._resize(np.asarray(picture(self.reference)), self.size)
             return self._frame
         index = max(self._first + index, 0)
         if index < self._index or self._picture is None:
@@ -137,7 +146,7 @@ class FrameReader:
         if self._frame is None:
             assert self._picture is not None, "a video without frames is refused"
             with _errors(self.reference):
-                self._frame = fit_frame(self._picture.rgb, self.size)
+                self._frame = self._resize(self._picture.rgb, self.size)
         return self._frame
 
     def fill(self, target: Frames, start: float = 0.0) -> None:
