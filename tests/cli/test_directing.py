@@ -92,6 +92,23 @@ def test_the_prompt_of_a_video_without_one_says_what_it_shows(run: Run) -> None:
     assert "there is no prompt; say in words what to show" in result.stderr
 
 
+def test_pictures_are_a_video_too(run: Run) -> None:
+    pictures = [Image.fromarray(frame) for frame in gradient(8)]
+    for name, more in (("a.gif", {"duration": 120}), ("a.webp", {"duration": 125, "lossless": True})):
+        pictures[0].save(name, save_all=True, append_images=pictures[1:], **more)
+    Path("numbers").mkdir()
+    for number, picture in enumerate(pictures, start=8):
+        picture.save(f"numbers/shot-{number}.png")
+    words = ("--keep", "0-0.5", "--after", "0.25", "--model", "toy", "--seed", "5", "--json", "-o", "o.mp4")
+    for name, more, fps in (("a.gif", (), 25 / 3), ("a.webp", (), 8), ("numbers", ("--fps", "8"), 8)):
+        result = run("recut", name, PROMPT, *words, *more)
+        assert json.loads(result.stdout)["fps"] == pytest.approx(fps), result.output
+        assert difference(read_video(Path("o.mp4")).frames[:4], gradient(4)) < 6
+    assert (
+        "a folder of pictures has no rate; say it with --fps" in run("recut", "numbers", "x", *words).stderr
+    )
+
+
 def test_loops_of_prompts_and_of_videos(run: Run) -> None:
     assert len(frames_of(run("loop", PROMPT, "--seconds", "2", "--size", "32x32", *TOY, "-q"))) == 16
     source = write_video("in.mp4", gradient(16))
@@ -345,8 +362,8 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("words", "message"),
     [
         (("extend", "no.mp4", "--seconds", "1"), "video 'no.mp4' cannot be read: No such file"),
-        (("extend", "words.mp4", "--seconds", "1"), "video 'words.mp4': the video is not an MP4"),
-        (("extend", "a.png", "--seconds", "1"), "video 'a.png': the video is not an MP4"),
+        (("extend", "words.mp4", "--seconds", "1"), "video 'words.mp4': the file is no video"),
+        (("extend", "a.png", "--seconds", "1"), "video 'a.png': the file is no video"),
         (("extend", "in.mp4", "--seconds", "0"), "no 0 seconds can be added"),
         (("extend", "in.mp4", "--seconds", "nan"), "no nan seconds can be added"),
         (("extend", "in.mp4", "--seconds", "200"), "202 seconds cannot be made"),
@@ -395,6 +412,11 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("animate", "a.png", "a kite", "--camera", "spin"), "the camera cannot 'spin'"),
         (("animate", "a.png", "a kite", "--camera", "pan left 99"), "the camera has the speed '99'"),
         (("animate", "a.png", "a kite", "--camera", "0,0,0"), "a zoom of 0 or less"),
+        (("retake", "in.mp4", "--from", "0:01:00:90", "--to", "2"), "has the frame 90 of a second of 8"),
+        (
+            ("retake", "in.mp4", "--from", "soon", "--to", "2"),
+            "from 'soon' is no moment; write seconds, such",
+        ),
         (("storyboard",), "there is no storyboard; name its file"),
         (("storyboard", "no.yaml"), "the storyboard 'no.yaml' cannot be read"),
         (("storyboard", "words.mp4"), "give an object with named fields"),

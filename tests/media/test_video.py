@@ -155,7 +155,7 @@ def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes | None) -> N
     path = tmp_path / "clip.mp4"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(DecodeError, match="does not exist" if content is None else "cut off or damaged"):
+    with pytest.raises(DecodeError, match="does not exist" if content is None else "is no video|is empty"):
         read_video(path)
 
 

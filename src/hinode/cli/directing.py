@@ -19,7 +19,10 @@ from hinode.request import FIRST_FRAME, KEYFRAME, MediaFile, Request, Size
 
 LOOP_SECONDS = 4.0
 
-Source = Annotated[Path, typer.Argument(help="Video to work on, an MP4.")]
+Source = Annotated[
+    Path,
+    typer.Argument(help="Video to work on, such as an MP4, MOV, MKV, WebM or GIF, or a folder of pictures."),
+]
 SourcePrompt = Annotated[
     str | None,
     typer.Argument(
@@ -44,9 +47,9 @@ def extend(
     backward: Annotated[bool, typer.Option("--backward", help="Add them before the video.")] = False,
 ) -> None:
     """Extend a video at its end, or at its start with --backward."""
-    from hinode.directing import material, operations
+    from hinode.directing import operations
 
-    source = material.load_video(video)
+    source = ctx.clip.load_video(video)
     request = _request(ctx.clip, prompt, source, end=not backward)
     render(operations.extend(request, source, seconds, backward=backward), ctx.clip)
 
@@ -56,7 +59,7 @@ def loop(
     prompt: SourcePrompt = None,
     *,
     video: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Video that the loop begins with, an MP4.")
+        Path | None, typer.Option(metavar="FILE", help="Video that the loop begins with.")
     ] = None,
     seconds: Annotated[
         float | None,
@@ -64,7 +67,7 @@ def loop(
     ] = None,
 ) -> None:
     """Generate a clip that repeats without a seam."""
-    from hinode.directing import material, operations
+    from hinode.directing import operations
 
     if video is None:
         if prompt is None:
@@ -73,14 +76,14 @@ def loop(
         request = dataclasses.replace(request, seconds=LOOP_SECONDS if seconds is None else seconds)
         render(operations.loop(request, None, None), ctx.clip)
     else:
-        source = material.load_video(video)
+        source = ctx.clip.load_video(video)
         render(operations.loop(_request(ctx.clip, prompt, source), source, seconds), ctx.clip)
 
 
 def blend(
     ctx: ClipContext,
-    first: Annotated[Path, typer.Argument(help="Video that comes first, an MP4.")],
-    second: Annotated[Path, typer.Argument(help="Video that comes after it, an MP4.")],
+    first: Annotated[Path, typer.Argument(help="Video that comes first.")],
+    second: Annotated[Path, typer.Argument(help="Video that comes after it.")],
     prompt: SourcePrompt = None,
     *,
     seconds: Annotated[float, typer.Option(help="Length of the transition.")] = 1.0,
@@ -92,19 +95,19 @@ def blend(
         ),
     ] = None,
     leave: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--from",
-            metavar="SECONDS",
+            metavar="TIME",
             help="Moment of the first video at which the transition begins.",
             show_default="so that both end together",
         ),
     ] = None,
     enter: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--to",
-            metavar="SECONDS",
+            metavar="TIME",
             help="Moment of the second video at which the transition ends.",
             show_default="so that both begin together",
         ),
@@ -112,16 +115,23 @@ def blend(
     strength: Strength = None,
 ) -> None:
     """Join two videos by a generated transition."""
-    from hinode.directing import material, operations
+    from hinode.directing import operations
 
     shape = operations.parse_curve(curve)
     share = operations.parse_strength(strength)
-    before = material.load_video(first, field="first video")
-    after = material.load_video(second, field="second video")
+    before = ctx.clip.load_video(first, "first video")
+    after = ctx.clip.load_video(second, "second video")
     base = _request(ctx.clip, prompt, after, end=False, size=before.size)
     share = operations.BLEND_STRENGTH if share is None else share
     request = operations.blend(
-        base, before, after, seconds, leave=leave, enter=enter, curve=shape, strength=share
+        base,
+        before,
+        after,
+        seconds,
+        leave=None if leave is None else operations.parse_moment(leave, "from", before.fps),
+        enter=None if enter is None else operations.parse_moment(enter, "to", after.fps),
+        curve=shape,
+        strength=share,
     )
     render(request, ctx.clip)
 
@@ -163,14 +173,17 @@ def retake(
     video: Source,
     prompt: SourcePrompt = None,
     *,
-    begin: Annotated[float, typer.Option("--from", metavar="SECONDS", help="Start of the span.")],
-    end: Annotated[float, typer.Option("--to", metavar="SECONDS", help="End of the span.")],
+    begin: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="Start of the span, such as 1.5, 0:01.5 or 36f.")
+    ],
+    end: Annotated[str, typer.Option("--to", metavar="TIME", help="End of the span.")],
 ) -> None:
     """Generate a span of a video again. The rest stays as it is."""
-    from hinode.directing import material, operations
+    from hinode.directing import operations
 
-    source = material.load_video(video)
-    render(operations.retake(_request(ctx.clip, prompt, source), source, begin, end), ctx.clip)
+    source = ctx.clip.load_video(video)
+    moments = [operations.parse_moment(*words, source.fps) for words in ((begin, "from"), (end, "to"))]
+    render(operations.retake(_request(ctx.clip, prompt, source), source, *moments), ctx.clip)
 
 
 def recut(
@@ -178,15 +191,17 @@ def recut(
     video: Source,
     prompt: SourcePrompt = None,
     *,
-    keep: Annotated[str, typer.Option(metavar="FROM-TO", help="Span to keep, in seconds.")],
+    keep: Annotated[
+        str, typer.Option(metavar="FROM-TO", help="Span to keep, such as 0.5-1.5 or 0:01-0:02.5.")
+    ],
     before: Annotated[float, typer.Option(help="Seconds to generate before it.")] = 0.0,
     after: Annotated[float, typer.Option(help="Seconds to generate after it.")] = 0.0,
 ) -> None:
     """Keep a span of a video and generate what surrounds it."""
-    from hinode.directing import material, operations
+    from hinode.directing import operations
 
-    begin, end = operations.parse_span(keep, "keep")
-    source = material.load_video(video)
+    source = ctx.clip.load_video(video)
+    begin, end = operations.parse_span(keep, "keep", source.fps)
     render(operations.recut(_request(ctx.clip, prompt, source), source, begin, end, before, after), ctx.clip)
 
 
@@ -239,7 +254,7 @@ def _redraw(
     from hinode.directing import material, operations
 
     share = operations.parse_strength(strength)
-    source = material.load_video(video)
+    source = clip.load_video(video)
     with tempfile.TemporaryDirectory(prefix="hinode-") as scratch:
         region = None
         if mask is not None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from hinode.errors import BadInput, join_names, quote
-from hinode.media import pictures
-from hinode.media.decode import DecodeError, VideoFile
-from hinode.media.probe import FIRST_BOX, probe
+from hinode.media import animation, pictures, stills
+from hinode.media.decode import HEAD_BYTES, DecodeError, VideoFile, media_type
+from hinode.media.probe import probe
 from hinode.media.references import digest_file
+from hinode.media.timeline import frame_rate
+from hinode.media.video import write_lossless
 from hinode.request import CHARACTER, MASK, PIXELS, SIDE, MediaFile, Reference, Size
 
 MAX_SOURCE_SECONDS = 3600.0
@@ -25,18 +27,27 @@ MAX_FEATHER = 500.0
 """Pixels."""
 
 
-def load_video(path: Path, *, field: str = "video") -> MediaFile:
-    """An MP4, probed; `field` is what to name in errors.
+def load_video(
+    path: Path, *, field: str = "video", folder: Path | None = None, fps: float | None = None
+) -> MediaFile:
+    """A video, probed: a file, an animated GIF, WebP or PNG, or a folder of numbered pictures.
+
+    Args:
+        field: what to name in errors.
+        folder: where a copy as a video goes, if pictures become one; None if they may not.
+        fps: frames per second of numbered pictures, which have no rate of their own.
 
     Raises:
         BadInput: it is missing or is no video that can be worked on.
     """
     with name_file_in_errors(path, field):
-        facts = probe(path, max_seconds=MAX_SOURCE_SECONDS, field=field)
+        if folder is not None and path.exists():
+            path = _join_pictures(path, folder, fps, field)
+        facts = probe(path, max_seconds=MAX_SOURCE_SECONDS, field=field, local=True)
         prompt = _label_facts(path).get("prompt")
         return MediaFile(
             digest=digest_file(path),
-            media_type="video/mp4",
+            media_type=facts.media_type,
             bytes=path.stat().st_size,
             size=facts.size,
             seconds=facts.seconds,
@@ -44,6 +55,22 @@ def load_video(path: Path, *, field: str = "video") -> MediaFile:
             prompt=prompt if isinstance(prompt, str) else "",
             path=str(path.absolute()),
         )
+
+
+def _join_pictures(path: Path, folder: Path, fps: float | None, field: str) -> Path:
+    """A video without loss of the pictures at a path, if they are pictures; else the path."""
+    if path.is_dir():
+        if fps is None:
+            raise BadInput("a folder of pictures has no rate", "say it with --fps", field="fps")
+        frames, rate = stills.read_sequence(stills.list_sequence(path, field), field), frame_rate(fps)
+    elif animation.is_animated(path):
+        frames, rate = animation.read(path, field)
+    else:
+        return path
+    number = len(list(folder.iterdir()))
+    copy = folder / f"{number}.mp4"
+    write_lossless(copy, frames, rate)
+    return copy
 
 
 def load_picture(
@@ -75,10 +102,10 @@ def load_picture(
 
     check_fit(fit)
     with name_file_in_errors(path, field):
-        changed, media_type = pictures.ready(path, size, fit, field=field, other_size=other_size)
+        changed, kind = pictures.ready(path, size, fit, field=field, other_size=other_size)
         if changed is not None:
             path = _write_copy(changed, folder)
-        return Reference(role, digest_file(path), media_type, path=str(path.absolute()), at=at)
+        return Reference(role, digest_file(path), kind, path=str(path.absolute()), at=at)
 
 
 def load_mask(path: Path, size: Size, *, folder: Path, feather: float = 0.0) -> Reference:
@@ -101,9 +128,7 @@ def load_mask(path: Path, size: Size, *, folder: Path, feather: float = 0.0) -> 
         remedy = f"give 0 to {MAX_FEATHER:g} pixels"
         raise BadInput(f"feather {feather:g} is out of range", remedy, field="feather")
     with name_file_in_errors(path, MASK):
-        with path.open("rb") as file:
-            moving = file.read(12)[4:8] == FIRST_BOX
-        if moving:
+        if _is_video(path):
             if feather:
                 remedy = "feather it in its own pictures, or give a still one"
                 raise BadInput("a mask that moves cannot be feathered here", remedy, field="feather")
@@ -111,10 +136,10 @@ def load_mask(path: Path, size: Size, *, folder: Path, feather: float = 0.0) -> 
             if content.size != size:
                 raise other_size(content.size)
             return content.reference(MASK)
-        mask, media_type = pictures.ready(path, size, None, field=MASK, other_size=other_size, mask=True)
+        mask, kind = pictures.ready(path, size, None, field=MASK, other_size=other_size, mask=True)
         assert mask is not None, "a mask is always read anew"
         copy = _write_copy(pictures.feathered(mask, feather) if feather else mask, folder)
-        return Reference(MASK, digest_file(copy), media_type, path=str(copy.absolute()))
+        return Reference(MASK, digest_file(copy), kind, path=str(copy.absolute()))
 
 
 def _write_copy(content: bytes, folder: Path) -> Path:
@@ -142,13 +167,18 @@ def check_fit(fit: str | None) -> None:
 
 
 def load_character(path: Path, name: str, field: str = CHARACTER) -> Reference:
-    """A picture or an MP4 of somebody whom the prompt calls `name`; else BadInput."""
-    if path.suffix.lower() == ".mp4":
-        return load_video(path, field=field).reference(CHARACTER, name=name)
+    """A picture or a video of somebody whom the prompt calls `name`; else BadInput."""
     with name_file_in_errors(path, field):
+        if _is_video(path):
+            return load_video(path, field=field).reference(CHARACTER, name=name)
         digest = digest_file(path)  # first, because it tells that there is no such file
-        _, media_type = pictures.measure(path, field=field)
-        return Reference(CHARACTER, digest, media_type, name, path=str(path.absolute()))
+        _, kind = pictures.measure(path, field=field)
+        return Reference(CHARACTER, digest, kind, name, path=str(path.absolute()))
+
+
+def _is_video(path: Path) -> bool:
+    with path.open("rb") as file:
+        return media_type(file.read(HEAD_BYTES)) is not None
 
 
 @contextmanager

@@ -29,7 +29,18 @@ from hinode.clip import Frames
 from hinode.media.color import DEFAULT_PEAK, Grading, to_srgb
 from hinode.request import Size
 
-MP4 = "mp4"
+MP4 = "video/mp4"
+DEMUXERS = {
+    MP4: "mov,mp4,m4a,3gp,3g2,mj2",
+    "video/quicktime": "mov,mp4,m4a,3gp,3g2,mj2",
+    "video/x-matroska": "matroska,webm",
+    "video/x-msvideo": "avi",
+    "video/mp2t": "mpegts",
+}
+"""FFmpeg's names of the readers of files, by media type; a WebM is a Matroska."""
+SUFFIXES = {MP4: "mp4", "video/quicktime": "mov", "video/x-matroska": "mkv", "video/x-msvideo": "avi"}
+HEAD_BYTES = 193
+"""How much of a file says which of them it is."""
 
 # Codes of ITU-T H.273.
 UNSPECIFIED = 2
@@ -198,16 +209,15 @@ def _side_data(frame: av.VideoFrame, kind: SideData) -> bytes | None:
 class VideoFile:
     """An open video file; iterate over it for its pictures."""
 
-    def __init__(self, source: Path | IO[bytes], demuxer: str = MP4) -> None:
+    def __init__(self, source: Path | IO[bytes]) -> None:
         """
         Args:
             source: the file, as a path or open for reading.
-            demuxer: FFmpeg's name of the only kind of file that is accepted.
 
         Raises:
-            DecodeError: it is missing, is no such file, is damaged, or has no pictures.
+            DecodeError: it is missing, is no video, is damaged, or has no pictures.
         """
-        self.container = open_container(source, demuxer)
+        self.container = open_container(source)
         if not self.container.streams.video:
             self.container.close()
             raise DecodeError("has no pictures")
@@ -243,10 +253,25 @@ class VideoFile:
 
     @property
     def seconds(self) -> Fraction:
-        """Length of the pictures as the file declares it; 0 if it does not."""
-        if self.stream.duration is not None and self.stream.time_base is not None:
-            return self.stream.duration * self.stream.time_base
-        return Fraction(self.container.duration or 0, av.time_base)
+        """Length of the pictures as the file declares it; 0 if it does not, see `measure_seconds`."""
+        if self.stream.duration is None or self.stream.time_base is None:
+            return Fraction(0)  # what a container declares is the length of its sound too
+        return self.stream.duration * self.stream.time_base
+
+    def measure_seconds(self) -> Fraction:
+        """Length of the pictures by their times; nothing of them can be read afterwards.
+
+        Raises:
+            DecodeError: the file is cut off or damaged.
+        """
+        ends = [Fraction(0)]
+        with _decode_errors():
+            self.container.seek(0)
+            for packet in self.container.demux(self.stream):
+                if packet.pts is not None and packet.time_base is not None:
+                    begin = packet.pts - (self.stream.start_time or 0)
+                    ends.append((begin + (packet.duration or 0)) * packet.time_base)
+        return max(ends)
 
     def __iter__(self) -> Iterator[Picture]:
         """Its pictures in the order in which they are shown.
@@ -276,15 +301,40 @@ class VideoFile:
         yield from _deinterlaced(frames, self.stream) if first.interlaced_frame else frames
 
 
-def open_container(source: Path | IO[bytes], demuxer: str = MP4) -> InputContainer:
-    """Open a file of one kind, and no other file that it refers to.
+def open_container(source: Path | IO[bytes]) -> InputContainer:
+    """Open a file of one of the kinds of `DEMUXERS`, and no other file that it refers to.
 
     Raises:
-        DecodeError: it is missing, is not of that kind, or is damaged.
+        DecodeError: it is missing, is of no such kind, or is damaged.
     """
     with _decode_errors():
-        file = str(source) if isinstance(source, Path) else source
-        return av.open(file, "r", format=demuxer, options=_OPTIONS)
+        if isinstance(source, Path):
+            with source.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+        else:
+            source.seek(0)
+            head = source.read(HEAD_BYTES)
+            source.seek(0)
+        kind = media_type(head)
+        if kind is None:
+            raise DecodeError("is no video" if head else "is empty")
+        file_or_name = str(source) if isinstance(source, Path) else source
+        return av.open(file_or_name, "r", format=DEMUXERS[kind], options=_OPTIONS)
+
+
+def media_type(head: bytes) -> str | None:
+    """What kind of video begins with these `HEAD_BYTES`, one of `DEMUXERS`; None for anything else."""
+    if head[4:8] == b"ftyp":
+        return "video/quicktime" if head[8:12] == b"qt  " else MP4
+    if head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return "video/quicktime"
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        return "video/x-matroska"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "video/x-msvideo"
+    if any(head[start : start + 189 : 188] == b"GG" for start in (0, 4)):  # each packet, maybe after its time
+        return "video/mp2t"
+    return None
 
 
 def _deinterlaced(frames: Iterator[av.VideoFrame], stream: VideoStream) -> Iterator[av.VideoFrame]:

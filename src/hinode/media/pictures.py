@@ -43,6 +43,12 @@ def measure(path: Path, *, field: str) -> tuple[Size, str]:
         return _upright_size(image, field), _media_type(image)
 
 
+def measure_any(path: Path, *, field: str) -> None:
+    """Raise BadInput if the pictures of a file of any kind are too large or cannot be read."""
+    with readable(field), Image.open(path) as image:
+        _upright_size(image, field)
+
+
 def as_seen(image: Image.Image) -> Image.Image:
     """An image in sRGB as people see it; white is behind what is transparent."""
     return ImageOps.exif_transpose(_converter(image, mask=False)(image))
@@ -220,9 +226,15 @@ def _check_scans(path: Path, field: str) -> None:
 
 @contextmanager
 def _open(path: Path, field: str) -> Iterator[Image.Image]:
+    with readable(field), Image.open(path, formats=tuple(FORMATS)) as image:
+        yield image
+
+
+@contextmanager
+def readable(field: str) -> Iterator[None]:
+    """Turn what Pillow raises about a file into BadInput; `field` is what to name."""
     try:
-        with Image.open(path, formats=tuple(FORMATS)) as image:
-            yield image
+        yield
     except UnidentifiedImageError as error:
         raise BadInput("the image is no JPEG, PNG or WebP", "send one of these", field=field) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:

@@ -43,11 +43,13 @@ def rate(reference: Reference) -> Fraction | None:
 
 
 def seconds(reference: Reference) -> Fraction:
-    """Length of the video of a reference, as its file declares it; more than 0."""
+    """Length of the video of a reference, as its file declares it or else by its frames; more than 0."""
     with _open(reference) as file:
-        if file.seconds <= 0:
+        with _errors(reference):
+            length = file.seconds or file.measure_seconds()
+        if length <= 0:
             raise _unreadable(reference)
-        return file.seconds
+        return length
 
 
 def iter_frames(reference: Reference, fps: Fraction) -> Iterator[Frames]:
@@ -203,7 +205,6 @@ def _pictures(reference: Reference, fps: Fraction) -> Iterator[Picture]:
 
 def _open(reference: Reference) -> VideoFile:
     with _errors(reference):
-        # Every stored video is an MP4: those of clients were probed when they came.
         return VideoFile(_path(reference))
 
 

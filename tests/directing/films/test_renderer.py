@@ -237,7 +237,11 @@ def test_keyframes_guides_path_and_camera_reach_the_shot(stage: FilmSet) -> None
         ({"keyframes": [{"file": "no.png"}]}, "shots.one.keyframes", "No such file"),
         ({"keyframes": [{"file": "words.png"}]}, "shots.one.keyframes", "no JPEG, PNG or WebP"),
         ({"keyframes": [{"file": "big.png"}]}, "shots.one.keyframes", r"it is 40x40 and the clip 32x32"),
-        ({"references": [{"file": "words.png", "as": "guide"}]}, "shots.one.references", "not an MP4"),
+        (
+            {"references": [{"file": "words.png", "as": "guide"}]},
+            "shots.one.references",
+            "no video that is read",
+        ),
         ({"path": "0,0"}, "path", "seconds|at, x and y"),
         ({"camera": "wobble"}, "camera", "the camera cannot 'wobble'"),
         ({"path": "1,0,0; 0.5,1,1"}, "shots.one.path", "do not follow each other"),
