@@ -312,6 +312,22 @@ def test_kept_footage_of_another_rate_leaves_no_gap(engine: DirectedEngine, tmp_
     assert render_clip(engine, request).frames.shape[0] == 2
 
 
+def test_the_highest_rate_of_kept_videos_is_that_of_the_clip(engine: DirectedEngine, tmp_path: Path) -> None:
+    slow = source(tmp_path, moving(4))
+    quick = references.save_frames(moving(60), Fraction(120), SOURCE, tmp_path)
+    request = dataclasses.replace(
+        REQUEST,
+        operation="blend",
+        seconds=1.5,
+        references=(slow, quick),
+        segments=(Segment(0.5, keep=slow.digest), Segment(0.5), Segment(0.5, keep=quick.digest)),
+    )
+    clip = render_clip(engine, request)
+    assert clip.fps == 60
+    assert "shown at 60 of the 120 frames per second" in clip.provenance.read_as
+    assert clip.sound is None
+
+
 def test_progress_never_falls_and_ends_with_all_steps(engine: DirectedEngine) -> None:
     steps = [
         (progress.done, progress.total)

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from hinode.clip import Clip, Frames, FrameSource, Provenance
-from hinode.directing import operations, segment_facts
+from hinode.clip import Clip, Frames, FrameSource, Provenance, Sound
+from hinode.directing import operations, segment_facts, sound
 from hinode.directing.layout import BASE, HEAD, TAIL, Layout
 from hinode.directing.source_facts import Facts
 from hinode.directing.windows import Window
@@ -28,11 +28,13 @@ from hinode.errors import EngineError, OutputError
 from hinode.media import references
 from hinode.media.references import FrameReader
 from hinode.media.resize import fit_frame
+from hinode.media.soundtrack import UnusableSound
 from hinode.media.timeline import frame_rate
 from hinode.request import FIRST_FRAME, FPS, GUIDE_VIDEO, MASK, Reference, Segment, Size
 
-WHITE = 128
-"""Where a mask is at least this bright, the picture is drawn anew."""
+MASK_RANGE = (8, 247)
+"""Brightness of a mask up to which the source stays, and from which on the drawn picture covers it; between
+them both are mixed. Encoders leave some noise in black and white."""
 
 MAX_MEMORY_BYTES = 2**28
 """Frames that take more bytes than that are held in a file."""
@@ -208,32 +210,55 @@ class DirectedRun:
     def _join(self) -> Iterator[Progress]:
         request, layout, windows = self.layout.request, self.layout, len(self.layout.windows)
         assert self._provenance is not None, "there is a window"
-        sounding = any(
-            references.has_sound(self._reference(segment.keep)) for segment in layout.segments if segment.keep
-        )
+        fps = self._output_rate()
+        heard, silence = self._sound()
+        notes = [
+            f"drawn in {windows} pieces that overlap" if windows > 1 else "",
+            silence,
+            "without the sound of what is new" if self._lost_sound else "",
+            self._rate_note(fps),
+        ]
         provenance = dataclasses.replace(
             self._provenance,
             seed=request.seed,
             stage_seconds=self.stage_seconds,
-            read_as=self._provenance.read_as
-            + (f"; drawn in {windows} pieces that overlap" if windows > 1 else "")
-            + ("; without its sound" if self._lost_sound or sounding else ""),
+            read_as="; ".join(filter(None, (self._provenance.read_as, *notes))),
         )
         if any(segment.keep for segment in layout.segments) or layout.mask is not None:
-            fps = self._output_rate()
             whole = allocate_frames((layout.count(fps), request.height, request.width, 3))
             yield from self._fill_full_size(whole, fps)
-            self._clip = Clip(whole, float(fps), provenance)
+            self._clip = Clip(whole, float(fps), provenance, heard)
         else:
-            self._clip = Clip(self._frames, float(layout.fps), provenance)
+            self._clip = Clip(self._frames, float(layout.fps), provenance, heard)
+
+    def _sound(self) -> tuple[Sound | None, str]:
+        """What is heard of the videos, unless the request refuses sound; or why it is not."""
+        if self.layout.request.sound is False:
+            return None, ""
+        try:
+            return sound.join(self.layout.segments, self._reference), ""
+        except UnusableSound as error:
+            return None, f"without the sound of the source, which {error}"
 
     def _output_rate(self) -> Fraction:
-        """That of the request, else that of the video, so that no frame of it is lost."""
+        """That of the request, else the highest of the videos, so that no frame of them is lost."""
         if self.layout.request.fps is not None:
             return frame_rate(self.layout.request.fps)
-        digests = [segment.keep or segment.guide for segment in self.layout.segments]
-        rate = references.rate(self._reference(next(filter(None, digests))))
-        return min(max(rate or self.layout.fps, Fraction(FPS[0])), Fraction(FPS[1]))
+        return min(max(self._source_rate() or self.layout.fps, Fraction(FPS[0])), Fraction(FPS[1]))
+
+    def _source_rate(self) -> Fraction | None:
+        """The highest rate of the videos that the clip shows or is drawn over, if one says its own."""
+        segments = self.layout.segments
+        digests = {digest for part in segments for digest in (part.keep, part.guide, part.onto) if digest}
+        videos = [video for video in map(self._reference, sorted(digests)) if not video.still]
+        return max(filter(None, map(references.rate, videos)), default=None)
+
+    def _rate_note(self, fps: Fraction) -> str:
+        """What to say about frames of a video that are left out though nobody asked for it."""
+        rate = self._source_rate()
+        if rate is None or rate <= fps or self.layout.request.fps not in (None, FPS[1]):
+            return ""
+        return f"shown at {float(fps):g} of the {float(rate):g} frames per second of its source"
 
     def _fill_full_size(self, whole: Frames, fps: Fraction) -> Iterator[Progress]:
         """The clip at the requested size; kept parts are in it as they were, outside a mask too."""
@@ -261,8 +286,12 @@ class DirectedRun:
             generated = min(int(Fraction(index) / fps * self.layout.fps), self.layout.frames - 1)
             frame = fit_frame(source[generated], size)
             if masks is not None:
-                anew = masks.frame(index).max(-1, keepdims=True) >= WHITE
-                frame = np.where(anew, frame, whole[index])
+                black, white = MASK_RANGE
+                share = (masks.frame(index).max(-1, keepdims=True).astype(np.float32) - black) / (
+                    white - black
+                )
+                share = share.clip(0, 1)
+                frame = np.rint(whole[index] + share * (frame.astype(np.float32) - whole[index]))
             whole[index] = frame
 
     # Saved and restored

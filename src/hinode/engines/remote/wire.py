@@ -16,6 +16,7 @@ from hinode.engines.remote.dialects import PHASES, REFUSALS, UNKNOWN_MODELS, Dia
 from hinode.engines.remote.upstreams import Offer, Upstream
 from hinode.errors import BadInput
 from hinode.media import references
+from hinode.media.decode import SUFFIXES
 from hinode.media.resize import fit_image
 from hinode.request import FIRST_FRAME, LAST_FRAME, SOURCE, Request, Size
 
@@ -130,7 +131,11 @@ def body(request: Request, form: NativeForm, offer: Offer, upstream: Upstream) -
     if request.source is not None:
         if not Path(request.source.path).is_file():
             raise BadInput("the file of the source video is gone", "send it again", field=SOURCE)
-        files[dialect.fields[SOURCE]] = ("source.mp4", Path(request.source.path), "video/mp4")
+        files[dialect.fields[SOURCE]] = (
+            f"source.{SUFFIXES.get(request.source.media_type, 'ts')}",
+            Path(request.source.path),
+            request.source.media_type,
+        )
     values: dict[str, Any] = {}
     for name, value in fields.items():
         if name in dialect.fields:
