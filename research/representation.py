@@ -40,6 +40,7 @@ ARMS: dict[str, DrawingConfig] = {
     "levels": DrawingConfig(below=128, fine_in=1, fine_out=2),  # (c) with 8x8 pixels below them
     "coarse": DrawingConfig(fine_in=1, fine_out=2, width=448, depth=12),  # (d) work moved to coarse blocks
     "textures": DrawingConfig(textures=16),  # (e) with pixels of subjects from learnt textures
+    "overlap": DrawingConfig(textures=16, overlap=4),  # (f) that, and patches that reach into each other
     "unplanned": DrawingConfig(planned=False),  # (b) without the plan
 }
 RATE, IMAGE_PART, CLIP_BATCH, IMAGE_BATCH, EMPHASIS = 1.5e-3, 0.4, 4, 40, 5.0

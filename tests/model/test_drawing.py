@@ -12,7 +12,7 @@ VARIANTS = {
     "frames": {},
     "packed": {"pack": 4, "patch": 8},
     "levels": {"below": 32},
-    "textures": {"textures": 4, "texture_side": 16},
+    "textures": {"textures": 4, "texture_side": 16, "overlap": 2},
     "unplanned": {"planned": False},
 }
 

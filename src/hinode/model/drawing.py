@@ -57,6 +57,7 @@ class DrawingConfig:
     planned: bool = True  # whether it sees the plan
     textures: int = 0  # channels of the learnt textures of subjects; 0: none
     texture_side: int = 64
+    overlap: int = 0  # pixels that a predicted patch reaches into its neighbours, which hides the seams
     noise_scale: float = 1.5
 
 
@@ -189,7 +190,8 @@ class Drawer(nn.Module):
         self.coarse_modulation = Linear(c.conditioning, 6 * c.width, zero=True)
         last = c.below or c.fine_width
         self.final_modulation = Linear(c.conditioning, 2 * last, zero=True)
-        self.final = Linear(last, channels, zero=True)
+        side = (c.patch // 2 if c.below else c.patch) + 2 * c.overlap
+        self.final = Linear(last, c.pack * side**2 * 3, zero=True)
         if c.textures:
             self.pixels = SubjectPixels(c, last)
 
@@ -233,8 +235,10 @@ class Drawer(nn.Module):
                 x = block(x, modulation)
         shift, scale = self.final_modulation(per_token)[:, :, None, None].chunk(2, -1)
         x = torch.addcmul(shift, rms_norm(x), 1 + scale)
-        clean = _unpack(self.final(x), c.pack, size, frames).float()
-        return self.pixels(clean, z, x, plan, self.kind, self.color) if c.textures and c.planned else clean
+        clean = _unpack(self.final(x), c.pack, size, frames, c.overlap).float()
+        if c.textures and c.planned:
+            clean = self.pixels(clean, z, x, plan, self.kind, self.color)
+        return clean
 
     def _places(self, level: Level, x: Tensor) -> Tensor:
         """Where in the picture each patch is: [h, w, D]."""
@@ -373,11 +377,19 @@ def _patches(x: Tensor, size: int) -> Tensor:
     return grid.permute(0, 1, 4, 6, 2, 5, 7, 3).flatten(4)
 
 
-def _unpack(x: Tensor, frames: int, size: int, count: int) -> Tensor:
-    """[B, T', h, w, frames * size * size * 3] -> [B, count, 3, H, W]."""
+def _unpack(x: Tensor, frames: int, size: int, count: int, overlap: int) -> Tensor:
+    """[B, T', h, w, frames * side * side * 3], side = size + 2 * overlap -> [B, count, 3, H, W]; where
+    patches overlap, they add up."""
     b, t, h, w, _ = x.shape
-    grid = x.reshape(b, t, h, w, frames, size, size, 3).permute(0, 1, 4, 7, 2, 5, 3, 6)
-    video = grid.reshape(b, t * frames, 3, h * size, w * size)
+    side = size + 2 * overlap
+    if overlap:
+        columns = x.reshape(b * t, h * w, -1).transpose(1, 2)  # values in the order 3 * frames, side, side
+        whole = F.fold(columns, (h * size + 2 * overlap, w * size + 2 * overlap), side, stride=size)
+        inner = whole[..., overlap : overlap + h * size, overlap : overlap + w * size]
+        video = inner.reshape(b, t * frames, 3, h * size, w * size)
+    else:
+        grid = x.reshape(b, t, h, w, frames, size, size, 3).permute(0, 1, 4, 7, 2, 5, 3, 6)
+        video = grid.reshape(b, t * frames, 3, h * size, w * size)
     return (
         video if frames == 1 else torch.cat((video[:, :frames].mean(1, keepdim=True), video[:, frames:]), 1)
     )
