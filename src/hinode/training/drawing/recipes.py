@@ -28,6 +28,7 @@ class DrawingRecipe:
     image_share: float = 0.1  # of the steps after that
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.01
+    texture_gain: float = 6.0  # learning rate of learnt textures, in learning rates
     warmup_steps: int = 60
     decay_from: float = 0.5
     emphasis: float = 5.0  # extra weight of the pixels of subjects
@@ -48,7 +49,7 @@ def nano() -> DrawingRecipe:
     """224x128 on two processor cores, in sittings that add up to tens of hours."""
     return DrawingRecipe(
         "drawing-nano",
-        DrawingConfig(textures=16),
+        DrawingConfig(textures=16, overlap=4),
         minutes=1500,
         width=224,
         height=128,
@@ -61,7 +62,7 @@ def nano() -> DrawingRecipe:
 
 def mini() -> DrawingRecipe:
     """320x192 on one data-centre GPU, within eight minutes with its evaluation."""
-    network = DrawingConfig(textures=24, texture_side=96, fine_width=320, width=512, depth=10)
+    network = DrawingConfig(textures=24, texture_side=96, overlap=4, fine_width=320, width=512, depth=10)
     return DrawingRecipe(
         "drawing-mini",
         network,

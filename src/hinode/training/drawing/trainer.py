@@ -31,6 +31,7 @@ INDEPENDENT, EARLY, EARLIEST = (
 NEAREST = 0.05  # a level nearer to clean than this counts as if it were that far
 SAVE_SECONDS, LOG_SECONDS = 180.0, 30.0
 NEAR = 0.95  # of half a subject's size: the pixels that count as its own
+TEXTURE = "pixels.texture"
 _MATRICES = re.compile(r"(fine|below)\.(before|after)|coarse\.")
 
 
@@ -47,12 +48,19 @@ class DrawingTrainer:
         self.average.load_state_dict(self.network.state_dict())
         named = dict(self.network.named_parameters())
         inside = [n for n, p in named.items() if p.ndim == 2 and _MATRICES.match(n) and "modulation" not in n]
+        rest = [p for n, p in named.items() if n not in inside and n != TEXTURE]
+        textures = [p for n, p in named.items() if n == TEXTURE]
         rate, decay = recipe.learning_rate, recipe.weight_decay
         self.optimisers: list[torch.optim.Optimizer] = [
             Muon([named[n] for n in inside], lr=rate, weight_decay=decay, dtype=self.network.compute),
-            torch.optim.AdamW([p for n, p in named.items() if n not in inside], lr=rate, betas=(0.9, 0.95),
-                              weight_decay=decay, fused=True),
-        ]  # fmt: skip
+            torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=decay, fused=True),
+        ]
+        if (
+            textures
+        ):  # a texel is seen in few clips: it must move far each time, and must not be pulled to zero
+            adam = torch.optim.AdamW(textures, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+            adam.param_groups[0]["gain"] = recipe.texture_gain
+            self.optimisers.append(adam)
         self.progress = Progress()
         if recipe.compile:
             for block in (*self.network.coarse, *self.network.fine.before, *self.network.fine.after):
@@ -64,7 +72,7 @@ class DrawingTrainer:
         torch.autograd.backward(value)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         for optimiser in self.optimisers:
-            set_rate(optimiser, rate)
+            set_rate(optimiser, rate * optimiser.param_groups[0].get("gain", 1.0))
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         progress = self.progress
