@@ -58,7 +58,9 @@ def _text(planned: PlannedClip, size: Size) -> str:
         "left out": planned.excluded,
         "chosen by the seed": planned.chosen,
     }
-    return "\n".join([*lines, *(f"{title}: {join_names(tuple(words))}" for title, words in notes.items() if words)])
+    return "\n".join(
+        [*lines, *(f"{title}: {join_names(tuple(words))}" for title, words in notes.items() if words)]
+    )
 
 
 def _subject_line(subject: SubjectPlan) -> str:

@@ -2,7 +2,8 @@
 
 from hinode.training.distillation import distil
 from hinode.training.judge import train_judge
+from hinode.training.planner import train_planner
 from hinode.training.run import train
 from hinode.training.upscaling import train_upscaler
 
-__all__ = ["distil", "train", "train_judge", "train_upscaler"]
+__all__ = ["distil", "train", "train_judge", "train_planner", "train_upscaler"]
