@@ -5,14 +5,20 @@ python benchmarks/prompts/make.py        # writes the same files again, byte for
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from pathlib import Path
 
 from hinode.evaluation.directing import cases
+from hinode.world.book.caption import caption as caption_of_book
+from hinode.world.book.language import BOOK
+from hinode.world.book.scene import sample_scene as sample_book_scene
 from hinode.world.caption import DENSITIES, caption
 from hinode.world.prompt import parse
 from hinode.world.scene import sample_scene
+
+PLAN_FIELDS = ("source", "prompt", "subjects", "time", "place", "weather", "camera", "relation")
 
 
 def write(path: Path, name: str, count: int, *, held_out: bool = False, subjects: int = 1) -> None:
@@ -39,6 +45,28 @@ def write_densities(path: Path, name: str, count: int) -> None:
                 file.write(json.dumps(line) + "\n")
 
 
+def write_plans(path: Path, understanding: Path, count: int) -> None:
+    """Write `count` prompts of the picture book with their facts: half are every second one of
+    `understanding`, as annotated, half are captions of scenes."""
+    rng = random.Random("evaluation-plans")
+    with path.open("w") as file:
+        for line in understanding.read_text().splitlines()[1:count:2]:
+            case = {"source": "typed", **json.loads(line), "relation": None}
+            file.write(json.dumps({name: case[name] for name in PLAN_FIELDS}) + "\n")
+        for _ in range(count // 2):
+            prompt = caption_of_book(sample_book_scene(rng), rng)
+            parsed = parse(prompt, BOOK)
+            facts = {
+                name: getattr(parsed, name)
+                for name in PLAN_FIELDS
+                if name not in ("source", "prompt", "subjects")
+            }
+            subjects = [dataclasses.asdict(mention) for mention in parsed.mentions]
+            file.write(
+                json.dumps({"source": "caption", "prompt": prompt, "subjects": subjects, **facts}) + "\n"
+            )
+
+
 if __name__ == "__main__":
     here = Path(__file__).parent
     write(here / "one_subject.jsonl", "one-subject", 1000)
@@ -47,6 +75,7 @@ if __name__ == "__main__":
     write(here / "three_subjects.jsonl", "three-subjects", 400, subjects=3)
     write(here / "scaling.jsonl", "scaling", 150)
     write_densities(here / "captions.jsonl", "captions", 150)
+    write_plans(here / "plans.jsonl", here / "understanding.jsonl", 500)
     for metric in cases.MAKERS:
         path = here / "directing" / f"{metric}.jsonl"
         path.parent.mkdir(exist_ok=True)

@@ -13,7 +13,7 @@ def test_an_evaluation_needs_prompts_or_a_known_suite_with_cases(run: Run) -> No
     unknown = run("evaluate", "--suite", "painting")
     assert unknown.exit_code == 2
     assert (
-        "there is no suite 'painting'; choose directing, fidelity, physics, upscaling or understanding"
+        "there is no suite 'painting'; choose directing, fidelity, physics, plan, upscaling or understanding"
         in unknown.stderr
     )
     no_cases = run("evaluate", "--suite", "directing", "--only", "loop", "--model", "toy")

@@ -14,9 +14,9 @@ from hinode.errors import BadInput, join_names
 from hinode.request import parse_size
 from hinode.settings import Settings
 
-DIRECTING, FIDELITY, PHYSICS = "directing", "fidelity", "physics"
+DIRECTING, FIDELITY, PHYSICS, PLAN = "directing", "fidelity", "physics", "plan"
 UPSCALING, UNDERSTANDING = "upscaling", "understanding"
-SUITES = (DIRECTING, FIDELITY, PHYSICS, UPSCALING, UNDERSTANDING)
+SUITES = (DIRECTING, FIDELITY, PHYSICS, PLAN, UPSCALING, UNDERSTANDING)
 
 
 def evaluate(
@@ -32,7 +32,8 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Suite to run on its own cases: directing, fidelity, physics, upscaling or understanding.",
+            help="Suite to run on its own cases: directing, fidelity, physics, plan, upscaling or "
+            "understanding.",
         ),
     ] = None,
     only: Annotated[
@@ -109,6 +110,11 @@ def _run_suite(
 
         result = understanding.evaluate_understanding(folder or understanding.CASES, limit=common["limit"])
         return result, understanding.text(result)
+    if suite == PLAN:
+        from hinode.evaluation import plans
+
+        result = plans.evaluate_plans(folder or plans.CASES, limit=common["limit"], steps=more["steps"])
+        return result, plans.text(result)
     if suite == PHYSICS:
         from hinode.evaluation.physics import evaluate_physics
 

@@ -23,7 +23,10 @@ Device = Annotated[
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(help="What to train: nano, mini, drawing-nano, drawing-mini, judge or upscaler.")
+        str,
+        typer.Argument(
+            help="What to train: nano, mini, drawing-nano, drawing-mini, judge, planner or upscaler."
+        ),
     ],
     out: Out,
     start: Annotated[
@@ -61,7 +64,7 @@ def train(
 
     settings = Settings.from_environment(os.environ)
     threads = threads or settings.threads
-    if start is not None and recipe in ("judge", "upscaler"):
+    if start is not None and recipe in ("judge", "planner", "upscaler"):
         raise BadInput(f"the {recipe} is trained from random weights", "leave --start out", field="start")
     if minutes is not None and recipe == "upscaler":
         raise BadInput("the upscaler is trained for a number of steps", "give --steps", field="minutes")
@@ -69,6 +72,8 @@ def train(
         raise BadInput(f"{recipe} is trained for a time", "give --minutes", field="steps")
     if recipe == "judge":
         path = training.train_judge(out, minutes=minutes or 40.0, threads=threads or 1)
+    elif recipe == "planner":
+        path = training.train_planner(out, minutes=minutes or 50.0, threads=threads or 1, resume=resume)
     elif recipe == "upscaler":
         path = training.train_upscaler(
             out, settings=settings, steps=steps, threads=threads or 1, resume=resume

@@ -37,9 +37,9 @@ ENGINE = "native"
 PREFERRED = ("mini", "nano")
 """Models that ship with the package, the better one first: the first that is installed is the default."""
 
-UPSCALER = "upscaler"
-OTHER_WEIGHTS = ("judge", "cast", UPSCALER)
-"""Files beside the models that draw nothing: they score clips, and enlarge them."""
+UPSCALER, PLANNER = "upscaler", "planner"
+OTHER_WEIGHTS = ("judge", "cast", UPSCALER, PLANNER)
+"""Files beside the models that draw nothing: they score clips, enlarge them, and plan them."""
 
 DEFAULT_STEPS = 20
 """Steps of a model whose file names none; as in `flow.Sampling`."""

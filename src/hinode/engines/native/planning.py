@@ -1,4 +1,8 @@
-"""From words to plans: where everything is at every moment of a clip, before a pixel is drawn."""
+"""From words to plans: where everything is at every moment of a clip, before a pixel is drawn.
+
+The trained planner makes the plan if the package has its weights and the clip has a length that it knows. If
+that plan lacks a fact of the prompt, the rules of the picture book make one instead.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,18 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from hinode.engines.native import planner
 from hinode.errors import Fault, raise_first
 from hinode.request import MAX_SEED, PROMPT_CHARACTERS, Size
 from hinode.world.book.completion import complete, open_facts
 from hinode.world.book.language import BOOK
 from hinode.world.book.plan import MAX_SECONDS, ScenePlan, plan_of
+from hinode.world.book.reading import held_facts
 from hinode.world.book.scene import MAX_SUBJECTS
 from hinode.world.prompt import ParsedPrompt, parse
 
 MIN_SIDE, MAX_SIDE, MAX_ASPECT = 16, 4096, 4.0
-RULES = "rules"
+NETWORK, RULES = "network", "rules"
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class PlannedClip:
     """A plan, and what became of the words.
 
     Attributes:
-        planner: what made the plan; "rules" follows closed formulas.
+        planner: what made the plan, "network" or "rules".
         understood: the words that state a fact, in order.
         substituted: what the words say, and what the plan has in place of it.
         not_understood: words that mean nothing in this world.
@@ -64,18 +70,32 @@ def plan_prompt(prompt: str, *, seconds: float, size: Size, seed: int) -> Planne
         BadInput: the prompt is empty, or a number is out of range.
     """
     raise_first(_faults(prompt, seconds, size, seed))
-    parsed = parse(prompt, BOOK)
-    scene = complete(parsed, random.Random(f"plan/{seed}"))
+    parsed, aspect = parse(prompt, BOOK), size[0] / size[1]
+    plan = _network_plan(parsed, seconds, aspect, seed)
     return PlannedClip(
-        plan=plan_of(scene, seconds, size[0] / size[1]),
+        plan=plan or rule_plan(parsed, seconds, aspect, seed),
         seed=seed,
-        planner=RULES,
+        planner=NETWORK if plan else RULES,
         understood=parsed.understood,
         substituted=_substituted(parsed),
         not_understood=parsed.not_understood,
         excluded=tuple(value for _, value in parsed.absent),
         chosen=open_facts(parsed),
     )
+
+
+def rule_plan(parsed: ParsedPrompt, seconds: float, aspect: float, seed: int) -> ScenePlan:
+    """The plan of a scene that is completed from a prompt by the rules of the picture book."""
+    return plan_of(complete(parsed, random.Random(f"plan/{seed}")), seconds, aspect)
+
+
+def _network_plan(parsed: ParsedPrompt, seconds: float, aspect: float, seed: int) -> ScenePlan | None:
+    """The plan of the trained planner, if there is one and its plan holds all facts of the prompt."""
+    path = planner.path()
+    if not (path.is_file() and planner.MIN_SECONDS <= seconds <= planner.MAX_SECONDS):
+        return None
+    plan = planner.load(path).plan(parsed, seconds=seconds, aspect=aspect, seed=seed)
+    return plan if all(held for _, held in held_facts(plan, parsed, aspect)) else None
 
 
 def _faults(prompt: str, seconds: float, size: Size, seed: int) -> list[Fault]:
