@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ from typer.testing import CliRunner
 
 from benchmarks.serving import HOST, WAIT_SECONDS, ServerHarness
 from hinode import cli, logs
+from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.uploads import Uploads
+from hinode.jobs.tenants.tenants import Tenants
+from hinode.records.database import Database
+from hinode.settings import Settings
 
 SLOW_STEPS = {
     "HINODE_TESTCARD_STEP_SECONDS": "0.05",
@@ -200,6 +206,24 @@ def test_a_port_in_use_is_one_plain_sentence(home: Path) -> None:
         f"error: port {port} is taken by another program; stop that, or choose another: --port {port + 1}\n"
     )
     assert not home.exists()
+
+
+def test_a_store_that_is_not_mounted_is_not_made_anew(home: Path) -> None:
+    settings = Settings(home=home)
+    database = Database(settings.database_url)
+    database.upgrade()
+    project = Tenants(database, time.time).create_project("films")
+    file = home / "a.png"
+    file.write_bytes(b"picture")
+    objects = Objects(settings.store)
+    Uploads(database, objects).create(project.id, purpose="vision", filename="", media_type="", path=file)
+    database.close()
+    settings.store.rename(home / "elsewhere")
+    settings.store.mkdir()
+    result = CliRunner().invoke(cli.app, ["serve", "--port", "0"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "store is empty, and the database names files in it; check its disk" in result.stderr
+    assert list(settings.store.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_a_database_that_another_process_holds_cannot_be_written(
         with database.write(), pytest.raises(DatabaseError, match="locked"):
             database.check_writable()
         monkeypatch.setattr("hinode.records.database.MIN_FREE_BYTES", 1 << 60)
-        with pytest.raises(DatabaseError, match="the disk is full"):
+        with pytest.raises(DatabaseError, match="the disk is full; free some space"):
             database.check_writable()
 
 

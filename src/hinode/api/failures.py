@@ -151,7 +151,8 @@ async def handle(request: Request, error: Exception) -> Response:
         return _of_routing(error, request).response()
     refusal = of(error)
     if refusal.status_code >= 500:
-        log.error("request failed: %s", error, exc_info=error)
+        # What is away or full is away for every request: one line of each.
+        log.error("request failed: %s", error, exc_info=None if refusal.status_code == 503 else error)
     return refusal.response()
 
 

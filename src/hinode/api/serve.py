@@ -66,11 +66,14 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
         BadInput: there is no address `host`, or an alias stands for a model that is not there.
         ListenError: the port is in use, or this process may not use it.
         DatabaseError: the database cannot be reached, or is of a newer version.
+        StoreError: the disk of the store is not there.
     """
     raise_descriptor_limit()
     with listening(host, port) as listener, _opened(settings) as database:
         context = Context(settings, database)
         context.catalogue.check_aliases()
+        if context.store.has_files():
+            context.objects.check_mounted()
         deliverer = Deliverer(database, context.outbound, context.clock)
         executor = LocalExecutor(workers, context.store.lost)
         tasks = PeriodicTasks(_periodic_tasks(context, deliverer))

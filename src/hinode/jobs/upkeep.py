@@ -102,6 +102,11 @@ class Upkeep:
         with self.database.read() as connection:
             return set(connection.scalars(sa.union(*_REFERENCES)))
 
+    def has_files(self) -> bool:
+        """Whether something refers to any file."""
+        with self.database.read() as connection:
+            return any(connection.scalar(query.limit(1)) is not None for query in _REFERENCES)
+
     def is_referenced(self, digest: str) -> bool:
         """Whether something refers to a file."""
         queries = (query.where(query.selected_columns[0] == digest).limit(1) for query in _REFERENCES)

@@ -157,7 +157,8 @@ class Database:
     def _unreachable(self, error: BaseException | None) -> DatabaseError:
         where = self.url.render_as_string(hide_password=True)
         reason = " ".join(str(error).split())[:300]
-        return DatabaseError(f"the database {where} cannot be used: {reason}", "check that it is running")
+        remedy = "free some space on its disk" if reason.endswith("full") else "check that it is running"
+        return DatabaseError(f"the database {where} cannot be used: {reason}", remedy)
 
 
 def parse(url: str) -> URL:
@@ -185,7 +186,8 @@ def _make_private(path: Path) -> None:
     """Make a database file that only its owner can read, or one that is there such: it holds the secrets of
     webhooks. The files beside it get its mode from SQLite."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600)
+    if not path.exists():
+        path.touch(mode=0o600)
     with suppress(PermissionError):  # it belongs to another user
         for file in path.parent.glob(f"{path.name}*"):
             file.chmod(file.stat().st_mode & 0o700)

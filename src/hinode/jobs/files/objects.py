@@ -59,6 +59,12 @@ class Objects:
         self.clock = clock
         self._made = False
 
+    def check_mounted(self) -> None:
+        """Raise `StoreError` if nothing is where the store should be, though it is known to have files."""
+        if not self._is_there():
+            raise StoreError(f"{self.root} is empty, and the database names files in it")
+        self._made = True
+
     def check(self) -> None:
         """Raise `StoreError` unless files can be written, and some space is left after them."""
         with self.temporary() as path:

@@ -47,6 +47,7 @@ def main(
 
     Raises:
         DatabaseError: the database cannot be reached, or is of a newer version.
+        StoreError: the disk of the store is not there.
     """
     stop = threading.Event()
     _handle_signals(stop, attached=attached)
@@ -58,7 +59,10 @@ def main(
     try:
         database.upgrade()
         store = Store(database, lease_seconds=settings.lease_seconds)
-        worker = Worker(store, Objects(settings.store), settings, host=host, engines=engines)
+        objects = Objects(settings.store)
+        if store.has_files():
+            objects.check_mounted()
+        worker = Worker(store, objects, settings, host=host, engines=engines)
         if attached:
             print(json.dumps({"worker": worker.id}), flush=True)
         with logs.about(worker_id=worker.id):
