@@ -93,6 +93,16 @@ def test_a_part_that_lost_a_tensor_later_is_not_drawn_with_a_random_one(
         model.load(part)
 
 
+def test_a_text_encoder_in_float8_with_scales_is_refused(models: ModelHome, tmp_path: Path) -> None:
+    folder = copy(models, tmp_path / "model")
+    model = add(models, folder)
+    scale = {"encoder.block.0.layer.0.SelfAttention.q.scale_weight": torch.ones(1)}
+    rewrite(folder / "text_encoder" / "model.safetensors", lambda tensors: tensors.update(scale))
+    for load in (lambda: add(models, folder), lambda: model.load("text_encoder")):
+        with pytest.raises(ModelError, match=r"/text_encoder has weights that the network does not have"):
+            load()
+
+
 def test_tied_weights_are_stored_once(models: ModelHome, tmp_path: Path) -> None:
     folder = copy(models, tmp_path / "model")
     tensors = safetensors.torch.load_file(folder / "text_encoder" / "model.safetensors")

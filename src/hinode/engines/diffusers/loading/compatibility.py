@@ -39,7 +39,10 @@ def check(entry: Entry, home: Path) -> None:
             continue
         _check_presence(checkpoint, name)
         if not kind.__module__.startswith("diffusers."):
-            continue  # transformers rewrites names while it loads
+            # Transformers rewrites names while it loads, and reads no scales.
+            scales = [key for key in checkpoint.layout(name) or () if key.endswith(weight_file.SCALES)]
+            weight_file.check_names((), scales, f"{entry.name}/{name}")
+            continue
         if name in family.denoisers:
             _check_config(kind, checkpoint.config(name), f"{entry.name}/{name}")
         part = checkpoint.empty_part(name)

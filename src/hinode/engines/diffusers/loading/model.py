@@ -99,27 +99,12 @@ class Model:
             self.load(name)
         part: nn.Module = self.parts[name]
         if streamed and self.device.type != "cpu":
-            import diffusers
-
             if name not in self._streamed:
-                self._move(name, torch.device("cpu"))
                 if not plain:
                     self._accelerate(name)
-                self._streamed.add(name)
-                blocks = name in self.family.denoisers
-                diffusers.hooks.apply_group_offloading(
-                    part,
-                    onload_device=self.device,
-                    offload_device=torch.device("cpu"),
-                    offload_type="block_level" if blocks else "leaf_level",
-                    num_blocks_per_group=1 if blocks else None,
-                    use_stream=True,
-                )
-            if not plain:
-                self._accelerate(name)
-            return part
+                self._stream(name)
         # This runs before every pass, so it must not walk through the whole network.
-        if next(part.parameters()).device.type != self.device.type:
+        elif next(part.parameters()).device.type != self.device.type:
             self._move(name, self.device)
         if not plain:
             self._accelerate(name)
@@ -187,6 +172,7 @@ class Model:
         if self.checkpoint.loras or other.checkpoint.loras:
             own.add(CONNECTORS)
         self.parts |= {name: part for name, part in other.parts.items() if name not in own}
+        self._streamed |= other._streamed & self.parts.keys()
 
     def _move(self, name: str, device: torch.device) -> None:
         """Move a part. One that does not arrive as a whole is dropped, for it would be on both sides."""
@@ -195,6 +181,27 @@ class Model:
         except BaseException:
             self.unload(name)
             raise
+
+    def _stream(self, name: str) -> None:
+        """Have a part stay in the memory of the machine; its blocks, or the layers of an encoder, are on the
+        accelerator while they are used."""
+        import diffusers
+
+        host, blocks = torch.device("cpu"), name in self.family.denoisers
+        self._move(name, host)
+        try:
+            diffusers.hooks.apply_group_offloading(
+                self.parts[name],
+                onload_device=self.device,
+                offload_device=host,
+                offload_type="block_level" if blocks else "leaf_level",
+                num_blocks_per_group=1 if blocks else None,
+                use_stream=True,
+            )
+        except BaseException:
+            self.unload(name)
+            raise
+        self._streamed.add(name)
 
     def _accelerate(self, name: str) -> None:
         if name in self.family.denoisers and name not in self._accelerated:
