@@ -324,7 +324,7 @@ def open_container(source: Path | IO[bytes]) -> InputContainer:
 
 def media_type(head: bytes) -> str | None:
     """What kind of video begins with these `HEAD_BYTES`, one of `DEMUXERS`; None for anything else."""
-    if head[4:8] == b"ftyp":
+    if head[4:8] == b"ftyp" and head[8:12] not in (b"heic", b"heix", b"mif1", b"avif"):  # which are pictures
         return "video/quicktime" if head[8:12] == b"qt  " else MP4
     if head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip"):
         return "video/quicktime"
