@@ -5,6 +5,8 @@ import re
 import shlex
 from pathlib import Path
 
+import av
+
 from .conftest import Run
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "plan-a-clip.md"
@@ -28,3 +30,18 @@ def test_a_plan_that_is_too_long_is_refused(run: Run) -> None:
     result = run("plan", "a kite", "--seconds", "100")
     assert result.exit_code == 2
     assert result.stderr == "error: seconds is 100; give more than 0 and at most 60\n"
+
+
+def test_a_preview_has_every_frame_and_the_sound_of_the_plan(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "ball.mp4"
+    assert (
+        run(
+            "plan", "a bouncing red ball", "--size", "96x54", "--seconds", "1", "--preview", str(file)
+        ).exit_code
+        == 0
+    )
+    with av.open(file) as container:
+        assert len(list(container.decode(video=0))) == 24
+        assert container.streams.audio[0].channels == 2
+    result = run("plan", "a ball", "--preview", str(tmp_path / "ball.xyz"))
+    assert (result.exit_code, "no format has the ending" in result.stderr) == (2, True)

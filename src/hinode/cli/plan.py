@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from hinode.cli import options
@@ -28,17 +29,28 @@ def plan(
             metavar="NUMBER", help="The same seed gives the same plan.", show_default="a new seed"
         ),
     ] = None,
+    preview: Annotated[
+        Path | None,
+        options.clip_option(
+            metavar="FILE",
+            help="Also draw the plan, with its sound: an .mp4, .gif or .webp file.",
+            show_default="none",
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Plan a clip from a text prompt: place, time, weather, camera, and the path of every subject.
 
-    The plan is of the picture-book world. Nothing is drawn, so it takes milliseconds.
+    The plan is of the picture-book world. No model draws anything, so it takes milliseconds; --preview draws
+    it by the rules of that world in a second or two.
     """
-    from hinode.engines.native.planning import plan_prompt
+    from hinode.engines.native.planning import plan_prompt, write_preview
 
     shape = options.DEFAULT_SIZE if size is None else parse_size(size)
     number = secrets.randbelow(options.RANDOM_SEEDS) if seed is None else seed
     planned = plan_prompt(prompt, seconds=seconds, size=shape, seed=number)
+    if preview is not None:
+        write_preview(planned, shape, preview)
     print(json.dumps(planned.as_json(), ensure_ascii=False) if as_json else _text(planned, shape))
 
 

@@ -7,20 +7,33 @@ that plan lacks a fact of the prompt, the rules of the picture book make one ins
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
+import torch
+
+from hinode.clip import Frames, Sound
 from hinode.engines.native import planner
 from hinode.errors import Fault, raise_first
+from hinode.media import formats
+from hinode.media.label import Label
+from hinode.media.timeline import Timeline
 from hinode.request import MAX_SEED, PROMPT_CHARACTERS, Size
 from hinode.world.book.completion import complete, open_facts
 from hinode.world.book.language import BOOK
 from hinode.world.book.plan import MAX_SECONDS, ScenePlan, plan_of
+from hinode.world.book.preview import render_plan
 from hinode.world.book.reading import held_facts
 from hinode.world.book.scene import MAX_SUBJECTS
+from hinode.world.book.sound import RATE
+from hinode.world.book.soundtrack import plan_sound
 from hinode.world.prompt import ParsedPrompt, parse
 
 MIN_SIDE, MAX_SIDE, MAX_ASPECT = 16, 4096, 4.0
+PREVIEW_SIDE, PREVIEW_FPS = 640, Fraction(24)
 NETWORK, RULES = "network", "rules"
 
 
@@ -82,6 +95,35 @@ def plan_prompt(prompt: str, *, seconds: float, size: Size, seed: int) -> Planne
         excluded=tuple(value for _, value in parsed.absent),
         chosen=open_facts(parsed),
     )
+
+
+def write_preview(planned: PlannedClip, size: Size, path: Path) -> None:
+    """Write the book's own drawing of a plan, at most `PREVIEW_SIDE` pixels long, with its sound where the
+    format has any; the format follows from the ending.
+
+    Raises:
+        BadInput: no format has the ending.
+        OutputError: the file cannot be written.
+    """
+    plan, scale = planned.plan, min(1.0, PREVIEW_SIDE / max(size))
+    width, height = (max(2, 2 * round(side * scale / 2)) for side in size)
+    kind = formats.choose(None, path)
+    formats.check(kind, path, (width, height), PREVIEW_FPS)
+    timeline = Timeline.of(float(PREVIEW_FPS), plan.seconds)
+    moments = torch.arange(timeline.frames, dtype=torch.float32) / float(PREVIEW_FPS)
+
+    def frames() -> Iterator[Frames]:
+        for second in torch.split(moments, int(PREVIEW_FPS)):
+            drawn = render_plan(plan, second, width=width, height=height, seed=planned.seed)
+            yield from drawn.mul(255).round().byte().permute(0, 2, 3, 1).numpy()
+
+    sound = Sound.from_model(plan_sound(plan, seed=planned.seed), RATE)
+    label = Label(
+        "preview of a plan",
+        "Drawn from a plan by the picture book itself; no model drew it.",
+        planned.as_json(),
+    )
+    formats.write(kind, path, frames(), (width, height), timeline, label, sound)
 
 
 def rule_plan(parsed: ParsedPrompt, seconds: float, aspect: float, seed: int) -> ScenePlan:

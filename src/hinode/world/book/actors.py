@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from hinode.world.book.canvas import Grid, Look, coverage, mixed, paint, rgb, stamp
-from hinode.world.book.motion import NEARNESS, Camera, Track, still_camera, track
+from hinode.world.book.motion import NEARNESS, Camera, Track, still_camera
 from hinode.world.book.palette import PAPER, Light
 from hinode.world.book.priors import FEET
 from hinode.world.book.scene import Scene, Subject
@@ -20,6 +21,10 @@ CARRIAGES, CARRIAGE_STEP = 2, 0.86
 """Behind an engine: how many, and how far apart in sizes."""
 LOOSE = ("rise", "fall", "circle")
 """Motions in which nothing stands on the ground."""
+
+
+Follow = Callable[[int, Tensor, Camera], Track]
+"""The track of a subject, by its number, at some moments, as a camera sees it."""
 
 
 def shape_name(kind: str) -> str:
@@ -56,10 +61,12 @@ class Stage:
     camera: Camera
     light: Light
     aspect: float
+    follow: Follow
 
-    def draw(self, subject: Subject) -> None:
-        """Paint a subject and what belongs to it on every frame."""
-        path = track(self.scene, subject, self.moments, self.camera, self.aspect)
+    def draw(self, number: int) -> None:
+        """Paint a subject, by its number, and what belongs to it on every frame."""
+        subject = self.scene.subjects[number]
+        path = self.follow(number, self.moments, self.camera)
         kind, rest, motion = subject.kind, subject.rest, subject.motion
         look = paper(subject.color, self.light)
         if rest == "ground" and motion not in LOOSE:
@@ -163,7 +170,7 @@ class Stage:
         for number in range(PUFFS):
             age = torch.remainder(self.moments + PUFF_SECONDS / PUFFS * number, PUFF_SECONDS)
             part = age / PUFF_SECONDS
-            start = track(self.scene, subject, self.moments - age, still, self.aspect)
+            start = self.follow(self.scene.subjects.index(subject), self.moments - age, still)
             cos, sin = start.tilt.cos(), start.tilt.sin()
             dx, dy = outlet[0] * start.facing * subject.size, outlet[1] * subject.size
             x = start.x + cos * dx - sin * dy

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hinode.world.book import actors, palette, places, sky, weather
 from hinode.world.book.canvas import Grid, Layer, frame_grid, lay, over
-from hinode.world.book.motion import Camera, camera_path
+from hinode.world.book.motion import Camera, Track, camera_path, track
 from hinode.world.book.scene import Scene
 
 FINE = 2
@@ -58,10 +58,21 @@ def render(
 
 def _clip(scene: Scene, moments: Tensor, grid: Grid, aspect: float) -> Tensor:
     """One scene at [T] moments, [T, 3, H, W]."""
+
+    def follow(number: int, when: Tensor, seen_by: Camera) -> Track:
+        return track(scene, scene.subjects[number], when, seen_by, aspect)
+
+    return draw_scene(scene, moments, grid, aspect, camera_path(scene, moments, aspect), follow)
+
+
+def draw_scene(
+    scene: Scene, moments: Tensor, grid: Grid, aspect: float, camera: Camera, follow: actors.Follow
+) -> Tensor:
+    """A scene at [T] moments as a camera sees it, [T, 3, H, W]. `follow`: the track of a subject, by its
+    number, at some moments, as a camera sees it."""
     rng = random.Random(scene.seed)
     light = palette.light(scene)
     place = places.build(scene.place, rng, light, aspect)
-    camera = camera_path(scene, moments, aspect)
     canvas = sky.gradient(light, grid)
     layers = list(place.layers)
     stops = [len(layers) - place.covers.get(subject.rest, 1) for subject in scene.subjects]
@@ -71,8 +82,7 @@ def _clip(scene: Scene, moments: Tensor, grid: Grid, aspect: float) -> Tensor:
             if stops[k] == number:
                 if len(canvas) < len(moments):
                     canvas = canvas.expand(len(moments), -1, -1, -1).contiguous()
-                stage = actors.Stage(canvas, grid, scene, moments, camera, light, aspect)
-                stage.draw(scene.subjects[k])
+                actors.Stage(canvas, grid, scene, moments, camera, light, aspect, follow).draw(k)
         if number < len(layers):
             canvas = _lay(canvas, layers[number], moments, camera, grid)
     for layer in weather.layers(rng, light):
