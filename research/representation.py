@@ -11,10 +11,10 @@ Every arm sees the true plan, but `unplanned`. A result is one JSON file and one
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import random
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ from hinode.model.drawing import Drawer, DrawingConfig, PlanTensors
 from hinode.model.drawing_sampler import DrawingSchedule, draw
 from hinode.training.drawing.evaluate import LEVELS, prediction_quality, save_sheet
 from hinode.training.drawing.plans import plan_tensors
-from hinode.training.drawing.trainer import velocity_loss
-from hinode.training.muon import Muon
+from hinode.training.drawing.recipes import nano
+from hinode.training.drawing.trainer import build_optimisers, set_rates, velocity_loss
 from hinode.world.book.render import render
 from hinode.world.book.scene import Scene, sample_scene
 
@@ -41,8 +41,10 @@ ARMS: dict[str, DrawingConfig] = {
     "coarse": DrawingConfig(fine_in=1, fine_out=2, width=448, depth=12),  # (d) work moved to coarse blocks
     "textures": DrawingConfig(textures=16),  # (e) with pixels of subjects from learnt textures
     "overlap": DrawingConfig(textures=16, overlap=4),  # (f) that, and patches that reach into each other
+    "gain": DrawingConfig(textures=16, overlap=4),  # (g) that, and textures that learn six times as fast
     "unplanned": DrawingConfig(planned=False),  # (b) without the plan
 }
+GAINS = {"gain": 6.0}
 RATE, IMAGE_PART, CLIP_BATCH, IMAGE_BATCH, EMPHASIS = 1.5e-3, 0.4, 4, 40, 5.0
 
 
@@ -97,7 +99,7 @@ def run_arm(name: str, out: Path, minutes: float) -> None:
     torch.manual_seed(0)
     net = Drawer(ARMS[name])
     held = load(out, "held", HELD_BACK)
-    average, record = train(net, out, minutes)
+    average, record = train(name, net, out, minutes)
     net.load_state_dict(average)
     video, plans = held[0].float() / 127.5 - 1, held[1]
     record |= {"arm": name, "minutes": minutes, "psnr": prediction_quality(net, video, plans)}
@@ -108,17 +110,11 @@ def run_arm(name: str, out: Path, minutes: float) -> None:
     print(record, flush=True)
 
 
-def train(net: Drawer, out: Path, minutes: float) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def train(name: str, net: Drawer, out: Path, minutes: float) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Images first, then clips, for so many CPU minutes. Returns averaged weights and counts."""
     stills, clips = load(out, "stills", STILLS), load(out, "clips", CLIPS)
-    blocks = re.compile(r"(fine|below)\.(before|after)|coarse\.")
-    matrices = {
-        n for n, p in net.named_parameters() if p.ndim == 2 and blocks.match(n) and "modulation" not in n
-    }
-    inside = [p for n, p in net.named_parameters() if n in matrices]
-    rest = [p for n, p in net.named_parameters() if n not in matrices]
-    optimisers = [Muon(inside, lr=RATE, weight_decay=0.01, dtype=torch.float32),
-                  torch.optim.AdamW(rest, lr=RATE, betas=(0.9, 0.95), weight_decay=0.01)]  # fmt: skip
+    recipe = dataclasses.replace(nano(), learning_rate=RATE, texture_gain=GAINS.get(name, 1.0))
+    optimisers = build_optimisers(net, recipe)
     average = {n: p.detach().clone() for n, p in net.named_parameters()}
     generator = torch.Generator().manual_seed(1)
     begin, step, counts, mean, report = time.process_time(), 0, [0, 0], math.nan, 0.0
@@ -133,9 +129,8 @@ def train(net: Drawer, out: Path, minutes: float) -> tuple[dict[str, Tensor], di
         value.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         rate = RATE * min(1.0, (step + 1) / 40) * min(1.0, (1 - part) / 0.5)
+        set_rates(optimisers, rate)
         for optimiser in optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = rate
             optimiser.step()
         step, counts[not image] = step + 1, counts[not image] + size
         decay = min(0.995, (1 + step) / (10 + step))

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +47,7 @@ class DrawingTrainer:
         self.average = Drawer(recipe.network).to(device).requires_grad_(False)
         self.average.compute = self.network.compute
         self.average.load_state_dict(self.network.state_dict())
-        named = dict(self.network.named_parameters())
-        inside = [n for n, p in named.items() if p.ndim == 2 and _MATRICES.match(n) and "modulation" not in n]
-        rest = [p for n, p in named.items() if n not in inside and n != TEXTURE]
-        textures = [p for n, p in named.items() if n == TEXTURE]
-        rate, decay = recipe.learning_rate, recipe.weight_decay
-        self.optimisers: list[torch.optim.Optimizer] = [
-            Muon([named[n] for n in inside], lr=rate, weight_decay=decay, dtype=self.network.compute),
-            torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=decay, fused=True),
-        ]
-        if (
-            textures
-        ):  # a texel is seen in few clips: it must move far each time, and must not be pulled to zero
-            adam = torch.optim.AdamW(textures, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-            adam.param_groups[0]["gain"] = recipe.texture_gain
-            self.optimisers.append(adam)
+        self.optimisers = build_optimisers(self.network, recipe)
         self.progress = Progress()
         if recipe.compile:
             for block in (*self.network.coarse, *self.network.fine.before, *self.network.fine.after):
@@ -71,8 +58,8 @@ class DrawingTrainer:
         value = velocity_loss(self.network, video, plan, generator, self.recipe.emphasis)
         torch.autograd.backward(value)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        set_rates(self.optimisers, rate)
         for optimiser in self.optimisers:
-            set_rate(optimiser, rate * optimiser.param_groups[0].get("gain", 1.0))
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         progress = self.progress
@@ -109,6 +96,32 @@ class DrawingTrainer:
             optimiser.load_state_dict(saved)
         self.progress = Progress(**state["progress"])
         return True
+
+
+def build_optimisers(network: Drawer, recipe: DrawingRecipe) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside blocks, AdamW for everything else, and one of its own for learnt textures;
+    a group's `gain` is its learning rate in learning rates."""
+    named = dict(network.named_parameters())
+    inside = [n for n, p in named.items() if p.ndim == 2 and _MATRICES.match(n) and "modulation" not in n]
+    rest = [p for n, p in named.items() if n not in inside and n != TEXTURE]
+    rate, decay, betas = recipe.learning_rate, recipe.weight_decay, (0.9, 0.95)
+    optimisers: list[torch.optim.Optimizer] = [
+        Muon([named[n] for n in inside], lr=rate, weight_decay=decay, dtype=network.compute),
+        torch.optim.AdamW(rest, lr=rate, betas=betas, weight_decay=decay, fused=True),
+    ]
+    if (
+        TEXTURE in named
+    ):  # a texel is seen in few clips: it must move far each time, and not be pulled to zero
+        adam = torch.optim.AdamW([named[TEXTURE]], lr=rate, betas=betas, weight_decay=0.0, fused=True)
+        adam.param_groups[0]["gain"] = recipe.texture_gain
+        optimisers.append(adam)
+    return optimisers
+
+
+def set_rates(optimisers: Sequence[torch.optim.Optimizer], rate: float) -> None:
+    """Set the learning rate of every group, times its gain."""
+    for optimiser in optimisers:
+        set_rate(optimiser, rate * optimiser.param_groups[0].get("gain", 1.0))
 
 
 def velocity_loss(
