@@ -91,10 +91,13 @@ def draw_scene(
 
 
 def _nearness(scene: Scene, number: int) -> float:
-    """Sorts subjects from far to near: planets first, and the first subject last unless it is behind the
-    second."""
-    if scene.subjects[number].kind == "planet":
+    """Sorts subjects from far to near. Planets are farthest; else a relation decides, and without one the
+    size."""
+    subject = scene.subjects[number]
+    if subject.kind == "planet":
         return -10.0
+    if scene.relation is None:
+        return subject.size
     return float(number) if scene.relation == "behind" else -float(number)
 
 

@@ -139,7 +139,14 @@ def cast(
         in_air = [priors.rest(kind, place, motion) == "air" for kind, _, motion in members]
         heights = [lane if flies else None for lane, flies in zip(lanes, in_air, strict=True)]
     placed = [
-        subject(rng, *member, place, x=(column - loose, column + loose), y=height, scale=scale)
+        subject(
+            rng,
+            *member,
+            place,
+            x=(column - loose, column + loose),
+            y=height,
+            scale=scale * rng.uniform(0.72, 1.05),
+        )
         for member, column, height in zip(members, columns, heights, strict=True)
     ]
     alike = len({(kind, motion) for kind, _, motion in members}) == 1
