@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from hinode.api.failures import RETRY_SECONDS, unavailable
+from hinode.api.failures import RATE_LIMIT, RETRY_SECONDS, Refusal, retry_after, unavailable
 from hinode.jobs.job import OverQuota
 
 SMALL_BYTES = 1 << 20
@@ -126,9 +126,14 @@ class ByteBudget:
                 extra = count - reserved
                 own, all_used = self._used[project_id] + extra, self.used + extra
                 if own > self.max_bytes_per_project or all_used > self.max_bytes:
-                    whose = "of this project " if own > self.max_bytes_per_project else ""
-                    message = f"the server is reading too many large bodies {whose}at the moment"
-                    raise unavailable(f"{message}; ask again later", RETRY_SECONDS)
+                    message = "the server is reading too many large bodies"
+                    if own > self.max_bytes_per_project:
+                        message = f"{message} of this project at the moment; ask again later"
+                        headers = retry_after(RETRY_SECONDS)
+                        raise Refusal(
+                            429, message, code="rate_limit_exceeded", type=RATE_LIMIT, headers=headers
+                        )
+                    raise unavailable(f"{message} at the moment; ask again later", RETRY_SECONDS)
                 self._used[project_id] += extra
                 reserved = count
 
