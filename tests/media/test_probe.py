@@ -103,7 +103,7 @@ def test_a_look_that_does_not_end_is_a_refusal(tmp_path: Path, monkeypatch: pyte
 
     path = write(tmp_path / "a.mp4")
     monkeypatch.setattr(subprocess, "run", endless)
-    with pytest.raises(BadInput, match="damaged"):
+    with pytest.raises(BadInput, match="takes too long to look at"):
         probe(path, max_seconds=120)
 
 
@@ -119,8 +119,9 @@ def test_a_look_that_goes_down_is_a_refusal(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_look_has_bounds_of_its_own(tmp_path: Path) -> None:
     script = "import resource, signal; from hinode.media import probe; probe._limit_process(); " + (
-        "print(resource.getrlimit(resource.RLIMIT_AS)[0], signal.alarm(0))"
+        "kinds = resource.RLIMIT_AS, resource.RLIMIT_CPU; "
+        "print(*(resource.getrlimit(kind)[0] for kind in kinds), signal.alarm(0))"
     )
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout.split()
-    assert int(output[0]) == probing.MAX_MEMORY
-    assert 0 < int(output[1]) <= probing.MAX_SECONDS
+    assert [int(word) for word in output[:2]] == [probing.MAX_MEMORY, probing.MAX_SECONDS]
+    assert 0 < int(output[2]) <= probing.MAX_WAIT

@@ -39,7 +39,7 @@ DEMUXERS = {
 }
 """FFmpeg's names of the readers of files, by media type; a WebM is a Matroska."""
 SUFFIXES = {MP4: "mp4", "video/quicktime": "mov", "video/x-matroska": "mkv", "video/x-msvideo": "avi"}
-HEAD_BYTES = 193
+HEAD_BYTES = 197
 """How much of a file says which of them it is."""
 
 # Codes of ITU-T H.273.
@@ -332,7 +332,8 @@ def media_type(head: bytes) -> str | None:
         return "video/x-matroska"
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return "video/x-msvideo"
-    if any(head[start : start + 189 : 188] == b"GG" for start in (0, 4)):  # each packet, maybe after its time
+    # Each packet begins with a G, those of M2TS after four bytes of time.
+    if head[0:1] == head[188:189] == b"G" or head[4:5] == head[196:197] == b"G":
         return "video/mp2t"
     return None
 

@@ -32,8 +32,9 @@ LOCAL_CODECS = (
 SIDE = (16, 4096)
 PIXELS = 4096 * 2304
 MAX_FPS = 240
-MAX_MEMORY, MAX_SECONDS = 512 << 20, 15
-"""Bytes of address space and seconds for the process that looks at a file, on systems that can limit it."""
+MAX_MEMORY, MAX_SECONDS, MAX_WAIT = 512 << 20, 15, 90
+"""Bytes of address space and seconds of the processor for the process that looks at a file, on systems that
+can limit it; and the seconds to wait for it, because a busy machine says nothing about the file."""
 DAMAGED = "the video file is cut off or damaged"
 
 
@@ -79,10 +80,12 @@ def _look_apart(path: Path, max_seconds: float, codecs: Sequence[str]) -> dict[s
     words = str(path.absolute()), repr(max_seconds), ",".join(codecs)
     command = [sys.executable, "-m", "hinode.media.probe", *words]
     try:
-        done = subprocess.run(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, timeout=MAX_SECONDS)
+        done = subprocess.run(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, timeout=MAX_WAIT)
         # The output is empty if the process died: of its limits, or of something broken in the file.
         facts: dict[str, Any] = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError):
+    except subprocess.TimeoutExpired:
+        return _refusal("the video file takes too long to look at", "try again, or send a smaller one")
+    except ValueError:
         return _refusal(DAMAGED)
     return facts
 
@@ -142,8 +145,9 @@ def _limit_process() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+        resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS))
     with suppress(AttributeError, ValueError):
-        signal.alarm(MAX_SECONDS)
+        signal.alarm(MAX_WAIT)
 
 
 if __name__ == "__main__":
