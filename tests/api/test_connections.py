@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 import uvicorn
@@ -52,16 +52,25 @@ def answer(connection: socket.socket) -> bytes:
     return received[-2:]
 
 
+def is_closed(connection: socket.socket) -> bool:
+    """Waits until the server ends a connection on which it sends nothing."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:  # it was sent something after that
+        return True
+
+
 def test_a_connection_without_a_request_is_closed(connect: Callable[[], socket.socket]) -> None:
     silent, slow, again, busy = (connect() for _ in range(4))
     again.sendall(REQUEST)
     busy.sendall(REQUEST)
     assert answer(again) == b"ok"
     again.sendall(REQUEST[:5])  # the head of a second request, which never ends
-    for _ in range(3):
-        slow.sendall(b"G")
-        time.sleep(0.05)
-    assert {connection.recv(1000) for connection in (silent, slow, again)} == {b""}
+    with suppress(ConnectionError):
+        for _ in range(3):
+            slow.sendall(b"G")
+            time.sleep(0.05)
+    assert all(map(is_closed, (silent, slow, again)))
     assert answer(busy) == b"ok"
     busy.sendall(REQUEST)  # what had its answer may wait longer
     assert answer(busy) == b"ok"
@@ -72,13 +81,14 @@ def test_the_oldest_silent_connection_gives_way(
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 60.0)
     monkeypatch.setattr(connections, "max_connections", lambda: 4)
-    idle, *open_connections = (connect() for _ in range(20))
+    idle = connect()
     idle.sendall(REQUEST)
     assert answer(idle) == b"ok"
+    silent = [connect() for _ in range(20)]
     last = connect()
     last.sendall(REQUEST)
     assert answer(last) == b"ok"
-    assert [connection.recv(1) for connection in open_connections[:17]] == [b""] * 17
+    assert all(map(is_closed, silent[:17]))
     idle.sendall(REQUEST)
     assert answer(idle) == b"ok"
 

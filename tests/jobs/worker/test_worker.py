@@ -665,6 +665,26 @@ def test_jobs_wait_for_a_disk_that_is_full(service: Service, monkeypatch: pytest
     assert [service.job(job).status for job in jobs] == [Status.COMPLETED] * 2
 
 
+def test_a_full_folder_for_temporary_files_is_not_the_fault_of_the_job(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Undecodable, "failures", 99)
+    monkeypatch.setattr(Undecodable, "stage", "load")
+    monkeypatch.setattr(Undecodable, "error", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    job_id, worker = service.submit(), service.worker(make=Undecodable)
+    assert worker.run_one()
+    assert (service.job(job_id).status, worker.unexpected_errors) == (Status.QUEUED, 0)
+
+
+def test_a_job_whose_inputs_are_on_a_disk_that_is_away_waits(service: Service) -> None:
+    digest, size = service.objects.put(b"a picture")
+    references = (Reference("first_frame", digest, "image/png"),)
+    job_id = service.submit({"first_frame": MediaFile(digest, "image/png", size)}, references=references)
+    service.objects.root.rename(service.settings.home / "elsewhere")
+    assert service.steps() == 0
+    assert service.job(job_id).status is Status.QUEUED
+
+
 def test_a_job_whose_files_never_fit_fails_in_the_end(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
