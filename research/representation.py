@@ -104,9 +104,9 @@ def run_arm(name: str, out: Path, minutes: float) -> None:
     video, plans = held[0].float() / 127.5 - 1, held[1]
     record |= {"arm": name, "minutes": minutes, "psnr": prediction_quality(net, video, plans)}
     noise = torch.randn(video[:8].shape, generator=torch.Generator().manual_seed(5))
-    save_sheet(draw(net, plans[slice(0, 8)], noise, DrawingSchedule(steps=16)), out / f"{name}.png")
-    (out / f"{name}.json").write_text(json.dumps(record, indent=1))
-    torch.save(net.state_dict(), out / f"{name}.weights.pt")
+    save_sheet(draw(net, plans[slice(0, 8)], noise, DrawingSchedule(steps=16)), out / f"representation-{name}.png")
+    (out / f"representation-{name}.json").write_text(json.dumps(record, indent=1))
+    torch.save(net.state_dict(), out / f"representation-{name}.weights.pt")
     print(record, flush=True)
 
 
@@ -162,7 +162,7 @@ def print_table(out: Path) -> None:
     print("| arm | GFLOP | images | clips | " + " | ".join(f"t {t}" for t in LEVELS) + " |")
     print("|---" * (4 + len(LEVELS)) + "|")
     for name in ARMS:
-        if (path := out / f"{name}.json").exists():
+        if (path := out / f"representation-{name}.json").exists():
             record = json.loads(path.read_text())
             cells = (f"{whole} / {subject}" for whole, subject in record["psnr"].values())
             print(

@@ -309,6 +309,8 @@ class SubjectPixels(nn.Module):
         self.texture = nn.Parameter(0.1 * torch.randn(config.kinds, 3 * self.channels, side, side))
         self.token = Linear(width, self.HIDDEN)
         self.paint = Linear(config.embedding, self.HIDDEN)
+        # A colour word shows where the texture says "paper": it has to multiply what was found there.
+        self.shade = Linear(config.embedding, self.HIDDEN, zero=True)
         self.look = nn.Conv2d(self.channels + 4, self.HIDDEN, 1)
         self.mix = nn.Conv2d(self.HIDDEN, self.HIDDEN, 1)
         self.out = nn.Conv2d(self.HIDDEN, 4, 1)
@@ -353,8 +355,9 @@ class SubjectPixels(nn.Module):
             r, c = row[..., :, None], column[..., None, :]
             seen = z[b, t, :, r, c].flatten(0, 1).movedim(-1, 1)  # (b * T, 3, side, side)
             told = known[b, t, r // patch, c // patch].flatten(0, 1).movedim(-1, 1)
-            tint = self.paint(color(plan.colors[rows, slot])).repeat_interleave(frames, 0)[:, :, None, None]
-            hidden = F.silu(self.look(torch.cat((found, seen, gate), 1)) + told + tint)
+            name = color(plan.colors[rows, slot]).repeat_interleave(frames, 0)
+            tint, shade = (table(name)[:, :, None, None] for table in (self.paint, self.shade))
+            hidden = F.silu(self.look(torch.cat((found, seen, gate), 1)) * (1 + shade) + told + tint)
             out = self.out(F.silu(self.mix(hidden)))
             opacity = torch.sigmoid(out[:, 3:] - 1.0) * gate
             under = clean[b, t, :, r, c].flatten(0, 1).movedim(-1, 1)
