@@ -111,6 +111,8 @@ def read_land(frames: Tensor) -> list[dict[str, str]]:
     middle, unit, weights = _judge()
     values = (features(frames) - middle) / unit
     scores = torch.cat((values, torch.ones(len(values), 1)), 1) @ weights
-    parts = scores.split([len(names) for names in FACTS.values()], 1)
-    best = {fact: part.argmax(1).tolist() for fact, part in zip(FACTS, parts, strict=True)}
+    best, first = {}, 0
+    for fact, names in FACTS.items():
+        best[fact] = scores[:, first : first + len(names)].argmax(1).tolist()
+        first += len(names)
     return [{fact: FACTS[fact][best[fact][row]] for fact in FACTS} for row in range(len(frames))]

@@ -40,9 +40,8 @@ def match(video: Tensor, plan: ScenePlan, paper: Cutout, poses: Poses) -> Tensor
     relative = poses.half / poses.half.median()
     reach = min(int(float(relative.max()) * unit * (1.28 + RING)) + 1, min(small.shape[-2:]) - 1)
     step = torch.arange(-reach, reach + 1) / unit
-    right = step[None, None, :] / relative[:, None, None]
-    down = step[None, :, None] / relative[:, None, None]
-    right, down = torch.broadcast_tensors(right, down)
+    right = (step / relative[:, None])[:, None, :].expand(-1, len(step), -1)
+    down = right.transpose(1, 2)
     body = paper.sample(poses.beat, right, down, poses.tilt, poses.facing)
     share, tint = fog(plan, poses.y)
     alpha = body[:, 3:4]
@@ -55,7 +54,8 @@ def match(video: Tensor, plan: ScenePlan, paper: Cutout, poses: Poses) -> Tensor
     size = image.shape[-2:]
 
     def spectrum(values: Tensor) -> Tensor:
-        return torch.fft.rfft2(values, s=size)
+        transform: Tensor = torch.fft.rfft2(values, s=size)
+        return transform
 
     def correlate(left: Tensor, right: Tensor) -> Tensor:
         product = left * right.conj()
