@@ -20,10 +20,12 @@ TORN = 0.6
 """Agreement, over the truth's in that frame, below which a subject is not whole."""
 CLEAR = 0.6
 """Agreement of the truth below which nothing is said about a frame: something covers the subject."""
-DOUBLE = 0.7
+DOUBLE = 0.75
 """Agreement and coverage above which what was found elsewhere is one subject too many."""
 JUMP = 0.03
 """How far a subject may be from where it was a frame ago, in widths, beyond its planned step."""
+ROOM = 1.3
+"""Around every planned subject nothing else is looked for, in halves of the size of the larger one."""
 LOOKS = 8
 """Frames of a clip in which subjects too many are looked for."""
 
@@ -100,7 +102,7 @@ def _strangers(
         for k, pose in enumerate(those):
             subject = plan.subjects[k]
             cars = CARRIAGES if subject.kind == "train" and subject.rest != "air" else 0
-            room = 1.6 * torch.maximum(pose.half, those[number].half)
+            room = ROOM * torch.maximum(pose.half, those[number].half)
             for car in range(cars + 1):
                 x = pose.x - pose.facing * pose.half * 2 * CARRIAGE_STEP * car
                 far = torch.hypot(right - x[:, None, None], down - pose.y[:, None, None])

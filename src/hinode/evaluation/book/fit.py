@@ -10,7 +10,8 @@ A subject is segmented in four steps, all frames at once.
    the squared difference from the frame, capped for pixels that nothing explains, is smallest.
 4. **Pixels.** A pixel within `MARGIN` of the fitted cut-out belongs to the subject if it is more like some
    part of the cut-out within `MARGIN` of it than like the background, which is what lies beyond in the four
-   directions or the filling, in the cut-out's shadow or not. A pixel that is about as like one as the other
+   directions or the filling, in the cut-out's shadow or not, and differs from that part by less than
+   `STRANGE`. A pixel that is about as like one as the other
    counts in part, and pixels of other subjects and of carriages do not count.
 
 The measure is the intersection of these pixels with the fitted cut-out over their union, 0 to 1.
@@ -18,6 +19,7 @@ The measure is the intersection of these pixels with the fitted cut-out over the
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -37,10 +39,13 @@ SIDE, SPAN = 56, 1.9  # pixels of the crop around a subject, and half of what it
 PIXELS = SIDE / (2 * SPAN)  # of half the size
 CAP = 0.15  # difference of colours (0..1) from which on a pixel counts less in the fit
 SURE = 0.08  # difference of colours by which a pixel has to be more like one than the other
+STRANGE = 0.3
+"""Difference of colours from which on a pixel is not of the cut-out, whatever the background is like."""
 STEPS = 4
 DAMPING = 0.02
 LIMITS = (0.5, 0.5, 0.3, 0.4)  # of place in halves, of the size's logarithm, of the turn in radians
-MIN_SHOWN = 0.5  # share of a cut-out in view without which a frame is left out
+MIN_SHOWN = 0.75  # share of a cut-out in view without which a frame is left out
+MIN_FACING = 0.5  # how far it has turned from its edge, likewise
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,17 @@ def fit_subject(video: Tensor, plan: ScenePlan, number: int, poses: list[Poses],
     height, width = video.shape[-2:]
     own = poses[number]
     x, y, value = peak(maps, own.x, own.y, REACH * width / min(height, width))
-    return fit_at(video, plan, number, poses, x, y, value)
+    fit = fit_at(video, plan, number, poses, x, y, value)
+    short = min(height, width)
+    seen = _seen(own.x, own.half, width / short) * _seen(own.y, own.half, height / short)
+    turned = own.facing.abs() >= MIN_FACING
+    return dataclasses.replace(fit, shown=fit.shown & turned & (seen >= MIN_SHOWN))
+
+
+def _seen(middle: Tensor, half: Tensor, length: float) -> Tensor:
+    """The share of a line about `middle` that lies within a frame of a length, 0..1."""
+    first, last = (middle - half).clamp(min=-length / 2), (middle + half).clamp(max=length / 2)
+    return ((last - first) / (2 * half)).clamp(min=0.0)
 
 
 def fit_at(
@@ -100,7 +115,9 @@ def fit_at(
         offset = _improve(crop, ground, usable, view, offset)
     shape = view.rendering(offset, SIDE)
     body, shadow = shape[:, 3:4], (shape[:, 4:] - shape[:, 3:4]).clamp(min=0.0)
-    likeness = _nearest_ground(crop, ground, known, shadow) - _nearest_paper(crop, shape, MARGIN * PIXELS)
+    strange = _nearest_paper(crop, shape, MARGIN * PIXELS)
+    likeness = _nearest_ground(crop, ground, known, shadow) - strange
+    likeness = torch.minimum(likeness, STRANGE - strange)
     weight = (likeness.abs() / SURE).clamp(max=1.0) * usable * _grow(body > 0.5, MARGIN * PIXELS)
     drawn = (likeness > 0).float()
     both = (weight * torch.minimum(drawn, body)).sum((1, 2, 3))

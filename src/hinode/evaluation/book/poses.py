@@ -50,38 +50,48 @@ def all_poses(plan: ScenePlan, frames: int, aspect: float) -> list[Poses]:
 def subject_poses(plan: ScenePlan, number: int, frames: int, aspect: float) -> Poses:
     """The poses of subject `number` of a plan in the frames of a clip. `aspect`: width / height.
 
-    Between keys a parabola goes through the three nearest ones. It never reaches across a thump, where the
-    path of something that bounces has a corner.
+    Between keys a parabola goes through the three nearest ones. In height it never reaches across a thump,
+    where the path of something that bounces has a corner; where fewer than three keys lie between a thump and
+    the clip's end, the path is that on the other side of the thump, mirrored.
     """
     subject = plan.subjects[number]
     thumps = [event.time for event in plan.events if event.kind == "thump" and event.subject == number]
-    weights = _weights(torch.arange(frames) / FPS, key_times(plan.seconds), thumps)
+    moments, keys = torch.arange(frames) / FPS, key_times(plan.seconds)
+    smooth, cornered = _weights(moments, keys, []), _weights(moments, keys, thumps)
     wide, high = max(aspect, 1.0), max(1.0 / aspect, 1.0)
     beat = torch.tensor(subject.beat)
     steps = torch.remainder(beat.diff() + BACKWARDS, 1.0) - BACKWARDS
     beat = torch.cat((beat[:1], beat[:1] + steps.cumsum(0)))
-    facing = (weights @ torch.tensor(subject.facing)).clamp(-1.0, 1.0)
+    facing = (smooth @ torch.tensor(subject.facing)).clamp(-1.0, 1.0)
     return Poses(
-        x=(weights @ torch.tensor(subject.x) - 0.5) * wide,
-        y=(weights @ torch.tensor(subject.y) - 0.5) * high,
-        half=(weights @ torch.tensor(subject.size)).clamp(min=1e-3) / 2,
-        tilt=(weights @ torch.tensor(subject.tilt)) * (math.pi / 180.0),
+        x=(smooth @ torch.tensor(subject.x) - 0.5) * wide,
+        y=(cornered @ torch.tensor(subject.y) - 0.5) * high,
+        half=(smooth @ torch.tensor(subject.size)).clamp(min=1e-3) / 2,
+        tilt=(smooth @ torch.tensor(subject.tilt)) * (math.pi / 180.0),
         facing=torch.where(facing.abs() < 0.15, torch.where(facing < 0, -0.15, 0.15), facing),
-        beat=weights @ beat,
+        beat=smooth @ beat,
     )
 
 
-def _weights(moments: Tensor, keys: Tensor, breaks: list[float]) -> Tensor:
-    """How much each key counts at each moment, [T, K], for a curve with corners at the `breaks`."""
+def _weights(moments: Tensor, keys: Tensor, corners: list[float]) -> Tensor:
+    """How much each key counts at each moment, [T, K], for a curve with corners."""
     weights = torch.zeros(len(moments), len(keys), dtype=torch.float64)
-    edges = [-math.inf, *sorted(breaks), math.inf]
+    edges = [-math.inf, *sorted(corners), math.inf]
     times = keys.double().tolist()
-    for row, moment in enumerate(moments.double().tolist()):
+
+    def near(moment: float) -> list[int]:
         last = next(k for k, edge in enumerate(edges) if moment < edge)
-        usable = [k for k, time in enumerate(times) if edges[last - 1] - 1e-6 <= time <= edges[last] + 1e-6]
-        if not usable:  # two corners between two keys
-            usable = list(range(len(times)))
-        nearest = sorted(sorted(usable, key=lambda k: abs(times[k] - moment))[:3])
+        between = [k for k, time in enumerate(times) if edges[last - 1] - 1e-6 <= time <= edges[last] + 1e-6]
+        return sorted(sorted(between, key=lambda k: abs(times[k] - moment))[:3])
+
+    for row, when in enumerate(moments.double().tolist()):
+        moment, nearest = when, near(when)
+        if len(nearest) < 3 and corners:
+            corner = min(corners, key=lambda edge: abs(edge - when))
+            moment = 2 * corner - when
+            nearest = near(moment)
+        if not nearest:  # more corners than keys
+            moment, nearest = when, [min(range(len(times)), key=lambda k: abs(times[k] - when))]
         for k in nearest:
             others = [times[other] for other in nearest if other != k]
             weights[row, k] = math.prod((moment - other) / (times[k] - other) for other in others)

@@ -13,6 +13,8 @@ FINE = 5.5
 """Pixels in half of a subject's size at which it is searched for."""
 RING = 0.35
 """Width of the ring around a cut-out that has to differ from it, in halves of its size."""
+PULL = 0.5
+"""How much less a place counts that is as far from the plan as is searched, as a share of the variance."""
 NOISE = 0.0004
 """Squared difference of colours (0..1) that counts as nothing."""
 
@@ -90,7 +92,7 @@ def peak(values: Tensor, x: Tensor, y: Tensor, reach: float) -> tuple[Tensor, Te
     """
     right, down = places(values)
     far = (right - x[:, None, None]).square() + (down - y[:, None, None]).square()
-    near = values - 0.25 * far / reach**2
+    near = values - PULL * far / reach**2
     near = near.masked_fill(far > reach**2, -torch.inf).flatten(1)
     index = near.argmax(1)
     width = values.shape[-1]

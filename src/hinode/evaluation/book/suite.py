@@ -95,7 +95,7 @@ MEASURES = {
 
 def measure(clip: DrawnClip, truths: Sequence[Fit] | None = None) -> tuple[dict[str, float], list[Fit]]:
     """The measures of one clip by name, nan where one has no meaning for it, and the fits of its subjects.
-    `truths`: the fits of the true clip."""
+    `truths`: the fits of the true clip, by default its own if the clip is the true one."""
     video, plan = clip.video, clip.plan
     poses = all_poses(plan, len(video), video.shape[-1] / video.shape[-2])
     maps = [
@@ -103,6 +103,7 @@ def measure(clip: DrawnClip, truths: Sequence[Fit] | None = None) -> tuple[dict[
         for subject, pose in zip(plan.subjects, poses, strict=True)
     ]
     fits = [fit_subject(video, plan, number, poses, values) for number, values in enumerate(maps)]
+    truths = fits if truths is None and clip.truth is video else truths
     faults = continuity.find_faults(video, plan, poses, maps, fits, truths)
     values = {
         **_of_subjects(fits, poses),

@@ -27,6 +27,8 @@ from hinode.world.book.render import render
 from hinode.world.book.scene import Scene, sample_scene
 
 CLIPS, SECONDS, WIDTH, HEIGHT = 100, 2.0, 160, 96
+FIRST = 300
+"""Number of the first scene. Thresholds were chosen on scenes below 200, and pairs are from 200 on."""
 SEVERAL = 10
 """Every so many clips has two subjects, the others one."""
 MIN_APART = 0.95
@@ -49,7 +51,7 @@ TRIALS: tuple[tuple[str, str, int], ...] = (
 
 
 def sample(number: int) -> Scene:
-    """The scene of clip `number` of the trials."""
+    """Scene `number` of an endless list."""
     return sample_scene(random.Random(f"book {number}"), subjects=1 if number % SEVERAL else 2)
 
 
@@ -87,7 +89,7 @@ def try_clip(scene: Scene) -> Record:
 def try_damages(*, limit: int | None = None, keep: Path | None = None) -> dict[str, Any]:
     """Try every measure on `CLIPS` true clips, or the first `limit`. `keep`: a folder from which a stopped
     run continues. Returns {"suite", "clips", "rows"}; BadInput if the folder is of another trial."""
-    scenes = [sample(number) for number in range(CLIPS if limit is None else limit)]
+    scenes = [sample(FIRST + number) for number in range(CLIPS if limit is None else limit)]
     header = {"suite": "book", "trial": "damages", "width": WIDTH, "height": HEIGHT, "seconds": SECONDS}
     log = RecordLog(keep, "damages", header)
     with progress_bar() as bar:
