@@ -13,12 +13,15 @@ def test_an_evaluation_needs_prompts_or_a_known_suite_with_cases(run: Run) -> No
     unknown = run("evaluate", "--suite", "painting")
     assert unknown.exit_code == 2
     assert (
-        "there is no suite 'painting'; choose directing, fidelity, physics, plan, upscaling or understanding"
-        in unknown.stderr
+        "there is no suite 'painting'; choose book, directing, fidelity, physics, plan, upscaling or"
+        " understanding" in unknown.stderr
     )
     no_cases = run("evaluate", "--suite", "directing", "--only", "loop", "--model", "toy")
     assert no_cases.exit_code == 2
     assert "loop.jsonl cannot be read" in no_cases.stderr
+    no_drawing = run("evaluate", "--suite", "book")
+    assert no_drawing.exit_code == 2
+    assert "add --damages" in no_drawing.stderr
     no_weights = run("evaluate", "--suite", "upscaling")
     assert no_weights.exit_code == 1
     assert "there is no upscaler to measure" in no_weights.stderr

@@ -14,9 +14,9 @@ from hinode.errors import BadInput, join_names
 from hinode.request import parse_size
 from hinode.settings import Settings
 
-DIRECTING, FIDELITY, PHYSICS, PLAN = "directing", "fidelity", "physics", "plan"
+BOOK, DIRECTING, FIDELITY, PHYSICS, PLAN = "book", "directing", "fidelity", "physics", "plan"
 UPSCALING, UNDERSTANDING = "upscaling", "understanding"
-SUITES = (DIRECTING, FIDELITY, PHYSICS, PLAN, UPSCALING, UNDERSTANDING)
+SUITES = (BOOK, DIRECTING, FIDELITY, PHYSICS, PLAN, UPSCALING, UNDERSTANDING)
 
 
 def evaluate(
@@ -32,7 +32,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Suite to run on its own cases: directing, fidelity, physics, plan, upscaling or "
+            help="Suite to run on its own cases: book, directing, fidelity, physics, plan, upscaling or "
             "understanding.",
         ),
     ] = None,
@@ -74,6 +74,13 @@ def evaluate(
     floors: Annotated[
         bool, typer.Option("--floors", help="Add the scores of ground truth, shuffled captions and the like.")
     ] = False,
+    damages: Annotated[
+        bool,
+        typer.Option(
+            "--damages",
+            help="With --suite book: how often each measure puts true clips above known damages of them.",
+        ),
+    ] = False,
     save_clips: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File for the clips of the prompts, for runs/card.py.")
     ] = None,
@@ -84,7 +91,11 @@ def evaluate(
     common: dict[str, Any] = {"model": model, "settings": settings, "limit": limit}
     if suite is not None:
         metrics = tuple(only.split(",")) if only else ()
-        result, text = _run_suite(suite, prompts, common, {"only": metrics, "steps": steps, "keep": keep})
+        if suite == BOOK:
+            result, text = _run_book(damages, limit, keep)
+        else:
+            more = {"only": metrics, "steps": steps, "keep": keep}
+            result, text = _run_suite(suite, prompts, common, more)
     elif prompts is None:
         raise BadInput("there is nothing to evaluate", "give a file of prompts or a suite", field="prompts")
     else:
@@ -94,6 +105,18 @@ def evaluate(
         result = evaluate_file(prompts, **common, with_floors=floors, save_clips=save_clips)
         text = _scores_text(result)
     print(json.dumps(result) if as_json else text)
+
+
+def _run_book(damages: bool, limit: int | None, keep: Path | None) -> tuple[dict[str, Any], str]:
+    """The trial of the measures of the picture book, and the same as text."""
+    if not damages:
+        message = "no weights draw clips from plans of the picture book yet"
+        raise BadInput(message, "add --damages to try its measures on true clips", field="damages")
+    from hinode.evaluation.book.trials import try_damages
+    from hinode.evaluation.results import Row, table
+
+    result = try_damages(limit=limit, keep=keep)
+    return result, table([Row.of(row) for row in result["rows"]]) + f"\n{result['clips']} true clips"
 
 
 def _run_suite(

@@ -22,14 +22,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hinode.engines.native import catalog
 from hinode.evaluation.evaluate import BATCH, generate, plan_of, render_native, to_bytes, true_scene
 from hinode.evaluation.flicker import STEADY_WEATHER
 from hinode.evaluation.prompts import read_cases
-from hinode.evaluation.results import RESAMPLES, Row, share
+from hinode.evaluation.results import ratio, share
 from hinode.evaluation.shape import shapes
 from hinode.progress import progress_bar
 from hinode.settings import Settings
@@ -227,28 +226,10 @@ def evaluate_fidelity(
         damage = measure.damage.__name__.replace("_", " ") if measure.damage else "empty"
         apart = (measure.sign * (damaged - true) > 0).tolist()
         rows.append(share(name, f"true clips told from {damage} ones", apart, MIN_APART))
-        rows.append(_ratio(name, generated.numpy(), true.numpy(), measure.target))
+        rows.append(ratio(name, "generated over true", generated.tolist(), true.tolist(), measure.target))
     return {
         "suite": "fidelity",
         "model": plan.card.name,
         "steps": plan.sampling.steps,
         "rows": [row.as_json() for row in rows],
     }
-
-
-def _ratio(
-    name: str, generated: NDArray[np.float32], true: NDArray[np.float32], target: tuple[float, float] | None
-) -> Row:
-    """The mean of generated clips over that of true clips, with its bootstrap interval over the pairs."""
-    pairs, rng = np.stack((generated, true), 1), np.random.default_rng(0)
-    means = [rng.choice(pairs, len(pairs)).mean(0) for _ in range(RESAMPLES)]
-    low, high = np.quantile([first / second for first, second in means], (0.025, 0.975)).tolist()
-    figure = float(pairs[:, 0].mean() / pairs[:, 1].mean())
-    row = Row(name, "generated over true", figure, low, high, "bootstrap 95 %", len(pairs), "x")
-    if target is None:
-        return row
-    minimum, maximum = target
-    text = f"{minimum:g} to {maximum:g} x"
-    if minimum == 0 or math.isinf(maximum):
-        text = f"<= {maximum:g} x" if minimum == 0 else f">= {minimum:g} x"
-    return dataclasses.replace(row, target=text, reached=minimum <= figure <= maximum)

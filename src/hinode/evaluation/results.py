@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,6 +96,29 @@ def mean(
     if maximum is not None:
         row = row.aim("<=", maximum, figure <= maximum)
     return row
+
+
+def ratio(
+    metric: str,
+    what: str,
+    values: Sequence[float],
+    others: Sequence[float],
+    target: tuple[float, float] | None,
+) -> Row:
+    """The mean of values over that of others, pair by pair, with its bootstrap interval over the pairs.
+    `target`: smallest and largest ratio that is good enough."""
+    pairs, rng = np.stack((np.asarray(values, float), np.asarray(others, float)), 1), np.random.default_rng(0)
+    means = [rng.choice(pairs, len(pairs)).mean(0) for _ in range(RESAMPLES)]
+    low, high = np.quantile([first / max(second, 1e-12) for first, second in means], (0.025, 0.975)).tolist()
+    figure = float(pairs[:, 0].mean() / max(pairs[:, 1].mean(), 1e-12))
+    row = Row(metric, what, figure, low, high, "bootstrap 95 %", len(pairs), "x")
+    if target is None:
+        return row
+    minimum, maximum = target
+    text = f"{minimum:g} to {maximum:g} x"
+    if minimum == 0 or math.isinf(maximum):
+        text = f"<= {maximum:g} x" if minimum == 0 else f">= {minimum:g} x"
+    return dataclasses.replace(row, target=text, reached=minimum <= figure <= maximum)
 
 
 def table(rows: Sequence[Row]) -> str:
