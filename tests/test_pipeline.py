@@ -14,7 +14,7 @@ from hinode.clip import Clip, Sound
 from hinode.engines.native.engine import NativeEngine
 from hinode.engines.protocol import Cost, Progress, State
 from hinode.errors import BadInput, EngineError, OutputError
-from hinode.request import Capabilities, Request
+from hinode.request import KEYFRAME, Capabilities, Reference, Request
 from hinode.settings import Settings
 from tests.sounds import clicks, read_sound, tone, tracks
 from tests.videos import read_video
@@ -113,6 +113,16 @@ def test_frames_are_held_to_reach_the_asked_rate(clip: Clip, tmp_path: Path) -> 
     assert result.bytes == sum(file.stat().st_size for file in (tmp_path / "frames").iterdir())
 
 
+def test_a_picture_is_in_an_enlarged_clip_as_it_was(clip: Clip, tmp_path: Path) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (72, 128, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    shown = Reference(KEYFRAME, "a", "image/png", path=str(tmp_path / "a.png"), at=0.5)
+    request = Request("x", 128, 72, seconds=1.0, fps=16.0, references=(shown,))
+    pipeline.finish(request, clip, tmp_path / "frames", "png")
+    frames = [np.asarray(Image.open(file)) for file in sorted((tmp_path / "frames").iterdir())]
+    assert [np.array_equal(frame, picture) for frame in frames] == [index in (8, 9) for index in range(16)]
+
+
 @pytest.mark.parametrize(
     ("request_", "name", "field"),
     [
@@ -173,7 +183,8 @@ def test_sound_stays_in_step_whatever_the_frames_are_held_to(clip: Clip, tmp_pat
         request = Request("x", 128, 72, seconds=seconds, fps=fps)
         result = pipeline.finish(request, sounding, path, "mp4")
         samples, rate = read_sound(path)
-        assert (result.sound, rate, samples.shape) == ("stereo, 24000 Hz", 24000, (2, round(seconds * 24000)))
+        length = round(result.timeline.seconds * 24000)
+        assert (result.sound, rate, samples.shape) == ("stereo, 24000 Hz", 24000, (2, length))
         assert clicks(samples, rate) == pytest.approx([1.0], abs=0.001)
         video = read_video(path)
         first = next(index for index, at in enumerate(video.starts) if at >= 1)

@@ -9,6 +9,7 @@ import pytest
 
 from hinode import environment
 from hinode.errors import BadInput
+from hinode.records.database import parse
 from hinode.settings import Settings, thread_variables
 
 
@@ -50,6 +51,7 @@ def test_jobs_are_kept_in_the_home_by_default(tmp_path: Path) -> None:
     settings = Settings(tmp_path)
     assert settings.database_url == f"sqlite:///{tmp_path}/hinode.db"
     assert settings.store == tmp_path / "store"
+    assert parse(Settings(tmp_path / "a?b #%20").database_url).database == f"{tmp_path}/a?b #%20/hinode.db"
     assert settings == Settings.from_environment({"HINODE_HOME": str(tmp_path)})
     settings = Settings.from_environment(
         {"HINODE_HOME": str(tmp_path), "HINODE_DATABASE_URL": "postgresql://db/hinode", "HINODE_STORE": "s"}
@@ -90,6 +92,15 @@ def test_times_are_sensible_numbers(name: str, text: str) -> None:
 )
 def test_private_addresses_are_allowed_by_a_switch(text: str, allowed: bool) -> None:
     assert Settings.from_environment({"HINODE_ALLOW_PRIVATE_URLS": text}).allow_private_urls is allowed
+
+
+def test_pages_that_may_call_are_origins() -> None:
+    read = Settings.from_environment({"HINODE_ALLOW_ORIGINS": "http://localhost:3000/, https://a.example"})
+    assert read.allow_origins == ("http://localhost:3000", "https://a.example")
+    assert Settings.from_environment({"HINODE_ALLOW_ORIGINS": "*"}).allow_origins == ("*",)
+    for text in ("localhost:3000", "https://a.example/page", "a b"):
+        with pytest.raises(BadInput, match="or \\* for all pages"):
+            Settings.from_environment({"HINODE_ALLOW_ORIGINS": text})
 
 
 def test_a_switch_is_on_or_off() -> None:

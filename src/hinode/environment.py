@@ -81,6 +81,15 @@ def _aliases(text: str) -> dict[str, str]:
     return aliases
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    """Read `ORIGIN,…`; an origin has a scheme, a name and perhaps a port."""
+    origins = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
+    for origin in origins:
+        if re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://[\w.\[\]:-]{1,200}", origin, re.ASCII) is None:
+            raise ValueError(f"write {quote(origin)} like http://localhost:3000, or * for all pages")
+    return origins
+
+
 _Folder = Annotated[Path, BeforeValidator(_folder)]
 _Switch = Annotated[bool, BeforeValidator(_boolean)]
 _Decimal = Annotated[Number, Field(le=MAX_SECONDS), BeforeValidator(_decimal)]
@@ -103,4 +112,5 @@ class Variables(Input):
     checkpoint_seconds: Annotated[_Decimal, Field(ge=0.1)] | None = None
     slice_seconds: Annotated[_Decimal, Field(ge=0.1)] | None = None
     allow_private_urls: _Switch | None = None
+    allow_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] | None = None
     testcard_step_seconds: Annotated[_Decimal, Field(ge=0)] | None = None

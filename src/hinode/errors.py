@@ -63,9 +63,19 @@ class ModelError(HinodeError):
 
 
 class EngineError(HinodeError):
-    """An engine could not carry out a request that it had accepted."""
+    """An engine could not carry out a request that it had accepted.
+
+    Args:
+        message: what is wrong.
+        remedy: what would put it right.
+        final: whether the request must not be repeated by itself, on another machine for example.
+    """
 
     code: ClassVar[str] = "engine"
+
+    def __init__(self, message: str, remedy: str = "", *, final: bool = False) -> None:
+        self.final = final
+        super().__init__(message, remedy)
 
 
 class OutputError(HinodeError):

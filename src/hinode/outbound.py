@@ -55,7 +55,7 @@ _PRIVATE = tuple(
         ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7"),
     )
 )
-_NOT_PUBLIC = ("the URL points to an address that is not public", "give one on the internet")
+_SETTING = "or set HINODE_ALLOW_PRIVATE_URLS=1 if this server is your own"
 _OPEN = "check that everybody can open the URL"
 _ISATAP = (0x00005EFE, 0x02005EFE)  # upper half of an interface id that contains an IPv4 address
 
@@ -117,14 +117,15 @@ class Outbound:
             message = f"{quote(url)} is not the URL of a web server"
             raise OutboundError(message, "give one such as https://host/path")
         if https and parsed.scheme != "https" and not self.allow_private:
-            raise OutboundError(f"{quote(url)} is not encrypted", "give a URL that begins with https://")
+            remedy = f"give a URL that begins with https://, {_SETTING}"
+            raise OutboundError(f"{quote(url)} is not encrypted", remedy)
         if parsed.userinfo:
             raise OutboundError("the URL has a user name or password in it", "leave them out")
         if port not in PORTS and not self.allow_private:
-            raise OutboundError(f"port {port} is not allowed", "use 80, 443, 8080 or 8443")
+            raise OutboundError(f"port {port} is not allowed", f"use 80, 443, 8080 or 8443, {_SETTING}")
         literal = parsed.raw_host.decode("ascii")
         if _parsed(literal) is not None and not self._is_allowed(literal):
-            raise OutboundError(*_NOT_PUBLIC)
+            raise self._not_public()
         return parsed
 
     def fetch(
@@ -235,8 +236,12 @@ class Outbound:
         if not addresses:
             raise httpcore.ConnectError("the name has no address")
         if not all(map(self._is_allowed, addresses)):
-            raise OutboundError(*_NOT_PUBLIC)
+            raise self._not_public()
         return addresses[:MAX_ADDRESSES]
+
+    def _not_public(self) -> OutboundError:
+        remedy = "give one on the internet" + ("" if self.allow_private else f", {_SETTING}")
+        return OutboundError("the URL points to an address that is not public", remedy)
 
     def _is_allowed(self, address: str) -> bool:
         return is_public(address) or (self.allow_private and is_private(address))

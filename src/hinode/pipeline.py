@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hinode import __version__
-from hinode.clip import Clip, Frames, FrameSource, Provenance, Sound
+from hinode.clip import Clip, Frames, FrameSource, Provenance
 from hinode.engines.protocol import Engine, Progress, Run, drive
 from hinode.licensing import licences
-from hinode.media import formats, stills
+from hinode.media import formats, references, stills
 from hinode.media.label import Label
-from hinode.media.resize import fit
+from hinode.media.resize import fit, fit_frame
+from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.output import replace_file
-from hinode.request import Request, Size
+from hinode.request import FIRST_FRAME, KEYFRAME, LAST_FRAME, Request, Size
 
 Watch = Callable[[Progress], None]
 """Called after every step."""
@@ -29,9 +32,6 @@ THUMBNAIL_SIDE = 512
 TILE_SIDE = 320
 STILL_QUALITY = 88
 PREVIEW_QUALITY = 70
-
-LEFT_OUT = "left out"
-"""The sound of a clip in a file that cannot hold any."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,11 @@ def finish(
     order = list(timeline.sources(frame_rate(clip.fps), len(clip.frames)))
     watch(Progress("encode", 0, len(order)))
 
+    exact = _exact_frames(request, clip)
+
     def frames() -> Iterator[Frames]:
         for done, frame in enumerate(fit(source, request.size, order), start=1):
-            yield frame
+            yield exact.get(order[done - 1], frame)
             watch(Progress("encode", done, len(order)))
 
     sound = clip.sound if format in formats.SOUNDING else None
@@ -137,6 +139,20 @@ def finish(
         bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
         sound=LEFT_OUT if sound is None and clip.sound is not None else describe_sound(sound),
     )
+
+
+def _exact_frames(request: Request, clip: Clip) -> dict[int, Frames]:
+    """The pictures that a clip shows, at the requested size, by the indices of its frames: a clip that was
+    drawn smaller has them without their detail."""
+    if clip.size == request.size:
+        return {}
+    last = min(len(clip.frames), max(1, math.ceil(round(request.seconds * clip.fps, 6)))) - 1
+    exact = {}
+    for reference in request.references:
+        if reference.role in (FIRST_FRAME, KEYFRAME, LAST_FRAME):
+            index = last if reference.role == LAST_FRAME else min(round(reference.at * clip.fps), last)
+            exact[index] = fit_frame(np.asarray(references.picture(reference)), request.size)
+    return exact
 
 
 def upscale_frames(
@@ -222,15 +238,6 @@ def label(request: Request, clip: Clip, sound: str | None = None) -> Label:
             **licences.stamp(provenance.licence),
         },
     )
-
-
-def describe_sound(sound: Sound | None) -> str | None:
-    """A sound as a file holds it, in words: "stereo, 48000 Hz"; None if there is none."""
-    if sound is None:
-        return None
-    from hinode.media.sound import rate_for
-
-    return f"{'mono' if sound.channels == 1 else 'stereo'}, {rate_for(sound.rate)} Hz"
 
 
 def format_size(size: Size) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from platformdirs import user_data_path
 
@@ -37,6 +38,8 @@ class Settings:
         slice_seconds: how long a job runs before another one may preempt it. `HINODE_SLICE_SECONDS`, 15.
         allow_private_urls: whether webhooks and image links may point into the private network or to this
             machine. `HINODE_ALLOW_PRIVATE_URLS`, 0.
+        allow_origins: web pages that may call the API, such as ("http://localhost:3000",); ("*",) for all.
+            `HINODE_ALLOW_ORIGINS`, separated by commas.
         testcard_step_seconds: duration of one step of the engine testcard. `HINODE_TESTCARD_STEP_SECONDS`, 0.
     """
 
@@ -52,11 +55,13 @@ class Settings:
     checkpoint_seconds: float = 10.0
     slice_seconds: float = 15.0
     allow_private_urls: bool = False
+    allow_origins: tuple[str, ...] = ()
     testcard_step_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.database_url:
-            object.__setattr__(self, "database_url", f"sqlite:///{(self.home / 'hinode.db').as_posix()}")
+            path = quote((self.home / "hinode.db").as_posix(), safe=" +/:")
+            object.__setattr__(self, "database_url", f"sqlite:///{path}")
         if self.store == Path():
             object.__setattr__(self, "store", self.home / "store")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hinode.api.catalogue import Catalogue
+from hinode.errors import BadInput
 from hinode.settings import Settings
 from tests.api.conftest import CheckError, Server
 
@@ -49,3 +50,19 @@ def test_without_aliases_sora_s_names_mean_the_default_model(tmp_path: Path) -> 
     dated = Catalogue(Settings(home=tmp_path, aliases={"sora-2-pro": "testcard"}), lambda: 0.0)
     assert dated.find("sora-2-pro-2025-10-06").engine == "testcard"
     assert dated.find("sora-2-2025-10-06").engine == "native"
+
+
+def test_an_alias_may_name_a_model_or_another_alias(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def catalogue(**aliases: str) -> Catalogue:
+        return Catalogue(Settings(home=tmp_path, aliases=aliases), lambda: 0.0)
+
+    for target, others in (("nano", {}), ("b", {"b": "nano"}), ("sora-2", {}), ("native", {})):
+        models = catalogue(a=target, **others)
+        models.check_aliases()
+        assert (models.find("a").engine, models.find("a").model) == ("native", "nano")
+    for target, message in (("nope", "there is no model 'nope'"), ("native/x", "no model 'x'"), ("a", "'a'")):
+        with pytest.raises(BadInput, match=f"HINODE_MODELS has a={target}: .*{message}") as refusal:
+            catalogue(a=target).check_aliases()
+        assert refusal.value.field == "HINODE_MODELS"
+    catalogue(a="remote/x").check_aliases()  # it may be there later
+    assert "the model a cannot be used: no other server is configured" in caplog.text

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import Result
 
 from hinode.clip import Frames
+from hinode.directing import material
 from hinode.media.formats import write
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
@@ -90,6 +92,23 @@ def test_the_prompt_of_a_video_without_one_says_what_it_shows(run: Run) -> None:
     assert "there is no prompt; say in words what to show" in result.stderr
 
 
+def test_pictures_are_a_video_too(run: Run) -> None:
+    pictures = [Image.fromarray(frame) for frame in gradient(8)]
+    for name, more in (("a.gif", {"duration": 120}), ("a.webp", {"duration": 125, "lossless": True})):
+        pictures[0].save(name, save_all=True, append_images=pictures[1:], **more)
+    Path("numbers").mkdir()
+    for number, picture in enumerate(pictures, start=8):
+        picture.save(f"numbers/shot-{number}.png")
+    words = ("--keep", "0-0.5", "--after", "0.25", "--model", "toy", "--seed", "5", "--json", "-o", "o.mp4")
+    for name, more, fps in (("a.gif", (), 25 / 3), ("a.webp", (), 8), ("numbers", ("--fps", "8"), 8)):
+        result = run("recut", name, PROMPT, *words, *more)
+        assert json.loads(result.stdout)["fps"] == pytest.approx(fps), result.output
+        assert difference(read_video(Path("o.mp4")).frames[:4], gradient(4)) < 6
+    assert (
+        "a folder of pictures has no rate; say it with --fps" in run("recut", "numbers", "x", *words).stderr
+    )
+
+
 def test_loops_of_prompts_and_of_videos(run: Run) -> None:
     assert len(frames_of(run("loop", PROMPT, "--seconds", "2", "--size", "32x32", *TOY, "-q"))) == 16
     source = write_video("in.mp4", gradient(16))
@@ -147,7 +166,8 @@ def test_edit_changes_nothing_outside_its_mask(run: Run) -> None:
     write_video("in.mp4", gradient(8, size=64))
     mask = np.zeros((64, 64), np.uint8)
     mask[16:40, 16:40] = 255
-    Image.fromarray(mask).save("mask.png")
+    white = Image.new("L", (64, 64), 255)
+    Image.merge("LA", (white, Image.fromarray(mask))).save("mask.png")  # white where it is not transparent
     words = (
         "edit",
         "in.mp4",
@@ -175,6 +195,20 @@ def test_edit_changes_nothing_outside_its_mask(run: Run) -> None:
     frames = np.stack([np.asarray(Image.open(path)) for path in sorted(Path("moving").iterdir())])
     assert np.array_equal(frames[:4], source[:4])
     assert not np.array_equal(frames[4:], source[4:])
+
+
+def test_old_and_new_mix_where_a_mask_is_grey(run: Run) -> None:
+    write_video("in.mp4", gradient(1, size=64))
+    source = read_video(Path("in.mp4")).frames
+    grey = np.zeros((64, 64), np.uint8)
+    grey[:, 24:40], grey[:, 40:] = 128, 255
+    Image.fromarray(grey).save("grey.png")
+    words = ("--mask", "grey.png", "--feather", "4", *TOY, "--format", "png", "-q", "-o", "out")
+    assert run("edit", "in.mp4", "a blue kite", *words).exit_code == 0
+    with Image.open("out/0001.png") as image:
+        change = np.abs(np.asarray(image).astype(int) - source[0]).sum(-1).mean(0)
+    assert change[:16].max() == 0 < change[20:24].mean() < change[26:36].mean()
+    assert change[26:36].mean() < 0.8 * change[46:].mean()
 
 
 def test_retake_renders_a_span_again_and_recut_keeps_one(run: Run) -> None:
@@ -218,7 +252,30 @@ def test_generate_begins_with_an_image(run: Run) -> None:
     assert difference(clip[0], picture) < 5 < difference(clip[4], picture)
     result = run("generate", PROMPT, *words, "--image", "no.png")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "the picture no.png cannot be read: No such file" in result.stderr
+    assert "image 'no.png' cannot be read: No such file" in result.stderr
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = Image.fromarray(np.ascontiguousarray(np.rot90(picture)))
+    turned.save("turned.jpg", exif=exif, quality=98, subsampling=0)
+    clip = frames_of(run("generate", PROMPT, *words, "--image", "turned.jpg", "-o", "turned.mp4"))
+    assert difference(clip[0], picture) < 5
+
+
+def test_photographs_and_odd_sides_just_work(run: Run) -> None:
+    assert material.default_size((6000, 4000), even=True) == (1764, 1176)
+    assert material.default_size((853, 481), even=False) == (853, 481)
+    Image.fromarray(gradient(1, size=33)[0]).save("odd.png")
+    result = run("animate", "odd.png", PROMPT, "--seconds", "0.125", *TOY, "--json", "-o", "a.mp4")
+    assert json.loads(result.stdout)["size"] == "32x32"
+    with av.open("odd.mp4", "w") as file:
+        stream = file.add_stream("libx264", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 33, 35, "yuv444p"
+        for frame in gradient(8, size=35)[:, :, :33]:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame))))
+        file.mux(stream.encode(None))
+    clip = frames_of(run("extend", "odd.mp4", PROMPT, "--seconds", "1", *TOY, "-q", "-o", "b.mp4"))
+    assert clip.shape == (16, 34, 32, 3)
+    assert difference(clip[:8], gradient(8, size=35)[:, :34, :32]) < 5
 
 
 def test_generate_knows_characters_by_a_picture_or_a_video(run: Run) -> None:
@@ -295,6 +352,8 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_video(folder / "in.mp4", gradient(16))
     write_video(folder / "big.mp4", gradient(2, size=48))
     (folder / "words.mp4").write_text("these are only words")
+    for name, color in (("black", 0), ("white", 255), ("rainbow", (250, 80, 10))):
+        Image.new("RGB" if name == "rainbow" else "L", (32, 32), color).save(folder / f"{name}.png")
     Image.fromarray(gradient(1, size=40)[0]).save(folder / "a.png")
     return folder
 
@@ -303,8 +362,8 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("words", "message"),
     [
         (("extend", "no.mp4", "--seconds", "1"), "video 'no.mp4' cannot be read: No such file"),
-        (("extend", "words.mp4", "--seconds", "1"), "video 'words.mp4': the video is not an MP4"),
-        (("extend", "a.png", "--seconds", "1"), "video 'a.png': the video is not an MP4"),
+        (("extend", "words.mp4", "--seconds", "1"), "video 'words.mp4': the file is no video"),
+        (("extend", "a.png", "--seconds", "1"), "video 'a.png': the file is no video"),
         (("extend", "in.mp4", "--seconds", "0"), "no 0 seconds can be added"),
         (("extend", "in.mp4", "--seconds", "nan"), "no nan seconds can be added"),
         (("extend", "in.mp4", "--seconds", "200"), "202 seconds cannot be made"),
@@ -323,6 +382,12 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("edit", "in.mp4", "a kite", "--mask", "a.png"), "mask 'a.png': it is 40x40 and the video 32x32"),
         (("edit", "in.mp4", "a kite", "--mask", "words.mp4"), "mask 'words.mp4': the image is no JPEG"),
         (("edit", "in.mp4", "a kite", "--mask", "big.mp4"), "mask 'big.mp4': it is 48x48"),
+        (("edit", "in.mp4", "a kite", "--mask", "black.png"), "has no white, so nothing would change"),
+        (("edit", "in.mp4", "a kite", "--mask", "white.png"), "has no black, so nothing would stay"),
+        (("edit", "in.mp4", "a kite", "--mask", "rainbow.png"), "the mask has colours; give white where"),
+        (("edit", "in.mp4", "a kite", "--mask", "in.mp4", "--feather", "3"), "cannot be feathered here"),
+        (("edit", "in.mp4", "a kite", "--mask", "a.png", "--feather", "-3"), "feather -3 is out of range"),
+        (("edit", "in.mp4", "a kite", "--feather", "3"), "there is no mask to feather"),
         (("retake", "in.mp4", "--from", "1", "--to", "3"), "to: 3 s is outside the video"),
         (("retake", "in.mp4", "--from", "1", "--to", "1"), "the span from 1 s to 1 s is empty"),
         (("retake", "in.mp4", "--from", "0", "--to", "2"), "all of the video would be drawn anew"),
@@ -347,6 +412,11 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("animate", "a.png", "a kite", "--camera", "spin"), "the camera cannot 'spin'"),
         (("animate", "a.png", "a kite", "--camera", "pan left 99"), "the camera has the speed '99'"),
         (("animate", "a.png", "a kite", "--camera", "0,0,0"), "a zoom of 0 or less"),
+        (("retake", "in.mp4", "--from", "0:01:00:90", "--to", "2"), "has the frame 90 of a second of 8"),
+        (
+            ("retake", "in.mp4", "--from", "soon", "--to", "2"),
+            "from 'soon' is no moment; write seconds, such",
+        ),
         (("storyboard",), "there is no storyboard; name its file"),
         (("storyboard", "no.yaml"), "the storyboard 'no.yaml' cannot be read"),
         (("storyboard", "words.mp4"), "give an object with named fields"),

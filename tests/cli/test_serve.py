@@ -221,6 +221,7 @@ def test_a_port_in_use_is_one_plain_sentence(home: Path) -> None:
         ),
         (["serve", "--port", "0"], {"HINODE_HOME": "/dev/null/home"}, 1, "another folder with HINODE_HOME"),
         (["serve", "--port", "0"], {"HINODE_MODELS": "sora-2"}, 2, "HINODE_MODELS is 'sora-2'"),
+        (["serve", "--port", "0"], {"HINODE_MODELS": "sora-2=nope"}, 2, "there is no model 'nope'"),
         (["serve", "--port", "70000"], {}, 2, "65535"),
         (["worker", "--engine", "sora"], {}, 2, "there is no engine 'sora'"),
     ],

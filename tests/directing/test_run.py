@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
 import hashlib
 import os
 from collections.abc import Iterator
@@ -26,9 +27,11 @@ from hinode.engines.protocol import Progress, State
 from hinode.errors import BadInput, EngineError, OutputError
 from hinode.media import references
 from hinode.media.decode import Picture, VideoFile
-from hinode.request import CHARACTER, MASK, SOURCE, Reference, Request, Segment
+from hinode.request import CHARACTER, FIRST_FRAME, KEYFRAME, MASK, SOURCE, Reference, Request, Segment
 from hinode.settings import Settings
 from hinode.training.upscaling import save_upscaler
+from hinode.world.render import render
+from hinode.world.scene import Scene, Subject
 
 REQUEST = Request("a red balloon rising over the sea at noon", 32, 32, seconds=2.0, seed=3, model="toy")
 FPS = Fraction(8)
@@ -309,6 +312,22 @@ def test_kept_footage_of_another_rate_leaves_no_gap(engine: DirectedEngine, tmp_
     assert render_clip(engine, request).frames.shape[0] == 2
 
 
+def test_the_highest_rate_of_kept_videos_is_that_of_the_clip(engine: DirectedEngine, tmp_path: Path) -> None:
+    slow = source(tmp_path, moving(4))
+    quick = references.save_frames(moving(60), Fraction(120), SOURCE, tmp_path)
+    request = dataclasses.replace(
+        REQUEST,
+        operation="blend",
+        seconds=1.5,
+        references=(slow, quick),
+        segments=(Segment(0.5, keep=slow.digest), Segment(0.5), Segment(0.5, keep=quick.digest)),
+    )
+    clip = render_clip(engine, request)
+    assert clip.fps == 60
+    assert "shown at 60 of the 120 frames per second" in clip.provenance.read_as
+    assert clip.sound is None
+
+
 def test_progress_never_falls_and_ends_with_all_steps(engine: DirectedEngine) -> None:
     steps = [
         (progress.done, progress.total)
@@ -372,15 +391,53 @@ def test_what_does_not_add_up_is_refused_in_a_sentence(engine: DirectedEngine, t
         engine.start(dataclasses.replace(REQUEST, segments=(Segment(1.99), Segment(0.01))))
 
 
-def test_a_character_is_said_where_the_prompt_names_it(engine: DirectedEngine, tmp_path: Path) -> None:
-    from hinode.world.render import render
-    from hinode.world.scene import Scene, Subject
+@functools.cache
+def balloon() -> Frames:
+    """Two seconds of a rising orange balloon, over the hills at dawn."""
+    scene = Scene((Subject("balloon", "orange", "rise", 0.5, 0.5, 0.3),), time="dawn", place="hills")
+    rendered = render([scene], frames=16, fps=8, width=64, height=64)[0]
+    return (rendered * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
-    rendered = render(
-        [Scene((Subject("balloon", "orange", "rise", 0.5, 0.5, 0.3),))], frames=16, fps=8, width=64, height=64
-    )
-    frames = (rendered[0] * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-    pip = dataclasses.replace(references.save_frames(frames, FPS, CHARACTER, tmp_path), name="Pip")
+
+def test_what_a_prompt_leaves_open_stays_as_the_video_beside_it_has_it(
+    engine: DirectedEngine, tmp_path: Path
+) -> None:
+    video = source(tmp_path, balloon())
+    picture = references.save_picture(balloon()[8], FIRST_FRAME, tmp_path)
+    keep, sinks = Segment(1.0, keep=video.digest, start=1.0), Segment(1.0, prompt="it sinks")
+    parts: list[tuple[tuple[Segment, ...], float, Reference]] = [
+        ((), 3.0, video),
+        ((Segment(1.0), keep), 2.0, video),  # backward
+        (
+            (Segment(0.5, keep=video.digest), Segment(1.0), Segment(0.5, keep=video.digest, start=1.5)),
+            2.0,
+            video,
+        ),
+        ((Segment(0.5), keep, Segment(0.5)), 2.0, video),
+        ((keep, sinks), 2.0, video),
+        ((keep, sinks, Segment(1.0, prompt="it sinks again")), 3.0, video),
+        ((), 2.0, picture),
+        ((), 5.0, picture),
+        ((), 2.0, dataclasses.replace(picture, role=KEYFRAME, at=1.0)),
+    ]
+    for segments, seconds, reference in parts:
+        request = dataclasses.replace(
+            REQUEST,
+            prompt="it sinks",
+            seconds=seconds,
+            operation="generate" if reference.still else "extend",
+            segments=segments,
+            references=(reference,),
+        )
+        provenance = render_clip(engine, request).provenance
+        assert provenance.read_as.startswith("orange balloon fall, time dawn, place hills"), segments
+        assert (provenance.understood, provenance.not_understood) == (("sinks",), ())
+    unchanged = render_clip(engine, dataclasses.replace(request, expand=False)).provenance
+    assert "balloon" not in unchanged.read_as
+
+
+def test_a_character_is_said_where_the_prompt_names_it(engine: DirectedEngine, tmp_path: Path) -> None:
+    pip = dataclasses.replace(references.save_frames(balloon(), FPS, CHARACTER, tmp_path), name="Pip")
     words = source_facts.cast(
         dataclasses.replace(
             REQUEST,

@@ -19,7 +19,7 @@ from hinode.media.probe import probe
 
 def write(path: Path, size: tuple[int, int] = (64, 36), frames: int = 16, **more: str) -> Path:
     with av.open(str(path), "w", format=more.get("format", "mp4")) as file:
-        stream = file.add_stream(more.get("codec", "libx264"), rate=8)
+        stream = file.add_stream(more.get("codec", "libx264"), rate=int(more.get("rate", 8)))
         stream.width, stream.height = size
         stream.pix_fmt = more.get("pix_fmt", "yuv420p")
         for _ in range(frames):
@@ -45,6 +45,25 @@ def test_an_mp4(tmp_path: Path) -> None:
 def test_other_kinds(tmp_path: Path, more: dict[str, str], words: str) -> None:
     with pytest.raises(BadInput, match=words):
         probe(write(tmp_path / "a.mp4", **more), max_seconds=120)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "media_type"),
+    [
+        ("a.mov", {"format": "mov", "codec": "prores_ks", "pix_fmt": "yuv422p10le"}, "video/quicktime"),
+        ("a.webm", {"format": "webm", "codec": "libvpx-vp9"}, "video/x-matroska"),
+        ("a.mkv", {"format": "matroska", "codec": "ffv1", "pix_fmt": "yuv444p"}, "video/x-matroska"),
+        ("a.avi", {"format": "avi", "codec": "mjpeg", "pix_fmt": "yuvj420p"}, "video/x-msvideo"),
+        ("a.ts", {"format": "mpegts", "codec": "mpeg2video", "rate": "25"}, "video/mp2t"),
+    ],
+)
+def test_a_person_s_own_files(tmp_path: Path, name: str, more: dict[str, str], media_type: str) -> None:
+    path = write(tmp_path / name, (64, 48), **more)
+    facts = probe(path, max_seconds=120, local=True)
+    assert (facts.size, facts.media_type) == ((64, 48), media_type)
+    assert facts.seconds == pytest.approx(16 / int(more.get("rate", 8)), abs=0.13)
+    with pytest.raises(BadInput, match=r"not an MP4|packed in a way"):
+        probe(path, max_seconds=120)
 
 
 def test_bounds(tmp_path: Path) -> None:

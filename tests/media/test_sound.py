@@ -54,6 +54,7 @@ def test_a_click_is_heard_when_a_flash_is_seen(
     tmp_path: Path, fps: float, seconds: float, rate: int, channels: int
 ) -> None:
     line = Timeline.of(fps, seconds)
+    seconds = float(line.seconds)
     flashes = 0, line.frames // 2
     times = tuple(float(Fraction(index) / line.fps) for index in flashes)
     path = tmp_path / "clip.mp4"

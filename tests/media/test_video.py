@@ -82,6 +82,10 @@ def test_is_exactly_as_long_as_asked(
     path = tmp_path / "clip.mp4"
     write_mp4(path, (frames[index % 16] for index in range(line.frames)), SIZE, line, LABEL)
     video = read_video(path)
+    if fps == 23.976:
+        seconds = 1.001  # a whole number of frames, so that the average rate is the nominal one
+        with av.open(str(path)) as file:
+            assert file.streams.video[0].average_rate == Fraction(24_000, 1001)
     assert len(video.frames) == count
     assert video.seconds == pytest.approx(seconds, abs=1e-4)
     assert video.starts == pytest.approx([index / float(line.fps) for index in range(count)], abs=1e-4)
@@ -151,7 +155,7 @@ def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes | None) -> N
     path = tmp_path / "clip.mp4"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(DecodeError, match="does not exist" if content is None else "cut off or damaged"):
+    with pytest.raises(DecodeError, match="does not exist" if content is None else "is no video|is empty"):
         read_video(path)
 
 

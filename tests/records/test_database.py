@@ -107,6 +107,47 @@ def test_sqlite_is_set_up_to_survive_a_power_cut(tmp_path: Path) -> None:
     database.close()
 
 
+def test_a_damaged_database_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "h.db"
+    path.write_bytes(bytes(range(256)) * 80)
+    database = Database(f"sqlite:///{path}")
+    with pytest.raises(DatabaseError, match=r"h\.db is damaged: file is not a database; restore it from a"):
+        database.upgrade()
+    path.write_bytes(b"")
+    database.upgrade()
+    database.close()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 8 * 4096)
+    with pytest.raises(DatabaseError, match="is damaged"):
+        names(database)
+    database.close()
+
+
+def test_only_the_owner_can_read_a_database(tmp_path: Path) -> None:
+    (tmp_path / "h.db").touch(mode=0o644)
+    database = Database(f"sqlite:///{tmp_path / 'h.db'}")
+    database.upgrade()
+    with database.write() as connection:
+        connection.execute(organisations.insert().values(**ROW))
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"h.db": 0o600, "h.db-wal": 0o600, "h.db-shm": 0o600}
+    database.close()
+
+
+def test_a_database_that_another_process_holds_cannot_be_written(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hinode.records.database.READY_SECONDS", 0.05)
+    database.check_writable()
+    if database.sqlite:
+        with database.write(), pytest.raises(DatabaseError, match="locked"):
+            database.check_writable()
+        monkeypatch.setattr("hinode.records.database.MIN_FREE_BYTES", 1 << 60)
+        with pytest.raises(DatabaseError, match="the disk is full"):
+            database.check_writable()
+
+
 def test_a_newer_database_is_left_alone(database: Database) -> None:
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")

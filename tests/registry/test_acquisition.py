@@ -163,6 +163,54 @@ def test_a_folder_that_cannot_be_trusted_is_refused_and_nothing_is_written(
     assert not home.exists()
 
 
+def test_a_part_that_is_a_link_is_checked_and_verified_like_a_folder(
+    home: Path, tmp_path: Path, checkpoint: Path
+) -> None:
+    shared = (checkpoint / "vae").rename(tmp_path / "shared")
+    (checkpoint / "vae").symlink_to(shared)
+    (shared / "above").symlink_to(checkpoint)
+    entry = add(home, source=str(checkpoint))
+    assert {"vae/config.json", "vae/diffusion_pytorch_model.safetensors"} <= set(entry.files)
+    assert not any("above" in key for key in entry.files)
+    write_weights(shared / "diffusion_pytorch_model.safetensors", 3.0)
+    assert acquisition.verify(entry, home).changed == ("vae/diffusion_pytorch_model.safetensors",)
+    (shared / "config.json").write_text('{"auto_map": {"AutoModel": "m.Net"}}')
+    with pytest.raises(BadInput, match="Python code of its own"):
+        add(home, "second", source=str(checkpoint))
+
+
+def test_what_a_file_manager_leaves_beside_weights_is_ignored(home: Path, checkpoint: Path) -> None:
+    (checkpoint / "transformer" / "._diffusion_pytorch_model.safetensors").write_bytes(b"\0\5\x16\7")
+    (checkpoint / ".DS_Store").write_bytes(b"\0")
+    entry = add(home, source=str(checkpoint))
+    assert not any(Path(key).name.startswith(".") for key in entry.files)
+    assert acquisition.verify(entry, home).good
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"_class_name": "WanImageToVideoPipeline"}, "its pipeline is WanImageToVideoPipeline; take one"),
+        (
+            {"expand_timesteps": True},
+            "expand_timesteps in model_index.json is True; add it with --family wan2.2-ti2v",
+        ),
+        ({"transformer_2": ["diffusers", "WanTransformer3DModel"]}, "it has two denoisers"),
+        ({"transformer": [None, None]}, "it has no transformer"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_a_folder_of_another_family_is_refused(
+    home: Path, checkpoint: Path, change: dict[str, Any], message: str
+) -> None:
+    index = checkpoint / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | change))
+    (checkpoint / "transformer_2").mkdir()
+    with pytest.raises(BadInput, match=message) as caught:
+        add(home, source=str(checkpoint))
+    assert caught.value.field == "source"
+
+
 def test_a_pickle_is_allowed_if_the_operator_says_so(home: Path, checkpoint: Path) -> None:
     damage(checkpoint, "pickle")
     entry = add(home, source=str(checkpoint), pickle=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,14 @@ from tests.registry.checkpoints import add, write_weights
         ("#4", Lora("x.safetensors", steps=4)),
         ("#4,5.5", Lora("x.safetensors", steps=4, shift=5.5)),
         (":0.8@draft,standard#4", Lora("x.safetensors", 0.8, ("draft", "standard"), 4)),
+        ("@high", Lora("x.safetensors", noise="high")),
+        (":0.8@draft@low#4", Lora("x.safetensors", 0.8, ("draft",), 4, noise="low")),
     ],
 )
 @pytest.mark.parametrize("folder", ["", "/models/", "C:\\models\\", "org/repo/", "style:2/"])
 def test_a_lora_is_a_source_and_what_follows_it(folder: str, suffix: str, lora: Lora) -> None:
     (parsed,) = loras.parse([f"{folder}x.safetensors{suffix}"])
-    assert parsed == Lora(f"{folder}x.safetensors", lora.weight, lora.profiles, lora.steps, lora.shift)
+    assert parsed == dataclasses.replace(lora, source=f"{folder}x.safetensors")
 
 
 @pytest.mark.parametrize("revision", ["main", "v1.0", "a" * 40])
@@ -37,6 +40,7 @@ def test_a_revision_of_the_hub_stays_with_its_source(revision: str) -> None:
     source = f"org/repo/x.safetensors@{revision}"
     assert loras.parse([source]) == (Lora(source),)
     assert loras.parse([f"{source}:0.5@best#8"]) == (Lora(source, 0.5, ("best",), 8),)
+    assert loras.parse([f"{source}@both"]) == (Lora(source, noise="both"),)
 
 
 def test_the_name_of_an_existing_file_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -64,9 +68,9 @@ def test_a_wrong_lora_is_one_sentence(text: str, message: str) -> None:
 
 def test_a_lora_counts_in_its_profiles(home: Path, tmp_path: Path, checkpoint: Path) -> None:
     files = [str(write_weights(tmp_path / name)) for name in ("fast.safetensors", "style.safetensors")]
-    texts = [f"{files[0]}@draft,standard#4,5", f"{files[1]}:0.5"]
+    texts = [f"{files[0]}@draft,standard#4,5", f"{files[1]}:0.5@low"]
     entry = add(home, source=str(checkpoint), loras=texts, eight_bits=True)
-    fast, style = Lora(files[0], 1.0, ("draft", "standard"), 4, 5.0), Lora(files[1], 0.5)
+    fast, style = Lora(files[0], 1.0, ("draft", "standard"), 4, 5.0), Lora(files[1], 0.5, noise="low")
     assert entry.loras == (fast, style)
     assert entries.find("wan", home) == entry
     assert entry.eight_bits

@@ -7,16 +7,20 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio.to_thread
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from hinode import __version__
 from hinode.api import failures, openapi
 from hinode.api.context import Context
 from hinode.api.middleware.access_log import AccessLog
+from hinode.api.middleware.addresses import Addresses
 from hinode.api.middleware.authentication import Authentication
 from hinode.api.middleware.body_size import BodySizeLimit
 from hinode.api.middleware.metrics import Metrics
@@ -46,6 +50,9 @@ ROUTERS = (
 )
 """The routes under /v1: for a new one, add its router here."""
 
+METHODS = ("GET", "HEAD", "POST", "DELETE")
+PREFLIGHT_SECONDS = 600
+"""For which browsers remember what a page may send."""
 KEY = HTTPBearer(scheme_name="key", auto_error=False)  # for OpenAPI; `Authentication` checks the key
 ERROR: dict[str, Any] = {"model": failures.Error, "description": "An error."}
 
@@ -65,9 +72,12 @@ def create_app(context: Context) -> FastAPI:
     app.state.context = context
     app.state.metrics = Metrics(context.store)
     dependencies = [Depends(KEY), Depends(check_query)]
+    for router in (*ROUTERS, health.router):
+        _answer_head(router)
     for router in ROUTERS:
         app.include_router(router, dependencies=dependencies, responses={"4XX": ERROR})
     app.include_router(health.router)
+    app.state.routes = [route for router in (*ROUTERS, health.router) for route in router.routes]
     for kind in (HTTPException, RequestValidationError, HinodeError):
         app.add_exception_handler(kind, failures.handle)
     openapi.describe(app, ROUTERS)
@@ -76,7 +86,30 @@ def create_app(context: Context) -> FastAPI:
     app.add_middleware(RetryTracker, rejections=context.rejections, clock=context.clock)
     app.add_middleware(BodySizeLimit)
     app.add_middleware(AccessLog, metrics=app.state.metrics, clock=context.clock)
+    app.add_middleware(Addresses)
+    if context.settings.allow_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=context.settings.allow_origins,
+            allow_methods=METHODS,
+            allow_headers=["*"],
+            expose_headers=["*"],
+            max_age=PREFLIGHT_SECONDS,
+        )
     return app
+
+
+def _answer_head(router: APIRouter) -> None:
+    """Let every address that answers GET answer HEAD too, as probes of load balancers expect; safe to call
+    again."""
+    routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    heads = {route.path for route in routes if "HEAD" in (route.methods or ())}
+    for route in routes:
+        if "GET" in (route.methods or ()) and route.path not in heads:
+            path = route.path.removeprefix(router.prefix)
+            router.add_api_route(
+                path, route.endpoint, methods=["HEAD"], response_class=Response, include_in_schema=False
+            )
 
 
 @asynccontextmanager

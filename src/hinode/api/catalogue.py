@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,6 +15,8 @@ from hinode.engines.native import catalog
 from hinode.errors import BadInput, HinodeError, join_names, quote
 from hinode.request import Capabilities
 from hinode.settings import Settings
+
+log = logging.getLogger(__name__)
 
 SORA = ("sora-2", "sora-2-pro", "sora-2-2025-10-06", "sora-2-pro-2025-10-06", "sora-2-2025-12-08")
 """Sora's own names. A dated one stands for the same model as the undated one, unless it has an alias."""
@@ -79,6 +82,21 @@ class Catalogue:
             self._cache[name] = now, model
         return model
 
+    def check_aliases(self) -> None:
+        """Look up every alias, and log those whose weights are missing or whose engine cannot be asked now.
+
+        Raises:
+            BadInput: an alias stands for a model that is not there.
+        """
+        for name, target in self.settings.aliases.items():
+            try:
+                self.find(name)
+            except BadInput as error:
+                message = f"HINODE_MODELS has {name}={target}: {error.message}"
+                raise BadInput(message, error.remedy, field="HINODE_MODELS") from error
+            except HinodeError as error:
+                log.warning("the model %s cannot be used: %s", name, error)
+
     def all(self) -> list[Model]:
         """Every usable model, under each of its names."""
         models = []
@@ -93,22 +111,24 @@ class Catalogue:
                 yield from engines.models(engine, self.settings)
 
     def _look_up(self, name: str) -> Model:
-        engine, _, model = self._target(name).partition("/")
+        target = self._target(name)
+        engine, _, model = target.partition("/")
         if engine not in engines.names():
-            engine, model = self._engine_of(name), name
+            engine, model = self._engine_of(target), target
         capabilities, created_at = engines.capabilities(engine, self.settings, model or None), 0.0
         if engine == catalog.ENGINE:
             created_at = catalog.installed(self.settings.models)[capabilities.model].stat().st_mtime
         return Model(name, capabilities, created_at)
 
     def _target(self, name: str) -> str:
-        """ENGINE/MODEL that a name stands for, or the name itself."""
-        if name in self.settings.aliases:
-            return self.settings.aliases[name]
-        if name in SORA:
-            undated = DEFAULT if "-pro" not in name else f"{DEFAULT}-pro"
-            return self.settings.aliases.get(undated, catalog.ENGINE)
-        return name
+        """ENGINE/MODEL, ENGINE or MODEL that a name stands for, or the name itself."""
+        aliases, before = self.settings.aliases, {name}
+        if name in SORA and name not in aliases:
+            name = DEFAULT if "-pro" not in name else f"{DEFAULT}-pro"
+        while name in aliases and aliases[name] not in before:  # an alias may name another one
+            name = aliases[name]
+            before.add(name)
+        return catalog.ENGINE if name in SORA else name
 
     def _engine_of(self, model: str) -> str:
         for engine in engines.names():

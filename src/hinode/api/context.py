@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 
 from hinode.api.catalogue import Catalogue
 from hinode.api.limits import ByteBudget, ConcurrencyLimit
+from hinode.api.readiness import Readiness
 from hinode.api.requests.admission import Admission
 from hinode.api.requests.batch_wire import BatchWire
 from hinode.api.requests.inputs import Inputs
@@ -35,8 +36,10 @@ T = TypeVar("T")
 
 SLOW_THREADS = 16
 """Requests that decode images, fetch them or store files at once."""
-MAX_BODY_MEMORY = 256 << 20
-"""Bytes of text of all bodies that are being read."""
+MAX_BODY_MEMORY, MAX_BODY_MEMORY_PER_PROJECT = 256 << 20, 96 << 20
+"""Bytes of text of all bodies that are being read, in all and for one project."""
+MAX_STREAMS, MAX_STREAMS_PER_PROJECT = 500, 100
+"""Videos whose events are followed at once, in all and for one project."""
 MAX_TESTS, MAX_TESTS_PER_PROJECT = 4, 2
 """Webhook endpoints that are tested at once, in all and for one project."""
 
@@ -55,6 +58,7 @@ class Context:
         self.rejections = Rejections(database, clock)
         self.outbound = Outbound(allow_private=settings.allow_private_urls)
         self.objects = Objects(settings.store, clock)
+        self.readiness = Readiness(database, self.objects)
         self.uploads = Uploads(database, self.objects, clock)
         self.characters = Characters(database, clock)
         self.endpoints = Endpoints(database, self.outbound, clock)
@@ -63,9 +67,10 @@ class Context:
         self.admission = Admission(self.catalogue, self.inputs)
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
         self.event_seconds = 0.5  # between two looks of a stream of events
-        self.open_streams = 0  # of events; counted in the thread of the event loop
+        what, remedy = "too many videos are being followed", "ask for the status of this one instead"
+        self.streams = ConcurrencyLimit(MAX_STREAMS, MAX_STREAMS_PER_PROJECT, what, remedy)
         self.stopping = threading.Event()  # set when the process ends, so that streams end
-        self.body_memory = ByteBudget(MAX_BODY_MEMORY)
+        self.body_memory = ByteBudget(MAX_BODY_MEMORY, MAX_BODY_MEMORY_PER_PROJECT)
         self.endpoint_tests = ConcurrencyLimit(
             MAX_TESTS, MAX_TESTS_PER_PROJECT, what="too many webhook endpoints are being tested"
         )

@@ -14,11 +14,13 @@ from typing import ClassVar, TypeVar
 
 from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import Request
 
 from hinode.errors import BadInput, HinodeError, quote
+from hinode.jobs.files.objects import StoreError
 from hinode.jobs.job import OverQuota, Unfinished
 from hinode.records.database import DatabaseError
 
@@ -32,8 +34,10 @@ INVALID_REQUEST = "invalid_request_error"
 SERVER_ERROR = "server_error"
 RATE_LIMIT = "rate_limit_error"
 
+MAX_ADDRESS_LENGTH = 200
 RETRY_SECONDS = 2.0
 """After which clients should ask a busy server again."""
+STORE_RETRY_SECONDS = 30.0
 MAX_RETRY_AFTER = 60.0
 """Client libraries wait at most that many seconds before they retry, whatever the header says."""
 
@@ -137,14 +141,14 @@ def of(error: Exception) -> Refusal:
         return _of_ours(error)
     if isinstance(error, RequestValidationError):
         return _of_parameter(error)
-    if isinstance(error, StarletteHTTPException):
-        return _of_routing(error)
     message = "internal server error; the server's log has it"
     return Refusal(500, message, code="internal_error", type=SERVER_ERROR)
 
 
 async def handle(request: Request, error: Exception) -> Response:
     """Exception handler of the application."""
+    if isinstance(error, StarletteHTTPException) and not isinstance(error, Refusal):
+        return _of_routing(error, request).response()
     refusal = of(error)
     if refusal.status_code >= 500:
         log.error("request failed: %s", error, exc_info=error)
@@ -179,6 +183,9 @@ def _of_ours(error: HinodeError) -> Refusal:
     # The messages of the others name files and machines, which clients need not know.
     if isinstance(error, DatabaseError):
         return unavailable("the database cannot be reached at the moment; ask again later", RETRY_SECONDS)
+    if isinstance(error, StoreError):
+        message = "the disk of the server is full" if error.full else "the files of the server are away"
+        return unavailable(f"{message} at the moment; ask again later", STORE_RETRY_SECONDS)
     return Refusal(500, "the server cannot do this at present", code=error.code, type=SERVER_ERROR)
 
 
@@ -188,9 +195,32 @@ def _of_parameter(error: RequestValidationError) -> Refusal:
     return Refusal(400, f"{param} is wrong: {first['msg'].lower()}", code="bad_input", param=param)
 
 
-def _of_routing(error: StarletteHTTPException) -> Refusal:
-    message, code = {
-        404: ("there is nothing at this address; see /docs for what there is", "unknown_url"),
-        405: ("this address does not support that method; see /docs for those that it does", "bad_method"),
-    }.get(error.status_code, (str(error.detail), None))
-    return Refusal(error.status_code, message, code=code, headers=error.headers)
+def _of_routing(error: StarletteHTTPException, request: Request) -> Refusal:
+    match error.status_code:
+        case 404:
+            near = _near_address(request)
+            remedy = f"did you mean {near}?" if near else "see /docs for what there is"
+            return Refusal(404, f"there is nothing at this address; {remedy}", code="unknown_url")
+        case 405:
+            # Starlette names the methods of the first route only.
+            methods = ", ".join(sorted(_methods(request, request.url.path)))
+            message = f"this address does not support that method; use {methods}"
+            return Refusal(405, message, code="bad_method", headers={"allow": methods})
+    return Refusal(error.status_code, str(error.detail), code=None, headers=error.headers)
+
+
+def _near_address(request: Request) -> str | None:
+    """The address that differs from that of a request only in /v1 or in slashes, if there is one."""
+    names = [name for name in request.url.path.split("/") if name]
+    while names[:1] == ["v1"]:
+        del names[0]
+    for address in ("/".join(["/v1", *names]), "/".join(["", *names])):
+        if len(address) <= MAX_ADDRESS_LENGTH and _methods(request, address):
+            return address
+    return None
+
+
+def _methods(request: Request, path: str) -> set[str]:
+    """The methods that an address supports, of the routes that the application has listed."""
+    routes: list[APIRoute] = request.app.state.routes
+    return {name for route in routes if route.path_regex.match(path) for name in route.methods or ()}

@@ -98,15 +98,22 @@ class ConcurrencyLimit:
 
 
 class ByteBudget:
-    """Memory for the bodies of all requests together. Safe to use from several threads."""
+    """Memory for the bodies of all requests together, of which one project gets a part. Safe to use from
+    several threads."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, max_bytes_per_project: int) -> None:
         self.max_bytes = max_bytes
-        self.used = 0
+        self.max_bytes_per_project = max_bytes_per_project
+        self._used: Counter[str] = Counter()  # by project
         self._lock = threading.Lock()
 
+    @property
+    def used(self) -> int:
+        """Bytes of all projects."""
+        return self._used.total()
+
     @contextmanager
-    def reserve(self) -> Iterator[Reserve]:
+    def reserve(self, project_id: str) -> Iterator[Reserve]:
         """The memory of one body, which is released after the block."""
         count = reserved = 0
 
@@ -116,14 +123,17 @@ class ByteBudget:
             if count < SMALL_BYTES:
                 return
             with self._lock:
-                if self.used + count - reserved > self.max_bytes:
-                    message = "the server is reading too many large bodies at the moment; ask again later"
-                    raise unavailable(message, RETRY_SECONDS)
-                self.used += count - reserved
+                extra = count - reserved
+                own, all_used = self._used[project_id] + extra, self.used + extra
+                if own > self.max_bytes_per_project or all_used > self.max_bytes:
+                    whose = "of this project " if own > self.max_bytes_per_project else ""
+                    message = f"the server is reading too many large bodies {whose}at the moment"
+                    raise unavailable(f"{message}; ask again later", RETRY_SECONDS)
+                self._used[project_id] += extra
                 reserved = count
 
         try:
             yield add
         finally:
             with self._lock:
-                self.used -= reserved
+                self._used -= Counter({project_id: reserved})  # it keeps no zeros

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from hinode import __version__
 from hinode.api.app import create_app
+from hinode.api.connections import Connection, LoopErrors, raise_descriptor_limit
 from hinode.api.context import Context
 from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.executors import LocalExecutor, Spec
@@ -62,12 +63,14 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
         workers: worker processes; with 0 the jobs wait for `hinode worker` on other machines.
 
     Raises:
-        BadInput: there is no address `host`.
+        BadInput: there is no address `host`, or an alias stands for a model that is not there.
         ListenError: the port is in use, or this process may not use it.
         DatabaseError: the database cannot be reached, or is of a newer version.
     """
+    raise_descriptor_limit()
     with listening(host, port) as listener, _opened(settings) as database:
         context = Context(settings, database)
+        context.catalogue.check_aliases()
         deliverer = Deliverer(database, context.outbound, context.clock)
         executor = LocalExecutor(workers, context.store.lost)
         tasks = PeriodicTasks(_periodic_tasks(context, deliverer))
@@ -97,7 +100,9 @@ class _Server(uvicorn.Server):
     """uvicorn's server; `begin` runs when it has started, and `end` while it closes connections."""
 
     def __init__(self, app: FastAPI, begin: Callable[[], None], end: Callable[[], None]) -> None:
-        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none")
+        config = uvicorn.Config(
+            app, http=Connection, log_config=None, access_log=False, server_header=False, ws="none"
+        )
         config.timeout_keep_alive = KEEP_ALIVE_SECONDS
         config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
         super().__init__(config)
@@ -111,6 +116,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(LoopErrors())
         await super().startup(sockets)
         if self.started:
             await asyncio.get_running_loop().run_in_executor(self._side, self._begin)
@@ -199,7 +205,8 @@ def sweep(context: Context) -> None:
 def _announce(context: Context, host: str, port: int) -> None:
     """Print the address of the server, and on the first start its key."""
     name = f"[{host}]" if ":" in host else host
-    base = f"http://{socket.gethostname() if host in ANYWHERE else name}:{port}"
+    # The name of this machine may be one that nobody else can look up, as in a container.
+    base = f"http://{'localhost' if host in ANYWHERE else name}:{port}"
     lines = [f"Hinode {__version__} serves Sora's API at {base}/v1 (pages about it: {base}/docs)", ""]
     key = context.tenants.first_start()
     if key is not None:

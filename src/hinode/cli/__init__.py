@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated, NoReturn
 
 import typer
@@ -20,7 +21,7 @@ from hinode.settings import thread_variables
 TERMINATED = 143
 
 # By the sections of `hinode --help`.
-CLIP_COMMANDS = {
+CLIP_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Generate": (generate.generate, directing.animate, directing.loop),
     "Change videos": (
         directing.extend,
@@ -31,7 +32,7 @@ CLIP_COMMANDS = {
         directing.recut,
     ),
 }
-COMMANDS = {
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Generate": (storyboard.storyboard, plan.plan),
     "Serve": (serve.serve, serve.worker),
     "Train": (train.train, train.distil, evaluate.evaluate),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from hinode.cli.options import ClipOptions
 from hinode.errors import BadInput, quote
-from hinode.request import CHARACTER, KEYFRAME, Reference, Request
+from hinode.request import CHARACTER, FIRST_FRAME, KEYFRAME, Reference, Request
 
 
 @contextmanager
@@ -22,14 +23,16 @@ def with_controls(
     path: str | None,
     camera: str | None,
     characters: Sequence[str] | None = None,
+    frames: Mapping[str, Path | None] = MappingProxyType({}),
 ) -> Iterator[Request]:
     """The request with these controls, as they stand on the command line: "FILE@SECONDS" for each keyframe,
-    "NAME=FILE" for each character. Resized copies of pictures exist as long as the block runs.
+    "NAME=FILE" for each character. `frames` has the first and the last picture by their roles; they are
+    cropped unless `fit` says otherwise. Resized copies of pictures exist as long as the block runs.
 
     Raises:
         BadInput: one of them cannot be read or does not fit the request.
     """
-    if not keyframes and not characters and fit is None and path is None and camera is None:
+    if not (keyframes or characters or any(frames.values()) or fit or path or camera):
         yield request
         return
     from hinode.directing import camera as moves
@@ -43,11 +46,19 @@ def with_controls(
     if camera is not None:
         track, words = moves.parse_camera(camera, request.seconds, capabilities)
         request = dataclasses.replace(request, camera=track, prompt=request.prompt + words)
-    with tempfile.TemporaryDirectory(prefix="hinode-") as folder:
+    with tempfile.TemporaryDirectory(prefix="hinode-") as scratch:
+        folder = Path(scratch)
+        for role, file in frames.items():
+            if file is not None:
+                field = "image" if role == FIRST_FRAME else "last image"
+                picture = material.load_picture(
+                    file, request.size, role, folder=folder, fit=fit or "crop", field=field
+                )
+                references.append(picture)
         for text in keyframes or ():
             file, moment = _keyframe(text)
             picture = material.load_picture(
-                file, request.size, KEYFRAME, folder=Path(folder), fit=fit, at=moment, field=KEYFRAME
+                file, request.size, KEYFRAME, folder=folder, fit=fit, at=moment, field=KEYFRAME
             )
             references.append(picture)
         operations.check_keyframes(tuple(references), capabilities.native_fps[0])

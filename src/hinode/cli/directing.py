@@ -19,7 +19,10 @@ from hinode.request import FIRST_FRAME, KEYFRAME, MediaFile, Request, Size
 
 LOOP_SECONDS = 4.0
 
-Source = Annotated[Path, typer.Argument(help="Video to work on, an MP4.")]
+Source = Annotated[
+    Path,
+    typer.Argument(help="Video to work on, such as an MP4, MOV, MKV, WebM or GIF, or a folder of pictures."),
+]
 SourcePrompt = Annotated[
     str | None,
     typer.Argument(
@@ -44,9 +47,9 @@ def extend(
     backward: Annotated[bool, typer.Option("--backward", help="Add them before the video.")] = False,
 ) -> None:
     """Extend a video at its end, or at its start with --backward."""
-    from hinode.directing import material, operations
+    from hinode.directing import operations
 
-    source = material.load_video(video)
+    source = ctx.clip.load_video(video)
     request = _request(ctx.clip, prompt, source, end=not backward)
     render(operations.extend(request, source, seconds, backward=backward), ctx.clip)
 
@@ -56,7 +59,7 @@ def loop(
     prompt: SourcePrompt = None,
     *,
     video: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Video that the loop begins with, an MP4.")
+        Path | None, typer.Option(metavar="FILE", help="Video that the loop begins with.")
     ] = None,
     seconds: Annotated[
         float | None,
@@ -64,7 +67,7 @@ def loop(
     ] = None,
 ) -> None:
     """Generate a clip that repeats without a seam."""
-    from hinode.directing import material, operations
+    from hinode.directing import operations
 
     if video is None:
         if prompt is None:
@@ -73,14 +76,14 @@ def loop(
         request = dataclasses.replace(request, seconds=LOOP_SECONDS if seconds is None else seconds)
         render(operations.loop(request, None, None), ctx.clip)
     else:
-        source = material.load_video(video)
+        source = ctx.clip.load_video(video)
         render(operations.loop(_request(ctx.clip, prompt, source), source, seconds), ctx.clip)
 
 
 def blend(
     ctx: ClipContext,
-    first: Annotated[Path, typer.Argument(help="Video that comes first, an MP4.")],
-    second: Annotated[Path, typer.Argument(help="Video that comes after it, an MP4.")],
+    first: Annotated[Path, typer.Argument(help="Video that comes first.")],
+    second: Annotated[Path, typer.Argument(help="Video that comes after it.")],
     prompt: SourcePrompt = None,
     *,
     seconds: Annotated[float, typer.Option(help="Length of the transition.")] = 1.0,
@@ -92,19 +95,19 @@ def blend(
         ),
     ] = None,
     leave: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--from",
-            metavar="SECONDS",
+            metavar="TIME",
             help="Moment of the first video at which the transition begins.",
             show_default="so that both end together",
         ),
     ] = None,
     enter: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--to",
-            metavar="SECONDS",
+            metavar="TIME",
             help="Moment of the second video at which the transition ends.",
             show_default="so that both begin together",
         ),
@@ -112,16 +115,23 @@ def blend(
     strength: Strength = None,
 ) -> None:
     """Join two videos by a generated transition."""
-    from hinode.directing import material, operations
+    from hinode.directing import operations
 
     shape = operations.parse_curve(curve)
     share = operations.parse_strength(strength)
-    before = material.load_video(first, field="first video")
-    after = material.load_video(second, field="second video")
+    before = ctx.clip.load_video(first, "first video")
+    after = ctx.clip.load_video(second, "second video")
     base = _request(ctx.clip, prompt, after, end=False, size=before.size)
     share = operations.BLEND_STRENGTH if share is None else share
     request = operations.blend(
-        base, before, after, seconds, leave=leave, enter=enter, curve=shape, strength=share
+        base,
+        before,
+        after,
+        seconds,
+        leave=None if leave is None else operations.parse_moment(leave, "from", before.fps),
+        enter=None if enter is None else operations.parse_moment(enter, "to", after.fps),
+        curve=shape,
+        strength=share,
     )
     render(request, ctx.clip)
 
@@ -140,13 +150,22 @@ def edit(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Picture or MP4 of the size of the video, white where pixels may change; all others stay.",
+            help="Picture or MP4 of the size of the video, white where pixels may change, grey where old and "
+            "new mix; black and transparent ones stay.",
         ),
     ] = None,
+    feather: Annotated[
+        float,
+        typer.Option(
+            metavar="PIXELS", help="Width over which the change fades out on both sides of the mask's edge."
+        ),
+    ] = 0.0,
     strength: Strength = None,
 ) -> None:
     """Change a video, or with --mask only a part of its picture."""
-    _redraw("edit", video, prompt, strength, mask, ctx.clip)
+    if feather and mask is None:
+        raise BadInput("there is no mask to feather", "name one with --mask", field="feather")
+    _redraw("edit", video, prompt, strength, mask, ctx.clip, feather)
 
 
 def retake(
@@ -154,14 +173,17 @@ def retake(
     video: Source,
     prompt: SourcePrompt = None,
     *,
-    begin: Annotated[float, typer.Option("--from", metavar="SECONDS", help="Start of the span.")],
-    end: Annotated[float, typer.Option("--to", metavar="SECONDS", help="End of the span.")],
+    begin: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="Start of the span, such as 1.5, 0:01.5 or 36f.")
+    ],
+    end: Annotated[str, typer.Option("--to", metavar="TIME", help="End of the span.")],
 ) -> None:
     """Generate a span of a video again. The rest stays as it is."""
-    from hinode.directing import material, operations
+    from hinode.directing import operations
 
-    source = material.load_video(video)
-    render(operations.retake(_request(ctx.clip, prompt, source), source, begin, end), ctx.clip)
+    source = ctx.clip.load_video(video)
+    moments = [operations.parse_moment(*words, source.fps) for words in ((begin, "from"), (end, "to"))]
+    render(operations.retake(_request(ctx.clip, prompt, source), source, *moments), ctx.clip)
 
 
 def recut(
@@ -169,15 +191,17 @@ def recut(
     video: Source,
     prompt: SourcePrompt = None,
     *,
-    keep: Annotated[str, typer.Option(metavar="FROM-TO", help="Span to keep, in seconds.")],
+    keep: Annotated[
+        str, typer.Option(metavar="FROM-TO", help="Span to keep, such as 0.5-1.5 or 0:01-0:02.5.")
+    ],
     before: Annotated[float, typer.Option(help="Seconds to generate before it.")] = 0.0,
     after: Annotated[float, typer.Option(help="Seconds to generate after it.")] = 0.0,
 ) -> None:
     """Keep a span of a video and generate what surrounds it."""
-    from hinode.directing import material, operations
+    from hinode.directing import operations
 
-    begin, end = operations.parse_span(keep, "keep")
-    source = material.load_video(video)
+    source = ctx.clip.load_video(video)
+    begin, end = operations.parse_span(keep, "keep", source.fps)
     render(operations.recut(_request(ctx.clip, prompt, source), source, begin, end, before, after), ctx.clip)
 
 
@@ -200,10 +224,13 @@ def animate(
     material.check_fit(fit)
     with material.name_file_in_errors(image, "image"):
         image_size = pictures.measure(image, field="image")[0]
-    request = dataclasses.replace(ctx.clip.request(prompt, image_size), seconds=seconds)
+    size = ctx.clip.default_size(image_size)
+    # A clip of the picture's own shape takes a pixel of it at most.
+    own_fit = "crop" if ctx.clip.size is None else fit
+    request = dataclasses.replace(ctx.clip.request(prompt, size), seconds=seconds)
     with tempfile.TemporaryDirectory(prefix="hinode-") as scratch:
         folder = Path(scratch)
-        references = [material.load_picture(image, request.size, FIRST_FRAME, folder=folder, fit=fit)]
+        references = [material.load_picture(image, request.size, FIRST_FRAME, folder=folder, fit=own_fit)]
         if last is not None:
             moment = operations.last_moment(seconds, ctx.clip.capabilities.native_fps[0])
             picture = material.load_picture(
@@ -216,28 +243,31 @@ def animate(
 
 
 def _redraw(
-    operation: str, video: Path, prompt: str, strength: str | None, mask: Path | None, clip: ClipOptions
+    operation: str,
+    video: Path,
+    prompt: str,
+    strength: str | None,
+    mask: Path | None,
+    clip: ClipOptions,
+    feather: float = 0.0,
 ) -> None:
     from hinode.directing import material, operations
 
     share = operations.parse_strength(strength)
-    source = material.load_video(video)
-    region = None if mask is None else material.load_mask(mask, source.size)
-    request = _request(clip, prompt, source, end=False)
-    render(operations.redraw(request, operation, source, share, region), clip)
+    source = clip.load_video(video)
+    with tempfile.TemporaryDirectory(prefix="hinode-") as scratch:
+        region = None
+        if mask is not None:
+            region = material.load_mask(mask, source.size, folder=Path(scratch), feather=feather)
+        request = _request(clip, prompt, source, end=False)
+        render(operations.redraw(request, operation, source, share, region), clip)
 
 
 def _request(
     clip: ClipOptions, prompt: str | None, source: MediaFile, *, end: bool = True, size: Size | None = None
 ) -> Request:
-    """The request for a clip beside or over a source; see `source_facts.complete_prompt`."""
+    """The request for a clip beside or over a source; see `source_facts.choose_prompt`."""
     from hinode.directing import source_facts
 
-    request = clip.request("", size or source.size)
-    expanded = source_facts.complete_prompt(
-        prompt, source, clip.capabilities, request.seed, end=end, expand=clip.expand
-    )
-    words = source.prompt if prompt is None else prompt
-    if words and clip.capabilities.expands and expanded != words:
-        return dataclasses.replace(request, prompt=words, expanded_prompt=expanded)
-    return dataclasses.replace(request, prompt=expanded)
+    words = source_facts.choose_prompt(prompt, source, clip.capabilities, end=end, expand=clip.expand)
+    return clip.request(words, clip.default_size(size or source.size))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import mimetypes
 import re
 import sys
 from collections.abc import Iterator
@@ -16,8 +15,7 @@ from hinode.cli import options
 from hinode.cli.command import ClipContext
 from hinode.cli.controls import with_controls
 from hinode.cli.options import ClipOptions
-from hinode.errors import BadInput
-from hinode.request import FIRST_FRAME, LAST_FRAME, Reference, Request
+from hinode.request import FIRST_FRAME, LAST_FRAME, Request
 
 if TYPE_CHECKING:
     from hinode.engines.protocol import Progress
@@ -42,12 +40,14 @@ def generate(
     image: Annotated[
         Path | None,
         options.control_option(
-            metavar="FILE", help="Picture that the clip begins with, cropped to its shape."
+            metavar="FILE", help="Picture that the clip begins with, cropped to its shape or as --fit says."
         ),
     ] = None,
     last_image: Annotated[
         Path | None,
-        options.control_option(metavar="FILE", help="Picture that the clip ends with, cropped to its shape."),
+        options.control_option(
+            metavar="FILE", help="Picture that the clip ends with, cropped to its shape or as --fit says."
+        ),
     ] = None,
     keyframe: options.Keyframes = None,
     fit: options.Fit = None,
@@ -69,13 +69,9 @@ def generate(
         ctx.clip.request(prompt),
         seconds=seconds,
         sound=sound,
-        references=tuple(
-            _frame(file, role)
-            for role, file in ((FIRST_FRAME, image), (LAST_FRAME, last_image))
-            if file is not None
-        ),
     )
-    with with_controls(request, ctx.clip, keyframe, fit, path, camera, character) as controlled:
+    frames = {FIRST_FRAME: image, LAST_FRAME: last_image}
+    with with_controls(request, ctx.clip, keyframe, fit, path, camera, character, frames) as controlled:
         render(controlled, ctx.clip)
 
 
@@ -118,22 +114,9 @@ def watch_progress(*, show: bool) -> Iterator[Watch]:
         yield watch
 
 
-def _frame(path: Path, role: str) -> Reference:
-    """The picture at `path` as the first or last frame of a clip."""
-    from hinode.media.references import digest_file
-
-    try:
-        digest = digest_file(path)
-    except OSError as error:
-        message = f"the picture {path} cannot be read: {error.strerror}"
-        raise BadInput(message, "name a JPEG, PNG or WebP", field=role) from error
-    media_type, _ = mimetypes.guess_type(path.name)
-    return Reference(role, digest, media_type or "image/png", path=str(path.absolute()))
-
-
 def _summary(result: Result) -> str:
     """What was rendered, and how the model read the prompt."""
-    from hinode.pipeline import LEFT_OUT, format_size
+    from hinode.pipeline import format_size
 
     provenance = result.provenance
     size, native_size = format_size(result.size), format_size(provenance.native_size)
@@ -147,11 +130,17 @@ def _summary(result: Result) -> str:
         more = len(provenance.not_understood) - len(words)
         lines.append(f"not understood: {', '.join(words)}" + (f" and {more} more words" if more else ""))
     lines.append(f"read as: {provenance.read_as}")
-    if result.sound == LEFT_OUT:
-        lines.append(f"without sound: {result.format} files hold none, mp4 files do")
-    elif result.sound is not None:
-        lines.append(f"sound: {result.sound}")
+    lines += describe_sound(result.sound, result.format)
     return "\n".join(lines)
+
+
+def describe_sound(sound: str | None, format: str) -> list[str]:
+    """What to say about the sound of a file of a format, in a line or none; `sound` is that of a result."""
+    from hinode.media.sound import LEFT_OUT
+
+    if sound == LEFT_OUT:
+        return [f"without sound: {format} files hold none, mp4 files do"]
+    return [] if sound is None else [f"sound: {sound}"]
 
 
 def _unused_path(request: Request, kind: str) -> Path:

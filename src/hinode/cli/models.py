@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ from hinode.settings import Settings
 if TYPE_CHECKING:
     from hinode.engines.inventory import Item
     from hinode.licensing.operator import Operator
+    from hinode.registry.entry import Entry, Lora
     from hinode.registry.inspection import Watch
 
 models = typer.Typer(help="Add, list, show, pull, verify and remove models.", no_args_is_help=True)
@@ -80,9 +82,10 @@ def add_model(
     lora: Annotated[
         list[str] | None,
         _option(
-            "PATH[:WEIGHT][@PROFILE,...][#STEPS[,SHIFT]]",
-            "LoRA: a file or ORG/REPO/FILE; its weight (1); the profiles that it is for (all); the steps "
-            "that it distils the model to, and its timestep shift (that of the family). Repeatable.",
+            "PATH[:WEIGHT][@PROFILE,...][@NOISE][#STEPS[,SHIFT]]",
+            "LoRA: a file or ORG/REPO/FILE; its weight (1); the profiles that it is for (all); which of two "
+            "denoisers it is for: high, low or both (what its name says); the steps that it distils the "
+            "model to, and its timestep shift (that of the family). Repeatable.",
         ),
     ] = None,
     lora_licence: Annotated[
@@ -109,6 +112,7 @@ def add_model(
     """Add a model that is on this machine or on the hub."""
     from hinode import engines
     from hinode.engines import inventory
+    from hinode.engines.diffusers.loading import compatibility
     from hinode.registry import acquisition, entries, loras, paths
     from hinode.registry.entry import Entry
 
@@ -130,7 +134,7 @@ def add_model(
     )
     with _file_progress(show=not as_json) as watch:
         reserved = engines.reserved_names(settings)
-        acquisition.add(entry, settings.home, reserved_names=reserved, watch=watch)
+        acquisition.add(entry, settings.home, reserved_names=reserved, watch=watch, check=compatibility.check)
     item = inventory.find(name, settings)
     if as_json:
         print(json.dumps(_as_json(item)))
@@ -144,13 +148,15 @@ def add_model(
 def pull_model(name: Name, as_json: AsJson = False) -> None:
     """Fetch a model from the hub, or what is still missing of it."""
     from hinode.engines import inventory
+    from hinode.engines.diffusers.loading import compatibility
     from hinode.registry import acquisition, entries, huggingface, paths
 
     settings = _settings()
     entry = entries.find(name, settings.home)
     with _file_progress(show=not as_json) as watch:
         endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
-        acquisition.pull(entry, settings.home, lambda: huggingface.HuggingFace(endpoint), watch)
+        connect = partial(huggingface.HuggingFace, endpoint)
+        acquisition.pull(entry, settings.home, connect, watch, compatibility.check)
     if as_json:
         print(json.dumps(_as_json(inventory.find(name, settings))))
     else:
@@ -269,12 +275,21 @@ def _facts(item: Item) -> Iterator[tuple[str, str]]:
     for lora in entry.loras:
         profiles = f", for {join_names(lora.profiles)} only" if lora.profiles else ""
         steps = f", distilled to {lora.steps} steps" if lora.steps else ""
-        yield "lora", f"{lora.source} at {lora.weight:g}{profiles}{steps}"
+        yield "lora", f"{lora.source} at {lora.weight:g}{profiles}{steps}{_noise(lora, entry)}"
     if entry.loras:
         yield "lora terms", ", ".join(lora.licence or "not stated" for lora in entry.loras)
     yield "files", f"{len(entry.files)}" if entry.pulled else "not pulled yet"
     if entry.pickle:
         yield "pickle", "allowed"
+
+
+def _noise(lora: Lora, entry: Entry) -> str:
+    """For which of two denoisers a LoRA is, in words; "" in a family with one."""
+    from hinode.registry import families, loras
+
+    if len(families.find(entry.family).denoisers) == 1:
+        return ""
+    return f", for {loras.noise_of(lora) or 'high and low'} noise"
 
 
 def _as_json(item: Item) -> dict[str, object]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
+import weakref
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
-from hinode.request import Capabilities, Request, Size, parse_size
+from hinode.request import Capabilities, MediaFile, Request, Size, parse_size
 from hinode.settings import Settings
 
 RANDOM_SEEDS = 2**31
@@ -149,6 +151,25 @@ class ClipOptions:
         from hinode.directing.capabilities import extend_capabilities
 
         return extend_capabilities(self.engine_capabilities)
+
+    def load_video(self, path: Path, field: str = "video") -> MediaFile:
+        """See `material.load_video`; copies exist as long as these options."""
+        from hinode.directing import material
+
+        return material.load_video(path, field=field, folder=self._scratch, fps=self.fps)
+
+    @cached_property
+    def _scratch(self) -> Path:
+        folder = TemporaryDirectory(prefix="hinode-")
+        weakref.finalize(self, folder.cleanup)
+        return Path(folder.name)
+
+    def default_size(self, source: Size) -> Size:
+        """The size of a clip from a picture or a video, if none is set; see `material.default_size`."""
+        from hinode.directing import material
+        from hinode.media import formats
+
+        return material.default_size(source, even=formats.choose(self.format, self.output) == "mp4")
 
     def request(self, prompt: str, default_size: Size = DEFAULT_SIZE) -> Request:
         """The request that these options describe, with a new seed if none is set."""

@@ -58,9 +58,8 @@ def _text(planned: PlannedClip, size: Size) -> str:
         "left out": planned.excluded,
         "chosen by the seed": planned.chosen,
     }
-    return "\n".join(
-        [*lines, *(f"{title}: {join_names(tuple(words))}" for title, words in notes.items() if words)]
-    )
+    lines += [f"{title}: {join_names(tuple(words))}" for title, words in notes.items() if words]
+    return "\n".join(lines)
 
 
 def _subject_line(subject: SubjectPlan) -> str:

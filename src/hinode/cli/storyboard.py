@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hinode.cli import options
-from hinode.cli.generate import MAX_LISTED_WORDS, watch_progress
+from hinode.cli.generate import MAX_LISTED_WORDS, describe_sound, watch_progress
 from hinode.errors import BadInput, join_names, quote
 from hinode.settings import Settings
 
@@ -76,7 +76,7 @@ def storyboard(
         print(json.dumps(film.as_json(), ensure_ascii=False))
     else:
         if not quiet:
-            print(_summary(film), file=sys.stderr)
+            print(_summary(film, kind), file=sys.stderr)
         print(film.path)
 
 
@@ -89,7 +89,7 @@ def _check_replaceable(path: Path) -> None:
         raise BadInput(message, "name another output", field="output")
 
 
-def _summary(film: Film) -> str:
+def _summary(film: Film, kind: str) -> str:
     """What was rendered, and which shots were taken from the cache."""
     lines = [f"{film.seconds:g} s in {len(film.shots)} parts; timeline: {film.timeline}"]
     for shot in film.shots:
@@ -97,6 +97,7 @@ def _summary(film: Film) -> str:
         lines.append(f"{shot.id}: {origin}, seed {shot.seed}: {shot.prompt}")
         if shot.not_understood:
             lines.append(f"  not understood: {', '.join(shot.not_understood[:MAX_LISTED_WORDS])}")
+    lines += describe_sound(film.sound, kind)
     if film.outdated:
         names = join_names(film.outdated)
         lines.append(f"not rendered again, although the storyboard changed: {names}; run without --only")

@@ -22,7 +22,12 @@ Device = Annotated[
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="What to train: nano, mini, judge, planner or upscaler.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="What to train: nano, mini, drawing-nano, drawing-mini, judge, planner or upscaler."
+        ),
+    ],
     out: Out,
     start: Annotated[
         str | None,
@@ -72,6 +77,13 @@ def train(
     elif recipe == "upscaler":
         path = training.train_upscaler(
             out, settings=settings, steps=steps, threads=threads or 1, resume=resume
+        )
+    elif recipe in training.DRAWING_RECIPES:
+        if start is not None or shard:
+            name = "start" if start is not None else "shard"
+            raise BadInput(f"{recipe} has no --{name}", "leave it out", field=name)
+        path = training.train_drawing(
+            recipe, out, minutes=minutes, resume=resume, threads=threads, device=device or settings.device
         )
     else:
         path = training.train(

@@ -52,7 +52,7 @@ class DirectedEngine:
         if request.reference(CHARACTER) and CHARACTER not in capabilities.references:
             request = without_characters(source_facts.cast(request), capabilities)
         if is_direct(request, capabilities):
-            return self.engine.start(request, state)
+            return self.engine.start(source_facts.complete(request, capabilities), state)
         return DirectedRun(self._layout(request, capabilities), self.engine, state)
 
     def _engine_capabilities(self, model: str | None) -> Capabilities:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 
@@ -42,6 +43,7 @@ HEAD, TAIL, BASE = "head", "tail", "base"
 
 UNSEEN = "a clip"
 """What a source shows, before it was looked at."""
+NO_FACTS: Mapping[str, str] = MappingProxyType({})
 
 MP4 = "video/mp4"
 MAX_BYTES = 2**33
@@ -172,9 +174,12 @@ class Layout:
             references.append(Reference(GUIDE_VIDEO, GUIDE_VIDEO, MP4))
         return tuple(references)
 
-    def window_request(self, index: int, references: tuple[Reference, ...]) -> Request:
+    def window_request(
+        self, index: int, references: tuple[Reference, ...], facts: Mapping[str, str] = NO_FACTS
+    ) -> Request:
         """The request to the engine for window `index`, which is given `references` (see `placeholders`) and
-        the pictures of the whole request."""
+        the pictures of the whole request. The `facts` hold where its prompt leaves them open; see
+        `segment_facts`."""
         request, window = self.request, self.windows[index]
         segment, first = self.segments[window.segment], self.first_frame(window)
         begin, end = first / float(self.fps), (first + window.frames) / float(self.fps)
@@ -184,28 +189,28 @@ class Layout:
             request,
             operation="generate",
             prompt=segment.prompt or request.prompt,
-            expanded_prompt=self._expanded_prompt(segment, camera),
+            expanded_prompt=self._expanded_prompt(segment, camera, facts),
             expand=False,
             seconds=window.frames / float(self.fps),
             fps=None,
             seed=request.seed if index == 0 else derive_seed(request.seed, str(index)),
             references=references + self._pictures(window) + characters,
             strength=segment.strength if self.is_guided(segment) else None,
-            guide_prompt=UNSEEN if self.edits else "",
+            guide_prompt=(expand_prompt("", 0, defaults=facts) if facts else UNSEEN) if self.edits else "",
             path=_part(request.path, begin, end),
             camera=camera,
             segments=(),
             looped=False,
         )
 
-    def _expanded_prompt(self, segment: Segment, camera: Trajectory) -> str:
+    def _expanded_prompt(self, segment: Segment, camera: Trajectory, facts: Mapping[str, str]) -> str:
         """What a segment shows, in words. What the prompt leaves open is filled in once for the whole clip:
         each window has a seed of its own and would choose for itself."""
         request = self.request
         words = segment.prompt or request.expanded_prompt or request.prompt
         if not (request.expand and self.capabilities.expands):
             return request.expanded_prompt if self.capabilities.expands and not segment.prompt else ""
-        return expand_prompt(words, request.seed, motion=not request.path, camera=camera)
+        return expand_prompt(words, request.seed, motion=not request.path, camera=camera, defaults=facts)
 
     def _pictures(self, window: Window) -> tuple[Reference, ...]:
         """The pictures of the request that fall into a window, at their moments in it."""

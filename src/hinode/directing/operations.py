@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy.typing as npt
 from hinode.clip import Frames
 from hinode.directing.segments import LOOP_SECONDS
 from hinode.errors import BadInput, join_names, quote
-from hinode.request import KEYFRAME, STRENGTH, MediaFile, Reference, Request, Segment
+from hinode.request import FPS, KEYFRAME, STRENGTH, MediaFile, Reference, Request, Segment
 
 BLEND_STRENGTH = 0.7
 """How far a transition goes from the two clips faded into each other, by default."""
@@ -103,12 +105,15 @@ def blend(
 def redraw(
     base: Request, operation: str, source: MediaFile, strength: float | None, mask: Reference | None = None
 ) -> Request:
-    """A clip drawn over its source: a "remix", or an "edit", which may be of a part of the picture."""
+    """A clip drawn over its source: a "remix", or an "edit", which may be of a part of the picture. Its rate
+    is that of the source, if `base` has none."""
     masks = () if mask is None else (mask,)
+    fps = None if source.fps is None else min(max(float(source.fps), FPS[0]), FPS[1])
     return dataclasses.replace(
         base,
         operation=operation,
         seconds=source.seconds,
+        fps=base.fps or fps,
         strength=None if strength is None else _check_strength(strength),
         references=(source.reference(), *masks, *base.references),
     )
@@ -206,14 +211,50 @@ def crossfade(first: Frames, second: Frames, share: float | npt.NDArray[np.float
     return mixed
 
 
-def parse_span(text: str, field: str) -> tuple[float, float]:
-    """A span of time, such as "1.5-3"; else BadInput."""
-    try:
-        begin, end = (float(part) for part in text.replace("–", "-").split("-"))
-    except ValueError as error:
+def parse_span(text: str, field: str, fps: Fraction | None) -> tuple[float, float]:
+    """A span of time, such as "1.5-3" or "0:01-0:02.5"; see `parse_moment`."""
+    parts = text.replace("–", "-").split("-")
+    if len(parts) != 2 or not all(part.strip() for part in parts):
         message = f"{field} {quote(text)} is no span of time"
-        raise BadInput(message, "write it like 1.5-3, in seconds", field=field) from error
-    return begin, end
+        raise BadInput(message, "write it like 1.5-3, in seconds, or 0:01.5-0:03", field=field)
+    return parse_moment(parts[0], field, fps), parse_moment(parts[1], field, fps)
+
+
+def parse_moment(text: str, field: str, fps: Fraction | None) -> float:
+    """A moment of a video, in seconds.
+
+    Args:
+        text: seconds, such as "1.5"; minutes and seconds, "0:01.5", with hours before them or not; a timecode
+            with frames, "00:00:01:12", with ";" before them if it drops numbers; or frames alone, "36f".
+        fps: of the video, which says how long a frame is; None if it is not known.
+
+    Raises:
+        BadInput: it is none of these, or counts frames of a video without a rate.
+    """
+    remedy = "write seconds, such as 1.5, or 0:01.5, 00:00:01:12 or 36f"
+    clock = re.fullmatch(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)", text.strip())
+    counted = re.fullmatch(r"(\d+):(\d+):(\d+)([:;])(\d+)|(\d+)f", text.strip())
+    try:
+        if clock:
+            return 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3])
+        if not counted:
+            return float(text)
+    except ValueError as error:
+        raise BadInput(f"{field} {quote(text)} is no moment", remedy, field=field) from error
+    if fps is None:
+        message = f"{field} {quote(text)} counts frames, and the video does not say its rate"
+        raise BadInput(message, "write seconds", field=field)
+    if counted[6]:
+        return float(int(counted[6]) / fps)
+    hours, minutes, seconds, frames = (int(counted[place]) for place in (1, 2, 3, 5))
+    nominal, minutes = round(fps), minutes + 60 * hours
+    if frames >= nominal:
+        message = f"{field} {quote(text)} has the frame {frames} of a second of {nominal}"
+        raise BadInput(message, f"give 0 to {nominal - 1}", field=field)
+    count = (60 * minutes + seconds) * nominal + frames
+    if counted[4] == ";":  # SMPTE ST 12-1: two numbers of 30 are left out each minute, but for every tenth
+        count -= nominal // 15 * (minutes - minutes // 10)
+    return float(count / fps)
 
 
 def _directed(base: Request, operation: str, segments: tuple[Segment, ...], *sources: MediaFile) -> Request:

@@ -17,22 +17,24 @@ from typing import Any
 
 import numpy as np
 
-from hinode.clip import Clip, Frames, FrameSource, Provenance
-from hinode.directing import operations, source_facts
+from hinode.clip import Clip, Frames, FrameSource, Provenance, Sound
+from hinode.directing import operations, segment_facts, sound
 from hinode.directing.layout import BASE, HEAD, TAIL, Layout
+from hinode.directing.source_facts import Facts
 from hinode.directing.windows import Window
 from hinode.engines import saved_state
-from hinode.engines.native.expansion import expand_prompt
 from hinode.engines.protocol import Cost, Engine, Part, Progress, Run, State, UnusableState, abandon, timed
 from hinode.errors import EngineError, OutputError
 from hinode.media import references
 from hinode.media.references import FrameReader
 from hinode.media.resize import fit_frame
+from hinode.media.soundtrack import UnusableSound
 from hinode.media.timeline import frame_rate
-from hinode.request import FIRST_FRAME, FPS, GUIDE_VIDEO, MASK, Reference, Request, Segment, Size
+from hinode.request import FIRST_FRAME, FPS, GUIDE_VIDEO, MASK, Reference, Segment, Size
 
-WHITE = 128
-"""Where a mask is at least this bright, the picture is drawn anew."""
+MASK_RANGE = (8, 247)
+"""Brightness of a mask up to which the source stays, and from which on the drawn picture covers it; between
+them both are mixed. Encoders leave some noise in black and white."""
 
 MAX_MEMORY_BYTES = 2**28
 """Frames that take more bytes than that are held in a file."""
@@ -54,7 +56,7 @@ class DirectedRun:
         self._steps = [cost.steps for cost in window_costs(layout, engine)]
         self._finished = 0  # windows
         self._lost_sound = False  # a window came with sound
-        self._source_facts: dict[str, str] | None = None  # of the source of an edit
+        self._facts: list[Facts] | None = None  # of each segment, once they are known
         self._provenance: Provenance | None = None  # of the first window
         self._run: Run | None = None
         self._window_state: State | None = None  # where the current window goes on from
@@ -87,8 +89,10 @@ class DirectedRun:
         before, total = sum(self._steps[:index]), sum(self._steps)
         if self._run is None:
             with timed(self.stage_seconds, "join"):
-                request = self.layout.window_request(index, self._window_references(window))
-                request = self._with_source_facts(request)
+                if self._facts is None:
+                    self._facts = segment_facts.detect(self.layout)
+                facts = self._facts[window.segment]
+                request = self.layout.window_request(index, self._window_references(window), facts)
             self._run = self.engine.start(request, self._window_state)
             self._window_state = None
         for progress in self._run:
@@ -112,24 +116,6 @@ class DirectedRun:
             self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
         self._run = None
         self._finished = index + 1
-
-    def _with_source_facts(self, request: Request) -> Request:
-        """The request for a window of an edit, with what the source shows, which fills in what the prompt
-        leaves open."""
-        if not self.layout.edits:
-            return request
-        source = self.layout.request.source
-        assert source is not None, "an edit has a source"
-        if self._source_facts is None:
-            self._source_facts = source_facts.detect(source, end=False, min_confidence=0.0)
-        expanded = self.layout.request.expanded_prompt
-        if self.layout.request.expand:
-            words = expanded or self.layout.request.prompt
-            expanded = expand_prompt(words, 0, defaults=self._source_facts)
-        guide_prompt = expand_prompt("", 0, defaults=self._source_facts)
-        return dataclasses.replace(
-            request, prompt=self.layout.request.prompt, expanded_prompt=expanded, guide_prompt=guide_prompt
-        )
 
     def abandon(self) -> None:
         """Give up the window that is being drawn, wherever that goes on."""
@@ -224,32 +210,55 @@ class DirectedRun:
     def _join(self) -> Iterator[Progress]:
         request, layout, windows = self.layout.request, self.layout, len(self.layout.windows)
         assert self._provenance is not None, "there is a window"
-        sounding = any(
-            references.has_sound(self._reference(segment.keep)) for segment in layout.segments if segment.keep
-        )
+        fps = self._output_rate()
+        heard, silence = self._sound()
+        notes = [
+            f"drawn in {windows} pieces that overlap" if windows > 1 else "",
+            silence,
+            "without the sound of what is new" if self._lost_sound else "",
+            self._rate_note(fps),
+        ]
         provenance = dataclasses.replace(
             self._provenance,
             seed=request.seed,
             stage_seconds=self.stage_seconds,
-            read_as=self._provenance.read_as
-            + (f"; drawn in {windows} pieces that overlap" if windows > 1 else "")
-            + ("; without its sound" if self._lost_sound or sounding else ""),
+            read_as="; ".join(filter(None, (self._provenance.read_as, *notes))),
         )
         if any(segment.keep for segment in layout.segments) or layout.mask is not None:
-            fps = self._output_rate()
             whole = allocate_frames((layout.count(fps), request.height, request.width, 3))
             yield from self._fill_full_size(whole, fps)
-            self._clip = Clip(whole, float(fps), provenance)
+            self._clip = Clip(whole, float(fps), provenance, heard)
         else:
-            self._clip = Clip(self._frames, float(layout.fps), provenance)
+            self._clip = Clip(self._frames, float(layout.fps), provenance, heard)
+
+    def _sound(self) -> tuple[Sound | None, str]:
+        """What is heard of the videos, unless the request refuses sound; or why it is not."""
+        if self.layout.request.sound is False:
+            return None, ""
+        try:
+            return sound.join(self.layout.segments, self._reference), ""
+        except UnusableSound as error:
+            return None, f"without the sound of the source, which {error}"
 
     def _output_rate(self) -> Fraction:
-        """That of the request, else that of the video, so that no frame of it is lost."""
+        """That of the request, else the highest of the videos, so that no frame of them is lost."""
         if self.layout.request.fps is not None:
             return frame_rate(self.layout.request.fps)
-        digests = [segment.keep or segment.guide for segment in self.layout.segments]
-        rate = references.rate(self._reference(next(filter(None, digests))))
-        return min(max(rate or self.layout.fps, Fraction(FPS[0])), Fraction(FPS[1]))
+        return min(max(self._source_rate() or self.layout.fps, Fraction(FPS[0])), Fraction(FPS[1]))
+
+    def _source_rate(self) -> Fraction | None:
+        """The highest rate of the videos that the clip shows or is drawn over, if one says its own."""
+        segments = self.layout.segments
+        digests = {digest for part in segments for digest in (part.keep, part.guide, part.onto) if digest}
+        videos = [video for video in map(self._reference, sorted(digests)) if not video.still]
+        return max(filter(None, map(references.rate, videos)), default=None)
+
+    def _rate_note(self, fps: Fraction) -> str:
+        """What to say about frames of a video that are left out though nobody asked for it."""
+        rate = self._source_rate()
+        if rate is None or rate <= fps or self.layout.request.fps not in (None, FPS[1]):
+            return ""
+        return f"shown at {float(fps):g} of the {float(rate):g} frames per second of its source"
 
     def _fill_full_size(self, whole: Frames, fps: Fraction) -> Iterator[Progress]:
         """The clip at the requested size; kept parts are in it as they were, outside a mask too."""
@@ -277,8 +286,12 @@ class DirectedRun:
             generated = min(int(Fraction(index) / fps * self.layout.fps), self.layout.frames - 1)
             frame = fit_frame(source[generated], size)
             if masks is not None:
-                anew = masks.frame(index).max(-1, keepdims=True) >= WHITE
-                frame = np.where(anew, frame, whole[index])
+                black, white = MASK_RANGE
+                share = (masks.frame(index).max(-1, keepdims=True).astype(np.float32) - black) / (
+                    white - black
+                )
+                share = share.clip(0, 1)
+                frame = np.rint(whole[index] + share * (frame.astype(np.float32) - whole[index]))
             whole[index] = frame
 
     # Saved and restored
@@ -291,7 +304,7 @@ class DirectedRun:
             "finished": self._finished,
             "window": None if inner is None else saved_state.to_bytes(inner),
             "stage_seconds": self.stage_seconds,
-            "source_facts": self._source_facts,
+            "facts": self._facts,
             "lost_sound": self._lost_sound,
             "provenance": None
             if provenance is None
@@ -327,7 +340,7 @@ class DirectedRun:
             except (OSError, KeyError, ValueError, zlib.error) as error:
                 raise UnusableState("a part of the saved run is missing or damaged") from error
         self._finished = values["finished"]
-        self._source_facts = values["source_facts"]
+        self._facts = values["facts"]
         self._lost_sound = values["lost_sound"]
         self.stage_seconds.update(values["stage_seconds"])
 

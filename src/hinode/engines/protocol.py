@@ -44,12 +44,15 @@ class Progress:
         done: units of the stage that are done.
         total: units of the stage in all, at least 1.
         preview: of the middle of the clip so far, uint8 [H, W, 3] at native size, or None.
+        save: whether the state is to be saved now: what it knows, such as the id of a job that another server
+            has begun, cannot be found out again.
     """
 
     stage: str
     done: int
     total: int
     preview: Frames | None = None
+    save: bool = False
 
 
 Part = Callable[[], bytes]

@@ -39,6 +39,7 @@ class Outcome(StrEnum):
     COMPLETED = "completed"
     YIELDED = "yielded"  # preempted, or its worker was asked to stop
     UNSUPPORTED = "unsupported"  # the request needs a later version than the worker's
+    STORAGE = "storage"  # its files could not be written
     FAILED = "failed"  # the engine raised an error
     LOST = "lost"  # its lease expired, or its process died
     CANCELLED = "cancelled"
@@ -57,3 +58,6 @@ MAX_FAILURES = 3
 
 MAX_CRASHES = 10
 """A job is poison, and fails, when so many attempts in a row took their worker down without any progress."""
+
+MAX_POSTPONEMENTS = 10
+"""A job fails when so many attempts could not write its files, although there was some space before each."""

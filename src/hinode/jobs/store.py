@@ -19,11 +19,11 @@ from hinode.jobs import ids, live_workers, queue, submission, transitions
 from hinode.jobs.job import Draft, HeartbeatReply, Idempotency, Job, Lease, Submitted, Unfinished
 from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import POLICY
-from hinode.jobs.states import MAX_FAILURES, Outcome, Status
+from hinode.jobs.states import MAX_FAILURES, MAX_POSTPONEMENTS, Outcome, Status
 from hinode.jobs.upkeep import Upkeep
 from hinode.records.paging import page_of
-from hinode.records.rows import first_row
-from hinode.records.tables import artifacts, jobs, workers
+from hinode.records.rows import count_rows, first_row
+from hinode.records.tables import artifacts, attempts, jobs, workers
 from hinode.request import MediaFile
 
 
@@ -218,6 +218,24 @@ class Store(Upkeep):
                 transitions.cancel(connection, job, now)
             else:
                 transitions.requeue(connection, job)
+
+    def postpone(self, lease: Lease, message: str) -> None:
+        """Put the job back into its queue for a while, because its files could not be written.
+
+        After `MAX_POSTPONEMENTS` it fails, with the message.
+        """
+        now = self.clock()
+        with self.database.write() as connection:
+            job = transitions.release(connection, lease.job, Outcome.STORAGE, now)
+            tried = attempts.c.job_id == job.id, attempts.c.outcome == Outcome.STORAGE
+            count = count_rows(connection, *tried)
+            if job.cancel_requested_at is not None:
+                transitions.cancel(connection, job, now)
+            elif count >= MAX_POSTPONEMENTS:
+                transitions.end(connection, job, Status.FAILED, now, "output", message)
+            else:
+                wait = backoff(count, first=2.0, maximum=transitions.MAX_BACKOFF)
+                transitions.requeue(connection, job, not_before=now + wait)
 
     def finish(
         self,

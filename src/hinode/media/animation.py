@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from hinode.clip import Frames
 from hinode.errors import BadInput
+from hinode.media import pictures
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
 from hinode.output import replace_file
@@ -19,6 +21,9 @@ from hinode.output import replace_file
 GIF_TICKS = 100
 GIF_MIN_TICKS = 2
 """Browsers slow a GIF frame of one tick down to ten."""
+
+MIN_MILLISECONDS = 17
+"""The shortest step of an animation that is read: about a sixtieth of a second."""
 
 WEBP_TICKS = 1000
 WEBP_QUALITY = 90
@@ -82,6 +87,50 @@ def write_webp(path: Path, frames: Iterable[Frames], timeline: Timeline, label: 
             method=4,
             xmp=XMP.format(escape(_text(label))).encode(),
         )
+
+
+def is_animated(path: Path) -> bool:
+    """Whether a file is a GIF, or a WebP or PNG of several pictures."""
+    try:
+        with Image.open(path, formats=("GIF", "WEBP", "PNG")) as image:
+            return image.format == "GIF" or getattr(image, "n_frames", 1) > 1
+    except (OSError, ValueError, SyntaxError):
+        return False
+
+
+def read(path: Path, field: str) -> tuple[Iterator[Frames], Fraction]:
+    """The pictures of an animation as people see them, uint8 [H, W, 3] each, at the frames per second that
+    come with them; a picture that is shown for longer is there several times.
+
+    Raises:
+        BadInput: its pictures are too large; the iterator raises it too, if the file is damaged. `field` is
+            what to name.
+    """
+    pictures.measure_any(path, field=field)
+    with Image.open(path) as image:
+        times = [_shown(frame) for frame in ImageSequence.Iterator(image)]
+    even = max(times) - min(times) <= 1  # such as 33 and 34 ms in turn
+    step = Fraction(sum(times), len(times)) if even else Fraction(max(math.gcd(*times), MIN_MILLISECONDS))
+    rate = (1000 / step).limit_denominator(1001)
+
+    def frames() -> Iterator[Frames]:
+        with pictures.readable(field), Image.open(path) as image:
+            end, count = Fraction(0), 0
+            for index, frame in enumerate(ImageSequence.Iterator(image), start=1):
+                end = index * step if even else end + times[index - 1]
+                picture = np.asarray(pictures.as_seen(frame.convert("RGBA")))
+                while count * step < end:
+                    yield picture
+                    count += 1
+
+    return frames(), rate
+
+
+def _shown(frame: Image.Image) -> int:
+    """For how many milliseconds browsers show a frame."""
+    frame.load()  # of a WebP it is not known before
+    milliseconds = round(frame.info.get("duration", 0))
+    return milliseconds if milliseconds > 10 else 100
 
 
 def _palette(pictures: list[Frames]) -> Image.Image:

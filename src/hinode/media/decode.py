@@ -5,6 +5,8 @@ Callers turn `DecodeError` into an error of their own, with the field and the re
 
 from __future__ import annotations
 
+import itertools
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,18 +17,46 @@ from typing import IO
 
 import av
 import av.error
+import av.filter
 import numpy as np
+from av.buffer import Buffer
 from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from hinode.clip import Frames
+from hinode.media.color import DEFAULT_PEAK, Grading, to_srgb
 from hinode.request import Size
 
-MP4 = "mp4"
+MP4 = "video/mp4"
+DEMUXERS = {
+    MP4: "mov,mp4,m4a,3gp,3g2,mj2",
+    "video/quicktime": "mov,mp4,m4a,3gp,3g2,mj2",
+    "video/x-matroska": "matroska,webm",
+    "video/x-msvideo": "avi",
+    "video/mp2t": "mpegts",
+}
+"""FFmpeg's names of the readers of files, by media type; a WebM is a Matroska."""
+SUFFIXES = {MP4: "mp4", "video/quicktime": "mov", "video/x-matroska": "mkv", "video/x-msvideo": "avi"}
+HEAD_BYTES = 193
+"""How much of a file says which of them it is."""
 
+# Codes of ITU-T H.273.
 UNSPECIFIED = 2
-"""H.273 code of a colour matrix that is not named; such a video is read as BT.709, as players do."""
+MATRICES = frozenset({0, 1, 2, 4, 5, 6, 7, 9})
+"""Colour matrices that are read; others, such as that of Dolby Vision without a common base, need more."""
+TRANSFERS = {16: "pq", 18: "hlg"}
+UNREADABLE_TRANSFERS = frozenset({8, 9, 10, 17})
+"""Linear and logarithmic ones: their pictures have no fixed look."""
+PRIMARIES = {9: "bt2020", 11: "p3", 12: "p3"}
+
+SD_SIZE = (1279, 576)
+"""Up to this size a video that does not name its colour matrix is read as BT.601, else as BT.709, as players
+do."""
+
+MIN_ANAMORPHIC = 0.01
+"""Pixels whose sides differ by a smaller share are square: sizes were rounded."""
 
 INTERPOLATION = (
     Interpolation.BICUBIC
@@ -66,35 +96,128 @@ class Picture:
     size: Size
     _frame: av.VideoFrame = field(repr=False)
     _reformatter: VideoReformatter = field(repr=False)
+    _view: _View | None = field(default=None, repr=False)
 
     @cached_property
     def rgb(self) -> Frames:
-        """uint8 [H, W, 3] in sRGB.
+        """uint8 [H, W, 3] in sRGB, upright and of square pixels.
 
         Raises:
             DecodeError: its pixels are stored in a form that cannot be converted.
         """
-        matrix = Colorspace.ITU709 if self._frame.colorspace == UNSPECIFIED else None
+        frame, view = self._frame, self._view or _View()
+        matrix = None
+        if frame.colorspace == UNSPECIFIED:
+            small = frame.width <= SD_SIZE[0] and frame.height <= SD_SIZE[1]
+            matrix = Colorspace.ITU601 if small else Colorspace.ITU709
+        width, height = view.square((frame.width, frame.height))
         with _decode_errors():
             converted = self._reformatter.reformat(
-                self._frame, format="rgb24", src_colorspace=matrix, interpolation=INTERPOLATION
+                frame,
+                width,
+                height,
+                format="rgb24" if view.grading is None else "rgb48le",
+                src_colorspace=matrix,
+                interpolation=INTERPOLATION,
             )
-            return converted.to_ndarray().astype(np.uint8, copy=False)
+            pixels = converted.to_ndarray()
+        if view.grading is None:
+            return view.turn(pixels.astype(np.uint8, copy=False))
+        return view.turn(to_srgb(pixels.astype(np.uint16, copy=False), view.grading))
+
+
+@dataclass(frozen=True)
+class _View:
+    """How the stored pictures of a video are to be seen.
+
+    Attributes:
+        across, along: the display matrix, whole numbers: where a step to the right and a step down in the
+            stored picture lead, as (right, down).
+        shape: width of a stored pixel divided by its height.
+        grading: what its colours mean; None for those of BT.709.
+    """
+
+    across: tuple[int, int] = (1, 0)
+    along: tuple[int, int] = (0, 1)
+    shape: Fraction = Fraction(1)
+    grading: Grading | None = None
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame, shape: Fraction) -> _View:
+        """That of a video, from its first frame.
+
+        Raises:
+            DecodeError: it cannot be shown as it is meant.
+        """
+        transfer, primaries = int(frame.color_trc), int(frame.color_primaries)
+        if int(frame.colorspace) not in MATRICES or transfer in UNREADABLE_TRANSFERS:
+            raise DecodeError("has colours that cannot be read here; convert it to BT.709")
+        grading = None
+        if transfer in TRANSFERS or primaries in PRIMARIES:
+            kind = TRANSFERS.get(transfer, "sdr")
+            grading = Grading(kind, PRIMARIES.get(primaries, "bt2020"), _peak(frame))
+        matrix = _side_data(frame, SideData.DISPLAYMATRIX)
+        if matrix is None:
+            return cls(shape=shape, grading=grading)
+        right, down, _, below_right, below_down, *_ = struct.unpack("9i", matrix)
+        turns = [round(value / 65536) for value in (right, down, below_right, below_down)]
+        if sorted(map(abs, turns)) != [0, 0, 1, 1] or abs(turns[0]) != abs(turns[3]):
+            raise DecodeError("is turned by an angle that is not a right one; turn its pictures upright")
+        return cls((turns[0], turns[1]), (turns[2], turns[3]), shape, grading)
+
+    def square(self, size: Size) -> Size:
+        """The size of stored pictures with square pixels; both sides are even if the pixels are not."""
+        width, height = size
+        if abs(self.shape - 1) < MIN_ANAMORPHIC:
+            return size
+        wide, high = (width * self.shape, height) if self.shape > 1 else (width, height / self.shape)
+        return 2 * round(wide / 2), 2 * round(high / 2)
+
+    def upright(self, size: Size) -> Size:
+        """The size of pictures as people see them."""
+        width, height = self.square(size)
+        return (width, height) if self.across[0] else (height, width)
+
+    def turn(self, pixels: Frames) -> Frames:
+        """Stored pixels [H, W, 3] as people see them."""
+        if not self.across[0]:
+            pixels = pixels.transpose(1, 0, 2)
+        right, down = self.across[0] or self.along[0], self.across[1] or self.along[1]
+        return np.ascontiguousarray(pixels[::down, ::right])
+
+
+def _peak(frame: av.VideoFrame) -> float:
+    """The brightest white of a video in cd/m2, as it says itself."""
+    level = _side_data(frame, SideData.CONTENT_LIGHT_LEVEL)
+    if level is not None and (brightest := struct.unpack_from("I", level)[0]):
+        return float(brightest)
+    screen = _side_data(frame, SideData.MASTERING_DISPLAY_METADATA)
+    if screen is not None:
+        # Eight fractions for primaries and white, and then the darkest and the brightest.
+        *_, top, bottom, _, has_brightness = struct.unpack("22i", screen)
+        if has_brightness and top > 0 and bottom > 0:
+            return float(top / bottom)
+    return DEFAULT_PEAK
+
+
+def _side_data(frame: av.VideoFrame, kind: SideData) -> bytes | None:
+    """What comes with a frame, as the bytes of FFmpeg's structure."""
+    data = frame.side_data.get(kind.name)
+    return bytes(data) if isinstance(data, Buffer) else None
 
 
 class VideoFile:
     """An open video file; iterate over it for its pictures."""
 
-    def __init__(self, source: Path | IO[bytes], demuxer: str = MP4) -> None:
+    def __init__(self, source: Path | IO[bytes]) -> None:
         """
         Args:
             source: the file, as a path or open for reading.
-            demuxer: FFmpeg's name of the only kind of file that is accepted.
 
         Raises:
-            DecodeError: it is missing, is no such file, is damaged, or has no pictures.
+            DecodeError: it is missing, is no video, is damaged, or has no pictures.
         """
-        self.container = open_container(source, demuxer)
+        self.container = open_container(source)
         if not self.container.streams.video:
             self.container.close()
             raise DecodeError("has no pictures")
@@ -108,8 +231,13 @@ class VideoFile:
 
     @property
     def size(self) -> Size:
-        """Width and height in pixels, as the file declares them."""
-        return self.stream.codec_context.width, self.stream.codec_context.height
+        """Width and height in square pixels, as the file declares them; a `Picture` may be turned."""
+        context = self.stream.codec_context
+        return _View(shape=self._pixel_shape).square((context.width, context.height))
+
+    @property
+    def _pixel_shape(self) -> Fraction:
+        return Fraction(self.stream.sample_aspect_ratio or 1)
 
     @property
     def codec(self) -> str:
@@ -125,10 +253,25 @@ class VideoFile:
 
     @property
     def seconds(self) -> Fraction:
-        """Length of the pictures as the file declares it; 0 if it does not."""
-        if self.stream.duration is not None and self.stream.time_base is not None:
-            return self.stream.duration * self.stream.time_base
-        return Fraction(self.container.duration or 0, av.time_base)
+        """Length of the pictures as the file declares it; 0 if it does not, see `measure_seconds`."""
+        if self.stream.duration is None or self.stream.time_base is None:
+            return Fraction(0)  # what a container declares is the length of its sound too
+        return self.stream.duration * self.stream.time_base
+
+    def measure_seconds(self) -> Fraction:
+        """Length of the pictures by their times; nothing of them can be read afterwards.
+
+        Raises:
+            DecodeError: the file is cut off or damaged.
+        """
+        ends = [Fraction(0)]
+        with _decode_errors():
+            self.container.seek(0)
+            for packet in self.container.demux(self.stream):
+                if packet.pts is not None and packet.time_base is not None:
+                    begin = packet.pts - (self.stream.start_time or 0)
+                    ends.append((begin + (packet.duration or 0)) * packet.time_base)
+        return max(ends)
 
     def __iter__(self) -> Iterator[Picture]:
         """Its pictures in the order in which they are shown.
@@ -138,23 +281,76 @@ class VideoFile:
         """
         # One for each pass: the converter keeps a state that two threads must not share.
         reformatter = VideoReformatter()
+        view: _View | None = None
         with _decode_errors():
-            for frame in self.container.decode(self.stream):
+            for frame in self._frames():
+                view = view or _View.of(frame, self._pixel_shape)
                 tick = frame.time_base or Fraction(1, av.time_base)
                 start = (frame.pts or 0) * tick
                 end = start + (frame.duration or 0) * tick
-                yield Picture(start, end, (frame.width, frame.height), frame, reformatter)
+                size = view.upright((frame.width, frame.height))
+                yield Picture(start, end, size, frame, reformatter, view)
+
+    def _frames(self) -> Iterator[av.VideoFrame]:
+        """The stored frames; of interlaced ones whole pictures, one for each."""
+        frames = self.container.decode(self.stream)
+        first = next(frames, None)
+        if first is None:
+            return
+        frames = itertools.chain((first,), frames)
+        yield from _deinterlaced(frames, self.stream) if first.interlaced_frame else frames
 
 
-def open_container(source: Path | IO[bytes], demuxer: str = MP4) -> InputContainer:
-    """Open a file of one kind, and no other file that it refers to.
+def open_container(source: Path | IO[bytes]) -> InputContainer:
+    """Open a file of one of the kinds of `DEMUXERS`, and no other file that it refers to.
 
     Raises:
-        DecodeError: it is missing, is not of that kind, or is damaged.
+        DecodeError: it is missing, is of no such kind, or is damaged.
     """
     with _decode_errors():
-        file = str(source) if isinstance(source, Path) else source
-        return av.open(file, "r", format=demuxer, options=_OPTIONS)
+        if isinstance(source, Path):
+            with source.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+        else:
+            source.seek(0)
+            head = source.read(HEAD_BYTES)
+            source.seek(0)
+        kind = media_type(head)
+        if kind is None:
+            raise DecodeError("is no video" if head else "is empty")
+        file_or_name = str(source) if isinstance(source, Path) else source
+        return av.open(file_or_name, "r", format=DEMUXERS[kind], options=_OPTIONS)
+
+
+def media_type(head: bytes) -> str | None:
+    """What kind of video begins with these `HEAD_BYTES`, one of `DEMUXERS`; None for anything else."""
+    if head[4:8] == b"ftyp":
+        return "video/quicktime" if head[8:12] == b"qt  " else MP4
+    if head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return "video/quicktime"
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        return "video/x-matroska"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "video/x-msvideo"
+    if any(head[start : start + 189 : 188] == b"GG" for start in (0, 4)):  # each packet, maybe after its time
+        return "video/mp2t"
+    return None
+
+
+def _deinterlaced(frames: Iterator[av.VideoFrame], stream: VideoStream) -> Iterator[av.VideoFrame]:
+    graph = av.filter.Graph()
+    graph.link_nodes(
+        graph.add_buffer(template=stream),
+        graph.add("bwdif", "mode=send_frame:deint=interlaced"),
+        graph.add("buffersink"),
+    ).configure()
+    for frame in itertools.chain(frames, (None,)):
+        graph.push(frame)
+        while True:
+            try:
+                yield graph.vpull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                break
 
 
 def at_rate(pictures: Iterable[Picture], fps: Fraction) -> Iterator[Picture]:

@@ -1,4 +1,8 @@
-"""Images that become frames of a video: measured before they are decoded, and brought to its size."""
+"""Images that become frames of a video: measured before they are decoded, and brought to its size.
+
+An image is read as people see it: turned by its EXIF orientation, its colour profile obeyed, sixteen bits
+brought to eight, and white behind what is transparent.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageCms, ImageFilter, ImageOps, UnidentifiedImageError
 
 from hinode.errors import BadInput
 from hinode.media.resize import fit_image
@@ -15,14 +20,20 @@ from hinode.request import Size
 
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 FITS = ("crop", "pad", "stretch")
-MAX_PIXELS = 4096 * 4096
+MAX_PIXELS = 32_000_000
+"""Enough for the photographs of most cameras."""
 MAX_BYTES = 20 << 20
 MAX_SCANS = 100
 """Scans of a progressive JPEG; cameras and programs make about ten."""
 BAND_ROWS = 64
+WHITE = 128
+"""Where a mask is at least this bright, the picture is drawn anew."""
+MAX_MASK_COLOR, MAX_COLORED_SHARE = 32, 0.01
+"""Difference of the channels up to which a pixel is grey, and share of others that a mask may have."""
 
 _TURNED = range(5, 9)  # EXIF orientations in which width and height are exchanged
 _ORIENTATION = 0x0112
+_PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 _SCAN = b"\xff\xda"  # never part of the compressed picture itself
 
 
@@ -32,8 +43,25 @@ def measure(path: Path, *, field: str) -> tuple[Size, str]:
         return _upright_size(image, field), _media_type(image)
 
 
+def measure_any(path: Path, *, field: str) -> None:
+    """Raise BadInput if the pictures of a file of any kind are too large or cannot be read."""
+    with readable(field), Image.open(path) as image:
+        _upright_size(image, field)
+
+
+def as_seen(image: Image.Image) -> Image.Image:
+    """An image in sRGB as people see it; white is behind what is transparent."""
+    return ImageOps.exif_transpose(_converter(image, mask=False)(image))
+
+
 def ready(
-    path: Path, size: Size, fit: str | None, *, field: str, other_size: Callable[[Size], BadInput]
+    path: Path,
+    size: Size,
+    fit: str | None,
+    *,
+    field: str,
+    other_size: Callable[[Size], BadInput],
+    mask: bool = False,
 ) -> tuple[bytes | None, str]:
     """See that an image can be a frame of a video of this size, or make it so.
 
@@ -41,12 +69,15 @@ def ready(
         size: width and height of the video.
         fit: None if the image must have that size; else "crop", "pad" or "stretch" it.
         other_size: the error about an image of another size.
+        mask: whether it says where a video may change: it is read in grey, and black is behind what is
+            transparent.
 
     Returns:
         The file to use instead, or None to use the image as it is; and the media type.
 
     Raises:
-        BadInput: it is no JPEG, PNG or WebP, is too large, is damaged, or has another size.
+        BadInput: it is no JPEG, PNG or WebP, is too large, is damaged, or has another size; or it is a mask
+            that has colours, no white or no black.
     """
     length = path.stat().st_size
     if length > MAX_BYTES:
@@ -58,10 +89,22 @@ def ready(
         if kind == FORMATS["JPEG"]:
             _check_scans(path, field)
         image.load()
-        upright = image.getexif().get(_ORIENTATION, 1) == 1
-        if have == size and upright and image.mode in ("RGB", "L"):
+        if have == size and not mask and _is_plain(image):
             return None, kind
-        return _fit(image, size, fit or "stretch"), "image/png"
+        return _fit(image, size, fit or "stretch", mask=mask, field=field), "image/png"
+
+
+def feathered(mask: bytes, pixels: float) -> bytes:
+    """A mask, the file of an image in grey, whose edges fade over so many pixels on both sides."""
+    with Image.open(io.BytesIO(mask)) as image:
+        # A Gaussian is nearly over at twice its deviation.
+        return _png(image.filter(ImageFilter.GaussianBlur(pixels / 2)))
+
+
+def _png(image: Image.Image) -> bytes:
+    target = io.BytesIO()
+    image.save(target, "PNG", compress_level=1)
+    return target.getvalue()
 
 
 def _upright_size(image: Image.Image, field: str) -> Size:
@@ -79,9 +122,18 @@ def _media_type(image: Image.Image) -> str:
     return FORMATS.get(image.format or "", FORMATS["JPEG"])
 
 
-def _fit(image: Image.Image, size: Size, fit: str) -> bytes:
+def _is_plain(image: Image.Image) -> bool:
+    """Whether the file shows the same to a reader that knows nothing but pixels."""
+    upright = image.getexif().get(_ORIENTATION, 1) == 1
+    plain = image.mode in ("RGB", "L") and not image.has_transparency_data
+    return upright and plain and _profile(image) is None
+
+
+def _fit(image: Image.Image, size: Size, fit: str, *, mask: bool, field: str) -> bytes:
     turn = image.getexif().get(_ORIENTATION, 1)
-    flat = _flat(image, (size[1], size[0]) if turn in _TURNED else size)
+    flat = _flat(image, (size[1], size[0]) if turn in _TURNED else size, mask=mask)
+    if mask:
+        flat = _check_mask(flat, field)
     flat.getexif()[_ORIENTATION] = turn
     upright = ImageOps.exif_transpose(flat)
     if fit == "crop":
@@ -90,12 +142,10 @@ def _fit(image: Image.Image, size: Size, fit: str) -> bytes:
         upright = ImageOps.pad(upright, size, Image.Resampling.LANCZOS, color="black")
     elif upright.size != size:
         upright = upright.resize(size, Image.Resampling.LANCZOS)
-    target = io.BytesIO()
-    upright.save(target, "PNG", compress_level=1)
-    return target.getvalue()
+    return _png(upright)
 
 
-def _flat(image: Image.Image, size: Size) -> Image.Image:
+def _flat(image: Image.Image, size: Size, *, mask: bool) -> Image.Image:
     """The image in RGB, and smaller if it is more than twice as large as `size`, but no smaller than that.
 
     It is done band by band, so that a large image is never copied as a whole.
@@ -103,14 +153,67 @@ def _flat(image: Image.Image, size: Size) -> Image.Image:
     less = max(1, min(image.width // (2 * size[0]), image.height // (2 * size[1])))
     flat = Image.new("RGB", (-(-image.width // less), -(-image.height // less)))
     rows = less * max(1, BAND_ROWS // less)
+    convert = _converter(image, mask=mask)
     for top in range(0, image.height, rows):
-        band = image.crop((0, top, image.width, min(top + rows, image.height)))
-        if band.mode != "RGB":
-            # What shines through is white, as on paper.
-            layered = band.convert("RGBA")
-            band = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
+        band = convert(image.crop((0, top, image.width, min(top + rows, image.height))))
         flat.paste(band.reduce(less), (0, top // less))
     return flat
+
+
+def _converter(image: Image.Image, *, mask: bool) -> Callable[[Image.Image], Image.Image]:
+    """What brings this image, or a part of it, to RGB."""
+    profile = None if mask else _profile(image)
+    transforms: dict[str, ImageCms.ImageCmsTransform] = {}
+
+    def convert(part: Image.Image) -> Image.Image:
+        if part.mode.startswith("I"):
+            part = Image.fromarray((np.asarray(part).clip(0, 65535) // 257).astype(np.uint8))
+        opacity = part.convert("RGBA").getchannel("A") if part.has_transparency_data else None
+        colors = part.convert("RGB") if opacity is not None or part.mode == "P" else part
+        if profile is not None:
+            mode = _PROFILE_MODES[profile.profile.xcolor_space.strip()]
+            if mode not in transforms:
+                srgb = ImageCms.createProfile("sRGB")
+                transforms[mode] = ImageCms.buildTransform(profile, srgb, mode, "RGB")
+            colors = transforms[mode].apply(colors.convert(mode))
+        colors = colors.convert("RGB")
+        if opacity is not None:
+            behind = Image.new("RGB", part.size, "black" if mask else "white")
+            colors = Image.composite(colors, behind, opacity)
+        return colors
+
+    return convert
+
+
+def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """The colour profile of an image; None for sRGB, and for one that cannot be read, as viewers do."""
+    content = image.info.get("icc_profile")
+    if not content:
+        return None
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
+        known = profile.profile.xcolor_space.strip() in _PROFILE_MODES
+        return profile if known and "sRGB" not in ImageCms.getProfileDescription(profile) else None
+    except (ImageCms.PyCMSError, OSError):
+        return None
+
+
+def _check_mask(image: Image.Image, field: str) -> Image.Image:
+    """A mask in grey; one that would change nothing, or is a picture of something, is refused."""
+    pixels = np.asarray(image.reduce(max(1, min(image.size) // 256)), np.int16)
+    colored = np.ptp(pixels, axis=2) > MAX_MASK_COLOR
+    if colored.mean() > MAX_COLORED_SHARE:
+        remedy = "give white where the video may change and black elsewhere"
+        raise BadInput("the mask has colours", remedy, field=field)
+    grey = image.convert("L")
+    values = np.asarray(grey)
+    if values.max() < WHITE:
+        remedy = "paint white where the video may change; transparent counts as black"
+        raise BadInput("the mask has no white, so nothing would change", remedy, field=field)
+    if values.min() >= WHITE:
+        remedy = "paint black where the video stays, or leave the mask out"
+        raise BadInput("the mask has no black, so nothing would stay", remedy, field=field)
+    return grey
 
 
 def _check_scans(path: Path, field: str) -> None:
@@ -123,9 +226,15 @@ def _check_scans(path: Path, field: str) -> None:
 
 @contextmanager
 def _open(path: Path, field: str) -> Iterator[Image.Image]:
+    with readable(field), Image.open(path, formats=tuple(FORMATS)) as image:
+        yield image
+
+
+@contextmanager
+def readable(field: str) -> Iterator[None]:
+    """Turn what Pillow raises about a file into BadInput; `field` is what to name."""
     try:
-        with Image.open(path, formats=tuple(FORMATS)) as image:
-            yield image
+        yield
     except UnidentifiedImageError as error:
         raise BadInput("the image is no JPEG, PNG or WebP", "send one of these", field=field) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:

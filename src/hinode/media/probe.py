@@ -10,7 +10,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,15 +19,19 @@ from subprocess import DEVNULL, PIPE
 from typing import Any
 
 from hinode.errors import BadInput
-from hinode.media.decode import DecodeError, VideoFile
+from hinode.media.decode import HEAD_BYTES, MP4, DecodeError, VideoFile, media_type
 from hinode.request import Size
 
 CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4")
+LOCAL_CODECS = (
+    *CODECS,
+    *("vp8", "prores", "dnxhd", "mjpeg", "mpeg2video", "mpeg1video", "ffv1", "dvvideo", "rawvideo", "qtrle"),
+    *("png", "huffyuv", "ffvhuff", "utvideo", "cfhd", "vc1"),
+)
+"""What a person's own file may be packed as, beside what strangers may send."""
 SIDE = (16, 4096)
 PIXELS = 4096 * 2304
 MAX_FPS = 240
-FIRST_BOX = b"ftyp"
-"""What an MP4 begins with, after four bytes of length."""
 MAX_MEMORY, MAX_SECONDS = 512 << 20, 15
 """Bytes of address space and seconds for the process that looks at a file, on systems that can limit it."""
 DAMAGED = "the video file is cut off or damaged"
@@ -35,34 +39,45 @@ DAMAGED = "the video file is cut off or damaged"
 
 @dataclass(frozen=True)
 class Probe:
-    """What a video file is: size in pixels, length, nominal rate if it names one, and one of `CODECS`."""
+    """What a video file is: size in pixels, length, nominal rate if it names one, how its pictures are
+    packed, and one of `decode.DEMUXERS`."""
 
     size: Size
     seconds: float
     fps: Fraction | None
     codec: str
+    media_type: str = MP4
 
 
-def probe(path: Path, *, max_seconds: float, field: str = "video") -> Probe:
-    """What an MP4 is, of so many seconds at most; `field` is what to name in errors.
+def probe(path: Path, *, max_seconds: float, field: str = "video", local: bool = False) -> Probe:
+    """What a video is, of so many seconds at most.
+
+    Args:
+        field: what to name in errors.
+        local: whether it is a file of this machine's own people, of any kind that is read; else it has to be
+            an MP4.
 
     Raises:
-        BadInput: it is not an MP4, is damaged, or is larger or longer than is accepted.
+        BadInput: it is of another kind, is damaged, or is larger or longer than is accepted.
     """
     with path.open("rb") as file:
-        head = file.read(12)
-    if head[4:8] != FIRST_BOX:
+        kind = media_type(file.read(HEAD_BYTES))
+    if local and kind is None:
+        remedy = "give an MP4, MOV, MKV, WebM, AVI or MPEG-TS"
+        raise BadInput("the file is no video that is read here", remedy, field=field)
+    if kind is None or not (local or kind in (MP4, "video/quicktime")):
         raise BadInput("the video is not an MP4", "send an MP4 with H.264 pictures", field=field)
-    facts = _look_apart(path, max_seconds)
+    facts = _look_apart(path, max_seconds, LOCAL_CODECS if local else CODECS)
     if "message" in facts:
         raise BadInput(facts["message"], facts["remedy"], field=field)
     fps = Fraction(facts["fps"]) if facts["fps"] else None
-    return Probe((facts["width"], facts["height"]), facts["seconds"], fps, facts["codec"])
+    return Probe((facts["width"], facts["height"]), facts["seconds"], fps, facts["codec"], kind)
 
 
-def _look_apart(path: Path, max_seconds: float) -> dict[str, Any]:
+def _look_apart(path: Path, max_seconds: float, codecs: Sequence[str]) -> dict[str, Any]:
     """The result of `look`, called in a process of its own."""
-    command = [sys.executable, "-m", "hinode.media.probe", str(path.absolute()), repr(max_seconds)]
+    words = str(path.absolute()), repr(max_seconds), ",".join(codecs)
+    command = [sys.executable, "-m", "hinode.media.probe", *words]
     try:
         done = subprocess.run(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, timeout=MAX_SECONDS)
         # The output is empty if the process died: of its limits, or of something broken in the file.
@@ -72,17 +87,24 @@ def _look_apart(path: Path, max_seconds: float) -> dict[str, Any]:
     return facts
 
 
-def look(path: Path, max_seconds: float) -> dict[str, Any]:
+def look(path: Path, max_seconds: float, codecs: Sequence[str] = CODECS) -> dict[str, Any]:
     """What a file is, in values of JSON: those of a `Probe`, or the message and remedy of a refusal."""
     try:
         with VideoFile(path) as file:
             # One frame is not worth a thread for each processor, each with memory of its own.
             file.stream.codec_context.thread_count = 1
-            fault = next(_faults(file, max_seconds), None)
+            fault = next(_faults(file, max_seconds, codecs), None)
             if fault is not None:
                 return _refusal(*fault)
-            width, height = file.size
-            facts = {"width": width, "height": height, "seconds": float(file.seconds), "codec": file.codec}
+            # Only now, when its size is known to be within bounds.
+            first = next(iter(file), None)
+            if first is None:
+                return _refusal("the video has no frames")
+            width, height = first.size
+            seconds = file.seconds or file.measure_seconds()
+            if not 0 < seconds <= max_seconds:
+                return _refusal(*_length_fault(seconds, max_seconds))
+            facts = {"width": width, "height": height, "seconds": float(seconds), "codec": file.codec}
             return {**facts, "fps": str(file.average_rate) if file.average_rate else None}
     except DecodeError as error:
         return _refusal(f"the video file {error}")
@@ -94,23 +116,24 @@ def _refusal(message: str, remedy: str = "send an MP4 that a video player opens"
     return {"message": message, "remedy": remedy}
 
 
-def _faults(file: VideoFile, max_seconds: float) -> Iterator[tuple[str, ...]]:
+def _faults(file: VideoFile, max_seconds: float, codecs: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """The cause, and the remedy if it is a special one, of what keeps a video from being accepted."""
     (width, height), rate = file.size, file.average_rate
-    if file.codec not in CODECS:
+    if file.codec not in codecs:
         message = "the pictures of the video are packed in a way that cannot be read here"
         yield message, "send an MP4 with H.264 pictures"
     if not (SIDE[0] <= min(file.size) and max(file.size) <= SIDE[1] and width * height <= PIXELS):
         bounds = f"sides from {SIDE[0]} to {SIDE[1]} pixels and at most {PIXELS:,} in a frame"
         yield f"the video is {width}x{height}", f"send one with {bounds}"
-    if not 0 < file.seconds <= max_seconds:
-        remedy = f"send one of more than 0 and at most {max_seconds:g}"
-        yield f"the video has {float(file.seconds):.3g} seconds", remedy
+    if file.seconds > max_seconds:
+        yield _length_fault(file.seconds, max_seconds)
     if rate is not None and rate > MAX_FPS:
         yield f"the video has {float(rate):.6g} frames per second", f"send one with at most {MAX_FPS}"
-    # Only now, when its size is known to be within bounds.
-    if next(iter(file), None) is None:
-        yield ("the video has no frames",)
+
+
+def _length_fault(seconds: Fraction, max_seconds: float) -> tuple[str, str]:
+    remedy = f"send one of more than 0 and at most {max_seconds:g}"
+    return f"the video has {float(seconds):.3g} seconds", remedy
 
 
 def _limit_process() -> None:
@@ -125,4 +148,4 @@ def _limit_process() -> None:
 
 if __name__ == "__main__":
     _limit_process()
-    print(json.dumps(look(Path(sys.argv[1]), float(sys.argv[2]))))
+    print(json.dumps(look(Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3].split(","))))

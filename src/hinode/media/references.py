@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice
@@ -19,17 +19,17 @@ from PIL import Image
 
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput
-from hinode.media import soundtrack, video
+from hinode.media import pictures, soundtrack, video
 from hinode.media.decode import DecodeError, Picture, VideoFile, at_rate
 from hinode.media.resize import fit_frame, fit_image
 from hinode.request import Reference, Size
 
 
 def picture(reference: Reference) -> Image.Image:
-    """The image of a reference, in RGB."""
+    """The image of a reference, in sRGB as people see it."""
     try:
         with Image.open(_path(reference)) as image:
-            return image.convert("RGB")
+            return pictures.as_seen(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         message = "the image to work from cannot be read"
         raise BadInput(message, "give a JPEG, PNG or WebP", field=reference.role) from error
@@ -43,11 +43,13 @@ def rate(reference: Reference) -> Fraction | None:
 
 
 def seconds(reference: Reference) -> Fraction:
-    """Length of the video of a reference, as its file declares it; more than 0."""
+    """Length of the video of a reference, as its file declares it or else by its frames; more than 0."""
     with _open(reference) as file:
-        if file.seconds <= 0:
+        with _errors(reference):
+            length = file.seconds or file.measure_seconds()
+        if length <= 0:
             raise _unreadable(reference)
-        return file.seconds
+        return length
 
 
 def iter_frames(reference: Reference, fps: Fraction) -> Iterator[Frames]:
@@ -88,19 +90,13 @@ def middle(reference: Reference) -> Image.Image:
     return Image.fromarray(frame)
 
 
-def has_sound(reference: Reference) -> bool:
-    """Whether the video of a reference has sound, even if it cannot be decoded."""
-    with _open(reference) as file:
-        return bool(file.container.streams.audio)
-
-
-def sound(reference: Reference, seconds: float) -> Sound | None:
-    """The first seconds of what is heard in the video of a reference, or None if it has no sound.
+def sound(reference: Reference, seconds: float, start: float = 0.0) -> Sound | None:
+    """What is heard in the video of a reference for some seconds from `start` on, or None if it has no sound.
 
     Raises:
         UnusableSound: it has sound that cannot be decoded.
     """
-    return soundtrack.read(lambda: _open(reference).container, seconds)
+    return soundtrack.read(lambda: _open(reference).container, seconds, start)
 
 
 class FrameReader:
@@ -110,14 +106,23 @@ class FrameReader:
     once; a read before that place opens the file again.
     """
 
-    def __init__(self, reference: Reference, fps: Fraction, size: Size, start: float = 0.0) -> None:
+    def __init__(
+        self,
+        reference: Reference,
+        fps: Fraction,
+        size: Size,
+        start: float = 0.0,
+        resize: Callable[[Frames, Size], Frames] = fit_frame,
+    ) -> None:
         """
         Args:
             reference: a video, or a picture, which is shown for ever.
             fps: frames per second to read at.
             size: width and height to read at.
             start: seconds into the video from which times and frames are counted.
+            resize: brings a frame uint8 [H, W, 3] to that size.
         """
+        self._resize = resize
         self.reference, self.fps, self.size = reference, fps, size
         self._first = round(Fraction(str(start)) * fps)
         self._pictures: Iterator[Picture] = iter(())
@@ -130,7 +135,7 @@ class FrameReader:
         the end the last one."""
         if self.reference.still:
             if self._frame is None:
-                self._frame = fit_frame(np.asarray(picture(self.reference)), self.size)
+                self._frame = self._resize(np.asarray(picture(self.reference)), self.size)
             return self._frame
         index = max(self._first + index, 0)
         if index < self._index or self._picture is None:
@@ -143,7 +148,7 @@ class FrameReader:
         if self._frame is None:
             assert self._picture is not None, "a video without frames is refused"
             with _errors(self.reference):
-                self._frame = fit_frame(self._picture.rgb, self.size)
+                self._frame = self._resize(self._picture.rgb, self.size)
         return self._frame
 
     def fill(self, target: Frames, start: float = 0.0) -> None:
@@ -200,7 +205,6 @@ def _pictures(reference: Reference, fps: Fraction) -> Iterator[Picture]:
 
 def _open(reference: Reference) -> VideoFile:
     with _errors(reference):
-        # Every stored video is an MP4: those of clients were probed when they came.
         return VideoFile(_path(reference))
 
 

@@ -46,6 +46,8 @@ def fit_image(
     """
     if image.size == size:
         return image
+    if all(0 <= have - want <= 1 for have, want in zip(image.size, size, strict=True)):
+        return image.crop((0, 0, *size))  # an odd side made even: what is left stays as it is
     if resample is None:
         shrinks = size[0] < image.width and size[1] < image.height
         resample = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC

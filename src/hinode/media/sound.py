@@ -29,6 +29,9 @@ MAX_BITS = 6144
 FRAME = 1024
 """Samples of a frame of AAC."""
 
+LEFT_OUT = "left out"
+"""The sound of a clip in a file that cannot hold any."""
+
 
 class SoundEncoder:
     """The sound of a file that is being written."""
@@ -64,6 +67,13 @@ class SoundEncoder:
         """Write the rest."""
         self.write(Fraction(self._count, self.rate))
         self._file.mux(self._stream.encode(None))
+
+
+def describe_sound(sound: Sound | None) -> str | None:
+    """A sound as a file holds it, in words: "stereo, 48000 Hz"; None if there is none."""
+    if sound is None:
+        return None
+    return f"{'mono' if sound.channels == 1 else 'stereo'}, {rate_for(sound.rate)} Hz"
 
 
 def rate_for(rate: int) -> int:

@@ -30,12 +30,13 @@ class UnusableSound(Exception):
     """A file has sound that cannot be used; the text says why, after "its sound"."""
 
 
-def read(opened: Callable[[], InputContainer], seconds: float) -> Sound | None:
+def read(opened: Callable[[], InputContainer], seconds: float, start: float = 0.0) -> Sound | None:
     """The sound of a video, from its first frame on.
 
     Args:
         opened: opens the file anew; it is closed here.
         seconds: how much to read at most.
+        start: seconds after the first frame at which to begin.
 
     Returns:
         One channel or two; more are mixed down to two. None if the file has no sound.
@@ -45,12 +46,12 @@ def read(opened: Callable[[], InputContainer], seconds: float) -> Sound | None:
     """
     try:
         with opened() as file:
-            return _read(file, file.streams.audio[0], seconds) if file.streams.audio else None
+            return _read(file, file.streams.audio[0], seconds, start) if file.streams.audio else None
     except (DecodeError, av.error.FFmpegError, ValueError, OverflowError) as error:
         raise UnusableSound("is cut off or damaged") from error
 
 
-def _read(file: InputContainer, stream: AudioStream, seconds: float) -> Sound | None:
+def _read(file: InputContainer, stream: AudioStream, seconds: float, start: float) -> Sound | None:
     context = stream.codec_context
     codec = context.codec.canonical_name
     if codec not in CODECS and not codec.startswith("pcm_"):
@@ -58,7 +59,7 @@ def _read(file: InputContainer, stream: AudioStream, seconds: float) -> Sound | 
     if context.sample_rate <= 0 or context.channels <= 0:
         raise UnusableSound("has no sensible rate or channels")
     rate, channels = min(context.sample_rate, MAX_RATE), min(context.channels, 2)
-    begin = _begin(file)
+    begin = _begin(file) + Fraction(start)
     if stream.duration is not None and stream.time_base is not None:
         # The last frame of a codec is filled up beyond what is to be heard.
         seconds = min(seconds, float(((stream.start_time or 0) + stream.duration) * stream.time_base - begin))
@@ -69,8 +70,7 @@ def _read(file: InputContainer, stream: AudioStream, seconds: float) -> Sound | 
         if place is None or abs(due - place) > DRIFT * rate:
             place = due
         values = piece.to_ndarray()[:, max(0, -place) :]
-        start = max(0, place)
-        target = samples[:, start : start + values.shape[1]]
+        target = samples[:, max(0, place) :][:, : values.shape[1]]
         target[:] = values[:, : target.shape[1]]
         place += piece.samples
         end = max(end, min(place, samples.shape[1]))

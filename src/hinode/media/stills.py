@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hinode.clip import Frames, FrameSource
+from hinode.errors import BadInput
+from hinode.media import pictures
 from hinode.media.label import Label
 from hinode.media.resize import fit_finished
 from hinode.media.timeline import spread
@@ -17,6 +21,7 @@ from hinode.request import Size
 
 PNG_LEVEL = 6
 SHEET_SIDE = 4  # tiles
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def write_pngs(folder: Path, frames: Iterable[Frames], label: Label) -> None:
@@ -31,6 +36,41 @@ def write_pngs(folder: Path, frames: Iterable[Frames], label: Label) -> None:
         part.mkdir()
         for number, frame in enumerate(frames, start=1):
             Image.fromarray(frame).save(part / f"{number:04}.png", compress_level=PNG_LEVEL, pnginfo=info)
+
+
+def list_sequence(folder: Path, field: str) -> list[Path]:
+    """The pictures in a folder, in the order of the numbers in their names.
+
+    Raises:
+        BadInput: there are none; `field` is what to name.
+    """
+
+    def place(path: Path) -> tuple[int, str]:
+        numbers = re.findall(r"\d+", path.stem)
+        return (int(numbers[-1]) if numbers else 0), path.name
+
+    # Other systems leave files such as ._0001.png in folders.
+    files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
+    if not files:
+        remedy = "name a folder of numbered JPEG, PNG or WebP files"
+        raise BadInput("the folder has no pictures", remedy, field=field)
+    return sorted(files, key=place)
+
+
+def read_sequence(files: list[Path], field: str) -> Iterator[Frames]:
+    """The pictures of a sequence, uint8 [H, W, 3] each.
+
+    Raises:
+        BadInput: one cannot be read, or is not of the size of the first; `field` is what to name.
+    """
+    size, _ = pictures.measure(files[0], field=field)
+    for file in files:
+        have, _ = pictures.measure(file, field=field)
+        if have != size:
+            message = f"{file.name} is {have[0]}x{have[1]} and the first picture {size[0]}x{size[1]}"
+            raise BadInput(message, "give pictures of one size", field=field)
+        with pictures.readable(field), Image.open(file) as image:
+            yield np.asarray(pictures.as_seen(image))
 
 
 def thumbnail(frames: FrameSource, size: Size) -> Image.Image:

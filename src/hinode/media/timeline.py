@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
+BROADCAST = 1001
+"""Denominator of broadcast rates, such as 24000/1001."""
+
 
 @dataclass(frozen=True)
 class Timeline:
     """Frames k = 0, 1, ... shown from k / fps on, all of them over at `seconds`.
 
     The last frame is cut short if `seconds` is no whole number of frames, so that the clip has exactly the
-    length that was asked for.
+    length that was requested. At broadcast rates, where no whole second is one, `of` makes it whole instead.
     """
 
     fps: Fraction
@@ -23,7 +26,9 @@ class Timeline:
     @classmethod
     def of(cls, fps: float, seconds: float) -> Timeline:
         """From plain numbers, read as the decimals that a person would write (0.1 is 1/10)."""
-        return cls(frame_rate(fps), Fraction(str(float(seconds))).limit_denominator(90_000))
+        line = cls(frame_rate(fps), Fraction(str(float(seconds))).limit_denominator(90_000))
+        # Else a file of two seconds at 24000/1001 has the average rate 24, and editing programs take that.
+        return cls(line.fps, line.frames / line.fps) if line.fps.denominator == BROADCAST else line
 
     @property
     def frames(self) -> int:
@@ -56,10 +61,10 @@ class Timeline:
 def frame_rate(fps: float) -> Fraction:
     """The exact rate that `fps` stands for; 23.976, 29.97 and 59.94 are the broadcast rates over 1001."""
     nominal = round(fps)
-    broadcast = Fraction(nominal * 1000, 1001)
+    broadcast = Fraction(nominal * 1000, BROADCAST)
     if abs(fps - broadcast) < 0.005 and abs(fps - nominal) > 0.005:
         return broadcast
-    return Fraction(str(float(fps))).limit_denominator(1001)
+    return Fraction(str(float(fps))).limit_denominator(BROADCAST)
 
 
 def spread(total: int, count: int) -> list[int]:

@@ -96,15 +96,19 @@ def write_mp4(
         mux(context.encode(None))
 
 
-def write_lossless(path: Path, frames: Frames, fps: Fraction) -> None:
-    """Write frames uint8 [T, H, W, 3] so that `VideoFile` gives the same bits back; few players open it."""
-    _, height, width, _ = frames.shape
+def write_lossless(path: Path, frames: Iterable[Frames], fps: Fraction) -> None:
+    """Write frames uint8 [H, W, 3], at least one, all of one size, so that `VideoFile` gives the same bits
+    back; few players open it."""
     with av.open(str(path), "w", format="mp4") as file:
-        stream = file.add_stream("libx264rgb", rate=fps)
-        stream.width, stream.height, stream.pix_fmt = width, height, "rgb24"
-        stream.options = {"qp": "0", "preset": "ultrafast"}
+        stream: VideoStream | None = None
         for frame in frames:
+            if stream is None:
+                stream = file.add_stream("libx264rgb", rate=fps)
+                stream.height, stream.width, _ = frame.shape
+                stream.pix_fmt = "rgb24"
+                stream.options = {"qp": "0", "preset": "ultrafast"}
             file.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24")))
+        assert stream is not None, "there is a frame"
         file.mux(stream.encode())
 
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import DatabaseError as DriverError
 from sqlalchemy.pool import QueuePool
 
 from hinode.errors import BadInput, HinodeError
 
 BUSY_SECONDS = 30
 CHECKPOINT_PAGES = 4000  # of 4 KiB
+DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+READY_SECONDS, MIN_FREE_BYTES = 1.0, 1 << 20
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -94,6 +99,32 @@ class Database:
             raise self._unreachable(error.orig) from error
         except sqlite3.OperationalError as error:  # of a statement that the driver ran (`Prepared`)
             raise self._unreachable(error) from error
+        except (DriverError, sqlite3.DatabaseError) as error:
+            cause = getattr(error, "orig", error)
+            if getattr(cause, "sqlite_errorcode", None) not in DAMAGED:
+                raise
+            message = f"the database {self.url.database} is damaged: {cause}"
+            raise DatabaseError(message, "restore it from a backup") from error
+
+    def check_writable(self) -> None:
+        """See that a writing transaction can begin within a second, and that there is space for it.
+
+        Raises:
+            DatabaseError: it cannot.
+        """
+        if not self.sqlite:
+            with self._transaction("BEGIN") as connection:
+                connection.exec_driver_sql("SELECT txid_current()")  # a standby has none to give
+            return
+        path = Path(self.url.database or "")
+        try:
+            with closing(sqlite3.connect(path, timeout=READY_SECONDS, isolation_level=None)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
+            if shutil.disk_usage(path.parent).free < MIN_FREE_BYTES:
+                raise OSError("the disk is full")
+        except (sqlite3.Error, OSError) as error:
+            raise self._unreachable(error) from error
 
     def upgrade(self) -> None:
         """Create the tables, or migrate them to this version; safe to call at every start.
@@ -106,8 +137,7 @@ class Database:
         from alembic.util import CommandError
 
         if self.sqlite and self.url.database:
-            # It holds the secrets of webhooks.
-            Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(Path(self.url.database))
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         try:
@@ -144,10 +174,21 @@ def parse(url: str) -> URL:
     if backend in ("postgres", "postgresql"):
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and parsed.database:
-        return parsed
+        # Up to 2.0, SQLAlchemy does not unquote the path.
+        return parsed.set(database=unquote(url.partition("?")[0].partition("///")[2]))
     message = "the database URL is not one that Hinode can use"
     remedy = "write sqlite:////path/to/hinode.db or postgresql://user:password@host/name"
     raise BadInput(message, remedy, field="HINODE_DATABASE_URL")
+
+
+def _make_private(path: Path) -> None:
+    """Make a database file that only its owner can read, or one that is there such: it holds the secrets of
+    webhooks. The files beside it get its mode from SQLite."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    with suppress(PermissionError):  # it belongs to another user
+        for file in path.parent.glob(f"{path.name}*"):
+            file.chmod(file.stat().st_mode & 0o700)
 
 
 def _prepare(connection: sqlite3.Connection, record: object) -> None:

@@ -9,15 +9,28 @@ from pathlib import Path
 
 from hinode.errors import BadInput, join_names, quote
 from hinode.licensing import licences
-from hinode.registry import entries, families, hub, inspection, paths, single_files, tiny_decoders
+from hinode.registry import entries, families, folders, hub, inspection, paths, single_files, tiny_decoders
 from hinode.registry.entry import Entry, Remote
 from hinode.registry.hub import Hub, HubFile
 from hinode.registry.inspection import Watch, ignore_progress
 from hinode.registry.profiles import PROFILES
 
+Check = Callable[[Entry, Path], None]
+"""Compares the files of a model, all of which are on this machine, with its network; ModelError if they do
+not fit. It is passed in, because this package knows no network."""
+
+
+def accept(entry: Entry, home: Path) -> None:
+    """A `Check` that finds nothing."""
+
 
 def add(
-    entry: Entry, home: Path, *, reserved_names: Collection[str] = (), watch: Watch = ignore_progress
+    entry: Entry,
+    home: Path,
+    *,
+    reserved_names: Collection[str] = (),
+    watch: Watch = ignore_progress,
+    check: Check = accept,
 ) -> Entry:
     """Add a model, and return its entry as it is stored. Nothing is written unless everything is in order.
 
@@ -28,10 +41,11 @@ def add(
         entry: as a person states it: paths may be relative, and "" as licence stands for that of the family.
         reserved_names: see `entries.check_name`.
         watch: called while digests are computed.
+        check: called before, if everything is on this machine.
 
     Raises:
         BadInput: a field is wrong, or a file is not what it should be.
-        ModelError: a file cannot be read.
+        ModelError: a file cannot be read, or does not fit the network.
         OutputError: the entry cannot be written.
     """
     entries.check_name(entry.name, home, reserved_names)
@@ -44,12 +58,19 @@ def add(
     _check_references(entry, home)
     own = _check_files(entry, home)
     if not entry.remote:
+        check(entry, home)
         entry = dataclasses.replace(entry, files=_digests(own, entry, home, watch))
     entries.save(entry, home)
     return entry
 
 
-def pull(entry: Entry, home: Path, connect: Callable[[], Hub], watch: Watch = ignore_progress) -> Entry:
+def pull(
+    entry: Entry,
+    home: Path,
+    connect: Callable[[], Hub],
+    watch: Watch = ignore_progress,
+    check: Check = accept,
+) -> Entry:
     """Fetch everything that a model takes from the hub.
 
     The commits are stored first, so that a pull that was interrupted continues with the same files; digests
@@ -57,7 +78,8 @@ def pull(entry: Entry, home: Path, connect: Callable[[], Hub], watch: Watch = ig
 
     Raises:
         BadInput: there is nothing to pull, the licence excludes the operator, or the hub lacks something.
-        ModelError: a file did not arrive, or not with the bytes that the hub promised.
+        ModelError: a file did not arrive, or not with the bytes that the hub promised, or `check` found that
+            it does not fit the network.
         OutputError: the disk is full or cannot be written.
     """
     if not entry.remote:
@@ -88,6 +110,7 @@ def pull(entry: Entry, home: Path, connect: Callable[[], Hub], watch: Watch = ig
         )
         digests |= {prefix + path: digest for path, digest in pulled.items()}
     own = _check_files(entry, home, pulled=True)
+    check(entry, home)
     entry = dataclasses.replace(entry, files=digests | _digests(own, entry, home, watch))
     entries.save(entry, home)
     return entry
@@ -126,11 +149,8 @@ def verify(entry: Entry, home: Path, watch: Watch = ignore_progress) -> Verifica
         changed=tuple(key for key, digest in digests.items() if digest != entry.files[key]),
         added=tuple(
             file.relative_to(folder).as_posix()
-            for file in (sorted(folder.rglob("*")) if folder.is_dir() else ())
-            if file.suffix.lower() in inspection.SAFE
-            and file.is_file()
-            and file not in listed
-            and not inspection.hidden(file, folder)
+            for file in (inspection.walk(folder) if folder.is_dir() else ())
+            if file.suffix.lower() in inspection.SAFE and file not in listed
         ),
         checked=len(files),
     )
@@ -187,7 +207,9 @@ def _check_place(place: Path, entry: Entry, field: str) -> tuple[Path, ...]:
     """Check what one reference stands for, and return its files."""
     if place.is_dir() and field in ("source", "base"):
         without = single_files.replaced_parts(entry) if field == "base" else ()
-        return inspection.check_folder(place, pickle=entry.pickle, without=without, field=field)
+        files = inspection.check_folder(place, pickle=entry.pickle, without=without, field=field)
+        folders.check_family(place, families.find(entry.family), field=field)
+        return files
     inspection.check_weights(place, pickle=entry.pickle, field=field)
     return (place,)
 

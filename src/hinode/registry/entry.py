@@ -18,6 +18,9 @@ from hinode.registry.profiles import PROFILES, STANDARD
 MAX_STEPS = 200
 """Most steps that a LoRA may be distilled to."""
 
+NOISES = ("high", "low", "both")
+"""Denoisers that a LoRA may be for."""
+
 _REMOTE = re.compile(r"([\w.-]+/[\w.-]+?)((?:/[^/@\\]+)*)(?:@([\w.-]+))?", re.ASCII)
 
 ProfileName = Annotated[str, Field(pattern=f"^({'|'.join(PROFILES)})$")]
@@ -35,6 +38,8 @@ class Lora:
         profiles: profiles that they are for; empty for all.
         steps: steps that they distil the model to, without guidance; 0 if they do not.
         shift: timestep shift that they were distilled with; 0 for that of the family.
+        noise: in a family with two denoisers, the one that they are for: NOISES; "" for what the name of the
+            file says (see `loras.noise_of`).
         licence: key of `licences.LICENCES`; "" if it is not stated.
     """
 
@@ -44,6 +49,7 @@ class Lora:
     steps: Annotated[Integer, Field(ge=0, le=MAX_STEPS)] = 0
     shift: Annotated[Number, Field(ge=0)] = 0.0
     licence: LicenceKey = ""
+    noise: Annotated[str, Field(pattern=f"^({'|'.join(NOISES)})?$")] = ""
 
 
 @dataclass(frozen=True)

@@ -63,11 +63,9 @@ def check_folder(
         raise _own_code(folder, f"its {INDEX} names a pipeline in a file of its own")
     files = [
         file
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-        and not hidden(file, folder)
+        for file in walk(folder)
         # Weights that are not loaded from here are not checked either.
-        and not (file.parent.name in without and file.name.endswith((*WEIGHTS, WEIGHT_INDEX)))
+        if not (file.parent.name in without and file.name.endswith((*WEIGHTS, WEIGHT_INDEX)))
     ]
     for file in files:
         if file.suffix == ".json" and file.stat().st_size <= MAX_JSON_BYTES:
@@ -159,9 +157,19 @@ def read_json(file: Path, missing: str = "fetch it again") -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def hidden(file: Path, folder: Path) -> bool:
-    """Whether a file, or a folder above it, has a name that starts with a dot, below `folder`."""
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+def walk(folder: Path, above: frozenset[Path] = frozenset()) -> list[Path]:
+    """Every file in a folder and below, sorted, also in folders that are links: several models may share a
+    part. Hidden files and folders are left out, and links to one of the folders `above`."""
+    real = folder.resolve()
+    files = []
+    for path in folder.iterdir() if real not in above else ():
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            files += walk(path, above | {real})
+        elif path.is_file():
+            files.append(path)
+    return sorted(files)
 
 
 def _check_part(folder: Path, part: str, library: str, *, without: bool, field: str) -> None:

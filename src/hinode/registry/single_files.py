@@ -6,7 +6,8 @@ from pathlib import Path
 
 from hinode.errors import BadInput, quote
 from hinode.registry import families, inspection, paths
-from hinode.registry.entry import Entry, Remote
+from hinode.registry.entry import Entry, Lora, Remote
+from hinode.registry.loras import noise_of
 
 DIFFUSERS_PREFIX = "transformer_blocks."
 """Prefix of tensor names in diffusers' layout, in the families whose files it does not convert."""
@@ -36,6 +37,10 @@ def locate(entry: Entry, home: Path) -> dict[str, Path]:
             problem = "two networks, and one file is named"
             remedy = "name the file for high noise with --source and the one for low noise with --second"
         raise BadInput(f"a model of the family {entry.family} has {problem}", remedy, field="second")
+    noises = [noise_of(Lora(reference)) for reference in (entry.source, entry.second)]
+    if len(files) == 2 and noises == ["low", "high"]:
+        message = "the names of the files say that the source is for low noise and the second for high noise"
+        raise BadInput(message, "give them the other way round", field="source")
     return dict(zip(denoisers, files, strict=True))
 
 

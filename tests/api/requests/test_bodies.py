@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
+import anyio
 import pytest
 
-from hinode.api.requests import bodies
+from hinode.api.failures import Refusal
+from hinode.api.requests import bodies, multipart
 from hinode.api.routes.library import files
-from tests.api.conftest import SMALL, CheckError, Server
+from tests.api.conftest import SMALL, CheckError, Server, picture
 
 MEGABYTE = 1 << 20
 FORM = {"content-type": "multipart/form-data; boundary=part"}
 
 
-def part(name: str, body: bytes, filename: str | None = None) -> bytes:
+def part(name: str, body: bytes, filename: str | None = None, kind: str = "") -> bytes:
     file = f'; filename="{filename}"' if filename is not None else ""
+    file += f"\r\nContent-Type: {kind}" if kind else ""
     head = f'--part\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
     return head.encode() + body + b"\r\n"
 
@@ -53,6 +57,53 @@ def test_forms_that_cannot_be_read(server: Server, content: bytes) -> None:
     response = post(server, content)
     assert response.status_code == 400, response.text
     assert response.json()["error"]["message"]
+
+
+def test_a_file_needs_no_file_name(server: Server, check_error: CheckError) -> None:
+    start = part("prompt", b"a kite") + part("size", SMALL.encode()) + part("seconds", b"1")
+    for kind in ("image/png", "Application/Octet-Stream"):
+        body = start + part("input_reference", picture(), kind=kind) + b"--part--\r\n"
+        assert post(server, body).status_code == 200
+    error = check_error(
+        post(server, start + part("input_reference", picture()) + b"--part--\r\n"), 400, "input_reference"
+    )
+    assert "is not text in UTF-8; send a file with a file name" in error["message"]
+
+
+def test_json_that_is_sent_as_a_form_is_told(server: Server, check_error: CheckError) -> None:
+    urlencoded = {"content-type": "application/x-www-form-urlencoded"}  # as curl -d sends it
+    error = check_error(post(server, b' {"prompt": "a kite"}', **urlencoded), 400, "body")
+    assert "send the header Content-Type: application/json" in error["message"]
+
+
+@pytest.mark.parametrize("slow", [False, True], ids=["silent", "slow"])
+@pytest.mark.parametrize("kind", ["json", "form"])
+def test_a_body_that_does_not_arrive_ends(
+    server: Server, monkeypatch: pytest.MonkeyPatch, kind: str, slow: bool
+) -> None:
+    monkeypatch.setattr(multipart, "SILENCE_SECONDS", 0.1)
+    pieces = iter([b'{"prompt": "' if kind == "json" else part("prompt", b"a kite")[:-2]])
+    media_type = "application/json" if kind == "json" else FORM["content-type"]
+    headers = {"authorization": f"Bearer {server.key}", "content-type": media_type, "content-length": "999"}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/videos",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        piece = next(pieces, None)
+        await anyio.sleep(0.0 if piece else 0.03 if slow else 60.0)
+        return {"type": "http.request", "body": piece or b"x", "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    anyio.run(server.client.app, scope, receive, send)
+    assert sent[0]["status"] == 408
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=" + "x" * 300])
@@ -116,13 +167,20 @@ def test_large_bodies_share_the_memory_for_bodies(server: Server, check_error: C
         urlencoded = {"content-type": "application/x-www-form-urlencoded"}
         return post(server, b"prompt=" + letters, **urlencoded)
 
-    with memory.reserve() as reserve:
-        reserve(others)
+    with ExitStack() as stack:
+        for index in range(3):
+            reserve = stack.enter_context(memory.reserve(f"project {index}"))
+            reserve(others // 3)
         response = ask(4 * MEGABYTE)
         check_error(response, 503)
         assert response.headers["retry-after"] == "2"
         check_error(ask(2 * MEGABYTE), 400, "prompt")  # the body before has released its memory
         reserve(3 * MEGABYTE)
         check_error(ask(MEGABYTE - 100), 400, "prompt")  # a small body needs none
-        assert memory.used == memory.max_bytes
+        assert memory.used >= memory.max_bytes - 3
     assert memory.used == 0
+    with memory.reserve("another project") as reserve:  # it cannot take all
+        with pytest.raises(Refusal, match="of this project"):
+            reserve(memory.max_bytes_per_project + 1)
+        reserve(-2)
+        check_error(ask(4 * MEGABYTE), 400, "prompt")

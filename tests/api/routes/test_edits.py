@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from hinode.engines.native import catalog
-from tests.api.conftest import SMALL, CheckError, Server, picture
+from tests.api.conftest import SMALL, CheckError, Server
 
 
 def test_remix(server: Server) -> None:
@@ -66,7 +68,11 @@ def test_a_mask_has_the_size_of_the_video(server: Server, check_error: CheckErro
     body = {"prompt": "blue", "model": "native/nano", "video[id]": source["id"]}
 
     def edit(size: tuple[int, int], **fields: str) -> Any:
-        mask = {"mask": ("mask.png", picture(size, mode="L"), "image/png")}
+        content = io.BytesIO()
+        half = Image.new("L", size)
+        half.paste(255, (0, 0, size[0] // 2, size[1]))
+        half.save(content, "PNG")
+        mask = {"mask": ("mask.png", content.getvalue(), "image/png")}
         return server.client.post("/v1/videos/edits", data={**body, **fields}, files=mask)
 
     assert "60x36" in check_error(edit((60, 36)), 400, "mask")["message"]

@@ -169,11 +169,17 @@ def test_malformed_ids(http: TestClient) -> None:
     assert http.get("/v1/files", params={"limit": 10_001}).status_code == 400
 
 
-def test_ranges_of_uploads_are_ignored(http: TestClient, client: OpenAI) -> None:
-    file = client.files.create(file=b"0123456789", purpose="vision")
-    for header in ("bytes=2-4", "bytes=99-", "nonsense"):
-        response = http.get(f"/v1/files/{file.id}/content", headers={"Range": header})
-        assert (response.status_code, response.content) == (200, b"0123456789")
+def test_ranges_of_uploads(http: TestClient, client: OpenAI) -> None:
+    address = f"/v1/files/{client.files.create(file=b'0123456789', purpose='vision').id}/content"
+    for header, status, content in (
+        ("bytes=2-4", 206, b"234"),
+        ("bytes=-2", 206, b"89"),
+        ("bytes=0-1,3-4", 200, b"0123456789"),
+        ("nonsense", 200, b"0123456789"),
+    ):
+        response = http.get(address, headers={"Range": header})
+        assert (response.status_code, response.content) == (status, content)
+    assert http.get(address, headers={"Range": "bytes=99-"}).status_code == 416
 
 
 def test_a_file_that_was_removed_by_hand(client: OpenAI, context: Context) -> None:

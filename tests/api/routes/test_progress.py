@@ -7,6 +7,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 
 from hinode.api.middleware import authentication
 from hinode.request import MediaFile
-from tests.api.conftest import Server, picture
+from tests.api.conftest import CheckError, Server, picture
 
 
 def events(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -79,15 +80,24 @@ def test_streams_end_when_the_server_stops(server: Server) -> None:
     server.context.stopping.set()
     stream = list(events(server.client.get(f"/v1/videos/{video['id']}/events").text))
     assert [kind for kind, _ in stream] == ["video.progress"]
-    assert server.context.open_streams == 0
 
 
-def test_the_number_of_streams_is_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    video = server.create()
-    monkeypatch.setattr(server.context, "open_streams", 10_000)
-    response = server.client.get(f"/v1/videos/{video['id']}/events")
-    assert response.status_code == 429
-    assert response.headers["retry-after"] == "10"
+def test_a_project_follows_so_many_videos_at_once(server: Server, check_error: CheckError) -> None:
+    address, streams = f"/v1/videos/{server.create()['id']}/events", server.context.streams
+    server.context.stopping.set()
+    assert server.client.head(address).headers["content-type"].startswith("text/event-stream")
+    with ExitStack() as stack:
+        for _ in range(streams.max_per_project):
+            stack.enter_context(streams.acquire(server.project_id))
+        response = server.client.get(address)
+        assert check_error(response, 429)["code"] == "too_many_streams"
+        assert response.headers["retry-after"] == "10"
+        with streams.acquire("another project"):
+            pass
+    assert server.client.get(address).status_code == 200
+    with ExitStack() as stack:  # streams that ended are not counted
+        for _ in range(streams.max_per_project):
+            stack.enter_context(streams.acquire(server.project_id))
 
 
 def test_a_stream_ends_when_the_key_is_revoked(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,18 +6,26 @@ import json
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import opentimelineio as otio
 import pytest
+import torch
 from PIL import Image
 
-from hinode.clip import Frames
+from hinode.clip import Frames, Sound
 from hinode.directing.engine import DirectedEngine
 from hinode.directing.films import parser, renderer
 from hinode.directing.films.renderer import Film
+from hinode.engines.native import catalog, upscaling
 from hinode.engines.protocol import Progress
 from hinode.errors import BadInput, OutputError
+from hinode.media.label import Label
+from hinode.media.timeline import Timeline
+from hinode.media.video import write_mp4
 from hinode.settings import Settings
+from hinode.training.upscaling import save_upscaler
+from tests.sounds import clicks, read_sound, tone
 from tests.videos import read_video
 
 SHOTS: list[dict[str, Any]] = [
@@ -229,7 +237,11 @@ def test_keyframes_guides_path_and_camera_reach_the_shot(stage: FilmSet) -> None
         ({"keyframes": [{"file": "no.png"}]}, "shots.one.keyframes", "No such file"),
         ({"keyframes": [{"file": "words.png"}]}, "shots.one.keyframes", "no JPEG, PNG or WebP"),
         ({"keyframes": [{"file": "big.png"}]}, "shots.one.keyframes", r"it is 40x40 and the clip 32x32"),
-        ({"references": [{"file": "words.png", "as": "guide"}]}, "shots.one.references", "not an MP4"),
+        (
+            {"references": [{"file": "words.png", "as": "guide"}]},
+            "shots.one.references",
+            "no video that is read",
+        ),
         ({"path": "0,0"}, "path", "seconds|at, x and y"),
         ({"camera": "wobble"}, "camera", "the camera cannot 'wobble'"),
         ({"path": "1,0,0; 0.5,1,1"}, "shots.one.path", "do not follow each other"),
@@ -272,7 +284,11 @@ def test_the_timeline_opens_in_opentimelineio(stage: FilmSet) -> None:
     assert [clip.name for clip in clips] == ["one", "two", "three", "three+four", "four"]
     for clip, shot in zip(clips, film.shots, strict=True):
         media = stage.folder / otio.url_utils.filepath_from_url(clip.media_reference.target_url)
-        assert read_video(media).frames.shape[0] == clip.media_reference.available_range.duration.value
+        video, available = read_video(media), clip.media_reference.available_range.duration
+        assert (len(video.frames), video.fps) == (available.value, available.rate)
+        assert (video.frames.shape[1:3], video.fps) == ((32, 32), 24)  # those of the film
+        with av.open(str(media)) as file:
+            assert file.streams.video[0].codec_context.pix_fmt == "yuv420p"
         assert clip.metadata["hinode"]["seed"] == shot.seed
         assert clip.markers[0].comment.startswith(shot.prompt)
     (fade,) = (first_shot for first_shot in track if isinstance(first_shot, otio.schema.Transition))
@@ -284,11 +300,34 @@ def test_the_timeline_opens_in_opentimelineio(stage: FilmSet) -> None:
         assert clip.source_range.end_time_exclusive().to_seconds() <= seconds
 
 
+def test_shots_are_enlarged_as_other_clips_are(
+    stage: FilmSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "shipped", lambda: tmp_path)
+    torch.manual_seed(1)
+    net = upscaling.UpscalerNet()
+    torch.nn.init.normal_(net.leave.weight, std=0.02)
+    save_upscaler(net, upscaling.path(), {})
+    upscaling.load.cache_clear()
+    film = stage.make(SHOTS[:1], size="64x64", kind="png")
+    expected = upscaling.upscale(stage.frames(film, "one"), (64, 64))
+    with Image.open(film.path / "0004.png") as image:
+        assert np.array_equal(np.asarray(image), expected[3])
+    upscaling.load.cache_clear()
+    assert film.shots[0].upscaler == upscaling.NAME
+
+
 def test_a_part_of_a_video_is_a_clip_of_the_timeline(stage: FilmSet) -> None:
     stage.make(SHOTS[:2])
-    (stage.folder / "film.mp4").rename(stage.folder / "start.mp4")
+    heard = Sound(tone(2.5, clicks=(1.5,)), 48_000)
+    frames = read_video(stage.folder / "film.mp4").frames
+    write_mp4(stage.folder / "start.mp4", frames, (32, 32), Timeline.of(8, 2.5), Label(), heard)
     shots = [{"id": "end", "video": "start.mp4", "from": 1, "seconds": 1}, {**SHOTS[1], "id": "next"}]
     film = stage.make(shots)
+    assert film.sound == "stereo, 48000 Hz"
+    samples, rate = read_sound(film.path)
+    assert clicks(samples, rate) == pytest.approx([0.5], abs=0.005)
+    assert np.abs(samples[:, 11 * rate // 10 :]).max() < 0.001  # what is drawn is silent
     assert [shot.id for shot in film.shots] == ["next"]
     assert film.frames == 20
     clips = list(otio.adapters.read_from_file(str(film.timeline)).video_tracks()[0].find_clips())

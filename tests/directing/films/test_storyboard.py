@@ -33,6 +33,18 @@ def test_yaml_and_json_say_the_same(tmp_path: Path) -> None:
     assert parser.read(tmp_path / "film.json") == parser.read(EXAMPLE)
 
 
+def test_yaml_stays_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    shot = "shots: [{id: 010, prompt: a kite, seconds: 1, from: clip.mov}]\n"
+    path.write_text("place: no\ntime: 6:00\ntitle: 2026-11-29\ncharacters: {on: a dog}\n" + shot)
+    board = parser.read(path)
+    assert (board.place, board.time, board.title, board.shots[0].id) == ("no", "6:00", "2026-11-29", "010")
+    assert (dict(board.characters), board.source(0)) == ({"on": "a dog"}, "clip.mov")
+    path.write_text("fps: 23:59\n" + shot)
+    with pytest.raises(BadInput, match="fps is '23:59'"):
+        parser.read(path)
+
+
 def test_the_page_names_every_field() -> None:
     page = (ROOT / "docs" / "reference" / "storyboard.md").read_text("utf-8")
     schema = storyboard.Storyboard.model_json_schema()

@@ -59,6 +59,12 @@ def test_more_memory_gives_a_faster_plan(task: Task) -> None:
 
 def test_an_accelerator_with_little_memory_streams_the_denoiser(task: Task) -> None:
     assert plan(task, 16, host=128, accelerated=True).residence is Residence.GROUPS
+    # A text encoder of 24 GB does not fit as a whole.
+    large = plan(task, 16, host=200, accelerated=True, encoders=24 * GB)
+    assert (large.residence, large.float8_storage) == (Residence.STREAMED, False)
+    assert plan(task, 200, host=60, accelerated=True).residence is Residence.RESIDENT
+    with pytest.raises(EngineError):
+        plan(task, 200, host=8, accelerated=True)  # a part is read into the memory of the machine first
     with pytest.raises((BadInput, EngineError)):
         plan(task, 16, host=8, accelerated=True)
 

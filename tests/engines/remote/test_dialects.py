@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,8 @@ from PIL import Image
 
 from hinode.background import wait_for
 from hinode.engines.remote.dialects import DIALECTS
-from hinode.errors import EngineError
-from hinode.request import FIRST_FRAME, Reference
+from hinode.errors import BadInput, EngineError
+from hinode.request import FIRST_FRAME, LAST_FRAME, Reference
 from tests.engines.remote.fleet import Fleet, steps
 from tests.engines.remote.stubs import KEY, Answer
 
@@ -125,6 +127,31 @@ def test_every_field_of_a_request_is_sent(fleet: Fleet, dialect: str, tmp_path: 
     with Image.open(io.BytesIO(sent if isinstance(sent, bytes) else base64.b64decode(sent))) as image:
         assert image.size == (64, 48)
         assert np.asarray(image)[0, 0].tolist() == [200, 30, 40]
+
+
+@pytest.mark.parametrize("dialect", ["stable-diffusion.cpp", "localai"])
+def test_a_last_frame_is_sent_where_the_model_takes_one(fleet: Fleet, dialect: str, tmp_path: Path) -> None:
+    stub = fleet.add(dialect)
+    last = dataclasses.replace(picture(tmp_path), role=LAST_FRAME)
+    with pytest.raises(BadInput, match="last frame"):
+        fleet.start(references=(last,))
+    fleet.model += "last_frame = true\n"
+    steps(fleet.start(references=(last,)))
+    with Image.open(io.BytesIO(base64.b64decode(stub.creations()[0].fields["end_image"]))) as image:
+        assert image.size == (64, 48)
+
+
+def test_a_job_that_is_still_being_stopped_counts_as_stopped(fleet: Fleet, caplog: Any) -> None:
+    caplog.set_level(logging.INFO)
+    stub = fleet.add("vllm-omni")
+    stub.statuses = [("in_progress", 10)]
+    stub.overrides["cancel"].append(Answer(409, {"detail": "Cancellation in progress."}))
+    run = fleet.start()
+    for _ in run:
+        if fleet.clock.pauses:
+            break
+    run.abandon()
+    assert "may continue" not in caplog.text
 
 
 @pytest.mark.parametrize("dialect", WITH_JOBS)

@@ -66,6 +66,38 @@ def test_a_server_that_creates_no_job_is_skipped(fleet: Fleet, answer: Answer) -
     assert len(first.creations()) == 1
 
 
+@pytest.mark.parametrize(
+    ("answer", "creations", "message"),
+    [
+        (Answer(200, {"id": 17, "status": "queued"}), 1, "none of the servers"),
+        (Answer(201, {"id": "video_1", "status": "sleeping"}), 1, "none of the servers"),
+        (Answer(200, {"id": "video_1", "status": "queued"}, cut=10), 1, "none of the servers"),
+        (Answer(504, {}), 2, "none of the servers"),
+        (Answer(hang=True), 2, "none of the servers"),
+        (Answer(502, {}), 6, "in time"),
+    ],
+    ids=lambda value: f"{value.status}-{value.body}" if isinstance(value, Answer) else str(value),
+)
+def test_a_job_that_may_have_begun_is_not_begun_again_and_again(
+    fleet: Fleet, answer: Answer, creations: int, message: str
+) -> None:
+    stub = fleet.add("openai", read_seconds=0.2, most_failures=100)
+    fleet.entries.insert(0, "patience_seconds = 15")
+    stub.overrides["create"].extend([answer] * 20)
+    with pytest.raises(EngineError, match=message) as caught:
+        steps(fleet.start())
+    assert len(stub.creations()) == creations
+    assert caught.value.final == (answer.status < 300 and not answer.hang)
+
+
+def test_a_hinode_is_asked_again_for_it_makes_one_job_of_one_key(fleet: Fleet) -> None:
+    stub = fleet.add("hinode")
+    stub.overrides["create"].append(Answer(200, {"id": "video_1", "status": "queued"}, cut=10))
+    steps(fleet.start())
+    assert len({creation.headers["idempotency-key"] for creation in stub.creations()}) == 1
+    assert len(stub.creations()) == 2
+
+
 def test_an_absent_server_is_skipped(fleet: Fleet) -> None:
     first, second = fleet.add("sglang"), fleet.add("vllm-omni")
     first.close()
@@ -133,9 +165,21 @@ def test_a_request_that_all_servers_refuse_is_bad_input(fleet: Fleet, caplog: An
     assert "not possible" in caplog.text
 
 
-def test_a_refusal_of_moderation_is_final(fleet: Fleet) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "moderation_blocked", "message": "no"},
+        {
+            "code": "400",
+            "message": 'litellm.BadRequestError: {"error": {"code": "content_policy_violation"}}',
+        },
+        {"code": "contentFilter", "message": "Azure"},
+    ],
+    ids=["its own", "behind a proxy", "another word"],
+)
+def test_a_refusal_of_moderation_is_final(fleet: Fleet, error: dict[str, str]) -> None:
     first, second = fleet.add("openai"), fleet.add("openai")
-    first.overrides["create"].append(Answer(400, {"error": {"code": "moderation_blocked", "message": "no"}}))
+    first.overrides["create"].append(Answer(400, {"error": error}))
     with pytest.raises(BadInput) as caught:
         steps(fleet.start())
     assert caught.value.field == "prompt"
@@ -143,6 +187,16 @@ def test_a_refusal_of_moderation_is_final(fleet: Fleet) -> None:
 
 
 # During the job
+
+
+def test_a_new_job_is_saved_before_anything_else(fleet: Fleet) -> None:
+    stub = fleet.add("sglang")
+    run = fleet.start()
+    first = next(progress for progress in run if progress.done)
+    assert first.save
+    resumed = fleet.start(run.state())
+    steps(resumed)
+    assert len(stub.creations()) == 1
 
 
 def test_a_server_killed_midway_is_replaced(fleet: Fleet) -> None:
@@ -207,6 +261,38 @@ def test_a_failed_job_is_not_created_on_the_same_server_again(fleet: Fleet) -> N
     first.statuses = [("failed", 0)]
     assert_second_makes_it(fleet, first, second)
     assert len(first.creations()) == 1
+
+
+def test_a_job_that_finds_the_request_wrong_tells_the_person_so(fleet: Fleet) -> None:
+    stub = fleet.add("vllm-omni")
+    stub.statuses, stub.error = [("failed", 0)], {"code": 400, "message": "size"}
+    with pytest.raises(BadInput, match="no server that makes wan accepts the request"):
+        steps(fleet.start())
+
+
+def test_a_model_that_the_server_lacks_is_no_fault_of_the_prompt(fleet: Fleet) -> None:
+    stub = fleet.add("vllm-omni")
+    stub.overrides["create"].append(Answer(400, {"detail": "Model mismatch: expected 'a', got 'b'"}))
+    with pytest.raises(EngineError, match="the operator finds the reasons"):
+        steps(fleet.start())
+
+
+def test_a_finished_video_that_is_not_handed_over_is_not_made_there_again(fleet: Fleet) -> None:
+    first, second = fleet.add("sglang"), fleet.add("sglang")
+    first.overrides["content"].extend([Answer(404, {"detail": "no file"})] * 9)
+    assert_second_makes_it(fleet, first, second)
+    assert len(first.creations()) == 1
+
+
+def test_a_long_id_and_a_word_for_stopping_are_understood(fleet: Fleet) -> None:
+    stub = fleet.add("openai")
+    name = "video_" + "bGl0ZWxsbTpjdXN0b21f" * 20
+    stub.jobs[name] = {"polls": 0}
+    stub.overrides["create"].append(Answer(200, {"id": name, "status": "submitted"}))
+    stub.statuses = [("cancelling", 0), ("completed", 100)]
+    stub.count, stub.size = 8, (64, 48)
+    steps(fleet.start())
+    assert len(stub.creations()) == 1
 
 
 def test_a_refusal_of_moderation_after_drawing_is_final(fleet: Fleet) -> None:

@@ -34,11 +34,26 @@ def test_sound_is_kept_as_it_is(fleet: Fleet, dialect: str, tmp_path: Path) -> N
     assert clip.sound is not None
     assert (clip.sound.rate, clip.sound.samples.shape) == (24000, (2, 24000))
     assert "sound" not in stub.creations()[0].fields  # the request does not mention it
-    assert clip.provenance.read_as == "made by s1 with Wan-AI/Wan2.1"
+    own_seed = ", with a seed of its own" if dialect == "openai" else ""
+    assert clip.provenance.read_as == f"made by s1 with Wan-AI/Wan2.1{own_seed}"
     pipeline.finish(run.request, clip, tmp_path / "clip.mp4", "mp4")
     samples, rate = read_sound(tmp_path / "clip.mp4")
     assert clicks(samples, rate) == pytest.approx([0.5], abs=0.001)
     assert correlation(samples, tone(1.0, 24000, clicks=(0.5,))) > 0.95
+
+
+@pytest.mark.parametrize("dialect", ["sglang", "vllm-omni"])
+@pytest.mark.parametrize("sound", [None, True, False])
+def test_a_server_that_is_silent_by_itself_is_asked_for_sound(
+    fleet: Fleet, dialect: str, sound: bool | None
+) -> None:
+    stub = add_with_sound(fleet, dialect)
+    fleet.model += SOUND
+    run = fleet.start(sound=sound)
+    steps(run)
+    asked = stub.creations()[0].fields["generate_sound"]
+    assert str(asked).lower() == ("false" if sound is False else "true")
+    assert (run.clip().sound is None) == (sound is False)
 
 
 def test_sound_beyond_the_clip_is_cut(fleet: Fleet) -> None:

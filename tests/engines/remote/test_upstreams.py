@@ -133,6 +133,14 @@ def test_servers_of_one_model_offer_what_all_of_them_can(tmp_path: Path) -> None
         (HEAD + MODELS + "[model.wan]\nsteps = [0, 1]\n", r"steps.1 of \[model.wan\] .* give 1 or more"),
         (HEAD + MODELS + '[model.wan]\nsizes = ["big"]\n', r"sizes.1 of \[model.wan\] .* like 832x480"),
         (HEAD + MODELS + "[model.wan]\nfps = [0]\n", r"fps.1 of \[model.wan\] .* give 1 or more"),
+        (
+            HEAD.replace("sglang", "localai") + MODELS + "[model.wan]\nfps = [23.976]\n",
+            r"fps of \[model.wan\] is not whole, as localai requires",
+        ),
+        (
+            HEAD.replace("sglang", "fastvideo") + MODELS + "[model.wan.extra]\ntrue_cfg_scale = 4\n",
+            "fastvideo drops true_cfg_scale in extra .* set first_frame = false",
+        ),
         (HEAD + MODELS + '[model.wan]\noperations = ["dance"]\n', "choose generate, edit or extend"),
         (HEAD + MODELS + '[model.wan]\nfirst_frame = "maybe"\n', "give true or false"),
         (

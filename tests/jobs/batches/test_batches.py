@@ -18,7 +18,7 @@ from hinode.jobs.batches import lines, processor, results
 from hinode.jobs.batches.batch import Batch, ConcurrentUpdate
 from hinode.jobs.batches.batches import Batches
 from hinode.jobs.batches.processor import BatchProcessor
-from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.objects import Objects, StoreError
 from hinode.jobs.files.uploads import Uploads
 from hinode.jobs.idempotency import RETRY_WINDOW
 from hinode.jobs.job import Draft, Idempotency, Job, Lease
@@ -587,6 +587,18 @@ def test_one_broken_batch_does_not_hold_up_the_others(
     monkeypatch.setattr(BatchProcessor, "_validate", failing)
     assert service.advance(fine).admitted == 1
     assert service.current(broken).status == "validating"
+
+
+def test_a_batch_waits_for_a_disk_that_is_full_or_away(service: Service) -> None:
+    batch = service.create(line(0), line(1, "with a picture"))
+    elsewhere = service.objects.root.with_name("elsewhere")
+    service.objects.root.rename(elsewhere)
+    assert service.advance(batch).status == "validating"
+    elsewhere.rename(service.objects.root)
+    service.wire.errors["with a picture"] = StoreError("the disk is full", full=True)
+    assert (service.advance(batch).status, service.current(batch).admitted) == ("in_progress", 0)
+    del service.wire.errors["with a picture"]
+    assert service.advance(batch).admitted == 2
 
 
 # Repeated requests

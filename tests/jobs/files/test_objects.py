@@ -5,13 +5,14 @@ import hashlib
 import io
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.objects import Objects, StoreError
 
 HELLO = hashlib.sha256(b"hello").hexdigest()
 
@@ -50,7 +51,6 @@ def test_a_file_is_found_by_its_contents_however_it_came(objects: Objects, tmp_p
 
 
 def test_nothing_is_made_before_something_is_put(objects: Objects) -> None:
-    assert not objects.has(HELLO)
     assert objects.sweep(set(), 0) == 0
     objects.delete_preview("video_1")
     assert not objects.root.exists()
@@ -203,6 +203,27 @@ def test_a_full_disk_leaves_nothing(objects: Objects, monkeypatch: pytest.Monkey
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="space"):
+    with pytest.raises(StoreError, match="the disk is full"):
         objects.put(b"second")
     assert files(objects) == before
+
+
+def test_a_store_that_went_away_is_neither_empty_nor_made_again(objects: Objects, tmp_path: Path) -> None:
+    objects.put(b"hello")
+    objects.root.rename(tmp_path / "elsewhere")
+    uses: list[Callable[[], object]] = [
+        lambda: objects.has(HELLO),
+        lambda: objects.keep(HELLO),
+        lambda: objects.read(HELLO),
+        lambda: objects.put(b"other"),
+        lambda: objects.put_preview("video_1", b"picture"),
+        objects.check,
+    ]
+    for use in uses:
+        with pytest.raises(StoreError, match="is not there; check its disk"):
+            use()
+    assert not objects.root.exists()
+    (tmp_path / "elsewhere").rename(objects.root)
+    objects.check()
+    assert objects.has(HELLO)
+    assert not objects.has("ab" * 32)

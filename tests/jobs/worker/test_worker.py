@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +25,7 @@ from hinode.errors import BadInput, EngineError, ModelError
 from hinode.jobs import live_workers
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Draft, HeartbeatReply, Job, Lease
-from hinode.jobs.states import MAX_CRASHES, Status
+from hinode.jobs.states import MAX_CRASHES, MAX_POSTPONEMENTS, Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.worker import attempt, heartbeat
@@ -296,6 +297,28 @@ def test_states_are_saved_as_often_as_it_is_told_and_before_decoding(service: Se
     assert checkpoints == [0, 1, 2, 3, 4, 5]
 
 
+def test_a_state_is_saved_at_once_where_the_engine_says_so(service: Service) -> None:
+    class Remote(TestcardEngine):
+        def start(self, request: Request, state: State | None = None) -> Any:
+            run = super().start(request, state)
+            run.__class__ = type("Saving", (type(run),), {"__iter__": saving(type(run).__iter__)})
+            return run
+
+    def saving(iterate: Any) -> Any:
+        def steps(run: Any) -> Any:
+            return (dataclasses.replace(report, save=report.done == 2) for report in iterate(run))
+
+        return steps
+
+    job_id, checkpoints = service.submit(), []
+    service.worker(
+        lambda number: checkpoints.append(service.job(job_id).checkpoint_step),
+        make=Remote,
+        checkpoint_seconds=1e6,
+    ).run_one()
+    assert checkpoints == [0, 0, 2, 2, 2, 2]
+
+
 @pytest.mark.parametrize("age", [-1.0, 1000.0], ids=["old", "young"])
 def test_a_new_state_replaces_the_one_before_it(
     service: Service, monkeypatch: pytest.MonkeyPatch, age: float
@@ -510,7 +533,7 @@ def test_a_run_whose_decoding_failed_is_abandoned_before_the_next_one(
         (EngineError("the model drew nothing", "try another seed"), "sample", "engine", "another seed"),
         (ModelError("/srv/secret is damaged"), "load", "model", "this server could not"),
         (BadInput("the source is upside down", "turn it", field="video"), "load", "bad_input", "turn it"),
-        (OSError(errno.ENOSPC, "/srv/secret"), "load", "processing_error", "something broke"),
+        (OSError(errno.EINVAL, "/srv/secret"), "load", "processing_error", "something broke"),
     ],
 )
 def test_a_failure_is_told_in_a_sentence_that_gives_nothing_away(
@@ -611,10 +634,52 @@ def test_a_full_disk_does_not_stop_the_steps(
     service.worker().run_one()
     assert service.job(job_id).status is Status.COMPLETED
     assert "could not be saved" in caplog.text
-    # ... but without its files there is no video.
-    job_id = service.submit()
-    monkeypatch.setattr(service.objects, "put", lambda source: full(b""))
-    service.worker().run_one()
+
+
+def test_jobs_wait_for_a_disk_that_is_full(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, stop, pauses = [service.submit(), service.submit(seed=4)], threading.Event(), []
+    worker, healthy = service.worker(), shutil.disk_usage
+    failing = monkeypatch.context()
+
+    def pause(seconds: float | None = None) -> bool:
+        """Waits for the worker, and makes room meanwhile."""
+        pauses.append({service.job(job).status for job in jobs})
+        if len(pauses) == 2:
+            patch.undo()
+            monkeypatch.setattr(shutil, "disk_usage", lambda path: healthy(path)._replace(free=0))
+        if len(pauses) == 4:
+            monkeypatch.setattr(shutil, "disk_usage", healthy)
+            monkeypatch.setattr(service.store, "clock", lambda: time.time() + 60.0)
+        if all(service.job(job).final for job in jobs) or len(pauses) > 9:
+            stop.set()
+        return stop.is_set()
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(stop, "wait", pause)
+    with failing as patch:
+        patch.setattr(os, "fsync", full)
+        worker.run(stop)
+    assert pauses[:4] == [{Status.QUEUED}] * 4
+    assert [service.job(job).status for job in jobs] == [Status.COMPLETED] * 2
+
+
+def test_a_job_whose_files_never_fit_fails_in_the_end(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [time.time()]
+    monkeypatch.setattr(service.store, "clock", lambda: now[0])
+    job_id, worker = service.submit(), service.worker()
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    for _ in range(MAX_POSTPONEMENTS):
+        assert service.job(job_id).status is Status.QUEUED
+        assert worker.run_one()
+        now[0] += 60.0
     assert (service.job(job_id).status, service.job(job_id).error_code) == (Status.FAILED, "output")
 
 
@@ -638,6 +703,7 @@ def test_a_video_can_be_made_from_files_in_the_store(service: Service, finished:
 
 def test_a_file_that_is_gone_is_the_end(service: Service) -> None:
     service.store.register_worker("other", 1)
+    service.objects.put(b"another")
     job_id = service.submit(references=(Reference("first_frame", "ab" * 32, "image/png"),))
     assert service.steps() == 0
     job = service.job(job_id)

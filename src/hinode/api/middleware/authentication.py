@@ -24,6 +24,8 @@ from hinode.jobs.tenants.tenants import Tenants
 PREFIX = "/v1/"
 CACHE_SECONDS = 0.25
 MAX_CACHED_KEYS = 10_000
+AZURE_HEADER = "api-key"
+OTHER_HEADERS = ("authorization", "x-api-key", "x-goog-api-key")
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -66,10 +68,7 @@ class Authentication:
         await self.app(scope, receive, send if rate is None else _with_headers(rate.headers(), send))
 
     async def _identity(self, scope: Scope) -> Identity:
-        scheme, _, key = Headers(scope=scope).get("authorization", "").strip().partition(" ")
-        key = key.strip()
-        if scheme.lower() != "bearer" or not key:
-            raise _invalid_key("there is no API key in the request; send it as Authorization: Bearer KEY")
+        key = read_key(Headers(scope=scope))
         now = self.clock()
         cached_at, identity = self._cache.get(key, (0.0, None))
         if identity is None or now - cached_at >= CACHE_SECONDS:
@@ -81,6 +80,22 @@ class Authentication:
                 self._cache.clear()
             self._cache[key] = now, identity
         return identity
+
+
+def read_key(headers: Headers) -> str:
+    """The API key of a request, from the header of OpenAI's clients or of Azure's.
+
+    Raises:
+        Refusal: there is none.
+    """
+    scheme, _, key = headers.get("authorization", "").strip().partition(" ")
+    if scheme.lower() == "bearer" and key.strip():
+        return key.strip()
+    if key := headers.get(AZURE_HEADER, "").strip():
+        return key
+    other = next((name for name in OTHER_HEADERS if headers.get(name)), None)
+    message = f"the header {other} has no key in this form" if other else "there is no API key in the request"
+    raise _invalid_key(f"{message}; send it as Authorization: Bearer KEY")
 
 
 def _invalid_key(message: str) -> Refusal:

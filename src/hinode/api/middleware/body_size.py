@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hinode.api.requests.multipart import too_large
 
+REQUEST_TIMEOUT = 408  # nothing more of the body arrives
+
 
 @dataclass(frozen=True)
 class BodySizeLimit:
@@ -35,7 +37,8 @@ class BodySizeLimit:
             return message
 
         async def send_drained(message: Message) -> None:
-            if message["type"] == "http.response.start" and not complete:
+            starts = message["type"] == "http.response.start"
+            if starts and not complete and message["status"] != REQUEST_TIMEOUT:
                 is_authenticated = "identity" in scope.get("state", {})
                 limit = self.max_bytes if is_authenticated else self.max_unauthenticated_bytes
                 with anyio.move_on_after(self.seconds):

@@ -12,6 +12,7 @@ import anyio.to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hinode.api.middleware.authentication import AZURE_HEADER
 from hinode.errors import BadInput
 from hinode.jobs.idempotency import Rejections
 from hinode.jobs.job import Idempotency
@@ -99,5 +100,9 @@ def _route(scope: Scope) -> str:
 
 def _fingerprint(scope: Scope) -> str:
     headers = Headers(scope=scope)
-    parts = (headers.get("authorization", ""), _route(scope), headers.get("content-length", ""))
+    parts = (
+        headers.get("authorization") or headers.get(AZURE_HEADER, ""),
+        _route(scope),
+        headers.get("content-length", ""),
+    )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -22,7 +22,7 @@ from hinode.api.context import Context
 from hinode.api.failures import Refusal
 from hinode.api.limits import Reserve
 from hinode.api.requests.forms import from_json, nested
-from hinode.api.requests.multipart import MAX_PARTS, FormReader, too_large
+from hinode.api.requests.multipart import MAX_PARTS, FormReader, pieces, too_large
 from hinode.errors import BadInput
 from hinode.parsing import Input, parse
 
@@ -51,11 +51,12 @@ class BodyReader:
     async def __call__(self, request: Request) -> AsyncIterator[Input]:
         """
         Raises:
-            Refusal: the body is too large, of an unsupported type, or one large body too many at once.
+            Refusal: the body is too large, late, of an unsupported type, or one large body too many at once.
             BadInput: it cannot be read, or a field is unknown or wrong.
         """
         context: Context = request.app.state.context
-        with context.body_memory.reserve() as reserve, ExitStack() as files:
+        project_id = request.state.identity.project_id
+        with context.body_memory.reserve(project_id) as reserve, ExitStack() as files:
             values = await self._receive(request, context, reserve, files)
             # In a thread, since parsing of a large body takes a while.
             yield await anyio.to_thread.run_sync(lambda: parse(self.model, values()))
@@ -76,7 +77,11 @@ class BodyReader:
             reader = FormReader(request, context.objects, files, reserve, *bounds)
             return partial(nested, await reader.read())
         if media_type == WEB_FORM:
-            return partial(_web_form, await self._text(request, reserve))
+            text = await self._text(request, reserve)
+            if text.lstrip()[:1] == b"{":
+                message = "the body is JSON, and its content type says that it is a form"
+                raise BadInput(message, "send the header Content-Type: application/json", field="body")
+            return partial(_web_form, text)
         if media_type in ("", JSON, "text/plain") or media_type.endswith("+json"):
             return partial(from_json, await self._text(request, reserve))
         message = f"a body of type {media_type[:80]} is not supported; send JSON or multipart/form-data"
@@ -84,7 +89,7 @@ class BodyReader:
 
     async def _text(self, request: Request, reserve: Reserve) -> bytes:
         text = bytearray()
-        async for piece in request.stream():
+        async for piece in pieces(request):
             if len(text) + len(piece) > self.max_text_bytes:
                 raise too_large("the body", self.max_text_bytes)
             reserve(len(piece))

@@ -171,7 +171,7 @@ class Inputs:
             raise BadInput(message, remedy, field=field)
         file = self.store.artifacts(video_id).get("video")
         if file is None or not self.objects.keep(file.digest):
-            message = f"the file of video {quote(video_id, 80)} has expired"
+            message = f"the file of video {quote(video_id, 80)} is not there any more"
             raise BadInput(message, "make the video again", field=field)
         request = job.request
         size = request["width"], request["height"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from hinode.errors import BadInput, join_names
 from hinode.media import pictures
 from hinode.media.pictures import FITS
-from hinode.request import Size
+from hinode.request import MASK, Size
 
 MAX_URL_LENGTH = 20_971_520
 
@@ -43,4 +43,4 @@ def ready(path: Path, size: Size, fit: str | None, field: str) -> tuple[bytes | 
         remedy = f"send it at that size, or add input_reference_fit with {join_names(FITS, 'or')}"
         return BadInput(message, remedy, field=field)
 
-    return pictures.ready(path, size, fit, field=field, other_size=other_size)
+    return pictures.ready(path, size, fit, field=field, other_size=other_size, mask=field == MASK)

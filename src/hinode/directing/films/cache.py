@@ -37,6 +37,7 @@ class RenderedShot:
         fps: frames per second, as "8" or "24000/1001".
         prompt: as it went to the engine.
         stage_seconds: what it took.
+        upscaler: name of the network that enlarges its frames in the film, or "" for none.
     """
 
     id: str
@@ -52,6 +53,7 @@ class RenderedShot:
     read_as: str
     licence: str
     stage_seconds: float
+    upscaler: str = ""
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> RenderedShot:

@@ -41,12 +41,14 @@ SECONDS_TOLERANCE = 0.05
 
 @dataclass(frozen=True)
 class ShotVideo:
-    """A video that shows a shot from `start` seconds on; `frames` and `fps` are those of the whole file."""
+    """A video that shows a shot from `start` seconds on; `frames` and `fps` are those of the whole file.
+    `upscaler` names the network that enlarges its frames, or is "" for none."""
 
     reference: Reference
     start: float
     frames: int
     fps: Fraction
+    upscaler: str = ""
 
 
 @dataclass(frozen=True)

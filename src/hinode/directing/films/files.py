@@ -59,7 +59,7 @@ def load_files(board: Storyboard, folder: Path, capabilities: Capabilities, scra
 
     def video(name: str, field: str) -> MediaFile:
         if name not in videos:
-            videos[name] = material.load_video(folder / name, field=field)
+            videos[name] = material.load_video(folder / name, field=field, folder=scratch)
         return videos[name]
 
     def picture(shot: Shot, file: ShotReference) -> Reference:

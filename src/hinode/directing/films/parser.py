@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def _content(shot: Shot) -> Iterator[Fault]:
         if not shot.prompt.strip():
             yield "prompt", "a shot that is drawn needs one", "add it"
         if isinstance(shot.origin, float):
-            yield "from", f"there are {shot.origin:g} seconds and no video", "name a shot or an MP4"
+            yield "from", f"there are {shot.origin:g} seconds and no video", "name a shot or a video"
         return
     for name in ("prompt", "camera", "path", "keyframes", "references"):
         if getattr(shot, name):
@@ -90,7 +91,7 @@ def _neighbours(board: Script, index: int) -> Iterator[Fault]:
         message = f"nothing comes before the first shot, so it cannot {transition.kind}"
         yield "transition", message, "leave it out, or say from which video it goes on"
     if source is not None and not source.lower().endswith(VIDEO) and source not in ids:
-        yield "from", f"there is no shot {quote(source)}", f"choose {join_names(ids, 'or')}, or name an MP4"
+        yield "from", f"there is no shot {quote(source)}", f"choose {join_names(ids, 'or')}, or name a video"
     overlaps = transition.overlap
     if index + 1 < len(board.shots):
         overlaps += board.transition(index + 1).overlap
@@ -117,8 +118,8 @@ def _files(board: Script, index: int) -> Iterator[Fault]:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without code, without the same key twice, and without references, of which a few lines can stand
-    for gigabytes."""
+    """YAML 1.2 without code, without the same key twice, and without references, of which a few lines can
+    stand for gigabytes. `no`, `12:30` and `2026-11-29` are the texts that they look like."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -133,3 +134,17 @@ class _Loader(yaml.SafeLoader):
                 message = f"{key.value} is there twice"
                 raise yaml.constructor.ConstructorError(None, None, message, key.start_mark)
         return super().construct_mapping(node, deep=deep)
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _kind, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+",
+        list("-+0123456789."),
+    ),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), _first)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 from hinode import __version__
 from hinode.clip import Frames
@@ -22,6 +26,8 @@ from hinode.engines.protocol import Engine, Progress, drive
 from hinode.licensing import licences
 from hinode.media import editorial, formats
 from hinode.media.label import Label
+from hinode.media.sound import LEFT_OUT, describe_sound
+from hinode.media.timeline import Timeline
 from hinode.settings import Settings
 
 Watch = Callable[[Progress], None]
@@ -36,6 +42,8 @@ class Film:
         shots: what was drawn for it, in its order, transitions included.
         anew: ids of those that were drawn this time.
         outdated: ids of shots that were left as they are though the storyboard would have them drawn again.
+        sound: what can be heard, such as "stereo, 48000 Hz"; "left out" if the format cannot hold any, and
+            None for a film without sound.
     """
 
     path: Path
@@ -47,6 +55,7 @@ class Film:
     anew: tuple[str, ...]
     outdated: tuple[str, ...]
     bytes: int
+    sound: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The film in plain JSON values."""
@@ -102,11 +111,13 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
             yield frame
             watch(Progress("encode", done, timeline.frames))
 
-    formats.write(format, path, frames(), run.plan.size, timeline, _label(run, shots))
+    heard = run.sound()
+    sound = heard if format in formats.SOUNDING else None
+    formats.write(format, path, frames(), run.plan.size, timeline, _label(run, shots), sound)
     otio = path.with_suffix(".otio")
     videos = {shot.id: run.video(shot.id) for shot in board.shots}
     paths = {name: Path(video.reference.path) for name, video in videos.items()}
-    paths |= {shot.id: run.cache.path(shot) for shot in shots}
+    paths |= {shot.id: _write_clip(run, shot, path.with_suffix(".clips")) for shot in shots}
     parent = otio.resolve().parent
     names = {name: Path(os.path.relpath(file, parent)).as_posix() for name, file in paths.items()}
     editorial.write_otio(
@@ -125,8 +136,29 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
         shots=shots,
         anew=tuple(run.rendered),
         outdated=tuple(run.outdated),
+        sound=LEFT_OUT if sound is None and heard is not None else describe_sound(sound),
         bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
     )
+
+
+def _write_clip(run: FilmRun, shot: RenderedShot, folder: Path) -> Path:
+    """The file of a shot for editing programs, at the size and rate of the film; it is written once.
+
+    All of the shot is in it, also what is faded, so that a cut can be moved.
+    """
+    timeline, (width, height) = run.timeline, run.plan.size
+    size = width - width % 2, height - height % 2  # an MP4 has even sides
+    facts = repr((shot.key, size, timeline.fps, shot.upscaler, __version__))
+    digest = hashlib.sha256(facts.encode()).hexdigest()[:16]
+    # A plus would not stay as it is in the URLs of timelines.
+    path = folder / f"{shot.id.replace('+', '~')}.{digest}.mp4"
+    if not path.exists():
+        folder.mkdir(exist_ok=True)
+        count, reader = timeline.clip_frames(shot), timeline.reader(run.rendered_video(shot))
+        length = Timeline(timeline.fps, Fraction(count) / timeline.fps)
+        frames = (np.ascontiguousarray(reader.frame(index)[: size[1], : size[0]]) for index in range(count))
+        formats.write("mp4", path, frames, size, length, Label(shot.prompt))
+    return path
 
 
 def _in_order(run: FilmRun) -> tuple[RenderedShot, ...]:

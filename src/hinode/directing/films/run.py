@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hinode.clip import Clip, Frames, Provenance
+from hinode.clip import Clip, Frames, Provenance, Sound
+from hinode.directing import sound
 from hinode.directing.capabilities import MAX_CONTEXT, MAX_SECONDS
 from hinode.directing.films.cache import RenderedShot, ShotCache
 from hinode.directing.films.compiler import FilmPlan, ShotRequest, ShotVideo
@@ -22,6 +23,7 @@ from hinode.engines.protocol import Engine, Part, Progress, Run, State, Unusable
 from hinode.errors import BadInput, EngineError, join_names, quote
 from hinode.media import references
 from hinode.media.references import FrameReader
+from hinode.media.soundtrack import UnusableSound
 from hinode.media.timeline import frame_rate
 from hinode.request import SOURCE, Reference
 
@@ -212,18 +214,35 @@ class FilmRun:
     def video(self, name: str) -> ShotVideo:
         """The video of a shot that is finished, or shows a part of a video, by its id."""
         if name in self.shots:
-            shot = self.shots[name]
-            return ShotVideo(self.cache.reference(shot), 0.0, shot.frames, shot.rate)
+            return self.rendered_video(self.shots[name])
         part = self.plan.board.shots[self._ids.index(name)]
         video = self.plan.files.videos[part.video or ""]
         fps = video.fps or self.timeline.fps
         return ShotVideo(video.reference(), part.start, round(video.seconds * fps), fps)
 
+    def rendered_video(self, shot: RenderedShot) -> ShotVideo:
+        """The video of a shot or a transition that was drawn."""
+        return ShotVideo(self.cache.reference(shot), 0.0, shot.frames, shot.rate, shot.upscaler)
+
+    def sound(self) -> Sound | None:
+        """What is heard in the videos that the film shows, or None if they have no sound.
+
+        Raises:
+            BadInput: one has sound that cannot be decoded.
+        """
+        videos = {name: self.video(name) for name in self._ids}
+        files = {video.reference.digest: video.reference for video in videos.values()}
+        try:
+            return sound.join(self.timeline.segments(videos), files.__getitem__)
+        except UnusableSound as error:
+            remedy = "save it with sound as AAC, or without sound"
+            raise BadInput(f"a video of the film has sound that {error}", remedy, field="shots") from error
+
     def frames(self) -> Iterator[Frames]:
         """The frames of the finished film at its own size, one at a time; EngineError before that."""
         if not self._finished:
             raise EngineError("the film is not finished", "run all steps first")
-        transitions = {name: self.cache.reference(shot) for name, shot in self.transitions.items()}
+        transitions = {name: self.rendered_video(shot) for name, shot in self.transitions.items()}
         return self.timeline.frames({name: self.video(name) for name in self._ids}, transitions)
 
     def clip(self) -> Clip:
@@ -253,7 +272,7 @@ class FilmRun:
             read_as=f"a film of {len(self._ids)} shots",
             licence=shots[0].licence,
         )
-        return Clip(frames, float(timeline.fps), provenance)
+        return Clip(frames, float(timeline.fps), provenance, self.sound())
 
     # Saved and restored
 
@@ -319,5 +338,6 @@ def _rendered_shot(task: _Task, clip: Clip, frames: Frames) -> RenderedShot:
         not_understood=provenance.not_understood,
         read_as=provenance.read_as,
         licence=provenance.licence,
+        upscaler=provenance.upscaler,
         stage_seconds=round(sum(provenance.stage_seconds.values()), 3),
     )

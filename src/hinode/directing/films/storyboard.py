@@ -17,7 +17,7 @@ from hinode.request import MAX_SEED
 MAX_SHOTS = 200
 MIN_OVERLAP = 0.05
 DEFAULT_OVERLAPS = {"fade": 0.5, "blend": 1.0}
-VIDEO = ".mp4"
+VIDEO = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".gif")
 """The ending by which the name of a video is told from the id of a shot."""
 
 MENTION = re.compile(r"(?:\b(an?|the)\s+)?@(\w+)", re.IGNORECASE)
@@ -90,7 +90,7 @@ def _video(value: Any) -> Any:
 class ShotReference(Part):
     """A picture or a video that a shot is made from."""
 
-    file: str = Field(description="JPEG, PNG, WebP or MP4; a path beside the storyboard.")
+    file: str = Field(description="JPEG, PNG, WebP or a video; a path beside the storyboard.")
     role: Literal["first_frame", "keyframe", "guide"] = Field(
         "keyframe",
         alias="as",
@@ -125,7 +125,7 @@ class Shot(Part):
     origin: str | float | None = Field(
         None,
         alias="from",
-        description="Id of the shot, or name of the MP4, from whose end it goes on; with the transition "
+        description="Id of the shot, or name of the video, from whose end it goes on; with the transition "
         "continue, by default the shot before it. With a video: seconds into it.",
     )
     place: str | None = Field(None, description="Where, instead of the film's place.")

@@ -11,9 +11,10 @@ from hinode.engines.diffusers import capabilities as models
 from hinode.engines.diffusers.loading.acceleration import UNACCELERATED, Hardware, choose_execution
 from hinode.engines.diffusers.loading.embeddings import Embeddings
 from hinode.engines.diffusers.loading.model import Model
+from hinode.engines.diffusers.loading.self_test import SelfTests
 from hinode.engines.diffusers.memory import allocator
 from hinode.engines.diffusers.memory.budget import MemoryBudget
-from hinode.engines.diffusers.memory.plan import MemoryPlan, Residence
+from hinode.engines.diffusers.memory.plan import MemoryPlan
 from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Cost, State
@@ -38,6 +39,7 @@ class DiffusersEngine:
         self.settings = settings
         self.budget = budget
         self._resident: Model | None = None
+        self._self_tests = SelfTests(settings.home / "self-tests")
 
     def capabilities(self, model: str | None = None) -> Capabilities:
         """See `Engine.capabilities`."""
@@ -64,9 +66,11 @@ class DiffusersEngine:
             allocator.return_large_blocks()
         model = Model(task.entry, task.family, self.settings.home, device, compute_type(device))
         resident = self._resident_for(model)
+        if device.type == "cuda":
+            allocator.free_memory()
         budget = self.budget or MemoryBudget.of(device)
         if resident is not None:
-            budget = budget.with_loaded(resident.loaded_bytes)
+            budget = budget.with_loaded(resident.ledger)
         task = dataclasses.replace(task, size=model.checkpoint.fixed_size or task.size)
         plan = MemoryPlan.of(task, model.sizes(), budget)
         log.info("memory plan: %s", plan.description)
@@ -75,20 +79,24 @@ class DiffusersEngine:
             task.family,
             Hardware.of(device),
             float8_storage=plan.float8_storage,
-            streamed=plan.residence is Residence.GROUPS,
+            streamed=plan.residence.streams,
             quantized=model.checkpoint.quantized,
             eight_bits_on_cpu=task.entry.eight_bits,
         )
         if execution != UNACCELERATED:
             log.info("execution of the denoiser: %s", execution.description)
-        if resident is not None and resident.serves(model, plan.float8_storage, execution):
+        usable = self._self_tests.usable(execution, task.family, device)
+        if usable != execution:
+            log.warning("the denoiser computes plainly, for %s failed here before", execution.description)
+        if resident is not None and resident.serves(model, plan.float8_storage, execution, usable):
             model = resident
         else:
-            model.configure(plan.float8_storage, execution)
+            model.configure(plan.float8_storage, execution, usable)
             if resident is not None:
                 model.adopt_parts(resident)
         self._resident = model
-        return DiffusersRun(task, plan, model, Embeddings(self.settings.home / "embeddings"), state)
+        embeddings = Embeddings(self.settings.home / "embeddings")
+        return DiffusersRun(task, plan, model, embeddings, self._self_tests, state)
 
     def _resident_for(self, model: Model) -> Model | None:
         """The loaded model if it shares all parts but the denoisers with `model`. Another one is unloaded,

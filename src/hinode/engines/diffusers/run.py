@@ -18,6 +18,7 @@ from hinode.engines.diffusers.execution.stepper import Stepper
 from hinode.engines.diffusers.loading.acceleration import Execution
 from hinode.engines.diffusers.loading.embeddings import Embeddings
 from hinode.engines.diffusers.loading.model import Model
+from hinode.engines.diffusers.loading.self_test import SelfTests
 from hinode.engines.diffusers.memory.plan import MemoryPlan
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Progress, State, timed
@@ -30,14 +31,20 @@ class DiffusersRun:
     scheduler, and that of the random numbers."""
 
     def __init__(
-        self, task: Task, plan: MemoryPlan, model: Model, embeddings: Embeddings, state: State | None
+        self,
+        task: Task,
+        plan: MemoryPlan,
+        model: Model,
+        embeddings: Embeddings,
+        self_tests: SelfTests,
+        state: State | None,
     ) -> None:
         """Weights of `model` need not be loaded. EngineError if `state` is not one of this task and model."""
         self.task = task
         self.plan = plan
         self.model = model
         self.stage_seconds: dict[str, float] = {}
-        self._embeddings = embeddings
+        self._embeddings, self._self_tests = embeddings, self_tests
         self._resumed = None if state is None else self._restore(state)
         self._call: PipelineCall | None = None
         self._stepper: Stepper | None = None
@@ -53,7 +60,9 @@ class DiffusersRun:
             yield Progress("load", 0, 1)
             with timed(self.stage_seconds, "load"):
                 self.model.prepare()
-                self._call = PipelineCall(self.task, self.plan, self.model, self._embeddings, self._resumed)
+                self._call = PipelineCall(
+                    self.task, self.plan, self.model, self._embeddings, self._self_tests, self._resumed
+                )
                 self._stepper = Stepper(self._call)
         while True:
             with timed(self.stage_seconds, self._last.stage):
@@ -113,7 +122,7 @@ class DiffusersRun:
         if task.source_frames:
             parts.append(f"behind the video, continuing from its last {task.overlap} frames")
         if call is not None:
-            parts += [call.remark, call.decoder.remark if call.decoder else ""]
+            parts += [*self.model.remarks, call.remark, call.decoder.remark if call.decoder else ""]
         return "; ".join(filter(None, parts))
 
     @property
@@ -131,7 +140,10 @@ class DiffusersRun:
             "request": self.task.request.identity(),
             "model": self.task.entry.name,
             "weights": self.model.checkpoint.fingerprint(),
-            "loras": [[path.name, weight] for path, weight in self.model.checkpoint.loras],
+            "loras": [
+                [lora.path.name, lora.weight, *filter(None, [lora.noise])]
+                for lora in self.model.checkpoint.loras
+            ],
             "profile": self.task.entry.profile,
             "steps": self.task.profile.steps,
             "guidance": [self.task.profile.guidance, self.task.profile.guidance_2],

@@ -134,7 +134,7 @@ def _contacts(plan: ScenePlan, aspect: float) -> tuple[SoundEvent, ...]:
             _, y = world_path(plan, number, aspect)
             hops = read_hops(np.arange(len(y)) * STEP, y)
             moments = [moment for moment in hops.contacts if 0 <= moment < plan.seconds]
-            events += [SoundEvent(time=round(moment, 4), kind="bounce", subject=number) for moment in moments]
+            events += [SoundEvent(time=round(moment, 4), kind="thump", subject=number) for moment in moments]
     return tuple(sorted(events, key=lambda event: event.time))
 
 

@@ -42,9 +42,12 @@ class Candidates:
 
     def postpone(self, server: Upstream, error: UpstreamError) -> float:
         """When a server that did not accept the request is tried again, on the clock; infinite if never."""
-        if error.category in (Category.REFUSED, Category.UNUSABLE):
+        if error.category in (Category.REFUSED, Category.UNUSABLE, Category.UNREADABLE):
             self.exclude(server, error.category.value)
             return math.inf
+        if error.category is Category.UNANSWERED:
+            self.record_loss(server)
+            return self.ready_at(server) if server in self.remaining else math.inf
         self._failures[server.name] += 1
         wait = error.wait
         return self._delay(server, _backoff(self._failures[server.name]) if wait is None else wait)
@@ -66,4 +69,6 @@ class Candidates:
             message = f"no server that makes {model} accepts the request"
             return BadInput(message, f"change it; {_REASONS}", field="prompt")
         message = "none of the servers that could make the video did"
-        return EngineError(message, f"try again later; {_REASONS}")
+        # Another worker would have the video made, and paid for, once more.
+        final = Category.UNREADABLE.value in self._reasons
+        return EngineError(message, f"try again later; {_REASONS}", final=final)

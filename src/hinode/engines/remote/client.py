@@ -43,6 +43,7 @@ MIN_POLL, MAX_POLL = 0.1, 60.0
 HEALTH_SECONDS = 5.0
 CANCEL_SECONDS = 5.0
 MAX_LOG_LENGTH = 300
+MAX_TEXT_BYTES = 2**16
 MIN_KEY_LENGTH = 8
 # An answer may take an hour; a machine that vanished is noticed within a minute.
 _KEEPALIVE = [
@@ -54,6 +55,8 @@ _KEEPALIVE = [
     ),
 ]
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_UNANSWERED = frozenset({0, 504, 524})
+"""No status code, and those of a proxy that waited for the server in vain."""
 _UNKNOWN = Category.UNUSABLE, "does not know the address or the model that is configured"
 _MEANINGS = {
     401: (Category.UNUSABLE, "does not accept the key"),
@@ -77,7 +80,8 @@ class _Answer:
 
     @property
     def text(self) -> str:
-        return self.body[: 4 * MAX_LOG_LENGTH].decode("utf-8", "replace")
+        """The beginning of the body: all of it for an error."""
+        return self.body[:MAX_TEXT_BYTES].decode("utf-8", "replace")
 
     def values(self) -> dict[str, Any]:
         """The object in the body; empty if there is none."""
@@ -124,18 +128,27 @@ class Client:
         have one nonce.
 
         Raises:
-            UpstreamError: there is no job.
+            UpstreamError: there is no job, or none that can be followed.
         """
         upstream = self.upstream
         seconds = upstream.read_seconds if upstream.dialect.job else upstream.whole_seconds
         headers = {"Idempotency-Key": nonce} if upstream.dialect.idempotent else {}
-        answer = self._request("POST", body.path, seconds, headers, body)
-        if answer.status >= 300:
-            raise self._error(answer)
         try:
+            answer = self._request("POST", body.path, seconds, headers, body)
+            if answer.status >= 300:
+                raise self._error(answer)
             return wire.job(upstream.dialect, answer.values())
         except ValueError as error:
-            raise self._unusable(answer, error) from None
+            failure = self._unusable(answer, error)
+        except UpstreamError as error:
+            failure = error
+        if failure.sent and not upstream.dialect.idempotent:
+            # Whoever sends the request again may pay for a second job.
+            if 200 <= failure.status < 300:
+                failure.category = Category.UNREADABLE
+            elif failure.status in _UNANSWERED:
+                failure.category = Category.UNANSWERED
+        raise failure
 
     def poll(self, name: str) -> Job:
         """The status of a job.
@@ -192,6 +205,8 @@ class Client:
         except UpstreamError as error:
             self._log(f"did not cancel the job: it {error.message}")
             return False
+        if answer.status in dialect.cancelling:
+            return True
         if answer.status >= 300:
             self._log(f"did not cancel the job (status {answer.status})", answer.text)
         return answer.status < 300 and dialect.cancel_stops
@@ -217,12 +232,18 @@ class Client:
     ) -> _Answer:
         deadline = self._clock() + seconds
         max_bytes = MAX_INLINE_BYTES if self.upstream.dialect.inline else MAX_ANSWER_BYTES
-        with ExitStack() as stack:
-            content, url = _content(body, stack), self.upstream.url + path
-            response = stack.enter_context(self._open(method, url, seconds, headers, **content))
-            if response.status_code in _REDIRECTS:
-                raise UpstreamError(Category.UNUSABLE, "answers with a redirect, which is not followed")
-            return self._read(response, max_bytes, deadline)
+        status = 0
+        try:
+            with ExitStack() as stack:
+                content, url = _content(body, stack), self.upstream.url + path
+                response = stack.enter_context(self._open(method, url, seconds, headers, **content))
+                status = response.status_code
+                if status in _REDIRECTS:
+                    raise UpstreamError(Category.UNUSABLE, "answers with a redirect, which is not followed")
+                return self._read(response, max_bytes, deadline)
+        except UpstreamError as error:
+            error.status = status
+            raise
 
     def _download(self, target: httpx.URL, file: IO[bytes]) -> None:
         deadline = self._clock() + self.upstream.whole_seconds
@@ -281,11 +302,13 @@ class Client:
                 client.stream(method, url, headers=sent, extensions={"trace": trace}, **content) as response,
             ):
                 yield response
-        except httpx.TimeoutException:
-            raise UpstreamError(Category.DOWN, "did not answer in time") from None
+        except httpx.TimeoutException as error:
+            arrived = not isinstance(error, httpx.ConnectTimeout)
+            raise UpstreamError(Category.DOWN, "did not answer in time", sent=arrived) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             self._log(f"cannot be reached: {error}")
-            raise UpstreamError(Category.DOWN, "could not be reached or hung up") from None
+            arrived = isinstance(error, httpx.ReadError | httpx.RemoteProtocolError)
+            raise UpstreamError(Category.DOWN, "could not be reached or hung up", sent=arrived) from None
         finally:
             with self._guard:
                 self._sockets.difference_update(connections)
@@ -305,18 +328,20 @@ class Client:
 
     def _unusable(self, answer: _Answer, reason: ValueError) -> UpstreamError:
         self._log(f"gave an answer that cannot be used ({reason})", answer.text)
-        return UpstreamError(Category.DOWN, "gave an answer that cannot be used")
+        return UpstreamError(Category.DOWN, "gave an answer that cannot be used", status=answer.status)
 
     def _error(self, answer: _Answer) -> UpstreamError:
         """The meaning of an answer with the status code of an error."""
         status, wait = answer.status, self._wait(answer)
         self._log(f"answered {status}", answer.text)
-        if wire.is_refusal(answer.values()):
-            return UpstreamError(Category.REFUSED, "does not make such videos", final=True)
-        if status == 503 and wait is not None:
-            status = 429
+        if wire.is_refusal(answer.text):
+            return UpstreamError(Category.REFUSED, "does not make such videos", final=True, status=status)
         category, message = _MEANINGS.get(status, (Category.DOWN, f"failed (status {status})"))
-        return UpstreamError(category, message, wait=wait)
+        if status == 503 and wait is not None:
+            category, message = _MEANINGS[429]
+        if category is Category.REFUSED and wire.is_unknown_model(answer.text):
+            category, message = _UNKNOWN
+        return UpstreamError(category, message, wait=wait, status=status)
 
     def _wait(self, answer: _Answer) -> float | None:
         """Seconds to wait, if the answer has them: five minutes at most."""

@@ -38,10 +38,7 @@ class VideoDecoder:
         Raises:
             DecodeError: it is not the video that was requested.
         """
-        file.seek(0)
-        self._file, self._demuxer = file, _demuxer(file.read(32))
-        file.seek(0)
-        self._video = VideoFile(file, self._demuxer)
+        self._file, self._video = file, VideoFile(file)
         try:
             self._check(size, seconds)
         except BaseException:
@@ -96,21 +93,9 @@ class VideoDecoder:
         Raises:
             UnusableSound: it has sound that cannot be decoded.
         """
-        self._file.seek(0)
         seconds = self.count / float(self.fps)
-        return soundtrack.read(lambda: open_container(self._file, self._demuxer), seconds)
+        return soundtrack.read(lambda: open_container(self._file), seconds)
 
     def close(self) -> None:
         """Close the file."""
         self._video.container.close()
-
-
-def _demuxer(head: bytes) -> str:
-    """The demuxer for a file that begins with `head`."""
-    if head[4:8] == b"ftyp":
-        return "mov,mp4,m4a,3gp,3g2,mj2"
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        return "matroska,webm"
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return "avi"
-    raise DecodeError("is no video" if head else "is empty")

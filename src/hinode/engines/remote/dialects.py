@@ -22,12 +22,37 @@ class Phase(StrEnum):
 
 
 _STATUSES = {
-    Phase.WORKING: ("queued", "pending", "in_progress", "processing", "running", "generating"),
-    Phase.DONE: ("completed", "succeeded"),
-    Phase.FAILED: ("failed", "cancelled", "canceled", "expired", "deleted"),
+    Phase.WORKING: "queued pending in_queue waiting scheduled submitted created accepted starting started "
+    "loading preparing preprocessing in_progress processing running generating rendering postprocessing "
+    "uploading finalizing retrying cancelling canceling",
+    Phase.DONE: "completed complete succeeded success successful done finished ready",
+    Phase.FAILED: "failed failure error errored cancelled canceled aborted rejected expired timeout "
+    "timed_out deleted",
 }
-PHASES = {status: phase for phase, statuses in _STATUSES.items() for status in statuses}
+PHASES = {status: phase for phase, statuses in _STATUSES.items() for status in statuses.split()}
 """The meaning of the servers' words for a status."""
+
+REFUSALS = frozenset(
+    {
+        "moderation_blocked",
+        "content_policy_violation",
+        "content_filter",
+        "contentfilter",
+        "responsibleaipolicyviolation",
+        "safety",
+        "input_moderation",
+    }
+)
+"""Codes of a moderation, in lower case: no server of this kind will make the clip, now or later."""
+
+UNKNOWN_MODELS = (
+    "model mismatch",
+    "model_not_found",
+    "invalid model name",
+    "unknown model",
+    "no such model",
+)
+"""What a refusal says, in lower case, if the server does not have the model that is configured."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +63,13 @@ class Dialect:
         name: as `upstreams.toml` calls it.
         create: path to POST to, by operation.
         fields: their names for our fields: prompt, model, size or width and height, seconds or frames, fps,
-            seed, steps, negative_prompt, sound, first_frame, source. What is missing here cannot be
-            requested.
+            seed, steps, negative_prompt, sound, first_frame, last_frame, source. What is missing here cannot
+            be requested.
         form: how the request is written; "either" is multipart if there is a file to send, else JSON. Where
             only JSON is read, a picture is a field in base64.
         constants: fields that are always sent.
         text_fields: fields of ours that they want as text.
+        json_fields: further fields of theirs that multipart drops.
         job: path of a job, with "{id}" in it, or "" if creating answers with the video itself.
         content: path of the finished file, or "" if it is in the job.
         inline: where the file is in the job, in base64, or "".
@@ -52,6 +78,7 @@ class Dialect:
         provenance: where a job has how the clip came to be, or "".
         cancel: method and path that cancel a job, or None.
         cancel_stops: whether that really stops the work.
+        cancelling: status codes which say that the work is being stopped.
         idempotent: whether an `Idempotency-Key` keeps a repeated request from making a second job.
         health: path that answers if the server is up.
         max_seed: larger seeds are wrapped.
@@ -59,6 +86,8 @@ class Dialect:
         lengths: seconds that it draws, or empty if it draws any length.
         seconds: range of the length of a clip if nothing is configured.
         whole_seconds: whether lengths have to be whole.
+        whole_fps: whether rates have to be whole.
+        silent: whether it makes sound only if the request asks for it.
         sizes: sizes that it draws at if nothing is configured; empty means all.
     """
 
@@ -68,6 +97,7 @@ class Dialect:
     form: Literal["json", "multipart", "either"] = "either"
     constants: Mapping[str, str] = field(default_factory=dict)
     text_fields: tuple[str, ...] = ()
+    json_fields: tuple[str, ...] = ()
     job: str = "/v1/videos/{id}"
     content: str = "/v1/videos/{id}/content"
     inline: str = ""
@@ -76,6 +106,7 @@ class Dialect:
     provenance: str = ""
     cancel: tuple[str, str] | None = None
     cancel_stops: bool = False
+    cancelling: tuple[int, ...] = ()
     idempotent: bool = False
     health: str = "/health"
     max_seed: int = 2**63 - 1
@@ -83,6 +114,8 @@ class Dialect:
     lengths: tuple[float, ...] = ()
     seconds: tuple[float, float] = (0.0, 20.0)
     whole_seconds: bool = False
+    whole_fps: bool = False
+    silent: bool = False
     sizes: tuple[tuple[int, int], ...] = ()
 
 
@@ -148,7 +181,8 @@ _DIALECTS = (
         # descendants do.
         name="sglang",
         create=_GENERATE,
-        fields=_DIFFUSION,
+        fields=_DIFFUSION | {"sound": "generate_sound"},
+        silent=True,
         link="url",
         cancel=_DELETE,
     ),
@@ -156,21 +190,26 @@ _DIALECTS = (
         # Read: docs/serving/videos_api.md and protocol/videos.py. Multipart only; `seconds` has to be whole,
         # so frames are sent instead; steps 1 to 200. DELETE aborts the engine at its next boundary. Progress
         # stays at 0 until it is 100, so it is not read. A failed job answers GET with a status that is not
-        # 200, its body being the job.
+        # 200, its body being the job. DELETE of a job that does not end within 2 s answers 409 and goes on
+        # stopping it.
         name="vllm-omni",
         create=_GENERATE,
-        fields=_DIFFUSION,
+        fields=_DIFFUSION | {"sound": "generate_sound"},
+        silent=True,
         form="multipart",
         progress="",
         cancel=_DELETE,
         cancel_stops=True,
+        cancelling=(409,),
     ),
     Dialect(
         # Read: entrypoints/openai/video_api.py and protocol.py. JSON, or multipart with a file, in which all
-        # fields below are known. No progress, and DELETE drops the record alone.
+        # fields below are known. Rates are int. No progress, and DELETE drops the record alone.
         name="fastvideo",
         create=_GENERATE,
         fields=_DIFFUSION,
+        json_fields=("guidance_scale_2", "true_cfg_scale", "output_path"),
+        whole_fps=True,
         progress="",
         cancel=_DELETE,
     ),
@@ -187,6 +226,7 @@ _DIALECTS = (
             frames="video_frames",
             steps="sample_params.sample_steps",
             first_frame="init_image",
+            last_frame="end_image",
         ),
         form="json",
         constants={"output_format": "avi"},
@@ -201,7 +241,7 @@ _DIALECTS = (
     Dialect(
         # Read: core/http/endpoints/localai/video.go and core/schema/localai.go. One POST that answers when
         # the video is finished; in base64 if that is asked for, which leaves no file behind on the server.
-        # Seeds have 32 bits. Hanging up does not stop the backend in the version that was read.
+        # Seeds and rates are int32. Hanging up does not stop the backend in the version that was read.
         name="localai",
         create={"generate": "/video"},
         fields=_fields(
@@ -209,6 +249,7 @@ _DIALECTS = (
             frames="num_frames",
             steps="step",
             first_frame="start_image",
+            last_frame="end_image",
         ),
         form="json",
         constants={"response_format": "b64_json"},
@@ -217,6 +258,7 @@ _DIALECTS = (
         inline="data.0.b64_json",
         progress="",
         health="/readyz",
+        whole_fps=True,
         max_seed=2**31 - 1,
         fps=(16.0,),
     ),

@@ -23,6 +23,10 @@ class Category(Enum):
     REFUSED = "refused"
     UNUSABLE = "unusable"
     """It cannot be used as it is configured."""
+    UNANSWERED = "unanswered"
+    """It may have begun a job: the request was sent, and no answer came."""
+    UNREADABLE = "unreadable"
+    """It has begun a job that nobody can follow: it accepted the request, and its answer cannot be read."""
 
 
 @dataclass(eq=False)
@@ -35,12 +39,16 @@ class UpstreamError(Exception):
             servers, keys, and text from the server.
         wait: seconds after which the server wants the next request, if it said so.
         final: whether no other server would accept the request either.
+        sent: whether the server may have received the request.
+        status: status code of its answer, 0 if none came.
     """
 
     category: Category
     message: str
     wait: float | None = None
     final: bool = False
+    sent: bool = True
+    status: int = 0
 
 
 def retry_after(headers: httpx.Headers, now: float) -> float | None:

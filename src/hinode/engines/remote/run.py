@@ -143,6 +143,8 @@ class RemoteRun:
             raise EngineError("the clip is not finished", "run all steps first")
         provenance = self._job.provenance if self._job else {}
         note = f"made by {self._server.name} with {self._server.models[self.model]}{self._sound_note}"
+        if "seed" not in self._server.dialect.fields:
+            note += ", with a seed of its own"
         read_as = provenance.get("read_as")
         if isinstance(read_as, str):
             note = f"{read_as[:MAX_MESSAGE_LENGTH]}; {note}"
@@ -213,7 +215,7 @@ class RemoteRun:
                         if error.category in (Category.BUSY, Category.DOWN):
                             problem = error.message
                         next_try = min(next_try, self._postpone(server, error))
-                if not self._candidates.remaining:
+                if not self._candidates.remaining or self._jobs >= MAX_JOBS:
                     raise self._candidates.error(self.model)
                 if self._clock() >= deadline:
                     message = f"no server took the request in time; the last one {problem}"
@@ -253,7 +255,10 @@ class RemoteRun:
             raise _refused()
         if error.category not in (Category.REFUSED, Category.BUSY):
             self.pool.breaker(server).record_failure()
-        return self._candidates.postpone(server, error)
+        next_try = self._candidates.postpone(server, error)
+        if error.category in (Category.UNANSWERED, Category.UNREADABLE):
+            self._jobs += 1
+        return next_try
 
     # Following the job
 
@@ -267,7 +272,7 @@ class RemoteRun:
         if self._permit is None:  # continued after a pause: the job runs whether there is a place or not
             self._permit = self.pool.semaphore(server).acquire()
         self._began_at = self._began_at or self._clock()
-        yield self._progress()
+        yield dataclasses.replace(self._progress(), save=True)
         with timed(self.stage_seconds, "sample"):
             while job.phase is not Phase.DONE:
                 try:
@@ -289,7 +294,7 @@ class RemoteRun:
                     if job.refused:
                         raise _refused()
                     if job.phase is Phase.FAILED:
-                        self._candidates.exclude(server, "failed")
+                        self._candidates.exclude(server, "refused" if job.invalid else "failed")
                         self._leave()
                     if job.percent is not None:
                         done = CREATED + math.floor(job.percent * (FINISHED - CREATED) / TOTAL)
@@ -307,6 +312,12 @@ class RemoteRun:
         if cancel and self._client is not None and self._job is not None:
             self._client.cancel(self._job.id)
         self._candidates.record_loss(server)
+        self._leave()
+
+    def _drop(self, server: Upstream, reason: str) -> NoReturn:
+        log.warning("upstream %s %s", server.name, reason)
+        self.pool.breaker(server).record_failure()
+        self._candidates.exclude(server, "unusable")
         self._leave()
 
     def _leave(self) -> NoReturn:
@@ -339,13 +350,10 @@ class RemoteRun:
                     size = self.form.size if self.request.operation == "generate" else self.request.size
                     yield from self._decode(VideoDecoder(file, size=size, seconds=self.request.seconds))
         except UpstreamError as error:
-            self.pool.breaker(server).record_failure()
-            self._lose(server, error.message)
+            # What it finished and does not hand over would be lost, and paid, a second time.
+            self._drop(server, f"finished the video, and {error.message}")
         except DecodeError as error:
-            log.warning("upstream %s sent a file that %s", server.name, error)
-            self.pool.breaker(server).record_failure()
-            self._candidates.exclude(server, "unusable")
-            self._leave()
+            self._drop(server, f"sent a file that {error}")
         except OSError as error:
             message = f"there is no room for the file of a server: {error.strerror}"
             raise OutputError(message, "make room in the temporary folder") from error

@@ -15,7 +15,7 @@ from hinode import tomlfile
 from hinode.engines.remote.dialects import DIALECTS, Dialect
 from hinode.errors import BadInput, ModelError, join_names, quote
 from hinode.parsing import Boolean, Input, Integer, Number, UnknownField, parse
-from hinode.request import FIRST_FRAME, SOURCE, Capabilities, Request, Size, parse_size
+from hinode.request import FIRST_FRAME, LAST_FRAME, SOURCE, Capabilities, Request, Size, parse_size
 
 ENGINE = "remote"
 FILE = "upstreams.toml"
@@ -126,7 +126,7 @@ class Offer(Input):
         lengths: lengths that it draws, ascending, or empty for every one; a clip between two is cut from the
             longer.
         fps: frame rates that it draws at, the default first; empty if only the server knows.
-        first_frame: whether it takes a picture to begin with.
+        first_frame, last_frame: whether it takes a picture to begin with, and one to end with.
         frame_step: numbers of frames are one more than a multiple of this; 1 means any number.
         extra: fields that are sent with every request, by the server's names.
     """
@@ -138,6 +138,7 @@ class Offer(Input):
     fps: tuple[Annotated[Number, Field(ge=Capabilities.fps[0], le=Capabilities.fps[1])], ...]
     steps: Annotated[tuple[Steps, Steps], AfterValidator(_ascending)] = Capabilities.steps
     first_frame: Boolean
+    last_frame: Boolean = False  # most models of a server that has the field ignore it
     negative_prompt: Boolean
     sound: Boolean
     frame_step: Annotated[Integer, Field(ge=1, le=64)] = 1
@@ -179,7 +180,8 @@ class Upstreams:
             message = f"there is no model {quote(name)}"
             raise BadInput(message, f"choose {join_names(models, 'or')}", field="model")
         offer = self.offers[name]
-        references = (FIRST_FRAME,) if offer.first_frame else ()
+        pictures = {FIRST_FRAME: offer.first_frame, LAST_FRAME: offer.last_frame}
+        references = tuple(role for role, accepted in pictures.items() if accepted)
         return Capabilities(
             engine=ENGINE,
             model=name,
@@ -208,6 +210,7 @@ class Upstreams:
             "steps": ("a number of steps", request.steps is not None),
             "negative_prompt": ("a negative prompt", bool(request.negative_prompt)),
             FIRST_FRAME: ("a first frame", request.reference(FIRST_FRAME) is not None),
+            LAST_FRAME: ("a last frame", request.reference(LAST_FRAME) is not None),
         }
         for part, (name, present) in parts.items():
             if present:
@@ -265,10 +268,20 @@ def _offer(model: str, table: Mapping[str, Any], dialects: Sequence[Dialect]) ->
         "seconds": (max(minima), min(maxima)),
         **{
             name: all(name in dialect.fields for dialect in dialects)
-            for name in (FIRST_FRAME, "negative_prompt", "sound")
+            for name in (FIRST_FRAME, "negative_prompt")
         },
+        # Which of its models make sound, only a Hinode knows.
+        "sound": all("sound" in dialect.fields and not dialect.silent for dialect in dialects),
     }
     offer = _parse(Offer, {**defaults, **table}, f"[model.{model}]")
+    whole = next((dialect.name for dialect in dialects if dialect.whole_fps), "")
+    if whole and not (offer.fps and all(float(fps).is_integer() for fps in offer.fps)):
+        raise _wrong(f"fps of [model.{model}] is not whole, as {whole} requires", "list whole rates")
+    for dialect in dialects:
+        dropped = next((name for name in dialect.json_fields if name in offer.extra), None)
+        if dropped and offer.first_frame:
+            message = f"{dialect.name} drops {dropped} in extra of [model.{model}] where a picture is sent"
+            raise _wrong(message, "remove it, or set first_frame = false")
     if offer.lengths and "seconds" not in table:
         return offer.model_copy(update={"seconds": (0.0, max(offer.lengths))})
     return offer

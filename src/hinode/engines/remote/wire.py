@@ -6,26 +6,27 @@ import base64
 import io
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hinode.engines.remote.dialects import PHASES, Dialect, Phase
+from hinode.engines.remote.dialects import PHASES, REFUSALS, UNKNOWN_MODELS, Dialect, Phase
 from hinode.engines.remote.upstreams import Offer, Upstream
 from hinode.errors import BadInput
 from hinode.media import references
+from hinode.media.decode import SUFFIXES
 from hinode.media.resize import fit_image
-from hinode.request import FIRST_FRAME, SOURCE, Request, Size
+from hinode.request import FIRST_FRAME, LAST_FRAME, SOURCE, Request, Size
+
+_CODE = re.compile(r"""["'](?:code|type)\\*["']\s*:\s*\\*["']([A-Za-z_]+)""")
 
 Part = tuple[str, bytes | Path, str]
 """A file of a form: its name, its content or path, its media type."""
 
-MAX_ID_LENGTH = 200
-REFUSALS = frozenset(
-    {"moderation_blocked", "content_policy_violation", "content_filter", "safety", "input_moderation"}
-)
-"""Codes of a moderation: no server of this kind will make the clip, now or later."""
+MAX_ID_LENGTH = 2000
+"""Proxies put provider, model and deployment into an id: 258 characters were seen."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,13 @@ class Job:
     @property
     def refused(self) -> bool:
         """Whether the moderation refused the request."""
-        return self.phase is Phase.FAILED and self.code in REFUSALS
+        codes = {self.code.lower(), *_codes_in(self.message)}
+        return self.phase is Phase.FAILED and not REFUSALS.isdisjoint(codes)
+
+    @property
+    def invalid(self) -> bool:
+        """Whether the server found the request wrong only when it began to work on it."""
+        return self.phase is Phase.FAILED and self.code in ("400", "422")
 
 
 def body(request: Request, form: NativeForm, offer: Offer, upstream: Upstream) -> Body:
@@ -109,18 +116,26 @@ def body(request: Request, form: NativeForm, offer: Offer, upstream: Upstream) -
     dialect = upstream.dialect
     files: dict[str, Part] = {}
     fields = _fields(request, form, upstream)
-    picture = request.reference(FIRST_FRAME)
-    if picture is not None:
+    if dialect.silent and offer.sound and request.sound is None:
+        fields["sound"] = True
+    for role in (FIRST_FRAME, LAST_FRAME):
+        picture = request.reference(role)
+        if picture is None:
+            continue
         png = io.BytesIO()
         fit_image(references.picture(picture), form.size).save(png, format="PNG")
         if dialect.form == "json":
-            fields[FIRST_FRAME] = base64.b64encode(png.getvalue()).decode()
+            fields[role] = base64.b64encode(png.getvalue()).decode()
         else:
-            files[dialect.fields[FIRST_FRAME]] = ("first.png", png.getvalue(), "image/png")
+            files[dialect.fields[role]] = (f"{role}.png", png.getvalue(), "image/png")
     if request.source is not None:
         if not Path(request.source.path).is_file():
             raise BadInput("the file of the source video is gone", "send it again", field=SOURCE)
-        files[dialect.fields[SOURCE]] = ("source.mp4", Path(request.source.path), "video/mp4")
+        files[dialect.fields[SOURCE]] = (
+            f"source.{SUFFIXES.get(request.source.media_type, 'ts')}",
+            Path(request.source.path),
+            request.source.media_type,
+        )
     values: dict[str, Any] = {}
     for name, value in fields.items():
         if name in dialect.fields:
@@ -192,9 +207,20 @@ def job(dialect: Dialect, answer: Mapping[str, Any]) -> Job:
     )
 
 
-def is_refusal(answer: Mapping[str, Any]) -> bool:
+def is_refusal(answer: str) -> bool:
     """Whether an answer that reports an error is one of a moderation."""
-    return _get_text(answer, "error.code") in REFUSALS
+    return not REFUSALS.isdisjoint(_codes_in(answer))
+
+
+def is_unknown_model(answer: str) -> bool:
+    """Whether an answer that refuses a request says that the server has no such model."""
+    return any(phrase in answer.lower() for phrase in UNKNOWN_MODELS)
+
+
+def _codes_in(text: str) -> set[str]:
+    """The codes of errors in JSON, also in JSON that is a text in it: a proxy puts the answer of the server
+    behind it into a message."""
+    return {code.lower() for code in _CODE.findall(text)}
 
 
 def _get(answer: Any, path: str) -> Any:

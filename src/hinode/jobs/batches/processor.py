@@ -23,7 +23,7 @@ from hinode.jobs.batches import lines, results
 from hinode.jobs.batches.background import BackgroundCalls, StillRunning
 from hinode.jobs.batches.batch import Batch, ConcurrentUpdate, end_jobs, transition
 from hinode.jobs.batches.lines import Line
-from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.objects import Objects, StoreError
 from hinode.jobs.files.uploads import BATCH_SECONDS, UNFINISHED, Uploads
 from hinode.jobs.job import Draft, Job, OverQuota
 from hinode.jobs.states import FINAL, Priority, Status
@@ -234,7 +234,7 @@ class BatchProcessor:
         bare = replace(line, body={})  # without pictures of many megabytes that may be in it
         try:
             draft = self.wire.draft(batch.project_id, batch.key_id, line.body)
-        except (DatabaseError, OverQuota):
+        except (DatabaseError, StoreError, OverQuota):
             raise  # not the line's fault: it is read again
         except HinodeError as error:
             return ReadLine(bare, None, self._refusal(error))

@@ -43,9 +43,9 @@ class Checkpoints:
             OSError: it cannot be read.
             UnusableState: it is damaged or of another version.
         """
-        content = self.objects.path(digest).read_bytes()
+        content = self.objects.read(digest)
         self._parts = saved_state.part_locations(content)
-        return saved_state.from_bytes(content, lambda part: self.objects.path(part).read_bytes())
+        return saved_state.from_bytes(content, self.objects.read)
 
 
 def part_digests(objects: Objects, checkpoints: Iterable[str]) -> set[str]:

@@ -10,6 +10,7 @@ Several processes and machines may share a store.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -19,22 +20,52 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
+
+from hinode.errors import HinodeError, OutputError
+from hinode.output import REASONS
 
 BLOCK = 1 << 20
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+FAULTS = FULL | {errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EACCES, errno.EPERM}
+"""What the disk of a store is to blame for, and not what is written to it."""
+MIN_FREE_BYTES, MIN_FREE_SHARE = 256 << 20, 0.05
+"""So much of its disk is free where jobs are carried out: the smaller of the two."""
 
 DIGEST = re.compile("[0-9a-f]{64}")
 JOB = re.compile("[A-Za-z0-9_-]{1,100}")
 
 
+class StoreError(HinodeError):
+    """The store cannot be used at present: its disk is full, read-only or away."""
+
+    code: ClassVar[str] = "store"
+
+    def __init__(self, reason: str, *, full: bool = False) -> None:
+        self.full = full
+        super().__init__(f"the store cannot be used: {reason}", "check its disk")
+
+
 class Objects:
-    """A folder of files under their digests. Safe to use from several threads and processes."""
+    """A folder of files under their digests. Safe to use from several threads and processes.
+
+    Every method raises `StoreError` if the disk is at fault, and so do the blocks of `temporary`.
+    """
 
     def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
-        """The first write makes the folder `root`; `clock` gives seconds since 1970 as the file system
-        does."""
+        """The first write makes the folder `root`, and no later one does: a disk that went away would be
+        hidden by an empty folder. `clock` gives seconds since 1970 as the file system does."""
         self.root = root
         self.clock = clock
+        self._made = False
+
+    def check(self) -> None:
+        """Raise `StoreError` unless files can be written, and some space is left after them."""
+        with self.temporary() as path:
+            path.write_bytes(bytes(BLOCK))
+            disk = shutil.disk_usage(self.root)
+            if disk.free < min(MIN_FREE_BYTES, MIN_FREE_SHARE * disk.total):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def path(self, digest: str) -> Path:
         """The path of the file with this digest, whether or not it is there.
@@ -48,16 +79,56 @@ class Objects:
 
     def has(self, digest: str) -> bool:
         """Whether the file with this digest is there; raises as `path` does."""
-        return self.path(digest).is_file()
+        with self._faults():
+            try:
+                self.path(digest).stat()
+            except FileNotFoundError:
+                return self._miss()
+        return True
+
+    def read(self, digest: str) -> bytes:
+        """The file with this digest; raises as `path` does.
+
+        Raises:
+            OSError: it is not there.
+        """
+        with self._faults():
+            return self.path(digest).read_bytes()
 
     def keep(self, digest: str) -> bool:
         """Whether the file with this digest is there. Its age starts again, so that `sweep` does not remove
         it before the caller refers to it. Raises as `path` does."""
-        try:
-            os.utime(self.path(digest))
-        except FileNotFoundError:
-            return False
+        with self._faults():
+            try:
+                os.utime(self.path(digest))
+            except FileNotFoundError:
+                return self._miss()
         return True
+
+    def _miss(self) -> bool:
+        """False for a file that is not there; an error if the store is not there either."""
+        if not self._is_there():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return False
+
+    def _is_there(self) -> bool:
+        return (self.root / "objects").is_dir()
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Raise `StoreError` in place of an error that the disk is to blame for."""
+        try:
+            yield
+        except (OSError, OutputError) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            if not isinstance(cause, OSError):
+                raise
+            if cause.errno in FAULTS:
+                reason = REASONS.get(cause.errno, (cause.strerror or str(cause), ""))[0]
+                raise StoreError(reason, full=cause.errno in FULL) from error
+            if not self._is_there():
+                raise StoreError(f"{self.root} is not there") from error
+            raise
 
     @contextmanager
     def temporary(self, suffix: str = "") -> Iterator[Path]:
@@ -66,12 +137,13 @@ class Objects:
         Inside the block, `put` moves the file into the store without copying it. After the block, the file is
         removed if it is still there.
         """
-        path = self._new(suffix)
-        try:
-            yield path
-        finally:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
+        with self._faults():
+            path = self._new(suffix)
+            try:
+                yield path
+            finally:
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
 
     def put(self, source: Path | bytes | BinaryIO) -> tuple[str, int]:
         """Store a file, and return its digest and its size in bytes; then it is on the disk, whole.
@@ -80,10 +152,11 @@ class Objects:
         moved, any other is copied.
 
         Raises:
-            OSError: it cannot be read or written, for instance because the disk is full.
+            OSError: the source cannot be read.
         """
         if isinstance(source, Path) and source.parent == self.root / "temporary":
-            return self._keep(source)
+            with self._faults():
+                return self._keep(source)
         with self.temporary() as part:
             if isinstance(source, bytes):
                 part.write_bytes(source)
@@ -121,11 +194,7 @@ class Objects:
         return self.root / "previews" / f"{job_id}.webp"
 
     def put_preview(self, job_id: str, picture: bytes) -> None:
-        """Replace the preview of a job; a reader gets the old one or the new one, whole.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Replace the preview of a job; a reader gets the old one or the new one, whole."""
         path = self.preview(job_id)
         with self.temporary(".webp") as part:
             part.write_bytes(picture)
@@ -145,7 +214,7 @@ class Objects:
         path, before = self.path(digest), self.clock() - older_than
         try:
             return _older(path, before) and self._discard(path, before)
-        except OSError:
+        except (OSError, StoreError):
             return False
 
     def sweep(self, keep: Collection[str], older_than: float) -> int:
@@ -186,7 +255,12 @@ class Objects:
 
     def _new(self, suffix: str = "") -> Path:
         folder = self.root / "temporary"
-        folder.mkdir(parents=True, exist_ok=True)
+        if not self._made:
+            # Other users of the machine may not see videos.
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for part in (folder, self.root / "objects"):
+                part.mkdir(exist_ok=True)
+            self._made = True
         return folder / f"{secrets.token_hex(12)}{suffix}"
 
 

@@ -14,9 +14,9 @@ from typing import Any
 from hinode import pipeline
 from hinode.clip import Clip
 from hinode.engines.protocol import Engine, Progress, Run, State, abandon
-from hinode.errors import BadInput, EngineError, HinodeError, OutputError
+from hinode.errors import BadInput, EngineError, HinodeError
 from hinode.jobs.files.checkpoints import Checkpoints
-from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.objects import FULL, Objects, StoreError
 from hinode.jobs.job import Lease, LeaseLost
 from hinode.jobs.rows import UnknownRequestField, read_request
 from hinode.jobs.states import Outcome
@@ -81,6 +81,7 @@ class Attempt:
         self.claim_next = claim_next
         self.next_lease: Lease | None = None  # on the job that was claimed together with the end of this one
         self.unexpected_error = False  # whether it ended with an exception that is no `HinodeError`
+        self.disk_error = False  # whether it ended because files could not be written
         self._stage, self._percent, self._previews = "start", 0, lease.job.preview
         self._previewed_at = -PREVIEW_SECONDS
         self._first: int | None = None  # step that this attempt began at
@@ -119,19 +120,34 @@ class Attempt:
             return self._give_back(Outcome.UNSUPPORTED)
         except DatabaseError:
             raise
+        except StoreError as error:
+            return self._postpone(str(error))
         except BadInput as error:
             return self._fail(error.code, str(error), final=True)
         except EngineError as error:
-            return self._fail(error.code, str(error))
+            return self._fail(error.code, str(error), final=error.final)
         except HinodeError as error:
             log.error("%s", error)
             return self._fail(error.code, INTERNAL_ERROR_MESSAGE)  # the error may name files of this machine
+        except OSError as error:
+            if error.errno in FULL:  # of the folder for temporary files
+                return self._postpone(str(error))
+            return self._break()
         except Exception:
-            log.exception("something broke while the video was being made")
-            self.unexpected_error = True
-            return self._fail(UNEXPECTED_ERROR, UNEXPECTED_ERROR_MESSAGE)
+            return self._break()
 
     # The end
+
+    def _break(self) -> Outcome | None:
+        log.exception("something broke while the video was being made")
+        self.unexpected_error = True
+        return self._fail(UNEXPECTED_ERROR, UNEXPECTED_ERROR_MESSAGE)
+
+    def _postpone(self, fault: str) -> Outcome | None:
+        """Give the job back, which a full disk says nothing about."""
+        log.error("the job goes back into its queue: %s", fault)
+        self.disk_error = True
+        return self._end(Outcome.STORAGE, lambda: self.store.postpone(self.lease, INTERNAL_ERROR_MESSAGE))
 
     def _finish(self, files: dict[str, MediaFile], provenance: dict[str, Any]) -> None:
         retention = self.settings.retention_seconds
@@ -161,7 +177,7 @@ class Attempt:
                     raise
                 log.warning("the end of the attempt is not entered yet: %s", error)
                 time.sleep(END_PAUSE)
-        if outcome not in (Outcome.YIELDED, Outcome.UNSUPPORTED):
+        if outcome not in (Outcome.YIELDED, Outcome.UNSUPPORTED, Outcome.STORAGE):
             self.objects.delete_preview(self.lease.job.id)
         facts = {"outcome": outcome.value, "step": self._step, **({"error_code": code} if code else {})}
         log.info("attempt ended", extra=facts)
@@ -186,7 +202,7 @@ class Attempt:
             except _Cancelled:
                 abandon(run)
                 raise
-            except (_Yielded, LeaseLost, BadInput):
+            except (_Yielded, LeaseLost, BadInput, StoreError):
                 raise
             except Exception as error:
                 if not self._ready or not retries:
@@ -227,6 +243,8 @@ class Attempt:
             if progress.stage == "decode" and not self._ready:
                 self._save(run)
                 self._ready = True
+            if progress.save:
+                self._save(run)
             self._report(progress, heartbeat, run)
             if self._step != self._first and progress.stage == "sample" and self._due():
                 self._save(run)
@@ -261,7 +279,7 @@ class Attempt:
         self._previewed_at = time.monotonic()
         try:
             self.objects.put_preview(self.lease.job.id, pipeline.preview(progress.preview))
-        except OSError as error:
+        except (OSError, StoreError) as error:
             log.warning("the preview could not be written: %s", error)
         else:
             self._previews += 1
@@ -279,7 +297,7 @@ class Attempt:
             before, self._checkpoint = self._checkpoint, digest
             if before is not None and not self.store.is_referenced(before):
                 self.objects.discard(before, older_than=DISCARD_AGE)
-        except (OSError, DatabaseError) as error:
+        except (OSError, StoreError, DatabaseError) as error:
             log.warning("the state of the run could not be saved: %s", error)
 
     def _store_files(
@@ -287,23 +305,19 @@ class Attempt:
     ) -> tuple[dict[str, MediaFile], dict[str, Any]]:
         """Write the files of the finished clip into the store."""
         objects = self.objects
-        try:
-            with (
-                objects.temporary(".mp4") as video,
-                objects.temporary(".webp") as thumbnail,
-                objects.temporary(".jpg") as spritesheet,
-            ):
-                report = partial(self._report, heartbeat=heartbeat)
-                result = pipeline.finish(request, clip, video, "mp4", report)
-                pipeline.write_stills(request, clip, thumbnail, spritesheet)
-                files = {
-                    "video": self._put(video, "video/mp4"),
-                    "thumbnail": self._put(thumbnail, "image/webp"),
-                    "spritesheet": self._put(spritesheet, "image/jpeg"),
-                }
-        except OSError as error:
-            message = f"the files of a video cannot be put into the store: {error}"
-            raise OutputError(message, "check its disk") from error
+        with (
+            objects.temporary(".mp4") as video,
+            objects.temporary(".webp") as thumbnail,
+            objects.temporary(".jpg") as spritesheet,
+        ):
+            report = partial(self._report, heartbeat=heartbeat)
+            result = pipeline.finish(request, clip, video, "mp4", report)
+            pipeline.write_stills(request, clip, thumbnail, spritesheet)
+            files = {
+                "video": self._put(video, "video/mp4"),
+                "thumbnail": self._put(thumbnail, "image/webp"),
+                "spritesheet": self._put(spritesheet, "image/jpeg"),
+            }
         return files, {name: value for name, value in result.as_json().items() if name != "path"}
 
     def _put(self, path: Path, media_type: str) -> MediaFile:

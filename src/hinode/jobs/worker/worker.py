@@ -13,8 +13,9 @@ from hinode import directing, logs
 from hinode import engines as installed
 from hinode.background import backoff
 from hinode.engines.protocol import Engine
-from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.objects import Objects, StoreError
 from hinode.jobs.job import Lease
+from hinode.jobs.periodic import LOG_AGAIN_SECONDS
 from hinode.jobs.states import Outcome
 from hinode.jobs.store import Store
 from hinode.jobs.worker.attempt import Attempt
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 FIRST_IDLE, MAX_IDLE = 0.05, 0.5
 """Seconds between two looks at the queue: right after a job, and after a long time without one."""
 
-DATABASE_PAUSE = 2.0
+DATABASE_PAUSE = DISK_PAUSE = 2.0
 TOUCH_SECONDS = 15.0
 MAX_UNEXPECTED_ERRORS = 3
 """In a row; then the worker ends, because its process, or its GPU, may be at fault."""
@@ -66,6 +67,8 @@ class Worker:
         self._engine: tuple[str, Engine] | None = None
         self._resident: tuple[str, ...] = ()
         self._touched_at = time.monotonic()
+        self._disk_error = False  # the last attempt could not write its files
+        self._log_again_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Carry out jobs until `stop` is set, or until this process cannot be trusted any more."""
@@ -74,6 +77,10 @@ class Worker:
         # A job that was claimed before `stop` was set is given back by its attempt.
         while lease or not (stop.is_set() or self.unexpected_errors >= MAX_UNEXPECTED_ERRORS):
             try:
+                if lease is None and not self._can_write():
+                    self._touch()
+                    stop.wait(DISK_PAUSE)
+                    continue
                 lease = lease or self._claim()
                 if lease is not None:
                     lease, idle = self._carry_out(lease, stop, claim_next=True), 0
@@ -103,6 +110,20 @@ class Worker:
     def _claim(self) -> Lease | None:
         return self.store.claim(self.id, host=self.host, engines=self.engines, resident=self._resident)
 
+    def _can_write(self) -> bool:
+        """Whether files can be written, which is only asked after an attempt that could not."""
+        if self._disk_error:
+            try:
+                self.objects.check()
+            except StoreError as error:
+                if time.monotonic() >= self._log_again_at:
+                    log.error("no job is claimed: %s", error)
+                    self._log_again_at = time.monotonic() + LOG_AGAIN_SECONDS
+                return False
+            log.info("files can be written again")
+            self._disk_error = False
+        return True
+
     def _carry_out(self, lease: Lease, stop: threading.Event, *, claim_next: bool) -> Lease | None:
         """Carry out a claimed job, and return the lease on the next one, if it was claimed too."""
         attempt = Attempt(lease, self.store, self.objects, self.settings, stop=stop, claim_next=claim_next)
@@ -110,6 +131,7 @@ class Worker:
             log.info("claimed", extra={"epoch": lease.epoch, "step": lease.job.checkpoint_step})
             outcome = attempt.carry_out(self._get_engine)
         self.unexpected_errors = self.unexpected_errors + 1 if attempt.unexpected_error else 0
+        self._disk_error = attempt.disk_error
         if outcome in (Outcome.COMPLETED, Outcome.YIELDED):
             self._resident = (f"{lease.job.engine}/{lease.job.model}",)
         return attempt.next_lease

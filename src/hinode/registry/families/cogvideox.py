@@ -30,6 +30,7 @@ COGVIDEOX = Family(
     batched=True,
     converted=False,
     strengths=STRENGTHS,
+    traits={"transformer.patch_size_t": False},
 )
 COGVIDEOX_1_5 = replace(
     COGVIDEOX,
@@ -42,6 +43,7 @@ COGVIDEOX_1_5 = replace(
     max_frames=161,
     pixels=1360 * 768,
     shape=replace(COGVIDEOX.shape, text_tokens=224, patch_frames=2),
+    traits={"transformer.patch_size_t": True},
 )
 
 FAMILIES = (
@@ -51,6 +53,7 @@ FAMILIES = (
         name="cogvideox-i2v",
         title="CogVideoX image to video (5B)",
         pipelines={FIRST_FRAME: "CogVideoXImageToVideoPipeline"},
+        inputs=(2, 0),
     ),
     COGVIDEOX_1_5,
     replace(
@@ -58,5 +61,6 @@ FAMILIES = (
         name="cogvideox-1.5-i2v",
         title="CogVideoX 1.5 image to video (5B)",
         pipelines={FIRST_FRAME: "CogVideoXImageToVideoPipeline"},
+        inputs=(2, 0),
     ),
 )

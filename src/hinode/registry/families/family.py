@@ -77,6 +77,13 @@ class Family:
         strengths: by operation, how much of the source is replaced (SDEdit), for pipelines that add noise to
             it: 1 for all of it.
         overlap: frames at the end of a source that an extension is conditioned on, and samples again.
+        published: further pipeline classes that `model_index.json` of its checkpoints may name.
+        inputs: (a, b): the denoiser takes a*n + b channels, n being those of the latents.
+        maker_names, connector_names: how the makers call the layers of its denoiser, and of the connectors to
+            its text encoder: regular expressions for names in diffusers, and replacements, in order.
+        notes: (name, note): what clips say if the config of the denoiser has a value of that name.
+        traits: values that `model_index.json` has (True) or lacks (False); "transformer.NAME" is one in the
+            config of the denoiser.
     """
 
     name: str
@@ -107,6 +114,17 @@ class Family:
     strengths: Mapping[str, float] = field(default_factory=dict)
     overlap: int = 0
     characters: int = 0
+    published: tuple[str, ...] = ()
+    inputs: tuple[int, int] = (1, 0)
+    maker_names: tuple[tuple[str, str], ...] = ()
+    connector_names: tuple[tuple[str, str], ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    traits: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """Pipeline classes that its checkpoints may name."""
+        return frozenset((*self.pipelines.values(), *self.published))
 
     # The next properties have the meaning that they have in `Capabilities`.
 

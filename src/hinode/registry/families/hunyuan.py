@@ -26,6 +26,7 @@ HUNYUANVIDEO_1_5 = Family(
     guidance_argument="",
     encoders=("text_encoder", "text_encoder_2"),
     converted=False,
+    inputs=(2, 1),
 )
 
 FAMILIES = (

@@ -11,6 +11,14 @@ from hinode.request import FIRST_FRAME, LAST_FRAME
 # README and configs/ltxv-13b-0.9.7-dev.yaml, 2025: sides in multiples of 32, 8n+1 frames, at most 1280x720
 # and 257 frames, guidance 3 to 3.5, 40 steps and more. Their code varies the guidance of the 13B over the
 # steps.
+_MAKER_NAMES = (
+    (r"^(audio_)?proj_in$", r"\1patchify_proj"),
+    (r"^av_cross_attn_(video|audio)_scale_shift\b", r"av_ca_\1_scale_shift_adaln_single"),
+    (r"^av_cross_attn_(?:video|audio)_(a2v|v2a)_gate\b", r"av_ca_\1_gate_adaln_single"),
+    (r"^(audio_)?time_embed\b", r"\1adaln_single"),
+    (r"^(audio_)?prompt_adaln\b", r"\1prompt_adaln_single"),
+    (r"\.norm_([qk])$", r".\1_norm"),
+)
 LTX_VIDEO = Family(
     name="ltx-video",
     title="LTX-Video (0.9, 2B and 13B)",
@@ -27,6 +35,8 @@ LTX_VIDEO = Family(
     arguments={"decode_timestep": 0.05, "decode_noise_scale": 0.025},
     rate_argument="frame_rate",
     batched=True,
+    published=("LTXConditionPipeline",),
+    maker_names=_MAKER_NAMES,
 )
 LTX_VIDEO_0_9_5 = replace(
     LTX_VIDEO,
@@ -34,6 +44,7 @@ LTX_VIDEO_0_9_5 = replace(
     title="LTX-Video (0.9.5 and newer, 2B and 13B)",
     pipelines=dict.fromkeys(("", FIRST_FRAME, LAST_FRAME, BOTH_ENDS, EXTEND), "LTXConditionPipeline"),
     profiles=derive_profiles(40, 3.0),
+    published=("LTXPipeline", "LTXImageToVideoPipeline"),
     overlap=25,
 )
 # ltx_pipelines/utils/constants.py, January 2026: 768x512, 121 frames at 24, 40 steps, guidance 4. Ten seconds
@@ -70,6 +81,9 @@ LTX_2 = Family(
     },
     rate_argument="frame_rate",
     schedulers=2,
+    maker_names=_MAKER_NAMES,
+    notes=(("cross_attn_mod", "a checkpoint of LTX-2.3 with the guidance of 2.0"),),
+    connector_names=((r"^text_proj_in\b", "aggregate_embed"),),
     batched=True,
     sound=True,
 )

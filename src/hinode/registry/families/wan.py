@@ -9,6 +9,37 @@ from hinode.registry.families.family import ANY_SIZE, BOTH_ENDS, EDIT, EXTEND, R
 from hinode.registry.profiles import derive_profiles
 from hinode.request import FIRST_FRAME, LAST_FRAME, MAX_CHARACTERS
 
+_WITH_PICTURE = (2, 4)
+"""Latents of the clip and of the picture, and a mask of four channels."""
+
+# wan/modules/model.py
+_MAKER_NAMES = (
+    (r"^condition_embedder\.image_embedder\.norm1", "img_emb.proj.0"),
+    (r"^condition_embedder\.image_embedder\.ff\.net\.0\.proj", "img_emb.proj.1"),
+    (r"^condition_embedder\.image_embedder\.ff\.net\.2", "img_emb.proj.3"),
+    (r"^condition_embedder\.image_embedder\.norm2", "img_emb.proj.4"),
+    (r"^condition_embedder\.time_embedder\.linear_1", "time_embedding.0"),
+    (r"^condition_embedder\.time_embedder\.linear_2", "time_embedding.2"),
+    (r"^condition_embedder\.text_embedder\.linear_1", "text_embedding.0"),
+    (r"^condition_embedder\.text_embedder\.linear_2", "text_embedding.2"),
+    (r"^condition_embedder\.time_proj", "time_projection.1"),
+    (r"^(vace_blocks\.\d+)\.proj_in$", r"\1.before_proj"),
+    (r"^(vace_blocks\.\d+)\.proj_out$", r"\1.after_proj"),
+    (r"^proj_out$", "head.head"),
+    (r"\.attn1\b", ".self_attn"),
+    (r"\.attn2\b", ".cross_attn"),
+    (r"\.to_out\.0$", ".o"),
+    (r"\.to_([qkv])$", r".\1"),
+    (r"\.add_([kv])_proj$", r".\1_img"),
+    (r"\.norm_added_k$", ".norm_k_img"),
+    (r"\.ffn\.net\.0\.proj$", ".ffn.0"),
+    (r"\.ffn\.net\.2$", ".ffn.2"),
+    # The makers count the norms in the order of their creation, diffusers in that of their use.
+    (r"\.norm2$", ".norm0"),
+    (r"\.norm3$", ".norm2"),
+    (r"\.norm0$", ".norm3"),
+)
+
 # wan/configs/__init__.py and shared_config.py: text takes a shift of 5 at every size, a picture 3 at 480p,
 # and VACE 16.
 WAN_2_1_T2V = Family(
@@ -27,6 +58,8 @@ WAN_2_1_T2V = Family(
     few_step_shift=8.0,
     float32=("vae", "image_encoder"),
     strengths=STRENGTHS,
+    maker_names=_MAKER_NAMES,
+    traits={"expand_timesteps": False},
 )
 WAN_2_1_I2V = replace(
     WAN_2_1_T2V,
@@ -37,6 +70,8 @@ WAN_2_1_I2V = replace(
     shifts=((832 * 480, 3.0), (ANY_SIZE, 5.0)),
     few_step_shift=5.0,
     encoders=("text_encoder", "image_encoder"),
+    inputs=_WITH_PICTURE,
+    traits={"transformer.image_dim": True, "transformer.pos_embed_seq_len": False},
 )
 WAN_2_1_FLF2V = replace(
     WAN_2_1_I2V,
@@ -45,6 +80,7 @@ WAN_2_1_FLF2V = replace(
     pipelines={BOTH_ENDS: "WanImageToVideoPipeline"},
     profiles=derive_profiles(50, 5.0),
     shifts=((ANY_SIZE, 16.0),),
+    traits={"transformer.pos_embed_seq_len": True},
 )
 WAN_2_1_VACE = replace(
     WAN_2_1_T2V,
@@ -70,6 +106,7 @@ WAN_2_2_TI2V = replace(
     pixels=1280 * 704,
     shape=Shape(4, 16, patch=2, channels=48, text_tokens=512),
     few_step_shift=5.0,
+    traits={"expand_timesteps": True},
 )
 WAN_2_2_T2V = replace(
     WAN_2_1_T2V,
@@ -80,6 +117,7 @@ WAN_2_2_T2V = replace(
     shifts=((ANY_SIZE, 12.0),),
     few_step_shift=5.0,
     denoisers=("transformer", "transformer_2"),
+    traits={"boundary_ratio": True},
 )
 WAN_2_2_I2V = replace(
     WAN_2_2_T2V,
@@ -88,6 +126,8 @@ WAN_2_2_I2V = replace(
     pipelines=dict.fromkeys((FIRST_FRAME, BOTH_ENDS), "WanImageToVideoPipeline"),
     profiles=derive_profiles(40, 3.5, 3.5),
     shifts=((ANY_SIZE, 5.0),),
+    inputs=_WITH_PICTURE,
+    traits={"boundary_ratio": True, "transformer.image_dim": False},
 )
 
 FAMILIES = (

@@ -1,162 +1,196 @@
-"""Subjects with what belongs to them: shadows, wakes, smoke, strings, cars, bubbles."""
+"""Subjects with what belongs to them: shadows, wakes, smoke, strings, carriages, bubbles, beams."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from hinode.world.book.canvas import Grid, Look, coverage, mixed, paint, rgb, stamp
-from hinode.world.book.motion import NEARNESS, TRAVEL, Camera, Track, track
+from hinode.world.book.motion import NEARNESS, Camera, Track, still_camera, track
 from hinode.world.book.palette import PAPER, Light
+from hinode.world.book.priors import FEET
 from hinode.world.book.scene import Scene, Subject
 
-PUFFS, PUFF_LIFE = 6, 1.5  # of a train's smoke or a rocket's trail: how many at once, seconds each
-CAR_GAP = 0.86  # from the middle of an engine to its car's, in sizes
-CARS = 2
+PUFFS, PUFF_SECONDS = 6, 1.5
+"""Of a train's smoke, a rocket's trail, a fish's bubbles: how many at once, and for how long each is seen."""
+CARRIAGES, CARRIAGE_STEP = 2, 0.86
+"""Behind an engine: how many, and how far apart in sizes."""
+LOOSE = ("rise", "fall", "circle")
+"""Motions in which nothing stands on the ground."""
 
 
-def shape_of(kind: str) -> str:
-    """The name of a kind's shape."""
+def shape_name(kind: str) -> str:
+    """The name of a kind's shape in the atlas."""
     return kind.replace(" ", "_")
 
 
 def paper(color: str, light: Light) -> Look:
     """The colours of a subject's paper under a light."""
-    base = PAPER[color]
-    dark = mixed(base, "#000000" if color != "black" else "#5a5a6a", 0.28)
-    return Look(base, dark, mixed(base, "#ffffff", 0.45 if color != "black" else 0.3), light.window if light.lamps else
-                "#ffe9a8", ambient=light.cast, haze=(light.haze, 0.35 if light.weather == "fog" else 0.0))  # fmt: skip
-
-
-def draw(
-    frames: Tensor,
-    grid: Grid,
-    scene: Scene,
-    subject: Subject,
-    moments: Tensor,
-    camera: Camera,
-    light: Light,
-    aspect: float,
-) -> None:
-    """Paint a subject and what belongs to it on every frame, in place."""
-    path = track(scene, subject, moments, camera, aspect)
-    look = paper(subject.color, light)
-    scale = camera.scale(NEARNESS)
-    if subject.rest == "ground" and subject.motion not in ("rise", "fall", "circle"):
-        _ground_shadow(frames, grid, subject, path, scale)
-    if subject.kind == "kite":
-        _string(frames, grid, subject, path, scale)
-    if subject.kind == "train":
-        _train(frames, grid, subject, path, look, scale, scene, moments, camera, light, aspect)
-    if subject.kind == "rocket" and subject.motion != "still":
-        _puffs(frames, grid, scene, subject, moments, camera, aspect, "#ffe0b0", (0.0, 0.42), 0.1, 0.4)
-    if subject.kind == "boat" and subject.rest == "water" and subject.motion in ("left", "right"):
-        _wake(frames, grid, path)
-    if subject.kind == "lighthouse" and light.time in ("night", "sunset"):
-        _beam(frames, grid, path, moments, subject)
-    stamp(frames, grid, shape_of(subject.kind), look, path.x, path.y, path.half, tilt=path.tilt, facing=path.facing,
-          beat=path.beat, stretch=path.stretch)  # fmt: skip
-    if subject.kind in ("fish", "whale") and scene.place == "underwater":
-        _puffs(
-            frames,
-            grid,
-            scene,
-            subject,
-            moments,
-            camera,
-            aspect,
-            "#e6fff8",
-            (0.42, -0.05),
-            0.05,
-            0.8,
-            "bubble",
-        )
-
-
-def _ground_shadow(frames: Tensor, grid: Grid, subject: Subject, path: Track, scale: Tensor) -> None:
-    high = path.height / 0.34
-    dark = Look("#1a1030", "#1a1030", "#1a1030", shadow=0.0, alpha=0.3)
-    feet = path.y + path.height * scale + path.half * _feet(subject) * 2
-    wide = {"train": 1.0, "boat": 0.9}.get(subject.kind, 0.72)
-    stamp(frames, grid, "puff", dark, path.x, feet, path.half * wide * (1.0 - 0.35 * high.clamp(max=1.0)),
-          stretch=0.16, fade=1.0 - 0.55 * high.clamp(max=1.0))  # fmt: skip
-
-
-def _feet(subject: Subject) -> float:
-    from hinode.world.book.priors import FEET
-
-    return FEET.get(subject.kind, 0.5)
-
-
-def _string(frames: Tensor, grid: Grid, subject: Subject, path: Track, scale: Tensor) -> None:
-    """A string from a kite to somebody below the frame, bent by the wind."""
-    top, low = path.y + path.half * 0.2, torch.full_like(path.y, 0.62)
-    hand = path.x.mean() + 0.24 * subject.facing
-    part = ((grid.y - top[:, None]) / (low - top)[:, None]).clamp(0.0, 1.0)
-    x = path.x[:, None] + (hand - path.x)[:, None] * (0.55 * part + 0.45 * part * part)
-    mask = coverage((grid.x - x[:, :, None]).abs() - 0.0022 * scale[:, None, None], 1.0 / grid.scale)
-    paint(frames, mask * (part > 0)[:, :, None] * 0.85, rgb("#fff6e6", grid.device))
-
-
-def _train(frames: Tensor, grid: Grid, subject: Subject, path: Track, look: Look, scale: Tensor, scene: Scene,
-           moments: Tensor, camera: Camera, light: Light, aspect: float) -> None:  # fmt: skip
-    _puffs(frames, grid, scene, subject, moments, camera, aspect, "#fffaf2", (0.22, -0.30), 0.14, 0.8)
-    if subject.motion in ("rise", "fall", "circle"):
-        return
-    for car in range(CARS, 0, -1):
-        color = dataclasses.replace(look, base=mixed(look.base, "#ffffff", 0.0))
-        stamp(frames, grid, "car", color, path.x - path.facing * path.half * 2 * CAR_GAP * car, path.y, path.half,
-              facing=path.facing, beat=path.beat, stretch=path.stretch)  # fmt: skip
-
-
-def _puffs(frames: Tensor, grid: Grid, scene: Scene, subject: Subject, moments: Tensor, camera: Camera, aspect: float,
-           color: str, outlet: tuple[float, float], growth: float, alpha: float, shape: str = "puff") -> None:  # fmt: skip
-    """What a subject leaves behind: each puff starts where the outlet was, rises, grows and fades."""
-    look = Look(color, color, color, color, shadow=0.12, alpha=alpha)
-    across, down = camera.shift(NEARNESS)
-    scale = camera.scale(NEARNESS)
-    step = PUFF_LIFE / PUFFS
-    still = camera.__class__(
-        *(torch.zeros_like(moments) if k in (0, 1, 4) else torch.ones_like(moments) for k in range(5))
+    base, black = PAPER[color], color == "black"
+    return Look(
+        base,
+        mixed(base, "#5a5a6a" if black else "#000000", 0.28),
+        mixed(base, "#ffffff", 0.3 if black else 0.45),
+        light.window if light.lamps else "#ffe9a8",
+        ambient=light.cast,
+        haze=(light.haze, 0.35 if light.weather == "fog" else 0.0),
     )
-    for k in range(PUFFS):
-        age = torch.remainder(moments + step * k, PUFF_LIFE)
-        start = track(scene, subject, moments - age, still, aspect)
-        cos, sin = start.tilt.cos(), start.tilt.sin()
-        dx, dy = outlet[0] * start.facing * subject.size, outlet[1] * subject.size
-        x = start.x + cos * dx - sin * dy
-        y = start.y + sin * dx + cos * dy - (0.05 if shape == "puff" else 0.16) * age
-        part = age / PUFF_LIFE
-        x = x + (0.015 * torch.sin(age * 5.0 + k) if shape == "bubble" else 0.0)
-        half = (
-            (0.022 + growth * 0.35 * part) * scale if shape == "puff" else (0.008 + 0.004 * (k % 3)) * scale
-        )
+
+
+def _ink(color: str, alpha: float, shadow: float = 0.0) -> Look:
+    """One colour for every role."""
+    return Look(color, color, color, color, shadow=shadow, alpha=alpha)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The frames on which the subjects of a scene are painted: T moments, their camera and light."""
+
+    frames: Tensor  # [T, 3, H, W], painted in place
+    grid: Grid
+    scene: Scene
+    moments: Tensor
+    camera: Camera
+    light: Light
+    aspect: float
+
+    def draw(self, subject: Subject) -> None:
+        """Paint a subject and what belongs to it on every frame."""
+        path = track(self.scene, subject, self.moments, self.camera, self.aspect)
+        kind, rest, motion = subject.kind, subject.rest, subject.motion
+        look = paper(subject.color, self.light)
+        if rest == "ground" and motion not in LOOSE:
+            if self.scene.place == "sea":  # there is no ground but a rock
+                rock = Look("#6a6a7a", "#4f4f60", "#8a8a98", ambient=self.light.ambient)
+                feet = path.y + path.half * 2 * FEET.get(kind, 0.5)
+                stamp(self.frames, self.grid, "rock", rock, path.x, feet - path.half * 0.1, path.half * 0.9)
+            else:
+                self._ground_shadow(subject, path)
+        if kind == "kite":
+            self._string(subject, path)
+        elif kind == "train":
+            self._train(subject, path, look)
+        elif kind == "rocket" and motion != "still":
+            self._puffs(subject, "puff", _ink("#ffe0b0", 0.4, 0.12), (0.0, 0.42), growth=0.035)
+        elif kind == "boat" and rest == "water" and motion in ("left", "right"):
+            x = path.x - path.facing * path.half * 1.1
+            wake = _ink("#e8f0ff", 0.7)
+            stamp(
+                self.frames,
+                self.grid,
+                "wake",
+                wake,
+                x,
+                path.y + path.half * 0.72,
+                path.half * 0.9,
+                facing=path.facing,
+            )
+        elif kind == "lighthouse" and self.light.time in ("night", "sunset"):
+            self._beam(subject, path)
+        self._stamp(shape_name(kind), look, path, path.x)
+        if kind in ("fish", "whale") and self.scene.place == "underwater":
+            self._puffs(subject, "bubble", _ink("#e6fff8", 0.8), (0.42, -0.05), rising=0.16)
+
+    def _stamp(self, shape: str, look: Look, path: Track, x: Tensor) -> None:
         stamp(
-            frames,
-            grid,
+            self.frames,
+            self.grid,
             shape,
             look,
-            (x - across) * scale,
-            (y - down) * scale,
-            half,
-            fade=(1.0 - part) ** 0.7,
+            x,
+            path.y,
+            path.half,
+            tilt=path.tilt,
+            facing=path.facing,
+            beat=path.beat,
+            stretch=path.stretch,
         )
 
+    def _ground_shadow(self, subject: Subject, path: Track) -> None:
+        """A dark ellipse where the subject stands, smaller and fainter while it is in the air."""
+        high = (path.height / 0.34).clamp(max=1.0)
+        feet = (
+            path.y + path.height * self.camera.scale(NEARNESS) + path.half * 2 * FEET.get(subject.kind, 0.5)
+        )
+        wide = path.half * {"train": 1.0, "boat": 0.9}.get(subject.kind, 0.72) * (1.0 - 0.35 * high)
+        stamp(
+            self.frames,
+            self.grid,
+            "puff",
+            _ink("#1a1030", 0.3),
+            path.x,
+            feet,
+            wide,
+            stretch=0.16,
+            fade=1.0 - 0.55 * high,
+        )
 
-def _wake(frames: Tensor, grid: Grid, path: Track) -> None:
-    look = Look("#e8f0ff", "#e8f0ff", "#e8f0ff", shadow=0.0, alpha=0.7)
-    stamp(frames, grid, "wake", look, path.x - path.facing * path.half * 1.1, path.y + path.half * 0.72, path.half * 0.9,
-          facing=path.facing)  # fmt: skip
+    def _string(self, subject: Subject, path: Track) -> None:
+        """A string from a kite to somebody below the frame, bent by the wind."""
+        grid, top = self.grid, path.y + path.half * 0.2
+        part = ((grid.y - top[:, None]) / (0.62 - top)[:, None]).clamp(0.0, 1.0)
+        hand = (subject.x - 0.5) * max(self.aspect, 1.0) + 0.24 * subject.facing - self.camera.shift(1.0)[0]
+        x = path.x[:, None] + (hand - path.x)[:, None] * (0.55 * part + 0.45 * part * part)
+        thickness = 0.0022 * self.camera.scale(NEARNESS)[:, None, None]
+        mask = coverage((grid.x - x[:, :, None]).abs() - thickness, 1.0 / grid.scale)
+        paint(self.frames, mask * (part > 0)[:, :, None] * 0.85, rgb("#fff6e6", grid.device))
 
+    def _train(self, subject: Subject, path: Track, look: Look) -> None:
+        """Smoke and carriages; an engine that flies comes alone."""
+        self._puffs(subject, "puff", _ink("#fffaf2", 0.8, 0.12), (0.22, -0.30), growth=0.05)
+        if subject.motion in LOOSE:
+            return
+        for number in range(CARRIAGES, 0, -1):
+            self._stamp("car", look, path, path.x - path.facing * path.half * 2 * CARRIAGE_STEP * number)
 
-def _beam(frames: Tensor, grid: Grid, path: Track, moments: Tensor, subject: Subject) -> None:
-    turn = torch.sin(2 * math.pi * (moments / 4.0 + subject.phase))
-    turn = torch.where(turn.abs() < 0.12, torch.where(turn < 0, -0.12, 0.12), turn)
-    look = Look("#ffe9a8", "#ffe9a8", "#ffe9a8", "#ffe9a8", shadow=0.0, alpha=0.7)
-    stamp(frames, grid, "beam", look, path.x, path.y - path.half * 0.66, path.half * 2.2, facing=turn)
+    def _puffs(
+        self,
+        subject: Subject,
+        shape: str,
+        look: Look,
+        outlet: tuple[float, float],
+        *,
+        growth: float = 0.0,
+        rising: float = 0.05,
+    ) -> None:
+        """What a subject leaves behind: each puff starts where the `outlet` (in sizes from the middle) was,
+        rises, grows and fades."""
+        across, down = self.camera.shift(NEARNESS)
+        scale, still = self.camera.scale(NEARNESS), still_camera(self.moments)
+        for number in range(PUFFS):
+            age = torch.remainder(self.moments + PUFF_SECONDS / PUFFS * number, PUFF_SECONDS)
+            part = age / PUFF_SECONDS
+            start = track(self.scene, subject, self.moments - age, still, self.aspect)
+            cos, sin = start.tilt.cos(), start.tilt.sin()
+            dx, dy = outlet[0] * start.facing * subject.size, outlet[1] * subject.size
+            x = start.x + cos * dx - sin * dy
+            y = start.y + sin * dx + cos * dy - rising * age
+            half = 0.022 + growth * part if shape == "puff" else 0.008 + 0.004 * (number % 3)
+            stamp(
+                self.frames,
+                self.grid,
+                shape,
+                look,
+                (x - across) * scale,
+                (y - down) * scale,
+                half * scale,
+                fade=(1.0 - part) ** 0.7,
+            )
 
-
-__all__ = ["TRAVEL", "draw", "paper", "shape_of"]
+    def _beam(self, subject: Subject, path: Track) -> None:
+        """The beam of a lighthouse, turning."""
+        turn = torch.sin(2 * math.pi * (self.moments / 4.0 + subject.phase))
+        turn = torch.where(turn < 0, turn.clamp(max=-0.12), turn.clamp(min=0.12))
+        stamp(
+            self.frames,
+            self.grid,
+            "beam",
+            _ink("#ffe9a8", 0.7),
+            path.x,
+            path.y - path.half * 0.66,
+            path.half * 2.2,
+            facing=turn,
+        )

@@ -1,10 +1,11 @@
 """Textures of the paper shapes, rasterised from the SVG files in `shapes/`.
 
-Each file draws one shape in a square of 256 x 256 units whose origin is the centre, x to the right and y down. The
-body spans 200 units and faces right; what stands on the ground stands at y = 100. A file is painted in roles, which
-are reserved colours, and in fixed colours. `data-rim` on the root is twice the width in units of the paper rim. A
-part moves by a root attribute `data-NAME="bias amplitude offset"` and `$NAME` in the drawing, which stands for
-bias + amplitude * sin(2 pi (beat + offset)); `data-phases` is the number of pictures of one beat.
+A file draws one shape in a square of 256 x 256 units whose origin is the centre, x to the right and y down.
+The body spans 200 units and faces right; what stands or rolls on the ground touches it at y = 100, and
+scenery goes on below. A file is painted in roles, which are reserved colours, and in fixed colours, all as
+#rrggbb. The root may have `data-rim`, twice the width of a paper rim in units; `data-phases`, the number of
+pictures of one beat; and `data-NAME="bias amplitude offset"`, for which `$NAME` in the drawing is bias +
+amplitude * sin(2 pi (beat + offset)).
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ def textures(name: str, pixels: float, device: str | torch.device = "cpu") -> Te
 
     Returns:
         float32 [phases, 9, side, side], 0..1, the channels in the order of `CHANNELS`: the fixed colours
-        multiplied by their coverage, the coverage of the four roles, the opacity of everything, and the opacity
-        of a soft shadow. With paints for the roles, the colour multiplied by alpha is
-        red, green, blue + base * paint + dark * paint + light * paint + glow * paint. The tensor is shared: do not
+        multiplied by their coverage, the coverage of the four roles, the opacity of everything, and the
+        opacity of a soft shadow. The colour multiplied by the opacity is the fixed colour plus, for each
+        role, its coverage times its paint. Phase p of P shows beat p / P. The tensor is shared: do not
         write to it.
 
     Raises:
@@ -66,8 +67,8 @@ def textures(name: str, pixels: float, device: str | torch.device = "cpu") -> Te
 
 @functools.cache
 def _level(name: str, side: int, device: torch.device) -> Tensor:
-    levels = _rasterise(name).float() / 255.0
-    return F.avg_pool2d(levels, SIDES[-1] // side).to(device)
+    full = _rasterise(name).float() / 255
+    return F.avg_pool2d(full, SIDES[-1] // side).to(device)
 
 
 @functools.cache
@@ -76,6 +77,7 @@ def _rasterise(name: str) -> Tensor:
     text = (_FOLDER / f"{name}.svg").read_text(encoding="utf-8")
     root = ElementTree.fromstring(text).attrib
     phases = int(root.get("data-phases", "1"))
+    rim = float(root.get("data-rim", "0")) / 2
     waves = {
         key.removeprefix("data-"): tuple(map(float, value.split()))
         for key, value in root.items()
@@ -87,56 +89,57 @@ def _rasterise(name: str) -> Tensor:
             key: f"{bias + amplitude * math.sin(2 * math.pi * (phase / phases + offset)):.3f}"
             for key, (bias, amplitude, offset) in waves.items()
         }
-        pictures.append(_layers(string.Template(text).substitute(values)))
-    body = torch.stack(pictures)
-    fixed, roles, alpha = body[:, :3], body[:, 3:7], body[:, 7:]
-    rim = float(root.get("data-rim", "0")) / 2
+        picture = _picture(string.Template(text).substitute(values), rim)
+        pictures.append((picture * 255).round().clamp(0, 255).to(torch.uint8))
+    return torch.stack(pictures)
+
+
+def _picture(text: str, rim: float) -> Tensor:
+    """float32 [9, 256, 256] of a drawing with a rim of that many units."""
+    roles = _render(text, {"base": "#ff0000", "dark": "#00ff00", "light": "#0000ff"}, keep=False)
+    body = _render(text, {}, keep=True)
+    fixed, alpha = body[:3], body[3:]
+    glow = torch.zeros_like(alpha)
+    if ROLES["glow"] in text:
+        glow = _render(text, {"glow": "#ff0000"}, keep=False)[:1]
     if rim:
         under = _dilate(alpha, rim) * (1 - alpha)
         fixed = fixed + under * torch.tensor(CREAM).view(3, 1, 1) / 255
         alpha = alpha + under
-    channels = torch.cat([fixed, roles, alpha, _shadow(alpha)], dim=1)
-    return (channels * 255).round().clamp(0, 255).to(torch.uint8)
-
-
-def _layers(text: str) -> Tensor:
-    """float32 [8, 256, 256]: fixed red, green, blue, coverage of the four roles, alpha, without a rim."""
-    coverage = _render(text, {"base": "#ff0000", "dark": "#00ff00", "light": "#0000ff"}, keep=False)
-    fixed = _render(text, {}, keep=True)
-    glow = torch.zeros_like(fixed[:1])
-    if ROLES["glow"] in text:
-        glow = _render(text, {"glow": "#ff0000"}, keep=False)[:1]
-    return torch.cat([fixed[:3], coverage[:3], glow, fixed[3:]])
+    return torch.cat([fixed, roles[:3], glow, alpha, _shadow(alpha)])
 
 
 def _render(text: str, paints: dict[str, str], *, keep: bool) -> Tensor:
-    """float32 [4, 256, 256], premultiplied; roles without a paint are black, fixed colours too unless kept."""
+    """float32 [4, 256, 256], premultiplied; black replaces roles without a paint and colours not to keep."""
     table = {colour: paints.get(role, "#000000") for role, colour in ROLES.items()}
     painted = _COLOUR.sub(lambda m: table.get(m[0], m[0] if keep else "#000000"), text)
     side = SIDES[-1]
     png = resvg_py.svg_to_bytes(svg_string=painted, width=side, height=side, skip_system_fonts=True)
-    picture = np.asarray(Image.open(io.BytesIO(bytes(png))).convert("RGBA"))
+    picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
     straight = torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 255
     return torch.cat([straight[:3] * straight[3:], straight[3:]])
 
 
 def _dilate(alpha: Tensor, radius: float) -> Tensor:
-    """The alpha [n, 1, h, w] grown by a disc with a soft edge of one pixel."""
+    """The alpha [1, h, w] grown by a disc of `radius` pixels, row of the disc by row."""
+    height, width = alpha.shape[-2:]
     reach = math.ceil(radius)
     padded = F.pad(alpha, (reach,) * 4)
-    height, width = alpha.shape[-2:]
+    rows = [padded[..., reach : reach + width]]
+    for x in range(1, reach + 1):
+        sides = torch.maximum(padded[..., reach - x :][..., :width], padded[..., reach + x :][..., :width])
+        rows.append(torch.maximum(rows[-1], sides))
     grown = alpha
     for y in range(-reach, reach + 1):
-        for x in range(-reach, reach + 1):
-            weight = min(1.0, radius + 0.5 - math.hypot(x, y))
-            if weight > 0:
-                shift = padded[..., reach + y : reach + y + height, reach + x : reach + x + width]
-                grown = torch.maximum(grown, shift * weight)
+        inside = min(abs(y), radius)
+        half = math.sqrt(radius**2 - inside**2)
+        row = torch.lerp(rows[math.floor(half)], rows[math.ceil(half)], half % 1) * (1 + inside - abs(y))
+        grown = torch.maximum(grown, row[:, reach + y : reach + y + height])
     return grown
 
 
 def _shadow(alpha: Tensor) -> Tensor:
-    """The alpha [n, 1, h, w] blurred and moved down."""
+    """The alpha [1, h, w] blurred and moved down."""
     reach = math.ceil(3 * SHADOW_BLUR)
     line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / SHADOW_BLUR) ** 2)
     line = line / line.sum()

@@ -1,7 +1,8 @@
 """Canvases and the three ways to paint on them: sheets of land, stamps of cut-outs, layers that move.
 
-Lengths are in short sides of the frame, x to the right and y down from the frame's middle. A canvas is float32
-[N, C, H, W]: N frames (or pictures), C = 3 (opaque) or 4 (premultiplied colour and alpha), values 0..1.
+Lengths are in short sides of the frame, x to the right and y down from the frame's middle. A canvas is
+float32 [N, C, H, W]: N frames (or pictures), C = 3 (opaque) or 4 (premultiplied colour and alpha), values
+0..1.
 """
 
 from __future__ import annotations
@@ -72,12 +73,28 @@ def coverage(distance: Tensor, softness: float | Tensor) -> Tensor:
 
 
 def paint(canvas: Tensor, mask: Tensor, color: Tensor) -> None:
-    """Lay `color` [3, 1, 1] (or one that broadcasts) on the canvas in place where `mask` ([H, W] or [N, H, W])
-    says, 0..1."""
+    """Lay `color` [3, 1, 1] (or one that broadcasts) on the canvas in place where `mask` ([H, W] or [N, H,
+    W]) says, 0..1."""
     mask = mask.unsqueeze(-3)
     canvas[:, :3].mul_(1.0 - mask).add_(color * mask)
     if canvas.shape[1] == 4:
         canvas[:, 3:].mul_(1.0 - mask).add_(mask)
+
+
+def patch(
+    grid: Grid, x: float, y: float, width: float, height: float
+) -> tuple[slice, slice, Tensor, Tensor] | None:
+    """The pixels around a place, `width` and `height` to each side: rows, columns, and their distances from
+    it in pixels [1, w] and [h, 1]; None if they are out of view."""
+    column, row = (x - grid.left) * grid.scale, (y - grid.top) * grid.scale
+    wide, high = width * grid.scale + 1.0, height * grid.scale + 1.0
+    columns = slice(max(0, math.floor(column - wide)), min(grid.width, math.ceil(column + wide) + 1))
+    rows = slice(max(0, math.floor(row - high)), min(grid.height, math.ceil(row + high) + 1))
+    if columns.start >= columns.stop or rows.start >= rows.stop:
+        return None
+    dx = torch.arange(columns.start, columns.stop, device=grid.device) + 0.5 - column
+    dy = torch.arange(rows.start, rows.stop, device=grid.device) + 0.5 - row
+    return rows, columns, dx[None, :], dy[:, None]
 
 
 def over(canvas: Tensor, picture: Tensor) -> Tensor:
@@ -91,8 +108,8 @@ def over(canvas: Tensor, picture: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Look:
-    """Colours of a stamp: `#rrggbb` of the roles base, dark, light and glow; `ambient`: the light that falls on
-    it, [3] factors (glow is not dimmed); `haze`: `#rrggbb` and 0..1, the air before it."""
+    """Colours of a stamp: `#rrggbb` of the roles base, dark, light and glow; `ambient`: the light that falls
+    on it, [3] factors (glow is not dimmed); `haze`: `#rrggbb` and 0..1, the air before it."""
 
     base: str
     dark: str = "#3a2b3f"
@@ -121,11 +138,18 @@ def stamp(
 ) -> None:
     """Paint one shape on every frame of a canvas, in place, changing only the pixels around it.
 
-    `x`, `y`: its middle. `half`: half of its size, in short sides. `tilt`: radians, clockwise. `facing`: 1 or -1
-    (mirrored). `beat`: phase of its animation, 0..1. `stretch`: factor of its height. `fade`: 0..1, its opacity.
-    Each is a number or [N].
+    `x`, `y`: its middle. `half`: half of its size, in short sides. `tilt`: radians, clockwise. `facing`: 1 or
+    -1 (mirrored). `beat`: phase of its animation, 0..1. `stretch`: factor of its height. `fade`: 0..1, its
+    opacity. Each is a number or [N].
     """
     count, device = len(canvas), canvas.device
+    if (
+        isinstance(x, float) and isinstance(y, float) and isinstance(half, float)
+    ):  # most scenery is out of view
+        reach = 1.25 * REACH * half
+        beside = max(grid.left - x, x - grid.left - grid.width / grid.scale)
+        if max(beside, grid.top - y, y - grid.top - grid.height / grid.scale) > reach:
+            return
 
     def track(value: Tensor | float) -> Tensor:
         return torch.as_tensor(value, dtype=torch.float32, device=device).expand(count)
@@ -139,9 +163,12 @@ def stamp(
         reach *= 1.25  # the corners of a turned square; shapes are round enough for that
     side = 2 * math.ceil(reach) + 2
     visible = (
-        (column > -reach) & (column < grid.width + reach) & (row > -reach) & (row < grid.height + reach)
+        (column > -reach)
+        & (column < grid.width + reach)
+        & (row > -reach)
+        & (row < grid.height + reach)
         & (size > 0.05)
-    )  # fmt: skip
+    )
     index = visible.nonzero(as_tuple=True)[0]
     if not len(index):
         return
@@ -153,7 +180,7 @@ def stamp(
     angle = track(tilt)[index, None, None]
     cos, sin = angle.cos(), angle.sin()
     scale = 1.0 / (REACH * size[index, None, None])
-    u = (cos * dx + sin * dy) * track(facing)[index, None, None] * scale
+    u = (cos * dx + sin * dy) * scale / track(facing)[index, None, None]
     v = (cos * dy - sin * dx) * scale / tall[index, None, None]
     phases = atlas.textures(shape, float(size.max()) * 2 * REACH, device)
     phase = (torch.remainder(track(beat)[index], 1.0) * len(phases)).long().clamp_(max=len(phases) - 1)
@@ -176,7 +203,8 @@ def stamp(
 
 
 def _colored(sample: Tensor, look: Look, fade: Tensor) -> Tensor:
-    """Channels of the atlas [N, 9, h, w] as a premultiplied picture [N, 4, h, w], with its shadow under it."""
+    """Channels of the atlas [N, 9, h, w] as a premultiplied picture [N, 4, h, w], with its shadow under
+    it."""
     device = sample.device
     roles = torch.stack([rgb(color, device) for color in (look.base, look.dark, look.light)])
     ambient = torch.tensor(look.ambient, device=device)[:, None, None]
@@ -202,7 +230,8 @@ def sheet(
     shadow: float = 0.3,
     tone: float = 0.10,
 ) -> Tensor:
-    """Paint a sheet of paper under a `skyline` ([W], y of its upper edge) on every frame of the canvas, in place.
+    """Paint a sheet of paper under a `skyline` ([W], y of its upper edge) on every frame of the canvas, in
+    place.
 
     `edge`: how much lighter its cut edge is. `shadow`: opacity of the shadow above the edge. `tone`: how much
     darker it gets downwards in a short side. Returns the depth below the skyline, [H, W] in short sides.
@@ -223,11 +252,11 @@ def sheet(
 def lay(
     canvas: Tensor, grid: Grid, picture: Tensor, source: Grid, x: Tensor, y: Tensor, scale: Tensor
 ) -> None:
-    """Lay a still `picture` [1, 4, h, w] on its own grid over each frame of the canvas, in place, as a camera sees
-    it.
+    """Lay a still `picture` [1, 4, h, w] on its own grid over each frame of the canvas, in place, as a camera
+    sees it.
 
-    Frame k shows at a place p of the frame the picture's place p / scale[k] + (x[k], y[k]). `x`, `y`, `scale`:
-    [T]. Beyond the picture's edge its edge goes on.
+    Frame k shows at a place p of the frame the picture's place p / scale[k] + (x[k], y[k]). `x`, `y`,
+    `scale`: [T]. Beyond the picture's edge its edge goes on.
     """
     ratio = source.scale / grid.scale / scale
     first_column = (grid.x[0] / scale + x - source.left) * source.scale - 0.5
@@ -245,7 +274,8 @@ def lay(
 
 
 def _across(picture: Tensor, first: float, step: float, count: int, dim: int) -> Tensor:
-    """Linear interpolation of [4, h, w] along one dimension at `count` places, `first`, `first + step`, ..."""
+    """Linear interpolation of [4, h, w] along one dimension at `count` places, `first`, `first + step`,
+    ..."""
     size = picture.shape[dim]
     whole = round(step)
     low = math.floor(first)
@@ -283,9 +313,9 @@ Painter = Callable[[Tensor, Grid], None]
 
 @dataclass(frozen=True)
 class Layer:
-    """A sheet of the picture at a `depth` (0 far, hardly moves with the camera; 1 near), painted once and then
-    moved. `drift`: short sides per second to the right, of its own. `wind`: the same downwards. `tile`: its
-    pattern repeats after so many short sides both ways, or None."""
+    """A sheet of the picture at a `depth` (0 far, hardly moves with the camera; 1 near), painted once and
+    then moved. `drift`: short sides per second to the right, of its own. `wind`: the same downwards. `tile`:
+    its pattern repeats after so many short sides both ways, or None."""
 
     depth: float
     draw: Painter

@@ -30,7 +30,10 @@ def hills(rng: random.Random, y: float, amplitude: float, waves: int = 4, length
     ]
 
     def skyline(x: Line) -> Line:
-        return y - amplitude * sum(m * np.sin(2 * math.pi * f * x / length + p) for f, p, m in parts)
+        height = np.zeros_like(x)
+        for frequency, phase, share in parts:
+            height += share * np.sin(2 * math.pi * frequency * x / length + phase)
+        return y - amplitude * height
 
     return skyline
 
@@ -78,10 +81,12 @@ class Peaks:
             tall, wide = height * rng.uniform(0.55, 1.1), width * rng.uniform(0.75, 1.25)
             points += [
                 (x, y + rng.uniform(-0.02, 0.02)),
-                (x + wide * 0.30, y - tall * 0.52), (x + wide * 0.38, y - tall * 0.50),
+                (x + wide * 0.30, y - tall * 0.52),
+                (x + wide * 0.38, y - tall * 0.50),
                 (x + wide * 0.52, y - tall),
-                (x + wide * 0.66, y - tall * 0.60), (x + wide * 0.74, y - tall * 0.56),
-            ]  # fmt: skip
+                (x + wide * 0.66, y - tall * 0.60),
+                (x + wide * 0.74, y - tall * 0.56),
+            ]
             self._tops.append((x + wide * 0.52, y - tall, tall))
             x += wide
         self.skyline: Skyline = _polyline(points)
@@ -93,15 +98,23 @@ class Peaks:
         tops = np.array([top[1] for top in self._tops])[near]
         tall = np.array([top[2] for top in self._tops])[near]
         zigzag = np.abs(np.remainder(x / 0.055, 1.0) * 2.0 - 1.0) * 0.026
-        return tops + share * tall + zigzag
+        edge: Line = tops + share * tall + zigzag
+        return edge
 
 
 def islet(x0: float, y: float, width: float, height: float) -> Skyline:
     """A rock in the sea."""
     half = width / 2
-    points = [(-REACH, y + 0.02), (x0 - half, y + 0.012), (x0 - 0.42 * half, y - 0.9 * height), (x0, y - height),
-              (x0 + 0.3 * half, y - 0.82 * height), (x0 + 0.5 * half, y - 0.2 * height), (x0 + half, y + 0.012),
-              (REACH, y + 0.02)]  # fmt: skip
+    points = [
+        (-REACH, y + 0.02),
+        (x0 - half, y + 0.012),
+        (x0 - 0.42 * half, y - 0.9 * height),
+        (x0, y - height),
+        (x0 + 0.3 * half, y - 0.82 * height),
+        (x0 + 0.5 * half, y - 0.2 * height),
+        (x0 + half, y + 0.012),
+        (REACH, y + 0.02),
+    ]
     return _polyline(points)
 
 

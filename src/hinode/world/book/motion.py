@@ -29,8 +29,8 @@ PROFILES = ("bird", "gull", "fish", "whale", "boat", "cat", "camel", "sledge", "
 
 @dataclass(frozen=True)
 class Camera:
-    """The camera, each [T]: `pan` and `tilt` in short sides of the nearest layer, `zoom` and `dolly` as factors,
-    `orbit` in short sides."""
+    """The camera, each [T]: `pan` and `tilt` in short sides of the nearest layer, `zoom` and `dolly` as
+    factors, `orbit` in short sides."""
 
     pan: Tensor
     tilt: Tensor
@@ -47,22 +47,14 @@ class Camera:
         """By how much a layer at a depth is enlarged."""
         return self.zoom * (1.0 + (self.dolly - 1.0) * depth)
 
-    @property
-    def still(self) -> bool:
-        """Whether no layer moves or is enlarged in all these moments."""
-        return all(
-            bool((track == track[0]).all())
-            for track in (self.pan, self.tilt, self.zoom, self.dolly, self.orbit)
-        )
-
 
 @dataclass(frozen=True)
 class Track:
     """The path of one subject as the camera sees it, each [T].
 
-    `x`, `y`: its middle. `half`: half of its size. `tilt`: radians, clockwise. `facing`: 1 right, -1 left, between
-    while it turns round. `beat`: phase of its steps or wings, 0..1. `height`: above what it stands on, 0 in the
-    air; `stretch`: factor of its height.
+    `x`, `y`: its middle. `half`: half of its size. `tilt`: radians, clockwise. `facing`: 1 right, -1 left,
+    between while it turns round. `beat`: phase of its steps or wings, 0..1. `height`: above what it stands
+    on, 0 in the air; `stretch`: factor of its height.
     """
 
     x: Tensor
@@ -73,6 +65,12 @@ class Track:
     beat: Tensor
     height: Tensor
     stretch: Tensor
+
+
+def still_camera(moments: Tensor) -> Camera:
+    """A camera that does not move."""
+    zero, unit = torch.zeros_like(moments), torch.ones_like(moments)
+    return Camera(zero, zero, unit, unit, zero)
 
 
 def camera_path(scene: Scene, moments: Tensor, aspect: float) -> Camera:
@@ -94,8 +92,7 @@ def camera_path(scene: Scene, moments: Tensor, aspect: float) -> Camera:
         orbit = moments * (0.22 * pace * (1 if scene.seed % 2 else -1))
     elif move == "follow" and scene.subjects:
         x, _ = _path(scene.subjects[0], moments, aspect)
-        pan = (x - x[0]) / NEARNESS if len(x) else zero
-        start, _ = _path(scene.subjects[0], moments[:1] * 0.0, aspect)
+        start, _ = _path(scene.subjects[0], torch.zeros_like(moments[:1]), aspect)
         pan = (x - start) / NEARNESS
     return Camera(pan, tilt, zoom, dolly, orbit)
 

@@ -27,11 +27,13 @@ DEEP = {
     "sunset": ("#d79a9a", "#6a6fae", "#2a2f6e"), "night": ("#1f4f86", "#123266", "#0a1a44"),
 }  # fmt: skip
 AMBIENT = {
-    "dawn": (0.98, 0.86, 0.92), "noon": (1.0, 1.0, 1.0), "sunset": (0.98, 0.70, 0.68), "night": (0.42, 0.44, 0.66),
+    "dawn": (0.98, 0.86, 0.92), "noon": (1.0, 1.0, 1.0), "sunset": (0.98, 0.70, 0.68),
+    "night": (0.42, 0.44, 0.66),
 }  # fmt: skip
 """Light that falls on land and things on it."""
 SUBJECT_LIGHT = {
-    "dawn": (1.0, 0.97, 0.97), "noon": (1.0, 1.0, 1.0), "sunset": (1.0, 0.94, 0.92), "night": (0.9, 0.9, 0.96),
+    "dawn": (1.0, 0.97, 0.97), "noon": (1.0, 1.0, 1.0), "sunset": (1.0, 0.94, 0.92),
+    "night": (0.9, 0.9, 0.96),
 }  # fmt: skip
 WINDOWS = {"dawn": "#ffe7b0", "noon": "#b4def5", "sunset": "#ffd873", "night": "#ffd45e"}
 
@@ -39,8 +41,8 @@ WINDOWS = {"dawn": "#ffe7b0", "noon": "#b4def5", "sunset": "#ffd873", "night": "
 @dataclass(frozen=True)
 class Light:
     """The light of a scene: `sky` (three colours from the zenith down), `ambient` on the land, `cast` on
-    subjects, `haze` and its share on the farthest layer, `window` (colour of panes), `lamps` (share of lit ones),
-    `frost` (0..1, how much snow lies)."""
+    subjects, `haze` and its share on the farthest layer, `window` (colour of panes), `lamps` (share of lit
+    ones), `frost` (0..1, how much snow lies)."""
 
     sky: tuple[str, str, str]
     ambient: tuple[float, float, float]
@@ -66,27 +68,35 @@ class Light:
         return min(1.0, self.air * (1.0 - 0.8 * depth))
 
 
+Sky = tuple[str, str, str]
+
+
+def _tinted(sky: Sky, tint: str, share: float) -> Sky:
+    top, middle, low = (mixed(color, tint, share) for color in sky)
+    return top, middle, low
+
+
 def light(scene: Scene) -> Light:
     """The light of a scene's place, time and weather."""
     table = {"space": SPACE, "underwater": DEEP}.get(scene.place, SKIES)
     sky = table[scene.time]
     ambient, air = AMBIENT[scene.time], 0.32
     if scene.place == "village" and scene.time == "night":
-        sky, ambient = ("#1c2a5e", "#46599c", "#a9b8de"), (0.58, 0.64, 0.86)
+        sky, ambient = ("#1c2a5e", "#46599c", "#a9b8de"), (0.8, 0.85, 0.98)
     if scene.place == "space":
         ambient, air = (0.94, 0.92, 0.98), 0.0
     grey, pale = lit("#9aa3b4", ambient), lit("#e9eef4", ambient)
     haze = sky[2]
     if scene.weather == "rain":
-        sky = tuple(mixed(color, grey, 0.62) for color in sky)
+        sky = _tinted(sky, grey, 0.62)
         haze = mixed(haze, grey, 0.6)
     elif scene.weather == "snow":
-        sky = tuple(mixed(color, pale, 0.3) for color in sky)
+        sky = _tinted(sky, pale, 0.3)
         haze = mixed(haze, pale, 0.4)
     elif scene.weather == "fog":
-        sky = tuple(mixed(color, pale, 0.6) for color in sky)
+        sky = _tinted(sky, pale, 0.6)
         haze, air = mixed(haze, pale, 0.75), 0.92
     lamps = {"night": 0.65, "sunset": 0.45, "dawn": 0.25, "noon": 0.0}[scene.time]
     frost = 1.0 if scene.weather == "snow" else 0.0
-    return Light(sky, ambient, SUBJECT_LIGHT[scene.time], haze, air, WINDOWS[scene.time],  # type: ignore[arg-type]
-                 lamps, frost, scene.weather, scene.time)  # fmt: skip
+    cast = SUBJECT_LIGHT[scene.time]
+    return Light(sky, ambient, cast, haze, air, WINDOWS[scene.time], lamps, frost, scene.weather, scene.time)

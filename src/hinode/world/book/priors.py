@@ -1,13 +1,14 @@
 """Where each subject is at home: places, heights, sizes and motions for what a prompt leaves open.
 
-What the words ask for is drawn even where it is odd ("a boat in the desert"); these tables only fill in the rest.
-Levels and sizes are in short sides of the frame; a level is a y down from the frame's middle.
+What the words ask for is drawn even where it is odd ("a boat in the desert"); these tables only fill in the
+rest. Levels and sizes are in short sides of the frame; a level is a y down from the frame's middle.
 """
 
 from __future__ import annotations
 
 KINDS = ("balloon", "bird", "boat", "kite", "rocket", "ball", "star", "train", "fish", "gull", "lighthouse",
-         "cat", "clock tower", "cottage", "camel", "snowman", "sledge", "whale", "planet", "rover")  # fmt: skip
+         "cat", "clock tower", "cottage", "camel", "snowman", "sledge", "whale", "planet",
+         "rover")  # fmt: skip
 COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black", "grey", "brown",
           "turquoise")  # fmt: skip
 PLACES = ("hills", "mountains", "sea", "desert", "city", "meadow", "village", "underwater", "space")
@@ -58,34 +59,30 @@ HEIGHTS: dict[str, tuple[float, float]] = {
     "planet": (0.26, 0.4), "kite": (0.28, 0.42), "fish": (0.4, 0.62), "whale": (0.32, 0.5),
 }  # fmt: skip
 """Usual heights of what flies or swims, in fractions of the frame."""
-FEET: dict[str, float] = {
-    "boat": 0.33, "train": 0.22, "cat": 0.36, "camel": 0.40, "sledge": 0.30, "rover": 0.36, "whale": 0.18,
-    "fish": 0.2, "ball": 0.5,
-}  # fmt: skip
+FEET: dict[str, float] = {"boat": 0.36, "whale": 0.18, "fish": 0.2}
 """From a cut-out's middle down to where it stands or floats, in its sizes; half where nothing is said."""
 LEVELS: dict[tuple[str, str], tuple[float, float]] = {
-    ("hills", "ground"): (0.36, 0.42), ("mountains", "ground"): (0.42, 0.46), ("desert", "ground"): (0.33, 0.4),
-    ("city", "ground"): (0.40, 0.45), ("meadow", "ground"): (0.36, 0.43), ("village", "ground"): (0.34, 0.42),
-    ("underwater", "ground"): (0.42, 0.46), ("space", "ground"): (0.38, 0.44), ("sea", "ground"): (0.2, 0.22),
-    ("sea", "water"): (0.2, 0.28), ("mountains", "rails"): (0.196, 0.196), ("hills", "rails"): (0.36, 0.42),
+    ("hills", "ground"): (0.36, 0.42), ("mountains", "ground"): (0.42, 0.46),
+    ("desert", "ground"): (0.33, 0.4), ("city", "ground"): (0.40, 0.45), ("meadow", "ground"): (0.36, 0.43),
+    ("village", "ground"): (0.34, 0.42), ("underwater", "ground"): (0.42, 0.46),
+    ("space", "ground"): (0.38, 0.44), ("sea", "ground"): (0.13, 0.15), ("sea", "water"): (0.285, 0.315),
+    ("mountains", "rails"): (0.196, 0.196), ("hills", "rails"): (0.36, 0.42),
 }  # fmt: skip
 """Where something stands, floats or rolls in a place."""
 
 _AIR = ("balloon", "bird", "gull", "kite", "rocket", "star", "planet")
-_AFLOAT = ("boat", "whale", "fish")
+_SWIMMERS = ("whale", "fish")
+_BUILDINGS = ("lighthouse", "clock tower", "cottage", "snowman")
 
 
 def rest(kind: str, place: str, motion: str) -> str:
-    """What a subject is in or on, one of `RESTS`: a train takes the rails where there are some, a boat the water;
-    what flies is in the air, and so is what moves up, down or in circles in a way that its kind does not."""
+    """What a subject is in or on, one of `RESTS`: a train takes the rails where there are some, a boat the
+    water; what flies is in the air, and so is what moves up, down or in circles in a way that its kind does
+    not."""
     if motion in ("rise", "fall", "circle"):
         return "air"
-    if kind in _AIR or (kind in ("fish", "whale") and place != "sea"):
+    if kind in _AIR or (kind in _SWIMMERS and place != "sea"):
         return "air"
-    if place == "sea" and (
-        kind in _AFLOAT or kind == "train" or kind in ("sledge", "camel", "cat", "rover", "ball")
-    ):
+    if place == "sea" and kind not in _BUILDINGS:
         return "water"
-    if kind == "train" and ("mountains", "rails") and (place, "rails") in LEVELS:
-        return "rails"
-    return "ground"
+    return "rails" if kind == "train" and (place, "rails") in LEVELS else "ground"

@@ -19,7 +19,8 @@ from hinode.world.book.motion import Camera, camera_path
 from hinode.world.book.scene import Scene
 
 FINE = 2
-"""Pixels of a moving layer's picture per pixel of the frame, so that it is as sharp between two pixels as on one."""
+"""Pixels of a moving layer's picture per pixel of the frame, so that it is as sharp between two pixels as on
+one."""
 
 
 def render(
@@ -35,9 +36,10 @@ def render(
 ) -> Tensor:
     """Render a batch of scenes.
 
-    `frames` frames at `fps`; frame k shows the moment `start + k / fps` seconds (`start` may differ by scene).
-    `width`, `height`: of the whole frame in pixels. `window`: left, top, width and height of the part of it that
-    is drawn, or None for all of it. Returns float32 [B, T, 3, H, W], sRGB in 0..1.
+    `frames` frames at `fps`; frame k shows the moment `start + k / fps` seconds (`start` may differ by
+    scene). `width`, `height`: of the whole frame in pixels. `window`: left, top, width and height of the part
+    of it that is drawn, or None for all of it. A layer that moves within the clip is interpolated between its
+    pixels. Returns float32 [B, T, 3, H, W], sRGB in 0..1.
     """
     if frames < 1 or fps <= 0 or width < 8 or height < 8:
         raise ValueError(f"cannot render {frames} frames of {width}x{height} at {fps} fps")
@@ -46,26 +48,31 @@ def render(
     starts = [start] * len(scenes) if isinstance(start, (int, float)) else list(start)
     clock = torch.arange(frames, device=device, dtype=torch.float32) / fps
     grid = frame_grid(width, height, window, device)
-    return torch.stack([_clip(scene, clock + begin, grid, width / height)
-                        for scene, begin in zip(scenes, starts, strict=True)])  # fmt: skip
+    return torch.stack(
+        [
+            _clip(scene, clock + begin, grid, width / height)
+            for scene, begin in zip(scenes, starts, strict=True)
+        ]
+    )
 
 
 def _clip(scene: Scene, moments: Tensor, grid: Grid, aspect: float) -> Tensor:
     """One scene at [T] moments, [T, 3, H, W]."""
     rng = random.Random(scene.seed)
     light = palette.light(scene)
-    place = places.PLACES[scene.place](rng, light, aspect)
+    place = places.build(scene.place, rng, light, aspect)
     camera = camera_path(scene, moments, aspect)
     canvas = sky.gradient(light, grid)
     layers = list(place.layers)
-    stops = [_stop(place.above.get(subject.rest, -1), len(layers)) for subject in scene.subjects]
+    stops = [len(layers) - place.covers.get(subject.rest, 1) for subject in scene.subjects]
     order = sorted(range(len(scene.subjects)), key=lambda k: (stops[k], _nearness(scene, k)))
     for number in range(len(layers) + 1):
         for k in order:
             if stops[k] == number:
                 if len(canvas) < len(moments):
                     canvas = canvas.expand(len(moments), -1, -1, -1).contiguous()
-                actors.draw(canvas, grid, scene, scene.subjects[k], moments, camera, light, aspect)
+                stage = actors.Stage(canvas, grid, scene, moments, camera, light, aspect)
+                stage.draw(scene.subjects[k])
         if number < len(layers):
             canvas = _lay(canvas, layers[number], moments, camera, grid)
     for layer in weather.layers(rng, light):
@@ -73,13 +80,9 @@ def _clip(scene: Scene, moments: Tensor, grid: Grid, aspect: float) -> Tensor:
     return canvas.expand(len(moments), -1, -1, -1).clamp(0.0, 1.0)
 
 
-def _stop(above: int, count: int) -> int:
-    """How many layers lie under a subject: counted from the nearest one if negative."""
-    return max(0, count + above) if above < 0 else min(above, count)
-
-
 def _nearness(scene: Scene, number: int) -> float:
-    """Sorts subjects from far to near: planets first, and the first subject last unless it is behind the second."""
+    """Sorts subjects from far to near: planets first, and the first subject last unless it is behind the
+    second."""
     if scene.subjects[number].kind == "planet":
         return -10.0
     return float(number) if scene.relation == "behind" else -float(number)
@@ -107,8 +110,14 @@ def _lay(canvas: Tensor, layer: Layer, moments: Tensor, camera: Camera, grid: Gr
     top_edge = float((grid.top / scale + down).min())
     bottom_edge = float((bottom / scale + down).max())
     fine = grid.scale * FINE
-    source = Grid(math.ceil((right_edge - left_edge) * fine) + 2, math.ceil((bottom_edge - top_edge) * fine) + 2, fine,
-                  left_edge - 0.5 / fine, top_edge - 0.5 / fine, grid.device)  # fmt: skip
+    source = Grid(
+        math.ceil((right_edge - left_edge) * fine) + 2,
+        math.ceil((bottom_edge - top_edge) * fine) + 2,
+        fine,
+        left_edge - 0.5 / fine,
+        top_edge - 0.5 / fine,
+        grid.device,
+    )
     picture = source.blank()
     layer.draw(picture, source)
     if len(canvas) < len(moments):

@@ -1,7 +1,8 @@
-"""Scenes of the picture book: everything that is true about a clip, as frozen values, and how they are sampled.
+"""Scenes of the picture book: everything that is true about a clip, as frozen values, and how they are
+sampled.
 
-A `Scene` holds the facts that words can name and the numbers that only vary the picture. The same scene always
-gives the same pixels and sounds.
+A `Scene` holds the facts that words can name and the numbers that only vary the picture. The same scene
+always gives the same pixels and sounds.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class Subject:
     """One paper cut-out and its path.
 
     `x`, `y`: anchor in fractions of the frame, as the camera sees it at 0 s; where the path starts, or its
-    centre. `size`: the cut-out's larger side in short sides of the frame. `speed`: 1 = nominal. `phase`: 0..1,
-    shifts every periodic movement. `rest`: what it is in or on, one of `priors.RESTS`.
+    centre. `size`: the cut-out's larger side in short sides of the frame. `speed`: 1 = nominal. `phase`:
+    0..1, shifts every periodic movement. `rest`: what it is in or on, one of `priors.RESTS`.
     """
 
     kind: str
@@ -81,20 +82,15 @@ def subject(
     y: tuple[float, float] | None = None,
     scale: float = 1.0,
 ) -> Subject:
-    """A subject in a place, where such a subject usually is. `x`, `y`: ranges to take the anchor from instead;
-    `scale`: factor of its usual size."""
+    """A subject in a place, where such a subject usually is. `x`, `y`: ranges to take the anchor from
+    instead; `scale`: factor of its usual size."""
     rest = priors.rest(kind, place, motion)
     size = rng.uniform(*priors.SIZES[kind]) * scale
-    home = priors.LEVELS.get((place, rest))
     across = x or {"left": (0.66, 0.8), "right": (0.2, 0.34)}.get(motion, (0.3, 0.7))
-    if home is not None and y is None:  # its lower edge stands, swims or rolls on a level
-        level = rng.uniform(*home)
-        down = level - size * priors.FEET.get(kind, 0.5)
-        if motion == "rise":
-            down -= 0.0
-        elif motion == "fall":
-            down -= 0.45
-        up = (0.5 + down, 0.5 + down)
+    levels = priors.LEVELS.get((place, rest))
+    if levels is not None and y is None:  # its lower edge stands, floats or rolls on a level
+        middle = 0.5 + rng.uniform(*levels) - size * priors.FEET.get(kind, 0.5)
+        up = (middle, middle)
     else:
         up = y or {"rise": (0.62, 0.74), "fall": (0.14, 0.26)}.get(
             motion, priors.HEIGHTS.get(kind, (0.3, 0.5))
@@ -110,7 +106,8 @@ def cast(
     place: str,
     relation: str | None = None,
 ) -> tuple[Subject, ...]:
-    """Place up to three subjects, each a (kind, colour, motion), so that all are seen and `relation` holds."""
+    """Place up to three subjects, each a (kind, colour, motion), so that all are seen and `relation`
+    holds."""
     count = len(members)
     if count == 1:
         return (subject(rng, *members[0], place),)
@@ -130,27 +127,28 @@ def cast(
                                      facing=first.facing, rest=first.rest)  # fmt: skip
         return first, second
     columns = [0.27, 0.73] if count == 2 else [0.2, 0.5, 0.8]
-    if relation is None:
-        rng.shuffle(columns)
+    if relation is None:  # who moves to the right begins on the left, and stays in view longer
+        ranks = [({"right": 0, "left": 2}.get(motion, 1), rng.random()) for _, _, motion in members]
+        columns = [columns[sorted(ranks).index(rank)] for rank in ranks]
     elif relation == "right of":
         columns[:2] = columns[1::-1]
     loose = 0.05 if count == 2 else 0.03
+    heights: list[tuple[float, float] | None] = [None] * count
+    if count == 2 and sorted(motion for _, _, motion in members) == ["left", "right"]:
+        lanes = rng.sample([(0.2, 0.28), (0.52, 0.6)], 2)  # they pass each other
+        in_air = [priors.rest(kind, place, motion) == "air" for kind, _, motion in members]
+        heights = [lane if flies else None for lane, flies in zip(lanes, in_air, strict=True)]
     placed = [
-        subject(rng, *member, place, x=(column - loose, column + loose), scale=scale)
-        for member, column in zip(members, columns, strict=True)
+        subject(rng, *member, place, x=(column - loose, column + loose), y=height, scale=scale)
+        for member, column, height in zip(members, columns, heights, strict=True)
     ]
-    same = {(member[0], member[2]) for member in members}
-    if len(same) == 1:  # two or three of a kind that move alike move together
+    alike = len({(kind, motion) for kind, _, motion in members}) == 1
+    if alike:  # two or three of a kind that move alike move together
         head = placed[0]
         placed = [dataclasses.replace(s, speed=head.speed, facing=head.facing) for s in placed]
-        if head.motion in ("left", "right") and head.rest == "air":
-            step = 0.17 if count == 3 else 0.24
-            start = 0.42 if head.motion == "right" else 0.58 - (count - 1) * step
-            start = (
-                start - (count - 1) * step / 2 if head.motion == "right" else start + (count - 1) * step / 2
-            )
-            placed = [dataclasses.replace(s, x=start + k * step - (0.1 if head.motion == "right" else -0.1))
-                      for k, s in enumerate(placed)]  # fmt: skip
+        if head.motion in ("left", "right") and head.rest == "air":  # in a row, the first one ahead
+            way, step = (1 if head.motion == "right" else -1), 0.24 if count == 2 else 0.17
+            placed = [dataclasses.replace(s, x=0.5 + way * (0.1 - k * step)) for k, s in enumerate(placed)]
     return tuple(placed)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import FileResponse, Response
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import Response
 from pydantic import Field
 
 from hinode.api import wire
 from hinode.api.context import AppContext, ProjectId
+from hinode.api.downloads import RangeResponse
 from hinode.api.failures import Refusal, get_or_404
 from hinode.api.queries import Id, PageArguments, page_query
 from hinode.api.requests.bodies import FORM, BodyReader
@@ -105,19 +106,18 @@ def delete_file(file_id: Id, context: AppContext, project_id: ProjectId) -> Resp
         200: {
             "description": "The file.",
             "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        }
+        },
+        206: {"description": "The range of the Range header."},
+        416: {"description": "The range is outside the file."},
     },
 )
-def get_file_content(file_id: Id, request: Request, context: AppContext, project_id: ProjectId) -> Response:
-    """Download a file, always as a whole."""
+def get_file_content(file_id: Id, context: AppContext, project_id: ProjectId) -> Response:
+    """Download a file, or a range of it."""
     upload = get_or_404(context.uploads.get, project_id, file_id, "file")
     path = context.objects.path(upload.digest)
-    if not path.is_file():
+    if not context.objects.has(upload.digest):
         raise Refusal(404, "this file is lost; upload it again", code="not_found", param="file_id")
-    request.scope["headers"] = [
-        header for header in request.scope["headers"] if header[0] not in (b"range", b"if-range")
-    ]
-    return FileResponse(
+    return RangeResponse(
         path,
         # Whatever the type of the upload: a browser must not run it.
         media_type="application/octet-stream",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse, Response
-from starlette.responses import MalformedRangeHeader, RangeNotSatisfiable
+from fastapi.responses import Response
 
 from hinode.api import wire
 from hinode.api.context import AppContext, ProjectId
-from hinode.api.failures import Refusal, get_or_404
+from hinode.api.downloads import RangeResponse
+from hinode.api.failures import STORE_RETRY_SECONDS, Refusal, get_or_404, unavailable
 from hinode.api.queries import Id
 from hinode.jobs.states import Status
 
@@ -33,23 +33,6 @@ _RESPONSES = {
 }
 
 
-class RangeResponse(FileResponse):
-    """A file or one range of it; any other Range header means the whole file, as HTTP allows."""
-
-    @classmethod
-    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
-        try:
-            ranges = super()._parse_range_header(http_range, file_size)
-        except MalformedRangeHeader:
-            return []
-        except RangeNotSatisfiable as error:
-            # Starlette would answer with plain text.
-            message = f"the requested range starts after the end of the file ({file_size:,} bytes)"
-            headers = {"content-range": f"bytes */{file_size}"}
-            raise Refusal(416, message, code="range_not_satisfiable", headers=headers) from error
-        return ranges if len(ranges) == 1 else []
-
-
 @router.get("/{video_id}/content", response_class=Response, responses=_RESPONSES)  # type: ignore[arg-type]
 @router.head("/{video_id}/content", include_in_schema=False)
 def get_content(
@@ -64,6 +47,13 @@ def get_content(
         message = "this video is not finished yet; wait until its status is completed"
         raise Refusal(409, message, code="video_in_progress", headers={"x-should-retry": "false"})
     file = context.store.artifacts(job.id).get(variant)
+    if (
+        file is not None
+        and not context.objects.has(file.digest)
+        and context.clock() < (job.expires_at or 0.0)
+    ):
+        message = f"the {variant} of this video cannot be read at the moment; ask again later"
+        raise unavailable(message, STORE_RETRY_SECONDS)
     if file is None or not context.objects.has(file.digest):
         message = f"the {variant} of this video has expired; make the video again"
         raise Refusal(404, message, code="video_expired", param="video_id")

@@ -5,7 +5,6 @@ and fewer frames at a time; on the processor, in full precision and in tiles; by
 from __future__ import annotations
 
 import copy
-import gc
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from hinode.engines.diffusers.loading.tiny_decoder import TinyDecoder, denormalize
 from hinode.engines.diffusers.memory import decoding
+from hinode.engines.diffusers.memory.allocator import free_memory
 from hinode.engines.diffusers.memory.decoding import PROCESSOR, TILES, TINY, TINY_PROCESSOR, WHOLE
 from hinode.engines.diffusers.memory.needs import TILE_SIDE
 
@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 MIN_TILE = 4
 """Latent positions along the side of the smallest tile, and what every side is a multiple of, so that the
 overlap, a quarter of it, is a whole number."""
+
+
+class DecodingError(RuntimeError):
+    """A decoder returned what is no picture."""
 
 
 @dataclass
@@ -53,6 +57,7 @@ class Decoder:
         while True:
             try:
                 decoded = self._decode(method, latents, args, kwargs)
+                _check_numbers(decoded)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     # Less memory would not help this decoder; there may be another one.
@@ -101,6 +106,13 @@ class Decoder:
         return kind.decode(vae, latents, *args, **kwargs)
 
 
+def _check_numbers(decoded: Any) -> None:
+    """Raise DecodingError if a decoder returned values that are not numbers, which would become black."""
+    video = decoded[0] if isinstance(decoded, tuple) else decoded.sample
+    if not bool(torch.isfinite(video).all()):
+        raise DecodingError("the decoder of the model computed values that are not numbers")
+
+
 def _decoder_output(video: Tensor, kwargs: dict[str, Any]) -> Any:
     """A video as `decode` of an autoencoder returns it."""
     from diffusers.models.autoencoders.vae import DecoderOutput
@@ -146,10 +158,3 @@ def out_of_memory(error: BaseException) -> bool:
     phrases = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
     message = str(error).lower()
     return isinstance(error, RuntimeError) and any(phrase in message for phrase in phrases)
-
-
-def free_memory() -> None:
-    """Return unused memory to the system."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -17,17 +17,20 @@ from hinode.clip import Sound
 from hinode.engines.diffusers import conditions
 from hinode.engines.diffusers.execution import block_cache
 from hinode.engines.diffusers.execution.block_cache import BlockCache
-from hinode.engines.diffusers.execution.decode import Decoder, enable_tiles, free_memory, out_of_memory
+from hinode.engines.diffusers.execution.decode import Decoder, enable_tiles, out_of_memory
 from hinode.engines.diffusers.execution.previews import Previews
 from hinode.engines.diffusers.execution.step_loop import StepLoop, StepState
 from hinode.engines.diffusers.execution.stepper import Pause
 from hinode.engines.diffusers.loading.acceleration import UNACCELERATED, first_line
 from hinode.engines.diffusers.loading.embeddings import Embeddings
 from hinode.engines.diffusers.loading.model import Model
+from hinode.engines.diffusers.loading.self_test import SelfTests
+from hinode.engines.diffusers.memory.allocator import free_memory
 from hinode.engines.diffusers.memory.decoding import WHOLE
 from hinode.engines.diffusers.memory.plan import MemoryPlan, Residence
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Progress
+from hinode.errors import EngineError, HinodeError, ModelError
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,7 @@ class PipelineCall:
 
     Attributes:
         embeddings: cache of encoded prompts.
+        self_tests: of the ways to compute denoisers quickly.
         state: where to continue.
         decoder: decodes the clip; None before the call.
         steps: the loop of steps; None before the call.
@@ -49,6 +53,7 @@ class PipelineCall:
     plan: MemoryPlan
     model: Model
     embeddings: Embeddings
+    self_tests: SelfTests
     state: StepState | None
     decoder: Decoder | None = None
     steps: StepLoop | None = None
@@ -62,8 +67,12 @@ class PipelineCall:
         return self.task.family.sound and self.task.request.sound is not False
 
     def __call__(self, pause: Pause) -> tuple[Any, Sound | None]:
-        """Run the pipeline, and return frames float32 [T, H, W, 3] in 0..1, and their sound, or None;
-        EngineError if the sound contains values that are not numbers."""
+        """Run the pipeline, and return frames float32 [T, H, W, 3] in 0..1, and their sound, or None.
+
+        Raises:
+            EngineError: there is too little memory, or values are not numbers.
+            ModelError: the library cannot run this model.
+        """
         task, model, state = self.task, self.model, self.state
         generator = torch.Generator("cpu").manual_seed(task.request.seed)
         total, previews = task.profile.steps, Previews(task, model.tiny)
@@ -79,7 +88,18 @@ class PipelineCall:
             cache_inputs=lambda: dict(cache.inputs) if cache else {},
         )
         pipeline = self._assemble(self.steps, pause)
-        output = pipeline(**self._arguments(), generator=generator, output_type="np", return_dict=False)
+        try:
+            output = pipeline(**self._arguments(), generator=generator, output_type="np", return_dict=False)
+        except HinodeError:
+            raise
+        except Exception as error:  # whatever the library may raise for files that do not belong together
+            if out_of_memory(error):
+                message = f"the model {task.entry.name} needs more memory than is free: {first_line(error)}"
+                remedy = "ask for a shorter or smaller clip, or end other programs that use the memory"
+                raise EngineError(message, remedy) from error
+            log.exception("the pipeline failed")
+            message = f"the library cannot run the model {task.entry.name}: {first_line(error)}"
+            raise ModelError(message, "see that all of its files are from one checkpoint") from error
         sound = None
         if self.decodes_sound:
             samples = output[1][0].float().cpu().numpy()
@@ -121,25 +141,40 @@ class PipelineCall:
                 return type(scheduler).from_config(scheduler.config, **{name: shift})
         return scheduler
 
-    def _denoiser(self, name: str) -> nn.Module:
-        """A denoiser with its weights on the device; if parts take turns, the other one leaves."""
+    def _denoiser(self, name: str, *, plain: bool = False) -> nn.Module:
+        """A denoiser with its weights on the device, not accelerated yet if `plain`; if parts take turns, the
+        other one leaves."""
         if self.plan.residence is Residence.TURNS:
             for other in self.model.checkpoint.denoisers:
                 if other != name:
                     self.model.offload(other)
         self.model.load(name)
-        return self.model.place(name, streamed=self.plan.residence is Residence.GROUPS)
+        return self.model.place(name, streamed=self.plan.residence.streams, plain=plain)
+
+    @property
+    def _untested(self) -> bool:
+        """Whether the next pass is computed plainly too, for comparison."""
+        return self.self_tests.due(self.model.execution, self.task.family, self.model.device)
 
     def _forward(self, pause: Pause, name: str, *args: Any, **kwargs: Any) -> Any:
         """A pass of a denoiser. If it fails as accelerated, it and all later ones are computed plainly."""
         assert self.steps is not None
         if self._enter("sample"):
             pause(Progress("load", 0, 1))
-            self._denoiser(name)
+            self._denoiser(name, plain=self._untested)
             pause(Progress("sample", self.steps.step, self.task.profile.steps))
-        model, denoiser = self.model, self._denoiser(name)
+        model, family, device = self.model, self.task.family, self.model.device
+        reference = None
+        if self._untested:
+            untouched = self._denoiser(name, plain=True)
+            reference = block_cache.forward(name, untouched, UNACCELERATED, None, args, kwargs)
+            del untouched
+        denoiser = self._denoiser(name)
         try:
             output = block_cache.forward(name, denoiser, model.execution, self.cache, args, kwargs)
+            if reference is not None:
+                self.self_tests.compare(model.execution, family, device, output, reference)
+            _check_numbers(output, f"the {name}")
             self.remark = model.execution.description
             return output
         except Exception as error:  # whatever a library, a compiler or a driver may raise
@@ -147,12 +182,15 @@ class PipelineCall:
                 raise
             accelerated = model.execution.description
             log.warning("a pass failed and is repeated, not %s: %s", accelerated, first_line(error))
+            self.self_tests.record_failure(model.execution, family, device)
         del denoiser  # its memory is needed for the one that replaces it
         self.remark = ""
         if self.cache:
             self.cache.clear()
         model.degrade(UNACCELERATED)
-        return block_cache.forward(name, self._denoiser(name), UNACCELERATED, None, args, kwargs)
+        output = block_cache.forward(name, self._denoiser(name), UNACCELERATED, None, args, kwargs)
+        _check_numbers(output, f"the {name}")
+        return output
 
     def _replace_decoder(self, vae: Any, pause: Pause) -> None:
         compression = self.task.family.shape.pixels_per_latent
@@ -163,8 +201,9 @@ class PipelineCall:
             pause(Progress("decode", 0, 1))
             if self.cache is not None:
                 self.cache.clear()
-            if self.plan.residence in (Residence.TURNS, Residence.GROUPS):
+            if self.plan.residence is Residence.TURNS or self.plan.residence.streams:
                 self._release_denoisers()
+            _check_numbers(args[:1], "the sampler")
             return decoder(*args, **kwargs)
 
         def encode(video: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -213,7 +252,8 @@ class PipelineCall:
             return cached["read"]
         for name in parts:
             self.model.load(name)
-            setattr(pipeline, name, self.model.place(name))
+            streamed = self.plan.residence is Residence.STREAMED
+            setattr(pipeline, name, self.model.place(name, streamed=streamed))
         embeddings = encode(*args, **kwargs)
         if self.plan.residence is not Residence.RESIDENT:
             for name in parts:
@@ -283,3 +323,11 @@ class PipelineCall:
             return False
         self._stages.add(stage)
         return True
+
+
+def _check_numbers(output: Any, source: str) -> None:
+    """Raise EngineError if a part returned values that are not numbers: they would become a black clip."""
+    for tensor in output:
+        if isinstance(tensor, Tensor) and not bool(torch.isfinite(tensor).all()):
+            message = f"{source} of the model computed values that are not numbers"
+            raise EngineError(message, "check its files with `hinode models verify`; another file may work")

@@ -44,6 +44,8 @@ class Hardware:
     @classmethod
     def of(cls, device: torch.device) -> Hardware:
         """The hardware behind a device of this machine."""
+        if device.type == "cuda" and torch.version.hip:
+            return cls(device.type)  # of AMD: the packages and capabilities are those of NVIDIA
         capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0)
         packages = frozenset(name for name in PACKAGES if importlib.util.find_spec(name) is not None)
         return cls(device.type, capability, packages)

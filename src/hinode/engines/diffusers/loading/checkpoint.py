@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,16 +16,24 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from hinode.engines.diffusers.loading import weight_file
+from hinode.engines.diffusers.loading.loras import Attachment
+from hinode.engines.diffusers.loading.weight_file import Tensors
 from hinode.engines.diffusers.memory import footprint
 from hinode.engines.diffusers.memory.footprint import Footprint
 from hinode.engines.diffusers.memory.needs import Sizes
 from hinode.errors import BadInput, ModelError, quote
-from hinode.registry import inspection, paths, single_files, tiny_decoders
+from hinode.registry import folders, inspection, paths, single_files, tiny_decoders
 from hinode.registry.entry import Entry
 from hinode.registry.families.family import Family
 from hinode.registry.inspection import CONFIG, INDEX
+from hinode.registry.loras import noise_of
 from hinode.registry.tiny_decoders import Layout
 from hinode.request import Size
+
+TRANSFORMERS_STEM = "model"
+WEIGHT_STEMS = ("diffusion_pytorch_model", TRANSFORMERS_STEM)
+"""Names of weight files before their suffix, in diffusers and in transformers."""
 
 
 class Checkpoint:
@@ -36,7 +43,7 @@ class Checkpoint:
         dtype: type that it computes in.
         folder: folder in Diffusers' layout with all parts, or with those that single files do not replace.
         single_files: by the names of the denoisers that they replace.
-        loras: file and weight of each LoRA.
+        loras: file, weight and denoiser of each LoRA.
         index: parts of the pipeline and their classes, and further settings.
         tiny_file: file of the tiny decoder, or None.
     """
@@ -50,11 +57,16 @@ class Checkpoint:
         self.folder = paths.locate(entry.base or entry.source, entry, home)
         with _as_model_error():
             self.single_files = single_files.locate(entry, home)
-        self.loras = [(paths.locate(lora.source, entry, home), lora.weight) for lora in entry.loras]
+        self.loras = [
+            Attachment(paths.locate(lora.source, entry, home), lora.weight, noise_of(lora))
+            for lora in entry.loras
+        ]
         self.index = self._read_json(INDEX)
         if not self.index or isinstance(self.index.get("_class_name"), list):
             message = f"{self.folder} names no parts, or a pipeline of its own"
             raise ModelError(message, "take a model of one of the known families")
+        with _as_model_error():
+            folders.check_family(self.folder, family)
         self.tiny_file = paths.locate(entry.decoder, entry, home) if entry.decoder else None
 
     @property
@@ -77,6 +89,12 @@ class Checkpoint:
     def quantized(self) -> bool:
         """Whether its denoiser is stored in blocks of few bits."""
         return any(file.suffix.lower() == ".gguf" for file in self.single_files.values())
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of a checkpoint of a newer version than the settings of its family are for."""
+        config = self.config(self.family.denoisers[0])
+        return [note for trait, note in self.family.notes if config.get(trait)]
 
     @property
     def fixed_size(self) -> Size | None:
@@ -102,13 +120,26 @@ class Checkpoint:
             part = kind.from_config(kind.load_config(self.folder / name, local_files_only=True))
         return nn.Module.to(part, self.part_dtype(name))
 
+    def layout(self, name: str) -> Tensors | None:
+        """The tensors of a part on the meta device, by the names in its files, of a single file without what
+        belongs to other parts; None if one is a pickle. ModelError if a file cannot be read."""
+        result: Tensors = {}
+        for file in self.weight_files(name):
+            tensors = _read_layout(file)
+            if tensors is None:
+                return None
+            result |= tensors
+        return (
+            weight_file.take_denoiser(result, self.part_dtype(name)) if name in self.single_files else result
+        )
+
     def config(self, name: str) -> dict[str, Any]:
         """The config of a part; ModelError if it cannot be read."""
         return self._read_json(f"{name}/{CONFIG}")
 
     def variant(self, name: str) -> str:
         """ "fp16" or the like if the weights of a part exist only in that variant, else ""."""
-        names = [file.name for file in (self.folder / name).glob("*.safetensors")]
+        names = [file.name for file in (self.folder / name).glob("[!.]*.safetensors")]
         if not names or any(name.count(".") == 1 for name in names):
             return ""
         match = re.search(r"\.(fp16|bf16|fp32)[.-]", names[0])
@@ -123,7 +154,8 @@ class Checkpoint:
 
     def sizes(self, *, accelerated: bool) -> Sizes:
         """The sizes of its parts, from the headers of its files; ModelError if one cannot be read."""
-        elements = {name: sum(map(_count_elements, self._weight_files(name))) for name in self.part_names}
+        layouts = {name: self.layout(name) or {} for name in self.part_names}
+        elements = {name: sum(tensor.numel() for tensor in layouts[name].values()) for name in layouts}
         loaded = {name: count * self.part_dtype(name).itemsize for name, count in elements.items()}
         for name, file in self.single_files.items():
             if file.suffix.lower() == ".gguf":
@@ -134,7 +166,10 @@ class Checkpoint:
         return Sizes(
             encoders=sum(loaded[name] for name in encoders if name in loaded),
             denoisers=tuple(loaded[name] for name in denoisers),
-            float8_denoisers=tuple(min(loaded[name], elements[name]) for name in denoisers),
+            # Blocks of few bits stay what they are.
+            float8_denoisers=tuple(
+                loaded[name] if self.quantized else min(loaded[name], elements[name]) for name in denoisers
+            ),
             rest=sum(size for name, size in loaded.items() if name not in (*encoders, *denoisers)),
             width=width,
             feed_forward=int(config.get("ffn_dim") or config.get("mlp_ratio", 4) * width),
@@ -152,7 +187,7 @@ class Checkpoint:
         folders = [self.folder / name for name in names or self.part_names]
         files = [file for folder in folders for file in sorted(folder.glob("*")) if file.is_file()]
         if not names:
-            files += [*self.single_files.values(), *(file for file, _ in self.loras)]
+            files += [*self.single_files.values(), *(lora.path for lora in self.loras)]
         for file in files:
             digest.update(f"{file.name}\0{self._digest(file)}\0".encode())
         return digest.hexdigest()
@@ -173,12 +208,24 @@ class Checkpoint:
         with _as_model_error():
             return inspection.read_json(self.folder / path)
 
-    def _weight_files(self, name: str) -> list[Path]:
+    def weight_files(self, name: str) -> list[Path]:
+        """The files that the library reads, and not what else lies there: copies, variants, a whole file
+        beside shards."""
         if name in self.single_files:
             return [self.single_files[name]]
-        variant = self.variant(name)
-        files = sorted((self.folder / name).glob("*.safetensors"))
-        return [file for file in files if not variant or f".{variant}" in file.name]
+        folder, variant = self.folder / name, self.variant(name)
+        middle = f".{variant}" if variant else ""
+        for stem in WEIGHT_STEMS:
+            whole = folder / f"{stem}{middle}.safetensors"
+            indices = (f"{stem}.safetensors.index{middle}.json", f"{stem}{middle}.safetensors.index.json")
+            index = next((folder / file for file in indices if (folder / file).is_file()), None)
+            # Diffusers prefers shards, transformers a whole file.
+            if index is not None and not (whole.is_file() and stem == TRANSFORMERS_STEM):
+                shards = self._read_json(index.relative_to(self.folder).as_posix()).get("weight_map", {})
+                return sorted({folder / shard for shard in shards.values()})
+            if whole.is_file():
+                return [whole]
+        return []
 
     def _digest(self, file: Path) -> str:
         """The digest of a file in the entry, else its size and time of change."""
@@ -189,14 +236,9 @@ class Checkpoint:
         return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def _count_elements(file: Path) -> int:
-    """Number of the weights in a safetensors or GGUF file."""
+def _read_layout(file: Path) -> Tensors | None:
     try:
-        if file.suffix.lower() != ".gguf":
-            return sum(math.prod(shape) for shape in inspection.tensor_shapes(file).values())
-        import gguf
-
-        return sum(int(tensor.n_elements) for tensor in gguf.GGUFReader(file).tensors)
+        return weight_file.read_layout(file)
     except ImportError as error:
         remedy = 'install it with `pip install "hinode[diffusers]"`'
         raise ModelError("the library gguf is not installed", remedy) from error

@@ -1,83 +1,84 @@
-"""Adding LoRAs to the parts of a model."""
+"""The LoRAs of a model: which parts they are for, and adding them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from torch import nn
+
+from hinode.engines.diffusers.loading import lora_file
+from hinode.engines.diffusers.loading.lora_file import CONNECTORS, Change
 from hinode.errors import ModelError
-
-CONNECTORS = "connectors"
-"""The part between the text encoder of LTX-2 and its denoiser; a LoRA may be for both."""
+from hinode.registry.families.family import Family
 
 
-def select(
-    loras: Sequence[tuple[Path, float]], name: str, denoisers: tuple[str, ...]
-) -> list[tuple[Path, float]]:
-    """The LoRAs, as (file, weight), that may be for a part: a denoiser, or `CONNECTORS`."""
-    return [lora for lora in loras if name == CONNECTORS or name in _denoisers_of(lora[0], denoisers)]
+class Attachment(NamedTuple):
+    """A LoRA of a model: its file, its strength, and for which of two denoisers it is: "high" or "low" noise,
+    or "" for both."""
+
+    path: Path
+    weight: float
+    noise: str
+
+    def is_for(self, name: str, family: Family) -> bool:
+        """Whether it may change the part called `name`."""
+        if name == CONNECTORS or not self.noise or len(family.denoisers) == 1:
+            return name in (CONNECTORS, *family.denoisers)
+        return name == family.denoisers[("high", "low").index(self.noise)]
 
 
-def add(
-    loras: Sequence[tuple[Path, float]],
-    name: str,
-    part: Any,
-    pipeline: Any,
-    *,
-    separate: bool,
-    pickle: bool,
-    model: str,
-) -> None:
-    """Add the LoRAs that may be for a part to it; ModelError if one is not for this model.
+def add(loras: Sequence[Attachment], name: str, part: Any, family: Family, *, pickle: bool) -> list[str]:
+    """Add the LoRAs that are for a part to it, and return for each what is to be said of it.
 
     Args:
-        pipeline: a pipeline of the model that holds the part; it reads the files.
-        separate: whether a LoRA may be for `CONNECTORS` too, which are loaded at another time.
         pickle: whether files that can run code are allowed.
-        model: name of the model, for errors.
+
+    Raises:
+        ModelError: one is not for this model.
     """
-    weights = {}
-    for index, (path, weight) in enumerate(loras):
-        adapter = f"lora_{index}"
-        options = {"weight_name": path.name, "local_files_only": True, "use_safetensors": not pickle}
+    weights, remarks = {}, []
+    for index, lora in enumerate(loras):
+        if not lora.is_for(name, family):
+            continue
+        layers, settings = lora_file.read(lora.path, pickle=pickle)
+        change = lora_file.find_change(layers, settings, name, part, family, lora.path)
+        check_change(change, name, lora)
         try:
-            if separate:
-                _load_for_part(pipeline, name, part, adapter, path, options)
-            else:
-                if name == "transformer_2":
-                    options["load_into_transformer_2"] = True
-                pipeline.load_lora_weights(path.parent, adapter_name=adapter, **options)
-        except (OSError, ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError) as error:
-            message = f"the LoRA {path.name} does not fit the model {model}"
+            lora_file.apply(change, part, f"lora_{index}", lora.weight, lora.path)
+        except (ValueError, RuntimeError, KeyError, AttributeError, TypeError) as error:
+            message = f"the LoRA {lora.path.name} cannot be added to the part {name}"
             raise ModelError(message, "take one that was trained for this family and size") from error
-        if adapter in (getattr(part, "peft_config", None) or {}):
-            weights[adapter] = weight
-        elif name != CONNECTORS:
-            message = f"the LoRA {path.name} changes nothing in the model {model}"
-            raise ModelError(message, "take one that was trained for this family")
+        if change.pairs:
+            weights[f"lora_{index}"] = lora.weight
+        if change and name != CONNECTORS:
+            remarks.append(describe(change, lora, len(layers), family))
     if weights:
         part.set_adapters(list(weights), list(weights.values()))
+    return remarks
 
 
-def _load_for_part(
-    pipeline: Any, name: str, part: Any, adapter: str, path: Path, options: dict[str, Any]
-) -> None:
-    """Load what a LoRA holds for one part. The pipeline by itself would load it into the connectors and the
-    denoiser at once."""
-    tensors, metadata = pipeline.lora_state_dict(path.parent, return_lora_metadata=True, **options)
-    if not all("lora" in key for key in tensors):
-        raise ValueError("not all of its tensors are those of a LoRA")
-    own = {key: tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
-    if own:
-        pipeline.load_lora_into_transformer(
-            own, transformer=part, adapter_name=adapter, metadata=metadata, _pipeline=pipeline, prefix=name
-        )
+def check(lora: Attachment, name: str, part: nn.Module, family: Family, *, pickle: bool) -> None:
+    """Raise ModelError if a LoRA does not fit a part without weights; a pickle is not looked into."""
+    layers, settings = lora_file.read(lora.path, pickle=pickle, layout=True)
+    if layers:
+        check_change(lora_file.find_change(layers, settings, name, part, family, lora.path), name, lora)
 
 
-def _denoisers_of(path: Path, denoisers: tuple[str, ...]) -> tuple[str, ...]:
-    """Which of two denoisers a LoRA is for: "high" or "low" noise in the name of its file, or both."""
-    if len(denoisers) == 1:
-        return denoisers
-    name = path.name.lower()
-    return denoisers[:1] if "high" in name else denoisers[1:] if "low" in name else denoisers
+def check_change(change: Change, name: str, lora: Attachment) -> None:
+    """Raise ModelError if a LoRA changes nothing in a part that it has to change."""
+    if not change and name != CONNECTORS:
+        layer = f"; it has no layer like {change.unknown[0]}" if change.unknown else ""
+        message = f"the LoRA {lora.path.name} changes nothing in the {name} of the model{layer}"
+        raise ModelError(message, "take one that was trained for this family")
+
+
+def describe(change: Change, lora: Attachment, layers: int, family: Family) -> str:
+    """Which network a LoRA changes, and how many of its layers this network does not have."""
+    text = f"LoRA {lora.path.name}"
+    if len(family.denoisers) > 1:
+        text += f" for {lora.noise} noise" if lora.noise else " for high and low noise"
+    if change.unknown:
+        text += f", without {len(change.unknown)} of its {layers} layers, which this network does not have"
+    return text

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from hinode.engines.diffusers.loading import acceleration, loras, single_file
+from hinode.engines.diffusers.loading import acceleration, loras, single_file, weight_file
 from hinode.engines.diffusers.loading.acceleration import UNACCELERATED, Execution, first_line
 from hinode.engines.diffusers.loading.checkpoint import Checkpoint
-from hinode.engines.diffusers.loading.loras import CONNECTORS
+from hinode.engines.diffusers.loading.lora_file import CONNECTORS
 from hinode.engines.diffusers.loading.tiny_decoder import TinyDecoder
+from hinode.engines.diffusers.memory.ledger import Ledger
 from hinode.engines.diffusers.memory.needs import Sizes
 from hinode.errors import HinodeError, ModelError
 from hinode.registry.entry import Entry
@@ -30,6 +31,7 @@ class Model:
         target_execution: how denoisers are to compute; see `configure`.
         execution: how they do compute, without what could not be set up.
         degraded: whether a part of the target was given up after it had been set up.
+        remarks: what is to be said of the checkpoint and its LoRAs, in order.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Model:
         self.tiny: TinyDecoder | None = None
         self.float8_storage = self.degraded = False
         self.target_execution = self.execution = UNACCELERATED
+        self.remarks = dict.fromkeys(self.checkpoint.notes)
         self._accelerated: set[str] = set()
         self._streamed: set[str] = set()
 
@@ -50,19 +53,25 @@ class Model:
         return self.checkpoint.family
 
     @property
-    def loaded_bytes(self) -> int:
-        """Bytes of all loaded weights."""
-        modules = [part for part in (*self.parts.values(), self.tiny) if isinstance(part, nn.Module)]
-        return sum(tensor.nbytes for module in modules for tensor in module.parameters())
+    def ledger(self) -> Ledger:
+        """Where its weights are, with those of the tiny decoder."""
+        return Ledger.of({**self.parts, "tiny": self.tiny}, self.device)
 
     def sizes(self) -> Sizes:
         """See `Checkpoint.sizes`."""
         return self.checkpoint.sizes(accelerated=self.device.type != "cpu")
 
-    def configure(self, float8_storage: bool, execution: Execution) -> None:
-        """Decide how denoisers will store their weights and compute; before one of them is loaded."""
+    def configure(self, float8_storage: bool, execution: Execution, usable: Execution | None = None) -> None:
+        """Decide how denoisers will store their weights and compute; before one of them is loaded.
+
+        Args:
+            execution: what the profile permits.
+            usable: what of it did not fail before; by default all.
+        """
         self.float8_storage = float8_storage
         self.target_execution = self.execution = execution
+        if usable is not None and usable != execution:
+            self.degrade(usable)
 
     def prepare(self) -> None:
         """Load what every stage needs: all parts but the denoisers and the encoders."""
@@ -74,7 +83,7 @@ class Model:
             if name not in (*self.family.encoders, *self.family.denoisers):
                 part = self.load(name)
                 if isinstance(part, nn.Module):
-                    part.to(self.device)
+                    self._move(name, self.device)
 
     def load(self, name: str) -> Any:
         """The part called `name`, loaded if necessary; None if there is none, ModelError if it is damaged."""
@@ -82,25 +91,38 @@ class Model:
             self.parts[name] = self._read(name)
         return self.parts.get(name)
 
-    def place(self, name: str, *, streamed: bool = False) -> nn.Module:
-        """Move a loaded part to the device; if `streamed`, block by block, each for as long as it is used."""
+    def place(self, name: str, *, streamed: bool = False, plain: bool = False) -> nn.Module:
+        """Move a loaded part to the device; if `streamed`, block by block, each for as long as it is used.
+        A denoiser is accelerated there, unless it is to compute `plain` passes first."""
+        if name in self._streamed and not streamed:
+            self.unload(name)  # the library cannot take its streaming back
+            self.load(name)
         part: nn.Module = self.parts[name]
         if streamed and self.device.type != "cpu":
+            import diffusers
+
             if name not in self._streamed:
-                self._accelerate(name)
+                self._move(name, torch.device("cpu"))
+                if not plain:
+                    self._accelerate(name)
                 self._streamed.add(name)
-                part.enable_group_offload(  # type: ignore[operator]
+                blocks = name in self.family.denoisers
+                diffusers.hooks.apply_group_offloading(
+                    part,
                     onload_device=self.device,
                     offload_device=torch.device("cpu"),
-                    offload_type="block_level",
-                    num_blocks_per_group=1,
+                    offload_type="block_level" if blocks else "leaf_level",
+                    num_blocks_per_group=1 if blocks else None,
                     use_stream=True,
                 )
+            if not plain:
+                self._accelerate(name)
             return part
         # This runs before every pass, so it must not walk through the whole network.
         if next(part.parameters()).device.type != self.device.type:
-            part.to(self.device)
-        self._accelerate(name)
+            self._move(name, self.device)
+        if not plain:
+            self._accelerate(name)
         return part
 
     def unload(self, name: str) -> None:
@@ -117,7 +139,7 @@ class Model:
         if self.device.type == "cpu":
             self.unload(name)
         else:
-            part.to("cpu")
+            self._move(name, torch.device("cpu"))
 
     def degrade(self, execution: Execution) -> None:
         """Read the denoisers again to compute with less acceleration than before."""
@@ -143,12 +165,14 @@ class Model:
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
-    def serves(self, other: Model, float8_storage: bool, execution: Execution) -> bool:
+    def serves(self, other: Model, float8_storage: bool, execution: Execution, usable: Execution) -> bool:
         """Whether this model has the same weights as `other` and is configured like that."""
         own, others = self.checkpoint, other.checkpoint
         same_weights = own.loras == others.loras and own.fingerprint() == others.fingerprint()
         configuration = (self.float8_storage, self.target_execution)
-        return same_weights and configuration == (float8_storage, execution) and not self.degraded
+        if not same_weights or configuration != (float8_storage, execution):
+            return False
+        return self.execution == usable if self.degraded else usable == execution
 
     def shares_parts(self, other: Model) -> bool:
         """Whether all parts but the denoisers are the same as those of `other`."""
@@ -164,6 +188,14 @@ class Model:
             own.add(CONNECTORS)
         self.parts |= {name: part for name, part in other.parts.items() if name not in own}
 
+    def _move(self, name: str, device: torch.device) -> None:
+        """Move a part. One that does not arrive as a whole is dropped, for it would be on both sides."""
+        try:
+            self.parts[name].to(device)
+        except BaseException:
+            self.unload(name)
+            raise
+
     def _accelerate(self, name: str) -> None:
         if name in self.family.denoisers and name not in self._accelerated:
             self._accelerated.add(name)
@@ -173,12 +205,14 @@ class Model:
         checkpoint = self.checkpoint
         try:
             kind = checkpoint.part_class(name)
-            options = self._options(kind, name)
-            if name in checkpoint.single_files:
-                file, converted = checkpoint.single_files[name], self.family.converted
-                part = single_file.load(kind, file, checkpoint.folder / name, options, converted=converted)
+            folder, file = checkpoint.folder / name, checkpoint.single_files.get(name)
+            if file is not None:
+                dtype, pickle = checkpoint.part_dtype(name), checkpoint.entry.pickle
+                part = single_file.load(kind, file, folder, dtype, pickle=pickle)
+            elif issubclass(kind, nn.Module):
+                part = self._read_folder(kind, name)
             else:
-                part = kind.from_pretrained(checkpoint.folder / name, **options)
+                part = kind.from_pretrained(folder, **self._options(kind, name))
         except HinodeError:
             raise
         except (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError, ImportError) as error:
@@ -194,22 +228,21 @@ class Model:
             part.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=checkpoint.dtype)
         return part
 
+    def _read_folder(self, kind: Any, name: str) -> Any:
+        """A part with all of its weights: the library gives random values to those that its files lack."""
+        folder, options = self.checkpoint.folder / name, self._options(kind, name)
+        part, info = kind.from_pretrained(folder, output_loading_info=True, **options)
+        unknown = info["unexpected_keys"]
+        if not kind.__module__.startswith("diffusers."):
+            # A language model has parts, such as a decoder, that its class for encoding leaves out.
+            unknown = [key for key in unknown if key.endswith(weight_file.SCALES)]
+        weight_file.check_names(info["missing_keys"], unknown, f"{self.checkpoint.entry.name}/{name}")
+        return part
+
     def _add_loras(self, name: str, part: Any) -> None:
-        checkpoint, denoisers = self.checkpoint, self.family.denoisers
-        selected = loras.select(checkpoint.loras, name, denoisers)
-        if not selected:
-            return
-        # The library checks a LoRA for the second denoiser against the config of the first.
-        parts = {name: part} if name == CONNECTORS else dict.fromkeys((denoisers[0], name), part)
-        loras.add(
-            selected,
-            name,
-            part,
-            self.assemble(next(iter(self.family.pipelines.values())), **parts),
-            separate=CONNECTORS in checkpoint.part_names,
-            pickle=checkpoint.entry.pickle,
-            model=checkpoint.entry.name,
-        )
+        checkpoint = self.checkpoint
+        remarks = loras.add(checkpoint.loras, name, part, self.family, pickle=checkpoint.entry.pickle)
+        self.remarks |= dict.fromkeys(remarks)
 
     def _options(self, kind: type, name: str) -> dict[str, Any]:
         options: dict[str, Any] = {"local_files_only": True}

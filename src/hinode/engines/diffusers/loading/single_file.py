@@ -2,70 +2,80 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hinode.errors import ModelError, quote
+import torch
 
-CONFIG = "config.json"
-WEIGHTS = "diffusion_pytorch_model.safetensors"
-"""What diffusers calls the weights of a part."""
+from hinode.engines.diffusers.loading import weight_file
+from hinode.errors import ModelError
 
 
-def load(kind: Any, file: Path, folder: Path, options: Mapping[str, Any], *, converted: bool) -> Any:
+def load(kind: Any, file: Path, folder: Path, dtype: torch.dtype, *, pickle: bool) -> Any:
     """The denoiser in a file with all of its weights.
 
     Args:
+        kind: its class.
         folder: with its config.
-        options: arguments of `kind.from_pretrained`.
-        converted: see `Family.converted`.
+        dtype: type that it computes in.
+        pickle: whether a file that can run code is allowed.
 
     Raises:
-        ModelError: the file lacks weights.
-        OSError, ValueError, RuntimeError, KeyError: it cannot be read, or is of another network.
+        ModelError: the file is not exactly such a denoiser.
+        OSError, ValueError, RuntimeError, KeyError: it cannot be read.
     """
-    if not converted:
-        part, missing = _load_diffusers_names(kind, file, folder, options)
-    else:
-        try:
-            part = _load_converted(kind, file, folder, options)
-        except RuntimeError as error:
-            if "meta tensor" not in str(error):
-                raise
-            raise _missing_weights(file) from error  # what is not in the file stays on the meta device
-        missing = [name for name, tensor in part.named_parameters() if tensor.is_meta]
-    if missing:
-        raise _missing_weights(file, missing[0])
+    if file.suffix.lower() == ".gguf":
+        return _load_gguf(kind, file, folder, dtype)
+    import accelerate
+
+    config = kind.load_config(folder, local_files_only=True)
+    with _default_dtype(dtype), accelerate.init_empty_weights():
+        part = kind.from_config(config)
+    tensors = weight_file.take_denoiser(weight_file.read(file, pickle=pickle), dtype)
+    tensors = weight_file.to_library_names(tensors, kind, config, part.state_dict())
+    weight_file.check(tensors, part.state_dict(), file.name)
+    # From a folder, the library keeps norms and tables in float32; so do we.
+    exact = set(part._keep_in_fp32_modules or ())
+    for name in list(tensors):
+        tensors[name] = tensors[name].to(torch.float32 if exact & {*name.split(".")} else dtype)
+    part.load_state_dict(tensors, assign=True)
     return part
 
 
-def _missing_weights(file: Path, name: str = "") -> ModelError:
-    return ModelError(
-        f"{file.name} lacks weights of the network that its base describes"
-        + (f", such as {quote(name, 100)}" if name else ""),
-        "take a file of the same family and size as its base",
-    )
+def _load_gguf(kind: Any, file: Path, folder: Path, dtype: torch.dtype) -> Any:
+    import diffusers
+
+    try:
+        part = kind.from_single_file(
+            str(file),
+            config=str(folder.parent),
+            subfolder=folder.name,
+            torch_dtype=dtype,
+            local_files_only=True,
+            quantization_config=diffusers.GGUFQuantizationConfig(compute_dtype=dtype),
+        )
+    except RuntimeError as error:
+        if "meta tensor" not in str(error):
+            raise
+        raise _lacks_weights(file) from error  # what is not in the file stays on the meta device
+    if any(tensor.is_meta for tensor in part.parameters()):
+        raise _lacks_weights(file)
+    return part
 
 
-def _load_converted(kind: Any, file: Path, folder: Path, options: Mapping[str, Any]) -> Any:
-    arguments: dict[str, Any] = {"torch_dtype": options["dtype"], "local_files_only": True}
-    if file.suffix.lower() == ".gguf":
-        import diffusers
-
-        arguments["quantization_config"] = diffusers.GGUFQuantizationConfig(compute_dtype=options["dtype"])
-    return kind.from_single_file(str(file), config=str(folder.parent), subfolder=folder.name, **arguments)
+def _lacks_weights(file: Path) -> ModelError:
+    message = f"{file.name} lacks weights of the network that its base describes"
+    return ModelError(message, "take a file of the same family and size as its base")
 
 
-def _load_diffusers_names(
-    kind: Any, file: Path, folder: Path, options: Mapping[str, Any]
-) -> tuple[Any, list[str]]:
-    """The denoiser, and the names of weights that are missing. The library reads a file with its own names
-    only from a folder, so it gets one with links."""
-    with tempfile.TemporaryDirectory() as place:
-        (Path(place) / CONFIG).symlink_to((folder / CONFIG).resolve())
-        (Path(place) / WEIGHTS).symlink_to(file.resolve())
-        arguments = {name: value for name, value in options.items() if name != "variant"}
-        part, info = kind.from_pretrained(place, output_loading_info=True, **arguments)
-    return part, sorted(info["missing_keys"])
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """New tensors have the type that the library's own loader gives to what is in no file."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)

@@ -1,8 +1,11 @@
-"""Returning free memory of the processor to the system at once."""
+"""Returning free memory to the system at once."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
+
+import torch
 
 LARGE = 2**20
 """Bytes of the smallest block that is returned."""
@@ -27,3 +30,10 @@ def return_large_blocks() -> bool:
         return bool(library.mallopt(_TRIM_THRESHOLD, SMALL) and library.mallopt(_MMAP_THRESHOLD, LARGE))
     except (OSError, AttributeError):
         return False
+
+
+def free_memory() -> None:
+    """Return unused memory to the system."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

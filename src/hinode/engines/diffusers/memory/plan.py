@@ -21,7 +21,7 @@ from hinode.request import SOURCE, Size
 SPARE_SHARE = 0.05
 """Share of the memory that is left for what other programs take meanwhile."""
 STREAMED_SHARE = 10
-"""A streamed denoiser has a tenth of its weights on the accelerator at once, or less."""
+"""A streamed part has a tenth of its weights on the accelerator at once, or less."""
 
 
 class Residence(Enum):
@@ -31,6 +31,12 @@ class Residence(Enum):
     STAGED = "text encoders leave memory once the prompt is read, all other parts stay"
     TURNS = "each part is in memory only for its own stage"
     GROUPS = "the denoiser is streamed to the accelerator block by block"
+    STREAMED = "text encoders and the denoiser are streamed to the accelerator piece by piece"
+
+    @property
+    def streams(self) -> bool:
+        """Whether denoisers are on the accelerator a block at a time."""
+        return self in (Residence.GROUPS, Residence.STREAMED)
 
 
 @dataclass(frozen=True)
@@ -66,9 +72,10 @@ def peak(needs: Needs, residence: Residence, *, tiles: bool) -> tuple[int, str]:
     # Denoisers are loaded after the prompt is read. They stay for the next clip, or take turns.
     denoisers = sum(needs.denoisers) if residence in (Residence.RESIDENT, Residence.STAGED) else 0
     # Two blocks of a streamed one are there at a time: the one in use and the next one.
-    turn = max(needs.denoisers) // (STREAMED_SHARE if residence is Residence.GROUPS else 1)
+    turn = max(needs.denoisers) // (STREAMED_SHARE if residence.streams else 1)
+    reading = needs.encoders // (STREAMED_SHARE if residence is Residence.STREAMED else 1)
     stages = {
-        "reading the prompt": needs.rest + needs.encoders + denoisers,
+        "reading the prompt": needs.rest + reading + denoisers,
         "sampling": needs.rest + encoders + (denoisers or turn) + needs.sampling,
         "decoding": needs.rest + encoders + denoisers + decoding,
     }
@@ -76,11 +83,20 @@ def peak(needs: Needs, residence: Residence, *, tiles: bool) -> tuple[int, str]:
     return stages[stage], stage
 
 
+def host_bytes(needs: Needs, residence: Residence) -> int:
+    """The most bytes in the memory of the machine while a model is on an accelerator."""
+    largest = max(needs.encoders, needs.rest, *needs.denoisers)
+    if residence is Residence.RESIDENT:
+        return largest  # each part is read there first
+    # What is streamed is copied into memory that the accelerator reads directly, a part at a time.
+    return needs.weights + (largest if residence.streams else 0)
+
+
 def _first_fit(task: Task, sizes: Sizes, budget: MemoryBudget) -> MemoryPlan | None:
     for residence, float8_storage, tiles in _choices(sizes):
         needs = sizes.needs(task, float8_storage=float8_storage)
         device, stage = peak(needs, residence, tiles=tiles)
-        host = needs.weights if sizes.accelerated and residence is not Residence.RESIDENT else 0
+        host = host_bytes(needs, residence) if sizes.accelerated else 0
         if device > budget.device * (1 - SPARE_SHARE) or host > budget.host * (1 - SPARE_SHARE):
             continue
         parts = [residence.value]
@@ -99,7 +115,7 @@ def _first_fit(task: Task, sizes: Sizes, budget: MemoryBudget) -> MemoryPlan | N
 def _choices(sizes: Sizes) -> Iterator[tuple[Residence, bool, bool]]:
     """Every plan as (residence, float8 storage, tiles), the fastest and most exact first."""
     residences = [Residence.RESIDENT, Residence.STAGED, Residence.TURNS]
-    residences += [Residence.GROUPS] if sizes.accelerated else []
+    residences += [Residence.GROUPS, Residence.STREAMED] if sizes.accelerated else []
     for float8_storage in (False, True):
         for residence in residences:
             for tiles in (False, True):

@@ -1,0 +1,75 @@
+"""The drawing network: shapes, the plan aligned with the picture, subjects where they are planned."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from hinode.model.drawing import Drawer, DrawingConfig, PlanTensors, own_coordinates
+
+SMALL = DrawingConfig(fine_width=64, width=64, depth=1, fine_in=1, fine_out=1, conditioning=64)
+VARIANTS = {
+    "frames": {},
+    "packed": {"pack": 4, "patch": 8},
+    "levels": {"below": 32},
+    "textures": {"textures": 4, "texture_side": 16},
+    "unplanned": {"planned": False},
+}
+
+
+def plans(count: int, frames: int, x: float = 0.2, facing: float = 1.0) -> PlanTensors:
+    """Plans with one subject on the right and two empty slots."""
+    track = torch.tensor([x, 0.0, 0.2, 0.0, facing, 0.25]).expand(count, 3, frames, 6)
+    kinds = torch.tensor([[3, -1, -1]]).repeat(count, 1)
+    return PlanTensors(
+        torch.zeros(count, 4, dtype=torch.long), torch.zeros(count, frames, 4), kinds, kinds, track
+    )
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("frames", [1, 17])
+def test_every_variant_predicts_frames_of_the_shape_it_is_shown(name: str, frames: int) -> None:
+    torch.manual_seed(0)
+    net = Drawer(DrawingConfig(**{**SMALL.__dict__, **VARIANTS[name]}))  # type: ignore[arg-type]
+    z = torch.randn(2, frames, 3, 32, 64)
+    out = net(z, torch.full((2, 1 + (frames - 1) // 8), 0.3), plans(2, frames))
+    assert out.shape == z.shape
+    assert bool(out.isfinite().all())
+    out.square().mean().backward()
+    unused = [n for n, p in net.named_parameters() if p.grad is None]
+    planless = ("kind", "color", "hint", "facts", "pixels")
+    assert all(n.startswith(planless) for n in unused), unused
+
+
+def test_own_coordinates_turn_and_mirror_with_the_subject() -> None:
+    at = torch.tensor([0.3])
+    cases = ((0.0, 1.0), (1.0, 0.5)), ((0.0, -1.0), (-1.0, 0.5)), ((torch.pi / 2, 1.0), (0.5, -1.0))
+    for (tilt, facing), expected in cases:
+        track = (0.1, 0.0, 0.2, tilt, facing, 0.0)
+        u, v = own_coordinates(torch.tensor(track), at, torch.tensor([0.1]))
+        torch.testing.assert_close(torch.stack((u, v)).flatten(), torch.tensor(expected), atol=1e-5, rtol=0)
+
+
+def test_textures_paint_only_where_the_plan_has_a_subject() -> None:
+    torch.manual_seed(1)
+    net = Drawer(DrawingConfig(**{**SMALL.__dict__, **VARIANTS["textures"]}))  # type: ignore[arg-type]
+    torch.nn.init.normal_(net.pixels.out.weight)
+    clean, tokens = torch.zeros(1, 1, 3, 32, 64), torch.randn(1, 1, 2, 4, 64)
+    plan = plans(1, 1, x=0.5)
+    painted = (
+        net.pixels(clean, torch.randn_like(clean), tokens, plan, net.kind, net.color)[0, 0].abs().sum(0) > 0
+    )
+    columns = painted.any(0).nonzero().flatten()
+    assert int(columns.min()) >= 38
+    assert int(columns.max()) <= 57
+    none = PlanTensors(plan.facts, plan.camera, plan.kinds.fill_(-1), plan.colors, plan.tracks)
+    assert not net.pixels(clean, clean, tokens, none, net.kind, net.color).any()
+
+
+def test_a_mirrored_plan_is_the_plan_of_the_mirrored_picture() -> None:
+    plan = plans(1, 1)
+    x, y = torch.linspace(-1, 1, 9), torch.linspace(-0.5, 0.5, 5)
+    u, v = own_coordinates(plan.tracks, x, y)
+    mirrored_u, mirrored_v = own_coordinates(plan.mirrored().tracks, x, y)
+    torch.testing.assert_close(mirrored_u.flip(-1), u)
+    torch.testing.assert_close(mirrored_v.flip(-1), v)
