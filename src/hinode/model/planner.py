@@ -9,6 +9,7 @@ words as a prefix of every attention. Its blocks are those of `dit`.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -122,11 +123,21 @@ def _repeat(condition: Condition, copies: int) -> Condition:
 
 @torch.inference_mode()
 def sample(
-    model: Planner, ids: Tensor, shape: PlanShape, noise: Tensor, steps: int = 8, guidance: float = 2.0
+    model: Planner,
+    ids: Tensor,
+    shape: PlanShape,
+    noise: Tensor,
+    steps: int = 8,
+    guidance: float = 2.0,
+    settle: Callable[[Tensor], Tensor] = lambda plans: plans,
 ) -> Tensor:
-    """Plans [B, thirds, SLOTS, values] from texts ids [B, L] and standard normal noise of their shape."""
+    """Plans [B, thirds, SLOTS, values] from texts ids [B, L] and standard normal noise of their shape.
+
+    `settle`: brings predicted plans nearer to true ones. Values that did not count in training have to be
+    what they were there: otherwise the network soon sees plans such as it never saw.
+    """
     condition, z = model.encode_text(torch.cat((ids, null_text(ids)))), noise
     for t, t_next in pairwise(torch.linspace(0, 1, steps + 1).tolist()):
         cond, uncond = model(torch.cat((z, z)), torch.full((2 * len(z),), t), condition, shape).chunk(2)
-        z = z + (t_next - t) / (1 - t) * (uncond.lerp(cond, guidance) - z)
+        z = z + (t_next - t) / (1 - t) * (settle(uncond.lerp(cond, guidance)) - z)
     return z

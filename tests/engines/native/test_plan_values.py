@@ -31,6 +31,13 @@ def test_a_plan_becomes_values_and_the_same_plan_again() -> None:
             assert found.time == pytest.approx(landing.time, abs=0.08)
 
 
+def test_a_true_plan_is_settled() -> None:
+    rng = random.Random("settled plans")
+    for _ in range(10):
+        values = plan_values.encode(plan_of(sample_scene(rng), 2.0, 1.0))
+        assert torch.allclose(plan_values.settle(values), values)
+
+
 def test_motions_are_read_from_the_paths_of_plans() -> None:
     rng = random.Random("plan motions")
     for _ in range(150):

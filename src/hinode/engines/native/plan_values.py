@@ -77,6 +77,15 @@ def weights(values: Tensor) -> Tensor:
     return weight
 
 
+def settle(values: Tensor) -> Tensor:
+    """Predicted plans [..., thirds, SLOTS, VALUES] with what does not count at zero, as `encode` has it: the
+    values of a subject by the share to which it is there."""
+    share = ((values[..., :SCENE, :1].mean(-3, keepdim=True) + 1) / 2).clamp(0.0, 1.0)
+    settled = values * (weights(values) > 0)
+    settled[..., :SCENE, 1:] = values[..., :SCENE, 1:] * share
+    return settled
+
+
 def decode(values: Tensor, seconds: float, aspect: float) -> ScenePlan:
     """The plan nearest to tokens [thirds, SLOTS, VALUES]. Choices are those of the greatest mean over the
     clip, numbers are brought into their ranges, and the contacts of what bounces become events. `aspect`:

@@ -17,10 +17,11 @@ from hinode.model.planner import SLOTS, Planner, PlannerConfig, sample
 from hinode.model.text import Vocabulary
 from hinode.world.book.caption import restate
 from hinode.world.book.plan import ScenePlan
+from hinode.world.book.reading import held_facts
 from hinode.world.caption import words
 from hinode.world.facts import ParsedPrompt
 
-STEPS, GUIDANCE = 8, 2.0
+STEPS, GUIDANCE, TRIES = 8, 2.0, 3
 MIN_SECONDS, MAX_SECONDS = 1.0, 5.0
 """Lengths that the planner was trained for, with some room."""
 
@@ -36,15 +37,25 @@ class TrainedPlanner:
     def plan(
         self, parsed: ParsedPrompt, *, seconds: float, aspect: float, seed: int, steps: int = STEPS
     ) -> ScenePlan:
-        """A plan of the facts of a prompt; the seed decides what they leave open. `aspect`: width over
-        height."""
+        """A plan of the facts of a prompt; the seed decides what they leave open. `aspect`: width / height.
+
+        Of `TRIES` plans the first that holds all facts, or the one that holds most.
+        """
         text = words(restate(parsed))
         ids = self.vocabulary.batch([text], limit=self.model.config.words)
         shape = plan_values.shape_of(seconds, aspect)
         size = (1, shape.thirds, SLOTS, plan_values.VALUES)
-        noise = torch.randn(size, generator=torch.Generator().manual_seed(seed))
-        values = sample(self.model, ids, shape, noise, steps, GUIDANCE)
-        return plan_values.decode(values[0], seconds, aspect)
+        generator = torch.Generator().manual_seed(seed)
+        plans: list[tuple[int, ScenePlan]] = []
+        for _ in range(TRIES):
+            noise = torch.randn(size, generator=generator)
+            values = sample(self.model, ids, shape, noise, steps, GUIDANCE, plan_values.settle)
+            plan = plan_values.decode(values[0], seconds, aspect)
+            lacking = sum(not held for _, held in held_facts(plan, parsed, aspect))
+            plans.append((lacking, plan))
+            if lacking == 0:
+                break
+        return min(plans, key=lambda entry: entry[0])[1]
 
 
 def path() -> Path:

@@ -101,12 +101,13 @@ def _allowed(values: Sequence[str], attribute: str, parsed: ParsedPrompt) -> str
 
 
 def _place(facts: Sequence[SubjectFacts], parsed: ParsedPrompt, rng: random.Random) -> str:
-    """Where most of the kinds are at home."""
-    kinds = [subject.kind for subject in facts if subject.kind]
+    """Where most of the kinds are at home; what floats, rolls or stands decides before what flies."""
+    kinds = {subject.kind for subject in facts if subject.kind}
     places = rng.sample(priors.PLACES, len(priors.PLACES))
     if not kinds:  # nothing says that it is under water or in space
         places = [place for place in places if place not in ("underwater", "space")]
-    places.sort(key=lambda place: -sum(kind in priors.HOMES[place] for kind in kinds))
+    weights = {kind: 1 if priors.rest(kind, "sea", "left") == "air" else 3 for kind in kinds}
+    places.sort(key=lambda place: -sum(weights[kind] for kind in kinds if kind in priors.HOMES[place]))
     return _allowed(places, "place", parsed)
 
 
