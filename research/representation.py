@@ -29,7 +29,7 @@ from hinode.training.drawing.evaluate import LEVELS, prediction_quality, save_sh
 from hinode.training.drawing.plans import plan_tensors
 from hinode.training.drawing.recipes import nano
 from hinode.training.drawing.trainer import build_optimisers, set_rates, velocity_loss
-from hinode.world.book.render import render
+from hinode.world.book.picture.render import render
 from hinode.world.book.scene import Scene, sample_scene
 
 WIDTH, HEIGHT, FPS, FRAMES = 160, 96, 24, 17
@@ -104,7 +104,9 @@ def run_arm(name: str, out: Path, minutes: float) -> None:
     video, plans = held[0].float() / 127.5 - 1, held[1]
     record |= {"arm": name, "minutes": minutes, "psnr": prediction_quality(net, video, plans)}
     noise = torch.randn(video[:8].shape, generator=torch.Generator().manual_seed(5))
-    save_sheet(draw(net, plans[slice(0, 8)], noise, DrawingSchedule(steps=16)), out / f"representation-{name}.png")
+    save_sheet(
+        draw(net, plans[slice(0, 8)], noise, DrawingSchedule(steps=16)), out / f"representation-{name}.png"
+    )
     (out / f"representation-{name}.json").write_text(json.dumps(record, indent=1))
     torch.save(net.state_dict(), out / f"representation-{name}.weights.pt")
     print(record, flush=True)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from hinode.output import replace_file
-from hinode.world.book.render import render
+from hinode.world.book.picture.render import render
 from hinode.world.book.scene import Scene, cast, sample_scene
 
 PAGE = Path("docs/images/picture-book.jpg")

@@ -14,8 +14,8 @@ from hinode.evaluation.book import damages
 from hinode.evaluation.book.poses import FPS
 from hinode.evaluation.book.suite import DrawnClip
 from hinode.evaluation.book.trials import HEIGHT, SECONDS, WIDTH, sample
+from hinode.world.book.picture.render import render
 from hinode.world.book.plan import plan_of
-from hinode.world.book.render import render
 
 FILE = Path(__file__).with_name("pairs.jsonl")
 FRAMES = round(SECONDS * FPS)

@@ -11,9 +11,9 @@ import random
 from pathlib import Path
 
 from hinode.evaluation.directing import cases
-from hinode.world.book.caption import caption as caption_of_book
-from hinode.world.book.language import BOOK
 from hinode.world.book.scene import sample_scene as sample_book_scene
+from hinode.world.book.words.caption import caption as caption_of_book
+from hinode.world.book.words.language import BOOK
 from hinode.world.caption import DENSITIES, caption
 from hinode.world.prompt import parse
 from hinode.world.scene import sample_scene

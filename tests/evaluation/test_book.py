@@ -11,8 +11,8 @@ import torch
 from hinode.evaluation.book import damages, land
 from hinode.evaluation.book.suite import MEASURES, DrawnClip, measure, score
 from hinode.evaluation.book.trials import TRIALS, sample, try_damages
+from hinode.world.book.picture.render import render
 from hinode.world.book.plan import ScenePlan, plan_of
-from hinode.world.book.render import render
 from hinode.world.book.scene import Scene, Subject
 
 FRAMES, WIDTH, HEIGHT = 16, 112, 64

@@ -9,9 +9,9 @@ import torch
 from hinode.engines.native import planner as trained
 from hinode.model.text import Vocabulary
 from hinode.training import planner
-from hinode.world.book.caption import VOCABULARY
-from hinode.world.book.language import BOOK
 from hinode.world.book.plan import key_count
+from hinode.world.book.words.caption import VOCABULARY
+from hinode.world.book.words.language import BOOK
 from hinode.world.prompt import parse
 
 

@@ -24,10 +24,10 @@ from hinode.engines.native.planner import STEPS, TrainedPlanner
 from hinode.engines.native.planning import rule_plan
 from hinode.errors import BadInput
 from hinode.evaluation.results import Row, share, spread, table
-from hinode.world.book.language import BOOK
 from hinode.world.book.plan import ScenePlan, plan_of
 from hinode.world.book.reading import held_facts, read_motion
 from hinode.world.book.scene import sample_scene
+from hinode.world.book.words.language import BOOK
 from hinode.world.facts import ParsedPrompt, SubjectFacts
 from hinode.world.grammar import MANY
 from hinode.world.prompt import parse

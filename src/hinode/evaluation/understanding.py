@@ -23,7 +23,7 @@ from hinode.evaluation.results import Row, share, table
 from hinode.world import scene as first
 from hinode.world.book import priors
 from hinode.world.book import scene as book
-from hinode.world.book.language import BOOK
+from hinode.world.book.words.language import BOOK
 from hinode.world.grammar import MANY
 from hinode.world.language import FIRST, Language
 from hinode.world.prompt import ParsedPrompt, parse

@@ -24,11 +24,11 @@ from hinode.model.text import Vocabulary
 from hinode.progress import progress_bar
 from hinode.training import loop
 from hinode.training.muon import Muon
-from hinode.world.book.caption import VOCABULARY, caption, restate
-from hinode.world.book.completion import complete
-from hinode.world.book.language import BOOK
 from hinode.world.book.plan import plan_of
 from hinode.world.book.scene import sample_scene
+from hinode.world.book.words.caption import VOCABULARY, caption, restate
+from hinode.world.book.words.completion import complete
+from hinode.world.book.words.language import BOOK
 from hinode.world.caption import words
 from hinode.world.prompt import parse
 

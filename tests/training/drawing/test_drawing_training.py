@@ -14,7 +14,7 @@ from hinode.model.drawing import DrawingConfig
 from hinode.training.drawing.recipes import smoke
 from hinode.training.drawing.store import CHUNK, Store, chunk_scenes, draw_chunk, read_chunk
 from hinode.training.drawing.trainer import DrawingTrainer, subject_mask, train_drawing
-from hinode.world.book.render import render
+from hinode.world.book.picture.render import render
 
 CPU = torch.device("cpu")
 

@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from hinode.errors import BadInput
-from hinode.world.book import atlas
-from hinode.world.book.atlas import CHANNELS, ROLES, SHAPES, textures
+from hinode.world.book.picture import atlas
+from hinode.world.book.picture.atlas import CHANNELS, ROLES, SHAPES, textures
 
 FOLDER = Path(atlas.__file__).parent / "shapes"
 BASE, ALPHA, SHADOW = (CHANNELS.index(name) for name in ("base", "alpha", "shadow"))

@@ -6,9 +6,9 @@ import random
 
 import torch
 
+from hinode.world.book.picture.preview import render_plan
+from hinode.world.book.picture.render import render
 from hinode.world.book.plan import plan_of
-from hinode.world.book.preview import render_plan
-from hinode.world.book.render import render
 from hinode.world.book.scene import CAMERAS, Scene, cast
 
 ASPECT = 96 / 54

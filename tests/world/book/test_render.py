@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hinode.world.book.render import render
+from hinode.world.book.picture.render import render
 from hinode.world.book.scene import CAMERAS, HELD_OUT_PAIRS, PLACES, Scene, Subject, cast, sample_scene
 
 

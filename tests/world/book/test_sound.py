@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hinode.errors import BadInput
-from hinode.world.book.sound import (
+from hinode.world.book.sounds.sound import (
     EVENTS,
     HOURS,
     PLACES,
@@ -22,7 +22,7 @@ from hinode.world.book.sound import (
     schedule,
     synthesise,
 )
-from hinode.world.book.timbre import Samples
+from hinode.world.book.sounds.timbre import Samples
 
 SPACE = Ambience("space", "clear", "noon")
 SOUNDING = tuple(kind for kind in SUBJECTS if kind not in ("ball", "snowman"))

@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from hinode.world.book import lexicon
-from hinode.world.book.caption import VOCABULARY, caption
-from hinode.world.book.completion import complete
-from hinode.world.book.language import BOOK
 from hinode.world.book.priors import COLORS, KINDS, PLACES
 from hinode.world.book.scene import CAMERAS, DRY, MOTIONS, TIMES, WEATHERS, Scene, sample_scene
+from hinode.world.book.words import lexicon
+from hinode.world.book.words.caption import VOCABULARY, caption
+from hinode.world.book.words.completion import complete
+from hinode.world.book.words.language import BOOK
 from hinode.world.caption import DENSITIES, words
 from hinode.world.prompt import parse
 

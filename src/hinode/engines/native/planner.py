@@ -15,9 +15,9 @@ from hinode.engines.native import catalog, plan_values
 from hinode.errors import ModelError
 from hinode.model.planner import SLOTS, Planner, PlannerConfig, sample
 from hinode.model.text import Vocabulary
-from hinode.world.book.caption import restate
 from hinode.world.book.plan import ScenePlan
 from hinode.world.book.reading import held_facts
+from hinode.world.book.words.caption import restate
 from hinode.world.caption import words
 from hinode.world.facts import ParsedPrompt
 

@@ -22,14 +22,14 @@ from hinode.media import formats
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
 from hinode.request import MAX_SEED, PROMPT_CHARACTERS, Size
-from hinode.world.book.completion import complete, open_facts
-from hinode.world.book.language import BOOK
+from hinode.world.book.picture.preview import render_plan
 from hinode.world.book.plan import MAX_SECONDS, ScenePlan, plan_of
-from hinode.world.book.preview import render_plan
 from hinode.world.book.reading import held_facts
 from hinode.world.book.scene import MAX_SUBJECTS
-from hinode.world.book.sound import RATE
-from hinode.world.book.soundtrack import plan_sound
+from hinode.world.book.sounds.sound import RATE
+from hinode.world.book.sounds.soundtrack import plan_sound
+from hinode.world.book.words.completion import complete, open_facts
+from hinode.world.book.words.language import BOOK
 from hinode.world.prompt import ParsedPrompt, parse
 
 MIN_SIDE, MAX_SIDE, MAX_ASPECT = 16, 4096, 4.0

@@ -11,7 +11,7 @@ from torch import Tensor
 from hinode.evaluation.book.fit import Fit, fit_at
 from hinode.evaluation.book.poses import Poses
 from hinode.evaluation.book.search import places
-from hinode.world.book.actors import CARRIAGE_STEP, CARRIAGES
+from hinode.world.book.picture.actors import CARRIAGE_STEP, CARRIAGES
 from hinode.world.book.plan import ScenePlan
 
 MISSING = 0.45

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from hinode.evaluation.book.poses import FPS, all_poses, light, subject_poses
-from hinode.world.book import actors
-from hinode.world.book.canvas import frame_grid, stamp
+from hinode.world.book.picture import actors
+from hinode.world.book.picture.canvas import frame_grid, stamp
+from hinode.world.book.picture.render import render
 from hinode.world.book.plan import ScenePlan
-from hinode.world.book.render import render
 from hinode.world.book.scene import Scene
 
 WAVES = 8  # frames from one bending of a warped subject to the next

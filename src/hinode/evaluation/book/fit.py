@@ -29,7 +29,7 @@ from torch.nn import functional
 from hinode.evaluation.book import poses as posing
 from hinode.evaluation.book.poses import Cutout, Poses
 from hinode.evaluation.book.search import peak
-from hinode.world.book.actors import CARRIAGE_STEP, CARRIAGES
+from hinode.world.book.picture.actors import CARRIAGE_STEP, CARRIAGES
 from hinode.world.book.plan import ScenePlan
 
 REACH = 0.1

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hinode.world.book.picture.render import render
 from hinode.world.book.priors import PLACES
-from hinode.world.book.render import render
 from hinode.world.book.scene import TIMES, WEATHERS, sample_scene
 
 WIDTHS = (24, 48, 96)  # channels of the network's three levels

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hinode.world.book import actors, palette, weather
-from hinode.world.book.canvas import REACH, Grid, Look, mixed, rgb, stamp
+from hinode.world.book.picture import actors, palette, weather
+from hinode.world.book.picture.canvas import REACH, Grid, Look, mixed, rgb, stamp
 from hinode.world.book.plan import ScenePlan, SubjectPlan, key_times
 from hinode.world.book.scene import Scene
 

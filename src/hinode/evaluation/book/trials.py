@@ -22,8 +22,8 @@ from hinode.evaluation.book.suite import MEASURES, REGIONS, DrawnClip, measure, 
 from hinode.evaluation.records import Record, RecordLog
 from hinode.evaluation.results import RESAMPLES, Row, share
 from hinode.progress import progress_bar
+from hinode.world.book.picture.render import render
 from hinode.world.book.plan import plan_of
-from hinode.world.book.render import render
 from hinode.world.book.scene import Scene, sample_scene
 
 CLIPS, SECONDS, WIDTH, HEIGHT = 100, 2.0, 160, 96

@@ -19,7 +19,7 @@ from hinode.training.drawing.plans import plan_tensors
 from hinode.training.drawing.recipes import FPS, RECIPES
 from hinode.training.drawing.store import CHUNK, chunk_scenes
 from hinode.training.drawing.trainer import DrawingTrainer, subject_mask
-from hinode.world.book.render import render
+from hinode.world.book.picture.render import render
 
 LEVELS = (0.03, 0.07, 0.15, 0.3, 0.5, 0.85)
 COLUMNS = 6  # frames of a clip on the sheet

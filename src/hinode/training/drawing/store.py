@@ -22,7 +22,7 @@ from hinode.model.drawing import PlanTensors
 from hinode.output import replace_file
 from hinode.training.drawing.plans import join_plans, plan_tensors
 from hinode.training.drawing.recipes import FPS, DrawingRecipe
-from hinode.world.book.render import render
+from hinode.world.book.picture.render import render
 from hinode.world.book.scene import Scene, sample_scene
 
 CHUNK = 8

@@ -21,7 +21,7 @@ from hinode.errors import quote
 from hinode.world.book import motion
 from hinode.world.book.priors import COLORS, KINDS, PLACES, RESTS
 from hinode.world.book.scene import CAMERAS, MAX_SUBJECTS, TIMES, WEATHERS, Scene
-from hinode.world.book.sound import EVENTS
+from hinode.world.book.sounds.sound import EVENTS
 
 STEP = 1 / 6
 """Seconds from key to key: the start and the middle of every third of a second."""

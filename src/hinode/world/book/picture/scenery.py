@@ -10,9 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hinode.world.book import land
-from hinode.world.book.canvas import Grid, Layer, Look, Painter, coverage, mixed, paint, rgb, sheet, stamp
-from hinode.world.book.palette import Light
+from hinode.world.book.picture import land
+from hinode.world.book.picture.canvas import (
+    Grid,
+    Layer,
+    Look,
+    Painter,
+    coverage,
+    mixed,
+    paint,
+    rgb,
+    sheet,
+    stamp,
+)
+from hinode.world.book.picture.palette import Light
 
 REACH = 4.6
 """Short sides to each side of the middle that scenery fills."""

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hinode.world.book import actors, palette, places, sky, weather
-from hinode.world.book.canvas import Grid, Layer, frame_grid, lay, over
 from hinode.world.book.motion import Camera, Track, camera_path, track
+from hinode.world.book.picture import actors, palette, places, sky, weather
+from hinode.world.book.picture.canvas import Grid, Layer, frame_grid, lay, over
 from hinode.world.book.scene import Scene
 
 FINE = 2

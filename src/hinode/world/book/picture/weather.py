@@ -8,9 +8,9 @@ import random
 import torch
 from torch import Tensor
 
-from hinode.world.book.canvas import Grid, Layer, Painter, coverage, lit, mixed, paint, patch, rgb
-from hinode.world.book.palette import Light
-from hinode.world.book.sky import dot
+from hinode.world.book.picture.canvas import Grid, Layer, Painter, coverage, lit, mixed, paint, patch, rgb
+from hinode.world.book.picture.palette import Light
+from hinode.world.book.picture.sky import dot
 
 TILE = 1.0
 """Short sides after which rain and snow repeat."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hinode.errors import BadInput, join_names, quote
-from hinode.world.book.grains import GRAINS, reach
-from hinode.world.book.textures import HOURS, LAYERS, PLACES, WEATHERS, sound_of
-from hinode.world.book.timbre import STEP, Control, Note, Samples, Span, derive, lay, stretch, uniform
+from hinode.world.book.sounds.grains import GRAINS, reach
+from hinode.world.book.sounds.textures import HOURS, LAYERS, PLACES, WEATHERS, sound_of
+from hinode.world.book.sounds.timbre import STEP, Control, Note, Samples, Span, derive, lay, stretch, uniform
 
 RATE = 16_000  # samples per second
 MIN_RATE, MAX_RATE = 8_000, 48_000

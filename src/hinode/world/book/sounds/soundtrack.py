@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hinode.world.book import sound
 from hinode.world.book.plan import STEP, ScenePlan, SubjectPlan
-from hinode.world.book.sound import Ambience, Event, Voice
+from hinode.world.book.sounds import sound
+from hinode.world.book.sounds.sound import Ambience, Event, Voice
 
 LOUD_SIZE = 0.5
 """Short sides of a subject that is heard at full loudness."""

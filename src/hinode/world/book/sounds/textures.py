@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hinode.world.book.grains import GRAINS, reach
-from hinode.world.book.timbre import (
+from hinode.world.book.sounds.grains import GRAINS, reach
+from hinode.world.book.sounds.timbre import (
     STEP,
     Band,
     Note,

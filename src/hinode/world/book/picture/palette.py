@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hinode.world.book.canvas import lit, mixed
+from hinode.world.book.picture.canvas import lit, mixed
 from hinode.world.book.scene import Scene
 
 PAPER = {

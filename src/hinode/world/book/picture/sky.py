@@ -10,9 +10,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hinode.world.book.canvas import Grid, Layer, Look, Painter, coverage, mixed, paint, patch, rgb, stamp
-from hinode.world.book.palette import Light
-from hinode.world.book.scenery import Scenery
+from hinode.world.book.picture.canvas import (
+    Grid,
+    Layer,
+    Look,
+    Painter,
+    coverage,
+    mixed,
+    paint,
+    patch,
+    rgb,
+    stamp,
+)
+from hinode.world.book.picture.palette import Light
+from hinode.world.book.picture.scenery import Scenery
 
 DISCS = {
     "dawn": ("#fff1c9", "#ffd9b0", 0.085),

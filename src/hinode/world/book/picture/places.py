@@ -7,10 +7,10 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from hinode.world.book import land, sky
-from hinode.world.book.canvas import Layer, Look, mixed
-from hinode.world.book.palette import Light
-from hinode.world.book.scenery import REACH, Scenery, Thing
+from hinode.world.book.picture import land, sky
+from hinode.world.book.picture.canvas import Layer, Look, mixed
+from hinode.world.book.picture.palette import Light
+from hinode.world.book.picture.scenery import REACH, Scenery, Thing
 
 ARCH, ARCH_TOP = 0.22, 0.196  # size of an arch of the viaduct, and the y of its rails
 HORIZON = 0.09  # of the sea

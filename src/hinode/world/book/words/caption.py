@@ -11,8 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from hinode.world.book import lexicon, priors
+from hinode.world.book import priors
 from hinode.world.book.scene import DRY, MAX_SUBJECTS, Scene, Subject
+from hinode.world.book.words import lexicon
 from hinode.world.caption import DENSITIES, words
 from hinode.world.grammar import plural
 from hinode.world.prompt import ParsedPrompt

@@ -10,7 +10,7 @@ import functools
 
 import numpy as np
 
-from hinode.world.book.timbre import Note, Recipe, Samples, derive, fade, glide, lay, puff, ring
+from hinode.world.book.sounds.timbre import Note, Recipe, Samples, derive, fade, glide, lay, puff, ring
 
 PENTATONIC = (1.0, 1.122, 1.26, 1.498, 1.682, 2.0)
 REED = (1.0, 0.8, 0.9, 0.6, 0.5, 0.35, 0.25, 0.2, 0.12)

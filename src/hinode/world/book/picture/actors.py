@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hinode.world.book.canvas import Grid, Look, coverage, mixed, paint, rgb, stamp
 from hinode.world.book.motion import NEARNESS, Camera, Track, still_camera
-from hinode.world.book.palette import PAPER, Light
+from hinode.world.book.picture.canvas import Grid, Look, coverage, mixed, paint, rgb, stamp
+from hinode.world.book.picture.palette import PAPER, Light
 from hinode.world.book.priors import FEET
 from hinode.world.book.scene import Scene, Subject
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hinode.world.book.canvas import frame_grid
 from hinode.world.book.motion import NEARNESS, Camera, Track
+from hinode.world.book.picture.canvas import frame_grid
+from hinode.world.book.picture.render import draw_scene
 from hinode.world.book.plan import STEP, ScenePlan
 from hinode.world.book.reading import read_motion
-from hinode.world.book.render import draw_scene
 from hinode.world.book.scene import Scene, Subject
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hinode.world import grammar
-from hinode.world.book import lexicon
+from hinode.world.book.words import lexicon
 from hinode.world.language import compose, read_grammar
 
 BOOK = compose(

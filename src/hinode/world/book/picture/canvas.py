@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hinode.world.book import atlas
+from hinode.world.book.picture import atlas
 
 REACH = 1.28
 """Half the side of a shape's texture, in halves of the shape's size."""

@@ -1,0 +1,1 @@
+"""How the picture book is drawn: shapes, land, sky, places, subjects, weather."""
