@@ -18,7 +18,7 @@ MISSING = 0.45
 """Agreement with its cut-out below which a subject is not there."""
 TORN = 0.6
 """Agreement, over the truth's in that frame, below which a subject is not whole."""
-CLEAR = 0.6
+CLEAR = 0.7
 """Agreement of the truth below which nothing is said about a frame: something covers the subject."""
 DOUBLE = 0.75
 """Agreement and coverage above which what was found elsewhere is one subject too many."""

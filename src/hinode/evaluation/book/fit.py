@@ -45,7 +45,7 @@ STEPS = 4
 DAMPING = 0.02
 LIMITS = (0.5, 0.5, 0.3, 0.4)  # of place in halves, of the size's logarithm, of the turn in radians
 MIN_SHOWN = 0.75  # share of a cut-out in view without which a frame is left out
-MIN_FACING = 0.5  # how far it has turned from its edge, likewise
+MIN_FACING = 0.8  # how far it has turned from its edge, likewise
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from hinode.world.book.picture.render import render
 from hinode.world.book.priors import PLACES
 from hinode.world.book.scene import TIMES, WEATHERS, sample_scene
 
-WIDTHS = (24, 48, 96)  # channels of the network's three levels
+WIDTHS = (16, 32, 64)  # channels of the network's three levels
 ROWS = 4  # of a frame whose features are kept apart: sky and land differ
 SIDE = (112, 64)  # width and height to which frames are brought
 LESSONS = 600  # true frames from which place, time and weather are learnt

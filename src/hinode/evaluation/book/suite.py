@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hinode.evaluation.book import continuity, damages, land, pictures
 from hinode.evaluation.book.fit import Fit, fit_subject
-from hinode.evaluation.book.poses import FPS, all_poses, cutout
+from hinode.evaluation.book.poses import FPS, Poses, all_poses, cutout
 from hinode.evaluation.book.search import match
 from hinode.evaluation.results import Row, mean, ratio, share
 from hinode.world.book.plan import ScenePlan
@@ -96,6 +96,15 @@ MEASURES = {
 def measure(clip: DrawnClip, truths: Sequence[Fit] | None = None) -> tuple[dict[str, float], list[Fit]]:
     """The measures of one clip by name, nan where one has no meaning for it, and the fits of its subjects.
     `truths`: the fits of the true clip, by default its own if the clip is the true one."""
+    values, fits = measure_subjects(clip, truths)
+    values |= measure_pictures(clip)
+    return {name: values[name] for name in MEASURES}, fits
+
+
+def measure_subjects(
+    clip: DrawnClip, truths: Sequence[Fit] | None = None
+) -> tuple[dict[str, float], list[Fit]]:
+    """The same without the measures that look at pixels alone."""
     video, plan = clip.video, clip.plan
     poses = all_poses(plan, len(video), video.shape[-1] / video.shape[-2])
     maps = [
@@ -105,20 +114,21 @@ def measure(clip: DrawnClip, truths: Sequence[Fit] | None = None) -> tuple[dict[
     fits = [fit_subject(video, plan, number, poses, values) for number, values in enumerate(maps)]
     truths = fits if truths is None and clip.truth is video else truths
     faults = continuity.find_faults(video, plan, poses, maps, fits, truths)
+    clear = [fit.shown & (fit.agreement >= continuity.CLEAR) for fit in truths or ()]
     values = {
-        **_of_subjects(fits, poses),
+        **_of_subjects(fits, poses, clear),
         "no fault of count or path": float(faults.total == 0) if fits else math.nan,
         "faults": float(faults.total) if fits else math.nan,
-        **measure_pictures(clip),
     }
-    return {name: values[name] for name in MEASURES}, fits
+    return values, fits
 
 
-def _of_subjects(fits: Sequence[Fit], poses: Sequence[Any]) -> dict[str, float]:
-    """The measures of shape and of distance: means over the subjects in view, and their worst frames."""
+def _of_subjects(fits: Sequence[Fit], poses: Sequence[Poses], clear: Sequence[Tensor]) -> dict[str, float]:
+    """The measures of shape and of distance: means over the subjects in view, and their worst frames.
+    `clear`: the frames in which nothing covers a subject in the truth, if that is known."""
     rows: list[tuple[float, ...]] = []
-    for fit, pose in zip(fits, poses, strict=True):
-        seen = fit.shown
+    for number, (fit, pose) in enumerate(zip(fits, poses, strict=True)):
+        seen = fit.shown & clear[number] if clear else fit.shown
         if seen.sum() < 3:
             continue
         agreement, distance = fit.agreement[seen], fit.distance[seen]

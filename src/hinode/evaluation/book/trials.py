@@ -18,7 +18,14 @@ from torch import Tensor
 from hinode.evaluation.book import damages, land
 from hinode.evaluation.book.pictures import BANDS
 from hinode.evaluation.book.poses import FPS
-from hinode.evaluation.book.suite import MEASURES, REGIONS, DrawnClip, measure, measure_pictures
+from hinode.evaluation.book.suite import (
+    MEASURES,
+    REGIONS,
+    DrawnClip,
+    measure,
+    measure_pictures,
+    measure_subjects,
+)
 from hinode.evaluation.records import Record, RecordLog
 from hinode.evaluation.results import RESAMPLES, Row, share
 from hinode.progress import progress_bar
@@ -69,7 +76,7 @@ def try_clip(scene: Scene) -> Record:
         "doubled": damages.doubled(video, plan),
     }
     for name, damaged in whole.items():
-        record[name], _ = measure(DrawnClip(damaged, plan, video), fits)
+        record[name], _ = measure_subjects(DrawnClip(damaged, plan, video), fits)
     pixels = {
         "blurred": damages.blurred(video),
         "shuffled": damages.shuffled(video),
