@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # How src/hinode/weights/planner.safetensors came about, and what is said of it: the planner of the picture book,
-# words to plans. An hour and a half on one CPU core that is shared. Stop and start it again at any moment.
+# words to plans. An hour on one CPU core that nothing else uses. Stop and start it again at any moment.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 hinode=${HINODE:-.venv/bin/hinode}
