@@ -73,7 +73,7 @@ def train(
     if recipe == "judge":
         path = training.train_judge(out, minutes=minutes or 40.0, threads=threads or 1)
     elif recipe == "planner":
-        path = training.train_planner(out, minutes=minutes or 50.0, threads=threads or 1, resume=resume)
+        path = training.train_planner(out, minutes=minutes or 60.0, threads=threads or 1, resume=resume)
     elif recipe == "upscaler":
         path = training.train_upscaler(
             out, settings=settings, steps=steps, threads=threads or 1, resume=resume

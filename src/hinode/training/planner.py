@@ -76,7 +76,7 @@ def sample_batch(vocabulary: Vocabulary, words_limit: int, step: int) -> Batch:
     return Batch(shape, torch.stack(values), vocabulary.batch(texts, limit=words_limit))
 
 
-def train_planner(out: Path, *, minutes: float = 50.0, threads: int = 1, resume: bool = True) -> Path:
+def train_planner(out: Path, *, minutes: float = 60.0, threads: int = 1, resume: bool = True) -> Path:
     """Train the planner and write `out`/planner.safetensors; returns its path.
 
     It may be stopped at any time, and with `resume` it continues from its last state, a minute old at most.
