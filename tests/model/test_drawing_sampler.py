@@ -36,17 +36,17 @@ def run(sampler: DrawingSampler) -> torch.Tensor:
 
 def test_a_run_goes_on_from_a_state_with_the_same_bits_and_keeps_known_pixels() -> None:
     noise = torch.randn(1, 9, 3, 32, 64, generator=torch.Generator().manual_seed(1))
-    known = torch.full_like(noise, torch.nan)
-    known[:, 0], known[..., :16] = 0.5, -0.25
+    context = torch.full_like(noise, torch.nan)
+    context[:, 0], context[..., :16] = 0.5, -0.25
     net, schedule = network(), DrawingSchedule(steps=4)
-    whole = run(DrawingSampler(net, plan(), noise, schedule, known=known))
-    first = DrawingSampler(net, plan(), noise, schedule, known=known)
+    whole = run(DrawingSampler(net, plan(), noise, schedule, context=context))
+    first = DrawingSampler(net, plan(), noise, schedule, context=context)
     next(first)
     assert torch.equal(
-        run(DrawingSampler(net, plan(), noise, schedule, known=known, state=first.state)), whole
+        run(DrawingSampler(net, plan(), noise, schedule, context=context, state=first.state)), whole
     )
-    fixed = ~known.isnan()
-    torch.testing.assert_close(whole[fixed], known[fixed])
+    fixed = ~context.isnan()
+    torch.testing.assert_close(whole[fixed], context[fixed])
     assert schedule.levels()[-1] == 1.0
 
 

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 HEAD_SECONDS = 20.0
 """For the head of a request, from the beginning of a connection or from its first byte."""
-WANTED_DESCRIPTORS, OWN_DESCRIPTORS = 16_384, 128
+DESCRIPTOR_GOAL, OWN_DESCRIPTORS = 16_384, 128
 """Descriptors that the server tries to get, and those that it needs for files and the database."""
 MIN_CONNECTIONS = 32
 LOG_AGAIN_SECONDS = 60.0
@@ -29,17 +29,17 @@ def raise_descriptor_limit() -> None:
     """Get more descriptors, as far as the system allows: by default there are 256 or 1024."""
     if resource is not None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(WANTED_DESCRIPTORS, hard)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        goal = DESCRIPTOR_GOAL if hard == resource.RLIM_INFINITY else min(DESCRIPTOR_GOAL, hard)
+        if soft != resource.RLIM_INFINITY and soft < goal:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (goal, hard))
 
 
 def max_connections() -> int:
     """The most connections that there are at once."""
-    descriptors = WANTED_DESCRIPTORS
+    descriptors = DESCRIPTOR_GOAL
     if resource is not None:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        descriptors = WANTED_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+        descriptors = DESCRIPTOR_GOAL if soft == resource.RLIM_INFINITY else soft
     return max(MIN_CONNECTIONS, descriptors - OWN_DESCRIPTORS)
 
 

@@ -211,7 +211,7 @@ class DirectedRun:
         request, layout, windows = self.layout.request, self.layout, len(self.layout.windows)
         assert self._provenance is not None, "there is a window"
         fps = self._output_rate()
-        heard, silence = self._sound()
+        track, silence = self._sound()
         notes = [
             f"drawn in {windows} pieces that overlap" if windows > 1 else "",
             silence,
@@ -227,9 +227,9 @@ class DirectedRun:
         if any(segment.keep for segment in layout.segments) or layout.mask is not None:
             whole = allocate_frames((layout.count(fps), request.height, request.width, 3))
             yield from self._fill_full_size(whole, fps)
-            self._clip = Clip(whole, float(fps), provenance, heard)
+            self._clip = Clip(whole, float(fps), provenance, track)
         else:
-            self._clip = Clip(self._frames, float(layout.fps), provenance, heard)
+            self._clip = Clip(self._frames, float(layout.fps), provenance, track)
 
     def _sound(self) -> tuple[Sound | None, str]:
         """What is heard of the videos, unless the request refuses sound; or why it is not."""

@@ -28,10 +28,10 @@ def detect(layout: Layout) -> list[Facts]:
     spoken = [_read(segment.prompt) for segment in segments]
     film: Facts = {}
     colors: dict[str, str] = {}
-    for said in spoken:
-        film = said | film
-        if said.keys() >= {"subject", "color"}:
-            colors.setdefault(said["subject"], said["color"])
+    for shot_facts in spoken:
+        film = shot_facts | film
+        if shot_facts.keys() >= {"subject", "color"}:
+            colors.setdefault(shot_facts["subject"], shot_facts["color"])
     before: Facts = {}
     for index, segment in enumerate(segments):
         if segment.keep:

@@ -47,7 +47,7 @@ def join(segments: Sequence[Segment], reference: Callable[[str], Reference]) -> 
         UnusableSound: a video has sound that cannot be decoded.
     """
     pieces = [piece for piece in _pieces(segments) if not reference(piece.digest).still]
-    heard: list[tuple[_Piece, Sound]] = []
+    sounds: list[tuple[_Piece, Sound]] = []
     for piece in pieces:
         late = max(-piece.start, 0.0)  # a transition may begin before the second video does
         seconds = piece.end - piece.begin - late
@@ -59,15 +59,15 @@ def join(segments: Sequence[Segment], reference: Callable[[str], Reference]) -> 
             whole = Sound(np.concatenate((silence, sound.samples), axis=1), sound.rate)
             opens = late > 0 or not any(other.leads_to(piece) for other in pieces)
             closes = not any(piece.leads_to(other) for other in pieces)
-            heard.append((piece, _faded(whole, piece, late, opens, closes)))
-    if not heard:
+            sounds.append((piece, _faded(whole, piece, late, opens, closes)))
+    if not sounds:
         return None
-    rate = max(sound.rate for _, sound in heard)
+    rate = max(sound.rate for _, sound in sounds)
     seconds = sum(segment.seconds for segment in segments)
     samples: Samples = np.zeros(
-        (max(sound.channels for _, sound in heard), round(seconds * rate)), np.float32
+        (max(sound.channels for _, sound in sounds), round(seconds * rate)), np.float32
     )
-    for piece, sound in heard:
+    for piece, sound in sounds:
         target = samples[:, round(piece.begin * rate) :]
         part = at_rate(sound, rate).samples[:, : target.shape[1]]
         target[:, : part.shape[1]] += part

@@ -25,7 +25,7 @@ from hinode.engines.native.planning import rule_plan
 from hinode.errors import BadInput
 from hinode.evaluation.results import Row, share, spread, table
 from hinode.world.book.plan import ScenePlan, plan_of
-from hinode.world.book.reading import held_facts, read_motion
+from hinode.world.book.reading import check_facts, read_motion
 from hinode.world.book.scene import sample_scene
 from hinode.world.book.words.language import BOOK
 from hinode.world.facts import ParsedPrompt, SubjectFacts
@@ -107,9 +107,9 @@ def _planner_rows(name: str, cases: list[dict[str, Any]], plan: Plan) -> list[Ro
         start = time.process_time()
         result = plan(parse(case["prompt"], BOOK), SECONDS, ASPECT, seed)
         milliseconds.append((time.process_time() - start) * 1000)
-        held = held_facts(result, _expected(case), ASPECT)
-        facts += [(case["source"], attribute, hit) for attribute, hit in held]
-        whole.append(all(hit for _, hit in held))
+        checks = check_facts(result, _expected(case), ASPECT)
+        facts += [(case["source"], attribute, hit) for attribute, hit in checks]
+        whole.append(all(hit for _, hit in checks))
     rows = [
         share(name, "facts held", [hit for _, _, hit in facts], MIN_FACTS),
         share(name, "whole prompts", whole),

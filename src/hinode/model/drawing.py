@@ -329,7 +329,7 @@ class SubjectPixels(nn.Module):
         over."""
         frames, height, width = clean.shape[1], clean.shape[3], clean.shape[4]
         short, patch = min(height, width), height // tokens.shape[2]
-        known = self.token(tokens).float()
+        token_values = self.token(tokens).float()
         for slot in range(plan.kinds.shape[1]):
             rows = (plan.kinds[:, slot] >= 0).nonzero(as_tuple=True)[0]
             if not len(rows):
@@ -349,15 +349,15 @@ class SubjectPixels(nn.Module):
             table = table.view(len(rows), 3, self.channels, *table.shape[2:])
             table = table[:, None].expand(-1, frames, -1, -1, -1, -1).flatten(0, 1)
             table = table[:, 0] + turn.cos() * table[:, 1] + turn.sin() * table[:, 2]
-            found = F.grid_sample(table, torch.stack((u, v), -1).flatten(0, 1) / REACH, align_corners=False)
+            texels = F.grid_sample(table, torch.stack((u, v), -1).flatten(0, 1) / REACH, align_corners=False)
             gate = (torch.maximum(u.abs(), v.abs()) < REACH).float().flatten(0, 1)[:, None]
             b, t = rows[:, None, None, None], torch.arange(frames, device=z.device)[None, :, None, None]
             r, c = row[..., :, None], column[..., None, :]
-            seen = z[b, t, :, r, c].flatten(0, 1).movedim(-1, 1)  # (b * T, 3, side, side)
-            told = known[b, t, r // patch, c // patch].flatten(0, 1).movedim(-1, 1)
+            noisy = z[b, t, :, r, c].flatten(0, 1).movedim(-1, 1)  # (b * T, 3, side, side)
+            context = token_values[b, t, r // patch, c // patch].flatten(0, 1).movedim(-1, 1)
             name = color(plan.colors[rows, slot]).repeat_interleave(frames, 0)
             tint, shade = (table(name)[:, :, None, None] for table in (self.paint, self.shade))
-            hidden = F.silu(self.look(torch.cat((found, seen, gate), 1)) * (1 + shade) + told + tint)
+            hidden = F.silu(self.look(torch.cat((texels, noisy, gate), 1)) * (1 + shade) + context + tint)
             out = self.out(F.silu(self.mix(hidden)))
             opacity = torch.sigmoid(out[:, 3:] - 1.0) * gate
             under = clean[b, t, :, r, c].flatten(0, 1).movedim(-1, 1)

@@ -46,23 +46,23 @@ class DrawingSampler(Iterator[DrawingState]):
         noise: Tensor,
         schedule: DrawingSchedule,
         *,
-        known: Tensor | None = None,
+        context: Tensor | None = None,
         state: DrawingState | None = None,
     ) -> None:
-        """noise: standard normal [B, T, 3, H, W], T = 1 + span * k. known: frames in -1..1 of that shape, NaN
-        where the network draws; what is known stays as it is. state: continue from here."""
+        """noise: standard normal [B, T, 3, H, W], T = 1 + span * k. context: frames in -1..1 of that shape,
+        NaN where the network draws; what is there stays as it is. state: continue from here."""
         self.network, self.plan = network, plan
         self.levels = schedule.levels()
         self.noise = network.config.noise_scale * noise.float()
-        self.mask = None if known is None else ~known.isnan()
-        self.known = known
+        self.mask = None if context is None else ~context.isnan()
+        self.context = context
         self.state = state or DrawingState(self.noise)
 
-    def _with_known(self, frames: Tensor, level: float) -> Tensor:
+    def _with_context(self, frames: Tensor, level: float) -> Tensor:
         """Frames at a noise level with the known pixels put in, as noisy as the rest."""
-        if self.mask is None or self.known is None:
+        if self.mask is None or self.context is None:
             return frames
-        return torch.where(self.mask, level * self.known + (1 - level) * self.noise, frames)
+        return torch.where(self.mask, level * self.context + (1 - level) * self.noise, frames)
 
     @torch.inference_mode()
     def __next__(self) -> DrawingState:
@@ -71,10 +71,10 @@ class DrawingSampler(Iterator[DrawingState]):
         if step + 1 == len(self.levels):
             raise StopIteration
         t, following = self.levels[step : step + 2]
-        z = self._with_known(self.state.frames, t)
+        z = self._with_context(self.state.frames, t)
         latent_frames = 1 + (z.shape[1] - 1) // self.network.config.span
         clean = self.network(z, torch.full((len(z), latent_frames), t, device=z.device), self.plan)
-        z = self._with_known(z + (following - t) * (clean - z) / (1 - t), following)
+        z = self._with_context(z + (following - t) * (clean - z) / (1 - t), following)
         self.state = DrawingState(z, step + 1)
         return self.state
 

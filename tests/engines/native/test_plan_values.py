@@ -8,7 +8,7 @@ import torch
 from hinode.engines.native import plan_values
 from hinode.model.planner import SLOTS, Planner, PlannerConfig, sample
 from hinode.world.book.plan import plan_of
-from hinode.world.book.reading import held_facts, read_motion
+from hinode.world.book.reading import check_facts, read_motion
 from hinode.world.book.scene import sample_scene
 from hinode.world.prompt import ParsedPrompt
 
@@ -51,7 +51,7 @@ def test_motions_are_read_from_the_paths_of_plans() -> None:
 def test_a_fact_that_a_plan_lacks_is_found() -> None:
     plan = plan_of(sample_scene(random.Random(3), subjects=0), 1.0, 1.0)
     parsed = ParsedPrompt((), None, plan.place, None, "orbit", (), ())
-    assert held_facts(plan, parsed, 1.0) == [("place", True), ("camera", plan.camera.move == "orbit")]
+    assert check_facts(plan, parsed, 1.0) == [("place", True), ("camera", plan.camera.move == "orbit")]
 
 
 def test_values_of_any_size_become_a_plan() -> None:

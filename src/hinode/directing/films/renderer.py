@@ -111,8 +111,8 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
             yield frame
             watch(Progress("encode", done, timeline.frames))
 
-    heard = run.sound()
-    sound = heard if format in formats.SOUNDING else None
+    soundtrack = run.sound()
+    sound = soundtrack if format in formats.SOUNDING else None
     formats.write(format, path, frames(), run.plan.size, timeline, _label(run, shots), sound)
     otio = path.with_suffix(".otio")
     videos = {shot.id: run.video(shot.id) for shot in board.shots}
@@ -136,7 +136,7 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
         shots=shots,
         anew=tuple(run.rendered),
         outdated=tuple(run.outdated),
-        sound=LEFT_OUT if sound is None and heard is not None else describe_sound(sound),
+        sound=LEFT_OUT if sound is None and soundtrack is not None else describe_sound(sound),
         bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
     )
 

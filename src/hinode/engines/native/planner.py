@@ -16,7 +16,7 @@ from hinode.errors import ModelError
 from hinode.model.planner import SLOTS, Planner, PlannerConfig, sample
 from hinode.model.text import Vocabulary
 from hinode.world.book.plan import ScenePlan
-from hinode.world.book.reading import held_facts
+from hinode.world.book.reading import check_facts
 from hinode.world.book.words.caption import restate
 from hinode.world.caption import words
 from hinode.world.facts import ParsedPrompt
@@ -51,7 +51,7 @@ class TrainedPlanner:
             noise = torch.randn(size, generator=generator)
             values = sample(self.model, ids, shape, noise, steps, GUIDANCE, plan_values.settle)
             plan = plan_values.decode(values[0], seconds, aspect)
-            lacking = sum(not held for _, held in held_facts(plan, parsed, aspect))
+            lacking = sum(not agrees for _, agrees in check_facts(plan, parsed, aspect))
             plans.append((lacking, plan))
             if lacking == 0:
                 break

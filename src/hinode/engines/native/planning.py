@@ -24,7 +24,7 @@ from hinode.media.timeline import Timeline
 from hinode.request import MAX_SEED, PROMPT_CHARACTERS, Size
 from hinode.world.book.picture.preview import render_plan
 from hinode.world.book.plan import MAX_SECONDS, ScenePlan, plan_of
-from hinode.world.book.reading import held_facts
+from hinode.world.book.reading import check_facts
 from hinode.world.book.scene import MAX_SUBJECTS
 from hinode.world.book.sounds.sound import RATE
 from hinode.world.book.sounds.soundtrack import plan_sound
@@ -114,8 +114,8 @@ def write_preview(planned: PlannedClip, size: Size, path: Path) -> None:
 
     def frames() -> Iterator[Frames]:
         for second in torch.split(moments, int(PREVIEW_FPS)):
-            drawn = render_plan(plan, second, width=width, height=height, seed=planned.seed)
-            yield from drawn.mul(255).round().byte().permute(0, 2, 3, 1).numpy()
+            picture = render_plan(plan, second, width=width, height=height, seed=planned.seed)
+            yield from picture.mul(255).round().byte().permute(0, 2, 3, 1).numpy()
 
     sound = Sound.from_model(plan_sound(plan, seed=planned.seed), RATE)
     label = Label(
@@ -137,7 +137,7 @@ def _network_plan(parsed: ParsedPrompt, seconds: float, aspect: float, seed: int
     if not (path.is_file() and planner.MIN_SECONDS <= seconds <= planner.MAX_SECONDS):
         return None
     plan = planner.load(path).plan(parsed, seconds=seconds, aspect=aspect, seed=seed)
-    return plan if all(held for _, held in held_facts(plan, parsed, aspect)) else None
+    return plan if all(agrees for _, agrees in check_facts(plan, parsed, aspect)) else None
 
 
 def _faults(prompt: str, seconds: float, size: Size, seed: int) -> list[Fault]:

@@ -35,9 +35,9 @@ def evaluate_drawing(name: str, out: Path, device: torch.device, *, chunks: int 
     trainer = DrawingTrainer(recipe, out, device)
     trainer.restore()
     network = trainer.average.eval()
-    held = dataclasses.replace(recipe, name=f"{recipe.name}/held out")
+    unseen_recipe = dataclasses.replace(recipe, name=f"{recipe.name}/held out")
     frames = recipe.lengths[0]
-    scenes = [pair for number in range(chunks) for pair in chunk_scenes(held, number)]
+    scenes = [pair for number in range(chunks) for pair in chunk_scenes(unseen_recipe, number)]
     clock = torch.arange(frames) / FPS
     width, height, starts = recipe.width, recipe.height, [start for _, start in scenes]
     cast = [scene for scene, _ in scenes]
@@ -48,9 +48,9 @@ def evaluate_drawing(name: str, out: Path, device: torch.device, *, chunks: int 
               "psnr": prediction_quality(network, video.to(device), plans.to(device))}  # fmt: skip
     clips = slice(0, CHUNK)
     noise = torch.randn(video[clips].shape, generator=torch.Generator().manual_seed(5)).to(device)
-    drawn = draw(network, plans[clips].to(device), noise, DrawingSchedule(steps=16)).cpu()
+    samples = draw(network, plans[clips].to(device), noise, DrawingSchedule(steps=16)).cpu()
     truth = video[clips].add(1).mul(127.5).byte()
-    save_sheet(torch.stack((truth, drawn), 1).flatten(0, 1), out / "clips.png")
+    save_sheet(torch.stack((truth, samples), 1).flatten(0, 1), out / "clips.png")
     save_pieces(out / "weights", recipe.name, network.state_dict(), recipe.network, report)
     (out / "report.json").write_text(json.dumps(report, indent=1))
     return report

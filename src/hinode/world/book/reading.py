@@ -87,7 +87,7 @@ def read_hops(moments: Keys, y: Keys) -> Hops:
     return best
 
 
-def held_facts(plan: ScenePlan, parsed: ParsedPrompt, aspect: float) -> list[tuple[str, bool]]:
+def check_facts(plan: ScenePlan, parsed: ParsedPrompt, aspect: float) -> list[tuple[str, bool]]:
     """Each fact of a prompt, by its attribute, and whether a plan holds it. `aspect`: width / height.
 
     Of more than `MAX_SUBJECTS` subjects the first count. Whether one is behind another is not in a plan.
@@ -105,13 +105,13 @@ def held_facts(plan: ScenePlan, parsed: ParsedPrompt, aspect: float) -> list[tup
     free = {k: (s.kind, s.color, read_motion(plan, k, aspect)) for k, s in enumerate(plan.subjects)}
     places = []
     for subject in expected:
-        wanted = (subject.kind, subject.color, subject.motion)
-        best = max(free, default=None, key=lambda k: _agreement(wanted, free[k]))
-        shown = free.pop(best) if best is not None else (None, None, None)
-        if shown[0] != subject.kind:
-            shown = (None, None, None)
+        request = (subject.kind, subject.color, subject.motion)
+        best = max(free, default=None, key=lambda k: _agreement(request, free[k]))
+        reading = free.pop(best) if best is not None else (None, None, None)
+        if reading[0] != subject.kind:
+            reading = (None, None, None)
         names = ("kind", "color", "motion")
-        facts += [(n, w == s) for n, w, s in zip(names, wanted, shown, strict=True) if w is not None]
+        facts += [(n, w == s) for n, w, s in zip(names, request, reading, strict=True) if w is not None]
         places.append(best)
     if parsed.relation in SIDES and len(parsed.mentions) > 1:
         second = parsed.mentions[0].count if parsed.mentions[0].count < MAX_SUBJECTS else MAX_SUBJECTS - 1
@@ -120,8 +120,8 @@ def held_facts(plan: ScenePlan, parsed: ParsedPrompt, aspect: float) -> list[tup
     return facts
 
 
-def _agreement(wanted: tuple[str | None, ...], shown: tuple[str, ...]) -> tuple[bool, int]:
-    return wanted[0] == shown[0], sum(w == s for w, s in zip(wanted, shown, strict=True))
+def _agreement(request: tuple[str | None, ...], reading: tuple[str, ...]) -> tuple[bool, int]:
+    return request[0] == reading[0], sum(w == s for w, s in zip(request, reading, strict=True))
 
 
 def _stands(plan: ScenePlan, pair: list[int | None], relation: str) -> bool:

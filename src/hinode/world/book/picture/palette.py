@@ -57,11 +57,11 @@ class Light:
 
     def at(self, color: str, depth: float) -> str:
         """A land colour under this light, seen through the air at a depth (0 far .. 1 near)."""
-        seen = lit(color, self.ambient)
+        shade = lit(color, self.ambient)
         if self.weather == "rain":
             grey = lit("#8a90a0", self.ambient)
-            seen = mixed(seen, grey, 0.32)
-        return mixed(seen, self.haze, self.share(depth))
+            shade = mixed(shade, grey, 0.32)
+        return mixed(shade, self.haze, self.share(depth))
 
     def share(self, depth: float) -> float:
         """The share of air before a layer at a depth, 0..1."""

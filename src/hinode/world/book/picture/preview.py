@@ -24,8 +24,8 @@ def render_plan(plan: ScenePlan, moments: Tensor, *, width: int, height: int, se
     scene = Scene(subjects, plan.time, plan.place, plan.weather, plan.camera.move, None, seed)
     camera = camera_at(plan, moments)
 
-    def follow(number: int, when: Tensor, seen_by: Camera) -> Track:
-        return track_at(plan, number, when, seen_by, aspect)
+    def follow(number: int, when: Tensor, viewer: Camera) -> Track:
+        return track_at(plan, number, when, viewer, aspect)
 
     return draw_scene(scene, moments, frame_grid(width, height), aspect, camera, follow)
 
@@ -54,7 +54,7 @@ def track_at(plan: ScenePlan, number: int, moments: Tensor, camera: Camera, aspe
     x = (between(keys.x, moments) - 0.5) * wide / scale + left
     y = (between(keys.y, moments) - 0.5) * high / scale + top
     across, down = camera.shift(NEARNESS)
-    seen = camera.scale(NEARNESS)
+    view_scale = camera.scale(NEARNESS)
     low = (
         (max(keys.y) - between(keys.y, moments)) * high
         if read_motion(plan, number, aspect) == "bounce"
@@ -62,9 +62,9 @@ def track_at(plan: ScenePlan, number: int, moments: Tensor, camera: Camera, aspe
     )
     facing = between(keys.facing, moments)
     return Track(
-        x=(x - across) * seen,
-        y=(y - down) * seen,
-        half=between(keys.size, moments) / 2 * seen / scale,
+        x=(x - across) * view_scale,
+        y=(y - down) * view_scale,
+        half=between(keys.size, moments) / 2 * view_scale / scale,
         tilt=between(keys.tilt, moments) * (math.pi / 180),
         facing=torch.where(facing < 0, facing.clamp(max=-0.15), facing.clamp(min=0.15)),
         beat=_phase(keys.beat, moments),

@@ -59,8 +59,8 @@ def render(
 def _clip(scene: Scene, moments: Tensor, grid: Grid, aspect: float) -> Tensor:
     """One scene at [T] moments, [T, 3, H, W]."""
 
-    def follow(number: int, when: Tensor, seen_by: Camera) -> Track:
-        return track(scene, scene.subjects[number], when, seen_by, aspect)
+    def follow(number: int, when: Tensor, viewer: Camera) -> Track:
+        return track(scene, scene.subjects[number], when, viewer, aspect)
 
     return draw_scene(scene, moments, grid, aspect, camera_path(scene, moments, aspect), follow)
 

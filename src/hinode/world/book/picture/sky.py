@@ -66,14 +66,14 @@ def gradient(light: Light, grid: Grid) -> Tensor:
     return color.expand(3, grid.height, grid.width)[None].contiguous()
 
 
-def layers(made: Scenery, aspect: float, horizon: float, sun: Sun | None = None) -> list[Layer]:
+def layers(scenery: Scenery, aspect: float, horizon: float, sun: Sun | None = None) -> list[Layer]:
     """Sun, moon, stars and clouds over a `horizon` (y)."""
-    return [heaven(made, sun or sample_sun(made, aspect, horizon)), *clouds(made, aspect)]
+    return [heaven(scenery, sun or sample_sun(scenery, aspect, horizon)), *clouds(scenery, aspect)]
 
 
-def sample_sun(made: Scenery, aspect: float, horizon: float) -> Sun:
+def sample_sun(scenery: Scenery, aspect: float, horizon: float) -> Sun:
     """Sample where sun or moon stands over a `horizon` (y)."""
-    rng, time = made.rng, made.light.time
+    rng, time = scenery.rng, scenery.light.time
     x = rng.choice((-1, 1)) * rng.uniform(0.12, 0.36) * max(aspect, 1.0)
     y = horizon + rng.uniform(*HEIGHTS[time])
     return Sun(
@@ -86,16 +86,16 @@ def sample_sun(made: Scenery, aspect: float, horizon: float) -> Sun:
     )
 
 
-def heaven(made: Scenery, sun: Sun) -> Layer:
+def heaven(scenery: Scenery, sun: Sun) -> Layer:
     """The farthest layer: sun or moon with its glow, and stars."""
-    light, seed = made.light, made.rng.randrange(2**31)
+    light, seed = scenery.light, scenery.rng.randrange(2**31)
     disc, glow, _ = DISCS[light.time]
     clearness = CLEARNESS[light.weather]
-    stars_seen = {"night": (180, 0.25), "sunset": (36, -0.1)}.get(light.time) if clearness == 1.0 else None
+    star_field = {"night": (180, 0.25), "sunset": (36, -0.1)}.get(light.time) if clearness == 1.0 else None
 
     def draw(picture: Tensor, grid: Grid) -> None:
-        if stars_seen:
-            stars(picture, grid, seed, *stars_seen)
+        if star_field:
+            stars(picture, grid, seed, *star_field)
         distance = torch.hypot(grid.x[None, :] - sun.x, grid.y[:, None] - sun.y)
         halo = torch.exp(-((distance / (sun.radius * 2.6)) ** 2) * 0.9)
         paint(picture, halo * (GLOW[light.time] * max(clearness, 0.12)), rgb(glow, grid.device))
@@ -130,17 +130,17 @@ def stars(picture: Tensor, grid: Grid, seed: int, count: int, lowest: float) -> 
 
 def dot(picture: Tensor, grid: Grid, x: float, y: float, radius: float, color: str, alpha: float) -> None:
     """Paint one small disc on a picture [1, 4, H, W], in place; one below a pixel is fainter instead."""
-    found = patch(grid, x, y, radius, radius)
-    if found is not None:
-        rows, columns, dx, dy = found
+    area = patch(grid, x, y, radius, radius)
+    if area is not None:
+        rows, columns, dx, dy = area
         pixels = radius * grid.scale
         mask = (pixels + 0.5 - torch.hypot(dx, dy)).clamp_(0.0, 1.0) * (alpha * min(1.0, 2.0 * pixels))
         paint(picture[:, :, rows, columns], mask, rgb(color, grid.device))
 
 
-def clouds(made: Scenery, aspect: float) -> list[Layer]:
+def clouds(scenery: Scenery, aspect: float) -> list[Layer]:
     """Two rows of clouds that drift at their own pace; none, few or many."""
-    rng, light = made.rng, made.light
+    rng, light = scenery.rng, scenery.light
     color = CLOUD_COLORS[light.time]
     if light.weather in ("rain", "snow"):
         color = mixed(color, light.sky[0], 0.35)
@@ -174,11 +174,11 @@ def _cloud_row(places: list[tuple[float, float, float, str, int]], tint: str) ->
     return draw
 
 
-def rays(made: Scenery) -> Layer:
+def rays(scenery: Scenery) -> Layer:
     """Shafts of light in the deep."""
-    rng = made.rng
+    rng = scenery.rng
     shafts = [(rng.uniform(-1.1, 0.9), rng.uniform(0.09, 0.22), rng.uniform(0.07, 0.14)) for _ in range(5)]
-    strength = {"night": 0.4, "noon": 1.0}.get(made.light.time, 0.8)
+    strength = {"night": 0.4, "noon": 1.0}.get(scenery.light.time, 0.8)
 
     def draw(picture: Tensor, grid: Grid) -> None:
         down = grid.y[:, None] + 0.5
@@ -190,9 +190,9 @@ def rays(made: Scenery) -> Layer:
     return Layer(0.1, draw, rng.choice((-0.012, 0.012)))
 
 
-def nebula(made: Scenery) -> Layer:
+def nebula(scenery: Scenery) -> Layer:
     """A soft band of gas and the stars of space."""
-    rng = made.rng
+    rng = scenery.rng
     angle, offset, seed = rng.uniform(-0.6, 0.6), rng.uniform(-0.2, 0.1), rng.randrange(2**31)
     color = rng.choice(("#7a3fa8", "#3f5fb8", "#a83f7a", "#2f8f9a"))
 

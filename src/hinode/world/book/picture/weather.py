@@ -68,10 +68,10 @@ def _rain(rng: random.Random, color: str, count: int, length: float, alpha: floa
     def draw(picture: Tensor, grid: Grid) -> None:
         thickness = 0.0035 * grid.scale
         for x, y in _repeated(places):
-            found = patch(grid, x, y, length * SLANT / 2 + 0.004, length / 2)
-            if found is None:
+            area = patch(grid, x, y, length * SLANT / 2 + 0.004, length / 2)
+            if area is None:
                 continue
-            rows, columns, dx, dy = found
+            rows, columns, dx, dy = area
             edge = torch.maximum((dx + SLANT * dy).abs() - thickness, dy.abs() - length * grid.scale / 2)
             mask = coverage(edge, 1.0) * (alpha * min(1.0, 2 * thickness))
             paint(picture[:, :, rows, columns], mask, rgb(color, grid.device))

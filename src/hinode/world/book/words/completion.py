@@ -130,8 +130,8 @@ def _members(
             leaving = ("rise", "fall") if parsed.relation in ("above", "below") else ("left", "right")
             motions.sort(key=lambda motion: motion in leaving)
         motion = subject_facts.motion or _allowed(motions, "motion", parsed)
-        usual = COLORS_OF.get(kind, priors.COLORS)
-        colors = [color for color in rng.sample(usual, len(usual)) if not held_out_pair(color, kind)]
+        choices = COLORS_OF.get(kind, priors.COLORS)
+        colors = [color for color in rng.sample(choices, len(choices)) if not held_out_pair(color, kind)]
         members.append((kind, subject_facts.color or _allowed(colors, "color", parsed), motion))
     return members
 
@@ -140,8 +140,8 @@ def _kind(
     facts: SubjectFacts, place: str, members: Sequence[Member], parsed: ParsedPrompt, rng: random.Random
 ) -> str:
     """A kind that is at home in a place and moves as the words say."""
-    usual = rng.sample(priors.HOMES[place], len(priors.HOMES[place]))
-    kinds = [*usual, *rng.sample(priors.KINDS, len(priors.KINDS))]
+    choices = rng.sample(priors.HOMES[place], len(priors.HOMES[place]))
+    kinds = [*choices, *rng.sample(priors.KINDS, len(priors.KINDS))]
     kinds = [kind for kind in kinds if all(kind != other for other, _, _ in members)]
     if facts.motion:
         kinds.sort(key=lambda kind: facts.motion not in priors.MOTIONS[kind])
