@@ -325,6 +325,8 @@ class DirectedRun:
 
     def _restore(self, state: State) -> None:
         values = saved_state.restore(state, self.engine.name, self._identity)
+        if "facts" not in values:  # its windows were drawn from prompts that were completed in another way
+            raise UnusableState("the saved run is of an older version of Hinode")
         if values["window"] is not None:
             prefix = _part_name(values["finished"])
             self._window_state = saved_state.from_bytes(

@@ -19,7 +19,7 @@ from safetensors.numpy import save as save_arrays
 
 from hinode.engines.protocol import Part, State, UnusableState
 
-VERSION = 3
+VERSION = 2
 """It changes when a state of an older version can no longer be read; a run then starts from the beginning."""
 
 _DAMAGED = "the saved run is damaged or of another version of Hinode"
