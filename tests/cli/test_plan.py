@@ -3,9 +3,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from importlib.resources import files
 from pathlib import Path
 
 import av
+
+from hinode.engines.native import catalog
 
 from .conftest import Run
 
@@ -13,10 +16,16 @@ PAGE = Path(__file__).parents[2] / "docs" / "howto" / "plan-a-clip.md"
 
 
 def test_the_example_of_the_page_prints_what_the_page_shows(run: Run) -> None:
+    name = "planner.safetensors"
+    (catalog.shipped() / name).symlink_to(str(files("hinode") / "weights" / name))
     command, output = re.findall(
         r"(?ms)^    hinode (plan [^\n]*)\n\n```\n(.*?)^```", PAGE.read_text("utf-8")
     )[0]
-    assert run(*shlex.split(command)).stdout == output
+    printed = run(*shlex.split(command)).stdout
+    number = r"\d+\.\d+"
+    assert re.sub(number, "0", printed) == re.sub(number, "0", output)
+    pairs = zip(re.findall(number, printed), re.findall(number, output), strict=True)
+    assert all(abs(float(a) - float(b)) < 0.015 for a, b in pairs)  # processors round in other ways
 
 
 def test_a_plan_as_json_has_the_fields_of_the_page(run: Run) -> None:
