@@ -14,7 +14,7 @@ import numpy.typing as npt
 from hinode.clip import Frames
 from hinode.directing.segments import LOOP_SECONDS
 from hinode.errors import BadInput, join_names, quote
-from hinode.request import FPS, KEYFRAME, STRENGTH, MediaFile, Reference, Request, Segment
+from hinode.request import FPS, KEYFRAME, LAST_FRAME, STRENGTH, MediaFile, Reference, Request, Segment
 
 BLEND_STRENGTH = 0.7
 """How far a transition goes from the two clips faded into each other, by default."""
@@ -150,8 +150,10 @@ def last_moment(seconds: float, fps: float) -> float:
 
 
 def check_keyframes(references: tuple[Reference, ...], fps: float) -> None:
-    """Raise BadInput if two pictures fall into one frame."""
-    moments = sorted(reference.at for reference in references if reference.still)
+    """Raise BadInput if two pictures fall into one frame; a last frame has no moment to compare."""
+    moments = sorted(
+        reference.at for reference in references if reference.still and reference.role != LAST_FRAME
+    )
     for before, after in pairwise(moments):
         if round(before * fps) == round(after * fps):
             message = f"the keyframes at {before:g} s and {after:g} s fall into one frame"
