@@ -34,6 +34,8 @@ def departure(name: str, drawn: float, true: float) -> float:
     """How far a figure departs from the truth, in units of its target: 1 where it just misses it. nan where
     the measure has no meaning."""
     what = MEASURES[name]
+    if math.isnan(drawn + true):
+        return math.nan
     if name == "faults":
         return min(MOST, drawn / FAULTS)
     if what.ratio is None:
