@@ -85,18 +85,16 @@ def find_faults(
         step = torch.hypot(right, down)
         sure = judged & (fit.agreement >= MISSING)
         jumps += int((sure[1:] & sure[:-1] & (step > 2 * planned + JUMP)).sum())
-    doubled, returned = _strangers(video, plan, poses, maps, fits)
+    doubled, returned = _strangers(video, plan, poses, maps)
     return Faults(missing, torn, doubled, returned, jumps)
 
 
-def _strangers(
-    video: Tensor, plan: ScenePlan, poses: list[Poses], maps: Sequence[Tensor], fits: Sequence[Fit]
-) -> tuple[int, int]:
+def _strangers(video: Tensor, plan: ScenePlan, poses: list[Poses], maps: Sequence[Tensor]) -> tuple[int, int]:
     """In how many frames there is a subject too many: while all are in view, and while one is not."""
     frames = torch.linspace(0, len(video) - 1, LOOKS).round().long()
     those = [pose[frames] for pose in poses]
     too_many = torch.zeros(len(frames), dtype=torch.bool)
-    for number in range(len(fits)):
+    for number in range(len(poses)):
         values = maps[number][frames]
         right, down = places(values)
         for k, pose in enumerate(those):
@@ -109,8 +107,12 @@ def _strangers(
                 values = values.masked_fill(far < room[:, None, None], -torch.inf)
         index = values.flatten(1).argmax(1)
         x, y = right.flatten()[index % values.shape[-1]], down.flatten()[index // values.shape[-1]]
-        best = values.flatten(1).amax(1)
-        other = fit_at(video[frames], plan, number, those, x, y, best)
+        other = fit_at(video[frames], plan, number, those, x, y)
         too_many |= other.shown & (other.agreement > DOUBLE) & (other.coverage > DOUBLE)
-    away = torch.stack([~fit.shown[frames] for fit in fits]).any(0) if fits else torch.zeros_like(too_many)
+    short = min(video.shape[-2:])
+    away = torch.zeros_like(too_many)
+    for pose in those:
+        away |= (pose.x.abs() > video.shape[-1] / (2 * short)) | (
+            pose.y.abs() > video.shape[-2] / (2 * short)
+        )
     return int((too_many & ~away).sum()), int((too_many & away).sum())

@@ -54,8 +54,8 @@ class Fit:
 
     `agreement`: intersection over union, 0..1. `coverage`: the share of the cut-out, at the fitted place,
     that belongs to the subject. `right`, `down`: how far it lies from its plan, in widths of the frame.
-    `size`: over the plan's. `turn`: radians beyond the plan's tilt. `match`: the value of `search.match` at
-    the place. `shown`: whether enough of it is in view for all that.
+    `size`: over the plan's. `turn`: radians beyond the plan's tilt. `shown`: whether enough of it is in
+    view for all that.
     """
 
     agreement: Tensor
@@ -64,7 +64,6 @@ class Fit:
     down: Tensor
     size: Tensor
     turn: Tensor
-    match: Tensor
     shown: Tensor
 
     @property
@@ -83,8 +82,8 @@ def fit_subject(video: Tensor, plan: ScenePlan, number: int, poses: list[Poses],
     """
     height, width = video.shape[-2:]
     own = poses[number]
-    x, y, value = peak(maps, own.x, own.y, REACH * width / min(height, width))
-    fit = fit_at(video, plan, number, poses, x, y, value)
+    x, y = peak(maps, own.x, own.y, REACH * width / min(height, width))
+    fit = fit_at(video, plan, number, poses, x, y)
     short = min(height, width)
     seen = _seen(own.x, own.half, width / short) * _seen(own.y, own.half, height / short)
     turned = own.facing.abs() >= MIN_FACING
@@ -97,11 +96,8 @@ def _seen(middle: Tensor, half: Tensor, length: float) -> Tensor:
     return ((last - first) / (2 * half)).clamp(min=0.0)
 
 
-def fit_at(
-    video: Tensor, plan: ScenePlan, number: int, plans: list[Poses], x: Tensor, y: Tensor, value: Tensor
-) -> Fit:
-    """The same from a place in each frame, x and y in short sides from the middle, [T], where
-    `search.match` is `value`."""
+def fit_at(video: Tensor, plan: ScenePlan, number: int, plans: list[Poses], x: Tensor, y: Tensor) -> Fit:
+    """The same from a place in each frame, x and y in short sides from the middle, [T]."""
     height, width = video.shape[-2:]
     short = min(height, width)
     poses, paper = plans[number], posing.cutout(plan, plan.subjects[number])
@@ -129,7 +125,6 @@ def fit_at(
         down=(y + offset[:, 1] * poses.half - poses.y) * short / width,
         size=offset[:, 2].exp(),
         turn=offset[:, 3],
-        match=value,
         shown=(body * usable).sum((1, 2, 3)) >= MIN_SHOWN * body.sum((1, 2, 3)).clamp(min=1e-6),
     )
 

@@ -20,6 +20,7 @@ from hinode.world.book.priors import PLACES
 from hinode.world.book.scene import TIMES, WEATHERS, sample_scene
 
 WIDTHS = (16, 32, 64)  # channels of the network's three levels
+FAINT = 0.003  # answer of the network below which all are alike
 ROWS = 4  # of a frame whose features are kept apart: sky and land differ
 SIDE = (112, 64)  # width and height to which frames are brought
 LESSONS = 600  # true frames from which place, time and weather are learnt
@@ -33,40 +34,35 @@ def _network() -> list[Tensor]:
     weights, before = [], 3
     for width in WIDTHS:
         weight = torch.randn(width, before, 3, 3, generator=generator)
-        # no answer to plain colour above the first level: else brightness drowns everything
-        weight = weight if before == 3 else weight - weight.mean((2, 3), keepdim=True) * 0.7
+        weight = weight - weight.mean((2, 3), keepdim=True)  # no answer to plain colour, which is kept apart
         weights.append(weight / weight.square().sum((1, 2, 3), keepdim=True).sqrt())
         before = width
     return weights
 
 
 def features(frames: Tensor) -> Tensor:
-    """float32 [N, 3, H, W], 0..1 -> [N, D]: mean and spread of every channel of the network in each of `ROWS`
-    rows."""
-    x = F.interpolate(frames, (SIDE[1], SIDE[0]), mode="area") * 2 - 1
-    parts = []
+    """float32 [N, 3, H, W], 0..1 -> [N, D]: in each of `ROWS` rows mean and spread of the colours, and the
+    logarithm of the mean answer of every channel of the network."""
+    x = F.interpolate(frames, (SIDE[1], SIDE[0]), mode="area")
+    mean = F.adaptive_avg_pool2d(x, (ROWS, 1))
+    spread = (F.adaptive_avg_pool2d(x.square(), (ROWS, 1)) - mean.square()).clamp(min=0).sqrt()
+    parts = [mean.flatten(1), spread.flatten(1)]
     for weight in _network():
         x = F.relu(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight))
-        mean = F.adaptive_avg_pool2d(x, (ROWS, 1))
-        spread = (F.adaptive_avg_pool2d(x.square(), (ROWS, 1)) - mean.square()).clamp(min=0).sqrt()
-        parts += [mean.flatten(1), spread.flatten(1)]
+        parts.append((F.adaptive_avg_pool2d(x, (ROWS, 1)) + FAINT).log().flatten(1))
         x = F.avg_pool2d(x, 2)
     return torch.cat(parts, 1)
 
 
-def distance(first: Tensor, second: Tensor) -> float:
-    """The energy distance between two sets of features [N, D] and [M, D], each of two at least: 0 on average
-    if both are of one distribution. Each feature is in units of its deviation in the first set."""
-    unit = first.std(0).clamp(min=1e-4)
-    first, second = first / unit, second / unit
-    scale = first.shape[1] ** 0.5
-
-    def within(values: Tensor) -> Tensor:
-        count = len(values)
-        return torch.cdist(values, values).sum() / (count * (count - 1))
-
-    between = torch.cdist(first, second).mean()
-    return float((2 * between - within(first) - within(second)) / scale)
+def distance(drawn: Tensor, true: Tensor) -> float:
+    """How far the features [N, D] of drawn frames are from those of true frames of the same plans, frame by
+    frame, as distributions: the squared mean of their differences, each in units of its deviation in the
+    truth, without what chance adds to it. It is 0 on average for other true frames of the plans, which may
+    lie in other land. N is 2 at least."""
+    change = (drawn - true) / true.std(0).clamp(min=1e-4)
+    count = len(change)
+    squares = change.sum(0).square().sum() - change.square().sum()
+    return float(squares / (count * (count - 1) * change.shape[1]))
 
 
 def sample_frames(videos: Sequence[Tensor]) -> Tensor:
@@ -75,7 +71,7 @@ def sample_frames(videos: Sequence[Tensor]) -> Tensor:
 
 
 def shuffled_patches(frames: Tensor, side: int = 16) -> Tensor:
-    """Frames [N, 3, H, W] cut into squares that lie in another order; H and W are multiples of `side`."""
+    """Frames [N, 3, H, W] cut into squares that lie in another order. H and W are multiples of `side`."""
     count, _, height, width = frames.shape
     patches = F.unfold(frames, side, stride=side)
     generator = torch.Generator().manual_seed(0)

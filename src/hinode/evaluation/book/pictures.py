@@ -5,6 +5,8 @@ Clips are float32 [T, 3, H, W], 0..1, at `poses.FPS`; y is their luminance [T, H
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -17,6 +19,7 @@ PERIODS = (4, 8)
 """Frames of a token, at whose borders clips pulse."""
 EDGE = 16  # pixels by which a frame is mirrored outwards before its spectrum is taken
 NEAR = 1.15  # radius of a subject's region, in halves of its size
+NOTHING = 1e-5  # change of luminance between pictures that are the same
 SMALL = 8  # pixels of a frame in one of the picture on which order is measured, coarser than rain and snow
 
 
@@ -78,12 +81,11 @@ def pulse(series: Tensor, period: int) -> float:
 
 def disorder(y: Tensor) -> float:
     """The change from frame to frame over the change across four frames: small for motion, 1 for frames in
-    no order."""
+    no order, nan where nothing moves."""
     size = (y.shape[-2] // SMALL, y.shape[-1] // SMALL)
     small = functional.interpolate(y[:, None], size, mode="area")[:, 0]
-    near = small.diff(dim=0).abs().mean()
-    far = (small[4:] - small[:-4]).abs().mean()
-    return float((near + 1e-5) / (far + 1e-5))
+    near, far = small.diff(dim=0).abs().mean(), (small[4:] - small[:-4]).abs().mean()
+    return float(near / far) if far > NOTHING else math.nan
 
 
 def change(y: Tensor, region: Tensor) -> Tensor:

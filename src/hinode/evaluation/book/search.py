@@ -79,7 +79,7 @@ def match(video: Tensor, plan: ScenePlan, paper: Cutout, poses: Poses) -> Tensor
     return (1.0 - rest / (plain + NOISE * total))[:, 0]
 
 
-def peak(values: Tensor, x: Tensor, y: Tensor, reach: float) -> tuple[Tensor, Tensor, Tensor]:
+def peak(values: Tensor, x: Tensor, y: Tensor, reach: float) -> tuple[Tensor, Tensor]:
     """The best place of each map near where it should be; places that are farther away count less.
 
     Args:
@@ -88,7 +88,7 @@ def peak(values: Tensor, x: Tensor, y: Tensor, reach: float) -> tuple[Tensor, Te
         reach: how far from there it is searched for, in short sides.
 
     Returns:
-        x and y of the best place, and its value, each [T].
+        x and y of the best place, each [T].
     """
     right, down = places(values)
     far = (right - x[:, None, None]).square() + (down - y[:, None, None]).square()
@@ -96,8 +96,7 @@ def peak(values: Tensor, x: Tensor, y: Tensor, reach: float) -> tuple[Tensor, Te
     near = near.masked_fill(far > reach**2, -torch.inf).flatten(1)
     index = near.argmax(1)
     width = values.shape[-1]
-    best = values.flatten(1).gather(1, index[:, None])[:, 0]
-    return right.flatten()[index % width], down.flatten()[index // width], best
+    return right.flatten()[index % width], down.flatten()[index // width]
 
 
 def places(values: Tensor) -> tuple[Tensor, Tensor]:

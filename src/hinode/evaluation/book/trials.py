@@ -5,6 +5,7 @@ hinode evaluate --suite book --damages
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from collections.abc import Sequence
@@ -13,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from hinode.evaluation.book import damages, land
 from hinode.evaluation.book.pictures import BANDS
@@ -22,12 +22,13 @@ from hinode.evaluation.book.suite import (
     MEASURES,
     REGIONS,
     DrawnClip,
+    land_row,
     measure,
     measure_pictures,
     measure_subjects,
 )
 from hinode.evaluation.records import Record, RecordLog
-from hinode.evaluation.results import RESAMPLES, Row, share
+from hinode.evaluation.results import Row, share
 from hinode.progress import progress_bar
 from hinode.world.book.picture.render import render
 from hinode.world.book.plan import plan_of
@@ -86,10 +87,7 @@ def try_clip(scene: Scene) -> Record:
     }
     for name, damaged in pixels.items():
         record[name] = measure_pictures(DrawnClip(damaged, plan, video))
-    stills = land.sample_frames([video])
-    record["land"] = land.features(stills).tolist()
-    record["land blurred"] = land.features(damages.blurred(stills)).tolist()
-    record["land shuffled"] = land.features(land.shuffled_patches(stills)).tolist()
+    record["land"] = land_features(scene)
     return record
 
 
@@ -114,29 +112,45 @@ def _row(records: Sequence[Record], name: str, damage: str, sign: int) -> Row:
     return share(name, f"true clips above {damage} ones", apart, MIN_APART)
 
 
+def land_features(scene: Scene) -> dict[str, list[list[float]]]:
+    """Features of two frames of a scene without subjects, as they are and damaged, and of the same plan in
+    other land."""
+    empty = dataclasses.replace(scene, subjects=())
+    # the way of an orbit is that of the seed's parity
+    other = dataclasses.replace(empty, seed=scene.seed + 2)
+    starts = [0.0, SECONDS / 2]
+    frames, others = (
+        render([land_of] * 2, frames=1, fps=FPS, width=WIDTH, height=HEIGHT, start=starts)[:, 0]
+        for land_of in (empty, other)
+    )
+    pictures = {
+        "reference": others,
+        "true": frames,
+        "blurred": damages.blurred(frames),
+        "patches shuffled": land.shuffled_patches(frames),
+    }
+    return {name: land.features(picture).tolist() for name, picture in pictures.items()}
+
+
 def _land_rows(records: Sequence[Record]) -> list[Row]:
-    """Distances of features from one half of the truth: of the other half, as it is and damaged."""
-    half = len(records) // 2
-    if half < 2:
+    """Distances of features from those of other land of the same plans, and their order in resamples."""
+    if len(records) < 4:
         return []
-    first = torch.cat([torch.tensor(record["land"]) for record in records[:half]])
-    rows, rng = [], np.random.default_rng(0)
-    picks = [rng.integers(0, len(records) - half, len(records) - half) for _ in range(RESAMPLES // 20)]
-    figures: list[list[float]] = []
-    for name in ("land", "land blurred", "land shuffled"):
-        second = torch.stack([torch.tensor(record[name]) for record in records[half:]])
-        values = [land.distance(first, second.flatten(0, 1))]
-        values += [_resampled(first, second, pick) for pick in picks]
-        low, high = np.quantile(values[1:], (0.025, 0.975)).tolist()
-        what = "distance from other true clips: " + {"land": "true"}.get(name, name.removeprefix("land "))
-        rows.append(Row("land and weather", what, values[0], low, high, "bootstrap 95 %", len(second), ""))
-        figures.append(values)
-    true, blurred, moved = (np.asarray(values[1:]) for values in figures)
-    ordered = ((true < blurred) & (blurred < moved)).tolist()
-    rows.append(share("land and weather", "resamples in order: true, blurred, shuffled", ordered, MIN_APART))
+    names = ("true", "blurred", "patches shuffled")
+    sets = {
+        name: torch.cat([torch.tensor(record["land"][name]) for record in records])
+        for name in ("reference", *names)
+    }
+    what = "distance from other true frames: "
+    rows = [land_row(what + name, sets[name], sets["reference"]) for name in names]
+    rng, ordered = np.random.default_rng(0), []
+    for _ in range(CLIPS):
+        pick = torch.from_numpy(rng.permutation(len(records))[: len(records) // 2])
+        part = {
+            name: values.view(-1, 2, values.shape[1])[pick].flatten(0, 1) for name, values in sets.items()
+        }
+        true, blurred, moved = (land.distance(part[name], part["reference"]) for name in names)
+        ordered.append(true < blurred < moved)
+    what = "halves of the clips in order: true, blurred, shuffled"
+    rows.append(share("land and weather", what, ordered, MIN_APART))
     return rows
-
-
-def _resampled(first: Tensor, second: Tensor, pick: Any) -> float:
-    """The distance from a resample of clips. Every clip is taken once, since two copies have no distance."""
-    return land.distance(first, second[np.unique(pick)].flatten(0, 1))
