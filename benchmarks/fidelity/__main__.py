@@ -95,6 +95,8 @@ def main() -> None:
         print(json.dumps({"measures": table, "all_wrong": wrong}))
         return
     for name, row in table.items():
+        if not row["pairs"]:
+            continue
         print(f"{name:<40}{row['agrees']:>3} of {row['orders']:>2} pairs that it orders, of {row['pairs']}")
     print(f'scenes that "all" orders the other way: {", ".join(map(str, wrong)) or "none"}')
 

@@ -36,7 +36,7 @@ from hinode.world.book.scene import Scene, sample_scene
 
 CLIPS, SECONDS, WIDTH, HEIGHT = 100, 2.0, 160, 96
 FIRST = 300
-"""Number of the first scene. Thresholds were chosen on scenes below 200, and pairs are from 200 on."""
+"""Number of the first scene: those before it served to choose thresholds and to make pairs."""
 SEVERAL = 10
 """Every so many clips has two subjects, the others one."""
 MIN_APART = 0.95
