@@ -128,7 +128,7 @@ def quality(lines: dict[str, Any], place: Path, sizes: list[str], prompts: list[
     import torch
 
     from hinode.world.judge import judge, load_judge
-    from hinode.world.prompt import parse
+    from hinode.world.prompts.prompt import parse
 
     drawings = {name: dict(np.load(place / f"{name}.npz")) for name, line in lines.items() if "rate" in line}
     exact, net = drawings[EXACT], load_judge()

@@ -15,7 +15,7 @@ from hinode.world.book.scene import sample_scene as sample_book_scene
 from hinode.world.book.words.caption import caption as caption_of_book
 from hinode.world.book.words.language import BOOK
 from hinode.world.caption import DENSITIES, caption
-from hinode.world.prompt import parse
+from hinode.world.prompts.prompt import parse
 from hinode.world.scene import sample_scene
 
 PLAN_FIELDS = ("source", "prompt", "subjects", "time", "place", "weather", "camera", "relation")

@@ -23,7 +23,7 @@ from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.settings import Settings
 from hinode.world.caption import caption
-from hinode.world.prompt import parse
+from hinode.world.prompts.prompt import parse
 from hinode.world.render import render
 from hinode.world.scene import sample_scene
 

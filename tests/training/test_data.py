@@ -14,7 +14,7 @@ from hinode.training import data
 from hinode.training.data import Batch
 from hinode.training.recipes import RECIPES, Bucket, Recipe
 from hinode.world.motion import subject_path
-from hinode.world.prompt import parse
+from hinode.world.prompts.prompt import parse
 from hinode.world.scene import HELD_OUT_PAIRS, Scene, Subject
 
 CPU = torch.device("cpu")

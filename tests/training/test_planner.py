@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from hinode.engines.native import planner as trained
+from hinode.engines.native.plans import planner as trained
 from hinode.model.text import Vocabulary
 from hinode.training import planner
 from hinode.world.book.plan import key_count
 from hinode.world.book.words.caption import VOCABULARY
 from hinode.world.book.words.language import BOOK
-from hinode.world.prompt import parse
+from hinode.world.prompts.prompt import parse
 
 
 def test_a_stopped_run_goes_on_and_its_weights_make_plans(

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinode.world import grammar, lexicon
+from hinode.world import lexicon
 from hinode.world.caption import DENSITIES, VOCABULARY, caption, words
-from hinode.world.prompt import ParsedPrompt, SubjectFacts, parse
+from hinode.world.prompts import grammar
+from hinode.world.prompts.prompt import ParsedPrompt, SubjectFacts, parse
 from hinode.world.scene import (
     CAMERAS,
     COLORS,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hinode.evaluation.understanding import CASES, evaluate_understanding
-from hinode.world.grammar import MANY
-from hinode.world.prompt import ParsedPrompt, parse
+from hinode.world.prompts.grammar import MANY
+from hinode.world.prompts.prompt import ParsedPrompt, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,17 +1,26 @@
-"""The classes behind every command: help in sections, and errors as one sentence."""
+"""The classes behind every command: help in sections, and errors as one sentence on standard error."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from hinode.cli.exits import exit_on_error
+from hinode import __version__
 from hinode.cli.options import ClipOptions
+from hinode.errors import HinodeError
+from hinode.settings import Settings
+
+INTERRUPTED = 130
 
 # Typer groups help by `rich_help_panel` only when rich draws it, in boxes. Plain text is easier to search,
 # to copy and to read aloud, so these classes write the panels as sections of plain text.
@@ -88,3 +97,42 @@ def _write_sections(formatter: Any, entries: Iterable[tuple[str, tuple[str, str]
     for heading, rows in sections.items():
         with formatter.section(heading):
             formatter.write_dl(rows)
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Turn every exception of the block into one sentence and an exit status."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except HinodeError as error:
+        _exit(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _exit("stopped", INTERRUPTED)
+    except MemoryError:
+        _exit("not enough memory; choose a smaller size or a shorter clip", 1)
+    except Exception as error:
+        _exit(f"internal error ({type(error).__name__}); {_write_report(error)}", 1)
+
+
+def _exit(message: str, status: int) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    raise typer.Exit(status)
+
+
+def _write_report(error: Exception) -> str:
+    """Write the traceback to a file of the log folder, and return where it is."""
+    try:
+        folder = Settings.from_environment(os.environ).logs
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+        trace = "".join(traceback.format_exception(error))
+        path.write_text(
+            f"hinode {__version__}, Python {sys.version}\n{sys.argv}\n\n{trace}",
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
+    except (OSError, HinodeError):
+        return "the details could not be written to the log folder"
+    return f"the details are in {path}"

@@ -12,7 +12,7 @@ from hinode.errors import join_names
 from hinode.request import Size, parse_size
 
 if TYPE_CHECKING:
-    from hinode.engines.native.planning import PlannedClip
+    from hinode.engines.native.plans.planning import PlannedClip
     from hinode.world.book.plan import SubjectPlan
 
 
@@ -44,7 +44,7 @@ def plan(
     The plan is of the picture-book world. No model draws anything, so it takes milliseconds; --preview draws
     it by the rules of that world in a second or two.
     """
-    from hinode.engines.native.planning import plan_prompt, write_preview
+    from hinode.engines.native.plans.planning import plan_prompt, write_preview
 
     shape = options.DEFAULT_SIZE if size is None else parse_size(size)
     number = secrets.randbelow(options.RANDOM_SEEDS) if seed is None else seed

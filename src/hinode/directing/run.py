@@ -28,7 +28,7 @@ from hinode.errors import EngineError, OutputError
 from hinode.media import references
 from hinode.media.references import FrameReader
 from hinode.media.resize import fit_frame
-from hinode.media.soundtrack import UnusableSound
+from hinode.media.sound import UnusableSound
 from hinode.media.timeline import frame_rate
 from hinode.request import FIRST_FRAME, FPS, GUIDE_VIDEO, MASK, Reference, Segment, Size
 

@@ -6,7 +6,7 @@ from hinode.directing import source_facts
 from hinode.directing.layout import Layout
 from hinode.directing.source_facts import LASTING, Facts
 from hinode.engines.native.expansion import expand_prompt
-from hinode.world.prompt import parse
+from hinode.world.prompts.prompt import parse
 
 
 def detect(layout: Layout) -> list[Facts]:

@@ -19,18 +19,18 @@ from typing import Any
 
 import torch
 
-from hinode.engines.native import planner
-from hinode.engines.native.planner import STEPS, TrainedPlanner
-from hinode.engines.native.planning import rule_plan
+from hinode.engines.native.plans import planner
+from hinode.engines.native.plans.planner import STEPS, TrainedPlanner
+from hinode.engines.native.plans.planning import rule_plan
 from hinode.errors import BadInput
 from hinode.evaluation.results import Row, share, spread, table
 from hinode.world.book.plan import ScenePlan, plan_of
 from hinode.world.book.reading import check_facts, read_motion
 from hinode.world.book.scene import sample_scene
 from hinode.world.book.words.language import BOOK
-from hinode.world.facts import ParsedPrompt, SubjectFacts
-from hinode.world.grammar import MANY
-from hinode.world.prompt import parse
+from hinode.world.prompts.facts import ParsedPrompt, SubjectFacts
+from hinode.world.prompts.grammar import MANY
+from hinode.world.prompts.prompt import parse
 
 CASES = Path("benchmarks", "prompts", "plans.jsonl")
 MIN_FACTS, MIN_MOTIONS, MAX_MILLISECONDS = 0.97, 0.99, 60.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hinode.errors import BadInput
 from hinode.world.judge import ATTRIBUTES
-from hinode.world.prompt import parse
+from hinode.world.prompts.prompt import parse
 from hinode.world.scene import MAX_SUBJECTS, RELATIONS
 
 Facts = dict[str, str]

@@ -24,9 +24,9 @@ from hinode.world import scene as first
 from hinode.world.book import priors
 from hinode.world.book import scene as book
 from hinode.world.book.words.language import BOOK
-from hinode.world.grammar import MANY
-from hinode.world.language import FIRST, Language
-from hinode.world.prompt import ParsedPrompt, parse
+from hinode.world.prompts.grammar import MANY
+from hinode.world.prompts.language import FIRST, Language
+from hinode.world.prompts.prompt import ParsedPrompt, parse
 
 CASES = Path("benchmarks", "prompts", "understanding.jsonl")
 MIN_FACTS = 0.9

@@ -125,8 +125,8 @@ def _media_type(image: Image.Image) -> str:
 def _is_plain(image: Image.Image) -> bool:
     """Whether the file shows the same to a reader that knows nothing but pixels."""
     upright = image.getexif().get(_ORIENTATION, 1) == 1
-    plain = image.mode in ("RGB", "L") and not image.has_transparency_data
-    return upright and plain and _profile(image) is None
+    opaque = image.mode in ("RGB", "L") and not image.has_transparency_data
+    return upright and opaque and _profile(image) is None
 
 
 def _fit(image: Image.Image, size: Size, fit: str, *, mask: bool, field: str) -> bytes:

@@ -19,9 +19,10 @@ from PIL import Image
 
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput
-from hinode.media import pictures, soundtrack, video
+from hinode.media import pictures, video
 from hinode.media.decode import DecodeError, Picture, VideoFile, at_rate
 from hinode.media.resize import fit_frame, fit_image
+from hinode.media.sound import read_sound
 from hinode.request import Reference, Size
 
 
@@ -96,7 +97,7 @@ def sound(reference: Reference, seconds: float, start: float = 0.0) -> Sound | N
     Raises:
         UnusableSound: it has sound that cannot be decoded.
     """
-    return soundtrack.read(lambda: _open(reference).container, seconds, start)
+    return read_sound(lambda: _open(reference).container, seconds, start)
 
 
 class FrameReader:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hinode.engines.native import plan_values
+from hinode.engines.native.plans import plan_values
 from hinode.model import planner
 from hinode.model.flow import null_text
 from hinode.model.planner import Planner, PlannerConfig, PlanShape
@@ -30,7 +30,7 @@ from hinode.world.book.words.caption import VOCABULARY, caption, restate
 from hinode.world.book.words.completion import complete
 from hinode.world.book.words.language import BOOK
 from hinode.world.caption import words
-from hinode.world.prompt import parse
+from hinode.world.prompts.prompt import parse
 
 SHAPES: tuple[tuple[tuple[float, float], float], ...] = (
     ((2.0, 16 / 9), 0.4),

@@ -14,7 +14,7 @@ from hinode.engines.native.composition import Composition
 from hinode.engines.native.conditioning import Canvas
 from hinode.model.tokens import SpacetimePatches
 from hinode.request import Reference, Request
-from hinode.world.prompt import parse
+from hinode.world.prompts.prompt import parse
 from hinode.world.scene import RELATIONS
 
 CANVAS = Canvas(17, 16, 8.0, (64, 64), SpacetimePatches())

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hinode.engines.native.expansion import expand_prompt
 from hinode.request import Trajectory
-from hinode.world.prompt import parse
+from hinode.world.prompts.prompt import parse
 from hinode.world.scene import HELD_OUT_PAIRS, RELATIONS
 
 ATTRIBUTES = {"subject", "color", "motion", "time", "place", "weather", "camera"}

@@ -19,7 +19,7 @@ from hinode.engines.protocol import State
 from hinode.errors import BadInput, EngineError, ModelError
 from hinode.request import Reference, Request
 from hinode.settings import Settings
-from hinode.world.prompt import parse
+from hinode.world.prompts.prompt import parse
 
 REQUEST = Request("a red balloon rising over the wibbly mountains at noon", 64, 64, seconds=1.0, seed=7)
 

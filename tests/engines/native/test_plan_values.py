@@ -5,12 +5,12 @@ import random
 import pytest
 import torch
 
-from hinode.engines.native import plan_values
+from hinode.engines.native.plans import plan_values
 from hinode.model.planner import SLOTS, Planner, PlannerConfig, sample
 from hinode.world.book.plan import plan_of
 from hinode.world.book.reading import check_facts, read_motion
 from hinode.world.book.scene import sample_scene
-from hinode.world.prompt import ParsedPrompt
+from hinode.world.prompts.prompt import ParsedPrompt
 
 
 def test_a_plan_becomes_values_and_the_same_plan_again() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hinode.engines.native.planning import plan_prompt
+from hinode.engines.native.plans.planning import plan_prompt
 from hinode.errors import BadInput
 from hinode.world.book.plan import ScenePlan, key_count
 

@@ -7,7 +7,7 @@ import pytest
 
 from hinode.errors import BadInput
 from hinode.evaluation.directing.cases import COUNT, MAKERS, MARGIN, PACE, STAYING, make_cases, read, write
-from hinode.world.prompt import parse
+from hinode.world.prompts.prompt import parse
 from hinode.world.scene import HELD_OUT_PAIRS
 
 FOLDER = Path(__file__).parents[3] / "benchmarks" / "prompts" / "directing"

@@ -11,7 +11,7 @@ from hinode.world.book.words.caption import VOCABULARY, caption
 from hinode.world.book.words.completion import complete
 from hinode.world.book.words.language import BOOK
 from hinode.world.caption import DENSITIES, words
-from hinode.world.prompt import parse
+from hinode.world.prompts.prompt import parse
 
 VALUES = {
     "kind": KINDS, "color": COLORS, "motion": MOTIONS, "time": TIMES, "place": PLACES, "weather": WEATHERS,

@@ -10,7 +10,7 @@ from hinode.directing.films.storyboard import Script, Shot, Storyboard
 from hinode.engines.native import catalog
 from hinode.engines.native.expansion import expand_prompt
 from hinode.request import Capabilities, Trajectory
-from hinode.world.prompt import ParsedPrompt, SubjectFacts, parse
+from hinode.world.prompts.prompt import ParsedPrompt, SubjectFacts, parse
 
 NO_FACTS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 

@@ -23,7 +23,7 @@ from hinode.engines.protocol import Engine, Part, Progress, Run, State, Unusable
 from hinode.errors import BadInput, EngineError, join_names, quote
 from hinode.media import references
 from hinode.media.references import FrameReader
-from hinode.media.soundtrack import UnusableSound
+from hinode.media.sound import UnusableSound
 from hinode.media.timeline import frame_rate
 from hinode.request import SOURCE, Reference
 

@@ -22,7 +22,7 @@ from hinode.engines.native.expansion import subject_prompt
 from hinode.model.tokens import SpacetimePatches
 from hinode.request import Request
 from hinode.world.motion import camera_path, subject_path
-from hinode.world.prompt import SubjectFacts, parse
+from hinode.world.prompts.prompt import SubjectFacts, parse
 from hinode.world.scene import MAX_SUBJECTS, RELATIONS, Scene, Subject, place_cast, place_subject
 
 PATH_GUIDED_MOTIONS = ("bounce", "circle")

@@ -21,7 +21,7 @@ from hinode.model.flow import Sampler, SamplerState
 from hinode.model.layers import compute_type
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
-from hinode.world.prompt import parse
+from hinode.world.prompts.prompt import parse
 
 NAME = catalog.ENGINE
 

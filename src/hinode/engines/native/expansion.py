@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from hinode.request import Trajectory
 from hinode.world import lexicon
-from hinode.world.prompt import ParsedPrompt, SubjectFacts, parse
+from hinode.world.prompts.prompt import ParsedPrompt, SubjectFacts, parse
 from hinode.world.scene import (
     COLORS,
     HELD_OUT_PAIRS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hinode.engines.native.plan import Plan
 from hinode.errors import join_names
 from hinode.world.caption import VOCABULARY, words
-from hinode.world.prompt import ParsedPrompt, SubjectFacts, parse
+from hinode.world.prompts.prompt import ParsedPrompt, SubjectFacts, parse
 from hinode.world.scene import MAX_SUBJECTS, SUBJECTS
 
 

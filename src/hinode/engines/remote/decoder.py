@@ -10,8 +10,8 @@ from typing import IO
 import numpy as np
 
 from hinode.clip import Frames, Sound
-from hinode.media import soundtrack
 from hinode.media.decode import DecodeError, VideoFile, open_container
+from hinode.media.sound import read_sound
 from hinode.request import Size
 
 CODECS = frozenset({"h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mjpeg"})
@@ -94,7 +94,7 @@ class VideoDecoder:
             UnusableSound: it has sound that cannot be decoded.
         """
         seconds = self.count / float(self.fps)
-        return soundtrack.read(lambda: open_container(self._file), seconds)
+        return read_sound(lambda: open_container(self._file), seconds)
 
     def close(self) -> None:
         """Close the file."""

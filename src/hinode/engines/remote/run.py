@@ -32,7 +32,7 @@ from hinode.engines.remote.upstreams import ENGINE, UNKNOWN, Upstream, Upstreams
 from hinode.engines.remote.wire import Job, NativeForm
 from hinode.errors import BadInput, EngineError, OutputError
 from hinode.media.decode import DecodeError
-from hinode.media.soundtrack import UnusableSound
+from hinode.media.sound import UnusableSound
 from hinode.request import Request
 
 log = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from hinode.engines.testcard.card import MARKS, Card
 from hinode.errors import BadInput, EngineError, quote
 from hinode.media import references
 from hinode.media.resize import fit_image
-from hinode.media.soundtrack import UnusableSound
+from hinode.media.sound import UnusableSound
 from hinode.request import (
     CHARACTER,
     CONTEXT_VIDEO,

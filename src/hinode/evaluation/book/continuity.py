@@ -24,7 +24,7 @@ DOUBLE = 0.75
 """Agreement and coverage above which what was found elsewhere is one subject too many."""
 JUMP = 0.03
 """How far a subject may be from where it was a frame ago, in widths, beyond its planned step."""
-ROOM = 1.3
+CLEARANCE = 1.3
 """Around every planned subject nothing else is looked for, in halves of the size of the larger one."""
 LOOKS = 8
 """Frames of a clip in which subjects too many are looked for."""
@@ -71,7 +71,7 @@ def find_faults(
     missing = torn = jumps = 0
     aspect = video.shape[-1] / min(video.shape[-2:])
     for number, fit in enumerate(fits):
-        judged, bound = fit.shown, torch.full_like(fit.agreement, TORN)
+        judged, bound = fit.visible, torch.full_like(fit.agreement, TORN)
         if truths is not None:
             truth = truths[number].agreement
             judged = judged & (truth >= CLEAR)
@@ -100,15 +100,15 @@ def _strangers(video: Tensor, plan: ScenePlan, poses: list[Poses], maps: Sequenc
         for k, pose in enumerate(those):
             subject = plan.subjects[k]
             cars = CARRIAGES if subject.kind == "train" and subject.rest != "air" else 0
-            room = ROOM * torch.maximum(pose.half, those[number].half)
+            clearance = CLEARANCE * torch.maximum(pose.half, those[number].half)
             for car in range(cars + 1):
                 x = pose.x - pose.facing * pose.half * 2 * CARRIAGE_STEP * car
                 far = torch.hypot(right - x[:, None, None], down - pose.y[:, None, None])
-                values = values.masked_fill(far < room[:, None, None], -torch.inf)
+                values = values.masked_fill(far < clearance[:, None, None], -torch.inf)
         index = values.flatten(1).argmax(1)
         x, y = right.flatten()[index % values.shape[-1]], down.flatten()[index // values.shape[-1]]
         other = fit_at(video[frames], plan, number, those, x, y)
-        too_many |= other.shown & (other.agreement > DOUBLE) & (other.coverage > DOUBLE)
+        too_many |= other.visible & (other.agreement > DOUBLE) & (other.coverage > DOUBLE)
     short = min(video.shape[-2:])
     away = torch.zeros_like(too_many)
     for pose in those:

@@ -73,7 +73,7 @@ def doubled(video: Tensor, plan: ScenePlan, aside: float = ASIDE) -> Tensor:
     pose, short = poses[0], min(height, width)
     wide, high = width / short, height / short
 
-    def room(step: tuple[float, float]) -> float:
+    def free_length(step: tuple[float, float]) -> float:
         x, y = pose.x + step[0], pose.y + step[1]
         edge = torch.minimum(wide / 2 - x.abs(), high / 2 - y.abs()).amin()
         others = [torch.hypot(x - other.x, y - other.y).amin() for other in poses]
@@ -81,7 +81,7 @@ def doubled(video: Tensor, plan: ScenePlan, aside: float = ASIDE) -> Tensor:
 
     steps = [(aside * wide * right, aside * high * down)
              for right in (-1, 0, 1) for down in (-1, 0, 1) if right or down]  # fmt: skip
-    right, down = max(steps, key=room)
+    right, down = max(steps, key=free_length)
     canvas = video.clone()
     look = actors.paper(subject.color, light(plan))
     stamp(canvas, frame_grid(width, height), actors.shape_name(subject.kind), look,

@@ -44,7 +44,7 @@ STRANGE = 0.3
 STEPS = 4
 DAMPING = 0.02
 LIMITS = (0.5, 0.5, 0.3, 0.4)  # of place in halves, of the size's logarithm, of the turn in radians
-MIN_SHOWN = 0.75  # share of a cut-out in view without which a frame is left out
+MIN_VISIBLE = 0.75  # share of a cut-out in view without which a frame is left out
 MIN_FACING = 0.8  # how far it has turned from its edge, likewise
 
 
@@ -54,7 +54,7 @@ class Fit:
 
     `agreement`: intersection over union, 0..1. `coverage`: the share of the cut-out, at the fitted place,
     that belongs to the subject. `right`, `down`: how far it lies from its plan, in widths of the frame.
-    `size`: over the plan's. `turn`: radians beyond the plan's tilt. `shown`: whether enough of it is in
+    `size`: over the plan's. `turn`: radians beyond the plan's tilt. `visible`: whether enough of it is in
     view for all that.
     """
 
@@ -64,7 +64,7 @@ class Fit:
     down: Tensor
     size: Tensor
     turn: Tensor
-    shown: Tensor
+    visible: Tensor
 
     @property
     def distance(self) -> Tensor:
@@ -85,12 +85,12 @@ def fit_subject(video: Tensor, plan: ScenePlan, number: int, poses: list[Poses],
     x, y = peak(maps, own.x, own.y, REACH * width / min(height, width))
     fit = fit_at(video, plan, number, poses, x, y)
     short = min(height, width)
-    seen = _seen(own.x, own.half, width / short) * _seen(own.y, own.half, height / short)
+    share_in_view = _share(own.x, own.half, width / short) * _share(own.y, own.half, height / short)
     turned = own.facing.abs() >= MIN_FACING
-    return dataclasses.replace(fit, shown=fit.shown & turned & (seen >= MIN_SHOWN))
+    return dataclasses.replace(fit, visible=fit.visible & turned & (share_in_view >= MIN_VISIBLE))
 
 
-def _seen(middle: Tensor, half: Tensor, length: float) -> Tensor:
+def _share(middle: Tensor, half: Tensor, length: float) -> Tensor:
     """The share of a line about `middle` that lies within a frame of a length, 0..1."""
     first, last = (middle - half).clamp(min=-length / 2), (middle + half).clamp(max=length / 2)
     return ((last - first) / (2 * half)).clamp(min=0.0)
@@ -106,18 +106,18 @@ def fit_at(video: Tensor, plan: ScenePlan, number: int, plans: list[Poses], x: T
     usable = inside * (1 - view.others(SIDE))
     offset = torch.zeros(len(video), 4)
     for _ in range(2):  # the first fit tells where the background begins
-        known = usable * (1 - _grow(view.rendering(offset, SIDE)[:, 3:4] > 0.1, MARGIN * PIXELS))
-        ground = fill(crop, known)
+        background = usable * (1 - _grow(view.rendering(offset, SIDE)[:, 3:4] > 0.1, MARGIN * PIXELS))
+        ground = fill(crop, background)
         offset = _improve(crop, ground, usable, view, offset)
     shape = view.rendering(offset, SIDE)
     body, shadow = shape[:, 3:4], (shape[:, 4:] - shape[:, 3:4]).clamp(min=0.0)
     strange = _nearest_paper(crop, shape, MARGIN * PIXELS)
-    likeness = _nearest_ground(crop, ground, known, shadow) - strange
+    likeness = _nearest_ground(crop, ground, background, shadow) - strange
     likeness = torch.minimum(likeness, STRANGE - strange)
     weight = (likeness.abs() / SURE).clamp(max=1.0) * usable * _grow(body > 0.5, MARGIN * PIXELS)
-    drawn = (likeness > 0).float()
-    both = (weight * torch.minimum(drawn, body)).sum((1, 2, 3))
-    either = (weight * torch.maximum(drawn, body)).sum((1, 2, 3))
+    own_pixels = (likeness > 0).float()
+    both = (weight * torch.minimum(own_pixels, body)).sum((1, 2, 3))
+    either = (weight * torch.maximum(own_pixels, body)).sum((1, 2, 3))
     return Fit(
         agreement=both / either.clamp(min=1e-6),
         coverage=both / (weight * body).sum((1, 2, 3)).clamp(min=1e-6),
@@ -125,7 +125,7 @@ def fit_at(video: Tensor, plan: ScenePlan, number: int, plans: list[Poses], x: T
         down=(y + offset[:, 1] * poses.half - poses.y) * short / width,
         size=offset[:, 2].exp(),
         turn=offset[:, 3],
-        shown=(body * usable).sum((1, 2, 3)) >= MIN_SHOWN * body.sum((1, 2, 3)).clamp(min=1e-6),
+        visible=(body * usable).sum((1, 2, 3)) >= MIN_VISIBLE * body.sum((1, 2, 3)).clamp(min=1e-6),
     )
 
 
@@ -228,27 +228,30 @@ def _improve(crop: Tensor, ground: Tensor, usable: Tensor, view: _View, offset: 
     return best
 
 
-def fill(picture: Tensor, known: Tensor) -> Tensor:
-    """A picture [T, C, h, w] whose unknown pixels are filled in from those around; `known` [T, 1, h, w]."""
+def fill(picture: Tensor, background: Tensor) -> Tensor:
+    """A picture [T, C, h, w] whose unknown pixels are filled in from those around; `background` [T, 1, h,
+    w]."""
     height, width = picture.shape[-2:]
     if min(height, width) == 1:
-        return picture * known / known.clamp(min=1e-6)
+        return picture * background / background.clamp(min=1e-6)
     size = (max(1, height // 2), max(1, width // 2))
-    share = functional.interpolate(known, size, mode="area")
-    coarse = functional.interpolate(picture * known, size, mode="area") / share.clamp(min=1e-6)
+    share = functional.interpolate(background, size, mode="area")
+    coarse = functional.interpolate(picture * background, size, mode="area") / share.clamp(min=1e-6)
     wide = functional.interpolate(fill(coarse, (share > 0.01).float()), (height, width), mode="bilinear",
                                   align_corners=False)  # fmt: skip
-    return picture * known + wide * (1 - known)
+    return picture * background + wide * (1 - background)
 
 
-def _nearest_ground(crop: Tensor, ground: Tensor, known: Tensor, shadow: Tensor) -> Tensor:
+def _nearest_ground(crop: Tensor, ground: Tensor, background: Tensor, shadow: Tensor) -> Tensor:
     """How far each pixel is from the nearest colour of the background, [T, 1, h, w]."""
     candidates = [ground]
     size = crop.shape[-1]
     for dim in (-1, -2):
-        index = torch.arange(size).view((1, 1, 1, -1) if dim == -1 else (1, 1, -1, 1)).expand(known.shape)
-        before = torch.where(known > 0, index, -1).cummax(dim).values
-        after = torch.where(known > 0, index, size).flip(dim).cummin(dim).values.flip(dim)
+        index = (
+            torch.arange(size).view((1, 1, 1, -1) if dim == -1 else (1, 1, -1, 1)).expand(background.shape)
+        )
+        before = torch.where(background > 0, index, -1).cummax(dim).values
+        after = torch.where(background > 0, index, size).flip(dim).cummin(dim).values.flip(dim)
         for source, there in ((before, before >= 0), (after, after < size)):
             values = crop.gather(dim, source.clamp(0, size - 1).expand_as(crop))
             candidates.append(torch.where(there, values, ground))

@@ -54,12 +54,12 @@ def features(frames: Tensor) -> Tensor:
     return torch.cat(parts, 1)
 
 
-def distance(drawn: Tensor, true: Tensor) -> float:
+def distance(candidate: Tensor, true: Tensor) -> float:
     """How far the features [N, D] of drawn frames are from those of true frames of the same plans, frame by
     frame, as distributions: the squared mean of their differences, each in units of its deviation in the
     truth, without what chance adds to it. It is 0 on average for other true frames of the plans, which may
     lie in other land. N is 2 at least."""
-    change = (drawn - true) / true.std(0).clamp(min=1e-4)
+    change = (candidate - true) / true.std(0).clamp(min=1e-4)
     count = len(change)
     squares = change.sum(0).square().sum() - change.square().sum()
     return float(squares / (count * (count - 1) * change.shape[1]))
@@ -75,8 +75,8 @@ def shuffled_patches(frames: Tensor, side: int = 16) -> Tensor:
     count, _, height, width = frames.shape
     patches = F.unfold(frames, side, stride=side)
     generator = torch.Generator().manual_seed(0)
-    orders = [torch.randperm(patches.shape[-1], generator=generator) for _ in range(count)]
-    moved = torch.stack([patch[:, order] for patch, order in zip(patches, orders, strict=True)])
+    permutations = [torch.randperm(patches.shape[-1], generator=generator) for _ in range(count)]
+    moved = torch.stack([patch[:, order] for patch, order in zip(patches, permutations, strict=True)])
     return F.fold(moved, (height, width), side, stride=side)
 
 

@@ -70,13 +70,13 @@ def match(video: Tensor, plan: ScenePlan, paper: Cutout, poses: Poses) -> Tensor
     squares = correlate(spectrum(image.square().sum(1, keepdim=True)), weight_f)
     sums = correlate(pixels_f, weight_f)
     total = weight.sum((-2, -1), keepdim=True)
-    plain = squares - (sums.square() / total).sum(1, keepdim=True)
-    shown = correlate(pixels_f, spectrum(weight * color))
+    flat = squares - (sums.square() / total).sum(1, keepdim=True)
+    overlap = correlate(pixels_f, spectrum(weight * color))
     around = correlate(pixels_f, clear_f) - (clear * color).sum((-2, -1), keepdim=True)
-    room = (clear * (1.0 - alpha)).sum((-2, -1), keepdim=True)
+    free = (clear * (1.0 - alpha)).sum((-2, -1), keepdim=True)
     own = (weight * color.square()).sum((1, 2, 3)).view(-1, 1, 1, 1)
-    rest = squares - 2.0 * shown + own - (around.square() / room).sum(1, keepdim=True)
-    return (1.0 - rest / (plain + NOISE * total))[:, 0]
+    rest = squares - 2.0 * overlap + own - (around.square() / free).sum(1, keepdim=True)
+    return (1.0 - rest / (flat + NOISE * total))[:, 0]
 
 
 def peak(values: Tensor, x: Tensor, y: Tensor, reach: float) -> tuple[Tensor, Tensor]:

@@ -116,7 +116,7 @@ def measure_subjects(
     fits = [fit_subject(video, plan, number, poses, values) for number, values in enumerate(maps)]
     truths = fits if truths is None and clip.truth is video else truths
     faults = continuity.find_faults(video, plan, poses, maps, fits, truths)
-    clear = [fit.shown & (fit.agreement >= continuity.CLEAR) for fit in truths or ()]
+    clear = [fit.visible & (fit.agreement >= continuity.CLEAR) for fit in truths or ()]
     values = {
         **_of_subjects(fits, poses, clear),
         "no fault of count or path": float(faults.total == 0) if fits else math.nan,
@@ -130,15 +130,15 @@ def _of_subjects(fits: Sequence[Fit], poses: Sequence[Poses], clear: Sequence[Te
     `clear`: the frames in which nothing covers a subject in the truth, if that is known."""
     rows: list[tuple[float, ...]] = []
     for number, (fit, pose) in enumerate(zip(fits, poses, strict=True)):
-        seen = fit.shown & clear[number] if clear else fit.shown
-        if seen.sum() < 3:
+        frames = fit.visible & clear[number] if clear else fit.visible
+        if frames.sum() < 3:
             continue
-        agreement, distance = fit.agreement[seen], fit.distance[seen]
+        agreement, distance = fit.agreement[frames], fit.distance[frames]
         size = 2 * pose.half / (2 * pose.half).mean()
         parts = (fit.right / size, fit.down / size, fit.size.log(), fit.turn, fit.agreement)
         steps = torch.stack([part.diff() for part in parts]).square().sum(0).sqrt()
         rows.append((float(agreement.mean()), float(agreement.amin()), float(distance.median()),
-                     float(distance.amax()), float(steps[seen[1:] & seen[:-1]].mean())))  # fmt: skip
+                     float(distance.amax()), float(steps[frames[1:] & frames[:-1]].mean())))  # fmt: skip
     names = ("shape", "shape, worst frame", "distance from the plan", "distance from the plan, worst frame",
              "change of the fit")  # fmt: skip
     if not rows:
@@ -165,13 +165,13 @@ def measure_pictures(clip: DrawnClip) -> dict[str, float]:
     values["disorder"] = pictures.disorder(y)
     values["distinct frames"] = values["change where the truth stands still"] = math.nan
     if clip.truth is not None and poses:
-        drawn = pictures.change(y, region)
+        candidate = pictures.change(y, region)
         true = pictures.change(pictures.luminance(clip.truth), region)
         moving = true > STILL
         if moving.any():
-            values["distinct frames"] = float((drawn / true)[moving].clamp(max=1.0).mean())
+            values["distinct frames"] = float((candidate / true)[moving].clamp(max=1.0).mean())
         if not moving.all():
-            values["change where the truth stands still"] = float(drawn[~moving].mean()) * 255
+            values["change where the truth stands still"] = float(candidate[~moving].mean()) * 255
     return values
 
 
@@ -197,33 +197,33 @@ def score(clips: Sequence[DrawnClip], report: Callable[[], object] = lambda: Non
         raise ValueError("clips: there is nothing to measure; give at least one clip")
     for clip in clips:
         clip.check()
-    drawn: list[dict[str, float]] = []
+    candidate: list[dict[str, float]] = []
     true: list[dict[str, float]] = []
     for clip in clips:
         fits = None
         if clip.truth is not None:
             values, fits = measure(DrawnClip(clip.truth, clip.plan, clip.truth))
             true.append(values)
-        drawn.append(measure(clip, fits)[0])
+        candidate.append(measure(clip, fits)[0])
         report()
     paired = len(true) == len(clips)
     beside = true if paired else []
-    rows = [row for name, what in MEASURES.items() for row in _rows(name, what, drawn, beside)]
+    rows = [row for name, what in MEASURES.items() for row in _rows(name, what, candidate, beside)]
     if paired and len(clips) >= 8:
         rows += _land_rows(clips)
     return Report(tuple(rows), len(clips))
 
 
 def _rows(
-    name: str, what: Measure, drawn: Sequence[dict[str, float]], true: Sequence[dict[str, float]]
+    name: str, what: Measure, candidate: Sequence[dict[str, float]], true: Sequence[dict[str, float]]
 ) -> list[Row]:
     """The rows of one measure, over the clips for which it has a meaning."""
-    usable = [k for k, values in enumerate(drawn) if not math.isnan(values[name])]
+    usable = [k for k, values in enumerate(candidate) if not math.isnan(values[name])]
     if true:
         usable = [k for k in usable if not math.isnan(true[k][name])]
     if not usable:
         return []
-    figures = [drawn[k][name] for k in usable]
+    figures = [candidate[k][name] for k in usable]
     if what.whole:
         rows = [share(name, "drawn", [value > 0 for value in figures], what.bound)]
         return rows + ([share(name, "true", [true[k][name] > 0 for k in usable])] if true else [])
@@ -236,34 +236,34 @@ def _rows(
     return rows
 
 
-def land_row(what: str, drawn: Tensor, true: Tensor) -> Row:
+def land_row(what: str, candidate: Tensor, true: Tensor) -> Row:
     """The distance of features of drawn frames from those of true ones, two frames [2 N, D] of each clip in
     the order of the clips, with its bootstrap interval over the clips."""
-    pairs = torch.stack((drawn, true)).view(2, -1, 2, drawn.shape[1])
+    pairs = torch.stack((candidate, true)).view(2, -1, 2, candidate.shape[1])
     rng, values = np.random.default_rng(0), []
     for _ in range(LAND_RESAMPLES):
         pick = np.unique(rng.integers(0, pairs.shape[1], pairs.shape[1]))  # a clip twice would count as alike
         values.append(land.distance(*pairs[:, pick].flatten(1, 2)))
     low, high = np.quantile(values, (0.025, 0.975)).tolist()
-    figure = land.distance(drawn, true)
+    figure = land.distance(candidate, true)
     return Row("land and weather", what, figure, low, high, "bootstrap 95 %", pairs.shape[1], "")
 
 
 def _land_rows(clips: Sequence[DrawnClip]) -> list[Row]:
     """Distances of features between sets of frames, and what the frames are read as."""
-    drawn = land.sample_frames([clip.video for clip in clips])
+    candidate = land.sample_frames([clip.video for clip in clips])
     true = land.sample_frames([clip.truth for clip in clips if clip.truth is not None])
     reference, rows = land.features(true), []
     for what, frames in (
-        ("drawn", drawn),
+        ("drawn", candidate),
         ("true, blurred", damages.blurred(true)),
         ("true, patches shuffled", land.shuffled_patches(true)),
     ):
         rows.append(land_row(f"distance from true frames: {what}", land.features(frames), reference))
-    for label, frames in (("drawn", drawn), ("true", true)):
+    for label, frames in (("drawn", candidate), ("true", true)):
         hits = [
-            all(seen[fact] == getattr(clip.plan, fact) for fact in land.FACTS)
-            for seen, clip in zip(land.read_land(frames)[::2], clips, strict=True)
+            all(reading[fact] == getattr(clip.plan, fact) for fact in land.FACTS)
+            for reading, clip in zip(land.read_land(frames)[::2], clips, strict=True)
         ]
         rows.append(share("place, time and weather as planned", label, hits))
     return rows

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hinode.world.book.motion import HOP_PERIOD, NEARNESS, TURN_PERIOD
 from hinode.world.book.plan import STEP, ScenePlan
 from hinode.world.book.scene import MAX_SUBJECTS
-from hinode.world.facts import ParsedPrompt
+from hinode.world.prompts.facts import ParsedPrompt
 
 Keys = NDArray[np.floating[Any]]
 

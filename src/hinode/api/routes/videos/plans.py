@@ -67,7 +67,7 @@ async def plan_video(body: PlanBody, context: AppContext) -> Response:
 
     def answer() -> Response:
         # The parser and the plan need torch, which a server that plans nothing does not load.
-        from hinode.engines.native.planning import plan_prompt
+        from hinode.engines.native.plans.planning import plan_prompt
 
         seed = secrets.randbelow(RANDOM_SEEDS) if body.seed is None else body.seed
         planned = plan_prompt(body.prompt, seconds=body.seconds, size=body.size, seed=seed)

@@ -70,7 +70,7 @@ class SelfTests:
         family: Family,
         device: torch.device,
         output: Sequence[Tensor],
-        plain: Sequence[Tensor],
+        reference: Sequence[Tensor],
     ) -> None:
         """Record how far the results of a pass are from those of the plain way, unless that was used.
 
@@ -79,7 +79,7 @@ class SelfTests:
         """
         if not _facts(execution):
             return
-        error = max(relative_error(own, other) for own, other in zip(output, plain, strict=True))
+        error = max(relative_error(own, other) for own, other in zip(output, reference, strict=True))
         facts = {
             "error": error,
             "maximum": MAX_ERROR,
@@ -99,10 +99,10 @@ class SelfTests:
         return self.folder / f"{_key(execution, family, device)}.json"
 
 
-def relative_error(output: Tensor, plain: Tensor) -> float:
+def relative_error(output: Tensor, reference: Tensor) -> float:
     """Norm of the difference over that of the plain result; NaN if either has values that are not numbers."""
-    difference = torch.linalg.vector_norm(output.float() - plain.float())
-    return float(difference / torch.linalg.vector_norm(plain.float()).clamp(min=1e-12))
+    difference = torch.linalg.vector_norm(output.float() - reference.float())
+    return float(difference / torch.linalg.vector_norm(reference.float()).clamp(min=1e-12))
 
 
 def _facts(execution: Execution) -> list[str | bool]:

@@ -85,11 +85,11 @@ def peak(needs: Needs, residence: Residence, *, tiles: bool) -> tuple[int, str]:
 
 def host_bytes(needs: Needs, residence: Residence) -> int:
     """The most bytes in the memory of the machine while a model is on an accelerator."""
-    largest = max(needs.encoders, needs.rest, *needs.denoisers)
+    maximum = max(needs.encoders, needs.rest, *needs.denoisers)
     if residence is Residence.RESIDENT:
-        return largest  # each part is read there first
+        return maximum  # each part is read there first
     # What is streamed is copied into memory that the accelerator reads directly, a part at a time.
-    return needs.weights + (largest if residence.streams else 0)
+    return needs.weights + (maximum if residence.streams else 0)
 
 
 def _first_fit(task: Task, sizes: Sizes, budget: MemoryBudget) -> MemoryPlan | None:

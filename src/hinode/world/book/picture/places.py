@@ -57,8 +57,8 @@ def meadow(scenery: Scenery, aspect: float) -> Place:
     rng = scenery.rng
     green = rng.choice(("#63b878", "#7cc060", "#58b490"))
     walls, roofs = ("#fff1df", "#f5e0c8", "#e8eef4"), ("#d9563a", "#4a6a9a", "#8a5a3a")
-    house_x = rng.uniform(-0.6, 0.6) * aspect
-    home = Thing("house_a", scenery.look(0.4, rng.choice(walls), rng.choice(roofs)), house_x, None, 0.27)
+    home_x = rng.uniform(-0.6, 0.6) * aspect
+    home = Thing("house_a", scenery.look(0.4, rng.choice(walls), rng.choice(roofs)), home_x, None, 0.27)
     trees = scenery.trees(
         "#3f9a5e", (0.16, 0.26), depth=0.4, step=0.3, share=0.45, shapes=("tree_round", "tree_tall")
     )
@@ -80,7 +80,7 @@ def meadow(scenery: Scenery, aspect: float) -> Place:
                 land.hills(rng, 0.22, 0.035),
                 scenery.snowy(green),
                 0.4,
-                behind=[tree for tree in trees if abs(tree.x - house_x) > 0.16] + [home],
+                behind=[tree for tree in trees if abs(tree.x - home_x) > 0.16] + [home],
             ),
             scenery.ground(land.hills(rng, 0.35, 0.022), scenery.snowy(mixed(green, "#107a40", 0.4)), 0.7),
             scenery.things(1.0, flowers),

@@ -270,7 +270,7 @@ def _limit(mix: Samples) -> Samples:
     over = np.abs(mix) - KNEE
     loud = over > 0.0
     if loud.any():
-        room = PEAK - KNEE
-        bent = KNEE + room * over[loud] / (over[loud] + room)
-        mix[loud] = np.copysign(bent, mix[loud])
+        headroom = PEAK - KNEE
+        limited = KNEE + headroom * over[loud] / (over[loud] + headroom)
+        mix[loud] = np.copysign(limited, mix[loud])
     return mix

@@ -34,10 +34,10 @@ SAW = tuple(1.0 / number for number in range(1, 13))
 def _flutter(span: Span, pitch: float, key: int) -> Samples:
     """Cloth in wind: pulses of noise at an uneven rate."""
     turns = 12.0 * pitch**0.5 * span.moments + 0.8 * wander(derive(key, "rate"), span.moments, 0.37)
-    pulse = (0.5 + 0.5 * np.cos(2.0 * np.pi * turns)) ** 4
+    throb = (0.5 + 0.5 * np.cos(2.0 * np.pi * turns)) ** 4
     gust = 0.35 + 0.65 * wander(derive(key, "gust"), span.moments, 0.6)
     cloth = noise(span, key, tune(pitch, (850.0, 0.7, 0.3), (2600.0, 0.8, 0.14)))
-    return cloth * stretch((0.06 + pulse) * gust)
+    return cloth * stretch((0.06 + throb) * gust)
 
 
 def _roar(span: Span, pitch: float, key: int) -> Samples:

@@ -15,8 +15,8 @@ from hinode.world.book import priors
 from hinode.world.book.scene import DRY, MAX_SUBJECTS, Scene, Subject
 from hinode.world.book.words import lexicon
 from hinode.world.caption import DENSITIES, words
-from hinode.world.grammar import plural
-from hinode.world.prompt import ParsedPrompt
+from hinode.world.prompts.grammar import plural
+from hinode.world.prompts.prompt import ParsedPrompt
 
 NUMBERS = {1: ("one",), 2: ("two", "two", "a pair of", "a couple of"), 3: ("three", "three", "a trio of")}
 OPENINGS = ("a video of", "a paper cut scene of", "an animation of", "cinematic shot of", "a clip of",

@@ -23,7 +23,7 @@ from hinode.world.book.scene import (
     held_out_pair,
     subject,
 )
-from hinode.world.prompt import ParsedPrompt, SubjectFacts
+from hinode.world.prompts.prompt import ParsedPrompt, SubjectFacts
 
 COLORS_OF: dict[str, tuple[str, ...]] = {
     kind: tuple(text.split())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hinode.world import grammar
 from hinode.world.book.words import lexicon
-from hinode.world.language import compose, read_grammar
+from hinode.world.prompts import grammar
+from hinode.world.prompts.language import compose, read_grammar
 
 BOOK = compose(
     lexicon.ATTRIBUTES,

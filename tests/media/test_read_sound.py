@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from hinode.clip import Sound
-from hinode.media import soundtrack
-from hinode.media.soundtrack import UnusableSound
+from hinode.media.sound import UnusableSound, read_sound
 from tests.sounds import Samples, clicks, correlation, tone
 
 
@@ -55,7 +54,7 @@ def write(
 
 
 def read(path: Path, seconds: float = 2.0) -> Sound | None:
-    return soundtrack.read(lambda: av.open(str(path)), seconds)
+    return read_sound(lambda: av.open(str(path)), seconds)
 
 
 @pytest.mark.parametrize(

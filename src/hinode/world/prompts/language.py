@@ -9,7 +9,8 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from hinode.world import grammar, lexicon
+from hinode.world import lexicon
+from hinode.world.prompts import grammar
 
 Phrase = tuple[str, ...]
 Phrases = Mapping[str, Iterable[str]]

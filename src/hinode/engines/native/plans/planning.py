@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from hinode.clip import Frames, Sound
-from hinode.engines.native import planner
+from hinode.engines.native.plans import planner
 from hinode.errors import Fault, raise_first
 from hinode.media import formats
 from hinode.media.label import Label
@@ -30,7 +30,7 @@ from hinode.world.book.sounds.sound import RATE
 from hinode.world.book.sounds.soundtrack import plan_sound
 from hinode.world.book.words.completion import complete, open_facts
 from hinode.world.book.words.language import BOOK
-from hinode.world.prompt import ParsedPrompt, parse
+from hinode.world.prompts.prompt import ParsedPrompt, parse
 
 MIN_SIDE, MAX_SIDE, MAX_ASPECT = 16, 4096, 4.0
 PREVIEW_SIDE, PREVIEW_FPS = 640, Fraction(24)

@@ -11,7 +11,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from hinode.engines.native import catalog, plan_values
+from hinode.engines.native import catalog
+from hinode.engines.native.plans import plan_values
 from hinode.errors import ModelError
 from hinode.model.planner import SLOTS, Planner, PlannerConfig, sample
 from hinode.model.text import Vocabulary
@@ -19,7 +20,7 @@ from hinode.world.book.plan import ScenePlan
 from hinode.world.book.reading import check_facts
 from hinode.world.book.words.caption import restate
 from hinode.world.caption import words
-from hinode.world.facts import ParsedPrompt
+from hinode.world.prompts.facts import ParsedPrompt
 
 STEPS, GUIDANCE, TRIES = 8, 2.0, 3
 MIN_SECONDS, MAX_SECONDS = 1.0, 5.0

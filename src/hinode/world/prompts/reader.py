@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hinode.world import grammar
-from hinode.world.facts import ParsedPrompt, SubjectFacts
-from hinode.world.grammar import MANY, WORDS
-from hinode.world.language import Language
+from hinode.world.prompts import grammar
+from hinode.world.prompts.facts import ParsedPrompt, SubjectFacts
+from hinode.world.prompts.grammar import MANY, WORDS
+from hinode.world.prompts.language import Language
 
 
 @dataclass

@@ -9,11 +9,11 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from hinode.world import grammar, spelling
-from hinode.world.facts import ParsedPrompt, SubjectFacts
-from hinode.world.grammar import WORDS
-from hinode.world.language import FIRST, Language
-from hinode.world.reader import Reader
+from hinode.world.prompts import grammar, spelling
+from hinode.world.prompts.facts import ParsedPrompt, SubjectFacts
+from hinode.world.prompts.grammar import WORDS
+from hinode.world.prompts.language import FIRST, Language
+from hinode.world.prompts.reader import Reader
 
 __all__ = ["ParsedPrompt", "SubjectFacts", "parse"]
 
