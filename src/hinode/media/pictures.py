@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFilter, ImageOps, UnidentifiedImageError
 
 from hinode.errors import BadInput
-from hinode.media.resize import fit_image
+from hinode.media.resize import fit_image, trims
 from hinode.request import Size
 
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -137,7 +137,8 @@ def _fit(image: Image.Image, size: Size, fit: str, *, mask: bool, field: str) ->
     flat.getexif()[_ORIENTATION] = turn
     upright = ImageOps.exif_transpose(flat)
     if fit == "crop":
-        upright = fit_image(upright, size, Image.Resampling.LANCZOS)
+        resample = None if trims(upright.size, size) else Image.Resampling.LANCZOS
+        upright = fit_image(upright, size, resample)
     elif fit == "pad":
         upright = ImageOps.pad(upright, size, Image.Resampling.LANCZOS, color="black")
     elif upright.size != size:

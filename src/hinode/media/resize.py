@@ -41,17 +41,23 @@ def fit_image(
 
     Args:
         image: it is returned as it is if it has the size.
-        resample: the filter; by default an average where the image gets smaller, else bicubic.
+        resample: the filter; by default an average where the image gets smaller, else bicubic, and none
+            where no side loses more than a pixel.
         max_stretch: see `crop_box`.
     """
     if image.size == size:
         return image
-    if all(0 <= have - want <= 1 for have, want in zip(image.size, size, strict=True)):
-        return image.crop((0, 0, *size))  # an odd side made even: what is left stays as it is
     if resample is None:
+        if trims(image.size, size):
+            return image.crop((0, 0, *size))  # an odd side made even: what is left stays as it is
         shrinks = size[0] < image.width and size[1] < image.height
         resample = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
     return image.resize(size, resample, box=crop_box(image.size, size, max_stretch))
+
+
+def trims(have: Size, want: Size) -> bool:
+    """Whether a picture becomes as large as wanted if each side loses a pixel at most."""
+    return all(0 <= side - target <= 1 for side, target in zip(have, want, strict=True))
 
 
 def crop_box(have: Size, want: Size, max_stretch: float = MAX_STRETCH) -> tuple[float, float, float, float]:
