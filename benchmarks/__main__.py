@@ -4,18 +4,20 @@
     busy        the default clip beside a busy process, as a ratio to the clip alone
     fairness    waits under the scheduler and under simpler ones, with a virtual clock
     queue       jobs claimed and finished per second by several processes on one SQLite file
+    quote       answering time of a quote behind a long queue, as a ratio to a plain route
     latency     answering times of the API while workers generate and clients poll
 
 and, only by name, because they take long:
 
+    first-load  the studio's first page until it can be used, as a ratio to an empty page
     frames      frames of this version against those of another commit, bit for bit
     histories   simulated lives of the job service with random faults, against its invariants
+    library     the studio's library of 10,000 clips in Chromium: first clips, memory while scrolling
     memory      peak memory of the diffusers engine beside what its plan foretold
     overhead    what the diffusers engine adds to plain diffusers, as a ratio
-    inference   the default clip by our engine, compiled, stock diffusers, ONNX Runtime, OpenVINO and int8
     profiles    clips by plain diffusers and under each profile, cold and warm
     gpu-check   whether the diffusers engine works on a GPU, and how fast it is there
-    parallel    training by one process, by two, and by two that keep half each: memory and speed
+    soak        a hostile project, few descriptors and a full disk, beside another project
     torture     workers and servers killed at random points, again and again
 
 Options go to the benchmark that is named; NAME --help lists them. With --json alone each of the short ones
@@ -30,17 +32,18 @@ import sys
 
 from hinode.settings import thread_variables
 
-SHORT = ("speed", "busy", "fairness", "queue", "latency")
+SHORT = ("speed", "busy", "fairness", "queue", "quote", "latency")
 NAMES = (
     *SHORT,
+    "first-load",
     "frames",
     "histories",
+    "library",
     "memory",
     "overhead",
-    "inference",
     "profiles",
     "gpu-check",
-    "parallel",
+    "soak",
     "torture",
 )
 

@@ -1,4 +1,4 @@
-"""Which attributes stay right during a minute, as an SVG chart.
+"""Which facts stay right during a minute, as an SVG chart.
 
 python -m hinode evaluate --suite directing --only minute --json > minute.json
 python -m benchmarks.drift minute.json docs/images/drift.svg
@@ -16,8 +16,11 @@ INK = {"subject": "#d1495b", "color": "#edae49", "place": "#00798c", "time": "#3
 
 
 def svg(curves: Mapping[str, Sequence[float]]) -> str:
-    """A chart of shares (0..1) by second, a line for each attribute."""
-    seconds = max(len(curve) for curve in curves.values()) - 1
+    """A chart of shares (0..1) at moments of a clip, a line for each fact. `curves`: the moments under
+    "seconds", and the shares of each fact at them."""
+    moments = curves["seconds"]
+    seconds = round(max(moments))
+    curves = {name: curve for name, curve in curves.items() if name != "seconds"}
     across, down = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def at(second: float, share: float) -> str:
@@ -39,7 +42,7 @@ def svg(curves: Mapping[str, Sequence[float]]) -> str:
     y = 0.0
     for name, curve in sorted(curves.items(), key=lambda item: -item[1][-1]):
         ink = INK.get(name, "#444")
-        points = " ".join(at(second, share) for second, share in enumerate(curve))
+        points = " ".join(at(second, share) for second, share in zip(moments, curve, strict=True))
         parts.append(f'<polyline points="{points}" fill="none" stroke="{ink}" stroke-width="1.6"/>')
         y = max(y + 13, TOP + down * (1 - curve[-1]) + 4)
         parts.append(f'<text x="{WIDTH - RIGHT + 6}" y="{y:.1f}" fill="{ink}">{name}</text>')

@@ -31,7 +31,7 @@ from hinode.jobs.states import Priority
 
 BAR = 20.0
 HEAVY = "heavy"
-MODEL = "native/nano"
+MODEL = "native/book"
 
 Choose = Callable[[Sequence[Lane], dict[str, Tenant], float], Lane | None]
 

@@ -29,14 +29,14 @@ SOURCES = (
     ("generate", "a green kite circling over the hills at dusk", "--seed", "11", "-o", "video.mp4", "-q"),
     ("generate", "a blue boat drifting right", "--seed", "12", "--format", "png", "-o", "stills", "-q"),
 )
-VIDEO, FIRST, LAST = "video.mp4", "stills/0001.png", "stills/0016.png"
+VIDEO, FIRST, LAST = "video.mp4", "stills/0001.png", "stills/0048.png"
 
 REQUESTS = (
     ("generate", BALLOON, "--seed", "1"),
     ("generate", BALLOON, "--seed", "2", "--profile", "draft", "--size", "320x320"),
     ("generate", BALLOON, "--seed", "3", "--profile", "best", "--size", "360x640"),
     ("generate", "a purple star", "--seed", "4", "--size", "512x288", "--steps", "12"),
-    ("generate", "a purple star", "--seed", "5", "--size", "448x256", "--no-expand"),
+    ("generate", "a purple star", "--seed", "5", "--size", "448x256", "--no-sound"),
     ("generate", "an orange boat in the rain at night", "--seed", "6", "--seconds", "4", "--size", "256x256"),
     ("generate", "a bird in the snow", "--seed", "7", "--fps", "12", "--size", "256x256"),
     ("generate", "a red ball bouncing over the desert", "--seed", "8", "--size", "640x288"),

@@ -113,7 +113,7 @@ def measure(clients: int, workers: int, seconds: float) -> dict[str, Any]:
     """Start a server in a new home, ask, and stop it."""
     with tempfile.TemporaryDirectory() as folder:
         # One thread for each worker: what a person would set who wants the machine to stay usable.
-        environment = {"HINODE_THREADS": "1", "HINODE_MODELS": "sora-2=native/nano"}
+        environment = {"HINODE_THREADS": "1", "HINODE_MODELS": "sora-2=native/book"}
         with ServerHarness(Path(folder) / "home", workers=workers, environment=environment) as server:
             key = server.key("bench")
             results = asyncio.run(ask(server.origin, key, clients, seconds))

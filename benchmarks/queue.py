@@ -66,7 +66,7 @@ def fill(url: str, jobs: int, tenants: int) -> None:
         draft = Draft(
             project_id=f"proj_{start // CHUNK % tenants}",
             key_id="key_bench",
-            request=Request("a red balloon rising over the mountains at noon", model="nano"),
+            request=Request("a red balloon rising over the mountains at noon", model="book"),
             requested_model="sora-2",
             priority=Priority.PREVIEW if start // CHUNK % 3 == 0 else Priority.INTERACTIVE,
         )
@@ -82,7 +82,7 @@ def work(url: str, number: int, seconds: float, start: Barrier, results: Any) ->
     worker = store.register_worker(host, number)
     transactions: list[float] = []
     start.wait(GATHER_SECONDS)
-    lease = store.claim(worker, host=host, resident=["native/nano"])
+    lease = store.claim(worker, host=host, resident=["native/book"])
     begin = now = time.perf_counter()
     while lease and now - begin < seconds:
         files = {role: MediaFile(f"{lease.job.id[-20:]:0>64}", kind, 1000) for role, kind in ROLES.items()}

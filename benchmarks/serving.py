@@ -33,15 +33,24 @@ ALIASES = ",".join(f"{name}=testcard/testcard" for name in MODELS)
 class ServerHarness:
     """`hinode serve` on a free port of this machine. It can be stopped, killed and started again."""
 
-    def __init__(self, home: Path, *, workers: int = 1, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        workers: int = 1,
+        environment: Mapping[str, str] | None = None,
+        descriptors: int | None = None,
+    ) -> None:
         """
         Args:
             home: its HINODE_HOME; the log is written there too, as `server.log`.
             workers: how many worker processes.
             environment: more variables. Of this process's own none that begins with HINODE_ is passed on.
+            descriptors: how many files and connections it may have open; by default as many as this process.
         """
         self.home = home
         self.workers = workers
+        self.descriptors = descriptors
         self.port = free_port()
         self.log = home / "server.log"
         paths = [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -75,6 +84,8 @@ class ServerHarness:
         """
         command = [sys.executable, "-m", "hinode", "serve", "--host", HOST]
         command += ["--port", str(self.port), "--workers", str(self.workers)]
+        if self.descriptors is not None:
+            command = ["sh", "-c", f'ulimit -n {self.descriptors}; exec "$@"', "sh", *command]
         self.home.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             # In a group of its own: Ctrl-C is for the benchmark, which then stops the server in good order.

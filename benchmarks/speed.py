@@ -51,21 +51,20 @@ def run_python(*words: str) -> Process:
         return Process(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), output.read())
 
 
-def operations(model: str | None, steps: int | None) -> float:
-    """Floating-point operations of sampling the clip."""
-    from hinode.engines.native import checkpoint
+def operations(model: str | None, steps: int) -> float:
+    """Floating-point operations of sampling the clip: one step of it is taken and counted."""
+    from torch.utils.flop_counter import FlopCounterMode
+
     from hinode.engines.native.engine import NativeEngine
     from hinode.request import Request
     from hinode.settings import Settings
-    from hinode.training.cost import flops
-    from hinode.world.caption import words
 
-    engine = NativeEngine(Settings.from_environment(os.environ))
-    request = Request(PROMPT, model=model, steps=steps)
-    plan, cost = engine.plan(request), engine.estimate(request)
-    network = checkpoint.load(plan.card.path).model
-    size = plan.drawn_frames, plan.shape.height, plan.shape.width
-    return float(cost.passes * flops(network.config, *size, len(words(PROMPT))))
+    run = NativeEngine(Settings.from_environment(os.environ)).start(Request(PROMPT, model=model, steps=1))
+    next(progress for progress in run if progress.stage == "sample")
+    with FlopCounterMode(display=False) as counter:
+        for _ in run:
+            pass
+    return float(steps * counter.get_total_flops())
 
 
 def matrix_rate() -> float:
@@ -105,7 +104,7 @@ def measure(runs: int, model: str | None, steps: int | None) -> dict[str, Any]:
         name: statistics.median(result["stage_seconds"][name] for result in results)
         for name in results[0]["stage_seconds"]
     }
-    work = operations(model, steps)
+    work = operations(model, results[0]["steps"])
     # A shared machine is fast now and slow then: each clip is held against the better rate around it.
     floors = [work / max(pair) for pair in pairwise(rates)]
     ratios = [

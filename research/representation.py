@@ -23,8 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from hinode.model.drawing import Drawer, DrawingConfig, PlanTensors
+from hinode.model.drawing import Drawer, DrawingConfig
 from hinode.model.drawing_sampler import DrawingSchedule, draw
+from hinode.model.plan_tensors import PlanTensors
 from hinode.training.drawing.evaluate import LEVELS, prediction_quality, save_sheet
 from hinode.training.drawing.plans import plan_tensors
 from hinode.training.drawing.recipes import nano

@@ -6,11 +6,13 @@ import json
 import sys
 from pathlib import Path
 
+import torch
+
 from hinode.training.drawing.evaluate import evaluate_drawing
 from hinode.training.drawing.trainer import train_drawing
-from hinode.training.run import choose_device
 
 if __name__ == "__main__":
     name, out = sys.argv[1], Path(sys.argv[2])
-    train_drawing(name, out, minutes=float(sys.argv[3]) if len(sys.argv) > 3 else None)
-    print(json.dumps(evaluate_drawing(name, out, choose_device(None))))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    train_drawing(name, out, device=device, minutes=float(sys.argv[3]) if len(sys.argv) > 3 else None)
+    print(json.dumps(evaluate_drawing(name, out, device)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import faulthandler
 import os
 import resource
@@ -48,18 +47,11 @@ def pytest_sessionfinish() -> None:
 @pytest.fixture(scope="session")
 def toy_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A HINODE_HOME whose only model is called "toy"."""
-    from hinode.model.text import Vocabulary
-    from hinode.world.caption import VOCABULARY
-    from tests.tiny_model import save_tiny_model, tiny_config, tiny_model
+    from tests.tiny_book import save_tiny_book
 
-    vocabulary = Vocabulary(VOCABULARY)
     home = tmp_path_factory.mktemp("home")
-    facts = {
-        "shapes": [[17, 8, 32, 32], [17, 8, 64, 32], [17, 8, 32, 64], [25, 12, 32, 32]],
-        "sampling": {"steps": 3, "guidance": 2.0},
-    }
-    model = tiny_model(tiny_config(len(vocabulary)))
-    save_tiny_model(home / "models" / "toy.safetensors", model, vocabulary, facts)
+    shapes = ((17, 8, 32, 32), (17, 8, 64, 32), (17, 8, 32, 64), (25, 12, 32, 32))
+    save_tiny_book(home / "models" / "toy.safetensors", shapes=shapes)
     return home
 
 
@@ -72,38 +64,6 @@ def settings(toy_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     empty.mkdir()
     monkeypatch.setattr(catalog, "shipped", lambda: empty)
     return Settings(home=toy_home, threads=1, device="cpu")
-
-
-@pytest.fixture
-def student_settings(settings: Settings, tmp_path: Path) -> Settings:
-    """Settings with the toy model and "toy-fast", whose file says that it was distilled from it."""
-    from hinode.engines.native import checkpoint
-    from tests.tiny_model import save_tiny_model
-
-    models = tmp_path / "with-student" / "models"
-    models.mkdir(parents=True)
-    shutil.copy(settings.models / "toy.safetensors", models)
-    toy = checkpoint.load(models / "toy.safetensors")
-    facts = {
-        "shapes": toy.facts["shapes"],
-        "sampling": {"steps": 4, "guidance": 1.0, "learnt": [[0.0, 0.1, 0.3, 0.6], [0.02, 0.3]]},
-        "teacher": "toy",
-    }
-    save_tiny_model(models / "toy-fast.safetensors", toy.model, toy.vocabulary, facts)
-    return dataclasses.replace(settings, home=models.parent)
-
-
-@pytest.fixture
-def control_settings(settings: Settings, tmp_path: Path) -> Settings:
-    """Settings with a toy model that reads control channels."""
-    from hinode.engines.native import checkpoint
-    from tests.tiny_model import save_tiny_model, tiny_model
-
-    toy = checkpoint.load(settings.models / "toy.safetensors")
-    model = tiny_model(dataclasses.replace(toy.model.config, control=True), seed=2)
-    home = tmp_path / "with-control"
-    save_tiny_model(home / "models" / "toy.safetensors", model, toy.vocabulary, toy.facts)
-    return dataclasses.replace(settings, home=home)
 
 
 @pytest.fixture

@@ -41,6 +41,29 @@ def test_a_line_is_an_object() -> None:
     assert line == {"level": "info", "logger": "hinode.jobs", "message": "claimed a job", "epoch": 3}
 
 
+def test_a_failure_that_lasts_is_one_line_a_minute() -> None:
+    stream, now = io.StringIO(), 0.0
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.JsonLines())
+    handler.addFilter(logs.Repeats(lambda: now))
+    log = logging.getLogger("hinode.repeats")
+    log.propagate, log.handlers = False, [handler]
+    for second in range(150):
+        now = float(second)
+        log.warning("the disk is away")
+        for job in ("video_1", "video_2"):  # each job has a line of its own
+            log.error("the job failed", extra={"job_id": job})
+        try:
+            raise OSError(28, "full")
+        except OSError:
+            log.exception("a batch could not be moved on")
+    lines = read(stream)
+    assert len(lines) == 3 * 4
+    disk = [line.get("repeated") for line in lines if line["message"] == "the disk is away"]
+    assert disk == [None, 59, 59]
+    log.handlers = []
+
+
 def test_lines_say_what_they_are_about() -> None:
     stream = io.StringIO()
     logs.start(stream)

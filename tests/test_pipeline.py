@@ -74,8 +74,8 @@ def test_a_request_becomes_a_file(settings: Settings, tmp_path: Path) -> None:
     assert video.frames.shape == (8, 72, 128, 3)
     assert (video.seconds, video.fps) == (1, 8)
     stages = list(dict.fromkeys(step.stage for step in reports))
-    assert stages == ["load", "text", "sample", "decode", "encode"]
-    assert list(result.provenance.stage_seconds) == stages
+    assert stages == ["load", "plan", "sample", "encode"]
+    assert list(result.provenance.stage_seconds) == ["load", "plan", "sample", "sound", "encode"]
     assert reports[-1].done == reports[-1].total == 8
 
     facts = json.loads(video.metadata["description"])

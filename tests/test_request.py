@@ -13,8 +13,8 @@ from hinode.request import Capabilities, Reference, Request, parse_size
 
 BASIC = Capabilities(
     engine="native",
-    model="nano",
-    models=("nano",),
+    model="book",
+    models=("book",),
     operations=("generate",),
     prompt_characters=32_000,
     side=(16, 4096),
@@ -50,14 +50,14 @@ def test_the_defaults_fit() -> None:
 @pytest.mark.parametrize(
     ("capabilities", "field", "change", "says"),
     [
-        (BASIC, "negative_prompt", {"negative_prompt": "rain"}, "nano takes no negative prompt"),
-        (BASIC, "profile", {"profile": "draft"}, "nano has no profile 'draft'; leave it out"),
+        (BASIC, "negative_prompt", {"negative_prompt": "rain"}, "book takes no negative prompt"),
+        (BASIC, "profile", {"profile": "draft"}, "book has no profile 'draft'; leave it out"),
         (FULL, "profile", {"profile": "worst"}, "choose draft or best"),
         (FULL, "negative_prompt", {"negative_prompt": "x" * 32_001}, "32,001 characters"),
         (FULL, "negative_prompt", {"negative_prompt": "a \udcff"}, "readable"),
-        (BASIC, "sound", {"sound": True}, "nano makes no sound; ask for the clip without"),
-        (BASIC, "first_frame", {"references": (PICTURE,)}, "nano cannot take an image as first frame"),
-        (BASIC, "character", {"references": (MOSSY,)}, "nano cannot take a character; leave it out"),
+        (BASIC, "sound", {"sound": True}, "book makes no sound; ask for the clip without"),
+        (BASIC, "first_frame", {"references": (PICTURE,)}, "book cannot take an image as first frame"),
+        (BASIC, "character", {"references": (MOSSY,)}, "book cannot take a character; leave it out"),
         (
             FULL,
             "references",

@@ -47,6 +47,24 @@ def test_a_device_is_one_of_torch() -> None:
         Settings.from_environment({"HINODE_DEVICE": "toaster"})
 
 
+def test_names_of_the_server() -> None:
+    settings = Settings.from_environment({"HINODE_HOSTS": " Studio.Example.com., 10.0.0.1 ,fd00::1"})
+    assert settings.hosts == ("studio.example.com", "10.0.0.1", "fd00::1")
+    for text in ("http://studio.example.com", "studio.example.com:80", "*", "a b", "a/b"):
+        with pytest.raises(BadInput, match="without scheme and port"):
+            Settings.from_environment({"HINODE_HOSTS": text})
+
+
+def test_the_mail_server() -> None:
+    url = "smtps://ada%40example.com:s3cret@mail.example.com:465"
+    assert Settings.from_environment({"HINODE_SMTP_URL": url}).smtp_url == url
+    assert "s3cret" not in repr(Settings.from_environment({"HINODE_SMTP_URL": url}))
+    for text in ("http://x", "smtp://ada:s3cret@host", "smtp://:s3cret@host:x?from=a@b", "smtp://?from=a@b"):
+        with pytest.raises(BadInput) as caught:
+            Settings.from_environment({"HINODE_SMTP_URL": text})
+        assert "s3cret" not in str(caught.value)
+
+
 def test_jobs_are_kept_in_the_home_by_default(tmp_path: Path) -> None:
     settings = Settings(tmp_path)
     assert settings.database_url == f"sqlite:///{tmp_path}/hinode.db"
@@ -109,15 +127,15 @@ def test_a_switch_is_on_or_off() -> None:
 
 
 def test_clients_names_of_models_are_mapped() -> None:
-    text = " sora-2 = native/nano, sora-2-pro=testcard ,"
+    text = " sora-2 = native/book, sora-2-pro=testcard ,"
     settings = Settings.from_environment({"HINODE_MODELS": text})
-    assert settings.aliases == {"sora-2": "native/nano", "sora-2-pro": "testcard"}
+    assert settings.aliases == {"sora-2": "native/book", "sora-2-pro": "testcard"}
     assert Settings.from_environment({}).aliases == {}
     assert hash(settings) == hash(settings)
 
 
 @pytest.mark.parametrize(
-    "text", ["sora-2", "=native", "sora-2=", "a=b=c", "a=../x", "a=native/nano,a=native/mini"]
+    "text", ["sora-2", "=native", "sora-2=", "a=b=c", "a=../x", "a=native/book,a=native/mini"]
 )
 def test_a_wrong_map_of_models_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="HINODE_MODELS"):

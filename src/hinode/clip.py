@@ -45,6 +45,7 @@ class Provenance:
         parents: identities of the clips that this one was made from.
         licence: of the weights, a key of `licensing.licences.LICENCES` or its name; "" if it is not known.
         upscaler: name of the network that enlarges the frames where they are to be larger, or "" for none.
+        plan: the scene plan that the clip was drawn from, as JSON, or "" for none.
     """
 
     engine: str
@@ -59,6 +60,7 @@ class Provenance:
     parents: tuple[str, ...] = ()
     licence: str = ""
     upscaler: str = ""
+    plan: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage_seconds", MappingProxyType(dict(self.stage_seconds)))

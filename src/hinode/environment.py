@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from hinode.errors import quote
+from hinode.errors import BadInput, quote
 from hinode.parsing import Input, Integer, Number, field_names, parse
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def _aliases(text: str) -> dict[str, str]:
     for pair in filter(None, (part.strip() for part in text.split(","))):
         match = re.fullmatch(r"([\w.:-]{1,100})\s*=\s*([\w-]{1,64}(?:/[\w./:-]{1,200})?)", pair, re.ASCII)
         if match is None:
-            raise ValueError(f"write {quote(pair)} as NAME=ENGINE/MODEL, such as sora-2=native/nano")
+            raise ValueError(f"write {quote(pair)} as NAME=ENGINE/MODEL, such as sora-2=native/book")
         if match[1] in aliases:
             raise ValueError(f"keep one of the two entries for {quote(match[1])}")
         aliases[match[1]] = match[2]
@@ -88,6 +89,29 @@ def _origins(text: str) -> tuple[str, ...]:
         if re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://[\w.\[\]:-]{1,200}", origin, re.ASCII) is None:
             raise ValueError(f"write {quote(origin)} like http://localhost:3000, or * for all pages")
     return origins
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    """Read `NAME,…`, names or addresses without scheme and port."""
+    hosts = tuple(part.strip().lower().rstrip(".") for part in text.split(",") if part.strip())
+    for host in hosts:
+        if re.fullmatch(r"[a-z0-9_.-]{1,253}|[0-9a-f:.]{2,45}", host, re.ASCII) is None:
+            raise ValueError(f"write {quote(host)} like studio.example.com, without scheme and port")
+    return hosts
+
+
+def _smtp_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        right = parts.scheme in ("smtp", "smtps") and parts.hostname and (parts.port or 1) > 0
+        sender = parse_qs(parts.query).get("from", [""])[0] or unquote(parts.username or "")
+    except ValueError:
+        right, sender = False, ""
+    if not right or not re.fullmatch(r"[^@\s]+@[^@\s]+", sender):
+        remedy = "write it like smtps://USER:PASSWORD@HOST:465?from=studio@example.com"
+        # Not a ValueError, after which the sentence would repeat the value, and the password in it.
+        raise BadInput("HINODE_SMTP_URL is not that of a mail server", remedy, field="HINODE_SMTP_URL")
+    return text
 
 
 _Folder = Annotated[Path, BeforeValidator(_folder)]
@@ -113,4 +137,6 @@ class Variables(Input):
     slice_seconds: Annotated[_Decimal, Field(ge=0.1)] | None = None
     allow_private_urls: _Switch | None = None
     allow_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] | None = None
+    hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts)] | None = None
+    smtp_url: Annotated[str, BeforeValidator(_smtp_url)] | None = None
     testcard_step_seconds: Annotated[_Decimal, Field(ge=0)] | None = None

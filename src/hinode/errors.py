@@ -78,6 +78,12 @@ class EngineError(HinodeError):
         super().__init__(message, remedy)
 
 
+class DeviceError(EngineError):
+    """The accelerator failed in a way after which this process cannot compute on it any more."""
+
+    code: ClassVar[str] = "device"
+
+
 class OutputError(HinodeError):
     """The finished clip could not be written: a full disk, a folder without permission, a lost mount."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -15,6 +16,9 @@ _about: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa:
 
 # Attributes of every record; all others were passed as `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+REPEAT_SECONDS, MAX_REPEATS = 60.0, 1000
+"""How long a repeated line is left out, and how many different lines are remembered."""
 
 
 @contextmanager
@@ -35,10 +39,38 @@ def start(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(PlainLines() if stream.isatty() else JsonLines())
+    handler.addFilter(Repeats())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
     for chatty in ("uvicorn", "httpx", "httpcore", "alembic", "PIL"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class Repeats(logging.Filter):
+    """Lets a warning or an error through that says something new. One that is repeated, such as every second
+    while a disk is away, is written once a minute, with the number of those in between as `repeated`."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self.clock = clock
+        self._counts: dict[tuple[str, ...], tuple[float, int]] = {}  # when it was written, and repeated since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        cause = record.exc_info[1] if record.exc_info else None
+        key = (record.name, record.getMessage(), repr(_facts(record)), repr(cause))
+        now = self.clock()
+        written_at, count = self._counts.get(key, (now - REPEAT_SECONDS, 0))
+        if now - written_at < REPEAT_SECONDS:
+            self._counts[key] = written_at, count + 1
+            return False
+        if len(self._counts) >= MAX_REPEATS:
+            self._counts.clear()
+        self._counts[key] = now, 0
+        if count:
+            record.repeated = count
+        return True
 
 
 class JsonLines(logging.Formatter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -80,6 +81,7 @@ class Result:
             "read_as": provenance.read_as,
             "bytes": self.bytes,
             "sound": self.sound,
+            **({"plan": json.loads(provenance.plan)} if provenance.plan else {}),
         }
 
 
@@ -235,6 +237,7 @@ def label(request: Request, clip: Clip, sound: str | None = None) -> Label:
             **({"upscaled_from": native_size} if resized else {}),
             **({"upscaler": provenance.upscaler} if upscaled else {}),
             **({"sound": sound} if sound else {}),
+            **({"plan": json.loads(provenance.plan)} if provenance.plan else {}),
             **licences.stamp(provenance.licence),
         },
     )

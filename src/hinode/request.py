@@ -52,7 +52,7 @@ _PLURALS = {
 FROM_ONE = ("remix", "edit", "extend")
 """Operations that work on one video."""
 
-STRENGTH, PATH, CAMERA = "strength", "path", "camera"
+STRENGTH, PATH, CAMERA, PLAN = "strength", "path", "camera", "plan"
 
 PROMPT_CHARACTERS = 32_000
 SIDE, PIXELS = (16, 4096), 4096 * 2160
@@ -84,8 +84,7 @@ class Capabilities:
         extension_seconds: the maximum that "extend" adds to its source, whose own length then does not count;
             0 if the whole has to be within `seconds`.
         profiles: names of its trade-offs between speed and quality, the quickest first; empty if it has one.
-        controls: which of "strength", "path" and "camera" it follows.
-        expands: whether it completes prompts.
+        controls: which of "strength", "path", "camera" and "plan" it follows.
     """
 
     engine: str
@@ -108,7 +107,6 @@ class Capabilities:
     extension_seconds: float = 0.0
     profiles: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
-    expands: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,7 +175,7 @@ class Segment:
         cut: whether it begins with a new shot instead of continuing the segment before it.
         guide: digest of the video that it starts from, or "".
         strength: how far to go from the guide.
-        onto: digest of a video that the guide fades into, or "".
+        onto: digest of a video that the guide, or what is kept, fades into, or "".
         onto_start: seconds into that video.
         curve: (share of the segment, share of `onto` in the guide), both 0..1; empty for a straight line.
     """
@@ -200,8 +198,6 @@ class Request:
 
     Attributes:
         prompt: what to show, in words, as the person wrote them.
-        expanded_prompt: the same, completed; "" to leave that to the engine. Only models that expand prompts
-            read it.
         width, height: of the finished frame, in pixels.
         seconds: length of the finished clip, with the source of an extended one.
         fps: frames per second of the finished clip, or None for the rate that the engine draws at.
@@ -213,15 +209,14 @@ class Request:
         negative_prompt: what not to show, in words.
         references: pictures and videos to work from.
         strength: how far the clip may go from its guide: 0 not at all, 1 as far as the prompt leads.
-        guide_prompt: what its guide shows, in words; a model that expands prompts then changes only what
-            differs in the prompt.
         path: (seconds, x, y) of the centre of the subject, in fractions of width and height from the top
             left.
         camera: (seconds, pan, zoom): pan to the right since the first moment in short sides of the frame,
             zoom as a factor.
+        plan: where everything is at every moment, as JSON that `hinode plan` writes; "" to leave that to the
+            engine.
         segments: parts of a directed clip; their seconds add up to those of the clip.
         looped: whether the end continues into the beginning.
-        expand: whether a model that can may complete the prompt.
         sound: whether the clip has sound; None leaves it to the model.
     """
 
@@ -239,14 +234,12 @@ class Request:
     negative_prompt: str = ""
     references: tuple[Reference, ...] = ()
     strength: float | None = None
-    guide_prompt: str = ""
     path: Trajectory = ()
     camera: Trajectory = ()
     segments: tuple[Segment, ...] = ()
     looped: bool = False
-    expand: bool = True
     sound: bool | None = None
-    expanded_prompt: str = ""
+    plan: str = ""
 
     @property
     def size(self) -> Size:
@@ -351,11 +344,17 @@ class Request:
 
     def _control_faults(self, capabilities: Capabilities) -> Iterator[Fault]:
         tracks = {PATH: self.path, CAMERA: self.camera}
-        for name, value in {STRENGTH: self.strength, **tracks}.items():
-            if value not in (None, ()) and name not in capabilities.controls:
+        for name, value in {STRENGTH: self.strength, PLAN: self.plan, **tracks}.items():
+            if value not in (None, (), "") and name not in capabilities.controls:
                 yield name, f"the model {capabilities.model} follows no {name}", "leave it out"
         if self.strength is not None and not 0 <= self.strength <= 1:
             yield STRENGTH, f"strength {self.strength:g} is out of range", "give 0 to 1"
+        if self.plan and self.negative_prompt:
+            yield (
+                "negative_prompt",
+                "a plan is drawn as it is",
+                "leave the negative prompt out or edit the plan",
+            )
         for name, track in tracks.items():
             if not all(math.isfinite(value) for point in track for value in point):
                 yield name, f"the {name} has a value that is no number", "give numbers"
@@ -363,6 +362,9 @@ class Request:
             if any(after <= before for before, after in pairwise((-1e-9, *moments))):
                 remedy = "give seconds from 0 on, each later than the one before"
                 yield name, f"the moments of the {name} do not follow each other", remedy
+            if moments and moments[0] >= self.seconds:
+                message = f"the {name} begins at {moments[0]:g} s and the clip has {self.seconds:g} s"
+                yield name, message, "give an earlier moment"
         if any(zoom <= 0 for _, _, zoom in self.camera):
             yield CAMERA, "the camera has a zoom of 0 or less", "give factors above 0"
 

@@ -29,7 +29,7 @@ class Settings:
             file `hinode.db` in `home`.
         store: folder of the finished clips, the uploads and the saved states of runs; every machine of a
             fleet sees the same one. `HINODE_STORE`; by default `store` in `home`.
-        aliases: names that clients use for a model, such as {"sora-2": "native/nano"}. `HINODE_MODELS`, as
+        aliases: names that clients use for a model, such as {"sora-2": "native/book"}. `HINODE_MODELS`, as
             `NAME=ENGINE/MODEL,…`.
         retention_seconds: how long the files of a finished job are kept. `HINODE_RETENTION_HOURS`, 168.
         lease_seconds: how long a worker may be silent before another one takes over its job.
@@ -40,6 +40,10 @@ class Settings:
             machine. `HINODE_ALLOW_PRIVATE_URLS`, 0.
         allow_origins: web pages that may call the API, such as ("http://localhost:3000",); ("*",) for all.
             `HINODE_ALLOW_ORIGINS`, separated by commas.
+        hosts: names under which the server may be asked besides its own, such as ("studio.example.com",).
+            `HINODE_HOSTS`, separated by commas.
+        smtp_url: server for mail to members, or "". `HINODE_SMTP_URL`, as
+            `smtps://USER:PASSWORD@HOST:PORT?from=ADDRESS`.
         testcard_step_seconds: duration of one step of the engine testcard. `HINODE_TESTCARD_STEP_SECONDS`, 0.
     """
 
@@ -56,6 +60,8 @@ class Settings:
     slice_seconds: float = 15.0
     allow_private_urls: bool = False
     allow_origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    smtp_url: str = field(default="", repr=False)
     testcard_step_seconds: float = 0.0
 
     def __post_init__(self) -> None:

@@ -31,9 +31,7 @@ def test_every_response_has_an_id(server: Server) -> None:
     assert server.client.get("/v1/videos").headers["openai-processing-ms"].isdigit()
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/", "/v1/nothing", "/v1/videos/", "/v1/videos/a/b/c", "/v2"]
-)
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nothing", "/v1/videos/", "/v1/videos/a/b/c", "/v2"])
 def test_unknown_addresses(server: Server, check_error: CheckError, path: str) -> None:
     check_error(server.client.get(path), 404)
 
@@ -134,6 +132,10 @@ def test_pages_of_other_origins_call_the_api_where_that_is_allowed(server: Serve
         preflight = client.options("/v1/videos", headers=asked)
         assert preflight.status_code == 200
         assert preflight.headers["access-control-allow-origin"] == origin
+        private = client.options(
+            "/v1/videos", headers={**asked, "access-control-request-private-network": "true"}
+        )
+        assert private.headers["access-control-allow-private-network"] == "true"
         assert "x-stainless-os" in preflight.headers["access-control-allow-headers"]
         answers = [
             client.get("/v1/videos", headers={"origin": origin, "authorization": f"Bearer {server.key}"}),

@@ -12,11 +12,12 @@ from contextlib import ExitStack, suppress
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from hinode.api import connections
-from hinode.api.connections import Connection, LoopErrors
+from hinode.api.connections import LAST_STATUS, Connection, LoopErrors
 from hinode.api.serve import listening
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -26,7 +27,21 @@ REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The port of a server on which a request has to come within a third of a second."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
-    app = Starlette(routes=[Route("/", lambda request: PlainTextResponse("ok"))])
+
+    async def read(request: Request) -> PlainTextResponse:
+        await request.body()
+        return PlainTextResponse("ok")
+
+    async def refuse(request: Request) -> PlainTextResponse:
+        request.scope["state"][LAST_STATUS] = 429  # as `AccessLog` does
+        return PlainTextResponse("ok", 429)
+
+    routes = [
+        Route("/", lambda request: PlainTextResponse("ok")),
+        Route("/refused", refuse),
+        Route("/body", read, methods=["POST"]),
+    ]
+    app = Starlette(routes=routes)
     config = uvicorn.Config(app, http=Connection, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     with listening("127.0.0.1", 0) as listener:
@@ -91,6 +106,42 @@ def test_the_oldest_silent_connection_gives_way(
     assert all(map(is_closed, silent[:17]))
     idle.sendall(REQUEST)
     assert answer(idle) == b"ok"
+
+
+def test_a_refused_client_gives_way_to_one_that_was_served(
+    connect: Callable[[], socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A project over its share reconnects without end, and only its own idle connections are closed."""
+    monkeypatch.setattr(connections, "max_connections", lambda: 4)
+    idle = connect()
+    idle.sendall(REQUEST)
+    assert answer(idle) == b"ok"
+    refused = []
+    for _ in range(10):
+        refused.append(connection := connect())
+        connection.sendall(REQUEST.replace(b"GET /", b"GET /refused"))
+        assert answer(connection) == b"ok"
+    assert all(map(is_closed, refused[:7]))
+    idle.sendall(REQUEST)
+    assert answer(idle) == b"ok"
+
+
+def test_a_body_that_does_not_arrive_gives_way(
+    connect: Callable[[], socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests that are being answered never do."""
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 60.0)
+    monkeypatch.setattr(connections, "max_connections", lambda: 4)
+    unfinished = [connect() for _ in range(4)]
+    for connection in unfinished:
+        connection.sendall(b"POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf")
+        time.sleep(0.05)
+    last = connect()
+    last.sendall(REQUEST)
+    assert answer(last) == b"ok"
+    assert is_closed(unfinished[0])
+    unfinished[-1].sendall(b" and it is over"[:5])
+    assert answer(unfinished[-1]) == b"ok"
 
 
 def test_a_shortage_of_descriptors_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.serving import HOST
 from tests.api.raw_client import (
     BOUNDARY,
     CREATE,
@@ -65,6 +68,52 @@ def test_a_prompt_of_100_megabytes(raw_client: RawClient, kind: str, sized: bool
             "POST", CREATE, join_blocks(before, block(size), after), media_type, **headers
         )
     assert "bytes" in rejection(answer, 400, 413)
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "first"),
+    [("sk-nobody", 100, b" 401 "), (None, 10**12, b" 413 "), (None, 2, b" 100 Continue\r\n\r\n")],
+)
+def test_a_client_that_waits_is_asked_for_a_body_that_is_wanted(
+    raw_client: RawClient, key: str | None, size: int, first: bytes
+) -> None:
+    lines = [f"POST {CREATE} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {key or raw_client.key}"]
+    lines += [f"Content-Length: {size}", "Content-Type: application/json", "Expect: 100-continue", "", ""]
+    with socket.create_connection((HOST, raw_client.server.port), timeout=10) as connection:
+        connection.sendall("\r\n".join(lines).encode())
+        answer = connection.recv(4096)
+        assert first in answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        if key or size > 2:
+            while chunk := connection.recv(4096):  # until it is closed
+                answer += chunk
+            assert b"error" in answer
+        else:
+            connection.sendall(b"{}")
+            assert b" 400 " in connection.recv(4096)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_DEFER_ACCEPT"), reason="only Linux keeps them to itself")
+def test_a_connection_that_sends_nothing_takes_no_descriptor(raw_client: RawClient) -> None:
+    assert raw_client.server.process
+    process = psutil.Process(raw_client.server.process.pid)
+    before = process.num_fds()
+    with ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(socket.create_connection((HOST, raw_client.server.port), timeout=10))
+        assert raw_client.request("GET", "/healthz").status == 200
+        assert process.num_fds() - before < 25
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("http://localhost/v1/models", 200),
+        ("HTTPS://[::1]:8000/v1/models?x=", 200),
+        ("http://films.example/v1/models", 421),
+    ],
+)
+def test_a_whole_address_is_read_like_a_path(raw_client: RawClient, address: str, status: int) -> None:
+    assert raw_client.request("GET", address).status == status
 
 
 @pytest.mark.parametrize("size", [32_001, MEGABYTE, 20 * MEGABYTE])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import zlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -23,9 +24,12 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from hinode.api.app import create_app
+from hinode.api.streams import stream
 from tests.api.conftest import Server
 
 QUICK_EXAMPLES, EXAMPLES = 5, 60
+SLOW = [pytest.mark.slow, pytest.mark.timeout(1200)]
+"""It takes seconds for each of more than a hundred operations."""
 """Requests of each kind, right ones and wrong ones, for each operation."""
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 CHECKS = [
@@ -58,6 +62,8 @@ def existing(fresh_server: Server) -> dict[str, str]:
         "character_id": create("/v1/videos/characters", **character),
         "file_id": file,
         "batch_id": create("/v1/batches", json=batch),
+        "collection_id": create("/v1/collections", json={"name": "Trailer"}),
+        "archive_id": create("/v1/library/archives", json={"ids": [video]}),
         "webhook_endpoint_id": create("/v1/webhook_endpoints", json=hook),
         "model": "sora-2",
     }
@@ -73,7 +79,16 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
-@pytest.mark.parametrize("examples", [QUICK_EXAMPLES, pytest.param(EXAMPLES, marks=pytest.mark.slow)])
+@pytest.fixture(autouse=True)
+def _streams_that_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def follow(*arguments: object) -> AsyncIterator[None]:
+        for event in ():
+            yield event
+
+    monkeypatch.setattr(stream, "follow", follow)
+
+
+@pytest.mark.parametrize("examples", [QUICK_EXAMPLES, pytest.param(EXAMPLES, marks=SLOW)])
 def test_no_request_breaks_the_server(
     fresh_server: Server, existing: dict[str, str], subtests: pytest.Subtests, examples: int
 ) -> None:

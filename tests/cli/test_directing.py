@@ -17,8 +17,8 @@ from hinode.media.formats import write
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
 from hinode.settings import Settings
-from hinode.world.render import render
-from hinode.world.scene import Scene, Subject
+from hinode.world.book.picture.render import render
+from hinode.world.book.scene import Scene, Subject
 from tests.directing.conftest import home  # noqa: F401
 from tests.videos import read_video
 
@@ -87,9 +87,12 @@ def test_the_prompt_of_a_video_without_one_says_what_it_shows(run: Run) -> None:
     write_video("in.mp4", gradient(8), prompt="")
     facts = json.loads(run("extend", "in.mp4", "--seconds", "1", *TOY, "--json", "-o", "a.mp4").stdout)
     assert len(facts["prompt"].split()) > 6
-    result = run("extend", "in.mp4", "--seconds", "1", *TOY, "--no-expand")
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert "there is no prompt; say in words what to show" in result.stderr
+    noise = np.random.default_rng(0).integers(0, 255, (8, 64, 64, 3)).astype(np.uint8)
+    write_video("noise.mp4", noise, prompt="")
+    for name, model in (("noise.mp4", TOY), ("in.mp4", ("--engine", "testcard"))):
+        result = run("extend", name, "--seconds", "1", *model)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "there is no prompt; say in words what to show" in result.stderr
 
 
 def test_pictures_are_a_video_too(run: Run) -> None:
@@ -279,7 +282,7 @@ def test_photographs_and_odd_sides_just_work(run: Run) -> None:
 
 
 def test_generate_knows_characters_by_a_picture_or_a_video(run: Run) -> None:
-    scene = Scene((Subject("balloon", "orange", "still", size=0.4),))
+    scene = Scene((Subject("balloon", "orange", "still", 0.5, 0.5, 0.4),))
     video = render([scene], frames=16, fps=8, width=64, height=64)[0].permute(0, 2, 3, 1)
     frames = (video.numpy() * 255).round().astype(np.uint8)
     Image.fromarray(frames[8]).save("pip.png")
@@ -287,7 +290,7 @@ def test_generate_knows_characters_by_a_picture_or_a_video(run: Run) -> None:
     words = ("generate", "@pip rising over the sea at noon", "--size", "32x32", *TOY, "--json")
     for name in ("pip.png", "pip.mp4"):
         facts = json.loads(run(*words, "--character", f"pip={name}", "-o", "out.mp4").stdout)
-        assert facts["read_as"].startswith("orange balloon rise")
+        assert facts["read_as"].startswith("orange balloon, ")
     for character, message in (
         ("pip.png", "has no name or no file"),
         ("max=pip.png", "the prompt does not name the character 'max'"),
@@ -307,10 +310,9 @@ def test_generate_takes_keyframes_a_path_and_more_seconds_than_one_window(run: R
     assert difference(clip[40], gradient(1)[0]) < 5
 
 
-def test_no_expand_leaves_the_prompt_alone(run: Run) -> None:
-    words = ("generate", "a kite", "--size", "32x32", "--seconds", "1", *TOY, "--json", "-o")
-    assert "expanded to" in json.loads(run(*words, "a.mp4").stdout)["read_as"]
-    assert "expanded to" not in json.loads(run(*words, "b.mp4", "--no-expand").stdout)["read_as"]
+def test_the_result_says_what_the_prompt_left_open(run: Run) -> None:
+    words = ("generate", "a kite", "--size", "32x32", "--seconds", "1", *TOY, "--json", "-o", "a.mp4")
+    assert "chosen by the seed: color, motion, place, time" in json.loads(run(*words).stdout)["read_as"]
 
 
 def test_storyboard_renders_a_film_and_one_shot_again(run: Run) -> None:
@@ -407,6 +409,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("animate", "a.png", "a kite", "--keyframe", "a.png@0.01"), "fall into one frame"),
         (("animate", "a.png", "a kite", "--path", "0,1"), "the path has"),
         (("animate", "a.png", "a kite", "--path", "1,0,0; 0,1,1"), "do not follow each other"),
+        (("animate", "a.png", "a kite", "--path", "8,0,0; 9,1,1"), "the path begins at 8 s and the clip has"),
         (("animate", "a.png", "a kite", "--path", "no.json"), "the path 'no.json' cannot be read"),
         (("animate", "a.png", "a kite", "--path", ";"), "the path has nothing where a moment should be"),
         (("animate", "a.png", "a kite", "--camera", "spin"), "the camera cannot 'spin'"),

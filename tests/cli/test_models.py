@@ -55,18 +55,14 @@ def add(name: str, source: Path | str, *options: str, family: str = FAMILY) -> R
 def test_every_model_of_every_engine_is_listed(home: Path, checkpoint: Path) -> None:
     assert add("mine", checkpoint).exit_code == 0
     items = {item["name"]: item for item in json.loads(run("list", "--json").stdout)}
-    profiles = items["nano"].pop("profiles")
+    profiles = items["book"].pop("profiles")
     assert profiles == {
-        "draft": "nano-fast in 2 steps",
-        "standard": "nano-fast in 4 steps",
-        "best": "nano in 8 steps",
+        "draft": "book in 3 steps",
+        "standard": "book in 5 steps",
+        "best": "book in 10 steps",
     }
-    assert items["nano-fast"]["profiles"] == {
-        "draft": "nano-fast in 2 steps",
-        "standard": "nano-fast in 4 steps",
-    }
-    assert items["nano"] | {"bytes": 0} == {
-        "name": "nano",
+    assert items["book"] | {"bytes": 0} == {
+        "name": "book",
         "engine": "native",
         "family": "",
         "licence": "Apache-2.0",
@@ -75,13 +71,14 @@ def test_every_model_of_every_engine_is_listed(home: Path, checkpoint: Path) -> 
         "reason": "",
         "entry": None,
     }
-    assert items["nano"]["bytes"] > 10**6
+    files = (Path(cli.__file__).parents[1] / "weights").glob("book.*")
+    assert items["book"]["bytes"] == sum(file.stat().st_size for file in files)
     assert items["testcard"]["engine"] == "testcard"
     assert (items["mine"]["engine"], items["mine"]["family"]) == ("diffusers", FAMILY)
     assert items["mine"]["entry"]["source"] == str(checkpoint)
     table = run("list").stdout
-    assert all(name in table for name in ("NAME", "nano", "testcard", "mine", FAMILY))
-    assert "best       nano in 8 steps" in run("show", "nano").stdout
+    assert all(name in table for name in ("NAME", "book", "testcard", "mine", FAMILY))
+    assert "best       book in 10 steps" in run("show", "book").stdout
 
 
 def test_a_model_is_added_shown_verified_and_removed(home: Path, checkpoint: Path) -> None:
@@ -125,7 +122,7 @@ def test_the_terms_of_a_licence_are_shown_in_plain_words(checkpoint: Path) -> No
     assert "up to 20,000,000 US dollars" in output
     assert 'Show "MiniMax H3"' in output
     assert "only excerpts of the text were read" in output
-    assert json.loads(run("show", "nano", "--json").stdout)["terms"][0].startswith("Apache License 2.0")
+    assert json.loads(run("show", "book", "--json").stdout)["terms"][0].startswith("Apache License 2.0")
 
 
 def test_the_operator_is_stated_once_and_bit_by_bit(home: Path) -> None:
@@ -213,7 +210,7 @@ def test_the_page_lists_every_licence(licence: Licence) -> None:
         (["show", "sora"], "no added model 'sora'"),
         (["pull", "sora"], "no added model 'sora'"),
         (["verify", "sora"], "no added model 'sora'"),
-        (["remove", "nano"], "no added model 'nano'"),
+        (["remove", "book"], "no added model 'book'"),
         (["add", "x", "--family", "sora", "--source", "."], "there is no family 'sora'; choose "),
         (["add", "x", "--family", FAMILY, "--source", "."], "no model_index.json"),
         (

@@ -101,6 +101,26 @@ def test_every_log_line_is_json_and_says_what_it_is_about(server: ServerHarness)
     assert "secret kite" not in str(lines)
 
 
+def test_the_printed_link_signs_in_once(server: ServerHarness) -> None:
+    server.wait_for(lambda: "Stop it with" in announcement(server))
+    printed = re.findall(r"(http://\S+)/#token=(\w+)", announcement(server))
+    assert printed
+    base, _, again = server.command("link").strip().partition("/#token=")
+    assert {base} == {url for url, _ in printed} == {server.origin}
+    tokens = [printed[-1][1], again]
+    body = [{"token": token} for token in tokens]
+    evil = {"Host": f"127.0.0.1.nip.io:{server.port}"}
+    assert server.request("POST", "/v1/session", body=body[0], headers=evil)[0] == 421
+    for once in body:
+        assert server.request("GET", "/v1/session")[0] == 200
+        status, answer = server.request("POST", "/v1/session", body=once)
+        assert (status, json.loads(answer)["role"]) == (200, "owner")
+        assert server.request("POST", "/v1/session", body=once)[0] == 401
+    lines = json.dumps(log_lines(server))
+    assert "signed in" in lines
+    assert [token for token in tokens if token in lines] == []
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 def test_the_server_itself_never_loads_torch(server: ServerHarness) -> None:
     key = server.key("torch")

@@ -10,11 +10,15 @@ from .conftest import Run
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("judge", "--start", "toy"), "the judge is trained from random weights; leave --start out"),
-        (("upscaler", "--start", "toy"), "the upscaler is trained from random weights; leave --start out"),
-        (("upscaler", "--minutes", "1"), "the upscaler is trained for a number of steps; give --steps"),
-        (("nano", "--steps", "1"), "nano is trained for a time; give --minutes"),
-        (("giant",), "there is no recipe called giant; choose one of nano, mini, smoke"),
+        (("planner", "--start", "toy"), "the planner is trained from random weights; leave --start out"),
+        (("reader", "--start", "toy"), "the reader is trained from random weights; leave --start out"),
+        (("decoder", "--start", "toy"), "the decoder is trained from random weights; leave --start out"),
+        (("drawing-smoke", "--start", "sora"), "there is no model 'sora'; choose toy"),
+        (
+            ("giant",),
+            "there is no recipe 'giant'; choose planner, reader, decoder, drawing-nano, drawing-mini or"
+            " drawing-smoke",
+        ),
     ],
 )
 def test_options_that_do_not_fit_the_recipe_are_refused(
@@ -27,24 +31,14 @@ def test_options_that_do_not_fit_the_recipe_are_refused(
 
 
 def test_training_starts_only_with_a_model_of_its_recipe(run: Run) -> None:
-    result = run("train", "smoke", "--start", "toy", "--out", "out", "--threads", "1")
+    result = run("train", "drawing-smoke", "--start", "toy", "--out", "out", "--threads", "1")
     assert result.exit_code == 1
-    assert "is a different network than the recipe smoke trains" in result.stderr
+    assert "is of another network; start with a model of the same recipe" in result.stderr
     assert not list(Path("out").glob("*.pt"))
 
 
-def test_training_prints_the_path_of_the_model(run: Run) -> None:
-    result = run("train", "smoke", "--out", "out", "--minutes", "0.0001", "--threads", "1")
+def test_training_prints_the_path_of_its_state(run: Run) -> None:
+    result = run("train", "drawing-smoke", "--out", "out", "--minutes", "0.0001", "--threads", "1")
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[-1] == str(Path("out", "model.safetensors"))
-    assert Path("out", "model.safetensors").is_file()
-
-
-def test_only_what_a_recipe_trained_is_distilled(run: Run) -> None:
-    unknown = run("distil", "sora", "--out", "student")
-    assert unknown.exit_code == 2
-    assert "there is no model 'sora'; choose toy" in unknown.stderr
-    toy = run("distil", "toy", "--out", "student")
-    assert toy.exit_code == 1
-    assert "trained by no known recipe; distil nano, mini or smoke" in toy.stderr
-    assert not Path("student").exists()
+    assert result.stdout.splitlines()[-1] == str(Path("out", "state.pt"))
+    assert Path("out", "state.pt").is_file()

@@ -37,11 +37,11 @@ ENVIRONMENT = {
 
 def write_model(path: Path) -> None:
     import torch
+    from hinode.model.dit import DiT, DiTConfig
+    from hinode.world.caption import VOCABULARY
 
     from hinode.model import checkpoint
-    from hinode.model.dit import DiT, DiTConfig
     from hinode.model.text import Vocabulary
-    from hinode.world.caption import VOCABULARY
 
     vocabulary = Vocabulary(tuple(VOCABULARY))
     widths = {"fine_width": 64, "width": 64, "text_width": 64, "conditioning": 64}

@@ -89,13 +89,19 @@ def test_no_video_is_missing(previous: Previous) -> None:
     _same(previous.get(f"videos/{previous.facts['cancelled']['id']}"), previous.facts["cancelled"])
 
 
-@pytest.mark.parametrize("name", ["queued", "card", "saved"])
+@pytest.mark.parametrize("name", ["queued", "card"])
 def test_waiting_and_half_rendered_videos_are_finished(previous: Previous, name: str) -> None:
     before = previous.facts[name]
     after = previous.end(f"videos/{before['id']}")
     assert (after["status"], after["error"]) == ("completed", None)
     _same(after, before, "status", "progress", "stage", "completed_at", "expires_at", "making")
     previous.client.get(f"videos/{before['id']}/content").raise_for_status()
+
+
+def test_a_video_of_a_network_that_is_no_longer_there_fails_in_one_sentence(previous: Previous) -> None:
+    after = previous.end(f"videos/{previous.facts['saved']['id']}")
+    assert after["status"] == "failed"
+    assert after["error"]["message"].startswith("this server could not make the video; whoever runs it")
 
 
 def test_batches_files_characters_and_endpoints_are_there(previous: Previous) -> None:

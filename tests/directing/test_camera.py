@@ -5,7 +5,7 @@ import pytest
 
 from hinode.directing import camera
 from hinode.errors import BadInput
-from hinode.world import motion
+from hinode.world.book import motion
 
 
 @pytest.mark.parametrize(
@@ -32,10 +32,10 @@ def test_a_moment_without_three_values_is_refused(value: object) -> None:
 
 
 def test_named_moves_are_those_of_the_drawn_world() -> None:
-    assert (camera.PAN_SPEED, camera.ZOOM_RATE) == (motion.PAN_SPEED, motion.ZOOM_RATE)
+    assert (camera.PAN_SPEED, camera.ZOOM_RATE) == (motion.PAN, motion.ZOOM)
     assert camera.parse_moves("Pan left slowly and zoom in 2") == {"pan left": 0.5, "zoom in": 2.0}
     ((_, _, _), (at, pan, zoom)) = camera.trajectory({"pan right": 2.0}, 3.0)
-    assert (at, pan, zoom) == (3.0, pytest.approx(2 * 3 * motion.PAN_SPEED), 1.0)
+    assert (at, pan, zoom) == (3.0, pytest.approx(2 * 3 * motion.PAN), 1.0)
     track = camera.trajectory({"zoom out": 1.0}, 2.0)
     assert track[0] == (0.0, 0.0, 1.0)
-    assert track[-1][2] == pytest.approx(np.exp(-motion.ZOOM_RATE * 3 * np.tanh(2 / 3)))
+    assert track[-1][2] == pytest.approx(np.exp(-motion.ZOOM * 3 * np.tanh(2 / 3)))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
 
 from hinode.evaluation.book import damages, land
+from hinode.evaluation.book.generation import evaluate_generation
 from hinode.evaluation.book.suite import MEASURES, DrawnClip, measure, score
 from hinode.evaluation.book.trials import TRIALS, sample, try_damages
+from hinode.settings import Settings
 from hinode.world.book.picture.render import render
 from hinode.world.book.plan import ScenePlan, plan_of
 from hinode.world.book.scene import Scene, Subject
+from tests.tiny_book import save_tiny_book
 
 FRAMES, WIDTH, HEIGHT = 16, 112, 64
 BOAT = Scene((Subject("boat", "red", "right", 0.3, 0.6, 0.34, "water"),), place="sea", seed=3)
@@ -139,3 +144,29 @@ def test_the_trial_prints_a_row_for_each_measure_and_damage() -> None:
     assert len(result["rows"]) > len(TRIALS)
     shape = next(row for row in result["rows"] if row["bar"] == "shape")
     assert shape["figure"] == 1
+
+
+@pytest.mark.slow  # it learns to read land first
+def test_whole_prompts_are_counted_beside_the_truth(tmp_path: Path) -> None:
+    save_tiny_book(tmp_path / "models" / "book.safetensors", shapes=((49, 24, 64, 32),))
+    facts = {"subject": "balloon", "color": "red", "motion": "rise", "place": "hills", "time": "noon"}
+    others = {"subject 2": "kite", "color 2": "blue", "relation": "behind", "count": "2"}
+    lines = [
+        {"prompt": "a red balloon rising over the hills at noon", "expect": facts},
+        {
+            "prompt": "a red balloon rising behind a blue kite over the hills at noon",
+            "expect": facts | others,
+        },
+        {"prompt": "a red balloon rising over the hills at noon", "expect": {**facts, "color": "blue"}},
+    ]
+    path = tmp_path / "prompts.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    settings = Settings(home=tmp_path, threads=1, device="cpu")
+    result = evaluate_generation(path, model="book", settings=settings, steps=1)
+    rows = {row["what"]: row for row in result["rows"] if row["bar"] == "whole prompt"}
+    assert rows["drawn"]["figure"] == 0
+    assert rows["true"]["figure"] <= rows["all facts in the plan"]["figure"] == pytest.approx(2 / 3, abs=1e-3)
+    assert rows["facts that no plan holds: relation behind"]["figure"] == 1
+    path.write_text('{"prompt": "a red balloon"}')
+    result = evaluate_generation(path, model="book", settings=settings, steps=1)
+    assert "whole prompt" not in {row["bar"] for row in result["rows"]}

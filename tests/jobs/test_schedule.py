@@ -33,7 +33,7 @@ def lane(
     priority: Priority = INTERACTIVE,
     *,
     waited: float = 60.0,
-    model: str = "native/nano",
+    model: str = "native/book",
     served: float = 0.0,
 ) -> Lane:
     key = f"{priority.value}:{project}:{model}"
@@ -78,7 +78,7 @@ def queues(draw: st.DrawFn, minimum: int = 0) -> tuple[list[Lane], dict[str, Ten
                 st.sampled_from(names),
                 st.sampled_from(Priority),
                 waited=st.floats(-10, 5_000),
-                model=st.sampled_from(["native/nano", "native/mini"]),
+                model=st.sampled_from(["native/book", "native/mini"]),
                 served=st.sampled_from([0.0, 0.0, 30.0]),
             ),
             min_size=minimum,
@@ -89,7 +89,7 @@ def queues(draw: st.DrawFn, minimum: int = 0) -> tuple[list[Lane], dict[str, Ten
     return lanes, tenants
 
 
-resident_models = st.sets(st.sampled_from(["native/nano", "native/mini"]))
+resident_models = st.sets(st.sampled_from(["native/book", "native/mini"]))
 
 
 @given(queues(), resident_models)
@@ -219,14 +219,14 @@ def test_a_newcomer_gets_half_of_the_places_and_not_all() -> None:
 
 
 def test_a_model_in_memory_is_preferred_while_nobody_waits_too_long_for_it() -> None:
-    there, other = lane("a", waited=20, model="native/nano"), lane("b", waited=40, model="native/mini")
-    assert chosen([there, other], tenant("a"), tenant("b"), resident=["native/nano"]) == "a"
-    assert chosen([there, other], tenant("a", 11), tenant("b"), resident=["native/nano"]) == "b"
+    there, other = lane("a", waited=20, model="native/book"), lane("b", waited=40, model="native/mini")
+    assert chosen([there, other], tenant("a"), tenant("b"), resident=["native/book"]) == "a"
+    assert chosen([there, other], tenant("a", 11), tenant("b"), resident=["native/book"]) == "b"
     late = lane("b", waited=51, model="native/mini")
-    assert chosen([there, late], tenant("a"), tenant("b"), resident=["native/nano"]) == "b"
+    assert chosen([there, late], tenant("a"), tenant("b"), resident=["native/book"]) == "b"
     mine = lane("a", waited=40, model="native/mini")
-    assert chosen([there, mine], tenant("a"), resident=["native/nano"]) == "a"
-    chosen_lane = choose([there, mine], book(tenant("a")), now=NOW, policy=POLICY, resident=["native/nano"])
+    assert chosen([there, mine], tenant("a"), resident=["native/book"]) == "a"
+    chosen_lane = choose([there, mine], book(tenant("a")), now=NOW, policy=POLICY, resident=["native/book"])
     assert chosen_lane == there
 
 

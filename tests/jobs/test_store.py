@@ -96,13 +96,33 @@ def test_a_job_is_accepted_claimed_and_finished(store: Store, clock: Clock) -> N
     assert emitted(store) == [("video.completed", job.id)]
 
 
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    ("key_id", "expiry", "kept"),
+    [
+        ("session_1", "never", True),
+        ("session_1", "week", False),
+        ("key_1", "never", False),
+    ],
+)
+def test_what_a_person_made_is_kept(store: Store, clock: Clock, key_id: str, expiry: str, kept: bool) -> None:
+    limit(store, expiry=expiry)
+    job = store.submit([dataclasses.replace(draft(), key_id=key_id)]).jobs[0]
+    store.finish(claim(store), FILES, {}, retention=3600)
+    assert get(store, job.id).expires_at == (None if kept else START + 3600)
+    clock.now += 30 * 86_400
+    assert store.expire() == ([] if kept else [job.id])
+    still = {name: file for name, file in FILES.items() if name == "thumbnail"}
+    assert store.artifacts(job.id) == (FILES if kept else still)
+
+
 def test_a_request_comes_back_as_it_was_written() -> None:
     request = Request(
         "a kite",
         seconds=3.5,
         fps=12.0,
         seed=9,
-        model="nano",
+        model="book",
         profile="draft",
         negative_prompt="rain",
         references=(Reference("source", "a" * 64, "video/mp4", path="/somewhere"),),
@@ -117,12 +137,17 @@ def test_a_request_of_the_previous_version_is_read() -> None:
     reference = Reference("source", "a" * 64, "video/mp4")
     segments = (Segment(1.0, curve=((0.0, 0.5),)), Segment(2.0))
     request = Request(
-        "a kite", model="nano", path=((0.0, 0.5, 0.5),), references=(reference,), segments=segments
+        "a kite", model="book", path=((0.0, 0.5, 0.5),), references=(reference,), segments=segments
     )
     values = json.loads(json.dumps(dataclasses.asdict(request)))
     for stored in values["references"]:
         del stored["path"]
-    assert read_request(values) == request
+    former = {
+        "expand": False,
+        "expanded_prompt": "a red kite",
+        "guide_prompt": "",
+    }  # change no video any more
+    assert read_request(values | former) == request
 
 
 @pytest.mark.parametrize("part", ["request", "reference", "segment"])
@@ -554,7 +579,8 @@ def test_files_expire_and_the_job_stays(store: Store, clock: Clock) -> None:
     assert store.expire() == []
     clock.now += 101
     assert store.expire() == [job.id]
-    assert (store.artifacts(job.id), store.expire()) == ({}, [])
+    assert store.expire() == []
+    assert list(store.artifacts(job.id)) == ["thumbnail"]  # for lineages
     assert status(store, job.id) is Status.COMPLETED
 
 
@@ -744,10 +770,10 @@ def test_every_attempt_is_on_record(store: Store, clock: Clock) -> None:
 def test_a_new_worker_is_alive_and_not_draining(store: Store, clock: Clock) -> None:
     worker = store.register_worker("here", 7, ["native"])
     clock.now += 5
-    store.touch_worker(worker, ["native/nano"])
+    store.touch_worker(worker, ["native/book"])
     with store.database.read() as connection:
         row = connection.execute(sa.select(workers)).one()
-    assert (row.host, row.pid, row.engines, row.resident) == ("here", 7, ["native"], ["native/nano"])
+    assert (row.host, row.pid, row.engines, row.resident) == ("here", 7, ["native"], ["native/book"])
     assert (row.started_at, row.last_seen_at, row.stopped_at) == (START, START + 5, None)
     assert row.draining is False
 

@@ -16,7 +16,8 @@ from av.video.stream import VideoStream
 
 from hinode.clip import Frames
 from hinode.errors import BadInput
-from hinode.media.decode import DecodeError, Picture, VideoFile, at_rate
+from hinode.media.container import DecodeError
+from hinode.media.decode import Picture, VideoFile, at_rate
 from hinode.media.probe import probe
 from hinode.media.video import write_lossless
 

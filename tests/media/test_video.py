@@ -13,7 +13,7 @@ import pytest
 
 from hinode.clip import Frames
 from hinode.errors import BadInput, OutputError
-from hinode.media.decode import DecodeError
+from hinode.media.container import DecodeError
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
 from hinode.media.video import same_bytes, write_mp4

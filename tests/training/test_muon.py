@@ -1,18 +1,38 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from hinode.training.muon import Muon, orthogonalize
-from tests.training.distributed.test_sharding import move, torch_muon
 
 TYPES = (torch.float32, torch.bfloat16)
+SHAPES = ((24, 40), (40, 24), (16, 16))
+
+Matrices = list[torch.nn.Parameter]
+
+
+def move(make: Callable[[Matrices], torch.optim.Optimizer]) -> list[torch.Tensor]:
+    """Some matrices after two steps of an optimiser."""
+    generator = torch.Generator().manual_seed(3)
+    matrices = [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in SHAPES]
+    optimiser = make(matrices)
+    for _ in range(2):
+        for matrix in matrices:
+            matrix.grad = torch.randn(matrix.shape, generator=generator)
+        optimiser.step()
+    return [matrix.detach() for matrix in matrices]
+
+
+def torch_muon(matrices: Matrices) -> torch.optim.Optimizer:
+    return torch.optim.Muon(matrices, lr=0.1, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
 
 
 @pytest.mark.parametrize("dtype", TYPES)
 def test_our_muon_is_torchs_in_either_type(dtype: torch.dtype) -> None:
-    expected = move(torch_muon, lambda matrix: matrix)
-    matrices = move(lambda some: Muon(some, lr=0.1, weight_decay=0.01, dtype=dtype), lambda matrix: matrix)
+    expected = move(torch_muon)
+    matrices = move(lambda some: Muon(some, lr=0.1, weight_decay=0.01, dtype=dtype))
     # bfloat16, and versions of torch differ
     assert all(torch.allclose(a, b, rtol=0, atol=1e-2) for a, b in zip(matrices, expected, strict=True))
 

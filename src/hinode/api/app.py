@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
@@ -23,14 +24,27 @@ from hinode.api.middleware.access_log import AccessLog
 from hinode.api.middleware.addresses import Addresses
 from hinode.api.middleware.authentication import Authentication
 from hinode.api.middleware.body_size import BodySizeLimit
+from hinode.api.middleware.docs_policy import DocsPolicy
+from hinode.api.middleware.hosts import Hosts
 from hinode.api.middleware.metrics import Metrics
 from hinode.api.middleware.retries import RetryTracker
 from hinode.api.queries import check_query
-from hinode.api.routes.accounts import webhook_endpoints
-from hinode.api.routes.library import characters, files
-from hinode.api.routes.operations import batches, health, models
-from hinode.api.routes.videos import content, plans, progress, videos
+from hinode.api.routes.accounts import members, passwords, project, session, webhook_endpoints
+from hinode.api.routes.documents import feed, shots, storyboards
+from hinode.api.routes.library import archives, characters, collections, entries, files, trash
+from hinode.api.routes.operations import batches, events, health, models, queue
+from hinode.api.routes.videos import (
+    captions,
+    content,
+    descriptions,
+    plans,
+    progress,
+    quotes,
+    requests,
+    videos,
+)
 from hinode.errors import HinodeError
+from hinode.studio import files as studio
 
 DATABASE_THREADS = 12
 """Requests that use the database at once; fewer than its connections."""
@@ -38,27 +52,51 @@ DATABASE_THREADS = 12
 # Characters come before videos, whose routes accept any word as an id.
 ROUTERS = (
     characters.router,
+    characters.library_router,
     content.router,
+    captions.router,
     progress.router,
+    events.router,
+    queue.router,
     plans.router,
+    requests.router,
+    quotes.router,
+    descriptions.router,
     videos.directing_router,
     videos.router,
     models.router,
     files.router,
+    # Names come before entries, whose routes accept any word as an id.
+    trash.router,
+    archives.router,
+    entries.router,
+    collections.router,
     batches.router,
     webhook_endpoints.router,
+    session.router,
+    passwords.router,
+    members.router,
+    project.router,
+    storyboards.router,
+    shots.router,
+    feed.router,
+    feed.syndication_router,
 )
 """The routes under /v1: for a new one, add its router here."""
 
-METHODS = ("GET", "HEAD", "POST", "DELETE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 PREFLIGHT_SECONDS = 600
 """For which browsers remember what a page may send."""
 KEY = HTTPBearer(scheme_name="key", auto_error=False)  # for OpenAPI; `Authentication` checks the key
 ERROR: dict[str, Any] = {"model": failures.Error, "description": "An error."}
 
 
-def create_app(context: Context) -> FastAPI:
-    """The ASGI application on a context, which the caller closes."""
+def create_app(context: Context, hosts: Iterable[str] = ()) -> FastAPI:
+    """The ASGI application on a context, which the caller closes.
+
+    It answers under the loopback names, the address that a connection was made to, the names of the settings,
+    and `hosts`.
+    """
     app = FastAPIOffline(
         title="Hinode",
         version=__version__,
@@ -72,20 +110,28 @@ def create_app(context: Context) -> FastAPI:
     app.state.context = context
     app.state.metrics = Metrics(context.store)
     dependencies = [Depends(KEY), Depends(check_query)]
-    for router in (*ROUTERS, health.router):
+    routers = (*ROUTERS, health.router, studio.router)
+    for router in routers:
         _answer_head(router)
     for router in ROUTERS:
         app.include_router(router, dependencies=dependencies, responses={"4XX": ERROR})
     app.include_router(health.router)
-    app.state.routes = [route for router in (*ROUTERS, health.router) for route in router.routes]
+    app.include_router(studio.router)
+    app.state.routes = [
+        route for router in (*ROUTERS, health.router, studio.router) for route in router.routes
+    ]
     for kind in (HTTPException, RequestValidationError, HinodeError):
         app.add_exception_handler(kind, failures.handle)
     openapi.describe(app, ROUTERS)
     # The last one is the outermost.
-    app.add_middleware(Authentication, tenants=context.tenants)
+    app.add_middleware(
+        Authentication, tenants=context.tenants, sessions=context.sessions, requests=context.requests
+    )
     app.add_middleware(RetryTracker, rejections=context.rejections, clock=context.clock)
     app.add_middleware(BodySizeLimit)
-    app.add_middleware(AccessLog, metrics=app.state.metrics, clock=context.clock)
+    app.add_middleware(DocsPolicy)
+    log_access = partial(AccessLog, metrics=app.state.metrics, clock=context.clock)
+    app.add_middleware(log_access)
     app.add_middleware(Addresses)
     if context.settings.allow_origins:
         app.add_middleware(
@@ -93,9 +139,16 @@ def create_app(context: Context) -> FastAPI:
             allow_origins=context.settings.allow_origins,
             allow_methods=METHODS,
             allow_headers=["*"],
+            allow_private_network=True,  # a page of the internet that may call a server at home
             expose_headers=["*"],
             max_age=PREFLIGHT_SECONDS,
         )
+    # Outside of that, which answers some requests itself.
+    app.add_middleware(
+        Hosts,
+        names=[*context.settings.hosts, *hosts],
+        around_refusal=lambda refuse: log_access(BodySizeLimit(refuse)),
+    )
     return app
 
 

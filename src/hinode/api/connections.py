@@ -6,8 +6,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 try:
@@ -43,9 +46,17 @@ def max_connections() -> int:
     return max(MIN_CONNECTIONS, descriptors - OWN_DESCRIPTORS)
 
 
+REFUSALS = frozenset({401, 408, 413, 429})
+"""Statuses of an idle connection whose client gets no more than one that never brought a request."""
+LAST_STATUS = "hinode.status"
+"""Key in the state of a scope for the status of the answer; `AccessLog` writes it."""
+
+
 class Connection(H11Protocol):
     """A connection of uvicorn that has to bring a request in time. When there are too many, the oldest gives
-    way that never brought one, or else the one that has been idle for the longest time."""
+    way that never brought one or whose last request was refused, or else, of the project with the most of
+    them, the one that has been idle for the longest time, or else the one whose request has been arriving for
+    the longest time."""
 
     _timer: asyncio.TimerHandle | None = None
     _free_since = 0.0
@@ -55,8 +66,10 @@ class Connection(H11Protocol):
         self._free_since = time.monotonic()
         self._watch()
         if len(self.connections) > max_connections():
-            free = [other for other in self.connections if isinstance(other, Connection) and other.is_free]
-            min(free, key=lambda other: (other.cycle is not None, other._free_since)).close()
+            others = [other for other in self.connections if isinstance(other, Connection)]
+            counts = Counter(other.project_id for other in others)
+            waiting = [other for other in others if other is not self and other.is_waiting]
+            min(waiting, key=lambda other: other._precedence(counts), default=self).close()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -74,6 +87,27 @@ class Connection(H11Protocol):
     def is_free(self) -> bool:
         """Whether no request is being answered."""
         return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for its client: no request is being answered, or one is still arriving."""
+        return self.is_free or self.conn.their_state is h11.SEND_BODY
+
+    @property
+    def project_id(self) -> str | None:
+        """The project of the last request, if it had a valid key."""
+        identity = self.scope["state"].get("identity") if self.scope else None
+        return identity.project_id if identity is not None else None
+
+    def _precedence(self, counts: Mapping[str | None, int]) -> tuple[int, int, float]:
+        """The lowest gives way first; `counts` are the connections of each project."""
+        # A project that opens one after another could otherwise push out idle connections of others.
+        share = -counts[self.project_id]
+        if not self.is_free:
+            return 2, share, self._free_since
+        if self.cycle is None or self.scope["state"].get(LAST_STATUS) in REFUSALS:
+            return 0, 0, self._free_since
+        return 1, share, self._free_since
 
     def close(self) -> None:
         """Close it at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, ParamSpec, TypeVar
 
@@ -13,20 +14,41 @@ import anyio.to_thread
 from fastapi import Depends, Request
 
 from hinode.api.catalogue import Catalogue
+from hinode.api.connections import max_connections
+from hinode.api.failures import Refusal
 from hinode.api.limits import ByteBudget, ConcurrencyLimit
 from hinode.api.readiness import Readiness
 from hinode.api.requests.admission import Admission
 from hinode.api.requests.batch_wire import BatchWire
 from hinode.api.requests.inputs import Inputs
+from hinode.api.streams.feed import Feed
+from hinode.errors import HinodeError
 from hinode.jobs.batches.batches import Batches
+from hinode.jobs.changes import ChangeReader
+from hinode.jobs.feed.feed import Feed as PostFeed
 from hinode.jobs.files.characters import Characters
+from hinode.jobs.files.conversions import Conversions
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.uploads import Uploads
+from hinode.jobs.forecast import Forecast
 from hinode.jobs.idempotency import Rejections
+from hinode.jobs.job import Job
+from hinode.jobs.library.archives import Archives
+from hinode.jobs.library.collections import Collections
+from hinode.jobs.library.entries import Library
+from hinode.jobs.library.lineage import Lineages
+from hinode.jobs.library.trash import Trash
+from hinode.jobs.project_queue import ProjectQueue
 from hinode.jobs.store import Store
-from hinode.jobs.tenants.tenant import Identity
+from hinode.jobs.storyboards.storyboards import Storyboards
+from hinode.jobs.tenants.attempts import Attempts
+from hinode.jobs.tenants.mail import Mailer
+from hinode.jobs.tenants.members import Members
+from hinode.jobs.tenants.sessions import Sessions
+from hinode.jobs.tenants.tenant import MANAGE, Identity
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.webhooks.endpoints import Endpoints
+from hinode.money.quotes import Quotes
 from hinode.outbound import Outbound
 from hinode.records.database import Database
 from hinode.settings import Settings
@@ -34,14 +56,20 @@ from hinode.settings import Settings
 P = ParamSpec("P")
 T = TypeVar("T")
 
+CONVERSIONS = 2
+"""Videos that are converted at once; others wait, since each takes a processor and some memory."""
 SLOW_THREADS = 16
 """Requests that decode images, fetch them or store files at once."""
 MAX_BODY_MEMORY, MAX_BODY_MEMORY_PER_PROJECT = 256 << 20, 96 << 20
 """Bytes of text of all bodies that are being read, in all and for one project."""
 MAX_STREAMS, MAX_STREAMS_PER_PROJECT = 500, 100
-"""Videos whose events are followed at once, in all and for one project."""
+"""Videos whose events are followed at once, in all and for one project, if there are many descriptors."""
+PROJECT_SHARE = 4
+"""One project gets this part of all connections for its requests, and half of that for its streams."""
 MAX_TESTS, MAX_TESTS_PER_PROJECT = 4, 2
 """Webhook endpoints that are tested at once, in all and for one project."""
+MAX_SIGN_INS = 4
+"""Passwords that are compared at once, each in 64 MiB."""
 
 
 class Context:
@@ -55,30 +83,62 @@ class Context:
         self.clock = clock
         self.store = Store(database, clock, lease_seconds=settings.lease_seconds)
         self.tenants = Tenants(database, clock)
+        self.sessions = Sessions(database, clock)
+        self.members = Members(database, self.sessions, clock)
+        self.attempts = Attempts(database, clock)
+        self.mailer = Mailer(settings.smtp_url) if settings.smtp_url else None
         self.rejections = Rejections(database, clock)
         self.outbound = Outbound(allow_private=settings.allow_private_urls)
         self.objects = Objects(settings.store, clock)
         self.readiness = Readiness(database, self.objects)
         self.uploads = Uploads(database, self.objects, clock)
         self.characters = Characters(database, clock)
+        self.library = Library(database, clock)
+        self.trash = Trash(database, clock)
+        self.collections = Collections(database, clock)
+        self.lineages = Lineages(database, clock)
+        self.archives = Archives(database, self.objects, clock)
+        self.storyboards = Storyboards(database, clock)
+        self.posts = PostFeed(database, clock)
         self.endpoints = Endpoints(database, self.outbound, clock)
         self.catalogue = Catalogue(settings, clock)
         self.inputs = Inputs(self.store, self.objects, self.uploads, self.characters, self.outbound)
         self.admission = Admission(self.catalogue, self.inputs)
+        self.forecast = Forecast(database, self.objects, Quotes(settings, database, clock), clock)
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
-        self.event_seconds = 0.5  # between two looks of a stream of events
+        self.conversions = Conversions(database, self.objects)
+        self.queue = ProjectQueue(database, clock)
+        self.feed = Feed(ChangeReader(database, clock), self.eta)
+        self.event_seconds = 0.5  # between two looks for changes that streams of events tell
         what, remedy = "too many videos are being followed", "ask for the status of this one instead"
-        self.streams = ConcurrencyLimit(MAX_STREAMS, MAX_STREAMS_PER_PROJECT, what, remedy)
+        share = max_connections() // PROJECT_SHARE
+        streams, own_streams = min(MAX_STREAMS, 2 * share), min(MAX_STREAMS_PER_PROJECT, share // 2)
+        self.streams = ConcurrencyLimit(streams, own_streams, what, remedy)
+        self.requests = ConcurrencyLimit(
+            max_connections(), share, "too many requests of this project are being answered"
+        )
         self.stopping = threading.Event()  # set when the process ends, so that streams end
         self.body_memory = ByteBudget(MAX_BODY_MEMORY, MAX_BODY_MEMORY_PER_PROJECT)
         self.endpoint_tests = ConcurrencyLimit(
             MAX_TESTS, MAX_TESTS_PER_PROJECT, what="too many webhook endpoints are being tested"
         )
+        self.sign_ins = ConcurrencyLimit(MAX_SIGN_INS, MAX_SIGN_INS, what="too many people are signing in")
         self._slow = anyio.CapacityLimiter(SLOW_THREADS)
+        self._conversions = anyio.CapacityLimiter(CONVERSIONS)
+
+    def eta(self, job: Job, now: float) -> float | None:
+        """Seconds until a job is finished, at `now` (since 1970), or None if that cannot be said."""
+        with suppress(HinodeError):  # such as of a model that is not there any more
+            return self.forecast.remaining(job, now)
+        return None
 
     async def run_slow(self, work: Callable[P, T], *args: P.args, **keywords: P.kwargs) -> T:
         """Call `work` in a thread for slow work."""
         return await anyio.to_thread.run_sync(partial(work, *args, **keywords), limiter=self._slow)
+
+    async def convert(self, work: Callable[P, T], *args: P.args, **keywords: P.kwargs) -> T:
+        """Call `work` in a thread for conversions."""
+        return await anyio.to_thread.run_sync(partial(work, *args, **keywords), limiter=self._conversions)
 
 
 async def _context(request: Request) -> Context:
@@ -91,5 +151,36 @@ async def _project_id(request: Request) -> str:
     return identity.project_id
 
 
+async def _identity(request: Request) -> Identity:
+    """Raises Refusal: the request is nobody's, on a route that serves to sign in."""
+    identity: Identity | None = getattr(request.state, "identity", None)
+    if identity is None:
+        raise request.state.refusal
+    return identity
+
+
+async def _manager(request: Request) -> Identity:
+    """Raises Refusal: the request may not manage the project."""
+    identity = await _identity(request)
+    if MANAGE in identity.scopes:
+        return identity
+    if identity.role is None:
+        message = f"this API key may not do that; use one with the scope {MANAGE}"
+        raise Refusal(403, message, code="insufficient_scope")
+    message = f"the role {identity.role} may not do that; only an owner of the project may"
+    raise Refusal(403, message, code="insufficient_role")
+
+
+async def _owner_or_key(request: Request) -> None:
+    """Raises Refusal: the request is of a person who is not an owner. A key needs no more than its scope."""
+    if (await _identity(request)).role is not None:
+        await _manager(request)
+
+
 AppContext = Annotated[Context, Depends(_context)]
 ProjectId = Annotated[str, Depends(_project_id)]
+Caller = Annotated[Identity, Depends(_identity)]
+Manager = Annotated[Identity, Depends(_manager)]
+"""Who sends a request that changes members, keys or settings of a project."""
+OWNERS = Depends(_owner_or_key)
+"""For routes that a key with the scope "write" may use, and of people only owners."""

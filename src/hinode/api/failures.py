@@ -21,7 +21,9 @@ from starlette.requests import Request
 
 from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.files.objects import StoreError
-from hinode.jobs.job import OverQuota, Unfinished
+from hinode.jobs.job import OverQuota, WrongState
+from hinode.jobs.storyboards.storyboards import Stale
+from hinode.jobs.tenants.tokens import SignInError
 from hinode.records.database import DatabaseError
 
 log = logging.getLogger(__name__)
@@ -174,11 +176,16 @@ def _of_ours(error: HinodeError) -> Refusal:
     if isinstance(error, OverQuota):
         headers = retry_after(error.retry_after)
         return Refusal(429, str(error), code=error.code, type=RATE_LIMIT, headers=headers)
-    if isinstance(error, Unfinished):
+    if isinstance(error, SignInError):
+        return Refusal(401, str(error), code=error.code)
+    if isinstance(error, WrongState):
         # A retry at once would get the same answer.
         return Refusal(409, str(error), code=error.code, headers={"x-should-retry": "false"})
+    if isinstance(error, Stale):
+        headers = {"x-should-retry": "false"}
+        return Refusal(409, str(error), code=error.code, param="revision", headers=headers)
     if isinstance(error, BadInput):
-        status = 404 if isinstance(error, NotFound) else 400
+        status = 404 if error.code == NotFound.code else 400
         code = "operation_not_supported" if error.field == "operation" else error.code
         return Refusal(status, str(error), code=code, param=PARAMS.get(error.field, error.field))
     # The messages of the others name files and machines, which clients need not know.

@@ -19,6 +19,7 @@ from hinode.jobs.job import OverQuota
 
 SMALL_BYTES = 1 << 20
 """A body with less text than this is always read, whatever the budget."""
+MAX_BUCKETS = 100_000
 Reserve = Callable[[int], None]
 """Reserves memory for so many more bytes of a body; raises Refusal if the budget is used up."""
 
@@ -44,7 +45,7 @@ class RateLimitStatus:
 
 @dataclass
 class Buckets:
-    """The token buckets of all keys, in the memory of this process; for one thread."""
+    """The token buckets of all keys and strangers, in the memory of this process; for one thread."""
 
     clock: Callable[[], float] = time.monotonic
     _levels: dict[str, tuple[float, float]] = field(default_factory=dict)  # tokens at a time
@@ -59,6 +60,8 @@ class Buckets:
             tokens -= 1.0
         else:
             wait = (1.0 - tokens) / rate
+        if len(self._levels) >= MAX_BUCKETS:
+            self._levels.clear()
         self._levels[key_id] = tokens, now
         remaining = max(0, math.floor(tokens + 1e-9))
         return RateLimitStatus(per_minute, remaining, (per_minute - tokens) / rate, wait)

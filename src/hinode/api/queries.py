@@ -24,6 +24,18 @@ class PageArguments(TypedDict):
     descending: bool
 
 
+def check_after(after: str | None) -> str | None:
+    """The id behind which a page starts, if there is one.
+
+    Raises:
+        BadInput: it has not the form of an id.
+    """
+    if after is not None and not is_id(after):
+        message = f"there is no entry with the id {quote(after)}"
+        raise BadInput(message, "give an id of this list", field="after")
+    return after
+
+
 def page_query(default: int, maximum: int) -> Any:
     """A FastAPI dependency: the page in the parameters of the address, of `maximum` entries at most."""
 
@@ -32,10 +44,7 @@ def page_query(default: int, maximum: int) -> Any:
         limit: int = Query(default, ge=0, le=maximum, description="Maximum of entries."),
         order: Order = "desc",
     ) -> PageArguments:
-        if after is not None and not is_id(after):
-            message = f"there is no entry with the id {quote(after)}"
-            raise BadInput(message, "give an id of this list", field="after")
-        return {"after": after, "limit": limit, "descending": order == "desc"}
+        return {"after": check_after(after), "limit": limit, "descending": order == "desc"}
 
     return Depends(page)
 
@@ -44,10 +53,11 @@ PageQuery = Annotated[PageArguments, page_query(20, 100)]
 
 
 async def check_query(request: Request) -> None:
-    """Refuse parameters that OpenAPI does not show for a route.
+    """Refuse parameters that OpenAPI does not show for a route, and two values of one.
 
     Raises:
-        UnknownField: there is one.
+        UnknownField: there is an unknown one.
+        BadInput: one is there twice.
     """
     if not request.query_params:
         return
@@ -60,3 +70,5 @@ async def check_query(request: Request) -> None:
             near = difflib.get_close_matches(name, names, n=1)
             remedy = f"the nearest known parameter is {near[0]}" if near else "leave it out"
             raise UnknownField(f"this address has no parameter {quote(name, 80)}", remedy, field=name[:80])
+        if len(set(request.query_params.getlist(name))) > 1:
+            raise BadInput(f"{name} is there twice, with two values", "send it once", field=name)

@@ -7,6 +7,8 @@ import errno
 import logging
 import os
 import socket
+import sys
+import webbrowser
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -30,6 +32,12 @@ from hinode.settings import Settings
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
+"""Connections that wait to be accepted."""
+DEFER_SECONDS = 10
+"""How long Linux keeps a connection that has sent nothing to itself: a client that is slow by a moment would
+give way to silent ones before its request is read."""
+ACCEPTED_TOGETHER = 16
+"""Connections that are accepted before others may give way to them; each has a descriptor at once."""
 SHUTDOWN_SECONDS = 5
 """For requests in progress when the server stops."""
 DRAIN_SECONDS = 20.0
@@ -50,7 +58,7 @@ class ListenError(HinodeError):
     code = "listen"
 
 
-def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
+def run(settings: Settings, *, host: str, port: int, workers: int, open_link: bool = False) -> None:
     """Serve until SIGTERM or SIGINT, and then shut down without loss.
 
     The port is closed first; requests in progress are answered; runs in progress are saved and their jobs
@@ -61,6 +69,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
         host: name or address to listen on.
         port: 0 for a free one.
         workers: worker processes; with 0 the jobs wait for `hinode worker` on other machines.
+        open_link: whether to open the link for signing in with the browser.
 
     Raises:
         BadInput: there is no address `host`, or an alias stands for a model that is not there.
@@ -79,7 +88,9 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
         tasks = PeriodicTasks(_periodic_tasks(context, deliverer))
 
         def begin() -> None:
-            _announce(context, host, listener.getsockname()[1])
+            link = _announce(context, host, listener.getsockname()[1])
+            if open_link and not open_in_browser(link):
+                log.warning("there is no browser here; open the printed link with yours")
             for _ in range(workers):
                 executor.launch(Spec())
             tasks.start()
@@ -88,7 +99,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
             context.stopping.set()
             executor.drain(DRAIN_SECONDS)
 
-        server = _Server(create_app(context), begin, end)
+        server = _Server(create_app(context, host_names(host)), begin, end)
         try:
             server.run(sockets=[listener])
         finally:
@@ -96,6 +107,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
             tasks.stop()
             deliverer.close()
             context.tenants.record_uses(all=True)
+            context.sessions.record_uses(all=True)
     log.info("stopped")
 
 
@@ -108,6 +120,7 @@ class _Server(uvicorn.Server):
         )
         config.timeout_keep_alive = KEEP_ALIVE_SECONDS
         config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
+        config.backlog = ACCEPTED_TOGETHER  # for asyncio both, and `startup` sets the other one again
         super().__init__(config)
         self._begin = begin
         self._end = end
@@ -121,6 +134,10 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().set_exception_handler(LoopErrors())
         await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
+            if hasattr(socket, "TCP_DEFER_ACCEPT"):
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_SECONDS)
         if self.started:
             await asyncio.get_running_loop().run_in_executor(self._side, self._begin)
 
@@ -189,7 +206,9 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
         PeriodicTask("delivering webhooks", 0.5, lambda: deliverer.run_due(clock())),
         PeriodicTask("advancing batches", 1.0, lambda: context.batches.advance(clock())),
         PeriodicTask("recording uses of keys", 5.0, context.tenants.record_uses),
+        PeriodicTask("recording uses of sessions", 5.0, context.sessions.record_uses),
         PeriodicTask("failing jobs that no live worker can run", 30.0, context.store.give_up),
+        PeriodicTask("entering older videos in the library", 300.0, context.library.fill),
         PeriodicTask("removing unreferenced files", 300.0, lambda: sweep(context)),
     ]
 
@@ -205,13 +224,29 @@ def sweep(context: Context) -> None:
         log.info("removed unreferenced files", extra={"files": count})
 
 
-def _announce(context: Context, host: str, port: int) -> None:
-    """Print the address of the server, and on the first start its key."""
+def host_names(host: str) -> list[str]:
+    """The names of a server that listens on `host`, besides those that `Hosts` knows by itself."""
+    return [socket.gethostname()] if host in ANYWHERE else [host]
+
+
+def open_in_browser(link: str) -> bool:
+    """Open a link with the browser of a person at this terminal; False if there is no desktop."""
+    desktop = sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    return sys.stdout.isatty() and desktop and webbrowser.open(link)
+
+
+def _announce(context: Context, host: str, port: int) -> str:
+    """Print the address of the server, a link to sign in, which is returned, and on the first start a key."""
     name = f"[{host}]" if ":" in host else host
     # The name of this machine may be one that nobody else can look up, as in a container.
     base = f"http://{'localhost' if host in ANYWHERE else name}:{port}"
     lines = [f"Hinode {__version__} serves Sora's API at {base}/v1 (pages about it: {base}/docs)", ""]
     key = context.tenants.first_start()
+    context.sessions.announce(base)
+    link = f"{base}/#token={context.sessions.create_link(context.tenants.project(None).id)}"
+    lines += [f"Sign in, once within an hour: {link}", "Another such link: hinode link", ""]
     if key is not None:
         lines += [
             f"    export OPENAI_BASE_URL={base}/v1",
@@ -228,3 +263,4 @@ def _announce(context: Context, host: str, port: int) -> None:
         print("\n".join(lines), flush=True)
     database = context.store.database.url.render_as_string(hide_password=True)
     log.info("serving", extra={"url": f"{base}/v1", "database": database, "version": __version__})
+    return link

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hinode.api.catalogue import Model
 from hinode.jobs.job import Job
 from hinode.jobs.states import Status
+from hinode.licensing import licences
 from hinode.request import CONTEXT_VIDEO, GUIDE_VIDEO
 
 T = TypeVar("T")
@@ -34,8 +35,13 @@ STATUS = {
 
 
 def file_headers(digest: str) -> dict[str, str]:
-    """Headers of an answer that is a file."""
-    return {"etag": f'"{digest}"', "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
+    """Headers of an answer that is a file: it runs nothing, whatever is in it."""
+    return {
+        "etag": f'"{digest}"',
+        "cache-control": "private, no-cache",
+        "x-content-type-options": "nosniff",
+        "content-security-policy": "sandbox; default-src 'none'",
+    }
 
 
 class Answer(BaseModel):
@@ -109,7 +115,7 @@ class Video(Answer):
     progress: int = Field(ge=0, le=100)
     created_at: int
     completed_at: int | None
-    expires_at: int | None = Field(description="When its files are removed.")
+    expires_at: int | None = Field(description="When its files are removed; null if they are kept.")
     prompt: str | None
     size: str
     seconds: str
@@ -212,6 +218,7 @@ class ModelObject(Answer):
     sound: bool
     profiles: tuple[str, ...]
     licence: str
+    licence_terms: list[str] = Field(description="What the licence asks for, in plain sentences.")
 
     @classmethod
     def of_model(cls, model: Model) -> Self:
@@ -224,6 +231,7 @@ class ModelObject(Answer):
             references=tuple(role for role in capabilities.references if role not in INTERNAL_ROLES),
             extension_seconds=capabilities.extension_seconds or None,
             native_sizes=["{}x{}".format(*size) for size in capabilities.native_sizes],
+            licence_terms=licences.terms(capabilities.licence),
         )
 
 

@@ -11,7 +11,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from hinode import __version__
-from hinode.cli import directing, evaluate, generate, jobs, models, plan, serve, storyboard, tenants, train
+from hinode.cli import (
+    directing,
+    evaluate,
+    generate,
+    jobs,
+    models,
+    plan,
+    quote,
+    serve,
+    storyboard,
+    tenants,
+    train,
+    users,
+)
 from hinode.cli.command import ClipCommand, Command, CommandGroup
 from hinode.settings import thread_variables
 
@@ -33,12 +46,12 @@ CLIP_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
 }
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Generate": (storyboard.storyboard, plan.plan),
-    "Serve": (serve.serve, serve.worker),
-    "Train": (train.train, train.distil, evaluate.evaluate),
+    "Generate": (storyboard.storyboard, plan.plan, plan.describe, quote.quote),
+    "Serve": (serve.serve, serve.worker, users.link),
+    "Train": (train.train, evaluate.evaluate),
 }
 GROUPS = {
-    "Serve": {"jobs": jobs.jobs, "keys": tenants.keys, "projects": tenants.projects},
+    "Serve": {"jobs": jobs.jobs, "keys": tenants.keys, "projects": tenants.projects, "users": users.users},
     "Models": {"models": models.models},
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from types import MappingProxyType
 
 from hinode.cli.options import ClipOptions
 from hinode.errors import BadInput, quote
-from hinode.request import CHARACTER, FIRST_FRAME, KEYFRAME, Reference, Request
+from hinode.request import CHARACTER, FIRST_FRAME, KEYFRAME, PLAN, Reference, Request
 
 
 @contextmanager
@@ -61,8 +62,26 @@ def with_controls(
                 file, request.size, KEYFRAME, folder=folder, fit=fit, at=moment, field=KEYFRAME
             )
             references.append(picture)
-        operations.check_keyframes(tuple(references), capabilities.native_fps[0])
+        operations.check_keyframes(tuple(references), capabilities.native_fps[0], request.seconds)
         yield dataclasses.replace(request, references=tuple(references))
+
+
+def read_plan(path: Path | None) -> str:
+    """The scene plan in a JSON file, alone or as `hinode plan --json` prints it; "" without a file.
+
+    Raises:
+        BadInput: the file cannot be read.
+    """
+    if path is None:
+        return ""
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        remedy = "give one that `hinode plan --json` wrote"
+        raise BadInput(f"the plan {path} cannot be read", remedy, field=PLAN) from error
+    if isinstance(value, dict) and isinstance(value.get("plan"), dict):
+        value = value["plan"]
+    return json.dumps(value)
 
 
 def _character(text: str, prompt: str) -> Reference:

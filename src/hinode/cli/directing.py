@@ -50,7 +50,7 @@ def extend(
     from hinode.directing import operations
 
     source = ctx.clip.load_video(video)
-    request = _request(ctx.clip, prompt, source, end=not backward)
+    request = _request(ctx.clip, prompt, source)
     render(operations.extend(request, source, seconds, backward=backward), ctx.clip)
 
 
@@ -121,7 +121,7 @@ def blend(
     share = operations.parse_strength(strength)
     before = ctx.clip.load_video(first, "first video")
     after = ctx.clip.load_video(second, "second video")
-    base = _request(ctx.clip, prompt, after, end=False, size=before.size)
+    base = _request(ctx.clip, prompt, after, size=before.size)
     share = operations.BLEND_STRENGTH if share is None else share
     request = operations.blend(
         base,
@@ -259,15 +259,15 @@ def _redraw(
         region = None
         if mask is not None:
             region = material.load_mask(mask, source.size, folder=Path(scratch), feather=feather)
-        request = _request(clip, prompt, source, end=False)
+        request = _request(clip, prompt, source)
         render(operations.redraw(request, operation, source, share, region), clip)
 
 
 def _request(
-    clip: ClipOptions, prompt: str | None, source: MediaFile, *, end: bool = True, size: Size | None = None
+    clip: ClipOptions, prompt: str | None, source: MediaFile, *, size: Size | None = None
 ) -> Request:
     """The request for a clip beside or over a source; see `source_facts.choose_prompt`."""
     from hinode.directing import source_facts
 
-    words = source_facts.choose_prompt(prompt, source, clip.capabilities, end=end, expand=clip.expand)
+    words = source_facts.choose_prompt(prompt, source, clip.capabilities)
     return clip.request(words, clip.default_size(size or source.size))

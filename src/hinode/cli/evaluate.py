@@ -1,4 +1,4 @@
-"""`hinode evaluate`: measure a model on prompts or with a suite."""
+"""`hinode evaluate`: measure a model with a suite."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import typer
 
 from hinode.cli import options
 from hinode.errors import BadInput, join_names
-from hinode.request import parse_size
 from hinode.settings import Settings
 
-BOOK, DIRECTING, FIDELITY, PHYSICS, PLAN = "book", "directing", "fidelity", "physics", "plan"
-UPSCALING, UNDERSTANDING = "upscaling", "understanding"
-SUITES = (BOOK, DIRECTING, FIDELITY, PHYSICS, PLAN, UPSCALING, UNDERSTANDING)
+BOOK, DECODING, DESCRIBE, DIRECTING = "book", "decoding", "describe", "directing"
+PLAN, UNDERSTANDING = "plan", "understanding"
+SUITES = (BOOK, DECODING, DESCRIBE, DIRECTING, PLAN, UNDERSTANDING)
 
 
 def evaluate(
@@ -24,18 +23,14 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help='File of lines {"prompt": "...", "expect": {"subject": "balloon", "color": "red", ...}}; '
-            "with --suite directing, the folder of its cases.",
+            help='File of lines {"prompt": "..."}; with --suite directing, the folder of its cases.',
+            show_default="those of the suite",
         ),
     ] = None,
     suite: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Suite to run on its own cases: book, directing, fidelity, physics, plan, upscaling or "
-            "understanding.",
-        ),
-    ] = None,
+        str,
+        typer.Option(metavar="NAME", help=f"Suite to run on its own cases: {join_names(SUITES, 'or')}."),
+    ] = BOOK,
     only: Annotated[
         str | None,
         typer.Option(
@@ -53,27 +48,15 @@ def evaluate(
         str | None,
         options.model_option(
             metavar="NAME",
-            help="Model to measure. On prompts it generates by itself; in the directing suite its student "
-            "does, as for users.",
+            help="Model to measure.",
             show_default="the best one",
         ),
     ] = None,
     steps: options.Steps = None,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WxH",
-            help="Generate in the native shape nearest to this size.",
-            show_default="the model's first shape",
-        ),
-    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(metavar="NUMBER", help="Use only the first prompts or cases.", show_default="all"),
     ] = None,
-    floors: Annotated[
-        bool, typer.Option("--floors", help="Add the scores of ground truth, shuffled captions and the like.")
-    ] = False,
     damages: Annotated[
         bool,
         typer.Option(
@@ -82,36 +65,37 @@ def evaluate(
         ),
     ] = False,
     save_clips: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File for the clips of the prompts, for runs/card.py.")
+        Path | None,
+        typer.Option(metavar="FILE", help="File for the clips of the prompts, for the model card."),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Generate clips and print how often the judge finds in them what the prompts say."""
+    """Generate clips and print how near they come to the truth of their plans."""
     settings = Settings.from_environment(os.environ)
     common: dict[str, Any] = {"model": model, "settings": settings, "limit": limit}
-    if suite is not None:
-        metrics = tuple(only.split(",")) if only else ()
-        if suite == BOOK:
-            result, text = _run_book(damages, limit, keep)
-        else:
-            more = {"only": metrics, "steps": steps, "keep": keep}
-            result, text = _run_suite(suite, prompts, common, more)
-    elif prompts is None:
-        raise BadInput("there is nothing to evaluate", "give a file of prompts or a suite", field="prompts")
+    if suite == BOOK and damages:
+        result, text = _run_damages(limit, keep)
+    elif suite == BOOK:
+        result, text = _run_book(prompts, {**common, "steps": steps, "save_clips": save_clips})
     else:
-        from hinode.evaluation.evaluate import evaluate_file
-
-        common |= {"size": None if size is None else parse_size(size), "steps": steps}
-        result = evaluate_file(prompts, **common, with_floors=floors, save_clips=save_clips)
-        text = _scores_text(result)
+        metrics = tuple(only.split(",")) if only else ()
+        result, text = _run_suite(suite, prompts, common, {"only": metrics, "steps": steps, "keep": keep})
     print(json.dumps(result) if as_json else text)
 
 
-def _run_book(damages: bool, limit: int | None, keep: Path | None) -> tuple[dict[str, Any], str]:
+def _run_book(prompts: Path | None, options: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The measures of clips that a model of the picture book draws, and the same as text."""
+    from hinode.evaluation.book.generation import evaluate_generation
+    from hinode.evaluation.plans import CASES
+    from hinode.evaluation.results import Row, table
+
+    result = evaluate_generation(prompts or CASES, **options)
+    facts = f"model {result['model']}, {result['steps']} steps, {result['clips']} clips"
+    return result, table([Row.of(row) for row in result["rows"]]) + f"\n{facts}"
+
+
+def _run_damages(limit: int | None, keep: Path | None) -> tuple[dict[str, Any], str]:
     """The trial of the measures of the picture book, and the same as text."""
-    if not damages:
-        message = "no weights draw clips from plans of the picture book yet"
-        raise BadInput(message, "add --damages to try its measures on true clips", field="damages")
     from hinode.evaluation.book.trials import try_damages
     from hinode.evaluation.results import Row, table
 
@@ -122,57 +106,34 @@ def _run_book(damages: bool, limit: int | None, keep: Path | None) -> tuple[dict
 def _run_suite(
     suite: str, folder: Path | None, common: dict[str, Any], more: dict[str, Any]
 ) -> tuple[dict[str, Any], str]:
-    """The result of a suite, and the same as text. `more`: what the upscaling suite does not take."""
-    if suite == UPSCALING:
-        from hinode.evaluation import upscaler
+    """The result of a suite, and the same as text. `more`: options of some suites."""
+    if suite == DECODING:
+        from hinode.evaluation import decoder
 
-        result = upscaler.evaluate_upscaling(**common)
-        return result, upscaler.table(result)
+        result = decoder.evaluate_decoder(limit=common["limit"])
+        return result, decoder.table(result)
     if suite == UNDERSTANDING:
         from hinode.evaluation import understanding
 
         result = understanding.evaluate_understanding(folder or understanding.CASES, limit=common["limit"])
         return result, understanding.text(result)
+    if suite == DESCRIBE:
+        from hinode.evaluation import descriptions
+
+        result = descriptions.evaluate_descriptions(limit=common["limit"])
+        return result, descriptions.text(result)
     if suite == PLAN:
         from hinode.evaluation import plans
 
         result = plans.evaluate_plans(folder or plans.CASES, limit=common["limit"], steps=more["steps"])
         return result, plans.text(result)
-    if suite == PHYSICS:
-        from hinode.evaluation.physics import evaluate_physics
-
-        result = evaluate_physics(**common, **more)
-    elif suite == FIDELITY:
-        from hinode.evaluation import fidelity
-
-        result = fidelity.evaluate_fidelity(folder or fidelity.CASES, **common)
-    elif suite == DIRECTING:
-        from hinode.evaluation.directing import evaluate_directing
-
-        result = evaluate_directing(folder or Path("benchmarks", "prompts", DIRECTING), **common, **more)
-    else:
+    if suite != DIRECTING:
         raise BadInput(f"there is no suite {suite!r}", f"choose {join_names(SUITES, 'or')}", field="suite")
+    from hinode.evaluation.directing import evaluate_directing
     from hinode.evaluation.results import Row, table
 
-    model, generator = result["model"], result.get("drawn_by", result["model"])
-    student = "" if generator == model else f"generated by {generator}, "
+    result = evaluate_directing(folder or Path("benchmarks", "prompts", DIRECTING), **common, **more)
     lines = [table([Row.of(row) for row in result["rows"]])]
-    lines.append(f"model {model}, {student}{result['steps']} steps")
+    lines.append(f"model {result['model']}, {result['steps']} steps")
     lines += [f"{name}: {seconds:g} s a case" for name, seconds in result.get("seconds", {}).items()]
     return result, "\n".join(lines)
-
-
-def _scores_text(result: dict[str, Any]) -> str:
-    """The scores of a prompt file, and its floors, as text."""
-    lines = []
-    floors = dict(result.get("floors", {}))
-    flicker = floors.pop("flicker", {"n": 0})
-    for title, scores in {result["model"]: result, **floors}.items():
-        lines.append(title.replace("_", " "))
-        for name, score in {"whole prompt": scores["whole_prompt"], **scores["attributes"]}.items():
-            interval = f"({score['low']:.1%} to {score['high']:.1%})"
-            lines.append(f"  {name:<13}{score['accuracy']:7.1%}  {interval}")
-    if flicker["n"]:
-        lines.append("flicker beside true clips: {ratio:.2f} ({low:.2f} to {high:.2f})".format(**flicker))
-    lines.append(f"{result['n']} prompts; in brackets, 95 % intervals")
-    return "\n".join(lines)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from hinode.cli import options
 from hinode.cli.command import ClipContext
-from hinode.cli.controls import with_controls
+from hinode.cli.controls import read_plan, with_controls
 from hinode.cli.options import ClipOptions
+from hinode.cli.quote import record_run
 from hinode.request import FIRST_FRAME, LAST_FRAME, Request
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def generate(
     ] = None,
     path: options.SubjectPath = None,
     camera: options.Camera = None,
+    plan: options.ScenePlan = None,
 ) -> None:
     """Generate a clip from a text prompt.
 
@@ -69,6 +71,7 @@ def generate(
         ctx.clip.request(prompt),
         seconds=seconds,
         sound=sound,
+        plan=read_plan(plan),
     )
     frames = {FIRST_FRAME: image, LAST_FRAME: last_image}
     with with_controls(request, ctx.clip, keyframe, fit, path, camera, character, frames) as controlled:
@@ -86,6 +89,7 @@ def render(request: Request, clip: ClipOptions) -> None:
     with watch_progress(show=not (clip.as_json or clip.quiet)) as watch:
         engine = directing.get(request.engine, clip.settings, capabilities)
         result = pipeline.generate(request, engine, path, kind, watch)
+    record_run(request, clip.settings, result)
     if clip.as_json:
         print(json.dumps(result.as_json(), ensure_ascii=False))
     else:
@@ -126,9 +130,14 @@ def _summary(result: Result) -> str:
         f"from seed {provenance.seed} in {seconds:.1f} s"
     ]
     if provenance.not_understood:
+        from hinode.engines.native import catalog
+        from hinode.world.book.priors import KINDS, PLACES
+
         words = provenance.not_understood[:MAX_LISTED_WORDS]
         more = len(provenance.not_understood) - len(words)
         lines.append(f"not understood: {', '.join(words)}" + (f" and {more} more words" if more else ""))
+        if provenance.engine == catalog.ENGINE:
+            lines.append(f"known are the subjects {', '.join(KINDS)}; and the places {', '.join(PLACES)}")
     lines.append(f"read as: {provenance.read_as}")
     lines += describe_sound(result.sound, result.format)
     return "\n".join(lines)

@@ -42,6 +42,14 @@ Fit = Annotated[
         show_default="such a picture is an error",
     ),
 ]
+ScenePlan = Annotated[
+    Path | None,
+    control_option(
+        "--plan",
+        metavar="FILE",
+        help="JSON file with the plan of the clip, as `hinode plan --json` prints it, edited or not.",
+    ),
+]
 SubjectPath = Annotated[
     str | None,
     control_option(
@@ -115,10 +123,6 @@ class ClipOptions:
         ),
     ] = None
     steps: Steps = None
-    expand: Annotated[
-        bool,
-        model_option(help="Let the model choose what the prompt leaves open; the result says what it chose."),
-    ] = True
     output: Annotated[
         Path | None,
         output_option(
@@ -184,5 +188,4 @@ class ClipOptions:
             model=self.model,
             profile=self.profile,
             steps=self.steps,
-            expand=self.expand,
         )

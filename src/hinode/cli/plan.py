@@ -1,11 +1,14 @@
-"""`hinode plan`: where everything will be in a clip, before it is generated."""
+"""`hinode plan` and `hinode describe`: where everything will be in a clip, and what a video shows."""
 
 from __future__ import annotations
 
 import json
 import secrets
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from hinode.cli import options
 from hinode.errors import join_names
@@ -52,6 +55,29 @@ def plan(
     if preview is not None:
         write_preview(planned, shape, preview)
     print(json.dumps(planned.as_json(), ensure_ascii=False) if as_json else _text(planned, shape))
+
+
+def describe(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Video or picture to describe, such as an MP4, MOV, MKV, WebM, GIF, JPEG or PNG."
+        ),
+    ],
+    as_json: options.AsJson = False,
+) -> None:
+    """Say what a video or a picture of the picture-book world shows.
+
+    It names place, time, weather, the move of the camera, and kind, colour and motion of up to three
+    subjects. Of anything else it says that it is nothing of this world. --json prints the whole plan too,
+    with how sure each fact is. Of a video the first minute counts.
+    """
+    from hinode.directing import material
+    from hinode.engines.native.plans.perception import describe_file
+
+    with tempfile.TemporaryDirectory(prefix="hinode-") as folder:
+        description = describe_file(material.load_any(file, Path(folder)))
+    print(json.dumps(description.as_json()) if as_json else description.text)
 
 
 def _text(planned: PlannedClip, size: Size) -> str:

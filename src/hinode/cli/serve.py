@@ -20,13 +20,18 @@ def serve(
     workers: Annotated[
         int, typer.Option(min=0, max=MAX_WORKERS, help="Worker processes; 0 to run none here.")
     ] = 1,
+    open_link: Annotated[
+        bool, typer.Option("--open", help="Open the link for signing in with the browser.")
+    ] = False,
 ) -> None:
-    """Serve the HTTP API and generate the requested videos."""
+    """Serve the HTTP API and generate the requested videos. It prints a link for signing in."""
     from hinode import logs
     from hinode.api import serve
 
     logs.start()
-    serve.run(Settings.from_environment(os.environ), host=host, port=port, workers=workers)
+    serve.run(
+        Settings.from_environment(os.environ), host=host, port=port, workers=workers, open_link=open_link
+    )
 
 
 def worker(

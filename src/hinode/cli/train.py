@@ -1,4 +1,4 @@
-"""`hinode train` and `hinode distil`: make a model, and make it quick."""
+"""`hinode train`: make a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hinode.errors import BadInput
+from hinode.errors import BadInput, join_names, quote
 from hinode.settings import Settings
 
 Out = Annotated[
@@ -25,7 +25,7 @@ def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="What to train: nano, mini, drawing-nano, drawing-mini, judge, planner or upscaler."
+            help="What to train: drawing-nano, drawing-mini, drawing-smoke, planner, reader or decoder."
         ),
     ],
     out: Out,
@@ -43,20 +43,9 @@ def train(
             show_default="that of the recipe",
         ),
     ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Steps of the upscaler, which has no length in minutes.",
-            show_default="3000",
-        ),
-    ] = None,
     resume: Resume = True,
     threads: Threads = None,
     device: Device = None,
-    shard: Annotated[
-        bool, typer.Option("--shard", help="Under torchrun: each process keeps only its part of the weights.")
-    ] = False,
 ) -> None:
     """Train a model; it can be stopped at any time, and the same command continues."""
     from hinode import training
@@ -64,29 +53,16 @@ def train(
 
     settings = Settings.from_environment(os.environ)
     threads = threads or settings.threads
-    if start is not None and recipe in ("judge", "planner", "upscaler"):
+    if start is not None and recipe not in training.DRAWING_RECIPES:
         raise BadInput(f"the {recipe} is trained from random weights", "leave --start out", field="start")
-    if minutes is not None and recipe == "upscaler":
-        raise BadInput("the upscaler is trained for a number of steps", "give --steps", field="minutes")
-    if steps is not None and recipe != "upscaler":
-        raise BadInput(f"{recipe} is trained for a time", "give --minutes", field="steps")
-    if recipe == "judge":
-        path = training.train_judge(out, minutes=minutes or 40.0, threads=threads or 1)
-    elif recipe == "planner":
+    if recipe == "planner":
         path = training.train_planner(out, minutes=minutes or 60.0, threads=threads or 1, resume=resume)
-    elif recipe == "upscaler":
-        path = training.train_upscaler(
-            out, settings=settings, steps=steps, threads=threads or 1, resume=resume
-        )
+    elif recipe == "reader":
+        path = training.train_reader(out, minutes=minutes or 60.0, threads=threads or 1, resume=resume)
+    elif recipe == "decoder":
+        path = training.train_decoder(out, minutes=minutes, threads=threads or 1, resume=resume)
     elif recipe in training.DRAWING_RECIPES:
-        if start is not None or shard:
-            name = "start" if start is not None else "shard"
-            raise BadInput(f"{recipe} has no --{name}", "leave it out", field=name)
         path = training.train_drawing(
-            recipe, out, minutes=minutes, resume=resume, threads=threads, device=device or settings.device
-        )
-    else:
-        path = training.train(
             recipe,
             out,
             start=None if start is None else catalog.find(start, settings.models).path,
@@ -94,39 +70,10 @@ def train(
             resume=resume,
             threads=threads,
             device=device or settings.device,
-            shard=shard,
         )
-    print(path)
-
-
-def distil(
-    model: Annotated[str, typer.Argument(help="Installed model that is the teacher.")],
-    out: Out,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODEL",
-            help="Installed model that the student starts as, such as an earlier student.",
-            show_default="the teacher",
-        ),
-    ] = None,
-    minutes: Annotated[float, typer.Option(metavar="NUMBER", help="Length of the whole run.")] = 90.0,
-    resume: Resume = True,
-    threads: Threads = None,
-    device: Device = None,
-) -> None:
-    """Train a student that generates as its teacher does, but in 2 or 4 steps and without guidance."""
-    from hinode import training
-    from hinode.engines.native import catalog
-
-    settings = Settings.from_environment(os.environ)
-    path = training.distil(
-        catalog.find(model, settings.models).path,
-        out,
-        start=None if start is None else catalog.find(start, settings.models).path,
-        minutes=minutes,
-        resume=resume,
-        threads=threads or settings.threads,
-        device=device or settings.device,
-    )
+    else:
+        names = ("planner", "reader", "decoder", *training.DRAWING_RECIPES)
+        raise BadInput(
+            f"there is no recipe {quote(recipe)}", f"choose {join_names(names, 'or')}", field="recipe"
+        )
     print(path)

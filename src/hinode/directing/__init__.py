@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hinode import engines
 from hinode.directing.capabilities import extend_capabilities, is_direct, without_characters
-from hinode.engines.protocol import Engine
+from hinode.engines.protocol import Cost, Engine
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
@@ -23,6 +23,23 @@ def get(name: str, settings: Settings, capabilities: Capabilities | None = None)
     from hinode.directing.engine import DirectedEngine
 
     return DirectedEngine(engines.get(name, settings), capabilities)
+
+
+def estimate(request: Request, settings: Settings, capabilities: Capabilities | None = None) -> Cost:
+    """The work of a request whose references have their files; the engines here load no torch for it.
+
+    Args:
+        capabilities: what its engine can do by itself, by default from `engines.capabilities`.
+
+    Raises:
+        BadInput: it cannot be carried out.
+        ModelError: its model is missing or damaged.
+    """
+    from hinode.directing.engine import estimate
+
+    capabilities = capabilities or engines.capabilities(request.engine, settings, request.model)
+    request.check(extend_capabilities(capabilities))
+    return estimate(request, capabilities, lambda part: engines.estimate(part, settings))
 
 
 def check(request: Request, capabilities: Capabilities, source_seconds: float | None = None) -> None:

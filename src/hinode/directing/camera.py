@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hinode.engines.native.expansion import PAN_SPEED, ZOOM_RATE
 from hinode.errors import BadInput, join_names, quote
 from hinode.request import CAMERA, PATH, Capabilities, Trajectory
 
+PAN_SPEED, ZOOM_RATE = 0.2, 0.22
+"""Short sides and e-folds per second of a move of the drawn world, as in `world.book.motion`, which needs
+torch."""
 ZOOM_SECONDS = 3.0
 """Seconds after which a zoom of the drawn world eases out."""
 

@@ -6,16 +6,24 @@ import dataclasses
 import math
 from functools import lru_cache
 
-from hinode.engines.native import catalog
-from hinode.request import CHARACTER, CONTEXT_VIDEO, FIRST_FRAME, GUIDE_VIDEO, SOURCE, Capabilities, Request
+from hinode.request import (
+    CHARACTER,
+    CONTEXT_VIDEO,
+    FIRST_FRAME,
+    GUIDE_VIDEO,
+    PLAN,
+    SOURCE,
+    Capabilities,
+    Request,
+)
 
 MAX_SECONDS = 120.0
 """The longest clip that is put together from several windows."""
 
-CONTEXT, MAX_CONTEXT = 9, 11
+CONTEXT, MAX_CONTEXT = 9, 17
 """Frames of its neighbour that a window is given, where a model takes videos: one and twice four, so that
-they are whole latent frames of every model. The native model gets two more, so that a window begins amid a
-patch of which it knows the first frames."""
+they are whole latent frames of every model; a model that draws from plans was trained to go on from whole
+thirds of a second."""
 
 REPAINTING, JOINING = ("remix", "edit"), ("extend", "loop", "blend", "retake", "recut", "storyboard")
 """Operations that draw over a video, and those that draw what comes before, after or between videos."""
@@ -30,7 +38,7 @@ def context_frames(capabilities: Capabilities) -> int:
     """Frames of its neighbour that a window is given: several as a video, 1 as a picture, or 0 if the model
     takes neither or draws too few frames at once for anything new beside a context on both sides."""
     frames = window_frames(capabilities)
-    video = MAX_CONTEXT if capabilities.engine == catalog.ENGINE else CONTEXT
+    video = MAX_CONTEXT if PLAN in capabilities.controls else CONTEXT
     if CONTEXT_VIDEO in capabilities.references and frames > 2 * video:
         return video
     return 1 if FIRST_FRAME in capabilities.references and frames > 2 else 0
@@ -63,7 +71,7 @@ def extend_capabilities(capabilities: Capabilities) -> Capabilities:
         gained += REPAINTING
     operations = tuple(dict.fromkeys((*capabilities.operations, *gained)))
     references = list(capabilities.references)
-    if capabilities.expands and CHARACTER not in references:
+    if reads_characters(capabilities) and CHARACTER not in references:
         references.append(CHARACTER)  # described in words: see `source_facts.cast`
     if len(operations) > len(capabilities.operations) and SOURCE not in references:
         references.append(SOURCE)
@@ -72,9 +80,14 @@ def extend_capabilities(capabilities: Capabilities) -> Capabilities:
     )
 
 
+def reads_characters(capabilities: Capabilities) -> bool:
+    """Whether pictures of characters are put into words for a model."""
+    return PLAN in capabilities.controls
+
+
 def without_characters(request: Request, capabilities: Capabilities) -> Request:
     """A request as the engine gets it: a model that reads in words who appears gets no pictures of them."""
-    if not capabilities.expands or CHARACTER in capabilities.references:
+    if not reads_characters(capabilities) or CHARACTER in capabilities.references:
         return request
     others = tuple(reference for reference in request.references if reference.role != CHARACTER)
     return dataclasses.replace(request, references=others)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hinode.directing import segments, source_facts
 from hinode.directing.capabilities import extend_capabilities, is_direct, without_characters
 from hinode.directing.layout import Layout
@@ -30,20 +32,8 @@ class DirectedEngine:
         return extend_capabilities(self._engine_capabilities(model))
 
     def estimate(self, request: Request) -> Cost:
-        """See `Engine.estimate`; windows that overlap are counted whole."""
-        capabilities = self._engine_capabilities(request.model)
-        request = without_characters(request, capabilities)
-        if is_direct(request, capabilities):
-            return self.engine.estimate(request)
-        layout = self._layout(request, capabilities)
-        layout.check()
-        costs = window_costs(layout, self.engine)
-        return Cost(
-            tokens=max(cost.tokens for cost in costs),
-            steps=sum(cost.steps for cost in costs),
-            passes=sum(cost.passes for cost in costs),
-            pixels=sum(cost.pixels for cost in costs),
-        )
+        """See `Engine.estimate`."""
+        return estimate(request, self._engine_capabilities(request.model), self.engine.estimate)
 
     def start(self, request: Request, state: State | None = None) -> Run:
         """See `Engine.start`."""
@@ -52,13 +42,35 @@ class DirectedEngine:
         if request.reference(CHARACTER) and CHARACTER not in capabilities.references:
             request = without_characters(source_facts.cast(request), capabilities)
         if is_direct(request, capabilities):
-            return self.engine.start(source_facts.complete(request, capabilities), state)
-        return DirectedRun(self._layout(request, capabilities), self.engine, state)
+            return self.engine.start(request, state)
+        return DirectedRun(_layout(request, capabilities), self.engine, state)
 
     def _engine_capabilities(self, model: str | None) -> Capabilities:
         return self._capabilities or self.engine.capabilities(model)
 
-    def _layout(self, request: Request, capabilities: Capabilities) -> Layout:
-        source = request.source
-        length = float(references.seconds(source)) if source is not None else None
-        return Layout(request, capabilities, segments.split(request, length, capabilities))
+
+def estimate(request: Request, capabilities: Capabilities, alone: Callable[[Request], Cost]) -> Cost:
+    """The work of a request; windows that overlap are counted whole.
+
+    Args:
+        capabilities: those of the engine alone.
+        alone: the work of a request that the engine carries out alone.
+    """
+    request = without_characters(request, capabilities)
+    if is_direct(request, capabilities):
+        return alone(request)
+    layout = _layout(request, capabilities)
+    layout.check()
+    costs = window_costs(layout, alone)
+    return Cost(
+        tokens=max((cost.tokens for cost in costs), default=0),
+        steps=sum(cost.steps for cost in costs),
+        passes=sum(cost.passes for cost in costs),
+        pixels=sum(cost.pixels for cost in costs),
+    )
+
+
+def _layout(request: Request, capabilities: Capabilities) -> Layout:
+    source = request.source
+    length = float(references.seconds(source)) if source is not None else None
+    return Layout(request, capabilities, segments.split(request, length, capabilities))

@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
-from types import MappingProxyType
 
 import numpy as np
 
-from hinode.directing import windows
+from hinode.directing import scene_plans, windows
 from hinode.directing.capabilities import context_frames, takes_context_video, window_frames
 from hinode.directing.windows import Window
-from hinode.engines.native.expansion import expand_prompt
 from hinode.errors import BadInput, Fault, raise_first
 from hinode.media.resize import nearest_size
 from hinode.media.timeline import frame_rate
@@ -30,6 +28,7 @@ from hinode.request import (
     LAST_FRAME,
     MASK,
     MAX_SEED,
+    PLAN,
     Capabilities,
     Reference,
     Request,
@@ -41,11 +40,9 @@ from hinode.request import (
 HEAD, TAIL, BASE = "head", "tail", "base"
 """Digests of placeholders for the frames before a window, after it, and under it."""
 
-UNSEEN = "a clip"
-"""What a source shows, before it was looked at."""
-NO_FACTS: Mapping[str, str] = MappingProxyType({})
-
 MP4 = "video/mp4"
+MAX_PLAN_SECONDS = 60.0
+"""As `world.book.plan.MAX_SECONDS`, which needs torch."""
 MAX_BYTES = 2**33
 """Memory for the frames of a clip that is partly kept from videos."""
 
@@ -136,14 +133,6 @@ class Layout:
         return bool(segment.guide) and segment.strength < 1 and GUIDE_VIDEO in self.capabilities.references
 
     @property
-    def edits(self) -> bool:
-        """Whether only what the prompt says otherwise than the source shows is changed. The model then needs
-        to know in words what the source shows."""
-        request = self.request
-        whole = request.operation in ("remix", "edit") and not request.segments and self.mask is None
-        return whole and self.capabilities.expands and self.is_guided(self.segments[0])
-
-    @property
     def mask(self) -> Reference | None:
         """What says which part of the video is drawn anew, if anything does."""
         return self.request.reference(MASK)
@@ -174,12 +163,9 @@ class Layout:
             references.append(Reference(GUIDE_VIDEO, GUIDE_VIDEO, MP4))
         return tuple(references)
 
-    def window_request(
-        self, index: int, references: tuple[Reference, ...], facts: Mapping[str, str] = NO_FACTS
-    ) -> Request:
-        """The request to the engine for window `index`, which is given `references` (see `placeholders`) and
-        the pictures of the whole request. The `facts` hold where its prompt leaves them open; see
-        `segment_facts`."""
+    def window_request(self, index: int, references: tuple[Reference, ...], plan: str = "") -> Request:
+        """The request to the engine for window `index`, which gets `references` (see `placeholders`) and the
+        pictures of the whole request. `plan`: see `window_plan`."""
         request, window = self.request, self.windows[index]
         segment, first = self.segments[window.segment], self.first_frame(window)
         begin, end = first / float(self.fps), (first + window.frames) / float(self.fps)
@@ -189,35 +175,47 @@ class Layout:
             request,
             operation="generate",
             prompt=segment.prompt or request.prompt,
-            expanded_prompt=self._expanded_prompt(segment, camera, facts),
-            expand=False,
             seconds=window.frames / float(self.fps),
             fps=None,
             seed=request.seed if index == 0 else derive_seed(request.seed, str(index)),
             references=references + self._pictures(window) + characters,
             strength=segment.strength if self.is_guided(segment) else None,
-            guide_prompt=(expand_prompt("", 0, defaults=facts) if facts else UNSEEN) if self.edits else "",
             path=_part(request.path, begin, end),
             camera=camera,
+            plan=plan,
+            negative_prompt="" if plan else request.negative_prompt,  # the plan excludes it already
+            sound=False if self.plans_scenes else request.sound,  # it is made of the whole plan
             segments=(),
             looped=False,
         )
 
-    def _expanded_prompt(self, segment: Segment, camera: Trajectory, facts: Mapping[str, str]) -> str:
-        """What a segment shows, in words. What the prompt leaves open is filled in once for the whole clip:
-        each window has a seed of its own and would choose for itself."""
-        request = self.request
-        words = segment.prompt or request.expanded_prompt or request.prompt
-        if not (request.expand and self.capabilities.expands):
-            return request.expanded_prompt if self.capabilities.expands and not segment.prompt else ""
-        return expand_prompt(words, request.seed, motion=not request.path, camera=camera, defaults=facts)
+    @property
+    def plans_scenes(self) -> bool:
+        """Whether the model draws from scene plans."""
+        return PLAN in self.capabilities.controls
+
+    @cached_property
+    def scene_plans(self) -> scene_plans.Plans:
+        """See `scene_plans.plan_segments`."""
+        return scene_plans.plan_segments(self) if self.plans_scenes and self.windows else ()
+
+    def window_plan(self, window: Window) -> str:
+        """The part of its segment's plan that a window shows, its context included, as JSON; "" for a model
+        that draws from words."""
+        plan = self.scene_plans[window.segment] if self.scene_plans else None
+        if plan is None:
+            return ""
+        from hinode.engines.native.book.scene_plan import cut_plan
+
+        start, seconds = ((window.start - window.head) / float(self.fps), window.frames / float(self.fps))
+        return cut_plan(plan, start, seconds).model_dump_json()
 
     def _pictures(self, window: Window) -> tuple[Reference, ...]:
         """The pictures of the request that fall into a window, at their moments in it."""
         first = self.first_frame(window)
         pictures = []
         for reference in self.request.references:
-            frame = round(reference.at * float(self.fps))
+            frame = min(round(reference.at * float(self.fps)), self.frames - 1)
             if reference.role == LAST_FRAME:
                 frame = self.frames - 1
             elif reference.role not in (FIRST_FRAME, KEYFRAME):
@@ -238,11 +236,14 @@ class Layout:
 
     def _faults(self) -> Iterator[Fault]:
         request, model = self.request, self.capabilities.model
-        if not self.windows:
+        if not self.windows and request.operation != "storyboard":
             yield "segments", "nothing of the clip would be drawn", "leave a part of it to be drawn"
-        if request.sound:
+        if request.sound and not self.plans_scenes:
             message = "a clip that is put together from parts has no sound yet"
             yield "sound", message, "leave sound out of the request"
+        if self.plans_scenes and any(s.seconds > MAX_PLAN_SECONDS and not s.keep for s in self.segments):
+            message = f"the model {model} draws {MAX_PLAN_SECONDS:g} seconds at most from one prompt"
+            yield "seconds", message, "ask for fewer, or for a storyboard"
         if not takes_context_video(self.capabilities):
             remedy = "use a model that takes videos as context"
             for before, after in pairwise(self.segments):

@@ -11,12 +11,13 @@ from typing import Any
 
 from hinode.errors import BadInput, join_names, quote
 from hinode.media import animation, pictures, stills
-from hinode.media.decode import HEAD_BYTES, DecodeError, VideoFile, media_type
+from hinode.media.container import HEAD_BYTES, DecodeError, media_type
+from hinode.media.decode import VideoFile
 from hinode.media.probe import probe
 from hinode.media.references import digest_file
 from hinode.media.timeline import frame_rate
 from hinode.media.video import write_lossless
-from hinode.request import CHARACTER, MASK, PIXELS, SIDE, MediaFile, Reference, Size
+from hinode.request import CHARACTER, MASK, PIXELS, SIDE, SOURCE, MediaFile, Reference, Size
 
 MAX_SOURCE_SECONDS = 3600.0
 """Seconds of the longest video that a clip can be made from."""
@@ -44,7 +45,7 @@ def load_video(
         if folder is not None and path.exists():
             path = _join_pictures(path, folder, fps, field)
         facts = probe(path, max_seconds=MAX_SOURCE_SECONDS, field=field, local=True)
-        prompt = _label_facts(path).get("prompt")
+        prompt = label_facts(path).get("prompt")
         return MediaFile(
             digest=digest_file(path),
             media_type=facts.media_type,
@@ -156,7 +157,7 @@ def default_size(have: Size, *, even: bool) -> Size:
     if width * height > PIXELS or max(have) > SIDE[1]:
         scale = (DEFAULT_PIXELS / (width * height)) ** 0.5
         width, height = round(width * scale), round(height * scale)
-    return (width - width % 2, height - height % 2) if even else (width, height)
+    return (max(2, width - width % 2), max(2, height - height % 2)) if even else (width, height)
 
 
 def check_fit(fit: str | None) -> None:
@@ -174,6 +175,22 @@ def load_character(path: Path, name: str, field: str = CHARACTER) -> Reference:
         digest = digest_file(path)  # first, because it tells that there is no such file
         _, kind = pictures.measure(path, field=field)
         return Reference(CHARACTER, digest, kind, name, path=str(path.absolute()))
+
+
+def load_any(path: Path, folder: Path, *, field: str = "file") -> Reference:
+    """A video, an animation or a picture to look at. `folder`: where a copy of an animation goes.
+
+    Raises:
+        BadInput: it is missing, or is none of these.
+    """
+    with name_file_in_errors(path, field):
+        if path.is_dir():
+            raise BadInput("it is a folder", "name a video or a picture", field=field)
+        if _is_video(path) or animation.is_animated(path):
+            return load_video(path, field=field, folder=folder).reference(SOURCE)
+        digest = digest_file(path)
+        _, kind = pictures.measure(path, field=field)
+        return Reference(SOURCE, digest, kind, path=str(path.absolute()))
 
 
 def _is_video(path: Path) -> bool:
@@ -199,12 +216,12 @@ def name_file_in_errors(path: Path, field: str) -> Iterator[None]:
 def is_made_by_hinode(path: Path) -> bool:
     """Whether a file says that Hinode made it."""
     if path.suffix.lower() == ".mp4":
-        return str(_label_facts(path).get("generator", "")).startswith("hinode ")
+        return str(label_facts(path).get("generator", "")).startswith("hinode ")
     with path.open("rb") as file:
         return b"hinode" in file.read(2**20)
 
 
-def _label_facts(path: Path) -> dict[str, Any]:
+def label_facts(path: Path) -> dict[str, Any]:
     """The facts in the label of an MP4; see `media.label`."""
     try:
         with VideoFile(path) as file:

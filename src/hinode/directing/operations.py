@@ -14,7 +14,17 @@ import numpy.typing as npt
 from hinode.clip import Frames
 from hinode.directing.segments import LOOP_SECONDS
 from hinode.errors import BadInput, join_names, quote
-from hinode.request import FPS, KEYFRAME, LAST_FRAME, STRENGTH, MediaFile, Reference, Request, Segment
+from hinode.request import (
+    FIRST_FRAME,
+    FPS,
+    KEYFRAME,
+    LAST_FRAME,
+    STRENGTH,
+    MediaFile,
+    Reference,
+    Request,
+    Segment,
+)
 
 BLEND_STRENGTH = 0.7
 """How far a transition goes from the two clips faded into each other, by default."""
@@ -149,10 +159,14 @@ def last_moment(seconds: float, fps: float) -> float:
     return max(0.0, (math.ceil(round(seconds * fps, 6)) - 1) / fps)
 
 
-def check_keyframes(references: tuple[Reference, ...], fps: float) -> None:
-    """Raise BadInput if two pictures fall into one frame; a last frame has no moment to compare."""
+def check_keyframes(references: tuple[Reference, ...], fps: float, seconds: float) -> None:
+    """Raise BadInput if two pictures fall into one frame of a clip of so many seconds, which is drawn at so
+    many frames per second."""
+    last = last_moment(seconds, fps)
     moments = sorted(
-        reference.at for reference in references if reference.still and reference.role != LAST_FRAME
+        last if reference.role == LAST_FRAME else min(reference.at, last)
+        for reference in references
+        if reference.still and reference.role in (FIRST_FRAME, KEYFRAME, LAST_FRAME)
     )
     for before, after in pairwise(moments):
         if round(before * fps) == round(after * fps):

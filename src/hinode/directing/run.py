@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 
 from hinode.clip import Clip, Frames, FrameSource, Provenance, Sound
-from hinode.directing import operations, segment_facts, sound
+from hinode.directing import operations, scene_plans, sound
 from hinode.directing.layout import BASE, HEAD, TAIL, Layout
-from hinode.directing.source_facts import Facts
 from hinode.directing.windows import Window
 from hinode.engines import saved_state
 from hinode.engines.protocol import Cost, Engine, Part, Progress, Run, State, UnusableState, abandon, timed
@@ -30,12 +29,14 @@ from hinode.media.references import FrameReader
 from hinode.media.resize import fit_frame
 from hinode.media.sound import UnusableSound
 from hinode.media.timeline import frame_rate
-from hinode.request import FIRST_FRAME, FPS, GUIDE_VIDEO, MASK, Reference, Segment, Size
+from hinode.request import FIRST_FRAME, FPS, GUIDE_VIDEO, MASK, Reference, Request, Segment, Size
 
 MASK_RANGE = (8, 247)
 """Brightness of a mask up to which the source stays, and from which on the drawn picture covers it; between
 them both are mixed. Encoders leave some noise in black and white."""
 
+THEN = "; then "
+"""Between what was made of the prompts of two parts."""
 MAX_MEMORY_BYTES = 2**28
 """Frames that take more bytes than that are held in a file."""
 
@@ -53,10 +54,9 @@ class DirectedRun:
         self.layout = layout
         self.engine = engine
         self.stage_seconds: dict[str, float] = {}
-        self._steps = [cost.steps for cost in window_costs(layout, engine)]
+        self._steps = [cost.steps for cost in window_costs(layout, engine.estimate)]
         self._finished = 0  # windows
         self._lost_sound = False  # a window came with sound
-        self._facts: list[Facts] | None = None  # of each segment, once they are known
         self._provenance: Provenance | None = None  # of the first window
         self._run: Run | None = None
         self._window_state: State | None = None  # where the current window goes on from
@@ -74,7 +74,7 @@ class DirectedRun:
             return
         if self._finished == 0 and self._run is None:
             yield Progress("load", 0, 1)
-        if not self._has_sources:
+        if not self._has_sources and self.layout.windows:
             with timed(self.stage_seconds, "join"):
                 self._copy_sources()
         while self._finished < len(self.layout.windows):
@@ -89,16 +89,14 @@ class DirectedRun:
         before, total = sum(self._steps[:index]), sum(self._steps)
         if self._run is None:
             with timed(self.stage_seconds, "join"):
-                if self._facts is None:
-                    self._facts = segment_facts.detect(self.layout)
-                facts = self._facts[window.segment]
-                request = self.layout.window_request(index, self._window_references(window), facts)
+                plan = self.layout.window_plan(window)
+                request = self.layout.window_request(index, self._window_references(window), plan)
             self._run = self.engine.start(request, self._window_state)
             self._window_state = None
         for progress in self._run:
             if progress.stage == "sample":
                 yield Progress("sample", before + progress.done, total, progress.preview)
-            elif progress.stage in ("load", "text") and index == 0:
+            elif progress.stage in ("load", "text", "plan") and index == 0:
                 yield progress
             else:
                 done = self._steps[index] if progress.stage == "decode" else 0
@@ -111,7 +109,8 @@ class DirectedRun:
             frame = clip.frames[min(int((window.head + new) * pace), len(clip.frames) - 1)]
             target[new] = fit_frame(frame, self.layout.size)
         self._lost_sound = self._lost_sound or clip.sound is not None
-        self._provenance = _merge(self._provenance, clip.provenance)
+        new_part = index > 0 and window.segment != self.layout.windows[index - 1].segment
+        self._provenance = _merge(self._provenance, clip.provenance, new_part)
         for stage, seconds in clip.provenance.stage_seconds.items():
             self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
         self._run = None
@@ -202,14 +201,33 @@ class DirectedRun:
         for index, segment in enumerate(self.layout.segments):
             if segment.keep:
                 begin, end = self.layout.edges[index : index + 2]
-                self._reader(segment.keep, "keep").fill(self._frames[begin:end], segment.start)
+                self._fill_from_video(segment, self._frames[begin:end], "keep")
         self._has_sources = True
+
+    def _fill_from_video(
+        self,
+        segment: Segment,
+        target: Frames,
+        purpose: str,
+        fps: Fraction | None = None,
+        size: Size | None = None,
+    ) -> None:
+        """Fill in what a segment keeps from its video, which may fade into another one."""
+        reader = self._reader(segment.keep, purpose, fps, size)
+        reader.fill(target, segment.start)
+        if not segment.onto:
+            return
+        onto = self._reader(segment.onto, f"{purpose} onto", fps, size)
+        first = round(Fraction(str(segment.onto_start)) * onto.fps)
+        shares = (np.arange(len(target)) + 1) / (len(target) + 1)
+        for index, share in enumerate(operations.influence(segment.curve, shares)):
+            target[index] = operations.crossfade(target[index], onto.frame(first + index), float(share))
 
     # The end
 
     def _join(self) -> Iterator[Progress]:
         request, layout, windows = self.layout.request, self.layout, len(self.layout.windows)
-        assert self._provenance is not None, "there is a window"
+        base = self._provenance or self._joined()
         fps = self._output_rate()
         track, silence = self._sound()
         notes = [
@@ -219,10 +237,11 @@ class DirectedRun:
             self._rate_note(fps),
         ]
         provenance = dataclasses.replace(
-            self._provenance,
+            base,
             seed=request.seed,
             stage_seconds=self.stage_seconds,
-            read_as="; ".join(filter(None, (self._provenance.read_as, *notes))),
+            plan=scene_plans.whole_plan(layout),
+            read_as="; ".join(filter(None, (base.read_as, *notes))),
         )
         if any(segment.keep for segment in layout.segments) or layout.mask is not None:
             whole = allocate_frames((layout.count(fps), request.height, request.width, 3))
@@ -231,12 +250,27 @@ class DirectedRun:
         else:
             self._clip = Clip(self._frames, float(layout.fps), provenance, track)
 
+    def _joined(self) -> Provenance:
+        """Of a film of finished shots, of which nothing is drawn."""
+        capabilities, shots = self.layout.capabilities, len(self.layout.segments)
+        return Provenance(
+            engine=self.engine.name,
+            model=capabilities.model,
+            seed=self.layout.request.seed,
+            steps=0,
+            native_size=self.layout.request.size,
+            stage_seconds={},
+            read_as=f"{shots} parts of videos, joined as they are",
+            licence=capabilities.licence,
+        )
+
     def _sound(self) -> tuple[Sound | None, str]:
         """What is heard of the videos, unless the request refuses sound; or why it is not."""
         if self.layout.request.sound is False:
             return None, ""
         try:
-            return sound.join(self.layout.segments, self._reference), ""
+            own = scene_plans.sounds(self.layout)
+            return sound.join(self.layout.segments, self._reference, own), ""
         except UnusableSound as error:
             return None, f"without the sound of the source, which {error}"
 
@@ -268,11 +302,12 @@ class DirectedRun:
         for index, segment in enumerate(layout.segments):
             yield Progress("decode", index, len(layout.segments))
             begin, end = marks[index : index + 2]
-            source = segment.keep or (segment.guide if layout.mask is not None else "")
-            if source:
-                self._reader(source, "finish", fps, size).fill(whole[begin:end], segment.start)
-            if not segment.keep:
-                self._fill_generated(whole, range(begin, end), fps, size)
+            if segment.keep:
+                self._fill_from_video(segment, whole[begin:end], "finish", fps, size)
+                continue
+            if layout.mask is not None and segment.guide:
+                self._reader(segment.guide, "finish", fps, size).fill(whole[begin:end], segment.start)
+            self._fill_generated(whole, range(begin, end), fps, size)
 
     def _fill_generated(self, whole: Frames, span: range, fps: Fraction, size: Size) -> None:
         mask = self.layout.mask
@@ -304,7 +339,6 @@ class DirectedRun:
             "finished": self._finished,
             "window": None if inner is None else saved_state.to_bytes(inner),
             "stage_seconds": self.stage_seconds,
-            "facts": self._facts,
             "lost_sound": self._lost_sound,
             "provenance": None
             if provenance is None
@@ -325,8 +359,6 @@ class DirectedRun:
 
     def _restore(self, state: State) -> None:
         values = saved_state.restore(state, self.engine.name, self._identity)
-        if "facts" not in values:  # its windows were drawn from prompts that were completed in another way
-            raise UnusableState("the saved run is of an older version of Hinode")
         if values["window"] is not None:
             prefix = _part_name(values["finished"])
             self._window_state = saved_state.from_bytes(
@@ -342,7 +374,6 @@ class DirectedRun:
             except (OSError, KeyError, ValueError, zlib.error) as error:
                 raise UnusableState("a part of the saved run is missing or damaged") from error
         self._finished = values["finished"]
-        self._facts = values["facts"]
         self._lost_sound = values["lost_sound"]
         self.stage_seconds.update(values["stage_seconds"])
 
@@ -358,10 +389,10 @@ class DirectedRun:
         }
 
 
-def window_costs(layout: Layout, engine: Engine) -> list[Cost]:
+def window_costs(layout: Layout, estimate: Callable[[Request], Cost]) -> list[Cost]:
     """What each window of a clip costs to draw; BadInput if the engine cannot draw one of them."""
     return [
-        engine.estimate(layout.window_request(index, layout.placeholders(window)))
+        estimate(layout.window_request(index, layout.placeholders(window)))
         for index, window in enumerate(layout.windows)
     ]
 
@@ -393,10 +424,16 @@ def _part_name(index: int) -> str:
     return f"window-{index}"
 
 
-def _merge(first: Provenance | None, other: Provenance) -> Provenance:
-    """The provenance of the first window, with the words that those of all windows understood or did not."""
+def _merge(first: Provenance | None, other: Provenance, new_part: bool) -> Provenance:
+    """The provenance of the first window, with the words that those of all windows understood or did not, and
+    what was made of the prompt of each part, such as a shot of a film."""
     if first is None:
         return other
     understood = dict.fromkeys((*first.understood, *other.understood))
     unknown = dict.fromkeys((*first.not_understood, *other.not_understood))
-    return dataclasses.replace(first, understood=tuple(understood), not_understood=tuple(unknown))
+    read_as = first.read_as
+    if new_part and read_as.split(THEN)[-1] != other.read_as:
+        read_as = f"{read_as}{THEN}{other.read_as}"
+    return dataclasses.replace(
+        first, understood=tuple(understood), not_understood=tuple(unknown), read_as=read_as
+    )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hinode.errors import BadInput, Fault, raise_first
-from hinode.request import MASK, Capabilities, Request, Segment
+from hinode.request import MASK, PLAN, Capabilities, Request, Segment
 
 REDRAW_STRENGTH = {"remix": 0.75, "edit": 0.6}
 """How far a remix and an edit go from their source by default."""
 
 CHANGE_STRENGTH = {"remix": 0.98, "edit": 0.85}
-"""The same for a model that changes only what the prompt says otherwise than the source shows."""
+"""The same for a model that follows the plan of the source, with what the prompt says otherwise."""
 
 LOOP_SECONDS = 1.0
 """How long a loop takes to return to its beginning, or half of the clip if that is less."""
@@ -37,7 +37,8 @@ def split(request: Request, source_seconds: float | None, capabilities: Capabili
         if strength is None and request.reference(MASK) is not None:
             strength = 1.0
         elif strength is None:
-            strength = (CHANGE_STRENGTH if capabilities.expands else REDRAW_STRENGTH)[request.operation]
+            changes = PLAN in capabilities.controls
+            strength = (CHANGE_STRENGTH if changes else REDRAW_STRENGTH)[request.operation]
         return (Segment(request.seconds, guide=source.digest, strength=strength),)
     first = min(source_seconds, request.seconds)
     added = request.seconds - first

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from types import MappingProxyType
 
 import numpy as np
 
@@ -14,6 +16,8 @@ from hinode.request import Reference, Segment
 
 FADE_SECONDS = 0.01
 """Over which sound begins and ends, so that no click is heard."""
+
+NO_SOUNDS: Mapping[int, Sound] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -33,20 +37,26 @@ class _Piece:
         return self.digest == other.digest and max(abs(moment), abs(place)) < FADE_SECONDS
 
 
-def join(segments: Sequence[Segment], reference: Callable[[str], Reference]) -> Sound | None:
+def join(
+    segments: Sequence[Segment],
+    reference: Callable[[str], Reference],
+    generated: Mapping[int, Sound] = NO_SOUNDS,
+) -> Sound | None:
     """The sound under the parts of a clip that are kept or drawn over a video; a transition fades from one
     sound to the other.
 
     Args:
         reference: the file with a digest.
+        generated: the sounds of segments that have one of their own, by their numbers; then no video is heard
+            in them.
 
     Returns:
-        As long as all segments together, at the highest rate of the sounds; None if no video has sound.
+        As long as all segments together, at the highest rate of the sounds; None if there is none.
 
     Raises:
         UnusableSound: a video has sound that cannot be decoded.
     """
-    pieces = [piece for piece in _pieces(segments) if not reference(piece.digest).still]
+    pieces = [piece for piece in _pieces(segments, generated) if not reference(piece.digest).still]
     sounds: list[tuple[_Piece, Sound]] = []
     for piece in pieces:
         late = max(-piece.start, 0.0)  # a transition may begin before the second video does
@@ -60,6 +70,10 @@ def join(segments: Sequence[Segment], reference: Callable[[str], Reference]) -> 
             opens = late > 0 or not any(other.leads_to(piece) for other in pieces)
             closes = not any(piece.leads_to(other) for other in pieces)
             sounds.append((piece, _faded(whole, piece, late, opens, closes)))
+    edges = [0.0, *accumulate(segment.seconds for segment in segments)]
+    for number, own in generated.items():
+        piece = _Piece("", 0.0, edges[number], edges[number + 1])
+        sounds.append((piece, _faded(own, piece, 0.0, True, True)))
     if not sounds:
         return None
     rate = max(sound.rate for _, sound in sounds)
@@ -74,12 +88,15 @@ def join(segments: Sequence[Segment], reference: Callable[[str], Reference]) -> 
     return Sound(samples.clip(-1, 1), rate)
 
 
-def _pieces(segments: Sequence[Segment]) -> Iterator[_Piece]:
+def _pieces(segments: Sequence[Segment], generated: Mapping[int, Sound]) -> Iterator[_Piece]:
     begin = 0.0
-    for segment in segments:
+    for number, segment in enumerate(segments):
         end = begin + segment.seconds
+        if number in generated:
+            begin = end
+            continue
         if segment.keep:
-            yield _Piece(segment.keep, segment.start, begin, end)
+            yield _Piece(segment.keep, segment.start, begin, end, (1.0, 0.0 if segment.onto else 1.0))
         if segment.guide:
             yield _Piece(segment.guide, segment.start, begin, end, (1.0, 0.0 if segment.onto else 1.0))
         if segment.onto:

@@ -12,7 +12,7 @@ from importlib import metadata
 from importlib.metadata import EntryPoint
 from pkgutil import iter_modules
 
-from hinode.engines.protocol import Engine, EngineEntry
+from hinode.engines.protocol import Cost, Engine, EngineEntry
 from hinode.errors import BadInput, ModelError, join_names, quote
 from hinode.licensing import licences
 from hinode.request import Capabilities, Request
@@ -63,6 +63,19 @@ def models(name: str, settings: Settings) -> tuple[str, ...]:
     """
     entry = _entry(name)
     return entry.models(settings) if entry.models else entry.load(settings).capabilities().models
+
+
+def estimate(request: Request, settings: Settings) -> Cost:
+    """The work of a request; see `Engine.estimate`. As with `capabilities`, the engines here load no torch.
+
+    Raises:
+        BadInput: there is no such engine or model, or it cannot carry out the request.
+        ModelError: the weights of the model are missing or damaged, or the engine cannot be imported.
+    """
+    entry = _entry(request.engine)
+    if entry.estimate is None:
+        return entry.load(settings).estimate(request)
+    return entry.estimate(request, settings)
 
 
 def reserved_names(settings: Settings) -> tuple[str, ...]:

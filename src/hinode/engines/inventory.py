@@ -66,7 +66,7 @@ def find(name: str, settings: Settings) -> Item:
 
 def _native(settings: Settings) -> Iterator[Item]:
     for name, path in catalog.installed(settings.models).items():
-        size = path.stat().st_size
+        size = sum(file.stat().st_size for file in catalog.model_files(path))
         try:
             card = catalog.read_card(name, path)
         except HinodeError as error:
@@ -74,7 +74,7 @@ def _native(settings: Settings) -> Iterator[Item]:
         else:
             profiles = {
                 profile: f"{model.name} in {model.steps} steps"
-                for profile, model in catalog.profiles(card, settings.models).items()
+                for profile, model in catalog.profiles(card).items()
             }
             yield Item(name, catalog.ENGINE, licence=card.licence, bytes=size, profiles=profiles)
 

@@ -189,11 +189,13 @@ class EngineEntry:
             returns the engine.
         capabilities: as `Engine.capabilities`, without the engine; None to load it and ask it.
         models: names of its models, the default first; None for those that its capabilities name.
+        estimate: as `Engine.estimate`, without the engine; None to load it and ask it.
     """
 
     factory: str
     capabilities: Callable[[Settings, str | None], Capabilities] | None = None
     models: Callable[[Settings], tuple[str, ...]] | None = None
+    estimate: Callable[[Request, Settings], Cost] | None = None
 
     def load(self, settings: Settings) -> Engine:
         """Import the engine and make it."""

@@ -1,1 +1,1 @@
-"""How good a model is: the judge's figures, the directing suite, physics, the upscaler, flicker."""
+"""How good the networks are: suites with cases of their own, beside the truth of the drawn world."""

@@ -25,8 +25,9 @@ from hinode.engines.native.plans.planning import rule_plan
 from hinode.errors import BadInput
 from hinode.evaluation.results import Row, share, spread, table
 from hinode.world.book.plan import ScenePlan, plan_of
-from hinode.world.book.reading import check_facts, read_motion
-from hinode.world.book.scene import sample_scene
+from hinode.world.book.priors import PLACES
+from hinode.world.book.reading import SIDES, check_facts, read_motion
+from hinode.world.book.scene import CAMERAS, TIMES, WEATHERS, sample_scene
 from hinode.world.book.words.language import BOOK
 from hinode.world.prompts.facts import ParsedPrompt, SubjectFacts
 from hinode.world.prompts.grammar import MANY
@@ -36,6 +37,19 @@ CASES = Path("benchmarks", "prompts", "plans.jsonl")
 MIN_FACTS, MIN_MOTIONS, MAX_MILLISECONDS = 0.97, 0.99, 60.0
 SECONDS, ASPECT = 2.0, 16 / 9
 TRUE_PLANS = 300
+SCENE_FACTS = ("time", "place", "weather", "camera", "relation")
+KEYS_OF_SUBJECTS = {"kind": "subject", "color": "color", "motion": "motion"}
+VALUES = {"time": TIMES, "place": PLACES, "weather": WEATHERS, "camera": CAMERAS, "relation": tuple(SIDES)}
+"""Facts of a scene with the values that a plan can hold."""
+FINER = {
+    ("subject", "bird"): "gull",
+    ("place", "hills"): "meadow",
+    ("camera", "zoom in"): "dolly in",
+    ("camera", "zoom out"): "dolly out",
+    ("camera", "pan left"): "follow",
+    ("camera", "pan right"): "follow",
+}
+"""Values that the older world did not tell from others: it had birds, and the book has birds and gulls."""
 ATTRIBUTES = ("count", "kind", "color", "motion", "relation", "place", "time", "weather", "camera")
 
 
@@ -122,11 +136,36 @@ def _planner_rows(name: str, cases: list[dict[str, Any]], plan: Plan) -> list[Ro
     return [*rows, time_row.aim("<=", MAX_MILLISECONDS, time_row.figure <= MAX_MILLISECONDS)]
 
 
-def _expected(case: dict[str, Any]) -> ParsedPrompt:
-    """The facts of a case as the parser would give them."""
+def expected_facts(case: dict[str, Any]) -> tuple[ParsedPrompt, tuple[str, ...]] | None:
+    """The facts of a case as the parser would give them, and those of its facts that no plan holds, such as
+    "relation behind"; None for a case that only has a prompt.
+
+    A case has the fields of `benchmarks/prompts/plans.jsonl`, or "expect": {"subject": ..., "color 2": ...}
+    in the values of an older world; where its words say one of `FINER`, that counts.
+    """
+    if "expect" in case:
+        words = parse(case["prompt"], BOOK).cast_facts()
+        facts = dict(case["expect"])
+        finer = {name: FINER.get((name.split()[0], value)) for name, value in facts.items()}
+        facts |= {name: value for name, value in finer.items() if value and words.get(name) == value}
+        marks = [mark for mark in ("", " 2", " 3") if f"subject{mark}" in facts]
+        subjects = [{name: facts.get(f"{key}{mark}") for name, key in KEYS_OF_SUBJECTS.items()} | {"count": 1}
+                    for mark in marks]  # fmt: skip
+        case = {**dict.fromkeys(SCENE_FACTS), **facts, "subjects": subjects}
+    elif "subjects" not in case:
+        return None
+    scene = {name: case[name] for name in SCENE_FACTS}
+    lacking = [name for name, values in VALUES.items() if scene[name] not in (None, *values)]
+    missing = tuple(f"{name} {scene[name]}" for name in lacking)
     mentions = tuple(
         SubjectFacts(s["kind"], s["color"], s["motion"], MANY if s["count"] == "many" else s["count"])
         for s in case["subjects"]
     )
-    scene = {name: case[name] for name in ("time", "place", "weather", "camera", "relation")}
-    return ParsedPrompt(mentions, understood=(), not_understood=(), **scene)
+    scene |= dict.fromkeys(lacking)
+    return ParsedPrompt(mentions, understood=(), not_understood=(), **scene), missing
+
+
+def _expected(case: dict[str, Any]) -> ParsedPrompt:
+    facts = expected_facts(case)
+    assert facts is not None, "every case of plans has facts"
+    return facts[0]

@@ -18,11 +18,6 @@ Measure = Callable[[Sequence[C], int], list[Record]]
 """Measures some cases; the number is that of the first of them."""
 
 
-def to_records(**columns: Sequence[Any]) -> list[Record]:
-    """A record for each case, from the values of all cases by name."""
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-
-
 class RecordLog:
     """Records of one metric, in memory and, if there is a folder, in a file of one line each."""
 

@@ -10,10 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from hinode.evaluation.scores import Score
-
 RESAMPLES = 2000
 """Resamples of a bootstrap interval."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """`right` of `n`, with the Wilson score interval at 95 % (Wilson 1927)."""
+
+    right: int
+    n: int
+
+    def as_json(self) -> dict[str, float | int]:
+        """{"accuracy", "low", "high", "n"}; all zero when nothing was judged."""
+        if not self.n:
+            return {"accuracy": 0.0, "low": 0.0, "high": 0.0, "n": 0}
+        z, p, n = 1.959964, self.right / self.n, self.n
+        middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        low, high = max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
+        return {"accuracy": round(p, 4), "low": round(low, 4), "high": round(high, 4), "n": n}
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@
 The cases are `benchmarks/prompts/understanding.jsonl`; the page beside it says how they were written. A fact
 is one of a subject (kind, count, colour, motion) or of the scene (time, place, weather, camera). A fact that
 is expected and not found, found and not expected, or found with another value counts against the parser.
-What a world does not have, such as a camel, is no fact of its parser; its words must be reported. There are
-two worlds: that of the shipped networks, and the picture book.
+What the picture book does not have, such as a dog, is no fact of its parser; its words must be reported.
 """
 
 from __future__ import annotations
@@ -20,45 +19,19 @@ from typing import Any
 
 from hinode.errors import BadInput
 from hinode.evaluation.results import Row, share, table
-from hinode.world import scene as first
 from hinode.world.book import priors
-from hinode.world.book import scene as book
+from hinode.world.book.scene import CAMERAS, TIMES, WEATHERS
 from hinode.world.book.words.language import BOOK
 from hinode.world.prompts.grammar import MANY
-from hinode.world.prompts.language import FIRST, Language
 from hinode.world.prompts.prompt import ParsedPrompt, parse
 
 CASES = Path("benchmarks", "prompts", "understanding.jsonl")
 MIN_FACTS = 0.9
+METRIC = "understanding"
 
 
-@dataclass(frozen=True, eq=False)
-class World:
-    """What a world has, and its language. `scene`: the values of each fact of the scene."""
-
-    name: str
-    language: Language
-    kinds: tuple[str, ...]
-    colors: tuple[str, ...]
-    scene: dict[str, tuple[str, ...]]
-
-
-WORLDS = (
-    World(
-        "shipped networks",
-        FIRST,
-        first.SUBJECTS,
-        first.COLORS,
-        {"time": first.TIMES, "place": first.PLACES, "weather": first.WEATHERS, "camera": first.CAMERAS},
-    ),
-    World(
-        "picture book",
-        BOOK,
-        priors.KINDS,
-        priors.COLORS,
-        {"time": book.TIMES, "place": priors.PLACES, "weather": book.WEATHERS, "camera": book.CAMERAS},
-    ),
-)
+SCENE = {"time": TIMES, "place": priors.PLACES, "weather": WEATHERS, "camera": CAMERAS}
+"""The values of each fact of the scene."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +49,14 @@ class Comparison:
     faults: tuple[str, ...]
 
 
-def compare(case: dict[str, Any], parsed: ParsedPrompt, world: World) -> Comparison:
+def compare(case: dict[str, Any], parsed: ParsedPrompt) -> Comparison:
     """Compare a prompt as a world's parser reads it with a case."""
     pairs: list[tuple[str, Any, Any]] = []
     foreign = list(case["unknown"])
     listed = len(foreign)
     expected = []
     for facts in case["subjects"]:
-        if facts["kind"] in world.kinds:
+        if facts["kind"] in priors.KINDS:
             expected.append(facts)
         else:
             foreign += facts["kind"].split()
@@ -99,7 +72,7 @@ def compare(case: dict[str, Any], parsed: ParsedPrompt, world: World) -> Compari
         mentions.remove(match)
         pairs.append(("kind", facts["kind"], match.kind))
         pairs.append(("count", MANY if facts["count"] == "many" else facts["count"], match.count))
-        if facts["color"] in (None, *world.colors):
+        if facts["color"] in (None, *priors.COLORS):
             pairs.append(("color", facts["color"], match.color))
         pairs.append(("motion", facts["motion"], match.motion))
     reported = {*parsed.not_understood, *dict(parsed.readings)}
@@ -107,7 +80,7 @@ def compare(case: dict[str, Any], parsed: ParsedPrompt, world: World) -> Compari
     pairs += [
         ("kind", None, mention.kind) for mention in mentions if mention.kind and not stand_ins[mention.kind]
     ]
-    for name, values in world.scene.items():
+    for name, values in SCENE.items():
         if case[name] in (None, *values):
             pairs.append((name, case[name], getattr(parsed, name)))
     pairs = [pair for pair in pairs if pair[1:] != (None, None)]
@@ -128,8 +101,8 @@ def _is_form(typed: str, word: str) -> bool:
 
 
 def evaluate_understanding(path: Path = CASES, *, limit: int | None = None) -> dict[str, Any]:
-    """The shares of facts that are right and of foreign words that are reported, for each world, in all and
-    by class of prompts, and the prompts with a fault.
+    """The shares of facts that are right and of foreign words that are reported, in all and by
+    class of prompts, and the prompts with a fault.
 
     Raises:
         BadInput: the cases cannot be read.
@@ -138,37 +111,30 @@ def evaluate_understanding(path: Path = CASES, *, limit: int | None = None) -> d
         cases = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()][:limit]
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read: {error}", "name a file of cases", field="prompts") from error
-    rows: list[Row] = []
-    faults: list[dict[str, Any]] = []
-    for world in WORLDS:
-        results = [(case, compare(case, parse(case["prompt"], world.language), world)) for case in cases]
-        rows += _rows(world, results)
-        faults += [
-            {"world": world.name, "prompt": case["prompt"], "faults": list(result.faults)}
-            for case, result in results
-            if result.faults
-        ]
-    return {"suite": "understanding", "rows": [row.as_json() for row in rows], "faults": faults}
+    results = [(case, compare(case, parse(case["prompt"], BOOK))) for case in cases]
+    faults = [
+        {"prompt": case["prompt"], "faults": list(result.faults)} for case, result in results if result.faults
+    ]
+    rows = [row.as_json() for row in _rows(results)]
+    return {"suite": "understanding", "rows": rows, "faults": faults}
 
 
-def _rows(world: World, results: list[tuple[dict[str, Any], Comparison]]) -> list[Row]:
-    """The shares of one world, in all and by class of prompts."""
+def _rows(results: list[tuple[dict[str, Any], Comparison]]) -> list[Row]:
+    """The shares, in all and by class of prompts."""
     facts = [fact for _, result in results for fact in result.facts]
     reports = [report for _, result in results for report in result.reports]
     rows = [
-        share(world.name, "facts right", facts, MIN_FACTS),
-        share(world.name, "words reported that cannot be shown", reports, 1.0),
-        share(world.name, "whole prompts", [not result.faults for _, result in results]),
+        share(METRIC, "facts right", facts, MIN_FACTS),
+        share(METRIC, "words reported that cannot be shown", reports, 1.0),
+        share(METRIC, "whole prompts", [not result.faults for _, result in results]),
     ]
     for name in dict.fromkeys(case["class"] for case, _ in results):
         hits = [fact for case, result in results if case["class"] == name for fact in result.facts]
-        rows.append(share(world.name, f"{name.replace('_', ' ')}: facts right", hits))
+        rows.append(share(METRIC, f"{name.replace('_', ' ')}: facts right", hits))
     return rows
 
 
 def text(result: dict[str, Any]) -> str:
     """The rows of a result, and its faults, as text."""
-    faults = [
-        f"{fault['world']}: {fault['prompt']}: {'; '.join(fault['faults'])}" for fault in result["faults"]
-    ]
+    faults = [f"{fault['prompt']}: {'; '.join(fault['faults'])}" for fault in result["faults"]]
     return "\n".join([table([Row.of(row) for row in result["rows"]]), *faults])

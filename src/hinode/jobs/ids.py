@@ -17,14 +17,16 @@ def make(prefix: str, now: float) -> str:
     return f"{prefix}{int(now * 1000):012x}{secrets.token_hex(10)}"
 
 
-def parse_name(name: str, max_length: int) -> str:
+def parse_name(name: str, max_length: int, field: str = "name", kind: str = "") -> str:
     """The name of something, without spaces around it; `max_length` is in characters.
+
+    `field` names it in the error, and `kind` is what it is in words, by default the same.
 
     Raises:
         BadInput: it is empty, too long, or not printable on one line.
     """
     name = name.strip()
     if not 1 <= len(name) <= max_length or not name.isprintable():
-        message = f"{quote(name)} cannot be a name"
-        raise BadInput(message, f"give 1 to {max_length} printable characters on one line", field="name")
+        message = f"{quote(name)} cannot be a {kind or field}"
+        raise BadInput(message, f"give 1 to {max_length} printable characters on one line", field=field)
     return name

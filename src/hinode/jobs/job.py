@@ -30,11 +30,29 @@ class OverQuota(HinodeError):
         super().__init__(message, remedy)
 
 
-class Unfinished(HinodeError):
+class WrongState(HinodeError):
+    """The state of the job does not allow this."""
+
+    code = "wrong_state"
+    exit_code = 2
+
+
+class Unfinished(WrongState):
     """The job has to end first."""
 
     code = "video_in_progress"
-    exit_code = 2
+
+
+class NotWaiting(WrongState):
+    """The job does not wait any more."""
+
+    code = "video_not_waiting"
+
+
+class NotFailed(WrongState):
+    """The job has not failed."""
+
+    code = "video_not_failed"
 
 
 @dataclass(frozen=True)
@@ -43,12 +61,14 @@ class Draft:
 
     Attributes:
         project_id: the project that submits it.
-        key_id: API key that it came with, or None.
+        key_id: API key or session that it came with, or None.
         request: names its model, so that a later default changes nothing.
         requested_model: name of the model as the client wrote it.
         priority: class of work.
         inputs: files that the request's references name, by role and number; already in the store.
         source_id: video that this one is made from, or None.
+        parents: every video that this one is made from; by default the one of `source_id`.
+        relation: how it is made from them; by default the operation of the request.
         batch_id: batch that it is a line of, or None.
         request_hash: digest of the request in normal form, by which a retry is recognised.
     """
@@ -60,6 +80,8 @@ class Draft:
     priority: Priority = Priority.INTERACTIVE
     inputs: Mapping[str, MediaFile] = field(default_factory=dict)
     source_id: str | None = None
+    parents: tuple[str, ...] = ()
+    relation: str | None = None
     batch_id: str | None = None
     request_hash: str | None = None
 

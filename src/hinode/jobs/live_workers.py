@@ -24,13 +24,14 @@ class HostsThatTried(NamedTuple):
     unsupported: set[str]
 
 
+def is_live(now: float) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """Conditions on a worker that is live at `now` (seconds since 1970)."""
+    return workers.c.stopped_at.is_(None), workers.c.last_seen_at > now - LIVE_SECONDS
+
+
 def live(connection: Connection, now: float) -> dict[str, Engines]:
     """The hosts that have a live worker at `now` (seconds since 1970), and what their workers can run."""
-    rows = connection.execute(
-        sa.select(workers.c.host, workers.c.engines).where(
-            workers.c.stopped_at.is_(None), workers.c.last_seen_at > now - LIVE_SECONDS
-        )
-    )
+    rows = connection.execute(sa.select(workers.c.host, workers.c.engines).where(*is_live(now)))
     hosts: dict[str, Engines] = {}
     for host, engines in rows:
         others = hosts.get(host, frozenset())

@@ -39,7 +39,7 @@ projects.id, projects.attained, projects.attained_at, projects.weight,
        coalesce(busy.running, 0), projects.most_running, coalesce(busy.spent, 0)"""
 # The lanes are found by jumping from one to the next in the index of waiting jobs, so a queue of a hundred
 # thousand jobs costs no more than a short one. The head of a lane is its first job that may start now, has
-# not failed on this host, and was not found to need a later version there lately.
+# not failed on this host, and was not found to need a later version there lately. A paused project has none.
 _HEADS = Prepared(
     f"""
 WITH RECURSIVE lanes(lane) AS (
@@ -64,7 +64,7 @@ JOIN jobs AS head ON head.id = (
     ORDER BY jobs.queued_at, jobs.id
     LIMIT 1
 )
-JOIN projects ON projects.id = head.project_id
+JOIN projects ON projects.id = head.project_id AND projects.paused_at IS NULL
 LEFT JOIN busy ON busy.project_id = projects.id
 """
 )

@@ -23,6 +23,9 @@ T = TypeVar("T")
 # others.
 _ALWAYS_STORED = ("width", "height", "seconds", "seed", "engine", "curve")
 
+_FORMER = ("expand", "expanded_prompt", "guide_prompt")
+"""Fields of earlier versions that change no video of this one."""
+
 
 class UnknownRequestField(HinodeError):
     """A stored request uses a field that a later version added; to drop it would change the video."""
@@ -97,6 +100,7 @@ def _stored(value: Request | Reference | Segment) -> dict[str, Any]:
 
 
 def _read(values: Mapping[str, Any], cls: type[T]) -> T:
+    values = {name: value for name, value in values.items() if name not in _FORMER}
     unknown = values.keys() - {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if unknown:
         raise UnknownRequestField(

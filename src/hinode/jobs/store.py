@@ -17,10 +17,12 @@ from hinode.background import backoff
 from hinode.errors import quote
 from hinode.jobs import ids, live_workers, queue, submission, transitions
 from hinode.jobs.job import Draft, HeartbeatReply, Idempotency, Job, Lease, Submitted, Unfinished
+from hinode.jobs.library import trash
 from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import POLICY
 from hinode.jobs.states import MAX_FAILURES, MAX_POSTPONEMENTS, Outcome, Status
 from hinode.jobs.upkeep import Upkeep
+from hinode.money import runs
 from hinode.records.paging import page_of
 from hinode.records.rows import count_rows, first_row
 from hinode.records.tables import artifacts, attempts, jobs, workers
@@ -78,7 +80,7 @@ class Store(Upkeep):
     ) -> tuple[list[Job], bool]:
         """Jobs of a project in the order of creation, and whether there are more; see `page_of`."""
         owner = jobs.c.project_id == project_id
-        query = sa.select(jobs).where(owner, jobs.c.deleted_at.is_(None))
+        query = sa.select(jobs).where(owner, jobs.c.deleted_at.is_(None), jobs.c.trashed_at.is_(None))
         with self.database.read() as connection:
             rows, more = page_of(connection, query, owner, "video", after, limit, descending)
         return [read_job(row) for row in rows], more
@@ -121,8 +123,7 @@ class Store(Upkeep):
             if not job.final:
                 message = f"video {quote(job_id)} is not finished yet"
                 raise Unfinished(message, "cancel it first, or wait until it is")
-            connection.execute(jobs.update().where(jobs.c.id == job_id).values(deleted_at=now))
-            connection.execute(artifacts.delete().where(artifacts.c.job_id == job_id))
+            trash.forget(connection, [job_id], now)
             return job
 
     # What workers do
@@ -245,6 +246,7 @@ class Store(Upkeep):
         retention: float,
         *,
         claim_next: bool = False,
+        measured: runs.Measured | None = None,
     ) -> Lease | None:
         """Complete the job, with its files, its event and its account, and claim the next in the same
         transaction.
@@ -257,12 +259,15 @@ class Store(Upkeep):
             provenance: how the clip came to be, in JSON values.
             retention: seconds for which the files are kept.
             claim_next: whether to claim another job for the same worker.
+            measured: the run, for the prediction of later ones.
 
         Returns: the lease on the next job, if there is one.
         """
         now = self.clock()
         with self.database.write() as connection:
             transitions.complete(connection, lease, files, provenance, now, now + retention)
+            if measured is not None:
+                runs.record(connection, measured, now)
             if not claim_next:
                 return None
             resident = (f"{lease.job.engine}/{lease.job.model}",)

@@ -9,6 +9,8 @@ from sqlalchemy.engine import Connection
 
 from hinode.jobs import idempotency
 from hinode.jobs.job import Draft, Idempotency, OverQuota, Submitted
+from hinode.jobs.library import rows as library_rows
+from hinode.jobs.library import storage
 from hinode.jobs.rows import new_row
 from hinode.jobs.states import Status
 from hinode.jobs.tenants.tenant import lock_project
@@ -58,12 +60,14 @@ def accept(
     ]
     if inputs:
         connection.execute(artifacts.insert(), inputs)
+    library_rows.insert(connection, job_ids, drafts, now)
     if promise:
         idempotency.keep(connection, project_id, promise, job_ids, now)
     return Submitted(jobs_by_id(connection, job_ids))
 
 
 def _check_quota(connection: Connection, project: sa.RowMapping, drafts: Sequence[Draft], now: float) -> None:
+    storage.check(connection, project["id"], project["storage_limit_bytes"])
     maximum, budget = project["max_queued"], project["daily_seconds"]
     mine = jobs.c.project_id == project["id"]
     # The lines of a batch wait for as long as the batch allows; they do not fill the project's queue.

@@ -22,6 +22,7 @@ from hinode.jobs.job import Job, Lease, LeaseLost
 from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import POLICY, Tenant, attained
 from hinode.jobs.states import MAX_CRASHES, Outcome, Status
+from hinode.jobs.tenants.tenant import is_session
 from hinode.jobs.webhooks import outbox
 from hinode.records.prepared import Prepared, Row
 from hinode.records.tables import jobs
@@ -105,6 +106,7 @@ _END_ATTEMPT = Prepared(
 _ACCOUNT = Prepared(
     "SELECT id, attained, attained_at, weight FROM projects WHERE id = :project FOR NO KEY UPDATE"
 )
+_EXPIRY = Prepared("SELECT expiry FROM projects WHERE id = :project")
 _ATTAINED = Prepared("UPDATE projects SET attained = :compute, attained_at = :now WHERE id = :project")
 _ARTIFACT = Prepared(
     """
@@ -161,10 +163,14 @@ def complete(
     now: float,
     expires_at: float,
 ) -> None:
-    """running -> completed, with its files, its account and its event."""
+    """running -> completed, with its files, its account and its event.
+
+    A job that a signed-in person made has no `expires_at` if its project keeps those.
+    """
     job = lease.job
     spent = _settle(connection, job, Outcome.COMPLETED, now)
-    values = {"now": now, "until": expires_at, "provenance": dict(provenance), "spent": spent}
+    until = None if _has_no_expiry(connection, job) else expires_at
+    values = {"now": now, "until": until, "provenance": dict(provenance), "spent": spent}
     _write(_FINISH, connection, job, **values)
     for role, file in files.items():
         _ARTIFACT.run(connection, **artifact_row(job.id, role, file))
@@ -240,6 +246,13 @@ def _settle(
     compute = attained(account, now, POLICY) + spent
     _ATTAINED.run(connection, project=account.project_id, compute=compute, now=now)
     return spent
+
+
+def _has_no_expiry(connection: Connection, job: Job) -> bool:
+    if not is_session(job.key_id):
+        return False
+    ((expiry,),) = _EXPIRY.run(connection, project=job.project_id)
+    return bool(expiry == "never")
 
 
 def _emit_end(connection: Connection, job: Job, type: str, now: float) -> None:

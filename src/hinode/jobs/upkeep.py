@@ -10,12 +10,25 @@ from sqlalchemy.engine import Connection
 
 from hinode.jobs import live_workers, queue, transitions
 from hinode.jobs.job import Counts
+from hinode.jobs.library import trash
+from hinode.jobs.library.archives import ARCHIVE_SECONDS
 from hinode.jobs.rows import read_job
 from hinode.jobs.states import Outcome, Status
 from hinode.records.database import Database
-from hinode.records.tables import artifacts, attempts, characters, idempotency, jobs, uploads, workers
+from hinode.records.tables import (
+    archives,
+    artifacts,
+    attempts,
+    characters,
+    idempotency,
+    jobs,
+    uploads,
+    workers,
+)
 
 INPUT_SECONDS = 86_400.0  # for which the inputs of a job without a video are kept
+STILL = "thumbnail"
+"""Role of the file of a video that outlives the others."""
 KEY_SECONDS = 30 * 86_400.0  # for which idempotency keys are remembered
 
 _CHECKPOINTS = sa.select(jobs.c.checkpoint).where(jobs.c.checkpoint.is_not(None))
@@ -85,15 +98,26 @@ class Upkeep:
         return count
 
     def expire(self, limit: int = 500) -> list[str]:
-        """Forget the files of at most `limit` jobs whose time is over, which are returned, and old keys."""
+        """Forget the files of at most `limit` jobs whose time is over, which are returned, and old keys.
+
+        The thumbnail of an expired video stays, so that it can still be seen what others were made from.
+        Videos that have been in the trash for a day are deleted, and are returned too.
+        """
         now = self.clock()
-        without_video = sa.and_(jobs.c.expires_at.is_(None), jobs.c.completed_at <= now - INPUT_SECONDS)
+        without_video = sa.and_(
+            jobs.c.expires_at.is_(None),
+            jobs.c.status != Status.COMPLETED.value,
+            jobs.c.completed_at <= now - INPUT_SECONDS,
+        )
         query = sa.select(artifacts.c.job_id).distinct().join(jobs, jobs.c.id == artifacts.c.job_id)
-        query = query.where(sa.or_(jobs.c.expires_at <= now, without_video)).limit(limit)
+        query = query.where(artifacts.c.role != STILL, sa.or_(jobs.c.expires_at <= now, without_video))
         with self.database.write() as connection:
-            over = list(connection.scalars(query))
+            over = list(connection.scalars(query.limit(limit)))
             if over:
-                connection.execute(artifacts.delete().where(artifacts.c.job_id.in_(over)))
+                files = artifacts.c.job_id.in_(over), artifacts.c.role != STILL
+                connection.execute(artifacts.delete().where(*files))
+            over += trash.empty(connection, now, limit)
+            connection.execute(archives.delete().where(archives.c.created_at < now - ARCHIVE_SECONDS))
             connection.execute(idempotency.delete().where(idempotency.c.created_at < now - KEY_SECONDS))
         return over
 

@@ -12,7 +12,19 @@ from hinode.licensing import operator as operators
 from hinode.licensing.operator import EUROPEAN_UNION, Operator
 from hinode.licensing.terms import LICENCES, READINGS, Licence
 
-__all__ = ["AND", "LICENCES", "Licence", "check", "combine", "describe", "find", "refusal", "remark", "stamp"]
+__all__ = [
+    "AND",
+    "LICENCES",
+    "Licence",
+    "check",
+    "combine",
+    "describe",
+    "find",
+    "refusal",
+    "remark",
+    "stamp",
+    "terms",
+]
 
 AND = " AND "
 REVENUE, USERS = "US dollars of annual revenue", "users a month"
@@ -38,6 +50,12 @@ def _licences_in(expression: str) -> list[Licence]:
     """The licences of an expression that are known here."""
     keys = (key.casefold() for key in expression.split(AND))
     return [_BY_FOLDED_KEY[key] for key in keys if key in _BY_FOLDED_KEY]
+
+
+def terms(expression: str) -> list[str]:
+    """The terms of every licence of an expression in plain sentences, one a line; one that is not known here
+    has none."""
+    return [line for licence in _licences_in(expression) for line in describe(licence)]
 
 
 def check(expression: str, home: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -20,36 +19,19 @@ import av.error
 import av.filter
 import numpy as np
 from av.buffer import Buffer
-from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from hinode.clip import Frames
 from hinode.media.color import DEFAULT_PEAK, Grading, to_srgb
+from hinode.media.container import DecodeError, decode_errors, first_moment, main_stream, open_container
 from hinode.request import Size
-
-MP4 = "video/mp4"
-DEMUXERS = {
-    MP4: "mov,mp4,m4a,3gp,3g2,mj2",
-    "video/quicktime": "mov,mp4,m4a,3gp,3g2,mj2",
-    "video/x-matroska": "matroska,webm",
-    "video/x-msvideo": "avi",
-    "video/mp2t": "mpegts",
-}
-"""FFmpeg's names of the readers of files, by media type; a WebM is a Matroska."""
-SUFFIXES = {MP4: "mp4", "video/quicktime": "mov", "video/x-matroska": "mkv", "video/x-msvideo": "avi"}
-HEAD_BYTES = 197
-"""How much of a file says which of them it is."""
 
 # Codes of ITU-T H.273.
 UNSPECIFIED = 2
 MATRICES = frozenset({0, 1, 2, 4, 5, 6, 7, 9})
 """Colour matrices that are read; others, such as that of Dolby Vision without a common base, need more."""
-TRANSFERS = {16: "pq", 18: "hlg"}
-UNREADABLE_TRANSFERS = frozenset({8, 9, 10, 17})
-"""Linear and logarithmic ones: their pictures have no fixed look."""
-PRIMARIES = {9: "bt2020", 11: "p3", 12: "p3"}
 
 SD_SIZE = (1279, 576)
 """Up to this size a video that does not name its colour matrix is read as BT.601, else as BT.709, as players
@@ -66,20 +48,7 @@ INTERPOLATION = (
 )
 """Colours come out as they went in: a clip may be extended again and again."""
 
-# A playlist disguised as a video must not make FFmpeg open other files: so the demuxer is always named, and
-# only this protocol is allowed. The numbers limit how far FFmpeg reads to find out what a file holds.
-_OPTIONS = {
-    "protocol_whitelist": "file",
-    "enable_drefs": "0",
-    "probesize": str(5_000_000),
-    "analyzeduration": str(5_000_000),
-}
-
 _CODEC_NAMES = {"dav1d": "av1", "vpx": "vp9"}
-
-
-class DecodeError(Exception):
-    """A file is not a video that can be decoded; the text says why, after "the file"."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +69,7 @@ class Picture:
 
     @cached_property
     def rgb(self) -> Frames:
-        """uint8 [H, W, 3] in sRGB, upright and of square pixels.
+        """uint8 [H, W, 3] in sRGB, upright and of square pixels; white is behind what is transparent.
 
         Raises:
             DecodeError: its pixels are stored in a form that cannot be converted.
@@ -111,19 +80,24 @@ class Picture:
             small = frame.width <= SD_SIZE[0] and frame.height <= SD_SIZE[1]
             matrix = Colorspace.ITU601 if small else Colorspace.ITU709
         width, height = view.square((frame.width, frame.height))
-        with _decode_errors():
+        transparent = any(component.is_alpha for component in frame.format.components)
+        format = ("rgba" if transparent else "rgb24") if view.grading is None else "rgb48le"
+        if transparent and view.grading is not None:
+            format = "rgba64le"
+        with decode_errors():
             converted = self._reformatter.reformat(
-                frame,
-                width,
-                height,
-                format="rgb24" if view.grading is None else "rgb48le",
-                src_colorspace=matrix,
-                interpolation=INTERPOLATION,
+                frame, width, height, format=format, src_colorspace=matrix, interpolation=INTERPOLATION
             )
             pixels = converted.to_ndarray()
+        colors, opacity = pixels[..., :3], pixels[..., 3:]
         if view.grading is None:
-            return view.turn(pixels.astype(np.uint8, copy=False))
-        return view.turn(to_srgb(pixels.astype(np.uint16, copy=False), view.grading))
+            colors = colors.astype(np.uint8, copy=False)
+        else:
+            colors = to_srgb(colors.astype(np.uint16, copy=False), view.grading)
+        if transparent:
+            share = opacity.astype(np.float32) / (255 if view.grading is None else 65535)
+            colors = np.rint(255 + share * (colors.astype(np.float32) - 255)).astype(np.uint8)
+        return view.turn(colors)
 
 
 @dataclass(frozen=True)
@@ -149,13 +123,12 @@ class _View:
         Raises:
             DecodeError: it cannot be shown as it is meant.
         """
-        transfer, primaries = int(frame.color_trc), int(frame.color_primaries)
-        if int(frame.colorspace) not in MATRICES or transfer in UNREADABLE_TRANSFERS:
-            raise DecodeError("has colours that cannot be read here; convert it to BT.709")
-        grading = None
-        if transfer in TRANSFERS or primaries in PRIMARIES:
-            kind = TRANSFERS.get(transfer, "sdr")
-            grading = Grading(kind, PRIMARIES.get(primaries, "bt2020"), _peak(frame))
+        try:
+            grading = Grading.of_codes(int(frame.color_primaries), int(frame.color_trc), _peak(frame))
+            if int(frame.colorspace) not in MATRICES:
+                raise ValueError(f"the matrix {int(frame.colorspace)} is unknown")
+        except ValueError as error:
+            raise DecodeError("has colours that cannot be read here; convert it to BT.709") from error
         matrix = _side_data(frame, SideData.DISPLAYMATRIX)
         if matrix is None:
             return cls(shape=shape, grading=grading)
@@ -202,7 +175,10 @@ def _peak(frame: av.VideoFrame) -> float:
 
 def _side_data(frame: av.VideoFrame, kind: SideData) -> bytes | None:
     """What comes with a frame, as the bytes of FFmpeg's structure."""
-    data = frame.side_data.get(kind.name)
+    try:
+        data = frame.side_data.get(kind.name)
+    except ValueError:  # PyAV does not know the kind of one of them, such as EXIF in Motion JPEG
+        return None
     return bytes(data) if isinstance(data, Buffer) else None
 
 
@@ -218,10 +194,15 @@ class VideoFile:
             DecodeError: it is missing, is no video, is damaged, or has no pictures.
         """
         self.container = open_container(source)
-        if not self.container.streams.video:
+        stream = main_stream(self.container.streams.video)
+        if stream is None:
             self.container.close()
             raise DecodeError("has no pictures")
-        self.stream: VideoStream = self.container.streams.video[0]
+        if "1" in (stream.metadata.get("alpha_mode"), stream.metadata.get("ALPHA_MODE")):
+            # The decoders of FFmpeg leave the transparency of VP8 and VP9 out.
+            self.container.close()
+            raise DecodeError("has transparent parts, which are not read from a WebM; give it a background")
+        self.stream = stream
 
     def __enter__(self) -> VideoFile:
         return self
@@ -253,10 +234,16 @@ class VideoFile:
 
     @property
     def seconds(self) -> Fraction:
-        """Length of the pictures as the file declares it; 0 if it does not, see `measure_seconds`."""
+        """Length of the pictures as the file declares it, without what `first_moment` leaves out; 0 if it
+        does not, see `measure_seconds`."""
         if self.stream.duration is None or self.stream.time_base is None:
             return Fraction(0)  # what a container declares is the length of its sound too
-        return self.stream.duration * self.stream.time_base
+        end = ((self.stream.start_time or 0) + self.stream.duration) * self.stream.time_base
+        return end - self._begin
+
+    @cached_property
+    def _begin(self) -> Fraction:
+        return first_moment(self.container, self.stream)
 
     def measure_seconds(self) -> Fraction:
         """Length of the pictures by their times; nothing of them can be read afterwards.
@@ -265,7 +252,7 @@ class VideoFile:
             DecodeError: the file is cut off or damaged.
         """
         ends = [Fraction(0)]
-        with _decode_errors():
+        with decode_errors():
             self.container.seek(0)
             for packet in self.container.demux(self.stream):
                 if packet.pts is not None and packet.time_base is not None:
@@ -282,7 +269,7 @@ class VideoFile:
         # One for each pass: the converter keeps a state that two threads must not share.
         reformatter = VideoReformatter()
         view: _View | None = None
-        with _decode_errors():
+        with decode_errors():
             for frame in self._frames():
                 view = view or _View.of(frame, self._pixel_shape)
                 tick = frame.time_base or Fraction(1, av.time_base)
@@ -290,6 +277,19 @@ class VideoFile:
                 end = start + (frame.duration or 0) * tick
                 size = view.upright((frame.width, frame.height))
                 yield Picture(start, end, size, frame, reformatter, view)
+
+    def at(self, seconds: Fraction) -> Picture | None:
+        """The picture on show so many seconds after the first one begins, or None if all are over by then;
+        only what has to be is decoded.
+
+        Raises:
+            DecodeError: the file is cut off or damaged.
+        """
+        moment = self._begin + seconds
+        if self.stream.time_base:
+            with decode_errors():  # to the last keyframe before it
+                self.container.seek(int(moment / self.stream.time_base), stream=self.stream)
+        return next((picture for picture in self if picture.end > moment), None)
 
     def _frames(self) -> Iterator[av.VideoFrame]:
         """The stored frames; of interlaced ones whole pictures, one for each."""
@@ -299,43 +299,6 @@ class VideoFile:
             return
         frames = itertools.chain((first,), frames)
         yield from _deinterlaced(frames, self.stream) if first.interlaced_frame else frames
-
-
-def open_container(source: Path | IO[bytes]) -> InputContainer:
-    """Open a file of one of the kinds of `DEMUXERS`, and no other file that it refers to.
-
-    Raises:
-        DecodeError: it is missing, is of no such kind, or is damaged.
-    """
-    with _decode_errors():
-        if isinstance(source, Path):
-            with source.open("rb") as file:
-                head = file.read(HEAD_BYTES)
-        else:
-            source.seek(0)
-            head = source.read(HEAD_BYTES)
-            source.seek(0)
-        kind = media_type(head)
-        if kind is None:
-            raise DecodeError("is no video" if head else "is empty")
-        file_or_name = str(source) if isinstance(source, Path) else source
-        return av.open(file_or_name, "r", format=DEMUXERS[kind], options=_OPTIONS)
-
-
-def media_type(head: bytes) -> str | None:
-    """What kind of video begins with these `HEAD_BYTES`, one of `DEMUXERS`; None for anything else."""
-    if head[4:8] == b"ftyp" and head[8:12] not in (b"heic", b"heix", b"mif1", b"avif"):  # which are pictures
-        return "video/quicktime" if head[8:12] == b"qt  " else MP4
-    if head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip"):
-        return "video/quicktime"
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        return "video/x-matroska"
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return "video/x-msvideo"
-    # Each packet begins with a G, those of M2TS after four bytes of time.
-    if head[0:1] == head[188:189] == b"G" or head[4:5] == head[196:197] == b"G":
-        return "video/mp2t"
-    return None
 
 
 def _deinterlaced(frames: Iterator[av.VideoFrame], stream: VideoStream) -> Iterator[av.VideoFrame]:
@@ -369,13 +332,3 @@ def at_rate(pictures: Iterable[Picture], fps: Fraction) -> Iterator[Picture]:
     while current is not None and (count == 0 or count / fps < current.end - begin):
         yield current
         count += 1
-
-
-@contextmanager
-def _decode_errors() -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise DecodeError("does not exist") from error
-    except (av.error.FFmpegError, OSError, ValueError, OverflowError) as error:
-        raise DecodeError("is cut off or damaged") from error

@@ -15,10 +15,21 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFilter, ImageOps, UnidentifiedImageError
 
 from hinode.errors import BadInput
+from hinode.media import color
 from hinode.media.resize import fit_image, trims
 from hinode.request import Size
 
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+try:
+    from pi_heif import register_heif_opener
+except ImportError:
+    HAS_HEIC = False
+else:
+    HAS_HEIC = True
+    register_heif_opener(thumbnails=False)
+    FORMATS["HEIF"] = "image/heic"
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
+"""The kinds of such files: the photographs of telephones."""
 FITS = ("crop", "pad", "stretch")
 MAX_PIXELS = 32_000_000
 """Enough for the photographs of most cameras."""
@@ -88,6 +99,10 @@ def ready(
             raise other_size(have)
         if kind == FORMATS["JPEG"]:
             _check_scans(path, field)
+        count = 1 if kind == FORMATS["JPEG"] else getattr(image, "n_frames", 1)
+        if mask and count > 1:
+            remedy = "give one picture, or a video for a mask that moves"
+            raise BadInput(f"the mask has {count} pictures", remedy, field=field)
         image.load()
         if have == size and not mask and _is_plain(image):
             return None, kind
@@ -124,9 +139,11 @@ def _media_type(image: Image.Image) -> str:
 
 def _is_plain(image: Image.Image) -> bool:
     """Whether the file shows the same to a reader that knows nothing but pixels."""
+    if image.format == "HEIF":
+        return False  # which few programs read
     upright = image.getexif().get(_ORIENTATION, 1) == 1
     opaque = image.mode in ("RGB", "L") and not image.has_transparency_data
-    return upright and opaque and _profile(image) is None
+    return upright and opaque and _profile(image) is None and color.conversion(image) is None
 
 
 def _fit(image: Image.Image, size: Size, fit: str, *, mask: bool, field: str) -> bytes:
@@ -164,6 +181,7 @@ def _flat(image: Image.Image, size: Size, *, mask: bool) -> Image.Image:
 def _converter(image: Image.Image, *, mask: bool) -> Callable[[Image.Image], Image.Image]:
     """What brings this image, or a part of it, to RGB."""
     profile = None if mask else _profile(image)
+    own_colors = None if mask else color.conversion(image)
     transforms: dict[str, ImageCms.ImageCmsTransform] = {}
 
     def convert(part: Image.Image) -> Image.Image:
@@ -171,7 +189,9 @@ def _converter(image: Image.Image, *, mask: bool) -> Callable[[Image.Image], Ima
             part = Image.fromarray((np.asarray(part).clip(0, 65535) // 257).astype(np.uint8))
         opacity = part.convert("RGBA").getchannel("A") if part.has_transparency_data else None
         colors = part.convert("RGB") if opacity is not None or part.mode == "P" else part
-        if profile is not None:
+        if own_colors is not None:
+            colors = own_colors(colors.convert("RGB"))
+        elif profile is not None:
             mode = _PROFILE_MODES[profile.profile.xcolor_space.strip()]
             if mode not in transforms:
                 srgb = ImageCms.createProfile("sRGB")
@@ -193,8 +213,8 @@ def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
         return None
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
-        known = profile.profile.xcolor_space.strip() in _PROFILE_MODES
-        return profile if known and "sRGB" not in ImageCms.getProfileDescription(profile) else None
+        usable = profile.profile.xcolor_space.strip() in _PROFILE_MODES
+        return profile if usable and "sRGB" not in ImageCms.getProfileDescription(profile) else None
     except (ImageCms.PyCMSError, OSError):
         return None
 
@@ -227,8 +247,19 @@ def _check_scans(path: Path, field: str) -> None:
 
 @contextmanager
 def _open(path: Path, field: str) -> Iterator[Image.Image]:
-    with readable(field), Image.open(path, formats=tuple(FORMATS)) as image:
-        yield image
+    with readable(field):
+        if not HAS_HEIC:
+            _check_heic(path, field)
+        with Image.open(path, formats=tuple(FORMATS)) as image:
+            yield image
+
+
+def _check_heic(path: Path, field: str) -> None:
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] == b"ftyp" and head[8:] in HEIC_BRANDS:
+        remedy = "save it as a JPEG, or install `hinode[heic]` where Hinode runs"
+        raise BadInput("the image is a HEIC, which is not read here", remedy, field=field)
 
 
 @contextmanager
@@ -241,6 +272,9 @@ def readable(field: str) -> Iterator[None]:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         remedy = f"send one of at most {MAX_PIXELS:,}"
         raise BadInput("the image has too many pixels", remedy, field=field) from error
+    except color.ColorError as error:
+        message = "the image has colours that cannot be read here"
+        raise BadInput(message, "save it in sRGB", field=field) from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         message = "the image cannot be read, for its file is cut off or damaged"
         raise BadInput(message, "send it again", field=field) from error

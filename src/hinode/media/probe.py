@@ -19,7 +19,8 @@ from subprocess import DEVNULL, PIPE
 from typing import Any
 
 from hinode.errors import BadInput
-from hinode.media.decode import HEAD_BYTES, MP4, DecodeError, VideoFile, media_type
+from hinode.media.container import HEAD_BYTES, MP4, DecodeError, media_type
+from hinode.media.decode import VideoFile
 from hinode.request import Size
 
 CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4")

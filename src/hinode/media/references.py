@@ -20,7 +20,8 @@ from PIL import Image
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput
 from hinode.media import pictures, video
-from hinode.media.decode import DecodeError, Picture, VideoFile, at_rate
+from hinode.media.container import DecodeError
+from hinode.media.decode import Picture, VideoFile, at_rate
 from hinode.media.resize import fit_frame, fit_image
 from hinode.media.sound import read_sound
 from hinode.request import Reference, Size

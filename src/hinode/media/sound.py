@@ -17,7 +17,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
 from hinode.clip import Samples, Sound
-from hinode.media.decode import DecodeError
+from hinode.media.container import DecodeError, first_moment, main_stream
 
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 """Rates that AAC and players support; any other is resampled to the next higher, or to the highest."""
@@ -135,7 +135,8 @@ def read_sound(opened: Callable[[], InputContainer], seconds: float, start: floa
     """
     try:
         with opened() as file:
-            return _read(file, file.streams.audio[0], seconds, start) if file.streams.audio else None
+            stream = main_stream(file.streams.audio)
+            return _read(file, stream, seconds, start) if stream is not None else None
     except (DecodeError, av.error.FFmpegError, ValueError, OverflowError) as error:
         raise UnusableSound("is cut off or damaged") from error
 
@@ -178,7 +179,5 @@ def _pieces(file: InputContainer, stream: AudioStream, resampler: AudioResampler
 
 def _begin(file: InputContainer) -> Fraction:
     """When the first frame is shown, in seconds."""
-    if not file.streams.video:
-        return Fraction(0)
-    stream = file.streams.video[0]
-    return (stream.start_time or 0) * (stream.time_base or Fraction(0))
+    stream = main_stream(file.streams.video)
+    return first_moment(file, stream) if stream is not None else Fraction(0)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
+MIN_RATE, MAX_RATE = 1, 60
+"""Frames per second."""
 BROADCAST = 1001
 """Denominator of broadcast rates, such as 24000/1001."""
 
@@ -65,6 +68,22 @@ def frame_rate(fps: float) -> Fraction:
     if abs(fps - broadcast) < 0.005 and abs(fps - nominal) > 0.005:
         return broadcast
     return Fraction(str(float(fps))).limit_denominator(BROADCAST)
+
+
+def read_rate(value: object) -> Fraction:
+    """The exact rate in "24000/1001", "25" or a number; see `frame_rate`.
+
+    Raises:
+        ValueError: it is none from 1 to 60 with a denominator up to 1001.
+    """
+    match = re.fullmatch(r"\s*([0-9]{1,5})\s*/\s*([0-9]{1,4})\s*", value) if isinstance(value, str) else None
+    try:
+        rate = Fraction(int(match[1]), int(match[2])) if match else frame_rate(float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError, ArithmeticError):
+        rate = Fraction(0)
+    if not (MIN_RATE <= rate <= MAX_RATE and rate.denominator <= BROADCAST):
+        raise ValueError("write frames per second from 1 to 60, such as 25 or 24000/1001")
+    return rate
 
 
 def spread(total: int, count: int) -> list[int]:

@@ -96,10 +96,12 @@ def write_mp4(
         mux(context.encode(None))
 
 
-def write_lossless(path: Path, frames: Iterable[Frames], fps: Fraction) -> None:
+def write_lossless(path: Path, frames: Iterable[Frames], fps: Fraction, label: Label | None = None) -> None:
     """Write frames uint8 [H, W, 3], at least one, all of one size, so that `VideoFile` gives the same bits
     back; few players open it."""
     with av.open(str(path), "w", format="mp4") as file:
+        if label is not None:
+            file.metadata.update(title=label.heading, comment=label.comment, description=label.json)
         stream: VideoStream | None = None
         for frame in frames:
             if stream is None:

@@ -24,16 +24,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hinode.model.dit import FEATURES, LEVEL_PERIODS, SPACE_PERIODS, Block, rope_table
+from hinode.model.block import FEATURES, LEVEL_PERIODS, SPACE_PERIODS, Block, positions, rope_table
+from hinode.model.details import FROM, DetailPixels
+from hinode.model.land import CHANNELS, SILENT, LandHint, LandPixels
 from hinode.model.layers import Linear, fourier, rms_norm
-from hinode.model.tokens import positions
+from hinode.model.plan_tensors import PlanTensors, own_coordinates
+from hinode.model.textures import SubjectPixels
 
 ALIGNED = 9  # values that say how a token lies in a subject, beside its kind and colour
 LOUD = 4.0  # hints at unit scale were too quiet to be learnt soon
 GATE = 1.9  # how far a subject's hint reaches, in halves of its size
 CAMERA = 4
-PANS = (1, 2)  # numbers of the moves that a mirror exchanges: to the left and to the right
-REACH = 1.28  # of a subject's texture, in halves of its size: the paper's rim and shadow
+NOISE_SPEED = 0.6  # of shared noise, relative to the nearest layer: between the nearest and the farthest
 
 
 @dataclass(frozen=True)
@@ -58,56 +60,29 @@ class DrawingConfig:
     textures: int = 0  # channels of the learnt textures of subjects; 0: none
     texture_side: int = 64
     overlap: int = 0  # pixels that a predicted patch reaches into its neighbours, which hides the seams
+    details: int = 0  # channels of the convolutions over pixels; 0: none
+    land: bool = False  # whether it reads the layout of the land
     noise_scale: float = 1.5
 
 
-@dataclass(frozen=True)
-class PlanTensors:
-    """A batch of plans at every frame. `facts` [B, 4]: numbers of place, time, weather, camera move. `camera`
-    [B, T, 4]: shift x and y of the nearest layer in short sides, logarithms of its scale and of the zoom.
-    `kinds`, `colors` [B, S]: -1 where there is no subject. `tracks` [B, S, T, 6]: x and y from the middle of
-    the frame and half the size in short sides, tilt in radians, facing, beat."""
+def share_noise(noise: Tensor, picture: Tensor, camera: Tensor, share: Tensor | float) -> Tensor:
+    """Noise of which a part is one picture that moves with the land: what it becomes in one frame it becomes
+    in the next (compare arXiv 2501.08331).
 
-    facts: Tensor
-    camera: Tensor
-    kinds: Tensor
-    colors: Tensor
-    tracks: Tensor
-
-    def __getitem__(self, rows: Tensor | slice) -> PlanTensors:
-        return PlanTensors(*(value[rows] for value in self._values()))
-
-    def part(self, row: int, first: int, frames: int) -> PlanTensors:
-        """Some frames of one plan, a batch of one."""
-        rows, when = slice(row, row + 1), slice(first, first + frames)
-        return PlanTensors(self.facts[rows], self.camera[rows, when], self.kinds[rows], self.colors[rows],
-                           self.tracks[rows, :, when])  # fmt: skip
-
-    def mirrored(self) -> PlanTensors:
-        """The plans of frames that are mirrored left to right. The camera's move is told by its shift, and
-        its name, which a mirror may change, is that of the mirrored one."""
-        sign = torch.tensor([-1.0, 1.0, 1.0, -1.0, -1.0, 1.0], device=self.tracks.device)
-        facts = self.facts.clone()
-        move = self.facts[:, 3]
-        facts[:, 3] = torch.where(move == PANS[0], PANS[1], torch.where(move == PANS[1], PANS[0], move))
-        shift = torch.tensor([-1.0, 1.0, 1.0, 1.0], device=self.camera.device)
-        return PlanTensors(facts, self.camera * shift, self.kinds, self.colors, self.tracks * sign)
-
-    def to(self, device: torch.device) -> PlanTensors:
-        """The same on a device."""
-        return PlanTensors(*(value.to(device) for value in self._values()))
-
-    def _values(self) -> tuple[Tensor, ...]:
-        return self.facts, self.camera, self.kinds, self.colors, self.tracks
-
-
-def own_coordinates(tracks: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Places (`x` [w], `y` [h], short sides from the middle) in the coordinates of subjects, in halves of
-    their size, upright and facing right: two of [..., h, w] for tracks [..., 6]."""
-    x0, y0, half, tilt, facing, _ = (tracks[..., k, None, None] for k in range(6))
-    dx, dy = (x - x0) / half, (y[:, None] - y0) / half
-    cos, sin = tilt.cos(), tilt.sin()
-    return (cos * dx + sin * dy) / facing, cos * dy - sin * dx
+    Args:
+        noise: standard normal [B, T, 3, H, W]; the result is, too.
+        picture: standard normal [B, 3, H, W].
+        camera: as `PlanTensors.camera`.
+        share: of the picture as a standard deviation, 0..1, a number or [B].
+    """
+    short = min(noise.shape[-2:])
+    shifts = (camera[..., :2] * (-NOISE_SPEED * short)).round().long().tolist()
+    moving = torch.stack([
+        torch.stack([layer.roll((down, across), (-2, -1)) for across, down in frames])
+        for layer, frames in zip(picture, shifts, strict=True)
+    ])  # fmt: skip
+    share = torch.as_tensor(share, device=noise.device).view(-1, 1, 1, 1, 1)
+    return (1 - share.square()).sqrt() * noise + share * moving
 
 
 class FineBlock(nn.Module):
@@ -159,6 +134,15 @@ class Level(nn.Module):
         self.modulation = Linear(conditioning, 3 * width, zero=True)
 
 
+@dataclass(frozen=True)
+class LandFeatures:
+    """What is read of the land of a plan: a `hint` for tokens [B, T, h, w, D], and the features of its
+    `pixels`, [B * T * H * W, values]."""
+
+    hint: Tensor
+    pixels: Tensor
+
+
 class Drawer(nn.Module):
     """The denoiser: noisy frames, noise levels and a plan in, predicted clean frames out."""
 
@@ -166,7 +150,7 @@ class Drawer(nn.Module):
         super().__init__()
         self.config, c = config, config
         self.compute = torch.float32
-        channels = c.pack * c.patch**2 * 3
+        channels = c.pack * c.patch**2 * 4  # three colours, and which pixels are known
         self.facts = nn.ModuleList(nn.Embedding(count, c.conditioning) for count in c.facts)
         self.kind, self.color = nn.Embedding(c.kinds, c.embedding), nn.Embedding(c.colors, c.embedding)
         self.level_mlp = nn.Sequential(
@@ -178,11 +162,10 @@ class Drawer(nn.Module):
         self.first = nn.Parameter(torch.zeros(c.fine_width))
         self.fine = Level(c.fine_width, c.fine_in, c.fine_out, c.conditioning)
         if c.below:
-            small = c.pack * (c.patch // 2) ** 2 * 3
+            small = c.pack * (c.patch // 2) ** 2 * 4
             self.below = Level(c.below, 1, 2, c.conditioning)
             self.embed = Linear(small, c.below)
             self.down, self.up = Linear(4 * c.below, c.fine_width), Linear(c.fine_width, 4 * c.below)
-            channels = small
         self.frames_merged = c.span // c.pack
         joined = self.frames_merged * 4 * c.fine_width
         self.merge, self.split = Linear(joined, c.width), Linear(c.width, joined)
@@ -193,22 +176,35 @@ class Drawer(nn.Module):
         side = (c.patch // 2 if c.below else c.patch) + 2 * c.overlap
         self.final = Linear(last, c.pack * side**2 * 3, zero=True)
         if c.textures:
-            self.pixels = SubjectPixels(c, last)
+            self.pixels = SubjectPixels(c.kinds, c.textures, c.texture_side, c.embedding, last)
+        if c.land:
+            self.land_hint = LandHint(c.fine_width, c.patch)
+            self.land = LandPixels(last, c.conditioning)
+        if c.details:
+            self.details = DetailPixels(last, c.details, c.noise_scale)
 
-    def forward(self, z: Tensor, t: Tensor, plan: PlanTensors) -> Tensor:
+    def forward(
+        self,
+        z: Tensor,
+        t: Tensor,
+        plan: PlanTensors,
+        context_mask: Tensor | None = None,
+        land: LandFeatures | None = None,
+    ) -> Tensor:
         """Predict the clean frames, float32 [B, T, 3, H, W] in -1..1.
 
         z: noisy frames, T = 1 + span * k. t: noise level of each latent frame [B, 1 + k], 1 is clean. plan:
-        of the same T frames.
+        of the same T frames. context_mask: 1 where z holds clean pixels whatever its level, [B, T, 1, H, W].
+        land: of `read_land`, if it is read already.
         """
         c, (_, frames, _, height, width) = self.config, z.shape
-        facts = [table(plan.facts[:, k]) for k, table in enumerate(self.facts)]
-        summary = torch.stack(facts).sum(0) if c.planned else torch.zeros_like(facts[0])
+        facts, summary = self._read_facts(plan)
         cond = F.silu(self.level_mlp(fourier(t, *LEVEL_PERIODS, FEATURES)) + summary[:, None]).to(
             self.compute
         )
         per_token = torch.cat((cond[:, :1], cond[:, 1:].repeat_interleave(self.frames_merged, 1)), 1)
-        x = _pack(z.to(self.compute), c.pack)  # (B, T', pack, 3, H, W)
+        context_mask = torch.zeros_like(z[:, :, :1]) if context_mask is None else context_mask
+        x = _pack(torch.cat((z, context_mask), 2).to(self.compute), c.pack)  # (B, T', pack, 4, H, W)
         size = c.patch // 2 if c.below else c.patch
         x = self.embed(_patches(x, size))
         skip = None
@@ -221,6 +217,9 @@ class Drawer(nn.Module):
         x = x + self._places(self.fine, x)
         if c.planned:
             x = x + self.hint(LOUD * self._aligned(plan, x.shape[2:4], height, width).to(self.compute))
+        if c.land:
+            land = self.read_land(plan, z.shape) if land is None else land
+            x = x + land.hint
         x = torch.cat((x[:, :1] + self.first.to(x.dtype), x[:, 1:]), 1)
         modulation = self.fine.modulation(per_token).unflatten(-1, (3, -1))
         for block in self.fine.before:
@@ -236,9 +235,37 @@ class Drawer(nn.Module):
         shift, scale = self.final_modulation(per_token)[:, :, None, None].chunk(2, -1)
         x = torch.addcmul(shift, rms_norm(x), 1 + scale)
         clean = _unpack(self.final(x), c.pack, size, frames, c.overlap).float()
+        observation = torch.cat((z, context_mask), 2)
+        if land is not None:
+            clean = self.land(clean, observation, x, land.pixels)
         if c.textures and c.planned:
-            clean = self.pixels(clean, z, x, plan, self.kind, self.color)
+            clean = self.pixels(clean, observation, x, plan, self.color)
+        if c.details:
+            rows = (t.amin(1) >= FROM).nonzero(as_tuple=True)[0]
+            if len(rows):
+                level = torch.cat((t[:, :1], t[:, 1:].repeat_interleave(c.span, 1)), 1)
+                refined = self.details(clean[rows], observation[rows], level[rows], x[rows])
+                clean = clean.index_copy(0, rows, refined)
         return clean
+
+    def read_land(self, plan: PlanTensors, shape: torch.Size) -> LandFeatures:
+        """What the network reads of the land of a plan for frames of a shape [B, T, 3, H, W]. It does not
+        hang on the noise, so a sampling run reads it once."""
+        land = plan.land
+        if land is None:
+            batch, frames, _, height, width = shape
+            land = torch.zeros(batch, frames, CHANNELS, height, width, dtype=torch.uint8)
+            land[:, :, 0] = SILENT
+            land = land.to(plan.tracks.device)
+        _, summary = self._read_facts(plan)
+        pixels = self.land.look_up(land, F.silu(summary), self.compute)
+        return LandFeatures(self.land_hint(land, self.compute), pixels)
+
+    def _read_facts(self, plan: PlanTensors) -> tuple[list[Tensor], Tensor]:
+        """The facts of a plan, each [B, conditioning], 0 where one is not said, and their sum."""
+        facts = [table(plan.facts[:, k].clamp(min=0)) * (plan.facts[:, k, None] >= 0)
+                 for k, table in enumerate(self.facts)]  # fmt: skip
+        return facts, torch.stack(facts).sum(0) if self.config.planned else torch.zeros_like(facts[0])
 
     def _places(self, level: Level, x: Tensor) -> Tensor:
         """Where in the picture each patch is: [h, w, D]."""
@@ -277,10 +304,15 @@ class Drawer(nn.Module):
 
     def _coarse(self, x: Tensor, cond: Tensor, facts: Tensor) -> Tensor:
         """Full attention over thirds of a second of 2x2 patches; what it adds to the fine tokens."""
-        n = self.frames_merged
-        grid = merge_patches(torch.cat((x[:, :1].expand(-1, n, -1, -1, -1), x[:, 1:]), 1), n, 2)
+        # The first frame fills a coarse token of its own, as if it were repeated; an image need not be.
+        n, image = self.frames_merged, x.shape[1] == 1
+        if image:
+            grid, merge = merge_patches(x, 1, 2), self.merge.weight.view(self.config.width, n, -1).sum(1)
+        else:
+            repeated = torch.cat((x[:, :1].expand(-1, n, -1, -1, -1), x[:, 1:]), 1)
+            grid, merge = merge_patches(repeated, n, 2), self.merge.weight
         _, latent_frames, rows, columns, _ = grid.shape
-        y = self.merge(rms_norm(grid)).flatten(2, 3)
+        y = F.linear(rms_norm(grid), merge.to(x.dtype)).flatten(2, 3)
         rope = rope_table(
             positions(latent_frames, rows, columns, 24, self.config.span, x.device).flatten(0, 1), x.dtype
         )
@@ -290,93 +322,25 @@ class Drawer(nn.Module):
         for block in self.coarse:
             assert isinstance(block, Block)
             y = block(y, modulation, rope, block.text_prefix(facts), bias)
-        spread = split_patches(self.split(rms_norm(y)).unflatten(2, (rows, columns)), n, 2)
+        y = rms_norm(y).view(len(y), latent_frames, rows, columns, -1)
+        if image:
+            split = self.split.weight.view(n, -1, self.config.width).mean(0)
+            return split_patches(F.linear(y, split.to(x.dtype)), 1, 2)
+        spread = split_patches(self.split(y), n, 2)
         return torch.cat((spread[:, :n].mean(1, keepdim=True), spread[:, n:]), 1)
 
 
-class SubjectPixels(nn.Module):
-    """Pixels of subjects from learnt textures: one for each kind, in the subject's own coordinates.
-
-    A texture has `textures` channels that swing with the beat; a pixel looks its place up, and a small
-    network turns what it finds, what its token knows and the noisy pixel into a colour and an opacity.
-    """
-
-    HIDDEN = 32
-
-    def __init__(self, config: DrawingConfig, width: int) -> None:
-        super().__init__()
-        self.channels, side = config.textures, config.texture_side
-        self.texture = nn.Parameter(0.1 * torch.randn(config.kinds, 3 * self.channels, side, side))
-        self.token = Linear(width, self.HIDDEN)
-        self.paint = Linear(config.embedding, self.HIDDEN)
-        # A colour word shows where the texture says "paper": it has to multiply what was found there.
-        self.shade = Linear(config.embedding, self.HIDDEN, zero=True)
-        self.look = nn.Conv2d(self.channels + 4, self.HIDDEN, 1)
-        self.mix = nn.Conv2d(self.HIDDEN, self.HIDDEN, 1)
-        self.out = nn.Conv2d(self.HIDDEN, 4, 1)
-        nn.init.zeros_(self.out.weight)
-
-    def forward(
-        self,
-        clean: Tensor,
-        z: Tensor,
-        tokens: Tensor,
-        plan: PlanTensors,
-        kind: nn.Embedding,
-        color: nn.Embedding,
-    ) -> Tensor:
-        """clean, z: [B, T, 3, H, W]; tokens [B, T, h, w, D]. Returns the clean frames with subjects laid
-        over."""
-        frames, height, width = clean.shape[1], clean.shape[3], clean.shape[4]
-        short, patch = min(height, width), height // tokens.shape[2]
-        token_values = self.token(tokens).float()
-        for slot in range(plan.kinds.shape[1]):
-            rows = (plan.kinds[:, slot] >= 0).nonzero(as_tuple=True)[0]
-            if not len(rows):
-                continue
-            tracks = plan.tracks[rows, slot]  # (b, T, 6)
-            side = min(int(2.1 * REACH * short * float(tracks[..., 2].max())) + 2, height, width)
-            corner = [((tracks[..., k] * short + size / 2 - side / 2).round().long()).clamp(0, size - side)
-                      for k, size in ((1, height), (0, width))]  # fmt: skip
-            step = torch.arange(side, device=z.device)
-            row, column = corner[0][..., None] + step, corner[1][..., None] + step  # (b, T, side)
-            places = [(index + 0.5 - size / 2) / short for index, size in ((column, width), (row, height))]
-            x0, y0, half, tilt, facing, beat = (tracks[..., k, None, None] for k in range(6))
-            dx, dy = (places[0][..., None, :] - x0) / half, (places[1][..., :, None] - y0) / half
-            u, v = (tilt.cos() * dx + tilt.sin() * dy) / facing, tilt.cos() * dy - tilt.sin() * dx
-            turn = 2 * torch.pi * beat[..., None].flatten(0, 1)
-            table = self.texture[plan.kinds[rows, slot]]
-            table = table.view(len(rows), 3, self.channels, *table.shape[2:])
-            table = table[:, None].expand(-1, frames, -1, -1, -1, -1).flatten(0, 1)
-            table = table[:, 0] + turn.cos() * table[:, 1] + turn.sin() * table[:, 2]
-            texels = F.grid_sample(table, torch.stack((u, v), -1).flatten(0, 1) / REACH, align_corners=False)
-            gate = (torch.maximum(u.abs(), v.abs()) < REACH).float().flatten(0, 1)[:, None]
-            b, t = rows[:, None, None, None], torch.arange(frames, device=z.device)[None, :, None, None]
-            r, c = row[..., :, None], column[..., None, :]
-            noisy = z[b, t, :, r, c].flatten(0, 1).movedim(-1, 1)  # (b * T, 3, side, side)
-            context = token_values[b, t, r // patch, c // patch].flatten(0, 1).movedim(-1, 1)
-            name = color(plan.colors[rows, slot]).repeat_interleave(frames, 0)
-            tint, shade = (table(name)[:, :, None, None] for table in (self.paint, self.shade))
-            hidden = F.silu(self.look(torch.cat((texels, noisy, gate), 1)) * (1 + shade) + context + tint)
-            out = self.out(F.silu(self.mix(hidden)))
-            opacity = torch.sigmoid(out[:, 3:] - 1.0) * gate
-            under = clean[b, t, :, r, c].flatten(0, 1).movedim(-1, 1)
-            laid = (under + opacity * (out[:, :3] - under)).movedim(1, -1).unflatten(0, (-1, frames))
-            clean = clean.permute(0, 1, 3, 4, 2).index_put((b, t, r, c), laid).permute(0, 1, 4, 2, 3)
-        return clean
-
-
 def _pack(video: Tensor, frames: int) -> Tensor:
-    """[B, T, 3, H, W] -> [B, T', frames, 3, H, W]; the first frame fills a token of its own."""
+    """[B, T, C, H, W] -> [B, T', frames, C, H, W]; the first frame fills a token of its own."""
     if frames > 1:
         video = torch.cat((video[:, :1].expand(-1, frames - 1, -1, -1, -1), video), 1)
     return video.reshape(len(video), -1, frames, *video.shape[2:])
 
 
 def _patches(x: Tensor, size: int) -> Tensor:
-    """[B, T', f, 3, H, W] -> [B, T', h, w, f * size * size * 3]."""
-    b, t, f, _, height, width = x.shape
-    grid = x.reshape(b, t, f, 3, height // size, size, width // size, size)
+    """[B, T', f, C, H, W] -> [B, T', h, w, f * size * size * C]."""
+    b, t, f, channels, height, width = x.shape
+    grid = x.reshape(b, t, f, channels, height // size, size, width // size, size)
     return grid.permute(0, 1, 4, 6, 2, 5, 7, 3).flatten(4)
 
 

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from hinode.model.drawing import Drawer, PlanTensors
-
-
-@dataclass(frozen=True)
-class DrawingSchedule:
-    """`steps` from noise to clip; `shift` above 1 spends more of them at high noise; `first`: the level at
-    which the first one starts, since pure noise is hardly ever trained."""
-
-    steps: int = 8
-    shift: float = 2.5
-    first: float = 0.01
-
-    def levels(self) -> list[float]:
-        """Noise levels from the first step to 1, steps + 1 of them."""
-        noise = torch.linspace(1, 0, self.steps + 1, dtype=torch.float64)
-        levels = 1 - self.shift * noise / (1 + (self.shift - 1) * noise)
-        return levels.clamp(min=self.first).tolist()
+from hinode.model.drawing import Drawer, LandFeatures
+from hinode.model.drawing_schedule import DrawingSchedule
+from hinode.model.plan_tensors import PlanTensors
 
 
 @dataclass(frozen=True)
@@ -50,19 +36,22 @@ class DrawingSampler(Iterator[DrawingState]):
         state: DrawingState | None = None,
     ) -> None:
         """noise: standard normal [B, T, 3, H, W], T = 1 + span * k. context: frames in -1..1 of that shape,
-        NaN where the network draws; what is there stays as it is. state: continue from here."""
+        NaN where the network draws; what is there enters clean and stays as it is. state: continue from
+        here."""
         self.network, self.plan = network, plan
-        self.levels = schedule.levels()
+        self.levels, self.schedule = schedule.levels(), schedule
+        self.silent = replace(plan, facts=torch.full_like(plan.facts, -1), land=None)
         self.noise = network.config.noise_scale * noise.float()
-        self.mask = None if context is None else ~context.isnan()
         self.context = context
-        self.state = state or DrawingState(self.noise)
+        self.context_mask = None if context is None else (~context.isnan()).all(2, keepdim=True).float()
+        self._lands: dict[bool, LandFeatures] = {}  # of the plan, and of the silent one
+        self.state = state or DrawingState(self._with_context(self.noise))
 
-    def _with_context(self, frames: Tensor, level: float) -> Tensor:
-        """Frames at a noise level with the known pixels put in, as noisy as the rest."""
-        if self.mask is None or self.context is None:
+    def _with_context(self, frames: Tensor) -> Tensor:
+        """Frames with the known pixels put in."""
+        if self.context_mask is None or self.context is None:
             return frames
-        return torch.where(self.mask, level * self.context + (1 - level) * self.noise, frames)
+        return torch.where(self.context_mask > 0, self.context, frames)
 
     @torch.inference_mode()
     def __next__(self) -> DrawingState:
@@ -71,12 +60,23 @@ class DrawingSampler(Iterator[DrawingState]):
         if step + 1 == len(self.levels):
             raise StopIteration
         t, following = self.levels[step : step + 2]
-        z = self._with_context(self.state.frames, t)
+        z = self.state.frames
         latent_frames = 1 + (z.shape[1] - 1) // self.network.config.span
-        clean = self.network(z, torch.full((len(z), latent_frames), t, device=z.device), self.plan)
-        z = self._with_context(z + (following - t) * (clean - z) / (1 - t), following)
+        level = torch.full((len(z), latent_frames), t, device=z.device)
+        clean = self._predict(z, level, silent=False)
+        if self.schedule.guidance != 1:
+            without = self._predict(z, level, silent=True)
+            clean = without + self.schedule.guidance * (clean - without)
+        z = self._with_context(z + (following - t) * (clean - z) / (1 - t))
         self.state = DrawingState(z, step + 1)
         return self.state
+
+    def _predict(self, z: Tensor, level: Tensor, *, silent: bool) -> Tensor:
+        plan = self.silent if silent else self.plan
+        if self.network.config.land and silent not in self._lands:
+            self._lands[silent] = self.network.read_land(plan, z.shape)
+        clean: Tensor = self.network(z, level, plan, self.context_mask, self._lands.get(silent))
+        return clean
 
 
 def draw(network: Drawer, plan: PlanTensors, noise: Tensor, schedule: DrawingSchedule) -> Tensor:

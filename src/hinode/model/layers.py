@@ -56,7 +56,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def rotate(x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotary position embedding, arXiv 2104.09864. x [..., N, 64], rope from `dit.rope_table`, [N, 64]."""
+    """Rotary position embedding, arXiv 2104.09864. x [..., N, 64], rope from `block.rope_table`, [N, 64]."""
     cos, sin = rope
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
 

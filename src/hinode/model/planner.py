@@ -2,8 +2,8 @@
 
 A plan is a grid of tokens, `SLOTS` for each third of a second: up to three subjects and the scene. What the
 values of a token mean is the caller's; here they are numbers of about unit size. The planner is a small
-transformer that denoises all tokens of a plan together by rectified flow, as `flow` does for pixels, with the
-words as a prefix of every attention. Its blocks are those of `dit`.
+transformer that denoises all tokens of a plan together by rectified flow, as `drawing` does for pixels, with
+the words as a prefix of every attention. Its blocks are those of `block`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hinode.model.dit import Block, Condition, Stream, run
-from hinode.model.flow import null_text
+from hinode.model.block import Block, Condition, run_blocks
 from hinode.model.layers import HEAD, Linear, fourier, rms_norm
-from hinode.model.text import TextEncoder, padding_bias
+from hinode.model.text import TextEncoder, null_text, padding_bias
 
 SLOTS = 4
 """Tokens of a third of a second: three subjects, then the scene."""
@@ -92,8 +91,7 @@ class Planner(nn.Module):
         x = torch.cat((self.subject_in(z[:, :, :-1]), self.scene_in(z[:, :, -1:])), 2) + self.slots
         seconds = (torch.arange(thirds, device=z.device) + 0.5) * THIRD
         places = F.pad(seconds[:, None, None].expand(-1, SLOTS, 1), (0, 2))
-        stream = Stream("plan", x, places)
-        (x,) = run(self.blocks, [stream], shared, condition.prefixes, condition.bias)
+        x = run_blocks(self.blocks, x, places, shared, condition.prefixes, condition.bias)
         x = rms_norm(x)
         return torch.cat((self.subject_out(x[:, :, :-1]), self.scene_out(x[:, :, -1:])), 2)
 

@@ -1,4 +1,4 @@
-"""Words to features: a small vocabulary and a small transformer, trained together with the video network."""
+"""Words to features: a small vocabulary and a small transformer, trained together with the planner."""
 
 from __future__ import annotations
 
@@ -81,3 +81,10 @@ def padding_bias(ids: Tensor, dtype: torch.dtype) -> Tensor:
     """Additive attention bias [B, 1, 1, L]: 0 for words, a large negative number for padding."""
     bias = torch.zeros(ids.shape, dtype=dtype, device=ids.device).masked_fill(ids == PAD, -1e4)
     return bias[:, None, None, :]
+
+
+def null_text(ids: Tensor) -> Tensor:
+    """The null text in the shape of `ids` [B, L]."""
+    null = torch.full_like(ids, PAD)
+    null[:, 0] = NULL
+    return null

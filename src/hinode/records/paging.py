@@ -19,6 +19,8 @@ def page_of(
     after: str | None,
     limit: int,
     descending: bool,
+    by: sa.ColumnElement[Any] | None = None,
+    skip: int = 0,
 ) -> tuple[Sequence[sa.RowMapping], bool]:
     """The rows of one page, and whether there are more behind them.
 
@@ -29,17 +31,23 @@ def page_of(
         kind: of the entries, for the error.
         after: start behind the entry with this id; None for the beginning.
         limit: maximum number of rows.
-        descending: newest first.
+        descending: newest first, or the greatest first.
+        by: sorts the entries before their id does, if given.
+        skip: leave out this many rows first, so that any place of a long list is one request away.
 
     Raises:
         BadInput: the list has no entry `after`.
     """
     column = query.selected_columns["id"]
+    keys = (column,) if by is None else (by, column)
     if after is not None:
         # A deleted entry is still a place in the list, so that deleting while paging works.
-        if connection.scalar(sa.select(column).where(column == after, owner)) is None:
+        place = connection.execute(sa.select(*keys).where(column == after, owner)).first()
+        if place is None:
             raise BadInput(f"there is no {kind} {quote(after)}", "give an id of this list", field="after")
-        query = query.where(column < after if descending else column > after)
-    query = query.order_by(column.desc() if descending else column).limit(limit + 1)
+        key, value = sa.tuple_(*keys), sa.tuple_(*place)
+        query = query.where(key < value if descending else key > value)
+    query = query.order_by(*(key.desc() if descending else key for key in keys))
+    query = query.offset(skip).limit(limit + 1) if skip else query.limit(limit + 1)
     rows = connection.execute(query).mappings().all()
     return rows[:limit], len(rows) > limit

@@ -46,18 +46,22 @@ def _misfits(folder: Path, index: dict[str, Any], family: Family) -> Iterator[st
     for name in family.denoisers:
         if name not in parts:
             yield f"it has no {name}"
+    for name in (*family.encoders, "vae"):
+        if index.get(name) == [None, None]:
+            yield f"it has no {name}"
     if len(family.denoisers) == 1 and "transformer_2" in parts:
         yield "it has two denoisers"
-    denoiser = _config(folder, family.denoisers[0])
-    for trait, present in family.traits.items():
+    for trait, expected in family.traits.items():
         place, _, name = trait.rpartition(".")
-        value = (denoiser if place else index).get(name)
-        if bool(value) != present:
+        value = (_config(folder, place) if place else index).get(name)
+        if bool(value) != expected if isinstance(expected, bool) else expected not in (value or ()):
             yield f"{name} in {place or INDEX} is {value!r}"
-    channels, latents = denoiser.get("in_channels"), _latent_channels(folder)
+    latents = _latent_channels(folder)
     factor, more = family.inputs
-    if channels and latents and channels != factor * latents + more:
-        yield f"its denoiser takes {channels} channels and not {factor * latents + more}"
+    for denoiser in family.denoisers:
+        channels = _config(folder, denoiser).get("in_channels")
+        if channels and latents and channels != factor * latents + more:
+            yield f"its {denoiser} takes {channels} channels and not {factor * latents + more}"
 
 
 def _latent_channels(folder: Path) -> int:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ CONFIG = "config.json"
 SAFE = (".safetensors", ".sft", ".gguf")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 WEIGHTS = (*SAFE, *PICKLED)
+LFS_HEAD = b"version https://git-lfs.github.com/"
 WEIGHT_INDEX = ".index.json"
 BLOCK = 2**22
 MAX_JSON_BYTES = 2**24
@@ -103,13 +105,23 @@ def check_weights(file: Path, *, pickle: bool, field: str = "source") -> None:
     try:
         count = _count_gguf_tensors(file) if suffix == ".gguf" else len(tensor_shapes(file))
     except (SafetensorError, OSError, ValueError, struct.error) as error:
-        raise BadInput(
-            f"{_quoted(file)} cannot be read: it is cut off, damaged or of another format than its name says",
-            "fetch it again",
-            field=field,
-        ) from error
+        fault, remedy = _fault(file)
+        raise BadInput(f"{_quoted(file)} {fault}", remedy, field=field) from error
     if not count:
         raise BadInput(f"there are no tensors in {_quoted(file)}", "name another file", field=field)
+
+
+def _fault(file: Path) -> tuple[str, str]:
+    """What is wrong with a weight file that cannot be read, and the remedy."""
+    head = b""
+    with suppress(OSError), file.open("rb") as opened:
+        head = opened.read(len(LFS_HEAD))
+    if head == LFS_HEAD:
+        return "is a pointer of Git LFS and not the weights", "fetch them with `git lfs pull`"
+    if head.lstrip()[:1] == b"<":
+        return "is a web page and not the weights", "fetch it again, signed in if its page demands that"
+    fault = "cannot be read: it is cut off, damaged or of another format than its name says"
+    return fault, "fetch it again"
 
 
 def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
@@ -179,7 +191,12 @@ def _check_part(folder: Path, part: str, library: str, *, without: bool, field: 
         message = f"{_quoted(folder)} has no settings of its {part}, which the single file needs"
         remedy = f"put {part}/{CONFIG} there, from the repository of the whole model"
         raise BadInput(message, remedy, field=field)
-    if not (folder / part).is_dir():
+    place = folder / part
+    for file in place.iterdir() if place.is_dir() else ():
+        if file.name.endswith(WEIGHTS) and file.is_symlink() and not file.exists() and file.name[0] != ".":
+            message = f"{_quoted(file)} is a link that leads nowhere"
+            raise BadInput(message, "fetch the file that it stands for again", field=field)
+    if not place.is_dir():
         message = f"{_quoted(folder)} has no {part}, which its {INDEX} names"
         raise BadInput(message, "fetch it again", field="source")
 
@@ -190,6 +207,10 @@ def _check_json(file: Path, folder: Path) -> None:
         raise _own_code(folder, f"{file.relative_to(folder).as_posix()} has an auto_map")
     shards = values.get("weight_map") if file.name.endswith(WEIGHT_INDEX) else None
     if isinstance(shards, dict):
+        outside = sorted({name for name in map(str, shards.values()) if Path(name).name != name})
+        if outside:
+            message = f"{_quoted(file)} names the file {quote(outside[0], 200)}, which is outside its folder"
+            raise BadInput(message, "fetch it again", field="source")
         missing = sorted(
             name for name in set(map(str, shards.values())) if not (file.parent / name).is_file()
         )

@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-Shapes = list[tuple[int, int]]
-
 
 def orthogonalize(matrix: Tensor, group: dict[str, Any]) -> Tensor:
     """The nearest orthogonal matrix, roughly, by Newton-Schulz iteration in the number type of the matrix;
@@ -47,20 +45,10 @@ class Muon(torch.optim.Muon):
                 state = self.state[matrix]
                 if not state:
                     state["momentum_buffer"] = torch.zeros_like(matrix.grad)
-                gradient = self.local_part(matrix.grad)
-                momentum = self.local_part(state["momentum_buffer"])
+                gradient, momentum = matrix.grad, state["momentum_buffer"]
                 momentum.lerp_(gradient, 1 - group["momentum"])
                 updates.append(gradient.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum)
-            steps = self.orthogonalize_all(updates, [tuple(matrix.shape) for matrix in matrices], group)
-            for matrix, step in zip(matrices, steps, strict=True):
+            for matrix, update in zip(matrices, updates, strict=True):
+                step = orthogonalize(update.to(self.dtype), group)
                 size = group["lr"] * 0.2 * math.sqrt(max(matrix.shape))  # adjust_lr_fn
-                part = self.local_part(matrix)
-                part.mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-size)
-
-    def local_part(self, matrix: Tensor) -> Tensor:
-        """The part of a matrix that this process keeps, in the same memory."""
-        return matrix
-
-    def orthogonalize_all(self, parts: list[Tensor], shapes: Shapes, group: dict[str, Any]) -> list[Tensor]:
-        """The local parts of the orthogonal matrices nearest to those of which `parts` are local."""
-        return [orthogonalize(part.to(self.dtype), group) for part in parts]
+                matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-size)

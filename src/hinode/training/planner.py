@@ -18,9 +18,8 @@ from torch import Tensor, nn
 
 from hinode.engines.native.plans import plan_values
 from hinode.model import planner
-from hinode.model.flow import null_text
 from hinode.model.planner import Planner, PlannerConfig, PlanShape
-from hinode.model.text import Vocabulary
+from hinode.model.text import Vocabulary, null_text
 from hinode.progress import progress_bar
 from hinode.training import loop
 from hinode.training.muon import Muon
@@ -29,7 +28,7 @@ from hinode.world.book.scene import sample_scene
 from hinode.world.book.words.caption import VOCABULARY, caption, restate
 from hinode.world.book.words.completion import complete
 from hinode.world.book.words.language import BOOK
-from hinode.world.caption import words
+from hinode.world.prompts.language import split_words
 from hinode.world.prompts.prompt import parse
 
 SHAPES: tuple[tuple[tuple[float, float], float], ...] = (
@@ -71,7 +70,7 @@ def sample_batch(vocabulary: Vocabulary, words_limit: int, step: int) -> Batch:
         density = rng.choices(list(DENSITIES), list(DENSITIES.values()))[0]
         text = caption(sample_scene(rng), rng, density)
         parsed = parse(text, BOOK)
-        texts.append(words(restate(parsed) if rng.random() < RESTATED else text))
+        texts.append(split_words(restate(parsed) if rng.random() < RESTATED else text))
         values.append(plan_values.encode(plan_of(complete(parsed, rng), seconds, aspect)))
     return Batch(shape, torch.stack(values), vocabulary.batch(texts, limit=words_limit))
 

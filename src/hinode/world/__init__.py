@@ -1,1 +1,1 @@
-"""The drawn world: paper-cut skies whose every clip comes with the exact facts behind it."""
+"""The drawn world: a picture book whose every clip comes with the exact facts behind it."""

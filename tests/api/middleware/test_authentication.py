@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from hinode.api.middleware import authentication
@@ -19,6 +21,19 @@ def test_requests_without_a_key_are_refused(
     response = server.client.get(path, headers={"authorization": header.encode("latin-1")})
     assert check_error(response, 401)["code"] == "invalid_api_key"
     assert response.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("quotes", ['"', "'"])
+def test_quotes_around_a_key_are_no_part_of_it(server: Server, quotes: str) -> None:
+    headers = {"authorization": f"Bearer {quotes}{server.key}{quotes}"}
+    assert server.client.get("/v1/models", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["authorization", "content-type", "idempotency-key"])
+def test_a_header_with_two_values_is_refused(server: Server, check_error: CheckError, name: str) -> None:
+    values = [(name, "Bearer sk-one"), (name, "Bearer sk-two")]
+    message = check_error(server.client.post("/v1/videos", headers=values), 400)["message"]
+    assert message == f"The header {name} is there twice, with two values; send it once."
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"])
@@ -66,3 +81,18 @@ def test_more_requests_than_the_rate(server: Server, check_error: CheckError) ->
     assert 1 <= int(response.headers["retry-after"]) <= 30
     assert response.headers["x-ratelimit-remaining-requests"] == "0"
     assert "x-ratelimit-limit-requests" not in server.client.get("/v1/videos").headers
+
+
+def test_a_project_has_so_many_requests_answered_at_once(server: Server, check_error: CheckError) -> None:
+    requests = server.context.requests
+    with ExitStack() as stack:
+        for _ in range(requests.max_per_project):
+            stack.enter_context(requests.acquire(server.project_id))
+        response = server.client.get("/v1/videos")
+        assert check_error(response, 429)["code"] == "rate_limit_exceeded"
+        assert int(response.headers["retry-after"]) >= 1
+        with requests.acquire("another project"):
+            pass
+        assert server.client.get("/healthz").status_code == 200
+    for _ in range(requests.max_per_project + 1):  # those that ended are not counted
+        assert server.client.get("/v1/videos").status_code == 200

@@ -85,6 +85,7 @@ def test_a_body_that_does_not_arrive_ends(
     pieces = iter([b'{"prompt": "' if kind == "json" else part("prompt", b"a kite")[:-2]])
     media_type = "application/json" if kind == "json" else FORM["content-type"]
     headers = {"authorization": f"Bearer {server.key}", "content-type": media_type, "content-length": "999"}
+    headers |= {"host": "localhost"}
     scope = {
         "type": "http",
         "method": "POST",

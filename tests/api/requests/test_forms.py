@@ -54,7 +54,7 @@ def test_forms_and_json_give_the_same_fields(values: dict[str, Any]) -> None:
         ([("c[][id]", "a"), ("c[][x]", "1"), ("c[][id]", "b")], {"c": [{"id": "a", "x": "1"}, {"id": "b"}]}),
         ([("video[id]", "v")], {"video": {"id": "v"}}),
         ([("t[]", "a"), ("t[]", "b")], {"t": ["a", "b"]}),
-        ([("prompt", "a"), ("prompt", "b")], {"prompt": "b"}),
+        ([("prompt", "a"), ("prompt", "a")], {"prompt": "a"}),
     ],
 )
 def test_bracketed_names(pairs: list[tuple[str, Any]], values: dict[str, Any]) -> None:
@@ -70,6 +70,9 @@ def test_bracketed_names(pairs: list[tuple[str, Any]], values: dict[str, Any]) -
         [("", "x")],
         [("a]", "x")],
         [("a", "x"), ("a[b]", "y")],
+        [("a", "x"), ("a", "y")],
+        [("a[b]", "x"), ("a[b]", "y")],
+        [("a[0]", "x"), ("a[0]", "y")],
         [("a[b]", "x"), ("a[]", "y")],
         [("a[]", "x"), ("a[b]", "y")],
         [("a[5]", "x")],
@@ -100,6 +103,8 @@ def test_random_names(pairs: list[tuple[str, str]]) -> None:
         b'"text"',
         b"\xff",
         b'{"a": NaN}',
+        b'{"prompt": "a kite", "prompt": "a dog"}',
+        b'{"video": {"id": "a", "id": "b"}}',
         b'{"a": ' + b"1" * 5000 + b"}",
         b'{"a":' + b"[" * 100_000,
         b"[" + b"{}," * 300_000 + b"{}]",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from hinode.api.context import Context
-from tests.api.conftest import SMALL, CheckError, Server, new_project
+from tests.api.conftest import SMALL, CheckError, Server, new_project, picture
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +78,36 @@ def test_invalid_videos(server: Server, check_error: CheckError) -> None:
 
 def test_a_name_of_the_maximum_length(server: Server, mp4: bytes) -> None:
     assert add(server, mp4, "ü" * 80).json()["name"] == "ü" * 80
+
+
+def test_characters_from_words_a_picture_and_a_frame(server: Server, check_error: CheckError) -> None:
+    video = server.render()["id"]
+    path = "/v1/characters"
+    words = server.client.post(path, json={"name": "Pip", "description": "a red balloon"}).json()
+    frame = server.client.post(path, json={"name": "Kit", "video_id": video, "frame": 3}).json()
+    url = "data:image/png;base64," + base64.b64encode(picture()).decode()
+    image = server.client.post(path, json={"name": "Fox", "image": {"image_url": url}}).json()
+    assert [entry["kind"] for entry in (words, frame, image)] == ["words", "picture", "picture"]
+    check_error(server.client.post(path, json={"name": "x"}), 400, "description")
+    check_error(server.client.post(path, json={"name": "x", "video_id": video, "frame": 99}), 400, "frame")
+    for character in (
+        frame,
+        image,
+        add(server, server.client.get(f"/v1/videos/{video}/content").content).json(),
+    ):
+        portrait = server.client.get(f"{path}/{character['id']}/picture")
+        assert (portrait.status_code, portrait.content[:4]) == (200, b"\x89PNG")
+    check_error(server.client.get(f"{path}/{words['id']}/picture"), 404, "character_id")
+    changed = server.client.patch(f"{path}/{words['id']}", json={"notes": "<b>"}).json()
+    assert (changed["notes"], changed["name"]) == ("<b>", "Pip")
+    assert server.client.patch(f"{path}/{words['id']}", json={"notes": ""}).json()["notes"] == ""
+    made = server.create(prompt="The @Pip flies", characters=[words["id"]])
+    assert made["prompt"] == "The red balloon flies"
+    document = {"shots": [{"id": "a", "frames": 5, "prompt": "Pip", "characters": [words["id"]]}]}
+    board = server.client.post("/v1/storyboards", json={"document": document}).json()["id"]
+    uses = server.client.get(f"{path}/{words['id']}/uses").json()
+    assert [entry["id"] for entry in uses["videos"]] == [made["id"]]
+    assert [entry["id"] for entry in uses["storyboards"]] == [board]
+    check_error(
+        server.client.get(f"{path}/{words['id']}/uses", headers=server.other_project()), 404, "character_id"
+    )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from PIL import Image
 
+from hinode.media import convert
 from tests.api.conftest import CheckError, Clock, Server
 
 
@@ -82,6 +85,68 @@ def test_videos_without_a_file(server: Server, check_error: CheckError, clock: C
     error = check_error(server.client.get(f"/v1/videos/{rendered}/content"), 404, "video_id")
     assert error["code"] == "video_expired"
     assert server.client.get(f"/v1/videos/{rendered}").json()["status"] == "completed"
+
+
+def test_every_format(server: Server, check_error: CheckError) -> None:
+    video = server.render(prompt='a red kite: "über" \n ../the <sea>', seed=3)
+    path = f"/v1/videos/{video['id']}/content"
+
+    def download(kind: str) -> Any:
+        response = server.client.get(path, params={"format": kind})
+        assert response.status_code == 200, response.text
+        assert response.headers["etag"] == f'"{hashlib.sha256(response.content).hexdigest()}"'
+        kept, name = response.headers["content-disposition"].split("; ")
+        assert kept == "attachment"
+        endings.append(unquote(name).rpartition("kite")[2])
+        return response
+
+    endings: list[str] = []
+    frames = video["making"]["frames"]
+    assert download("mp4").content == server.client.get(path).content
+    for kind in ("gif", "webp"):
+        first, again = download(kind), download(kind)
+        assert first.headers["content-type"] == f"image/{kind}"
+        assert first.content == again.content
+        image = Image.open(io.BytesIO(first.content))
+        assert (image.format, image.size) == (kind.upper(), (64, 36))
+        # A picture that does not change is one frame in these.
+        times = []
+        for number in range(image.n_frames):
+            image.seek(number)
+            image.load()
+            times.append(image.info["duration"])
+        assert sum(times) == 1000
+    archive = zipfile.ZipFile(io.BytesIO(download("png").content))
+    assert archive.namelist() == [f"{number:04}.png" for number in range(1, frames + 1)]
+    pictures = [Image.open(io.BytesIO(archive.read(name))) for name in archive.namelist()]
+    assert pictures[0].info["Title"].startswith("a red kite")  # the words of the MP4 go with it
+    tail = f" über the sea {video['id'][-6:]}."
+    assert endings == [f"{tail}{kind}" for kind in ("mp4", "gif", "gif", "webp", "webp", "zip")]
+    roles = server.context.store.artifacts(video["id"])
+    assert {"video.gif", "video.webp", "video.png"} < set(roles)  # made once, and kept as long
+    for number in (0, 1, frames // 2, frames - 1):
+        response = server.client.get(f"/v1/videos/{video['id']}/frames/{number}")
+        assert response.headers["content-type"] == "image/png"
+        assert Image.open(io.BytesIO(response.content)).tobytes() == pictures[number].tobytes()
+        seen = {"if-none-match": response.headers["etag"]}
+        assert server.client.get(response.url.path, headers=seen).status_code == 304
+    message = check_error(server.client.get(f"/v1/videos/{video['id']}/frames/{frames}"), 404, "number")
+    assert message["message"] == f"This video has no frame {frames}; its last one is {frames - 1}."
+    check_error(server.client.get(f"/v1/videos/{video['id']}/frames/-1"), 400, "number")
+    check_error(server.client.get(path, params={"format": "poem"}), 400, "format")
+    check_error(server.client.get(path, params={"format": "gif", "variant": "thumbnail"}), 400, "format")
+
+
+def test_what_is_too_large_to_convert(
+    server: Server, check_error: CheckError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/v1/videos/{server.render()['id']}/content"
+    monkeypatch.setitem(convert.MAX_PIXELS, "gif", 64 * 36 * 3)
+    error = check_error(server.client.get(path, params={"format": "gif"}), 400, "format")
+    assert "cut it to 3 frames" in error["message"]
+    check_error(
+        server.client.get(path, params={"format": "gif"}, headers=server.other_project()), 404, "video_id"
+    )
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])

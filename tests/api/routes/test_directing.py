@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from starlette.testclient import TestClient
 
 from hinode.api.context import Context
 from hinode.clip import Frames
-from hinode.engines.native import checkpoint
 from tests.api.conftest import Server, new_project, picture
+from tests.tiny_book import save_tiny_book
 from tests.videos import read_video
 
 
@@ -238,14 +239,38 @@ def test_keyframes_are_shown_at_their_moments(server: Server, tmp_path: Path) ->
     assert np.abs(frame.astype(int) - (200, 30, 30)).max() < 12
 
 
-def test_a_model_with_short_windows_makes_long_videos_but_no_loops(
-    fresh_server: Server, toy_home: Path
-) -> None:
+def test_a_keyframe_in_the_last_half_frame_is_shown(server: Server, tmp_path: Path) -> None:
+    red = "data:image/png;base64," + base64.encodebytes(picture(color=(200, 30, 30))).decode()
+    video = server.render(keyframes=[{"at": 0.99, "image_url": red}])
+    frame = frames(server, video, tmp_path)[-1]
+    assert np.abs(frame.astype(int) - (200, 30, 30)).max() < 12
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"keyframes": [{"at": 0.5}, {"at": 0.51}]}, "fall into one frame"),
+        ({"keyframes": [{"at": 0}], "input_reference": {}}, "two keyframes are at 0 s"),
+        ({"keyframes": [{"at": 0.99}], "last_frame_reference": {}}, "two keyframes are at 0.875 s"),
+    ],
+)
+def test_two_pictures_for_one_frame_are_refused(server: Server, fields: dict[str, Any], message: str) -> None:
+    image = {"image_url": "data:image/png;base64," + base64.b64encode(picture()).decode()}
+    body = {
+        name: [{**entry, **image} for entry in value] if isinstance(value, list) else image
+        for name, value in fields.items()
+    }
+    response = server.client.post(
+        "/v1/videos", json={"prompt": "a kite", "size": "96x64", "seconds": 1, **body}
+    )
+    assert response.status_code == 400
+    assert message in response.json()["error"]["message"].lower()
+
+
+def test_a_model_with_short_windows_makes_long_videos_but_no_loops(fresh_server: Server) -> None:
     """Seventeen frames are too few for frames of both neighbours: each window continues the last picture."""
-    toy = checkpoint.load(toy_home / "models" / "toy.safetensors")
-    facts = {**toy.facts, "shapes": [[17, 8, 32, 32]]}
-    path = fresh_server.context.settings.home / "models" / "short.safetensors"
-    checkpoint.save(path, toy.model.state_dict(), toy.model.config, toy.vocabulary, facts)
+    folder = fresh_server.context.settings.home / "models"
+    save_tiny_book(folder / "short.safetensors", shapes=((17, 8, 32, 32),))
     body = {"prompt": "a red kite", "model": "native/short", "size": "64x64", "seconds": 12}
     assert fresh_server.client.post("/v1/videos", json=body).status_code == 200
     response = fresh_server.client.post("/v1/videos/loops", json=body)
@@ -275,7 +300,6 @@ SINGLE = {"video": {"id": "SOURCE"}, "prompt": "x"}
         ("recuts", {**SINGLE, "from": 0.5}, "before", "nothing is to be"),
         ("storyboards", {"shots": []}, "shots", "give 1 at least"),
         ("storyboards", {"shots": [{"prompt": "x", "seconds": 1}], "sound": True}, "sound", "no sound yet"),
-        ("storyboards", {"shots": [{"video": {"id": "SOURCE"}, "seconds": 1}]}, "segments", "would be drawn"),
         (
             "storyboards",
             {"shots": [{"video": "SOURCE", "seconds": 9}]},
@@ -290,7 +314,7 @@ SINGLE = {"video": {"id": "SOURCE"}, "prompt": "x"}
         ("", {"prompt": "x", "path": [[0, 1]]}, "path.1", "give seconds, x and y"),
         ("", {"prompt": "x", "path": [[0, 0.5, 0.5]]}, "path", "follows no path"),
         ("", {"prompt": "x", "keyframes": [{"file_id": "file-1"}]}, "keyframes.1.at", "is missing"),
-        ("", {"prompt": "x", "expand": "perhaps"}, "expand", "give true or false"),
+        ("", {"prompt": "x", "expand": False}, "expand", "the body has no field 'expand'"),
         ("edits", {**SINGLE, "mask": {"file_id": "file-1"}}, "mask", "mask"),
     ],
 )
@@ -303,3 +327,18 @@ def test_invalid_fields_are_refused_in_one_sentence(
     error = response.json()["error"]
     assert words in error["message"].lower(), error
     assert error["param"] == param, error
+
+
+def test_another_frame_for_the_same_scene(fresh_server: Server, tmp_path: Path) -> None:
+    """The plan and the seed stay; a video without a plan cannot be composed anew."""
+    client = fresh_server.client
+    card = fresh_server.render()
+    refused = client.post(f"/v1/videos/{card['id']}/reframe", json={"size": "36x64"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "video_id")
+    save_tiny_book(fresh_server.context.settings.home / "models" / "tiny.safetensors")
+    fields = {"model": "native/tiny", "prompt": "a red kite circles over the sea", "seed": 5}
+    drawn = fresh_server.render(**fields, seconds="0.5", steps=1)
+    tall = render(fresh_server, f"{drawn['id']}/reframe", size="36x64", steps=1)
+    assert (tall["size"], tall["seed"], tall["source_video_id"]) == ("36x64", 5, drawn["id"])
+    assert (tall["operation"], tall["making"]["plan"]) == ("generate", drawn["making"]["plan"])
+    assert frames(fresh_server, tall, tmp_path).shape == (12, 64, 36, 3)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from hinode.engines.native import catalog
-from tests.api.conftest import SMALL, CheckError, Server
+from hinode.media.decode import VideoFile
+from hinode.request import FIRST_FRAME
+from tests.api.conftest import SIZE, SMALL, CheckError, Server
 
 
 def test_remix(server: Server) -> None:
@@ -65,7 +69,7 @@ def test_edit_of_a_file(server: Server, check_error: CheckError) -> None:
 
 def test_a_mask_has_the_size_of_the_video(server: Server, check_error: CheckError) -> None:
     source = server.render()
-    body = {"prompt": "blue", "model": "native/nano", "video[id]": source["id"]}
+    body = {"prompt": "blue", "model": "native/book", "video[id]": source["id"]}
 
     def edit(size: tuple[int, int], **fields: str) -> Any:
         content = io.BytesIO()
@@ -81,6 +85,36 @@ def test_a_mask_has_the_size_of_the_video(server: Server, check_error: CheckErro
     job = server.context.store.job(server.project_id, response.json()["id"])
     assert job is not None
     assert [reference["role"] for reference in job.request["references"]] == ["source", "mask"]
+
+
+def test_a_mask_moves(server: Server, check_error: CheckError) -> None:
+    """It lies where its track says in every frame, and what is outside stays bit for bit."""
+    source = server.render(seconds=1)
+    content = io.BytesIO()
+    picture = Image.new("L", SIZE)
+    picture.paste(255, (0, 8, 16, 24))
+    picture.save(content, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+    body = {"prompt": "blue", "model": "native/book", "video": source["id"], "mask": url}
+
+    def edit(**fields: Any) -> Any:
+        return server.client.post("/v1/videos/edits", json={**body, **fields})
+
+    for track in ([[0.5, 0, 0], [0.5, 1, 0]], [[-1, 0, 0]]):
+        check_error(edit(mask_path=track), 400, "mask_path")
+    check_error(edit(mask=None, mask_path=[[0, 0, 0]]), 400, "mask_path")
+    response = edit(mask_path=[[0, 0, 0], [0.5, 0.5, 0]])
+    assert response.status_code == 200, response.text
+    job = server.context.store.job(server.project_id, response.json()["id"])
+    assert job is not None
+    _, mask = job.request["references"]
+    with VideoFile(server.context.objects.path(mask["digest"])) as video:
+        frames = [picture.rgb[..., 0] for picture in video]
+    assert len(frames) == 24
+    for number, left in ((0, 0), (6, 16), (12, 32), (23, 32)):
+        columns = np.flatnonzero(frames[number].max(axis=0))
+        assert (columns[0], columns[-1]) == (left, left + 15)
+        assert np.flatnonzero(frames[number].max(axis=1)).tolist() == list(range(8, 24))
 
 
 def test_an_extension_is_the_whole_video(server: Server, check_error: CheckError) -> None:
@@ -140,12 +174,12 @@ def test_an_operation_that_the_model_does_not_support(
     fresh_server: Server, check_error: CheckError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = fresh_server
-    monkeypatch.setattr(catalog, "CONTROL_REFERENCES", catalog.BASIC_REFERENCES)  # a model without control
-    response = server.client.post("/v1/videos/loops", json={"prompt": "night", "model": "native/nano"})
+    monkeypatch.setattr(catalog, "REFERENCES", (FIRST_FRAME,))
+    response = server.client.post("/v1/videos/loops", json={"prompt": "night", "model": "native/book"})
     error = check_error(response, 400, "model")
     assert error["code"] == "operation_not_supported"
     response = server.client.post(
         "/v1/videos",
-        json={"prompt": "x", "model": "native/nano", "last_frame_reference": {"image_url": "http://[bad"}},
+        json={"prompt": "x", "model": "native/book", "last_frame_reference": {"image_url": "http://[bad"}},
     )
     check_error(response, 400, "last_frame_reference")

@@ -102,18 +102,25 @@ def test_a_project_follows_so_many_videos_at_once(server: Server, check_error: C
 
 def test_a_stream_ends_when_the_key_is_revoked(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authentication, "CACHE_SECONDS", 0.0)
-    store, looks, video = server.context.store, 0, server.create()
-    look = store.job
+    with server.client.stream("GET", f"/v1/videos/{server.create()['id']}/events") as response:
+        texts = response.iter_text()
+        assert "video.progress" in next(texts)
+        server.context.tenants.revoke(server.key_id)
+        assert list(texts) == []
 
-    def find(project_id: str, job_id: str) -> Any:
-        nonlocal looks
-        looks += 1
-        if looks == 2:
-            server.context.tenants.revoke(server.key_id)
-        if looks > 5:
-            server.context.stopping.set()  # or the stream would not end
-        return look(project_id, job_id)
 
-    monkeypatch.setattr(store, "job", find)
-    assert server.client.get(f"/v1/videos/{video['id']}/events").status_code == 200
-    assert looks == 2
+def test_the_preview(server: Server, check_error: CheckError) -> None:
+    video = server.create()
+    address = f"/v1/videos/{video['id']}/preview"
+    assert check_error(server.client.get(address), 404, "video_id")["code"] == "no_preview"
+    server.context.objects.put_preview(video["id"], picture((8, 8), "WEBP"))
+    response = server.client.get(address, params={"number": 3})
+    assert Image.open(io.BytesIO(response.content)).size == (8, 8)
+    assert response.headers["content-type"] == "image/webp"
+    assert response.headers["cache-control"] == "no-store"
+    check_error(server.client.get(address, headers=server.other_project()), 404, "video_id")
+    server.client.post(f"/v1/videos/{video['id']}/cancel")
+    check_error(server.client.get(address), 404, "video_id")
+    path = f"/v1/videos/{server.render()['id']}"
+    thumbnail = server.client.get(f"{path}/content", params={"variant": "thumbnail"})
+    assert server.client.get(f"{path}/preview").content == thumbnail.content

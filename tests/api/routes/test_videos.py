@@ -54,6 +54,14 @@ def test_unknown_parameters_of_addresses_are_refused(server: Server, check_error
     assert server.client.get("/healthz", params={"cache": "buster"}).status_code == 200
 
 
+def test_a_parameter_of_an_address_with_two_values_is_refused(
+    server: Server, check_error: CheckError
+) -> None:
+    error = check_error(server.client.get("/v1/videos?limit=1&limit=2"), 400, "limit")
+    assert error["message"] == "limit is there twice, with two values; send it once."
+    assert server.client.get("/v1/videos?limit=1&limit=1").status_code == 200
+
+
 def test_several_videos_of_one_request(server: Server) -> None:
     video = server.create(n="3", seed=7)
     assert [other["seed"] for other in video["videos"]] == [7, 8, 9]

@@ -24,7 +24,7 @@ from hinode.media.label import Label
 from hinode.media.timeline import Timeline
 from hinode.media.video import write_mp4
 from hinode.settings import Settings
-from hinode.training.upscaling import save_upscaler
+from hinode.training.decoder import save_decoder
 from tests.sounds import clicks, read_sound, tone
 from tests.videos import read_video
 
@@ -166,8 +166,8 @@ def test_a_film_is_drawn_under_its_profile(stage: FilmSet) -> None:
     film = stage.make(SHOTS[:1], profile="best")
     assert film.anew == ("one",)
     assert not np.array_equal(stage.frames(film, "one"), standard)
-    with pytest.raises(BadInput, match="toy has no profile 'draft'; choose standard or best") as caught:
-        stage.make(SHOTS[:1], profile="draft")
+    with pytest.raises(BadInput, match="toy has no profile 'wild'; choose draft, standard or best") as caught:
+        stage.make(SHOTS[:1], profile="wild")
     assert caught.value.field == "profile"
 
 
@@ -259,10 +259,10 @@ def test_what_cannot_be_drawn_is_one_sentence(
 
 
 def test_a_character_is_read_from_its_picture(stage: FilmSet) -> None:
-    from hinode.world.render import render
-    from hinode.world.scene import Scene, Subject
+    from hinode.world.book.picture.render import render
+    from hinode.world.book.scene import Scene, Subject
 
-    scene = Scene((Subject("kite", "green", "still"),), place="sea")
+    scene = Scene((Subject("kite", "green", "still", 0.5, 0.4, 0.4),), place="sea")
     picture = render([scene], frames=1, fps=8.0, width=64, height=64)[0, 0]
     levels = (picture.permute(1, 2, 0) * 255).round().byte().numpy()
     Image.fromarray(levels).save(stage.folder / "pal.png")
@@ -307,10 +307,15 @@ def test_shots_are_enlarged_as_other_clips_are(
     torch.manual_seed(1)
     net = upscaling.UpscalerNet()
     torch.nn.init.normal_(net.leave.weight, std=0.02)
-    save_upscaler(net, upscaling.path(), {})
+    save_decoder(net, upscaling.path(), {})
     upscaling.load.cache_clear()
-    film = stage.make(SHOTS[:1], size="64x64", kind="png")
-    expected = upscaling.upscale(stage.frames(film, "one"), (64, 64))
+    passes: list[int] = []
+    network = upscaling.load(upscaling.path())
+    network.register_forward_hook(lambda net, frames, output: passes.append(len(output)))
+    film = stage.make(SHOTS[:1], size="96x96", kind="png")
+    # Each frame once, for the film and for the clip of the shot beside it.
+    assert sum(passes) == film.shots[0].frames
+    expected = upscaling.upscale(stage.frames(film, "one"), (96, 96))
     with Image.open(film.path / "0004.png") as image:
         assert np.array_equal(np.asarray(image), expected[3])
     upscaling.load.cache_clear()

@@ -23,7 +23,7 @@ from hinode.media import references
 from hinode.request import SOURCE, MediaFile
 
 SHOTS: list[dict[str, Any]] = [
-    {"id": "one", "prompt": "a red balloon rising over the sea", "seconds": 5},
+    {"id": "one", "prompt": "a red balloon rising over the sea", "seconds": 8},
     {"id": "two", "prompt": "a red balloon hovering", "seconds": 1, "transition": "continue"},
     {"id": "three", "prompt": "a kite", "seconds": 1, "transition": {"kind": "blend", "seconds": 0.5}},
 ]
@@ -53,8 +53,8 @@ def test_a_film_is_a_clip(engine: DirectedEngine, tmp_path: Path) -> None:
     assert [step.done for step in progress] == sorted(step.done for step in progress)
     assert progress[-1].done == progress[-1].total
     clip = run.clip()
-    assert clip.frames.shape == (78, 32, 32, 3)
-    assert (clip.fps, clip.seconds) == (12.0, 6.5)
+    assert clip.frames.shape == (114, 32, 32, 3)
+    assert (clip.fps, clip.seconds) == (12.0, 9.5)
     assert clip.provenance.read_as == "a film of 3 shots"
     assert np.array_equal(np.stack(list(run.frames())), clip.frames)
 
@@ -134,6 +134,8 @@ def test_a_shot_may_show_a_part_of_a_video(engine: DirectedEngine, tmp_path: Pat
 
 
 def test_a_film_that_is_too_long_is_no_clip(engine: DirectedEngine, tmp_path: Path) -> None:
-    run = film(engine, tmp_path / "a", [{**SHOTS[0], "seconds": 100}, {**SHOTS[1], "seconds": 100}])
+    run = film(
+        engine, tmp_path / "a", [{**SHOTS[0], "id": str(number), "seconds": 50} for number in range(4)]
+    )
     with pytest.raises(BadInput, match="200 s at 32x32 is too long for one clip"):
         run.clip()

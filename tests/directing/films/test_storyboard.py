@@ -15,6 +15,7 @@ from hinode.directing.capabilities import extend_capabilities
 from hinode.directing.films import continuity, parser, storyboard
 from hinode.errors import BadInput
 from hinode.settings import Settings
+from hinode.world.book.words.language import BOOK
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "examples" / "film.yaml"
@@ -183,7 +184,7 @@ def test_subject_place_and_time_stay_unless_a_shot_says_otherwise(settings: Sett
         characters={"maya": "a red balloon"},
     )
     prompts = continuity.complete_prompts(film, {"maya": "a red balloon"}, capabilities)
-    facts = [continuity.parse(text) for text in prompts]
+    facts = [continuity.parse(text, BOOK) for text in prompts]
     assert [(parsed.subjects[0].color, parsed.subjects[0].kind) for parsed in facts[:5]] == [
         ("red", "balloon")
     ] * 5

@@ -20,7 +20,7 @@ from hinode.engines.diffusers.loading.model import Model
 from hinode.engines.diffusers.memory.budget import MemoryBudget, available
 from hinode.engines.diffusers.memory.ledger import Ledger, byte_count
 from hinode.engines.diffusers.memory.plan import Residence
-from hinode.errors import HinodeError
+from hinode.errors import DeviceError, HinodeError
 from hinode.registry.families import FAMILIES
 from tests.engines.diffusers.conftest import ModelHome, finish
 
@@ -108,6 +108,21 @@ def test_too_little_memory_is_a_sentence_and_the_next_clip_works(
         with pytest.raises(HinodeError, match=f"the model {FAMILY} needs more memory than is free"):
             finish(run)
     finish(engine.start(models.request(FAMILY, steps=1)))
+
+
+def test_an_accelerator_that_failed_is_a_device_error(
+    models: ModelHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models.add(FAMILY)
+    run = models.run(FAMILY, steps=1)
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might")
+
+    run.model.prepare()
+    monkeypatch.setattr(type(run.model.load("transformer")), "forward", fail)
+    with pytest.raises(DeviceError, match="the accelerator failed: CUDA error: an illegal memory access"):
+        finish(run)
 
 
 def test_a_pipeline_that_the_library_cannot_run_is_a_sentence(

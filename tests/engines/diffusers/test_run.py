@@ -25,6 +25,12 @@ from tests.engines.diffusers.conftest import ModelHome, finish
 FAMILY = "wan2.1-t2v"
 
 
+def test_too_few_steps_for_a_stretched_schedule_are_refused(models: ModelHome) -> None:
+    models.add("ltx-video")
+    with pytest.raises(BadInput, match="does not sample in 1 step; give 2 or more"):
+        models.run("ltx-video", steps=1)
+
+
 def test_a_run_without_references_ends(models: ModelHome) -> None:
     models.add(FAMILY)
     run = models.run(FAMILY)

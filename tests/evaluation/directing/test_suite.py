@@ -1,18 +1,27 @@
+"""The directing suite on a network of toy size that draws noise."""
+
 from __future__ import annotations
 
-import dataclasses
 import json
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from hinode import directing
+from hinode.directing import material, scene_plans
 from hinode.engines.native import catalog
 from hinode.errors import BadInput
 from hinode.evaluation.directing import NAMES, evaluate_directing, generation, memory
 from hinode.evaluation.directing.cases import MAKERS, make_cases, write
-from hinode.evaluation.directing.suite import MEMORY, METRICS, Metric
+from hinode.evaluation.directing.harness import Harness
+from hinode.evaluation.directing.suite import MEMORY, METRICS
 from hinode.evaluation.results import Row, table
+from hinode.media import references
 from hinode.settings import Settings
+from tests.tiny_book import save_tiny_book
 
 
 @pytest.fixture(scope="module")
@@ -23,101 +32,86 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("metric", [name for name in METRICS if name != "minute"])
-def test_every_metric_has_rows(metric: str, folder: Path, settings: Settings) -> None:
-    result = evaluate_directing(folder, model="toy", settings=settings, only=(metric,), limit=2, steps=1)
-    assert json.loads(json.dumps(result)) == result
-    rows = [Row.of(row) for row in result["rows"]]
-    assert {row.metric for row in rows} == {metric}
-    targets = [row for row in rows if row.target]
-    assert targets
-    assert all(isinstance(row.reached, bool) for row in targets)
-    assert all(row.reached is None for row in rows if not row.target)
-    assert "missed" in table(rows) or "reached" in table(rows)
-    assert result["seconds"][metric] > 0
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings with a toy model "book"."""
+    home = tmp_path_factory.mktemp("home")
+    save_tiny_book(home / "models" / "book.safetensors")
+    return Settings(home=home, threads=1, device="cpu")
+
+
+def evaluate(folder: Path, settings: Settings, metric: str, **more: Any) -> dict[str, Any]:
+    options = {"model": "book", "limit": 1, "steps": 1, **more}
+    return evaluate_directing(folder, settings=settings, only=(metric,), **options)
 
 
 @pytest.mark.parametrize(
-    ("steps", "generator", "used"), [(None, "toy-fast", 4), (2, "toy-fast", 2), (1, "toy", 1)]
+    "metric", [pytest.param(name, marks=pytest.mark.slow if name != "frames" else ()) for name in METRICS]
 )
-def test_the_result_names_the_model_that_generates(
-    folder: Path, student_settings: Settings, tmp_path: Path, steps: int | None, generator: str, used: int
-) -> None:
-    options = {
-        "model": "toy",
-        "settings": student_settings,
-        "only": ("frames",),
-        "limit": 1,
-        "keep": tmp_path / "keep",
-    }
-    result = evaluate_directing(folder, **options, steps=steps)
-    assert (result["model"], result["drawn_by"], result["steps"]) == ("toy", generator, used)
-    assert result["weights"] == catalog.find(generator, student_settings.models).fingerprint()
-    (student_settings.models / "toy-fast.safetensors").unlink()
-    with pytest.raises(BadInput, match="records of other weights"):
-        evaluate_directing(folder, **options, steps=steps)
-
-
-def test_a_network_of_noise_keeps_what_it_is_given(folder: Path, settings: Settings) -> None:
-    only = ("frames", "region")
-    result = evaluate_directing(folder, model="toy", settings=settings, only=only, limit=3, steps=1)
-    rows = {(row["bar"], row["what"]): row for row in result["rows"]}
-    for kind in ("first", "last", "keyframes"):
-        assert rows["frames", f"{kind}: PSNR of the worst given frame"]["figure"] == 100.0
-    assert rows["region", "differing pixels outside the mask, worst case"]["holds"] is True
-    assert rows["region", "asked attribute changed inside"]["n"] == 3
-
-
-def test_a_minute_is_judged_to_its_end(
-    folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+def test_every_metric_has_rows_with_targets_and_the_truth_beside(
+    metric: str, folder: Path, book: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generation, "MINUTE", 7.0)
-    result = evaluate_directing(folder, model="toy", settings=settings, only=("minute",), limit=1, steps=1)
-    assert {len(curve) for curve in result["drift"].values()} == {6}
-    assert [row["want"] for row in result["rows"]].count(">= 80 %") == 1
+    result = evaluate(folder, book, metric)
+    assert json.loads(json.dumps(result)) == result
+    rows = [Row.of(row) for row in result["rows"]]
+    assert {row.metric for row in rows} == {metric}
+    assert any(row.target for row in rows)
+    assert all((row.reached is None) == (not row.target) for row in rows)
+    assert any("truth" in row.what for row in rows)
+    assert "missed" in table(rows) or "reached" in table(rows)
+    assert result["seconds"][metric] > 0
+    assert len({len(curve) for curve in result["drift"].values()}) == (metric == "minute")
 
 
-def test_a_stopped_run_continues(
-    folder: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run(limit: int | None, **more: object) -> dict[str, object]:
-        return evaluate_directing(
-            folder, model="toy", settings=settings, only=("remix",), limit=limit, keep=tmp_path,
-            **{"steps": 1, **more},  # type: ignore[arg-type]
-        )  # fmt: skip
+def test_a_network_of_noise_shows_the_frames_that_it_is_given(folder: Path, book: Settings) -> None:
+    rows = {row["what"]: row for row in evaluate(folder, book, "frames", limit=3)["rows"]}
+    for kind in ("first", "last", "keyframes"):
+        assert rows[f"{kind}: PSNR of the worst given frame"]["figure"] == 100.0
 
-    whole = evaluate_directing(folder, model="toy", settings=settings, only=("remix",), steps=1)
-    monkeypatch.setitem(METRICS, "remix", dataclasses.replace(METRICS["remix"], batch=1))  # type: ignore[misc]
-    single = evaluate_directing(folder, model="toy", settings=settings, only=("remix",), steps=1)
-    # One floor compares with the case before it in the same batch; all else is the same in any batches.
-    assert single["rows"][:-1] == whole["rows"][:-1]
-    assert run(1)["rows"] != single["rows"]
-    measured: list[int] = []
-    real = METRICS["remix"].measure
 
-    def measure(cases, first, harness):  # type: ignore[no-untyped-def]
-        measured.append(first)
-        return real(cases, first, harness)
+@pytest.mark.slow
+def test_a_network_of_noise_changes_nothing_outside_a_mask(folder: Path, book: Settings) -> None:
+    rows = {row["what"]: row for row in evaluate(folder, book, "region", limit=2)["rows"]}
+    assert rows["differing pixels outside the mask, worst case"]["holds"] is True
+    assert rows["asked fact changed inside"]["figure"] == 0.0
+    assert rows["asked fact changed inside (source, floor)"]["figure"] == 0.0
 
-    monkeypatch.setitem(METRICS, "remix", Metric(measure, METRICS["remix"].rows, 1))  # type: ignore[misc]
-    assert run(None)["rows"] == single["rows"]
-    assert measured == [1, 2]
-    assert run(None)["seconds"] == {}
-    assert run(1)["rows"][0]["n"] == 1  # type: ignore[index]
+
+def test_a_stopped_run_continues(folder: Path, book: Settings, tmp_path: Path) -> None:
+    evaluate(folder, book, "frames", keep=tmp_path)
+    lines = (tmp_path / "frames.jsonl").read_text()
+    result = evaluate(folder, book, "frames", keep=tmp_path, limit=2)
+    assert (tmp_path / "frames.jsonl").read_text().startswith(lines)
+    assert {row["n"] for row in result["rows"] if "moves" in row["what"]} == {2}
+    assert evaluate(folder, book, "frames", keep=tmp_path, limit=2)["seconds"] == {}
     with pytest.raises(BadInput, match="other weights, steps or cases") as caught:
-        run(None, steps=2)
+        evaluate(folder, book, "frames", keep=tmp_path, steps=2)
     assert caught.value.field == "keep"
 
 
-def test_missing_metrics_cases_models_are_refused(folder: Path, settings: Settings, tmp_path: Path) -> None:
+def test_missing_metrics_cases_models_are_refused(folder: Path, book: Settings, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="there is no metric 'lop'") as caught:
-        evaluate_directing(folder, settings=settings, only=("lop",))
+        evaluate(folder, book, "lop")
     assert caught.value.field == "only"
     assert "extension" in caught.value.remedy
     with pytest.raises(BadInput, match=r"cases in .*loop\.jsonl cannot be read"):
-        evaluate_directing(tmp_path, model="toy", settings=settings, only=("loop",))
+        evaluate(tmp_path, book, "loop")
     with pytest.raises(BadInput, match="no model 'sora'"):
-        evaluate_directing(folder, model="sora", settings=settings)
+        evaluate(folder, book, "loop", model="sora")
+
+
+def test_a_source_carries_its_plan_where_the_product_finds_it(book: Settings, tmp_path: Path) -> None:
+    card = catalog.find("book", book.models)
+    harness = Harness(directing.get("native", book), card, tmp_path)
+    (case,) = make_cases("remix", "test", 1)
+    frames, plan = harness.render(case.scene, 0.5), harness.plan(case.scene, 0.5)
+    source = harness.source(frames, plan)
+    assert scene_plans.read_file(source.reference()) == plan
+    assert (source.fps, source.size, source.seconds) == (24, harness.size, 0.5)
+    reread = np.stack(list(references.iter_frames(source.reference(), Fraction(24))))
+    assert (reread == frames).all()
+    assert material.label_facts(Path(harness.source(frames).path)) == {}
 
 
 def test_every_metric_has_cases() -> None:
@@ -126,18 +120,16 @@ def test_every_metric_has_cases() -> None:
 
 
 @pytest.mark.slow
-def test_memory_is_measured_in_separate_processes(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HINODE_HOME", str(settings.home))
+def test_memory_is_measured_in_separate_processes(book: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HINODE_HOME", str(book.home))
     monkeypatch.setattr(memory, "SHORT", 1.0)
     monkeypatch.setattr(memory, "LONG", 4.0)
-    ratio, short, long = memory.memory_rows("toy", "32x32", steps=1)
+    ratio, short, long = memory.memory_rows("book", "64x32", steps=1)
     assert 50 < short.figure < 5000  # megabytes: Python with torch at least
     assert ratio.figure == pytest.approx(long.figure / short.figure)
     assert ratio.target == "<= 1.5 x"
     # No more than is in use anyway: what this process holds is not counted.
     ballast = bytearray(600 * 2**20)
-    again = memory.peak_memory(1.0, "toy", "32x32", 1)
+    again = memory.peak_memory(1.0, "book", "64x32", 1)
     assert again / 2**20 < short.figure + 300
     del ballast

@@ -21,7 +21,7 @@ from PIL import Image
 from hinode import engines as installed
 from hinode.engines.protocol import Engine, Progress, State
 from hinode.engines.testcard.engine import TestcardEngine, TestcardRun
-from hinode.errors import BadInput, EngineError, ModelError
+from hinode.errors import BadInput, DeviceError, EngineError, ModelError
 from hinode.jobs import live_workers
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Draft, HeartbeatReply, Job, Lease
@@ -280,6 +280,24 @@ def test_a_worker_killed_while_it_writes_the_file_costs_no_step(
     with pytest.raises(Killed):
         dead.run_one()
     monkeypatch.setattr(pipeline, "write_stills", write)
+    service.store.lost(dead.id)
+    assert service.steps() == 0
+    assert service.video(job_id) == finished
+
+
+def test_a_worker_killed_between_the_file_and_its_row_costs_no_step(
+    service: Service, finished: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = service.submit()
+
+    def die(*args: Any, **options: Any) -> None:
+        raise Killed
+
+    dead = service.worker()
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(service.store, "finish", die)
+        dead.run_one()
+    assert service.job(job_id).status is Status.RUNNING
     service.store.lost(dead.id)
     assert service.steps() == 0
     assert service.video(job_id) == finished
@@ -596,6 +614,19 @@ def test_a_worker_that_breaks_again_and_again_ends(service: Service, monkeypatch
     assert worker.unexpected_errors == 3
 
 
+def test_a_worker_whose_accelerator_failed_ends_after_that_job(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Undecodable, "failures", 99)
+    monkeypatch.setattr(Undecodable, "stage", "sample")
+    monkeypatch.setattr(Undecodable, "error", DeviceError("the accelerator failed", "look at its driver"))
+    jobs = [service.submit() for _ in range(2)]
+    worker = service.worker(make=Undecodable)
+    worker.run(threading.Event())
+    assert [service.job(job).status for job in jobs] == [Status.FAILED, Status.QUEUED]
+    assert service.job(jobs[0]).error_code == "device"
+
+
 @pytest.mark.parametrize("harm", ["gone", "damaged", "foreign"])
 def test_a_state_that_cannot_be_used_means_a_new_start(service: Service, finished: str, harm: str) -> None:
     job_id = service.submit()
@@ -906,3 +937,10 @@ def test_an_end_is_one_event(service: Service) -> None:
         emitted = connection.execute(sa.select(events)).all()
     assert [(event.type, event.data) for event in emitted] == [("video.completed", {"id": job_id})]
     assert json.dumps(service.job(job_id).provenance)
+
+
+def test_a_job_for_a_model_that_is_gone_fails_in_one_sentence(service: Service) -> None:
+    job = service.submit(engine="native", model="nano", steps=None)
+    assert Worker(service.store, service.objects, service.settings, host="here").run_one()
+    assert service.job(job).status is Status.FAILED
+    assert service.job(job).error_message == "there is no model 'nano'; choose book"

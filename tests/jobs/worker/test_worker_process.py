@@ -38,7 +38,7 @@ sys.exit(main(Settings.from_environment(os.environ), attached=sys.argv[1] == "at
 
 CARD = Request("a red balloon", 64, 48, seconds=0.5, seed=3, engine="testcard", model="testcard", steps=40)
 GENERATED = Request(
-    "a red balloon over the sea", 64, 64, seconds=0.5, seed=3, engine="native", model="nano", steps=4
+    "a red balloon over the sea", 64, 64, seconds=0.5, seed=3, engine="native", model="book", steps=4
 )
 
 

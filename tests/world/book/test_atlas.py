@@ -15,7 +15,8 @@ from torch import Tensor
 
 from hinode.errors import BadInput
 from hinode.world.book.picture import atlas
-from hinode.world.book.picture.atlas import CHANNELS, ROLES, SHAPES, textures
+from hinode.world.book.picture.atlas import CHANNELS, textures
+from hinode.world.book.picture.drawings import ROLES, SHAPES
 
 FOLDER = Path(atlas.__file__).parent / "shapes"
 BASE, ALPHA, SHADOW = (CHANNELS.index(name) for name in ("base", "alpha", "shadow"))

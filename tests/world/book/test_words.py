@@ -7,10 +7,10 @@ import pytest
 from hinode.world.book.priors import COLORS, KINDS, PLACES
 from hinode.world.book.scene import CAMERAS, DRY, MOTIONS, TIMES, WEATHERS, Scene, sample_scene
 from hinode.world.book.words import lexicon
-from hinode.world.book.words.caption import VOCABULARY, caption
+from hinode.world.book.words.caption import DENSITIES, VOCABULARY, caption
 from hinode.world.book.words.completion import complete
 from hinode.world.book.words.language import BOOK
-from hinode.world.caption import DENSITIES, words
+from hinode.world.prompts.language import split_words
 from hinode.world.prompts.prompt import parse
 
 VALUES = {
@@ -35,7 +35,7 @@ def test_every_value_has_phrases_that_name_no_other(attribute: str) -> None:
             parsed = parse(phrase, BOOK)
             owner = parsed.subjects[0] if parsed.subjects else parsed
             assert getattr(owner, attribute) == value, phrase
-            assert set(words(phrase)) <= set(VOCABULARY)
+            assert set(split_words(phrase)) <= set(VOCABULARY)
 
 
 def test_a_scene_completed_from_its_dense_caption_has_the_same_facts() -> None:
@@ -54,7 +54,7 @@ def test_captions_are_true_and_have_only_words_of_the_vocabulary(density: str) -
         text = caption(scene, rng, density)
         parsed = parse(text, BOOK)
         assert parsed.not_understood == (), text
-        assert set(words(text)) <= set(VOCABULARY), text
+        assert set(split_words(text)) <= set(VOCABULARY), text
         for name in ("time", "place", "weather", "camera"):
             assert getattr(parsed, name) in (getattr(scene, name), None), text
         assert len(parsed.subjects) == len(scene.subjects), text

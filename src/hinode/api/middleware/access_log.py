@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hinode import logs
 from hinode.api import failures
+from hinode.api.connections import LAST_STATUS
 from hinode.api.middleware.metrics import OTHER, Metrics
 from hinode.jobs import ids
 
@@ -46,6 +47,7 @@ class AccessLog:
             nonlocal status, latency
             if message["type"] == "http.response.start":
                 status, latency = message["status"], time.perf_counter() - began
+                scope.setdefault("state", {})[LAST_STATUS] = status
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
                 headers["openai-processing-ms"] = str(round(latency * 1000))

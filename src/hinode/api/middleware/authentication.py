@@ -1,23 +1,25 @@
-"""Authentication: every request under /v1/ needs a valid API key.
+"""Authentication: every request under /v1/ needs a valid API key, or the cookie of a session.
 
-It comes before routing, so that no route is open by mistake. A key is looked up in the database at most every
-quarter of a second.
+It comes before routing, so that no route is open by mistake; those that serve to sign in are listed here. A
+key or a session is looked up in the database at most every quarter of a second.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import anyio.to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hinode.api import failures
+from hinode.api.cookies import has_csrf_token, read_cookie
 from hinode.api.failures import RATE_LIMIT, Refusal
-from hinode.api.limits import Buckets, RateLimitStatus
+from hinode.api.limits import Buckets, ConcurrencyLimit, RateLimitStatus
 from hinode.errors import HinodeError
+from hinode.jobs.tenants.sessions import Sessions
 from hinode.jobs.tenants.tenant import Identity
 from hinode.jobs.tenants.tenants import Tenants
 
@@ -26,60 +28,138 @@ CACHE_SECONDS = 0.25
 MAX_CACHED_KEYS = 10_000
 AZURE_HEADER = "api-key"
 OTHER_HEADERS = ("authorization", "x-api-key", "x-goog-api-key")
+AROUND_KEYS = " \"'"
+SINGLE = ("authorization", "content-type", "idempotency-key")
+"""Headers of which a second one would be passed over."""
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+OPEN = {
+    "/v1/session": frozenset({"GET", "HEAD", "POST", "DELETE"}),
+    "/v1/password": frozenset({"POST"}),
+    "/v1/password/reset": frozenset({"POST"}),
+}
+"""What needs neither key nor session, and what every role may do."""
+OWN = "/v1/sessions/"
+"""Sessions of one's own, which every role may end."""
+OPEN_PER_MINUTE = 600
+"""Requests from one address that are nobody's."""
+
+Credentials = tuple[str, str]
+"""Their kind, "key" or "cookie", and the secret."""
 
 
 class Authentication:
-    """Passes requests with a valid key within its rate, and notes their identity."""
+    """Passes requests with a valid key or session, within its rate and the share of its project, and notes
+    their identity. The routes of `OPEN` get the refusal instead, as `request.state.refusal`."""
 
-    def __init__(self, app: ASGIApp, tenants: Tenants, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        tenants: Tenants,
+        sessions: Sessions,
+        requests: ConcurrencyLimit,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`requests` counts those that are being answered: a client that sends a body or takes a file
+        slowly, or not at all, holds a connection."""
         self.app = app
         self.tenants = tenants
+        self.sessions = sessions
+        self.requests = requests
         self.clock = clock
         self.buckets = Buckets(clock)
-        self._cache: dict[str, tuple[float, Identity]] = {}
+        self._cache: dict[Credentials, tuple[float, Identity]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
             await self.app(scope, receive, send)
             return
+        with ExitStack() as stack:
+            await self._admit(stack, scope, receive, send)
+
+    async def _admit(self, stack: ExitStack, scope: Scope, receive: Receive, send: Send) -> None:
         rate: RateLimitStatus | None = None
+        is_open = scope["method"] in OPEN.get(scope["path"], ())
+        state = scope.setdefault("state", {})
         try:
-            identity = await self._identity(scope)
+            _check_single(Headers(scope=scope))
+            try:
+                identity = await self._identity(scope)
+            except Refusal as refusal:
+                if not is_open:
+                    raise
+                state["refusal"] = refusal
+                self._check_anonymous(scope)
+                await self.app(scope, receive, send)
+                return
             if identity.requests_per_minute is not None:
                 rate = self.buckets.take(identity.key_id, identity.requests_per_minute)
                 if rate.wait:
                     raise _too_many_requests(rate)
-            scope_name = "read" if scope["method"] in READING else "write"
-            if scope_name not in identity.scopes:
-                message = f"this API key may not do that; use one with the scope {scope_name}"
-                raise Refusal(403, message, code="insufficient_scope")
+            if not is_open and not scope["path"].startswith(OWN):
+                _check_scope(identity, scope["method"])
+            stack.enter_context(self.requests.acquire(identity.project_id))
         except (Refusal, HinodeError) as error:
             await failures.of(error).response()(scope, receive, send)
             return
 
         async def key_is_valid() -> bool:
-            """For responses that take long."""
+            """For responses that take long: whether the key or the session is still good."""
             with suppress(Refusal):
                 return bool(await self._identity(scope))
             return False
 
-        scope.setdefault("state", {}).update(identity=identity, key_is_valid=key_is_valid)
+        state.update(identity=identity, key_is_valid=key_is_valid)
         await self.app(scope, receive, send if rate is None else _with_headers(rate.headers(), send))
 
+    def _check_anonymous(self, scope: Scope) -> None:
+        """Check a request that is nobody's."""
+        rate = self.buckets.take(f"address {(scope.get('client') or ('',))[0]}", OPEN_PER_MINUTE)
+        if rate.wait:
+            message = "there were too many requests from this address; ask again later"
+            headers = failures.retry_after(rate.wait)
+            raise Refusal(429, message, code="rate_limit_exceeded", type=RATE_LIMIT, headers=headers)
+        media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        # A form of another site could sign a person in as somebody else; browsers ask before they send JSON.
+        if scope["method"] == "POST" and media_type != "application/json":
+            message = "the content type is not application/json; send JSON"
+            raise Refusal(415, message, code="unsupported_media_type")
+
     async def _identity(self, scope: Scope) -> Identity:
-        key = read_key(Headers(scope=scope))
+        credentials = await self._credentials(scope)
         now = self.clock()
-        cached_at, identity = self._cache.get(key, (0.0, None))
+        cached_at, identity = self._cache.get(credentials, (0.0, None))
         if identity is None or now - cached_at >= CACHE_SECONDS:
-            identity = await anyio.to_thread.run_sync(self.tenants.authenticate, key)
+            identity = await anyio.to_thread.run_sync(self._look_up, credentials)
             if identity is None:
-                self._cache.pop(key, None)
-                raise _invalid_key("the API key does not exist or was revoked; check that it is complete")
+                self._cache.pop(credentials, None)
+                raise _unknown(credentials)
             if len(self._cache) >= MAX_CACHED_KEYS:
                 self._cache.clear()
-            self._cache[key] = now, identity
+            self._cache[credentials] = now, identity
+        kind, token = credentials
+        if kind == "cookie" and scope["method"] not in READING and not has_csrf_token(scope, token):
+            message = "the header X-CSRF-Token is not that of the session; reload the page"
+            raise Refusal(403, message, code="csrf")
         return identity
+
+    async def _credentials(self, scope: Scope) -> Credentials:
+        headers = Headers(scope=scope)
+        try:
+            return "key", read_key(headers)
+        except Refusal:
+            # What a proxy asks for, such as a password of its own, is in the header of keys too.
+            if "cookie" in headers:
+                instance = await anyio.to_thread.run_sync(lambda: self.sessions.instance)
+                if token := read_cookie(scope, instance):
+                    return "cookie", token
+            raise
+
+    def _look_up(self, credentials: Credentials) -> Identity | None:
+        kind, secret = credentials
+        if kind == "key":
+            return self.tenants.authenticate(secret)
+        login = self.sessions.authenticate(secret)
+        return login[0] if login else None
 
 
 def read_key(headers: Headers) -> str:
@@ -89,13 +169,38 @@ def read_key(headers: Headers) -> str:
         Refusal: there is none.
     """
     scheme, _, key = headers.get("authorization", "").strip().partition(" ")
-    if scheme.lower() == "bearer" and key.strip():
-        return key.strip()
-    if key := headers.get(AZURE_HEADER, "").strip():
+    # The quotes of a file of variables get into a variable with some programs.
+    if scheme.lower() == "bearer" and (key := key.strip(AROUND_KEYS)):
+        return key
+    if key := headers.get(AZURE_HEADER, "").strip(AROUND_KEYS):
         return key
     other = next((name for name in OTHER_HEADERS if headers.get(name)), None)
     message = f"the header {other} has no key in this form" if other else "there is no API key in the request"
     raise _invalid_key(f"{message}; send it as Authorization: Bearer KEY")
+
+
+def _check_single(headers: Headers) -> None:
+    for name in SINGLE:
+        if len(set(headers.getlist(name))) > 1:
+            message = f"the header {name} is there twice, with two values; send it once"
+            raise Refusal(400, message, code="bad_input")
+
+
+def _check_scope(identity: Identity, method: str) -> None:
+    name = "read" if method in READING else "write"
+    if name in identity.scopes:
+        return
+    if identity.role is not None:
+        message = f"the role {identity.role} may not do that; ask an owner of the project for another"
+        raise Refusal(403, message, code="insufficient_role")
+    message = f"this API key may not do that; use one with the scope {name}"
+    raise Refusal(403, message, code="insufficient_scope")
+
+
+def _unknown(credentials: Credentials) -> Refusal:
+    if credentials[0] == "cookie":
+        return Refusal(401, "the session has ended; sign in again", code="session_ended")
+    return _invalid_key("the API key does not exist or was revoked; check that it is complete")
 
 
 def _invalid_key(message: str) -> Refusal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import anyio
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hinode.api.requests.multipart import too_large
@@ -15,7 +16,8 @@ REQUEST_TIMEOUT = 408  # nothing more of the body arrives
 @dataclass(frozen=True)
 class BodySizeLimit:
     """Refuses bodies whose declared length is too large, and receives the rest of each before an answer: a
-    client that is still sending would get a broken connection instead of the answer."""
+    client that is still sending would get a broken connection instead of the answer. One that waits to be
+    asked for its body (`Expect: 100-continue`) sends nothing, and is not asked."""
 
     app: ASGIApp
     max_bytes: int = 600 << 20  # routes have lower bounds of their own
@@ -27,10 +29,11 @@ class BodySizeLimit:
         if scope["type"] != "http" or not headers.keys() & {b"content-length", b"transfer-encoding"}:
             await self.app(scope, receive, send)
             return
-        complete = False
+        complete, waits = False, headers.get(b"expect", b"").lower() == b"100-continue"
 
         async def receive_noted() -> Message:
-            nonlocal complete
+            nonlocal complete, waits
+            waits = False
             message = await receive()
             if message["type"] != "http.request" or not message.get("more_body", False):
                 complete = True
@@ -38,7 +41,9 @@ class BodySizeLimit:
 
         async def send_drained(message: Message) -> None:
             starts = message["type"] == "http.response.start"
-            if starts and not complete and message["status"] != REQUEST_TIMEOUT:
+            if starts and not complete and waits:
+                MutableHeaders(scope=message)["connection"] = "close"  # the body may still come
+            elif starts and not complete and message["status"] != REQUEST_TIMEOUT:
                 is_authenticated = "identity" in scope.get("state", {})
                 limit = self.max_bytes if is_authenticated else self.max_unauthenticated_bytes
                 with anyio.move_on_after(self.seconds):

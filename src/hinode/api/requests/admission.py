@@ -7,18 +7,29 @@ import hashlib
 import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from hinode import directing
 from hinode.api.catalogue import Catalogue, Model
 from hinode.api.requests.inputs import PNG, Inputs, SourceVideo, stand_ins
-from hinode.api.requests.models import CreateVideo, EditVideo, ExtendVideo, RemixVideo, VideoRequest
+from hinode.api.requests.models import (
+    CreateVideo,
+    EditVideo,
+    ExtendVideo,
+    ReframeVideo,
+    RemixVideo,
+    VideoRequest,
+)
 from hinode.api.requests.values import VideoReference
+from hinode.directing import source_facts
+from hinode.directing.operations import check_keyframes
 from hinode.errors import BadInput
+from hinode.jobs.files.characters import WORDS, Character
 from hinode.jobs.job import Draft
 from hinode.jobs.states import Priority
 from hinode.jobs.store import Store
+from hinode.media.timeline import frame_rate
 from hinode.media.video import check_size
 from hinode.request import FROM_ONE, MASK, MAX_SEED, MediaFile, Reference, Request, Segment, Size
 
@@ -26,6 +37,8 @@ DEFAULT_SIZE = (720, 1280)
 MAX_EXTENSIONS, MAX_EXTENDED_SECONDS = 6, 120.0
 """How often a video may be extended, and up to how many seconds, as with Sora."""
 PREVIEW_SECONDS, PREVIEW_PIXELS = 5.0, 640 * 360
+REFRAME = "reframe"
+"""Operation of the step from a video to the one composed anew in a lineage."""
 RANDOM_SEEDS = 2**31  # so that a script in any language reads them exactly
 
 Files = Sequence[tuple[Reference, MediaFile]]
@@ -116,18 +129,24 @@ class Drafter:
             profile=body.profile,
             operation=operation,
             negative_prompt=body.negative_prompt,
-            expand=body.expand,
             path=tuple(point.values for point in body.path),
             camera=tuple(point.values for point in body.camera),
             sound=body.sound,
+            plan=json.dumps(body.plan) if body.plan else "",
         )
 
     def check(self, request: Request) -> None:
         """Check a request before its images are fetched and decoded; their references need no digests yet."""
         body, source = self.body, self.first
         source_seconds = source.file.seconds if source and request.operation in FROM_ONE else None
-        directing.check(request, self.model.engine_capabilities, source_seconds)
+        capabilities = self.model.engine_capabilities
+        directing.check(request, capabilities, source_seconds)
+        check_keyframes(request.references, capabilities.native_fps[0], request.seconds)
         check_size(request.size)
+        if request.plan:
+            from hinode.engines.native.plans.planning import read_plan  # needs torch
+
+            read_plan(request.plan, request.seconds)
         last_seed = (body.seed or 0) + body.n - 1
         if last_seed > MAX_SEED:
             message = f"the last of {body.n} seeds, {last_seed}, is out of range"
@@ -144,6 +163,7 @@ class Drafter:
         """A draft for each of the `n` videos of a checked request, whose `files` are in the store."""
         body, source = self.body, self.first
         source_id = source.job.id if source and source.job else None
+        parents = tuple(video.job.id for video in self._videos.values() if video.job)
         priority, model, inputs = Priority[body.priority.upper()], self.model, _by_role(files)
         facts = request.identity() | {"seed": body.seed, "n": body.n, "model": model.name}
         facts |= {"source": source_id, "priority": priority}
@@ -161,6 +181,7 @@ class Drafter:
                 priority=priority,
                 inputs=inputs,
                 source_id=source_id,
+                parents=parents,
                 request_hash=digest,
             )
             for index in range(body.n)
@@ -179,11 +200,16 @@ def create(admission: Admission, body: CreateVideo, owner: Owner) -> list[Draft]
         BadInput: a part of the request is wrong.
         HinodeError: it cannot be checked now.
     """
-    drafter = Drafter(admission, body, owner)
-    request = drafter.base("generate", body.prompt, body.seconds, body.size)
-    request = dataclasses.replace(request, strength=body.strength, references=stand_ins(body))
+    drafter, inputs = Drafter(admission, body, owner), admission.inputs
+    characters = [
+        inputs.character(reference.id, body.prompt, owner.project_id, "characters")
+        for reference in body.characters
+    ]
+    prompt = with_descriptions(body.prompt, characters)
+    request = drafter.base("generate", prompt, body.seconds, body.size)
+    request = dataclasses.replace(request, strength=body.strength, references=stand_ins(body, characters))
     drafter.check(request)
-    files = admission.inputs.resolve(body, owner.project_id)
+    files = inputs.resolve(body, owner.project_id, characters)
     return drafter.drafts(with_files(request, files), files)
 
 
@@ -192,6 +218,25 @@ def remix(admission: Admission, body: RemixVideo, owner: Owner, video_id: str) -
     source = admission.inputs.finished_video(video_id, owner.project_id, "video_id")
     drafter = Drafter(admission, body, owner, source)
     return drafter.source_drafts(_from_video(drafter, body, "remix", source.file.seconds))
+
+
+def reframe(admission: Admission, body: ReframeVideo, owner: Owner, video_id: str) -> list[Draft]:
+    """Drafts of a video of the project composed anew for another size; it raises the same as `create`."""
+    source = admission.inputs.finished_video(video_id, owner.project_id, "video_id")
+    assert source.job is not None, "a video of the project has a job"
+    plan = body.plan or (source.job.provenance or {}).get("plan")
+    if not plan:
+        message = "the video was not drawn from a plan, so nothing says how another size shows it"
+        raise BadInput(message, "make a new video of that size", field="video_id")
+    original = source.job.request
+    seed = original["seed"] if body.seed is None else body.seed
+    profile = body.profile or original.get("profile")
+    changed = body.model_copy(update={"plan": plan, "seed": seed, "profile": profile})
+    drafter = Drafter(admission, changed, owner, source)
+    request = drafter.base("generate", None, source.file.seconds)
+    request = dataclasses.replace(request, width=body.size[0], height=body.size[1])
+    drafter.check(request)
+    return [dataclasses.replace(draft, relation=REFRAME) for draft in drafter.drafts(request, ())]
 
 
 def edit(admission: Admission, body: EditVideo, owner: Owner) -> list[Draft]:
@@ -204,6 +249,10 @@ def edit(admission: Admission, body: EditVideo, owner: Owner) -> list[Draft]:
     placeholder = MediaFile("", PNG, 0)
     drafter.check(with_files(request, [*drafter.files, (placeholder.reference(MASK), placeholder)]))
     mask = admission.inputs.image(body.mask, video.size, body.input_reference_fit, MASK, owner.project_id)
+    if body.mask_path:
+        fps = frame_rate(body.fps or float(video.fps or 0) or drafter.model.engine_capabilities.native_fps[0])
+        track = tuple(point.values for point in body.mask_path)
+        mask = admission.inputs.moving_mask(mask, track, video.seconds, fps)
     files = [*drafter.files, (mask.reference(MASK), mask)]
     return drafter.drafts(with_files(request, files), files)
 
@@ -229,8 +278,17 @@ def _from_video(
 
 
 def with_files(request: Request, files: Files) -> Request:
-    """A request with references to files."""
-    return dataclasses.replace(request, references=tuple(reference for reference, _ in files))
+    """A request with references to files, without characters in words, which its prompt describes."""
+    references = tuple(reference for reference, file in files if file.media_type != WORDS)
+    return dataclasses.replace(request, references=references)
+
+
+def with_descriptions(prompt: str, characters: Iterable[Character]) -> str:
+    """A prompt with the descriptions of the characters that are words, in place of their names."""
+    for character in characters:
+        if character.in_words:
+            prompt = source_facts.name_in_words(prompt, character.name, character.description)
+    return prompt
 
 
 def _by_role(files: Files) -> dict[str, MediaFile]:

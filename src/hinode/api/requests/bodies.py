@@ -55,11 +55,17 @@ class BodyReader:
             BadInput: it cannot be read, or a field is unknown or wrong.
         """
         context: Context = request.app.state.context
-        project_id = request.state.identity.project_id
+        # A body may be nobody's on the routes that serve to sign in.
+        identity = getattr(request.state, "identity", None)
+        project_id = identity.project_id if identity else ""
         with context.body_memory.reserve(project_id) as reserve, ExitStack() as files:
             values = await self._receive(request, context, reserve, files)
             # In a thread, since parsing of a large body takes a while.
-            yield await anyio.to_thread.run_sync(lambda: parse(self.model, values()))
+            yield await anyio.to_thread.run_sync(lambda: self.read(values()))
+
+    def read(self, values: dict[str, Any]) -> Input:
+        """Read the values of a body; raises BadInput."""
+        return parse(self.model, values)
 
     async def _receive(
         self, request: Request, context: Context, reserve: Reserve, files: ExitStack

@@ -73,7 +73,7 @@ def from_json(body: bytes) -> dict[str, Any]:
     if sum(map(body.count, (b",", b"[", b"{"))) > MAX_STRUCTURE_CHARACTERS:
         raise BadInput("the body has too many values", "send only what is needed", field="body")
     try:
-        values = json.loads(body, parse_constant=_reject_constant)
+        values = json.loads(body, parse_constant=_reject_constant, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         message = "the body is not JSON in UTF-8"
         raise BadInput(message, "check its syntax and that it is complete", field="body") from error
@@ -87,11 +87,26 @@ def _reject_constant(name: str) -> None:
     raise ValueError(name)  # NaN and Infinity are not JSON
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names are there once; the last of two values would win unseen."""
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values and values[name] != value:
+            raise _repeated(name)
+        values[name] = value
+    return values
+
+
+def _repeated(field: str) -> BadInput:
+    message = f"{quote(field)} is there twice, with two values"
+    return BadInput(message, "send it once", field=field)
+
+
 def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The nested values of a form.
 
     Raises:
-        BadInput: a name cannot be read, or two names contradict each other.
+        BadInput: a name cannot be read, two names contradict each other, or one has two values.
     """
     root: dict[str, Any] = {}
     for name, value in pairs:
@@ -108,16 +123,16 @@ def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _place(root: dict[str, Any], path: list[str], value: Any) -> None:
-    """Set the value at a path. The last of two values of one name wins, as in JSON."""
+    """Set the value at a path."""
     field = path[0]
     container: Any = root
     for depth, key in enumerate(path):
         last = depth == len(path) - 1
         entry: Any = value if last else [] if _is_index(path[depth + 1]) else {}
         if isinstance(container, dict) and key:
-            if last or key not in container:
-                container[key] = entry
-            container = container[key]
+            if last and container.get(key, value) != value:
+                raise _repeated(field)
+            container = container.setdefault(key, entry)
         elif isinstance(container, list) and _is_index(key):
             index = _index(container, key, path[depth + 1 :])
             if index > len(container) or index >= MAX_ENTRIES:
@@ -125,8 +140,8 @@ def _place(root: dict[str, Any], path: list[str], value: Any) -> None:
                 raise BadInput(message, f"number them from 0, {MAX_ENTRIES} at most", field=field)
             if index == len(container):
                 container.append(entry)
-            elif last:
-                container[index] = value
+            elif last and container[index] != value:
+                raise _repeated(field)
             container = container[index]
         else:
             raise BadInput(f"{field} has two values that contradict each other", "send one", field=field)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+
+from PIL import Image
 
 from hinode.api.failures import get_or_404, not_found
 from hinode.api.limits import ConcurrencyLimit
@@ -21,10 +25,20 @@ from hinode.jobs.files.uploads import Uploads
 from hinode.jobs.job import Job
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
-from hinode.media.pictures import FORMATS, MAX_BYTES
+from hinode.media import masks, references
+from hinode.media.pictures import FORMATS, MAX_BYTES, measure
 from hinode.media.probe import probe
 from hinode.outbound import Outbound
-from hinode.request import CHARACTER, FIRST_FRAME, KEYFRAME, LAST_FRAME, MediaFile, Reference, Size
+from hinode.request import (
+    CHARACTER,
+    FIRST_FRAME,
+    KEYFRAME,
+    LAST_FRAME,
+    MediaFile,
+    Reference,
+    Size,
+    Trajectory,
+)
 
 IMAGES = {FIRST_FRAME: "input_reference", LAST_FRAME: "last_frame_reference"}
 """Fields for images, by the role of the reference."""
@@ -33,6 +47,11 @@ MP4, PNG = "video/mp4", "image/png"
 MAX_FETCHES, MAX_FETCHES_PER_PROJECT = 8, 3
 """Images that are fetched at once, in all and for one project."""
 FETCH_SECONDS, ACCEPT = 20.0, ", ".join(FORMATS.values())
+DEFAULT_RATE = Fraction(30)
+"""Of a video that does not say its own."""
+PORTRAIT_SIZE = (640, 640)
+MAX_MASK_PIXELS = 2**30
+"""Pixels of all frames of a mask that moves: nine seconds of 1920x1080."""
 MAX_DECODES, MAX_PROBES = 2, 4
 """Images and videos that are decoded at once: each takes memory and a core."""
 
@@ -45,11 +64,12 @@ class SourceVideo:
     job: Job | None = None
 
 
-def stand_ins(body: CreateVideo) -> tuple[Reference, ...]:
-    """The references of `Inputs.resolve` without digests, to check a request before anything is fetched."""
+def stand_ins(body: CreateVideo, characters: Sequence[Character]) -> tuple[Reference, ...]:
+    """The references of `Inputs.resolve` without digests, to check a request before anything is fetched;
+    `characters` are those of the body."""
     return (
         *(Reference(role, "", PNG) for role, field in IMAGES.items() if getattr(body, field) is not None),
-        *(Reference(CHARACTER, "", MP4) for _ in body.characters),
+        *(Reference(CHARACTER, "", MP4) for character in characters if not character.in_words),
         *(Reference(KEYFRAME, "", PNG, at=keyframe.at) for keyframe in body.keyframes),
     )
 
@@ -70,8 +90,11 @@ class Inputs:
         self.decodes = threading.BoundedSemaphore(MAX_DECODES)
         self.probes = threading.BoundedSemaphore(MAX_PROBES)
 
-    def resolve(self, body: CreateVideo, project_id: str) -> list[tuple[Reference, MediaFile]]:
-        """The references of a new video, with their files, which are put into the store.
+    def resolve(
+        self, body: CreateVideo, project_id: str, characters: Sequence[Character]
+    ) -> list[tuple[Reference, MediaFile]]:
+        """The references of a new video, with their files, which are put into the store; `characters` are
+        those of the body.
 
         Raises:
             BadInput: one of them does not exist, cannot be read, or does not fit.
@@ -84,19 +107,21 @@ class Inputs:
             if image is not None:
                 file = self.image(image, size, fit, field, project_id)
                 resolved.append((file.reference(role), file))
-        for reference in body.characters:
-            character = self._character(reference.id, body.prompt, project_id)
-            file = MediaFile(character.digest, character.media_type, character.bytes)
-            resolved.append((file.reference(CHARACTER, name=character.name), file))
+        resolved.extend(character.reference() for character in characters)
         for keyframe in body.keyframes:
             file = self.image(keyframe.picture, size, fit, "keyframes", project_id)
             resolved.append((file.reference(KEYFRAME, at=keyframe.at), file))
         return resolved
 
-    def _character(self, character_id: str, prompt: str, project_id: str) -> Character:
-        character = get_or_404(self.characters.get, project_id, character_id, "character", "characters")
+    def character(self, character_id: str, prompt: str, project_id: str, field: str) -> Character:
+        """A character of the project that a prompt names, in the store.
+
+        Raises:
+            BadInput: there is none, or the prompt does not name it; the first names `field`.
+        """
+        character = get_or_404(self.characters.get, project_id, character_id, "character", field)
         if not self.objects.keep(character.digest):
-            raise not_found("character", character_id, "characters")
+            raise not_found("character", character_id, field)
         if character.name not in prompt:
             message = f"the prompt does not name the character {quote(character.name, 80)}"
             raise BadInput(message, "write its name into the prompt", field="prompt")
@@ -117,6 +142,60 @@ class Inputs:
                 changed, media_type = pictures.ready(path, size, fit, field)
             digest, count = self.objects.put(path if changed is None else changed)
         return MediaFile(digest, media_type, count, size)
+
+    def picture(self, image: ImageReference, field: str, project_id: str) -> MediaFile:
+        """An image at its own size, in the store; it raises as `image` does."""
+        with self._image_file(image, field, project_id) as path:
+            with self.decodes:
+                size, _ = measure(path, field=field)
+                changed, media_type = pictures.ready(path, size, None, field)
+            digest, count = self.objects.put(path if changed is None else changed)
+        return MediaFile(digest, media_type, count, size)
+
+    def frame(
+        self,
+        video: MediaFile,
+        index: int,
+        field: str,
+        *,
+        fps: Fraction | None = None,
+        size: Size | None = None,
+    ) -> MediaFile:
+        """A frame of a video in the store, as a picture in the store; by default it is counted at the rate of
+        the video and has its size.
+
+        Raises:
+            BadInput: it has no such frame.
+        """
+        file = dataclasses.replace(video.reference(), path=str(self.objects.path(video.digest)))
+        with self.decodes, self.objects.temporary() as path:
+            rate = fps or references.rate(file) or DEFAULT_RATE
+            count = math.ceil(references.seconds(file) * rate)
+            if index >= count:
+                message = f"{field}: the video has {count} frames and no frame {index}"
+                raise BadInput(message, f"give 0 to {count - 1}", field=field)
+            picture = references.FrameReader(file, rate, size or video.size).frame(index)
+            Image.fromarray(picture).save(path, "PNG")
+            digest, length = self.objects.put(path)
+        return MediaFile(digest, PNG, length, size or video.size)
+
+    def portrait(self, character: Character) -> Image.Image:
+        """The picture of a character that is known by a picture or a clip, `PORTRAIT_SIZE` at most.
+
+        Raises:
+            BadInput: its file cannot be read.
+        """
+        path = self.objects.path(character.digest)
+        file = dataclasses.replace(character.reference()[0], path=str(path))
+        with self.decodes:
+            if file.still:
+                image = references.picture(file)
+            else:
+                facts = probe(path, max_seconds=MAX_SOURCE_SECONDS)
+                reader = references.FrameReader(file, references.rate(file) or DEFAULT_RATE, facts.size)
+                image = Image.fromarray(reader.frame(0))
+            image.thumbnail(PORTRAIT_SIZE)
+        return image
 
     @contextmanager
     def _image_file(self, image: ImageReference, field: str, project_id: str) -> Iterator[Path]:
@@ -144,6 +223,25 @@ class Inputs:
         if not self.objects.keep(upload.digest):
             raise not_found("file", upload_id, field)
         return self.objects.path(upload.digest)
+
+    def moving_mask(self, mask: MediaFile, track: Trajectory, seconds: float, fps: Fraction) -> MediaFile:
+        """A mask that follows a track, as a video in the store; see `media.masks.write_moving`.
+
+        Args:
+            mask: a picture in the store.
+
+        Raises:
+            BadInput: it would be too large.
+        """
+        width, height = mask.size
+        if masks.frame_count(seconds, fps) * width * height > MAX_MASK_PIXELS:
+            message = f"a mask that moves for {seconds:g} s at {width}x{height} is too large"
+            raise BadInput(message, "leave mask_path out, or edit a shorter video", field="mask_path")
+        with self.objects.temporary(".mp4") as path:
+            with self.decodes:
+                masks.write_moving(path, self.objects.path(mask.digest), track, seconds, fps)
+            digest, count = self.objects.put(path)
+        return MediaFile(digest, MP4, count, mask.size, seconds, fps)
 
     def source(self, video: VideoReference, project_id: str, field: str) -> SourceVideo:
         """The source video in a field of a request.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
+from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from hinode.api.requests.forms import FilePart, Unpacked, unpack
 from hinode.api.requests.values import (
@@ -24,6 +26,7 @@ from hinode.api.requests.values import (
     VideoReference,
 )
 from hinode.directing.films.storyboard import Script
+from hinode.errors import BadInput
 from hinode.parsing import INTEGER, NUMBER, Boolean, Input, Integer, Number
 from hinode.request import KEYFRAME, MAX_CHARACTERS, MAX_PER_ROLE, MAX_SEED, PROMPT_CHARACTERS
 
@@ -33,13 +36,21 @@ IGNORED_FIELDS = {"user": "LiteLLM sends it when its caller names a user"}
 """Fields of `CreateVideo` that change nothing in the result and are accepted because a client sends them."""
 
 
+def _from_json(value: Any) -> Any:
+    """The value of JSON text, which forms hold; everything else as it is."""
+    try:
+        return json.loads(value) if isinstance(value, str) and value else value or {}
+    except ValueError:
+        return value
+
+
 class VideoRequest(Input):
     """The fields of every request for videos."""
 
     model: str | None = Field(
         None,
         description="GET /v1/models lists them; by default that of the source video, else sora-2.",
-        examples=["sora-2", "native/nano"],
+        examples=["sora-2", "native/book"],
     )
     n: Annotated[int, Field(ge=1, le=MAX_VIDEOS), INTEGER] = Field(
         1, description="How many videos; the second has the next seed, and so on."
@@ -65,7 +76,11 @@ class VideoRequest(Input):
     )
     path: Path = Field((), description="Where the subject is: seconds, x and y as fractions of the frame.")
     camera: Camera = Field((), description="Where the camera is: seconds, pan in short sides, zoom.")
-    expand: Boolean = Field(True, description="Whether the model may add details to the prompt.")
+    plan: Annotated[dict[str, Any], BeforeValidator(_from_json)] = Field(
+        {},
+        description="Where everything is at every moment, for models that draw from plans: the `plan` of "
+        "POST /v1/videos/plan, edited or not. It needs the length of the video. In a form it is JSON text.",
+    )
 
 
 class WithStrength(VideoRequest):
@@ -111,6 +126,12 @@ class RemixVideo(WithStrength):
     prompt: Prompt
 
 
+class ReframeVideo(VideoRequest):
+    """A video composed anew for another size, from the plan that it was drawn from."""
+
+    size: Size = Field(description="Width x height in pixels, both even.")
+
+
 class EditVideo(WithStrength):
     """A change to a video."""
 
@@ -119,9 +140,24 @@ class EditVideo(WithStrength):
     mask: Image | None = Field(
         None, description="The video is rendered again where this image is white; the rest stays."
     )
+    mask_path: Path = Field(
+        (),
+        description="Where a mask that moves is: seconds, and by how much of width and height it lies to the "
+        "right of and below its place in the image; between two moments it moves evenly.",
+    )
     input_reference_fit: Literal["crop", "pad", "stretch"] | None = Field(
         None, description="How a mask of another size is fitted to the video; by default it is refused."
     )
+
+    @model_validator(mode="after")
+    def _check_mask_path(self) -> Self:
+        if self.mask_path and self.mask is None:
+            raise BadInput("mask_path moves no mask", "send a mask too", field="mask_path")
+        moments = [point.seconds for point in self.mask_path]
+        if any(after <= before for before, after in pairwise((-1e-9, *moments))):
+            remedy = "give seconds from 0 on, each later than the one before"
+            raise BadInput("the moments of mask_path do not follow each other", remedy, field="mask_path")
+        return self
 
 
 class ExtendVideo(WithStrength):
@@ -177,6 +213,14 @@ class RecutVideo(_Span):
 
     before: Moment = Field(0.0, description="Seconds to render before the span.")
     after: Moment = Field(0.0, description="Seconds to render after it.")
+
+
+class FinishVideo(Input):
+    """A draft made again, better."""
+
+    profile: str = Field(
+        "best", description="One of the profiles of its model.", examples=["standard", "best"]
+    )
 
 
 class Storyboard(VideoRequest, Script):

@@ -28,7 +28,7 @@ def from_data_url(url: str, field: str) -> bytes:
     if head is None:
         raise BadInput("the data URL cannot be read", remedy, field=field)
     try:
-        return base64.b64decode(url[head.end() :].strip(), validate=True)
+        return base64.b64decode("".join(url[head.end() :].split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadInput("the data URL is not base64", remedy, field=field) from error
 

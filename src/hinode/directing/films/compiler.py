@@ -78,15 +78,13 @@ class FilmPlan:
 
     Attributes:
         capabilities: those of the model, directed.
-        words: of the shots, as the board has them.
-        prompts: the same, completed for the model.
+        prompts: of the shots, completed for the model.
         tracks: path and camera of each shot.
     """
 
     board: Storyboard
     capabilities: Capabilities
     files: StoryboardFiles
-    words: tuple[str, ...]
     prompts: tuple[str, ...]
     tracks: tuple[tuple[Trajectory, Trajectory], ...]
 
@@ -111,8 +109,7 @@ class FilmPlan:
         seed = board.seed if shot.seed is None else shot.seed
         path, moves = self.tracks[index]
         return Request(
-            prompt=self.words[index],
-            expanded_prompt=self.prompts[index] if self.prompts[index] != self.words[index] else "",
+            prompt=self.prompts[index],
             width=self.native_size[0],
             height=self.native_size[1],
             seconds=shot.seconds,
@@ -123,7 +120,6 @@ class FilmPlan:
             profile=board.profile,
             path=path,
             camera=moves,
-            expand=False,  # done for the film as a whole
         )
 
     def shot_request(
@@ -215,7 +211,7 @@ class FilmPlan:
         pictures = self.files.pictures.get(shot.id, ())
         if shot.video is None:
             dataclasses.replace(self.base_request(index), references=pictures).check(self.capabilities)
-            operations.check_keyframes(pictures, float(self.native_fps))
+            operations.check_keyframes(pictures, float(self.native_fps), shot.seconds)
         else:
             end, seconds = shot.start + shot.seconds, self.files.videos[shot.video].seconds
             if end > seconds + SECONDS_TOLERANCE:
@@ -242,12 +238,9 @@ def compile_storyboard(board: Storyboard, capabilities: Capabilities, files: Sto
             moves, addition = camera.parse_camera(shot.camera, shot.seconds, capabilities)
         tracks.append((path, moves))
         additions.append(addition)
-    words = [continuity.scene_prompt(board, shot, files.characters) for shot in board.shots]
-    prompts = continuity.complete_prompts(
-        board, files.characters, capabilities, files.facts, [moves for _, moves in tracks]
-    )
-    texts = [[text + more for text, more in zip(each, additions, strict=True)] for each in (words, prompts)]
-    plan = FilmPlan(board, capabilities, files, tuple(texts[0]), tuple(texts[1]), tuple(tracks))
+    prompts = continuity.complete_prompts(board, files.characters, capabilities)
+    texts = tuple(prompt + more for prompt, more in zip(prompts, additions, strict=True))
+    plan = FilmPlan(board, capabilities, files, texts, tuple(tracks))
     plan.check()
     return plan
 

@@ -2,71 +2,70 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 from hinode.directing.films import storyboard
 from hinode.directing.films.storyboard import Script, Shot, Storyboard
-from hinode.engines.native import catalog
-from hinode.engines.native.expansion import expand_prompt
-from hinode.request import Capabilities, Trajectory
-from hinode.world.prompts.prompt import ParsedPrompt, SubjectFacts, parse
-
-NO_FACTS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+from hinode.request import PLAN, Capabilities
+from hinode.world.prompts.prompt import ParsedPrompt, parse
 
 SCENE = ("place", "time", "weather")
 
-Facts = Mapping[str, str | None]
-"""What a shot shows: place, time, weather, subject and color."""
-
 
 def complete_prompts(
-    board: Storyboard,
-    characters: Mapping[str, str],
-    capabilities: Capabilities,
-    video_facts: Mapping[str, Mapping[str, str]] = NO_FACTS,
-    cameras: Sequence[Trajectory] = (),
+    board: Storyboard, characters: Mapping[str, str], capabilities: Capabilities
 ) -> list[str]:
     """The prompt of each shot as it goes to the engine; "" for a shot that shows a video.
 
-    For a model that completes prompts, what they leave open is the same in every shot: the film's place, time
-    and weather, the subject and its colour; in a shot that goes on from another, those of that one.
+    For a model that plans the picture book, what they leave open is the same in every shot: place, time and
+    weather of the film, or of the shot that one goes on from, and the colour of a subject that another shot
+    names. A shot that goes on from another, or says what an unnamed subject does, has the subjects of that
+    shot, or the first ones of the film.
 
     Args:
         characters: descriptions by name.
-        video_facts: what the videos show that shots go on from, by their names.
-        cameras: how the camera of each shot moves, where the model follows numbers.
     """
-    if capabilities.engine != catalog.ENGINE or not board.expand:
+    from hinode.world.book.words.language import BOOK
+    from hinode.world.book.words.lexicon import ATTRIBUTES
+
+    if not board.expand or PLAN not in capabilities.controls:
         return [scene_prompt(board, shot, characters) for shot in board.shots]
+    whole = parse(_join(*(getattr(board, name) for name in SCENE)), BOOK)
+    unknown = [getattr(board, name) for name in SCENE if getattr(whole, name) is None]
     prompts = [_prompt(board, shot, characters) for shot in board.shots]
-    parsed = [parse(prompt) for prompt in prompts]
-    film = _film_facts(board, parsed)
+    prompts = [
+        prompt and _join(prompt, *(getattr(shot, name) for name in SCENE), *unknown)
+        for shot, prompt in zip(board.shots, prompts, strict=True)
+    ]
+    parsed = [parse(prompt, BOOK) for prompt in prompts]
     colors = _colors(parsed)
-    facts: dict[str, Facts] = dict(video_facts)
+    film = {name: next(filter(None, (getattr(part, name) for part in (whole, *parsed))), None)
+            for name in SCENE}  # fmt: skip
+    film_cast = next(filter(None, (_cast(shot, colors) for shot in parsed)), "")
+    scenes: dict[str, Mapping[str, str | None]] = {}
+    casts: dict[str, str] = {}
     for index in board.order():
-        shot, source = board.shots[index], board.source(index)
-        around = facts.get(source or "", film)
-        if not prompts[index]:
-            facts[shot.id] = around
+        shot, words, source = board.shots[index], prompts[index], board.source(index) or ""
+        around = scenes.get(source, film)
+        scene = {name: getattr(parsed[index], name) or around.get(name) for name in SCENE}
+        scenes[shot.id] = scene
+        cast = _cast(parsed[index], colors)
+        casts[shot.id] = cast or casts.get(source, film_cast)
+        if not words:
             continue
-        subjects = parsed[index].subjects
-        kind = (subjects[0].kind if subjects else None) or around.get("subject")
-        color = around.get("color") if kind == around.get("subject") else None
-        context = {name: around.get(name) for name in SCENE}
-        context |= {"subject": kind, "color": color or colors.get(kind or "")}
-        prompts[index] = expand_prompt(
-            _join(prompts[index], *(getattr(shot, name) for name in SCENE)),
-            board.seed,
-            motion=shot.path is None,
-            camera=cameras[index] if cameras else (),
-            defaults={name: value for name, value in context.items() if value},
+        if not cast and (source or parsed[index].mentions):
+            words = _join(casts[shot.id], words)
+        for subject in parsed[index].subjects:
+            color = colors.get(subject.kind or "")
+            if subject.color is None and color:
+                words = re.sub(rf"\b{subject.kind}", f"{color} {subject.kind}", words, count=1)
+        lacking = {name: value for name, value in scene.items() if value and not getattr(parsed[index], name)}
+        texts = (
+            getattr(board, name) if value == getattr(whole, name) else ATTRIBUTES[name][value][0]
+            for name, value in lacking.items()
         )
-        result = parse(prompts[index])
-        colors = {**_colors([result]), **colors}
-        subject = result.subjects[0] if result.subjects else SubjectFacts()
-        scene = {name: getattr(result, name) for name in SCENE}
-        facts[shot.id] = {**scene, "subject": subject.kind, "color": subject.color}
+        prompts[index] = _join(words, *texts)
     return prompts
 
 
@@ -77,16 +76,6 @@ def scene_prompt(board: Script, shot: Shot, characters: Mapping[str, str]) -> st
     return _join(prompt, *scene) if prompt else ""
 
 
-def _film_facts(board: Storyboard, parsed: Sequence[ParsedPrompt]) -> Facts:
-    """What holds for every shot that begins anew: what the board says, else the first prompt that says it."""
-    film: dict[str, str | None] = {}
-    for name in SCENE:
-        own = getattr(parse(getattr(board, name)), name)
-        film[name] = own or next(filter(None, (getattr(shot, name) for shot in parsed)), None)
-    film["subject"] = next((shot.subjects[0].kind for shot in parsed if shot.subjects), None)
-    return film
-
-
 def _colors(parsed: Sequence[ParsedPrompt]) -> dict[str, str]:
     """The first colour that any shot gives to each kind of subject."""
     colors: dict[str, str] = {}
@@ -95,6 +84,14 @@ def _colors(parsed: Sequence[ParsedPrompt]) -> dict[str, str]:
             if subject.kind and subject.color:
                 colors.setdefault(subject.kind, subject.color)
     return colors
+
+
+def _cast(shot: ParsedPrompt, colors: Mapping[str, str]) -> str:
+    """The subjects that a prompt names, such as "red balloon and kite"."""
+    named = (
+        (subject.color or colors.get(subject.kind), subject.kind) for subject in shot.subjects if subject.kind
+    )
+    return " and ".join(" ".join(filter(None, names)) for names in named)
 
 
 def _prompt(board: Script, shot: Shot, characters: Mapping[str, str]) -> str:

@@ -33,14 +33,12 @@ class StoryboardFiles:
         pictures: first frames and keyframes of each shot, at their moments in it, by its id.
         tracks: paths and cameras from files, by the id of the shot and `PATH` or `CAMERA`.
         characters: descriptions in words, by name.
-        facts: what the videos show that shots go on from, by name; see `source_facts.detect`.
     """
 
     videos: Mapping[str, MediaFile] = field(default_factory=dict)
     pictures: Mapping[str, tuple[Reference, ...]] = field(default_factory=dict)
     tracks: Mapping[tuple[str, str], Trajectory] = field(default_factory=dict)
     characters: Mapping[str, str] = field(default_factory=dict)
-    facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def load_files(board: Storyboard, folder: Path, capabilities: Capabilities, scratch: Path) -> StoryboardFiles:
@@ -85,15 +83,12 @@ def load_files(board: Storyboard, folder: Path, capabilities: Capabilities, scra
         name: describe(name, character) if isinstance(character, CharacterImage) else character
         for name, character in board.characters.items()
     }
-    facts: dict[str, Mapping[str, str]] = {}
     shot_pictures: dict[str, tuple[Reference, ...]] = {}
     tracks: dict[tuple[str, str], Trajectory] = {}
     for index, shot in enumerate(board.shots):
         source = board.source(index)
         if source is not None and source.lower().endswith(VIDEO):
-            before = video(source, f"shots.{shot.id}.from")
-            if native and board.expand and source not in facts:
-                facts[source] = source_facts.detect(before.reference(), end=True)
+            video(source, f"shots.{shot.id}.from")
         if shot.video is not None:
             video(shot.video, f"shots.{shot.id}.video")
         for file in shot.files:
@@ -103,4 +98,4 @@ def load_files(board: Storyboard, folder: Path, capabilities: Capabilities, scra
         for name, value in ((PATH, shot.path), (CAMERA, shot.camera)):
             if isinstance(value, str) and value.lower().endswith(".json"):
                 tracks[shot.id, name] = camera.parse_track(str(folder / value), name)
-    return StoryboardFiles(videos, shot_pictures, tracks, characters, facts)
+    return StoryboardFiles(videos, shot_pictures, tracks, characters)

@@ -30,19 +30,23 @@ def read(path: Path) -> Storyboard:
     except OSError as error:
         message = f"{name} cannot be read: {error.strerror}"
         raise BadInput(message, "name a YAML or JSON file", field="file") from error
+    return parse_storyboard(read_text(text, name, "file", json_text=path.suffix.lower() == ".json"))
+
+
+def read_text(text: bytes, name: str, field: str, *, json_text: bool = False) -> object:
+    """The plain values in YAML, or in JSON; `name` and `field` are for the errors of `read`."""
     if len(text) > MAX_FILE_BYTES:
-        raise BadInput(f"{name} is larger than {MAX_FILE_BYTES:,} bytes", "shorten it", field="file")
+        raise BadInput(f"{name} is larger than {MAX_FILE_BYTES:,} bytes", "shorten it", field=field)
     try:
-        value = json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, _Loader)
+        return json.loads(text) if json_text else yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         message = f"{name} is not YAML{where}: {error.problem}"
-        raise BadInput(message, "correct it there", field="file") from error
+        raise BadInput(message, "correct it there", field=field) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         message = f"{name} is neither YAML nor JSON"
-        raise BadInput(message, "see docs/reference/storyboard.md", field="file") from error
-    return parse_storyboard(value)
+        raise BadInput(message, "see docs/reference/storyboard.md", field=field) from error
 
 
 def parse_storyboard(value: object) -> Storyboard:
@@ -148,3 +152,24 @@ for _kind, _pattern, _first in (
     ),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML that `_Loader` reads as the same values: no text looks like a number, nothing is a reference."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Dumper.yaml_implicit_resolvers = {
+    first: [
+        *yaml.SafeDumper.yaml_implicit_resolvers.get(first, []),
+        *_Loader.yaml_implicit_resolvers.get(first, []),
+    ]
+    for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *_Loader.yaml_implicit_resolvers}
+}
+
+
+def write_text(value: object) -> str:
+    """The YAML of plain values, which `read_text` reads back."""
+    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100))

@@ -26,6 +26,7 @@ from hinode.engines.protocol import Engine, Progress, drive
 from hinode.licensing import licences
 from hinode.media import editorial, formats
 from hinode.media.label import Label
+from hinode.media.references import FrameReader
 from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline
 from hinode.settings import Settings
@@ -91,7 +92,7 @@ def render_film(
     capabilities = engine.capabilities(board.model)
     weights = capabilities.model
     if capabilities.engine == catalog.ENGINE:
-        weights = catalog.fingerprint(capabilities.model, settings.models)
+        weights = catalog.find(capabilities.model, settings.models).fingerprint()
     shots = ShotCache(cache)
     with TemporaryDirectory(prefix="hinode-") as scratch:
         files = load_files(board, folder, capabilities, Path(scratch))
@@ -104,10 +105,16 @@ def render_film(
 def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
     board, timeline = run.plan.board, run.timeline.timeline
     shots = _in_order(run)
+    rendered = {shot.id: shot for shot in shots}
+    clips: dict[str, Path] = {}
+
+    def finished(name: str, reader: FrameReader) -> None:
+        if name in rendered:
+            clips[name] = _write_clip(run, rendered[name], reader, path.with_suffix(".clips"))
 
     def frames() -> Iterator[Frames]:
         watch(Progress("encode", 0, timeline.frames))
-        for done, frame in enumerate(run.frames(), start=1):
+        for done, frame in enumerate(run.frames(finished), start=1):
             yield frame
             watch(Progress("encode", done, timeline.frames))
 
@@ -117,7 +124,7 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
     otio = path.with_suffix(".otio")
     videos = {shot.id: run.video(shot.id) for shot in board.shots}
     paths = {name: Path(video.reference.path) for name, video in videos.items()}
-    paths |= {shot.id: _write_clip(run, shot, path.with_suffix(".clips")) for shot in shots}
+    paths |= clips
     parent = otio.resolve().parent
     names = {name: Path(os.path.relpath(file, parent)).as_posix() for name, file in paths.items()}
     editorial.write_otio(
@@ -141,7 +148,7 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
     )
 
 
-def _write_clip(run: FilmRun, shot: RenderedShot, folder: Path) -> Path:
+def _write_clip(run: FilmRun, shot: RenderedShot, reader: FrameReader, folder: Path) -> Path:
     """The file of a shot for editing programs, at the size and rate of the film; it is written once.
 
     All of the shot is in it, also what is faded, so that a cut can be moved.
@@ -154,7 +161,7 @@ def _write_clip(run: FilmRun, shot: RenderedShot, folder: Path) -> Path:
     path = folder / f"{shot.id.replace('+', '~')}.{digest}.mp4"
     if not path.exists():
         folder.mkdir(exist_ok=True)
-        count, reader = timeline.clip_frames(shot), timeline.reader(run.rendered_video(shot))
+        count = timeline.count(shot.frames, shot.rate)
         length = Timeline(timeline.fps, Fraction(count) / timeline.fps)
         frames = (np.ascontiguousarray(reader.frame(index)[: size[1], : size[0]]) for index in range(count))
         formats.write("mp4", path, frames, size, length, Label(shot.prompt))

@@ -15,7 +15,7 @@ from hinode.directing import sound
 from hinode.directing.capabilities import MAX_CONTEXT, MAX_SECONDS
 from hinode.directing.films.cache import RenderedShot, ShotCache
 from hinode.directing.films.compiler import FilmPlan, ShotRequest, ShotVideo
-from hinode.directing.films.timeline import FilmTimeline
+from hinode.directing.films.timeline import FilmTimeline, Finished
 from hinode.directing.layout import MAX_BYTES
 from hinode.directing.run import allocate_frames
 from hinode.engines import saved_state
@@ -238,12 +238,13 @@ class FilmRun:
             remedy = "save it with sound as AAC, or without sound"
             raise BadInput(f"a video of the film has sound that {error}", remedy, field="shots") from error
 
-    def frames(self) -> Iterator[Frames]:
-        """The frames of the finished film at its own size, one at a time; EngineError before that."""
+    def frames(self, finished: Finished | None = None) -> Iterator[Frames]:
+        """The frames of the finished film at its own size, one at a time; EngineError before that. For
+        `finished` see `FilmTimeline.frames`."""
         if not self._finished:
             raise EngineError("the film is not finished", "run all steps first")
         transitions = {name: self.rendered_video(shot) for name, shot in self.transitions.items()}
-        return self.timeline.frames({name: self.video(name) for name in self._ids}, transitions)
+        return self.timeline.frames({name: self.video(name) for name in self._ids}, transitions, finished)
 
     def clip(self) -> Clip:
         """See `Run.clip`.
@@ -333,7 +334,7 @@ def _rendered_shot(task: _Task, clip: Clip, frames: Frames) -> RenderedShot:
         frames=len(frames),
         fps=str(frame_rate(clip.fps)),
         seed=provenance.seed,
-        prompt=task.request.request.expanded_prompt or task.request.request.prompt,
+        prompt=task.request.request.prompt,
         model=provenance.model,
         not_understood=provenance.not_understood,
         read_as=provenance.read_as,

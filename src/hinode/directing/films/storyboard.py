@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Annotated, Any, Literal, TypeAlias
 
 import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from hinode.errors import BadInput, join_names
+from hinode.media.timeline import read_rate
 from hinode.parsing import NUMBER, Boolean, Input, read_number
 from hinode.request import MAX_SEED
 
@@ -62,6 +64,9 @@ class Transition(Part):
     seconds: float | None = Field(
         None, ge=MIN_OVERLAP, le=30, description="How long both are there; by default 0.5, for blend 1."
     )
+    frames: int | None = Field(
+        None, ge=1, le=1800, description="The same in whole frames of the film, whose fps is said."
+    )
 
     @property
     def overlap(self) -> float:
@@ -70,7 +75,30 @@ class Transition(Part):
         return 0.0 if default == 0 else self.seconds or default
 
 
-CUT, CONTINUE = Transition(kind="cut", seconds=None), Transition(kind="continue", seconds=None)
+def _fps(value: Any) -> Any:
+    """A rate may be written exactly, as 24000/1001."""
+    return float(read_rate(value)) if isinstance(value, str) else value
+
+
+def _with_seconds(shot: Mapping[str, Any], fps: Fraction | None) -> dict[str, Any]:
+    """A shot whose whole frames are said in seconds, which is what everything below works with."""
+    shot = dict(shot)
+    frames, transition = shot.get("frames"), shot.get("transition")
+    if isinstance(frames, int) and frames > 0 and fps is not None and not shot.get("seconds"):
+        shot["seconds"] = float(frames / fps)
+    overlap = transition.get("frames") if isinstance(transition, Mapping) else None
+    if isinstance(overlap, int) and overlap > 0 and fps is not None:
+        shot["transition"] = {**transition, "seconds": float(overlap / fps)}  # type: ignore[dict-item]
+    return shot
+
+
+def _frames_or_seconds(schema: dict[str, Any]) -> None:
+    schema["required"] = [name for name in schema.get("required", []) if name != "seconds"]
+    schema["anyOf"] = [{"required": ["seconds"]}, {"required": ["frames"]}]
+
+
+CUT = Transition(kind="cut", seconds=None, frames=None)
+CONTINUE = Transition(kind="continue", seconds=None, frames=None)
 
 
 def _transition(value: Any) -> Any:
@@ -106,13 +134,19 @@ class ShotReference(Part):
 class Shot(Part):
     """One shot: drawn, or a part of a video."""
 
+    model_config = ConfigDict(json_schema_extra=_frames_or_seconds)
+
     id: Name = Field("", description="What others, and --only, call it; by default its number.")
+    title: str = Field("", max_length=200, description="What editing programs call it.")
     prompt: str = Field("", description="What is drawn, in words; @name stands for a character.")
     video: Annotated[str, BeforeValidator(_video, str | dict[Literal["id", "file_id"], str])] | None = Field(
         None, description="Name of a video that is shown instead of a drawn shot; in the API, its id or file."
     )
     seconds: Annotated[float, Field(gt=0, le=120), NUMBER] = Field(
         description="How long it is, overlaps included."
+    )
+    frames: int | None = Field(
+        None, ge=1, le=7200, description="The same in whole frames of the film, whose fps is said."
     )
     transition: Annotated[Transition, BeforeValidator(_transition)] | None = Field(
         None,
@@ -143,7 +177,11 @@ class Shot(Part):
     @classmethod
     def _read_start(cls, value: Any) -> Any:
         """Seconds into a video may be written as text, because forms have only texts."""
-        if not isinstance(value, Mapping) or not value.get("video"):
+        if not isinstance(value, Mapping):
+            return value
+        if value.get("frames") and not value.get("seconds"):
+            raise ValueError("say the fps of the film beside its frames, or give seconds")
+        if not value.get("video"):
             return value
         with contextlib.suppress(ValueError):
             return {**value, "from": read_number(value.get("from"))}
@@ -178,11 +216,17 @@ class Script(Part):
     @pydantic.model_validator(mode="before")
     @classmethod
     def _number_shots(cls, value: Any) -> Any:
-        """Shots without an id are called by their numbers."""
+        """Shots without an id are called by their numbers; frames become seconds at the film's rate."""
         if not isinstance(value, Mapping) or not isinstance(value.get("shots"), list | tuple):
             return value
+        written = value.get("fps")
+        rate = None
+        with contextlib.suppress(ValueError):
+            rate = read_rate(written) if written else None
         shots = [
-            {**shot, "id": shot.get("id") or str(number)} if isinstance(shot, Mapping) else shot
+            {**_with_seconds(shot, rate), "id": shot.get("id") or str(number)}
+            if isinstance(shot, Mapping)
+            else shot
             for number, shot in enumerate(value["shots"], start=1)
         ]
         return {**value, "shots": shots}
@@ -230,7 +274,10 @@ class Storyboard(Script):
     """A film as a file."""
 
     size: str = Field("640x360", description="Width x height in pixels.")
-    fps: float | None = Field(None, ge=1, le=60, description="By default the rate that the model draws at.")
+    fps: Annotated[float, Field(ge=1, le=60), BeforeValidator(_fps, float | str)] | None = Field(
+        None,
+        description="Frames per second, also as 24000/1001; by default those of the model.",
+    )
     seed: Seed = Field(0, description="Equal storyboards of one seed give equal films.")
     engine: str = Field("native", description="Who draws.")
     model: str | None = Field(None, description="Which of the engine's models; by default its best.")

@@ -18,7 +18,7 @@ from hinode.engines.diffusers.memory.plan import MemoryPlan
 from hinode.engines.diffusers.run import DiffusersRun
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Cost, State
-from hinode.errors import ModelError
+from hinode.errors import BadInput, ModelError
 from hinode.licensing import licences
 from hinode.model.layers import compute_type
 from hinode.registry import entries
@@ -65,6 +65,9 @@ class DiffusersEngine:
         if device.type == "cpu":
             allocator.return_large_blocks()
         model = Model(task.entry, task.family, self.settings.home, device, compute_type(device))
+        if task.profile.steps < model.checkpoint.min_steps:
+            message = f"the model {task.entry.name} does not sample in {task.profile.steps} step"
+            raise BadInput(message, f"give {model.checkpoint.min_steps} or more", field="steps")
         resident = self._resident_for(model)
         if device.type == "cuda":
             allocator.free_memory()

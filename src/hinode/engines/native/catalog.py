@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,7 +15,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from hinode.errors import BadInput, HinodeError, ModelError, join_names, quote
+from hinode.errors import BadInput, ModelError, join_names, quote
 from hinode.registry.profiles import BEST, DRAFT, STANDARD
 from hinode.request import (
     CAMERA,
@@ -25,6 +26,7 @@ from hinode.request import (
     LAST_FRAME,
     MASK,
     PATH,
+    PLAN,
     STEPS,
     STRENGTH,
     Capabilities,
@@ -34,27 +36,25 @@ from hinode.request import (
 ENGINE = "native"
 """The engine whose models these are."""
 
-PREFERRED = ("mini", "nano")
-"""Models that ship with the package, the better one first: the first that is installed is the default."""
+DEFAULT = "book"
+"""The model that ships with the package."""
 
-UPSCALER, PLANNER = "upscaler", "planner"
-OTHER_WEIGHTS = ("judge", "cast", UPSCALER, PLANNER)
-"""Files beside the models that draw nothing: they score clips, enlarge them, and plan them."""
+DECODER, PLANNER, READER = "decoder", "planner", "reader"
+OTHER_WEIGHTS = (DECODER, PLANNER, READER)
+"""Files beside the models that draw nothing: they enlarge, plan and read clips."""
 
-DEFAULT_STEPS = 20
-"""Steps of a model whose file names none; as in `flow.Sampling`."""
+DEFAULT_STEPS = 5
+"""Steps of a model whose file names none."""
+
+_PIECE = re.compile(r"\.[0-9]+$")
+"""What the names of the further files of a model end in."""
 
 NOT_A_MODEL = "use one trained or published for this version"
-
-BASIC_REFERENCES = (FIRST_FRAME, GUIDE_VIDEO)
-"""References that every model takes: all were trained on clips that begin with a clean frame, and a clip can
-start from a video instead of noise."""
 
 CONTEXT_REFERENCES = (FIRST_FRAME, LAST_FRAME, KEYFRAME, CONTEXT_VIDEO)
 """References that are frames of the clip."""
 
-CONTROL_REFERENCES = (*CONTEXT_REFERENCES, MASK, GUIDE_VIDEO)
-"""References of a model that reads control channels."""
+REFERENCES = (*CONTEXT_REFERENCES, MASK, GUIDE_VIDEO)
 
 
 @dataclass(frozen=True)
@@ -81,22 +81,18 @@ class Card:
 
     Attributes:
         shapes: that it was trained on, the default first.
-        patch: video frames per latent frame, and pixels per latent position along a side.
-        words: the largest number of known words of a prompt that it reads.
-        control: whether it reads context, the path of the subject and the moves of the camera.
-        sampling: how clips are drawn from it, as arguments of `flow.Sampling`.
-        teacher: name of the model that it was distilled from, or "".
+        span: frames of a latent frame, but for the first.
+        patch: pixels of a side of a token of one frame.
+        sampling: how clips are drawn from it: `steps` and `guidance`.
         licence: of the weights.
     """
 
     name: str
     path: Path
     shapes: tuple[Shape, ...]
-    patch: tuple[int, int]
-    words: int
-    control: bool = False
+    span: int
+    patch: int
     sampling: Mapping[str, Any] = field(default_factory=dict)
-    teacher: str = ""
     licence: str = "Apache-2.0"
 
     def shape_for(self, size: Size, fps: float | None) -> Shape:
@@ -114,9 +110,9 @@ class Card:
         return int(self.sampling.get("steps", DEFAULT_STEPS))
 
     @property
-    def learnt(self) -> tuple[int, ...]:
-        """Numbers of steps in which a student draws, the fewest first; empty for a model that takes any."""
-        return tuple(sorted(len(levels) for levels in self.sampling.get("learnt", ())))
+    def guidance(self) -> float:
+        """How far it is led by the facts of a plan; 1 is not at all."""
+        return float(self.sampling.get("guidance", 1.0))
 
     def with_steps(self, steps: int) -> Card:
         """The same model with another default number of steps."""
@@ -129,14 +125,21 @@ class Card:
 
     def fingerprint(self) -> str:
         """A digest of the weights: equal digests draw equal clips."""
-        with self.path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-        return hashlib.sha256(digest).hexdigest()  # twice: saved runs and cached shots name this digest
+        digests = b""
+        for path in model_files(self.path):
+            with path.open("rb") as file:
+                digests += hashlib.file_digest(file, "sha256").digest()
+        return hashlib.sha256(digests).hexdigest()  # twice: saved runs and cached shots name this digest
 
 
 def shipped() -> Path:
     """Folder of the weights inside the package."""
     return Path(str(files("hinode") / "weights"))
+
+
+def model_files(path: Path) -> list[Path]:
+    """All files of a model, by its first."""
+    return [path, *sorted(path.parent.glob(f"{path.stem}.[0-9]*.safetensors"))]
 
 
 def installed(home: Path) -> dict[str, Path]:
@@ -146,10 +149,9 @@ def installed(home: Path) -> dict[str, Path]:
         path.stem: path
         for folder in (shipped(), home)
         for path in sorted(folder.glob("*.safetensors"))
-        if path.stem not in OTHER_WEIGHTS
+        if path.stem not in OTHER_WEIGHTS and not _PIECE.search(path.stem)
     }
-    rank = {name: index for index, name in enumerate(PREFERRED)}
-    return dict(sorted(paths.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])))
+    return dict(sorted(paths.items(), key=lambda item: (item[0] != DEFAULT, item[0])))
 
 
 def find(name: str | None, home: Path) -> Card:
@@ -161,7 +163,9 @@ def find(name: str | None, home: Path) -> Card:
     """
     models = installed(home)
     if not models:
-        raise ModelError("no model is installed", f"run `hinode train nano`, and put its file into {home}")
+        raise ModelError(
+            "no model is installed", f"run `hinode train drawing-nano`, and put its files into {home}"
+        )
     if name is not None and name not in models:
         message = f"there is no model {quote(name)}"
         raise BadInput(message, f"choose {join_names(tuple(models), 'or')}", field="model")
@@ -169,47 +173,10 @@ def find(name: str | None, home: Path) -> Card:
     return read_card(name, models[name])
 
 
-def student(teacher: Card, home: Path) -> Card | None:
-    """The first installed model that was distilled from `teacher`, or None.
-
-    A file holds only the name of its teacher. So a shipped student does not count for a model that the person
-    added under the name of a shipped one.
-    """
-    added = teacher.path.parent != shipped()
-    for name, path in installed(home).items():
-        if added and path.parent == shipped():
-            continue
-        try:
-            card = read_card(name, path)
-        except HinodeError:
-            continue  # a request that names this model gets the reason
-        if card.teacher == teacher.name and card.learnt:
-            return card
-    return None
-
-
-def profiles(card: Card, home: Path) -> dict[str, Card]:
-    """The model that draws under each profile of a model, with its number of steps.
-
-    Where the model has a student, the student draws drafts in the fewest steps that it learned and the
-    standard in the most; the best is the model itself. Without a student the model draws the standard, and
-    the best in twice as many steps. A student that a request names draws all profiles itself.
-    """
-    if card.learnt:
-        return {DRAFT: card.with_steps(card.learnt[0]), STANDARD: card}
-    fast = student(card, home)
-    if fast is None:
-        return {STANDARD: card, BEST: card.with_steps(2 * card.steps)}
-    return {DRAFT: fast.with_steps(fast.learnt[0]), STANDARD: fast.with_steps(fast.learnt[-1]), BEST: card}
-
-
-def fingerprint(name: str | None, home: Path) -> str:
-    """A digest of all weights that can draw for a model: its own and its student's. Raises as `find` does."""
-    card = find(name, home)
-    fast = None if card.learnt else student(card, home)
-    if fast is None:
-        return card.fingerprint()
-    return hashlib.sha256((card.fingerprint() + fast.fingerprint()).encode()).hexdigest()
+def profiles(card: Card) -> dict[str, Card]:
+    """The model under each profile: half the steps without guidance, its own, and twice as many."""
+    quick = dataclasses.replace(card, sampling={"steps": (card.steps + 1) // 2, "guidance": 1.0})
+    return {DRAFT: quick, STANDARD: card, BEST: card.with_steps(2 * card.steps)}
 
 
 def capabilities(name: str | None, home: Path) -> Capabilities:
@@ -221,16 +188,15 @@ def capabilities(name: str | None, home: Path) -> Capabilities:
         models=tuple(installed(home)),
         operations=("generate",),
         seconds=(0.0, card.seconds),
-        steps=(card.learnt[0], card.learnt[-1]) if card.learnt else STEPS,
+        steps=STEPS,
         native_sizes=tuple(dict.fromkeys(shape.size for shape in card.shapes)),
         native_fps=tuple(dict.fromkeys(shape.fps for shape in card.shapes)),
         licence=card.licence,
-        # A student makes no unconditional prediction, so nothing can lead away from a negative prompt.
-        negative_prompt=card.sampling.get("guidance") != 1,
-        references=CONTROL_REFERENCES if card.control else BASIC_REFERENCES,
-        profiles=tuple(profiles(card, home)),
-        controls=(STRENGTH, PATH, CAMERA) if card.control else (STRENGTH,),
-        expands=True,
+        negative_prompt=True,
+        sound=True,
+        references=REFERENCES,
+        profiles=tuple(profiles(card)),
+        controls=(STRENGTH, PATH, CAMERA, PLAN),
     )
 
 
@@ -260,17 +226,10 @@ def read_card(name: str, path: Path) -> Card:
             name=name,
             path=path,
             shapes=tuple(Shape(*shape) for shape in facts["shapes"]),
-            patch=(int(config["patch_frames"]), int(config["patch_size"])),
-            words=int(config["words"]),
-            control=bool(config.get("control", config.get("hints", False))),
-            sampling={key: _tuples(value) for key, value in facts.get("sampling", {}).items()},
-            teacher=str(facts.get("teacher", "")),
+            span=int(config["span"]),
+            patch=int(config["patch"]),
+            sampling=facts.get("sampling", {}),
             licence=str(facts.get("licence", Card.licence)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} is not a model of the native engine", NOT_A_MODEL) from error
-
-
-def _tuples(value: Any) -> Any:
-    """A JSON value with its lists as tuples."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -1,5 +1,5 @@
-"""Weights of the drawing network: matrices as rows of 8-bit integers with a scale each, in files of a few
-megabytes."""
+"""Weights of the drawing network: matrices as rows of 8-bit integers with a scale each, in one file or in
+several of a few megabytes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from hinode.engines.native.catalog import read_header
 from hinode.errors import ModelError
 from hinode.model.drawing import Drawer, DrawingConfig
+from hinode.model.layers import Linear
 from hinode.output import replace_file
 
 PIECE = 14 * 2**20
@@ -25,28 +27,36 @@ ROWS = 4096  # values from which on a matrix is stored as integers
 
 
 def save_pieces(
-    folder: Path, name: str, weights: Mapping[str, Tensor], config: DrawingConfig, facts: Mapping[str, Any]
+    path: Path,
+    weights: Mapping[str, Tensor],
+    config: DrawingConfig,
+    facts: Mapping[str, Any],
+    *,
+    piece: float = PIECE,
 ) -> list[Path]:
-    """Write weights as NAME-1.safetensors, NAME-2.safetensors, ...; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write weights as NAME.safetensors, NAME.2.safetensors, ..., of `piece` bytes or a little more each;
+    returns the files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     pieces: list[dict[str, Tensor]] = [{}]
     size = 0
     for key, value in weights.items():
         packed = _packed(key, value.detach().float().cpu())
         added = sum(part.numel() * part.element_size() for part in packed.values())
-        if size + added > PIECE and pieces[-1]:
+        if size + added > piece and pieces[-1]:
             pieces.append({})
             size = 0
         pieces[-1] |= packed
         size += added
     header = {"config": dataclasses.asdict(config), "facts": dict(facts), "pieces": len(pieces)}
-    paths = []
-    for number, piece in enumerate(pieces, start=1):
-        path = folder / f"{name}-{number}.safetensors"
-        with replace_file(path) as part:
-            save_file(piece, part, {"format": "pt", "hinode-drawing": json.dumps(header)})
-        paths.append(path)
+    paths = [_piece_path(path, number) for number in range(1, len(pieces) + 1)]
+    for file, values in zip(paths, pieces, strict=True):
+        with replace_file(file) as part:
+            save_file(values, part, {"format": "pt", "hinode": json.dumps(header)})
     return paths
+
+
+def _piece_path(path: Path, number: int) -> Path:
+    return path if number == 1 else path.with_name(f"{path.stem}.{number}.safetensors")
 
 
 def _packed(key: str, value: Tensor) -> dict[str, Tensor]:
@@ -60,23 +70,20 @@ def _packed(key: str, value: Tensor) -> dict[str, Tensor]:
     }
 
 
-def load_pieces(folder: Path, name: str, device: torch.device | str = "cpu") -> tuple[Drawer, dict[str, Any]]:
-    """Read a network that `save_pieces` wrote, and the facts of its training.
+def load_pieces(
+    path: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> tuple[Drawer, dict[str, Any]]:
+    """Read a network that `save_pieces` wrote, and the facts of its training; `dtype` is the type of its
+    matrices and of the computation.
 
     Raises:
         ModelError: a piece is missing or damaged, or belongs to another network.
     """
-    path = folder / f"{name}-1.safetensors"
-    if not path.exists():
-        raise ModelError(
-            f"there is no {path.name} in {folder}", "check the name, or train one with `hinode train`"
-        )
+    header = read_header(path)
     try:
-        with safe_open(path, "pt") as file:
-            header = json.loads(file.metadata()["hinode-drawing"])
         stored: dict[str, Tensor] = {}
         for number in range(1, header["pieces"] + 1):
-            stored |= load_file(folder / f"{name}-{number}.safetensors", str(device))
+            stored |= load_file(_piece_path(path, number), str(device))
         weights = {key: value.float() if value.dtype != torch.int8 else
                    (value.flatten(1).float() * stored[key + SCALE].float()).view(value.shape)
                    for key, value in stored.items() if not key.endswith(SCALE)}  # fmt: skip
@@ -84,6 +91,10 @@ def load_pieces(folder: Path, name: str, device: torch.device | str = "cpu") -> 
         network = Drawer(DrawingConfig(**config))
         network.load_state_dict(weights)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        message = f"the weights {name} in {folder} are not whole"
+        message = f"the weights {path} are not whole"
         raise ModelError(message, "fetch or train them again") from error
+    network.compute = dtype
+    for part in network.modules():
+        if isinstance(part, Linear):
+            part.weight.data = part.weight.data.to(dtype)
     return network.to(device).eval().requires_grad_(False), header["facts"]

@@ -25,7 +25,7 @@ import httpx
 
 import hinode
 from hinode.engines.remote import wire
-from hinode.engines.remote.dialects import Phase
+from hinode.engines.remote.dialects import PHASES, Phase
 from hinode.engines.remote.errors import Category, UpstreamError, retry_after, valid_delay
 from hinode.engines.remote.upstreams import Upstream
 from hinode.engines.remote.wire import Body, Job
@@ -55,8 +55,10 @@ _KEEPALIVE = [
     ),
 ]
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_UNANSWERED = frozenset({0, 504, 524})
-"""No status code, and those of a proxy that waited for the server in vain."""
+_UNANSWERED = frozenset({0, 504, 520, 524})
+"""No status code, and those of a proxy that waited for the server in vain or did not understand it."""
+_PAGES = ("text/", "application/json", "application/xml")
+"""Types of what a proxy or a store sends in place of a file."""
 _UNKNOWN = Category.UNUSABLE, "does not know the address or the model that is configured"
 _MEANINGS = {
     401: (Category.UNUSABLE, "does not accept the key"),
@@ -109,6 +111,7 @@ class Client:
         self._guard = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._hung_up = False
+        self._strange_status = ""
         self.poll_after: float | None = None
 
     def check_health(self) -> None:
@@ -167,6 +170,9 @@ class Client:
             job = wire.job(dialect, answer.values())
         except ValueError as error:
             raise self._error(answer) if answer.status >= 300 else self._unusable(answer, error) from None
+        if job.status not in PHASES and job.status != self._strange_status:
+            self._strange_status = job.status
+            self._log("has its job in an unknown status, which counts as work", job.status)
         if job.phase is Phase.FAILED:
             # Some report a failed job with the status code of an error and the job as the body.
             self._log(f"failed with its job ({job.code or 'no code'})", job.message)
@@ -260,6 +266,10 @@ class Client:
                 file.seek(0)
                 file.truncate()  # an earlier attempt may have broken off
                 file.writelines(self._chunks(response, MAX_FILE_BYTES, deadline))
+                if not file.tell():
+                    raise UpstreamError(Category.DOWN, "sent a file that is empty")
+                if response.headers.get("content-type", "").lower().startswith(_PAGES):
+                    raise UpstreamError(Category.DOWN, "sent a page in place of the file")
                 return
         raise UpstreamError(Category.UNUSABLE, "redirects too often")
 

@@ -10,7 +10,8 @@ from typing import IO
 import numpy as np
 
 from hinode.clip import Frames, Sound
-from hinode.media.decode import DecodeError, VideoFile, open_container
+from hinode.media.container import DecodeError, open_container
+from hinode.media.decode import VideoFile
 from hinode.media.sound import read_sound
 from hinode.request import Size
 

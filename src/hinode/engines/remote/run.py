@@ -31,7 +31,7 @@ from hinode.engines.remote.pool import Pool
 from hinode.engines.remote.upstreams import ENGINE, UNKNOWN, Upstream, Upstreams
 from hinode.engines.remote.wire import Job, NativeForm
 from hinode.errors import BadInput, EngineError, OutputError
-from hinode.media.decode import DecodeError
+from hinode.media.container import DecodeError
 from hinode.media.sound import UnusableSound
 from hinode.request import Request
 
@@ -58,6 +58,7 @@ GRACE_SECONDS = 5.0
 YOUNG_SECONDS = 5.0
 """How long a new job may be unknown: one machine created it, and another one answers."""
 MAX_MESSAGE_LENGTH = 1000
+EXPIRED = (401, 403)
 
 
 class _JobLost(Exception):
@@ -281,8 +282,8 @@ class RemoteRun:
                     silent_since = self._clock() if silent_since is None else silent_since
                     if error.final:
                         raise _refused() from None
-                    young = error.category is Category.GONE and self._clock() < self._young_until
-                    if error.category not in (Category.DOWN, Category.BUSY) and not young:
+                    # Whatever else an answer says may pass; the job is paid.
+                    if error.category is Category.GONE and self._clock() >= self._young_until:
                         self._lose(server, error.message)
                     if self._clock() - silent_since >= server.lost_seconds:
                         self.pool.breaker(server).record_failure()
@@ -339,12 +340,15 @@ class RemoteRun:
                 with timed(self.stage_seconds, "fetch"):
                     for attempts_left in reversed(range(DOWNLOADS)):
                         try:
-                            yield from self._background(lambda: client.fetch(job, file))
+                            yield from self._background(partial(client.fetch, job, file))
                             break
                         except UpstreamError as error:
-                            if error.category not in (Category.DOWN, Category.BUSY) or not attempts_left:
+                            if not attempts_left or not _may_pass(error):
                                 raise
                             yield from self._wait(error.wait or FIRST_BACKOFF)
+                        if job.link:  # it may have expired, and the next answer has another one
+                            with suppress(UpstreamError):
+                                job = yield from self._background(partial(client.poll, job.id))
                 self._job = dataclasses.replace(job, content="")  # some answers carry the file
                 with timed(self.stage_seconds, "decode"):
                     size = self.form.size if self.request.operation == "generate" else self.request.size
@@ -424,6 +428,13 @@ class RemoteRun:
         if server is not None and values["job"] and server.dialect.job:
             self._server, self._job = server, Job(values["job"], Phase.WORKING)
             self._done, self._jobs = min(max(values["done"], CREATED), FINISHED), 1
+
+
+def _may_pass(error: UpstreamError) -> bool:
+    """Whether a file that did not arrive may do so later. A store needs a moment for a new file, and answers
+    as if the key were wrong when an address has expired."""
+    passing = (Category.DOWN, Category.BUSY, Category.GONE)
+    return error.category in passing or error.status in EXPIRED
 
 
 def _refused() -> BadInput:

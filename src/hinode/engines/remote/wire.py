@@ -16,7 +16,7 @@ from hinode.engines.remote.dialects import PHASES, REFUSALS, UNKNOWN_MODELS, Dia
 from hinode.engines.remote.upstreams import Offer, Upstream
 from hinode.errors import BadInput
 from hinode.media import references
-from hinode.media.decode import SUFFIXES
+from hinode.media.container import SUFFIXES
 from hinode.media.resize import fit_image
 from hinode.request import FIRST_FRAME, LAST_FRAME, SOURCE, Request, Size
 
@@ -25,6 +25,7 @@ _CODE = re.compile(r"""["'](?:code|type)\\*["']\s*:\s*\\*["']([A-Za-z_]+)""")
 Part = tuple[str, bytes | Path, str]
 """A file of a form: its name, its content or path, its media type."""
 
+MAX_ERROR_LENGTH = 2000
 MAX_ID_LENGTH = 2000
 """Proxies put provider, model and deployment into an id: 258 characters were seen."""
 
@@ -81,6 +82,9 @@ class Job:
         percent: 0 to 100, or None if it is not reported.
         code: of its error, or "".
         message: of its error, in the server's words, or "".
+        error: all of its error as text, or "".
+        status: the server's word for its status; one that is unknown counts as work in progress, because a
+            job that is given up may be paid twice.
         link: another address of the file, or "".
         content: the file in base64, or "" if the answer does not have it.
         provenance: how the clip came to be, in the server's words.
@@ -91,6 +95,8 @@ class Job:
     percent: float | None = None
     code: str = ""
     message: str = ""
+    error: str = ""
+    status: str = ""
     link: str = ""
     content: str = field(default="", repr=False)
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -98,8 +104,7 @@ class Job:
     @property
     def refused(self) -> bool:
         """Whether the moderation refused the request."""
-        codes = {self.code.lower(), *_codes_in(self.message)}
-        return self.phase is Phase.FAILED and not REFUSALS.isdisjoint(codes)
+        return self.phase is Phase.FAILED and (self.code.lower() in REFUSALS or is_refusal(self.error))
 
     @property
     def invalid(self) -> bool:
@@ -184,23 +189,25 @@ def job(dialect: Dialect, answer: Mapping[str, Any]) -> Job:
         if not content:
             raise ValueError("there is no video in the answer")
         return Job("", Phase.DONE, 100.0, content=content)
-    name = _get_text(answer, "id")
+    name = _get_text(answer, "id") or _number_text(_get(answer, "id"))
     if not 0 < len(name) <= MAX_ID_LENGTH or not name.isprintable():
         raise ValueError("the job has no usable id")
-    phase = PHASES.get(_get_text(answer, "status").lower())
-    if phase is None:
-        raise ValueError("the status of the job is unknown")
+    status = re.sub(r"[\s-]+", "_", _get_text(answer, "status").strip().lower())
+    if not status:
+        raise ValueError("the job has no status")
+    phase = PHASES.get(status, Phase.WORKING)
     if phase is Phase.DONE and dialect.inline and not content:
         raise ValueError("there is no video in the finished job")
-    percent, code = _get(answer, dialect.progress), _get(answer, "error.code")
-    usable = isinstance(percent, int | float) and not isinstance(percent, bool) and 0 <= percent <= 100
+    code, error = _get(answer, "error.code"), _get(answer, "error")
     link, provenance = _get_text(answer, dialect.link), _get(answer, dialect.provenance)
     return Job(
         id=name,
         phase=phase,
-        percent=float(percent) if usable else None,
+        percent=_percent(_get(answer, dialect.progress)),
         code=str(code)[:100] if isinstance(code, str | int) else "",
-        message=_get_text(answer, "error.message")[:2000],
+        message=(_get_text(answer, "error.message") or _get_text(answer, "error"))[:MAX_ERROR_LENGTH],
+        error=json.dumps(error)[:MAX_ERROR_LENGTH] if error else "",
+        status=status[:100],
         link=link if link.startswith(("http://", "https://")) else "",
         content=content,
         provenance=provenance if isinstance(provenance, dict) else {},
@@ -208,13 +215,28 @@ def job(dialect: Dialect, answer: Mapping[str, Any]) -> Job:
 
 
 def is_refusal(answer: str) -> bool:
-    """Whether an answer that reports an error is one of a moderation."""
-    return not REFUSALS.isdisjoint(_codes_in(answer))
+    """Whether an answer that reports an error, or the error in it, is one of a moderation."""
+    spoken = set(re.findall(r"[a-z]+(?:_[a-z]+)+", answer.lower()))
+    return not REFUSALS.isdisjoint(_codes_in(answer) | spoken)
 
 
 def is_unknown_model(answer: str) -> bool:
     """Whether an answer that refuses a request says that the server has no such model."""
     return any(phrase in answer.lower() for phrase in UNKNOWN_MODELS)
+
+
+def _number_text(value: Any) -> str:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def _percent(value: Any) -> float | None:
+    """A progress, a number or a text such as "45%"; None if it is none."""
+    text = value.strip().removesuffix("%") if isinstance(value, str) else value
+    try:
+        percent = math.nan if text is None or isinstance(text, bool) else float(text)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return percent if 0 <= percent <= 100 else None
 
 
 def _codes_in(text: str) -> set[str]:

@@ -228,7 +228,9 @@ class TestcardRun:
         """The pictures and context videos of the request, by the number of their frames."""
         pictures: dict[int, Image.Image] = {}
         for reference in self.request.references:
-            start = count - 1 if reference.role == LAST_FRAME else round(reference.at * float(fps))
+            start = min(round(reference.at * float(fps)), count - 1)
+            if reference.role == LAST_FRAME:
+                start = count - 1
             if reference.role in (FIRST_FRAME, LAST_FRAME, KEYFRAME):
                 pictures[start] = references.picture(reference)
             elif reference.role == CONTEXT_VIDEO:

@@ -99,6 +99,13 @@ def peak(values: Tensor, x: Tensor, y: Tensor, reach: float) -> tuple[Tensor, Te
     return right.flatten()[index % width], down.flatten()[index // width]
 
 
+def best_near(values: Tensor, x: Tensor, y: Tensor, reach: float) -> Tensor:
+    """The largest value of each map within `reach` short sides of a place; arguments as of `peak`. [T]."""
+    right, down = places(values)
+    far = torch.hypot(right - x[:, None, None], down - y[:, None, None])
+    return values.masked_fill(far > reach, -torch.inf).flatten(1).amax(1)
+
+
 def places(values: Tensor) -> tuple[Tensor, Tensor]:
     """x [1, 1, w] and y [1, h, 1] of the pixels of a map, in short sides from the middle."""
     height, width = values.shape[-2:]

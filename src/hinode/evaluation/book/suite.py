@@ -177,10 +177,15 @@ def measure_pictures(clip: DrawnClip) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Report:
-    """The measures of many clips: rows of figures, each beside the truth's where there is one."""
+    """The measures of many clips: rows of figures, each beside the truth's where there is one.
+
+    `drawn`, `true`: the measures of each clip, and of each true one if every clip has one.
+    """
 
     rows: tuple[Row, ...]
     clips: int
+    drawn: tuple[dict[str, float], ...]
+    true: tuple[dict[str, float], ...]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -211,7 +216,7 @@ def score(clips: Sequence[DrawnClip], report: Callable[[], object] = lambda: Non
     rows = [row for name, what in MEASURES.items() for row in _rows(name, what, candidate, beside)]
     if paired and len(clips) >= 8:
         rows += _land_rows(clips)
-    return Report(tuple(rows), len(clips))
+    return Report(tuple(rows), len(clips), tuple(candidate), tuple(beside))
 
 
 def _rows(
@@ -261,9 +266,14 @@ def _land_rows(clips: Sequence[DrawnClip]) -> list[Row]:
     ):
         rows.append(land_row(f"distance from true frames: {what}", land.features(frames), reference))
     for label, frames in (("drawn", candidate), ("true", true)):
-        hits = [
-            all(reading[fact] == getattr(clip.plan, fact) for fact in land.FACTS)
-            for reading, clip in zip(land.read_land(frames)[::2], clips, strict=True)
-        ]
+        hits = reads_as_planned(frames[::2], [clip.plan for clip in clips])
         rows.append(share("place, time and weather as planned", label, hits))
     return rows
+
+
+def reads_as_planned(frames: Tensor, plans: Sequence[ScenePlan]) -> list[bool]:
+    """Whether place, time and weather are read from a frame [N, 3, H, W] of each plan as planned."""
+    return [
+        all(reading[fact] == getattr(plan, fact) for fact in land.FACTS)
+        for reading, plan in zip(land.read_land(frames), plans, strict=True)
+    ]

@@ -3,102 +3,115 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from hinode.evaluation.directing.cases import SECONDS, Case
+from hinode.directing import operations
+from hinode.evaluation.book.poses import FPS
+from hinode.evaluation.directing.cases import SECONDS, VALUES, Case
+from hinode.evaluation.directing.continuations import SOURCES
 from hinode.evaluation.directing.harness import Harness
-from hinode.evaluation.directing.measures import column, mean_distances, of_kind, subject_mask, true_places
-from hinode.evaluation.records import Record, to_records
+from hinode.evaluation.directing.measures import column, of_kind, subject_mask, with_truth
+from hinode.evaluation.directing.reader import Reader
+from hinode.evaluation.records import Record
 from hinode.evaluation.results import Row, share, spread
+from hinode.media.references import save_frames, save_picture
+from hinode.media.timeline import frame_rate
 from hinode.request import MASK
 
 MAX_SHIFT = 0.10
 """Frame widths that the subject of a remix may be away from its place in the source."""
+FACTS = ("subject", "color", "place", "time", "weather")
+MIN_CHANGED = 0.8
 
 
-def measure_region(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
+def measure_region(case: Case, number: int, harness: Harness) -> Record:
     """Change the subject within a mask, and count what changed outside."""
-    truths = harness.render([case.scene for case in cases], SECONDS)
-    requests, masks = [], []
-    for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first):
-        still = case.kind == "still mask"
-        mask = subject_mask(case.scene, len(truth), harness.fps, harness.size, still=still)
-        sources = harness.reference(truth), harness.reference(mask, MASK)
-        edit: dict[str, Any] = {"operation": "edit", "references": sources}
-        requests.append(harness.request(case.prompt, number, SECONDS, **edit))
-        masks.append(np.broadcast_to(mask[..., 0] > 0, truth.shape[:3]))
-    clips = harness.generate(requests)
-    triples = zip(clips, truths, masks, strict=True)
-    return to_records(
-        kind=[case.kind for case in cases],
-        attribute=[next(iter(case.change)) for case in cases],
-        outside=[int((clip != truth).any(-1)[~mask].sum()) for clip, truth, mask in triples],
-        masked=[float(mask.mean()) for mask in masks],
-        right=harness.check(clips, cases),
-        right_before=harness.check(truths, cases),
-    )
+    truth, plan = harness.render(case.scene, SECONDS), harness.plan(case.scene, SECONDS)
+    still = case.kind == "still mask"
+    white = subject_mask(plan, len(truth), harness.size, still=still)
+    mask = (save_picture(white[0], MASK, harness.folder) if still
+            else save_frames(white, frame_rate(FPS), MASK, harness.folder))  # fmt: skip
+    base = harness.request(case.prompt, number, SECONDS)
+    clip = harness.generate(operations.redraw(base, "edit", harness.source(truth, plan), None, mask))
+    masked = np.broadcast_to(white[..., 0] > 0, truth.shape[:3])
+    reader = Reader(plan, case.facts(*FACTS), len(truth), harness.size)
+    return {
+        "kind": case.kind,
+        "attribute": next(iter(case.change)),
+        "outside": int((clip.frames != truth).any(-1)[~masked].sum()),
+        "masked": float(masked.mean()),
+        "right": reader.read(clip.frames).right,
+        "right_in_truth": reader.true.right,
+        "right_before": reader.read(truth).right,
+    }
 
 
 def region_rows(records: Sequence[Record]) -> list[Row]:
-    metric = "region"
+    metric, what = "region", "asked fact changed inside"
     worst = max(column(records, "outside"), default=0)
-    others = [all(hit for name, hit in r["right"].items() if name != r["attribute"]) for r in records]
+    hits, true = _changed(records, "right"), _changed(records, "right_in_truth")
     return [
         Row(metric, "differing pixels outside the mask, worst case", worst, 0, worst, "all cases",
             len(records), "px", "<= 0 px", bool(records) and worst == 0),
-        share(metric, "asked attribute changed inside", _changed(records), 0.8),
-        *_by_attribute(metric, records, ("color", "subject")),
-        *(share(metric, f"changed inside a {kind}", _changed(of_kind(records, kind)))
+        *with_truth(metric, what, hits, true, MIN_CHANGED),
+        share(metric, f"{what} (source, floor)", _changed(records, "right_before")),
+        *(share(metric, f"changed inside a {kind}", _changed(of_kind(records, kind), "right"))
           for kind in ("still mask", "moving mask")),
-        share(metric, "all that was not asked for as before", others),
-        share(metric, "asked attribute in the source (floor)", _changed(records, "right_before")),
         spread(metric, "share of the picture inside the mask", column(records, "masked"), "%"),
     ]  # fmt: skip
 
 
-def measure_remix(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
-    """Change one attribute of a whole clip; measure whether place and framing are kept."""
-    scenes = [case.scene for case in cases]
-    truths = harness.render(scenes, SECONDS)
-    requests = []
-    for number, (case, truth) in enumerate(zip(cases, truths, strict=True), first):
-        remix: dict[str, Any] = {"operation": "remix", "references": (harness.reference(truth),)}
-        requests.append(harness.request(case.prompt, number, SECONDS, **remix))
-    clips = harness.generate(requests)
-    places = true_places(scenes, harness.aspect)
-    return to_records(
-        attribute=[next(iter(case.change)) for case in cases],
-        right=harness.check(clips, cases),
-        right_before=harness.check(truths, cases),
-        away=mean_distances(clips, places, harness),
-        away_from_another=mean_distances(clips, places.roll(1, 0), harness),
-    )
+def measure_remix(case: Case, number: int, harness: Harness) -> Record:
+    """Change one fact of a whole clip, from a file with its plan and from one without; measure whether place
+    and framing are kept."""
+    truth, plan = harness.render(case.scene, SECONDS), harness.plan(case.scene, SECONDS)
+    facts = case.facts(*FACTS)
+    (path,) = plan.subjects
+    true_reader = Reader(plan, facts, len(truth), harness.size)
+    record: Record = {
+        "attribute": next(iter(case.change)),
+        "right_in_truth": true_reader.true.right,
+        "right_before": true_reader.read(truth).right,
+        "away_in_truth": true_reader.distance(true_reader.true, path.x, path.y),
+    }
+    for name, inside in (("plan", plan), ("bare", None)):
+        base = harness.request(case.prompt, number, SECONDS)
+        clip = harness.generate(operations.redraw(base, "remix", harness.source(truth, inside), None))
+        reader, reading = harness.read(clip, 0.0, plan, facts)
+        record[name] = {"right": reading.right, "away": reader.distance(reading, path.x, path.y)}
+    return record
 
 
 def remix_rows(records: Sequence[Record]) -> list[Row]:
-    metric = "remix"
-    framed = [value <= MAX_SHIFT for value in column(records, "away")]
-    place = column(records, "right", "place")
-    return [
-        share(metric, "asked attribute changed", _changed(records), 0.8),
-        share(metric, "place and framing kept", [a and b for a, b in zip(framed, place, strict=True)], 0.8),
-        *_by_attribute(metric, records, ("color", "subject", "time", "weather")),
-        share(metric, "place kept", place),
-        share(metric, f"subject within {MAX_SHIFT:.0%} of the width from where it was", framed),
-        share(metric, "camera kept", column(records, "right", "camera")),
-        share(metric, "asked attribute in the source (floor)", _changed(records, "right_before")),
-        share(metric, "subject as near to that of another case (floor)",
-              [value <= MAX_SHIFT for value in column(records, "away_from_another")]),
-    ]  # fmt: skip
+    metric, rows = "remix", []
+    true_framed = [value <= MAX_SHIFT for value in column(records, "away_in_truth")]
+    true_both = _both(true_framed, column(records, "right_in_truth", "place"))
+    true = _changed(records, "right_in_truth")
+    for name, source in SOURCES.items():
+        what, minimum = f"source {source}: ", MIN_CHANGED if name == "plan" else None
+        framed = [value <= MAX_SHIFT for value in column(records, name, "away")]
+        place = column(records, name, "right", "place")
+        hits, both = _changed(records, name, "right"), _both(framed, place)
+        rows += with_truth(metric, f"{what}asked fact changed", hits, true, minimum)
+        rows += with_truth(metric, f"{what}place and framing unchanged", both, true_both, minimum)
+        rows += [
+            *(share(metric, f"{what}{fact} changed", _changed(_of_fact(records, fact), name, "right"))
+              for fact in VALUES),
+            share(metric, f"{what}place unchanged", place),
+            share(metric, f"{what}subject within {MAX_SHIFT:.0%} of the width from where it was", framed),
+        ]  # fmt: skip
+    return [*rows, share(metric, "asked fact changed (source, floor)", _changed(records, "right_before"))]
 
 
-def _by_attribute(metric: str, records: Sequence[Record], names: Sequence[str]) -> list[Row]:
-    """How often each attribute was changed where a prompt changes it."""
-    parts = {name: [record for record in records if record["attribute"] == name] for name in names}
-    return [share(metric, f"{name} changed", _changed(part)) for name, part in parts.items()]
+def _both(first: Sequence[bool], second: Sequence[bool]) -> list[bool]:
+    return [a and b for a, b in zip(first, second, strict=True)]
 
 
-def _changed(records: Sequence[Record], name: str = "right") -> list[bool]:
-    return [record[name][record["attribute"]] for record in records]
+def _of_fact(records: Sequence[Record], fact: str) -> list[Record]:
+    return [record for record in records if record["attribute"] == fact]
+
+
+def _changed(records: Sequence[Record], *path: str) -> list[bool]:
+    facts = zip(column(records, *path), column(records, "attribute"), strict=True)
+    return [right[attribute] for right, attribute in facts]

@@ -3,171 +3,160 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import torch
 
-from hinode.evaluation.directing import measures
+from hinode.evaluation.book.poses import FPS
 from hinode.evaluation.directing.cases import SECONDS, Case
 from hinode.evaluation.directing.harness import Harness
-from hinode.evaluation.directing.measures import PLACE_SECONDS, column, inside, mean_distances, true_places
-from hinode.evaluation.records import Record, to_records
+from hinode.evaluation.directing.measures import column, with_truth
+from hinode.evaluation.directing.reader import EVERY, Reading
+from hinode.evaluation.records import Record
 from hinode.evaluation.results import Row, mean, share
-from hinode.request import Segment, Trajectory
+from hinode.request import Segment
 
 SHOTS = 6
 MAX_DISTANCE = 0.05
 """Frame widths between a subject and its path."""
-HALF_SUBJECT = 0.16
-"""Half of a cut-out of nominal size, in short sides."""
 SHAPES = {"1:1": (1, 1), "16:9": (16, 9), "9:16": (9, 16)}
+EDGE = 0.02
+"""Short sides by which half of a subject may be fitted too large."""
 MINUTE = 60.0
+STARTS = (*range(0, 60, 5), 58)
+"""Seconds of a minute from which on two seconds are read."""
 DRIFT = ("subject", "color", "place", "time", "weather")
+SAME = ("subject", "color", "place", "time")
 
 
-def measure_storyboard(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
-    """Make a film of six shots of one subject, and judge each shot."""
-    requests = []
-    for number, case in enumerate(cases, first):
-        shots = tuple(Segment(SECONDS, prompt=prompt, cut=k > 0) for k, prompt in enumerate(case.shots))
-        parts: dict[str, Any] = {"operation": "storyboard", "segments": shots}
-        requests.append(harness.request(case.prompt, number, SECONDS * len(shots), **parts))
-    length = round(SECONDS * harness.fps)
-    records = []
-    for case, film in zip(cases, harness.generate(requests), strict=True):
-        clips = [film[index * length : (index + 1) * length] for index in range(len(case.shots))]
-        facts = harness.check(clips, [case] * len(clips))
-        records.append({name: column(facts, name) for name in ("subject", "color", "place", "time")})
-    return records
+def measure_storyboard(case: Case, number: int, harness: Harness) -> Record:
+    """Make a film of six shots of one subject, and read each shot."""
+    shots = tuple(Segment(SECONDS, prompt=prompt, cut=k > 0) for k, prompt in enumerate(case.shots))
+    film = harness.generate(
+        harness.request(case.prompt, number, SECONDS * len(shots), operation="storyboard", segments=shots)
+    )
+    facts, true_plan = case.facts(*SAME), harness.plan(case.scene, SECONDS)
+    film_facts, true = [], []
+    for index in range(len(shots)):
+        reader, reading = harness.read(film, index * SECONDS, true_plan, facts)
+        film_facts.append(reading.right)
+        true.append(reader.true.right)
+    return {"right": {name: column(film_facts, name) for name in SAME},
+            "right_in_truth": {name: column(true, name) for name in SAME}}  # fmt: skip
 
 
 def storyboard_rows(records: Sequence[Record]) -> list[Row]:
     metric = "storyboard"
-    same = [all(record["subject"]) and all(record["color"]) for record in records]
-    return [
-        share(metric, f"same subject and colour in all {SHOTS} shots", same, 0.9),
-        *(share(metric, f"{name} as asked in all shots", [all(hits) for hits in column(records, name)])
-          for name in ("subject", "color", "place", "time")),
-        *(share(metric, f"{name} as asked, by shot", [hit for hits in column(records, name) for hit in hits])
-          for name in ("subject", "color")),
-    ]  # fmt: skip
+
+    def same(name: str) -> list[bool]:
+        return [all(right["subject"]) and all(right["color"]) for right in column(records, name)]
+
+    what = f"same subject and colour in all {SHOTS} shots"
+    rows = with_truth(metric, what, same("right"), same("right_in_truth"), 0.9)
+    for name in SAME:
+        hits, true = ([hit for shots in column(records, which, name) for hit in shots]
+                      for which in ("right", "right_in_truth"))  # fmt: skip
+        rows += with_truth(metric, f"{name} as asked, by shot", hits, true)
+    return rows
 
 
-def measure_trajectory(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
+def measure_trajectory(case: Case, number: int, harness: Harness) -> Record:
     """Give a path, and measure how far from it the subject is."""
-    clips = harness.generate(harness.requests(cases, first, SECONDS))
-    paths = torch.stack([_places(case.path) for case in cases])
-    scenes = [case.scene for case in cases]
-    truths = harness.render(scenes, SECONDS)
-    return to_records(
-        right=harness.check(clips, cases),
-        away=mean_distances(clips, paths, harness),
-        away_from_another=mean_distances(clips, paths.roll(1, 0), harness),
-        away_in_truth=mean_distances(truths, true_places(scenes, harness.aspect), harness),
-    )
-
-
-def _places(path: Trajectory) -> torch.Tensor:
-    """Where a path is when the judge locates the subject: [8, 2]."""
-    seconds, x, y = zip(*path, strict=True)
-    places = [np.interp(PLACE_SECONDS, seconds, values) for values in (x, y)]
-    return torch.from_numpy(np.stack(places, -1)).float()
+    clip = harness.generate(harness.request(case.prompt, number, SECONDS, path=case.path))
+    facts = case.facts("subject", "color")
+    reader, reading = harness.read(clip, 0.0, harness.plan(case.scene, SECONDS), facts)
+    true = reader.true
+    seconds, x, y = zip(*case.path, strict=True)
+    at = np.arange(len(reading.x)) * EVERY / FPS
+    path = [np.interp(at, seconds, values).tolist() for values in (x, y)]
+    return {
+        "away": reader.distance(reading, *path),
+        "away_in_truth": reader.distance(true, *path),
+        "path": path,
+        "places": [reading.x, reading.y],
+    }
 
 
 def trajectory_rows(records: Sequence[Record]) -> list[Row]:
     metric, away = "trajectory", column(records, "away")
+    others = [*records[1:], *records[:1]] if len(records) > 1 else []
+    far = []
+    for record, other in zip(records, others, strict=False):
+        (x, y), (u, v) = np.array(record["places"]), np.array(other["path"])
+        far.append(float(np.median(np.hypot(x - u, (y - v) * 9 / 16))))
     return [
         mean(metric, "distance from the drawn path, in widths", away, "%", maximum=MAX_DISTANCE),
+        mean(metric, "distance from the drawn path (truth)", column(records, "away_in_truth"), "%"),
+        mean(metric, "distance from another case's path (floor)", far, "%"),
         share(metric, f"within {MAX_DISTANCE:.0%} of the width", [value <= MAX_DISTANCE for value in away]),
-        mean(metric, "the same of renders from their own path (what is measured at best)",
-             column(records, "away_in_truth"), "%"),
-        mean(metric, "distance from another case's path (floor)", column(records, "away_from_another"), "%"),
-        *(share(metric, f"{name} as asked", column(records, "right", name))
-          for name in ("subject", "color", "place")),
-    ]  # fmt: skip
+    ]
 
 
-def measure_framing(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
+def measure_framing(case: Case, number: int, harness: Harness) -> Record:
     """Generate the same words and seed in three shapes; measure how often the subject is completely in the
     frame."""
-    by_shape: dict[str, list[Record]] = {}
-    scenes = [case.scene for case in cases]
-    sizes = torch.tensor([scene.subjects[0].size / 2 for scene in scenes])[:, None]
+    record: Record = {}
     for name, shape in SHAPES.items():
         size = harness.card.shape_for(shape, None).size
-        aspect = size[0] / size[1]
-        clips = harness.generate(harness.requests(cases, first, SECONDS, size))
-        subjects = column(harness.check(clips, cases), "subject")
-        places = true_places(scenes, aspect)
-        truths = measures.locate(harness.render(scenes, SECONDS, size=size), harness)
-        true = inside(places, sizes.expand(places.shape[:2]), aspect)
-        read_in_truth = inside(truths, HALF_SUBJECT, aspect)
-        read = inside(measures.locate(clips, harness), HALF_SUBJECT, aspect)
-        shares = zip(read.float().mean(1).tolist(), subjects, strict=True)
-        by_shape[name] = to_records(
-            inside=[share if subject else 0.0 for share, subject in shares],
-            inside_in_truth=true.float().mean(1).tolist(),
-            read_in_truth=read_in_truth.float().mean(1).tolist(),
-            agreement=(read_in_truth == true).float().mean(1).tolist(),
-            subject=subjects,
-        )
-    return to_records(**by_shape)
+        clip = harness.generate(harness.request(case.prompt, number, SECONDS, size))
+        facts, true_plan = case.facts("subject", "color"), harness.plan(case.scene, SECONDS)
+        reader, film_facts = harness.read(clip, 0.0, true_plan, facts)
+        record[name] = _share_inside(film_facts, reader.aspect) if film_facts.right["subject"] else 0.0
+        record[f"{name} in truth"] = _share_inside(reader.true, reader.aspect)
+    return record
+
+
+def _share_inside(reading: Reading, aspect: float) -> float:
+    """At how many of the looks the subject was found, and is completely in the frame, 0..1."""
+    wide, high = max(aspect, 1.0), max(1 / aspect, 1.0)
+    x, y, half = (np.array(values) for values in (reading.x, reading.y, reading.half))
+    reach = half - EDGE
+    inside = (np.minimum(x, 1 - x) * wide >= reach) & (np.minimum(y, 1 - y) * high >= reach)
+    return float(np.mean(inside & np.array(reading.presence)))
 
 
 def framing_rows(records: Sequence[Record]) -> list[Row]:
-    metric = "framing"
-    shares = {name: column(records, name, "inside") for name in SHAPES}
-    rows = [mean(metric, f"{name}: moments with the subject fully in frame", values, "%")
-            for name, values in shares.items()]  # fmt: skip
-    for name in ("16:9", "9:16"):
-        gain = [value - square for square, value in zip(shares["1:1"], shares[name], strict=True)]
-        rows.append(mean(metric, f"{name} less 1:1", gain, "%", minimum=0.0))
-    for name in SHAPES:
-        rows += [
-            mean(metric, f"{name}: the same of renders", column(records, name, "inside_in_truth"), "%"),
-            mean(metric, f"{name}: moments of renders read as they are", column(records, name, "agreement"),
-                 "%"),
-            share(metric, f"{name}: subject as asked", column(records, name, "subject")),
-        ]  # fmt: skip
+    metric, rows = "framing", []
+    for note in ("", " in truth"):
+        shares = {name: column(records, f"{name}{note}") for name in SHAPES}
+        mark = " (truth)" if note else ""
+        rows += [mean(metric, f"{name}: moments with the subject completely in the frame{mark}", values, "%")
+                 for name, values in shares.items()]  # fmt: skip
+        for name in ("16:9", "9:16"):
+            gain = [value - square for square, value in zip(shares["1:1"], shares[name], strict=True)]
+            rows.append(mean(metric, f"{name} less 1:1{mark}", gain, "%", minimum=None if note else 0.0))
     return rows
 
 
-def measure_minute(cases: Sequence[Case], first: int, harness: Harness) -> list[Record]:
-    """Generate a minute, and judge two seconds from each second on."""
-    films = harness.generate(harness.requests(cases, first, MINUTE))
-    seconds, length = round(MINUTE - SECONDS), round(SECONDS * harness.fps)
-    ends = harness.render([case.scene for case in cases], SECONDS, float(seconds))
-    right_at_end = harness.check(ends, cases)
-    starts = [round(second * harness.fps) for second in range(seconds + 1)]
-    records: list[Record] = []
-    for case, film, end in zip(cases, films, right_at_end, strict=True):
-        clips = [film[start : start + length] for start in starts]
-        facts = harness.check(clips, [case] * len(clips))
-        right = {name: column(facts, name) for name in DRIFT}
-        records.append({"right": right, "right_in_truth": {name: end[name] for name in DRIFT}})
-    return records
+def measure_minute(case: Case, number: int, harness: Harness) -> Record:
+    """Generate a minute, and read two seconds of it every five seconds."""
+    film = harness.generate(harness.request(case.prompt, number, MINUTE))
+    facts, true_plan = case.facts(*DRIFT), harness.plan(case.scene, SECONDS)
+    starts = [start for start in STARTS if start + SECONDS <= MINUTE]
+    readings = [harness.read(film, start, true_plan, facts) for start in starts]
+    right = {name: [reading.right[name] for _, reading in readings] for name in DRIFT}
+    return {"starts": starts, "right": right, "right_in_truth": readings[-1][0].true.right}
 
 
 def minute_rows(records: Sequence[Record]) -> list[Row]:
-    metric = "minute"
+    metric, what = "minute", "subject and place right in the last two seconds"
+    facts, starts = column(records, "right"), records[0]["starts"] if records else []
 
-    def both(second: int) -> list[bool]:
-        facts = column(records, "right")
-        return [hits["subject"][second] and hits["place"][second] for hits in facts]
+    def both(index: int) -> list[bool]:
+        return [hits["subject"][index] and hits["place"][index] for hits in facts]
 
-    judged = len(records[0]["right"]["subject"]) if records else 0
-    truth = [facts["subject"] and facts["place"] for facts in column(records, "right_in_truth")]
-    return [
-        share(metric, "subject and place right in the last two seconds", both(-1), 0.8),
-        share(metric, "the same of renders", truth),
-        *(share(metric, f"{name} right in the last two seconds",
-                [hits[-1] for hits in column(records, "right", name)]) for name in DRIFT),
-        *(share(metric, f"subject and place right from second {second} on", both(second))
-          for second in (0, 5, 15, 30, 45) if second < judged),
+    true = column(records, "right_in_truth")
+    rows = with_truth(metric, what, both(-1), [right["subject"] and right["place"] for right in true], 0.8)
+    for name in DRIFT:
+        hits = [right[name][-1] for right in facts]
+        rows += with_truth(metric, f"{name} right in the last two seconds", hits, column(true, name))
+    return rows + [
+        share(metric, f"subject and place right from second {second} on", both(starts.index(second)))
+        for second in (0, 15, 30, 45) if second in starts
     ]  # fmt: skip
 
 
 def drift(records: Sequence[Record]) -> dict[str, list[float]]:
-    """Share of minutes in which an attribute is right, by the second from which on it was judged."""
-    return {name: np.mean(column(records, "right", name), 0).round(4).tolist() for name in DRIFT}
+    """Under "seconds" where what was read of minutes begins, and for each fact the share of minutes in which
+    it is right there."""
+    shares = {name: np.mean(column(records, "right", name), 0).round(4).tolist() for name in DRIFT}
+    return {"seconds": records[0]["starts"], **shares} if records else {}

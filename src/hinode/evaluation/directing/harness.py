@@ -1,43 +1,45 @@
-"""What every metric of the directing suite runs on: requests become clips, scenes become true clips, clips
-become reference files, and the judge reads them."""
+"""What every metric of the directing suite runs on: requests become clips as in the product, scenes become
+true clips and plans, and true clips become files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from hinode.clip import Frames
+from hinode.clip import Clip, Frames
+from hinode.directing.material import load_video
+from hinode.engines.native.book.scene_plan import cut_plan
 from hinode.engines.native.catalog import Card
-from hinode.evaluation.directing.batched_engine import BatchedEngine, generate
-from hinode.evaluation.directing.cases import Case
-from hinode.evaluation.evaluate import to_bytes
-from hinode.media import references
-from hinode.media.timeline import frame_rate
-from hinode.request import SOURCE, Reference, Request, Size
-from hinode.world.judge import JudgeNet, judge, load_judge
-from hinode.world.render import render
-from hinode.world.scene import Scene
+from hinode.engines.protocol import Engine
+from hinode.evaluation.book.poses import FPS
+from hinode.evaluation.directing.cases import SECONDS
+from hinode.evaluation.directing.reader import Reader, Reading
+from hinode.media.label import Label
+from hinode.media.video import write_lossless
+from hinode.request import MediaFile, Request, Size
+from hinode.world.book.picture.render import render
+from hinode.world.book.plan import ScenePlan, plan_of
+from hinode.world.book.scene import Scene
 
 
 @dataclass(frozen=True)
 class Harness:
-    """An engine, a model, a folder and a judge."""
+    """A directed engine, a model, and a folder.
 
-    engine: BatchedEngine
-    card: Card  # of the model that is measured
-    folder: Path  # for files of sources and masks; the caller empties it
-    steps: int | None = None  # sampling steps, or None for the model's own number
-    net: JudgeNet = field(default_factory=load_judge)
+    Attributes:
+        folder: for files of sources and masks; the caller empties it.
+        steps: sampling steps, or None for the model's own number.
+    """
 
-    @property
-    def fps(self) -> float:
-        """Frames per second of the model's first shape."""
-        return self.card.shapes[0].fps
+    engine: Engine
+    card: Card
+    folder: Path
+    steps: int | None = None
 
     @property
     def size(self) -> Size:
@@ -52,43 +54,45 @@ class Harness:
     def request(
         self, prompt: str, seed: int, seconds: float, size: Size | None = None, **more: Any
     ) -> Request:
-        """A clip at its native size; `more`: other fields of the request."""
+        """A silent clip at its native size; `more`: other fields of the request."""
         width, height = size or self.size
-        more |= {"seed": seed, "model": self.card.name, "steps": self.steps}
+        more |= {"seed": seed, "model": self.card.name, "steps": self.steps, "sound": False}
         return Request(prompt, width, height, seconds, **more)
 
-    def requests(self, cases: Sequence[Case], first: int, *length: Any) -> list[Request]:
-        """New clips of the prompts and the paths of cases; their seeds count from `first`. `length`: seconds,
-        and perhaps a size."""
-        return [self.request(case.prompt, k, *length, path=case.path) for k, case in enumerate(cases, first)]
+    def generate(self, request: Request) -> Clip:
+        """The clip of a request."""
+        run = self.engine.start(request)
+        for _ in run:
+            pass
+        return run.clip()
 
-    def generate(self, requests: Sequence[Request]) -> list[Frames]:
-        """The frames of some requests, uint8 [T, H, W, 3] each."""
-        return [clip.frames for clip in generate(requests, self.engine)]
+    def render(self, scene: Scene, seconds: float, start: float = 0.0) -> Frames:
+        """The true clip of a scene from `start` on."""
+        width, height = self.size
+        count = round(seconds * FPS)
+        video = render([scene], frames=count, fps=FPS, width=width, height=height, start=start)[0]
+        frames: Frames = video.mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        return frames
 
-    def render(
-        self, scenes: Sequence[Scene], seconds: float, start: float = 0.0, size: Size | None = None
-    ) -> list[Frames]:
-        """The true clips of some scenes from `start` on."""
-        (width, height), count = size or self.size, round(seconds * self.fps)
-        video = render(scenes, frames=count, fps=self.fps, width=width, height=height, start=start)
-        return list(to_bytes(video).numpy())
+    def plan(self, scene: Scene, seconds: float, start: float = 0.0) -> ScenePlan:
+        """The true plan of a scene from `start` on."""
+        return plan_of(scene, seconds, self.aspect, start)
 
-    def check(self, clips: Sequence[Frames], cases: Sequence[Case]) -> list[dict[str, bool]]:
-        """Which of the facts of its case the judge finds in the first two seconds of each clip; all of one
-        size."""
-        verdicts = judge(torch.from_numpy(np.stack(clips)), self.fps, self.net)
-        return [
-            {name: verdict.values[name] == value for name, value in case.expected().items()}
-            for verdict, case in zip(verdicts, cases, strict=True)
-        ]
+    def source(self, frames: Frames, plan: ScenePlan | None = None) -> MediaFile:
+        """A clip as a file without loss, with a plan inside where the product puts it, or without one."""
+        path = self.folder / f"{len(list(self.folder.iterdir()))}.mp4"
+        facts = {} if plan is None else {"plan": plan.model_dump(mode="json")}
+        write_lossless(path, frames, Fraction(round(FPS)), Label(facts=facts))
+        return load_video(path)
 
-    def reference(self, frames: Frames, role: str = SOURCE) -> Reference:
-        """A clip as a video, a single frame as a picture."""
-        if len(frames) == 1:
-            return self.picture(frames[0], role)
-        return references.save_frames(frames, frame_rate(self.fps), role, self.folder)
-
-    def picture(self, frame: Frames, role: str, at: float = 0.0) -> Reference:
-        """A frame as a PNG."""
-        return references.save_picture(frame, role, self.folder, at)
+    def read(
+        self, clip: Clip, start: float, true: ScenePlan, facts: Mapping[str, str]
+    ) -> tuple[Reader, Reading]:
+        """What two seconds of a clip show from `start` on, by the plan that it carries; `true`: the plan of
+        these seconds instead, if it carries none with a subject."""
+        frames, text = clip.frames, clip.provenance.plan
+        own = ScenePlan.model_validate_json(text) if text else true
+        plan = cut_plan(own, start, SECONDS) if text and own.subjects else true
+        first, count = round(start * FPS), round(SECONDS * FPS)
+        reader = Reader(plan, facts, count, (frames.shape[2], frames.shape[1]))
+        return reader, reader.read(frames[first : first + count])

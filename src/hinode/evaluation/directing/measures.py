@@ -1,4 +1,4 @@
-"""What is measured in frames: change from one to the next, likeness, and where the subject is."""
+"""What is measured in frames: changes, likeness, masks; and columns of records."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from hinode.clip import Frames
-from hinode.evaluation.directing.harness import Harness
+from hinode.evaluation.book.poses import subject_poses
 from hinode.evaluation.records import Record
-from hinode.world.detector import TRIPLES
-from hinode.world.judge import MOMENTS, SPAN, places
-from hinode.world.motion import camera_path, subject_path
-from hinode.world.scene import Scene
+from hinode.evaluation.results import Row, share
+from hinode.request import Size
+from hinode.world.book.plan import ScenePlan
+from hinode.world.book.scene import Scene
 
 MAX_PSNR = 100.0
 """PSNR of identical frames; a difference of one level in one value gives less."""
-PLACE_SECONDS = tuple((first + 1) * SPAN / MOMENTS for first in TRIPLES)
-"""When the judge locates the subject: amid each triple of frames."""
+MARGIN = 1.24
+"""Half of a mask's side, in halves of the subject's size: its shadow is in it."""
 
 
 def changes(frames: Frames) -> np.ndarray:
@@ -47,39 +45,6 @@ def psnr(frames: Frames, other: Frames) -> float:
     return MAX_PSNR if error == 0 else min(MAX_PSNR, float(10 * np.log10(255**2 / error)))
 
 
-def true_places(scenes: Sequence[Scene], aspect: float, start: float = 0.0) -> Tensor:
-    """Where subjects truly are, `PLACE_SECONDS` after `start`: [B, 8, 2]."""
-    moments = (start + torch.tensor(PLACE_SECONDS)).expand(len(scenes), -1)
-    return subject_path([scene.subjects[0] for scene in scenes], moments, aspect).places
-
-
-def locate(clips: Sequence[Frames], harness: Harness) -> Tensor:
-    """Where the judge locates the subjects of clips: [B, 8, 2]."""
-    return places(torch.from_numpy(np.stack(clips)), harness.fps, harness.net)
-
-
-def distance(at: Tensor, other: Tensor, aspect: float) -> Tensor:
-    """Distance of places [..., 2] in frame widths: [...]."""
-    return torch.hypot(at[..., 0] - other[..., 0], (at[..., 1] - other[..., 1]) / aspect)
-
-
-def inside(at: Tensor, half: Tensor | float, aspect: float) -> Tensor:
-    """Whether something at a place [..., 2] that extends `half` short sides in each direction is completely
-    in the frame."""
-    wide, high = max(aspect, 1.0), max(1 / aspect, 1.0)
-    reach = torch.stack((torch.as_tensor(half) / wide, torch.as_tensor(half) / high), -1)
-    return ((at >= reach) & (at <= 1 - reach)).all(-1)
-
-
-def mean_distances(clips: Sequence[Frames], truth: Tensor, harness: Harness) -> list[float]:
-    """Mean distance of each clip's subject from places [B, 8, 2], in frame widths; places outside the frame
-    do not count."""
-    distances = distance(locate(clips, harness), truth, harness.aspect)
-    counted = inside(truth, 0.0, harness.aspect)
-    means: list[float] = ((distances * counted).sum(1) / counted.sum(1).clamp(min=1)).tolist()
-    return means
-
-
 def at_rest(scene: Scene) -> Scene:
     """The same scene with a subject and a camera that stand still: only weather, waves and wings move."""
     (subject,) = scene.subjects
@@ -87,21 +52,19 @@ def at_rest(scene: Scene) -> Scene:
     return dataclasses.replace(scene, subjects=(subject,), camera="still")
 
 
-def subject_mask(scene: Scene, frames: int, fps: float, size: tuple[int, int], *, still: bool) -> Frames:
-    """Where the subject of a scene is, and a little more: white boxes, uint8 [T, H, W, 3], or one that covers
+def subject_mask(plan: ScenePlan, frames: int, size: Size, *, still: bool) -> Frames:
+    """Where the subject of a plan is, and a little more: white boxes, uint8 [T, H, W, 3], or one that covers
     its whole path, [1, H, W, 3]."""
     width, height = size
-    moments = (torch.arange(frames) / fps)[None]
-    path = subject_path(scene.subjects, moments, width / height)
-    zoom = camera_path([scene], moments).zoom
-    half = (0.62 * scene.subjects[0].size * zoom[0] * min(width, height) + 1).numpy()
+    short = min(size)
+    pose = subject_poses(plan, 0, frames, width / height)
+    half = (MARGIN * pose.half * short + 1).numpy()
     wide, tall = (
-        np.abs(np.arange(count)[None] + 0.5 - place[0].numpy()[:, None] * count) <= half[:, None]
-        for count, place in ((width, path.x), (height, path.y))
+        np.abs(np.arange(count)[None] + 0.5 - (place.numpy()[:, None] * short + count / 2)) <= half[:, None]
+        for count, place in ((width, pose.x), (height, pose.y))
     )
-    boxes = tall[:, :, None] & wide[:, None, :]
-    if still:
-        boxes = boxes.any(0, keepdims=True)
+    moving = tall[:, :, None] & wide[:, None, :]
+    boxes = np.logical_or.reduce(moving, 0, keepdims=True) if still else moving
     mask: Frames = np.repeat(boxes[..., None], 3, -1).astype(np.uint8) * 255
     return mask
 
@@ -114,6 +77,13 @@ def of_kind(records: Sequence[Record], kind: str) -> list[Record]:
 def column(records: Sequence[Record], *path: str) -> list[Any]:
     """One value of every record; `path`: its key, and keys inside it."""
     return [functools.reduce(operator.getitem, path, record) for record in records]
+
+
+def with_truth(
+    metric: str, what: str, hits: Sequence[bool], true: Sequence[bool], minimum: float | None = None
+) -> list[Row]:
+    """A share, which may have a target, and the same of the truth."""
+    return [share(metric, what, hits, minimum), share(metric, f"{what} (truth)", true)]
 
 
 def ratios(records: Sequence[Record], name: str, other: str) -> list[float]:

@@ -1,4 +1,4 @@
-"""Characters of a project: a name, and a short video of the subject with that name."""
+"""Characters of a project: a name, and a video, a picture or a description of the subject with that name."""
 
 from __future__ import annotations
 
@@ -9,20 +9,27 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 
 from hinode.jobs import ids
+from hinode.jobs.job import Job
+from hinode.jobs.rows import read_job
 from hinode.jobs.tenants.tenant import check_count
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row
-from hinode.records.tables import characters
-from hinode.request import MediaFile
+from hinode.records.tables import artifacts, characters, jobs
+from hinode.request import CHARACTER, MediaFile, Reference
 
 MAX_NAME_LENGTH = 80
+MAX_DESCRIPTION_LENGTH, MAX_NOTES_LENGTH = 500, 10_000
 MAX_CHARACTERS = 1000
+MAX_USES = 100
+
+WORDS = "text/plain"
+"""Media type of a character that is a description: its file has the description, and says whose it is."""
 
 
 @dataclass(frozen=True)
 class Character:
-    """A subject that prompts can name, with its video; a row of `records.tables.characters`."""
+    """A subject that prompts can name, with its file; a row of `records.tables.characters`."""
 
     id: str
     project_id: str
@@ -31,6 +38,23 @@ class Character:
     media_type: str
     bytes: int
     created_at: float
+    description: str = ""
+    notes: str = ""
+
+    @property
+    def in_words(self) -> bool:
+        """Whether it is a description and nothing else."""
+        return self.media_type == WORDS
+
+    @property
+    def kind(self) -> str:
+        """ "words", "picture" or "clip"."""
+        return "words" if self.in_words else "picture" if self.media_type.startswith("image/") else "clip"
+
+    def reference(self) -> tuple[Reference, MediaFile]:
+        """The reference of a request to it, and its file."""
+        file = MediaFile(self.digest, self.media_type, self.bytes)
+        return file.reference(CHARACTER, name=self.name), file
 
 
 class Characters:
@@ -40,8 +64,10 @@ class Characters:
         self.database = database
         self.clock = clock
 
-    def create(self, project_id: str, name: str, video: MediaFile) -> Character:
-        """Add a character with a name of 1 to 80 characters, whose video is in the store already.
+    def create(
+        self, project_id: str, name: str, file: MediaFile, description: str = "", notes: str = ""
+    ) -> Character:
+        """Add a character with a name of 1 to 80 characters, whose file is in the store already.
 
         Raises:
             BadInput: the name is wrong, or there are too many characters.
@@ -49,7 +75,15 @@ class Characters:
         name = ids.parse_name(name, MAX_NAME_LENGTH)
         now = self.clock()
         character = Character(
-            ids.make("char_", now), project_id, name, video.digest, video.media_type, video.bytes, now
+            ids.make("char_", now),
+            project_id,
+            name,
+            file.digest,
+            file.media_type,
+            file.bytes,
+            now,
+            description,
+            notes,
         )
         with self.database.write() as connection:
             check_count(connection, project_id, MAX_CHARACTERS, "characters", "name", *_of(project_id))
@@ -71,6 +105,35 @@ class Characters:
         with self.database.read() as connection:
             rows, more = page_of(connection, query, owner, "character", after, limit, descending)
         return [from_row(Character, row) for row in rows], more
+
+    def change(self, project_id: str, character_id: str, **values: str) -> Character | None:
+        """Change the name or the notes of a character; None if there is none.
+
+        Raises:
+            BadInput: the name is wrong.
+        """
+        if "name" in values:
+            values["name"] = ids.parse_name(values["name"], MAX_NAME_LENGTH)
+        with self.database.write() as connection:
+            mine = characters.c.id == character_id, *_of(project_id)
+            if values:
+                connection.execute(characters.update().where(*mine).values(**values))
+            row = first_row(connection, sa.select(characters).where(*mine))
+        return from_row(Character, row) if row else None
+
+    def videos(self, character: Character) -> list[Job]:
+        """The newest `MAX_USES` videos that were made with a character and still have their files."""
+        role = artifacts.c.role.startswith(CHARACTER, autoescape=True)
+        query = sa.select(jobs).join(artifacts, artifacts.c.job_id == jobs.c.id)
+        query = query.where(
+            artifacts.c.digest == character.digest,
+            role,
+            jobs.c.project_id == character.project_id,
+            jobs.c.deleted_at.is_(None),
+        )
+        with self.database.read() as connection:
+            rows = connection.execute(query.order_by(jobs.c.id.desc()).limit(MAX_USES)).mappings()
+            return [read_job(row) for row in rows]
 
     def delete(self, project_id: str, character_id: str) -> bool:
         """Delete a character, and return whether it was there; the videos that show it stay."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,6 +16,22 @@ from hinode.records.tables import projects
 
 SCOPES = ("read", "write")
 """What a key allows: to look at videos, files and batches; and to make, change or delete them."""
+MANAGE = "manage"
+"""The scope for members, keys and the settings of the project, which a key has only if it is named."""
+ALL_SCOPES = (*SCOPES, MANAGE)
+
+Role = Literal["owner", "editor", "viewer", "reviewer"]
+ROLES: tuple[Role, ...] = get_args(Role)
+ROLE_SCOPES: dict[Role, frozenset[str]] = {
+    "owner": frozenset(ALL_SCOPES),
+    "editor": frozenset(SCOPES),
+    "viewer": frozenset({"read"}),
+    "reviewer": frozenset({"read", "review"}),
+}
+"""What a person may do who is signed in."""
+
+Expiry = Literal["never", "week"]
+SESSION_PREFIX = "session_"
 
 MAX_NAME_LENGTH = 100
 MAX_REQUESTS_PER_MINUTE = 1_000_000
@@ -24,12 +41,23 @@ MAX_WEIGHT = 1000.0
 
 @dataclass(frozen=True)
 class Identity:
-    """The key that a request came with, and what it allows: the scopes, of `SCOPES`, and the rate or None."""
+    """Who sent a request, by an API key or in a session, and what that allows.
+
+    Attributes:
+        key_id: of the key or of the session.
+        project_id: the project that all it does belongs to.
+        scopes: of `ALL_SCOPES`, or "review".
+        requests_per_minute: limit of requests, or None.
+        role: of the person in a session; None with a key.
+        user_id: the account of the person; None with a key, or by a one-time link.
+    """
 
     key_id: str
     project_id: str
     scopes: frozenset[str]
     requests_per_minute: int | None
+    role: Role | None = None
+    user_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,13 +89,22 @@ class Limits:
 
 @dataclass(frozen=True)
 class Project:
-    """A project and its limits; `created_at` is in seconds since 1970."""
+    """A project with its limits and settings; `created_at` is in seconds since 1970.
+
+    Attributes:
+        expiry: "never": the files of jobs of signed-in people are kept; "week": no longer than those of keys.
+        storage_limit_bytes: how much its files may take, or None for no limit.
+        feed_enabled: whether it has a feed.
+    """
 
     id: str
     organisation_id: str
     name: str
     created_at: float
     limits: Limits
+    expiry: Expiry = "never"
+    storage_limit_bytes: int | None = None
+    feed_enabled: bool = False
 
     @classmethod
     def of(cls, row: sa.RowMapping) -> Project:
@@ -132,20 +169,25 @@ def check_count(
         raise BadInput(message, "delete one first", field=field)
 
 
+def is_session(key_id: str | None) -> bool:
+    """Whether the `key_id` of a job is that of a session: a signed-in person made it."""
+    return key_id is not None and key_id.startswith(SESSION_PREFIX)
+
+
 def parse_scopes(scopes: Collection[str]) -> tuple[str, ...]:
-    """The scopes in the order of `SCOPES`, each once.
+    """The scopes in the order of `ALL_SCOPES`, each once.
 
     Raises:
         BadInput: there are none, or one that does not exist.
     """
-    if not scopes or not set(scopes) <= set(SCOPES):
-        unknown = sorted(set(scopes) - set(SCOPES))
+    if not scopes or not set(scopes) <= set(ALL_SCOPES):
+        unknown = sorted(set(scopes) - set(ALL_SCOPES))
         raise BadInput(
             f"there is no scope {quote(unknown[0])}" if unknown else "a key without a scope allows nothing",
-            f"give {join_names(SCOPES)}, or one of them",
+            f"give {join_names(ALL_SCOPES)}, or some of them",
             field="scopes",
         )
-    return tuple(scope for scope in SCOPES if scope in scopes)
+    return tuple(scope for scope in ALL_SCOPES if scope in scopes)
 
 
 def check_rate(requests_per_minute: int | None) -> None:

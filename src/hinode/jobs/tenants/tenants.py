@@ -1,18 +1,13 @@
 """Organisations, their projects, and the API keys of the projects.
 
 Jobs belong to a project, and limits hold for it; an organisation is a group of projects. Only the SHA-256 of
-a key is stored. That is enough because a key is 256 random bits: there is nothing to guess, so a slow hash
-would make every request slower and no attack harder."""
+a key is stored (`tokens`)."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-import secrets
-import string
-import threading
 from collections.abc import Callable, Collection
 from dataclasses import asdict, replace
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -31,7 +26,10 @@ from hinode.jobs.tenants.tenant import (
     check_rate,
     parse_scopes,
 )
+from hinode.jobs.tenants.tokens import digest_of, new_secret
+from hinode.jobs.tenants.uses import Uses
 from hinode.records.database import Database
+from hinode.records.paging import page_of
 from hinode.records.rows import count_rows, first_row
 from hinode.records.tables import api_keys, organisations, projects
 
@@ -39,11 +37,7 @@ FIRST_NAME = "default"
 """Name of the first organisation, project and key."""
 
 KEY_PREFIX = "sk-hinode-"
-LETTERS = string.ascii_letters + string.digits
-KEY_LETTERS = 43  # of 62 each: 256 bits
-MAX_KEY_LENGTH = 200
-
-USE_SECONDS = 60.0  # between two entries of the last use of a key
+MAX_STORAGE_LIMIT = 1 << 60
 
 
 class Tenants:
@@ -53,41 +47,23 @@ class Tenants:
         """`database` is up to date (`Database.upgrade`), and `clock` gives seconds since 1970."""
         self.database = database
         self.clock = clock
-        self._lock = threading.Lock()
-        self._used: dict[str, float] = {}  # last uses that are not entered yet
-        self._entered: dict[str, float] = {}  # when a use of a key was last entered
+        self._uses = Uses(database, api_keys, clock)
 
     def authenticate(self, key: str) -> Identity | None:
         """The identity of `key`, or None if it is unknown or revoked. It reads one row and writes nothing."""
-        if not key.isascii() or len(key) > MAX_KEY_LENGTH:
+        digest = digest_of(key)
+        if digest is None:
             return None
         with self.database.read() as connection:
-            row = connection.execute(_BY_DIGEST, {"key_digest": _digest(key)}).first()
+            row = connection.execute(_BY_DIGEST, {"key_digest": digest}).first()
         if row is None:
             return None
-        with self._lock:
-            self._used[row.id] = self.clock()
+        self._uses.note(row.id)
         return Identity(row.id, row.project_id, frozenset(row.scopes.split()), row.requests_per_minute)
 
     def record_uses(self, *, all: bool = False) -> int:
-        """Enter when keys were last used, so that requests that read write nothing; returns how many keys.
-
-        Each is entered at most once a minute, or with `all`, for the end of the process, however recent.
-        """
-        now = self.clock()
-        with self._lock:
-            due = {
-                key_id: used
-                for key_id, used in self._used.items()
-                if all or abs(now - self._entered.get(key_id, -math.inf)) >= USE_SECONDS
-            }
-            for key_id in due:
-                del self._used[key_id]
-                self._entered[key_id] = now
-        if due:
-            with self.database.write() as connection:
-                connection.execute(_USE, [{"which": key_id, "used": used} for key_id, used in due.items()])
-        return len(due)
+        """Enter when keys were last used; see `Uses.record`."""
+        return self._uses.record(all=all)
 
     # Keys
 
@@ -104,7 +80,7 @@ class Tenants:
         Args:
             name: what a person calls it, 1 to 100 characters.
             project: id or name of the project; by default the oldest one, which is made if there is none.
-            scopes: what it allows, of `SCOPES`.
+            scopes: what it allows, of `ALL_SCOPES`.
             requests_per_minute: limit of requests, or None for none.
 
         Raises:
@@ -126,6 +102,23 @@ class Tenants:
         with self.database.read() as connection:
             rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.id)).mappings()
             return [Key.of(row) for row in rows]
+
+    def keys(
+        self, project_id: str, *, after: str | None, limit: int, descending: bool = True
+    ) -> tuple[list[Key], bool]:
+        """Keys of a project in the order of creation, and whether there are more; see `page_of`."""
+        owner = api_keys.c.project_id == project_id
+        with self.database.read() as connection:
+            query = sa.select(api_keys).where(owner)
+            rows, more = page_of(connection, query, owner, "key", after, limit, descending)
+        return [Key.of(row) for row in rows], more
+
+    def key(self, project_id: str, key_id: str) -> Key | None:
+        """A key of a project, or None if there is none."""
+        query = sa.select(api_keys).where(api_keys.c.id == key_id, api_keys.c.project_id == project_id)
+        with self.database.read() as connection:
+            row = first_row(connection, query)
+        return Key.of(row) if row else None
 
     def revoke(self, key_id: str) -> Key:
         """Revoke a key for ever; doing it again changes nothing.
@@ -175,9 +168,7 @@ class Tenants:
         name = parse_name(name, MAX_NAME_LENGTH)
         with self.database.write() as connection:
             self._lock_tenants(connection)
-            if count_rows(connection, projects.c.name == name):
-                message = f"there is a project {quote(name)} already"
-                raise BadInput(message, "choose another name", field="name")
+            self._check_name(connection, name)
             if organisation_id is None:
                 organisation_id = self._first_organisation(connection)
             elif not count_rows(connection, organisations.c.id == organisation_id):
@@ -208,6 +199,48 @@ class Tenants:
             connection.execute(update.values(**asdict(after.limits)))
         return after
 
+    def project(self, project: str | None) -> Project:
+        """The project with this id or name; the oldest one, which is made if there is none, for None.
+
+        Raises:
+            BadInput: there is no such project.
+        """
+        with self.database.read() as connection:
+            if project is None:
+                row = first_row(connection, sa.select(projects).order_by(projects.c.id).limit(1))
+            else:
+                return self._find_project(connection, project)
+        if row is not None:
+            return Project.of(row)
+        with self.database.write() as connection:
+            self._lock_tenants(connection)
+            return self._find_project(connection, self._first_project(connection))
+
+    def change_project(self, project_id: str, **changes: Any) -> Project:
+        """Change settings of a project.
+
+        Args:
+            project_id: it exists.
+            changes: of `name`, `expiry`, `storage_limit_bytes` and `feed_enabled`, those to change.
+
+        Raises:
+            BadInput: another project has the name, or a value is out of range.
+        """
+        if "name" in changes:
+            changes["name"] = parse_name(changes["name"], MAX_NAME_LENGTH)
+        limit = changes.get("storage_limit_bytes")
+        if limit is not None and not 0 <= limit <= MAX_STORAGE_LIMIT:
+            message = f"storage_limit_bytes {limit} is out of range"
+            raise BadInput(message, f"give 0 to {MAX_STORAGE_LIMIT}", field="storage_limit_bytes")
+        with self.database.write() as connection:
+            self._lock_tenants(connection)
+            if "name" in changes:
+                self._check_name(connection, changes["name"], projects.c.id != project_id)
+            if changes:
+                update = projects.update().where(projects.c.id == project_id)
+                connection.execute(update.values(**changes))
+            return self._find_project(connection, project_id)
+
     def first_start(self) -> str | None:
         """If there is no organisation yet, make one with a project and a key, and return the key.
 
@@ -229,6 +262,11 @@ class Tenants:
         """Keep other processes from making tenants until the end; SQLite has one writer anyway."""
         if not self.database.sqlite:
             connection.exec_driver_sql("LOCK TABLE organisations IN SHARE ROW EXCLUSIVE MODE")
+
+    def _check_name(self, connection: Connection, name: str, *others: sa.ColumnElement[bool]) -> None:
+        if count_rows(connection, projects.c.name == name, *others):
+            message = f"there is a project {quote(name)} already"
+            raise BadInput(message, "choose another name", field="name")
 
     def _first_organisation(self, connection: Connection) -> str:
         """The oldest organisation, which is made if there is none."""
@@ -277,7 +315,7 @@ class Tenants:
         requests_per_minute: int | None,
     ) -> NewKey:
         now = self.clock()
-        key = KEY_PREFIX + "".join(secrets.choice(LETTERS) for _ in range(KEY_LETTERS))
+        key = new_secret(KEY_PREFIX)
         key_id = make_id("key_", now)
         connection.execute(
             api_keys.insert().values(
@@ -285,7 +323,7 @@ class Tenants:
                 project_id=project_id,
                 name=name,
                 hint=f"{key[: len(KEY_PREFIX) + 2]}…{key[-4:]}",
-                digest=_digest(key),
+                digest=digest_of(key),
                 scopes=" ".join(scopes),
                 requests_per_minute=requests_per_minute,
                 created_at=now,
@@ -298,17 +336,3 @@ _FIRST_ORGANISATION = sa.select(organisations.c.id).order_by(organisations.c.id)
 _BY_DIGEST = sa.select(
     api_keys.c.id, api_keys.c.project_id, api_keys.c.scopes, api_keys.c.requests_per_minute
 ).where(api_keys.c.digest == sa.bindparam("key_digest"), api_keys.c.revoked_at.is_(None))
-
-# Another process may have entered a later use.
-_USE = (
-    sa.update(api_keys)
-    .where(
-        api_keys.c.id == sa.bindparam("which"),
-        sa.func.coalesce(api_keys.c.last_used_at, 0.0) < sa.bindparam("used"),
-    )
-    .values(last_used_at=sa.bindparam("used"))
-)
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode("ascii")).hexdigest()

@@ -24,7 +24,14 @@ from hinode.records.rows import first_row, from_row, only_row
 from hinode.records.tables import deliveries, delivery_attempts, events, webhook_endpoints
 
 EventType = Literal[
-    "batch.cancelled", "batch.completed", "batch.expired", "batch.failed", "video.completed", "video.failed"
+    "batch.cancelled",
+    "batch.completed",
+    "batch.expired",
+    "batch.failed",
+    "member.invited",
+    "member.password_reset",
+    "video.completed",
+    "video.failed",
 ]
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 MAX_ENDPOINTS = 20

@@ -13,8 +13,8 @@ from typing import Any
 
 from hinode import pipeline
 from hinode.clip import Clip
-from hinode.engines.protocol import Engine, Progress, Run, State, abandon
-from hinode.errors import BadInput, EngineError, HinodeError
+from hinode.engines.protocol import Engine, Progress, Run, State, abandon, timed
+from hinode.errors import BadInput, DeviceError, EngineError, HinodeError
 from hinode.jobs.files.checkpoints import Checkpoints
 from hinode.jobs.files.objects import FULL, Objects, StoreError
 from hinode.jobs.job import Lease, LeaseLost
@@ -23,14 +23,13 @@ from hinode.jobs.states import Outcome
 from hinode.jobs.store import Store
 from hinode.jobs.worker.heartbeat import Heartbeat
 from hinode.media.video import check_size
+from hinode.money import quotes, runs
+from hinode.money.stages import STAGES
 from hinode.records.database import DatabaseError
 from hinode.request import MediaFile, Request
 from hinode.settings import Settings
 
 log = logging.getLogger(__name__)
-
-STAGES = {"load": (0, 1), "text": (1, 2), "sample": (2, 90), "decode": (90, 95), "encode": (95, 99)}
-"""Progress of a job in percent at the beginning and at the end of each stage."""
 
 DECODE_RETRIES = 2
 PREVIEW_SECONDS = 1.0
@@ -81,6 +80,7 @@ class Attempt:
         self.claim_next = claim_next
         self.next_lease: Lease | None = None  # on the job that was claimed together with the end of this one
         self.unexpected_error = False  # whether it ended with an exception that is no `HinodeError`
+        self.device_error = False  # whether the accelerator failed for everything that follows
         self.disk_error = False  # whether it ended because files could not be written
         self._stage, self._percent, self._previews = "start", 0, lease.job.preview
         self._previewed_at = -PREVIEW_SECONDS
@@ -90,6 +90,7 @@ class Attempt:
         self._checkpoints = Checkpoints(objects)
         self._saved: State | None = None  # the last state, for another try at decoding
         self._checkpoint = lease.job.checkpoint  # digest of the last state that was entered
+        self._measured: runs.Measured | None = None
         self._ready = False  # all steps are done, and the state after them is saved
 
     def carry_out(self, engine: Callable[[str], Engine]) -> Outcome | None:
@@ -125,6 +126,7 @@ class Attempt:
         except BadInput as error:
             return self._fail(error.code, str(error), final=True)
         except EngineError as error:
+            self.device_error = isinstance(error, DeviceError)
             return self._fail(error.code, str(error), final=error.final)
         except HinodeError as error:
             log.error("%s", error)
@@ -152,7 +154,9 @@ class Attempt:
     def _finish(self, files: dict[str, MediaFile], provenance: dict[str, Any]) -> None:
         retention = self.settings.retention_seconds
         claim_next = self.claim_next and not self.stop.is_set()
-        self.next_lease = self.store.finish(self.lease, files, provenance, retention, claim_next=claim_next)
+        self.next_lease = self.store.finish(
+            self.lease, files, provenance, retention, claim_next=claim_next, measured=self._measured
+        )
 
     def _give_back(self, outcome: Outcome) -> Outcome | None:
         return self._end(outcome, lambda: self.store.give_back(self.lease, outcome))
@@ -202,7 +206,7 @@ class Attempt:
             except _Cancelled:
                 abandon(run)
                 raise
-            except (_Yielded, LeaseLost, BadInput, StoreError):
+            except (_Yielded, LeaseLost, BadInput, StoreError, DeviceError):
                 raise
             except Exception as error:
                 if not self._ready or not retries:
@@ -312,13 +316,23 @@ class Attempt:
         ):
             report = partial(self._report, heartbeat=heartbeat)
             result = pipeline.finish(request, clip, video, "mp4", report)
-            pipeline.write_stills(request, clip, thumbnail, spritesheet)
-            files = {
-                "video": self._put(video, "video/mp4"),
-                "thumbnail": self._put(thumbnail, "image/webp"),
-                "spritesheet": self._put(spritesheet, "image/jpeg"),
-            }
+            seconds = dict(result.provenance.stage_seconds)
+            with timed(seconds, "store"):
+                pipeline.write_stills(request, clip, thumbnail, spritesheet)
+                files = {
+                    "video": self._put(video, "video/mp4"),
+                    "thumbnail": self._put(thumbnail, "image/webp"),
+                    "spritesheet": self._put(spritesheet, "image/jpeg"),
+                }
+        self._measure(request, seconds)
         return files, {name: value for name, value in result.as_json().items() if name != "path"}
+
+    def _measure(self, request: Request, stage_seconds: dict[str, float]) -> None:
+        """Remember how long the run took, for the prediction of later ones."""
+        try:
+            self._measured = quotes.measured(request, self.settings, stage_seconds)
+        except HinodeError as error:  # such as a model that was removed meanwhile
+            log.warning("the time of the run is not recorded: %s", error)
 
     def _put(self, path: Path, media_type: str) -> MediaFile:
         digest, size = self.objects.put(path)

@@ -67,6 +67,7 @@ class Worker:
         self._engine: tuple[str, Engine] | None = None
         self._resident: tuple[str, ...] = ()
         self._touched_at = time.monotonic()
+        self._entered_resident: tuple[str, ...] = ()
         self._disk_error = False  # the last attempt could not write its files
         self._log_again_at = 0.0
 
@@ -131,6 +132,9 @@ class Worker:
             log.info("claimed", extra={"epoch": lease.epoch, "step": lease.job.checkpoint_step})
             outcome = attempt.carry_out(self._get_engine)
         self.unexpected_errors = self.unexpected_errors + 1 if attempt.unexpected_error else 0
+        if attempt.device_error:
+            log.error("this process cannot use its accelerator any more, and another one takes its place")
+            self.unexpected_errors = MAX_UNEXPECTED_ERRORS
         self._disk_error = attempt.disk_error
         if outcome in (Outcome.COMPLETED, Outcome.YIELDED):
             self._resident = (f"{lease.job.engine}/{lease.job.model}",)
@@ -144,6 +148,7 @@ class Worker:
         return self._engine[1]
 
     def _touch(self) -> None:
-        if time.monotonic() - self._touched_at >= TOUCH_SECONDS:
-            self._touched_at = time.monotonic()
+        changed = self._resident != self._entered_resident
+        if changed or time.monotonic() - self._touched_at >= TOUCH_SECONDS:
+            self._touched_at, self._entered_resident = time.monotonic(), self._resident
             self.store.touch_worker(self.id, self._resident)

@@ -82,8 +82,8 @@ class Family:
         maker_names, connector_names: how the makers call the layers of its denoiser, and of the connectors to
             its text encoder: regular expressions for names in diffusers, and replacements, in order.
         notes: (name, note): what clips say if the config of the denoiser has a value of that name.
-        traits: values that `model_index.json` has (True) or lacks (False); "transformer.NAME" is one in the
-            config of the denoiser.
+        traits: values that `model_index.json` has (True) or lacks (False), or that contain a text;
+            "PART.NAME" is one in the config of a part.
     """
 
     name: str
@@ -119,7 +119,7 @@ class Family:
     maker_names: tuple[tuple[str, str], ...] = ()
     connector_names: tuple[tuple[str, str], ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
-    traits: Mapping[str, bool] = field(default_factory=dict)
+    traits: Mapping[str, bool | str] = field(default_factory=dict)
 
     @property
     def classes(self) -> frozenset[str]:

@@ -45,6 +45,7 @@ LTX_VIDEO_0_9_5 = replace(
     pipelines=dict.fromkeys(("", FIRST_FRAME, LAST_FRAME, BOTH_ENDS, EXTEND), "LTXConditionPipeline"),
     profiles=derive_profiles(40, 3.0),
     published=("LTXPipeline", "LTXImageToVideoPipeline"),
+    traits={"vae.down_block_types": "LTXVideo095DownBlock3D"},
     overlap=25,
 )
 # ltx_pipelines/utils/constants.py, January 2026: 768x512, 121 frames at 24, 40 steps, guidance 4. Ten seconds

@@ -13,15 +13,18 @@ from PIL import Image
 from torch import Tensor
 
 from hinode.engines.native.drawing_weights import save_pieces
-from hinode.model.drawing import Drawer, PlanTensors
-from hinode.model.drawing_sampler import DrawingSchedule, draw
-from hinode.training.drawing.plans import plan_tensors
+from hinode.model.drawing import Drawer
+from hinode.model.drawing_sampler import draw
+from hinode.model.drawing_schedule import DrawingSchedule
+from hinode.model.plan_tensors import PlanTensors
+from hinode.training.drawing.plans import join_plans, plan_tensors, with_land
 from hinode.training.drawing.recipes import FPS, RECIPES
 from hinode.training.drawing.store import CHUNK, chunk_scenes
 from hinode.training.drawing.trainer import DrawingTrainer, subject_mask
 from hinode.world.book.picture.render import render
 
 LEVELS = (0.03, 0.07, 0.15, 0.3, 0.5, 0.85)
+STEPS, GUIDANCE = 5, 2.0  # of a clip that is drawn
 COLUMNS = 6  # frames of a clip on the sheet
 
 
@@ -44,14 +47,23 @@ def evaluate_drawing(name: str, out: Path, device: torch.device, *, chunks: int 
     video = render(cast, frames=frames, fps=FPS, width=width, height=height, start=starts) * 2 - 1
     plans = plan_tensors([scene for scene, _ in scenes], [clock + start for _, start in scenes],
                          recipe.width / recipe.height)  # fmt: skip
+    if recipe.network.land:
+        plans = join_plans([
+            with_land(plans.part(row, 0, frames), scene, clock + start, width, height)
+            for row, (scene, start) in enumerate(scenes)
+        ])  # fmt: skip
     report = {"recipe": recipe.name, "progress": dataclasses.asdict(trainer.progress),
               "psnr": prediction_quality(network, video.to(device), plans.to(device))}  # fmt: skip
     clips = slice(0, CHUNK)
     noise = torch.randn(video[clips].shape, generator=torch.Generator().manual_seed(5)).to(device)
-    samples = draw(network, plans[clips].to(device), noise, DrawingSchedule(steps=16)).cpu()
+    samples = draw(
+        network, plans[clips].to(device), noise, DrawingSchedule(steps=STEPS, guidance=GUIDANCE)
+    ).cpu()
     truth = video[clips].add(1).mul(127.5).byte()
     save_sheet(torch.stack((truth, samples), 1).flatten(0, 1), out / "clips.png")
-    save_pieces(out / "weights", recipe.name, network.state_dict(), recipe.network, report)
+    shapes = [[recipe.frames, FPS, *size] for size in dict.fromkeys(map(recipe.shape, range(10)))]
+    facts = {**report, "shapes": shapes, "sampling": {"steps": STEPS, "guidance": GUIDANCE}}
+    save_pieces(out / f"{recipe.name}.safetensors", network.state_dict(), recipe.network, facts)
     (out / "report.json").write_text(json.dumps(report, indent=1))
     return report
 

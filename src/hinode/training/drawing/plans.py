@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from hinode.model.drawing import PlanTensors
+from hinode.model.plan_tensors import PlanTensors
 from hinode.world.book import motion
+from hinode.world.book.picture.layout import land_map
 from hinode.world.book.priors import COLORS, KINDS, PLACES
 from hinode.world.book.scene import CAMERAS, MAX_SUBJECTS, TIMES, WEATHERS, Scene
 
@@ -38,5 +40,19 @@ def plan_tensors(scenes: Sequence[Scene], moments: Sequence[Tensor], aspect: flo
 
 def join_plans(plans: Sequence[PlanTensors]) -> PlanTensors:
     """One batch of several."""
-    fields = ("facts", "camera", "kinds", "colors", "tracks")
-    return PlanTensors(*(torch.cat([getattr(plan, name) for plan in plans]) for name in fields))
+    lands = [plan.land for plan in plans if plan.land is not None]
+    return PlanTensors(
+        torch.cat([plan.facts for plan in plans]),
+        torch.cat([plan.camera for plan in plans]),
+        torch.cat([plan.kinds for plan in plans]),
+        torch.cat([plan.colors for plan in plans]),
+        torch.cat([plan.tracks for plan in plans]),
+        torch.cat(lands) if len(lands) == len(plans) else None,
+    )
+
+
+def with_land(plan: PlanTensors, scene: Scene, moments: Tensor, width: int, height: int) -> PlanTensors:
+    """The plan of one scene at T `moments` (seconds) with the layout of its land in frames of that size."""
+    camera = motion.camera_path(scene, moments, width / height)
+    land = land_map(scene, moments, camera, width=width, height=height)
+    return dataclasses.replace(plan, land=land[None])

@@ -31,13 +31,20 @@ class DrawingRecipe:
     texture_gain: float = 6.0  # learning rate of learnt textures, in learning rates
     warmup_steps: int = 60
     decay_from: float = 0.5
-    emphasis: float = 5.0  # extra weight of the pixels of subjects
+    emphasis: float = 3.0  # extra weight of the pixels of subjects
     average: float = 0.998
     memory_clips: int = 600  # clips that are kept in memory at once
     store_clips: int = 4000  # clips on disk; the oldest are drawn anew after that
     workers: int = 1  # processes that draw
     seed: int = 1
     compile: bool = False
+
+    def shape(self, chunk: int) -> tuple[int, int]:
+        """Width and height of the clips of a chunk: two of ten are upright, one is square."""
+        if chunk % 10 in (3, 7):
+            return self.height, self.width
+        side = 32 * max(1, round((self.width * self.height) ** 0.5 / 32))
+        return (side, side) if chunk % 10 == 9 else (self.width, self.height)
 
     def rate(self, step: int, fraction: float) -> float:
         """Learning rate: warm-up by steps, constant, then linear to zero by elapsed time."""
@@ -49,20 +56,24 @@ def nano() -> DrawingRecipe:
     """224x128 on two processor cores, in sittings that add up to tens of hours."""
     return DrawingRecipe(
         "drawing-nano",
-        DrawingConfig(textures=16, overlap=4),
+        DrawingConfig(textures=16, overlap=4, details=32, land=True),
         minutes=1500,
         width=224,
         height=128,
         frames=49,
         lengths=(17, 25, 49),
         image_batch=32,
-        clip_batch=3,
+        clip_batch=4,
+        image_part=0.45,
+        memory_clips=1000,
     )
 
 
 def mini() -> DrawingRecipe:
     """320x192 on one data-centre GPU, within eight minutes with its evaluation."""
-    network = DrawingConfig(textures=24, texture_side=96, overlap=4, fine_width=320, width=512, depth=10)
+    network = DrawingConfig(
+        textures=24, texture_side=96, overlap=4, details=48, land=True, fine_width=320, width=512, depth=10
+    )
     return DrawingRecipe(
         "drawing-mini",
         network,
@@ -83,7 +94,15 @@ def mini() -> DrawingRecipe:
 def smoke() -> DrawingRecipe:
     """A toy that shows only that the loop runs."""
     network = DrawingConfig(
-        fine_width=64, width=64, depth=1, fine_in=1, fine_out=1, textures=4, texture_side=16
+        fine_width=64,
+        width=64,
+        depth=1,
+        fine_in=1,
+        fine_out=1,
+        textures=4,
+        texture_side=16,
+        details=8,
+        land=True,
     )
     return DrawingRecipe(
         "drawing-smoke",

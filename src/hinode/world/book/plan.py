@@ -96,6 +96,20 @@ class SoundEvent(_Value):
     subject: Annotated[int, Field(ge=0, lt=MAX_SUBJECTS)] | None = None
 
 
+class LandPlan(_Value):
+    """Which land of its place a clip shows; a number gives the same hills, houses and clouds every time.
+
+    `x`, `y`: by how much the nearest layer has moved before the plan begins, in short sides. `seconds`: how
+    long clouds and waves have moved before, and `pace`: how fast they move, -1 backward.
+    """
+
+    number: Annotated[int, Field(ge=0, lt=2**63)]
+    x: float = 0.0
+    y: float = 0.0
+    seconds: float = 0.0
+    pace: float = 1.0
+
+
 class ScenePlan(_Value):
     """The layout of a whole clip. See the module."""
 
@@ -106,6 +120,7 @@ class ScenePlan(_Value):
     camera: CameraPlan
     subjects: Annotated[tuple[SubjectPlan, ...], Field(max_length=MAX_SUBJECTS)] = ()
     events: tuple[SoundEvent, ...] = ()
+    land: LandPlan | None = None
 
     @model_validator(mode="after")
     def _check_keys(self) -> Self:
@@ -162,6 +177,7 @@ def plan_of(scene: Scene, seconds: float, aspect: float, start: float = 0.0) -> 
         camera=CameraPlan(move=scene.camera, x=keys(across.clamp(-2.0, 3.0)), y=keys(down),
                           scale=keys(camera.scale(1.0)), zoom=keys(camera.zoom)),
         subjects=tuple(subjects), events=tuple(sorted(events, key=lambda event: event.time)),
+        land=LandPlan(number=scene.seed, seconds=start),
     )  # fmt: skip
 
 

@@ -25,6 +25,8 @@ SPEEDS = np.linspace(0.8, 1.2, 17)
 PHASES = np.linspace(0.0, 1.0, 60, endpoint=False)
 
 
+SEEN = 1 / 3
+
 SIDES = {"left of": ("x", -1), "right of": ("x", 1), "above": ("y", -1), "below": ("y", 1)}
 """Relations that places tell, each with the axis and the sign of first minus second."""
 
@@ -76,8 +78,9 @@ def read_hops(moments: Keys, y: Keys) -> Hops:
         high = 4.0 * part * (1.0 - part)
         high_mean, y_mean = high.mean(1, keepdims=True), y.mean()
         cover = ((high - high_mean) * (y - y_mean)).mean(1)
-        height = -cover / high.var(1)
-        error = np.var(y) - cover**2 / high.var(1)
+        spread = np.maximum(high.var(1), 1e-12)  # 0 for a single moment
+        height = -cover / spread
+        error = np.var(y) - cover**2 / spread
         error = np.where(height > 0, error, np.inf)
         k = int(error.argmin())
         if error[k] < best.error:
@@ -85,6 +88,22 @@ def read_hops(moments: Keys, y: Keys) -> Hops:
             times = (first - PHASES[k]) * HOP_PERIOD / speed
             best = Hops(tuple(float(t) for t in times), float(error[k]), float(height[k]))
     return best
+
+
+def count_unseen(plan: ScenePlan) -> int:
+    """How many subjects have their middle in the frame at less than a third of the keys."""
+    return sum(float(np.mean([0 < x < 1 and 0 < y < 1 for x, y in zip(subject.x, subject.y, strict=True)]))
+               < SEEN for subject in plan.subjects)  # fmt: skip
+
+
+def count_faults(plan: ScenePlan, parsed: ParsedPrompt, aspect: float) -> int:
+    """How many facts of a prompt a plan lacks, how many excluded values it has, and how many of its subjects
+    are not seen. `aspect`: width / height."""
+    scene = {("place", plan.place), ("time", plan.time), ("weather", plan.weather)}
+    scene |= {("subject", subject.kind) for subject in plan.subjects}
+    scene |= {("color", subject.color) for subject in plan.subjects}
+    lacking = sum(not agrees for _, agrees in check_facts(plan, parsed, aspect))
+    return lacking + sum(excluded in scene for excluded in parsed.absent) + count_unseen(plan)
 
 
 def check_facts(plan: ScenePlan, parsed: ParsedPrompt, aspect: float) -> list[tuple[str, bool]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from hinode.world.book import priors
 from hinode.world.book.priors import COLORS, KINDS, PLACES
+from hinode.world.prompts.facts import MAX_SUBJECTS as MAX_SUBJECTS
 
 MOTIONS = ("left", "right", "rise", "fall", "bounce", "circle", "still")
 TIMES = ("dawn", "noon", "sunset", "night")
@@ -21,7 +22,6 @@ WEATHERS = ("clear", "rain", "snow", "fog")
 CAMERAS = ("still", "pan left", "pan right", "zoom in", "zoom out", "tilt up", "tilt down", "dolly in",
            "dolly out", "orbit", "follow")  # fmt: skip
 RELATIONS = ("left of", "right of", "above", "below", "behind", "in front of")
-MAX_SUBJECTS = 3
 DRY = ("underwater", "space")
 """Places where it neither rains nor snows unless the words ask for it."""
 

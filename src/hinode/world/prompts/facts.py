@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hinode.world.scene import MAX_SUBJECTS
+MAX_SUBJECTS = 3
+"""Subjects of a scene."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class ParsedPrompt:
         return tuple(cast)
 
     def facts(self) -> dict[str, str]:
-        """The facts of the first subject and the scene that the text states, in the judge's names."""
+        """The facts of the first subject and the scene that the text states, by name."""
         first = self.subjects[0] if self.mentions else SubjectFacts()
         facts = {"subject": first.kind, "color": first.color, "motion": first.motion}
         facts |= {name: getattr(self, name) for name in ("time", "place", "weather", "camera")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from hinode.world import lexicon
 from hinode.world.prompts import grammar
 
 Phrase = tuple[str, ...]
@@ -142,7 +142,6 @@ def _merge(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     return base | own | tables
 
 
-FIRST = compose(
-    lexicon.ATTRIBUTES, lexicon.RELATION_WORDS, lexicon.NEUTRAL, lexicon.FILLER, grammar.DATA
-)  # fmt: skip
-"""The language of the world that the shipped networks draw."""
+def split_words(text: str) -> list[str]:
+    """Lower-case words of a text, without punctuation."""
+    return re.findall(r"[^\W_]+", text.lower())

@@ -12,7 +12,7 @@ from functools import lru_cache
 from hinode.world.prompts import grammar, spelling
 from hinode.world.prompts.facts import ParsedPrompt, SubjectFacts
 from hinode.world.prompts.grammar import WORDS
-from hinode.world.prompts.language import FIRST, Language
+from hinode.world.prompts.language import Language
 from hinode.world.prompts.reader import Reader
 
 __all__ = ["ParsedPrompt", "SubjectFacts", "parse"]
@@ -25,7 +25,7 @@ _CONTRACTION = re.compile(r"\b(is|are|was|were|do|does|did|has|have|wo|ca|should
 
 
 @lru_cache(maxsize=256)
-def parse(text: str, language: Language = FIRST) -> ParsedPrompt:
+def parse(text: str, language: Language) -> ParsedPrompt:
     """Find the facts in a text, in the language of a world.
 
     A colour belongs to the subject that it stands before; behind a subject, to that one; before a cloud, a

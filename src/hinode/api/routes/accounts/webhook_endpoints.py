@@ -11,7 +11,7 @@ from pydantic import Field
 
 from hinode import outbound
 from hinode.api import wire
-from hinode.api.context import AppContext, ProjectId
+from hinode.api.context import OWNERS, AppContext, ProjectId
 from hinode.api.failures import get_or_404
 from hinode.api.queries import Id, PageQuery
 from hinode.api.requests.bodies import JSON, BodyReader
@@ -159,7 +159,7 @@ def list_event_types() -> Response:
     return WebhookEventTypes.model_construct(data=EVENT_TYPES).response()
 
 
-@router.post("/webhook_endpoints", response_model=WebhookEndpointWithSecret)
+@router.post("/webhook_endpoints", response_model=WebhookEndpointWithSecret, dependencies=[OWNERS])
 def create_webhook_endpoint(body: CreateBody, context: AppContext, project_id: ProjectId) -> Response:
     """Add an endpoint. Only this answer has its secret."""
     endpoint, secret = context.endpoints.create(
@@ -182,7 +182,7 @@ def get_webhook_endpoint(webhook_endpoint_id: Id, context: AppContext, project_i
     return WebhookEndpoint.of_endpoint(endpoint).response()
 
 
-@router.post(PATH, response_model=WebhookEndpoint)
+@router.post(PATH, response_model=WebhookEndpoint, dependencies=[OWNERS])
 def update_webhook_endpoint(
     webhook_endpoint_id: Id, body: UpdateBody, context: AppContext, project_id: ProjectId
 ) -> Response:
@@ -192,14 +192,14 @@ def update_webhook_endpoint(
     return WebhookEndpoint.of_endpoint(endpoint).response()
 
 
-@router.delete(PATH, response_model=wire.Deleted)
+@router.delete(PATH, response_model=wire.Deleted, dependencies=[OWNERS])
 def delete_webhook_endpoint(webhook_endpoint_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """Delete an endpoint; deliveries to it that are pending fail."""
     get_or_404(context.endpoints.delete, project_id, webhook_endpoint_id, KIND)
     return wire.Deleted(id=webhook_endpoint_id, object="webhook_endpoint.deleted").response()
 
 
-@router.post(f"{PATH}/rotate_secret", response_model=WebhookEndpointWithSecret)
+@router.post(f"{PATH}/rotate_secret", response_model=WebhookEndpointWithSecret, dependencies=[OWNERS])
 def rotate_webhook_secret(
     webhook_endpoint_id: Id, body: RotateBody, context: AppContext, project_id: ProjectId
 ) -> Response:
@@ -210,7 +210,7 @@ def rotate_webhook_secret(
     return WebhookEndpointWithSecret.of_endpoint(endpoint, signing_secret=secret).response()
 
 
-@router.post(f"{PATH}/test", response_model=WebhookEndpointTest)
+@router.post(f"{PATH}/test", response_model=WebhookEndpointTest, dependencies=[OWNERS])
 async def test_webhook_endpoint(
     webhook_endpoint_id: Id, body: TestBody, context: AppContext, project_id: ProjectId
 ) -> Response:

@@ -1,1 +1,1 @@
-"""Files and characters of a project."""
+"""What a project keeps: videos with titles and tags, collections, archives, files and characters."""

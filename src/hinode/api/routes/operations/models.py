@@ -13,7 +13,7 @@ from hinode.errors import BadInput
 
 router = APIRouter(prefix="/v1/models", tags=["Models"])
 
-Name = Annotated[str, Path(description="Such as sora-2 or native/nano.")]
+Name = Annotated[str, Path(description="Such as sora-2 or native/book.")]
 
 
 @router.get("", response_model=wire.ModelList)

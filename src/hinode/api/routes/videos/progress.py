@@ -1,33 +1,30 @@
-"""The progress of a video as a stream of server-sent events, with previews."""
+"""The progress of a video: a stream of server-sent events, and the latest picture of the run."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, ExitStack, suppress
-from typing import Any
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Annotated, Any
 
-import anyio
 import anyio.to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
 
-from hinode.api import wire
 from hinode.api.context import AppContext, Context, ProjectId
-from hinode.api.failures import RATE_LIMIT, Refusal, get_or_404
+from hinode.api.failures import Refusal, get_or_404
 from hinode.api.queries import Id
+from hinode.api.streams import stream
+from hinode.api.streams.events import Event, progress, whole
+from hinode.api.streams.feed import Subscription
 from hinode.jobs.files.objects import Objects
-from hinode.jobs.job import Job, OverQuota
+from hinode.jobs.job import Job
 from hinode.jobs.states import Status
-from hinode.records.database import DatabaseError
 
 router = APIRouter(prefix="/v1/videos", tags=["Videos"])
 
-MEDIA_TYPE = "text/event-stream"
-KEEP_ALIVE_SECONDS = 15.0
-"""A stream sends something at least that often, so that no proxy closes it as idle."""
+PREVIEW = "image/webp"
 MAX_PREVIEW_BYTES = 2 << 20
 _EXAMPLE = 'event: video.progress\ndata: {"id": "video_…", "status": "in_progress", "progress": 40}\n\n'
 
@@ -48,80 +45,89 @@ async def stream_events(
 ) -> Response:
     """Follow a video until it ends, instead of polling its status."""
     job = await anyio.to_thread.run_sync(get_or_404, context.store.job, project_id, video_id, "video")
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    if request.method == "HEAD":
-        return Response(media_type=MEDIA_TYPE, headers=headers)
-    events = _events(context, job, request.state.key_is_valid)
-    return EventStream(events, context.streams.acquire(project_id), headers)
+
+    def events(subscription: Subscription) -> AsyncGenerator[str]:
+        return _events(context, request, job, subscription)
+
+    return stream.respond(request, context, project_id, events)
 
 
-class EventStream(StreamingResponse):
-    """A stream of events, counted from before its first byte to its end, whatever ends it."""
-
-    def __init__(
-        self, events: AsyncIterator[str], slot: AbstractContextManager[None], headers: dict[str, str]
-    ) -> None:
-        super().__init__(events, media_type=MEDIA_TYPE, headers=headers)
-        self.slot = slot
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(self.slot)
-            except OverQuota as error:
-                headers = {"retry-after": "10"}
-                raise Refusal(
-                    429, str(error), code="too_many_streams", type=RATE_LIMIT, headers=headers
-                ) from error
-            await super().__call__(scope, receive, send)
+@router.get(
+    "/{video_id}/preview",
+    response_class=Response,
+    responses={200: {"description": "A small WebP.", "content": {PREVIEW: {}}}},
+)
+def get_preview(
+    video_id: Id,
+    context: AppContext,
+    project_id: ProjectId,
+    number: Annotated[int | None, Query(description="Not read: it makes each preview's address new.")] = None,
+) -> Response:
+    """The latest picture of a video that is being made; once it is completed, its thumbnail."""
+    job = get_or_404(context.store.job, project_id, video_id, "video")
+    picture = None if job.final else _preview(context.objects, job.id)
+    if job.status is Status.COMPLETED:  # a page may ask in the moment in which it ends
+        picture = _thumbnail(context, job)
+    if picture is None:
+        message = "this video has no preview at present; ask for its thumbnail once it is completed"
+        raise Refusal(404, message, code="no_preview", param="video_id")
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    return Response(picture, media_type=PREVIEW, headers=headers)
 
 
 async def _events(
-    context: Context, job: Job, key_is_valid: Callable[[], Awaitable[bool]]
-) -> AsyncIterator[str]:
-    last: dict[str, Any] = {}
-    previews, silence = 0, 0.0
-    while True:
-        if job.final:
-            kind = "video.completed" if job.status is Status.COMPLETED else "video.failed"
-            yield _event(kind, wire.Video.of_job(job).model_dump_json())
+    context: Context, request: Request, job: Job, subscription: Subscription
+) -> AsyncGenerator[str]:
+    await context.feed.begin(subscription)
+    latest: Job | None = await _read(context, job)
+    last_progress: dict[str, Any] = {}
+    previews = 0
+    batches = stream.follow(context, request, subscription)
+    while latest is not None:
+        for event in await anyio.to_thread.run_sync(
+            _new_events, context.objects, latest, last_progress, previews
+        ):
+            yield event.text()
+        if latest.final:
             return
-        status = wire.STATUS[job.status]
-        progress = {"id": job.id, "status": status, "progress": job.progress, "stage": job.stage}
-        if progress != last:
-            last, silence = progress, 0.0
-            yield _event("video.progress", json.dumps(progress))
-        if job.preview > previews:
-            previews = job.preview
-            url = await anyio.to_thread.run_sync(_preview_url, context.objects, job.id)
-            if url:
-                silence = 0.0
-                preview = {"id": job.id, "number": previews, "image_url": url}
-                yield _event("video.preview", json.dumps(preview))
-        if silence >= KEEP_ALIVE_SECONDS:
-            silence = 0.0
-            yield ": keep-alive\n\n"
-        await anyio.sleep(context.event_seconds)
-        silence += context.event_seconds
-        if context.stopping.is_set():
-            return
-        with suppress(DatabaseError):  # the next read may succeed
-            if not await key_is_valid():
-                return
-            latest = await anyio.to_thread.run_sync(context.store.job, job.project_id, job.id)
-            if latest is None:  # deleted
-                return
-            job = latest
+        last_progress, previews = progress(latest), latest.preview
+        job, latest = latest, None
+        async for batch in batches:
+            if batch is None:
+                yield stream.KEEP_ALIVE
+            elif batch.jobs is None or job.id in batch.jobs:
+                latest = await _read(context, job)  # None if it was deleted
+                break
 
 
-def _preview_url(objects: Objects, job_id: str) -> str | None:
-    """The preview of a job as a data URL, if there is one."""
+async def _read(context: Context, job: Job) -> Job | None:
+    return await anyio.to_thread.run_sync(context.store.job, job.project_id, job.id)
+
+
+def _new_events(objects: Objects, job: Job, last_progress: dict[str, Any], previews: int) -> list[Event]:
+    """The events of a job, whose progress and number of previews were told before."""
+    if job.final:
+        return [whole(job)]
+    events = []
+    if progress(job) != last_progress:
+        events.append(Event("video.progress", json.dumps(progress(job))))
+    if job.preview > previews and (picture := _preview(objects, job.id)):
+        address = f"data:{PREVIEW};base64,{base64.b64encode(picture).decode()}"
+        values = {"id": job.id, "number": job.preview, "image_url": address}
+        events.append(Event("video.preview", json.dumps(values)))
+    return events
+
+
+def _thumbnail(context: Context, job: Job) -> bytes | None:
+    file = context.store.artifacts(job.id).get("thumbnail")
+    there = file is not None and context.objects.has(file.digest)
+    return context.objects.path(file.digest).read_bytes() if file is not None and there else None
+
+
+def _preview(objects: Objects, job_id: str) -> bytes | None:
+    """The preview of a job, if there is one."""
     with suppress(OSError):
-        body = objects.preview(job_id).read_bytes()
-        if len(body) <= MAX_PREVIEW_BYTES:
-            return f"data:image/webp;base64,{base64.b64encode(body).decode()}"
+        picture = objects.preview(job_id).read_bytes()
+        if len(picture) <= MAX_PREVIEW_BYTES:
+            return picture
     return None
-
-
-def _event(kind: str, data: str) -> str:
-    return f"event: {kind}\ndata: {data}\n\n"

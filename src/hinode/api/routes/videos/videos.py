@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -13,7 +13,7 @@ from hinode.api.context import AppContext, Context, ProjectId
 from hinode.api.failures import Refusal, get_or_404
 from hinode.api.middleware.retries import IDEMPOTENCY_KEY, REPLAYED, RetryInfo
 from hinode.api.queries import Id, PageQuery
-from hinode.api.requests import admission, directing
+from hinode.api.requests import admission, directing, finishing, retrying
 from hinode.api.requests.admission import Admission, Owner
 from hinode.api.requests.bodies import BodyReader
 from hinode.api.requests.models import (
@@ -21,8 +21,10 @@ from hinode.api.requests.models import (
     CreateVideo,
     EditVideo,
     ExtendVideo,
+    FinishVideo,
     LoopVideo,
     RecutVideo,
+    ReframeVideo,
     RemixVideo,
     RetakeVideo,
     Storyboard,
@@ -40,7 +42,9 @@ RemixBody = Annotated[RemixVideo, Depends(BodyReader(RemixVideo))]
 LoopBody = Annotated[LoopVideo, Depends(BodyReader(LoopVideo))]
 BlendBody = Annotated[BlendVideos, Depends(BodyReader(BlendVideos))]
 RetakeBody = Annotated[RetakeVideo, Depends(BodyReader(RetakeVideo))]
+ReframeBody = Annotated[ReframeVideo, Depends(BodyReader(ReframeVideo))]
 RecutBody = Annotated[RecutVideo, Depends(BodyReader(RecutVideo))]
+FinishBody = Annotated[FinishVideo, Depends(BodyReader(FinishVideo, required=False))]
 StoryboardBody = Annotated[Storyboard, Depends(BodyReader(Storyboard))]
 
 POLL_HEADERS = {"openai-poll-after-ms": "1000"}
@@ -49,8 +53,13 @@ POLL_HEADERS = {"openai-poll-after-ms": "1000"}
 B = TypeVar("B")
 
 
-async def submit(request: Request, draft: Callable[[Admission, B, Owner], list[Draft]], body: B) -> Response:
-    """Submit the jobs of a body, or find those of an earlier try.
+async def submit(
+    request: Request,
+    draft: Callable[[Admission, B, Owner], list[Draft]],
+    body: B,
+    also: Callable[[Any, Sequence[str]], None] | None = None,
+) -> Response:
+    """Submit the jobs of a body, or find those of an earlier try; for `also` see `Store.submit`.
 
     Raises:
         HinodeError: the request is wrong, or cannot be accepted now.
@@ -68,6 +77,7 @@ async def submit(request: Request, draft: Callable[[Admission, B, Owner], list[D
             idempotency=retry.idempotency(drafts[0].request_hash or ""),
             retry_count=retry.count,
             since=retry.since(context.rejections),
+            also=also,
         )
         if not submitted.jobs:
             message = "the video that this request made before has been deleted"
@@ -128,6 +138,12 @@ def cancel_video(video_id: Id, context: AppContext, project_id: ProjectId) -> Re
     return wire.Video.of_job(get_or_404(context.store.cancel, project_id, video_id, "video")).response()
 
 
+@router.post("/{video_id}/retry", response_model=wire.Video)
+async def retry_video(video_id: Id, request: Request) -> Response:
+    """Render a failed or cancelled video again: a new video with the same request and seed."""
+    return await submit(request, partial(retrying.retry, video_id=video_id), None)
+
+
 @directing_router.post("/loops", response_model=wire.Video)
 async def loop_video(body: LoopBody, request: Request) -> Response:
     """Make a video that can be played in a loop, from a prompt or a video."""
@@ -152,7 +168,26 @@ async def recut_video(body: RecutBody, request: Request) -> Response:
     return await submit(request, directing.recut, body)
 
 
+@directing_router.post("/{video_id}/reframe", response_model=wire.Video)
+async def reframe_video(video_id: Id, body: ReframeBody, request: Request) -> Response:
+    """Compose a video anew for another size: the same scene with the same seed, nothing cut off."""
+    return await submit(request, partial(admission.reframe, video_id=video_id), body)
+
+
 @directing_router.post("/storyboards", response_model=wire.Video)
 async def make_storyboard(body: StoryboardBody, request: Request) -> Response:
     """Make a film of several shots."""
     return await submit(request, directing.storyboard, body)
+
+
+@directing_router.post("/{video_id}/finish", response_model=wire.Video)
+async def finish_video(
+    video_id: Id, body: FinishBody, request: Request, context: AppContext, project_id: ProjectId
+) -> Response:
+    """Make a draft again with the same prompt, seed, plan and references, in a better profile."""
+
+    def draft(admission: Admission, body: FinishVideo, owner: Owner) -> list[Draft]:
+        job = get_or_404(context.store.job, project_id, video_id, "video")
+        return finishing.finish(admission, body, owner, job)
+
+    return await submit(request, draft, body)

@@ -59,6 +59,8 @@ class Decoder:
                 decoded = self._decode(method, latents, args, kwargs)
                 _check_numbers(decoded)
             except (RuntimeError, MemoryError) as error:
+                if device_failed(error):
+                    raise
                 if not out_of_memory(error):
                     # Less memory would not help this decoder; there may be another one.
                     self.failed = True
@@ -149,6 +151,11 @@ def enable_tiles(vae: Any, latents: Tensor, compression: int, *, small: bool = F
     for name, value in attributes.items():
         if hasattr(vae, name):
             setattr(vae, name, value)
+
+
+def device_failed(error: BaseException) -> bool:
+    """Whether an error is one of an accelerator that reports it for everything that follows."""
+    return any(phrase in str(error) for phrase in ("CUDA error:", "HIP error:")) and not out_of_memory(error)
 
 
 def out_of_memory(error: BaseException) -> bool:

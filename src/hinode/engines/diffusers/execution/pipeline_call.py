@@ -17,7 +17,7 @@ from hinode.clip import Sound
 from hinode.engines.diffusers import conditions
 from hinode.engines.diffusers.execution import block_cache
 from hinode.engines.diffusers.execution.block_cache import BlockCache
-from hinode.engines.diffusers.execution.decode import Decoder, enable_tiles, out_of_memory
+from hinode.engines.diffusers.execution.decode import Decoder, device_failed, enable_tiles, out_of_memory
 from hinode.engines.diffusers.execution.previews import Previews
 from hinode.engines.diffusers.execution.step_loop import StepLoop, StepState
 from hinode.engines.diffusers.execution.stepper import Pause
@@ -30,7 +30,7 @@ from hinode.engines.diffusers.memory.decoding import WHOLE
 from hinode.engines.diffusers.memory.plan import MemoryPlan, Residence
 from hinode.engines.diffusers.task import Task
 from hinode.engines.protocol import Progress
-from hinode.errors import EngineError, HinodeError, ModelError
+from hinode.errors import DeviceError, EngineError, HinodeError, ModelError
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,9 @@ class PipelineCall:
                 remedy = "ask for a shorter or smaller clip, or end other programs that use the memory"
                 raise EngineError(message, remedy) from error
             log.exception("the pipeline failed")
+            if device_failed(error):
+                message = f"the accelerator failed: {first_line(error)}"
+                raise DeviceError(message, "start the program again; see the log of the driver") from error
             message = f"the library cannot run the model {task.entry.name}: {first_line(error)}"
             raise ModelError(message, "see that all of its files are from one checkpoint") from error
         sound = None

@@ -35,6 +35,9 @@ TRANSFORMERS_STEM = "model"
 WEIGHT_STEMS = ("diffusion_pytorch_model", TRANSFORMERS_STEM)
 """Names of weight files before their suffix, in diffusers and in transformers."""
 
+LIBRARY_ERRORS = (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError, ImportError)
+"""What diffusers and transformers raise for files and configs that they cannot read."""
+
 
 class Checkpoint:
     """The files of a model on this machine.
@@ -105,6 +108,12 @@ class Checkpoint:
         edge = self.family.shape.pixels_per_latent
         return config["sample_width"] * edge, config["sample_height"] * edge
 
+    @property
+    def min_steps(self) -> int:
+        """The fewest steps: a schedule that is stretched to a last noise level needs a first one too."""
+        stretched = self._read_json("scheduler/scheduler_config.json").get("shift_terminal")
+        return 2 if stretched else 1
+
     def part_dtype(self, name: str) -> torch.dtype:
         """The type that a part computes in."""
         return torch.float32 if name in self.family.float32 else self.dtype
@@ -124,11 +133,13 @@ class Checkpoint:
         """The tensors of a part on the meta device, by the names in its files, of a single file without what
         belongs to other parts; None if one is a pickle. ModelError if a file cannot be read."""
         result: Tensors = {}
+        listed = self._weight_map(name)
         for file in self.weight_files(name):
             tensors = _read_layout(file)
             if tensors is None:
                 return None
-            result |= tensors
+            # What the index of the shards does not list is not read.
+            result |= {key: tensor for key, tensor in tensors.items() if not listed or key in listed}
         return (
             weight_file.take_denoiser(result, self.part_dtype(name)) if name in self.single_files else result
         )
@@ -160,15 +171,17 @@ class Checkpoint:
         for name, file in self.single_files.items():
             if file.suffix.lower() == ".gguf":
                 loaded[name] = file.stat().st_size
+        added = {name: self._lora_bytes(name) for name in self.denoisers}
         encoders, denoisers = self.family.encoders, self.denoisers
         config = self.config(denoisers[0])
         width = config.get("num_attention_heads", 1) * config.get("attention_head_dim", 1)
         return Sizes(
             encoders=sum(loaded[name] for name in encoders if name in loaded),
-            denoisers=tuple(loaded[name] for name in denoisers),
+            denoisers=tuple(loaded[name] + added[name] for name in denoisers),
             # Blocks of few bits stay what they are.
             float8_denoisers=tuple(
-                loaded[name] if self.quantized else min(loaded[name], elements[name]) for name in denoisers
+                added[name] + (loaded[name] if self.quantized else min(loaded[name], elements[name]))
+                for name in denoisers
             ),
             rest=sum(size for name, size in loaded.items() if name not in (*encoders, *denoisers)),
             width=width,
@@ -198,6 +211,16 @@ class Checkpoint:
         do not depend on it."""
         return self._digest(self.tiny_file) if self.tiny_file is not None else ""
 
+    def _lora_bytes(self, name: str) -> int:
+        """Bytes of the LoRAs beside the weights of a denoiser."""
+        count = 0
+        for lora in self.loras:
+            if lora.is_for(name, self.family):
+                layout = _read_layout(lora.path)
+                elements = sum(tensor.numel() for tensor in (layout or {}).values())
+                count += elements * self.part_dtype(name).itemsize if layout else lora.path.stat().st_size
+        return count
+
     def _decoder_footprint(self) -> Footprint:
         config, shape = self.config("vae"), self.family.shape
         channels = int(config.get("z_dim") or config.get("latent_channels") or shape.channels)
@@ -213,6 +236,23 @@ class Checkpoint:
         beside shards."""
         if name in self.single_files:
             return [self.single_files[name]]
+        if shards := self._weight_map(name):
+            return sorted({self.folder / name / shard for shard in shards.values()})
+        return [whole for whole, index in self._places(name) if index is None and whole.is_file()][:1]
+
+    def _weight_map(self, name: str) -> dict[str, str]:
+        """The shards of a part by the names of their tensors, if the library reads shards."""
+        for whole, index in self._places(name) if name not in self.single_files else ():
+            if index is not None:
+                values = self._read_json(index.relative_to(self.folder).as_posix()).get("weight_map", {})
+                return dict(values)
+            if whole.is_file():
+                break
+        return {}
+
+    def _places(self, name: str) -> Iterator[tuple[Path, Path | None]]:
+        """Where the library looks for the weights of a part, in order: a whole file, and the index that it
+        prefers to it."""
         folder, variant = self.folder / name, self.variant(name)
         middle = f".{variant}" if variant else ""
         for stem in WEIGHT_STEMS:
@@ -220,12 +260,8 @@ class Checkpoint:
             indices = (f"{stem}.safetensors.index{middle}.json", f"{stem}{middle}.safetensors.index.json")
             index = next((folder / file for file in indices if (folder / file).is_file()), None)
             # Diffusers prefers shards, transformers a whole file.
-            if index is not None and not (whole.is_file() and stem == TRANSFORMERS_STEM):
-                shards = self._read_json(index.relative_to(self.folder).as_posix()).get("weight_map", {})
-                return sorted({folder / shard for shard in shards.values()})
-            if whole.is_file():
-                return [whole]
-        return []
+            preferred = index is not None and not (whole.is_file() and stem == TRANSFORMERS_STEM)
+            yield whole, index if preferred else None
 
     def _digest(self, file: Path) -> str:
         """The digest of a file in the entry, else its size and time of change."""
@@ -244,6 +280,22 @@ def _read_layout(file: Path) -> Tensors | None:
         raise ModelError("the library gguf is not installed", remedy) from error
     except (SafetensorError, OSError, ValueError, KeyError, IndexError) as error:
         raise ModelError(f"the header of {file} cannot be read", "fetch the file again") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Transformers draws no progress and prints no report while it loads: errors say what is wrong."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
 
 
 @contextmanager

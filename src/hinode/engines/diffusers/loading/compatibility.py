@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from hinode.engines.diffusers.loading import loras, weight_file
-from hinode.engines.diffusers.loading.checkpoint import Checkpoint
+from hinode.engines.diffusers.loading.acceleration import first_line
+from hinode.engines.diffusers.loading.checkpoint import LIBRARY_ERRORS, Checkpoint, quiet
 from hinode.engines.diffusers.loading.lora_file import CONNECTORS
 from hinode.errors import ModelError, quote
 from hinode.registry import families, inspection
@@ -36,16 +37,19 @@ def check(entry: Entry, home: Path) -> None:
     for name in checkpoint.part_names:
         kind = checkpoint.part_class(name)
         if not issubclass(kind, nn.Module):
+            _check_settings(checkpoint, name, kind)
             continue
         _check_presence(checkpoint, name)
+        _check_layers(checkpoint, name)
         if not kind.__module__.startswith("diffusers."):
-            # Transformers rewrites names while it loads, and reads no scales.
-            scales = [key for key in checkpoint.layout(name) or () if key.endswith(weight_file.SCALES)]
-            weight_file.check_names((), scales, f"{entry.name}/{name}")
+            _check_encoder(checkpoint, name, kind)
             continue
         if name in family.denoisers:
             _check_config(kind, checkpoint.config(name), f"{entry.name}/{name}")
-        part = checkpoint.empty_part(name)
+        try:
+            part = checkpoint.empty_part(name)
+        except LIBRARY_ERRORS as error:
+            raise _unreadable(f"{entry.name}/{name}", error) from error
         _check_tensors(checkpoint, name, kind, part)
         if name in (*family.denoisers, CONNECTORS):
             for lora in checkpoint.loras:
@@ -63,13 +67,79 @@ def _check_presence(checkpoint: Checkpoint, name: str) -> None:
         raise ModelError(message, remedy)
 
 
+def _check_settings(checkpoint: Checkpoint, name: str, kind: Any) -> None:
+    """Make sure that a part without weights, such as a tokenizer, can be read."""
+    own = {} if kind.__module__.startswith("diffusers.") else {"trust_remote_code": False}
+    try:
+        with quiet():
+            kind.from_pretrained(checkpoint.folder / name, local_files_only=True, **own)
+    except LIBRARY_ERRORS as error:
+        raise _unreadable(f"{checkpoint.entry.name}/{name}", error) from error
+
+
+def _check_layers(checkpoint: Checkpoint, name: str) -> None:
+    """Make sure that there is a config, and that it has no more layers than the files have tensors: to build
+    billions of them would not end."""
+    config, where = checkpoint.config(name), f"{checkpoint.entry.name}/{name}"
+    if not config:
+        raise ModelError(f"the config of {where} has no settings", "fetch it again")
+    layout = checkpoint.layout(name)
+    for setting, value in config.items():
+        if (
+            layout
+            and re.fullmatch("num_.*layers", setting)
+            and isinstance(value, int)
+            and value > len(layout)
+        ):
+            message = (
+                f"the config of {where} says {setting} = {value}, and its files have {len(layout)} tensors"
+            )
+            raise ModelError(message, "fetch it again")
+
+
 def _check_config(kind: Any, config: dict[str, Any], where: str) -> None:
     """Make sure that the library knows every setting of a denoiser: it ignores those of a newer network."""
-    known = inspect.signature(kind.__init__).parameters
-    unknown = [name for name, value in config.items() if name not in known and name[:1] != "_" and value]
+    parameters = inspect.signature(kind.__init__).parameters
+    unknown = [name for name, value in config.items() if name not in parameters and name[:1] != "_" and value]
     if unknown:
         message = f"the installed diffusers does not know {quote(unknown[0])} in the config of {where}"
         raise ModelError(message, "take a version of the model for diffusers 0.42, or install a newer Hinode")
+
+
+def _check_encoder(checkpoint: Checkpoint, name: str, kind: Any) -> None:
+    """Transformers rewrites names while it loads, so that it says itself which tensors are missing."""
+    layout, where = checkpoint.layout(name), f"{checkpoint.entry.name}/{name}"
+    if not layout:  # pickles
+        return
+    stated, expected = checkpoint.config(name).get("model_type"), kind.config_class.model_type
+    if stated not in (None, expected) and kind.config_class.base_config_key not in checkpoint.config(name):
+        message = f"{where} is of the type {quote(str(stated))} and not {quote(expected)}"
+        raise ModelError(message, "take the part that belongs to the model")
+    try:
+        config = kind.config_class.from_pretrained(checkpoint.folder / name, local_files_only=True)
+        if getattr(config, "quantization_config", None):  # read by a library of its own, on its own device
+            return
+        with quiet():
+            part, info = kind.from_pretrained(
+                None,
+                config=config,
+                state_dict=layout,
+                device_map="meta",
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+    except LIBRARY_ERRORS as error:
+        raise _unreadable(where, error) from error
+    unknown = weight_file.beside_weights(info["unexpected_keys"], [*part.state_dict(), *layout])
+    weight_file.check_names(info["missing_keys"], unknown, where)
+    weight_file.check_types(layout, part.state_dict(), where)
+    for tensor, shape, expected in sorted(info["mismatched_keys"]):
+        weight_file.check({tensor: torch.empty(shape)}, {tensor: torch.empty(expected)}, where)
+
+
+def _unreadable(where: str, error: Exception) -> ModelError:
+    message = f"the library cannot read {where}: {first_line(error)}"
+    return ModelError(message, "fetch it again, or install what the sentence names")
 
 
 def _check_tensors(checkpoint: Checkpoint, name: str, kind: Any, part: nn.Module) -> None:

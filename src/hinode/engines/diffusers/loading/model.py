@@ -11,7 +11,7 @@ from torch import nn
 
 from hinode.engines.diffusers.loading import acceleration, loras, single_file, weight_file
 from hinode.engines.diffusers.loading.acceleration import UNACCELERATED, Execution, first_line
-from hinode.engines.diffusers.loading.checkpoint import Checkpoint
+from hinode.engines.diffusers.loading.checkpoint import LIBRARY_ERRORS, Checkpoint, quiet
 from hinode.engines.diffusers.loading.lora_file import CONNECTORS
 from hinode.engines.diffusers.loading.tiny_decoder import TinyDecoder
 from hinode.engines.diffusers.memory.ledger import Ledger
@@ -222,7 +222,7 @@ class Model:
                 part = kind.from_pretrained(folder, **self._options(kind, name))
         except HinodeError:
             raise
-        except (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError, ImportError) as error:
+        except LIBRARY_ERRORS as error:
             raise ModelError(
                 f"the part {name} of the model {checkpoint.entry.name} cannot be read: {first_line(error)}",
                 "fetch it again, or install what the sentence names",
@@ -231,6 +231,8 @@ class Model:
             part.eval().requires_grad_(False)
         if name in (*self.family.denoisers, CONNECTORS):
             self._add_loras(name, part)
+        if isinstance(part, nn.Module):
+            weight_file.check_values(dict(part.named_parameters()), f"{checkpoint.entry.name}/{name}")
         if name in self.family.denoisers and self.float8_storage:
             part.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=checkpoint.dtype)
         return part
@@ -238,11 +240,12 @@ class Model:
     def _read_folder(self, kind: Any, name: str) -> Any:
         """A part with all of its weights: the library gives random values to those that its files lack."""
         folder, options = self.checkpoint.folder / name, self._options(kind, name)
-        part, info = kind.from_pretrained(folder, output_loading_info=True, **options)
+        with quiet():
+            part, info = kind.from_pretrained(folder, output_loading_info=True, **options)
         unknown = info["unexpected_keys"]
         if not kind.__module__.startswith("diffusers."):
-            # A language model has parts, such as a decoder, that its class for encoding leaves out.
-            unknown = [key for key in unknown if key.endswith(weight_file.SCALES)]
+            known = [*part.state_dict(), *(self.checkpoint.layout(name) or ())]
+            unknown = weight_file.beside_weights(unknown, known)
         weight_file.check_names(info["missing_keys"], unknown, f"{self.checkpoint.entry.name}/{name}")
         return part
 

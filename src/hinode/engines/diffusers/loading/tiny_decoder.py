@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hinode.engines.diffusers.loading import weight_file
 from hinode.registry.tiny_decoders import FIRST, LAST, STAGES, Layout
 
 
@@ -75,7 +76,8 @@ class TinyDecoder(nn.Module):
 
     @classmethod
     def read(cls, file: Path, layout: Layout, *, paired: bool, device: torch.device) -> TinyDecoder:
-        """The decoder in a file that `registry.tiny_decoders.check` accepted, on `device`."""
+        """The decoder in a file that `registry.tiny_decoders.check` accepted, on `device`; ModelError if it
+        has values that are not finite."""
         if file.suffix.lower() in (".safetensors", ".sft"):
             weights = safetensors.torch.load_file(file)
         else:
@@ -83,6 +85,7 @@ class TinyDecoder(nn.Module):
         with torch.device("meta"):
             decoder = cls(layout, paired=paired)
         names = decoder.state_dict()
+        weight_file.check_values({name: weights[name] for name in names}, file.name)
         decoder.load_state_dict({name: weights[name].float() for name in names}, assign=True)
         # The files are in float16, and the decoder was made for it; processors compute in it slowly.
         dtype = torch.float32 if device.type == "cpu" else torch.float16

@@ -33,6 +33,11 @@ CAMERA_CURVES = 4
 PRESENCE, FIRST_CHOICE, LAST_CAMERA = 0, 1 + 3 * SUBJECT_CURVES, 1 + 3 * CAMERA_CURVES
 VALUES = FIRST_CHOICE + sum(map(len, SUBJECT_CHOICES))
 """Values of a token: presence, eight curves at three moments, then the choices."""
+LEVEL_MOVES = ("still", "pan left", "pan right", "tilt up", "tilt down", "orbit", "follow")
+"""Moves of the camera that change no sizes."""
+BOB, BOB_SECONDS = 0.012, 2.0
+"""Short sides and seconds of the rise and fall of what floats; see `world.book.motion`."""
+STEADY = ("still", "left", "right", "rise", "fall")
 SCENE = SLOTS - 1
 PLACES_AT, TILTS_AT, BEATS_AT = slice(1, 7), slice(10, 16), slice(19, 25)
 """Where the values of x and y, of the tilt and of the beat are."""
@@ -98,7 +103,7 @@ def decode(values: Tensor, seconds: float, aspect: float) -> ScenePlan:
             subjects.append(_subject(values[:, slot], count))
     x, y, scale, zoom = _keys(values[:, SCENE, 1:LAST_CAMERA], count)
     scale, zoom = (torch.exp((v / ZOOM).clamp(-1.5, 1.5)) for v in (scale, zoom))
-    if move in ("still", "pan left", "pan right", "tilt up", "tilt down", "orbit", "follow"):
+    if move in LEVEL_MOVES:
         scale, zoom = torch.ones_like(scale), torch.ones_like(zoom)
     if not move.startswith(("pan", "orbit", "follow")):
         x = torch.zeros_like(x)
@@ -114,7 +119,37 @@ def decode(values: Tensor, seconds: float, aspect: float) -> ScenePlan:
     plan = ScenePlan(
         seconds=seconds, place=place, time=time, weather=weather, camera=camera, subjects=tuple(subjects)
     )
-    return plan.model_copy(update={"events": _contacts(plan, aspect)})
+    return plan.model_copy(update={"events": contacts(plan, aspect)})
+
+
+def steady(plan: ScenePlan, aspect: float) -> ScenePlan:
+    """The plan with steady ways: what stays or goes along a line, and the camera, keep the line nearest to
+    their predicted keys, or the parabola while the camera zooms; what floats bobs. The eye sees a speed that
+    changes from key to key. `aspect`: width over height."""
+    degree = 1 if plan.camera.move in LEVEL_MOVES else 2
+    subjects = []
+    for number, subject in enumerate(plan.subjects):
+        motion = read_motion(plan, number, aspect)
+        paths = {"size": _fitted(subject.size, degree)}
+        if motion in STEADY:
+            paths |= {name: _fitted(getattr(subject, name), degree) for name in ("x", "y")}
+            if subject.rest == "water" or (
+                subject.rest == "air" and subject.kind not in ("planet", "rocket")
+            ):
+                moments = np.arange(len(subject.y)) * STEP
+                bob = BOB * np.sin(2 * np.pi * (moments / BOB_SECONDS + subject.beat[0])) / max(1 / aspect, 1)
+                paths["y"] = _numbers(torch.from_numpy(np.array(paths["y"]) + bob))
+        subjects.append(subject.model_copy(update=paths))
+    camera = {name: _fitted(getattr(plan.camera, name), degree) for name in ("x", "y", "scale", "zoom")}
+    return plan.model_copy(update={"subjects": tuple(subjects),
+                                   "camera": plan.camera.model_copy(update=camera)})  # fmt: skip
+
+
+def _fitted(keys: tuple[float, ...], degree: int) -> tuple[float, ...]:
+    """The values of the polynomial nearest to keys."""
+    moments = np.linspace(-1.0, 1.0, len(keys))
+    curve = np.polyval(np.polyfit(moments, keys, min(degree, len(keys) - 1)), moments)
+    return _numbers(torch.from_numpy(curve))
 
 
 def _subject(values: Tensor, count: int) -> SubjectPlan:
@@ -135,7 +170,7 @@ def _subject(values: Tensor, count: int) -> SubjectPlan:
     )
 
 
-def _contacts(plan: ScenePlan, aspect: float) -> tuple[SoundEvent, ...]:
+def contacts(plan: ScenePlan, aspect: float) -> tuple[SoundEvent, ...]:
     """The moments at which subjects that bounce touch the ground."""
     events = []
     for number in range(len(plan.subjects)):

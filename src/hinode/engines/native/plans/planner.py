@@ -17,10 +17,10 @@ from hinode.errors import ModelError
 from hinode.model.planner import SLOTS, Planner, PlannerConfig, sample
 from hinode.model.text import Vocabulary
 from hinode.world.book.plan import ScenePlan
-from hinode.world.book.reading import check_facts
+from hinode.world.book.reading import count_faults
 from hinode.world.book.words.caption import restate
-from hinode.world.caption import words
 from hinode.world.prompts.facts import ParsedPrompt
+from hinode.world.prompts.language import split_words
 
 STEPS, GUIDANCE, TRIES = 8, 2.0, 3
 MIN_SECONDS, MAX_SECONDS = 1.0, 5.0
@@ -40,9 +40,9 @@ class TrainedPlanner:
     ) -> ScenePlan:
         """A plan of the facts of a prompt; the seed decides what they leave open. `aspect`: width / height.
 
-        Of `TRIES` plans the first that holds all facts, or the one that holds most.
+        Of `TRIES` plans the first that holds all facts and shows all subjects, or the one that lacks least.
         """
-        text = words(restate(parsed))
+        text = split_words(restate(parsed))
         ids = self.vocabulary.batch([text], limit=self.model.config.words)
         shape = plan_values.shape_of(seconds, aspect)
         size = (1, shape.thirds, SLOTS, plan_values.VALUES)
@@ -51,8 +51,8 @@ class TrainedPlanner:
         for _ in range(TRIES):
             noise = torch.randn(size, generator=generator)
             values = sample(self.model, ids, shape, noise, steps, GUIDANCE, plan_values.settle)
-            plan = plan_values.decode(values[0], seconds, aspect)
-            lacking = sum(not agrees for _, agrees in check_facts(plan, parsed, aspect))
+            plan = plan_values.steady(plan_values.decode(values[0], seconds, aspect), aspect)
+            lacking = count_faults(plan, parsed, aspect)
             plans.append((lacking, plan))
             if lacking == 0:
                 break

@@ -6,7 +6,9 @@ that plan lacks a fact of the prompt, the rules of the picture book make one ins
 
 from __future__ import annotations
 
+import dataclasses
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,18 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from hinode.clip import Frames, Sound
 from hinode.engines.native.plans import planner
-from hinode.errors import Fault, raise_first
+from hinode.errors import BadInput, Fault, raise_first
 from hinode.media import formats
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
-from hinode.request import MAX_SEED, PROMPT_CHARACTERS, Size
+from hinode.request import MAX_SEED, PLAN, PROMPT_CHARACTERS, Size
 from hinode.world.book.picture.preview import render_plan
-from hinode.world.book.plan import MAX_SECONDS, ScenePlan, plan_of
-from hinode.world.book.reading import check_facts
-from hinode.world.book.scene import MAX_SUBJECTS
+from hinode.world.book.plan import MAX_SECONDS, LandPlan, ScenePlan, plan_of
+from hinode.world.book.reading import count_faults
+from hinode.world.book.scene import MAX_SUBJECTS, Scene
 from hinode.world.book.sounds.sound import RATE
 from hinode.world.book.sounds.soundtrack import plan_sound
 from hinode.world.book.words.completion import complete, open_facts
@@ -34,7 +37,9 @@ from hinode.world.prompts.prompt import ParsedPrompt, parse
 
 MIN_SIDE, MAX_SIDE, MAX_ASPECT = 16, 4096, 4.0
 PREVIEW_SIDE, PREVIEW_FPS = 640, Fraction(24)
-NETWORK, RULES = "network", "rules"
+USUAL_SECONDS, SLOWEST, STRAIGHT = 4.0, 0.2, ("left", "right", "rise", "fall")
+"""Length of a clip from which on ways and camera are slower, and the least share of their speed."""
+NETWORK, RULES, REQUEST = "network", "rules", "request"
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class PlannedClip:
     """A plan, and what became of the words.
 
     Attributes:
-        planner: what made the plan, "network" or "rules".
+        planner: what made the plan: "network", "rules", or "request" for a plan that came with the words.
         understood: the words that state a fact, in order.
         substituted: what the words say, and what the plan has in place of it.
         not_understood: words that mean nothing in this world.
@@ -58,6 +63,20 @@ class PlannedClip:
     not_understood: tuple[str, ...]
     excluded: tuple[str, ...]
     chosen: tuple[str, ...]
+
+    @classmethod
+    def of(cls, parsed: ParsedPrompt, plan: ScenePlan, seed: int, planner: str) -> PlannedClip:
+        """A plan beside the words that it is for."""
+        return cls(
+            plan=plan,
+            seed=seed,
+            planner=planner,
+            understood=parsed.understood,
+            substituted=_substituted(parsed),
+            not_understood=parsed.not_understood,
+            excluded=tuple(value for _, value in parsed.absent),
+            chosen=() if planner == REQUEST else open_facts(parsed),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -84,17 +103,17 @@ def plan_prompt(prompt: str, *, seconds: float, size: Size, seed: int) -> Planne
     """
     raise_first(_faults(prompt, seconds, size, seed))
     parsed, aspect = parse(prompt, BOOK), size[0] / size[1]
-    plan = _network_plan(parsed, seconds, aspect, seed)
-    return PlannedClip(
-        plan=plan or rule_plan(parsed, seconds, aspect, seed),
-        seed=seed,
-        planner=NETWORK if plan else RULES,
-        understood=parsed.understood,
-        substituted=_substituted(parsed),
-        not_understood=parsed.not_understood,
-        excluded=tuple(value for _, value in parsed.absent),
-        chosen=open_facts(parsed),
-    )
+    plan, origin = _network_plan(parsed, seconds, aspect, seed), NETWORK
+    if plan is None:
+        plan, origin = rule_plan(parsed, seconds, aspect, seed), RULES
+    land = LandPlan(number=random.Random(f"land/{seed}").randrange(2**31))
+    return PlannedClip.of(parsed, plan.model_copy(update={"land": land}), seed, origin)
+
+
+def exclude(prompt: str, negative_prompt: str) -> str:
+    """A prompt that says what a negative prompt names as excluded."""
+    parts = [part.strip() for part in re.split(r"[,;.\n]", negative_prompt)]
+    return ", no ".join([prompt, *filter(None, parts)])
 
 
 def write_preview(planned: PlannedClip, size: Size, path: Path) -> None:
@@ -126,9 +145,39 @@ def write_preview(planned: PlannedClip, size: Size, path: Path) -> None:
     formats.write(kind, path, frames(), (width, height), timeline, label, sound)
 
 
+def read_plan(text: str, seconds: float) -> ScenePlan:
+    """The plan of a request, from JSON, for a clip of some seconds.
+
+    Raises:
+        BadInput: it is no plan, or one of another length.
+    """
+    try:
+        plan = ScenePlan.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        message = f"the plan cannot be read: {place}: {first['msg'].removeprefix('Value error, ')}"
+        raise BadInput(
+            message, "give one that `hinode plan --json` wrote, edited or not", field=PLAN
+        ) from error
+    if abs(plan.seconds - seconds) > 1e-3:
+        message = f"the plan has {plan.seconds:g} seconds and the clip {seconds:g}"
+        raise BadInput(message, "give both the same length", field=PLAN)
+    return plan
+
+
 def rule_plan(parsed: ParsedPrompt, seconds: float, aspect: float, seed: int) -> ScenePlan:
     """The plan of a scene that is completed from a prompt by the rules of the picture book."""
-    return plan_of(complete(parsed, random.Random(f"plan/{seed}")), seconds, aspect)
+    scene = complete(parsed, random.Random(f"plan/{seed}"))
+    return plan_of(_slowed(scene, seconds), seconds, aspect)
+
+
+def _slowed(scene: Scene, seconds: float) -> Scene:
+    """The scene with slower ways for a long clip, or its subjects would be gone soon."""
+    share = max(SLOWEST, min(1.0, USUAL_SECONDS / seconds))
+    subjects = tuple(dataclasses.replace(subject, speed=share * subject.speed)
+                     if subject.motion in STRAIGHT else subject for subject in scene.subjects)  # fmt: skip
+    return dataclasses.replace(scene, subjects=subjects, pace=share * scene.pace)
 
 
 def _network_plan(parsed: ParsedPrompt, seconds: float, aspect: float, seed: int) -> ScenePlan | None:
@@ -137,7 +186,7 @@ def _network_plan(parsed: ParsedPrompt, seconds: float, aspect: float, seed: int
     if not (path.is_file() and planner.MIN_SECONDS <= seconds <= planner.MAX_SECONDS):
         return None
     plan = planner.load(path).plan(parsed, seconds=seconds, aspect=aspect, seed=seed)
-    return plan if all(agrees for _, agrees in check_facts(plan, parsed, aspect)) else None
+    return None if count_faults(plan, parsed, aspect) else plan
 
 
 def _faults(prompt: str, seconds: float, size: Size, seed: int) -> list[Fault]:

@@ -1,12 +1,4 @@
-"""Textures of the paper shapes, rasterised from the SVG files in `shapes/`.
-
-A file draws one shape in a square of 256 x 256 units whose origin is the centre, x to the right and y down.
-The body spans 200 units and faces right; what stands or rolls on the ground touches it at y = 100, and
-scenery goes on below. A file is painted in roles, which are reserved colours, and in fixed colours, all as
-#rrggbb. The root may have `data-rim`, twice the width of a paper rim in units; `data-phases`, the number of
-pictures of one beat; and `data-NAME="bias amplitude offset"`, for which `$NAME` in the drawing is bias +
-amplitude * sin(2 pi (beat + offset)).
-"""
+"""Textures of the paper shapes, rasterised from their `drawings`."""
 
 from __future__ import annotations
 
@@ -15,9 +7,6 @@ import functools
 import io
 import math
 import re
-import string
-from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import resvg_py
@@ -27,18 +16,15 @@ from PIL import Image
 from torch import Tensor
 
 from hinode.errors import BadInput, join_names, quote
+from hinode.world.book.picture.drawings import RIM, ROLES, SHAPES, drawing
 
 CHANNELS = ("red", "green", "blue", "base", "dark", "light", "glow", "alpha", "shadow")
-ROLES = {"base": "#d23b3b", "dark": "#972a2a", "light": "#e99d9d", "glow": "#ffe27a"}
 SIDES = (16, 32, 64, 128, 256)
-CREAM = (255, 246, 230)
+CREAM = tuple(int(RIM[i : i + 2], 16) for i in (1, 3, 5))
 SHADOW_BLUR = 6.0
 SHADOW_DROP = 7
 
-_FOLDER = Path(__file__).parent / "shapes"
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
-
-SHAPES: tuple[str, ...] = tuple(sorted(path.stem for path in _FOLDER.glob("*.svg")))
 
 
 def textures(name: str, pixels: float, device: str | torch.device = "cpu") -> Tensor:
@@ -74,22 +60,9 @@ def _level(name: str, side: int, device: torch.device) -> Tensor:
 @functools.cache
 def _rasterise(name: str) -> Tensor:
     """uint8 [phases, 9, 256, 256] of one file."""
-    text = (_FOLDER / f"{name}.svg").read_text(encoding="utf-8")
-    root = ElementTree.fromstring(text).attrib
-    phases = int(root.get("data-phases", "1"))
-    rim = float(root.get("data-rim", "0")) / 2
-    waves = {
-        key.removeprefix("data-"): tuple(map(float, value.split()))
-        for key, value in root.items()
-        if key.startswith("data-") and key not in ("data-phases", "data-rim")
-    }
-    pictures = []
-    for phase in range(phases):
-        values = {
-            key: f"{bias + amplitude * math.sin(2 * math.pi * (phase / phases + offset)):.3f}"
-            for key, (bias, amplitude, offset) in waves.items()
-        }
-        picture = _picture(string.Template(text).substitute(values), rim)
+    file, pictures = drawing(name), []
+    for phase in range(file.phases):
+        picture = _picture(file.at(phase), file.rim)
         pictures.append((picture * 255).round().clamp(0, 255).to(torch.uint8))
     return torch.stack(pictures)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hinode.world.book.picture import atlas
+from hinode.world.book.picture.land import Skyline
 
 REACH = 1.28
 """Half the side of a shape's texture, in halves of the shape's size."""
@@ -307,6 +308,31 @@ def lit(color: str, factors: Sequence[float]) -> str:
     return "#" + "".join(f"{min(255, part):02x}" for part in parts)
 
 
+@dataclass(frozen=True)
+class Mark:
+    """Where a cut-out stands: its shape, the x and y of its middle, half of its size, in short sides; its
+    facing (1 or -1), its tilt in radians, its colours and the phase of its animation."""
+
+    shape: str
+    x: float
+    y: float
+    half: float
+    facing: float = 1.0
+    tilt: float = 0.0
+    look: Look | None = None
+    beat: float = 0.0
+
+
+@dataclass(frozen=True)
+class Soft:
+    """Something without an edge on a layer: "glow", "stars", "rays", "nebula" or "mist"; its colour, and its
+    numbers, see who makes it."""
+
+    kind: str
+    color: str
+    values: tuple[float, ...] = ()
+
+
 Painter = Callable[[Tensor, Grid], None]
 """Paints on a transparent picture [1, 4, h, w], in place."""
 
@@ -315,10 +341,19 @@ Painter = Callable[[Tensor, Grid], None]
 class Layer:
     """A sheet of the picture at a `depth` (0 far, hardly moves with the camera; 1 near), painted once and
     then moved. `drift`: short sides per second to the right, of its own. `wind`: the same downwards. `tile`:
-    its pattern repeats after so many short sides both ways, or None."""
+    its pattern repeats after so many short sides both ways, or None. The rest is the layout of what it draws:
+    the `skyline` of a sheet of land with its `tint` and how much lighter its `edge` is, the `cap` of snow on
+    it with its colour, the cut-outs `behind` its edge and in `front` of it, and what is `soft`."""
 
     depth: float
     draw: Painter
     drift: float = 0.0
     sink: float = 0.0
     tile: float | None = None
+    skyline: Skyline | None = None
+    behind: tuple[Mark, ...] = ()
+    front: tuple[Mark, ...] = ()
+    tint: str = ""
+    edge: float = 0.0
+    cap: tuple[Skyline, str] | None = None
+    soft: tuple[Soft, ...] = ()

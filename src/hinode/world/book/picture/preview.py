@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -11,23 +12,51 @@ from torch import Tensor
 
 from hinode.world.book.motion import NEARNESS, Camera, Track
 from hinode.world.book.picture.canvas import frame_grid
+from hinode.world.book.picture.layout import land_map
 from hinode.world.book.picture.render import draw_scene
-from hinode.world.book.plan import STEP, ScenePlan
+from hinode.world.book.plan import STEP, LandPlan, ScenePlan
 from hinode.world.book.reading import read_motion
 from hinode.world.book.scene import Scene, Subject
 
 
 def render_plan(plan: ScenePlan, moments: Tensor, *, width: int, height: int, seed: int) -> Tensor:
-    """A plan at T `moments` (seconds), float32 [T, 3, H, W] in 0..1; `seed` varies the land."""
+    """A plan at T `moments` (seconds), float32 [T, 3, H, W] in 0..1; `seed` chooses the land of a plan that
+    does not say its own."""
     aspect = width / height
     subjects = tuple(_subject(plan, number, aspect) for number in range(len(plan.subjects)))
-    scene = Scene(subjects, plan.time, plan.place, plan.weather, plan.camera.move, None, seed)
+    land = plan.land or LandPlan(number=seed)
+    scene = Scene(subjects, plan.time, plan.place, plan.weather, plan.camera.move, None, land.number)
     camera = camera_at(plan, moments)
 
     def follow(number: int, when: Tensor, viewer: Camera) -> Track:
         return track_at(plan, number, when, viewer, aspect)
 
-    return draw_scene(scene, moments, frame_grid(width, height), aspect, camera, follow)
+    return draw_scene(
+        scene,
+        moments,
+        frame_grid(width, height),
+        aspect,
+        camera,
+        follow,
+        land_camera=land_camera(camera, land),
+        clock=moments * land.pace + land.seconds,
+    )
+
+
+def land_camera(camera: Camera, land: LandPlan) -> Camera:
+    """A camera over a land that has moved before."""
+    return dataclasses.replace(camera, pan=camera.pan + land.x, tilt=camera.tilt + land.y)
+
+
+def plan_land(plan: ScenePlan, moments: Tensor, *, width: int, height: int) -> Tensor | None:
+    """The layout of the land of a plan at T `moments` (seconds), see `layout.land_map`; None if it says
+    none."""
+    if plan.land is None:
+        return None
+    scene = Scene((), plan.time, plan.place, plan.weather, plan.camera.move, None, plan.land.number)
+    camera = land_camera(camera_at(plan, moments), plan.land)
+    clock = moments * plan.land.pace + plan.land.seconds
+    return land_map(scene, clock, camera, width=width, height=height)
 
 
 def camera_at(plan: ScenePlan, moments: Tensor) -> Camera:
@@ -74,12 +103,13 @@ def track_at(plan: ScenePlan, number: int, moments: Tensor, camera: Camera, aspe
 
 
 def between(keys: Sequence[float], moments: Tensor) -> Tensor:
-    """Values between keys, along a smooth curve through them."""
-    values = torch.tensor(keys, dtype=torch.float32)
-    place = (moments / STEP).clamp(0.0, len(values) - 1.0)
-    k = place.floor().long().clamp(max=max(0, len(values) - 2))
+    """Values between keys, along a smooth curve through them; a straight line stays straight to its ends."""
+    inner = torch.tensor(keys, dtype=torch.float32)
+    values = torch.cat((2 * inner[:1] - inner[1:2], inner, 2 * inner[-1:] - inner[-2:-1]))
+    place = (moments / STEP).clamp(0.0, len(inner) - 1.0)
+    k = place.floor().long().clamp(max=len(inner) - 2)
     t = place - k
-    before, first, second, after = (values[(k + step).clamp(0, len(values) - 1)] for step in (-1, 0, 1, 2))
+    before, first, second, after = (values[k + step] for step in (0, 1, 2, 3))
     bend = (second - before) * t + (2 * before - 5 * first + 4 * second - after) * t**2
     return first + 0.5 * (bend + (3 * (first - second) + after - before) * t**3)
 

@@ -66,10 +66,20 @@ def _clip(scene: Scene, moments: Tensor, grid: Grid, aspect: float) -> Tensor:
 
 
 def draw_scene(
-    scene: Scene, moments: Tensor, grid: Grid, aspect: float, camera: Camera, follow: actors.Follow
+    scene: Scene,
+    moments: Tensor,
+    grid: Grid,
+    aspect: float,
+    camera: Camera,
+    follow: actors.Follow,
+    *,
+    land_camera: Camera | None = None,
+    clock: Tensor | None = None,
 ) -> Tensor:
     """A scene at [T] moments as a camera sees it, [T, 3, H, W]. `follow`: the track of a subject, by its
-    number, at some moments, as a camera sees it."""
+    number, at some moments, as a camera sees it. `land_camera`: the camera for the land, where it has moved
+    before; `clock`: how long clouds and waves have moved at each moment, where that differs."""
+    land_camera, clock = land_camera or camera, moments if clock is None else clock
     rng = random.Random(scene.seed)
     light = palette.light(scene)
     place = places.build(scene.place, rng, light, aspect)
@@ -84,9 +94,9 @@ def draw_scene(
                     canvas = canvas.expand(len(moments), -1, -1, -1).contiguous()
                 actors.Stage(canvas, grid, scene, moments, camera, light, aspect, follow).draw(k)
         if number < len(layers):
-            canvas = _lay(canvas, layers[number], moments, camera, grid)
+            canvas = _lay(canvas, layers[number], clock, land_camera, grid)
     for layer in weather.layers(rng, light):
-        canvas = _lay(canvas, layer, moments, camera, grid)
+        canvas = _lay(canvas, layer, clock, land_camera, grid)
     return canvas.expand(len(moments), -1, -1, -1).clamp(0.0, 1.0)
 
 

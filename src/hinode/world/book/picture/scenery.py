@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from hinode.world.book.picture.canvas import (
     Grid,
     Layer,
     Look,
+    Mark,
     Painter,
+    Soft,
     coverage,
     mixed,
     paint,
@@ -43,23 +46,21 @@ class Thing:
     facing: int = 1
     beat: float = 0.0
 
-    def draw(self, picture: Tensor, grid: Grid, skyline: land.Skyline | None = None) -> None:
-        """Paint it on a picture, in place."""
+    def mark(self, skyline: land.Skyline | None = None) -> Mark:
+        """Where it stands."""
         y = self.y
         if y is None:
             assert skyline is not None
             y = float(skyline(np.array([self.x]))[0]) + 0.012
-        stamp(
-            picture,
-            grid,
-            self.shape,
-            self.look,
-            self.x,
-            y - self.size / 2,
-            self.size / 2,
-            facing=self.facing,
-            beat=self.beat,
+        return Mark(
+            self.shape, self.x, y - self.size / 2, self.size / 2, self.facing, 0.0, self.look, self.beat
         )
+
+    def draw(self, picture: Tensor, grid: Grid, skyline: land.Skyline | None = None) -> None:
+        """Paint it on a picture, in place."""
+        mark = self.mark(skyline)
+        place = mark.x, mark.y, mark.half
+        stamp(picture, grid, self.shape, self.look, *place, facing=self.facing, beat=self.beat)
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,9 @@ class Scenery:
             for thing in before:
                 thing.draw(picture, grid, skyline)
 
-        return Layer(depth, draw, drift)
+        back, front = (tuple(thing.mark(skyline) for thing in things) for things in (behind, before))
+        cap = None if peaks is None else (partial(peaks.cap, share=snow_share), white)
+        return Layer(depth, draw, drift, 0.0, None, skyline, back, front, tint, edge, cap)
 
     def things(self, depth: float, things: Sequence[Thing]) -> Layer:
         """A layer of things alone; each has a ground line of its own."""
@@ -171,7 +174,7 @@ class Scenery:
             for thing in things:
                 thing.draw(picture, grid)
 
-        return Layer(depth, draw)
+        return Layer(depth, draw, front=tuple(thing.mark() for thing in things))
 
     def mist(self, y: float, thickness: float, depth: float, strength: float) -> Layer:
         """A soft bank of mist between two layers."""
@@ -181,7 +184,7 @@ class Scenery:
             bank = torch.exp(-(((grid.y - y) / thickness) ** 2))[:, None].expand(-1, grid.width)
             paint(picture, bank * strength, rgb(color, grid.device))
 
-        return Layer(depth, draw)
+        return Layer(depth, draw, soft=(Soft("mist", color, (y, thickness, strength)),))
 
     def shine(self, x: float, horizon: float) -> Painter:
         """The light of sun or moon at `x` on the water below the horizon, in a clear sky."""

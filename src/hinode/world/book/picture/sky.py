@@ -14,7 +14,9 @@ from hinode.world.book.picture.canvas import (
     Grid,
     Layer,
     Look,
+    Mark,
     Painter,
+    Soft,
     coverage,
     mixed,
     paint,
@@ -40,6 +42,10 @@ CLOUD_COLORS = {"dawn": "#fbe5ea", "noon": "#ffffff", "sunset": "#eb9088", "nigh
 CLOUD_SHAPES = ("cloud_a", "cloud_b", "cloud_c", "cloud_d")
 CLOUD_ROWS = ((0.06, 0.15, -0.24), (0.12, 0.24, -0.34))
 """Depth, size and height of two rows of clouds."""
+CLOUD = 0.65  # half of a cloud's square, in its size
+SUN = "sun"
+"""Name of the disc of the sun among the shapes; it is no file."""
+STAR, RAY = "#fff6d8", "#e6fff8"
 STARS = (0.0026, 0.0034, 0.005)
 """Radii of stars in short sides."""
 
@@ -117,7 +123,15 @@ def heaven(scenery: Scenery, sun: Sun) -> Layer:
                 facing=sun.facing,
             )
 
-    return Layer(0.02, draw)
+    night = light.time == "night"
+    has_disc = clearness == 1.0 if night else clearness > 0.0
+    disc_mark = Mark(sun.shape if night else SUN, sun.x, sun.y, sun.radius * (1.1 if night else 1.0),
+                     sun.facing if night else 1.0, sun.tilt if night else 0.0,
+                     Look(disc, mixed(disc, "#8a7a50", 0.3), alpha=clearness))  # fmt: skip
+    soft = [Soft("glow", glow, (sun.x, sun.y, sun.radius, GLOW[light.time] * max(clearness, 0.12)))]
+    if star_field:
+        soft.insert(0, Soft("stars", STAR, (float(seed % 2**20), *map(float, star_field))))
+    return Layer(0.02, draw, front=(disc_mark,) if has_disc else (), soft=tuple(soft))
 
 
 def stars(picture: Tensor, grid: Grid, seed: int, count: int, lowest: float) -> None:
@@ -125,7 +139,7 @@ def stars(picture: Tensor, grid: Grid, seed: int, count: int, lowest: float) -> 
     rng = random.Random(seed)
     for _ in range(count):
         x, y = rng.uniform(-2.4, 2.4), rng.uniform(-0.75, lowest)
-        dot(picture, grid, x, y, rng.choice(STARS), "#fff6d8", rng.uniform(0.5, 1.0))
+        dot(picture, grid, x, y, rng.choice(STARS), STAR, rng.uniform(0.5, 1.0))
 
 
 def dot(picture: Tensor, grid: Grid, x: float, y: float, radius: float, color: str, alpha: float) -> None:
@@ -160,16 +174,20 @@ def clouds(scenery: Scenery, aspect: float) -> list[Layer]:
         ]
         if places:
             tint = mixed(color, light.sky[1], 0.08 if row else 0.45)
-            rows.append(Layer(depth, _cloud_row(places, tint), wind * (row + 1)))
+            look = Look(
+                tint, mixed(tint, "#000000", 0.1), mixed(tint, "#ffffff", 0.3), shadow=0.22, alpha=0.96
+            )
+            marks = tuple(
+                Mark(shape, x, y, size * CLOUD, facing, 0.0, look) for x, y, size, shape, facing in places
+            )
+            rows.append(Layer(depth, _cloud_row(marks, look), wind * (row + 1), front=marks))
     return rows
 
 
-def _cloud_row(places: list[tuple[float, float, float, str, int]], tint: str) -> Painter:
-    look = Look(tint, mixed(tint, "#000000", 0.1), mixed(tint, "#ffffff", 0.3), shadow=0.22, alpha=0.96)
-
+def _cloud_row(marks: tuple[Mark, ...], look: Look) -> Painter:
     def draw(picture: Tensor, grid: Grid) -> None:
-        for x, y, size, shape, facing in places:
-            stamp(picture, grid, shape, look, x, y, size * 0.65, facing=facing)
+        for mark in marks:
+            stamp(picture, grid, mark.shape, look, mark.x, mark.y, mark.half, facing=mark.facing)
 
     return draw
 
@@ -185,9 +203,10 @@ def rays(scenery: Scenery) -> Layer:
         fade = (1.15 - down).clamp(0.0, 1.0) * strength
         for x, width, alpha in shafts:
             edge = (grid.x - x - 0.22 * down).abs() - width * (0.35 + 0.65 * down)
-            paint(picture, coverage(edge, 2.0 / grid.scale) * fade * alpha, rgb("#e6fff8", grid.device))
+            paint(picture, coverage(edge, 2.0 / grid.scale) * fade * alpha, rgb(RAY, grid.device))
 
-    return Layer(0.1, draw, rng.choice((-0.012, 0.012)))
+    soft = tuple(Soft("rays", RAY, (*shaft, strength)) for shaft in shafts)
+    return Layer(0.1, draw, rng.choice((-0.012, 0.012)), soft=soft)
 
 
 def nebula(scenery: Scenery) -> Layer:
@@ -202,4 +221,5 @@ def nebula(scenery: Scenery) -> Layer:
         paint(picture, torch.exp(-(((across + wave) / 0.16) ** 2)) * 0.38, rgb(color, grid.device))
         stars(picture, grid, seed, 300, 0.6)
 
-    return Layer(0.02, draw)
+    soft = Soft("nebula", color, (angle, offset)), Soft("stars", STAR, (float(seed % 2**20), 300.0, 0.6))
+    return Layer(0.02, draw, soft=soft)

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from hinode.world.book import priors
 from hinode.world.book.scene import DRY, MAX_SUBJECTS, Scene, Subject
 from hinode.world.book.words import lexicon
-from hinode.world.caption import DENSITIES, words
 from hinode.world.prompts.grammar import plural
+from hinode.world.prompts.language import split_words
 from hinode.world.prompts.prompt import ParsedPrompt
 
+DENSITIES = ("tag", "short", "full", "dense")
 NUMBERS = {1: ("one",), 2: ("two", "two", "a pair of", "a couple of"), 3: ("three", "three", "a trio of")}
 OPENINGS = ("a video of", "a paper cut scene of", "an animation of", "cinematic shot of", "a clip of",
             "a paper cut animation of", "show me")  # fmt: skip
@@ -39,7 +40,7 @@ VOCABULARY: tuple[str, ...] = tuple(
         {
             *lexicon.FILLER,
             *(lexicon.PLURALS.get(noun, plural(noun)) for noun in _NOUNS),
-            *(w for text in (*_TEXTS, *lexicon.NEUTRAL, *OPENINGS, *NOBODY) for w in words(text)),
+            *(w for text in (*_TEXTS, *lexicon.NEUTRAL, *OPENINGS, *NOBODY) for w in split_words(text)),
         }
     )
 )

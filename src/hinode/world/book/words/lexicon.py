@@ -6,23 +6,8 @@ Words of `FILLER` state no fact but are expected in prompts.
 
 from __future__ import annotations
 
-from hinode.world.lexicon import (
-    COLOR_WORDS as FIRST_COLORS,
-)
-from hinode.world.lexicon import (
-    FILLER as FIRST_FILLER,
-)
-from hinode.world.lexicon import (
-    MOTION_WORDS as FIRST_MOTIONS,
-)
-from hinode.world.lexicon import (
-    NEUTRAL,
-    RELATION_WORDS,
-    TIME_WORDS,
-)
-from hinode.world.lexicon import (
-    WEATHER_WORDS as FIRST_WEATHERS,
-)
+from hinode.world.prompts import phrases
+from hinode.world.prompts.phrases import NEUTRAL, RELATION_WORDS, TIME_WORDS
 
 __all__ = ["ATTRIBUTES", "FILLER", "NEUTRAL", "RELATION_WORDS", "TIME_WORDS", "WEATHER_WORDS"]
 
@@ -54,7 +39,7 @@ PLURALS: dict[str, str] = {"fish": "fish", "snowman": "snowmen"}
 """Plurals of kinds that are not regular."""
 
 COLOR_WORDS: Phrases = {
-    **FIRST_COLORS,
+    **phrases.COLOR_WORDS,
     "black": ("black", "jet black", "ebony"),
     "grey": ("grey", "gray", "silver", "silvery"),
     "brown": ("brown", "chocolate", "chestnut", "chocolate brown"),
@@ -75,15 +60,15 @@ def _join(*texts: str) -> tuple[str, ...]:
 
 
 MOTION_WORDS: Phrases = {
-    **{motion: _join(*texts) for motion, texts in FIRST_MOTIONS.items()},
+    **{motion: _join(*texts) for motion, texts in phrases.MOTION_WORDS.items()},
     **{
-        side: _join(*FIRST_MOTIONS[side], *_each(_GO, side, f"to the {side}", f"towards the {side}"))
+        side: _join(*phrases.MOTION_WORDS[side], *_each(_GO, side, f"to the {side}", f"towards the {side}"))
         for side in ("left", "right")
     },
-    "rise": _join(*FIRST_MOTIONS["rise"], "blasting off", "blasts off"),
-    "bounce": (*FIRST_MOTIONS["bounce"], "leaping", "leaps", "bouncing along"),
-    "still": (*FIRST_MOTIONS["still"], "standing", "stands", "sitting", "sits", "rests", "waiting", "waits",
-              "parked", "moored", "sleeping", "sleeps", "lying still", "hangs still", "at anchor"),
+    "rise": _join(*phrases.MOTION_WORDS["rise"], "blasting off", "blasts off"),
+    "bounce": (*phrases.MOTION_WORDS["bounce"], "leaping", "leaps", "bouncing along"),
+    "still": (*phrases.MOTION_WORDS["still"], "standing", "stands", "sitting", "sits", "rests", "waiting",
+              "waits", "parked", "moored", "sleeping", "sleeps", "lying still", "hangs still", "at anchor"),
 }  # fmt: skip
 STILL_VERBS: Phrases = {
     "boat": ("moored", "at anchor"),
@@ -96,8 +81,8 @@ STILL_VERBS: Phrases = {
 """What captions say of a kind that stays still, beside the phrases for all."""
 
 WEATHER_WORDS: Phrases = {  # a sunny day is noon too
-    **FIRST_WEATHERS,
-    "clear": tuple(text for text in FIRST_WEATHERS["clear"] if text != "on a sunny day"),
+    **phrases.WEATHER_WORDS,
+    "clear": tuple(text for text in phrases.WEATHER_WORDS["clear"] if text != "on a sunny day"),
 }
 PLACE_WORDS: Phrases = {
     "hills": ("hills", "hill", "green hills", "rolling hills", "countryside", "hillside"),
@@ -162,7 +147,7 @@ ATTRIBUTES: dict[str, Phrases] = {
 """The phrases of every attribute, by its values."""
 
 FILLER = (
-    *FIRST_FILLER,
+    *phrases.FILLER,
     "none", "nobody", "nothing", "empty", "deserted", "lonely", "no", "people", "pair", "trio", "couple",
     "few", "lone", "single", "only", "old", "cosy", "cheerful", "busy", "full", "half", "them", "they", "all",
     "each", "along", "past", "between", "inside", "deep",

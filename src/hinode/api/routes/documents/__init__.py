@@ -1,0 +1,1 @@
+"""Routes of what people write and publish: storyboards and the feed."""

@@ -1,0 +1,1 @@
+"""Streams of server-sent events, all fed by one look at the database."""

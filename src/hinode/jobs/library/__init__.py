@@ -1,0 +1,1 @@
+"""The library of a project: its videos with titles, tags and collections, where they came from, and trash."""

@@ -1,0 +1,1 @@
+"""Storyboards as documents: stored with revisions and versions, and read from files of other programs."""

@@ -1,0 +1,115 @@
+"""The land of a plan: what a token is told of it, and its pixels.
+
+A pixel knows which sheet of land is on top there, how far below its edge it lies, and where it lies in the
+two uppermost cut-outs (clouds, houses, trees) in their own coordinates. So edges are sharp wherever they
+run, and the look of a cut-out is learnt once, as for subjects in `textures`.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hinode.model.layers import Linear
+
+CHANNELS = 8
+"""Values of a pixel, as `world.book.picture.layout` has them: sheet, distance below its edge, and twice the
+number of a cut-out, u and v."""
+SHEETS, UNKNOWN = 25, 24
+"""Numbers of sheets; the last one stands for a plan that does not say its land."""
+SILENT = 255
+"""Value of all sheets of such a plan."""
+SHAPES = 64
+"""Numbers of cut-outs, 0 is none."""
+STRIDE = 4  # pixels from one sample of a token to the next
+SHEET_WIDTH, SHAPE_WIDTH = 6, 4
+
+
+class LandHint(nn.Module):
+    """What a token of 16x16 pixels is told of the land: 4x4 samples of the map."""
+
+    def __init__(self, width: int, patch: int) -> None:
+        super().__init__()
+        self.side = patch // STRIDE
+        self.sheet, self.shape = nn.Embedding(SHEETS, SHEET_WIDTH), nn.Embedding(SHAPES, SHAPE_WIDTH)
+        self.join = Linear(self.side**2 * (SHEET_WIDTH + SHAPE_WIDTH + 3), width, zero=True)
+
+    def forward(self, land: Tensor, dtype: torch.dtype) -> Tensor:
+        """land uint8 [B, T, CHANNELS, H, W] -> [B, T, h, w, D]."""
+        middle = slice(STRIDE // 2, None, STRIDE)
+        samples = land[..., middle, middle].movedim(2, -1)  # (B, T, H / 4, W / 4, CHANNELS)
+        sheet, shape = sheet_numbers(samples[..., 0]), samples[..., 2].long()
+        places = samples[..., [1, 3, 4]].float() / 255 - 0.5
+        places[..., 1:] *= (shape > 0)[..., None]
+        values = torch.cat((self.sheet(sheet), self.shape(shape), places), -1).to(dtype)
+        b, t, h, w, n = values.shape
+        grid = values.view(b, t, h // self.side, self.side, w // self.side, self.side, n)
+        joined: Tensor = self.join(grid.transpose(3, 4).flatten(4))
+        return joined
+
+
+class LandPixels(nn.Module):
+    """Pixels of the land. A small network turns what is known of a pixel, what its token knows and the noisy
+    pixel into a colour and an opacity."""
+
+    HIDDEN, CHANNELS, SIDE = 32, 8, 48
+
+    def __init__(self, width: int, conditioning: int) -> None:
+        """`width` of a token, `conditioning` of the summary of a clip's facts."""
+        super().__init__()
+        self.texture = nn.Parameter(0.1 * torch.randn(SHAPES * self.SIDE**2, self.CHANNELS))
+        # The colours of sheets and cut-outs hang on place, time and weather together.
+        self.sheets = Linear(conditioning, SHEETS * self.HIDDEN)
+        self.tint = Linear(conditioning, self.HIDDEN, zero=True)
+        self.edge = Linear(3, self.HIDDEN)
+        self.look = Linear(2 * self.CHANNELS + 2, self.HIDDEN)
+        self.noisy = Linear(4, self.HIDDEN)
+        self.token = Linear(width, self.HIDDEN)
+        self.mix = Linear(self.HIDDEN, self.HIDDEN)
+        self.out = Linear(self.HIDDEN, 4, zero=True)
+
+    def look_up(self, land: Tensor, facts: Tensor, dtype: torch.dtype) -> Tensor:
+        """What is known of each pixel before anything is drawn, [B * T * H * W, HIDDEN]: the same at every
+        noise level. land uint8 [B, T, CHANNELS, H, W]; facts [B, conditioning]."""
+        batch, frames, _, height, width = land.shape
+        rows = land.movedim(2, -1).flatten(0, 3)
+        table = self.sheets(facts.to(dtype)).view(batch * SHEETS, self.HIDDEN)
+        clips = torch.arange(batch, device=land.device).repeat_interleave(frames * height * width)
+        features: Tensor = F.embedding(clips * SHEETS + sheet_numbers(rows[:, 0]), table)
+        below = rows[:, 1].float() / 255
+        edges = torch.stack((below, torch.exp(-20 * below), torch.exp(-80 * below)), -1)
+        features = features + self.edge(edges.to(dtype))
+        there = (rows[:, 2] > 0).nonzero(as_tuple=True)[0]
+        if len(there):
+            marks = rows[there]
+            texels = [self._texels(marks[:, first : first + 3]) for first in (2, 5)]
+            present = torch.stack((marks[:, 2] > 0, marks[:, 5] > 0), -1).float()
+            tint = 1 + self.tint(facts.to(dtype))[clips[there]]
+            look = self.look(torch.cat((*texels, present), -1).to(dtype)) * tint
+            features = features.index_add(0, there, look)
+        return features
+
+    def forward(self, clean: Tensor, observation: Tensor, tokens: Tensor, features: Tensor) -> Tensor:
+        """clean [B, T, 3, H, W]; observation: noisy frames with a channel of known pixels [B, T, 4, H, W];
+        tokens [B, T, h, w, D]; features: of `look_up`. Returns the clean frames with the land laid over."""
+        batch, frames, _, height, width = clean.shape
+        values = self.token(tokens).flatten(0, 1).movedim(-1, 1)
+        values = F.interpolate(values, (height, width), mode="bilinear")
+        hidden = features + values.movedim(1, -1).flatten(0, 2)
+        hidden = hidden + self.noisy(observation.movedim(2, -1).flatten(0, 3).to(tokens.dtype))
+        out = self.out(F.silu(self.mix(F.silu(hidden)))).float()
+        out = out.view(batch, frames, height, width, 4).movedim(-1, 2)
+        return torch.lerp(clean, out[:, :, :3], torch.sigmoid(out[:, :, 3:] - 2.0))
+
+    def _texels(self, marks: Tensor) -> Tensor:
+        """The texture at numbers, u and v uint8 [N, 3]: [N, CHANNELS]; 0 where there is no cut-out."""
+        number, u, v = (marks[:, k].long() for k in range(3))
+        column, row = (value * self.SIDE // 256 for value in (u, v))
+        texels: Tensor = F.embedding((number * self.SIDE + row) * self.SIDE + column, self.texture)
+        return texels * (number > 0)[:, None]
+
+
+def sheet_numbers(sheets: Tensor) -> Tensor:
+    """Sheets of a map as numbers below `SHEETS`."""
+    return sheets.long().clamp(max=UNKNOWN)

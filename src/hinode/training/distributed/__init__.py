@@ -1,1 +1,0 @@
-"""Training by several processes that share each batch, or also the weights."""

@@ -1,0 +1,161 @@
+"""Quotes of the API: every operation, the queue, and what is quicker."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from hinode.engines.protocol import Cost
+from hinode.money import runs
+from hinode.money.predict import Run, Work
+from hinode.money.runs import Kind
+from hinode.records.tables import quotes
+from tests.api.conftest import SMALL, Clock, Server
+
+PROMPT = {"prompt": "a red kite over the hills", "size": SMALL, "seconds": 1}
+
+
+def ask(server: Server, **body: Any) -> dict[str, Any]:
+    response = server.client.post("/v1/videos/quote", json=body)
+    assert response.status_code == 200, response.text
+    return dict(response.json())
+
+
+def test_a_quote_says_what_a_video_will_take(server: Server) -> None:
+    quote = ask(server, **PROMPT, n=3, seed=7)
+    assert quote["object"] == "video.quote"
+    assert quote["id"].startswith("quote_")
+    assert (quote["operation"], quote["model"], quote["size"], quote["n"]) == ("generate", "sora-2", SMALL, 3)
+    assert 0 < quote["eta"]["p50"] <= quote["eta"]["p90"]
+    assert quote["queue_wait"] == {"p50": 0, "p90": 0}
+    assert sum(stage["seconds"] for stage in quote["stages"]) == pytest.approx(quote["eta"]["p50"], abs=0.05)
+    assert quote["valid_until"] == int(server.context.clock() + 600)
+    video = server.create(**{**PROMPT, "n": 3, "seed": 7})
+    with server.context.store.database.read() as connection:
+        row = connection.execute(sa.select(quotes).where(quotes.c.id == quote["id"])).one()
+        jobs_hash = connection.execute(
+            sa.text("SELECT request_hash FROM jobs WHERE id = :id"), {"id": video["id"]}
+        ).scalar_one()
+    assert (row.project_id, row.request_hash) == (server.project_id, jobs_hash)
+    assert row.quote["eta"] == quote["eta"]
+
+
+def test_alternatives_come_the_quickest_first(server: Server) -> None:
+    quote = ask(server, model="native/book", prompt="a red kite", size="640x360", seconds=2)
+    etas = [other["eta"]["p50"] for other in quote["alternatives"]]
+    assert etas == sorted(etas)
+    labels = [other["label"] for other in quote["alternatives"]]
+    assert {"profile draft", "profile best"} <= set(labels)
+    assert labels.index("profile draft") < labels.index("profile best")
+    assert all(other["model"] == "native/book" for other in quote["alternatives"])
+
+
+def test_every_operation_has_a_quote(server: Server) -> None:
+    video = server.render(seconds="2")["id"]
+    plain, span = {"model": "native/book"}, {"video": video, "from": 0.5, "to": 1.5}
+    bodies: dict[str, dict[str, Any]] = {
+        "edit": {"prompt": "at night", "video": video},
+        "extend": {"prompt": "it flies on", "video": video, "seconds": 2},
+        "remix": {"prompt": "a blue kite", "video": video},
+        "loop": {"prompt": "a red kite", "size": "640x360"},
+        "blend": {"prompt": "kites", "videos": [video, video]},
+        "retake": {"prompt": "a red kite", **span},
+        "recut": {"prompt": "a red kite", **span, "before": 1, "after": 1},
+        "storyboard": {"size": "640x360", "shots": [{"prompt": "a kite", "seconds": 2}] * 2},
+    }
+    for operation, body in bodies.items():
+        quote = ask(server, operation=operation, **body, **plain)
+        assert quote["operation"] == operation
+        assert quote["eta"]["p50"] > 0
+
+
+def test_the_quote_rests_on_the_runs_of_this_server(server: Server, clock: Clock) -> None:
+    assert ask(server, **PROMPT)["basis"] in ("estimated", "measured")
+    for _ in range(3):
+        server.render(**PROMPT)
+    kind = Kind("native", "book", "an abacus", "draft")
+    work = Work(Cost(5488, 3, 3, 1_404_928), 32 * 640 * 360)
+    with server.context.store.database.write() as connection:
+        for number in range(runs.MAX_RUNS + 5):
+            run = Run(work, {"sample": 99.0 + number % 3, "encode": 1.0})
+            runs.record(connection, (kind, run), server.context.clock())
+        assert len(runs.recorded(connection, "native", "book", "draft")[0]) == runs.MAX_RUNS
+    clock.now += 60
+    assert ask(server, **PROMPT)["basis"] == "measured"
+    body = {"model": "native/book", "prompt": "a kite", "size": "640x360", "seconds": 2}
+    draft = ask(server, **body, profile="draft")
+    assert draft["basis"] == "measured"
+    assert draft["eta"]["p50"] == pytest.approx(101, rel=0.05)
+    best = ask(server, **body, profile="best")
+    assert best["basis"] == "estimated"
+    assert best["eta"]["p50"] > 3 * draft["eta"]["p50"]
+
+
+def test_the_wait_grows_with_the_queue(fresh_server: Server) -> None:
+    body = {"model": "native/book", "prompt": "a kite", "size": "640x360", "seconds": 2}
+    alone = ask(fresh_server, **body)
+    assert alone["queue_wait"] == {"p50": 0, "p90": 0}
+    for _ in range(4):
+        fresh_server.create(**body)
+    behind, each = ask(fresh_server, **body), alone["eta"]["p50"]
+    assert behind["queue_wait"]["p50"] == pytest.approx(4 * each, rel=0.01)
+    assert behind["queue_wait"]["p50"] < behind["queue_wait"]["p90"]
+    starts = fresh_server.context.forecast.starts(fresh_server.context.clock())
+    assert [start.p50 for start in starts.values()] == pytest.approx(
+        [number * each for number in range(4)], rel=0.01
+    )
+    last = fresh_server.client.get("/v1/videos").json()["data"][0]
+    job = fresh_server.context.store.job(fresh_server.project_id, last["id"])
+    assert job is not None
+    left = fresh_server.context.forecast.remaining(job, fresh_server.context.clock())
+    assert left == pytest.approx(4 * each, rel=0.01)
+    # A preview goes before them, and another project has its share.
+    assert ask(fresh_server, **body, priority="preview")["queue_wait"]["p50"] == 0
+    other = fresh_server.client.post("/v1/videos/quote", json=body, headers=fresh_server.other_project())
+    assert other.json()["queue_wait"]["p50"] == pytest.approx(each, rel=0.01)
+
+
+def test_a_running_job_has_its_own_pace(server: Server) -> None:
+    body = {"model": "native/book", "prompt": "a kite", "size": "640x360", "seconds": 2}
+    video = server.create(**body)
+    job = server.context.store.job(server.project_id, video["id"])
+    assert job is not None
+    now = server.context.clock()
+    waiting = server.context.forecast.remaining(job, now)
+    assert waiting is not None
+    assert waiting > 0
+    running = dataclasses.replace(
+        job, status=type(job.status).RUNNING, stage="sample", progress=46, started_at=now - 100, epoch=1
+    )
+    left = server.context.forecast.remaining(running, now)
+    quick = dataclasses.replace(running, started_at=now - 1)
+    assert left is not None
+    assert left > 40
+    assert 0 < (server.context.forecast.remaining(quick, now) or 0) < left
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"prompt": "a kite", "operation": "paint"}, "operation"),
+        ({"prompt": "a kite", "operation": ["edit"]}, "operation"),
+        ({"prompt": "a kite", "operation": "edit"}, "video"),
+        ({"prompt": "a kite", "colour": "red"}, "colour"),
+        ({"prompt": "a kite", "seconds": 1000}, "seconds"),
+        ({"operation": "remix", "prompt": "a kite", "video": "video_none"}, "video_id"),
+    ],
+)
+def test_what_is_wrong_is_named(server: Server, body: dict[str, Any], param: str) -> None:
+    response = server.client.post("/v1/videos/quote", json=body)
+    assert response.status_code in (400, 404)
+    assert response.json()["error"]["param"] == param, response.text
+
+
+def test_another_project_has_no_quote_of_this_ones_videos(server: Server) -> None:
+    video = server.render()["id"]
+    body = {"operation": "extend", "prompt": "on", "video": video, "seconds": 1}
+    response = server.client.post("/v1/videos/quote", json=body, headers=server.other_project())
+    assert response.status_code == 404

@@ -1,0 +1,43 @@
+"""`hinode quote`, and the runs that `generate` records for it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hinode.records.database import Database
+from hinode.settings import Settings
+from tests.cli.conftest import Run
+
+
+def test_without_a_database_the_time_is_estimated(run: Run, settings: Settings) -> None:
+    result = run("quote", "a red kite", "--size", "64x36", "--seconds", "1", "--json")
+    assert result.exit_code == 0, result.output
+    quote = json.loads(result.stdout)
+    assert (quote["basis"], quote["model"], quote["profile"]) == ("estimated", "native/toy", "standard")
+    assert {other["profile"] for other in quote["alternatives"]} == {"draft", "best"}
+    assert not (settings.home / "hinode.db").exists()
+
+
+def test_runs_of_the_command_are_measured(
+    run: Run, settings: Settings, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path_factory.mktemp("a database") / "hinode.db"
+    monkeypatch.setenv("HINODE_DATABASE_URL", f"sqlite:///{path}")
+    database = Database(f"sqlite:///{path}")
+    database.upgrade()
+    database.close()
+    clip = ("--engine", "testcard", "--size", "64x36", "--seconds", "0.5")
+    for seed in range(3):
+        assert run("generate", "a card", *clip, "--seed", seed, "-o", "card.mp4").exit_code == 0
+    result = run("quote", "a card", *clip)
+    assert result.exit_code == 0, result.output
+    assert "measured: " in result.stdout
+    assert "testcard/testcard" in result.stdout
+
+
+def test_what_no_model_can_do_is_refused(run: Run) -> None:
+    result = run("quote", "a kite", "--profile", "fast")
+    assert result.exit_code == 2
+    assert "no profile 'fast'" in result.stderr

@@ -1,0 +1,66 @@
+"""A real server with the native engine, and a signed-in browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from benchmarks.serving import ServerHarness
+from tests.studio.browser import ARGUMENTS, WAIT_MS, find_browser
+
+SignIn = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    path = find_browser()
+    expect.set_options(timeout=WAIT_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHarness]:
+    """`hinode serve` with the native engine."""
+    home = tmp_path_factory.mktemp("studio")
+    server = ServerHarness(home, environment={"HINODE_MODELS": "", "HINODE_HOSTS": "studio.test"})
+    with server:
+        yield server
+
+
+@pytest.fixture
+def errors() -> list[str]:
+    """What went wrong in the pages of the test: exceptions, errors on the console; empty at its end."""
+    return []
+
+
+@pytest.fixture
+def context(browser: Browser, errors: list[str]) -> Iterator[BrowserContext]:
+    """A browser profile of its own."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url="about:blank")
+    context.set_default_timeout(WAIT_MS)
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    context.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    yield context
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def sign_in(server: ServerHarness, context: BrowserContext) -> SignIn:
+    """Opens a page that is signed in by a link, as a person does."""
+
+    def open_page(origin: str | None = None) -> Page:
+        link = server.command("link").strip().split()[-1]
+        page = context.new_page()
+        page.goto(link.replace(server.origin, origin or server.origin))
+        page.get_by_role("button", name="Open the studio").press("Enter")
+        page.get_by_role("heading", name="Create").wait_for()
+        return page
+
+    return open_page

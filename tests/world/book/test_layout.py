@@ -1,0 +1,90 @@
+"""The layout of the land: where sheets and cut-outs are, without their colours."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+
+from hinode.engines.native.book.scene_plan import arrive, cut_plan, go_on, lead
+from hinode.engines.native.plans.planning import plan_prompt
+from hinode.world.book.motion import camera_path
+from hinode.world.book.picture.layout import SHAPES, land_map
+from hinode.world.book.picture.preview import plan_land, render_plan
+from hinode.world.book.picture.render import render
+from hinode.world.book.plan import LandPlan, ScenePlan, plan_of
+from hinode.world.book.scene import Scene, sample_scene
+from hinode.world.book.words.language import BOOK
+from hinode.world.prompts.prompt import parse
+
+SIZE = {"width": 112, "height": 64}
+MOMENTS = torch.arange(9) / 8
+
+
+def land(plan: ScenePlan, moments: torch.Tensor = MOMENTS) -> torch.Tensor:
+    layout = plan_land(plan, moments, **SIZE)
+    assert layout is not None
+    return layout
+
+
+def test_sheets_and_cut_outs_lie_where_the_book_draws_them() -> None:
+    scene = Scene((), "noon", "sea", "clear", "still", None, 8)
+    (picture,) = render([scene], frames=1, fps=8, **SIZE)[0]
+    layout = land_map(scene, MOMENTS[:1], camera_path(scene, MOMENTS[:1], 1.75), **SIZE)[0]
+    water = layout[0] > 0
+    assert 0.2 < water.float().mean() < 0.6
+    inner = water[2:] == water[:-2]  # away from edges the sky is brighter than the water
+    brightness = picture.mean(0)[1:-1][inner]
+    assert brightness[~water[1:-1][inner]].mean() > brightness[water[1:-1][inner]].mean() + 0.1
+    names = {SHAPES[number - 1] for number in layout[2].unique().tolist() if number}
+    assert names <= {"sun", "cloud_a", "cloud_b", "cloud_c", "cloud_d"}
+    assert "sun" in names
+
+
+def test_the_layout_of_a_plan_is_that_of_its_scene() -> None:
+    for number in range(12):
+        scene = sample_scene(random.Random(number))
+        true = land_map(scene, MOMENTS, camera_path(scene, MOMENTS, 1.75), **SIZE)
+        read = land(plan_of(scene, 1.5, 1.75))
+        assert (true[:, 0] == read[:, 0]).float().mean() > 0.98
+        assert (true[:, 2] == read[:, 2]).float().mean() > 0.97
+
+
+def test_the_land_goes_on_through_parts_and_moves_with_the_camera() -> None:
+    words = "a red balloon over the hills, camera pans right, clouds"
+    plan = plan_prompt(words, seconds=2.0, size=(112, 64), seed=3).plan
+    later = land(plan, MOMENTS[:5] + 1.0)
+    part = cut_plan(plan, 1.0, 1.0)
+    assert (land(part, MOMENTS[:5])[:, 0] == later[:, 0]).float().mean() > 0.99
+    assert (land(plan)[0, 0] != land(plan)[-1, 0]).any()
+    after = plan_prompt("a red balloon", seconds=1.0, size=(112, 64), seed=9).plan
+    same = go_on(plan, after, parse("a red balloon", BOOK), 1.75)
+    assert same.land is not None
+    assert plan.land is not None
+    assert (same.land.number, same.land.seconds) == (plan.land.number, 2.0)
+    assert same.land.x > 0
+    other = plan_prompt("a red balloon over the sea", seconds=1.0, size=(112, 64), seed=9).plan
+    assert go_on(plan, other, parse("a red balloon over the sea", BOOK), 1.75).land == other.land
+
+
+def test_the_land_does_not_jump_where_a_loop_closes_or_a_part_leads_to_another() -> None:
+    words = "a red balloon over the hills at noon, camera pans right"
+    plan = plan_prompt(words, seconds=2.0, size=(112, 64), seed=3).plan
+    back = lead(plan, plan, 1.0)
+    ends = torch.tensor([0.0, 1.0])
+    first, last = land(back, ends)
+    assert (first == land(plan, torch.tensor([2.0]))[0]).float().mean() > 0.98
+    assert (last == land(plan, torch.tensor([0.0]))[0]).float().mean() > 0.98
+    before = plan_prompt("a red balloon", seconds=1.0, size=(112, 64), seed=4).plan
+    there = arrive(plan, before, parse("a red balloon", BOOK), 1.75)
+    assert (land(there, ends)[1] == land(plan, torch.tensor([0.0]))[0]).float().mean() > 0.98
+
+
+def test_a_plan_shows_its_own_land_whatever_the_seed() -> None:
+    plan = plan_prompt("a cat in the village", seconds=1.0, size=(112, 64), seed=1).plan
+    first, second = (render_plan(plan, MOMENTS[:1], seed=seed, **SIZE) for seed in (1, 2))
+    assert torch.equal(first, second)
+    changed = plan.model_copy(update={"land": LandPlan(number=77)})
+    assert not torch.equal(first, render_plan(changed, MOMENTS[:1], seed=1, **SIZE))
+    unsaid = plan.model_copy(update={"land": None})
+    assert plan_land(unsaid, MOMENTS, **SIZE) is None
