@@ -1,31 +1,33 @@
-"""Copy the libraries of the studio into `src/hinode/studio/web/vendor`, with versions, licences and digests.
+"""Make the libraries of the studio in `src/hinode/studio/web/vendor`, with versions, licences and digests.
 
     pip install fonttools brotli
     python -m runs.vendor_studio FOLDER
 
-FOLDER holds `node_modules` with the packages of `tests/studio/package.json`. Bare names in imports become
-relative ones, since a browser resolves no names without an import map. Of the typeface, the letters of
-western European languages stay, with the weights of the studio.
+FOLDER holds `node_modules` with the packages of `tests/studio/package.json`, and esbuild. The libraries are
+one module: a browser fetches one file sooner than five, and resolves no names without an import map. Of
+the typeface, the letters of western European languages stay, with the weights of the studio.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 VENDOR = Path(__file__).parents[1] / "src/hinode/studio/web/vendor"
-FILES = {
-    "preact": ("preact", "dist/preact.mjs"),
-    "preact/hooks": ("preact", "hooks/dist/hooks.mjs"),
-    "htm": ("htm", "dist/htm.module.js"),
-    "@preact/signals-core": ("@preact/signals-core", "dist/signals-core.mjs"),
-    "@preact/signals": ("@preact/signals", "dist/signals.mjs"),
-}
-"""Package and file by the name that imports use."""
+MODULE = "libraries.js"
+PACKAGES = ("preact", "htm", "@preact/signals-core", "@preact/signals")
+ENTRY = """\
+export { Fragment, h, render } from "preact";
+export { useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+export { batch, computed, effect, signal, useComputed, useSignal, useSignalEffect } from "@preact/signals";
+export { default as htm } from "htm";
+"""
+"""What the studio uses of them."""
+BUNDLE = ("--bundle", "--format=esm", "--minify", "--target=es2022", "--legal-comments=none")
 FONT = ("@fontsource-variable/inter", "files/inter-latin-wght-normal.woff2")
 LETTERS = "U+20-7E,U+A0-FF,U+131,U+152-153,U+2013-2014,U+2018-201A,U+201C-201E,U+2022,U+2026,U+20AC,U+2212"
 WEIGHTS = "wght=400:700"
@@ -36,11 +38,12 @@ def copy_licence(root: Path, name: str) -> None:
     (VENDOR / f"{name}.LICENSE").write_text(next(root.glob("LICENSE*")).read_text())
 
 
-def row(file: Path, root: Path) -> str:
-    """The line of a file in the list."""
-    facts = json.loads((root / "package.json").read_text())
+def row(file: Path, roots: Iterable[Path]) -> str:
+    """The line of a file in the list, with the packages that it is made from."""
+    facts = [json.loads((root / "package.json").read_text()) for root in roots]
+    columns = [", ".join(fact[field] for fact in facts) for field in ("name", "version", "license")]
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return f"| {file.name} | {facts['name']} | {facts['version']} | {facts['license']} | {digest} |"
+    return f"| {file.name} | {' | '.join(columns)} | {digest} |"
 
 
 def subset_font(source: Path, target: Path) -> None:
@@ -60,27 +63,22 @@ def subset_font(source: Path, target: Path) -> None:
     narrow.unlink()
 
 
-def file_name(name: str) -> str:
-    return name.removeprefix("@").replace("/", "-") + ".js"
-
-
 def main(folder: Path) -> None:
     """Write the files and the list of them."""
-    lines = ["| file | package | version | licence | SHA-256 |", "|---|---|---|---|---|"]
-    for name, (package, path) in FILES.items():
-        root = folder / "node_modules" / package
-        text = re.sub(r"//# sourceMappingURL=.*\n?", "", (root / path).read_text())
-        for other in FILES:
-            text = re.sub(rf"(from\s?){json.dumps(other)}", rf'\1"./{file_name(other)}"', text)
-        file = VENDOR / file_name(name)
-        file.write_text(text)
+    lines = ["| file | packages | versions | licences | SHA-256 |", "|---|---|---|---|---|"]
+    file = VENDOR / MODULE
+    esbuild = folder / "node_modules/.bin/esbuild"
+    command = [str(esbuild.resolve()), *BUNDLE, f"--outfile={file}"]
+    subprocess.run(command, input=ENTRY, text=True, cwd=folder, check=True)
+    roots = [folder / "node_modules" / package for package in PACKAGES]
+    for package, root in zip(PACKAGES, roots, strict=True):
         copy_licence(root, package.removeprefix("@").replace("/", "-"))
-        lines.append(row(file, root))
+    lines.append(row(file, roots))
     root, font = folder / "node_modules" / FONT[0], VENDOR / "inter-latin.woff2"
     subset_font(root / FONT[1], font)
     copy_licence(root, "inter")
-    lines.append(row(font, root))
-    head = "Libraries of the studio, copied by `python -m runs.vendor_studio FOLDER`; not edited by hand.\n\n"
+    lines.append(row(font, [root]))
+    head = "Libraries of the studio, made by `python -m runs.vendor_studio FOLDER`; not edited by hand.\n\n"
     (VENDOR / "README.md").write_text(head + "\n".join(lines) + "\n")
 
 

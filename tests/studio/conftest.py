@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from benchmarks.serving import ServerHarness
 from tests.studio.browser import ARGUMENTS, WAIT_MS, find_browser
+from tests.studio.proxy import Proxy, running
 
 SignIn = Callable[..., Page]
 
@@ -52,13 +53,28 @@ def context(browser: Browser, errors: list[str]) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def sign_in(server: ServerHarness, context: BrowserContext) -> SignIn:
+def proxy(server: ServerHarness, context: BrowserContext) -> Iterator[Proxy]:
+    """A proxy before the server, which changes what passes."""
+    with running(server.origin) as proxy:
+        yield proxy
+        for page in context.pages:  # before the proxy ends
+            page.close()
+
+
+@pytest.fixture
+def origin(server: ServerHarness) -> str:
+    """What stands before the path of the page, as the browser asks for it."""
+    return server.origin
+
+
+@pytest.fixture
+def sign_in(server: ServerHarness, context: BrowserContext, origin: str) -> SignIn:
     """Opens a page that is signed in by a link, as a person does."""
 
-    def open_page(origin: str | None = None) -> Page:
+    def open_page() -> Page:
         link = server.command("link").strip().split()[-1]
         page = context.new_page()
-        page.goto(link.replace(server.origin, origin or server.origin))
+        page.goto(link.replace(server.origin, origin))
         page.get_by_role("button", name="Open the studio").press("Enter")
         page.get_by_role("heading", name="Create").wait_for()
         return page

@@ -1,4 +1,5 @@
-"""What people come for, from beginning to end, by keyboard alone."""
+"""What people come for, from beginning to end, by keyboard alone: on localhost, at a name of the
+local network (no secure context), and behind a proxy that changes what passes."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from tests.media.corpus import video as write_video
 from tests.studio.browser import wait_until
 from tests.studio.conftest import SignIn
 from tests.studio.keyboard import Keyboard
+from tests.studio.proxy import Proxy
 from tests.studio.visits import (
     EXAMPLE,
     MAKING_MS,
@@ -33,7 +35,16 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def key(server: ServerHarness) -> str:
     """An API key, for what a journey needs to begin with and for looking at what came of it."""
-    return server.key("journeys")
+    return server.key("journeys", "--scopes", "read,write,manage")
+
+
+@pytest.fixture(params=["localhost", "network", "proxy"])
+def origin(request: pytest.FixtureRequest, server: ServerHarness) -> str:
+    """What stands before the path of the page, as the browser asks for it."""
+    if request.param == "proxy":
+        proxy: Proxy = request.getfixturevalue("proxy")
+        return proxy.origin
+    return server.origin if request.param == "localhost" else f"http://studio.test:{server.port}"
 
 
 def newest(server: ServerHarness, key: str, number: int = 1) -> list[dict[str, Any]]:
@@ -44,9 +55,9 @@ def newest(server: ServerHarness, key: str, number: int = 1) -> list[dict[str, A
     return videos
 
 
-def open_clip(page: Page, server: ServerHarness, video_id: str) -> Keyboard:
+def open_clip(page: Page, origin: str, video_id: str) -> Keyboard:
     """The page of a clip, as its address opens it."""
-    page.goto(f"{server.origin}/#/clip/{video_id}")
+    page.goto(f"{origin}/#/clip/{video_id}")
     page.get_by_role("toolbar", name="Make from this clip").wait_for()
     return Keyboard(page)
 
@@ -78,10 +89,12 @@ def test_a_draft_is_finished_with_its_seed(server: ServerHarness, sign_in: SignI
     assert (best["seed"], best["size"], best["prompt"]) == (draft["seed"], draft["size"], draft["prompt"])
 
 
-def test_an_edit_leaves_what_is_outside_its_mask(server: ServerHarness, sign_in: SignIn, key: str) -> None:
+def test_an_edit_leaves_what_is_outside_its_mask(
+    server: ServerHarness, sign_in: SignIn, origin: str, key: str
+) -> None:
     source = make_clip(server, key)
     page = sign_in()
-    keyboard = open_clip(page, server, source)
+    keyboard = open_clip(page, origin, source)
     keyboard.activate("button", "Edit part")
     keyboard.tab_to("application", "Mask over the picture")
     # From its place in the middle to the upper left corner.
@@ -212,7 +225,10 @@ def test_one_shot_of_four_is_made_again(server: ServerHarness, sign_in: SignIn, 
     wait_for_clip(server, key, film["id"])
 
 
-def test_a_remix_of_a_post_keeps_its_credit(server: ServerHarness, sign_in: SignIn, key: str) -> None:
+def test_a_remix_of_a_post_keeps_its_credit(
+    server: ServerHarness, sign_in: SignIn, origin: str, key: str
+) -> None:
+    ask(server, key, "POST", "project", {"feed_enabled": False})  # as at the beginning, for every origin
     make_clip(server, key, prompt="a red kite over the hills")
     page = sign_in()
     keyboard = Keyboard(page)
@@ -226,7 +242,7 @@ def test_a_remix_of_a_post_keeps_its_credit(server: ServerHarness, sign_in: Sign
         keyboard.activate("button", "Publish", exact=True)
         page.get_by_role("main").get_by_text(caption).first.wait_for()
 
-    page.goto(f"{server.origin}/#/feed")
+    page.goto(f"{origin}/#/feed")
     keyboard.activate("button", "Turn it on")
     publish("The first kite")
     keyboard.activate("button", re.compile("^Remix: "))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,20 +9,12 @@ from playwright.sync_api import BrowserContext, Page
 
 from benchmarks.serving import ServerHarness
 from tests.studio.keyboard import Keyboard
-from tests.studio.proxy import Proxy, running
+from tests.studio.proxy import Proxy
 from tests.studio.visits import EXAMPLE, first_visit, make_one_take, wait_until_it_plays
 
 pytestmark = pytest.mark.slow
 
 PROMPT = "A grey whale swims to the right under water"
-
-
-@pytest.fixture
-def proxy(server: ServerHarness, context: BrowserContext) -> Iterator[Proxy]:
-    with running(server.origin) as proxy:
-        yield proxy
-        for page in context.pages:  # before the proxy ends
-            page.close()
 
 
 def open_link(server: ServerHarness, context: BrowserContext, origin: str) -> Page:

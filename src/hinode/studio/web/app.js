@@ -1,12 +1,13 @@
 // The studio: who is there, which page is shown, and the frame around it.
 import { call, get } from "./core/api.js";
+import { openPalette, openShortcuts, palette, publishing } from "./core/dialogs.js";
 import { listen, startEvents } from "./core/events.js";
 import "./core/install.js";
 import { useShortcuts } from "./core/keyboard.js";
-import { loadNeeds } from "./core/lazy.js";
+import { lazy, loadNeeds } from "./core/lazy.js";
 import { notifyError } from "./core/notices.js";
 import { navigate, route } from "./core/router.js";
-import { session } from "./core/session.js";
+import { leaveLink, readLink, session } from "./core/session.js";
 import { t } from "./core/strings.js";
 import "./core/theme.js";
 import { html, render, signal, useEffect, useState } from "./core/ui.js";
@@ -14,9 +15,10 @@ import { rememberAll } from "./core/videos.js";
 import { Button } from "./widgets/controls.js";
 import { Navigation, Notices, PageHead, outdated } from "./widgets/frame.js";
 import { Sun } from "./widgets/icons.js";
-import { openPalette, openShortcuts, pageCommands, Palette } from "./widgets/palette.js";
-import { Publishing } from "./widgets/publish.js";
-import { leaveLink, readLink, SignIn } from "./pages/sign-in.js";
+
+const Palette = lazy(() => import("./widgets/palette.js"), "Palette");
+const PublishDialog = lazy(() => import("./widgets/publish.js"), "PublishDialog");
+const SignIn = lazy(() => import("./pages/sign-in.js"), "SignIn");
 
 /**
  * @typedef {object} Page
@@ -97,7 +99,8 @@ function App() {
     ${known && html`<a class="skip button" href="#main" onClick=${(/** @type {Event} */ event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>${t("app.skip")}</a>
     <div class="app"><${Navigation} pages=${PAGES} /><main id="main" tabindex="-1"><${CurrentPage} name=${page} id=${id} query=${query} /></main></div>`}
     ${(choosing || !session.value.signed_in) && html`<${SignIn} over=${known} />`}
-    <${Publishing} /><${Notices} /><${Palette} commands=${pageCommands(PAGES)} />`;
+    ${publishing.value && html`<${PublishDialog} key=${publishing.value.video.id} ...${publishing.value} />`}
+    <${Notices} />${palette.value && html`<${Palette} pages=${PAGES} />`}`;
 }
 
 /** Whether the server has not answered since the page began. */

@@ -13,13 +13,14 @@ import { html, useEffect, useState } from "./ui.js";
 export const loadNeeds = ({ strings = [], styles = [] }) => Promise.all([...strings.map(loadStrings), ...styles.map(loadStyle)]);
 
 /**
- * A component of a module that is loaded when the component is first shown; until then it shows nothing.
+ * A component of a module that is loaded when the component is first shown.
  * @param {() => Promise<Record<string, any>>} load
  * @param {string} name of the export
  * @param {Needs} [needs]
+ * @param {() => any} [place] what is shown until then
  * @returns {(properties: Record<string, any>) => any}
  */
-export function lazy(load, name, needs = {}) {
+export function lazy(load, name, needs = {}, place = () => null) {
   /** @type {any} */
   let Component = null;
   return function Lazy(properties) {
@@ -27,7 +28,7 @@ export function lazy(load, name, needs = {}) {
     useEffect(() => {
       if (!Component) Promise.all([load(), loadNeeds(needs)]).then(([module]) => { Component = module[name]; setLoaded(true); }, notifyError);
     }, []);
-    return Component ? html`<${Component} ...${properties} />` : null;
+    return Component ? html`<${Component} ...${properties} />` : place();
   };
 }
 

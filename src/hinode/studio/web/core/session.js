@@ -18,5 +18,22 @@ export const session = signal(/** @type {Session | null} */ (null));
 
 /** Whether the person may change something. */
 export const mayWrite = () => ["owner", "editor"].includes(session.value?.role ?? "");
+/** Whether the feed is on and the person may publish. */
+export const mayPublish = () => mayWrite() && Boolean(session.value?.project?.feed_enabled);
 /** Whether the person manages the project. */
 export const isOwner = () => session.value?.role === "owner";
+
+/**
+ * The token of the link that opened the page. It stands in the fragment, which no server and no log sees.
+ * @returns {{ kind: "" | "token" | "invitation" | "reset", token: string }}
+ */
+export function readLink() {
+  const [, kind = "", token = ""] = /^#(token|invitation|reset)=([\w-]+)/.exec(location.hash) ?? [];
+  return { kind: /** @type {any} */ (kind), token };
+}
+
+/** Go on to the studio; the fragment leaves the history. */
+export function leaveLink() {
+  history.replaceState(null, "", "#/create");
+  dispatchEvent(new HashChangeEvent("hashchange"));
+}

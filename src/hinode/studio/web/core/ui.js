@@ -1,11 +1,8 @@
 // What every page and widget needs of the libraries, from one place.
-import { Fragment, h, render } from "../vendor/preact.js";
-import htm from "../vendor/htm.js";
+import { h, htm } from "../vendor/libraries.js";
 
-export { Fragment, h, render };
+export { batch, computed, effect, Fragment, h, render, signal, useCallback, useComputed, useEffect, useId, useLayoutEffect, useMemo, useRef, useSignal, useSignalEffect, useState } from "../vendor/libraries.js";
 export const html = htm.bind(h);
-export { useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "../vendor/preact-hooks.js";
-export { batch, computed, effect, signal, useComputed, useSignal, useSignalEffect } from "../vendor/preact-signals.js";
 
 /**
  * Class names, those with a true value.

@@ -1,11 +1,12 @@
 // A clip: seen frame by frame, worked on, and known.
 import { address, get, post } from "../core/api.js";
 import { listen } from "../core/events.js";
+import { openPublish } from "../core/dialogs.js";
 import { clipTitle } from "../core/format.js";
 import { useShortcuts } from "../core/keyboard.js";
 import { notify, notifyError } from "../core/notices.js";
 import { href, navigate } from "../core/router.js";
-import { mayWrite } from "../core/session.js";
+import { mayPublish, mayWrite } from "../core/session.js";
 import { t } from "../core/strings.js";
 import { html, useEffect, useState } from "../core/ui.js";
 import { remember, videos } from "../core/videos.js";
@@ -14,7 +15,6 @@ import { PageHead } from "../widgets/frame.js";
 import { Icon } from "../widgets/icons.js";
 import { Lineage } from "../widgets/lineage.js";
 import { Menu } from "../widgets/menu.js";
-import { mayPublish, openPublish } from "../widgets/publish.js";
 import { changeEntry, Notes, Tags, Title } from "./clip/details.js";
 import { Facts, Prompt, Understanding } from "./clip/facts.js";
 import { Missing, WithoutFile } from "./clip/states.js";

@@ -1,38 +1,25 @@
 // Create: words, what becomes of them, what it takes, and the takes.
 import { notifyError } from "../core/notices.js";
 import { useShortcuts } from "../core/keyboard.js";
+import { lazy } from "../core/lazy.js";
 import { t } from "../core/strings.js";
 import { html, useEffect } from "../core/ui.js";
 import { Button } from "../widgets/controls.js";
 import { PageHead } from "../widgets/frame.js";
-import { characters, loadCharacters } from "./create/characters.js";
+import { loadCharacters } from "./create/characters.js";
 import { Composer, focusPrompt } from "./create/composer.js";
-import { DropTarget } from "./create/drop.js";
-import { mentions } from "./create/form.js";
-import { Taken, useSettings } from "./create/from.js";
 import { loadModels, models } from "./create/models.js";
-import { followQuote, QuotePanel } from "./create/quote.js";
-import { currentReading, followForm } from "./create/reading.js";
-import { addName } from "./create/references.js";
-import { ClipPanel } from "./create/settings.js";
-import { Stage } from "./create/stage.js";
-import { applyEdits } from "./create/sketch/edits.js";
-import { followPlan } from "./create/sketch/view.js";
-import { form, history, loadTakes, make, plan } from "./create/state.js";
-import { Takes } from "./create/takes.js";
+import { history, loadTakes, make } from "./create/state.js";
 
-plan.current = async () => {
-  const answer = await currentReading();
-  return answer ? applyEdits(form.peek().plan ?? answer.plan, form.peek().edits) : undefined;
-};
-
-/** A character goes into the words, unless they name it already; the address forgets it, so that a reload does not. @param {string} id */
-async function nameCharacter(id) {
-  await loadCharacters();
-  const person = characters.value?.find((entry) => entry.id === id);
-  if (person && !mentions(form.peek().prompt, person.name)) addName(person.name);
-  window.history.replaceState(null, "", "#/create");
-}
+const loadParts = () => import("./create/parts.js");
+/** As large as the stage, so that nothing moves when it comes. */
+const stagePlace = () => html`<section class="stage-box" aria-busy="true"><div class="stage-frame sheet"><span class="blank"></span></div></section>`;
+const Stage = lazy(loadParts, "Stage", {}, stagePlace);
+const Taken = lazy(loadParts, "Taken");
+const ClipPanel = lazy(loadParts, "ClipPanel");
+const QuotePanel = lazy(loadParts, "QuotePanel");
+const Takes = lazy(loadParts, "Takes");
+const DropTarget = lazy(loadParts, "DropTarget");
 
 /** @param {{ id: string, query: URLSearchParams }} properties */
 export default function Page({ query }) {
@@ -40,19 +27,19 @@ export default function Page({ query }) {
     if (!models.value) loadModels().catch(notifyError);
     loadCharacters().catch(() => {});
     loadTakes();
-    const ends = [followForm(), followQuote(), followPlan()];
-    return () => ends.forEach((end) => end());
+    const end = loadParts().then(({ follow }) => follow(), () => () => {});  // its parts report the failure
+    return () => { end.then((stop) => stop()); };
   }, []);
   const source = query.get("from");
   const character = query.get("character");
   useEffect(() => {
-    if (character) nameCharacter(character).catch(notifyError);
+    if (character) loadParts().then(({ nameCharacter }) => nameCharacter(character)).catch(notifyError);
   }, [character]);
   useEffect(() => {
-    if (source) useSettings(source);
+    if (source) loadParts().then(({ useSettings }) => useSettings(source)).catch(notifyError);
   }, [source]);
   useShortcuts([
-    { keys: "mod+enter", label: t("create.makeNow"), run: () => make(), inText: true, group: t("create.title") },
+    { keys: "mod+enter", label: t("create.makeNow"), run: () => loadParts().then(() => make(), notifyError), inText: true, group: t("create.title") },
     { keys: "mod+z", label: t("action.undo"), run: () => history.undo(), group: t("create.title") },
     { keys: "mod+shift+z", label: t("create.redo"), run: () => history.redo(), group: t("create.title") },
     { keys: "/", label: t("create.focusPrompt"), run: focusPrompt, group: t("create.title") },

@@ -1,14 +1,14 @@
 // The feed of the project: clips that its members published. It is off until an owner turns it on.
 import { get, post } from "../core/api.js";
+import { openPublish } from "../core/dialogs.js";
 import { notifyError } from "../core/notices.js";
-import { isOwner, session } from "../core/session.js";
+import { isOwner, mayPublish, session } from "../core/session.js";
 import { t } from "../core/strings.js";
 import { html, useEffect, useState } from "../core/ui.js";
 import { ClipPicker } from "../widgets/clip-picker.js";
 import { Button, Empty } from "../widgets/controls.js";
 import { PageHead } from "../widgets/frame.js";
 import { Icon } from "../widgets/icons.js";
-import { mayPublish, openPublish } from "../widgets/publish.js";
 import { Elsewhere } from "./feed/dialogs.js";
 import { PostCard, PostPage } from "./feed/post.js";
 import { followFeed, hasMore, posts, readPosts } from "./feed/state.js";

@@ -1,27 +1,12 @@
 // Signing in: by a link that works once, or by address and password; and choosing a password by such a link.
 import { get, post } from "../core/api.js";
-import { session } from "../core/session.js";
+import { leaveLink, readLink, session } from "../core/session.js";
 import { t } from "../core/strings.js";
 import { html, useEffect, useRef, useState } from "../core/ui.js";
 import { Button, Field } from "../widgets/controls.js";
 import { Sun } from "../widgets/icons.js";
 
 const MIN_PASSWORD_LENGTH = 10;
-
-/**
- * The token of the link, which stands in the fragment, that no server and no log sees.
- * @returns {{ kind: "" | "token" | "invitation" | "reset", token: string }}
- */
-export function readLink() {
-  const [, kind = "", token = ""] = /^#(token|invitation|reset)=([\w-]+)/.exec(location.hash) ?? [];
-  return { kind: /** @type {any} */ (kind), token };
-}
-
-/** Go on to the studio; the fragment leaves the history. */
-export function leaveLink() {
-  history.replaceState(null, "", "#/create");
-  dispatchEvent(new HashChangeEvent("hashchange"));
-}
 
 /** @param {{ over: boolean }} properties `over` a page whose session has ended */
 export function SignIn({ over }) {

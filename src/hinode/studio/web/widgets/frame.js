@@ -1,5 +1,6 @@
 // The frame around every page: navigation, title, search, notices.
 import { call } from "../core/api.js";
+import { openPalette } from "../core/dialogs.js";
 import { online } from "../core/events.js";
 import { keyLabel } from "../core/keyboard.js";
 import { dismiss, notifyError, toasts } from "../core/notices.js";
@@ -12,7 +13,6 @@ import { videos } from "../core/videos.js";
 import { Button } from "./controls.js";
 import { Icon, Sun } from "./icons.js";
 import { Menu } from "./menu.js";
-import { openPalette } from "./palette.js";
 
 /** The name of the project of a new server says nothing. */
 const DEFAULT_PROJECT = "default";

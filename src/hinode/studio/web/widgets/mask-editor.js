@@ -15,7 +15,7 @@ const CLICK = 0.01;
 
 /**
  * The surface that lies over the picture.
- * @param {{ mask: Mask, width: number, height: number, frame: import("../vendor/preact-signals.js").Signal<number>, onTouch?: () => void }} properties
+ * @param {{ mask: Mask, width: number, height: number, frame: import("../vendor/libraries.js").Signal<number>, onTouch?: () => void }} properties
  *   onTouch: before a change, such as to pause the player
  */
 export function MaskSurface({ mask, width, height, frame, onTouch }) {
@@ -125,7 +125,7 @@ export function MaskSurface({ mask, width, height, frame, onTouch }) {
 
 /**
  * The tools of a mask.
- * @param {{ mask: Mask, frame: import("../vendor/preact-signals.js").Signal<number>, onSeek?: (frame: number) => void, moves?: boolean }} properties
+ * @param {{ mask: Mask, frame: import("../vendor/libraries.js").Signal<number>, onSeek?: (frame: number) => void, moves?: boolean }} properties
  *   moves: whether the mask may move
  */
 export function MaskTools({ mask, frame, onSeek, moves = true }) {

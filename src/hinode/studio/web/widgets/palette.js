@@ -1,25 +1,20 @@
 // The command palette, and the list of shortcuts.
 import { get, mediaAddress } from "../core/api.js";
+import { palette } from "../core/dialogs.js";
 import { clipTitle } from "../core/format.js";
 import { isComposing, isLetter, keyLabel, letters, shortcuts } from "../core/keyboard.js";
 import { href, navigate } from "../core/router.js";
 import { t } from "../core/strings.js";
-import { html, signal, useEffect, useId, useState } from "../core/ui.js";
+import { html, useEffect, useId, useState } from "../core/ui.js";
 import { Dialog } from "./dialog.js";
 import { Icon } from "./icons.js";
 
 /** @typedef {{ label: string, icon?: string, image?: string, keys?: string, run: () => void }} Command */
 
-/** What is open: "commands", "shortcuts" or nothing. */
-export const palette = signal(/** @type {"commands" | "shortcuts" | null} */ (null));
-export const openPalette = () => { palette.value = "commands"; };
-export const openShortcuts = () => { palette.value = "shortcuts"; };
-
-/** @param {{ commands: Command[] }} properties */
-export function Palette({ commands }) {
+/** What is open of the palette. @param {{ pages: import("../app.js").Page[] }} properties */
+export function Palette({ pages }) {
   const close = () => { palette.value = null; };
-  if (palette.value === "shortcuts") return html`<${Shortcuts} onClose=${close} />`;
-  return palette.value && html`<${Commands} commands=${commands} onClose=${close} />`;
+  return palette.value === "shortcuts" ? html`<${Shortcuts} onClose=${close} />` : html`<${Commands} commands=${pageCommands(pages)} onClose=${close} />`;
 }
 
 /** @param {{ commands: Command[], onClose: () => void }} properties */
@@ -95,7 +90,7 @@ function Shortcuts({ onClose }) {
 }
 
 /** Commands that go to the pages. @param {import("../app.js").Page[]} pages @returns {Command[]} */
-export const pageCommands = (pages) =>
+const pageCommands = (pages) =>
   pages.filter((page) => page.icon && (!page.isShown || page.isShown())).map((page) => ({
     label: t("goto", { page: t(`nav.${page.name}`) }), icon: page.icon, keys: page.keys, run: () => { location.hash = href(page.name); },
   }));

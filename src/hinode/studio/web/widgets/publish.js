@@ -1,40 +1,21 @@
 // Publishing a clip in the feed of the project, from wherever a clip is shown.
 import { post } from "../core/api.js";
+import { publishing } from "../core/dialogs.js";
 import { clipTitle } from "../core/format.js";
 import { isComposing } from "../core/keyboard.js";
 import { notify } from "../core/notices.js";
 import { navigate } from "../core/router.js";
-import { mayWrite, session } from "../core/session.js";
 import { loadDraft, storeDraft } from "../core/storage.js";
 import { t } from "../core/strings.js";
-import { html, signal, useState } from "../core/ui.js";
+import { html, useState } from "../core/ui.js";
 import { ClipFrame } from "./card.js";
 import { Button, Field } from "./controls.js";
 import { Dialog } from "./dialog.js";
 
 const MAX_CAPTION_LENGTH = 2000;
 
-/** @typedef {import("../core/videos.js").Video} Video */
-
-/** The clip that is about to be published. */
-const publishing = signal(/** @type {{ video: Video, done?: () => void } | null} */ (null));
-
-/** Whether the feed is on and the person may publish. */
-export const mayPublish = () => mayWrite() && Boolean(session.value?.project?.feed_enabled);
-
-/** Ask for a caption, and publish. @param {Video} video @param {() => void} [done] */
-export function openPublish(video, done) {
-  publishing.value = { video, done };
-}
-
-/** Stands once in the frame. */
-export function Publishing() {
-  const now = publishing.value;
-  return now && html`<${PublishDialog} key=${now.video.id} ...${now} />`;
-}
-
-/** @param {{ video: Video, done?: () => void }} properties */
-function PublishDialog({ video, done }) {
+/** @param {{ video: import("../core/videos.js").Video, done?: () => void }} properties */
+export function PublishDialog({ video, done }) {
   const draft = `publish-${video.id}`;
   const [caption, setCaption] = useState(() => /** @type {string} */ (loadDraft(draft, "")));
   const [failure, setFailure] = useState("");

@@ -25,7 +25,7 @@ const GAP = 3;
  */
 
 /**
- * @param {{ cards: Card[], total: number, scale: number, marks: { frame: number, text: string }[], selected: string, frame: import("../vendor/preact-signals.js").Signal<number>, text: (frame: number) => string,
+ * @param {{ cards: Card[], total: number, scale: number, marks: { frame: number, text: string }[], selected: string, frame: import("../vendor/libraries.js").Signal<number>, text: (frame: number) => string,
  *   onSelect: (id: string) => void, onSeek: (frame: number, ends: boolean) => void, onMove: (id: string, index: number) => void, onResize: (id: string, frames: number) => void,
  *   onKey: (event: KeyboardEvent, id: string) => boolean, onPreview: (preview: { id: string, index?: number, by?: number } | null) => void, onWidth: (width: number) => void, onJoint: (id: string) => void, under?: any }} properties
  *   scale: pixels of a frame; under: what lies under the cards; onPreview: what a drag would change, null when it is over; onResize: by so many frames
@@ -171,13 +171,13 @@ function reveal(box, left, width) {
   else if (left + width > box.scrollLeft + box.clientWidth) box.scrollLeft = Math.min(left, left + width - box.clientWidth + EDGE_PIXELS);
 }
 
-/** The playhead as a slider. @param {{ frame: import("../vendor/preact-signals.js").Signal<number>, total: number, scale: number, text: (frame: number) => string, onKeyDown: (event: KeyboardEvent) => void }} properties */
+/** The playhead as a slider. @param {{ frame: import("../vendor/libraries.js").Signal<number>, total: number, scale: number, text: (frame: number) => string, onKeyDown: (event: KeyboardEvent) => void }} properties */
 function RulerThumb({ frame, total, scale, text, onKeyDown }) {
   return html`<div class="ruler-thumb" role="slider" tabindex="0" aria-label=${t("storyboard.playhead")} aria-valuemin="0" aria-valuemax=${Math.max(0, total - 1)} aria-valuenow=${frame.value} aria-valuetext=${text(frame.value)}
     style=${{ left: `${(frame.value + 0.5) * scale}px` }} onKeyDown=${onKeyDown}></div>`;
 }
 
-/** Its line over the cards. @param {{ frame: import("../vendor/preact-signals.js").Signal<number>, scale: number, scroller: { current: HTMLDivElement | null } }} properties */
+/** Its line over the cards. @param {{ frame: import("../vendor/libraries.js").Signal<number>, scale: number, scroller: { current: HTMLDivElement | null } }} properties */
 function Head({ frame, scale, scroller }) {
   const left = (frame.value + 0.5) * scale;
   useLayoutEffect(() => {

@@ -15,7 +15,7 @@ import { RecutForm, RetakeForm } from "./spans.js";
  * @property {(change: object, group?: string) => void} change
  * @property {import("../../widgets/player.js").Marks | null} marks
  * @property {(marks: import("../../widgets/player.js").Marks | null) => void} setMarks
- * @property {import("../../vendor/preact-signals.js").Signal<number>} frame that the player shows
+ * @property {import("../../vendor/libraries.js").Signal<number>} frame that the player shows
  * @property {(frame: number) => void} seek
  * @property {import("../../widgets/mask.js").Mask} mask
  *

@@ -1,11 +1,15 @@
 // The words, what becomes of them, and what else the clip is made from.
+import { lazy } from "../../core/lazy.js";
 import { t } from "../../core/strings.js";
 import { html } from "../../core/ui.js";
 import { PromptField } from "../../widgets/prompt-field.js";
 import { characters } from "./characters.js";
-import { Reading } from "./reading.js";
-import { ReferenceTools, ReferenceTray } from "./references.js";
 import { change, form } from "./state.js";
+
+const loadParts = () => import("./parts.js");
+const Reading = lazy(loadParts, "Reading");
+const ReferenceTray = lazy(loadParts, "ReferenceTray");
+const ReferenceTools = lazy(loadParts, "ReferenceTools");
 
 /** Asks the composer to take the focus. */
 export const focusPrompt = () => document.getElementById("prompt")?.focus();

@@ -1,8 +1,9 @@
 // The chosen clip beside the grid: seen, named, worked on, and where it came from.
 import { collections, downloadEntries } from "../../core/library.js";
+import { openPublish } from "../../core/dialogs.js";
 import { ago, bytes, clipTitle, clock, modelName } from "../../core/format.js";
 import { href, navigate } from "../../core/router.js";
-import { mayWrite } from "../../core/session.js";
+import { mayPublish, mayWrite } from "../../core/session.js";
 import { loadDraft, storeDraft } from "../../core/storage.js";
 import { t } from "../../core/strings.js";
 import { html, useEffect, useState } from "../../core/ui.js";
@@ -12,7 +13,6 @@ import { Button } from "../../widgets/controls.js";
 import { Icon } from "../../widgets/icons.js";
 import { Lineage } from "../../widgets/lineage.js";
 import { Menu } from "../../widgets/menu.js";
-import { mayPublish, openPublish } from "../../widgets/publish.js";
 import { MiniPlayer } from "../../widgets/mini-player.js";
 import { Notes, Tags, Title } from "../clip/details.js";
 

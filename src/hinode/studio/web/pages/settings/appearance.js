@@ -1,10 +1,10 @@
 // How the studio looks, in this browser.
+import { openShortcuts } from "../../core/dialogs.js";
 import { letters } from "../../core/keyboard.js";
 import { t } from "../../core/strings.js";
 import { theme } from "../../core/theme.js";
 import { html, useEffect, useState } from "../../core/ui.js";
 import { Button, Segmented, Switch } from "../../widgets/controls.js";
-import { openShortcuts } from "../../widgets/palette.js";
 import { Section } from "./form.js";
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");

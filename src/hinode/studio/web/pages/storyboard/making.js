@@ -12,7 +12,7 @@ import { createVideos, rememberAll, videos } from "../../core/videos.js";
  */
 
 /**
- * @param {{ path: string, draft: string, value: import("../../vendor/preact-signals.js").Signal<import("./state.js").Film>, ready: import("../../vendor/preact-signals.js").Signal<boolean>,
+ * @param {{ path: string, draft: string, value: import("../../vendor/libraries.js").Signal<import("./state.js").Film>, ready: import("../../vendor/libraries.js").Signal<boolean>,
  *   save: () => Promise<void>, changeShot: (shot: string, values: Partial<Shot>) => void }} board
  */
 export function createMaking({ path, draft, value, ready, save, changeShot }) {
