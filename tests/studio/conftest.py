@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -77,6 +78,7 @@ def sign_in(server: ServerHarness, context: BrowserContext, origin: str) -> Sign
         page.goto(link.replace(server.origin, origin))
         page.get_by_role("button", name="Open the studio").press("Enter")
         page.get_by_role("heading", name="Create").wait_for()
+        page.get_by_role("button", name=re.compile("^Make ")).wait_for()  # the last part of the page
         return page
 
     return open_page

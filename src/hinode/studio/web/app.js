@@ -159,6 +159,10 @@ addEventListener("focusout", ({ target, relatedTarget }) => {
     if (lost) document.getElementById("main")?.focus({ preventScroll: true });
   });
 });
+// A file that is dropped where nothing takes it would replace the page.
+for (const type of ["dragover", "drop"]) {
+  addEventListener(type, (event) => /** @type {DragEvent} */ (event).dataTransfer?.types.includes("Files") && event.preventDefault());
+}
 // A link that is pasted over the address of an open page changes the fragment alone.
 addEventListener("hashchange", () => readLink().kind && location.reload());
 // Another tab may have signed in, or out.

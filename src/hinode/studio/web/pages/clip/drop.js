@@ -18,7 +18,6 @@ export function DropTarget({ onVideo }) {
     const listeners = {
       dragenter: (event) => { if (files(event)) { depth += 1; setOver(true); } },
       dragleave: (event) => { if (files(event) && --depth <= 0) { depth = 0; setOver(false); } },
-      dragover: (event) => files(event) && event.preventDefault(),
       drop: async (event) => {
         if (!files(event)) return;
         event.preventDefault();

@@ -15,7 +15,6 @@ export function DropTarget() {
     const listeners = {
       dragenter: (event) => { if (files(event)) { depth += 1; setOver(true); } },
       dragleave: (event) => { if (files(event) && --depth <= 0) { depth = 0; setOver(false); } },
-      dragover: (event) => files(event) && event.preventDefault(),
       drop: (event) => {
         if (!files(event)) return;
         event.preventDefault();
