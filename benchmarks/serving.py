@@ -64,6 +64,7 @@ class ServerHarness:
             "HINODE_ALLOW_PRIVATE_URLS": "1",
             **(environment or {}),
         }
+        self.words = ["serve", "--host", HOST, "--port", str(self.port), "--workers", str(workers)]
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -82,8 +83,7 @@ class ServerHarness:
         Raises:
             RuntimeError: it ended, or was not ready in time; the text holds the end of its log.
         """
-        command = [sys.executable, "-m", "hinode", "serve", "--host", HOST]
-        command += ["--port", str(self.port), "--workers", str(self.workers)]
+        command = [sys.executable, "-m", "hinode", *self.words]
         if self.descriptors is not None:
             command = ["sh", "-c", f'ulimit -n {self.descriptors}; exec "$@"', "sh", *command]
         self.home.mkdir(parents=True, exist_ok=True)

@@ -68,6 +68,7 @@ def attributes(span: Any) -> dict[str, Any]:
     return {fact.key: getattr(fact.value, fact.value.WhichOneof("value")) for fact in span.attributes}
 
 
+@pytest.mark.slow
 def test_a_trace_leads_from_the_request_to_the_steps_of_its_run(collector: Collector, tmp_path: Path) -> None:
     environment = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
