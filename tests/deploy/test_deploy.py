@@ -109,6 +109,27 @@ def test_files_that_compose_mounts_exist() -> None:
             assert not source.startswith("./") or (DEPLOY / source).is_file(), mount
 
 
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.cuda"])
+def test_images_are_made_from_files_that_exist(name: str) -> None:
+    text = (DEPLOY / name).read_text()
+    copied = [word for line in re.findall(r"(?m)^COPY (?!--)(.*) \S+$", text) for word in line.split()]
+    assert "src" in copied
+    assert [word for word in copied if not (ROOT / word).exists()] == []
+    (constraints,) = re.findall(r"-c (\S+)", text)
+    assert constraints in copied
+    ignored = (DEPLOY / f"{name}.dockerignore").read_text().splitlines()
+    assert [word for word in copied if f"!{word}" not in ignored] == []
+
+
+def test_constraints_for_cuda_pin_what_the_others_do_not() -> None:
+    lines = (DEPLOY / "constraints-cuda.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith(("#", "-c"))]
+    assert "-c ../constraints.txt" in lines
+    assert all(re.fullmatch(r"(nvidia|cuda|triton)[a-z0-9-]*==[\d.]+", pin) for pin in pins)
+    others = (ROOT / "constraints.txt").read_text()
+    assert not [pin for pin in pins if pin.split("==")[0] in others]
+
+
 @pytest.mark.parametrize("name", ["base", "ray"])
 def test_kustomize_builds_the_manifests(name: str) -> None:
     manifests = kustomize(name)

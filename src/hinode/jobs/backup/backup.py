@@ -20,7 +20,7 @@ from hinode import __version__
 from hinode.errors import BadInput, quote
 from hinode.jobs.backup.archive import BLOCK, DATABASE, HOME, OBJECTS, BackupError, Reader, Writer
 from hinode.jobs.files.checkpoints import part_digests
-from hinode.jobs.files.objects import DIGEST, Objects
+from hinode.jobs.files.objects import Objects
 from hinode.jobs.store import Store
 from hinode.output import check_writable, replace_file
 from hinode.records import copies
@@ -87,6 +87,7 @@ def create(
         store, copy = Store(database, clock), Path(folder) / "database"
         if store.has_files():
             objects.check_mounted()
+        before = store.digests() | _states(store, objects)
         copies.copy(settings.database_url, copy)
         with part.open("wb") as file:
             part.chmod(0o600)  # it holds what the database does
@@ -100,7 +101,7 @@ def create(
                     home.append(name)
                 else:
                     left_out.append(name)
-            count, missing = _write_objects(writer, store, objects)
+            count, missing = _write_objects(writer, store, objects, before)
             writer.close()
     return Summary(tuple(home), count, path.stat().st_size, tuple(left_out), tuple(missing))
 
@@ -154,21 +155,26 @@ def _is_weight(name: str) -> bool:
     return name.startswith(f"{MODELS}/") and not name.endswith(".toml")
 
 
-def _write_objects(writer: Writer, store: Store, objects: Objects) -> tuple[int, list[str]]:
-    """Write the files of the store, and return how many there are, and those that are missing.
+def _write_objects(writer: Writer, store: Store, objects: Objects, before: set[str]) -> tuple[int, list[str]]:
+    """Write the files that the database named `before` it was copied, and those that it names now, and return
+    how many there are, and those that are missing.
 
     The saved states come first: one is removed soon after a job has saved the next.
     """
-    states = store.checkpoints()
-    states |= part_digests(objects, states)
-    stored = {path.name for path in objects.root.glob("objects/??/*") if DIGEST.fullmatch(path.name)}
+    states = _states(store, objects)
     written: set[str] = set()
     missing: set[str] = set()
-    for digests in (lambda: states, lambda: stored, store.digests):
-        for digest in sorted(digests() - written - missing):
+    for digests in (states, before | store.digests(), store.digests()):
+        for digest in sorted(digests - written - missing):
             (written if writer.object(digest, objects.path(digest)) else missing).add(digest)
     # What the database does not name any more went in order.
     return len(written), sorted(missing & store.digests())
+
+
+def _states(store: Store, objects: Objects) -> set[str]:
+    """The saved states of runs, and their parts."""
+    states = store.checkpoints()
+    return states | part_digests(objects, states)
 
 
 def _extract(reader: Reader, settings: Settings, database: Path) -> Summary:
