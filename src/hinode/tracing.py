@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 PROTOCOL = "http/protobuf"
-FLUSH_SECONDS = 5.0
+FLUSH_SECONDS = 2.0
 """For the last spans of a process that ends; a collector that is away does not hold it up for longer."""
 
 _tracer: Tracer | None = None
@@ -117,6 +117,8 @@ def _provider(service: str, environment: Mapping[str, str]) -> TracerProvider | 
     provider.add_span_processor(_without_queries())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
+    # Of each try that fails, with an address that makes every line a new one; the last failure is an error.
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)
     return provider
 
 
