@@ -42,10 +42,11 @@ class Server:
     """The jobs, keys and files of one server."""
 
     settings: Settings
+    clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
         self.database = Database(self.settings.database_url)
-        self.store = Store(self.database, lease_seconds=1.0)
+        self.store = Store(self.database, self.clock)
         self.objects = Objects(self.settings.store)
         self.tenants = Tenants(self.database, time.time)
 
@@ -131,7 +132,7 @@ def test_a_restored_server_has_every_clip_key_and_running_job(
 
     restored = backup.restore(target, file)
     assert (restored.home, restored.objects) == (made.home, made.objects)
-    new = Server(target)
+    new = Server(target, lambda: time.time() + 60)  # by which the lease on the running job has expired
     with closing(new.database):
         new.database.upgrade()
         assert new.tenants.authenticate(key) is not None
@@ -139,7 +140,6 @@ def test_a_restored_server_has_every_clip_key_and_running_job(
         assert (target.home / "upstreams.toml").read_text() == "upstreams.toml"
         assert not (target.home / "logs").exists()
         assert new.status(running) is Status.RUNNING
-        time.sleep(1.1)  # for which its lease lasts
         assert new.store.reap() == 1
         assert new.run_job() < REQUEST.steps, "it continues from its saved state"
         new.run_job()
@@ -189,7 +189,7 @@ def test_a_changed_file_is_noticed(server: Server, tmp_path: Path, target: Setti
     place = content.index(b"ftypisom")
     content[place : place + 4] = b"FTYP"
     file.write_bytes(content)
-    with pytest.raises(BackupError, match="1 files in the backup are damaged"):
+    with pytest.raises(BackupError, match="the backup is damaged"):
         backup.restore(target, file)
     assert not (target.home / "hinode.db").exists()
 

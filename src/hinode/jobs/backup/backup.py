@@ -164,7 +164,7 @@ def _write_objects(writer: Writer, store: Store, objects: Objects, before: set[s
     states = _states(store, objects)
     written: set[str] = set()
     missing: set[str] = set()
-    for digests in (states, before | store.digests(), store.digests()):
+    for digests in (states, before | store.digests()):
         for digest in sorted(digests - written - missing):
             (written if writer.object(digest, objects.path(digest)) else missing).add(digest)
     # What the database does not name any more went in order.
@@ -199,8 +199,8 @@ def _extract(reader: Reader, settings: Settings, database: Path) -> Summary:
             raise BackupError(f"the backup has an entry {quote(name)}, which is none", "use another one")
     if not database.exists():
         raise BackupError("the backup has no database", "use another one")
-    if sorted(damaged) != reader.damaged:
-        raise BackupError(f"{len(damaged)} files in the backup are damaged", "use another one")
+    if changed := set(damaged) ^ set(reader.damaged):
+        raise BackupError(f"the backup is damaged: {min(changed)} has another content", "use another one")
     return Summary(tuple(home), count, total, missing=tuple(reader.damaged))
 
 
