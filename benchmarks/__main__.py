@@ -9,6 +9,7 @@
 
 and, only by name, because they take long:
 
+    compose     the services of deploy/compose.yaml as processes: a clip from one API server to the other
     first-load  the studio's first page until it can be used, as a ratio to an empty page
     frames      frames of this version against those of another commit, bit for bit
     histories   simulated lives of the job service with random faults, against its invariants
@@ -35,6 +36,7 @@ from hinode.settings import thread_variables
 SHORT = ("speed", "busy", "fairness", "queue", "quote", "latency")
 NAMES = (
     *SHORT,
+    "compose",
     "first-load",
     "frames",
     "histories",

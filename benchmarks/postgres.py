@@ -64,7 +64,7 @@ class PostgreSQL:
         self._numbers = itertools.count(1)
         try:
             self._own(self.folder)
-            self._programs = self._reachable(_programs())
+            self._programs = self._reachable(programs())
             data = self.folder / "data"
             words = ["-D", str(data), "-U", OWNER, "-E", "UTF8", "--locale=C", "--auth=trust", "--no-sync"]
             self._run("initdb", *words)
@@ -195,7 +195,12 @@ class PostgreSQL:
         return self.folder / PACKAGE / programs.parent.name / "bin"
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """The folder with PostgreSQL's programs, such as pg_dump.
+
+    Raises:
+        RuntimeError: the wheel is not installed.
+    """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise RuntimeError(f"PostgreSQL for tests is not installed; install it with: pip install {PACKAGE}")

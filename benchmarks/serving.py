@@ -64,6 +64,7 @@ class ServerHarness:
             "HINODE_ALLOW_PRIVATE_URLS": "1",
             **(environment or {}),
         }
+        self.words: list[str] = []  # in place of `serve` with its options
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -82,8 +83,8 @@ class ServerHarness:
         Raises:
             RuntimeError: it ended, or was not ready in time; the text holds the end of its log.
         """
-        command = [sys.executable, "-m", "hinode", "serve", "--host", HOST]
-        command += ["--port", str(self.port), "--workers", str(self.workers)]
+        served = ["serve", "--host", HOST, "--port", str(self.port), "--workers", str(self.workers)]
+        command = [sys.executable, "-m", "hinode", *(self.words or served)]
         if self.descriptors is not None:
             command = ["sh", "-c", f'ulimit -n {self.descriptors}; exec "$@"', "sh", *command]
         self.home.mkdir(parents=True, exist_ok=True)
@@ -155,14 +156,14 @@ class ServerHarness:
         """A video as the API describes it."""
         return self._json("GET", f"/v1/videos/{video_id}", key)
 
-    def finished_video(self, key: str, video_id: str) -> dict[str, Any]:
+    def finished_video(self, key: str, video_id: str, seconds: float = WAIT_SECONDS) -> dict[str, Any]:
         """Wait until a video is completed or has failed, and return it."""
 
         def final_video() -> dict[str, Any] | None:
             video = self.video(key, video_id)
             return None if video["status"] in ("queued", "in_progress") else video
 
-        return self.wait_for(final_video)
+        return self.wait_for(final_video, seconds)
 
     def wait_for(self, condition: Callable[[], T | None], seconds: float = WAIT_SECONDS) -> T:
         """Call `condition` until its result is true, and return the result.

@@ -163,13 +163,13 @@ def test_make_knows_the_commands_on_the_pages() -> None:
 @pytest.mark.parametrize("page", CODE_PAGES, ids=[page.stem for page in CODE_PAGES])
 def test_files_that_pages_for_contributors_name_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    paths = set(re.findall(r"`((?:src/hinode|tests|docs|benchmarks)/[\w./-]+)`", text))
+    paths = set(re.findall(r"`((?:src/hinode|tests|docs|benchmarks|deploy)/[\w./-]+)`", text))
     if page.stem == "design":  # its table of changes leaves `src/hinode/` out
         changes = text[text.index("## Where do I change X?") : text.index("## Rules")]
         paths |= {
             f"src/hinode/{path}"
             for path in re.findall(r"`([\w./-]+/[\w.-]*|\w+\.py)`", changes)
-            if not path.startswith(("src/", "tests/", "docs/"))
+            if not path.startswith(("src/", "tests/", "docs/", "deploy/"))
         }
     assert paths
     assert sorted(path for path in paths if "NAME" not in path and not (ROOT / path).exists()) == []

@@ -17,7 +17,11 @@ CACHE = Path(sys.prefix) / "clients"
 
 def python_packages(name: str) -> Path:
     """The folder with the packages of `requirements/NAME.txt`."""
-    requirements = HERE / "requirements" / f"{name}.txt"
+    return packages_of(name, HERE / "requirements" / f"{name}.txt")
+
+
+def packages_of(name: str, requirements: Path) -> Path:
+    """The folder `name` with the packages of a file of requirements, each with its version."""
     return _folder(name, requirements.read_bytes(), lambda folder: _pip(requirements, folder))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, MutableMapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -85,6 +85,7 @@ ROUTERS = (
 """The routes under /v1: for a new one, add its router here."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+PROBES = ("/healthz", "/readyz", "/metrics")
 PREFLIGHT_SECONDS = 600
 """For which browsers remember what a page may send."""
 KEY = HTTPBearer(scheme_name="key", auto_error=False)  # for OpenAPI; `Authentication` checks the key
@@ -106,6 +107,8 @@ def create_app(context: Context, hosts: Iterable[str] = ()) -> FastAPI:
         # An address with a slash too many or too few is an error, not a redirect.
         redirect_slashes=False,
         responses={"5XX": ERROR},
+        # FastAPI makes the span of a request while `hinode.tracing` sends spans; `Metrics` counts.
+        telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": _is_probe},
     )
     app.state.context = context
     app.state.metrics = Metrics(context.store)
@@ -150,6 +153,10 @@ def create_app(context: Context, hosts: Iterable[str] = ()) -> FastAPI:
         around_refusal=lambda refuse: log_access(BodySizeLimit(refuse)),
     )
     return app
+
+
+def _is_probe(scope: MutableMapping[str, Any]) -> bool:
+    return scope.get("path") in PROBES
 
 
 def _answer_head(router: APIRouter) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from hinode import __version__
 from hinode.cli import (
+    backup,
     directing,
     evaluate,
     generate,
@@ -47,7 +48,7 @@ CLIP_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Generate": (storyboard.storyboard, plan.plan, plan.describe, quote.quote),
-    "Serve": (serve.serve, serve.worker, users.link),
+    "Serve": (serve.serve, serve.worker, users.link, backup.backup, backup.restore),
     "Train": (train.train, evaluate.evaluate),
 }
 GROUPS = {

@@ -25,13 +25,13 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the HTTP API and generate the requested videos. It prints a link for signing in."""
-    from hinode import logs
+    from hinode import logs, tracing
     from hinode.api import serve
 
     logs.start()
-    serve.run(
-        Settings.from_environment(os.environ), host=host, port=port, workers=workers, open_link=open_link
-    )
+    settings = Settings.from_environment(os.environ)
+    with tracing.exported("hinode-api", os.environ):
+        serve.run(settings, host=host, port=port, workers=workers, open_link=open_link)
 
 
 def worker(
@@ -50,11 +50,13 @@ def worker(
     attached: Annotated[bool, typer.Option("--attached", hidden=True)] = False,
 ) -> None:
     """Run jobs of a server with the same database and store."""
-    from hinode import engines, logs
+    from hinode import engines, logs, tracing
     from hinode.jobs.worker import process
 
     settings = Settings.from_environment(os.environ)
     for name in set(engine or ()) - set(engines.names()):
         engines.get(name, settings)  # raises: there is no such engine
     logs.start()
-    raise typer.Exit(process.main(settings, attached=attached, host=host, engines=engine or None))
+    with tracing.exported("hinode-worker", os.environ):
+        status = process.main(settings, attached=attached, host=host, engines=engine or None)
+    raise typer.Exit(status)

@@ -124,6 +124,7 @@ class Job:
     error_message: str | None
     source_id: str | None
     batch_id: str | None
+    trace: str | None
 
     @property
     def final(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from hinode import tracing
 from hinode.errors import HinodeError, join_names
 from hinode.jobs import ids
 from hinode.jobs.job import Draft, Job
@@ -56,6 +57,7 @@ def new_row(draft: Draft, now: float, retry_count: int = 0) -> dict[str, Any]:
         "batch_id": draft.batch_id,
         "request_hash": draft.request_hash,
         "retry_count": retry_count,
+        "trace": tracing.traceparent(),
     }
 
 

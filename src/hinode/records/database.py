@@ -161,6 +161,13 @@ class Database:
         return DatabaseError(f"the database {where} cannot be used: {reason}", remedy)
 
 
+def knows(revision: str) -> bool:
+    """Whether a migration is one of this version."""
+    from alembic.script import ScriptDirectory
+
+    return any(script.revision == revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
+
+
 def parse(url: str) -> URL:
     """Read a database URL; `postgres://` and `postgresql://` mean the psycopg driver.
 

@@ -15,7 +15,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hinode import logs
+from hinode import logs, tracing
 from hinode.api import failures
 from hinode.api.connections import LAST_STATUS
 from hinode.api.middleware.metrics import OTHER, Metrics
@@ -53,8 +53,9 @@ class AccessLog:
                 headers["openai-processing-ms"] = str(round(latency * 1000))
             await send(message)
 
+        trace = tracing.ids()
         self.metrics.in_progress.inc()
-        with logs.about(request_id=request_id):
+        with logs.about(request_id=request_id, **trace):
             try:
                 await self.app(scope, receive, send_labelled)
             except ClientDisconnect:
@@ -67,12 +68,13 @@ class AccessLog:
             finally:
                 self.metrics.in_progress.dec()
                 elapsed = time.perf_counter() - began
-                self._log(scope, status or CLIENT_CLOSED_REQUEST, latency or elapsed, elapsed)
+                status = status or CLIENT_CLOSED_REQUEST
+                self._log(scope, status, latency or elapsed, elapsed, trace.get("trace_id"))
 
-    def _log(self, scope: Scope, status: int, latency: float, elapsed: float) -> None:
+    def _log(self, scope: Scope, status: int, latency: float, elapsed: float, trace_id: str | None) -> None:
         method = scope["method"] if scope["method"] in METHODS else "other"
         route = getattr(scope.get("route"), "path", OTHER)
-        self.metrics.count(method, route, status, latency)
+        self.metrics.count(method, route, status, latency, trace_id)
         facts: dict[str, Any] = {
             "method": scope["method"][:20],
             "path": scope["path"][:200],

@@ -38,10 +38,19 @@ class Metrics(Collector):
         version.labels(__version__).set(1)
         registry.register(self)
 
-    def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count an answer; `route` is the pattern, since there are too many addresses."""
+    def count(
+        self, method: str, route: str, status: int, seconds: float, trace_id: str | None = None
+    ) -> None:
+        """Count an answer.
+
+        Args:
+            route: the pattern, since there are too many addresses.
+            seconds: until it began.
+            trace_id: of its trace, as an example of so long a time.
+        """
+        exemplar = {"trace_id": trace_id} if trace_id else None
         self.requests.labels(method, route, str(status)).inc()
-        self.seconds.labels(method, route).observe(seconds)
+        self.seconds.labels(method, route).observe(seconds, exemplar)
 
     def describe(self) -> Iterable[Metric]:
         return ()

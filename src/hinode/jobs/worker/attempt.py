@@ -22,6 +22,7 @@ from hinode.jobs.rows import UnknownRequestField, read_request
 from hinode.jobs.states import Outcome
 from hinode.jobs.store import Store
 from hinode.jobs.worker.heartbeat import Heartbeat
+from hinode.jobs.worker.spans import Spans
 from hinode.media.video import check_size
 from hinode.money import quotes, runs
 from hinode.money.stages import STAGES
@@ -87,6 +88,7 @@ class Attempt:
         self._first: int | None = None  # step that this attempt began at
         self._step = 0
         self._saved_at = time.monotonic()
+        self._spans = Spans(lease)
         self._checkpoints = Checkpoints(objects)
         self._saved: State | None = None  # the last state, for another try at decoding
         self._checkpoint = lease.job.checkpoint  # digest of the last state that was entered
@@ -102,6 +104,10 @@ class Attempt:
             DatabaseError: the end could not be entered for a minute; the job will be done again, from its
                 last saved state.
         """
+        with self._spans.recorded():
+            return self._carry_out(engine)
+
+    def _carry_out(self, engine: Callable[[str], Engine]) -> Outcome | None:
         lease, store = self.lease, self.store
         heartbeat = Heartbeat(store, lease, slice_seconds=self.settings.slice_seconds)
         # The heartbeat stops before the end is entered: after it there is no lease to renew.
@@ -183,6 +189,7 @@ class Attempt:
                 time.sleep(END_PAUSE)
         if outcome not in (Outcome.YIELDED, Outcome.UNSUPPORTED, Outcome.STORAGE):
             self.objects.delete_preview(self.lease.job.id)
+        self._spans.outcome(outcome.value, code)
         facts = {"outcome": outcome.value, "step": self._step, **({"error_code": code} if code else {})}
         log.info("attempt ended", extra=facts)
         return outcome
@@ -261,6 +268,7 @@ class Attempt:
 
     def _report(self, progress: Progress, heartbeat: Heartbeat, run: Run | None = None) -> None:
         """Report progress to the service, and stop if it says so."""
+        self._spans.report(progress)
         begin, end = STAGES.get(progress.stage, (self._percent, self._percent))
         self._stage = progress.stage
         self._percent = max(self._percent, begin + (end - begin) * progress.done // max(1, progress.total))
@@ -324,6 +332,7 @@ class Attempt:
                     "thumbnail": self._put(thumbnail, "image/webp"),
                     "spritesheet": self._put(spritesheet, "image/jpeg"),
                 }
+            self._spans.report(Progress("store", 1, 1))
         self._measure(request, seconds)
         return files, {name: value for name, value in result.as_json().items() if name != "path"}
 
