@@ -13,6 +13,7 @@ import typer
 from hinode import __version__
 from hinode.cli import (
     directing,
+    doctor,
     evaluate,
     generate,
     jobs,
@@ -47,7 +48,7 @@ CLIP_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Generate": (storyboard.storyboard, plan.plan, plan.describe, quote.quote),
-    "Serve": (serve.serve, serve.worker, users.link),
+    "Serve": (serve.serve, serve.worker, users.link, doctor.doctor),
     "Train": (train.train, evaluate.evaluate),
 }
 GROUPS = {
