@@ -59,7 +59,9 @@ class PlainHTTP:
 
     def put(self, digest: str, path: Path) -> None:
         """Store a file."""
-        self._client.put(f"{self._url}/{digest}", content=path.read_bytes()).raise_for_status()
+        open_to_all = {"x-amz-acl": "public-read"}
+        answer = self._client.put(f"{self._url}/{digest}", content=path.read_bytes(), headers=open_to_all)
+        answer.raise_for_status()
 
     def fetch(self, digest: str, path: Path) -> None:
         """Write a stored file to `path`."""

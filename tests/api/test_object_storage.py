@@ -102,6 +102,7 @@ def test_uploads_and_references_come_from_the_bucket(settings: Settings) -> None
         assert not list(server.context.objects.root.glob("held/*"))
 
 
+@pytest.mark.slow
 def test_programs_are_sent_to_the_store_and_people_are_not(settings: Settings, moto: Moto) -> None:
     public = f"http://localhost:{moto.port}"
     with running(dataclasses.replace(settings, store_public_endpoint=public)) as server:
@@ -128,6 +129,7 @@ def test_programs_are_sent_to_the_store_and_people_are_not(settings: Settings, m
             assert browser.get(address).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_is_a_503_and_loses_nothing(settings: Settings, check_error: CheckError) -> None:
     with running(settings) as server:
         done, waiting = server.render(), server.create(prompt="a blue kite")

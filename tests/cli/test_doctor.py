@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,9 @@ from typer.testing import CliRunner, Result
 from benchmarks.serving import free_port
 from benchmarks.stores import Moto
 from hinode import cli
+from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.uploads import Uploads
+from hinode.jobs.tenants.tenants import Tenants
 from hinode.records.database import Database
 
 
@@ -34,7 +39,7 @@ def test_a_new_installation_is_healthy_and_nothing_is_made(tmp_path: Path) -> No
     assert not home.exists()
 
 
-def test_what_is_wrong_is_said_with_its_remedy(tmp_path: Path, moto: Moto) -> None:
+def test_what_is_wrong_is_said_with_its_remedy(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -55,7 +60,7 @@ def test_what_is_wrong_is_said_with_its_remedy(tmp_path: Path, moto: Moto) -> No
     assert "is taken by another program" in found["port"]["message"]
 
 
-def test_an_older_database_and_a_lost_store_are_told(tmp_path: Path, sqlite_template: Path) -> None:
+def test_the_version_of_a_database_is_told(tmp_path: Path, sqlite_template: Path) -> None:
     url = f"sqlite:///{tmp_path}/old.db"
     with Database(url).engine.connect() as connection:
         connection.exec_driver_sql("CREATE TABLE x (y)")
@@ -67,6 +72,22 @@ def test_an_older_database_and_a_lost_store_are_told(tmp_path: Path, sqlite_temp
     assert database["message"].endswith("with the tables of this version")
 
 
+def test_a_store_that_is_lost_is_told(tmp_path: Path, sqlite_template: Path) -> None:
+    shutil.copy(sqlite_template, tmp_path / "hinode.db")
+    database = Database(f"sqlite:///{tmp_path}/hinode.db")
+    project = Tenants(database, time.time).create_project("films")
+    (tmp_path / "a.png").write_bytes(b"picture")
+    uploads = Uploads(database, Objects(tmp_path / "store"))
+    uploads.create(project.id, purpose="vision", filename="", media_type="", path=tmp_path / "a.png")
+    database.close()
+    assert findings(examine(tmp_path, "--json"))["store"]["ok"]
+    (tmp_path / "store").rename(tmp_path / "elsewhere")
+    store = findings(examine(tmp_path, "--json"))["store"]
+    assert store["message"].endswith("store is empty, and the database names files in it")
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.slow
 @pytest.mark.both_databases
 def test_the_clock_of_a_database(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> None:
     if backend == "sqlite":
@@ -78,6 +99,7 @@ def test_the_clock_of_a_database(tmp_path: Path, backend: str, request: pytest.F
     assert findings(result)["database"]["ok"], result.stdout
 
 
+@pytest.mark.slow
 def test_a_bucket_is_tried(tmp_path: Path, moto: Moto) -> None:
     url = f"{moto.url}/{secrets.token_hex(4)}"
     variables = {**moto.environment, "HINODE_STORE": url}

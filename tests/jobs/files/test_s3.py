@@ -111,6 +111,7 @@ def test_a_store_is_tried_and_not_believed(open_objects: Open, moto: Moto, lie: 
         open_objects(endpoint=proxy.url).try_out()
 
 
+@pytest.mark.slow
 def test_a_good_store_passes_and_nothing_is_left(open_objects: Open, moto: Moto) -> None:
     objects = open_objects()
     objects.try_out()
@@ -302,6 +303,7 @@ def test_a_bucket_that_is_not_there_is_named(rclone: Rclone) -> None:
         S3Remote("s3://nowhere", endpoint=rclone.endpoint).try_out()
 
 
+@pytest.mark.slow
 def test_a_store_that_is_killed_has_nothing_half_and_goes_on(rclone: Rclone, tmp_path: Path) -> None:
     with rclone:
         remote = S3Remote(f"{rclone.url}/films", endpoint=rclone.endpoint)
