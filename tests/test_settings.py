@@ -185,8 +185,9 @@ def test_files_are_in_a_folder_or_in_a_bucket(tmp_path: Path) -> None:
     assert settings.store_cache_bytes == 500_000_000
     elsewhere = {**home, "HINODE_STORE": "s3://films", "HINODE_STORE_CACHE": str(tmp_path / "fast")}
     assert Settings.from_environment(elsewhere).store == tmp_path / "fast"
-    # Without a bucket there is no cache.
-    assert Settings.from_environment({**elsewhere, "HINODE_STORE": ""}).store == tmp_path / "store"
+    for store in ("", str(tmp_path)):
+        with pytest.raises(BadInput, match="HINODE_STORE_CACHE is set, and HINODE_STORE names no bucket"):
+            Settings.from_environment({**elsewhere, "HINODE_STORE": store})
 
 
 @pytest.mark.parametrize(

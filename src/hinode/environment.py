@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 MAX_THREADS = 1024
 MAX_SECONDS = 100 * 366 * 86400.0
+OF_BUCKETS = ("store_endpoint", "store_public_endpoint", "store_cache", "store_cache_gb")
 
 
 def read(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -35,7 +36,13 @@ def read(environment: Mapping[str, str]) -> dict[str, Any]:
         if name.startswith("HINODE_"):
             _warn(name)
     values = {name: environment[name].strip() for name in names if name in environment}
-    return parse(Variables, values, what="the environment").model_dump(exclude_none=True)
+    result = parse(Variables, values, what="the environment").model_dump(exclude_none=True)
+    for name in OF_BUCKETS:
+        if name in result and not isinstance(result.get("store"), str):
+            variable = f"HINODE_{name.upper()}"
+            remedy = "set HINODE_STORE to s3://BUCKET/PREFIX, or remove the variable"
+            raise BadInput(f"{variable} is set, and HINODE_STORE names no bucket", remedy, field=variable)
+    return result
 
 
 @lru_cache(maxsize=64)  # once in each process

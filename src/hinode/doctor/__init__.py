@@ -42,3 +42,6 @@ def examine(installation: Installation) -> Iterator[Finding]:
             yield Finding(name, True, check(installation))
         except HinodeError as error:
             yield Finding(name, False, error.message, error.remedy)
+        except OSError as error:  # such as a folder that this user may not look into
+            message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            yield Finding(name, False, message, "check the permissions of this user")

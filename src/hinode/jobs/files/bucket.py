@@ -196,4 +196,5 @@ def _media_type(content: Path | bytes) -> str:
 
 def _reason(error: Exception) -> str:
     """The cause in one line, without the query of an address, which may be a signature."""
-    return re.sub(r"\?[^\s\"')]*", "", " ".join(str(error).split()))[:200]
+    text = " ".join(str(error).split()).partition(" Debug source:")[0].removeprefix("Generic S3 error: ")
+    return re.sub(r"\?[^\s\"')]*|, max_retries: .*? - ", " ", text)[:200].strip()
