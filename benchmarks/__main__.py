@@ -18,6 +18,7 @@ and, only by name, because they take long:
     overhead    what the diffusers engine adds to plain diffusers, as a ratio
     profiles    clips by plain diffusers and under each profile, cold and warm
     gpu-check   whether the diffusers engine works on a GPU, and how fast it is there
+    storage     files into a bucket and back, as ratios to plain HTTP
     soak        a hostile project, few descriptors and a full disk, beside another project
     torture     workers and servers killed at random points, again and again
 
@@ -45,6 +46,7 @@ NAMES = (
     "overhead",
     "profiles",
     "gpu-check",
+    "storage",
     "soak",
     "torture",
 )

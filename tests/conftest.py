@@ -19,6 +19,7 @@ import pytest
 import sqlalchemy as sa
 
 from benchmarks.postgres import PostgreSQL
+from benchmarks.stores import KEYS, Moto
 from hinode.clip import Clip, Frames, Provenance
 from hinode.records.database import Database
 from hinode.records.tables import metadata
@@ -119,6 +120,29 @@ def postgres() -> Iterator[PostgreSQL]:
     """A real PostgreSQL of this test run, from a wheel in `[dev]`; it ends with the run, even if killed."""
     with PostgreSQL() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def running_moto() -> Iterator[Moto]:
+    """A server of S3 of this test run."""
+    with Moto() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys of the tests in the environment, and no other variable of AWS."""
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def moto(running_moto: Moto, s3_keys: None) -> Moto:
+    """That server, with its keys in the environment. Each test takes a prefix of its own in its bucket."""
+    return running_moto
 
 
 @pytest.fixture(scope="session")

@@ -168,3 +168,43 @@ def test_the_command_sets_them_before_anything_else() -> None:
     environment = {"HINODE_THREADS": "2", "PYTHONPATH": os.pathsep.join(sys.path)}
     output = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
     assert output == "PASSIVE 2\n"
+
+
+def test_files_are_in_a_folder_or_in_a_bucket(tmp_path: Path) -> None:
+    home = {"HINODE_HOME": str(tmp_path)}
+    settings = Settings.from_environment(
+        {
+            **home,
+            "HINODE_STORE": "s3://films/hinode/",
+            "HINODE_STORE_ENDPOINT": "http://10.0.0.1:9000/",
+            "HINODE_STORE_CACHE_GB": "0.5",
+        }
+    )
+    assert (settings.store_url, settings.store) == ("s3://films/hinode", tmp_path / "store-cache")
+    assert (settings.store_endpoint, settings.store_public_endpoint) == ("http://10.0.0.1:9000", "")
+    assert settings.store_cache_bytes == 500_000_000
+    elsewhere = {**home, "HINODE_STORE": "s3://films", "HINODE_STORE_CACHE": str(tmp_path / "fast")}
+    assert Settings.from_environment(elsewhere).store == tmp_path / "fast"
+    for store in ("", str(tmp_path)):
+        with pytest.raises(BadInput, match="HINODE_STORE_CACHE is set, and HINODE_STORE names no bucket"):
+            Settings.from_environment({**elsewhere, "HINODE_STORE": store})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("HINODE_STORE", "s3://"),
+        ("HINODE_STORE", "s3://key:secret@films"),
+        ("HINODE_STORE", "gs://films"),
+        ("HINODE_STORE", "s3://films//hinode"),
+        ("HINODE_STORE_ENDPOINT", "s3.example.com"),
+        ("HINODE_STORE_ENDPOINT", "https://s3.example.com/films"),
+        ("HINODE_STORE_PUBLIC_ENDPOINT", "https://user:secret@s3.example.com"),
+        ("HINODE_STORE_CACHE_GB", "0"),
+    ],
+)
+def test_addresses_of_a_store_are_checked(name: str, text: str) -> None:
+    with pytest.raises(BadInput, match=name) as caught:
+        Settings.from_environment({name: text})
+    assert caught.value.field == name
+    assert "secret" not in str(caught.value)

@@ -6,7 +6,7 @@ import difflib
 import logging
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 MAX_THREADS = 1024
 MAX_SECONDS = 100 * 366 * 86400.0
+OF_BUCKETS = ("store_endpoint", "store_public_endpoint", "store_cache", "store_cache_gb")
 
 
 def read(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -35,7 +36,13 @@ def read(environment: Mapping[str, str]) -> dict[str, Any]:
         if name.startswith("HINODE_"):
             _warn(name)
     values = {name: environment[name].strip() for name in names if name in environment}
-    return parse(Variables, values, what="the environment").model_dump(exclude_none=True)
+    result = parse(Variables, values, what="the environment").model_dump(exclude_none=True)
+    for name in OF_BUCKETS:
+        if name in result and not isinstance(result.get("store"), str):
+            variable = f"HINODE_{name.upper()}"
+            remedy = "set HINODE_STORE to s3://BUCKET/PREFIX, or remove the variable"
+            raise BadInput(f"{variable} is set, and HINODE_STORE names no bucket", remedy, field=variable)
+    return result
 
 
 @lru_cache(maxsize=64)  # once in each process
@@ -47,6 +54,24 @@ def _warn(name: str) -> None:
 
 def _folder(text: str) -> Path:
     return Path(text).expanduser().absolute()
+
+
+def _store(text: str) -> Path | str:
+    """Read a folder, or a bucket as s3://BUCKET/PREFIX."""
+    if "://" not in text:
+        return _folder(text)
+    if re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.-]{1,200}){0,8}/?", text, re.ASCII) is None:
+        remedy = "write it like s3://BUCKET or s3://BUCKET/PREFIX, and keys into the AWS_ variables"
+        # Not a ValueError, after which the sentence would repeat the value, and a key in it.
+        raise BadInput("HINODE_STORE is not the address of a bucket", remedy, field="HINODE_STORE")
+    return text.rstrip("/")
+
+
+def _endpoint(text: str, name: str) -> str:
+    if re.fullmatch(r"https?://[\w.-]{1,253}(:[0-9]{1,5})?/?", text, re.ASCII) is None:
+        remedy = "write it like https://s3.example.com, without bucket and path"
+        raise BadInput(f"{name} is not the address of a server", remedy, field=name)
+    return text.rstrip("/")
 
 
 def _device(text: str) -> str:
@@ -114,6 +139,10 @@ def _smtp_url(text: str) -> str:
     return text
 
 
+def _address(name: str) -> BeforeValidator:
+    return BeforeValidator(partial(_endpoint, name=name))
+
+
 _Folder = Annotated[Path, BeforeValidator(_folder)]
 _Switch = Annotated[bool, BeforeValidator(_boolean)]
 _Decimal = Annotated[Number, Field(le=MAX_SECONDS), BeforeValidator(_decimal)]
@@ -129,7 +158,11 @@ class Variables(Input):
     device: Annotated[str, BeforeValidator(_device)] | None = None
     upscale: _Switch | None = None
     database_url: str | None = None
-    store: _Folder | None = None
+    store: Annotated[Path | str, BeforeValidator(_store)] | None = None
+    store_endpoint: Annotated[str, _address("HINODE_STORE_ENDPOINT")] | None = None
+    store_public_endpoint: Annotated[str, _address("HINODE_STORE_PUBLIC_ENDPOINT")] | None = None
+    store_cache: _Folder | None = None
+    store_cache_gb: Annotated[_Decimal, Field(ge=0.1)] | None = None
     aliases: Annotated[dict[str, str], BeforeValidator(_aliases)] | None = Field(None, alias="HINODE_MODELS")
     retention_hours: Annotated[_Decimal, Field(gt=0)] | None = None
     lease_seconds: Annotated[_Decimal, Field(ge=1)] | None = None

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from platformdirs import user_data_path
 
 HOUR = 3600.0
+GB = 10**9
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,14 @@ class Settings:
         database_url: where jobs, keys and webhooks are recorded. `HINODE_DATABASE_URL`; by default the SQLite
             file `hinode.db` in `home`.
         store: folder of the finished clips, the uploads and the saved states of runs; every machine of a
-            fleet sees the same one. `HINODE_STORE`; by default `store` in `home`.
+            fleet sees the same one. `HINODE_STORE`; by default `store` in `home`. With a bucket, the cache of
+            its files on this machine: `HINODE_STORE_CACHE`, by default `store-cache` in `home`.
+        store_url: bucket of those files instead of a folder, such as "s3://bucket/prefix", or "".
+            `HINODE_STORE`.
+        store_endpoint: address of an S3-compatible server, or "" for AWS. `HINODE_STORE_ENDPOINT`.
+        store_public_endpoint: its address for clients of the API, who are sent there for finished clips; ""
+            to send them ourselves. `HINODE_STORE_PUBLIC_ENDPOINT`.
+        store_cache_bytes: size of the cache. `HINODE_STORE_CACHE_GB`, 10.
         aliases: names that clients use for a model, such as {"sora-2": "native/book"}. `HINODE_MODELS`, as
             `NAME=ENGINE/MODEL,…`.
         retention_seconds: how long the files of a finished job are kept. `HINODE_RETENTION_HOURS`, 168.
@@ -53,6 +61,10 @@ class Settings:
     upscale: bool = True
     database_url: str = field(default="", repr=False)  # it may hold a password
     store: Path = Path()
+    store_url: str = ""
+    store_endpoint: str = ""
+    store_public_endpoint: str = ""
+    store_cache_bytes: int = 10 * GB
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
     retention_seconds: float = 168 * HOUR
     lease_seconds: float = 15.0
@@ -69,7 +81,7 @@ class Settings:
             path = quote((self.home / "hinode.db").as_posix(), safe=" +/:")
             object.__setattr__(self, "database_url", f"sqlite:///{path}")
         if self.store == Path():
-            object.__setattr__(self, "store", self.home / "store")
+            object.__setattr__(self, "store", self.home / ("store-cache" if self.store_url else "store"))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -78,6 +90,12 @@ class Settings:
 
         values = variables.read(environment)
         values.setdefault("home", user_data_path("hinode", appauthor=False))
+        cache = values.pop("store_cache", None)
+        if isinstance(values.get("store"), str):
+            values["store_url"] = values.pop("store")
+            values |= {} if cache is None else {"store": cache}
+        if "store_cache_gb" in values:
+            values["store_cache_bytes"] = int(values.pop("store_cache_gb") * GB)
         if "retention_hours" in values:
             values["retention_seconds"] = values.pop("retention_hours") * HOUR
         return cls(**values)

@@ -28,7 +28,7 @@ from hinode.jobs.changes import ChangeReader
 from hinode.jobs.feed.feed import Feed as PostFeed
 from hinode.jobs.files.characters import Characters
 from hinode.jobs.files.conversions import Conversions
-from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.stores import open_store
 from hinode.jobs.files.uploads import Uploads
 from hinode.jobs.forecast import Forecast
 from hinode.jobs.idempotency import Rejections
@@ -89,7 +89,7 @@ class Context:
         self.mailer = Mailer(settings.smtp_url) if settings.smtp_url else None
         self.rejections = Rejections(database, clock)
         self.outbound = Outbound(allow_private=settings.allow_private_urls)
-        self.objects = Objects(settings.store, clock)
+        self.objects = open_store(settings, clock)
         self.readiness = Readiness(database, self.objects)
         self.uploads = Uploads(database, self.objects, clock)
         self.characters = Characters(database, clock)

@@ -75,7 +75,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int, open_link: bo
         BadInput: there is no address `host`, or an alias stands for a model that is not there.
         ListenError: the port is in use, or this process may not use it.
         DatabaseError: the database cannot be reached, or is of a newer version.
-        StoreError: the disk of the store is not there.
+        StoreError: the store cannot be used.
     """
     raise_descriptor_limit()
     with listening(host, port) as listener, _opened(settings) as database:
@@ -83,6 +83,7 @@ def run(settings: Settings, *, host: str, port: int, workers: int, open_link: bo
         context.catalogue.check_aliases()
         if context.store.has_files():
             context.objects.check_mounted()
+        context.objects.try_out()
         deliverer = Deliverer(database, context.outbound, context.clock)
         executor = LocalExecutor(workers, context.store.lost)
         tasks = PeriodicTasks(_periodic_tasks(context, deliverer))
@@ -218,6 +219,8 @@ def sweep(context: Context) -> None:
     while context.store.expire():
         pass
     store, objects = context.store, context.objects
+    if not objects.sweep_due():
+        return
     needed = store.digests() | part_digests(objects, store.checkpoints())
     count = objects.sweep(needed, SWEEP_OLDER_THAN)
     if count:

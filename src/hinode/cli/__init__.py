@@ -14,6 +14,7 @@ from hinode import __version__
 from hinode.cli import (
     backup,
     directing,
+    doctor,
     evaluate,
     generate,
     jobs,
@@ -48,7 +49,7 @@ CLIP_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Generate": (storyboard.storyboard, plan.plan, plan.describe, quote.quote),
-    "Serve": (serve.serve, serve.worker, users.link, backup.backup, backup.restore),
+    "Serve": (serve.serve, serve.worker, users.link, doctor.doctor, backup.backup, backup.restore),
     "Train": (train.train, evaluate.evaluate),
 }
 GROUPS = {

@@ -11,6 +11,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -178,11 +179,17 @@ class Forecast:
     def _request(self, values: Mapping[str, Any]) -> Request:
         return self._with_paths(read_request(values))
 
+    def _path(self, digest: str) -> Path:
+        try:
+            return self.objects.fetch(digest)
+        except FileNotFoundError:
+            return self.objects.path(digest)  # whoever opens it says that it is not there
+
     def _with_paths(self, request: Request) -> Request:
         return dataclasses.replace(
             request,
             references=tuple(
-                dataclasses.replace(reference, path=str(self.objects.path(reference.digest)))
+                dataclasses.replace(reference, path=str(self._path(reference.digest)))
                 for reference in request.references
             ),
         )

@@ -147,8 +147,39 @@ class Database:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except CommandError as error:
-            message = "the database was made by a newer version of Hinode"
-            raise DatabaseError(message, "upgrade Hinode on this machine") from error
+            raise _newer() from error
+
+    def is_current(self) -> bool:
+        """Whether its tables are those of this version; False for an older one, or for no tables.
+
+        Raises:
+            DatabaseError: it is newer than this version, or cannot be reached.
+        """
+        from alembic.config import Config
+        from alembic.migration import MigrationContext
+        from alembic.script import ScriptDirectory
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        versions = ScriptDirectory.from_config(config)
+        with self.read() as connection:
+            revision = MigrationContext.configure(connection).get_current_revision()
+        if revision is not None and revision not in {
+            version.revision for version in versions.walk_revisions()
+        }:
+            raise _newer()
+        return revision == versions.get_current_head()
+
+    def skew(self) -> float:
+        """Seconds by which its clock is ahead of the one of this machine."""
+        if self.sqlite:
+            return 0.0
+        with self.read() as connection:
+            before = time.time()
+            now = float(
+                connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one()
+            )
+            return now - (before + time.time()) / 2
 
     def close(self) -> None:
         """Close every connection."""
@@ -187,6 +218,11 @@ def parse(url: str) -> URL:
     message = "the database URL is not one that Hinode can use"
     remedy = "write sqlite:////path/to/hinode.db or postgresql://user:password@host/name"
     raise BadInput(message, remedy, field="HINODE_DATABASE_URL")
+
+
+def _newer() -> DatabaseError:
+    message = "the database was made by a newer version of Hinode"
+    return DatabaseError(message, "upgrade Hinode on this machine")
 
 
 def _make_private(path: Path) -> None:

@@ -167,7 +167,7 @@ class Inputs:
         Raises:
             BadInput: it has no such frame.
         """
-        file = dataclasses.replace(video.reference(), path=str(self.objects.path(video.digest)))
+        file = dataclasses.replace(video.reference(), path=str(self.objects.fetch(video.digest)))
         with self.decodes, self.objects.temporary() as path:
             rate = fps or references.rate(file) or DEFAULT_RATE
             count = math.ceil(references.seconds(file) * rate)
@@ -185,7 +185,7 @@ class Inputs:
         Raises:
             BadInput: its file cannot be read.
         """
-        path = self.objects.path(character.digest)
+        path = self.objects.fetch(character.digest)
         file = dataclasses.replace(character.reference()[0], path=str(path))
         with self.decodes:
             if file.still:
@@ -222,7 +222,7 @@ class Inputs:
         upload = get_or_404(self.uploads.get, project_id, upload_id, "file", field)
         if not self.objects.keep(upload.digest):
             raise not_found("file", upload_id, field)
-        return self.objects.path(upload.digest)
+        return self.objects.fetch(upload.digest)
 
     def moving_mask(self, mask: MediaFile, track: Trajectory, seconds: float, fps: Fraction) -> MediaFile:
         """A mask that follows a track, as a video in the store; see `media.masks.write_moving`.
@@ -239,7 +239,7 @@ class Inputs:
             raise BadInput(message, "leave mask_path out, or edit a shorter video", field="mask_path")
         with self.objects.temporary(".mp4") as path:
             with self.decodes:
-                masks.write_moving(path, self.objects.path(mask.digest), track, seconds, fps)
+                masks.write_moving(path, self.objects.fetch(mask.digest), track, seconds, fps)
             digest, count = self.objects.put(path)
         return MediaFile(digest, MP4, count, mask.size, seconds, fps)
 

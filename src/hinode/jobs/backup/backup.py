@@ -19,15 +19,17 @@ from typing import BinaryIO
 from hinode import __version__
 from hinode.errors import BadInput, quote
 from hinode.jobs.backup.archive import BLOCK, DATABASE, HOME, OBJECTS, BackupError, Reader, Writer
+from hinode.jobs.files.cached import DamagedFile
 from hinode.jobs.files.checkpoints import part_digests
 from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.stores import open_store
 from hinode.jobs.store import Store
 from hinode.output import check_writable, replace_file
 from hinode.records import copies
 from hinode.records.database import Database, parse
 from hinode.settings import Settings
 
-CACHES = frozenset({"logs", "embeddings", "self-tests", "upstreams", "store"})
+CACHES = frozenset({"logs", "embeddings", "self-tests", "upstreams", "store", "store-cache", "ray"})
 """Folders of the home that a backup leaves out: others make them again, or the backup has them elsewhere."""
 MODELS = "models"
 
@@ -72,7 +74,7 @@ def create(
         message = f"{quote(str(path), 200)} is in HINODE_HOME, of which it is to be a backup"
         raise BadInput(message, "name a file elsewhere", field="file")
     check_writable(path)
-    objects, now = Objects(settings.store, clock), clock()
+    objects, now = open_store(settings, clock), clock()
     head = {
         "hinode": __version__,
         "created_at": int(now),
@@ -166,9 +168,18 @@ def _write_objects(writer: Writer, store: Store, objects: Objects, before: set[s
     missing: set[str] = set()
     for digests in (states, before | store.digests()):
         for digest in sorted(digests - written - missing):
-            (written if writer.object(digest, objects.path(digest)) else missing).add(digest)
+            (written if _write_object(writer, objects, digest) else missing).add(digest)
     # What the database does not name any more went in order.
     return len(written), sorted(missing & store.digests())
+
+
+def _write_object(writer: Writer, objects: Objects, digest: str) -> bool:
+    """Write a file of the store; returns whether it is there and sound."""
+    try:
+        with objects.held(digest) as path:
+            return writer.object(digest, path)
+    except (FileNotFoundError, DamagedFile):
+        return False
 
 
 def _states(store: Store, objects: Objects) -> set[str]:
@@ -178,7 +189,7 @@ def _states(store: Store, objects: Objects) -> set[str]:
 
 
 def _extract(reader: Reader, settings: Settings, database: Path) -> Summary:
-    objects = Objects(settings.store)
+    objects = open_store(settings)
     home: list[str] = []
     damaged: list[str] = []
     count = total = 0

@@ -189,7 +189,7 @@ class BatchProcessor:
         upload = self.uploads.find(batch.input_file_id)
         if upload is None or not self.objects.has(upload.digest):
             raise FileNotFoundError(batch.input_file_id)
-        return self.objects.path(upload.digest)
+        return self.objects.fetch(upload.digest)
 
     def _admit(self, batch: Batch) -> bool:
         """Turn the next lines into jobs, and enter how many were admitted, in one transaction."""

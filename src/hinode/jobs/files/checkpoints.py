@@ -60,6 +60,6 @@ def part_digests(objects: Objects, checkpoints: Iterable[str]) -> set[str]:
     """
     digests: set[str] = set()
     for checkpoint in checkpoints:
-        with suppress(FileNotFoundError, UnusableState), objects.path(checkpoint).open("rb") as file:
+        with suppress(FileNotFoundError, UnusableState), objects.fetch(checkpoint).open("rb") as file:
             digests |= set(saved_state.part_locations(file.readline(MAX_HEAD_BYTES)).values())
     return digests

@@ -35,7 +35,7 @@ class Conversions:
             EngineError: its file is damaged.
             StoreError: the file cannot be written.
         """
-        source, size, timeline = self.objects.path(video.digest), size_of(job), timeline_of(job)
+        source, size, timeline = self.objects.fetch(video.digest), size_of(job), timeline_of(job)
         convert.check(kind, size, timeline)
         suffix = ".zip" if kind == "png" else f".{kind}"
         with self.objects.temporary(suffix) as path:

@@ -37,13 +37,13 @@ JOB = re.compile("[A-Za-z0-9_-]{1,100}")
 
 
 class StoreError(HinodeError):
-    """The store cannot be used at present: its disk is full, read-only or away."""
+    """The store cannot be used at present: its disk is full, read-only or away, or its server is."""
 
     code: ClassVar[str] = "store"
 
-    def __init__(self, reason: str, *, full: bool = False) -> None:
+    def __init__(self, reason: str, *, full: bool = False, remedy: str = "check its disk") -> None:
         self.full = full
-        super().__init__(f"the store cannot be used: {reason}", "check its disk")
+        super().__init__(f"the store cannot be used: {reason}", remedy)
 
 
 class Objects:
@@ -73,8 +73,11 @@ class Objects:
             if disk.free < min(MIN_FREE_BYTES, MIN_FREE_SHARE * disk.total):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    def try_out(self) -> None:
+        """See that a remote store reads back files of all sizes as they were written."""
+
     def path(self, digest: str) -> Path:
-        """The path of the file with this digest, whether or not it is there.
+        """The path of the file with this digest, whether or not it is there; to open it, use `fetch`.
 
         Raises:
             ValueError: it is not a SHA-256 in lower-case hexadecimal, so it could lead anywhere.
@@ -82,6 +85,23 @@ class Objects:
         if DIGEST.fullmatch(digest) is None:
             raise ValueError(f"{digest[:80]!r} is no SHA-256 digest")
         return self.root / "objects" / digest[:2] / digest
+
+    def fetch(self, digest: str) -> Path:
+        """The path of the file with this digest, to be opened at once; raises as `path` does.
+
+        Raises:
+            FileNotFoundError: a remote store does not have it. A folder says so when the file is opened.
+        """
+        return self.path(digest)
+
+    @contextmanager
+    def held(self, digest: str) -> Iterator[Path]:
+        """A path of the file with this digest, for as long as the block lasts; raises as `fetch` does."""
+        yield self.fetch(digest)
+
+    def url(self, digest: str) -> str | None:
+        """An address that anybody may download the file from for a while, or None if there is none."""
+        return None
 
     def has(self, digest: str) -> bool:
         """Whether the file with this digest is there; raises as `path` does."""
@@ -199,6 +219,12 @@ class Objects:
             raise ValueError(f"{job_id[:80]!r} is not the id of a job")
         return self.root / "previews" / f"{job_id}.webp"
 
+    def read_preview(self, job_id: str) -> bytes | None:
+        """The preview of a job, if it has one."""
+        with suppress(FileNotFoundError), self._faults():
+            return self.preview(job_id).read_bytes()
+        return None
+
     def put_preview(self, job_id: str, picture: bytes) -> None:
         """Replace the preview of a job; a reader gets the old one or the new one, whole."""
         path = self.preview(job_id)
@@ -222,6 +248,10 @@ class Objects:
             return _older(path, before) and self._discard(path, before)
         except (OSError, StoreError):
             return False
+
+    def sweep_due(self) -> bool:
+        """Whether it is time for another sweep, for which the caller has to find out what to keep."""
+        return True
 
     def sweep(self, keep: Collection[str], older_than: float) -> int:
         """Remove the files that nothing refers to, temporary ones and previews included; returns how many.

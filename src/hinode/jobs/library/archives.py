@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from zipstream import ZIP_STORED, ZipStream
 
 from hinode.errors import quote
 from hinode.jobs import ids
-from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.objects import BLOCK, Objects
 from hinode.jobs.library.entry import Missing
 from hinode.records.database import Database
 from hinode.records.tables import archives, artifacts, jobs, library
@@ -89,8 +89,15 @@ class Archives:
             if not self.objects.keep(content.digest):  # its age starts again: no sweep removes it meanwhile
                 message = f"the file of {quote(content.name, 80)} is not there any more"
                 raise Missing(message, "make another archive without it", field="ids")
-            stream.add_path(self.objects.path(content.digest), content.name)
+            stream.add(_blocks(self.objects, content.digest), content.name, size=content.bytes)
         return stream
+
+
+def _blocks(objects: Objects, digest: str) -> Iterator[bytes]:
+    """The content of a file, which a remote store is asked for when its turn comes."""
+    with objects.fetch(digest).open("rb") as file:
+        while block := file.read(BLOCK):
+            yield block
 
 
 def file_names(titles: Iterable[str], extension: str) -> list[str]:

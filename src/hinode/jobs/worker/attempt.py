@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -201,8 +202,13 @@ class Attempt:
     ) -> tuple[dict[str, MediaFile], dict[str, Any]]:
         if self.stop.is_set():
             raise _Yielded
-        request = self._with_paths(request)
         check_size(request.size)  # now, and not when the frames are there
+        with ExitStack() as inputs:
+            return self._render(self._with_paths(request, inputs), engine_of, heartbeat)
+
+    def _render(
+        self, request: Request, engine_of: Callable[[str], Engine], heartbeat: Heartbeat
+    ) -> tuple[dict[str, MediaFile], dict[str, Any]]:
         engine = engine_of(request.engine)
         run = self._start(engine, request)
         retries = DECODE_RETRIES
@@ -223,15 +229,17 @@ class Attempt:
                 abandon(run)  # before the new run takes memory
                 run = engine.start(request, self._saved)
 
-    def _with_paths(self, request: Request) -> Request:
-        """The request with the paths of its references on this machine."""
+    def _with_paths(self, request: Request, inputs: ExitStack) -> Request:
+        """The request with the paths of its references on this machine, valid until `inputs` is closed."""
+        paths: dict[str, str] = {}
         for reference in request.references:
             if not self.objects.has(reference.digest):
                 message = "a file that the video is to be made from is not there any more"
                 raise BadInput(message, "send it again", field=reference.role)
+            if reference.digest not in paths:
+                paths[reference.digest] = str(inputs.enter_context(self.objects.held(reference.digest)))
         references = (
-            dataclasses.replace(reference, path=str(self.objects.path(reference.digest)))
-            for reference in request.references
+            dataclasses.replace(reference, path=paths[reference.digest]) for reference in request.references
         )
         return dataclasses.replace(request, references=tuple(references))
 

@@ -15,7 +15,7 @@ from types import FrameType
 
 from hinode import logs
 from hinode.errors import HinodeError
-from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.stores import open_store
 from hinode.jobs.store import Store
 from hinode.jobs.worker.worker import MAX_UNEXPECTED_ERRORS, Worker
 from hinode.records.database import Database
@@ -47,7 +47,7 @@ def main(
 
     Raises:
         DatabaseError: the database cannot be reached, or is of a newer version.
-        StoreError: the disk of the store is not there.
+        StoreError: the store cannot be used.
     """
     stop = threading.Event()
     _handle_signals(stop, attached=attached)
@@ -59,9 +59,11 @@ def main(
     try:
         database.upgrade()
         store = Store(database, lease_seconds=settings.lease_seconds)
-        objects = Objects(settings.store)
+        objects = open_store(settings)
         if store.has_files():
             objects.check_mounted()
+        if not attached:  # else the server has done so
+            objects.try_out()
         worker = Worker(store, objects, settings, host=host, engines=engines)
         if attached:
             print(json.dumps({"worker": worker.id}), flush=True)

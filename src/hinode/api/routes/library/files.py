@@ -114,9 +114,9 @@ def delete_file(file_id: Id, context: AppContext, project_id: ProjectId) -> Resp
 def get_file_content(file_id: Id, context: AppContext, project_id: ProjectId) -> Response:
     """Download a file, or a range of it."""
     upload = get_or_404(context.uploads.get, project_id, file_id, "file")
-    path = context.objects.path(upload.digest)
     if not context.objects.has(upload.digest):
         raise Refusal(404, "this file is lost; upload it again", code="not_found", param="file_id")
+    path = context.objects.fetch(upload.digest)
     return RangeResponse(
         path,
         # Whatever the type of the upload: a browser must not run it.

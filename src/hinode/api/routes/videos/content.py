@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import re
+from functools import partial
 from typing import Annotated, Literal
 
 import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from hinode.api import wire
-from hinode.api.context import AppContext, Context, ProjectId
+from hinode.api.context import AppContext, Caller, Context, ProjectId
 from hinode.api.downloads import RangeResponse
 from hinode.api.failures import STORE_RETRY_SECONDS, Refusal, get_or_404, unavailable
 from hinode.api.queries import Id
@@ -26,8 +27,9 @@ from hinode.request import MediaFile
 
 router = APIRouter(prefix="/v1/videos", tags=["Videos"])
 
+VIDEO = "video/mp4"
 EXTENSIONS = {
-    "video/mp4": "mp4",
+    VIDEO: "mp4",
     "image/gif": "gif",
     "image/webp": "webp",
     "image/jpeg": "jpg",
@@ -55,6 +57,7 @@ _RESPONSES = {
     },
     206: {"description": "The range of the Range header."},
     304: {"description": "If-None-Match has the current etag."},
+    307: {"description": "The MP4 is at the address in Location, of the store, for some minutes."},
     416: {"description": "The range is outside the file."},
 }
 
@@ -66,6 +69,7 @@ async def get_content(
     request: Request,
     context: AppContext,
     project_id: ProjectId,
+    caller: Caller,
     variant: Variant = "video",
     format: Format = None,
 ) -> Response:
@@ -89,7 +93,10 @@ async def get_content(
     job, file, ready = await anyio.to_thread.run_sync(find)
     if not ready:
         file = await context.convert(context.conversions.make, job, file, kind)
-    return await anyio.to_thread.run_sync(_send, request, context, job, file, variant, format is not None)
+    # The studio's pages may load nothing from another origin, and a signed address is good for GET only.
+    elsewhere = request.method == "GET" and caller.role is None and file.media_type == VIDEO
+    send = partial(_send, request, context, job, file, variant, format is not None, elsewhere=elsewhere)
+    return await anyio.to_thread.run_sync(send)
 
 
 @router.get(
@@ -116,7 +123,7 @@ async def get_frame(
         if is_current(request, headers["etag"]):
             return Response(status_code=304, headers=headers)
         target = io.BytesIO()
-        picture = convert.still(context.objects.path(file.digest), number, timeline)
+        picture = convert.still(context.objects.fetch(file.digest), number, timeline)
         picture.save(target, "PNG", compress_level=PNG_LEVEL)
         return Response(target.getvalue(), media_type="image/png", headers=headers)
 
@@ -150,12 +157,21 @@ def _file(context: Context, job: Job, role: str) -> MediaFile:
 
 
 def _send(
-    request: Request, context: Context, job: Job, file: MediaFile, variant: str, as_download: bool
+    request: Request,
+    context: Context,
+    job: Job,
+    file: MediaFile,
+    variant: str,
+    as_download: bool,
+    *,
+    elsewhere: bool,
 ) -> Response:
     headers = wire.file_headers(file.digest)
     if is_current(request, headers["etag"]):
         return Response(status_code=304, headers=headers)
-    path = context.objects.path(file.digest)
+    if elsewhere and (url := context.objects.url(file.digest)) is not None:
+        return RedirectResponse(url, headers={"cache-control": "no-store"})
+    path = context.objects.fetch(file.digest)
     name = file_name(job.id, job.request["prompt"])
     name += "" if variant == "video" else f" {variant}"
     return RangeResponse(

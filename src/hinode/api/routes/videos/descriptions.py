@@ -46,7 +46,7 @@ async def describe_video(body: DescribeBody, context: AppContext, project_id: Pr
         from hinode.engines.native.plans.perception import describe_file
 
         file = context.inputs.source(body.video, project_id, "video").file
-        path = str(context.inputs.objects.path(file.digest))
+        path = str(context.inputs.objects.fetch(file.digest))
         description = describe_file(dataclasses.replace(file, path=path).reference())
         return VideoDescription.model_validate(description.as_json()).response()
 

@@ -18,7 +18,7 @@ from hinode.api.queries import Id
 from hinode.api.streams import stream
 from hinode.api.streams.events import Event, progress, whole
 from hinode.api.streams.feed import Subscription
-from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.objects import Objects, StoreError
 from hinode.jobs.job import Job
 from hinode.jobs.states import Status
 
@@ -121,13 +121,13 @@ def _new_events(objects: Objects, job: Job, last_progress: dict[str, Any], previ
 def _thumbnail(context: Context, job: Job) -> bytes | None:
     file = context.store.artifacts(job.id).get("thumbnail")
     there = file is not None and context.objects.has(file.digest)
-    return context.objects.path(file.digest).read_bytes() if file is not None and there else None
+    return context.objects.read(file.digest) if file is not None and there else None
 
 
 def _preview(objects: Objects, job_id: str) -> bytes | None:
     """The preview of a job, if there is one."""
-    with suppress(OSError):
-        picture = objects.preview(job_id).read_bytes()
-        if len(picture) <= MAX_PREVIEW_BYTES:
+    with suppress(OSError, StoreError):
+        picture = objects.read_preview(job_id)
+        if picture is not None and len(picture) <= MAX_PREVIEW_BYTES:
             return picture
     return None

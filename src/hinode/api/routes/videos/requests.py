@@ -115,7 +115,7 @@ def get_reference(video_id: Id, number: int, context: AppContext, project_id: Pr
     if not context.objects.has(digest):
         message = "this file is no longer kept; upload it again"
         raise Refusal(404, message, code="not_found", param="number")
-    path = context.objects.path(digest)
+    path = context.objects.fetch(digest)
     # Whatever its type: a browser must not run it.
     return RangeResponse(
         path, media_type="application/octet-stream", headers=wire.file_headers(digest),
