@@ -200,9 +200,13 @@ def _opened(settings: Settings) -> Iterator[Database]:
 
 
 def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask]:
-    clock = context.clock
+    clock, store = context.clock, context.store
+    # A worker over HTTP could not renew its lease while no server was there; now it has the time.
+    spared_until = clock() + store.lease_seconds
     return [
-        PeriodicTask("requeueing jobs of silent workers", 1.0, context.store.reap),
+        PeriodicTask(
+            "requeueing jobs of silent workers", 1.0, lambda: store.reap(over_http=clock() > spared_until)
+        ),
         PeriodicTask("delivering webhooks", 0.5, lambda: deliverer.run_due(clock())),
         PeriodicTask("advancing batches", 1.0, lambda: context.batches.advance(clock())),
         PeriodicTask("recording uses of keys", 5.0, context.tenants.record_uses),
