@@ -21,6 +21,8 @@ from hinode.records.database import Database
 from hinode.request import Request
 from hinode.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 60.0
 LEASE = 2.0
 CARD = Request("a red balloon", 64, 48, seconds=0.5, seed=3, engine="testcard", model="testcard", steps=40)
@@ -73,7 +75,6 @@ class Studio:
         assert {role: file.digest for role, file in files.items()} == {
             role: file.digest for role, file in expected.items()
         }
-        assert [job_id] == [job for job in (job_id,) if self.job(job).status is Status.COMPLETED]
 
 
 @pytest.fixture
@@ -99,7 +100,6 @@ def test_a_worker_at_an_address_makes_the_same_clip(studio: Studio) -> None:
     studio.check(job_id)
 
 
-@pytest.mark.slow
 def test_a_worker_that_is_killed_is_followed_by_another(studio: Studio) -> None:
     job_id = studio.submit()
     with studio.workers("attic") as workers:
@@ -110,7 +110,6 @@ def test_a_worker_that_is_killed_is_followed_by_another(studio: Studio) -> None:
     studio.check(job_id)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("away", [0.0, 3 * LEASE])
 def test_a_worker_outlives_its_server(studio: Studio, away: float) -> None:
     job_id = studio.submit()
@@ -123,7 +122,6 @@ def test_a_worker_outlives_its_server(studio: Studio, away: float) -> None:
     studio.check(job_id)
 
 
-@pytest.mark.slow
 def test_a_removed_worker_loses_its_job_at_once(studio: Studio) -> None:
     job_id = studio.submit()
     attic, office = studio.workers("attic"), studio.workers("office")
@@ -138,7 +136,6 @@ def test_a_removed_worker_loses_its_job_at_once(studio: Studio) -> None:
     studio.check(job_id)
 
 
-@pytest.mark.slow
 def test_a_worker_that_slept_lets_its_job_go(studio: Studio) -> None:
     job_id = studio.submit()
     attic, office = studio.workers("attic"), studio.workers("office")

@@ -127,8 +127,9 @@ class Upkeep:
             over += trash.empty(connection, now, limit)
             connection.execute(archives.delete().where(archives.c.created_at < now - ARCHIVE_SECONDS))
             connection.execute(idempotency.delete().where(idempotency.c.created_at < now - KEY_SECONDS))
-            ended = sa.select(jobs.c.id).where(jobs.c.status.in_(FINAL))
-            connection.execute(worker_objects.delete().where(worker_objects.c.job_id.in_(ended)))
+            # Row by row: there are few of these and many ended jobs.
+            ended = sa.exists().where(jobs.c.id == worker_objects.c.job_id, jobs.c.status.in_(FINAL))
+            connection.execute(worker_objects.delete().where(ended))
         return over
 
     def digests(self) -> set[str]:

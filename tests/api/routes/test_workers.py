@@ -26,6 +26,8 @@ from hinode.jobs.worker.remote.service import RemoteService
 from hinode.jobs.worker.remote.transfer import Transfer
 from hinode.jobs.worker.service import ServerAway, WorkerRefused
 from hinode.jobs.worker.worker import Worker
+from hinode.records.rows import count_rows
+from hinode.records.tables import worker_objects
 from hinode.request import MediaFile
 from hinode.settings import Settings
 from tests.api.conftest import CheckError, Clock, Server
@@ -141,6 +143,13 @@ def test_a_worker_over_http_makes_the_same_files_as_a_local_one(server: Server, 
     assert digests(server, video) == digests(server, local)
     assert job(server, video).provenance["seed"] == 4
     assert server.client.get(f"/v1/videos/{video}/content").status_code == 200
+    # What was sent for it is remembered until then.
+    mine = worker_objects.c.job_id == video
+    with server.context.store.database.read() as connection:
+        assert count_rows(connection, mine) >= 3
+    server.context.store.expire()
+    with server.context.store.database.read() as connection:
+        assert count_rows(connection, mine) == 0
 
 
 def test_inputs_come_from_the_server_and_stay_until_the_next_job(server: Server, box: Box) -> None:
