@@ -53,7 +53,8 @@ def remote_jobs(settings: Settings, server: str, token: str) -> Iterator[Jobs]:
 
 @contextmanager
 def _folder(parent: Path) -> Iterator[Path]:
-    """A folder that no other process uses. What one that was killed left there is removed."""
+    """A folder that no other process uses. It is removed at the end, or, of a process that was killed, by the
+    next one."""
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in range(MAX_PROCESSES):
         lock = FileLock(parent / f"{number}.lock")
@@ -66,6 +67,7 @@ def _folder(parent: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
             yield folder
         finally:
+            shutil.rmtree(folder, ignore_errors=True)
             lock.release()
         return
     raise BadInput(
