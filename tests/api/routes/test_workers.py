@@ -444,15 +444,27 @@ def test_addresses_that_are_no_server(box: Box) -> None:
     ("answer", "error", "sentence"),
     [
         (httpx.Response(302, headers={"location": "https://other/"}), ServerError, "redirects to"),
-        (httpx.Response(200, text="<html>"), ServerAway, "is not Hinode"),
+        (httpx.Response(200, text="<html>"), ServerError, "is not Hinode; check"),
+        (httpx.Response(404, json={"detail": "Not Found"}), ServerError, "is not Hinode; check"),
         (httpx.Response(502, text="<html>"), ServerAway, "status 502"),
-        (httpx.Response(404, json={"detail": "Not Found"}), ServerError, "no workers over HTTP"),
     ],
 )
 def test_answers_that_are_none_of_hinodes(
     answer: httpx.Response, error: type[Exception], sentence: str
 ) -> None:
-    connection = Connection("http://localhost", "t", httpx.MockTransport(lambda request: answer))
+    answers = [answer, httpx.Response(200, json={}, headers={"x-request-id": "req_1"}), answer]
+    connection = Connection("http://localhost", "t", httpx.MockTransport(lambda request: answers.pop(0)))
     with pytest.raises(error, match=sentence):
+        connection.call("POST", "", {})
+    assert connection.call("POST", "", {}) == {}
+    with pytest.raises(ServerAway):  # a proxy, while the server starts again
+        connection.call("POST", "", {})
+    connection.close()
+
+
+def test_a_server_without_these_routes(server: Server) -> None:
+    connection = Connection("http://localhost", "t", Line(server))
+    connection._base = "http://localhost/v1/other"
+    with pytest.raises(ServerError, match="has no workers over HTTP; upgrade it"):
         connection.call("POST", "", {})
     connection.close()

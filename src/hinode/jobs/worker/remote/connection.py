@@ -30,9 +30,10 @@ FILE_SECONDS = 120.0
 MAX_MESSAGE_LENGTH = 500
 AWAY = frozenset({408, 425, 429})
 """Statuses, with those from 500 up, after which the same request may succeed later."""
+AGAIN = frozenset({"wrong_digest"})
+"""The same, of codes of errors."""
 REFUSED = frozenset({"invalid_worker_token", "version_skew", "unknown_worker"})
 """Codes of errors after which this worker gets no further."""
-
 UNSAID = {
     400: "version_skew",
     401: "invalid_worker_token",
@@ -76,6 +77,7 @@ class Connection:
         }
         self._base = f"{self.server.rstrip('/')}/v1/workers"
         self._client = httpx.Client(headers=headers, transport=transport)
+        self._known = False  # whether Hinode has answered at this address
 
     def close(self) -> None:
         """Close every connection."""
@@ -93,14 +95,8 @@ class Connection:
             ServerError: the answer makes no sense.
         """
         with self.open(method, path, json=body, seconds=seconds) as response:
-            content = response.read()
-            try:
-                values = json.loads(content or b"{}")
-            except ValueError:
-                values = None
-        if not isinstance(values, dict):
-            raise ServerAway(f"what answers at {self.server} is not Hinode at present", "check the proxy")
-        return values
+            values: dict[str, Any] = json.loads(response.read())
+            return values
 
     @contextmanager
     def open(
@@ -123,6 +119,10 @@ class Connection:
         url = self._base + path
         try:
             with self._client.stream(method, url, json=json, content=content, **sent) as response:
+                # A proxy answers by itself while the server is away, with pages and redirects of its own.
+                if not response.headers.get("x-request-id", "").startswith("req_"):
+                    raise self._strange(response)
+                self._known = True
                 if not response.is_success:
                     raise self._error(response)
                 yield response
@@ -130,17 +130,24 @@ class Connection:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise ServerAway(f"the server at {self.server} cannot be reached: {reason}") from error
 
-    def _error(self, response: httpx.Response) -> Exception:
+    def _strange(self, response: httpx.Response) -> HinodeError:
+        """The error that an answer is not one of Hinode's; where Hinode never answered, that is final."""
         status = response.status_code
+        if self._known or status in AWAY or status >= 500:
+            return ServerAway(f"what answers at {self.server} is not Hinode at present (status {status})")
         if response.is_redirect:
             where = quote(response.headers.get("location", ""), 200)
             return ServerError(
                 f"the server at {self.server} redirects to {where}", "give that address instead"
             )
+        return ServerError(f"what answers at {self.server} is not Hinode", "check the address")
+
+    def _error(self, response: httpx.Response) -> Exception:
+        status = response.status_code
         code, message = _read_error(response.read())
         if response.request.method == "HEAD":
             code, message = UNSAID.get(status, ""), "the server does not accept this worker"
-        if status in AWAY or status >= 500:
+        if status in AWAY or status >= 500 or code in AGAIN:
             return ServerAway(f"the server at {self.server} cannot answer at present (status {status})")
         if code in REFUSED:
             return WorkerRefused(message)
@@ -148,9 +155,9 @@ class Connection:
             return LeaseLost(message)
         if code == "no_object":
             return FileNotFoundError(errno.ENOENT, message)
-        if status in (401, 404) and code in ("", "invalid_api_key", "unknown_url"):
+        if code in ("invalid_api_key", "unknown_url"):  # of a version without these routes
             message = f"the server at {self.server} has no workers over HTTP"
-            return ServerError(message, "check the address, and that its version is that of this worker")
+            return ServerError(message, f"upgrade it to the version of this worker, {hinode.__version__}")
         return ServerError(f"the server at {self.server} refused the request: {message or status}")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from hinode.errors import BadInput
+from hinode.jobs.fleet.tokens import PREFIX
 from hinode.jobs.worker.process import Jobs
 from hinode.jobs.worker.remote.cache import Cache
 from hinode.jobs.worker.remote.connection import Connection
@@ -35,11 +36,14 @@ def remote_jobs(settings: Settings, server: str, token: str) -> Iterator[Jobs]:
         token: from `hinode workers add`.
 
     Raises:
-        BadInput: there is no token, or that is no address of a server.
+        BadInput: that is not the token of a worker, or not the address of a server.
     """
     if not token:
         remedy = "make one there with `hinode workers add --name NAME`, and set HINODE_WORKER_TOKEN to it"
         raise BadInput("a worker of a server needs a token", remedy, field="token")
+    if not (token.startswith(PREFIX) and token.isascii() and token.isprintable()):
+        remedy = f"give what `hinode workers add` printed, {PREFIX}…"
+        raise BadInput("that is not the token of a worker", remedy, field="token")
     connection = Connection(server, token)
     try:
         with _folder(settings.home / "worker") as folder:

@@ -28,6 +28,9 @@ VERSION_HEADER, SOFTWARE_HEADER = "hinode-worker-protocol", "hinode-version"
 MAX_BODY_BYTES = 4 << 20
 """Of a message, which the account of a clip takes most of; files travel by themselves."""
 
+MAX_MESSAGE_LENGTH = 2000
+"""Of the reason why an attempt failed."""
+
 Name = Annotated[str, Field(max_length=200)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
@@ -91,8 +94,8 @@ class End(Input):
     """An attempt ended without a video."""
 
     outcome: Literal["yielded", "unsupported", "storage", "failed", "cancelled"]
-    code: Annotated[str, Field(pattern="^[a-z_]{1,64}$")] = "engine"
-    message: Annotated[str, Field(max_length=2000)] = ""
+    code: Annotated[str, Field(pattern="^[a-z0-9_]{1,64}$")] = "engine"
+    message: Annotated[str, Field(max_length=MAX_MESSAGE_LENGTH)] = ""
     final: Boolean = False
 
 

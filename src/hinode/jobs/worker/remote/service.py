@@ -10,7 +10,7 @@ from typing import Any
 from hinode.jobs.job import HeartbeatReply, Lease
 from hinode.jobs.states import Outcome
 from hinode.jobs.worker.remote.connection import Connection
-from hinode.jobs.worker.remote.protocol import Measurement, read_lease
+from hinode.jobs.worker.remote.protocol import MAX_MESSAGE_LENGTH, Measurement, read_lease
 from hinode.money import runs
 from hinode.request import MediaFile
 
@@ -88,10 +88,10 @@ class RemoteService:
         self._end(lease, outcome)
 
     def postpone(self, lease: Lease, message: str) -> None:
-        self._end(lease, Outcome.STORAGE, message=message)
+        self._end(lease, Outcome.STORAGE, message=message[:MAX_MESSAGE_LENGTH])
 
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None:
-        self._end(lease, Outcome.FAILED, code=code, message=message, final=final)
+        self._end(lease, Outcome.FAILED, code=code, message=message[:MAX_MESSAGE_LENGTH], final=final)
 
     def acknowledge_cancel(self, lease: Lease) -> None:
         self._end(lease, Outcome.CANCELLED)
