@@ -45,9 +45,11 @@ class Line(httpx.BaseTransport):
         self.before = self.after = 0
         self.broken_after: int | None = None  # bytes of a file that arrive
         self.paths: list[str] = []
+        self.ranges: list[str] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.paths.append(f"{request.method} {request.url.path.rpartition('/')[2]}")
+        self.ranges += filter(None, [request.headers.get("range")])
         if self.before:
             self.before -= 1
             raise httpx.ConnectError("the line is cut")
@@ -295,15 +297,30 @@ def test_what_arrives_otherwise_than_its_digest_says_is_not_kept(
     assert box.cache.read(digest) == b"right"
 
 
-def test_a_download_goes_on_where_it_broke_off(server: Server, box: Box) -> None:
+@pytest.mark.parametrize("arrived", [0, 70_000, 256 * 5000])
+def test_a_download_goes_on_where_it_broke_off(server: Server, box: Box, arrived: int) -> None:
     server.create()
     box.claim()
     content = bytes(range(256)) * 5000
     digest, _ = box.cache.put(content)
     box.cache.path(digest).unlink()
-    box.line.broken_after, box.line.before = 70_000, 0
+    box.line.broken_after = arrived
+    before = len(box.line.paths)
     assert box.cache.read(digest) == content
-    assert [path[:3] for path in box.line.paths[-2:]] == ["GET", "GET"]
+    methods = [path.partition(" ")[0] for path in box.line.paths[before:]]
+    assert methods == (["GET", "HEAD"] if arrived == len(content) else ["GET", "HEAD", "GET"])
+    assert box.line.ranges == ([f"bytes={arrived}-"] if 0 < arrived < len(content) else [])
+
+
+def test_a_file_that_is_damaged_on_the_server_is_not_used(server: Server, box: Box) -> None:
+    server.create()
+    box.claim()
+    digest, _ = box.cache.put(b"a saved state")
+    box.cache.path(digest).unlink()
+    server.context.objects.path(digest).write_bytes(b"another state")
+    with pytest.raises(OSError, match="is not the file"):
+        box.cache.read(digest)
+    assert not box.cache.path(digest).exists()
 
 
 def test_a_preempted_a_cancelled_and_a_failed_job(server: Server, box: Box) -> None:

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 DECODE_RETRIES = 2
 PREVIEW_SECONDS = 1.0
-END_SECONDS, END_PAUSE, MAX_END_PAUSE = 60.0, 1.0, 15.0
+END_SECONDS, END_PAUSE, MAX_END_PAUSE = 60.0, 1.0, 5.0
 """For how long, and how often, the end of an attempt is entered again while the jobs cannot be reached."""
 STOP_SECONDS = 20.0
 """The same, of a worker that is to end."""

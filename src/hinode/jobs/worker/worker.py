@@ -18,7 +18,7 @@ from hinode.jobs.job import Lease
 from hinode.jobs.periodic import LOG_AGAIN_SECONDS
 from hinode.jobs.states import Outcome
 from hinode.jobs.worker.attempt import Attempt
-from hinode.jobs.worker.service import LOCAL, UNREACHABLE, JobService, Pace
+from hinode.jobs.worker.service import LOCAL, UNREACHABLE, JobService, Pace, ServerAway
 from hinode.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ FIRST_IDLE, MAX_IDLE = 0.05, 0.5
 
 DATABASE_PAUSE = DISK_PAUSE = 2.0
 MAX_PAUSE = 15.0
-"""Between two tries while the jobs cannot be reached."""
+"""Between two tries while a server is away; beside a database it stays the first one."""
 TOUCH_SECONDS = 15.0
 MAX_UNEXPECTED_ERRORS = 3
 """In a row; then the worker ends, because its process, or its GPU, may be at fault."""
@@ -95,7 +95,8 @@ class Worker:
             except UNREACHABLE as error:
                 log.warning("%s", error)
                 lease, failures = None, failures + 1
-                stop.wait(backoff(failures, first=DATABASE_PAUSE, maximum=MAX_PAUSE))
+                longest = MAX_PAUSE if isinstance(error, ServerAway) else DATABASE_PAUSE
+                stop.wait(backoff(failures, first=DATABASE_PAUSE, maximum=longest))
                 continue
             idle, failures = idle + 1, 0
             longest = MAX_IDLE if self.pace.idle is None else self.pace.idle
