@@ -17,6 +17,8 @@ from hinode.jobs.worker.service import ServerAway
 log = logging.getLogger(__name__)
 
 BLOCK = 1 << 20
+SMALL_BYTES = 1 << 20
+"""A file of so many bytes is sent without asking first: that would take as long."""
 RESUMPTIONS = 4
 """How often a download goes on where it broke off before it counts as failed."""
 
@@ -75,7 +77,8 @@ class Transfer:
     def upload(self, digest: str, path: Path) -> None:
         """Send a file, unless the server has it for this job already; it compares the digest itself."""
         self.service.confirm()
-        if self.size(digest) == (size := path.stat().st_size):
+        size = path.stat().st_size
+        if size > SMALL_BYTES and self.size(digest) == size:
             return
         sent = {"content-length": str(size), "content-type": "application/octet-stream"}
         address = self._address(f"objects/{digest}")
