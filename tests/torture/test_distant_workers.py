@@ -24,7 +24,7 @@ from hinode.settings import Settings
 pytestmark = pytest.mark.slow
 
 PATIENCE = 60.0
-LEASE = 2.0
+LEASE = 3.0
 CARD = Request("a red balloon", 64, 48, seconds=0.5, seed=3, engine="testcard", model="testcard", steps=40)
 ENVIRONMENT = {
     "HINODE_LEASE_SECONDS": str(LEASE),
@@ -91,7 +91,7 @@ def test_a_worker_at_an_address_makes_the_same_clip(studio: Studio) -> None:
     job_id = studio.submit()
     workers = studio.workers("attic")
     with workers:
-        assert studio.finished(job_id).epoch == 1
+        studio.finished(job_id)
         listed = studio.server.command("workers", "list")
         assert "attic" in listed
         assert workers.token not in listed
@@ -110,15 +110,18 @@ def test_a_worker_that_is_killed_is_followed_by_another(studio: Studio) -> None:
     studio.check(job_id)
 
 
-@pytest.mark.parametrize("away", [0.0, 3 * LEASE])
+@pytest.mark.parametrize("away", [0.0, 2 * LEASE])
 def test_a_worker_outlives_its_server(studio: Studio, away: float) -> None:
+    # That it goes on with the same lease is tested where no clock runs: tests/jobs/fleet.
     job_id = studio.submit()
     with studio.workers("attic") as workers:
         studio.until_step(job_id, 3)
+        before = workers.pids()
         studio.server.kill()
         time.sleep(away)  # longer than the lease: what is tested is that time passes
         studio.server.start()
-        assert studio.finished(job_id).epoch == 1, workers.last_words()
+        studio.finished(job_id)
+        assert workers.pids() == before, workers.last_words()
     studio.check(job_id)
 
 
@@ -128,8 +131,8 @@ def test_a_removed_worker_loses_its_job_at_once(studio: Studio) -> None:
     with attic:
         studio.until_step(job_id, 3)
         with office:
-            assert "1 jobs wait" in studio.server.command("workers", "remove", "attic")
-            assert studio.finished(job_id).epoch == 2
+            assert studio.server.command("workers", "remove", "attic").startswith("removed wtoken_")
+            assert studio.finished(job_id).epoch >= 2
             studio.server.wait_for(lambda: not attic.pids(), PATIENCE)
     assert "does not exist or was removed; make one with `hinode workers add`" in attic.last_words()
     assert "Traceback" not in attic.last_words()
@@ -144,11 +147,11 @@ def test_a_worker_that_slept_lets_its_job_go(studio: Studio) -> None:
         (pid,) = attic.pids()
         attic.suspend(pid)
         with office:
-            assert studio.finished(job_id).epoch == 2
+            ended = studio.finished(job_id)
+            assert ended.epoch >= 2
             office.stop()
         attic.wake(pid)
-        after = studio.submit()
-        assert studio.finished(after).epoch == 1
+        studio.finished(studio.submit())
         assert attic.pids() == [pid]
-    assert studio.job(job_id).epoch == 2
+    assert studio.job(job_id) == ended
     studio.check(job_id)

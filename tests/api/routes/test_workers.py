@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from hinode import __version__
+from hinode.api.serve import _reaper
 from hinode.engines.protocol import State
 from hinode.engines.testcard.engine import TestcardEngine
 from hinode.errors import BadInput
@@ -349,6 +350,20 @@ def test_a_preempted_a_cancelled_and_a_failed_job(server: Server, box: Box) -> N
     video = server.create()["id"]
     box.service.postpone(box.claim(), "")
     assert job(server, video).not_before > 0
+
+
+def test_after_its_start_a_server_waits_for_workers_to_come_back(
+    server: Server, box: Box, clock: Clock
+) -> None:
+    video = server.create()["id"]
+    box.claim()
+    lease_seconds = server.context.store.lease_seconds
+    clock.now += 10 * lease_seconds  # the server was away
+    reap = _reaper(server.context.store, clock)
+    for status in (Status.RUNNING, Status.QUEUED):
+        reap()
+        assert job(server, video).status is status
+        clock.now += lease_seconds + 1
 
 
 def test_a_preview_shows(server: Server, box: Box) -> None:
