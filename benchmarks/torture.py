@@ -33,6 +33,7 @@ import psutil
 import sqlalchemy as sa
 
 from benchmarks.audit import FINALS, Promise, audit
+from benchmarks.distant import DistantWorkers
 from benchmarks.postgres import PostgreSQL
 from benchmarks.receiver import Receiver
 from benchmarks.serving import ServerHarness
@@ -44,6 +45,8 @@ BAR_SECONDS = 30.0
 WAIT_SECONDS = 120.0
 OUTSTANDING = 6
 VICTIMS = ("worker", "server", "everything")
+EXECUTORS = ("local", "http")
+"""Workers that are children of the server, or processes of their own that reach it over HTTP."""
 SOURCE = {"prompt": "a balloon over the sea", "model": "sora-2", "seconds": "1", "size": "96x64", "seed": 9}
 
 # Long enough to be killed while it runs, small enough to take a second or so.
@@ -62,6 +65,7 @@ class Report:
 
     Attributes:
         database: "sqlite" or "postgresql".
+        executor: of `EXECUTORS`.
         seed: of everything that was random.
         cycles: how many kills there were.
         killed: number of kills by kind of victim.
@@ -74,6 +78,7 @@ class Report:
     """
 
     database: str
+    executor: str
     seed: int
     cycles: int = 0
     killed: Counter[str] = field(default_factory=Counter)
@@ -244,6 +249,7 @@ def torture(
     workers: int = 2,
     seed: int = 1,
     lease_seconds: float = 15.0,
+    executor: str = "local",
     report_kill: Callable[[str], None] = lambda line: None,
 ) -> Report:
     """Kill, start again, and audit.
@@ -256,6 +262,7 @@ def torture(
         seed: of the choice of victims, times and requests. The processes depend on the machine, so a run
             cannot be repeated exactly.
         lease_seconds: HINODE_LEASE_SECONDS.
+        executor: of `EXECUTORS`.
         report_kill: called with a line about every kill.
 
     """
@@ -267,12 +274,17 @@ def torture(
         "HINODE_LEASE_SECONDS": f"{lease_seconds:g}",
         "HINODE_SLICE_SECONDS": "0.5",  # so that jobs also give way to each other
     }
-    server = ServerHarness(home, workers=workers, environment=environment)
+    is_local = executor == "local"
+    server = ServerHarness(home, workers=workers if is_local else 0, environment=environment)
+    distant = DistantWorkers(server, home.with_name(f"{home.name}-worker"), workers, environment)
     url = database_url or f"sqlite:///{home / 'hinode.db'}"
-    report = Report(url.split(":")[0], seed)
+    report = Report(url.split(":")[0], executor, seed)
     with ExitStack() as stack:
         stack.callback(server.kill)
         server.start()
+        if not is_local:
+            distant.start()
+            stack.callback(distant.stop)
         client = Client(server, server.key("torture"), random.Random(seed + 1))
         receiver = stack.enter_context(Receiver())
         events = ["video.completed", "video.failed"]
@@ -298,7 +310,7 @@ def torture(
                 break
             time.sleep(chance.uniform(0.0, 0.6))
             victim = chance.choices(VICTIMS, (6, 1, 3))[0]
-            interrupted, seconds = kill(server, observer, victim, chance)
+            interrupted, seconds = kill(server, observer, victim, chance, None if is_local else distant)
             report.cycles += 1
             report.killed[victim] += 1
             report.interrupted += len(interrupted)
@@ -319,6 +331,8 @@ def torture(
         if not _until(lambda: set(receiver.events()) >= set(promises)):
             report.problems.append("two minutes after the last job the endpoint did not get every event")
         report.problems += client.problems + observer.problems
+        if not is_local and any(statuses := [*distant.statuses, *distant.stop()]):
+            report.problems.append(f"the workers ended with {statuses}")
         if status := server.stop():
             report.problems.append(f"the server ended with {status}")
         result = audit(observer.database, home / "store", promises, expected, receiver.events())
@@ -329,7 +343,11 @@ def torture(
 
 
 def kill(
-    server: ServerHarness, observer: Observer, victim: str, chance: random.Random
+    server: ServerHarness,
+    observer: Observer,
+    victim: str,
+    chance: random.Random,
+    distant: DistantWorkers | None = None,
 ) -> tuple[dict[str, int], float | None]:
     """Kill once, and wait until the interrupted jobs run again.
 
@@ -338,11 +356,14 @@ def kill(
         observer: of its database.
         victim: one of `VICTIMS`.
         chance: chooses the worker.
+        distant: its workers, if they are no children of it.
 
     Returns:
         The epochs of the jobs that ran, and the seconds until all of them ran again; None if that takes
         more than two minutes.
     """
+    if distant is not None:
+        return _kill_distant(server, observer, victim, chance, distant)
     workers = server.workers_running()
     if victim == "worker" and workers:
         busy = observer.busy()
@@ -368,6 +389,31 @@ def kill(
     return interrupted, seconds if back else None
 
 
+def _kill_distant(
+    server: ServerHarness,
+    observer: Observer,
+    victim: str,
+    chance: random.Random,
+    distant: DistantWorkers,
+) -> tuple[dict[str, int], float | None]:
+    """The same, of workers that survive their server."""
+    running = distant.pids()
+    start = time.monotonic()
+    if victim == "worker" and running:
+        busy = observer.busy()
+        worker = chance.choice([pid for pid in running if pid in busy] or running)
+        interrupted = observer.running(worker)
+        distant.kill(worker)
+    else:
+        interrupted = observer.running()
+        if victim == "everything":
+            distant.kill()
+        server.kill()
+        server.start()
+    back = _until(lambda: observer.resumed(interrupted), pause=0.02)
+    return interrupted, time.monotonic() - start if back else None
+
+
 def _until(holds: Callable[[], bool], pause: float = 0.05) -> bool:
     """Wait until a condition holds, at most `WAIT_SECONDS`; returns whether it does."""
     end = time.monotonic() + WAIT_SECONDS
@@ -384,7 +430,7 @@ def summary(report: Report) -> list[str]:
     ended = ", ".join(f"{count} {status}" for status, count in sorted(report.ended.items()))
     killed = ", ".join(f"{report.killed[victim]} of {victim}" for victim in VICTIMS)
     lines = [
-        f"{report.database}, seed {report.seed}",
+        f"{report.database}, {report.executor} workers, seed {report.seed}",
         f"  kills          {report.cycles}: {killed}; {report.interrupted} jobs interrupted",
         f"  accepted       {report.accepted} jobs, {report.attempts} attempts",
         f"  ended          {ended}",
@@ -405,6 +451,7 @@ def main(words: list[str]) -> None:
     )
     parser.add_argument("--cycles", type=int, default=200, help="kills on each database")
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--executor", choices=EXECUTORS, default="local", help="where the workers run")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
@@ -428,6 +475,7 @@ def main(words: list[str]) -> None:
                 workers=options.workers,
                 seed=options.seed,
                 lease_seconds=options.lease,
+                executor=options.executor,
                 report_kill=log,
             )
         reports.append(report)

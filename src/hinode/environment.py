@@ -172,4 +172,5 @@ class Variables(Input):
     allow_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] | None = None
     hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts)] | None = None
     smtp_url: Annotated[str, BeforeValidator(_smtp_url)] | None = None
+    worker_token: str | None = None
     testcard_step_seconds: Annotated[_Decimal, Field(ge=0)] | None = None

@@ -52,6 +52,7 @@ class Settings:
             `HINODE_HOSTS`, separated by commas.
         smtp_url: server for mail to members, or "". `HINODE_SMTP_URL`, as
             `smtps://USER:PASSWORD@HOST:PORT?from=ADDRESS`.
+        worker_token: with which `hinode worker --server` acts, or "". `HINODE_WORKER_TOKEN`.
         testcard_step_seconds: duration of one step of the engine testcard. `HINODE_TESTCARD_STEP_SECONDS`, 0.
     """
 
@@ -74,6 +75,7 @@ class Settings:
     allow_origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     smtp_url: str = field(default="", repr=False)
+    worker_token: str = field(default="", repr=False)
     testcard_step_seconds: float = 0.0
 
     def __post_init__(self) -> None:

@@ -32,7 +32,7 @@ from hinode.api.queries import check_query
 from hinode.api.routes.accounts import members, passwords, project, session, webhook_endpoints
 from hinode.api.routes.documents import feed, shots, storyboards
 from hinode.api.routes.library import archives, characters, collections, entries, files, trash
-from hinode.api.routes.operations import batches, events, health, models, queue
+from hinode.api.routes.operations import batches, events, health, models, queue, worker_files, workers
 from hinode.api.routes.videos import (
     captions,
     content,
@@ -81,6 +81,8 @@ ROUTERS = (
     shots.router,
     feed.router,
     feed.syndication_router,
+    workers.router,
+    worker_files.router,
 )
 """The routes under /v1: for a new one, add its router here."""
 
@@ -128,7 +130,11 @@ def create_app(context: Context, hosts: Iterable[str] = ()) -> FastAPI:
     openapi.describe(app, ROUTERS)
     # The last one is the outermost.
     app.add_middleware(
-        Authentication, tenants=context.tenants, sessions=context.sessions, requests=context.requests
+        Authentication,
+        tenants=context.tenants,
+        sessions=context.sessions,
+        worker_tokens=context.worker_tokens,
+        requests=context.requests,
     )
     app.add_middleware(RetryTracker, rejections=context.rejections, clock=context.clock)
     app.add_middleware(BodySizeLimit)

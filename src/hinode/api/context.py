@@ -30,6 +30,8 @@ from hinode.jobs.files.characters import Characters
 from hinode.jobs.files.conversions import Conversions
 from hinode.jobs.files.stores import open_store
 from hinode.jobs.files.uploads import Uploads
+from hinode.jobs.fleet.leases import Leases
+from hinode.jobs.fleet.tokens import WorkerTokens
 from hinode.jobs.forecast import Forecast
 from hinode.jobs.idempotency import Rejections
 from hinode.jobs.job import Job
@@ -87,9 +89,11 @@ class Context:
         self.members = Members(database, self.sessions, clock)
         self.attempts = Attempts(database, clock)
         self.mailer = Mailer(settings.smtp_url) if settings.smtp_url else None
+        self.worker_tokens = WorkerTokens(database, clock)
         self.rejections = Rejections(database, clock)
         self.outbound = Outbound(allow_private=settings.allow_private_urls)
         self.objects = open_store(settings, clock)
+        self.leases = Leases(self.store, self.objects)
         self.readiness = Readiness(database, self.objects)
         self.uploads = Uploads(database, self.objects, clock)
         self.characters = Characters(database, clock)

@@ -21,9 +21,11 @@ from starlette.requests import Request
 
 from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.files.objects import StoreError
-from hinode.jobs.job import OverQuota, WrongState
+from hinode.jobs.fleet.leases import UnknownWorker
+from hinode.jobs.job import LeaseLost, OverQuota, WrongState
 from hinode.jobs.storyboards.storyboards import Stale
 from hinode.jobs.tenants.tokens import SignInError
+from hinode.jobs.worker.remote.protocol import VersionSkew
 from hinode.records.database import DatabaseError
 
 log = logging.getLogger(__name__)
@@ -178,7 +180,9 @@ def _of_ours(error: HinodeError) -> Refusal:
         return Refusal(429, str(error), code=error.code, type=RATE_LIMIT, headers=headers)
     if isinstance(error, SignInError):
         return Refusal(401, str(error), code=error.code)
-    if isinstance(error, WrongState):
+    if isinstance(error, VersionSkew):
+        return Refusal(400, str(error), code=error.code)
+    if isinstance(error, WrongState | LeaseLost | UnknownWorker):
         # A retry at once would get the same answer.
         return Refusal(409, str(error), code=error.code, headers={"x-should-retry": "false"})
     if isinstance(error, Stale):

@@ -48,6 +48,6 @@ def _add_bodies(description: dict[str, Any], routers: Iterable[APIRouter]) -> No
 def _readers(routers: Iterable[APIRouter]) -> Iterator[tuple[APIRoute, BodyReader]]:
     for router in routers:
         for route in router.routes:
-            if isinstance(route, APIRoute):
+            if isinstance(route, APIRoute) and route.include_in_schema:
                 calls = [dependency.call for dependency in route.dependant.dependencies]
                 yield from ((route, call) for call in calls if isinstance(call, BodyReader))

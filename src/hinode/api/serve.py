@@ -25,6 +25,7 @@ from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.executors import LocalExecutor, Spec
 from hinode.jobs.files.checkpoints import part_digests
 from hinode.jobs.periodic import PeriodicTask, PeriodicTasks
+from hinode.jobs.store import Store
 from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.records.database import Database, DatabaseError
 from hinode.settings import Settings
@@ -203,7 +204,7 @@ def _opened(settings: Settings) -> Iterator[Database]:
 def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask]:
     clock = context.clock
     return [
-        PeriodicTask("requeueing jobs of silent workers", 1.0, context.store.reap),
+        PeriodicTask("requeueing jobs of silent workers", 1.0, _reaper(context.store, clock)),
         PeriodicTask("delivering webhooks", 0.5, lambda: deliverer.run_due(clock())),
         PeriodicTask("advancing batches", 1.0, lambda: context.batches.advance(clock())),
         PeriodicTask("recording uses of keys", 5.0, context.tenants.record_uses),
@@ -212,6 +213,20 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
         PeriodicTask("entering older videos in the library", 300.0, context.library.fill),
         PeriodicTask("removing unreferenced files", 300.0, lambda: sweep(context)),
     ]
+
+
+def _reaper(store: Store, clock: Callable[[], float]) -> Callable[[], object]:
+    """Takes jobs from silent workers; in the first seconds not from those over HTTP, which could not renew a
+    lease while no server was there."""
+    spared_until: float | None = None
+
+    def reap() -> None:
+        nonlocal spared_until
+        if spared_until is None:  # the first call, when the server answers
+            spared_until = clock() + store.lease_seconds
+        store.reap(over_http=clock() > spared_until)
+
+    return reap
 
 
 def sweep(context: Context) -> None:

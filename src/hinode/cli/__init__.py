@@ -53,7 +53,13 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Train": (train.train, evaluate.evaluate),
 }
 GROUPS = {
-    "Serve": {"jobs": jobs.jobs, "keys": tenants.keys, "projects": tenants.projects, "users": users.users},
+    "Serve": {
+        "jobs": jobs.jobs,
+        "keys": tenants.keys,
+        "projects": tenants.projects,
+        "users": users.users,
+        "workers": serve.workers,
+    },
     "Models": {"models": models.models},
 }
 

@@ -21,7 +21,7 @@ from hinode.errors import HinodeError
 from hinode.jobs import ids
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Draft, Job
-from hinode.jobs.live_workers import LIVE_SECONDS, Engines
+from hinode.jobs.live_workers import LIVE_SECONDS, Engines, serves
 from hinode.jobs.rows import read_job, read_request
 from hinode.jobs.schedule import POLICY, Lane, Tenant, attained, choose, lane_key
 from hinode.jobs.states import Priority, Status
@@ -53,6 +53,7 @@ class Slot:
     free: Span = AT_ONCE
     engines: Engines = None
     project_id: str | None = None  # of the job that it runs now
+    projects: frozenset[str] | None = None  # those whose jobs it may have; None for all
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Forecast:
         lane = Lane.of(lane_key(project_id, priority, request.engine, request.model or ""), now, 0.0)
         newcomer = Waiting(NEW, lane, self.quotes.predict(self._with_paths(request)).eta)
         starts, slots, tenants = self._play(now, (newcomer,))
-        slot_count = sum(_can(slot, request.engine) for slot in slots)
+        slot_count = sum(_can(slot, lane) for slot in slots)
         maximum = tenants[project_id].max_running if project_id in tenants else None
         return starts.get(NEW, AT_ONCE), max(1, slot_count if maximum is None else min(maximum, slot_count))
 
@@ -160,14 +161,14 @@ class Forecast:
     def _slots(self, state: _State, now: float) -> list[Slot]:
         """The live workers and what they run; one that is idle if there is none, for it will be started."""
         slots = []
-        for worker_id, engines in state.workers:
+        for worker_id, engines, owners in state.workers:
             job, began_at = state.running.get(worker_id, (None, None))
             if job is None:
-                slots.append(Slot(engines=engines))
+                slots.append(Slot(engines=engines, projects=owners))
                 continue
             left = self._left(job, now, began_at)
             left = UNKNOWN_SECONDS if left is None else left
-            slots.append(Slot(Span(left, 1.5 * left), engines, job.project_id))
+            slots.append(Slot(Span(left, 1.5 * left), engines, job.project_id, owners))
         return slots or [Slot()]
 
     def _seconds(self, values: Mapping[str, Any]) -> Span:
@@ -223,9 +224,7 @@ def play(
             accounts[project] = tenant._replace(
                 attained=compute, attained_at=now + at, running=max(0, tenant.running - 1)
             )
-        heads = {
-            queue[0].lane: key for key, queue in lanes.items() if _can(slots[number], queue[0].lane.engine)
-        }
+        heads = {queue[0].lane: key for key, queue in lanes.items() if _can(slots[number], queue[0].lane)}
         lane = choose(list(heads), accounts, now=now + at, policy=POLICY)
         if lane is None:
             # Its projects are at their cap until another slot is free, or it can run none of the jobs.
@@ -245,8 +244,8 @@ def play(
     return starts
 
 
-def _can(slot: Slot, engine: str) -> bool:
-    return slot.engines is None or engine in slot.engines
+def _can(slot: Slot, lane: Lane) -> bool:
+    return serves(slot.projects, lane.project_id) and (slot.engines is None or lane.engine in slot.engines)
 
 
 @dataclass(frozen=True)
@@ -257,13 +256,13 @@ class _State:
         waiting: id, lane and stored request of waiting jobs in the order of their queueing.
         more: waiting jobs beside them.
         running: by worker, its job and when the attempt began.
-        workers: id and engines of the live workers.
+        workers: id, engines and projects of the live workers.
     """
 
     waiting: list[tuple[str, Lane, Mapping[str, Any]]]
     more: int
     running: dict[str, tuple[Job, float]]
-    workers: list[tuple[str, Engines]]
+    workers: list[tuple[str, Engines, frozenset[str] | None]]
     tenants: dict[str, Tenant]
 
     @classmethod
@@ -282,13 +281,13 @@ class _State:
         query = sa.select(jobs, attempts.c.started_at.label("began_at")).join(attempts, begun)
         rows = connection.execute(query.where(jobs.c.status == Status.RUNNING.value)).mappings()
         running = {row["worker_id"]: (read_job(row), row["began_at"]) for row in rows}
-        alive = sa.select(workers.c.id, workers.c.engines).where(
+        alive = sa.select(workers.c.id, workers.c.engines, workers.c.projects).where(
             workers.c.stopped_at.is_(None),
             workers.c.draining.is_(False),
             workers.c.last_seen_at > now - LIVE_SECONDS,
         )
         live = [
-            (row.id, None if row.engines is None else frozenset(row.engines))
+            (row.id, *(None if names is None else frozenset(names) for names in (row.engines, row.projects)))
             for row in connection.execute(alive)
         ]
         busy = Counter(job.project_id for job, _ in running.values())

@@ -142,6 +142,7 @@ class Lease:
         claimed_at: when the attempt began, seconds since 1970.
         host: host of the worker; the workers of a host fail a job only once between them.
         engines: names of the engines that the worker can run, or None for all.
+        projects: ids of the projects whose jobs it may have, or None for all.
     """
 
     job: Job
@@ -149,6 +150,7 @@ class Lease:
     claimed_at: float
     host: str
     engines: frozenset[str] | None
+    projects: frozenset[str] | None = None
 
     @property
     def epoch(self) -> int:

@@ -29,11 +29,18 @@ def is_live(now: float) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]
     return workers.c.stopped_at.is_(None), workers.c.last_seen_at > now - LIVE_SECONDS
 
 
-def live(connection: Connection, now: float) -> dict[str, Engines]:
-    """The hosts that have a live worker at `now` (seconds since 1970), and what their workers can run."""
-    rows = connection.execute(sa.select(workers.c.host, workers.c.engines).where(*is_live(now)))
+def serves(projects: Collection[str] | None, project_id: str) -> bool:
+    """Whether a worker with these `projects` may have the jobs of a project."""
+    return projects is None or project_id in projects
+
+
+def live(connection: Connection, now: float, project_id: str) -> dict[str, Engines]:
+    """The hosts with a live worker for a project at `now` (seconds since 1970), and what they can run."""
+    columns = workers.c.host, workers.c.engines, workers.c.projects
     hosts: dict[str, Engines] = {}
-    for host, engines in rows:
+    for host, engines, projects in connection.execute(sa.select(*columns).where(*is_live(now))):
+        if not serves(projects, project_id):
+            continue
         others = hosts.get(host, frozenset())
         hosts[host] = None if others is None or engines is None else others | frozenset(engines)
     return hosts

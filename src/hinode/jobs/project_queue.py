@@ -88,7 +88,7 @@ class QueueView:
         paused: its waiting jobs are not started.
         running: its running jobs, those that were started first in front.
         waiting: its first waiting jobs, in the order in which they start.
-        workers: every live worker.
+        workers: every live worker that may have its jobs.
         waiting_count: number of all its waiting jobs.
     """
 
@@ -219,13 +219,15 @@ class ProjectQueue:
 
 
 def _workers(connection: Connection, project_id: str, now: float) -> list[WorkerView]:
-    """The live workers, and what they work on."""
+    """The live workers that may have jobs of a project, and what they work on."""
     query = sa.select(jobs.c.worker_id, jobs.c.id, jobs.c.project_id, jobs.c.engine, jobs.c.model)
     current = {row.worker_id: row for row in connection.execute(query.where(jobs.c.status == _RUNNING))}
     views = []
     for row in connection.execute(
         sa.select(workers).where(*live_workers.is_live(now)).order_by(workers.c.host, workers.c.id)
     ).mappings():
+        if not live_workers.serves(row["projects"], project_id):
+            continue
         job = current.get(row["id"])
         # A worker enters what is in its memory when it is idle.
         resident = row["resident"] if job is None else [f"{job.engine}/{job.model}"]

@@ -1,7 +1,7 @@
 """Reads the queue from the database as the values that `schedule` decides on.
 
 The functions work in a transaction of their caller at the time `now`, in seconds since 1970. The host of a
-worker decides which jobs it is offered, and so do its engines: their names, or None for all.
+worker decides which jobs it is offered, and so do its engines and its projects: their names, or None for all.
 """
 
 from __future__ import annotations
@@ -90,24 +90,30 @@ def pick(
     *,
     host: str,
     engines: Collection[str] | None,
+    projects: Collection[str] | None,
     resident: Collection[str],
 ) -> str | None:
     """The job that a worker should start next, or None; `resident` are the models in its memory."""
     if connection.dialect.name == "postgresql":
         connection.execute(_CLAIM_LOCK)
-    heads, tenants = _read(connection, now, host, engines)
+    heads, tenants = _read(connection, now, host, engines, projects)
     lane = choose(list(heads), tenants, now=now, policy=POLICY, resident=resident)
     return heads[lane] if lane else None
 
 
 def _read(
-    connection: Connection, now: float, host: str, engines: Collection[str] | None
+    connection: Connection,
+    now: float,
+    host: str,
+    engines: Collection[str] | None,
+    projects: Collection[str] | None,
 ) -> tuple[dict[Lane, str], dict[str, Tenant]]:
     """The lanes with a job that a worker could start, each with its first such job, and their projects."""
     heads, tenants = {}, {}
     for row in _HEADS.run(connection, now=now, host=host):
         lane = Lane.of(*row[:3])
-        if engines is None or lane.engine in engines:
+        may_run = projects is None or lane.project_id in projects
+        if may_run and (engines is None or lane.engine in engines):
             heads[lane] = row[3]
             if lane.project_id not in tenants:
                 tenants[lane.project_id] = _tenant(row[4:], now)
@@ -127,7 +133,7 @@ def is_preempted(
     if ran_for < policy.time_slice:
         return False
     job = lease.job
-    heads, tenants = _read(connection, now, lease.host, lease.engines)
+    heads, tenants = _read(connection, now, lease.host, lease.engines, lease.projects)
     if job.project_id not in tenants:
         (account,) = _PROJECT.run(connection, now=now, project=job.project_id)
         tenants[job.project_id] = _tenant(account, now)

@@ -128,18 +128,29 @@ class Store(Upkeep):
 
     # What workers do
 
-    def register_worker(self, host: str, pid: int, engines: Collection[str] | None = None) -> str:
+    def register_worker(
+        self,
+        host: str,
+        pid: int,
+        engines: Collection[str] | None = None,
+        *,
+        token_id: str | None = None,
+        projects: Collection[str] | None = None,
+    ) -> str:
         """Enter a worker process; returns its id, a new one every time.
 
         Args:
             host: workers of one host count as one when it comes to failures.
             pid: its process number.
             engines: names of the engines that it can run, or None for all.
+            token_id: its token, if it works over HTTP.
+            projects: ids of the projects whose jobs it may have, or None for all.
         """
         now = self.clock()
         worker_id = ids.make("worker_", now)
-        names = sa.null() if engines is None else sorted(engines)
-        values = {"id": worker_id, "host": host, "pid": pid, "engines": names, "resident": []}
+        values = {"id": worker_id, "host": host, "pid": pid, "resident": [], "token_id": token_id}
+        for name, chosen in (("engines", engines), ("projects", projects)):
+            values[name] = sa.null() if chosen is None else sorted(chosen)
         with self.database.write() as connection:
             connection.execute(workers.insert().values(**values, started_at=now, last_seen_at=now))
         return worker_id
@@ -162,6 +173,7 @@ class Store(Upkeep):
         *,
         host: str,
         engines: Collection[str] | None = None,
+        projects: Collection[str] | None = None,
         resident: Collection[str] = (),
     ) -> Lease | None:
         """Claim the job that is next, or return None if there is none for this worker.
@@ -170,12 +182,14 @@ class Store(Upkeep):
             worker_id: the worker.
             host: its host; jobs that have failed there are left to others.
             engines: names of the engines that it can run, or None for all.
+            projects: ids of the projects whose jobs it may have, or None for all.
             resident: models in its memory, "engine/model".
         """
         now = self.clock()
         names = None if engines is None else frozenset(engines)
+        owners = None if projects is None else frozenset(projects)
         with self.database.write() as connection:
-            return self._claim(connection, now, worker_id, host, names, resident)
+            return self._claim(connection, now, worker_id, host, names, owners, resident)
 
     def heartbeat(
         self, lease: Lease, *, stage: str, progress: int, preview: int, slice_seconds: float, ran_for: float
@@ -214,11 +228,7 @@ class Store(Upkeep):
         """
         now = self.clock()
         with self.database.write() as connection:
-            job = transitions.release(connection, lease.job, outcome, now)
-            if job.cancel_requested_at is not None:
-                transitions.cancel(connection, job, now)
-            else:
-                transitions.requeue(connection, job)
+            transitions.give_back(connection, lease.job, outcome, now)
 
     def postpone(self, lease: Lease, message: str) -> None:
         """Put the job back into its queue for a while, because its files could not be written.
@@ -271,7 +281,8 @@ class Store(Upkeep):
             if not claim_next:
                 return None
             resident = (f"{lease.job.engine}/{lease.job.model}",)
-            return self._claim(connection, now, lease.worker_id, lease.host, lease.engines, resident)
+            worker = lease.worker_id, lease.host, lease.engines, lease.projects
+            return self._claim(connection, now, *worker, resident)
 
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None:
         """Enter that the job failed on this worker; another one may try unless that is pointless.
@@ -287,7 +298,8 @@ class Store(Upkeep):
                 transitions.cancel(connection, job, now)
                 return
             tried = live_workers.attempts_of(connection, [job.id])[job.id]
-            hosts = live_workers.capable_hosts(live_workers.live(connection, now), job.engine, tried)
+            live = live_workers.live(connection, now, job.project_id)
+            hosts = live_workers.capable_hosts(live, job.engine, tried)
             failures = len(tried.failed)
             if final or failures >= MAX_FAILURES or hosts <= tried.failed.keys():
                 transitions.end(connection, job, Status.FAILED, now, code, message)
@@ -316,10 +328,11 @@ class Store(Upkeep):
         worker_id: str,
         host: str,
         engines: frozenset[str] | None,
+        projects: frozenset[str] | None,
         resident: Collection[str],
     ) -> Lease | None:
-        job_id = queue.pick(connection, now, host=host, engines=engines, resident=resident)
+        job_id = queue.pick(connection, now, host=host, engines=engines, projects=projects, resident=resident)
         if job_id is None:
             return None
         job = transitions.claim(connection, job_id, worker_id, host, now, now + self.lease_seconds)
-        return Lease(job, worker_id, now, host, engines) if job else None
+        return Lease(job, worker_id, now, host, engines, projects) if job else None

@@ -182,6 +182,15 @@ def requeue(connection: Connection, job: Job, *, not_before: float = 0.0) -> Non
     _REQUEUE.run(connection, job=job.id, earliest=not_before)
 
 
+def give_back(connection: Connection, job: Job, outcome: Outcome, now: float) -> None:
+    """running -> queued, at its old place, or cancelled if it is to be; nobody is to blame."""
+    job = release(connection, job, outcome, now)
+    if job.cancel_requested_at is not None:
+        cancel(connection, job, now)
+    else:
+        requeue(connection, job)
+
+
 def end(connection: Connection, job: Job, status: Status, now: float, code: str, message: str) -> None:
     """Into a final state without a video, with its event; `message` is one sentence for the person.
 

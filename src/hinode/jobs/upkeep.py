@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.jobs import live_workers, queue, transitions
-from hinode.jobs.job import Counts
+from hinode.jobs.job import Counts, Job
 from hinode.jobs.library import trash
 from hinode.jobs.library.archives import ARCHIVE_SECONDS
 from hinode.jobs.rows import read_job
-from hinode.jobs.states import Outcome, Status
+from hinode.jobs.states import FINAL, Outcome, Status
 from hinode.records.database import Database
 from hinode.records.tables import (
     archives,
@@ -23,6 +23,7 @@ from hinode.records.tables import (
     idempotency,
     jobs,
     uploads,
+    worker_objects,
     workers,
 )
 
@@ -56,18 +57,24 @@ class Upkeep:
         now = self.clock()
         with self.database.write() as connection:
             connection.execute(workers.update().where(workers.c.id == worker_id).values(stopped_at=now))
-            return _take_back(connection, jobs.c.worker_id == worker_id, now)
+            return take_back(connection, jobs.c.worker_id == worker_id, now)
 
-    def reap(self) -> int:
-        """Take back the jobs whose lease has expired; returns how many there were."""
+    def reap(self, *, over_http: bool = True) -> int:
+        """Take back the jobs whose lease has expired; returns how many there were.
+
+        Without `over_http`, those of workers over HTTP stay: without a server they could not renew it.
+        """
         now = self.clock()
-        expired = jobs.c.lease_until < now
+        expired: sa.ColumnElement[bool] = jobs.c.lease_until < now
+        if not over_http:
+            distant = sa.select(workers.c.id).where(workers.c.token_id.is_not(None))
+            expired &= jobs.c.worker_id.not_in(distant)
         with self.database.read() as connection:  # nearly always there is nothing to write
             running = sa.select(jobs.c.id).where(jobs.c.status == Status.RUNNING.value, expired)
             if connection.scalar(running.limit(1)) is None:
                 return 0
         with self.database.write() as connection:
-            return _take_back(connection, expired, now)
+            return take_back(connection, expired, now)
 
     def give_up(self) -> int:
         """Fail the jobs that have failed on every live worker that can run them; returns how many there were.
@@ -86,10 +93,11 @@ class Upkeep:
             ).mappings()
             waiting = [read_job(row) for row in rows]
             tried = live_workers.attempts_of(connection, [job.id for job in waiting])
-            live = live_workers.live(connection, now)
+            owners = {job.project_id for job in waiting}
+            live = {owner: live_workers.live(connection, now, owner) for owner in owners}
             for job in waiting:
                 errors = tried[job.id].failed
-                hosts = live_workers.capable_hosts(live, job.engine, tried[job.id])
+                hosts = live_workers.capable_hosts(live[job.project_id], job.engine, tried[job.id])
                 # Without any worker for it, as during an upgrade, the job waits.
                 if hosts and hosts <= errors.keys():
                     code, _, message = list(errors.values())[-1].partition(": ")
@@ -119,6 +127,9 @@ class Upkeep:
             over += trash.empty(connection, now, limit)
             connection.execute(archives.delete().where(archives.c.created_at < now - ARCHIVE_SECONDS))
             connection.execute(idempotency.delete().where(idempotency.c.created_at < now - KEY_SECONDS))
+            # Row by row: there are few of these and many ended jobs.
+            ended = sa.exists().where(jobs.c.id == worker_objects.c.job_id, jobs.c.status.in_(FINAL))
+            connection.execute(worker_objects.delete().where(ended))
         return over
 
     def digests(self) -> set[str]:
@@ -148,8 +159,14 @@ class Upkeep:
             return queue.counts(connection, self.clock() - live_workers.LIVE_SECONDS)
 
 
-def _take_back(connection: Connection, condition: sa.ColumnElement[bool], now: float) -> int:
-    """Take the running jobs that meet a condition from their workers; returns how many there were."""
+def take_back(
+    connection: Connection,
+    condition: sa.ColumnElement[bool],
+    now: float,
+    take: Callable[[Connection, Job, float], None] = transitions.lose,
+) -> int:
+    """Take the running jobs that meet a condition from their workers, by default as from workers that went
+    down; returns how many there were."""
     running = (jobs.c.status == Status.RUNNING.value, condition)
     owners = connection.scalars(sa.select(jobs.c.project_id).distinct().where(*running))
     locked = [transitions.lock_account(connection, owner).project_id for owner in sorted(owners)]
@@ -161,5 +178,5 @@ def _take_back(connection: Connection, condition: sa.ColumnElement[bool], now: f
     ).mappings()
     lost = list(map(read_job, rows))
     for job in lost:
-        transitions.lose(connection, job, now)
+        take(connection, job, now)
     return len(lost)

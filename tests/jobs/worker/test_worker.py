@@ -926,7 +926,7 @@ def test_a_worker_says_which_engines_it_can_run(service: Service) -> None:
     for engines in (None, ["native"]):
         Worker(service.store, service.objects, service.settings, host=f"of {engines}", engines=engines)
     with service.store.database.read() as connection:
-        live = live_workers.live(connection, service.store.clock())
+        live = live_workers.live(connection, service.store.clock(), service.project)
     assert live == {"of None": frozenset(installed.names()), "of ['native']": frozenset({"native"})}
 
 

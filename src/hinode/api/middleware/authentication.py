@@ -2,6 +2,9 @@
 
 It comes before routing, so that no route is open by mistake; those that serve to sign in are listed here. A
 key or a session is looked up in the database at most every quarter of a second.
+
+Under /v1/workers the token of a worker is needed, which is good for nothing else. It is looked up every time,
+so that one that was removed takes no job any more.
 """
 
 from __future__ import annotations
@@ -19,11 +22,16 @@ from hinode.api.cookies import has_csrf_token, read_cookie
 from hinode.api.failures import RATE_LIMIT, Refusal
 from hinode.api.limits import Buckets, ConcurrencyLimit, RateLimitStatus
 from hinode.errors import HinodeError
+from hinode.jobs.fleet.tokens import PREFIX as TOKEN_PREFIX
+from hinode.jobs.fleet.tokens import WorkerTokens
 from hinode.jobs.tenants.sessions import Sessions
 from hinode.jobs.tenants.tenant import Identity
 from hinode.jobs.tenants.tenants import Tenants
 
 PREFIX = "/v1/"
+WORKERS = "/v1/workers"
+WORK = "work"
+"""The scope of a worker's token."""
 CACHE_SECONDS = 0.25
 MAX_CACHED_KEYS = 10_000
 AZURE_HEADER = "api-key"
@@ -56,6 +64,7 @@ class Authentication:
         app: ASGIApp,
         tenants: Tenants,
         sessions: Sessions,
+        worker_tokens: WorkerTokens,
         requests: ConcurrencyLimit,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -64,6 +73,7 @@ class Authentication:
         self.app = app
         self.tenants = tenants
         self.sessions = sessions
+        self.worker_tokens = worker_tokens
         self.requests = requests
         self.clock = clock
         self.buckets = Buckets(clock)
@@ -95,7 +105,8 @@ class Authentication:
                 rate = self.buckets.take(identity.key_id, identity.requests_per_minute)
                 if rate.wait:
                     raise _too_many_requests(rate)
-            if not is_open and not scope["path"].startswith(OWN):
+            is_worker = WORK in identity.scopes
+            if not is_open and not is_worker and not scope["path"].startswith(OWN):
                 _check_scope(identity, scope["method"])
             stack.enter_context(self.requests.acquire(identity.project_id))
         except (Refusal, HinodeError) as error:
@@ -125,6 +136,8 @@ class Authentication:
             raise Refusal(415, message, code="unsupported_media_type")
 
     async def _identity(self, scope: Scope) -> Identity:
+        if _is_for_workers(scope["path"]):
+            return await self._worker(scope)
         credentials = await self._credentials(scope)
         now = self.clock()
         cached_at, identity = self._cache.get(credentials, (0.0, None))
@@ -141,6 +154,22 @@ class Authentication:
             message = "the header X-CSRF-Token is not that of the session; reload the page"
             raise Refusal(403, message, code="csrf")
         return identity
+
+    async def _worker(self, scope: Scope) -> Identity:
+        """The identity of a worker, which has no project: its token stands in place of one."""
+        secret = read_key(Headers(scope=scope))
+        if not secret.startswith(TOKEN_PREFIX):
+            message = "an API key cannot act as a worker; make a token with `hinode workers add`"
+            raise Refusal(403, message, code="invalid_worker_token")
+        token = await anyio.to_thread.run_sync(self.worker_tokens.authenticate, secret)
+        if token is None:
+            message = (
+                "the token of the worker does not exist or was removed; make one with `hinode workers add`"
+            )
+            headers = {"www-authenticate": "Bearer"}
+            raise Refusal(401, message, code="invalid_worker_token", headers=headers)
+        scope["state"]["worker_token"] = token
+        return Identity(token.id, token.id, frozenset({WORK}), None)
 
     async def _credentials(self, scope: Scope) -> Credentials:
         headers = Headers(scope=scope)
@@ -197,9 +226,16 @@ def _check_scope(identity: Identity, method: str) -> None:
     raise Refusal(403, message, code="insufficient_scope")
 
 
+def _is_for_workers(path: str) -> bool:
+    return path == WORKERS or path.startswith(f"{WORKERS}/")
+
+
 def _unknown(credentials: Credentials) -> Refusal:
     if credentials[0] == "cookie":
         return Refusal(401, "the session has ended; sign in again", code="session_ended")
+    if credentials[1].startswith(TOKEN_PREFIX):
+        message = "this is the token of a worker, which is good for nothing else; use an API key"
+        return Refusal(403, message, code="insufficient_scope")
     return _invalid_key("the API key does not exist or was revoked; check that it is complete")
 
 

@@ -10,6 +10,9 @@ from hinode.engines.protocol import State, UnusableState
 from hinode.jobs.files.objects import Objects
 
 MAX_HEAD_BYTES = 2**20
+DISCARD_AGE = 5.0
+"""A replaced state is removed at once if it is so many seconds old: a younger file may have been put into the
+store by another job that is about to refer to it, and is left to the sweep."""
 
 
 class Checkpoints:

@@ -10,36 +10,37 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hinode import pipeline
+from hinode.background import backoff
 from hinode.clip import Clip
 from hinode.engines.protocol import Engine, Progress, Run, State, abandon, timed
 from hinode.errors import BadInput, DeviceError, EngineError, HinodeError
-from hinode.jobs.files.checkpoints import Checkpoints
+from hinode.jobs.files.checkpoints import DISCARD_AGE, Checkpoints
 from hinode.jobs.files.objects import FULL, Objects, StoreError
 from hinode.jobs.job import Lease, LeaseLost
 from hinode.jobs.rows import UnknownRequestField, read_request
 from hinode.jobs.states import Outcome
-from hinode.jobs.store import Store
 from hinode.jobs.worker.heartbeat import Heartbeat
+from hinode.jobs.worker.service import LOCAL, UNREACHABLE, JobService, Pace
 from hinode.jobs.worker.spans import Spans
 from hinode.media.video import check_size
 from hinode.money import quotes, runs
 from hinode.money.stages import STAGES
-from hinode.records.database import DatabaseError
 from hinode.request import MediaFile, Request
 from hinode.settings import Settings
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 DECODE_RETRIES = 2
 PREVIEW_SECONDS = 1.0
-END_SECONDS, END_PAUSE = 60.0, 1.0
-"""For how long, and how often, the end of an attempt is entered again while the database is away."""
-DISCARD_AGE = 5.0
-"""A replaced state is removed at once if it is so many seconds old: a younger file may have been put into the
-store by another job that is about to refer to it, and is left to the sweep."""
+END_SECONDS, END_PAUSE, MAX_END_PAUSE = 60.0, 1.0, 5.0
+"""For how long, and how often, the end of an attempt is entered again while the jobs cannot be reached."""
+STOP_SECONDS = 20.0
+"""The same, of a worker that is to end."""
 
 UNEXPECTED_ERROR = "processing_error"
 UNEXPECTED_ERROR_MESSAGE = (
@@ -62,17 +63,19 @@ class Attempt:
     def __init__(
         self,
         lease: Lease,
-        store: Store,
+        store: JobService,
         objects: Objects,
         settings: Settings,
         *,
         stop: threading.Event,
         claim_next: bool,
+        pace: Pace = LOCAL,
     ) -> None:
         """
         Args:
             stop: set when the worker is to end.
             claim_next: whether the next job is claimed together with the end of this one.
+            pace: how often it asks.
         """
         self.lease = lease
         self.store = store
@@ -80,6 +83,7 @@ class Attempt:
         self.settings = settings
         self.stop = stop
         self.claim_next = claim_next
+        self.pace = pace
         self.next_lease: Lease | None = None  # on the job that was claimed together with the end of this one
         self.unexpected_error = False  # whether it ended with an exception that is no `HinodeError`
         self.device_error = False  # whether the accelerator failed for everything that follows
@@ -102,15 +106,16 @@ class Attempt:
         Returns: how it ended, or None if the lease was lost.
 
         Raises:
-            DatabaseError: the end could not be entered for a minute; the job will be done again, from its
-                last saved state.
+            DatabaseError, ServerAway: the end could not be entered for too long; the job will be done again,
+                from its last saved state.
         """
         with self._spans.recorded():
             return self._carry_out(engine)
 
     def _carry_out(self, engine: Callable[[str], Engine]) -> Outcome | None:
         lease, store = self.lease, self.store
-        heartbeat = Heartbeat(store, lease, slice_seconds=self.settings.slice_seconds)
+        slice_seconds = self.settings.slice_seconds
+        heartbeat = Heartbeat(store, lease, slice_seconds=slice_seconds, interval=self.pace.beat)
         # The heartbeat stops before the end is entered: after it there is no lease to renew.
         try:
             with heartbeat:
@@ -126,7 +131,7 @@ class Attempt:
         except UnknownRequestField as error:
             log.warning("the job is left to a worker of a later version: %s", error)
             return self._give_back(Outcome.UNSUPPORTED)
-        except DatabaseError:
+        except UNREACHABLE:
             raise
         except StoreError as error:
             return self._postpone(str(error))
@@ -174,26 +179,37 @@ class Attempt:
         )
 
     def _end(self, outcome: Outcome, enter: Callable[[], None], code: str | None = None) -> Outcome | None:
-        """Enter an end, again and again for a while if the database is away."""
-        deadline = time.monotonic() + END_SECONDS
-        while True:
-            try:
-                enter()
-                break
-            except LeaseLost as error:
-                log.warning("%s", error)
-                return None
-            except DatabaseError as error:
-                if time.monotonic() >= deadline:
-                    raise
-                log.warning("the end of the attempt is not entered yet: %s", error)
-                time.sleep(END_PAUSE)
+        """Enter an end, as `_repeat` does."""
+        try:
+            self._repeat(enter)
+        except LeaseLost as error:
+            log.warning("%s", error)
+            return None
         if outcome not in (Outcome.YIELDED, Outcome.UNSUPPORTED, Outcome.STORAGE):
             self.objects.delete_preview(self.lease.job.id)
         self._spans.outcome(outcome.value, code)
         facts = {"outcome": outcome.value, "step": self._step, **({"error_code": code} if code else {})}
         log.info("attempt ended", extra=facts)
         return outcome
+
+    def _repeat(self, call: Callable[[], T]) -> T:
+        """The result of a call, which is repeated for a while if the jobs cannot be reached."""
+        began, failures = time.monotonic(), 0
+        while True:
+            try:
+                return call()
+            except UNREACHABLE as error:
+                failures += 1
+                patience = END_SECONDS if self.pace.away is None else self.pace.away
+                if self.stop.is_set():
+                    patience = min(patience, STOP_SECONDS)
+                if time.monotonic() - began >= patience:
+                    raise
+                log.warning("the attempt goes on later: %s", error)
+                pause = backoff(failures, first=END_PAUSE, maximum=MAX_END_PAUSE)
+                # Once `stop` is set, waiting for it would be no pause.
+                if self.stop.wait(0.0 if self.stop.is_set() else pause):
+                    time.sleep(min(pause, END_PAUSE))
 
     # The work
 
@@ -204,7 +220,8 @@ class Attempt:
             raise _Yielded
         check_size(request.size)  # now, and not when the frames are there
         with ExitStack() as inputs:
-            return self._render(self._with_paths(request, inputs), engine_of, heartbeat)
+            request = self._repeat(partial(self._with_paths, request, inputs))
+            return self._render(request, engine_of, heartbeat)
 
     def _render(
         self, request: Request, engine_of: Callable[[str], Engine], heartbeat: Heartbeat
@@ -219,7 +236,7 @@ class Attempt:
             except _Cancelled:
                 abandon(run)
                 raise
-            except (_Yielded, LeaseLost, BadInput, StoreError, DeviceError):
+            except (_Yielded, LeaseLost, BadInput, StoreError, DeviceError, *UNREACHABLE):
                 raise
             except Exception as error:
                 if not self._ready or not retries:
@@ -247,7 +264,8 @@ class Attempt:
         job = self.lease.job
         if job.checkpoint is not None:
             try:
-                return engine.start(request, self._checkpoints.load(job.checkpoint))
+                state = self._repeat(partial(self._checkpoints.load, job.checkpoint))
+                return engine.start(request, state)
             except (OSError, EngineError) as error:
                 # Lost, of another version, or of other weights than those that are here now.
                 log.warning("the saved state cannot be used; the video starts from the beginning: %s", error)
@@ -299,7 +317,7 @@ class Attempt:
         self._previewed_at = time.monotonic()
         try:
             self.objects.put_preview(self.lease.job.id, pipeline.preview(progress.preview))
-        except (OSError, StoreError) as error:
+        except (OSError, StoreError, *UNREACHABLE) as error:
             log.warning("the preview could not be written: %s", error)
         else:
             self._previews += 1
@@ -317,7 +335,7 @@ class Attempt:
             before, self._checkpoint = self._checkpoint, digest
             if before is not None and not self.store.is_referenced(before):
                 self.objects.discard(before, older_than=DISCARD_AGE)
-        except (OSError, StoreError, DatabaseError) as error:
+        except (OSError, StoreError, *UNREACHABLE) as error:
             log.warning("the state of the run could not be saved: %s", error)
 
     def _store_files(
@@ -352,5 +370,5 @@ class Attempt:
             log.warning("the time of the run is not recorded: %s", error)
 
     def _put(self, path: Path, media_type: str) -> MediaFile:
-        digest, size = self.objects.put(path)
+        digest, size = self._repeat(partial(self.objects.put, path))
         return MediaFile(digest, media_type, size)

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from hinode.background import backoff
 from hinode.jobs.job import HeartbeatReply, Lease, LeaseLost
-from hinode.jobs.store import Store
-from hinode.records.database import DatabaseError
+from hinode.jobs.worker.service import UNREACHABLE, JobService
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +26,26 @@ class Heartbeat:
     """
 
     def __init__(
-        self, store: Store, lease: Lease, *, slice_seconds: float, clock: Callable[[], float] = time.monotonic
+        self,
+        store: JobService,
+        lease: Lease,
+        *,
+        slice_seconds: float,
+        interval: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`slice_seconds` is the time that a job runs before it can be preempted; `clock` gives seconds."""
+        """
+        Args:
+            slice_seconds: time that a job runs before it can be preempted.
+            interval: seconds between two heartbeats at least, by default `MIN_INTERVAL`.
+            clock: gives seconds.
+        """
         self.store = store
         self.lease = lease
         self.slice_seconds = slice_seconds
         self.clock = clock
+        self.interval = MIN_INTERVAL if interval is None else interval
+        self._failures = 0  # heartbeats in a row without an answer
         self._progress = ("start", 0, lease.job.preview)  # stage, percent, number of previews
         self._first_step_at: float | None = None
         self._reply = HeartbeatReply()
@@ -61,7 +74,7 @@ class Heartbeat:
         self._progress = (stage, progress, preview)
         if stage == "sample" and self._first_step_at is None:
             self._first_step_at = self.clock()
-        if self.clock() - self._last >= MIN_INTERVAL:
+        if self.clock() - self._last >= self._pause():
             self._beat()
         if self._lost is not None:
             raise self._lost
@@ -70,6 +83,12 @@ class Heartbeat:
     def _renew(self) -> None:
         while self._lost is None and not self._over.wait(self.store.lease_seconds / 4):
             self._beat()
+
+    def _pause(self) -> float:
+        """Seconds until the next heartbeat after a step: while nobody answers, steps do not wait for it."""
+        if not self._failures:
+            return self.interval
+        return backoff(self._failures, first=max(self.interval, 0.5), maximum=self.store.lease_seconds / 4)
 
     def _beat(self) -> None:
         with self._beating:
@@ -84,9 +103,11 @@ class Heartbeat:
                     slice_seconds=self.slice_seconds,
                     ran_for=ran_for,
                 )
+                self._failures = 0
             except LeaseLost as error:
                 self._lost = error
-            except DatabaseError as error:
+            except UNREACHABLE as error:
+                self._failures += 1
                 # The fencing token decides in the end, and the job may be finished before another worker
                 # claims it.
                 log.warning("a heartbeat failed: %s", error, extra={"job_id": self.lease.job.id})

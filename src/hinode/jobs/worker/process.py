@@ -9,19 +9,25 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
 
 from hinode import logs
+from hinode.background import backoff
 from hinode.errors import HinodeError
+from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.stores import open_store
 from hinode.jobs.store import Store
-from hinode.jobs.worker.worker import MAX_UNEXPECTED_ERRORS, Worker
+from hinode.jobs.worker.service import LOCAL, JobService, Pace, ServerAway
+from hinode.jobs.worker.worker import MAX_PAUSE, MAX_UNEXPECTED_ERRORS, Worker
 from hinode.records.database import Database
 from hinode.settings import Settings
 
 log = logging.getLogger(__name__)
+
+Jobs = tuple[JobService, Objects, Pace]
+"""What a worker works on, where its files are, and how often it asks."""
 
 NICENESS = 5
 STANDARD_INPUT = 0
@@ -35,6 +41,7 @@ def main(
     attached: bool = False,
     host: str | None = None,
     engines: Collection[str] | None = None,
+    jobs: AbstractContextManager[Jobs] | None = None,
 ) -> int:
     """Run a `Worker` until SIGTERM or SIGINT, or, if attached, until standard input ends.
 
@@ -43,11 +50,14 @@ def main(
     one line, {"worker": "worker_…"}, leaves SIGINT to its parent, has a low priority, and dies with its
     parent.
 
+    `jobs` are those that it works on, by default those in the database of the settings.
+
     Returns: the exit status: 0, or 1 if this process cannot be trusted any more and should be replaced.
 
     Raises:
         DatabaseError: the database cannot be reached, or is of a newer version.
         StoreError: the store cannot be used.
+        WorkerRefused: the server of the jobs does not accept this worker.
     """
     stop = threading.Event()
     _handle_signals(stop, attached=attached)
@@ -55,6 +65,40 @@ def main(
         if hasattr(os, "nice"):
             os.nice(NICENESS)
         _watch_parent(stop)
+    with jobs or _open(settings, attached) as (service, objects, pace):
+        parts = service, objects, settings
+        worker = _start(lambda: Worker(*parts, host=host, engines=engines, pace=pace), stop)
+        if worker is None:
+            return 0
+        if attached:
+            print(json.dumps({"worker": worker.id}), flush=True)
+        with logs.about(worker_id=worker.id):
+            log.info("worker started", extra={"host": worker.host, "engines": ",".join(worker.engines)})
+            worker.run(stop)
+            try:
+                service.end_worker(worker.id)
+            except HinodeError as error:
+                log.warning("%s", error)
+            log.info("worker ended")
+        return 1 if worker.unexpected_errors >= MAX_UNEXPECTED_ERRORS else 0
+
+
+def _start(make: Callable[[], Worker], stop: threading.Event) -> Worker | None:
+    """A worker, as soon as its server is there; None if it is to end before."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            return make()
+        except ServerAway as error:
+            failures += 1
+            log.warning("%s", error)
+            stop.wait(backoff(failures, first=1.0, maximum=MAX_PAUSE))
+    return None
+
+
+@contextmanager
+def _open(settings: Settings, attached: bool) -> Iterator[Jobs]:
+    """The jobs in the database of the settings."""
     database = Database(settings.database_url, connections=4)
     try:
         database.upgrade()
@@ -64,18 +108,7 @@ def main(
             objects.check_mounted()
         if not attached:  # else the server has done so
             objects.try_out()
-        worker = Worker(store, objects, settings, host=host, engines=engines)
-        if attached:
-            print(json.dumps({"worker": worker.id}), flush=True)
-        with logs.about(worker_id=worker.id):
-            log.info("worker started", extra={"host": worker.host, "engines": ",".join(worker.engines)})
-            worker.run(stop)
-            try:
-                store.end_worker(worker.id)
-            except HinodeError as error:
-                log.warning("%s", error)
-            log.info("worker ended")
-        return 1 if worker.unexpected_errors >= MAX_UNEXPECTED_ERRORS else 0
+        yield store, objects, LOCAL
     finally:
         database.close()
 

@@ -17,9 +17,8 @@ from hinode.jobs.files.objects import Objects, StoreError
 from hinode.jobs.job import Lease
 from hinode.jobs.periodic import LOG_AGAIN_SECONDS
 from hinode.jobs.states import Outcome
-from hinode.jobs.store import Store
 from hinode.jobs.worker.attempt import Attempt
-from hinode.records.database import DatabaseError
+from hinode.jobs.worker.service import LOCAL, UNREACHABLE, JobService, Pace, ServerAway
 from hinode.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,6 +27,8 @@ FIRST_IDLE, MAX_IDLE = 0.05, 0.5
 """Seconds between two looks at the queue: right after a job, and after a long time without one."""
 
 DATABASE_PAUSE = DISK_PAUSE = 2.0
+MAX_PAUSE = 15.0
+"""Between two tries while a server is away; beside a database it stays the first one."""
 TOUCH_SECONDS = 15.0
 MAX_UNEXPECTED_ERRORS = 3
 """In a row; then the worker ends, because its process, or its GPU, may be at fault."""
@@ -38,13 +39,14 @@ class Worker:
 
     def __init__(
         self,
-        store: Store,
+        store: JobService,
         objects: Objects,
         settings: Settings,
         *,
         host: str | None = None,
         engines: Collection[str] | None = None,
         engine: Callable[[str, Settings], Engine] = directing.get,
+        pace: Pace = LOCAL,
     ) -> None:
         """
         Args:
@@ -52,13 +54,15 @@ class Worker:
                 process counts for itself.
             engines: names of the engines that it may run, by default all that are installed.
             engine: makes the engine of a name.
+            pace: how often it asks.
 
         Raises:
-            DatabaseError: the database cannot be reached.
+            DatabaseError, ServerAway: the jobs cannot be reached.
         """
         self.store = store
         self.objects = objects
         self.settings = settings
+        self.pace = pace
         self.host = host or f"{platform.node() or 'localhost'}/{os.getpid()}"
         self.engines = tuple(installed.names() if engines is None else engines)
         self.unexpected_errors = 0
@@ -74,7 +78,7 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Carry out jobs until `stop` is set, or until this process cannot be trusted any more."""
         lease: Lease | None = None
-        idle = 0
+        idle = failures = 0
         # A job that was claimed before `stop` was set is given back by its attempt.
         while lease or not (stop.is_set() or self.unexpected_errors >= MAX_UNEXPECTED_ERRORS):
             try:
@@ -85,15 +89,18 @@ class Worker:
                 lease = lease or self._claim()
                 if lease is not None:
                     lease, idle = self._carry_out(lease, stop, claim_next=True), 0
+                    failures = 0
                     continue
                 self._touch()
-            except DatabaseError as error:
+            except UNREACHABLE as error:
                 log.warning("%s", error)
-                lease = None
-                stop.wait(DATABASE_PAUSE)
+                lease, failures = None, failures + 1
+                longest = MAX_PAUSE if isinstance(error, ServerAway) else DATABASE_PAUSE
+                stop.wait(backoff(failures, first=DATABASE_PAUSE, maximum=longest))
                 continue
-            idle += 1
-            stop.wait(backoff(idle, first=FIRST_IDLE, maximum=MAX_IDLE, factor=1.5))
+            idle, failures = idle + 1, 0
+            longest = MAX_IDLE if self.pace.idle is None else self.pace.idle
+            stop.wait(backoff(idle, first=FIRST_IDLE, maximum=longest, factor=1.5))
 
     def run_one(self, stop: threading.Event | None = None) -> bool:
         """Carry out the job that is next, and return whether there was one.
@@ -101,7 +108,7 @@ class Worker:
         When `stop` is set, the job is given back after its current step.
 
         Raises:
-            DatabaseError: the database cannot be reached.
+            DatabaseError, ServerAway: the jobs cannot be reached.
         """
         lease = self._claim()
         if lease is not None:
@@ -127,7 +134,8 @@ class Worker:
 
     def _carry_out(self, lease: Lease, stop: threading.Event, *, claim_next: bool) -> Lease | None:
         """Carry out a claimed job, and return the lease on the next one, if it was claimed too."""
-        attempt = Attempt(lease, self.store, self.objects, self.settings, stop=stop, claim_next=claim_next)
+        parts = lease, self.store, self.objects, self.settings
+        attempt = Attempt(*parts, stop=stop, claim_next=claim_next, pace=self.pace)
         with logs.about(job_id=lease.job.id, worker_id=self.id):
             log.info("claimed", extra={"epoch": lease.epoch, "step": lease.job.checkpoint_step})
             outcome = attempt.carry_out(self._get_engine)

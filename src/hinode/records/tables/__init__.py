@@ -35,6 +35,8 @@ from hinode.records.tables.jobs import (
     quotes,
     rejections,
     runs,
+    worker_objects,
+    worker_tokens,
     workers,
 )
 from hinode.records.tables.library import (
@@ -86,5 +88,7 @@ __all__ = [
     "uploads",
     "users",
     "webhook_endpoints",
+    "worker_objects",
+    "worker_tokens",
     "workers",
 ]

@@ -224,5 +224,29 @@ workers = Table(
     Column("stopped_at", Float(53)),
     Column("resident", JSON, nullable=False),  # models in its memory, "engine/model"
     Column("draining", Boolean, nullable=False, server_default=text("false")),
+    Column("token_id", String(64)),  # of a worker over HTTP, from worker_tokens; null: on the database itself
+    Column("projects", JSON),  # ids of those whose jobs it may have; null: of every one
     Index("ix_workers_seen_at", "last_seen_at"),
+)
+
+worker_tokens = Table(
+    "worker_tokens",
+    metadata,
+    Column("id", String(64), primary_key=True),  # wtoken_…
+    Column("name", Text, nullable=False),
+    Column("hint", String(32), nullable=False),  # the first and last characters, to recognise it by
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the token, which is not stored
+    Column("engines", JSON),  # names of those that its workers may run; null: every one
+    Column("projects", JSON),  # ids of those whose jobs they may have; null: every one
+    Column("created_at", Float(53), nullable=False),
+    Column("revoked_at", Float(53)),
+)
+
+worker_objects = Table(
+    "worker_objects",
+    metadata,
+    # Files that a worker over HTTP has sent for a job. It can name no other as a file of the job's.
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
 )

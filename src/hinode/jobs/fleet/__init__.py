@@ -1,0 +1,1 @@
+"""Workers that reach the jobs over HTTP: their tokens, and what a token allows."""
