@@ -15,6 +15,7 @@ from types import FrameType
 
 from hinode import logs
 from hinode.errors import HinodeError
+from hinode.jobs.executors import kill_group
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.store import Store
 from hinode.jobs.worker.worker import MAX_UNEXPECTED_ERRORS, Worker
@@ -116,6 +117,8 @@ def _watch_parent(stop: threading.Event) -> None:
                 pass
         stop.set()
         time.sleep(GRACE_SECONDS)
+        if os.name == "posix" and os.getpgrp() == os.getpid():
+            kill_group(os.getpid())
         os._exit(1)
 
     threading.Thread(target=listen, name="parent", daemon=True).start()
