@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
+import math
 import sys
 from bisect import bisect_right, insort
 from collections import deque
@@ -33,6 +34,8 @@ COLD_STARTS = (60.0, 300.0)
 MET = 0.95
 TICK = 10.0
 MAXIMUM = 400
+SPARE = 3
+"""Workers beyond the load that the autoscaled fleet begins with; a fixed one begins with all it has."""
 BARS = {"day and night": 0.7, "flat": 1.1}
 """Of the cost of the cheapest fixed fleet that meets the same target."""
 FORESIGHT_BAR = 1.3
@@ -150,8 +153,8 @@ class Fleet:
         return sum(minutes.values()) / len(minutes)
 
 
-def autoscaled(jobs: Sequence[Job], cold_start: float) -> tuple[float, float]:
-    """Worker-seconds, and the share of minutes that met the target."""
+def autoscaled(jobs: Sequence[Job], cold_start: float, first: int) -> tuple[float, float]:
+    """Worker-seconds, and the share of minutes that met the target, of a fleet that begins with `first`."""
     limits = Limits(0, MAXIMUM, WAIT_TARGET, cold_start)
     history = History()
 
@@ -162,6 +165,8 @@ def autoscaled(jobs: Sequence[Job], cold_start: float) -> tuple[float, float]:
         return decision.start, decision.drain
 
     fleet = Fleet(jobs, cold_start, decide)
+    for _ in range(first):
+        fleet.add(0.0, 0.0)
     return fleet.run(), fleet.met()
 
 
@@ -222,9 +227,10 @@ def measure(seeds: int, traces: Sequence[Trace] = TRACES) -> list[dict[str, Any]
         for seed in range(seeds):
             jobs = draw(trace, seed)
             count, fixed_cost = cheapest_fixed(jobs)
+            first = math.ceil(trace.load(0.0)) + SPARE
             work = sum(job.seconds for job in jobs)
             for cold_start in COLD_STARTS:
-                cost, met = autoscaled(jobs, cold_start)
+                cost, met = autoscaled(jobs, cold_start, first)
                 rows.append(
                     {
                         "trace": trace.name,

@@ -97,7 +97,9 @@ def run(
         if context.store.has_files():
             context.objects.check_mounted()
         deliverer = Deliverer(database, context.outbound, context.clock)
-        executor = RayExecutor(settings, workers, ray_address) if ray else LocalExecutor(workers, context.store.lost)
+        executor = (
+            RayExecutor(settings, workers, ray_address) if ray else LocalExecutor(workers, context.store.lost)
+        )
         tasks = PeriodicTasks(_periodic_tasks(context, deliverer))
 
         def begin() -> None:

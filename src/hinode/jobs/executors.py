@@ -46,7 +46,10 @@ class LocalExecutor:
     """
 
     def __init__(
-        self, workers: int, lost: Callable[[str], object], before: Callable[[int | None], object] | None = None
+        self,
+        workers: int,
+        lost: Callable[[str], object],
+        before: Callable[[int | None], object] | None = None,
     ) -> None:
         """
         Args:

@@ -133,11 +133,12 @@ class Forecast:
             running[worker_id] = Running(UNKNOWN_SECONDS if left is None else left, whole)
         waiting: dict[str, float] = {}
         starting = Counter({name: tenant.running for name, tenant in state.tenants.items()})
-        for job in self._timed(state):
-            maximum = state.tenants[job.lane.project_id].max_running
-            if maximum is None or starting[job.lane.project_id] < maximum:
-                starting[job.lane.project_id] += 1
-                waiting[job.lane.model] = waiting.get(job.lane.model, 0.0) + job.seconds.p50
+        for entry in self._timed(state):
+            lane = entry.lane
+            maximum = state.tenants[lane.project_id].max_running
+            if maximum is None or starting[lane.project_id] < maximum:
+                starting[lane.project_id] += 1
+                waiting[lane.model] = waiting.get(lane.model, 0.0) + entry.seconds.p50
         scale = 1 + state.more / len(state.waiting) if state.waiting else 1.0
         return Backlog({model: seconds * scale for model, seconds in waiting.items()}, running)
 

@@ -89,5 +89,5 @@ def test_what_is_wrong_is_said_in_a_sentence(tmp_path: Path, before: str, after:
 
 
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="fleet.toml cannot be read"):
+    with pytest.raises(ModelError, match=r"fleet\.toml cannot be read"):
         read(write(tmp_path, "["), 1)

@@ -20,7 +20,8 @@ OWNER = """
 import os, subprocess, sys
 from pathlib import Path
 from hinode.jobs.capacity import groups
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(float(%r))" % sys.argv[2]], process_group=0)
+sleep = "import time; time.sleep(float(%r))" % sys.argv[2]
+child = subprocess.Popen([sys.executable, "-c", sleep], stdout=subprocess.DEVNULL, process_group=0)
 groups.record(Path(sys.argv[1]), child.pid, os.getpid())
 print(child.pid, flush=True)
 """

@@ -35,7 +35,9 @@ def run(history: History, minutes: float, *, limits: Limits = LIMITS, **values: 
     start = history.last[0] + 10.0 if history.last else 0.0
     decision = None
     for step in range(max(1, int(minutes * 6))):
-        seen = Observation(start + 10.0 * step, **{"waiting": 0.0, "left": 0.0, "job_seconds": 60.0, **values})  # type: ignore[arg-type]
+        seen = Observation(
+            start + 10.0 * step, **{"waiting": 0.0, "left": 0.0, "job_seconds": 60.0, **values}
+        )  # type: ignore[arg-type]
         decision = plan(history, seen, limits)
         history = decision.history
     assert decision is not None
@@ -87,7 +89,7 @@ def test_a_model_that_is_waited_for_stays_in_memory() -> None:
         Worker("new", True, False, 9.0, frozenset({"diffusers/wan"})),
     ]
     limits = dataclasses.replace(LIMITS, maximum=1)
-    decision = run(History(), 0, waiting=30.0, workers=workers, wanted={"native/book"}, limits=limits)
+    decision = run(History(), 10, waiting=30.0, workers=workers, wanted={"native/book"}, limits=limits)
     assert decision.drain == ("new",)
 
 

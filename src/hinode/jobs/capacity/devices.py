@@ -1,4 +1,4 @@
-"""How much memory of the GPUs of this machine is free, as NVIDIA's driver tells; without one there is none."""
+"""Free memory of the GPUs of this machine, as NVIDIA's driver tells; without a driver there is no GPU."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def await_memory(bytes_needed: int | None, seconds: float, *, alone: bool) -> li
     until = time.monotonic() + seconds
     while True:
         devices = visible()
-        lacking = next((device for device in devices if device.free < _need(device, bytes_needed, alone)), None)
+        lacking = next(
+            (device for device in devices if device.free < _need(device, bytes_needed, alone)), None
+        )
         if lacking is None:
             return devices
         if bytes_needed is not None and bytes_needed > lacking.total:

@@ -24,7 +24,8 @@ def paid_seconds(database: Database, name: str, now: float) -> float:
     mine = workers.c.host.startswith(host_name(name, ""), autoescape=True)
     query = sa.select(workers.c.started_at, end).where(mine, end > since)
     with database.read() as connection:
-        return sum(min(now, ended) - max(since, began) for began, ended in connection.execute(query))
+        rows = connection.execute(query)
+        return float(sum(min(now, ended) - max(since, began) for began, ended in rows))
 
 
 def host_name(name: str, place: str) -> str:

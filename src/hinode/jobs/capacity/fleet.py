@@ -61,7 +61,9 @@ class _Fleet(Input):
 
 
 def read(settings: Settings, maximum: int, threads: float = 1.0) -> tuple[WorkerClass, ...]:
-    """The classes in `fleet.toml`, the cheapest first and those without a price last; without that file one class of `maximum` workers.
+    """The classes in `fleet.toml`, the cheapest first and those without a price last.
+
+    Without that file there is one class of `maximum` workers.
 
     Args:
         settings: the file is in its `home`.
@@ -83,7 +85,9 @@ def read(settings: Settings, maximum: int, threads: float = 1.0) -> tuple[Worker
         if names.count(name) > 1:
             raise BadInput(f"{FILE} has two classes {name}", "give each its own name", field="workers.name")
     prices = {worker.name: worker.limits.hourly_price for worker in classes}
-    return tuple(sorted(classes, key=lambda worker: (prices[worker.name] is None, prices[worker.name] or 0.0)))
+    return tuple(
+        sorted(classes, key=lambda worker: (prices[worker.name] is None, prices[worker.name] or 0.0))
+    )
 
 
 def _read_class(entry: _Class, wait_target: float) -> WorkerClass:
@@ -100,7 +104,9 @@ def _read_class(entry: _Class, wait_target: float) -> WorkerClass:
     for name in entry.engines or ():
         if name not in engines.names():
             remedy = f"choose among {', '.join(engines.names())}"
-            raise BadInput(f"{where}.engines has {name!r}, which is no engine", remedy, field=f"{where}.engines")
+            raise BadInput(
+                f"{where}.engines has {name!r}, which is no engine", remedy, field=f"{where}.engines"
+            )
     need = Need(
         entry.cpus, entry.gpus, int(entry.memory_gb * GB), int(entry.gpu_memory_gb * GB), dict(entry.labels)
     )

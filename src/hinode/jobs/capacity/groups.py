@@ -61,4 +61,3 @@ def _started(pid: int) -> int | None:
         return None
     state, *fields = text.rpartition(")")[2].split()  # the name before it may contain spaces
     return None if state in "ZX" else int(fields[18])
-

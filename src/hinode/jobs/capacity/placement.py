@@ -67,7 +67,9 @@ def obstacle(need: Need, nodes: Sequence[Node]) -> str | None:
     """Why a worker can never be placed, as part of a sentence; None if it can, or if there is no node yet."""
     if not nodes or any(room(need, node) for node in nodes):
         return None
-    labelled = [node for node in nodes if all(node.labels.get(key) == need.labels[key] for key in need.labels)]
+    labelled = [
+        node for node in nodes if all(node.labels.get(key) == need.labels[key] for key in need.labels)
+    ]
     if not labelled:
         wanted = ", ".join(f"{name}={value}" for name, value in need.labels.items())
         return f"no node has the labels {wanted}"

@@ -10,8 +10,8 @@ waiting jobs and for the rest of the running ones.
   minute far above its neighbours is a lump, such as one project's hundreds of clips: it is backlog to work
   off, and no rate that goes on.
 - **Headroom.** Waits have an exponential tail; the spare workers keep it below the target.
-- **Backlog** beyond what may wait is worked off within a few cold starts, so that a worker that is started
-  for it earns its start.
+- **Backlog** beyond what may wait is worked off within a cold start, a lump within several, so that a worker
+  that is started for it earns its start.
 - **Hysteresis.** The largest target of the last cold start counts, so that no worker ends which would have to
   be started again at once. Only idle workers end.
 - **Limits**: minimum, maximum, worker-hours and money of the last 24 hours. The last two are caps: near them
@@ -22,6 +22,7 @@ The tail of the wait is that of M/G/k in heavy traffic (Kingman; Whitt, The queu
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,15 +33,25 @@ WINDOWS = (30, 15, 5, 2)
 """Minutes over which the load is averaged, the longest first."""
 CHANCE = 3.0
 """Standard deviations beyond which a difference is no chance."""
-MISSES = 0.03
+MISSES = 0.015
 """Share of jobs that may wait longer than the target by the formula of the headroom."""
-COLD_STARTS = 2.0
-"""A backlog is worked off in so many cold starts, or in the wait target if that is longer."""
+BLIND = 0.8
+"""Weight of the time in which no help can arrive, a cold start, in the headroom."""
+QUIET_SHARE = 0.25
+"""A queue of this share of the wait target is no excess."""
+COLD_STARTS, LUMP_COLD_STARTS = 1.0, 4.0
+"""A backlog is worked off in so many cold starts, or in the wait target if that is longer; a lump, which no
+fleet could start in time, in more."""
+SETTLE_SECONDS = 300.0
+"""For so long after the first observation the load is not known: it counts as no less than the busy workers,
+and no worker ends."""
 GLIDE_SECONDS = 900.0
 MEMORY_SECONDS = 1800.0
 """Time in which the typical length of jobs is forgotten to a third."""
 HOUR = 3600.0
 CAP_SECONDS = 24 * HOUR
+CAPS = ("cap in worker-hours", "cap in money")
+"""Reasons of a plan that go before everything else."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +131,7 @@ class History:
 
     samples: tuple[_Sample, ...] = ()
     targets: tuple[tuple[float, int], ...] = ()
+    began_at: float = 0.0
     done: float = 0.0
     job_seconds: float = 0.0
     last: tuple[float, int] | None = None  # when the last observation was, and how many workers were busy
@@ -149,8 +161,13 @@ class Plan:
 def plan(history: History, seen: Observation, limits: Limits) -> Plan:
     """Decide how many workers to start and which to end."""
     history = _remember(history, seen)
-    load = offered_load(_bins(history.samples), history.job_seconds)
-    wanted = _demand(load, history.job_seconds, seen, limits)
+    bins = _bins(history.samples)
+    load = offered_load(bins, history.job_seconds)
+    settled = seen.at - history.began_at >= SETTLE_SECONDS
+    if not settled:
+        load = max(load, sum(worker.busy for worker in seen.workers))
+    lump = _lump(bins, history, seen)
+    wanted = _demand(load, lump, history.job_seconds, seen, limits)
     hold = max(limits.cold_start, BIN_SECONDS)
     targets = tuple(entry for entry in history.targets if seen.at - entry[0] < hold)
     targets = (*targets, (seen.at, wanted))
@@ -159,7 +176,7 @@ def plan(history: History, seen: Observation, limits: Limits) -> Plan:
     return Plan(
         target,
         start=max(0, target - alive),
-        drain=_superfluous(seen, alive - target),
+        drain=_superfluous(seen, alive - target if settled or reason in CAPS else 0),
         load=load,
         reason=reason,
         history=replace(history, targets=targets),
@@ -190,7 +207,7 @@ def _without_lumps(bins: Sequence[float], job_seconds: float) -> list[float]:
     """The bins, with those that are far above both neighbours cut down to the higher neighbour."""
     steady = []
     for index, value in enumerate(bins):
-        near = max(0.0, *bins[max(0, index - 1) : index], *bins[index + 1 : index + 2])
+        near = max((0.0, *bins[max(0, index - 1) : index], *bins[index + 1 : index + 2]))
         lump = value - near > CHANCE * _deviation(max(near, 1.0), job_seconds, 1)
         steady.append(near if lump else value)
     return steady
@@ -202,8 +219,10 @@ def _deviation(rate: float, job_seconds: float, minutes: int) -> float:
 
 
 def _remember(history: History, seen: Observation) -> History:
-    done, job_seconds = history.done, history.job_seconds
-    if history.last is not None:
+    done, job_seconds, began_at = history.done, history.job_seconds, history.began_at
+    if history.last is None:
+        began_at = seen.at
+    else:
         elapsed = max(0.0, seen.at - history.last[0])
         done += elapsed * history.last[1]
         if seen.job_seconds > 0 and job_seconds > 0:
@@ -213,27 +232,45 @@ def _remember(history: History, seen: Observation) -> History:
         samples = (*samples, _Sample(seen.at, seen.waiting + seen.left, done))[-WINDOWS[0] - 1 :]
     busy = sum(worker.busy for worker in seen.workers)
     job_seconds = job_seconds or seen.job_seconds
-    return replace(history, samples=samples, done=done, job_seconds=job_seconds, last=(seen.at, busy))
+    return replace(
+        history,
+        samples=samples,
+        began_at=began_at,
+        done=done,
+        job_seconds=job_seconds,
+        last=(seen.at, busy),
+    )
 
 
 def _bins(samples: Sequence[_Sample]) -> list[float]:
     """The load of each interval between samples, in workers."""
     return [
         (after.backlog - before.backlog + after.done - before.done) / (after.at - before.at)
-        for before, after in zip(samples, samples[1:], strict=False)
+        for before, after in itertools.pairwise(samples)
     ]
 
 
-def _demand(load: float, job_seconds: float, seen: Observation, limits: Limits) -> int:
+def _lump(bins: Sequence[float], history: History, seen: Observation) -> float:
+    """Seconds of work that came in lumps, in the minutes of the bins and in the present one."""
+    last = history.samples[-1]
+    present = (seen.waiting + seen.left - last.backlog + history.done - last.done) / BIN_SECONDS
+    loads = [*bins, present]
+    steady = _without_lumps(loads, history.job_seconds)
+    return sum(load - calm for load, calm in zip(loads, steady, strict=True)) * BIN_SECONDS
+
+
+def _demand(load: float, lump: float, job_seconds: float, seen: Observation, limits: Limits) -> int:
     """Workers for the load and the backlog, without limits."""
     work = seen.waiting + seen.left
     if work <= 0 and load < 0.01:
         return 0
-    headroom = job_seconds * math.log(1 / MISSES) / (2 * limits.wait_target)
+    target, start = limits.wait_target, limits.cold_start
+    headroom = job_seconds * math.log(1 / MISSES) / (2 * target) * (1 + BLIND * start / (start + target))
     steady = load + min(headroom, max(1.0, load))
     ready = sum(worker.ready for worker in seen.workers)
-    excess = max(0.0, seen.waiting - ready * limits.wait_target / 2)
-    clearing = excess / max(limits.wait_target, COLD_STARTS * limits.cold_start)
+    excess = max(0.0, seen.waiting - ready * target * QUIET_SHARE)
+    lump = min(lump, excess)
+    clearing = (excess - lump) / max(target, COLD_STARTS * start) + lump / max(target, LUMP_COLD_STARTS * start)
     return max(1, round(steady + clearing))
 
 
@@ -244,7 +281,7 @@ def _limit(wanted: int, seen: Observation, limits: Limits) -> tuple[int, str]:
         target, reason = limits.minimum, "minimum"
     if target > limits.maximum:
         target, reason = limits.maximum, "maximum"
-    for hours, name in ((limits.max_worker_hours, "cap in worker-hours"), (_hours(limits), "cap in money")):
+    for hours, name in zip((limits.max_worker_hours, _hours(limits)), CAPS, strict=True):
         if hours is not None:
             affordable = max(0.0, hours * HOUR - seen.paid_seconds) / GLIDE_SECONDS
             if target > affordable:

@@ -17,20 +17,19 @@ import time
 from concurrent.futures import Future
 from contextlib import closing
 from types import FrameType
-from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnschedulableError, RayError
+from ray.exceptions import RayError
 
 from hinode import logs
 from hinode.background import start_call
 from hinode.errors import HinodeError
 from hinode.jobs.capacity import fleet, leader
-from hinode.jobs.capacity.fleet import WorkerClass
 from hinode.jobs.capacity.entered import live_workers, paid_seconds
+from hinode.jobs.capacity.fleet import WorkerClass
 from hinode.jobs.capacity.placement import Node, obstacle
 from hinode.jobs.capacity.ray import cluster
-from hinode.jobs.capacity.ray.slots import Slot, Slots
+from hinode.jobs.capacity.ray.slots import Slots
 from hinode.jobs.capacity.scaling import History, Observation, Worker, plan
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.forecast import Backlog, Forecast
@@ -115,7 +114,9 @@ class Driver:
         now, name = time.time(), worker_class.name
         database = self.store.database
         entered = live_workers(database, name, now)
-        running = [backlog.running[worker_id] for worker_id, _ in entered.values() if worker_id in backlog.running]
+        running = [
+            backlog.running[worker_id] for worker_id, _ in entered.values() if worker_id in backlog.running
+        ]
         workers = []
         for slot in self.slots.of(name):
             worker_id, resident = entered.get(slot.report.host if slot.report else "", ("", ()))
@@ -159,7 +160,9 @@ def connect(address: str, namespace: str, stop: threading.Event) -> bool:
                 address, namespace=namespace, log_to_driver=False, configure_logging=False, logging_level=40
             )
         except (ConnectionError, RuntimeError, RayError) as error:
-            log.warning("the head of Ray at %s cannot be reached: %s", address, " ".join(str(error).split())[:300])
+            log.warning(
+                "the head of Ray at %s cannot be reached: %s", address, " ".join(str(error).split())[:300]
+            )
             stop.wait(CONNECT_PAUSE)
             continue
         return True

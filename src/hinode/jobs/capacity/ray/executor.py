@@ -18,8 +18,8 @@ DRIVER_SHARE = 0.7
 class RayExecutor:
     """Keeps the processes running by which a server has workers on a Ray cluster.
 
-    The driver is one: Ray ends every process that is attached to it about a minute after its head is lost, and
-    a server has to go on.
+    The driver is one: Ray ends every process that is attached to it about a minute after its head is lost,
+    and a server has to go on.
     """
 
     def __init__(self, settings: Settings, workers: int, address: str | None) -> None:

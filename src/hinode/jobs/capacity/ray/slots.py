@@ -91,9 +91,7 @@ class Slots:
         engines = None if worker_class.engines is None else tuple(sorted(worker_class.engines))
         environment = cluster.worker_environment(os.environ, need)
         alone = need.gpus >= 1
-        orders = Orders(
-            __version__, name, engines, environment, self.namespace, need.gpu_memory, alone
-        )
+        orders = Orders(__version__, name, engines, environment, self.namespace, need.gpu_memory, alone)
         number = 0
         for _ in range(count):
             while f"{name}.{number}" in self._slots:
