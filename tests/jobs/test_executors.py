@@ -138,8 +138,8 @@ def test_a_program_that_is_not_there_does_not_end_the_watch(tmp_path: Path) -> N
 def test_what_a_worker_started_ends_with_it(tmp_path: Path) -> None:
     loader = "import os, subprocess, sys; from pathlib import Path\n"
     loader += "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'])\n"
-    loader += f"Path({str(tmp_path)!r}, f'{{child.pid}} {{os.getpid()}}').touch()\n"
-    loader += 'print(\'{"worker": "worker_1"}\', flush=True)\nsys.stdin.read()'
+    loader += 'print(\'{"worker": "worker_1"}\', flush=True)\n'
+    loader += f"Path({str(tmp_path)!r}, f'{{child.pid}} {{os.getpid()}}').touch()\nsys.stdin.read()"
     seen: queue.Queue[tuple[str, bool]] = queue.Queue()
     groups: list[int] = []
     executor = LocalExecutor(1, lambda worker_id: seen.put((worker_id, group_exists(groups[0]))))

@@ -53,6 +53,7 @@ def lead(settings: Settings, database: Database, stop: threading.Event) -> Itera
         return
     key = zlib.crc32(f"driver {instance(database)}".encode())
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()  # its end is that of the session, and a pool would keep it and the lock
         query = sa.select(sa.func.pg_try_advisory_lock(key))
         while not (leads := bool(connection.scalar(query))) and not stop.wait(PAUSE):
             pass

@@ -31,12 +31,12 @@ from typing import NamedTuple
 BIN_SECONDS = 60.0
 WINDOWS = (30, 15, 5, 2)
 """Minutes over which the load is averaged, the longest first."""
-CHANCE = 3.0
+CHANCE = 2.5
 """Standard deviations beyond which a difference is no chance."""
-MISSES = 0.015
+MISSES = 0.008
 """Share of jobs that may wait longer than the target by the formula of the headroom."""
-BLIND = 0.8
-"""Weight of the time in which no help can arrive, a cold start, in the headroom."""
+BLIND = 0.25
+"""The headroom grows by this share for each wait target in a cold start, in which no help can arrive."""
 QUIET_SHARE = 0.25
 """A queue of this share of the wait target is no excess."""
 COLD_STARTS, LUMP_COLD_STARTS = 1.0, 4.0
@@ -265,12 +265,13 @@ def _demand(load: float, lump: float, job_seconds: float, seen: Observation, lim
     if work <= 0 and load < 0.01:
         return 0
     target, start = limits.wait_target, limits.cold_start
-    headroom = job_seconds * math.log(1 / MISSES) / (2 * target) * (1 + BLIND * start / (start + target))
+    headroom = job_seconds * math.log(1 / MISSES) / (2 * target) * (1 + BLIND * start / target)
     steady = load + min(headroom, max(1.0, load))
     ready = sum(worker.ready for worker in seen.workers)
     excess = max(0.0, seen.waiting - ready * target * QUIET_SHARE)
     lump = min(lump, excess)
-    clearing = (excess - lump) / max(target, COLD_STARTS * start) + lump / max(target, LUMP_COLD_STARTS * start)
+    clearing = (excess - lump) / max(target, COLD_STARTS * start)
+    clearing += lump / max(target, LUMP_COLD_STARTS * start)
     return max(1, round(steady + clearing))
 
 
