@@ -33,13 +33,15 @@ WINDOWS = (30, 15, 5, 2)
 """Minutes over which the load is averaged, the longest first."""
 CHANCE = 2.5
 """Standard deviations beyond which a difference is no chance."""
-MISSES = 0.008
+LUMP = 8.0
+"""Standard deviations above both neighbours beyond which a minute is a lump."""
+MISSES = 0.035
 """Share of jobs that may wait longer than the target by the formula of the headroom."""
 BLIND = 0.25
 """The headroom grows by this share for each wait target in a cold start, in which no help can arrive."""
-QUIET_SHARE = 0.25
+QUIET_SHARE = 0.1
 """A queue of this share of the wait target is no excess."""
-COLD_STARTS, LUMP_COLD_STARTS = 1.0, 4.0
+COLD_STARTS, LUMP_COLD_STARTS = 0.7, 4.0
 """A backlog is worked off in so many cold starts, or in the wait target if that is longer; a lump, which no
 fleet could start in time, in more."""
 SETTLE_SECONDS = 300.0
@@ -208,7 +210,7 @@ def _without_lumps(bins: Sequence[float], job_seconds: float) -> list[float]:
     steady = []
     for index, value in enumerate(bins):
         near = max((0.0, *bins[max(0, index - 1) : index], *bins[index + 1 : index + 2]))
-        lump = value - near > CHANCE * _deviation(max(near, 1.0), job_seconds, 1)
+        lump = value - near > LUMP * _deviation(max(near, 1.0), job_seconds, 1)
         steady.append(near if lump else value)
     return steady
 

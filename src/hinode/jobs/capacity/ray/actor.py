@@ -67,6 +67,7 @@ class Report:
         host: under which the worker is in the database.
         node: Ray's id of the machine.
         device_memory: bytes of each GPU, or None without one.
+        draining: whether it was asked to end.
     """
 
     ended: tuple[str, ...]
@@ -74,6 +75,7 @@ class Report:
     host: str
     node: str
     device_memory: int | None = None
+    draining: bool = False
 
 
 class WorkerActor:
@@ -85,6 +87,7 @@ class WorkerActor:
         self._error = ""
         self._host = host_name(orders.name, f"{platform.node() or 'localhost'}/{os.getpid()}")
         self._ended: list[str] = []
+        self._draining = False
         self._device_memory: int | None = None
         self._asked_at = time.monotonic()
         self._folder = Path(tempfile.gettempdir()) / f"{orders.namespace}-{os.getuid()}"
@@ -103,10 +106,11 @@ class WorkerActor:
         """How the worker is."""
         self._asked_at = time.monotonic()
         node = ray.get_runtime_context().get_node_id()
-        return Report(tuple(self._ended), self._error, self._host, node, self._device_memory)
+        return Report(tuple(self._ended), self._error, self._host, node, self._device_memory, self._draining)
 
     def drain(self) -> None:
         """Let the worker save its run and give its job back; its process group has ended afterwards."""
+        self._draining = True
         self._executor.drain(DRAIN_SECONDS)
 
     def _before(self, pid: int | None) -> None:

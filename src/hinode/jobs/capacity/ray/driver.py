@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 import time
-from concurrent.futures import Future
 from contextlib import closing
 from types import FrameType
 
@@ -22,7 +21,7 @@ import ray
 from ray.exceptions import RayError
 
 from hinode import logs
-from hinode.background import start_call
+from hinode.background import start_call, wait_for
 from hinode.errors import HinodeError
 from hinode.jobs.capacity import fleet, leader
 from hinode.jobs.capacity.entered import live_workers, paid_seconds
@@ -42,7 +41,7 @@ log = logging.getLogger(__name__)
 
 PERIOD = 1.0
 """Seconds between two decisions."""
-LOST_SECONDS = 15.0
+LOST_SECONDS = 8.0
 """A head that has not answered for so long counts as lost; the driver then starts anew."""
 CONNECT_PAUSE = 1.0
 DRAIN_SECONDS = 12.0
@@ -61,17 +60,11 @@ class Driver:
         self.slots = Slots(namespace, self.store)
         self._histories = dict.fromkeys((worker.name for worker in classes), History())
         self._targets: dict[str, int] = {}
-        self._listing: Future[list[str]] | None = None
-        self._heard_at = time.monotonic()
-        self._nodes: list[Node] = []
 
-    def run(self, stop: threading.Event) -> int:
-        """Decide until `stop` is set; returns the exit status, 1 if the head is lost."""
+    def run(self, stop: threading.Event) -> None:
+        """Decide until `stop` is set."""
         self.slots.attach(ray.util.list_named_actors())
         while not stop.is_set():
-            if not self._head_is_there():
-                log.warning("the head of Ray does not answer; the driver starts anew")
-                return 1
             try:
                 self.slots.look()
                 self._scale(self.forecast.backlog())
@@ -80,16 +73,6 @@ class Driver:
             except RayError as error:
                 log.warning("Ray does not answer: %s", error)
             stop.wait(PERIOD)
-        return 0
-
-    def _head_is_there(self) -> bool:
-        if self._listing is None:
-            self._listing = start_call(ray.util.list_named_actors, "listing")
-        elif self._listing.done():
-            if self._listing.exception() is None:
-                self._heard_at = time.monotonic()
-            self._listing = None
-        return time.monotonic() - self._heard_at < LOST_SECONDS
 
     def _scale(self, backlog: Backlog) -> None:
         shares, homeless = fleet.divide(backlog.waiting, self.classes)
@@ -152,6 +135,22 @@ class Driver:
             log.error("workers of class %s wait for another node: %s", worker_class.name, reason)
 
 
+def watch_head() -> None:
+    """End this process when the head of Ray is lost; calls to Ray would wait for it for minutes."""
+
+    def watch() -> None:
+        heard_at = time.monotonic()
+        while time.monotonic() - heard_at < LOST_SECONDS:
+            listing = start_call(ray.util.list_named_actors, "listing")
+            if wait_for(listing, LOST_SECONDS) and listing.exception() is None:
+                heard_at = time.monotonic()
+            time.sleep(PERIOD)
+        log.warning("the head of Ray does not answer; the driver starts anew")
+        os._exit(1)
+
+    threading.Thread(target=watch, name="head", daemon=True).start()
+
+
 def connect(address: str, namespace: str, stop: threading.Event) -> bool:
     """Attach to a cluster as soon as its head is there; False if `stop` was set first."""
     while not stop.is_set():
@@ -191,11 +190,12 @@ def main(settings: Settings, address: str, workers: int, threads: float, *, loca
                 return 0
             _handle_signals(stop)  # Ray puts its own in their place
             log.info("attached to Ray", extra={"address": address, "namespace": namespace})
+            watch_head()
             driver = Driver(settings, database, classes, namespace)
-            status = driver.run(stop)
-            if local and status == 0:
+            driver.run(stop)
+            if local:
                 driver.slots.drain_all(DRAIN_SECONDS)
-            return status
+            return 0
 
 
 def _handle_signals(stop: threading.Event) -> None:

@@ -28,7 +28,7 @@ from hinode.settings import Settings
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
-STOP_SECONDS = 10.0
+STOP_SECONDS = 3.0
 LOCK_SECONDS = 20.0
 """For the process before to end, which a server that was killed has left."""
 

@@ -47,6 +47,10 @@ class Slot:
         """Name of its class."""
         return self.name.partition(".")[0]
 
+    def drain(self) -> None:
+        """Let the worker end, without waiting for it."""
+        self.draining, self.draining_since = self.handle.drain.remote(), time.monotonic()
+
     def note_busy(self, busy: bool, now: float) -> None:
         """Enter whether it has a job, at `now` in seconds since 1970."""
         if busy != self.busy:
@@ -118,7 +122,7 @@ class Slots:
         for name in idle[: max(0, excess)]:
             slot = self._slots[name]
             log.info("an idle worker ends", extra={"worker": name})
-            slot.draining, slot.draining_since = slot.handle.drain.remote(), time.monotonic()
+            slot.drain()
 
     def look(self) -> None:
         """Ask every actor how it is, without waiting for answers, and forget those that have died."""
@@ -154,6 +158,8 @@ class Slots:
             except HinodeError as error:  # its lease will expire
                 log.warning("%s", error, extra={"worker_id": worker_id})
             slot.passed_on += 1
+        if report.draining:  # an earlier driver has begun with it
+            slot.drain()
         if report.error:
             log.error("worker %s on %s: %s", slot.name, report.host, report.error)
         elif time.monotonic() - slot.started_at > HEALTHY_SECONDS:
