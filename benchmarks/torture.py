@@ -362,7 +362,9 @@ def kill(
         start = time.monotonic()
         (worker if victim == "worker" else worker.parent()).kill()
         killed = [worker]
-    elif victim in RAY_PARTS and (parts := server.parts_running(RAY_PARTS[victim])):
+    elif victim in RAY_PARTS:
+        _until(lambda: bool(server.parts_running(RAY_PARTS[victim])))  # it may be starting again
+        parts = server.parts_running(RAY_PARTS[victim])
         # The workers outlive the driver; without a node or a head they end.
         interrupted = {} if victim == "driver" else observer.running()
         start = time.monotonic()

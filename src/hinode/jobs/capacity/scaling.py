@@ -35,13 +35,13 @@ CHANCE = 2.5
 """Standard deviations beyond which a difference is no chance."""
 LUMP = 8.0
 """Standard deviations above both neighbours beyond which a minute is a lump."""
-MISSES = 0.035
+MISSES = 0.03
 """Share of jobs that may wait longer than the target by the formula of the headroom."""
 BLIND = 0.25
 """The headroom grows by this share for each wait target in a cold start, in which no help can arrive."""
 QUIET_SHARE = 0.1
 """A queue of this share of the wait target is no excess."""
-COLD_STARTS, LUMP_COLD_STARTS = 0.7, 4.0
+COLD_STARTS, LUMP_COLD_STARTS = 1.0, 4.0
 """A backlog is worked off in so many cold starts, or in the wait target if that is longer; a lump, which no
 fleet could start in time, in more."""
 SETTLE_SECONDS = 300.0
