@@ -13,6 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "testcard": {"model": "testcard", "seconds": "2", "size": "320x180"},
     "native": {"model": "native/book", "seconds": "1", "size": "160x96", "steps": 4},
 }
+FLEET = '[[workers]]\nname = "default"\nmaximum = {workers}\nminimum = {workers}\n'
+"""As many workers as the other server has, at all times."""
 COLD_FLEET = '[[workers]]\nname = "default"\nmaximum = 1\n'
 ATTACH_SECONDS = 60.0
-DRIVER = "hinode.jobs.capacity.ray.driver"
 
 
 def environment() -> dict[str, str]:
@@ -34,7 +36,7 @@ def environment() -> dict[str, str]:
     return {"HINODE_MODELS": "", "HINODE_TESTCARD_STEP_SECONDS": "0.02"}
 
 
-def measure(rounds: int, clips: int, workers: int) -> dict[str, Any]:
+def measure(rounds: int, clips: int, workers: int, kinds: Sequence[str]) -> dict[str, Any]:
     """All figures as plain numbers; times in seconds."""
     result: dict[str, Any] = {"rounds": rounds, "clips": clips, "workers": workers, "kinds": {}}
     with tempfile.TemporaryDirectory(prefix="hinode-ray-") as place:
@@ -42,9 +44,13 @@ def measure(rounds: int, clips: int, workers: int) -> dict[str, Any]:
         on_ray = ServerHarness(
             Path(place) / "ray", workers=workers, environment=environment(), options=OPTIONS
         )
+        on_ray.home.mkdir()
+        (on_ray.home / "fleet.toml").write_text(FLEET.format(workers=workers), encoding="utf-8")
         with local, on_ray:
+            on_ray.wait_for(lambda: len(on_ray.workers_running()) == workers, ATTACH_SECONDS)
             keys = {server: server.key("overhead") for server in (local, on_ray)}
-            for name, fields in KINDS.items():
+            for name in kinds:
+                fields = KINDS[name]
                 for server in (local, on_ray):  # warm: every worker has the model, as the autoscaler permits
                     for _ in range(2):
                         play(server, keys[server], fields, 4 * workers)
@@ -61,8 +67,8 @@ def measure(rounds: int, clips: int, workers: int) -> dict[str, Any]:
                     "total_ratio": sum(ray for _, ray in pairs) / sum(plain for plain, _ in pairs),
                     "range": (ratios[0], ratios[-1]),
                 }
-        for name, fields in KINDS.items():
-            result["kinds"][name]["cold"] = cold(Path(place) / f"cold-{name}", fields)
+        for name in kinds:
+            result["kinds"][name]["cold"] = cold(Path(place) / f"cold-{name}", KINDS[name])
     return result
 
 
@@ -94,9 +100,12 @@ def main(words: list[str]) -> None:
     parser.add_argument("--rounds", type=int, default=10, help="rounds of each kind (default 10)")
     parser.add_argument("--clips", type=int, default=20, help="clips in a round (default 20)")
     parser.add_argument("--workers", type=int, default=2, help="workers of each server (default 2)")
+    parser.add_argument("--kind", choices=tuple(KINDS), help="clips of one engine only")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(words)
-    result = measure(options.rounds, options.clips, options.workers)
+    result = measure(
+        options.rounds, options.clips, options.workers, [options.kind] if options.kind else list(KINDS)
+    )
     if options.json:
         print(json.dumps(result))
     else:
