@@ -9,6 +9,7 @@
 
 and, only by name, because they take long:
 
+    autoscale   waits and cost of the autoscaler on four traces, with a virtual clock
     compose     the services of deploy/compose.yaml as processes: a clip from one API server to the other
     first-load  the studio's first page until it can be used, as a ratio to an empty page
     frames      frames of this version against those of another commit, bit for bit
@@ -17,6 +18,7 @@ and, only by name, because they take long:
     memory      peak memory of the diffusers engine beside what its plan foretold
     overhead    what the diffusers engine adds to plain diffusers, as a ratio
     profiles    clips by plain diffusers and under each profile, cold and warm
+    ray-overhead  what workers on Ray cost beside those of the server, as a ratio
     gpu-check   whether the diffusers engine works on a GPU, and how fast it is there
     storage     files into a bucket and back, as ratios to plain HTTP
     soak        a hostile project, few descriptors and a full disk, beside another project
@@ -37,6 +39,7 @@ from hinode.settings import thread_variables
 SHORT = ("speed", "busy", "fairness", "queue", "quote", "latency")
 NAMES = (
     *SHORT,
+    "autoscale",
     "compose",
     "first-load",
     "frames",
@@ -45,6 +48,7 @@ NAMES = (
     "memory",
     "overhead",
     "profiles",
+    "ray-overhead",
     "gpu-check",
     "storage",
     "soak",

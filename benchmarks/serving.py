@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -40,17 +40,20 @@ class ServerHarness:
         workers: int = 1,
         environment: Mapping[str, str] | None = None,
         descriptors: int | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         """
         Args:
             home: its HINODE_HOME; the log is written there too, as `server.log`.
             workers: how many worker processes.
+            options: more words after `hinode serve`.
             environment: more variables. Of this process's own none that begins with HINODE_ is passed on.
             descriptors: how many files and connections it may have open; by default as many as this process.
         """
         self.home = home
         self.workers = workers
         self.descriptors = descriptors
+        self.options = tuple(options)
         self.port = free_port()
         self.log = home / "server.log"
         paths = [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -84,7 +87,7 @@ class ServerHarness:
             RuntimeError: it ended, or was not ready in time; the text holds the end of its log.
         """
         served = ["serve", "--host", HOST, "--port", str(self.port), "--workers", str(self.workers)]
-        command = [sys.executable, "-m", "hinode", *(self.words or served)]
+        command = [sys.executable, "-m", "hinode", *(self.words or [*served, *self.options])]
         if self.descriptors is not None:
             command = ["sh", "-c", f'ulimit -n {self.descriptors}; exec "$@"', "sh", *command]
         self.home.mkdir(parents=True, exist_ok=True)
@@ -210,6 +213,10 @@ class ServerHarness:
     def workers_running(self) -> list[psutil.Process]:
         """The processes of its workers."""
         return [child for child in self._children() if "worker" in _command(child)]
+
+    def parts_running(self, word: str) -> list[psutil.Process]:
+        """The processes below it with a word in their command line that ends so."""
+        return [child for child in self._children() if any(part.endswith(word) for part in _command(child))]
 
     def _children(self) -> list[psutil.Process]:
         if self.process is None or self.process.poll() is not None:

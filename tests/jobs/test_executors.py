@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hinode.jobs.executors import LocalExecutor, Spec, restart_delay
+from hinode.jobs.executors import LocalExecutor, Spec, group_exists, restart_delay
 from hinode.records.database import DatabaseError
 
 PATIENCE = 60.0
@@ -132,6 +132,43 @@ def test_a_program_that_is_not_there_does_not_end_the_watch(tmp_path: Path) -> N
     executor = LocalExecutor(1, LostWorkers())
     executor.launch(Spec((str(tmp_path / "missing"),)))
     executor.drain(PATIENCE)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX's")
+def test_what_a_worker_started_ends_with_it(tmp_path: Path) -> None:
+    loader = "import os, subprocess, sys; from pathlib import Path\n"
+    loader += "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'])\n"
+    loader += 'print(\'{"worker": "worker_1"}\', flush=True)\n'
+    loader += f"Path({str(tmp_path)!r}, f'{{child.pid}} {{os.getpid()}}').touch()\nsys.stdin.read()"
+    seen: queue.Queue[tuple[str, bool]] = queue.Queue()
+    groups: list[int] = []
+    executor = LocalExecutor(1, lambda worker_id: seen.put((worker_id, group_exists(groups[0]))))
+    executor.launch(Spec((sys.executable, "-c", loader)))
+    until = time.monotonic() + PATIENCE
+    while not (names := [path.name for path in tmp_path.iterdir()]):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    child, leader = map(int, names[0].split())
+    groups.append(leader)
+    os.kill(leader, signal.SIGKILL)
+    assert seen.get(timeout=PATIENCE) == ("worker_1", False)
+    assert not is_alive(child)
+    executor.stop()
+
+
+def test_a_start_that_is_refused_is_tried_again(tmp_path: Path) -> None:
+    calls: list[int | None] = []
+
+    def before(pid: int | None) -> None:
+        calls.append(pid)
+        if len(calls) == 1:
+            raise OSError("the device is in use")
+
+    executor = LocalExecutor(1, LostWorkers(), before)
+    executor.launch(spec("long", tmp_path / "w"))
+    (pid,) = pids(tmp_path / "w", 1)
+    executor.drain(PATIENCE)
+    assert calls == [None, None, pid]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

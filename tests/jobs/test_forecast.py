@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from hinode.jobs.files.objects import Objects
-from hinode.jobs.forecast import Forecast, Slot, Waiting, play
+from hinode.jobs.forecast import Backlog, Forecast, Slot, Waiting, play
 from hinode.jobs.schedule import Lane, Tenant, lane_key
 from hinode.jobs.states import Priority
 from hinode.jobs.store import Store
 from hinode.money.predict import Span
 from hinode.money.quotes import Quotes
 from hinode.records.database import Database
+from hinode.records.tables import projects
 from hinode.settings import Settings
 from tests.jobs.service import Clock, add_projects, draft
 
@@ -86,3 +87,26 @@ def test_the_jobs_of_a_database(database: Database, tmp_path: Path) -> None:
     quote_id, quote = forecast.quote([draft()])
     assert quote_id.startswith("quote_")
     assert quote.queue_wait.p50 == pytest.approx(3 * left, abs=0.02)
+
+
+@pytest.mark.both_databases
+def test_the_backlog_is_what_more_workers_could_do(database: Database, tmp_path: Path) -> None:
+    clock = Clock()
+    add_projects(database)
+    with database.write() as connection:
+        connection.execute(projects.update().where(projects.c.id == "proj_2").values(max_running=2))
+    store = Store(database, clock)
+    quotes = Quotes(Settings(home=tmp_path), database, clock)
+    forecast = Forecast(database, Objects(tmp_path / "store", clock), quotes, clock)
+    assert forecast.backlog() == Backlog({}, {})
+    store.submit([draft() for _ in range(3)])
+    store.submit([draft("proj_2") for _ in range(9)])
+    worker = store.register_worker("a host", 1)
+    lease = store.claim(worker, host="a host")
+    assert lease is not None
+    assert lease.job.project_id == "proj_1"
+    one = quotes.predict(draft().request).eta.p50
+    backlog = forecast.backlog()
+    assert backlog.waiting == {"testcard/testcard": pytest.approx((2 + 2) * one)}  # two of nine may run
+    assert backlog.running[worker].whole == pytest.approx(one)
+    assert 0 < backlog.running[worker].left <= 1.01 * one

@@ -22,7 +22,8 @@ from hinode.api.app import create_app
 from hinode.api.connections import Connection, LoopErrors, raise_descriptor_limit
 from hinode.api.context import Context
 from hinode.errors import BadInput, HinodeError, quote
-from hinode.jobs.executors import LocalExecutor, Spec
+from hinode.jobs.capacity.ray.executor import RayExecutor
+from hinode.jobs.executors import LocalExecutor
 from hinode.jobs.files.checkpoints import part_digests
 from hinode.jobs.periodic import PeriodicTask, PeriodicTasks
 from hinode.jobs.store import Store
@@ -59,7 +60,16 @@ class ListenError(HinodeError):
     code = "listen"
 
 
-def run(settings: Settings, *, host: str, port: int, workers: int, open_link: bool = False) -> None:
+def run(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    open_link: bool = False,
+    ray: bool = False,
+    ray_address: str | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT, and then shut down without loss.
 
     The port is closed first; requests in progress are answered; runs in progress are saved and their jobs
@@ -71,9 +81,12 @@ def run(settings: Settings, *, host: str, port: int, workers: int, open_link: bo
         port: 0 for a free one.
         workers: worker processes; with 0 the jobs wait for `hinode worker` on other machines.
         open_link: whether to open the link for signing in with the browser.
+        ray: whether the workers run on a Ray cluster.
+        ray_address: HOST:PORT of its head; None for one on this machine that ends with the server.
 
     Raises:
-        BadInput: there is no address `host`, or an alias stands for a model that is not there.
+        BadInput: there is no address `host`, an alias stands for a model that is not there, or there can be
+            no workers on Ray.
         ListenError: the port is in use, or this process may not use it.
         DatabaseError: the database cannot be reached, or is of a newer version.
         StoreError: the store cannot be used.
@@ -86,15 +99,16 @@ def run(settings: Settings, *, host: str, port: int, workers: int, open_link: bo
             context.objects.check_mounted()
         context.objects.try_out()
         deliverer = Deliverer(database, context.outbound, context.clock)
-        executor = LocalExecutor(workers, context.store.lost)
+        executor = (
+            RayExecutor(settings, workers, ray_address) if ray else LocalExecutor(workers, context.store.lost)
+        )
         tasks = PeriodicTasks(_periodic_tasks(context, deliverer))
 
         def begin() -> None:
             link = _announce(context, host, listener.getsockname()[1])
             if open_link and not open_in_browser(link):
                 log.warning("there is no browser here; open the printed link with yours")
-            for _ in range(workers):
-                executor.launch(Spec())
+            executor.fill()
             tasks.start()
 
         def end() -> None:

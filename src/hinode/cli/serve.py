@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,14 +31,38 @@ MAX_WORKERS = 256
 workers = typer.Typer(help="Add, list and remove workers over HTTP.", no_args_is_help=True)
 
 
+class Executor(StrEnum):
+    """Where the workers of a server run."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 def serve(
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 for every address.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for a free one.")] = 8000,
     workers: Annotated[
-        int, typer.Option(min=0, max=MAX_WORKERS, help="Worker processes; 0 to run none here.")
+        int,
+        typer.Option(
+            min=0,
+            max=MAX_WORKERS,
+            help="Worker processes; 0 to run none here. With ray the maximum, unless fleet.toml says more.",
+        ),
     ] = 1,
+    executor: Annotated[
+        Executor,
+        typer.Option(help="Where workers run: processes of this server, or actors of a Ray cluster."),
+    ] = Executor.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Head of the Ray cluster to join.",
+            show_default="one on this machine, which ends with the server",
+        ),
+    ] = None,
     open_link: Annotated[
         bool, typer.Option("--open", help="Open the link for signing in with the browser.")
     ] = False,
@@ -46,10 +71,21 @@ def serve(
     from hinode import logs, tracing
     from hinode.api import serve
 
+    ray = executor is Executor.RAY
+    if ray_address is not None and not ray:
+        raise BadInput("--ray-address is for workers on Ray", "add --executor ray", field="ray-address")
     logs.start()
     settings = Settings.from_environment(os.environ)
     with tracing.exported("hinode-api", os.environ):
-        serve.run(settings, host=host, port=port, workers=workers, open_link=open_link)
+        serve.run(
+            settings,
+            host=host,
+            port=port,
+            workers=workers,
+            open_link=open_link,
+            ray=ray,
+            ray_address=ray_address,
+        )
 
 
 def worker(

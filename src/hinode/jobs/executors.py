@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,8 @@ HEALTHY_SECONDS = 60.0
 """A worker that lived so long counts as healthy: if it goes down, its successor starts at once."""
 
 MAX_BACKOFF = 30.0
+GROUP_SECONDS = 5.0
+"""For what a process started and left behind to end once it is killed."""
 OUTPUT_SECONDS = 1.0  # for the rest of the output of a process that has ended
 
 
@@ -38,13 +41,25 @@ class LocalExecutor:
     """Worker processes on this machine, children of this process.
 
     A child reads from a pipe of which this process holds the other end. When this process dies, however
-    suddenly, the pipe ends and the children end too, so there are never orphans.
+    suddenly, the pipe ends and the children end too, so there are never orphans. Each child leads a process
+    group, which is killed as a whole: what a child started may hold memory of the device.
     """
 
-    def __init__(self, workers: int, lost: Callable[[str], object]) -> None:
-        """`workers` is the maximum; `lost` is called with the id of a worker whose process has ended."""
+    def __init__(
+        self,
+        workers: int,
+        lost: Callable[[str], object],
+        before: Callable[[int | None], object] | None = None,
+    ) -> None:
+        """
+        Args:
+            workers: the maximum.
+            lost: called with the id of a worker whose process group has ended.
+            before: called before each start with None, and after it with the process number.
+        """
         self.workers = workers
         self.lost = lost
+        self._before = before or (lambda pid: None)
         self._over = threading.Event()
         self._changing = threading.Lock()
         self._children: set[subprocess.Popen[bytes]] = set()
@@ -67,6 +82,11 @@ class LocalExecutor:
         self._threads.append(thread)
         thread.start()
 
+    def fill(self) -> None:
+        """Launch as many workers as there may be."""
+        for _ in range(self.capacity()):
+            self.launch(Spec())
+
     def drain(self, seconds: float) -> None:
         """Ask all workers to save their runs and end; end those that have not after so many seconds."""
         with self._changing:
@@ -84,7 +104,7 @@ class LocalExecutor:
         with self._changing:
             self._over.set()
             for child in self._children:
-                child.kill()
+                kill_group(child.pid)
         for thread in self._threads:
             thread.join()
 
@@ -106,6 +126,7 @@ class LocalExecutor:
 
     def _run(self, spec: Spec) -> int | None:
         """Run one process to its end; returns its exit status, or None if it was not started."""
+        self._before(None)
         with self._changing:
             if self._over.is_set():
                 return None
@@ -114,14 +135,17 @@ class LocalExecutor:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, **self._share(), **spec.environment},
+                process_group=0 if os.name == "posix" else None,
             )
             self._children.add(child)
+        self._before(child.pid)
         worker_ids: list[str] = []
         assert child.stdout is not None
         reader = threading.Thread(target=_read_ids, args=(child.stdout, worker_ids), daemon=True)
         reader.start()
         try:
             status = child.wait()
+            end_group(child.pid, GROUP_SECONDS)
             reader.join(OUTPUT_SECONDS)
         finally:
             with self._changing:
@@ -139,6 +163,39 @@ class LocalExecutor:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         share = str(max(1, cores // max(1, self.workers)))
         return {name: share for name in ("HINODE_THREADS", "OMP_NUM_THREADS") if not os.environ.get(name)}
+
+
+def kill_group(leader: int) -> None:
+    """End a process, and on POSIX all of the group that it leads, at once; those that have ended are left."""
+    with suppress(ProcessLookupError, PermissionError):
+        if os.name == "posix":
+            os.killpg(leader, signal.SIGKILL)
+        else:
+            os.kill(leader, signal.SIGTERM)
+
+
+def end_group(leader: int, seconds: float) -> bool:
+    """Kill a process group and wait until it has ended, so many seconds at most; returns whether it has."""
+    kill_group(leader)
+    until = time.monotonic() + seconds
+    while group_exists(leader):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def group_exists(leader: int) -> bool:
+    """Whether a process of the group is left."""
+    if os.name != "posix":
+        return False
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def restart_delay(crashes: int) -> float:

@@ -57,6 +57,22 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Running:
+    """A job in progress: predicted seconds that are left of it, and those of the whole."""
+
+    left: float
+    whole: float
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """Predicted work: seconds that wait, by model ("engine/model"), and the running jobs by worker."""
+
+    waiting: Mapping[str, float]
+    running: Mapping[str, Running]
+
+
+@dataclass(frozen=True)
 class Waiting:
     """A waiting job, and the seconds that it will take."""
 
@@ -104,6 +120,30 @@ class Forecast:
         are those behind the first `MAX_JOBS`."""
         return self._play(now, ())[0]
 
+    def backlog(self) -> Backlog:
+        """The work that more workers could do now; jobs behind the cap of their project are left out.
+
+        Raises:
+            DatabaseError: the database cannot be reached.
+        """
+        now = self.clock()
+        with self.database.read() as connection:
+            state = _State.read(connection, now, ())
+        running = {}
+        for worker_id, (job, began_at) in state.running.items():
+            left, whole = self._left(job, now, began_at), self._seconds(job.request).p50
+            running[worker_id] = Running(UNKNOWN_SECONDS if left is None else left, whole)
+        waiting: dict[str, float] = {}
+        starting = Counter({name: tenant.running for name, tenant in state.tenants.items()})
+        for entry in self._timed(state):
+            lane = entry.lane
+            maximum = state.tenants[lane.project_id].max_running
+            if maximum is None or starting[lane.project_id] < maximum:
+                starting[lane.project_id] += 1
+                waiting[lane.model] = waiting.get(lane.model, 0.0) + entry.seconds.p50
+        scale = 1 + state.more / len(state.waiting) if state.waiting else 1.0
+        return Backlog({model: seconds * scale for model, seconds in waiting.items()}, running)
+
     def wait(self, project_id: str, priority: Priority, request: Request) -> tuple[Span, int]:
         """Seconds until a job would start that is submitted now, and how many of a project run at once.
 
@@ -142,13 +182,7 @@ class Forecast:
     ) -> tuple[dict[str, Span], list[Slot], dict[str, Tenant]]:
         with self.database.read() as connection:
             state = _State.read(connection, now, {job.lane.project_id for job in newcomers})
-        spans: dict[str, Span] = {}  # most jobs of a long queue are alike
-        waiting = []
-        for job_id, lane, values in state.waiting:
-            shape = repr([pair for pair in values.items() if pair[0] not in WORDS])
-            if shape not in spans:
-                spans[shape] = self._seconds(values)
-            waiting.append(Waiting(job_id, lane, spans[shape]))
+        waiting = self._timed(state)
         slots = self._slots(state, now)
         starts = play([*waiting, *newcomers], slots, state.tenants, now)
         if state.more:
@@ -157,6 +191,17 @@ class Forecast:
                 if job.id in starts:
                     starts[job.id] = Span(starts[job.id].p50 + mean, starts[job.id].p90 + 2 * mean)
         return starts, slots, state.tenants
+
+    def _timed(self, state: _State) -> list[Waiting]:
+        """The waiting jobs with their seconds."""
+        spans: dict[str, Span] = {}  # most jobs of a long queue are alike
+        waiting = []
+        for job_id, lane, values in state.waiting:
+            shape = repr([pair for pair in values.items() if pair[0] not in WORDS])
+            if shape not in spans:
+                spans[shape] = self._seconds(values)
+            waiting.append(Waiting(job_id, lane, spans[shape]))
+        return waiting
 
     def _slots(self, state: _State, now: float) -> list[Slot]:
         """The live workers and what they run; one that is idle if there is none, for it will be started."""

@@ -16,6 +16,7 @@ from types import FrameType
 from hinode import logs
 from hinode.background import backoff
 from hinode.errors import HinodeError
+from hinode.jobs.executors import kill_group
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.stores import open_store
 from hinode.jobs.store import Store
@@ -151,6 +152,8 @@ def _watch_parent(stop: threading.Event) -> None:
                 pass
         stop.set()
         time.sleep(GRACE_SECONDS)
+        if os.name == "posix" and os.getpgrp() == os.getpid():
+            kill_group(os.getpid())
         os._exit(1)
 
     threading.Thread(target=listen, name="parent", daemon=True).start()

@@ -168,6 +168,7 @@ class Assignment(Input):
     checkpoint: Digest | None = None
     checkpoint_step: int
     crashes: int
+    trace: Name | None = None
 
 
 def assignment(lease: Lease | None) -> dict[str, Any]:
