@@ -120,7 +120,7 @@ def box(server: Server, tmp_path: Path) -> Iterator[Box]:
     service = RemoteService(connection, clock)
     transfer = Transfer(connection, service, pause=lambda seconds: None)
     settings = Settings(home=tmp_path / "box", threads=1, device="cpu", checkpoint_seconds=0.0)
-    cache = Cache(settings.home / "worker", transfer)
+    cache = Cache(settings.home / "worker", transfer, max_bytes=10**9)
     service.on_lease = cache.begin
     yield Box(line, service, transfer, cache, settings, connection, clock)
     connection.close()

@@ -115,8 +115,7 @@ class CachedObjects(Objects):
 
     def _keep(self, part: Path) -> tuple[str, int]:
         digest, size = _measure(part)
-        if not self.remote.touch(digest):
-            self.remote.upload(digest, part)
+        self.remote.upload(digest, part)
         self._enter(part, self.path(digest), size)
         return digest, size
 

@@ -28,7 +28,7 @@ class Remote(Protocol):
         """
 
     def upload(self, digest: str, path: Path) -> None:
-        """Store a file; on return it is there, whole, and was read back with this digest."""
+        """Store a file, unless it is there; on return it is, whole, and was compared with this digest."""
 
     def touch(self, digest: str) -> bool:
         """Whether a file is there. If it is, no sweep removes it in the next half hour."""
