@@ -113,10 +113,10 @@ def _check_there(path: Path) -> None:
 def _copy_sqlite(path: Path, target: Path) -> None:
     _check_there(path)
     try:
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as made:
-            source.backup(made)
-            problem = made.execute("PRAGMA quick_check(1)").fetchone()[0]
-            made.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as target_file:
+            source.backup(target_file)
+            problem = target_file.execute("PRAGMA quick_check(1)").fetchone()[0]
+            target_file.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
     except sqlite3.Error as error:
         raise DatabaseError(f"the database {path} cannot be copied: {error}", "check its disk") from error
     if problem != "ok":

@@ -59,7 +59,7 @@ def test_the_cheapest_class_that_runs_a_model_gets_its_work(tmp_path: Path) -> N
     work = {"native/book": 10.0, "testcard/testcard": 5.0, "diffusers/wan": 70.0, "remote/x": 1.0}
     shares, homeless = divide(work, classes)
     assert (shares["small"].waiting, shares["h100"].waiting) == (15.0, 70.0)
-    assert shares["small"].wanted == {"native/book", "testcard/testcard"}
+    assert shares["small"].queued_models == {"native/book", "testcard/testcard"}
     assert homeless == ("remote/x",)
 
 

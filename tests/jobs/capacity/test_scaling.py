@@ -89,7 +89,7 @@ def test_a_model_that_is_waited_for_stays_in_memory() -> None:
         Worker("new", True, False, 9.0, frozenset({"diffusers/wan"})),
     ]
     limits = dataclasses.replace(LIMITS, maximum=1)
-    decision = run(History(), 10, waiting=30.0, workers=workers, wanted={"native/book"}, limits=limits)
+    decision = run(History(), 10, waiting=30.0, workers=workers, queued_models={"native/book"}, limits=limits)
     assert decision.drain == ("new",)
 
 

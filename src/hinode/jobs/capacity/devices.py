@@ -31,12 +31,12 @@ def visible(environment: Mapping[str, str] = os.environ) -> list[Device]:
     Raises:
         DeviceError: there is a driver, and it does not answer.
     """
-    wanted = environment.get("CUDA_VISIBLE_DEVICES")
-    if wanted is not None and wanted.strip() in ("", "-1", "NoDevFiles"):
+    selection = environment.get("CUDA_VISIBLE_DEVICES")
+    if selection is not None and selection.strip() in ("", "-1", "NoDevFiles"):
         return []
     command = ["nvidia-smi", "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
-    if wanted is not None:
-        command.append(f"--id={wanted}")
+    if selection is not None:
+        command.append(f"--id={selection}")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_SECONDS)
     except FileNotFoundError:

@@ -127,7 +127,7 @@ class Share:
     """Work for one class: predicted seconds that wait, and the models that are waited for."""
 
     waiting: float = 0.0
-    wanted: set[str] = field(default_factory=set)
+    queued_models: set[str] = field(default_factory=set)
 
 
 def divide(
@@ -150,5 +150,5 @@ def divide(
             homeless.append(model)
             continue
         shares[owner.name].waiting += seconds
-        shares[owner.name].wanted.add(model)
+        shares[owner.name].queued_models.add(model)
     return shares, tuple(homeless)

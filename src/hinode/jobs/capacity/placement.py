@@ -71,8 +71,8 @@ def obstacle(need: Need, nodes: Sequence[Node]) -> str | None:
         node for node in nodes if all(node.labels.get(key) == need.labels[key] for key in need.labels)
     ]
     if not labelled:
-        wanted = ", ".join(f"{name}={value}" for name, value in need.labels.items())
-        return f"no node has the labels {wanted}"
+        labels = ", ".join(f"{name}={value}" for name, value in need.labels.items())
+        return f"no node has the labels {labels}"
     for name, wanted_amount, most in (
         ("CPUs", need.cpus, max(node.cpus for node in labelled)),
         ("GPUs", need.gpus, max(node.gpus for node in labelled)),

@@ -109,7 +109,7 @@ class Observation:
             often while they run, so it is the mean square of the seconds of all jobs over their mean.
         workers: all that are paid for.
         paid_seconds: of workers, in the last 24 hours.
-        wanted: models of the waiting jobs.
+        queued_models: models of the waiting jobs.
     """
 
     at: float
@@ -118,7 +118,7 @@ class Observation:
     job_seconds: float
     workers: Sequence[Worker] = ()
     paid_seconds: float = 0.0
-    wanted: Collection[str] = ()
+    queued_models: Collection[str] = ()
 
 
 class _Sample(NamedTuple):
@@ -160,25 +160,25 @@ class Plan:
     history: History = field(repr=False)
 
 
-def plan(history: History, seen: Observation, limits: Limits) -> Plan:
+def plan(history: History, observation: Observation, limits: Limits) -> Plan:
     """Decide how many workers to start and which to end."""
-    history = _remember(history, seen)
+    history = _remember(history, observation)
     bins = _bins(history.samples)
     load = offered_load(bins, history.job_seconds)
-    settled = seen.at - history.began_at >= SETTLE_SECONDS
+    settled = observation.at - history.began_at >= SETTLE_SECONDS
     if not settled:
-        load = max(load, sum(worker.busy for worker in seen.workers))
-    lump = _lump(bins, history, seen)
-    wanted = _demand(load, lump, history.job_seconds, seen, limits)
+        load = max(load, sum(worker.busy for worker in observation.workers))
+    lump = _lump(bins, history, observation)
+    demand = _demand(load, lump, history.job_seconds, observation, limits)
     hold = max(limits.cold_start, BIN_SECONDS)
-    targets = tuple(entry for entry in history.targets if seen.at - entry[0] < hold)
-    targets = (*targets, (seen.at, wanted))
-    target, reason = _limit(max(number for _, number in targets), seen, limits)
-    alive = len(seen.workers)
+    targets = tuple(entry for entry in history.targets if observation.at - entry[0] < hold)
+    targets = (*targets, (observation.at, demand))
+    target, reason = _limit(max(number for _, number in targets), observation, limits)
+    alive = len(observation.workers)
     return Plan(
         target,
         start=max(0, target - alive),
-        drain=_superfluous(seen, alive - target if settled or reason in CAPS else 0),
+        drain=_superfluous(observation, alive - target if settled or reason in CAPS else 0),
         load=load,
         reason=reason,
         history=replace(history, targets=targets),
@@ -195,8 +195,8 @@ def offered_load(bins: Sequence[float], job_seconds: float) -> float:
     if not bins:
         return 0.0
     steady = _without_lumps(bins, job_seconds)
-    longest = steady[-WINDOWS[0] :]
-    rate = sum(longest) / len(longest)
+    window = steady[-WINDOWS[0] :]
+    rate = sum(window) / len(window)
     for length in WINDOWS[1:]:
         if len(steady) > length:
             recent = sum(steady[-length:]) / length
@@ -220,27 +220,29 @@ def _deviation(rate: float, job_seconds: float, minutes: int) -> float:
     return math.sqrt(max(rate, 0.0) * job_seconds / (minutes * BIN_SECONDS))
 
 
-def _remember(history: History, seen: Observation) -> History:
+def _remember(history: History, observation: Observation) -> History:
     done, job_seconds, began_at = history.done, history.job_seconds, history.began_at
     if history.last is None:
-        began_at = seen.at
+        began_at = observation.at
     else:
-        elapsed = max(0.0, seen.at - history.last[0])
+        elapsed = max(0.0, observation.at - history.last[0])
         done += elapsed * history.last[1]
-        if seen.job_seconds > 0 and job_seconds > 0:
-            job_seconds += (seen.job_seconds - job_seconds) * -math.expm1(-elapsed / MEMORY_SECONDS)
+        if observation.job_seconds > 0 and job_seconds > 0:
+            job_seconds += (observation.job_seconds - job_seconds) * -math.expm1(-elapsed / MEMORY_SECONDS)
     samples = history.samples
-    if not samples or seen.at - samples[-1].at >= BIN_SECONDS:
-        samples = (*samples, _Sample(seen.at, seen.waiting + seen.left, done))[-WINDOWS[0] - 1 :]
-    busy = sum(worker.busy for worker in seen.workers)
-    job_seconds = job_seconds or seen.job_seconds
+    if not samples or observation.at - samples[-1].at >= BIN_SECONDS:
+        samples = (*samples, _Sample(observation.at, observation.waiting + observation.left, done))[
+            -WINDOWS[0] - 1 :
+        ]
+    busy = sum(worker.busy for worker in observation.workers)
+    job_seconds = job_seconds or observation.job_seconds
     return replace(
         history,
         samples=samples,
         began_at=began_at,
         done=done,
         job_seconds=job_seconds,
-        last=(seen.at, busy),
+        last=(observation.at, busy),
     )
 
 
@@ -252,41 +254,41 @@ def _bins(samples: Sequence[_Sample]) -> list[float]:
     ]
 
 
-def _lump(bins: Sequence[float], history: History, seen: Observation) -> float:
+def _lump(bins: Sequence[float], history: History, observation: Observation) -> float:
     """Seconds of work that came in lumps, in the minutes of the bins and in the present one."""
     last = history.samples[-1]
-    present = (seen.waiting + seen.left - last.backlog + history.done - last.done) / BIN_SECONDS
+    present = (observation.waiting + observation.left - last.backlog + history.done - last.done) / BIN_SECONDS
     loads = [*bins, present]
     steady = _without_lumps(loads, history.job_seconds)
     return sum(load - calm for load, calm in zip(loads, steady, strict=True)) * BIN_SECONDS
 
 
-def _demand(load: float, lump: float, job_seconds: float, seen: Observation, limits: Limits) -> int:
+def _demand(load: float, lump: float, job_seconds: float, observation: Observation, limits: Limits) -> int:
     """Workers for the load and the backlog, without limits."""
-    work = seen.waiting + seen.left
+    work = observation.waiting + observation.left
     if work <= 0 and load < 0.01:
         return 0
     target, start = limits.wait_target, limits.cold_start
     headroom = job_seconds * math.log(1 / MISSES) / (2 * target) * (1 + BLIND * start / target)
     steady = load + min(headroom, max(1.0, load))
-    ready = sum(worker.ready for worker in seen.workers)
-    excess = max(0.0, seen.waiting - ready * target * QUIET_SHARE)
+    ready = sum(worker.ready for worker in observation.workers)
+    excess = max(0.0, observation.waiting - ready * target * QUIET_SHARE)
     lump = min(lump, excess)
     clearing = (excess - lump) / max(target, COLD_STARTS * start)
     clearing += lump / max(target, LUMP_COLD_STARTS * start)
     return max(1, round(steady + clearing))
 
 
-def _limit(wanted: int, seen: Observation, limits: Limits) -> tuple[int, str]:
+def _limit(demand: int, observation: Observation, limits: Limits) -> tuple[int, str]:
     """The target within the limits, and which of them decided."""
-    target, reason = wanted, "load and backlog"
+    target, reason = demand, "load and backlog"
     if target < limits.minimum:
         target, reason = limits.minimum, "minimum"
     if target > limits.maximum:
         target, reason = limits.maximum, "maximum"
     for hours, name in zip((limits.max_worker_hours, _hours(limits)), CAPS, strict=True):
         if hours is not None:
-            affordable = max(0.0, hours * HOUR - seen.paid_seconds) / GLIDE_SECONDS
+            affordable = max(0.0, hours * HOUR - observation.paid_seconds) / GLIDE_SECONDS
             if target > affordable:
                 target, reason = math.floor(affordable), name
     return target, reason
@@ -300,11 +302,11 @@ def _hours(limits: Limits) -> float | None:
     return limits.max_cost / limits.hourly_price if limits.hourly_price > 0 else None
 
 
-def _superfluous(seen: Observation, count: int) -> tuple[str, ...]:
+def _superfluous(observation: Observation, count: int) -> tuple[str, ...]:
     """The idle workers to end: first those whose models nobody waits for, then those idle for longest."""
     if count <= 0:
         return ()
-    wanted = frozenset(seen.wanted)
-    idle = [worker for worker in seen.workers if worker.ready and not worker.busy]
-    idle.sort(key=lambda worker: (bool(worker.resident & wanted), worker.since, worker.id))
+    queued = frozenset(observation.queued_models)
+    idle = [worker for worker in observation.workers if worker.ready and not worker.busy]
+    idle.sort(key=lambda worker: (bool(worker.resident & queued), worker.since, worker.id))
     return tuple(worker.id for worker in idle[:count])

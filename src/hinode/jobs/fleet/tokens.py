@@ -185,9 +185,9 @@ class WorkerTokens:
         with self.database.read() as connection:
             query = sa.select(worker_tokens).order_by(worker_tokens.c.id)
             tokens = [WorkerToken.of(row) for row in connection.execute(query).mappings()]
-            known = sa.or_(workers.c.token_id.is_not(None), is_live)
-            seen = sa.select(workers, is_live.label("live")).where(known).order_by(workers.c.last_seen_at)
-            rows = list(connection.execute(seen).mappings())
+            listed = sa.or_(workers.c.token_id.is_not(None), is_live)
+            listing = sa.select(workers, is_live.label("live")).where(listed).order_by(workers.c.last_seen_at)
+            rows = list(connection.execute(listing).mappings())
             query = sa.select(jobs.c.worker_id, jobs.c.id, jobs.c.engine, jobs.c.model)
             running = query.where(jobs.c.status == Status.RUNNING.value)
             current = {row.worker_id: row for row in connection.execute(running)}

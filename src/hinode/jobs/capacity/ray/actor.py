@@ -35,7 +35,7 @@ SILENCE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Orders:
+class ActorSpec:
     """What an actor is started with.
 
     Attributes:
@@ -81,25 +81,25 @@ class Report:
 class WorkerActor:
     """Runs on a node of the cluster; the driver makes it an actor. Its methods run in several threads."""
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, spec: ActorSpec) -> None:
         """Return at once: a failure here would be known to nobody but Ray's log."""
-        self.orders = orders
+        self.spec = spec
         self._error = ""
-        self._host = host_name(orders.name, f"{platform.node() or 'localhost'}/{os.getpid()}")
+        self._host = host_name(spec.name, f"{platform.node() or 'localhost'}/{os.getpid()}")
         self._ended: list[str] = []
         self._draining = False
         self._device_memory: int | None = None
         self._asked_at = time.monotonic()
-        self._folder = Path(tempfile.gettempdir()) / f"{orders.namespace}-{os.getuid()}"
+        self._folder = Path(tempfile.gettempdir()) / f"{spec.namespace}-{os.getuid()}"
         self._executor = LocalExecutor(1, self._ended.append, self._before)
         logs.start()
-        if orders.version != __version__:
-            self._error = f"this node has Hinode {__version__}, and the server has {orders.version}"
+        if spec.version != __version__:
+            self._error = f"this node has Hinode {__version__}, and the server has {spec.version}"
             return
         command = [sys.executable, "-m", "hinode", "worker", "--attached", "--host", self._host]
-        for engine in orders.engines or ():
+        for engine in spec.engines or ():
             command += ["--engine", engine]
-        self._executor.launch(Spec(tuple(command), orders.environment))
+        self._executor.launch(Spec(tuple(command), spec.environment))
         threading.Thread(target=self._end_in_silence, name="silence", daemon=True).start()
 
     def report(self) -> Report:
@@ -123,13 +123,13 @@ class WorkerActor:
                 log.warning("the worker's process group cannot be recorded: %s", error)
             return
         groups.reap(self._folder, GRACE_SECONDS + 5)
-        need = self.orders.gpu_memory or None
+        need = self.spec.gpu_memory or None
         try:
-            found = devices.await_memory(need, DEVICE_SECONDS, alone=self.orders.alone)
+            visible = devices.await_memory(need, DEVICE_SECONDS, alone=self.spec.alone)
         except HinodeError as error:
             self._error = str(error)
             raise OSError(str(error)) from error  # the executor tries again later
-        self._device_memory = min((device.total for device in found), default=None)
+        self._device_memory = min((device.total for device in visible), default=None)
 
     def _end_in_silence(self) -> None:
         while time.monotonic() - self._asked_at < SILENCE_SECONDS:

@@ -112,7 +112,7 @@ class Driver:
             sum(job.whole for job in running) / len(running) if running else 0.0,
             workers,
             paid_seconds(database, name, now),
-            share.wanted,
+            share.queued_models,
         )
 
     def _warn_of_obstacle(self, worker_class: WorkerClass) -> None:

@@ -16,7 +16,7 @@ from hinode import __version__
 from hinode.errors import HinodeError
 from hinode.jobs.capacity.fleet import WorkerClass
 from hinode.jobs.capacity.ray import cluster
-from hinode.jobs.capacity.ray.actor import DRAIN_SECONDS, Orders, Report, WorkerActor
+from hinode.jobs.capacity.ray.actor import DRAIN_SECONDS, ActorSpec, Report, WorkerActor
 from hinode.jobs.executors import HEALTHY_SECONDS, restart_delay
 from hinode.jobs.store import Store
 
@@ -95,7 +95,7 @@ class Slots:
         engines = None if worker_class.engines is None else tuple(sorted(worker_class.engines))
         environment = cluster.worker_environment(os.environ, need)
         alone = need.gpus >= 1
-        orders = Orders(__version__, name, engines, environment, self.namespace, need.gpu_memory, alone)
+        spec = ActorSpec(__version__, name, engines, environment, self.namespace, need.gpu_memory, alone)
         number = 0
         for _ in range(count):
             while f"{name}.{number}" in self._slots:
@@ -108,7 +108,7 @@ class Slots:
                 options["label_selector"] = dict(need.labels)
             handle = self._actor.options(
                 name=slot, lifetime="detached", get_if_exists=True, namespace=self.namespace, **options
-            ).remote(orders)
+            ).remote(spec)
             self._slots[slot] = Slot(slot, handle)
             log.info("a worker is started", extra={"worker": slot})
 
