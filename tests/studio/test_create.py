@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+pytestmark = pytest.mark.slow
+
 SignIn = Callable[..., Page]
 FIRST = 40_000
 """Milliseconds in which the first plan is there: the server loads what plans."""
@@ -53,7 +55,6 @@ def test_from_the_first_visit_to_a_finished_clip(sign_in: SignIn) -> None:
     page.get_by_role("button", name="Cancel").first.press("Enter")
 
 
-@pytest.mark.slow
 def test_the_plan_is_changed_by_keys_and_the_changes_hold(sign_in: SignIn, errors: list[str]) -> None:
     page = sign_in()
     prompt = page.get_by_role("textbox", name="Prompt")
@@ -89,7 +90,6 @@ def test_the_plan_is_changed_by_keys_and_the_changes_hold(sign_in: SignIn, error
     errors.clear()
 
 
-@pytest.mark.slow
 def test_an_answer_that_is_lost_makes_no_second_clip(sign_in: SignIn, errors: list[str]) -> None:
     page = sign_in()
     prompt = page.get_by_role("textbox", name="Prompt")

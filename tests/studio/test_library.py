@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.serving import ServerHarness
 from tests.studio.browser import violations
+
+pytestmark = pytest.mark.slow
 
 
 def fill(server: ServerHarness) -> None:
