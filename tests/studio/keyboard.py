@@ -62,14 +62,20 @@ class Keyboard:
         box = self.page.get_by_role("radiogroup", name=group)
         box.wait_for()
         focused = box.locator(":focus")
-        wanted = box.get_by_role("radio", name=option, exact=True)
         for _ in range(PRESSES):
-            if wanted.get_attribute("aria-checked") == "true" and focused.count():
+            if focused.count():
+                break
+            self.page.keyboard.press("Tab")
+        else:
+            raise AssertionError(f"Tab does not lead to {group}, but to {self.focus()}")
+        wanted = box.get_by_role("radio", name=option, exact=True)
+        for _ in range(12):
+            if wanted.get_attribute("aria-checked") == "true":
                 return
-            # A part of the page that comes late may take the focus: a person goes back too.
-            self.page.keyboard.press("ArrowRight" if focused.count() else "Tab")
-            self.page.wait_for_timeout(50)  # until the choice is shown
-        raise AssertionError(f"no {option} in {group}, where the focus is on {self.focus()}")
+            self.press("ArrowRight")
+            checked = focused.and_(box.get_by_role("radio", checked=True))
+            wait_until(self.page, checked.count, f"a choice in {group} after ArrowRight")
+        raise AssertionError(f"no {option} in {group}")
 
     def focus(self) -> str:
         """What has the focus, in a few words; nothing if it is lost."""
