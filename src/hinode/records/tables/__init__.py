@@ -48,7 +48,7 @@ from hinode.records.tables.library import (
     library_tags,
     uploads,
 )
-from hinode.records.tables.schema import metadata
+from hinode.records.tables.schema import metadata, schema_revisions
 from hinode.records.tables.webhooks import deliveries, delivery_attempts, events, webhook_endpoints
 
 __all__ = [
@@ -80,6 +80,7 @@ __all__ = [
     "rejections",
     "reports",
     "runs",
+    "schema_revisions",
     "sessions",
     "sign_in_attempts",
     "storyboard_takes",
