@@ -23,6 +23,7 @@ and, only by name, because they take long:
     storage     files into a bucket and back, as ratios to plain HTTP
     soak        a hostile project, few descriptors and a full disk, beside another project
     torture     workers and servers killed at random points, again and again
+    upgrade     an old and a new version together while the tables are migrated: waits, lost jobs
 
 Options go to the benchmark that is named; NAME --help lists them. With --json alone each of the short ones
 prints one JSON object on a line.
@@ -53,6 +54,7 @@ NAMES = (
     "storage",
     "soak",
     "torture",
+    "upgrade",
 )
 
 

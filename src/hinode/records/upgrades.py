@@ -28,9 +28,9 @@ from hinode.records.tables import schema_revisions
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 ADVISORY_LOCK = 4815162342
-LOCK_SECONDS = 1.0
+LOCK_SECONDS = 0.5
 PATIENCE_SECONDS = 600.0
-FIRST_PAUSE, MAX_PAUSE = 0.5, 5.0
+FIRST_PAUSE, MAX_PAUSE = 1.0, 5.0
 LOCK_STATES = ("55P03", "40P01")
 """SQLSTATE of a lock that was not available in time, and of a deadlock."""
 
