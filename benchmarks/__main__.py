@@ -12,6 +12,7 @@ and, only by name, because they take long:
     autoscale   waits and cost of the autoscaler on four traces, with a virtual clock
     compose     the services of deploy/compose.yaml as processes: a clip from one API server to the other
     first-load  the studio's first page until it can be used, as a ratio to an empty page
+    fleet-fairness  waits of light projects beside a dump, on two servers with three executors
     frames      frames of this version against those of another commit, bit for bit
     histories   simulated lives of the job service with random faults, against its invariants
     library     the studio's library of 10,000 clips in Chromium: first clips, memory while scrolling
@@ -43,6 +44,7 @@ NAMES = (
     "autoscale",
     "compose",
     "first-load",
+    "fleet-fairness",
     "frames",
     "histories",
     "library",
