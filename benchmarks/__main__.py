@@ -19,6 +19,7 @@ and, only by name, because they take long:
     memory      peak memory of the diffusers engine beside what its plan foretold
     overhead    what the diffusers engine adds to plain diffusers, as a ratio
     profiles    clips by plain diffusers and under each profile, cold and warm
+    queue-postgresql  jobs per second on PostgreSQL beside a bare psycopg loop, as a ratio
     ray-overhead  what workers on Ray cost beside those of the server, as a ratio
     gpu-check   whether the diffusers engine works on a GPU, and how fast it is there
     storage     files into a bucket and back, as ratios to plain HTTP
@@ -51,6 +52,7 @@ NAMES = (
     "memory",
     "overhead",
     "profiles",
+    "queue-postgresql",
     "ray-overhead",
     "gpu-check",
     "storage",

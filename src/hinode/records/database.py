@@ -66,6 +66,8 @@ class Database:
             message = "the driver for PostgreSQL is not installed"
             remedy = "install it with: pip install 'hinode[postgres]'"
             raise BadInput(message, remedy, field="HINODE_DATABASE_URL") from error
+        assert self.engine.dialect.dbapi is not None
+        self._driver: Any = self.engine.dialect.dbapi
         if self.sqlite:
             sa.event.listen(self.engine, "connect", _prepare)
 
@@ -96,7 +98,7 @@ class Database:
                 yield connection
         except OperationalError as error:
             raise self.unreachable(error.orig) from error
-        except sqlite3.OperationalError as error:  # of a statement that the driver ran (`Prepared`)
+        except self._driver.OperationalError as error:  # of a statement that the driver ran (`Prepared`)
             raise self.unreachable(error) from error
         except (DriverError, sqlite3.DatabaseError) as error:
             cause = getattr(error, "orig", error)
