@@ -66,6 +66,7 @@ class Report:
         longest_post: longest wait for the answer to a request for a clip, tries again included.
         longest_read: longest wait for a list of clips.
         reads: number of lists.
+        longest_lock: longest that a session waited for the lock of a table, whatever else the machine did.
         blocked: from the start of the dump to its end and that of the open transaction.
         migrated: from there until the tables were new.
         restarted: whether a worker of the old version started on the new tables.
@@ -80,6 +81,7 @@ class Report:
     longest_post: float = 0.0
     longest_read: float = 0.0
     reads: int = 0
+    longest_lock: float = 0.0
     blocked: float = 0.0
     migrated: float = 0.0
     restarted: bool = False
@@ -87,16 +89,18 @@ class Report:
 
 
 class Traffic:
-    """Requests for clips and for lists of them, each kind in a thread, to each server in turn."""
+    """Requests for clips and for lists of them, each kind in a thread, to each server in turn; and a thread
+    that sees for how long sessions wait for locks."""
 
-    def __init__(self, key: str, servers: list[ServerHarness], report: Report) -> None:
-        self.key, self.servers, self.report = key, servers, report
+    def __init__(self, key: str, servers: list[ServerHarness], report: Report, database: Database) -> None:
+        self.key, self.servers, self.report, self.database = key, servers, report, database
         self.accepted: list[str] = []
         self._numbers = itertools.count()
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._repeat, args=(self._request, REQUEST_PAUSE)),
             threading.Thread(target=self._repeat, args=(self._read, READ_PAUSE)),
+            threading.Thread(target=self._repeat, args=(self._look_at_locks, READ_PAUSE)),
         ]
 
     def __enter__(self) -> Traffic:
@@ -126,6 +130,14 @@ class Traffic:
         _, seconds = self._answer("GET", "/v1/videos?limit=20", None)
         self.report.reads += 1
         self.report.longest_read = max(self.report.longest_read, seconds)
+
+    def _look_at_locks(self) -> None:
+        with self.database.read() as connection:
+            seconds = connection.exec_driver_sql(
+                "SELECT max(extract(epoch FROM clock_timestamp() - waitstart)) FROM pg_locks"
+                " WHERE NOT granted AND locktype = 'relation'"
+            ).scalar_one()
+        self.report.longest_lock = max(self.report.longest_lock, float(seconds or 0.0))
 
     def _answer(self, method: str, path: str, body: Any) -> tuple[Any, float]:
         """An answer and the seconds until it came. A server that has ended does not answer; the next one is
@@ -247,14 +259,14 @@ def measure(old: Path, new: Path, count: int, blocked_seconds: float) -> Report:
 
         first = server("old", old, 1)
         first.start()
-        database = Database(url, connections=2)
+        database = Database(url, connections=3)
         stack.callback(database.close)
         receiver = stack.enter_context(Receiver())
         key = first.key("upgrade")
         endpoint = {"name": "u", "url": receiver.url, "event_types": ["video.completed", "video.failed"]}
         first.request("POST", "/v1/webhook_endpoints", key=key, body=endpoint)
         servers = [first]
-        with Traffic(key, servers, report) as traffic:
+        with Traffic(key, servers, report, database) as traffic:
             wait_until(lambda: len(traffic.accepted) >= count // 4 or bool(report.problems))
             report.before = len(traffic.accepted)
             revision = _revision(database)
@@ -341,6 +353,7 @@ def summary(report: Report) -> list[str]:
         f" and {NEW_SERVERS} servers ready",
         f"longest wait    {report.longest_post:.2f} s to request a clip, {report.longest_read:.2f} s to read"
         f" one of {report.reads} lists; {waits:.2f} s (bar: {BAR_SECONDS:g} s)",
+        f"longest lock    {report.longest_lock:.2f} s for a table",
         f"old worker      {'starts' if report.restarted else 'does not start'} on the new tables",
         f"problems        {len(report.problems)} (bar: 0)",
         *(f"  {line}" for line in report.problems),
