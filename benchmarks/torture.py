@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,9 +43,9 @@ BAR_SECONDS = 30.0
 EXECUTORS = ("local", "http", "ray")
 """Workers that are children of the server, processes of their own that reach it over HTTP, or on Ray."""
 VICTIMS = {"worker": 6, "server": 1, "everything": 3}
-"""How often each is killed. A server ends with its workers; `everything` goes at one moment."""
+"""How often each is killed in ten cycles. A server ends with its workers; `everything` goes at one moment."""
 RAY_VICTIMS = {"worker": 3, "actor": 3, "node": 2, "head": 2, "driver": 2, "server": 1, "everything": 1}
-"""The same with the executor ray."""
+"""The same with the executor ray, in fifteen."""
 RAY_PARTS = {"node": "/raylet", "head": "/gcs_server", "driver": "hinode.jobs.capacity.ray.driver"}
 """How the command lines of these parts end."""
 
@@ -209,12 +209,13 @@ def torture(
 
         client.start(source)
         stack.callback(client.stop)
+        chosen = iter(faults) if faults else _shuffled(victims, chance)
         for cycle in range(1, (len(faults) or cycles) + 1):
             if not _until(lambda: bool(observer.running())):
                 report.problems.append(f"no job was claimed before kill {cycle}")
                 break
             time.sleep(chance.uniform(0.0, 0.6))
-            victim = faults[cycle - 1] if faults else chance.choices(list(victims), list(victims.values()))[0]
+            victim = next(chosen)
             interrupted, seconds = kill(server, observer, victim, chance, distant if is_http else None)
             report.cycles += 1
             report.killed[victim] += 1
@@ -245,6 +246,14 @@ def torture(
     report.ended, report.attempts = result.ended, result.attempts
     report.problems += result.problems
     return report
+
+
+def _shuffled(victims: Mapping[str, int], chance: random.Random) -> Iterator[str]:
+    """Victims without end: each as often as it should be in every round, in a random order."""
+    deck = [victim for victim, count in victims.items() for _ in range(count)]
+    while True:
+        chance.shuffle(deck)
+        yield from deck
 
 
 def kill(
