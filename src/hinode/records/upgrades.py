@@ -147,7 +147,7 @@ def _migrate_with_retries(connection: Connection, patience: float) -> None:
             reason = f"the migration waits for a lock; {_oldest_transaction(connection)}"
         connection.rollback()
         if time.monotonic() >= end:
-            remedy = "wait until it ends or end it, and start again; the tables are unchanged"
+            remedy = "wait until it ends or end it, and start again"
             raise DatabaseError(f"{reason}, and {patience:g} s were not enough", remedy)
         log.warning("%s", reason)
         failures += 1
