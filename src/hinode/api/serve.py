@@ -225,6 +225,7 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
         PeriodicTask("recording uses of sessions", 5.0, context.sessions.record_uses),
         PeriodicTask("failing jobs that no live worker can run", 30.0, context.store.give_up),
         PeriodicTask("entering older videos in the library", 300.0, context.library.fill),
+        PeriodicTask("removing deleted storyboards", 300.0, context.storyboards.remove_deleted),
         PeriodicTask("removing unreferenced files", 300.0, lambda: sweep(context)),
     ]
 
