@@ -34,7 +34,8 @@ class Shards(NamedTuple):
 def zipf(count: int, exponent: float) -> Array:
     """Shares of so many tenants, the largest first; their sum is 1."""
     weights = np.arange(1, count + 1, dtype=np.float64) ** -exponent
-    return weights / weights.sum()
+    shares: Array = weights / weights.sum()
+    return shares
 
 
 def split(shares: Array, most: float) -> Shards:

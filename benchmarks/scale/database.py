@@ -1,43 +1,23 @@
-"""What one PostgreSQL bears: the transactions of the job life cycle, measured, and the GPUs that they feed.
+"""What one PostgreSQL bears: the measured transactions of the job life cycle, and the GPUs that they feed.
 
-The server is a real one that flushes each commit to its disk. It holds running jobs of as many workers and
-waiting jobs of as many projects as a state says; then each transaction is repeated by one client, and the
-server's processor time is read before and after. Processor time hardly changes when the machine is busy with
-other things; answering times do.
-
-A claim and a heartbeat read every running job and the head of every lane, so they cost more in a larger cell:
-their cost is fitted as a + b x (running jobs) + c x (lanes).
+A claim and a heartbeat read the running jobs and the head of every lane, so they cost more in a larger cell:
+the cost is fitted as a + b x (running jobs) + c x (lanes).
 """
 
 from __future__ import annotations
 
-import itertools
-import multiprocessing
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import sqlalchemy as sa
 
 from benchmarks.postgres import DURABLE, PostgreSQL
-from benchmarks.queue import PROVENANCE, ROLES, fill, flush_limit
+from benchmarks.queue import flush_limit
 from benchmarks.scale.assumptions import Service, Work
-from hinode.jobs.job import Draft, Lease
-from hinode.jobs.states import Priority
-from hinode.jobs.store import Store
-from hinode.records.database import Database
-from hinode.request import MediaFile, Request
-
-GATHER_SECONDS = 120.0
-PROJECTS = 300
-ROUND = 10
-LONG_RUN = 20.0
-"""Seconds that a job ran at a late heartbeat, which looks whether another job is due."""
+from benchmarks.scale.transactions import KINDS, Cost, costs, run_jobs, throughput
 
 
 class State(NamedTuple):
@@ -50,136 +30,16 @@ class State(NamedTuple):
 STATES = (State(100, 0), State(100, 100), State(800, 0), State(800, 100), State(800, 300))
 
 
-class Cost(NamedTuple):
-    """A transaction in a state: seconds of the server's processor and of the client's."""
+class Load(NamedTuple):
+    """A time of the day: the share of the GPUs that is busy, and how many projects have a waiting job."""
 
-    server: float
-    client: float
-
-
-@dataclass
-class Client:
-    """A client with a worker of its own that can do each transaction of the life cycle."""
-
-    store: Store
-    number: int
-
-    def __post_init__(self) -> None:
-        self.host = f"client-{self.number}"
-        self.worker = self.store.register_worker(self.host, self.number)
-        self.lease: Lease | None = self.claim()
-
-    def claim(self) -> Lease | None:
-        """Begin a job if any waits."""
-        return self.store.claim(self.worker, host=self.host, resident=["native/book"])
-
-    def submit(self) -> None:
-        """A request of a client becomes a job, in a project by turns."""
-        self.store.submit([draft(f"proj_{self.number % 10}")])
-
-    def turn(self) -> None:
-        """A worker finishes its job and claims the next one."""
-        assert self.lease is not None
-        files = {
-            role: MediaFile(f"{self.lease.job.id[-20:]:0>64}", kind, 1000) for role, kind in ROLES.items()
-        }
-        self.lease = self.store.finish(self.lease, files, PROVENANCE, 3600.0, claim_next=True)
-
-    def early_heartbeat(self) -> None:
-        """A heartbeat within the time slice."""
-        self._beat(0.0)
-
-    def late_heartbeat(self) -> None:
-        """A heartbeat after it, which looks for a job that is more due."""
-        self._beat(LONG_RUN)
-
-    def _beat(self, ran_for: float) -> None:
-        assert self.lease is not None
-        self.store.heartbeat(
-            self.lease, stage="sample", progress=50, preview=0, slice_seconds=15.0, ran_for=ran_for
-        )
-
-    def save(self) -> None:
-        """A worker enters a saved state."""
-        assert self.lease is not None
-        self.store.checkpoint(self.lease, "0" * 64, 10)
-
-    def idle_claim(self) -> None:
-        """A worker that finds no job: here it can run none of those that wait."""
-        self.store.claim(self.worker, host=self.host, engines=["none"])
-
-    def poll(self) -> None:
-        """A client asks for its job."""
-        assert self.lease is not None
-        self.store.job(self.lease.job.project_id, self.lease.job.id)
+    utilisation: float
+    lanes: int
 
 
-KINDS = ("submit", "turn", "early_heartbeat", "late_heartbeat", "save", "idle_claim", "poll")
-
-
-def draft(project: str) -> Draft:
-    """A job as the API submits it."""
-    return Draft(
-        project_id=project,
-        key_id="key_bench",
-        request=Request("a red balloon rising over the mountains at noon", model="book"),
-        requested_model="sora-2",
-        priority=Priority.INTERACTIVE,
-    )
-
-
-def run_jobs(url: str, running: int) -> None:
-    """Make a database in which so many jobs run, of ten projects, each on a host of its own."""
-    fill(url, 0, PROJECTS)
-    database = Database(url)
-    store = Store(database, lease_seconds=3600.0)
-    for start in range(0, running, 100):
-        store.submit([draft(f"proj_{start // 100 % 10}")] * min(100, running - start))
-    for number in range(running):
-        host = f"host-{number}"
-        assert store.claim(store.register_worker(host, number), host=host)
-    database.close()
-
-
-def wait_in_lanes(url: str, lanes: int) -> None:
-    """Add three waiting jobs for each of so many projects."""
-    database = Database(url)
-    store = Store(database)
-    for number in range(lanes):
-        store.submit([draft(f"proj_{number}")] * 3)
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("ANALYZE"))
-    database.close()
-
-
-def costs(server: PostgreSQL, template: str, lanes: int, seconds: float) -> dict[str, Cost]:
-    """Each transaction by one client for so many seconds, in a copy of `template` with more lanes waiting."""
-    url = server.create(template)
-    wait_in_lanes(url, lanes)
-    database = Database(url)
-    store = Store(database, lease_seconds=3600.0)
-    store.submit([draft("proj_0")])
-    client = Client(store, 0)
-    results = {kind: _repeat(server, client, kind, seconds) for kind in KINDS}
-    database.close()
-    server.drop(url)
-    return results
-
-
-def _repeat(server: PostgreSQL, client: Client, kind: str, seconds: float) -> Cost:
-    action: Callable[[], None] = getattr(client, kind)
-    count, of_server, of_client, begin = 0, 0.0, 0.0, time.perf_counter()
-    while time.perf_counter() - begin < seconds:
-        if kind == "turn":  # which takes a waiting job; this time is not counted
-            for _ in range(ROUND):
-                client.submit()
-        before, own = server.cpu_seconds(), time.thread_time()
-        for _ in range(ROUND):
-            action()
-        of_client += time.thread_time() - own
-        of_server += server.cpu_seconds() - before
-        count += ROUND
-    return Cost(of_server / count, of_client / count)
+PEAK = Load(1.0, 100)
+"""Every GPU is busy, and a hundred projects wait."""
+NIGHT = Load(0.25, 0)
 
 
 class Fit(NamedTuple):
@@ -249,8 +109,7 @@ def rates(gpus: int, utilisation: float, work: Work, service: Service) -> dict[s
     }
 
 
-@dataclass(frozen=True)
-class Use:
+class Use(NamedTuple):
     """What a cell asks of its database.
 
     Attributes:
@@ -266,111 +125,40 @@ class Use:
     lock: float
 
 
-def use(gpus: int, utilisation: float, lanes: int, measured: Measured, work: Work, service: Service) -> Use:
-    """The use of a database by a cell with so many lanes waiting."""
-    state = State(round(gpus * utilisation), lanes)
-    asked = rates(gpus, utilisation, work, service)
-    cores = sum(rate * measured.server[kind].at(state) for kind, rate in asked.items())
+def use(gpus: int, state: Load, measured: Measured, work: Work, service: Service) -> Use:
+    """The use of a database by a cell at some time of the day."""
+    size = State(round(gpus * state.utilisation), state.lanes)
+    asked = rates(gpus, state.utilisation, work, service)
+    cores = sum(rate * measured.server[kind].at(size) for kind, rate in asked.items())
     # The lock is held from the reading of the queue to the commit; the whole transaction is an upper bound.
-    # A claim that finds no job commits nothing, so it waits for no flush.
-    held = {
-        kind: measured.server[kind].at(state)
-        + measured.client[kind].at(state)
+    # A worker that finds nothing waiting takes no lock, and with something waiting no worker is idle.
+    held = (
+        measured.server["turn"].at(size)
+        + measured.client["turn"].at(size)
+        + measured.flush
         + service.round_trip * service.statements
-        for kind in ("turn", "idle_claim")
-    }
-    held["turn"] += measured.flush
-    lock = sum(asked[kind] * seconds for kind, seconds in held.items())
-    return Use(gpus, sum(asked.values()), cores, lock)
+    )
+    return Use(gpus, sum(asked.values()), cores, asked["turn"] * held)
 
 
-def largest(utilisation: float, lanes: int, measured: Measured, work: Work, service: Service) -> Use:
+def largest(state: Load, measured: Measured, work: Work, service: Service) -> Use:
     """The largest cell within the planned shares of the cores and of the lock."""
-    best = use(10, utilisation, lanes, measured, work, service)
+    best = use(10, state, measured, work, service)
     for gpus in range(20, work.gpus + 1, 10):
-        found = use(gpus, utilisation, lanes, measured, work, service)
+        found = use(gpus, state, measured, work, service)
         if found.cores > service.cores * service.core_share or found.lock > service.lock_share:
             break
         best = found
     return best
 
 
-def throughput(
-    server: PostgreSQL, template: str, lanes: int, clients: int, seconds: float, shares: Mapping[str, float]
-) -> dict[str, float]:
-    """Transactions a second of several client processes in a mix, with the server's use of processor time."""
-    url = server.create(template)
-    wait_in_lanes(url, lanes)
-    context = multiprocessing.get_context("spawn")
-    barrier, results = context.Barrier(clients + 1), context.Queue()
-    processes = [
-        context.Process(target=_mix, args=(url, number, seconds, dict(shares), barrier, results), daemon=True)
-        for number in range(clients)
-    ]
-    for process in processes:
-        process.start()
-    barrier.wait(GATHER_SECONDS)
-    before = server.cpu_seconds()
-    done = [results.get(timeout=GATHER_SECONDS) for _ in processes]
-    cpu = server.cpu_seconds() - before
-    barrier.wait(GATHER_SECONDS)  # until then every process keeps its connection, whose time counts
-    for process in processes:
-        process.join()
-    server.drop(url)
-    longest = max(passed for _, passed in done)
-    return {
-        "clients": clients,
-        "transactions_per_second": sum(count for count, _ in done) / longest,
-        "server_cores": cpu / longest,
-    }
-
-
-def _mix(
-    url: str, number: int, seconds: float, shares: Mapping[str, float], barrier: Barrier, results: Any
-) -> None:
-    """Transactions in their shares for so many seconds; puts how many there were, and the seconds."""
-    database = Database(url)
-    store = Store(database, lease_seconds=3600.0)
-    store.submit([draft(f"proj_{number % 10}")])
-    client = Client(store, number)
-    order = itertools.cycle(_interleaved(shares))
-    barrier.wait(GATHER_SECONDS)
-    begin, count = time.perf_counter(), 0
-    while time.perf_counter() - begin < seconds:
-        if client.lease is None:  # others took what was waiting
-            client.submit()
-            client.lease = client.claim()
-            count += 2
-            continue
-        getattr(client, next(order))()
-        count += 1
-    results.put((count, time.perf_counter() - begin))
-    barrier.wait(GATHER_SECONDS)
-    database.close()
-
-
-def _interleaved(shares: Mapping[str, float], length: int = 400) -> Sequence[str]:
-    """A sequence in which each kind has its share, spread evenly."""
-    credit = dict.fromkeys(shares, 0.0)
-    order = []
-    for _ in range(length):
-        for kind, share in shares.items():
-            credit[kind] += share
-        kind = max(credit, key=lambda name: credit[name])
-        credit[kind] -= 1
-        order.append(kind)
-    return order
-
-
-def measure(seconds: float, work: Work, service: Service, lanes: int, utilisation: float) -> Measured:
-    """The costs of the transactions in each state, their fits, and the throughput of the mix.
+def measure(seconds: float, work: Work, service: Service) -> Measured:
+    """The costs of the transactions in each state, their fits, and the throughput of the mix at the peak.
 
     Args:
         seconds: for each transaction in each state.
-        lanes: with waiting jobs at the busy time.
-        utilisation: share of the GPUs that is busy then.
     """
-    asked = rates(work.cell_gpus, utilisation, work, service)
+    asked = rates(work.cell_gpus, PEAK.utilisation, work, service)
     shares = {kind: rate / sum(asked.values()) for kind, rate in asked.items()}
     with PostgreSQL(DURABLE) as server, tempfile.TemporaryDirectory() as folder:
         flush = 1 / flush_limit(Path(folder))
@@ -379,7 +167,7 @@ def measure(seconds: float, work: Work, service: Service, lanes: int, utilisatio
             run_jobs(url, running)
         measured = {state: costs(server, templates[state.running], state.lanes, seconds) for state in STATES}
         last = templates[STATES[-1].running]
-        mixes = [throughput(server, last, lanes, clients, 8 * seconds, shares) for clients in (1, 4)]
+        mixes = [throughput(server, last, PEAK.lanes, clients, 8 * seconds, shares) for clients in (1, 4)]
     return Measured(
         costs=measured,
         server={kind: fit({state: row[kind].server for state, row in measured.items()}) for kind in KINDS},

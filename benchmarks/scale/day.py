@@ -42,7 +42,7 @@ class Settled:
     @property
     def cells(self) -> int:
         """How many cells the region has."""
-        return self.order.shape[1]
+        return int(self.order.shape[1])
 
     def offered(self, homes: Cells | None = None) -> Array:
         """GPUs that the tenants of each cell keep busy on average, by hour of UTC, [hours, cells]."""
@@ -58,7 +58,8 @@ def hourly(work: Work, offset: float) -> Array:
     """
     hours = np.arange(HOURS) + 0.5 + offset - 8.0
     curve: Array = work.day_over_night ** ((1.0 - np.cos(2.0 * np.pi * hours / HOURS)) / 2.0)
-    return curve / curve.mean()
+    curve /= curve.mean()
+    return curve
 
 
 def settle(assumptions: Assumptions, seed: int) -> list[Settled]:

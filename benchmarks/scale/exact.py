@@ -32,6 +32,8 @@ class Hour:
         clips: how many came.
         wait: their mean wait in seconds, weighted by their work, simulated.
         formula: the same by the formulas.
+        late: share of the clips that waited beyond the target, simulated.
+        late_formula: the same by the formulas.
         previews: mean wait of previews, simulated.
         finals: mean wait of finals, simulated.
     """
@@ -41,6 +43,8 @@ class Hour:
     clips: int
     wait: float
     formula: float
+    late: float
+    late_formula: float
     previews: float
     finals: float
 
@@ -92,11 +96,29 @@ def compare(jobs: Sequence[Job], gpus: int, hours: int, work: Work) -> list[Hour
                 len(mine),
                 _weighted([job.extra for job in mine], [job.seconds for job in mine]),
                 _weighted(expected[part], weights[part]),
+                _mean([float(job.extra > work.wait_target) for job in mine]),
+                _weighted((expected[part] > work.wait_target).astype(float), weights[part]),
                 _mean([job.extra for job in mine if job.priority is Priority.PREVIEW]),
                 _mean([job.extra for job in mine if job.priority is not Priority.PREVIEW]),
             )
         )
     return rows
+
+
+def summary(hours: Sequence[Hour]) -> dict[str, Any]:
+    """The day of a cell: means over the hours, weighted by their clips, and those of its overload."""
+    clips = [hour.clips for hour in hours]
+
+    def mean(name: str) -> float:
+        return _weighted([getattr(hour, name) for hour in hours], clips)
+
+    names = ("wait", "formula", "late", "late_formula", "previews", "finals")
+    return {
+        "clips": sum(clips),
+        "peak_load": max(hour.load for hour in hours),
+        **{name: mean(name) for name in names},
+        "worst_previews": max(hour.previews for hour in hours),
+    }
 
 
 def steady(gpus: int, load: float, hours: int, work: Work, seed: int) -> dict[str, Any]:
