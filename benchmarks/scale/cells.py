@@ -80,17 +80,17 @@ def place(
         pins: where the shards lived before; they stay unless their cell is lost.
     """
     cells = order.shape[1]
-    room = (1.0 + bound) * float(shares.sum()) / (cells - len(lost))
+    max_load = (1.0 + bound) * float(shares.sum()) / (cells - len(lost))
     loads = np.zeros(cells)
     loads[list(lost)] = np.inf
     homes = np.full(len(shares), NOWHERE, np.int64) if pins is None else pins.copy()
     homes[np.isin(homes, list(lost))] = NOWHERE
-    settled = homes != NOWHERE
-    np.add.at(loads, homes[settled], shares[settled])
+    pinned = homes != NOWHERE
+    np.add.at(loads, homes[pinned], shares[pinned])
     for shard in np.argsort(-shares, kind="stable"):
         if homes[shard] == NOWHERE:
             share = shares[shard]
-            home = next((cell for cell in order[shard] if loads[cell] + share <= room), None)
+            home = next((cell for cell in order[shard] if loads[cell] + share <= max_load), None)
             homes[shard] = int(loads.argmin()) if home is None else home
             loads[homes[shard]] += share
     return homes

@@ -14,12 +14,12 @@ import numpy as np
 
 from benchmarks.scale import report
 from benchmarks.scale.assumptions import Assumptions, rows
-from benchmarks.scale.database import NIGHT, PEAK, Measured, largest, measure, rates, use
-from benchmarks.scale.day import HOURS, Settled, live, settle
+from benchmarks.scale.database import NIGHT, PEAK, Measured, max_cell, measure, rates, use
+from benchmarks.scale.day import HOURS, RegionCells, assign_tenants, simulate_day
 from benchmarks.scale.exact import compare, draw, simulate, steady, summary
-from benchmarks.scale.loss import ALLOWED, enlarged, forgotten, lose, room
+from benchmarks.scale.loss import MAX_LATE_SHARE, enlarge, lost_commits, simulate_loss, smallest_fleet
 from benchmarks.scale.queueing import Array
-from benchmarks.scale.spot import CASES, best, by_need, prices
+from benchmarks.scale.spot import CASES, cheapest, cost_of_work, prices
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "explanation" / "scale.md"
@@ -36,12 +36,12 @@ SIZES = (250, 500, 1000, 2000, 20_000)
 def study(assumptions: Assumptions, seconds: float, seed: int) -> dict[str, Any]:
     """All results as JSON values; `seconds` for each transaction in each state of the database."""
     work = assumptions.work
-    regions = settle(assumptions, seed)
+    regions = assign_tenants(assumptions, seed)
     return {
         "assumptions": [row._asdict() for row in rows(assumptions)],
         "database": _database(measure(seconds, work, assumptions.service), assumptions),
         **_exact(regions[EXACT_REGION], assumptions, seed),
-        "day": [live(settled, work, seed) for settled in regions],
+        "day": [simulate_day(region, work, seed) for region in regions],
         "loss": _loss(regions, assumptions, seed),
         "spot": _spot(regions, assumptions),
     }
@@ -65,19 +65,19 @@ def _database(measured: Measured, assumptions: Assumptions) -> dict[str, Any]:
             for name, load in times.items()
             for gpus in SIZES
         ],
-        "largest": {name: largest(load, measured, work, service)._asdict() for name, load in times.items()},
+        "max_cell": {name: max_cell(load, measured, work, service)._asdict() for name, load in times.items()},
     }
 
 
-def _exact(settled: Settled, assumptions: Assumptions, seed: int) -> dict[str, Any]:
-    peaks = settled.offered().max(axis=0)
+def _exact(region: RegionCells, assumptions: Assumptions, seed: int) -> dict[str, Any]:
+    peaks = region.offered().max(axis=0)
     usual = int(np.argsort(peaks)[len(peaks) // 2])
-    chosen = {"usual cell": usual, "highest peak": int(peaks.argmax())}
+    indices = {"usual cell": usual, "highest peak": int(peaks.argmax())}
     work = assumptions.work
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         cells = {
-            name: pool.submit(_cell, settled.rates[:, settled.homes == cell], assumptions, seed)
-            for name, cell in chosen.items()
+            name: pool.submit(_cell, region.rates[:, region.homes == cell], assumptions, seed)
+            for name, cell in indices.items()
         }
         small = [pool.submit(steady, gpus, load, STEADY_HOURS, work, seed) for gpus, load in STEADY]
         return {
@@ -99,38 +99,38 @@ def _cell(rates_of_cell: Array, assumptions: Assumptions, seed: int) -> dict[str
     }
 
 
-def _loss(regions: list[Settled], assumptions: Assumptions, seed: int) -> dict[str, Any]:
-    calm = room(regions, assumptions, seed)
-    safe = room(regions, assumptions, seed, "move")
+def _loss(regions: list[RegionCells], assumptions: Assumptions, seed: int) -> dict[str, Any]:
+    calm = smallest_fleet(regions, assumptions, seed)
+    safe = smallest_fleet(regions, assumptions, seed, "move")
     factors = (1.0, *((safe.factor,) if safe else ()))
     return {
         "outcomes": [
             {
                 "gpus": sum(part.cells * part.gpus for part in larger),
-                "region": part.region.name,
+                "region": part.name,
                 **row._asdict(),
             }
-            for larger in (enlarged(regions, factor) for factor in factors)
+            for larger in (enlarge(regions, factor) for factor in factors)
             for part in larger
-            for row in lose(part, assumptions, seed)
+            for row in simulate_loss(part, assumptions, seed)
         ],
-        "allowed": ALLOWED,
-        "room": {"without": calm and calm._asdict(), "with": safe and safe._asdict()},
+        "allowed": MAX_LATE_SHARE,
+        "fleets": {"without": calm and calm._asdict(), "with": safe and safe._asdict()},
         "forgotten": [
-            {"lag": lag, "clips": forgotten(regions[0], assumptions.work, lag)}
+            {"lag": lag, "clips": lost_commits(regions[0], assumptions.work, lag)}
             for lag in assumptions.loss.lag
         ],
     }
 
 
-def _spot(regions: list[Settled], assumptions: Assumptions) -> dict[str, Any]:
-    found = {name: prices(regions, assumptions, number) for number, name in enumerate(CASES)}
+def _spot(regions: list[RegionCells], assumptions: Assumptions) -> dict[str, Any]:
+    results = {name: prices(regions, assumptions, number) for number, name in enumerate(CASES)}
     return {
         "prices": {
-            name: [{**row._asdict(), "total": row.total} for row in table] for name, table in found.items()
+            name: [{**row._asdict(), "total": row.total} for row in table] for name, table in results.items()
         },
-        "best": {name: best(table).share for name, table in found.items()},
-        "by_need": by_need(assumptions),
+        "cheapest": {name: cheapest(table).share for name, table in results.items()},
+        "cost_of_work": cost_of_work(assumptions),
     }
 
 

@@ -128,28 +128,28 @@ class Use(NamedTuple):
 def use(gpus: int, state: Load, measured: Measured, work: Work, service: Service) -> Use:
     """The use of a database by a cell at some time of the day."""
     size = State(round(gpus * state.utilisation), state.lanes)
-    asked = rates(gpus, state.utilisation, work, service)
-    cores = sum(rate * measured.server[kind].at(size) for kind, rate in asked.items())
+    by_kind = rates(gpus, state.utilisation, work, service)
+    cores = sum(rate * measured.server[kind].at(size) for kind, rate in by_kind.items())
     # The lock is held from the reading of the queue to the commit; the whole transaction is an upper bound.
     # A worker that finds nothing waiting takes no lock, and with something waiting no worker is idle.
-    held = (
+    lock_seconds = (
         measured.server["turn"].at(size)
         + measured.client["turn"].at(size)
         + measured.flush
         + service.round_trip * service.statements
     )
-    return Use(gpus, sum(asked.values()), cores, asked["turn"] * held)
+    return Use(gpus, sum(by_kind.values()), cores, by_kind["turn"] * lock_seconds)
 
 
-def largest(state: Load, measured: Measured, work: Work, service: Service) -> Use:
+def max_cell(state: Load, measured: Measured, work: Work, service: Service) -> Use:
     """The largest cell within the planned shares of the cores and of the lock."""
-    best = use(10, state, measured, work, service)
+    accepted = use(10, state, measured, work, service)
     for gpus in range(20, work.gpus + 1, 10):
-        found = use(gpus, state, measured, work, service)
-        if found.cores > service.cores * service.core_share or found.lock > service.lock_share:
+        usage = use(gpus, state, measured, work, service)
+        if usage.cores > service.cores * service.core_share or usage.lock > service.lock_share:
             break
-        best = found
-    return best
+        accepted = usage
+    return accepted
 
 
 def measure(seconds: float, work: Work, service: Service) -> Measured:
@@ -158,8 +158,8 @@ def measure(seconds: float, work: Work, service: Service) -> Measured:
     Args:
         seconds: for each transaction in each state.
     """
-    asked = rates(work.cell_gpus, PEAK.utilisation, work, service)
-    shares = {kind: rate / sum(asked.values()) for kind, rate in asked.items()}
+    by_kind = rates(work.cell_gpus, PEAK.utilisation, work, service)
+    shares = {kind: rate / sum(by_kind.values()) for kind, rate in by_kind.items()}
     with PostgreSQL(DURABLE) as server, tempfile.TemporaryDirectory() as folder:
         flush = 1 / flush_limit(Path(folder))
         templates = {running: server.create() for running in sorted({state.running for state in STATES})}

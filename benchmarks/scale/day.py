@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.scale.assumptions import Assumptions, Region, Work
+from benchmarks.scale.assumptions import Assumptions, Work
 from benchmarks.scale.cells import Cells, Shards, place, ranking, split, zipf
 from benchmarks.scale.queueing import Array, fluid, mean_wait
 
@@ -20,11 +20,11 @@ MINUTES = HOURS * 60
 
 
 @dataclass(frozen=True, eq=False)
-class Settled:
+class RegionCells:
     """A region with its tenants in cells.
 
     Attributes:
-        region: the region.
+        name: of the region.
         gpus: GPUs of one of its cells.
         shards: the tenants after the split.
         order: the ranking of the cells by each shard.
@@ -32,7 +32,7 @@ class Settled:
         rates: GPU-seconds of work a second of each shard by hour, [hours, shards].
     """
 
-    region: Region
+    name: str
     gpus: int
     shards: Shards
     order: Cells
@@ -62,11 +62,11 @@ def hourly(work: Work, offset: float) -> Array:
     return curve
 
 
-def settle(assumptions: Assumptions, seed: int) -> list[Settled]:
+def assign_tenants(assumptions: Assumptions, seed: int) -> list[RegionCells]:
     """All regions with their tenants in cells. Each tenant has only one region."""
     work, tenants = assumptions.work, assumptions.tenants
     dice = np.random.default_rng(seed)
-    regions = []
+    regions: list[RegionCells] = []
     mean_load = work.clips * work.mean_seconds / 86400.0
     for region in work.regions:
         cells = round(work.gpus * region.share / work.cell_gpus)
@@ -78,7 +78,7 @@ def settle(assumptions: Assumptions, seed: int) -> list[Settled]:
         factors = dice.lognormal(-(tenants.burst**2) / 2.0, tenants.burst, (HOURS, len(shares)))
         base = mean_load * region.share * hourly(work, region.offset)
         rates = base[:, None] * shards.shares[None, :] * factors[:, shards.tenants]
-        regions.append(Settled(region, work.cell_gpus, shards, order, homes, rates))
+        regions.append(RegionCells(region.name, work.cell_gpus, shards, order, homes, rates))
     return regions
 
 
@@ -108,40 +108,40 @@ def waits(work_left: Array, offered: Array, gpus: int, work: Work) -> Array:
     return np.maximum(work_left / gpus, calm)
 
 
-def live(settled: Settled, work: Work, seed: int) -> dict[str, Any]:
+def simulate_day(region: RegionCells, work: Work, seed: int) -> dict[str, Any]:
     """A day of a region: clips that came, were done and were left, their waits, and the load by hour."""
-    offered = settled.offered()
-    came = arrivals(offered, work, seed)
-    capacity = np.full_like(came, settled.gpus * MINUTE)
-    flow = fluid(came, capacity)
-    wait = waits(flow.left, offered, settled.gpus, work)
-    clips = came / work.mean_seconds
+    offered = region.offered()
+    arrived = arrivals(offered, work, seed)
+    capacity = np.full_like(arrived, region.gpus * MINUTE)
+    flow = fluid(arrived, capacity)
+    wait = waits(flow.left, offered, region.gpus, work)
+    clips = arrived / work.mean_seconds
     late = wait > work.wait_target
     # Of the whole region as one cell: what the same GPUs would do if every one could take every clip.
-    pooled = fluid(came.sum(axis=1), capacity.sum(axis=1))
-    pooled_wait = pooled.left / (settled.gpus * settled.cells)
+    pooled = fluid(arrived.sum(axis=1), capacity.sum(axis=1))
+    pooled_wait = pooled.left / (region.gpus * region.cells)
     return {
-        "region": settled.region.name,
-        "cells": settled.cells,
-        "gpus": settled.cells * settled.gpus,
-        "shards": len(settled.shards.shares),
-        "largest_tenant_cells": float(zipf_share(settled) * settled.cells),
+        "region": region.name,
+        "cells": region.cells,
+        "gpus": region.cells * region.gpus,
+        "shards": len(region.shards.shares),
+        "largest_tenant_cells": float(zipf_share(region) * region.cells),
         "clips": float(clips.sum()),
         "done": float(flow.done.sum() / work.mean_seconds),
         "left": float(flow.left[-1].sum() / work.mean_seconds),
-        "mean_load": float(offered.mean() / settled.gpus),
-        "peak_load": float(offered.mean(axis=1).max() / settled.gpus),
-        "peak_cell_load": float(offered.max() / settled.gpus),
+        "mean_load": float(offered.mean() / region.gpus),
+        "peak_load": float(offered.mean(axis=1).max() / region.gpus),
+        "peak_cell_load": float(offered.max() / region.gpus),
         "mean_wait": float((clips * wait).sum() / clips.sum()),
         "worst_wait": float(wait.max()),
         "late_share": float(clips[late].sum() / clips.sum()),
         "pooled_late_share": float(clips[pooled_wait > work.wait_target].sum() / clips.sum()),
-        "load_by_hour": [float(value) for value in offered.mean(axis=1) / settled.gpus],
-        "highest_cell_by_hour": [float(value) for value in offered.max(axis=1) / settled.gpus],
+        "load_by_hour": [float(value) for value in offered.mean(axis=1) / region.gpus],
+        "highest_cell_by_hour": [float(value) for value in offered.max(axis=1) / region.gpus],
     }
 
 
-def zipf_share(settled: Settled) -> float:
+def zipf_share(region: RegionCells) -> float:
     """The share of the largest tenant in its region."""
-    largest = settled.shards.tenants == 0
-    return float(settled.shards.shares[largest].sum())
+    mine = region.shards.tenants == 0
+    return float(region.shards.shares[mine].sum())

@@ -91,8 +91,8 @@ def fluid(work: Array, capacity: Array, before: Array | float = 0.0) -> Fluid:
     done, left = np.empty_like(work), np.empty_like(work)
     pile = np.zeros(work.shape[1:]) + before
     for slot in range(len(work)):
-        there = pile + work[slot]
-        done[slot] = np.minimum(there, capacity[slot])
-        pile = there - done[slot]
+        open_clips = pile + work[slot]
+        done[slot] = np.minimum(open_clips, capacity[slot])
+        pile = open_clips - done[slot]
         left[slot] = pile
     return Fluid(done, left)

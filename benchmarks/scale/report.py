@@ -83,13 +83,13 @@ def _mix(results: dict[str, Any]) -> str:
 
 def _uses(results: dict[str, Any]) -> str:
     database = results["database"]
-    cells = [*database["uses"], *({"time": name, **row} for name, row in database["largest"].items())]
+    cells = [*database["uses"], *({"time": name, **row} for name, row in database["max_cell"].items())]
     cells.sort(key=lambda row: (row["time"] != "peak", row["gpus"]))
-    largest = {(name, row["gpus"]) for name, row in database["largest"].items()}
+    max_cell = {(name, row["gpus"]) for name, row in database["max_cell"].items()}
     rows = (
         (
             row["time"],
-            f"{row['gpus']:,}" + (" (largest)" if (row["time"], row["gpus"]) in largest else ""),
+            f"{row['gpus']:,}" + (" (largest)" if (row["time"], row["gpus"]) in max_cell else ""),
             f"{row['transactions']:,.0f}",
             f"{row['cores']:.1f}",
             f"{row['lock']:.0%}",
@@ -118,7 +118,8 @@ def _formula(results: dict[str, Any]) -> str:
             f"{row['wait']:.1f} / {row['formula']:.1f}",
             f"{row['previews']:.2f}",
             f"{row['finals']:.1f}",
-            f"{row['late']:.1%} / {row['late_formula']:.1%}, {row['late_tenants']} of {row['tenants']:,} tenants",
+            f"{row['late']:.1%} / {row['late_formula']:.1%} "
+            f"(of {row['late_tenants']} of {row['tenants']:,} tenants)",
         )
         for name, row in results["cells"].items()
     ]
@@ -163,10 +164,10 @@ def _loss(results: dict[str, Any]) -> str:
             f"{row['gpus']:,}",
             row["region"],
             row["answer"],
-            f"{row['moved']:,}",
-            f"{row['held']:,.0f}",
+            f"{row['moves']:,}",
+            f"{row['pending']:,.0f}",
             f"{row['late']:,.0f}",
-            f"{row['worst']:,.0f}",
+            f"{row['max_wait']:,.0f}",
             f"{row['minutes']}",
         )
         for row in results["loss"]["outcomes"]
@@ -191,9 +192,9 @@ def _room(results: dict[str, Any]) -> str:
         "with": "a cell of each region lost at its peak, tenants moved",
     }
     rows = [
-        (name, f"{room['gpus']:,} ({room['factor']:.2f} x)" if room else "more than twice as many")
+        (name, f"{fleet['gpus']:,} ({fleet['factor']:.2f} x)" if fleet else "more than twice as many")
         for key, name in names.items()
-        for room in [loss["room"][key]]
+        for fleet in [loss["fleets"][key]]
     ]
     lost = ", ".join(f"{row['clips']:,.0f} for {row['lag']:g} s" for row in loss["forgotten"])
     table = _table((f"at most {loss['allowed']:.1%} of the clips beyond the target", "GPUs"), rows)
@@ -209,11 +210,11 @@ def _spot(results: dict[str, Any]) -> str:
         ]
         for group in zip(*cases.values(), strict=True)
     )
-    best = ", ".join(f"{name} {share:.0%}" for name, share in results["spot"]["best"].items())
+    cheapest = ", ".join(f"{name} {share:.0%}" for name, share in results["spot"]["cheapest"].items())
     table = _table(["spot", *(f"{name}: USD per 1,000 clips (late)" for name in cases)], rows)
-    need = 1000 * results["spot"]["by_need"]
+    need = 1000 * results["spot"]["cost_of_work"]
     return (
-        f"{table}\n\nCheapest share of spot: {best}. GPUs on demand that were paid only while they work would "
+        f"{table}\n\nCheapest share of spot: {cheapest}. On demand, GPUs paid only while they work would "
         f"cost {need:.1f} USD per 1,000 clips."
     )
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.scale.assumptions import Assumptions, Spot
-from benchmarks.scale.day import HOURS, MINUTE, MINUTES, Settled
+from benchmarks.scale.day import HOURS, MINUTE, MINUTES, RegionCells
 from benchmarks.scale.queueing import Array, fluid
 
 SHARES = tuple(float(share) for share in np.round(np.arange(0.0, 0.91, 0.1), 1))
@@ -50,14 +50,14 @@ def case(spot: Spot, number: int) -> dict[str, float]:
     }
 
 
-def prices(regions: Sequence[Settled], assumptions: Assumptions, number: int) -> list[Price]:
+def prices(regions: Sequence[RegionCells], assumptions: Assumptions, number: int) -> list[Price]:
     """The cost of a clip by share of spot GPUs, in a case."""
     spot, work = assumptions.spot, assumptions.work
     figures = case(spot, number)
     hourly = work.gpus * HOURS * spot.price[1] / work.clips  # of the whole fleet on demand, for each clip
     late = sum(
-        late_clips(settled, figures["wave"], figures["hours"], work.mean_seconds, work.wait_target)
-        for settled in regions
+        late_clips(region, figures["wave"], figures["hours"], work.mean_seconds, work.wait_target)
+        for region in regions
     )
     rows = []
     for share, clips in zip(SHARES, late, strict=True):
@@ -75,19 +75,19 @@ def prices(regions: Sequence[Settled], assumptions: Assumptions, number: int) ->
     return rows
 
 
-def late_clips(settled: Settled, wave: float, hours: float, seconds: float, target: float) -> Array:
+def late_clips(region: RegionCells, wave: float, hours: float, seconds: float, target: float) -> Array:
     """Clips beyond the target for a wave in a region, mean over its hour, for each of `SHARES`.
 
     Args:
-        settled: the region.
+        region: the region.
         wave: share of the spot GPUs that is taken.
         hours: for which they are away.
         seconds: GPU-seconds of a clip.
         target: seconds that a clip should wait at most.
     """
-    gpus = settled.gpus * settled.cells
+    gpus = region.gpus * region.cells
     # Two days, so that a wave in the last hours has its whole effect.
-    work = np.tile(np.repeat(settled.offered().sum(axis=1), 60) * MINUTE, 2)
+    work = np.tile(np.repeat(region.offered().sum(axis=1), 60) * MINUTE, 2)
     minutes = np.arange(2 * MINUTES)[:, None]
     starts = np.arange(HOURS)[None, :] * 60
     away = (minutes >= starts) & (minutes < starts + hours * 60.0)
@@ -101,11 +101,11 @@ def late_clips(settled: Settled, wave: float, hours: float, seconds: float, targ
     return more
 
 
-def best(rows: Sequence[Price]) -> Price:
+def cheapest(rows: Sequence[Price]) -> Price:
     """The share with the lowest cost."""
     return min(rows, key=lambda row: row.total)
 
 
-def by_need(assumptions: Assumptions) -> float:
+def cost_of_work(assumptions: Assumptions) -> float:
     """Cost of a clip in USD if GPUs on demand were paid only while they work."""
     return assumptions.work.mean_seconds / 3600.0 * assumptions.spot.price[1]

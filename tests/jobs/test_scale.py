@@ -10,9 +10,9 @@ import pytest
 from benchmarks.scale.assumptions import Assumptions, Tenants, Work, rows
 from benchmarks.scale.cells import place, ranking, split, zipf
 from benchmarks.scale.database import Fit, State, fit, rates
-from benchmarks.scale.day import arrivals, live, settle
+from benchmarks.scale.day import arrivals, assign_tenants, simulate_day
 from benchmarks.scale.exact import draw, simulate, steady
-from benchmarks.scale.loss import enlarged, lose
+from benchmarks.scale.loss import enlarge, simulate_loss
 from benchmarks.scale.queueing import class_waits, erlang_c, fluid, mean_wait
 from benchmarks.scale.spot import prices
 
@@ -26,12 +26,12 @@ def test_the_loss_of_a_cell_moves_its_tenants_and_no_others(lost: int) -> None:
     order = ranking(len(shards.shares), 12)
     homes = place(shards.shares, order, BOUND)
     after = place(shards.shares, order, BOUND, lost=frozenset({lost}), pins=homes)
-    moved = after != homes
-    assert moved.any()
-    assert (homes[moved] == lost).all()
+    moves = after != homes
+    assert moves.any()
+    assert (homes[moves] == lost).all()
     assert not (after == lost).any()
-    for cells, room in ((homes, 1 / 12), (after, 1 / 11)):
-        assert np.bincount(cells, shards.shares, minlength=12).max() <= (1 + BOUND) * room + 1e-12
+    for cells, mean in ((homes, 1 / 12), (after, 1 / 11)):
+        assert np.bincount(cells, shards.shares, minlength=12).max() <= (1 + BOUND) * mean + 1e-12
 
 
 def test_without_a_bound_each_shard_lives_in_the_first_cell_of_its_ranking() -> None:
@@ -63,16 +63,18 @@ def test_the_load_weighted_wait_of_the_classes_is_the_wait_without_them() -> Non
 
 
 def test_the_scheduler_waits_as_long_as_the_formula_says_within_a_third() -> None:
-    found = steady(20, 0.85, 60, Work(), 1)
-    assert found["simulated"] == pytest.approx(found["formula"], rel=1 / 3)
+    result = steady(20, 0.85, 60, Work(), 1)
+    assert result["simulated"] == pytest.approx(result["formula"], rel=1 / 3)
 
 
 def test_every_clip_that_came_is_done_or_waits() -> None:
-    work, regions = SMALL.work, settle(SMALL, 1)
-    for settled in regions:
-        day = live(settled, work, 1)
+    work, regions = SMALL.work, assign_tenants(SMALL, 1)
+    for region in regions:
+        day = simulate_day(region, work, 1)
         assert day["clips"] == pytest.approx(day["done"] + day["left"])
-    assert sum(live(settled, work, 1)["clips"] for settled in regions) == pytest.approx(work.clips, rel=0.05)
+    assert sum(simulate_day(region, work, 1)["clips"] for region in regions) == pytest.approx(
+        work.clips, rel=0.05
+    )
     flow = fluid(np.array([[5.0], [0.0], [9.0]]), np.full((3, 1), 3.0))
     assert flow.done.sum() + flow.left[-1] == pytest.approx(14.0)
     assert flow.left[:, 0] == pytest.approx([2.0, 0.0, 6.0])
@@ -89,15 +91,15 @@ def test_every_clip_of_the_exact_cell_is_run_once() -> None:
 
 
 def test_moving_the_tenants_of_a_lost_cell_helps_if_there_is_room() -> None:
-    (settled,) = enlarged(settle(SMALL, 1)[1:2], 1.5)
-    wait, move, both = lose(settled, SMALL, 1)
+    (region,) = enlarge(assign_tenants(SMALL, 1)[1:2], 1.5)
+    wait, move, both = simulate_loss(region, SMALL, 1)
     assert move.late < wait.late / 10
-    assert wait.moved == 0 < move.moved == both.moved
-    assert move.held > wait.held > 0  # clips still come until the loss is noticed
+    assert wait.moves == 0 < move.moves == both.moves
+    assert move.pending > wait.pending > 0  # clips still come until the loss is noticed
 
 
 def test_spot_is_cheaper_unless_waves_are_frequent() -> None:
-    regions = settle(SMALL, 1)
+    regions = assign_tenants(SMALL, 1)
     favourable, adverse = prices(regions, SMALL, 0), prices(regions, SMALL, 2)
     totals = [row.total for row in favourable]
     assert totals == sorted(totals, reverse=True)
@@ -111,11 +113,11 @@ def test_the_fit_finds_the_plane_and_the_rates_are_those_of_busy_gpus() -> None:
     states = [State(100, 0), State(100, 100), State(800, 0), State(800, 300)]
     assert fit({state: true.at(state) for state in states}) == pytest.approx(true)
     work, service = SMALL.work, SMALL.service
-    asked = rates(1000, 1.0, work, service)
-    assert asked["idle_claim"] == 0.0
-    assert asked["submit"] == asked["turn"] == pytest.approx(1000 / work.mean_seconds)
+    by_kind = rates(1000, 1.0, work, service)
+    assert by_kind["idle_claim"] == 0.0
+    assert by_kind["submit"] == by_kind["turn"] == pytest.approx(1000 / work.mean_seconds)
     beats = 1000 * (1 / service.renewal + 1 / service.step)
-    assert asked["early_heartbeat"] + asked["late_heartbeat"] == pytest.approx(beats)
+    assert by_kind["early_heartbeat"] + by_kind["late_heartbeat"] == pytest.approx(beats)
 
 
 def test_every_assumption_has_a_unit_and_a_source() -> None:
