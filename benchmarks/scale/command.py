@@ -140,7 +140,7 @@ def write(results: dict[str, Any]) -> None:
     for name, table in report.tables(results).items():
         begin = f"<!-- figures: {name} -->\n"
         before, rest = text.split(begin)
-        text = f"{before}{begin}\n{table}\n\n{END}{rest.partition(END)[2]}"
+        text = f"{before}{begin}{table}\n{END}{rest.partition(END)[2]}"
     PAGE.write_text(text, encoding="utf-8")
     for name, picture in report.charts(results).items():
         (IMAGES / name).write_text(picture, encoding="utf-8")

@@ -176,8 +176,8 @@ def _loss(results: dict[str, Any]) -> str:
         "GPUs in all",
         "region",
         "answer",
-        "moved",
-        "clips held",
+        "moved tenants",
+        "clips in the lost cell",
         "more clips beyond the target",
         "longest wait elsewhere, s",
         "minutes until normal",
@@ -185,7 +185,7 @@ def _loss(results: dict[str, Any]) -> str:
     return _table(head, rows)
 
 
-def _room(results: dict[str, Any]) -> str:
+def _fleets(results: dict[str, Any]) -> str:
     loss = results["loss"]
     names = {
         "without": "a day without a loss",
@@ -245,6 +245,6 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "formula": _formula,
     "day": _day,
     "loss": _loss,
-    "room": _room,
+    "fleets": _fleets,
     "spot": _spot,
 }
