@@ -18,6 +18,7 @@ and, only by name, because they take long:
     memory      peak memory of the diffusers engine beside what its plan foretold
     overhead    what the diffusers engine adds to plain diffusers, as a ratio
     profiles    clips by plain diffusers and under each profile, cold and warm
+    scale       a day of 10 million clips on 20,000 GPUs: one PostgreSQL, cells, a loss, spot GPUs
     ray-overhead  what workers on Ray cost beside those of the server, as a ratio
     gpu-check   whether the diffusers engine works on a GPU, and how fast it is there
     storage     files into a bucket and back, as ratios to plain HTTP
@@ -49,6 +50,7 @@ NAMES = (
     "overhead",
     "profiles",
     "ray-overhead",
+    "scale",
     "gpu-check",
     "storage",
     "soak",
