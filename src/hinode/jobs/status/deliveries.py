@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
@@ -10,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from hinode.jobs import ids
 from hinode.jobs.status.objectives import DELIVERY_SECONDS, WEBHOOKS
-from hinode.jobs.status.probes import POLL_SECONDS, Outcome
+from hinode.jobs.status.probes import POLL_SECONDS, Client, Outcome
 from hinode.jobs.webhooks import outbox
 from hinode.jobs.webhooks.endpoints import Endpoints
 from hinode.outbound import Outbound, OutboundError
@@ -38,7 +37,7 @@ class WebhookProbe:
         url: str,
         project_id: Callable[[], str],
         clock: Callable[[], float],
-        pause: Callable[[float], object],
+        client: Client,
     ) -> None:
         """
         Args:
@@ -47,7 +46,7 @@ class WebhookProbe:
             url: address of the server.
             project_id: returns the project of the probes.
             clock: seconds since 1970.
-            pause: waits so many seconds, or until the prober stops.
+            client: whose pauses and seconds are used.
 
         Raises:
             OutboundError: the server may not post to that address.
@@ -57,25 +56,25 @@ class WebhookProbe:
         self._database = database
         self._project_id = project_id
         self._clock = clock
-        self._pause = pause
+        self._client = client
 
     def run(self) -> Sequence[Outcome]:
         """See `Probe`."""
         project = self._project_id()
         self._subscribe(project)
-        now, start = self._clock(), time.monotonic()
+        now, start = self._clock(), self._client.clock()
         with self._database.write() as connection:
             once = ids.make("probe_", now)
             outbox.emit(connection, project, EVENT_TYPE, {"id": once}, once=once, now=now)
         while True:
             with self._database.read() as connection:
                 status = _status(connection, once)
-            seconds = time.monotonic() - start
+            seconds = self._client.clock() - start
             if status == outbox.DELIVERED:
                 return [Outcome(WEBHOOKS, True, seconds)]
             if seconds >= DELIVERY_SECONDS:
                 break
-            self._pause(POLL_SECONDS)
+            self._client.pause(POLL_SECONDS)
         return [Outcome(WEBHOOKS, False, seconds, f"An event did not arrive within {DELIVERY_SECONDS:g} s.")]
 
     def _subscribe(self, project: str) -> None:
@@ -93,11 +92,11 @@ def webhook_probe(
     url: str,
     project_id: Callable[[], str],
     clock: Callable[[], float],
-    pause: Callable[[float], object],
+    client: Client,
 ) -> WebhookProbe | None:
     """The probe, or None if the server may not post to that address; see `WebhookProbe`."""
     try:
-        return WebhookProbe(database, outbound, url, project_id, clock, pause)
+        return WebhookProbe(database, outbound, url, project_id, clock, client)
     except OutboundError:
         return None
 

@@ -36,8 +36,16 @@ LOCAL_ENGINES = ("testcard", "native")
 """Whose clips are probed unless the settings name models: they cost no money and load in moments."""
 TURN_SECONDS = 5.0
 UPKEEP_SECONDS = 60.0
+START_SECONDS = 60.0
+"""For a worker to be there, so that the start of a service is not its first incident."""
+STOP_SECONDS = 2.0
+"""For probes in progress when the prober stops; they end with their process."""
 MAX_WAITING = 10_000
 """Samples that wait in memory for the database, most of a day."""
+
+
+class Stopped(Exception):
+    """The prober stops in the middle of a probe, which then says nothing."""
 
 
 class Prober:
@@ -69,12 +77,14 @@ class Prober:
         self._mailer = Mailer(settings.smtp_url) if settings.smtp_url else None
         self._recipients = settings.status_mail
         self._stopping = threading.Event()
-        self._client = Client(url, lambda: self.turn.key, self._stopping.wait)
+        self._client = Client(url, lambda: self.turn.key, self._pause)
         self._store = Store(database, clock)
         self.probes = list(self._configured(settings, url) if probes is None else probes)
         self._lock = threading.Lock()
         self._waiting: list[Sample] = []
         self._has_turn = False
+        self._started_at = clock()
+        self._ready = False
         self._tasks = PeriodicTasks(
             [
                 PeriodicTask("taking the turn to probe", TURN_SECONDS, self.take_turn),
@@ -93,9 +103,9 @@ class Prober:
         self._tasks.start()
 
     def stop(self) -> None:
-        """Begin no probe any more, wait for those in progress, and give up the turn."""
+        """Begin no probe any more, wait a moment for those in progress, and give up the turn."""
         self._stopping.set()
-        self._tasks.stop()
+        self._tasks.stop(STOP_SECONDS)
         self._client.close()
         with suppress(DatabaseError):
             self.turn.give_up()
@@ -112,10 +122,13 @@ class Prober:
             notices.send_mails(self._mailer, self._recipients, closed)
 
     def probe(self, probe: Probe) -> None:
-        """Run a probe once, if this process has the turn, and enter what it measured."""
-        if not self._has_turn:
+        """Run a probe once and enter what it measured, if it is our turn and the service has started."""
+        if not (self._has_turn and self._is_ready()):
             return
-        outcomes = probe.run()
+        try:
+            outcomes = probe.run()
+        except Stopped:
+            return
         if self._stopping.is_set():
             return  # it may have failed because the server stops too
         at, span = self.clock(), probe.max_seconds + 2 * self._interval
@@ -152,6 +165,16 @@ class Prober:
                 tidy(connection, self.turn.project_id, now)
                 history.prune(connection, now)
 
+    def _is_ready(self) -> bool:
+        """Whether a worker lives, or none has come for a while."""
+        late = self.clock() - self._started_at >= START_SECONDS
+        self._ready = self._ready or late or self._store.counts().workers > 0
+        return self._ready
+
+    def _pause(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise Stopped
+
     def _run_of(self, probe: Probe) -> Callable[[], None]:
         return lambda: self.probe(probe)
 
@@ -162,7 +185,7 @@ class Prober:
             probes.append(ClipProbe(self._client, model, self._workers_are_busy, queue=number == 0))
         outbound = Outbound(allow_private=settings.allow_private_urls)
         webhooks = webhook_probe(
-            self.database, outbound, url, lambda: self.turn.project_id, self.clock, self._stopping.wait
+            self.database, outbound, url, lambda: self.turn.project_id, self.clock, self._client
         )
         probes += [] if webhooks is None else [webhooks]
         if (settings.home / upstreams.FILE).exists():

@@ -75,16 +75,19 @@ class Client:
         url: str,
         key: Callable[[], str],
         pause: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """
         Args:
             url: address of the server, without /v1.
             key: returns the API key.
-            pause: waits so many seconds, or until the prober stops.
+            pause: waits so many seconds; it may raise, and the probe then ends with that.
+            clock: seconds since any moment.
             transport: for tests.
         """
         self.pause = pause
+        self.clock = clock
         self._key = key
         # No connection outlives its request: the next one shows whether the server still accepts some.
         limits = httpx.Limits(max_keepalive_connections=0)
@@ -118,19 +121,19 @@ class ApiProbe:
 
     def run(self) -> Sequence[Outcome]:
         """See `Probe`. A server that does not answer says nothing about latency."""
-        start = time.monotonic()
+        start = self._client.clock()
         try:
             ready = self._client.request("GET", "/readyz")
             if ready.status_code != 200:
-                seconds = time.monotonic() - start
+                seconds = self._client.clock() - start
                 return [
                     Outcome(API, False, seconds, f"The server is not ready (status {ready.status_code}).")
                 ]
-            start = time.monotonic()
+            start = self._client.clock()
             answer = self._client.request("GET", "/v1/videos?limit=1")
         except httpx.HTTPError as error:
-            return [Outcome(API, False, time.monotonic() - start, _unanswered(error))]
-        seconds = time.monotonic() - start
+            return [Outcome(API, False, self._client.clock() - start, _unanswered(error))]
+        seconds = self._client.clock() - start
         if answer.status_code != 200:
             message = f"The API answers with status {answer.status_code}."
             return [Outcome(API, False, seconds, message)]
@@ -161,17 +164,17 @@ class ClipProbe:
 
     def run(self) -> Sequence[Outcome]:
         """See `Probe`."""
-        start = time.monotonic()
+        start = self._client.clock()
         wait: float | None = None
         try:
             answer = self._client.request("POST", "/v1/videos", {**CLIP, "model": self._model})
             if answer.status_code != 200:
                 message = f"A clip is refused (status {answer.status_code})."
-                return [Outcome(self.name, False, time.monotonic() - start, message)]
+                return [Outcome(self.name, False, self._client.clock() - start, message)]
             address = f"/v1/videos/{answer.json()['id']}"
             while True:
                 status = self._status(address)
-                seconds = time.monotonic() - start
+                seconds = self._client.clock() - start
                 if status != QUEUED and wait is None:
                     wait = seconds
                 if status in (COMPLETED, FAILED) or seconds >= CLIP_SECONDS:
@@ -184,8 +187,8 @@ class ClipProbe:
                 self._client.request("POST", f"{address}/cancel")
                 message = f"A clip was not rendered within {CLIP_SECONDS:g} s."
         except httpx.HTTPError as error:
-            return [Outcome(self.name, False, time.monotonic() - start, _unanswered(error))]
-        return self._outcomes(time.monotonic() - start, wait, message)
+            return [Outcome(self.name, False, self._client.clock() - start, _unanswered(error))]
+        return self._outcomes(self._client.clock() - start, wait, message)
 
     def _status(self, address: str) -> str:
         answer = self._client.request("GET", address)
