@@ -119,12 +119,18 @@ def test_an_incident_opens_and_closes_by_itself_and_endpoints_hear_of_both(
     assert [tuple(row) for row in sent] == [(name, {"id": incident.id}) for name in types]
 
 
-def test_failures_that_the_api_explains_open_no_incident(database: Database, records: StatusRecords) -> None:
-    for number in range(4):
-        at = START + 15 * number
-        enter(database, sample(at, False, "api"), sample(at + 1, False, "clips/native"))
-        enter(database, sample(at + 2, False, "providers/other"))
-    assert {incident.component for incident in records.report().incidents} == {"api", "providers/other"}
+def test_one_cause_opens_one_incident(database: Database, records: StatusRecords) -> None:
+    def fail(start: float, *components: str) -> set[str]:
+        for number in range(4):
+            enter(database, *(sample(start + 15 * number, False, name) for name in components))
+        return {incident.component for incident in records.report().incidents}
+
+    assert fail(START, "clips/native", "queue") == {"clips/native"}
+    later = START + 3600
+    enter(database, *(sample(later + 15 * number, True, "clips/native") for number in range(3)))
+    assert fail(later + 60, "queue") == {"clips/native", "queue"}
+    expected = {"clips/native", "queue", "api", "providers/other"}
+    assert fail(later + 600, "api", "clips/native", "webhooks", "providers/other") == expected
 
 
 def test_a_component_that_is_not_probed_any_more_leaves_the_page_and_keeps_its_history(

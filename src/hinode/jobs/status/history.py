@@ -12,7 +12,7 @@ from hinode.jobs import ids
 from hinode.jobs.status import notices
 from hinode.jobs.status.budget import HOUR, MINUTE
 from hinode.jobs.status.incidents import Action, Impact, LastIncident, Streak, decide
-from hinode.jobs.status.objectives import API, DAY, WINDOW_DAYS, objective_of
+from hinode.jobs.status.objectives import DAY, WINDOW_DAYS, objective_of
 from hinode.records.rows import first_row, insert_into
 from hinode.records.tables import status_buckets, status_components, status_incidents
 
@@ -138,7 +138,7 @@ def _update_incident(connection: Connection, sample: Sample, streak: Streak) -> 
     )
     row = first_row(connection, query)
     last = None if row is None else LastIncident(row["id"], Impact(row["impact"]), row["closed_at"])
-    explained = objective_of(sample.component).needs_api and _api_fails(connection)
+    explained = _fails(connection, objective_of(sample.component).explained_by)
     action = decide(streak, last, explained=explained)
     since = sample.at if streak.failing_since is None else streak.failing_since
     if action is Action.OPEN:
@@ -162,9 +162,10 @@ def _update_incident(connection: Connection, sample: Sample, streak: Streak) -> 
     ]
 
 
-def _api_fails(connection: Connection) -> bool:
-    query = sa.select(status_components.c.failures).where(status_components.c.name == API)
-    return bool(connection.scalar(query))
+def _fails(connection: Connection, kinds: Collection[str]) -> bool:
+    """Whether the last sample of a component of these kinds was bad."""
+    query = sa.select(status_components.c.name).where(status_components.c.failures > 0)
+    return any(objective_of(name).kind in kinds for name in connection.scalars(query))
 
 
 def _change(connection: Connection, incident_id: str, **values: object) -> None:

@@ -29,23 +29,24 @@ class Objective:
         title: for people; "{}" stands for the second part.
         promise: what a good sample is, for people.
         target: share of the time for which samples are good, 0 to 1.
-        needs_api: whether it fails whenever the API does; such a failure opens no incident of its own.
+        explained_by: kinds of components without which it fails too; while one of them fails, its failures
+            open no incident of their own.
     """
 
     kind: str
     title: str
     promise: str
     target: float
-    needs_api: bool = True
+    explained_by: tuple[str, ...] = (API,)
 
 
 OBJECTIVES = (
-    Objective(API, "API", "The API is ready and accepts a key.", 0.999, needs_api=False),
+    Objective(API, "API", "The API is ready and accepts a key.", 0.999, ()),
     Objective(LATENCY, "API latency", f"The API answers within {LATENCY_SECONDS:g} s.", 0.99),
     Objective(CLIPS, "Clips by {}", "A clip is requested, rendered and downloaded.", 0.995),
-    Objective(QUEUE, "Queue", f"A clip waits at most {QUEUE_SECONDS:g} s for a worker.", 0.99),
+    Objective(QUEUE, "Queue", f"A clip waits at most {QUEUE_SECONDS:g} s for a worker.", 0.99, (API, CLIPS)),
     Objective(WEBHOOKS, "Webhooks", f"An event arrives within {DELIVERY_SECONDS:g} s.", 0.99),
-    Objective(PROVIDERS, "Provider {}", "The server of the provider answers.", 0.99, needs_api=False),
+    Objective(PROVIDERS, "Provider {}", "The server of the provider answers.", 0.99, ()),
 )
 """In the order of the status page."""
 
