@@ -36,8 +36,8 @@ STATES = {
 }
 FAIR = 0.95
 """Availability of a day below which it is drawn as bad."""
-BAR, GAP, HEIGHT = 6, 2, 32
-"""Of the picture of a day, in its own units."""
+BAR, GAP, HEIGHT, MIN_HEIGHT = 6, 2, 32, 5
+"""Of the picture of a day, in its own units; what was measured is at least as high as the last."""
 UNITS = ((DAY, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
@@ -94,8 +94,7 @@ def _add_component(section: xml.Element, component: Component) -> None:
     _add_bars(article, component)
     scale = add_element(article, "div", **{"class": "row small"})
     add_element(scale, "span", f"{WINDOW_DAYS} days ago")
-    share = component.tally.availability
-    add_element(scale, "span", "Not measured" if share is None else f"{_percent(share)} good")
+    add_element(scale, "span", _describe_window(component.tally))
     add_element(scale, "span", "Today")
     promise = component.objective.promise
     left = max(0.0, component.budget.left)
@@ -122,10 +121,18 @@ def _add_bars(article: xml.Element, component: Component) -> None:
         add_element(group, "rect", **box, y="0", height=str(HEIGHT), **{"class": "unknown"})
         share = _measured_share(day)
         if share > 0:
-            height = max(2.0, HEIGHT * share)
+            height = max(MIN_HEIGHT, HEIGHT * share)
             kind = _kind(day.tally, component.objective.target)
             position = {"y": f"{HEIGHT - height:.1f}", "height": f"{height:.1f}"}
             add_element(group, "rect", **box, **position, **{"class": kind})
+
+
+def _describe_window(tally: Tally) -> str:
+    share, measured = tally.availability, tally.good + tally.bad
+    if share is None:
+        return "Not measured"
+    is_whole = measured >= (WINDOW_DAYS - 1) * DAY
+    return f"{_percent(share)} good" + ("" if is_whole else f" of {_duration(measured)} measured")
 
 
 def _measured_share(day: Day) -> float:

@@ -25,7 +25,7 @@ _ROW = status_probers.c.number == 1
 class Turn:
     """The lease of one process, and the project and API key of its probes. Safe to use from several threads.
 
-    A key is made with each turn, because only its digest is stored; the keys of earlier turns are revoked.
+    A key is made with each turn, because only its digest is stored; the keys of earlier turns are deleted.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float], url: str, interval: float) -> None:
@@ -67,11 +67,11 @@ class Turn:
         return connection.execute(update.values(reported_at=at)).rowcount == 1
 
     def give_up(self) -> None:
-        """Let another process have the turn at once, and revoke the key."""
+        """Let another process have the turn at once, and delete the key."""
         with self.database.write() as connection:
             mine = status_probers.update().where(_ROW, status_probers.c.holder == self.holder)
             if connection.execute(mine.values(lease_until=self.clock())).rowcount:
-                _revoke(connection, self.project_id, self.clock())
+                _delete_keys(connection, self.project_id)
         self.key = ""
 
     def _make_key(self, project_id: str | None) -> None:
@@ -81,7 +81,7 @@ class Turn:
             with self.database.write() as connection:
                 connection.execute(status_probers.update().where(_ROW).values(project_id=project_id))
         with self.database.write() as connection:
-            _revoke(connection, project_id, self.clock())
+            _delete_keys(connection, project_id)
         self.project_id = project_id
         self.key = tenants.create_key(NAME, project=project_id).key
 
@@ -102,6 +102,6 @@ def own_project(connection: Connection) -> str | None:
     return project
 
 
-def _revoke(connection: Connection, project_id: str, now: float) -> None:
-    mine = api_keys.c.project_id == project_id, api_keys.c.revoked_at.is_(None)
-    connection.execute(api_keys.update().where(*mine).values(revoked_at=now))
+def _delete_keys(connection: Connection, project_id: str) -> None:
+    """Delete the keys of earlier turns: there is one for each start of a prober."""
+    connection.execute(api_keys.delete().where(api_keys.c.project_id == project_id))
