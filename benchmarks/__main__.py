@@ -20,6 +20,7 @@ and, only by name, because they take long:
     overhead    what the diffusers engine adds to plain diffusers, as a ratio
     profiles    clips by plain diffusers and under each profile, cold and warm
     queue-postgresql  jobs per second on PostgreSQL beside a bare psycopg loop, as a ratio
+    scale       a day of 10 million clips on 20,000 GPUs: one PostgreSQL, cells, a loss, spot GPUs
     ray-overhead  what workers on Ray cost beside those of the server, as a ratio
     gpu-check   whether the diffusers engine works on a GPU, and how fast it is there
     storage     files into a bucket and back, as ratios to plain HTTP
@@ -54,6 +55,7 @@ NAMES = (
     "profiles",
     "queue-postgresql",
     "ray-overhead",
+    "scale",
     "gpu-check",
     "storage",
     "soak",

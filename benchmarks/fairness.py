@@ -20,7 +20,7 @@ import math
 import random
 import sys
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -118,6 +118,7 @@ class Farm:
         self.load, self.choose, self.policy, self.preemptive = load, choose, policy, preemptive
         self.lanes: dict[str, list[tuple[float, int, Job]]] = {}
         self.tenants: dict[str, Tenant] = {}
+        self.begun: dict[str, float] = {}  # of each project, the sum of the starts of its running jobs
         self.running: dict[Job, int] = {}
         self.stopping: set[Job] = set()
         self.free = load.slots
@@ -131,6 +132,7 @@ class Farm:
         for job in sent:
             self.order[job] = len(self.order)
             self.tenants.setdefault(job.project, Tenant(job.project, 0.0, 0.0, 1.0, 0, None))
+            self.begun.setdefault(job.project, 0.0)
             self.at(job.sent_at, self.queue, job)
         while self.events:
             self.now, _, happen, job = heapq.heappop(self.events)
@@ -147,25 +149,27 @@ class Farm:
         insort(self.lanes.setdefault(job.lane().key, []), (job.sent_at, self.order[job], job))
 
     def heads(self) -> list[Lane]:
-        return [waiting[0][2].lane() for waiting in self.lanes.values() if waiting]
+        return [waiting[0][2].lane() for waiting in self.lanes.values()]
 
-    def accounts(self) -> dict[str, Tenant]:
+    def accounts(self, projects: Iterable[str]) -> dict[str, Tenant]:
         """The projects, with what their running jobs have used so far."""
         accounts = {}
-        for project, tenant in self.tenants.items():
+        for project in projects:
+            tenant = self.tenants[project]
             had = schedule.attained(tenant, self.now, self.policy)
+            had += tenant.running * self.now - self.begun[project]
             accounts[project] = tenant._replace(attained=had, attained_at=self.now)
-        for job in self.running:
-            tenant = accounts[job.project]
-            accounts[job.project] = tenant._replace(attained=tenant.attained + self.now - job.started_at)
         return accounts
 
     def assign(self) -> None:
         while self.free and (heads := self.heads()):
-            lane = self.choose(heads, self.accounts(), self.now)
+            lane = self.choose(heads, self.accounts(head.project_id for head in heads), self.now)
             if lane is None:
                 return
-            self.start(self.lanes[lane.key].pop(0)[2])
+            waiting = self.lanes[lane.key]
+            self.start(waiting.pop(0)[2])
+            if not waiting:
+                del self.lanes[lane.key]
 
     def start(self, job: Job) -> None:
         self.free -= 1
@@ -173,6 +177,7 @@ class Farm:
             running=self.tenants[job.project].running + 1
         )
         job.started_at = self.now
+        self.begun[job.project] += self.now
         self.running[job] = job.preemptions
         self.at(self.now + job.left, self.finish, job)
         if self.preemptive and job.left > self.policy.time_slice:
@@ -184,10 +189,11 @@ class Farm:
         ran_for = self.now - job.started_at
         if ran_for < self.policy.time_slice:  # a heartbeat of an earlier attempt
             return
+        heads = self.heads()
         if schedule.should_preempt(
             job.lane(),
-            self.heads(),
-            self.accounts(),
+            heads,
+            self.accounts({job.project, *(head.project_id for head in heads)}),
             now=self.now,
             policy=self.policy,
             ran_for=ran_for,
@@ -214,6 +220,7 @@ class Farm:
     def release(self, job: Job) -> None:
         self.free += 1
         del self.running[job]
+        self.begun[job.project] -= job.started_at
         tenant = self.tenants[job.project]
         had = schedule.attained(tenant, self.now, self.policy) + self.now - job.started_at
         self.tenants[job.project] = tenant._replace(

@@ -113,7 +113,9 @@ def pages(ids: dict[str, str]) -> dict[str, str]:
 
 def settle(page: Page) -> None:
     """Wait until the page has what it shows; a stream of events is open for ever."""
-    page.wait_for_timeout(2500)
+    page.wait_for_timeout(1500)
+    page.wait_for_function("!document.querySelector('.loading, [aria-busy=true]')", timeout=120_000)
+    page.wait_for_timeout(1000)
     page.evaluate("Promise.all([...document.images].map((image) => image.decode().catch(() => 0)))")
 
 

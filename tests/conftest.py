@@ -8,6 +8,7 @@ import resource
 import shutil
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib import metadata as distributions
@@ -24,6 +25,7 @@ from hinode.clip import Clip, Frames, Provenance
 from hinode.records.database import Database
 from hinode.records.tables import metadata, schema_revisions
 from hinode.settings import Settings
+from tests.post_office import Conversation, PostOffice
 
 # One thread for each process, read by torch when it is imported: threads that wait for one another on a busy
 # machine take several times the processor time of the work itself.
@@ -120,6 +122,17 @@ def postgres() -> Iterator[PostgreSQL]:
     """A real PostgreSQL of this test run, from a wheel in `[dev]`; it ends with the run, even if killed."""
     with PostgreSQL() as server:
         yield server
+
+
+@pytest.fixture
+def office() -> Iterator[PostOffice]:
+    """A mail server, which holds the mails that it took."""
+    with PostOffice(("127.0.0.1", 0), Conversation) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture(scope="session")

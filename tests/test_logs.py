@@ -48,9 +48,12 @@ def test_a_failure_that_lasts_is_one_line_a_minute() -> None:
     handler.addFilter(logs.Repeats(lambda: now))
     log = logging.getLogger("hinode.repeats")
     log.propagate, log.handlers = False, [handler]
+    log.setLevel(logging.INFO)
     for second in range(150):
         now = float(second)
         log.warning("the disk is away")
+        log.info("request", extra={"request_id": f"req_{second}", "repeats_as": ("429", "key_1")})
+        log.info("request", extra={"request_id": f"req_{second}"})
         for job in ("video_1", "video_2"):  # each job has a line of its own
             log.error("the job failed", extra={"job_id": job})
         try:
@@ -58,7 +61,11 @@ def test_a_failure_that_lasts_is_one_line_a_minute() -> None:
         except OSError:
             log.exception("a batch could not be moved on")
     lines = read(stream)
-    assert len(lines) == 3 * 4
+    requests = [line for line in lines if line["message"] == "request"]
+    assert [line["repeated"] for line in requests if "repeated" in line] == [59, 59]
+    assert len(requests) == 150 + 3
+    assert not any("repeats_as" in line for line in lines)
+    assert len(lines) == 3 * 4 + len(requests)
     disk = [line.get("repeated") for line in lines if line["message"] == "the disk is away"]
     assert disk == [None, 59, 59]
     log.handlers = []

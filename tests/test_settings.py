@@ -47,6 +47,25 @@ def test_a_device_is_one_of_torch() -> None:
         Settings.from_environment({"HINODE_DEVICE": "toaster"})
 
 
+def test_what_is_probed_and_who_hears_of_it() -> None:
+    variables = {
+        "MODELS": "testcard, native/book",
+        "MAIL": "ada@example.com",
+        "SECONDS": "5",
+        "URL": "http://a/",
+    }
+    settings = Settings.from_environment({f"HINODE_STATUS_{name}": text for name, text in variables.items()})
+    assert settings.status_models == ("testcard", "native/book")
+    assert settings.status_mail == ("ada@example.com",)
+    assert (settings.status, settings.status_seconds, settings.status_url) == (False, 5.0, "http://a")
+    wrong = {"MODELS": "native/book,native/other", "MAIL": "ada", "SECONDS": "60", "URL": "a", "": "perhaps"}
+    for name, text in wrong.items():
+        variable = f"HINODE_STATUS_{name}".rstrip("_")
+        with pytest.raises(BadInput) as caught:
+            Settings.from_environment({variable: text})
+        assert caught.value.field == variable
+
+
 def test_names_of_the_server() -> None:
     settings = Settings.from_environment({"HINODE_HOSTS": " Studio.Example.com., 10.0.0.1 ,fd00::1"})
     assert settings.hosts == ("studio.example.com", "10.0.0.1", "fd00::1")

@@ -19,6 +19,8 @@ from hinode.parsing import Input, Integer, Number, field_names, parse
 log = logging.getLogger(__name__)
 
 MAX_THREADS = 1024
+MAX_PROBE_SECONDS = 20.0
+"""Between two probes, so that a failure shows within a minute though a probe may take half of it."""
 MAX_SECONDS = 100 * 366 * 86400.0
 OF_BUCKETS = ("store_endpoint", "store_public_endpoint", "store_cache", "store_cache_gb")
 
@@ -125,6 +127,25 @@ def _hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
+def _models(text: str) -> tuple[str, ...]:
+    """Read `ENGINE/MODEL,…`, at most one model of each engine, as the status page has one line for each."""
+    models = tuple(part.strip() for part in text.split(",") if part.strip())
+    for model in models:
+        if re.fullmatch(r"[\w-]{1,64}(/[\w./:-]{1,200})?", model, re.ASCII) is None:
+            raise ValueError(f"write {quote(model)} as ENGINE/MODEL, such as native/book")
+    if len({model.partition("/")[0] for model in models}) < len(models):
+        raise ValueError("name one model of each engine")
+    return models
+
+
+def _recipients(text: str) -> tuple[str, ...]:
+    recipients = tuple(part.strip() for part in text.split(",") if part.strip())
+    for recipient in recipients:
+        if re.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,253}", recipient) is None:
+            raise ValueError(f"write {quote(recipient)} like operator@example.com")
+    return recipients
+
+
 def _smtp_url(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -172,5 +193,10 @@ class Variables(Input):
     allow_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] | None = None
     hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts)] | None = None
     smtp_url: Annotated[str, BeforeValidator(_smtp_url)] | None = None
+    status: _Switch | None = None
+    status_url: Annotated[str, _address("HINODE_STATUS_URL")] | None = None
+    status_models: Annotated[tuple[str, ...], BeforeValidator(_models)] | None = None
+    status_mail: Annotated[tuple[str, ...], BeforeValidator(_recipients)] | None = None
+    status_seconds: Annotated[_Decimal, Field(ge=1, le=MAX_PROBE_SECONDS)] | None = None
     worker_token: str | None = None
     testcard_step_seconds: Annotated[_Decimal, Field(ge=0)] | None = None

@@ -15,7 +15,10 @@ from typing import Any, TextIO
 _about: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa: B039 (never changed in place)
 
 # Attributes of every record; all others were passed as `extra`.
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+    *("message", "asctime", "taskName", "color_message"),
+    "repeats_as",
+}
 
 REPEAT_SECONDS, MAX_REPEATS = 60.0, 1000
 """How long a repeated line is left out, and how many different lines are remembered."""
@@ -48,7 +51,9 @@ def start(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
 
 class Repeats(logging.Filter):
     """Lets a warning or an error through that says something new. One that is repeated, such as every second
-    while a disk is away, is written once a minute, with the number of those in between as `repeated`."""
+    while a disk is away, is written once a minute, with the number of those in between as `repeated`.
+
+    Another line counts as repeated if it has the `repeats_as` (passed as `extra`) of an earlier one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -56,10 +61,12 @@ class Repeats(logging.Filter):
         self._counts: dict[tuple[str, ...], tuple[float, int]] = {}  # when it was written, and repeated since
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno < logging.WARNING:
+        key: tuple[str, ...] | None = getattr(record, "repeats_as", None)
+        if key is None and record.levelno < logging.WARNING:
             return True
-        cause = record.exc_info[1] if record.exc_info else None
-        key = (record.name, record.getMessage(), repr(_facts(record)), repr(cause))
+        if key is None:
+            cause = record.exc_info[1] if record.exc_info else None
+            key = (record.name, record.getMessage(), repr(_facts(record)), repr(cause))
         now = self.clock()
         written_at, count = self._counts.get(key, (now - REPEAT_SECONDS, 0))
         if now - written_at < REPEAT_SECONDS:

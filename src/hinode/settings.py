@@ -52,6 +52,13 @@ class Settings:
             `HINODE_HOSTS`, separated by commas.
         smtp_url: server for mail to members, or "". `HINODE_SMTP_URL`, as
             `smtps://USER:PASSWORD@HOST:PORT?from=ADDRESS`.
+        status: whether `hinode serve` probes itself for the status page. `HINODE_STATUS`, 0.
+        status_url: address of the server for its probes, such as its public one, or "" for the one that it
+            listens on. `HINODE_STATUS_URL`.
+        status_models: models whose clips are probed, such as ("native/book",), or empty for those of this
+            machine. `HINODE_STATUS_MODELS`, separated by commas.
+        status_mail: addresses that incidents are mailed to. `HINODE_STATUS_MAIL`, separated by commas.
+        status_seconds: between two probes of a component. `HINODE_STATUS_SECONDS`, 15.
         worker_token: with which `hinode worker --server` acts, or "". `HINODE_WORKER_TOKEN`.
         testcard_step_seconds: duration of one step of the engine testcard. `HINODE_TESTCARD_STEP_SECONDS`, 0.
     """
@@ -75,6 +82,11 @@ class Settings:
     allow_origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     smtp_url: str = field(default="", repr=False)
+    status: bool = False
+    status_url: str = ""
+    status_models: tuple[str, ...] = ()
+    status_mail: tuple[str, ...] = ()
+    status_seconds: float = 15.0
     worker_token: str = field(default="", repr=False)
     testcard_step_seconds: float = 0.0
 

@@ -111,6 +111,28 @@ def test_cards_move_by_keys_and_undo_brings_them_back(
     assert [shot["frames"] for shot in shots(server, key, board)] == [FRAMES, FRAMES + 2]
 
 
+def test_a_deleted_storyboard_comes_back(server: ServerHarness, sign_in: SignIn, key: str) -> None:
+    title = "A day that comes back"
+    board = ask(server, key, "GET", f"storyboards/{new_board(server, key)}")
+    values = {"title": title, "document": board["document"], "revision": board["revision"]}
+    board = ask(server, key, "PUT", f"storyboards/{board['id']}", values)
+    page = sign_in()
+    page.goto(f"{server.origin}/#/storyboards")
+    keyboard = Keyboard(page)
+    entry = page.get_by_role("link", name=title)
+    keyboard.activate("button", f"More for {title}")
+    page.get_by_role("menuitem", name="Delete").wait_for()
+    for _ in range(3):
+        if keyboard.focus().endswith("Delete"):
+            break
+        keyboard.press("ArrowDown")
+    keyboard.press("Enter")
+    entry.wait_for(state="detached")
+    keyboard.activate("button", "Undo")
+    entry.wait_for()
+    assert ask(server, key, "GET", f"storyboards/{board['id']}") == board
+
+
 def test_two_who_change_a_storyboard_lose_nothing(
     server: ServerHarness, sign_in: SignIn, key: str, errors: list[str]
 ) -> None:

@@ -32,7 +32,7 @@ from hinode.api.queries import check_query
 from hinode.api.routes.accounts import members, passwords, project, session, webhook_endpoints
 from hinode.api.routes.documents import feed, shots, storyboards
 from hinode.api.routes.library import archives, characters, collections, entries, files, trash
-from hinode.api.routes.operations import batches, events, health, models, queue, worker_files, workers
+from hinode.api.routes.operations import batches, events, health, models, queue, status, worker_files, workers
 from hinode.api.routes.videos import (
     captions,
     content,
@@ -86,6 +86,9 @@ ROUTERS = (
 )
 """The routes under /v1: for a new one, add its router here."""
 
+OPEN_ROUTERS = (health.router, status.router, studio.router)
+"""The routes beside /v1, which need no key."""
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 PROBES = ("/healthz", "/readyz", "/metrics")
 PREFLIGHT_SECONDS = 600
@@ -113,18 +116,15 @@ def create_app(context: Context, hosts: Iterable[str] = ()) -> FastAPI:
         telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": _is_probe},
     )
     app.state.context = context
-    app.state.metrics = Metrics(context.store)
+    app.state.metrics = Metrics(context.store, context.status)
     dependencies = [Depends(KEY), Depends(check_query)]
-    routers = (*ROUTERS, health.router, studio.router)
-    for router in routers:
+    for router in (*ROUTERS, *OPEN_ROUTERS):
         _answer_head(router)
     for router in ROUTERS:
         app.include_router(router, dependencies=dependencies, responses={"4XX": ERROR})
-    app.include_router(health.router)
-    app.include_router(studio.router)
-    app.state.routes = [
-        route for router in (*ROUTERS, health.router, studio.router) for route in router.routes
-    ]
+    for router in OPEN_ROUTERS:
+        app.include_router(router)
+    app.state.routes = [route for router in (*ROUTERS, *OPEN_ROUTERS) for route in router.routes]
     for kind in (HTTPException, RequestValidationError, HinodeError):
         app.add_exception_handler(kind, failures.handle)
     openapi.describe(app, ROUTERS)

@@ -21,6 +21,7 @@ from hinode.api.readiness import Readiness
 from hinode.api.requests.admission import Admission
 from hinode.api.requests.batch_wire import BatchWire
 from hinode.api.requests.inputs import Inputs
+from hinode.api.status.board import StatusBoard
 from hinode.api.streams.feed import Feed
 from hinode.errors import HinodeError
 from hinode.jobs.batches.batches import Batches
@@ -41,6 +42,7 @@ from hinode.jobs.library.entries import Library
 from hinode.jobs.library.lineage import Lineages
 from hinode.jobs.library.trash import Trash
 from hinode.jobs.project_queue import ProjectQueue
+from hinode.jobs.status.report import StatusRecords
 from hinode.jobs.store import Store
 from hinode.jobs.storyboards.storyboards import Storyboards
 from hinode.jobs.tenants.attempts import Attempts
@@ -104,6 +106,7 @@ class Context:
         self.archives = Archives(database, self.objects, clock)
         self.storyboards = Storyboards(database, clock)
         self.posts = PostFeed(database, clock)
+        self.status = StatusBoard(StatusRecords(database, clock), clock)
         self.endpoints = Endpoints(database, self.outbound, clock)
         self.catalogue = Catalogue(settings, clock)
         self.inputs = Inputs(self.store, self.objects, self.uploads, self.characters, self.outbound)

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from starlette.types import Scope
+
 from hinode.api.failures import RATE_LIMIT, RETRY_SECONDS, Refusal, retry_after, unavailable
 from hinode.jobs.job import OverQuota
 
@@ -65,6 +67,19 @@ class Buckets:
         self._levels[key_id] = tokens, now
         remaining = max(0, math.floor(tokens + 1e-9))
         return RateLimitStatus(per_minute, remaining, (per_minute - tokens) / rate, wait)
+
+
+def check_address(buckets: Buckets, scope: Scope, per_minute: int) -> None:
+    """Count a request without a key for the address that it came from.
+
+    Raises:
+        Refusal: there were more than `per_minute`.
+    """
+    rate = buckets.take(f"address {(scope.get('client') or ('',))[0]}", per_minute)
+    if rate.wait:
+        message = "there were too many requests from this address; ask again later"
+        headers = retry_after(rate.wait)
+        raise Refusal(429, message, code="rate_limit_exceeded", type=RATE_LIMIT, headers=headers)
 
 
 @dataclass

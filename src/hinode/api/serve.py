@@ -26,6 +26,7 @@ from hinode.jobs.capacity.ray.executor import RayExecutor
 from hinode.jobs.executors import LocalExecutor
 from hinode.jobs.files.checkpoints import part_digests
 from hinode.jobs.periodic import PeriodicTask, PeriodicTasks
+from hinode.jobs.status.prober import Prober
 from hinode.jobs.store import Store
 from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.records.database import Database, DatabaseError
@@ -69,6 +70,7 @@ def run(
     open_link: bool = False,
     ray: bool = False,
     ray_address: str | None = None,
+    status: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, and then shut down without loss.
 
@@ -83,6 +85,7 @@ def run(
         open_link: whether to open the link for signing in with the browser.
         ray: whether the workers run on a Ray cluster.
         ray_address: HOST:PORT of its head; None for one on this machine that ends with the server.
+        status: whether to probe this server for its status page.
 
     Raises:
         BadInput: there is no address `host`, an alias stands for a model that is not there, or there can be
@@ -103,16 +106,22 @@ def run(
             RayExecutor(settings, workers, ray_address) if ray else LocalExecutor(workers, context.store.lost)
         )
         tasks = PeriodicTasks(_periodic_tasks(context, deliverer))
+        port = listener.getsockname()[1]
+        prober = Prober(settings, database, settings.status_url or _own_url(host, port)) if status else None
 
         def begin() -> None:
-            link = _announce(context, host, listener.getsockname()[1])
+            link = _announce(context, host, port)
             if open_link and not open_in_browser(link):
                 log.warning("there is no browser here; open the printed link with yours")
             executor.fill()
             tasks.start()
+            if prober is not None:
+                prober.start()
 
         def end() -> None:
             context.stopping.set()
+            if prober is not None:
+                prober.stop()
             executor.drain(DRAIN_SECONDS)
 
         server = _Server(create_app(context, host_names(host)), begin, end)
@@ -225,6 +234,7 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
         PeriodicTask("recording uses of sessions", 5.0, context.sessions.record_uses),
         PeriodicTask("failing jobs that no live worker can run", 30.0, context.store.give_up),
         PeriodicTask("entering older videos in the library", 300.0, context.library.fill),
+        PeriodicTask("removing deleted storyboards", 300.0, context.storyboards.remove_deleted),
         PeriodicTask("removing unreferenced files", 300.0, lambda: sweep(context)),
     ]
 
@@ -269,11 +279,16 @@ def open_in_browser(link: str) -> bool:
     return sys.stdout.isatty() and desktop and webbrowser.open(link)
 
 
-def _announce(context: Context, host: str, port: int) -> str:
-    """Print the address of the server, a link to sign in, which is returned, and on the first start a key."""
+def _own_url(host: str, port: int) -> str:
+    """The address of the server for programs on this machine."""
     name = f"[{host}]" if ":" in host else host
     # The name of this machine may be one that nobody else can look up, as in a container.
-    base = f"http://{'localhost' if host in ANYWHERE else name}:{port}"
+    return f"http://{'localhost' if host in ANYWHERE else name}:{port}"
+
+
+def _announce(context: Context, host: str, port: int) -> str:
+    """Print the address of the server, a link to sign in, which is returned, and on the first start a key."""
+    base = _own_url(host, port)
     lines = [f"Hinode {__version__} serves Sora's API at {base}/v1 (pages about it: {base}/docs)", ""]
     key = context.tenants.first_start()
     context.sessions.announce(base)

@@ -22,6 +22,7 @@ from hinode.cli import (
     plan,
     quote,
     serve,
+    status,
     storyboard,
     tenants,
     train,
@@ -49,7 +50,15 @@ CLIP_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Generate": (storyboard.storyboard, plan.plan, plan.describe, quote.quote),
-    "Serve": (serve.serve, serve.worker, users.link, doctor.doctor, backup.backup, backup.restore),
+    "Serve": (
+        serve.serve,
+        serve.worker,
+        status.probe,
+        users.link,
+        doctor.doctor,
+        backup.backup,
+        backup.restore,
+    ),
     "Train": (train.train, evaluate.evaluate),
 }
 GROUPS = {
@@ -57,6 +66,7 @@ GROUPS = {
         "jobs": jobs.jobs,
         "keys": tenants.keys,
         "projects": tenants.projects,
+        "status": status.status,
         "users": users.users,
         "workers": serve.workers,
     },

@@ -66,6 +66,9 @@ def serve(
     open_link: Annotated[
         bool, typer.Option("--open", help="Open the link for signing in with the browser.")
     ] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Probe this server for its status page, as HINODE_STATUS=1.")
+    ] = False,
 ) -> None:
     """Serve the HTTP API and generate the requested videos. It prints a link for signing in."""
     from hinode import logs, tracing
@@ -85,6 +88,7 @@ def serve(
             open_link=open_link,
             ray=ray,
             ray_address=ray_address,
+            status=status or settings.status,
         )
 
 

@@ -154,6 +154,12 @@ def recut(base: Request, source: MediaFile, begin: float, end: float, before: fl
     return _directed(base, "recut", (Segment(before), span, Segment(after)), source)
 
 
+def crop(base: Request, source: MediaFile) -> Request:
+    """A whole clip at the size of `base`: what is too much of a frame is cut off evenly on both sides."""
+    # Only a storyboard may have nothing that is drawn.
+    return _directed(base, "storyboard", (Segment(source.seconds, keep=source.digest),), source)
+
+
 def last_moment(seconds: float, fps: float) -> float:
     """When the last frame of a clip begins."""
     return max(0.0, (math.ceil(round(seconds * fps, 6)) - 1) / fps)

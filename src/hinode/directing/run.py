@@ -260,7 +260,7 @@ class DirectedRun:
             steps=0,
             native_size=self.layout.request.size,
             stage_seconds={},
-            read_as=f"{shots} parts of videos, joined as they are",
+            read_as=f"{shots} parts of videos, joined as they are" if shots > 1 else "the frames of a video",
             licence=capabilities.licence,
         )
 

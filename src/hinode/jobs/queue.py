@@ -25,6 +25,8 @@ UNSUPPORTED_SECONDS = 300.0
 # Two claims at once could both fill the last slot of a project's cap. SQLite has one writer at a time anyway.
 # A claim takes this lock after every other lock, and waits for none while it holds it (see `transitions`).
 _CLAIM_LOCK = Prepared("SELECT pg_advisory_xact_lock(4815162343)")
+# An idle worker looks twice a second. If each look took the lock, a few hundred would fill its time.
+_WAITING = Prepared("SELECT 1 FROM jobs WHERE status = 'queued' LIMIT 1")
 
 _BUSY = """
 busy(project_id, running, spent) AS (
@@ -105,6 +107,8 @@ def pick(
 ) -> str | None:
     """The job that a worker should start next, or None; `resident` are the models in its memory."""
     if connection.dialect.name == "postgresql":
+        if not _WAITING.run(connection):
+            return None
         _CLAIM_LOCK.run(connection)
     heads, tenants = _read(connection, now, host, engines, projects)
     lane = choose(list(heads), tenants, now=now, policy=POLICY, resident=resident)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 T = TypeVar("T")
@@ -25,6 +26,11 @@ def only_row(connection: Connection, query: sa.Executable) -> sa.RowMapping:
 def count_rows(connection: Connection, *conditions: sa.ColumnElement[bool]) -> int:
     """The number of rows, of the table that the conditions are about, that meet them all."""
     return connection.scalar(sa.select(sa.func.count()).where(*conditions)) or 0
+
+
+def insert_into(connection: Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An insertion that can say what happens to a row that is there already (`on_conflict_…`)."""
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
 
 
 def from_row(cls: type[T], row: Mapping[str, Any] | sa.RowMapping, **values: Any) -> T:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -54,6 +56,9 @@ IMMUTABLE = {
     "cache-control": "public, max-age=31536000, immutable",
     "x-content-type-options": "nosniff",  # the policy is that of the page: a hundred modules need no copy
 }
+FIRST = ("app.js", "pages/create.js", "strings/create.js")
+"""Modules of the page that most people see first."""
+IMPORT = re.compile(rb"""^import\b[^;]*?"(\.[^"]+)";""", re.MULTILINE)
 VERSION = "VERSION"
 """Stands in the page and the service worker for the version."""
 
@@ -89,9 +94,23 @@ def web_files() -> tuple[str, Mapping[str, StaticFile]]:
     bodies = {path.relative_to(WEB).as_posix(): path.read_bytes() for path in paths}
     digests = [[name, hashlib.sha256(body).hexdigest()] for name, body in bodies.items()]
     version = hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:12]
+    # Modules are asked for together: else a browser learns of each from the one that imports it.
+    links = (f'<link rel="modulepreload" href="./studio/{VERSION}/{name}">\n' for name in _imports(bodies))
+    bodies["index.html"] = bodies["index.html"].replace(b"</head>", "".join(links).encode() + b"</head>")
     for name in ("index.html", "service-worker.js"):
         bodies[name] = bodies[name].replace(VERSION.encode(), version.encode())
     return version, {name: StaticFile.of(name, body) for name, body in bodies.items()}
+
+
+def _imports(bodies: Mapping[str, bytes]) -> list[str]:
+    """The modules of `FIRST` and all that they import, each once."""
+    names = list(FIRST)
+    for name in names:
+        for path in IMPORT.findall(bodies[name]):
+            imported = posixpath.normpath(posixpath.join(posixpath.dirname(name), path.decode()))
+            if imported not in names:
+                names.append(imported)
+    return names
 
 
 @router.get("/")

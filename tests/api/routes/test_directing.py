@@ -330,11 +330,16 @@ def test_invalid_fields_are_refused_in_one_sentence(
 
 
 def test_another_frame_for_the_same_scene(fresh_server: Server, tmp_path: Path) -> None:
-    """The plan and the seed stay; a video without a plan cannot be composed anew."""
+    """The plan and the seed stay; a video without a plan is cropped."""
     client = fresh_server.client
     card = fresh_server.render()
-    refused = client.post(f"/v1/videos/{card['id']}/reframe", json={"size": "36x64"})
-    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "video_id")
+    refused = client.post(f"/v1/videos/{card['id']}/reframe", json={"size": "36x64", "fit": "compose"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "fit")
+    cropped = render(fresh_server, f"{card['id']}/reframe", size="20x36")
+    before, after = frames(fresh_server, card, tmp_path), frames(fresh_server, cropped, tmp_path)
+    middle = before[:, :, before.shape[2] // 2 - 10 :][:, :, :20].astype(int)
+    assert (before.shape[1:], after.shape) == ((36, 64, 3), (len(before), 36, 20, 3))
+    assert np.abs(after - middle).mean() < 6  # encoded once more
     save_tiny_book(fresh_server.context.settings.home / "models" / "tiny.safetensors")
     fields = {"model": "native/tiny", "prompt": "a red kite circles over the sea", "seed": 5}
     drawn = fresh_server.render(**fields, seconds="0.5", steps=1)

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from hinode.api.context import Context
 from hinode.directing.films import parser
-from tests.api.conftest import CheckError, Server, new_project
+from tests.api.conftest import CheckError, Clock, Server, new_project
 from tests.videos import read_video
 
 XSS = "<img src=x onerror=alert(1)>&\"'</script>"
@@ -120,6 +120,23 @@ def test_versions_are_restored_as_new_revisions(server: Server, check_error: Che
     server.client.delete(path)
     check_error(server.client.get(path), 404, "storyboard_id")
     check_error(server.client.post(f"{path}/versions/2/restore"), 404, "storyboard_id")
+
+
+def test_a_deleted_storyboard_can_be_restored_for_a_day(
+    server: Server, clock: Clock, check_error: CheckError
+) -> None:
+    board = create(server, shot("a"))
+    path = f"/v1/storyboards/{board['id']}"
+    storyboards = server.context.storyboards
+    assert server.client.delete(path).status_code == 200
+    storyboards.remove_deleted()
+    for _ in range(2):  # also of one that is there
+        assert server.client.post(f"{path}/restore").json() == board
+    assert server.client.get(path).json() == board
+    server.client.delete(path)
+    clock.now += 86_400
+    storyboards.remove_deleted()
+    check_error(server.client.post(f"{path}/restore"), 404, "storyboard_id")
 
 
 @pytest.mark.parametrize("fps", ["25", "24000/1001", "30000/1001", "25/2"])

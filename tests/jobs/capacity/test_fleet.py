@@ -57,10 +57,10 @@ def test_the_cheapest_class_that_runs_a_model_gets_its_work(tmp_path: Path) -> N
     assert (need.gpus, need.gpu_memory, need.labels) == (1.0, 70 * 10**9, {"ray.io/accelerator-type": "H100"})
     assert (limits.wait_target, limits.cold_start, limits.max_cost) == (90.0, 300.0, 100.0)
     work = {"native/book": 10.0, "testcard/testcard": 5.0, "diffusers/wan": 70.0, "remote/x": 1.0}
-    shares, homeless = divide(work, classes)
+    shares, unserved = divide(work, classes)
     assert (shares["small"].waiting, shares["h100"].waiting) == (15.0, 70.0)
     assert shares["small"].queued_models == {"native/book", "testcard/testcard"}
-    assert homeless == ("remote/x",)
+    assert unserved == ("remote/x",)
 
 
 def test_a_class_without_a_price_is_not_the_cheapest(tmp_path: Path) -> None:

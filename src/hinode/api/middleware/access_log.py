@@ -23,7 +23,7 @@ from hinode.jobs import ids
 
 log = logging.getLogger("hinode.api.requests")
 
-CLIENT_CLOSED_REQUEST = 499
+CLIENT_CLOSED_REQUEST, TOO_MANY_REQUESTS = 499, 429
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -84,4 +84,6 @@ class AccessLog:
         }
         if (identity := scope.get("state", {}).get("identity")) is not None:
             facts |= {"project_id": identity.project_id, "key_id": identity.key_id}
+        if status == TOO_MANY_REQUESTS:  # a client that ignores this status would fill the disk with lines
+            facts["repeats_as"] = ("429", facts.get("key_id") or facts["client"], method, route)
         log.info("request", extra=facts)

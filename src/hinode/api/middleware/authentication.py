@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hinode.api import failures
 from hinode.api.cookies import has_csrf_token, read_cookie
 from hinode.api.failures import RATE_LIMIT, Refusal
-from hinode.api.limits import Buckets, ConcurrencyLimit, RateLimitStatus
+from hinode.api.limits import Buckets, ConcurrencyLimit, RateLimitStatus, check_address
 from hinode.errors import HinodeError
 from hinode.jobs.fleet.tokens import PREFIX as TOKEN_PREFIX
 from hinode.jobs.fleet.tokens import WorkerTokens
@@ -124,11 +124,7 @@ class Authentication:
 
     def _check_anonymous(self, scope: Scope) -> None:
         """Check a request that is nobody's."""
-        rate = self.buckets.take(f"address {(scope.get('client') or ('',))[0]}", OPEN_PER_MINUTE)
-        if rate.wait:
-            message = "there were too many requests from this address; ask again later"
-            headers = failures.retry_after(rate.wait)
-            raise Refusal(429, message, code="rate_limit_exceeded", type=RATE_LIMIT, headers=headers)
+        check_address(self.buckets, scope, OPEN_PER_MINUTE)
         media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
         # A form of another site could sign a person in as somebody else; browsers ask before they send JSON.
         if scope["method"] == "POST" and media_type != "application/json":

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from hinode import __version__
+from hinode.api.status.board import StatusBoard
 from hinode.jobs.job import Counts
 from hinode.jobs.states import Priority, Status
 from hinode.jobs.store import Store
@@ -25,8 +26,9 @@ class Metrics(Collector):
     """The metrics of one application. Those of jobs are from the database, so that every process reports the
     same."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, status: StatusBoard) -> None:
         self.job_counts = JobCounts(store)
+        self.status = status
         self.registry = registry = CollectorRegistry()
         name, labels = "hinode_http_requests", ("method", "route")
         self.requests = Counter(name, "Requests that were answered.", (*labels, "status"), registry=registry)
@@ -69,6 +71,25 @@ class Metrics(Collector):
         wait = max(0.0, now - (now if counts.oldest_queued is None else counts.oldest_queued))
         text = "Time in the queue of the job that has waited longest."
         yield GaugeMetricFamily("hinode_oldest_queued_seconds", text, wait)
+        yield from self._of_status()
+
+    def _of_status(self) -> Iterable[Metric]:
+        report = self.status.latest().report
+        age = 0.0 if report.reported_at is None else max(0.0, report.at - report.reported_at)
+        text = "Time since the last probe of the service; 0 if there was never one."
+        yield GaugeMetricFamily("hinode_status_probe_age_seconds", text, age)
+        text = "Whether the last probe of a component met its promise."
+        up = GaugeMetricFamily("hinode_status_up", text, labels=("component",))
+        text = "How fast the error budget of a component is spent; at 1, all of it in 90 days."
+        burn = GaugeMetricFamily("hinode_status_burn_rate", text, labels=("component", "window"))
+        text = "Share of the error budget of a component that is left."
+        budget = GaugeMetricFamily("hinode_status_error_budget", text, labels=("component",))
+        for component in report.components:
+            up.add_metric((component.name,), 0.0 if component.message else 1.0)
+            budget.add_metric((component.name,), component.budget.left)
+            for window, rate in component.burn_rates.items():
+                burn.add_metric((component.name, window), rate)
+        yield from (up, burn, budget)
 
 
 class JobCounts:

@@ -22,7 +22,7 @@ from hinode.api.requests.models import (
     VideoRequest,
 )
 from hinode.api.requests.values import VideoReference
-from hinode.directing import source_facts
+from hinode.directing import operations, source_facts
 from hinode.directing.operations import check_keyframes
 from hinode.errors import BadInput
 from hinode.jobs.files.characters import WORDS, Character
@@ -221,20 +221,28 @@ def remix(admission: Admission, body: RemixVideo, owner: Owner, video_id: str) -
 
 
 def reframe(admission: Admission, body: ReframeVideo, owner: Owner, video_id: str) -> list[Draft]:
-    """Drafts of a video of the project composed anew for another size; it raises the same as `create`."""
+    """Drafts of a video of the project at another size; it raises the same as `create`."""
     source = admission.inputs.finished_video(video_id, owner.project_id, "video_id")
     assert source.job is not None, "a video of the project has a job"
     plan = body.plan or (source.job.provenance or {}).get("plan")
+    width, height = body.size
+    if body.fit == "crop" or (body.fit is None and not plan):
+        if body.plan:
+            raise BadInput("frames that are cropped follow no plan", "leave plan out, or fit", field="fit")
+        drafter = Drafter(admission, body, owner, source)
+        base = drafter.base("storyboard", None, source.file.seconds)
+        cropped = operations.crop(dataclasses.replace(base, width=width, height=height), source.file)
+        return [dataclasses.replace(draft, relation=REFRAME) for draft in drafter.source_drafts(cropped)]
     if not plan:
-        message = "the video was not drawn from a plan, so nothing says how another size shows it"
-        raise BadInput(message, "make a new video of that size", field="video_id")
+        message = "the video was not drawn from a plan, so it cannot be composed anew"
+        raise BadInput(message, "crop it: leave fit out", field="fit")
     original = source.job.request
     seed = original["seed"] if body.seed is None else body.seed
     profile = body.profile or original.get("profile")
     changed = body.model_copy(update={"plan": plan, "seed": seed, "profile": profile})
     drafter = Drafter(admission, changed, owner, source)
     request = drafter.base("generate", None, source.file.seconds)
-    request = dataclasses.replace(request, width=body.size[0], height=body.size[1])
+    request = dataclasses.replace(request, width=width, height=height)
     drafter.check(request)
     return [dataclasses.replace(draft, relation=REFRAME) for draft in drafter.drafts(request, ())]
 

@@ -89,8 +89,10 @@ def storyboard(admission: Admission, body: Storyboard, owner: Owner) -> list[Dra
     prompts = [segment.prompt for segment in segments if segment.prompt]
     prompt = body.prompt or body.title or " / ".join(prompts) or "a film"
     seconds = round(sum(segment.seconds for segment in segments), 6)
-    base = drafter.base("storyboard", prompt, seconds, body.size)
-    request = with_files(dataclasses.replace(base, segments=segments), drafter.files)
+    base = drafter.base("storyboard", prompt, seconds)
+    width, height = body.size or base.size  # videos of other sizes are cropped
+    base = dataclasses.replace(base, width=width, height=height, segments=segments)
+    request = with_files(base, drafter.files)
     return drafter.source_drafts(request)
 
 

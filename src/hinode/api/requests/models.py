@@ -127,9 +127,14 @@ class RemixVideo(WithStrength):
 
 
 class ReframeVideo(VideoRequest):
-    """A video composed anew for another size, from the plan that it was drawn from."""
+    """A video at another size: composed anew from the plan that it was drawn from, or cropped."""
 
     size: Size = Field(description="Width x height in pixels, both even.")
+    fit: Literal["compose", "crop"] | None = Field(
+        None,
+        description="Whether the scene is composed anew, which needs a plan, or the frames are cropped at "
+        "their middle and resized; by default it is composed where there is a plan.",
+    )
 
 
 class EditVideo(WithStrength):

@@ -80,13 +80,13 @@ class RemoteEngine:
         licences.check(capabilities.licence, self.settings.home)
         request.check(capabilities)
         request = dataclasses.replace(request, model=capabilities.model)
-        run = RemoteRun(request, upstreams, self.pool, self._client, self._pause, state)
+        run = RemoteRun(request, upstreams, self.pool, self.client, self._pause, state)
         if 3 * _max_frames(request, run.form) * math.prod(run.form.size) > MAX_BYTES:
             clip = f"{request.seconds:g} seconds at {request.width}x{request.height}"
             raise BadInput(f"{clip} do not fit into memory", "make it shorter or smaller", field="seconds")
         return run
 
-    def _client(self, upstream: Upstream) -> Client:
+    def client(self, upstream: Upstream) -> Client:
         """The client of a server.
 
         Raises:

@@ -143,12 +143,12 @@ def divide(
         The share of each class by its name, and the models that no class runs.
     """
     shares = {worker.name: Share() for worker in classes}
-    homeless = []
+    unserved = []
     for model, seconds in waiting.items():
         owner = next((worker for worker in classes if worker.runs(model)), None)
         if owner is None:
-            homeless.append(model)
+            unserved.append(model)
             continue
         shares[owner.name].waiting += seconds
         shares[owner.name].queued_models.add(model)
-    return shares, tuple(homeless)
+    return shares, tuple(unserved)

@@ -6,15 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from hinode.jobs.job import Draft
 from hinode.jobs.library.words import searched
+from hinode.records.rows import insert_into
 from hinode.records.tables import jobs, library, library_tags, parents
 
 FILL_ROWS = 500
-_INSERT: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def insert(connection: Connection, job_ids: Sequence[str], drafts: Sequence[Draft], now: float) -> None:
@@ -75,7 +74,7 @@ def write_words(connection: Connection, job_id: str) -> None:
 def _add(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows, without those that another process has added meanwhile."""
     if rows:
-        insert = _INSERT[connection.dialect.name](table).on_conflict_do_nothing()
+        insert = insert_into(connection, table).on_conflict_do_nothing()
         connection.execute(insert, rows)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs import ids
 from hinode.jobs.job import Job
+from hinode.jobs.library.entry import TRASH_SECONDS
 from hinode.jobs.rows import read_job
 from hinode.jobs.storyboards.document import Document
 from hinode.jobs.tenants.tenant import check_count
@@ -155,10 +156,41 @@ class Storyboards:
         return self.change(project_id, storyboard_id, revision, partial(_with_shot, shot_id, values))
 
     def delete(self, project_id: str, storyboard_id: str) -> bool:
-        """Delete a storyboard, and return whether it was there; its videos stay."""
+        """Delete a storyboard, and return whether it was there; its videos stay, and for a day so does it."""
         with self.database.write() as connection:
             update = storyboards.update().where(storyboards.c.id == storyboard_id, *_of(project_id))
             return connection.execute(update.values(deleted_at=self.clock())).rowcount > 0
+
+    def undelete(self, project_id: str, storyboard_id: str) -> Storyboard | None:
+        """Bring a deleted storyboard back, or return None if there is none; one that is there stays as it is.
+
+        Raises:
+            BadInput: there are too many.
+        """
+        deleted = (
+            storyboards.c.id == storyboard_id,
+            storyboards.c.project_id == project_id,
+            storyboards.c.deleted_at.is_not(None),
+        )
+        with self.database.write() as connection:
+            if first_row(connection, sa.select(storyboards).where(*deleted)):
+                check_count(connection, project_id, MAX_STORYBOARDS, "storyboards", "title", *_of(project_id))
+                connection.execute(storyboards.update().where(*deleted).values(deleted_at=None))
+            return _read(connection, project_id, storyboard_id)
+
+    def remove_deleted(self) -> None:
+        """Remove the storyboards that were deleted a day ago or earlier, with their versions."""
+        with self.database.write() as connection:
+            query = sa.select(storyboards.c.id).where(
+                storyboards.c.deleted_at <= self.clock() - TRASH_SECONDS
+            )
+            over = list(connection.scalars(query.with_for_update(skip_locked=True)))
+            for table, column in (
+                (storyboard_versions, storyboard_versions.c.storyboard_id),
+                (storyboard_takes, storyboard_takes.c.storyboard_id),
+                (storyboards, storyboards.c.id),
+            ):
+                connection.execute(table.delete().where(column.in_(over)))
 
     # Versions
 

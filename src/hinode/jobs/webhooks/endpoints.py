@@ -30,6 +30,8 @@ EventType = Literal[
     "batch.failed",
     "member.invited",
     "member.password_reset",
+    "status.incident.closed",
+    "status.incident.opened",
     "video.completed",
     "video.failed",
 ]

@@ -49,6 +49,13 @@ from hinode.records.tables.library import (
     uploads,
 )
 from hinode.records.tables.schema import metadata, schema_revisions
+from hinode.records.tables.status import (
+    status_buckets,
+    status_components,
+    status_incidents,
+    status_notes,
+    status_probers,
+)
 from hinode.records.tables.webhooks import deliveries, delivery_attempts, events, webhook_endpoints
 
 __all__ = [
@@ -83,6 +90,11 @@ __all__ = [
     "schema_revisions",
     "sessions",
     "sign_in_attempts",
+    "status_buckets",
+    "status_components",
+    "status_incidents",
+    "status_notes",
+    "status_probers",
     "storyboard_takes",
     "storyboard_versions",
     "storyboards",

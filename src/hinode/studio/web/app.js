@@ -83,8 +83,8 @@ function App() {
   useShortcuts([
     { keys: "mod+k", label: t("palette.open"), run: openPalette, inText: true },
     { keys: "?", label: t("shortcuts.title"), run: openShortcuts },
-    ...PAGES.filter((page) => page.icon && page.keys).map((page) => ({ keys: page.keys ?? "", label: t("goto", { page: t(`nav.${page.name}`) }), run: () => navigate(page.name) })),
-  ], []);
+    ...PAGES.filter((page) => page.icon && page.keys && (!page.isShown || page.isShown())).map((page) => ({ keys: page.keys ?? "", label: t("goto", { page: t(`nav.${page.name}`) }), run: () => navigate(page.name) })),
+  ], [session.value?.project?.feed_enabled]);
   const { page, id, query } = route.value;
   useEffect(() => {
     // A new page begins at its top, for eyes and for screen readers.

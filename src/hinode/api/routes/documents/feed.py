@@ -21,6 +21,7 @@ from hinode.api.requests.models import RemixVideo
 from hinode.api.routes.videos.videos import submit
 from hinode.jobs.feed import syndication
 from hinode.jobs.feed.feed import MAX_CAPTION_LENGTH, MAX_REASON_LENGTH, Post
+from hinode.jobs.markup import ATOM_TYPE
 from hinode.jobs.storyboards.document import Text
 from hinode.parsing import Input
 
@@ -201,14 +202,12 @@ def _xml(description: str, media_type: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}}
 
 
-@syndication_router.get(
-    "/feed.atom", response_class=Response, responses=_xml("The feed.", syndication.ATOM_TYPE)
-)
+@syndication_router.get("/feed.atom", response_class=Response, responses=_xml("The feed.", ATOM_TYPE))
 def get_atom(request: Request, context: AppContext, project_id: ProjectId, person: Person) -> Response:
     """The newest posts as Atom; the videos need the same credentials as this address."""
     posts, title = _newest(context, project_id, person)
     text = syndication.atom(posts, title, project_id, str(request.base_url), context.clock())
-    return Response(text, media_type=syndication.ATOM_TYPE)
+    return Response(text, media_type=ATOM_TYPE)
 
 
 @syndication_router.get(

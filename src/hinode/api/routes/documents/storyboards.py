@@ -236,9 +236,15 @@ def _revision(if_match: str | None) -> int:
 
 @router.delete("/{storyboard_id}", response_model=wire.Deleted)
 def delete_storyboard(storyboard_id: Id, context: AppContext, project_id: ProjectId) -> Response:
-    """Delete a storyboard; the videos of its shots stay."""
+    """Delete a storyboard; the videos of its shots stay. For a day it can be restored."""
     get_or_404(context.storyboards.delete, project_id, storyboard_id, "storyboard")
     return wire.Deleted(id=storyboard_id, object="storyboard.deleted").response()
+
+
+@router.post("/{storyboard_id}/restore", response_model=StoryboardObject)
+def restore_storyboard(storyboard_id: Id, context: AppContext, project_id: ProjectId) -> Response:
+    """Bring back a storyboard that was deleted less than a day ago."""
+    return answer(get_or_404(context.storyboards.undelete, project_id, storyboard_id, "storyboard"))
 
 
 @router.get("/{storyboard_id}/versions", response_model=VersionList)

@@ -170,7 +170,7 @@ async def recut_video(body: RecutBody, request: Request) -> Response:
 
 @directing_router.post("/{video_id}/reframe", response_model=wire.Video)
 async def reframe_video(video_id: Id, body: ReframeBody, request: Request) -> Response:
-    """Compose a video anew for another size: the same scene with the same seed, nothing cut off."""
+    """Show a video at another size: its scene composed anew with the same seed, or its frames cropped."""
     return await submit(request, partial(admission.reframe, video_id=video_id), body)
 
 

@@ -75,8 +75,8 @@ class Driver:
             stop.wait(PERIOD)
 
     def _scale(self, backlog: Backlog) -> None:
-        shares, homeless = fleet.divide(backlog.waiting, self.classes)
-        for model in homeless:
+        shares, unserved = fleet.divide(backlog.waiting, self.classes)
+        for model in unserved:
             log.error("no class of workers in %s runs %s; its jobs wait", fleet.FILE, model)
         for worker_class in self.classes:
             name = worker_class.name

@@ -135,10 +135,10 @@ class Slots:
                     if not ray.wait([slot.question], timeout=0)[0]:
                         continue
                     question, slot.question = slot.question, None
-                    self._hear(slot, ray.get(question, timeout=1))
+                    self._enter_report(slot, ray.get(question, timeout=1))
                 slot.question = slot.handle.report.remote()
             except (ActorDiedError, ActorUnschedulableError) as error:
-                self._bury(slot, error)
+                self._remove_dead(slot, error)
             except (RayError, GetTimeoutError) as error:  # it may be there all the same
                 log.warning("worker %s does not answer: %s", slot.name, type(error).__name__)
 
@@ -150,7 +150,7 @@ class Slots:
         for slot in self.all():
             self._kill(slot)
 
-    def _hear(self, slot: Slot, report: Report) -> None:
+    def _enter_report(self, slot: Slot, report: Report) -> None:
         slot.report = report
         for worker_id in report.ended[slot.passed_on :]:
             try:
@@ -170,7 +170,7 @@ class Slots:
         if over or ray.wait([slot.draining], timeout=0)[0]:
             self._kill(slot)
 
-    def _bury(self, slot: Slot, error: RayError) -> None:
+    def _remove_dead(self, slot: Slot, error: RayError) -> None:
         """Forget an actor that has died. Its worker saves its run by itself, or loses its lease."""
         del self._slots[slot.name]
         deaths = self._deaths.get(slot.worker_class, (0, 0.0))[0] + 1

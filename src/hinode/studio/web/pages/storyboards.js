@@ -25,7 +25,6 @@ export default function Page() {
   const [words, setWords] = useState("");
   const [busy, setBusy] = useState(false);
   const [imported, setImported] = useState(/** @type {{ id: string, title: string, notes: string[] } | null} */ (null));
-  const [doomed, setDoomed] = useState(/** @type {Entry | null} */ (null));
   const [over, setOver] = useState(false);
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   const load = async (after = "") => {
@@ -74,11 +73,16 @@ export default function Page() {
     await post("storyboards", { title: t("storyboards.copy", { title: board.title }).slice(0, 200), document: board.document });
     await load();
   });
-  const drop = () => attempt(async () => {
-    if (!doomed) return;
-    await remove(`storyboards/${encodeURIComponent(doomed.id)}`);
-    notify(t("storyboards.deleted", { title: doomed.title }));
-    setDoomed(null);
+  /** @param {Entry} entry */
+  const restore = (entry) => attempt(async () => {
+    await post(`storyboards/${encodeURIComponent(entry.id)}/restore`);
+    notify(t("storyboards.restored", { title: entry.title }));
+    await load();
+  });
+  /** @param {Entry} entry */
+  const drop = (entry) => attempt(async () => {
+    await remove(`storyboards/${encodeURIComponent(entry.id)}`);
+    notify(t("storyboards.deleted", { title: entry.title }), { action: { label: t("action.undo"), run: () => restore(entry) } });
     await load();
   });
   useShortcuts([{ keys: "n", label: t("storyboards.new"), group: t("storyboards.title"), run: create }], []);
@@ -97,16 +101,14 @@ export default function Page() {
       ${entries?.length === 0 && html`<${Empty} icon="board" title=${t("storyboards.empty")}><p class="measure">${t("storyboards.empty.text")}</p><//>`}
       ${entries && entries.length > 0 && !shown.length && html`<p role="status">${t("storyboards.nothing")}</p>`}
       <ul class="boards" aria-label=${t("storyboards.title")} aria-busy=${!entries}>
-        ${entries ? shown.map((entry) => html`<${BoardCard} key=${entry.id} entry=${entry} onDuplicate=${() => duplicate(entry)} onDelete=${() => setDoomed(entry)} />`) : Array.from({ length: 3 }, (_, index) => html`<li key=${index}><div class="picture in_progress board-cover"><span class="blank"></span></div></li>`)}
+        ${entries ? shown.map((entry) => html`<${BoardCard} key=${entry.id} entry=${entry} onDuplicate=${() => duplicate(entry)} onDelete=${() => drop(entry)} />`) : Array.from({ length: 3 }, (_, index) => html`<li key=${index}><div class="picture in_progress board-cover"><span class="blank"></span></div></li>`)}
       </ul>
       ${more && html`<div><${Button} onClick=${() => load(more)}>${t("storyboards.more")}<//></div>`}
       ${over && html`<div class="drop" aria-hidden="true"><p class="sheet"><${Icon} name="up" />${t("storyboards.drop")}</p></div>`}
     </div>
     ${imported && html`<${Dialog} title=${t("storyboards.imported.title")} onClose=${() => setImported(null)}>
       <p>${t("storyboards.imported", { title: imported.title })}</p><ul class="notes-list">${imported.notes.map((note) => html`<li key=${note}>${note}</li>`)}</ul>
-      <${Button} kind="primary" onClick=${() => navigate("storyboard", imported.id)}>${t("storyboards.imported.open")}<//><//>`}
-    ${doomed && html`<${Dialog} title=${t("storyboards.delete", { title: doomed.title })} onClose=${() => setDoomed(null)}>
-      <p>${t("storyboards.delete.text")}</p><div class="row dialog-end"><${Button} kind="danger" icon="trash" disabled=${busy} onClick=${drop}>${t("action.delete")}<//><${Button} onClick=${() => setDoomed(null)}>${t("action.cancel")}<//></div><//>`}`;
+      <${Button} kind="primary" onClick=${() => navigate("storyboard", imported.id)}>${t("storyboards.imported.open")}<//><//>`}`;
 }
 
 /** @param {{ entry: Entry, onDuplicate: () => void, onDelete: () => void }} properties */

@@ -26,7 +26,7 @@ import { RecutForm, RetakeForm } from "./spans.js";
  * @property {(context: Context) => string} path of the API
  * @property {(video: import("../../core/videos.js").Video) => object} initial
  * @property {(context: Context) => object} body without what all have
- * @property {(context: Context) => object} [priced] the body that is quoted, if another
+ * @property {(context: Context) => object} [priced] the body that is quoted, if another; it may name its operation
  * @property {(context: Context) => string | null} [missing] what is still to be done
  * @property {(properties: Context) => any} Form
  * @property {boolean} [single] whether it makes one clip, in a better profile than its source
@@ -130,9 +130,12 @@ export const OPERATIONS = [
   {
     name: "reframe", api: "generate", icon: "crop", keys: "shift+r", Form: ReframeForm,
     path: ({ video }) => `videos/${encodeURIComponent(video.id)}/reframe`,
-    initial: () => ({ size: "" }),
-    body: ({ value }) => ({ size: value.size }),
-    priced: ({ video, value }) => ({ prompt: video.prompt, seconds: Number(video.seconds), size: value.size, model: video.model }),
+    initial: ({ making }) => ({ size: "", fit: making?.plan ? "compose" : "crop" }),
+    body: ({ value }) => ({ size: value.size, fit: value.fit }),
+    priced: ({ video, value }) => ({
+      size: value.size, model: video.model,
+      ...(value.fit === "crop" ? { operation: "storyboard", shots: [{ video: { id: video.id }, seconds: Number(video.seconds) }] } : { prompt: video.prompt, seconds: Number(video.seconds) }),
+    }),
     missing: ({ value }) => (/^\d{2,4}x\d{2,4}$/.test(value.size) ? null : t("reframe.missing")),
   },
 ];

@@ -41,7 +41,9 @@ function shapesOf(size) {
 export function ReframeForm({ video, value, change }) {
   const shapes = shapesOf(video.size);
   const custom = value.size && !shapes.some((shape) => shape.size === value.size);
-  return html`<p class="small">${t("reframe.hint")}</p>
+  const fits = video.making?.plan ? ["compose", "crop"] : ["crop"];
+  return html`${fits.length > 1 && html`<${Segmented} wide label=${t("reframe.fit")} value=${value.fit} onChange=${(/** @type {string} */ fit) => change({ fit })} options=${fits.map((fit) => ({ value: fit, label: t(`reframe.fit.${fit}`) }))} />`}
+    <p class="small">${t(`reframe.hint.${value.fit}`)}</p>
     <${Segmented} wide label=${t("reframe.shape")} value=${value.size} onChange=${(/** @type {string} */ size) => change({ size })} options=${shapes.map((shape) => ({ value: shape.size, label: shape.name, title: shape.size.replace("x", " × ") }))} />
       <${Field} label=${t("reframe.size")}>${(/** @type {any} */ field) => html`<input ...${field} type="text" inputmode="numeric" size="10" placeholder="640x360" value=${value.size} aria-current=${custom ? "true" : undefined}
         onInput=${(/** @type {any} */ event) => change({ size: event.currentTarget.value.replace(/[^\dx×]/g, "").replace("×", "x") })} />`}<//>`;

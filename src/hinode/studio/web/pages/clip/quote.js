@@ -1,63 +1,26 @@
 // What an operation takes, before the click, and the click itself.
-import { post } from "../../core/api.js";
 import { duration } from "../../core/format.js";
 import { useShortcuts } from "../../core/keyboard.js";
+import { followQuote, newEstimate } from "../../core/quotes.js";
 import { t } from "../../core/strings.js";
-import { classes, html, useEffect, useState } from "../../core/ui.js";
+import { classes, html, useEffect, useMemo, useSignal } from "../../core/ui.js";
 import { Button, Segmented, Stepper } from "../../widgets/controls.js";
 
-const DELAY = 250;
 const MAX_TAKES = 4;
 
-/**
- * @typedef {object} Quote
- * @property {{ p50: number, p90: number }} eta
- * @property {{ p50: number, p90: number }} queue_wait
- * @property {{ name: string, seconds: number }[]} stages
- * @property {string | null} profile
- * @property {{ label: string, profile: string | null, size: string, model: string, eta: { p50: number, p90: number } }[]} alternatives
- * @property {number} valid_until seconds since 1970
- */
+/** @typedef {import("../../core/quotes.js").Quote} Quote */
 
 /**
- * The quote of a request; asked again when the request changes, and when it is out of date.
+ * What a request takes.
  * @param {string} operation
  * @param {object | null} body null while the request is incomplete
- * @returns {{ quote: Quote | null, refusal: import("../../core/api.js").ApiError | null }}
  */
-export function useQuote(operation, body) {
-  const [quote, setQuote] = useState(/** @type {Quote | null} */ (null));
-  const [refusal, setRefusal] = useState(/** @type {any} */ (null));
-  const [round, setRound] = useState(0);
-  // The words change nothing about the time; a change of them asks nobody.
-  const text = body && JSON.stringify({ operation, ...body, ...("prompt" in body && body.prompt ? { prompt: "a" } : {}) });
-  useEffect(() => {
-    if (!text) {
-      setQuote(null);
-      setRefusal(null);
-      return undefined;
-    }
-    const controller = new AbortController();
-    let again = 0;
-    const timer = setTimeout(async () => {
-      try {
-        const answer = await post("videos/quote", JSON.parse(text), { signal: controller.signal });
-        setQuote(answer);
-        setRefusal(null);
-        again = window.setTimeout(() => setRound(round + 1), Math.max(5000, answer.valid_until * 1000 - Date.now()));
-      } catch (error) {
-        if (controller.signal.aborted) return;
-        setQuote(null);
-        setRefusal(error);
-      }
-    }, DELAY);
-    return () => {
-      controller.abort();
-      clearTimeout(timer);
-      clearTimeout(again);
-    };
-  }, [text, round]);
-  return { quote, refusal };
+function useEstimate(operation, body) {
+  const request = useSignal(/** @type {Record<string, any> | null} */ (null));
+  const estimate = useMemo(() => newEstimate(request), []);
+  useEffect(() => { request.value = body && { operation, ...body }; });
+  useEffect(() => followQuote(estimate), []);
+  return { quote: estimate.quote.value, refusal: estimate.refusal.value };
 }
 
 /** The stages as one bar, the longest in the strongest colour. @param {{ quote: Quote }} properties */
@@ -81,7 +44,7 @@ export function stageName(name) {
  *   takes: 0 for an operation that makes one clip only; missing: what is still to be done, in a sentence
  */
 export function BeforeYouClick({ operation, label, body, missing, profiles, profile, takes, onProfile, onTakes, onGo, busy }) {
-  const { quote, refusal } = useQuote(operation, body);
+  const { quote, refusal } = useEstimate(operation, body);
   // Without an answer the click is tried; a refusal says what to change first.
   const refused = Boolean(refusal && refusal.status >= 400 && refusal.status < 500 && refusal.status !== 404);
   const ready = !missing && !refused && !busy;

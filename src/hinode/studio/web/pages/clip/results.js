@@ -25,8 +25,9 @@ export function progressNote(video) {
 
 /** The name of what led from a clip to another. @param {import("../../core/videos.js").Video} source @param {import("../../core/videos.js").Video} result */
 function relation(source, result) {
-  if (result.operation !== "generate") return result.operation;
-  return result.size === source.size ? "finish" : "reframe";
+  // A cropped clip is a storyboard of one shot in which nothing is drawn.
+  if (["generate", "storyboard"].includes(result.operation) && result.size !== source.size) return "reframe";
+  return result.operation === "generate" ? "finish" : result.operation;
 }
 
 /** @param {{ video: import("../../core/videos.js").Video, made: string[] }} properties made: ids, the newest first */

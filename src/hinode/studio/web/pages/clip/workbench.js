@@ -28,7 +28,7 @@ function operationsOf(video) {
   return {
     profiles: /** @type {string[]} */ (model?.profiles ?? []),
     operations: OPERATIONS.filter(({ name, api }) => {
-      if (name === "reframe" && !video.making?.plan) return false;
+      if (name === "reframe" && !video.making?.plan) return !model || model.operations.includes("storyboard");
       if (name === "finish" && video.profile !== "draft") return false;
       return !model || model.operations.includes(api ?? name);
     }),

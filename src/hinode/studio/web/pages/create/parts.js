@@ -1,7 +1,8 @@
 // Create besides the prompt: loaded after the prompt can be written, so that the page can be used soon.
+import { followQuote } from "../../core/quotes.js";
 import { characters, loadCharacters } from "./characters.js";
 import { mentions } from "./form.js";
-import { followQuote } from "./quote.js";
+import { estimate } from "./quote.js";
 import { currentReading, followForm } from "./reading.js";
 import { addName } from "./references.js";
 import { applyEdits } from "./sketch/edits.js";
@@ -32,6 +33,6 @@ export async function nameCharacter(id) {
 
 /** Ask for readings, quotes and plans of the form while the page is shown. @returns {() => void} */
 export function follow() {
-  const ends = [followForm(), followQuote(), followPlan()];
+  const ends = [followForm(), followQuote(estimate), followPlan()];
   return () => ends.forEach((end) => end());
 }
