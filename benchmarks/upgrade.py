@@ -17,24 +17,22 @@ import argparse
 import http.client
 import itertools
 import json
-import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import sqlalchemy as sa
 
 from benchmarks.audit import FINALS, Promise, audit
 from benchmarks.frames import worktree
-from benchmarks.postgres import PostgreSQL, programs
+from benchmarks.migrations import PATIENCE, endless_dump, next_version, open_transaction, wait_until
+from benchmarks.postgres import PostgreSQL
 from benchmarks.receiver import Receiver
 from benchmarks.serving import ROOT, ServerHarness
 from hinode.records.database import Database
@@ -42,16 +40,7 @@ from hinode.records.tables import jobs, workers
 
 BAR_SECONDS = 5.0
 NEW_SERVERS = 3
-PATIENCE = 120.0
 REQUEST_PAUSE, READ_PAUSE = 0.2, 0.05
-BALLAST_BYTES = 32 << 20
-"""More than a pipe holds, so that a dump that nobody reads does not end."""
-NEXT = (
-    'op.add_column("jobs", sa.Column("urgency", sa.Integer(), nullable=False, server_default="0"))',
-    'create_index_concurrently("ix_jobs_urgency", "jobs", ["urgency", "queued_at"])',
-    'op.create_table("boosts", sa.Column("job_id", sa.String(64), sa.ForeignKey("jobs.id")))',
-)
-"""Migrations of the new version: a column, an index, and a table with a foreign key."""
 
 
 @dataclass
@@ -157,80 +146,6 @@ class Traffic:
                 raise RuntimeError(f"{method} {path} was answered with {status}: {content[:300]!r}")
             time.sleep(0.05)
         return json.loads(content), time.monotonic() - start
-
-
-@contextmanager
-def next_version() -> Iterator[Path]:
-    """A copy of the sources of this version with the migrations of `NEXT`."""
-    with tempfile.TemporaryDirectory(prefix="hinode-next-") as name:
-        source = Path(name) / "src"
-        shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
-        folder = source / "hinode" / "records" / "migrations" / "versions"
-        down = max(path.name[:4] for path in folder.glob("[0-9]*.py"))
-        for number, statement in enumerate(NEXT, 9001):
-            lines = (
-                "import sqlalchemy as sa",
-                "from alembic import op",
-                "from hinode.records.upgrades import create_index_concurrently",
-                f'revision, down_revision = "{number}", "{down}"',
-                f"def upgrade() -> None:\n    {statement}",
-            )
-            (folder / f"{number}_next.py").write_text("\n".join(lines) + "\n")
-            down = str(number)
-        yield source
-
-
-@contextmanager
-def endless_dump(url: str) -> Iterator[None]:
-    """`pg_dump` in the middle of its work, until the block ends; then it is read to its end.
-
-    Raises:
-        RuntimeError: it fails.
-    """
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE TABLE ballast (content text)")
-        rows = "SELECT repeat(md5(random()::text), 1024) FROM generate_series(1, %s)"
-        connection.execute(f"INSERT INTO ballast {rows}", (BALLAST_BYTES // (32 * 1024),))
-        dump = subprocess.Popen(
-            [str(programs() / "pg_dump"), f"--dbname={url}"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        try:
-            locks = (
-                "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)"
-                " WHERE application_name = 'pg_dump' AND relation = 'jobs'::regclass"
-            )
-            wait_until(lambda: connection.execute(locks).fetchone() is not None)
-            yield
-            _, errors = dump.communicate(timeout=PATIENCE)
-        finally:
-            dump.kill()
-            dump.communicate()
-    if dump.returncode:
-        raise RuntimeError(f"pg_dump failed: {errors.decode(errors='replace')}")
-
-
-@contextmanager
-def open_transaction(url: str) -> Iterator[None]:
-    """A transaction that has read the jobs and does nothing, until the block ends."""
-    with psycopg.connect(url) as connection:
-        connection.execute("SELECT count(*) FROM jobs")
-        yield
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait until a condition holds.
-
-    Raises:
-        TimeoutError: it does not in `PATIENCE` seconds.
-    """
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{holds} does not hold after {PATIENCE:g} s")
-        time.sleep(0.05)
 
 
 def measure(old: Path, new: Path, count: int, blocked_seconds: float) -> Report:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.migrations import next_version
 from benchmarks.serving import ROOT
-from benchmarks.upgrade import measure, next_version, summary
+from benchmarks.upgrade import measure, summary
 
 
 @pytest.mark.slow

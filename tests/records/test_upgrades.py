@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 
+from benchmarks.migrations import add_migrations, open_transaction
 from benchmarks.postgres import PostgreSQL
 from hinode.records import upgrades
 from hinode.records.database import Database, DatabaseError
@@ -25,22 +25,10 @@ Version = Callable[..., Any]
 @pytest.fixture
 def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Version:
     """Call it with statements to let this process have one further migration for each."""
-    head = upgrades._versions().get_current_head()
     folder = shutil.copytree(upgrades.MIGRATIONS, tmp_path / "migrations")
 
     def add(*statements: str, oldest: str = "") -> None:
-        down = head
-        for number, statement in enumerate(statements, 9001):
-            lines = [
-                "import sqlalchemy as sa",
-                "from alembic import op",
-                "from hinode.records.upgrades import create_index_concurrently",
-                f'revision, down_revision = "{number}", "{down}"',
-                *([f'oldest_compatible = "{oldest}"'] if oldest else []),
-                f"def upgrade() -> None:\n    {statement}",
-            ]
-            (folder / "versions" / f"{number}_test.py").write_text("\n".join(lines) + "\n")
-            down = str(number)
+        add_migrations(folder, statements, oldest=oldest)
         monkeypatch.setattr(upgrades, "MIGRATIONS", folder)
 
     return add
@@ -93,12 +81,8 @@ def server(postgres: PostgreSQL) -> Iterator[Database]:
     database.close()
 
 
-def open_transaction(database: Database) -> psycopg.Connection[Any]:
-    """A transaction that has read the jobs, such as that of pg_dump, and stays open."""
-    url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = psycopg.connect(url, application_name="pg_dump")
-    connection.execute("SELECT count(*) FROM jobs")
-    return connection
+def url_of(database: Database) -> str:
+    return database.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def test_a_migration_that_cannot_have_its_locks_names_who_has_them(
@@ -106,7 +90,10 @@ def test_a_migration_that_cannot_have_its_locks_names_who_has_them(
 ) -> None:
     next_version(COLUMN)
     monkeypatch.setattr(upgrades, "LOCK_SECONDS", 0.05)
-    with open_transaction(server), pytest.raises(DatabaseError, match=r"process \d+ \(pg_dump\), open for"):
+    with (
+        open_transaction(url_of(server), "pg_dump"),
+        pytest.raises(DatabaseError, match=r"process \d+ \(pg_dump\), open for"),
+    ):
         upgrades.upgrade(server, patience=0.0)
     with server.read() as connection:
         assert not upgrades.is_usable(connection)
@@ -133,7 +120,7 @@ def test_servers_that_start_together_behind_an_open_transaction_migrate_once(
             database.close()
 
     threads = [threading.Thread(target=start) for _ in range(3)]
-    with open_transaction(server):
+    with open_transaction(url_of(server)):
         for thread in threads:
             thread.start()
         for reason in ("waits for a lock", "another process migrates"):
