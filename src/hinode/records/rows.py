@@ -30,7 +30,7 @@ def count_rows(connection: Connection, *conditions: sa.ColumnElement[bool]) -> i
 
 def insert_into(connection: Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
     """An insertion that can say what happens to a row that is there already (`on_conflict_…`)."""
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def from_row(cls: type[T], row: Mapping[str, Any] | sa.RowMapping, **values: Any) -> T:
