@@ -50,6 +50,7 @@ class Load:
         clips: what their clips take, each as often as the others.
         rate: clips that they request per second, all together.
         window: for which they do.
+        time_slice: HINODE_SLICE_SECONDS, for which a clip runs before it can be preempted.
     """
 
     bulk: int = 400
@@ -58,6 +59,7 @@ class Load:
     clips: tuple[float, ...] = (2.0, 2.0, 8.0)
     rate: float = 0.2
     window: float = 200.0
+    time_slice: float = 15.0
 
 
 @dataclass
@@ -86,11 +88,15 @@ class Report:
 class Fleet:
     """Two API servers, three executors, and their database."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, time_slice: float) -> None:
+        common = {
+            "HINODE_TESTCARD_STEP_SECONDS": f"{STEP_SECONDS:g}",
+            "HINODE_SLICE_SECONDS": f"{time_slice:g}",
+        }
         environment = {
             "HINODE_DATABASE_URL": url,
             "HINODE_STORE": str(folder / "store"),
-            "HINODE_TESTCARD_STEP_SECONDS": f"{STEP_SECONDS:g}",
+            **common,
         }
         self.servers = [
             ServerHarness(folder / f"api-{number}", workers=workers, environment=environment)
@@ -98,8 +104,7 @@ class Fleet:
         ]
         self.worker = ServerHarness(folder / "worker", environment=environment)
         self.worker.words = ["worker"]
-        step = {"HINODE_TESTCARD_STEP_SECONDS": f"{STEP_SECONDS:g}"}
-        self.distant = DistantWorkers(self.servers[1], folder / "distant", 1, step)
+        self.distant = DistantWorkers(self.servers[1], folder / "distant", 1, common)
         self.database = Database(url, connections=2)
 
     def __enter__(self) -> Fleet:
@@ -139,7 +144,7 @@ def measure(load: Load, seed: int = 1) -> Report:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hinode-fairness-")))
         url = stack.enter_context(PostgreSQL()).create()
-        fleet = stack.enter_context(Fleet(folder, url))
+        fleet = stack.enter_context(Fleet(folder, url, load.time_slice))
         keys = {}
         for name in ("warm", "heavy", *(f"light-{number}" for number in range(load.light))):
             fleet.servers[0].command("projects", "create", "--name", name)
@@ -216,7 +221,8 @@ def summary(report: Report, load: Load) -> list[str]:
     alone = ", ".join(f"{took:.1f} s for {asked:g} s" for asked, took in report.alone.items())
     return [
         "2 API servers on PostgreSQL; executors: 1 local, 1 with the database, 1 over HTTP",
-        f"  heavy         {report.accepted} clips of {load.heavy:g} s; {report.preempted} preemptions",
+        f"  heavy         {report.accepted} clips of {load.heavy:g} s; {report.preempted} preemptions"
+        f" after {load.time_slice:g} s or more",
         f"  light         {len(report.waits)} clips of {load.light} projects; alone {alone}",
         f"  extra wait    mean {fmean(report.waits):.1f} s, p95 {p95(report.waits):.1f} s, longest"
         f" {max(report.waits):.1f} s (bar: p95 {BAR_SECONDS:g} s)",
@@ -235,9 +241,12 @@ def main(words: list[str]) -> None:
         "--window", type=float, default=Load.window, help=f"seconds (default {Load.window:g})"
     )
     parser.add_argument("--seed", type=int, default=1, help="of the light projects' requests (default 1)")
+    parser.add_argument(
+        "--slice", type=float, default=Load.time_slice, help="HINODE_SLICE_SECONDS (default 15)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(words)
-    load = Load(window=options.window)
+    load = Load(window=options.window, time_slice=options.slice)
     report = measure(load, options.seed)
     print(json.dumps(asdict(report)) if options.json else "\n".join(summary(report, load)))
     sys.exit(bool(report.problems) or p95(report.waits) > BAR_SECONDS)
