@@ -12,18 +12,21 @@ and, only by name, because they take long:
     autoscale   waits and cost of the autoscaler on four traces, with a virtual clock
     compose     the services of deploy/compose.yaml as processes: a clip from one API server to the other
     first-load  the studio's first page until it can be used, as a ratio to an empty page
+    fleet-fairness  waits of light projects beside a dump, on two servers with three executors
     frames      frames of this version against those of another commit, bit for bit
     histories   simulated lives of the job service with random faults, against its invariants
     library     the studio's library of 10,000 clips in Chromium: first clips, memory while scrolling
     memory      peak memory of the diffusers engine beside what its plan foretold
     overhead    what the diffusers engine adds to plain diffusers, as a ratio
     profiles    clips by plain diffusers and under each profile, cold and warm
+    queue-postgresql  jobs per second on PostgreSQL beside a bare psycopg loop, as a ratio
     scale       a day of 10 million clips on 20,000 GPUs: one PostgreSQL, cells, a loss, spot GPUs
     ray-overhead  what workers on Ray cost beside those of the server, as a ratio
     gpu-check   whether the diffusers engine works on a GPU, and how fast it is there
     storage     files into a bucket and back, as ratios to plain HTTP
     soak        a hostile project, few descriptors and a full disk, beside another project
     torture     workers and servers killed at random points, again and again
+    upgrade     an old and a new version together while the tables are migrated: waits, lost jobs
 
 Options go to the benchmark that is named; NAME --help lists them. With --json alone each of the short ones
 prints one JSON object on a line.
@@ -43,18 +46,21 @@ NAMES = (
     "autoscale",
     "compose",
     "first-load",
+    "fleet-fairness",
     "frames",
     "histories",
     "library",
     "memory",
     "overhead",
     "profiles",
+    "queue-postgresql",
     "ray-overhead",
     "scale",
     "gpu-check",
     "storage",
     "soak",
     "torture",
+    "upgrade",
 )
 
 

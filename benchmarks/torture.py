@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import http.client
 import itertools
 import json
 import random
@@ -20,19 +19,18 @@ import shutil
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 import sqlalchemy as sa
 
 from benchmarks.audit import FINALS, Promise, audit
+from benchmarks.careful_client import REQUESTS, SOURCE, WAIT_SECONDS, Client
 from benchmarks.distant import DistantWorkers
 from benchmarks.postgres import PostgreSQL
 from benchmarks.receiver import Receiver
@@ -42,26 +40,14 @@ from hinode.records.database import Database
 from hinode.records.tables import artifacts, jobs, workers
 
 BAR_SECONDS = 30.0
-WAIT_SECONDS = 120.0
-OUTSTANDING = 6
 EXECUTORS = ("local", "http", "ray")
 """Workers that are children of the server, processes of their own that reach it over HTTP, or on Ray."""
 VICTIMS = {"worker": 6, "server": 1, "everything": 3}
-"""How often each is killed. A server ends with its workers; `everything` goes at one moment."""
+"""How often each is killed in ten cycles. A server ends with its workers; `everything` goes at one moment."""
 RAY_VICTIMS = {"worker": 3, "actor": 3, "node": 2, "head": 2, "driver": 2, "server": 1, "everything": 1}
-"""The same with the executor ray."""
+"""The same with the executor ray, in fifteen."""
 RAY_PARTS = {"node": "/raylet", "head": "/gcs_server", "driver": "hinode.jobs.capacity.ray.driver"}
 """How the command lines of these parts end."""
-SOURCE = {"prompt": "a balloon over the sea", "model": "sora-2", "seconds": "1", "size": "96x64", "seed": 9}
-
-# Long enough to be killed while it runs, small enough to take a second or so.
-REQUESTS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("/v1/videos", {**SOURCE, "seed": 1, "steps": 12}),
-    ("/v1/videos", {**SOURCE, "seed": 2, "steps": 40, "seconds": "2"}),
-    ("/v1/videos", {**SOURCE, "seed": 3, "steps": 4, "size": "320x180"}),
-    ("/v1/videos/extensions", {"prompt": "it lands", "seconds": "1", "seed": 4, "video": {"id": "SOURCE"}}),
-    ("/v1/videos/edits", {"prompt": "in blue", "seed": 5, "video": {"id": "SOURCE"}}),
-)
 
 
 @dataclass
@@ -98,99 +84,6 @@ class Report:
     def worst(self) -> float:
         """The longest recovery."""
         return max(self.recovery, default=0.0)
-
-
-class Client:
-    """Requests videos, several at a time, and repeats a request until it is answered."""
-
-    def __init__(self, server: ServerHarness, key: str, chance: random.Random) -> None:
-        self.server = server
-        self.key = key
-        self.chance = chance
-        self.accepted: dict[str, Promise] = {}
-        self.problems: list[str] = []
-        self._numbers = itertools.count(1)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="client")
-
-    def request(self, method: str, path: str, body: Any = None, key: str = "") -> dict[str, Any]:
-        """One request, sent again until there is an answer.
-
-        Raises:
-            RuntimeError: the answer is an error of the request's own, or there is none for two minutes.
-        """
-        headers = {"Idempotency-Key": key} if key else {}
-        end = time.monotonic() + WAIT_SECONDS
-        last: object = None
-        while time.monotonic() < end:
-            try:
-                status, answer = self.server.request(method, path, key=self.key, body=body, headers=headers)
-            except (OSError, http.client.HTTPException) as error:
-                last = repr(error)
-            else:
-                if status < 400:
-                    content: dict[str, Any] = json.loads(answer)
-                    return content
-                last = f"{status} {answer[:500]!r}"
-                if status < 500 and status not in (408, 429):
-                    break
-                if status == 500:
-                    self.problems.append(f"{method} {path} was answered with {last}")
-            time.sleep(0.05)
-        raise RuntimeError(f"{method} {path} failed: {last}")
-
-    def submit(self, kind: int, source: str) -> str:
-        """Submit the request number `kind` of `REQUESTS`; returns the job's id."""
-        path, body = REQUESTS[kind]
-        if "video" in body:
-            body = {**body, "video": {"id": source}}
-        key = f"key-{next(self._numbers)}"
-        job: str = self.request("POST", path, body, key)["id"]
-        if self.chance.random() < 0.1:  # as if the answer had been lost
-            again = self.request("POST", path, body, key)["id"]
-            if again != job:
-                self.problems.append(f"{key} made two jobs, {job} and {again}")
-        self.accepted[job] = Promise(kind)
-        return job
-
-    def wait(self, job: str) -> None:
-        """Wait until a job is finished.
-
-        Raises:
-            RuntimeError: it failed, or is not finished in two minutes.
-        """
-        end = time.monotonic() + WAIT_SECONDS
-        while (video := self.request("GET", f"/v1/videos/{job}"))["status"] != "completed":
-            if video["status"] == "failed" or time.monotonic() > end:
-                raise RuntimeError(f"{job} is not finished: {video}")
-            time.sleep(0.05)
-
-    def start(self, source: str) -> None:
-        """Begin to request videos, from `source` where one is needed, in a thread of its own."""
-        self._source = source
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Request no more."""
-        self._over.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        open_: list[str] = []
-        try:
-            while not self._over.is_set():
-                while len(open_) < OUTSTANDING:
-                    open_.append(self.submit(self.chance.randrange(len(REQUESTS)), self._source))
-                    if self.chance.random() < 0.08:
-                        self.accepted[open_[-1]].cancelled = True
-                        self.request("POST", f"/v1/videos/{open_[-1]}/cancel")
-                page = self.request("GET", f"/v1/videos?limit={3 * OUTSTANDING}")["data"]
-                done = {video["id"] for video in page if video["status"] in ("completed", "failed")}
-                open_ = [job for job in open_ if job not in done]
-                self._over.wait(0.1)
-        except Exception as error:
-            self.problems.append(f"the client gave up: {error}")
 
 
 class Observer:
@@ -251,6 +144,7 @@ def torture(
     *,
     database_url: str = "",
     cycles: int = 10,
+    faults: Sequence[str] = (),
     workers: int = 2,
     seed: int = 1,
     lease_seconds: float = 15.0,
@@ -263,13 +157,13 @@ def torture(
         home: an empty folder, for the server.
         database_url: of an empty database; by default SQLite in `home`.
         cycles: how many kills.
+        faults: the victims in their order, instead of `cycles` random ones.
         workers: processes that the server keeps.
         seed: of the choice of victims, times and requests. The processes depend on the machine, so a run
             cannot be repeated exactly.
         lease_seconds: HINODE_LEASE_SECONDS.
         executor: of `EXECUTORS`.
         report_kill: called with a line about every kill.
-
     """
     chance = random.Random(seed)
     environment = {
@@ -315,12 +209,13 @@ def torture(
 
         client.start(source)
         stack.callback(client.stop)
-        for cycle in range(1, cycles + 1):
+        chosen = iter(faults) if faults else _shuffled(victims, chance)
+        for cycle in range(1, (len(faults) or cycles) + 1):
             if not _until(lambda: bool(observer.running())):
                 report.problems.append(f"no job was claimed before kill {cycle}")
                 break
             time.sleep(chance.uniform(0.0, 0.6))
-            victim = chance.choices(list(victims), list(victims.values()))[0]
+            victim = next(chosen)
             interrupted, seconds = kill(server, observer, victim, chance, distant if is_http else None)
             report.cycles += 1
             report.killed[victim] += 1
@@ -351,6 +246,14 @@ def torture(
     report.ended, report.attempts = result.ended, result.attempts
     report.problems += result.problems
     return report
+
+
+def _shuffled(victims: Mapping[str, int], chance: random.Random) -> Iterator[str]:
+    """Victims without end: each as often as it should be in every round, in a random order."""
+    deck = [victim for victim, count in victims.items() for _ in range(count)]
+    while True:
+        chance.shuffle(deck)
+        yield from deck
 
 
 def kill(
@@ -464,13 +367,18 @@ def summary(report: Report) -> list[str]:
 
 
 def main(words: list[str]) -> None:
-    """Run on each database and print the results; the exit status is 0 if the bar was met."""
+    """Run each pair of executor and database, and print; the exit status is 0 if the bar was met."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks torture", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--cycles", type=int, default=200, help="kills on each database")
+    parser.add_argument("--cycles", type=int, default=200, help="kills for each pair")
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
-    parser.add_argument("--executor", choices=EXECUTORS, default="local", help="where the workers run")
+    parser.add_argument(
+        "--executor",
+        choices=(*EXECUTORS, "both"),
+        default="local",
+        help="of the workers; both: local and http",
+    )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
@@ -482,8 +390,10 @@ def main(words: list[str]) -> None:
     def log(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
+    backends = ("sqlite", "postgresql") if options.database == "both" else (options.database,)
+    executors = EXECUTORS[:2] if options.executor == "both" else (options.executor,)
     reports = []
-    for backend in ("sqlite", "postgresql") if options.database == "both" else (options.database,):
+    for executor, backend in itertools.product(executors, backends):
         with ExitStack() as stack:
             home = Path(tempfile.mkdtemp(prefix="hinode-torture-"))
             url = stack.enter_context(PostgreSQL()).create() if backend == "postgresql" else ""
@@ -494,7 +404,7 @@ def main(words: list[str]) -> None:
                 workers=options.workers,
                 seed=options.seed,
                 lease_seconds=options.lease,
-                executor=options.executor,
+                executor=executor,
                 report_kill=log,
             )
         reports.append(report)
@@ -505,7 +415,11 @@ def main(words: list[str]) -> None:
         if not options.json:
             print("\n".join(summary(report)), flush=True)
     if options.json:
-        print(json.dumps({report.database: dataclasses.asdict(report) for report in reports}))
+        print(
+            json.dumps(
+                {f"{report.executor} {report.database}": dataclasses.asdict(report) for report in reports}
+            )
+        )
     sys.exit(any(report.problems or report.worst > BAR_SECONDS + options.lease for report in reports))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
-from hinode.records.database import Database
+from benchmarks.postgres import PostgreSQL
+from hinode.records.database import Database, DatabaseError
+from hinode.records.prepared import Prepared
 from hinode.records.tables import metadata, organisations
 
 
@@ -28,4 +31,19 @@ def test_postgresql_is_real_and_an_empty_one_can_be_brought_up_to_date(empty_dat
     with database.read() as connection:
         version = "select sqlite_version()" if database.sqlite else "show server_version"
         assert int(str(connection.exec_driver_sql(version).scalar()).split(".")[0]) >= 3
+    database.close()
+
+
+def test_a_connection_that_breaks_under_a_prepared_statement_is_one_sentence(postgres: PostgreSQL) -> None:
+    statement = Prepared("SELECT :number + 1")
+    database = Database(postgres.create())
+    with database.write() as connection:
+        assert list(statement.run(connection, number=1)) == [(2,)]
+    with pytest.raises(DatabaseError, match="cannot be used"), database.write() as connection:
+        (process,) = connection.execute(sa.text("SELECT pg_backend_pid()")).one()
+        with database.write() as other:
+            other.execute(sa.text("SELECT pg_terminate_backend(:process)"), {"process": process})
+        statement.run(connection, number=1)
+    with database.read() as connection:  # over another connection
+        assert list(statement.run(connection, number=2)) == [(3,)]
     database.close()

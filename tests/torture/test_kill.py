@@ -5,36 +5,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from benchmarks.postgres import PostgreSQL
-from benchmarks.torture import summary, torture
-
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+from benchmarks.torture import EXECUTORS, VICTIMS, summary, torture
 
 
-def kill(home: Path, cycles: int, seed: int, url: str = "", executor: str = "local") -> None:
-    # A short lease: what the default one adds is waiting.
-    report = torture(home, database_url=url, cycles=cycles, lease_seconds=3.0, seed=seed, executor=executor)
+def kill(
+    home: Path,
+    seed: int,
+    *,
+    cycles: int = 10,
+    faults: Sequence[str] = (),
+    url: str = "",
+    executor: str = "local",
+    workers: int = 2,
+) -> None:
+    report = torture(
+        home,
+        database_url=url,
+        cycles=cycles,
+        faults=faults,
+        lease_seconds=3.0,  # what the default one adds is waiting
+        seed=seed,
+        executor=executor,
+        workers=workers,
+    )
     print("\n".join(summary(report)))
     assert report.problems == []
-    assert report.cycles == cycles
+    assert report.cycles == (len(faults) or cycles)
     assert report.interrupted > 0
 
 
-def test_nothing_is_lost_on_sqlite(tmp_path: Path) -> None:
-    kill(tmp_path / "home", cycles=10, seed=20)
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_by_one_fault_of_each_kind(tmp_path: Path) -> None:
+    kill(tmp_path / "home", seed=3, faults=tuple(VICTIMS), workers=1)
 
 
-def test_nothing_is_lost_on_postgresql(tmp_path: Path, postgres: PostgreSQL) -> None:
-    kill(tmp_path / "home", cycles=4, seed=7, url=postgres.create())
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("executor", EXECUTORS[:2])
+def test_nothing_is_lost_on_sqlite(tmp_path: Path, executor: str) -> None:
+    kill(tmp_path / "home", seed=20, executor=executor)
 
 
-def test_nothing_is_lost_with_workers_over_http(tmp_path: Path) -> None:
-    kill(tmp_path / "home", cycles=10, seed=5, executor="http")
-
-
-def test_nothing_is_lost_with_workers_over_http_on_postgresql(tmp_path: Path, postgres: PostgreSQL) -> None:
-    kill(tmp_path / "home", cycles=10, seed=6, url=postgres.create(), executor="http")
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("executor", EXECUTORS[:2])
+def test_nothing_is_lost_on_postgresql(tmp_path: Path, postgres: PostgreSQL, executor: str) -> None:
+    kill(tmp_path / "home", seed=7, url=postgres.create(), executor=executor)

@@ -24,7 +24,7 @@ UNSUPPORTED_SECONDS = 300.0
 
 # Two claims at once could both fill the last slot of a project's cap. SQLite has one writer at a time anyway.
 # A claim takes this lock after every other lock, and waits for none while it holds it (see `transitions`).
-_CLAIM_LOCK = sa.text("SELECT pg_advisory_xact_lock(4815162343)")
+_CLAIM_LOCK = Prepared("SELECT pg_advisory_xact_lock(4815162343)")
 # An idle worker looks twice a second. If each look took the lock, a few hundred would fill its time.
 _WAITING = Prepared("SELECT 1 FROM jobs WHERE status = 'queued' LIMIT 1")
 
@@ -42,8 +42,27 @@ projects.id, projects.attained, projects.attained_at, projects.weight,
 # The lanes are found by jumping from one to the next in the index of waiting jobs, so a queue of a hundred
 # thousand jobs costs no more than a short one. The head of a lane is its first job that may start now, has
 # not failed on this host, and was not found to need a later version there lately. A paused project has none.
-_HEADS = Prepared(
-    f"""
+_HEAD = f"""
+    FROM jobs
+    WHERE jobs.status = 'queued' AND jobs.lane = lanes.lane AND jobs.not_before <= :now
+      AND NOT EXISTS (
+          SELECT 1 FROM attempts
+          WHERE attempts.job_id = jobs.id AND attempts.host = :host
+            AND (attempts.outcome = 'failed'
+                 OR attempts.outcome = 'unsupported' AND attempts.ended_at > :now - {UNSUPPORTED_SECONDS})
+          LIMIT 1 OFFSET 0
+      )
+    ORDER BY jobs.queued_at, jobs.id
+    LIMIT 1
+"""
+# PostgreSQL would join the heads with the whole table of jobs, and their attempts with all attempts of the
+# host: LATERAL and OFFSET keep it from that. SQLite has no LATERAL, and looks up each head by its id.
+_HEAD_BY_ID = f"JOIN jobs AS head ON head.id = (SELECT jobs.id {_HEAD})"
+_HEAD_LATERAL = f"CROSS JOIN LATERAL (SELECT jobs.id, queued_at, compute_seconds, project_id {_HEAD}) AS head"
+
+
+def _heads(join: str) -> str:
+    return f"""
 WITH RECURSIVE lanes(lane) AS (
     SELECT min(lane) FROM jobs WHERE status = 'queued'
     UNION ALL
@@ -54,22 +73,13 @@ WITH RECURSIVE lanes(lane) AS (
 SELECT lanes.lane, head.queued_at, head.compute_seconds, head.id,
        {_ACCOUNT}
 FROM lanes
-JOIN jobs AS head ON head.id = (
-    SELECT jobs.id FROM jobs
-    WHERE jobs.status = 'queued' AND jobs.lane = lanes.lane AND jobs.not_before <= :now
-      AND NOT EXISTS (
-          SELECT 1 FROM attempts
-          WHERE attempts.job_id = jobs.id AND attempts.host = :host
-            AND (attempts.outcome = 'failed'
-                 OR attempts.outcome = 'unsupported' AND attempts.ended_at > :now - {UNSUPPORTED_SECONDS})
-      )
-    ORDER BY jobs.queued_at, jobs.id
-    LIMIT 1
-)
+{join}
 JOIN projects ON projects.id = head.project_id AND projects.paused_at IS NULL
 LEFT JOIN busy ON busy.project_id = projects.id
 """
-)
+
+
+_HEADS = Prepared(_heads(_HEAD_BY_ID), postgresql=_heads(_HEAD_LATERAL))
 _PROJECT = Prepared(
     f"""
 WITH {_BUSY}
@@ -99,7 +109,7 @@ def pick(
     if connection.dialect.name == "postgresql":
         if not _WAITING.run(connection):
             return None
-        connection.execute(_CLAIM_LOCK)
+        _CLAIM_LOCK.run(connection)
     heads, tenants = _read(connection, now, host, engines, projects)
     lane = choose(list(heads), tenants, now=now, policy=POLICY, resident=resident)
     return heads[lane] if lane else None

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from hinode.output import replace_file
-from hinode.records.database import Database, DatabaseError, knows, parse
+from hinode.records.database import Database, DatabaseError, parse
+from hinode.records.upgrades import knows
 
 FORMATS = {"sqlite": "a SQLite file", "postgresql": "a dump of PostgreSQL"}
 MAX_MESSAGE = 500

@@ -23,7 +23,6 @@ BUSY_SECONDS = 30
 CHECKPOINT_PAGES = 4000  # of 4 KiB
 DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 READY_SECONDS, MIN_FREE_BYTES = 1.0, 1 << 20
-MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 class DatabaseError(HinodeError):
@@ -67,6 +66,8 @@ class Database:
             message = "the driver for PostgreSQL is not installed"
             remedy = "install it with: pip install 'hinode[postgres]'"
             raise BadInput(message, remedy, field="HINODE_DATABASE_URL") from error
+        assert self.engine.dialect.dbapi is not None
+        self._driver: Any = self.engine.dialect.dbapi
         if self.sqlite:
             sa.event.listen(self.engine, "connect", _prepare)
 
@@ -96,9 +97,9 @@ class Database:
                     driver.execute(begin)
                 yield connection
         except OperationalError as error:
-            raise self._unreachable(error.orig) from error
-        except sqlite3.OperationalError as error:  # of a statement that the driver ran (`Prepared`)
-            raise self._unreachable(error) from error
+            raise self.unreachable(error.orig) from error
+        except self._driver.OperationalError as error:  # of a statement that the driver ran (`Prepared`)
+            raise self.unreachable(error) from error
         except (DriverError, sqlite3.DatabaseError) as error:
             cause = getattr(error, "orig", error)
             if getattr(cause, "sqlite_errorcode", None) not in DAMAGED:
@@ -124,51 +125,32 @@ class Database:
             if shutil.disk_usage(path.parent).free < MIN_FREE_BYTES:
                 raise OSError("the disk is full")
         except (sqlite3.Error, OSError) as error:
-            raise self._unreachable(error) from error
+            raise self.unreachable(error) from error
 
     def upgrade(self) -> None:
-        """Create the tables, or migrate them to this version; safe to call at every start.
+        """Create the tables, or migrate them to this version; safe to call at every start, of several
+        processes at once, and while others use the database.
 
         Raises:
-            DatabaseError: the database is newer than this version, or cannot be reached.
+            DatabaseError: the database is newer than this version can use, cannot be reached, or other
+                transactions hold the locks that a migration needs.
         """
-        from alembic import command
-        from alembic.config import Config
-        from alembic.util import CommandError
+        from hinode.records.upgrades import upgrade  # Alembic takes long to import
 
         if self.sqlite and self.url.database:
             _make_private(Path(self.url.database))
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        try:
-            with self._transaction("BEGIN IMMEDIATE") as connection:
-                if not self.sqlite:  # two processes may start at once
-                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4815162342)")
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-        except CommandError as error:
-            raise _newer() from error
+        upgrade(self)
 
     def is_current(self) -> bool:
-        """Whether its tables are those of this version; False for an older one, or for no tables.
+        """Whether this version can use its tables; False for older ones, or for no tables.
 
         Raises:
-            DatabaseError: it is newer than this version, or cannot be reached.
+            DatabaseError: it is newer than this version can use, or cannot be reached.
         """
-        from alembic.config import Config
-        from alembic.migration import MigrationContext
-        from alembic.script import ScriptDirectory
+        from hinode.records.upgrades import is_usable
 
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        versions = ScriptDirectory.from_config(config)
         with self.read() as connection:
-            revision = MigrationContext.configure(connection).get_current_revision()
-        if revision is not None and revision not in {
-            version.revision for version in versions.walk_revisions()
-        }:
-            raise _newer()
-        return revision == versions.get_current_head()
+            return is_usable(connection)
 
     def skew(self) -> float:
         """Seconds by which its clock is ahead of the one of this machine."""
@@ -185,18 +167,12 @@ class Database:
         """Close every connection."""
         self.engine.dispose()
 
-    def _unreachable(self, error: BaseException | None) -> DatabaseError:
+    def unreachable(self, error: BaseException | None) -> DatabaseError:
+        """The error for a connection that failed, with the reason in the driver's words."""
         where = self.url.render_as_string(hide_password=True)
         reason = " ".join(str(error).split())[:300]
         remedy = "free some space on its disk" if reason.endswith("full") else "check that it is running"
         return DatabaseError(f"the database {where} cannot be used: {reason}", remedy)
-
-
-def knows(revision: str) -> bool:
-    """Whether a migration is one of this version."""
-    from alembic.script import ScriptDirectory
-
-    return any(script.revision == revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
 
 
 def parse(url: str) -> URL:
@@ -218,11 +194,6 @@ def parse(url: str) -> URL:
     message = "the database URL is not one that Hinode can use"
     remedy = "write sqlite:////path/to/hinode.db or postgresql://user:password@host/name"
     raise BadInput(message, remedy, field="HINODE_DATABASE_URL")
-
-
-def _newer() -> DatabaseError:
-    message = "the database was made by a newer version of Hinode"
-    return DatabaseError(message, "upgrade Hinode on this machine")
 
 
 def _make_private(path: Path) -> None:

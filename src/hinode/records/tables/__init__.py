@@ -48,7 +48,7 @@ from hinode.records.tables.library import (
     library_tags,
     uploads,
 )
-from hinode.records.tables.schema import metadata
+from hinode.records.tables.schema import metadata, schema_revisions
 from hinode.records.tables.status import (
     status_buckets,
     status_components,
@@ -87,6 +87,7 @@ __all__ = [
     "rejections",
     "reports",
     "runs",
+    "schema_revisions",
     "sessions",
     "sign_in_attempts",
     "status_buckets",
