@@ -78,6 +78,15 @@ class EngineError(HinodeError):
         super().__init__(message, remedy)
 
 
+class NotAccepted(EngineError):
+    """No server accepted the request, and none has begun it: another engine may have it.
+
+    It is `final` if the servers refuse the request itself.
+    """
+
+    code: ClassVar[str] = "not_accepted"
+
+
 class DeviceError(EngineError):
     """The accelerator failed in a way after which this process cannot compute on it any more."""
 
