@@ -113,7 +113,7 @@ def create_app(context: Context, hosts: Iterable[str] = ()) -> FastAPI:
         telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": _is_probe},
     )
     app.state.context = context
-    app.state.metrics = Metrics(context.store)
+    app.state.metrics = Metrics(context.store, context.settings.home)
     dependencies = [Depends(KEY), Depends(check_query)]
     routers = (*ROUTERS, health.router, studio.router)
     for router in routers:

@@ -25,6 +25,7 @@ from hinode.cli import (
     storyboard,
     tenants,
     train,
+    upstreams,
     users,
 )
 from hinode.cli.command import ClipCommand, Command, CommandGroup
@@ -49,7 +50,15 @@ CLIP_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Generate": (storyboard.storyboard, plan.plan, plan.describe, quote.quote),
-    "Serve": (serve.serve, serve.worker, users.link, doctor.doctor, backup.backup, backup.restore),
+    "Serve": (
+        serve.serve,
+        serve.worker,
+        upstreams.upstreams,
+        users.link,
+        doctor.doctor,
+        backup.backup,
+        backup.restore,
+    ),
     "Train": (train.train, evaluate.evaluate),
 }
 GROUPS = {
