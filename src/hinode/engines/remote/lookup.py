@@ -71,8 +71,8 @@ def look_up(
                 return Missing.ABSENT  # it would have answered with the job
             missing = Missing.UNKNOWN
             continue
-        known = health.read().jobs
-        candidates = [job for job in jobs if job.id not in known] if isinstance(jobs, list) else []
+        others = health.read().jobs
+        candidates = [job for job in jobs if job.id not in others] if isinstance(jobs, list) else []
         if len(candidates) == 1:
             return candidates[0]
         missing = Missing.UNKNOWN if candidates else Missing.ABSENT
