@@ -79,9 +79,9 @@ class EngineError(HinodeError):
 
 
 class NotAccepted(EngineError):
-    """No server accepted the request, and none has begun it: another engine may have it.
+    """No server makes the video, and none that is paid for has begun it: another engine may have it.
 
-    It is `final` if the servers refuse the request itself.
+    It is `final` if the servers refuse the request itself, or have failed with it.
     """
 
     code: ClassVar[str] = "not_accepted"

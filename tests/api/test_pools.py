@@ -115,6 +115,32 @@ def test_an_unknown_outcome_moves_nothing(fresh_server: Server, providers: Fleet
     assert creations(providers) == [1, 0]
 
 
+def test_a_failure_after_acceptance_moves_a_job_only_if_nobody_is_paid(
+    fresh_server: Server, providers: Fleet
+) -> None:
+    providers.stubs[0].statuses = [("failed", 0)]
+    paid = create(fresh_server)
+    fresh_server.run_jobs()
+    paid = get(fresh_server, paid)
+    assert paid["status"] == "failed"
+    assert "did not deliver it" in paid["error"]["message"]
+    rack = providers.add("sglang", poll_seconds=0.05)
+    rack.statuses = [("failed", 0)]
+    providers.engine()
+    fresh_server.context.catalogue._cache.clear()
+    providers.stubs[0].statuses = [("completed", 100)]
+    video = create(fresh_server)
+    assert models(video)[0] == "wan@s3"
+    fresh_server.run_jobs()
+    video = get(fresh_server, video)
+    assert video["making"]["provider"] == "s1"
+    assert creations(providers) == [2, 0, 1]
+    rack.overrides["create"].append(Answer(504))
+    video = create(fresh_server)
+    fresh_server.run_jobs()
+    assert "may make the video in vain" in get(fresh_server, video)["routing"]["moves"][0]["reason"]
+
+
 def test_a_drained_provider_is_last_and_its_waiting_jobs_move(fresh_server: Server, providers: Fleet) -> None:
     waiting = create(fresh_server)
     health = HealthFile(providers.home / "upstreams", "s1", fresh_server.context.clock)

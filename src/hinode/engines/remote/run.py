@@ -59,7 +59,6 @@ GRACE_SECONDS = 5.0
 """How long a cancellation waits for the answer to the creation of the job."""
 YOUNG_SECONDS = 5.0
 """How long a new job may be unknown: one machine created it, and another one answers."""
-EXPIRED = (401, 403)
 AGAIN = "try again later"
 
 
@@ -214,14 +213,13 @@ class RemoteRun:
                         return
                     except UpstreamError as error:
                         self._release()
-                        if error.category in (Category.BUSY, Category.DOWN):
-                            problem = error.message
+                        problem = error.message
                         next_try = min(next_try, self._postpone(server, error))
                 if not self._candidates.remaining or self._jobs >= MAX_JOBS:
                     raise self._error()
                 if self._clock() >= deadline:
                     message = f"no server took the request in time; the last one {problem}"
-                    raise EngineError(message, AGAIN) if self._jobs else NotAccepted(message, AGAIN)
+                    raise self._not_accepted(message)
                 wait = next_try - self._clock() if next_try < math.inf else MAX_PAUSE
                 yield from self._wait(min(max(wait, TICK), MAX_PAUSE))
 
@@ -261,7 +259,7 @@ class RemoteRun:
             error.category = Category.DOWN
         else:
             self._losses.record(server, self._model, None, error.message)
-            if server.prices.get(self._model) is not None:
+            if self._is_priced(server):
                 message = "a server may have begun the video, and nobody can say whether it did"
                 raise EngineError(message, "ask whoever runs this server before you try again", final=True)
         raise error
@@ -322,8 +320,8 @@ class RemoteRun:
                     if error.category is Category.GONE and self._clock() >= self._young_until:
                         self._lose(server, error.message)
                     # A clip that is paid for is waited for.
-                    priced = server.prices.get(self._model) is not None
-                    if self._clock() - silent_since >= server.lost_seconds and not priced:
+                    patience = math.inf if self._is_priced(server) else server.lost_seconds
+                    if self._clock() - silent_since >= patience:
                         self.pool.breaker(server).record_failure()
                         self._lose(server, error.message, cancel=True)
                 else:
@@ -375,9 +373,19 @@ class RemoteRun:
     def _error(self) -> Exception:
         """The error for the person when no server made the video."""
         error = self._candidates.error(self.model)
-        if self._pinned and not self._jobs and isinstance(error, BadInput | EngineError):
-            return NotAccepted(error.message, error.remedy, final=isinstance(error, BadInput))
-        return error
+        if not self._pinned or not isinstance(error, BadInput | EngineError):
+            return error
+        if self._jobs and self._is_priced(self.servers[0]):
+            return EngineError("the server that accepted the video did not deliver it", AGAIN, final=True)
+        return self._not_accepted(error.message, final=bool(self._jobs) or isinstance(error, BadInput))
+
+    def _not_accepted(self, message: str, *, final: bool = False) -> NotAccepted:
+        note = ", and may make the video in vain" if self._losses.as_json() else ""
+        return NotAccepted(message + note, AGAIN, final=final)
+
+    def _is_priced(self, server: Upstream) -> bool:
+        """Whether the clips of a server are paid for."""
+        return server.prices.get(self._model) is not None
 
     # Fetching the file
 
@@ -393,7 +401,7 @@ class RemoteRun:
                             yield from self._background(partial(client.fetch, job, file))
                             break
                         except UpstreamError as error:
-                            if not attempts_left or not _may_pass(error):
+                            if not attempts_left or not error.is_temporary:
                                 raise
                             yield from self._wait(error.wait or FIRST_BACKOFF)
                         if job.link:  # it may have expired, and the next answer has another one
@@ -479,13 +487,6 @@ class RemoteRun:
             self._server, self._job = server, Job(values["job"], Phase.WORKING)
             self._done, self._jobs = min(max(values["done"], CREATED), FINISHED), 1
         self._losses.restore(values.get("losses", ()))
-
-
-def _may_pass(error: UpstreamError) -> bool:
-    """Whether a file that did not arrive may do so later. A store needs a moment for a new file, and answers
-    as if the key were wrong when an address has expired."""
-    passing = (Category.DOWN, Category.BUSY, Category.GONE)
-    return error.category in passing or error.status in EXPIRED
 
 
 def _refused() -> BadInput:
