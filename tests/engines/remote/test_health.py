@@ -25,11 +25,15 @@ def after(outcomes: list[bool], seconds: float = 15.0) -> tuple[Health, float]:
     return health, now
 
 
-def test_a_server_that_fails_half_of_the_time_is_drained_although_it_never_fails_thrice_in_a_row() -> None:
-    health, now = after([True] * 120 + [True, False] * 4)
-    assert health.state(now, COOL) is State.READY  # it has been bad for two minutes
-    health, now = after([True] * 120 + [True, False] * 20)
-    assert health.drained_at is not None
+@pytest.mark.parametrize(
+    ("before", "pattern", "checks"), [(0, (False,), 10), (130, (False,), 13), (130, (True, False), 26)]
+)
+def test_a_server_is_drained_after_so_many_checks(
+    before: int, pattern: tuple[bool, ...], checks: int
+) -> None:
+    outcomes = [True] * before + list(pattern * checks)[:checks]
+    assert after(outcomes[:-1])[0].drained_at is None
+    assert after(outcomes)[0].drained_at is not None
 
 
 def test_a_bad_moment_long_ago_and_a_few_outcomes_drain_nothing() -> None:
