@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from hinode.api.catalogue import Catalogue
 from hinode.engines.remote.health import HealthFile
 from hinode.engines.remote.upstreams import read
+from hinode.errors import ModelError
 from tests.api.conftest import CheckError, Server
 from tests.engines.remote.fleet import Fleet
 from tests.engines.remote.stubs import Answer
@@ -237,6 +240,21 @@ def test_a_failed_video_is_retried_in_its_pool(fresh_server: Server, providers: 
     assert get(fresh_server, again)["making"]["provider"] == "s1"
 
 
+def test_a_pool_may_have_the_name_of_sora_and_an_alias(fresh_server: Server, providers: Fleet) -> None:
+    catalogue = fresh_server.context.catalogue
+    assert catalogue.find("sora-2").pool is None  # HINODE_MODELS names another model
+    aliases = {"sora-2-pro": "film"}
+    catalogue = Catalogue(dataclasses.replace(catalogue.settings, aliases=aliases), catalogue.clock)
+    pool = catalogue.find("sora-2-pro").pool
+    assert pool is not None
+    assert pool.name == "film"
+    (providers.home / "pools.toml").write_text('[pool.sora-2]\nmember = [{model = "remote/wan"}]\n')
+    for name in ("sora-2", "sora-2-2025-10-06"):
+        pool = catalogue.find(name).pool
+        assert pool is not None
+        assert pool.name == "sora-2"
+
+
 def test_a_wrong_file_is_named(fresh_server: Server, providers: Fleet, check_error: CheckError) -> None:
     body = {"prompt": "a red kite", "model": "film"}
     for content, words in (
@@ -249,5 +267,6 @@ def test_a_wrong_file_is_named(fresh_server: Server, providers: Fleet, check_err
         fresh_server.context.catalogue._cache.clear()
         response = fresh_server.client.post("/v1/videos", json=body)
         assert response.status_code >= 400
-        with pytest.raises(Exception, match=words):
+        with pytest.raises(ModelError, match=words):
             fresh_server.context.catalogue.find("film")
+        assert fresh_server.context.catalogue.find("testcard/testcard").pool is None

@@ -121,9 +121,11 @@ class Catalogue:
 
     def _look_up(self, name: str) -> Model:
         target = self._target(name)
-        if (pool := pools.find(target, self.settings.home)) is not None:
-            return Model(name, pool.lead(self.settings), pool=pool)
         engine, _, model = target.partition("/")
+        # A pool that is described wrongly is no obstacle to other models.
+        pool = None if engine in engines.names() else pools.find(target, self.settings.home)
+        if pool is not None:
+            return Model(name, pool.lead(self.settings), pool=pool)
         if engine not in engines.names():
             engine, model = self._engine_of(target), target
         capabilities, created_at = engines.capabilities(engine, self.settings, model or None), 0.0
@@ -132,14 +134,14 @@ class Catalogue:
         return Model(name, capabilities, created_at)
 
     def _target(self, name: str) -> str:
-        """ENGINE/MODEL, ENGINE or MODEL that a name stands for, or the name itself."""
-        aliases, before = self.settings.aliases, {name}
-        if name in SORA and name not in aliases:
+        """The pool, ENGINE/MODEL, ENGINE or MODEL that a name stands for, or the name itself."""
+        aliases, before, pooled = self.settings.aliases, {name}, self._pools()
+        if name in SORA and name not in aliases and name not in pooled:
             name = DEFAULT if "-pro" not in name else f"{DEFAULT}-pro"
         while name in aliases and aliases[name] not in before:  # an alias may name another one
             name = aliases[name]
             before.add(name)
-        return catalog.ENGINE if name in SORA else name
+        return catalog.ENGINE if name in SORA and name not in pooled else name
 
     def _engine_of(self, model: str) -> str:
         for engine in engines.names():

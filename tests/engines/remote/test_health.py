@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hinode.engines.remote.health import LONG, SHORT, Health, HealthFile, State
 from hinode.errors import NotAccepted
-from tests.engines.remote.fleet import Clock, Fleet, steps
+from tests.engines.remote.fleet import REQUEST, Clock, Fleet, steps
 from tests.engines.remote.stubs import Answer
 
 COOL = 30.0
@@ -104,3 +104,17 @@ def test_probes_drain_a_server_before_a_job_meets_it(fleet: Fleet) -> None:
     assert engine.pool.health("s3").read() == Health()  # its key is missing here
     with pytest.raises(NotAccepted, match="gets no jobs after failures"):
         steps(fleet.start(model="wan@s1"))
+
+
+def test_a_job_for_a_trial_ends_the_drain_when_its_clip_is_there(fleet: Fleet) -> None:
+    fleet.add("sglang")
+    engine = fleet.engine()
+    health = engine.pool.health("s1")
+    for _ in range(10):
+        health.record(False)
+    fleet.clock.pause(COOL)
+    run = engine.start(REQUEST)
+    assert next(progress for progress in run if progress.done).save  # the server has the job
+    assert health.read().state(fleet.clock(), COOL) is State.DRAINED
+    steps(run)
+    assert health.read().state(fleet.clock(), COOL) is State.READY

@@ -129,6 +129,7 @@ class RemoteRun:
                         yield from self._place()
                     yield from self._follow()
                     yield from self._collect()
+            self.pool.health(self._current()[0].name).record(True, job=True)
             yield from self._losses.check(self.servers, self._new_client, self._background)
         finally:
             self._release()
