@@ -87,6 +87,12 @@ class NotAccepted(EngineError):
     code: ClassVar[str] = "not_accepted"
 
 
+class NoPlace(NotAccepted):
+    """The server that is to make the video has as many jobs as it may have, and was not asked."""
+
+    code: ClassVar[str] = "no_place"
+
+
 class DeviceError(EngineError):
     """The accelerator failed in a way after which this process cannot compute on it any more."""
 

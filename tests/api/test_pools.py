@@ -118,6 +118,13 @@ def test_an_unknown_outcome_moves_nothing(fresh_server: Server, providers: Fleet
     assert creations(providers) == [1, 0]
 
 
+def test_jobs_that_wait_at_a_member_count(fresh_server: Server, providers: Fleet) -> None:
+    content = HOSTED.replace("[pool.hosted]", "[pool.hosted]\nsecond_price = 1.0")
+    (providers.home / "pools.toml").write_text(content)
+    orders = [models(create(fresh_server, model="hosted")) for _ in range(3)]
+    assert [order[0] for order in orders] == ["wan@s1", "wan@s2", "wan@s1"]
+
+
 def test_a_failure_after_acceptance_moves_a_job_only_if_nobody_is_paid(
     fresh_server: Server, providers: Fleet
 ) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import sqlalchemy as sa
 
-from hinode.errors import EngineError, NotAccepted
+from hinode.errors import EngineError, NoPlace, NotAccepted
 from hinode.jobs.job import Draft, Job, Lease
 from hinode.jobs.moves import LocalOnly
 from hinode.jobs.states import Outcome, Status
@@ -103,6 +103,22 @@ def test_a_job_that_all_members_refuse_fails(store: Store, clock: Clock) -> None
         store.fail(lease_on(store), CODE, BUSY, final=True)
     failed = get(store, job.id)
     assert (failed.status, failed.error_code, failed.error_message) == (Status.FAILED, CODE, BUSY)
+
+
+@pytest.mark.both_databases
+def test_a_job_keeps_its_member_while_that_only_has_no_place(store: Store, clock: Clock) -> None:
+    entry = pooled()
+    assert entry.routing is not None
+    entry.routing["routes"][0]["wait"] = 40.0
+    store.submit([entry])
+    store.fail(lease_on(store), NoPlace.code, "it has no free place", final=False)
+    assert claim(store) is None
+    clock.now += 10
+    lease = lease_on(store)
+    assert lease.job.model == "wan@fal"
+    clock.now += 80
+    store.fail(lease, NoPlace.code, "it has no free place", final=False)
+    assert lease_on(store).job.engine == "testcard"
 
 
 @pytest.mark.both_databases

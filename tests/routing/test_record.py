@@ -59,6 +59,16 @@ def test_patience_ends_after_the_last_member() -> None:
     assert record.move(values, "busy", NOW + 1e6, created_at=NOW) is None
 
 
+def test_a_job_waits_for_a_place_as_long_as_it_was_worth_it() -> None:
+    members = [Candidate("remote", "wan@fal", "fal", wait=40), Candidate("native", "book", price=1)]
+    values = record.begin("films", decide(members, Policy()))
+    step = record.move(values, "full", NOW + 79, created_at=NOW, full=True)
+    assert step == (values, 10)
+    step = record.move(values, "full", NOW + 80, created_at=NOW, full=True)
+    assert step is not None
+    assert names(step[0]) == "book"
+
+
 def test_a_member_that_is_not_allowed_is_left_out() -> None:
     step = record.move(routing(), "local", NOW, created_at=NOW, allowed=lambda route: not route["provider"])
     assert step is not None

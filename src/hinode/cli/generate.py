@@ -151,7 +151,7 @@ def _route(request: Request, clip: ClipOptions, pool: Pool) -> dict[str, Any]:
         clip.settings,
         clock=time.time,
         check=lambda request, capabilities: directing.check(request, capabilities, length),
-        expect=lambda request: Expectation(seconds=quotes.predict(request).eta.p50),
+        expect=lambda request, _: Expectation(seconds=quotes.predict(request).eta.p50),
     )
     return record.begin(pool.name, decision)
 

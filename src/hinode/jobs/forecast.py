@@ -169,9 +169,14 @@ class Forecast:
         lane = Lane.of(lane_key(project_id, priority, request.engine, request.model or ""), now, 0.0)
         eta = self.quotes.predict(self._with_paths(request)).eta
         starts, _, _ = self._play(now, (Waiting(NEW, lane, eta),))
-        if NEW in starts:
-            return Expectation(starts[NEW].p50, eta.p50)
-        return Expectation(0.0, eta.p50, live=False)
+        live = NEW in starts
+        return Expectation(starts[NEW].p50 if live else 0.0, eta.p50, live=live)
+
+    def unfinished(self, engine: str, model: str) -> int:
+        """The number of waiting and running jobs of a model, of all projects."""
+        states = jobs.c.status.in_((Status.QUEUED.value, Status.RUNNING.value))
+        with self.database.read() as connection:
+            return count_rows(connection, states, jobs.c.engine == engine, jobs.c.model == model)
 
     def quote(self, drafts: Sequence[Draft]) -> tuple[str, Quote]:
         """The quote of jobs of one request, which are not submitted; it is kept under the id.

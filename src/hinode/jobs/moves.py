@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode import engines
-from hinode.errors import BadInput
+from hinode.errors import BadInput, NoPlace, NotAccepted
 from hinode.jobs import transitions
 from hinode.jobs.job import Job
 from hinode.jobs.rows import read_job
@@ -19,6 +19,9 @@ from hinode.jobs.schedule import lane_key
 from hinode.jobs.states import Outcome, Status
 from hinode.records.tables import jobs, projects
 from hinode.routing import record
+
+CODES = (NotAccepted.code, NoPlace.code)
+"""Codes of the errors after which a job of a pool goes to another member."""
 
 
 class LocalOnly(BadInput):
@@ -31,16 +34,18 @@ class LocalOnly(BadInput):
         super().__init__(message, "choose another model", field="model")
 
 
-def leave(connection: Connection, leased: Job, now: float, reason: str, *, refused: bool) -> bool:
-    """running -> queued for the next member of its pool; False, and nothing is done, if there is none.
+def leave(connection: Connection, leased: Job, now: float, code: str, reason: str, *, refused: bool) -> bool:
+    """running -> queued for the next member of its pool, or for the same one if that only has no place yet;
+    False, and nothing is done, if there is none.
 
     Args:
         leased: a job that nobody has begun, of a worker.
+        code: of the error, one of `CODES`.
         reason: why it leaves its present member, a sentence.
         refused: whether that member refuses the request for good.
     """
     (job,) = transitions.jobs_by_id(connection, [leased.id])
-    target = _target(connection, job, now, reason, refused=refused)
+    target = _target(connection, job, now, reason, refused=refused, full=code == NoPlace.code)
     if target is None:
         return False
     job = transitions.release(connection, leased, Outcome.MOVED, now, reason)
@@ -70,7 +75,7 @@ def withdraw(connection: Connection, now: float) -> int:
 
 
 def _target(
-    connection: Connection, job: Job, now: float, reason: str, *, refused: bool
+    connection: Connection, job: Job, now: float, reason: str, *, refused: bool, full: bool = False
 ) -> tuple[dict[str, Any], float] | None:
     """The changed columns of a job that moves, and the seconds until it may start; None for no move."""
     if job.routing is None:
@@ -83,6 +88,7 @@ def _target(
         now,
         created_at=job.created_at,
         refused=refused,
+        full=full,
         allowed=lambda route: not (local_only and route["provider"]),
     )
     if step is None:

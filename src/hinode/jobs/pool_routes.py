@@ -50,7 +50,7 @@ class PoolRoutes:
         Raises:
             BadInput: none can, or may.
         """
-        self._route(pool, request, project_id, check, lambda request: Expectation())
+        self._route(pool, request, project_id, check, lambda request, places: Expectation())
 
     def begin(
         self, pool: Pool, request: Request, project_id: str, priority: Priority, check: Check
@@ -61,10 +61,18 @@ class PoolRoutes:
             BadInput: no member can carry it out, or may.
         """
 
-        def expect(request: Request) -> Expectation:
+        def expect(request: Request, places: int) -> Expectation:
             shape = dataclasses.replace(request, prompt="-", negative_prompt="", seed=0, plan="")
             key = project_id, priority, shape
-            return self._expectations.get(key, lambda: self.forecast.expect(project_id, priority, request))
+            expectation = self._expectations.get(
+                key, lambda: self.forecast.expect(project_id, priority, request)
+            )
+            if not places:
+                return expectation
+            # The schedule knows workers, and not the places at a server.
+            more = max(0, self.forecast.unfinished(request.engine, str(request.model)) + 1 - places)
+            wait = max(expectation.wait, expectation.seconds * more / places)
+            return dataclasses.replace(expectation, wait=wait)
 
         routing = self._route(pool, request, project_id, check, expect)
         first = record.current(routing)
@@ -76,7 +84,7 @@ class PoolRoutes:
         request: Request,
         project_id: str,
         check: Check,
-        expect: Callable[[Request], Expectation],
+        expect: Callable[[Request, int], Expectation],
     ) -> dict[str, Any]:
         local_only = self._is_local_only(project_id)
         if local_only and all(member.provider for member in pool.members):

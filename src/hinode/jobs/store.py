@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.background import backoff
-from hinode.errors import NotAccepted, quote
+from hinode.errors import quote
 from hinode.jobs import ids, live_workers, moves, queue, submission, transitions
 from hinode.jobs.job import Draft, HeartbeatReply, Idempotency, Job, Lease, Submitted, Unfinished
 from hinode.jobs.library import trash
@@ -294,7 +294,7 @@ class Store(Upkeep):
         """
         now = self.clock()
         with self.database.write() as connection:
-            if code == NotAccepted.code and moves.leave(connection, lease.job, now, message, refused=final):
+            if code in moves.CODES and moves.leave(connection, lease.job, now, code, message, refused=final):
                 return
             error = f"{code}: {message}"
             job = transitions.release(connection, lease.job, Outcome.FAILED, now, error)
@@ -305,7 +305,7 @@ class Store(Upkeep):
             live = live_workers.live(connection, now, job.project_id)
             hosts = live_workers.capable_hosts(live, job.engine, tried)
             failures = len(tried.failed)
-            pooled = job.routing is not None and code == NotAccepted.code
+            pooled = job.routing is not None and code in moves.CODES
             if final or pooled or failures >= MAX_FAILURES or hosts <= tried.failed.keys():
                 transitions.end(connection, job, Status.FAILED, now, code, message)
             else:

@@ -48,6 +48,7 @@ class Member:
         provider: name of the server, or "" for own workers.
         price: US dollars for a second of video.
         cool_seconds: how long the server gets no job after a failed trial.
+        places: jobs that the server has at once, or 0 for own workers.
     """
 
     engine: str
@@ -55,6 +56,7 @@ class Member:
     provider: str = ""
     price: float = 0.0
     cool_seconds: float = 0.0
+    places: int = 0
 
     def capabilities(self, settings: Settings) -> Capabilities:
         """What it can do; raises as `engines.capabilities` does."""
@@ -139,6 +141,7 @@ def _of_servers(name: str, member: _Member, model: str, home: Path) -> list[Memb
             server.name,
             server.prices.get(model, 0.0),
             server.cool_seconds,
+            server.concurrency,
         )
         for server in servers
     ]

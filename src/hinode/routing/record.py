@@ -62,6 +62,7 @@ def move(
     *,
     created_at: float,
     refused: bool = False,
+    full: bool = False,
     allowed: Callable[[Record], bool] = lambda route: True,
 ) -> tuple[dict[str, Any], float] | None:
     """Move a job to its next route.
@@ -70,11 +71,16 @@ def move(
         reason: why it leaves its route, a sentence.
         now, created_at: seconds since 1970; the latter is when the job was submitted.
         refused: whether its route refuses the request for good.
+        full: whether its route has no place yet. It keeps that route for twice the wait that the decision
+            expected there: another was not worth its price.
         allowed: whether a route may be taken.
 
     Returns: the new record and the seconds to wait before that route, or None if there is no route, or the
         job has looked for `PATIENCE_SECONDS`.
     """
+    expected = record["routes"][record["position"]]["wait"]
+    if full and now - created_at < 2 * expected and allowed(current(record)):
+        return {**record}, min(max(expected / 4, FIRST_PAUSE), MAX_PAUSE)
     position, count = record["position"], len(record["routes"])
     routes = [dict(route) for route in record["routes"]]
     routes[position]["refused"] = refused

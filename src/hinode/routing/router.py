@@ -38,7 +38,7 @@ def route(
     *,
     clock: Callable[[], float],
     check: Callable[[Request, Capabilities], None],
-    expect: Callable[[Request], Expectation],
+    expect: Callable[[Request, int], Expectation],
     local_only: bool = False,
 ) -> Decision:
     """The members of a pool in the order in which they are tried for a request.
@@ -46,7 +46,8 @@ def route(
     Args:
         clock: seconds since 1970.
         check: raises HinodeError if a model with these capabilities cannot carry out the request.
-        expect: raises HinodeError if nothing is known.
+        expect: of a request and the places of its server, 0 for own workers; raises HinodeError if nothing is
+            known.
         local_only: whether the job stays with own workers.
 
     Raises:
@@ -62,7 +63,7 @@ def route(
             obstacle = error.message
         else:
             try:
-                expectation = expect(mine)
+                expectation = expect(mine, member.places)
             except HinodeError:
                 expectation = Expectation()
         return Candidate(

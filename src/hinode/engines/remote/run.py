@@ -32,7 +32,7 @@ from hinode.engines.remote.losses import Losses
 from hinode.engines.remote.pool import Pool
 from hinode.engines.remote.upstreams import AT, ENGINE, UNKNOWN, Upstream, Upstreams
 from hinode.engines.remote.wire import Job, NativeForm
-from hinode.errors import BadInput, EngineError, NotAccepted, OutputError
+from hinode.errors import BadInput, EngineError, NoPlace, NotAccepted, OutputError
 from hinode.media.container import DecodeError
 from hinode.media.sound import UnusableSound
 from hinode.request import Request
@@ -60,6 +60,7 @@ GRACE_SECONDS = 5.0
 YOUNG_SECONDS = 5.0
 """How long a new job may be unknown: one machine created it, and another one answers."""
 AGAIN = "try again later"
+FULL = "has no free place"
 
 
 class _JobLost(Exception):
@@ -191,7 +192,7 @@ class RemoteRun:
         """Create a job on the first server that accepts it."""
         deadline = self._clock() + (0.0 if self._pinned else self.patience_seconds)
         nonce = secrets.token_urlsafe()  # the same for every attempt at one job
-        problem = "has no free place"
+        problem = FULL
         with timed(self.stage_seconds, "wait"):
             while True:
                 next_try = math.inf
@@ -220,7 +221,7 @@ class RemoteRun:
                     raise self._error()
                 if self._clock() >= deadline:
                     message = f"no server took the request in time; the last one {problem}"
-                    raise self._not_accepted(message)
+                    raise NoPlace(message, AGAIN) if problem is FULL else self._not_accepted(message)
                 wait = next_try - self._clock() if next_try < math.inf else MAX_PAUSE
                 yield from self._wait(min(max(wait, TICK), MAX_PAUSE))
 
