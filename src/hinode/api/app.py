@@ -116,7 +116,7 @@ def create_app(context: Context, hosts: Iterable[str] = ()) -> FastAPI:
         telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": _is_probe},
     )
     app.state.context = context
-    app.state.metrics = Metrics(context.store, context.status)
+    app.state.metrics = Metrics(context.store, context.status, context.settings.home)
     dependencies = [Depends(KEY), Depends(check_query)]
     for router in (*ROUTERS, *OPEN_ROUTERS):
         _answer_head(router)

@@ -41,6 +41,7 @@ from hinode.jobs.library.collections import Collections
 from hinode.jobs.library.entries import Library
 from hinode.jobs.library.lineage import Lineages
 from hinode.jobs.library.trash import Trash
+from hinode.jobs.pool_routes import PoolRoutes
 from hinode.jobs.project_queue import ProjectQueue
 from hinode.jobs.status.report import StatusRecords
 from hinode.jobs.store import Store
@@ -110,8 +111,8 @@ class Context:
         self.endpoints = Endpoints(database, self.outbound, clock)
         self.catalogue = Catalogue(settings, clock)
         self.inputs = Inputs(self.store, self.objects, self.uploads, self.characters, self.outbound)
-        self.admission = Admission(self.catalogue, self.inputs)
         self.forecast = Forecast(database, self.objects, Quotes(settings, database, clock), clock)
+        self.admission = Admission(self.catalogue, self.inputs, PoolRoutes(settings, self.forecast))
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
         self.conversions = Conversions(database, self.objects)
         self.queue = ProjectQueue(database, clock)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
@@ -21,6 +22,7 @@ from hinode import __version__
 from hinode.api.app import create_app
 from hinode.api.connections import Connection, LoopErrors, raise_descriptor_limit
 from hinode.api.context import Context
+from hinode.engines.remote import upstreams
 from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.capacity.ray.executor import RayExecutor
 from hinode.jobs.executors import LocalExecutor
@@ -31,6 +33,9 @@ from hinode.jobs.store import Store
 from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.records.database import Database, DatabaseError
 from hinode.settings import Settings
+
+if TYPE_CHECKING:
+    from hinode.engines.remote.engine import RemoteEngine
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +55,8 @@ KEEP_ALIVE_SECONDS = 75
 CONNECTIONS = 24
 """To the database, for the threads of the API, the periodic tasks and the webhooks."""
 SWEEP_OLDER_THAN = 3600.0
+PROBE_SECONDS = 15.0
+"""Between two checks of the health of each other server."""
 
 LOOPBACK = ("127.", "::1")
 ANYWHERE = ("0.0.0.0", "::")
@@ -233,10 +240,27 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
         PeriodicTask("recording uses of keys", 5.0, context.tenants.record_uses),
         PeriodicTask("recording uses of sessions", 5.0, context.sessions.record_uses),
         PeriodicTask("failing jobs that no live worker can run", 30.0, context.store.give_up),
+        PeriodicTask("checking the health of upstreams", PROBE_SECONDS, _prober(context.settings)),
         PeriodicTask("entering older videos in the library", 300.0, context.library.fill),
         PeriodicTask("removing deleted storyboards", 300.0, context.storyboards.remove_deleted),
         PeriodicTask("removing unreferenced files", 300.0, lambda: sweep(context)),
     ]
+
+
+def _prober(settings: Settings) -> Callable[[], object]:
+    """Checks the health of the other servers, if there are any."""
+    engine: RemoteEngine | None = None
+
+    def probe() -> None:
+        nonlocal engine
+        if engine is None and (settings.home / upstreams.FILE).exists():
+            from hinode.engines.remote.engine import RemoteEngine  # with the media libraries
+
+            engine = RemoteEngine(settings)
+        if engine is not None:
+            engine.probe()
+
+    return probe
 
 
 def _reaper(store: Store, clock: Callable[[], float]) -> Callable[[], object]:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from hinode import engines
 from hinode.jobs import idempotency
 from hinode.jobs.job import Draft, Idempotency, OverQuota, Submitted
 from hinode.jobs.library import rows as library_rows
 from hinode.jobs.library import storage
+from hinode.jobs.moves import LocalOnly
 from hinode.jobs.rows import new_row
 from hinode.jobs.states import Status
 from hinode.jobs.tenants.tenant import lock_project
@@ -47,6 +49,8 @@ def accept(
     )
     if before is not None:
         return Submitted(jobs_by_id(connection, before), replayed=True)
+    if project["local_only"] and any(engines.is_external(draft.request.engine) for draft in drafts):
+        raise LocalOnly
     _check_quota(connection, project, drafts, now)
     rows = [new_row(draft, now, retry_count) for draft in drafts]
     job_ids = sorted(row["id"] for row in rows)  # ids of one instant are in no order

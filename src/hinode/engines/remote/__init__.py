@@ -9,4 +9,4 @@ from __future__ import annotations
 
 from hinode.engines.protocol import EngineEntry
 
-ENGINE = EngineEntry("hinode.engines.remote.engine:RemoteEngine")
+ENGINE = EngineEntry("hinode.engines.remote.engine:RemoteEngine", external=True)
