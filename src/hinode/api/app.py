@@ -136,6 +136,7 @@ def create_app(context: Context, hosts: Iterable[str] = ()) -> FastAPI:
         sessions=context.sessions,
         worker_tokens=context.worker_tokens,
         requests=context.requests,
+        rates=context.rates,
     )
     app.add_middleware(RetryTracker, rejections=context.rejections, clock=context.clock)
     app.add_middleware(BodySizeLimit)

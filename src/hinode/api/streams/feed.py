@@ -132,7 +132,7 @@ class Feed:
         self._followed: dict[str, _Followed] = {}
         self._looking = False
         self._looked_at = 0.0
-        self._hinted: set[str] = set()  # projects
+        self._changed: set[str] = set()  # projects
 
     @contextmanager
     def subscribe(self, project_id: str) -> Iterator[Subscription]:
@@ -179,16 +179,16 @@ class Feed:
         """Look soon, since something has probably changed in a project."""
         if project_id not in self._followed:
             return
-        if not self._hinted and not self._looking:
+        if not self._changed and not self._looking:
             self._wake_soon()
-        self._hinted.add(project_id)
+        self._changed.add(project_id)
 
     def _wake_soon(self) -> None:
         seconds = self._looked_at + HINT_SECONDS - time.monotonic()
         asyncio.get_running_loop().call_later(max(0.0, seconds), self._wake)
 
     def _wake(self) -> None:
-        for project_id in self._hinted & self._followed.keys():
+        for project_id in self._changed & self._followed.keys():
             for subscription in self._followed[project_id].subscriptions:
                 subscription.wake()
 
@@ -199,9 +199,9 @@ class Feed:
         Raises:
             DatabaseError: the database cannot be reached.
         """
-        if self._looking or not (self._hinted or time.monotonic() - self._looked_at >= seconds):
+        if self._looking or not (self._changed or time.monotonic() - self._looked_at >= seconds):
             return
-        self._hinted.clear()
+        self._changed.clear()
         followed = {project.id: project for project in self._followed.values() if project.moment is not None}
         self._looking = True
         try:
@@ -209,7 +209,7 @@ class Feed:
                 await self._look(followed)
         finally:
             self._looking, self._looked_at = False, time.monotonic()
-            if self._hinted:  # since the look began
+            if self._changed:  # since the look began
                 self._wake_soon()
 
     async def _look(self, followed: Mapping[str, _Followed]) -> None:
