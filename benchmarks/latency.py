@@ -18,11 +18,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from benchmarks.postgres import PostgreSQL
 from benchmarks.serving import ServerHarness
@@ -72,17 +74,21 @@ class Client:
             due += 1.0
 
 
-async def ask(urls: list[str], key: str, clients: int, workers: int, seconds: float) -> dict[str, Any]:
+async def ask(
+    urls: list[str], key: str, clients: int, workers: int, seconds: float, servers: Sequence[ServerHarness]
+) -> dict[str, Any]:
     """Let the clients poll for so long, and say what they met; times in seconds."""
     pollers = [Client(urls[number % len(urls)], key) for number in range(clients)]
     for start in range(0, clients, TOGETHER):
         await asyncio.gather(*(poller.create() for poller in pollers[start : start + TOGETHER]))
     await generating(pollers[0], min(workers, 2))
+    used = processor_seconds(servers)
     begin = time.perf_counter()
     spread = [begin + number / clients for number in range(clients)]
     await asyncio.gather(
         *(poller.poll(due, begin + seconds) for poller, due in zip(pollers, spread, strict=True))
     )
+    used = processor_seconds(servers) - used
     still = await running(pollers[0])
     for poller in pollers:
         await poller.http.aclose()
@@ -95,6 +101,7 @@ async def ask(urls: list[str], key: str, clients: int, workers: int, seconds: fl
         "p50": times[len(times) // 2],
         "p99": times[int(len(times) * 0.99)],
         "worst": times[-1],
+        "processor_per_answer": used / len(times),
         "errors": len(errors),
         "first_errors": errors[:3],
         "generating_at_the_end": still,
@@ -134,8 +141,14 @@ def measure(clients: int, workers: int, servers: int, seconds: float) -> dict[st
         ]
         key = running_servers[0].key("bench")
         urls = [server.origin for server in running_servers]
-        results = asyncio.run(ask(urls, key, clients, workers, seconds))
+        results = asyncio.run(ask(urls, key, clients, workers, seconds, running_servers))
     return {"servers": servers, "workers": workers, **results}
+
+
+def processor_seconds(servers: Sequence[ServerHarness]) -> float:
+    """Processor time that the servers have used, without their workers."""
+    times = [psutil.Process(server.process.pid).cpu_times() for server in servers if server.process]
+    return float(sum(time.user + time.system for time in times))
 
 
 def main(words: list[str]) -> None:
@@ -157,8 +170,8 @@ def main(words: list[str]) -> None:
     print(f"{results['clients']} clients polling at 1 Hz, {options.servers} API servers", end="")
     print(f", {workers} workers generating", end="")
     print(f" ({results['generating_at_the_end']} still were at the end)")
-    for name in ("p50", "p99", "worst"):
-        print(f"  {name:<22}{results[name] * 1e3:8.1f} ms")
+    for name in ("p50", "p99", "worst", "processor_per_answer"):
+        print(f"  {name.replace('_', ' '):<22}{results[name] * 1e3:8.1f} ms")
     print(
         f"  {'load average':<22}{results['load_average']:8.1f}   (more than the machine has cores: too busy)"
     )

@@ -25,7 +25,8 @@ def test_a_change_of_another_process_is_told_before_the_next_look(tmp_path: Path
         queue = ProjectQueue(other, context.clock)
         app = create_app(context)
         with TestClient(app) as client:
-            assert app.state.hints.wait_until_proven(60.0)
+            assert app.state.metrics.hints.wait_until_proven(60.0)
+            assert "hinode_hints_arrive 1.0" in client.get("/metrics").text
             server = new_project(context, client)
             with client.stream("GET", "/v1/events") as response:
                 lines = response.iter_lines()

@@ -190,7 +190,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         loop.call_soon_threadsafe(context.feed.hint, project_id)
 
     listener = context.store.database.listener(receive)
-    app.state.hints = listener
+    app.state.metrics.hints = listener
     if listener is not None:
         listener.start()
     try:
