@@ -16,7 +16,7 @@ from fastapi import Depends, Request
 from hinode.api.catalogue import Catalogue
 from hinode.api.connections import max_connections
 from hinode.api.failures import Refusal
-from hinode.api.limits import ByteBudget, ConcurrencyLimit
+from hinode.api.limits import ByteBudget, ConcurrencyLimit, SharedRates
 from hinode.api.readiness import Readiness
 from hinode.api.requests.admission import Admission
 from hinode.api.requests.batch_wire import BatchWire
@@ -49,6 +49,7 @@ from hinode.jobs.storyboards.storyboards import Storyboards
 from hinode.jobs.tenants.attempts import Attempts
 from hinode.jobs.tenants.mail import Mailer
 from hinode.jobs.tenants.members import Members
+from hinode.jobs.tenants.rates import SharedBuckets
 from hinode.jobs.tenants.sessions import Sessions
 from hinode.jobs.tenants.tenant import MANAGE, Identity
 from hinode.jobs.tenants.tenants import Tenants
@@ -122,6 +123,8 @@ class Context:
         share = max_connections() // PROJECT_SHARE
         streams, own_streams = min(MAX_STREAMS, 2 * share), min(MAX_STREAMS_PER_PROJECT, share // 2)
         self.streams = ConcurrencyLimit(streams, own_streams, what, remedy)
+        # A SQLite file has one server, and a write for each request would wait for its disk.
+        self.rates = None if database.sqlite else SharedRates(SharedBuckets(database, clock))
         self.requests = ConcurrencyLimit(
             max_connections(), share, "too many requests of this project are being answered"
         )

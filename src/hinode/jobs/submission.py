@@ -17,6 +17,7 @@ from hinode.jobs.rows import new_row
 from hinode.jobs.states import Status
 from hinode.jobs.tenants.tenant import lock_project
 from hinode.jobs.transitions import artifact_row, jobs_by_id
+from hinode.records import hints
 from hinode.records.rows import count_rows, only_row
 from hinode.records.tables import artifacts, jobs
 
@@ -65,6 +66,7 @@ def accept(
     if inputs:
         connection.execute(artifacts.insert(), inputs)
     library_rows.insert(connection, job_ids, drafts, now)
+    hints.note(connection, project_id)
     if promise:
         idempotency.keep(connection, project_id, promise, job_ids, now)
     return Submitted(jobs_by_id(connection, job_ids))

@@ -19,6 +19,7 @@ from hinode.errors import ModelError
 from hinode.jobs.job import Counts
 from hinode.jobs.states import Priority, Status
 from hinode.jobs.store import Store
+from hinode.records.hints import HintListener
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 OTHER = "other"
@@ -29,6 +30,9 @@ MAX_AGE_SECONDS = 5.0
 class Metrics(Collector):
     """The metrics of one application. Those of jobs are from the database, so that every process reports the
     same."""
+
+    hints: HintListener | None = None
+    """The listener of this process, once there is one."""
 
     def __init__(self, store: Store, status: StatusBoard, home: Path) -> None:
         """`home` has the file of the upstreams."""
@@ -73,6 +77,9 @@ class Metrics(Collector):
         yield GaugeMetricFamily("hinode_workers", "Live workers.", counts.workers)
         text = "Webhook deliveries that are pending."
         yield GaugeMetricFamily("hinode_deliveries_pending", text, counts.deliveries)
+        if self.hints is not None:
+            text = "Whether hints of changes arrive from other processes: 1, or 0 if changes are polled for."
+            yield GaugeMetricFamily("hinode_hints_arrive", text, float(self.hints.is_proven))
         now = self.job_counts.store.clock()
         wait = max(0.0, now - (now if counts.oldest_queued is None else counts.oldest_queued))
         text = "Time in the queue of the job that has waited longest."

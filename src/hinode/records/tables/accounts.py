@@ -62,6 +62,8 @@ api_keys = Table(
     Column("created_at", Float(53), nullable=False),
     Column("last_used_at", Float(53)),
     Column("revoked_at", Float(53)),
+    Column("rate_tokens", Float(53)),  # of the token bucket, at `rate_at`
+    Column("rate_at", Float(53)),
 )
 
 instances = Table(
