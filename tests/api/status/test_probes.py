@@ -12,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from hinode.api.status.board import MAX_AGE_SECONDS, StatusBoard
+from hinode.api.status.wire import Status
 from hinode.jobs.status import history
 from hinode.jobs.status.deliveries import PATH, WebhookProbe, webhook_probe
 from hinode.jobs.status.history import Sample
@@ -196,7 +197,7 @@ def test_the_page_needs_no_key_and_no_script(site: Site) -> None:
     assert "Nothing has been probed yet." in answer.text
     assert "<script" not in answer.text
     assert "style-src 'sha256-" in answer.headers["content-security-policy"]
-    assert site.server.client.get("/status.json").json()["state"] == "unknown"
+    assert Status.model_validate_json(site.server.client.get("/status.json").content).state == "unknown"
     assert site.server.client.get("/status.atom").text.startswith("<?xml")
 
 
@@ -217,6 +218,8 @@ def test_while_the_database_is_away_the_last_report_is_shown_as_such(
         "unknown",
     )
     assert b"The database does not answer" in publication.page.body
+    (component,) = Status.model_validate_json(publication.json).components
+    assert (component.availability, len(component.days)) == (1.0, 90)
     records.database = database
     now += MAX_AGE_SECONDS
     assert not board.latest().is_outdated
