@@ -103,6 +103,7 @@ def test_a_server_that_drains_answers_until_a_second_signal(tmp_path: Path) -> N
         signal_stop(server)
         assert server.process is not None
         assert server.process.wait(WAIT_SECONDS) == 0, server.last_words()
+        assert '"level": "error"' not in server.log.read_text()
     finally:
         server.kill()
 

@@ -70,6 +70,8 @@ class Server(uvicorn.Server):
         try:
             await self._drain()
             await super().shutdown(sockets)
+            if self.force_exit:  # after which uvicorn would cancel it, and log a traceback
+                await self.lifespan.shutdown()
         finally:
             await ended
 
