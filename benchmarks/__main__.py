@@ -11,6 +11,7 @@ and, only by name, because they take long:
 
     autoscale   waits and cost of the autoscaler on four traces, with a virtual clock
     compose     the services of deploy/compose.yaml as processes: a clip from one API server to the other
+    events      from a change at one API server to its event at another, with a hint and without
     first-load  the studio's first page until it can be used, as a ratio to an empty page
     fleet-fairness  waits of light projects beside a dump, on two servers with three executors
     frames      frames of this version against those of another commit, bit for bit
@@ -45,6 +46,7 @@ NAMES = (
     *SHORT,
     "autoscale",
     "compose",
+    "events",
     "first-load",
     "fleet-fairness",
     "frames",

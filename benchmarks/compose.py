@@ -15,7 +15,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -195,12 +196,35 @@ def measure() -> dict[str, Any]:
         proxy = stack.enter_context(services.proxy())
         if proxy is not None:
             hidden = proxy.request("GET", "/metrics")[0] == 404
-            first.stop()
-            proxy.wait_for(proxy.ready)
+            statuses = quote_during(first.stop, proxy, key)
             last = proxy.finished_video(key, proxy.submit(key, **CLIP), CLIP_SECONDS)
             made = last["status"] == "completed"
-            result |= {"proxy": True, "metrics_hidden": hidden, "clip_after_a_stop": made}
+            result |= {
+                "proxy": True,
+                "metrics_hidden": hidden,
+                "requests_during_a_stop": len(statuses),
+                "failed_during_a_stop": sum(status != 200 for status in statuses),
+                "clip_after_a_stop": made,
+            }
         return result
+
+
+def quote_during(stop: Callable[[], object], proxy: ServerHarness, key: str) -> list[int]:
+    """Post requests for quotes to the proxy, one after another, until `stop` has returned and once more.
+
+    Returns:
+        Statuses of the answers.
+    """
+    statuses = []
+    with ThreadPoolExecutor(1) as side:
+        stopping = side.submit(stop)
+        stopped = False
+        while not stopped:
+            stopped = stopping.done()
+            body = {"prompt": "a kite", **CLIP}
+            statuses.append(proxy.request("POST", "/v1/videos/quote", key=key, body=body)[0])
+        stopping.result()
+    return statuses
 
 
 def main(words: list[str]) -> None:
@@ -213,4 +237,4 @@ def main(words: list[str]) -> None:
         print(json.dumps({"benchmark": "compose", **result}))
         return
     for name, value in result.items():
-        print(f"{name.replace('_', ' '):20} {', '.join(value) if isinstance(value, list) else value}")
+        print(f"{name.replace('_', ' '):24} {', '.join(value) if isinstance(value, list) else value}")

@@ -3,6 +3,9 @@
 A real `hinode serve` with two workers that generate with the native engine, one job after another, and 50
 clients that each ask for their own video once a second over a connection of their own, as the SDKs' polling
 does. Server, workers and clients share the machine. An answer counts as an error unless it is the video.
+
+With --servers 2 or more, that many API servers share a PostgreSQL, the clients are spread over them, and no
+worker runs.
 """
 
 from __future__ import annotations
@@ -15,16 +18,22 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
+from benchmarks.postgres import PostgreSQL
 from benchmarks.serving import ServerHarness
 
-BAR = 0.100
+BAR, BAR_OF_SEVERAL = 0.100, 0.050
 PROMPT = "a red balloon rising over the mountains at noon"
 WARM_UP = 120.0
+TOGETHER = 50
+"""Videos that are requested at once before the polling begins."""
 
 
 class Client:
@@ -65,16 +74,21 @@ class Client:
             due += 1.0
 
 
-async def ask(url: str, key: str, clients: int, seconds: float) -> dict[str, Any]:
+async def ask(
+    urls: list[str], key: str, clients: int, workers: int, seconds: float, servers: Sequence[ServerHarness]
+) -> dict[str, Any]:
     """Let the clients poll for so long, and say what they met; times in seconds."""
-    pollers = [Client(url, key) for _ in range(clients)]
-    await asyncio.gather(*(poller.create() for poller in pollers))
-    await generating(pollers[0], 2)
+    pollers = [Client(urls[number % len(urls)], key) for number in range(clients)]
+    for start in range(0, clients, TOGETHER):
+        await asyncio.gather(*(poller.create() for poller in pollers[start : start + TOGETHER]))
+    await generating(pollers[0], min(workers, 2))
+    used = processor_seconds(servers)
     begin = time.perf_counter()
     spread = [begin + number / clients for number in range(clients)]
     await asyncio.gather(
         *(poller.poll(due, begin + seconds) for poller, due in zip(pollers, spread, strict=True))
     )
+    used = processor_seconds(servers) - used
     still = await running(pollers[0])
     for poller in pollers:
         await poller.http.aclose()
@@ -87,6 +101,7 @@ async def ask(url: str, key: str, clients: int, seconds: float) -> dict[str, Any
         "p50": times[len(times) // 2],
         "p99": times[int(len(times) * 0.99)],
         "worst": times[-1],
+        "processor_per_answer": used / len(times),
         "errors": len(errors),
         "first_errors": errors[:3],
         "generating_at_the_end": still,
@@ -109,16 +124,31 @@ async def generating(client: Client, count: int) -> None:
         await asyncio.sleep(0.5)
 
 
-def measure(clients: int, workers: int, seconds: float) -> dict[str, Any]:
-    """Start a server in a new home, ask, and stop it."""
-    with tempfile.TemporaryDirectory() as folder:
+def measure(clients: int, workers: int, servers: int, seconds: float) -> dict[str, Any]:
+    """Start the servers in new homes, ask, and stop them."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         # One thread for each worker: what a person would set who wants the machine to stay usable.
         environment = {"HINODE_THREADS": "1", "HINODE_MODELS": "sora-2=native/book"}
-        with ServerHarness(Path(folder) / "home", workers=workers, environment=environment) as server:
-            key = server.key("bench")
-            results = asyncio.run(ask(server.origin, key, clients, seconds))
-            server.stop()
-    return {"workers": workers, **results}
+        if servers > 1:
+            environment["HINODE_DATABASE_URL"] = stack.enter_context(PostgreSQL()).create()
+            environment["HINODE_STORE"] = str(folder / "store")
+        running_servers = [
+            stack.enter_context(
+                ServerHarness(folder / f"home-{number}", workers=workers, environment=environment)
+            )
+            for number in range(servers)
+        ]
+        key = running_servers[0].key("bench")
+        urls = [server.origin for server in running_servers]
+        results = asyncio.run(ask(urls, key, clients, workers, seconds, running_servers))
+    return {"servers": servers, "workers": workers, **results}
+
+
+def processor_seconds(servers: Sequence[ServerHarness]) -> float:
+    """Processor time that the servers have used, without their workers."""
+    times = [psutil.Process(server.process.pid).cpu_times() for server in servers if server.process]
+    return float(sum(time.user + time.system for time in times))
 
 
 def main(words: list[str]) -> None:
@@ -128,24 +158,27 @@ def main(words: list[str]) -> None:
     )
     parser.add_argument("--clients", type=int, default=50, help="default 50")
     parser.add_argument("--workers", type=int, default=2, help="default 2")
+    parser.add_argument("--servers", type=int, default=1, help="default 1; several have no workers")
     parser.add_argument("--seconds", type=float, default=30.0, help="default 30")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(words)
-    results = measure(options.clients, options.workers, options.seconds)
+    workers, bar = (options.workers, BAR) if options.servers == 1 else (0, BAR_OF_SEVERAL)
+    results = measure(options.clients, workers, options.servers, options.seconds)
     if options.json:
         print(json.dumps(results))
         return
-    print(f"{results['clients']} clients polling at 1 Hz, {results['workers']} workers generating", end="")
+    print(f"{results['clients']} clients polling at 1 Hz, {options.servers} API servers", end="")
+    print(f", {workers} workers generating", end="")
     print(f" ({results['generating_at_the_end']} still were at the end)")
-    for name in ("p50", "p99", "worst"):
-        print(f"  {name:<22}{results[name] * 1e3:8.1f} ms")
+    for name in ("p50", "p99", "worst", "processor_per_answer"):
+        print(f"  {name.replace('_', ' '):<22}{results[name] * 1e3:8.1f} ms")
     print(
         f"  {'load average':<22}{results['load_average']:8.1f}   (more than the machine has cores: too busy)"
     )
     for error in results["first_errors"]:
         print(f"  {error}")
     print(f"answers {results['answers']:,}, errors {results['errors']} (bar: 0)")
-    print(f"p99 {results['p99'] * 1e3:.1f} ms (bar: {BAR * 1e3:g} ms)")
+    print(f"p99 {results['p99'] * 1e3:.1f} ms (bar: {bar * 1e3:g} ms)")
 
 
 if __name__ == "__main__":

@@ -119,6 +119,11 @@ class ServerHarness:
         except (OSError, http.client.HTTPException):
             return False
 
+    def port_is_open(self) -> bool:
+        """Whether it accepts connections."""
+        with socket.socket() as probe:
+            return probe.connect_ex((HOST, self.port)) == 0
+
     def request(
         self,
         method: str,

@@ -46,6 +46,8 @@ class Provenance:
         licence: of the weights, a key of `licensing.licences.LICENCES` or its name; "" if it is not known.
         upscaler: name of the network that enlarges the frames where they are to be larger, or "" for none.
         plan: the scene plan that the clip was drawn from, as JSON, or "" for none.
+        provider: name of the server that made the clip, or "" for this machine.
+        losses: clips that other servers may have made in vain, in JSON values; see `remote.losses.Loss`.
     """
 
     engine: str
@@ -61,6 +63,8 @@ class Provenance:
     licence: str = ""
     upscaler: str = ""
     plan: str = ""
+    provider: str = ""
+    losses: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage_seconds", MappingProxyType(dict(self.stage_seconds)))

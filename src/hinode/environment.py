@@ -189,6 +189,7 @@ class Variables(Input):
     lease_seconds: Annotated[_Decimal, Field(ge=1)] | None = None
     checkpoint_seconds: Annotated[_Decimal, Field(ge=0.1)] | None = None
     slice_seconds: Annotated[_Decimal, Field(ge=0.1)] | None = None
+    drain_seconds: Annotated[_Decimal, Field(ge=0, le=3600)] | None = None
     allow_private_urls: _Switch | None = None
     allow_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] | None = None
     hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts)] | None = None

@@ -78,6 +78,21 @@ class EngineError(HinodeError):
         super().__init__(message, remedy)
 
 
+class NotAccepted(EngineError):
+    """No server makes the video, and none that is paid for has begun it: another engine may have it.
+
+    It is `final` if the servers refuse the request itself, or have failed with it.
+    """
+
+    code: ClassVar[str] = "not_accepted"
+
+
+class NoPlace(NotAccepted):
+    """The server that is to make the video has as many jobs as it may have, and was not asked."""
+
+    code: ClassVar[str] = "no_place"
+
+
 class DeviceError(EngineError):
     """The accelerator failed in a way after which this process cannot compute on it any more."""
 

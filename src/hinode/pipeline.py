@@ -82,6 +82,8 @@ class Result:
             "bytes": self.bytes,
             "sound": self.sound,
             **({"plan": json.loads(provenance.plan)} if provenance.plan else {}),
+            **({"provider": provenance.provider} if provenance.provider else {}),
+            **({"losses": provenance.losses} if provenance.losses else {}),
         }
 
 

@@ -34,7 +34,7 @@ def test_a_new_installation_is_healthy_and_nothing_is_made(tmp_path: Path) -> No
     assert result.exit_code == 0, result.stdout
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["CHECK", "STATE", "FOUND"]
-    names = ["database", "clock", "store", "disk", "codecs", "device", "models", "port"]
+    names = ["database", "clock", "notifications", "store", "disk", "codecs", "device", "models", "port"]
     assert [line.split()[:2] for line in lines[1:]] == [[name, "ok"] for name in names]
     assert not home.exists()
 
@@ -54,7 +54,7 @@ def test_what_is_wrong_is_said_with_its_remedy(tmp_path: Path) -> None:
     found = findings(result)
     assert "s3cret" not in result.stdout
     wrong = {name for name, finding in found.items() if not finding["ok"]}
-    assert wrong == {"database", "clock", "store", "device", "port"}
+    assert wrong == {"database", "clock", "notifications", "store", "device", "port"}
     assert found["database"]["remedy"] == "check that it is running"
     assert "cannot compute on mps" in found["device"]["message"]
     assert "is taken by another program" in found["port"]["message"]

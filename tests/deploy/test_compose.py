@@ -18,4 +18,6 @@ def test_a_clip_made_through_one_server_is_downloaded_from_the_other() -> None:
     assert result["proxy"] == (shutil.which("caddy") is not None)
     if result["proxy"]:
         assert result["metrics_hidden"]
+        assert result["requests_during_a_stop"] > 1
+        assert result["failed_during_a_stop"] == 0
         assert result["clip_after_a_stop"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hinode.jobs import transitions
+from hinode.jobs import queue, transitions
 from hinode.jobs.batches.batch import end_jobs
 from hinode.jobs.job import Lease
 from hinode.jobs.states import Status
@@ -152,6 +152,16 @@ def test_finishing_and_claiming_does_not_wait_for_a_batch_that_is_closed(store: 
     job = store.job("proj_1", lease.job.id)
     assert job is not None
     assert job.status is Status.COMPLETED
+
+
+def test_a_worker_does_not_wait_for_the_claims_of_others_if_nothing_waits(store: Store) -> None:
+    worker = store.register_worker("here", 1)
+    idle = Concurrent(store, lambda: store.claim(worker, host="here"))
+    with store.database.write() as connection:
+        connection.execute(queue._CLAIM_LOCK)
+        idle.start()
+        assert not idle.thread.is_alive()
+    assert idle.result() is None
 
 
 def test_two_workers_that_claim_at_once_keep_to_the_cap(store: Store) -> None:

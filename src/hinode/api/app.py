@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, MutableMapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -116,7 +117,7 @@ def create_app(context: Context, hosts: Iterable[str] = ()) -> FastAPI:
         telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": _is_probe},
     )
     app.state.context = context
-    app.state.metrics = Metrics(context.store, context.status)
+    app.state.metrics = Metrics(context.store, context.status, context.settings.home)
     dependencies = [Depends(KEY), Depends(check_query)]
     for router in (*ROUTERS, *OPEN_ROUTERS):
         _answer_head(router)
@@ -135,6 +136,7 @@ def create_app(context: Context, hosts: Iterable[str] = ()) -> FastAPI:
         sessions=context.sessions,
         worker_tokens=context.worker_tokens,
         requests=context.requests,
+        rates=context.rates,
     )
     app.add_middleware(RetryTracker, rejections=context.rejections, clock=context.clock)
     app.add_middleware(BodySizeLimit)
@@ -182,7 +184,18 @@ def _answer_head(router: APIRouter) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = DATABASE_THREADS
     context: Context = app.state.context
+    loop = asyncio.get_running_loop()
+
+    def receive(project_id: str) -> None:
+        loop.call_soon_threadsafe(context.feed.hint, project_id)
+
+    listener = context.store.database.listener(receive)
+    app.state.metrics.hints = listener
+    if listener is not None:
+        listener.start()
     try:
         yield
     finally:
         context.stopping.set()
+        if listener is not None:
+            await anyio.to_thread.run_sync(listener.stop)

@@ -14,6 +14,8 @@ from hinode.directing.capabilities import extend_capabilities
 from hinode.engines.native import catalog
 from hinode.errors import BadInput, HinodeError, join_names, quote
 from hinode.request import Capabilities
+from hinode.routing import pools
+from hinode.routing.pools import Pool
 from hinode.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -29,12 +31,14 @@ MAX_NAME_LENGTH = 200
 class Model:
     """A model under the name that a client wrote, with the capabilities of its engine alone.
 
-    `created_at` is when its weights were made or installed, in seconds since 1970; 0 if it has none.
+    `created_at` is when its weights were made or installed, in seconds since 1970; 0 if it has none. The
+    capabilities of a `pool` are those of its first member.
     """
 
     name: str
     engine_capabilities: Capabilities
     created_at: float = 0.0
+    pool: Pool | None = None
 
     @property
     def engine(self) -> str:
@@ -62,8 +66,8 @@ class Catalogue:
         self._cache: dict[str, tuple[float, Model]] = {}
 
     def find(self, name: str | None) -> Model:
-        """The model called `name`: an alias, one of Sora's names, ENGINE/MODEL, ENGINE or MODEL; None is the
-        default.
+        """The model called `name`: a pool, an alias, one of Sora's names, ENGINE/MODEL, ENGINE or MODEL; None
+        is the default.
 
         Raises:
             BadInput: there is no such model.
@@ -100,10 +104,15 @@ class Catalogue:
     def all(self) -> list[Model]:
         """Every usable model, under each of its names."""
         models = []
-        for name in dict.fromkeys((*SORA, *self.settings.aliases, *self._installed())):
+        for name in dict.fromkeys((*SORA, *self.settings.aliases, *self._pools(), *self._installed())):
             with suppress(HinodeError):
                 models.append(self.find(name))
         return models
+
+    def _pools(self) -> tuple[str, ...]:
+        with suppress(HinodeError):
+            return tuple(pools.read(self.settings.home))
+        return ()
 
     def _installed(self) -> Iterator[str]:
         for engine in engines.names():
@@ -113,6 +122,10 @@ class Catalogue:
     def _look_up(self, name: str) -> Model:
         target = self._target(name)
         engine, _, model = target.partition("/")
+        # A pool that is described wrongly is no obstacle to other models.
+        pool = None if engine in engines.names() else pools.find(target, self.settings.home)
+        if pool is not None:
+            return Model(name, pool.lead(self.settings), pool=pool)
         if engine not in engines.names():
             engine, model = self._engine_of(target), target
         capabilities, created_at = engines.capabilities(engine, self.settings, model or None), 0.0
@@ -121,20 +134,20 @@ class Catalogue:
         return Model(name, capabilities, created_at)
 
     def _target(self, name: str) -> str:
-        """ENGINE/MODEL, ENGINE or MODEL that a name stands for, or the name itself."""
-        aliases, before = self.settings.aliases, {name}
-        if name in SORA and name not in aliases:
+        """The pool, ENGINE/MODEL, ENGINE or MODEL that a name stands for, or the name itself."""
+        aliases, before, pooled = self.settings.aliases, {name}, self._pools()
+        if name in SORA and name not in aliases and name not in pooled:
             name = DEFAULT if "-pro" not in name else f"{DEFAULT}-pro"
         while name in aliases and aliases[name] not in before:  # an alias may name another one
             name = aliases[name]
             before.add(name)
-        return catalog.ENGINE if name in SORA else name
+        return catalog.ENGINE if name in SORA and name not in pooled else name
 
     def _engine_of(self, model: str) -> str:
         for engine in engines.names():
             with suppress(HinodeError):
                 if model in engines.models(engine, self.settings):
                     return engine
-        names = dict.fromkeys((*SORA[:2], *self.settings.aliases, *self._installed()))
+        names = dict.fromkeys((*SORA[:2], *self.settings.aliases, *self._pools(), *self._installed()))
         message = f"there is no model {quote(model)}"
         raise BadInput(message, f"choose {join_names(tuple(names), 'or')}", field="model")

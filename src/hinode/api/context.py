@@ -16,7 +16,7 @@ from fastapi import Depends, Request
 from hinode.api.catalogue import Catalogue
 from hinode.api.connections import max_connections
 from hinode.api.failures import Refusal
-from hinode.api.limits import ByteBudget, ConcurrencyLimit
+from hinode.api.limits import ByteBudget, ConcurrencyLimit, SharedRates
 from hinode.api.readiness import Readiness
 from hinode.api.requests.admission import Admission
 from hinode.api.requests.batch_wire import BatchWire
@@ -41,6 +41,7 @@ from hinode.jobs.library.collections import Collections
 from hinode.jobs.library.entries import Library
 from hinode.jobs.library.lineage import Lineages
 from hinode.jobs.library.trash import Trash
+from hinode.jobs.pool_routes import PoolRoutes
 from hinode.jobs.project_queue import ProjectQueue
 from hinode.jobs.status.report import StatusRecords
 from hinode.jobs.store import Store
@@ -48,6 +49,7 @@ from hinode.jobs.storyboards.storyboards import Storyboards
 from hinode.jobs.tenants.attempts import Attempts
 from hinode.jobs.tenants.mail import Mailer
 from hinode.jobs.tenants.members import Members
+from hinode.jobs.tenants.rates import SharedBuckets
 from hinode.jobs.tenants.sessions import Sessions
 from hinode.jobs.tenants.tenant import MANAGE, Identity
 from hinode.jobs.tenants.tenants import Tenants
@@ -110,8 +112,8 @@ class Context:
         self.endpoints = Endpoints(database, self.outbound, clock)
         self.catalogue = Catalogue(settings, clock)
         self.inputs = Inputs(self.store, self.objects, self.uploads, self.characters, self.outbound)
-        self.admission = Admission(self.catalogue, self.inputs)
         self.forecast = Forecast(database, self.objects, Quotes(settings, database, clock), clock)
+        self.admission = Admission(self.catalogue, self.inputs, PoolRoutes(settings, self.forecast))
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
         self.conversions = Conversions(database, self.objects)
         self.queue = ProjectQueue(database, clock)
@@ -121,6 +123,8 @@ class Context:
         share = max_connections() // PROJECT_SHARE
         streams, own_streams = min(MAX_STREAMS, 2 * share), min(MAX_STREAMS_PER_PROJECT, share // 2)
         self.streams = ConcurrencyLimit(streams, own_streams, what, remedy)
+        # A SQLite file has one server, and a write for each request would wait for its disk.
+        self.rates = None if database.sqlite else SharedRates(SharedBuckets(database, clock))
         self.requests = ConcurrencyLimit(
             max_connections(), share, "too many requests of this project are being answered"
         )

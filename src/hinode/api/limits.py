@@ -1,27 +1,31 @@
 """How much of the server one client may use.
 
-`Buckets` bounds the rate of requests of each key, `ConcurrencyLimit` calls that wait for other servers, and
-`ByteBudget` the memory of request bodies.
+`Buckets` and `SharedRates` bound the rate of requests of each key, `ConcurrencyLimit` calls that wait for
+other servers, and `ByteBudget` the memory of request bodies.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
+import anyio
+import anyio.to_thread
 from starlette.types import Scope
 
 from hinode.api.failures import RATE_LIMIT, RETRY_SECONDS, Refusal, retry_after, unavailable
 from hinode.jobs.job import OverQuota
+from hinode.jobs.tenants.rates import Bucket, SharedBuckets
 
 SMALL_BYTES = 1 << 20
 """A body with less text than this is always read, whatever the budget."""
 MAX_BUCKETS = 100_000
+LEASE_SECONDS = 1.0
 Reserve = Callable[[int], None]
 """Reserves memory for so many more bytes of a body; raises Refusal if the budget is used up."""
 
@@ -47,26 +51,77 @@ class RateLimitStatus:
 
 @dataclass
 class Buckets:
-    """The token buckets of all keys and strangers, in the memory of this process; for one thread."""
+    """The token buckets of keys and strangers, in the memory of this process; for one thread."""
 
     clock: Callable[[], float] = time.monotonic
-    _levels: dict[str, tuple[float, float]] = field(default_factory=dict)  # tokens at a time
+    _buckets: dict[str, Bucket] = field(default_factory=dict)
 
     def take(self, key_id: str, per_minute: int) -> RateLimitStatus:
         """Take a token from the bucket of a key, if there is one. A bucket holds the tokens of a minute,
         1 or more."""
-        now, rate, wait = self.clock(), per_minute / 60.0, 0.0
-        tokens, at = self._levels.get(key_id, (float(per_minute), now))
-        tokens = min(float(per_minute), tokens + (now - at) * rate)
-        if tokens >= 1.0 - 1e-9:
-            tokens -= 1.0
-        else:
-            wait = (1.0 - tokens) / rate
-        if len(self._levels) >= MAX_BUCKETS:
-            self._levels.clear()
-        self._levels[key_id] = tokens, now
-        remaining = max(0, math.floor(tokens + 1e-9))
-        return RateLimitStatus(per_minute, remaining, (per_minute - tokens) / rate, wait)
+        now = self.clock()
+        bucket = self._buckets.get(key_id, Bucket(float(per_minute), now)).fill(now, per_minute)
+        count = min(1, bucket.available)
+        bucket = bucket.take(count)
+        if len(self._buckets) >= MAX_BUCKETS:
+            self._buckets.clear()
+        self._buckets[key_id] = bucket
+        return _status(bucket, count, per_minute)
+
+
+@dataclass
+class _Lease:
+    """Tokens of a key that this process has and did not use yet, and the bucket as they were taken."""
+
+    bucket: Bucket = field(default_factory=lambda: Bucket(0.0, 0.0))
+    count: int = 0
+    until: float = 0.0
+    refused_until: float = 0.0
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+
+
+class SharedRates:
+    """The rates of keys over all servers of a database; for one event loop.
+
+    A process takes the tokens of one second from the database at once, and returns with its next request what
+    it has not used of them after that second.
+    """
+
+    def __init__(self, buckets: SharedBuckets, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds."""
+        self.buckets = buckets
+        self.clock = clock
+        self._leases: dict[str, _Lease] = {}
+
+    async def take(self, key_id: str, per_minute: int) -> RateLimitStatus:
+        """Take a token of a key, if there is one.
+
+        Raises:
+            DatabaseError: the database cannot be reached.
+        """
+        if len(self._leases) >= MAX_BUCKETS:
+            self._leases.clear()
+        lease = self._leases.setdefault(key_id, _Lease())
+        async with lease.lock:
+            now = self.clock()
+            if lease.count == 0 or now >= lease.until:
+                if now < lease.refused_until:
+                    return replace(_status(lease.bucket, 0, per_minute), wait=lease.refused_until - now)
+                take = partial(self.buckets.take, key_id, per_minute, max(1, per_minute // 60), lease.count)
+                lease.count, lease.bucket = await anyio.to_thread.run_sync(take)
+                lease.until = now + LEASE_SECONDS
+            status = _status(lease.bucket, lease.count, per_minute)
+            lease.refused_until = now + status.wait
+            lease.count = max(0, lease.count - 1)
+        return status
+
+
+def _status(bucket: Bucket, count: int, per_minute: int) -> RateLimitStatus:
+    """The status after a request, for which `count` tokens are there besides those in the bucket."""
+    rate = per_minute / 60.0
+    wait = 0.0 if count else max(0.0, 1.0 - bucket.tokens) / rate
+    remaining = bucket.available + max(0, count - 1)
+    return RateLimitStatus(per_minute, remaining, (per_minute - bucket.tokens) / rate, wait)
 
 
 def check_address(buckets: Buckets, scope: Scope, per_minute: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import os
@@ -10,17 +9,15 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from types import FrameType
-
-import uvicorn
-from fastapi import FastAPI
+from typing import TYPE_CHECKING
 
 from hinode import __version__
 from hinode.api.app import create_app
-from hinode.api.connections import Connection, LoopErrors, raise_descriptor_limit
+from hinode.api.connections import raise_descriptor_limit
 from hinode.api.context import Context
+from hinode.api.server import BACKLOG, Server
+from hinode.engines.remote import upstreams
 from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.capacity.ray.executor import RayExecutor
 from hinode.jobs.executors import LocalExecutor
@@ -32,24 +29,21 @@ from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.records.database import Database, DatabaseError
 from hinode.settings import Settings
 
+if TYPE_CHECKING:
+    from hinode.engines.remote.engine import RemoteEngine
+
 log = logging.getLogger(__name__)
 
-BACKLOG = 2048
-"""Connections that wait to be accepted."""
-DEFER_SECONDS = 10
-"""How long Linux keeps a connection that has sent nothing to itself: a client that is slow by a moment would
-give way to silent ones before its request is read."""
-ACCEPTED_TOGETHER = 16
-"""Connections that are accepted before others may give way to them; each has a descriptor at once."""
-SHUTDOWN_SECONDS = 5
-"""For requests in progress when the server stops."""
-DRAIN_SECONDS = 20.0
+DRAIN_SECONDS = 5.0
+"""For which a server that other machines reach answers after a signal: balancers send requests to other
+servers before its port is closed."""
+SAVE_SECONDS = 20.0
 """For workers to save their runs."""
-KEEP_ALIVE_SECONDS = 75
-"""Longer than clients and proxies keep an idle connection, so that they close it."""
 CONNECTIONS = 24
 """To the database, for the threads of the API, the periodic tasks and the webhooks."""
 SWEEP_OLDER_THAN = 3600.0
+PROBE_SECONDS = 15.0
+"""Between two checks of the health of each other server."""
 
 LOOPBACK = ("127.", "::1")
 ANYWHERE = ("0.0.0.0", "::")
@@ -74,8 +68,9 @@ def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT, and then shut down without loss.
 
-    The port is closed first; requests in progress are answered; runs in progress are saved and their jobs
-    returned to the queue. After a second signal the server does not wait for requests.
+    The server drains first: it answers requests, says on /readyz that it stops, and ends streams of events.
+    Then it closes the port and answers requests in progress. Meanwhile runs in progress are saved and their
+    jobs returned to the queue. After a second signal the server does not wait for requests.
 
     Args:
         settings: of this process.
@@ -122,9 +117,9 @@ def run(
             context.stopping.set()
             if prober is not None:
                 prober.stop()
-            executor.drain(DRAIN_SECONDS)
+            executor.drain(SAVE_SECONDS)
 
-        server = _Server(create_app(context, host_names(host)), begin, end)
+        server = Server(create_app(context, host_names(host)), begin, end, _drain_seconds(settings, host))
         try:
             server.run(sockets=[listener])
         finally:
@@ -134,44 +129,6 @@ def run(
             context.tenants.record_uses(all=True)
             context.sessions.record_uses(all=True)
     log.info("stopped")
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server; `begin` runs when it has started, and `end` while it closes connections."""
-
-    def __init__(self, app: FastAPI, begin: Callable[[], None], end: Callable[[], None]) -> None:
-        config = uvicorn.Config(
-            app, http=Connection, log_config=None, access_log=False, server_header=False, ws="none"
-        )
-        config.timeout_keep_alive = KEEP_ALIVE_SECONDS
-        config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
-        config.backlog = ACCEPTED_TOGETHER  # for asyncio both, and `startup` sets the other one again
-        super().__init__(config)
-        self._begin = begin
-        self._end = end
-        self._side = ThreadPoolExecutor(1, thread_name_prefix="serve")
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop; uvicorn itself would also raise the signal again after its shutdown, before ours is over."""
-        self.force_exit = self.should_exit  # the second signal
-        self.should_exit = True
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().set_exception_handler(LoopErrors())
-        await super().startup(sockets)
-        for listener in sockets or ():
-            listener.listen(BACKLOG)
-            if hasattr(socket, "TCP_DEFER_ACCEPT"):
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_SECONDS)
-        if self.started:
-            await asyncio.get_running_loop().run_in_executor(self._side, self._begin)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        ended = asyncio.get_running_loop().run_in_executor(self._side, self._end)
-        try:
-            await super().shutdown(sockets)
-        finally:
-            await ended
 
 
 @contextmanager
@@ -211,6 +168,16 @@ def _listen_error(host: str, port: int, error: OSError) -> ListenError:
     return ListenError(f"the server cannot listen on {host} port {port}: {error.strerror}", "choose another")
 
 
+def _drain_seconds(settings: Settings, host: str) -> float:
+    if settings.drain_seconds is not None:
+        return settings.drain_seconds
+    return 0.0 if _is_loopback(host) else DRAIN_SECONDS
+
+
+def _is_loopback(host: str) -> bool:
+    return host.startswith(LOOPBACK) or host == "localhost"
+
+
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Database]:
     with closing(Database(settings.database_url, connections=CONNECTIONS)) as database:
@@ -233,10 +200,27 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
         PeriodicTask("recording uses of keys", 5.0, context.tenants.record_uses),
         PeriodicTask("recording uses of sessions", 5.0, context.sessions.record_uses),
         PeriodicTask("failing jobs that no live worker can run", 30.0, context.store.give_up),
+        PeriodicTask("checking the health of upstreams", PROBE_SECONDS, _prober(context.settings)),
         PeriodicTask("entering older videos in the library", 300.0, context.library.fill),
         PeriodicTask("removing deleted storyboards", 300.0, context.storyboards.remove_deleted),
         PeriodicTask("removing unreferenced files", 300.0, lambda: sweep(context)),
     ]
+
+
+def _prober(settings: Settings) -> Callable[[], object]:
+    """Checks the health of the other servers, if there are any."""
+    engine: RemoteEngine | None = None
+
+    def probe() -> None:
+        nonlocal engine
+        if engine is None and (settings.home / upstreams.FILE).exists():
+            from hinode.engines.remote.engine import RemoteEngine  # with the media libraries
+
+            engine = RemoteEngine(settings)
+        if engine is not None:
+            engine.probe()
+
+    return probe
 
 
 def _reaper(store: Store, clock: Callable[[], float]) -> Callable[[], object]:
@@ -303,7 +287,7 @@ def _announce(context: Context, host: str, port: int) -> str:
         ]
     elif all(key.revoked_at is not None for key in context.tenants.all_keys()):
         lines += ["There is no active API key; make one: hinode keys create --name NAME"]
-    if not host.startswith(LOOPBACK) and host != "localhost":
+    if not _is_loopback(host):
         lines += ["Other machines can reach it without encryption: put a proxy with TLS in front of it."]
     lines += ["Stop it with Ctrl-C; jobs in progress then continue at the next start."]
     with suppress(OSError):  # standard output may be closed

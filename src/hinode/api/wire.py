@@ -89,6 +89,16 @@ class VideoError(Answer):
     message: str
 
 
+class Loss(Answer):
+    """A clip that a server may have made after its job was left."""
+
+    provider: str
+    job: str = Field(description="Its id there; empty if only the server knows it.")
+    reason: str
+    price: float | None = Field(description="In US dollars, if it is known.")
+    delivered: bool = Field(description="Whether it is known to have been finished.")
+
+
 class RenderDetails(Answer):
     """How a finished video was rendered."""
 
@@ -103,6 +113,53 @@ class RenderDetails(Answer):
     not_understood: list[str] = []
     stage_seconds: dict[str, float] = {}
     sound: str | None = Field(None, description='The soundtrack, such as "stereo, 48000 Hz".')
+    provider: str | None = Field(None, description="The server that made it, if it was not an own worker.")
+    losses: list[Loss] = Field([], description="Clips that other servers may have made in vain.")
+
+
+class Route(Answer):
+    """A model that may make a video of a pool, and why it is at its position."""
+
+    engine: str
+    model: str
+    provider: str = Field(description="Name of the server that makes the video; empty for own workers.")
+    price: float = Field(description="Of the video, in US dollars.")
+    wait: float = Field(description="Expected seconds before the work begins.")
+    seconds: float = Field(description="Expected seconds of work.")
+    condition: Literal["ready", "trial", "drained", "absent"]
+    reason: str
+    refused: bool = Field(description="Whether it refused the request.")
+
+
+class RejectedRoute(Answer):
+    """A model of the pool that cannot make the video, or may not."""
+
+    engine: str
+    model: str
+    provider: str
+    reason: str
+
+
+class Move(Answer):
+    """A move of a video to another model, before which nobody had begun it."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    at: float
+    from_: str = Field(alias="from")
+    to: str
+    reason: str
+
+
+class Routing(Answer):
+    """Which models of a pool may make a video; `position` is the index of the present one in `routes`."""
+
+    pool: str
+    routes: list[Route]
+    rejected: list[RejectedRoute]
+    position: int
+    round: int
+    moves: list[Move]
 
 
 class Video(Answer):
@@ -134,6 +191,7 @@ class Video(Answer):
     priority: Literal["preview", "interactive", "batch"]
     cancel_requested: bool
     batch_id: str | None
+    routing: Routing | None = Field(description="Of a video whose model is a pool.")
     making: RenderDetails | None
 
     @classmethod
@@ -160,6 +218,7 @@ class Video(Answer):
             source_video_id=job.source_id,
             priority=job.priority.name.lower(),
             cancel_requested=job.cancel_requested_at is not None,
+            routing=None if job.routing is None else Routing.model_validate(job.routing),
             making=None if job.provenance is None else _details(job.provenance),
             **values,
         )
@@ -168,7 +227,8 @@ class Video(Answer):
 def _details(values: Mapping[str, Any]) -> RenderDetails:
     size = values.get("native_size")
     text = "x".join(map(str, size)) if isinstance(size, list | tuple) else size
-    return RenderDetails.model_construct(**{**values, "native_size": text})
+    losses = [Loss.model_validate(loss) for loss in values.get("losses", ())]
+    return RenderDetails.model_construct(**{**values, "native_size": text, "losses": losses})
 
 
 class VideoGroup(Video):

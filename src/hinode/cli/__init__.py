@@ -26,6 +26,7 @@ from hinode.cli import (
     storyboard,
     tenants,
     train,
+    upstreams,
     users,
 )
 from hinode.cli.command import ClipCommand, Command, CommandGroup
@@ -54,6 +55,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         serve.serve,
         serve.worker,
         status.probe,
+        upstreams.upstreams,
         users.link,
         doctor.doctor,
         backup.backup,

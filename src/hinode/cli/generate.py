@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from hinode.cli import options
 from hinode.cli.command import ClipContext
@@ -21,6 +23,7 @@ from hinode.request import FIRST_FRAME, LAST_FRAME, Request
 if TYPE_CHECKING:
     from hinode.engines.protocol import Progress
     from hinode.pipeline import Result, Watch
+    from hinode.routing.pools import Pool
 
 MAX_NAME_CHARACTERS = 60
 MAX_LISTED_WORDS = 20
@@ -87,15 +90,70 @@ def render(request: Request, clip: ClipOptions) -> None:
     path = clip.output or _unused_path(request, kind)
     capabilities = clip.engine_capabilities  # raises if the licence of the model excludes this operator
     with watch_progress(show=not (clip.as_json or clip.quiet)) as watch:
-        engine = directing.get(request.engine, clip.settings, capabilities)
-        result = pipeline.generate(request, engine, path, kind, watch)
+        routing: dict[str, Any] = {}
+        if clip.pool is not None:
+            request, result, routing = _generate_pooled(request, clip, clip.pool, path, kind, watch)
+        else:
+            engine = directing.get(request.engine, clip.settings, capabilities)
+            result = pipeline.generate(request, engine, path, kind, watch)
     record_run(request, clip.settings, result)
     if clip.as_json:
-        print(json.dumps(result.as_json(), ensure_ascii=False))
+        values = result.as_json() | ({"routing": routing} if routing else {})
+        print(json.dumps(values, ensure_ascii=False))
     else:
         if not clip.quiet:
             print(_summary(result), file=sys.stderr)
         print(result.path)
+
+
+def _generate_pooled(
+    request: Request, clip: ClipOptions, pool: Pool, path: Path, kind: str, watch: Watch
+) -> tuple[Request, Result, dict[str, Any]]:
+    """Carry out a request with the members of a pool in their order: the next makes the clip if no server has
+    accepted it. Returns the request of the member that did, and the record of the decision."""
+    from hinode import directing, pipeline
+    from hinode.errors import NotAccepted
+    from hinode.routing import record
+
+    routing = _route(request, clip, pool)
+    while True:
+        member = record.current(routing)
+        name = f"{member['engine']}/{member['model']}"
+        if not clip.quiet:
+            print(f"{name}: {member['reason']}", file=sys.stderr)
+        request = dataclasses.replace(request, engine=member["engine"], model=member["model"])
+        try:
+            engine = directing.get(request.engine, clip.settings)
+            return request, pipeline.generate(request, engine, path, kind, watch), routing
+        except NotAccepted as error:
+            # A command tries every member once.
+            step = record.move(routing, error.message, time.time(), created_at=-math.inf, refused=error.final)
+            if step is None:
+                raise
+            routing = step[0]
+            if not clip.quiet:
+                print(f"{name}: {error.message}", file=sys.stderr)
+
+
+def _route(request: Request, clip: ClipOptions, pool: Pool) -> dict[str, Any]:
+    """The record of the members of a pool in the order in which they are tried."""
+    from hinode import directing
+    from hinode.media import references
+    from hinode.money.quotes import Quotes
+    from hinode.routing import record
+    from hinode.routing.router import Expectation, route
+
+    length = float(references.seconds(request.source)) if request.source else None
+    quotes = Quotes(clip.settings)
+    decision = route(
+        pool,
+        request,
+        clip.settings,
+        clock=time.time,
+        check=lambda request, capabilities: directing.check(request, capabilities, length),
+        expect=lambda request, _: Expectation(seconds=quotes.predict(request).eta.p50),
+    )
+    return record.begin(pool.name, decision)
 
 
 @contextmanager

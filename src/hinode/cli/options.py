@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hinode.request import Capabilities, MediaFile, Request, Size, parse_size
 from hinode.settings import Settings
+
+if TYPE_CHECKING:
+    from hinode.routing.pools import Pool
 
 RANDOM_SEEDS = 2**31
 DEFAULT_SIZE = (640, 360)
@@ -69,7 +72,12 @@ Camera = Annotated[
 ]
 
 Model = Annotated[
-    str | None, model_option(metavar="NAME", help="Model of the engine.", show_default="chosen by the engine")
+    str | None,
+    model_option(
+        metavar="NAME",
+        help="Model of the engine; without --engine also a pool of pools.toml.",
+        show_default="chosen by the engine",
+    ),
 ]
 Steps = Annotated[
     int | None, model_option(metavar="NUMBER", help="Sampling steps.", show_default="chosen by the model")
@@ -143,10 +151,21 @@ class ClipOptions:
         return Settings.from_environment(os.environ)
 
     @cached_property
+    def pool(self) -> Pool | None:
+        """The pool that the model names, or None; raises as `pools.read` does."""
+        from hinode.routing import pools
+
+        default = self.engine == Request.engine and self.model is not None
+        return pools.find(str(self.model), self.settings.home) if default else None
+
+    @cached_property
     def engine_capabilities(self) -> Capabilities:
-        """What the engine can do alone with the model; see `engines.capabilities`, which raises the same."""
+        """What the engine can do alone with the model, or the first member of the pool; see
+        `engines.capabilities`, which raises the same."""
         from hinode import engines
 
+        if self.pool is not None:
+            return self.pool.lead(self.settings)
         return engines.capabilities(self.engine, self.settings, self.model)
 
     @property
@@ -178,14 +197,17 @@ class ClipOptions:
     def request(self, prompt: str, default_size: Size = DEFAULT_SIZE) -> Request:
         """The request that these options describe, with a new seed if none is set."""
         width, height = default_size if self.size is None else parse_size(self.size)
+        engine, model = self.engine, self.model
+        if self.pool is not None:
+            engine, model = self.engine_capabilities.engine, self.engine_capabilities.model
         return Request(
             prompt=prompt,
             width=width,
             height=height,
             fps=self.fps,
             seed=secrets.randbelow(RANDOM_SEEDS) if self.seed is None else self.seed,
-            engine=self.engine,
-            model=self.model,
+            engine=engine,
+            model=model,
             profile=self.profile,
             steps=self.steps,
         )

@@ -42,6 +42,16 @@ DailySeconds = Annotated[
 ]
 
 
+LocalOnly = Annotated[
+    bool | None,
+    typer.Option(
+        "--local-only/--not-local-only",
+        help="Whether its videos are made by own workers only, and never by a provider.",
+        show_default=False,
+    ),
+]
+
+
 @keys.command("create", cls=Command)
 def create_key(
     name: Annotated[str, typer.Option(help="Name for the key.")],
@@ -113,6 +123,7 @@ def create_project(
     max_running: MaxRunning = None,
     max_queued: MaxQueued = None,
     daily_seconds: DailySeconds = None,
+    local_only: LocalOnly = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Create a project: the owner of keys and jobs, with limits of its own."""
@@ -120,7 +131,7 @@ def create_project(
         from hinode.jobs.tenants.tenant import Limits
 
         limits = _replace_limits(Limits(), weight, max_running, max_queued, daily_seconds)
-        created = tenants.create_project(name, limits)
+        created = tenants.create_project(name, limits, local_only=bool(local_only))
     print(json.dumps(dataclasses.asdict(created)) if as_json else created.id)
 
 
@@ -133,12 +144,13 @@ def list_projects(as_json: options.AsJson = False) -> None:
         print(json.dumps([dataclasses.asdict(project) for project in projects]))
         return
     print_table(
-        ("ID", "NAME", "WEIGHT", "MAX RUNNING", "MAX QUEUED", "DAILY SECONDS", "CREATED"),
+        ("ID", "NAME", "WEIGHT", "MAX RUNNING", "MAX QUEUED", "DAILY SECONDS", "LOCAL ONLY", "CREATED"),
         [
             (
                 project.id,
                 project.name,
                 *map(amount, dataclasses.astuple(project.limits)),
+                "yes" if project.local_only else "no",
                 moment(project.created_at),
             )
             for project in projects
@@ -153,13 +165,16 @@ def set_project(
     max_running: MaxRunning = None,
     max_queued: MaxQueued = None,
     daily_seconds: DailySeconds = None,
+    local_only: LocalOnly = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Change the limits that are named here, and no others."""
+    """Change the limits and the policy that are named here, and no others."""
     with open_tenants() as tenants:
         changed = tenants.change_limits(
             project, lambda limits: _replace_limits(limits, weight, max_running, max_queued, daily_seconds)
         )
+        if local_only is not None:
+            changed = tenants.change_project(changed.id, local_only=local_only)
     print(json.dumps(dataclasses.asdict(changed)) if as_json else f"changed {changed.id}")
 
 

@@ -16,6 +16,7 @@ from hinode.errors import HinodeError
 CHECKS: tuple[tuple[str, Callable[[Installation], str]], ...] = (
     ("database", state.check_database),
     ("clock", state.check_clock),
+    ("notifications", state.check_notifications),
     ("store", state.check_store),
     ("disk", machine.check_disk),
     ("codecs", machine.check_codecs),

@@ -11,6 +11,7 @@ from hinode.jobs.files.s3 import S3Remote
 from hinode.jobs.files.stores import open_store
 from hinode.jobs.store import Store
 from hinode.records.database import Database, DatabaseError
+from hinode.records.hints import PROOF_SECONDS
 from hinode.settings import Settings
 
 MAX_SKEW = 2.0
@@ -38,6 +39,25 @@ def check_clock(installation: Installation) -> str:
             message = f"the clock of the database differs by {skew:+.1f} s from the one of this machine"
             raise DatabaseError(message, "set both by NTP")
         return f"{skew:+.3f} s from the database's"
+
+
+def check_notifications(installation: Installation) -> str:
+    """A notification of the database arrives."""
+    with closing(Database(installation.settings.database_url)) as database:
+        listener = database.listener(lambda project_id: None, attempts=1)
+        if listener is None:
+            return "SQLite needs none"
+        database.check_writable()
+        listener.start()
+        try:
+            arrives = listener.wait_until_proven(PROOF_SECONDS)
+        finally:
+            listener.stop()
+    if not arrives:
+        message = "notifications of the database do not arrive, as through a pooler in transaction mode"
+        remedy = "let HINODE_DATABASE_URL name the database itself, or a pool in session mode"
+        raise DatabaseError(message, remedy)
+    return "LISTEN and NOTIFY work"
 
 
 def check_store(installation: Installation) -> str:

@@ -7,6 +7,7 @@ distribution of somebody else can add an engine without a change here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from importlib import metadata
 from importlib.metadata import EntryPoint
@@ -76,6 +77,22 @@ def estimate(request: Request, settings: Settings) -> Cost:
     if entry.estimate is None:
         return entry.load(settings).estimate(request)
     return entry.estimate(request, settings)
+
+
+def is_external(name: str) -> bool:
+    """Whether the clips of the engine `name` are made by the servers of others."""
+    return name in external_names()
+
+
+@lru_cache(maxsize=1)
+def external_names() -> frozenset[str]:
+    """Names of the installed engines whose clips are made by the servers of others."""
+    external = set()
+    for name in names():
+        with suppress(ModelError):  # what cannot be imported sends nothing
+            if _entry(name).external:
+                external.add(name)
+    return frozenset(external)
 
 
 def reserved_names(settings: Settings) -> tuple[str, ...]:

@@ -190,12 +190,14 @@ class EngineEntry:
         capabilities: as `Engine.capabilities`, without the engine; None to load it and ask it.
         models: names of its models, the default first; None for those that its capabilities name.
         estimate: as `Engine.estimate`, without the engine; None to load it and ask it.
+        external: whether its clips are made by the servers of others.
     """
 
     factory: str
     capabilities: Callable[[Settings, str | None], Capabilities] | None = None
     models: Callable[[Settings], tuple[str, ...]] | None = None
     estimate: Callable[[Request, Settings], Cost] | None = None
+    external: bool = False
 
     def load(self, settings: Settings) -> Engine:
         """Import the engine and make it."""

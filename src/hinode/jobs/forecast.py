@@ -32,6 +32,7 @@ from hinode.records.database import Database
 from hinode.records.rows import count_rows
 from hinode.records.tables import attempts, jobs, projects, workers
 from hinode.request import Request
+from hinode.routing.router import Expectation
 
 MAX_JOBS = 500
 """Waiting jobs that are played ahead; those beyond count as the average of them."""
@@ -157,6 +158,25 @@ class Forecast:
         slot_count = sum(_can(slot, lane) for slot in slots)
         maximum = tenants[project_id].max_running if project_id in tenants else None
         return starts.get(NEW, AT_ONCE), max(1, slot_count if maximum is None else min(maximum, slot_count))
+
+    def expect(self, project_id: str, priority: Priority, request: Request) -> Expectation:
+        """What a job that is submitted now has to expect.
+
+        Raises:
+            HinodeError: as for `Quotes.predict`.
+        """
+        now = self.clock()
+        lane = Lane.of(lane_key(project_id, priority, request.engine, request.model or ""), now, 0.0)
+        eta = self.quotes.predict(self._with_paths(request)).eta
+        starts, _, _ = self._play(now, (Waiting(NEW, lane, eta),))
+        live = NEW in starts
+        return Expectation(starts[NEW].p50 if live else 0.0, eta.p50, live=live)
+
+    def unfinished(self, engine: str, model: str) -> int:
+        """The number of waiting and running jobs of a model, of all projects."""
+        states = jobs.c.status.in_((Status.QUEUED.value, Status.RUNNING.value))
+        with self.database.read() as connection:
+            return count_rows(connection, states, jobs.c.engine == engine, jobs.c.model == model)
 
     def quote(self, drafts: Sequence[Draft]) -> tuple[str, Quote]:
         """The quote of jobs of one request, which are not submitted; it is kept under the id.

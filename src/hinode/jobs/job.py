@@ -71,6 +71,7 @@ class Draft:
         relation: how it is made from them; by default the operation of the request.
         batch_id: batch that it is a line of, or None.
         request_hash: digest of the request in normal form, by which a retry is recognised.
+        routing: the routes of a job of a pool, see `routing.record`, or None.
     """
 
     project_id: str
@@ -84,6 +85,7 @@ class Draft:
     relation: str | None = None
     batch_id: str | None = None
     request_hash: str | None = None
+    routing: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ class Job:
     error_message: str | None
     source_id: str | None
     batch_id: str | None
+    routing: Mapping[str, Any] | None
     trace: str | None
 
     @property

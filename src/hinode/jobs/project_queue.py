@@ -16,6 +16,7 @@ from hinode.jobs.job import Job, NotWaiting
 from hinode.jobs.rows import read_job
 from hinode.jobs.states import Status
 from hinode.jobs.tenants.tenant import lock_project
+from hinode.records import hints
 from hinode.records.database import Database
 from hinode.records.rows import count_rows, first_row, only_row
 from hinode.records.tables import jobs, projects, workers
@@ -151,6 +152,7 @@ class ProjectQueue:
         with self.database.write() as connection:
             update = projects.update().where(projects.c.id == project_id)
             connection.execute(update.values(paused_at=value))
+            hints.note(connection, project_id)
 
     def move(self, project_id: str, job_id: str, before_id: str | None) -> Job | None:
         """Let a waiting job start before another of its project and class, or after all of them.
@@ -183,6 +185,7 @@ class ProjectQueue:
                 raise NotWaiting(message, "look at the queue again")
             if before_id != job_id:
                 self._rearrange(connection, [tuple(row) for row in waiting], job_id, before_id)
+                hints.note(connection, project_id)
             return read_job(only_row(connection, sa.select(jobs).where(jobs.c.id == job_id)))
 
     def _rearrange(

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from hinode.engines import is_external
 from hinode.jobs.job import Counts, Lease
 from hinode.jobs.schedule import POLICY, Lane, Policy, Tenant, attained, choose, should_preempt
 from hinode.jobs.states import Priority, Status
@@ -70,7 +71,7 @@ WITH RECURSIVE lanes(lane) AS (
     FROM lanes WHERE lanes.lane IS NOT NULL
 ),
 {_BUSY}
-SELECT lanes.lane, head.queued_at, head.compute_seconds, head.id,
+SELECT lanes.lane, head.queued_at, head.compute_seconds, head.id, projects.local_only,
        {_ACCOUNT}
 FROM lanes
 {join}
@@ -127,10 +128,11 @@ def _read(
     for row in _HEADS.run(connection, now=now, host=host):
         lane = Lane.of(*row[:3])
         may_run = projects is None or lane.project_id in projects
+        may_run &= not (row[4] and is_external(lane.engine))
         if may_run and (engines is None or lane.engine in engines):
             heads[lane] = row[3]
             if lane.project_id not in tenants:
-                tenants[lane.project_id] = _tenant(row[4:], now)
+                tenants[lane.project_id] = _tenant(row[5:], now)
     return heads, tenants
 
 

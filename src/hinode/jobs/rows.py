@@ -57,6 +57,7 @@ def new_row(draft: Draft, now: float, retry_count: int = 0) -> dict[str, Any]:
         "batch_id": draft.batch_id,
         "request_hash": draft.request_hash,
         "retry_count": retry_count,
+        "routing": draft.routing,
         "trace": tracing.traceparent(),
     }
 

@@ -41,6 +41,7 @@ class Outcome(StrEnum):
     UNSUPPORTED = "unsupported"  # the request needs a later version than the worker's
     STORAGE = "storage"  # its files could not be written
     FAILED = "failed"  # the engine raised an error
+    MOVED = "moved"  # no provider accepted it; the next member of its pool has it, or the same one later
     LOST = "lost"  # its lease expired, or its process died
     CANCELLED = "cancelled"
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from hinode.background import backoff
 from hinode.errors import quote
-from hinode.jobs import ids, live_workers, queue, submission, transitions
+from hinode.jobs import ids, live_workers, moves, queue, submission, transitions
 from hinode.jobs.job import Draft, HeartbeatReply, Idempotency, Job, Lease, Submitted, Unfinished
 from hinode.jobs.library import trash
 from hinode.jobs.rows import read_job
@@ -59,7 +59,8 @@ class Store(Upkeep):
         Returns: the jobs; none if they were made before, under the same key, and have been deleted since.
 
         Raises:
-            BadInput: the idempotency key was used for another request.
+            BadInput: the idempotency key was used for another request, or the project is local-only and a
+                model is a provider's.
             OverQuota: the project's limits do not allow it at present.
         """
         now = self.clock()
@@ -288,10 +289,13 @@ class Store(Upkeep):
         """Enter that the job failed on this worker; another one may try unless that is pointless.
 
         The job fails for good if the request itself is at fault (`final`), if three hosts have failed at it,
-        or if no other live host can run its engine. The message is one sentence for the person.
+        or if no other live host can run its engine. The message is one sentence for the person. A job of a
+        pool that no server has accepted goes to the next member instead.
         """
         now = self.clock()
         with self.database.write() as connection:
+            if code in moves.CODES and moves.leave(connection, lease.job, now, code, message, refused=final):
+                return
             error = f"{code}: {message}"
             job = transitions.release(connection, lease.job, Outcome.FAILED, now, error)
             if job.cancel_requested_at is not None:
@@ -301,7 +305,8 @@ class Store(Upkeep):
             live = live_workers.live(connection, now, job.project_id)
             hosts = live_workers.capable_hosts(live, job.engine, tried)
             failures = len(tried.failed)
-            if final or failures >= MAX_FAILURES or hosts <= tried.failed.keys():
+            pooled = job.routing is not None and code in moves.CODES
+            if final or pooled or failures >= MAX_FAILURES or hosts <= tried.failed.keys():
                 transitions.end(connection, job, Status.FAILED, now, code, message)
             else:
                 wait = backoff(failures, first=2.0, maximum=transitions.MAX_BACKOFF)

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from hinode import engines
 from hinode.jobs import idempotency
 from hinode.jobs.job import Draft, Idempotency, OverQuota, Submitted
 from hinode.jobs.library import rows as library_rows
 from hinode.jobs.library import storage
+from hinode.jobs.moves import LocalOnly
 from hinode.jobs.rows import new_row
 from hinode.jobs.states import Status
 from hinode.jobs.tenants.tenant import lock_project
 from hinode.jobs.transitions import artifact_row, jobs_by_id
+from hinode.records import hints
 from hinode.records.rows import count_rows, only_row
 from hinode.records.tables import artifacts, jobs
 
@@ -47,6 +50,8 @@ def accept(
     )
     if before is not None:
         return Submitted(jobs_by_id(connection, before), replayed=True)
+    if project["local_only"] and any(engines.is_external(draft.request.engine) for draft in drafts):
+        raise LocalOnly
     _check_quota(connection, project, drafts, now)
     rows = [new_row(draft, now, retry_count) for draft in drafts]
     job_ids = sorted(row["id"] for row in rows)  # ids of one instant are in no order
@@ -61,6 +66,7 @@ def accept(
     if inputs:
         connection.execute(artifacts.insert(), inputs)
     library_rows.insert(connection, job_ids, drafts, now)
+    hints.note(connection, project_id)
     if promise:
         idempotency.keep(connection, project_id, promise, job_ids, now)
     return Submitted(jobs_by_id(connection, job_ids))

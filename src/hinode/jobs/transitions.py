@@ -24,6 +24,7 @@ from hinode.jobs.schedule import POLICY, Tenant, attained
 from hinode.jobs.states import MAX_CRASHES, Outcome, Status
 from hinode.jobs.tenants.tenant import is_session
 from hinode.jobs.webhooks import outbox
+from hinode.records import hints
 from hinode.records.prepared import Prepared, Row
 from hinode.records.tables import jobs
 from hinode.request import MediaFile
@@ -265,6 +266,7 @@ def _has_no_expiry(connection: Connection, job: Job) -> bool:
 
 
 def _emit_end(connection: Connection, job: Job, type: str, now: float) -> None:
+    hints.note(connection, job.project_id)
     outbox.emit(connection, job.project_id, type, {"id": job.id}, once=f"{job.id}:ended", now=now)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import live_workers, queue, transitions
+from hinode.jobs import live_workers, moves, queue, transitions
 from hinode.jobs.job import Counts, Job
 from hinode.jobs.library import trash
 from hinode.jobs.library.archives import ARCHIVE_SECONDS
@@ -77,13 +77,15 @@ class Upkeep:
             return take_back(connection, expired, now)
 
     def give_up(self) -> int:
-        """Fail the jobs that have failed on every live worker that can run them; returns how many there were.
+        """Fail the jobs that have failed on every live worker that can run them, and take those of local-only
+        projects from providers; returns how many there were.
 
         When a job failed, there may have been another worker to try it, which has ended since.
         """
-        now, count = self.clock(), 0
+        now = self.clock()
         failed = sa.select(attempts.c.job_id).where(attempts.c.outcome == Outcome.FAILED.value)
         with self.database.write() as connection:
+            count = moves.withdraw(connection, now)
             # Locked, so that what is read below is still so when the jobs are ended.
             rows = connection.execute(
                 sa.select(jobs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy.exc import DatabaseError as DriverError
 from sqlalchemy.pool import QueuePool
 
 from hinode.errors import BadInput, HinodeError
+from hinode.records.hints import HintListener, HintSender, take_notes
 
 BUSY_SECONDS = 30
 CHECKPOINT_PAGES = 4000  # of 4 KiB
@@ -60,6 +61,9 @@ class Database:
             }
         else:
             options["pool_pre_ping"] = True
+            # A pooler in transaction mode gives each transaction another connection, without the statements
+            # that were prepared on this one.
+            options["connect_args"] = {"prepare_threshold": None}
         try:
             self.engine: Engine = sa.create_engine(self.url, **options)
         except ModuleNotFoundError as error:
@@ -70,6 +74,7 @@ class Database:
         self._driver: Any = self.engine.dialect.dbapi
         if self.sqlite:
             sa.event.listen(self.engine, "connect", _prepare)
+        self._hints = HintSender(self.engine)
 
     def write(self) -> AbstractContextManager[Connection]:
         """A transaction that may write. It commits when the block ends and rolls back when it raises.
@@ -90,12 +95,17 @@ class Database:
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Connection]:
         try:
-            with self.engine.connect() as connection, connection.begin():
-                if self.sqlite:
-                    driver = connection.connection.driver_connection
-                    assert isinstance(driver, sqlite3.Connection)
-                    driver.execute(begin)
-                yield connection
+            with self.engine.connect() as connection:
+                take_notes(connection)  # of a transaction that was rolled back
+                with connection.begin():
+                    if self.sqlite:
+                        driver = connection.connection.driver_connection
+                        assert isinstance(driver, sqlite3.Connection)
+                        driver.execute(begin)
+                    yield connection
+                hints = take_notes(connection)
+            if hints and not self.sqlite:
+                self._hints.send(hints)
         except OperationalError as error:
             raise self.unreachable(error.orig) from error
         except self._driver.OperationalError as error:  # of a statement that the driver ran (`Prepared`)
@@ -106,6 +116,15 @@ class Database:
                 raise
             message = f"the database {self.url.database} is damaged: {cause}"
             raise DatabaseError(message, "restore it from a backup") from error
+
+    def listener(self, receive: Callable[[str], None], *, attempts: int | None = None) -> HintListener | None:
+        """What receives the hints of all processes, to be started; None on SQLite, which has none.
+
+        Args:
+            receive: called with the id of a project, in a thread of the listener.
+            attempts: see `HintListener`.
+        """
+        return None if self.sqlite else HintListener(self.engine, self._hints, receive, attempts=attempts)
 
     def check_writable(self) -> None:
         """See that a writing transaction can begin within a second, and that there is space for it.
@@ -165,6 +184,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        self._hints.stop()
         self.engine.dispose()
 
     def unreachable(self, error: BaseException | None) -> DatabaseError:

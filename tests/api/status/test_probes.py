@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from hinode.api.status.page import render
+from hinode.api.status.board import MAX_AGE_SECONDS, StatusBoard
+from hinode.api.status.wire import Status
+from hinode.jobs.status import history
 from hinode.jobs.status.deliveries import PATH, WebhookProbe, webhook_probe
+from hinode.jobs.status.history import Sample
 from hinode.jobs.status.probes import ApiProbe, Client, ClipProbe, Outcome
+from hinode.jobs.status.report import StatusRecords
 from hinode.jobs.status.upkeep import CLIP_SECONDS, tidy
 from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.outbound import Answer, Outbound
+from hinode.records.database import Database
 from tests.api.conftest import Server
 
 MODEL = "testcard/testcard"
@@ -191,10 +197,33 @@ def test_the_page_needs_no_key_and_no_script(site: Site) -> None:
     assert "Nothing has been probed yet." in answer.text
     assert "<script" not in answer.text
     assert "style-src 'sha256-" in answer.headers["content-security-policy"]
-    assert site.server.client.get("/status.json").json()["state"] == "unknown"
+    assert Status.model_validate_json(site.server.client.get("/status.json").content).state == "unknown"
     assert site.server.client.get("/status.atom").text.startswith("<?xml")
-    outdated = render(site.server.context.status.latest().report, is_outdated=True)
-    assert b"The database does not answer" in outdated
+
+
+def test_while_the_database_is_away_the_last_report_is_shown_as_such(
+    database: Database, tmp_path: Path
+) -> None:
+    now = 1_800_000_000.0
+    with database.write() as connection:
+        history.enter(connection, [Sample("api", now - 1, True, 0.01, "", 60.0)])
+    records = StatusRecords(database, lambda: now)
+    board = StatusBoard(records, lambda: now)
+    assert board.latest().report.components[0].state == "operational"
+    away = records.database = Database(f"sqlite:///{tmp_path / 'nowhere' / 'hinode.db'}")
+    now += MAX_AGE_SECONDS
+    publication = board.latest()
+    assert (publication.report.at, publication.report.components[0].state) == (
+        now - MAX_AGE_SECONDS,
+        "unknown",
+    )
+    assert b"The database does not answer" in publication.page.body
+    (component,) = Status.model_validate_json(publication.json).components
+    assert (component.availability, len(component.days)) == (1.0, 90)
+    records.database = database
+    now += MAX_AGE_SECONDS
+    assert not board.latest().is_outdated
+    away.close()
 
 
 def test_an_address_may_ask_so_often_only(site: Site) -> None:

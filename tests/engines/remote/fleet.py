@@ -74,6 +74,7 @@ class Fleet:
             pause=self.clock.pause,
             chance=lambda: 0.5,
             variable=self.variables.get,
+            wall=self.clock,
         )
 
     def start(self, state: State | None = None, **changes: Any) -> RemoteRun:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hinode.engines.remote.health import HealthFile
 from hinode.engines.remote.pool import HEALTH_SECONDS, Breaker, Pool, Semaphore
 from hinode.engines.remote.upstreams import Upstream
 from tests.engines.remote.fleet import REQUEST, Clock, Fleet, steps
@@ -23,9 +24,9 @@ def server(name: str, **changes: object) -> Upstream:
     return Upstream(name=name, dialect="sglang", url="http://127.0.0.1:9", models=models, **changes)  # type: ignore[arg-type]
 
 
-def test_a_breaker_opens_allows_one_probe_and_closes() -> None:
+def test_a_breaker_opens_allows_one_probe_and_closes(tmp_path: Path) -> None:
     clock = Clock()
-    breaker = Breaker(server("a"), clock)
+    breaker = Breaker(server("a"), clock, HealthFile(tmp_path, "a", clock))
     for _ in range(2):
         breaker.record_failure()
     assert breaker.allow()
@@ -77,7 +78,7 @@ def test_an_open_breaker_sends_nothing_and_a_half_open_one_sends_once(fleet: Fle
 
 
 def test_servers_of_one_priority_share_by_weight(tmp_path: Path) -> None:
-    pool = Pool(tmp_path, clock=Clock(), chance=random.Random(7).random)
+    pool = Pool(tmp_path, clock=Clock(), wall=time.time, chance=random.Random(7).random)
     servers = [server("a", weight=3.0), server("b"), server("last", priority=5, weight=100.0)]
     firsts = Counter(pool.order(servers)[0].name for _ in range(4000))
     assert set(firsts) == {"a", "b"}
@@ -87,7 +88,7 @@ def test_servers_of_one_priority_share_by_weight(tmp_path: Path) -> None:
 
 def test_a_server_with_a_new_description_has_a_new_breaker(tmp_path: Path) -> None:
     clock = Clock()
-    pool = Pool(tmp_path, clock=clock, chance=random.random)
+    pool = Pool(tmp_path, clock=clock, wall=time.time, chance=random.random)
     for _ in range(3):
         pool.breaker(server("a")).record_failure()
     assert pool.breaker(server("a")).ready_at > clock()
@@ -101,7 +102,7 @@ def test_an_open_breaker_lets_one_of_many_threads_through(tmp_path: Path) -> Non
         time.sleep(0.001)  # other threads run between the look at the clock and its consequence
         return now
 
-    pool = Pool(tmp_path, clock=clock, chance=random.random)
+    pool = Pool(tmp_path, clock=clock, wall=time.time, chance=random.random)
     breaker = pool.breaker(server("a"))
     for _ in range(3):
         breaker.record_failure()
@@ -110,9 +111,9 @@ def test_an_open_breaker_lets_one_of_many_threads_through(tmp_path: Path) -> Non
         assert sum(threads.map(lambda _: breaker.allow(), range(8))) == 1
 
 
-def test_a_health_check_is_due_after_a_while() -> None:
+def test_a_health_check_is_due_after_a_while(tmp_path: Path) -> None:
     clock = Clock()
-    breaker = Breaker(server("a"), clock)
+    breaker = Breaker(server("a"), clock, HealthFile(tmp_path, "a", clock))
     assert breaker.needs_health_check()
     breaker.record_success()
     assert not breaker.needs_health_check()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hinode.jobs.capacity.load import growth, offered_load
 from hinode.jobs.capacity.scaling import (
     GLIDE_SECONDS,
     HOUR,
@@ -16,7 +17,6 @@ from hinode.jobs.capacity.scaling import (
     Observation,
     Plan,
     Worker,
-    offered_load,
     plan,
 )
 
@@ -102,6 +102,16 @@ def test_a_step_up_or_down_is_seen_in_minutes() -> None:
     assert offered_load([6.0] * 28 + [60.0] * 2, 60.0) == pytest.approx(60.0)
     assert offered_load([60.0] * 25 + [6.0] * 5, 60.0) == pytest.approx(6.0)
     assert offered_load([6.0] * 28 + [8.0] * 2, 60.0) == pytest.approx(6.0, abs=0.2)  # by chance
+
+
+def test_a_load_that_grows_by_more_than_chance_is_taken_to_grow_on_for_a_cold_start() -> None:
+    climb = [6.0] * 20 + [6.0, 18.0, 30.0, 42.0]
+    soon, late = growth(climb, 60.0, 60.0), growth(climb, 60.0, 300.0)
+    assert 0 < soon < late < 12.0 * 6  # the trend of 12 workers a minute fades
+    assert growth([6.0] * 24, 60.0, 300.0) == 0.0
+    assert growth([6.0, 7.0] * 12 + [8.0, 8.0], 60.0, 300.0) == 0.0  # by chance
+    assert growth(climb[::-1], 60.0, 300.0) == 0.0
+    assert growth([6.0] * 20 + [400.0], 60.0, 300.0) == 0.0  # a lump
 
 
 def test_the_limits_are_kept() -> None:

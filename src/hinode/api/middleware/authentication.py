@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hinode.api import failures
 from hinode.api.cookies import has_csrf_token, read_cookie
 from hinode.api.failures import RATE_LIMIT, Refusal
-from hinode.api.limits import Buckets, ConcurrencyLimit, RateLimitStatus, check_address
+from hinode.api.limits import Buckets, ConcurrencyLimit, RateLimitStatus, SharedRates, check_address
 from hinode.errors import HinodeError
 from hinode.jobs.fleet.tokens import PREFIX as TOKEN_PREFIX
 from hinode.jobs.fleet.tokens import WorkerTokens
@@ -66,10 +66,15 @@ class Authentication:
         sessions: Sessions,
         worker_tokens: WorkerTokens,
         requests: ConcurrencyLimit,
+        rates: SharedRates | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`requests` counts those that are being answered: a client that sends a body or takes a file
-        slowly, or not at all, holds a connection."""
+        """
+        Args:
+            requests: counts those that are being answered: a client that sends a body or takes a file slowly,
+                or not at all, holds a connection.
+            rates: of keys over all servers; None if there is one server.
+        """
         self.app = app
         self.tenants = tenants
         self.sessions = sessions
@@ -77,6 +82,7 @@ class Authentication:
         self.requests = requests
         self.clock = clock
         self.buckets = Buckets(clock)
+        self.rates = rates
         self._cache: dict[Credentials, tuple[float, Identity]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,10 +107,9 @@ class Authentication:
                 self._check_anonymous(scope)
                 await self.app(scope, receive, send)
                 return
-            if identity.requests_per_minute is not None:
-                rate = self.buckets.take(identity.key_id, identity.requests_per_minute)
-                if rate.wait:
-                    raise _too_many_requests(rate)
+            rate = await self._rate(identity)
+            if rate is not None and rate.wait:
+                raise _too_many_requests(rate)
             is_worker = WORK in identity.scopes
             if not is_open and not is_worker and not scope["path"].startswith(OWN):
                 _check_scope(identity, scope["method"])
@@ -121,6 +126,13 @@ class Authentication:
 
         state.update(identity=identity, key_is_valid=key_is_valid)
         await self.app(scope, receive, send if rate is None else _with_headers(rate.headers(), send))
+
+    async def _rate(self, identity: Identity) -> RateLimitStatus | None:
+        if identity.requests_per_minute is None:
+            return None
+        if self.rates is None:
+            return self.buckets.take(identity.key_id, identity.requests_per_minute)
+        return await self.rates.take(identity.key_id, identity.requests_per_minute)
 
     def _check_anonymous(self, scope: Scope) -> None:
         """Check a request that is nobody's."""

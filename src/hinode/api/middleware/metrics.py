@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -12,9 +14,12 @@ from prometheus_client.registry import Collector
 
 from hinode import __version__
 from hinode.api.status.board import StatusBoard
+from hinode.engines.remote.report import report
+from hinode.errors import ModelError
 from hinode.jobs.job import Counts
 from hinode.jobs.states import Priority, Status
 from hinode.jobs.store import Store
+from hinode.records.hints import HintListener
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 OTHER = "other"
@@ -26,9 +31,14 @@ class Metrics(Collector):
     """The metrics of one application. Those of jobs are from the database, so that every process reports the
     same."""
 
-    def __init__(self, store: Store, status: StatusBoard) -> None:
+    hints: HintListener | None = None
+    """The listener of this process, once there is one."""
+
+    def __init__(self, store: Store, status: StatusBoard, home: Path) -> None:
+        """`home` has the file of the upstreams."""
         self.job_counts = JobCounts(store)
         self.status = status
+        self.home = home
         self.registry = registry = CollectorRegistry()
         name, labels = "hinode_http_requests", ("method", "route")
         self.requests = Counter(name, "Requests that were answered.", (*labels, "status"), registry=registry)
@@ -67,11 +77,15 @@ class Metrics(Collector):
         yield GaugeMetricFamily("hinode_workers", "Live workers.", counts.workers)
         text = "Webhook deliveries that are pending."
         yield GaugeMetricFamily("hinode_deliveries_pending", text, counts.deliveries)
+        if self.hints is not None:
+            text = "Whether hints of changes arrive from other processes: 1, or 0 if changes are polled for."
+            yield GaugeMetricFamily("hinode_hints_arrive", text, float(self.hints.is_proven))
         now = self.job_counts.store.clock()
         wait = max(0.0, now - (now if counts.oldest_queued is None else counts.oldest_queued))
         text = "Time in the queue of the job that has waited longest."
         yield GaugeMetricFamily("hinode_oldest_queued_seconds", text, wait)
         yield from self._of_status()
+        yield from self._upstreams()
 
     def _of_status(self) -> Iterable[Metric]:
         report = self.status.latest().report
@@ -90,6 +104,19 @@ class Metrics(Collector):
             for window, rate in component.burn_rates.items():
                 burn.add_metric((component.name, window), rate)
         yield from (up, burn, budget)
+
+    def _upstreams(self) -> Iterable[Metric]:
+        text = "Share of bad outcomes of an upstream, in multiples of the allowed share."
+        burns = GaugeMetricFamily("hinode_upstream_burn_rate", text, labels=("upstream", "window"))
+        text = "Whether an upstream gets no jobs because too many requests failed."
+        drained = GaugeMetricFamily("hinode_upstream_drained", text, labels=("upstream",))
+        with suppress(ModelError):  # a file that is being edited
+            for server in report(self.home, self.job_counts.store.clock):
+                burns.add_metric((server.name, "5m"), server.short_burn)
+                burns.add_metric((server.name, "30m"), server.long_burn)
+                drained.add_metric((server.name,), server.drained_at is not None)
+        yield burns
+        yield drained
 
 
 class JobCounts:

@@ -27,11 +27,22 @@ from hinode.directing.operations import check_keyframes
 from hinode.errors import BadInput
 from hinode.jobs.files.characters import WORDS, Character
 from hinode.jobs.job import Draft
+from hinode.jobs.pool_routes import PoolRoutes
 from hinode.jobs.states import Priority
 from hinode.jobs.store import Store
 from hinode.media.timeline import frame_rate
 from hinode.media.video import check_size
-from hinode.request import FROM_ONE, MASK, MAX_SEED, MediaFile, Reference, Request, Segment, Size
+from hinode.request import (
+    FROM_ONE,
+    MASK,
+    MAX_SEED,
+    Capabilities,
+    MediaFile,
+    Reference,
+    Request,
+    Segment,
+    Size,
+)
 
 DEFAULT_SIZE = (720, 1280)
 MAX_EXTENSIONS, MAX_EXTENDED_SECONDS = 6, 120.0
@@ -59,6 +70,7 @@ class Admission:
 
     catalogue: Catalogue
     inputs: Inputs
+    routes: PoolRoutes
     seed: Callable[[], int] = lambda: secrets.randbelow(RANDOM_SEEDS)
 
 
@@ -137,11 +149,12 @@ class Drafter:
 
     def check(self, request: Request) -> None:
         """Check a request before its images are fetched and decoded; their references need no digests yet."""
-        body, source = self.body, self.first
-        source_seconds = source.file.seconds if source and request.operation in FROM_ONE else None
-        capabilities = self.model.engine_capabilities
-        directing.check(request, capabilities, source_seconds)
-        check_keyframes(request.references, capabilities.native_fps[0], request.seconds)
+        body, model = self.body, self.model
+        if model.pool is not None:
+            self.admission.routes.check(model.pool, request, self.owner.project_id, self._check)
+        else:
+            self.admission.routes.check_engine(self.owner.project_id, model.engine)
+            self._check(request, model.engine_capabilities)
         check_size(request.size)
         if request.plan:
             from hinode.engines.native.plans.planning import read_plan  # needs torch
@@ -159,6 +172,13 @@ class Drafter:
                 field="priority",
             )
 
+    def _check(self, request: Request, capabilities: Capabilities) -> None:
+        """Check a request for a model; `capabilities` are those of its engine alone."""
+        source = self.first
+        source_seconds = source.file.seconds if source and request.operation in FROM_ONE else None
+        directing.check(request, capabilities, source_seconds)
+        check_keyframes(request.references, capabilities.native_fps[0], request.seconds)
+
     def drafts(self, request: Request, files: Files) -> list[Draft]:
         """A draft for each of the `n` videos of a checked request, whose `files` are in the store."""
         body, source = self.body, self.first
@@ -169,6 +189,10 @@ class Drafter:
         facts |= {"source": source_id, "priority": priority}
         facts.pop("engine", None)
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        routing = None
+        if model.pool is not None:
+            routes, owner = self.admission.routes, self.owner.project_id
+            request, routing = routes.begin(model.pool, request, owner, priority, self._check)
         return [
             Draft(
                 project_id=self.owner.project_id,
@@ -183,6 +207,7 @@ class Drafter:
                 source_id=source_id,
                 parents=parents,
                 request_hash=digest,
+                routing=routing,
             )
             for index in range(body.n)
         ]

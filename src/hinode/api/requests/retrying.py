@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 
 from hinode.api.failures import Refusal, get_or_404
@@ -10,6 +11,7 @@ from hinode.errors import quote
 from hinode.jobs.job import Draft, NotFailed
 from hinode.jobs.rows import read_request
 from hinode.jobs.states import Status
+from hinode.routing import record
 
 
 def retry(admission: Admission, body: None, owner: Owner, video_id: str) -> list[Draft]:
@@ -24,6 +26,9 @@ def retry(admission: Admission, body: None, owner: Owner, video_id: str) -> list
     if not job.final or job.status is Status.COMPLETED:
         raise NotFailed(f"video {quote(video_id)} has not failed", "send its request again for another one")
     request = read_request(job.request)
+    if job.routing is not None:
+        first = job.routing["routes"][0]
+        request = dataclasses.replace(request, engine=first["engine"], model=first["model"])
     files = inputs.store.artifacts(job.id)
     stored = {file.digest for file in files.values()}
     for reference in request.references:
@@ -42,5 +47,6 @@ def retry(admission: Admission, body: None, owner: Owner, video_id: str) -> list
             inputs=files,
             source_id=job.source_id,
             request_hash=digest,
+            routing=None if job.routing is None else record.restart(job.routing),
         )
     ]

@@ -81,7 +81,7 @@ class StatusBoard:
             except DatabaseError:
                 if self._last is None:
                     raise
-                publication = Publication(self._last[1].report, is_outdated=True)
+                publication = Publication(self._last[1].report.outdated(), is_outdated=True)
             self._last = self.clock(), publication
             return publication
 

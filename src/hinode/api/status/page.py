@@ -72,13 +72,14 @@ def render(report: Report, *, is_outdated: bool = False) -> bytes:
 def _add_summary(main: xml.Element, report: Report, is_outdated: bool) -> None:
     box = add_element(main, "header", **{"class": f"summary {report.state}"})
     add_element(box, "h1", TITLES[report.state])
+    line = add_element(box, "p")
     if report.reported_at is None:
-        text = "Nothing has been probed yet."
+        line.text = "Nothing has been probed yet."
     elif not report.prober_runs:
-        text = f"The prober has not reported since {_moment(report.reported_at)}. Below is what it measured."
+        _add_time(line, "The prober has not reported since ", report.reported_at)
+        line[0].tail = ". Below is what it measured."
     else:
-        text = f"Each part is probed again {report.interval:g}\u00a0s after its last probe."
-    add_element(box, "p", text)
+        line.text = f"Each part is probed again {report.interval:g}\u00a0s after its last probe."
     if is_outdated:
         add_element(box, "p", "The database does not answer at the moment, so this is what was last read.")
     _add_time(add_element(box, "p", **{"class": "small"}), "As of ", report.at)
@@ -132,7 +133,7 @@ def _describe_window(tally: Tally) -> str:
     if share is None:
         return "Not measured"
     is_whole = measured >= (WINDOW_DAYS - 1) * DAY
-    return f"{_percent(share)} good" + ("" if is_whole else f" of {_duration(measured)} measured")
+    return f"{_percent(share)} good" + ("" if is_whole else f" of {_duration(measured)}")
 
 
 def _measured_share(day: Day) -> float:

@@ -1,11 +1,12 @@
 """What streams send: one look at the database at a time finds the changes of all followed projects.
 
 Whichever stream first finds that a look is due carries it out, and the others get what it found. So there is
-no task beside the streams, and nothing is read while nobody follows anything.
+no task beside the streams, and nothing is read while nobody follows anything. After a hint a look is due.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 import zlib
 from collections import deque
@@ -22,6 +23,9 @@ from hinode.jobs.job import Job
 
 MAX_BACKLOG = 100
 """Batches that a stream may be behind; a client that reads more slowly has to read everything again."""
+
+HINT_SECONDS = 0.1
+"""Between two looks at least, however many hints there are."""
 
 Remaining = Callable[[Job, float], float | None]
 """How many seconds an unfinished job still takes, by the job and the time, if that can be said."""
@@ -64,7 +68,7 @@ class Subscription:
     _news: anyio.Event = field(default_factory=anyio.Event)
 
     async def wait(self, seconds: float) -> None:
-        """Wait until there is a batch, or so many seconds."""
+        """Wait until there is a batch or `wake` is called, or so many seconds."""
         with anyio.move_on_after(seconds):
             await self._news.wait()
 
@@ -75,13 +79,17 @@ class Subscription:
         self._news = anyio.Event()
         return batches
 
+    def wake(self) -> None:
+        """End `wait`, without a batch."""
+        self._news.set()
+
     def put(self, batch: Batch) -> None:
         """Add a batch."""
         if len(self._batches) >= MAX_BACKLOG:
             self._batches.clear()
             batch = Batch(batch.position, (Event("resync"),), None)
         self._batches.append(batch)
-        self._news.set()
+        self.wake()
 
 
 @dataclass(eq=False)
@@ -124,6 +132,7 @@ class Feed:
         self._followed: dict[str, _Followed] = {}
         self._looking = False
         self._looked_at = 0.0
+        self._changed: set[str] = set()  # projects
 
     @contextmanager
     def subscribe(self, project_id: str) -> Iterator[Subscription]:
@@ -166,14 +175,33 @@ class Feed:
         project.begin(moment, changes.versions)
         return Position.of(moment, changes.versions), events
 
+    def hint(self, project_id: str) -> None:
+        """Look soon, since something has probably changed in a project."""
+        if project_id not in self._followed:
+            return
+        if not self._changed and not self._looking:
+            self._wake_soon()
+        self._changed.add(project_id)
+
+    def _wake_soon(self) -> None:
+        seconds = self._looked_at + HINT_SECONDS - time.monotonic()
+        asyncio.get_running_loop().call_later(max(0.0, seconds), self._wake)
+
+    def _wake(self) -> None:
+        for project_id in self._changed & self._followed.keys():
+            for subscription in self._followed[project_id].subscriptions:
+                subscription.wake()
+
     async def look(self, seconds: float) -> None:
-        """Find what has changed, unless that is being done already, or was less than `seconds` ago.
+        """Find what has changed, unless that is being done already, or was less than `seconds` ago and there
+        was no hint since.
 
         Raises:
             DatabaseError: the database cannot be reached.
         """
-        if self._looking or time.monotonic() - self._looked_at < seconds:
+        if self._looking or not (self._changed or time.monotonic() - self._looked_at >= seconds):
             return
+        self._changed.clear()
         followed = {project.id: project for project in self._followed.values() if project.moment is not None}
         self._looking = True
         try:
@@ -181,6 +209,8 @@ class Feed:
                 await self._look(followed)
         finally:
             self._looking, self._looked_at = False, time.monotonic()
+            if self._changed:  # since the look began
+                self._wake_soon()
 
     async def _look(self, followed: Mapping[str, _Followed]) -> None:
         since = {project.id: project.moment for project in followed.values()}

@@ -2,11 +2,13 @@
 
 `dialects` describes each kind of server as data; `upstreams` reads which servers are configured; `wire` turns
 requests into bodies and answers into facts; `client` sends them; `pool` and `candidates` choose the server;
-`decoder` decodes the file that comes back; `run` drives one request from beginning to end.
+`health` says which servers are drained, and `report` shows it; `lookup` finds a job whose creation was not
+answered; `losses` records clips that are made in vain; `decoder` decodes the file that comes back; `run`
+drives one request from beginning to end.
 """
 
 from __future__ import annotations
 
 from hinode.engines.protocol import EngineEntry
 
-ENGINE = EngineEntry("hinode.engines.remote.engine:RemoteEngine")
+ENGINE = EngineEntry("hinode.engines.remote.engine:RemoteEngine", external=True)

@@ -145,13 +145,29 @@ class Client:
             failure = self._unusable(answer, error)
         except UpstreamError as error:
             failure = error
-        if failure.sent and not upstream.dialect.idempotent:
+        if failure.sent:
             # Whoever sends the request again may pay for a second job.
             if 200 <= failure.status < 300:
                 failure.category = Category.UNREADABLE
             elif failure.status in _UNANSWERED:
                 failure.category = Category.UNANSWERED
         raise failure
+
+    def find(self, prompt: str, since: float) -> list[Job]:
+        """The latest jobs with this prompt that were created after `since`, in seconds since 1970.
+
+        Raises:
+            UpstreamError: it does not say.
+        """
+        dialect = self.upstream.dialect
+        answer = self._request("GET", dialect.listing, self.upstream.read_seconds)
+        if answer.status >= 300:
+            raise self._error(answer)
+        try:
+            entries = [entry for entry in answer.values()["data"] if float(entry["created_at"]) >= since]
+            return [wire.job(dialect, entry) for entry in entries if entry["prompt"] == prompt]
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._unusable(answer, ValueError(f"no list of jobs with prompts: {error}")) from None
 
     def poll(self, name: str) -> Job:
         """The status of a job.

@@ -80,6 +80,7 @@ class Dialect:
         cancel_stops: whether that really stops the work.
         cancelling: status codes which say that the work is being stopped.
         idempotent: whether an `Idempotency-Key` keeps a repeated request from making a second job.
+        listing: path of its latest jobs with their prompts, or "".
         health: path that answers if the server is up.
         max_seed: larger seeds are wrapped.
         fps: frame rates that it draws at if nothing is configured, the default first.
@@ -108,6 +109,7 @@ class Dialect:
     cancel_stops: bool = False
     cancelling: tuple[int, ...] = ()
     idempotent: bool = False
+    listing: str = ""
     health: str = "/health"
     max_seed: int = 2**63 - 1
     fps: tuple[float, ...] = (24.0,)
@@ -157,7 +159,8 @@ _DIALECTS = (
     ),
     Dialect(
         # Read: OpenAI's own specification and clients. They always send multipart, know no seed, no steps and
-        # no cancellation, and DELETE is for jobs that are over. Assumed: that hosted providers with this API
+        # no cancellation, and DELETE is for jobs that are over. A list of
+        # videos has their prompts. Assumed: that hosted providers with this API
         # accept the same; some refuse fields that are not Sora's, so no others are sent.
         name="openai",
         create=_OPERATIONS,
@@ -166,6 +169,7 @@ _DIALECTS = (
         text_fields=("seconds",),
         link="url",
         cancel=_DELETE,
+        listing="/v1/videos?limit=50&order=desc",
         health="/v1/models",
         fps=(30.0,),
         lengths=(4.0, 8.0, 12.0),

@@ -9,17 +9,19 @@ import random
 import ssl
 import time
 from collections.abc import Callable
-from functools import cached_property
+from contextlib import suppress
+from functools import cached_property, partial
 
 import httpx
 
+from hinode.background import start_call
 from hinode.engines.protocol import Cost, State
 from hinode.engines.remote.client import Client
 from hinode.engines.remote.decoder import MAX_BYTES
 from hinode.engines.remote.errors import Category, UpstreamError
-from hinode.engines.remote.pool import Pool
+from hinode.engines.remote.pool import FOLDER, Pool
 from hinode.engines.remote.run import RemoteRun
-from hinode.engines.remote.upstreams import ENGINE, Upstream, read
+from hinode.engines.remote.upstreams import AT, ENGINE, FILE, Upstream, read
 from hinode.engines.remote.wire import NativeForm
 from hinode.errors import BadInput
 from hinode.licensing import licences
@@ -43,6 +45,7 @@ class RemoteEngine:
         pause: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
         variable: Callable[[str, str], str] = os.getenv,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """
         Args:
@@ -50,9 +53,10 @@ class RemoteEngine:
             pause: waits so many seconds.
             chance: a random number, 0 <= x < 1.
             variable: the value of a variable of the environment, or a default; some hold keys.
+            wall: seconds since 1970, for what processes share.
         """
         self.settings = settings
-        self.pool = Pool(settings.home / "upstreams", clock=clock, chance=chance)
+        self.pool = Pool(settings.home / FOLDER, clock=clock, wall=wall, chance=chance)
         self._pause = pause
         self._variable = variable
 
@@ -63,7 +67,8 @@ class RemoteEngine:
     def estimate(self, request: Request) -> Cost:
         """See `Engine.estimate`. The network of the server is unknown, so only pixels count."""
         upstreams = read(self.settings.home)
-        form = NativeForm.of(request, upstreams.offers[upstreams.capabilities(request.model).model])
+        model = upstreams.capabilities(request.model).model.partition(AT)[0]
+        form = NativeForm.of(request, upstreams.offers[model])
         frames, steps = _max_frames(request, form), request.steps or 1
         return Cost(tokens=frames, steps=steps, passes=steps, pixels=frames * math.prod(form.size))
 
@@ -85,6 +90,31 @@ class RemoteEngine:
             clip = f"{request.seconds:g} seconds at {request.width}x{request.height}"
             raise BadInput(f"{clip} do not fit into memory", "make it shorter or smaller", field="seconds")
         return run
+
+    def probe(self) -> None:
+        """Check the health of every server, all at once, and record what comes of it.
+
+        Raises:
+            ModelError: `upstreams.toml` is wrong.
+        """
+        if not (self.settings.home / FILE).exists():
+            return
+
+        def check(server: Upstream) -> None:
+            # A server whose key is missing here is not at fault.
+            with suppress(UpstreamError):
+                client = self.client(server)
+                try:
+                    client.check_health()
+                except UpstreamError:
+                    self.pool.health(server.name).record(False)
+                else:
+                    self.pool.health(server.name).record(True)
+
+        for call in [
+            start_call(partial(check, server), "probe") for server in read(self.settings.home).servers
+        ]:
+            call.result()
 
     def client(self, upstream: Upstream) -> Client:
         """The client of a server.

@@ -10,6 +10,9 @@ from enum import Enum
 
 import httpx
 
+EXPIRED = (401, 403)
+"""Status codes of an address that is valid no more."""
+
 
 class Category(Enum):
     """What a failure means."""
@@ -49,6 +52,12 @@ class UpstreamError(Exception):
     final: bool = False
     sent: bool = True
     status: int = 0
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether a file that did not arrive may do so later. A store needs a moment for a new file, and
+        answers as if the key were wrong when an address has expired."""
+        return self.category in (Category.DOWN, Category.BUSY, Category.GONE) or self.status in EXPIRED
 
 
 def retry_after(headers: httpx.Headers, now: float) -> float | None:

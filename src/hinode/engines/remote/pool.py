@@ -10,8 +10,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from hinode.engines.remote.health import HealthFile
 from hinode.engines.remote.upstreams import Upstream
 
+FOLDER = "upstreams"
+"""Folder in the home of what the processes of a machine share about the servers."""
 HEALTH_SECONDS = 30.0
 """A server that answered within this time gets a job without a health check."""
 
@@ -19,14 +22,23 @@ HEALTH_SECONDS = 30.0
 class Pool:
     """The state of the servers. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, *, clock: Callable[[], float], chance: Callable[[], float]) -> None:
-        """`folder` is that of the lock files of the places; for `clock` and `chance` see `RemoteEngine`."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        chance: Callable[[], float],
+    ) -> None:
+        """`folder` is that of the files of the places and the health; for the others see `RemoteEngine`."""
         self.folder = folder
         self.clock = clock
+        self.wall = wall
         self.chance = chance
         self._guard = threading.Lock()
         self._breakers: dict[str, Breaker] = {}
         self._semaphores: dict[tuple[str, int], Semaphore] = {}
+        self._health: dict[str, HealthFile] = {}
 
     def order(self, servers: Iterable[Upstream]) -> list[Upstream]:
         """The servers by priority, those of one priority at random by their weights."""
@@ -44,17 +56,28 @@ class Pool:
         with self._guard:
             breaker = self._breakers.get(server.name)
             if breaker is None or breaker.server != server:
-                breaker = self._breakers[server.name] = Breaker(server, self.clock)
+                breaker = self._breakers[server.name] = Breaker(
+                    server, self.clock, self._health_file(server.name)
+                )
             return breaker
+
+    def health(self, name: str) -> HealthFile:
+        """The health of the server of this name."""
+        with self._guard:
+            return self._health_file(name)
+
+    def _health_file(self, name: str) -> HealthFile:
+        return self._health.setdefault(name, HealthFile(self.folder, name, self.wall))
 
 
 class Breaker:
     """Whether a server may get requests: it is closed while they succeed; open after several failures in a
-    row; half open some time later, when one request may show whether the server is back. Safe to use from
-    several threads."""
+    row; half open some time later, when one request may show whether the server is back. A server that
+    `health` says is drained gets none either. Safe to use from several threads."""
 
-    def __init__(self, server: Upstream, clock: Callable[[], float]) -> None:
+    def __init__(self, server: Upstream, clock: Callable[[], float], health: HealthFile) -> None:
         self.server = server
+        self.health = health
         self._clock = clock
         self._guard = threading.RLock()
         self._failures = 0
@@ -71,12 +94,11 @@ class Breaker:
         """Whether a request may be sent now. An open breaker allows one in each `cool_seconds`, so one that
         never reports a result does not keep the server out of service."""
         with self._guard:
-            if self._opened_at is None:
-                return True
-            if self._clock() < self.ready_at:
-                return False
-            self._opened_at = self._clock()
-            return True
+            if self._opened_at is not None:
+                if self._clock() < self.ready_at:
+                    return False
+                self._opened_at = self._clock()
+        return self.health.allow(self.server.cool_seconds)
 
     def needs_health_check(self) -> bool:
         """Whether the last good answer was long ago, or never."""
@@ -90,6 +112,7 @@ class Breaker:
 
     def record_failure(self) -> None:
         """Note that the server did not answer, or not as it should."""
+        self.health.record(False)
         with self._guard:
             self._failures += 1
             self._success_at = None

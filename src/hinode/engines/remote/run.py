@@ -27,10 +27,12 @@ from hinode.engines.remote.client import Client
 from hinode.engines.remote.decoder import VideoDecoder
 from hinode.engines.remote.dialects import Phase
 from hinode.engines.remote.errors import Category, UpstreamError
+from hinode.engines.remote.lookup import Missing, look_up
+from hinode.engines.remote.losses import Losses
 from hinode.engines.remote.pool import Pool
-from hinode.engines.remote.upstreams import ENGINE, UNKNOWN, Upstream, Upstreams
+from hinode.engines.remote.upstreams import AT, ENGINE, UNKNOWN, Upstream, Upstreams
 from hinode.engines.remote.wire import Job, NativeForm
-from hinode.errors import BadInput, EngineError, OutputError
+from hinode.errors import BadInput, EngineError, NoPlace, NotAccepted, OutputError
 from hinode.media.container import DecodeError
 from hinode.media.sound import UnusableSound
 from hinode.request import Request
@@ -57,8 +59,8 @@ GRACE_SECONDS = 5.0
 """How long a cancellation waits for the answer to the creation of the job."""
 YOUNG_SECONDS = 5.0
 """How long a new job may be unknown: one machine created it, and another one answers."""
-MAX_MESSAGE_LENGTH = 1000
-EXPIRED = (401, 403)
+AGAIN = "try again later"
+FULL = "has no free place"
 
 
 class _JobLost(Exception):
@@ -88,7 +90,9 @@ class RemoteRun:
         """
         self.request = request
         self.model = str(request.model)
-        self.offer = upstreams.offers[self.model]
+        # One server that is named is asked once: whoever named it has others, or wants no other.
+        self._model, self._pinned = self.model.partition(AT)[0], AT in self.model
+        self.offer = upstreams.offers[self._model]
         self.form = NativeForm.of(request, self.offer)
         self.servers = upstreams.servers_for(request)
         self.patience_seconds = upstreams.patience_seconds
@@ -105,6 +109,7 @@ class RemoteRun:
         self._permit: ExitStack | None = None
         self._call: Future[Any] | None = None
         self._jobs = 0
+        self._losses = Losses(self.form.seconds)
         self._frames: Frames | None = None
         self._fps = 0.0
         self._sound: Sound | None = None
@@ -125,6 +130,8 @@ class RemoteRun:
                         yield from self._place()
                     yield from self._follow()
                     yield from self._collect()
+            self.pool.health(self._current()[0].name).record(True, job=True)
+            yield from self._losses.check(self.servers, self._new_client, self._background)
         finally:
             self._release()
         yield Progress("decode", len(self._frames), len(self._frames))
@@ -136,36 +143,30 @@ class RemoteRun:
             "job": self._job.id if self._job else "",
             "done": self._done,
             "stage_seconds": self.stage_seconds,
+            "losses": self._losses.as_json(),
         }
         return saved_state.save(ENGINE, self._done, self.request.identity(), values)
 
     def clip(self) -> Clip:
         if self._frames is None or self._server is None:
             raise EngineError("the clip is not finished", "run all steps first")
-        provenance = self._job.provenance if self._job else {}
-        note = f"made by {self._server.name} with {self._server.models[self.model]}{self._sound_note}"
+        note = f"made by {self._server.name} with {self._server.models[self._model]}{self._sound_note}"
         if "seed" not in self._server.dialect.fields:
             note += ", with a seed of its own"
-        read_as = provenance.get("read_as")
-        if isinstance(read_as, str):
-            note = f"{read_as[:MAX_MESSAGE_LENGTH]}; {note}"
-        return Clip(
-            self._frames,
-            self._fps,
-            Provenance(
-                engine=ENGINE,
-                model=self.model,
-                seed=self.request.seed,
-                steps=_steps(provenance.get("steps")) or self.request.steps or 0,
-                native_size=(self._frames.shape[2], self._frames.shape[1]),
-                stage_seconds=self.stage_seconds,
-                understood=_words(provenance.get("understood")),
-                not_understood=_words(provenance.get("not_understood")),
-                read_as=note,
-                licence=self.offer.licence if self.offer.licence != UNKNOWN else "",
-            ),
-            self._sound,
+        provenance = Provenance(
+            engine=ENGINE,
+            model=self.model,
+            seed=self.request.seed,
+            steps=self.request.steps or 0,
+            native_size=(self._frames.shape[2], self._frames.shape[1]),
+            stage_seconds=self.stage_seconds,
+            read_as=note,
+            licence=self.offer.licence if self.offer.licence != UNKNOWN else "",
+            provider=self._server.name,
+            losses=tuple(self._losses.as_json()),
         )
+        answer = self._job.provenance if self._job else {}
+        return Clip(self._frames, self._fps, wire.add_answer(provenance, answer), self._sound)
 
     def abandon(self) -> None:
         """See `Abandonable.abandon`: the job is cancelled on its server."""
@@ -189,9 +190,9 @@ class RemoteRun:
 
     def _place(self) -> Steps[None]:
         """Create a job on the first server that accepts it."""
-        deadline = self._clock() + self.patience_seconds
+        deadline = self._clock() + (0.0 if self._pinned else self.patience_seconds)
         nonce = secrets.token_urlsafe()  # the same for every attempt at one job
-        problem = "has no free place"
+        problem = FULL
         with timed(self.stage_seconds, "wait"):
             while True:
                 next_try = math.inf
@@ -207,20 +208,20 @@ class RemoteRun:
                         continue
                     if not breaker.allow():
                         self._release()
+                        problem = "gets no jobs after failures"
                         continue
                     try:
                         yield from self._create(server, nonce)
                         return
                     except UpstreamError as error:
                         self._release()
-                        if error.category in (Category.BUSY, Category.DOWN):
-                            problem = error.message
+                        problem = error.message
                         next_try = min(next_try, self._postpone(server, error))
                 if not self._candidates.remaining or self._jobs >= MAX_JOBS:
-                    raise self._candidates.error(self.model)
+                    raise self._error()
                 if self._clock() >= deadline:
                     message = f"no server took the request in time; the last one {problem}"
-                    raise EngineError(message, "try again later")
+                    raise NoPlace(message, AGAIN) if problem is FULL else self._not_accepted(message)
                 wait = next_try - self._clock() if next_try < math.inf else MAX_PAUSE
                 yield from self._wait(min(max(wait, TICK), MAX_PAUSE))
 
@@ -230,10 +231,45 @@ class RemoteRun:
         if self.pool.breaker(server).needs_health_check():
             yield from self._background(client.check_health)
         body = wire.body(self.request, self.form, self.offer, server)
-        self._accept(server, (yield from self._background(lambda: client.create(body, nonce))))
+        try:
+            job = yield from self._background(partial(client.create, body, nonce))
+        except UpstreamError as error:
+            if error.category not in (Category.UNANSWERED, Category.UNREADABLE):
+                raise
+            job = yield from self._find(server, client, body, nonce, error)
+        self._accept(server, job)
+
+    def _find(
+        self, server: Upstream, client: Client, body: wire.Body, nonce: str, error: UpstreamError
+    ) -> Steps[Job]:
+        """The job of a request that was sent and has no usable answer; raises `error` if there is none."""
+        log.warning("upstream %s %s, and is asked whether it has the job", server.name, error.message)
+        health = self.pool.health(server.name)
+        result = yield from look_up(
+            client,
+            body,
+            nonce,
+            prompt=self.request.prompt,
+            health=health,
+            clock=self._clock,
+            background=self._background,
+            wait=self._wait,
+        )
+        if isinstance(result, Job):
+            return result
+        if result is Missing.ABSENT:
+            error.category = Category.DOWN
+        else:
+            self._losses.record(server, self._model, None, error.message)
+            if self._is_priced(server):
+                message = "a server may have begun the video, and nobody can say whether it did"
+                raise EngineError(message, "ask whoever runs this server before you try again", final=True)
+        raise error
 
     def _accept(self, server: Upstream, job: Job) -> None:
         self.pool.breaker(server).record_success()
+        self.pool.health(server.name).record(True)
+        self.pool.health(server.name).record_job(job.id)
         self._job, self._began_at = job, self._clock()
         self._young_until = self._began_at + YOUNG_SECONDS
         self._done = CREATED
@@ -285,7 +321,9 @@ class RemoteRun:
                     # Whatever else an answer says may pass; the job is paid.
                     if error.category is Category.GONE and self._clock() >= self._young_until:
                         self._lose(server, error.message)
-                    if self._clock() - silent_since >= server.lost_seconds:
+                    # A clip that is paid for is waited for.
+                    patience = math.inf if self._is_priced(server) else server.lost_seconds
+                    if self._clock() - silent_since >= patience:
                         self.pool.breaker(server).record_failure()
                         self._lose(server, error.message, cancel=True)
                 else:
@@ -295,6 +333,7 @@ class RemoteRun:
                     if job.refused:
                         raise _refused()
                     if job.phase is Phase.FAILED:
+                        self.pool.health(server.name).record(job.invalid, job=True)
                         self._candidates.exclude(server, "refused" if job.invalid else "failed")
                         self._leave()
                     if job.percent is not None:
@@ -310,14 +349,18 @@ class RemoteRun:
 
     def _lose(self, server: Upstream, reason: str, *, cancel: bool = False) -> NoReturn:
         log.warning("upstream %s %s; another server starts the video again", server.name, reason)
+        stopped = False
         if cancel and self._client is not None and self._job is not None:
-            self._client.cancel(self._job.id)
+            stopped = self._client.cancel(self._job.id)
+        if not stopped:
+            self._losses.record(server, self._model, self._job, reason)
         self._candidates.record_loss(server)
         self._leave()
 
     def _drop(self, server: Upstream, reason: str) -> NoReturn:
         log.warning("upstream %s %s", server.name, reason)
         self.pool.breaker(server).record_failure()
+        self._losses.record(server, self._model, self._job, reason)
         self._candidates.exclude(server, "unusable")
         self._leave()
 
@@ -326,8 +369,25 @@ class RemoteRun:
         self._job = self._client = None
         self._done, self._began_at = 0, 0.0
         if self._jobs >= MAX_JOBS:
-            raise self._candidates.error(self.model)
+            raise self._error()
         raise _JobLost
+
+    def _error(self) -> Exception:
+        """The error for the person when no server made the video."""
+        error = self._candidates.error(self.model)
+        if not self._pinned or not isinstance(error, BadInput | EngineError):
+            return error
+        if self._jobs and self._is_priced(self.servers[0]):
+            return EngineError("the server that accepted the video did not deliver it", AGAIN, final=True)
+        return self._not_accepted(error.message, final=bool(self._jobs) or isinstance(error, BadInput))
+
+    def _not_accepted(self, message: str, *, final: bool = False) -> NotAccepted:
+        note = ", and may make the video in vain" if self._losses.as_json() else ""
+        return NotAccepted(message + note, AGAIN, final=final)
+
+    def _is_priced(self, server: Upstream) -> bool:
+        """Whether the clips of a server are paid for."""
+        return server.prices.get(self._model) is not None
 
     # Fetching the file
 
@@ -343,7 +403,7 @@ class RemoteRun:
                             yield from self._background(partial(client.fetch, job, file))
                             break
                         except UpstreamError as error:
-                            if not attempts_left or not _may_pass(error):
+                            if not attempts_left or not error.is_temporary:
                                 raise
                             yield from self._wait(error.wait or FIRST_BACKOFF)
                         if job.link:  # it may have expired, and the next answer has another one
@@ -428,22 +488,8 @@ class RemoteRun:
         if server is not None and values["job"] and server.dialect.job:
             self._server, self._job = server, Job(values["job"], Phase.WORKING)
             self._done, self._jobs = min(max(values["done"], CREATED), FINISHED), 1
-
-
-def _may_pass(error: UpstreamError) -> bool:
-    """Whether a file that did not arrive may do so later. A store needs a moment for a new file, and answers
-    as if the key were wrong when an address has expired."""
-    passing = (Category.DOWN, Category.BUSY, Category.GONE)
-    return error.category in passing or error.status in EXPIRED
+        self._losses.restore(values.get("losses", ()))
 
 
 def _refused() -> BadInput:
     return BadInput("the server does not make such videos", "change the prompt", field="prompt")
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    return tuple(str(word)[:100] for word in value[:MAX_MESSAGE_LENGTH]) if isinstance(value, list) else ()
-
-
-def _steps(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**6 else 0

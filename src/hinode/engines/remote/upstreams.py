@@ -19,6 +19,8 @@ from hinode.request import FIRST_FRAME, LAST_FRAME, SOURCE, Capabilities, Reques
 
 ENGINE = "remote"
 FILE = "upstreams.toml"
+AT = "@"
+"""Between a model and the only server that is asked for it, as in "wan@rack"."""
 UNKNOWN = "unknown"
 """Licence of a model whose table names none."""
 
@@ -93,6 +95,7 @@ class Upstream(Input):
         whole_seconds: for one video, from the request until the file is here.
         lost_seconds: how long it may not answer about a job before the job counts as lost.
         poll_seconds: between two status requests; None for what the server proposes.
+        prices: US dollars for a second of video, by our models; a model without one costs nothing.
         max_failures: failures in a row that open its circuit breaker.
         cool_seconds: how long the breaker stays open.
     """
@@ -115,6 +118,7 @@ class Upstream(Input):
     poll_seconds: Annotated[Number, Field(ge=0.01, le=600)] | None = None
     max_failures: Annotated[Integer, Field(ge=1, le=1000)] = Field(3, alias="most_failures")
     cool_seconds: Annotated[Number, Field(ge=0, le=1e9)] = 30.0
+    prices: dict[str, Annotated[Number, Field(ge=0, le=1e6)]] = Field(default_factory=dict)
 
 
 class Offer(Input):
@@ -176,10 +180,11 @@ class Upstreams:
         """
         models = tuple(self.offers)
         name = models[0] if model is None else model
-        if name not in models:
+        offered, _, server = name.partition(AT)
+        if offered not in models or (server and server not in self.names_of(offered)):
             message = f"there is no model {quote(name)}"
             raise BadInput(message, f"choose {join_names(models, 'or')}", field="model")
-        offer = self.offers[name]
+        offer = self.offers[offered]
         pictures = {FIRST_FRAME: offer.first_frame, LAST_FRAME: offer.last_frame}
         references = tuple(role for role, accepted in pictures.items() if accepted)
         return Capabilities(
@@ -198,14 +203,19 @@ class Upstreams:
             sound=offer.sound,
         )
 
+    def names_of(self, model: str) -> tuple[str, ...]:
+        """Names of the servers that have a model, in the order of the file."""
+        return tuple(server.name for server in self.servers if model in server.models)
+
     def servers_for(self, request: Request) -> tuple[Upstream, ...]:
-        """The servers that have the model of a request, which names one, and accept all of its parts.
+        """The servers that have the model of a request, which names one, and accept all of its parts; of a
+        model such as "wan@rack" only the server that it names.
 
         Raises:
             BadInput: there is none.
         """
-        model = str(request.model)
-        servers = [server for server in self.servers if model in server.models]
+        model, _, name = str(request.model).partition(AT)
+        servers = [server for server in self.servers if model in server.models and name in ("", server.name)]
         parts = {
             "steps": ("a number of steps", request.steps is not None),
             "negative_prompt": ("a negative prompt", bool(request.negative_prompt)),
@@ -251,6 +261,10 @@ def _read(values: Mapping[str, Any]) -> Upstreams:
     if duplicate := next((name for name in names if names.count(name) > 1), None):
         raise _wrong(f"two upstreams are called {quote(duplicate)}", "give each a name of its own")
     models = dict.fromkeys(model for server in servers for model in server.models)
+    for server in servers:
+        if unpriced := next((model for model in server.prices if model not in server.models), None):
+            message = f"upstream {quote(server.name)} has a price and no model {quote(unpriced)}"
+            raise _wrong(message, "list it in models or remove its price")
     if unused := next((name for name in file.model if name not in models), None):
         raise _wrong(f"no upstream has the model {quote(unused)}", "list it or remove it")
     offers = {}

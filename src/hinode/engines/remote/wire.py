@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 import math
@@ -12,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hinode.clip import Provenance
 from hinode.engines.remote.dialects import PHASES, REFUSALS, UNKNOWN_MODELS, Dialect, Phase
-from hinode.engines.remote.upstreams import Offer, Upstream
+from hinode.engines.remote.upstreams import AT, Offer, Upstream
 from hinode.errors import BadInput
 from hinode.media import references
 from hinode.media.container import SUFFIXES
@@ -26,6 +28,7 @@ Part = tuple[str, bytes | Path, str]
 """A file of a form: its name, its content or path, its media type."""
 
 MAX_ERROR_LENGTH = 2000
+MAX_MESSAGE_LENGTH = 1000
 MAX_ID_LENGTH = 2000
 """Proxies put provider, model and deployment into an id: 258 characters were seen."""
 
@@ -157,7 +160,7 @@ def _fields(request: Request, form: NativeForm, upstream: Upstream) -> dict[str,
     """The fields of a request, by the names in `Dialect.fields`."""
     fields: dict[str, Any] = {
         "prompt": request.prompt,
-        "model": upstream.models[str(request.model)],
+        "model": upstream.models[str(request.model).partition(AT)[0]],
         "seed": request.seed % (upstream.dialect.max_seed + 1),
         "steps": request.steps,
         "negative_prompt": request.negative_prompt or None,
@@ -211,6 +214,19 @@ def job(dialect: Dialect, answer: Mapping[str, Any]) -> Job:
         link=link if link.startswith(("http://", "https://")) else "",
         content=content,
         provenance=provenance if isinstance(provenance, dict) else {},
+    )
+
+
+def add_answer(provenance: Provenance, answer: Mapping[str, Any]) -> Provenance:
+    """The provenance of a clip with what its server reported: steps, and what it made of the prompt."""
+    note = answer.get("read_as")
+    read_as = f"{note[:MAX_MESSAGE_LENGTH]}; {provenance.read_as}" if isinstance(note, str) else None
+    return dataclasses.replace(
+        provenance,
+        steps=_steps(answer.get("steps")) or provenance.steps,
+        understood=_words(answer.get("understood")),
+        not_understood=_words(answer.get("not_understood")),
+        read_as=read_as or provenance.read_as,
     )
 
 
@@ -290,3 +306,11 @@ def _number(number: float, *, whole: bool = False) -> float:
     if whole:
         return math.ceil(round(number, 6))
     return int(number) if float(number).is_integer() else number
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    return tuple(str(word)[:100] for word in value[:MAX_MESSAGE_LENGTH]) if isinstance(value, list) else ()
+
+
+def _steps(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**6 else 0

@@ -9,6 +9,8 @@ waiting jobs and for the rest of the running ones.
   window differs by more than chance would explain, the load has changed and the shorter one counts. A single
   minute far above its neighbours is a lump, such as one project's hundreds of clips: it is backlog to work
   off, and no rate that goes on.
+- **Trend.** If the load has grown by more than chance over the last minutes, it is taken to grow on for a
+  cold start, less and less: workers that are started now are there only then.
 - **Headroom.** Waits have an exponential tail; the spare workers keep it below the target.
 - **Backlog** beyond what may wait is worked off within a cold start, a lump within several, so that a worker
   that is started for it earns its start.
@@ -22,19 +24,21 @@ The tail of the wait is that of M/G/k in heavy traffic (Kingman; Whitt, The queu
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-BIN_SECONDS = 60.0
-WINDOWS = (30, 15, 5, 2)
-"""Minutes over which the load is averaged, the longest first."""
-CHANCE = 2.5
-"""Standard deviations beyond which a difference is no chance."""
-LUMP = 8.0
-"""Standard deviations above both neighbours beyond which a minute is a lump."""
+from hinode.jobs.capacity.load import (
+    BIN_SECONDS,
+    Sample,
+    extend,
+    growth,
+    loads,
+    offered_load,
+    without_lumps,
+)
+
 MISSES = 0.03
 """Share of jobs that may wait longer than the target by the formula of the headroom."""
 BLIND = 0.25
@@ -121,17 +125,11 @@ class Observation:
     queued_models: Collection[str] = ()
 
 
-class _Sample(NamedTuple):
-    at: float
-    backlog: float
-    done: float  # work of all time, in seconds
-
-
 @dataclass(frozen=True)
 class History:
     """What the next decision needs to know of the earlier ones; the first one begins with an empty one."""
 
-    samples: tuple[_Sample, ...] = ()
+    samples: tuple[Sample, ...] = ()
     targets: tuple[tuple[float, int], ...] = ()
     began_at: float = 0.0
     done: float = 0.0
@@ -163,12 +161,13 @@ class Plan:
 def plan(history: History, observation: Observation, limits: Limits) -> Plan:
     """Decide how many workers to start and which to end."""
     history = _remember(history, observation)
-    bins = _bins(history.samples)
+    bins = loads(history.samples)
     load = offered_load(bins, history.job_seconds)
     settled = observation.at - history.began_at >= SETTLE_SECONDS
     if not settled:
         load = max(load, sum(worker.busy for worker in observation.workers))
     lump = _lump(bins, history, observation)
+    load += growth(bins, history.job_seconds, limits.cold_start)
     demand = _demand(load, lump, history.job_seconds, observation, limits)
     hold = max(limits.cold_start, BIN_SECONDS)
     targets = tuple(entry for entry in history.targets if observation.at - entry[0] < hold)
@@ -185,41 +184,6 @@ def plan(history: History, observation: Observation, limits: Limits) -> Plan:
     )
 
 
-def offered_load(bins: Sequence[float], job_seconds: float) -> float:
-    """The load that goes on, from the work that came in each of the last minutes.
-
-    Args:
-        bins: load of each minute in workers, the oldest first.
-        job_seconds: as in `Observation`, the mean over time.
-    """
-    if not bins:
-        return 0.0
-    steady = _without_lumps(bins, job_seconds)
-    window = steady[-WINDOWS[0] :]
-    rate = sum(window) / len(window)
-    for length in WINDOWS[1:]:
-        if len(steady) > length:
-            recent = sum(steady[-length:]) / length
-            if abs(recent - rate) > CHANCE * _deviation(max(rate, recent), job_seconds, length):
-                rate = recent
-    return max(0.0, rate)
-
-
-def _without_lumps(bins: Sequence[float], job_seconds: float) -> list[float]:
-    """The bins, with those that are far above both neighbours cut down to the higher neighbour."""
-    steady = []
-    for index, value in enumerate(bins):
-        near = max((0.0, *bins[max(0, index - 1) : index], *bins[index + 1 : index + 2]))
-        lump = value - near > LUMP * _deviation(max(near, 1.0), job_seconds, 1)
-        steady.append(near if lump else value)
-    return steady
-
-
-def _deviation(rate: float, job_seconds: float, minutes: int) -> float:
-    """Standard deviation of the load over some minutes if jobs come at random at a steady rate."""
-    return math.sqrt(max(rate, 0.0) * job_seconds / (minutes * BIN_SECONDS))
-
-
 def _remember(history: History, observation: Observation) -> History:
     done, job_seconds, began_at = history.done, history.job_seconds, history.began_at
     if history.last is None:
@@ -229,16 +193,12 @@ def _remember(history: History, observation: Observation) -> History:
         done += elapsed * history.last[1]
         if observation.job_seconds > 0 and job_seconds > 0:
             job_seconds += (observation.job_seconds - job_seconds) * -math.expm1(-elapsed / MEMORY_SECONDS)
-    samples = history.samples
-    if not samples or observation.at - samples[-1].at >= BIN_SECONDS:
-        samples = (*samples, _Sample(observation.at, observation.waiting + observation.left, done))[
-            -WINDOWS[0] - 1 :
-        ]
+    sample = Sample(observation.at, observation.waiting + observation.left, done)
     busy = sum(worker.busy for worker in observation.workers)
     job_seconds = job_seconds or observation.job_seconds
     return replace(
         history,
-        samples=samples,
+        samples=extend(history.samples, sample),
         began_at=began_at,
         done=done,
         job_seconds=job_seconds,
@@ -246,20 +206,12 @@ def _remember(history: History, observation: Observation) -> History:
     )
 
 
-def _bins(samples: Sequence[_Sample]) -> list[float]:
-    """The load of each interval between samples, in workers."""
-    return [
-        (after.backlog - before.backlog + after.done - before.done) / (after.at - before.at)
-        for before, after in itertools.pairwise(samples)
-    ]
-
-
 def _lump(bins: Sequence[float], history: History, observation: Observation) -> float:
     """Seconds of work that came in lumps, in the minutes of the bins and in the present one."""
     last = history.samples[-1]
     present = (observation.waiting + observation.left - last.backlog + history.done - last.done) / BIN_SECONDS
     loads = [*bins, present]
-    steady = _without_lumps(loads, history.job_seconds)
+    steady = without_lumps(loads, history.job_seconds)
     return sum(load - calm for load, calm in zip(loads, steady, strict=True)) * BIN_SECONDS
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -127,6 +127,11 @@ class Report:
     interval: float
     components: Sequence[Component]
     incidents: Sequence[Incident]
+
+    def outdated(self) -> Report:
+        """The same as history: nothing is known of the present."""
+        components = [replace(component, state=UNKNOWN) for component in self.components]
+        return replace(self, state=UNKNOWN, components=components)
 
 
 class StatusRecords:

@@ -95,6 +95,7 @@ class Project:
         expiry: "never": the files of jobs of signed-in people are kept; "week": no longer than those of keys.
         storage_limit_bytes: how much its files may take, or None for no limit.
         feed_enabled: whether it has a feed.
+        local_only: whether its jobs stay with own workers, and never go to a provider.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Project:
     expiry: Expiry = "never"
     storage_limit_bytes: int | None = None
     feed_enabled: bool = False
+    local_only: bool = False
 
     @classmethod
     def of(cls, row: sa.RowMapping) -> Project:

@@ -153,7 +153,12 @@ class Tenants:
             return self._insert_organisation(connection, name)
 
     def create_project(
-        self, name: str, limits: Limits | None = None, *, organisation_id: str | None = None
+        self,
+        name: str,
+        limits: Limits | None = None,
+        *,
+        organisation_id: str | None = None,
+        local_only: bool = False,
     ) -> Project:
         """Make a project.
 
@@ -161,6 +166,7 @@ class Tenants:
             name: 1 to 100 characters, which no other project has.
             limits: by default weight 1 and no others.
             organisation_id: by default the oldest one, which is made if there is none.
+            local_only: see `Project`.
 
         Raises:
             BadInput: the name cannot be used, or there is no such organisation.
@@ -174,7 +180,7 @@ class Tenants:
             elif not count_rows(connection, organisations.c.id == organisation_id):
                 message = f"there is no organisation {quote(organisation_id)}"
                 raise BadInput(message, "leave it out for the first one", field="organisation")
-            return self._insert_project(connection, name, organisation_id, limits or Limits())
+            return self._insert_project(connection, name, organisation_id, limits or Limits(), local_only)
 
     def projects(self) -> list[Project]:
         """Every project, the oldest first."""
@@ -221,7 +227,8 @@ class Tenants:
 
         Args:
             project_id: it exists.
-            changes: of `name`, `expiry`, `storage_limit_bytes` and `feed_enabled`, those to change.
+            changes: of `name`, `expiry`, `storage_limit_bytes`, `feed_enabled` and `local_only`, those to
+                change.
 
         Raises:
             BadInput: another project has the name, or a value is out of range.
@@ -299,10 +306,13 @@ class Tenants:
         connection.execute(organisations.insert().values(id=organisation_id, name=name, created_at=now))
         return organisation_id
 
-    def _insert_project(self, connection: Connection, name: str, owner: str, limits: Limits) -> Project:
+    def _insert_project(
+        self, connection: Connection, name: str, owner: str, limits: Limits, local_only: bool = False
+    ) -> Project:
         now = self.clock()
-        project = Project(make_id("proj_", now), owner, name, now, limits)
+        project = Project(make_id("proj_", now), owner, name, now, limits, local_only=local_only)
         values = {"id": project.id, "organisation_id": owner, "name": name, "created_at": now}
+        values["local_only"] = local_only
         connection.execute(projects.insert().values(**values, **asdict(limits)))
         return project
 

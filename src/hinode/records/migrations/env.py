@@ -14,7 +14,7 @@ connection: sa.Connection = context.config.attributes["connection"]
 def record(ctx: MigrationContext, step: MigrationInfo, heads: object, run_args: object) -> None:
     """Write down with which older versions the tables are compatible, in the transaction of the migration."""
     assert ctx.connection is not None
-    if not sa.inspect(ctx.connection).has_table(schema_revisions.name):  # before 0014
+    if not sa.inspect(ctx.connection).has_table(schema_revisions.name):  # before 0012
         return
     script: Any = step.up_revision
     oldest = getattr(script.module, "oldest_compatible", None)

@@ -46,6 +46,7 @@ projects = Table(
     Column("storage_limit_bytes", BigInteger),  # of its files, without the trash; null: no limit
     Column("paused_at", Float(53)),  # since when its waiting jobs are not started; null: they are
     Column("feed_enabled", Boolean, nullable=False, server_default=text("false")),
+    Column("local_only", Boolean, nullable=False, server_default=text("false")),  # no jobs for providers
 )
 
 api_keys = Table(
@@ -61,6 +62,8 @@ api_keys = Table(
     Column("created_at", Float(53), nullable=False),
     Column("last_used_at", Float(53)),
     Column("revoked_at", Float(53)),
+    Column("rate_tokens", Float(53)),  # of the token bucket, at `rate_at`
+    Column("rate_at", Float(53)),
 )
 
 instances = Table(

@@ -64,6 +64,7 @@ jobs = Table(
     Column("request_hash", String(64)),
     Column("retry_count", Integer, nullable=False, server_default="0"),
     Column("trashed_at", Float(53)),  # it is deleted a day later
+    Column("routing", JSON(none_as_null=True)),  # of a job of a pool: hinode.routing.record
     Column("trace", String(55)),  # W3C traceparent of the request, if traces were on: hinode.tracing
     Index("ix_jobs_project_id_id", "project_id", "id"),
     # Covers the number of videos in a library, so that counting reads no row.

@@ -65,6 +65,9 @@ class ProjectObject(wire.Answer):
     expiry: Expiry
     storage_limit_bytes: int | None
     feed_enabled: bool
+    local_only: bool = Field(
+        description="Whether own workers alone make its videos; `hinode projects set` changes it."
+    )
     limits: ProjectLimits
 
 

@@ -20,12 +20,12 @@ async def health() -> JSONResponse:
 
 
 @router.get("/readyz")
-def ready(request: Request, context: AppContext) -> JSONResponse:
+def ready(request: Request, context: AppContext) -> Response:
     """Whether requests can be accepted, which takes a database and a store that can be written; `workers` is
     the number of live workers."""
     metrics: Metrics = request.app.state.metrics
     if context.stopping.is_set():
-        raise unavailable("the server is stopping")
+        return unavailable("the server is stopping").response()  # raised, it would be logged as an error
     context.readiness.check()  # its error is answered with 503
     return JSONResponse({"status": "ok", "workers": metrics.job_counts.latest().workers})
 
