@@ -158,7 +158,7 @@ def test_a_worker_does_not_wait_for_the_claims_of_others_if_nothing_waits(store:
     worker = store.register_worker("here", 1)
     idle = Concurrent(store, lambda: store.claim(worker, host="here"))
     with store.database.write() as connection:
-        connection.execute(queue._CLAIM_LOCK)
+        queue._CLAIM_LOCK.run(connection)
         idle.start()
         assert not idle.thread.is_alive()
     assert idle.result() is None
