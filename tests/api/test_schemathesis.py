@@ -27,7 +27,7 @@ from hinode.api.app import create_app
 from hinode.api.streams import stream
 from tests.api.conftest import Server
 
-QUICK_EXAMPLES, EXAMPLES = 3, 60
+QUICK_EXAMPLES, EXAMPLES = 2, 60
 SLOW = [pytest.mark.slow, pytest.mark.timeout(1200)]
 """It takes seconds for each of more than a hundred operations."""
 """Requests of each kind, right ones and wrong ones, for each operation."""

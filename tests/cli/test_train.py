@@ -37,6 +37,7 @@ def test_training_starts_only_with_a_model_of_its_recipe(run: Run) -> None:
     assert not list(Path("out").glob("*.pt"))
 
 
+@pytest.mark.slow
 def test_training_prints_the_path_of_its_state(run: Run) -> None:
     result = run("train", "drawing-smoke", "--out", "out", "--minutes", "0.0001", "--threads", "1")
     assert result.exit_code == 0, result.output

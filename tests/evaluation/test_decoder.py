@@ -17,6 +17,7 @@ def test_without_weights_nothing_is_measured() -> None:
         decoder.evaluate_decoder()
 
 
+@pytest.mark.slow
 def test_the_suite_measures_an_untrained_decoder(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder, "COST_FRAMES", 2)
     upscaling.load.cache_clear()

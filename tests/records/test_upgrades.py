@@ -101,6 +101,7 @@ def test_a_migration_that_cannot_have_its_locks_names_who_has_them(
     assert server.is_current()
 
 
+@pytest.mark.slow
 def test_servers_that_start_together_behind_an_open_transaction_migrate_once(
     server: Database, next_version: Version, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

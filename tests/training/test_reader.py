@@ -12,6 +12,7 @@ from hinode.training.reader import losses, pictures, trainer
 from hinode.training.reader.clips import draw_clip
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_and_its_weights_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

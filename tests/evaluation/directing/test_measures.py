@@ -72,6 +72,7 @@ def test_masks_cover_the_subject(still: bool) -> None:
     assert white.mean() < 0.5
 
 
+@pytest.mark.slow
 def test_a_true_clip_is_read_as_what_it_is() -> None:
     reader = Reader(PLAN, FACTS, 48, SIZE)
     for reading in (reader.true, reader.read(draw(BOAT))):
