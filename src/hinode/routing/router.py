@@ -55,15 +55,15 @@ def route(
     """
 
     def candidate(member: Member) -> Candidate:
-        mine = dataclasses.replace(request, engine=member.engine, model=member.model)
+        member_request = dataclasses.replace(request, engine=member.engine, model=member.model)
         expectation, obstacle = Expectation(), ""
         try:
-            check(mine, member.capabilities(settings))
+            check(member_request, member.capabilities(settings))
         except HinodeError as error:
             obstacle = error.message
         else:
             try:
-                expectation = expect(mine, member.places)
+                expectation = expect(member_request, member.places)
             except HinodeError:
                 expectation = Expectation()
         return Candidate(
