@@ -1,7 +1,7 @@
 """What holds for every family: it samples what diffusers samples, can be left and continued, and never loses
 a clip to a lack of memory while it is decoded.
 
-The first case of each pipeline class and number of denoisers is quick, the rest are slow.
+The first case of each network is quick, the rest are slow.
 """
 
 from __future__ import annotations
@@ -28,16 +28,15 @@ from tests.engines.diffusers.conftest import (
     each_case,
     finish,
     network_kind,
-    pipeline_kind,
 )
 from tests.engines.diffusers.tiny_models import TINY_MODELS
 
-every_case = pytest.mark.parametrize(("family", "mode"), each_case(by=pipeline_kind))
+every_case = pytest.mark.parametrize(("family", "mode"), each_case(by=network_kind))
 
 AUTOENCODERS = ("wan2.1-t2v", "ltx-video", "ltx-2", "cogvideox", "hunyuanvideo-1.5-t2v")
 """A family for each class of autoencoder."""
 FAILURES = [
-    pytest.param(family, count, marks=() if count == 3 or family == AUTOENCODERS[0] else pytest.mark.slow)
+    pytest.param(family, count, marks=() if family == AUTOENCODERS[0] else pytest.mark.slow)
     for family in AUTOENCODERS
     for count in (1, 2, 3)
 ]

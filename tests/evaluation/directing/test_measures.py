@@ -84,6 +84,7 @@ def test_a_true_clip_is_read_as_what_it_is() -> None:
     assert reader.distance(reading, np.array(path.x) + 0.2, path.y) == pytest.approx(0.2, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("facts", "right"),
     [
