@@ -27,7 +27,8 @@ def previous(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """A server of this version on a copy of the home, and what the server before answered."""
     folder = tmp_path_factory.mktemp("previous")
     with tarfile.open(request.param) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 and later
+        archive.extractall(folder)
     facts = json.loads((folder / "facts.json").read_text())
     _move_expiry(folder / "home" / "hinode.db")
     with ServerHarness(folder / "home", environment={"HINODE_MODELS": "sora-2=testcard"}) as server:
