@@ -29,6 +29,8 @@ FLEET = '[[workers]]\nname = "default"\nmaximum = {workers}\nminimum = {workers}
 """As many workers as the other server has, at all times."""
 COLD_FLEET = '[[workers]]\nname = "default"\nmaximum = 1\n'
 ATTACH_SECONDS = 60.0
+CLIP_SECONDS = 30.0
+"""For one clip, on a busy machine; longer is a failure."""
 
 
 def environment() -> dict[str, str]:
@@ -77,7 +79,7 @@ def play(server: ServerHarness, key: str, fields: dict[str, Any], clips: int) ->
     start = time.monotonic()
     videos = [server.submit(key, seed=number, **fields) for number in range(clips)]
     for video in videos:
-        if server.finished_video(key, video)["status"] != "completed":
+        if server.finished_video(key, video, CLIP_SECONDS * clips)["status"] != "completed":
             raise RuntimeError(f"{video} failed:\n{server.last_words()}")
     return time.monotonic() - start
 

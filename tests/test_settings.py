@@ -219,6 +219,7 @@ def test_files_are_in_a_folder_or_in_a_bucket(tmp_path: Path) -> None:
         ("HINODE_STORE_ENDPOINT", "s3.example.com"),
         ("HINODE_STORE_ENDPOINT", "https://s3.example.com/films"),
         ("HINODE_STORE_PUBLIC_ENDPOINT", "https://user:secret@s3.example.com"),
+        ("HINODE_STORE_WORKER_ENDPOINT", "10.0.0.1:9000"),
         ("HINODE_STORE_CACHE_GB", "0"),
     ],
 )

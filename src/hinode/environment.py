@@ -22,7 +22,13 @@ MAX_THREADS = 1024
 MAX_PROBE_SECONDS = 20.0
 """Between two probes, so that a failure shows within a minute though a probe may take half of it."""
 MAX_SECONDS = 100 * 366 * 86400.0
-OF_BUCKETS = ("store_endpoint", "store_public_endpoint", "store_cache", "store_cache_gb")
+OF_BUCKETS = (
+    "store_endpoint",
+    "store_public_endpoint",
+    "store_worker_endpoint",
+    "store_cache",
+    "store_cache_gb",
+)
 
 
 def read(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -182,6 +188,7 @@ class Variables(Input):
     store: Annotated[Path | str, BeforeValidator(_store)] | None = None
     store_endpoint: Annotated[str, _address("HINODE_STORE_ENDPOINT")] | None = None
     store_public_endpoint: Annotated[str, _address("HINODE_STORE_PUBLIC_ENDPOINT")] | None = None
+    store_worker_endpoint: Annotated[str, _address("HINODE_STORE_WORKER_ENDPOINT")] | None = None
     store_cache: _Folder | None = None
     store_cache_gb: Annotated[_Decimal, Field(ge=0.1)] | None = None
     aliases: Annotated[dict[str, str], BeforeValidator(_aliases)] | None = Field(None, alias="HINODE_MODELS")

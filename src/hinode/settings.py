@@ -36,6 +36,8 @@ class Settings:
         store_endpoint: address of an S3-compatible server, or "" for AWS. `HINODE_STORE_ENDPOINT`.
         store_public_endpoint: its address for clients of the API, who are sent there for finished clips; ""
             to send them ourselves. `HINODE_STORE_PUBLIC_ENDPOINT`.
+        store_worker_endpoint: its address for workers over HTTP, who send their files there; "" to receive
+            them ourselves. `HINODE_STORE_WORKER_ENDPOINT`.
         store_cache_bytes: size of the cache. `HINODE_STORE_CACHE_GB`, 10.
         aliases: names that clients use for a model, such as {"sora-2": "native/book"}. `HINODE_MODELS`, as
             `NAME=ENGINE/MODEL,…`.
@@ -74,6 +76,7 @@ class Settings:
     store_url: str = ""
     store_endpoint: str = ""
     store_public_endpoint: str = ""
+    store_worker_endpoint: str = ""
     store_cache_bytes: int = 10 * GB
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
     retention_seconds: float = 168 * HOUR

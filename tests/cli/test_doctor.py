@@ -112,6 +112,9 @@ def test_a_bucket_is_tried(tmp_path: Path, moto: Moto) -> None:
     store = findings(examine(tmp_path, "--json", **variables, **public))["store"]
     assert not store["ok"]
     assert store["remedy"] == "check HINODE_STORE_PUBLIC_ENDPOINT"
+    inner = {"HINODE_STORE_WORKER_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+    store = findings(examine(tmp_path, "--json", **variables, **inner))["store"]
+    assert store["remedy"] == "check HINODE_STORE_WORKER_ENDPOINT"
     gone = {"HINODE_STORE_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
     store = findings(examine(tmp_path, "--json", **{**variables, **gone}))["store"]
     assert store["remedy"] == "check that it is running, and HINODE_STORE_ENDPOINT"

@@ -74,7 +74,7 @@ def check_store(installation: Installation) -> str:
     objects.check()
     objects.try_out()
     remote = objects.remote
-    signed = isinstance(remote, S3Remote) and remote.try_public()
+    signed = isinstance(remote, S3Remote) and any((remote.try_public(), remote.try_uploads()))
     return f"{remote.name} reads back what is written" + (", signed addresses work" if signed else "")
 
 

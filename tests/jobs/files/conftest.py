@@ -23,9 +23,16 @@ def open_objects(moto: Moto, tmp_path: Path) -> Callable[..., CachedObjects]:
         max_bytes: int = 10**9,
         endpoint: str = moto.endpoint,
         public_endpoint: str = "",
+        worker_endpoint: str = "",
         clock: Callable[[], float] = time.time,
     ) -> CachedObjects:
-        remote = S3Remote(prefix, endpoint=endpoint, public_endpoint=public_endpoint, clock=clock)
+        remote = S3Remote(
+            prefix,
+            endpoint=endpoint,
+            public_endpoint=public_endpoint,
+            worker_endpoint=worker_endpoint,
+            clock=clock,
+        )
         return CachedObjects(tmp_path / name, remote, clock, max_bytes=max_bytes)
 
     return open_objects

@@ -318,3 +318,75 @@ def test_a_store_that_is_killed_has_nothing_half_and_goes_on(rclone: Rclone, tmp
             assert hashlib.sha256(path.read_bytes()).hexdigest() == path.parent.name
         other = CachedObjects(tmp_path / "other", remote, max_bytes=10**9)
         assert [other.read(first), other.read(second)] == [b"hello", b"more"]
+
+
+# Uploads of workers over HTTP, which arrive at signed addresses.
+
+NAME = "video_1/2/digest"
+
+
+def send(url: str | None, content: bytes, **headers: str) -> int:
+    assert url is not None
+    return httpx.put(
+        url, content=content, headers={"content-type": "application/octet-stream", **headers}
+    ).status_code
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_an_upload_is_stored_when_its_digest_is_right(open_objects: Open, moto: Moto, parts: int) -> None:
+    outside = f"http://localhost:{moto.port}"
+    assert open_objects().upload_url(NAME, 0) is None
+    objects = open_objects(worker_endpoint=outside, public_endpoint=outside)
+    content = b"\0\0\0\x18ftyp" + secrets.token_bytes(700)
+    digest, pieces = hashlib.sha256(content).hexdigest(), [content[n * 300 : n * 300 + 300] for n in range(3)]
+    for part, piece in enumerate(pieces if parts == 3 else [content]):
+        url = objects.upload_url(NAME, part)
+        assert urlsplit(str(url)).netloc == f"localhost:{moto.port}"
+        assert send(url, piece, **{"content-type": "text/html"} if parts == 1 else {}) == 200
+    assert objects.adopt(NAME, parts + 1, digest, max_bytes=10**6) is None  # one is missing
+    assert objects.adopt(NAME, parts, digest, max_bytes=700) is None
+    assert not objects.has(digest)
+    assert objects.adopt(NAME, parts, digest, max_bytes=708) == 708
+    assert open_objects("there").read(digest) == content
+    (key,) = keys(moto, objects)
+    assert key.startswith(f"objects/{digest[:2]}/{digest}/")
+    stored = httpx.get(str(objects.url(digest)))
+    assert stored.headers["content-type"] == "video/mp4"  # whatever the worker said
+    # Nobody has a file by its digest alone.
+    assert objects.adopt(NAME, 1, digest, max_bytes=708) is None
+
+
+def test_an_upload_of_something_else_is_removed(open_objects: Open, moto: Moto) -> None:
+    objects = open_objects(worker_endpoint=moto.endpoint)
+    url = objects.upload_url(NAME, 0)
+    assert send(url, b"hullo") == 200
+    assert objects.adopt(NAME, 1, HELLO, max_bytes=100) is None
+    assert keys(moto, objects) == []
+    assert send(url, b"hello") == 200
+    assert objects.adopt(NAME, 1, HELLO, max_bytes=100) == 5
+    # The address is still valid, and changes no stored file.
+    assert send(url, b"hullo") == 200
+    assert open_objects("there").read(HELLO) == b"hello"
+
+
+def test_an_upload_that_is_left_goes_after_a_day(open_objects: Open, moto: Moto) -> None:
+    later = [0.0]
+    objects = open_objects(worker_endpoint=moto.endpoint, clock=lambda: time.time() + later[0])
+    assert send(objects.upload_url(NAME, 0), b"hello") == 200
+    removed = []
+    for later[0] in (7200.0, 90_000.0):
+        removed.append(objects.remote.tidy(3600.0))
+    assert removed == [0, 1]
+
+
+def test_a_signature_is_compared_by_another_server(rclone: Rclone, tmp_path: Path) -> None:
+    with rclone:
+        remote = S3Remote(f"{rclone.url}/films", endpoint=rclone.endpoint, worker_endpoint=rclone.endpoint)
+        assert remote.try_uploads()
+        objects = CachedObjects(tmp_path / "cache", remote, max_bytes=10**9)
+        url = objects.upload_url(NAME, 0)
+        for wrong in (str(url).partition("?")[0], str(url).replace("part-0", "part-1")):
+            assert send(wrong, b"hello") in (400, 403)
+        assert send(url, b"hello") == 200
+        assert objects.adopt(NAME, 1, HELLO, max_bytes=100) == 5
+        assert objects.read(HELLO) == b"hello"

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 
 PART_BYTES, PARTS_AT_ONCE = 8 << 20, 4
 """Of a file that is written in equal parts; one that fits into a part is written as a whole."""
+MEDIA_TYPES = ("application/octet-stream", "video/mp4")
 CONNECT_SECONDS, QUICK_SECONDS, STALLED_SECONDS = 5, 10, 60
 TRANSFER_SECONDS = 3600
 MAX_RETRIES, RETRY_SECONDS = 3, 10
 URL_SECONDS = 900
-"""In which a download from a signed address must begin."""
+"""In which a request to a signed address must begin."""
 
 
 class Bucket:
@@ -38,7 +40,12 @@ class Bucket:
     """
 
     def __init__(
-        self, url: str, endpoint: str, public_endpoint: str, clock: Callable[[], float] = time.time
+        self,
+        url: str,
+        endpoint: str,
+        public_endpoint: str,
+        worker_endpoint: str = "",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """See `S3Remote`."""
         self.name = url
@@ -48,6 +55,9 @@ class Bucket:
         self.public = bool(public_endpoint)
         """Whether clients of the API may be sent to it."""
         self._public = _open(url, public_endpoint)
+        self.takes_uploads = bool(worker_endpoint)
+        """Whether workers over HTTP may be sent to it."""
+        self._workers = _open(url, worker_endpoint)
 
     def list(self, prefix: str) -> Iterator[ObjectMeta]:
         """All entries below a prefix that ends in "/", in the order of their keys."""
@@ -70,7 +80,7 @@ class Bucket:
                 self._files,
                 key,
                 content,
-                attributes={"Content-Type": _media_type(content)},
+                attributes={"Content-Type": media_type(content)},
                 chunk_size=PART_BYTES,
                 max_concurrency=PARTS_AT_ONCE,
             )
@@ -106,10 +116,23 @@ class Bucket:
 
     def digest(self, key: str) -> str:
         """SHA-256 of what is read; raises as `blocks` does."""
-        hasher = hashlib.sha256()
+        return self.measure(key)[0]
+
+    def measure(self, key: str) -> tuple[str, int]:
+        """SHA-256 and bytes of what is read; raises as `blocks` does."""
+        hasher, size = hashlib.sha256(), 0
         for block in self.blocks(key):
             hasher.update(block)
-        return hasher.hexdigest()
+            size += len(block)
+        return hasher.hexdigest(), size
+
+    def media_type(self, key: str) -> str:
+        """The type that a file was written with, "" for none; raises as `blocks` does."""
+        import obstore
+
+        with self._faults():
+            result = obstore.get(self._quick, key, options={"head": True})
+            return str(result.attributes.get("Content-Type", ""))
 
     def range(self, key: str, start: int, length: int) -> bytes:
         """A part of a file; raises as `blocks` does."""
@@ -125,6 +148,25 @@ class Bucket:
         with self._faults():
             obstore.copy(self._files, source, target)
 
+    def join(self, sources: Sequence[str], target: str) -> None:
+        """Write the files one after the other as one; raises as `blocks` does."""
+        import obstore
+
+        with self._faults():
+            content = chain.from_iterable(map(self.blocks, sources))
+            first = bytes(next(content, b""))
+            attributes = {"Content-Type": media_type(first)}
+            # Not `put`: it cannot read from an iterator that itself asks the store.
+            with obstore.open_writer(
+                self._files,
+                target,
+                attributes=attributes,
+                buffer_size=PART_BYTES,
+                max_concurrency=PARTS_AT_ONCE,
+            ) as writer:
+                for block in chain([first], content):
+                    writer.write(block)
+
     def remove(self, key: str) -> None:
         """Remove a file, if it is there."""
         import obstore
@@ -138,6 +180,13 @@ class Bucket:
 
         with self._faults():
             return str(obstore.sign(self._public, "GET", key, timedelta(seconds=URL_SECONDS)))
+
+    def sign_upload(self, key: str) -> str:
+        """An address to send a file to with PUT, for workers over HTTP; the bucket `takes_uploads`."""
+        import obstore
+
+        with self._faults():
+            return str(obstore.sign(self._workers, "PUT", key, timedelta(seconds=URL_SECONDS)))
 
     @contextmanager
     def _faults(self, *, missing: bool = False) -> Iterator[None]:
@@ -183,7 +232,7 @@ def _open(url: str, endpoint: str, **timeouts: str) -> Any:
         raise BadInput(message, "check the AWS_ variables", field="HINODE_STORE") from error
 
 
-def _media_type(content: Path | bytes) -> str:
+def media_type(content: Path | bytes) -> str:
     """The type that a browser is told which downloads the file from a signed address: MP4, or one that it
     only saves."""
     if isinstance(content, bytes):
@@ -191,7 +240,7 @@ def _media_type(content: Path | bytes) -> str:
     else:
         with content.open("rb") as file:
             head = file.read(12)
-    return "video/mp4" if head[4:8] == b"ftyp" else "application/octet-stream"
+    return MEDIA_TYPES[head[4:8] == b"ftyp"]
 
 
 def _reason(error: Exception) -> str:

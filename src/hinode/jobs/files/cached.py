@@ -109,6 +109,13 @@ class CachedObjects(Objects):
         self.path(digest)
         return self.remote.url(digest)
 
+    def upload_url(self, name: str, part: int) -> str | None:
+        return self.remote.upload_url(name, part)
+
+    def adopt(self, name: str, parts: int, digest: str, *, max_bytes: int) -> int | None:
+        self.path(digest)
+        return self.remote.adopt(name, parts, digest, max_bytes=max_bytes)
+
     def _new(self, suffix: str = "") -> Path:
         self._made = False  # somebody may have emptied the cache
         return super()._new(suffix)

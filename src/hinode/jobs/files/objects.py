@@ -103,6 +103,15 @@ class Objects:
         """An address that anybody may download the file from for a while, or None if there is none."""
         return None
 
+    def upload_url(self, name: str, part: int) -> str | None:
+        """An address that a worker may send a part of an upload to for a while, or None if there is none; see
+        `Remote`."""
+        return None
+
+    def adopt(self, name: str, parts: int, digest: str, *, max_bytes: int) -> int | None:
+        """Store the file that was sent to addresses of `upload_url`; see `Remote`."""
+        return None
+
     def has(self, digest: str) -> bool:
         """Whether the file with this digest is there; raises as `path` does."""
         with self._faults():

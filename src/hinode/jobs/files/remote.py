@@ -46,6 +46,22 @@ class Remote(Protocol):
         """An address that anybody may download a file from for a while, or None if there is none. It is as
         good as a key, so it stands in no log."""
 
+    def upload_url(self, name: str, part: int) -> str | None:
+        """An address that a part of an upload may be sent to with PUT for a while, or None if there is none.
+        It is as good as a key, so it stands in no log.
+
+        Args:
+            name: of the upload, several words with "/" between them.
+            part: its number, from 0.
+        """
+
+    def adopt(self, name: str, parts: int, digest: str, *, max_bytes: int) -> int | None:
+        """Store the file that the parts of an upload make together, and forget the upload.
+
+        Returns: bytes of the file, or None if a part is missing, or if they are another file or more than
+        `max_bytes`.
+        """
+
     def check(self) -> None:
         """See that something can be written now; quick."""
 

@@ -2,6 +2,7 @@
 
     objects/3f/3fa1…/6b0c…  a file: its SHA-256, and a name of this copy of it
     previews/video_….webp   the preview of a running job
+    incoming/…              parts of uploads that workers over HTTP send
     check, trials/…         written to see that the store can be used
 
 A copy is never written again, and a sweep removes only copies that it has seen to be old. So a file that is
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hinode.jobs.files import trial
-from hinode.jobs.files.bucket import Bucket
+from hinode.jobs.files.bucket import MEDIA_TYPES, Bucket
 from hinode.jobs.files.objects import DIGEST, StoreError
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 FRESH_SECONDS = 1800.0
 """A copy that is younger needs no younger one beside it: sweeps remove copies from an hour on."""
+INCOMING_SECONDS = 86_400.0
+"""An upload over a slow line takes hours; what it leaves if it breaks off goes after this time."""
 SPARE_SECONDS = 7200.0
 """A copy beside younger ones goes after this time, when nobody is in the middle of reading it."""
 
@@ -43,6 +46,7 @@ class S3Remote:
         *,
         endpoint: str = "",
         public_endpoint: str = "",
+        worker_endpoint: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         """
@@ -50,13 +54,14 @@ class S3Remote:
             url: s3://bucket/prefix.
             endpoint: address of the server, without the bucket; "" for the one in AWS_ENDPOINT_URL, or AWS.
             public_endpoint: its address for clients of the API; "" if they do not reach it.
+            worker_endpoint: its address for workers over HTTP; "" if they do not reach it.
             clock: gives seconds since 1970.
 
         Raises:
             BadInput: the client of S3 is not installed, or an AWS_ variable has a wrong value.
         """
         self.name = url
-        self._bucket = Bucket(url, endpoint, public_endpoint, clock)
+        self._bucket = Bucket(url, endpoint, public_endpoint, worker_endpoint, clock)
 
     def size(self, digest: str) -> int | None:
         """See `Remote`."""
@@ -116,8 +121,17 @@ class S3Remote:
 
     def tidy(self, older_than: float) -> int:
         """See `Remote`."""
-        entries = [entry for folder in ("previews/", "trials/") for entry in self._bucket.list(folder)]
-        old = [entry["path"] for entry in entries if self._bucket.age(entry) >= older_than]
+        ages = {
+            "previews/": older_than,
+            "trials/": older_than,
+            "incoming/": max(older_than, INCOMING_SECONDS),
+        }
+        old = [
+            entry["path"]
+            for folder, age in ages.items()
+            for entry in self._bucket.list(folder)
+            if self._bucket.age(entry) >= age
+        ]
         for key in old:
             self._bucket.remove(key)
         return len(old)
@@ -126,6 +140,34 @@ class S3Remote:
         """See `Remote`; signed for the public endpoint."""
         copies = self._copies(digest) if self._bucket.public else []
         return self._bucket.sign(copies[0]["path"]) if copies else None
+
+    def upload_url(self, name: str, part: int) -> str | None:
+        """See `Remote`; signed for the endpoint of workers."""
+        return self._bucket.sign_upload(_part(name, part)) if self._bucket.takes_uploads else None
+
+    def adopt(self, name: str, parts: int, digest: str, *, max_bytes: int) -> int | None:
+        """See `Remote`. What is compared is a copy whose key no worker knows: the addresses of the parts stay
+        valid for a while, so their content may change after it was read."""
+        bucket = self._bucket
+        sent = {entry["path"]: entry["size"] for entry in bucket.list(f"incoming/{name}/")}
+        keys = [_part(name, part) for part in range(parts)]
+        if not sent.keys() >= set(keys) or sum(sent[key] for key in keys) > max_bytes:
+            return None
+        whole = f"incoming/{name}/{secrets.token_hex(8)}"
+        try:
+            if parts == 1 and bucket.media_type(keys[0]) in MEDIA_TYPES:
+                bucket.copy(keys[0], whole)
+            else:
+                bucket.join(keys, whole)
+            actual, size = bucket.measure(whole)
+            is_right = actual == digest and size <= max_bytes
+            if is_right and not self.touch(digest):
+                bucket.copy(whole, _new_key(digest))
+        except FileNotFoundError:  # the same upload was adopted by another request
+            return None
+        for key in (*sent, whole):
+            bucket.remove(key)
+        return size if is_right else None
 
     def check(self) -> None:
         """See `Remote`."""
@@ -144,6 +186,16 @@ class S3Remote:
         if self._bucket.public:
             trial.try_signed(self._bucket, "check")
         return self._bucket.public
+
+    def try_uploads(self) -> bool:
+        """Send something to a signed address as a worker over HTTP does; False if workers are not sent there.
+
+        Raises:
+            StoreError: that fails.
+        """
+        if self._bucket.takes_uploads:
+            trial.try_signed_upload(self._bucket, "check")
+        return self._bucket.takes_uploads
 
     def preview(self, job_id: str) -> bytes | None:
         """See `Remote`."""
@@ -166,6 +218,10 @@ class S3Remote:
 
 def _folder(digest: str) -> str:
     return f"objects/{digest[:2]}/{digest}/"
+
+
+def _part(name: str, part: int) -> str:
+    return f"incoming/{name}/part-{part}"
 
 
 def _new_key(digest: str) -> str:

@@ -24,6 +24,7 @@ def open_store(settings: Settings, clock: Callable[[], float] = time.time) -> Ob
         settings.store_url,
         endpoint=settings.store_endpoint,
         public_endpoint=settings.store_public_endpoint,
+        worker_endpoint=settings.store_worker_endpoint,
         clock=clock,
     )
     return CachedObjects(settings.store, remote, clock, max_bytes=settings.store_cache_bytes)

@@ -68,6 +68,25 @@ def try_signed(bucket: Bucket, key: str) -> None:
         raise StoreError(message, remedy="check HINODE_STORE_PUBLIC_ENDPOINT")
 
 
+def try_signed_upload(bucket: Bucket, key: str) -> None:
+    """Send a file to a signed address of the bucket, and read it back.
+
+    Raises:
+        StoreError: that fails.
+    """
+    content = secrets.token_bytes(64)
+    url = bucket.sign_upload(key)
+    where = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+    try:
+        status = httpx.put(url, content=content, timeout=SIGNED_SECONDS).status_code
+    except httpx.HTTPError as error:
+        message = f"{where} does not answer ({type(error).__name__})"
+        raise StoreError(message, remedy="check HINODE_STORE_WORKER_ENDPOINT") from None
+    if not 200 <= status < 300 or bucket.read_small(key) != content:
+        message = f"{where} answers {status} to a file that is sent to a signed address"
+        raise StoreError(message, remedy="check HINODE_STORE_WORKER_ENDPOINT")
+
+
 def _try_file(bucket: Bucket, key: str, what: str, size: int, start: int) -> None:
     content = secrets.token_bytes(size)
     digest = hashlib.sha256(content).hexdigest()

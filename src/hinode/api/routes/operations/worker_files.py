@@ -13,7 +13,9 @@ from hinode.api.context import AppContext
 from hinode.api.downloads import RangeResponse
 from hinode.api.failures import Refusal
 from hinode.api.requests.multipart import pieces, too_large
-from hinode.api.routes.operations.workers import Leased
+from hinode.api.routes.operations.workers import Leased, body_reader
+from hinode.jobs.job import Lease
+from hinode.jobs.worker.remote import protocol
 
 MAX_PREVIEW_BYTES = 4 << 20
 BLOCK = 1 << 20
@@ -60,6 +62,34 @@ async def put_object(digest: Digest, lease: Leased, request: Request, context: A
     return JSONResponse({})
 
 
+@router.post("/objects/{digest}/address")
+def upload_address(
+    digest: Digest,
+    body: Annotated[protocol.Part, body_reader(protocol.Part)],
+    lease: Leased,
+    context: AppContext,
+) -> Response:
+    """Where to send a part of a file; null if the store takes none from workers."""
+    url = context.objects.upload_url(_upload(lease, digest), body.part)
+    return JSONResponse({"url": url}, headers={"cache-control": "no-store"})
+
+
+@router.post("/objects/{digest}/adopt")
+def adopt_object(
+    digest: Digest,
+    body: Annotated[protocol.Parts, body_reader(protocol.Parts)],
+    lease: Leased,
+    context: AppContext,
+) -> Response:
+    """Store a file for the job whose parts were sent to the store, if it is the one that its digest names."""
+    size = context.objects.adopt(
+        _upload(lease, digest), body.parts, digest, max_bytes=protocol.MAX_FILE_BYTES
+    )
+    if size is not None:
+        context.leases.enter_object(lease, digest, size)
+    return JSONResponse({"stored": size is not None})
+
+
 @router.put("/preview")
 async def put_preview(lease: Leased, request: Request, context: AppContext) -> Response:
     """Replace the preview of the job."""
@@ -70,6 +100,12 @@ async def put_preview(lease: Leased, request: Request, context: AppContext) -> R
             raise too_large("the preview", MAX_PREVIEW_BYTES)
     await context.run_slow(context.objects.put_preview, lease.job.id, bytes(picture))
     return JSONResponse({})
+
+
+def _upload(lease: Lease, digest: str) -> str:
+    """The name of an upload. With the epoch in it, what a worker sends that has lost its lease is of another
+    upload than that of its successor."""
+    return f"{lease.job.id}/{lease.epoch}/{digest}"
 
 
 def _write(file: IO[bytes], digest: Any, block: bytearray) -> None:

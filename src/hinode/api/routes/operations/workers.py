@@ -54,17 +54,24 @@ def _lease(job_id: Id, epoch: Epoch, worker: Worker, context: AppContext) -> Lea
 Leased = Annotated[Lease, Depends(_lease)]
 
 
-def _body(model: type[Any]) -> Any:
+def body_reader(model: type[Any]) -> Any:
     return Depends(BodyReader(model, (JSON,), max_text_bytes=protocol.MAX_BODY_BYTES))
 
 
 @router.post("")
 def register(
-    body: Annotated[protocol.Registration, _body(protocol.Registration)], token: Token, context: AppContext
+    body: Annotated[protocol.Registration, body_reader(protocol.Registration)],
+    token: Token,
+    context: AppContext,
 ) -> Response:
     """Introduce a worker process."""
     worker_id = context.leases.register(token, body.host, body.pid, body.engines)
-    return JSONResponse({"id": worker_id, "lease_seconds": context.store.lease_seconds})
+    answer = {
+        "id": worker_id,
+        "lease_seconds": context.store.lease_seconds,
+        "takes_uploads": bool(context.settings.store_worker_endpoint),
+    }
+    return JSONResponse(answer)
 
 
 @router.delete("/{worker_id}")
@@ -76,7 +83,7 @@ def end_worker(worker: Worker, context: AppContext) -> Response:
 
 @router.post("/{worker_id}/touch")
 def touch(
-    body: Annotated[protocol.Residents, _body(protocol.Residents)], worker: Worker, context: AppContext
+    body: Annotated[protocol.Residents, body_reader(protocol.Residents)], worker: Worker, context: AppContext
 ) -> Response:
     """Say that an idle worker is alive."""
     context.store.touch_worker(worker.id, body.resident)
@@ -85,7 +92,7 @@ def touch(
 
 @router.post("/{worker_id}/claim")
 def claim(
-    body: Annotated[protocol.Residents, _body(protocol.Residents)], worker: Worker, context: AppContext
+    body: Annotated[protocol.Residents, body_reader(protocol.Residents)], worker: Worker, context: AppContext
 ) -> Response:
     """Claim the next job, or get again the one that the worker has: its answer may have been lost."""
     return JSONResponse(protocol.assignment(context.leases.claim(worker, body.resident)))
@@ -93,7 +100,7 @@ def claim(
 
 @router.post("/{worker_id}/jobs/{job_id}/{epoch}/heartbeat")
 def heartbeat(
-    body: Annotated[protocol.Beat, _body(protocol.Beat)], lease: Leased, context: AppContext
+    body: Annotated[protocol.Beat, body_reader(protocol.Beat)], lease: Leased, context: AppContext
 ) -> Response:
     """Renew a lease; the answer says what the worker has to do."""
     slice_seconds = context.settings.slice_seconds
@@ -103,7 +110,7 @@ def heartbeat(
 
 @router.post("/{worker_id}/jobs/{job_id}/{epoch}/checkpoint")
 def checkpoint(
-    body: Annotated[protocol.Checkpoint, _body(protocol.Checkpoint)], lease: Leased, context: AppContext
+    body: Annotated[protocol.Checkpoint, body_reader(protocol.Checkpoint)], lease: Leased, context: AppContext
 ) -> Response:
     """Enter a saved state, which was sent before, and remove the one that it replaces."""
     context.leases.check_state(lease, body.digest)
@@ -116,7 +123,7 @@ def checkpoint(
 
 @router.post("/{worker_id}/jobs/{job_id}/{epoch}/finish")
 def finish(
-    body: Annotated[protocol.Finish, _body(protocol.Finish)], lease: Leased, context: AppContext
+    body: Annotated[protocol.Finish, body_reader(protocol.Finish)], lease: Leased, context: AppContext
 ) -> Response:
     """Complete a job, whose files were sent before, and claim the next one."""
     files = body.media_files()
@@ -134,7 +141,9 @@ def finish(
 
 
 @router.post("/{worker_id}/jobs/{job_id}/{epoch}/end")
-def end(body: Annotated[protocol.End, _body(protocol.End)], lease: Leased, context: AppContext) -> Response:
+def end(
+    body: Annotated[protocol.End, body_reader(protocol.End)], lease: Leased, context: AppContext
+) -> Response:
     """End an attempt without a video."""
     store, outcome = context.store, Outcome(body.outcome)
     match outcome:

@@ -28,6 +28,9 @@ VERSION_HEADER, SOFTWARE_HEADER = "hinode-worker-protocol", "hinode-version"
 MAX_BODY_BYTES = 4 << 20
 """Of a message, which the account of a clip takes most of; files travel by themselves."""
 
+MAX_FILE_BYTES = 600 << 20
+MAX_PARTS = 100
+"""Of a file that goes straight to the store of the server."""
 MAX_MESSAGE_LENGTH = 2000
 """Of the reason why an attempt failed."""
 
@@ -88,6 +91,18 @@ class Checkpoint(Input):
 
     digest: Digest
     step: Annotated[Integer, Field(ge=0, lt=1 << 31)]
+
+
+class Part(Input):
+    """A part of a file, which the worker wants to send straight to the store."""
+
+    part: Annotated[Integer, Field(ge=0, lt=MAX_PARTS)]
+
+
+class Parts(Input):
+    """A file whose parts were sent straight to the store."""
+
+    parts: Annotated[Integer, Field(ge=1, le=MAX_PARTS)]
 
 
 class End(Input):

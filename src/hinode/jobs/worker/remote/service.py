@@ -37,6 +37,8 @@ class RemoteService:
         """`clock` gives seconds, and goes on while the machine sleeps."""
         self.connection = connection
         self.lease_seconds = 15.0  # until the server has said what it is
+        self.takes_uploads = False
+        """Whether the store of the server takes files straight from workers."""
         self.lease: Lease | None = None  # the last one that was claimed
         self.on_lease: Callable[[Lease], None] = lambda lease: None
         """Called with each new lease."""
@@ -49,6 +51,7 @@ class RemoteService:
         body = {"host": host, "pid": pid, "engines": sorted(engines or ())}
         answer = self.connection.call("POST", "", body)
         self.lease_seconds = float(answer["lease_seconds"])
+        self.takes_uploads = answer.get("takes_uploads") is True  # older servers do not say
         return str(answer["id"])
 
     def touch_worker(self, worker_id: str, resident: Collection[str] = ()) -> None:

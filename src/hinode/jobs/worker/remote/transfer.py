@@ -11,16 +11,14 @@ from pathlib import Path
 
 from hinode.background import backoff
 from hinode.jobs.worker.remote.connection import FILE_SECONDS, Connection
+from hinode.jobs.worker.remote.direct import RESUMPTIONS, DirectUploads, read_blocks
 from hinode.jobs.worker.remote.service import RemoteService
 from hinode.jobs.worker.service import ServerAway
 
 log = logging.getLogger(__name__)
 
-BLOCK = 1 << 20
 SMALL_BYTES = 1 << 20
 """A file of so many bytes is sent without asking first: that would take as long."""
-RESUMPTIONS = 4
-"""How often a download goes on where it broke off before it counts as failed."""
 
 
 class Transfer:
@@ -35,11 +33,13 @@ class Transfer:
         connection: Connection,
         service: RemoteService,
         pause: Callable[[float], object] = time.sleep,
+        direct: DirectUploads | None = None,
     ) -> None:
         self.name = connection.server
         self.connection = connection
         self.service = service
         self._pause = pause
+        self._direct = direct or DirectUploads(connection, service, pause)
 
     def size(self, digest: str) -> int | None:
         """The size of a file in bytes, or None if it is not there. Its age starts again on the server."""
@@ -75,14 +75,17 @@ class Transfer:
                 raise OSError(errno.EBADMSG, f"what the server sent is not the file {digest}")
 
     def upload(self, digest: str, path: Path) -> None:
-        """Send a file, unless the server has it for this job already; it compares the digest itself."""
+        """Send a file, unless the server has it for this job already; it compares the digest itself. A large
+        one goes straight to the store of the server where that works."""
         self.service.confirm()
         size = path.stat().st_size
-        if size > SMALL_BYTES and self.size(digest) == size:
+        if size > SMALL_BYTES and (self.size(digest) == size or self._direct.send(digest, path)):
             return
         sent = {"content-length": str(size), "content-type": "application/octet-stream"}
         address = self._address(f"objects/{digest}")
-        with self.connection.open("PUT", address, content=_blocks(path), headers=sent, seconds=FILE_SECONDS):
+        with self.connection.open(
+            "PUT", address, content=read_blocks(path, 0, size), headers=sent, seconds=FILE_SECONDS
+        ):
             pass
 
     def touch(self, digest: str) -> bool:
@@ -102,6 +105,12 @@ class Transfer:
 
     def url(self, digest: str) -> None:
         """None: every download needs the token."""
+
+    def upload_url(self, name: str, part: int) -> None:
+        """None: nobody else sends files to a worker."""
+
+    def adopt(self, name: str, parts: int, digest: str, *, max_bytes: int) -> None:
+        """None, for the same reason."""
 
     def check(self) -> None:
         """Nothing: while the server is away, no job can be claimed anyway."""
@@ -134,9 +143,3 @@ class Transfer:
                 raise OSError(errno.EBADMSG, "the server does not send a part of a file")
             for piece in response.iter_bytes():  # as it arrives: of larger pieces, the last were lost
                 write(piece)
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            yield block
