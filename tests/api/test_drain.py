@@ -87,6 +87,7 @@ def test_a_server_that_drains_answers_until_a_second_signal(tmp_path: Path) -> N
         with sending(server, key) as sender, closing(http.client.HTTPConnection(HOST, server.port)) as client:
             client.request("GET", "/v1/events", headers=authorization)
             stream = client.getresponse()
+            assert stream.readline() == b"retry: 3000\n"
             assert stream.readline().startswith(b"id: ")
             signal_stop(server)
             assert wait_until_draining(server) == "The server is stopping."

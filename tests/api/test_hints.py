@@ -9,7 +9,10 @@ from starlette.testclient import TestClient
 
 from hinode.api.app import create_app
 from hinode.api.context import Context
+from hinode.jobs.library.collections import Collections
 from hinode.jobs.project_queue import ProjectQueue
+from hinode.jobs.storyboards.document import Document
+from hinode.jobs.storyboards.storyboards import Storyboards
 from hinode.records.database import Database
 from hinode.settings import Settings
 from tests.api.conftest import ALIASES, new_project
@@ -30,9 +33,16 @@ def test_a_change_of_another_process_is_told_before_the_next_look(tmp_path: Path
             server = new_project(context, client)
             with client.stream("GET", "/v1/events") as response:
                 lines = response.iter_lines()
+                assert next(lines) == "retry: 3000"
                 assert next(lines).startswith("id: ")
                 queue.pause(server.project_id)
                 assert "event: queue.changed" in lines
+                Collections(other).create(server.project_id, "Kites")
+                assert "event: library.changed" in lines
+                board = Storyboards(other).create(server.project_id, "Wind", Document())
+                assert "event: storyboard.changed" in lines
+                Storyboards(other).delete(server.project_id, board.id)
+                assert "event: storyboard.changed" in lines
                 context.stopping.set()
                 queue.resume(server.project_id)
                 assert list(lines)[-1] == ""

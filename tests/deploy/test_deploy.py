@@ -53,6 +53,8 @@ def kustomize(name: str) -> list[dict[str, Any]]:
 def test_every_metric_of_rules_and_dashboard_is_one_of_a_server(database: Database, tmp_path: Path) -> None:
     with database.write() as connection:
         history.enter(connection, [Sample("api", 1.0, True, 0.1, "", 60.0)])
+    upstream = 'name = "east"\ndialect = "hinode"\nurl = "http://127.0.0.1:9"\nmodels = ["book"]\n'
+    (tmp_path / "upstreams.toml").write_text(f"[[upstream]]\n{upstream}")
     with TestClient(create_app(Context(Settings(tmp_path), database))) as client:
         client.get("/healthz")
         lines = client.get("/metrics").text.splitlines()

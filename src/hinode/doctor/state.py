@@ -26,6 +26,8 @@ def check_database(installation: Installation) -> str:
         database.check_writable()
         if not database.is_current():
             return f"{_name(database)}, migrated at the next start"
+        if database.is_newer():
+            return f"{_name(database)}, with the tables of a newer version, which this one can use"
         return f"{_name(database)}, with the tables of this version"
 
 

@@ -42,19 +42,24 @@ class Watched:
     Attributes:
         event: type of the event.
         project: the column with the project of a row.
-        version: grows with every change of a row, such as a revision or the time of the last change.
+        version: another number after every change of a row, such as a revision or the time of the last
+            change.
     """
 
     event: str
     project: sa.Column[Any]
-    version: sa.Column[Any]
+    version: sa.ColumnElement[Any]
 
 
 WATCHED = (
     Watched("queue.changed", projects.c.id, projects.c.paused_at),
     Watched("library.changed", library.c.project_id, library.c.changed_at),
     Watched("library.changed", collections.c.project_id, collections.c.changed_at),
-    Watched("storyboard.changed", storyboards.c.project_id, storyboards.c.revision),
+    Watched(
+        "storyboard.changed",
+        storyboards.c.project_id,
+        storyboards.c.revision + sa.func.coalesce(storyboards.c.deleted_at, 0),
+    ),
 )
 """For another table, add a line."""
 

@@ -23,6 +23,7 @@ from hinode.jobs.schedule import POLICY
 from hinode.jobs.states import MAX_FAILURES, MAX_POSTPONEMENTS, Outcome, Status
 from hinode.jobs.upkeep import Upkeep
 from hinode.money import runs
+from hinode.records import hints
 from hinode.records.paging import page_of
 from hinode.records.rows import count_rows, first_row
 from hinode.records.tables import artifacts, attempts, jobs, workers
@@ -125,6 +126,7 @@ class Store(Upkeep):
                 message = f"video {quote(job_id)} is not finished yet"
                 raise Unfinished(message, "cancel it first, or wait until it is")
             trash.forget(connection, [job_id], now)
+            hints.note(connection, project_id)
             return job
 
     # What workers do

@@ -171,6 +171,17 @@ class Database:
         with self.read() as connection:
             return is_usable(connection)
 
+    def is_newer(self) -> bool:
+        """Whether its tables are those of a newer version.
+
+        Raises:
+            DatabaseError: it cannot be reached.
+        """
+        from hinode.records.upgrades import is_newer
+
+        with self.read() as connection:
+            return is_newer(connection)
+
     def skew(self) -> float:
         """Seconds by which its clock is ahead of the one of this machine."""
         if self.sqlite:

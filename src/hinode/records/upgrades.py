@@ -88,6 +88,12 @@ def is_usable(connection: Connection) -> bool:
     return True
 
 
+def is_newer(connection: Connection) -> bool:
+    """Whether the last migration is one that this version does not know."""
+    revision = MigrationContext.configure(connection).get_current_revision()
+    return revision is not None and not knows(revision)
+
+
 def knows(revision: str) -> bool:
     """Whether a migration is one of this version."""
     return any(script.revision == revision for script in _versions().walk_revisions())

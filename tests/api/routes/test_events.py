@@ -186,7 +186,7 @@ def test_the_end_of_the_key_and_silence(
     assert (head.status_code, head.content) == (200, b"")
     with server.client.stream("GET", EVENTS) as response:
         texts = response.iter_text()
-        assert next(texts).startswith("id: ")
+        assert next(texts).startswith("retry: 3000\nid: ")
         assert next(texts) == ": keep-alive\n\n"
         server.context.tenants.revoke(server.key_id)
         assert set(texts) <= {": keep-alive\n\n"}

@@ -22,7 +22,7 @@ def events(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for block in text.strip().split("\n\n"):
         if block.startswith(":"):
             continue
-        kind, data = block.split("\n")
+        kind, data = block.removeprefix("retry: 3000\n").split("\n")
         yield kind.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
 

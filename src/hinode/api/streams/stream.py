@@ -21,6 +21,9 @@ HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 KEEP_ALIVE_SECONDS = 15.0
 """A stream sends something at least that often, so that no proxy closes it as idle."""
 KEEP_ALIVE = ": keep-alive\n\n"
+RETRY = "retry: 3000\n"
+"""Milliseconds after which a client connects again, in its first event: browsers differ in what they wait
+without it."""
 
 Events = Callable[[Subscription], AsyncGenerator[str]]
 """The texts of a stream, the first of them at once, from the changes of its project."""
@@ -80,6 +83,7 @@ async def follow(
 
 
 async def _with_first(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
-    yield first
+    if first:
+        yield RETRY + first
     async for text in rest:
         yield text

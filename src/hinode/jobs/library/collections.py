@@ -11,6 +11,7 @@ from hinode.jobs import ids
 from hinode.jobs.library import rows
 from hinode.jobs.library.entry import MAX_COLLECTIONS, Collection, StaleRevision
 from hinode.jobs.tenants.tenant import check_count
+from hinode.records import hints
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row
@@ -40,6 +41,7 @@ class Collections:
             check_count(connection, project_id, MAX_COLLECTIONS, *what, *_of(project_id))
             values = {"id": collection.id, "project_id": project_id, "name": name}
             connection.execute(collections.insert().values(**values, created_at=now, changed_at=now))
+            hints.note(connection, project_id)
         return collection
 
     def get(self, project_id: str, collection_id: str) -> Collection | None:
@@ -76,6 +78,7 @@ class Collections:
                 raise StaleRevision("collection", revision, current)
             update = collections.update().where(*this)
             connection.execute(update.values(name=name, revision=current + 1, changed_at=self.clock()))
+            hints.note(connection, project_id)
         return self.get(project_id, collection_id)
 
     def delete(self, project_id: str, collection_id: str) -> bool:
@@ -89,6 +92,7 @@ class Collections:
             inside = collection_items.c.collection_id == collection_id
             rows.touch(connection, sa.select(collection_items.c.job_id).where(inside), now)
             connection.execute(collection_items.delete().where(inside))
+            hints.note(connection, project_id)
         return True
 
 

@@ -27,6 +27,7 @@ from hinode.jobs.library.entry import (
 from hinode.jobs.library.words import tag_key
 from hinode.jobs.rows import read_job
 from hinode.jobs.states import Status
+from hinode.records import hints
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import count_rows
@@ -119,6 +120,7 @@ class Library:
             if change.collections is not None:
                 _write_collections(connection, project_id, job_id, change.collections)
             rows.touch(connection, [job_id], now, **values)
+            hints.note(connection, project_id)
             if "title" in values or change.tags is not None:
                 rows.write_words(connection, job_id)
             return self._entries(connection, project_id, [job_id])[0]

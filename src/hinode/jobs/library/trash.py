@@ -13,6 +13,7 @@ from hinode.jobs.job import Unfinished
 from hinode.jobs.library import rows
 from hinode.jobs.library.entry import TRASH_SECONDS, check_ids
 from hinode.jobs.states import FINAL
+from hinode.records import hints
 from hinode.records.database import Database
 from hinode.records.tables import artifacts, collection_items, jobs, library_tags
 
@@ -39,6 +40,7 @@ class Trash:
                     message = f"video {quote(job_id)} is not finished yet"
                     raise Unfinished(message, "cancel it first, or wait until it is")
             _set(connection, [name for name, (_, at) in states.items() if at is None], now, trashed_at=now)
+            hints.note(connection, project_id)
 
     def restore(self, project_id: str, ids: Sequence[str]) -> None:
         """Take videos out of the trash, all of them or none; one that is not there stays as it is.
@@ -51,6 +53,7 @@ class Trash:
             states = _lock(connection, project_id, ids)
             trashed = [name for name, (_, at) in states.items() if at is not None]
             _set(connection, trashed, now, trashed_at=None)
+            hints.note(connection, project_id)
 
 
 def empty(connection: Connection, now: float, limit: int) -> list[str]:

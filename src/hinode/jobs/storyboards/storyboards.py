@@ -19,6 +19,7 @@ from hinode.jobs.rows import read_job
 from hinode.jobs.storyboards.document import Document
 from hinode.jobs.tenants.tenant import check_count
 from hinode.parsing import parse
+from hinode.records import hints
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row
@@ -94,6 +95,7 @@ class Storyboards:
             values = {**vars(board), "document": document.to_values()}
             connection.execute(storyboards.insert().values(**values))
             _keep_version(connection, board)
+            hints.note(connection, project_id)
         return board
 
     def get(self, project_id: str, storyboard_id: str) -> Storyboard | None:
@@ -141,6 +143,7 @@ class Storyboards:
             values |= {"revision": changed.revision, "updated_at": now}
             connection.execute(update.values(**values))
             _keep_version(connection, changed)
+            hints.note(connection, project_id)
             return changed
 
     def choose_take(
@@ -159,6 +162,7 @@ class Storyboards:
         """Delete a storyboard, and return whether it was there; its videos stay, and for a day so does it."""
         with self.database.write() as connection:
             update = storyboards.update().where(storyboards.c.id == storyboard_id, *_of(project_id))
+            hints.note(connection, project_id)
             return connection.execute(update.values(deleted_at=self.clock())).rowcount > 0
 
     def undelete(self, project_id: str, storyboard_id: str) -> Storyboard | None:
@@ -176,6 +180,7 @@ class Storyboards:
             if first_row(connection, sa.select(storyboards).where(*deleted)):
                 check_count(connection, project_id, MAX_STORYBOARDS, "storyboards", "title", *_of(project_id))
                 connection.execute(storyboards.update().where(*deleted).values(deleted_at=None))
+                hints.note(connection, project_id)
             return _read(connection, project_id, storyboard_id)
 
     def remove_deleted(self) -> None:
