@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hinode.engines.remote.engine import CHECK_SECONDS
 from hinode.engines.remote.health import LONG, SHORT, Health, HealthFile, State
+from hinode.engines.remote.upstreams import read
 from hinode.errors import NotAccepted
 from tests.engines.remote.fleet import REQUEST, Clock, Fleet, steps
 from tests.engines.remote.stubs import Answer
@@ -94,7 +96,7 @@ def test_probes_drain_a_server_before_a_job_meets_it(fleet: Fleet) -> None:
     first.overrides["health"].extend([Answer(503)] * 12)
     engine = fleet.engine()
     for _ in range(12):
-        fleet.clock.pause(3)
+        fleet.clock.pause(CHECK_SECONDS)
         engine.probe()
     run = fleet.start()
     steps(run)
@@ -104,6 +106,21 @@ def test_probes_drain_a_server_before_a_job_meets_it(fleet: Fleet) -> None:
     assert engine.pool.health("s3").read() == Health()  # its key is missing here
     with pytest.raises(NotAccepted, match="gets no jobs after failures"):
         steps(fleet.start(model="wan@s1"))
+
+
+def test_processes_of_a_home_share_their_checks(fleet: Fleet) -> None:
+    server = fleet.add("sglang")
+    server.overrides["health"].append(Answer(503))
+    one, other = fleet.engine(), fleet.engine()
+    (upstream,) = read(one.settings.home).servers
+    assert [engine.check(upstream).good for engine in (one, other, one)] == [False] * 3
+    assert one.pool.health("s1").read().buckets != {}
+    fleet.clock.pause(CHECK_SECONDS)
+    assert other.check(upstream).good
+    assert one.check(upstream) == other.check(upstream)
+    assert sum(map(sum, one.pool.health("s1").read().buckets.values())) == 2
+    moved = upstream.model_copy(update={"url": "http://127.0.0.1:1"})
+    assert not one.check(moved).good  # the check was one of another address
 
 
 def test_a_job_for_a_trial_ends_the_drain_when_its_clip_is_there(fleet: Fleet) -> None:

@@ -19,6 +19,7 @@ from hinode.engines.protocol import Cost, State
 from hinode.engines.remote.client import Client
 from hinode.engines.remote.decoder import MAX_BYTES
 from hinode.engines.remote.errors import Category, UpstreamError
+from hinode.engines.remote.health import Check
 from hinode.engines.remote.pool import FOLDER, Pool
 from hinode.engines.remote.run import RemoteRun
 from hinode.engines.remote.upstreams import AT, ENGINE, FILE, Upstream, read
@@ -29,6 +30,9 @@ from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
 MAX_FPS = 60.0
+CHECK_SECONDS = 12.0
+"""For which a health check holds: less than the time between two of one process, so that each of them finds
+those of the others."""
 """Assumed of a server whose rate is not known."""
 
 
@@ -101,20 +105,32 @@ class RemoteEngine:
             return
 
         def check(server: Upstream) -> None:
-            # A server whose key is missing here is not at fault.
-            with suppress(UpstreamError):
-                client = self.client(server)
-                try:
-                    client.check_health()
-                except UpstreamError:
-                    self.pool.health(server.name).record(False)
-                else:
-                    self.pool.health(server.name).record(True)
+            with suppress(UpstreamError):  # a server whose key is missing here is not at fault
+                self.check(server)
 
         for call in [
             start_call(partial(check, server), "probe") for server in read(self.settings.home).servers
         ]:
             call.result()
+
+    def check(self, server: Upstream) -> Check:
+        """Check the health of a server and record what comes of it, or return the last check, if a process
+        with this home has made one within `CHECK_SECONDS`.
+
+        Raises:
+            UpstreamError: its key is missing or cannot be sent.
+        """
+        client, health = self.client(server), self.pool.health(server.name)
+        last = health.read().last_check
+        if last is not None and last.url == server.url and 0 <= self.pool.wall() - last.at < CHECK_SECONDS:
+            return last
+        start = self.pool.clock()
+        try:
+            client.check_health()
+            good = True
+        except UpstreamError:
+            good = False
+        return health.record_check(server.url, good, self.pool.clock() - start)
 
     def client(self, upstream: Upstream) -> Client:
         """The client of a server.

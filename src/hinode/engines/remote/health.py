@@ -54,6 +54,17 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
+class Check:
+    """A health check of an address: when it was, in seconds since 1970, whether the server answered well, and
+    the seconds that it took."""
+
+    url: str
+    at: float
+    good: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Health:
     """What is remembered of a server, all times in seconds since 1970.
 
@@ -62,12 +73,14 @@ class Health:
         drained_at: since when it has been drained, or None.
         trial_at: when it got the last job for a trial, or None.
         jobs: ids of the latest jobs that it accepted.
+        last_check: of its health, or None.
     """
 
     buckets: Mapping[float, tuple[int, int]] = field(default_factory=dict)
     drained_at: float | None = None
     trial_at: float | None = None
     jobs: tuple[str, ...] = ()
+    last_check: Check | None = None
 
     def burn(self, now: float, seconds: float) -> float:
         """The burn rate of the last `seconds`; 0 if there are fewer than `MIN_OUTCOMES` outcomes."""
@@ -85,7 +98,7 @@ class Health:
     def after(self, good: bool, now: float, *, job: bool = False) -> Health:
         """The health after one more outcome; `job` is whether it is the end of a job."""
         if good and job and self.drained_at is not None:
-            return Health({_start(now): (1, 0)}, jobs=self.jobs)
+            return self._afresh(now)
         buckets = {start: counts for start, counts in self.buckets.items() if now - LONG < start + BUCKET}
         before = buckets.get(_start(now), (0, 0))
         buckets[_start(now)] = before[0] + good, before[1] + (not good)
@@ -95,8 +108,12 @@ class Health:
             drained = short >= MAX_SHORT_BURN and long >= MAX_LONG_BURN
             return dataclasses.replace(health, drained_at=now) if drained else health
         if good and now - self.drained_at >= SHORT and short < 1:
-            return Health({_start(now): (1, 0)}, jobs=self.jobs)
+            return self._afresh(now)
         return health
+
+    def _afresh(self, now: float) -> Health:
+        """After a good outcome that ends a drain; the outcomes before count no more."""
+        return dataclasses.replace(self, buckets={_start(now): (1, 0)}, drained_at=None, trial_at=None)
 
 
 class HealthFile:
@@ -120,13 +137,24 @@ class HealthFile:
             values = json.loads(self._path.read_text("utf-8"))
             buckets = {float(start): (int(good), int(bad)) for start, good, bad in values["buckets"]}
             times = values["drained_at"], values["trial_at"]
-            self._latest = Health(buckets, *times, tuple(map(str, values["jobs"])))
+            check = values.get("last_check")
+            last_check = Check(*check) if check else None
+            self._latest = Health(buckets, *times, tuple(map(str, values["jobs"])), last_check)
         return self._latest
 
     def record(self, good: bool, *, job: bool = False) -> None:
         """Record an outcome; see `Health.after`."""
         now = self.clock()
-        before, after = self._change(lambda health: health.after(good, now, job=job))
+        self._record(lambda health: health.after(good, now, job=job))
+
+    def record_check(self, url: str, good: bool, seconds: float) -> Check:
+        """Record a health check that has just ended, and return it; see `Check`."""
+        check = Check(url, self.clock(), good, seconds)
+        self._record(lambda health: dataclasses.replace(health.after(good, check.at), last_check=check))
+        return check
+
+    def _record(self, change: Callable[[Health], Health]) -> None:
+        before, after = self._change(change)
         if (before.drained_at is None) is not (after.drained_at is None):
             reason = "is drained: too many requests failed" if after.drained_at else "gets jobs again"
             log.warning("upstream %s %s", self.name, reason)
@@ -169,4 +197,10 @@ def _start(now: float) -> float:
 def _as_json(health: Health) -> dict[str, Any]:
     buckets = [[start, *counts] for start, counts in sorted(health.buckets.items())]
     times = {"drained_at": health.drained_at, "trial_at": health.trial_at}
-    return {"buckets": buckets, **times, "jobs": health.jobs}
+    check = health.last_check
+    return {
+        "buckets": buckets,
+        **times,
+        "jobs": health.jobs,
+        "last_check": check and dataclasses.astuple(check),
+    }

@@ -228,12 +228,12 @@ class ProviderProbe:
 
     def run(self) -> Sequence[Outcome]:
         """See `Probe`."""
-        start = time.monotonic()
         try:
-            self._engine.client(self._upstream).check_health()
+            check = self._engine.check(self._upstream)
         except UpstreamError:
-            return [Outcome(self.name, False, time.monotonic() - start, "The provider does not answer.")]
-        return [Outcome(self.name, True, time.monotonic() - start)]
+            return [Outcome(self.name, False, 0.0, "The provider cannot be asked.")]
+        message = "" if check.good else "The provider does not answer."
+        return [Outcome(self.name, check.good, check.seconds, message)]
 
 
 def _unanswered(error: httpx.HTTPError) -> str:
