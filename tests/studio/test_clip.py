@@ -81,3 +81,31 @@ def test_a_mask_by_keys_leaves_the_outside_untouched(
     # The files are compressed; what changes is much more than what that leaves.
     assert np.median(change[~inside]) <= 3
     assert change[inside].mean() > 3 * change[~inside].mean()
+
+
+POOL = """
+[pool.film]
+[[pool.film.member]]
+model = "native/book"
+price = 0.002
+[[pool.film.member]]
+model = "testcard/testcard"
+price = 0.5
+"""
+
+
+@pytest.mark.slow
+def test_a_clip_of_a_pool_says_who_made_it(server: ServerHarness, sign_in: Callable[..., Page]) -> None:
+    page = sign_in()
+    (server.home / "pools.toml").write_text(POOL, encoding="utf-8")
+    body = {"prompt": "a red ball over green hills", "size": SIZE, "seconds": "0.5", "profile": "draft"}
+    video = call(page, "POST", "videos", {**body, "model": "film"})["id"]
+    page.goto(f"{server.origin}/#/clip/{video}")
+    facts = page.locator(".about")
+    expect(facts.locator("dt", has_text="Pool")).to_be_visible(timeout=60_000)
+    page.get_by_role("toolbar").wait_for(timeout=60_000)
+    assert "own workers" in facts.locator(".clip-facts").inner_text()
+    facts.get_by_text("Why it was made there").click()
+    expect(facts.locator(".routing ol li[aria-current]")).to_contain_text("native/book")
+    expect(facts.locator(".routing ul li")).to_contain_text("testcard/testcard")  # it has no profiles
+    assert violations(page) == []

@@ -6,6 +6,7 @@ import { classes, html, useState } from "../../core/ui.js";
 import { Button } from "../../widgets/controls.js";
 import { Icon } from "../../widgets/icons.js";
 import { stageName } from "./quote.js";
+import { maker, Routing } from "./routing.js";
 
 export const SMALL_WORDS = /^(a|an|the|of|at|in|on|and|over|with|to|its?|on|by|for|from|into)$/i;
 
@@ -56,6 +57,8 @@ export function Facts({ video }) {
   /** @type {[string, any][]} */
   const rows = [
     ["model", making.engine ? `${making.engine}/${making.model}` : video.model],
+    ["maker", maker(video)],
+    ["pool", video.routing?.pool],
     ["profile", video.profile ? t(`profile.${video.profile}`) : null],
     ["seed", html`<span class="row">${String(video.seed)}<${Button} kind="quiet tiny" icon="link" label=${t("facts.copySeed")} onClick=${() => copy(String(video.seed))} /></span>`],
     ["steps", making.steps ?? video.steps],
@@ -71,5 +74,6 @@ export function Facts({ video }) {
   return html`<dl class="clip-facts">${rows.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) => html`<div key=${name}><dt>${t(`facts.${name}`)}</dt><dd>${value}</dd></div>`)}</dl>
     ${total > 0 && html`<div class="stack tight"><div class="row between"><h3>${t("facts.time")}</h3><small>${duration(total)}</small></div>
       <ul class="stage-list">${stages.filter(([, seconds]) => seconds >= 0.05).map(([name, seconds]) => html`<li key=${name}><span>${stageName(name)}</span><i aria-hidden="true"><b style=${{ width: `${Math.max(1, (seconds / total) * 100)}%` }}></b></i><small>${duration(seconds)}</small></li>`)}</ul></div>`}
+    <${Routing} video=${video} />
     ${making.read_as && html`<details class="read-as"><summary>${t("facts.readAs")}</summary><p class="small">${making.read_as}</p></details>`}`;
 }
