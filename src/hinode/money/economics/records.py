@@ -6,11 +6,15 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import sqlalchemy as sa
+from pydantic import Field
 from sqlalchemy.engine import Connection
 
+from hinode import yamlfile
+from hinode.parsing import Input, Number, parse
 from hinode.records.tables import (
     archives,
     attempts,
@@ -116,6 +120,28 @@ class Books:
     workers: Sequence[WorkerTime] = ()
 
 
+class _Payment(Input):
+    tenant: Annotated[str, Field(min_length=1, max_length=64)]
+    at: Annotated[Number, Field(ge=0, le=1e11)]
+    usd: Annotated[Number, Field(ge=-1e9, le=1e9)]  # a refund is below 0
+    clip: Annotated[str, Field(max_length=64)] = ""
+
+
+class _Payments(Input):
+    payments: Annotated[list[_Payment], Field(max_length=1_000_000)]
+
+
+def read_payments(path: Path) -> list[Payment]:
+    """Payments from a YAML or JSON file: a list `payments` with the fields of `Payment`.
+
+    Raises:
+        BadInput: it cannot be read, or a payment is wrong.
+    """
+    value = yamlfile.read(path, f"the file of payments {path}", "revenue")
+    content = parse(_Payments, value, what="the file of payments", field="revenue")
+    return [Payment(entry.tenant, entry.at, entry.usd, entry.clip) for entry in content.payments]
+
+
 def read(connection: Connection, since: float, until: float) -> Books:
     """The books of a period. An attempt or a worker that has not ended counts until `until`."""
     asked = jobs.c.created_at.between(since, until)
@@ -131,20 +157,21 @@ def read(connection: Connection, since: float, until: float) -> Books:
     query = sa.select(
         *(jobs.c[name] for name in columns), jobs.c.request, jobs.c.provenance, jobs.c.source_id
     )
-    for row in connection.execute(query.where(asked).order_by(jobs.c.id)):
-        made = row.provenance or {}
+    for entry in connection.execute(query.where(asked).order_by(jobs.c.id)):
+        row = entry._mapping
+        made = row["provenance"] or {}
         clips.append(
             ClipRecord(
-                row.id,
-                row.project_id,
-                f"{row.engine}/{row.model}",
-                row.seconds,
-                row.created_at,
-                row.status,
-                _idea(row.project_id, row.operation, row.source_id, row.request),
-                tuple(spent.get(row.id, ())),
+                row["id"],
+                row["project_id"],
+                f"{row['engine']}/{row['model']}",
+                row["seconds"],
+                row["created_at"],
+                row["status"],
+                _idea(row["project_id"], row["operation"], row["source_id"], row["request"]),
+                tuple(spent.get(row["id"], ())),
                 made.get("stage_seconds", {}),
-                row.id in accepted,
+                row["id"] in accepted,
                 made.get("provider", ""),
             )
         )
@@ -161,9 +188,9 @@ def _workers(connection: Connection, since: float, until: float) -> Iterator[Wor
         there[row.host] += max(0.0, min(end, until) - max(row.started_at, since))
     tries = sa.select(attempts.c.host, attempts.c.started_at, attempts.c.ended_at)
     within = sa.or_(attempts.c.ended_at.is_(None), attempts.c.ended_at > since)
-    for row in connection.execute(tries.where(attempts.c.started_at < until, within)):
-        end = until if row.ended_at is None else min(row.ended_at, until)
-        busy[row.host] += end - max(row.started_at, since)
+    for attempt in connection.execute(tries.where(attempts.c.started_at < until, within)):
+        end = until if attempt.ended_at is None else min(attempt.ended_at, until)
+        busy[attempt.host] += end - max(attempt.started_at, since)
     for host, seconds in there.items():
         yield WorkerTime(host, seconds, min(seconds, busy[host]))
 
