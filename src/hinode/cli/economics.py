@@ -142,8 +142,7 @@ def _print_study(study: Study) -> None:
         )
         for check in study.checks
     ]
-    head = ("RESULT", "USUAL INPUTS", "5 TO 95 %", "PUBLISHED", "DIFFERENCE", "WITHIN 25 %")
-    print_table(head, rows)
+    print_table(("RESULT", "USUAL INPUTS", "5 TO 95 %", "PUBLISHED", "DIFFERENCE", "WITHIN 25 %"), rows)
     print()
     months = [
         (

@@ -129,7 +129,8 @@ def simulate(scenario: Scenario, seed: int, rules: Rules | None = None) -> Cours
 
 def packs_per_user_day(values: Values, curve: Array) -> Array:
     """Packs that a user buys on a day on which it is there, on average, [samples]."""
-    return values["paying_share"] * values["packs_per_payer"] / curve[:, :FIRST_MONTH].sum(axis=1)
+    packs: Array = values["paying_share"] * values["packs_per_payer"] / curve[:, :FIRST_MONTH].sum(axis=1)
+    return packs
 
 
 def weekly_users(scenario: Scenario, values: Values) -> tuple[Array, Array]:

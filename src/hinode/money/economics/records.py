@@ -152,31 +152,32 @@ def read(connection: Connection, since: float, until: float) -> Books:
         if end > row.started_at:
             spent.setdefault(row.job_id, []).append(Attempt(row.host, row.started_at, end))
     accepted = _accepted(connection)
-    clips = []
     columns = ("id", "project_id", "engine", "model", "seconds", "created_at", "status", "operation")
-    query = sa.select(
-        *(jobs.c[name] for name in columns), jobs.c.request, jobs.c.provenance, jobs.c.source_id
-    )
-    for entry in connection.execute(query.where(asked).order_by(jobs.c.id)):
-        row = entry._mapping
-        made = row["provenance"] or {}
-        clips.append(
-            ClipRecord(
-                row["id"],
-                row["project_id"],
-                f"{row['engine']}/{row['model']}",
-                row["seconds"],
-                row["created_at"],
-                row["status"],
-                _idea(row["project_id"], row["operation"], row["source_id"], row["request"]),
-                tuple(spent.get(row["id"], ())),
-                made.get("stage_seconds", {}),
-                row["id"] in accepted,
-                made.get("provider", ""),
-            )
-        )
+    more = "request", "provenance", "source_id"
+    query = sa.select(*(jobs.c[name] for name in (*columns, *more))).where(asked).order_by(jobs.c.id)
+    clips = [
+        _clip(entry._mapping, tuple(spent.get(entry.id, ())), entry.id in accepted)
+        for entry in connection.execute(query)
+    ]
     made_at = {row.id: row.created_at for row in connection.execute(sa.select(projects))}
     return Books(since, until, tuple(clips), made_at, tuple(_workers(connection, since, until)))
+
+
+def _clip(row: sa.RowMapping, tries: tuple[Attempt, ...], accepted: bool) -> ClipRecord:
+    made = row["provenance"] or {}
+    return ClipRecord(
+        id=row["id"],
+        tenant=row["project_id"],
+        model=f"{row['engine']}/{row['model']}",
+        seconds=row["seconds"],
+        created_at=row["created_at"],
+        status=row["status"],
+        idea=_idea(row["project_id"], row["operation"], row["source_id"], row["request"]),
+        attempts=tries,
+        stages=made.get("stage_seconds", {}),
+        accepted=accepted,
+        provider=made.get("provider", ""),
+    )
 
 
 def _workers(connection: Connection, since: float, until: float) -> Iterator[WorkerTime]:

@@ -105,15 +105,17 @@ def study(scenario: Scenario, *, seed: int = 0, samples: int = SAMPLES) -> Study
         loss = expect(scenario, drawn).loss
         return np.stack([loss.mean(axis=1), loss.max(axis=1)], axis=1)
 
+    mean, worst = spreads(scenario, losses, samples=samples, seed=seed)
     return Study(
-        scenario.title,
-        len(scenario.days),
-        list(_checks(scenario, samples, seed)),
-        _months(scenario, expect(scenario, usual(scenario))),
-        *spreads(scenario, losses, samples=samples, seed=seed),
-        float(simulate(scenario, seed).loss.mean()),
-        scenario.losses,
-        list(outcomes(scenario)),
+        title=scenario.title,
+        days=len(scenario.days),
+        checks=list(_checks(scenario, samples, seed)),
+        months=_months(scenario, expect(scenario, usual(scenario))),
+        loss=mean,
+        peak_loss=worst,
+        by_chance=float(simulate(scenario, seed).loss.mean()),
+        published_losses=scenario.losses,
+        levers=list(outcomes(scenario)),
     )
 
 
@@ -162,11 +164,17 @@ def _names(scenario: Scenario) -> list[str]:
 
 
 def _months(scenario: Scenario, course: Course) -> list[Month]:
+    made = course.paid + course.free
+
+    def mean(series: Array, days: Array) -> float:
+        return float(np.mean(series[0][days]))
+
+    def total(series: Array, days: Array) -> float:
+        return float(series[0][days].sum())
+
     rows = []
     for name in _names(scenario):
         days = scenario.month(name)
-        made = course.paid + course.free
-        means = (float(np.mean(series[0][days])) for series in (course.users, made))
-        sums = (float(series[0][days].sum()) for series in (course.cost, course.spend))
-        rows.append(Month(name, *means, *sums))
+        users, clips = mean(course.users, days), mean(made, days)
+        rows.append(Month(name, users, clips, total(course.cost, days), total(course.spend, days)))
     return rows

@@ -66,9 +66,11 @@ def spreads(
     quantiles = np.quantile(both, (0.05, 0.5, 0.95), axis=0).T
     return [
         Spread(
-            float(at_usual[place]),
-            *map(float, quantiles[place]),
-            tuple(sorted(entries, key=lambda share: (-share.total, share.name))),
+            usual=float(at_usual[place]),
+            p5=float(quantiles[place, 0]),
+            p50=float(quantiles[place, 1]),
+            p95=float(quantiles[place, 2]),
+            shares=tuple(sorted(entries, key=lambda share: (-share.total, share.name))),
         )
         for place, entries in enumerate(shares)
     ]
