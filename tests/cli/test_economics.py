@@ -73,9 +73,7 @@ def test_wrong_options_are_refused(run: Run, words: tuple[str, ...], sentence: s
     assert sentence in result.stderr
 
 
-def test_empty_books_are_read_and_drawn(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_empty_books_are_read_and_drawn(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HINODE_HOME", str(tmp_path))
     result = run("economics", "--since", "2026-11-01", "--until", "2026-11-30", "--chart", "books.svg")
     assert result.exit_code == 0, result.output

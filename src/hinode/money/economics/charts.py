@@ -98,13 +98,14 @@ def _time(scenario: Scenario) -> Axis:
 
 
 def _ticks(series: Sequence[Array]) -> list[float]:
-    """Four to nine round values around some series; 0 is one of them."""
+    """Round values around some series, at least two; 0 is one of them."""
     low = min(0.0, *(float(values.min()) for values in series))
     high = max(0.0, *(float(values.max()) for values in series))
     rough = max(high - low, 1e-9) / 5
     unit = 10 ** math.floor(math.log10(rough))
     step = next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= rough)
-    return [step * place for place in range(math.floor(low / step), math.ceil(high / step) + 1)]
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [step * place for place in range(first, max(last, first + 1) + 1)]
 
 
 def _short(value: float) -> str:
