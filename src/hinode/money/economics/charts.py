@@ -19,7 +19,13 @@ from hinode.money.economics.scenario import Scenario
 from hinode.money.economics.uncertainty import sample
 
 SAMPLES = 512
-SHOWN: tuple[tuple[str, ...], ...] = ((), ("distilled",), ("distilled", "draft_first"), tuple(LEVERS))
+SHOWN: dict[str, tuple[str, ...]] = {
+    "distilled": ("distilled",),
+    "+ draft first": ("distilled", "draft_first"),
+    "+ loss limit": ("distilled", "draft_first", "loss_limit"),
+    "all": tuple(LEVERS),
+}
+"""Levers of the third chart. Without any, the loss would leave no room for the others."""
 
 
 def chart(scenario: Scenario, *, seed: int = 0) -> str:
@@ -75,15 +81,13 @@ def _losses(scenario: Scenario, seed: int) -> str:
 
 def _results(scenario: Scenario) -> str:
     values = usual(scenario)
-    names = {(): "as it was", SHOWN[-1]: "all levers", SHOWN[-2]: "distilled + draft first"}
     curves = []
-    for levers in SHOWN:
+    for name, levers in SHOWN.items():
         total = -np.cumsum(expect(scenario, values, rules(scenario, levers)).loss[0])
-        curves.append(Line(names.get(levers, "distilled engine"), _points(total)))
+        curves.append(Line(name, _points(total)))
     ends = np.array([height for curve in curves for _, height in curve.points])
-    return lines(
-        curves, _time(scenario), Axis("result since the start, USD", _ticks([ends]), _short), limit=0.0
-    )
+    up = Axis("result with levers since the start, USD", _ticks([ends]), _short)
+    return lines(curves, _time(scenario), up, limit=0.0)
 
 
 def _points(values: Array) -> list[tuple[float, float]]:
@@ -93,8 +97,12 @@ def _points(values: Array) -> list[tuple[float, float]]:
 def _time(scenario: Scenario) -> Axis:
     days = scenario.days
     months = [place for place, day in enumerate(days) if day.day == 1 and 10 < place < len(days) - 10]
-    ticks = [0.0, *map(float, months), float(len(days) - 1)]
-    return Axis("", ticks, lambda place: f"{days[int(place)]:%d %b}")
+    last = len(days) - 1
+
+    def text(place: float) -> str:
+        return "" if place == last else f"{days[int(place)]:%d %b}"  # it would not fit in at the edge
+
+    return Axis("", [0.0, *map(float, months), float(last)], text)
 
 
 def _ticks(series: Sequence[Array]) -> list[float]:
