@@ -219,6 +219,8 @@ def _print_report(report: Report) -> None:
     print_table(("USD", "COST", "REVENUE", "MARGIN"), rows)
     counts = (report.clips, report.delivered, report.accepted, report.cancelled)
     print("\nclips: {:,}; delivered: {:,}; accepted: {:,}; cancelled: {:,}".format(*counts))
+    stages = ", ".join(f"{name} {usd(value)}" for name, value in report.stages.items())
+    print(f"cost of clips by stage: {stages or '-'}")
     print(f"utilisation: {percent(report.utilisation)}; re-rolls: {percent(report.reroll_rate)}")
     print(f"break-even price of a second: {usd(report.break_even_price)} USD")
     print(f"paying: {percent(report.conversion)}; break-even at {percent(report.break_even_conversion)}\n")

@@ -99,11 +99,16 @@ class CostBook:
     def host(self, host: str, on: date) -> HourlyPrice:
         """The price of an hour of a host's class on a day; the first pattern that fits counts.
 
+        Args:
+            host: as a worker is recorded: the name, and after a slash what tells two machines with the same
+                name apart. A pattern may leave the slash and what follows out.
+
         Raises:
             MissingPrice: no class of the book has this host.
         """
+        names = host, host.partition("/")[0]
         for entry in self.hardware:
-            if any(fnmatchcase(host, pattern) for pattern in entry.hosts):
+            if any(fnmatchcase(name, pattern) for pattern in entry.hosts for name in names):
                 price = self._latest(entry.hardware, entry.tier, on)
                 if price is not None:
                     return price

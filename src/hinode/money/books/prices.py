@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from hinode import yamlfile
-from hinode.money.books.entries import DateText, Mark, Stale, Usd, latest, missing, stale
+from hinode.money.books.entries import DateText, Mark, MissingPrice, Stale, Usd, latest, missing, stale
 from hinode.parsing import Boolean, Input, parse
-from hinode.request import Size
+from hinode.request import Request, Size
 
 FILE = "prices.yaml"
 """The operator's own prices, in HINODE_HOME."""
@@ -138,6 +138,45 @@ class PriceBook:
         keys = dict.fromkeys((price.name, price.provider) for price in self.prices)
         found = (latest((p for p in self.prices if (p.name, p.provider) == key), on) for key in keys)
         return [price for price in found if price is not None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a clip would cost here and at other providers, in USD.
+
+    Attributes:
+        usd: by the own price book; None if that has no price for it.
+        offers: by the list prices, the cheapest first.
+        notes: sentences about prices that are missing or old.
+    """
+
+    usd: float | None
+    offers: Sequence[Offer]
+    notes: Sequence[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """The comparison in plain JSON values: the fields `price`, `offers` and `price_notes` of a quote."""
+        offers = [offer.as_json() for offer in self.offers]
+        return {"price": self.usd, "offers": offers, "price_notes": list(self.notes)}
+
+
+def compare(book: PriceBook, model: str, request: Request, on: date) -> Comparison:
+    """What a request would cost here and elsewhere.
+
+    Args:
+        book: the own prices.
+        model: "engine/model".
+    """
+    size = (request.width, request.height)
+    usd, notes = None, []
+    try:
+        usd = book.cost(model, size, request.seconds, on)
+    except MissingPrice as error:
+        notes.append(str(error))
+    offers = listed().offers(size, request.seconds, on, request.operation)
+    names = {offer.name for offer in offers}
+    notes += [str(entry) for entry in (*book.stale(on), *listed().stale(on)) if entry.name in {*names, model}]
+    return Comparison(usd, offers, notes)
 
 
 def read(path: Path) -> PriceBook:

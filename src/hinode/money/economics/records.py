@@ -147,7 +147,8 @@ def read(connection: Connection, since: float, until: float) -> Books:
     asked = jobs.c.created_at.between(since, until)
     spent: dict[str, list[Attempt]] = {}
     tries = sa.select(attempts.c.job_id, attempts.c.host, attempts.c.started_at, attempts.c.ended_at)
-    for row in connection.execute(tries.join(jobs, jobs.c.id == attempts.c.job_id).where(asked)):
+    tries = tries.join(jobs, jobs.c.id == attempts.c.job_id).where(asked)
+    for row in connection.execute(tries.order_by(attempts.c.job_id, attempts.c.epoch)):
         end = until if row.ended_at is None else row.ended_at
         if end > row.started_at:
             spent.setdefault(row.job_id, []).append(Attempt(row.host, row.started_at, end))

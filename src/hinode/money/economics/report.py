@@ -28,7 +28,7 @@ class Report:
         delivered: clips.
         accepted: clips that somebody has shown a use for.
         cancelled: clips.
-        work_cost: cost of clips by stage of the run, of what a delivered clip took; "lost" is the rest.
+        stages: cost of clips by stage of the run, with "lost", "overhead" and "provider".
         utilisation: share of the workers' time that was work; None without workers.
         reroll_rate: share of the delivered clips of which another take was asked for within a day.
         break_even_price: for a second of delivered video, with idle time; None without any.
@@ -114,7 +114,7 @@ def report(books: Books, costs: CostBook, payments: Sequence[Payment] = ()) -> R
     each = {clip.id: Margin(clip_cost(clip, costs), revenue.get(clip.id, 0.0), 1) for clip in books.clips}
     delivered = [clip for clip in books.clips if clip.delivered]
     total = sum(each.values(), Margin())
-    received = sum(payment.usd for payment in paid)
+    received = float(sum(payment.usd for payment in paid))
     total = Margin(total.cost, received, total.clips)
     idle, utilisation = _idle(books, costs)
     cost = total.cost + idle
@@ -133,7 +133,7 @@ def report(books: Books, costs: CostBook, payments: Sequence[Payment] = ()) -> R
         idle_cost=idle,
         utilisation=utilisation,
         reroll_rate=reroll_rate(books.clips),
-        stages=_stages(books.clips, each),
+        stages=_stages(books.clips, each, costs),
         break_even_price=cost / video if video else None,
         conversion=len(payers & active) / len(active) if active else None,
         break_even_conversion=cost / (mean * len(active)) if mean and active else None,
@@ -154,13 +154,18 @@ def clip_cost(clip: ClipRecord, costs: CostBook) -> float:
     Raises:
         MissingPrice: a host or the provider has no price in the cost book.
     """
-    own = sum(
-        attempt.seconds / HOUR * costs.host(attempt.host, _day(attempt.started_at)).usual
-        for attempt in clip.attempts
-    )
+    own = _own_cost(clip, costs)
     if clip.provider and clip.delivered:
         own += clip.seconds * costs.provider(clip.provider, _day(clip.created_at)).usd_per_second
     return own
+
+
+def _own_cost(clip: ClipRecord, costs: CostBook) -> float:
+    """USD of the hosts of a clip's attempts."""
+    return sum(
+        attempt.seconds / HOUR * costs.host(attempt.host, _day(attempt.started_at)).usual
+        for attempt in clip.attempts
+    )
 
 
 def reroll_rate(clips: Sequence[ClipRecord]) -> float | None:
@@ -210,17 +215,29 @@ def _by_tenant(
     return margins([*spent, *received], lambda entry: entry[0], lambda entry: entry[1])
 
 
-def _stages(clips: Sequence[ClipRecord], each: dict[str, Margin]) -> dict[str, float]:
-    """The cost of clips by stage of the delivered run; what other attempts and clips took is "lost"."""
+def _stages(clips: Sequence[ClipRecord], each: dict[str, Margin], costs: CostBook) -> dict[str, float]:
+    """The cost of clips by stage of the delivered run.
+
+    "lost" is that of attempts which delivered nothing, "overhead" what the last attempt took beside its
+    stages, and "provider" what a provider is paid.
+    """
     stages: dict[str, float] = {}
+
+    def add(name: str, usd: float) -> None:
+        stages[name] = stages.get(name, 0.0) + usd
+
     for clip in clips:
-        cost, work = each[clip.id].cost, clip.work_seconds
-        known = sum(clip.stages.values()) if clip.delivered else 0.0
-        scale = cost / max(work, known) if max(work, known) else 0.0
-        for name, seconds in clip.stages.items() if clip.delivered else ():
-            stages[name] = stages.get(name, 0.0) + seconds * scale
-        stages["lost"] = stages.get("lost", 0.0) + cost - known * scale
-    return dict(sorted(stages.items(), key=lambda entry: -entry[1]))
+        cost, own = each[clip.id].cost, _own_cost(clip, costs)
+        last = clip.attempts[-1].seconds if clip.delivered and clip.attempts else 0.0
+        hour = own / clip.work_seconds if clip.work_seconds else 0.0
+        known = sum(clip.stages.values())
+        scale = hour * min(1.0, last / known) if known else 0.0  # stages may be measured by another clock
+        for name, seconds in clip.stages.items() if last else ():
+            add(name, seconds * scale)
+        add("overhead", last * hour - (known * scale if last else 0.0))
+        add("lost", own - last * hour)
+        add("provider", cost - own)
+    return dict(sorted(((n, u) for n, u in stages.items() if u > 1e-12), key=lambda entry: -entry[1]))
 
 
 def _by_hardware(clips: Sequence[ClipRecord], each: dict[str, Margin], costs: CostBook) -> dict[str, Margin]:
