@@ -10,6 +10,7 @@
 and, only by name, because they take long:
 
     autoscale   waits and cost of the autoscaler on four traces, with a virtual clock
+    capacity    waits by formula beside the queue clip by clip, with a virtual clock
     compose     the services of deploy/compose.yaml as processes: a clip from one API server to the other
     events      from a change at one API server to its event at another, with a hint and without
     first-load  the studio's first page until it can be used, as a ratio to an empty page
@@ -45,6 +46,7 @@ SHORT = ("speed", "busy", "fairness", "queue", "quote", "latency")
 NAMES = (
     *SHORT,
     "autoscale",
+    "capacity",
     "compose",
     "events",
     "first-load",

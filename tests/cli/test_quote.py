@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +42,22 @@ def test_what_no_model_can_do_is_refused(run: Run) -> None:
     result = run("quote", "a kite", "--profile", "fast")
     assert result.exit_code == 2
     assert "no profile 'fast'" in result.stderr
+
+
+def test_list_prices_stand_beside_the_own_one(
+    run: Run, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HINODE_HOME", str(tmp_path))
+    words = ("quote", "a card", "--engine", "testcard", "--size", "1280x720", "--seconds", "10", "--prices")
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    assert "there is no price for 'testcard/testcard'" in result.stdout
+    entry = "name: testcard/testcard, provider: us, mark: own, source: ours, date: 2026-01"
+    (tmp_path / "prices.yaml").write_text(
+        f'version: 2026-01\nprices:\n  - {{{entry}, usd_per_second: {{"720": 0.02}}}}\n'
+    )
+    quote = json.loads(run(*words, "--json").stdout)
+    assert quote["price"] == pytest.approx(0.2)
+    prices = {offer["name"]: offer["usd"] for offer in quote["offers"]}
+    assert prices["sora-2"] == pytest.approx(1.0)
+    assert any("the price of testcard/testcard is of 2026-01" in note for note in quote["price_notes"])

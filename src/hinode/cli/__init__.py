@@ -13,8 +13,10 @@ import typer
 from hinode import __version__
 from hinode.cli import (
     backup,
+    capacity,
     directing,
     doctor,
+    economics,
     evaluate,
     generate,
     jobs,
@@ -56,6 +58,8 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         serve.worker,
         status.probe,
         upstreams.upstreams,
+        capacity.capacity,
+        economics.economics,
         users.link,
         doctor.doctor,
         backup.backup,

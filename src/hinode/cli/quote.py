@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from hinode.request import Request
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
+    from hinode.money.books.prices import Comparison
     from hinode.money.predict import Span
     from hinode.money.quotes import Quote
     from hinode.pipeline import Result
@@ -47,6 +49,9 @@ def quote(
         ),
     ] = None,
     steps: options.Steps = None,
+    prices: Annotated[
+        bool, options.output_option("--prices", help="Add your price, and list prices of other providers.")
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Predict how long `generate` will take on this machine, and what would be quicker.
@@ -64,10 +69,41 @@ def quote(
         if database is not None:
             database.upgrade()
         quoted = Quotes(settings, database).quote(request)
+    comparison = _compare(quoted, request, settings) if prices else None
     if as_json:
-        print(json.dumps(quoted.as_json(), ensure_ascii=False))
-    else:
-        _print(quoted)
+        values = {} if comparison is None else comparison.as_json()
+        print(json.dumps({**quoted.as_json(), **values}, ensure_ascii=False))
+        return
+    _print(quoted)
+    if comparison is not None:
+        _print_prices(comparison)
+
+
+def _compare(quoted: Quote, request: Request, settings: Settings) -> Comparison:
+    from hinode.money.books import prices
+
+    today = datetime.now(UTC).date()
+    return prices.compare(prices.own(settings.home), quoted.model, request, today)
+
+
+def _print_prices(comparison: Comparison) -> None:
+    own = "-" if comparison.usd is None else f"{comparison.usd:.2f}"
+    rows = [("this", "", own, "", "", "")]
+    rows += [
+        (
+            offer.name,
+            offer.provider,
+            f"{offer.usd:.2f}",
+            "yes" if offer.audio else "no",
+            f"{offer.mark}, {offer.date}",
+            "not sold any more" if offer.ended else "",
+        )
+        for offer in comparison.offers
+    ]
+    print()
+    print_table(("AT", "PROVIDER", "USD", "SOUND", "SOURCE", ""), rows)
+    for sentence in comparison.notes:
+        print(f"warning: {sentence}")
 
 
 def record_run(request: Request, settings: Settings, result: Result) -> None:

@@ -65,3 +65,11 @@ def lines(curves: Sequence[Line], across: Axis, up: Axis, *, limit: float | None
         parts.append(f'<path d="M{left},10h14" stroke="{ink}" stroke-width="3"/>')
         parts.append(f'<text x="{left + 18}" y="14">{name}</text>')
     return "".join([*parts, "</svg>\n"])
+
+
+def stack(charts: Sequence[str]) -> str:
+    """Charts of `lines`, one above the other."""
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT * len(charts)}">']
+    for place, chart in enumerate(charts):
+        parts.append(f'<svg y="{HEIGHT * place}" width="{WIDTH}" height="{HEIGHT}"{chart.strip()[4:]}')
+    return "".join([*parts, "</svg>\n"])

@@ -1,0 +1,106 @@
+"""What brings the same demand to break-even: each lever alone, and every combination of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from hinode.money.economics.demand import Rules, expect, usual
+from hinode.money.economics.scenario import Scenario
+
+LEVERS = {
+    "distilled": "distilled engine",
+    "draft_first": "draft first",
+    "prepaid": "prepaid",
+    "loss_limit": "loss limit",
+}
+"""Fields of `Rules`, and what they are called."""
+SHARES = 2000
+"""So many shares of paying users are tried for the one that breaks even."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a scenario comes to under some levers, over all of its days, in USD.
+
+    Attributes:
+        levers: names from `LEVERS`.
+        served: share of the clips that are asked for and are made.
+        cost_per_clip: of one clip.
+        break_even_cost: of one clip, at which what is paid covers all that are made.
+        break_even_price: of a clip in a pack, at which the packs that are sold cover all that are made.
+        break_even_conversion: smallest share of paying users at which what is paid covers all that are made;
+            0 if any share is enough, None if no share up to 1 is.
+    """
+
+    levers: tuple[str, ...]
+    cost: float
+    spend: float
+    loss_per_day: float
+    served: float
+    cost_per_clip: float
+    break_even_cost: float
+    break_even_price: float
+    break_even_conversion: float | None
+
+    @property
+    def pays(self) -> bool:
+        """Whether it breaks even."""
+        return self.spend >= self.cost
+
+    @property
+    def name(self) -> str:
+        return " + ".join(LEVERS[name] for name in self.levers) or "as it was"
+
+    def as_json(self) -> dict[str, Any]:
+        return {**vars(self), "levers": list(self.levers), "name": self.name, "pays": self.pays}
+
+
+def outcomes(scenario: Scenario) -> Iterator[Outcome]:
+    """Every combination of levers with the usual inputs, those of few levers first."""
+    for number in range(len(LEVERS) + 1):
+        for names in combinations(LEVERS, number):
+            yield outcome(scenario, names)
+
+
+def outcome(scenario: Scenario, levers: tuple[str, ...]) -> Outcome:
+    """What a scenario comes to under some levers."""
+    pulled = rules(scenario, levers)
+    course = expect(scenario, usual(scenario), pulled)
+    cost, spend = float(course.cost.sum()), float(course.spend.sum())
+    paid, made = float(course.paid.sum()), float(course.paid.sum() + course.free.sum())
+    return Outcome(
+        levers,
+        cost,
+        spend,
+        float(course.loss.mean()),
+        made / float(course.wanted.sum()),
+        cost / made if made else 0.0,
+        spend / made if made else 0.0,
+        cost / paid if paid else 0.0,
+        _conversion(scenario, pulled),
+    )
+
+
+def rules(scenario: Scenario, levers: tuple[str, ...]) -> Rules:
+    """The rules under some levers."""
+    return Rules(
+        distilled="distilled" in levers,
+        draft_first="draft_first" in levers,
+        prepaid="prepaid" in levers,
+        loss_limit=scenario.levers.loss_limit.value if "loss_limit" in levers else None,
+    )
+
+
+def _conversion(scenario: Scenario, pulled: Rules) -> float | None:
+    shares = np.geomspace(1e-4, 1.0, SHARES)
+    values = {name: np.full(SHARES, value[0]) for name, value in usual(scenario).items()}
+    losses = expect(scenario, {**values, "paying_share": shares}, pulled).loss.sum(axis=1)
+    even = np.flatnonzero(losses <= 0)
+    if not len(even):
+        return None
+    return float(shares[even[0]]) if even[0] else 0.0
