@@ -48,6 +48,7 @@ from hinode.records.tables.library import (
     library_tags,
     uploads,
 )
+from hinode.records.tables.money import ledger_accounts, ledger_transfers
 from hinode.records.tables.schema import metadata, schema_revisions
 from hinode.records.tables.status import (
     status_buckets,
@@ -74,6 +75,8 @@ __all__ = [
     "idempotency",
     "instances",
     "jobs",
+    "ledger_accounts",
+    "ledger_transfers",
     "library",
     "library_tags",
     "likes",
