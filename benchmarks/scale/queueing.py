@@ -1,8 +1,6 @@
 """Waits of many servers with one queue, by formula, and of an overload, as a fluid.
 
-- **M/M/c**: Erlang's C, the chance of a wait (Erlang 1917).
-- **M/G/c**: its mean wait times (1 + v) / 2, v the squared coefficient of variation of the service times
-  (Allen and Cunneen; Whitt 1993, Approximations for the GI/G/m queue).
+- **One class**: Erlang's C with the approximation of Allen and Cunneen, `hinode.money.capacity.queueing`.
 - **Classes** without preemption: the ratio of the wait of a class to the wait without classes is that of one
   server with the same load, (1 - r) / ((1 - r_before) (1 - r_up_to)) (Cobham 1954; Bondi and Buzen 1984).
   The load-weighted mean over the classes is the wait without them (Kleinrock's conservation law).
@@ -18,22 +16,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from hinode.money.capacity.queueing import Array, allen_cunneen
 
 RELAXATION = 3600.0
-
-
-def erlang_c(servers: int, load: Array) -> Array:
-    """The chance that a job waits. `load`: share of the servers that is busy, below 1."""
-    offered = np.asarray(load, np.float64) * servers
-    inverse = np.ones_like(offered)  # of Erlang's B, by its recursion
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        for count in range(1, servers + 1):
-            inverse = 1.0 + inverse * count / offered
-        blocked = np.where(offered > 0, 1.0 / inverse, 0.0)
-    return blocked / (1.0 - load * (1.0 - blocked))
 
 
 def mean_wait(servers: int, load: Array, seconds: float, variation: float) -> Array:
@@ -46,7 +32,7 @@ def mean_wait(servers: int, load: Array, seconds: float, variation: float) -> Ar
         variation: its squared coefficient of variation.
     """
     load = np.minimum(load, steady_load(servers, seconds, variation))
-    return erlang_c(servers, load) * seconds / (servers * (1.0 - load)) * (1.0 + variation) / 2.0
+    return allen_cunneen(servers, load, seconds, variation)
 
 
 def steady_load(servers: int, seconds: float, variation: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from benchmarks.chart import Axis, Line, lines
+from hinode.media.chart import Axis, Line, lines
 
 KINDS = {
     "submit": "submit a clip",

@@ -13,8 +13,9 @@ from benchmarks.scale.database import Fit, State, fit, rates
 from benchmarks.scale.day import arrivals, assign_tenants, simulate_day
 from benchmarks.scale.exact import draw, simulate, steady
 from benchmarks.scale.loss import enlarge, simulate_loss
-from benchmarks.scale.queueing import class_waits, erlang_c, fluid, mean_wait
+from benchmarks.scale.queueing import class_waits, fluid, mean_wait
 from benchmarks.scale.spot import prices
+from hinode.money.capacity.queueing import erlang_c
 
 BOUND = 0.05
 SMALL = Assumptions(tenants=Tenants(count=2000))

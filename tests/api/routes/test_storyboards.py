@@ -10,6 +10,7 @@ import pytest
 import yaml
 from starlette.testclient import TestClient
 
+from hinode import yamlfile
 from hinode.api.context import Context
 from hinode.directing.films import parser
 from tests.api.conftest import CheckError, Clock, Server, new_project
@@ -161,7 +162,7 @@ def test_files_keep_every_frame(server: Server, fps: str, format: str) -> None:
     assert imported.json()["title"] == "A film"
     assert server.client.get(path, params={"format": format}).text == exported.text
     if format == "yaml":  # the command reads it, and counts the same frames
-        film = parser.parse_storyboard(parser.read_text(exported.content, "it", "text"))
+        film = parser.parse_storyboard(yamlfile.read_text(exported.content, "it", "text"))
         assert [shot.frames for shot in film.shots] == lengths
         assert yaml.safe_load(exported.text)["shots"][0]["frames"] == 29
 

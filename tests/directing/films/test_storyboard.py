@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hinode import engines
+from hinode import engines, yamlfile
 from hinode.directing.capabilities import extend_capabilities
 from hinode.directing.films import continuity, parser, storyboard
 from hinode.errors import BadInput
@@ -139,7 +139,7 @@ def test_what_does_not_add_up_is_one_sentence(shots: list[dict[str, Any]], field
         ("[" * 5000, "neither YAML nor JSON"),
         ("!!python/object/apply:os.system ['true']", "not YAML"),
         ("\x00", "neither YAML nor JSON"),
-        ("x" * (parser.MAX_FILE_BYTES + 1), "larger than"),
+        ("x" * (yamlfile.MAX_FILE_BYTES + 1), "larger than"),
     ],
 )
 def test_a_file_that_is_none_is_one_sentence(tmp_path: Path, text: str, says: str) -> None:

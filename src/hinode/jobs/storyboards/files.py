@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import PurePosixPath
 from typing import Any
 
-from hinode.directing.films import parser
+from hinode import yamlfile
 from hinode.directing.films import storyboard as language
 from hinode.errors import BadInput
 from hinode.jobs.storyboards.document import Document
@@ -89,7 +89,7 @@ def _script_shot(document: Document, index: int) -> dict[str, Any]:
 
 def to_yaml(document: Document, title: str, characters: Mapping[str, str]) -> str:
     """The storyboard as the text of a storyboard file; for `characters` see `to_script`."""
-    return parser.write_text(to_script(document, title, characters))
+    return yamlfile.write_text(to_script(document, title, characters))
 
 
 def from_yaml(text: bytes, field: str) -> Imported:
@@ -98,7 +98,7 @@ def from_yaml(text: bytes, field: str) -> Imported:
     Raises:
         BadInput: it is no storyboard; names `field`, or the field of the file.
     """
-    value = parser.read_text(text, "the storyboard", field)
+    value = yamlfile.read_text(text, "the storyboard", field)
     board = parse(language.Storyboard, value, what="the storyboard", field=field)
     fps = DEFAULT_FPS if board.fps is None else str(frame_rate(board.fps))
     notes: list[str] = []
@@ -246,8 +246,8 @@ def read(text: bytes, field: str) -> Imported:
     Raises:
         BadInput: it is neither.
     """
-    if len(text) > parser.MAX_FILE_BYTES:
-        raise BadInput(f"the text has more than {parser.MAX_FILE_BYTES:,} bytes", "shorten it", field=field)
+    if len(text) > yamlfile.MAX_FILE_BYTES:
+        raise BadInput(f"the text has more than {yamlfile.MAX_FILE_BYTES:,} bytes", "shorten it", field=field)
     if b'"OTIO_SCHEMA"' in text[:4096]:
         return from_otio(text, field)
     return from_yaml(text, field)
