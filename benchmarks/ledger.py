@@ -85,7 +85,7 @@ def operate(connection: Connection, name: str, seed: int, index: int) -> None:
                 connection, identity, project, 4 * amount, "USD", source, now, expires_at=expiry
             )
         case "hold":
-            holds.place(connection, f"{seed}-{index}", project, amount, "USD", now, job_id=f"{seed}-{index}")
+            holds.place(connection, f"{seed}-{index}", project, amount, "USD", now)
         case "capture":
             holds.capture(connection, before, amount, now)
         case "void":
@@ -187,7 +187,7 @@ def pairs(url: str, number: int, seconds: float, start: Barrier, results: Any) -
         def pair() -> None:
             hold = f"{number}-{count}"
             with database.write() as connection:
-                holds.place(connection, hold, project, DOLLAR, "USD", time.time(), job_id=hold)
+                holds.place(connection, hold, project, DOLLAR, "USD", time.time())
             with database.write() as connection:
                 holds.capture(connection, hold, DOLLAR // 2, time.time())
 

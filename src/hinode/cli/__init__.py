@@ -13,6 +13,7 @@ import typer
 from hinode import __version__
 from hinode.cli import (
     backup,
+    credits,
     directing,
     doctor,
     evaluate,
@@ -65,6 +66,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 GROUPS = {
     "Serve": {
+        "credits": credits.credits,
         "jobs": jobs.jobs,
         "keys": tenants.keys,
         "projects": tenants.projects,

@@ -50,7 +50,7 @@ def test_a_hold_is_captured_in_part_and_the_rest_is_free_again(database: Databas
     fund(database, "pay_1", 10 * DOLLAR)
     for _ in range(2):  # a retry posts nothing
         with database.write() as connection:
-            hold = holds.place(connection, "video_1", "proj_1", 4 * DOLLAR, "USD", 2.0, job_id="video_1")
+            hold = holds.place(connection, "video_1", "proj_1", 4 * DOLLAR, "USD", 2.0)
         assert hold.captured is None
         assert available(database) == {"lot:pay_1": 6 * DOLLAR}
     for _ in range(2):

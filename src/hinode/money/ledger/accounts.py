@@ -41,6 +41,7 @@ class Account:
     balance: int
     pending: int
     priority: int
+    created_at: float
     expires_at: float | None
 
     @property

@@ -48,6 +48,12 @@ _PARTS = """
     LEFT JOIN ledger_transfers AS ends ON ends.hold_id = holds.id WHERE holds.kind = 'hold'
     GROUP BY holds.chain HAVING count(ends.id) NOT IN (0, count(*))
 """
+_JOBS = """
+    SELECT holds.chain FROM ledger_transfers AS holds
+    LEFT JOIN ledger_transfers AS ends ON ends.hold_id = holds.id
+    WHERE holds.kind = 'hold' AND holds.job_id IS NOT NULL AND ends.id IS NULL AND NOT EXISTS
+        (SELECT 1 FROM jobs WHERE jobs.id = holds.job_id AND jobs.status IN ('queued', 'running'))
+"""
 
 CHECKS = {
     "the balance differs from the transfers": _BALANCES,
@@ -57,6 +63,7 @@ CHECKS = {
     "more was taken back than was posted": _REVERSALS,
     "an account of the transfer has another currency": _CURRENCIES,
     "the hold is resolved in part": _PARTS,
+    "the hold is open, and its job is not": _JOBS,
 }
 MAX_FINDINGS = 100
 

@@ -30,14 +30,16 @@ _RULES = {
     "a resolution has the accounts of its hold and takes no more": f"""
         {_RESOLUTION} AND NOT EXISTS
         (SELECT 1 FROM ledger_transfers AS hold WHERE hold.id = NEW.hold_id AND hold.kind = 'hold'
-         AND hold.debit_id = NEW.debit_id AND hold.credit_id = NEW.credit_id AND NEW.amount <= hold.amount)""",
+         AND hold.debit_id = NEW.debit_id AND hold.credit_id = NEW.credit_id
+         AND NEW.amount <= hold.amount)""",
     "a reversal goes the other way and takes back no more than is left": """
         NEW.kind = 'reversal' AND NOT EXISTS
         (SELECT 1 FROM ledger_transfers AS original
          WHERE original.id = NEW.original_id AND original.kind IN ('post', 'capture')
          AND original.debit_id = NEW.credit_id AND original.credit_id = NEW.debit_id
          AND original.amount >= NEW.amount + coalesce(
-            (SELECT sum(amount) FROM ledger_transfers WHERE original_id = original.id AND id <> NEW.id), 0))""",
+            (SELECT sum(amount) FROM ledger_transfers
+             WHERE original_id = original.id AND id <> NEW.id), 0))""",
 }
 """What is true of a transfer that is refused, by the rule that it breaks."""
 

@@ -1,0 +1,112 @@
+"""Jobs of a project that pays for its clips: held at the start, settled at the end, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from hinode.jobs.billing import Credit
+from hinode.jobs.job import Lease
+from hinode.jobs.states import Outcome
+from hinode.jobs.store import Store
+from hinode.money.books.entries import MissingPrice
+from hinode.money.ledger import credit
+from hinode.money.ledger.accounts import Kind, balance, operator_account
+from hinode.money.ledger.audit import audit
+from hinode.money.ledger.holds import InsufficientCredit
+from hinode.money.pricing import Pricing
+from hinode.records.database import Database
+from hinode.records.tables import jobs, projects
+from tests.jobs.service import FILES, START, Clock, add_projects, draft
+
+pytestmark = pytest.mark.both_databases
+
+DOLLAR = 1_000_000
+PRICES = """
+version: 2027-01-01
+prices:
+  - name: testcard/testcard
+    provider: us
+    usd_per_second: {"720": 0.1}
+    source: own price list
+    mark: own
+    date: 2026-11-01
+"""
+
+
+class Service:
+    """A billed project, `proj_1`, with credit for five clips of 40 cents, and a free one."""
+
+    def __init__(self, database: Database, home: Path) -> None:
+        add_projects(database)
+        self.home, self.database, self.clock = home, database, Clock()
+        (home / "prices.yaml").write_text(PRICES)
+        self.store = Store(database, self.clock, pricing=Pricing(home))
+        with database.write() as connection:
+            connection.execute(sa.update(projects).where(projects.c.id == "proj_1").values(billing=True))
+            credit.add_credit(connection, "pay_1", "proj_1", 2 * DOLLAR, "USD", Kind.PAYMENTS, START - 1)
+
+    def claim(self) -> Lease:
+        lease = self.store.claim(self.store.register_worker("here", 1), host="here")
+        assert lease is not None
+        return lease
+
+    def amounts(self) -> tuple[int, int, int]:
+        """Available and pending of the project, and the revenue."""
+        state = Credit(self.database, self.clock).of("proj_1")
+        with self.database.read() as connection:
+            report = audit(connection)
+            assert report.findings == []
+            assert report.sound
+            return state.available, state.pending, balance(connection, operator_account(Kind.REVENUE, "USD"))
+
+
+@pytest.fixture
+def service(database: Database, tmp_path: Path) -> Service:
+    return Service(database, tmp_path)
+
+
+def test_a_clip_is_held_and_then_captured(service: Service) -> None:
+    service.store.submit([draft()] * 2)
+    assert service.amounts() == (1_200_000, 800_000, 0)
+    lease = service.claim()
+    service.store.finish(lease, FILES, {}, 3600.0)
+    service.store.fail(service.claim(), "broken", "it broke", final=True)
+    assert service.amounts() == (1_600_000, 0, 400_000)
+
+
+def test_what_is_cancelled_pays_for_the_part_that_was_made(service: Service) -> None:
+    made, waiting = (service.store.submit([draft(prompt=name)]).jobs[0] for name in ("a", "b"))
+    service.store.cancel("proj_1", waiting.id)
+    assert service.amounts() == (1_600_000, 400_000, 0)
+    lease = service.claim()
+    assert lease.job.id == made.id
+    service.store.heartbeat(lease, stage="sample", progress=25, preview=0, slice_seconds=60.0, ran_for=1.0)
+    service.store.cancel("proj_1", made.id)
+    service.store.give_back(lease, Outcome.CANCELLED)
+    assert service.amounts() == (1_900_000, 0, 100_000)
+
+
+def test_nothing_is_admitted_without_credit_and_a_free_project_needs_none(service: Service) -> None:
+    with pytest.raises(InsufficientCredit, match="lacks"):
+        service.store.submit([draft()] * 6)
+    service.store.submit([draft()] * 5)
+    with pytest.raises(InsufficientCredit):
+        service.store.submit([draft()])
+    service.store.submit([draft("proj_2")] * 3)
+    with service.database.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(jobs)) == 8
+    assert service.amounts() == (0, 2 * DOLLAR, 0)
+
+
+def test_a_model_without_a_price_is_refused_by_name_and_nought_is_free(service: Service) -> None:
+    other = replace(draft().request, model="dear")
+    with pytest.raises(MissingPrice, match="testcard/dear"):
+        service.store.submit([replace(draft(), request=other)])
+    free = PRICES.replace("testcard/testcard", "testcard/dear").replace("0.1}", "0}")
+    (service.home / "prices.yaml").write_text(PRICES + free.partition("prices:")[2])
+    service.store.submit([replace(draft(), request=other)])
+    assert service.amounts() == (2 * DOLLAR, 0, 0)
