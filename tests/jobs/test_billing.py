@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from hinode.jobs.batches.batches import Batches
 from hinode.jobs.billing import Credit
+from hinode.jobs.files.objects import Objects
+from hinode.jobs.files.uploads import Uploads
 from hinode.jobs.job import Lease
 from hinode.jobs.states import Outcome
 from hinode.jobs.store import Store
@@ -20,6 +23,7 @@ from hinode.money.ledger.holds import InsufficientCredit
 from hinode.money.pricing import Pricing
 from hinode.records.database import Database
 from hinode.records.tables import jobs, projects
+from tests.jobs.batches.test_batches import Wire, line
 from tests.jobs.service import FILES, START, Clock, add_projects, draft
 
 pytestmark = pytest.mark.both_databases
@@ -110,3 +114,22 @@ def test_a_model_without_a_price_is_refused_by_name_and_nought_is_free(service: 
     (service.home / "prices.yaml").write_text(PRICES + free.partition("prices:")[2])
     service.store.submit([replace(draft(), request=other)])
     assert service.amounts() == (2 * DOLLAR, 0, 0)
+
+
+def test_lines_of_a_batch_that_are_not_paid_for_are_refused(service: Service) -> None:
+    objects = Objects(service.home / "store")
+    uploads = Uploads(service.database, objects, service.clock)
+    batches = Batches(service.store, objects, uploads, Wire(), service.clock)
+    with objects.temporary() as path:
+        path.write_text("\n".join(line(number) for number in range(7)))
+        upload = uploads.create(
+            "proj_1", purpose="batch", filename="in.jsonl", media_type="text/plain", path=path
+        )
+    request = {"endpoint": "/v1/videos", "completion_window": "24h", "input_file_id": upload.id}
+    batch = batches.create("proj_1", "key_1", **request)[0]
+    for _ in range(8):
+        batches.advance(service.clock())
+    current = batches.get("proj_1", batch.id)
+    assert current is not None
+    assert (current.admitted, current.failed) == (7, 2)
+    assert service.amounts() == (0, 2 * DOLLAR, 0)
