@@ -52,3 +52,27 @@ def test_wrong_input_posts_nothing(words: tuple[str, ...], reason: str) -> None:
     assert answer.exit_code != 0
     assert reason in answer.output
     assert json.loads(run("credits", "audit", "--json").stdout)["postings"] == 0
+
+
+def test_budgets_are_set_replaced_listed_and_removed() -> None:
+    run("projects", "create", "--name", "studio")
+    for hard in ("100", "50"):
+        answer = run("budgets", "set", "project", "studio", "--soft", "40", "--hard", hard)
+        assert answer.exit_code == 0, answer.output
+    assert run("budgets", "set", "installation", "--period", "day", "--hard", "5").exit_code == 0
+    entries = json.loads(run("budgets", "list", "--json").stdout)
+    assert [(entry["scope"], entry["period"], entry["hard"]) for entry in entries] == [
+        ("installation", "day", 5_000_000),
+        ("project", "month", 50_000_000),
+    ]
+    assert run("budgets", "remove", entries[0]["id"]).exit_code == 0
+    assert "SUBJECT" in run("budgets", "list").stdout
+    for words, reason in (
+        (("planet", "x", "--hard", "1"), "no scope"),
+        (("project", "studio"), "no limit"),
+        (("project", "studio", "--hard", "1e3"), "no amount"),
+        (("project", "studio", "--hard", "1", "--period", "week"), "no period"),
+    ):
+        answer = run("budgets", "set", *words)
+        assert answer.exit_code != 0
+        assert reason in answer.output

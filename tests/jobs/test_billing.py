@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from hinode.errors import BadInput
 from hinode.jobs.batches.batches import Batches
 from hinode.jobs.billing import Credit
 from hinode.jobs.files.objects import Objects
@@ -15,16 +17,18 @@ from hinode.jobs.files.uploads import Uploads
 from hinode.jobs.job import Lease
 from hinode.jobs.states import Outcome
 from hinode.jobs.store import Store
+from hinode.money import budgets
 from hinode.money.books.entries import MissingPrice
+from hinode.money.budgets import OverBudget, Period, Scope
 from hinode.money.ledger import credit
 from hinode.money.ledger.accounts import Kind, balance, operator_account
 from hinode.money.ledger.audit import audit
 from hinode.money.ledger.holds import InsufficientCredit
 from hinode.money.pricing import Pricing
 from hinode.records.database import Database
-from hinode.records.tables import jobs, projects
+from hinode.records.tables import events, jobs, projects
 from tests.jobs.batches.test_batches import Wire, line
-from tests.jobs.service import FILES, START, Clock, add_projects, draft
+from tests.jobs.service import DAY, FILES, START, Clock, add_projects, draft
 
 pytestmark = pytest.mark.both_databases
 
@@ -133,3 +137,83 @@ def test_lines_of_a_batch_that_are_not_paid_for_are_refused(service: Service) ->
     assert current is not None
     assert (current.admitted, current.failed) == (7, 2)
     assert service.amounts() == (0, 2 * DOLLAR, 0)
+
+
+def put_budget(service: Service, scope: Scope, subject: str, **limits: int | None) -> None:
+    values = {"soft": None, "hard": None, **limits}
+    with service.database.write() as connection:
+        budgets.put(
+            connection,
+            f"budget_{scope}",
+            scope,
+            subject,
+            Period.DAY,
+            soft=values["soft"],
+            hard=values["hard"],
+            now=START,
+        )
+
+
+def charged(service: Service) -> dict[str, int]:
+    with service.database.read() as connection:
+        return {budget.scope.value: budget.amount for budget in budgets.every(connection, service.clock())}
+
+
+def test_every_budget_that_applies_is_checked_by_one_statement(service: Service) -> None:
+    put_budget(service, Scope.INSTALLATION, "", hard=5 * DOLLAR)
+    put_budget(service, Scope.PROJECT, "proj_2", hard=DOLLAR)
+    put_budget(service, Scope.KEY, "key_1", hard=10 * DOLLAR, soft=DOLLAR)
+    put_budget(service, Scope.MODEL, "testcard/other", hard=1)
+    service.store.submit([draft("proj_2")] * 2)
+    with pytest.raises(OverBudget, match=r"project proj_2, 1\.00 USD a day, does not cover 0\.40 USD"):
+        service.store.submit([draft("proj_2")])
+    assert charged(service) == {"installation": 800_000, "project": 800_000, "key": 800_000, "model": 0}
+    service.store.submit([draft("proj_1")])
+    with service.database.read() as connection:
+        warnings = connection.execute(sa.select(events.c.type).where(events.c.type.like("budget.%")))
+        assert [row.type for row in warnings] == ["budget.soft_limit_passed"]
+    service.clock.now += DAY
+    assert charged(service)["project"] == 0
+    service.store.submit([draft("proj_2")])
+
+
+def test_what_a_job_did_not_cost_goes_back_to_its_budgets(service: Service) -> None:
+    put_budget(service, Scope.INSTALLATION, "", hard=DOLLAR)
+    waiting = service.store.submit([draft("proj_2")] * 2).jobs[1]
+    lease = service.claim()
+    service.store.cancel("proj_2", waiting.id)
+    service.clock.now += DAY  # its window is the one in which it was charged
+    service.store.finish(lease, FILES, {}, 3600.0)
+    service.clock.now -= DAY
+    assert charged(service) == {"installation": 400_000}
+
+
+def test_many_clients_at_one_budget(service: Service) -> None:
+    put_budget(service, Scope.ORGANISATION, "org_1", hard=4 * DOLLAR)
+
+    def admit(number: int) -> bool:
+        try:
+            service.store.submit([draft("proj_2", f"prompt {number}")])
+        except OverBudget:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(admit, range(24))) == 10
+
+
+@pytest.mark.parametrize(
+    ("scope", "subject", "limits", "reason"),
+    [
+        (Scope.KEY, "key_1", {}, "no limit"),
+        (Scope.KEY, "key_1", {"hard": -1}, "negative"),
+        (Scope.KEY, "key_1", {"hard": 10**15}, "above"),
+        (Scope.KEY, "key_1", {"hard": 1, "soft": 2}, "above the hard"),
+        (Scope.KEY, "", {"hard": 1}, "no subject"),
+    ],
+)
+def test_a_wrong_budget_is_refused(
+    service: Service, scope: Scope, subject: str, limits: dict[str, int], reason: str
+) -> None:
+    with pytest.raises(BadInput, match=reason):
+        put_budget(service, scope, subject, **limits)

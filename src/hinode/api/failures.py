@@ -27,6 +27,7 @@ from hinode.jobs.storyboards.storyboards import Stale
 from hinode.jobs.tenants.tokens import SignInError
 from hinode.jobs.worker.remote.protocol import VersionSkew
 from hinode.money.books.entries import MissingPrice
+from hinode.money.budgets import OverBudget
 from hinode.money.ledger.holds import InsufficientCredit
 from hinode.records.database import DatabaseError
 
@@ -180,7 +181,7 @@ def _of_ours(error: HinodeError) -> Refusal:
     if isinstance(error, OverQuota):
         headers = retry_after(error.retry_after)
         return Refusal(429, str(error), code=error.code, type=RATE_LIMIT, headers=headers)
-    if isinstance(error, InsufficientCredit):
+    if isinstance(error, InsufficientCredit | OverBudget):
         return Refusal(402, str(error), code=error.code, headers={"x-should-retry": "false"})
     if isinstance(error, MissingPrice):
         log.error("a job was refused: %s", error)

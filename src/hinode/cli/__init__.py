@@ -13,6 +13,7 @@ import typer
 from hinode import __version__
 from hinode.cli import (
     backup,
+    budgets,
     credits,
     directing,
     doctor,
@@ -66,6 +67,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 GROUPS = {
     "Serve": {
+        "budgets": budgets.budgets,
         "credits": credits.credits,
         "jobs": jobs.jobs,
         "keys": tenants.keys,

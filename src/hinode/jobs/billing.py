@@ -1,4 +1,4 @@
-"""Money of jobs: the hold of a job at its admission, and what is captured of it at its end.
+"""Money of jobs: the hold of a job at its admission and its budgets, and what is captured at its end.
 
 Both happen in the transaction that changes the job. So no job of a billed project is without a hold, and no
 hold outlives its job.
@@ -14,11 +14,18 @@ from sqlalchemy.engine import Connection
 
 from hinode.jobs.job import Draft, Job
 from hinode.jobs.states import Status
+from hinode.jobs.tenants.tenant import is_session
+from hinode.jobs.webhooks import outbox
+from hinode.money import budgets
+from hinode.money.budgets import Budget, Scope
 from hinode.money.ledger import accounts, holds
 from hinode.money.ledger.accounts import Account
 from hinode.money.pricing import CURRENCY, Pricing
 from hinode.records.database import Database
-from hinode.records.tables import projects
+from hinode.records.tables import projects, sessions
+
+SOFT_LIMIT = "budget.soft_limit_passed"
+"""The event that the soft limit of a budget was passed, sent once for each window."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +77,30 @@ def place_holds(
     pricing: Pricing | None,
     now: float,
 ) -> None:
-    """Hold the price of each new job of a project whose clips are paid for.
+    """Charge the price of each new job to the budgets that apply to it, and hold it in the credit of a
+    project whose clips are paid for.
 
     Raises:
         InsufficientCredit: the project has less credit.
+        OverBudget: a budget does not allow it.
         MissingPrice: the operator's price book has no price for a model.
         BadInput: the price book cannot be read.
     """
-    if not project["billing"]:
+    billing = bool(project["billing"])
+    if pricing is None:  # of probes, which cost nobody anything
+        if billing:
+            raise RuntimeError("jobs of a billed project were submitted without a price book")
         return
-    if pricing is None:
-        raise RuntimeError("a job of a billed project was submitted without a price book")
     for job_id, draft in zip(job_ids, drafts, strict=True):
-        if price := pricing.price(draft.request, now):
+        subjects = _subjects(connection, project, draft)
+        limited = budgets.applicable(connection, subjects)
+        if not billing and not limited:
+            continue
+        price = pricing.price(draft.request, now)
+        if price and limited:
+            for budget in budgets.charge(connection, job_id, subjects, price, now):
+                _warn(connection, project["id"], budget, now)
+        if price and billing:
             holds.place(connection, job_id, project["id"], price, CURRENCY, now, job_id=job_id)
 
 
@@ -94,12 +112,34 @@ def settle_delivered(connection: Connection, job: Job, now: float) -> None:
 
 
 def settle_ended(connection: Connection, job: Job, status: Status, now: float) -> None:
-    """Release the hold of a job that ended without a clip.
+    """Release the hold of a job that ended without a clip, and give its budgets back what it did not cost.
 
     A job that its owner cancelled pays for the part that was made; what fails costs nothing.
     """
+    share = job.progress if status is Status.CANCELLED and job.started_at is not None else 0
     hold = holds.find(connection, job.id)
-    if hold is None:
-        return
-    cancelled = status is Status.CANCELLED and job.started_at is not None
-    holds.capture(connection, job.id, hold.amount * job.progress // 100 if cancelled else 0, now)
+    if hold is not None:
+        holds.capture(connection, job.id, hold.amount * share // 100, now)
+    budgets.settle(connection, job.id, share)
+
+
+def _subjects(connection: Connection, project: sa.RowMapping, draft: Draft) -> dict[Scope, str]:
+    """Whom and what the budgets of a job are for."""
+    subjects = {
+        Scope.PROJECT: str(project["id"]),
+        Scope.ORGANISATION: str(project["organisation_id"]),
+        Scope.MODEL: f"{draft.request.engine}/{draft.request.model}",
+    }
+    if draft.key_id is not None and is_session(draft.key_id):
+        person = sa.select(sessions.c.user_id).where(sessions.c.id == draft.key_id)
+        subjects[Scope.USER] = connection.scalar(person) or ""
+    elif draft.key_id is not None:
+        subjects[Scope.KEY] = draft.key_id
+    return subjects
+
+
+def _warn(connection: Connection, project_id: str, budget: Budget, now: float) -> None:
+    begins = int(budget.period.begins_at(now))
+    data = {"id": budget.id, "scope": budget.scope.value, "subject": budget.subject, "soft": budget.soft}
+    once = f"{budget.id}:{begins}:soft"
+    outbox.emit(connection, project_id, SOFT_LIMIT, data, once=once, now=now)

@@ -63,6 +63,7 @@ class Store(Upkeep):
                 model is a provider's.
             OverQuota: the project's limits do not allow it at present.
             InsufficientCredit: the project pays for its clips and has less credit than they cost.
+            OverBudget: a budget of the project, of its owner or of the model does not allow it.
             MissingPrice: it does, and the price book has no price for a model.
         """
         now = self.clock()

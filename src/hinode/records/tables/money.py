@@ -1,4 +1,4 @@
-"""The ledger: accounts, and the transfers between them.
+"""Money: the ledger's accounts and the transfers between them, and budgets.
 
 Amounts are whole micro-units of a currency: one dollar is 1,000,000. Triggers apply each transfer to the two
 accounts and refuse one that is wrong; rows of transfers never change (`0022_ledger.py`).
@@ -6,7 +6,18 @@ accounts and refuse one that is wrong; rows of transfers never change (`0022_led
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Float, ForeignKey, Index, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from hinode.records.tables.schema import metadata, partial_index
 
@@ -67,4 +78,34 @@ ledger_transfers = Table(
     partial_index("uq_ledger_transfers_hold_id", "hold_id", where="hold_id IS NOT NULL", unique=True),
     partial_index("ix_ledger_transfers_original_id", "original_id", where="original_id IS NOT NULL"),
     partial_index("ix_ledger_transfers_job_id", "job_id", where="job_id IS NOT NULL"),
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("id", String(64), primary_key=True),  # budget_…
+    Column("scope", String(16), nullable=False),  # money.budgets.Scope
+    Column("subject", String(160), nullable=False),  # an id, or engine/model; "" for the installation
+    Column("period", String(8), nullable=False),  # money.budgets.Period
+    Column("soft", BigInteger),  # beyond it an event is sent
+    Column("hard", BigInteger),  # beyond it nothing is admitted
+    Column("created_at", Float(53), nullable=False),
+    UniqueConstraint("scope", "subject", "period", name="uq_budgets_scope_subject_period"),
+)
+
+budget_windows = Table(
+    "budget_windows",
+    metadata,
+    Column("budget_id", ForeignKey("budgets.id", ondelete="CASCADE"), primary_key=True),
+    Column("begins_at", Float(53), primary_key=True),
+    Column("amount", BigInteger, nullable=False),  # spent, and set aside for jobs that are not finished
+)
+
+budget_charges = Table(
+    "budget_charges",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("budget_id", ForeignKey("budgets.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("begins_at", Float(53), nullable=False),  # of the window that was charged
+    Column("amount", BigInteger, nullable=False),
 )
