@@ -16,6 +16,7 @@ and, only by name, because they take long:
     first-load  the studio's first page until it can be used, as a ratio to an empty page
     fleet-fairness  waits of light projects beside a dump, on two servers with three executors
     frames      frames of this version against those of another commit, bit for bit
+    ledger      holds and captures a second; random operations by processes that are killed
     histories   simulated lives of the job service with random faults, against its invariants
     library     the studio's library of 10,000 clips in Chromium: first clips, memory while scrolling
     memory      peak memory of the diffusers engine beside what its plan foretold
@@ -53,6 +54,7 @@ NAMES = (
     "fleet-fairness",
     "frames",
     "histories",
+    "ledger",
     "library",
     "memory",
     "overhead",

@@ -30,7 +30,7 @@ from hinode.api.middleware.hosts import Hosts
 from hinode.api.middleware.metrics import Metrics
 from hinode.api.middleware.retries import RetryTracker
 from hinode.api.queries import check_query
-from hinode.api.routes.accounts import members, passwords, project, session, webhook_endpoints
+from hinode.api.routes.accounts import credits, members, passwords, project, session, webhook_endpoints
 from hinode.api.routes.documents import feed, shots, storyboards
 from hinode.api.routes.library import archives, characters, collections, entries, files, trash
 from hinode.api.routes.operations import batches, events, health, models, queue, status, worker_files, workers
@@ -78,6 +78,7 @@ ROUTERS = (
     passwords.router,
     members.router,
     project.router,
+    credits.router,
     storyboards.router,
     shots.router,
     feed.router,

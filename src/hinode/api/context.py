@@ -25,6 +25,7 @@ from hinode.api.status.board import StatusBoard
 from hinode.api.streams.feed import Feed
 from hinode.errors import HinodeError
 from hinode.jobs.batches.batches import Batches
+from hinode.jobs.billing import Credit
 from hinode.jobs.changes import ChangeReader
 from hinode.jobs.feed.feed import Feed as PostFeed
 from hinode.jobs.files.characters import Characters
@@ -54,6 +55,7 @@ from hinode.jobs.tenants.sessions import Sessions
 from hinode.jobs.tenants.tenant import MANAGE, Identity
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.webhooks.endpoints import Endpoints
+from hinode.money.pricing import Pricing
 from hinode.money.quotes import Quotes
 from hinode.outbound import Outbound
 from hinode.records.database import Database
@@ -87,7 +89,8 @@ class Context:
         """`database` has been upgraded; `clock` gives seconds since 1970."""
         self.settings = settings
         self.clock = clock
-        self.store = Store(database, clock, lease_seconds=settings.lease_seconds)
+        self.credit = Credit(database, clock)
+        self.store = Store(database, clock, settings.lease_seconds, Pricing(settings.home))
         self.tenants = Tenants(database, clock)
         self.sessions = Sessions(database, clock)
         self.members = Members(database, self.sessions, clock)

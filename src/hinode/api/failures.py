@@ -26,6 +26,9 @@ from hinode.jobs.job import LeaseLost, OverQuota, WrongState
 from hinode.jobs.storyboards.storyboards import Stale
 from hinode.jobs.tenants.tokens import SignInError
 from hinode.jobs.worker.remote.protocol import VersionSkew
+from hinode.money.books.entries import MissingPrice
+from hinode.money.budgets import OverBudget
+from hinode.money.ledger.holds import InsufficientCredit
 from hinode.records.database import DatabaseError
 
 log = logging.getLogger(__name__)
@@ -178,6 +181,12 @@ def _of_ours(error: HinodeError) -> Refusal:
     if isinstance(error, OverQuota):
         headers = retry_after(error.retry_after)
         return Refusal(429, str(error), code=error.code, type=RATE_LIMIT, headers=headers)
+    if isinstance(error, InsufficientCredit | OverBudget):
+        return Refusal(402, str(error), code=error.code, headers={"x-should-retry": "false"})
+    if isinstance(error, MissingPrice):
+        log.error("a job was refused: %s", error)
+        message = "this server has no price for the model and the size; whoever runs it can enter one"
+        return Refusal(503, message, code=error.code, type=SERVER_ERROR, headers={"x-should-retry": "false"})
     if isinstance(error, SignInError):
         return Refusal(401, str(error), code=error.code)
     if isinstance(error, VersionSkew):

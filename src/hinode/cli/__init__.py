@@ -13,7 +13,9 @@ import typer
 from hinode import __version__
 from hinode.cli import (
     backup,
+    budgets,
     capacity,
+    credits,
     directing,
     doctor,
     economics,
@@ -69,6 +71,8 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 GROUPS = {
     "Serve": {
+        "budgets": budgets.budgets,
+        "credits": credits.credits,
         "jobs": jobs.jobs,
         "keys": tenants.keys,
         "projects": tenants.projects,

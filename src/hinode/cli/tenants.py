@@ -52,6 +52,16 @@ LocalOnly = Annotated[
 ]
 
 
+Billing = Annotated[
+    bool | None,
+    typer.Option(
+        "--billing/--no-billing",
+        help="Whether its videos are paid for from its credit, at the prices of prices.yaml.",
+        show_default=False,
+    ),
+]
+
+
 @keys.command("create", cls=Command)
 def create_key(
     name: Annotated[str, typer.Option(help="Name for the key.")],
@@ -144,13 +154,24 @@ def list_projects(as_json: options.AsJson = False) -> None:
         print(json.dumps([dataclasses.asdict(project) for project in projects]))
         return
     print_table(
-        ("ID", "NAME", "WEIGHT", "MAX RUNNING", "MAX QUEUED", "DAILY SECONDS", "LOCAL ONLY", "CREATED"),
+        (
+            "ID",
+            "NAME",
+            "WEIGHT",
+            "MAX RUNNING",
+            "MAX QUEUED",
+            "DAILY SECONDS",
+            "LOCAL ONLY",
+            "BILLING",
+            "CREATED",
+        ),
         [
             (
                 project.id,
                 project.name,
                 *map(amount, dataclasses.astuple(project.limits)),
                 "yes" if project.local_only else "no",
+                "yes" if project.billing else "no",
                 moment(project.created_at),
             )
             for project in projects
@@ -166,6 +187,7 @@ def set_project(
     max_queued: MaxQueued = None,
     daily_seconds: DailySeconds = None,
     local_only: LocalOnly = None,
+    billing: Billing = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Change the limits and the policy that are named here, and no others."""
@@ -173,8 +195,10 @@ def set_project(
         changed = tenants.change_limits(
             project, lambda limits: _replace_limits(limits, weight, max_running, max_queued, daily_seconds)
         )
-        if local_only is not None:
-            changed = tenants.change_project(changed.id, local_only=local_only)
+        policy = {"local_only": local_only, "billing": billing}
+        changed = tenants.change_project(
+            changed.id, **{name: value for name, value in policy.items() if value is not None}
+        )
     print(json.dumps(dataclasses.asdict(changed)) if as_json else f"changed {changed.id}")
 
 

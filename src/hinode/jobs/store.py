@@ -63,10 +63,15 @@ class Store(Upkeep):
             BadInput: the idempotency key was used for another request, or the project is local-only and a
                 model is a provider's.
             OverQuota: the project's limits do not allow it at present.
+            InsufficientCredit: the project pays for its clips and has less credit than they cost.
+            OverBudget: a budget of the project, of its owner or of the model does not allow it.
+            MissingPrice: it does, and the price book has no price for a model.
         """
         now = self.clock()
         with self.database.write() as connection:
-            accepted = submission.accept(connection, drafts, idempotency, retry_count, since, now)
+            accepted = submission.accept(
+                connection, drafts, idempotency, retry_count, since, now, self.pricing
+            )
             if also and not accepted.replayed:
                 also(connection, [job.id for job in accepted.jobs])
             return accepted

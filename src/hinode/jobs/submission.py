@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode import engines
-from hinode.jobs import idempotency
+from hinode.jobs import billing, idempotency
 from hinode.jobs.job import Draft, Idempotency, OverQuota, Submitted
 from hinode.jobs.library import rows as library_rows
 from hinode.jobs.library import storage
@@ -17,6 +17,7 @@ from hinode.jobs.rows import new_row
 from hinode.jobs.states import Status
 from hinode.jobs.tenants.tenant import lock_project
 from hinode.jobs.transitions import artifact_row, jobs_by_id
+from hinode.money.pricing import Pricing
 from hinode.records import hints
 from hinode.records.rows import count_rows, only_row
 from hinode.records.tables import artifacts, jobs
@@ -32,6 +33,7 @@ def accept(
     retry_count: int,
     since: float,
     now: float,
+    pricing: Pricing | None = None,
 ) -> Submitted:
     """Turn drafts into jobs, in the caller's transaction; see `Store.submit`."""
     project_id = drafts[0].project_id
@@ -58,6 +60,7 @@ def accept(
     for row, job_id in zip(rows, job_ids, strict=True):
         row["id"] = job_id
     connection.execute(jobs.insert(), rows)
+    billing.place_holds(connection, project, job_ids, drafts, pricing, now)
     inputs = [
         artifact_row(job_id, role, file)
         for job_id, draft in zip(job_ids, drafts, strict=True)

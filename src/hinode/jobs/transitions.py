@@ -3,8 +3,8 @@
 A status changes here and nowhere else, so this module can be compared with `states.TRANSITIONS`.
 
 PostgreSQL runs several of these transactions at once. They take locks in one order, so that no two wait for
-each other: the project, then rows of jobs, then the lock on claims. With that lock a claim waits for nothing
-more: a job whose row another transaction has locked is not claimed this time.
+each other: the project, then rows of jobs, then lots of credit, then the lock on claims. With that lock a
+claim waits for nothing more: a job whose row another transaction has locked is not claimed this time.
 
 What a worker writes raises `LeaseLost` if another worker may have the job.
 """
@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.background import backoff
+from hinode.jobs import billing
 from hinode.jobs.job import Job, Lease, LeaseLost
 from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import POLICY, Tenant, attained
@@ -175,6 +176,7 @@ def complete(
     _write(_FINISH, connection, job, **values)
     for role, file in files.items():
         _ARTIFACT.run(connection, **artifact_row(job.id, role, file))
+    billing.settle_delivered(connection, job, now)
     _emit_end(connection, job, "video.completed", now)
 
 
@@ -201,6 +203,7 @@ def end(connection: Connection, job: Job, status: Status, now: float, code: str,
     values = {"old_status": job.status.value, "new_status": status.value, "code": code, "message": message}
     if not _END.run(connection, job=job.id, now=now, **values):
         raise RuntimeError(f"video {job.id} is not {job.status.value} any more")
+    billing.settle_ended(connection, job, status, now)
     _emit_end(connection, job, "video.failed", now)
 
 

@@ -96,6 +96,7 @@ class Project:
         storage_limit_bytes: how much its files may take, or None for no limit.
         feed_enabled: whether it has a feed.
         local_only: whether its jobs stay with own workers, and never go to a provider.
+        billing: whether its clips are paid for from its credit.
     """
 
     id: str
@@ -107,6 +108,7 @@ class Project:
     storage_limit_bytes: int | None = None
     feed_enabled: bool = False
     local_only: bool = False
+    billing: bool = False
 
     @classmethod
     def of(cls, row: sa.RowMapping) -> Project:

@@ -227,8 +227,8 @@ class Tenants:
 
         Args:
             project_id: it exists.
-            changes: of `name`, `expiry`, `storage_limit_bytes`, `feed_enabled` and `local_only`, those to
-                change.
+            changes: of `name`, `expiry`, `storage_limit_bytes`, `feed_enabled`, `local_only` and
+                `billing`, those to change.
 
         Raises:
             BadInput: another project has the name, or a value is out of range.

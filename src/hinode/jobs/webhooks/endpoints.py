@@ -28,6 +28,7 @@ EventType = Literal[
     "batch.completed",
     "batch.expired",
     "batch.failed",
+    "budget.soft_limit_passed",
     "member.invited",
     "member.password_reset",
     "status.incident.closed",

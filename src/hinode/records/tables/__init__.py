@@ -48,6 +48,13 @@ from hinode.records.tables.library import (
     library_tags,
     uploads,
 )
+from hinode.records.tables.money import (
+    budget_charges,
+    budget_windows,
+    budgets,
+    ledger_accounts,
+    ledger_transfers,
+)
 from hinode.records.tables.schema import metadata, schema_revisions
 from hinode.records.tables.status import (
     status_buckets,
@@ -65,6 +72,9 @@ __all__ = [
     "attempts",
     "batch_lines",
     "batches",
+    "budget_charges",
+    "budget_windows",
+    "budgets",
     "characters",
     "collection_items",
     "collections",
@@ -74,6 +84,8 @@ __all__ = [
     "idempotency",
     "instances",
     "jobs",
+    "ledger_accounts",
+    "ledger_transfers",
     "library",
     "library_tags",
     "likes",

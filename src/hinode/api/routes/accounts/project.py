@@ -68,6 +68,9 @@ class ProjectObject(wire.Answer):
     local_only: bool = Field(
         description="Whether own workers alone make its videos; `hinode projects set` changes it."
     )
+    billing: bool = Field(
+        description="Whether its videos are paid for from its credit; `hinode projects set` changes it."
+    )
     limits: ProjectLimits
 
 

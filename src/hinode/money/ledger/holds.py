@@ -1,0 +1,234 @@
+"""Holds: credit that is set aside before the work and resolved once, after it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.engine import Connection
+
+from hinode.errors import HinodeError
+from hinode.money.amounts import check_amount, format_amount
+from hinode.money.ledger.accounts import Kind, open_operator_account
+from hinode.money.ledger.transfers import Kind as Move
+from hinode.money.ledger.transfers import LedgerError, Transfer, chain, insert, resolutions
+from hinode.records.prepared import Prepared
+
+_LOTS = Prepared(
+    "SELECT id, balance - pending FROM ledger_accounts "
+    "WHERE kind = 'lot' AND project_id = :project_id AND currency = :currency "
+    "AND balance - pending > 0 AND (expires_at IS NULL OR expires_at > :now) "
+    "ORDER BY priority, expires_at IS NULL, expires_at, id FOR UPDATE"
+)
+
+
+class InsufficientCredit(HinodeError):
+    """The project has less credit than a hold needs.
+
+    Attributes:
+        shortfall: in micro-units.
+    """
+
+    code = "insufficient_credit"
+
+    def __init__(self, amount: int, shortfall: int, currency: str) -> None:
+        super().__init__(
+            f"the project lacks {format_amount(shortfall, currency)} of {format_amount(amount, currency)}",
+            "add credit, or choose a shorter or smaller clip",
+        )
+        self.shortfall = shortfall
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Credit that is set aside.
+
+    Attributes:
+        amount: in micro-units, over all lots.
+        captured: what was captured of it; None while it is open.
+    """
+
+    id: str
+    job_id: str | None
+    amount: int
+    currency: str
+    captured: int | None = None
+
+
+def place(
+    connection: Connection,
+    hold_id: str,
+    project_id: str,
+    amount: int,
+    currency: str,
+    now: float,
+    *,
+    job_id: str | None = None,
+) -> Hold:
+    """Set credit of a project aside, in the caller's transaction; once for each `hold_id`.
+
+    The lots burn in their order, and the hold pins them: what it set aside can be captured although a lot
+    expires meanwhile.
+
+    Args:
+        amount: micro-units, above 0.
+        now: seconds since 1970, by the clock of the database.
+
+    Raises:
+        InsufficientCredit: the open lots hold less than this.
+        BadInput: the amount cannot be used.
+        LedgerError: there is another hold with this id.
+    """
+    check_amount(amount)
+    before = find(connection, hold_id)
+    if before is not None:
+        if (before.amount, before.currency, before.job_id) != (amount, currency, job_id):
+            raise LedgerError(f"there is another hold {hold_id!r}", "use another id for another hold")
+        return before
+    revenue = open_operator_account(connection, Kind.REVENUE, currency, now)
+    rest = amount
+    entries: list[Transfer] = []
+    for lot_id, available in _LOTS.run(connection, project_id=project_id, currency=currency, now=now):
+        part = min(rest, available)
+        entries.append(
+            Transfer(
+                id=f"{hold_id}/{len(entries):03d}",
+                chain=hold_id,
+                kind=Move.HOLD,
+                debit_id=lot_id,
+                credit_id=revenue,
+                amount=part,
+                currency=currency,
+                at=now,
+                project_id=project_id,
+                job_id=job_id,
+            )
+        )
+        rest -= part
+        if not rest:
+            break
+    if rest or not entries:
+        raise InsufficientCredit(amount, rest, currency)
+    insert(connection, entries)
+    return Hold(hold_id, job_id, amount, currency)
+
+
+def capture(connection: Connection, hold_id: str, price: int, now: float) -> int:
+    """Take the price out of a hold, or all of it if the price is higher, and release the rest.
+
+    Args:
+        price: of what was delivered, in micro-units.
+
+    Returns:
+        What was captured. A second call with the same price returns the same and posts nothing.
+
+    Raises:
+        LedgerError: there is no such hold, or it was resolved in another way.
+    """
+    check_amount(price, "price")
+    return _resolve(connection, hold_id, price, Move.VOID, now)
+
+
+def void(connection: Connection, hold_id: str, now: float) -> None:
+    """Release a hold: nothing was delivered; see `capture` for errors."""
+    _resolve(connection, hold_id, 0, Move.VOID, now)
+
+
+def expire(connection: Connection, hold_id: str, now: float) -> None:
+    """Release a hold that nobody resolved in time; see `capture` for errors."""
+    _resolve(connection, hold_id, 0, Move.EXPIRY, now)
+
+
+def refund(connection: Connection, hold_id: str, refund_id: str, amount: int, now: float) -> None:
+    """Give captured credit back to the lots that it came from, the last one first; once for each id.
+
+    Raises:
+        LedgerError: nothing was captured by this hold, or less is left than `amount`.
+    """
+    check_amount(amount)
+    name = f"{hold_id}/refund:{refund_id}"
+    before = chain(connection, name)
+    if before:
+        if sum(entry.amount for entry in before) != amount:
+            raise LedgerError(f"{refund_id!r} refunded another amount", "use another id for another refund")
+        return
+    captures = [entry for entry in resolutions(connection, hold_id) if entry.kind == Move.CAPTURE]
+    rest = amount
+    entries: list[Transfer] = []
+    for original in reversed(captures):
+        part = min(rest, original.amount - _amount_back(connection, original.id))
+        if part > 0:
+            entries.append(
+                dataclasses.replace(
+                    original,
+                    id=f"{name}/{len(entries):03d}",
+                    chain=name,
+                    kind=Move.REVERSAL,
+                    debit_id=original.credit_id,
+                    credit_id=original.debit_id,
+                    amount=part,
+                    at=now,
+                    hold_id=None,
+                    original_id=original.id,
+                )
+            )
+            rest -= part
+    if rest or not entries:
+        raise LedgerError(f"less was captured by the hold {hold_id!r}", "refund at most what was captured")
+    insert(connection, entries)
+
+
+def find(connection: Connection, hold_id: str) -> Hold | None:
+    """A hold by its id."""
+    legs = chain(connection, hold_id)
+    if not legs:
+        return None
+    return Hold(
+        hold_id,
+        legs[0].job_id,
+        sum(leg.amount for leg in legs),
+        legs[0].currency,
+        _captured(resolutions(connection, hold_id)),
+    )
+
+
+_REVERSALS = Prepared("SELECT coalesce(sum(amount), 0) FROM ledger_transfers WHERE original_id = :id")
+
+
+def _amount_back(connection: Connection, transfer_id: str) -> int:
+    return int(_REVERSALS.run(connection, id=transfer_id)[0][0])
+
+
+def _captured(entries: Sequence[Transfer]) -> int | None:
+    return sum(entry.amount for entry in entries) if entries else None
+
+
+def _resolve(connection: Connection, hold_id: str, price: int, release: Move, now: float) -> int:
+    legs = chain(connection, hold_id)
+    if not legs:
+        raise LedgerError(f"there is no hold {hold_id!r}", "look up its id in the job")
+    rest = amount = min(price, sum(leg.amount for leg in legs))
+    before = resolutions(connection, hold_id)
+    if before:
+        if _captured(before) != amount:
+            message = f"the hold {hold_id!r} was resolved with {format_amount(_captured(before) or 0)}"
+            raise LedgerError(message, "a hold is resolved once")
+        return amount
+    entries = []
+    for leg in legs:
+        part = min(rest, leg.amount)
+        entries.append(
+            dataclasses.replace(
+                leg,
+                id=f"{leg.id}/end",
+                chain=f"{hold_id}/end",
+                kind=Move.CAPTURE if part else release,
+                amount=part,
+                at=now,
+                hold_id=leg.id,
+            )
+        )
+        rest -= part
+    insert(connection, entries)
+    return amount
