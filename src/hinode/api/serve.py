@@ -203,6 +203,9 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
         PeriodicTask("checking the health of upstreams", PROBE_SECONDS, _prober(context.settings)),
         PeriodicTask("entering older videos in the library", 300.0, context.library.fill),
         PeriodicTask("removing deleted storyboards", 300.0, context.storyboards.remove_deleted),
+        PeriodicTask("carrying out ended consents", 30.0, context.consents.enforce_ended),
+        PeriodicTask("entering fingerprints of videos", 5.0, context.copies.enter_new),
+        PeriodicTask("advancing notices of takedown", 60.0, lambda: advance_takedowns(context)),
         PeriodicTask("removing unreferenced files", 300.0, lambda: sweep(context)),
     ]
 
@@ -235,6 +238,12 @@ def _reaper(store: Store, clock: Callable[[], float]) -> Callable[[], object]:
         store.reap(over_http=clock() > spared_until)
 
     return reap
+
+
+def advance_takedowns(context: Context) -> None:
+    """Carry out what is due of the notices of takedown, and remind the operator."""
+    settings = context.settings
+    context.takedowns.advance(context.mailer, settings.takedown_mail or settings.status_mail)
 
 
 def sweep(context: Context) -> None:
