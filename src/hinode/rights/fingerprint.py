@@ -125,7 +125,8 @@ def _basis() -> npt.NDArray[np.float32]:
     """The frequencies 1 to `KEPT` of the orthonormal DCT-II, float32 [KEPT, SIDE]. Frequency 0 is left out in
     both directions, and with it brightness and even gradients."""
     frequency, place = np.arange(1, KEPT + 1)[:, None], np.arange(SIDE)[None, :]
-    return (np.sqrt(2 / SIDE) * np.cos(np.pi * frequency * (place + 0.5) / SIDE)).astype(np.float32)
+    waves = math.sqrt(2 / SIDE) * np.cos(np.pi * frequency * (place + 0.5) / SIDE)
+    return np.asarray(waves, np.float32)
 
 
 def _spread(video: VideoFile) -> Iterator[Frames]:

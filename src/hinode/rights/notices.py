@@ -75,7 +75,7 @@ class Notice:
         locator: where the content is, as it was written.
         entries: ids of videos, files and characters of this server in it.
         due_at: when the law wants it carried out.
-        appeal_until: until when the makers may answer, or None before the decision.
+        appeal_ends_at: until when the makers may answer, or None before the decision.
     """
 
     id: str
@@ -93,7 +93,7 @@ class Notice:
     decided_at: float | None
     decided_by: str | None
     reason: str
-    appeal_until: float | None
+    appeal_ends_at: float | None
     counter_project_id: str | None
     counter_statement: str | None
     counter_signature: str | None
@@ -234,7 +234,7 @@ def due(connection: Connection, now: float) -> list[str]:
 
 def settled(connection: Connection, now: float) -> list[str]:
     """The ids of upheld notices that nobody has answered in time."""
-    over = takedowns.c.status == Status.UPHELD.value, takedowns.c.appeal_until <= now
+    over = takedowns.c.status == Status.UPHELD.value, takedowns.c.appeal_ends_at <= now
     return list(connection.scalars(sa.select(takedowns.c.id).where(*over).order_by(takedowns.c.id)))
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -139,7 +140,7 @@ def find(connection: Connection, entry_ids: list[str]) -> list[Match]:
     for digest, similarity in _near(connection, digests).items():
         for name in _entries(connection, {digest}):
             result.setdefault(name, Match(name, NEAR, similarity))
-    for name in _derived(connection, list(result)):
+    for name in _derived(connection, list(result), digests):
         result.setdefault(name, Match(name, DERIVED, 0.0))
     return list(result.values())
 
@@ -194,7 +195,7 @@ def lift(connection: Connection, takedown_id: str) -> None:
     connection.execute(staydowns.update().where(mine).values(lifted=True))
 
 
-def _without_fingerprint() -> sa.Select[tuple[str]]:
+def _without_fingerprint() -> sa.Select[Any]:
     """The files of finished videos and of characters that have no fingerprint."""
     videos = sa.select(artifacts.c.digest).where(artifacts.c.role == VIDEO)
     subjects = sa.select(characters.c.digest).where(
@@ -213,7 +214,7 @@ def _is_there(connection: Connection, name: str) -> bool:
     return connection.scalar(sa.union_all(*queries)) is not None
 
 
-def _digests_of(entry_ids: list[str]) -> sa.Select[tuple[str]]:
+def _digests_of(entry_ids: list[str]) -> sa.Select[Any]:
     """The files by which entries are compared: the video of a job, the file of an upload or a character."""
     parts = [
         sa.select(artifacts.c.digest).where(artifacts.c.role == VIDEO, artifacts.c.job_id.in_(entry_ids)),
@@ -262,9 +263,12 @@ def _all_prints(connection: Connection) -> Iterator[tuple[str, Fingerprint]]:
         yield row.digest, Fingerprint.from_bytes(row.hashes)
 
 
-def _derived(connection: Connection, entry_ids: list[str]) -> list[str]:
-    """Videos that were made from some videos, through all generations, deleted ones left out."""
-    below = sa.select(parents.c.job_id).where(parents.c.parent_id.in_(entry_ids)).cte("below", recursive=True)
-    below = below.union(sa.select(parents.c.job_id).join(below, parents.c.parent_id == below.c.job_id))
-    query = sa.select(jobs.c.id).where(jobs.c.id.in_(sa.select(below.c.job_id)), jobs.c.deleted_at.is_(None))
+def _derived(connection: Connection, entry_ids: list[str], digests: set[str]) -> list[str]:
+    """Videos that were made from some videos or files, through all generations, deleted ones left out."""
+    inputs = sa.select(artifacts.c.job_id).where(artifacts.c.role != VIDEO, artifacts.c.digest.in_(digests))
+    children = sa.select(parents.c.job_id).where(parents.c.parent_id.in_(entry_ids))
+    first = sa.select(jobs.c.id).where(sa.or_(jobs.c.id.in_(inputs), jobs.c.id.in_(children)))
+    below = first.cte("below", recursive=True)
+    below = below.union(sa.select(parents.c.job_id).join(below, parents.c.parent_id == below.c.id))
+    query = sa.select(jobs.c.id).where(jobs.c.id.in_(sa.select(below.c.id)), jobs.c.deleted_at.is_(None))
     return list(connection.scalars(query.order_by(jobs.c.id)))

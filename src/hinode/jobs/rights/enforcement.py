@@ -33,10 +33,11 @@ from hinode.records.tables import (
 
 VIDEO, FILE, CHARACTER = "video_", "file-", "char_"
 """Prefixes of the ids of what can be withheld."""
-CODES = {"consent": "consent_revoked", "takedown": "taken_down"}
+CODES = {"consent": "consent_revoked", "takedown": "taken_down", "proj": "project_deleted"}
 MESSAGES = {
     "consent": "a person who is shown has withdrawn the consent, or it has expired",
     "takedown": "the video was taken down after a notice",
+    "proj": "its project was deleted",
 }
 
 

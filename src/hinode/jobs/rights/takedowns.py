@@ -82,7 +82,6 @@ class Takedowns:
         with self.database.write() as connection:
             entries = _entries(connection, claim.locator)
             notice = notices.insert(connection, claim, entries, _digest(token), origin, now)
-            copies.enter_matches(connection, notice.id, copies.find(connection, list(notice.entries)))
         return Received(notice, token)
 
     def status(self, notice_id: str, token: str) -> Notice:
@@ -123,8 +122,15 @@ class Takedowns:
         return [Notice.of(row) for row in rows], more
 
     def matches(self, notice_id: str) -> list[Match]:
-        """What a notice is about."""
+        """What a notice is about: of an open one what is there now, of another one what was decided about.
+
+        Raises:
+            UnknownNotice: there is none.
+        """
         with self.database.read() as connection:
+            notice = _existing(notices.get(connection, notice_id), notice_id)
+            if notice.status is Status.OPEN:
+                return copies.find(connection, list(notice.entries))
             return copies.matches_of(connection, notice_id)
 
     def uphold(
@@ -142,17 +148,19 @@ class Takedowns:
             UnknownNotice: there is none.
             WrongStatus: it was decided about.
         """
-        now = self.clock()
+        # Before the transaction that writes: the search reads the fingerprints of all videos.
+        found, now = self.matches(notice_id), self.clock()
         with self.database.write() as connection:
             notice = _existing(notices.get(connection, notice_id, lock=True), notice_id)
-            found = copies.find(connection, list(notice.entries))
             copies.enter_matches(connection, notice_id, found)
             matches = [
                 match for match in copies.matches_of(connection, notice_id) if match.entry_id not in spare
             ]
             names = [match.entry_id for match in matches]
             until = now + APPEAL_SECONDS
-            notice = notices.change(connection, notice, Status.UPHELD, actor, now, reason, appeal_until=until)
+            notice = notices.change(
+                connection, notice, Status.UPHELD, actor, now, reason, appeal_ends_at=until
+            )
             # What was made from a copy may have innocent parts, whose copies are not refused.
             kept_down = [match.entry_id for match in matches if match.kind != copies.DERIVED]
             copies.keep_down(connection, notice_id, kept_down, now)

@@ -185,9 +185,10 @@ class Tenants:
             return self._insert_project(connection, name, organisation_id, limits or Limits(), local_only)
 
     def projects(self) -> list[Project]:
-        """Every project, the oldest first."""
+        """Every project that was not deleted, the oldest first."""
+        query = sa.select(projects).where(projects.c.deleted_at.is_(None)).order_by(projects.c.id)
         with self.database.read() as connection:
-            rows = connection.execute(sa.select(projects).order_by(projects.c.id)).mappings()
+            rows = connection.execute(query).mappings()
             return [Project.of(row) for row in rows]
 
     def change_limits(self, project: str, change: Callable[[Limits], Limits]) -> Project:

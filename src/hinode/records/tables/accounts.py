@@ -47,6 +47,7 @@ projects = Table(
     Column("paused_at", Float(53)),  # since when its waiting jobs are not started; null: they are
     Column("feed_enabled", Boolean, nullable=False, server_default=text("false")),
     Column("local_only", Boolean, nullable=False, server_default=text("false")),  # no jobs for providers
+    Column("deleted_at", Float(53)),  # since when it is being deleted, or is; its id stays
 )
 
 api_keys = Table(

@@ -114,7 +114,7 @@ takedowns = Table(
     Column("decided_at", Float(53)),
     Column("decided_by", String(64)),
     Column("reason", Text, nullable=False, server_default=""),
-    Column("appeal_until", Float(53)),
+    Column("appeal_ends_at", Float(53)),
     Column("counter_project_id", String(64)),
     Column("counter_statement", Text),
     Column("counter_signature", Text),

@@ -108,11 +108,16 @@ class TakedownObject(NoticeReceipt):
     signature: str
     decided_at: int | None
     decided_by: str | None
-    appeal_until: int | None
+    appeal_ends_at: int | None
     counter_statement: str | None
     counter_signature: str | None
     counter_at: int | None
     closed_at: int | None
+
+
+class TakedownDetails(TakedownObject):
+    """A notice with everything that it is about."""
+
     matches: list[MatchObject]
 
 
@@ -125,7 +130,7 @@ class OwnTakedown(NoticeReceipt):
 
     kind: str
     statement: str
-    appeal_until: int | None
+    appeal_ends_at: int | None
     counter_at: int | None
     entries: tuple[str, ...]
 
@@ -203,7 +208,7 @@ def list_notices(
 ) -> Response:
     """Notices, for reviewers."""
     entries = context.takedowns.page(status=status, **page)
-    return TakedownList.from_entries(lambda notice: _object(context, notice), entries).response()
+    return TakedownList.from_entries(TakedownObject.of, entries).response()
 
 
 @router.get("/own", response_model=OwnList)
@@ -226,13 +231,13 @@ def get_report(
     return TransparencyReport.of(report, rows=rows, withheld=dict(report.withheld)).response()
 
 
-@router.get("/{takedown_id}", response_model=TakedownObject)
+@router.get("/{takedown_id}", response_model=TakedownDetails)
 def get_takedown(takedown_id: Id, context: AppContext, reviewer: Reviewer) -> Response:
     """A notice, for reviewers."""
-    return _object(context, context.takedowns.get(takedown_id)).response()
+    return _details(context, context.takedowns.get(takedown_id)).response()
 
 
-@router.post("/{takedown_id}/decision", response_model=TakedownObject)
+@router.post("/{takedown_id}/decision", response_model=TakedownDetails)
 def decide(takedown_id: Id, body: DecideBody, context: AppContext, reviewer: Reviewer) -> Response:
     """Uphold a notice, with all copies of what it names; reject it; restore everything; or end its appeals,
     which deletes the evidence for good."""
@@ -246,7 +251,7 @@ def decide(takedown_id: Id, body: DecideBody, context: AppContext, reviewer: Rev
             notice = takedowns.restore(takedown_id, actor, body.reason)[0]
         case "close":
             notice = takedowns.close(takedown_id, actor, body.reason)
-    return _object(context, notice).response()
+    return _details(context, notice).response()
 
 
 @router.get("/{takedown_id}/evidence/{entry_id}", response_class=Response, responses=wire.FILE)
@@ -276,9 +281,9 @@ def counter_notice(takedown_id: Id, body: AnswerBody, context: AppContext, actor
     return NoticeReceipt.of(notice).response()
 
 
-def _object(context: Context, notice: Notice) -> TakedownObject:
+def _details(context: Context, notice: Notice) -> TakedownDetails:
     matches = [_match(context, notice, match) for match in context.takedowns.matches(notice.id)]
-    return TakedownObject.of(notice, matches=matches, status=notice.status.value)
+    return TakedownDetails.of(notice, matches=matches)
 
 
 def _match(context: Context, notice: Notice, match: Match) -> MatchObject:

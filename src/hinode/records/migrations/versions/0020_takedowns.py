@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("decided_at", sa.Float(precision=53), nullable=True),
         sa.Column("decided_by", sa.String(length=64), nullable=True),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
-        sa.Column("appeal_until", sa.Float(precision=53), nullable=True),
+        sa.Column("appeal_ends_at", sa.Float(precision=53), nullable=True),
         sa.Column("counter_project_id", sa.String(length=64), nullable=True),
         sa.Column("counter_statement", sa.Text(), nullable=True),
         sa.Column("counter_signature", sa.Text(), nullable=True),
@@ -105,3 +105,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("takedown_id", "digest", name=op.f("pk_staydowns")),
     )
     op.create_index(op.f("ix_staydowns_digest"), "staydowns", ["digest"], unique=False)
+    op.add_column("projects", sa.Column("deleted_at", sa.Float(53), nullable=True))
