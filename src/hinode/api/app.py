@@ -35,6 +35,7 @@ from hinode.api.routes.documents import feed, shots, storyboards
 from hinode.api.routes.library import archives, characters, collections, entries, files, trash
 from hinode.api.routes.operations import batches, events, health, models, queue, status, worker_files, workers
 from hinode.api.routes.rights import consents, takedowns, uploads
+from hinode.api.routes.rights import page as takedown_page
 from hinode.api.routes.videos import (
     captions,
     content,
@@ -91,7 +92,7 @@ ROUTERS = (
 )
 """The routes under /v1: for a new one, add its router here."""
 
-OPEN_ROUTERS = (health.router, status.router, takedowns.open_router, studio.router)
+OPEN_ROUTERS = (health.router, status.router, takedowns.open_router, takedown_page.router, studio.router)
 """The routes beside /v1, which need no key."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")

@@ -58,7 +58,7 @@ def report(connection: Connection, begin: float, end: float) -> Report:
     inside = takedowns.c.created_at >= begin, takedowns.c.created_at < end
     found = connection.execute(sa.select(takedowns).where(*inside)).all()
     rows = tuple(
-        Row(kind, len(of_kind), Counter(notice.status for notice in of_kind))
+        Row(kind, len(of_kind), dict(Counter(notice.status for notice in of_kind)))
         for kind in KINDS
         for of_kind in [[notice for notice in found if notice.kind == kind]]
     )

@@ -24,7 +24,6 @@ from hinode.records.tables import (
     api_keys,
     consents,
     jobs,
-    metadata,
     projects,
     sessions,
     users,
@@ -111,11 +110,11 @@ def _held(database: Database, project_id: str) -> set[str]:
 
 
 def _delete(database: Database, table: sa.Table, condition: sa.ColumnElement[bool], held: set[str]) -> int:
-    """Delete rows in short transactions, but what belongs to videos that are evidence."""
+    """Delete rows in short transactions, but those of videos that are evidence, whose files are aside."""
     if table.name == TOMBSTONE:
         return 0
-    if held:
-        condition = sa.and_(condition, *_spared(table, held))
+    if table is jobs and held:
+        condition = sa.and_(condition, jobs.c.id.not_in(held))
     key = list(table.primary_key.columns)
     total = 0
     while True:
@@ -125,13 +124,3 @@ def _delete(database: Database, table: sa.Table, condition: sa.ColumnElement[boo
                 return total
             chosen = sa.tuple_(*key).in_([tuple(row) for row in rows])
             total += connection.execute(table.delete().where(chosen)).rowcount
-
-
-def _spared(table: sa.Table, held: set[str]) -> list[sa.ColumnElement[bool]]:
-    if table is jobs:
-        return [jobs.c.id.not_in(held)]
-    return [
-        key.parent.not_in(held)
-        for key in table.foreign_keys
-        if key.references(metadata.tables["jobs"]) and key.parent.name in table.c
-    ]
