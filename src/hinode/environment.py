@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -206,5 +206,7 @@ class Variables(Input):
     status_models: Annotated[tuple[str, ...], BeforeValidator(_models)] | None = None
     status_mail: Annotated[tuple[str, ...], BeforeValidator(_recipients)] | None = None
     status_seconds: Annotated[_Decimal, Field(ge=1, le=MAX_PROBE_SECONDS)] | None = None
+    likeness: Literal["attest", "review"] | None = None
+    takedown_mail: Annotated[tuple[str, ...], BeforeValidator(_recipients)] | None = None
     worker_token: str | None = None
     testcard_step_seconds: Annotated[_Decimal, Field(ge=0)] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from platformdirs import user_data_path
@@ -63,6 +64,11 @@ class Settings:
             machine. `HINODE_STATUS_MODELS`, separated by commas.
         status_mail: addresses that incidents are mailed to. `HINODE_STATUS_MAIL`, separated by commas.
         status_seconds: between two probes of a component. `HINODE_STATUS_SECONDS`, 15.
+        likeness: what happens to pictures and videos from outside where no guard sees people: "attest":
+            somebody confirms the rights once for each project; "review": a reviewer accepts each file first,
+            for servers that are open to strangers. `HINODE_LIKENESS`, attest.
+        takedown_mail: addresses that notices of takedown are mailed to. `HINODE_TAKEDOWN_MAIL`, separated by
+            commas; by default those of `HINODE_STATUS_MAIL`.
         worker_token: with which `hinode worker --server` acts, or "". `HINODE_WORKER_TOKEN`.
         testcard_step_seconds: duration of one step of the engine testcard. `HINODE_TESTCARD_STEP_SECONDS`, 0.
     """
@@ -93,6 +99,8 @@ class Settings:
     status_models: tuple[str, ...] = ()
     status_mail: tuple[str, ...] = ()
     status_seconds: float = 15.0
+    likeness: Literal["attest", "review"] = "attest"
+    takedown_mail: tuple[str, ...] = ()
     worker_token: str = field(default="", repr=False)
     testcard_step_seconds: float = 0.0
 

@@ -120,6 +120,7 @@ def new_project(context: Context, client: TestClient) -> Server:
     """A new project; the client sends its key, which has every scope, from now on."""
     name = f"project {len(context.tenants.projects())}"
     project = context.tenants.create_project(name)
+    context.consents.confirm(project.id, "test")
     created = context.tenants.create_key("test", project=name)
     client.headers["authorization"] = f"Bearer {created.key}"
     return Server(client, context, project.id, created.key, created.id)

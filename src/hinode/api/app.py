@@ -34,6 +34,8 @@ from hinode.api.routes.accounts import credits, members, passwords, project, ses
 from hinode.api.routes.documents import feed, shots, storyboards
 from hinode.api.routes.library import archives, characters, collections, entries, files, trash
 from hinode.api.routes.operations import batches, events, health, models, queue, status, worker_files, workers
+from hinode.api.routes.rights import consents, takedowns, uploads
+from hinode.api.routes.rights import page as takedown_page
 from hinode.api.routes.videos import (
     captions,
     content,
@@ -83,12 +85,15 @@ ROUTERS = (
     shots.router,
     feed.router,
     feed.syndication_router,
+    consents.router,
+    uploads.router,
+    takedowns.router,
     workers.router,
     worker_files.router,
 )
 """The routes under /v1: for a new one, add its router here."""
 
-OPEN_ROUTERS = (health.router, status.router, studio.router)
+OPEN_ROUTERS = (health.router, status.router, takedowns.open_router, takedown_page.router, studio.router)
 """The routes beside /v1, which need no key."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from fastapi import Depends, Request
 from hinode.api.catalogue import Catalogue
 from hinode.api.connections import max_connections
 from hinode.api.failures import Refusal
-from hinode.api.limits import ByteBudget, ConcurrencyLimit, SharedRates
+from hinode.api.limits import ByteBudget, ConcurrencyLimit, SharedRates, Strangers
 from hinode.api.readiness import Readiness
 from hinode.api.requests.admission import Admission
 from hinode.api.requests.batch_wire import BatchWire
@@ -44,6 +45,10 @@ from hinode.jobs.library.lineage import Lineages
 from hinode.jobs.library.trash import Trash
 from hinode.jobs.pool_routes import PoolRoutes
 from hinode.jobs.project_queue import ProjectQueue
+from hinode.jobs.rights.consents import Consents
+from hinode.jobs.rights.copies import Copies
+from hinode.jobs.rights.takedowns import Takedowns
+from hinode.jobs.rights.uploads import UploadPolicy
 from hinode.jobs.status.report import StatusRecords
 from hinode.jobs.store import Store
 from hinode.jobs.storyboards.storyboards import Storyboards
@@ -59,6 +64,8 @@ from hinode.money.pricing import Pricing
 from hinode.money.quotes import Quotes
 from hinode.outbound import Outbound
 from hinode.records.database import Database
+from hinode.rights.people import Person
+from hinode.rights.receipts import Signer
 from hinode.settings import Settings
 
 P = ParamSpec("P")
@@ -72,6 +79,8 @@ MAX_BODY_MEMORY, MAX_BODY_MEMORY_PER_PROJECT = 256 << 20, 96 << 20
 """Bytes of text of all bodies that are being read, in all and for one project."""
 MAX_STREAMS, MAX_STREAMS_PER_PROJECT = 500, 100
 """Videos whose events are followed at once, in all and for one project, if there are many descriptors."""
+REVIEW = "review"
+"""Scope of the role of reviewers."""
 PROJECT_SHARE = 4
 """One project gets this part of all connections for its requests, and half of that for its streams."""
 MAX_TESTS, MAX_TESTS_PER_PROJECT = 4, 2
@@ -114,7 +123,19 @@ class Context:
         self.status = StatusBoard(StatusRecords(database, clock), clock)
         self.endpoints = Endpoints(database, self.outbound, clock)
         self.catalogue = Catalogue(settings, clock)
-        self.inputs = Inputs(self.store, self.objects, self.uploads, self.characters, self.outbound)
+        self.consents = Consents(database, self.objects, Signer(settings.home), clock)
+        self.upload_policy = UploadPolicy(database, settings.likeness, clock=clock)
+        self.takedowns = Takedowns(database, self.objects, clock)
+        self.copies = Copies(database, self.objects, clock)
+        self.inputs = Inputs(
+            self.store,
+            self.objects,
+            self.uploads,
+            self.characters,
+            self.outbound,
+            self.upload_policy,
+            self.consents,
+        )
         self.forecast = Forecast(database, self.objects, Quotes(settings, database, clock), clock)
         self.admission = Admission(self.catalogue, self.inputs, PoolRoutes(settings, self.forecast))
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
@@ -137,6 +158,7 @@ class Context:
             MAX_TESTS, MAX_TESTS_PER_PROJECT, what="too many webhook endpoints are being tested"
         )
         self.sign_ins = ConcurrencyLimit(MAX_SIGN_INS, MAX_SIGN_INS, what="too many people are signing in")
+        self.strangers = Strangers()
         self._slow = anyio.CapacityLimiter(SLOW_THREADS)
         self._conversions = anyio.CapacityLimiter(CONVERSIONS)
 
@@ -191,9 +213,31 @@ async def _owner_or_key(request: Request) -> None:
         await _manager(request)
 
 
+async def _person(request: Request) -> Person:
+    """Who a request comes from, where the rights of people are concerned."""
+    identity = await _identity(request)
+    consents = (await _context(request)).consents
+    person = await anyio.to_thread.run_sync(consents.person, identity.project_id, identity.key_id)
+    return dataclasses.replace(person, manages=MANAGE in identity.scopes)
+
+
+async def _reviewer(request: Request) -> Person:
+    """Raises Refusal: the request is not of an owner or a reviewer of the first project, the operator's."""
+    identity, context = await _identity(request), await _context(request)
+    operator = await anyio.to_thread.run_sync(context.tenants.project, None)
+    if identity.project_id == operator.id and identity.scopes & {MANAGE, REVIEW}:
+        return await _person(request)
+    message = "only owners and reviewers of the operator's project may do that"
+    raise Refusal(403, message, code="insufficient_role")
+
+
 AppContext = Annotated[Context, Depends(_context)]
 ProjectId = Annotated[str, Depends(_project_id)]
 Caller = Annotated[Identity, Depends(_identity)]
+Actor = Annotated[Person, Depends(_person)]
+"""Who sends a request that is about the rights of people."""
+Reviewer = Annotated[Person, Depends(_reviewer)]
+"""Who decides about notices and uploads, for the whole server."""
 Manager = Annotated[Identity, Depends(_manager)]
 """Who sends a request that changes members, keys or settings of a project."""
 OWNERS = Depends(_owner_or_key)

@@ -23,6 +23,7 @@ from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.files.objects import StoreError
 from hinode.jobs.fleet.leases import UnknownWorker
 from hinode.jobs.job import LeaseLost, OverQuota, WrongState
+from hinode.jobs.rights.enforcement import CODES, Withheld
 from hinode.jobs.storyboards.storyboards import Stale
 from hinode.jobs.tenants.tokens import SignInError
 from hinode.jobs.worker.remote.protocol import VersionSkew
@@ -30,6 +31,8 @@ from hinode.money.books.entries import MissingPrice
 from hinode.money.budgets import OverBudget
 from hinode.money.ledger.holds import InsufficientCredit
 from hinode.records.database import DatabaseError
+from hinode.rights.notices import WrongStatus
+from hinode.rights.refusals import RightsRefusal
 
 log = logging.getLogger(__name__)
 
@@ -187,11 +190,15 @@ def _of_ours(error: HinodeError) -> Refusal:
         log.error("a job was refused: %s", error)
         message = "this server has no price for the model and the size; whoever runs it can enter one"
         return Refusal(503, message, code=error.code, type=SERVER_ERROR, headers={"x-should-retry": "false"})
+    if isinstance(error, RightsRefusal):
+        return Refusal(403, str(error), code=error.code, param=PARAMS.get(error.field, error.field))
+    if isinstance(error, Withheld):
+        return Refusal(451, str(error), code=CODES[error.cause_id.partition("_")[0]])
     if isinstance(error, SignInError):
         return Refusal(401, str(error), code=error.code)
     if isinstance(error, VersionSkew):
         return Refusal(400, str(error), code=error.code)
-    if isinstance(error, WrongState | LeaseLost | UnknownWorker):
+    if isinstance(error, WrongState | WrongStatus | LeaseLost | UnknownWorker):
         # A retry at once would get the same answer.
         return Refusal(409, str(error), code=error.code, headers={"x-should-retry": "false"})
     if isinstance(error, Stale):

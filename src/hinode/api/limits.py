@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -26,6 +27,7 @@ SMALL_BYTES = 1 << 20
 """A body with less text than this is always read, whatever the budget."""
 MAX_BUCKETS = 100_000
 LEASE_SECONDS = 1.0
+T = TypeVar("T")
 Reserve = Callable[[int], None]
 """Reserves memory for so many more bytes of a body; raises Refusal if the budget is used up."""
 
@@ -135,6 +137,25 @@ def check_address(buckets: Buckets, scope: Scope, per_minute: int) -> None:
         message = "there were too many requests from this address; ask again later"
         headers = retry_after(rate.wait)
         raise Refusal(429, message, code="rate_limit_exceeded", type=RATE_LIMIT, headers=headers)
+
+
+class Strangers:
+    """Requests of people without a key that write: each address has a rate, and all of them together wait for
+    one thread, so that they take nothing from anybody else."""
+
+    PER_MINUTE = 10
+
+    def __init__(self) -> None:
+        self.buckets = Buckets()
+        self._queue = anyio.CapacityLimiter(1)
+
+    def check(self, scope: Scope) -> None:
+        """Raise Refusal if there were too many requests from the address of this one."""
+        check_address(self.buckets, scope, self.PER_MINUTE)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Call `work` in the thread of strangers, when its turn comes."""
+        return await anyio.to_thread.run_sync(work, limiter=self._queue)
 
 
 @dataclass

@@ -25,8 +25,10 @@ from hinode.jobs.files.checkpoints import part_digests
 from hinode.jobs.periodic import PeriodicTask, PeriodicTasks
 from hinode.jobs.status.prober import Prober
 from hinode.jobs.store import Store
+from hinode.jobs.tenants import erasure
 from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.records.database import Database, DatabaseError
+from hinode.rights.people import CLOCK
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
@@ -203,6 +205,10 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
         PeriodicTask("checking the health of upstreams", PROBE_SECONDS, _prober(context.settings)),
         PeriodicTask("entering older videos in the library", 300.0, context.library.fill),
         PeriodicTask("removing deleted storyboards", 300.0, context.storyboards.remove_deleted),
+        PeriodicTask("carrying out ended consents", 30.0, context.consents.enforce_ended),
+        PeriodicTask("entering fingerprints of videos", 5.0, context.copies.enter_new),
+        PeriodicTask("advancing notices of takedown", 60.0, lambda: advance_takedowns(context)),
+        PeriodicTask("finishing deletions of projects", 300.0, lambda: finish_deletions(context)),
         PeriodicTask("removing unreferenced files", 300.0, lambda: sweep(context)),
     ]
 
@@ -235,6 +241,19 @@ def _reaper(store: Store, clock: Callable[[], float]) -> Callable[[], object]:
         store.reap(over_http=clock() > spared_until)
 
     return reap
+
+
+def advance_takedowns(context: Context) -> None:
+    """Carry out what is due of the notices of takedown, and remind the operator."""
+    settings = context.settings
+    context.takedowns.advance(context.mailer, settings.takedown_mail or settings.status_mail)
+
+
+def finish_deletions(context: Context) -> None:
+    """Go on with deletions that were interrupted, or that left evidence whose appeals have ended."""
+    database = context.store.database
+    for project_id in erasure.unfinished(database):
+        erasure.erase(database, context.objects, context.consents, project_id, CLOCK, context.clock)
 
 
 def sweep(context: Context) -> None:

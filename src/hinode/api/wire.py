@@ -44,6 +44,17 @@ def file_headers(digest: str) -> dict[str, str]:
     }
 
 
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    206: {"description": "The range of the Range header."},
+    416: {"description": "The range is outside the file."},
+}
+"""Answers of routes that send a file."""
+
+
 class Answer(BaseModel):
     """Base of the objects in answers."""
 

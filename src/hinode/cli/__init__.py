@@ -25,6 +25,7 @@ from hinode.cli import (
     models,
     plan,
     quote,
+    rights,
     serve,
     status,
     storyboard,
@@ -79,6 +80,11 @@ GROUPS = {
         "status": status.status,
         "users": users.users,
         "workers": serve.workers,
+    },
+    "Rights": {
+        "consents": rights.consents,
+        "takedowns": rights.takedowns,
+        "uploads": rights.uploads,
     },
     "Models": {"models": models.models},
 }

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from hinode.records.database import Database
 
 keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
-projects = typer.Typer(help="Create and list projects, and set their limits.", no_args_is_help=True)
+projects = typer.Typer(
+    help="Create, list, export and delete projects, and set their limits.", no_args_is_help=True
+)
 
 Weight = Annotated[
     float | None,
@@ -200,6 +203,49 @@ def set_project(
             changed.id, **{name: value for name, value in policy.items() if value is not None}
         )
     print(json.dumps(dataclasses.asdict(changed)) if as_json else f"changed {changed.id}")
+
+
+@projects.command("export", cls=Command)
+def export_project(
+    project: Annotated[str, typer.Argument(help="Name or id of the project.")],
+    file: Annotated[Path, typer.Argument(help="File to write, .zip")],
+) -> None:
+    """Write everything of a project into one ZIP file: jobs, clips, prompts, consents and their receipts."""
+    from hinode.jobs.files.stores import open_store
+    from hinode.jobs.tenants.export import export
+
+    objects = open_store(Settings.from_environment(os.environ), time.time)
+    with open_tenants() as tenants:
+        exported = export(tenants.database, objects, tenants.project(project).id, file, time.time())
+    rows = sum(exported.rows.values())
+    print(f"{file}: {rows:,} rows and {exported.files:,} files, {exported.bytes:,} bytes")
+    if exported.missing:
+        print(f"{len(exported.missing)} files are not in the store; the manifest names them", file=sys.stderr)
+
+
+@projects.command("delete", cls=Command)
+def delete_project(
+    project: Annotated[str, typer.Argument(help="Name or id of the project.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a project with everything that belongs to it, for good. An interrupted deletion goes on."""
+    from hinode.jobs.files.stores import open_store
+    from hinode.jobs.rights.consents import Consents
+    from hinode.jobs.tenants.erasure import erase
+    from hinode.rights.people import OPERATOR
+    from hinode.rights.receipts import Signer
+
+    settings = Settings.from_environment(os.environ)
+    objects = open_store(settings, time.time)
+    with open_tenants() as tenants:
+        found = tenants.project(project)
+        if not yes and not typer.confirm(f"Delete {found.name} ({found.id}) with all its videos?"):
+            raise typer.Exit(1)
+        people = Consents(tenants.database, objects, Signer(settings.home), time.time)
+        erased = erase(tenants.database, objects, people, found.id, OPERATOR, time.time)
+    print(f"deleted {found.id}: {erased.rows:,} rows; its files go with the next sweep of the server")
+    if erased.held:
+        print(f"{len(erased.held)} videos stay as evidence until appeals have ended", file=sys.stderr)
 
 
 @contextmanager

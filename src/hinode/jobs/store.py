@@ -18,6 +18,7 @@ from hinode.errors import quote
 from hinode.jobs import ids, live_workers, moves, queue, submission, transitions
 from hinode.jobs.job import Draft, HeartbeatReply, Idempotency, Job, Lease, Submitted, Unfinished
 from hinode.jobs.library import trash
+from hinode.jobs.rights import copies, enforcement
 from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import POLICY
 from hinode.jobs.states import MAX_FAILURES, MAX_POSTPONEMENTS, Outcome, Status
@@ -28,6 +29,7 @@ from hinode.records.paging import page_of
 from hinode.records.rows import count_rows, first_row
 from hinode.records.tables import artifacts, attempts, jobs, workers
 from hinode.request import MediaFile
+from hinode.rights.fingerprint import Fingerprint
 
 
 class Store(Upkeep):
@@ -77,9 +79,16 @@ class Store(Upkeep):
             return accepted
 
     def job(self, project_id: str, job_id: str) -> Job | None:
-        """A job of a project, or None if there is none or it was deleted."""
+        """A job of a project, or None if there is none or it was deleted.
+
+        Raises:
+            Withheld: it is withheld because of the rights of somebody.
+        """
         with self.database.read() as connection:
             row = first_row(connection, transitions.JOB, job=job_id, project=project_id)
+            cause = None if row else enforcement.cause_of(connection, job_id, project_id)
+        if cause is not None:
+            raise enforcement.Withheld(job_id, cause)
         return read_job(row) if row else None
 
     def jobs(
@@ -265,6 +274,7 @@ class Store(Upkeep):
         *,
         claim_next: bool = False,
         measured: runs.Measured | None = None,
+        fingerprint: Fingerprint | None = None,
     ) -> Lease | None:
         """Complete the job, with its files, its event and its account, and claim the next in the same
         transaction.
@@ -278,12 +288,20 @@ class Store(Upkeep):
             retention: seconds for which the files are kept.
             claim_next: whether to claim another job for the same worker.
             measured: the run, for the prediction of later ones.
+            fingerprint: of the video. If it matches something that was taken down, the job fails.
 
         Returns: the lease on the next job, if there is one.
         """
         now = self.clock()
         with self.database.write() as connection:
-            transitions.complete(connection, lease, files, provenance, now, now + retention)
+            video, print_ = files.get("video"), fingerprint
+            if video and print_ and copies.matching_staydown(connection, video.digest, print_) is not None:
+                job = transitions.release(connection, lease.job, Outcome.FAILED, now, copies.BLOCKED)
+                transitions.end(connection, job, Status.FAILED, now, *copies.BLOCKED_ERROR)
+            else:
+                transitions.complete(connection, lease, files, provenance, now, now + retention)
+                if video and print_:
+                    copies.enter(connection, video.digest, print_, now)
             if measured is not None:
                 runs.record(connection, measured, now)
             if not claim_next:

@@ -21,6 +21,8 @@ from hinode.money.pricing import Pricing
 from hinode.records import hints
 from hinode.records.rows import count_rows, only_row
 from hinode.records.tables import artifacts, jobs
+from hinode.rights import consents
+from hinode.rights.people import person_of
 
 DAY = 86_400.0
 FULL_QUEUE_RETRY = 10.0
@@ -59,8 +61,11 @@ def accept(
     job_ids = sorted(row["id"] for row in rows)  # ids of one instant are in no order
     for row, job_id in zip(rows, job_ids, strict=True):
         row["id"] = job_id
+    consents_of = [_consents(connection, draft, now) for draft in drafts]
     connection.execute(jobs.insert(), rows)
     billing.place_holds(connection, project, job_ids, drafts, pricing, now)
+    for job_id, consent_ids in zip(job_ids, consents_of, strict=True):
+        consents.enter_uses(connection, job_id, consent_ids)
     inputs = [
         artifact_row(job_id, role, file)
         for job_id, draft in zip(job_ids, drafts, strict=True)
@@ -73,6 +78,14 @@ def accept(
     if promise:
         idempotency.keep(connection, project_id, promise, job_ids, now)
     return Submitted(jobs_by_id(connection, job_ids))
+
+
+def _consents(connection: Connection, draft: Draft, now: float) -> list[str]:
+    """The consents of people that a draft needs; a revocation waits until the job is there."""
+    digests = {file.digest for file in draft.inputs.values()}
+    parents = {*draft.parents, *((draft.source_id,) if draft.source_id else ())}
+    person = person_of(connection, draft.project_id, draft.key_id)
+    return consents.required(connection, digests, parents, person, now)
 
 
 def _check_quota(connection: Connection, project: sa.RowMapping, drafts: Sequence[Draft], now: float) -> None:

@@ -23,7 +23,9 @@ from hinode.records.tables import (
     characters,
     idempotency,
     jobs,
+    upload_reviews,
     uploads,
+    withheld_files,
     worker_objects,
     workers,
 )
@@ -39,6 +41,8 @@ _REFERENCES = (
     _CHECKPOINTS,
     sa.select(uploads.c.digest).where(uploads.c.deleted_at.is_(None)),
     sa.select(characters.c.digest).where(characters.c.deleted_at.is_(None)),
+    sa.select(withheld_files.c.digest),
+    sa.select(upload_reviews.c.digest).where(upload_reviews.c.accepted.is_(None)),
 )
 
 

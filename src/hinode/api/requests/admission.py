@@ -227,7 +227,7 @@ def create(admission: Admission, body: CreateVideo, owner: Owner) -> list[Draft]
     """
     drafter, inputs = Drafter(admission, body, owner), admission.inputs
     characters = [
-        inputs.character(reference.id, body.prompt, owner.project_id, "characters")
+        inputs.character(reference.id, body.prompt, owner.project_id, "characters", owner.key_id)
         for reference in body.characters
     ]
     prompt = with_descriptions(body.prompt, characters)

@@ -23,6 +23,8 @@ from hinode.jobs.files.characters import Character, Characters
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.uploads import Uploads
 from hinode.jobs.job import Job
+from hinode.jobs.rights.consents import Consents
+from hinode.jobs.rights.uploads import UploadPolicy
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
 from hinode.media import masks, references
@@ -34,6 +36,7 @@ from hinode.request import (
     FIRST_FRAME,
     KEYFRAME,
     LAST_FRAME,
+    MASK,
     MediaFile,
     Reference,
     Size,
@@ -83,6 +86,8 @@ class Inputs:
     uploads: Uploads
     characters: Characters
     outbound: Outbound
+    policy: UploadPolicy
+    consents: Consents
 
     def __post_init__(self) -> None:
         what, remedy = "too many images are being fetched", "ask again later, or send the image itself"
@@ -113,13 +118,21 @@ class Inputs:
             resolved.append((file.reference(KEYFRAME, at=keyframe.at), file))
         return resolved
 
-    def character(self, character_id: str, prompt: str, project_id: str, field: str) -> Character:
-        """A character of the project that a prompt names, in the store.
+    def character(
+        self, character_id: str, prompt: str, project_id: str, field: str, key_id: str | None = None
+    ) -> Character:
+        """A character that a prompt names, in the store: of the project, or of another one if the consent of
+        the person includes whoever asks with `key_id`.
 
         Raises:
             BadInput: there is none, or the prompt does not name it; the first names `field`.
         """
-        character = get_or_404(self.characters.get, project_id, character_id, "character", field)
+
+        def find(project: str, name: str) -> Character | None:
+            own = self.characters.get(project, name)
+            return own or self.consents.shared(name, self.consents.person(project, key_id))
+
+        character = get_or_404(find, project_id, character_id, "character", field)
         if not self.objects.keep(character.digest):
             raise not_found("character", character_id, field)
         if character.name not in prompt:
@@ -141,16 +154,28 @@ class Inputs:
             with self.decodes:
                 changed, media_type = pictures.ready(path, size, fit, field)
             digest, count = self.objects.put(path if changed is None else changed)
-        return MediaFile(digest, media_type, count, size)
+            file = MediaFile(digest, media_type, count, size)
+            if field != MASK:  # it shows where, and not whom
+                self.policy.check(project_id, file, self.objects.fetch(digest), field)
+        return file
 
-    def picture(self, image: ImageReference, field: str, project_id: str) -> MediaFile:
-        """An image at its own size, in the store; it raises as `image` does."""
+    def picture(
+        self, image: ImageReference, field: str, project_id: str, *, of_person: bool = False
+    ) -> MediaFile:
+        """An image at its own size, in the store; it raises as `image` does. One `of_person` is for a
+        character whose consent is checked instead of the rights to uploads."""
         with self._image_file(image, field, project_id) as path:
             with self.decodes:
                 size, _ = measure(path, field=field)
                 changed, media_type = pictures.ready(path, size, None, field)
             digest, count = self.objects.put(path if changed is None else changed)
-        return MediaFile(digest, media_type, count, size)
+            file = MediaFile(digest, media_type, count, size)
+            content = self.objects.fetch(digest)
+            if of_person:
+                self.policy.check_staydown(digest, content, field)
+            else:
+                self.policy.check(project_id, file, content, field)
+        return file
 
     def frame(
         self,
@@ -250,10 +275,10 @@ class Inputs:
             BadInput: it does not exist, is not finished, or cannot be read.
         """
         if video.file is not None:
-            return SourceVideo(self.video_file(video.file.path))
+            return SourceVideo(self.video_file(video.file.path, project_id, field))
         name = video.id or video.file_id or ""
         if name.startswith("file-"):
-            return SourceVideo(self.video_file(self._upload(name, project_id, field)))
+            return SourceVideo(self.video_file(self._upload(name, project_id, field), project_id, field))
         return self.finished_video(name, project_id, field)
 
     def finished_video(self, video_id: str, project_id: str, field: str) -> SourceVideo:
@@ -276,13 +301,20 @@ class Inputs:
         file = dataclasses.replace(file, size=size, seconds=job.seconds, prompt=request["prompt"])
         return SourceVideo(file, job)
 
-    def video_file(self, path: Path) -> MediaFile:
-        """Put a video file into the store.
+    def video_file(self, path: Path, project_id: str, field: str, *, of_person: bool = False) -> MediaFile:
+        """Put a video file of a project into the store; for `of_person` see `picture`.
 
         Raises:
             BadInput: it is not a usable MP4.
+            RightsRefusal: it may not be used.
         """
         with self.probes:
             facts = probe(path, max_seconds=MAX_SOURCE_SECONDS)
         digest, count = self.objects.put(path)
-        return MediaFile(digest, MP4, count, facts.size, facts.seconds, facts.fps)
+        file = MediaFile(digest, MP4, count, facts.size, facts.seconds, facts.fps)
+        content = self.objects.fetch(digest)
+        if of_person:
+            self.policy.check_staydown(digest, content, field)
+        else:
+            self.policy.check(project_id, file, content, field)
+        return file

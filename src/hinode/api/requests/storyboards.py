@@ -86,7 +86,7 @@ def render_shot(
         priority=body.priority,
     )
     characters = [
-        admission.inputs.character(name, shot.prompt, owner.project_id, f"{field}.characters")
+        admission.inputs.character(name, shot.prompt, owner.project_id, f"{field}.characters", owner.key_id)
         for name in shot.characters
     ]
     request = _shot_request(drafter, board, index, characters)

@@ -21,6 +21,8 @@ from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row
 from hinode.records.tables import jobs, likes, posts, projects, reports
+from hinode.rights import consents
+from hinode.rights.people import named
 
 MAX_CAPTION_LENGTH, MAX_REASON_LENGTH = 2000, 1000
 
@@ -80,12 +82,15 @@ class Feed:
 
         Raises:
             BadInput: it is published already.
+            ConsentRefused: a person who is shown does not allow it.
         """
         now = self.clock()
         post_id = ids.make("post_", now)
         with self.database.write() as connection:
             project = lock_project(connection, video.project_id)
             query = sa.select(posts.c.id).where(posts.c.video_id == video.id, *_of(video.project_id))
+            for consent in consents.used_by(connection, video.id, lock=True):
+                consent.check(named(connection, video.project_id, person), "publish", now, "video_id")
             before = connection.scalar(query)
             if before is not None:
                 message = f"the video is in the feed already, as {before}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
+from hinode.errors import BadInput
 from hinode.jobs import ids
 from hinode.jobs.job import Job
 from hinode.jobs.rows import read_job
@@ -17,6 +19,7 @@ from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row
 from hinode.records.tables import artifacts, characters, jobs
 from hinode.request import CHARACTER, MediaFile, Reference
+from hinode.rights import consents
 
 MAX_NAME_LENGTH = 80
 MAX_DESCRIPTION_LENGTH, MAX_NOTES_LENGTH = 500, 10_000
@@ -40,6 +43,7 @@ class Character:
     created_at: float
     description: str = ""
     notes: str = ""
+    person: bool = False
 
     @property
     def in_words(self) -> bool:
@@ -65,9 +69,17 @@ class Characters:
         self.clock = clock
 
     def create(
-        self, project_id: str, name: str, file: MediaFile, description: str = "", notes: str = ""
+        self,
+        project_id: str,
+        name: str,
+        file: MediaFile,
+        description: str = "",
+        notes: str = "",
+        *,
+        person: bool = False,
     ) -> Character:
-        """Add a character with a name of 1 to 80 characters, whose file is in the store already.
+        """Add a character with a name of 1 to 80 characters, whose file is in the store already. One that is
+        a person can be used after a consent.
 
         Raises:
             BadInput: the name is wrong, or there are too many characters.
@@ -84,6 +96,7 @@ class Characters:
             now,
             description,
             notes,
+            person,
         )
         with self.database.write() as connection:
             check_count(connection, project_id, MAX_CHARACTERS, "characters", "name", *_of(project_id))
@@ -106,16 +119,19 @@ class Characters:
             rows, more = page_of(connection, query, owner, "character", after, limit, descending)
         return [from_row(Character, row) for row in rows], more
 
-    def change(self, project_id: str, character_id: str, **values: str) -> Character | None:
-        """Change the name or the notes of a character; None if there is none.
+    def change(self, project_id: str, character_id: str, **values: Any) -> Character | None:
+        """Change the name or the notes of a character, or whether it is a person; None if there is none.
 
         Raises:
-            BadInput: the name is wrong.
+            BadInput: the name is wrong, or a person who has decided about a consent would be none.
         """
         if "name" in values:
             values["name"] = ids.parse_name(values["name"], MAX_NAME_LENGTH)
         with self.database.write() as connection:
             mine = characters.c.id == character_id, *_of(project_id)
+            if values.get("person") is False and consents.of_character(connection, character_id):
+                message = "the character has a consent, so it is a person"
+                raise BadInput(message, "leave person as it is", field="person")
             if values:
                 connection.execute(characters.update().where(*mine).values(**values))
             row = first_row(connection, sa.select(characters).where(*mine))

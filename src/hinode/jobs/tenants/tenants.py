@@ -32,6 +32,8 @@ from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import count_rows, first_row
 from hinode.records.tables import api_keys, organisations, projects
+from hinode.rights import attestations
+from hinode.rights.people import OPERATOR
 
 FIRST_NAME = "default"
 """Name of the first organisation, project and key."""
@@ -183,9 +185,10 @@ class Tenants:
             return self._insert_project(connection, name, organisation_id, limits or Limits(), local_only)
 
     def projects(self) -> list[Project]:
-        """Every project, the oldest first."""
+        """Every project that was not deleted, the oldest first."""
+        query = sa.select(projects).where(projects.c.deleted_at.is_(None)).order_by(projects.c.id)
         with self.database.read() as connection:
-            rows = connection.execute(sa.select(projects).order_by(projects.c.id)).mappings()
+            rows = connection.execute(query).mappings()
             return [Project.of(row) for row in rows]
 
     def change_limits(self, project: str, change: Callable[[Limits], Limits]) -> Project:
@@ -251,6 +254,8 @@ class Tenants:
     def first_start(self) -> str | None:
         """If there is no organisation yet, make one with a project and a key, and return the key.
 
+        The operator, who starts the server, confirms the rights to uploads for this project.
+
         If several processes do this at once, one of them gets a key and the others None.
         """
         with self.database.read() as connection:
@@ -261,6 +266,7 @@ class Tenants:
             if connection.scalar(_FIRST_ORGANISATION) is not None:
                 return None
             project_id = self._first_project(connection)
+            attestations.confirm(connection, project_id, OPERATOR, self.clock())
             return self._insert_key(connection, FIRST_NAME, project_id, SCOPES, None).key
 
     # Inside a transaction

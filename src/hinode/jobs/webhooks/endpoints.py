@@ -33,6 +33,9 @@ EventType = Literal[
     "member.password_reset",
     "status.incident.closed",
     "status.incident.opened",
+    "takedown.reminder",
+    "takedown.restored",
+    "takedown.upheld",
     "video.completed",
     "video.failed",
 ]

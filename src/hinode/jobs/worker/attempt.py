@@ -29,6 +29,8 @@ from hinode.media.video import check_size
 from hinode.money import quotes, runs
 from hinode.money.stages import STAGES
 from hinode.request import MediaFile, Request
+from hinode.rights import fingerprint
+from hinode.rights.fingerprint import Fingerprint
 from hinode.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -98,6 +100,7 @@ class Attempt:
         self._saved: State | None = None  # the last state, for another try at decoding
         self._checkpoint = lease.job.checkpoint  # digest of the last state that was entered
         self._measured: runs.Measured | None = None
+        self._fingerprint: Fingerprint | None = None
         self._ready = False  # all steps are done, and the state after them is saved
 
     def carry_out(self, engine: Callable[[str], Engine]) -> Outcome | None:
@@ -167,7 +170,13 @@ class Attempt:
         retention = self.settings.retention_seconds
         claim_next = self.claim_next and not self.stop.is_set()
         self.next_lease = self.store.finish(
-            self.lease, files, provenance, retention, claim_next=claim_next, measured=self._measured
+            self.lease,
+            files,
+            provenance,
+            retention,
+            claim_next=claim_next,
+            measured=self._measured,
+            fingerprint=self._fingerprint,
         )
 
     def _give_back(self, outcome: Outcome) -> Outcome | None:
@@ -353,6 +362,7 @@ class Attempt:
             seconds = dict(result.provenance.stage_seconds)
             with timed(seconds, "store"):
                 pipeline.write_stills(request, clip, thumbnail, spritesheet)
+                self._fingerprint = fingerprint.of_clip(clip.frames, clip.fps)
                 files = {
                     "video": self._put(video, "video/mp4"),
                     "thumbnail": self._put(thumbnail, "image/webp"),

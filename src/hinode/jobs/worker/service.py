@@ -15,6 +15,7 @@ from hinode.jobs.states import Outcome
 from hinode.money import runs
 from hinode.records.database import DatabaseError
 from hinode.request import MediaFile
+from hinode.rights.fingerprint import Fingerprint
 
 
 class ServerAway(HinodeError):
@@ -96,6 +97,7 @@ class JobService(Protocol):
         *,
         claim_next: bool = False,
         measured: runs.Measured | None = None,
+        fingerprint: Fingerprint | None = None,
     ) -> Lease | None: ...
 
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None: ...

@@ -48,6 +48,7 @@ projects = Table(
     Column("feed_enabled", Boolean, nullable=False, server_default=text("false")),
     Column("local_only", Boolean, nullable=False, server_default=text("false")),  # no jobs for providers
     Column("billing", Boolean, nullable=False, server_default=text("false")),  # clips are paid from credit
+    Column("deleted_at", Float(53)),  # since when it is being deleted, or is; its id stays
 )
 
 api_keys = Table(

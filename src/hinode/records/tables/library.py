@@ -104,6 +104,7 @@ characters = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("description", Text, nullable=False, server_default=""),
     Column("notes", Text, nullable=False, server_default=""),
+    Column("person", Boolean, nullable=False, server_default=text("false")),  # needs a consent
     Column("created_at", Float(53), nullable=False),
     Column("deleted_at", Float(53)),
     Index("ix_characters_project_id_id", "project_id", "id"),

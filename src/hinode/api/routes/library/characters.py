@@ -30,11 +30,12 @@ from hinode.jobs.files.characters import (
 from hinode.jobs.ids import parse_name
 from hinode.jobs.storyboards.document import Text
 from hinode.media.stills import PNG_LEVEL
-from hinode.parsing import INTEGER, Input
+from hinode.parsing import INTEGER, Boolean, Input
 from hinode.request import MediaFile
 
 router = APIRouter(prefix="/v1/videos/characters", tags=["Characters"])
 """Sora's own routes, with a video of the character."""
+PERSON = "Whether it is a person, who has to consent before it can be used."
 library_router = APIRouter(prefix="/v1/characters", tags=["Characters"])
 """The routes for characters from pictures, clips and words."""
 
@@ -44,6 +45,7 @@ class CreateCharacter(Input):
 
     name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH, description="The name in prompts.")
     video: UploadedFile
+    person: Boolean = Field(False, description=PERSON)
 
 
 class NewCharacter(Input):
@@ -59,6 +61,7 @@ class NewCharacter(Input):
         "", description="What it is in words; prompts have it in place of the name if there is nothing else."
     )
     notes: Annotated[Text, Field(max_length=MAX_NOTES_LENGTH)] = ""
+    person: Boolean = Field(False, description=PERSON)
 
 
 class ChangeCharacter(Input):
@@ -66,6 +69,7 @@ class ChangeCharacter(Input):
 
     name: str | None = Field(None, max_length=MAX_NAME_LENGTH)
     notes: Annotated[Text, Field(max_length=MAX_NOTES_LENGTH)] | None = None
+    person: Boolean | None = Field(None, description=PERSON)
 
     @model_validator(mode="before")
     @classmethod
@@ -86,6 +90,7 @@ class CharacterObject(wire.Answer):
     kind: Literal["clip", "picture", "words"] = Field(description="What it is known by.")
     description: str
     notes: str
+    person: bool = Field(description=PERSON)
 
 
 class NamedStoryboard(wire.Answer):
@@ -119,8 +124,8 @@ async def create_character(body: CharacterBody, context: AppContext, project_id:
 
     def create() -> Response:
         name = parse_name(body.name, MAX_NAME_LENGTH)
-        video = context.inputs.video_file(body.video.path)
-        character = context.characters.create(project_id, name, video)
+        video = context.inputs.video_file(body.video.path, project_id, "video", of_person=body.person)
+        character = context.characters.create(project_id, name, video, person=body.person)
         return CharacterObject.of(character).response()
 
     return await context.run_slow(create)
@@ -163,7 +168,9 @@ async def add_character(body: NewBody, context: AppContext, project_id: ProjectI
     def create() -> Response:
         name = parse_name(body.name, MAX_NAME_LENGTH)
         file = _file(body, context, project_id)
-        character = context.characters.create(project_id, name, file, body.description.strip(), body.notes)
+        character = context.characters.create(
+            project_id, name, file, body.description.strip(), body.notes, person=body.person
+        )
         return CharacterObject.of(character).response()
 
     return await context.run_slow(create)
@@ -172,7 +179,7 @@ async def add_character(body: NewBody, context: AppContext, project_id: ProjectI
 def _file(body: NewCharacter, context: Context, project_id: str) -> MediaFile:
     """What the character is known by, in the store."""
     if body.image is not None:
-        return context.inputs.picture(body.image, "image", project_id)
+        return context.inputs.picture(body.image, "image", project_id, of_person=body.person)
     if body.video_id is not None:
         video = context.inputs.finished_video(body.video_id, project_id, "video_id").file
         return video if body.frame is None else context.inputs.frame(video, body.frame, "frame")

@@ -135,6 +135,7 @@ def finish(
         context.settings.retention_seconds,
         claim_next=body.claim_next,
         measured=body.measured.value() if body.measured else None,
+        fingerprint=context.copies.of_finished(files.get("video")),
     )
     context.objects.delete_preview(lease.job.id)
     return JSONResponse(protocol.assignment(following))

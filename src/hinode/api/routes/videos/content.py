@@ -156,6 +156,11 @@ def _file(context: Context, job: Job, role: str) -> MediaFile:
     return file
 
 
+def send_file(request: Request, context: Context, job: Job, variant: str) -> Response:
+    """The answer with a file of a completed video, whose project is not looked at."""
+    return _send(request, context, job, _file(context, job, variant), variant, False, elsewhere=False)
+
+
 def _send(
     request: Request,
     context: Context,

@@ -13,6 +13,7 @@ from hinode.jobs.worker.remote.connection import Connection
 from hinode.jobs.worker.remote.protocol import MAX_MESSAGE_LENGTH, Measurement, read_lease
 from hinode.money import runs
 from hinode.request import MediaFile
+from hinode.rights.fingerprint import Fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ class RemoteService:
         *,
         claim_next: bool = False,
         measured: runs.Measured | None = None,
+        fingerprint: Fingerprint | None = None,  # the server makes its own, of the file
     ) -> Lease | None:
         """How long the files are kept is a setting of the server's."""
         began = self._clock()

@@ -1,0 +1,1 @@
+"""Routes about the rights of people: consents, confirmations, reviews of uploads, and takedown."""

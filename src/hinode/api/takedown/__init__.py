@@ -1,0 +1,1 @@
+"""The page on which anybody can ask for the removal of content."""

@@ -1,0 +1,1 @@
+"""Acting on decisions about rights: jobs stop, and videos, files and characters are withheld and restored."""
