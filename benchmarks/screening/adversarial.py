@@ -76,6 +76,16 @@ class Case:
     texts: tuple[str, ...]
     phrase: str
 
+    @property
+    def ancestors(self) -> tuple[str, ...]:
+        """The prompts before the last one of a remix chain."""
+        return self.texts[:-1] if self.bypass == "remix chain" else ()
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The texts of the last request."""
+        return self.texts[-1:] if self.bypass == "remix chain" else self.texts
+
 
 def _letters(text: str, change: Callable[[str], str]) -> str:
     return "".join(change(letter) if letter.isalpha() else letter for letter in text)
@@ -179,8 +189,15 @@ def rot13(text: str, rng: random.Random) -> str:
 
 def stacked(text: str, rng: random.Random) -> str:
     """Two disguises on each other."""
-    first, second = rng.choice(((leet, accents), (homoglyphs, invisible), (repeated, homoglyphs),
-                                (accents, invisible), (spaced, invisible), (full_width, invisible)))  # fmt: skip
+    pairs = (
+        (leet, accents),
+        (homoglyphs, invisible),
+        (repeated, homoglyphs),
+        (accents, invisible),
+        (spaced, invisible),
+        (full_width, invisible),
+    )
+    first, second = rng.choice(pairs)
     return second(first(text, rng), rng)
 
 
