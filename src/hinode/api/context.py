@@ -43,6 +43,8 @@ from hinode.jobs.library.lineage import Lineages
 from hinode.jobs.library.trash import Trash
 from hinode.jobs.pool_routes import PoolRoutes
 from hinode.jobs.project_queue import ProjectQueue
+from hinode.jobs.screening.decisions import Decisions
+from hinode.jobs.screening.gate import Gate
 from hinode.jobs.status.report import StatusRecords
 from hinode.jobs.store import Store
 from hinode.jobs.storyboards.storyboards import Storyboards
@@ -58,6 +60,7 @@ from hinode.money.quotes import Quotes
 from hinode.outbound import Outbound
 from hinode.records.database import Database
 from hinode.settings import Settings
+from hinode.trust.screening.policy import load
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -87,7 +90,9 @@ class Context:
         """`database` has been upgraded; `clock` gives seconds since 1970."""
         self.settings = settings
         self.clock = clock
-        self.store = Store(database, clock, lease_seconds=settings.lease_seconds)
+        gate = Gate(database, clock, lambda: load(settings.policy))
+        self.store = Store(database, clock, lease_seconds=settings.lease_seconds, gate=gate)
+        self.decisions = Decisions(database, clock)
         self.tenants = Tenants(database, clock)
         self.sessions = Sessions(database, clock)
         self.members = Members(database, self.sessions, clock)

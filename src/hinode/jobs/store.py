@@ -6,6 +6,7 @@ machine that slept past its lease can go on if no other worker took its job in t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,13 +21,16 @@ from hinode.jobs.job import Draft, HeartbeatReply, Idempotency, Job, Lease, Subm
 from hinode.jobs.library import trash
 from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import POLICY
+from hinode.jobs.screening.gate import Gate
 from hinode.jobs.states import MAX_FAILURES, MAX_POSTPONEMENTS, Outcome, Status
 from hinode.jobs.upkeep import Upkeep
 from hinode.money import runs
+from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import count_rows, first_row
 from hinode.records.tables import artifacts, attempts, jobs, workers
-from hinode.request import MediaFile
+from hinode.request import MediaFile, Request
+from hinode.trust.screening.verdict import Verdict
 
 
 class Store(Upkeep):
@@ -34,6 +38,18 @@ class Store(Upkeep):
 
     The methods with a lease raise `LeaseLost` if another worker may have the job.
     """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float] = time.time,
+        lease_seconds: float = 15.0,
+        *,
+        gate: Gate | None = None,
+    ) -> None:
+        """See `Upkeep`; `gate` screens what is submitted, by default with the policy that Hinode ships."""
+        super().__init__(database, clock, lease_seconds)
+        self.gate = gate or Gate(database, clock)
 
     # What clients do
 
@@ -62,13 +78,31 @@ class Store(Upkeep):
             BadInput: the idempotency key was used for another request, or the project is local-only and a
                 model is a provider's.
             OverQuota: the project's limits do not allow it at present.
+            ModerationBlocked: the policy does not allow one of the requests.
         """
         now = self.clock()
+        verdicts = self._screen(drafts)
         with self.database.write() as connection:
             accepted = submission.accept(connection, drafts, idempotency, retry_count, since, now)
+            if not accepted.replayed:
+                self.gate.record(connection, drafts, verdicts, [job.id for job in accepted.jobs])
             if also and not accepted.replayed:
                 also(connection, [job.id for job in accepted.jobs])
             return accepted
+
+    def _screen(self, drafts: Sequence[Draft]) -> list[Verdict]:
+        """Screen drafts, of which several often differ in nothing but the seed."""
+        verdicts: dict[tuple[Request, frozenset[str]], Verdict] = {}
+        result = []
+        for draft in drafts:
+            sources = frozenset(filter(None, (*draft.parents, draft.source_id)))
+            key = replace(draft.request, seed=0), sources
+            if key not in verdicts:
+                verdicts[key] = self.gate.check(
+                    draft.project_id, draft.key_id, draft.request, sources=sources
+                )
+            result.append(verdicts[key])
+        return result
 
     def job(self, project_id: str, job_id: str) -> Job | None:
         """A job of a project, or None if there is none or it was deleted."""

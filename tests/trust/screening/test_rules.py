@@ -16,6 +16,9 @@ from hinode.trust.screening.verdict import Action, ModerationBlocked, Stage, Tex
 POLICY = policies.builtin()
 
 
+LICENSED = {"third_party": ["mickey mouse"], "gore": ["gore"]}
+
+
 def check(*texts: str, field: str = "prompt", **options: object) -> Verdict:
     return screen(POLICY, [Text(text, field=field) for text in texts], **options)  # type: ignore[arg-type]
 
@@ -84,10 +87,10 @@ def test_a_negation_that_asks_for_something_does_not_hide_it(text: str, rule: st
 
 def test_a_licensed_name_may_be_used_and_no_other() -> None:
     assert check("Mickey Mouse sails").action is Action.BLOCK
-    assert check("Mickey Mouse sails", allowed_names=["mickey mouse"]).action is Action.ALLOW
-    assert check("Mickey Mouse meets Pikachu", allowed_names=["mickey mouse"]).action is Action.BLOCK
+    assert check("Mickey Mouse sails", allowed_names=LICENSED).action is Action.ALLOW
+    assert check("Mickey Mouse meets Pikachu", allowed_names=LICENSED).action is Action.BLOCK
     # A licence for a name is none for what is shown with it.
-    assert check("gore with Mickey Mouse", allowed_names=["mickey mouse"]).categories == ("gore",)
+    assert check("gore with Mickey Mouse", allowed_names=LICENSED).categories == ("gore",)
 
 
 def test_prompts_of_a_chain_are_read_together() -> None:

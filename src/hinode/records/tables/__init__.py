@@ -56,6 +56,7 @@ from hinode.records.tables.status import (
     status_notes,
     status_probers,
 )
+from hinode.records.tables.trust import audit_head, audit_log, audit_payloads, screening_decisions
 from hinode.records.tables.webhooks import deliveries, delivery_attempts, events, webhook_endpoints
 
 __all__ = [
@@ -63,6 +64,9 @@ __all__ = [
     "archives",
     "artifacts",
     "attempts",
+    "audit_head",
+    "audit_log",
+    "audit_payloads",
     "batch_lines",
     "batches",
     "characters",
@@ -88,6 +92,7 @@ __all__ = [
     "reports",
     "runs",
     "schema_revisions",
+    "screening_decisions",
     "sessions",
     "sign_in_attempts",
     "status_buckets",

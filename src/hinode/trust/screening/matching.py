@@ -189,7 +189,7 @@ class Matcher:
 
     def row(self, letters: str) -> list[Hit]:
         """The phrases that a row of letters has in it; positions are those of letters."""
-        hits = []
+        hits: list[Hit] = []
         for start in range(len(letters)):
             for end in range(start + MIN_ROW, min(len(letters), start + self._longest_row) + 1):
                 text = letters[start:end]
@@ -200,7 +200,7 @@ class Matcher:
         """The phrases of scripts without spaces in letters without spaces; positions are those of letters."""
         if not self._unspaced or not normalise.is_unspaced(letters):
             return []
-        hits = []
+        hits: list[Hit] = []
         for phrase, names in self._unspaced.items():
             start = letters.find(phrase)
             while start >= 0:

@@ -158,8 +158,9 @@ def _joined(parts: Iterable[str]) -> list[Word]:
 
 def rows(plain: str) -> Iterator[str]:
     """Rows of at least three letters of a skeleton that stand apart, joined: any part may be a word."""
-    for text in dict.fromkeys((plain, plain.translate(_LEET))):
-        yield from _rows(text)
+    for line in plain.splitlines():
+        for text in dict.fromkeys((line, line.translate(_LEET))):
+            yield from _rows(text)
 
 
 def _rows(text: str) -> Iterator[str]:
@@ -208,7 +209,9 @@ def _from_base64(word: str) -> bytes:
 def reversals(plain: str) -> Iterator[list[Word]]:
     """A text backwards: as a whole, and each word in its place."""
     yield words(plain[::-1])
-    yield words(" ".join(chunk[::-1] for chunk in plain.split()))
+    yield [Word(word.text[::-1]) for word in words(plain)]
+    if "'" in plain:  # which stands inside words
+        yield words(" ".join(chunk[::-1] for chunk in plain.split()))
 
 
 def rot13(text: str) -> str:
@@ -265,5 +268,5 @@ def segment(word: str, vocabulary: frozenset[str], longest: int) -> list[str] | 
 
 
 def sentence(parts: Iterable[str]) -> str:
-    """Texts as one, with a clause ending after each."""
-    return " . ".join(parts)
+    """Texts as one, with a clause ending after each; rows of letters do not go on from one to the next."""
+    return "\n".join(parts)

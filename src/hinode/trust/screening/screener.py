@@ -21,6 +21,7 @@ MIN_REVERSED = 3
 """Letters of a word that is read backwards; shorter ones are words too often."""
 
 Hits = Mapping[str, Sequence[Hit]]
+Allowed = Mapping[str, frozenset[str]]
 
 
 def screen(
@@ -28,7 +29,7 @@ def screen(
     texts: Sequence[Text],
     *,
     ancestors: Sequence[str] = (),
-    allowed_names: Collection[str] = (),
+    allowed_names: Mapping[str, Collection[str]] | None = None,
 ) -> Verdict:
     """What a policy says about the texts of one request.
 
@@ -38,9 +39,14 @@ def screen(
             the fields of a storyboard.
         ancestors: prompts of the videos that the request continues, the oldest first. They passed alone; what
             is found here is what they say together with the new texts.
-        allowed_names: names that may be used, such as those of licensed and registered characters.
+        allowed_names: names that may be used, by category, such as those of licensed characters. They count
+            in categories of names only.
     """
-    allowed = frozenset(normalise.without_spaces(normalise.fold(name)) for name in allowed_names)
+    allowed = {
+        category: frozenset(normalise.without_spaces(normalise.fold(name)) for name in names)
+        for category, names in (allowed_names or {}).items()
+        if category in policy.categories and policy.categories[category].names
+    }
     findings = [
         finding for text in texts for finding in _find(policy, text.text, text.stage, text.field, allowed)
     ]
@@ -64,7 +70,7 @@ def _find(
     text: str,
     stage: Stage,
     field: str,
-    allowed: frozenset[str],
+    allowed: Allowed,
     *,
     together: bool = False,
 ) -> list[Finding]:
@@ -73,14 +79,14 @@ def _find(
     findings: dict[str, Finding] = {}
     text = text[: normalise.MAX_CHARACTERS]
     for reading, hits, letters in _readings(policy, text):
-        by_set = _sort(hits, allowed, policy)
+        by_set = _sort(hits)
         if not by_set:
             continue
         for rule in rules:
             if rule.id in findings or not all(name in by_set for name in rule.sets):
                 continue
             width = len(text) if together else rule.within * (LETTERS_PER_WORD if letters else 1)
-            if _holds(rule, by_set, width, policy.categories[rule.category].names, allowed):
+            if _holds(rule, by_set, width, allowed.get(rule.category, frozenset())):
                 action = policy.action(rule)
                 findings[rule.id] = Finding(rule.category, rule.id, action, stage, reading, field)
     return list(findings.values())
@@ -133,7 +139,7 @@ def _in_letters(hits: Iterable[Hit], words: Sequence[Word]) -> list[Hit]:
     return [replace(hit, start=starts[hit.start], end=starts[hit.end]) for hit in hits]
 
 
-def _sort(hits: Iterable[Hit], allowed: frozenset[str], policy: Policy) -> dict[str, list[Hit]]:
+def _sort(hits: Iterable[Hit]) -> dict[str, list[Hit]]:
     """Hits by set, without those inside an exception."""
     by_set: dict[str, list[Hit]] = defaultdict(list)
     for hit in hits:
@@ -148,14 +154,10 @@ def _sort(hits: Iterable[Hit], allowed: frozenset[str], policy: Policy) -> dict[
     return {name: found for name, found in result.items() if found}
 
 
-def _holds(rule: Rule, by_set: Hits, width: int, names: bool, allowed: frozenset[str]) -> bool:
+def _holds(rule: Rule, by_set: Hits, width: int, allowed: frozenset[str]) -> bool:
     """Whether the phrases of a rule stand near each other, none of them negated or allowed."""
     sets = [
-        [
-            hit
-            for hit in by_set[name]
-            if not (hit.negated and rule.negatable) and not (names and hit.phrase in allowed)
-        ]
+        [hit for hit in by_set[name] if not (hit.negated and rule.negatable) and hit.phrase not in allowed]
         for name in rule.sets
     ]
     for chosen in itertools.islice(itertools.product(*sets), MAX_COMBINATIONS):
