@@ -21,6 +21,7 @@ from hinode.cli import (
     models,
     plan,
     quote,
+    screening,
     serve,
     status,
     storyboard,
@@ -67,7 +68,9 @@ GROUPS = {
     "Serve": {
         "jobs": jobs.jobs,
         "keys": tenants.keys,
+        "policy": screening.policy,
         "projects": tenants.projects,
+        "review": screening.review,
         "status": status.status,
         "users": users.users,
         "workers": serve.workers,

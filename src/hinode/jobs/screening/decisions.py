@@ -15,6 +15,7 @@ from hinode.jobs import ids
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row
+from hinode.records.tables import jobs
 from hinode.records.tables import screening_decisions as decisions
 from hinode.trust.screening.verdict import Action, Finding, Verdict
 
@@ -152,6 +153,13 @@ class Decisions:
             }
             connection.execute(decisions.update().where(decisions.c.id == decision_id).values(**values))
             return _find(connection, decision_id)
+
+
+def past_prompts(database: Database, count: int) -> list[str]:
+    """The prompts of the last jobs of all projects, the newest first."""
+    query = sa.select(jobs.c.request).order_by(jobs.c.id.desc()).limit(count)
+    with database.read() as connection:
+        return [row.request["prompt"] for row in connection.execute(query)]
 
 
 def _find(connection: Connection, decision_id: str) -> Decision:

@@ -73,6 +73,8 @@ class _Index:
         self._together: dict[str, _Entry] = {}
         for form, entry in zip(forms, entries, strict=True):
             first = form[0]
+            if sum(map(len, form)) < 2:
+                continue  # a row of one letter, which is one letter in loose form
             if len(form) > 1:
                 self._by_first[first].append((form, entry))
                 self._together["".join(form)] = entry  # a phrase that is written as one word

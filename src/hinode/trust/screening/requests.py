@@ -16,7 +16,7 @@ from hinode.trust.screening.verdict import Action, ModerationBlocked, Stage, Tex
 def texts_of(request: Request) -> list[Text]:
     """Every text of a request: its prompt, which has the descriptions of characters and of other shots in it,
     its negative prompt, the prompts of its segments, and what is written in its plan."""
-    texts = [Text(request.prompt, Stage.EXPANDED_PROMPT)]
+    texts = [Text(request.prompt)]
     if request.negative_prompt:
         texts.append(Text(request.negative_prompt, field=NEGATIVE))
     for number, segment in enumerate(request.segments):
