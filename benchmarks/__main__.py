@@ -25,6 +25,7 @@ and, only by name, because they take long:
     queue-postgresql  jobs per second on PostgreSQL beside a bare psycopg loop, as a ratio
     scale       a day of 10 million clips on 20,000 GPUs: one PostgreSQL, cells, a loss, spot GPUs
     ray-overhead  what workers on Ray cost beside those of the server, as a ratio
+    screening   recall of screening on adversarial prompts, over-block on harmless ones, per category
     gpu-check   whether the diffusers engine works on a GPU, and how fast it is there
     storage     files into a bucket and back, as ratios to plain HTTP
     soak        a hostile project, few descriptors and a full disk, beside another project
@@ -62,6 +63,7 @@ NAMES = (
     "queue-postgresql",
     "ray-overhead",
     "scale",
+    "screening",
     "gpu-check",
     "storage",
     "soak",

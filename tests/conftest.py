@@ -188,6 +188,7 @@ def postgres_url(migrated_postgres: Database) -> Iterator[str]:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # no triggers: audit_log
         connection.exec_driver_sql(f"TRUNCATE {tables}")
 
 

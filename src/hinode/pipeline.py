@@ -25,6 +25,8 @@ from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.output import replace_file
 from hinode.request import FIRST_FRAME, KEYFRAME, LAST_FRAME, Request, Size
+from hinode.trust.screening import requests as screening
+from hinode.trust.screening.policy import Policy, builtin
 
 Watch = Callable[[Progress], None]
 """Called after every step."""
@@ -88,16 +90,25 @@ class Result:
 
 
 def generate(
-    request: Request, engine: Engine, path: Path, format: str, watch: Watch = lambda progress: None
+    request: Request,
+    engine: Engine,
+    path: Path,
+    format: str,
+    watch: Watch = lambda progress: None,
+    policy: Policy | None = None,
 ) -> Result:
-    """Carry out a request and write the clip; for `path` and `format` see `media.formats.write`.
+    """Screen and carry out a request and write the clip; for `path` and `format` see `media.formats.write`.
+
+    `policy` is that of screening, by default the one that Hinode ships.
 
     Raises:
+        ModerationBlocked: the policy blocks the request; no work was done.
         BadInput: the request or the path cannot be used; found out before any work is done.
         ModelError: the weights are damaged.
         EngineError: the engine failed.
         OutputError: the file could not be written.
     """
+    screening.check(policy or builtin(), request)
     run = engine.start(request)
     fps = request.fps or engine.capabilities(request.model).native_fps[0]
     formats.check(format, path, request.size, frame_rate(fps))

@@ -134,6 +134,11 @@ class Settings:
         return self.home / "models"
 
     @property
+    def policy(self) -> Path:
+        """The operator's policy of screening; without this file the one that Hinode ships holds."""
+        return self.home / "policy.yaml"
+
+    @property
     def logs(self) -> Path:
         """Folder of the tracebacks of faults."""
         return self.home / "logs"

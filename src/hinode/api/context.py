@@ -49,6 +49,8 @@ from hinode.jobs.rights.consents import Consents
 from hinode.jobs.rights.copies import Copies
 from hinode.jobs.rights.takedowns import Takedowns
 from hinode.jobs.rights.uploads import UploadPolicy
+from hinode.jobs.screening.decisions import Decisions
+from hinode.jobs.screening.gate import Gate
 from hinode.jobs.status.report import StatusRecords
 from hinode.jobs.store import Store
 from hinode.jobs.storyboards.storyboards import Storyboards
@@ -67,6 +69,7 @@ from hinode.records.database import Database
 from hinode.rights.people import Person
 from hinode.rights.receipts import Signer
 from hinode.settings import Settings
+from hinode.trust.screening.policy import load
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -99,7 +102,10 @@ class Context:
         self.settings = settings
         self.clock = clock
         self.credit = Credit(database, clock)
-        self.store = Store(database, clock, settings.lease_seconds, Pricing(settings.home))
+        gate = Gate(database, clock, lambda: load(settings.policy))
+        pricing = Pricing(settings.home)
+        self.store = Store(database, clock, settings.lease_seconds, pricing, gate)
+        self.decisions = Decisions(database, clock)
         self.tenants = Tenants(database, clock)
         self.sessions = Sessions(database, clock)
         self.members = Members(database, self.sessions, clock)

@@ -85,6 +85,7 @@ def render(request: Request, clip: ClipOptions) -> None:
     """Carry out a request, write the file and print its path."""
     from hinode import directing, pipeline
     from hinode.media import formats
+    from hinode.trust.screening.policy import load
 
     kind = formats.choose(clip.format, clip.output)
     path = clip.output or _unused_path(request, kind)
@@ -95,7 +96,8 @@ def render(request: Request, clip: ClipOptions) -> None:
             request, result, routing = _generate_pooled(request, clip, clip.pool, path, kind, watch)
         else:
             engine = directing.get(request.engine, clip.settings, capabilities)
-            result = pipeline.generate(request, engine, path, kind, watch)
+            policy = load(clip.settings.policy)
+            result = pipeline.generate(request, engine, path, kind, watch, policy)
     record_run(request, clip.settings, result)
     if clip.as_json:
         values = result.as_json() | ({"routing": routing} if routing else {})
@@ -114,6 +116,7 @@ def _generate_pooled(
     from hinode import directing, pipeline
     from hinode.errors import NotAccepted
     from hinode.routing import record
+    from hinode.trust.screening.policy import load
 
     routing = _route(request, clip, pool)
     while True:
@@ -124,7 +127,8 @@ def _generate_pooled(
         request = dataclasses.replace(request, engine=member["engine"], model=member["model"])
         try:
             engine = directing.get(request.engine, clip.settings)
-            return request, pipeline.generate(request, engine, path, kind, watch), routing
+            policy = load(clip.settings.policy)
+            return request, pipeline.generate(request, engine, path, kind, watch, policy), routing
         except NotAccepted as error:
             # A command tries every member once.
             step = record.move(routing, error.message, time.time(), created_at=-math.inf, refused=error.final)

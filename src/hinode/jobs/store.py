@@ -6,6 +6,7 @@ machine that slept past its lease can go on if no other worker took its job in t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,15 +22,19 @@ from hinode.jobs.library import trash
 from hinode.jobs.rights import copies, enforcement
 from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import POLICY
+from hinode.jobs.screening.gate import Gate
 from hinode.jobs.states import MAX_FAILURES, MAX_POSTPONEMENTS, Outcome, Status
 from hinode.jobs.upkeep import Upkeep
 from hinode.money import runs
+from hinode.money.pricing import Pricing
 from hinode.records import hints
+from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import count_rows, first_row
 from hinode.records.tables import artifacts, attempts, jobs, workers
-from hinode.request import MediaFile
+from hinode.request import MediaFile, Request
 from hinode.rights.fingerprint import Fingerprint
+from hinode.trust.screening.verdict import Verdict
 
 
 class Store(Upkeep):
@@ -37,6 +42,27 @@ class Store(Upkeep):
 
     The methods with a lease raise `LeaseLost` if another worker may have the job.
     """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float] = time.time,
+        lease_seconds: float = 15.0,
+        pricing: Pricing | None = None,
+        gate: Gate | None = None,
+    ) -> None:
+        """See `Upkeep`.
+
+        Args:
+            database: open.
+            clock: seconds since 1970.
+            lease_seconds: see `Upkeep`.
+            pricing: the operator's prices, which a store that accepts jobs of billed projects needs.
+            gate: screens what is submitted, by default with the policy that Hinode ships.
+        """
+        super().__init__(database, clock, lease_seconds)
+        self.pricing = pricing
+        self.gate = gate or Gate(database, clock)
 
     # What clients do
 
@@ -68,15 +94,33 @@ class Store(Upkeep):
             InsufficientCredit: the project pays for its clips and has less credit than they cost.
             OverBudget: a budget of the project, of its owner or of the model does not allow it.
             MissingPrice: it does, and the price book has no price for a model.
+            ModerationBlocked: the policy does not allow one of the requests.
         """
         now = self.clock()
+        verdicts = self._screen(drafts)
         with self.database.write() as connection:
             accepted = submission.accept(
                 connection, drafts, idempotency, retry_count, since, now, self.pricing
             )
+            if not accepted.replayed:
+                self.gate.record(connection, drafts, verdicts, [job.id for job in accepted.jobs])
             if also and not accepted.replayed:
                 also(connection, [job.id for job in accepted.jobs])
             return accepted
+
+    def _screen(self, drafts: Sequence[Draft]) -> list[Verdict]:
+        """Screen drafts, of which several often differ in nothing but the seed."""
+        verdicts: dict[tuple[Request, frozenset[str]], Verdict] = {}
+        result = []
+        for draft in drafts:
+            sources = frozenset(filter(None, (*draft.parents, draft.source_id)))
+            key = replace(draft.request, seed=0), sources
+            if key not in verdicts:
+                verdicts[key] = self.gate.check(
+                    draft.project_id, draft.key_id, draft.request, sources=sources
+                )
+            result.append(verdicts[key])
+        return result
 
     def job(self, project_id: str, job_id: str) -> Job | None:
         """A job of a project, or None if there is none or it was deleted.

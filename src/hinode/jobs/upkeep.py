@@ -14,7 +14,6 @@ from hinode.jobs.library import trash
 from hinode.jobs.library.archives import ARCHIVE_SECONDS
 from hinode.jobs.rows import read_job
 from hinode.jobs.states import FINAL, Outcome, Status
-from hinode.money.pricing import Pricing
 from hinode.records.database import Database
 from hinode.records.tables import (
     archives,
@@ -54,19 +53,16 @@ class Upkeep:
         database: Database,
         clock: Callable[[], float] = time.time,
         lease_seconds: float = 15.0,
-        pricing: Pricing | None = None,
     ) -> None:
         """
         Args:
             database: open.
             clock: seconds since 1970.
             lease_seconds: a worker that is silent for so long loses its job.
-            pricing: the operator's prices, which a store that accepts jobs of billed projects needs.
         """
         self.database = database
         self.clock = clock
         self.lease_seconds = lease_seconds
-        self.pricing = pricing
 
     def lost(self, worker_id: str) -> int:
         """Take back the jobs of a worker whose process is known to be dead; returns how many there were."""

@@ -88,6 +88,8 @@ class Drafter:
         self.body = body
         self.owner = owner
         self._videos: dict[VideoReference | None, SourceVideo] = {} if source is None else {None: source}
+        self.context: tuple[str, ...] = ()  # texts that the request belongs to, such as a storyboard
+        self.continues: tuple[str, ...] = ()  # ids of videos that it goes on from, besides its sources
 
     def source(self, video: VideoReference, field: str) -> SourceVideo:
         """The source video in a field."""
@@ -148,8 +150,12 @@ class Drafter:
         )
 
     def check(self, request: Request) -> None:
-        """Check a request before its images are fetched and decoded; their references need no digests yet."""
+        """Check and screen a request before its images are fetched and decoded; their references need no
+        digests yet."""
         body, model = self.body, self.model
+        owner, gate = self.owner, self.admission.inputs.store.gate
+        sources = (*self._parents, *self.continues)
+        gate.check(owner.project_id, owner.key_id, request, sources=sources, context=self.context)
         if model.pool is not None:
             self.admission.routes.check(model.pool, request, self.owner.project_id, self._check)
         else:
@@ -179,11 +185,15 @@ class Drafter:
         directing.check(request, capabilities, source_seconds)
         check_keyframes(request.references, capabilities.native_fps[0], request.seconds)
 
+    @property
+    def _parents(self) -> tuple[str, ...]:
+        """Ids of the source videos that have jobs."""
+        return tuple(video.job.id for video in self._videos.values() if video.job)
+
     def drafts(self, request: Request, files: Files) -> list[Draft]:
         """A draft for each of the `n` videos of a checked request, whose `files` are in the store."""
         body, source = self.body, self.first
         source_id = source.job.id if source and source.job else None
-        parents = tuple(video.job.id for video in self._videos.values() if video.job)
         priority, model, inputs = Priority[body.priority.upper()], self.model, _by_role(files)
         facts = request.identity() | {"seed": body.seed, "n": body.n, "model": model.name}
         facts |= {"source": source_id, "priority": priority}
@@ -205,7 +215,7 @@ class Drafter:
                 priority=priority,
                 inputs=inputs,
                 source_id=source_id,
-                parents=parents,
+                parents=self._parents,
                 request_hash=digest,
                 routing=routing,
             )

@@ -85,6 +85,9 @@ def render_shot(
         profile=body.profile or document.profile,
         priority=body.priority,
     )
+    before = _shot_before(document, index)
+    drafter.continues = (before.video_id,) if before and before.video_id else ()
+    drafter.context = tuple(filter(None, (part.prompt.strip() for part in document.shots)))
     characters = [
         admission.inputs.character(name, shot.prompt, owner.project_id, f"{field}.characters", owner.key_id)
         for name in shot.characters
@@ -100,7 +103,6 @@ def render_shot(
         files = [*drafter.files, *files]
     request = with_files(request, files)
     drafter.check(request)
-    before = _shot_before(document, index)
     drafts = drafter.drafts(request, files)
     return [
         dataclasses.replace(draft, source_id=draft.source_id or (before.video_id if before else None))

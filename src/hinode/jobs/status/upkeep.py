@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from hinode.jobs import transitions
 from hinode.jobs.rows import read_job
 from hinode.jobs.states import FINAL, Status
-from hinode.records.tables import deliveries, delivery_attempts, events, jobs, metadata
+from hinode.records.tables import deliveries, delivery_attempts, events, jobs, metadata, screening_decisions
 
 CLIP_SECONDS = 120.0
 """Longer than a probe needs its clip and its event."""
@@ -33,6 +33,7 @@ def tidy(connection: Connection, project_id: str, now: float) -> int:
         for column in table.columns:
             if any(key.column is jobs.c.id for key in column.foreign_keys):
                 connection.execute(table.delete().where(column.in_(clips)))
+    connection.execute(screening_decisions.delete().where(screening_decisions.c.job_id.in_(clips)))
     connection.execute(jobs.delete().where(jobs.c.id.in_(clips)))
     past = sa.select(events.c.id).where(
         events.c.project_id == project_id, events.c.created_at < now - CLIP_SECONDS

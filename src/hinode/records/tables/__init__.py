@@ -54,6 +54,7 @@ from hinode.records.tables.money import (
     budgets,
     ledger_accounts,
     ledger_transfers,
+)
 from hinode.records.tables.rights import (
     attestations,
     consent_receipts,
@@ -77,6 +78,7 @@ from hinode.records.tables.status import (
     status_notes,
     status_probers,
 )
+from hinode.records.tables.trust import audit_head, audit_log, audit_payloads, screening_decisions
 from hinode.records.tables.webhooks import deliveries, delivery_attempts, events, webhook_endpoints
 
 __all__ = [
@@ -85,6 +87,9 @@ __all__ = [
     "artifacts",
     "attempts",
     "attestations",
+    "audit_head",
+    "audit_log",
+    "audit_payloads",
     "batch_lines",
     "batches",
     "budget_charges",
@@ -120,6 +125,7 @@ __all__ = [
     "rights_events",
     "runs",
     "schema_revisions",
+    "screening_decisions",
     "sessions",
     "sign_in_attempts",
     "status_buckets",

@@ -1,0 +1,158 @@
+"""The gate that every request passes before it becomes a job, and before anything is fetched or drawn."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from hinode.jobs.job import Draft
+from hinode.jobs.screening import decisions
+from hinode.jobs.screening.decisions import Outcome
+from hinode.records.database import Database
+from hinode.records.tables import jobs, parents
+from hinode.request import Request
+from hinode.trust.screening import requests
+from hinode.trust.screening.policy import Policy, builtin
+from hinode.trust.screening.screener import screen
+from hinode.trust.screening.verdict import Action, ModerationBlocked, Text, Verdict
+
+MAX_ANCESTORS = 200
+"""Videos of a remix chain whose prompts are read."""
+
+AllowedNames = Callable[[str, list[str]], Mapping[str, Collection[str]]]
+"""The names that a project may use, by category, of the characters that a request refers to."""
+
+
+def attested(project_id: str, names: list[str]) -> Mapping[str, Collection[str]]:
+    """See `trust.screening.requests.attested`."""
+    return requests.attested(names)
+
+
+class Gate:
+    """Screens requests by the policy and records what is against them. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float],
+        policy: Callable[[], Policy] = builtin,
+        allowed_names: AllowedNames = attested,
+    ) -> None:
+        """
+        Args:
+            database: where decisions and the prompts of ancestors are.
+            clock: gives seconds since 1970.
+            policy: gives the present policy.
+            allowed_names: gives the names that a project may use.
+        """
+        self.database = database
+        self.clock = clock
+        self.policy = policy
+        self.allowed_names = allowed_names
+
+    def check(
+        self,
+        project_id: str,
+        key_id: str | None,
+        request: Request,
+        *,
+        sources: Collection[str] = (),
+        context: Sequence[str] = (),
+    ) -> Verdict:
+        """Screen a request.
+
+        Args:
+            project_id: whose it is.
+            key_id: API key or session that it came with.
+            request: it needs no references yet.
+            sources: ids of the videos that it continues; the prompts of all their ancestors are read with it.
+            context: other texts that it belongs to, such as the shots of its storyboard.
+
+        Raises:
+            ModerationBlocked: it is not allowed, or has to be reviewed first. The decision is recorded, and
+                nothing else was done.
+        """
+        policy = self.policy()
+        texts = requests.texts_of(request)
+        chain = self._ancestors(project_id, sources)
+        ancestors = [*chain, *context]
+        names = self.allowed_names(project_id, requests.character_names(request))
+        verdict = screen(policy, texts, ancestors=ancestors, allowed_names=names)
+        if verdict.action is not Action.ALLOW:
+            digest = digest_of([*chain, *_fields(texts)])
+            self._refuse(policy, verdict, project_id, key_id, digest, [*ancestors, *_fields(texts)])
+        return verdict
+
+    def record(self, connection: Connection, drafts: Sequence[Draft], verdicts: Sequence[Verdict],
+               job_ids: Sequence[str]) -> None:  # fmt: skip
+        """Enter in the caller's transaction what let drafts become jobs."""
+        now = self.clock()
+        for draft, verdict, job_id in zip(drafts, verdicts, job_ids, strict=True):
+            decisions.insert(
+                connection,
+                verdict if verdict.action is Action.ALLOW else Verdict((), verdict.policy),
+                now,
+                project_id=draft.project_id,
+                key_id=draft.key_id,
+                digest=digest_of(_fields(requests.texts_of(draft.request))),
+                text=None,
+                job_ids=[job_id],
+            )
+
+    def _refuse(
+        self,
+        policy: Policy,
+        verdict: Verdict,
+        project_id: str,
+        key_id: str | None,
+        digest: str,
+        shown: Sequence[str],
+    ) -> None:
+        """Record a decision and raise it, unless a reviewer has approved the same texts; `shown` are those
+        that a reviewer reads."""
+        grave = requests.is_gravest(policy, verdict)
+        with self.database.write() as connection:
+            before = decisions.last(connection, project_id, digest)
+            if before is not None and before.outcome == Outcome.APPROVED and not grave:
+                return
+            # A client that repeats its request makes no work for reviewers.
+            if before is not None and before.policy == verdict.policy:
+                decision_id = before.id
+            else:
+                decision_id = decisions.insert(
+                    connection,
+                    verdict,
+                    self.clock(),
+                    project_id=project_id,
+                    key_id=key_id,
+                    digest=digest,
+                    text=None if grave else "\n".join(dict.fromkeys(shown)),
+                )
+        raise ModerationBlocked(verdict, requests.titles(policy, verdict), appeal=decision_id)
+
+    def _ancestors(self, project_id: str, sources: Collection[str]) -> list[str]:
+        """Prompts of videos and of all that they were made from, the oldest first; deleted ones too, since
+        deleting a step of a chain must not hide it."""
+        if not sources:
+            return []
+        own = jobs.c.project_id == project_id
+        walk = sa.select(jobs.c.id).where(jobs.c.id.in_(sources), own).cte(recursive=True)
+        step = sa.select(parents.c.parent_id).join(walk, walk.c.id == parents.c.job_id)
+        walk = walk.union(step)
+        query = sa.select(jobs.c.id, jobs.c.request).where(jobs.c.id.in_(sa.select(walk.c.id)), own)
+        with self.database.read() as connection:
+            rows = connection.execute(query.order_by(jobs.c.id.desc()).limit(MAX_ANCESTORS)).all()
+        return list(dict.fromkeys(row.request["prompt"] for row in reversed(rows)))
+
+
+def _fields(texts: Sequence[Text]) -> list[str]:
+    return [text.text for text in texts]
+
+
+def digest_of(fields: Sequence[str]) -> str:
+    """SHA-256 of texts."""
+    return hashlib.sha256(json.dumps(fields, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,59 @@
+"""Decisions of screening, and the audit log."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Column, Float, Index, Integer, LargeBinary, String, Table, Text
+
+from hinode.records.tables.schema import metadata
+
+screening_decisions = Table(
+    "screening_decisions",
+    metadata,
+    Column("id", String(64), primary_key=True),  # decision_…
+    Column("project_id", String(64), nullable=False),  # without a key: decisions outlive a project
+    Column("key_id", String(64)),
+    Column("job_id", String(64), index=True),  # of an allowed request, or of a job whose clip was blocked
+    Column("digest", String(64), nullable=False),  # SHA-256 of the texts
+    Column("text", Text),  # null if it was allowed, for its job has it; and in the gravest category
+    Column("action", String(16), nullable=False),  # allow, review or block
+    Column("category", String(64)),  # of the strictest finding
+    Column("findings", JSON, nullable=False),
+    Column("policy", String(64), nullable=False),  # version of the policy
+    Column("created_at", Float(53), nullable=False),
+    Column("outcome", String(16)),  # of the review: approved or refused
+    Column("reviewer", Text),
+    Column("note", Text),
+    Column("reviewed_at", Float(53)),
+    Index("ix_screening_decisions_digest", "project_id", "digest"),
+    Index("ix_screening_decisions_action", "action", "id"),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    # Rows are never changed or deleted; triggers see to that.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # from 1, without gaps
+    Column("at", Float(53), nullable=False),
+    Column("kind", String(64), nullable=False),  # such as "key.created"
+    Column("actor", String(200), nullable=False),  # who did it: a key, a session, "operator", "system"
+    Column("subject", String(200), nullable=False),  # what it was done to: an id
+    Column("payload_digest", String(64), nullable=False),  # SHA-256 of salt and payload
+    Column("previous", String(64), nullable=False),  # hash of the entry before
+    Column("hash", String(64), nullable=False),
+)
+
+audit_payloads = Table(
+    "audit_payloads",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # of the entry
+    Column("salt", LargeBinary, nullable=False),  # else a short payload could be guessed
+    Column("payload", Text, nullable=False),  # canonical JSON; the row is deleted when the law asks for it
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),  # 1: there is one row
+    Column("count", BigInteger, nullable=False),  # entries
+    Column("hash", String(64), nullable=False),  # of the last one
+)
