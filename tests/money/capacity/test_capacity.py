@@ -50,7 +50,7 @@ def test_the_mean_wait_is_within_a_fifth_of_the_simulated_one(
     assert difference(servers, load, variation, clips=60_000) <= BAR
 
 
-@hypothesis_settings(max_examples=15)
+@hypothesis_settings(max_examples=8)
 @given(
     servers=st.integers(1, 12),
     load=st.floats(0.5, 0.85),

@@ -25,7 +25,7 @@ FIRST_MONTH = 30
 WEEK = 7
 
 Values = Mapping[str, Array]
-"""Inputs by name, each [samples]."""
+"""Inputs by name, each [samples], or [1] for the same in every sample."""
 
 
 @dataclass(frozen=True)

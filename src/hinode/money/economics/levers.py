@@ -98,8 +98,8 @@ def rules(scenario: Scenario, levers: tuple[str, ...]) -> Rules:
 
 def _conversion(scenario: Scenario, pulled: Rules) -> float | None:
     shares = np.geomspace(1e-4, 1.0, SHARES)
-    values = {name: np.full(SHARES, value[0]) for name, value in usual(scenario).items()}
-    losses = expect(scenario, {**values, "paying_share": shares}, pulled).loss.sum(axis=1)
+    # The other inputs are of one sample, and so are the users: NumPy repeats them.
+    losses = expect(scenario, {**usual(scenario), "paying_share": shares}, pulled).loss.sum(axis=1)
     even = np.flatnonzero(losses <= 0)
     if not len(even):
         return None
