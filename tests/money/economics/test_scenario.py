@@ -74,18 +74,19 @@ def test_rules_do_what_they_say(sora: Scenario) -> None:
     prepaid = expect(sora, values, Rules(prepaid=True))
     assert prepaid.free.sum() == 0
     assert prepaid.spend.sum() == base.spend.sum()
-    assert clip_cost(sora, np.array([1.3]), Rules(distilled=True))[0] == pytest.approx(1.3 / 15)
-    assert clip_cost(sora, np.array([1.3]), Rules(draft_first=True))[0] == pytest.approx(1.3 * 0.63)
+    assert clip_cost(values, Rules(distilled=True))[0] == pytest.approx(1.3 / 15)
+    assert clip_cost(values, Rules(draft_first=True))[0] == pytest.approx(1.3 * 0.63)
 
 
 @pytest.mark.parametrize("levers", [(), ("distilled",), ("prepaid",), ("distilled", "loss_limit")])
 def test_at_break_even_nothing_is_lost(sora: Scenario, levers: tuple[str, ...]) -> None:
-    result = outcome(sora, levers)
+    result = outcome(sora, levers, sample(sora, samples=64))
     rules = Rules(
         distilled="distilled" in levers,
         prepaid="prepaid" in levers,
         loss_limit=5000.0 if "loss_limit" in levers else None,
     )
+    assert 0 <= result.pays_in <= 1
     course = expect(sora, usual(sora), rules)
     clips, paid = float((course.paid + course.free).sum()), float(course.paid.sum())
     assert result.break_even_cost * clips == pytest.approx(result.spend)
@@ -118,6 +119,7 @@ def test_a_study_compares_with_what_was_published(sora: Scenario) -> None:
     assert checks["daily_users_later"].within is True
     assert all(check.low <= check.high and check.p5 <= check.p95 for check in result.checks)
     assert len(result.levers) == 16
+    assert result.levers[0].pays_in == 0
     assert result.by_chance == pytest.approx(result.loss.usual, rel=0.01)
     assert result.as_json()["checks"][0]["published"] == 1_000_000
     months = sum(month.cost for month in result.months)

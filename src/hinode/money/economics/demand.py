@@ -72,7 +72,7 @@ class Course:
 
 
 def usual(scenario: Scenario) -> dict[str, Array]:
-    """The usual values of the inputs, as one sample."""
+    """The usual values of the inputs and levers, as one sample."""
     return {name: np.array([quantity.value]) for name, quantity in scenario.quantities.items()}
 
 
@@ -89,13 +89,13 @@ def kept(values: Values, days: int) -> Array:
     return np.minimum(curve, 1.0)
 
 
-def clip_cost(scenario: Scenario, usd: Array, rules: Rules) -> Array:
-    """What a clip costs under the rules, in USD."""
-    levers = scenario.levers
+def clip_cost(values: Values, rules: Rules) -> Array:
+    """What a clip costs under the rules, in USD, [samples]."""
+    usd = values["usd_per_clip"]
     if rules.distilled:
-        usd = usd / levers.engine_speedup.value
+        usd = usd / values["engine_speedup"]
     if rules.draft_first:
-        usd = usd * (levers.draft_cost.value + levers.finals.value)
+        usd = usd * (values["draft_cost"] + values["finals"])
     return usd
 
 
@@ -105,7 +105,7 @@ def expect(scenario: Scenario, values: Values, rules: Rules | None = None) -> Co
     curve = kept(values, len(scenario.days))
     users = values["downloads_factor"][:, None] * (curve @ _arrivals(scenario.installs))
     packs = users * packs_per_user_day(values, curve)[:, None] * scenario.selling
-    return _course(scenario, values, rules, users, values["clips_per_user"][:, None] * users, packs)
+    return _course(values, rules, users, values["clips_per_user"][:, None] * users, packs)
 
 
 def simulate(scenario: Scenario, seed: int, rules: Rules | None = None) -> Course:
@@ -124,7 +124,7 @@ def simulate(scenario: Scenario, seed: int, rules: Rules | None = None) -> Cours
         users[0, day] = there
         wanted[0, day] = dice.poisson(float(values["clips_per_user"][0]) * there)
         packs[0, day] = dice.poisson(rate * there * scenario.selling[day])
-    return _course(scenario, values, rules, users, wanted, packs)
+    return _course(values, rules, users, wanted, packs)
 
 
 def packs_per_user_day(values: Values, curve: Array) -> Array:
@@ -157,11 +157,9 @@ def _arrivals(installs: Array) -> NDArray[np.float64]:
     return matrix
 
 
-def _course(
-    scenario: Scenario, values: Values, rules: Rules, users: Array, wanted: Array, packs: Array
-) -> Course:
+def _course(values: Values, rules: Rules, users: Array, wanted: Array, packs: Array) -> Course:
     """What is made of what is asked for, under the rules."""
-    usd = clip_cost(scenario, values["usd_per_clip"], rules)[:, None]
+    usd = clip_cost(values, rules)[:, None]
     paid = packs * values["clips_per_pack"][:, None]
     free = np.zeros_like(wanted) if rules.prepaid else np.maximum(0.0, wanted - paid)
     if rules.loss_limit is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hinode.money.economics.demand import Rules, expect, usual
+from hinode.money.economics.demand import Rules, Values, expect, usual
 from hinode.money.economics.scenario import Scenario
 
 LEVERS = {
@@ -25,10 +25,11 @@ SHARES = 2000
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a scenario comes to under some levers, over all of its days, in USD.
+    """What a scenario comes to under some levers, over all of its days, in USD, for the usual inputs.
 
     Attributes:
         levers: names from `LEVERS`.
+        pays_in: share of the samples of inputs and levers in which it breaks even.
         served: share of the clips that are asked for and are made.
         cost_per_clip: of one clip.
         break_even_cost: of one clip, at which what is paid covers all that are made.
@@ -46,6 +47,7 @@ class Outcome:
     break_even_cost: float
     break_even_price: float
     break_even_conversion: float | None
+    pays_in: float
 
     @property
     def pays(self) -> bool:
@@ -60,15 +62,15 @@ class Outcome:
         return {**vars(self), "levers": list(self.levers), "name": self.name, "pays": self.pays}
 
 
-def outcomes(scenario: Scenario) -> Iterator[Outcome]:
-    """Every combination of levers with the usual inputs, those of few levers first."""
+def outcomes(scenario: Scenario, drawn: Values) -> Iterator[Outcome]:
+    """Every combination of levers, those of few levers first; see `outcome`."""
     for number in range(len(LEVERS) + 1):
         for names in combinations(LEVERS, number):
-            yield outcome(scenario, names)
+            yield outcome(scenario, names, drawn)
 
 
-def outcome(scenario: Scenario, levers: tuple[str, ...]) -> Outcome:
-    """What a scenario comes to under some levers."""
+def outcome(scenario: Scenario, levers: tuple[str, ...], drawn: Values) -> Outcome:
+    """What a scenario comes to under some levers. `drawn`: samples of its inputs and levers."""
     pulled = rules(scenario, levers)
     course = expect(scenario, usual(scenario), pulled)
     cost, spend = float(course.cost.sum()), float(course.spend.sum())
@@ -83,6 +85,7 @@ def outcome(scenario: Scenario, levers: tuple[str, ...]) -> Outcome:
         spend / made if made else 0.0,
         cost / paid if paid else 0.0,
         _conversion(scenario, pulled),
+        float(np.mean(expect(scenario, drawn, pulled).loss.sum(axis=1) <= 0)),
     )
 
 

@@ -180,8 +180,8 @@ class Scenario(Input):
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:
-        """The inputs by name."""
-        return dict(self.inputs)
+        """The inputs and what the levers do, by name."""
+        return {**dict(self.inputs), **dict(self.levers)}
 
     def month(self, text: str) -> Array:
         """Which days are in a month, "2025-12", as truth values [days]."""

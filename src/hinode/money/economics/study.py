@@ -15,6 +15,7 @@ from hinode.money.economics.levers import Outcome, outcomes
 from hinode.money.economics.scenario import TOLERANCE, PublishedLoss, Scenario
 from hinode.money.economics.uncertainty import SAMPLES, Spread, sample, spreads
 
+LEVER_SAMPLES = 512
 LATER_DAYS = 30
 """What came later is the largest value of so many last days."""
 
@@ -115,7 +116,7 @@ def study(scenario: Scenario, *, seed: int = 0, samples: int = SAMPLES) -> Study
         peak_loss=worst,
         by_chance=float(simulate(scenario, seed).loss.mean()),
         published_losses=scenario.losses,
-        levers=list(outcomes(scenario)),
+        levers=list(outcomes(scenario, sample(scenario, samples=min(samples, LEVER_SAMPLES), seed=seed))),
     )
 
 
