@@ -246,8 +246,8 @@ def _print_report(report: Report) -> None:
     weeks = [
         (
             cohort.week,
-            *map(str, (cohort.accounts, cohort.activated, cohort.kept, cohort.paid)),
-            *(f"{back}/{known}" for back, known in cohort.returned.values()),
+            *map(str, (cohort.accounts, cohort.activations, cohort.acceptances, cohort.payers)),
+            *(f"{active}/{complete}" for active, complete in cohort.returns.values()),
             usd(cohort.revenue),
         )
         for cohort in report.cohorts

@@ -107,8 +107,8 @@ def test_a_report_adds_up() -> None:
     assert result.stages == pytest.approx({"provider": 0.5, "lost": 0.2, "sample": 0.16, "encode": 0.04})
     assert result.as_json()["per"]["clip"]["cost"] == pytest.approx(0.5)
     (cohort,) = result.cohorts
-    assert (cohort.accounts, cohort.activated, cohort.kept, cohort.paid) == (2, 2, 1, 2)
-    assert cohort.returned == {1: (0, 2), 7: (0, 2), 30: (0, 2)}
+    assert (cohort.accounts, cohort.activations, cohort.acceptances, cohort.payers) == (2, 2, 1, 2)
+    assert cohort.returns == {1: (0, 2), 7: (0, 2), 30: (0, 2)}
     assert "polyline" in books_chart(books, result.by["clip"], payments)
 
 
@@ -116,7 +116,7 @@ def test_days_that_are_not_over_say_nothing_of_who_returned() -> None:
     clips = [clip(0, "a"), clip(26, "a")]
     books = Books(START, START + 2 * DAY, clips, {"a": START, "b": START + DAY})
     (cohort,) = report(books, COSTS).cohorts
-    assert cohort.returned == {1: (1, 1), 7: (0, 0), 30: (0, 0)}
+    assert cohort.returns == {1: (1, 1), 7: (0, 0), 30: (0, 0)}
 
 
 def test_empty_books_come_to_nothing() -> None:

@@ -71,21 +71,21 @@ def outcomes(scenario: Scenario, drawn: Values) -> Iterator[Outcome]:
 
 def outcome(scenario: Scenario, levers: tuple[str, ...], drawn: Values) -> Outcome:
     """What a scenario comes to under some levers. `drawn`: samples of its inputs and levers."""
-    pulled = rules(scenario, levers)
-    course = expect(scenario, usual(scenario), pulled)
+    policy = rules(scenario, levers)
+    course = expect(scenario, usual(scenario), policy)
     cost, spend = float(course.cost.sum()), float(course.spend.sum())
-    paid, made = float(course.paid.sum()), float(course.paid.sum() + course.free.sum())
+    paid, clips = float(course.paid_clips.sum()), float(course.paid_clips.sum() + course.free_clips.sum())
     return Outcome(
         levers,
         cost,
         spend,
         float(course.loss.mean()),
-        made / float(course.wanted.sum()),
-        cost / made if made else 0.0,
-        spend / made if made else 0.0,
+        clips / float(course.demand.sum()),
+        cost / clips if clips else 0.0,
+        spend / clips if clips else 0.0,
         cost / paid if paid else 0.0,
-        _conversion(scenario, pulled),
-        float(np.mean(expect(scenario, drawn, pulled).loss.sum(axis=1) <= 0)),
+        _conversion(scenario, policy),
+        float(np.mean(expect(scenario, drawn, policy).loss.sum(axis=1) <= 0)),
     )
 
 
@@ -99,10 +99,10 @@ def rules(scenario: Scenario, levers: tuple[str, ...]) -> Rules:
     )
 
 
-def _conversion(scenario: Scenario, pulled: Rules) -> float | None:
+def _conversion(scenario: Scenario, policy: Rules) -> float | None:
     shares = np.geomspace(1e-4, 1.0, SHARES)
     # The other inputs are of one sample, and so are the users: NumPy repeats them.
-    losses = expect(scenario, {**usual(scenario), "paying_share": shares}, pulled).loss.sum(axis=1)
+    losses = expect(scenario, {**usual(scenario), "paying_share": shares}, policy).loss.sum(axis=1)
     even = np.flatnonzero(losses <= 0)
     if not len(even):
         return None

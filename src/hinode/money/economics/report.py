@@ -94,7 +94,7 @@ class Report:
             "per": each,
             "by": groups,
             "cohorts": [
-                {**vars(cohort), "returned": {str(day): list(pair) for day, pair in cohort.returned.items()}}
+                {**vars(cohort), "returns": {str(day): list(pair) for day, pair in cohort.returns.items()}}
                 for cohort in self.cohorts
             ],
             "stale": [str(entry) for entry in self.stale],

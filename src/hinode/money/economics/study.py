@@ -127,10 +127,10 @@ def outputs(scenario: Scenario, values: Values) -> dict[str, tuple[Array, Array]
     `spend_YYYY_MM` of each month.
     """
     course = expect(scenario, values)
-    same, chance = weekly_users(scenario, values)
+    faithful, chance = weekly_users(scenario, values)
     total = course.spend.sum(axis=1)
     results = {"spend_total": (total, total)}
-    for name, low, high in (("daily_users", course.users, course.users), ("weekly_users", same, chance)):
+    for name, low, high in (("daily_users", course.users, course.users), ("weekly_users", faithful, chance)):
         results[f"{name}_peak"] = low.max(axis=1), high.max(axis=1)
         later = slice(-LATER_DAYS, None)
         results[f"{name}_later"] = low[:, later].max(axis=1), high[:, later].max(axis=1)
@@ -165,7 +165,7 @@ def _names(scenario: Scenario) -> list[str]:
 
 
 def _months(scenario: Scenario, course: Course) -> list[Month]:
-    made = course.paid + course.free
+    clips_made = course.paid_clips + course.free_clips
 
     def mean(series: Array, days: Array) -> float:
         return float(np.mean(series[0][days]))
@@ -176,6 +176,6 @@ def _months(scenario: Scenario, course: Course) -> list[Month]:
     rows = []
     for name in _names(scenario):
         days = scenario.month(name)
-        users, clips = mean(course.users, days), mean(made, days)
+        users, clips = mean(course.users, days), mean(clips_made, days)
         rows.append(Month(name, users, clips, total(course.cost, days), total(course.spend, days)))
     return rows

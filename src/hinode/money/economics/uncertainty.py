@@ -50,16 +50,16 @@ def spreads(
     """
     names = _open(scenario.inputs)
     first, second = _points(len(names), samples, seed, 0), _points(len(names), samples, seed, 1)
-    one, two = results(_values(scenario, names, first)), results(_values(scenario, names, second))
-    both = np.concatenate([one, two])
+    base, other = results(_values(scenario, names, first)), results(_values(scenario, names, second))
+    both = np.concatenate([base, other])
     variance = np.maximum(both.var(axis=0), 1e-300)
     shares: list[list[Share]] = [[] for _ in range(both.shape[1])]
     for column, name in enumerate(names):
         mixed = first.copy()
         mixed[:, column] = second[:, column]
         changed = results(_values(scenario, names, mixed))
-        alone = np.mean((two - both.mean(axis=0)) * (changed - one), axis=0) / variance
-        total = np.mean((one - changed) ** 2, axis=0) / (2.0 * variance)
+        alone = np.mean((other - both.mean(axis=0)) * (changed - base), axis=0) / variance
+        total = np.mean((base - changed) ** 2, axis=0) / (2.0 * variance)
         for place, entries in enumerate(shares):
             # The estimate of a share near 0 may fall below it.
             entries.append(Share(name, max(0.0, float(alone[place])), float(total[place])))
