@@ -80,11 +80,11 @@ def capacity(
     classes = _classes(seconds, hardware or [], spot or [], maximum or [], interruptions)
     load, goal = Load(arrivals, variation), Target(target, share)
     best = cheapest(classes, load, goal, max_spot_share=max_spot_share)
-    tables = {one.name: list(sizes(one, load, goal)) for one in classes}
+    tables = {kind.name: list(sizes(kind, load, goal)) for kind in classes}
     if as_json:
         values = {name: [_json(fleet) for fleet in fleets] for name, fleets in tables.items()}
-        found = None if best is None else _json(best)
-        print(json.dumps({"object": "capacity.plan", "cheapest": found, "by_class": values}))
+        fleet_json = None if best is None else _json(best)
+        print(json.dumps({"object": "capacity.plan", "cheapest": fleet_json, "by_class": values}))
         return
     rows = [_row(name, fleet) for name, fleets in tables.items() for fleet in fleets]
     print_table(("CLASS", "MACHINES", "LOAD", "P50", "P95", "USD/HOUR", "USD/CLIP"), rows)
@@ -119,7 +119,7 @@ def _classes(
         classes.append(Hardware("machine", seconds, maximum=limits.pop("machine", MAX_MACHINES)))
     elif seconds is not None:
         raise BadInput("seconds are there beside hardware", "leave --seconds out", field="seconds")
-    known = {one.name: one for one in classes}
+    known = {kind.name: kind for kind in classes}
     for name, text in _pairs("spot", spot):
         if name not in known:
             remedy = "name a class of --hardware"

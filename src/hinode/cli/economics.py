@@ -174,6 +174,7 @@ def _print_study(study: Study) -> None:
         (
             outcome.name,
             "yes" if outcome.pays else "no",
+            f"{outcome.pays_in:.0%}",
             f"{outcome.loss_per_day:,.0f}",
             f"{outcome.served:.0%}",
             f"{outcome.cost_per_clip:.3f}",
@@ -183,8 +184,19 @@ def _print_study(study: Study) -> None:
         )
         for outcome in study.levers
     ]
-    head = ("LEVERS", "PAYS", "LOSS A DAY", "SERVED", "COST", "EVEN COST", "EVEN PRICE", "EVEN CONVERSION")
+    head = (
+        "LEVERS",
+        "PAYS",
+        "PAYS IN",
+        "LOSS A DAY",
+        "SERVED",
+        "COST",
+        "EVEN COST",
+        "EVEN PRICE",
+        "EVEN CONVERSION",
+    )
     print_table(head, levers)
+    print("pays in: share of the samples of inputs and levers; the rest is for the usual values")
     print("amounts in USD; cost and even cost of a clip that is made, even price of a clip that is paid for")
 
 
@@ -234,8 +246,8 @@ def _print_report(report: Report) -> None:
     weeks = [
         (
             cohort.week,
-            *map(str, (cohort.accounts, cohort.activated, cohort.kept, cohort.paid)),
-            *(f"{back}/{known}" for back, known in cohort.returned.values()),
+            *map(str, (cohort.accounts, cohort.activations, cohort.acceptances, cohort.payers)),
+            *(f"{active}/{complete}" for active, complete in cohort.returns.values()),
             usd(cohort.revenue),
         )
         for cohort in report.cohorts

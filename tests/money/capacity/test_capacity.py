@@ -50,7 +50,7 @@ def test_the_mean_wait_is_within_a_fifth_of_the_simulated_one(
     assert difference(servers, load, variation, clips=60_000) <= BAR
 
 
-@hypothesis_settings(max_examples=15)
+@hypothesis_settings(max_examples=8)
 @given(
     servers=st.integers(1, 12),
     load=st.floats(0.5, 0.85),
@@ -65,10 +65,10 @@ def test_any_small_fleet_waits_about_as_long_as_the_formula_says(
 
 
 def test_known_queues() -> None:
-    one = waits(1, 0.8 / SECONDS, SECONDS, 1.0)
-    assert one.mean == pytest.approx(0.8 / 0.2 * SECONDS)
-    assert one.p95 == pytest.approx(SECONDS / 0.2 * math.log(0.8 / 0.05))
-    assert waits(1, 0.8 / SECONDS, SECONDS, 0.0).mean == pytest.approx(one.mean / 2)  # M/D/1, exactly
+    queue = waits(1, 0.8 / SECONDS, SECONDS, 1.0)
+    assert queue.mean == pytest.approx(0.8 / 0.2 * SECONDS)
+    assert queue.p95 == pytest.approx(SECONDS / 0.2 * math.log(0.8 / 0.05))
+    assert waits(1, 0.8 / SECONDS, SECONDS, 0.0).mean == pytest.approx(queue.mean / 2)  # M/D/1, exactly
     assert waits(3, 0.0, SECONDS).p95 == 0.0
     assert waits(3, 3 / SECONDS, SECONDS).mean == math.inf
     for servers, load in ((4, 0.7), (400, 0.95), (9000, 0.999)):
@@ -79,7 +79,7 @@ def test_known_queues() -> None:
 @pytest.mark.parametrize(("counts", "pace", "load"), [((4, 4), 2.0, 0.8), ((2, 10), 0.25, 0.8)])
 def test_a_mix_waits_like_machines_of_one_speed(counts: tuple[int, int], pace: float, load: float) -> None:
     classes = [Hardware("a", SECONDS, 1.0), Hardware("b", SECONDS / pace, 1.0)]
-    arrivals = load * sum(count / one.seconds for one, count in zip(classes, counts, strict=True))
+    arrivals = load * sum(count / kind.seconds for kind, count in zip(classes, counts, strict=True))
     speeds = [1.0] * counts[0] + [pace] * counts[1]
     run = simulate(speeds, arrivals, SECONDS, 0.25, clips=60_000, seed=2)
     mean = mix_wait(classes, counts, Load(3600 * arrivals, 0.25)).mean
@@ -117,8 +117,8 @@ def test_no_fleet_is_cheaper(
     load, target = Load(per_hour, variation), Target(wait)
     fleet = cheapest(classes, load, target, max_spot_share=share)
     prices = [
-        sum(count * (one.usd_per_hour or 0.0) for one, count in zip(classes, counts, strict=True))
-        for counts in itertools.product(*(range(one.maximum + 1) for one in classes))
+        sum(count * (kind.usd_per_hour or 0.0) for kind, count in zip(classes, counts, strict=True))
+        for counts in itertools.product(*(range(kind.maximum + 1) for kind in classes))
         if target.met(mix_wait(classes, counts, load)) and spot_share(classes, counts) <= share
     ]
     assert (fleet is None) == (not prices)
@@ -127,16 +127,16 @@ def test_no_fleet_is_cheaper(
 
 
 def spot_share(classes: Sequence[Hardware], counts: Sequence[int]) -> float:
-    return sum(n for one, n in zip(classes, counts, strict=True) if one.spot) / max(1, sum(counts))
+    return sum(n for kind, n in zip(classes, counts, strict=True) if kind.spot) / max(1, sum(counts))
 
 
 def test_large_fleets_of_one_class_are_the_smallest_that_are_enough() -> None:
-    one, load, target = Hardware("h100", 90.0, 3.0), Load(100_000.0, 0.5), Target(60.0)
-    fleet = cheapest([one], load, target)
+    kind, load, target = Hardware("h100", 90.0, 3.0), Load(100_000.0, 0.5), Target(60.0)
+    fleet = cheapest([kind], load, target)
     assert fleet is not None
-    assert target.met(forecast([one], [fleet.machines], load).wait)
-    assert not target.met(forecast([one], [fleet.machines - 1], load).wait)
-    table: list[Fleet] = list(sizes(one, load, target))
+    assert target.met(forecast([kind], [fleet.machines], load).wait)
+    assert not target.met(forecast([kind], [fleet.machines - 1], load).wait)
+    table: list[Fleet] = list(sizes(kind, load, target))
     assert [row.wait.p95 for row in table] == sorted((row.wait.p95 for row in table), reverse=True)
     assert fleet.machines in [row.machines for row in table]
 

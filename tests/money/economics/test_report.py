@@ -58,6 +58,8 @@ def test_the_cost_of_a_clip_is_that_of_every_attempt_and_of_the_provider() -> No
     tries = (Attempt("gpu-1", START, START + 100.0), Attempt("cpu-1", START, START + 1000.0))
     assert clip_cost(clip(1, attempts=tries), COSTS) == pytest.approx(0.1 + 0.1)
     assert clip_cost(clip(1, attempts=tries[:1], provider="fal"), COSTS) == pytest.approx(0.1 + 0.5)
+    vain = clip(1, attempts=(), provider="fal", losses=(("fal", None), ("other", 0.3)))
+    assert clip_cost(vain, COSTS) == pytest.approx(0.5 + 0.5 + 0.3)
     late = (Attempt("gpu-1/42", START, START + 100.0),)
     assert clip_cost(clip(1, attempts=late), COSTS) == pytest.approx(0.1)
     with pytest.raises(MissingPrice, match="an hour of the host other"):
@@ -105,8 +107,8 @@ def test_a_report_adds_up() -> None:
     assert result.stages == pytest.approx({"provider": 0.5, "lost": 0.2, "sample": 0.16, "encode": 0.04})
     assert result.as_json()["per"]["clip"]["cost"] == pytest.approx(0.5)
     (cohort,) = result.cohorts
-    assert (cohort.accounts, cohort.activated, cohort.kept, cohort.paid) == (2, 2, 1, 2)
-    assert cohort.returned == {1: (0, 2), 7: (0, 2), 30: (0, 2)}
+    assert (cohort.accounts, cohort.activations, cohort.acceptances, cohort.payers) == (2, 2, 1, 2)
+    assert cohort.returns == {1: (0, 2), 7: (0, 2), 30: (0, 2)}
     assert "polyline" in books_chart(books, result.by["clip"], payments)
 
 
@@ -114,7 +116,7 @@ def test_days_that_are_not_over_say_nothing_of_who_returned() -> None:
     clips = [clip(0, "a"), clip(26, "a")]
     books = Books(START, START + 2 * DAY, clips, {"a": START, "b": START + DAY})
     (cohort,) = report(books, COSTS).cohorts
-    assert cohort.returned == {1: (1, 1), 7: (0, 0), 30: (0, 0)}
+    assert cohort.returns == {1: (1, 1), 7: (0, 0), 30: (0, 0)}
 
 
 def test_empty_books_come_to_nothing() -> None:
@@ -139,7 +141,11 @@ def test_books_are_read_from_the_tables(database: Database) -> None:
         "status": "completed",
         "created_at": START + 1.0,
         "queued_at": START + 1.0,
-        "provenance": {"stage_seconds": {"sample": 3.0}, "provider": "fal"},
+        "provenance": {
+            "stage_seconds": {"sample": 3.0},
+            "provider": "fal",
+            "losses": [{"provider": "other", "job": "x", "reason": "y", "price": 0.3}],
+        },
     }
     worker = {"host": "gpu-1", "pid": 1, "resident": [], "last_seen_at": START + 60.0}
     with database.write() as connection:
@@ -180,7 +186,7 @@ def test_books_are_read_from_the_tables(database: Database) -> None:
     assert first.attempts[0] == Attempt("gpu-1", START + 2.0, START + 5.0)
     assert first.attempts[1].ended_at == START + DAY
     assert (first.tenant, first.model, first.provider) == ("proj_1", "native/book", "fal")
-    assert first.stages == {"sample": 3.0}
+    assert (first.stages, first.losses) == ({"sample": 3.0}, (("other", 0.3),))
     assert [entry.accepted for entry in books.clips] == [True, False, True, True]
     assert len({entry.idea for entry in books.clips}) == 1
     assert books.accounts == {"proj_1": START}

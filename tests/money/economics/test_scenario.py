@@ -11,7 +11,7 @@ import pytest
 
 from hinode.errors import BadInput
 from hinode.money.economics import charts, scenario
-from hinode.money.economics.demand import Rules, clip_cost, expect, kept, simulate, usual, weekly_users
+from hinode.money.economics.demand import Rules, clip_cost, expect, retention, simulate, usual, weekly_users
 from hinode.money.economics.levers import outcome
 from hinode.money.economics.scenario import Scenario
 from hinode.money.economics.study import study
@@ -36,7 +36,7 @@ def test_every_input_of_every_scenario_has_a_source_a_date_and_no_published_figu
 
 
 def test_users_are_those_of_each_cohort_who_are_kept(sora: Scenario) -> None:
-    curve = kept(usual(sora), len(sora.days))[0]
+    curve = retention(usual(sora), len(sora.days))[0]
     assert curve[[0, 1, 7, 30]] == pytest.approx([1.0, 0.10, 0.02, 0.01])
     assert (np.diff(curve) < 0).all()
     course = expect(sora, usual(sora))
@@ -46,7 +46,7 @@ def test_users_are_those_of_each_cohort_who_are_kept(sora: Scenario) -> None:
     assert course.users[0][[0, 1, 40, 208]] == pytest.approx(by_hand)
     assert sora.installs.sum() == pytest.approx(12_750_000)
     assert course.spend[0][:30].sum() == 0  # before packs were sold
-    assert course.cost == pytest.approx(1.3 * course.wanted)
+    assert course.cost == pytest.approx(1.3 * course.demand)
 
 
 def test_chance_and_expectation_agree(sora: Scenario) -> None:
@@ -58,36 +58,37 @@ def test_chance_and_expectation_agree(sora: Scenario) -> None:
 
 
 def test_weekly_users_lie_between_daily_ones_and_their_sum(sora: Scenario) -> None:
-    same, chance = weekly_users(sora, usual(sora))
+    faithful, chance = weekly_users(sora, usual(sora))
     daily = expect(sora, usual(sora)).users
     week = np.array([daily[0, max(0, day - 6) : day + 1].sum() for day in range(len(sora.days))])
-    assert (daily <= same + 1e-6).all()
-    assert (same <= chance + 1e-6).all()
+    assert (daily <= faithful + 1e-6).all()
+    assert (faithful <= chance + 1e-6).all()
     assert (chance[0] <= week + 1e-6).all()
 
 
 def test_rules_do_what_they_say(sora: Scenario) -> None:
     values = usual(sora)
     base, limit = expect(sora, values), expect(sora, values, Rules(loss_limit=5000.0))
-    assert (limit.free * 1.3 <= 5000.0 + 1e-6).all()
-    assert (limit.paid == base.paid).all()
+    assert (limit.free_clips * 1.3 <= 5000.0 + 1e-6).all()
+    assert (limit.paid_clips == base.paid_clips).all()
     prepaid = expect(sora, values, Rules(prepaid=True))
-    assert prepaid.free.sum() == 0
+    assert prepaid.free_clips.sum() == 0
     assert prepaid.spend.sum() == base.spend.sum()
-    assert clip_cost(sora, np.array([1.3]), Rules(distilled=True))[0] == pytest.approx(1.3 / 15)
-    assert clip_cost(sora, np.array([1.3]), Rules(draft_first=True))[0] == pytest.approx(1.3 * 0.63)
+    assert clip_cost(values, Rules(distilled=True))[0] == pytest.approx(1.3 / 15)
+    assert clip_cost(values, Rules(draft_first=True))[0] == pytest.approx(1.3 * 0.63)
 
 
 @pytest.mark.parametrize("levers", [(), ("distilled",), ("prepaid",), ("distilled", "loss_limit")])
 def test_at_break_even_nothing_is_lost(sora: Scenario, levers: tuple[str, ...]) -> None:
-    result = outcome(sora, levers)
+    result = outcome(sora, levers, sample(sora, samples=64))
     rules = Rules(
         distilled="distilled" in levers,
         prepaid="prepaid" in levers,
         loss_limit=5000.0 if "loss_limit" in levers else None,
     )
+    assert 0 <= result.pays_in <= 1
     course = expect(sora, usual(sora), rules)
-    clips, paid = float((course.paid + course.free).sum()), float(course.paid.sum())
+    clips, paid = float((course.paid_clips + course.free_clips).sum()), float(course.paid_clips.sum())
     assert result.break_even_cost * clips == pytest.approx(result.spend)
     assert result.break_even_price * paid == pytest.approx(result.cost)
     if result.break_even_conversion:
@@ -98,7 +99,9 @@ def test_at_break_even_nothing_is_lost(sora: Scenario, levers: tuple[str, ...]) 
 
 def test_shares_of_a_sum_are_those_of_its_parts(sora: Scenario) -> None:
     def results(values: Any) -> Any:
-        return np.stack([values["usd_per_clip"] + 0 * values["kept_day_1"], values["clips_per_user"]], axis=1)
+        return np.stack(
+            [values["usd_per_clip"] + 0 * values["retention_day_1"], values["clips_per_user"]], axis=1
+        )
 
     first, second = spreads(sora, results, samples=512)
     assert (first.shares[0].name, second.shares[0].name) == ("usd_per_clip", "clips_per_user")
@@ -118,6 +121,7 @@ def test_a_study_compares_with_what_was_published(sora: Scenario) -> None:
     assert checks["daily_users_later"].within is True
     assert all(check.low <= check.high and check.p5 <= check.p95 for check in result.checks)
     assert len(result.levers) == 16
+    assert result.levers[0].pays_in == 0
     assert result.by_chance == pytest.approx(result.loss.usual, rel=0.01)
     assert result.as_json()["checks"][0]["published"] == 1_000_000
     months = sum(month.cost for month in result.months)

@@ -91,10 +91,10 @@ class CostBook:
             if entry.hardware == name and tier in (None, entry.tier) and (tier or entry.tier != "spot")
         )
         prices = [self._latest(name, each, on) for each in tiers]
-        found = [price for price in prices if price is not None]
-        if not found:
+        valid = [price for price in prices if price is not None]
+        if not valid:
             raise missing(f"an hour of {name}" + (f", {tier}" if tier else ""), self.where)
-        return min(found, key=lambda price: price.usual)
+        return min(valid, key=lambda price: price.usual)
 
     def host(self, host: str, on: date) -> HourlyPrice:
         """The price of an hour of a host's class on a day; the first pattern that fits counts.

@@ -136,8 +136,8 @@ class PriceBook:
 
     def _current(self, on: date) -> list[Price]:
         keys = dict.fromkeys((price.name, price.provider) for price in self.prices)
-        found = (latest((p for p in self.prices if (p.name, p.provider) == key), on) for key in keys)
-        return [price for price in found if price is not None]
+        current = (latest((p for p in self.prices if (p.name, p.provider) == key), on) for key in keys)
+        return [price for price in current if price is not None]
 
 
 @dataclass(frozen=True)

@@ -111,8 +111,8 @@ def forecast(classes: Sequence[Hardware], counts: Sequence[int], load: Load) -> 
     there in all but `SPOT_RISK` of the time.
     """
     wait = mix_wait(classes, counts, load)
-    named = {one.name: count for one, count in zip(classes, counts, strict=True) if count}
-    prices = [one.usd_per_hour for one in classes]
+    named = {kind.name: count for kind, count in zip(classes, counts, strict=True) if count}
+    prices = [kind.usd_per_hour for kind in classes]
     if any(price is None for price in prices):
         return Fleet(named, wait, None, None)
     usd = sum(count * (price or 0.0) for count, price in zip(counts, prices, strict=True))
@@ -122,10 +122,10 @@ def forecast(classes: Sequence[Hardware], counts: Sequence[int], load: Load) -> 
 def mix_wait(classes: Sequence[Hardware], counts: Sequence[int], load: Load) -> Wait:
     """The waits of `forecast` alone."""
     there = [
-        _spot_machines(count, one.availability) if one.spot else count
-        for one, count in zip(classes, counts, strict=True)
+        _spot_machines(count, kind.availability) if kind.spot else count
+        for kind, count in zip(classes, counts, strict=True)
     ]
-    pace = sum(count / one.seconds for one, count in zip(classes, there, strict=True))
+    pace = sum(count / kind.seconds for kind, count in zip(classes, there, strict=True))
     machines = sum(there)
     seconds = machines / pace if pace else 0.0
     return waits(machines, load.per_hour / HOUR, seconds, load.variation)

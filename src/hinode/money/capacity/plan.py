@@ -33,22 +33,22 @@ def cheapest(
     Raises:
         BadInput: one of several classes has no price.
     """
-    if len(classes) > 1 and any(one.usd_per_hour is None for one in classes):
+    if len(classes) > 1 and any(kind.usd_per_hour is None for kind in classes):
         raise BadInput("a class of hardware has no price", "give one for each", field="hardware")
-    search = _Search(sorted(classes, key=lambda one: one.usd_per_clip), load, target, max_spot_share)
+    search = _Search(sorted(classes, key=lambda kind: kind.usd_per_clip), load, target, max_spot_share)
     best = search.run()
     return None if best is None else forecast(search.classes, best, load)
 
 
-def sizes(one: Hardware, load: Load, target: Target, *, around: int = 3) -> Iterator[Fleet]:
+def sizes(kind: Hardware, load: Load, target: Target, *, around: int = 3) -> Iterator[Fleet]:
     """Fleets of one class: some smaller and larger ones than the smallest that meets the target."""
-    search = _Search([one], load, target, 1.0)
+    search = _Search([kind], load, target, 1.0)
     need = search.need(0, (0,))
-    middle = one.maximum if need is None else need
-    first = max(1, math.floor(load.per_hour * one.seconds / 3600.0) + 1)
+    middle = kind.maximum if need is None else need
+    first = max(1, math.floor(load.per_hour * kind.seconds / 3600.0) + 1)
     counts = {middle + step for step in range(-around, around + 1)} | {first}
-    for count in sorted(count for count in counts if first <= count <= one.maximum):
-        yield forecast([one], [count], load)
+    for count in sorted(count for count in counts if first <= count <= kind.maximum):
+        yield forecast([kind], [count], load)
 
 
 @dataclass
@@ -60,7 +60,9 @@ class _Search:
 
     def run(self) -> Counts | None:
         alone = [self.need(place, self.empty) for place in range(len(self.classes))]
-        tops = [one.maximum if need is None else need for one, need in zip(self.classes, alone, strict=True)]
+        tops = [
+            kind.maximum if need is None else need for kind, need in zip(self.classes, alone, strict=True)
+        ]
         if math.prod(top + 1 for top in tops[:-1]) <= EXHAUSTIVE:
             return self._best(itertools.product(*(range(top + 1) for top in tops[:-1])))
         grids = [sorted({round(top * step / GRID) for step in range(GRID + 1)}) for top in tops[:-1]]
@@ -72,12 +74,12 @@ class _Search:
 
     def cost(self, counts: Counts) -> float:
         return sum(
-            count * (1.0 if one.usd_per_hour is None else one.usd_per_hour)
-            for one, count in zip(self.classes, counts, strict=True)
+            count * (1.0 if kind.usd_per_hour is None else kind.usd_per_hour)
+            for kind, count in zip(self.classes, counts, strict=True)
         )
 
     def allowed(self, counts: Counts) -> bool:
-        spot = sum(count for one, count in zip(self.classes, counts, strict=True) if one.spot)
+        spot = sum(count for kind, count in zip(self.classes, counts, strict=True) if kind.spot)
         return spot <= self.max_spot_share * sum(counts) + 1e-9
 
     def need(self, place: int, counts: Counts) -> int | None:
@@ -108,7 +110,7 @@ class _Search:
             return counts
         if self.classes[-1].spot or self.max_spot_share <= 0:
             return None
-        spot = sum(count for one, count in zip(self.classes, counts, strict=True) if one.spot)
+        spot = sum(count for kind, count in zip(self.classes, counts, strict=True) if kind.spot)
         more = math.ceil(spot / self.max_spot_share - 1e-9) - sum(counts)
         larger = (*counts[:-1], counts[-1] + more)
         return larger if larger[-1] <= self.classes[-1].maximum else None

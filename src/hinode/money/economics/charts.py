@@ -53,13 +53,13 @@ def books_chart(books: Books, each: Mapping[str, Margin], payments: Sequence[Pay
 
 def _users(scenario: Scenario) -> str:
     values = usual(scenario)
-    same, chance = weekly_users(scenario, values)
+    faithful, chance = weekly_users(scenario, values)
     curves = [
         Line("daily", _points(expect(scenario, values).users[0])),
-        Line("weekly", _points(same[0])),
+        Line("weekly", _points(faithful[0])),
         Line("weekly", _points(chance[0]), dashed=True),
     ]
-    ticks = _ticks([same, chance])
+    ticks = _ticks([faithful, chance])
     published = [figure.value for figure in scenario.published if figure.output == "daily_users_peak"]
     up = Axis("users; weekly: the same people return, or (dashed) others do", ticks, _short)
     return lines(curves, _time(scenario), up, limit=published[0] if published else None)

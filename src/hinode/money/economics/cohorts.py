@@ -19,26 +19,26 @@ class Cohort:
     Attributes:
         week: the Monday that it begins with, UTC.
         accounts: how many.
-        activated: with a clip that was delivered.
-        kept: with a clip that was accepted.
-        paid: with a payment.
-        returned: by day after it was made: how many of the accounts asked for a clip on it, and of how many
+        activations: accounts with a clip that was delivered.
+        acceptances: accounts with a clip that was accepted.
+        payers: accounts with a payment.
+        returns: by day after an account was made: how many accounts asked for a clip on it, and of how many
             that is known, because the day is over.
         revenue: in USD.
     """
 
     week: str
     accounts: int
-    activated: int
-    kept: int
-    paid: int
-    returned: dict[int, tuple[int, int]]
+    activations: int
+    acceptances: int
+    payers: int
+    returns: dict[int, tuple[int, int]]
     revenue: float
 
 
 def cohorts(books: Books, payments: Sequence[Payment]) -> list[Cohort]:
     """The cohorts of the accounts that were made in the period, the first week first."""
-    made = {name: at for name, at in books.accounts.items() if books.since <= at < books.until}
+    made_at = {name: at for name, at in books.accounts.items() if books.since <= at < books.until}
     clips: dict[str, list[ClipRecord]] = {}
     for clip in books.clips:
         clips.setdefault(clip.tenant, []).append(clip)
@@ -46,12 +46,8 @@ def cohorts(books: Books, payments: Sequence[Payment]) -> list[Cohort]:
     for payment in payments:
         revenue[payment.tenant] = revenue.get(payment.tenant, 0.0) + payment.usd
     weeks: dict[str, list[str]] = {}
-    for name, at in sorted(made.items(), key=lambda entry: entry[1]):
+    for name, at in sorted(made_at.items(), key=lambda entry: entry[1]):
         weeks.setdefault(_monday(at), []).append(name)
-
-    def returned(names: Sequence[str], day: int) -> tuple[int, int]:
-        return _returned(((made[name], clips.get(name, [])) for name in names), day, books.until)
-
     return [
         Cohort(
             week,
@@ -60,7 +56,7 @@ def cohorts(books: Books, payments: Sequence[Payment]) -> list[Cohort]:
             sum(any(clip.accepted for clip in clips.get(name, ())) for name in names),
             sum(revenue.get(name, 0.0) > 0 for name in names),
             {
-                day: _returned(((made[name], clips.get(name, [])) for name in names), day, books.until)
+                day: _returns(((made_at[name], clips.get(name, [])) for name in names), day, books.until)
                 for day in DAYS
             },
             sum(revenue.get(name, 0.0) for name in names),
@@ -69,17 +65,17 @@ def cohorts(books: Books, payments: Sequence[Payment]) -> list[Cohort]:
     ]
 
 
-def _returned(
+def _returns(
     accounts: Iterable[tuple[float, Sequence[ClipRecord]]], day: int, until: float
 ) -> tuple[int, int]:
     """How many accounts asked for a clip in the 24 hours that begin so many days after they were made."""
-    back = known = 0
-    for made, clips in accounts:
-        start = made + day * DAY
+    active = complete = 0
+    for made_at, clips in accounts:
+        start = made_at + day * DAY
         if start + DAY <= until:
-            known += 1
-            back += any(start <= clip.created_at < start + DAY for clip in clips)
-    return back, known
+            complete += 1
+            active += any(start <= clip.created_at < start + DAY for clip in clips)
+    return active, complete
 
 
 def _monday(at: float) -> str:

@@ -25,7 +25,7 @@ FIRST_MONTH = 30
 WEEK = 7
 
 Values = Mapping[str, Array]
-"""Inputs by name, each [samples]."""
+"""Inputs by name, each [samples], or [1] for the same in every sample."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,17 @@ class Course:
 
     Attributes:
         users: who are there.
-        wanted: clips that they ask for.
-        paid: clips of packs that are made.
-        free: other clips that are made.
+        demand: clips that they ask for.
+        paid_clips: clips of packs that are made.
+        free_clips: other clips that are made.
         cost: of both.
         spend: what is paid for packs.
     """
 
     users: Array
-    wanted: Array
-    paid: Array
-    free: Array
+    demand: Array
+    paid_clips: Array
+    free_clips: Array
     cost: Array
     spend: Array
 
@@ -72,15 +72,15 @@ class Course:
 
 
 def usual(scenario: Scenario) -> dict[str, Array]:
-    """The usual values of the inputs, as one sample."""
+    """The usual values of the inputs and levers, as one sample."""
     return {name: np.array([quantity.value]) for name, quantity in scenario.quantities.items()}
 
 
-def kept(values: Values, days: int) -> Array:
+def retention(values: Values, days: int) -> Array:
     """The share of users who are there so many days after their download, [samples, days]."""
     ages = np.log(np.maximum(np.arange(days, dtype=np.float64), 1.0))
     known = np.log(np.array(KNOWN_DAYS, np.float64))
-    shares = np.log(np.stack([values[f"kept_day_{day}"] for day in KNOWN_DAYS], axis=-1))
+    shares = np.log(np.stack([values[f"retention_day_{day}"] for day in KNOWN_DAYS], axis=-1))
     slopes = np.diff(shares, axis=-1) / np.diff(known)
     early = shares[:, :1] + slopes[:, :1] * ages
     late = shares[:, 1:2] + slopes[:, 1:2] * (ages - known[1])
@@ -89,23 +89,23 @@ def kept(values: Values, days: int) -> Array:
     return np.minimum(curve, 1.0)
 
 
-def clip_cost(scenario: Scenario, usd: Array, rules: Rules) -> Array:
-    """What a clip costs under the rules, in USD."""
-    levers = scenario.levers
+def clip_cost(values: Values, rules: Rules) -> Array:
+    """What a clip costs under the rules, in USD, [samples]."""
+    usd = values["usd_per_clip"]
     if rules.distilled:
-        usd = usd / levers.engine_speedup.value
+        usd = usd / values["engine_speedup"]
     if rules.draft_first:
-        usd = usd * (levers.draft_cost.value + levers.finals.value)
+        usd = usd * (values["draft_cost"] + values["finals"])
     return usd
 
 
 def expect(scenario: Scenario, values: Values, rules: Rules | None = None) -> Course:
     """The expected course, for every sample of the inputs."""
     rules = rules or Rules()
-    curve = kept(values, len(scenario.days))
+    curve = retention(values, len(scenario.days))
     users = values["downloads_factor"][:, None] * (curve @ _arrivals(scenario.installs))
     packs = users * packs_per_user_day(values, curve)[:, None] * scenario.selling
-    return _course(scenario, values, rules, users, values["clips_per_user"][:, None] * users, packs)
+    return _course(values, rules, users, values["clips_per_user"][:, None] * users, packs)
 
 
 def simulate(scenario: Scenario, seed: int, rules: Rules | None = None) -> Course:
@@ -113,18 +113,18 @@ def simulate(scenario: Scenario, seed: int, rules: Rules | None = None) -> Cours
     rules = rules or Rules()
     dice = np.random.default_rng(seed)
     values = usual(scenario)
-    curve = kept(values, len(scenario.days))
+    curve = retention(values, len(scenario.days))
     rate = float(packs_per_user_day(values, curve)[0])
     cohorts: list[int] = []
-    users, wanted, packs = (np.zeros((1, len(scenario.days))) for _ in range(3))
+    users, demand, packs = (np.zeros((1, len(scenario.days))) for _ in range(3))
     for day, expected in enumerate(scenario.installs * values["downloads_factor"]):
         cohorts.append(int(dice.poisson(expected)))
         ages = np.arange(day, -1, -1)
-        there = int(dice.binomial(np.array(cohorts), curve[0][ages]).sum())
-        users[0, day] = there
-        wanted[0, day] = dice.poisson(float(values["clips_per_user"][0]) * there)
-        packs[0, day] = dice.poisson(rate * there * scenario.selling[day])
-    return _course(scenario, values, rules, users, wanted, packs)
+        present = int(dice.binomial(np.array(cohorts), curve[0][ages]).sum())
+        users[0, day] = present
+        demand[0, day] = dice.poisson(float(values["clips_per_user"][0]) * present)
+        packs[0, day] = dice.poisson(rate * present * scenario.selling[day])
+    return _course(values, rules, users, demand, packs)
 
 
 def packs_per_user_day(values: Values, curve: Array) -> Array:
@@ -137,15 +137,15 @@ def weekly_users(scenario: Scenario, values: Values) -> tuple[Array, Array]:
     """Who is there on one of the seven days until each day, [samples, days]: if it is always the same people
     who come back, and if each day it is others, by chance. The truth lies between."""
     days = len(scenario.days)
-    curve = kept(values, days)
-    same, chance = curve.copy(), 1.0 - curve
+    curve = retention(values, days)
+    faithful, chance = curve.copy(), 1.0 - curve
     for back in range(1, WEEK):
         before = np.concatenate([np.zeros((len(curve), back)), curve[:, :-back]], axis=1)
-        same = np.maximum(same, before)
+        faithful = np.maximum(faithful, before)
         chance = chance * (1.0 - before)
     arrivals = _arrivals(scenario.installs)
     factor = values["downloads_factor"][:, None]
-    return factor * (same @ arrivals), factor * ((1.0 - chance) @ arrivals)
+    return factor * (faithful @ arrivals), factor * ((1.0 - chance) @ arrivals)
 
 
 def _arrivals(installs: Array) -> NDArray[np.float64]:
@@ -157,14 +157,12 @@ def _arrivals(installs: Array) -> NDArray[np.float64]:
     return matrix
 
 
-def _course(
-    scenario: Scenario, values: Values, rules: Rules, users: Array, wanted: Array, packs: Array
-) -> Course:
+def _course(values: Values, rules: Rules, users: Array, demand: Array, packs: Array) -> Course:
     """What is made of what is asked for, under the rules."""
-    usd = clip_cost(scenario, values["usd_per_clip"], rules)[:, None]
+    usd = clip_cost(values, rules)[:, None]
     paid = packs * values["clips_per_pack"][:, None]
-    free = np.zeros_like(wanted) if rules.prepaid else np.maximum(0.0, wanted - paid)
+    free = np.zeros_like(demand) if rules.prepaid else np.maximum(0.0, demand - paid)
     if rules.loss_limit is not None:
         free = np.minimum(free, rules.loss_limit / np.maximum(usd, 1e-12))
     spend = packs * values["usd_per_pack"][:, None]
-    return Course(users, wanted, paid, free, usd * (paid + free), spend)
+    return Course(users, demand, paid, free, usd * (paid + free), spend)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hinode.money.economics.demand import Rules, expect, usual
+from hinode.money.economics.demand import Rules, Values, expect, usual
 from hinode.money.economics.scenario import Scenario
 
 LEVERS = {
@@ -25,10 +25,11 @@ SHARES = 2000
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a scenario comes to under some levers, over all of its days, in USD.
+    """What a scenario comes to under some levers, over all of its days, in USD, for the usual inputs.
 
     Attributes:
         levers: names from `LEVERS`.
+        pays_in: share of the samples of inputs and levers in which it breaks even.
         served: share of the clips that are asked for and are made.
         cost_per_clip: of one clip.
         break_even_cost: of one clip, at which what is paid covers all that are made.
@@ -46,6 +47,7 @@ class Outcome:
     break_even_cost: float
     break_even_price: float
     break_even_conversion: float | None
+    pays_in: float
 
     @property
     def pays(self) -> bool:
@@ -60,29 +62,30 @@ class Outcome:
         return {**vars(self), "levers": list(self.levers), "name": self.name, "pays": self.pays}
 
 
-def outcomes(scenario: Scenario) -> Iterator[Outcome]:
-    """Every combination of levers with the usual inputs, those of few levers first."""
+def outcomes(scenario: Scenario, drawn: Values) -> Iterator[Outcome]:
+    """Every combination of levers, those of few levers first; see `outcome`."""
     for number in range(len(LEVERS) + 1):
         for names in combinations(LEVERS, number):
-            yield outcome(scenario, names)
+            yield outcome(scenario, names, drawn)
 
 
-def outcome(scenario: Scenario, levers: tuple[str, ...]) -> Outcome:
-    """What a scenario comes to under some levers."""
-    pulled = rules(scenario, levers)
-    course = expect(scenario, usual(scenario), pulled)
+def outcome(scenario: Scenario, levers: tuple[str, ...], drawn: Values) -> Outcome:
+    """What a scenario comes to under some levers. `drawn`: samples of its inputs and levers."""
+    policy = rules(scenario, levers)
+    course = expect(scenario, usual(scenario), policy)
     cost, spend = float(course.cost.sum()), float(course.spend.sum())
-    paid, made = float(course.paid.sum()), float(course.paid.sum() + course.free.sum())
+    paid, clips = float(course.paid_clips.sum()), float(course.paid_clips.sum() + course.free_clips.sum())
     return Outcome(
         levers,
         cost,
         spend,
         float(course.loss.mean()),
-        made / float(course.wanted.sum()),
-        cost / made if made else 0.0,
-        spend / made if made else 0.0,
+        clips / float(course.demand.sum()),
+        cost / clips if clips else 0.0,
+        spend / clips if clips else 0.0,
         cost / paid if paid else 0.0,
-        _conversion(scenario, pulled),
+        _conversion(scenario, policy),
+        float(np.mean(expect(scenario, drawn, policy).loss.sum(axis=1) <= 0)),
     )
 
 
@@ -96,10 +99,10 @@ def rules(scenario: Scenario, levers: tuple[str, ...]) -> Rules:
     )
 
 
-def _conversion(scenario: Scenario, pulled: Rules) -> float | None:
+def _conversion(scenario: Scenario, policy: Rules) -> float | None:
     shares = np.geomspace(1e-4, 1.0, SHARES)
-    values = {name: np.full(SHARES, value[0]) for name, value in usual(scenario).items()}
-    losses = expect(scenario, {**values, "paying_share": shares}, pulled).loss.sum(axis=1)
+    # The other inputs are of one sample, and so are the users: NumPy repeats them.
+    losses = expect(scenario, {**usual(scenario), "paying_share": shares}, policy).loss.sum(axis=1)
     even = np.flatnonzero(losses <= 0)
     if not len(even):
         return None

@@ -59,6 +59,8 @@ class ClipRecord:
         accepted: whether it was published, kept as a favourite or in a collection, archived, or used in
             another clip.
         provider: that made it, or "" for own workers.
+        losses: clips that other providers may have made in vain before: the provider, and its price in USD if
+            that is known.
     """
 
     id: str
@@ -72,6 +74,7 @@ class ClipRecord:
     stages: Mapping[str, float] = field(default_factory=dict)
     accepted: bool = False
     provider: str = ""
+    losses: tuple[tuple[str, float | None], ...] = ()
 
     @property
     def delivered(self) -> bool:
@@ -178,6 +181,7 @@ def _clip(row: sa.RowMapping, tries: tuple[Attempt, ...], accepted: bool) -> Cli
         stages=made.get("stage_seconds", {}),
         accepted=accepted,
         provider=made.get("provider", ""),
+        losses=tuple((loss["provider"], loss["price"]) for loss in made.get("losses", ())),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -93,7 +94,7 @@ class Report:
             "per": each,
             "by": groups,
             "cohorts": [
-                {**vars(cohort), "returned": {str(day): list(pair) for day, pair in cohort.returned.items()}}
+                {**vars(cohort), "returns": {str(day): list(pair) for day, pair in cohort.returns.items()}}
                 for cohort in self.cohorts
             ],
             "stale": [str(entry) for entry in self.stale],
@@ -149,15 +150,19 @@ def report(books: Books, costs: CostBook, payments: Sequence[Payment] = ()) -> R
 
 
 def clip_cost(clip: ClipRecord, costs: CostBook) -> float:
-    """USD that were spent on a clip: every attempt, and the provider if one delivered it.
+    """USD that were spent on a clip: every attempt, the provider if one delivered it, and those that may have
+    made it in vain, as if they had.
 
     Raises:
         MissingPrice: a host or the provider has no price in the cost book.
     """
-    own = _own_cost(clip, costs)
+    day = _day(clip.created_at)
+    usd = _own_cost(clip, costs)
     if clip.provider and clip.delivered:
-        own += clip.seconds * costs.provider(clip.provider, _day(clip.created_at)).usd_per_second
-    return own
+        usd += clip.seconds * costs.provider(clip.provider, day).usd_per_second
+    for provider, price in clip.losses:
+        usd += clip.seconds * costs.provider(provider, day).usd_per_second if price is None else price
+    return usd
 
 
 def _own_cost(clip: ClipRecord, costs: CostBook) -> float:
@@ -171,15 +176,16 @@ def _own_cost(clip: ClipRecord, costs: CostBook) -> float:
 def reroll_rate(clips: Sequence[ClipRecord]) -> float | None:
     """The share of the delivered clips of which another take was asked for within `TAKE_SECONDS`."""
     asked: dict[str, list[float]] = {}
-    for clip in clips:
+    for clip in sorted(clips, key=lambda clip: clip.created_at):
         asked.setdefault(clip.idea, []).append(clip.created_at)
     delivered = [clip for clip in clips if clip.delivered]
     if not delivered:
         return None
-    again = sum(
-        any(clip.created_at < at <= clip.created_at + TAKE_SECONDS for at in asked[clip.idea])
-        for clip in delivered
-    )
+    again = 0
+    for clip in delivered:
+        times = asked[clip.idea]
+        later = bisect_right(times, clip.created_at)
+        again += later < len(times) and times[later] <= clip.created_at + TAKE_SECONDS
     return again / len(delivered)
 
 
@@ -219,7 +225,7 @@ def _stages(clips: Sequence[ClipRecord], each: dict[str, Margin], costs: CostBoo
     """The cost of clips by stage of the delivered run.
 
     "lost" is that of attempts which delivered nothing, "overhead" what the last attempt took beside its
-    stages, and "provider" what a provider is paid.
+    stages, and "provider" what providers are paid.
     """
     stages: dict[str, float] = {}
 

@@ -66,7 +66,7 @@ class Inputs(Input):
 
     Attributes:
         downloads_factor: times the people of every period.
-        kept_day_1: share that is there on the day after; likewise for days 7 and 30.
+        retention_day_1: share that is there on the day after; likewise for days 7 and 30.
         clips_per_user: clips that a user asks for on a day on which it is there.
         usd_per_clip: cost of one.
         paying_share: share that ever buys packs of clips.
@@ -75,9 +75,9 @@ class Inputs(Input):
     """
 
     downloads_factor: Quantity
-    kept_day_1: Quantity
-    kept_day_7: Quantity
-    kept_day_30: Quantity
+    retention_day_1: Quantity
+    retention_day_7: Quantity
+    retention_day_30: Quantity
     clips_per_user: Quantity
     usd_per_clip: Quantity
     paying_share: Quantity
@@ -151,7 +151,7 @@ class Scenario(Input):
         for period in self.downloads:
             if not self.start <= period.first <= period.last <= self.end:
                 raise ValueError(f"the downloads from {period.first} are not between start and end")
-        days = (self.inputs.kept_day_1, self.inputs.kept_day_7, self.inputs.kept_day_30)
+        days = (self.inputs.retention_day_1, self.inputs.retention_day_7, self.inputs.retention_day_30)
         if not 1 >= days[0].value >= days[1].value >= days[2].value > 0:
             raise ValueError("give shares of kept users that fall from day 1 to day 30 and are above 0")
         return self
@@ -180,8 +180,8 @@ class Scenario(Input):
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:
-        """The inputs by name."""
-        return dict(self.inputs)
+        """The inputs and what the levers do, by name."""
+        return {**dict(self.inputs), **dict(self.levers)}
 
     def month(self, text: str) -> Array:
         """Which days are in a month, "2025-12", as truth values [days]."""

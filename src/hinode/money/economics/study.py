@@ -15,6 +15,7 @@ from hinode.money.economics.levers import Outcome, outcomes
 from hinode.money.economics.scenario import TOLERANCE, PublishedLoss, Scenario
 from hinode.money.economics.uncertainty import SAMPLES, Spread, sample, spreads
 
+LEVER_SAMPLES = 512
 LATER_DAYS = 30
 """What came later is the largest value of so many last days."""
 
@@ -115,7 +116,7 @@ def study(scenario: Scenario, *, seed: int = 0, samples: int = SAMPLES) -> Study
         peak_loss=worst,
         by_chance=float(simulate(scenario, seed).loss.mean()),
         published_losses=scenario.losses,
-        levers=list(outcomes(scenario)),
+        levers=list(outcomes(scenario, sample(scenario, samples=min(samples, LEVER_SAMPLES), seed=seed))),
     )
 
 
@@ -126,10 +127,10 @@ def outputs(scenario: Scenario, values: Values) -> dict[str, tuple[Array, Array]
     `spend_YYYY_MM` of each month.
     """
     course = expect(scenario, values)
-    same, chance = weekly_users(scenario, values)
+    faithful, chance = weekly_users(scenario, values)
     total = course.spend.sum(axis=1)
     results = {"spend_total": (total, total)}
-    for name, low, high in (("daily_users", course.users, course.users), ("weekly_users", same, chance)):
+    for name, low, high in (("daily_users", course.users, course.users), ("weekly_users", faithful, chance)):
         results[f"{name}_peak"] = low.max(axis=1), high.max(axis=1)
         later = slice(-LATER_DAYS, None)
         results[f"{name}_later"] = low[:, later].max(axis=1), high[:, later].max(axis=1)
@@ -164,7 +165,7 @@ def _names(scenario: Scenario) -> list[str]:
 
 
 def _months(scenario: Scenario, course: Course) -> list[Month]:
-    made = course.paid + course.free
+    clips_made = course.paid_clips + course.free_clips
 
     def mean(series: Array, days: Array) -> float:
         return float(np.mean(series[0][days]))
@@ -175,6 +176,6 @@ def _months(scenario: Scenario, course: Course) -> list[Month]:
     rows = []
     for name in _names(scenario):
         days = scenario.month(name)
-        users, clips = mean(course.users, days), mean(made, days)
+        users, clips = mean(course.users, days), mean(clips_made, days)
         rows.append(Month(name, users, clips, total(course.cost, days), total(course.spend, days)))
     return rows

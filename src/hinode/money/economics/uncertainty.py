@@ -7,14 +7,14 @@ sensitivity analysis of model output).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hinode.money.capacity.queueing import Array
 from hinode.money.economics.demand import Values, usual
-from hinode.money.economics.scenario import Quantity, Scenario
+from hinode.money.economics.scenario import Inputs, Levers, Quantity, Scenario
 
 SAMPLES = 2048
 
@@ -48,17 +48,18 @@ def spreads(
     Args:
         results: of inputs by name, each [samples], the values [samples, results].
     """
-    first, second = _points(scenario, samples, seed, 0), _points(scenario, samples, seed, 1)
-    one, two = results(_values(scenario, first)), results(_values(scenario, second))
-    both = np.concatenate([one, two])
+    names = _open(scenario.inputs)
+    first, second = _points(len(names), samples, seed, 0), _points(len(names), samples, seed, 1)
+    base, other = results(_values(scenario, names, first)), results(_values(scenario, names, second))
+    both = np.concatenate([base, other])
     variance = np.maximum(both.var(axis=0), 1e-300)
     shares: list[list[Share]] = [[] for _ in range(both.shape[1])]
-    for column, name in enumerate(_open(scenario)):
+    for column, name in enumerate(names):
         mixed = first.copy()
         mixed[:, column] = second[:, column]
-        changed = results(_values(scenario, mixed))
-        alone = np.mean((two - both.mean(axis=0)) * (changed - one), axis=0) / variance
-        total = np.mean((one - changed) ** 2, axis=0) / (2.0 * variance)
+        changed = results(_values(scenario, names, mixed))
+        alone = np.mean((other - both.mean(axis=0)) * (changed - base), axis=0) / variance
+        total = np.mean((base - changed) ** 2, axis=0) / (2.0 * variance)
         for place, entries in enumerate(shares):
             # The estimate of a share near 0 may fall below it.
             entries.append(Share(name, max(0.0, float(alone[place])), float(total[place])))
@@ -77,26 +78,27 @@ def spreads(
 
 
 def sample(scenario: Scenario, *, samples: int = SAMPLES, seed: int = 0) -> Values:
-    """Inputs from their ranges, by name, each [samples]; `spreads` uses them too."""
-    return _values(scenario, _points(scenario, samples, seed, 0))
+    """Inputs, and what the levers do, from their ranges, by name, each [samples]."""
+    names = [*_open(scenario.inputs), *_open(scenario.levers)]
+    return _values(scenario, names, _points(len(names), samples, seed, 0))
 
 
-def _open(scenario: Scenario) -> list[str]:
-    """The inputs that have a range."""
-    return [name for name, entry in scenario.quantities.items() if entry.range[0] < entry.range[1]]
+def _open(quantities: Inputs | Levers) -> list[str]:
+    """Those that have a range."""
+    return [name for name, entry in quantities if entry.range[0] < entry.range[1]]
 
 
-def _points(scenario: Scenario, samples: int, seed: int, part: int) -> Array:
-    """Points in the unit cube of the inputs with a range, one in each of `samples` layers of every input."""
+def _points(columns: int, samples: int, seed: int, part: int) -> Array:
+    """Points in the unit cube, one in each of `samples` layers of every column."""
     dice = np.random.default_rng((seed, part))
-    columns = len(_open(scenario))
     layers = np.stack([dice.permutation(samples) for _ in range(columns)], axis=1)
     return np.asarray((layers + dice.random((samples, columns))) / samples, np.float64)
 
 
-def _values(scenario: Scenario, points: Array) -> Values:
+def _values(scenario: Scenario, names: Sequence[str], points: Array) -> Values:
+    """The quantities, those with these names from their ranges."""
     values = {name: np.full(len(points), entry.value) for name, entry in scenario.quantities.items()}
-    for column, name in enumerate(_open(scenario)):
+    for column, name in enumerate(names):
         values[name] = _triangle(points[:, column], scenario.quantities[name])
     return values
 
