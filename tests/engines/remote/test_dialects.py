@@ -180,7 +180,7 @@ def test_abandoning_a_blocking_server_hangs_up(fleet: Fleet) -> None:
         if stub.creations():
             assert progress.stage == "sample"
             break
-    call = run._call
+    call = run._waiter.call
     assert call is not None
     run.abandon()
     assert wait_for(call, 10)

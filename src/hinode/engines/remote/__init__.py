@@ -1,10 +1,9 @@
 """Other servers as an engine: they make the video, behind the same protocol as the engines of this machine.
 
 `dialects` describes each kind of server as data; `upstreams` reads which servers are configured; `wire` turns
-requests into bodies and answers into facts; `client` sends them; `pool` and `candidates` choose the server;
-`health` says which servers are drained, and `report` shows it; `lookup` finds a job whose creation was not
-answered; `losses` records clips that are made in vain; `decoder` decodes the file that comes back; `run`
-drives one request from beginning to end.
+requests into bodies and answers into facts; `client` sends them; `pool` has the state of the servers;
+`health` says which of them are drained, and `report` shows it; `run` drives one request from beginning to
+end.
 """
 
 from __future__ import annotations

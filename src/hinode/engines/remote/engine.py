@@ -17,11 +17,11 @@ import httpx
 from hinode.background import start_call
 from hinode.engines.protocol import Cost, State
 from hinode.engines.remote.client import Client
-from hinode.engines.remote.decoder import MAX_BYTES
 from hinode.engines.remote.errors import Category, UpstreamError
 from hinode.engines.remote.health import Check
 from hinode.engines.remote.pool import FOLDER, Pool
-from hinode.engines.remote.run import RemoteRun
+from hinode.engines.remote.run.decoder import MAX_BYTES
+from hinode.engines.remote.run.run import RemoteRun
 from hinode.engines.remote.upstreams import AT, ENGINE, FILE, Upstream, read
 from hinode.engines.remote.wire import NativeForm
 from hinode.errors import BadInput

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-from hinode.engines.protocol import Progress
 from hinode.engines.remote.client import Client
 from hinode.engines.remote.dialects import Phase
 from hinode.engines.remote.errors import UpstreamError
+from hinode.engines.remote.run.steps import Steps, Waiter
 from hinode.engines.remote.upstreams import Upstream
 from hinode.engines.remote.wire import Job
 
@@ -65,8 +65,8 @@ class Losses:
         self,
         servers: Iterable[Upstream],
         new_client: Callable[[Upstream], Client],
-        background: Callable[[Callable[[], Job]], Generator[Progress, None, Job]],
-    ) -> Generator[Progress, None, None]:
+        waiter: Waiter,
+    ) -> Steps[None]:
         """Ask the servers of these jobs, once, whether they have finished them after all."""
         pollable = {server.name: server for server in servers if server.dialect.job}
         for index, loss in enumerate(self._losses):
@@ -74,7 +74,7 @@ class Losses:
                 continue
             with suppress(UpstreamError):
                 client = new_client(pollable[loss.provider])
-                job = yield from background(partial(client.poll, loss.job))
+                job = yield from waiter.background(partial(client.poll, loss.job))
                 if job.phase is Phase.DONE:
                     self._losses[index] = replace(loss, delivered=True)
                     log.warning("upstream %s finished a clip too late", loss.provider, extra=asdict(loss))

@@ -6,19 +6,15 @@ with their prompts is asked for the list. Of any other nobody can say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from enum import Enum
 from functools import partial
-from typing import TypeVar
 
-from hinode.engines.protocol import Progress
 from hinode.engines.remote.client import Client
 from hinode.engines.remote.errors import Category, UpstreamError
 from hinode.engines.remote.health import HealthFile
+from hinode.engines.remote.run.steps import Steps, Waiter
 from hinode.engines.remote.wire import Body, Job
-
-T = TypeVar("T")
-Steps = Generator[Progress, None, T]
 
 PAUSE = 2.0
 """Seconds between two looks."""
@@ -43,15 +39,13 @@ def look_up(
     prompt: str,
     health: HealthFile,
     clock: Callable[[], float],
-    background: Callable[[Callable[[], Job | list[Job]]], Steps[Job | list[Job]]],
-    wait: Callable[[float], Steps[None]],
+    waiter: Waiter,
 ) -> Steps[Job | Missing]:
     """Look for the job of a request, for `lost_seconds` of its server at most.
 
     Args:
         body, nonce: those of the request.
         health: of the server, with the ids of the jobs that belong to other requests.
-        background, wait: call something slow, and wait, in steps.
     """
     dialect, began_at = client.upstream.dialect, clock()
     since = health.clock() - client.upstream.read_seconds - MAX_SKEW
@@ -59,13 +53,13 @@ def look_up(
         return Missing.UNKNOWN
     missing = Missing.UNKNOWN
     while clock() - began_at < client.upstream.lost_seconds:
-        yield from wait(PAUSE)
+        yield from waiter.wait(PAUSE)
         try:
             if dialect.idempotent:
-                job = yield from background(partial(client.create, body, nonce))
+                job = yield from waiter.background(partial(client.create, body, nonce))
                 if isinstance(job, Job):
                     return job
-            jobs = yield from background(partial(client.find, prompt, since))
+            jobs = yield from waiter.background(partial(client.find, prompt, since))
         except UpstreamError as error:
             if dialect.idempotent and error.category in _REFUSALS:
                 return Missing.ABSENT  # it would have answered with the job
