@@ -126,6 +126,10 @@ def test_every_address_of_a_video_is_gone_at_once_and_comes_back_whole(
     assert partial.status_code == 206
 
     notice = send(anybody, names["post_id"]).json()["id"]
+    seen = client.get(
+        f"/v1/takedowns/{notice}/evidence/{video}", params={"role": "thumbnail"}, headers=operator
+    )
+    assert seen.headers["content-type"] == "image/webp"
     assert decide(server, operator, notice, "uphold", reason="It shows her.").status_code == 200
 
     etag = {"if-none-match": before["/v1/videos/{video_id}/content"].headers["etag"]}

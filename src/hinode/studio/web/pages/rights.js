@@ -12,7 +12,7 @@ import { PageHead } from "../widgets/frame.js";
 import { Icon } from "../widgets/icons.js";
 import { day } from "./characters/consent.js";
 
-/** @typedef {{ entry_id: string, kind: string, similarity: number, withheld: string[] }} Match */
+/** @typedef {{ entry_id: string, kind: string, similarity: number, files: string[] }} Match */
 /** @typedef {{ id: string, status: string, kind: string, statement: string, reason: string, created_at: number, due_at: number, appeal_ends_at: number | null, counter_at: number | null, entries: string[] }} Own */
 /** @typedef {Own & { locator: string, name: string, contact: string, counter_statement: string | null, counter_signature: string | null, decided_at: number | null }} Notice */
 
@@ -112,7 +112,7 @@ function Decision({ id, onClose }) {
 
 /** What a reviewer sees of a match. @param {string} id @param {Match} match */
 function picture(id, match) {
-  const role = ["thumbnail", "file"].find((name) => match.withheld.includes(name));
+  const role = ["thumbnail", "file"].find((name) => match.files.includes(name));
   return role ? html`<img src=${address(`takedowns/${id}/evidence/${match.entry_id}`, { role })} alt=${t("rights.evidence")} />` : html`<span class="blank"></span>`;
 }
 
