@@ -210,8 +210,8 @@ class Takedowns:
         """
         notice = self.get(notice_id)
         if notice.status is Status.OPEN and entry_id not in notice.entries:
-            if entry_id not in {match.entry_id for match in self.matches(notice_id)}:
-                return {}
+            matching = {match.entry_id for match in self.matches(notice_id)}
+            return self.files(notice, entry_id) if entry_id in matching else {}
         return self.files(notice, entry_id)
 
     def files(self, notice: Notice, entry_id: str) -> dict[str, MediaFile]:

@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def export(database: Database, objects: Objects, project_id: str, path: Path, no
         for digest, name in sorted(digests.items()):
             try:
                 with objects.fetch(digest).open("rb") as file:
-                    parts.append(_write(archive, name, iter(lambda file=file: file.read(BLOCK), b"")))
+                    parts.append(_write(archive, name, iter(partial(file.read, BLOCK), b"")))
                     files += 1
             except (FileNotFoundError, StoreError):
                 missing.append(digest)

@@ -19,10 +19,11 @@ import { day } from "./characters/consent.js";
 const TABS = ["open", "countered", "upheld", "all"];
 
 export default function Page() {
+  const [round, setRound] = useState(0);
   const reviews = isOwner() || session.value?.role === "reviewer";
   return html`<${PageHead} title=${t("rights.title")}><a class="button" href=${href("characters")}><${Icon} name="people" />${t("nav.characters")}</a><//>
     <div class="rights stack">
-      <${Confirmation} /><${OwnNotices} />${reviews && html`<${Reviewing} />`}
+      <${Confirmation} /><${OwnNotices} key=${round} />${reviews && html`<${Reviewing} onDecided=${() => setRound(round + 1)} />`}
     </div>`;
 }
 
@@ -49,7 +50,7 @@ function OwnNotices() {
   useEffect(() => { load(); }, []);
   return html`<${Section} title=${t("rights.own")} about=${t("rights.own.about")}>
     ${own?.length === 0 && html`<p class="nothing">${t("rights.own.none")}</p>`}
-    <ul class="notices-list">${(own ?? []).map((notice) => html`<li key=${notice.id}><div class="row between wrap"><b>${t(`rights.kind.${notice.kind}`)}</b><span class=${`chip ${notice.status}`}>${t(`rights.status.${notice.status}`)}</span></div>
+    <ul class="notices-list">${(own ?? []).map((notice) => html`<li key=${notice.id}><div class="row between wrap"><b>${t(`rights.kind.${notice.kind}`)}</b><span class="chip open">${t(`rights.status.${notice.status}`)}</span></div>
       <p dir="auto">${notice.statement}</p>${notice.reason && html`<p class="small" dir="auto">${t("rights.reason")}: ${notice.reason}</p>`}
       <small>${t("rights.withheld", { count: notice.entries.length })}${notice.appeal_ends_at ? ` · ${t("rights.appeal", { day: day(notice.appeal_ends_at) })}` : ""}</small>
       ${notice.status === "upheld" && mayWrite() && html`<div><${Button} onClick=${() => setAnswering(notice)}>${t("rights.answer")}<//></div>`}</li>`)}</ul>
@@ -71,7 +72,8 @@ function Answer({ notice, onClose }) {
     <div class="row dialog-end"><${Button} kind="primary head-button" disabled=${!form.statement.trim() || !form.signature.trim()} onClick=${send}>${t("rights.answer.send")}<//><${Button} onClick=${onClose}>${t("action.cancel")}<//></div></div><//>`;
 }
 
-function Reviewing() {
+/** @param {{ onDecided: () => void }} properties */
+function Reviewing({ onDecided }) {
   const [tab, setTab] = useState("open");
   const [notices, setNotices] = useState(/** @type {Notice[] | null} */ (null));
   const [chosen, setChosen] = useState("");
@@ -82,10 +84,10 @@ function Reviewing() {
   return html`<${Section} title=${t("rights.notices")} about=${t("rights.notices.about")}>
     <${Segmented} label=${t("rights.notices")} options=${TABS.map((value) => ({ value, label: t(`rights.tab.${value}`) }))} value=${tab} onChange=${setTab} />
     ${notices?.length === 0 && html`<p class="nothing">${t("rights.notices.none")}</p>`}
-    <ul class="notices-list">${(notices ?? []).map((notice) => html`<li key=${notice.id}><div class="row between wrap"><b>${t(`rights.kind.${notice.kind}`)}</b><span class=${`chip ${notice.status}`}>${t(`rights.status.${notice.status}`)}</span></div>
+    <ul class="notices-list">${(notices ?? []).map((notice) => html`<li key=${notice.id}><div class="row between wrap"><b>${t(`rights.kind.${notice.kind}`)}</b><span class="chip open">${t(`rights.status.${notice.status}`)}</span></div>
       <p dir="auto" class="clamp">${notice.statement}</p><small>${ago(notice.created_at)}${notice.status === "open" ? ` · ${t("rights.hours", { count: Math.max(0, Math.round((notice.due_at - Date.now() / 1000) / 3600)) })}` : ""}</small>
       <div><${Button} onClick=${() => setChosen(notice.id)}>${t("rights.decide")}<//></div></li>`)}</ul>
-    ${chosen && html`<${Decision} id=${chosen} onClose=${() => { setChosen(""); load(); }} />`}
+    ${chosen && html`<${Decision} id=${chosen} onClose=${() => { setChosen(""); load(); onDecided(); }} />`}
     <${Uploads} />
   <//>`;
 }
