@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import email
+import email.policy
 import io
 import re
 import zipfile
@@ -265,7 +267,8 @@ def test_the_operator_is_reminded_by_mail_and_webhook(
     mailer = Mailer(f"smtp://127.0.0.1:{office.server_address[1]}?from=studio@example.com")
     context.takedowns.advance(mailer, ["operator@example.com"])
     context.takedowns.advance(mailer, ["operator@example.com"])
-    assert office.mail.decode().count(f"hinode takedowns show {notice}") == 1
+    text = email.message_from_bytes(office.mail, policy=email.policy.default).get_content()
+    assert text.count(f"hinode takedowns show {notice}") == 1
     with context.store.database.read() as connection:
         types = list(
             connection.scalars(sa.select(events.c.type).where(events.c.data["id"].as_string() == notice))
